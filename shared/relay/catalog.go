@@ -1,0 +1,46 @@
+package relay
+
+import (
+	"time"
+
+	"webhook-relay/shared/verify"
+)
+
+// Source is who sends us webhooks: a provider or the operator's own application.
+type Source struct {
+	Name    string        // [a-z0-9][a-z0-9-]{0,62}; the last part of its URL, /in/{name}
+	Verify  verify.Config // how its webhooks prove themselves, and where their id and type are
+	Secrets []string      // the secrets that are accepted, newest first; empty only for provider "none"
+}
+
+// Endpoint is where webhooks are POSTed to.
+type Endpoint struct {
+	Name     string            // [a-z0-9][a-z0-9-]{0,62}
+	URL      string            // absolute, http or https, without userinfo or fragment
+	Secrets  []string          // Standard Webhooks secrets (whsec_…), each signs every request; at least one
+	Header   map[string]string // static headers, lower-case names, added to every request
+	Timeout  time.Duration     // for one attempt, from dialling to the last byte read; zero: DefaultEndpointTimeout
+	Schedule []time.Duration   // waits between attempts; nil: retry.DefaultSchedule; empty: a single attempt
+}
+
+// DefaultEndpointTimeout is how long an attempt may take at an endpoint that sets no timeout of its own. Standard Webhooks
+// recommends 15 to 30 s.
+const DefaultEndpointTimeout = 15 * time.Second
+
+// MaxEndpointTimeout bounds an endpoint's timeout: the deliver function's own timeout leaves room for one such attempt
+// and its record.
+const MaxEndpointTimeout = 30 * time.Second
+
+// Subscription joins a source to an endpoint.
+type Subscription struct {
+	Source   string
+	Endpoint string
+	Types    []string // event types, "*" stands for any run of characters; empty: all
+}
+
+// Catalog is the whole configuration of a relay.
+type Catalog struct {
+	Sources       []Source
+	Endpoints     []Endpoint
+	Subscriptions []Subscription // in the operator's order
+}

@@ -1,0 +1,61 @@
+package relay
+
+import "time"
+
+// Status is where a delivery stands. The set is closed.
+type Status string
+
+// The states of a delivery. A delivery has no record before its first attempt; it counts as waiting then.
+const (
+	Waiting   Status = "waiting"   // an attempt failed, another is to come
+	Delivered Status = "delivered" // the endpoint answered 2xx
+	Dead      Status = "dead"      // it ran out of attempts; can be listed and sent again
+)
+
+// Outcome is how an attempt ended. The set is closed.
+type Outcome string
+
+// The outcomes of an attempt. All but Succeeded are followed by a retry or by death.
+const (
+	Succeeded Outcome = "succeeded" // 2xx
+	Rejected  Outcome = "rejected"  // any other status; redirects are not followed, so 3xx too
+	Blocked   Outcome = "blocked"   // the guard refused the address or port: no connection was made
+	DNSFailed Outcome = "dns"       // the host name did not resolve
+	Refused   Outcome = "refused"   // no connection: refused, unreachable
+	TLSFailed Outcome = "tls"       // handshake or certificate
+	TimedOut  Outcome = "timeout"   // the endpoint's timeout passed, in whichever phase
+	Broken    Outcome = "broken"    // reset, closed early, or no HTTP
+)
+
+// Attempt is one POST of a delivery.
+type Attempt struct {
+	Number     int           // 1 for the first; counts over all cycles
+	At         time.Time     // UTC, whole milliseconds: when it began
+	Duration   time.Duration // whole milliseconds
+	Outcome    Outcome
+	StatusCode int    // 0 where no status line came
+	Error      string // what went wrong, without secrets; "" after an answer
+	Response   []byte // the first MaxResponseBytes of the response's body
+}
+
+// MaxResponseBytes is how much of a response is read and kept with the attempt.
+const MaxResponseBytes = 1024
+
+// MaxHistory is how many attempts a delivery's record keeps; the oldest go first. A delivery makes more only by being
+// replayed time and again.
+const MaxHistory = 50
+
+// Delivery is one event for one endpoint, as the ledger keeps it from its first attempt on.
+type Delivery struct {
+	EventID   string
+	Endpoint  string
+	Source    string
+	Type      string
+	Status    Status
+	Attempts  int       // POSTs made, over all cycles
+	MessageID string    // id of the queue message that made the last attempt
+	NextAt    time.Time // UTC, whole milliseconds: when the next attempt is due; zero unless waiting
+	UpdatedAt time.Time // UTC, whole milliseconds
+	ExpiresAt time.Time // UTC, whole seconds; from then on the record counts as absent
+	History   []Attempt // oldest first, at most MaxHistory
+}

@@ -1,0 +1,189 @@
+package relay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Version of the formats below. A change that an older reader would misunderstand takes the next number; readers keep
+// understanding every earlier one, since a deployment meets messages in flight and items on record.
+const formatVersion = 1
+
+// ErrFormat: a queue message or a record cannot be read. Trying again does not help.
+var ErrFormat = errors.New("relay: unreadable format")
+
+// eventDoc is an event's JSON form: the ingest queue's message, a part of the delivery queues' messages, and the record's core.
+type eventDoc struct {
+	Version    int       `json:"v"`
+	ID         string    `json:"id"`
+	Receipt    string    `json:"receipt"`
+	Source     string    `json:"source"`
+	Type       string    `json:"type,omitempty"`
+	ReceivedAt time.Time `json:"receivedAt"`
+	Header     Header    `json:"header,omitempty"`
+	Trace      string    `json:"trace,omitempty"`
+	Body       []byte    `json:"body,omitempty"` // base64: SQS refuses characters outside XML's range
+	BodyRef    *BodyRef  `json:"bodyRef,omitempty"`
+}
+
+type recordDoc struct {
+	Version   int             `json:"v"`
+	MessageID string          `json:"messageId"`
+	Endpoints []string        `json:"endpoints"`
+	RoutedAt  time.Time       `json:"routedAt"`
+	ExpiresAt time.Time       `json:"expiresAt"`
+	Event     json.RawMessage `json:"event"`
+}
+
+type attemptDoc struct {
+	Number     int       `json:"number"`
+	At         time.Time `json:"at"`
+	DurationMs int64     `json:"durationMs"`
+	Outcome    Outcome   `json:"outcome"`
+	StatusCode int       `json:"statusCode,omitempty"`
+	Error      string    `json:"error,omitempty"`
+	Response   []byte    `json:"response,omitempty"`
+}
+
+type deliveryDoc struct {
+	Version   int          `json:"v"`
+	EventID   string       `json:"eventId"`
+	Endpoint  string       `json:"endpoint"`
+	Source    string       `json:"source"`
+	Type      string       `json:"type,omitempty"`
+	Status    Status       `json:"status"`
+	Attempts  int          `json:"attempts"`
+	MessageID string       `json:"messageId"`
+	NextAt    time.Time    `json:"nextAt,omitzero"`
+	UpdatedAt time.Time    `json:"updatedAt"`
+	ExpiresAt time.Time    `json:"expiresAt"`
+	History   []attemptDoc `json:"history"`
+}
+
+// task is a message of the delivery queues: the next step of one delivery.
+type task struct {
+	Version   int             `json:"v"`
+	Endpoint  string          `json:"endpoint"`
+	Attempt   int             `json:"attempt"`            // number of the attempt to make, 1 for the first
+	Step      int             `json:"step"`               // attempts made before in this cycle; a replay begins a new cycle
+	NotBefore time.Time       `json:"notBefore,omitzero"` // a wait longer than a queue can carry goes in hops
+	Made      *madeAttempt    `json:"made,omitempty"`     // the attempt was made and could not be recorded
+	Event     json.RawMessage `json:"event"`
+}
+
+// madeAttempt carries an attempt past a ledger that is down, so that it is recorded later and not made twice.
+type madeAttempt struct {
+	MessageID string     `json:"messageId"` // of the message that made it
+	Attempt   attemptDoc `json:"attempt"`
+}
+
+func toEventDoc(e Event) eventDoc {
+	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef}
+}
+
+func (d eventDoc) event() Event {
+	return Event{d.ID, d.Receipt, d.Source, d.Type, d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef}
+}
+
+// EncodeEvent returns e in the form that the ingest queue carries.
+func EncodeEvent(e Event) []byte { return encode(toEventDoc(e)) }
+
+// DecodeEvent reads what EncodeEvent of this or an earlier version wrote; ErrFormat.
+func DecodeEvent(b []byte) (Event, error) {
+	var d eventDoc
+	if err := decode(b, &d, &d.Version); err != nil {
+		return Event{}, err
+	}
+	if d.ID == "" || d.Source == "" || d.ReceivedAt.IsZero() {
+		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", ErrFormat)
+	}
+	return d.event(), nil
+}
+
+// EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body apart leaves r.Body nil.
+func EncodeEventRecord(r EventRecord) []byte {
+	return encode(recordDoc{formatVersion, r.MessageID, r.Endpoints, r.RoutedAt, r.ExpiresAt, EncodeEvent(r.Event)})
+}
+
+// DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote; ErrFormat.
+func DecodeEventRecord(b []byte) (EventRecord, error) {
+	var d recordDoc
+	if err := decode(b, &d, &d.Version); err != nil {
+		return EventRecord{}, err
+	}
+	e, err := DecodeEvent(d.Event)
+	if err != nil {
+		return EventRecord{}, err
+	}
+	return EventRecord{e, d.MessageID, d.Endpoints, d.RoutedAt.UTC(), d.ExpiresAt.UTC()}, nil
+}
+
+// EncodeDelivery returns d in the form that ledgers keep.
+func EncodeDelivery(d Delivery) []byte {
+	doc := deliveryDoc{formatVersion, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Attempts, d.MessageID,
+		d.NextAt, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
+	for i, a := range d.History {
+		doc.History[i] = toAttemptDoc(a)
+	}
+	return encode(doc)
+}
+
+// DecodeDelivery reads what EncodeDelivery of this or an earlier version wrote; ErrFormat.
+func DecodeDelivery(b []byte) (Delivery, error) {
+	var doc deliveryDoc
+	if err := decode(b, &doc, &doc.Version); err != nil {
+		return Delivery{}, err
+	}
+	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Attempts, doc.MessageID,
+		doc.NextAt.UTC(), doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
+	for i, a := range doc.History {
+		d.History[i] = a.attempt()
+	}
+	return d, nil
+}
+
+func toAttemptDoc(a Attempt) attemptDoc {
+	return attemptDoc{a.Number, a.At, a.Duration.Milliseconds(), a.Outcome, a.StatusCode, a.Error, a.Response}
+}
+
+func (d attemptDoc) attempt() Attempt {
+	return Attempt{d.Number, d.At.UTC(), time.Duration(d.DurationMs) * time.Millisecond, d.Outcome, d.StatusCode, d.Error, d.Response}
+}
+
+func (t task) encode() []byte {
+	t.Version = formatVersion
+	return encode(t)
+}
+
+func decodeTask(b []byte) (task, Event, error) {
+	var t task
+	if err := decode(b, &t, &t.Version); err != nil {
+		return task{}, Event{}, err
+	}
+	if t.Endpoint == "" || t.Attempt < 1 || t.Step < 0 {
+		return task{}, Event{}, fmt.Errorf("%w: delivery without endpoint or attempt", ErrFormat)
+	}
+	e, err := DecodeEvent(t.Event)
+	return t, e, err
+}
+
+// encode cannot fail: every field of the documents is a plain value.
+func encode(doc any) []byte {
+	b, err := json.Marshal(doc)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func decode(b []byte, doc any, version *int) error {
+	if err := json.Unmarshal(b, doc); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if *version < 1 || *version > formatVersion {
+		return fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrFormat, *version, formatVersion)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// The decisions that callers of the ports make.
+var (
+	// ErrNotFound: there is no such source, endpoint, event, delivery or body.
+	ErrNotFound = errors.New("relay: not found")
+	// ErrConflict: the record is not, or no longer, in the state that a conditional write asked for. Nothing was written.
+	ErrConflict = errors.New("relay: conflict")
+)
+
+// Sources finds sources. Unknown names give ErrNotFound.
+type Sources interface {
+	Source(ctx context.Context, name string) (Source, error)
+}
+
+// Subscriptions finds the subscriptions of a source, in the operator's order; none is not an error.
+type Subscriptions interface {
+	Subscriptions(ctx context.Context, source string) ([]Subscription, error)
+}
+
+// Endpoints finds endpoints. Unknown names give ErrNotFound.
+type Endpoints interface {
+	Endpoint(ctx context.Context, name string) (Endpoint, error)
+}
+
+// CatalogStore reads and replaces the catalog as a whole.
+type CatalogStore interface {
+	// LoadCatalog returns the catalog and its revision; a new store has an empty catalog of revision 0. Sources and endpoints
+	// come sorted by name, subscriptions grouped by source in the operator's order.
+	LoadCatalog(ctx context.Context) (Catalog, int64, error)
+	// ReplaceCatalog puts c, which is valid, in the place of the catalog of revision base, wholly or not at all: readers see the
+	// old catalog or the new one. ErrConflict: somebody else replaced it since.
+	ReplaceCatalog(ctx context.Context, c Catalog, base int64) error
+}
+
+// Sealer encrypts secrets at rest. What was sealed opens only with the same name (for a catalog item its kind and its name),
+// so that a sealed secret cannot be moved to another item.
+type Sealer interface {
+	Seal(ctx context.Context, name string, plain []byte) ([]byte, error)
+	Open(ctx context.Context, name string, sealed []byte) ([]byte, error)
+}
+
+// Bodies keeps large bodies. Get gives ErrNotFound for an unknown key; Put of a key that exists replaces it (a key
+// names its content, so the bytes are the same).
+type Bodies interface {
+	Put(ctx context.Context, key string, body []byte) error
+	Get(ctx context.Context, key string) ([]byte, error)
+}
+
+// Message is a message as a queue hands it to a stage.
+type Message struct {
+	ID       string // the queue's id; the same each time this message is received
+	Body     []byte
+	Receives int  // how often it has been handed out, this time included: 1 the first time
+	Resent   bool // as sent: a copy of it may have been sent before
+}
+
+// Outgoing is a message to be sent.
+type Outgoing struct {
+	Body   []byte        // at most 1 MiB, in UTF-8 without control characters but tab and newline: JSON
+	Group  string        // fairness group (the endpoint); "" for none
+	Delay  time.Duration // 0 to MaxDelay, rounded up to whole seconds
+	Resent bool          // a copy may have been sent before; the adapter sets it too when it tries again after a lost answer
+}
+
+// MaxDelay is the longest wait a queue can carry (SQS: DelaySeconds).
+const MaxDelay = 15 * time.Minute
+
+// Queue sends messages.
+type Queue interface {
+	// Send sends each message and returns one error for each, nil where the queue has accepted it. Where an error is returned
+	// the message may have been sent all the same (the answer was lost).
+	Send(ctx context.Context, msgs []Outgoing) []error
+}
+
+// Scheduler sends a message at a time further away than MaxDelay.
+type Scheduler interface {
+	// Schedule arranges for msg to be sent at the given time, or up to a minute or so later. A second call with the same
+	// name (1 to 64 characters of [0-9a-zA-Z_.-]) while the first is pending changes nothing and is no error.
+	Schedule(ctx context.Context, name string, at time.Time, msg Outgoing) error
+}
+
+// Events records events.
+type Events interface {
+	// RecordEvent writes r unless an unexpired record with its id exists; then it returns that record and writes nothing.
+	RecordEvent(ctx context.Context, r EventRecord) (existing *EventRecord, err error)
+}
+
+// Deliveries records deliveries.
+type Deliveries interface {
+	// Delivery returns the record as the last write left it; ErrNotFound where there is none or it has expired.
+	Delivery(ctx context.Context, eventID, endpoint string) (Delivery, error)
+	// SaveDelivery writes d if the stored record has prior attempts (0: none is stored, or it has expired), else ErrConflict.
+	SaveDelivery(ctx context.Context, d Delivery, prior int) error
+}
+
+// Page is a place in a listing: "" is its start, and its end.
+type Page string
+
+// Ledger answers what became of a webhook.
+type Ledger interface {
+	// Event returns an event's record and the deliveries recorded so far, sorted by endpoint; ErrNotFound.
+	Event(ctx context.Context, id string) (EventRecord, []Delivery, error)
+	// EventsBySource lists the events a source sent in the hour that t lies in, in no particular order, without bodies and
+	// headers.
+	EventsBySource(ctx context.Context, source string, t time.Time, from Page) ([]EventRecord, Page, error)
+	// OpenDeliveries lists an endpoint's deliveries in a status, Waiting (next due first) or Dead (oldest death first).
+	OpenDeliveries(ctx context.Context, endpoint string, status Status, from Page) ([]Delivery, Page, error)
+}
+
+// Post is a request to an endpoint.
+type Post struct {
+	URL     string
+	Header  Header
+	Body    []byte
+	Timeout time.Duration // whole attempt
+}
+
+// Reply is an endpoint's answer.
+type Reply struct {
+	StatusCode int
+	Body       []byte // at most MaxResponseBytes
+}
+
+// PostError is why a POST got no answer.
+type PostError struct {
+	Outcome Outcome // never Succeeded nor Rejected
+	Err     error   // free of secrets: the URL's query is not in it
+}
+
+func (e *PostError) Error() string { return string(e.Outcome) + ": " + e.Err.Error() }
+func (e *PostError) Unwrap() error { return e.Err }
+
+// Poster POSTs to endpoints. It follows no redirect, reads at most MaxResponseBytes of the answer, and returns
+// a *PostError where none came. An end of ctx (the invocation's, not the endpoint's timeout) gives ctx's error.
+type Poster interface {
+	Post(ctx context.Context, p Post) (Reply, error)
+}
+
+// Reporter is told what happened, one call each, after the fact. Calls must not block.
+type Reporter interface {
+	Received(ctx context.Context, r ReceiveReport)
+	Routed(ctx context.Context, r RouteReport)
+	Attempted(ctx context.Context, r AttemptReport)
+}

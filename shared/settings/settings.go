@@ -1,0 +1,77 @@
+// Package settings names the environment of each function: the infrastructure writes it, the function reads it, both
+// through the same struct, so that a name exists once.
+//
+//	vars, err := settings.Environment(settings.Fanout{CatalogTable: "…", …})   // in infra
+//	s, err := settings.Read[settings.Fanout]()                                 // in the function
+package settings
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Receive is the environment of the function receive.
+type Receive struct {
+	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	IngestQueueURL      string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	BodiesBucket        string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN       string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	MaxBodyBytes        int    `env:"RELAY_MAX_BODY_BYTES" envDefault:"4194304"`
+	InlineBodyBytes     int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"16384"`
+	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+}
+
+// Fanout is the environment of the function fanout.
+type Fanout struct {
+	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable         string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	DeliveryQueueURL    string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	PoisonQueueURL      string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // ingest-dlq
+	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+}
+
+// Deliver is the environment of the function deliver.
+type Deliver struct {
+	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable         string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket        string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN       string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	RetryQueueURL       string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	DeadQueueURL        string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
+	PoisonQueueURL      string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
+	ScheduleGroup       string `env:"RELAY_SCHEDULE_GROUP,notEmpty"`
+	ScheduleRoleARN     string `env:"RELAY_SCHEDULE_ROLE_ARN,notEmpty"`
+	MaxReceives         int    `env:"RELAY_MAX_RECEIVES" envDefault:"5"` // of a message, before it is put aside as poison
+	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+}
+
+// Read reads a function's settings from the environment. The error names every variable that is missing or cannot be read.
+func Read[T Receive | Fanout | Deliver]() (T, error) {
+	s, err := env.ParseAs[T]()
+	if err != nil {
+		return s, fmt.Errorf("settings: %w", err)
+	}
+	return s, nil
+}
+
+// Environment returns the variables that make Read return s. Zero fields are left out, so that their defaults hold.
+func Environment[T Receive | Fanout | Deliver](s T) (map[string]string, error) {
+	params, err := env.GetFieldParams(&s)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	vars := make(map[string]string, len(params))
+	v := reflect.ValueOf(s)
+	for i, p := range params {
+		if field := v.Field(i); !field.IsZero() {
+			vars[p.Key] = fmt.Sprint(field.Interface())
+		} else if p.NotEmpty {
+			return nil, fmt.Errorf("settings: %s of %T is empty", v.Type().Field(i).Name, s)
+		}
+	}
+	return vars, nil
+}
