@@ -25,6 +25,7 @@ const (
 	TLSFailed Outcome = "tls"       // handshake or certificate
 	TimedOut  Outcome = "timeout"   // the endpoint's timeout passed, in whichever phase
 	Broken    Outcome = "broken"    // reset, closed early, or no HTTP
+	Removed   Outcome = "removed"   // the endpoint is no longer in the catalog: no POST was made, and none follows
 )
 
 // Attempt is one POST of a delivery.

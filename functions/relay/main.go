@@ -1,0 +1,51 @@
+// Command relay runs the webhook relay on this machine and operates one, local or deployed.
+//
+//	relay local     hosts the whole relay in one process
+//	relay send      signs a sample as its provider would, and posts it
+//	relay apply     checks a configuration, shows what would change, and writes it
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type commands struct {
+	Local localCommand `cmd:"" help:"Host the whole relay on this machine."`
+	Send  sendCommand  `cmd:"" help:"Sign a sample webhook as its provider would, and post it."`
+	Apply applyCommand `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := Run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "relay:", err)
+		os.Exit(1) //nolint:gocritic // nothing is deferred that matters after an error
+	}
+}
+
+// Run carries out the command line args. It returns when the command is done or ctx ends, which is no error.
+func Run(ctx context.Context, args []string, out io.Writer) error {
+	var c commands
+	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
+		kong.Writers(out, out), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return fmt.Errorf("%w (relay --help tells what there is)", err)
+	}
+	if err := parsed.Run(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

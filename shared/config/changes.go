@@ -1,0 +1,82 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"webhook-relay/shared/relay"
+)
+
+// Changes tells what putting next in the place of current changes, a line each: "+" added, "-" removed, "~" changed, with the names of the
+// fields that change. No value is in it, so no secret is.
+func Changes(current, next relay.Catalog) []string {
+	var lines []string
+	lines = append(lines, changes("source", current.Sources, next.Sources, func(s relay.Source) string { return s.Name })...)
+	lines = append(lines, changes("endpoint", current.Endpoints, next.Endpoints, func(e relay.Endpoint) string { return e.Name })...)
+	return append(lines, changes("subscription", grouped(current), grouped(next), func(p pair) string { return p.Name })...)
+}
+
+// pair is all the subscriptions from one source to one endpoint, in order.
+type pair struct {
+	Name  string
+	Types [][]string
+}
+
+func grouped(c relay.Catalog) []pair {
+	var out []pair
+	at := map[string]int{}
+	for _, s := range c.Subscriptions {
+		name := s.Source + " → " + s.Endpoint
+		if _, seen := at[name]; !seen {
+			at[name] = len(out)
+			out = append(out, pair{Name: name})
+		}
+		p := &out[at[name]]
+		p.Types = append(p.Types, s.Types)
+	}
+	return out
+}
+
+func changes[T any](kind string, current, next []T, name func(T) string) []string {
+	old := make(map[string]T, len(current))
+	for _, v := range current {
+		old[name(v)] = v
+	}
+	var lines []string
+	for _, v := range next {
+		before, known := old[name(v)]
+		delete(old, name(v))
+		if !known {
+			lines = append(lines, fmt.Sprintf("+ %s %s", kind, name(v)))
+		} else if fields := changedFields(before, v); len(fields) > 0 {
+			lines = append(lines, fmt.Sprintf("~ %s %s: %s", kind, name(v), strings.Join(fields, ", ")))
+		}
+	}
+	for _, gone := range slices.Sorted(maps.Keys(old)) {
+		lines = append(lines, fmt.Sprintf("- %s %s", kind, gone))
+	}
+	return lines
+}
+
+func changedFields(a, b any) []string {
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	var fields []string
+	for i := range va.NumField() {
+		if name := va.Type().Field(i).Name; !same(name, va.Field(i), vb.Field(i)) {
+			fields = append(fields, strings.ToLower(name))
+		}
+	}
+	return fields
+}
+
+// same takes an absent list or map for an empty one, except where that means something else: no schedule is the default one.
+func same(name string, a, b reflect.Value) bool {
+	isList := a.Kind() == reflect.Map || a.Kind() == reflect.Slice
+	if isList && a.Len() == 0 && b.Len() == 0 && name != "Schedule" {
+		return true
+	}
+	return reflect.DeepEqual(a.Interface(), b.Interface())
+}

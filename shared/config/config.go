@@ -1,0 +1,308 @@
+package config
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"golang.org/x/net/http/httpguts"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/retry"
+	"webhook-relay/shared/route"
+	"webhook-relay/shared/sign"
+	"webhook-relay/shared/verify"
+)
+
+// ErrInvalid: the configuration is not valid. The message lists everything that is wrong, a line each.
+var ErrInvalid = errors.New("config: invalid")
+
+// file is the YAML file's form.
+type file struct {
+	Sources       []source       `yaml:"sources"`
+	Endpoints     []endpoint     `yaml:"endpoints"`
+	Subscriptions []subscription `yaml:"subscriptions"`
+}
+
+type source struct {
+	Name      string   `yaml:"name"`
+	Provider  string   `yaml:"provider"`
+	Secrets   []string `yaml:"secrets"`
+	HMAC      *hmac    `yaml:"hmac"`
+	EventType *locator `yaml:"event_type"`
+	EventID   *locator `yaml:"event_id"`
+}
+
+type hmac struct {
+	Header          string        `yaml:"header"`
+	Algorithm       string        `yaml:"algorithm"`
+	Encoding        string        `yaml:"encoding"`
+	Prefix          string        `yaml:"prefix"`
+	Payload         string        `yaml:"payload"`
+	TimestampHeader string        `yaml:"timestamp_header"`
+	IDHeader        string        `yaml:"id_header"`
+	Tolerance       time.Duration `yaml:"tolerance"`
+}
+
+type locator struct {
+	Header string `yaml:"header"`
+	JSON   string `yaml:"json"`
+}
+
+type endpoint struct {
+	Name    string            `yaml:"name"`
+	URL     string            `yaml:"url"`
+	Secrets []string          `yaml:"secrets"`
+	Headers map[string]string `yaml:"headers"`
+	Timeout *time.Duration    `yaml:"timeout"`
+	Retry   *retrying         `yaml:"retry"`
+}
+
+type retrying struct {
+	Schedule []time.Duration `yaml:"schedule"`
+}
+
+type subscription struct {
+	Source   string   `yaml:"source"`
+	Endpoint string   `yaml:"endpoint"`
+	Types    []string `yaml:"types"`
+}
+
+// Read reads the file at path. Endpoints that name no secrets have none yet: see FillSecrets. lookup is os.LookupEnv, or a test's own.
+func Read(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return relay.Catalog{}, fmt.Errorf("config: %w", err)
+	}
+	return Parse(path, text, lookup)
+}
+
+// Parse reads text, which came from the file of the given name.
+func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.Catalog, error) {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return relay.Catalog{}, yamlError(name, err)
+	}
+	var f file
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); err != nil && len(bytes.TrimSpace(text)) > 0 {
+		return relay.Catalog{}, yamlError(name, err)
+	}
+	c := checker{name: name, tree: tree, lookup: lookup}
+	catalog := c.catalog(f)
+	if len(c.problems) > 0 {
+		return relay.Catalog{}, fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
+	}
+	return catalog, nil
+}
+
+// yamlError gives a parser's error the file's name and the line.
+func yamlError(name string, err error) error {
+	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
+		return fmt.Errorf("%w:\n%s:%d: %s", ErrInvalid, name, e.GetToken().Position.Line, e.GetMessage())
+	}
+	return fmt.Errorf("%w:\n%s: %w", ErrInvalid, name, err)
+}
+
+// checker turns the file into a catalog and gathers what is wrong on the way.
+type checker struct {
+	name     string
+	tree     *ast.File
+	lookup   func(string) (string, bool)
+	problems []error
+}
+
+// fail notes a problem of the value at a path such as "endpoints[2].url".
+func (c *checker) fail(path, format string, args ...any) {
+	c.problems = append(c.problems, fmt.Errorf("%s:%d: %s: %w", c.name, c.line(path), path, fmt.Errorf(format, args...)))
+}
+
+// line finds the line of the value at path, or of the nearest value that holds it where it is absent.
+func (c *checker) line(path string) int {
+	for path != "" {
+		if p, err := yaml.PathString("$." + path); err == nil {
+			if node, err := p.FilterFile(c.tree); err == nil && node != nil {
+				return node.GetToken().Position.Line
+			}
+		}
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	return 1
+}
+
+// nameForm is the form of names: they stand in URLs, keys, schedule names and message group ids.
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+func (c *checker) catalog(f file) relay.Catalog {
+	var out relay.Catalog
+	sources, endpoints := names{}, names{}
+	for i, s := range f.Sources {
+		path := fmt.Sprintf("sources[%d]", i)
+		c.checkName(path, s.Name, sources)
+		out.Sources = append(out.Sources, c.source(path, s))
+	}
+	for i, e := range f.Endpoints {
+		path := fmt.Sprintf("endpoints[%d]", i)
+		c.checkName(path, e.Name, endpoints)
+		out.Endpoints = append(out.Endpoints, c.endpoint(path, e))
+	}
+	for i, s := range f.Subscriptions {
+		path := fmt.Sprintf("subscriptions[%d]", i)
+		c.checkReference(path+".source", s.Source, sources)
+		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
+		for j, t := range s.Types {
+			if err := route.Validate(t); err != nil {
+				c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
+			}
+		}
+		out.Subscriptions = append(out.Subscriptions, relay.Subscription(s))
+	}
+	slices.SortFunc(out.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out.Endpoints, func(a, b relay.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out.Subscriptions, func(a, b relay.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	return out
+}
+
+// names maps each name to the path where it was given first.
+type names map[string]string
+
+func (c *checker) checkName(path, name string, seen names) {
+	path += ".name"
+	if !nameForm.MatchString(name) {
+		c.fail(path, "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
+	} else if first, twice := seen[name]; twice {
+		c.fail(path, "%q is taken by %s on line %d; names are used once", name, strings.TrimSuffix(first, ".name"), c.line(first))
+	} else {
+		seen[name] = path
+	}
+}
+
+func (c *checker) checkReference(path, name string, known names) {
+	if _, ok := known[name]; !ok {
+		kind := path[strings.LastIndex(path, ".")+1:]
+		c.fail(path, "there is no %s %q in this file", kind, name)
+	}
+}
+
+func (c *checker) source(path string, s source) relay.Source {
+	out := relay.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
+		Provider: s.Provider, HMAC: (*verify.HMAC)(s.HMAC), EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
+	}}
+	if out.Secrets == nil && len(s.Secrets) > 0 {
+		return out // the secrets' own problem is reported
+	}
+	if _, err := verify.New(out.Verify, out.Secrets); err != nil {
+		c.fail(path, "%w", err)
+	}
+	return out
+}
+
+// secrets resolves env:NAME. It returns nil if one of them cannot be had.
+func (c *checker) secrets(path string, in []string) []string {
+	var out []string
+	for i, s := range in {
+		name, fromEnv := strings.CutPrefix(s, "env:")
+		if fromEnv {
+			s, _ = c.lookup(name)
+		}
+		switch {
+		case s == "" && fromEnv:
+			c.fail(fmt.Sprintf("%s.secrets[%d]", path, i), "the environment variable %s is not set, or empty", name)
+		case s == "":
+			c.fail(fmt.Sprintf("%s.secrets[%d]", path, i), "is empty; an empty secret would let anybody in")
+		default:
+			out = append(out, s)
+		}
+	}
+	if len(out) < len(in) {
+		return nil
+	}
+	return out
+}
+
+func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
+	out := relay.Endpoint{Name: e.Name, URL: e.URL, Secrets: c.secrets(path, e.Secrets), Header: map[string]string{}}
+	if err := checkURL(e.URL); err != nil {
+		c.fail(path+".url", "%w", err)
+	}
+	if len(out.Secrets) > 0 {
+		if _, err := sign.New(out.Secrets); err != nil {
+			c.fail(path+".secrets", "%w", err)
+		}
+	}
+	for name, value := range e.Headers {
+		c.checkHeader(path+".headers", name, value)
+		out.Header[strings.ToLower(name)] = value
+	}
+	if e.Timeout != nil {
+		if out.Timeout = *e.Timeout; out.Timeout < time.Second || out.Timeout > relay.MaxEndpointTimeout {
+			c.fail(path+".timeout", "%v is not between 1s and %v", out.Timeout, relay.MaxEndpointTimeout)
+		}
+	}
+	if e.Retry != nil {
+		if out.Schedule = e.Retry.Schedule; out.Schedule == nil {
+			out.Schedule = []time.Duration{}
+		}
+		if err := retry.Validate(out.Schedule); err != nil {
+			c.fail(path+".retry.schedule", "%w", err)
+		}
+	}
+	return out
+}
+
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return errors.New("is not a URL") // the parser's error would repeat what may be a secret
+	case u.User != nil:
+		return errors.New("has a user or password in it; credentials do not belong in a URL, send them in headers")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Errorf("has the scheme %q; https and http are known", u.Scheme)
+	case u.Hostname() == "":
+		return errors.New("has no host")
+	case u.Fragment != "":
+		return errors.New("has a fragment (#…), which is never sent")
+	}
+	return nil
+}
+
+func (c *checker) checkHeader(path, name, value string) {
+	path += "." + name
+	switch {
+	case !httpguts.ValidHeaderFieldName(name):
+		c.fail(path, "is not a header's name")
+	case !httpguts.ValidHeaderFieldValue(value):
+		c.fail(path, "has a value with control characters")
+	case relay.IsReserved(strings.ToLower(name)):
+		c.fail(path, "is set by the relay or by the connection itself")
+	}
+}
+
+// FillSecrets gives each endpoint of next without secrets those it has in current, or a new one. It returns the new ones by endpoint, to
+// be shown once.
+func FillSecrets(next *relay.Catalog, current relay.Catalog) map[string]string {
+	made := map[string]string{}
+	for i := range next.Endpoints {
+		e := &next.Endpoints[i]
+		if len(e.Secrets) > 0 {
+			continue
+		}
+		if at := slices.IndexFunc(current.Endpoints, func(c relay.Endpoint) bool { return c.Name == e.Name }); at >= 0 {
+			e.Secrets = current.Endpoints[at].Secrets
+			continue
+		}
+		made[e.Name] = sign.NewSecret()
+		e.Secrets = []string{made[e.Name]}
+	}
+	return made
+}

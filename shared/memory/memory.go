@@ -1,0 +1,338 @@
+// Package memory holds the ports of package relay in memory: for tests of the core, which run thousands of them in virtual time.
+// Nothing survives the process.
+//
+// The zero value of each type is ready to use, and all are safe for concurrent use. They pass the suites of package conformance, so
+// what a test sees here it sees on the durable adapters.
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// Queue is a queue that hands messages out in the order in which they become visible.
+type Queue struct {
+	Visibility time.Duration // how long a message is out of sight once received; zero: 30 s
+
+	mu       sync.Mutex
+	messages []*stored
+	last     int
+}
+
+type stored struct {
+	relay.Message
+	group   string
+	visible time.Time
+}
+
+// MaxMessageBytes is the largest body that is accepted, as in SQS.
+const MaxMessageBytes = 1 << 20
+
+// Send accepts each message that is not too large.
+func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	errs := make([]error, len(msgs))
+	for i, m := range msgs {
+		if len(m.Body) > MaxMessageBytes {
+			errs[i] = fmt.Errorf("memory: message of %d bytes, at most %d", len(m.Body), MaxMessageBytes)
+			continue
+		}
+		q.last++
+		q.messages = append(q.messages, &stored{
+			relay.Message{ID: strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay),
+		})
+	}
+	return errs
+}
+
+// Receive hands out up to limit visible messages, and hides them for the visibility timeout.
+func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	slices.SortStableFunc(q.messages, func(a, b *stored) int { return a.visible.Compare(b.visible) })
+	var out []relay.Message
+	for _, m := range q.messages {
+		if m.visible.After(now) || len(out) == limit {
+			break
+		}
+		m.Receives++
+		m.visible = now.Add(cmp.Or(q.Visibility, 30*time.Second))
+		out = append(out, m.Message)
+	}
+	return out, nil
+}
+
+// Ack removes a message.
+func (q *Queue) Ack(_ context.Context, m relay.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.messages = slices.DeleteFunc(q.messages, func(s *stored) bool { return s.ID == m.ID })
+	return nil
+}
+
+// Nack makes a message visible again at once.
+func (q *Queue) Nack(_ context.Context, m relay.Message) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, s := range q.messages {
+		if s.ID == m.ID {
+			s.visible = time.Now()
+		}
+	}
+	return nil
+}
+
+// Len is how many messages are in the queue, visible or not.
+func (q *Queue) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.messages)
+}
+
+// Due is when the next message becomes visible; false if there is none.
+func (q *Queue) Due() (time.Time, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.messages) == 0 {
+		return time.Time{}, false
+	}
+	return slices.MinFunc(q.messages, func(a, b *stored) int { return a.visible.Compare(b.visible) }).visible, true
+}
+
+// Move sends every message of q to another queue as a new one, which is how SQS redrives dead letters.
+func (q *Queue) Move(to *Queue) {
+	q.mu.Lock()
+	moved := q.messages
+	q.messages = nil
+	q.mu.Unlock()
+	for _, m := range moved {
+		to.Send(context.Background(), []relay.Outgoing{{Body: m.Body, Group: m.group, Resent: m.Resent}})
+	}
+}
+
+// Scheduler sends a message to Queue at any time ahead.
+type Scheduler struct {
+	Queue *Queue
+
+	mu    sync.Mutex
+	names map[string]time.Time
+}
+
+// Schedule puts msg into the queue, visible from the given time on.
+func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pending, ok := s.names[name]; ok && pending.After(time.Now()) {
+		return nil
+	}
+	if s.names == nil {
+		s.names = map[string]time.Time{}
+	}
+	s.names[name] = at
+	msg.Delay = time.Until(at)
+	return s.Queue.Send(ctx, []relay.Outgoing{msg})[0]
+}
+
+// Bodies keeps bodies.
+type Bodies struct {
+	mu     sync.Mutex
+	bodies map[string][]byte
+}
+
+// Put keeps body.
+func (b *Bodies) Put(_ context.Context, key string, body []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bodies == nil {
+		b.bodies = map[string][]byte{}
+	}
+	b.bodies[key] = bytes.Clone(body)
+	return nil
+}
+
+// Get returns what Put kept.
+func (b *Bodies) Get(_ context.Context, key string) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	body, ok := b.bodies[key]
+	if !ok {
+		return nil, fmt.Errorf("body %s: %w", key, relay.ErrNotFound)
+	}
+	return bytes.Clone(body), nil
+}
+
+// Catalog is a catalog.
+type Catalog struct {
+	mu       sync.Mutex
+	catalog  relay.Catalog
+	revision int64
+}
+
+// LoadCatalog returns the catalog.
+func (c *Catalog) LoadCatalog(context.Context) (relay.Catalog, int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.catalog, c.revision, nil
+}
+
+// ReplaceCatalog replaces the catalog.
+func (c *Catalog) ReplaceCatalog(_ context.Context, next relay.Catalog, base int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if base != c.revision {
+		return fmt.Errorf("catalog is at revision %d, not %d: %w", c.revision, base, relay.ErrConflict)
+	}
+	slices.SortFunc(next.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(next.Endpoints, func(a, b relay.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(next.Subscriptions, func(a, b relay.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	c.catalog, c.revision = next, base+1
+	return nil
+}
+
+// Source finds a source.
+func (c *Catalog) Source(_ context.Context, name string) (relay.Source, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
+}
+
+// Endpoint finds an endpoint.
+func (c *Catalog) Endpoint(_ context.Context, name string) (relay.Endpoint, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return find(c.catalog.Endpoints, "endpoint", name, func(e relay.Endpoint) string { return e.Name })
+}
+
+// Subscriptions finds the subscriptions of a source.
+func (c *Catalog) Subscriptions(_ context.Context, source string) ([]relay.Subscription, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.catalog.Subscriptions), func(s relay.Subscription) bool { return s.Source != source }), nil
+}
+
+func find[T any](in []T, kind, name string, nameOf func(T) string) (T, error) {
+	if i := slices.IndexFunc(in, func(v T) bool { return nameOf(v) == name }); i >= 0 {
+		return in[i], nil
+	}
+	var none T
+	return none, fmt.Errorf("%s %s: %w", kind, name, relay.ErrNotFound)
+}
+
+// Ledger is a ledger.
+type Ledger struct {
+	mu         sync.Mutex
+	events     map[string]relay.EventRecord
+	deliveries map[[2]string]relay.Delivery
+}
+
+// RecordEvent records r unless there is an unexpired record with its id.
+func (l *Ledger) RecordEvent(_ context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if existing, ok := l.events[r.ID]; ok && existing.ExpiresAt.After(time.Now()) {
+		return &existing, nil
+	}
+	if l.events == nil {
+		l.events = map[string]relay.EventRecord{}
+	}
+	l.events[r.ID] = r
+	return nil, nil //nolint:nilnil // nil is the port's word for "no such record was there"
+}
+
+// Delivery returns a delivery.
+func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.Delivery, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, ok := l.delivery(eventID, endpoint)
+	if !ok {
+		return relay.Delivery{}, fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+	}
+	d.History = slices.Clone(d.History)
+	return d, nil
+}
+
+// SaveDelivery writes d if the stored one has prior attempts.
+func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if have, _ := l.delivery(d.EventID, d.Endpoint); have.Attempts != prior {
+		return fmt.Errorf("delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint, have.Attempts, prior, relay.ErrConflict)
+	}
+	if l.deliveries == nil {
+		l.deliveries = map[[2]string]relay.Delivery{}
+	}
+	d.History = slices.Clone(d.History)
+	l.deliveries[[2]string{d.EventID, d.Endpoint}] = d
+	return nil
+}
+
+// delivery looks an unexpired delivery up; the zero value has no attempts. The caller holds the lock.
+func (l *Ledger) delivery(eventID, endpoint string) (relay.Delivery, bool) {
+	d, ok := l.deliveries[[2]string{eventID, endpoint}]
+	if !ok || !d.ExpiresAt.After(time.Now()) {
+		return relay.Delivery{}, false
+	}
+	return d, true
+}
+
+// Event returns an event and its deliveries.
+func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.events[id]
+	if !ok || !r.ExpiresAt.After(time.Now()) {
+		return relay.EventRecord{}, nil, fmt.Errorf("event %s: %w", id, relay.ErrNotFound)
+	}
+	ds := l.matching(func(d relay.Delivery) bool { return d.EventID == id })
+	slices.SortFunc(ds, func(a, b relay.Delivery) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
+	return r, ds, nil
+}
+
+// EventsBySource lists a source's events of an hour, on one page.
+func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, _ relay.Page) ([]relay.EventRecord, relay.Page, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []relay.EventRecord
+	for r := range maps.Values(l.events) {
+		if r.Source == source && r.ReceivedAt.Truncate(time.Hour).Equal(t.Truncate(time.Hour)) && r.ExpiresAt.After(time.Now()) {
+			r.Body, r.Header = nil, nil
+			out = append(out, r)
+		}
+	}
+	return out, "", nil
+}
+
+// OpenDeliveries lists an endpoint's deliveries that wait or are dead, on one page.
+func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay.Status, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ds := l.matching(func(d relay.Delivery) bool { return d.Endpoint == endpoint && d.Status == status })
+	slices.SortFunc(ds, func(a, b relay.Delivery) int {
+		if status == relay.Waiting {
+			return a.NextAt.Compare(b.NextAt)
+		}
+		return a.UpdatedAt.Compare(b.UpdatedAt)
+	})
+	return ds, "", nil
+}
+
+func (l *Ledger) matching(want func(relay.Delivery) bool) []relay.Delivery {
+	var out []relay.Delivery
+	for d := range maps.Values(l.deliveries) {
+		if want(d) && d.ExpiresAt.After(time.Now()) {
+			out = append(out, d)
+		}
+	}
+	return out
+}

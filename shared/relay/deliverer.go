@@ -1,0 +1,344 @@
+package relay
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"webhook-relay/shared/retry"
+	"webhook-relay/shared/sign"
+)
+
+// DefaultMaxReceives is how often a message is handed out before it is put aside as poison.
+const DefaultMaxReceives = 5
+
+const (
+	// recordReserve is the time an invocation keeps for what follows a POST: a record and a message.
+	recordReserve = 5 * time.Second
+	// recordDelay is how long an attempt that could not be recorded waits in the queue for the ledger to come back.
+	recordDelay = 30 * time.Second
+	// settleTime is how long a copy of a message is held back: by then the attempt that the first copy led to has ended (it takes
+	// MaxEndpointTimeout at most) and is on record, and the copy can be told apart from it.
+	settleTime = MaxEndpointTimeout + 15*time.Second
+	// earlySlack: a message this little before its time is as good as due.
+	earlySlack = 5 * time.Second
+	// overdueAfter: a waiting delivery whose next attempt is late by this much has lost its message.
+	overdueAfter = MaxDelay
+)
+
+// Why a message is handed out again without an attempt.
+var (
+	errDeadline = errors.New("relay: not enough time left in this invocation for an attempt")
+	errPoison   = errors.New("relay: put aside in the dead-letter queue")
+)
+
+// DelivererConfig is what a Deliverer works with. Zero numbers mean their defaults.
+type DelivererConfig struct {
+	Endpoints   Endpoints
+	Deliveries  Deliveries
+	Bodies      Bodies
+	Poster      Poster
+	Retry       Queue     // later attempts
+	Dead        Queue     // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
+	Poison      Queue     // messages that we cannot process
+	Scheduler   Scheduler // waits longer than MaxDelay
+	Reporter    Reporter
+	Retention   time.Duration // DefaultRetention
+	MaxReceives int           // DefaultMaxReceives
+	CacheTTL    time.Duration // DefaultCacheTTL
+	Now         func() time.Time
+	Random      func() float64 // in [0, 1), for jitter
+}
+
+// Deliverer is the third stage: it POSTs a delivery, records the attempt, and sees to what follows.
+type Deliverer struct {
+	cfg       DelivererConfig
+	endpoints *cache[*target]
+}
+
+// target is an endpoint ready to be POSTed to.
+type target struct {
+	Endpoint
+	signer *sign.Signer
+}
+
+// NewDeliverer returns a Deliverer. It calls nothing yet.
+func NewDeliverer(cfg DelivererConfig) *Deliverer {
+	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
+	cfg.MaxReceives = orDefault(cfg.MaxReceives, DefaultMaxReceives)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64 //nolint:gosec // jitter, not a secret
+	}
+	d := &Deliverer{cfg: cfg}
+	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, d.loadEndpoint)
+	return d
+}
+
+// Process takes a batch of delivery messages, first attempts and later ones, and returns one error for each: nil where the message
+// is done with, else why it is to be handed out again. One bad message fails alone. ctx must carry the invocation's deadline: an
+// attempt is begun only if it can end, and be recorded, before it.
+func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
+	return eachMessage(msgs, func(i int) error {
+		step := &step{Deliverer: d, msg: msgs[i]}
+		err := recovered(func() error { return step.run(ctx) })
+		step.report.Err = err
+		if errors.Is(err, errPoison) {
+			err = nil
+		}
+		if step.report.Err != nil || step.report.Status != "" {
+			d.cfg.Reporter.Attempted(ctx, step.report)
+		}
+		return err
+	})
+}
+
+// step is the way of one message through Process.
+type step struct {
+	*Deliverer
+	msg    Message
+	task   task
+	event  Event
+	record Delivery // as stored; zero if there is none
+	report AttemptReport
+}
+
+func (s *step) run(ctx context.Context) error {
+	var err error
+	s.task, s.event, err = decodeTask(s.msg.Body)
+	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
+	if err != nil || s.msg.Receives > s.cfg.MaxReceives {
+		return s.putAside(ctx, err)
+	}
+	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
+		return s.sendAt(ctx, s.task, s.task.NotBefore, false) // a hop of a long wait
+	}
+	if err := s.readRecord(ctx); err != nil {
+		return err
+	}
+	if s.record.Attempts >= s.task.Attempt {
+		return s.finish(ctx)
+	}
+	attempt, ep, err := s.attempt(ctx)
+	if err != nil {
+		return err
+	}
+	return s.save(ctx, attempt, ep)
+}
+
+// putAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs.
+func (s *step) putAside(ctx context.Context, cause error) error {
+	if cause == nil {
+		cause = fmt.Errorf("handed out %d times, at most %d", s.msg.Receives, s.cfg.MaxReceives)
+	}
+	if err := sendOne(ctx, s.cfg.Poison, Outgoing{Body: s.msg.Body, Group: s.task.Endpoint}); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errPoison, cause)
+}
+
+// readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record: the read, one
+// call for each delivery, is saved.
+func (s *step) readRecord(ctx context.Context) error {
+	if s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
+		return nil
+	}
+	var err error
+	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// attempt makes the POST, unless an earlier run made it and could only not record it.
+func (s *step) attempt(ctx context.Context) (Attempt, *target, error) {
+	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Attempt{}, nil, err
+	}
+	if s.task.Made != nil {
+		return s.task.Made.Attempt.attempt(), ep, nil
+	}
+	began := s.cfg.Now()
+	a := Attempt{Number: s.task.Attempt, At: wholeMillis(began)}
+	if ep == nil {
+		a.Outcome, a.Error = Removed, "the endpoint is no longer in the catalog"
+		return a, nil, nil
+	}
+	body, err := s.body(ctx)
+	if err != nil {
+		return Attempt{}, nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
+		return Attempt{}, nil, errDeadline
+	}
+	reply, err := s.cfg.Poster.Post(ctx, Post{
+		URL:     ep.URL,
+		Header:  outboundHeader(s.event, ep.Endpoint, a.Number, ep.signer.Headers(s.event.ID, began, body)),
+		Body:    body,
+		Timeout: ep.Timeout,
+	})
+	a.Duration = s.cfg.Now().Sub(began).Truncate(time.Millisecond)
+	return a, ep, a.conclude(reply, err)
+}
+
+// conclude notes how the POST ended. An error that is not the endpoint's is returned: no attempt was used up.
+func (a *Attempt) conclude(reply Reply, err error) error {
+	if failed, ok := errors.AsType[*PostError](err); ok {
+		a.Outcome, a.Error = failed.Outcome, failed.Err.Error()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.StatusCode, a.Response = reply.StatusCode, reply.Body
+	a.Outcome = Rejected
+	if a.StatusCode >= 200 && a.StatusCode < 300 {
+		a.Outcome = Succeeded
+	}
+	return nil
+}
+
+func (s *step) body(ctx context.Context) ([]byte, error) {
+	if s.event.BodyRef == nil {
+		return s.event.Body, nil
+	}
+	return s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key)
+}
+
+// save records the attempt and sees to what follows.
+func (s *step) save(ctx context.Context, a Attempt, ep *target) error {
+	prior := s.record.Attempts
+	s.record = s.after(a, ep)
+	err := s.cfg.Deliveries.SaveDelivery(ctx, s.record, prior)
+	if errors.Is(err, ErrConflict) {
+		// Somebody recorded this attempt before: a double, or ourselves, in a write whose answer was lost.
+		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
+			return err
+		}
+		return s.finish(ctx)
+	}
+	if err != nil {
+		return s.carry(ctx, a, err)
+	}
+	s.report.Attempt, s.report.Status = a, s.record.Status
+	s.report.Age = s.record.UpdatedAt.Sub(s.event.ReceivedAt)
+	if s.record.Status == Waiting {
+		s.report.Wait = s.record.NextAt.Sub(s.record.UpdatedAt)
+	}
+	return s.finish(ctx)
+}
+
+// after returns the delivery's record with a added.
+func (s *step) after(a Attempt, ep *target) Delivery {
+	now := wholeMillis(s.cfg.Now())
+	d := Delivery{
+		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type,
+		Attempts: s.task.Attempt, MessageID: s.origin(), UpdatedAt: now,
+		ExpiresAt: expiry(s.event.ReceivedAt, s.cfg.Retention), History: append(s.record.History, a),
+	}
+	if extra := len(d.History) - MaxHistory; extra > 0 {
+		d.History = d.History[extra:]
+	}
+	d.Status = Dead
+	if a.Outcome == Succeeded {
+		d.Status = Delivered
+	} else if ep != nil {
+		if wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random); again {
+			d.Status, d.NextAt = Waiting, now.Add(wait).Truncate(time.Millisecond)
+		}
+	}
+	return d
+}
+
+// carry sends an attempt that could not be recorded on with its message, so that it is recorded later and not made twice.
+func (s *step) carry(ctx context.Context, a Attempt, cause error) error {
+	t := s.task
+	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a)}
+	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(), Group: t.Endpoint, Delay: recordDelay, Resent: true})
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	s.report.Attempt, s.report.Err = a, cause
+	return nil
+}
+
+// finish does what is left to do after the attempt that is on record, if it is ours to do: the message that made the attempt
+// sends the next one, and so does any other once the next attempt is so late that its message must be lost.
+func (s *step) finish(ctx context.Context) error {
+	d := s.record
+	if d.Attempts != s.task.Attempt || d.Status == Delivered {
+		return nil
+	}
+	ours := d.MessageID == s.origin()
+	resent := s.report.Status == "" // the attempt was recorded by an earlier run, which may have got this far
+	switch {
+	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
+		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1, Event: s.task.Event}
+		due := d.NextAt
+		if settled := s.cfg.Now().Add(settleTime); resent && due.Before(settled) {
+			due = settled
+		}
+		return s.sendAt(ctx, next, due, resent)
+	case d.Status == Dead && ours:
+		again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Event: s.task.Event}
+		return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(), Group: d.Endpoint, Resent: resent})
+	}
+	return nil
+}
+
+// origin is the id of the message that makes, or made, the task's attempt.
+func (s *step) origin() string {
+	if s.task.Made != nil {
+		return s.task.Made.MessageID
+	}
+	return s.msg.ID
+}
+
+// sendAt sends t so that it comes back at the given time: by the queue's delay, by the scheduler if that is too short, and in hops of the
+// queue's delay if the scheduler refuses.
+func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) error {
+	wait := max(at.Sub(s.cfg.Now()), 0)
+	out := Outgoing{Group: t.Endpoint, Resent: resent}
+	if wait <= MaxDelay {
+		t.NotBefore = time.Time{}
+		out.Body, out.Delay = t.encode(), wait
+		return sendOne(ctx, s.cfg.Retry, out)
+	}
+	t.NotBefore = at
+	out.Body = t.encode()
+	if err := s.cfg.Scheduler.Schedule(ctx, scheduleName(s.event.ID, t), at, out); err == nil {
+		return nil
+	}
+	out.Delay = MaxDelay
+	return sendOne(ctx, s.cfg.Retry, out)
+}
+
+// scheduleName is the same for the same wait, so that it is arranged once.
+func scheduleName(eventID string, t task) string {
+	sum := sha256.Sum256([]byte(t.Endpoint))
+	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt)
+}
+
+func (d *Deliverer) loadEndpoint(ctx context.Context, name string) (*target, error) {
+	ep, err := d.cfg.Endpoints.Endpoint(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	ep.Timeout = min(orDefault(ep.Timeout, DefaultEndpointTimeout), MaxEndpointTimeout)
+	if ep.Schedule == nil {
+		ep.Schedule = retry.DefaultSchedule
+	}
+	signer, err := sign.New(ep.Secrets)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %s: %w", name, err)
+	}
+	return &target{ep, signer}, nil
+}

@@ -1,0 +1,258 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// Secrets of the rig's catalog.
+const (
+	bearerToken    = "rig-token"
+	endpointSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+)
+
+// rig is a whole relay on in-memory ports, driven by hand. Run it in a synctest bubble: its waits are then virtual.
+type rig struct {
+	t        *testing.T
+	catalog  memory.Catalog
+	ledger   memory.Ledger
+	bodies   memory.Bodies
+	ingest   memory.Queue
+	delivery memory.Queue
+	retry    memory.Queue
+	dead     memory.Queue
+	ingestDL memory.Queue
+	poison   memory.Queue
+	poster   *endpoints
+	reports  reports
+
+	receiver  *relay.Receiver
+	fanout    *relay.Fanout
+	deliverer *relay.Deliverer
+}
+
+// newRig returns a rig with the source "app" (bearer) and the given endpoints, all subscribed to it. wrap, if not nil, may replace
+// ports before the stages are made.
+func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
+	t.Helper()
+	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
+	catalog := relay.Catalog{Sources: []relay.Source{{
+		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
+	}}}
+	for _, name := range names {
+		catalog.Endpoints = append(catalog.Endpoints, relay.Endpoint{
+			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: schedule,
+		})
+		catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: "app", Endpoint: name})
+	}
+	if err := r.catalog.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.build(func(p ports) ports { return p })
+	return r
+}
+
+// ports are those that a fault can strike.
+type ports struct {
+	sources    relay.Sources
+	subs       relay.Subscriptions
+	endpoints  relay.Endpoints
+	events     relay.Events
+	deliveries relay.Deliveries
+	bodies     relay.Bodies
+	poster     relay.Poster
+	scheduler  relay.Scheduler
+	ingest     relay.Queue
+	delivery   relay.Queue
+	retry      relay.Queue
+	dead       relay.Queue
+	ingestDL   relay.Queue
+	poison     relay.Queue
+}
+
+// build makes new stages, as new function instances would be, on the rig's ports as wrap returns them.
+func (r *rig) build(wrap func(ports) ports) {
+	p := wrap(ports{
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &memory.Scheduler{Queue: &r.retry},
+		&r.ingest, &r.delivery, &r.retry, &r.dead, &r.ingestDL, &r.poison,
+	})
+	r.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: p.sources, Ingest: p.ingest, Bodies: p.bodies, Reporter: &r.reports})
+	r.fanout = relay.NewFanout(relay.FanoutConfig{
+		Subscriptions: p.subs, Events: p.events, Delivery: p.delivery, Poison: p.ingestDL, Reporter: &r.reports,
+	})
+	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead, Poison: p.poison,
+		Scheduler: p.scheduler, Reporter: &r.reports,
+	})
+}
+
+// post sends a webhook to the source "app".
+func (r *rig) post(id, eventType, body string) (string, error) {
+	return r.receiver.Receive(r.t.Context(), relay.Inbound{
+		Source: "app", Method: "POST", Body: []byte(body), ReceivedAt: time.Now(),
+		Header: relay.Header{
+			"authorization": "Bearer " + bearerToken, "webhook-id": id, "webhook-type": eventType, "content-type": "application/json",
+		},
+	})
+}
+
+// mustPost is post of a webhook that is accepted.
+func (r *rig) mustPost(id, eventType, body string) string {
+	r.t.Helper()
+	event, err := r.post(id, eventType, body)
+	if err != nil {
+		r.t.Fatalf("post %s: %v", id, err)
+	}
+	return event
+}
+
+// maxReceives is that of the ingest and delivery queues.
+const maxReceives = 5
+
+// pump lets the functions consume their queues until nothing is left in them, waiting as long as it takes.
+func (r *rig) pump() {
+	r.t.Helper()
+	for range 10_000 {
+		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
+		busy = r.consume(&r.delivery, &r.poison, r.deliverer.Process) || busy
+		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
+		if busy {
+			continue
+		}
+		var next time.Time
+		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry} {
+			if due, ok := q.Due(); ok && (next.IsZero() || due.Before(next)) {
+				next = due
+			}
+		}
+		if next.IsZero() {
+			return
+		}
+		time.Sleep(time.Until(next)) // virtual
+	}
+	r.t.Fatal("the queues never ran empty")
+}
+
+// consume is one invocation by an event source mapping.
+func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []error) bool {
+	ctx := context.Background()
+	msgs, _ := q.Receive(ctx, 10)
+	live := msgs[:0]
+	for _, m := range msgs {
+		if deadLetters != nil && m.Receives > maxReceives {
+			_ = q.Ack(ctx, m)
+			deadLetters.Send(ctx, []relay.Outgoing{{Body: m.Body}})
+			continue
+		}
+		live = append(live, m)
+	}
+	if len(live) == 0 {
+		return len(msgs) > 0
+	}
+	for i, err := range process(ctx, live) {
+		if err == nil {
+			_ = q.Ack(ctx, live[i])
+		}
+	}
+	return true
+}
+
+// endpoints is a Poster whose hosts answer as they are told, 200 if they are not.
+type endpoints struct {
+	mu      sync.Mutex
+	answers map[string]func(relay.Post) (relay.Reply, error)
+	posts   []relay.Post
+}
+
+func (e *endpoints) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.posts = append(e.posts, p)
+	if answer := e.answers[host(p)]; answer != nil {
+		return answer(p)
+	}
+	return relay.Reply{StatusCode: 200, Body: []byte("ok")}, nil
+}
+
+// failTimes answers 503 n times, then 200.
+func (e *endpoints) failTimes(name string, n int) {
+	e.answers[name] = func(relay.Post) (relay.Reply, error) {
+		if n--; n >= 0 {
+			return relay.Reply{StatusCode: 503, Body: []byte("busy")}, nil
+		}
+		return relay.Reply{StatusCode: 200}, nil
+	}
+}
+
+// attempts returns how often each attempt of each delivery was POSTed, by "event endpoint attempt".
+func (e *endpoints) attempts() map[string]int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := map[string]int{}
+	for _, p := range e.posts {
+		n[fmt.Sprintf("%s %s %s", p.Header["webhook-id"], host(p), p.Header[relay.HeaderAttempt])]++
+	}
+	return n
+}
+
+func host(p relay.Post) string {
+	return strings.TrimSuffix(strings.TrimPrefix(p.URL, "https://"), ".example.com/")
+}
+
+// reports keeps what the stages reported.
+type reports struct {
+	mu        sync.Mutex
+	received  []relay.ReceiveReport
+	routed    []relay.RouteReport
+	attempted []relay.AttemptReport
+}
+
+func (r *reports) Received(_ context.Context, rep relay.ReceiveReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received = append(r.received, rep)
+}
+
+func (r *reports) Routed(_ context.Context, rep relay.RouteReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.routed = append(r.routed, rep)
+}
+
+func (r *reports) Attempted(_ context.Context, rep relay.AttemptReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attempted = append(r.attempted, rep)
+}
+
+// results counts the final results of routing.
+func (r *reports) results() map[relay.RouteResult]int {
+	n := map[relay.RouteResult]int{}
+	for _, rep := range r.routed {
+		if rep.Result != relay.RouteAgain {
+			n[rep.Result]++
+		}
+	}
+	return n
+}
+
+// delivery returns a delivery's record.
+func (r *rig) deliveryOf(event, endpoint string) relay.Delivery {
+	r.t.Helper()
+	d, err := r.ledger.Delivery(r.t.Context(), event, endpoint)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return d
+}
+
+var errInjected = errors.New("injected")
