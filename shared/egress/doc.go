@@ -1,0 +1,47 @@
+// Package egress POSTs to endpoints, whose addresses and answers nobody vouches for.
+//
+//	client := egress.New(egress.Options{})
+//	reply, err := client.Post(ctx, relay.Post{URL: endpoint.URL, Header: header, Body: body, Timeout: endpoint.Timeout})
+//
+// # Where it goes
+//
+// Only to public addresses, on ports 80 and 443. The address is judged when the socket is about to connect, after DNS, so that
+// neither a name that resolves to a private address nor one that changes its mind gets through; every address of a name is
+// judged by itself. Refused are the special-purpose registries of IANA: private, loopback, link-local (metadata and X-Ray
+// addresses among them), carrier-grade NAT, multicast, reserved, benchmarking and documentation ranges, 6to4, Teredo, NAT64,
+// and every IPv6 address that is not global unicast. The client follows no redirect and knows no proxy. [Options.Unguarded]
+// turns the guard off for development.
+//
+// # What it sends
+//
+// The body's bytes and the headers it is given; Host comes from the URL. A request with a malformed URL or header is not sent.
+// One call is one POST: a request is sent anew only where the connection it was meant for turned out dead before a byte of it
+// was written, or where the endpoint turned it away unprocessed in the terms of HTTP/2 (GOAWAY, REFUSED_STREAM, PROTOCOL_ERROR).
+//
+// # What counts as an answer
+//
+// The status line, once the headers are complete. A receiver that has said 2xx has taken the webhook, so that to call the
+// attempt failed because the rest of the answer stalls, breaks off, or ctx ends meanwhile would only send it twice; what was
+// read of the body by then is kept. The body is read up to [relay.MaxResponseBytes]; if there is more the connection (in HTTP/2
+// the stream) is dropped, so that an endless answer costs no more than a short one.
+//
+// # What an error says
+//
+// A [*relay.PostError] has one of these outcomes:
+//
+//	Blocked    ErrGuard: the address or port is refused. ErrRequest: URL or header is malformed. No connection was made
+//	DNSFailed  the name does not exist, or no name server answered
+//	Refused    connection refused, host or network unreachable
+//	TLSFailed  whatever goes wrong in the handshake: certificate, version, no TLS at all, closed half-way
+//	TimedOut   the attempt's timeout has passed, or the 10 s within which a connection must be made and those for its handshake
+//	Broken     the connection was lost before an answer, or the answer is not HTTP or has too many headers
+//
+// Where a name has several addresses and none can be connected to, the first one's error counts. Two errors are no outcome:
+// that of ctx, and that this machine has run out of sockets or memory, which is not the endpoint's fault.
+//
+// The text of an error has neither the URL's path, query and userinfo, nor a header, nor what the endpoint sent but names in its
+// certificate: an endpoint may well send our own request back.
+//
+// One thing is out of this package's hands: what an endpoint sends on a connection that waits for its next request, net/http
+// quotes in the standard logger (package log). A program whose logs others read should silence that.
+package egress

@@ -1,0 +1,83 @@
+package egress
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"webhook-relay/shared/relay"
+)
+
+// told is an error under a text of ours.
+type told struct {
+	text  string
+	cause error
+}
+
+func (e told) Error() string { return e.text }
+func (e told) Unwrap() error { return e.cause }
+
+// explain tells by the types in err's chain, never by its text, how the attempt ended.
+func explain(err error) error {
+	if isOurs(err) {
+		return fmt.Errorf("egress: %w", err)
+	}
+	var (
+		dns       *net.DNSError
+		network   net.Error
+		handshake handshakeError
+		operation *net.OpError
+	)
+	switch {
+	case errors.Is(err, ErrGuard):
+		return &relay.PostError{Outcome: relay.Blocked, Err: err}
+	case errors.As(err, &dns):
+		return &relay.PostError{Outcome: relay.DNSFailed, Err: err}
+	case errors.As(err, &network) && network.Timeout():
+		return &relay.PostError{Outcome: relay.TimedOut, Err: err}
+	case errors.As(err, &handshake):
+		return &relay.PostError{Outcome: relay.TLSFailed, Err: told{printable(handshake.Error()), err}}
+	case errors.As(err, &operation) && operation.Op == "dial":
+		return &relay.PostError{Outcome: relay.Refused, Err: err}
+	default:
+		return &relay.PostError{Outcome: relay.Broken, Err: told{brokenText(err), err}}
+	}
+}
+
+// isOurs tells whether this machine had no room for another connection.
+func isOurs(err error) bool {
+	for _, exhausted := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, exhausted) {
+			return true
+		}
+	}
+	return false
+}
+
+// brokenText is one of a few fixed texts: net/http quotes malformed answers.
+func brokenText(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection reset before an answer"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed before an answer"
+	default:
+		return fmt.Sprintf("no answer in HTTP: connection lost, malformed, or headers over %d bytes", maxHeaderBytes)
+	}
+}
+
+// printable bounds a text that may quote a certificate.
+func printable(text string) string {
+	const most = 300
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
+}
