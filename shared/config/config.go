@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"regexp"
@@ -94,7 +95,7 @@ func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.
 		return relay.Catalog{}, yamlError(name, err)
 	}
 	var f file
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); err != nil && len(bytes.TrimSpace(text)) > 0 {
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); err != nil && !errors.Is(err, io.EOF) { // EOF: nothing in it
 		return relay.Catalog{}, yamlError(name, err)
 	}
 	c := checker{name: name, tree: tree, lookup: lookup}

@@ -137,8 +137,9 @@ type PostError struct {
 func (e *PostError) Error() string { return string(e.Outcome) + ": " + e.Err.Error() }
 func (e *PostError) Unwrap() error { return e.Err }
 
-// Poster POSTs to endpoints. It follows no redirect, reads at most MaxResponseBytes of the answer, and returns
-// a *PostError where none came. An end of ctx (the invocation's, not the endpoint's timeout) gives ctx's error.
+// Poster POSTs to endpoints. It follows no redirect and reads at most MaxResponseBytes of the answer. The status line is the answer: if
+// what follows breaks off, Reply holds what came. Where no answer came the error is a *PostError; any other error is our own failure,
+// such as the end of ctx (the invocation's, not the endpoint's timeout).
 type Poster interface {
 	Post(ctx context.Context, p Post) (Reply, error)
 }

@@ -1,0 +1,206 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+const whsec = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+const full = `
+sources:
+  - name: github
+    provider: github
+    secrets: [env:GITHUB_SECRET, old]
+  - name: crm
+    provider: hmac
+    hmac: {header: X-Sig, algorithm: sha256, encoding: hex, prefix: "sha256=", payload: "{timestamp}.{body}", timestamp_header: X-Ts, tolerance: 5m}
+    event_type: {json: event.kind}
+    event_id: {header: X-Delivery}
+    secrets: [env:CRM_SECRET]
+endpoints:
+  - name: shipping
+    url: https://shipping.example.com/hooks?k=1
+    secrets: [` + whsec + `]
+    headers: {X-Env: prod}
+    timeout: 20s
+    retry: {schedule: [5s, 5m]}
+  - name: billing
+    url: http://billing.example.com
+    retry: {schedule: []}
+subscriptions:
+  - source: github
+    endpoint: shipping
+    types: [push, "pull_request.*"]
+  - source: crm
+    endpoint: billing
+  - source: crm
+    endpoint: shipping
+`
+
+func lookup(name string) (string, bool) {
+	v, ok := map[string]string{"GITHUB_SECRET": "gh-secret", "CRM_SECRET": "crm-secret", "EMPTY": ""}[name]
+	return v, ok
+}
+
+func TestEverythingThatCanBeSaid(t *testing.T) {
+	t.Parallel()
+	got, err := config.Parse("relay.yaml", []byte(full), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := relay.Catalog{
+		Sources: []relay.Source{
+			{Name: "crm", Secrets: []string{"crm-secret"}, Verify: verify.Config{
+				Provider: "hmac",
+				HMAC: &verify.HMAC{
+					Header: "X-Sig", Algorithm: "sha256", Encoding: "hex", Prefix: "sha256=", Payload: "{timestamp}.{body}",
+					TimestampHeader: "X-Ts", Tolerance: 5 * time.Minute,
+				},
+				EventType: &verify.Locator{JSON: "event.kind"}, EventID: &verify.Locator{Header: "X-Delivery"},
+			}},
+			{Name: "github", Secrets: []string{"gh-secret", "old"}, Verify: verify.Config{Provider: "github"}},
+		},
+		Endpoints: []relay.Endpoint{
+			{Name: "billing", URL: "http://billing.example.com", Header: map[string]string{}, Schedule: []time.Duration{}},
+			{
+				Name: "shipping", URL: "https://shipping.example.com/hooks?k=1", Secrets: []string{whsec},
+				Header: map[string]string{"x-env": "prod"}, Timeout: 20 * time.Second, Schedule: []time.Duration{5 * time.Second, 5 * time.Minute},
+			},
+		},
+		Subscriptions: []relay.Subscription{
+			{Source: "crm", Endpoint: "billing"}, {Source: "crm", Endpoint: "shipping"},
+			{Source: "github", Endpoint: "shipping", Types: []string{"push", "pull_request.*"}},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
+	t.Parallel()
+	source := "sources:\n  - name: s\n    provider: none\n"
+	endpoint := func(line string) string { return "endpoints:\n  - name: e\n    " + line + "\n" }
+	tests := map[string]struct{ text, want string }{
+		"unknown key":               {"sources:\n  - name: s\n    provider: none\n    secert: x\n", `relay.yaml:4: unknown field "secert"`},
+		"unknown section":           {"source: []\n", `relay.yaml:1: unknown field "source"`},
+		"key given twice":           {"sources: []\nsources: []\n", `relay.yaml:2: mapping key "sources" already defined`},
+		"not YAML":                  {"sources: [\n", "relay.yaml:"},
+		"wrong kind of value":       {"sources: 7\n", "relay.yaml:1: "},
+		"duration without unit":     {endpoint("url: https://e.example.com\n    timeout: 15"), "relay.yaml:4: "},
+		"source named twice":        {source + "  - name: s\n    provider: none\n", `relay.yaml:4: sources[1].name: "s" is taken by sources[0] on line 2`},
+		"endpoint named twice":      {"endpoints:\n  - {name: e, url: https://e.example.com}\n  - {name: e, url: https://e.example.com}\n", `relay.yaml:3: endpoints[1].name: "e" is taken by endpoints[0] on line 2`},
+		"bad name":                  {"sources:\n  - name: A b\n    provider: none\n", `relay.yaml:2: sources[0].name: "A b" is not a name`},
+		"no name":                   {"sources:\n  - provider: none\n", `relay.yaml:2: sources[0].name: "" is not a name`},
+		"unknown provider":          {"sources:\n  - name: s\n    provider: githbu\n    secrets: [x]\n", "relay.yaml:2: sources[0]: verify: configuration: provider:"},
+		"no secret":                 {"sources:\n  - name: s\n    provider: github\n", "relay.yaml:2: sources[0]: verify: configuration: secrets:"},
+		"empty secret":              {"sources:\n  - name: s\n    provider: github\n    secrets: [\"\"]\n", "relay.yaml:4: sources[0].secrets[0]: is empty"},
+		"secret not in environment": {"sources:\n  - name: s\n    provider: github\n    secrets: [x, env:NOPE]\n", "relay.yaml:4: sources[0].secrets[1]: the environment variable NOPE is not set, or empty"},
+		"secret empty there":        {"sources:\n  - name: s\n    provider: github\n    secrets: [env:EMPTY]\n", "the environment variable EMPTY is not set, or empty"},
+		"unknown source":            {source + "subscriptions:\n  - source: t\n    endpoint: e\n", `relay.yaml:5: subscriptions[0].source: there is no source "t"`},
+		"unknown endpoint":          {source + "subscriptions:\n  - source: s\n    endpoint: e\n", `relay.yaml:6: subscriptions[0].endpoint: there is no endpoint "e"`},
+		"empty type":                {source + "subscriptions:\n  - source: s\n    endpoint: e\n    types: [\"\"]\n", "relay.yaml:7: subscriptions[0].types[0]: "},
+		"userinfo":                  {endpoint("url: https://u:hunter2@e.example.com"), "relay.yaml:3: endpoints[0].url: has a user or password in it"},
+		"unknown scheme":            {endpoint("url: ftp://e.example.com"), `relay.yaml:3: endpoints[0].url: has the scheme "ftp"`},
+		"no scheme":                 {endpoint("url: e.example.com"), `relay.yaml:3: endpoints[0].url: has the scheme ""`},
+		"no host":                   {endpoint("url: https:///x"), "relay.yaml:3: endpoints[0].url: has no host"},
+		"no URL":                    {"endpoints:\n  - name: e\n", "relay.yaml:2: endpoints[0].url: "},
+		"fragment":                  {endpoint("url: https://e.example.com/#x"), "relay.yaml:3: endpoints[0].url: has a fragment"},
+		"malformed URL":             {endpoint("url: \"https://e.example.com/%zz?hunter2\""), "relay.yaml:3: endpoints[0].url: is not a URL"},
+		"bad signing secret":        {endpoint("url: https://e.example.com\n    secrets: [hunter2]"), "relay.yaml:4: endpoints[0].secrets: sign: secret 1 of 1: "},
+		"header injection":          {endpoint("url: https://e.example.com\n    headers: {X-A: \"1\\r\\nX-B: 2\"}"), "relay.yaml:4: endpoints[0].headers.X-A: has a value with control characters"},
+		"bad header name":           {endpoint("url: https://e.example.com\n    headers: {\"X A\": x}"), "endpoints[0].headers.X A: is not a header's name"},
+		"our own header":            {endpoint("url: https://e.example.com\n    headers: {Webhook-Signature: x}"), "relay.yaml:4: endpoints[0].headers.Webhook-Signature: is set by the relay"},
+		"timeout too long":          {endpoint("url: https://e.example.com\n    timeout: 31s"), "relay.yaml:4: endpoints[0].timeout: 31s is not between 1s and 30s"},
+		"timeout zero":              {endpoint("url: https://e.example.com\n    timeout: 0s"), "relay.yaml:4: endpoints[0].timeout: 0s is not between"},
+		"negative wait":             {endpoint("url: https://e.example.com\n    retry: {schedule: [5s, -1s]}"), "relay.yaml:4: endpoints[0].retry.schedule: retry: schedule: entry 2 of 2"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := config.Parse("relay.yaml", []byte(tt.text), lookup)
+			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v\nwant %s", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error tells a secret: %v", err)
+			}
+			if diff := cmp.Diff(relay.Catalog{}, got); diff != "" {
+				t.Errorf("a catalog all the same: %s", diff)
+			}
+		})
+	}
+}
+
+func TestAllProblemsAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("r.yaml", []byte("endpoints:\n  - {name: A, url: ftp://x}\n  - {name: b, url: https://x, timeout: 1h}\n"), lookup)
+	if err == nil || strings.Count(err.Error(), "\nr.yaml:") != 3 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEmptyFileIsAnEmptyCatalog(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "\n", "# nothing yet\n"} {
+		if got, err := config.Parse("r.yaml", []byte(text), lookup); err != nil || !cmp.Equal(got, relay.Catalog{}) {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+}
+
+func TestReadNamesTheFileThatIsMissing(t *testing.T) {
+	t.Parallel()
+	if _, err := config.Read(t.TempDir()+"/none.yaml", lookup); err == nil || !strings.Contains(err.Error(), "none.yaml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecretsAreMadeOnceAndKept(t *testing.T) {
+	t.Parallel()
+	next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "old"}, {Name: "new"}, {Name: "own", Secrets: []string{"mine"}}}}
+	current := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "old", Secrets: []string{"kept"}}, {Name: "own", Secrets: []string{"former"}}}}
+	made := config.FillSecrets(&next, current)
+	if len(made) != 1 || !strings.HasPrefix(made["new"], "whsec_") {
+		t.Errorf("made %v", made)
+	}
+	for i, want := range []string{"kept", made["new"], "mine"} {
+		if got := next.Endpoints[i].Secrets; len(got) != 1 || got[0] != want {
+			t.Errorf("%s has %v, want %s", next.Endpoints[i].Name, got, want)
+		}
+	}
+}
+
+func TestChangesNameFieldsAndNoValues(t *testing.T) {
+	t.Parallel()
+	current, err := config.Parse("r.yaml", []byte(full), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := config.Changes(current, current); len(lines) != 0 {
+		t.Errorf("against itself: %v", lines)
+	}
+	edited := strings.NewReplacer("env:CRM_SECRET", "hunter2", "timeout: 20s", "timeout: 25s", "[push, ", "[push, issues, ",
+		"  - source: crm\n    endpoint: shipping\n", "", "billing", "invoices").Replace(full)
+	next, err := config.Parse("r.yaml", []byte(edited), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"~ source crm: secrets", "+ endpoint invoices", "~ endpoint shipping: timeout", "- endpoint billing",
+		"+ subscription crm → invoices", "~ subscription github → shipping: types",
+		"- subscription crm → billing", "- subscription crm → shipping",
+	}
+	if diff := cmp.Diff(want, config.Changes(current, next)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

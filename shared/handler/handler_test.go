@@ -1,0 +1,190 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/handler"
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+const secret = "handler-secret"
+
+// newReceive returns the ingress of a relay with the sources "hub" (github), "stripe" and "app" (bearer), its ingest queue, and its verifiers.
+func newReceive(t *testing.T, ingest relay.Queue) (func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error), map[string]*verify.Verifier) {
+	t.Helper()
+	var catalog memory.Catalog
+	var next relay.Catalog
+	verifiers := map[string]*verify.Verifier{}
+	for name, provider := range map[string]string{"hub": "github", "stripe": "stripe", "app": "bearer"} {
+		source := relay.Source{Name: name, Verify: verify.Config{Provider: provider}, Secrets: []string{secret}}
+		v, err := verify.New(source.Verify, source.Secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verifiers[name] = v
+		next.Sources = append(next.Sources, source)
+	}
+	if err := catalog.ReplaceCatalog(t.Context(), next, 0); err != nil {
+		t.Fatal(err)
+	}
+	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &catalog, Ingest: ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
+	})), verifiers
+}
+
+type silent struct{}
+
+func (silent) Received(context.Context, relay.ReceiveReport)  {}
+func (silent) Routed(context.Context, relay.RouteReport)      {}
+func (silent) Attempted(context.Context, relay.AttemptReport) {}
+
+// request is a POST to a source, as API Gateway hands it over.
+func request(source, body string, header verify.Header) events.APIGatewayV2HTTPRequest {
+	r := events.APIGatewayV2HTTPRequest{
+		Version: "2.0", Headers: header, Body: body, PathParameters: map[string]string{"source": source},
+	}
+	r.RequestContext.HTTP.Method = "POST"
+	r.RequestContext.TimeEpoch = time.Now().UnixMilli()
+	return r
+}
+
+func TestReceiveAnswers(t *testing.T) {
+	t.Parallel()
+	const body = `{"id":"evt_1","type":"charge.succeeded"}`
+	now := time.Now()
+	tests := map[string]struct {
+		source, body string
+		sentAt       time.Time
+		change       func(*events.APIGatewayV2HTTPRequest)
+		want         int
+	}{
+		"good":             {"hub", body, now, nil, 200},
+		"base64":           {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
+		"not json":         {"hub", "a=b", now, nil, 200},
+		"empty body":       {"hub", "", now, nil, 200},
+		"binary":           {"hub", "\x00\xff\xfe", now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
+		"cookies apart":    {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Cookies = []string{"a=b"} }, 200},
+		"bad base64":       {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = "!", true }, 400},
+		"no signature":     {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { delete(r.Headers, "x-hub-signature-256") }, 401},
+		"wrong signature":  {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body += " " }, 401},
+		"signature twice":  {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Headers["x-hub-signature-256"] += "," + r.Headers["x-hub-signature-256"] }, 401},
+		"stale":            {"stripe", body, now.Add(-6 * time.Minute), nil, 401},
+		"future":           {"stripe", body, now.Add(6 * time.Minute), nil, 401},
+		"fresh":            {"stripe", body, now.Add(-4 * time.Minute), nil, 200},
+		"fresh on receipt": {"stripe", body, now.Add(-time.Hour), func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.TimeEpoch = now.Add(-time.Hour).UnixMilli() }, 200},
+		"unknown source":   {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.PathParameters["source"] = "nobody" }, 404},
+		"no source":        {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.PathParameters = nil }, 404},
+		"wrong method":     {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.Method = "PUT" }, 405},
+		"body over limit":  {"hub", strings.Repeat("x", relay.DefaultMaxBodyBytes+1), now, nil, 413},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ingest memory.Queue
+			receive, verifiers := newReceive(t, &ingest)
+			header, err := verifiers[tt.source].Sign(verify.Webhook{Body: []byte(tt.body), DeliveryID: "d1", EventType: "push"}, tt.sentAt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := request(tt.source, tt.body, header)
+			if tt.change != nil {
+				tt.change(&req)
+			}
+			got, err := receive(t.Context(), req)
+			if err != nil || got.StatusCode != tt.want {
+				t.Fatalf("got %d, %v; want %d", got.StatusCode, err, tt.want)
+			}
+			if accepted := ingest.Len() == 1; accepted != (tt.want == 200) {
+				t.Errorf("%d messages in the queue", ingest.Len())
+			}
+			checkAnswer(t, got)
+		})
+	}
+}
+
+func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+
+// checkAnswer holds an answer against the contract: an id, or problem details.
+func checkAnswer(t *testing.T, got events.APIGatewayV2HTTPResponse) {
+	t.Helper()
+	var body struct {
+		ID, Title, Detail string
+		Status            int
+	}
+	if err := json.Unmarshal([]byte(got.Body), &body); err != nil {
+		t.Fatalf("%v: %s", err, got.Body)
+	}
+	if got.StatusCode == 200 {
+		if !strings.HasPrefix(body.ID, "evt_") || got.Headers["content-type"] != "application/json" {
+			t.Errorf("answer %+v", got)
+		}
+		return
+	}
+	if body.Status != got.StatusCode || body.Title == "" || body.Detail == "" || got.Headers["content-type"] != "application/problem+json" {
+		t.Errorf("answer %+v", got)
+	}
+	if (got.StatusCode == 405) != (got.Headers["allow"] == "POST") || (got.StatusCode == 503) != (got.Headers["retry-after"] != "") {
+		t.Errorf("headers %v", got.Headers)
+	}
+}
+
+type down struct{}
+
+func (down) Send(_ context.Context, msgs []relay.Outgoing) []error {
+	return []error{errors.New("queue at https://internal.example.com is down")}
+}
+
+func TestReceiveAnswers503WhenTheQueueIsDown(t *testing.T) {
+	t.Parallel()
+	receive, _ := newReceive(t, down{})
+	got, err := receive(t.Context(), request("app", "{}", verify.Header{"authorization": "Bearer " + secret}))
+	if err != nil || got.StatusCode != 503 || strings.Contains(got.Body, "internal") {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	checkAnswer(t, got)
+}
+
+func TestBatchAnswersWithTheMessagesThatFailed(t *testing.T) {
+	t.Parallel()
+	sent := []relay.Message{
+		{ID: "a", Body: []byte("1"), Receives: 1}, {ID: "b", Body: []byte("2"), Receives: 3}, {ID: "c", Body: []byte("3"), Receives: 1, Resent: true},
+	}
+	var got []relay.Message
+	process := func(_ context.Context, msgs []relay.Message) []error {
+		got = msgs
+		return []error{nil, errors.New("no"), nil}
+	}
+	answer, err := handler.Batch(process)(t.Context(), handler.SQSEvent(sent))
+	if diff := cmp.Diff(sent, got); diff != "" {
+		t.Errorf("messages (-sent +got):\n%s", diff)
+	}
+	want := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{{ItemIdentifier: "b"}}}
+	if diff := cmp.Diff(want, answer); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestMessageOfUnknownReceiveCountIsTakenForHandedOutBefore(t *testing.T) {
+	t.Parallel()
+	event := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "a"}}}
+	_, err := handler.Batch(func(_ context.Context, msgs []relay.Message) []error {
+		if msgs[0].Receives < 2 {
+			t.Errorf("receives %d", msgs[0].Receives)
+		}
+		return []error{nil}
+	})(t.Context(), event)
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,112 @@
+package relay_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/relay"
+)
+
+var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
+
+var (
+	at     = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+	sample = relay.Event{
+		ID: "evt_rma5j74f2gdwq3atz3vwdyvb2kl6mxje", Receipt: "receipt", Source: "github", Type: "push", ReceivedAt: at,
+		Header: relay.Header{"content-type": "application/json", "x-github-event": "push"},
+		Trace:  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Body: []byte("{\"a\": \"\x00\xff<&>\"}"),
+	}
+	sampleRecord = relay.EventRecord{
+		Event: sample, MessageID: "m-1", Endpoints: []string{"shipping", "billing"}, RoutedAt: at.Add(time.Second),
+		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
+	}
+	sampleDelivery = relay.Delivery{
+		EventID: sample.ID, Endpoint: "shipping", Source: "github", Type: "push", Status: relay.Waiting, Attempts: 2, MessageID: "m-2",
+		NextAt: at.Add(time.Hour), UpdatedAt: at.Add(time.Minute), ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
+		History: []relay.Attempt{
+			{Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected, StatusCode: 503, Response: []byte{0, 255}},
+			{Number: 2, At: at.Add(time.Minute), Duration: 15 * time.Second, Outcome: relay.TimedOut, Error: "no answer in 15s"},
+		},
+	}
+)
+
+func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
+	t.Parallel()
+	byReference := sample
+	byReference.Body, byReference.BodyRef = nil, &relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}
+	check(t, "event.v1.json", sample, relay.EncodeEvent, relay.DecodeEvent)
+	check(t, "event-by-reference.v1.json", byReference, relay.EncodeEvent, relay.DecodeEvent)
+	check(t, "record.v1.json", sampleRecord, relay.EncodeEventRecord, relay.DecodeEventRecord)
+	check(t, "delivery.v1.json", sampleDelivery, relay.EncodeDelivery, relay.DecodeDelivery)
+}
+
+// check holds what is written against the golden file, and what is read from it against v.
+func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode func([]byte) (T, error)) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	golden, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && *update {
+		golden = encode(v)
+		err = os.WriteFile(path, golden, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := encode(v); !bytes.Equal(got, golden) {
+		t.Errorf("%s:\ngot  %s\nwant %s", name, got, golden)
+	}
+	back, err := decode(golden)
+	if diff := cmp.Diff(v, back); err != nil || diff != "" {
+		t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+	}
+}
+
+// The delivery queues' message is the core's own affair, so its golden file is read by running it.
+func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"task.v1.json", "task-made.v1.json"} {
+		message, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRig(t, nil, "shipping")
+		errs := r.deliverer.Process(t.Context(), []relay.Message{{ID: "m", Body: message, Receives: 1}})
+		if errs[0] != nil || r.poison.Len() != 0 || len(r.reports.attempted) != 1 || r.reports.attempted[0].Status != relay.Delivered {
+			t.Errorf("%s: %v, %d put aside, reported %+v", name, errs[0], r.poison.Len(), r.reports.attempted)
+		}
+		if posts := len(r.poster.posts); posts != map[string]int{"task.v1.json": 1}[name] {
+			t.Errorf("%s: %d POSTs", name, posts)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(relay.EncodeEvent(sample))
+	f.Add(relay.EncodeEventRecord(sampleRecord))
+	f.Add(relay.EncodeDelivery(sampleDelivery))
+	f.Add([]byte(`{"v":1,"id":"x","source":"y","receivedAt":"2026-01-02T03:04:05Z","body":"!"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if e, err := relay.DecodeEvent(b); err == nil {
+			if again, err := relay.DecodeEvent(relay.EncodeEvent(e)); err != nil || !cmp.Equal(e, again) {
+				t.Errorf("does not survive: %v\n%+v\n%+v", err, e, again)
+			}
+		} else if !errors.Is(err, relay.ErrFormat) {
+			t.Errorf("not ErrFormat: %v", err)
+		}
+		if d, err := relay.DecodeDelivery(b); err == nil {
+			if again, err := relay.DecodeDelivery(relay.EncodeDelivery(d)); err != nil || !cmp.Equal(d, again) {
+				t.Errorf("does not survive: %v\n%+v\n%+v", err, d, again)
+			}
+		}
+		if _, err := relay.DecodeEventRecord(b); err != nil && !errors.Is(err, relay.ErrFormat) {
+			t.Errorf("not ErrFormat: %v", err)
+		}
+	})
+}
