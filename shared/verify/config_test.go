@@ -1,0 +1,129 @@
+package verify_test
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/verify"
+)
+
+func TestProviders(t *testing.T) {
+	t.Parallel()
+	got := verify.Providers()
+	if !slices.IsSorted(got) {
+		t.Errorf("not sorted: %v", got)
+	}
+	for _, name := range []string{"bearer", "github", "hmac", "none", "standard-webhooks", "stripe"} {
+		if !slices.Contains(got, name) {
+			t.Errorf("%s is not in %v", name, got)
+		}
+	}
+}
+
+func TestNew_NamesTheFieldAndTheCure(t *testing.T) {
+	t.Parallel()
+	type block = verify.HMAC
+	described := func(b block) verify.Config {
+		b.Header = cmp.Or(b.Header, "X-Sig")
+		return verify.Config{Provider: "hmac", HMAC: &b}
+	}
+	located := func(l verify.Locator) verify.Config { return verify.Config{Provider: "github", EventType: &l} }
+	for name, c := range map[string]struct {
+		cfg  verify.Config
+		want []string // all in the message
+	}{
+		"unknown provider": {verify.Config{Provider: "gitbub"},
+			[]string{"provider: ", `"gitbub"`, "bearer, ", "github, ", "stripe"}},
+		"no provider":   {verify.Config{}, []string{"provider: ", "github, "}},
+		"no hmac block": {verify.Config{Provider: "hmac"}, []string{"hmac: missing", "hmac.header"}},
+		"hmac block elsewhere": {verify.Config{Provider: "stripe", HMAC: &verify.HMAC{Header: "X"}},
+			[]string{"hmac: ", "stripe", "remove"}},
+		"no header":           {verify.Config{Provider: "hmac", HMAC: &block{}}, []string{"hmac.header: missing"}},
+		"no name of a header": {described(block{Header: "X Sig"}), []string{"hmac.header: ", `"X Sig"`}},
+		"unknown algorithm": {described(block{Algorithm: "md5"}),
+			[]string{"hmac.algorithm: ", `"md5"`, "sha1, sha256, sha512"}},
+		"unknown encoding": {described(block{Encoding: "base32"}), []string{"hmac.encoding: ", `"base32"`, "base64, hex"}},
+		"unknown placeholder": {described(block{Payload: "{url}{body}"}),
+			[]string{"hmac.payload: ", "{url}", "{body}, {id}, {timestamp}"}},
+		"open brace": {described(block{Payload: "{body}.{id"}),
+			[]string{"hmac.payload: ", "{body}, {id}, {timestamp}"}},
+		"payload without body": {described(block{Payload: "{timestamp}", TimestampHeader: "X-Ts"}),
+			[]string{"hmac.payload: ", "no {body}"}},
+		"time without header": {described(block{Payload: "{timestamp}.{body}"}),
+			[]string{"hmac.timestamp_header: missing", "{timestamp}"}},
+		"header without time": {described(block{TimestampHeader: "X-Ts"}),
+			[]string{"hmac.timestamp_header: ", "no {timestamp}"}},
+		"id without header":    {described(block{Payload: "{id}.{body}"}), []string{"hmac.id_header: missing", "{id}"}},
+		"header without id":    {described(block{IDHeader: "X-Id"}), []string{"hmac.id_header: ", "event_id.header"}},
+		"negative tolerance":   {described(block{Tolerance: -time.Second}), []string{"hmac.tolerance: ", "-1s", "negative"}},
+		"tolerance of nothing": {described(block{Tolerance: time.Second}), []string{"hmac.tolerance: ", "no {timestamp}"}},
+		"comma in prefix":      {described(block{Prefix: "v1,"}), []string{"hmac.prefix: ", "comma"}},
+		"locator of nothing":   {located(verify.Locator{}), []string{"event_type: ", "exactly one of header and json"}},
+		"locator of both": {located(verify.Locator{Header: "X", JSON: "x"}),
+			[]string{"event_type: ", "exactly one of header and json"}},
+		"no header's name": {located(verify.Locator{Header: "X:"}), []string{"event_type.header: ", `"X:"`}},
+		"empty member":     {located(verify.Locator{JSON: "a..b"}), []string{"event_type.json: ", `"a..b"`}},
+		"dot at the end":   {located(verify.Locator{JSON: "a."}), []string{"event_type.json: ", `"a."`}},
+		"id's locator":     {verify.Config{Provider: "github", EventID: &verify.Locator{}}, []string{"event_id: "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := verify.New(c.cfg, []string{secret("current")})
+			if !errors.Is(err, verify.ErrConfig) {
+				t.Fatalf("got %v, want %v", err, verify.ErrConfig)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestNew_RefusesSecretsThatCannotWork(t *testing.T) {
+	t.Parallel()
+	whsec := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, n)) }
+	for name, c := range map[string]struct{ provider, secret, want string }{
+		"standard, 24 bytes":    {"standard-webhooks", whsec(24), ""},
+		"standard, 64 bytes":    {"standard-webhooks", whsec(64), ""},
+		"standard, 23 bytes":    {"standard-webhooks", whsec(23), "secrets[1]: decodes to 23 bytes"},
+		"standard, 65 bytes":    {"standard-webhooks", whsec(65), "secrets[1]: decodes to 65 bytes"},
+		"standard, no base64":   {"standard-webhooks", "whsec_pass-word", "secrets[1]: is not whsec_"},
+		"standard, prefix only": {"standard-webhooks", "whsec_", "secrets[1]: decodes to 0 bytes"},
+		"bearer, space":         {"bearer", "pass word", "secrets[1]: a bearer token"},
+		"bearer, line end":      {"bearer", "password\n", "secrets[1]: a bearer token"},
+		"bearer, comma":         {"bearer", "pass,word", "secrets[1]: a bearer token"},
+		"hmac takes any bytes":  {"github", "pass, wörd\x00", ""},
+	} {
+		_, err := verify.New(verify.Config{Provider: c.provider}, []string{secret("good"), c.secret})
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (!errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: got %v, want %v with %q", name, err, verify.ErrConfig, c.want)
+		case err != nil && c.secret != "whsec_" && strings.Contains(err.Error(), strings.TrimPrefix(c.secret, "whsec_")):
+			t.Errorf("%s: the secret is told: %v", name, err)
+		}
+	}
+}
+
+func TestNew_LeavesTheConfigurationAlone(t *testing.T) {
+	t.Parallel()
+	cfg := func() verify.Config {
+		return verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig"},
+			EventType: &verify.Locator{Header: "X-Type"}, EventID: &verify.Locator{JSON: "a.b"}}
+	}
+	used := cfg()
+	newVerifier(t, used, secret("current"))
+	if diff := gocmp.Diff(cfg(), used); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,65 @@
+package verify
+
+import "strings"
+
+// layout is how a signature's header is written where it holds several named entries:
+//
+//	t=1614265330,v1=5257a8…,v1=b7f3…,v0=6ffbb5…   separator ",", equals "="
+//	v1,K5oZfzN9… v1a,hnO3f9T8…                    separator " ", equals ","
+//
+// Entries of other names, and those without one, are passed over.
+type layout struct {
+	separator string // between entries
+	equals    string // between an entry's name and its value
+	signature string // name of the entries that hold a signature
+	timestamp string // name of the one entry that holds the timestamp; "" where there is none
+}
+
+// read returns the timestamp of a header and its signatures, appended to room.
+func (l layout) read(header, value string, room []string) (timestamp string, signatures []string, err error) {
+	timed := false
+	for entry := range strings.SplitSeq(value, l.separator) {
+		if l.joined(entry) {
+			return "", nil, repeated(header)
+		}
+		switch name, value, _ := strings.Cut(entry, l.equals); {
+		case name == l.signature:
+			room = append(room, value)
+		case name == l.timestamp && timed:
+			return "", nil, repeated(header)
+		case name == l.timestamp && name != "":
+			timestamp, timed = value, true
+		}
+	}
+	if l.timestamp != "" && timestamp == "" {
+		return "", nil, malformed(header, "a list with a time "+l.timestamp+l.equals+"…")
+	}
+	return timestamp, room, nil
+}
+
+// joined tells whether an entry has a comma that the layout itself does not put there: the seam of a header sent twice.
+func (l layout) joined(entry string) bool {
+	own := strings.Count(l.equals, ",")
+	return l.separator != "," && strings.Count(entry, ",") > own
+}
+
+// write returns the header of one signature; the zero layout is the signature alone.
+func (l layout) write(timestamp, signature string) string {
+	entry := l.signature + l.equals + signature
+	if l.timestamp == "" {
+		return entry
+	}
+	return l.timestamp + l.equals + timestamp + l.separator + entry
+}
+
+// readSingle reads a header that holds a prefix and one signature.
+func readSingle(header, value, prefix string, room []string) ([]string, error) {
+	if strings.Contains(value, ",") {
+		return nil, repeated(header)
+	}
+	signature, ok := strings.CutPrefix(value, prefix)
+	if !ok {
+		return nil, malformed(header, "a signature that begins with "+prefix)
+	}
+	return append(room, signature), nil
+}

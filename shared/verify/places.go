@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxValueBytes bounds a delivery id and an event type.
+const maxValueBytes = 256
+
+// places is where requests say what they are.
+type places struct {
+	ids, types []place
+	paths      [][]string // of every place in the body, found in one pass
+	form       string
+}
+
+// place is a header, or, where that is "", the path of that index.
+type place struct {
+	header string
+	path   int
+}
+
+func newPlaces(p provider) places {
+	x := places{form: p.form}
+	add := func(locators []Locator) (added []place) {
+		for _, l := range locators {
+			added = append(added, place{strings.ToLower(l.Header), len(x.paths)})
+			if l.JSON != "" {
+				x.paths = append(x.paths, strings.Split(l.JSON, "."))
+			}
+		}
+		return added
+	}
+	x.ids, x.types = add(p.ids), add(p.types)
+	return x
+}
+
+func (x *places) read(r Request) Result {
+	var room [4][]byte
+	found := room[:0]
+	if len(x.paths) > 0 {
+		found = lookup(x.document(r), x.paths, found)
+	}
+	return Result{x.id(r.Header, found), x.eventType(r.Header, found)}
+}
+
+// document returns the JSON of a request: its body, or the field of its form.
+func (x *places) document(r Request) []byte {
+	if x.form == "" || !strings.HasPrefix(r.Header["content-type"], "application/x-www-form-urlencoded") {
+		return r.Body
+	}
+	for field := range bytes.SplitSeq(r.Body, []byte("&")) {
+		if value, ok := bytes.CutPrefix(field, []byte(x.form+"=")); ok {
+			document, _ := url.QueryUnescape(string(value)) // "" where it is no form
+			return []byte(document)
+		}
+	}
+	return nil
+}
+
+func (p place) value(h Header, found [][]byte) string {
+	if p.header != "" {
+		return h[p.header]
+	}
+	return scalar(found[p.path])
+}
+
+func (x *places) id(h Header, found [][]byte) string {
+	const hashed = "sha256:"
+	for _, p := range x.ids {
+		id := p.value(h, found)
+		if len(id) > maxValueBytes || strings.HasPrefix(id, hashed) {
+			sum := sha256.Sum256([]byte(id))
+			return hashed + hex.EncodeToString(sum[:])
+		}
+		if id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+func (x *places) eventType(h Header, found [][]byte) string {
+	var joined string
+	for i, p := range x.types {
+		part := p.value(h, found)
+		if part == "" {
+			break
+		}
+		if i > 0 {
+			part = joined + "." + part
+		}
+		joined = part
+	}
+	if len(joined) > maxValueBytes || !utf8.ValidString(joined) || strings.ContainsFunc(joined, unicode.IsControl) {
+		return ""
+	}
+	return joined
+}
+
+// write puts w's id and type into the headers where read finds them. What is in the body is the body's.
+func (x *places) write(h Header, w Webhook) {
+	if len(x.ids) > 0 && x.ids[0].header != "" && w.DeliveryID != "" {
+		h[x.ids[0].header] = w.DeliveryID
+	}
+	if len(x.types) > 0 && x.types[0].header != "" && w.EventType != "" {
+		name := w.EventType
+		if len(x.types) > 1 {
+			name, _, _ = strings.Cut(name, ".") // the rest is in the body
+		}
+		h[x.types[0].header] = name
+	}
+}
