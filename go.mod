@@ -2,6 +2,9 @@ module webhook-relay
 
 go 1.26.0
 
+// npm packages have Go files of their own, templates among them.
+ignore ./infra/node_modules
+
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect

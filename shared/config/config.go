@@ -307,3 +307,21 @@ func FillSecrets(next *relay.Catalog, current relay.Catalog) map[string]string {
 	}
 	return made
 }
+
+// Warnings tells what a deployed relay will not do, or should not, with a valid catalog, a line each.
+func Warnings(c relay.Catalog) []string {
+	var lines []string
+	for _, e := range c.Endpoints {
+		u, err := url.Parse(e.URL)
+		if err != nil {
+			continue // not of a valid catalog
+		}
+		if u.Scheme == "http" {
+			lines = append(lines, fmt.Sprintf("endpoint %s: http sends webhooks in the clear; use https", e.Name))
+		}
+		if p := u.Port(); p != "" && p != "80" && p != "443" {
+			lines = append(lines, fmt.Sprintf("endpoint %s: port %s will be blocked by the guard; it lets 443 and 80 through", e.Name, p))
+		}
+	}
+	return lines
+}

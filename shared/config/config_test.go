@@ -204,3 +204,17 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	got := config.Warnings(relay.Catalog{Endpoints: []relay.Endpoint{
+		{Name: "fine", URL: "https://a.example.com:443/"}, {Name: "clear", URL: "http://a.example.com"}, {Name: "port", URL: "https://a.example.com:8443"},
+	}})
+	want := []string{
+		"endpoint clear: http sends webhooks in the clear; use https",
+		"endpoint port: port 8443 will be blocked by the guard; it lets 443 and 80 through",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

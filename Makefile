@@ -1,0 +1,82 @@
+# Everything there is to do with the relay. `make` alone lists it.
+
+FUNCTIONS     := receive fanout deliver
+GOLANGCI_LINT := v2.6.2
+GOFLAGS_SMALL := -trimpath -tags lambda.norpc -ldflags="-s -w"
+CDK           := infra/node_modules/.bin/cdk
+
+.DEFAULT_GOAL := help
+.PHONY: help run send test test-go test-infra bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook, one failure, one delivery
+	@go run ./functions/relay local --demo --data .relay/demo $(ARGS)
+
+send: ## send a signed sample to a running relay: make send PROVIDER=stripe
+	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
+
+test: node ## run every test; installs what it needs
+	@$(MAKE) --no-print-directory test-go test-infra
+
+test-go:
+	go test -race ./events/... ./functions/... ./shared/...
+
+# jsii, which CDK in Go rests on, has data races of its own.
+test-infra:
+	go test ./infra/...
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./shared/... ./functions/...
+
+fuzz: ## fuzz each parser of foreign bytes for FUZZTIME (10s)
+	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' shared | xargs -n1 dirname | sort -u); do \
+		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$target/*_test.go | cut -c6-); do \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),10s) ./$$target || exit 1; \
+		done; \
+	done
+
+lint: bin/golangci-lint ## gofmt, go vet and golangci-lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	bin/golangci-lint run
+
+bin/golangci-lint: Makefile
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
+	@touch $@
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+build-lambda: ## build the functions for Lambda (arm64) into bin/lambda
+	@for fn in $(FUNCTIONS); do \
+		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o bin/lambda/$$fn/bootstrap ./functions/$$fn || exit 1; \
+	done
+
+build-local: ## build the functions for this machine into bin/local
+	@for fn in $(FUNCTIONS); do \
+		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o bin/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
+	done
+
+invoke: build-local node ## invoke a built function without AWS or Docker: make invoke FN=receive EVENT=events/receive/github-push.json
+	@test -n "$(FN)" -a -n "$(EVENT)" || { echo "usage: make invoke FN=receive EVENT=events/receive/github-push.json"; exit 2; }
+	@go run ./functions/relay invoke $(FN) $(EVENT)
+
+synth: build-lambda ## synthesise the CloudFormation template into cdk.out; needs no AWS account and no network
+	JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 CDK_OUTDIR=cdk.out go run ./infra
+
+deploy: node ## deploy to the AWS account that your credentials name; ARGS for the CDK CLI
+	$(CDK) deploy $(ARGS)
+
+# The CDK CLI and the emulators of AWS services, as pinned in infra/package-lock.json.
+node: infra/node_modules/.package-lock.json
+
+infra/node_modules/.package-lock.json: infra/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "Node.js 20 or newer with npm is needed (the tests' AWS emulators and the CDK CLI run on it): https://nodejs.org"; exit 1; }
+	npm ci --prefix infra --no-audit --no-fund
+	@touch $@
+
+clean: ## remove what was built; .relay, which holds data, stays
+	rm -rf bin cdk.out infra/node_modules

@@ -1,0 +1,25 @@
+package main_test
+
+import (
+	"go/build"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The stack describes the relay from outside: all it may know of its code is the names that the functions read.
+func TestInfraImportsOnlySettingsOfTheProject(t *testing.T) {
+	t.Parallel()
+	allowed := []string{"webhook-relay/infra/stack", "webhook-relay/shared/settings"}
+	for _, dir := range []string{".", "stack"} {
+		pkg, err := build.ImportDir(dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range slices.Concat(pkg.Imports, pkg.TestImports, pkg.XTestImports) {
+			if strings.HasPrefix(path, "webhook-relay/") && !slices.Contains(allowed, path) {
+				t.Errorf("infra/%s imports %s", dir, path)
+			}
+		}
+	}
+}

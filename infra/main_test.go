@@ -1,0 +1,83 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// command returns the call of infra with a context, writing to outdir, as the command line of the CDK would make it.
+func command(t *testing.T, bin, outdir string, context map[string]string) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), bin)
+	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+outdir, "CDK_CONTEXT_JSON="+string(text))
+	return cmd
+}
+
+func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bin, outdir := filepath.Join(dir, "infra"), filepath.Join(dir, "cdk.out")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	out, err := command(t, bin, outdir, map[string]string{"stages": "prod"}).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "context has no key stages") || strings.Contains(string(out), "panic") {
+		t.Errorf("misspelt context: error %v and\n%s\nwant a plain message", err, out)
+	}
+
+	for _, name := range []string{"receive", "fanout", "deliver"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "bootstrap"), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := command(t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"}).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	checkFunctionsCanBeFound(t, outdir)
+}
+
+// SAM CLI starts a function by the path of its construct, and finds its code beside the template.
+func checkFunctionsCanBeFound(t *testing.T, outdir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(outdir, "Relay.template.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Type     string
+			Metadata map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &template); err != nil {
+		t.Fatal(err)
+	}
+	found := map[any]bool{}
+	for id, r := range template.Resources {
+		if r.Type != "AWS::Lambda::Function" {
+			continue
+		}
+		found[r.Metadata["aws:cdk:path"]] = true
+		asset, _ := r.Metadata["aws:asset:path"].(string)
+		if _, err := os.Stat(filepath.Join(outdir, asset, "bootstrap")); asset == "" || err != nil {
+			t.Errorf("%s: no code in asset %q: %v", id, asset, err)
+		}
+	}
+	for _, name := range []string{"Receive", "Fanout", "Deliver"} {
+		if !found["Relay/"+name+"/Resource"] {
+			t.Errorf("function %s is not known by the path of its construct, only %v", name, found)
+		}
+	}
+}

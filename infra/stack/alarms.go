@@ -1,0 +1,106 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+)
+
+// alarm fires when a metric has stood at its threshold or above for the whole of its minutes. No data is good news: idle.
+type alarm struct {
+	id                           string
+	namespace, metric, statistic string
+	dimension, of                string
+	threshold, minutes           int
+	description                  string // what it means, and what to do first; begins with page or ticket
+}
+
+// addAlarms watches everything that a webhook can get stuck in or fall out of.
+func (r *relay) addAlarms() {
+	alarms := []alarm{
+		visible("IngestDlqNotEmpty", r.ingestDLQ,
+			"page: events that fanout could not process, a bug of ours; none of their deliveries has been made. First read the log of "+
+				"fanout for the error; mend it, then redrive the queue with the ingest queue as destination."),
+		visible("DeliveryDlqNotEmpty", r.deliveryDLQ,
+			"page: deliveries that deliver could not process, a bug of ours. First read the log of deliver for the error; mend it, "+
+				"then redrive the queue with the delivery queue as destination."),
+		visible("DeadNotEmpty", r.dead,
+			"ticket: deliveries whose endpoint refused every attempt. First ask the endpoint's owner; when it is well again, redrive "+
+				"the queue with the retry queue as destination."),
+		age("IngestAge", r.ingest, 5,
+			"page: accepted webhooks are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
+		age("DeliveryAge", r.delivery, 15,
+			"page: first attempts are late. First look at the errors and throttles of deliver; if there are none, endpoints are slow "+
+				"and deliveryMaxConcurrency is too small for them."),
+		// A message may wait for 15 minutes in this queue on purpose, and that counts as its age.
+		age("RetryAge", r.retry, 45,
+			"ticket: retries are late. First look at the errors and throttles of deliver; if there are none, many endpoints are down "+
+				"and retryMaxConcurrency is too small for them."),
+		{id: "SchedulesDropped", namespace: "AWS/Scheduler", metric: "InvocationDroppedCount", statistic: "Sum",
+			dimension: "ScheduleGroup", of: *r.schedules.Ref(), threshold: 1, minutes: 5,
+			description: "page: EventBridge Scheduler gave up sending due retries; those deliveries wait for ever. First see that the " +
+				"schedules' role may still send to the retry queue, then replay what is waiting and overdue."},
+		failures("ReceiveErrors", r.receive,
+			"page: receive crashes or runs out of time, partners get 5xx. First read its log."),
+		failures("FanoutErrors", r.fanout,
+			"page: fanout crashes or runs out of time; its messages come back. First read its log."),
+		failures("DeliverErrors", r.deliver,
+			"page: deliver crashes or runs out of time; its messages come back, and an endpoint may see an attempt twice. First read "+
+				"its log."),
+		throttles("ReceiveThrottles", r.receive,
+			"page: partners get 5xx since no concurrency is left. First see what uses up the account's."),
+		throttles("FanoutThrottles", r.fanout,
+			"ticket: events wait since no concurrency is left. First see what uses up the account's."),
+		throttles("DeliverThrottles", r.deliver,
+			"ticket: deliveries wait since no concurrency is left. First see what uses up the account's."),
+		{id: "Ingress5xx", namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
+			dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: 5,
+			description: "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when " +
+				"SQS, S3 or DynamoDB is down; then the access log's integrationError."},
+	}
+	for _, a := range alarms {
+		r.addAlarm(a)
+	}
+}
+
+func visible(id string, queue awssqs.Queue, description string) alarm {
+	return alarm{id: id, namespace: "AWS/SQS", metric: "ApproximateNumberOfMessagesVisible", statistic: "Maximum",
+		dimension: "QueueName", of: *queue.QueueName(), threshold: 1, minutes: 1, description: description}
+}
+
+func age(id string, queue awssqs.Queue, minutes int, description string) alarm {
+	return alarm{id: id, namespace: "AWS/SQS", metric: "ApproximateAgeOfOldestMessage", statistic: "Maximum",
+		dimension: "QueueName", of: *queue.QueueName(), threshold: minutes * 60, minutes: 5, description: description}
+}
+
+func failures(id string, f awslambda.Function, description string) alarm {
+	return alarm{id: id, namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum",
+		dimension: "FunctionName", of: *f.FunctionName(), threshold: 1, minutes: 5, description: description}
+}
+
+func throttles(id string, f awslambda.Function, description string) alarm {
+	a := failures(id, f, description)
+	a.metric = "Throttles"
+	return a
+}
+
+func (r *relay) addAlarm(a alarm) {
+	var actions *[]any
+	if r.props.AlarmTopicARN != "" {
+		actions = list[any](r.props.AlarmTopicARN)
+	}
+	awscloudwatch.NewCfnAlarm(r.stack, &a.id, &awscloudwatch.CfnAlarmProps{
+		AlarmDescription:   &a.description,
+		Namespace:          &a.namespace,
+		MetricName:         &a.metric,
+		Dimensions:         list(&awscloudwatch.CfnAlarm_DimensionProperty{Name: &a.dimension, Value: &a.of}),
+		Statistic:          &a.statistic,
+		Period:             number(60 * a.minutes),
+		EvaluationPeriods:  number(1),
+		Threshold:          number(a.threshold),
+		ComparisonOperator: new("GreaterThanOrEqualToThreshold"),
+		TreatMissingData:   new("notBreaching"),
+		AlarmActions:       actions,
+		OkActions:          actions,
+	})
+}

@@ -1,0 +1,26 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+)
+
+// bodiesOutliveDays is how much longer than its event a body is kept: a message may lie in a dead-letter queue for as long as
+// SQS keeps one, and a day is for the hour at which S3 expires objects.
+const bodiesOutliveDays = deadLetterDays + 1
+
+// addBodies makes the bucket of the bodies that are too large for a message. It is not versioned: an object's key carries the
+// hash of its content, so that there is nothing to overwrite, and a version would outlive the retention that was promised.
+func (r *relay) addBodies() {
+	r.bodies = awss3.NewBucket(r.stack, new("Bodies"), &awss3.BucketProps{
+		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
+		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		EnforceSSL:        new(true),
+		Versioned:         new(false),
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+		LifecycleRules: list(&awss3.LifecycleRule{
+			Expiration:                          days(r.props.RetentionDays + bodiesOutliveDays),
+			AbortIncompleteMultipartUploadAfter: days(1),
+		}),
+	})
+}

@@ -1,0 +1,107 @@
+package stack_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/settings"
+)
+
+// names returns the environment that a function's settings are read from.
+func names(t *testing.T, s any) []string {
+	t.Helper()
+	params, err := env.GetFieldParams(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"GOMEMLIMIT"}
+	for _, p := range params {
+		names = append(names, p.Key)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestEnvironmentIsWhatSettingsRead(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"Receive": names(t, &settings.Receive{}), "Fanout": names(t, &settings.Fanout{}), "Deliver": names(t, &settings.Deliver{}),
+	}
+	got := map[string][]string{}
+	defaults(t).each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
+		variables, _ := r.get("Environment", "Variables").(map[string]any)
+		got[name(id)] = slices.Sorted(maps.Keys(variables))
+		if limit := fmt.Sprintf("%dMiB", r.number("MemorySize")*9/10); variables["GOMEMLIMIT"] != limit {
+			t.Errorf("GOMEMLIMIT %v, want %s", variables["GOMEMLIMIT"], limit)
+		}
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("environment (-want +got):\n%s", diff)
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60}
+	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512}
+	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
+		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" || r.get("Handler") != "bootstrap" {
+			t.Errorf("runs %v on %v", r.get("Runtime"), r.get("Architectures"))
+		}
+		if r.number("Timeout") != timeouts[name(id)] || r.number("MemorySize") != memory[name(id)] {
+			t.Errorf("timeout %d s, memory %d MiB", r.number("Timeout"), r.number("MemorySize"))
+		}
+		if r.get("TracingConfig", "Mode") != "Active" {
+			t.Error("is not traced")
+		}
+		if r.get("LoggingConfig", "LogFormat") != "JSON" || r.get("LoggingConfig", "ApplicationLogLevel") != "INFO" {
+			t.Errorf("logs %v", r.get("LoggingConfig"))
+		}
+		if logs := tmpl.Resources[target(r.get("LoggingConfig", "LogGroup"))]; logs.Type != "AWS::Logs::LogGroup" {
+			t.Error("has no log group of its own")
+		}
+	})
+}
+
+// Lambda stops what it takes for a runaway: a function that sends to a queue that starts it needs leave, and no other has it.
+func TestRecursionIsAllowedWhereItIsMeant(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	starts := map[string][]string{} // function → the queues that start it, as grants write them
+	for queue, mappings := range tmpl.mappings() {
+		for _, m := range mappings {
+			f := target(m.get("FunctionName"))
+			starts[f] = append(starts[f], "sqs:SendMessage on {"+name(queue)+".Arn}")
+		}
+	}
+	recursive := 0
+	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
+		loops := slices.ContainsFunc(statements(tmpl.Resources[target(r.get("Role"))]), func(grant string) bool {
+			return slices.Contains(starts[id], grant)
+		})
+		if loops {
+			recursive++
+		}
+		if allowed := r.get("RecursiveLoop") == "Allow"; allowed != loops {
+			t.Errorf("recursion allowed %t, sends to a queue that starts it %t", allowed, loops)
+		}
+	})
+	if recursive != 1 {
+		t.Errorf("%d functions send to a queue that starts them, want one, deliver", recursive)
+	}
+}
+
+func TestLogsAreKeptForAWhile(t *testing.T) {
+	t.Parallel()
+	defaults(t).each(t, "AWS::Logs::LogGroup", func(t *testing.T, _ string, r resource) {
+		if got := r.number("RetentionInDays"); got != 30 {
+			t.Errorf("kept for %d days, want 30", got)
+		}
+	})
+}

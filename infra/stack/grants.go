@@ -1,0 +1,93 @@
+package stack
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+)
+
+// grant is a statement of a function's role, written out: the CDK's own grant methods allow more than is used here.
+type grant struct {
+	actions    []string
+	resources  []*string
+	conditions map[string]any
+}
+
+// AnyResource lists the actions that functions are granted on resource "*", each with the reason why nothing narrower will do.
+func AnyResource() map[string]string {
+	const noResources = "X-Ray has no resource that this action could be narrowed to"
+	return map[string]string{
+		"xray:PutTraceSegments":    noResources,
+		"xray:PutTelemetryRecords": noResources,
+	}
+}
+
+// everyFunction is what any function needs to be seen: its own log group, and traces.
+func everyFunction(logGroupARN *string) []grant {
+	return []grant{
+		{actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, resources: []*string{logGroupARN}},
+		{actions: slices.Sorted(maps.Keys(AnyResource())), resources: []*string{new("*")}},
+	}
+}
+
+// consume is what Lambda needs, in a function's name, to hand it a queue's messages.
+func consume(queueARNs ...*string) grant {
+	return grant{actions: []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, resources: queueARNs}
+}
+
+// open lets a function open the secrets of one kind of catalog item. Each is sealed under the item's name as encryption context,
+// so that who verifies webhooks cannot read what signs deliveries, nor the other way round.
+func (r *relay) open(names string) grant {
+	return grant{actions: []string{"kms:Decrypt"}, resources: []*string{r.secretsKey.KeyArn()},
+		conditions: map[string]any{"StringLike": map[string]any{"kms:EncryptionContext:name": names}}}
+}
+
+func (r *relay) receiveGrants() []grant {
+	return []grant{
+		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
+		r.open("source/*"),
+		{actions: []string{"s3:PutObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.ingest.QueueArn()}},
+	}
+}
+
+func (r *relay) fanoutGrants() []grant {
+	return []grant{
+		consume(r.ingest.QueueArn()),
+		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
+		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
+		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
+	}
+}
+
+func (r *relay) deliverGrants() []grant {
+	return []grant{
+		consume(r.delivery.QueueArn(), r.retry.QueueArn()),
+		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
+		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
+		r.open("endpoint/*"),
+		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a failure of ours.
+		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},
+		{actions: []string{"sqs:SendMessage"},
+			resources: []*string{r.retry.QueueArn(), r.dead.QueueArn(), r.deliveryDLQ.QueueArn()}},
+		{actions: []string{"scheduler:CreateSchedule"}, resources: []*string{r.scheduleARN()}},
+		{actions: []string{"iam:PassRole"}, resources: []*string{r.schedulesRole.RoleArn()},
+			conditions: map[string]any{"StringEquals": map[string]any{"iam:PassedToService": schedulerService}}},
+	}
+}
+
+// policies returns grants as a role's one inline policy: it exists with the role, so that no function runs before it may.
+func policies(grants []grant) *map[string]awsiam.PolicyDocument {
+	statements := make([]awsiam.PolicyStatement, len(grants))
+	for i, g := range grants {
+		statements[i] = awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Actions: pointers(g.actions), Resources: &g.resources, Conditions: &g.conditions,
+		})
+	}
+	return &map[string]awsiam.PolicyDocument{
+		// The statements stay as they are written above, whatever the feature flag for merging them says.
+		"relay": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements, Minimize: new(false)}),
+	}
+}

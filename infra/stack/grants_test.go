@@ -1,0 +1,160 @@
+package stack_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/infra/stack"
+)
+
+// grants is every statement of every role, one action on one resource a line.
+var grants = map[string][]string{
+	"ReceiveRole": {
+		"dynamodb:GetItem on {Catalog.Arn}",
+		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
+		"logs:CreateLogStream on {ReceiveLogs.Arn}",
+		"logs:PutLogEvents on {ReceiveLogs.Arn}",
+		"s3:PutObject on {Bodies.Arn}/*",
+		"sqs:SendMessage on {Ingest.Arn}",
+		"xray:PutTelemetryRecords on *",
+		"xray:PutTraceSegments on *",
+	},
+	"FanoutRole": {
+		"dynamodb:GetItem on {Catalog.Arn}",
+		"dynamodb:GetItem on {Ledger.Arn}",
+		"dynamodb:PutItem on {Ledger.Arn}",
+		"dynamodb:Query on {Catalog.Arn}",
+		"logs:CreateLogStream on {FanoutLogs.Arn}",
+		"logs:PutLogEvents on {FanoutLogs.Arn}",
+		"sqs:DeleteMessage on {Ingest.Arn}",
+		"sqs:GetQueueAttributes on {Ingest.Arn}",
+		"sqs:ReceiveMessage on {Ingest.Arn}",
+		"sqs:SendMessage on {Delivery.Arn}",
+		"sqs:SendMessage on {IngestDlq.Arn}",
+		"xray:PutTelemetryRecords on *",
+		"xray:PutTraceSegments on *",
+	},
+	"DeliverRole": {
+		"dynamodb:GetItem on {Catalog.Arn}",
+		"dynamodb:GetItem on {Ledger.Arn}",
+		"dynamodb:PutItem on {Ledger.Arn}",
+		"iam:PassRole on {SchedulesRole.Arn} if map[StringEquals:map[iam:PassedToService:scheduler.amazonaws.com]]",
+		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:endpoint/*]]",
+		"logs:CreateLogStream on {DeliverLogs.Arn}",
+		"logs:PutLogEvents on {DeliverLogs.Arn}",
+		"s3:GetObject on {Bodies.Arn}/*",
+		"s3:ListBucket on {Bodies.Arn}",
+		"scheduler:CreateSchedule on arn:{AWS::Partition}:scheduler:{AWS::Region}:{AWS::AccountId}:schedule/{Schedules}/*",
+		"sqs:DeleteMessage on {Delivery.Arn}",
+		"sqs:DeleteMessage on {Retry.Arn}",
+		"sqs:GetQueueAttributes on {Delivery.Arn}",
+		"sqs:GetQueueAttributes on {Retry.Arn}",
+		"sqs:ReceiveMessage on {Delivery.Arn}",
+		"sqs:ReceiveMessage on {Retry.Arn}",
+		"sqs:SendMessage on {Dead.Arn}",
+		"sqs:SendMessage on {DeliveryDlq.Arn}",
+		"sqs:SendMessage on {Retry.Arn}",
+		"xray:PutTelemetryRecords on *",
+		"xray:PutTraceSegments on *",
+	},
+	"SchedulesRole": {
+		"sqs:SendMessage on {Retry.Arn}",
+	},
+}
+
+// statements writes a role's statements as grants does.
+func statements(role resource) []string {
+	var lines []string
+	for _, policy := range items(role.get("Policies")) {
+		for _, s := range items(get(policy, "PolicyDocument", "Statement")) {
+			for _, action := range items(get(s, "Action")) {
+				for _, on := range items(get(s, "Resource")) {
+					line := render(action) + " on " + render(on)
+					if condition := get(s, "Condition"); condition != nil {
+						line += " if " + render(condition)
+					}
+					lines = append(lines, line)
+				}
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	got := map[string][]string{}
+	defaults(t).each(t, "AWS::IAM::Role", func(t *testing.T, id string, r resource) {
+		got[name(id)] = statements(r)
+		if r.get("ManagedPolicyArns") != nil {
+			t.Errorf("has managed policies %v, whose content is not ours to see", r.get("ManagedPolicyArns"))
+		}
+	})
+	if diff := cmp.Diff(grants, got); diff != "" {
+		t.Errorf("grants (-want +got):\n%s", diff)
+	}
+}
+
+// What a role may do is in the role alone: no policy is attached to it from elsewhere.
+func TestNoPolicyOutsideTheRoles(t *testing.T) {
+	t.Parallel()
+	for id, r := range defaults(t).Resources {
+		if strings.HasPrefix(r.Type, "AWS::IAM::") && r.Type != "AWS::IAM::Role" {
+			t.Errorf("%s is a %s", id, r.Type)
+		}
+	}
+}
+
+func TestAnyResourceIsGrantedOnlyWithAReason(t *testing.T) {
+	t.Parallel()
+	reasons, used := stack.AnyResource(), map[string]bool{}
+	defaults(t).each(t, "AWS::IAM::Role", func(t *testing.T, _ string, r resource) {
+		for _, line := range statements(r) {
+			action, on, _ := strings.Cut(line, " on ")
+			if strings.Contains(action, "*") {
+				t.Errorf("%s: an action with a wildcard", line)
+			}
+			if on != "*" {
+				continue
+			}
+			used[action] = true
+			if reasons[action] == "" {
+				t.Errorf("%s: no reason given", line)
+			}
+		}
+	})
+	for action := range reasons {
+		if !used[action] {
+			t.Errorf("a reason is given for %s, which nobody is granted", action)
+		}
+	}
+}
+
+func TestRolesAreForOneServiceEach(t *testing.T) {
+	t.Parallel()
+	const conditions = "map[StringEquals:" +
+		"map[aws:SourceAccount:map[Ref:AWS::AccountId] aws:SourceArn:map[Fn::GetAtt:[Schedules Arn]]]]"
+	want := map[string][]string{
+		"ReceiveRole":   {"lambda.amazonaws.com"},
+		"FanoutRole":    {"lambda.amazonaws.com"},
+		"DeliverRole":   {"lambda.amazonaws.com"},
+		"SchedulesRole": {"scheduler.amazonaws.com if " + conditions},
+	}
+	got := map[string][]string{}
+	defaults(t).each(t, "AWS::IAM::Role", func(_ *testing.T, id string, r resource) {
+		for _, s := range items(r.get("AssumeRolePolicyDocument", "Statement")) {
+			line := render(get(s, "Principal", "Service"))
+			if condition := get(s, "Condition"); condition != nil {
+				line += " if " + render(condition)
+			}
+			got[name(id)] = append(got[name(id)], line)
+		}
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("trust (-want +got):\n%s", diff)
+	}
+}

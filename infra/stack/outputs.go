@@ -1,0 +1,21 @@
+package stack
+
+import "github.com/aws/aws-cdk-go/awscdk/v2"
+
+// addOutputs names what people and the operator's command need to find. The keys are a contract: the command looks them up.
+func (r *relay) addOutputs() {
+	r.addOutput("IngressUrl", r.api.ApiEndpoint(), "Partners POST to {IngressUrl}/in/{source}")
+	r.addOutput("IngressApiId", r.api.ApiId(), "Id of the HTTP API")
+	r.addOutput("CatalogTable", r.catalog.TableName(), "Sources, endpoints and subscriptions")
+	r.addOutput("LedgerTable", r.ledger.TableName(), "Events and deliveries")
+	r.addOutput("SecretsKeyArn", r.secretsKey.KeyArn(), "Seals the catalog's secrets")
+	r.addOutput("BodiesBucket", r.bodies.BucketName(), "Bodies too large for a message")
+	r.addOutput("IngestQueueUrl", r.ingest.QueueUrl(), "Accepted events, for fanout")
+	r.addOutput("DeliveryQueueUrl", r.delivery.QueueUrl(), "First attempts, for deliver")
+	r.addOutput("RetryQueueUrl", r.retry.QueueUrl(), "Later attempts, for deliver")
+	r.addOutput("DeadQueueUrl", r.dead.QueueUrl(), "Deliveries that ran out of attempts")
+}
+
+func (r *relay) addOutput(key string, value *string, description string) {
+	awscdk.NewCfnOutput(r.stack, &key, &awscdk.CfnOutputProps{Value: value, Description: &description})
+}

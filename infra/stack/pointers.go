@@ -1,0 +1,29 @@
+package stack
+
+import "github.com/aws/aws-cdk-go/awscdk/v2"
+
+// The CDK takes everything by pointer. Literals are written new("…"), the rest goes through here.
+
+func number(n int) *float64 { return new(float64(n)) }
+
+func seconds(n int) awscdk.Duration { return awscdk.Duration_Seconds(number(n)) }
+
+func days(n int) awscdk.Duration { return awscdk.Duration_Days(number(n)) }
+
+func list[T any](items ...T) *[]T { return &items }
+
+func pointers(items []string) *[]*string {
+	p := make([]*string, len(items))
+	for i := range items {
+		p[i] = &items[i]
+	}
+	return &p
+}
+
+func pointerMap(m map[string]string) *map[string]*string {
+	p := make(map[string]*string, len(m))
+	for k, v := range m {
+		p[k] = &v
+	}
+	return &p
+}

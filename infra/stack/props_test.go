@@ -1,0 +1,137 @@
+package stack_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/infra/stack"
+	"webhook-relay/shared/settings"
+)
+
+func TestPropsFromContext(t *testing.T) {
+	t.Parallel()
+	want := stack.Props{
+		Stage: "dev", FunctionsDir: "bin/lambda", RetentionDays: 30, LogRetentionDays: 30,
+		MaxBodyBytes: 4194304, InlineBodyBytes: 16384, CatalogCacheSeconds: 30,
+		ThrottleRatePerSecond: 1000, ThrottleBurst: 2000,
+		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 100, RetryMaxConcurrency: 30,
+	}
+	for name, test := range map[string]struct {
+		context map[string]any
+		change  func(p *stack.Props)
+	}{
+		"nothing given: defaults": {nil, func(*stack.Props) {}},
+		"strings, as -c gives them": {map[string]any{"stage": "prod", "maxBodyBytes": "1048576"},
+			func(p *stack.Props) { p.Stage, p.MaxBodyBytes = "prod", 1<<20 }},
+		"numbers, as cdk.json has them": {map[string]any{"maxBodyBytes": 4000000.0},
+			func(p *stack.Props) { p.MaxBodyBytes = 4000000 }},
+		"keys of the CDK are not ours": {map[string]any{"@aws-cdk/x:y": true, "aws:cdk:z": []any{}, "cli-telemetry": false},
+			func(*stack.Props) {}},
+		"an alarm topic, which has no default": {map[string]any{"alarmTopicArn": topic},
+			func(p *stack.Props) { p.AlarmTopicARN = topic }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := want
+			test.change(&want)
+			got, err := stack.PropsFromContext(test.context)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("props (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestContextErrorsNameTheKey(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		context map[string]any
+		says    string
+	}{
+		"misspelt":           {map[string]any{"maxBodybytes": "1"}, "maxBodybytes"},
+		"misspelt, an array": {map[string]any{"stages": []any{}}, "stages"},
+		"not a number":       {map[string]any{"retentionDays": "a month"}, "RetentionDays"},
+		"a fraction":         {map[string]any{"retentionDays": 1.5}, "RetentionDays"},
+		"neither":            {map[string]any{"retentionDays": true}, "retentionDays"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := stack.PropsFromContext(test.context)
+			if !errors.Is(err, stack.ErrProps) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error %v, want ErrProps that names %s", err, test.says)
+			}
+		})
+	}
+}
+
+func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
+	t.Parallel()
+	functions, err := stubFunctions(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		props stack.Props
+		says  []string
+	}{
+		"stage in capitals":              {stack.Props{Stage: "Prod"}, []string{`stage "Prod"`}},
+		"stage too long":                 {stack.Props{Stage: strings.Repeat("a", 33)}, []string{"stage"}},
+		"topic that is a queue":          {stack.Props{AlarmTopicARN: "arn:aws:sqs:eu-west-1:111122223333:q"}, []string{"alarmTopicArn"}},
+		"negative retention":             {stack.Props{RetentionDays: -1}, []string{"retentionDays is -1, not 1 to 3650"}},
+		"log retention in between":       {stack.Props{LogRetentionDays: 31}, []string{"logRetentionDays is 31"}},
+		"body above the request":         {stack.Props{MaxBodyBytes: 4500001}, []string{"maxBodyBytes"}},
+		"inline above the scheduler":     {stack.Props{InlineBodyBytes: 131073}, []string{"inlineBodyBytes"}},
+		"concurrency below Lambda's":     {stack.Props{RetryMaxConcurrency: 1}, []string{"retryMaxConcurrency is 1, not 2 to 1000"}},
+		"concurrency above Lambda's":     {stack.Props{DeliveryMaxConcurrency: 1001}, []string{"deliveryMaxConcurrency"}},
+		"everything wrong is said":       {stack.Props{Stage: "-", ThrottleBurst: -5}, []string{"stage", "throttleBurst"}},
+		"functions that were not built":  {stack.Props{FunctionsDir: t.TempDir()}, []string{"receive/bootstrap is missing", "make"}},
+		"a folder in place of bootstrap": {stack.Props{FunctionsDir: "testdata"}, []string{"deliver/bootstrap"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if test.props.FunctionsDir == "" {
+				test.props.FunctionsDir = functions
+			}
+			_, err := stack.New(nil, "Relay", test.props) // a nil scope: nothing may be built
+			if !errors.Is(err, stack.ErrProps) {
+				t.Fatalf("error %v, want ErrProps", err)
+			}
+			for _, says := range test.says {
+				if !strings.Contains(err.Error(), says) {
+					t.Errorf("error %v, want it to say %s", err, says)
+				}
+			}
+		})
+	}
+}
+
+// The defaults are in two places, here for who deploys and in package settings for who runs a function by hand.
+func TestDefaultsAreThoseOfSettings(t *testing.T) {
+	for _, name := range []string{"CATALOG_TABLE", "LEDGER_TABLE", "INGEST_QUEUE_URL", "DELIVERY_QUEUE_URL", "POISON_QUEUE_URL",
+		"BODIES_BUCKET", "SECRETS_KEY_ARN"} {
+		t.Setenv("RELAY_"+name, "x")
+	}
+	receive, err := settings.Read[settings.Receive]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fanout, err := settings.Read[settings.Fanout]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := stack.PropsFromContext(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []int{p.MaxBodyBytes, p.InlineBodyBytes, p.CatalogCacheSeconds, p.RetentionDays}
+	want := []int{receive.MaxBodyBytes, receive.InlineBodyBytes, receive.CatalogCacheSeconds, fanout.RetentionDays}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-settings +stack):\n%s", diff)
+	}
+}

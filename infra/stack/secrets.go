@@ -1,0 +1,16 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+)
+
+// addSecretsKey makes the key that seals the catalog's secrets. It is kept on destroy: without it the kept tables are useless.
+func (r *relay) addSecretsKey() {
+	r.secretsKey = awskms.NewKey(r.stack, new("SecretsKey"), &awskms.KeyProps{
+		Description:       new("Seals the secrets of the webhook relay's sources and endpoints"),
+		Alias:             new("alias/" + *r.stack.StackName() + "-secrets"), // for a person's eye; nothing in the relay uses it
+		EnableKeyRotation: new(true),
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+	})
+}

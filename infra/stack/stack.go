@@ -1,0 +1,57 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+)
+
+// relay is the stack in the making: each step reads what the steps before it made.
+type relay struct {
+	stack awscdk.Stack
+	props Props
+
+	secretsKey                   awskms.Key
+	catalog, ledger              awsdynamodb.Table
+	bodies                       awss3.Bucket
+	ingest, delivery, retry      awssqs.Queue
+	ingestDLQ, deliveryDLQ, dead awssqs.Queue
+	schedules                    awsscheduler.CfnScheduleGroup
+	schedulesRole                awsiam.Role
+	receive, fanout, deliver     awslambda.Function
+	api                          awsapigatewayv2.HttpApi
+}
+
+// New adds a relay to scope, for any account and region. ErrProps names everything that is wrong with the props; nothing has been
+// added then.
+func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
+	p, err := p.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &relay{props: p, stack: awscdk.NewStack(scope, &id, &awscdk.StackProps{
+		StackName:   new("webhook-relay-" + p.Stage),
+		Description: new("Webhook relay: receives webhooks, fans them out to subscribed endpoints, delivers and retries them"),
+		// CloudFormation hands the stack's tags on to its resources.
+		Tags: &map[string]*string{"app": new("webhook-relay"), "stage": &p.Stage},
+	})}
+	r.addSecretsKey()
+	r.addTables()
+	r.addBodies()
+	r.addQueues()
+	r.addSchedules()
+	if err := r.addFunctions(); err != nil {
+		return nil, err
+	}
+	r.addIngress()
+	r.addAlarms()
+	r.addOutputs()
+	return r.stack, nil
+}

@@ -1,0 +1,224 @@
+package stack_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/infra/stack"
+)
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"Catalog": {"pk HASH, sk RANGE"},
+		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, KEYS_ONLY",
+			"open: open_pk HASH, open_sk RANGE, KEYS_ONLY", "TTL expires_at"},
+	}
+	got := map[string][]string{}
+	defaults(t).each(t, "AWS::DynamoDB::Table", func(t *testing.T, id string, r resource) {
+		if r.get("BillingMode") != "PAY_PER_REQUEST" || r.get("OnDemandThroughput") != nil {
+			t.Errorf("billing %v, ceiling %v, want on demand without one", r.get("BillingMode"), r.get("OnDemandThroughput"))
+		}
+		if r.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != true {
+			t.Error("cannot be recovered to a point in time")
+		}
+		for _, attribute := range items(r.get("AttributeDefinitions")) {
+			if get(attribute, "AttributeType") != "S" {
+				t.Errorf("attribute %v is no string", attribute)
+			}
+		}
+		lines := []string{keys(r.get("KeySchema"))}
+		for _, index := range items(r.get("GlobalSecondaryIndexes")) {
+			projection := get(index, "Projection", "ProjectionType")
+			lines = append(lines, fmt.Sprintf("%v: %s, %v", get(index, "IndexName"), keys(get(index, "KeySchema")), projection))
+		}
+		if r.get("TimeToLiveSpecification", "Enabled") == true {
+			lines = append(lines, "TTL "+render(r.get("TimeToLiveSpecification", "AttributeName")))
+		}
+		got[name(id)] = lines
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+func keys(schema any) string {
+	var keys []string
+	for _, key := range items(schema) {
+		keys = append(keys, fmt.Sprint(get(key, "AttributeName"), " ", get(key, "KeyType")))
+	}
+	return strings.Join(keys, ", ")
+}
+
+func TestWhatHoldsDataOutlivesTheStack(t *testing.T) {
+	t.Parallel()
+	for _, resourceType := range []string{"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"} {
+		defaults(t).each(t, resourceType, func(t *testing.T, _ string, r resource) {
+			if r.DeletionPolicy != "Retain" || r.UpdateReplacePolicy != "Retain" {
+				t.Errorf("deletion %s, replacement %s, want Retain", r.DeletionPolicy, r.UpdateReplacePolicy)
+			}
+		})
+	}
+}
+
+func TestBucketsArePrivateAndForget(t *testing.T) {
+	t.Parallel()
+	defaults(t).each(t, "AWS::S3::Bucket", func(t *testing.T, _ string, r resource) {
+		for _, block := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+			if r.get("PublicAccessBlockConfiguration", block) != true {
+				t.Errorf("%s is off", block)
+			}
+		}
+		encryption := r.get("BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault")
+		if get(encryption, "SSEAlgorithm") != "AES256" {
+			t.Error("is not encrypted by S3")
+		}
+		rule := items(r.get("LifecycleConfiguration", "Rules"))
+		if len(rule) != 1 || get(rule, 0, "Status") != "Enabled" || get(rule, 0, "ExpirationInDays") != 45.0 ||
+			get(rule, 0, "AbortIncompleteMultipartUpload", "DaysAfterInitiation") != 1.0 {
+			t.Errorf("lifecycle %v, want expiry after 30 days of retention and 15 more", rule)
+		}
+		if r.get("VersioningConfiguration") != nil {
+			t.Error("keeps versions, which outlive the retention")
+		}
+	})
+}
+
+func TestKeysRotate(t *testing.T) {
+	t.Parallel()
+	defaults(t).each(t, "AWS::KMS::Key", func(t *testing.T, _ string, r resource) {
+		if r.get("EnableKeyRotation") != true {
+			t.Error("is not rotated")
+		}
+	})
+}
+
+func TestIngressIsOneRoute(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	tmpl.each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
+		if r.get("RouteKey") != "ANY /in/{source}" {
+			t.Errorf("route %v", r.get("RouteKey"))
+		}
+	})
+	tmpl.each(t, "AWS::ApiGatewayV2::Integration", func(t *testing.T, _ string, r resource) {
+		if name(target(r.get("IntegrationUri"))) != "Receive" || r.get("PayloadFormatVersion") != "2.0" {
+			t.Errorf("goes to %v with payload %v", r.get("IntegrationUri"), r.get("PayloadFormatVersion"))
+		}
+	})
+}
+
+func TestStagesAreThrottledAndLogged(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
+		settings := r.get("DefaultRouteSettings")
+		if get(settings, "ThrottlingRateLimit") != 1000.0 || get(settings, "ThrottlingBurstLimit") != 2000.0 {
+			t.Errorf("throttled by %v", settings)
+		}
+		if logs := tmpl.Resources[target(r.get("AccessLogSettings", "DestinationArn"))]; logs.Type != "AWS::Logs::LogGroup" {
+			t.Error("has no access log")
+		}
+		format := render(r.get("AccessLogSettings", "Format"))
+		var fields map[string]string
+		if err := json.Unmarshal([]byte(format), &fields); err != nil {
+			t.Fatalf("access log is no JSON: %v", err)
+		}
+		want := map[string]string{
+			"requestId": "$context.requestId", "time": "$context.requestTime", "ip": "$context.identity.sourceIp",
+			"method": "$context.httpMethod", "path": "$context.path", "statusCode": "$context.status",
+			"responseBytes": "$context.responseLength", "durationMs": "$context.responseLatency",
+			"integrationError": "$context.integrationErrorMessage",
+		}
+		if diff := cmp.Diff(want, fields); diff != "" {
+			t.Errorf("access log; no query, header or body may be in it (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// The operator's command looks these up, and people read the first.
+func TestOutputs(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	want := map[string]string{
+		"IngressUrl": "{Ingress.ApiEndpoint}", "IngressApiId": "{Ingress}",
+		"CatalogTable": "{Catalog}", "LedgerTable": "{Ledger}", "SecretsKeyArn": "{SecretsKey.Arn}", "BodiesBucket": "{Bodies}",
+		"IngestQueueUrl": "{Ingest}", "DeliveryQueueUrl": "{Delivery}", "RetryQueueUrl": "{Retry}", "DeadQueueUrl": "{Dead}",
+	}
+	got := map[string]string{}
+	for key, output := range tmpl.Outputs {
+		got[key] = render(output.Value)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+	_, outputs, _ := bytes.Cut(tmpl.text, []byte(`"Outputs": {`))
+	if !bytes.HasPrefix(bytes.TrimSpace(outputs), []byte(`"IngressUrl"`)) {
+		t.Error("the URL is not the first output")
+	}
+}
+
+// A name that is fixed stands in the way of a second stage and of a replacement. An alias of a key has no other identity, and is
+// made of the stack's name.
+func TestNothingHasAFixedName(t *testing.T) {
+	t.Parallel()
+	fixed := map[string]string{
+		"AWS::CloudWatch::Alarm": "AlarmName", "AWS::DynamoDB::Table": "TableName", "AWS::IAM::Role": "RoleName",
+		"AWS::Lambda::Function": "FunctionName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::S3::Bucket": "BucketName",
+		"AWS::SQS::Queue": "QueueName", "AWS::Scheduler::ScheduleGroup": "Name",
+	}
+	unnamed := []string{ // types that have no name to fix, or one that need not be unique
+		"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
+		"AWS::KMS::Alias", "AWS::KMS::Key", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission",
+		"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy",
+	}
+	for id, r := range defaults(t).Resources {
+		property, known := fixed[r.Type]
+		if !known && !slices.Contains(unnamed, r.Type) {
+			t.Errorf("%s: is %s a type with names? say so here", id, r.Type)
+		}
+		if known && r.get(property) != nil {
+			t.Errorf("%s: %s is fixed to %v", id, property, r.get(property))
+		}
+	}
+}
+
+func TestPropsReachTheTemplate(t *testing.T) {
+	t.Parallel()
+	tmpl, err := synthesise(stack.Props{
+		Stage: "prod", RetentionDays: 7, LogRetentionDays: 90, MaxBodyBytes: 1000, InlineBodyBytes: 100, CatalogCacheSeconds: 5,
+		ThrottleRatePerSecond: 11, ThrottleBurst: 12, FanoutMaxConcurrency: 13, DeliveryMaxConcurrency: 14, RetryMaxConcurrency: 15,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]resource{}
+	for id, r := range tmpl.Resources {
+		byName[name(id)] = r
+	}
+	for what, test := range map[string]struct{ got, want any }{
+		"stage":                  {byName["SecretsKeyAlias"].get("AliasName"), "alias/webhook-relay-prod-secrets"},
+		"retentionDays, bodies":  {byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 22.0},
+		"retentionDays, fanout":  {byName["Fanout"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
+		"retentionDays, deliver": {byName["Deliver"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
+		"logRetentionDays":       {byName["IngressLogs"].get("RetentionInDays"), 90.0},
+		"maxBodyBytes":           {byName["Receive"].get("Environment", "Variables", "RELAY_MAX_BODY_BYTES"), "1000"},
+		"inlineBodyBytes":        {byName["Receive"].get("Environment", "Variables", "RELAY_INLINE_BODY_BYTES"), "100"},
+		"catalogCacheSeconds":    {byName["Deliver"].get("Environment", "Variables", "RELAY_CATALOG_CACHE_SECONDS"), "5"},
+		"throttleRatePerSecond":  {byName["IngressStage"].get("DefaultRouteSettings", "ThrottlingRateLimit"), 11.0},
+		"throttleBurst":          {byName["IngressStage"].get("DefaultRouteSettings", "ThrottlingBurstLimit"), 12.0},
+		"fanoutMaxConcurrency":   {byName["IngestToFanout"].get("ScalingConfig", "MaximumConcurrency"), 13.0},
+		"deliveryMaxConcurrency": {byName["DeliveryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 14.0},
+		"retryMaxConcurrency":    {byName["RetryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 15.0},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %v in the template, want %v", what, test.got, test.want)
+		}
+	}
+}

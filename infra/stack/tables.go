@@ -1,0 +1,43 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+)
+
+// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events and deliveries, for
+// RetentionDays). Both are on demand, without a ceiling of their own: a throttled write is a webhook delayed.
+func (r *relay) addTables() {
+	r.catalog = r.addTable("Catalog", nil)
+	r.ledger = r.addTable("Ledger", new("expires_at"))
+	r.addIndex("events") // by source and hour
+	r.addIndex("open")   // deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its delivery
+}
+
+func (r *relay) addTable(id string, timeToLive *string) awsdynamodb.Table {
+	return awsdynamodb.NewTable(r.stack, &id, &awsdynamodb.TableProps{
+		PartitionKey:        text("pk"),
+		SortKey:             text("sk"),
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		TimeToLiveAttribute: timeToLive,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: new(true),
+		},
+		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+	})
+}
+
+// addIndex makes an index of the ledger. It projects keys only: a listing reads the items themselves, so that it shows their
+// present state, and a write to an item that changes none of the keys costs nothing here.
+func (r *relay) addIndex(name string) {
+	r.ledger.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		IndexName:      &name,
+		PartitionKey:   text(name + "_pk"),
+		SortKey:        text(name + "_sk"),
+		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+	})
+}
+
+func text(name string) *awsdynamodb.Attribute {
+	return &awsdynamodb.Attribute{Name: &name, Type: awsdynamodb.AttributeType_STRING}
+}

@@ -1,0 +1,174 @@
+package stack_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+
+	"webhook-relay/infra/stack"
+)
+
+// template is a CloudFormation template, as far as the tests look at it.
+type template struct {
+	Resources map[string]resource
+	Outputs   map[string]struct{ Value any }
+	text      []byte
+}
+
+type resource struct {
+	Type, DeletionPolicy, UpdateReplacePolicy string
+	Properties                                map[string]any
+}
+
+// synthesis is one at a time: the constructs of all tests live in one Node process.
+var synthesis sync.Mutex
+
+// relay is the template of a relay with nothing but defaults.
+var relay = sync.OnceValues(func() (template, error) { return synthesise(stack.Props{}, nil) })
+
+func defaults(t *testing.T) template {
+	t.Helper()
+	tmpl, err := relay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tmpl
+}
+
+func synthesise(p stack.Props, context map[string]any) (tmpl template, err error) {
+	synthesis.Lock()
+	defer synthesis.Unlock()
+	dir, err := os.MkdirTemp("", "stack")
+	if err != nil {
+		return template{}, err
+	}
+	defer os.RemoveAll(dir)
+	if p.FunctionsDir, err = stubFunctions(dir); err != nil {
+		return template{}, err
+	}
+	app := awscdk.NewApp(&awscdk.AppProps{Outdir: new(filepath.Join(dir, "out")), Context: &context, AnalyticsReporting: new(false)})
+	if _, err := stack.New(app, "Relay", p); err != nil {
+		return template{}, err
+	}
+	app.Synth(nil)
+	if tmpl.text, err = os.ReadFile(filepath.Join(dir, "out", "Relay.template.json")); err != nil {
+		return template{}, err
+	}
+	return tmpl, json.Unmarshal(tmpl.text, &tmpl)
+}
+
+// stubFunctions writes functions that are always the same, so that the template is.
+func stubFunctions(dir string) (string, error) {
+	for _, name := range []string{"receive", "fanout", "deliver"} {
+		folder := filepath.Join(dir, "lambda", name)
+		if err := os.MkdirAll(folder, 0o750); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(folder, "bootstrap"), []byte(name), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(dir, "lambda"), nil
+}
+
+// each calls f for every resource of a type, in the order of their ids, and fails where there is none: a test that finds nothing
+// to look at proves nothing.
+func (tmpl template) each(t *testing.T, resourceType string, f func(t *testing.T, id string, r resource)) {
+	t.Helper()
+	found := false
+	for _, id := range slices.Sorted(maps.Keys(tmpl.Resources)) {
+		if r := tmpl.Resources[id]; r.Type == resourceType {
+			found = true
+			t.Run(name(id), func(t *testing.T) { f(t, id, r) })
+		}
+	}
+	if !found {
+		t.Errorf("no %s in the template", resourceType)
+	}
+}
+
+// get walks down maps and lists: get("RedrivePolicy", "maxReceiveCount"). nil where the way ends.
+func (r resource) get(path ...any) any { return get(r.Properties, path...) }
+
+func get(v any, path ...any) any {
+	for _, step := range path {
+		switch at := v.(type) {
+		case map[string]any:
+			key, _ := step.(string)
+			v = at[key]
+		case []any:
+			i, ok := step.(int)
+			if !ok || i >= len(at) {
+				return nil
+			}
+			v = at[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// number reads a property that is a number; 0 where there is none.
+func (r resource) number(path ...any) int {
+	n, _ := r.get(path...).(float64)
+	return int(n)
+}
+
+// items returns a list, or a value that stands for a list of one.
+func items(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	default:
+		return []any{v}
+	}
+}
+
+// target is the id of the resource that v refers to, whole or by an attribute; "" where v is no reference.
+func target(v any) string {
+	if id, ok := get(v, "Ref").(string); ok {
+		return id
+	}
+	id, _ := get(v, "Fn::GetAtt", 0).(string)
+	return id
+}
+
+var hash = regexp.MustCompile(`[0-9A-F]{8}$`)
+
+// name is a resource's id as the stack's source has it, without the hash that the CDK appends.
+func name(id string) string { return hash.ReplaceAllString(id, "") }
+
+// render writes a value with its references by name: {Catalog.Arn}.
+func render(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		if id, ok := v["Ref"].(string); ok {
+			return "{" + name(id) + "}"
+		}
+		if att, ok := v["Fn::GetAtt"].([]any); ok {
+			return "{" + name(att[0].(string)) + "." + att[1].(string) + "}"
+		}
+		if join, ok := v["Fn::Join"].([]any); ok {
+			parts := make([]string, 0, 8)
+			for _, part := range join[1].([]any) {
+				parts = append(parts, render(part))
+			}
+			return strings.Join(parts, join[0].(string))
+		}
+	}
+	return fmt.Sprint(v)
+}

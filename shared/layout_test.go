@@ -1,0 +1,111 @@
+// Package shared_test holds who may import whom: the layout of the project is a promise to whoever reads it.
+package shared_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "webhook-relay/"
+
+// mayImport lists, for each package, the packages of this project that it may import; those not listed may import anything but a function
+// and infra.
+var mayImport = map[string][]string{
+	"shared/verify": {}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/settings": {}, "shared/awsenv": {},
+	"shared/relay":     {"shared/verify", "shared/sign", "shared/route", "shared/retry"},
+	"shared/dynamo":    {"shared/relay", "shared/verify"},
+	"shared/sqlite":    {"shared/relay", "shared/verify"},
+	"shared/sqs":       {"shared/relay"},
+	"shared/s3":        {"shared/relay"},
+	"shared/kms":       {"shared/relay"},
+	"shared/scheduler": {"shared/relay"},
+	"shared/egress":    {"shared/relay"},
+	"shared/memory":    {"shared/relay"},
+	"shared/telemetry": {"shared/relay"},
+	"shared/handler":   {"shared/relay"},
+	"shared/gateway":   {},
+	"infra":            {"infra/stack"},
+	"infra/stack":      {"shared/settings"},
+}
+
+// heavy must not be linked into a Lambda function.
+var heavy = []string{
+	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite", "modernc.org/", "github.com/goccy/go-yaml",
+	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing",
+}
+
+type listed struct {
+	ImportPath string
+	Name       string
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, args ...string) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Name,Imports,Deps"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var packages []listed
+	for decoder := json.NewDecoder(out); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return packages
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	t.Parallel()
+	packages := list(t, "./...")
+	known := map[string]bool{}
+	for _, p := range packages {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		known[name] = true
+		allowed, bound := mayImport[name]
+		for _, imported := range p.Imports {
+			other, ours := strings.CutPrefix(imported, module)
+			switch {
+			case !ours:
+			case bound && !slices.Contains(allowed, other):
+				t.Errorf("%s imports %s; it may import %v", name, other, allowed)
+			case !bound && (strings.HasPrefix(other, "functions/") || strings.HasPrefix(other, "infra")):
+				t.Errorf("%s imports %s, which is a program's own", name, other)
+			}
+		}
+	}
+	for name := range mayImport {
+		if !known[name] {
+			t.Errorf("there is no package %s", name)
+		}
+	}
+}
+
+func TestFunctionsLinkNothingHeavy(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "-deps", "./functions/receive", "./functions/fanout", "./functions/deliver") {
+		for _, name := range heavy {
+			if strings.HasPrefix(p.ImportPath, name) {
+				t.Errorf("the functions link %s", p.ImportPath)
+			}
+		}
+	}
+}
