@@ -4,8 +4,7 @@
 
 const dynalite = require("dynalite");
 
-// SQS takes every character of XML, those beyond the basic plane among them; fauxqs 1.9.2 takes these for surrogates and refuses
-// them.
+// SQS takes every character of XML, those beyond the basic plane (emoji) among them; fauxqs 1.9.2 refuses these.
 async function acceptEveryPlane() {
   const { INVALID_MESSAGE_BODY_CHAR } = await import("../node_modules/fauxqs/dist/sqs/sqsTypes.js");
   INVALID_MESSAGE_BODY_CHAR.compile("[^\\t\\n\\r\\x20-\\uD7FF\\uE000-\\uFFFD\\u{10000}-\\u{10FFFF}]", "u");

@@ -1,0 +1,190 @@
+package emulator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Scheduler speaks EventBridge Scheduler's protocol (REST JSON) for CreateSchedule: one-time schedules in UTC whose universal target is
+// SQS's SendMessage. It keeps them until the test fires them, whatever their time. It is safe for concurrent use.
+type Scheduler struct {
+	URL string
+
+	mu      sync.Mutex
+	pending []Schedule
+}
+
+// Schedule is a pending schedule.
+type Schedule struct {
+	Group       string
+	Name        string
+	At          time.Time
+	RoleARN     string
+	Input       json.RawMessage // of SendMessage
+	DeleteAfter bool            // ActionAfterCompletion is DELETE
+	MaxAge      time.Duration   // of the retry policy
+	MaxTries    int
+}
+
+// NewScheduler starts a Scheduler, which ends with the test.
+func NewScheduler(tb testing.TB) *Scheduler {
+	s := &Scheduler{}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /schedules/{name}", s.create)
+	server := httptest.NewServer(mux)
+	tb.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// Pending returns the schedules that have not been fired, in the order in which they were made.
+func (s *Scheduler) Pending() []Schedule {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.pending)
+}
+
+// Fire does what the service does when a schedule's time has come: it makes the call of SendMessage, to the host of the queue's URL, and
+// deletes the schedule if that is asked for.
+func (s *Scheduler) Fire(ctx context.Context, group, name string) error {
+	due, err := s.take(group, name)
+	if err != nil {
+		return err
+	}
+	var input struct {
+		QueueURL string `json:"QueueUrl"`
+	}
+	if err := json.Unmarshal(due.Input, &input); err != nil {
+		return fmt.Errorf("input of schedule %s: %w", name, err)
+	}
+	queue, err := url.Parse(input.QueueURL)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+loopback(queue)+"/", bytes.NewReader(due.Input))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	r.Header.Set("X-Amz-Target", "AmazonSQS.SendMessage")
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("schedule %s: SendMessage: %s: %s", name, resp.Status, why)
+	}
+	return nil
+}
+
+// loopback returns the address of a queue's host. Every name under localhost means loopback (RFC 6761), but few resolvers know it.
+func loopback(queue *url.URL) string {
+	if strings.HasSuffix(queue.Hostname(), ".localhost") {
+		return net.JoinHostPort("127.0.0.1", queue.Port())
+	}
+	return queue.Host
+}
+
+// take finds a schedule and deletes it, if it is to be deleted.
+func (s *Scheduler) take(group, name string) (Schedule, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.index(group, name)
+	if i < 0 {
+		return Schedule{}, fmt.Errorf("no schedule %s in group %s", name, group)
+	}
+	due := s.pending[i]
+	if due.DeleteAfter {
+		s.pending = slices.Delete(s.pending, i, i+1)
+	}
+	return due, nil
+}
+
+func (s *Scheduler) index(group, name string) int {
+	return slices.IndexFunc(s.pending, func(p Schedule) bool { return p.Group == group && p.Name == name })
+}
+
+type createSchedule struct {
+	GroupName                  string
+	ScheduleExpression         string
+	ScheduleExpressionTimezone string
+	ActionAfterCompletion      string
+	FlexibleTimeWindow         struct{ Mode string }
+	Target                     struct {
+		Arn         string
+		RoleArn     string
+		Input       string
+		RetryPolicy struct {
+			MaximumEventAgeInSeconds int
+			MaximumRetryAttempts     int
+		}
+	}
+}
+
+var scheduleName = regexp.MustCompile(`^[0-9a-zA-Z_.-]{1,64}$`)
+
+// maxInput is the service's quota for a target's input.
+const maxInput = 256 << 10
+
+func (s *Scheduler) create(w http.ResponseWriter, r *http.Request) {
+	var in createSchedule
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		refuse(w, http.StatusBadRequest, "ValidationException", err.Error())
+		return
+	}
+	at, err := time.Parse("at(2006-01-02T15:04:05)", in.ScheduleExpression)
+	var fault string
+	switch name := r.PathValue("name"); {
+	case !scheduleName.MatchString(name):
+		fault = "name " + name
+	case err != nil:
+		fault = err.Error()
+	case at.Before(time.Now()):
+		fault = "time has passed: " + in.ScheduleExpression
+	case in.ScheduleExpressionTimezone != "" && in.ScheduleExpressionTimezone != "UTC":
+		fault = "time zone " + in.ScheduleExpressionTimezone
+	case in.FlexibleTimeWindow.Mode != "OFF":
+		fault = "flexible time window " + in.FlexibleTimeWindow.Mode
+	case in.Target.Arn != "arn:aws:scheduler:::aws-sdk:sqs:sendMessage":
+		fault = "target " + in.Target.Arn
+	case !strings.HasPrefix(in.Target.RoleArn, "arn:aws:iam::"):
+		fault = "role " + in.Target.RoleArn
+	case !json.Valid([]byte(in.Target.Input)) || len(in.Target.Input) > maxInput:
+		fault = fmt.Sprintf("input of %d bytes", len(in.Target.Input))
+	case strings.Contains(in.Target.Input, "<aws.scheduler."):
+		fault = "keywords in the input are not supported"
+	}
+	if fault != "" {
+		refuse(w, http.StatusBadRequest, "ValidationException", fault)
+		return
+	}
+	made := Schedule{
+		Group: in.GroupName, Name: r.PathValue("name"), At: at, RoleARN: in.Target.RoleArn, Input: json.RawMessage(in.Target.Input),
+		DeleteAfter: in.ActionAfterCompletion == "DELETE",
+		MaxAge:      time.Duration(in.Target.RetryPolicy.MaximumEventAgeInSeconds) * time.Second,
+		MaxTries:    in.Target.RetryPolicy.MaximumRetryAttempts,
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.index(made.Group, made.Name) >= 0 {
+		refuse(w, http.StatusConflict, "ConflictException", "Schedule "+made.Name+" already exists.")
+		return
+	}
+	s.pending = append(s.pending, made)
+	answer(w, map[string]string{"ScheduleArn": "arn:aws:scheduler:eu-central-1:000000000000:schedule/" + made.Group + "/" + made.Name})
+}

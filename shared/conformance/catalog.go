@@ -1,0 +1,336 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// CatalogUnderTest is all that a catalog's adapter implements, without a cache in front of it.
+type CatalogUnderTest interface {
+	relay.Sources
+	relay.Subscriptions
+	relay.Endpoints
+	relay.CatalogStore
+}
+
+// Catalog tests a catalog: the three ports that stages read it through, and the one that operators write it through.
+func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
+	for name, test := range map[string]func(*testing.T, CatalogUnderTest){
+		"a new store has an empty catalog of revision 0":   catalogNew,
+		"what is not in it is not found":                   catalogNotFound,
+		"every field comes back":                           catalogFields,
+		"no schedule and an empty schedule are two things": catalogSchedules,
+		"sources and endpoints are sorted":                 catalogSorted,
+		"subscriptions keep the operator's order":          catalogOrder,
+		"five hundred subscriptions of one source":         catalogManySubscriptions,
+		"it is replaced as a whole":                        catalogReplaced,
+		"it can be emptied":                                catalogEmptied,
+		"a replacement of another revision is refused":     catalogConflict,
+		"of concurrent replacements exactly one wins":      catalogConcurrent,
+		"readers see the old catalog or the new one":       catalogReaders,
+		"one source's subscriptions are not another's":     catalogPrefix,
+		"the same catalog in its place has a new revision": catalogSame,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+// sameCatalog lets an adapter return empty for nil but where that has a meaning.
+var sameCatalog = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() != ".Schedule" }, cmpopts.EquateEmpty())
+
+func source(name string) relay.Source {
+	return relay.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret of " + name}}
+}
+
+func endpoint(name string) relay.Endpoint {
+	return relay.Endpoint{Name: name, URL: "https://" + name + ".example.com/hooks", Secrets: []string{"whsec_c2VjcmV0"}}
+}
+
+// fullCatalog has every field of every type set somewhere, and is in the order that LoadCatalog returns.
+func fullCatalog() relay.Catalog {
+	return relay.Catalog{
+		Sources: []relay.Source{
+			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Verify: verify.Config{
+				Provider: "hmac",
+				HMAC: &verify.HMAC{Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Prefix: "sha512=",
+					Payload: "{id}.{timestamp}.{body}", TimestampHeader: "x-ts", IDHeader: "x-id", Tolerance: 90 * time.Second},
+				EventType: &verify.Locator{JSON: "event.kind"},
+				EventID:   &verify.Locator{Header: "x-delivery"},
+			}},
+			{Name: "open", Verify: verify.Config{Provider: "none"}},
+		},
+		Endpoints: []relay.Endpoint{
+			{Name: "billing", URL: "https://billing.example.com", Secrets: []string{"whsec_YmlsbGluZw=="}},
+			{Name: "shipping", URL: "http://127.0.0.1:9999/hooks?key=a%20b", Secrets: []string{"whsec_bmV3", "whsec_b2xk"},
+				Header: map[string]string{"x-env": "prod", "authorization": "Bearer é"}, Timeout: 12500 * time.Millisecond,
+				Schedule: []time.Duration{time.Second, 5 * time.Minute, 24 * time.Hour}},
+		},
+		Subscriptions: []relay.Subscription{
+			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"}},
+			{Source: "crm", Endpoint: "billing"},
+			{Source: "open", Endpoint: "billing", Types: []string{"*"}},
+		},
+	}
+}
+
+// replace puts want in the place of whatever the catalog is and returns its revision.
+func replace(t *testing.T, c CatalogUnderTest, want relay.Catalog) int64 {
+	t.Helper()
+	_, base, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	must(t, "ReplaceCatalog", c.ReplaceCatalog(t.Context(), want, base))
+	_, revision, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	if revision <= base {
+		t.Fatalf("revision %d after revision %d", revision, base)
+	}
+	return revision
+}
+
+// expectCatalog reads all of want through each of the ports.
+func expectCatalog(t *testing.T, c CatalogUnderTest, want relay.Catalog) {
+	t.Helper()
+	got, _, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	equal(t, "catalog", want, got, sameCatalog)
+	for _, s := range want.Sources {
+		got, err := c.Source(t.Context(), s.Name)
+		must(t, "Source", err)
+		equal(t, "source", s, got, sameCatalog)
+		subs, err := c.Subscriptions(t.Context(), s.Name)
+		must(t, "Subscriptions", err)
+		equal(t, "subscriptions of "+s.Name, of(want, s.Name), subs, sameCatalog)
+	}
+	for _, e := range want.Endpoints {
+		got, err := c.Endpoint(t.Context(), e.Name)
+		must(t, "Endpoint", err)
+		equal(t, "endpoint", e, got, sameCatalog)
+	}
+}
+
+// of returns a source's subscriptions.
+func of(c relay.Catalog, source string) []relay.Subscription {
+	return slices.DeleteFunc(slices.Clone(c.Subscriptions), func(s relay.Subscription) bool { return s.Source != source })
+}
+
+func catalogNew(t *testing.T, c CatalogUnderTest) {
+	got, revision, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	equal(t, "catalog", relay.Catalog{}, got, sameCatalog)
+	equal(t, "revision", int64(0), revision)
+}
+
+func catalogNotFound(t *testing.T, c CatalogUnderTest) {
+	for _, fill := range []func(){func() {}, func() { replace(t, c, fullCatalog()) }} {
+		fill()
+		if _, err := c.Source(t.Context(), "unknown"); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("Source: %v, want ErrNotFound", err)
+		}
+		if _, err := c.Endpoint(t.Context(), "crm"); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("Endpoint by a source's name: %v, want ErrNotFound", err)
+		}
+		subs, err := c.Subscriptions(t.Context(), "unknown")
+		must(t, "Subscriptions of an unknown source", err)
+		equal(t, "subscriptions of an unknown source", 0, len(subs))
+	}
+}
+
+func catalogFields(t *testing.T, c CatalogUnderTest) {
+	replace(t, c, fullCatalog())
+	expectCatalog(t, c, fullCatalog())
+}
+
+func catalogSchedules(t *testing.T, c CatalogUnderTest) {
+	standard, single := endpoint("standard"), endpoint("single")
+	single.Schedule = []time.Duration{}
+	replace(t, c, relay.Catalog{Endpoints: []relay.Endpoint{standard, single}})
+	expectCatalog(t, c, relay.Catalog{Endpoints: []relay.Endpoint{single, standard}})
+}
+
+func catalogSorted(t *testing.T, c CatalogUnderTest) {
+	var want relay.Catalog
+	for _, name := range []string{"a", "a-b", "a1", "ab", "b"} {
+		want.Sources, want.Endpoints = append(want.Sources, source(name)), append(want.Endpoints, endpoint(name))
+	}
+	given := relay.Catalog{Sources: slices.Clone(want.Sources), Endpoints: slices.Clone(want.Endpoints)}
+	slices.Reverse(given.Sources)
+	slices.Reverse(given.Endpoints)
+	replace(t, c, given)
+	expectCatalog(t, c, want)
+}
+
+func catalogOrder(t *testing.T, c CatalogUnderTest) {
+	given := relay.Catalog{Sources: []relay.Source{source("a"), source("b")}}
+	for i, name := range []string{"z", "m", "a", "y", "n", "b"} {
+		given.Endpoints = append(given.Endpoints, endpoint(name))
+		given.Subscriptions = append(given.Subscriptions, relay.Subscription{Source: []string{"b", "a"}[i%2], Endpoint: name})
+	}
+	replace(t, c, given)
+	got, _, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	for _, s := range []string{"a", "b"} {
+		equal(t, "subscriptions of "+s, of(given, s), of(got, s), sameCatalog)
+		subs, err := c.Subscriptions(t.Context(), s)
+		must(t, "Subscriptions", err)
+		equal(t, "subscriptions of "+s, of(given, s), subs, sameCatalog)
+	}
+	var groups []string
+	for _, s := range got.Subscriptions {
+		groups = append(groups, s.Source)
+	}
+	equal(t, "groups of subscriptions", 2, len(slices.Compact(groups)))
+}
+
+func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
+	want := relay.Catalog{Sources: []relay.Source{source("github")}}
+	for i := range 500 {
+		e := endpoint(fmt.Sprintf("endpoint-%03d", i))
+		want.Endpoints = append(want.Endpoints, e)
+		want.Subscriptions = append(want.Subscriptions, relay.Subscription{Source: "github", Endpoint: e.Name,
+			Types: []string{strings.Repeat("t", 100), fmt.Sprint(i)}})
+	}
+	slices.Reverse(want.Subscriptions)
+	replace(t, c, want)
+	got, _, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	equal(t, "catalog", want, got, sameCatalog)
+	subs, err := c.Subscriptions(t.Context(), "github")
+	must(t, "Subscriptions", err)
+	equal(t, "subscriptions", want.Subscriptions, subs, sameCatalog)
+}
+
+func catalogReplaced(t *testing.T, c CatalogUnderTest) {
+	replace(t, c, fullCatalog())
+	next := relay.Catalog{
+		Sources:       []relay.Source{source("crm"), source("stripe")},
+		Endpoints:     []relay.Endpoint{endpoint("shipping")},
+		Subscriptions: []relay.Subscription{{Source: "stripe", Endpoint: "shipping"}},
+	}
+	replace(t, c, next)
+	expectCatalog(t, c, next)
+	if _, err := c.Source(t.Context(), "open"); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("a source that was left out: %v, want ErrNotFound", err)
+	}
+	if _, err := c.Endpoint(t.Context(), "billing"); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("an endpoint that was left out: %v, want ErrNotFound", err)
+	}
+	subs, err := c.Subscriptions(t.Context(), "open")
+	must(t, "Subscriptions", err)
+	equal(t, "subscriptions of a source that was left out", 0, len(subs))
+}
+
+func catalogEmptied(t *testing.T, c CatalogUnderTest) {
+	replace(t, c, fullCatalog())
+	replace(t, c, relay.Catalog{})
+	expectCatalog(t, c, relay.Catalog{})
+}
+
+func catalogConflict(t *testing.T, c CatalogUnderTest) {
+	first := replace(t, c, relay.Catalog{Sources: []relay.Source{source("a")}})
+	second := replace(t, c, fullCatalog())
+	for _, base := range []int64{0, first, second + 1} {
+		err := c.ReplaceCatalog(t.Context(), relay.Catalog{Sources: []relay.Source{source("b")}}, base)
+		if !errors.Is(err, relay.ErrConflict) {
+			t.Errorf("a replacement of revision %d at %d: %v, want ErrConflict", base, second, err)
+		}
+	}
+	expectCatalog(t, c, fullCatalog())
+	_, revision, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	equal(t, "revision", second, revision)
+}
+
+func catalogConcurrent(t *testing.T, c CatalogUnderTest) {
+	for range 3 {
+		_, base, err := c.LoadCatalog(t.Context())
+		must(t, "LoadCatalog", err)
+		candidate := func(i int) relay.Catalog {
+			return relay.Catalog{Sources: []relay.Source{source(fmt.Sprintf("s-%d-%d", base, i))}}
+		}
+		errs := atOnce(6, func(i int) error { return c.ReplaceCatalog(t.Context(), candidate(i), base) })
+		winner := slices.Index(errs, nil)
+		if winner < 0 {
+			t.Fatalf("no replacement was accepted; the first: %v", errs[0])
+		}
+		for i, err := range errs {
+			if i != winner && !errors.Is(err, relay.ErrConflict) {
+				t.Fatalf("a second replacement of revision %d: %v, want ErrConflict", base, err)
+			}
+		}
+		expectCatalog(t, c, candidate(winner))
+	}
+}
+
+// catalogReaders replaces catalogs in which everything carries one number while it reads.
+func catalogReaders(t *testing.T, c CatalogUnderTest) {
+	numbered := func(n int) relay.Catalog {
+		var next relay.Catalog
+		for i := range 40 {
+			name := fmt.Sprintf("n%d-%02d", n, i)
+			next.Sources, next.Endpoints = append(next.Sources, source(name)), append(next.Endpoints, endpoint(name))
+			next.Subscriptions = append(next.Subscriptions, relay.Subscription{Source: name, Endpoint: name})
+		}
+		return next
+	}
+	replace(t, c, numbered(0))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	seen := make(chan string, 1)
+	go func() {
+		defer close(seen)
+		for ctx.Err() == nil {
+			got, _, err := c.LoadCatalog(t.Context())
+			if err != nil {
+				seen <- "LoadCatalog: " + err.Error()
+				return
+			}
+			var n int
+			if len(got.Sources) > 0 {
+				_, _ = fmt.Sscanf(got.Sources[0].Name, "n%d-", &n)
+			}
+			if diff := cmp.Diff(numbered(n), got, sameCatalog); diff != "" {
+				seen <- "a mixed catalog (-want +got):\n" + diff[:min(len(diff), 2000)]
+				return
+			}
+		}
+	}()
+	for n := range 5 {
+		replace(t, c, numbered(n+1))
+	}
+	stop()
+	if complaint, ok := <-seen; ok {
+		t.Fatal(complaint)
+	}
+}
+
+func catalogPrefix(t *testing.T, c CatalogUnderTest) {
+	want := relay.Catalog{
+		Sources:       []relay.Source{source("git"), source("git-2"), source("github")},
+		Endpoints:     []relay.Endpoint{endpoint("a"), endpoint("b"), endpoint("c")},
+		Subscriptions: []relay.Subscription{{Source: "git", Endpoint: "a"}, {Source: "git-2", Endpoint: "b"}, {Source: "github", Endpoint: "c"}},
+	}
+	replace(t, c, want)
+	expectCatalog(t, c, want)
+}
+
+func catalogSame(t *testing.T, c CatalogUnderTest) {
+	first := replace(t, c, fullCatalog())
+	if second := replace(t, c, fullCatalog()); second <= first {
+		t.Errorf("revision %d after %d", second, first)
+	}
+	expectCatalog(t, c, fullCatalog())
+}

@@ -1,0 +1,540 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"webhook-relay/shared/relay"
+)
+
+// LedgerUnderTest is all that a ledger's adapter implements.
+type LedgerUnderTest interface {
+	relay.Events
+	relay.Deliveries
+	relay.Ledger
+}
+
+// Events tests a relay.Events.
+func Events(t *testing.T, fresh func(t *testing.T) relay.Events) {
+	for name, test := range map[string]func(*testing.T, relay.Events){
+		"a new event is written":                          eventNew,
+		"an event on record is returned and left alone":   eventExisting,
+		"every field comes back":                          eventFields,
+		"an event without body, type or endpoints is one": eventBare,
+		"an expired event counts as absent":               eventExpired,
+		"of concurrent writes of one id exactly one wins": eventConcurrent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+// Deliveries tests a relay.Deliveries.
+func Deliveries(t *testing.T, fresh func(t *testing.T) relay.Deliveries) {
+	for name, test := range map[string]func(*testing.T, relay.Deliveries){
+		"what is not on record is not found":              deliveryNotFound,
+		"a write asks for the attempts on record":         deliveryConditions,
+		"an expired delivery counts as absent":            deliveryExpired,
+		"every field comes back":                          deliveryFields,
+		"one event's endpoints are apart":                 deliveryEndpoints,
+		"of concurrent writes of one step one alone wins": deliveryConcurrent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+// Ledger tests a relay.Ledger together with the ports that fill it.
+func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
+	for name, test := range map[string]func(*testing.T, LedgerUnderTest){
+		"an unknown event is not found":                       ledgerNotFound,
+		"an expired event is not found":                       ledgerExpired,
+		"an event has its deliveries, sorted":                 ledgerEvent,
+		"an event has all its deliveries, however large":      ledgerLargeEvent,
+		"a source's events are listed by the hour":            ledgerHours,
+		"a busy hour is listed whole":                         ledgerBusyHour,
+		"waiting deliveries come next due first":              ledgerWaiting,
+		"dead deliveries come oldest death first":             ledgerDead,
+		"a delivery is listed under its present status only":  ledgerStatus,
+		"expired deliveries and other endpoints are left out": ledgerOthers,
+		"a listing loses nothing while records leave it":      ledgerMoving,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+// record is a plain event on record.
+func record(name string) relay.EventRecord {
+	return relay.EventRecord{
+		Event: relay.Event{ID: eventID(name), Receipt: "r-" + name, Source: "github", Type: "push", ReceivedAt: now(),
+			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n":1}`)},
+		MessageID: "m-" + name, Endpoints: []string{"shipping"}, RoutedAt: now(), ExpiresAt: later(),
+	}
+}
+
+// delivery is a plain delivery after n attempts, waiting for the next.
+func delivery(event, endpoint string, n int) relay.Delivery {
+	d := relay.Delivery{EventID: eventID(event), Endpoint: endpoint, Source: "github", Type: "push", Status: relay.Waiting,
+		Attempts: n, MessageID: fmt.Sprint("m-", n), NextAt: now().Add(time.Minute), UpdatedAt: now(), ExpiresAt: later()}
+	for i := range min(n, relay.MaxHistory) {
+		d.History = append(d.History, relay.Attempt{Number: i + 1, At: now(), Outcome: relay.Rejected, StatusCode: 503})
+	}
+	return d
+}
+
+func recordEvent(t *testing.T, events relay.Events, r relay.EventRecord) {
+	t.Helper()
+	existing, err := events.RecordEvent(t.Context(), r)
+	must(t, "RecordEvent", err)
+	if existing != nil {
+		t.Fatalf("RecordEvent found %+v, want nothing", existing)
+	}
+}
+
+func expectEvent(t *testing.T, events relay.Events, want relay.EventRecord) {
+	t.Helper()
+	other := record("other")
+	other.ID = want.ID
+	existing, err := events.RecordEvent(t.Context(), other)
+	must(t, "RecordEvent", err)
+	if existing == nil {
+		t.Fatal("RecordEvent found nothing")
+	}
+	equal(t, "record", want, *existing, sameRecord)
+}
+
+func save(t *testing.T, deliveries relay.Deliveries, d relay.Delivery, prior int) {
+	t.Helper()
+	must(t, fmt.Sprintf("SaveDelivery of attempt %d over %d", d.Attempts, prior), deliveries.SaveDelivery(t.Context(), d, prior))
+}
+
+func eventNew(t *testing.T, events relay.Events) {
+	recordEvent(t, events, record("a"))
+	recordEvent(t, events, record("b"))
+}
+
+func eventExisting(t *testing.T, events relay.Events) {
+	first := record("a")
+	recordEvent(t, events, first)
+	expectEvent(t, events, first)
+	expectEvent(t, events, first)
+}
+
+func eventFields(t *testing.T, events relay.Events) {
+	inline := record("inline")
+	inline.Body = binary()
+	inline.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	inline.Type = "a type/with: spaces, é and <&>"
+	inline.Header = relay.Header{"x-empty": "", "x-text": "a,b; é \x01", "content-type": "application/octet-stream"}
+	inline.Endpoints = []string{"z", "a", "m"}
+	claimed := record("claimed")
+	claimed.Body, claimed.BodyRef = nil, &relay.BodyRef{Key: "2026/01/02/github/abc", Size: 1 << 20}
+	large := record("large")
+	large.Body = jsonText(16 << 10)
+	for _, r := range []relay.EventRecord{inline, claimed, large} {
+		recordEvent(t, events, r)
+		expectEvent(t, events, r)
+	}
+}
+
+func eventBare(t *testing.T, events relay.Events) {
+	r := record("a")
+	r.Body, r.Type, r.Header, r.Endpoints = nil, "", nil, nil
+	recordEvent(t, events, r)
+	expectEvent(t, events, r)
+}
+
+func eventExpired(t *testing.T, events relay.Events) {
+	expired, next := record("a"), record("a")
+	expired.ExpiresAt = now().Truncate(time.Second)
+	next.Receipt, next.MessageID = "r-next", "m-next"
+	recordEvent(t, events, expired)
+	recordEvent(t, events, next)
+	expectEvent(t, events, next)
+}
+
+func eventConcurrent(t *testing.T, events relay.Events) {
+	type result struct {
+		own      string
+		existing *relay.EventRecord
+		err      error
+	}
+	results := atOnce(8, func(i int) result {
+		r := record("a")
+		r.Receipt = fmt.Sprint("r-", i)
+		existing, err := events.RecordEvent(t.Context(), r)
+		return result{r.Receipt, existing, err}
+	})
+	var winners []string
+	for _, r := range results {
+		must(t, "RecordEvent", r.err)
+		if r.existing == nil {
+			winners = append(winners, r.own)
+		}
+	}
+	if len(winners) != 1 {
+		t.Fatalf("%d of 8 wrote the event, want 1", len(winners))
+	}
+	for _, r := range results {
+		if r.existing != nil {
+			equal(t, "what the others found", winners[0], r.existing.Receipt)
+		}
+	}
+}
+
+func deliveryNotFound(t *testing.T, deliveries relay.Deliveries) {
+	save(t, deliveries, delivery("a", "shipping", 1), 0)
+	for _, key := range [][2]string{{eventID("a"), "billing"}, {eventID("b"), "shipping"}} {
+		if _, err := deliveries.Delivery(t.Context(), key[0], key[1]); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("Delivery(%q): %v, want ErrNotFound", key, err)
+		}
+	}
+}
+
+func deliveryConditions(t *testing.T, deliveries relay.Deliveries) {
+	for _, stored := range []int{0, 1, 2, 11} {
+		for _, prior := range []int{0, 1, 2, 11} {
+			event := fmt.Sprintf("%d over %d", prior, stored)
+			if stored > 0 {
+				save(t, deliveries, delivery(event, "shipping", stored), 0)
+			}
+			next := delivery(event, "shipping", prior+1)
+			next.MessageID = "m-next"
+			err := deliveries.SaveDelivery(t.Context(), next, prior)
+			if stored == prior {
+				must(t, event, err)
+			} else if !errors.Is(err, relay.ErrConflict) {
+				t.Errorf("a write with prior %d over %d attempts: %v, want ErrConflict", prior, stored, err)
+			}
+			got, err := deliveries.Delivery(t.Context(), eventID(event), "shipping")
+			switch {
+			case stored == 0 && prior > 0:
+				if !errors.Is(err, relay.ErrNotFound) {
+					t.Errorf("after a refused write: %+v, %v, want ErrNotFound", got, err)
+				}
+			case stored == prior:
+				equal(t, event, prior+1, got.Attempts)
+			default:
+				equal(t, event+", refused", stored, got.Attempts)
+			}
+		}
+	}
+	repeated := delivery("same", "shipping", 1)
+	save(t, deliveries, repeated, 0)
+	repeated.Status = relay.Dead
+	save(t, deliveries, repeated, 1)
+}
+
+func deliveryExpired(t *testing.T, deliveries relay.Deliveries) {
+	expired := delivery("a", "shipping", 2)
+	expired.ExpiresAt = now().Truncate(time.Second)
+	save(t, deliveries, expired, 0)
+	if _, err := deliveries.Delivery(t.Context(), expired.EventID, "shipping"); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("Delivery: %v, want ErrNotFound", err)
+	}
+	if err := deliveries.SaveDelivery(t.Context(), delivery("a", "shipping", 3), 2); !errors.Is(err, relay.ErrConflict) {
+		t.Errorf("SaveDelivery over the attempts of an expired record: %v, want ErrConflict", err)
+	}
+	save(t, deliveries, delivery("a", "shipping", 1), 0)
+}
+
+func deliveryFields(t *testing.T, deliveries relay.Deliveries) {
+	first := delivery("a", "shipping", 1)
+	first.Type = "a type/with: spaces, é and <&>"
+	first.History[0] = relay.Attempt{Number: 1, At: now(), Duration: 1234 * time.Millisecond, Outcome: relay.Rejected,
+		StatusCode: 500, Response: slices.Concat(binary(), binary(), binary(), binary())}
+	save(t, deliveries, first, 0)
+	got, err := deliveries.Delivery(t.Context(), first.EventID, "shipping")
+	must(t, "Delivery", err)
+	equal(t, "delivery", first, got, sameRecord)
+
+	full := first
+	full.Attempts, full.Status, full.NextAt, full.MessageID, full.History = 60, relay.Dead, time.Time{}, "m-60", nil
+	for i := range relay.MaxHistory {
+		full.History = append(full.History, relay.Attempt{Number: 11 + i, At: now(), Duration: 15 * time.Second,
+			Outcome: relay.TimedOut, Error: "no answer within 15s: é", Response: slices.Repeat([]byte{0xff}, relay.MaxResponseBytes)})
+	}
+	save(t, deliveries, full, 1)
+	got, err = deliveries.Delivery(t.Context(), first.EventID, "shipping")
+	must(t, "Delivery", err)
+	equal(t, "delivery with a full history", full, got, sameRecord)
+}
+
+func deliveryEndpoints(t *testing.T, deliveries relay.Deliveries) {
+	save(t, deliveries, delivery("a", "ship", 1), 0)
+	save(t, deliveries, delivery("a", "shipping", 1), 0)
+	save(t, deliveries, delivery("a", "shipping", 2), 1)
+	got, err := deliveries.Delivery(t.Context(), eventID("a"), "ship")
+	must(t, "Delivery", err)
+	equal(t, "attempts of the other endpoint", 1, got.Attempts)
+}
+
+func deliveryConcurrent(t *testing.T, deliveries relay.Deliveries) {
+	for prior := range 3 {
+		errs := atOnce(8, func(i int) error {
+			d := delivery("a", "shipping", prior+1)
+			d.MessageID = fmt.Sprint("m-", i)
+			return deliveries.SaveDelivery(t.Context(), d, prior)
+		})
+		winner := -1
+		for i, err := range errs {
+			switch {
+			case err == nil && winner < 0:
+				winner = i
+			case err == nil:
+				t.Fatalf("writes %d and %d over %d attempts were both accepted", winner, i, prior)
+			case !errors.Is(err, relay.ErrConflict):
+				t.Fatalf("SaveDelivery: %v, want ErrConflict", err)
+			}
+		}
+		got, err := deliveries.Delivery(t.Context(), eventID("a"), "shipping")
+		must(t, "Delivery", err)
+		equal(t, "the winner's message", fmt.Sprint("m-", winner), got.MessageID)
+	}
+}
+
+func ledgerNotFound(t *testing.T, l LedgerUnderTest) {
+	recordEvent(t, l, record("a"))
+	if _, _, err := l.Event(t.Context(), eventID("b")); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("Event: %v, want ErrNotFound", err)
+	}
+	events, page, err := l.EventsBySource(t.Context(), "unknown", now(), "")
+	must(t, "EventsBySource", err)
+	equal(t, "events and page of an unknown source", []any{0, relay.Page("")}, []any{len(events), page})
+}
+
+func ledgerExpired(t *testing.T, l LedgerUnderTest) {
+	r := record("a")
+	r.ExpiresAt = now().Truncate(time.Second)
+	recordEvent(t, l, r)
+	if _, _, err := l.Event(t.Context(), r.ID); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("Event: %v, want ErrNotFound", err)
+	}
+	equal(t, "listed events", 0, len(listEvents(t, l, "github", r.ReceivedAt)))
+}
+
+func ledgerEvent(t *testing.T, l LedgerUnderTest) {
+	want := record("a")
+	want.Body = binary()
+	recordEvent(t, l, want)
+	recordEvent(t, l, record("b"))
+	var deliveries []relay.Delivery
+	for _, endpoint := range []string{"shipping", "billing", "ship"} {
+		d := delivery("a", endpoint, 1)
+		save(t, l, d, 0)
+		deliveries = append(deliveries, d)
+	}
+	save(t, l, delivery("b", "shipping", 1), 0)
+	expired := delivery("a", "expired", 1)
+	expired.ExpiresAt = now().Truncate(time.Second)
+	save(t, l, expired, 0)
+	slices.SortFunc(deliveries, func(a, b relay.Delivery) int { return strings.Compare(a.Endpoint, b.Endpoint) })
+
+	got, gotDeliveries, err := l.Event(t.Context(), want.ID)
+	must(t, "Event", err)
+	equal(t, "event", want, got, sameRecord)
+	equal(t, "deliveries", deliveries, gotDeliveries, sameRecord)
+}
+
+func ledgerLargeEvent(t *testing.T, l LedgerUnderTest) {
+	recordEvent(t, l, record("a"))
+	for i := range 24 { // 50 KiB of responses each: more than any store returns in one piece
+		d := delivery("a", fmt.Sprintf("e-%02d", i), relay.MaxHistory)
+		for j := range d.History {
+			d.History[j].Response = slices.Repeat([]byte{byte(j)}, relay.MaxResponseBytes)
+		}
+		save(t, l, d, 0)
+	}
+	_, deliveries, err := l.Event(t.Context(), eventID("a"))
+	must(t, "Event", err)
+	equal(t, "deliveries", 24, len(deliveries))
+	for i, d := range deliveries {
+		equal(t, "endpoint and history", []any{fmt.Sprintf("e-%02d", i), relay.MaxHistory}, []any{d.Endpoint, len(d.History)})
+	}
+}
+
+// listEvents pages through an hour's events, by id.
+func listEvents(t *testing.T, l relay.Ledger, source string, at time.Time) map[string]relay.EventRecord {
+	t.Helper()
+	all := map[string]relay.EventRecord{}
+	for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
+		if pages > 1000 {
+			t.Fatal("the listing has no end")
+		}
+		events, next, err := l.EventsBySource(t.Context(), source, at, page)
+		must(t, "EventsBySource", err)
+		for _, e := range events {
+			if _, twice := all[e.ID]; twice {
+				t.Fatalf("%s is listed twice", e.ID)
+			}
+			all[e.ID] = e
+		}
+		page = next
+	}
+	return all
+}
+
+func ledgerHours(t *testing.T, l LedgerUnderTest) {
+	hour := now().Truncate(time.Hour)
+	inside := map[string]relay.EventRecord{}
+	for name, at := range map[string]time.Time{
+		"first": hour, "middle": hour.Add(30 * time.Minute), "last": hour.Add(time.Hour - time.Millisecond),
+		"before": hour.Add(-time.Millisecond), "after": hour.Add(time.Hour), "yesterday": hour.Add(-24 * time.Hour),
+	} {
+		r := record(name)
+		r.ReceivedAt, r.ExpiresAt = at, later().Add(time.Hour)
+		recordEvent(t, l, r)
+		if at.Truncate(time.Hour).Equal(hour) {
+			inside[r.ID] = r
+		}
+	}
+	other := record("other source")
+	other.Source, other.ReceivedAt = "github-2", hour
+	recordEvent(t, l, other)
+
+	for _, at := range []time.Time{hour, hour.Add(time.Hour - 1), hour.Add(20 * time.Minute).In(time.FixedZone("IST", 19800))} {
+		got := listEvents(t, l, "github", at)
+		for id, r := range got {
+			if len(r.Body) > 0 || len(r.Header) > 0 {
+				t.Errorf("%s is listed with its body or header", id)
+			}
+		}
+		equal(t, "events of the hour", inside, got, sameRecord, cmpopts.IgnoreFields(relay.Event{}, "Body", "Header"))
+	}
+	equal(t, "events of the hour before", 1, len(listEvents(t, l, "github", hour.Add(-time.Minute))))
+}
+
+func ledgerBusyHour(t *testing.T, l LedgerUnderTest) {
+	const n = 230
+	at := now().Truncate(time.Hour)
+	for i := range n {
+		r := record(fmt.Sprint(i))
+		r.ReceivedAt = at // ties must not lose anybody
+		recordEvent(t, l, r)
+	}
+	equal(t, "events", n, len(listEvents(t, l, "github", at)))
+}
+
+// listDeliveries pages through an endpoint's deliveries; between is called after each page.
+func listDeliveries(t *testing.T, l relay.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery)) []relay.Delivery {
+	t.Helper()
+	var all []relay.Delivery
+	for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
+		if pages > 1000 {
+			t.Fatal("the listing has no end")
+		}
+		deliveries, next, err := l.OpenDeliveries(t.Context(), endpoint, s, page)
+		must(t, "OpenDeliveries", err)
+		all = append(all, deliveries...)
+		between(deliveries)
+		page = next
+	}
+	return all
+}
+
+func list(t *testing.T, l relay.Ledger, endpoint string, s relay.Status) []relay.Delivery {
+	t.Helper()
+	return listDeliveries(t, l, endpoint, s, func([]relay.Delivery) {})
+}
+
+// scattered returns 0 to n-1 out of order; n is no multiple of 7.
+func scattered(n int) []int {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i * 7 % n
+	}
+	return order
+}
+
+func ledgerWaiting(t *testing.T, l LedgerUnderTest) {
+	const n = 230
+	base, want := now(), make([]relay.Delivery, n)
+	for _, i := range scattered(n) {
+		d := delivery(fmt.Sprint(i), "shipping", 1)
+		d.NextAt, d.UpdatedAt = base.Add(time.Duration(i)*9*time.Second), base.Add(-time.Duration(i)*time.Second)
+		save(t, l, d, 0)
+		want[i] = d
+	}
+	equal(t, "waiting", want, list(t, l, "shipping", relay.Waiting), sameRecord)
+	equal(t, "dead", 0, len(list(t, l, "shipping", relay.Dead)))
+}
+
+func ledgerDead(t *testing.T, l LedgerUnderTest) {
+	const n = 23
+	base, want := now().Add(-time.Hour), make([]relay.Delivery, n)
+	for _, i := range scattered(n) {
+		d := delivery(fmt.Sprint(i), "shipping", 1)
+		d.Status, d.NextAt, d.UpdatedAt = relay.Dead, time.Time{}, base.Add(time.Duration(i)*time.Second)
+		save(t, l, d, 0)
+		want[i] = d
+	}
+	equal(t, "dead", want, list(t, l, "shipping", relay.Dead), sameRecord)
+}
+
+func ledgerStatus(t *testing.T, l LedgerUnderTest) {
+	expect := func(waiting, dead int) {
+		t.Helper()
+		got := []int{len(list(t, l, "shipping", relay.Waiting)), len(list(t, l, "shipping", relay.Dead))}
+		equal(t, "waiting and dead", []int{waiting, dead}, got)
+	}
+	save(t, l, delivery("a", "shipping", 1), 0)
+	expect(1, 0)
+	dead := delivery("a", "shipping", 2)
+	dead.Status, dead.NextAt = relay.Dead, time.Time{}
+	save(t, l, dead, 1)
+	expect(0, 1)
+	save(t, l, delivery("a", "shipping", 3), 2) // sent again
+	expect(1, 0)
+	delivered := delivery("a", "shipping", 4)
+	delivered.Status, delivered.NextAt = relay.Delivered, time.Time{}
+	save(t, l, delivered, 3)
+	expect(0, 0)
+	direct := delivery("b", "shipping", 1)
+	direct.Status, direct.NextAt = relay.Delivered, time.Time{}
+	save(t, l, direct, 0)
+	expect(0, 0)
+}
+
+func ledgerOthers(t *testing.T, l LedgerUnderTest) {
+	expired := delivery("a", "ship", 1)
+	expired.ExpiresAt = now().Truncate(time.Second)
+	save(t, l, expired, 0)
+	save(t, l, delivery("b", "shipping", 1), 0)
+	save(t, l, delivery("c", "sh", 1), 0)
+	equal(t, "deliveries", 0, len(list(t, l, "ship", relay.Waiting)))
+	equal(t, "deliveries of an unknown endpoint", 0, len(list(t, l, "unknown", relay.Waiting)))
+}
+
+func ledgerMoving(t *testing.T, l LedgerUnderTest) {
+	const n = 230
+	due := now().Add(time.Minute)
+	for i := range n {
+		d := delivery(fmt.Sprint(i), "shipping", 1)
+		d.NextAt = due // ties must not lose anybody
+		save(t, l, d, 0)
+	}
+	seen := map[string]bool{}
+	for _, d := range listDeliveries(t, l, "shipping", relay.Waiting, func(page []relay.Delivery) {
+		for _, d := range page {
+			d.Status, d.NextAt, d.Attempts = relay.Delivered, time.Time{}, 2
+			save(t, l, d, 1)
+		}
+	}) {
+		seen[d.EventID] = true
+	}
+	equal(t, "deliveries listed", n, len(seen))
+	equal(t, "deliveries left", 0, len(list(t, l, "shipping", relay.Waiting)))
+}

@@ -1,0 +1,232 @@
+package conformance
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// QueueUnderTest is a queue together with its receiving end, which is no port: on AWS it is Lambda's.
+type QueueUnderTest struct {
+	relay.Queue
+	// Visibility is how long a received message stays hidden until it is handed out again. 1 or 2 s keep the suite short.
+	Visibility time.Duration
+	// Receive returns up to limit messages. It may return none at once or wait a while for one, at the longest until ctx ends;
+	// the end of ctx is not an error.
+	Receive func(ctx context.Context, limit int) ([]relay.Message, error)
+	// Ack removes a message that Receive has returned.
+	Ack func(ctx context.Context, m relay.Message) error
+}
+
+// largestBody is what every queue must carry: 1 MiB less 1 KiB for what travels beside a body.
+const largestBody = 1<<20 - 1<<10
+
+// Queue tests a relay.Queue.
+func Queue(t *testing.T, fresh func(t *testing.T) QueueUnderTest) {
+	for name, test := range map[string]func(*testing.T, QueueUnderTest){
+		"an empty send does nothing":                       queueEmptySend,
+		"a body comes out as it went in":                   queueBody,
+		"twenty-five messages in one send have one result": queueManyMessages,
+		"the largest body passes":                          queueLargestBody,
+		"large bodies need not fit into one request":       queueLargeBodies,
+		"a body that is too large fails alone":             queueTooLarge,
+		"resent is carried":                                queueResent,
+		"every group's messages arrive":                    queueGroups,
+		"a delay is kept":                                  queueDelay,
+		"the longest delay is accepted":                    queueLongestDelay,
+		"a received message is hidden and then comes back": queueVisibility,
+		"an acknowledged message never comes back":         queueAck,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+// send sends and expects one nil error for each message.
+func (q QueueUnderTest) send(t *testing.T, msgs ...relay.Outgoing) {
+	t.Helper()
+	equal(t, "errors of Send", make([]error, len(msgs)), q.Send(t.Context(), msgs))
+}
+
+// receive returns the next n messages, each acknowledged.
+func (q QueueUnderTest) receive(t *testing.T, n int) []relay.Message {
+	t.Helper()
+	msgs := q.await(t, n)
+	for _, m := range msgs {
+		must(t, "Ack", q.Ack(t.Context(), m))
+	}
+	return msgs
+}
+
+// await returns the next n messages and acknowledges none. It must not be given more than is received within one visibility timeout.
+func (q QueueUnderTest) await(t *testing.T, n int) []relay.Message {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var msgs []relay.Message
+	for len(msgs) < n {
+		got, err := q.Receive(ctx, min(n-len(msgs), 10))
+		must(t, "Receive", err)
+		msgs = append(msgs, got...)
+		if ctx.Err() != nil {
+			t.Fatalf("received %d messages in %v, want %d", len(msgs), patience, n)
+		}
+	}
+	return msgs
+}
+
+// nothing expects that no message comes within d.
+func (q QueueUnderTest) nothing(t *testing.T, d time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	for ctx.Err() == nil {
+		msgs, err := q.Receive(ctx, 10)
+		must(t, "Receive", err)
+		if len(msgs) > 0 {
+			t.Fatalf("received %d messages, want none; the first: %q", len(msgs), msgs[0].Body)
+		}
+	}
+}
+
+func queueEmptySend(t *testing.T, q QueueUnderTest) {
+	q.send(t)
+	q.nothing(t, 100*time.Millisecond)
+}
+
+func queueBody(t *testing.T, q QueueUnderTest) {
+	body := []byte("{\"text\": \"tab\there, a newline,\\u0000 escaped, quotes \\\" ' <&>, é ✓ \U0001F600\",\n \"n\": 1e400}  ")
+	q.send(t, relay.Outgoing{Body: body})
+	m := q.receive(t, 1)[0]
+	equal(t, "body", string(body), string(m.Body))
+	equal(t, "receives", 1, m.Receives)
+	equal(t, "resent", false, m.Resent)
+	if m.ID == "" {
+		t.Error("message without id")
+	}
+}
+
+func queueManyMessages(t *testing.T, q QueueUnderTest) {
+	var msgs []relay.Outgoing
+	var want []string
+	for i := range 25 {
+		body := fmt.Sprintf(`{"n":%02d}`, i)
+		msgs, want = append(msgs, relay.Outgoing{Body: []byte(body)}), append(want, body)
+	}
+	q.send(t, msgs...)
+	var got []string
+	ids := map[string]bool{}
+	for _, m := range q.receive(t, 25) {
+		got = append(got, string(m.Body))
+		ids[m.ID] = true
+	}
+	slices.Sort(got)
+	equal(t, "bodies", want, got)
+	equal(t, "distinct ids", 25, len(ids))
+}
+
+func queueLargestBody(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: jsonText(largestBody), Group: strings.Repeat("g", 63), Resent: true})
+	if got := q.receive(t, 1)[0]; string(got.Body) != string(jsonText(largestBody)) {
+		t.Errorf("received %d bytes, or others than the %d sent", len(got.Body), largestBody)
+	}
+}
+
+func queueLargeBodies(t *testing.T, q QueueUnderTest) {
+	m := relay.Outgoing{Body: jsonText(600 << 10)}
+	q.send(t, m, m, m)
+	q.receive(t, 3)
+}
+
+func queueTooLarge(t *testing.T, q QueueUnderTest) {
+	errs := q.Send(t.Context(), []relay.Outgoing{
+		{Body: []byte(`"first"`)}, {Body: jsonText(1<<20 + 1)}, {Body: []byte(`"last"`)}})
+	equal(t, "number of errors", 3, len(errs))
+	must(t, "the message before the large one", errs[0])
+	must(t, "the message after the large one", errs[2])
+	if errs[1] == nil {
+		t.Error("a body of 1 MiB and a byte was accepted")
+	}
+	var got []string
+	for _, m := range q.receive(t, 2) {
+		got = append(got, string(m.Body))
+	}
+	slices.Sort(got)
+	equal(t, "bodies", []string{`"first"`, `"last"`}, got)
+	q.nothing(t, 100*time.Millisecond)
+}
+
+func queueResent(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: []byte(`1`), Resent: true}, relay.Outgoing{Body: []byte(`2`)})
+	got := map[string]bool{}
+	for _, m := range q.await(t, 2) {
+		got[string(m.Body)] = m.Resent
+	}
+	equal(t, "resent by body", map[string]bool{"1": true, "2": false}, got)
+	for _, m := range q.receive(t, 2) {
+		got[string(m.Body)] = m.Resent
+	}
+	equal(t, "resent by body, received again", map[string]bool{"1": true, "2": false}, got)
+}
+
+func queueGroups(t *testing.T, q QueueUnderTest) {
+	groups := []string{"", "a", "a", "b-2", "", strings.Repeat("g", 63), "a"}
+	msgs := make([]relay.Outgoing, len(groups))
+	for i, g := range groups {
+		msgs[i] = relay.Outgoing{Body: fmt.Append(nil, i), Group: g}
+	}
+	q.send(t, msgs...)
+	var got []string
+	for _, m := range q.receive(t, len(groups)) {
+		got = append(got, string(m.Body))
+	}
+	slices.Sort(got)
+	equal(t, "bodies", []string{"0", "1", "2", "3", "4", "5", "6"}, got)
+}
+
+func queueDelay(t *testing.T, q QueueUnderTest) {
+	sent := time.Now()
+	q.send(t, relay.Outgoing{Body: []byte(`"late"`), Delay: 700 * time.Millisecond}, relay.Outgoing{Body: []byte(`"at once"`)})
+	equal(t, "first", `"at once"`, string(q.receive(t, 1)[0].Body))
+	m := q.receive(t, 1)[0]
+	equal(t, "second", `"late"`, string(m.Body))
+	equal(t, "receives", 1, m.Receives)
+	if took := time.Since(sent); took < 700*time.Millisecond {
+		t.Errorf("a message with a delay of 700ms came after %v", took)
+	}
+}
+
+func queueLongestDelay(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: []byte(`1`), Delay: relay.MaxDelay})
+	q.nothing(t, 300*time.Millisecond)
+}
+
+func queueVisibility(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: []byte(`{"n":1}`)})
+	asked := time.Now()
+	first := q.await(t, 1)[0]
+	again := q.await(t, 1)[0]
+	if hidden := time.Since(asked); hidden < q.Visibility {
+		t.Errorf("the message came back after %v, its visibility timeout is %v", hidden, q.Visibility)
+	}
+	equal(t, "id", first.ID, again.ID)
+	equal(t, "body", string(first.Body), string(again.Body))
+	equal(t, "receives", []int{1, 2}, []int{first.Receives, again.Receives})
+	must(t, "Ack", q.Ack(t.Context(), again))
+}
+
+func queueAck(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: []byte(`1`)}, relay.Outgoing{Body: []byte(`2`)})
+	msgs := q.await(t, 2)
+	must(t, "Ack", q.Ack(t.Context(), msgs[0]))
+	again := q.receive(t, 1)[0]
+	equal(t, "what comes back", string(msgs[1].Body), string(again.Body))
+	q.nothing(t, q.Visibility+500*time.Millisecond)
+}

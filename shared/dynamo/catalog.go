@@ -1,0 +1,302 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/relay"
+)
+
+// The kinds of catalog items. Together with a name they are the sort key, and for those with secrets the name that these are
+// sealed under ("source/github").
+const (
+	sourceKind       = "source"
+	endpointKind     = "endpoint"
+	subscriptionKind = "subscriptions"
+)
+
+// subscriptionsPerItem keeps an item far from its limit, and the fan-out's read small: an item with a name and two types
+// for each is about 10 KB.
+const subscriptionsPerItem = 100
+
+// docVersion is the version of the documents below; relay's own formats carry theirs.
+const docVersion = 1
+
+type sourceDoc struct {
+	Version int             `json:"v"`
+	Verify  json.RawMessage `json:"verify"` // verify.Config
+}
+
+type endpointDoc struct {
+	Version   int             `json:"v"`
+	URL       string          `json:"url"`
+	TimeoutNs time.Duration   `json:"timeoutNs,omitempty"`
+	Schedule  []time.Duration `json:"scheduleNs"` // null and empty are two things
+}
+
+type subscriptionsDoc struct {
+	Version       int               `json:"v"`
+	Subscriptions []subscriptionDoc `json:"subscriptions"`
+}
+
+type subscriptionDoc struct {
+	Endpoint string   `json:"endpoint"`
+	Types    []string `json:"types,omitempty"`
+}
+
+// sealedDoc is what is sealed of a source or an endpoint.
+type sealedDoc struct {
+	Secrets []string          `json:"secrets,omitempty"`
+	Header  map[string]string `json:"header,omitempty"`
+}
+
+// Catalog keeps the catalog. It implements relay.Sources, relay.Subscriptions, relay.Endpoints and relay.CatalogStore and is safe
+// for concurrent use. It caches nothing.
+type Catalog struct {
+	table
+	sealer relay.Sealer
+}
+
+// NewCatalog returns the catalog in a table. The sealer seals and opens secrets; whoever only asks for Subscriptions needs none.
+func NewCatalog(client *dynamodb.Client, tableName string, sealer relay.Sealer) *Catalog {
+	return &Catalog{table{client, tableName}, sealer}
+}
+
+// Source implements relay.Sources.
+func (c *Catalog) Source(ctx context.Context, name string) (relay.Source, error) {
+	it, err := c.find(ctx, sourceKind, name)
+	if err != nil {
+		return relay.Source{}, err
+	}
+	return c.readSource(ctx, it)
+}
+
+// Endpoint implements relay.Endpoints.
+func (c *Catalog) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
+	it, err := c.find(ctx, endpointKind, name)
+	if err != nil {
+		return relay.Endpoint{}, err
+	}
+	return c.readEndpoint(ctx, it)
+}
+
+// find returns an item of the generation in force; ErrNotFound only after a second look at the pointer, since the generation may
+// have been replaced and deleted after the first.
+func (c *Catalog) find(ctx context.Context, kind, name string) (item, error) {
+	for looked := ""; ; {
+		p, err := c.pointer(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if p.generation == looked {
+			return nil, fmt.Errorf("dynamo: %s %s: %w", kind, name, relay.ErrNotFound)
+		}
+		it, err := c.get(ctx, p.generation, kind+"#"+name)
+		if err != nil {
+			return nil, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
+		}
+		if it != nil {
+			return it, nil
+		}
+		looked = p.generation
+	}
+}
+
+// Subscriptions implements relay.Subscriptions.
+func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
+	var subs []relay.Subscription
+	_, err := c.steadily(ctx, func(generation string) error {
+		subs = nil
+		return c.each(ctx, generation, subscriptionKind+"#"+source+"#", func(it item) (err error) {
+			subs, err = appendSubscriptions(subs, it)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dynamo: subscriptions of %s: %w", source, err)
+	}
+	return subs, nil
+}
+
+// LoadCatalog implements relay.CatalogStore. It opens every secret, which is a call of the sealer for each.
+func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
+	var items []item
+	p, err := c.steadily(ctx, func(generation string) error {
+		items = nil
+		return c.each(ctx, generation, "", func(it item) error {
+			items = append(items, it)
+			return nil
+		})
+	})
+	if err != nil {
+		return relay.Catalog{}, 0, fmt.Errorf("dynamo: catalog: %w", err)
+	}
+	loaded, err := c.readAll(ctx, items)
+	if err != nil {
+		return relay.Catalog{}, 0, err
+	}
+	return loaded, p.revision, nil
+}
+
+// steadily runs read on the generation in force, and again on the next one if it was replaced meanwhile: it could have been deleted
+// under read. It returns the pointer to the generation that read saw whole.
+func (c *Catalog) steadily(ctx context.Context, read func(generation string) error) (pointer, error) {
+	p, err := c.pointer(ctx)
+	for err == nil && p.generation != "" {
+		if err = read(p.generation); err != nil {
+			break
+		}
+		var now pointer
+		if now, err = c.pointer(ctx); now.generation == p.generation {
+			break
+		}
+		p = now
+	}
+	return p, err
+}
+
+// each calls do for a generation's items whose sort key begins with prefix, in order.
+func (c *Catalog) each(ctx context.Context, generation, prefix string, do func(item) error) error {
+	in := &dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :generation"),
+		ExpressionAttributeValues: item{":generation": text(generation)},
+		ConsistentRead:            aws.Bool(true),
+	}
+	if prefix != "" {
+		*in.KeyConditionExpression += " AND begins_with(sk, :prefix)"
+		in.ExpressionAttributeValues[":prefix"] = text(prefix)
+	}
+	return c.queryAll(ctx, in, func(items []item) error {
+		for _, it := range items {
+			if err := do(it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sealerCalls is how many secrets are sealed or opened at a time.
+const sealerCalls = 16
+
+// readAll makes a catalog of a generation's items, which are sorted by kind and name.
+func (c *Catalog) readAll(ctx context.Context, items []item) (relay.Catalog, error) {
+	var sources, endpoints []item
+	var loaded relay.Catalog
+	for _, it := range items {
+		var err error
+		switch kind, _ := kindAndName(it); kind {
+		case sourceKind:
+			sources = append(sources, it)
+		case endpointKind:
+			endpoints = append(endpoints, it)
+		case subscriptionKind:
+			loaded.Subscriptions, err = appendSubscriptions(loaded.Subscriptions, it)
+		}
+		if err != nil {
+			return relay.Catalog{}, err
+		}
+	}
+	loaded.Sources, loaded.Endpoints = make([]relay.Source, len(sources)), make([]relay.Endpoint, len(endpoints))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(sealerCalls)
+	for i, it := range sources {
+		g.Go(func() (err error) { loaded.Sources[i], err = c.readSource(ctx, it); return err })
+	}
+	for i, it := range endpoints {
+		g.Go(func() (err error) { loaded.Endpoints[i], err = c.readEndpoint(ctx, it); return err })
+	}
+	if err := g.Wait(); err != nil {
+		return relay.Catalog{}, err
+	}
+	return loaded, nil
+}
+
+func kindAndName(it item) (kind, name string) {
+	kind, name, _ = strings.Cut(textOf(it, SortKey), "#")
+	return kind, name
+}
+
+func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error) {
+	_, name := kindAndName(it)
+	var doc sourceDoc
+	if err := decode(it, &doc, &doc.Version); err != nil {
+		return relay.Source{}, err
+	}
+	secret, err := c.open(ctx, it)
+	if err != nil {
+		return relay.Source{}, err
+	}
+	s := relay.Source{Name: name, Secrets: secret.Secrets}
+	if err := json.Unmarshal(doc.Verify, &s.Verify); err != nil {
+		return relay.Source{}, unreadable(it, err)
+	}
+	return s, nil
+}
+
+func (c *Catalog) readEndpoint(ctx context.Context, it item) (relay.Endpoint, error) {
+	_, name := kindAndName(it)
+	var doc endpointDoc
+	if err := decode(it, &doc, &doc.Version); err != nil {
+		return relay.Endpoint{}, err
+	}
+	secret, err := c.open(ctx, it)
+	if err != nil {
+		return relay.Endpoint{}, err
+	}
+	return relay.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header,
+		Timeout: doc.TimeoutNs, Schedule: doc.Schedule}, nil
+}
+
+func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscription, error) {
+	_, rest := kindAndName(it)
+	source, _, _ := strings.Cut(rest, "#")
+	var doc subscriptionsDoc
+	if err := decode(it, &doc, &doc.Version); err != nil {
+		return nil, err
+	}
+	for _, s := range doc.Subscriptions {
+		subs = append(subs, relay.Subscription{Source: source, Endpoint: s.Endpoint, Types: s.Types})
+	}
+	return subs, nil
+}
+
+// open opens what is sealed of an item; one without secrets has nothing sealed.
+func (c *Catalog) open(ctx context.Context, it item) (sealedDoc, error) {
+	var doc sealedDoc
+	sealed := binaryOf(it, sealedAttribute)
+	if sealed == nil {
+		return doc, nil
+	}
+	kind, name := kindAndName(it)
+	plain, err := c.sealer.Open(ctx, kind+"/"+name, sealed)
+	if err != nil {
+		return doc, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
+	}
+	if err := json.Unmarshal(plain, &doc); err != nil {
+		return doc, fmt.Errorf("%w: secrets of %s %s", relay.ErrFormat, kind, name) // the parser's error could quote them
+	}
+	return doc, nil
+}
+
+// decode reads an item's document; version is the doc's field.
+func decode(it item, doc any, version *int) error {
+	if err := json.Unmarshal([]byte(textOf(it, docAttribute)), doc); err != nil {
+		return unreadable(it, err)
+	}
+	if *version < 1 || *version > docVersion {
+		return unreadable(it, fmt.Errorf("version %d, this build reads 1 to %d", *version, docVersion))
+	}
+	return nil
+}
+
+func unreadable(it item, err error) error {
+	return fmt.Errorf("dynamo: %s: %w: %w", textOf(it, SortKey), relay.ErrFormat, err)
+}

@@ -1,0 +1,206 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"webhook-relay/shared/relay"
+)
+
+const (
+	eventSort      = "event"
+	deliveryPrefix = "delivery#"
+)
+
+// eventShards spreads the events of one source and hour over so many partitions of the index.
+const eventShards = 8
+
+// sortableTime has one width, so that its text sorts as the time does.
+const sortableTime = "2006-01-02T15:04:05.000Z"
+
+// Conditions of writes; :now is in Unix seconds, as expires_at is.
+const (
+	absent        = "attribute_not_exists(pk) OR expires_at <= :now"
+	afterAttempts = "attempts = :prior AND expires_at > :now"
+)
+
+// Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and relay.Ledger and is safe for
+// concurrent use.
+type Ledger struct{ table }
+
+// NewLedger returns the ledger in a table.
+func NewLedger(client *dynamodb.Client, tableName string) *Ledger {
+	return &Ledger{table{client, tableName}}
+}
+
+// RecordEvent implements relay.Events.
+func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+	const tries = 3 // a record that expires between the refused write and the look at it makes room for another try
+	for range tries {
+		written, stored, err := l.putIf(ctx, eventItem(r), absent, item{":now": number(time.Now().Unix())})
+		if err != nil {
+			return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
+		}
+		if written {
+			return nil, nil //nolint:nilnil // the port's way to say that there was none
+		}
+		if expired(stored) {
+			continue
+		}
+		existing, err := readEvent(stored)
+		if err != nil {
+			return nil, fmt.Errorf("dynamo: event %s: %w", r.ID, err)
+		}
+		return &existing, nil
+	}
+	return nil, fmt.Errorf("dynamo: event %s: on record and expired by turns, %d times", r.ID, tries)
+}
+
+// Delivery implements relay.Deliveries.
+func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.Delivery, error) {
+	stored, err := l.get(ctx, eventID, deliveryPrefix+endpoint)
+	if err != nil {
+		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
+	}
+	if expired(stored) {
+		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+	}
+	d, err := relay.DecodeDelivery([]byte(textOf(stored, docAttribute)))
+	if err != nil {
+		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
+	}
+	return d, nil
+}
+
+// SaveDelivery implements relay.Deliveries.
+func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
+	condition, values := absent, item{":now": number(time.Now().Unix())}
+	if prior > 0 {
+		condition, values[":prior"] = afterAttempts, number(prior)
+	}
+	written, _, err := l.putIf(ctx, deliveryItem(d), condition, values)
+	if err == nil && !written {
+		err = fmt.Errorf("not at %d attempts: %w", prior, relay.ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("dynamo: save delivery %s to %s: %w", d.EventID, d.Endpoint, err)
+	}
+	return nil
+}
+
+// putIf writes it if the condition on what is stored under its key holds. If not, it returns what is stored there, nil for nothing.
+// The client tries again after a lost answer, and its second try finds the work of the first: the mark of this write tells that from
+// another's.
+func (l *Ledger) putIf(ctx context.Context, it item, condition string, values item) (written bool, stored item, err error) {
+	mark := rand.Text()
+	it[writeAttribute] = text(mark)
+	if err := checkSize(it); err != nil {
+		return false, nil, err
+	}
+	_, err = l.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &l.name, Item: it, ConditionExpression: &condition, ExpressionAttributeValues: values})
+	if !conditionFailed(err) {
+		return err == nil, nil, err
+	}
+	stored, err = l.get(ctx, textOf(it, PartitionKey), textOf(it, SortKey))
+	return textOf(stored, writeAttribute) == mark, stored, err
+}
+
+// expired tells whether a stored item counts as absent; nil does.
+func expired(it item) bool { return numberOf(it, TimeToLive) <= time.Now().Unix() }
+
+func eventItem(r relay.EventRecord) item {
+	body := r.Body
+	r.Body = nil // kept as it is, not in base64
+	it := key(r.ID, eventSort)
+	it[docAttribute] = text(string(relay.EncodeEventRecord(r)))
+	it[TimeToLive] = number(r.ExpiresAt.Unix())
+	it[EventsPartitionKey] = text(eventsPartition(r.Source, r.ReceivedAt, shardOf(r.ID)))
+	it[EventsSortKey] = text(r.ReceivedAt.UTC().Format(sortableTime) + "#" + r.ID)
+	if len(body) > 0 {
+		it[bodyAttribute] = binary(body)
+	}
+	return it
+}
+
+func readEvent(it item) (relay.EventRecord, error) {
+	r, err := relay.DecodeEventRecord([]byte(textOf(it, docAttribute)))
+	r.Body = binaryOf(it, bodyAttribute)
+	return r, err
+}
+
+func eventsPartition(source string, t time.Time, shard int) string {
+	return strings.Join([]string{source, t.UTC().Format("2006010215"), strconv.Itoa(shard)}, "#")
+}
+
+func shardOf(eventID string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(eventID)) // never fails
+	return int(h.Sum32() % eventShards)
+}
+
+func deliveryItem(d relay.Delivery) item {
+	it := key(d.EventID, deliveryPrefix+d.Endpoint)
+	it[docAttribute] = text(string(relay.EncodeDelivery(d)))
+	it[attemptsAttribute] = number(d.Attempts)
+	it[statusAttribute] = text(string(d.Status))
+	it[TimeToLive] = number(d.ExpiresAt.Unix())
+	switch d.Status {
+	case relay.Waiting:
+		it[OpenSortKey] = text(d.NextAt.UTC().Format(sortableTime) + "#" + d.EventID)
+	case relay.Dead:
+		it[OpenSortKey] = text(d.UpdatedAt.UTC().Format(sortableTime) + "#" + d.EventID)
+	default:
+		return it
+	}
+	it[OpenPartitionKey] = text(openPartition(d.Endpoint, d.Status))
+	return it
+}
+
+func openPartition(endpoint string, s relay.Status) string { return endpoint + "#" + string(s) }
+
+// Event implements relay.Ledger.
+func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
+	var event *relay.EventRecord
+	var deliveries []relay.Delivery
+	err := l.queryAll(ctx, &dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :id"),
+		ExpressionAttributeValues: item{":id": text(id)},
+		ConsistentRead:            aws.Bool(true),
+	}, func(items []item) error {
+		for _, it := range items {
+			if expired(it) {
+				continue
+			}
+			if textOf(it, SortKey) == eventSort {
+				r, err := readEvent(it)
+				if err != nil {
+					return err
+				}
+				event = &r
+				continue
+			}
+			d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))
+			if err != nil {
+				return err
+			}
+			deliveries = append(deliveries, d) // the key sorts them by endpoint
+		}
+		return nil
+	})
+	if err == nil && event == nil {
+		err = relay.ErrNotFound
+	}
+	if err != nil {
+		return relay.EventRecord{}, nil, fmt.Errorf("dynamo: event %s: %w", id, err)
+	}
+	return *event, deliveries, nil
+}

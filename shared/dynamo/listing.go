@@ -1,0 +1,156 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"webhook-relay/shared/relay"
+)
+
+// pageSize is how many records a page has at most: as many as one BatchGetItem reads.
+const pageSize = 100
+
+// beforeAll sorts before every time. (A key's value cannot be empty.)
+const beforeAll = "0"
+
+// EventsBySource implements relay.Ledger. A page is the shard that the listing has come to, and the last sort key seen in it.
+func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
+	shard, after, err := parseEventsPage(from)
+	if err != nil {
+		return nil, "", err
+	}
+	var keys []item
+	var next relay.Page
+	for ; shard < eventShards && next == ""; shard, after = shard+1, beforeAll {
+		index := indexQuery{EventsIndex, EventsPartitionKey, EventsSortKey}
+		found, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, pageSize-len(keys))
+		if err != nil {
+			return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
+		}
+		keys = append(keys, found...)
+		switch {
+		case more != "":
+			next = relay.Page(strconv.Itoa(shard) + "/" + more)
+		case len(keys) == pageSize && shard+1 < eventShards:
+			next = relay.Page(strconv.Itoa(shard+1) + "/" + beforeAll)
+		}
+	}
+	items, err := l.read(ctx, keys)
+	if err != nil {
+		return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
+	}
+	var events []relay.EventRecord
+	for _, it := range items {
+		r, err := readEvent(it)
+		if err != nil {
+			return nil, "", fmt.Errorf("dynamo: event %s: %w", textOf(it, PartitionKey), err)
+		}
+		r.Header = nil
+		events = append(events, r)
+	}
+	return events, next, nil
+}
+
+func parseEventsPage(p relay.Page) (shard int, after string, err error) {
+	if p == "" {
+		return 0, beforeAll, nil
+	}
+	number, after, _ := strings.Cut(string(p), "/")
+	shard, err = strconv.Atoi(number)
+	if err != nil || shard < 0 || shard >= eventShards || after == "" {
+		return 0, "", fmt.Errorf("dynamo: %q is no page of a listing", p)
+	}
+	return shard, after, nil
+}
+
+// OpenDeliveries implements relay.Ledger. A page is the last sort key seen. A delivery that leaves the status between the look into
+// the index and the look at its record is left out.
+func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, s relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+	after := string(from)
+	if after == "" {
+		after = beforeAll
+	}
+	keys, more, err := l.keys(ctx, indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}, openPartition(endpoint, s), after, pageSize)
+	if err != nil {
+		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
+	}
+	items, err := l.read(ctx, keys)
+	if err != nil {
+		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
+	}
+	var deliveries []relay.Delivery
+	for _, it := range items {
+		d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))
+		if err != nil {
+			return nil, "", fmt.Errorf("dynamo: delivery %s to %s: %w", textOf(it, PartitionKey), endpoint, err)
+		}
+		if d.Status == s {
+			deliveries = append(deliveries, d)
+		}
+	}
+	return deliveries, relay.Page(more), nil
+}
+
+// indexQuery names an index and its keys.
+type indexQuery struct{ index, partition, sort string }
+
+// keys returns up to limit of the table's keys that an index has in a partition after a sort key, in order, and the sort key
+// to go on after, "" at the end.
+func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after string, limit int) (keys []item, more string, err error) {
+	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &l.name,
+		IndexName:                 &q.index,
+		KeyConditionExpression:    aws.String(q.partition + " = :partition AND " + q.sort + " > :after"),
+		ExpressionAttributeValues: item{":partition": text(partition), ":after": text(after)},
+		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most pageSize
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, it := range out.Items {
+		keys = append(keys, item{PartitionKey: it[PartitionKey], SortKey: it[SortKey]})
+	}
+	return keys, textOf(out.LastEvaluatedKey, q.sort), nil
+}
+
+// read returns the items of keys (at most pageSize) that are there and have not expired, in the order of keys and without bodies.
+func (l *Ledger) read(ctx context.Context, keys []item) ([]item, error) {
+	found := make(map[string]item, len(keys))
+	left := types.KeysAndAttributes{
+		Keys:                 keys,
+		ConsistentRead:       aws.Bool(true),
+		ProjectionExpression: aws.String("pk, sk, doc, expires_at"),
+	}
+	for try := 0; len(left.Keys) > 0; try++ {
+		if try > 0 {
+			if err := again(ctx, try); err != nil {
+				return nil, err
+			}
+		}
+		out, err := l.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{l.name: left}})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range out.Responses[l.name] {
+			found[identity(it)] = it
+		}
+		left.Keys = out.UnprocessedKeys[l.name].Keys
+	}
+	var items []item
+	for _, k := range keys {
+		if it := found[identity(k)]; !expired(it) {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
+// identity makes an item's key one string.
+func identity(it item) string { return textOf(it, PartitionKey) + "\x00" + textOf(it, SortKey) }

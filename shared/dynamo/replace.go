@@ -1,0 +1,263 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/relay"
+)
+
+// The partitions beside the generations' own.
+const (
+	catalogPartition     = "catalog"
+	pointerSort          = "pointer"
+	generationsPartition = "generations"
+)
+
+// A generation that is not in force may still be being written until abandonedAfter; whoever writes it gives up well before.
+const (
+	abandonedAfter = time.Hour
+	giveUpAfter    = abandonedAfter / 2
+)
+
+// ErrTooSlow means that writing the catalog took longer than half an hour, by the wall clock. The old one stays in force.
+var ErrTooSlow = errors.New("dynamo: catalog took too long to write")
+
+// What one call of BatchWriteItem takes, and how many are under way at a time.
+const (
+	batchWrites    = 25
+	batchesAtATime = 4
+)
+
+// pointer says which generation is in force; the zero pointer stands for the empty catalog of a new store.
+type pointer struct {
+	generation string
+	previous   string // the one in force before
+	revision   int64
+}
+
+func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
+	it, err := c.get(ctx, catalogPartition, pointerSort)
+	if err != nil {
+		return pointer{}, fmt.Errorf("dynamo: catalog: %w", err)
+	}
+	return pointer{textOf(it, generationAttribute), textOf(it, previousAttribute), numberOf(it, revisionAttribute)}, nil
+}
+
+// ReplaceCatalog implements relay.CatalogStore. Beside ErrConflict and the errors of calls it gives ErrTooLarge and ErrTooSlow. If it is
+// cut short, or returns any error, the old catalog stays in force, except that the error of the very last call may hide that it succeeded.
+func (c *Catalog) ReplaceCatalog(ctx context.Context, next relay.Catalog, base int64) error {
+	p, err := c.pointer(ctx)
+	if err != nil {
+		return err
+	}
+	if p.revision != base {
+		return fmt.Errorf("dynamo: catalog of revision %d, not %d: %w", p.revision, base, relay.ErrConflict)
+	}
+	if err := c.sweep(ctx, p); err != nil {
+		return fmt.Errorf("dynamo: delete old catalogs: %w", err)
+	}
+	begun := time.Now().Round(0) // the wall clock: it goes on while the machine sleeps
+	generation := rand.Text()
+	if err := c.write(ctx, generation, begun, next); err != nil {
+		return fmt.Errorf("dynamo: write catalog: %w", err)
+	}
+	if took := time.Now().Round(0).Sub(begun); took > giveUpAfter {
+		return fmt.Errorf("%w: %v, at most %v", ErrTooSlow, took, giveUpAfter)
+	}
+	return c.move(ctx, pointer{generation: generation, previous: p.generation, revision: base + 1})
+}
+
+// sweep deletes the generations that no reader and no writer can be at work in.
+func (c *Catalog) sweep(ctx context.Context, p pointer) error {
+	var old []string
+	err := c.each(ctx, generationsPartition, "", func(it item) error {
+		generation := textOf(it, SortKey)
+		age := time.Since(time.Unix(numberOf(it, createdAttribute), 0))
+		if generation != p.generation && generation != p.previous && age > abandonedAfter {
+			old = append(old, generation)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, generation := range old {
+		if err := c.drop(ctx, generation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop deletes a generation's items, and last its entry in the register, so that what is interrupted is taken up again.
+func (c *Catalog) drop(ctx context.Context, generation string) error {
+	var deletes []types.WriteRequest
+	remove := func(k item) {
+		deletes = append(deletes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
+	}
+	err := c.each(ctx, generation, "", func(it item) error {
+		remove(key(generation, textOf(it, SortKey)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.bulk(ctx, deletes); err != nil {
+		return err
+	}
+	deletes = nil
+	remove(key(generationsPartition, generation))
+	return c.bulk(ctx, deletes)
+}
+
+// write writes next as a generation: first its entry in the register, so that nothing is ever left that no one knows of.
+func (c *Catalog) write(ctx context.Context, generation string, begun time.Time, next relay.Catalog) error {
+	items, err := c.items(ctx, generation, next)
+	if err != nil {
+		return err
+	}
+	entry := key(generationsPartition, generation)
+	entry[createdAttribute] = number(begun.Unix())
+	if _, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: entry}); err != nil {
+		return err
+	}
+	puts := make([]types.WriteRequest, len(items))
+	for i, it := range items {
+		puts[i].PutRequest = &types.PutRequest{Item: it}
+	}
+	return c.bulk(ctx, puts)
+}
+
+// move puts the pointer on a generation if the catalog's revision is still the one before.
+func (c *Catalog) move(ctx context.Context, to pointer) error {
+	it := key(catalogPartition, pointerSort)
+	it[generationAttribute], it[previousAttribute], it[revisionAttribute] = text(to.generation), text(to.previous), number(to.revision)
+	in := &dynamodb.PutItemInput{TableName: &c.name, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)")}
+	if to.revision > 1 {
+		in.ConditionExpression = aws.String("revision = :base")
+		in.ExpressionAttributeValues = item{":base": number(to.revision - 1)}
+	}
+	_, err := c.client.PutItem(ctx, in)
+	if conditionFailed(err) {
+		now, lookErr := c.pointer(ctx)
+		if lookErr != nil {
+			return lookErr
+		}
+		if now.generation == to.generation { // the answer to the first try was lost
+			return nil
+		}
+		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.revision, to.revision-1, relay.ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("dynamo: catalog: %w", err)
+	}
+	return nil
+}
+
+// items makes the items of a generation. It calls the sealer for each source and endpoint with secrets.
+func (c *Catalog) items(ctx context.Context, generation string, next relay.Catalog) ([]item, error) {
+	sources, endpoints := len(next.Sources), len(next.Endpoints)
+	items := make([]item, sources+endpoints)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(sealerCalls)
+	for i, s := range next.Sources {
+		g.Go(func() (err error) {
+			doc := sourceDoc{docVersion, encode(s.Verify)}
+			items[i], err = c.item(ctx, generation, sourceKind, s.Name, doc, sealedDoc{Secrets: s.Secrets})
+			return err
+		})
+	}
+	for i, e := range next.Endpoints {
+		g.Go(func() (err error) {
+			doc := endpointDoc{docVersion, e.URL, e.Timeout, e.Schedule}
+			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, sealedDoc{e.Secrets, e.Header})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	items = append(items, subscriptionItems(generation, next.Subscriptions)...)
+	for _, it := range items {
+		if err := checkSize(it); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
+func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc any, secret sealedDoc) (item, error) {
+	it := key(generation, kind+"#"+name)
+	it[docAttribute] = text(string(encode(doc)))
+	if len(secret.Secrets)+len(secret.Header) == 0 {
+		return it, nil
+	}
+	sealed, err := c.sealer.Seal(ctx, kind+"/"+name, encode(secret))
+	if err != nil {
+		return nil, err
+	}
+	it[sealedAttribute] = binary(sealed)
+	return it, nil
+}
+
+func subscriptionItems(generation string, subs []relay.Subscription) []item {
+	bySource := map[string][]subscriptionDoc{}
+	for _, s := range subs {
+		bySource[s.Source] = append(bySource[s.Source], subscriptionDoc{s.Endpoint, s.Types})
+	}
+	var items []item
+	for source, docs := range bySource {
+		n := 0
+		for part := range slices.Chunk(docs, subscriptionsPerItem) {
+			it := key(generation, fmt.Sprintf("%s#%s#%06d", subscriptionKind, source, n))
+			it[docAttribute] = text(string(encode(subscriptionsDoc{docVersion, part})))
+			items = append(items, it)
+			n++
+		}
+	}
+	return items
+}
+
+// encode cannot fail: every document consists of plain values.
+func encode(doc any) []byte {
+	b, _ := json.Marshal(doc)
+	return b
+}
+
+// bulk carries out writes in any order, and those again that DynamoDB hands back as not done.
+func (c *Catalog) bulk(ctx context.Context, writes []types.WriteRequest) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(batchesAtATime)
+	for batch := range slices.Chunk(writes, batchWrites) {
+		g.Go(func() error { return c.writeBatch(ctx, batch) })
+	}
+	return g.Wait()
+}
+
+func (c *Catalog) writeBatch(ctx context.Context, batch []types.WriteRequest) error {
+	for try := 0; len(batch) > 0; try++ {
+		if try > 0 {
+			if err := again(ctx, try); err != nil {
+				return err
+			}
+		}
+		out, err := c.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
+			RequestItems: map[string][]types.WriteRequest{c.name: batch}})
+		if err != nil {
+			return err
+		}
+		batch = out.UnprocessedItems[c.name]
+	}
+	return nil
+}

@@ -1,0 +1,395 @@
+package sqs_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sqs"
+)
+
+// sent is a message in a call, as it is on the wire.
+type sent struct {
+	ID                string `json:"Id"`
+	MessageBody       string
+	MessageGroupID    *string `json:"MessageGroupId"`
+	DelaySeconds      int
+	MessageAttributes map[string]struct{ DataType, StringValue string }
+}
+
+// mark is the message's body, with "*" behind it if it is marked as resent.
+func (s sent) mark() string {
+	if a := s.MessageAttributes[sqs.ResentAttribute]; a.DataType == "String" && a.StringValue == "1" {
+		return s.MessageBody + "*"
+	}
+	return s.MessageBody
+}
+
+// wire is SQS as a client sees it. answer gets the number of the call, from 1, and its messages.
+type wire struct {
+	answer func(call int, msgs []sent) (*http.Response, error)
+
+	mu       sync.Mutex
+	calls    [][]sent
+	underWay int
+	most     int // calls under way at a time
+}
+
+func (w *wire) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	msgs := make([]sent, 1)
+	if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "Batch") {
+		batch := struct{ Entries *[]sent }{&msgs}
+		err = json.Unmarshal(body, &batch)
+	} else {
+		err = json.Unmarshal(body, &msgs[0])
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	w.calls = append(w.calls, msgs)
+	call := len(w.calls)
+	w.underWay++
+	w.most = max(w.most, w.underWay)
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.underWay--
+		w.mu.Unlock()
+	}()
+	if w.answer == nil {
+		return accept(msgs), nil
+	}
+	resp, err := w.answer(call, msgs)
+	if resp == nil && err == nil { // no answer ever
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return resp, err
+}
+
+// marks returns the messages of each call.
+func (w *wire) marks() [][]string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all [][]string
+	for _, call := range w.calls {
+		var marks []string
+		for _, m := range call {
+			marks = append(marks, m.mark())
+		}
+		all = append(all, marks)
+	}
+	return all
+}
+
+func (w *wire) queue() *sqs.Queue {
+	o := options("http://sqs.test")
+	o.HTTPClient = w
+	o.DisableMessageChecksumValidation = true
+	return sqs.New(awssqs.New(o), "http://sqs.test/1/queue")
+}
+
+func response(status int, body any) *http.Response {
+	b, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: io.NopCloser(bytes.NewReader(b))}
+}
+
+type object = map[string]any
+
+// accept is the answer to a call or a batch whose every message was accepted.
+func accept(msgs []sent) *http.Response {
+	var successful []object
+	for i, m := range msgs {
+		successful = append(successful, object{"Id": m.ID, "MessageId": "m-" + strconv.Itoa(i), "MD5OfMessageBody": ""})
+	}
+	return response(200, object{"Successful": successful, "Failed": []object{}, "MessageId": "m-0"})
+}
+
+func refusal(code string) *http.Response {
+	return response(400, object{"__type": code, "message": "no"})
+}
+
+func failed(id, code string, senderFault bool) object {
+	return object{"Id": id, "Code": code, "SenderFault": senderFault, "Message": "no"}
+}
+
+var errReset = errors.New("connection reset by peer")
+
+func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
+	t.Parallel()
+	succeed := func(msgs []sent) (*http.Response, error) { return accept(msgs), nil }
+	for name, tc := range map[string]struct {
+		msgs   []string
+		answer func(call int, msgs []sent) (*http.Response, error)
+		calls  [][]string
+		errs   []error // by identity; nil: sent
+	}{
+		"one message, accepted": {
+			msgs: []string{"a"}, answer: func(_ int, m []sent) (*http.Response, error) { return succeed(m) },
+			calls: [][]string{{"a"}}, errs: []error{nil},
+		},
+		"one message, the answer lost": {
+			msgs: []string{"a"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call == 1 {
+					return nil, errReset
+				}
+				return succeed(m)
+			},
+			calls: [][]string{{"a"}, {"a*"}}, errs: []error{nil},
+		},
+		"a batch, the answer lost": {
+			msgs: []string{"a", "b"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call == 1 {
+					return nil, errReset
+				}
+				return succeed(m)
+			},
+			calls: [][]string{{"a", "b"}, {"a*", "b*"}}, errs: []error{nil, nil},
+		},
+		"the answer cut short": {
+			msgs: []string{"a"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call == 1 {
+					r := accept(m)
+					r.Body = io.NopCloser(strings.NewReader(`{"MessageId": "m`))
+					return r, nil
+				}
+				return succeed(m)
+			},
+			calls: [][]string{{"a"}, {"a*"}}, errs: []error{nil},
+		},
+		"a fault of the service": {
+			msgs: []string{"a"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call < 3 {
+					return response(503, object{"__type": "ServiceUnavailable"}), nil
+				}
+				return succeed(m)
+			},
+			calls: [][]string{{"a"}, {"a*"}, {"a*"}}, errs: []error{nil},
+		},
+		"throttled": {
+			msgs: []string{"a"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call == 1 {
+					return refusal("com.amazonaws.sqs#RequestThrottled"), nil
+				}
+				return succeed(m)
+			},
+			calls: [][]string{{"a"}, {"a"}}, errs: []error{nil},
+		},
+		"refused for good": {
+			msgs:   []string{"a", "b"},
+			answer: func(int, []sent) (*http.Response, error) { return refusal("com.amazonaws.sqs#QueueDoesNotExist"), nil },
+			calls:  [][]string{{"a", "b"}}, errs: []error{sqs.ErrRefused, sqs.ErrRefused},
+		},
+		"no answer in three tries": {
+			msgs: []string{"a"}, answer: func(int, []sent) (*http.Response, error) { return nil, errReset },
+			calls: [][]string{{"a"}, {"a*"}, {"a*"}}, errs: []error{errReset},
+		},
+		"each entry of Failed": {
+			msgs: []string{"good", "bad", "fault", "throttled"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call > 1 {
+					return succeed(m)
+				}
+				return response(200, object{
+					"Successful": []object{{"Id": "0", "MessageId": "m-0"}},
+					"Failed": []object{failed("1", "InvalidMessageContents", true), failed("2", "InternalError", false),
+						failed("3", "RequestThrottled", true)},
+				}), nil
+			},
+			calls: [][]string{{"good", "bad", "fault", "throttled"}, {"fault*", "throttled"}}, errs: []error{nil, sqs.ErrRefused, nil, nil},
+		},
+		"an entry without an answer, and one without a message id": {
+			msgs: []string{"a", "b", "c"},
+			answer: func(call int, m []sent) (*http.Response, error) {
+				if call > 1 {
+					return succeed(m)
+				}
+				return response(200, object{"Successful": []object{{"Id": "0", "MessageId": "m-0"}, {"Id": "2"}}, "Failed": []object{}}), nil
+			},
+			calls: [][]string{{"a", "b", "c"}, {"b*", "c*"}}, errs: []error{nil, nil, nil},
+		},
+		"ids in the answer that were never sent": {
+			msgs: []string{"a", "b"},
+			answer: func(int, []sent) (*http.Response, error) {
+				return response(200, object{
+					"Successful": []object{{"Id": "0", "MessageId": "m"}, {"Id": "1", "MessageId": "m"}, {"Id": "7", "MessageId": "m"}},
+					"Failed":     []object{failed("x", "InternalError", false), failed("-1", "InternalError", false)},
+				}), nil
+			},
+			calls: [][]string{{"a", "b"}}, errs: []error{nil, nil},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: tc.answer}
+				var msgs []relay.Outgoing
+				for _, body := range tc.msgs {
+					msgs = append(msgs, relay.Outgoing{Body: []byte(body)})
+				}
+				errs := w.queue().Send(t.Context(), msgs)
+				if diff := cmp.Diff(tc.calls, w.marks()); diff != "" {
+					t.Errorf("calls (-want +got):\n%s", diff)
+				}
+				if len(errs) != len(tc.errs) {
+					t.Fatalf("%d errors, want %d", len(errs), len(tc.errs))
+				}
+				for i, err := range errs {
+					if !errors.Is(err, tc.errs[i]) {
+						t.Errorf("error of %s: %v, want %v", tc.msgs[i], err, tc.errs[i])
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestSendEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(int, []sent) (*http.Response, error){
+		"while no answer comes":         func(int, []sent) (*http.Response, error) { return nil, nil },
+		"while it waits to try again":   func(int, []sent) (*http.Response, error) { return nil, errReset },
+		"while the service is down too": func(int, []sent) (*http.Response, error) { return response(500, object{}), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const limit = 10 * time.Millisecond
+				ctx, cancel := context.WithTimeout(t.Context(), limit)
+				defer cancel()
+				w := &wire{answer: answer}
+				begun := time.Now()
+				errs := w.queue().Send(ctx, []relay.Outgoing{{Body: []byte("1")}, {Body: []byte("2")}})
+				if took := time.Since(begun); took > limit {
+					t.Errorf("took %v, the context %v", took, limit)
+				}
+				if errs[0] == nil || errs[1] == nil {
+					t.Errorf("errors %v, want two", errs)
+				}
+			})
+		})
+	}
+}
+
+func TestSendCutsWhatOneCallCannotCarry(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 500_000)
+	for name, tc := range map[string]struct {
+		msgs  []string
+		sizes map[int]int // number of calls by number of messages
+	}{
+		"5,000 messages": {make([]string, 5000), map[int]int{10: 500}},
+		"11 messages":    {make([]string, 11), map[int]int{10: 1, 1: 1}},
+		"by size":        {[]string{large, large, large, "small", large}, map[int]int{2: 1, 3: 1}},
+		"none":           {nil, map[int]int{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: func(_ int, msgs []sent) (*http.Response, error) {
+					time.Sleep(10 * time.Millisecond) // the bubble's time
+					return accept(msgs), nil
+				}}
+				msgs := make([]relay.Outgoing, len(tc.msgs))
+				for i, body := range tc.msgs {
+					msgs[i].Body = []byte(body)
+				}
+				for i, err := range w.queue().Send(t.Context(), msgs) {
+					if err != nil {
+						t.Errorf("message %d: %v", i, err)
+					}
+				}
+				sizes := map[int]int{}
+				for _, call := range w.calls {
+					sizes[len(call)]++
+				}
+				if diff := cmp.Diff(tc.sizes, sizes); diff != "" {
+					t.Errorf("calls by their number of messages (-want +got):\n%s", diff)
+				}
+				if w.most > 8 {
+					t.Errorf("%d calls at a time, want at most 8", w.most)
+				}
+			})
+		})
+	}
+}
+
+func TestSendSetsWhatAMessageHas(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		msg   relay.Outgoing
+		delay int
+		group string
+		mark  string
+	}{
+		"plain":                {relay.Outgoing{Body: []byte("1")}, 0, "", "1"},
+		"group":                {relay.Outgoing{Body: []byte("1"), Group: "shipping"}, 0, "shipping", "1"},
+		"delay is rounded up":  {relay.Outgoing{Body: []byte("1"), Delay: 1001 * time.Millisecond}, 2, "", "1"},
+		"whole seconds stay":   {relay.Outgoing{Body: []byte("1"), Delay: 2 * time.Second}, 2, "", "1"},
+		"the longest delay":    {relay.Outgoing{Body: []byte("1"), Delay: relay.MaxDelay}, 900, "", "1"},
+		"resent by its sender": {relay.Outgoing{Body: []byte("1"), Resent: true}, 0, "", "1*"},
+	} {
+		for kind, copies := range map[string]int{"alone": 1, "in a batch": 2} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := &wire{}
+				msgs := make([]relay.Outgoing, copies)
+				for i := range msgs {
+					msgs[i] = tc.msg
+				}
+				if errs := w.queue().Send(t.Context(), msgs); errors.Join(errs...) != nil {
+					t.Fatal(errs)
+				}
+				for _, got := range w.calls[0] {
+					group := ""
+					if got.MessageGroupID != nil {
+						group = *got.MessageGroupID
+					}
+					want := fmt.Sprint(tc.delay, tc.group, tc.mark)
+					if have := fmt.Sprint(got.DelaySeconds, group, got.mark()); have != want {
+						t.Errorf("sent %s, want %s", have, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestSendRefusesWhatIsTooLarge(t *testing.T) {
+	t.Parallel()
+	w := &wire{}
+	errs := w.queue().Send(t.Context(), []relay.Outgoing{{Body: make([]byte, 1<<20)}})
+	if !errors.Is(errs[0], sqs.ErrTooLarge) {
+		t.Errorf("error %v, want ErrTooLarge", errs[0])
+	}
+	if len(w.calls) != 0 {
+		t.Errorf("%d calls, want none", len(w.calls))
+	}
+}

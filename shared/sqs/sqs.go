@@ -1,0 +1,257 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/relay"
+)
+
+// ResentAttribute is the message attribute (type String, value "1") of a message of which a copy may have been sent before.
+const ResentAttribute = "Resent"
+
+// What SQS takes in one call (quotas of SendMessageBatch).
+const (
+	maxEntries = 10
+	maxBytes   = 1 << 20 // of a message with its attributes, and of a batch
+)
+
+const (
+	maxTries    = 3
+	firstWait   = 100 * time.Millisecond // at most, before the second try; doubles, with full jitter
+	concurrency = 8                      // calls at a time: 5,000 messages in some 60 round trips
+)
+
+// Why a message was not sent. Compare with errors.Is.
+var (
+	// ErrTooLarge means that with its attributes the message is larger than the 1 MiB that SQS takes. It was not sent.
+	ErrTooLarge = errors.New("sqs: message too large")
+	// ErrRefused means that SQS will not take the message, or nothing from us, however often it is sent.
+	ErrRefused = errors.New("sqs: refused")
+
+	errNoAnswer = errors.New("sqs: no message id in the answer")
+)
+
+// Queue is one queue. It implements relay.Queue and is safe for concurrent use.
+type Queue struct {
+	client *awssqs.Client
+	url    string
+}
+
+// New returns the queue at url. The client's own retry settings do not matter.
+func New(client *awssqs.Client, url string) *Queue { return &Queue{client: client, url: url} }
+
+// entry is a message on its way.
+type entry struct {
+	relay.Outgoing
+	err   error // of the last try; nil: sent
+	final bool  // no further try: sent, or trying again is of no use
+}
+
+// Send implements relay.Queue. Up to 8 calls are under way at a time. A message is tried at most 3 times, as long as ctx lasts.
+func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
+	entries := make([]entry, len(msgs))
+	var pending []*entry
+	for i, m := range msgs {
+		entries[i].Outgoing = m
+		if n := size(m); n > maxBytes {
+			entries[i].err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
+			continue
+		}
+		pending = append(pending, &entries[i])
+	}
+	var calls errgroup.Group
+	calls.SetLimit(concurrency)
+	for _, batch := range batches(pending) {
+		calls.Go(func() error {
+			q.sendBatch(ctx, batch)
+			return nil
+		})
+	}
+	_ = calls.Wait() // each entry has its own error
+	errs := make([]error, len(msgs))
+	for i := range entries {
+		errs[i] = entries[i].err
+	}
+	return errs
+}
+
+// size is what SQS counts: the body and the attribute's name, type and value. The attribute counts even where it is not set yet,
+// since a later try may set it.
+func size(m relay.Outgoing) int { return len(m.Body) + len(ResentAttribute+"String"+"1") }
+
+// batches cuts entries into what one call can carry.
+func batches(entries []*entry) [][]*entry {
+	var cut [][]*entry
+	var bytes int
+	for _, e := range entries {
+		n := size(e.Outgoing)
+		if last := len(cut) - 1; last >= 0 && len(cut[last]) < maxEntries && bytes+n <= maxBytes {
+			cut[last], bytes = append(cut[last], e), bytes+n
+			continue
+		}
+		cut, bytes = append(cut, []*entry{e}), n
+	}
+	return cut
+}
+
+// sendBatch tries until every entry is final.
+func (q *Queue) sendBatch(ctx context.Context, pending []*entry) {
+	for try := range maxTries {
+		if try > 0 && !wait(ctx, firstWait<<(try-1)) {
+			return
+		}
+		if len(pending) == 1 {
+			q.sendOne(ctx, pending[0])
+		} else {
+			q.sendMany(ctx, pending)
+		}
+		var left []*entry
+		for _, e := range pending {
+			if !e.final {
+				left = append(left, e)
+			}
+		}
+		if pending = left; len(pending) == 0 {
+			return
+		}
+	}
+}
+
+func (q *Queue) sendOne(ctx context.Context, e *entry) {
+	out, err := q.client.SendMessage(ctx, &awssqs.SendMessageInput{
+		QueueUrl:          &q.url,
+		MessageBody:       aws.String(string(e.Body)),
+		MessageGroupId:    group(e.Group),
+		DelaySeconds:      seconds(e.Delay),
+		MessageAttributes: attributes(e.Resent),
+	}, withoutRetries)
+	if err != nil {
+		e.failed(err)
+		return
+	}
+	e.answered(out.MessageId)
+}
+
+func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
+	in := &awssqs.SendMessageBatchInput{QueueUrl: &q.url}
+	for i, e := range entries {
+		in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{
+			Id:                aws.String(strconv.Itoa(i)),
+			MessageBody:       aws.String(string(e.Body)),
+			MessageGroupId:    group(e.Group),
+			DelaySeconds:      seconds(e.Delay),
+			MessageAttributes: attributes(e.Resent),
+		})
+	}
+	out, err := q.client.SendMessageBatch(ctx, in, withoutRetries)
+	if err != nil {
+		for _, e := range entries {
+			e.failed(err)
+		}
+		return
+	}
+	unanswered := maps.Collect(slices.All(entries))
+	for _, s := range out.Successful {
+		if i, ok := index(s.Id, entries); ok {
+			entries[i].answered(s.MessageId)
+			delete(unanswered, i)
+		}
+	}
+	for _, f := range out.Failed {
+		if i, ok := index(f.Id, entries); ok {
+			entries[i].refused(f)
+			delete(unanswered, i)
+		}
+	}
+	for _, e := range unanswered {
+		e.answered(nil)
+	}
+}
+
+// index reads an entry's id in an answer.
+func index(id *string, entries []*entry) (int, bool) {
+	i, err := strconv.Atoi(aws.ToString(id))
+	return i, err == nil && i >= 0 && i < len(entries)
+}
+
+// answered takes in the message id of a good answer, or its absence.
+func (e *entry) answered(id *string) {
+	if aws.ToString(id) != "" {
+		e.err, e.final = nil, true
+		return
+	}
+	e.err, e.Resent = errNoAnswer, true
+}
+
+// refused takes in an entry of Failed. SQS's own fault may have struck after it had stored the message.
+func (e *entry) refused(f types.BatchResultErrorEntry) {
+	e.err = fmt.Errorf("%w: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
+	e.final = f.SenderFault && !throttles(aws.ToString(f.Code))
+	e.Resent = e.Resent || !f.SenderFault
+}
+
+// failed takes in the error of a whole call. An answer of 4xx says that nothing was stored; after anything else, no answer
+// included, the message may be in the queue.
+func (e *entry) failed(err error) {
+	var answer *awshttp.ResponseError
+	if !errors.As(err, &answer) || answer.HTTPStatusCode() < 400 || answer.HTTPStatusCode() >= 500 {
+		e.err, e.Resent = fmt.Errorf("sqs: %w", err), true
+		return
+	}
+	e.err = fmt.Errorf("%w: %w", ErrRefused, err)
+	e.final = retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) != aws.TrueTernary
+}
+
+func throttles(code string) bool {
+	_, ok := retry.DefaultThrottleErrorCodes[code]
+	return ok
+}
+
+func withoutRetries(o *awssqs.Options) { o.Retryer = aws.NopRetryer{} }
+
+func group(name string) *string {
+	if name == "" {
+		return nil
+	}
+	return &name
+}
+
+// seconds rounds up; a delay is at most relay.MaxDelay.
+func seconds(d time.Duration) int32 {
+	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // at most 900
+}
+
+func attributes(resent bool) map[string]types.MessageAttributeValue {
+	if !resent {
+		return nil
+	}
+	return map[string]types.MessageAttributeValue{
+		ResentAttribute: {DataType: aws.String("String"), StringValue: aws.String("1")},
+	}
+}
+
+// wait waits up to limit, at random; false if ctx ended first.
+func wait(ctx context.Context, limit time.Duration) bool {
+	timer := time.NewTimer(rand.N(limit))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,82 @@
+package sqs_test
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/shared/awsenv/emulator"
+	"webhook-relay/shared/conformance"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sqs"
+)
+
+func options(endpoint string) awssqs.Options {
+	return awssqs.Options{
+		Region:       "eu-central-1",
+		BaseEndpoint: &endpoint,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	}
+}
+
+func TestQueueConforms(t *testing.T) {
+	client := awssqs.New(options(emulator.Start(t).SQS))
+	conformance.Queue(t, func(t *testing.T) conformance.QueueUnderTest {
+		url := newQueue(t, client)
+		receipts := map[string]string{} // by message id, of its last receive
+		return conformance.QueueUnderTest{
+			Queue:      sqs.New(client, url),
+			Visibility: visibility,
+			Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
+				out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+					QueueUrl: &url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: 1,
+					MessageAttributeNames:       []string{"All"},
+					MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+				})
+				if ctx.Err() != nil {
+					return nil, nil
+				}
+				if err != nil {
+					return nil, err
+				}
+				var msgs []relay.Message
+				for _, m := range out.Messages {
+					receipts[*m.MessageId] = *m.ReceiptHandle
+					receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+					if err != nil {
+						return nil, err
+					}
+					msgs = append(msgs, relay.Message{ID: *m.MessageId, Body: []byte(*m.Body), Receives: receives,
+						Resent: aws.ToString(m.MessageAttributes[sqs.ResentAttribute].StringValue) == "1"})
+				}
+				return msgs, nil
+			},
+			Ack: func(ctx context.Context, m relay.Message) error {
+				_, err := client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: aws.String(receipts[m.ID])})
+				return err
+			},
+		}
+	})
+}
+
+const visibility = 2 * time.Second
+
+func newQueue(t *testing.T, client *awssqs.Client) string {
+	t.Helper()
+	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
+		QueueName:  aws.String("queue-" + rand.Text()),
+		Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.QueueUrl
+}
