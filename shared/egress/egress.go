@@ -29,10 +29,9 @@ const (
 	// connections that slept through a freeze of the Lambda sandbox are not used.
 	idleTimeout = 4 * time.Second
 
-	// As many connections to one endpoint are kept as a busy host has attempts under way, and fewer in all than half of
-	// the 1,024 file descriptors of a Lambda function.
-	idlePerHost = 64
-	idleInAll   = 448
+	// Fewer connections are kept than half of the 1,024 file descriptors of a Lambda function, and all of them may be to one host: many
+	// endpoints can be on one, and to dial anew for each costs more than the attempt.
+	maxIdle = 448
 
 	// maxHeaderBytes bounds the headers of a response, which are read whole and thrown away.
 	maxHeaderBytes = 64 << 10
@@ -85,8 +84,8 @@ func newClient(dialer *net.Dialer, roots *x509.CertPool) *Client {
 		Protocols:              &protocols,
 		DisableCompression:     true, // else net/http asks for gzip and unpacks what it gets
 		IdleConnTimeout:        idleTimeout,
-		MaxIdleConns:           idleInAll,
-		MaxIdleConnsPerHost:    idlePerHost,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream:     streamWindow,

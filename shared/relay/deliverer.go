@@ -262,7 +262,7 @@ func (s *step) after(a Attempt, ep *target) Delivery {
 func (s *step) carry(ctx context.Context, a Attempt, cause error) error {
 	t := s.task
 	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a)}
-	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(), Group: t.Endpoint, Delay: recordDelay, Resent: true})
+	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
 	if err != nil {
 		return errors.Join(cause, err)
 	}
@@ -281,15 +281,15 @@ func (s *step) finish(ctx context.Context) error {
 	resent := s.report.Status == "" // the attempt was recorded by an earlier run, which may have got this far
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
-		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1, Event: s.task.Event}
+		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1}
 		due := d.NextAt
 		if settled := s.cfg.Now().Add(settleTime); resent && due.Before(settled) {
 			due = settled
 		}
 		return s.sendAt(ctx, next, due, resent)
 	case d.Status == Dead && ours:
-		again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Event: s.task.Event}
-		return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(), Group: d.Endpoint, Resent: resent})
+		again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
+		return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
 	}
 	return nil
 }
@@ -309,11 +309,11 @@ func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) er
 	out := Outgoing{Group: t.Endpoint, Resent: resent}
 	if wait <= MaxDelay {
 		t.NotBefore = time.Time{}
-		out.Body, out.Delay = t.encode(), wait
+		out.Body, out.Delay = t.encode(EncodeEvent(s.event)), wait
 		return sendOne(ctx, s.cfg.Retry, out)
 	}
 	t.NotBefore = at
-	out.Body = t.encode()
+	out.Body = t.encode(EncodeEvent(s.event))
 	if err := s.cfg.Scheduler.Schedule(ctx, scheduleName(s.event.ID, t), at, out); err == nil {
 		return nil
 	}

@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -73,9 +72,9 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
 type routing struct {
 	event     Event
 	result    RouteResult
-	endpoints []string        // deliveries to send
-	raw       json.RawMessage // the encoded event
-	resent    bool            // they may have been sent before
+	endpoints []string // deliveries to send
+	raw       []byte   // the encoded event
+	resent    bool     // they may have been sent before
 }
 
 func (r routing) report(err error) RouteReport {
@@ -149,7 +148,7 @@ func (f *Fanout) send(ctx context.Context, routed []routing, errs []error) {
 		}
 		for _, endpoint := range r.endpoints {
 			out = append(out, Outgoing{
-				Body:   task{Endpoint: endpoint, Attempt: 1, Event: r.raw}.encode(),
+				Body:   task{Endpoint: endpoint, Attempt: 1}.encode(r.raw),
 				Group:  endpoint,
 				Resent: r.resent,
 			})

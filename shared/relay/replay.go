@@ -24,6 +24,6 @@ func Replay(ctx context.Context, ledger Ledger, retry Queue, eventID, endpoint s
 		return fmt.Errorf("delivery of %s to %s waits for its attempt %d at %s: %w",
 			eventID, endpoint, d.Attempts+1, d.NextAt.Format(time.RFC3339), ErrConflict)
 	}
-	again := task{Endpoint: endpoint, Attempt: d.Attempts + 1, Event: EncodeEvent(record.Event)}
-	return sendOne(ctx, retry, Outgoing{Body: again.encode(), Group: endpoint, Resent: true})
+	again := task{Endpoint: endpoint, Attempt: d.Attempts + 1}
+	return sendOne(ctx, retry, Outgoing{Body: again.encode(EncodeEvent(record.Event)), Group: endpoint, Resent: true})
 }

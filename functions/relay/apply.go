@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay"
+)
+
+type applyCommand struct {
+	targetFlags
+	File   string `arg:"" help:"Configuration." type:"existingfile"`
+	DryRun bool   `help:"Show what would change, and write nothing."`
+}
+
+// Run checks the configuration and writes it.
+func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	next, err := config.Read(c.File, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	t, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	if c.Stack != "" {
+		for _, w := range config.Warnings(next) {
+			_, _ = fmt.Fprintln(out, "warning: "+w)
+		}
+	}
+	return applyTo(ctx, t.catalog, next, c.DryRun, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
+}
+
+// applyTo shows what next changes in a catalog and, unless it is a dry run, writes it whole or not at all.
+func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, dryRun bool, printf func(string, ...any)) error {
+	current, revision, err := store.LoadCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	made := config.FillSecrets(&next, current)
+	changes := config.Changes(current, next)
+	if len(changes) == 0 {
+		printf("catalog   revision %d, nothing to change", revision)
+		return nil
+	}
+	for _, line := range changes {
+		printf("catalog   %s", line)
+	}
+	if dryRun {
+		printf("catalog   revision %d stays, this was a dry run", revision)
+		return nil
+	}
+	err = store.ReplaceCatalog(ctx, next, revision)
+	if errors.Is(err, relay.ErrConflict) {
+		return fmt.Errorf("somebody else applied a configuration meanwhile; nothing was written, run it again: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	printf("catalog   revision %d is in force", revision+1)
+	for _, endpoint := range slices.Sorted(maps.Keys(made)) {
+		printf("secret    of endpoint %s, made now and shown this once: %s", endpoint, made[endpoint])
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// console tells a person what happens, one line each. Lines are written by one goroutine and handed over by a channel, so that a slow
+// terminal holds up no webhook: when it is too slow, lines are dropped and counted.
+type console struct {
+	lines chan string
+	done  sync.WaitGroup
+
+	mu      sync.Mutex
+	dropped int
+}
+
+var _ relay.Reporter = (*console)(nil)
+
+func newConsole(out io.Writer) *console {
+	c := &console{lines: make(chan string, 1024)}
+	c.done.Go(func() { c.write(bufio.NewWriter(out)) })
+	return c
+}
+
+// write writes the lines, and what was written out whenever there is nothing more for now.
+func (c *console) write(out *bufio.Writer) {
+	defer func() { _ = out.Flush() }()
+	for line := range c.lines {
+		if n := c.takeDropped(); n > 0 {
+			_, _ = fmt.Fprintf(out, "… %d lines left out; --quiet prints none\n", n)
+		}
+		_, _ = out.WriteString(line)
+		if len(c.lines) == 0 {
+			_ = out.Flush()
+		}
+	}
+}
+
+// flush writes what is left. No line may follow.
+func (c *console) flush() {
+	close(c.lines)
+	c.done.Wait()
+}
+
+func (c *console) takeDropped() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.dropped
+	c.dropped = 0
+	return n
+}
+
+// printf prints a line with the time before it.
+func (c *console) printf(format string, args ...any) {
+	line := time.Now().Format("15:04:05.000 ") + fmt.Sprintf(format, args...) + "\n"
+	select {
+	case c.lines <- line:
+	default:
+		c.mu.Lock()
+		c.dropped++
+		c.mu.Unlock()
+	}
+}
+
+// Received prints a request at the ingress.
+func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
+	if r.Err != nil {
+		c.printf("refused   %s: %v", r.Source, r.Err)
+		return
+	}
+	c.printf("accepted  %s %s from %s, %d bytes, in %d ms", r.EventID, typeOf(r.Type), r.Source, r.BodyBytes, r.Duration.Milliseconds())
+}
+
+// Routed prints what became of an event at the fan-out.
+func (c *console) Routed(_ context.Context, r relay.RouteReport) {
+	switch {
+	case r.Err != nil:
+		c.printf("again     %s: %v", r.EventID, r.Err)
+	case r.Result == relay.Routed:
+		c.printf("routed    %s to %s", r.EventID, plural(r.Endpoints, "endpoint"))
+	default:
+		c.printf("%-9s %s %s from %s", r.Result, r.EventID, typeOf(r.Type), r.Source)
+	}
+}
+
+// Attempted prints an attempt.
+func (c *console) Attempted(_ context.Context, r relay.AttemptReport) {
+	if r.Err != nil {
+		c.printf("again     %s to %s: %v", r.EventID, r.Endpoint, r.Err)
+		return
+	}
+	line := fmt.Sprintf("%s to %s, attempt %d: %s in %d ms", r.EventID, r.Endpoint, r.Attempt.Number, answerOf(r.Attempt),
+		r.Attempt.Duration.Milliseconds())
+	if r.Status == relay.Waiting {
+		line += fmt.Sprintf(", again in %v", r.Wait.Round(100*time.Millisecond))
+	}
+	c.printf("%-9s %s", r.Status, line)
+}
+
+// answerOf is an attempt's status code, or why there is none.
+func answerOf(a relay.Attempt) string {
+	if a.StatusCode != 0 {
+		return strconv.Itoa(a.StatusCode)
+	}
+	return fmt.Sprintf("%s (%s)", a.Outcome, a.Error)
+}
+
+func typeOf(eventType string) string {
+	if eventType == "" {
+		return "(no type)"
+	}
+	return eventType
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// silent reports nothing.
+type silent struct{}
+
+func (silent) Received(context.Context, relay.ReceiveReport)  {}
+func (silent) Routed(context.Context, relay.RouteReport)      {}
+func (silent) Attempted(context.Context, relay.AttemptReport) {}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/egress"
+	"webhook-relay/shared/gateway"
+	"webhook-relay/shared/handler"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sqlite"
+)
+
+// The numbers of the local host. Those that the template has too are the same there.
+const (
+	maxReceives    = 5
+	fanoutTimeout  = 30 * time.Second
+	deliverTimeout = 60 * time.Second
+
+	// A handler here is a goroutine and not a function instance, so there can be many: what limits an endpoint is how much of them
+	// one endpoint may take.
+	ingestHandlers   = 8
+	deliveryHandlers = 256
+	retryHandlers    = 128
+	perEndpoint      = 32
+
+	// A change of the catalog by "relay apply" is in force after this long.
+	catalogTTL = time.Second
+)
+
+// hostOptions are for openHost.
+type hostOptions struct {
+	Guard    bool // refuse endpoints on private and loopback addresses
+	Reporter relay.Reporter
+}
+
+// host is the whole relay in this process: the three stages behind the same handlers as the functions, on the embedded adapters.
+type host struct {
+	store   *sqlite.Store
+	catalog relay.CatalogStore
+	receive gateway.Lambda
+
+	queues map[string]*sqlite.Queue
+	fanout batchHandler
+	retry  batchHandler
+}
+
+type batchHandler = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+
+// The queues of a relay, as DESIGN and template name them.
+const (
+	ingestQueue   = "ingest"
+	deliveryQueue = "delivery"
+	retryQueue    = "retry"
+	deadQueue     = "dead"
+	ingestDLQ     = "ingest-dlq"
+	deliveryDLQ   = "delivery-dlq"
+)
+
+// openHost opens the relay kept in dir, alone. It must be closed.
+func openHost(dir string, o hostOptions) (*host, error) {
+	store, err := sqlite.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &host{store: store}
+	if err := h.build(dir, o); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return h, nil
+}
+
+func (h *host) build(dir string, o hostOptions) error {
+	if err := h.store.Host(); err != nil {
+		return err
+	}
+	sealer, err := sqlite.NewSealer(dir)
+	if err != nil {
+		return err
+	}
+	if h.queues, err = openQueues(h.store); err != nil {
+		return err
+	}
+	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention)
+	h.catalog = catalog
+	receiver := relay.NewReceiver(relay.ReceiverConfig{
+		Sources: catalog, Ingest: h.queues[ingestQueue], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+	})
+	fanout := relay.NewFanout(relay.FanoutConfig{
+		Subscriptions: catalog, Events: ledger, Delivery: h.queues[deliveryQueue], Poison: h.queues[ingestDLQ],
+		Reporter: o.Reporter, CacheTTL: catalogTTL,
+	})
+	deliverer := relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: catalog, Deliveries: ledger, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
+		Retry: h.queues[retryQueue], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
+		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, MaxReceives: maxReceives,
+	})
+	h.receive = handler.Receive(receiver)
+	h.fanout, h.retry = handler.Batch(fanout.Process), handler.Batch(deliverer.Process)
+	return nil
+}
+
+// openQueues opens the six queues. The dead queue is fed by the deliverer alone, as in the template.
+func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
+	queues := map[string]*sqlite.Queue{}
+	var errs []error
+	open := func(name string, o sqlite.QueueOptions) {
+		q, err := store.Queue(name, o)
+		queues[name], errs = q, append(errs, err)
+	}
+	for _, name := range []string{ingestDLQ, deliveryDLQ, deadQueue} {
+		open(name, sqlite.QueueOptions{})
+	}
+	open(ingestQueue, sqlite.QueueOptions{
+		DeadLetter: queues[ingestDLQ], MaxReceives: maxReceives, Visibility: fanoutTimeout,
+		Durable: true, // a partner gets its 2xx for it; all else has its cause in a queue until it is on disk itself
+	})
+	open(deliveryQueue, sqlite.QueueOptions{DeadLetter: queues[deliveryDLQ], MaxReceives: maxReceives, Visibility: deliverTimeout})
+	open(retryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
+	return queues, errors.Join(errs...)
+}
+
+// consume maps the queues to their functions until ctx ends or the store breaks.
+func (h *host) consume(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	start := func(queue string, fn batchHandler, o sqlite.ConsumerOptions) {
+		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(fn)) })
+	}
+	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
+	start(deliveryQueue, h.retry, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
+	start(retryQueue, h.retry, sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint})
+	select {
+	case <-ctx.Done():
+	case <-h.store.Done():
+		cancel()
+	}
+	return errors.Join(g.Wait(), h.store.Err())
+}
+
+// mapping is what Lambda's event source mapping does around a function.
+func mapping(fn batchHandler) sqlite.Handler {
+	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
+		answer, err := fn(ctx, handler.SQSEvent(msgs))
+		failed := make([]string, len(answer.BatchItemFailures))
+		for i, f := range answer.BatchItemFailures {
+			failed[i] = f.ItemIdentifier
+		}
+		return failed, err
+	}
+}
+
+// waiting is how many messages are still to be worked on; 0 if that cannot be told.
+func (h *host) waiting(ctx context.Context) int {
+	n := 0
+	for _, name := range []string{ingestQueue, deliveryQueue, retryQueue} {
+		if k, err := h.queues[name].Len(ctx); err == nil {
+			n += k
+		}
+	}
+	return n
+}
+
+func (h *host) close() error {
+	if err := h.store.Close(); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/gateway"
+	"webhook-relay/shared/relay"
+)
+
+type localCommand struct {
+	Addr   string `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Data   string `help:"Directory that keeps everything." default:".relay" type:"path"`
+	Config string `help:"Configuration to apply first. Without it the one applied last is in force." type:"existingfile"`
+	Guard  bool   `help:"Refuse private and loopback endpoints, as the deployed relay does."`
+	Quiet  bool   `help:"Print no line for each webhook and delivery."`
+	Demo   bool   `help:"Run the demonstration: its configuration, an endpoint that fails once, and one sample webhook."`
+}
+
+// drainTime is how long requests under way are waited for at the end.
+const drainTime = 10 * time.Second
+
+// Run hosts the relay until ctx ends.
+func (c *localCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	log.SetOutput(io.Discard) // net/http logs what an endpoint sends unasked, and that may be an echo of our request
+	listener, err := listen(ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	console := newConsole(out)
+	defer console.flush()
+	var reporter relay.Reporter = console
+	if c.Quiet {
+		reporter = silent{}
+	}
+	h, err := openHost(c.Data, hostOptions{Guard: c.Guard, Reporter: reporter})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	if err := c.configure(ctx, h, "http://"+listener.Addr().String(), console); err != nil {
+		return err
+	}
+	return c.serve(ctx, h, listener, console)
+}
+
+// listen takes the address, or says in plain words that somebody else has it.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s is in use; stop what listens there, or choose another address with --addr", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--addr %s: %w", addr, err)
+	}
+	return listener, nil
+}
+
+// configure applies the configuration that was asked for.
+func (c *localCommand) configure(ctx context.Context, h *host, url string, out *console) error {
+	var next relay.Catalog
+	var err error
+	switch {
+	case c.Demo && c.Config != "":
+		return errors.New("--demo brings its own configuration; leave --config out")
+	case c.Demo:
+		next, err = demoCatalog(url)
+	case c.Config != "":
+		next, err = config.Read(c.Config, os.LookupEnv)
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return applyTo(ctx, h.catalog, next, false, out.printf)
+}
+
+// serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no new requests, those under way
+// answered, batches in hand finished. What is still queued waits on disk for the next start.
+func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener, out *console) error {
+	mux := http.NewServeMux()
+	mux.Handle("/", gateway.New(h.receive))
+	if c.Demo {
+		mux.Handle("POST "+events.DemoEndpointPath, newDemoEndpoint(out))
+	}
+	server := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout, IdleTimeout: 75 * time.Second,
+		MaxHeaderBytes: 2 * gateway.MaxHeaderBytes, // the gateway itself answers what is over its limit
+	}
+	g, running := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.consume(running) })
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-running.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		if err := server.Shutdown(stop); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	out.printf("relay is listening on http://%s/in/{source}; data in %s; Ctrl-C stops it", listener.Addr(), c.Data)
+	if c.Demo {
+		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
+	}
+	err := g.Wait()
+	if left := h.waiting(context.WithoutCancel(ctx)); err == nil && left > 0 {
+		out.printf("stopped; %d messages wait in %s for the next start", left, c.Data)
+	}
+	return err
+}
+
+// demoCatalog is the demonstration's configuration, with its endpoint on this host.
+func demoCatalog(url string) (relay.Catalog, error) {
+	catalog, err := config.Parse("events/demo.yaml", events.DemoConfig, os.LookupEnv)
+	for i := range catalog.Endpoints {
+		e := &catalog.Endpoints[i]
+		if _, path, ok := strings.Cut(e.URL, events.DemoEndpointPath); ok {
+			e.URL = url + events.DemoEndpointPath + path
+		}
+	}
+	return catalog, err
+}

@@ -1,0 +1,432 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sqlite"
+)
+
+func TestDemonstrationShowsRetryAndDelivery(t *testing.T) {
+	t.Parallel()
+	_, out := startLocal(t, "--demo", "--data", t.TempDir())
+	eventually(t, "the second attempt", func() bool { return strings.Contains(out.String(), "delivered") })
+	for _, want := range []string{"accepted  evt_", "routed    evt_", "attempt 1: 503", "again in 1", "signature valid", "attempt 2: 204"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+}
+
+func TestPortInUseIsToldPlainly(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = run(t, "local", "--addr", l.Addr().String(), "--data", t.TempDir())
+	if err == nil || !strings.Contains(err.Error(), "is in use") || !strings.Contains(err.Error(), "--addr") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDirectoryInUseIsToldPlainly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	startLocal(t, "--data", dir)
+	_, err := run(t, "local", "--addr", freeAddr(t), "--data", dir)
+	if !errors.Is(err, sqlite.ErrInUse) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// configFor is a configuration with one source and one endpoint.
+func configFor(url string) string {
+	return `
+sources:
+  - {name: app, provider: bearer, secrets: [token]}
+endpoints:
+  - name: target
+    url: ` + url + `
+    timeout: 2s
+    retry: {schedule: [1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s]}
+subscriptions:
+  - {source: app, endpoint: target}
+`
+}
+
+// postTo posts a webhook to the source "app" and returns the event's id, or an error if it was not accepted.
+func postTo(ctx context.Context, client *http.Client, addr, id string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer token")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Webhook-Id", id)
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct{ ID string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return answer.ID, nil
+}
+
+func TestGuardBlocksLoopback(t *testing.T) {
+	t.Parallel()
+	target := newReceiver(t, nil)
+	addr, out := startLocal(t, "--guard", "--data", t.TempDir(), "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
+	if _, err := postTo(t.Context(), http.DefaultClient, addr, "1"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an attempt", func() bool { return strings.Contains(out.String(), "attempt 1: blocked") })
+	if n, _ := target.count(); n != 0 {
+		t.Errorf("the endpoint got %d webhooks", n)
+	}
+}
+
+func TestInterruptDrains(t *testing.T) {
+	t.Parallel()
+	inHand, goOn := make(chan struct{}), make(chan struct{})
+	target := newReceiver(t, func(http.ResponseWriter, *http.Request) { inHand <- struct{}{}; <-goOn })
+	dir, addr := t.TempDir(), freeAddr(t)
+	cmd := command(t.Context(), "local", "--addr", addr, "--data", dir, "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
+	out := &output{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the relay listens", func() bool { return strings.Contains(out.String(), "is listening") })
+	id, err := postTo(t.Context(), http.DefaultClient, addr, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-inHand
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no new requests", func() bool { _, err := postTo(t.Context(), http.DefaultClient, addr, "2"); return err != nil })
+	close(goOn)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("exit: %v\n%s", err, out)
+	}
+	if d := recorded(t, dir, id)["target"]; d.Status != relay.Delivered {
+		t.Errorf("the attempt in hand is on record as %+v\n%s", d, out)
+	}
+}
+
+// recorded reads the deliveries of an event from a directory, by endpoint.
+func recorded(t *testing.T, dir, event string) map[string]relay.Delivery {
+	t.Helper()
+	store, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	_, deliveries, err := store.Ledger().Event(t.Context(), event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byEndpoint := map[string]relay.Delivery{}
+	for _, d := range deliveries {
+		byEndpoint[d.Endpoint] = d
+	}
+	return byEndpoint
+}
+
+// TestNothingAcceptedIsLostWhenTheHostIsKilled sends two hundred webhooks while the host is killed with kill -9 and started again, several times.
+func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
+	t.Parallel()
+	const webhooks, kills = 200, 5
+	target := newReceiver(t, nil)
+	dir, addr := t.TempDir(), freeAddr(t)
+	config := writeFile(t, "relay.yaml", configFor(target.URL))
+	start := func() func() {
+		out := &output{}
+		cmd := command(t.Context(), "local", "--quiet", "--addr", addr, "--data", dir, "--config", config)
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the relay listens", func() bool { return strings.Contains(out.String(), "is listening") })
+		return func() {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	}
+	kill := start()
+
+	var mu sync.Mutex
+	accepted := map[string]string{} // event by the provider's id
+	ids := make(chan string, webhooks)
+	for i := range webhooks {
+		ids <- fmt.Sprint(i)
+	}
+	close(ids)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	acceptedSoFar := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(accepted)
+	}
+	var senders sync.WaitGroup
+	for range 4 {
+		senders.Go(func() {
+			for id := range ids {
+				for t.Context().Err() == nil { // as a provider does: again, until it gets a 2xx
+					event, err := postTo(t.Context(), client, addr, id)
+					if err == nil {
+						mu.Lock()
+						accepted[id] = event
+						mu.Unlock()
+						break
+					}
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+		})
+	}
+	for i := 1; i <= kills; i++ {
+		eventually(t, "webhooks are accepted", func() bool { return acceptedSoFar() >= i*webhooks/(kills+1) })
+		kill()
+		kill = start()
+	}
+	senders.Wait()
+	eventually(t, "everything accepted is delivered", func() bool { n, _ := target.count(); return n >= webhooks })
+	kill()
+
+	different, all := target.count()
+	t.Logf("%d webhooks accepted, %d delivered in %d POSTs, the host killed %d times", len(accepted), different, all, kills+1)
+	for id, event := range accepted {
+		if target.got[event] == 0 {
+			t.Errorf("webhook %s got a 2xx as %s and was never delivered", id, event)
+		}
+	}
+	if all > webhooks+(kills+1)*perEndpoint {
+		t.Errorf("%d POSTs of %d webhooks: more than were in hand at the kills", all, webhooks)
+	}
+}
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	good := writeFile(t, "relay.yaml", configFor("https://a.example.com"))
+	bad := writeFile(t, "bad.yaml", configFor("ftp://a.example.com"))
+	revision := func() int64 {
+		store, err := sqlite.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		sealer, err := sqlite.NewSealer(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, n, err := store.Catalog(sealer).LoadCatalog(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	steps := []struct {
+		args     []string
+		want     []string
+		fails    bool
+		revision int64
+	}{
+		{[]string{"apply", bad, "--data", dir}, nil, true, 0},
+		{[]string{"apply", good, "--data", dir, "--dry-run"}, []string{"+ source app", "dry run"}, false, 0},
+		{[]string{"apply", good, "--data", dir}, []string{"+ source app", "+ endpoint target", "+ subscription app → target", "revision 1", "whsec_"}, false, 1},
+		{[]string{"apply", good, "--data", dir}, []string{"nothing to change"}, false, 1},
+		{[]string{"apply", filepath.Join(dir, "none.yaml"), "--data", dir}, nil, true, 1},
+	}
+	for _, step := range steps {
+		out, err := run(t, step.args...)
+		if (err != nil) != step.fails {
+			t.Fatalf("%v: %v\n%s", step.args, err, out)
+		}
+		for _, want := range step.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: no %q in:\n%s", step.args, want, out)
+			}
+		}
+		if got := revision(); got != step.revision {
+			t.Errorf("%v: revision %d, want %d", step.args, got, step.revision)
+		}
+	}
+}
+
+func TestApplyReachesARunningHost(t *testing.T) {
+	t.Parallel()
+	target := newReceiver(t, nil)
+	dir := t.TempDir()
+	addr, _ := startLocal(t, "--data", dir)
+	if _, err := postTo(t.Context(), http.DefaultClient, addr, "1"); err == nil {
+		t.Fatal("accepted by a relay without sources")
+	}
+	if _, err := run(t, "apply", writeFile(t, "relay.yaml", configFor(target.URL)), "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new source is in force", func() bool { _, err := postTo(t.Context(), http.DefaultClient, addr, "1"); return err == nil })
+	eventually(t, "the delivery", func() bool { n, _ := target.count(); return n == 1 })
+}
+
+func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
+	t.Parallel()
+	var mended atomic.Bool
+	target := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		if !mended.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	dir := t.TempDir()
+	text := strings.ReplaceAll(configFor(target.URL), "1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s", "")
+	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text))
+	var event string
+	for i := range 3 {
+		var err error
+		if event, err = postTo(t.Context(), http.DefaultClient, addr, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(want string, args ...string) bool {
+		t.Helper()
+		out, err := run(t, append(args, "--data", dir)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(out, want)
+	}
+	eventually(t, "three dead", func() bool { return says("3 dead at target", "deliveries", "--endpoint", "target") })
+	if !says("attempt 1 at ", "deliveries", "--event", event) || !says("target  dead", "deliveries", "--event", event) {
+		t.Error("the event's attempts are not told")
+	}
+	if !says("3 deliveries would be sent", "replay", "target", "--dry-run") || !says("3 dead", "deliveries", "--endpoint", "target") {
+		t.Error("the dry run sent them")
+	}
+	mended.Store(true)
+	if !says("1 delivery to target on the way again", "replay", "target", event) {
+		t.Error("one replay")
+	}
+	eventually(t, "one delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
+	if !says("2 deliveries to target on the way again", "replay", "target") {
+		t.Error("all replayed")
+	}
+	eventually(t, "none dead", func() bool { return says("0 dead at target", "deliveries", "--endpoint", "target") })
+	for _, args := range [][]string{{"deliveries", "--event", "evt_none"}, {"replay", "target", "evt_none"}} {
+		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+	for _, args := range [][]string{{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {"deliveries", "--endpoint", "a", "--status", "new"}} {
+		if out, err := run(t, append(args, "--data", dir)...); err == nil {
+			t.Errorf("%v: no error\n%s", args, out)
+		}
+	}
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	for provider, source := range map[string]string{
+		"github": "github", "stripe": "stripe", "standard-webhooks": "standard", "hmac": "crm", "bearer": "app", "none": "open",
+	} {
+		out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source)
+		if err != nil || !strings.Contains(out, `200 {"id":"evt_`) {
+			t.Errorf("%s: %v\n%s", provider, err, out)
+		}
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown provider": {[]string{"githbu"}, "unknown provider"},
+		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
+		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
+		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type"},
+		"nobody there":     {[]string{"github", "--to", "http://" + freeAddr(t) + "/in/github"}, "is the relay running"},
+	} {
+		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestHostileEndpointsDelayNobody sends to one endpoint that is well and to others that hang, reset, speak no HTTP, answer without end.
+func TestHostileEndpointsDelayNobody(t *testing.T) {
+	t.Parallel()
+	good := newReceiver(t, nil)
+	hang := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	endless := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
+		for chunk := make([]byte, 1<<20); r.Context().Err() == nil; {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	reset := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+		}
+	})
+	noHTTP := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_, _ = io.WriteString(conn, "220 mail.example.com ESMTP\r\n")
+			_ = conn.Close()
+		}
+	})
+	text := "sources:\n  - {name: app, provider: bearer, secrets: [token]}\nendpoints:\n"
+	subscriptions := "subscriptions:\n"
+	for name, r := range map[string]*receiver{"good": good, "hang": hang, "endless": endless, "reset": reset, "nohttp": noHTTP} {
+		text += fmt.Sprintf("  - {name: %s, url: %s, timeout: 3s, retry: {schedule: []}}\n", name, r.URL)
+		subscriptions += fmt.Sprintf("  - {source: app, endpoint: %s}\n", name)
+	}
+	dir := t.TempDir()
+	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text+subscriptions))
+	const webhooks = 40
+	var last string
+	for i := range webhooks {
+		id, err := postTo(t.Context(), http.DefaultClient, addr, fmt.Sprint(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = id
+	}
+	eventually(t, "the good endpoint has everything", func() bool { n, _ := good.count(); return n == webhooks })
+	eventually(t, "the last webhook's attempts are on record", func() bool { return len(recorded(t, dir, last)) == 5 })
+	for name, want := range map[string]struct {
+		status  relay.Status
+		outcome relay.Outcome
+	}{
+		"good": {relay.Delivered, relay.Succeeded}, "endless": {relay.Delivered, relay.Succeeded},
+		"hang": {relay.Dead, relay.TimedOut}, "reset": {relay.Dead, relay.Broken}, "nohttp": {relay.Dead, relay.Broken},
+	} {
+		if d := recorded(t, dir, last)[name]; d.Status != want.status || d.History[0].Outcome != want.outcome {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}

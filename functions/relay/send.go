@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+type sendCommand struct {
+	Provider string `arg:"" help:"Provider to sign as, such as github; an unknown one lists them all."`
+	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or the source of --source there."`
+	Secret   string `help:"Secret to sign with. Default: the demonstration's." env:"RELAY_SECRET"`
+	Type     string `help:"Event type, of those that events/webhooks has for the provider. Default: the first."`
+	Body     string `help:"File to send in the place of a sample." type:"existingfile"`
+	ID       string `help:"Delivery id. Default: a new one each time."`
+	Config   string `help:"Configuration to take the secret and the scheme from, with --source." type:"existingfile" and:"source"`
+	Source   string `help:"Name of the source in --config." and:"source"`
+}
+
+// sendTimeout is longer than an ingress may take.
+const sendTimeout = 35 * time.Second
+
+// Run sends one webhook and prints the answer.
+func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.send(ctx, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
+}
+
+func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) error {
+	source, err := c.source()
+	if err != nil {
+		return err
+	}
+	webhook, err := c.webhook()
+	if err != nil {
+		return err
+	}
+	verifier, err := verify.New(source.Verify, source.Secrets)
+	if err != nil {
+		return err
+	}
+	header, err := verifier.Sign(webhook, time.Now())
+	if err != nil {
+		return err
+	}
+	to := cmp.Or(c.To, "http://127.0.0.1:8080/in/"+source.Name)
+	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(webhook.EventType), len(webhook.Body), to)
+	status, answer, err := post(ctx, to, header, webhook.Body)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("%s answered %d: %s", to, status, answer)
+	}
+	printf("answered  %d %s", status, answer)
+	return nil
+}
+
+// source is what the webhook is signed for.
+func (c *sendCommand) source() (relay.Source, error) {
+	file, text, name := c.Config, []byte(nil), c.Source
+	var err error
+	if file == "" {
+		file, text, name = "events/demo.yaml", events.DemoConfig, ""
+	} else if text, err = os.ReadFile(file); err != nil {
+		return relay.Source{}, err
+	}
+	catalog, err := config.Parse(file, text, os.LookupEnv)
+	if err != nil {
+		return relay.Source{}, err
+	}
+	for _, s := range catalog.Sources {
+		if s.Name == name || (name == "" && s.Verify.Provider == c.Provider) {
+			if c.Secret != "" {
+				s.Secrets = []string{c.Secret}
+			}
+			return s, nil
+		}
+	}
+	if name != "" {
+		return relay.Source{}, fmt.Errorf("%s has no source %q", file, name)
+	}
+	return relay.Source{}, fmt.Errorf("unknown provider %q; known are %s", c.Provider, strings.Join(verify.Providers(), ", "))
+}
+
+// webhook is what is sent: the file that was named, or a sample.
+func (c *sendCommand) webhook() (verify.Webhook, error) {
+	w := verify.Webhook{DeliveryID: cmp.Or(c.ID, rand.Text()), EventType: c.Type}
+	var err error
+	if c.Body != "" {
+		w.Body, err = os.ReadFile(c.Body)
+	} else {
+		w.Body, w.EventType, err = events.Sample(c.Provider, c.Type)
+	}
+	return w, err
+}
+
+func post(ctx context.Context, to string, header verify.Header, body []byte) (int, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", errors.Join(err, errors.New("is the relay running? \"relay local\" starts it"))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	return resp.StatusCode, strings.TrimSpace(string(answer)), err
+}

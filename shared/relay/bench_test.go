@@ -1,0 +1,200 @@
+package relay_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// benchRig is a relay with one source and n endpoints on in-memory ports, whose calls are counted as AWS would bill them.
+type benchRig struct {
+	calls     *calls
+	ingest    *memory.Queue
+	delivery  *memory.Queue
+	receiver  *relay.Receiver
+	fanout    *relay.Fanout
+	deliverer *relay.Deliverer
+}
+
+// calls counts the requests that the AWS adapters make: one for each record read or written, one for each ten messages of a Send.
+type calls struct{ n atomic.Int64 }
+
+func newBenchRig(b *testing.B, endpoints int) *benchRig {
+	b.Helper()
+	var catalog memory.Catalog
+	next := relay.Catalog{Sources: []relay.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken}}}}
+	for i := range endpoints {
+		name := fmt.Sprint("e", i)
+		next.Endpoints = append(next.Endpoints, relay.Endpoint{Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}})
+		next.Subscriptions = append(next.Subscriptions, relay.Subscription{Source: "app", Endpoint: name})
+	}
+	if err := catalog.ReplaceCatalog(b.Context(), next, 0); err != nil {
+		b.Fatal(err)
+	}
+	r := &benchRig{calls: &calls{}, ingest: &memory.Queue{}, delivery: &memory.Queue{}}
+	ledger := &memory.Ledger{}
+	r.receiver = relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &catalog, Ingest: countedQueue{r.calls, r.ingest}, Bodies: &memory.Bodies{}, Reporter: discard{},
+	})
+	r.fanout = relay.NewFanout(relay.FanoutConfig{
+		Subscriptions: &catalog, Events: countedEvents{r.calls, ledger}, Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
+	})
+	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: &catalog, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
+	})
+	return r
+}
+
+var benchBody = []byte(strings.Repeat("x", 1024))
+
+func (r *benchRig) receive(b *testing.B, id int) {
+	b.Helper()
+	_, err := r.receiver.Receive(b.Context(), relay.Inbound{
+		Source: "app", Method: "POST", Body: benchBody, ReceivedAt: time.Now(),
+		Header: relay.Header{"authorization": "Bearer " + bearerToken, "webhook-id": fmt.Sprint(id), "content-type": "text/plain"},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// consume lets a stage take one batch of ten.
+func consume(b *testing.B, q *memory.Queue, process func(context.Context, []relay.Message) []error) {
+	b.Helper()
+	msgs, _ := q.Receive(b.Context(), 10)
+	for i, err := range process(b.Context(), msgs) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = q.Ack(b.Context(), msgs[i])
+	}
+}
+
+func BenchmarkReceive(b *testing.B) {
+	r := newBenchRig(b, 1)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		r.receive(b, i)
+		i++
+	}
+}
+
+// BenchmarkFanout routes batches of ten events.
+func BenchmarkFanout(b *testing.B) {
+	for _, endpoints := range []int{1, 10} {
+		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
+			b.ReportAllocs()
+			r := newBenchRig(b, endpoints)
+			id := 0
+			for b.Loop() {
+				b.StopTimer()
+				for range 10 {
+					r.receive(b, id)
+					id++
+				}
+				*r.delivery = memory.Queue{}
+				b.StartTimer()
+				consume(b, r.ingest, r.fanout.Process)
+			}
+		})
+	}
+}
+
+// BenchmarkDeliver makes batches of ten deliveries to endpoints that accept at once.
+func BenchmarkDeliver(b *testing.B) {
+	b.ReportAllocs()
+	r := newBenchRig(b, 1)
+	id := 0
+	for b.Loop() {
+		b.StopTimer()
+		for range 10 {
+			r.receive(b, id)
+			id++
+		}
+		consume(b, r.ingest, r.fanout.Process)
+		b.StartTimer()
+		consume(b, r.delivery, r.deliverer.Process)
+	}
+}
+
+// BenchmarkCalls counts the AWS calls of an event from its acceptance to its last delivery, in batches of ten. The budget at fan-out 1 is 3.3.
+func BenchmarkCalls(b *testing.B) {
+	for _, endpoints := range []int{1, 10} {
+		b.Run(fmt.Sprintf("fanout=%d", endpoints), func(b *testing.B) {
+			r := newBenchRig(b, endpoints)
+			r.receive(b, -1) // fills the caches
+			consume(b, r.ingest, r.fanout.Process)
+			for r.delivery.Len() > 0 {
+				consume(b, r.delivery, r.deliverer.Process)
+			}
+			r.calls.n.Store(0)
+			events := 0
+			for b.Loop() {
+				for range 10 {
+					r.receive(b, events)
+					events++
+				}
+				consume(b, r.ingest, r.fanout.Process)
+				for r.delivery.Len() > 0 {
+					consume(b, r.delivery, r.deliverer.Process)
+				}
+			}
+			b.ReportMetric(float64(r.calls.n.Load())/float64(events), "calls/event")
+		})
+	}
+}
+
+type countedQueue struct {
+	*calls
+	relay.Queue
+}
+
+func (q countedQueue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
+	q.n.Add(int64(len(msgs)+9) / 10)
+	return q.Queue.Send(ctx, msgs)
+}
+
+type countedEvents struct {
+	*calls
+	*memory.Ledger
+}
+
+func (e countedEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+	e.n.Add(1)
+	return e.Ledger.RecordEvent(ctx, r)
+}
+
+type countedDeliveries struct {
+	*calls
+	*memory.Ledger
+}
+
+func (d countedDeliveries) Delivery(ctx context.Context, event, endpoint string) (relay.Delivery, error) {
+	d.n.Add(1)
+	return d.Ledger.Delivery(ctx, event, endpoint)
+}
+
+func (d countedDeliveries) SaveDelivery(ctx context.Context, v relay.Delivery, prior int) error {
+	d.n.Add(1)
+	return d.Ledger.SaveDelivery(ctx, v, prior)
+}
+
+type accepting struct{}
+
+func (accepting) Post(context.Context, relay.Post) (relay.Reply, error) {
+	return relay.Reply{StatusCode: 200}, nil
+}
+
+type discard struct{}
+
+func (discard) Received(context.Context, relay.ReceiveReport)  {}
+func (discard) Routed(context.Context, relay.RouteReport)      {}
+func (discard) Attempted(context.Context, relay.AttemptReport) {}
