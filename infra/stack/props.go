@@ -39,8 +39,8 @@ type Props struct {
 	// base64 and up to 10 KiB of headers in it.
 	MaxBodyBytes int `context:"maxBodyBytes" default:"4194304" min:"1" max:"4500000"`
 	// InlineBodyBytes is the largest body that rides in messages and items, larger ones go to the bucket. SQS bills each 64 KiB of
-	// a message; EventBridge Scheduler carries 256 KiB at most, with the body in base64 and the headers.
-	InlineBodyBytes int `context:"inlineBodyBytes" default:"16384" min:"1" max:"131072"`
+	// a message; ten deliveries of 64 KiB, in base64 and with their headers, are what one batch of SQS holds.
+	InlineBodyBytes int `context:"inlineBodyBytes" default:"16384" min:"1" max:"65536"`
 	// CatalogCacheSeconds is how long a change of the configuration may take to be seen.
 	CatalogCacheSeconds int `context:"catalogCacheSeconds" default:"30" min:"1" max:"3600"`
 

@@ -29,7 +29,8 @@ const bodyKey = "2026/01/02/github/mfrggzdfmztwq2lknnwg23tpobyxe43u"
 
 func bodiesKeep(t *testing.T, bodies relay.Bodies) {
 	for name, body := range map[string][]byte{
-		"empty": {}, "text": []byte("{}\n"), "binary": binary(), "1 MiB": slices.Repeat(binary(), 4096), "5 MiB": slices.Repeat(binary(), 5*4096),
+		"empty": {}, "text": []byte("{}\n"), "binary": binary(),
+		"1 MiB": slices.Repeat(binary(), 4096), "5 MiB": slices.Repeat(binary(), 5*4096),
 	} {
 		key := fmt.Sprintf("%s-%d", bodyKey, len(body))
 		must(t, "Put "+name, bodies.Put(t.Context(), key, body))

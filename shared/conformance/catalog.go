@@ -319,9 +319,10 @@ func catalogReaders(t *testing.T, c CatalogUnderTest) {
 
 func catalogPrefix(t *testing.T, c CatalogUnderTest) {
 	want := relay.Catalog{
-		Sources:       []relay.Source{source("git"), source("git-2"), source("github")},
-		Endpoints:     []relay.Endpoint{endpoint("a"), endpoint("b"), endpoint("c")},
-		Subscriptions: []relay.Subscription{{Source: "git", Endpoint: "a"}, {Source: "git-2", Endpoint: "b"}, {Source: "github", Endpoint: "c"}},
+		Sources:   []relay.Source{source("git"), source("git-2"), source("github")},
+		Endpoints: []relay.Endpoint{endpoint("a"), endpoint("b"), endpoint("c")},
+		Subscriptions: []relay.Subscription{
+			{Source: "git", Endpoint: "a"}, {Source: "git-2", Endpoint: "b"}, {Source: "github", Endpoint: "c"}},
 	}
 	replace(t, c, want)
 	expectCatalog(t, c, want)

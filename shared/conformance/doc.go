@@ -12,6 +12,6 @@
 // The suites run on the real clock, since emulators do. They wait for what must come, for at most half a minute, and for
 // what must not come, a second or two; no suite takes longer than about five seconds where the adapter is quick.
 //
-// They ask for what the ports promise, and for no more: an adapter may be stricter. They prove nothing about behaviour in a crash,
-// about caches in front of an adapter (leave those out), or about speed.
+// They ask for what the ports promise, and for no more: an adapter may be stricter. They prove nothing about behaviour in a
+// crash, about caches in front of an adapter (leave those out), or about speed.
 package conformance

@@ -65,7 +65,8 @@ func (q QueueUnderTest) receive(t *testing.T, n int) []relay.Message {
 	return msgs
 }
 
-// await returns the next n messages and acknowledges none. It must not be given more than is received within one visibility timeout.
+// await returns the next n messages and acknowledges none. It must not be given more than is received within one visibility
+// timeout.
 func (q QueueUnderTest) await(t *testing.T, n int) []relay.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -209,11 +210,11 @@ func queueLongestDelay(t *testing.T, q QueueUnderTest) {
 }
 
 func queueVisibility(t *testing.T, q QueueUnderTest) {
+	begun := time.Now()
 	q.send(t, relay.Outgoing{Body: []byte(`{"n":1}`)})
-	asked := time.Now()
 	first := q.await(t, 1)[0]
 	again := q.await(t, 1)[0]
-	if hidden := time.Since(asked); hidden < q.Visibility {
+	if hidden := time.Since(begun); hidden < q.Visibility {
 		t.Errorf("the message came back after %v, its visibility timeout is %v", hidden, q.Visibility)
 	}
 	equal(t, "id", first.ID, again.ID)

@@ -69,16 +69,18 @@ func TestReceiveAnswers(t *testing.T) {
 		change       func(*events.APIGatewayV2HTTPRequest)
 		want         int
 	}{
-		"good":             {"hub", body, now, nil, 200},
-		"base64":           {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
-		"not json":         {"hub", "a=b", now, nil, 200},
-		"empty body":       {"hub", "", now, nil, 200},
-		"binary":           {"hub", "\x00\xff\xfe", now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
-		"cookies apart":    {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Cookies = []string{"a=b"} }, 200},
-		"bad base64":       {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = "!", true }, 400},
-		"no signature":     {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { delete(r.Headers, "x-hub-signature-256") }, 401},
-		"wrong signature":  {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body += " " }, 401},
-		"signature twice":  {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Headers["x-hub-signature-256"] += "," + r.Headers["x-hub-signature-256"] }, 401},
+		"good":            {"hub", body, now, nil, 200},
+		"base64":          {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
+		"not json":        {"hub", "a=b", now, nil, 200},
+		"empty body":      {"hub", "", now, nil, 200},
+		"binary":          {"hub", "\x00\xff\xfe", now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
+		"cookies apart":   {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Cookies = []string{"a=b"} }, 200},
+		"bad base64":      {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = "!", true }, 400},
+		"no signature":    {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { delete(r.Headers, "x-hub-signature-256") }, 401},
+		"wrong signature": {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body += " " }, 401},
+		"signature twice": {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) {
+			r.Headers["x-hub-signature-256"] += "," + r.Headers["x-hub-signature-256"]
+		}, 401},
 		"stale":            {"stripe", body, now.Add(-6 * time.Minute), nil, 401},
 		"future":           {"stripe", body, now.Add(6 * time.Minute), nil, 401},
 		"fresh":            {"stripe", body, now.Add(-4 * time.Minute), nil, 200},

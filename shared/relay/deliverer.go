@@ -74,7 +74,7 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 		cfg.Now = time.Now
 	}
 	if cfg.Random == nil {
-		cfg.Random = rand.Float64 //nolint:gosec // jitter, not a secret
+		cfg.Random = rand.Float64
 	}
 	d := &Deliverer{cfg: cfg}
 	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, d.loadEndpoint)

@@ -173,7 +173,7 @@ func decodeTask(b []byte) (task, Event, error) {
 		task
 		Event eventDoc `json:"event"`
 	}
-	if err := decode(b, &doc, &doc.task.Version); err != nil {
+	if err := decode(b, &doc, &doc.Version); err != nil {
 		return task{}, Event{}, err
 	}
 	if doc.Endpoint == "" || doc.Attempt < 1 || doc.Step < 0 {

@@ -65,7 +65,7 @@ type Message struct {
 type Outgoing struct {
 	Body   []byte        // at most 1 MiB, in UTF-8 without control characters but tab and newline: JSON
 	Group  string        // fairness group (the endpoint); "" for none
-	Delay  time.Duration // 0 to MaxDelay, rounded up to whole seconds
+	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds
 	Resent bool          // a copy may have been sent before; the adapter sets it too when it tries again after a lost answer
 }
 

@@ -314,7 +314,7 @@ func newKey(newHash func() hash.Hash, secret []byte) *key {
 	return &key{sync.Pool{New: func() any { return &state{mac: hmac.New(newHash, secret)} }}}
 }
 
-func (k *key) get() *state  { return k.states.Get().(*state) }
+func (k *key) get() *state  { return k.states.Get().(*state) } //nolint:forcetypeassert // the pool holds nothing else
 func (k *key) put(s *state) { k.states.Put(s) }
 
 // sign returns the encoded signature; it is valid until the state is used again.

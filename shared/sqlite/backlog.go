@@ -1,0 +1,247 @@
+package sqlite
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+// maxCachedBytes bounds the bodies that one queue keeps in memory. Others are read back from the file when their turn comes.
+const maxCachedBytes = 32 << 20
+
+// entry is a message as the backlog knows it.
+type entry struct {
+	id       int64
+	group    string
+	due      int64 // Unix milliseconds; 0: at once
+	receives int
+	content  *content // nil: on file only
+}
+
+type content struct {
+	body   []byte
+	resent bool
+}
+
+// backlog is what a queue has in memory: which message is ready, which becomes ready when, and which group's turn it is. A
+// group is served in turn with the others, and has at most perGroup messages in hand. Each run of a consumer has its own: a
+// message whose Send comes to its end after that is lost on it, and found in the file by the next.
+type backlog struct {
+	wake     chan struct{} // a token: something may be ready
+	perGroup int           // 0: no bound
+
+	mu     sync.Mutex
+	groups map[string]*group
+	turns  fifo[*group] // groups that have something ready and may have more in hand
+	later  dueHeap
+	timer  *time.Timer
+	cached int // bytes
+}
+
+// group is the messages of one fairness group. The group "" stands for messages that have none: it is not bounded.
+type group struct {
+	name   string
+	ready  fifo[readyEntry]
+	later  int // in the heap
+	inHand int
+	inTurn bool
+}
+
+// readyEntry and dueEntry are small, since there may be millions.
+type readyEntry struct {
+	id       int64
+	receives int
+	content  *content
+}
+
+type dueEntry struct {
+	id       int64
+	due      int64
+	receives int
+	group    *group
+}
+
+// lease is a message that has been taken.
+type lease struct {
+	readyEntry
+	group *group
+}
+
+func newBacklog(perGroup int) *backlog {
+	b := &backlog{wake: make(chan struct{}, 1), perGroup: perGroup, groups: map[string]*group{}}
+	b.timer = time.AfterFunc(time.Hour, func() { signal(b.wake) })
+	b.timer.Stop()
+	return b
+}
+
+// add takes in messages that are ready now or later. A queue that is not consumed has no backlog: nil takes in nothing.
+func (b *backlog) add(entries []entry) {
+	if b == nil || len(entries) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range entries {
+		g := b.groups[e.group]
+		if g == nil {
+			g = &group{name: e.group}
+			b.groups[e.group] = g
+		}
+		if e.due > 0 {
+			b.postpone(dueEntry{e.id, e.due, e.receives, g})
+			continue
+		}
+		if e.content != nil && b.cached+len(e.content.body) > maxCachedBytes {
+			e.content = nil
+		}
+		b.enqueue(g, readyEntry{e.id, e.receives, e.content})
+	}
+	signal(b.wake)
+}
+
+func (b *backlog) enqueue(g *group, e readyEntry) {
+	if e.content != nil {
+		b.cached += len(e.content.body)
+	}
+	g.ready.push(e)
+	b.line(g)
+}
+
+func (b *backlog) postpone(e dueEntry) {
+	e.group.later++
+	heap.Push(&b.later, e)
+	if b.later[0].id == e.id {
+		b.timer.Reset(time.Until(time.UnixMilli(e.due)))
+	}
+}
+
+// line puts a group in line for its turn if it may have one.
+func (b *backlog) line(g *group) {
+	if !g.inTurn && b.mayTake(g) {
+		g.inTurn = true
+		b.turns.push(g)
+	}
+}
+
+func (b *backlog) mayTake(g *group) bool {
+	return g.ready.len() > 0 && (b.perGroup == 0 || g.name == "" || g.inHand < b.perGroup)
+}
+
+// promote makes ready what is due.
+func (b *backlog) promote(now time.Time) {
+	for len(b.later) > 0 && b.later[0].due <= now.UnixMilli() {
+		e, _ := heap.Pop(&b.later).(dueEntry)
+		e.group.later--
+		b.enqueue(e.group, readyEntry{id: e.id, receives: e.receives})
+	}
+	if len(b.later) > 0 {
+		b.timer.Reset(time.UnixMilli(b.later[0].due).Sub(now))
+	}
+}
+
+// take returns up to limit messages that are ready, in turns over the groups. The messages of a group that has something in hand
+// already come without others', lest these wait for it: an endpoint that hangs holds up its own only.
+func (b *backlog) take(limit int) []lease {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.promote(time.Now())
+	var batch []lease
+	var groups []*group
+	for range b.turns.len() {
+		g := b.turns.pop()
+		busy := g.inHand > 0 && g.name != ""
+		if busy && len(groups) > 0 {
+			b.turns.push(g)
+			continue
+		}
+		groups = append(groups, g)
+		batch = append(batch, b.pick(g))
+		if busy || len(batch) == limit {
+			break
+		}
+	}
+	for took := true; took; {
+		took = false
+		for _, g := range groups {
+			if len(batch) < limit && b.mayTake(g) {
+				batch = append(batch, b.pick(g))
+				took = true
+			}
+		}
+	}
+	for _, g := range groups {
+		g.inTurn = false
+		b.line(g)
+	}
+	if b.turns.len() > 0 {
+		signal(b.wake) // for the next consumer
+	}
+	return batch
+}
+
+func (b *backlog) pick(g *group) lease {
+	e := g.ready.pop()
+	if e.content != nil {
+		b.cached -= len(e.content.body)
+	}
+	g.inHand++
+	return lease{e, g}
+}
+
+// settle gives leases back: what is to come again is due at the given time in milliseconds.
+func (b *backlog) settle(leases []lease, again func(lease) (due int64, ok bool)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range leases {
+		l.group.inHand--
+		if due, ok := again(l); ok {
+			b.postpone(dueEntry{l.id, due, l.receives, l.group})
+		}
+		b.line(l.group)
+		if l.group.inHand+l.group.later+l.group.ready.len() == 0 {
+			delete(b.groups, l.group.name)
+		}
+	}
+	if b.turns.len() > 0 {
+		signal(b.wake)
+	}
+}
+
+// fifo is a queue in memory. Its zero value is empty.
+type fifo[T any] struct {
+	items []T
+	head  int
+}
+
+func (f *fifo[T]) len() int { return len(f.items) - f.head }
+
+func (f *fifo[T]) push(item T) { f.items = append(f.items, item) }
+
+// pop takes the first item. It moves the others to the front when half of the slice has been taken, so that it costs the same
+// on average however long the queue is.
+func (f *fifo[T]) pop() T {
+	var none T
+	item := f.items[f.head]
+	f.items[f.head] = none
+	f.head++
+	if f.head*2 >= len(f.items) {
+		n := copy(f.items, f.items[f.head:])
+		clear(f.items[n:])
+		f.items, f.head = f.items[:n], 0
+	}
+	return item
+}
+
+// dueHeap orders messages by when they are due.
+type dueHeap []dueEntry
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dueHeap) Push(x any)        { *h = append(*h, x.(dueEntry)) } //nolint:forcetypeassert // container/heap's way
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	*h = (*h)[:last]
+	return e
+}

@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/relay"
+)
+
+// Bodies is a relay.Bodies. It is safe for concurrent use.
+type Bodies struct {
+	store *Store
+	keep  time.Duration
+}
+
+// Bodies returns the store's bodies. Each is kept for the given time after it was last put, 0 for ever; choose it longer than
+// events are kept and messages may wait.
+func (s *Store) Bodies(keep time.Duration) *Bodies { return &Bodies{s, keep} }
+
+// Put implements relay.Bodies. The body is on disk when a message that a durable queue accepts later is.
+func (b *Bodies) Put(ctx context.Context, key string, body []byte) error {
+	var expires any
+	if b.keep > 0 {
+		expires = time.Now().Add(b.keep).Unix()
+	}
+	return b.store.do(ctx, committed, func(conn *sqlite.Conn) error {
+		b.store.writer.written += len(body)
+		return exec(conn, "INSERT OR REPLACE INTO bodies (key, expires, body) VALUES (?, ?, ?)", nil, key, expires, body)
+	})
+}
+
+// Get implements relay.Bodies.
+func (b *Bodies) Get(ctx context.Context, key string) ([]byte, error) {
+	var body []byte
+	err := b.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT body FROM bodies WHERE key = ?", func(stmt *sqlite.Stmt) error {
+			body = blob(stmt, 0)
+			return nil
+		}, key)
+	})
+	if err == nil && body == nil {
+		err = fmt.Errorf("sqlite: body %s: %w", key, relay.ErrNotFound)
+	}
+	return body, err
+}

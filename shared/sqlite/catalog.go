@@ -1,0 +1,227 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// Catalog is relay.Sources, relay.Subscriptions, relay.Endpoints and relay.CatalogStore. Sources and endpoints are sealed as a
+// whole, since an endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process wrote is
+// seen at once. It is safe for concurrent use.
+type Catalog struct {
+	store  *Store
+	sealer relay.Sealer
+}
+
+// Catalog returns the store's catalog, its items sealed with sealer.
+func (s *Store) Catalog(sealer relay.Sealer) *Catalog { return &Catalog{s, sealer} }
+
+// The items as they are sealed. Names in JSON are kept; a field that is added is empty in what was sealed before.
+type (
+	sourceDoc struct {
+		Name    string        `json:"name"`
+		Verify  verify.Config `json:"verify"`
+		Secrets []string      `json:"secrets"`
+	}
+	endpointDoc struct {
+		Name     string            `json:"name"`
+		URL      string            `json:"url"`
+		Secrets  []string          `json:"secrets"`
+		Header   map[string]string `json:"header"`
+		Timeout  time.Duration     `json:"timeout"`  // nanoseconds
+		Schedule []time.Duration   `json:"schedule"` // nanoseconds; null and [] differ
+	}
+)
+
+// item is a row of sources or endpoints.
+type item struct {
+	name   string
+	sealed []byte
+}
+
+// kind tells what an item is: the name of its table, and the first half of the name it is sealed with.
+type kind string
+
+const (
+	sources   kind = "sources"
+	endpoints kind = "endpoints"
+)
+
+// Source implements relay.Sources.
+func (c *Catalog) Source(ctx context.Context, name string) (relay.Source, error) {
+	var d sourceDoc
+	err := c.find(ctx, sources, name, &d)
+	return relay.Source(d), err
+}
+
+// Endpoint implements relay.Endpoints.
+func (c *Catalog) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
+	var d endpointDoc
+	err := c.find(ctx, endpoints, name, &d)
+	return relay.Endpoint(d), err
+}
+
+func (c *Catalog) find(ctx context.Context, k kind, name string, doc any) error {
+	var found []item
+	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT name, sealed FROM "+string(k)+" WHERE name = ?", items(&found), name)
+	})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("sqlite: %s/%s: %w", k, name, relay.ErrNotFound)
+	}
+	return c.open(ctx, k, found[0], doc)
+}
+
+func items(found *[]item) func(*sqlite.Stmt) error {
+	return func(stmt *sqlite.Stmt) error {
+		*found = append(*found, item{stmt.ColumnText(0), blob(stmt, 1)})
+		return nil
+	}
+}
+
+func (c *Catalog) open(ctx context.Context, k kind, i item, doc any) error {
+	plain, err := c.sealer.Open(ctx, string(k)+"/"+i.name, i.sealed)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(plain, doc); err != nil {
+		return fmt.Errorf("sqlite: %s/%s: %w", k, i.name, relay.ErrFormat) // json's error might quote a secret
+	}
+	return nil
+}
+
+func (c *Catalog) seal(ctx context.Context, k kind, name string, doc any) (item, error) {
+	plain, err := json.Marshal(doc)
+	if err != nil {
+		return item{}, fmt.Errorf("sqlite: %s/%s: %w", k, name, err)
+	}
+	sealed, err := c.sealer.Seal(ctx, string(k)+"/"+name, plain)
+	return item{name, sealed}, err
+}
+
+// Subscriptions implements relay.Subscriptions.
+func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
+	var found []relay.Subscription
+	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT source, endpoint, types FROM subscriptions WHERE source = ? ORDER BY position",
+			subscriptions(&found), source)
+	})
+	return found, err
+}
+
+func subscriptions(found *[]relay.Subscription) func(*sqlite.Stmt) error {
+	return func(stmt *sqlite.Stmt) error {
+		sub := relay.Subscription{Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1)}
+		if err := json.Unmarshal([]byte(stmt.ColumnText(2)), &sub.Types); err != nil {
+			return fmt.Errorf("sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint, relay.ErrFormat, err)
+		}
+		*found = append(*found, sub)
+		return nil
+	}
+}
+
+// LoadCatalog implements relay.CatalogStore.
+func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
+	var catalog relay.Catalog
+	var revision int64
+	var sealedSources, sealedEndpoints []item
+	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
+		if err := exec(conn, "SELECT number FROM revision", into(&revision)); err != nil {
+			return err
+		}
+		if err := exec(conn, "SELECT name, sealed FROM sources ORDER BY name", items(&sealedSources)); err != nil {
+			return err
+		}
+		if err := exec(conn, "SELECT name, sealed FROM endpoints ORDER BY name", items(&sealedEndpoints)); err != nil {
+			return err
+		}
+		return exec(conn, "SELECT source, endpoint, types FROM subscriptions ORDER BY source, position",
+			subscriptions(&catalog.Subscriptions))
+	})
+	if err != nil {
+		return relay.Catalog{}, 0, err
+	}
+	for _, i := range sealedSources {
+		var d sourceDoc
+		if err := c.open(ctx, sources, i, &d); err != nil {
+			return relay.Catalog{}, 0, err
+		}
+		catalog.Sources = append(catalog.Sources, relay.Source(d))
+	}
+	for _, i := range sealedEndpoints {
+		var d endpointDoc
+		if err := c.open(ctx, endpoints, i, &d); err != nil {
+			return relay.Catalog{}, 0, err
+		}
+		catalog.Endpoints = append(catalog.Endpoints, relay.Endpoint(d))
+	}
+	return catalog, revision, nil
+}
+
+// ReplaceCatalog implements relay.CatalogStore. The new catalog is on disk when it returns.
+func (c *Catalog) ReplaceCatalog(ctx context.Context, catalog relay.Catalog, base int64) error {
+	sealed := map[kind][]item{}
+	for _, s := range catalog.Sources {
+		i, err := c.seal(ctx, sources, s.Name, sourceDoc(s))
+		if err != nil {
+			return err
+		}
+		sealed[sources] = append(sealed[sources], i)
+	}
+	for _, e := range catalog.Endpoints {
+		i, err := c.seal(ctx, endpoints, e.Name, endpointDoc(e))
+		if err != nil {
+			return err
+		}
+		sealed[endpoints] = append(sealed[endpoints], i)
+	}
+	conflict := false
+	err := c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
+		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = ?", nil, base)
+		if conflict = err == nil && conn.Changes() == 0; err != nil || conflict {
+			return err
+		}
+		return replaceRows(conn, sealed, catalog.Subscriptions)
+	})
+	if err == nil && conflict {
+		err = fmt.Errorf("sqlite: catalog is no longer of revision %d: %w", base, relay.ErrConflict)
+	}
+	return err
+}
+
+func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []relay.Subscription) error {
+	for _, k := range []kind{sources, endpoints} {
+		if err := exec(conn, "DELETE FROM "+string(k), nil); err != nil {
+			return err
+		}
+		for _, i := range sealed[k] {
+			if err := exec(conn, "INSERT INTO "+string(k)+" (name, sealed) VALUES (?, ?)", nil, i.name, i.sealed); err != nil {
+				return err
+			}
+		}
+	}
+	if err := exec(conn, "DELETE FROM subscriptions", nil); err != nil {
+		return err
+	}
+	for i, s := range subs {
+		types, err := json.Marshal(s.Types)
+		if err != nil {
+			return err
+		}
+		if err := exec(conn, "INSERT INTO subscriptions (source, position, endpoint, types) VALUES (?, ?, ?, ?)", nil,
+			s.Source, i, s.Endpoint, string(types)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

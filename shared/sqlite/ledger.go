@@ -1,0 +1,239 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/relay"
+)
+
+// Ledger is relay.Events, relay.Deliveries and relay.Ledger. A page of a listing has at most 100 records. It is safe for
+// concurrent use.
+type Ledger struct{ store *Store }
+
+// Ledger returns the store's ledger.
+func (s *Store) Ledger() *Ledger { return &Ledger{s} }
+
+// RecordEvent implements relay.Events.
+func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+	body := r.Body
+	r.Body = nil
+	doc := relay.EncodeEventRecord(r)
+	var stored row
+	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		err := exec(conn, `INSERT INTO events (id, source, received, expires, record, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+			ON CONFLICT (id) DO UPDATE SET source = ?2, received = ?3, expires = ?4, record = ?5, body = ?6 WHERE expires <= ?7`,
+			nil, r.ID, r.Source, r.ReceivedAt.UnixMilli(), r.ExpiresAt.Unix(), doc, body, time.Now().Unix())
+		if err != nil || conn.Changes() > 0 {
+			l.store.writer.written += len(doc) + len(body)
+			return err
+		}
+		return exec(conn, "SELECT record, body FROM events WHERE id = ?", stored.read, r.ID)
+	})
+	if err != nil || stored.record == nil {
+		return nil, err
+	}
+	existing, err := stored.event()
+	return &existing, err
+}
+
+// row is an event or a delivery as it is stored.
+type row struct{ record, body []byte }
+
+// read reads the columns record and, if there is one, body.
+func (r *row) read(stmt *sqlite.Stmt) error {
+	r.record = blob(stmt, 0)
+	if stmt.ColumnCount() > 1 {
+		r.body = blob(stmt, 1)
+	}
+	return nil
+}
+
+func (r *row) event() (relay.EventRecord, error) {
+	e, err := relay.DecodeEventRecord(r.record)
+	if len(r.body) > 0 {
+		e.Body = r.body
+	}
+	return e, err
+}
+
+// Delivery implements relay.Deliveries.
+func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.Delivery, error) {
+	var stored row
+	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT record FROM deliveries WHERE event = ? AND endpoint = ? AND expires > ?", stored.read,
+			eventID, endpoint, time.Now().Unix())
+	})
+	if err != nil {
+		return relay.Delivery{}, err
+	}
+	if stored.record == nil {
+		return relay.Delivery{}, fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+	}
+	return relay.DecodeDelivery(stored.record)
+}
+
+// SaveDelivery implements relay.Deliveries.
+func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
+	query := `UPDATE deliveries SET status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7
+		WHERE event = ?1 AND endpoint = ?2 AND expires > ?8 AND attempts = ?9`
+	if prior == 0 {
+		query = `INSERT INTO deliveries (event, endpoint, status, attempts, since, expires, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+			ON CONFLICT (event, endpoint) DO UPDATE SET status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7
+			WHERE expires <= ?8 OR attempts = ?9`
+	}
+	doc := relay.EncodeDelivery(d)
+	conflict := false
+	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, since(d), d.ExpiresAt.Unix(), doc,
+			time.Now().Unix(), prior)
+		conflict = err == nil && conn.Changes() == 0
+		l.store.writer.written += len(doc)
+		return err
+	})
+	if err == nil && conflict {
+		err = fmt.Errorf("sqlite: delivery of %s to %s over %d attempts: %w", d.EventID, d.Endpoint, prior, relay.ErrConflict)
+	}
+	return err
+}
+
+// since is what an open delivery is sorted by, in Unix milliseconds; nil for one that is not listed.
+func since(d relay.Delivery) any {
+	switch d.Status {
+	case relay.Waiting:
+		return d.NextAt.UnixMilli()
+	case relay.Dead:
+		return d.UpdatedAt.UnixMilli()
+	default:
+		return nil
+	}
+}
+
+// Event implements relay.Ledger.
+func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
+	var stored row
+	var rows []row
+	now := time.Now().Unix()
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		if err := exec(conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id, now); err != nil {
+			return err
+		}
+		return exec(conn, "SELECT record FROM deliveries WHERE event = ? AND expires > ? ORDER BY endpoint", collect(&rows), id, now)
+	})
+	if err != nil {
+		return relay.EventRecord{}, nil, err
+	}
+	if stored.record == nil {
+		return relay.EventRecord{}, nil, fmt.Errorf("sqlite: event %s: %w", id, relay.ErrNotFound)
+	}
+	event, err := stored.event()
+	if err != nil {
+		return relay.EventRecord{}, nil, err
+	}
+	deliveries, err := decodeDeliveries(rows)
+	return event, deliveries, err
+}
+
+func collect(rows *[]row) func(*sqlite.Stmt) error {
+	return func(stmt *sqlite.Stmt) error {
+		*rows = append(*rows, row{record: blob(stmt, 0)})
+		return nil
+	}
+}
+
+func decodeDeliveries(rows []row) ([]relay.Delivery, error) {
+	deliveries := make([]relay.Delivery, len(rows))
+	for i, r := range rows {
+		var err error
+		if deliveries[i], err = relay.DecodeDelivery(r.record); err != nil {
+			return nil, err
+		}
+	}
+	return deliveries, nil
+}
+
+// EventsBySource implements relay.Ledger. Hours are those of UTC; events come in the order of their receipt.
+func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page,
+) ([]relay.EventRecord, relay.Page, error) {
+	after, err := parsePage(from, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	hour := t.UTC().Truncate(time.Hour)
+	var rows []row
+	next, err := l.list(ctx, `SELECT record, received, seq FROM events WHERE source = ? AND received >= ? AND received < ?
+		AND (received, seq) > (?, ?) AND expires > ? ORDER BY received, seq LIMIT ?`, &rows,
+		source, hour.UnixMilli(), hour.Add(time.Hour).UnixMilli(), after[0], after[1])
+	if err != nil {
+		return nil, "", err
+	}
+	events := make([]relay.EventRecord, len(rows))
+	for i, r := range rows {
+		if events[i], err = r.event(); err != nil {
+			return nil, "", err
+		}
+		events[i].Header = nil
+	}
+	return events, next, nil
+}
+
+// OpenDeliveries implements relay.Ledger. A delivery that changes while it is being listed may be left out or come again.
+func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, status relay.Status, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
+	after, err := parsePage(from, 2)
+	if err != nil {
+		return nil, "", err
+	}
+	var rows []row
+	next, err := l.list(ctx, `SELECT record, since, seq FROM deliveries WHERE endpoint = ? AND status = ? AND since IS NOT NULL
+		AND (since, seq) > (?, ?) AND expires > ? ORDER BY since, seq LIMIT ?`, &rows,
+		endpoint, string(status), after[0], after[1])
+	if err != nil {
+		return nil, "", err
+	}
+	deliveries, err := decodeDeliveries(rows)
+	return deliveries, next, err
+}
+
+// list runs a query of record and two columns that say where in the listing it stands, and returns the next page. It adds
+// two parameters, the current time and the size of a page.
+func (l *Ledger) list(ctx context.Context, query string, rows *[]row, args ...any) (relay.Page, error) {
+	var last relay.Page
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, query, func(stmt *sqlite.Stmt) error {
+			*rows = append(*rows, row{record: blob(stmt, 0)})
+			last = relay.Page(fmt.Sprintf("%d.%d", stmt.ColumnInt64(1), stmt.ColumnInt64(2)))
+			return nil
+		}, append(args, time.Now().Unix(), pageSize)...)
+	})
+	if len(*rows) < pageSize {
+		last = ""
+	}
+	return last, err
+}
+
+// parsePage reads a page of n numbers, the least there are for the start.
+func parsePage(p relay.Page, n int) ([]int64, error) {
+	numbers := slices.Repeat([]int64{math.MinInt64}, n)
+	if p == "" {
+		return numbers, nil
+	}
+	parts := strings.Split(string(p), ".")
+	if len(parts) != n {
+		return nil, fmt.Errorf("sqlite: page %q is of no listing", p)
+	}
+	for i, part := range parts {
+		var err error
+		if numbers[i], err = strconv.ParseInt(part, 10, 64); err != nil {
+			return nil, fmt.Errorf("sqlite: page %q is of no listing", p)
+		}
+	}
+	return numbers, nil
+}

@@ -1,0 +1,344 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/relay"
+)
+
+const (
+	// MaxBodyBytes is the largest body of a message, as SQS has it.
+	MaxBodyBytes = 1 << 20
+	// DefaultVisibility is how long a handler has for a batch, unless the queue says otherwise.
+	DefaultVisibility = 30 * time.Second
+
+	tablePrefix = "queue_"
+	pageSize    = 100 // of every listing
+)
+
+// ErrMessage: a message is outside what a queue takes, as to its size or its delay.
+var ErrMessage = errors.New("sqlite: message refused")
+
+// QueueOptions says how a queue works. They are not stored: every process gives its own.
+type QueueOptions struct {
+	DeadLetter  *Queue        // takes what has been received MaxReceives times; nil: nothing is ever put aside
+	MaxReceives int           // how often a message is handed out; needed with DeadLetter
+	Visibility  time.Duration // how long a handler has for a batch; zero: DefaultVisibility
+	Durable     bool          // Send waits until the messages are on disk, and they are handed out only then
+}
+
+// Queue is a queue of messages. It is a relay.Queue, safe for concurrent use.
+type Queue struct {
+	store   *Store
+	options QueueOptions
+	backlog *backlog // of the consumer; nil while there is none here. The writer's alone.
+	sql     queueSQL
+}
+
+// queueSQL holds the statements on one queue's table.
+type queueSQL struct{ table, insert, read, remove, again, load, moveID string }
+
+var queueName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+// Queue returns the queue of this name ([a-z0-9][a-z0-9-]{0,62}) and makes it if there is none. A second call with the same
+// name returns the same queue; the first call's options hold.
+func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
+	if !queueName.MatchString(name) || (o.DeadLetter != nil) != (o.MaxReceives > 0) {
+		return nil, fmt.Errorf("sqlite: queue %q: a name is [a-z0-9][a-z0-9-]{0,62}; DeadLetter and MaxReceives (%d) go together",
+			name, o.MaxReceives)
+	}
+	if o.Visibility == 0 {
+		o.Visibility = DefaultVisibility
+	}
+	q := &Queue{store: s, options: o, sql: statements(`"` + tablePrefix + name + `"`)}
+	err := s.do(context.Background(), committed, func(conn *sqlite.Conn) error {
+		s.mu.Lock()
+		known := s.queues[name]
+		if known == nil {
+			s.queues[name] = q
+		}
+		s.mu.Unlock()
+		if known != nil {
+			q = known
+			return nil
+		}
+		return q.create(conn)
+	})
+	return q, err
+}
+
+// statements returns the SQL for a table. A message's id is its rowid, so that a queue is read and written at its ends.
+func statements(table string) queueSQL {
+	return queueSQL{
+		table: table,
+		insert: "INSERT INTO " + table + " (id, grp, due, receives, resent, name, body) VALUES (?, ?, ?, 0, ?, ?, ?)" +
+			" ON CONFLICT (name) WHERE name IS NOT NULL DO NOTHING",
+		read:   "SELECT body, resent FROM " + table + " WHERE id = ?",
+		remove: "DELETE FROM " + table + " WHERE id = ?",
+		again:  "UPDATE " + table + " SET receives = ?, due = ? WHERE id = ?",
+		load:   "SELECT id, grp, due, receives FROM " + table + " WHERE id > ? ORDER BY id",
+		moveID: "INSERT INTO " + table + " (id, grp, due, receives, resent, name, body) SELECT ?, grp, 0, 0, resent, NULL, body FROM ",
+	}
+}
+
+// create makes the table, whose columns stand in the order in which they are needed: bodies may lie on pages of their own.
+func (q *Queue) create(conn *sqlite.Conn) error {
+	for _, query := range []string{
+		"CREATE TABLE IF NOT EXISTS " + q.sql.table + ` (id INTEGER PRIMARY KEY, grp TEXT NOT NULL, due INTEGER NOT NULL,
+			receives INTEGER NOT NULL, resent INTEGER NOT NULL, name TEXT, body BLOB NOT NULL)`,
+		"CREATE UNIQUE INDEX IF NOT EXISTS " + q.sql.table[:len(q.sql.table)-1] + `.name" ON ` + q.sql.table +
+			" (name) WHERE name IS NOT NULL",
+	} {
+		if err := exec(conn, query, nil); err != nil {
+			return err
+		}
+	}
+	return q.passIDs(conn)
+}
+
+// passIDs makes sure that the next id is greater than any in the table.
+func (q *Queue) passIDs(conn *sqlite.Conn) error {
+	var last int64
+	err := exec(conn, "SELECT max(id) FROM "+q.sql.table, into(&last))
+	q.store.writer.lastID = max(q.store.writer.lastID, last)
+	return err
+}
+
+// Send sends messages as relay.Queue says. A message that is too large or whose delay is out of range fails alone, with
+// ErrMessage. The bodies must not be changed afterwards. If the store breaks all of them have its error.
+func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
+	errs := make([]error, len(msgs))
+	var good []relay.Outgoing
+	for i, m := range msgs {
+		if errs[i] = check(m); errs[i] == nil {
+			good = append(good, m)
+		}
+	}
+	if len(good) == 0 {
+		return errs
+	}
+	if err := q.insert(ctx, good); err != nil {
+		for i := range errs {
+			if errs[i] == nil {
+				errs[i] = err
+			}
+		}
+	}
+	return errs
+}
+
+func check(m relay.Outgoing) error {
+	if len(m.Body) > MaxBodyBytes {
+		return fmt.Errorf("%w: body of %d bytes, at most %d", ErrMessage, len(m.Body), MaxBodyBytes)
+	}
+	if m.Delay < 0 || m.Delay > relay.MaxDelay {
+		return fmt.Errorf("%w: delay of %v, at most %v", ErrMessage, m.Delay, relay.MaxDelay)
+	}
+	return nil
+}
+
+func (q *Queue) insert(ctx context.Context, msgs []relay.Outgoing) error {
+	var to *backlog
+	entries := make([]entry, len(msgs))
+	o := &op{done: make(chan struct{}), run: func(conn *sqlite.Conn) error {
+		for i, m := range msgs {
+			var due time.Time
+			if m.Delay > 0 {
+				due = time.Now().Add(m.Delay)
+			}
+			e, err := q.put(conn, nil, due, m)
+			if err != nil {
+				return err
+			}
+			entries[i] = e
+		}
+		to = q.backlog
+		return nil
+	}}
+	if q.options.Durable {
+		o.stage = onDisk
+	}
+	o.then = func() { to.add(entries) }
+	return q.store.wait(ctx, o)
+}
+
+// put writes a message. If one of its name, when not nil, is there already it writes nothing; see conn.Changes.
+func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing) (entry, error) {
+	e := entry{id: q.store.writer.nextID(), group: m.Group}
+	if !due.IsZero() {
+		e.due = dueAt(due)
+	}
+	if e.due == 0 {
+		e.content = &content{m.Body, m.Resent}
+	}
+	q.store.writer.written += len(m.Body)
+	return e, exec(conn, q.sql.insert, nil, e.id, e.group, e.due, m.Resent, name, m.Body)
+}
+
+// dueAt returns a time as the tables have it, in milliseconds and never early.
+func dueAt(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
+
+// Len returns how many messages the queue holds, those in hand and those not yet due included. It counts them one by one.
+func (q *Queue) Len(ctx context.Context) (int, error) {
+	var n int64
+	err := q.store.read(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT count(*) FROM "+q.sql.table, into(&n))
+	})
+	return int(n), err
+}
+
+// List returns messages of the queue, oldest first, and where the next page begins. It hands out none of them: their Receives are
+// as they stand.
+func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, relay.Page, error) {
+	after, err := parsePage(from, 1)
+	if err != nil {
+		return nil, "", err
+	}
+	var msgs []relay.Message
+	err = q.store.read(ctx, func(conn *sqlite.Conn) error {
+		query := "SELECT id, receives, resent, body FROM " + q.sql.table + " WHERE id > ? ORDER BY id LIMIT ?"
+		return exec(conn, query, func(stmt *sqlite.Stmt) error {
+			msgs = append(msgs, relay.Message{ID: messageID(stmt.ColumnInt64(0)), Receives: stmt.ColumnInt(1),
+				Resent: stmt.ColumnBool(2), Body: blob(stmt, 3)})
+			return nil
+		}, after[0], pageSize)
+	})
+	if err != nil || len(msgs) < pageSize {
+		return msgs, "", err
+	}
+	return msgs, relay.Page(msgs[len(msgs)-1].ID), nil
+}
+
+// Redrive sends all messages of a dead-letter queue to another queue, with new ids and as never received, as SQS's redrive
+// does. It returns how many it sent; what arrives while it runs stays. A queue that is being consumed cannot be redriven.
+func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
+	var sent, step int
+	var last int64
+	for first := true; first || step == pageSize; first = false {
+		var entries []entry
+		var consumer *backlog
+		var refused error
+		err := q.store.wait(ctx, &op{stage: onDisk, done: make(chan struct{}), then: func() { consumer.add(entries) },
+			run: func(conn *sqlite.Conn) (err error) {
+				if q.backlog != nil {
+					refused = errors.New("sqlite: redrive of a queue that is being consumed")
+					return nil
+				}
+				if first {
+					last = q.store.writer.lastID
+				}
+				entries, err = q.moveAll(conn, to, last)
+				step, consumer = len(entries), to.backlog
+				return err
+			}})
+		if err := errors.Join(err, refused); err != nil {
+			return sent, err
+		}
+		sent += step
+	}
+	return sent, nil
+}
+
+// moveAll moves the first messages up to an id, at most pageSize.
+func (q *Queue) moveAll(conn *sqlite.Conn, to *Queue, last int64) ([]entry, error) {
+	var old, moved []entry
+	err := exec(conn, "SELECT id, grp FROM "+q.sql.table+" WHERE id <= ? ORDER BY id LIMIT ?", func(stmt *sqlite.Stmt) error {
+		old = append(old, entry{id: stmt.ColumnInt64(0), group: stmt.ColumnText(1)})
+		return nil
+	}, last, pageSize)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range old {
+		next := entry{id: q.store.writer.nextID(), group: e.group}
+		if err := q.move(conn, to, e.id, next.id); err != nil {
+			return nil, err
+		}
+		moved = append(moved, next)
+	}
+	return moved, nil
+}
+
+// move moves one message, which counts as never received from then on.
+func (q *Queue) move(conn *sqlite.Conn, to *Queue, id, newID int64) error {
+	if err := exec(conn, to.sql.moveID+q.sql.table+" WHERE id = ?", nil, newID, id); err != nil {
+		return err
+	}
+	return exec(conn, q.sql.remove, nil, id)
+}
+
+// load takes messages with ids above one into the backlog.
+func (q *Queue) load(conn *sqlite.Conn, above int64) error {
+	var entries []entry
+	err := exec(conn, q.sql.load, func(stmt *sqlite.Stmt) error {
+		e := entry{id: stmt.ColumnInt64(0), group: stmt.ColumnText(1), due: stmt.ColumnInt64(2), receives: stmt.ColumnInt(3)}
+		entries = append(entries, e)
+		if len(entries) == 10*pageSize { // a long backlog goes in by parts: what is kept of it is smaller
+			q.backlog.add(entries)
+			entries = entries[:0]
+		}
+		return nil
+	}, above)
+	q.backlog.add(entries)
+	return err
+}
+
+// adopt takes in what other processes have sent since the last transaction.
+func (s *Store) adopt() error {
+	s.mu.Lock()
+	queues := make([]*Queue, 0, len(s.queues))
+	for _, q := range s.queues {
+		queues = append(queues, q)
+	}
+	s.mu.Unlock()
+	above := s.writer.lastID
+	for _, q := range queues {
+		if q.backlog != nil {
+			if err := q.load(s.conn, above); err != nil {
+				return err
+			}
+		}
+		if err := q.passIDs(s.conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func messageID(id int64) string { return strconv.FormatInt(id, 10) }
+
+// Scheduler is a relay.Scheduler that puts messages into a queue, to be handed out when their time has come. It is safe for
+// concurrent use.
+type Scheduler struct{ queue *Queue }
+
+// Scheduler returns the scheduler of a queue.
+func (s *Store) Scheduler(q *Queue) *Scheduler { return &Scheduler{q} }
+
+// Schedule holds msg until a time, to the millisecond and never early. Its name is taken until the message has been handled or put aside.
+func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
+	msg.Delay = 0
+	if err := check(msg); err != nil {
+		return err
+	}
+	q := s.queue
+	var to *backlog
+	var entries []entry
+	o := &op{done: make(chan struct{}), then: func() { to.add(entries) }, run: func(conn *sqlite.Conn) error {
+		e, err := q.put(conn, name, at, msg)
+		if err == nil && conn.Changes() > 0 {
+			to, entries = q.backlog, []entry{e}
+		}
+		return err
+	}}
+	if q.options.Durable {
+		o.stage = onDisk
+	}
+	return q.store.wait(ctx, o)
+}

@@ -1,0 +1,343 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitemigration"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// The decisions that callers make.
+var (
+	// ErrInUse: another process hosts the queues of this directory.
+	ErrInUse = errors.New("sqlite: directory in use")
+	// ErrBroken: a write failed. Nothing more is written; restart the process once the cause is mended.
+	ErrBroken = errors.New("sqlite: store broken")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("sqlite: store closed")
+)
+
+const (
+	fileName = "relay.db"
+	lockName = "relay.lock"
+
+	// busyTimeout is how long a write waits for another process's.
+	busyTimeout = 30 * time.Second
+	// readers is how many listings and look-ups run at once.
+	readers = 4
+)
+
+// schema of the file. Each queue adds a table of its own, see Queue.
+var schema = sqlitemigration.Schema{
+	AppID: 0x52454c59, // "RELY"
+	Migrations: []string{`
+		CREATE TABLE leases (id INTEGER PRIMARY KEY CHECK (id = 1), messages BLOB NOT NULL);
+		CREATE TABLE events (
+			seq INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT NOT NULL, received INTEGER NOT NULL,
+			expires INTEGER NOT NULL, record BLOB NOT NULL, body BLOB NOT NULL);
+		CREATE UNIQUE INDEX events_id ON events (id);
+		CREATE INDEX events_source ON events (source, received);
+		CREATE INDEX events_expires ON events (expires);
+		CREATE TABLE deliveries (
+			seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
+			since INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
+		CREATE UNIQUE INDEX deliveries_event ON deliveries (event, endpoint);
+		CREATE INDEX deliveries_open ON deliveries (endpoint, status, since) WHERE since IS NOT NULL;
+		CREATE INDEX deliveries_expires ON deliveries (expires);
+		CREATE TABLE bodies (key TEXT PRIMARY KEY, expires INTEGER, body BLOB NOT NULL) WITHOUT ROWID;
+		CREATE INDEX bodies_expires ON bodies (expires) WHERE expires IS NOT NULL;
+		CREATE TABLE revision (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL);
+		INSERT INTO revision VALUES (1, 0);
+		CREATE TABLE sources (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+		CREATE TABLE endpoints (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+		CREATE TABLE subscriptions (
+			source TEXT NOT NULL, position INTEGER NOT NULL, endpoint TEXT NOT NULL, types TEXT NOT NULL,
+			PRIMARY KEY (source, position)) WITHOUT ROWID;`,
+	},
+}
+
+// Store is one relay's file. It is safe for concurrent use.
+type Store struct {
+	dir     string
+	conn    *sqlite.Conn // the writer's alone
+	mover   *sqlite.Conn // the checkpointer's alone
+	readers *sqlitex.Pool
+	log     *os.File // the write-ahead log, to make it durable
+	lock    *flock.Flock
+
+	ops         chan *op
+	commits     chan []*op    // committed, to be made durable
+	free        chan struct{} // a token: nothing is being made durable
+	full        chan struct{} // the log has grown: time for a checkpoint
+	moved       chan struct{} // the checkpointer has done the bulk of one
+	done        chan struct{} // closed when the store is broken or closing
+	stopped     chan struct{} // closed when the last operation has been answered
+	quit        chan struct{} // closed by Close
+	uncommitted atomic.Int64  // operations given and not yet committed
+	writer      writer
+
+	hosting sync.Mutex // held by Host, apart from mu since the writer needs that
+	hosted  bool
+
+	mu     sync.Mutex
+	err    error
+	queues map[string]*Queue
+	close  sync.Once
+	idle   sync.WaitGroup // housekeeping and checkpoints
+}
+
+// Open opens the store in dir and makes both if they do not exist, for the user alone. It must be closed. Several processes may
+// open one directory; the one that is to consume messages calls Host.
+func Open(dir string) (*Store, error) {
+	s := &Store{
+		dir: dir, ops: make(chan *op, maxGroup), commits: make(chan []*op, 1),
+		free: make(chan struct{}, 1), full: make(chan struct{}, 1), moved: make(chan struct{}, 1),
+		done: make(chan struct{}), stopped: make(chan struct{}), quit: make(chan struct{}), queues: map[string]*Queue{},
+	}
+	s.free <- struct{}{}
+	if err := s.open(); err != nil {
+		s.release()
+		return nil, fmt.Errorf("sqlite: open %s: %w", filepath.Join(dir, fileName), err)
+	}
+	go s.write()
+	go s.sync()
+	s.idle.Go(s.checkpoint)
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, fileName)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
+	if err != nil {
+		return err // says more than SQLite would
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if s.conn, err = connect(path); err != nil {
+		return err
+	}
+	if err := migrate(s.conn); err != nil {
+		return err
+	}
+	if s.mover, err = connect(path); err != nil {
+		return err
+	}
+	s.readers, err = sqlitex.NewPool(path, sqlitex.PoolOptions{
+		Flags: sqlite.OpenReadWrite, PoolSize: readers, PrepareConn: func(conn *sqlite.Conn) error {
+			return exec(conn, "PRAGMA query_only = ON", nil)
+		}})
+	if err != nil {
+		return err
+	}
+	s.log, err = os.OpenFile(path+"-wal", os.O_RDWR, 0) //nolint:gosec // the operator's own path
+	if err != nil {
+		return err
+	}
+	s.writer.dataVersion, err = dataVersion(s.conn)
+	return err
+}
+
+// connect opens a connection for writing. The sizes of its cache and of the log have been chosen by measurement.
+func connect(path string) (*sqlite.Conn, error) {
+	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetBusyTimeout(busyTimeout)
+	for _, pragma := range []string{"journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768"} {
+		if err := exec(conn, "PRAGMA "+pragma, nil); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+func migrate(conn *sqlite.Conn) error {
+	if err := sqlitemigration.Migrate(context.Background(), conn, schema); err != nil {
+		return err
+	}
+	version, known := int64(0), int64(len(schema.Migrations))
+	if err := exec(conn, "PRAGMA user_version", into(&version)); err != nil {
+		return err
+	}
+	if version > known {
+		return fmt.Errorf("the file has schema %d, this build knows up to %d: use a newer build", version, known)
+	}
+	return nil
+}
+
+// Host makes this process the one that consumes messages, until Close. It takes the lock file, counts the messages that a host
+// before it had in hand when it died, and begins to remove expired records. ErrInUse: another process is the host.
+func (s *Store) Host() error {
+	s.hosting.Lock()
+	defer s.hosting.Unlock()
+	if s.hosted {
+		return nil
+	}
+	path := filepath.Join(s.dir, lockName)
+	s.lock = flock.New(path, flock.SetPermissions(0o600))
+	locked, err := s.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("sqlite: lock %s: %w", path, err)
+	}
+	if !locked {
+		return fmt.Errorf("%w: another relay runs on %s; stop it, or choose another directory (its lock is %s)", ErrInUse, s.dir, path)
+	}
+	if err := s.do(context.Background(), onDisk, countInterrupted); err != nil {
+		return errors.Join(err, s.lock.Unlock())
+	}
+	s.hosted = true
+	s.idle.Go(s.housekeep)
+	return nil
+}
+
+// countInterrupted counts one more receipt for each message that was in hand when the last host died.
+func countInterrupted(conn *sqlite.Conn) error {
+	var ids []int64
+	err := exec(conn, "SELECT messages FROM leases", func(stmt *sqlite.Stmt) error {
+		ids = decodeLeases(blob(stmt, 0))
+		return nil
+	})
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	var tables []string
+	err = exec(conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?", func(stmt *sqlite.Stmt) error {
+		tables = append(tables, stmt.ColumnText(0))
+		return nil
+	}, tablePrefix+"*")
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		for _, id := range ids {
+			if err := exec(conn, `UPDATE "`+table+`" SET receives = receives + 1 WHERE id = ?`, nil, id); err != nil {
+				return err
+			}
+		}
+	}
+	return exec(conn, "DELETE FROM leases", nil)
+}
+
+// housekeep removes what has expired, and by beginning a transaction each second notices what other processes sent.
+func (s *Store) housekeep() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return
+		}
+		for more := true; more; {
+			if err := s.do(context.Background(), executed, func(conn *sqlite.Conn) (err error) {
+				more, err = purge(conn, time.Now())
+				return err
+			}); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// purge removes some of what has expired and reports whether there may be more.
+func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
+	const limit = 100 // some milliseconds: a step that nobody notices
+	for _, query := range []string{
+		"DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE expires <= ? LIMIT ?)",
+		"DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE expires <= ? LIMIT ?)",
+		"DELETE FROM bodies WHERE key IN (SELECT key FROM bodies WHERE expires <= ? LIMIT ?)",
+	} {
+		if err := exec(conn, query, nil, now.Unix(), limit); err != nil {
+			return false, err
+		}
+		more = more || conn.Changes() == limit
+	}
+	return more, nil
+}
+
+// read runs f, which must not write, on a connection of its own and in one transaction. Everything executed before is seen.
+func (s *Store) read(ctx context.Context, f func(*sqlite.Conn) error) error {
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	return s.look(ctx, f)
+}
+
+// look is read for what is answered only once it is committed.
+func (s *Store) look(ctx context.Context, f func(*sqlite.Conn) error) (err error) {
+	conn, err := s.readers.Take(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlite: %w", err)
+	}
+	defer s.readers.Put(conn)
+	defer sqlitex.Transaction(conn)(&err)
+	return f(conn)
+}
+
+// Done is closed when the store is broken or closed.
+func (s *Store) Done() <-chan struct{} { return s.done }
+
+// Err returns why Done is closed: an error that is ErrBroken or ErrClosed; nil while the store works.
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// fail ends the store's work, for the first reason given.
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.done)
+	}
+}
+
+// Close writes what is waiting, makes it durable, and releases the file. It returns the error of a store that was broken.
+// Consumers are to be ended before: end the context of Consume and wait for it.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		close(s.quit)
+		<-s.stopped
+		s.fail(ErrClosed)
+		s.idle.Wait()
+		s.release()
+	})
+	if err := s.Err(); !errors.Is(err, ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// release closes whatever is open, in the order that leaves the last connection to tidy the log away.
+func (s *Store) release() {
+	if s.readers != nil {
+		_ = s.readers.Close()
+	}
+	for _, conn := range []*sqlite.Conn{s.mover, s.conn} {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
+	if s.log != nil {
+		_ = s.log.Close()
+	}
+	if s.lock != nil {
+		_ = s.lock.Unlock()
+	}
+}
