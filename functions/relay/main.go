@@ -26,6 +26,7 @@ type commands struct {
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
 	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint."`
+	Invoke     invokeCommand     `cmd:"" help:"Run one built function on emulated AWS."`
 }
 
 func main() {

@@ -2,6 +2,9 @@ package stack_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -133,5 +136,24 @@ func TestDefaultsAreThoseOfSettings(t *testing.T) {
 	want := []int{receive.MaxBodyBytes, receive.InlineBodyBytes, receive.CatalogCacheSeconds, fanout.RetentionDays}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-settings +stack):\n%s", diff)
+	}
+}
+
+func TestReadmeTellsEveryProp(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	props := reflect.TypeFor[stack.Props]()
+	for i := range props.NumField() {
+		tag := props.Field(i).Tag
+		value := "none"
+		if d := tag.Get("default"); d != "" {
+			value = "`" + d + "`"
+		}
+		if row := fmt.Sprintf("| `%s` | %s | ", tag.Get("context"), value); !strings.Contains(string(readme), row) {
+			t.Errorf("README.md has no row %s…", row)
+		}
 	}
 }

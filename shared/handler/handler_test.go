@@ -69,7 +69,10 @@ func TestReceiveAnswers(t *testing.T) {
 		change       func(*events.APIGatewayV2HTTPRequest)
 		want         int
 	}{
-		"good":            {"hub", body, now, nil, 200},
+		"good": {"hub", body, now, nil, 200},
+		"as SAM spells": {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) {
+			r.Headers = map[string]string{"X-Hub-Signature-256": r.Headers["x-hub-signature-256"], "X-Github-Event": "push"}
+		}, 200},
 		"base64":          {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.Body, r.IsBase64Encoded = b64(r.Body), true }, 200},
 		"not json":        {"hub", "a=b", now, nil, 200},
 		"empty body":      {"hub", "", now, nil, 200},

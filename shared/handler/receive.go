@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -42,7 +43,7 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 	in := relay.Inbound{
 		Source:     req.PathParameters[PathParameter],
 		Method:     req.RequestContext.HTTP.Method,
-		Header:     req.Headers, // lower-case, joined by ","; cookies come apart and end here
+		Header:     lowerCase(req.Headers), // values joined by ","; cookies come apart and end here
 		Body:       []byte(req.Body),
 		ReceivedAt: time.UnixMilli(req.RequestContext.TimeEpoch),
 	}
@@ -56,6 +57,15 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 		}
 	}
 	return in, nil
+}
+
+// lowerCase spells names as API Gateway does; SAM's stand-in for it passes them on as they came.
+func lowerCase(headers map[string]string) relay.Header {
+	h := make(relay.Header, len(headers))
+	for name, value := range headers {
+		h[strings.ToLower(name)] = value
+	}
+	return h
 }
 
 // Status returns the HTTP status that tells a partner of a Receiver's error. What is wrong with a signature is not told: that

@@ -15,16 +15,27 @@ import (
 )
 
 // KMS speaks KMS's protocol (AWS JSON 1.1) for Encrypt and Decrypt. Any key id is a symmetric key of its own, the same in every KMS of
-// one test binary.
+// one process.
 type KMS struct {
 	URL string
+
+	server *httptest.Server
 }
+
+// RunKMS starts a KMS, which ends with Close.
+func RunKMS() *KMS {
+	server := httptest.NewServer(http.HandlerFunc(serveKMS))
+	return &KMS{server.URL, server}
+}
+
+// Close ends it.
+func (k *KMS) Close() { k.server.Close() }
 
 // NewKMS starts a KMS, which ends with the test.
 func NewKMS(tb testing.TB) *KMS {
-	server := httptest.NewServer(http.HandlerFunc(serveKMS))
-	tb.Cleanup(server.Close)
-	return &KMS{URL: server.URL}
+	k := RunKMS()
+	tb.Cleanup(k.Close)
+	return k
 }
 
 // kmsSecret is what keys are derived from.

@@ -22,14 +22,23 @@ type Services struct {
 	DynamoDB string `json:"dynamodb"`
 }
 
-// Start returns the emulators of this test binary, which all its tests share: queues, buckets and tables need names of
-// their own. The first call takes about a second, or some ten seconds where the packages must be installed. It ends the test with the
-// reason if they cannot run, such as that Node is missing.
-func Start(tb testing.TB) Services {
-	tb.Helper()
+// Run returns the emulators of this process, whose queues, buckets and tables need names of their own, since all share them. The first
+// call takes about a second, or some ten seconds where the packages must be installed. The error says why they cannot run,
+// such as that Node is missing. They end with this process.
+func Run() (Services, error) {
 	services, err := started()
 	if err != nil {
-		tb.Fatalf("emulators of SQS, S3 and DynamoDB: %v", err)
+		return services, fmt.Errorf("emulators of SQS, S3 and DynamoDB: %w", err)
+	}
+	return services, nil
+}
+
+// Start is Run for a test, which ends with the error if there is one.
+func Start(tb testing.TB) Services {
+	tb.Helper()
+	services, err := Run()
+	if err != nil {
+		tb.Fatal(err)
 	}
 	return services
 }
@@ -48,7 +57,7 @@ func start() (Services, error) {
 	if err := install(infra); err != nil {
 		return services, err
 	}
-	cmd := exec.Command("node", "emulators/start.js") //nolint:noctx // lives as long as the test binary
+	cmd := exec.Command("node", "emulators/start.js") //nolint:noctx // lives as long as this process
 	cmd.Dir = infra
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints

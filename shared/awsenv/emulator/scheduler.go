@@ -23,6 +23,8 @@ import (
 type Scheduler struct {
 	URL string
 
+	server *httptest.Server
+
 	mu      sync.Mutex
 	pending []Schedule
 }
@@ -39,14 +41,23 @@ type Schedule struct {
 	MaxTries    int
 }
 
-// NewScheduler starts a Scheduler, which ends with the test.
-func NewScheduler(tb testing.TB) *Scheduler {
+// RunScheduler starts a Scheduler, which ends with Close.
+func RunScheduler() *Scheduler {
 	s := &Scheduler{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /schedules/{name}", s.create)
-	server := httptest.NewServer(mux)
-	tb.Cleanup(server.Close)
-	s.URL = server.URL
+	s.server = httptest.NewServer(mux)
+	s.URL = s.server.URL
+	return s
+}
+
+// Close ends it.
+func (s *Scheduler) Close() { s.server.Close() }
+
+// NewScheduler starts a Scheduler, which ends with the test.
+func NewScheduler(tb testing.TB) *Scheduler {
+	s := RunScheduler()
+	tb.Cleanup(s.Close)
 	return s
 }
 

@@ -1,0 +1,216 @@
+package events_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	lambdaevents "github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/handler"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+func TestEveryFileIsASampleAndEverySampleAFile(t *testing.T) {
+	t.Parallel()
+	var files []string
+	err := filepath.WalkDir("webhooks", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, strings.TrimSuffix(strings.TrimPrefix(path, "webhooks/"), ".json"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := slices.Sorted(slices.Values(events.List()))
+	slices.Sort(files)
+	if diff := cmp.Diff(files, listed); diff != "" {
+		t.Errorf("(-files +listed):\n%s", diff)
+	}
+}
+
+func TestSampleOfEveryProvider(t *testing.T) {
+	t.Parallel()
+	for _, provider := range verify.Providers() {
+		body, eventType, err := events.Sample(provider, "")
+		if err != nil || !json.Valid(body) || eventType == "" {
+			t.Errorf("%s: %q, valid JSON: %v, %v", provider, eventType, json.Valid(body), err)
+		}
+	}
+}
+
+func TestSample(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ provider, ask, want, member string }{
+		"the default":       {"github", "", "push", `"ref": "refs/heads/main"`},
+		"one that is named": {"github", "ping", "ping", `"zen"`},
+	} {
+		body, eventType, err := events.Sample(tt.provider, tt.ask)
+		if err != nil || eventType != tt.want || !strings.Contains(string(body), tt.member) {
+			t.Errorf("%s: %s, %v: %.60s", name, eventType, err, body)
+		}
+	}
+	for name, tt := range map[string]struct{ provider, ask, named string }{
+		"an unknown provider": {"nobody", "", "nobody;"},
+		"an unknown type":     {"github", "pull", "github/pull;"},
+		"another's type":      {"stripe", "push", "stripe/push;"},
+	} {
+		_, _, err := events.Sample(tt.provider, tt.ask)
+		listed := err != nil && strings.Contains(err.Error(), tt.named) && strings.Contains(err.Error(), "stripe/invoice.paid")
+		if !errors.Is(err, events.ErrNoSample) || !listed {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestDemonstrationSubscribesItsEndpointToASourceOfEachProvider(t *testing.T) {
+	t.Parallel()
+	catalog := demo(t)
+	var providers []string
+	for _, s := range catalog.Sources {
+		providers = append(providers, s.Verify.Provider)
+		if !slices.ContainsFunc(catalog.Subscriptions, func(sub relay.Subscription) bool { return sub.Source == s.Name }) {
+			t.Errorf("source %s has no subscription", s.Name)
+		}
+	}
+	slices.Sort(providers)
+	if diff := cmp.Diff(verify.Providers(), providers); diff != "" {
+		t.Errorf("providers (-known +demonstrated):\n%s", diff)
+	}
+	endpoint := catalog.Endpoints[0]
+	if !strings.HasSuffix(endpoint.URL, events.DemoEndpointPath) || !slices.Equal(endpoint.Secrets, []string{events.DemoEndpointSecret}) {
+		t.Errorf("the endpoint's URL is %s, and its secret the constant: %v", endpoint.URL, endpoint.Secrets[0] == events.DemoEndpointSecret)
+	}
+}
+
+func read[T any](t *testing.T, path string) T {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event T
+	if err := json.Unmarshal(text, &event); err != nil {
+		t.Fatal(err)
+	}
+	return event
+}
+
+func TestReceiveAnswersItsEvents(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]struct {
+		status    int
+		eventType string
+	}{
+		"github-push":            {200, "push"},
+		"github-wrong-signature": {401, ""},
+		"stripe-charge":          {200, "charge.succeeded"},
+		"stripe-stale":           {401, ""},
+		"app-order":              {200, "order.created"},
+		"app-binary":             {200, "scan.finished"},
+		"unknown-source":         {404, ""},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			s := newStages(t, demo(t))
+			answer, err := handler.Receive(s.receiver)(t.Context(), read[lambdaevents.APIGatewayV2HTTPRequest](t, "receive/"+file+".json"))
+			if err != nil || answer.StatusCode != want.status {
+				t.Fatalf("status %d, %v; want %d", answer.StatusCode, err, want.status)
+			}
+			if want.status != 200 {
+				if s.ingest.Len() != 0 {
+					t.Error("it is in the queue")
+				}
+				return
+			}
+			e, err := relay.DecodeEvent(taken(t, &s.ingest).Body)
+			if err != nil || e.Type != want.eventType || !e.ReceivedAt.Equal(at) {
+				t.Errorf("event of type %q at %v, %v", e.Type, e.ReceivedAt, err)
+			}
+			if file == "app-binary" && (len(e.Body) != 256 || e.Body[0] != 0 || e.Body[255] != 255) {
+				t.Errorf("body %x", e.Body)
+			}
+		})
+	}
+}
+
+// left is how many messages there are in each queue, without those that are empty.
+func (s *stages) left() map[string]int {
+	n := map[string]int{
+		"delivery": s.delivery.Len(), "retry": s.retry.Len(), "dead": s.dead.Len(),
+		"ingest-dlq": s.ingestDLQ.Len(), "delivery-dlq": s.deliveryDLQ.Len(),
+	}
+	for name, count := range n {
+		if count == 0 {
+			delete(n, name)
+		}
+	}
+	return n
+}
+
+func TestFanoutProcessesItsEvents(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]struct {
+		results map[relay.RouteResult]int
+		left    map[string]int
+	}{
+		"single": {map[relay.RouteResult]int{relay.Routed: 1}, map[string]int{"delivery": 1}},
+		"batch": {
+			map[relay.RouteResult]int{relay.Routed: 7, relay.Duplicate: 1, relay.Unrouted: 1, relay.Poisoned: 1},
+			map[string]int{"delivery": 7, "ingest-dlq": 1},
+		},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			s := newStages(t, demo(t))
+			answer, err := handler.Batch(s.fanout.Process)(t.Context(), read[lambdaevents.SQSEvent](t, "fanout/"+file+".json"))
+			if err != nil || len(answer.BatchItemFailures) > 0 {
+				t.Errorf("failures %v, %v", answer.BatchItemFailures, err)
+			}
+			if diff := cmp.Diff(want.results, s.results) + cmp.Diff(want.left, s.left()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDeliverProcessesItsEvents(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]struct {
+		outcomes map[relay.Outcome]int
+		left     map[string]int
+		attempt  string
+	}{
+		"single": {map[relay.Outcome]int{relay.Succeeded: 1}, map[string]int{}, "1"},
+		"retry":  {map[relay.Outcome]int{relay.Succeeded: 1}, map[string]int{}, "2"},
+		"batch": {
+			map[relay.Outcome]int{relay.Succeeded: 7, relay.Removed: 1}, map[string]int{"dead": 1, "delivery-dlq": 2}, "1",
+		},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			s := newStages(t, demo(t))
+			answer, err := handler.Batch(s.deliverer.Process)(t.Context(), read[lambdaevents.SQSEvent](t, "deliver/"+file+".json"))
+			if err != nil || len(answer.BatchItemFailures) > 0 {
+				t.Errorf("failures %v, %v", answer.BatchItemFailures, err)
+			}
+			if diff := cmp.Diff(want.outcomes, s.outcomes) + cmp.Diff(want.left, s.left()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, p := range s.posted {
+				if !strings.HasSuffix(p.URL, events.DemoEndpointPath) || p.Header[relay.HeaderAttempt] != want.attempt {
+					t.Errorf("attempt %s to %s", p.Header[relay.HeaderAttempt], p.URL)
+				}
+			}
+		})
+	}
+}

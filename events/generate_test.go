@@ -1,0 +1,283 @@
+package events_test
+
+import (
+	"bytes"
+	"crypto/md5" // SQS's checksum of a body
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	lambdaevents "github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/gateway"
+	"webhook-relay/shared/handler"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+var update = flag.Bool("update", false, "write Lambda's events anew")
+
+// at is when all samples were received.
+var at = time.Date(2026, time.January, 15, 12, 0, 0, 0, time.UTC)
+
+// TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks holds each file against what the stages themselves make of the samples. With -update it
+// writes them.
+func TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks(t *testing.T) {
+	var files map[string]any
+	synctest.Test(t, func(t *testing.T) { files = generate(t) })
+	have, err := filepath.Glob("[rfd]*/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(files)), have); diff != "" && !*update {
+		t.Errorf("files (-generated +there):\n%s", diff)
+	}
+	for path, event := range files {
+		want := encode(t, event)
+		if *update {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(want, got) {
+			t.Errorf("%s is stale (%v); go test ./events -update writes it (-want +got):\n%s", path, err, cmp.Diff(string(want), string(got)))
+		}
+	}
+}
+
+func encode(t *testing.T, event any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(event); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// generate returns all of Lambda's events, by path.
+func generate(t *testing.T) map[string]any {
+	t.Helper()
+	catalog := demo(t)
+	push := signed(t, catalog, "github", "github", "push", at)
+	files := map[string]any{
+		"receive/github-push.json":            push,
+		"receive/github-wrong-signature.json": wronglySigned(t, catalog),
+		"receive/stripe-charge.json":          signed(t, catalog, "stripe", "stripe", "", at),
+		"receive/stripe-stale.json":           signed(t, catalog, "stripe", "stripe", "", at.Add(-verify.DefaultTolerance-time.Second)),
+		"receive/app-order.json":              signed(t, catalog, "app", "bearer", "", at),
+		"receive/app-binary.json":             binary(t, catalog),
+		"receive/unknown-source.json":         request(t, "nobody", []byte("{}"), verify.Header{"content-type": "application/json"}),
+	}
+	single := message(t, catalog, push, "single")
+	batch := ingestBatch(t, catalog)
+	files["fanout/single.json"] = queued("Ingest", single)
+	files["fanout/batch.json"] = queued("Ingest", batch...)
+
+	// An endpoint that is in the catalog at the fan-out, and no longer at the delivery.
+	catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: retired, Endpoint: "gone"})
+	s := newStages(t, catalog)
+	first := s.deliveryOf(t, single)
+	files["deliver/single.json"] = queued("Delivery", first)
+	files["deliver/retry.json"] = queued("Retry", s.retryOf(t, first))
+	files["deliver/batch.json"] = queued("Delivery", deliveryBatch(t, catalog, batch)...)
+	return files
+}
+
+// retired is a source without subscriptions.
+const retired = "retired"
+
+// ingestBatch are ten messages: seven good ones, then a webhook that its provider sent a second time, one that nobody wants, and one that
+// cannot be read.
+func ingestBatch(t *testing.T, catalog relay.Catalog) []relay.Message {
+	t.Helper()
+	var batch []relay.Message
+	for _, s := range []struct{ source, provider, eventType string }{
+		{"github", "github", "push"}, {"github", "github", "pull_request.opened"}, {"stripe", "stripe", "invoice.paid"},
+		{"standard", "standard-webhooks", ""}, {"crm", "hmac", ""}, {"app", "bearer", ""}, {"open", "none", ""},
+	} {
+		batch = append(batch, message(t, catalog, signed(t, catalog, s.source, s.provider, s.eventType, at), s.provider+s.eventType))
+	}
+	again := message(t, catalog, signed(t, catalog, "github", "github", "push", at), "again")
+	unwanted := change(t, batch[5], func(e *relay.Event) { e.Source, e.ID = retired, relay.EventID(retired, "1001") })
+	unwanted.ID = id("unwanted")
+	return append(batch, again, unwanted, relay.Message{ID: id("unreadable"), Body: []byte("not a message of the relay's"), Receives: 1})
+}
+
+// deliveryBatch are ten messages: what the fan-out makes of the good ones of ingest and of the one for an endpoint that is gone, one that
+// cannot be read, and one that was handed out too often.
+func deliveryBatch(t *testing.T, catalog relay.Catalog, ingest []relay.Message) []relay.Message {
+	t.Helper()
+	s := newStages(t, catalog)
+	var batch []relay.Message
+	for _, i := range []int{0, 1, 2, 3, 4, 5, 6, 8} {
+		batch = append(batch, s.deliveryOf(t, ingest[i]))
+	}
+	worn := s.deliveryOf(t, message(t, catalog, signed(t, catalog, "github", "github", "ping", at), "worn"))
+	worn.Receives = relay.DefaultMaxReceives + 1
+	return append(batch, relay.Message{ID: id("unreadable delivery"), Body: []byte(`{"v":1}`), Receives: 1}, worn)
+}
+
+// deliveryOf is the delivery message that the fan-out makes of an ingest message.
+func (s *stages) deliveryOf(t *testing.T, ingest relay.Message) relay.Message {
+	t.Helper()
+	if err := s.fanout.Process(t.Context(), []relay.Message{ingest})[0]; err != nil {
+		t.Fatal(err)
+	}
+	m := taken(t, &s.delivery)
+	m.ID = id("delivery of " + ingest.ID)
+	return m
+}
+
+// retryOf is the message of the second attempt, after an endpoint has refused the first.
+func (s *stages) retryOf(t *testing.T, first relay.Message) relay.Message {
+	t.Helper()
+	s.answer = http.StatusServiceUnavailable
+	if err := s.deliverer.Process(t.Context(), []relay.Message{first})[0]; err != nil {
+		t.Fatal(err)
+	}
+	m := taken(t, &s.retry)
+	m.ID = id("retry of " + first.ID)
+	return m
+}
+
+// message is the ingest message that the receiver makes of a request. What is random in it is of the seed instead.
+func message(t *testing.T, catalog relay.Catalog, r lambdaevents.APIGatewayV2HTTPRequest, seed string) relay.Message {
+	t.Helper()
+	s := newStages(t, catalog)
+	if answer, err := handler.Receive(s.receiver)(t.Context(), r); err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %+v", err, answer)
+	}
+	m := taken(t, &s.ingest)
+	m.ID = id(seed)
+	return change(t, m, func(e *relay.Event) {
+		e.Receipt = relay.EventID("receipt", seed)[len("evt_"):]
+		e.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" // the example of W3C's recommendation
+		if e.Source == "open" {
+			e.ID = relay.EventID(e.Source, seed)
+		}
+	})
+}
+
+func change(t *testing.T, m relay.Message, by func(*relay.Event)) relay.Message {
+	t.Helper()
+	e, err := relay.DecodeEvent(m.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by(&e)
+	m.Body = relay.EncodeEvent(e)
+	return m
+}
+
+// id is a UUID, the same for the same seed.
+func id(seed string) string { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(seed)).String() }
+
+// signed is a sample as its provider sends it to a source of the demonstration.
+func signed(t *testing.T, catalog relay.Catalog, source, provider, eventType string, when time.Time) lambdaevents.APIGatewayV2HTTPRequest {
+	t.Helper()
+	body, eventType, err := events.Sample(provider, eventType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	webhook := verify.Webhook{Body: body, EventType: eventType, DeliveryID: id(provider + "/" + eventType)}
+	return request(t, source, body, sign(t, catalog, source, webhook, when))
+}
+
+func sign(t *testing.T, catalog relay.Catalog, source string, w verify.Webhook, when time.Time) verify.Header {
+	t.Helper()
+	s := catalog.Sources[slices.IndexFunc(catalog.Sources, func(s relay.Source) bool { return s.Name == source })]
+	verifier, err := verify.New(s.Verify, s.Secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := verifier.Sign(w, when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return header
+}
+
+// wronglySigned is a push whose body was changed on the way.
+func wronglySigned(t *testing.T, catalog relay.Catalog) lambdaevents.APIGatewayV2HTTPRequest {
+	t.Helper()
+	r := signed(t, catalog, "github", "github", "push", at)
+	r.Body = string(bytes.Replace([]byte(r.Body), []byte("refs/heads/main"), []byte("refs/heads/evil"), 1))
+	return r
+}
+
+// binary is a body of all 256 bytes: no JSON, no UTF-8, with NUL.
+func binary(t *testing.T, catalog relay.Catalog) lambdaevents.APIGatewayV2HTTPRequest {
+	t.Helper()
+	body := make([]byte, 256)
+	for i := range body {
+		body[i] = byte(i)
+	}
+	header := sign(t, catalog, "app", verify.Webhook{Body: body, EventType: "scan.finished", DeliveryID: id("binary")}, at)
+	header["content-type"] = "application/octet-stream"
+	return request(t, "app", body, header)
+}
+
+// request is what API Gateway makes of a POST to a source.
+func request(t *testing.T, source string, body []byte, header verify.Header) lambdaevents.APIGatewayV2HTTPRequest {
+	t.Helper()
+	const api = "a1b2c3d4e5"
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+api+".execute-api.eu-central-1.amazonaws.com/in/"+source, nil)
+	r.SetPathValue("source", source)
+	r.RemoteAddr = "203.0.113.10:443"
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	for name, value := range map[string]string{
+		"accept": "*/*", "user-agent": "Sample/1", "content-length": strconv.Itoa(len(body)), "x-forwarded-for": "203.0.113.10",
+		"x-forwarded-port": "443", "x-forwarded-proto": "https", "x-amzn-trace-id": "Root=1-6968d940-0123456789abcdef01234567",
+	} {
+		r.Header.Set(name, value)
+	}
+	e := gateway.Event(r, body, at)
+	e.RequestContext.RequestID = "SampleRequest01="
+	e.RequestContext.AccountID = account
+	e.RequestContext.APIID = api
+	e.RequestContext.DomainPrefix = api
+	return e
+}
+
+const account = "000000000000"
+
+// queued is the event by which Lambda starts a queue's function.
+func queued(queue string, msgs ...relay.Message) lambdaevents.SQSEvent {
+	e := handler.SQSEvent(msgs)
+	for i := range e.Records {
+		r := &e.Records[i]
+		sum := md5.Sum([]byte(r.Body))
+		r.Md5OfBody = hex.EncodeToString(sum[:])
+		r.ReceiptHandle = "receipt-" + r.MessageId
+		r.AWSRegion = "eu-central-1"
+		r.EventSourceARN = "arn:aws:sqs:eu-central-1:" + account + ":" + queue
+		r.Attributes["SenderId"] = "AROAEXAMPLE:function"
+		r.Attributes["SentTimestamp"] = strconv.FormatInt(at.Add(time.Second).UnixMilli(), 10)
+		r.Attributes["ApproximateFirstReceiveTimestamp"] = strconv.FormatInt(at.Add(1010*time.Millisecond).UnixMilli(), 10)
+		var delivery struct{ Endpoint string }
+		if json.Unmarshal(msgs[i].Body, &delivery) == nil && delivery.Endpoint != "" {
+			r.Attributes["MessageGroupId"] = delivery.Endpoint
+		}
+	}
+	return e
+}

@@ -1,0 +1,104 @@
+package events_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+// demo is the demonstration's catalog.
+func demo(t *testing.T) relay.Catalog {
+	t.Helper()
+	catalog, err := config.Parse("demo.yaml", events.DemoConfig, func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return catalog
+}
+
+// retention is so long that the samples, which bear one date, never expire.
+const retention = math.MaxInt64 / 3 * time.Nanosecond
+
+// stages are a relay on ports in memory. It is the reporter itself.
+type stages struct {
+	catalog memory.Catalog
+	ledger  memory.Ledger
+	bodies  memory.Bodies
+
+	ingest, ingestDLQ, delivery, deliveryDLQ, retry, dead memory.Queue
+
+	receiver  *relay.Receiver
+	fanout    *relay.Fanout
+	deliverer *relay.Deliverer
+
+	mu       sync.Mutex
+	results  map[relay.RouteResult]int
+	outcomes map[relay.Outcome]int
+	posted   []relay.Post
+	answer   int // of every endpoint
+}
+
+func newStages(t *testing.T, catalog relay.Catalog) *stages {
+	t.Helper()
+	s := &stages{results: map[relay.RouteResult]int{}, outcomes: map[relay.Outcome]int{}, answer: 200}
+	if err := s.catalog.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s})
+	s.fanout = relay.NewFanout(relay.FanoutConfig{
+		Subscriptions: &s.catalog, Events: &s.ledger, Delivery: &s.delivery, Poison: &s.ingestDLQ, Reporter: s, Retention: retention,
+	})
+	s.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry, Dead: &s.dead, Poison: &s.deliveryDLQ,
+		Scheduler: &memory.Scheduler{Queue: &s.retry}, Reporter: s, Retention: retention,
+	})
+	return s
+}
+
+func (s *stages) Received(context.Context, relay.ReceiveReport) {}
+
+func (s *stages) Routed(_ context.Context, r relay.RouteReport) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.results[r.Result]++
+}
+
+func (s *stages) Attempted(_ context.Context, r relay.AttemptReport) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Err == nil {
+		s.outcomes[r.Attempt.Outcome]++
+	}
+}
+
+func (s *stages) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.Body = bytes.Clone(p.Body)
+	s.posted = append(s.posted, p)
+	return relay.Reply{StatusCode: s.answer}, nil
+}
+
+// taken returns the one message that a queue holds, whenever it is due, and takes it from the queue.
+func taken(t *testing.T, q *memory.Queue) relay.Message {
+	t.Helper()
+	if due, ok := q.Due(); ok {
+		time.Sleep(time.Until(due)) // in a bubble
+	}
+	msgs, err := q.Receive(t.Context(), 2)
+	if err != nil || len(msgs) != 1 {
+		t.Fatalf("%d messages in the queue, %v", len(msgs), err)
+	}
+	if err := q.Ack(t.Context(), msgs[0]); err != nil {
+		t.Fatal(err)
+	}
+	return msgs[0]
+}

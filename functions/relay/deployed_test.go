@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"webhook-relay/shared/awsenv/emulator"
+	"webhook-relay/shared/dynamo"
+	"webhook-relay/shared/kms"
+)
+
+// stacks answers DescribeStacks for one stack, as CloudFormation does.
+func stacks(t *testing.T, name string, outputs map[string]string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("Action") != "DescribeStacks" || r.FormValue("StackName") != name {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id %s does not exist</Message></Error></ErrorResponse>",
+				r.FormValue("StackName"))
+			return
+		}
+		var members strings.Builder
+		for key, value := range outputs {
+			fmt.Fprintf(&members, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", key, value)
+		}
+		fmt.Fprintf(w, "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>%s</StackName><Outputs>%s</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
+			name, members.String())
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestApplyToADeployedStack(t *testing.T) {
+	services := emulator.Start(t)
+	keys := emulator.NewKMS(t)
+	const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+	outputs := map[string]string{
+		"IngressUrl": "https://in.example.com", "CatalogTable": "apply-catalog", "LedgerTable": "apply-ledger", "SecretsKeyArn": key,
+		"RetryQueueUrl": services.SQS + "/123456789012/apply-retry",
+	}
+	for name, value := range map[string]string{
+		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL_CLOUDFORMATION": stacks(t, "webhook-relay-dev", outputs), "AWS_ENDPOINT_URL_DYNAMODB": services.DynamoDB,
+		"AWS_ENDPOINT_URL_KMS": keys.URL, "AWS_ENDPOINT_URL_SQS": services.SQS,
+	} {
+		t.Setenv(name, value)
+	}
+	cfg := aws.Config{Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	tables := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = &services.DynamoDB })
+	_, err := tables.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: aws.String("apply-catalog"), BillingMode: types.BillingModePayPerRequest,
+		KeySchema: []types.KeySchemaElement{
+			{AttributeName: aws.String(dynamo.PartitionKey), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String(dynamo.SortKey), KeyType: types.KeyTypeRange},
+		},
+		AttributeDefinitions: []types.AttributeDefinition{
+			{AttributeName: aws.String(dynamo.PartitionKey), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String(dynamo.SortKey), AttributeType: types.ScalarAttributeTypeS},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the table is there", func() bool {
+		out, err := tables.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("apply-catalog")})
+		return err == nil && out.Table.TableStatus == types.TableStatusActive
+	})
+
+	config := writeFile(t, "relay.yaml", configFor("http://a.example.com:8080"))
+	for _, step := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--dry-run"}, []string{"warning: endpoint target: http", "warning: endpoint target: port 8080", "+ source app", "dry run"}},
+		{nil, []string{"+ endpoint target", "revision 1 is in force", "whsec_"}},
+		{nil, []string{"revision 1, nothing to change"}},
+	} {
+		out, err := run(t, append([]string{"apply", config, "--stack", "webhook-relay-dev"}, step.args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range step.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: no %q in:\n%s", step.args, want, out)
+			}
+		}
+	}
+	catalog := dynamo.NewCatalog(tables, "apply-catalog", kms.New(awskms.NewFromConfig(cfg, func(o *awskms.Options) { o.BaseEndpoint = &keys.URL }), key))
+	source, err := catalog.Source(t.Context(), "app")
+	if err != nil || len(source.Secrets) != 1 || source.Secrets[0] != "token" {
+		t.Errorf("a function reads %+v, %v", source, err)
+	}
+
+	if _, err := run(t, "apply", config, "--stack", "nobodys"); err == nil || !strings.Contains(err.Error(), "stack nobodys") {
+		t.Errorf("unknown stack: %v", err)
+	}
+	delete(outputs, "SecretsKeyArn")
+	if _, err := run(t, "apply", config, "--stack", "webhook-relay-dev"); err == nil || !strings.Contains(err.Error(), "no output SecretsKeyArn") {
+		t.Errorf("another stack: %v", err)
+	}
+}

@@ -1,0 +1,254 @@
+package runtimeapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Why an invocation brought no answer, beside a *FunctionError. After ErrTimeout, ErrExited and ErrClosed the instance has ended.
+var (
+	ErrInit     = errors.New("runtimeapi: function did not start")         // Start only
+	ErrTimeout  = errors.New("runtimeapi: function timed out")             // the process was killed
+	ErrExited   = errors.New("runtimeapi: function's process ended")       // it exited, or a signal ended it
+	ErrClosed   = errors.New("runtimeapi: instance closed")                // by Close, or with the context of an invocation
+	ErrTooLarge = errors.New("runtimeapi: payload too large for a Lambda") // the invocation's own; nothing was sent
+)
+
+// FunctionError is an error that the function reported, as Lambda's Invoke answers it.
+type FunctionError struct {
+	Type    string `json:"errorType"`
+	Message string `json:"errorMessage"`
+}
+
+func (e *FunctionError) Error() string { return e.Type + ": " + e.Message }
+
+// Limits and defaults of Lambda.
+const (
+	MaxPayloadBytes = 6 << 20 // of an event, and of an answer
+	DefaultMemoryMB = 128
+	DefaultTimeout  = 3 * time.Second
+	DefaultRegion   = "eu-central-1"
+
+	// initTimeout bounds the time until a function asks for its first event.
+	initTimeout = 10 * time.Second
+)
+
+// Function describes a function. Binary is required; zero fields mean their defaults.
+type Function struct {
+	Name     string            // the name of the folder that Binary is in
+	Binary   string            // path of the bootstrap, built for this machine
+	Env      map[string]string // the function's own environment; may override what Lambda sets, but not the Runtime API's address
+	MemoryMB int               // DefaultMemoryMB; told, not enforced
+	Timeout  time.Duration     // of an invocation; DefaultTimeout
+	Log      io.Writer         // gets the process's standard output and error, until Close returns; nil: they are dropped
+}
+
+// Instance is a running function. It is safe for concurrent use.
+type Instance struct {
+	function Function
+	region   string
+	process  *exec.Cmd
+	turn     chan struct{}    // holds the invocation that is under way
+	events   chan *invocation // from Invoke to the runtime
+	ready    chan struct{}    // closed when the runtime asks for its first event
+	asked    sync.Once
+	ended    chan struct{} // closed when the process has ended
+
+	mu      sync.Mutex
+	current *invocation // handed out and not answered yet
+	cause   error       // why the instance ends; the first one counts
+}
+
+// invocation is one event on its way.
+type invocation struct {
+	id      string
+	payload []byte
+	result  chan result // has room for the one answer, so that it can be given whoever waits
+}
+
+type result struct {
+	payload []byte
+	err     error
+}
+
+// Start starts f and waits until it asks for its first event. Errors are ErrInit: the binary cannot be run, the process ended, the
+// function reported an error (a *FunctionError too), or it took longer than Lambda's 10 s. When ctx ends, so does the wait, and the
+// process with it; later it has no say.
+func Start(ctx context.Context, f Function) (*Instance, error) {
+	binary, err := filepath.Abs(f.Binary)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInit, err)
+	}
+	f.Binary = binary
+	f.Name = cmp.Or(f.Name, filepath.Base(filepath.Dir(binary)))
+	f.MemoryMB = cmp.Or(f.MemoryMB, DefaultMemoryMB)
+	f.Timeout = cmp.Or(f.Timeout, DefaultTimeout)
+	i := &Instance{
+		function: f, region: cmp.Or(f.Env["AWS_REGION"], DefaultRegion),
+		turn: make(chan struct{}, 1), events: make(chan *invocation), ready: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := i.start(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrInit, f.Name, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, initTimeout, fmt.Errorf("asked for no event within %v", initTimeout))
+	defer cancel()
+	select {
+	case <-i.ready:
+		return i, nil
+	case <-i.ended:
+	case <-ctx.Done():
+		i.end(context.Cause(ctx))
+		<-i.ended
+	}
+	return nil, fmt.Errorf("%w: %s: %w", ErrInit, f.Name, i.why())
+}
+
+// start begins to serve the Runtime API and starts the process.
+func (i *Instance) start(ctx context.Context) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	i.process = exec.Command(i.function.Binary) //nolint:gosec,noctx // the caller names the binary; it lives as long as the instance
+	i.process.Env = i.environment(listener.Addr().String())
+	i.process.Dir = filepath.Dir(i.function.Binary)
+	i.process.SysProcAttr = endsWithParent()
+	i.process.Stdout, i.process.Stderr = i.function.Log, i.function.Log // one writer: exec never writes to it from two goroutines
+	i.process.WaitDelay = time.Second                                   // for output that a child of the process holds open
+	server := &http.Server{Handler: i.api(), ReadHeaderTimeout: initTimeout}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	started := make(chan error)
+	go i.run(server, started)
+	return <-started
+}
+
+// run starts the process and waits for its end. Linux kills a process with the thread that started it (not with the whole
+// process), so that thread stays here.
+func (i *Instance) run(server *http.Server, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer func() { _ = server.Close() }()
+	err := i.process.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	_ = i.process.Wait() // the state tells more
+	i.note(fmt.Errorf("%w: %v", ErrExited, i.process.ProcessState))
+	close(i.ended)
+}
+
+// environment is the process's: Lambda's, then the function's own.
+func (i *Instance) environment(api string) []string {
+	env := []string{
+		"AWS_LAMBDA_FUNCTION_NAME=" + i.function.Name,
+		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=" + strconv.Itoa(i.function.MemoryMB),
+		"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand",
+		"AWS_LAMBDA_LOG_FORMAT=JSON",
+		"AWS_LAMBDA_LOG_LEVEL=INFO",
+		"AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/" + i.function.Name,
+		"AWS_LAMBDA_LOG_STREAM_NAME=local",
+		"AWS_REGION=" + i.region,
+		"AWS_DEFAULT_REGION=" + i.region,
+		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", // AWS's own example, of no account
+		"AWS_SECRET_ACCESS_KEY=local",
+		"AWS_SESSION_TOKEN=local",
+		"LAMBDA_TASK_ROOT=" + filepath.Dir(i.function.Binary),
+		"PATH=/usr/local/bin:/usr/bin:/bin",
+		"TZ=:UTC",
+		"_HANDLER=" + filepath.Base(i.function.Binary),
+	}
+	for name, value := range i.function.Env {
+		env = append(env, name+"="+value) // of two values exec takes the last
+	}
+	return append(env, "AWS_LAMBDA_RUNTIME_API="+api)
+}
+
+// Invoke sends the function an event and returns its answer. While another invocation is under way it waits for its turn. Errors are
+// a *FunctionError, ErrTooLarge, ErrTimeout, ErrExited, ErrClosed, or that of ctx. A context that ends during the invocation ends
+// the instance too: the function would go on with an event whose answer nobody takes.
+func (i *Instance) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if len(payload) > MaxPayloadBytes {
+		return nil, fmt.Errorf("%w: event of %d bytes, at most %d", ErrTooLarge, len(payload), MaxPayloadBytes)
+	}
+	select {
+	case i.turn <- struct{}{}:
+		defer func() { <-i.turn }()
+	case <-i.ended:
+		return nil, i.why()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	call := &invocation{id: uuid.NewString(), payload: payload, result: make(chan result, 1)}
+	select {
+	case i.events <- call:
+	case <-i.ended:
+		return nil, i.why()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return i.await(ctx, call)
+}
+
+// await returns the answer to call, which the runtime has taken.
+func (i *Instance) await(ctx context.Context, call *invocation) ([]byte, error) {
+	late := time.NewTimer(i.function.Timeout)
+	defer late.Stop()
+	select {
+	case r := <-call.result:
+		return r.payload, r.err
+	case <-late.C:
+		i.end(fmt.Errorf("%w: %s after %v", ErrTimeout, i.function.Name, i.function.Timeout))
+	case <-ctx.Done():
+		i.end(fmt.Errorf("%w: %w", ErrClosed, ctx.Err()))
+	case <-i.ended:
+	}
+	<-i.ended
+	select {
+	case r := <-call.result: // a function that panics answers first and exits then
+		return r.payload, r.err
+	default:
+		return nil, i.why()
+	}
+}
+
+// Close ends the process and waits for its end, and for the last of its output. A second call changes nothing.
+func (i *Instance) Close() error {
+	i.end(ErrClosed)
+	<-i.ended
+	return nil
+}
+
+// end kills the process, for the reason given if there is none yet.
+func (i *Instance) end(cause error) {
+	i.note(cause)
+	_ = i.process.Process.Kill() // an error means that it has ended
+}
+
+func (i *Instance) note(cause error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.cause == nil {
+		i.cause = cause
+	}
+}
+
+func (i *Instance) why() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.cause
+}
