@@ -12,7 +12,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook, one failure, one delivery
-	@go run ./functions/relay local --demo --data .relay/demo $(ARGS)
+	@go build -o bin/relay ./functions/relay
+	@exec bin/relay local --demo --data .relay/demo $(ARGS)
 
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)

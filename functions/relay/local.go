@@ -73,22 +73,24 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // configure applies the configuration that was asked for.
 func (c *localCommand) configure(ctx context.Context, h *host, url string, out *console) error {
-	var next relay.Catalog
-	var err error
 	switch {
 	case c.Demo && c.Config != "":
 		return errors.New("--demo brings its own configuration; leave --config out")
 	case c.Demo:
-		next, err = demoCatalog(url)
+		next, err := demoCatalog(url)
+		if err != nil {
+			return err
+		}
+		out.printf("catalog   events/demo.yaml, %d sources and an endpoint that fails once", len(next.Sources))
+		return applyTo(ctx, h.catalog, next, false, func(string, ...any) {})
 	case c.Config != "":
-		next, err = config.Read(c.Config, os.LookupEnv)
-	default:
-		return nil
+		next, err := config.Read(c.Config, os.LookupEnv)
+		if err != nil {
+			return err
+		}
+		return applyTo(ctx, h.catalog, next, false, out.printf)
 	}
-	if err != nil {
-		return err
-	}
-	return applyTo(ctx, h.catalog, next, false, out.printf)
+	return nil
 }
 
 // serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no new requests, those under way
@@ -120,13 +122,13 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 		}
 		return nil
 	})
-	out.printf("relay is listening on http://%s/in/{source}; data in %s; Ctrl-C stops it", listener.Addr(), c.Data)
+	out.printf("relay     is listening on http://%s/in/{source}, data in %s, Ctrl-C stops it", listener.Addr(), c.Data)
 	if c.Demo {
 		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
 	}
 	err := g.Wait()
-	if left := h.waiting(context.WithoutCancel(ctx)); err == nil && left > 0 {
-		out.printf("stopped; %d messages wait in %s for the next start", left, c.Data)
+	if err == nil {
+		out.printf("stopped; %s in %s for the next start", plural(h.waiting(context.WithoutCancel(ctx)), "message"), c.Data)
 	}
 	return err
 }
