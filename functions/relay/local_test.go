@@ -108,8 +108,14 @@ func TestGuardBlocksLoopback(t *testing.T) {
 
 func TestInterruptDrains(t *testing.T) {
 	t.Parallel()
-	inHand, goOn := make(chan struct{}), make(chan struct{})
-	target := newReceiver(t, func(http.ResponseWriter, *http.Request) { inHand <- struct{}{}; <-goOn })
+	inHand, goOn := make(chan struct{}, 1), make(chan struct{})
+	target := newReceiver(t, func(http.ResponseWriter, *http.Request) {
+		select {
+		case inHand <- struct{}{}:
+		default: // another, accepted just before the interrupt took effect
+		}
+		<-goOn
+	})
 	dir, addr := t.TempDir(), freeAddr(t)
 	cmd := command(t.Context(), "local", "--addr", addr, "--data", dir, "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
 	out := &output{}
