@@ -1,0 +1,41 @@
+// Package function starts a Lambda function: it reads the settings, makes the AWS configuration and the reporter, has the function
+// wired, and serves. Nothing is called before the first invocation.
+//
+//	func main() { function.Start(wire) }
+//
+//	func wire(s settings.Fanout, cfg aws.Config, reporter relay.Reporter) any { … return handler.Batch(fanout.Process) }
+package function
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"webhook-relay/shared/awsenv"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/settings"
+	"webhook-relay/shared/telemetry"
+)
+
+// Start serves the handler that wire returns, one that lambda.Start takes. It does not return. If the environment is incomplete it logs what is
+// missing, and the process ends with status 1, which Lambda reports as a failed init.
+func Start[S settings.Receive | settings.Fanout | settings.Deliver](wire func(s S, cfg aws.Config, reporter relay.Reporter) any) {
+	logger := lambdacontext.NewLogger()
+	s, settingsErr := settings.Read[S]()
+	cfg, awsErr := awsenv.Config()
+	if err := errors.Join(settingsErr, awsErr); err != nil {
+		logger.Error("cannot start", telemetry.KeyError, err)
+		os.Exit(1)
+	}
+	lambda.Start(wire(s, cfg, telemetry.Log{Logger: logger}))
+}
+
+// Days turns a setting into a duration.
+func Days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// Seconds turns a setting into a duration.
+func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -1,0 +1,44 @@
+package memory_test
+
+import (
+	"testing"
+	"time"
+
+	"webhook-relay/shared/conformance"
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	conformance.Queue(t, func(*testing.T) conformance.QueueUnderTest {
+		const visibility = time.Second
+		q := &memory.Queue{Visibility: visibility}
+		return conformance.QueueUnderTest{Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack}
+	})
+}
+
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	conformance.Events(t, func(*testing.T) relay.Events { return &memory.Ledger{} })
+}
+
+func TestDeliveries(t *testing.T) {
+	t.Parallel()
+	conformance.Deliveries(t, func(*testing.T) relay.Deliveries { return &memory.Ledger{} })
+}
+
+func TestCatalog(t *testing.T) {
+	t.Parallel()
+	conformance.Catalog(t, func(*testing.T) conformance.CatalogUnderTest { return &memory.Catalog{} })
+}
+
+func TestBodies(t *testing.T) {
+	t.Parallel()
+	conformance.Bodies(t, func(*testing.T) relay.Bodies { return &memory.Bodies{} })
+}
+
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	conformance.Ledger(t, func(*testing.T) conformance.LedgerUnderTest { return &memory.Ledger{} })
+}

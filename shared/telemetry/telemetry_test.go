@@ -1,0 +1,100 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/telemetry"
+	"webhook-relay/shared/verify"
+)
+
+// line returns the one line that report logs, without its time.
+func line(t *testing.T, report func(telemetry.Log)) map[string]any {
+	t.Helper()
+	var out bytes.Buffer
+	report(telemetry.Log{Logger: slog.New(slog.NewJSONHandler(&out, nil))})
+	var got map[string]any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, out.Bytes())
+	}
+	delete(got, "time")
+	return got
+}
+
+func TestOneLineForEach(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	tests := map[string]struct {
+		report func(telemetry.Log)
+		want   map[string]any
+	}{
+		"accepted": {
+			func(l telemetry.Log) {
+				l.Received(ctx, relay.ReceiveReport{Source: "hub", EventID: "evt_1", Type: "push", BodyBytes: 7, Duration: 3 * time.Millisecond})
+			},
+			map[string]any{"level": "INFO", "msg": "received", "source": "hub", "eventId": "evt_1", "eventType": "push",
+				"outcome": "accepted", "bodyBytes": 7.0, "durationMs": 3.0},
+		},
+		"refused is the partner's fault": {
+			func(l telemetry.Log) { l.Received(ctx, relay.ReceiveReport{Source: "hub", Err: verify.ErrMismatch}) },
+			map[string]any{"level": "WARN", "msg": "received", "source": "hub", "eventId": "", "eventType": "",
+				"outcome": "refused", "bodyBytes": 0.0, "durationMs": 0.0, "error": verify.ErrMismatch.Error()},
+		},
+		"unavailable is ours": {
+			func(l telemetry.Log) { l.Received(ctx, relay.ReceiveReport{Source: "hub", Err: relay.ErrUnavailable}) },
+			map[string]any{"level": "ERROR", "msg": "received", "source": "hub", "eventId": "", "eventType": "",
+				"outcome": "failed", "bodyBytes": 0.0, "durationMs": 0.0, "error": relay.ErrUnavailable.Error()},
+		},
+		"routed": {
+			func(l telemetry.Log) {
+				l.Routed(ctx, relay.RouteReport{EventID: "evt_1", Source: "hub", Type: "push", Result: relay.Routed, Endpoints: 2})
+			},
+			map[string]any{"level": "INFO", "msg": "routed", "source": "hub", "eventId": "evt_1", "eventType": "push",
+				"outcome": "routed", "deliveries": 2.0},
+		},
+		"poison": {
+			func(l telemetry.Log) { l.Routed(ctx, relay.RouteReport{Result: relay.Poisoned}) },
+			map[string]any{"level": "ERROR", "msg": "routed", "source": "", "eventId": "", "eventType": "",
+				"outcome": "poisoned", "deliveries": 0.0},
+		},
+		"delivered": {
+			func(l telemetry.Log) {
+				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Source: "hub", Type: "push", Endpoint: "a", Status: relay.Delivered, Age: time.Second,
+					Attempt: relay.Attempt{Number: 1, Outcome: relay.Succeeded, StatusCode: 204, Duration: 5 * time.Millisecond, Response: []byte("body")}})
+			},
+			map[string]any{"level": "INFO", "msg": "attempted", "source": "hub", "eventId": "evt_1", "eventType": "push", "endpoint": "a",
+				"attempt": 1.0, "outcome": "succeeded", "statusCode": 204.0, "durationMs": 5.0, "delivery": "delivered", "ageMs": 1000.0},
+		},
+		"to be retried": {
+			func(l telemetry.Log) {
+				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Status: relay.Waiting, Wait: time.Minute,
+					Attempt: relay.Attempt{Number: 2, Outcome: relay.TimedOut, Error: "no answer within 15s"}})
+			},
+			map[string]any{"level": "WARN", "msg": "attempted", "source": "", "eventId": "evt_1", "eventType": "", "endpoint": "a",
+				"attempt": 2.0, "outcome": "timeout", "statusCode": 0.0, "durationMs": 0.0, "delivery": "waiting", "ageMs": 0.0,
+				"retryInMs": 60000.0, "attemptError": "no answer within 15s"},
+		},
+		"our own failure": {
+			func(l telemetry.Log) {
+				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Err: errors.New("table down")})
+			},
+			map[string]any{"level": "ERROR", "msg": "attempted", "source": "", "eventId": "evt_1", "eventType": "", "endpoint": "a",
+				"attempt": 0.0, "outcome": "", "statusCode": 0.0, "durationMs": 0.0, "delivery": "", "ageMs": 0.0, "error": "table down"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, line(t, tt.report)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
