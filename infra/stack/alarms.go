@@ -2,7 +2,9 @@ package stack
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 )
 
@@ -39,7 +41,7 @@ func (r *relay) addAlarms() {
 		{id: "SchedulesDropped", namespace: "AWS/Scheduler", metric: "InvocationDroppedCount", statistic: "Sum",
 			dimension: "ScheduleGroup", of: *r.schedules.Ref(), threshold: 1, minutes: 5,
 			description: "page: EventBridge Scheduler gave up sending due retries; those deliveries wait for ever. First see that the " +
-				"schedules' role may still send to the retry queue, then replay what is waiting and overdue."},
+				"schedules' role may still send to the retry queue, then list what is waiting and overdue (docs/runbook.md)."},
 		failures("ReceiveErrors", r.receive,
 			"page: receive crashes or runs out of time, partners get 5xx. First read its log."),
 		failures("FanoutErrors", r.fanout,
@@ -58,9 +60,42 @@ func (r *relay) addAlarms() {
 			description: "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when " +
 				"SQS, S3 or DynamoDB is down; then the access log's integrationError."},
 	}
+	actions := r.alarmActions()
 	for _, a := range alarms {
-		r.addAlarm(a)
+		r.addAlarm(a, actions)
 	}
+}
+
+// alarmActions returns the topics that alarms are sent to: the one that the props name, and one of the stack's own for the e-mail
+// address; nil without either.
+func (r *relay) alarmActions() *[]any {
+	var topics []any
+	if r.props.AlarmTopicARN != "" {
+		topics = append(topics, r.props.AlarmTopicARN)
+	}
+	if r.props.AlarmEmail != "" {
+		topics = append(topics, *r.addAlarmTopic().TopicArn())
+	}
+	if topics == nil {
+		return nil
+	}
+	return &topics
+}
+
+// addAlarmTopic makes a topic that mails what the alarms of this account send to it. It is not encrypted at rest: alarms cannot
+// publish by the key that AWS manages for SNS, and there is nothing in them but the metrics' names and values.
+func (r *relay) addAlarmTopic() awssns.Topic {
+	topic := awssns.NewTopic(r.stack, new("Alarms"), &awssns.TopicProps{EnforceSSL: new(true)})
+	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Principals: list[awsiam.IPrincipal](awsiam.NewServicePrincipal(new("cloudwatch.amazonaws.com"), nil)),
+		Actions:    pointers([]string{"sns:Publish"}),
+		Resources:  list(topic.TopicArn()),
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": r.stack.Account()}},
+	}))
+	awssns.NewCfnSubscription(r.stack, new("AlarmMail"), &awssns.CfnSubscriptionProps{
+		TopicArn: topic.TopicArn(), Protocol: new("email"), Endpoint: &r.props.AlarmEmail,
+	})
+	return topic
 }
 
 func visible(id string, queue awssqs.Queue, description string) alarm {
@@ -84,12 +119,8 @@ func throttles(id string, f awslambda.Function, description string) alarm {
 	return a
 }
 
-func (r *relay) addAlarm(a alarm) {
-	var actions *[]any
-	if r.props.AlarmTopicARN != "" {
-		actions = list[any](r.props.AlarmTopicARN)
-	}
-	awscloudwatch.NewCfnAlarm(r.stack, &a.id, &awscloudwatch.CfnAlarmProps{
+func (r *relay) addAlarm(a alarm, actions *[]any) {
+	r.alarms = append(r.alarms, awscloudwatch.NewCfnAlarm(r.stack, &a.id, &awscloudwatch.CfnAlarmProps{
 		AlarmDescription:   &a.description,
 		Namespace:          &a.namespace,
 		MetricName:         &a.metric,
@@ -102,5 +133,5 @@ func (r *relay) addAlarm(a alarm) {
 		TreatMissingData:   new("notBreaching"),
 		AlarmActions:       actions,
 		OkActions:          actions,
-	})
+	}))
 }

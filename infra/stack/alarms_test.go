@@ -95,13 +95,52 @@ func TestAlarmsGoToTheTopicIfThereIsOne(t *testing.T) {
 			t.Error("has actions without a topic")
 		}
 	})
-	tmpl, err := synthesise(stack.Props{AlarmTopicARN: topic}, nil)
-	if err != nil {
-		t.Fatal(err)
+	for name, test := range map[string]struct {
+		relay func(*testing.T) template
+		want  []string
+	}{
+		"a topic":                {with(stack.Props{AlarmTopicARN: topic}), []string{topic}},
+		"an address":             {with(stack.Props{AlarmEmail: "ops@example.com"}), []string{"{Alarms}"}},
+		"a topic and an address": {whole, []string{topic, "{Alarms}"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.relay(t).each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
+				for _, property := range []string{"AlarmActions", "OKActions"} {
+					var got []string
+					for _, action := range items(r.get(property)) {
+						got = append(got, render(action))
+					}
+					if diff := cmp.Diff(test.want, got); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", property, diff)
+					}
+				}
+			})
+		})
 	}
-	tmpl.each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
-		if r.get("AlarmActions", 0) != topic || r.get("OKActions", 0) != topic {
-			t.Errorf("goes to %v, its end to %v", r.get("AlarmActions"), r.get("OKActions"))
+}
+
+func TestAlarmMail(t *testing.T) {
+	t.Parallel()
+	tmpl := whole(t)
+	tmpl.each(t, "AWS::SNS::Subscription", func(t *testing.T, _ string, r resource) {
+		if name(target(r.get("TopicArn"))) != "Alarms" || r.get("Protocol") != "email" || r.get("Endpoint") != "ops@example.com" {
+			t.Errorf("goes from %v by %v to %v", r.get("TopicArn"), r.get("Protocol"), r.get("Endpoint"))
+		}
+	})
+	// A topic's policy takes the place of the default one, so that alarms need leave; and only this account's have it.
+	tmpl.each(t, "AWS::SNS::TopicPolicy", func(t *testing.T, _ string, r resource) {
+		got := map[string]any{}
+		for _, s := range items(r.get("PolicyDocument", "Statement")) {
+			got[fmt.Sprint(get(s, "Effect"), " ", get(s, "Action"), " by ", get(s, "Principal"))] = get(s, "Condition")
+		}
+		want := map[string]any{
+			"Deny sns:Publish by *": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+			"Allow sns:Publish by map[Service:cloudwatch.amazonaws.com]": map[string]any{
+				"StringEquals": map[string]any{"aws:SourceAccount": map[string]any{"Ref": "AWS::AccountId"}}},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("policy (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -3,8 +3,8 @@
 //	props, err := stack.PropsFromContext(map[string]any{"stage": "prod"})
 //	relay, err := stack.New(app, "Relay", props)
 //
-// It reads as the relay does: the key of the secrets, the tables, the bodies, the queues, the functions with what each may do,
-// the ingress, the alarms, the outputs, a file each.
+// It reads as the relay does: the key of the secrets, the tables, the bodies, the queues, the network (if asked for), the functions
+// with what each may do, the ingress, the alarms, the dashboard, the outputs, a file each.
 //
 // What it guarantees, held by its tests for every resource of the template and not for a list of names:
 //
@@ -14,11 +14,13 @@
 //     listed by AnyResource with the reason.
 //   - A function's environment has the names that package settings reads, no more and no fewer (and GOMEMLIMIT).
 //   - Nothing has a fixed physical name, so that any number of stages can stand in one account and a resource can be replaced.
-//   - The tables, the bodies and the key outlive the stack.
-//   - The template depends on the props and the functions' code alone: not on the account, the region, or CDK feature flags.
+//   - The tables, the bodies and the key outlive the stack, and the stage prod cannot be destroyed before it is released.
+//   - The template depends on the props and the functions' code alone: not on the account, the region, or CDK feature flags. The
+//     same props make the same template, byte for byte.
+//   - Each alarm has an entry in docs/runbook.md, and each resource that can get into trouble is on the dashboard.
 //
-// It does not guarantee that a relay works without its operator: the alarms go nowhere until Props.AlarmTopicARN names an SNS
-// topic, and a destroyed stack takes what is in its queues and schedules with it.
+// It does not guarantee that a relay works without its operator: the alarms go nowhere until Props.AlarmEmail or
+// Props.AlarmTopicARN says where, and a destroyed stack takes what is in its queues and schedules with it.
 //
 // The constructs start a Node process through jsii, which is closed by jsii.Close. An error inside the CDK is a panic, as
 // everywhere in CDK for Go; mistakes in the props are errors.

@@ -43,6 +43,7 @@ type function struct {
 	environment               map[string]string
 	grants                    []grant
 	recursiveLoop             awslambda.RecursiveLoop
+	network                   network // zero: Lambda's own
 }
 
 func (r *relay) addFunctions() error {
@@ -121,6 +122,7 @@ func (r *relay) addDeliver() error {
 		environment: environment, grants: r.deliverGrants(),
 		// It sends retries to the queue that starts it, on purpose; Lambda would take that for a runaway and stop it after 16 rounds.
 		recursiveLoop: awslambda.RecursiveLoop_ALLOW,
+		network:       r.network,
 	})
 	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt.
 	r.consume("DeliveryToDeliver", r.delivery, r.deliver, r.props.DeliveryMaxConcurrency)
@@ -147,6 +149,8 @@ func (r *relay) addFunction(f function) awslambda.Function {
 		Environment:           pointerMap(f.environment),
 		Role:                  role.WithoutPolicyUpdates(nil), // the role says what its grants say, and nothing that a construct adds
 		RecursiveLoop:         f.recursiveLoop,
+		Vpc:                   f.network.vpc,
+		SecurityGroups:        f.network.groups,
 		Tracing:               awslambda.Tracing_ACTIVE,
 		LogGroup:              logs,
 		LoggingFormat:         awslambda.LoggingFormat_JSON,

@@ -50,11 +50,24 @@ func TestFeatureFlagsChangeNothing(t *testing.T) {
 	if _, err := stack.PropsFromContext(config.Context); err != nil {
 		t.Errorf("flags are taken for props: %v", err)
 	}
-	flagged, err := synthesise(stack.Props{}, config.Context)
-	if err != nil {
-		t.Fatal(err)
-	}
+	flagged := done(t)(synthesise(stack.Props{}, config.Context))
 	if diff := cmp.Diff(string(defaults(t).text), string(flagged.text)); diff != "" {
 		t.Errorf("template with flags differs (-without +with):\n%s", diff)
+	}
+	flagged = done(t)(synthesise(wholeProps(), config.Context))
+	if diff := cmp.Diff(string(whole(t).text), string(flagged.text)); diff != "" {
+		t.Errorf("template of a whole relay with flags differs (-without +with):\n%s", diff)
+	}
+}
+
+// cdk diff is worth reading only where it is empty when nothing was changed.
+func TestTheSamePropsMakeTheSameTemplate(t *testing.T) {
+	t.Parallel()
+	again := with(wholeProps())(t)
+	if diff := cmp.Diff(string(whole(t).text), string(again.text)); diff != "" {
+		t.Errorf("second template differs (-first +second):\n%s", diff)
+	}
+	if diff := cmp.Diff(whole(t).manifest, again.manifest); diff != "" {
+		t.Errorf("second manifest differs (-first +second):\n%s", diff)
 	}
 }

@@ -1,9 +1,9 @@
 package stack
 
 import (
-	"maps"
 	"slices"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 )
 
@@ -16,10 +16,15 @@ type grant struct {
 
 // AnyResource lists the actions that functions are granted on resource "*", each with the reason why nothing narrower will do.
 func AnyResource() map[string]string {
-	const noResources = "X-Ray has no resource that this action could be narrowed to"
+	const (
+		noResources = "X-Ray has no resource that this action could be narrowed to"
+		describes   = "EC2 describes all or nothing; Lambda asks before it attaches a function to a VPC (fixedEgress), the function may not"
+	)
 	return map[string]string{
-		"xray:PutTraceSegments":    noResources,
-		"xray:PutTelemetryRecords": noResources,
+		"xray:PutTraceSegments":         noResources,
+		"xray:PutTelemetryRecords":      noResources,
+		"ec2:DescribeNetworkInterfaces": describes,
+		"ec2:DescribeSubnets":           describes,
 	}
 }
 
@@ -27,7 +32,7 @@ func AnyResource() map[string]string {
 func everyFunction(logGroupARN *string) []grant {
 	return []grant{
 		{actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, resources: []*string{logGroupARN}},
-		{actions: slices.Sorted(maps.Keys(AnyResource())), resources: []*string{new("*")}},
+		{actions: []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, resources: []*string{new("*")}},
 	}
 }
 
@@ -62,7 +67,7 @@ func (r *relay) fanoutGrants() []grant {
 }
 
 func (r *relay) deliverGrants() []grant {
-	return []grant{
+	return slices.Concat(r.networkGrants(), []grant{
 		consume(r.delivery.QueueArn(), r.retry.QueueArn()),
 		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
@@ -75,7 +80,33 @@ func (r *relay) deliverGrants() []grant {
 		{actions: []string{"scheduler:CreateSchedule"}, resources: []*string{r.scheduleARN()}},
 		{actions: []string{"iam:PassRole"}, resources: []*string{r.schedulesRole.RoleArn()},
 			conditions: map[string]any{"StringEquals": map[string]any{"iam:PassedToService": schedulerService}}},
+	})
+}
+
+// networkGrants is what Lambda needs, in deliver's name, to attach it to the VPC, where there is one. The credentials that the
+// function itself gets carry lambda:SourceFunctionArn, and with those nothing here is allowed: whatever becomes of its code, it
+// cannot touch the network.
+func (r *relay) networkGrants() []grant {
+	if !r.props.FixedEgress {
+		return nil
 	}
+	lambdaOnly := map[string]any{"Null": map[string]any{"lambda:SourceFunctionArn": "true"}}
+	interfaces := r.ec2ARN("network-interface", "*") // they have no names before they are made
+	places := []*string{interfaces, r.ec2ARN("security-group", *r.network.group.SecurityGroupId())}
+	for _, subnet := range *r.network.vpc.PrivateSubnets() {
+		places = append(places, r.ec2ARN("subnet", *subnet.SubnetId()))
+	}
+	return []grant{
+		{actions: []string{"ec2:CreateNetworkInterface"}, resources: places, conditions: lambdaOnly},
+		{actions: []string{"ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"},
+			resources: []*string{interfaces}, conditions: lambdaOnly},
+		{actions: []string{"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"}, resources: []*string{new("*")},
+			conditions: lambdaOnly},
+	}
+}
+
+func (r *relay) ec2ARN(resource, id string) *string {
+	return r.stack.FormatArn(&awscdk.ArnComponents{Service: new("ec2"), Resource: &resource, ResourceName: &id})
 }
 
 // policies returns grants as a role's one inline policy: it exists with the role, so that no function runs before it may.

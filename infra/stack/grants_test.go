@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,23 @@ var grants = map[string][]string{
 	},
 }
 
+// networkGrants is what deliver's role has besides where egress is fixed.
+var networkGrants = func() []string {
+	const lambdaOnly = " if map[Null:map[lambda:SourceFunctionArn:true]]"
+	const ec2 = "arn:{AWS::Partition}:ec2:{AWS::Region}:{AWS::AccountId}:"
+	return []string{
+		"ec2:AssignPrivateIpAddresses on " + ec2 + "network-interface/*" + lambdaOnly,
+		"ec2:CreateNetworkInterface on " + ec2 + "network-interface/*" + lambdaOnly,
+		"ec2:CreateNetworkInterface on " + ec2 + "security-group/{EgressGroup.GroupId}" + lambdaOnly,
+		"ec2:CreateNetworkInterface on " + ec2 + "subnet/{EgressPrivateSubnet1Subnet}" + lambdaOnly,
+		"ec2:CreateNetworkInterface on " + ec2 + "subnet/{EgressPrivateSubnet2Subnet}" + lambdaOnly,
+		"ec2:DeleteNetworkInterface on " + ec2 + "network-interface/*" + lambdaOnly,
+		"ec2:DescribeNetworkInterfaces on *" + lambdaOnly,
+		"ec2:DescribeSubnets on *" + lambdaOnly,
+		"ec2:UnassignPrivateIpAddresses on " + ec2 + "network-interface/*" + lambdaOnly,
+	}
+}()
+
 // statements writes a role's statements as grants does.
 func statements(role resource) []string {
 	var lines []string
@@ -99,21 +117,47 @@ func TestGrants(t *testing.T) {
 	}
 }
 
+// What can be asked for adds the network to deliver's grants, puts another key in the place of the stack's, and changes nothing else.
+func TestGrantsOfAWholeRelay(t *testing.T) {
+	t.Parallel()
+	want := maps.Clone(grants)
+	want["DeliverRole"] = slices.Sorted(slices.Values(slices.Concat(grants["DeliverRole"], networkGrants)))
+	for role, lines := range want {
+		want[role] = slices.Clone(lines)
+		for i := range lines {
+			want[role][i] = strings.ReplaceAll(lines[i], "{SecretsKey.Arn}", secretsKey)
+		}
+	}
+	got := map[string][]string{}
+	whole(t).each(t, "AWS::IAM::Role", func(t *testing.T, id string, r resource) {
+		got[name(id)] = statements(r)
+		if r.get("ManagedPolicyArns") != nil {
+			t.Errorf("has managed policies %v, whose content is not ours to see", r.get("ManagedPolicyArns"))
+		}
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("grants (-want +got):\n%s", diff)
+	}
+}
+
 // What a role may do is in the role alone: no policy is attached to it from elsewhere.
 func TestNoPolicyOutsideTheRoles(t *testing.T) {
 	t.Parallel()
-	for id, r := range defaults(t).Resources {
-		if strings.HasPrefix(r.Type, "AWS::IAM::") && r.Type != "AWS::IAM::Role" {
-			t.Errorf("%s is a %s", id, r.Type)
+	both(t, func(t *testing.T, tmpl template) {
+		for id, r := range tmpl.Resources {
+			if strings.HasPrefix(r.Type, "AWS::IAM::") && r.Type != "AWS::IAM::Role" {
+				t.Errorf("%s is a %s", id, r.Type)
+			}
 		}
-	}
+	})
 }
 
 func TestAnyResourceIsGrantedOnlyWithAReason(t *testing.T) {
 	t.Parallel()
 	reasons, used := stack.AnyResource(), map[string]bool{}
-	defaults(t).each(t, "AWS::IAM::Role", func(t *testing.T, _ string, r resource) {
+	whole(t).each(t, "AWS::IAM::Role", func(t *testing.T, _ string, r resource) {
 		for _, line := range statements(r) {
+			line, _, _ := strings.Cut(line, " if ")
 			action, on, _ := strings.Cut(line, " on ")
 			if strings.Contains(action, "*") {
 				t.Errorf("%s: an action with a wildcard", line)

@@ -12,13 +12,15 @@ func (r *relay) addIngress() {
 	r.api = awsapigatewayv2.NewHttpApi(r.stack, new("Ingress"), &awsapigatewayv2.HttpApiProps{
 		ApiName:            r.stack.StackName(), // a label; the API is known by its id
 		CreateDefaultStage: new(false),          // made below, with throttling and the access log
+
+		DisableExecuteApiEndpoint: whenTrue(r.props.DisableDefaultEndpoint),
 	})
 	r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
 		Path:        new("/in/{source}"),
 		Methods:     list(awsapigatewayv2.HttpMethod_ANY),
 		Integration: awsapigatewayv2integrations.NewHttpLambdaIntegration(new("Receive"), r.receive, nil),
 	})
-	awsapigatewayv2.NewCfnStage(r.stack, new("IngressStage"), &awsapigatewayv2.CfnStageProps{
+	stage := awsapigatewayv2.NewCfnStage(r.stack, new("IngressStage"), &awsapigatewayv2.CfnStageProps{
 		ApiId:      r.api.ApiId(),
 		StageName:  new("$default"),
 		AutoDeploy: new(true),
@@ -31,6 +33,34 @@ func (r *relay) addIngress() {
 			Format:         accessLogFormat(r.stack),
 		},
 	})
+	if r.props.DomainName != "" {
+		r.addDomain(stage)
+	}
+}
+
+// addDomain serves a stage under the operator's own name, by TLS 1.2 at least. The API's own name goes on working beside it.
+func (r *relay) addDomain(stage awsapigatewayv2.CfnStage) {
+	r.domain = awsapigatewayv2.NewCfnDomainName(r.stack, new("IngressDomain"), &awsapigatewayv2.CfnDomainNameProps{
+		DomainName: &r.props.DomainName,
+		DomainNameConfigurations: list(&awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{
+			CertificateArn: &r.props.CertificateARN,
+			EndpointType:   new("REGIONAL"),
+			SecurityPolicy: new("TLS_1_2"),
+		}),
+	})
+	awsapigatewayv2.NewCfnApiMapping(r.stack, new("IngressDomainToStage"), &awsapigatewayv2.CfnApiMappingProps{
+		ApiId:      r.api.ApiId(),
+		DomainName: r.domain.Ref(),
+		Stage:      stage.Ref(),
+	})
+}
+
+// ingressURL is where partners POST to, without /in/{source}.
+func (r *relay) ingressURL() *string {
+	if r.domain != nil {
+		return new("https://" + r.props.DomainName)
+	}
+	return r.api.ApiEndpoint()
 }
 
 // accessLogFormat is a JSON line for each request. It has no query string, no header and no body: there may be secrets in them.

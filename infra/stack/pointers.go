@@ -12,6 +12,14 @@ func days(n int) awscdk.Duration { return awscdk.Duration_Days(number(n)) }
 
 func list[T any](items ...T) *[]T { return &items }
 
+// whenTrue leaves a property out where it is false, its default.
+func whenTrue(on bool) *bool {
+	if !on {
+		return nil
+	}
+	return &on
+}
+
 func pointers(items []string) *[]*string {
 	p := make([]*string, len(items))
 	for i := range items {

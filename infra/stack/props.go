@@ -19,15 +19,44 @@ import (
 // ErrProps: a prop or a context key is unknown, unreadable or out of its range.
 var ErrProps = errors.New("stack: props")
 
-// Props are the sizes and limits of a relay. A zero field means its default. Each can be given as CDK context under the name in
+// Props are what can be chosen about a relay. A zero field means its default. Each can be given as CDK context under the name in
 // its tag: cdk deploy -c stage=prod -c maxBodyBytes=1048576.
 type Props struct {
 	// Stage tells one relay of an account from another: the stack's name is webhook-relay-{stage}. [a-z][a-z0-9-]{0,31}.
-	Stage string `context:"stage" default:"dev"`
+	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,31}$"`
 	// FunctionsDir holds {name}/bootstrap for each function, built for Linux on arm64; relative to the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
-	// AlarmTopicARN is the SNS topic that alarms, and their ends, are sent to. Empty: nobody is told.
-	AlarmTopicARN string `context:"alarmTopicArn"`
+	// AlarmTopicARN is an SNS topic of yours that alarms, and their ends, are sent to. Its policy must let CloudWatch publish.
+	AlarmTopicARN string `context:"alarmTopicArn" pattern:"^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+$"`
+	// AlarmEmail is told of alarms, and of their ends, through a topic of the stack's own; with AlarmTopicARN, both are. The address
+	// gets a mail to confirm first, and nothing before that is done. Without either nobody is told.
+	AlarmEmail string `context:"alarmEmail" pattern:"^[^@ ]+@[^@ ]+[.][^@ ]+$"`
+
+	// DomainName is a name of yours that partners POST to, such as hooks.example.com; CertificateARN, which goes with it, is a
+	// certificate for it from ACM in the relay's own region. The DNS record is yours to make: an alias or CNAME to the output
+	// IngressDnsTarget. Empty: the gateway's own name.
+	DomainName     string `context:"domainName" pattern:"^([a-z0-9]([a-z0-9-]*[a-z0-9])?[.])+[a-z]{2,}$"`
+	CertificateARN string `context:"certificateArn" pattern:"^arn:[^:]+:acm:[^:]+:[0-9]{12}:certificate/.+$"`
+	// DisableDefaultEndpoint closes the gateway's own name, so that DomainName is the one way in. Partners that were given the
+	// gateway's get 404 from then on.
+	DisableDefaultEndpoint bool `context:"disableDefaultEndpoint" default:"false"`
+
+	// FixedEgress gives the POSTs to endpoints addresses that do not change, the output EgressAddresses, for receivers that admit
+	// known senders only: deliver moves into a VPC with a NAT gateway in each of two zones. This is the one part of a relay that
+	// costs money while idle: about 73 USD a month at the prices of us-east-1 (twice 0.045 USD an hour for a gateway and 0.005 for
+	// its address), and 0.045 USD for each GB that passes, of POSTs and of calls to SQS, KMS and Scheduler.
+	FixedEgress bool `context:"fixedEgress" default:"false"`
+	// SecretsKeyARN is a symmetric KMS key of yours, in the same region, that seals the catalog's secrets instead of one that the
+	// stack makes. Its key policy must leave access to the account's IAM policies. Give it from the first deployment on: what
+	// one key has sealed another cannot open, so that after a change the configuration must be applied again with all its secrets.
+	SecretsKeyARN string `context:"secretsKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
+
+	// Protect is true or false, or auto for true in the stage prod only: the stack cannot be destroyed (termination protection), nor
+	// a table deleted by any other way, before it is false again. Data outlives the stack in every stage.
+	Protect string `context:"protect" default:"auto" pattern:"^(auto|true|false)$"`
+	// Tags are put on the stack and all its resources, beside app and stage, which are the relay's own: at most 48, as team=shop,env=x
+	// or as an object in cdk.json, without a comma anywhere and without = in a name.
+	Tags map[string]string `context:"tags" envKeyValSeparator:"="`
 
 	// RetentionDays is how long events and deliveries are kept, 1 to 3650. Within it a repeated webhook is recognised.
 	RetentionDays int `context:"retentionDays" default:"30" min:"1" max:"3650"`
@@ -60,27 +89,45 @@ type Props struct {
 // ourKey is what a context key of ours looks like, misspelt or not. Those of the CDK have a colon, a slash or a hyphen.
 var ourKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 
-// PropsFromContext reads props from CDK context, where the command line gives strings and cdk.json numbers too. A key that looks
-// like ours and is not is an error, as is a value that cannot be read; defaults are filled in. All errors wrap ErrProps.
+// PropsFromContext reads props from CDK context, where the command line gives strings and cdk.json other JSON values too. A key that
+// looks like ours and is not is an error, as is a value that cannot be read; defaults are filled in. All errors wrap ErrProps.
 func PropsFromContext(context map[string]any) (Props, error) {
-	known := contextKeys()
+	kinds := contextKinds()
 	values := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(context)) {
-		switch value := context[key].(type) {
-		case string:
-			values[key] = value
-		case float64:
-			values[key] = strconv.FormatFloat(value, 'f', -1, 64)
-		default:
-			if slices.Contains(known, key) {
-				return Props{}, fmt.Errorf("%w: context %s is a %T, not a string or a number", ErrProps, key, value)
+		kind, known := kinds[key]
+		if !known {
+			if ourKey.MatchString(key) {
+				names := strings.Join(slices.Sorted(maps.Keys(kinds)), ", ")
+				return Props{}, fmt.Errorf("%w: context has no key %s, only %s", ErrProps, key, names)
 			}
+			continue
 		}
-		if ourKey.MatchString(key) && !slices.Contains(known, key) {
-			return Props{}, fmt.Errorf("%w: context has no key %s, only %s", ErrProps, key, strings.Join(known, ", "))
+		var ok bool
+		if values[key], ok = contextText(context[key], kind); !ok {
+			return Props{}, fmt.Errorf("%w: context %s is a %T, which does not make a %s", ErrProps, key, context[key], kind)
 		}
 	}
 	return parse(Props{}, values)
+}
+
+// contextText writes a JSON value as the command line would give it, and tells whether a prop of that kind can have such a value.
+func contextText(value any, kind reflect.Kind) (string, bool) {
+	switch value := value.(type) {
+	case string:
+		return value, true
+	case float64:
+		return strconv.FormatFloat(value, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(value), kind == reflect.Bool || kind == reflect.String
+	case map[string]any:
+		var pairs []string
+		for name, of := range value {
+			pairs = append(pairs, fmt.Sprintf("%s=%v", name, of))
+		}
+		return strings.Join(pairs, ","), kind == reflect.Map
+	}
+	return "", false
 }
 
 // withDefaults returns p with its zero fields filled in, or what is wrong with it.
@@ -102,27 +149,23 @@ func parse(p Props, values map[string]string) (Props, error) {
 	return p, nil
 }
 
-func contextKeys() []string {
-	t := reflect.TypeFor[Props]()
-	keys := make([]string, t.NumField())
-	for i := range keys {
-		keys[i] = t.Field(i).Tag.Get("context")
+// contextKinds returns what the props are known as in context, and their kinds.
+func contextKinds() map[string]reflect.Kind {
+	kinds := map[string]reflect.Kind{}
+	for field := range reflect.TypeFor[Props]().Fields() {
+		kinds[field.Tag.Get("context")] = field.Type.Kind()
 	}
-	return keys
+	return kinds
 }
 
-var (
-	stagePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
-	topicPattern = regexp.MustCompile(`^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+$`)
-	// logRetentions are the periods that CloudWatch Logs knows, in days.
-	logRetentions = map[int]awslogs.RetentionDays{
-		1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
-		7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
-		60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS,
-		150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
-		400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
-	}
-)
+// logRetentions are the periods that CloudWatch Logs knows, in days.
+var logRetentions = map[int]awslogs.RetentionDays{
+	1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
+	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
+	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS,
+	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
+	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
+}
 
 // check names everything that is wrong with p at once.
 func (p Props) check() error {
@@ -130,23 +173,35 @@ func (p Props) check() error {
 	refuse := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf("%w: "+format, append([]any{ErrProps}, args...)...))
 	}
-	v := reflect.ValueOf(p)
-	for i := range v.NumField() {
-		tag := v.Type().Field(i).Tag
-		if tag.Get("max") == "" {
-			continue
+	for field, v := range reflect.ValueOf(p).Fields() {
+		name := field.Tag.Get("context")
+		if field.Tag.Get("max") != "" {
+			least, _ := strconv.ParseInt(field.Tag.Get("min"), 10, 64)
+			most, _ := strconv.ParseInt(field.Tag.Get("max"), 10, 64)
+			if n := v.Int(); n < least || n > most {
+				refuse("%s is %d, not %d to %d", name, n, least, most)
+			}
 		}
-		least, _ := strconv.ParseInt(tag.Get("min"), 10, 64)
-		most, _ := strconv.ParseInt(tag.Get("max"), 10, 64)
-		if n := v.Field(i).Int(); n < least || n > most {
-			refuse("%s is %d, not %d to %d", tag.Get("context"), n, least, most)
+		if pattern := field.Tag.Get("pattern"); pattern != "" && v.String() != "" && !regexp.MustCompile(pattern).MatchString(v.String()) {
+			refuse("%s %q does not match %s", name, v, pattern)
 		}
 	}
-	if !stagePattern.MatchString(p.Stage) {
-		refuse("stage %q does not match %s", p.Stage, stagePattern)
+	if (p.DomainName == "") != (p.CertificateARN == "") {
+		refuse("domainName %q and certificateArn %q go together", p.DomainName, p.CertificateARN)
 	}
-	if p.AlarmTopicARN != "" && !topicPattern.MatchString(p.AlarmTopicARN) {
-		refuse("alarmTopicArn %q is not the ARN of an SNS topic", p.AlarmTopicARN)
+	if p.DisableDefaultEndpoint && p.DomainName == "" {
+		refuse("disableDefaultEndpoint without domainName leaves no way in")
+	}
+	if len(p.Tags) > 48 {
+		refuse("tags are %d, not 48 at most", len(p.Tags))
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
+		if !tagName.MatchString(name) || !tagValue.MatchString(p.Tags[name]) {
+			refuse("tags: %s=%s does not match %s=%s", name, p.Tags[name], tagName, tagValue)
+		}
+		if name == appTag || name == stageTag || strings.HasPrefix(name, "aws:") {
+			refuse("tags: %s is not yours to set", name)
+		}
 	}
 	if logRetentions[p.LogRetentionDays] == "" {
 		refuse("logRetentionDays is %d, not one of %d", p.LogRetentionDays, slices.Sorted(maps.Keys(logRetentions)))
@@ -157,6 +212,30 @@ func (p Props) check() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// The tags that every relay has.
+const (
+	appTag   = "app"
+	stageTag = "stage"
+)
+
+// What AWS takes as a tag's name and value, less what would not pass the command line.
+var (
+	tagName  = regexp.MustCompile(`^[\pL\pN _.:/+@-]{1,128}$`)
+	tagValue = regexp.MustCompile(`^[\pL\pN _.:/=+@-]{0,256}$`)
+)
+
+// tags are those of the stack, which CloudFormation hands on to its resources.
+func (p Props) tags() map[string]string {
+	tags := map[string]string{appTag: "webhook-relay", stageTag: p.Stage}
+	maps.Copy(tags, p.Tags)
+	return tags
+}
+
+// protected tells whether the stack and its tables must be released before they can be deleted.
+func (p Props) protected() bool {
+	return p.Protect == "true" || p.Protect == "auto" && p.Stage == "prod"
 }
 
 func isFile(path string) bool {

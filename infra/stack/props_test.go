@@ -21,6 +21,7 @@ func TestPropsFromContext(t *testing.T) {
 		MaxBodyBytes: 4194304, InlineBodyBytes: 16384, CatalogCacheSeconds: 30,
 		ThrottleRatePerSecond: 1000, ThrottleBurst: 2000,
 		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 100, RetryMaxConcurrency: 30,
+		Protect: "auto",
 	}
 	for name, test := range map[string]struct {
 		context map[string]any
@@ -33,6 +34,14 @@ func TestPropsFromContext(t *testing.T) {
 			func(p *stack.Props) { p.MaxBodyBytes = 4000000 }},
 		"keys of the CDK are not ours": {map[string]any{"@aws-cdk/x:y": true, "aws:cdk:z": []any{}, "cli-telemetry": false},
 			func(*stack.Props) {}},
+		"true, as -c gives it": {map[string]any{"fixedEgress": "true", "protect": "false"},
+			func(p *stack.Props) { p.FixedEgress, p.Protect = true, "false" }},
+		"true, as cdk.json has it": {map[string]any{"fixedEgress": true, "protect": true},
+			func(p *stack.Props) { p.FixedEgress, p.Protect = true, "true" }},
+		"tags, as -c gives them": {map[string]any{"tags": "team=shop,query=a=b"},
+			func(p *stack.Props) { p.Tags = map[string]string{"team": "shop", "query": "a=b"} }},
+		"tags, as cdk.json has them": {map[string]any{"tags": map[string]any{"team": "shop", "costCentre": 42.0}},
+			func(p *stack.Props) { p.Tags = map[string]string{"team": "shop", "costCentre": "42"} }},
 		"an alarm topic, which has no default": {map[string]any{"alarmTopicArn": topic},
 			func(p *stack.Props) { p.AlarmTopicARN = topic }},
 	} {
@@ -61,6 +70,9 @@ func TestContextErrorsNameTheKey(t *testing.T) {
 		"misspelt, an array": {map[string]any{"stages": []any{}}, "stages"},
 		"not a number":       {map[string]any{"retentionDays": "a month"}, "RetentionDays"},
 		"a fraction":         {map[string]any{"retentionDays": 1.5}, "RetentionDays"},
+		"tags without value": {map[string]any{"tags": "team"}, "Tags"},
+		"tags for a number":  {map[string]any{"retentionDays": map[string]any{"a": "b"}}, "retentionDays"},
+		"not true or false":  {map[string]any{"fixedEgress": "yes"}, "FixedEgress"},
 		"neither":            {map[string]any{"retentionDays": true}, "retentionDays"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +98,18 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		"stage in capitals":              {stack.Props{Stage: "Prod"}, []string{`stage "Prod"`}},
 		"stage too long":                 {stack.Props{Stage: strings.Repeat("a", 33)}, []string{"stage"}},
 		"topic that is a queue":          {stack.Props{AlarmTopicARN: "arn:aws:sqs:eu-west-1:111122223333:q"}, []string{"alarmTopicArn"}},
+		"mail to nobody":                 {stack.Props{AlarmEmail: "ops"}, []string{`alarmEmail "ops"`}},
+		"protection, perhaps":            {stack.Props{Protect: "maybe"}, []string{`protect "maybe"`}},
+		"domain with a scheme":           {stack.Props{DomainName: "https://a.example", CertificateARN: certificate}, []string{"domainName"}},
+		"domain without certificate":     {stack.Props{DomainName: "a.example"}, []string{"go together"}},
+		"certificate without domain":     {stack.Props{CertificateARN: certificate}, []string{"go together"}},
+		"certificate of no ACM":          {stack.Props{DomainName: "a.example", CertificateARN: topic}, []string{"certificateArn"}},
+		"no way in":                      {stack.Props{DisableDefaultEndpoint: true}, []string{"no way in"}},
+		"key by its alias":               {stack.Props{SecretsKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"}, []string{"secretsKeyArn"}},
+		"tag of ours":                    {stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is not yours"}},
+		"tag of theirs":                  {stack.Props{Tags: map[string]string{"aws:x": "x"}}, []string{"aws:x is not yours"}},
+		"tag with a comma":               {stack.Props{Tags: map[string]string{"a": "b,c"}}, []string{"tags: a=b,c"}},
+		"tags, too many":                 {stack.Props{Tags: manyTags(49)}, []string{"tags are 49"}},
 		"negative retention":             {stack.Props{RetentionDays: -1}, []string{"retentionDays is -1, not 1 to 3650"}},
 		"log retention in between":       {stack.Props{LogRetentionDays: 31}, []string{"logRetentionDays is 31"}},
 		"body above the request":         {stack.Props{MaxBodyBytes: 4500001}, []string{"maxBodyBytes"}},
@@ -112,6 +136,14 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyTags(n int) map[string]string {
+	tags := map[string]string{}
+	for i := range n {
+		tags[fmt.Sprint("tag", i)] = "x"
+	}
+	return tags
 }
 
 // The defaults are in two places, here for who deploys and in package settings for who runs a function by hand.

@@ -3,6 +3,7 @@ package stack
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
@@ -18,7 +19,7 @@ type relay struct {
 	stack awscdk.Stack
 	props Props
 
-	secretsKey                   awskms.Key
+	secretsKey                   awskms.IKey
 	catalog, ledger              awsdynamodb.Table
 	bodies                       awss3.Bucket
 	ingest, delivery, retry      awssqs.Queue
@@ -27,6 +28,9 @@ type relay struct {
 	schedulesRole                awsiam.Role
 	receive, fanout, deliver     awslambda.Function
 	api                          awsapigatewayv2.HttpApi
+	domain                       awsapigatewayv2.CfnDomainName // nil without Props.DomainName
+	network                      network                       // zero without Props.FixedEgress
+	alarms                       []awscloudwatch.CfnAlarm
 }
 
 // New adds a relay to scope, for any account and region. ErrProps names everything that is wrong with the props; nothing has been
@@ -39,19 +43,22 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	r := &relay{props: p, stack: awscdk.NewStack(scope, &id, &awscdk.StackProps{
 		StackName:   new("webhook-relay-" + p.Stage),
 		Description: new("Webhook relay: receives webhooks, fans them out to subscribed endpoints, delivers and retries them"),
-		// CloudFormation hands the stack's tags on to its resources.
-		Tags: &map[string]*string{"app": new("webhook-relay"), "stage": &p.Stage},
+		Tags:        pointerMap(p.tags()),
+
+		TerminationProtection: whenTrue(p.protected()),
 	})}
 	r.addSecretsKey()
 	r.addTables()
 	r.addBodies()
 	r.addQueues()
 	r.addSchedules()
+	r.addNetwork()
 	if err := r.addFunctions(); err != nil {
 		return nil, err
 	}
 	r.addIngress()
 	r.addAlarms()
+	r.addDashboard()
 	r.addOutputs()
 	return r.stack, nil
 }

@@ -171,22 +171,29 @@ func TestNothingHasAFixedName(t *testing.T) {
 	fixed := map[string]string{
 		"AWS::CloudWatch::Alarm": "AlarmName", "AWS::DynamoDB::Table": "TableName", "AWS::IAM::Role": "RoleName",
 		"AWS::Lambda::Function": "FunctionName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::S3::Bucket": "BucketName",
-		"AWS::SQS::Queue": "QueueName", "AWS::Scheduler::ScheduleGroup": "Name",
+		"AWS::SQS::Queue": "QueueName", "AWS::Scheduler::ScheduleGroup": "Name", "AWS::SNS::Topic": "TopicName",
+		"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::EC2::SecurityGroup": "GroupName",
 	}
 	unnamed := []string{ // types that have no name to fix, or one that need not be unique
 		"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
 		"AWS::KMS::Alias", "AWS::KMS::Key", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission",
-		"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy",
+		"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
+		"AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName", // of a name that is the operator's
+		"AWS::EC2::EIP", "AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::RouteTable",
+		"AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCEndpoint",
+		"AWS::EC2::VPCGatewayAttachment",
 	}
-	for id, r := range defaults(t).Resources {
-		property, known := fixed[r.Type]
-		if !known && !slices.Contains(unnamed, r.Type) {
-			t.Errorf("%s: is %s a type with names? say so here", id, r.Type)
+	both(t, func(t *testing.T, tmpl template) {
+		for id, r := range tmpl.Resources {
+			property, known := fixed[r.Type]
+			if !known && !slices.Contains(unnamed, r.Type) {
+				t.Errorf("%s: is %s a type with names? say so here", id, r.Type)
+			}
+			if known && r.get(property) != nil {
+				t.Errorf("%s: %s is fixed to %v", id, property, r.get(property))
+			}
 		}
-		if known && r.get(property) != nil {
-			t.Errorf("%s: %s is fixed to %v", id, property, r.get(property))
-		}
-	}
+	})
 }
 
 func TestPropsReachTheTemplate(t *testing.T) {

@@ -5,13 +5,19 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 )
 
+// The ledger's indexes.
+const (
+	eventsIndex = "events" // by source and hour
+	openIndex   = "open"   // deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its delivery
+)
+
 // addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events and deliveries, for
 // RetentionDays). Both are on demand, without a ceiling of their own: a throttled write is a webhook delayed.
 func (r *relay) addTables() {
 	r.catalog = r.addTable("Catalog", nil)
 	r.ledger = r.addTable("Ledger", new("expires_at"))
-	r.addIndex("events") // by source and hour
-	r.addIndex("open")   // deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its delivery
+	r.addIndex(eventsIndex)
+	r.addIndex(openIndex)
 }
 
 func (r *relay) addTable(id string, timeToLive *string) awsdynamodb.Table {
@@ -23,7 +29,8 @@ func (r *relay) addTable(id string, timeToLive *string) awsdynamodb.Table {
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: new(true),
 		},
-		RemovalPolicy: awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:      awscdk.RemovalPolicy_RETAIN,
+		DeletionProtection: whenTrue(r.props.protected()),
 	})
 }
 

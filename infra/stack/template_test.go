@@ -22,6 +22,10 @@ type template struct {
 	Resources map[string]resource
 	Outputs   map[string]struct{ Value any }
 	text      []byte
+	manifest  struct { // what the CDK's command line is told beside the template
+		TerminationProtection bool
+		Tags                  map[string]string
+	}
 }
 
 type resource struct {
@@ -35,13 +39,48 @@ var synthesis sync.Mutex
 // relay is the template of a relay with nothing but defaults.
 var relay = sync.OnceValues(func() (template, error) { return synthesise(stack.Props{}, nil) })
 
-func defaults(t *testing.T) template {
-	t.Helper()
-	tmpl, err := relay()
-	if err != nil {
-		t.Fatal(err)
+func defaults(t *testing.T) template { return done(t)(relay()) }
+
+const (
+	certificate = "arn:aws:acm:eu-west-1:111122223333:certificate/0f1e"
+	secretsKey  = "arn:aws:kms:eu-west-1:111122223333:key/4d3c"
+)
+
+// wholeRelay is the template of a relay with everything that can be asked for.
+var wholeRelay = sync.OnceValues(func() (template, error) { return synthesise(wholeProps(), nil) })
+
+func wholeProps() stack.Props {
+	return stack.Props{
+		Stage: "prod", AlarmTopicARN: topic, AlarmEmail: "ops@example.com", FixedEgress: true, SecretsKeyARN: secretsKey,
+		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true,
+		Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
 	}
-	return tmpl
+}
+
+func whole(t *testing.T) template { return done(t)(wholeRelay()) }
+
+// with is a relay with some props.
+func with(p stack.Props) func(*testing.T) template {
+	return func(t *testing.T) template { return done(t)(synthesise(p, nil)) }
+}
+
+// done takes a template, or ends the test.
+func done(t *testing.T) func(template, error) template {
+	t.Helper()
+	return func(tmpl template, err error) template {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tmpl
+	}
+}
+
+// both runs a test on the least and on the most that a relay can be.
+func both(t *testing.T, f func(t *testing.T, tmpl template)) {
+	t.Helper()
+	t.Run("least", func(t *testing.T) { f(t, defaults(t)) })
+	t.Run("most", func(t *testing.T) { f(t, whole(t)) })
 }
 
 func synthesise(p stack.Props, context map[string]any) (tmpl template, err error) {
@@ -63,7 +102,19 @@ func synthesise(p stack.Props, context map[string]any) (tmpl template, err error
 	if tmpl.text, err = os.ReadFile(filepath.Join(dir, "out", "Relay.template.json")); err != nil {
 		return template{}, err
 	}
-	return tmpl, json.Unmarshal(tmpl.text, &tmpl)
+	if err = json.Unmarshal(tmpl.text, &tmpl); err != nil {
+		return template{}, err
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, "out", "manifest.json"))
+	if err != nil {
+		return template{}, err
+	}
+	var artifacts struct {
+		Artifacts struct{ Relay struct{ Properties any } }
+	}
+	artifacts.Artifacts.Relay.Properties = &tmpl.manifest
+	err = json.Unmarshal(manifest, &artifacts)
+	return tmpl, err
 }
 
 // stubFunctions writes functions that are always the same, so that the template is.

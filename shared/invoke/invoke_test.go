@@ -21,14 +21,18 @@ func build(t *testing.T, functions ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range functions {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc",
-			"-o", filepath.Join(dir, f, "bootstrap"), "webhook-relay/functions/"+f)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		compile(t, "webhook-relay/functions/"+f, filepath.Join(dir, f, "bootstrap"))
 	}
 	return dir
+}
+
+func compile(tb testing.TB, pkg, binary string) {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("%v\n%s", err, out)
+	}
 }
 
 func TestFunctionsDoTheirWork(t *testing.T) {

@@ -20,7 +20,7 @@ func Replay(ctx context.Context, ledger Ledger, retry Queue, eventID, endpoint s
 		return fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, ErrNotFound)
 	}
 	d := deliveries[i]
-	if d.Status == Waiting {
+	if d.Status == Waiting && time.Now().Before(d.NextAt.Add(overdueAfter)) {
 		return fmt.Errorf("delivery of %s to %s waits for its attempt %d at %s: %w",
 			eventID, endpoint, d.Attempts+1, d.NextAt.Format(time.RFC3339), ErrConflict)
 	}

@@ -1,0 +1,66 @@
+package invoke_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/runtimeapi"
+	"webhook-relay/shared/settings"
+)
+
+// BenchmarkColdStart holds the start of each function, from the process's beginning until it asks for its first event, against that of a
+// Lambda function in Go that does nothing.
+func BenchmarkColdStart(b *testing.B) {
+	empty := filepath.Join(b.TempDir(), "bootstrap")
+	compile(b, "./testdata/empty", empty)
+	for name, env := range environments(b) {
+		b.Run(name, func(b *testing.B) {
+			binary := filepath.Join(b.TempDir(), name, "bootstrap")
+			compile(b, "webhook-relay/functions/"+name, binary)
+			var reference, function time.Duration
+			for b.Loop() {
+				reference += start(b, runtimeapi.Function{Binary: empty})
+				function += start(b, runtimeapi.Function{Binary: binary, Env: env})
+			}
+			b.ReportMetric(float64(reference.Microseconds())/float64(b.N)/1000, "empty-ms")
+			b.ReportMetric(float64(function.Microseconds())/float64(b.N)/1000, "function-ms")
+			b.ReportMetric(float64(function)/float64(reference), "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// start starts a function, ends it, and returns how long the start took.
+func start(b *testing.B, f runtimeapi.Function) time.Duration {
+	b.Helper()
+	began := time.Now()
+	i, err := runtimeapi.Start(b.Context(), f)
+	took := time.Since(began)
+	if err != nil {
+		b.Fatal(err)
+	}
+	i.Close()
+	return took
+}
+
+// environments are complete, and point nowhere: no function calls anything before its first event.
+func environments(b *testing.B) map[string]map[string]string {
+	b.Helper()
+	receive, err := settings.Environment(settings.Receive{CatalogTable: "t", IngestQueueURL: "u", BodiesBucket: "b", SecretsKeyARN: "k"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", DeliveryQueueURL: "u", PoisonQueueURL: "u"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	deliver, err := settings.Environment(settings.Deliver{
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", RetryQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
+		ScheduleGroup: "g", ScheduleRoleARN: "r",
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return map[string]map[string]string{"receive": receive, "fanout": fanout, "deliver": deliver}
+}
