@@ -6,7 +6,7 @@ GOFLAGS_SMALL := -trimpath -tags lambda.norpc -ldflags="-s -w"
 CDK           := infra/node_modules/.bin/cdk
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-go test-infra bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
+.PHONY: help run send test test-go test-infra e2e bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test-go:
 # jsii, which CDK in Go rests on, has data races of its own.
 test-infra:
 	go test -timeout 5m ./infra/...
+
+e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
+	go test -count=1 -v -run TestDeployed ./shared/deployed
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./shared/... ./functions/...

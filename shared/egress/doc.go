@@ -10,7 +10,8 @@
 // judged by itself. Refused are the special-purpose registries of IANA: private, loopback, link-local (metadata and X-Ray
 // addresses among them), carrier-grade NAT, multicast, reserved, benchmarking and documentation ranges, 6to4, Teredo, NAT64,
 // and every IPv6 address that is not global unicast. The client follows no redirect and knows no proxy. [Options.Unguarded]
-// turns the guard off for development.
+// turns the guard off for development. A test build can be linked with one address that is let through; no setting and no
+// environment variable can do that to a program that was built without.
 //
 // # What it sends
 //

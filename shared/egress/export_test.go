@@ -6,8 +6,12 @@ import (
 	"syscall"
 )
 
-// Guard is for tests.
-var Guard = guard
+// For tests.
+var (
+	Guard      = guard
+	Except     = except
+	LetThrough = letThrough
+)
 
 // NewWith returns a Client whose addresses are judged by control (nil: not at all), whose names are resolved by resolver (nil: by
 // the system) and whose certificates are signed by roots: tests have no public addresses.

@@ -71,7 +71,7 @@ func (s *Scheduler) Pending() []Schedule {
 // Fire does what the service does when a schedule's time has come: it makes the call of SendMessage, to the host of the queue's URL, and
 // deletes the schedule if that is asked for.
 func (s *Scheduler) Fire(ctx context.Context, group, name string) error {
-	due, err := s.take(group, name)
+	due, err := s.Take(group, name)
 	if err != nil {
 		return err
 	}
@@ -111,8 +111,8 @@ func loopback(queue *url.URL) string {
 	return queue.Host
 }
 
-// take finds a schedule and deletes it, if it is to be deleted.
-func (s *Scheduler) take(group, name string) (Schedule, error) {
+// Take returns a schedule whose time has come, for a host that makes its call by itself, and deletes it if that is asked for.
+func (s *Scheduler) Take(group, name string) (Schedule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := s.index(group, name)

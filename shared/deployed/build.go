@@ -1,0 +1,48 @@
+package deployed
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Reachable is the one loopback address that the functions of Synthesise's assembly may POST to, on any port: endpoints of a test listen on
+// it. The rest of the guard is as deployed.
+const Reachable = "127.0.0.1"
+
+var functionNames = []string{"receive", "fanout", "deliver"}
+
+// Synthesise builds the functions for this machine and synthesises the template around them, in dir, and returns the cloud assembly's
+// folder. root is the repository's. It runs the go command and, for the CDK, Node; the first build takes a minute, later ones some ten
+// seconds. A function differs from what is deployed in the processor it is built for and in the link-time variable of package egress
+// that lets Reachable through.
+func Synthesise(ctx context.Context, root, dir string) (assembly string, err error) {
+	functions, assembly := filepath.Join(dir, "functions"), filepath.Join(dir, "cdk.out")
+	for _, name := range functionNames {
+		out := filepath.Join(functions, name, "bootstrap")
+		err := run(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-tags", "lambda.norpc",
+			"-ldflags", "-s -w -X webhook-relay/shared/egress.letThrough="+Reachable, "-o", out, "./functions/"+name)
+		if err != nil {
+			return "", err
+		}
+	}
+	cdkContext, err := json.Marshal(map[string]string{"functionsDir": functions})
+	if err != nil {
+		return "", err
+	}
+	return assembly, run(ctx, root, []string{
+		"CDK_OUTDIR=" + assembly, "CDK_CONTEXT_JSON=" + string(cdkContext), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20",
+	}, "go", "run", "./infra")
+}
+
+func run(ctx context.Context, dir string, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the go command
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("deployed: %s: %w\n%s", cmd, err, out)
+	}
+	return nil
+}

@@ -1,0 +1,509 @@
+package deployed_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/deployed"
+	"webhook-relay/shared/dynamo"
+	"webhook-relay/shared/kms"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+const repository = "../.."
+
+// excused are grants that no test can need, each with the reason.
+var excused = map[string]string{}
+
+// TestDeployed sends webhooks through the synthesised stack, and then looks at what it was granted and what it left behind.
+func TestDeployed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	t.Run("webhooks", func(t *testing.T) {
+		for name, test := range map[string]func(*testing.T, *world){
+			"each endpoint gets a webhook as it came":       delivered,
+			"a large body goes by way of the bucket":        large,
+			"a provider's repeat is delivered once":         repeated,
+			"what proves nothing is refused":                refused,
+			"a failure is tried again":                      retried,
+			"a dead delivery is listed and can be redriven": redriven,
+			"a long wait is the scheduler's":                scheduled,
+			"a slow endpoint delays no other":               slow,
+			"the guard holds":                               guarded,
+			"what cannot be processed is put aside":         putAside,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, w)
+			})
+		}
+	})
+	t.Run("nothing is left in a queue", w.queuesAreEmpty)
+	t.Run("nothing else is put aside", func(t *testing.T) {
+		for name, want := range map[string]int{"IngestDlq": 1, "DeliveryDlq": 3} {
+			if n := w.messages(t, name); n != want {
+				t.Errorf("%s has %d messages, want %d", name, n, want)
+			}
+		}
+	})
+	t.Run("each call is granted", func(t *testing.T) {
+		for _, line := range w.host.Denied() {
+			t.Errorf("not granted: %s", line)
+		}
+	})
+	t.Run("each grant is needed", func(t *testing.T) {
+		unused := w.host.Unused()
+		for _, line := range unused {
+			if excused[line] == "" {
+				t.Errorf("granted and never needed: %s", line)
+			}
+		}
+		for line := range excused {
+			if !slices.Contains(unused, line) {
+				t.Errorf("excused, and not there or needed: %s", line)
+			}
+		}
+	})
+	t.Run("what the ledger keeps expires", func(t *testing.T) {
+		if kept, err := w.host.WithoutTimeToLive(t.Context()); err != nil || len(kept) > 0 {
+			t.Errorf("never expire: %q, %v", kept, err)
+		}
+	})
+}
+
+// delivered also finds the webhook by its source, as the operator's command does.
+func delivered(t *testing.T, w *world) {
+	body, eventType, err := events.Sample("github", "push")
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	id := w.send(t, "github", verify.Webhook{DeliveryID: rand.Text(), EventType: eventType, Body: body})
+	for _, endpoint := range []string{"shop", "audit"} {
+		d := w.settled(t, id, endpoint, relay.Delivered, 1)
+		if d.Type != "push" || d.Source != "github" {
+			t.Errorf("delivery %+v", d)
+		}
+		got := w.posts(endpoint, id)
+		if len(got) != 1 || !bytes.Equal(got[0].body, body) {
+			t.Fatalf("%s got %d webhooks with id %s", endpoint, len(got), id)
+		}
+		for name, want := range map[string]string{"content-type": "application/json", "relay-source": "github", "relay-attempt": "1"} {
+			if value := got[0].header.Get(name); value != want {
+				t.Errorf("%s: %s is %q, want %q", endpoint, name, value, want)
+			}
+		}
+		if value := got[0].header.Get("webhook-signature"); !strings.HasPrefix(value, "v1,") {
+			t.Errorf("%s: signature %q", endpoint, value)
+		}
+	}
+	var listed []relay.EventRecord
+	for _, hour := range []time.Time{began, time.Now()} {
+		records, _, err := w.ledger.EventsBySource(t.Context(), "github", hour, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = append(listed, records...)
+	}
+	if !slices.ContainsFunc(listed, func(r relay.EventRecord) bool { return r.ID == id }) {
+		t.Errorf("%s is not among the %d events of its source", id, len(listed))
+	}
+}
+
+func large(t *testing.T, w *world) {
+	body := make([]byte, 3<<20)
+	_, _ = rand.Read(body) // never fails
+	id := w.send(t, "large", verify.Webhook{DeliveryID: rand.Text(), Body: body})
+	w.settled(t, id, "large", relay.Delivered, 1)
+	if got := w.posts("large", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
+		t.Errorf("got %d webhooks with the id", len(got))
+	}
+}
+
+func repeated(t *testing.T, w *world) {
+	webhook := verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{"n":1}`)}
+	id := w.send(t, "repeated", webhook)
+	w.settled(t, id, "repeated", relay.Delivered, 1)
+	if again := w.send(t, "repeated", webhook); again != id {
+		t.Errorf("the repeat has id %s, not %s", again, id)
+	}
+	last := w.send(t, "repeated", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{"n":2}`)})
+	w.settled(t, last, "repeated", relay.Delivered, 1)
+	w.queuesAreEmpty(t)
+	if got := w.posts("repeated", id); len(got) != 1 {
+		t.Errorf("%d POSTs of it", len(got))
+	}
+}
+
+func refused(t *testing.T, w *world) {
+	forged := w.header(t, "github", verify.Webhook{DeliveryID: "1", EventType: "push", Body: []byte(`{"a":1}`)})
+	for name, tt := range map[string]struct {
+		path string
+		want int
+	}{
+		"forged":  {"/in/github", http.StatusUnauthorized},
+		"unknown": {"/in/nobody", http.StatusNotFound},
+		"no path": {"/", http.StatusNotFound},
+	} {
+		if status, answer := w.post(t, tt.path, forged, []byte(`{"a":2}`)); status != tt.want {
+			t.Errorf("%s: %d %s, want %d", name, status, answer, tt.want)
+		}
+	}
+}
+
+func retried(t *testing.T, w *world) {
+	id := w.send(t, "flaky", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	d := w.settled(t, id, "flaky", relay.Delivered, 2)
+	if d.History[0].StatusCode != http.StatusServiceUnavailable || d.History[1].StatusCode != http.StatusNoContent {
+		t.Errorf("attempts %+v", d.History)
+	}
+}
+
+func redriven(t *testing.T, w *world) {
+	id := w.send(t, "broken", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, id, "broken", relay.Dead, 2)
+	dead, _, err := w.ledger.OpenDeliveries(t.Context(), "broken", relay.Dead, "")
+	if err != nil || len(dead) != 1 || dead[0].EventID != id {
+		t.Fatalf("listed as dead: %+v, %v", dead, err)
+	}
+	w.answer("broken", func(int) int { return http.StatusOK })
+	eventually(t, "it is delivered", func() bool { // on record as dead a moment before its message is in the queue
+		if _, err := w.host.Redrive(t.Context(), w.host.Outputs["DeadQueueUrl"], w.host.Outputs["RetryQueueUrl"]); err != nil {
+			t.Fatal(err)
+		}
+		d, err := w.ledger.Delivery(t.Context(), id, "broken")
+		return err == nil && d.Status == relay.Delivered
+	})
+	w.settled(t, id, "broken", relay.Delivered, 3)
+}
+
+func scheduled(t *testing.T, w *world) {
+	id := w.send(t, "patient", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, id, "patient", relay.Waiting, 1)
+	eventually(t, "a schedule", func() bool {
+		n, err := w.host.PassTime(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	})
+	w.settled(t, id, "patient", relay.Delivered, 2)
+}
+
+func slow(t *testing.T, w *world) {
+	release := make(chan struct{})
+	defer close(release)
+	w.answer("slow", func(int) int {
+		<-release
+		return http.StatusOK
+	})
+	id := w.send(t, "slow", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	eventually(t, "the slow endpoint is at work", func() bool { return len(w.posts("slow", id)) == 1 })
+	other := w.send(t, "quick", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, other, "quick", relay.Delivered, 1)
+	if n := w.host.Instances("Deliver"); n < 2 {
+		t.Errorf("%d instance of deliver", n)
+	}
+}
+
+// guarded holds that the seam of the test build lets one address through and no more.
+func guarded(t *testing.T, w *world) {
+	id := w.send(t, "guarded", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	for _, a := range w.settled(t, id, "guarded", relay.Dead, 1).History {
+		if a.Outcome != relay.Blocked {
+			t.Errorf("attempt %+v", a)
+		}
+	}
+}
+
+// putAside sends what no stage can process: each message must end in the dead-letter queue, put there by the function or, after its
+// receives, by SQS.
+func putAside(t *testing.T, w *world) {
+	gone := relay.EncodeEvent(relay.Event{
+		ID: relay.EventID("large", "gone"), Receipt: "r", Source: "large", ReceivedAt: time.Now().UTC().Truncate(time.Millisecond),
+		BodyRef: &relay.BodyRef{Key: "2000/01/01/large/gone", Size: 1},
+	})
+	bodiless := fmt.Sprintf(`{"v":1,"endpoint":"large","attempt":1,"step":0,"event":%s}`, gone)
+	for _, tt := range []struct{ output, message, queue string }{
+		{"IngestQueueUrl", "unreadable, for fanout", "IngestDlq"},
+		{"DeliveryQueueUrl", "unreadable, for deliver", "DeliveryDlq"},
+		{"RetryQueueUrl", "unreadable, to be tried again", "DeliveryDlq"},
+		{"DeliveryQueueUrl", bodiless, "DeliveryDlq"},
+	} {
+		url, dlq := w.host.Outputs[tt.output], w.host.Queue(tt.queue)
+		if _, err := w.host.SQS.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: &tt.message}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, tt.message+" in "+tt.queue, func() bool {
+			out, err := w.host.SQS.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: &dlq, MaxNumberOfMessages: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.ContainsFunc(out.Messages, func(m sqstypes.Message) bool { return *m.Body == tt.message })
+		})
+	}
+}
+
+// world is a running stack with a catalog and its endpoints.
+type world struct {
+	host    *deployed.Host
+	ledger  *dynamo.Ledger
+	sources map[string]relay.Source
+
+	mu      sync.Mutex
+	answers map[string]func(n int) int // status of an endpoint's n-th POST
+	got     map[string][]post
+}
+
+type post struct {
+	header http.Header
+	body   []byte
+}
+
+// signingSecret is an endpoint's.
+const signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// lookAtSources opens every folder with sources of the stack. The go command takes a result from its cache if what the test has opened is
+// unchanged; what the compilers that Synthesise starts open, it does not know.
+func lookAtSources(t *testing.T, root string) {
+	t.Helper()
+	for _, dir := range []string{"functions", "infra", "shared"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(_ string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	lookAtSources(t, repository)
+	assembly, err := deployed.Synthesise(t.Context(), repository, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	host, err := deployed.Start(t.Context(), assembly, &log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		host.Close()
+		if t.Failed() {
+			t.Logf("what the functions logged:\n%s", &log)
+		}
+	})
+	w := &world{
+		host: host, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]relay.Source{},
+		got: map[string][]post{}, answers: map[string]func(int) int{
+			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
+			"broken":  statuses(http.StatusInternalServerError),
+			"patient": statuses(http.StatusServiceUnavailable, http.StatusOK),
+		},
+	}
+	endpoints := httptest.NewServer(http.HandlerFunc(w.serveEndpoint))
+	t.Cleanup(endpoints.Close)
+	w.configure(t, endpoints.URL)
+	return w
+}
+
+// configure puts a source and an endpoint of the same name for each test into the catalog, and a provider with two endpoints.
+func (w *world) configure(t *testing.T, endpoints string) {
+	t.Helper()
+	var c relay.Catalog
+	for name, schedule := range map[string][]time.Duration{
+		"large": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
+		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {},
+	} {
+		url := endpoints + "/" + name
+		if name == "guarded" {
+			url = "http://127.0.0.2/" // loopback too, but not the address that is let through
+		}
+		c.Sources = append(c.Sources, relay.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
+		c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule})
+		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: name, Endpoint: name})
+	}
+	c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
+	c.Subscriptions = append(c.Subscriptions,
+		relay.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, relay.Subscription{Source: "github", Endpoint: "audit"})
+	for _, source := range c.Sources {
+		w.sources[source.Name] = source
+	}
+	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
+	if err := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer).ReplaceCatalog(t.Context(), c, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) serveEndpoint(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the attempt is over
+	}
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	w.mu.Lock()
+	w.got[name] = append(w.got[name], post{r.Header, body})
+	n, answer := len(w.got[name]), w.answers[name]
+	w.mu.Unlock()
+	status := http.StatusOK
+	if answer != nil {
+		status = answer(n)
+	}
+	rw.WriteHeader(status)
+}
+
+// statuses answers with one status after the other, and with the last one from then on.
+func statuses(all ...int) func(int) int {
+	return func(n int) int { return all[min(n, len(all))-1] }
+}
+
+func (w *world) answer(endpoint string, with func(n int) int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers[endpoint] = with
+}
+
+// posts are the POSTs of an event that an endpoint has got.
+func (w *world) posts(endpoint, eventID string) []post {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []post
+	for _, p := range w.got[endpoint] {
+		if p.header.Get("webhook-id") == eventID {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// header is what proves a webhook to its source.
+func (w *world) header(t *testing.T, source string, webhook verify.Webhook) verify.Header {
+	t.Helper()
+	v, err := verify.New(w.sources[source].Verify, w.sources[source].Secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := v.Sign(webhook, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return header
+}
+
+// send sends a webhook as its provider would, and returns its event's id.
+func (w *world) send(t *testing.T, source string, webhook verify.Webhook) string {
+	t.Helper()
+	status, text := w.post(t, "/in/"+source, w.header(t, source, webhook), webhook.Body)
+	var answer struct{ ID string }
+	if err := json.Unmarshal(text, &answer); status != http.StatusOK || err != nil || answer.ID == "" {
+		t.Fatalf("%s: %d %s", source, status, text)
+	}
+	return answer.ID
+}
+
+func (w *world) post(t *testing.T, path string, header verify.Header, body []byte) (int, []byte) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.host.Outputs["IngressUrl"]+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, answer
+}
+
+// settled waits until a delivery has a status after at least so many attempts, and returns it.
+func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Status, attempts int) relay.Delivery {
+	t.Helper()
+	var d relay.Delivery
+	eventually(t, fmt.Sprintf("%s to %s: %s after %d attempts", eventID, endpoint, status, attempts), func() bool {
+		var err error
+		d, err = w.ledger.Delivery(t.Context(), eventID, endpoint)
+		return err == nil && d.Status == status && d.Attempts >= attempts
+	})
+	return d
+}
+
+// queuesAreEmpty waits until no message is on its way.
+func (w *world) queuesAreEmpty(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"Ingest", "Delivery", "Retry"} {
+		eventually(t, name+" is empty", func() bool { return w.messages(t, name) == 0 })
+	}
+}
+
+// messages counts what is in a queue, in hand or delayed or neither.
+func (w *world) messages(t *testing.T, name string) int {
+	t.Helper()
+	url, sum := w.host.Queue(name), 0
+	out, err := w.host.SQS.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, count := range []sqstypes.QueueAttributeName{
+		sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	} {
+		n, err := strconv.Atoi(out.Attributes[string(count)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// eventually waits for what processes of their own bring about.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not in time: %s", what)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

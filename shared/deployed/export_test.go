@@ -1,0 +1,46 @@
+package deployed
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Role is for tests: a role of the template, apart from a stack.
+type Role struct{ role *role }
+
+// NewRole reads the properties of an AWS::IAM::Role, in JSON and resolved.
+func NewRole(name, properties string) (Role, error) {
+	var p roleProperties
+	if err := json.Unmarshal([]byte(properties), &p); err != nil {
+		return Role{}, err
+	}
+	r, err := newRole(name, p)
+	return Role{r}, err
+}
+
+func (r Role) May(action, resource string, context map[string]string) bool {
+	return r.role.may(call{action, resource, context})
+}
+
+func (r Role) Trusts(service string, context map[string]string) bool {
+	return r.role.trusts(service, context)
+}
+
+func (r Role) Unused() []string { return r.role.unused() }
+
+func (r Role) Denied() []string { return r.role.refused() }
+
+// Calls tells what a request asks for, an action on a resource a line.
+func Calls(r *http.Request) ([]string, error) {
+	made, err := calls(r)
+	var lines []string
+	for _, c := range made {
+		line := c.action + " on " + c.resource
+		if len(c.context) > 0 {
+			line += fmt.Sprintf(" with %v", c.context)
+		}
+		lines = append(lines, line)
+	}
+	return lines, err
+}

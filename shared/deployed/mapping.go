@@ -1,0 +1,171 @@
+package deployed
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+// pollers is how many batches of a queue Lambda takes at a time at first.
+const pollers = 5
+
+// longPoll is how long a poller waits for a message, in seconds; Lambda's own.
+const longPoll = 20
+
+// mappingProperties are those of AWS::Lambda::EventSourceMapping that the host plays, and those that it does not.
+type mappingProperties struct {
+	BatchSize             int
+	EventSourceARN        string
+	FunctionName          string
+	FunctionResponseTypes []string
+	ScalingConfig         struct{ MaximumConcurrency int }
+
+	MaximumBatchingWindowInSeconds, FilterCriteria, Enabled any
+}
+
+// mapping hands a queue's messages to a function.
+type mapping struct {
+	mappingProperties
+	function *function
+	url      string
+	client   *awssqs.Client // with the function's rights
+	operator *awssqs.Client // with none that would count
+}
+
+func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
+	var p mappingProperties
+	if err := h.stack.properties(id, &p); err != nil {
+		return nil, err
+	}
+	f := h.functions[p.FunctionName]
+	switch {
+	case f == nil:
+		return nil, fmt.Errorf("%w: %s is for function %q, which there is not", ErrTemplate, id, p.FunctionName)
+	case p.BatchSize < 1 || p.BatchSize > 10 || p.MaximumBatchingWindowInSeconds != nil || p.FilterCriteria != nil || p.Enabled != nil:
+		return nil, fmt.Errorf("%w: %s has batches of %d, a window, a filter or a switch, which are not played", ErrTemplate, id, p.BatchSize)
+	}
+	m := &mapping{mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(clientConfig(f.door.URL))}
+	for _, queue := range h.stack.ofType("AWS::SQS::Queue") {
+		if made := h.stack.made[queue]; made.attributes["Arn"] == p.EventSourceARN {
+			m.url = made.ref
+		}
+	}
+	if m.url == "" {
+		return nil, fmt.Errorf("%w: %s is for queue %q, which there is not", ErrTemplate, id, p.EventSourceARN)
+	}
+	return m, m.check(ctx)
+}
+
+// check asks what Lambda asks when it makes a mapping.
+func (m *mapping) check(ctx context.Context) error {
+	out, err := m.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
+		QueueUrl: &m.url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameVisibilityTimeout},
+	})
+	if err != nil {
+		return err
+	}
+	seconds, err := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)])
+	if timeout := m.function.runtime.Timeout; err != nil || float64(seconds) < timeout.Seconds() {
+		return fmt.Errorf("%w: %s is visible again after %d s, its function times out after %v", ErrTemplate, m.url, seconds, timeout)
+	}
+	return nil
+}
+
+func (m *mapping) concurrency() int {
+	return min(pollers, cmp.Or(m.ScalingConfig.MaximumConcurrency, pollers))
+}
+
+// poll takes batches until ctx ends.
+func (m *mapping) poll(ctx context.Context) {
+	for ctx.Err() == nil {
+		out, err := m.client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+			QueueUrl: &m.url, MaxNumberOfMessages: int32(m.BatchSize), WaitTimeSeconds: longPoll, //nolint:gosec // at most 10
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+			MessageAttributeNames:       []string{"All"},
+		})
+		if err != nil {
+			pause(ctx)
+		} else if len(out.Messages) > 0 {
+			m.hand(ctx, out.Messages)
+		}
+	}
+}
+
+// pause keeps a poller that is refused from asking without end.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(100 * time.Millisecond):
+	}
+}
+
+// hand invokes the function with a batch, deletes what it is done with, and has the rest come back.
+func (m *mapping) hand(ctx context.Context, batch []types.Message) {
+	answer, err := m.function.invoke(ctx, m.event(batch))
+	failed := m.failed(batch, answer, err)
+	var done []types.DeleteMessageBatchRequestEntry
+	var again []types.ChangeMessageVisibilityBatchRequestEntry
+	for _, message := range batch {
+		if failed(*message.MessageId) {
+			again = append(again, types.ChangeMessageVisibilityBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
+		} else {
+			done = append(done, types.DeleteMessageBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
+		}
+	}
+	// What fails here comes back after the visibility timeout.
+	if len(done) > 0 {
+		_, _ = m.client.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &m.url, Entries: done})
+	}
+	if len(again) > 0 {
+		_, _ = m.operator.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &m.url, Entries: again})
+	}
+}
+
+// failed tells which messages of a batch are to be handed out again:
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+func (m *mapping) failed(batch []types.Message, answer []byte, err error) func(id string) bool {
+	all := func(string) bool { return true }
+	if err != nil {
+		return all
+	}
+	if !slices.Contains(m.FunctionResponseTypes, "ReportBatchItemFailures") {
+		return func(string) bool { return false }
+	}
+	var response events.SQSEventResponse
+	if len(answer) > 0 && json.Unmarshal(answer, &response) != nil {
+		return all
+	}
+	ids := map[string]bool{}
+	for _, f := range response.BatchItemFailures {
+		ids[f.ItemIdentifier] = true
+		if !slices.ContainsFunc(batch, func(m types.Message) bool { return *m.MessageId == f.ItemIdentifier }) {
+			return all
+		}
+	}
+	return func(id string) bool { return ids[id] }
+}
+
+func (m *mapping) event(batch []types.Message) events.SQSEvent {
+	e := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
+	for i, message := range batch {
+		e.Records[i] = events.SQSMessage{
+			MessageId: *message.MessageId, ReceiptHandle: *message.ReceiptHandle, Body: *message.Body, Md5OfBody: *message.MD5OfBody,
+			Attributes: message.Attributes, EventSource: "aws:sqs", EventSourceARN: m.EventSourceARN, AWSRegion: region,
+			MessageAttributes: map[string]events.SQSMessageAttribute{},
+		}
+		for name, a := range message.MessageAttributes {
+			e.Records[i].MessageAttributes[name] = events.SQSMessageAttribute{
+				DataType: *a.DataType, StringValue: a.StringValue, BinaryValue: a.BinaryValue,
+			}
+		}
+	}
+	return e
+}

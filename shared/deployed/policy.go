@@ -1,0 +1,173 @@
+package deployed
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// call is one AWS API call as IAM sees it.
+type call struct {
+	action   string // service:Operation
+	resource string // ARN, or "*" for an action without resources
+	context  map[string]string
+}
+
+// texts is a string or a list of them, as policies have it.
+type texts []string
+
+func (t *texts) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*t = texts{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(t))
+}
+
+type statement struct {
+	Effect    string
+	Principal struct{ Service texts }
+	Action    texts
+	Resource  texts
+	Condition map[string]map[string]texts
+
+	// What is not evaluated, and must not be there.
+	NotAction, NotResource, NotPrincipal any
+}
+
+type policyDocument struct{ Statement []statement }
+
+// roleProperties are those of AWS::IAM::Role.
+type roleProperties struct {
+	AssumeRolePolicyDocument policyDocument
+	Policies                 []struct{ PolicyDocument policyDocument }
+	ManagedPolicyArns        []string
+}
+
+// role is what somebody may do, and what of it was of use. It is safe for concurrent use.
+type role struct {
+	name   string
+	trust  []statement
+	grants []*grant
+
+	mu     sync.Mutex
+	denied []string
+}
+
+// grant is one action on one resource of a statement; the smallest thing that can be too much.
+type grant struct {
+	action, resource string
+	statement        statement
+	used             bool
+}
+
+func newRole(name string, p roleProperties) (*role, error) {
+	if len(p.ManagedPolicyArns) > 0 {
+		return nil, fmt.Errorf("%w: %s has managed policies, whose content is not in it", ErrTemplate, name)
+	}
+	r := &role{name: name, trust: p.AssumeRolePolicyDocument.Statement}
+	all := slices.Clone(r.trust)
+	for _, policy := range p.Policies {
+		for _, s := range policy.PolicyDocument.Statement {
+			all = append(all, s)
+			for _, action := range s.Action {
+				for _, on := range s.Resource {
+					r.grants = append(r.grants, &grant{action: action, resource: on, statement: s})
+				}
+			}
+		}
+	}
+	for _, s := range all {
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrTemplate, name, err)
+		}
+	}
+	return r, nil
+}
+
+// check refuses what would be evaluated wrongly.
+func (s statement) check() error {
+	if s.Effect != "Allow" {
+		return fmt.Errorf("effect %q is not evaluated", s.Effect)
+	}
+	if s.NotAction != nil || s.NotResource != nil || s.NotPrincipal != nil {
+		return fmt.Errorf("a statement with NotAction, NotResource or NotPrincipal is not evaluated")
+	}
+	for operator := range s.Condition {
+		if operator != "StringEquals" && operator != "StringLike" {
+			return fmt.Errorf("condition %s is not evaluated", operator)
+		}
+	}
+	return nil
+}
+
+// may tells whether the role allows c, and notes it: as used, or as denied.
+func (r *role) may(c call) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	allowed := false
+	for _, g := range r.grants {
+		if like("(?i)", g.action, c.action) && like("", g.resource, c.resource) && g.statement.holds(c.context) {
+			g.used, allowed = true, true
+		}
+	}
+	if !allowed {
+		line := fmt.Sprintf("%s: %s on %s", r.name, c.action, c.resource)
+		if len(c.context) > 0 {
+			line += fmt.Sprintf(" with %v", c.context)
+		}
+		r.denied = append(r.denied, line)
+	}
+	return allowed
+}
+
+// trusts tells whether a service may take the role on.
+func (r *role) trusts(service string, context map[string]string) bool {
+	return slices.ContainsFunc(r.trust, func(s statement) bool {
+		return slices.Contains(s.Action, "sts:AssumeRole") && slices.Contains(s.Principal.Service, service) && s.holds(context)
+	})
+}
+
+// unused lists what was granted and never needed.
+func (r *role) unused() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var lines []string
+	for _, g := range r.grants {
+		if !g.used {
+			lines = append(lines, fmt.Sprintf("%s: %s on %s", r.name, g.action, g.resource))
+		}
+	}
+	return lines
+}
+
+func (r *role) refused() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.denied)
+}
+
+// holds tells whether all conditions are met. A key that the call does not have meets none.
+func (s statement) holds(context map[string]string) bool {
+	for operator, keys := range s.Condition {
+		for key, wanted := range keys {
+			got, ok := context[key]
+			if !ok || !slices.ContainsFunc(wanted, func(w string) bool {
+				return w == got || (operator == "StringLike" && like("", w, got))
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// like compares as IAM does: * is any run of characters, ? is one. flags are those of package regexp.
+func like(flags, pattern, text string) bool {
+	quoted := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile(flags + `^(?s:` + quoted + `)$`).MatchString(text)
+}

@@ -1,0 +1,152 @@
+package deployed
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+// construct is a logical id without the hash that the CDK ends it with.
+var construct = regexp.MustCompile(`^(.*?)(?:[0-9A-F]{8})?$`)
+
+func nameOf(id string) string { return construct.FindStringSubmatch(id)[1] }
+
+// provision makes a resource under a name of this host's own. Of types that nothing runs on it only has the name.
+func (h *Host) provision(ctx context.Context) maker {
+	return func(id string, r resource) (physical, error) {
+		name := strings.ToLower(nameOf(id)) + h.suffix
+		switch r.Type {
+		case "AWS::SQS::Queue":
+			return h.makeQueue(ctx, id, name)
+		case "AWS::DynamoDB::Table":
+			return named(name, arn("dynamodb", "table/"+name)), h.makeTable(ctx, id, name)
+		case "AWS::S3::Bucket":
+			_, err := h.S3.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &name})
+			return named(name, "arn:aws:s3:::"+name), err
+		case "AWS::KMS::Key":
+			return named(name, arn("kms", "key/"+name)), nil
+		case "AWS::IAM::Role":
+			return named(name, roleARN(name)), nil
+		case "AWS::Lambda::Function":
+			return named(name, arn("lambda", "function:"+name)), nil
+		case "AWS::Logs::LogGroup":
+			return named(name, arn("logs", "log-group:"+name+":*")), nil
+		case "AWS::Scheduler::ScheduleGroup":
+			return named(name, arn("scheduler", "schedule-group/"+name)), nil
+		case "AWS::ApiGatewayV2::Api":
+			return physical{name, map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL}}, nil
+		}
+		return physical{ref: name}, nil
+	}
+}
+
+func named(ref, arn string) physical { return physical{ref, map[string]string{"Arn": arn}} }
+
+func roleARN(name string) string { return "arn:aws:iam::" + account + ":role/" + name }
+
+// makeQueue makes a queue with all that the template says of it: CloudFormation's properties have the names of SQS's attributes.
+func (h *Host) makeQueue(ctx context.Context, id, name string) (physical, error) {
+	var properties map[string]any
+	if err := h.stack.properties(id, &properties); err != nil {
+		return physical{}, err
+	}
+	attributes := map[string]string{}
+	for property, value := range properties {
+		text, isText := value.(string)
+		if !isText {
+			encoded, err := json.Marshal(value)
+			if err != nil {
+				return physical{}, err
+			}
+			text = string(encoded)
+		}
+		attributes[property] = text
+	}
+	made, err := h.SQS.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	if err != nil {
+		return physical{}, err
+	}
+	return physical{*made.QueueUrl, map[string]string{"Arn": queueARN(*made.QueueUrl), "QueueName": name}},
+		h.keptAttributes(ctx, *made.QueueUrl, attributes)
+}
+
+// keptAttributes compares what the emulator holds of a queue with what it was made with: an attribute that it does not know, it drops.
+func (h *Host) keptAttributes(ctx context.Context, url string, want map[string]string) error {
+	got, err := h.SQS.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+	})
+	if err != nil {
+		return err
+	}
+	for name, value := range want {
+		if got.Attributes[name] != value && name != "SqsManagedSseEnabled" { // encryption at rest is nothing that an emulator could show
+			return fmt.Errorf("%w: attribute %s is %q, made as %q", ErrTemplate, name, got.Attributes[name], value)
+		}
+	}
+	return nil
+}
+
+// timeToLive is the part of a table's properties that no table is created with.
+type timeToLive struct {
+	TimeToLiveSpecification *struct {
+		AttributeName string
+		Enabled       bool
+	}
+}
+
+// makeTable makes a table with the template's keys and indexes: CloudFormation's properties have the names of CreateTable's.
+func (h *Host) makeTable(ctx context.Context, id, name string) error {
+	var in dynamodb.CreateTableInput
+	var ttl timeToLive
+	if err := h.stack.properties(id, &in); err != nil {
+		return err
+	}
+	if err := h.stack.properties(id, &ttl); err != nil {
+		return err
+	}
+	in.TableName = &name
+	if _, err := h.DynamoDB.CreateTable(ctx, &in); err != nil {
+		return err
+	}
+	if s := ttl.TimeToLiveSpecification; s != nil && s.Enabled {
+		h.timeToLive[name] = s.AttributeName
+	}
+	active := dynamodb.NewTableExistsWaiter(h.DynamoDB, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 5 * time.Millisecond })
+	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
+}
+
+// WithoutTimeToLive lists the tables with items that lack the attribute which the table's time-to-live goes by, as a number: they
+// would stay for ever. Tables without time-to-live are not looked at.
+func (h *Host) WithoutTimeToLive(ctx context.Context) ([]string, error) {
+	var lines []string
+	for table, attribute := range h.timeToLive {
+		var kept int32
+		for pages := dynamodb.NewScanPaginator(h.DynamoDB, &dynamodb.ScanInput{
+			TableName: &table, Select: types.SelectCount, FilterExpression: aws.String("NOT attribute_type(#ttl, :number)"),
+			ExpressionAttributeNames:  map[string]string{"#ttl": attribute},
+			ExpressionAttributeValues: map[string]types.AttributeValue{":number": &types.AttributeValueMemberS{Value: "N"}},
+		}); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			kept += page.Count
+		}
+		if kept > 0 {
+			lines = append(lines, fmt.Sprintf("%s: %d items have no number %s", strings.TrimSuffix(table, h.suffix), kept, attribute))
+		}
+	}
+	slices.Sort(lines)
+	return lines, nil
+}

@@ -1,0 +1,175 @@
+package deployed
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// errUnread means that a request could not be told to be a call that policies speak of.
+var errUnread = errors.New("deployed: cannot tell what is called")
+
+// credential finds the service in the credential scope of a request's signature: AKIA…/20260102/eu-central-1/sqs/aws4_request.
+var credential = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/aws4_request`)
+
+// door is the way of one role to the AWS services: it holds each call against the role's policies, and passes on what is granted.
+type door struct {
+	role     *role
+	services map[string]*url.URL // by the name that signatures have
+}
+
+// open serves the door until the server is closed. All services have its one URL.
+func (d *door) open() *httptest.Server {
+	proxy := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(d.services[service(r.In)]) },
+		ModifyResponse: d.hideMissing,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { // the caller has gone, or the emulator
+			w.WriteHeader(http.StatusBadGateway)
+		},
+	}
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls, err := calls(r)
+		if err != nil {
+			calls = []call{{action: err.Error(), resource: r.Method + " " + r.URL.Path}}
+		}
+		for _, c := range calls {
+			if !d.role.may(c) {
+				deny(w, c)
+				return
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+}
+
+func service(r *http.Request) string {
+	found := credential.FindStringSubmatch(r.Header.Get("Authorization"))
+	if found == nil {
+		return ""
+	}
+	return found[1]
+}
+
+// hideMissing does as S3 does: that an object is missing is told only to who may list the bucket.
+func (d *door) hideMissing(answer *http.Response) error {
+	if service(answer.Request) != "s3" || answer.Request.Method != http.MethodGet || answer.StatusCode != http.StatusNotFound {
+		return nil
+	}
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(answer.Request.URL.Path, "/"), "/")
+	if !d.role.may(call{action: "s3:ListBucket", resource: "arn:aws:s3:::" + bucket}) {
+		answer.StatusCode, answer.ContentLength, answer.Body = http.StatusForbidden, 0, http.NoBody
+		answer.Header.Set("Content-Length", "0")
+	}
+	return nil
+}
+
+// deny answers as a service does. The clients need no more than the status and, of JSON, the type.
+func deny(w http.ResponseWriter, c call) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(http.StatusForbidden)
+	_ = json.NewEncoder(w).Encode(map[string]string{ // a client that is gone needs no answer
+		"__type": "AccessDeniedException", "message": "not authorized to perform " + c.action + " on " + c.resource,
+	})
+}
+
+// request is what is read of the JSON of all services together; encoding/json does not mind that they write Url and Arn.
+type request struct {
+	QueueURL          string
+	TableName         string
+	IndexName         string
+	RequestItems      map[string]any // of the batch operations, by table
+	KeyID             string
+	EncryptionContext map[string]string
+	GroupName         string
+	Target            struct{ RoleARN string }
+}
+
+// calls reads what r asks for. It leaves r to be read again.
+func calls(r *http.Request) ([]call, error) {
+	name := service(r)
+	if name == "s3" {
+		return s3Calls(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var in request
+	if err := json.Unmarshal(body, &in); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", errUnread, name, err)
+	}
+	target := r.Header.Get("X-Amz-Target")
+	_, operation, _ := strings.Cut(target, ".")
+	switch {
+	case name == "sqs" && in.QueueURL != "":
+		return []call{{action: "sqs:" + strings.TrimSuffix(operation, "Batch"), resource: queueARN(in.QueueURL)}}, nil
+	case name == "dynamodb":
+		return dynamoCalls(operation, in)
+	case name == "kms" && in.KeyID != "":
+		return []call{{action: "kms:" + operation, resource: in.KeyID, context: encryptionContext(in.EncryptionContext)}}, nil
+	case name == "scheduler" && r.Method == http.MethodPost && path.Dir(r.URL.Path) == "/schedules":
+		schedule := in.GroupName + "/" + path.Base(r.URL.Path)
+		return []call{
+			{action: "scheduler:CreateSchedule", resource: arn("scheduler", "schedule/"+schedule)},
+			{action: "iam:PassRole", resource: in.Target.RoleARN, context: map[string]string{"iam:PassedToService": schedulerService}},
+		}, nil
+	}
+	return nil, fmt.Errorf("%w: service %q, target %q", errUnread, name, target)
+}
+
+func s3Calls(r *http.Request) ([]call, error) {
+	actions := map[string]string{http.MethodGet: "s3:GetObject", http.MethodHead: "s3:GetObject", http.MethodPut: "s3:PutObject",
+		http.MethodDelete: "s3:DeleteObject"}
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if actions[r.Method] == "" || key == "" {
+		return nil, fmt.Errorf("%w: s3: %s %s", errUnread, r.Method, r.URL.Path)
+	}
+	return []call{{action: actions[r.Method], resource: "arn:aws:s3:::" + bucket + "/" + key}}, nil
+}
+
+func dynamoCalls(operation string, in request) ([]call, error) {
+	var made []call
+	add := func(table string) {
+		made = append(made, call{action: "dynamodb:" + operation, resource: arn("dynamodb", "table/"+table)})
+	}
+	switch {
+	case in.IndexName != "":
+		add(in.TableName + "/index/" + in.IndexName)
+	case in.TableName != "":
+		add(in.TableName)
+	default:
+		for _, table := range slices.Sorted(maps.Keys(in.RequestItems)) {
+			add(table)
+		}
+	}
+	if len(made) == 0 {
+		return nil, fmt.Errorf("%w: dynamodb: %s without a table", errUnread, operation)
+	}
+	return made, nil
+}
+
+func encryptionContext(pairs map[string]string) map[string]string {
+	context := make(map[string]string, len(pairs))
+	for name, value := range pairs {
+		context["kms:EncryptionContext:"+name] = value
+	}
+	return context
+}
+
+func queueARN(queueURL string) string { return arn("sqs", path.Base(queueURL)) }
+
+func arn(service, resource string) string {
+	return "arn:aws:" + service + ":" + region + ":" + account + ":" + resource
+}
