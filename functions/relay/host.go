@@ -120,7 +120,7 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 		DeadLetter: queues[ingestDLQ], MaxReceives: maxReceives, Visibility: fanoutTimeout,
 		Durable: true, // a partner gets its 2xx for it; all else has its cause in a queue until it is on disk itself
 	})
-	open(deliveryQueue, sqlite.QueueOptions{DeadLetter: queues[deliveryDLQ], MaxReceives: maxReceives, Visibility: deliverTimeout})
+	open(deliveryQueue, sqlite.QueueOptions{Visibility: deliverTimeout}) // the deliverer puts aside what it cannot process, here too
 	open(retryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	return queues, errors.Join(errs...)
 }

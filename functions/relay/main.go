@@ -6,6 +6,7 @@
 //	relay deliveries   tells what became of webhooks
 //	relay replay       sends deliveries again
 //	relay invoke       runs one built function on emulated AWS
+//	relay soak         loads a relay, kills it at random, and checks that nothing is lost
 package main
 
 import (
@@ -27,6 +28,7 @@ type commands struct {
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
 	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint."`
 	Invoke     invokeCommand     `cmd:"" help:"Run one built function on emulated AWS."`
+	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`
 }
 
 func main() {

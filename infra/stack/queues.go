@@ -12,9 +12,11 @@ const (
 	queueDays = 7
 	// maxReceives is how often a message may make fanout or deliver fail before it is put aside as poison.
 	maxReceives = 5
-	// maxRetryReceives is SQS's limit, so that SQS itself moves nothing to dead: it holds what the receivers would not take, and
-	// deliver puts aside what it cannot process, after maxReceives, in the delivery queue's dead-letter queue.
-	maxRetryReceives = 1000
+	// maxDeliverReceives is SQS's limit, so that SQS itself moves nothing that deliver could: deliver puts aside what it cannot process,
+	// after maxReceives, in the delivery queue's dead-letter queue, and writes into it what SQS would forget, the message's id, by which
+	// a redriven message goes on where it stood. And dead, the retry queue's own, holds only what the receivers would not take.
+	// A deliver that does not even start uses the receives up in four days, well before the messages' retention ends.
+	maxDeliverReceives = 1000
 	// visibilityFactor is what Lambda asks for: room for a batch to be throttled and taken again.
 	visibilityFactor = 6
 )
@@ -30,8 +32,8 @@ func (r *relay) addQueues() {
 	r.deliveryDLQ = r.addDeadLetters("DeliveryDlq")
 	r.dead = r.addDeadLetters("Dead")
 	r.ingest = r.addQueue("Ingest", fanoutTimeoutSeconds, maxReceives, r.ingestDLQ)
-	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxReceives, r.deliveryDLQ)
-	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxRetryReceives, r.dead)
+	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxDeliverReceives, r.deliveryDLQ)
+	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxDeliverReceives, r.dead)
 }
 
 func (r *relay) addDeadLetters(id string) awssqs.Queue {

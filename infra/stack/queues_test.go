@@ -57,11 +57,12 @@ func TestEveryQueueIsConsumedWithADeadLetterQueueOrIsOne(t *testing.T) {
 	})
 }
 
-// The receives are part of what a dead-letter queue means: dead is what receivers would not take, SQS itself moves nothing there.
+// The receives are part of what a dead-letter queue means: dead is what receivers would not take. deliver itself puts aside what it cannot
+// process, from both of its queues, since only then does a redriven message know what became of it before.
 func TestMaxReceives(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	want := map[string]int{"Ingest": 5, "Delivery": 5, "Retry": 1000}
+	want := map[string]int{"Ingest": 5, "Delivery": 1000, "Retry": 1000}
 	for _, sources := range tmpl.sources() {
 		for _, id := range sources {
 			if got := tmpl.Resources[id].number("RedrivePolicy", "maxReceiveCount"); got != want[name(id)] {
@@ -71,7 +72,7 @@ func TestMaxReceives(t *testing.T) {
 	}
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, _ string, r resource) {
 		if got := r.get("Environment", "Variables", "RELAY_MAX_RECEIVES"); got != nil && got != "5" {
-			t.Errorf("puts a message aside after %v receives, the delivery queue after 5", got)
+			t.Errorf("puts a message aside after %v receives, the ingest queue after 5", got)
 		}
 	})
 }

@@ -100,6 +100,17 @@ func (q *Queue) Len() int {
 	return len(q.messages)
 }
 
+// List returns all messages, visible or not, and hands out none of them.
+func (q *Queue) List() []relay.Message {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	msgs := make([]relay.Message, len(q.messages))
+	for i, m := range q.messages {
+		msgs[i] = m.Message
+	}
+	return msgs
+}
+
 // Due is when the next message becomes visible; false if there is none.
 func (q *Queue) Due() (time.Time, bool) {
 	q.mu.Lock()

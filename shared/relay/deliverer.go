@@ -132,12 +132,17 @@ func (s *step) run(ctx context.Context) error {
 	return s.save(ctx, attempt, ep)
 }
 
-// putAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs.
+// putAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs. One that
+// can be read keeps its id, so that it goes on where it stood once it is redriven.
 func (s *step) putAside(ctx context.Context, cause error) error {
+	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
 	if cause == nil {
 		cause = fmt.Errorf("handed out %d times, at most %d", s.msg.Receives, s.cfg.MaxReceives)
+		t := s.task
+		t.Origin = s.origin()
+		out.Body = t.encode(EncodeEvent(s.event))
 	}
-	if err := sendOne(ctx, s.cfg.Poison, Outgoing{Body: s.msg.Body, Group: s.task.Endpoint}); err != nil {
+	if err := sendOne(ctx, s.cfg.Poison, out); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errPoison, cause)
@@ -299,7 +304,7 @@ func (s *step) origin() string {
 	if s.task.Made != nil {
 		return s.task.Made.MessageID
 	}
-	return s.msg.ID
+	return orDefault(s.task.Origin, s.msg.ID)
 }
 
 // sendAt sends t so that it comes back at the given time: by the queue's delay, by the scheduler if that is too short, and in hops of the
@@ -312,12 +317,16 @@ func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) er
 		out.Body, out.Delay = t.encode(EncodeEvent(s.event)), wait
 		return sendOne(ctx, s.cfg.Retry, out)
 	}
+	first := t.NotBefore.IsZero() // not a hop yet
 	t.NotBefore = at
 	out.Body = t.encode(EncodeEvent(s.event))
 	if err := s.cfg.Scheduler.Schedule(ctx, scheduleName(s.event.ID, t), at, out); err == nil {
 		return nil
 	}
-	out.Delay = MaxDelay
+	if first {
+		t.NotBefore = at.Add(settleTime) // if only the scheduler's answer was lost, its message comes first and is on record by then
+	}
+	out.Body, out.Delay, out.Resent = t.encode(EncodeEvent(s.event)), MaxDelay, true
 	return sendOne(ctx, s.cfg.Retry, out)
 }
 

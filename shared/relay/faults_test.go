@@ -21,44 +21,102 @@ type fault struct {
 	dead bool // the process is gone until the rig starts another
 }
 
+// mode is what becomes of a call.
 type mode string
 
 const (
-	none       mode = "no fault"
-	before     mode = "fails before it takes effect"
-	after      mode = "takes effect, the answer is lost"
-	killBefore mode = "process killed before"
-	killAfter  mode = "process killed after"
+	none        mode = "no fault"
+	before      mode = "fails before it takes effect"
+	after       mode = "takes effect, the answer is lost"
+	killBefore  mode = "process killed before"
+	killAfter   mode = "process killed after"
+	hangBefore  mode = "hangs until the invocation's deadline"
+	hangAfter   mode = "takes effect and hangs until the invocation's deadline"
+	throttled   mode = "throttled, and so are the next few calls"
+	failFirst   mode = "the first entry fails"
+	failLast    mode = "the last entry fails"
+	failAllBut1 mode = "all entries fail but the first"
 )
+
+// throttledCalls is how many calls in a row are throttled.
+const throttledCalls = 4
+
+// harmful tells whether a process may have died, or have been cut off from all ports, between a POST and its record.
+func (m mode) harmful() bool {
+	return m == killBefore || m == killAfter || m == hangBefore || m == hangAfter || m == throttled
+}
+
+// partial tells which of n entries of a Send fail; false if m is no such fault.
+func (m mode) partial(i, n int) (fails, ok bool) {
+	switch m {
+	case failFirst:
+		return i == 0, true
+	case failLast:
+		return i == n-1, true
+	case failAllBut1:
+		return i > 0, true
+	default:
+		return false, false
+	}
+}
 
 var errKilled = errors.New("killed")
 
-// strike makes a call, unless it is the one.
-func (f *fault) strike(call func() error) error {
+// partialError is the fault of a Send some of whose entries fail. Other calls fail as a whole.
+type partialError struct{ mode mode }
+
+func (e *partialError) Error() string { return string(e.mode) }
+func (e *partialError) Is(target error) bool {
+	return target == errInjected //nolint:errorlint // what Is is for
+}
+
+// striker decides what becomes of each call to a port.
+type striker interface {
+	// strike makes the call, or does not, and returns its error or another.
+	strike(ctx context.Context, what string, call func() error) error
+}
+
+func (f *fault) strike(ctx context.Context, _ string, call func() error) error {
+	m, err := f.next(call)
+	if m == hangBefore || m == hangAfter {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return err
+}
+
+// next makes the call unless it is the one, all within the lock: calls are made one by one.
+func (f *fault) next(call func() error) (mode, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
-		return errKilled
+		return none, errKilled
 	}
 	f.n++
-	if f.n != f.k {
-		return call()
+	if f.n != f.k && (f.mode != throttled || f.n < f.k || f.n >= f.k+throttledCalls) {
+		return none, call()
 	}
-	if f.mode == after || f.mode == killAfter {
+	if _, partial := f.mode.partial(0, 1); partial {
+		return f.mode, &partialError{f.mode}
+	}
+	if f.mode == after || f.mode == killAfter || f.mode == hangAfter {
 		_ = call()
 	}
 	f.dead = f.mode == killBefore || f.mode == killAfter
-	return errInjected
+	return f.mode, errInjected
 }
 
-func (f *fault) wrap(p ports) ports {
+// withFaults returns ports each of whose calls s strikes.
+func withFaults(s striker, p ports) ports {
 	return ports{
-		faultySources{f, p.sources}, faultySubscriptions{f, p.subs}, faultyEndpoints{f, p.endpoints}, faultyEvents{f, p.events},
-		faultyDeliveries{f, p.deliveries}, faultyBodies{f, p.bodies}, faultyPoster{f, p.poster}, faultyScheduler{f, p.scheduler},
-		faultyQueue{f, p.ingest}, faultyQueue{f, p.delivery}, faultyQueue{f, p.retry}, faultyQueue{f, p.dead},
-		faultyQueue{f, p.ingestDL}, faultyQueue{f, p.poison},
+		faultySources{s, p.sources}, faultySubscriptions{s, p.subs}, faultyEndpoints{s, p.endpoints}, faultyEvents{s, p.events},
+		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
+		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
+		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
 }
+
+func (f *fault) wrap(p ports) ports { return withFaults(f, p) }
 
 // TestFaultAtEveryCall runs a small script of webhooks once for each call to a port and each way in which that call can go wrong, and checks
 // after every run that the promises held.
@@ -69,7 +127,9 @@ func TestFaultAtEveryCall(t *testing.T) {
 		if calls < 30 {
 			t.Fatalf("the script makes only %d calls", calls)
 		}
-		for _, m := range []mode{before, after, killBefore, killAfter} {
+		for _, m := range []mode{
+			before, after, killBefore, killAfter, hangBefore, hangAfter, throttled, failFirst, failLast, failAllBut1,
+		} {
 			t.Run(fmt.Sprintf("batches of %d, %s", batch, m), func(t *testing.T) {
 				t.Parallel()
 				for k := 1; k <= calls; k++ {
@@ -145,7 +205,9 @@ func (r *rig) pumpThrough(f *fault, batch int) {
 					continue
 				}
 				busy = true
-				errs := c.process(ctx, msgs)
+				invocation, cancel := context.WithTimeout(ctx, deliverTimeout)
+				errs := c.process(invocation, msgs)
+				cancel()
 				if r.revive(f) {
 					break // the stages in the loop are gone
 				}
@@ -201,8 +263,8 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool) {
 		t.Errorf("routed: %v", results)
 	}
 	for attempt, n := range r.poster.attempts() {
-		if n > 1 && f.mode != killBefore && f.mode != killAfter {
-			t.Errorf("attempt %s was POSTed %d times, and nobody was killed", attempt, n)
+		if n > 1 && !f.mode.harmful() {
+			t.Errorf("attempt %s was POSTed %d times, and nobody was killed or cut off", attempt, n)
 		}
 		if n > 2 {
 			t.Errorf("attempt %s was POSTed %d times", attempt, n)
@@ -213,107 +275,125 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool) {
 // The ports, each with a fault before it.
 
 type faultyQueue struct {
-	f *fault
+	s    striker
+	name string
 	relay.Queue
 }
 
 func (q faultyQueue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	var errs []error
-	err := q.f.strike(func() error { errs = q.Queue.Send(ctx, msgs); return nil })
-	if err != nil {
-		errs = make([]error, len(msgs))
-		for i := range errs {
+	what := fmt.Sprintf("send %d to %s", len(msgs), q.name)
+	err := q.s.strike(ctx, what, func() error { errs = q.Queue.Send(ctx, msgs); return nil })
+	if err == nil {
+		return errs
+	}
+	errs = make([]error, len(msgs))
+	partial, _ := errors.AsType[*partialError](err)
+	for i := range errs {
+		if fails, ok := partialOf(partial, i, len(msgs)); ok && !fails {
+			errs[i] = q.Queue.Send(ctx, msgs[i:i+1])[0]
+		} else {
 			errs[i] = err
 		}
 	}
 	return errs
 }
 
+func partialOf(e *partialError, i, n int) (fails, ok bool) {
+	if e == nil {
+		return false, false
+	}
+	return e.mode.partial(i, n)
+}
+
 type faultySources struct {
-	f *fault
+	s striker
 	relay.Sources
 }
 
-func (s faultySources) Source(ctx context.Context, name string) (out relay.Source, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.Sources.Source(ctx, name); return err })
+func (p faultySources) Source(ctx context.Context, name string) (out relay.Source, err error) {
+	err = p.s.strike(ctx, "source "+name, func() (err error) { out, err = p.Sources.Source(ctx, name); return err })
 	return out, err
 }
 
 type faultySubscriptions struct {
-	f     *fault
+	s     striker
 	inner relay.Subscriptions
 }
 
-func (s faultySubscriptions) Subscriptions(ctx context.Context, source string) (out []relay.Subscription, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.inner.Subscriptions(ctx, source); return err })
+func (p faultySubscriptions) Subscriptions(ctx context.Context, source string) (out []relay.Subscription, err error) {
+	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) { out, err = p.inner.Subscriptions(ctx, source); return err })
 	return out, err
 }
 
 type faultyEndpoints struct {
-	f *fault
+	s striker
 	relay.Endpoints
 }
 
-func (s faultyEndpoints) Endpoint(ctx context.Context, name string) (out relay.Endpoint, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.Endpoints.Endpoint(ctx, name); return err })
+func (p faultyEndpoints) Endpoint(ctx context.Context, name string) (out relay.Endpoint, err error) {
+	err = p.s.strike(ctx, "endpoint "+name, func() (err error) { out, err = p.Endpoints.Endpoint(ctx, name); return err })
 	return out, err
 }
 
 type faultyEvents struct {
-	f *fault
+	s striker
 	relay.Events
 }
 
-func (s faultyEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (out *relay.EventRecord, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.Events.RecordEvent(ctx, r); return err })
+func (p faultyEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (out *relay.EventRecord, err error) {
+	what := fmt.Sprintf("record event %s by message %s", r.ID, r.MessageID)
+	err = p.s.strike(ctx, what, func() (err error) { out, err = p.Events.RecordEvent(ctx, r); return err })
 	return out, err
 }
 
 type faultyDeliveries struct {
-	f *fault
+	s striker
 	relay.Deliveries
 }
 
-func (s faultyDeliveries) Delivery(ctx context.Context, event, endpoint string) (out relay.Delivery, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.Deliveries.Delivery(ctx, event, endpoint); return err })
+func (p faultyDeliveries) Delivery(ctx context.Context, event, endpoint string) (out relay.Delivery, err error) {
+	what := fmt.Sprintf("read delivery %s %s", event, endpoint)
+	err = p.s.strike(ctx, what, func() (err error) { out, err = p.Deliveries.Delivery(ctx, event, endpoint); return err })
 	return out, err
 }
 
-func (s faultyDeliveries) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	return s.f.strike(func() error { return s.Deliveries.SaveDelivery(ctx, d, prior) })
+func (p faultyDeliveries) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
+	what := fmt.Sprintf("save delivery %s %s, %s after attempt %d, by message %s", d.EventID, d.Endpoint, d.Status, d.Attempts, d.MessageID)
+	return p.s.strike(ctx, what, func() error { return p.Deliveries.SaveDelivery(ctx, d, prior) })
 }
 
 type faultyBodies struct {
-	f *fault
+	s striker
 	relay.Bodies
 }
 
-func (s faultyBodies) Put(ctx context.Context, key string, body []byte) error {
-	return s.f.strike(func() error { return s.Bodies.Put(ctx, key, body) })
+func (p faultyBodies) Put(ctx context.Context, key string, body []byte) error {
+	return p.s.strike(ctx, "put body", func() error { return p.Bodies.Put(ctx, key, body) })
 }
 
-func (s faultyBodies) Get(ctx context.Context, key string) (out []byte, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.Bodies.Get(ctx, key); return err })
+func (p faultyBodies) Get(ctx context.Context, key string) (out []byte, err error) {
+	err = p.s.strike(ctx, "get body", func() (err error) { out, err = p.Bodies.Get(ctx, key); return err })
 	return out, err
 }
 
 type faultyScheduler struct {
-	f *fault
+	s striker
 	relay.Scheduler
 }
 
-func (s faultyScheduler) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
-	return s.f.strike(func() error { return s.Scheduler.Schedule(ctx, name, at, m) })
+func (p faultyScheduler) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
+	return p.s.strike(ctx, "schedule "+name, func() error { return p.Scheduler.Schedule(ctx, name, at, m) })
 }
 
 type faultyPoster struct {
-	f *fault
+	s striker
 	relay.Poster
 }
 
 // Post turns a fault into a broken connection, which is how a POST fails; the killed process gets no answer at all.
-func (s faultyPoster) Post(ctx context.Context, p relay.Post) (out relay.Reply, err error) {
-	err = s.f.strike(func() (err error) { out, err = s.Poster.Post(ctx, p); return err })
+func (p faultyPoster) Post(ctx context.Context, post relay.Post) (out relay.Reply, err error) {
+	err = p.s.strike(ctx, "POST "+attemptOf(post), func() (err error) { out, err = p.Poster.Post(ctx, post); return err })
 	if errors.Is(err, errInjected) {
 		err = &relay.PostError{Outcome: relay.Broken, Err: err}
 	}

@@ -71,7 +71,8 @@ func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode 
 // The delivery queues' message is the core's own affair, so its golden file is read by running it.
 func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"task.v1.json", "task-made.v1.json"} {
+	wantPosts := map[string]int{"task.v1.json": 1, "task-origin.v1.json": 1, "task-made.v1.json": 0}
+	for name, want := range wantPosts {
 		message, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +82,7 @@ func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
 		if errs[0] != nil || r.poison.Len() != 0 || len(r.reports.attempted) != 1 || r.reports.attempted[0].Status != relay.Delivered {
 			t.Errorf("%s: %v, %d put aside, reported %+v", name, errs[0], r.poison.Len(), r.reports.attempted)
 		}
-		if posts := len(r.poster.posts); posts != map[string]int{"task.v1.json": 1}[name] {
+		if posts := len(r.poster.posts); posts != want {
 			t.Errorf("%s: %d POSTs", name, posts)
 		}
 	}

@@ -71,6 +71,7 @@ type task struct {
 	Step      int          `json:"step"`               // attempts made before in this cycle; a replay begins a new cycle
 	NotBefore time.Time    `json:"notBefore,omitzero"` // a wait longer than a queue can carry goes in hops
 	Made      *madeAttempt `json:"made,omitempty"`     // the attempt was made and could not be recorded
+	Origin    string       `json:"origin,omitempty"`   // id of the message that was put aside as this one: a redrive gives it another
 }
 
 // madeAttempt carries an attempt past a ledger that is down, so that it is recorded later and not made twice.

@@ -330,13 +330,28 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 	})
 }
 
+func TestMessageHandedOutTooOftenIsPutAside(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil, "a")
+	m := relay.Message{ID: "1", Body: readable(t), Receives: relay.DefaultMaxReceives + 1}
+	if errs := r.deliverer.Process(t.Context(), []relay.Message{m}); errs[0] != nil {
+		t.Errorf("goes back: %v", errs[0])
+	}
+	aside := r.poison.List()
+	if len(aside) != 1 || !aside[0].Resent || len(r.poster.posts) != 0 {
+		t.Errorf("put aside: %+v, POSTs: %d", aside, len(r.poster.posts))
+	}
+	if rep := r.reports.attempted; len(rep) != 1 || rep[0].Err == nil {
+		t.Errorf("reported %+v", rep)
+	}
+}
+
 func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 	t.Parallel()
 	tests := map[string]relay.Message{
-		"not json":            {ID: "1", Body: []byte("junk"), Receives: 1},
-		"no endpoint":         {ID: "1", Body: []byte(`{"v":1,"attempt":1,"event":{"v":1}}`), Receives: 1},
-		"of a later version":  {ID: "1", Body: []byte(`{"v":2,"endpoint":"a","attempt":1}`), Receives: 1},
-		"handed out too much": {ID: "1", Body: readable(t), Receives: relay.DefaultMaxReceives + 1},
+		"not json":           {ID: "1", Body: []byte("junk"), Receives: 1},
+		"no endpoint":        {ID: "1", Body: []byte(`{"v":1,"attempt":1,"event":{"v":1}}`), Receives: 1},
+		"of a later version": {ID: "1", Body: []byte(`{"v":2,"endpoint":"a","attempt":1}`), Receives: 1},
 	}
 	for name, m := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -352,6 +367,40 @@ func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 			if rep := r.reports.attempted; len(rep) != 1 || rep[0].Err == nil {
 				t.Errorf("reported %+v", rep)
 			}
+		})
+	}
+}
+
+// TestRedrivenMessageGoesOnWhereItStood: a message that failed too often after its attempt was recorded is put aside. Sent back, with a new
+// id and as never received, it neither repeats the attempt nor leaves the delivery waiting for ever.
+func TestRedrivenMessageGoesOnWhereItStood(t *testing.T) {
+	t.Parallel()
+	for name, schedule := range map[string][]time.Duration{"to be tried again": {2 * time.Hour}, "dead": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, schedule, "a")
+				r.poster.failTimes("a", 1)
+				r.build(func(p ports) ports {
+					p.retry, p.scheduler, p.dead = brokenQueue{}, brokenScheduler{}, brokenQueue{}
+					return p
+				})
+				event := r.mustPost("1", "", "{}")
+				r.pump()
+				if r.poison.Len() != 1 {
+					t.Fatalf("%d messages put aside", r.poison.Len())
+				}
+				r.build(func(p ports) ports { return p })
+				r.poison.Move(&r.delivery)
+				r.pump()
+				d := r.deliveryOf(event, "a")
+				if want := 1 + len(schedule); d.Attempts != want || len(r.poster.posts) != want {
+					t.Errorf("%d attempts on record, %d POSTs, want %d", d.Attempts, len(r.poster.posts), want)
+				}
+				if d.Status == relay.Dead && r.dead.Len() != 1 {
+					t.Error("dead, and not in the dead queue")
+				}
+			})
 		})
 	}
 }
@@ -481,6 +530,31 @@ func TestLostRetryMessageIsReplacedWhenOverdue(t *testing.T) {
 		r.pump()
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 2 || len(r.poster.posts) != 2 {
 			t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
+		}
+	})
+}
+
+func TestReplayOfADeliveryWhoseMessageIsLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{time.Hour}, "a")
+		r.poster.failTimes("a", 1)
+		event := r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		time.Sleep(70 * time.Minute)
+		lost, _ := r.retry.Receive(t.Context(), 1)
+		_ = r.retry.Ack(t.Context(), lost[0])
+		if err := relay.Replay(t.Context(), &r.ledger, &r.retry, event, "a"); !errors.Is(err, relay.ErrConflict) {
+			t.Errorf("a few minutes late: %v", err)
+		}
+		time.Sleep(20 * time.Minute)
+		if err := relay.Replay(t.Context(), &r.ledger, &r.retry, event, "a"); err != nil {
+			t.Errorf("overdue: %v", err)
+		}
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 2 {
+			t.Errorf("record %+v", d)
 		}
 	})
 }

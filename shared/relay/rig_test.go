@@ -97,12 +97,19 @@ func (r *rig) build(wrap func(ports) ports) {
 
 // post sends a webhook to the source "app".
 func (r *rig) post(id, eventType, body string) (string, error) {
-	return r.receiver.Receive(r.t.Context(), relay.Inbound{
+	ctx, cancel := context.WithTimeout(r.t.Context(), receiveTimeout)
+	defer cancel()
+	return r.receiver.Receive(ctx, inbound(id, eventType, body))
+}
+
+// inbound is a webhook to the source "app" that is in order.
+func inbound(id, eventType, body string) relay.Inbound {
+	return relay.Inbound{
 		Source: "app", Method: "POST", Body: []byte(body), ReceivedAt: time.Now(),
 		Header: relay.Header{
 			"authorization": "Bearer " + bearerToken, "webhook-id": id, "webhook-type": eventType, "content-type": "application/json",
 		},
-	})
+	}
 }
 
 // mustPost is post of a webhook that is accepted.
@@ -115,15 +122,21 @@ func (r *rig) mustPost(id, eventType, body string) string {
 	return event
 }
 
-// maxReceives is that of the ingest and delivery queues.
-const maxReceives = 5
+// The numbers of the queues and functions, as deployed.
+const (
+	maxReceives      = 5 // of the ingest and delivery queues
+	receiveTimeout   = 10 * time.Second
+	fanoutTimeout    = 30 * time.Second
+	deliverTimeout   = 60 * time.Second
+	visibilityFactor = 6
+)
 
 // pump lets the functions consume their queues until nothing is left in them, waiting as long as it takes.
 func (r *rig) pump() {
 	r.t.Helper()
 	for range 10_000 {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
-		busy = r.consume(&r.delivery, &r.poison, r.deliverer.Process) || busy
+		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself puts aside what fails too often
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
 		if busy {
 			continue
@@ -199,9 +212,14 @@ func (e *endpoints) attempts() map[string]int {
 	defer e.mu.Unlock()
 	n := map[string]int{}
 	for _, p := range e.posts {
-		n[fmt.Sprintf("%s %s %s", p.Header["webhook-id"], host(p), p.Header[relay.HeaderAttempt])]++
+		n[attemptOf(p)]++
 	}
 	return n
+}
+
+// attemptOf names the attempt that p is.
+func attemptOf(p relay.Post) string {
+	return fmt.Sprintf("%s %s %s", p.Header["webhook-id"], host(p), p.Header[relay.HeaderAttempt])
 }
 
 func host(p relay.Post) string {
@@ -236,6 +254,8 @@ func (r *reports) Attempted(_ context.Context, rep relay.AttemptReport) {
 
 // results counts the final results of routing.
 func (r *reports) results() map[relay.RouteResult]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	n := map[relay.RouteResult]int{}
 	for _, rep := range r.routed {
 		if rep.Result != relay.RouteAgain {

@@ -1,0 +1,370 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+type soakCommand struct {
+	For       time.Duration `help:"How long to send." default:"60s"`
+	Rate      int           `help:"Webhooks a second, over all senders." default:"200"`
+	Senders   int           `help:"Senders at work." default:"16"`
+	Endpoints int           `help:"Endpoints: the first is well, the others fail and recover, hang, and reset connections." default:"4"`
+	KillEvery time.Duration `help:"Kill the relay this often, on average; 0s: never." default:"10s"`
+	Seed      uint64        `help:"What is random follows from it; 0: another each time." default:"0"`
+	Data      string        `help:"Directory for its data, new or empty. Default: one that is removed afterwards." type:"path"`
+}
+
+// The bounds of a soak.
+const (
+	soakMost     = 1_000_000 // webhooks
+	soakDrain    = 3 * time.Minute
+	soakPatience = 20 * time.Second // for the relay to listen
+	soakSample   = time.Second      // between looks at its memory
+)
+
+// ErrSoak: a promise was broken; the figures that were printed say which.
+var ErrSoak = errors.New("the soak found webhooks lost")
+
+// Run sends webhooks to a "relay local" of its own while its endpoints misbehave and it is killed at random, and then holds the ledger
+// against what senders and endpoints saw. It talks to loopback only. ErrSoak: something that got a 2xx is neither delivered nor dead.
+func (c *soakCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	if c.Data == "" {
+		if c.Data, err = os.MkdirTemp("", "relay-soak-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }()
+	}
+	s := &soak{soakCommand: *c, out: out, sent: map[string]*soakWebhook{}, got: map[string]int{}}
+	defer s.close()
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(out, "soak      %s at %d/s by %d senders to %d endpoints, killed every %s, seed %d, data in %s\n",
+		c.For, c.Rate, c.Senders, c.Endpoints, c.KillEvery, c.Seed, c.Data)
+	if err := s.storm(ctx); err != nil {
+		return err
+	}
+	return s.judge(ctx)
+}
+
+func (c *soakCommand) check() error {
+	if c.For <= 0 || c.Rate < 1 || c.Senders < 1 || c.Endpoints < 1 || c.KillEvery < 0 {
+		return errors.New("--for, --rate, --senders and --endpoints are above zero")
+	}
+	if n := c.For.Seconds() * float64(c.Rate); n > soakMost {
+		return fmt.Errorf("%.0f webhooks, at most %d: shorten --for or lower --rate", n, soakMost)
+	}
+	left, err := os.ReadDir(c.Data)
+	if len(left) > 0 {
+		return fmt.Errorf("--data %s is not empty", c.Data)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// soak is one run.
+type soak struct {
+	soakCommand
+	out    io.Writer
+	addr   string
+	config string
+	server *http.Server
+
+	childMu sync.Mutex // held by whoever kills and starts
+	child   *exec.Cmd
+	kills   int
+	memory  []int64 // of the relay, in bytes, each soakSample
+
+	mu      sync.Mutex
+	sent    map[string]*soakWebhook // by event
+	refused int                     // posts that got no 2xx
+	accepts []time.Duration
+	got     map[string]int // POSTs by event and endpoint
+	hostile bool           // endpoints misbehave
+}
+
+// soakWebhook is one that got a 2xx.
+type soakWebhook struct{ accepted, delivered time.Time }
+
+// prepare starts the endpoints and the relay.
+func (s *soak) prepare(ctx context.Context) error {
+	listener, err := listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.hostile = true
+	s.server = &http.Server{Handler: http.HandlerFunc(s.receive), ReadHeaderTimeout: soakPatience}
+	go func() { _ = s.server.Serve(listener) }()
+	if s.addr, err = unusedAddr(ctx); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return err
+	}
+	s.config = filepath.Join(s.Data, "soak.yaml")
+	if err := os.WriteFile(s.config, []byte(s.configuration(listener.Addr().String())), 0o600); err != nil {
+		return err
+	}
+	return s.startRelay(ctx)
+}
+
+func unusedAddr(ctx context.Context) (string, error) {
+	l, err := listen(ctx, "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func soakEndpoint(i int) string { return fmt.Sprintf("e%d", i) }
+
+// configuration has one source and all endpoints, each of which wants everything.
+func (s *soak) configuration(target string) string {
+	var endpoints, subscriptions strings.Builder
+	for i := range s.Endpoints {
+		name := soakEndpoint(i)
+		fmt.Fprintf(&endpoints, "  - {name: %s, url: \"http://%s/%s\", timeout: 1s, retry: {schedule: [1s, 1s, 2s, 4s]}}\n", name, target, name)
+		fmt.Fprintf(&subscriptions, "  - {source: app, endpoint: %s}\n", name)
+	}
+	return "sources:\n  - {name: app, provider: bearer, secrets: [soak]}\nendpoints:\n" + endpoints.String() +
+		"subscriptions:\n" + subscriptions.String()
+}
+
+// startRelay starts the relay as a process of its own and waits until it listens.
+func (s *soak) startRelay(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var said bytes.Buffer
+	args := []string{"local", "--quiet", "--addr", s.addr, "--data", s.Data, "--config", s.config}
+	child := exec.Command(self, args...) //nolint:gosec,noctx // this program itself, ended by close
+	child.Stderr = &said
+	if err := child.Start(); err != nil {
+		return err
+	}
+	s.child = child
+	for deadline := time.Now().Add(soakPatience); time.Now().Before(deadline); {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.addr)
+		if err == nil {
+			return conn.Close()
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	s.killRelay()
+	return fmt.Errorf("the relay did not listen on %s within %s: %s", s.addr, soakPatience, said.String())
+}
+
+// killRelay ends the relay as a power cut would.
+func (s *soak) killRelay() {
+	if s.child != nil {
+		_ = s.child.Process.Kill()
+		_ = s.child.Wait()
+		s.child = nil
+	}
+}
+
+func (s *soak) close() {
+	s.childMu.Lock()
+	defer s.childMu.Unlock()
+	s.killRelay()
+	if s.server != nil {
+		_ = s.server.Close()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// storm sends for as long as was asked for, and then waits until everything has ended: endpoints are well from then on.
+func (s *soak) storm(ctx context.Context) error {
+	sending, stop := context.WithTimeout(ctx, s.For)
+	defer stop()
+	watching, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	g, sendingOrFailed := errgroup.WithContext(sending)
+	for i := range s.Senders {
+		g.Go(func() error { return s.send(ctx, sendingOrFailed, i) })
+	}
+	g.Go(func() error { return s.killAtRandom(ctx, sendingOrFailed) })
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.watchMemory(watching) })
+	err := g.Wait()
+	s.mu.Lock()
+	s.hostile = false
+	s.mu.Unlock()
+	if err == nil {
+		err = s.drain(ctx)
+	}
+	stopWatching()
+	watcher.Wait()
+	return errors.Join(err, ctx.Err())
+}
+
+// send posts webhooks until sending ends; the one in hand then is still posted until it gets a 2xx.
+func (s *soak) send(ctx, sending context.Context, sender int) error {
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	tick := time.NewTicker(time.Duration(s.Senders) * time.Second / time.Duration(s.Rate))
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-sending.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := s.sendUntilAccepted(ctx, client, fmt.Sprintf("%d-%d-%d", s.Seed, sender, n)); err != nil {
+			return err
+		}
+	}
+}
+
+// sendUntilAccepted is a provider with one webhook: it posts it until it gets a 2xx.
+func (s *soak) sendUntilAccepted(ctx context.Context, client *http.Client, id string) error {
+	for {
+		began := time.Now()
+		event, err := s.post(ctx, client, id)
+		now := time.Now()
+		if err == nil {
+			s.mu.Lock()
+			s.webhook(event).accepted = began
+			s.accepts = append(s.accepts, now.Sub(began))
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Lock()
+		s.refused++
+		s.mu.Unlock()
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// webhook returns what is known of an event. The caller holds mu.
+func (s *soak) webhook(event string) *soakWebhook {
+	w := s.sent[event]
+	if w == nil {
+		w = &soakWebhook{}
+		s.sent[event] = w
+	}
+	return w
+}
+
+func (s *soak) post(ctx context.Context, client *http.Client, id string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/in/app", strings.NewReader(`{"soak":"`+id+`"}`))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer soak")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Webhook-Id", id)
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct{ ID string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK || answer.ID == "" {
+		return "", fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return answer.ID, nil
+}
+
+// receive is every endpoint. The first is well; of the others one POST in three fails, by an answer, a reset or silence, as long as the
+// soak is hostile.
+func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	event, name := r.Header.Get("webhook-id"), strings.TrimPrefix(r.URL.Path, "/")
+	s.mu.Lock()
+	s.got[event+" "+name]++
+	hostile := s.hostile && name != soakEndpoint(0)
+	if name == soakEndpoint(0) && s.got[event+" "+name] == 1 {
+		s.webhook(event).delivered = time.Now()
+	}
+	s.mu.Unlock()
+	switch roll := rand.IntN(30); {
+	case !hostile || roll >= 10:
+		w.WriteHeader(http.StatusNoContent)
+	case roll < 5:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case roll < 9:
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+	default:
+		_ = pause(r.Context(), 5*time.Second)
+	}
+}
+
+// killAtRandom kills the relay and starts it again until sending ends.
+func (s *soak) killAtRandom(ctx, sending context.Context) error {
+	if s.KillEvery == 0 {
+		return nil
+	}
+	rng := rand.New(rand.NewPCG(s.Seed, 0))
+	for {
+		if pause(sending, time.Duration((0.5+rng.Float64())*float64(s.KillEvery))) != nil {
+			return ctx.Err()
+		}
+		s.childMu.Lock()
+		s.killRelay()
+		s.kills++
+		err := s.startRelay(ctx)
+		s.childMu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// drain waits until no delivery of what was accepted is open.
+func (s *soak) drain(ctx context.Context) error {
+	for deadline := time.Now().Add(soakDrain); time.Now().Before(deadline); {
+		r, err := s.audit(ctx)
+		if err != nil || r.open == 0 {
+			return err
+		}
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil // judge tells what is still open
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// soakResult is what the ledger says of everything that got a 2xx, held against what the endpoints saw.
+type soakResult struct {
+	delivered, dead int
+	open            int // deliveries that wait, or have not been attempted
+	lost            int // events that are not on record, deliveries that are said to be delivered and were never seen, dead ones not listed
+	duplicates      int // POSTs beyond one for each attempt on record
+}
+
+// audit reads the ledger.
+func (s *soak) audit(ctx context.Context) (r soakResult, err error) {
+	t, err := openLocal(s.Data)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	listed := map[string]bool{}
+	for i := range s.Endpoints {
+		name := soakEndpoint(i)
+		if err := eachOpen(ctx, t.ledger, name, relay.Dead, func(d relay.Delivery) error {
+			listed[d.EventID+" "+name] = true
+			return nil
+		}); err != nil {
+			return r, err
+		}
+	}
+	s.mu.Lock()
+	events, got := slices.Collect(maps.Keys(s.sent)), maps.Clone(s.got)
+	s.mu.Unlock()
+	for _, event := range events {
+		_, deliveries, err := t.ledger.Event(ctx, event)
+		if errors.Is(err, relay.ErrNotFound) {
+			r.open += s.Endpoints
+			continue
+		}
+		if err != nil {
+			return r, err
+		}
+		r.open += s.Endpoints - len(deliveries)
+		for _, d := range deliveries {
+			r.count(d, got[d.EventID+" "+d.Endpoint], listed[d.EventID+" "+d.Endpoint])
+		}
+	}
+	return r, nil
+}
+
+// count adds a delivery of which the endpoint saw some POSTs.
+func (r *soakResult) count(d relay.Delivery, posts int, listed bool) {
+	r.duplicates += max(posts-d.Attempts, 0)
+	switch d.Status {
+	case relay.Waiting:
+		r.open++
+	case relay.Delivered:
+		r.delivered++
+		if posts == 0 {
+			r.lost++
+		}
+	case relay.Dead:
+		r.dead++
+		if !listed {
+			r.lost++
+		}
+	}
+}
+
+// judge prints the figures. What has not ended by now is lost.
+func (s *soak) judge(ctx context.Context) error {
+	r, err := s.audit(ctx)
+	if err != nil {
+		return err
+	}
+	r.lost += r.open
+	var through []time.Duration
+	for _, w := range s.sent {
+		if !w.accepted.IsZero() && !w.delivered.IsZero() {
+			through = append(through, max(w.delivered.Sub(w.accepted), 0))
+		}
+	}
+	printf := func(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
+	printf("accepted  %d webhooks, %.0f/s; %d posts got no 2xx; the relay was killed %d times",
+		len(s.accepts), float64(len(s.accepts))/s.For.Seconds(), s.refused, s.kills)
+	printf("ended     %d deliveries delivered, %d dead and listed", r.delivered, r.dead)
+	printf("accept    %s", percentiles(s.accepts))
+	printf("delivery  %s from the beginning of the accepted post to its first arrival at %s", percentiles(through), soakEndpoint(0))
+	printf("memory    %s", s.memoryOverTime())
+	printf("duplicate %d POSTs beyond the attempts on record", r.duplicates)
+	printf("lost      %d", r.lost)
+	if r.lost > 0 {
+		return fmt.Errorf("%w: %d, seed %d", ErrSoak, r.lost, s.Seed)
+	}
+	return nil
+}
+
+// percentiles tells the 50th, 90th, 99th and the greatest of some times.
+func percentiles(times []time.Duration) string {
+	if len(times) == 0 {
+		return "none"
+	}
+	slices.Sort(times)
+	at := func(p int) time.Duration {
+		return times[min(len(times)*p/100, len(times)-1)].Round(100 * time.Microsecond)
+	}
+	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, max %s", at(50), at(90), at(99), at(100))
+}
+
+// watchMemory notes the relay's resident memory until ctx ends, where the system tells it.
+func (s *soak) watchMemory(ctx context.Context) {
+	for pause(ctx, soakSample) == nil {
+		s.childMu.Lock()
+		if s.child != nil {
+			if n, ok := residentBytes(s.child.Process.Pid); ok {
+				s.memory = append(s.memory, n)
+			}
+		}
+		s.childMu.Unlock()
+	}
+}
+
+// residentBytes is the resident memory of a process; false where there is no /proc.
+func residentBytes(pid int) (int64, bool) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(status)) {
+		var kilobytes int64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kilobytes); n == 1 {
+			return kilobytes << 10, true
+		}
+	}
+	return 0, false
+}
+
+// memoryOverTime tells the memory at ten points of the run.
+func (s *soak) memoryOverTime() string {
+	if len(s.memory) == 0 {
+		return "not told by this system"
+	}
+	const points = 10
+	var b strings.Builder
+	for i := range min(points, len(s.memory)) {
+		fmt.Fprintf(&b, "%d ", s.memory[i*len(s.memory)/min(points, len(s.memory))]>>20)
+	}
+	return fmt.Sprintf("%sMiB over time, at most %d MiB", b.String(), slices.Max(s.memory)>>20)
+}

@@ -1,0 +1,167 @@
+package relay_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// script is what happens in a run of a world, all of it drawn from a seed.
+type script struct {
+	seed                             uint64
+	jitter                           float64 // in [0, 1), the same for every wait
+	fanouts, deliverers, fanoutBatch int
+	webhooks                         []webhook
+	endpoints                        map[string]*scriptedEndpoint
+	faults                           []struct {
+		k    int
+		mode mode
+	}
+	outages  []outage
+	changeAt time.Duration // when "c" is taken out of the catalog; 0: never
+	again    string        // how dead deliveries are sent again at the end; "": not
+}
+
+// webhook is one that a provider sends.
+type webhook struct {
+	at                  time.Duration
+	id, eventType, body string
+}
+
+// scriptedEndpoint is how an endpoint behaves, and what the catalog says of it.
+type scriptedEndpoint struct {
+	schedule []time.Duration
+	types    []string
+	ills     int           // attempts of each delivery that fail before one succeeds
+	illUntil time.Duration // and until then all fail
+	ill      answer
+	well     answer
+	mended   bool
+}
+
+type answer struct {
+	status int // 0: the connection is reset
+	takes  time.Duration
+}
+
+func (e *scriptedEndpoint) answer(attempt string, now time.Duration) answer {
+	n, _ := strconv.Atoi(attempt)
+	if !e.mended && (n <= e.ills || now < e.illUntil) {
+		return e.ill
+	}
+	return e.well
+}
+
+const forEver = 1 << 30
+
+var (
+	schedules = [][]time.Duration{
+		{}, {time.Second}, {time.Second, 5 * time.Minute, 20 * time.Minute}, {30 * time.Second, 3 * time.Hour},
+		{2 * time.Hour, 26 * time.Hour}, {5 * time.Second, 16 * time.Minute, time.Minute, 15 * time.Minute},
+	}
+	shortSchedules = [][]time.Duration{{}, {time.Second}, {time.Second, time.Minute, 5 * time.Second}, {2 * time.Second, 16 * time.Minute}}
+	singleFaults   = []mode{before, after, killBefore, killAfter, hangBefore, hangAfter, failFirst, failLast, failAllBut1}
+	portNames      = []string{
+		"", "source", "subscriptions", "endpoint", "record event", "read delivery", "save delivery", "body", "schedule", "POST",
+		"to ingest", "to delivery", "to retry", "to dead",
+	}
+	illAnswers = []answer{{500, 0}, {503, 2 * time.Second}, {0, time.Second}, {200, time.Hour}, {301, 0}}
+)
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+// newScript draws a script. Short ones hold no wait over some minutes, for adapters that work through the time.
+func newScript(seed uint64, short bool) script {
+	r := rand.New(rand.NewPCG(seed, 0))
+	s := script{
+		seed: seed, jitter: r.Float64(), fanouts: 1 + r.IntN(2), deliverers: 1 + r.IntN(3), fanoutBatch: pick(r, []int{1, 10}),
+		endpoints: map[string]*scriptedEndpoint{}, again: pick(r, []string{"", "redrive", "replay"}),
+	}
+	from, span := schedules, time.Hour
+	if short {
+		from, span = shortSchedules, 2*time.Minute
+	}
+	upTo := func(d time.Duration) time.Duration {
+		return time.Duration(r.Int64N(int64(d))).Truncate(time.Millisecond)
+	}
+	for _, name := range []string{"a", "b", "c"}[:1+r.IntN(3)] {
+		e := &scriptedEndpoint{
+			schedule: pick(r, from), types: pick(r, [][]string{nil, {"push"}, {"p*"}}), ill: pick(r, illAnswers), well: answer{200, 0},
+			ills: pick(r, []int{0, 0, 1, 2, forEver}),
+		}
+		if r.IntN(4) == 0 {
+			e.well.takes = upTo(14 * time.Second)
+		}
+		if r.IntN(4) == 0 {
+			e.illUntil = upTo(span)
+		}
+		s.endpoints[name] = e
+	}
+	for i := range 1 + r.IntN(5) {
+		h := webhook{id: strconv.Itoa(i), eventType: pick(r, []string{"push", "ping", "other"}), body: "{}"}
+		if i > 0 && r.IntN(3) == 0 {
+			h = s.webhooks[r.IntN(i)] // the provider sends one twice
+		} else if r.IntN(4) == 0 {
+			h.body = strings.Repeat("x", relay.DefaultInlineBodyBytes+1)
+		}
+		h.at = pick(r, []time.Duration{0, upTo(span / 30), upTo(span / 3)})
+		s.webhooks = append(s.webhooks, h)
+	}
+	if r.IntN(5) == 0 && s.endpoints["c"] != nil {
+		s.changeAt = upTo(span / 3)
+	}
+	s.drawFaults(r, upTo(span))
+	return s
+}
+
+// drawFaults draws no fault at all, one, a pair or a few, and now and then a port that is down for a while.
+func (s *script) drawFaults(r *rand.Rand, outageTime time.Duration) {
+	calls := 6 * len(s.webhooks) * (1 + len(s.endpoints)) // about as many as there will be
+	for range pick(r, []int{0, 1, 2, 2, 2, 3, 5}) {
+		s.faults = append(s.faults, struct {
+			k    int
+			mode mode
+		}{1 + r.IntN(calls), pick(r, singleFaults)})
+	}
+	for range pick(r, []int{0, 0, 1, 2}) {
+		o := outage{port: pick(r, portNames), from: 1 + r.IntN(calls)}
+		if r.IntN(2) == 0 {
+			o.calls = 1 + r.IntN(12)
+		} else {
+			o.lasts = outageTime
+		}
+		s.outages = append(s.outages, o)
+	}
+}
+
+// catalog is the configuration, without the endpoints left out.
+func (s *script) catalog(without ...string) relay.Catalog {
+	c := relay.Catalog{Sources: []relay.Source{{
+		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
+	}}}
+	for _, name := range sorted(s.endpoints) {
+		if slices.Contains(without, name) {
+			continue
+		}
+		e := s.endpoints[name]
+		c.Endpoints = append(c.Endpoints, relay.Endpoint{
+			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: e.schedule,
+		})
+		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: "app", Endpoint: name, Types: e.types})
+	}
+	return c
+}
+
+// ids are the different webhooks.
+func (s *script) ids() map[string]bool {
+	ids := map[string]bool{}
+	for _, h := range s.webhooks {
+		ids[h.id] = true
+	}
+	return ids
+}

@@ -1,0 +1,309 @@
+package relay_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// With -seed a failing run is repeated, alone and with its steps printed.
+var seedFlag = flag.Uint64("seed", 0, "seed of the one random script to run; 0: all")
+
+// TestRandomScripts runs scripts drawn from seeds: webhooks, endpoints that fail and recover, functions that work at once, faults, a
+// changed configuration, dead deliveries sent again. It holds each quiet moment and each end against the promises of the package.
+func TestRandomScripts(t *testing.T) {
+	t.Parallel()
+	const parts = 4
+	for part := range parts {
+		t.Run(fmt.Sprintf("part %d", part+1), func(t *testing.T) {
+			t.Parallel()
+			if *seedFlag != 0 {
+				if part == 0 {
+					runSeed(t, *seedFlag, false, newWorld)
+				}
+				return
+			}
+			for i := range randomScripts / parts {
+				runSeed(t, uint64(1+part+i*parts), false, newWorld)
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// runSeed runs the script of one seed.
+func runSeed(t *testing.T, seed uint64, short bool, build func(*testing.T, script) *world) {
+	t.Helper()
+	s := newScript(seed, short)
+	synctest.Test(t, func(t *testing.T) {
+		w := build(t, s)
+		w.play()
+		if t.Failed() || *seedFlag != 0 {
+			t.Logf("seed %d; repeat it with -run %s -seed %d\nwebhooks %s\nfaults %v, outages %+v\nsteps\n%s",
+				seed, strings.Split(t.Name(), "/")[0], seed, s.describe(), s.faults, s.outages, strings.Join(w.steps, "\n"))
+		}
+	})
+}
+
+// play runs the script to its end: everything sent, dead-letter queues of ours redriven, and dead deliveries sent again if the
+// script says so.
+func (w *world) play() {
+	w.start()
+	w.senders = len(w.script.webhooks)
+	if w.script.changeAt > 0 {
+		w.senders++
+		go w.change()
+	}
+	for i, h := range w.script.webhooks {
+		go w.send(i, h)
+	}
+	w.run()
+	for range 20 {
+		if len(w.setAside()) == 0 {
+			break
+		}
+		w.note("the operator redrives %d messages that were put aside", len(w.setAside()))
+		w.redriven = true
+		w.redrive()
+		w.run()
+	}
+	w.checkEnd()
+	if w.script.again != "" && !w.t.Failed() {
+		w.sendDeadAgain()
+	}
+}
+
+// change takes the endpoint c away.
+func (w *world) change() {
+	time.Sleep(w.script.changeAt)
+	if err := w.store.ReplaceCatalog(w.t.Context(), w.script.catalog("c"), w.revision); err != nil {
+		w.t.Error(err)
+	}
+	w.mu.Lock()
+	w.senders--
+	w.mu.Unlock()
+	w.notify()
+}
+
+// sendDeadAgain mends all endpoints and sends what is dead again: it is delivered then, unless another fault strikes.
+func (w *world) sendDeadAgain() {
+	w.note("the operator sends dead deliveries again: %s", w.script.again)
+	struck := w.struck
+	for _, name := range sorted(w.script.endpoints) {
+		w.script.endpoints[name].mended = true
+		dead, _, err := w.records.OpenDeliveries(w.t.Context(), name, relay.Dead, "")
+		if err != nil {
+			w.t.Error(err)
+		}
+		if w.script.again != "replay" {
+			continue
+		}
+		for _, d := range byEvent(dead) {
+			if err := relay.Replay(w.t.Context(), w.records, w.in.retry, d.EventID, name); err != nil {
+				w.t.Error(err)
+			}
+		}
+	}
+	if w.script.again == "redrive" {
+		w.redriveDead()
+	}
+	w.run()
+	for range 20 {
+		if len(w.setAside()) == 0 {
+			break
+		}
+		w.redrive()
+		w.run()
+	}
+	w.checkEnd()
+	if w.struck > struck {
+		return
+	}
+	w.eachDelivery(func(d relay.Delivery) {
+		if d.Status != relay.Delivered && d.History[len(d.History)-1].Outcome != relay.Removed {
+			w.t.Errorf("%s to %s was sent again, its endpoint is well, and it is %s", d.EventID, d.Endpoint, d.Status)
+		}
+	})
+}
+
+// eachDelivery calls f for each delivery of what was accepted.
+func (w *world) eachDelivery(f func(relay.Delivery)) {
+	for _, event := range sorted(w.accepted) {
+		_, deliveries, err := w.records.Event(w.t.Context(), event)
+		if err != nil {
+			w.t.Errorf("event %s: %v", event, err)
+		}
+		for _, d := range deliveries {
+			f(d)
+		}
+	}
+}
+
+// messageDoc is what a check must know of a message.
+type messageDoc struct {
+	ID       string `json:"id"` // of the ingest queue's
+	Endpoint string `json:"endpoint"`
+	Event    struct {
+		ID string `json:"id"`
+	} `json:"event"`
+}
+
+// deliveryOf names the delivery that a message is about; an ingest message is about all of its event's.
+func deliveryOf(m relay.Message) string {
+	var doc messageDoc
+	if err := json.Unmarshal(m.Body, &doc); err != nil {
+		panic(err)
+	}
+	return doc.ID + doc.Event.ID + " " + doc.Endpoint
+}
+
+// checkNothingStranded holds a quiet moment against the sums: each message at the fan-out has one result or is still to be worked on, and
+// each delivery that is neither delivered nor dead has a message that will bring it on.
+func (w *world) checkNothingStranded() {
+	w.t.Helper()
+	final := 0
+	for result, n := range w.reports.results() {
+		if result == relay.Poisoned {
+			w.t.Errorf("%d messages were unreadable", n)
+		}
+		final += n
+	}
+	ingest := append(w.feeds[0].from.List(), w.putAside[0].List()...)
+	if final+len(ingest) != w.received {
+		w.t.Errorf("%d messages received; %d have a result and %d wait: %v", w.received, final, len(ingest), w.reports.results())
+	}
+	coming := map[string]bool{}
+	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(), w.putAside[1].List()) {
+		coming[deliveryOf(m)] = true
+	}
+	for _, event := range sorted(w.accepted) {
+		if coming[event+" "] {
+			continue // still to be fanned out
+		}
+		record, deliveries, err := w.records.Event(w.t.Context(), event)
+		if err != nil {
+			w.t.Errorf("event %s got a 2xx, is in no queue and not on record: %v", event, err)
+		}
+		ended := map[string]bool{}
+		for _, d := range deliveries {
+			ended[d.Endpoint] = d.Status == relay.Delivered || d.Status == relay.Dead
+		}
+		for _, name := range record.Endpoints {
+			if !ended[name] && !coming[event+" "+name] {
+				w.t.Errorf("the delivery of %s to %s waits, and no message of it is left", event, name)
+			}
+		}
+	}
+}
+
+// checkEnd holds the end of a run against the promises.
+func (w *world) checkEnd() {
+	w.t.Helper()
+	for _, f := range w.feeds {
+		if n := len(f.from.List()); n > 0 {
+			w.t.Errorf("%d messages are left for %s", n, f.name)
+		}
+	}
+	if n := len(w.setAside()); n > 0 {
+		w.t.Errorf("%d messages are put aside time and again", n)
+	}
+	if got, want := len(w.accepted), len(w.script.ids()); got != want {
+		w.t.Errorf("%d different webhooks were accepted of %d", got, want)
+	}
+	results := w.reports.results()
+	if events := results[relay.Routed] + results[relay.Unrouted]; events != len(w.accepted) || w.received != events+results[relay.Duplicate] {
+		w.t.Errorf("%d messages for %d webhooks: %v", w.received, len(w.accepted), results)
+	}
+	dead := map[string]bool{}
+	for _, name := range sorted(w.script.endpoints) {
+		listed, _, err := w.records.OpenDeliveries(w.t.Context(), name, relay.Dead, "")
+		if err != nil {
+			w.t.Error(err)
+		}
+		for _, d := range listed {
+			dead[d.EventID+" "+name] = true
+		}
+	}
+	w.eachDelivery(func(d relay.Delivery) {
+		if d.Status == relay.Waiting {
+			w.t.Errorf("%s to %s waits for ever", d.EventID, d.Endpoint)
+		}
+		if dead[d.EventID+" "+d.Endpoint] != (d.Status == relay.Dead) {
+			w.t.Errorf("%s to %s is %s, listed as dead: %t", d.EventID, d.Endpoint, d.Status, d.Status != relay.Dead)
+		}
+		w.checkHistory(d)
+	})
+	for _, attempt := range sorted(w.posts) {
+		if extra := w.posts[attempt] - 1; extra > w.excuses[attempt] {
+			w.t.Errorf("attempt %s was POSTed %d times, with %d excuses", attempt, extra+1, w.excuses[attempt])
+		}
+	}
+}
+
+// checkHistory holds a delivery's attempts against its endpoint's schedule.
+func (w *world) checkHistory(d relay.Delivery) {
+	w.t.Helper()
+	schedule := w.script.endpoints[d.Endpoint].schedule
+	cycle := len(schedule) + 1
+	last, step := d.History[len(d.History)-1], 0
+	if len(d.History) != d.Attempts {
+		w.t.Errorf("%s to %s: %d attempts, %d on record", d.EventID, d.Endpoint, d.Attempts, len(d.History))
+	}
+	for i, a := range d.History {
+		if a.Number != i+1 || (a.Outcome == relay.Succeeded) != (d.Status == relay.Delivered && i == len(d.History)-1) {
+			w.t.Errorf("%s to %s is %s with attempt %d of %d: %+v", d.EventID, d.Endpoint, d.Status, i+1, len(d.History), a)
+		}
+		step++
+		if i == 0 || step == cycle || d.History[i-1].Outcome == relay.Removed {
+			step = 0 // the first of a cycle
+			continue
+		}
+		wait := schedule[step-1]
+		took := a.At.Sub(d.History[i-1].At.Add(d.History[i-1].Duration))
+		if took < wait-earlySlack {
+			w.t.Errorf("%s to %s: attempt %d came %s after the one before, the schedule says %s", d.EventID, d.Endpoint, i+1, took, wait)
+		}
+		if longest := wait + wait/10 + w.delay(); took > longest && !w.redriven {
+			w.t.Errorf("%s to %s: attempt %d came %s after the one before, at most %s was due", d.EventID, d.Endpoint, i+1, took, longest)
+		}
+	}
+	removed := last.Outcome == relay.Removed || w.script.changeAt > 0 && d.Endpoint == "c"
+	if d.Status == relay.Dead && !removed && step != cycle-1 {
+		w.t.Errorf("%s to %s died after %d attempts, in the middle of a cycle of %d", d.EventID, d.Endpoint, d.Attempts, cycle)
+	}
+}
+
+// earlySlack is how much too early a message of a long wait may be.
+const earlySlack = 5 * time.Second
+
+// delay is how much later than due an attempt may come in this run: what the outages last, and for each fault the time until a message is
+// seen again or missed.
+func (w *world) delay() time.Duration {
+	d := 10 * time.Minute // other deliveries that are in hand
+	for _, o := range w.outages {
+		d += o.lasts
+	}
+	return d + time.Duration(w.struck)*(relay.MaxDelay+visibilityFactor*deliverTimeout)
+}
+
+func (s *script) describe() string {
+	var b strings.Builder
+	for _, h := range s.webhooks {
+		fmt.Fprintf(&b, "[%s %s %d bytes at %s] ", h.id, h.eventType, len(h.body), h.at)
+	}
+	for _, name := range sorted(s.endpoints) {
+		e := s.endpoints[name]
+		fmt.Fprintf(&b, "\n%s: schedule %v, types %v, ill %d times and until %s: %+v, well %+v",
+			name, e.schedule, e.types, e.ills, e.illUntil, e.ill, e.well)
+	}
+	return b.String()
+}

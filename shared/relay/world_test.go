@@ -1,0 +1,547 @@
+package relay_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+// world is a whole relay in which one thing happens at a time: each call to a port waits until it is let go on, and which of those that
+// wait goes on, and what becomes of it, is the seed's choice. Several instances of each function work at once, so that a seed stands for
+// one interleaving of their calls. It lives in a synctest bubble.
+type world struct {
+	*rig
+	script script
+	rng    *rand.Rand
+	began  time.Time
+
+	store       relay.CatalogStore
+	records     relay.Ledger
+	putAside    [2]lister // what the fan-out and the deliverer could not process
+	redrive     func()    // sends that back
+	redriveDead func()    // sends the dead queue to the retry queue
+	redriven    bool      // has been done: attempts may be late by any time
+	revision    int64     // of the catalog
+
+	in    ports // as the functions see them, without faults
+	feeds []*feed
+	ready chan struct{} // something waits to be let go on, or has ended
+
+	mu       sync.Mutex
+	waiting  []*pendingCall
+	ended    []*invocation
+	senders  int // at work
+	calls    int // let go on so far
+	struck   int // calls that went wrong
+	outages  []outage
+	steps    []string
+	accepted map[string]bool
+	held     map[string]int  // how many invocations are about a delivery now
+	doubled  map[string]bool // deliveries that two invocations were about at once
+	carried  map[string]bool // attempts that could not be recorded at once
+	inHand   map[string]int  // copies of a delivery's attempt that are being POSTed
+	excuses  map[string]int  // POSTs of an attempt that may have been made in vain
+	posts    map[string]int
+	received int // messages that the ingest queue has accepted
+}
+
+// instance is one instance of a function. It works on one invocation at a time.
+type instance struct {
+	*world
+	name    string
+	dead    bool
+	process func(context.Context, []relay.Message) []error
+
+	holds   string // the delivery that this invocation is about
+	posted  string // the attempt that this invocation POSTed
+	safe    bool   // and that is on record, or on its way there
+	trouble int    // faults since the POST
+}
+
+// pendingCall is a call to a port that waits to be let go on.
+type pendingCall struct {
+	by   *instance
+	what string
+	goOn chan mode
+}
+
+// feed maps a queue to a function.
+type feed struct {
+	name       string
+	from       source
+	limit      int
+	timeout    time.Duration
+	make       func(*instance, ports) func(context.Context, []relay.Message) []error
+	idle       []*instance
+	instances  int
+	deadLetter relay.Queue // takes what was handed out too often; nil: the function itself sees to that
+}
+
+// source hands out batches.
+type source interface {
+	Take(limit int) *batch // nil: nothing is visible
+	Due() (time.Time, bool)
+	lister
+}
+
+type lister interface{ List() []relay.Message }
+
+// batch is handed out; done settles it, errs being nil where a message is to be acknowledged.
+type batch struct {
+	msgs []relay.Message
+	done func(errs []error)
+}
+
+type invocation struct {
+	*instance
+	of   *feed
+	work *batch
+	errs []error
+}
+
+// memorySource is a memory.Queue as a source.
+type memorySource struct{ *memory.Queue }
+
+func (q memorySource) Take(limit int) *batch {
+	msgs, _ := q.Receive(context.Background(), limit)
+	if len(msgs) == 0 {
+		return nil
+	}
+	return &batch{msgs, func(errs []error) {
+		for i, err := range errs {
+			if err == nil {
+				_ = q.Ack(context.Background(), msgs[i])
+			}
+		}
+	}}
+}
+
+// outage is a port that fails from a call on, or all of them.
+type outage struct {
+	port  string // a part of what its calls are noted as; "" for every port
+	from  int    // the call it begins with
+	calls int    // how many calls fail; 0: as many as there are in the time
+	lasts time.Duration
+
+	begun time.Time
+	n     int
+}
+
+// strikes tells whether the outage makes a call fail.
+func (o *outage) strikes(call int, what string) bool {
+	if call < o.from {
+		return false
+	}
+	if o.begun.IsZero() {
+		o.begun = time.Now()
+	}
+	if !strings.Contains(what, o.port) {
+		return false
+	}
+	o.n++
+	if o.calls > 0 {
+		return o.n <= o.calls
+	}
+	return time.Since(o.begun) < o.lasts
+}
+
+func newWorld(t *testing.T, s script) *world {
+	t.Helper()
+	w := &world{
+		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(), revision: 2, ready: make(chan struct{}, 1),
+		outages:  slices.Clone(s.outages),
+		accepted: map[string]bool{}, inHand: map[string]int{}, excuses: map[string]int{},
+		carried: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{},
+	}
+	w.ingest.Visibility, w.delivery.Visibility = visibilityFactor*fanoutTimeout, visibilityFactor*deliverTimeout
+	w.retry.Visibility = visibilityFactor * deliverTimeout
+	w.in = ports{
+		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry},
+		&w.ingest, &w.delivery, &w.retry, &w.dead, &w.ingestDL, &w.poison,
+	}
+	w.in.ingest = counted{w.in.ingest, &w.received}
+	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
+		return relay.NewFanout(relay.FanoutConfig{
+			Subscriptions: p.subs, Events: p.events, Delivery: p.delivery, Poison: p.ingestDL, Reporter: in,
+		}).Process
+	}
+	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
+		return relay.NewDeliverer(relay.DelivererConfig{
+			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
+			Poison: p.poison, Scheduler: p.scheduler, Reporter: in, Random: func() float64 { return s.jitter },
+		}).Process
+	}
+	w.feeds = []*feed{
+		{name: "fanout", from: memorySource{&w.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout, instances: s.fanouts,
+			deadLetter: &w.ingestDL},
+		{name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
+		{name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
+	}
+	w.store, w.records, w.putAside = &w.catalog, &w.ledger, [2]lister{&w.ingestDL, &w.poison}
+	w.redrive = func() { w.ingestDL.Move(&w.ingest); w.poison.Move(&w.delivery) }
+	w.redriveDead = func() { w.dead.Move(&w.retry) }
+	if err := w.store.ReplaceCatalog(t.Context(), s.catalog(), 1); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// start gives the feeds their instances.
+func (w *world) start() {
+	for _, f := range w.feeds {
+		for i := range f.instances {
+			f.idle = append(f.idle, w.newInstance(f, fmt.Sprintf("%s-%d", f.name, i+1)))
+		}
+	}
+}
+
+func (w *world) newInstance(f *feed, name string) *instance {
+	in := &instance{world: w, name: name}
+	p := w.in
+	p.poster = in
+	in.process = f.make(in, withFaults(in, p))
+	return in
+}
+
+// strike waits for its turn, and then has the call made or not, as the world decides.
+func (in *instance) strike(ctx context.Context, what string, call func() error) error {
+	c := &pendingCall{in, what, make(chan mode)}
+	in.mu.Lock()
+	in.waiting = append(in.waiting, c)
+	in.mu.Unlock()
+	in.notify()
+	m := <-c.goOn
+	if in.dead {
+		return errKilled
+	}
+	if ctx.Err() != nil {
+		in.trouble += 2
+		return ctx.Err()
+	}
+	err := errInjected
+	if m == none || m == after || m == killAfter || m == hangAfter {
+		callErr := call()
+		if callErr == nil && strings.HasPrefix(what, "save delivery") {
+			in.safe = true
+		} else if callErr == nil && what == "send 1 to retry" && !in.safe {
+			in.safe, in.carried[in.posted] = true, true
+		}
+		if m == none {
+			err = callErr
+		}
+	}
+	if m != none {
+		in.trouble++
+	}
+	if m.harmful() {
+		in.trouble++
+	}
+	if _, partial := m.partial(0, 1); partial {
+		err = &partialError{m}
+	}
+	if m == hangBefore || m == hangAfter {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	in.dead = m == killBefore || m == killAfter
+	return err
+}
+
+func (w *world) notify() {
+	select {
+	case w.ready <- struct{}{}:
+	default:
+	}
+}
+
+// run lets everything happen until nothing is left to do, and holds every quiet moment against the promises.
+func (w *world) run() {
+	for range 20_000 {
+		synctest.Wait()
+		if w.reap() {
+			continue // what ended is settled once all is quiet again
+		}
+		if w.step() {
+			if w.rng.IntN(50) == 0 {
+				time.Sleep(time.Duration(w.rng.IntN(20_000))*time.Millisecond + time.Microsecond) // a slow moment
+			}
+			continue
+		}
+		if !w.t.Failed() { // once is enough
+			w.checkNothingStranded()
+		}
+		if !w.await() {
+			return
+		}
+	}
+	w.t.Errorf("it never ends")
+}
+
+// step lets one thing happen: a call that waits goes on, or a batch is handed to an idle instance.
+func (w *world) step() bool {
+	w.mu.Lock()
+	slices.SortFunc(w.waiting, func(a, b *pendingCall) int {
+		return cmp.Or(cmp.Compare(a.by.name, b.by.name), cmp.Compare(a.what, b.what))
+	})
+	n := len(w.waiting)
+	w.mu.Unlock()
+	free := slices.DeleteFunc(slices.Clone(w.feeds), func(f *feed) bool { return len(f.idle) == 0 })
+	for n+len(free) > 0 {
+		i := w.rng.IntN(n + len(free))
+		if i < n {
+			w.letGo(i)
+			return true
+		}
+		f := free[i-n]
+		if b := f.from.Take(f.limit); b != nil {
+			w.invoke(f, b)
+			return true
+		}
+		free = slices.Delete(free, i-n, i-n+1)
+	}
+	return false
+}
+
+// letGo lets a call go on.
+func (w *world) letGo(i int) {
+	w.mu.Lock()
+	c := w.waiting[i]
+	w.waiting = slices.Delete(w.waiting, i, i+1)
+	w.calls++
+	m := w.fate(c.what)
+	if m != none {
+		w.struck++
+	}
+	w.mu.Unlock()
+	w.note("%-10s call %d: %s: %s", c.by.name, w.calls, c.what, m)
+	c.goOn <- m
+}
+
+// fate is what becomes of the call that is let go on now.
+func (w *world) fate(what string) mode {
+	for _, f := range w.script.faults {
+		if f.k == w.calls {
+			return f.mode
+		}
+	}
+	for i := range w.outages {
+		if w.outages[i].strikes(w.calls, what) {
+			return before
+		}
+	}
+	return none
+}
+
+// invoke hands a batch to an idle instance.
+func (w *world) invoke(f *feed, b *batch) {
+	in := f.idle[0]
+	f.idle = f.idle[1:]
+	work := &batch{done: b.done}
+	errs := make([]error, len(b.msgs))
+	var places []int
+	for i, m := range b.msgs {
+		if f.deadLetter != nil && m.Receives > maxReceives {
+			f.deadLetter.Send(context.Background(), []relay.Outgoing{{Body: m.Body, Resent: m.Resent}})
+			w.note("message %s of %s goes to its dead-letter queue", m.ID, f.name)
+			continue
+		}
+		work.msgs, places = append(work.msgs, m), append(places, i)
+		in.takes(deliveryOf(m))
+		w.note("%-10s gets message %s, for the %d. time, resent %t", in.name, m.ID, m.Receives, m.Resent)
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
+		defer cancel()
+		for k, err := range in.process(ctx, work.msgs) {
+			errs[places[k]] = err
+		}
+		w.mu.Lock()
+		w.ended = append(w.ended, &invocation{in, f, work, errs})
+		w.mu.Unlock()
+		w.notify()
+	}()
+}
+
+// takes notes the delivery that an invocation is about.
+func (in *instance) takes(delivery string) {
+	in.holds = delivery
+	if in.held[delivery]++; in.held[delivery] > 1 {
+		in.doubled[delivery] = true
+	}
+}
+
+// reap settles what the invocations that have ended worked on; one whose process was killed has settled nothing.
+func (w *world) reap() bool {
+	w.mu.Lock()
+	ended := w.ended
+	w.ended = nil
+	w.mu.Unlock()
+	slices.SortFunc(ended, func(a, b *invocation) int { return cmp.Compare(a.name, b.name) })
+	for _, i := range ended {
+		if i.posted != "" {
+			w.inHand[i.posted]--
+			if !i.safe && i.trouble >= 2 { // neither recorded nor carried on: cut off or killed
+				w.excuses[i.posted]++
+			}
+		}
+		w.held[i.holds]--
+		i.posted, i.holds = "", ""
+		if i.dead {
+			for k := range i.errs {
+				i.errs[k] = errKilled
+			}
+			i.instance = w.newInstance(i.of, i.name)
+		}
+		w.note("%-10s ends: %v", i.name, errors.Join(i.errs...))
+		i.work.done(i.errs)
+		i.of.idle = append(i.of.idle, i.instance)
+	}
+	return len(ended) > 0
+}
+
+// await waits until there is something to do again; false if there never will be.
+func (w *world) await() bool {
+	var due time.Time
+	w.mu.Lock()
+	busy := w.senders > 0
+	w.mu.Unlock()
+	for _, f := range w.feeds {
+		busy = busy || len(f.idle) < f.instances
+		if at, ok := f.from.Due(); ok && len(f.idle) > 0 && (due.IsZero() || at.Before(due)) {
+			due = at
+		}
+	}
+	if due.IsZero() && !busy {
+		return false
+	}
+	var alarm <-chan time.Time
+	if !due.IsZero() {
+		alarm = time.After(max(time.Until(due), time.Millisecond))
+	}
+	select {
+	case <-w.ready:
+	case <-alarm:
+	}
+	return true
+}
+
+// Post is an endpoint: it takes its time and answers as the script has it.
+func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
+	attempt := attemptOf(p)
+	in.mu.Lock()
+	if in.inHand[attempt] > 0 || in.carried[attempt] || in.redriven && in.doubled[in.holds] {
+		in.excuses[attempt]++ // a copy, while the other is in hand or carries the attempt about; or copies that an operator brought back
+	}
+	in.inHand[attempt]++
+	in.posts[attempt]++
+	answer := in.script.endpoints[host(p)].answer(p.Header[relay.HeaderAttempt], time.Since(in.began))
+	in.mu.Unlock()
+	in.posted, in.safe, in.trouble = attempt, false, 0
+	select {
+	case <-ctx.Done():
+		return relay.Reply{}, ctx.Err()
+	case <-time.After(min(answer.takes, p.Timeout)):
+	}
+	switch {
+	case answer.takes > p.Timeout:
+		return relay.Reply{}, &relay.PostError{Outcome: relay.TimedOut, Err: errSlow}
+	case answer.status == 0:
+		return relay.Reply{}, &relay.PostError{Outcome: relay.Broken, Err: errReset}
+	}
+	return relay.Reply{StatusCode: answer.status}, nil
+}
+
+var (
+	errSlow  = errors.New("no answer in time")
+	errReset = errors.New("connection reset")
+)
+
+// What a function reports is lost with its process.
+
+func (in *instance) Received(ctx context.Context, r relay.ReceiveReport) {
+	if !in.dead {
+		in.reports.Received(ctx, r)
+	}
+}
+
+func (in *instance) Routed(ctx context.Context, r relay.RouteReport) {
+	if !in.dead {
+		in.reports.Routed(ctx, r)
+	}
+}
+
+func (in *instance) Attempted(ctx context.Context, r relay.AttemptReport) {
+	if !in.dead {
+		in.reports.Attempted(ctx, r)
+	}
+}
+
+// counted is a queue that counts what it has accepted.
+type counted struct {
+	relay.Queue
+	n *int
+}
+
+func (c counted) Send(ctx context.Context, msgs []relay.Outgoing) []error {
+	errs := c.Queue.Send(ctx, msgs)
+	for _, err := range errs {
+		if err == nil {
+			*c.n++
+		}
+	}
+	return errs
+}
+
+// send is a provider: it posts a webhook until it gets a 2xx.
+func (w *world) send(i int, h webhook) {
+	defer func() {
+		w.mu.Lock()
+		w.senders--
+		w.mu.Unlock()
+		w.notify()
+	}()
+	time.Sleep(h.at)
+	for try := 1; ; try++ {
+		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
+		p := withFaults(in, w.in)
+		receiver := relay.NewReceiver(relay.ReceiverConfig{Sources: p.sources, Ingest: p.ingest, Bodies: p.bodies, Reporter: in})
+		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
+		event, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
+		cancel()
+		if err == nil && !in.dead {
+			w.mu.Lock()
+			w.accepted[event] = true
+			w.mu.Unlock()
+			return
+		}
+		time.Sleep(time.Duration(min(try, 3))*time.Minute + time.Duration(i)*time.Microsecond)
+	}
+}
+
+func (w *world) note(format string, args ...any) {
+	w.steps = append(w.steps, fmt.Sprintf("%-14s ", time.Since(w.began))+fmt.Sprintf(format, args...))
+}
+
+// sorted returns a map's keys in order: nothing may depend on how maps are ordered.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// setAside are the messages that our own functions could not process.
+func (w *world) setAside() []relay.Message {
+	return slices.Concat(w.putAside[0].List(), w.putAside[1].List())
+}
+
+func byEvent(ds []relay.Delivery) []relay.Delivery {
+	return slices.SortedFunc(slices.Values(ds), func(a, b relay.Delivery) int { return cmp.Compare(a.EventID, b.EventID) })
+}
