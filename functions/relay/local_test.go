@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,28 +68,9 @@ subscriptions:
 `
 }
 
-// postTo posts a webhook to the source "app" and returns the event's id, or an error if it was not accepted.
+// postTo posts a webhook to the source "app" of configFor.
 func postTo(ctx context.Context, client *http.Client, addr, id string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Authorization", "Bearer token")
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Webhook-Id", id)
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	var answer struct{ ID string }
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return "", err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("status %d", resp.StatusCode)
-	}
-	return answer.ID, nil
+	return publish(ctx, client, addr, "token", id)
 }
 
 func TestGuardBlocksLoopback(t *testing.T) {

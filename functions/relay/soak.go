@@ -257,7 +257,7 @@ func (s *soak) send(ctx, sending context.Context, sender int) error {
 func (s *soak) sendUntilAccepted(ctx context.Context, client *http.Client, id string) error {
 	for {
 		began := time.Now()
-		event, err := s.post(ctx, client, id)
+		event, err := publish(ctx, client, s.addr, "soak", id)
 		now := time.Now()
 		if err == nil {
 			s.mu.Lock()
@@ -285,12 +285,14 @@ func (s *soak) webhook(event string) *soakWebhook {
 	return w
 }
 
-func (s *soak) post(ctx context.Context, client *http.Client, id string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.addr+"/in/app", strings.NewReader(`{"soak":"`+id+`"}`))
+// publish posts a webhook to the source "app" of the relay at addr, which knows its senders by a token, and returns the event's id; an error if
+// it got no 2xx.
+func publish(ctx context.Context, client *http.Client, addr, token, id string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`))
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Authorization", "Bearer soak")
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Webhook-Id", id)
 	resp, err := client.Do(req)
