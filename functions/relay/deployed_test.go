@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -17,6 +19,24 @@ import (
 	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/kms"
 )
+
+// The command finds a stack's parts by its outputs, whose names it shares with the template and with nothing else.
+func TestTheTemplateHasTheOutputsThatAreLookedUp(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../infra/stack/testdata/template.golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct{ Outputs map[string]any }
+	if err := json.Unmarshal(text, &template); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{outputCatalogTable, outputLedgerTable, outputSecretsKeyARN, outputRetryQueueURL} {
+		if template.Outputs[name] == nil {
+			t.Errorf("the template has no output %s", name)
+		}
+	}
+}
 
 // stacks answers DescribeStacks for one stack, as CloudFormation does.
 func stacks(t *testing.T, name string, outputs map[string]string) string {

@@ -45,14 +45,14 @@ type host struct {
 	catalog relay.CatalogStore
 	receive gateway.Lambda
 
-	queues map[string]*sqlite.Queue
-	fanout batchHandler
-	retry  batchHandler
+	queues  map[string]*sqlite.Queue
+	fanout  batchHandler
+	deliver batchHandler
 }
 
 type batchHandler = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
-// The queues of a relay, as DESIGN and template name them.
+// The queues of a relay, those of the template.
 const (
 	ingestQueue   = "ingest"
 	deliveryQueue = "delivery"
@@ -101,7 +101,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, MaxReceives: maxReceives,
 	})
 	h.receive = handler.Receive(receiver)
-	h.fanout, h.retry = handler.Batch(fanout.Process), handler.Batch(deliverer.Process)
+	h.fanout, h.deliver = handler.Batch(fanout.Process), handler.Batch(deliverer.Process)
 	return nil
 }
 
@@ -134,8 +134,8 @@ func (h *host) consume(ctx context.Context) error {
 		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(fn)) })
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
-	start(deliveryQueue, h.retry, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
-	start(retryQueue, h.retry, sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint})
+	start(deliveryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
+	start(retryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint})
 	select {
 	case <-ctx.Done():
 	case <-h.store.Done():

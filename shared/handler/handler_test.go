@@ -15,6 +15,7 @@ import (
 	"webhook-relay/shared/handler"
 	"webhook-relay/shared/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sqs"
 	"webhook-relay/shared/verify"
 )
 
@@ -191,5 +192,13 @@ func TestMessageOfUnknownReceiveCountIsTakenForHandedOutBefore(t *testing.T) {
 	})(t.Context(), event)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// The adapter that sends and the handler that receives do not import each other.
+func TestResentIsCalledTheSameOnBothSides(t *testing.T) {
+	t.Parallel()
+	if handler.ResentAttribute != sqs.ResentAttribute {
+		t.Errorf("sent as %s, looked for as %s", sqs.ResentAttribute, handler.ResentAttribute)
 	}
 }

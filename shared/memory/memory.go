@@ -81,18 +81,6 @@ func (q *Queue) Ack(_ context.Context, m relay.Message) error {
 	return nil
 }
 
-// Nack makes a message visible again at once.
-func (q *Queue) Nack(_ context.Context, m relay.Message) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, s := range q.messages {
-		if s.ID == m.ID {
-			s.visible = time.Now()
-		}
-	}
-	return nil
-}
-
 // Len is how many messages are in the queue, visible or not.
 func (q *Queue) Len() int {
 	q.mu.Lock()
