@@ -208,11 +208,11 @@ func sign(t *testing.T, catalog relay.Catalog, source string, w verify.Webhook, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, err := verifier.Sign(w, when)
+	r, err := verifier.Sign(w, when)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return header
+	return r.Header
 }
 
 // wronglySigned is a push whose body was changed on the way.

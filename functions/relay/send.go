@@ -51,17 +51,20 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	if err != nil {
 		return err
 	}
-	header, err := verifier.Sign(webhook, time.Now())
+	signed, err := verifier.Sign(webhook, time.Now())
 	if err != nil {
 		return err
 	}
 	to := cmp.Or(c.To, "http://127.0.0.1:8080/in/"+source.Name)
-	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(webhook.EventType), len(webhook.Body), to)
-	status, answer, err := post(ctx, to, header, webhook.Body)
+	if signed.Query != "" {
+		to += "?" + signed.Query
+	}
+	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(webhook.EventType), len(signed.Body), to)
+	status, answer, err := post(ctx, to, signed)
 	if err != nil {
 		return err
 	}
-	if status != http.StatusOK {
+	if status < 200 || status > 299 {
 		return fmt.Errorf("%s answered %d: %s", to, status, answer)
 	}
 	printf("answered  %d %s", status, answer)
@@ -107,14 +110,14 @@ func (c *sendCommand) webhook() (verify.Webhook, error) {
 	return w, err
 }
 
-func post(ctx context.Context, to string, header verify.Header, body []byte) (int, string, error) {
+func post(ctx context.Context, to string, signed verify.Request) (int, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(signed.Body))
 	if err != nil {
 		return 0, "", err
 	}
-	for name, value := range header {
+	for name, value := range signed.Header {
 		req.Header.Set(name, value)
 	}
 	resp, err := http.DefaultClient.Do(req)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"regexp"
@@ -42,15 +43,22 @@ type source struct {
 	HMAC      *hmac    `yaml:"hmac"`
 	EventType *locator `yaml:"event_type"`
 	EventID   *locator `yaml:"event_id"`
+
+	URL        string            `yaml:"url"`
+	AllowedIPs []string          `yaml:"allowed_ips"`
+	Settings   map[string]string `yaml:"settings"`
 }
 
 type hmac struct {
 	Header          string        `yaml:"header"`
 	Algorithm       string        `yaml:"algorithm"`
 	Encoding        string        `yaml:"encoding"`
+	Key             string        `yaml:"key"`
 	Prefix          string        `yaml:"prefix"`
 	Payload         string        `yaml:"payload"`
 	TimestampHeader string        `yaml:"timestamp_header"`
+	TimestampJSON   string        `yaml:"timestamp_json"`
+	TimestampFormat string        `yaml:"timestamp_format"`
 	IDHeader        string        `yaml:"id_header"`
 	Tolerance       time.Duration `yaml:"tolerance"`
 }
@@ -58,6 +66,7 @@ type hmac struct {
 type locator struct {
 	Header string `yaml:"header"`
 	JSON   string `yaml:"json"`
+	Body   bool   `yaml:"body"`
 }
 
 type endpoint struct {
@@ -197,9 +206,15 @@ func (c *checker) checkReference(path, name string, known names) {
 func (c *checker) source(path string, s source) relay.Source {
 	out := relay.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
 		Provider: s.Provider, HMAC: (*verify.HMAC)(s.HMAC), EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
+		URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
 	}}
-	if out.Secrets == nil && len(s.Secrets) > 0 {
-		return out // the secrets' own problem is reported
+	if len(out.Secrets) < len(s.Secrets) || len(out.Verify.Settings) < len(s.Settings) {
+		return out // their own problem is reported
+	}
+	if s.URL != "" {
+		if err := checkURL(s.URL); err != nil {
+			c.fail(path+".url", "%w", err)
+		}
 	}
 	if _, err := verify.New(out.Verify, out.Secrets); err != nil {
 		c.fail(path, "%w", err)
@@ -207,21 +222,41 @@ func (c *checker) source(path string, s source) relay.Source {
 	return out
 }
 
+// settings resolves env:NAME in values. It leaves out what cannot be had.
+func (c *checker) settings(path string, in map[string]string) map[string]string {
+	var out map[string]string
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		if value, ok := c.resolve(path+".settings."+name, in[name]); ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// resolve returns a value, of the environment if it is env:NAME.
+func (c *checker) resolve(path, s string) (string, bool) {
+	name, fromEnv := strings.CutPrefix(s, "env:")
+	if fromEnv {
+		s, _ = c.lookup(name)
+	}
+	switch {
+	case s == "" && fromEnv:
+		c.fail(path, "the environment variable %s is not set, or empty", name)
+	case s == "":
+		c.fail(path, "is empty")
+	}
+	return s, s != ""
+}
+
 // secrets resolves env:NAME. It returns nil if one of them cannot be had.
 func (c *checker) secrets(path string, in []string) []string {
 	var out []string
 	for i, s := range in {
-		name, fromEnv := strings.CutPrefix(s, "env:")
-		if fromEnv {
-			s, _ = c.lookup(name)
-		}
-		switch {
-		case s == "" && fromEnv:
-			c.fail(fmt.Sprintf("%s.secrets[%d]", path, i), "the environment variable %s is not set, or empty", name)
-		case s == "":
-			c.fail(fmt.Sprintf("%s.secrets[%d]", path, i), "is empty; an empty secret would let anybody in")
-		default:
-			out = append(out, s)
+		if value, ok := c.resolve(fmt.Sprintf("%s.secrets[%d]", path, i), s); ok {
+			out = append(out, value)
 		}
 	}
 	if len(out) < len(in) {

@@ -417,11 +417,11 @@ func (w *world) header(t *testing.T, source string, webhook verify.Webhook) veri
 	if err != nil {
 		t.Fatal(err)
 	}
-	header, err := v.Sign(webhook, time.Now())
+	r, err := v.Sign(webhook, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return header
+	return r.Header
 }
 
 // send sends a webhook as its provider would, and returns its event's id.

@@ -53,8 +53,9 @@ type subscriptionDoc struct {
 
 // sealedDoc is what is sealed of a source or an endpoint.
 type sealedDoc struct {
-	Secrets []string          `json:"secrets,omitempty"`
-	Header  map[string]string `json:"header,omitempty"`
+	Secrets  []string          `json:"secrets,omitempty"`
+	Header   map[string]string `json:"header,omitempty"`
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // Catalog keeps the catalog. It implements relay.Sources, relay.Subscriptions, relay.Endpoints and relay.CatalogStore and is safe
@@ -238,6 +239,7 @@ func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error)
 	if err := json.Unmarshal(doc.Verify, &s.Verify); err != nil {
 		return relay.Source{}, unreadable(it, err)
 	}
+	s.Verify.Settings = secret.Settings
 	return s, nil
 }
 

@@ -173,15 +173,17 @@ func (c *Catalog) items(ctx context.Context, generation string, next relay.Catal
 	g.SetLimit(sealerCalls)
 	for i, s := range next.Sources {
 		g.Go(func() (err error) {
-			doc := sourceDoc{docVersion, encode(s.Verify)}
-			items[i], err = c.item(ctx, generation, sourceKind, s.Name, doc, sealedDoc{Secrets: s.Secrets})
+			plain := s.Verify
+			plain.Settings = nil // sealed
+			doc := sourceDoc{docVersion, encode(plain)}
+			items[i], err = c.item(ctx, generation, sourceKind, s.Name, doc, sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings})
 			return err
 		})
 	}
 	for i, e := range next.Endpoints {
 		g.Go(func() (err error) {
 			doc := endpointDoc{docVersion, e.URL, e.Timeout, e.Schedule}
-			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, sealedDoc{e.Secrets, e.Header})
+			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, sealedDoc{Secrets: e.Secrets, Header: e.Header})
 			return err
 		})
 	}
@@ -200,7 +202,7 @@ func (c *Catalog) items(ctx context.Context, generation string, next relay.Catal
 func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc any, secret sealedDoc) (item, error) {
 	it := key(generation, kind+"#"+name)
 	it[docAttribute] = text(string(encode(doc)))
-	if len(secret.Secrets)+len(secret.Header) == 0 {
+	if len(secret.Secrets)+len(secret.Header)+len(secret.Settings) == 0 {
 		return it, nil
 	}
 	sealed, err := c.sealer.Seal(ctx, kind+"/"+name, encode(secret))

@@ -99,11 +99,11 @@ func TestReceiveAnswers(t *testing.T) {
 			t.Parallel()
 			var ingest memory.Queue
 			receive, verifiers := newReceive(t, &ingest)
-			header, err := verifiers[tt.source].Sign(verify.Webhook{Body: []byte(tt.body), DeliveryID: "d1", EventType: "push"}, tt.sentAt)
+			signed, err := verifiers[tt.source].Sign(verify.Webhook{Body: []byte(tt.body), DeliveryID: "d1", EventType: "push"}, tt.sentAt)
 			if err != nil {
 				t.Fatal(err)
 			}
-			req := request(tt.source, tt.body, header)
+			req := request(tt.source, tt.body, signed.Header)
 			if tt.change != nil {
 				tt.change(&req)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
 )
 
 // PathParameter is the name of the route's parameter that holds the source: /in/{source}.
@@ -29,13 +31,16 @@ func Receive(r *relay.Receiver) func(context.Context, events.APIGatewayV2HTTPReq
 		if err != nil {
 			return problem(http.StatusBadRequest), nil
 		}
-		id, err := r.Receive(ctx, in)
-		if err != nil {
-			return problem(Status(err)), nil
+		answer, err := r.Receive(ctx, in)
+		switch {
+		case err != nil:
+			return refusal(err, answer.Allow), nil
+		case answer.Reply != nil:
+			return reply(*answer.Reply), nil
 		}
 		return respond(http.StatusOK, "application/json", struct {
 			ID string `json:"id"`
-		}{id}), nil
+		}{answer.EventID}), nil
 	}
 }
 
@@ -43,6 +48,8 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 	in := relay.Inbound{
 		Source:     req.PathParameters[PathParameter],
 		Method:     req.RequestContext.HTTP.Method,
+		Query:      req.RawQueryString,
+		RemoteIP:   req.RequestContext.HTTP.SourceIP,
 		Header:     lowerCase(req.Headers), // values joined by ","; cookies come apart and end here
 		Body:       []byte(req.Body),
 		ReceivedAt: time.UnixMilli(req.RequestContext.TimeEpoch),
@@ -74,7 +81,7 @@ func Status(err error) int {
 	switch {
 	case errors.Is(err, relay.ErrNotFound):
 		return http.StatusNotFound
-	case errors.Is(err, relay.ErrMethod):
+	case errors.Is(err, verify.ErrMethod):
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, relay.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
@@ -89,7 +96,7 @@ var details = map[int]string{
 	http.StatusBadRequest:            "The request could not be read.",
 	http.StatusUnauthorized:          "The webhook's signature or token was not accepted. The relay's log says why.",
 	http.StatusNotFound:              "There is no such source. Sources are at /in/{source}.",
-	http.StatusMethodNotAllowed:      "Webhooks are sent by POST.",
+	http.StatusMethodNotAllowed:      "Webhooks are sent by POST. Other methods are for the handshakes of providers that have them.",
 	http.StatusRequestEntityTooLarge: "The webhook's body is larger than this relay accepts.",
 	http.StatusServiceUnavailable:    "The webhook was not accepted. Send it again later.",
 }
@@ -101,13 +108,33 @@ func problem(status int) events.APIGatewayV2HTTPResponse {
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
 	}{http.StatusText(status), status, details[status]})
-	switch status {
-	case http.StatusServiceUnavailable:
+	if status == http.StatusServiceUnavailable {
 		r.Headers["retry-after"] = retryAfterSeconds
-	case http.StatusMethodNotAllowed:
-		r.Headers["allow"] = http.MethodPost
 	}
 	return r
+}
+
+// refusal returns problem details for a Receiver's error.
+func refusal(err error, allow []string) events.APIGatewayV2HTTPResponse {
+	r := problem(Status(err))
+	if r.StatusCode == http.StatusMethodNotAllowed {
+		r.Headers["allow"] = strings.Join(allow, ", ")
+	}
+	return r
+}
+
+// reply returns what a provider wants to hear. It may have in it what the request said: no browser is to take that for a page.
+func reply(r verify.Reply) events.APIGatewayV2HTTPResponse {
+	out := events.APIGatewayV2HTTPResponse{
+		StatusCode: r.Status,
+		Headers:    map[string]string{"cache-control": "no-store", "x-content-type-options": "nosniff"},
+		Body:       r.Body,
+	}
+	if r.ContentType != "" {
+		out.Headers["content-type"] = r.ContentType
+	}
+	maps.Copy(out.Headers, r.Header)
+	return out
 }
 
 func respond(status int, contentType string, body any) events.APIGatewayV2HTTPResponse {

@@ -72,6 +72,13 @@ func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 	}
 }
 
+// forget makes the next get read key again.
+func (c *cache[V]) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, key)
+}
+
 // keep stores what was loaded. A failed load stores nothing, but puts off the next try for a known key.
 func (c *cache[V]) keep(key string, v V, err error) error {
 	c.mu.Lock()

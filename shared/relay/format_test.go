@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
 )
 
 var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
@@ -42,6 +43,9 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	t.Parallel()
 	byReference := sample
 	byReference.Body, byReference.BodyRef = nil, &relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}
+	trusted := sample
+	trusted.Trust = verify.Verified
+	check(t, "event-trust.v1.json", trusted, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "event.v1.json", sample, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "event-by-reference.v1.json", byReference, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "record.v1.json", sampleRecord, relay.EncodeEventRecord, relay.DecodeEventRecord)

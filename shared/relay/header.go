@@ -17,6 +17,7 @@ const UserAgent = "webhook-relay/1"
 const (
 	HeaderSource    = "relay-source"     // name of the source
 	HeaderEventType = "relay-event-type" // event type, absent where the provider has none
+	HeaderTrust     = "relay-trust"      // verified, authenticated or unverified: what the provider's proof is worth
 	HeaderAttempt   = "relay-attempt"    // number of the attempt, 1 for the first
 )
 
@@ -74,7 +75,7 @@ func storedHeader(h Header, drop []string) Header {
 
 // outboundHeader returns the headers of one attempt: the provider's, then the endpoint's own, then ours.
 func outboundHeader(e Event, ep Endpoint, attempt int, signature map[string]string) Header {
-	h := make(Header, len(e.Header)+len(ep.Header)+len(signature)+5)
+	h := make(Header, len(e.Header)+len(ep.Header)+len(signature)+6)
 	maps.Copy(h, e.Header)
 	maps.Copy(h, ep.Header)
 	maps.Copy(h, signature)
@@ -83,6 +84,9 @@ func outboundHeader(e Event, ep Endpoint, attempt int, signature map[string]stri
 	h[HeaderSource] = e.Source
 	if e.Type != "" {
 		h[HeaderEventType] = e.Type
+	}
+	if e.Trust != "" {
+		h[HeaderTrust] = string(e.Trust)
 	}
 	h[HeaderAttempt] = strconv.Itoa(attempt)
 	return h

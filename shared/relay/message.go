@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"webhook-relay/shared/verify"
 )
 
 // Version of the formats below. A change that an older reader would misunderstand takes the next number; readers keep
@@ -21,6 +23,7 @@ type eventDoc struct {
 	Receipt    string    `json:"receipt"`
 	Source     string    `json:"source"`
 	Type       string    `json:"type,omitempty"`
+	Trust      string    `json:"trust,omitempty"`
 	ReceivedAt time.Time `json:"receivedAt"`
 	Header     Header    `json:"header,omitempty"`
 	Trace      string    `json:"trace,omitempty"`
@@ -81,7 +84,7 @@ type madeAttempt struct {
 }
 
 func toEventDoc(e Event) eventDoc {
-	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef}
+	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef}
 }
 
 func (d eventDoc) event() (Event, error) {
@@ -91,7 +94,7 @@ func (d eventDoc) event() (Event, error) {
 	if d.ID == "" || d.Source == "" || d.ReceivedAt.IsZero() {
 		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", ErrFormat)
 	}
-	return Event{d.ID, d.Receipt, d.Source, d.Type, d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef}, nil
+	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef}, nil
 }
 
 // EncodeEvent returns e in the form that the ingest queue carries.

@@ -80,7 +80,7 @@ func TestOutboundHeaders(t *testing.T) {
 		if err := r.catalog.ReplaceCatalog(t.Context(), catalog, revision); err != nil {
 			t.Fatal(err)
 		}
-		event, err := r.receiver.Receive(t.Context(), relay.Inbound{
+		answer, err := r.receiver.Receive(t.Context(), relay.Inbound{
 			Source: "app", Method: "POST", Body: []byte("{}"), ReceivedAt: time.Now(),
 			Header: relay.Header{
 				"authorization": "Bearer " + bearerToken, "webhook-id": "1", "webhook-type": "order.paid",
@@ -103,8 +103,8 @@ func TestOutboundHeaders(t *testing.T) {
 		want := relay.Header{
 			"content-type": "application/vnd.acme+json", "content-encoding": "identity", "x-acme-tenant": "7", "tracestate": "acme=1",
 			"x-env": "prod", "authorization": "Bearer theirs", "user-agent": relay.UserAgent, "traceparent": trace,
-			"relay-source": "app", "relay-event-type": "order.paid", "relay-attempt": "1",
-			"webhook-id": event, "webhook-timestamp": got["webhook-timestamp"], "webhook-signature": got["webhook-signature"],
+			"relay-source": "app", "relay-event-type": "order.paid", "relay-trust": "authenticated", "relay-attempt": "1",
+			"webhook-id": answer.EventID, "webhook-timestamp": got["webhook-timestamp"], "webhook-signature": got["webhook-signature"],
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("headers (-want +got):\n%s", diff)
@@ -135,7 +135,7 @@ func TestReceiveRefuses(t *testing.T) {
 		want error
 	}{
 		"unknown source":   {relay.Inbound{Source: "nobody", Method: "POST", Header: ok}, relay.ErrNotFound},
-		"wrong method":     {relay.Inbound{Source: "app", Method: "GET", Header: ok}, relay.ErrMethod},
+		"wrong method":     {relay.Inbound{Source: "app", Method: "GET", Header: ok}, verify.ErrMethod},
 		"no signature":     {relay.Inbound{Source: "app", Method: "POST"}, verify.ErrMissing},
 		"wrong token":      {relay.Inbound{Source: "app", Method: "POST", Header: relay.Header{"authorization": "Bearer x"}}, verify.ErrMismatch},
 		"body over limit":  {relay.Inbound{Source: "app", Method: "POST", Header: ok, Body: make([]byte, relay.DefaultMaxBodyBytes+1)}, relay.ErrTooLarge},
@@ -145,9 +145,9 @@ func TestReceiveRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil, "a")
-			id, err := r.receiver.Receive(t.Context(), tt.in)
-			if !errors.Is(err, tt.want) || id != "" {
-				t.Errorf("got %q, %v; want %v", id, err, tt.want)
+			answer, err := r.receiver.Receive(t.Context(), tt.in)
+			if !errors.Is(err, tt.want) || answer.EventID != "" {
+				t.Errorf("got %+v, %v; want %v", answer, err, tt.want)
 			}
 			if n := r.ingest.Len(); n != 0 {
 				t.Errorf("%d messages in the ingest queue", n)

@@ -19,6 +19,13 @@ type Sources interface {
 	Source(ctx context.Context, name string) (Source, error)
 }
 
+// LearnedSecrets keeps the secrets that providers hand over in handshakes.
+type LearnedSecrets interface {
+	// LearnSecret makes secret the only secret of a source whose configuration has none: from now on Sources returns it with the source.
+	// ErrConflict: the source has one, configured or learned; nothing was written. ErrNotFound: there is no such source.
+	LearnSecret(ctx context.Context, source, secret string) error
+}
+
 // Subscriptions finds the subscriptions of a source, in the operator's order; none is not an error.
 type Subscriptions interface {
 	Subscriptions(ctx context.Context, source string) ([]Subscription, error)
@@ -120,11 +127,20 @@ type Post struct {
 	Header  Header
 	Body    []byte
 	Timeout time.Duration // whole attempt
+	TLS     *TLS          // nil: the system's authorities, no certificate of the relay's own
+}
+
+// TLS is what an endpoint asks of a connection beyond the usual, in PEM. An empty field means the usual.
+type TLS struct {
+	Certificate []byte // the relay's own, with its chain, for mutual TLS
+	Key         []byte // the certificate's private key
+	Authorities []byte // certificates that may sign the endpoint's, in place of the system's
 }
 
 // Reply is an endpoint's answer.
 type Reply struct {
 	StatusCode int
+	Header     Header // those that say when to come again, or not at all: retry-after, webhook-delivery; nil if none was sent
 	Body       []byte // at most MaxResponseBytes
 }
 

@@ -11,7 +11,6 @@ import (
 
 // Why a request is refused at the ingress, beside ErrNotFound (no such source) and the errors of package verify.
 var (
-	ErrMethod      = errors.New("relay: method not allowed")      // sources take POST
 	ErrTooLarge    = errors.New("relay: body too large")          // over ReceiverConfig.MaxBodyBytes
 	ErrUnavailable = errors.New("relay: temporarily unavailable") // a store or queue of ours is down; nothing was accepted
 )
@@ -30,6 +29,8 @@ const (
 // ReceiverConfig is what a Receiver works with. Zero numbers mean their defaults.
 type ReceiverConfig struct {
 	Sources         Sources
+	Learned         LearnedSecrets // for providers that hand over their secret in a handshake; nil: those are refused
+	Fetcher         verify.Fetcher // for providers whose keys must be fetched; nil: those are refused
 	Ingest          Queue
 	Bodies          Bodies
 	Reporter        Reporter
@@ -61,52 +62,85 @@ func NewReceiver(cfg ReceiverConfig) *Receiver {
 type Inbound struct {
 	Source     string
 	Method     string
+	Query      string // raw, without the "?"
+	RemoteIP   string // who connected to the front door
 	Header     Header
 	Body       []byte
 	ReceivedAt time.Time // when the front door got it: signed timestamps are judged against this
 }
 
-// Receive verifies in and accepts it. When it returns an event id, the webhook is safe: its message is in the ingest queue, and
-// its body, if large, in Bodies. Errors: ErrMethod, ErrNotFound, ErrTooLarge, those of package verify, or ErrUnavailable; then
-// nothing was accepted.
-func (r *Receiver) Receive(ctx context.Context, in Inbound) (string, error) {
-	began := r.cfg.Now()
-	e, err := r.receive(ctx, in)
-	r.cfg.Reporter.Received(ctx, ReceiveReport{
-		Source: in.Source, EventID: e.ID, Type: e.Type, BodyBytes: len(in.Body), Duration: r.cfg.Now().Sub(began), Err: err,
-	})
-	return e.ID, err
+// Answer is what the partner is told.
+type Answer struct {
+	EventID string        // of the accepted webhook; "" for a handshake
+	Reply   *verify.Reply // what the provider wants to hear; nil: any 2xx
+	Allow   []string      // with verify.ErrMethod: the methods that the source takes
 }
 
-func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, error) {
+// Receive verifies in and accepts it, or answers a handshake of the provider's. When the answer has an event id, the webhook is safe: its
+// message is in the ingest queue, and its body, if large, in Bodies. Errors: ErrNotFound, ErrTooLarge, those of package verify, or
+// ErrUnavailable; then nothing was accepted.
+func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
+	began := r.cfg.Now()
+	e, answer, err := r.receive(ctx, in)
+	r.cfg.Reporter.Received(ctx, ReceiveReport{
+		Source: in.Source, EventID: e.ID, Type: e.Type, Handshake: err == nil && e.ID == "", BodyBytes: len(in.Body),
+		Duration: r.cfg.Now().Sub(began), Err: err,
+	})
+	return answer, err
+}
+
+func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, error) {
 	if n := len(in.Body); n > r.cfg.MaxBodyBytes {
-		return Event{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
+		return Event{}, Answer{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
 	}
 	verifier, err := r.sources.get(ctx, in.Source)
 	if err != nil {
-		return Event{}, unavailableUnlessNotFound(err)
+		return Event{}, Answer{}, unavailableUnlessNotFound(err)
 	}
-	if in.Method != "POST" {
-		return Event{}, fmt.Errorf("%w: %s", ErrMethod, in.Method)
-	}
-	found, err := verifier.Verify(verify.Request{Header: in.Header, Body: in.Body, ReceivedAt: in.ReceivedAt})
+	found, err := verifier.Verify(ctx, verify.Request{
+		Method: in.Method, Query: in.Query, RemoteIP: in.RemoteIP, Header: in.Header, Body: in.Body, ReceivedAt: in.ReceivedAt,
+	})
 	if err != nil {
-		return Event{}, err
+		return Event{}, Answer{Allow: verifier.Methods()}, unavailableIfFetch(err)
+	}
+	if found.Handshake {
+		return Event{}, Answer{Reply: found.Reply}, r.learn(ctx, in.Source, found.Learned)
 	}
 	e := Event{
 		ID:         EventID(in.Source, found.DeliveryID),
 		Receipt:    randomID(),
 		Source:     in.Source,
 		Type:       found.EventType,
+		Trust:      found.Trust,
 		ReceivedAt: wholeMillis(in.ReceivedAt),
 		Header:     storedHeader(in.Header, verifier.SignatureHeaders()),
 		Trace:      newTrace(in.Header["traceparent"]),
 		Body:       in.Body,
 	}
 	if err := r.accept(ctx, e); err != nil {
-		return Event{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return Event{}, Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return e, nil
+	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
+}
+
+// learn keeps a secret that a provider handed over, before it is answered: what it signs from now on can be verified. Whoever comes second
+// is refused, since anybody can hand over a secret.
+func (r *Receiver) learn(ctx context.Context, source, secret string) error {
+	if secret == "" {
+		return nil
+	}
+	if r.cfg.Learned == nil {
+		return fmt.Errorf("%w: this relay keeps no secrets of handshakes; put it in the configuration", verify.ErrNoSecret)
+	}
+	err := r.cfg.Learned.LearnSecret(ctx, source, secret)
+	if errors.Is(err, ErrConflict) {
+		return fmt.Errorf("%w: a second handshake: %w", verify.ErrMismatch, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	r.sources.forget(source)
+	return nil
 }
 
 // accept makes e safe: the body first, so that no message ever points to a body that is not there.
@@ -126,7 +160,7 @@ func (r *Receiver) loadSource(ctx context.Context, name string) (*verify.Verifie
 	if err != nil {
 		return nil, err
 	}
-	v, err := verify.New(s.Verify, s.Secrets)
+	v, err := verify.New(s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher))
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", name, err)
 	}
@@ -138,6 +172,14 @@ func unavailableUnlessNotFound(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// unavailableIfFetch tells our own inability to verify from a refusal: the partner should send again.
+func unavailableIfFetch(err error) error {
+	if errors.Is(err, verify.ErrFetch) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
 }
 
 func sendOne(ctx context.Context, q Queue, m Outgoing) error {

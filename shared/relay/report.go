@@ -5,8 +5,9 @@ import "time"
 // ReceiveReport tells how a request at the ingress ended.
 type ReceiveReport struct {
 	Source    string
-	EventID   string // "" if refused
+	EventID   string // "" if refused, or a handshake
 	Type      string
+	Handshake bool // the provider asked whether the URL is ours, and was answered
 	BodyBytes int
 	Duration  time.Duration
 	Err       error // nil: accepted

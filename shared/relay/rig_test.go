@@ -99,7 +99,8 @@ func (r *rig) build(wrap func(ports) ports) {
 func (r *rig) post(id, eventType, body string) (string, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), receiveTimeout)
 	defer cancel()
-	return r.receiver.Receive(ctx, inbound(id, eventType, body))
+	answer, err := r.receiver.Receive(ctx, inbound(id, eventType, body))
+	return answer.EventID, err
 }
 
 // inbound is a webhook to the source "app" that is in order.

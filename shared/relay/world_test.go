@@ -518,11 +518,11 @@ func (w *world) send(i int, h webhook) {
 		p := withFaults(in, w.in)
 		receiver := relay.NewReceiver(relay.ReceiverConfig{Sources: p.sources, Ingest: p.ingest, Bodies: p.bodies, Reporter: in})
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
-		event, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
+		answer, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
 		cancel()
 		if err == nil && !in.dead {
 			w.mu.Lock()
-			w.accepted[event] = true
+			w.accepted[answer.EventID] = true
 			w.mu.Unlock()
 			return
 		}

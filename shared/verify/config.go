@@ -3,16 +3,24 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net/netip"
 	"strings"
 	"time"
 )
 
 // Config says how a source's webhooks prove themselves. It is part of the catalog: names in JSON are kept.
 type Config struct {
-	Provider  string   `json:"provider"`            // a name of Providers
-	HMAC      *HMAC    `json:"hmac,omitempty"`      // for provider "hmac", required there and refused elsewhere
-	EventType *Locator `json:"eventType,omitempty"` // overrides where the provider's event type is
-	EventID   *Locator `json:"eventId,omitempty"`   // overrides where the provider's delivery id is
+	Provider   string   `json:"provider"`             // a name of Providers
+	HMAC       *HMAC    `json:"hmac,omitempty"`       // for provider "hmac", required there and refused elsewhere
+	EventType  *Locator `json:"eventType,omitempty"`  // overrides where the provider's event type is
+	EventID    *Locator `json:"eventId,omitempty"`    // overrides where the provider's delivery id is
+	URL        string   `json:"url,omitempty"`        // the source's URL as the provider knows it, for those who sign it; refused elsewhere
+	AllowedIPs []string `json:"allowedIps,omitempty"` // addresses or CIDR ranges that may send, beside the proof; none: all
+
+	// Settings are what else the provider needs, by the names that its Description lists. There may be secrets among them: a catalog seals
+	// them as it does the secrets.
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // HMAC describes a signature of the form prefix + encoding(HMAC(secret, payload)) in a header. What the payload does not
@@ -21,24 +29,33 @@ type HMAC struct {
 	Header    string `json:"header"`              // name of the signature's header
 	Algorithm string `json:"algorithm,omitempty"` // sha256 (default), sha1, sha512
 	Encoding  string `json:"encoding,omitempty"`  // hex (default; lower case), base64 (standard, padded)
+	Key       string `json:"key,omitempty"`       // how a secret carries the key: its bytes (default), hex, base64, whsec
 	Prefix    string `json:"prefix,omitempty"`    // before the encoded signature, such as "sha256="
 
-	// Payload is what is signed: "{body}" (default), "{timestamp}.{body}", "{id}.{timestamp}.{body}" or any text around these.
+	// Payload is what is signed: "{body}" (default), "{timestamp}.{body}", "{id}.{timestamp}.{body}" or any text around these; {url} is
+	// Config.URL with the query that the request came with, {method} the request's method.
 	Payload         string        `json:"payload,omitempty"`
-	TimestampHeader string        `json:"timestampHeader,omitempty"` // Unix seconds; goes with {timestamp}
+	TimestampHeader string        `json:"timestampHeader,omitempty"` // goes with {timestamp}
+	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with it; in the place of the former
+	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339
 	IDHeader        string        `json:"idHeader,omitempty"`        // goes with {id}; gives the delivery id, unless EventID does
-	Tolerance       time.Duration `json:"tolerance,omitempty"`       // both ways; default DefaultTolerance; goes with {timestamp}
+	Tolerance       time.Duration `json:"tolerance,omitempty"`       // both ways; default DefaultTolerance; Unlimited: any age; goes with a timestamp
 }
 
 // Locator says where in a request a value is: exactly one of its fields is set.
 type Locator struct {
 	Header string `json:"header,omitempty"` // a header's name
-	JSON   string `json:"json,omitempty"`   // a path into a JSON body, members separated by dots: "event.kind"
+	JSON   string `json:"json,omitempty"`   // a path into a JSON body, members separated by dots: "event.kind"; "0" is an array's first element
+	Body   bool   `json:"body,omitempty"`   // the hash of the whole body, for a delivery id: the same body twice is one webhook
 }
 
 // DefaultTolerance is how far a signed timestamp may lie from the time of receipt, in either direction, where the
 // provider states nothing else. Stripe's and the Standard Webhooks libraries use the same five minutes.
 const DefaultTolerance = 5 * time.Minute
+
+// Unlimited is the tolerance of who does not care about age: senders whose signature stays as it was when they send again after
+// hours. A time in the future is refused all the same, beyond DefaultTolerance.
+const Unlimited = time.Duration(math.MaxInt64)
 
 // ErrConfig says that the description itself is wrong; the message says which field and how to mend it.
 var ErrConfig = errors.New("verify: configuration")
@@ -50,10 +67,10 @@ func wrong(field, format string, args ...any) error {
 
 // provider returns the table's entry with all that c adds to it.
 func (c Config) provider() (provider, error) {
-	p, ok := providers[c.Provider]
+	p, ok := lookUp(c.Provider)
 	switch {
 	case !ok:
-		return p, wrong("provider", "%q is unknown; known are %s", c.Provider, strings.Join(Providers(), ", "))
+		return p, unknownProvider(c.Provider)
 	case c.Provider == describedProvider && c.HMAC == nil:
 		return p, wrong("hmac", "missing; provider hmac needs the block, with at least hmac.header")
 	case c.Provider != describedProvider && c.HMAC != nil:
@@ -64,26 +81,66 @@ func (c Config) provider() (provider, error) {
 		if c.HMAC.IDHeader != "" {
 			p.ids = []Locator{{Header: c.HMAC.IDHeader}}
 		}
+		if strings.Contains(c.HMAC.Payload, placeURL) {
+			p.needsURL = "signs {url}"
+		}
 	}
 	if c.EventID != nil {
 		p.ids = []Locator{*c.EventID}
 	}
 	if c.EventType != nil {
-		p.types = []Locator{*c.EventType}
+		p.types, p.orType = []Locator{*c.EventType}, Locator{}
 	}
-	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"))
+	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(), p.checkSettings(c))
+}
+
+func unknownProvider(name string) error {
+	return wrong("provider", "%q is unknown; known are %s", name, strings.Join(Providers(), ", "))
+}
+
+// allowedIPs reads AllowedIPs; a single address is a range of one.
+func (c Config) allowedIPs() ([]netip.Prefix, error) {
+	var allowed []netip.Prefix
+	for i, text := range c.AllowedIPs {
+		p, err := netip.ParsePrefix(text)
+		if ip, single := netip.ParseAddr(text); single == nil {
+			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			return nil, wrong(fmt.Sprintf("allowed_ips[%d]", i), "%q is neither an address nor a range such as 192.0.2.0/24", text)
+		}
+		allowed = append(allowed, p.Masked())
+	}
+	return allowed, nil
 }
 
 func (l *Locator) check(field string) error {
 	switch {
 	case l == nil:
 		return nil
-	case (l.Header == "") == (l.JSON == ""):
+	case l.count() != 1:
 		return wrong(field, "set exactly one of header and json")
 	case l.Header != "":
 		return checkName(field+".header", l.Header)
-	case strings.Contains("."+l.JSON+".", ".."):
+	case strings.Contains("."+l.JSON+".", "..") && !l.Body:
 		return wrong(field+".json", "%q has an empty member name; write them separated by single dots, as event.kind", l.JSON)
+	}
+	return nil
+}
+
+// count tells how many of the fields are set.
+func (l *Locator) count() (n int) {
+	for _, set := range []bool{l.Header != "", l.JSON != "", l.Body} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *Locator) checkNoBody() error {
+	if l != nil && l.Body {
+		return wrong("event_type.body", "a hash is no event type; set header or json")
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -53,7 +54,7 @@ func FuzzVerify(f *testing.F) {
 	which := byte(0)
 	for i, o := range oracles {
 		verifiers[i] = newVerifier(f, o.cfg, secret("old"), secret("current"))
-		h := request(f, newVerifier(f, o.cfg, secret("current")), signedAt).Header
+		h := request(f, newVerifier(f, o.cfg, secret("current")), sample, signedAt).Header
 		good := h[o.header]
 		for _, signature := range []string{good, "", good + "," + good, good + " v1,x", "v1=," + good, "t=1,v1"} {
 			f.Add(which, signature, "1700000000", sample.DeliveryID, sample.Body)
@@ -64,7 +65,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, signature, timestamp, id string, body []byte) {
 		o, v := oracles[int(which)%len(oracles)], verifiers[int(which)%len(oracles)]
 		h := verify.Header{o.header: signature, "webhook-timestamp": timestamp, "webhook-id": id}
-		_, err := v.Verify(verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
+		_, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
 		if err == nil && !o.signed(h, string(body)) {
 			t.Errorf("%s accepts what was not signed: %q %q", o.cfg.Provider, h, body)
 		}
@@ -79,14 +80,15 @@ func FuzzSign(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, id string, body []byte) {
 		o := oracles[int(which)%len(oracles)]
 		v := newVerifier(t, o.cfg, secret("current"))
-		h, err := v.Sign(verify.Webhook{Body: body, DeliveryID: id}, signedAt)
+		r, err := v.Sign(verify.Webhook{Body: body, DeliveryID: id}, signedAt)
 		if err != nil {
 			return
 		}
+		h := r.Header
 		if !o.signed(h, string(body)) {
 			t.Errorf("%s: Sign writes %q over %q", o.cfg.Provider, h, body)
 		}
-		got, err := v.Verify(verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
+		got, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
 		if err != nil {
 			t.Errorf("%s: %v: %q", o.cfg.Provider, err, h)
 		}
@@ -109,10 +111,10 @@ func FuzzJSONPath(f *testing.F) {
 	for _, body := range []string{
 		`{"a":"x"}`, `{"b":{"a":1},"a":{"b":{"c":true}}}`,
 		`{"a":[1,{"a":"\""}],"b":-0.5e1}`, ` { "\u0061" : "\\\"" } `, `{"a":null,"a":2}`,
-		"{\"a\":\"\xff\",\"\xff\":1}", `[{"a":1}]`, `{"a":"sha256:x"}`, `{"":1,"a":{"":2}}`,
+		"{\"a\":\"\xff\",\"\xff\":1}", `[{"a":1}]`, `[{"a":1},{"a":[[2],3]}]`, `{"a":["x",{}],"b":1}`, `[]`, `[[]]`, `{"a":"sha256:x"}`, `{"":1,"a":{"":2}}`,
 		`{"a":"\ud800\u0000"}`, `{"a":`, `{"a`, "",
 	} {
-		for _, path := range []string{"a", "a.b.c", "b.a", "b"} {
+		for _, path := range []string{"a", "a.b.c", "b.a", "b", "0.a", "a.0", "0"} {
 			f.Add(body, path)
 		}
 	}
@@ -121,7 +123,7 @@ func FuzzJSONPath(f *testing.F) {
 		if err != nil {
 			return // no path
 		}
-		got, err := v.Verify(verify.Request{Body: []byte(body)})
+		got, err := v.Verify(context.Background(), verify.Request{Body: []byte(body)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +154,13 @@ func decoded(t *testing.T, document []byte, path []string) string {
 		}
 		return ""
 	}
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+	start, err := d.Token()
+	if err == nil && start == json.Delim('[') && path[0] == "0" && d.More() {
+		var first json.RawMessage
+		must(t, d.Decode(&first))
+		return decoded(t, first, path[1:])
+	}
+	if err != nil || start != json.Delim('{') {
 		return ""
 	}
 	for d.More() {

@@ -12,9 +12,7 @@ import (
 func lookup(document []byte, paths [][]string, room [][]byte) [][]byte {
 	var few [4]span
 	s := scanner{rest: document, paths: paths, found: append(few[:0], make([]span, len(paths))...), missing: len(paths)}
-	if s.next() == '{' {
-		s.object(0, 1<<len(paths)-1)
-	}
+	s.inside(0, 1<<len(paths)-1)
 	for _, f := range s.found {
 		room = append(room, document[len(document)-f.from:len(document)-f.to])
 	}
@@ -35,6 +33,41 @@ type scanner struct {
 
 // open is a set of paths, by index: those whose members up to some depth lead here. (A table entry has a handful.)
 type open uint64
+
+// inside reads what the walk stands before, an object or an array, for paths that go on in it. What is neither ends the walk.
+func (s *scanner) inside(depth int, o open) bool {
+	switch s.next() {
+	case '{':
+		return s.object(depth, o)
+	case '[':
+		return s.array(depth, o)
+	}
+	return false
+}
+
+// array reads the first element of the array that the walk stands before, which is its member "0", and passes over the others.
+func (s *scanner) array(depth int, o open) bool {
+	s.rest = s.rest[1:]
+	if s.next() == ']' {
+		s.rest = s.rest[1:]
+		return true
+	}
+	here, deeper := s.match([]byte(`"0"`), depth, o)
+	if !s.member(depth, here, deeper) || s.missing == 0 {
+		return false
+	}
+	for s.next() == ',' {
+		s.rest = s.rest[1:]
+		if !s.skip() {
+			return false
+		}
+	}
+	if s.next() != ']' {
+		return false
+	}
+	s.rest = s.rest[1:]
+	return true
+}
 
 // object reads the members of the object that the walk stands before. The first member of a name counts.
 func (s *scanner) object(depth int, o open) bool {
@@ -84,15 +117,15 @@ func (s *scanner) match(name []byte, depth int, o open) (here, deeper open) {
 
 // member reads a member's value.
 func (s *scanner) member(depth int, here, deeper open) bool {
-	if s.next() == '{' && deeper != 0 {
-		return s.object(depth+1, deeper) // what ends here as well is no scalar
+	if c := s.next(); deeper != 0 && (c == '{' || c == '[') {
+		return s.inside(depth+1, deeper) // what ends here as well is no scalar
 	}
 	value := span{from: len(s.rest)}
 	if !s.skip() {
 		return false
 	}
 	value.to = len(s.rest)
-	if end := s.next(); end != ',' && end != '}' {
+	if end := s.next(); end != ',' && end != '}' && end != ']' {
 		return false // a value that breaks off
 	}
 	for i := range s.paths {

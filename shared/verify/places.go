@@ -16,21 +16,23 @@ const maxValueBytes = 256
 // places is where requests say what they are.
 type places struct {
 	ids, types []place
+	orType     []place    // one, or none
 	paths      [][]string // of every place in the body, found in one pass
 	form       string
 }
 
-// place is a header, or, where that is "", the path of that index.
+// place is a header, or, where that is "", the path of that index, or the body.
 type place struct {
 	header string
 	path   int
+	body   bool
 }
 
 func newPlaces(p provider) places {
 	x := places{form: p.form}
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
-			added = append(added, place{strings.ToLower(l.Header), len(x.paths)})
+			added = append(added, place{strings.ToLower(l.Header), len(x.paths), l.Body})
 			if l.JSON != "" {
 				x.paths = append(x.paths, strings.Split(l.JSON, "."))
 			}
@@ -38,6 +40,9 @@ func newPlaces(p provider) places {
 		return added
 	}
 	x.ids, x.types = add(p.ids), add(p.types)
+	if p.orType != (Locator{}) {
+		x.orType = add([]Locator{p.orType})
+	}
 	return x
 }
 
@@ -47,7 +52,11 @@ func (x *places) read(r Request) Result {
 	if len(x.paths) > 0 {
 		found = lookup(x.document(r), x.paths, found)
 	}
-	return Result{x.id(r.Header, found), x.eventType(r.Header, found)}
+	result := Result{DeliveryID: x.id(r, found), EventType: eventType(x.types, r.Header, found)}
+	if result.EventType == "" {
+		result.EventType = eventType(x.orType, r.Header, found)
+	}
+	return result
 }
 
 // document returns the JSON of a request: its body, or the field of its form.
@@ -71,10 +80,14 @@ func (p place) value(h Header, found [][]byte) string {
 	return scalar(found[p.path])
 }
 
-func (x *places) id(h Header, found [][]byte) string {
+func (x *places) id(r Request, found [][]byte) string {
 	const hashed = "sha256:"
 	for _, p := range x.ids {
-		id := p.value(h, found)
+		if p.body {
+			sum := sha256.Sum256(r.Body)
+			return hashed + hex.EncodeToString(sum[:])
+		}
+		id := p.value(r.Header, found)
 		if len(id) > maxValueBytes || strings.HasPrefix(id, hashed) {
 			sum := sha256.Sum256([]byte(id))
 			return hashed + hex.EncodeToString(sum[:])
@@ -86,9 +99,9 @@ func (x *places) id(h Header, found [][]byte) string {
 	return ""
 }
 
-func (x *places) eventType(h Header, found [][]byte) string {
+func eventType(places []place, h Header, found [][]byte) string {
 	var joined string
-	for i, p := range x.types {
+	for i, p := range places {
 		part := p.value(h, found)
 		if part == "" {
 			break

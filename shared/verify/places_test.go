@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -28,48 +29,45 @@ func TestVerify_FindsIDAndType(t *testing.T) {
 		want   verify.Result
 	}{
 		"github, event and action": {github, header{"x-github-event": "pull_request", "x-github-delivery": "d1"},
-			`{"number":1,"action":"opened"}`, result{"d1", "pull_request.opened"}},
-		"github, no action":       {github, header{"x-github-event": "push"}, `{"ref":"a"}`, result{"", "push"}},
-		"github, no JSON":         {github, header{"x-github-event": "push"}, "\x00\xff", result{"", "push"}},
-		"github, action not text": {github, header{"x-github-event": "push"}, `{"action":{}}`, result{"", "push"}},
-		"github, inner action":    {github, header{"x-github-event": "push"}, `{"a":{"action":"b"}}`, result{"", "push"}},
+			`{"number":1,"action":"opened"}`, result{DeliveryID: "d1", EventType: "pull_request.opened"}},
+		"github, no action":       {github, header{"x-github-event": "push"}, `{"ref":"a"}`, result{DeliveryID: "", EventType: "push"}},
+		"github, no JSON":         {github, header{"x-github-event": "push"}, "\x00\xff", result{DeliveryID: "", EventType: "push"}},
+		"github, action not text": {github, header{"x-github-event": "push"}, `{"action":{}}`, result{DeliveryID: "", EventType: "push"}},
+		"github, inner action":    {github, header{"x-github-event": "push"}, `{"a":{"action":"b"}}`, result{DeliveryID: "", EventType: "push"}},
 		"github, no event":        {github, nil, `{"action":"opened"}`, result{}},
 		"github, form": {github, header{"x-github-event": "issues", "content-type": form + "; charset=utf-8"},
-			"a=b&payload=%7B%22action%22%3A+%22opened%22%7D&c=d", result{"", "issues.opened"}},
+			"a=b&payload=%7B%22action%22%3A+%22opened%22%7D&c=d", result{DeliveryID: "", EventType: "issues.opened"}},
 		"github, form without payload": {github, header{"x-github-event": "issues", "content-type": form},
-			"payloads=%7B%22action%22%3A%22opened%22%7D", result{"", "issues"}},
+			"payloads=%7B%22action%22%3A%22opened%22%7D", result{DeliveryID: "", EventType: "issues"}},
 		"github, broken form": {github, header{"x-github-event": "issues", "content-type": form},
-			"payload=%7B%22action%2", result{"", "issues"}},
+			"payload=%7B%22action%2", result{DeliveryID: "", EventType: "issues"}},
 		"stripe": {verify.Config{Provider: "stripe"}, nil,
 			`{"id":"evt_1","object":"event","data":{"id":"in_1","type":"x"},"type":"invoice.paid"}`,
-			result{"evt_1", "invoice.paid"}},
+			result{DeliveryID: "evt_1", EventType: "invoice.paid"}},
 		"stripe, no JSON": {verify.Config{Provider: "stripe"}, nil, "hello", result{}},
 		"bearer": {bearer, header{"webhook-id": "1", "idempotency-key": "2", "webhook-type": "a.b"},
-			"", result{"1", "a.b"}},
-		"bearer, other key": {bearer, header{"idempotency-key": "2"}, "", result{"2", ""}},
+			"", result{DeliveryID: "1", EventType: "a.b"}},
+		"bearer, other key": {bearer, header{"idempotency-key": "2"}, "", result{DeliveryID: "2", EventType: ""}},
 		"standard": {verify.Config{Provider: "standard-webhooks"}, nil,
-			`{"type":"a.b"}`, result{"msg-1", "a.b"}},
+			`{"type":"a.b"}`, result{DeliveryID: "msg-1", EventType: "a.b"}},
 		"described, its id": {hmac(verify.HMAC{Header: "X-S", IDHeader: "X-Id", Payload: "{id}{body}"}), nil,
-			"", result{"msg-1", ""}},
+			"", result{DeliveryID: "msg-1", EventType: ""}},
 		"described, nothing": {hmac(verify.HMAC{Header: "X-S"}), nil, `{"id":1,"type":"a"}`, result{}},
 		"none": {verify.Config{Provider: "none"}, header{"webhook-id": "1"},
 			`{"id":1,"type":"a"}`, result{}},
 		"overridden by headers": {overridden("github", "X-Type", "", "X-Id", ""), header{"x-type": "t", "x-id": "i"},
-			`{"action":"a"}`, result{"i", "t"}},
+			`{"action":"a"}`, result{DeliveryID: "i", EventType: "t"}},
 		"overridden by paths": {overridden("bearer", "", "event.kind", "", "event.no"), header{"webhook-id": "1"},
-			`{"event":{"no":17,"kind":"k"}}`, result{"17", "k"}},
+			`{"event":{"no":17,"kind":"k"}}`, result{DeliveryID: "17", EventType: "k"}},
 		"overridden, not there": {overridden("bearer", "", "event.kind", "X-Id", ""), header{"webhook-id": "1"},
 			`{}`, result{}},
-		"one path inside another": {overridden("none", "", "a", "", "a.b"), nil, `{"a":{"b":"x"}}`, result{"x", ""}},
-		"same path twice":         {overridden("none", "", "a.b", "", "a.b"), nil, `{"a":{"b":"x"}}`, result{"x", "x"}},
+		"one path inside another": {overridden("none", "", "a", "", "a.b"), nil, `{"a":{"b":"x"}}`, result{DeliveryID: "x", EventType: ""}},
+		"same path twice":         {overridden("none", "", "a.b", "", "a.b"), nil, `{"a":{"b":"x"}}`, result{DeliveryID: "x", EventType: "x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSubject(t, c.cfg)
-			h, err := s.verifier.Sign(verify.Webhook{Body: []byte(c.body), DeliveryID: "msg-1"}, signedAt)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := newSubject(t, c.cfg, "current")
+			h := request(t, s.verifier, verify.Webhook{Body: []byte(c.body), DeliveryID: "msg-1"}, signedAt).Header
 			if c.cfg.Provider == "github" || c.cfg.Provider == "bearer" { // the id is not part of the proof there
 				delete(h, "x-github-delivery")
 				delete(h, "webhook-id")
@@ -78,11 +76,11 @@ func TestVerify_FindsIDAndType(t *testing.T) {
 			for name, value := range c.header {
 				h[name] = value
 			}
-			got, err := s.verifier.Verify(verify.Request{Header: h, Body: []byte(c.body), ReceivedAt: signedAt})
+			got, err := s.verifier.Verify(context.Background(), verify.Request{Header: h, Body: []byte(c.body), ReceivedAt: signedAt})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
+			if diff := cmp.Diff(c.want, result{DeliveryID: got.DeliveryID, EventType: got.EventType}); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -101,7 +99,7 @@ func overridden(provider, typeHeader, typePath, idHeader, idPath string) verify.
 func at(t testing.TB, path, body string) string {
 	t.Helper()
 	v := newVerifier(t, verify.Config{Provider: "none", EventID: &verify.Locator{JSON: path}})
-	r, err := v.Verify(verify.Request{Body: []byte(body)})
+	r, err := v.Verify(context.Background(), verify.Request{Body: []byte(body)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +186,7 @@ func TestVerify_DropsEventTypesUnfitToShow(t *testing.T) {
 		long[1:]: long[1:], long: "", "a\nb": "", "a\x00": "", "a\x7f": "", "a\u0085b": "", "a\xff": "",
 		"é.ü": "é.ü", "a b": "a b",
 	} {
-		got, err := v.Verify(verify.Request{Header: verify.Header{"x-type": value}})
+		got, err := v.Verify(context.Background(), verify.Request{Header: verify.Header{"x-type": value}})
 		if err != nil {
 			t.Fatal(err)
 		}

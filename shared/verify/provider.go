@@ -1,63 +1,268 @@
 package verify
 
 import (
+	"cmp"
+	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
-// provider is one entry of the table: how its webhooks prove themselves, and where they say what they are.
+// provider is one entry of the table: how its webhooks prove themselves, where they say what they are, and what a person who
+// sets one up needs to know.
 type provider struct {
+	name   string // in the configuration
+	title  string // as it writes itself
+	docs   string // its own page on signatures
+	secret string // what it calls the secret, and where it shows it; "" where it has none
 	scheme scheme
+
 	ids    []Locator // the first that is there is the delivery id
 	types  []Locator // joined by "." up to the first that is not there; only the first may be a header
+	orType Locator   // the event type where types yield nothing
 	form   string    // the field that holds the JSON, where the provider also sends it as a form
+
+	settings  []setting // what it needs beside secrets
+	needsURL  string    // why it needs Config.URL; "" where it does not
+	handshake handshake
+	reply     *Reply // to an accepted webhook; nil: any 2xx
+	examples  []string
+	note      string // for the operator, beyond what can be told from the fields
+}
+
+// setting is a value that a provider's scheme or handshake needs beside the secrets.
+type setting struct {
+	name     string // in Config.Settings
+	label    string // what the provider calls it, and where it shows it
+	example  string
+	optional bool
+}
+
+// handshake is how a provider asks whether a URL is ours. The zero value is none. Responders return nil for a request that is no
+// handshake.
+type handshake struct {
+	about   string   // one line for the operator's documentation
+	methods []string // beside POST
+	// open answers without a proof. It must not sign or hash with a secret what the request says, in any form that could pass for a body's
+	// signature: anybody may ask.
+	open func(k *keys, r Request) (*Result, error)
+	// proved answers a request whose proof was checked.
+	proved func(ctx context.Context, k *keys, r Request) (*Result, error)
+	learns bool // open may bring the secret
 }
 
 // describedProvider is the one whose scheme is in the configuration.
 const describedProvider = "hmac"
 
-// providers holds every known provider by its name in the configuration. The origin of each is the provider's own
-// documentation.
-var providers = map[string]provider{
-	"bearer": {
-		scheme: bearer{},
-		ids:    []Locator{{Header: "webhook-id"}, {Header: "idempotency-key"}},
-		types:  []Locator{{Header: "webhook-type"}},
-	},
-	"github": {
-		scheme: signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
-		ids:    []Locator{{Header: "x-github-delivery"}},
-		types:  []Locator{{Header: "x-github-event"}, {JSON: "action"}},
-		form:   "payload",
-	},
-	describedProvider: {},
-	"none":            {scheme: unsigned{}},
-	"standard-webhooks": {
-		scheme: signed{
-			HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}",
-				IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
-			layout: layout{separator: " ", equals: ",", signature: "v1"},
-			key:    standardKey,
-		},
-		ids:   []Locator{{Header: "webhook-id"}},
-		types: []Locator{{JSON: "type"}},
-	},
-	"stripe": { // the key is the whole secret, its whsec_ included
-		scheme: signed{
-			HMAC:   HMAC{Header: "stripe-signature", Payload: "{timestamp}.{body}"},
-			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
-		},
-		ids:   []Locator{{JSON: "id"}},
-		types: []Locator{{JSON: "type"}},
-	},
+// lookUp finds a provider by its name.
+func lookUp(name string) (provider, bool) {
+	i, ok := slices.BinarySearchFunc(providers, name, func(p provider, name string) int { return cmp.Compare(p.name, name) })
+	if !ok {
+		return provider{}, false
+	}
+	return providers[i], true
 }
 
 // Providers returns the names of all providers, sorted.
-func Providers() []string { return slices.Sorted(maps.Keys(providers)) }
+func Providers() []string {
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = p.name
+	}
+	return names
+}
+
+// explain adds to an error about the secrets what the provider calls them.
+func (p provider) explain(err error) error {
+	if p.secret == "" || !strings.Contains(err.Error(), "secrets") {
+		return err
+	}
+	return fmt.Errorf("%w (at %s: %s)", err, p.title, p.secret)
+}
+
+// checkSettings holds what the configuration gives against what the provider needs.
+func (p provider) checkSettings(c Config) error {
+	var errs []error
+	if p.needsURL != "" && c.URL == "" {
+		errs = append(errs, wrong("url", "missing; %s %s: give the URL exactly as you gave it to %[1]s", p.title, p.needsURL))
+	}
+	if p.needsURL == "" && c.URL != "" {
+		errs = append(errs, wrong("url", "is not used by %s; remove it", p.title))
+	}
+	for _, s := range p.settings {
+		if !s.optional && strings.TrimSpace(c.Settings[s.name]) == "" {
+			errs = append(errs, wrong("settings."+s.name, "missing; at %s: %s", p.title, s.label))
+		}
+	}
+	for name := range c.Settings {
+		if !slices.ContainsFunc(p.settings, func(s setting) bool { return s.name == name }) {
+			errs = append(errs, wrong("settings."+name, "is unknown; %s", p.knownSettings()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p provider) knownSettings() string {
+	if len(p.settings) == 0 {
+		return "provider " + p.name + " has none"
+	}
+	names := make([]string, len(p.settings))
+	for i, s := range p.settings {
+		names[i] = s.name
+	}
+	return "provider " + p.name + " has " + strings.Join(names, ", ")
+}
+
+// Description is what the table says of a provider, for documentation and tests.
+type Description struct {
+	Name, Title string
+	Docs        string // URL of the provider's page on signatures
+	Secret      string // what the provider calls the secret, and where it shows it; "" where it has none
+	Proof       string // the scheme in one line
+	Trust       Trust
+	Tolerance   time.Duration // how far a signed timestamp may lie off; 0: none is signed; Unlimited: any age
+	DeliveryIDs []Locator     // the first that is there
+	EventType   []Locator     // joined by "."
+	OrEventType Locator       // where EventType yields nothing; zero: none
+	NeedsURL    string        // why Config.URL is needed; "" where it is not
+	Settings    []SettingDescription
+	Handshake   string   // "" where there is none
+	Learns      bool     // the handshake brings the secret, if the configuration has none
+	Methods     []string // POST first
+	Examples    []string // event types
+	Note        string
+}
+
+// SettingDescription is a value of Config.Settings.
+type SettingDescription struct {
+	Name, Label, Example string
+	Optional             bool
+}
+
+// Describe returns what the table says of a provider; false for an unknown one.
+func Describe(name string) (Description, bool) {
+	p, ok := lookUp(name)
+	if !ok {
+		return Description{}, false
+	}
+	d := Description{
+		Name: p.name, Title: p.title, Docs: p.docs, Secret: p.secret, DeliveryIDs: p.ids, EventType: p.types, OrEventType: p.orType,
+		NeedsURL: p.needsURL, Handshake: p.handshake.about, Methods: append([]string{"POST"}, p.handshake.methods...),
+		Learns: p.handshake.learns, Examples: p.examples, Note: p.note,
+	}
+	for _, s := range p.settings {
+		d.Settings = append(d.Settings, SettingDescription{s.name, s.label, s.example, s.optional})
+	}
+	if p.scheme == nil {
+		return d, true // it is in the configuration
+	}
+	d.Proof = p.scheme.describe()
+	d.Trust = p.scheme.trust()
+	if t, ok := p.scheme.(interface{ window() time.Duration }); ok {
+		d.Tolerance = t.window()
+	}
+	return d, true
+}
+
+// Example returns what is needed to sign and to verify a provider's webhooks without the provider: a configuration with made-up values,
+// a secret made of 32 bytes of random, in the provider's own form, and the key for SignWith, "" where the secret itself signs. The error
+// is that of reading random, or says that the provider is unknown.
+func Example(name string, random io.Reader) (cfg Config, secret, signing string, err error) {
+	p, ok := lookUp(name)
+	if !ok {
+		return Config{}, "", "", unknownProvider(name)
+	}
+	seed := make([]byte, 32)
+	if _, err := io.ReadFull(random, seed); err != nil {
+		return Config{}, "", "", err
+	}
+	cfg = Config{Provider: name}
+	if p.needsURL != "" {
+		cfg.URL = "https://relay.example.com/in/" + name
+	}
+	for _, s := range p.settings {
+		if !s.optional {
+			cfg.Settings = withSetting(cfg.Settings, s.name, s.example)
+		}
+	}
+	if name == describedProvider {
+		cfg.HMAC = &HMAC{Header: "X-Signature"}
+	}
+	switch k := p.scheme.(type) {
+	case unsigned:
+	case keyMaker:
+		var settings map[string]string
+		if secret, signing, settings, err = k.makeKey(seed); err != nil {
+			return Config{}, "", "", err
+		}
+		for name, value := range settings {
+			cfg.Settings = withSetting(cfg.Settings, name, value)
+		}
+	default:
+		secret = hex.EncodeToString(seed)
+	}
+	return cfg, secret, signing, nil
+}
+
+// keyMaker is a scheme whose secrets have a form of their own.
+type keyMaker interface {
+	// makeKey makes a key of 32 random bytes: the secret ("" where the scheme has none), what SignWith takes if the secret is but the public
+	// half, and settings that go with it, such as a certificate.
+	makeKey(seed []byte) (secret, signing string, settings map[string]string, err error)
+}
+
+func withSetting(m map[string]string, name, value string) map[string]string {
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[name] = value
+	return m
+}
+
+// The forms in which a secret carries the key.
+const (
+	keyText     = "" // its bytes
+	keyHex      = "hex"
+	keyBase64   = "base64"
+	keyStandard = "whsec" // as Standard Webhooks writes it
+)
+
+// readKey returns the key that a secret carries.
+func readKey(form, secret string) ([]byte, error) {
+	switch form {
+	case keyHex:
+		key, err := hex.DecodeString(secret)
+		if err != nil {
+			return nil, errors.New("is not hex; copy the secret as the provider shows it")
+		}
+		return key, nil
+	case keyBase64:
+		key, err := base64.StdEncoding.DecodeString(secret)
+		if err != nil {
+			return nil, errors.New("is not base64; copy the secret as the provider shows it")
+		}
+		return key, nil
+	case keyStandard:
+		return standardKey(secret)
+	}
+	return []byte(secret), nil
+}
+
+// writeKey is the inverse of readKey.
+func writeKey(form string, key []byte) string {
+	switch form {
+	case keyBase64:
+		return base64.StdEncoding.EncodeToString(key)
+	case keyStandard:
+		return "whsec_" + base64.StdEncoding.EncodeToString(key)
+	}
+	return hex.EncodeToString(key)
+}
 
 // standardKey reads a secret as Standard Webhooks writes it: whsec_ and the key in base64. The prefix may be left out, as the
 // standard's own libraries have it; the bounds are the standard's.

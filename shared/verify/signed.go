@@ -2,6 +2,7 @@ package verify
 
 import (
 	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/sha1" // #nosec G505 -- HMAC-SHA1 is what some senders have, and as a MAC it is unbroken
 	"crypto/sha256"
@@ -22,13 +23,16 @@ import (
 // signed is the scheme of an HMAC over the body and what the provider adds to it.
 type signed struct {
 	HMAC
-	layout layout                              // zero: the header holds Prefix and one signature
-	key    func(secret string) ([]byte, error) // the key in a secret; nil: its bytes
+	layout   layout                  // zero: the header holds Prefix and one signature
+	numbered bool                    // the header comes as Header-1, Header-2, …: one for each key of the provider's
+	tidyURL  func(url string) string // what the provider makes of the URL before it signs it; nil: nothing
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
 
 var encodings = map[string]encoding{"": lowerHex{}, "hex": lowerHex{}, "base64": base64.StdEncoding.Strict()}
+
+var keyForms = []string{keyText, keyHex, keyBase64, keyStandard}
 
 // encoding is what *base64.Encoding has and this package uses of it.
 type encoding interface {
@@ -51,16 +55,13 @@ func (lowerHex) Decode(dst, src []byte) (int, error) {
 
 // hmacProof is a signed scheme with its keys.
 type hmacProof struct {
-	name            string // of the signature's header
-	timestampHeader string // "" where the layout or nobody has a timestamp
-	idHeader        string // "" where no id is signed
-	prefix          string
-	layout          layout
-	encoding        encoding
-	size            int      // of an encoded signature
-	payload         []string // placeholders, and text between them
-	tolerance       time.Duration
-	keys            []*key
+	signed          // names of headers in lower case
+	url      string // as configured
+	encoding encoding
+	size     int      // of an encoded signature
+	payload  []string // placeholders, and text between them
+	time     [][]string
+	keys     []*key
 }
 
 // The placeholders of a payload.
@@ -68,31 +69,58 @@ const (
 	placeID        = "{id}"
 	placeTimestamp = "{timestamp}"
 	placeBody      = "{body}"
+	placeURL       = "{url}"
+	placeMethod    = "{method}"
 )
 
-func (s signed) prepare(secrets []string) (proof, error) {
+var placeholders = []string{placeBody, placeID, placeMethod, placeTimestamp, placeURL} // sorted
+
+func (s signed) trust() Trust { return Verified }
+
+// window is the tolerance of a signed time, 0 where there is none.
+func (s signed) window() time.Duration {
+	if s.TimestampHeader == "" && s.TimestampJSON == "" && s.layout.timestamp == "" {
+		return 0
+	}
+	return cmp.Or(s.Tolerance, DefaultTolerance)
+}
+
+func (s signed) describe() string {
+	name := s.Header
+	if s.numbered {
+		name += "-1, -2, …"
+	}
+	form := s.Prefix + cmp.Or(s.Encoding, "hex")
+	if s.layout != (layout{}) {
+		form = strings.TrimSuffix(s.layout.write("<time>", form), " ")
+	}
+	return fmt.Sprintf("header %s: %s of HMAC-%s over %s", name, form, strings.ToUpper(cmp.Or(s.Algorithm, "sha256")), cmp.Or(s.Payload, placeBody))
+}
+
+// makeKey implements keyMaker.
+func (s signed) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+	return writeKey(s.Key, seed), "", nil, nil
+}
+
+func (s signed) prepare(k *keys) (proof, error) {
 	payload, err := s.parsePayload()
 	if err != nil {
 		return nil, err
 	}
 	newHash, encoding := algorithms[s.Algorithm], encodings[s.Encoding]
-	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(secrets)); err != nil {
+	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets)); err != nil {
 		return nil, err
 	}
-	p := &hmacProof{
-		name: strings.ToLower(s.Header), timestampHeader: strings.ToLower(s.TimestampHeader), idHeader: strings.ToLower(s.IDHeader),
-		prefix: s.Prefix, layout: s.layout, encoding: encoding, size: encoding.EncodedLen(newHash().Size()),
-		payload: payload, tolerance: s.Tolerance,
+	p := &hmacProof{signed: s, url: k.url, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
+	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
+	p.Tolerance = s.window()
+	if s.TimestampJSON != "" {
+		p.time = [][]string{strings.Split(s.TimestampJSON, ".")}
 	}
-	if p.tolerance == 0 {
-		p.tolerance = DefaultTolerance
-	}
-	for i, secret := range secrets {
-		raw := []byte(secret)
-		if s.key != nil {
-			if raw, err = s.key(secret); err != nil {
-				return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
-			}
+	for i, secret := range k.secrets {
+		raw, err := readKey(s.Key, secret)
+		if err != nil {
+			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
 		}
 		p.keys = append(p.keys, newKey(newHash, raw))
 	}
@@ -108,6 +136,10 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 		return wrong("hmac.algorithm", "%q is unknown; known are sha1, sha256, sha512", s.Algorithm)
 	case !knownEncoding:
 		return wrong("hmac.encoding", "%q is unknown; known are base64, hex", s.Encoding)
+	case !slices.Contains(keyForms, s.Key):
+		return wrong("hmac.key", "%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes", s.Key)
+	case !slices.Contains(timeFormats, s.TimestampFormat):
+		return wrong("hmac.timestamp_format", "%q is unknown; known are ms, rfc3339, s", s.TimestampFormat)
 	case strings.Contains(s.Prefix, ","):
 		return wrong("hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice", s.Prefix)
 	case s.Tolerance < 0:
@@ -120,14 +152,21 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 // checkUse holds the fields against the payload. A timestamp or an id that is not signed would look like protection and be none.
 func (s signed) checkUse(payload []string) error {
 	timed, named := slices.Contains(payload, placeTimestamp), slices.Contains(payload, placeID)
+	inBody := s.TimestampJSON != ""
 	switch {
 	case !slices.Contains(payload, placeBody):
 		return wrong("hmac.payload", "%q has no {body}, so that anybody could exchange the body", s.Payload)
+	case inBody && (timed || s.TimestampHeader != ""):
+		return wrong("hmac.timestamp_json", "hmac.payload has {timestamp}, or there is hmac.timestamp_header: only one time can be the webhook's")
+	case inBody && strings.Contains("."+s.TimestampJSON+".", ".."):
+		return wrong("hmac.timestamp_json", "%q has an empty member name; write them separated by single dots", s.TimestampJSON)
 	case timed && s.TimestampHeader == "" && s.layout.timestamp == "":
 		return wrong("hmac.timestamp_header", "missing; hmac.payload has {timestamp}: name the header that carries it")
 	case !timed && s.TimestampHeader != "":
 		return wrong("hmac.timestamp_header", "hmac.payload has no {timestamp}; add it or remove this: unsigned, it proves nothing")
-	case !timed && s.Tolerance != 0:
+	case !timed && !inBody && s.TimestampFormat != "":
+		return wrong("hmac.timestamp_format", "hmac.payload has no {timestamp}; add it or remove this")
+	case !timed && !inBody && s.Tolerance != 0:
 		return wrong("hmac.tolerance", "hmac.payload has no {timestamp} to hold it against; add it or remove this")
 	case named && s.IDHeader == "":
 		return wrong("hmac.id_header", "missing; hmac.payload has {id}: name the header that carries it")
@@ -147,8 +186,8 @@ func (s signed) parsePayload() ([]string, error) {
 		end := strings.IndexByte(rest, '{')
 		if end == 0 {
 			end = strings.IndexByte(rest, '}') + 1
-			if part := rest[:end]; part != placeID && part != placeTimestamp && part != placeBody {
-				return nil, wrong("hmac.payload", "unknown placeholder in %q; known are {body}, {id}, {timestamp}", s.Payload)
+			if !slices.Contains(placeholders, rest[:end]) {
+				return nil, wrong("hmac.payload", "unknown placeholder in %q; known are %s", s.Payload, strings.Join(placeholders, ", "))
 			}
 		}
 		if end < 0 {
@@ -159,74 +198,158 @@ func (s signed) parsePayload() ([]string, error) {
 	return parts, nil
 }
 
-func (p *hmacProof) header() string { return p.name }
+func (p *hmacProof) headers() []string {
+	if !p.numbered {
+		return []string{p.Header}
+	}
+	names := make([]string, maxNumber)
+	for i := range names {
+		names[i] = p.numberedHeader(i + 1)
+	}
+	return names
+}
+
+// maxNumber is how many numbered headers are looked for: DocuSign allows an account 100 keys.
+const maxNumber = 100
+
+func (p *hmacProof) numberedHeader(n int) string { return p.Header + "-" + strconv.Itoa(n) }
 
 // claim is what a request says about its signature.
 type claim struct {
 	id, timestamp string
+	method, url   string
 	sentAt        time.Time
 	signatures    []string // encoded, without prefix or name; all of the right length
 }
 
-func (p *hmacProof) check(r Request) error {
+func (p *hmacProof) check(_ context.Context, r Request) error {
 	var room [4]string
-	c, err := p.claim(r.Header, room[:0])
+	c, err := p.claim(r, room[:0])
 	if err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, r.Body) }) {
 		return p.refusal(c)
 	}
-	if c.timestamp == "" {
+	if p.time != nil {
+		if c.sentAt, err = p.timeInBody(r.Body); err != nil {
+			return err
+		}
+	}
+	if c.sentAt.IsZero() {
 		return nil
 	}
-	return fresh(c.sentAt, r.ReceivedAt, p.tolerance)
+	return fresh(c.sentAt, r.ReceivedAt, p.Tolerance)
 }
 
 // claim reads the headers and checks their form. room is where the signatures go, as long as it is enough.
-func (p *hmacProof) claim(h Header, room []string) (c claim, err error) {
-	value := h[p.name]
-	if value == "" {
-		return c, fmt.Errorf("%w: header %s", ErrMissing, p.name)
-	}
-	if p.layout == (layout{}) {
-		c.signatures, err = readSingle(p.name, value, p.prefix, room)
-	} else {
-		c.timestamp, c.signatures, err = p.layout.read(p.name, value, room)
-	}
-	if err != nil {
+func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
+	c.method, c.url = cmp.Or(r.Method, "POST"), p.signedURL(r.Query)
+	if c.timestamp, c.signatures, err = p.readSignatures(r.Header, room); err != nil {
 		return c, err
 	}
 	c.signatures = slices.DeleteFunc(c.signatures, func(s string) bool { return len(s) != p.size })
 	if len(c.signatures) == 0 {
 		return c, p.malformedSignature()
 	}
-	if p.timestampHeader != "" {
-		if c.timestamp, err = single(h, p.timestampHeader); err != nil {
+	if p.TimestampHeader != "" {
+		if c.timestamp, err = single(r.Header, p.TimestampHeader); err != nil {
 			return c, err
 		}
 	}
 	if c.timestamp != "" {
-		if c.sentAt, err = unixSeconds(cmp.Or(p.timestampHeader, p.name), c.timestamp); err != nil {
+		where := "header " + cmp.Or(p.TimestampHeader, p.Header)
+		if c.sentAt, err = readTime(p.TimestampFormat, where, c.timestamp); err != nil {
 			return c, err
 		}
 	}
-	if p.idHeader != "" {
-		c.id, err = p.checkedID(h)
+	if p.IDHeader != "" {
+		c.id, err = p.checkedID(r.Header)
 	}
 	return c, err
+}
+
+func (p *hmacProof) readSignatures(h Header, room []string) (timestamp string, signatures []string, err error) {
+	if p.numbered {
+		signatures, err = p.readNumbered(h, room)
+		return "", signatures, err
+	}
+	value := h[p.Header]
+	switch {
+	case value == "":
+		return "", nil, fmt.Errorf("%w: header %s", ErrMissing, p.Header)
+	case p.layout == (layout{}):
+		signatures, err = readSingle(p.Header, value, p.Prefix, room)
+		return "", signatures, err
+	}
+	return p.layout.read(p.Header, value, room)
+}
+
+func (p *hmacProof) readNumbered(h Header, room []string) (signatures []string, err error) {
+	signatures = room
+	for n := range maxNumber {
+		name := p.numberedHeader(n + 1)
+		value := h[name]
+		if value == "" {
+			continue
+		}
+		if signatures, err = readSingle(name, value, p.Prefix, signatures); err != nil {
+			return nil, err
+		}
+	}
+	if len(signatures) == 0 {
+		return nil, fmt.Errorf("%w: header %s", ErrMissing, p.numberedHeader(1))
+	}
+	return signatures, nil
+}
+
+// signedURL is the source's URL with the query that the request came with.
+func (p *hmacProof) signedURL(query string) string {
+	if p.url == "" {
+		return ""
+	}
+	u := withQuery(p.url, query)
+	if p.tidyURL != nil {
+		u = p.tidyURL(u)
+	}
+	return u
+}
+
+// withQuery puts a query in the place of the one that the URL has.
+func withQuery(url, query string) string {
+	url, _, _ = strings.Cut(url, "?")
+	if query == "" {
+		return url
+	}
+	return url + "?" + query
+}
+
+// queryOf returns the query that a request to the URL comes with.
+func queryOf(url string) string {
+	_, query, _ := strings.Cut(url, "?")
+	return query
+}
+
+// timeInBody reads the time that the body holds.
+func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
+	var room [1][]byte
+	value := scalar(lookup(body, p.time, room[:0])[0])
+	if value == "" {
+		return time.Time{}, fmt.Errorf("%w: %s in the body", ErrMissing, p.TimestampJSON)
+	}
+	return readTime(p.TimestampFormat, p.TimestampJSON+" in the body", value)
 }
 
 // checkedID returns the id that is signed. It must not contain the text that ends it in the payload: from "a.1.2" signed as
 // id "a", time 1, body "2" one could else make id "a.1", time 2 and another body.
 func (p *hmacProof) checkedID(h Header) (string, error) {
-	id, err := single(h, p.idHeader)
+	id, err := single(h, p.IDHeader)
 	if err != nil {
 		return "", err
 	}
 	next := slices.Index(p.payload, placeID) + 1
 	if next < len(p.payload) && p.payload[next][0] != '{' && strings.Contains(id, p.payload[next]) {
-		return "", malformed(p.idHeader, fmt.Sprintf("an id without %q", p.payload[next]))
+		return "", malformed(p.IDHeader, fmt.Sprintf("an id without %q", p.payload[next]))
 	}
 	return id, nil
 }
@@ -247,7 +370,7 @@ func (p *hmacProof) refusal(c claim) error {
 	if !slices.ContainsFunc(c.signatures, decodes) {
 		return p.malformedSignature()
 	}
-	return fmt.Errorf("%w: header %s, signatures %d, secrets %d", ErrMismatch, p.name, len(c.signatures), len(p.keys))
+	return fmt.Errorf("%w: header %s, signatures %d, secrets %d", ErrMismatch, p.Header, len(c.signatures), len(p.keys))
 }
 
 func (p *hmacProof) malformedSignature() error {
@@ -255,41 +378,103 @@ func (p *hmacProof) malformedSignature() error {
 	if p.encoding != (lowerHex{}) {
 		form = "base64"
 	}
-	return malformed(p.name, fmt.Sprintf("a signature of %d characters, %s", p.size, form))
+	return malformed(p.Header, fmt.Sprintf("a signature of %d characters, %s", p.size, form))
 }
 
-func (p *hmacProof) sign(h Header, w Webhook, at time.Time) (err error) {
-	var c claim
+func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
+	r.Query = queryOf(p.url)
+	c := claim{method: r.Method, url: p.signedURL(r.Query)}
 	if slices.Contains(p.payload, placeTimestamp) {
-		c.timestamp = strconv.FormatInt(at.Unix(), 10)
+		c.timestamp = writeTime(p.TimestampFormat, at)
 	}
-	if p.timestampHeader != "" {
-		h[p.timestampHeader] = c.timestamp
+	if p.TimestampHeader != "" {
+		r.Header[p.TimestampHeader] = c.timestamp
 	}
-	if p.idHeader != "" {
-		h[p.idHeader] = w.DeliveryID
-		if c.id, err = p.checkedID(h); err != nil {
+	if p.time != nil {
+		r.Body = p.withTime(r.Body, at)
+	}
+	if p.IDHeader != "" {
+		r.Header[p.IDHeader] = w.DeliveryID
+		if c.id, err = p.checkedID(r.Header); err != nil {
 			return err
 		}
 	}
 	s := p.keys[0].get()
 	defer p.keys[0].put(s)
-	h[p.name] = p.prefix + p.layout.write(c.timestamp, string(s.sign(p, c, w.Body)))
+	name := p.Header
+	if p.numbered {
+		name = p.numberedHeader(1)
+	}
+	r.Header[name] = p.Prefix + p.layout.write(c.timestamp, string(s.sign(p, c, r.Body)))
 	return nil
 }
 
-// unixSeconds reads digits and nothing else; twelve of them reach far beyond any year and below any overflow.
-func unixSeconds(header, value string) (time.Time, error) {
+// withTime returns a body whose time is at; one that has none is returned as it is.
+func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
+	value := lookup(body, p.time, nil)[0]
+	if len(value) == 0 {
+		return body
+	}
+	now := writeTime(p.TimestampFormat, at)
+	if value[0] == '"' {
+		now = strconv.Quote(now)
+	}
+	from := cap(body) - cap(value)
+	return slices.Concat(body[:from], []byte(now), body[from+len(value):])
+}
+
+// The forms of a timestamp.
+const (
+	timeSeconds = "s"
+	timeMillis  = "ms"
+	timeRFC3339 = "rfc3339"
+)
+
+var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339}
+
+// readTime reads a timestamp. A number is digits and nothing else: twelve for seconds reach far beyond any year and below any overflow.
+func readTime(format, where, value string) (time.Time, error) {
+	bad := func(expected string) (time.Time, error) {
+		return time.Time{}, fmt.Errorf("%w: %s is not %s", ErrMalformed, where, expected)
+	}
+	switch format {
+	case timeRFC3339:
+		t, err := time.Parse(time.RFC3339, value)
+		if err != nil {
+			return bad("a time as RFC 3339 writes it")
+		}
+		return t, nil
+	case timeMillis:
+		n, err := strconv.ParseUint(value, 10, 64)
+		if err != nil || len(value) > 15 {
+			return bad("a time in Unix milliseconds")
+		}
+		return time.UnixMilli(int64(n)), nil // #nosec G115 -- at most fifteen digits
+	}
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || len(value) > 12 {
-		return time.Time{}, malformed(header, "a time in Unix seconds")
+		return bad("a time in Unix seconds")
 	}
 	return time.Unix(int64(n), 0), nil // #nosec G115 -- at most twelve digits
 }
 
+func writeTime(format string, t time.Time) string {
+	switch format {
+	case timeRFC3339:
+		return t.UTC().Format(time.RFC3339)
+	case timeMillis:
+		return strconv.FormatInt(t.UnixMilli(), 10)
+	}
+	return strconv.FormatInt(t.Unix(), 10)
+}
+
+// fresh holds a signed time against the time of receipt.
 func fresh(sentAt, receivedAt time.Time, tolerance time.Duration) error {
 	if age := receivedAt.Sub(sentAt); age > tolerance {
 		return fmt.Errorf("%w: %s old, tolerance %s", ErrStale, seconds(age), seconds(tolerance))
+	}
+	if tolerance == Unlimited {
+		tolerance = DefaultTolerance
 	}
 	if lead := sentAt.Sub(receivedAt); lead > tolerance {
 		return fmt.Errorf("%w: %s ahead, tolerance %s", ErrFuture, seconds(lead), seconds(tolerance))
@@ -327,6 +512,10 @@ func (s *state) sign(p *hmacProof, c claim, body []byte) []byte {
 			s.buf = append(s.buf, c.id...)
 		case placeTimestamp:
 			s.buf = append(s.buf, c.timestamp...)
+		case placeURL:
+			s.buf = append(s.buf, c.url...)
+		case placeMethod:
+			s.buf = append(s.buf, c.method...)
 		case placeBody:
 			s.mac.Write(s.buf)
 			s.mac.Write(body)

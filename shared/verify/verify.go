@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -12,98 +14,230 @@ import (
 // has its values joined by ",", as API Gateway's payload 2.0 does.
 type Header map[string]string
 
-// Request is an inbound webhook, as far as verification needs it.
+// Request is an inbound request, as far as verification needs it.
 type Request struct {
+	Method     string // "" is POST
+	Query      string // raw, without the "?"
+	RemoteIP   string // who connected to the front door; needed for Config.AllowedIPs alone
 	Header     Header
 	Body       []byte    // raw bytes
 	ReceivedAt time.Time // freshness is judged against this, not against the time of processing
 }
 
-// Result is what a verified request says of itself.
+// Trust is what a webhook's proof is worth. The set is closed.
+type Trust string
+
+// The kinds of trust, the strongest first.
+const (
+	Verified      Trust = "verified"      // a signature covers the body
+	Authenticated Trust = "authenticated" // a token, or a signature over less than the body: the sender is known, what is said is not proved
+	Unverified    Trust = "unverified"    // nothing was checked
+)
+
+// Result is what a request turned out to be.
 type Result struct {
 	DeliveryID string // the provider's id of this webhook, the same when it is sent again; "" where it has none
 	EventType  string // "" where it has none
+	Trust      Trust
+
+	// Handshake: this is no webhook, the provider asks whether the URL is ours. Nothing is to be accepted; Reply answers.
+	Handshake bool
+	// Reply is the answer that the provider wants, nil where any 2xx will do.
+	Reply *Reply
+	// Learned is a secret that the provider hands over in a handshake, to sign with from now on: keep it before you answer, and only
+	// if the source has none. Anybody can make such a request.
+	Learned string
+}
+
+// Reply is an answer to a provider.
+type Reply struct {
+	Status      int
+	ContentType string // "" with an empty body
+	Header      Header // beside content-type; nil: none
+	Body        string
 }
 
 // Webhook is what Sign makes a request of.
 type Webhook struct {
-	Body       []byte // sent as it is; holds the id and the type itself where the provider has them in the body
+	Body       []byte // holds the id and the type itself where the provider has them in the body
 	DeliveryID string // goes where the provider has it in a header; required where it is signed
 	EventType  string // goes where the provider has it in a header, less what Verify adds to it from the body
 }
 
 // Why a request was refused. Compare with errors.Is.
 var (
-	ErrMissing   = errors.New("verify: signature missing")               // a header that the scheme needs is absent or empty
-	ErrMalformed = errors.New("verify: signature malformed")             // present, but not of the scheme's form
-	ErrRepeated  = errors.New("verify: signature header repeated")       // a header that the scheme needs was sent more than once
-	ErrMismatch  = errors.New("verify: signature does not match")        // no secret makes it
-	ErrStale     = errors.New("verify: timestamp too old")               // older than the tolerance
-	ErrFuture    = errors.New("verify: timestamp too far in the future") // further ahead than the tolerance
+	ErrMissing   = errors.New("verify: signature missing")                // what the scheme needs is absent or empty
+	ErrMalformed = errors.New("verify: signature malformed")              // present, but not of the scheme's form
+	ErrRepeated  = errors.New("verify: signature header repeated")        // a header that the scheme needs was sent more than once
+	ErrMismatch  = errors.New("verify: signature does not match")         // no secret makes it
+	ErrStale     = errors.New("verify: timestamp too old")                // older than the tolerance
+	ErrFuture    = errors.New("verify: timestamp too far in the future")  // further ahead than the tolerance
+	ErrMethod    = errors.New("verify: method not allowed")               // see Verifier.Methods
+	ErrAddress   = errors.New("verify: address not allowed")              // RemoteIP is not in Config.AllowedIPs
+	ErrNoSecret  = errors.New("verify: no secret yet")                    // the provider's handshake, which brings it, has not been made
+	ErrFetch     = errors.New("verify: the provider's key cannot be had") // not the request's fault: it should be sent again
 )
 
-// Verifier checks the webhooks of one source. It is made by New and safe for concurrent use.
+// Fetcher gets what a scheme needs from the provider's own servers: a certificate, a public key. It must be guarded against
+// requests to private addresses, bound the answer's size, and give an error for any status but 200. Safe for concurrent use.
+type Fetcher interface {
+	Fetch(ctx context.Context, f Fetch) ([]byte, error)
+}
+
+// Fetch is a request of a Fetcher.
+type Fetch struct {
+	Method string // "" is GET
+	URL    string // https
+	Header Header
+	Body   []byte
+}
+
+// Option changes what New makes.
+type Option func(*keys)
+
+// FetchBy lets schemes that need it ask the provider's servers. Without it their webhooks fail with ErrFetch.
+func FetchBy(f Fetcher) Option { return func(k *keys) { k.fetcher = f } }
+
+// SignWith gives Sign the private half of a key whose public half is among the secrets, in the form that Example makes it.
+func SignWith(key string) Option { return func(k *keys) { k.signing = key } }
+
+// Verifier checks the requests that one source gets. It is made by New and safe for concurrent use.
 type Verifier struct {
-	proof proof
-	place places
+	proof     proof // nil: the secret is still to be learned
+	trust     Trust
+	place     places
+	handshake handshake
+	reply     *Reply
+	allowed   []netip.Prefix
+	keys      *keys
 }
 
 // proof is a scheme with its secrets, ready for use. Implementations are safe for concurrent use, and are pointers, so
 // that printing a Verifier shows no secret.
 type proof interface {
-	check(r Request) error
-	sign(h Header, w Webhook, at time.Time) error // adds to h what check wants to see
-	header() string                               // carries the proof itself; "" where there is none
+	check(ctx context.Context, r Request) error
+	// sign adds to r, which has w's body, what check wants to see. It may write the body anew, where the proof is in it.
+	sign(r *Request, w Webhook, at time.Time) error
+	headers() []string // carry the proof itself; none where it is elsewhere
 }
 
 // scheme is a way to prove a webhook, as the table of providers describes it.
 type scheme interface {
-	prepare(secrets []string) (proof, error)
+	prepare(k *keys) (proof, error)
+	trust() Trust
+	describe() string // one line for the operator's documentation
+}
+
+// keys is what the configuration of one source gives a scheme. It is used by pointer, for the sake of %v.
+type keys struct {
+	secrets  []string
+	settings map[string]string
+	url      string // as the provider knows it; "" unless the provider needs it
+	fetcher  Fetcher
+	signing  string
 }
 
 // New returns the Verifier that cfg describes. The secrets are those that are accepted, newest first: at least one and
-// none of them empty, but for provider "none", which takes none. Errors are ErrConfig; their message names the field as the
-// configuration file does, and holds no secret.
-func New(cfg Config, secrets []string) (*Verifier, error) {
+// none of them empty, but for providers that have none or hand theirs over in a handshake. Errors are ErrConfig; their message
+// names the field as the configuration file does and what the provider calls it, and holds no secret.
+func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 	p, err := cfg.provider()
 	if err != nil {
 		return nil, err
 	}
-	proof, err := p.scheme.prepare(secrets)
+	allowed, err := cfg.allowedIPs()
 	if err != nil {
 		return nil, err
 	}
-	return &Verifier{proof, newPlaces(p)}, nil
+	k := &keys{secrets: secrets, settings: cfg.Settings, url: cfg.URL}
+	for _, o := range options {
+		o(k)
+	}
+	v := &Verifier{trust: p.scheme.trust(), place: newPlaces(p), handshake: p.handshake, reply: p.reply, allowed: allowed, keys: k}
+	if len(secrets) == 0 && p.handshake.learns {
+		return v, nil
+	}
+	if v.proof, err = p.scheme.prepare(k); err != nil {
+		return nil, p.explain(err)
+	}
+	return v, nil
 }
 
-// Verify returns what r says of itself, if r is authentic and fresh. The errors are those above; they tell names of headers and
-// durations, never a secret or a signature.
-func (v *Verifier) Verify(r Request) (Result, error) {
-	if err := v.proof.check(r); err != nil {
+// Verify returns what r is, if it is authentic and fresh, or a handshake of the provider's. The errors are those above; they tell
+// names of headers and durations, never a secret or a signature. ctx bounds what a scheme asks of the provider's servers.
+func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
+	if err := v.checkAddress(r.RemoteIP); err != nil {
 		return Result{}, err
 	}
-	return v.place.read(r), nil
+	if answer := v.handshake.open; answer != nil {
+		if result, err := answer(v.keys, r); result != nil || err != nil {
+			return handshaken(result), err
+		}
+	}
+	if r.Method != "" && r.Method != "POST" {
+		return Result{}, fmt.Errorf("%w: %s", ErrMethod, r.Method)
+	}
+	if v.proof == nil {
+		return Result{}, ErrNoSecret
+	}
+	if err := v.proof.check(ctx, r); err != nil {
+		return Result{}, err
+	}
+	if answer := v.handshake.proved; answer != nil {
+		if result, err := answer(ctx, v.keys, r); result != nil || err != nil {
+			return handshaken(result), err
+		}
+	}
+	result := v.place.read(r)
+	result.Trust, result.Reply = v.trust, v.reply
+	return result, nil
 }
 
-// Sign returns the headers with which the provider would send w at a time, signed with the first secret: the inverse of
-// Verify, for tests and for sending samples. The error is that with which Verify would refuse w's delivery id.
-func (v *Verifier) Sign(w Webhook, at time.Time) (Header, error) {
-	h := Header{"content-type": "application/json"}
-	v.place.write(h, w)
-	if err := v.proof.sign(h, w, at); err != nil {
-		return nil, err
+func handshaken(r *Result) Result {
+	if r == nil {
+		return Result{}
 	}
-	return h, nil
+	r.Handshake = true
+	return *r
+}
+
+func (v *Verifier) checkAddress(remote string) error {
+	if len(v.allowed) == 0 {
+		return nil
+	}
+	ip, err := netip.ParseAddr(remote)
+	if err != nil || !slices.ContainsFunc(v.allowed, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) }) {
+		return fmt.Errorf("%w: %q", ErrAddress, remote)
+	}
+	return nil
+}
+
+// Sign returns the request with which the provider would send w at a time, signed with the first secret: the inverse of
+// Verify, for tests and for sending samples. The error is that with which Verify would refuse w's delivery id or body, or says that
+// the scheme needs SignWith.
+func (v *Verifier) Sign(w Webhook, at time.Time) (Request, error) {
+	r := Request{Method: "POST", Header: Header{"content-type": "application/json"}, Body: w.Body, ReceivedAt: at}
+	v.place.write(r.Header, w)
+	if v.proof == nil {
+		return Request{}, ErrNoSecret
+	}
+	if err := v.proof.sign(&r, w, at); err != nil {
+		return Request{}, err
+	}
+	return r, nil
 }
 
 // SignatureHeaders returns the names, in lower case, of the headers that carry the proof itself: of no more use once a request
 // is verified, and, where the proof is a token, not to be kept.
 func (v *Verifier) SignatureHeaders() []string {
-	if name := v.proof.header(); name != "" {
-		return []string{name}
+	if v.proof == nil {
+		return nil
 	}
-	return nil
+	return v.proof.headers()
 }
+
+// Methods returns the methods that the provider uses, POST first, then those of its handshakes.
+func (v *Verifier) Methods() []string { return append([]string{"POST"}, v.handshake.methods...) }
 
 // single returns the value of a header that a proof needs once.
 func single(h Header, name string) (string, error) {
@@ -126,7 +260,7 @@ func malformed(header, expected string) error {
 // checkSecrets holds for every scheme that has secrets: with an empty one anybody could sign.
 func checkSecrets(secrets []string) error {
 	if len(secrets) == 0 {
-		return wrong("secrets", "at least one is needed; only provider none goes without")
+		return wrong("secrets", "at least one is needed")
 	}
 	if i := slices.IndexFunc(secrets, func(s string) bool { return strings.TrimSpace(s) == "" }); i >= 0 {
 		return wrong(fmt.Sprintf("secrets[%d]", i), "is empty: anybody could sign with it; give the provider's secret, or remove it")

@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// token is the scheme of a header that holds the secret itself: it tells who sends, and proves nothing of what is sent.
+type token struct {
+	header string // lower case
+	prefix string // before the token, such as "Bearer "; compared without regard to case, as RFC 9110 has it for authentication schemes
+	basic  bool   // the secret is user:password, sent in base64 (RFC 7617)
+}
+
+const authorization = "authorization"
+
+func (t token) trust() Trust { return Authenticated }
+
+func (t token) describe() string {
+	if t.basic {
+		return "header " + t.header + ": Basic, with the secret as user:password"
+	}
+	return "header " + t.header + ": " + t.prefix + "the secret itself"
+}
+
+func (t token) prepare(k *keys) (proof, error) {
+	if err := checkSecrets(k.secrets); err != nil {
+		return nil, err
+	}
+	p := &tokenProof{token: t}
+	for i, secret := range k.secrets {
+		if t.basic && !strings.Contains(secret, ":") {
+			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "is not user:password")
+		}
+		if t.basic {
+			secret = base64.StdEncoding.EncodeToString([]byte(secret))
+		}
+		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' }) {
+			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "a bearer token has letters, digits and -._~+/= only")
+		}
+		if i == 0 {
+			p.first = secret
+		}
+		p.sums = append(p.sums, sha256.Sum256([]byte(secret)))
+	}
+	return p, nil
+}
+
+// makeKey implements keyMaker.
+func (t token) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+	secret = writeKey(keyHex, seed)
+	if t.basic {
+		secret = "user:" + secret
+	}
+	return secret, "", nil, nil
+}
+
+// tokenProof compares hashes, so that the time it takes tells nothing of a token's length.
+type tokenProof struct {
+	token
+	first string
+	sums  [][sha256.Size]byte
+}
+
+func (p *tokenProof) headers() []string { return []string{p.header} }
+
+func (p *tokenProof) check(_ context.Context, r Request) error {
+	value, err := single(r.Header, p.header)
+	if err != nil {
+		return err
+	}
+	if len(value) <= len(p.prefix) || !strings.EqualFold(value[:len(p.prefix)], p.prefix) {
+		return malformed(p.header, p.prefix+"and a token")
+	}
+	return matchToken(p.sums, value[len(p.prefix):], "header "+p.header)
+}
+
+func matchToken(sums [][sha256.Size]byte, token, where string) error {
+	sent := sha256.Sum256([]byte(token))
+	for _, sum := range sums {
+		if subtle.ConstantTimeCompare(sum[:], sent[:]) == 1 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s, secrets %d", ErrMismatch, where, len(sums))
+}
+
+func (p *tokenProof) sign(r *Request, _ Webhook, _ time.Time) error {
+	r.Header[p.header] = p.prefix + p.first
+	return nil
+}
+
+// unsigned is the scheme that checks nothing, for a source that says so aloud.
+type unsigned struct{}
+
+func (unsigned) trust() Trust     { return Unverified }
+func (unsigned) describe() string { return "nothing is checked" }
+
+func (unsigned) prepare(k *keys) (proof, error) {
+	if len(k.secrets) > 0 {
+		return nil, wrong("secrets", "provider none checks nothing and takes none; remove them, or name another provider")
+	}
+	return &unsigned{}, nil
+}
+
+func (*unsigned) headers() []string                       { return nil }
+func (*unsigned) check(context.Context, Request) error    { return nil }
+func (*unsigned) sign(*Request, Webhook, time.Time) error { return nil }
