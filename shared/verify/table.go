@@ -1,8 +1,15 @@
 package verify
 
+import (
+	"cmp"
+	"slices"
+)
+
 // providers is the table of all known providers, sorted by name. An entry is static data, so that a hundred of them cost a function's
 // start nothing. The origin of each is the page that docs names.
-var providers = []provider{
+var providers = slices.SortedFunc(slices.Values(slices.Concat(tableOwn)), func(a, b provider) int { return cmp.Compare(a.name, b.name) })
+
+var tableOwn = []provider{
 	{
 		name: "bearer", title: "your own application", docs: "https://datatracker.ietf.org/doc/html/rfc6750",
 		secret: "any token of letters, digits and -._~+/=, of your own making", scheme: token{header: authorization, prefix: "Bearer "},
