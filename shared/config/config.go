@@ -325,9 +325,21 @@ func (c *checker) checkHeader(path, name, value string) {
 }
 
 // FillSecrets gives each endpoint of next without secrets those it has in current, or a new one. It returns the new ones by endpoint, to
-// be shown once.
+// be shown once. A source whose provider hands over its secret in a handshake keeps the one it got.
 func FillSecrets(next *relay.Catalog, current relay.Catalog) map[string]string {
 	made := map[string]string{}
+	for i := range next.Sources {
+		s := &next.Sources[i]
+		if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
+			continue
+		}
+		at := slices.IndexFunc(current.Sources, func(c relay.Source) bool {
+			return c.Name == s.Name && c.Verify.Provider == s.Verify.Provider
+		})
+		if at >= 0 {
+			s.Secrets = current.Sources[at].Secrets
+		}
+	}
 	for i := range next.Endpoints {
 		e := &next.Endpoints[i]
 		if len(e.Secrets) > 0 {

@@ -19,6 +19,7 @@ import (
 // CatalogUnderTest is all that a catalog's adapter implements, without a cache in front of it.
 type CatalogUnderTest interface {
 	relay.Sources
+	relay.LearnedSecrets
 	relay.Subscriptions
 	relay.Endpoints
 	relay.CatalogStore
@@ -41,6 +42,9 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 		"readers see the old catalog or the new one":       catalogReaders,
 		"one source's subscriptions are not another's":     catalogPrefix,
 		"the same catalog in its place has a new revision": catalogSame,
+		"a source without secrets learns one, once":        catalogLearns,
+		"of concurrent handshakes exactly one wins":        catalogLearnsConcurrently,
+		"a replacement forgets what it does not have":      catalogForgets,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +74,10 @@ func fullCatalog() relay.Catalog {
 					Payload: "{id}.{timestamp}.{body}", TimestampHeader: "x-ts", IDHeader: "x-id", Tolerance: 90 * time.Second},
 				EventType: &verify.Locator{JSON: "event.kind"},
 				EventID:   &verify.Locator{Header: "x-delivery"},
+			}},
+			{Name: "hub", Secrets: []string{"token"}, Verify: verify.Config{
+				Provider: "github", AllowedIPs: []string{"192.0.2.0/24"}, URL: "https://in.example.com/in/hub?a=b",
+				Settings: map[string]string{"verify_token": "é\"", "topic": "t"}, EventID: &verify.Locator{Body: true},
 			}},
 			{Name: "open", Verify: verify.Config{Provider: "none"}},
 		},
@@ -334,4 +342,56 @@ func catalogSame(t *testing.T, c CatalogUnderTest) {
 		t.Errorf("revision %d after %d", second, first)
 	}
 	expectCatalog(t, c, fullCatalog())
+}
+
+// learner is a source whose provider hands over its secret in a handshake.
+func learner(name string) relay.Source {
+	return relay.Source{Name: name, Verify: verify.Config{Provider: "asana"}}
+}
+
+func catalogLearns(t *testing.T, c CatalogUnderTest) {
+	want := relay.Catalog{Sources: []relay.Source{learner("asana"), source("github"), learner("other")}}
+	replace(t, c, want)
+	if err := c.LearnSecret(t.Context(), "unknown", "s"); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("of an unknown source: %v, want ErrNotFound", err)
+	}
+	if err := c.LearnSecret(t.Context(), "github", "s"); !errors.Is(err, relay.ErrConflict) {
+		t.Errorf("of a source with a secret: %v, want ErrConflict", err)
+	}
+	must(t, "LearnSecret", c.LearnSecret(t.Context(), "asana", "first é"))
+	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, relay.ErrConflict) {
+		t.Errorf("a second time: %v, want ErrConflict", err)
+	}
+	want.Sources[0].Secrets = []string{"first é"}
+	expectCatalog(t, c, want)
+}
+
+func catalogLearnsConcurrently(t *testing.T, c CatalogUnderTest) {
+	replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}})
+	errs := make(chan error, 5)
+	for i := range cap(errs) {
+		go func() { errs <- c.LearnSecret(t.Context(), "asana", fmt.Sprint(i)) }()
+	}
+	won := 0
+	for range cap(errs) {
+		switch err := <-errs; {
+		case err == nil:
+			won++
+		case !errors.Is(err, relay.ErrConflict):
+			t.Errorf("%v, want ErrConflict", err)
+		}
+	}
+	equal(t, "handshakes that won", 1, won)
+}
+
+func catalogForgets(t *testing.T, c CatalogUnderTest) {
+	replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana"), learner("notion")}})
+	must(t, "LearnSecret", c.LearnSecret(t.Context(), "asana", "a"))
+	must(t, "LearnSecret", c.LearnSecret(t.Context(), "notion", "n"))
+	loaded, _, err := c.LoadCatalog(t.Context())
+	must(t, "LoadCatalog", err)
+	loaded.Sources[0].Secrets = nil // forgotten on purpose; the other's is kept as the catalog's own
+	replace(t, c, loaded)
+	expectCatalog(t, c, loaded)
+	must(t, "LearnSecret after it was forgotten", c.LearnSecret(t.Context(), "asana", "b"))
 }

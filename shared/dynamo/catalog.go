@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
 )
 
 // The kinds of catalog items. Together with a name they are the sort key, and for those with secrets the name that these are
@@ -58,8 +59,8 @@ type sealedDoc struct {
 	Settings map[string]string `json:"settings,omitempty"`
 }
 
-// Catalog keeps the catalog. It implements relay.Sources, relay.Subscriptions, relay.Endpoints and relay.CatalogStore and is safe
-// for concurrent use. It caches nothing.
+// Catalog keeps the catalog. It implements relay.Sources, relay.LearnedSecrets, relay.Subscriptions, relay.Endpoints and
+// relay.CatalogStore and is safe for concurrent use. It caches nothing.
 type Catalog struct {
 	table
 	sealer relay.Sealer
@@ -240,7 +241,50 @@ func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error)
 		return relay.Source{}, unreadable(it, err)
 	}
 	s.Verify.Settings = secret.Settings
-	return s, nil
+	if d, _ := verify.Describe(s.Verify.Provider); d.Learns && len(s.Secrets) == 0 {
+		s.Secrets, err = c.learned(ctx, textOf(it, PartitionKey), name)
+	}
+	return s, err
+}
+
+// learned returns the secret that a source of a generation was given in a handshake.
+func (c *Catalog) learned(ctx context.Context, generation, source string) ([]string, error) {
+	it, err := c.get(ctx, learnedPartition, generation+"#"+source)
+	if err != nil || it == nil {
+		return nil, err
+	}
+	doc, err := c.unseal(ctx, it, sourceKind, source)
+	return doc.Secrets, err
+}
+
+// LearnSecret implements relay.LearnedSecrets. The secret belongs to the catalog in force: ReplaceCatalog forgets it, unless what it writes
+// has it.
+func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
+	it, err := c.find(ctx, sourceKind, source)
+	if err != nil {
+		return err
+	}
+	s, err := c.readSource(ctx, it)
+	if err != nil {
+		return err
+	}
+	if len(s.Secrets) > 0 {
+		return fmt.Errorf("dynamo: source %s has a secret: %w", source, relay.ErrConflict)
+	}
+	sealed, err := c.sealer.Seal(ctx, sourceKind+"/"+source, encode(sealedDoc{Secrets: []string{secret}}))
+	if err != nil {
+		return err
+	}
+	kept := key(learnedPartition, textOf(it, PartitionKey)+"#"+source)
+	kept[sealedAttribute] = binary(sealed)
+	written, _, err := c.putIf(ctx, kept, "attribute_not_exists(pk)", nil)
+	if err == nil && !written {
+		err = relay.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("dynamo: secret of source %s: %w", source, err)
+	}
+	return nil
 }
 
 func (c *Catalog) readEndpoint(ctx context.Context, it item) (relay.Endpoint, error) {
@@ -270,14 +314,19 @@ func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscripti
 	return subs, nil
 }
 
-// open opens what is sealed of an item; one without secrets has nothing sealed.
+// open opens what is sealed of an item of a generation.
 func (c *Catalog) open(ctx context.Context, it item) (sealedDoc, error) {
+	kind, name := kindAndName(it)
+	return c.unseal(ctx, it, kind, name)
+}
+
+// unseal opens what is sealed in an item; one without secrets has nothing sealed.
+func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (sealedDoc, error) {
 	var doc sealedDoc
 	sealed := binaryOf(it, sealedAttribute)
 	if sealed == nil {
 		return doc, nil
 	}
-	kind, name := kindAndName(it)
 	plain, err := c.sealer.Open(ctx, kind+"/"+name, sealed)
 	if err != nil {
 		return doc, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)

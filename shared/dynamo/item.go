@@ -2,9 +2,10 @@ package dynamo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"strconv"
 	"time"
 
@@ -101,6 +102,24 @@ func (t table) get(ctx context.Context, partition, sort string) (item, error) {
 	return out.Item, nil
 }
 
+// putIf writes it if the condition on what is stored under its key holds. If not, it returns what is stored there, nil for nothing.
+// The client tries again after a lost answer, and its second try finds the work of the first: the mark of this write tells that from
+// another's.
+func (t table) putIf(ctx context.Context, it item, condition string, values item) (written bool, stored item, err error) {
+	mark := rand.Text()
+	it[writeAttribute] = text(mark)
+	if err := checkSize(it); err != nil {
+		return false, nil, err
+	}
+	_, err = t.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &t.name, Item: it, ConditionExpression: &condition, ExpressionAttributeValues: values})
+	if !conditionFailed(err) {
+		return err == nil, nil, err
+	}
+	stored, err = t.get(ctx, textOf(it, PartitionKey), textOf(it, SortKey))
+	return textOf(stored, writeAttribute) == mark, stored, err
+}
+
 // queryAll calls each for every page that in asks for.
 func (t table) queryAll(ctx context.Context, in *dynamodb.QueryInput, each func([]item) error) error {
 	in.TableName = &t.name
@@ -128,7 +147,7 @@ func again(ctx context.Context, try int) error {
 	if try >= maxBulkTries {
 		return fmt.Errorf("a part was left undone %d times", try)
 	}
-	timer := time.NewTimer(rand.N(firstBulkWait << try))
+	timer := time.NewTimer(mathrand.N(firstBulkWait << try))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

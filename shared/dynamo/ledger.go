@@ -2,7 +2,6 @@ package dynamo
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -94,24 +93,6 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 		return fmt.Errorf("dynamo: save delivery %s to %s: %w", d.EventID, d.Endpoint, err)
 	}
 	return nil
-}
-
-// putIf writes it if the condition on what is stored under its key holds. If not, it returns what is stored there, nil for nothing.
-// The client tries again after a lost answer, and its second try finds the work of the first: the mark of this write tells that from
-// another's.
-func (l *Ledger) putIf(ctx context.Context, it item, condition string, values item) (written bool, stored item, err error) {
-	mark := rand.Text()
-	it[writeAttribute] = text(mark)
-	if err := checkSize(it); err != nil {
-		return false, nil, err
-	}
-	_, err = l.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &l.name, Item: it, ConditionExpression: &condition, ExpressionAttributeValues: values})
-	if !conditionFailed(err) {
-		return err == nil, nil, err
-	}
-	stored, err = l.get(ctx, textOf(it, PartitionKey), textOf(it, SortKey))
-	return textOf(stored, writeAttribute) == mark, stored, err
 }
 
 // expired tells whether a stored item counts as absent; nil does.

@@ -22,6 +22,7 @@ const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
 	generationsPartition = "generations"
+	learnedPartition     = "learned" // secrets of handshakes, sorted by generation and source; apart, so that receive may write here alone
 )
 
 // A generation that is not in force may still be being written until abandonedAfter; whoever writes it gives up well before.
@@ -108,6 +109,13 @@ func (c *Catalog) drop(ctx context.Context, generation string) error {
 	}
 	err := c.each(ctx, generation, "", func(it item) error {
 		remove(key(generation, textOf(it, SortKey)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = c.each(ctx, learnedPartition, generation+"#", func(it item) error {
+		remove(key(learnedPartition, textOf(it, SortKey)))
 		return nil
 	})
 	if err != nil {

@@ -206,6 +206,23 @@ func (c *Catalog) Source(_ context.Context, name string) (relay.Source, error) {
 	return find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
 }
 
+// LearnSecret gives a source without secrets one.
+func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := find(c.catalog.Sources, "source", source, func(s relay.Source) string { return s.Name })
+	if err != nil {
+		return err
+	}
+	if len(s.Secrets) > 0 {
+		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
+	}
+	c.catalog.Sources = slices.Clone(c.catalog.Sources) // those that were loaded before stay as they are
+	i := slices.IndexFunc(c.catalog.Sources, func(s relay.Source) bool { return s.Name == source })
+	c.catalog.Sources[i].Secrets = []string{secret}
+	return nil
+}
+
 // Endpoint finds an endpoint.
 func (c *Catalog) Endpoint(_ context.Context, name string) (relay.Endpoint, error) {
 	c.mu.Lock()

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Catalog is relay.Sources, relay.Subscriptions, relay.Endpoints and relay.CatalogStore. Sources and endpoints are sealed as a
+// Catalog is relay.Sources, relay.LearnedSecrets, relay.Subscriptions, relay.Endpoints and relay.CatalogStore. Sources and endpoints are sealed as a
 // whole, since an endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process wrote is
 // seen at once. It is safe for concurrent use.
 type Catalog struct {
@@ -52,13 +53,53 @@ type kind string
 const (
 	sources   kind = "sources"
 	endpoints kind = "endpoints"
+	learned   kind = "learned" // secrets of handshakes, by source
 )
 
 // Source implements relay.Sources.
 func (c *Catalog) Source(ctx context.Context, name string) (relay.Source, error) {
 	var d sourceDoc
-	err := c.find(ctx, sources, name, &d)
-	return relay.Source(d), err
+	if err := c.find(ctx, sources, name, &d); err != nil {
+		return relay.Source{}, err
+	}
+	return c.withLearned(ctx, relay.Source(d))
+}
+
+// withLearned adds the secret that the source's provider handed over, if there is one.
+func (c *Catalog) withLearned(ctx context.Context, s relay.Source) (relay.Source, error) {
+	if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
+		return s, nil
+	}
+	err := c.find(ctx, learned, s.Name, &s.Secrets)
+	if errors.Is(err, relay.ErrNotFound) {
+		err = nil
+	}
+	return s, err
+}
+
+// LearnSecret implements relay.LearnedSecrets. ReplaceCatalog forgets the secret, unless what it writes has it.
+func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
+	s, err := c.Source(ctx, source)
+	if err != nil {
+		return err
+	}
+	if len(s.Secrets) > 0 {
+		return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
+	}
+	i, err := c.seal(ctx, learned, source, []string{secret})
+	if err != nil {
+		return err
+	}
+	conflict := false
+	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
+		err := exec(conn, "INSERT OR IGNORE INTO learned SELECT name, ? FROM sources WHERE name = ?", nil, i.sealed, source)
+		conflict = err == nil && conn.Changes() == 0
+		return err
+	})
+	if err == nil && conflict {
+		err = fmt.Errorf("sqlite: source %s has a secret by now, or is gone: %w", source, relay.ErrConflict)
+	}
+	return err
 }
 
 // Endpoint implements relay.Endpoints.
@@ -156,7 +197,11 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 		if err := c.open(ctx, sources, i, &d); err != nil {
 			return relay.Catalog{}, 0, err
 		}
-		catalog.Sources = append(catalog.Sources, relay.Source(d))
+		s, err := c.withLearned(ctx, relay.Source(d))
+		if err != nil {
+			return relay.Catalog{}, 0, err
+		}
+		catalog.Sources = append(catalog.Sources, s)
 	}
 	for _, i := range sealedEndpoints {
 		var d endpointDoc
@@ -200,7 +245,7 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, catalog relay.Catalog, bas
 }
 
 func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []relay.Subscription) error {
-	for _, k := range []kind{sources, endpoints} {
+	for _, k := range []kind{sources, endpoints, learned} {
 		if err := exec(conn, "DELETE FROM "+string(k), nil); err != nil {
 			return err
 		}
