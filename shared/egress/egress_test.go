@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -161,50 +158,6 @@ func TestHostComesFromTheURL(t *testing.T) {
 	}
 }
 
-// Servers that give no answer. Each sees a request full of secrets and may send it back.
-func TestNoAnswer(t *testing.T) {
-	t.Parallel()
-	const brief, head = 150 * time.Millisecond, "HTTP/1.1 200 OK\r\n"
-	const badLength = head + "Content-Length: " + secret + "\r\n\r\n"
-	const hint = "HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n"
-	long := strings.Repeat("A: 345\r\n", 80<<10/8)
-	tests := map[string]struct {
-		serve   func(conn *net.TCPConn, request string)
-		timeout time.Duration
-		want    relay.Outcome
-	}{
-		"hangs":             {func(conn *net.TCPConn, _ string) { untilGone(conn) }, brief, relay.TimedOut},
-		"half a status":     {func(conn *net.TCPConn, _ string) { write(conn, "HTTP/1.1 20"); untilGone(conn) }, brief, relay.TimedOut},
-		"headers never end": {func(conn *net.TCPConn, _ string) { write(conn, head+"A: b\r\n"); untilGone(conn) }, brief, relay.TimedOut},
-		"headers drip":      {func(conn *net.TCPConn, _ string) { write(conn, head+"A: "); drip(conn) }, brief, relay.TimedOut},
-		"headers flood":     {func(conn *net.TCPConn, _ string) { write(conn, head); flood(conn, "A: b\r\n") }, ample, relay.Broken},
-		"one endless line":  {func(conn *net.TCPConn, _ string) { write(conn, head+"A: "); flood(conn, "b") }, ample, relay.Broken},
-		"headers of 80 KiB": {func(conn *net.TCPConn, _ string) { write(conn, head+long+"\r\n") }, ample, relay.Broken},
-		"endless 1xx":       {func(conn *net.TCPConn, _ string) { flood(conn, hint) }, ample, relay.Broken},
-		"closes early":      {func(*net.TCPConn, string) {}, ample, relay.Broken},
-		"closes in status":  {func(conn *net.TCPConn, _ string) { write(conn, "HTTP/1.1 2") }, ample, relay.Broken},
-		"resets":            {func(conn *net.TCPConn, _ string) { _ = conn.SetLinger(0) }, ample, relay.Broken},
-		"speaks no HTTP":    {func(conn *net.TCPConn, _ string) { write(conn, "220 mail ready\r\n") }, ample, relay.Broken},
-		"echoes":            {func(conn *net.TCPConn, request string) { write(conn, request) }, ample, relay.Broken},
-		"echoes in headers": {func(conn *net.TCPConn, request string) { write(conn, head+request) }, ample, relay.Broken},
-		"bad length":        {func(conn *net.TCPConn, _ string) { write(conn, badLength) }, ample, relay.Broken},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			host, connections := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { tt.serve(conn, string(readRequest(conn))) })
-			_, err := unguarded().Post(t.Context(), postTo("http://"+host, tt.timeout))
-			wantOutcome(t, err, tt.want)
-			if tt.want == relay.TimedOut && !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
-			}
-			if n := connections.Load(); n != 1 {
-				t.Errorf("%d connections, want 1", n)
-			}
-		})
-	}
-}
-
 func write(conn net.Conn, s string) { _, _ = io.WriteString(conn, s) }
 
 // flood writes s until the client is gone.
@@ -239,89 +192,6 @@ func TestRefused(t *testing.T) {
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("got %v, want %v", err, syscall.ECONNREFUSED)
 		}
-	}
-}
-
-func TestConnectionErrors(t *testing.T) {
-	t.Parallel()
-	for cause, want := range map[syscall.Errno]relay.Outcome{
-		syscall.EHOSTUNREACH: relay.Refused, syscall.ENETUNREACH: relay.Refused, syscall.EADDRNOTAVAIL: relay.Refused,
-		syscall.ETIMEDOUT: relay.TimedOut,
-	} {
-		client := egress.NewWith(func(string, string, syscall.RawConn) error { return cause }, nil, nil)
-		_, err := client.Post(t.Context(), postTo("http://127.0.0.1", ample))
-		wantOutcome(t, err, want)
-	}
-}
-
-func TestNameIsNotResolved(t *testing.T) {
-	t.Parallel()
-	down := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, syscall.ECONNREFUSED
-	}}
-	for name, names := range map[string]*net.Resolver{"no such name": resolver(nil), "no name server": down} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := egress.NewWith(nil, names, nil).Post(t.Context(), postTo("https://missing.invalid", ample))
-			wantOutcome(t, err, relay.DNSFailed)
-		})
-	}
-}
-
-func TestNameServerHangs(t *testing.T) {
-	t.Parallel()
-	hangs := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		client, server := net.Pipe()
-		go untilGone(server)
-		return client, nil
-	}}
-	_, err := egress.NewWith(nil, hangs, nil).Post(t.Context(), postTo("https://slow.invalid", 100*time.Millisecond))
-	wantOutcome(t, err, relay.TimedOut)
-}
-
-func TestTLS(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	trusted := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-
-	old := httptest.NewUnstartedServer(http.NotFoundHandler())
-	old.Config.ErrorLog = log.New(io.Discard, "", 0)
-	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11} //nolint:gosec // the client must refuse it
-	old.StartTLS()
-	t.Cleanup(old.Close)
-
-	plain, _ := serveHTTP(t, func(http.ResponseWriter, *http.Request) {})
-	hangs, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { untilGone(conn) })
-	closes, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1<<10)) })
-
-	tests := map[string]struct {
-		url     string
-		roots   *x509.CertPool
-		timeout time.Duration
-		want    relay.Outcome // "" for an answer
-	}{
-		"trusted":           {server.URL, trusted, ample, ""},
-		"unknown authority": {server.URL, x509.NewCertPool(), ample, relay.TLSFailed},
-		"another name":      {strings.Replace(server.URL, "127.0.0.1", "other.test", 1), trusted, ample, relay.TLSFailed},
-		"TLS 1.1":           {old.URL, trusted, ample, relay.TLSFailed},
-		"no TLS":            {strings.Replace(plain, "http", "https", 1), trusted, ample, relay.TLSFailed},
-		"closes":            {"https://" + closes, trusted, ample, relay.TLSFailed},
-		"hangs":             {"https://" + hangs, trusted, 100 * time.Millisecond, relay.TimedOut},
-	}
-	names := resolver(map[string][]string{"other.test": {"127.0.0.1"}})
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := egress.NewWith(nil, names, tt.roots).Post(t.Context(), postTo(tt.url, tt.timeout))
-			if tt.want != "" {
-				wantOutcome(t, err, tt.want)
-			} else if err != nil {
-				t.Error(err)
-			}
-		})
 	}
 }
 

@@ -21,6 +21,15 @@ type told struct {
 func (e told) Error() string { return e.text }
 func (e told) Unwrap() error { return e.cause }
 
+// handshakeError is an error of the TLS handshake. Most of them have no type of their own, so they are known by where they arise.
+type handshakeError struct{ cause error }
+
+func (e handshakeError) Error() string { return "TLS handshake: " + e.cause.Error() }
+func (e handshakeError) Unwrap() error { return e.cause }
+
+// blocked is the error of a request that was not sent.
+func blocked(err error) error { return &relay.PostError{Outcome: relay.Blocked, Err: err} }
+
 // explain tells by the types in err's chain, never by its text, how the attempt ended.
 func explain(err error) error {
 	if isOurs(err) {
@@ -34,9 +43,9 @@ func explain(err error) error {
 	)
 	switch {
 	case errors.Is(err, ErrGuard):
-		return &relay.PostError{Outcome: relay.Blocked, Err: err}
+		return blocked(err)
 	case errors.As(err, &dns):
-		return &relay.PostError{Outcome: relay.DNSFailed, Err: err}
+		return &relay.PostError{Outcome: relay.DNSFailed, Err: dns}
 	case errors.As(err, &network) && network.Timeout():
 		return &relay.PostError{Outcome: relay.TimedOut, Err: err}
 	case errors.As(err, &handshake):
@@ -61,9 +70,11 @@ func isOurs(err error) bool {
 // brokenText is one of a few fixed texts: net/http quotes malformed answers.
 func brokenText(err error) string {
 	switch {
+	case errors.Is(err, errTurnedAway):
+		return "the endpoint turned the request away, and again when it was sent anew"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "connection reset before an answer"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "connection closed before an answer"
 	default:
 		return fmt.Sprintf("no answer in HTTP: connection lost, malformed, or headers over %d bytes", maxHeaderBytes)

@@ -1,0 +1,53 @@
+package egress
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"webhook-relay/shared/verify"
+)
+
+// maxKeyBytes is far more than a key set or a chain of certificates has.
+const maxKeyBytes = 256 << 10
+
+// KeyFetcher gets the keys and certificates with which providers sign, through HTTPClient. Make it with NewKeyFetcher, and share it: it is safe for
+// concurrent use.
+type KeyFetcher struct{ client func() *http.Client }
+
+var _ verify.Fetcher = KeyFetcher{}
+
+// NewKeyFetcher returns a KeyFetcher. It makes its client when it first needs it: few sources do.
+func NewKeyFetcher(o Options) KeyFetcher {
+	return KeyFetcher{sync.OnceValue(func() *http.Client { return HTTPClient(o, maxKeyBytes) })}
+}
+
+// Fetch returns the body of an answer with status 200; any other status, and more than 256 KiB, is an error. No error tells the URL: it may hold a
+// token.
+func (k KeyFetcher) Fetch(ctx context.Context, f verify.Fetch) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(f.Method, http.MethodGet), f.URL, bytes.NewReader(f.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes it
+	}
+	for name, value := range f.Header {
+		req.Header.Set(name, value)
+	}
+	resp, err := k.client().Do(req)
+	if quoting := (*url.Error)(nil); errors.As(err, &quoting) {
+		return nil, quoting.Err
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("egress: answered %d", resp.StatusCode)
+	}
+	return io.ReadAll(resp.Body)
+}
