@@ -24,14 +24,19 @@ func TestEveryFileIsASampleAndEverySampleAFile(t *testing.T) {
 	var files []string
 	err := filepath.WalkDir("webhooks", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
-			files = append(files, strings.TrimSuffix(strings.TrimPrefix(path, "webhooks/"), ".json"))
+			files = append(files, strings.TrimSuffix(strings.TrimPrefix(path, "webhooks/"), filepath.Ext(path)))
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := slices.Sorted(slices.Values(events.List()))
+	var listed []string
+	for _, sample := range events.List() {
+		provider, eventType, _ := strings.Cut(sample, "/")
+		listed = append(listed, provider+"/"+strings.NewReplacer(":", "-", "/", "-").Replace(eventType))
+	}
+	slices.Sort(listed)
 	slices.Sort(files)
 	if diff := cmp.Diff(files, listed); diff != "" {
 		t.Errorf("(-files +listed):\n%s", diff)
@@ -42,8 +47,11 @@ func TestSampleOfEveryProvider(t *testing.T) {
 	t.Parallel()
 	for _, provider := range verify.Providers() {
 		body, eventType, err := events.Sample(provider, "")
-		if err != nil || !json.Valid(body) || eventType == "" {
-			t.Errorf("%s: %q, valid JSON: %v, %v", provider, eventType, json.Valid(body), err)
+		if err != nil || len(body) == 0 || eventType == "" {
+			t.Errorf("%s: %q, %d bytes, %v", provider, eventType, len(body), err)
+		}
+		if d, _ := verify.Describe(provider); body[0] == '{' && !json.Valid(body) || eventType != d.Examples[0] {
+			t.Errorf("%s: %q, valid JSON: %v", provider, eventType, json.Valid(body))
 		}
 	}
 }

@@ -28,7 +28,7 @@ type Config struct {
 type HMAC struct {
 	Header    string `json:"header"`              // name of the signature's header
 	Algorithm string `json:"algorithm,omitempty"` // sha256 (default), sha1, sha512
-	Encoding  string `json:"encoding,omitempty"`  // hex (default; lower case), base64 (standard, padded)
+	Encoding  string `json:"encoding,omitempty"`  // hex (default; lower case), base64 (standard, padded), base64url (not padded), upper-hex
 	Key       string `json:"key,omitempty"`       // how a secret carries the key: its bytes (default), hex, base64, whsec
 	Prefix    string `json:"prefix,omitempty"`    // before the encoded signature, such as "sha256="
 
@@ -37,7 +37,7 @@ type HMAC struct {
 	Payload         string        `json:"payload,omitempty"`
 	TimestampHeader string        `json:"timestampHeader,omitempty"` // goes with {timestamp}
 	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with it; in the place of the former
-	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339
+	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339, utc (the same without offset)
 	IDHeader        string        `json:"idHeader,omitempty"`        // goes with {id}; gives the delivery id, unless EventID does
 	Tolerance       time.Duration `json:"tolerance,omitempty"`       // both ways; default DefaultTolerance; Unlimited: any age; goes with a timestamp
 }
@@ -86,10 +86,10 @@ func (c Config) provider() (provider, error) {
 		}
 	}
 	if c.EventID != nil {
-		p.ids = []Locator{*c.EventID}
+		p.ids, p.allIDs = []Locator{*c.EventID}, false
 	}
 	if c.EventType != nil {
-		p.types, p.orType = []Locator{*c.EventType}, Locator{}
+		p.types, p.orType, p.typeBy = []Locator{*c.EventType}, Locator{}, typeBy{}
 	}
 	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(), p.checkSettings(c))
 }

@@ -175,7 +175,7 @@ func decoded(t *testing.T, document []byte, path []string) string {
 	return ""
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

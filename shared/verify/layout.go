@@ -6,24 +6,51 @@ import "strings"
 //
 //	t=1614265330,v1=5257a8…,v1=b7f3…,v0=6ffbb5…   separator ",", equals "="
 //	v1,K5oZfzN9… v1a,hnO3f9T8…                    separator " ", equals ","
+//	1614265330000,5257a8…,b7f3…                   separator ",", leading
 //
-// Entries of other names, and those without one, are passed over.
+// Entries of other names, and those without one, are passed over, and so are spaces before an entry.
 type layout struct {
 	separator string // between entries
 	equals    string // between an entry's name and its value
 	signature string // name of the entries that hold a signature
+	or        string // another such name, "" where there is none; the same keys make it
 	timestamp string // name of the one entry that holds the timestamp; "" where there is none
+	leading   bool   // the first entry is the timestamp, and has no name
+	lists     bool   // there may be several such lists, all of one time, with a space between
 }
+
+// timed tells whether the header holds a timestamp.
+func (l layout) timed() bool { return l.timestamp != "" || l.leading }
 
 // read returns the timestamp of a header and its signatures, appended to room.
 func (l layout) read(header, value string, room []string) (timestamp string, signatures []string, err error) {
-	timed := false
+	if !l.lists {
+		return l.readList(header, value, room)
+	}
+	for list := range strings.SplitSeq(value, " ") {
+		var other string
+		if other, room, err = l.readList(header, list, room); err != nil {
+			return "", nil, err
+		}
+		if timestamp != "" && timestamp != other {
+			return "", nil, malformed(header, "lists of one time")
+		}
+		timestamp = other
+	}
+	return timestamp, room, nil
+}
+
+func (l layout) readList(header, value string, room []string) (timestamp string, signatures []string, err error) {
+	timed := l.leading
+	if l.leading {
+		timestamp, value, _ = strings.Cut(value, l.separator)
+	}
 	for entry := range strings.SplitSeq(value, l.separator) {
 		if l.joined(entry) {
 			return "", nil, repeated(header)
 		}
-		switch name, value, _ := strings.Cut(entry, l.equals); {
-		case name == l.signature:
+		switch name, value, _ := strings.Cut(strings.TrimLeft(entry, " "), l.equals); {
+		case name == l.signature || (name == l.or && name != ""):
 			room = append(room, value)
 		case name == l.timestamp && timed:
 			return "", nil, repeated(header)
@@ -31,7 +58,7 @@ func (l layout) read(header, value string, room []string) (timestamp string, sig
 			timestamp, timed = value, true
 		}
 	}
-	if l.timestamp != "" && timestamp == "" {
+	if l.timed() && timestamp == "" {
 		return "", nil, malformed(header, "a list with a time "+l.timestamp+l.equals+"…")
 	}
 	return timestamp, room, nil
@@ -46,7 +73,7 @@ func (l layout) joined(entry string) bool {
 // write returns the header of one signature; the zero layout is the signature alone.
 func (l layout) write(timestamp, signature string) string {
 	entry := l.signature + l.equals + signature
-	if l.timestamp == "" {
+	if !l.timed() {
 		return entry
 	}
 	return l.timestamp + l.equals + timestamp + l.separator + entry

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +20,8 @@ type places struct {
 	orType     []place    // one, or none
 	paths      [][]string // of every place in the body, found in one pass
 	form       string
+	allIDs     bool
+	typeBy     func(r Request) string
 }
 
 // place is a header, or, where that is "", the path of that index, or the body.
@@ -29,7 +32,7 @@ type place struct {
 }
 
 func newPlaces(p provider) places {
-	x := places{form: p.form}
+	x := places{form: p.form, allIDs: p.allIDs, typeBy: p.typeBy.read}
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
 			added = append(added, place{strings.ToLower(l.Header), len(x.paths), l.Body})
@@ -56,6 +59,9 @@ func (x *places) read(r Request) Result {
 	if result.EventType == "" {
 		result.EventType = eventType(x.orType, r.Header, found)
 	}
+	if result.EventType == "" && x.typeBy != nil {
+		result.EventType = checkedType(x.typeBy(r))
+	}
 	return result
 }
 
@@ -80,23 +86,44 @@ func (p place) value(h Header, found [][]byte) string {
 	return scalar(found[p.path])
 }
 
+// hashed is what a delivery id begins with that stands for something longer.
+const hashed = "sha256:"
+
 func (x *places) id(r Request, found [][]byte) string {
-	const hashed = "sha256:"
+	if x.allIDs {
+		return x.joinedID(r, found)
+	}
 	for _, p := range x.ids {
 		if p.body {
-			sum := sha256.Sum256(r.Body)
-			return hashed + hex.EncodeToString(sum[:])
+			return hash256(r.Body)
 		}
 		id := p.value(r.Header, found)
 		if len(id) > maxValueBytes || strings.HasPrefix(id, hashed) {
-			sum := sha256.Sum256([]byte(id))
-			return hashed + hex.EncodeToString(sum[:])
+			return hash256([]byte(id))
 		}
 		if id != "" {
 			return id
 		}
 	}
 	return ""
+}
+
+// joinedID makes one id of several, "" unless all are there. They are quoted before they are hashed, so that no others make the same.
+func (x *places) joinedID(r Request, found [][]byte) string {
+	var all []byte
+	for _, p := range x.ids {
+		id := p.value(r.Header, found)
+		if id == "" {
+			return ""
+		}
+		all = strconv.AppendQuote(all, id)
+	}
+	return hash256(all)
+}
+
+func hash256(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hashed + hex.EncodeToString(sum[:])
 }
 
 func eventType(places []place, h Header, found [][]byte) string {
@@ -111,6 +138,10 @@ func eventType(places []place, h Header, found [][]byte) string {
 		}
 		joined = part
 	}
+	return checkedType(joined)
+}
+
+func checkedType(joined string) string {
 	if len(joined) > maxValueBytes || !utf8.ValidString(joined) || strings.ContainsFunc(joined, unicode.IsControl) {
 		return ""
 	}

@@ -23,8 +23,10 @@ type provider struct {
 	scheme scheme
 
 	ids    []Locator // the first that is there is the delivery id
+	allIDs bool      // all of ids make it together
 	types  []Locator // joined by "." up to the first that is not there; only the first may be a header
 	orType Locator   // the event type where types yield nothing
+	typeBy typeBy    // the event type where no locator can name it, and the others yield nothing
 	form   string    // the field that holds the JSON, where the provider also sends it as a form
 
 	settings  []setting // what it needs beside secrets
@@ -33,6 +35,12 @@ type provider struct {
 	reply     *Reply // to an accepted webhook; nil: any 2xx
 	examples  []string
 	note      string // for the operator, beyond what can be told from the fields
+}
+
+// typeBy is how an event type is found where that takes more than a locator.
+type typeBy struct {
+	about string // where it is, for the operator's documentation
+	read  func(r Request) string
 }
 
 // setting is a value that a provider's scheme or handshake needs beside the secrets.
@@ -126,9 +134,11 @@ type Description struct {
 	Proof       string // the scheme in one line
 	Trust       Trust
 	Tolerance   time.Duration // how far a signed timestamp may lie off; 0: none is signed; Unlimited: any age
-	DeliveryIDs []Locator     // the first that is there
+	DeliveryIDs []Locator     // the first that is there, or all of them together
+	AllIDs      bool          // all of DeliveryIDs together
 	EventType   []Locator     // joined by "."
 	OrEventType Locator       // where EventType yields nothing; zero: none
+	TypeBy      string        // where the event type is, if it takes more than locators to say it; else ""
 	NeedsURL    string        // why Config.URL is needed; "" where it is not
 	Settings    []SettingDescription
 	Handshake   string   // "" where there is none
@@ -151,7 +161,8 @@ func Describe(name string) (Description, bool) {
 		return Description{}, false
 	}
 	d := Description{
-		Name: p.name, Title: p.title, Docs: p.docs, Secret: p.secret, DeliveryIDs: p.ids, EventType: p.types, OrEventType: p.orType,
+		Name: p.name, Title: p.title, Docs: p.docs, Secret: p.secret, DeliveryIDs: p.ids, AllIDs: p.allIDs, EventType: p.types,
+		OrEventType: p.orType, TypeBy: p.typeBy.about,
 		NeedsURL: p.needsURL, Handshake: p.handshake.about, Methods: append([]string{"POST"}, p.handshake.methods...),
 		Learns: p.handshake.learns, Examples: p.examples, Note: p.note,
 	}
@@ -253,6 +264,21 @@ func readKey(form, secret string) ([]byte, error) {
 	return []byte(secret), nil
 }
 
+// read returns the keys that the secrets carry. At least one secret is there, and none is empty.
+func (k *keys) read(form string) ([][]byte, error) {
+	if err := checkSecrets(k.secrets); err != nil {
+		return nil, err
+	}
+	raw := make([][]byte, len(k.secrets))
+	for i, secret := range k.secrets {
+		var err error
+		if raw[i], err = readKey(form, secret); err != nil {
+			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
+		}
+	}
+	return raw, nil
+}
+
 // writeKey is the inverse of readKey.
 func writeKey(form string, key []byte) string {
 	switch form {
@@ -265,9 +291,9 @@ func writeKey(form string, key []byte) string {
 }
 
 // standardKey reads a secret as Standard Webhooks writes it: whsec_ and the key in base64. The prefix may be left out, as the
-// standard's own libraries have it; the bounds are the standard's.
+// standard's own libraries have it, and the version v1 may come before it, as Supabase writes it; the bounds are the standard's.
 func standardKey(secret string) ([]byte, error) {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimPrefix(secret, "v1,"), "whsec_"))
 	if err != nil {
 		return nil, errors.New("is not whsec_ followed by base64; copy the secret as the provider shows it")
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/hmac"
@@ -25,12 +26,15 @@ type signed struct {
 	HMAC
 	layout   layout                  // zero: the header holds Prefix and one signature
 	numbered bool                    // the header comes as Header-1, Header-2, …: one for each key of the provider's
+	or       string                  // another header of the same form, for the provider's other key; in lower case, "" where there is none
 	tidyURL  func(url string) string // what the provider makes of the URL before it signs it; nil: nothing
+	object   bool                    // a body that is no JSON object is refused, since the handshake signs other texts for anybody
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
 
-var encodings = map[string]encoding{"": lowerHex{}, "hex": lowerHex{}, "base64": base64.StdEncoding.Strict()}
+var encodings = map[string]encoding{"": lowerHex{}, "hex": lowerHex{}, "upper-hex": upperHex{},
+	"base64": base64.StdEncoding.Strict(), "base64url": base64.RawURLEncoding.Strict()}
 
 var keyForms = []string{keyText, keyHex, keyBase64, keyStandard}
 
@@ -53,10 +57,27 @@ func (lowerHex) Decode(dst, src []byte) (int, error) {
 	return hex.Decode(dst, src)
 }
 
+type upperHex struct{ lowerHex }
+
+func (upperHex) AppendEncode(dst, src []byte) []byte {
+	n := len(dst)
+	dst = hex.AppendEncode(dst, src)
+	copy(dst[n:], bytes.ToUpper(dst[n:]))
+	return dst
+}
+
+func (upperHex) Decode(dst, src []byte) (int, error) {
+	if i := slices.IndexFunc(src, func(c byte) bool { return 'a' <= c && c <= 'f' }); i >= 0 {
+		return 0, hex.InvalidByteError(src[i])
+	}
+	return hex.Decode(dst, src)
+}
+
 // hmacProof is a signed scheme with its keys.
 type hmacProof struct {
-	signed          // names of headers in lower case
-	url      string // as configured
+	signed            // names of headers in lower case
+	names    []string // of the headers that may hold a signature
+	url      string   // as configured
 	encoding encoding
 	size     int      // of an encoded signature
 	payload  []string // placeholders, and text between them
@@ -79,7 +100,7 @@ func (s signed) trust() Trust { return Verified }
 
 // window is the tolerance of a signed time, 0 where there is none.
 func (s signed) window() time.Duration {
-	if s.TimestampHeader == "" && s.TimestampJSON == "" && s.layout.timestamp == "" {
+	if s.TimestampHeader == "" && s.TimestampJSON == "" && !s.layout.timed() {
 		return 0
 	}
 	return cmp.Or(s.Tolerance, DefaultTolerance)
@@ -89,6 +110,9 @@ func (s signed) describe() string {
 	name := s.Header
 	if s.numbered {
 		name += "-1, -2, …"
+	}
+	if s.or != "" {
+		name += " or " + s.or
 	}
 	form := s.Prefix + cmp.Or(s.Encoding, "hex")
 	if s.layout != (layout{}) {
@@ -113,18 +137,16 @@ func (s signed) prepare(k *keys) (proof, error) {
 	}
 	p := &hmacProof{signed: s, url: k.url, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
 	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
+	p.names = p.signatureHeaders()
 	p.Tolerance = s.window()
 	if s.TimestampJSON != "" {
 		p.time = [][]string{strings.Split(s.TimestampJSON, ".")}
 	}
-	for i, secret := range k.secrets {
-		raw, err := readKey(s.Key, secret)
-		if err != nil {
-			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
-		}
-		p.keys = append(p.keys, newKey(newHash, raw))
+	raw, err := k.read(s.Key)
+	for _, r := range raw {
+		p.keys = append(p.keys, newKey(newHash, r))
 	}
-	return p, nil
+	return p, err
 }
 
 // checkForm holds each field against what it may be.
@@ -135,11 +157,11 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 	case !knownAlgorithm:
 		return wrong("hmac.algorithm", "%q is unknown; known are sha1, sha256, sha512", s.Algorithm)
 	case !knownEncoding:
-		return wrong("hmac.encoding", "%q is unknown; known are base64, hex", s.Encoding)
+		return wrong("hmac.encoding", "%q is unknown; known are base64, base64url, hex, upper-hex", s.Encoding)
 	case !slices.Contains(keyForms, s.Key):
 		return wrong("hmac.key", "%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes", s.Key)
 	case !slices.Contains(timeFormats, s.TimestampFormat):
-		return wrong("hmac.timestamp_format", "%q is unknown; known are ms, rfc3339, s", s.TimestampFormat)
+		return wrong("hmac.timestamp_format", "%q is unknown; known are ms, rfc3339, s, utc", s.TimestampFormat)
 	case strings.Contains(s.Prefix, ","):
 		return wrong("hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice", s.Prefix)
 	case s.Tolerance < 0:
@@ -160,7 +182,7 @@ func (s signed) checkUse(payload []string) error {
 		return wrong("hmac.timestamp_json", "hmac.payload has {timestamp}, or there is hmac.timestamp_header: only one time can be the webhook's")
 	case inBody && strings.Contains("."+s.TimestampJSON+".", ".."):
 		return wrong("hmac.timestamp_json", "%q has an empty member name; write them separated by single dots", s.TimestampJSON)
-	case timed && s.TimestampHeader == "" && s.layout.timestamp == "":
+	case timed && s.TimestampHeader == "" && !s.layout.timed():
 		return wrong("hmac.timestamp_header", "missing; hmac.payload has {timestamp}: name the header that carries it")
 	case !timed && s.TimestampHeader != "":
 		return wrong("hmac.timestamp_header", "hmac.payload has no {timestamp}; add it or remove this: unsigned, it proves nothing")
@@ -198,21 +220,24 @@ func (s signed) parsePayload() ([]string, error) {
 	return parts, nil
 }
 
-func (p *hmacProof) headers() []string {
-	if !p.numbered {
-		return []string{p.Header}
-	}
-	names := make([]string, maxNumber)
-	for i := range names {
-		names[i] = p.numberedHeader(i + 1)
-	}
-	return names
-}
+func (p *hmacProof) headers() []string { return slices.Clone(p.names) }
 
 // maxNumber is how many numbered headers are looked for: DocuSign allows an account 100 keys.
 const maxNumber = 100
 
-func (p *hmacProof) numberedHeader(n int) string { return p.Header + "-" + strconv.Itoa(n) }
+func (p *hmacProof) signatureHeaders() []string {
+	switch {
+	case p.numbered:
+		names := make([]string, maxNumber)
+		for i := range names {
+			names[i] = p.Header + "-" + strconv.Itoa(i+1)
+		}
+		return names
+	case p.or != "":
+		return []string{p.Header, p.or}
+	}
+	return []string{p.Header}
+}
 
 // claim is what a request says about its signature.
 type claim struct {
@@ -231,6 +256,9 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 	if !slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, r.Body) }) {
 		return p.refusal(c)
 	}
+	if err := p.checkBody(r.Body); err != nil {
+		return err
+	}
 	if p.time != nil {
 		if c.sentAt, err = p.timeInBody(r.Body); err != nil {
 			return err
@@ -240,6 +268,13 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 		return nil
 	}
 	return fresh(c.sentAt, r.ReceivedAt, p.Tolerance)
+}
+
+func (p *hmacProof) checkBody(body []byte) error {
+	if p.object && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return fmt.Errorf("%w: the body is no JSON object", ErrMalformed)
+	}
+	return nil
 }
 
 // claim reads the headers and checks their form. room is where the signatures go, as long as it is enough.
@@ -270,8 +305,8 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 }
 
 func (p *hmacProof) readSignatures(h Header, room []string) (timestamp string, signatures []string, err error) {
-	if p.numbered {
-		signatures, err = p.readNumbered(h, room)
+	if len(p.names) > 1 {
+		signatures, err = p.readEach(h, room)
 		return "", signatures, err
 	}
 	value := h[p.Header]
@@ -285,10 +320,10 @@ func (p *hmacProof) readSignatures(h Header, room []string) (timestamp string, s
 	return p.layout.read(p.Header, value, room)
 }
 
-func (p *hmacProof) readNumbered(h Header, room []string) (signatures []string, err error) {
+// readEach reads what is there of several headers, each with one signature.
+func (p *hmacProof) readEach(h Header, room []string) (signatures []string, err error) {
 	signatures = room
-	for n := range maxNumber {
-		name := p.numberedHeader(n + 1)
+	for _, name := range p.names {
 		value := h[name]
 		if value == "" {
 			continue
@@ -298,7 +333,7 @@ func (p *hmacProof) readNumbered(h Header, room []string) (signatures []string, 
 		}
 	}
 	if len(signatures) == 0 {
-		return nil, fmt.Errorf("%w: header %s", ErrMissing, p.numberedHeader(1))
+		return nil, fmt.Errorf("%w: header %s", ErrMissing, p.names[0])
 	}
 	return signatures, nil
 }
@@ -376,12 +411,15 @@ func (p *hmacProof) refusal(c claim) error {
 func (p *hmacProof) malformedSignature() error {
 	form := "hex in lower case"
 	if p.encoding != (lowerHex{}) {
-		form = "base64"
+		form = p.Encoding
 	}
 	return malformed(p.Header, fmt.Sprintf("a signature of %d characters, %s", p.size, form))
 }
 
 func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
+	if err := p.checkBody(r.Body); err != nil {
+		return err
+	}
 	r.Query = queryOf(p.url)
 	c := claim{method: r.Method, url: p.signedURL(r.Query)}
 	if slices.Contains(p.payload, placeTimestamp) {
@@ -392,6 +430,9 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	}
 	if p.time != nil {
 		r.Body = p.withTime(r.Body, at)
+		if _, err := p.timeInBody(r.Body); err != nil {
+			return err
+		}
 	}
 	if p.IDHeader != "" {
 		r.Header[p.IDHeader] = w.DeliveryID
@@ -401,11 +442,7 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	}
 	s := p.keys[0].get()
 	defer p.keys[0].put(s)
-	name := p.Header
-	if p.numbered {
-		name = p.numberedHeader(1)
-	}
-	r.Header[name] = p.Prefix + p.layout.write(c.timestamp, string(s.sign(p, c, r.Body)))
+	r.Header[p.names[0]] = p.Prefix + p.layout.write(c.timestamp, string(s.sign(p, c, r.Body)))
 	return nil
 }
 
@@ -428,9 +465,12 @@ const (
 	timeSeconds = "s"
 	timeMillis  = "ms"
 	timeRFC3339 = "rfc3339"
+	timeUTC     = "utc" // as RFC 3339, without the offset that it wants; UTC is meant
 )
 
-var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339}
+const layoutUTC = "2006-01-02T15:04:05"
+
+var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC}
 
 // readTime reads a timestamp. A number is digits and nothing else: twelve for seconds reach far beyond any year and below any overflow.
 func readTime(format, where, value string) (time.Time, error) {
@@ -442,6 +482,12 @@ func readTime(format, where, value string) (time.Time, error) {
 		t, err := time.Parse(time.RFC3339, value)
 		if err != nil {
 			return bad("a time as RFC 3339 writes it")
+		}
+		return t, nil
+	case timeUTC:
+		t, err := time.Parse(layoutUTC, value)
+		if err != nil {
+			return bad("a time as RFC 3339 writes it, without an offset")
 		}
 		return t, nil
 	case timeMillis:
@@ -462,6 +508,8 @@ func writeTime(format string, t time.Time) string {
 	switch format {
 	case timeRFC3339:
 		return t.UTC().Format(time.RFC3339)
+	case timeUTC:
+		return t.UTC().Format(layoutUTC)
 	case timeMillis:
 		return strconv.FormatInt(t.UnixMilli(), 10)
 	}

@@ -24,10 +24,20 @@ import (
 // entry has them all at once.
 
 // partlySigned lists the providers that do not sign all of the body, on purpose: each has tests of its own of what it does sign.
-var partlySigned = []string{}
+var partlySigned = []string{
+	"adyen", "aircall", "braintree", "figma", "mailgun", "mandrill", "microsoft-graph", "prismic",
+	"sns", "travis-ci", "twilio",
+}
+
+// listed are the providers whose header is a list of signatures and nothing else, but for the time before Recurly's: one that was sent twice is
+// but a longer list.
+var listed = []string{"circleci", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
 
 // ownBodies lists the providers that can sign nothing but a body of their own form.
-var ownBodies = []string{}
+var ownBodies = []string{
+	"adyen", "aircall", "braintree", "figma", "linear", "mailgun", "mandrill", "microsoft-graph",
+	"prismic", "smartcar", "sns", "travis-ci", "twilio", "x",
+}
 
 var (
 	signedAt = time.Unix(1_700_000_000, 0)
@@ -64,11 +74,12 @@ func configs() map[string]verify.Config {
 		"all":            {Payload: "{id}.{timestamp}.{body}", IDHeader: "X-Id", TimestampHeader: "X-Ts"},
 		"milliseconds":   {Payload: "{timestamp}{body}", TimestampHeader: "X-Ts", TimestampFormat: "ms", Key: "hex"},
 		"RFC 3339":       {Payload: "{timestamp}{body}", TimestampHeader: "X-Ts", TimestampFormat: "rfc3339", Key: "base64"},
+		"UTC":            {Payload: "{timestamp}|{body}", TimestampHeader: "X-Ts", TimestampFormat: "utc"},
 		"any age":        {Payload: "{timestamp}{body}", TimestampHeader: "X-Ts", Tolerance: verify.Unlimited, Key: "whsec"},
 		"URL and method": {Payload: "{method}{url}{body}"},
 	}
 	for _, algorithm := range []string{"", "sha1", "sha256", "sha512"} {
-		for _, encoding := range []string{"", "hex", "base64"} {
+		for _, encoding := range []string{"", "hex", "upper-hex", "base64", "base64url"} {
 			for name, h := range payloads {
 				h.Header, h.Algorithm, h.Encoding, h.Prefix = "X-Sig", algorithm, encoding, strings.Trim(algorithm+"=", "=")
 				cfg := verify.Config{Provider: "hmac", HMAC: &h}
@@ -91,13 +102,27 @@ type subject struct {
 	request  verify.Request
 }
 
+// example is what verify.Example makes. It is kept, since an RSA key takes long to make.
+type example struct {
+	cfg             verify.Config
+	secret, signing string
+}
+
+var examples sync.Map
+
 // newSubject makes the keys of the given name for cfg.
 func newSubject(t testing.TB, cfg verify.Config, name string) subject {
 	t.Helper()
-	example, secret, signing, err := verify.Example(cfg.Provider, seed(name))
+	made, _ := examples.LoadOrStore(cfg.Provider+" "+name, sync.OnceValues(func() (example, error) {
+		cfg, secret, signing, err := verify.Example(cfg.Provider, seed(name))
+		return example{cfg, secret, signing}, err
+	}))
+	e, err := made.(func() (example, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
+	example, secret, signing := e.cfg, e.secret, e.signing
+	example.Settings = maps.Clone(example.Settings)
 	if cfg.HMAC != nil {
 		example.HMAC, example.URL = cfg.HMAC, cfg.URL
 		secret = map[string]string{"": secret, "hex": secret, "base64": base64.StdEncoding.EncodeToString([]byte(secret)),
@@ -326,6 +351,9 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 				"twice":        {value + "," + value, verify.ErrRepeated},
 				"twice, other": {value + "," + value[:len(value)-1], verify.ErrRepeated},
 			} {
+				if errors.Is(r.want, verify.ErrRepeated) && slices.Contains(listed, s.cfg.Provider) && slices.Contains(s.verifier.SignatureHeaders(), name) {
+					r.want = nil
+				}
 				if err := s.verify(with(s.request, name, r.value)); !errors.Is(err, r.want) {
 					t.Errorf("%s %s: got %v, want %v", name, what, err, r.want)
 				}

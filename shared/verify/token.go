@@ -15,7 +15,11 @@ type token struct {
 	header string // lower case
 	prefix string // before the token, such as "Bearer "; compared without regard to case, as RFC 9110 has it for authentication schemes
 	basic  bool   // the secret is user:password, sent in base64 (RFC 7617)
+	named  bool   // settings.header names another header
 }
+
+// headerSetting is the setting of a token that is named.
+const headerSetting = "header"
 
 const authorization = "authorization"
 
@@ -25,7 +29,11 @@ func (t token) describe() string {
 	if t.basic {
 		return "header " + t.header + ": Basic, with the secret as user:password"
 	}
-	return "header " + t.header + ": " + t.prefix + "the secret itself"
+	where := "header " + t.header
+	if t.named {
+		where = strings.TrimSuffix("the header that settings.header names, else "+t.header, ", else ")
+	}
+	return where + ": " + t.prefix + "the secret itself"
 }
 
 func (t token) prepare(k *keys) (proof, error) {
@@ -33,6 +41,12 @@ func (t token) prepare(k *keys) (proof, error) {
 		return nil, err
 	}
 	p := &tokenProof{token: t}
+	if name := k.settings[headerSetting]; t.named && name != "" {
+		if err := checkName("settings."+headerSetting, name); err != nil {
+			return nil, err
+		}
+		p.header = strings.ToLower(name)
+	}
 	for i, secret := range k.secrets {
 		if t.basic && !strings.Contains(secret, ":") {
 			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "is not user:password")
@@ -40,8 +54,8 @@ func (t token) prepare(k *keys) (proof, error) {
 		if t.basic {
 			secret = base64.StdEncoding.EncodeToString([]byte(secret))
 		}
-		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' }) {
-			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "a bearer token has letters, digits and -._~+/= only")
+		if err := t.checkForm(fmt.Sprintf("secrets[%d]", i), secret); err != nil {
+			return nil, err
 		}
 		if i == 0 {
 			p.first = secret
@@ -51,8 +65,23 @@ func (t token) prepare(k *keys) (proof, error) {
 	return p, nil
 }
 
+// checkForm refuses what no request could carry once. A value without a prefix may have spaces inside: it may be "Bearer …" itself.
+func (t token) checkForm(field, secret string) error {
+	least := ' '
+	if t.prefix != "" {
+		least = '!'
+	}
+	switch {
+	case strings.ContainsFunc(secret, func(r rune) bool { return r < least || r > '~' || r == ',' }):
+		return wrong(field, "a token in a header has visible ASCII characters only, and no comma")
+	case strings.TrimSpace(secret) != secret:
+		return wrong(field, "has a space at its begin or end, which headers lose")
+	}
+	return nil
+}
+
 // makeKey implements keyMaker.
-func (t token) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (t token) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) { //nolint:unparam // as keyMaker has it
 	secret = writeKey(keyHex, seed)
 	if t.basic {
 		secret = "user:" + secret

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -87,9 +88,10 @@ type Fetcher interface {
 // Fetch is a request of a Fetcher.
 type Fetch struct {
 	Method string // "" is GET
-	URL    string // https
+	URL    string // https; http only for the certificate of an issuer, which is held against the system's roots
 	Header Header
 	Body   []byte
+	MaxAge time.Duration // of an answer that was kept, beside the keeper's own limit; 0: no other limit
 }
 
 // Option changes what New makes.
@@ -134,6 +136,7 @@ type keys struct {
 	settings map[string]string
 	url      string // as the provider knows it; "" unless the provider needs it
 	fetcher  Fetcher
+	roots    *x509.CertPool // of certificates that are fetched; nil: the system's
 	signing  string
 }
 

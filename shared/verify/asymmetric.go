@@ -1,0 +1,295 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// public is the scheme of a signature that the provider makes with a private key of its own. The secrets are the public halves: they need
+// not be kept secret, but whoever could exchange one could sign.
+type public struct {
+	signature algorithm
+	keyForm   string // in which the provider shows its public key: keyHex and keyBase64 of the bare key, keySPKI of all else
+	header    string // carries the signature; lower case, as all names here
+	encoding  string // of the signature: hex (lower case), base64
+	layout    layout // zero: the header holds one signature
+
+	payload         []string // what is signed: placeholders, and text between them
+	idHeader        string   // goes with {id}: an id, or a nonce
+	timestampHeader string   // goes with {timestamp}
+	tolerance       time.Duration
+	form            string // what is signed as {body} is this field of a form, decoded
+}
+
+// algorithm is a kind of key, with the hash that is signed; crypto.Hash(0) where the message itself is.
+type algorithm struct {
+	name string
+	hash crypto.Hash
+	fits func(key crypto.PublicKey) error // says what is wrong with a key; nil: nothing
+	make func(seed []byte) (crypto.Signer, error)
+}
+
+// The algorithms. SHA-1 is what two senders have and nobody else should: who cannot choose both of two colliding messages gains nothing by it.
+var (
+	ed25519Pure = algorithm{"Ed25519", 0, wantEd25519, makeEd25519}
+	ecdsaSHA256 = algorithm{"ECDSA-SHA256", crypto.SHA256, wantP256, makeP256}
+	ecdsaSHA1   = algorithm{"ECDSA-SHA1", crypto.SHA1, wantP256, makeP256}
+	rsaSHA256   = algorithm{"RSA-SHA256", crypto.SHA256, wantRSA, makeRSA}
+	rsaSHA1     = algorithm{"RSA-SHA1", crypto.SHA1, wantRSA, makeRSA}
+)
+
+// digest returns what of a message is signed.
+func (a algorithm) digest(message []byte) []byte {
+	if a.hash == 0 {
+		return message
+	}
+	h := a.hash.New()
+	h.Write(message)
+	return h.Sum(nil)
+}
+
+// verified tells whether the owner of key signed what digest was made of.
+func (a algorithm) verified(key crypto.PublicKey, digest, signature []byte) bool {
+	switch key := key.(type) {
+	case ed25519.PublicKey:
+		return ed25519.Verify(key, digest, signature)
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(key, digest, signature)
+	case *rsa.PublicKey:
+		return rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
+	}
+	return false
+}
+
+// sign makes a signature with the private key that SignWith gave.
+func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
+	if key == nil {
+		return nil, errNeedsKey
+	}
+	return key.Sign(rand.Reader, a.digest(message), a.hash)
+}
+
+// errNeedsKey says that what is configured verifies and cannot sign.
+var errNeedsKey = errors.New("verify: what is configured cannot sign; SignWith takes the private half of the key")
+
+func (s public) trust() Trust { return Verified }
+
+func (s public) window() time.Duration {
+	if s.timestampHeader == "" {
+		return 0
+	}
+	return cmp.Or(s.tolerance, DefaultTolerance)
+}
+
+func (s public) describe() string {
+	over := strings.NewReplacer("\n", `\n`).Replace(strings.Join(s.payload, ""))
+	if s.form != "" {
+		over = "the form's field " + s.form
+	}
+	return fmt.Sprintf("header %s: %s of %s over %s", s.header, s.encoding, s.signature.name, over)
+}
+
+// makeKey implements keyMaker.
+func (s public) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) { //nolint:unparam // as keyMaker has it
+	key, err := s.signature.make(seed)
+	if err != nil {
+		return "", "", nil, err
+	}
+	if secret, err = writePublic(s.keyForm, key.Public()); err != nil {
+		return "", "", nil, err
+	}
+	signing, err = writePrivate(key)
+	return secret, signing, nil, err
+}
+
+func (s public) prepare(k *keys) (proof, error) {
+	if err := checkSecrets(k.secrets); err != nil {
+		return nil, err
+	}
+	p := &publicProof{public: s, decoder: encodings[s.encoding]}
+	for i, secret := range k.secrets {
+		key, err := readPublic(s.keyForm, secret)
+		if err == nil {
+			err = s.signature.fits(key)
+		}
+		if err != nil {
+			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
+		}
+		p.keys = append(p.keys, key)
+	}
+	var err error
+	p.private, err = readPrivate(k.signing)
+	return p, err
+}
+
+// publicProof is a public scheme with its keys.
+type publicProof struct {
+	public
+	decoder encoding
+	keys    []crypto.PublicKey
+	private crypto.Signer // nil: cannot sign
+}
+
+func (p *publicProof) headers() []string { return []string{p.header} }
+
+func (p *publicProof) check(_ context.Context, r Request) error {
+	var room [4]string
+	encoded, err := p.signatures(r.Header, room[:0])
+	if err != nil {
+		return err
+	}
+	message, sentAt, err := p.message(r)
+	if err != nil {
+		return err
+	}
+	digest, decoded := p.signature.digest(message), 0
+	for _, text := range encoded {
+		signature, err := decode(p.decoder, text)
+		if err != nil {
+			continue
+		}
+		decoded++
+		if slices.ContainsFunc(p.keys, func(k crypto.PublicKey) bool { return p.signature.verified(k, digest, signature) }) {
+			if sentAt.IsZero() {
+				return nil
+			}
+			return fresh(sentAt, r.ReceivedAt, p.window())
+		}
+	}
+	if decoded == 0 {
+		return malformed(p.header, "a signature in "+p.encoding)
+	}
+	return fmt.Errorf("%w: header %s, signatures %d, keys %d", ErrMismatch, p.header, decoded, len(p.keys))
+}
+
+// maxSignature is longer than any signature of the keys that are taken, encoded: what exceeds it is not decoded.
+const maxSignature = 2048
+
+// base64Strict takes base64 in the one form that its senders write.
+var base64Strict = base64.StdEncoding.Strict()
+
+func decode(e encoding, text string) ([]byte, error) {
+	if text == "" || len(text) > maxSignature {
+		return nil, errors.New("no length of a signature")
+	}
+	raw := make([]byte, len(text))
+	n, err := e.Decode(raw, []byte(text))
+	return raw[:n], err
+}
+
+func (p *publicProof) signatures(h Header, room []string) ([]string, error) {
+	if p.layout == (layout{}) {
+		value, err := single(h, p.header)
+		return append(room, value), err
+	}
+	if h[p.header] == "" {
+		return nil, fmt.Errorf("%w: header %s", ErrMissing, p.header)
+	}
+	_, signatures, err := p.layout.read(p.header, h[p.header], room)
+	return signatures, err
+}
+
+// message returns what is signed, and when it was: the zero time where that is not.
+func (p *publicProof) message(r Request) (message []byte, sentAt time.Time, err error) {
+	if p.form != "" {
+		message, err = formField(r.Body, p.form)
+		return message, sentAt, err
+	}
+	if len(p.payload) == 1 {
+		return r.Body, sentAt, nil
+	}
+	var id, timestamp string
+	if p.idHeader != "" {
+		if id, err = p.signedID(r.Header); err != nil {
+			return nil, sentAt, err
+		}
+	}
+	if timestamp, err = single(r.Header, p.timestampHeader); err != nil {
+		return nil, sentAt, err
+	}
+	if sentAt, err = readTime(timeSeconds, "header "+p.timestampHeader, timestamp); err != nil {
+		return nil, sentAt, err
+	}
+	if err := p.checkSeam(r.Body); err != nil {
+		return nil, sentAt, err
+	}
+	message = make([]byte, 0, len(id)+len(timestamp)+len(r.Body)+len(p.payload))
+	for _, part := range p.payload {
+		switch part {
+		case placeID:
+			message = append(message, id...)
+		case placeTimestamp:
+			message = append(message, timestamp...)
+		case placeBody:
+			message = append(message, r.Body...)
+		default:
+			message = append(message, part...)
+		}
+	}
+	return message, sentAt, nil
+}
+
+// checkSeam refuses a body that begins with a digit right after the time: the same signature would fit another division into time and body.
+func (p *publicProof) checkSeam(body []byte) error {
+	after := p.payload[slices.Index(p.payload, placeTimestamp)+1]
+	if after == placeBody && len(body) > 0 && '0' <= body[0] && body[0] <= '9' {
+		return fmt.Errorf("%w: the body begins with a digit, where no text parts it from the time", ErrMalformed)
+	}
+	return nil
+}
+
+// signedID returns the id. As with an HMAC, it must not contain what ends it in the payload.
+func (p *publicProof) signedID(h Header) (string, error) {
+	id, err := single(h, p.idHeader)
+	if end := p.payload[slices.Index(p.payload, placeID)+1]; err == nil && strings.Contains(id, end) {
+		err = malformed(p.idHeader, fmt.Sprintf("an id without %q", end))
+	}
+	return id, err
+}
+
+// formField returns a field of a form. A field that comes twice is refused: readers differ in which they take.
+func formField(body []byte, name string) ([]byte, error) {
+	fields, err := readForm(body)
+	switch values := fields[name]; {
+	case err != nil:
+		return nil, err
+	case len(values) > 1:
+		return nil, fmt.Errorf("%w: %s in the form", ErrRepeated, name)
+	case fields.Get(name) == "":
+		return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
+	}
+	return []byte(fields.Get(name)), nil
+}
+
+func (p *publicProof) sign(r *Request, w Webhook, at time.Time) error {
+	if p.form != "" {
+		r.Header["content-type"] = formType
+	}
+	if p.idHeader != "" {
+		r.Header[p.idHeader] = w.DeliveryID
+	}
+	if p.timestampHeader != "" {
+		r.Header[p.timestampHeader] = writeTime(timeSeconds, at)
+	}
+	message, _, err := p.message(*r)
+	if err != nil {
+		return err
+	}
+	signature, err := p.signature.sign(p.private, message)
+	if err != nil {
+		return err
+	}
+	r.Header[p.header] = p.layout.write("", string(p.decoder.AppendEncode(nil, signature)))
+	return nil
+}

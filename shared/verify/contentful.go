@@ -1,0 +1,128 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// contentful is Contentful's scheme: HMAC-SHA256, in hex, over method, path, headers and body, a line each. Which headers are signed says
+// one of them, that lists itself: so none can be added or left out.
+type contentful struct{}
+
+// Contentful's headers.
+const (
+	contentfulSignature = "x-contentful-signature"
+	contentfulSigned    = "x-contentful-signed-headers"
+	contentfulTimestamp = "x-contentful-timestamp"
+	contentfulTopic     = "x-contentful-topic"
+)
+
+// contentfulTolerance is the default of Contentful's own library.
+const contentfulTolerance = 30 * time.Second
+
+func (contentful) trust() Trust          { return Verified }
+func (contentful) window() time.Duration { return contentfulTolerance }
+
+func (contentful) describe() string {
+	return "header " + contentfulSignature + ": hex of HMAC-SHA256 over method, path, the headers that " + contentfulSigned + " lists, and {body}"
+}
+
+func (contentful) prepare(k *keys) (proof, error) {
+	u, err := url.Parse(k.url)
+	if err != nil || u.RawQuery != "" {
+		return nil, wrong("url", "is no URL, or has a query: give Contentful one without")
+	}
+	p := &contentfulProof{path: cmp.Or(u.EscapedPath(), "/")}
+	p.secrets, err = k.read(keyText)
+	return p, err
+}
+
+// contentfulProof is the scheme with its secrets.
+type contentfulProof struct {
+	path    string
+	secrets [][]byte
+}
+
+func (p *contentfulProof) headers() []string { return []string{contentfulSignature, contentfulSigned} }
+
+func (p *contentfulProof) check(_ context.Context, r Request) error {
+	sent, err := single(r.Header, contentfulSignature)
+	if err != nil {
+		return err
+	}
+	if err := checkHex(contentfulSignature, sent, sha256.Size); err != nil {
+		return err
+	}
+	names, err := signedHeaders(r.Header)
+	if err != nil {
+		return err
+	}
+	at, err := readTime(timeMillis, "header "+contentfulTimestamp, r.Header[contentfulTimestamp])
+	if err != nil {
+		return err
+	}
+	matches := func(secret []byte) bool { return hmac.Equal([]byte(sent), []byte(p.signature(secret, r, names))) }
+	if !slices.ContainsFunc(p.secrets, matches) {
+		return fmt.Errorf("%w: header %s, secrets %d", ErrMismatch, contentfulSignature, len(p.secrets))
+	}
+	return fresh(at, r.ReceivedAt, contentfulTolerance)
+}
+
+// signedHeaders returns the names of what is signed, sorted. Headers that we read must come once; others, such as the webhook's name, may have
+// a comma of their own.
+func signedHeaders(h Header) ([]string, error) {
+	list := h[contentfulSigned]
+	if list == "" {
+		return nil, fmt.Errorf("%w: header %s", ErrMissing, contentfulSigned)
+	}
+	names := strings.Split(list, ",")
+	slices.Sort(names)
+	if len(slices.Compact(slices.Clone(names))) != len(names) {
+		return nil, repeated(contentfulSigned)
+	}
+	for _, needed := range []string{contentfulSigned, contentfulTimestamp} {
+		if !slices.Contains(names, needed) {
+			return nil, malformed(contentfulSigned, "a list with "+needed)
+		}
+	}
+	for _, name := range []string{contentfulTimestamp, contentfulTopic} {
+		if !slices.Contains(names, name) {
+			continue
+		}
+		if _, err := single(h, name); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+func (p *contentfulProof) signature(secret []byte, r Request, names []string) string {
+	lines := make([]string, len(names))
+	for i, name := range names {
+		lines[i] = name + ":" + strings.TrimSpace(r.Header[name])
+	}
+	h := hmac.New(sha256.New, secret)
+	_, _ = io.WriteString(h, cmp.Or(r.Method, "POST")+"\n"+p.path+"\n"+strings.Join(lines, ";")+"\n") // a hash never fails
+	h.Write(r.Body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (p *contentfulProof) sign(r *Request, _ Webhook, at time.Time) error {
+	names := []string{contentfulSigned, contentfulTimestamp}
+	if r.Header[contentfulTopic] != "" {
+		names = append(names, contentfulTopic)
+	}
+	r.Header[contentfulTimestamp] = writeTime(timeMillis, at)
+	r.Header[contentfulSigned] = strings.Join(names, ",")
+	r.Header[contentfulSignature] = p.signature(p.secrets[0], *r, names)
+	return nil
+}

@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"context"
+	"crypto"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// ebay is the scheme of eBay: a header of JSON in base64, with the id of the key and an ECDSA signature over the body.
+type ebay struct{}
+
+const ebayHeader = "x-ebay-signature"
+
+func (ebay) trust() Trust { return Verified }
+
+func (ebay) describe() string {
+	return "header " + ebayHeader + ": base64 of JSON with an " + ecdsaSHA1.name + " over {body}"
+}
+
+// makeKey implements keyMaker.
+func (ebay) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+	return makePublished(ecdsaSHA1, seed)
+}
+
+func (s ebay) prepare(k *keys) (proof, error) {
+	if err := noSecrets(k); err != nil {
+		return nil, err
+	}
+	if err := checkEnvironment(k); err != nil {
+		return nil, err
+	}
+	p := &ebayProof{keys: k}
+	var err error
+	if p.pinned, err = pinnedKeySet(k); err != nil {
+		return nil, err
+	}
+	p.private, err = readPrivate(k.signing)
+	return p, err
+}
+
+type ebayProof struct {
+	ebay
+	keys    *keys
+	pinned  keySet        // nil: keys are fetched
+	private crypto.Signer // nil: cannot sign
+}
+
+func (p *ebayProof) headers() []string { return []string{ebayHeader} }
+
+func (p *ebayProof) check(ctx context.Context, r Request) error {
+	value, err := single(r.Header, ebayHeader)
+	if err != nil {
+		return err
+	}
+	keyID, signature, ok := readEBay(value)
+	if !ok {
+		return malformed(ebayHeader, "base64 of JSON with alg ecdsa, digest SHA1, kid and signature")
+	}
+	key, err := p.key(ctx, keyID)
+	if err != nil {
+		return err
+	}
+	if !ecdsaSHA1.verified(key, ecdsaSHA1.digest(r.Body), signature) {
+		return fmt.Errorf("%w: header %s", ErrMismatch, ebayHeader)
+	}
+	return nil
+}
+
+// readEBay returns what the header says. Its algorithm is taken from no request: it is the one that eBay's keys are for.
+func readEBay(value string) (keyID string, signature []byte, ok bool) {
+	text, err := decode(base64Strict, value)
+	if err != nil {
+		return "", nil, false
+	}
+	object, err := readObject(text)
+	if err != nil {
+		return "", nil, false
+	}
+	keyID, algorithm := member(object, "kid"), member(object, "alg")
+	signature, err = decode(base64Strict, member(object, "signature"))
+	ok = err == nil && keyID != "" && len(keyID) <= maxValueBytes && (algorithm == "ecdsa" || algorithm == "ECDSA") && member(object, "digest") == "SHA1"
+	return keyID, signature, ok
+}
+
+func (p *ebayProof) key(ctx context.Context, id string) (crypto.PublicKey, error) {
+	if p.pinned == nil {
+		return findEBay(ctx, p.keys, id)
+	}
+	key, err := p.pinned.find(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: header %s: %w", ErrMismatch, ebayHeader, err)
+	}
+	return key, nil
+}
+
+func (p *ebayProof) sign(r *Request, _ Webhook, _ time.Time) error {
+	signature, err := ecdsaSHA1.sign(p.private, r.Body)
+	if err != nil {
+		return err
+	}
+	keyID := exampleKeyID
+	if len(p.pinned) > 0 {
+		keyID = p.pinned[0].id
+	}
+	text, err := json.Marshal(map[string]string{
+		"alg": "ecdsa", "digest": "SHA1", "kid": keyID, "signature": base64.StdEncoding.EncodeToString(signature),
+	})
+	r.Header[ebayHeader] = base64.StdEncoding.EncodeToString(text)
+	return err
+}

@@ -1,0 +1,57 @@
+package verify
+
+// What several entries of the table share.
+
+var (
+	standardV1 = signed{
+		HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
+			IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
+		layout: layout{separator: " ", equals: ",", signature: "v1"},
+	}
+	svixV1 = signed{
+		HMAC: HMAC{Header: "svix-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
+			IDHeader: "svix-id", TimestampHeader: "svix-timestamp"},
+		layout: layout{separator: " ", equals: ",", signature: "v1"},
+	}
+	// standardText is of those who take a secret's own bytes for the key, though it looks as the standard's do.
+	standardText = signed{
+		HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}",
+			IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
+		layout: layout{separator: " ", equals: ",", signature: "v1"},
+	}
+)
+
+const noteJSONOnly = "Choose the content type application/json: of a form, another text is signed."
+
+const noteFirstEvent = "The event type is that of the first event."
+
+// Settings that several providers have.
+var (
+	pinCertificate = setting{
+		name: settingCertificate, label: "a certificate in PEM, in the place of the one that each webhook names; " +
+			"for tests without the provider", optional: true,
+	}
+	pinKeySet = setting{
+		name: settingKeySet, label: "a JSON Web Key Set, in the place of the provider's; for tests without the provider", optional: true,
+	}
+)
+
+// What the providers of Meta have in common.
+const (
+	docsMeta  = "https://developers.facebook.com/docs/graph-api/webhooks/getting-started"
+	labelMeta = "App Secret (App Dashboard › App settings › Basic)"
+)
+
+var (
+	schemeMeta    = signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}}
+	typesMeta     = []Locator{{JSON: "object"}, {JSON: "entry.0.changes.0.field"}}
+	settingsMeta  = []setting{{name: "verify_token", label: "Verify Token (App Dashboard › Webhooks), of your own making", example: "meatyhamhock"}}
+	handshakeMeta = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.verify_token is yours", methods: []string{"GET"},
+		open: answerMeta}
+
+	settingsWebSub  = []setting{{name: "topic", label: "hub.topic of the subscription, exactly", example: "https://example.com/feed.xml"}}
+	handshakeWebSub = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.topic is yours", methods: []string{"GET"},
+		open: answerWebSub}
+
+	handshakeHead = handshake{about: "HEAD", methods: []string{"HEAD"}, open: acknowledgeHead}
+)

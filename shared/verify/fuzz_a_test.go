@@ -1,0 +1,78 @@
+package verify_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+
+	"webhook-relay/shared/verify"
+)
+
+// FuzzVerify_CutsInOnePlace: where nothing stands between body and time, one signature fits at most one division into the two.
+func FuzzVerify_CutsInOnePlace(f *testing.F) {
+	const key = "key"
+	cloudinary := newVerifier(f, verify.Config{Provider: "cloudinary", Settings: map[string]string{"algorithm": "sha256"}}, key)
+	ghost := newVerifier(f, verify.Config{Provider: "ghost"}, key)
+	cashfree := newVerifier(f, verify.Config{Provider: "cashfree"}, key)
+	for _, text := range []string{`{"a":1}1700000000`, "1700000000", "11700000000", `{"a":1}1700000000000`, "91700000000000", "1700000000000{}", "17000000000000", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		sum := sha256.Sum256([]byte(text + key))
+		plain, sum64, sumHex := hex.EncodeToString(sum[:]), base64HMAC(key, text), hexHMAC(key, text)
+		accepted := map[string]int{}
+		for i := range len(text) + 1 {
+			first, second := text[:i], text[i:]
+			for name, c := range map[string]struct {
+				v      *verify.Verifier
+				body   string
+				header verify.Header
+			}{
+				"cloudinary": {cloudinary, first, verify.Header{"x-cld-signature": plain, "x-cld-timestamp": second}},
+				"ghost":      {ghost, first, verify.Header{"x-ghost-signature": "sha256=" + sumHex + ", t=" + second}},
+				"cashfree":   {cashfree, second, verify.Header{"x-webhook-signature": sum64, "x-webhook-timestamp": first}},
+			} {
+				r := verify.Request{Header: c.header, Body: []byte(c.body), ReceivedAt: signedAt}
+				if _, err := c.v.Verify(context.Background(), r); err == nil {
+					accepted[name]++
+				}
+			}
+		}
+		for name, n := range accepted {
+			if n > 1 {
+				t.Errorf("%s: %q is accepted as %d different webhooks", name, text, n)
+			}
+		}
+	})
+}
+
+// FuzzVerify_Contentful: what is accepted says itself, once, that its time and its list are signed.
+func FuzzVerify_Contentful(f *testing.F) {
+	const key, signed, timestamp = "key", "x-contentful-signed-headers", "x-contentful-timestamp"
+	v := newVerifier(f, verify.Config{Provider: "contentful", URL: "https://relay.example.com/in/cms"}, key)
+	for _, list := range []string{signed + "," + timestamp, timestamp + "," + signed, signed + "," + signed + "," + timestamp, signed, ",", ""} {
+		f.Add(list, "1700000000000", "a", []byte("{}"))
+		f.Add(list+",x-contentful-topic", "1700000000000", "a,a", []byte("{}"))
+	}
+	f.Fuzz(func(t *testing.T, list, at, topic string, body []byte) {
+		h := verify.Header{signed: list, timestamp: at, "x-contentful-topic": topic}
+		names := strings.Split(list, ",")
+		slices.Sort(names)
+		lines := make([]string, len(names))
+		for i, name := range names {
+			lines[i] = name + ":" + strings.TrimSpace(h[name])
+		}
+		h["x-contentful-signature"] = hexHMAC(key, "POST\n/in/cms\n"+strings.Join(lines, ";")+"\n"+string(body))
+		_, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
+		whole := slices.Contains(names, signed) && slices.Contains(names, timestamp) && len(slices.Compact(slices.Clone(names))) == len(names)
+		if err == nil && !whole {
+			t.Errorf("accepted with the list %q", list)
+		}
+		if err != nil && whole && at == "1700000000000" && topic == "a" {
+			t.Errorf("refused with the list %q: %v", list, err)
+		}
+	})
+}

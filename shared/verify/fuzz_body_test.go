@@ -1,0 +1,135 @@
+package verify_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"webhook-relay/shared/verify"
+)
+
+// FuzzBodyProofs: whatever the body, nothing panics, and a provider whose proof is in the body takes none that was not signed. What Sign makes of a
+// body verifies.
+func FuzzBodyProofs(f *testing.F) {
+	providers := []string{"adyen", "aircall", "braintree", "mailgun", "microsoft-graph", "prismic", "twilio", "mandrill"}
+	for i := range providers {
+		f.Add(uint8(i), []byte(`{"notificationItems":[{"NotificationRequestItem":{"amount":{"value":1}}}],"value":[{"clientState":"x"}],"token":"x","secret":"y"}`))
+		f.Add(uint8(i), []byte(`{"signature":{"timestamp":"1700000000","token":"a","signature":"b"}}`))
+		f.Add(uint8(i), []byte("bt_payload=PG4+PGtpbmQ+Y2hlY2s8L2tpbmQ+&bt_signature=integration_public_key%7Cab"))
+		f.Add(uint8(i), []byte("a=1&a=2&=&%zz;"))
+		f.Add(uint8(i), []byte(strings.Repeat("[", 1000)))
+	}
+	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
+		provider := providers[int(which)%len(providers)]
+		cfg, secret, _, err := verify.Example(provider, seed("fuzz"))
+		must(t, err)
+		v := newVerifier(t, cfg, secret)
+		h := verify.Header{"x-twilio-signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "x-mandrill-signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}
+		if _, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt}); err == nil {
+			t.Errorf("%s takes what nobody signed: %q", provider, body)
+		}
+		r, err := v.Sign(verify.Webhook{Body: body, DeliveryID: "id-1"}, signedAt)
+		if err != nil {
+			if !errors.Is(err, verify.ErrMalformed) && !errors.Is(err, verify.ErrMissing) && !errors.Is(err, verify.ErrRepeated) {
+				t.Errorf("%s: Sign: %v", provider, err)
+			}
+			return
+		}
+		if _, err := v.Verify(context.Background(), r); err != nil {
+			t.Errorf("%s refuses what it signed: %v: %q", provider, err, r.Body)
+		}
+	})
+}
+
+// FuzzDistinctNames: a body that a proof is read from all over is taken only if encoding/json reads it as we do, however it treats names in
+// another case.
+func FuzzDistinctNames(f *testing.F) {
+	for _, body := range []string{`{"passcode":"t"}`, `{"passcode":"x","passcode":"t"}`, `{"PASSCODE":"x","passcode":"t"}`, `{"pa\u0073scode":"t"}`,
+		`{"passcode":"t"}{}`, `{"a":{"passcode":"t"}}`, `{"passcode":"t",}`, `{"passcode":"t","paſſcode":"x"}`} {
+		f.Add([]byte(body))
+	}
+	v := newVerifier(f, verify.Config{Provider: "figma"}, "t")
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if _, err := v.Verify(context.Background(), verify.Request{Body: body}); err != nil {
+			return
+		}
+		var exact map[string]any
+		var folded struct{ Passcode string }
+		if json.Unmarshal(body, &exact) != nil || exact["passcode"] != "t" || json.Unmarshal(body, &folded) != nil || folded.Passcode != "t" {
+			t.Errorf("another reader finds %v, %+v in %q", exact, folded, body)
+		}
+	})
+}
+
+// FuzzSignedURL: whatever the URL and the query, a form that Twilio signs under the URL verifies, with and without the port, and under no other query.
+func FuzzSignedURL(f *testing.F) {
+	for _, u := range []string{"https://a.example/in", "http://a.example:80", "https://u:p@[::1]:1/x?a=b", "a", "://", "https://a.example/%3A%2f?x:1", "https://a/?b@c:1"} {
+		f.Add(u, "x=1")
+		f.Add(u, "bodySHA256=a")
+	}
+	f.Fuzz(func(t *testing.T, u, query string) {
+		v, err := verify.New(verify.Config{Provider: "twilio", URL: u}, []string{bodyKey})
+		if err != nil {
+			return // no URL
+		}
+		signed, err := v.Sign(verify.Webhook{Body: []byte("a=1")}, signedAt)
+		must(t, err)
+		values, _ := url.ParseQuery(signed.Query)
+		if _, err := v.Verify(context.Background(), signed); err != nil && values.Get("bodySHA256") == "" {
+			t.Errorf("%q refuses what it signed: %v", u, err)
+		}
+		if query == signed.Query {
+			return
+		}
+		signed.Query = query
+		if _, err := v.Verify(context.Background(), signed); err == nil {
+			t.Errorf("%q takes query %q for another", u, query)
+		}
+	})
+}
+
+// FuzzHandshakes: whatever is asked, nothing panics, and nothing is echoed that is markup or ends a header.
+func FuzzHandshakes(f *testing.F) {
+	names := []string{"challenge", "check", "validationToken", "hub.challenge", "crc_token", "challengeCode", "bt_challenge", "challenge_code", "verify"}
+	for _, name := range names {
+		f.Add("GET", name+"=abc&hub.mode=subscribe&hub.verify_token=meatyhamhock", "abc", []byte(`{"challenge":"abc"}`))
+		f.Add("", name+"=%3Cx%3E", "a\r\nb", []byte(`{"verification_token":"<x>"}`))
+	}
+	f.Add("OPTIONS", "", "example.com", []byte(`{"eventType":"VERIFY","data":{"challenge":"a"}}`))
+	var verifiers []*verify.Verifier
+	for _, name := range verify.Providers() {
+		if d, _ := verify.Describe(name); d.Handshake != "" {
+			cfg, secret, signing, err := verify.Example(name, seed("fuzz"))
+			must(f, err)
+			secrets := []string{secret}
+			if secret == "" || d.Learns {
+				secrets = nil
+			}
+			v, err := verify.New(cfg, secrets, verify.SignWith(signing))
+			must(f, err)
+			verifiers = append(verifiers, v)
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, query, header string, body []byte) {
+		h := verify.Header{}
+		for _, name := range []string{"x-front-challenge", "x-okta-verification-challenge", "validation-token", "webhook-request-origin", "webhook-request-rate", "x-hook-secret"} {
+			h[name] = header
+		}
+		for _, v := range verifiers {
+			got, err := v.Verify(context.Background(), verify.Request{Method: method, Query: query, Header: h, Body: body, ReceivedAt: signedAt})
+			if err != nil || got.Reply == nil {
+				continue
+			}
+			said := got.Reply.Body
+			for _, value := range got.Reply.Header {
+				said += value
+			}
+			if strings.ContainsAny(said, "<>\r\n\x00") || len(said) > 2000 || (got.Reply.Body != "" && strings.Contains(got.Reply.ContentType, "html")) {
+				t.Errorf("says %q", said)
+			}
+		}
+	})
+}

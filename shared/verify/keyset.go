@@ -1,0 +1,265 @@
+package verify
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net/url"
+	"time"
+)
+
+// settingKeySet pins the keys that would be fetched.
+const settingKeySet = "jwks"
+
+// errNoSuchKey refuses a request: the key that it names is none of the provider's.
+var errNoSuchKey = errors.New("verify: no such key")
+
+// keySet are the public keys of a JSON Web Key Set (RFC 7517), in its order.
+type keySet []publishedKey
+
+type publishedKey struct {
+	id  string
+	key crypto.PublicKey
+}
+
+func (s keySet) find(id string) (crypto.PublicKey, error) {
+	for _, k := range s {
+		if k.id == id {
+			return k.key, nil
+		}
+	}
+	return nil, errNoSuchKey
+}
+
+// webKey is a public key as a key set has it; numbers are in base64url.
+type webKey struct {
+	Type  string `json:"kty"`
+	ID    string `json:"kid"`
+	Curve string `json:"crv,omitempty"`
+	N     string `json:"n,omitempty"`
+	E     string `json:"e,omitempty"`
+	X     string `json:"x,omitempty"`
+	Y     string `json:"y,omitempty"`
+}
+
+var errWebKey = errors.New("verify: no public key of RSA or on the curve P-256")
+
+func (w webKey) read() (crypto.PublicKey, error) {
+	number := func(text string) []byte {
+		raw, _ := base64.RawURLEncoding.DecodeString(text) // what is none fits no key
+		return raw
+	}
+	switch {
+	case w.Type == "EC" && w.Curve == "P-256":
+		x, y := number(w.X), number(w.Y)
+		if len(x) != 32 || len(y) != 32 {
+			return nil, errWebKey
+		}
+		return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+	case w.Type == "RSA":
+		n, e := new(big.Int).SetBytes(number(w.N)), new(big.Int).SetBytes(number(w.E))
+		if e.BitLen() > 31 || e.Bit(0) == 0 {
+			return nil, errWebKey
+		}
+		key := &rsa.PublicKey{N: n, E: int(e.Int64())}
+		return key, wantRSA(key)
+	}
+	return nil, errWebKey
+}
+
+// pinnedKeySet returns the keys that the settings pin, nil where they pin none.
+func pinnedKeySet(k *keys) (keySet, error) {
+	text := k.settings[settingKeySet]
+	if text == "" {
+		return nil, nil
+	}
+	set, err := readKeySet([]byte(text))
+	if err != nil || len(set) == 0 {
+		return nil, wrong("settings."+settingKeySet, `is no JSON Web Key Set with a key in it: {"keys": [...]}`)
+	}
+	return set, nil
+}
+
+// readKeySet reads a set. Keys of other kinds are passed over, as RFC 7517 has it.
+func readKeySet(text []byte) (keySet, error) {
+	var all struct {
+		Keys []webKey `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		return nil, err
+	}
+	var set keySet
+	for _, w := range all.Keys {
+		if key, err := w.read(); err == nil {
+			set = append(set, publishedKey{w.ID, key})
+		}
+	}
+	return set, nil
+}
+
+// writeKeySet is the inverse of readKeySet, for one key.
+func writeKeySet(id string, key crypto.PublicKey) (string, error) {
+	w := webKey{ID: id}
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		w.Type, w.N, w.E = "RSA", base64.RawURLEncoding.EncodeToString(key.N.Bytes()), "AQAB"
+	case *ecdsa.PublicKey:
+		point, err := key.Bytes()
+		if err != nil {
+			return "", err
+		}
+		w.Type, w.Curve = "EC", "P-256"
+		w.X, w.Y = base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])
+	}
+	text, err := json.Marshal(map[string][]webKey{"keys": {w}})
+	return string(text), err
+}
+
+// exampleKeyID is the id of keys that were made for an example.
+const exampleKeyID = "example"
+
+// makePublished makes a key to pin, and its private half for SignWith.
+func makePublished(a algorithm, seed []byte) (secret, signing string, settings map[string]string, err error) {
+	key, err := a.make(seed)
+	if err != nil {
+		return "", "", nil, err
+	}
+	if signing, err = writePrivate(key); err != nil {
+		return "", "", nil, err
+	}
+	set, err := writeKeySet(exampleKeyID, key.Public())
+	return "", signing, map[string]string{settingKeySet: set}, err
+}
+
+// refetchKeySet is how often a set may be fetched anew on account of a key that is not in it.
+const refetchKeySet = time.Minute
+
+// findGoogle looks for a key among those that Google signs its identity tokens with.
+func findGoogle(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
+	const keysURL = "https://www.googleapis.com/oauth2/v3/certs"
+	key, err := k.findIn(ctx, Fetch{URL: keysURL}, id)
+	if errors.Is(err, errNoSuchKey) { // one that is newer than what was kept
+		return k.findIn(ctx, Fetch{URL: keysURL, MaxAge: refetchKeySet}, id)
+	}
+	return key, err
+}
+
+func (k *keys) findIn(ctx context.Context, f Fetch, id string) (crypto.PublicKey, error) {
+	text, err := k.fetch(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	set, err := readKeySet(text)
+	if err != nil || len(set) == 0 {
+		return nil, fmt.Errorf("%w: %s sent no key set", ErrFetch, hostOf(f.URL))
+	}
+	return set.find(id)
+}
+
+// What a provider wants to know of who asks it for keys.
+const (
+	settingEnvironment  = "environment"
+	settingClientID     = "client_id"
+	settingClientSecret = "client_secret"
+)
+
+// Environments that several providers have, the first one is the default.
+const (
+	production = "production"
+	sandbox    = "sandbox"
+)
+
+// checkEnvironment holds the setting against what there is.
+func checkEnvironment(k *keys) error {
+	if e := k.settings[settingEnvironment]; e != "" && e != production && e != sandbox {
+		return wrong("settings."+settingEnvironment, "%q is unknown; known are %s, %s", e, production, sandbox)
+	}
+	return nil
+}
+
+// findPlaid asks Plaid for a key. One that Plaid has withdrawn has a time at which it ended.
+func findPlaid(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
+	host := production
+	if k.settings[settingEnvironment] == sandbox {
+		host = sandbox
+	}
+	body, err := json.Marshal(map[string]string{
+		"client_id": k.settings[settingClientID], "secret": k.settings[settingClientSecret], "key_id": id,
+	})
+	if err != nil {
+		return nil, err
+	}
+	text, err := k.fetch(ctx, Fetch{
+		Method: "POST", URL: "https://" + host + ".plaid.com/webhook_verification_key/get", Header: Header{"content-type": "application/json"}, Body: body,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Key struct {
+			webKey
+			ExpiredAt *int64 `json:"expired_at"`
+		} `json:"key"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return nil, fmt.Errorf("%w: Plaid sent no key", ErrFetch)
+	}
+	if answer.Key.ExpiredAt != nil {
+		return nil, errNoSuchKey
+	}
+	key, err := answer.Key.read()
+	if err != nil {
+		return nil, fmt.Errorf("%w: Plaid: %w", ErrFetch, err)
+	}
+	return key, nil
+}
+
+// findEBay asks eBay for a key, with a token of the application's (OAuth client credentials).
+func findEBay(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
+	host := "https://api.ebay.com"
+	if k.settings[settingEnvironment] == sandbox {
+		host = "https://api.sandbox.ebay.com"
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"https://api.ebay.com/oauth/api_scope"}}
+	credentials := base64.StdEncoding.EncodeToString([]byte(k.settings[settingClientID] + ":" + k.settings[settingClientSecret]))
+	text, err := k.fetch(ctx, Fetch{
+		Method: "POST", URL: host + "/identity/v1/oauth2/token", Body: []byte(form.Encode()),
+		Header: Header{"content-type": formType, "authorization": "Basic " + credentials},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var token struct {
+		Access string `json:"access_token"`
+	}
+	if err := json.Unmarshal(text, &token); err != nil || token.Access == "" {
+		return nil, fmt.Errorf("%w: eBay sent no token", ErrFetch)
+	}
+	text, err = k.fetch(ctx, Fetch{
+		URL: host + "/commerce/notification/v1/public_key/" + url.PathEscape(id), Header: Header{"authorization": "Bearer " + token.Access},
+	})
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Key string `json:"key"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return nil, fmt.Errorf("%w: eBay sent no key", ErrFetch)
+	}
+	key, err := readSPKI(answer.Key)
+	if err == nil {
+		err = wantP256(key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: eBay's key %w", ErrFetch, err)
+	}
+	return key, nil
+}

@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"context"
+	"crypto"
+	"encoding/base64"
+	"fmt"
+	"hash/crc32"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// paypal is the scheme of PayPal: RSA over the transmission's id and time, the webhook's id, and the CRC-32 of the body.
+type paypal struct{}
+
+// settingWebhookID is signed and not sent: it ties a transmission to one listener.
+const settingWebhookID = "webhook_id"
+
+const (
+	paypalID        = "paypal-transmission-id"
+	paypalTime      = "paypal-transmission-time"
+	paypalSignature = "paypal-transmission-sig"
+	paypalCertURL   = "paypal-cert-url"
+	paypalAlgorithm = "paypal-auth-algo"
+	paypalRSASHA256 = "SHA256withRSA"
+)
+
+var paypalHosts = []string{"api.paypal.com", "api.sandbox.paypal.com"}
+
+func (paypal) trust() Trust { return Verified }
+
+// window: PayPal states no tolerance, and does not say that a transmission that it repeats over three days is signed anew.
+func (paypal) window() time.Duration { return Unlimited }
+
+func (paypal) describe() string {
+	return "header " + paypalSignature + ": base64 of RSA-SHA256 over {id}|{timestamp}|{webhook_id}|{CRC-32 of the body}"
+}
+
+// makeKey implements keyMaker.
+func (paypal) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+	signing, settings, err = makeCertificate(seed)
+	return "", signing, settings, err
+}
+
+func (s paypal) prepare(k *keys) (proof, error) {
+	if err := noSecrets(k); err != nil {
+		return nil, err
+	}
+	c, err := newCertificates(k, "messageverificationcerts.paypal.com", "messageverificationcerts.sandbox.paypal.com")
+	if err != nil {
+		return nil, err
+	}
+	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), certificates: c}
+	p.private, err = readPrivate(k.signing)
+	return p, err
+}
+
+type paypalProof struct {
+	paypal
+	webhookID    string
+	certificates *certificates
+	private      crypto.Signer // nil: cannot sign
+}
+
+func (p *paypalProof) headers() []string { return []string{paypalSignature} }
+
+func (p *paypalProof) check(ctx context.Context, r Request) error {
+	text, sentAt, err := p.signedText(r)
+	if err != nil {
+		return err
+	}
+	encoded, err := single(r.Header, paypalSignature)
+	if err != nil {
+		return err
+	}
+	signature, err := decode(base64Strict, encoded)
+	if err != nil {
+		return malformed(paypalSignature, "base64")
+	}
+	certURL := r.Header[paypalCertURL]
+	if p.certificates.pinned == nil {
+		if certURL, err = paypalCertificate(r.Header); err != nil {
+			return err
+		}
+	}
+	key, err := p.certificates.key(ctx, certURL, r.ReceivedAt)
+	if err != nil {
+		return err
+	}
+	if !rsaSHA256.verified(key, rsaSHA256.digest([]byte(text)), signature) {
+		return fmt.Errorf("%w: header %s", ErrMismatch, paypalSignature)
+	}
+	return fresh(sentAt, r.ReceivedAt, Unlimited)
+}
+
+// paypalCertificate returns the URL of the certificate, which must be PayPal's own: a header must not send us anywhere else.
+func paypalCertificate(h Header) (string, error) {
+	text, err := single(h, paypalCertURL)
+	if err != nil {
+		return "", err
+	}
+	u, err := url.Parse(text)
+	const path = "/v1/notifications/certs/"
+	if err != nil || u.Scheme != "https" || u.User != nil || !slices.Contains(paypalHosts, u.Host) || u.RawQuery != "" || u.Fragment != "" ||
+		!strings.HasPrefix(u.Path, path) || strings.ContainsAny(u.EscapedPath()[len(path):], "/%.") {
+		return "", malformed(paypalCertURL, "a URL of PayPal's certificates")
+	}
+	return text, nil
+}
+
+// signedText returns what is signed, and when it was sent. No part but the last can have the separator in it.
+func (p *paypalProof) signedText(r Request) (text string, sentAt time.Time, err error) {
+	id, err := single(r.Header, paypalID)
+	if err != nil {
+		return "", sentAt, err
+	}
+	timestamp, err := single(r.Header, paypalTime)
+	if err != nil {
+		return "", sentAt, err
+	}
+	if sentAt, err = readTime(timeRFC3339, "header "+paypalTime, timestamp); err != nil {
+		return "", sentAt, err
+	}
+	name, err := single(r.Header, paypalAlgorithm)
+	switch {
+	case err != nil:
+		return "", sentAt, err
+	case name != paypalRSASHA256:
+		return "", sentAt, malformed(paypalAlgorithm, paypalRSASHA256)
+	case strings.Contains(id, "|"):
+		return "", sentAt, malformed(paypalID, `an id without "|"`)
+	}
+	return fmt.Sprintf("%s|%s|%s|%d", id, timestamp, p.webhookID, crc32.ChecksumIEEE(r.Body)), sentAt, nil
+}
+
+func (p *paypalProof) sign(r *Request, w Webhook, at time.Time) error {
+	r.Header[paypalID], r.Header[paypalTime], r.Header[paypalAlgorithm] = w.DeliveryID, writeTime(timeRFC3339, at), paypalRSASHA256
+	text, _, err := p.signedText(*r)
+	if err != nil {
+		return err
+	}
+	signature, err := rsaSHA256.sign(p.private, []byte(text))
+	if err != nil {
+		return err
+	}
+	r.Header[paypalSignature] = base64.StdEncoding.EncodeToString(signature)
+	return nil
+}

@@ -1,0 +1,272 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// sns is the scheme of Amazon SNS: the body is a JSON object whose members Signature, SignatureVersion and SigningCertURL prove some of the
+// others.
+type sns struct{}
+
+// The kinds of SNS messages.
+const (
+	snsNotification = "Notification"
+	snsSubscribe    = "SubscriptionConfirmation"
+	snsUnsubscribe  = "UnsubscribeConfirmation"
+)
+
+// settingTopics are the topics that a source takes messages of: anybody with an AWS account has SNS sign messages of his own topics.
+const settingTopics = "topic_arns"
+
+// snsMembers returns the members that are signed, in order, nil for a kind that SNS does not send. Of a Notification Subject alone may be missing.
+func snsMembers(kind string) []string {
+	switch kind {
+	case snsNotification:
+		return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
+	case snsSubscribe, snsUnsubscribe:
+		return []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
+	}
+	return nil
+}
+
+// snsAlgorithm returns what SignatureVersion says.
+func snsAlgorithm(version string) (algorithm, error) {
+	switch version {
+	case "1":
+		return rsaSHA1, nil
+	case "2":
+		return rsaSHA256, nil
+	}
+	return algorithm{}, fmt.Errorf("%w: SignatureVersion in the body is neither 1 nor 2", ErrMalformed)
+}
+
+func (sns) trust() Trust { return Verified }
+
+// window: SNS sends a message again as it was, for as long as the topic's delivery policy says, and states no tolerance.
+func (sns) window() time.Duration { return Unlimited }
+
+func (sns) describe() string {
+	return "body: RSA signature (version 1 or 2) of Message, MessageId, Subject, SubscribeURL, Timestamp, Token, TopicArn and Type"
+}
+
+// makeKey implements keyMaker.
+func (sns) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+	signing, settings, err = makeCertificate(seed)
+	return "", signing, settings, err
+}
+
+func (s sns) prepare(k *keys) (proof, error) {
+	if err := noSecrets(k); err != nil {
+		return nil, err
+	}
+	p := &snsProof{topics: listed(k.settings[settingTopics])}
+	for _, topic := range p.topics {
+		if parts := strings.SplitN(topic, ":", 6); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" {
+			return nil, wrong("settings."+settingTopics, "%q is no ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic)
+		}
+	}
+	var err error
+	if p.certificates, err = newCertificates(k, "sns.amazonaws.com", "sns.amazonaws.com.cn"); err != nil {
+		return nil, err
+	}
+	p.private, err = readPrivate(k.signing)
+	return p, err
+}
+
+// listed returns the items of a list with commas.
+func listed(text string) []string {
+	var items []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+type snsProof struct {
+	sns
+	topics       []string
+	certificates *certificates
+	private      crypto.Signer // nil: cannot sign
+}
+
+func (p *snsProof) headers() []string { return nil }
+
+func (p *snsProof) check(ctx context.Context, r Request) error {
+	if strings.EqualFold(r.Header["x-amz-sns-rawdelivery"], "true") {
+		return fmt.Errorf("%w: raw message delivery has none; turn it off for the subscription", ErrMissing)
+	}
+	m, err := parseSNS(r.Body)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(p.topics, m["TopicArn"]) { // before anything is fetched on its account
+		return fmt.Errorf("%w: TopicArn is not in settings.%s", ErrMismatch, settingTopics)
+	}
+	text, err := m.signedText()
+	if err != nil {
+		return err
+	}
+	sentAt, err := readTime(timeRFC3339, "Timestamp in the body", m["Timestamp"])
+	if err != nil {
+		return err
+	}
+	algorithm, err := snsAlgorithm(m["SignatureVersion"])
+	if err != nil {
+		return err
+	}
+	signature, err := decode(base64Strict, m["Signature"])
+	if err != nil {
+		return fmt.Errorf("%w: Signature in the body is not base64", ErrMalformed)
+	}
+	if err := checkSNSURL("SigningCertURL", m["SigningCertURL"], true); err != nil {
+		return err
+	}
+	key, err := p.certificates.key(ctx, m["SigningCertURL"], r.ReceivedAt)
+	if err != nil {
+		return err
+	}
+	if !algorithm.verified(key, algorithm.digest([]byte(text)), signature) {
+		return fmt.Errorf("%w: Signature in the body", ErrMismatch)
+	}
+	return fresh(sentAt, r.ReceivedAt, Unlimited)
+}
+
+// snsMessage holds the members of a message that are text.
+type snsMessage map[string]string
+
+// snsKnown are the members that this package reads.
+var snsKnown = []string{"Message", "MessageId", "Signature", "SignatureVersion", "SigningCertURL", "Subject", "SubscribeURL", "Timestamp",
+	"Token", "TopicArn", "Type"}
+
+// parseSNS reads a message. A member in another case than SNS writes is refused: JSON libraries differ in which they take, so that what is
+// signed here and what is read there could be two things.
+func parseSNS(body []byte) (snsMessage, error) {
+	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' {
+		return nil, fmt.Errorf("%w: the body is no message of SNS's; raw message delivery has no signature, turn it off", ErrMissing)
+	}
+	object, err := readObject(body)
+	if err != nil {
+		return nil, err
+	}
+	if member(object, "Signature") == "" {
+		return nil, fmt.Errorf("%w: Signature in the body", ErrMissing)
+	}
+	m := snsMessage{}
+	for name, value := range object {
+		i := slices.IndexFunc(snsKnown, func(known string) bool { return strings.EqualFold(known, name) })
+		if i >= 0 && snsKnown[i] != name {
+			return nil, fmt.Errorf("%w: %s in the body has another case", ErrMalformed, snsKnown[i])
+		}
+		if text, ok := value.(string); ok && i >= 0 {
+			m[name] = text
+		}
+	}
+	return m, nil
+}
+
+// signedText returns what is signed: for each member its name and value, with a line end after both. A value with line ends could pass for
+// several members; only Message, which is the first, has them.
+func (m snsMessage) signedText() (string, error) {
+	names := snsMembers(m["Type"])
+	if names == nil {
+		return "", fmt.Errorf("%w: Type in the body is none that SNS sends", ErrMalformed)
+	}
+	var b strings.Builder
+	for _, name := range names {
+		value, ok := m[name]
+		switch {
+		case !ok && name == "Subject":
+			continue
+		case !ok:
+			return "", fmt.Errorf("%w: %s in the body", ErrMissing, name)
+		case name != "Message" && strings.ContainsFunc(value, unicode.IsControl):
+			return "", fmt.Errorf("%w: %s in the body has a control character", ErrMalformed, name)
+		}
+		b.WriteString(name + "\n" + value + "\n")
+	}
+	return b.String(), nil
+}
+
+// checkSNSURL takes only https://sns.{region}.amazonaws.com (or .com.cn): no message may send us anywhere else. A certificate's is a
+// file of its own, SubscribeURL has a query.
+func checkSNSURL(member, text string, certificate bool) error {
+	u, err := url.Parse(text)
+	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" && isSNSHost(u.Host) {
+		if !certificate || (u.RawQuery == "" && !u.ForceQuery && strings.HasSuffix(u.Path, ".pem") && strings.Count(u.EscapedPath(), "/") == 1) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s in the body is no URL of SNS's", ErrMalformed, member)
+}
+
+func isSNSHost(host string) bool {
+	region, ok := strings.CutPrefix(host, "sns.")
+	if !ok {
+		return false
+	}
+	if region, ok = strings.CutSuffix(region, ".amazonaws.com.cn"); !ok {
+		region, ok = strings.CutSuffix(region, ".amazonaws.com")
+	}
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	return ok && len(region) >= 3 && strings.Trim(region, letters) == ""
+}
+
+// sign writes the message anew: with the time, the first topic of the settings unless its own is among them, and the proof.
+func (p *snsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
+	r.Header["content-type"] = "text/plain; charset=UTF-8" // as SNS has it
+	r.Body, err = rewrite(r.Body, func(object map[string]any) error {
+		m := snsMessage{}
+		for name, value := range object {
+			m[name], _ = value.(string)
+		}
+		if !slices.Contains(p.topics, m["TopicArn"]) {
+			m["TopicArn"] = p.topics[0]
+		}
+		m["Timestamp"] = at.UTC().Format("2006-01-02T15:04:05.000Z")
+		text, err := m.signedText()
+		if err != nil {
+			return err
+		}
+		algorithm, err := snsAlgorithm(m["SignatureVersion"])
+		if err != nil {
+			return err
+		}
+		signature, err := algorithm.sign(p.private, []byte(text))
+		object["TopicArn"], object["Timestamp"] = m["TopicArn"], m["Timestamp"]
+		object["Signature"] = base64.StdEncoding.EncodeToString(signature)
+		return err
+	})
+	return err
+}
+
+// confirmSNS answers what is no notification. A subscription to a topic that the source takes is confirmed, once the request is proved; that one
+// was ended is taken notice of, and nothing is subscribed again.
+func confirmSNS(ctx context.Context, k *keys, r Request) (*Result, error) {
+	if kind := lookup(r.Body, [][]string{{"Type"}}, nil)[0]; scalar(kind) == snsNotification {
+		return nil, nil //nolint:nilnil // the usual case, which needs no second reading
+	}
+	m, err := parseSNS(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if m["Type"] == snsSubscribe {
+		if err := checkSNSURL("SubscribeURL", m["SubscribeURL"], false); err != nil {
+			return nil, err
+		}
+		if _, err := k.fetch(ctx, Fetch{URL: m["SubscribeURL"]}); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{Reply: &Reply{Status: 200}}, nil
+}
