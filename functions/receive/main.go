@@ -8,6 +8,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/dynamo"
+	"webhook-relay/shared/egress"
 	"webhook-relay/shared/function"
 	"webhook-relay/shared/handler"
 	"webhook-relay/shared/kms"
@@ -15,6 +16,7 @@ import (
 	"webhook-relay/shared/s3"
 	"webhook-relay/shared/settings"
 	"webhook-relay/shared/sqs"
+	"webhook-relay/shared/verify"
 )
 
 func main() { function.Start(wire) }
@@ -24,6 +26,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter relay.Reporter) any {
 		Sources:         dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN)),
 		Ingest:          sqs.New(awssqs.NewFromConfig(cfg), s.IngestQueueURL),
 		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
+		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 		Reporter:        reporter,
 		MaxBodyBytes:    s.MaxBodyBytes,
 		InlineBodyBytes: s.InlineBodyBytes,

@@ -14,6 +14,7 @@ import (
 	"webhook-relay/shared/handler"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sqlite"
+	"webhook-relay/shared/verify"
 )
 
 // The numbers of the local host. Those that the template has too are the same there.
@@ -90,6 +91,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	h.catalog = catalog
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Ingest: h.queues[ingestQueue], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Learned: catalog, Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	fanout := relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalog, Events: ledger, Delivery: h.queues[deliveryQueue], Poison: h.queues[ingestDLQ],

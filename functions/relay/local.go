@@ -81,7 +81,7 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		if err != nil {
 			return err
 		}
-		out.printf("catalog   events/demo.yaml, %d sources and an endpoint that fails once", len(next.Sources))
+		out.printf("catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once", len(next.Sources))
 		return applyTo(ctx, h.catalog, next, false, func(string, ...any) {})
 	case c.Config != "":
 		next, err := config.Read(c.Config, os.LookupEnv)
@@ -135,7 +135,7 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 
 // demoCatalog is the demonstration's configuration, with its endpoint on this host.
 func demoCatalog(url string) (relay.Catalog, error) {
-	catalog, err := config.Parse("events/demo.yaml", events.DemoConfig, os.LookupEnv)
+	catalog, err := events.Demo()
 	for i := range catalog.Endpoints {
 		e := &catalog.Endpoints[i]
 		if _, path, ok := strings.Cut(e.URL, events.DemoEndpointPath); ok {

@@ -20,9 +20,10 @@ import (
 )
 
 type sendCommand struct {
-	Provider string `arg:"" help:"Provider to sign as, such as github; an unknown one lists them all."`
+	Provider string `arg:"" optional:"" help:"Provider to sign as, such as github."`
+	List     bool   `help:"List the providers and their event types."`
 	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or the source of --source there."`
-	Secret   string `help:"Secret to sign with. Default: the demonstration's." env:"RELAY_SECRET"`
+	Secret   string `help:"Secret to sign with. Of providers that sign with a key whose public half is in the configuration, that key. Default: the demonstration's." env:"RELAY_SECRET"`
 	Type     string `help:"Event type, of those that events/webhooks has for the provider. Default: the first."`
 	Body     string `help:"File to send in the place of a sample." type:"existingfile"`
 	ID       string `help:"Delivery id. Default: a new one each time."`
@@ -39,7 +40,17 @@ func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
 }
 
 func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) error {
-	source, err := c.source()
+	switch {
+	case c.List:
+		for _, sample := range events.List() {
+			provider, eventType, _ := strings.Cut(sample, "/")
+			printf("%-28s %s", provider, eventType)
+		}
+		return nil
+	case c.Provider == "":
+		return errors.New("name a provider, such as github; --list shows them all")
+	}
+	source, signing, err := c.source()
 	if err != nil {
 		return err
 	}
@@ -47,7 +58,7 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	if err != nil {
 		return err
 	}
-	verifier, err := verify.New(source.Verify, source.Secrets)
+	verifier, err := verify.New(source.Verify, source.Secrets, verify.SignWith(signing))
 	if err != nil {
 		return err
 	}
@@ -71,31 +82,31 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	return nil
 }
 
-// source is what the webhook is signed for.
-func (c *sendCommand) source() (relay.Source, error) {
-	file, text, name := c.Config, []byte(nil), c.Source
-	var err error
-	if file == "" {
-		file, text, name = "events/demo.yaml", events.DemoConfig, ""
-	} else if text, err = os.ReadFile(file); err != nil {
-		return relay.Source{}, err
+// source is what the webhook is signed for, and the key that signs where it is not the secret itself.
+func (c *sendCommand) source() (s relay.Source, signing string, err error) {
+	if c.Config == "" {
+		s, signing, err = events.DemoSource(c.Provider)
+	} else {
+		s, err = c.configured()
 	}
-	catalog, err := config.Parse(file, text, os.LookupEnv)
+	if err == nil && c.Secret != "" {
+		s.Secrets, signing = []string{c.Secret}, c.Secret
+	}
+	return s, signing, err
+}
+
+// configured is the source that is named, of the configuration.
+func (c *sendCommand) configured() (relay.Source, error) {
+	catalog, err := config.Read(c.Config, os.LookupEnv)
 	if err != nil {
 		return relay.Source{}, err
 	}
 	for _, s := range catalog.Sources {
-		if s.Name == name || (name == "" && s.Verify.Provider == c.Provider) {
-			if c.Secret != "" {
-				s.Secrets = []string{c.Secret}
-			}
+		if s.Name == c.Source {
 			return s, nil
 		}
 	}
-	if name != "" {
-		return relay.Source{}, fmt.Errorf("%s has no source %q", file, name)
-	}
-	return relay.Source{}, fmt.Errorf("unknown provider %q; known are %s", c.Provider, strings.Join(verify.Providers(), ", "))
+	return relay.Source{}, fmt.Errorf("%s has no source %q", c.Config, c.Source)
 }
 
 // webhook is what is sent: the file that was named, or a sample.

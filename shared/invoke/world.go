@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 
 	"webhook-relay/events"
 	"webhook-relay/shared/awsenv/emulator"
-	"webhook-relay/shared/config"
 	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/kms"
 	"webhook-relay/shared/runtimeapi"
@@ -163,7 +161,7 @@ func (w *world) createTable(ctx context.Context, name string, indexes map[string
 
 // configure puts the demonstration's configuration into the catalog.
 func (w *world) configure(ctx context.Context) error {
-	catalog, err := config.Parse("events/demo.yaml", events.DemoConfig, os.LookupEnv)
+	catalog, err := events.DemoConfig()
 	if err != nil {
 		return err
 	}
