@@ -17,6 +17,7 @@ const module = "webhook-relay/"
 // and infra.
 var mayImport = map[string][]string{
 	"shared/verify": {}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/settings": {}, "shared/awsenv": {},
+	"shared/cost": {}, "shared/telemetry/metric": {},
 	"shared/relay":     {"shared/verify", "shared/sign", "shared/route", "shared/retry"},
 	"shared/dynamo":    {"shared/relay", "shared/verify"},
 	"shared/sqlite":    {"shared/relay", "shared/verify"},
@@ -24,13 +25,13 @@ var mayImport = map[string][]string{
 	"shared/s3":        {"shared/relay"},
 	"shared/kms":       {"shared/relay"},
 	"shared/scheduler": {"shared/relay"},
-	"shared/egress":    {"shared/relay"},
+	"shared/egress":    {"shared/relay", "shared/verify"},
 	"shared/memory":    {"shared/relay"},
-	"shared/telemetry": {"shared/relay"},
-	"shared/handler":   {"shared/relay"},
+	"shared/telemetry": {"shared/relay", "shared/verify", "shared/telemetry/metric"},
+	"shared/handler":   {"shared/relay", "shared/verify"},
 	"shared/gateway":   {},
 	"infra":            {"infra/stack"},
-	"infra/stack":      {"shared/settings"},
+	"infra/stack":      {"shared/settings", "shared/cost", "shared/telemetry/metric"},
 }
 
 // heavy must not be linked into a Lambda function.

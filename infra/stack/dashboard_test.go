@@ -3,11 +3,16 @@ package stack_test
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/settings"
+	"webhook-relay/shared/telemetry/metric"
 )
 
 type widget struct {
@@ -20,16 +25,35 @@ type widget struct {
 	}
 }
 
-func widgets(t *testing.T, tmpl template) []widget {
+// dashboards are the widgets of each dashboard.
+func dashboards(t *testing.T, tmpl template) map[string][]widget {
 	t.Helper()
-	var body struct{ Widgets []widget }
-	tmpl.each(t, "AWS::CloudWatch::Dashboard", func(t *testing.T, _ string, r resource) {
+	all := map[string][]widget{}
+	tmpl.each(t, "AWS::CloudWatch::Dashboard", func(t *testing.T, id string, r resource) {
+		var body struct{ Widgets []widget }
 		if err := json.Unmarshal([]byte(render(r.get("DashboardBody"))), &body); err != nil {
 			t.Fatal(err)
 		}
+		all[name(id)] = body.Widgets
 	})
-	return body.Widgets
+	return all
 }
+
+// metrics are those of all graphs: namespace, name, dimensions, options. Expressions have options alone.
+func metrics(widgets []widget) iter.Seq[[]any] {
+	return func(yield func([]any) bool) {
+		for _, w := range widgets {
+			for _, m := range w.Properties.Metrics {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// option is one of those at the end of a metric.
+func option(metric []any, name string) any { return get(metric, len(metric)-1, name) }
 
 // shown is what must be on the dashboard of a resource, by its type.
 var shown = map[string][]string{
@@ -58,9 +82,11 @@ func TestDashboardShowsEverything(t *testing.T) {
 			}
 		}
 		got := map[string]bool{}
-		for _, w := range widgets(t, tmpl) {
-			for _, m := range w.Properties.Metrics {
-				got[shownBy(t, m)] = true
+		for _, shown := range dashboards(t, tmpl) {
+			for m := range metrics(shown) {
+				if len(m) > 1 && m[0] != metric.Namespace && option(m, "visible") == nil {
+					got[shownBy(t, m)] = true
+				}
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -84,22 +110,24 @@ func shownBy(t *testing.T, metric []any) string {
 	return fmt.Sprintf("%v of %s", metric[1], of)
 }
 
-func TestDashboardIsAGrid(t *testing.T) {
+func TestDashboardsAreGrids(t *testing.T) {
 	t.Parallel()
-	taken := map[[2]int]string{}
-	for _, w := range widgets(t, defaults(t)) {
-		if w.Type == "metric" && (w.Properties.Region != "{AWS::Region}" || w.Properties.Stat == "") {
-			t.Errorf("%s: region %q, statistic %q", w.Properties.Title, w.Properties.Region, w.Properties.Stat)
-		}
-		if w.X+w.Width > 24 {
-			t.Errorf("%s ends in column %d of 24", w.Properties.Title, w.X+w.Width)
-		}
-		for x := w.X; x < w.X+w.Width; x++ {
-			for y := w.Y; y < w.Y+w.Height; y++ {
-				if taken[[2]int{x, y}] != "" {
-					t.Fatalf("%s covers %s", w.Properties.Title, taken[[2]int{x, y}])
+	for id, shown := range dashboards(t, defaults(t)) {
+		taken := map[[2]int]string{}
+		for _, w := range shown {
+			if w.Type == "metric" && (w.Properties.Region != "{AWS::Region}" || w.Properties.Stat == "") {
+				t.Errorf("%s: region %q, statistic %q", w.Properties.Title, w.Properties.Region, w.Properties.Stat)
+			}
+			if w.X+w.Width > 24 {
+				t.Errorf("%s ends in column %d of 24", w.Properties.Title, w.X+w.Width)
+			}
+			for x := w.X; x < w.X+w.Width; x++ {
+				for y := w.Y; y < w.Y+w.Height; y++ {
+					if taken[[2]int{x, y}] != "" {
+						t.Fatalf("%s: %s covers %s", id, w.Properties.Title, taken[[2]int{x, y}])
+					}
+					taken[[2]int{x, y}] = w.Properties.Title
 				}
-				taken[[2]int{x, y}] = w.Properties.Title
 			}
 		}
 	}
@@ -111,10 +139,88 @@ func TestDashboardBeginsWithAllAlarms(t *testing.T) {
 	for alarm := range alarms {
 		want = append(want, "{"+alarm+".Arn}")
 	}
-	got := widgets(t, defaults(t))[0].Properties.Alarms
+	got := dashboards(t, defaults(t))["Dashboard"][0].Properties.Alarms
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+}
+
+// Above 50 metrics a dashboard is not one of the free ones: https://aws.amazon.com/cloudwatch/pricing/.
+func TestDashboardsAreOfTheFreeKind(t *testing.T) {
+	t.Parallel()
+	for id, shown := range dashboards(t, whole(t)) {
+		distinct := map[string]bool{}
+		for m := range metrics(shown) {
+			if len(m) > 1 {
+				distinct[render(m[:len(m)-1])] = true
+			}
+		}
+		if n := len(distinct); n < 10 || n > 50 {
+			t.Errorf("%s has %d metrics, at most 50 are free", id, n)
+		}
+	}
+}
+
+// What the relay writes is shown, under the name and the dimension by which it writes it.
+func TestDashboardShowsTheRelaysOwnMetrics(t *testing.T) {
+	t.Parallel()
+	tmpl := whole(t)
+	var relayName any
+	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, _ string, r resource) {
+		relayName = r.get("Environment", "Variables", settings.RelayName)
+		if relayName != "webhook-relay-prod" {
+			t.Errorf("is named %v", relayName)
+		}
+	})
+	want, got := map[string]bool{}, map[string]bool{}
+	for _, written := range metric.Names {
+		want[fmt.Sprint(written, " ", metric.Relay, " ", relayName)] = true
+	}
+	for _, reason := range metric.Reasons {
+		want[fmt.Sprint(metric.Refused, " ", metric.Relay, " ", relayName, " ", metric.Reason, " ", reason)] = true
+	}
+	for m := range metrics(dashboards(t, tmpl)["Dashboard"]) {
+		if m[0] == metric.Namespace {
+			got[strings.Trim(fmt.Sprint(m[1:len(m)-1]), "[]")] = true
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("own metrics (-want +got):\n%s", diff)
+	}
+}
+
+// An expression with a name that its graph does not have shows nothing at all.
+func TestExpressionsKnowTheirMetrics(t *testing.T) {
+	t.Parallel()
+	identifier := regexp.MustCompile(`\b[a-z][A-Za-z0-9_]*`)
+	found := 0
+	for _, shown := range dashboards(t, defaults(t)) {
+		for _, w := range shown {
+			ids, used := map[string]bool{}, map[string]bool{}
+			for _, m := range w.Properties.Metrics {
+				if id, ok := option(m, "id").(string); ok {
+					if ids[id] {
+						t.Errorf("%s: %s is there twice", w.Properties.Title, id)
+					}
+					ids[id] = true
+				}
+				formula, _ := option(m, "expression").(string)
+				if len(formula) > 1024 || strings.Count(formula, "(") != strings.Count(formula, ")") {
+					t.Errorf("%s: %s has %d characters, or a parenthesis that stands alone", w.Properties.Title, formula, len(formula))
+				}
+				for _, id := range identifier.FindAllString(formula, -1) {
+					found++
+					used[id] = true
+				}
+			}
+			if diff := cmp.Diff(ids, used); diff != "" {
+				t.Errorf("%s: names (-there +used):\n%s", w.Properties.Title, diff)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("there is no expression")
 	}
 }

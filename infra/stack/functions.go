@@ -138,6 +138,7 @@ func (r *relay) addFunction(f function) awslambda.Function {
 	})
 	// Near this limit Go collects harder, where Lambda would kill at its own; the tenth between is for what Go does not count.
 	f.environment["GOMEMLIMIT"] = fmt.Sprintf("%dMiB", f.memoryMiB*9/10)
+	f.environment[settings.RelayName] = *r.stack.StackName()
 	return awslambda.NewFunction(r.stack, &f.id, &awslambda.FunctionProps{
 		Description:           &f.description,
 		Runtime:               awslambda.Runtime_PROVIDED_AL2023(),

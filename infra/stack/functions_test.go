@@ -19,7 +19,7 @@ func names(t *testing.T, s any) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"GOMEMLIMIT"}
+	names := []string{"GOMEMLIMIT", settings.RelayName}
 	for _, p := range params {
 		names = append(names, p.Key)
 	}

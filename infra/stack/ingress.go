@@ -6,7 +6,17 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
 )
 
-// addIngress opens /in/{source} to the world. Every method goes to receive, which answers 405 where it should; any other path is
+// ingressPath is where sources are, one path segment each. No source can take another path, whatever its name: /v1, /console and
+// /health are kept for the operator.
+const ingressPath = "/in/{source}"
+
+// Routes that have no throttle of their own, none so far, are for the operator: a person or a script.
+const (
+	otherRatePerSecond = 20
+	otherBurst         = 40
+)
+
+// addIngress opens ingressPath to the world. Every method goes to receive, which answers 405 where it should; any other path is
 // the gateway's own 404.
 func (r *relay) addIngress() {
 	r.api = awsapigatewayv2.NewHttpApi(r.stack, new("Ingress"), &awsapigatewayv2.HttpApiProps{
@@ -15,8 +25,8 @@ func (r *relay) addIngress() {
 
 		DisableExecuteApiEndpoint: whenTrue(r.props.DisableDefaultEndpoint),
 	})
-	r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
-		Path:        new("/in/{source}"),
+	routes := r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
+		Path:        new(ingressPath),
 		Methods:     list(awsapigatewayv2.HttpMethod_ANY),
 		Integration: awsapigatewayv2integrations.NewHttpLambdaIntegration(new("Receive"), r.receive, nil),
 	})
@@ -25,14 +35,24 @@ func (r *relay) addIngress() {
 		StageName:  new("$default"),
 		AutoDeploy: new(true),
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
-			ThrottlingRateLimit:  number(r.props.ThrottleRatePerSecond),
-			ThrottlingBurstLimit: number(r.props.ThrottleBurst),
+			ThrottlingRateLimit:  number(otherRatePerSecond),
+			ThrottlingBurstLimit: number(otherBurst),
 		},
+		// Not of the type above: what CloudFormation takes as JSON the CDK writes down as it is, and that type's names begin small.
+		RouteSettings: map[string]any{"ANY " + ingressPath: map[string]any{
+			"ThrottlingRateLimit":  r.props.ThrottleRatePerSecond,
+			"ThrottlingBurstLimit": r.props.ThrottleBurst,
+		}},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 			DestinationArn: r.addLogs("IngressLogs").LogGroupArn(),
 			Format:         accessLogFormat(r.stack),
 		},
 	})
+	for _, route := range *routes {
+		if resource, ok := route.Node().DefaultChild().(awsapigatewayv2.CfnRoute); ok {
+			stage.AddResourceDependency(resource, nil) // the settings of a route that is not there yet are refused
+		}
+	}
 	if r.props.DomainName != "" {
 		r.addDomain(stage)
 	}

@@ -73,8 +73,9 @@ type Props struct {
 	// CatalogCacheSeconds is how long a change of the configuration may take to be seen.
 	CatalogCacheSeconds int `context:"catalogCacheSeconds" default:"30" min:"1" max:"3600"`
 
-	// ThrottleRatePerSecond and ThrottleBurst bound the webhooks accepted from everybody together; above them partners get 429,
-	// which some never repeat. The account's own limit (10,000/s, burst 5,000 unless raised) is shared by all its APIs.
+	// ThrottleRatePerSecond and ThrottleBurst bound the requests to /in/{source} from everybody together; above them partners get 429,
+	// which some never repeat. Any other route has 20 a second and a burst of 40. The account's own limit (10,000/s, burst 5,000 unless
+	// raised) is shared by all its APIs.
 	ThrottleRatePerSecond int `context:"throttleRatePerSecond" default:"1000" min:"1" max:"100000"`
 	ThrottleBurst         int `context:"throttleBurst" default:"2000" min:"1" max:"100000"`
 

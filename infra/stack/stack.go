@@ -58,7 +58,7 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	}
 	r.addIngress()
 	r.addAlarms()
-	r.addDashboard()
+	r.addDashboards()
 	r.addOutputs()
 	return r.stack, nil
 }

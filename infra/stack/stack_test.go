@@ -114,14 +114,10 @@ func TestIngressIsOneRoute(t *testing.T) {
 	})
 }
 
-func TestStagesAreThrottledAndLogged(t *testing.T) {
+func TestStagesAreLogged(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
 	tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
-		settings := r.get("DefaultRouteSettings")
-		if get(settings, "ThrottlingRateLimit") != 1000.0 || get(settings, "ThrottlingBurstLimit") != 2000.0 {
-			t.Errorf("throttled by %v", settings)
-		}
 		if logs := tmpl.Resources[target(r.get("AccessLogSettings", "DestinationArn"))]; logs.Type != "AWS::Logs::LogGroup" {
 			t.Error("has no access log")
 		}
@@ -218,8 +214,8 @@ func TestPropsReachTheTemplate(t *testing.T) {
 		"maxBodyBytes":           {byName["Receive"].get("Environment", "Variables", "RELAY_MAX_BODY_BYTES"), "1000"},
 		"inlineBodyBytes":        {byName["Receive"].get("Environment", "Variables", "RELAY_INLINE_BODY_BYTES"), "100"},
 		"catalogCacheSeconds":    {byName["Deliver"].get("Environment", "Variables", "RELAY_CATALOG_CACHE_SECONDS"), "5"},
-		"throttleRatePerSecond":  {byName["IngressStage"].get("DefaultRouteSettings", "ThrottlingRateLimit"), 11.0},
-		"throttleBurst":          {byName["IngressStage"].get("DefaultRouteSettings", "ThrottlingBurstLimit"), 12.0},
+		"throttleRatePerSecond":  {byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingRateLimit"), 11.0},
+		"throttleBurst":          {byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingBurstLimit"), 12.0},
 		"fanoutMaxConcurrency":   {byName["IngestToFanout"].get("ScalingConfig", "MaximumConcurrency"), 13.0},
 		"deliveryMaxConcurrency": {byName["DeliveryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 14.0},
 		"retryMaxConcurrency":    {byName["RetryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 15.0},

@@ -30,6 +30,7 @@ type template struct {
 
 type resource struct {
 	Type, DeletionPolicy, UpdateReplacePolicy string
+	DependsOn                                 []string
 	Properties                                map[string]any
 }
 

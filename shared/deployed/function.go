@@ -1,6 +1,7 @@
 package deployed
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"webhook-relay/shared/cost"
 	"webhook-relay/shared/runtimeapi"
 )
 
@@ -35,6 +37,7 @@ type function struct {
 	idle     []*runtimeapi.Instance
 	started  int
 	draining bool
+	used     cost.Function
 }
 
 // newFunction reads a function from the template. Its instances are started when they are needed.
@@ -50,7 +53,7 @@ func (h *Host) newFunction(id string) (*function, error) {
 	case role == nil || !role.trusts("lambda.amazonaws.com", nil):
 		return nil, fmt.Errorf("%w: %s has role %q, which Lambda cannot take on", ErrTemplate, id, p.Role)
 	}
-	door := (&door{role, h.services}).open()
+	door := (&door{role, h.services, h.meter}).open()
 	env := map[string]string{"AWS_ENDPOINT_URL": door.URL}
 	for name, value := range p.Environment.Variables {
 		env[name] = value
@@ -73,6 +76,8 @@ type logs struct {
 
 	mu      sync.Mutex
 	created bool
+	lines   int
+	bytes   int
 }
 
 func (l *logs) Write(line []byte) (int, error) {
@@ -82,6 +87,7 @@ func (l *logs) Write(line []byte) (int, error) {
 		l.created = l.role.may(call{action: "logs:CreateLogStream", resource: l.stream})
 	}
 	if l.created && l.role.may(call{action: "logs:PutLogEvents", resource: l.stream}) {
+		l.lines, l.bytes = l.lines+bytes.Count(line, []byte("\n")), l.bytes+len(line)
 		return l.out.Write(line)
 	}
 	return len(line), nil // lost, as Lambda loses them
@@ -111,6 +117,7 @@ func (f *function) invoke(ctx context.Context, event any) ([]byte, error) {
 
 func (f *function) take(ctx context.Context) (*runtimeapi.Instance, error) {
 	f.mu.Lock()
+	f.used.Invocations++
 	if last := len(f.idle) - 1; last >= 0 {
 		defer f.mu.Unlock()
 		instance := f.idle[last]
@@ -126,7 +133,7 @@ func (f *function) put(i *runtimeapi.Instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.draining {
-		_ = i.Close()
+		f.end(i)
 		return
 	}
 	f.idle = append(f.idle, i)
@@ -138,7 +145,7 @@ func (f *function) close() {
 	defer f.mu.Unlock()
 	f.draining = true
 	for _, i := range f.idle {
-		_ = i.Close()
+		f.end(i)
 	}
 	f.door.Close()
 }

@@ -46,6 +46,7 @@ type Host struct {
 	services   map[string]*url.URL
 	schedules  *emulator.Scheduler
 	keys       *emulator.KMS
+	meter      *meter
 	ingress    *httptest.Server
 	routes     *http.ServeMux
 	stack      *resolver
@@ -70,7 +71,7 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	}
 	h := &Host{
 		assembly: assembly, suffix: "-" + strings.ToLower(rand.Text()), log: &locked{out: log},
-		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), routes: http.NewServeMux(),
+		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), meter: newMeter(), routes: http.NewServeMux(),
 		roles: map[string]*role{}, functions: map[string]*function{}, timeToLive: map[string]string{},
 	}
 	h.ingress = httptest.NewServer(h.routes)

@@ -27,12 +27,14 @@ var credential = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/aws4_
 type door struct {
 	role     *role
 	services map[string]*url.URL // by the name that signatures have
+	meter    *meter
 }
 
 // open serves the door until the server is closed. All services have its one URL.
 func (d *door) open() *httptest.Server {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(d.services[service(r.In)]) },
+		Transport:      d.meter,
 		ModifyResponse: d.hideMissing,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { // the caller has gone, or the emulator
 			w.WriteHeader(http.StatusBadGateway)

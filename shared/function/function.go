@@ -31,7 +31,7 @@ func Start[S settings.Receive | settings.Fanout | settings.Deliver](wire func(s 
 		logger.Error("cannot start", telemetry.KeyError, err)
 		os.Exit(1)
 	}
-	lambda.Start(wire(s, cfg, telemetry.Log{Logger: logger}))
+	lambda.Start(wire(s, cfg, telemetry.Log{Logger: logger, Relay: os.Getenv(settings.RelayName)}))
 }
 
 // Days turns a setting into a duration.

@@ -233,6 +233,16 @@ func (i *Instance) Close() error {
 	return nil
 }
 
+// ProcessorTime is what the process has used of processors, from its start to its end; 0 before that.
+func (i *Instance) ProcessorTime() time.Duration {
+	select {
+	case <-i.ended:
+		return i.process.ProcessState.UserTime() + i.process.ProcessState.SystemTime()
+	default:
+		return 0
+	}
+}
+
 // end kills the process, for the reason given if there is none yet.
 func (i *Instance) end(cause error) {
 	i.note(cause)

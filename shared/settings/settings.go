@@ -12,6 +12,10 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
+// RelayName is the variable that holds the relay's name, the stack's, in every function's environment. Where it is not set no metrics are
+// written.
+const RelayName = "RELAY_NAME"
+
 // Receive is the environment of the function receive.
 type Receive struct {
 	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`

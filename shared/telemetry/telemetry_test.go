@@ -45,7 +45,7 @@ func TestOneLineForEach(t *testing.T) {
 		"refused is the partner's fault": {
 			func(l telemetry.Log) { l.Received(ctx, relay.ReceiveReport{Source: "hub", Err: verify.ErrMismatch}) },
 			map[string]any{"level": "WARN", "msg": "received", "source": "hub", "eventId": "", "eventType": "",
-				"outcome": "refused", "bodyBytes": 0.0, "durationMs": 0.0, "error": verify.ErrMismatch.Error()},
+				"outcome": "refused", "reason": "mismatch", "bodyBytes": 0.0, "durationMs": 0.0, "error": verify.ErrMismatch.Error()},
 		},
 		"unavailable is ours": {
 			func(l telemetry.Log) { l.Received(ctx, relay.ReceiveReport{Source: "hub", Err: relay.ErrUnavailable}) },

@@ -1,0 +1,88 @@
+package telemetry
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/telemetry/metric"
+	"webhook-relay/shared/verify"
+)
+
+// directive is what tells CloudWatch which members of a line are metrics, and which dimensions they have:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+// It is the same for all lines of a kind, so it is encoded once.
+type directive struct{ attr slog.Attr }
+
+func newDirective(dimensions [][]string, names ...string) directive {
+	type definition struct{ Name string }
+	type metricDirective struct {
+		Namespace  string
+		Dimensions [][]string
+		Metrics    []definition
+	}
+	d := metricDirective{Namespace: metric.Namespace, Dimensions: dimensions}
+	for _, name := range names {
+		d.Metrics = append(d.Metrics, definition{name})
+	}
+	encoded, _ := json.Marshal([]metricDirective{d}) // strings alone
+	return directive{slog.Any("CloudWatchMetrics", json.RawMessage(encoded))}
+}
+
+var (
+	perRelay  = [][]string{{metric.Relay}}
+	perReason = [][]string{{metric.Relay}, {metric.Relay, metric.Reason}}
+
+	accepted    = newDirective(perRelay, metric.Accepted)
+	refused     = newDirective(perReason, metric.Refused)
+	failed      = newDirective(perRelay, metric.Failed)
+	routed      = newDirective(perRelay, metric.Routed, metric.Deliveries)
+	unrouted    = newDirective(perRelay, metric.Unrouted)
+	duplicate   = newDirective(perRelay, metric.Duplicate)
+	poisoned    = newDirective(perRelay, metric.Poisoned)
+	delivered   = newDirective(perRelay, metric.EndpointMs, metric.DeliveryAgeMs)
+	waiting     = newDirective(perRelay, metric.EndpointMs)
+	dead        = newDirective(perRelay, metric.EndpointMs, metric.Dead)
+	deadUnasked = newDirective(perRelay, metric.Dead)
+)
+
+// measure makes a line's attributes metrics too, if the log is a deployed relay's. The values must be those that d names.
+func (l Log) measure(attrs []slog.Attr, d directive, values ...slog.Attr) []slog.Attr {
+	if l.Relay == "" {
+		return attrs
+	}
+	now := slog.Int64("Timestamp", time.Now().UnixMilli())
+	attrs = append(attrs, slog.Attr{Key: "_aws", Value: slog.GroupValue(now, d.attr)}, slog.String(metric.Relay, l.Relay))
+	return append(attrs, values...)
+}
+
+func one(name string) slog.Attr { return slog.Int(name, 1) }
+
+// reasons tells why a request was refused. The first that fits counts.
+var reasons = []struct {
+	err    error
+	reason string
+}{
+	{relay.ErrNotFound, metric.ReasonSource},
+	{verify.ErrMethod, metric.ReasonMethod},
+	{relay.ErrTooLarge, metric.ReasonSize},
+	{verify.ErrAddress, metric.ReasonAddress},
+	{verify.ErrNoSecret, metric.ReasonSecret},
+	{verify.ErrMissing, metric.ReasonMissing},
+	{verify.ErrMalformed, metric.ReasonMalformed},
+	{verify.ErrRepeated, metric.ReasonMalformed},
+	{verify.ErrMismatch, metric.ReasonMismatch},
+	{verify.ErrStale, metric.ReasonTimestamp},
+	{verify.ErrFuture, metric.ReasonTimestamp},
+}
+
+func reasonOf(err error) string {
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			return r.reason
+		}
+	}
+	return metric.ReasonOther
+}

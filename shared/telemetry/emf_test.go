@@ -1,0 +1,233 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/telemetry"
+	"webhook-relay/shared/telemetry/metric"
+	"webhook-relay/shared/verify"
+)
+
+const relayName = "webhook-relay-prod"
+
+// deployed is a log as a function has it, but for where it goes.
+func deployed(out io.Writer) telemetry.Log {
+	handler := slog.NewJSONHandler(out, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr})
+	return telemetry.Log{Logger: slog.New(handler), Relay: relayName}
+}
+
+// emf is a line as CloudWatch reads it.
+type emf struct {
+	AWS *struct {
+		Timestamp         int64
+		CloudWatchMetrics []struct {
+			Namespace  string
+			Dimensions [][]string
+			Metrics    []map[string]string
+		}
+	} `json:"_aws"`
+}
+
+// extract does as CloudWatch does with a line, and fails where its specification says that CloudWatch would refuse it:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+// The metrics are named with their dimensions' values; nil if the line has none.
+func extract(t *testing.T, line []byte) map[string]float64 {
+	t.Helper()
+	var document emf
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	if err := decoder.Decode(&document); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	if rest, _ := io.ReadAll(decoder.Buffered()); len(bytes.TrimSpace(rest)) > 0 {
+		t.Errorf("trailing data %q", rest)
+	}
+	if document.AWS == nil {
+		return nil
+	}
+	var root map[string]any
+	if err := json.Unmarshal(line, &root); err != nil {
+		t.Fatal(err)
+	}
+	if age := time.Since(time.UnixMilli(document.AWS.Timestamp)); age < -2*time.Hour || age > 14*24*time.Hour {
+		t.Errorf("timestamp %d is %v old", document.AWS.Timestamp, age)
+	}
+	values := map[string]float64{}
+	for _, d := range document.AWS.CloudWatchMetrics {
+		if n := len(d.Metrics); d.Namespace != metric.Namespace || n < 1 || n > 100 || len(d.Dimensions) == 0 {
+			t.Errorf("namespace %q, %d metrics, %d sets of dimensions", d.Namespace, n, len(d.Dimensions))
+		}
+		for _, set := range d.Dimensions {
+			var of []string
+			for _, dimension := range set {
+				value, _ := root[dimension].(string)
+				if value == "" || len(value) > 1024 || len(set) > 30 {
+					t.Errorf("dimension %s is %v", dimension, root[dimension])
+				}
+				of = append(of, value)
+			}
+			for _, m := range d.Metrics {
+				value, ok := root[m["Name"]].(float64)
+				if !ok || len(m) != 1 {
+					t.Errorf("metric %v is %v", m, root[m["Name"]])
+				}
+				values[fmt.Sprint(m["Name"], of)] = value
+			}
+		}
+	}
+	return values
+}
+
+func one(name string) map[string]float64 { return map[string]float64{name + "[" + relayName + "]": 1} }
+
+func refusedFor(reason string) map[string]float64 {
+	return map[string]float64{"Refused[" + relayName + "]": 1, "Refused[" + relayName + " " + reason + "]": 1}
+}
+
+// metrics is what each report counts as.
+var metrics = map[string]struct {
+	report func(telemetry.Log)
+	want   map[string]float64
+}{
+	"accepted":  {receive("evt_1", nil), one("Accepted")},
+	"handshake": {receive("", nil), nil},
+	"failed":    {receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Failed")},
+
+	"refused: no such source": {receive("", relay.ErrNotFound), refusedFor("source")},
+	"refused: method":         {receive("", verify.ErrMethod), refusedFor("method")},
+	"refused: too large":      {receive("", relay.ErrTooLarge), refusedFor("size")},
+	"refused: address":        {receive("", verify.ErrAddress), refusedFor("address")},
+	"refused: no secret yet":  {receive("", verify.ErrNoSecret), refusedFor("secret")},
+	"refused: missing":        {receive("", verify.ErrMissing), refusedFor("missing")},
+	"refused: malformed":      {receive("", verify.ErrMalformed), refusedFor("malformed")},
+	"refused: repeated":       {receive("", verify.ErrRepeated), refusedFor("malformed")},
+	"refused: mismatch":       {receive("", fmt.Errorf("%w: of 2", verify.ErrMismatch)), refusedFor("mismatch")},
+	"refused: stale":          {receive("", verify.ErrStale), refusedFor("timestamp")},
+	"refused: future":         {receive("", verify.ErrFuture), refusedFor("timestamp")},
+	"refused: anything else":  {receive("", errors.New("new")), refusedFor("other")},
+
+	"routed":    {route(relay.Routed, nil), map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
+	"unrouted":  {route(relay.Unrouted, nil), one("Unrouted")},
+	"duplicate": {route(relay.Duplicate, nil), one("Duplicate")},
+	"poisoned":  {route(relay.Poisoned, nil), one("Poisoned")},
+	"again":     {route(relay.RouteAgain, errors.New("table down")), nil},
+
+	"delivered": {attempt(relay.Delivered, relay.Succeeded, nil),
+		map[string]float64{"EndpointMs[" + relayName + "]": 5, "DeliveryAgeMs[" + relayName + "]": 1000}},
+	"to be retried": {attempt(relay.Waiting, relay.Rejected, nil), map[string]float64{"EndpointMs[" + relayName + "]": 5}},
+	"dead": {attempt(relay.Dead, relay.TimedOut, nil),
+		map[string]float64{"EndpointMs[" + relayName + "]": 5, "Dead[" + relayName + "]": 1}},
+	"dead without a POST":          {attempt(relay.Dead, relay.Removed, nil), one("Dead")},
+	"to be retried without a POST": {attempt(relay.Waiting, relay.Blocked, nil), nil},
+	"an attempt not on record":     {attempt("", relay.Succeeded, errors.New("table down")), nil},
+	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
+		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
+}
+
+func receive(eventID string, err error) func(telemetry.Log) {
+	return func(l telemetry.Log) {
+		l.Received(context.Background(), relay.ReceiveReport{
+			Source: "hub", EventID: eventID, Type: "push", Handshake: eventID == "" && err == nil, BodyBytes: 7, Duration: 3 * time.Millisecond, Err: err,
+		})
+	}
+}
+
+func route(result relay.RouteResult, err error) func(telemetry.Log) {
+	return func(l telemetry.Log) {
+		l.Routed(context.Background(), relay.RouteReport{EventID: "evt_1", Source: "hub", Type: "push", Result: result, Endpoints: 3, Err: err})
+	}
+}
+
+func attempt(status relay.Status, outcome relay.Outcome, err error) func(telemetry.Log) {
+	return func(l telemetry.Log) {
+		l.Attempted(context.Background(), relay.AttemptReport{EventID: "evt_1", Source: "hub", Type: "push", Endpoint: "a", Status: status,
+			Age: time.Second, Err: err, Attempt: relay.Attempt{Number: 1, Outcome: outcome, StatusCode: 204, Duration: 5 * time.Millisecond}})
+	}
+}
+
+func TestLinesAreMetrics(t *testing.T) {
+	t.Parallel()
+	for name, tt := range metrics {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var line bytes.Buffer
+			tt.report(deployed(&line))
+			if diff := cmp.Diff(tt.want, extract(t, line.Bytes())); diff != "" {
+				t.Errorf("metrics (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What is written is named for the dashboard, and the other way round.
+func TestReasonsAreAllNamed(t *testing.T) {
+	t.Parallel()
+	written := map[string]bool{}
+	for _, tt := range metrics {
+		var line bytes.Buffer
+		tt.report(deployed(&line))
+		var members struct{ Reason string }
+		if err := json.Unmarshal(line.Bytes(), &members); err != nil {
+			t.Fatal(err)
+		}
+		written[members.Reason] = members.Reason != ""
+	}
+	for reason, is := range written {
+		if is && !slices.Contains(metric.Reasons, reason) {
+			t.Errorf("reason %s is not named", reason)
+		}
+	}
+	for _, reason := range metric.Reasons {
+		if !written[reason] {
+			t.Errorf("reason %s is never given", reason)
+		}
+	}
+}
+
+// A local relay's lines are for a reader of lines.
+func TestWithoutANameThereAreNoMetrics(t *testing.T) {
+	t.Parallel()
+	for name, tt := range metrics {
+		var line bytes.Buffer
+		tt.report(telemetry.Log{Logger: slog.New(slog.NewJSONHandler(&line, nil))})
+		if got := extract(t, line.Bytes()); got != nil || bytes.Contains(line.Bytes(), []byte(`"Relay"`)) {
+			t.Errorf("%s: %s", name, line.Bytes())
+		}
+	}
+}
+
+// BenchmarkLine compares an attempt's line that is metrics with one that is not; bytes/line is what CloudWatch Logs bills.
+func BenchmarkLine(b *testing.B) {
+	for name, relay := range map[string]string{"plain": "", "metrics": relayName} {
+		b.Run(name, func(b *testing.B) {
+			var out count
+			log := deployed(&out)
+			log.Relay = relay
+			report := metrics["delivered"].report
+			b.ReportAllocs()
+			for b.Loop() {
+				report(log)
+			}
+			b.ReportMetric(float64(out)/float64(b.N), "bytes/line")
+		})
+	}
+}
+
+type count int
+
+func (c *count) Write(p []byte) (int, error) {
+	*c += count(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,63 @@
+// Package metric names the relay's own metrics in CloudWatch, for package telemetry, which writes them, and for the dashboard and the
+// alarms, which read them: a name exists once.
+//
+// All are in Namespace and have the one dimension Relay, the stack's name; Refused is there once more for each reason, with the
+// dimension Reason beside it. A metric is billed for each name and combination of dimensions that had a value in the month, and by
+// nothing else: so there are few, and what can be read from another has no name of its own. The sample count of EndpointMs is the number
+// of POSTs, and that of DeliveryAgeMs the number of deliveries that arrived.
+package metric
+
+// Namespace is where CloudWatch keeps the relay's metrics.
+const Namespace = "WebhookRelay"
+
+// The dimensions, which are members of the log line by the same name.
+const (
+	Relay  = "Relay"  // the stack's name
+	Reason = "reason" // of Refused: one of Reasons
+)
+
+// Of the ingress: each request counts as one of these.
+const (
+	Accepted = "Accepted"
+	Refused  = "Refused" // the partner's fault
+	Failed   = "Failed"  // ours: it got 503
+)
+
+// Of the fan-out: Accepted = Routed + Unrouted + Duplicate, but for what is on its way or lies in a dead-letter queue.
+const (
+	Routed     = "Routed"
+	Unrouted   = "Unrouted"  // no subscription wants it
+	Duplicate  = "Duplicate" // its provider had sent it before
+	Poisoned   = "Poisoned"  // cannot be read, and was put aside
+	Deliveries = "Deliveries"
+)
+
+// Of the deliveries.
+const (
+	EndpointMs    = "EndpointMs"    // of each POST: how long the endpoint took, or was waited for, in milliseconds
+	DeliveryAgeMs = "DeliveryAgeMs" // of each that arrived: from the webhook's acceptance to the end of the attempt, in milliseconds
+	Dead          = "Dead"          // ran out of attempts
+)
+
+// Names are all metrics, each of which is billed.
+var Names = []string{Accepted, Refused, Failed, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead}
+
+// Reasons are all that a request is refused for.
+var Reasons = []string{
+	ReasonSource, ReasonMethod, ReasonSize, ReasonAddress, ReasonSecret, ReasonMissing, ReasonMalformed, ReasonMismatch, ReasonTimestamp,
+	ReasonOther,
+}
+
+// The reasons. The log line's error has the particulars.
+const (
+	ReasonSource    = "source"    // there is no such source
+	ReasonMethod    = "method"    // the source does not take it
+	ReasonSize      = "size"      // body over the limit
+	ReasonAddress   = "address"   // the source does not take requests from there
+	ReasonSecret    = "secret"    // the source has none before its provider's handshake
+	ReasonMissing   = "missing"   // no signature or token
+	ReasonMalformed = "malformed" // a signature that is none, or more than one
+	ReasonMismatch  = "mismatch"  // no secret makes this signature, or it is not the token
+	ReasonTimestamp = "timestamp" // signed too long ago, or in the future
+	ReasonOther     = "other"
+)
