@@ -4,6 +4,7 @@
 //	services := emulator.Start(t)      // SQS, S3 and DynamoDB
 //	kms := emulator.NewKMS(t)          // Encrypt and Decrypt
 //	schedules := emulator.NewScheduler(t)
+//	err := emulator.CreateTable(ctx, client, "catalog", [2]string{"pk", "sk"}, nil)
 //
 // A program that is no test has Run, RunKMS and RunScheduler, which return an error or want to be closed.
 //
