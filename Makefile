@@ -6,7 +6,7 @@ GOFLAGS_SMALL := -trimpath -tags lambda.norpc -ldflags="-s -w"
 CDK           := infra/node_modules/.bin/cdk
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-go test-infra e2e cost bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
+.PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test-infra:
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/deployed
+
+docs: ## write docs/providers.md anew from the table of providers
+	go test -count=1 -run TestProvidersPage ./shared/verify -update
 
 cost: node ## measure what webhooks use of AWS (some 3 minutes), and write docs/cost.md
 	go test -count=1 -timeout 20m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/deployed -usage $(CURDIR)/shared/cost/testdata/usage.json

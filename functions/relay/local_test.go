@@ -15,8 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/events"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sqlite"
+	"webhook-relay/shared/verify"
 )
 
 func TestDemonstrationShowsRetryAndDelivery(t *testing.T) {
@@ -347,7 +351,7 @@ func TestSend(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown provider": {[]string{"githbu"}, "unknown provider"},
+		"unknown provider": {[]string{"githbu"}, "near it are"},
 		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
 		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
 		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type"},
@@ -356,6 +360,40 @@ func TestSend(t *testing.T) {
 		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
+	}
+}
+
+// TestSendAsEveryProvider sends the sample of each provider, signed as it signs, to the demonstration.
+func TestSendAsEveryProvider(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	var sends errgroup.Group
+	sends.SetLimit(4)
+	for _, provider := range verify.Providers() {
+		sends.Go(func() error {
+			source, _, err := events.DemoSource(provider)
+			if err != nil {
+				return err
+			}
+			if out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name); err != nil || !strings.Contains(out, "answered  2") {
+				t.Errorf("%s: %v\n%s", provider, err, out)
+			}
+			return nil
+		})
+	}
+	if err := sends.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSendListsTheProviders(t *testing.T) {
+	t.Parallel()
+	out, err := run(t, "send", "--list")
+	if err != nil || !strings.Contains(out, "shopify") || strings.Count(out, "\n") < len(verify.Providers()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := run(t, "send"); err == nil || !strings.Contains(err.Error(), "--list") {
+		t.Errorf("without a provider: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -95,7 +96,12 @@ func (c Config) provider() (provider, error) {
 }
 
 func unknownProvider(name string) error {
-	return wrong("provider", "%q is unknown; known are %s", name, strings.Join(Providers(), ", "))
+	all := Providers()
+	near := slices.DeleteFunc(slices.Clone(all), func(p string) bool { return len(name) < 2 || p[:min(2, len(p))] != name[:2] })
+	if len(near) > 0 {
+		return wrong("provider", "%q is unknown; near it are %s; all %d are in docs/providers.md", name, strings.Join(near, ", "), len(all))
+	}
+	return wrong("provider", "%q is unknown; all %d are in docs/providers.md", name, len(all))
 }
 
 // allowedIPs reads AllowedIPs; a single address is a range of one.

@@ -40,8 +40,8 @@ func TestNew_NamesTheFieldAndTheCure(t *testing.T) {
 		want []string // all in the message
 	}{
 		"unknown provider": {verify.Config{Provider: "gitbub"},
-			[]string{"provider: ", `"gitbub"`, "bearer, ", "github, ", "stripe"}},
-		"no provider":   {verify.Config{}, []string{"provider: ", "github, "}},
+			[]string{"provider: ", `"gitbub"`, "gitea, github, gitlab", "docs/providers.md"}},
+		"no provider":   {verify.Config{}, []string{"provider: ", "docs/providers.md"}},
 		"no hmac block": {verify.Config{Provider: "hmac"}, []string{"hmac: missing", "hmac.header"}},
 		"hmac block elsewhere": {verify.Config{Provider: "stripe", HMAC: &verify.HMAC{Header: "X"}},
 			[]string{"hmac: ", "stripe", "remove"}},
