@@ -22,8 +22,10 @@ import (
 func main() { function.Start(wire) }
 
 func wire(s settings.Receive, cfg aws.Config, reporter relay.Reporter) any {
+	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
 	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
-		Sources:         dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN)),
+		Sources:         catalog,
+		Learned:         catalog,
 		Ingest:          sqs.New(awssqs.NewFromConfig(cfg), s.IngestQueueURL),
 		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),

@@ -52,6 +52,11 @@ func (r *relay) receiveGrants() []grant {
 	return []grant{
 		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
 		r.open("source/*"),
+		// A secret that a provider hands over in its handshake is the one thing that receive writes into the catalog, in a partition of its own.
+		{actions: []string{"dynamodb:PutItem"}, resources: []*string{r.catalog.TableArn()},
+			conditions: map[string]any{"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": "learned"}}},
+		{actions: []string{"kms:Encrypt"}, resources: []*string{r.secretsKey.KeyArn()},
+			conditions: map[string]any{"StringLike": map[string]any{"kms:EncryptionContext:name": "source/*"}}},
 		{actions: []string{"s3:PutObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.ingest.QueueArn()}},
 	}

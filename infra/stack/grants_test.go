@@ -15,7 +15,9 @@ import (
 var grants = map[string][]string{
 	"ReceiveRole": {
 		"dynamodb:GetItem on {Catalog.Arn}",
+		"dynamodb:PutItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:LeadingKeys:learned]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
+		"kms:Encrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"logs:CreateLogStream on {ReceiveLogs.Arn}",
 		"logs:PutLogEvents on {ReceiveLogs.Arn}",
 		"s3:PutObject on {Bodies.Arn}/*",

@@ -50,6 +50,8 @@ func TestDeployed(t *testing.T) {
 			"a long wait is the scheduler's":                scheduled,
 			"a slow endpoint delays no other":               slow,
 			"the guard holds":                               guarded,
+			"every provider's webhook is accepted":          everyProvider,
+			"a secret is learned in a handshake":            learned,
 			"what cannot be processed is put aside":         putAside,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -171,6 +173,67 @@ func refused(t *testing.T, w *world) {
 	}
 }
 
+// everyProvider sends each provider's sample, signed as it signs, and then sees them all at one endpoint.
+func everyProvider(t *testing.T, w *world) {
+	for _, provider := range verify.Providers() {
+		source, signing, err := events.DemoSource(provider)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := verify.New(source.Verify, source.Secrets, verify.SignWith(signing))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, eventType, err := events.Sample(provider, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := v.Sign(verify.Webhook{DeliveryID: rand.Text(), EventType: eventType, Body: body}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := demoPrefix + source.Name
+		if r.Query != "" {
+			path += "?" + r.Query
+		}
+		if status, answer := w.post(t, "/in/"+path, r.Header, r.Body); status/100 != 2 {
+			t.Errorf("%s: %d %s", provider, status, answer)
+		}
+	}
+	eventually(t, "one webhook of each provider is delivered", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		seen := map[string]bool{}
+		for _, p := range w.got["every"] {
+			seen[p.header.Get("relay-source")] = true
+		}
+		return len(seen) == len(verify.Providers())
+	})
+}
+
+// learned has Asana's handshake made, and then webhooks signed with the secret that it brought. Instances that saw the source before go on
+// without it for as long as they keep a source.
+func learned(t *testing.T, w *world) {
+	const secret = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
+	if status, answer := w.post(t, "/in/learner", verify.Header{"x-hook-secret": secret}, []byte("{}")); status != http.StatusOK {
+		t.Fatalf("handshake: %d %s", status, answer)
+	}
+	if status, _ := w.post(t, "/in/learner", verify.Header{"x-hook-secret": "another"}, []byte("{}")); status != http.StatusUnauthorized {
+		t.Errorf("a second handshake: %d", status)
+	}
+	v, err := verify.New(verify.Config{Provider: "asana"}, []string{secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := v.Sign(verify.Webhook{Body: []byte(`{"events":[{"action":"changed"}]}`)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, answer := w.post(t, "/in/learner", r.Header, r.Body); status != http.StatusOK {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
 func retried(t *testing.T, w *world) {
 	id := w.send(t, "flaky", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	d := w.settled(t, id, "flaky", relay.Delivered, 2)
@@ -286,6 +349,9 @@ type post struct {
 	body   []byte
 }
 
+// demoPrefix is what the names of the demonstration's sources begin with here.
+const demoPrefix = "demo-"
+
 // signingSecret is an endpoint's.
 const signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -360,8 +426,19 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
 	c.Subscriptions = append(c.Subscriptions,
 		relay.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, relay.Subscription{Source: "github", Endpoint: "audit"})
+	c.Sources = append(c.Sources, relay.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}})
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
+	}
+	demo, err := events.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: "every", URL: endpoints + "/every", Secrets: []string{signingSecret}})
+	for _, source := range demo.Sources {
+		source.Name = demoPrefix + source.Name
+		c.Sources = append(c.Sources, source)
+		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: source.Name, Endpoint: "every"})
 	}
 	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
 	if err := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer).ReplaceCatalog(t.Context(), c, 0); err != nil {

@@ -98,7 +98,7 @@ func (s statement) check() error {
 		return fmt.Errorf("a statement with NotAction, NotResource or NotPrincipal is not evaluated")
 	}
 	for operator := range s.Condition {
-		if operator != "StringEquals" && operator != "StringLike" {
+		if operator != "StringEquals" && operator != "StringLike" && operator != "ForAllValues:StringEquals" {
 			return fmt.Errorf("condition %s is not evaluated", operator)
 		}
 	}

@@ -93,8 +93,11 @@ type request struct {
 	RequestItems      map[string]any // of the batch operations, by table
 	KeyID             string
 	EncryptionContext map[string]string
-	GroupName         string
-	Target            struct{ RoleARN string }
+	Item              struct { // of PutItem
+		Partition struct{ S string } `json:"pk"`
+	}
+	GroupName string
+	Target    struct{ RoleARN string }
 }
 
 // calls reads what r asks for. It leaves r to be read again.
@@ -151,6 +154,9 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 		add(in.TableName + "/index/" + in.IndexName)
 	case in.TableName != "":
 		add(in.TableName)
+		if operation == "PutItem" {
+			made[0].context = map[string]string{"dynamodb:LeadingKeys": in.Item.Partition.S}
+		}
 	default:
 		for _, table := range slices.Sorted(maps.Keys(in.RequestItems)) {
 			add(table)

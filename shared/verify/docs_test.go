@@ -91,13 +91,10 @@ func withTrust(d verify.Description) string {
 }
 
 func toleranceText(d time.Duration) string {
-	switch d {
-	case 0:
+	if d == 0 {
 		return ""
-	case verify.Unlimited:
-		return "of any age"
 	}
-	return "at most " + d.String() + " off"
+	return or(d == verify.Unlimited, "of any age", "at most "+d.String()+" off")
 }
 
 func typeText(d verify.Description) string {
