@@ -27,6 +27,7 @@ type commands struct {
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
 	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint."`
+	Secret     secretCommand     `cmd:"" help:"Show, or forget, the secret that a source's provider handed over in its handshake."`
 	Invoke     invokeCommand     `cmd:"" help:"Run one built function on emulated AWS."`
 	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`
 }

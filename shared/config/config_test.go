@@ -86,6 +86,40 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 	}
 }
 
+func TestEveryKeyOfASource(t *testing.T) {
+	t.Parallel()
+	got, err := config.Parse("relay.yaml", []byte(`
+sources:
+  - name: meta
+    provider: meta
+    secrets: [env:GITHUB_SECRET]
+    settings: {verify_token: env:CRM_SECRET}
+    allowed_ips: [192.0.2.0/24, "2001:db8::1"]
+    event_id: {body: true}
+  - name: mine
+    provider: hmac
+    secrets: [aa]
+    url: https://in.example.com/in/mine?a=b
+    hmac: {header: X-Sig, key: hex, payload: "{method}{url}{body}", timestamp_json: sent.at, timestamp_format: ms}
+`), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []relay.Source{
+		{Name: "meta", Secrets: []string{"gh-secret"}, Verify: verify.Config{
+			Provider: "meta", Settings: map[string]string{"verify_token": "crm-secret"}, AllowedIPs: []string{"192.0.2.0/24", "2001:db8::1"},
+			EventID: &verify.Locator{Body: true},
+		}},
+		{Name: "mine", Secrets: []string{"aa"}, Verify: verify.Config{
+			Provider: "hmac", URL: "https://in.example.com/in/mine?a=b",
+			HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex", Payload: "{method}{url}{body}", TimestampJSON: "sent.at", TimestampFormat: "ms"},
+		}},
+	}
+	if diff := cmp.Diff(want, got.Sources); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 	t.Parallel()
 	source := "sources:\n  - name: s\n    provider: none\n"
@@ -106,6 +140,12 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"empty secret":              {"sources:\n  - name: s\n    provider: github\n    secrets: [\"\"]\n", "relay.yaml:4: sources[0].secrets[0]: is empty"},
 		"secret not in environment": {"sources:\n  - name: s\n    provider: github\n    secrets: [x, env:NOPE]\n", "relay.yaml:4: sources[0].secrets[1]: the environment variable NOPE is not set, or empty"},
 		"secret empty there":        {"sources:\n  - name: s\n    provider: github\n    secrets: [env:EMPTY]\n", "the environment variable EMPTY is not set, or empty"},
+		"no URL to sign":            {"sources:\n  - name: s\n    provider: square\n    secrets: [x]\n", "relay.yaml:2: sources[0]: verify: configuration: url: missing; Square"},
+		"URL without host":          {"sources:\n  - name: s\n    provider: square\n    secrets: [x]\n    url: https:///in/s\n", "relay.yaml:5: sources[0].url: has no host"},
+		"no setting":                {"sources:\n  - name: s\n    provider: meta\n    secrets: [x]\n", "relay.yaml:2: sources[0]: verify: configuration: settings.verify_token: missing; at Meta"},
+		"setting not there":         {"sources:\n  - name: s\n    provider: meta\n    secrets: [x]\n    settings: {verify_token: env:NOPE}\n", "relay.yaml:5: sources[0].settings.verify_token: the environment variable NOPE is not set, or empty"},
+		"key that does not decode":  {"sources:\n  - name: s\n    provider: discord\n    secrets: [hunter2]\n", "relay.yaml:2: sources[0]: verify: configuration: secrets[0]: "},
+		"bad address":               {source + "    allowed_ips: [192.0.2.0/33]\n", `relay.yaml:2: sources[0]: verify: configuration: allowed_ips[0]: "192.0.2.0/33"`},
 		"unknown source":            {source + "subscriptions:\n  - source: t\n    endpoint: e\n", `relay.yaml:5: subscriptions[0].source: there is no source "t"`},
 		"unknown endpoint":          {source + "subscriptions:\n  - source: s\n    endpoint: e\n", `relay.yaml:6: subscriptions[0].endpoint: there is no endpoint "e"`},
 		"empty type":                {source + "subscriptions:\n  - source: s\n    endpoint: e\n    types: [\"\"]\n", "relay.yaml:7: subscriptions[0].types[0]: "},
@@ -176,6 +216,25 @@ func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 	for i, want := range []string{"kept", made["new"], "mine"} {
 		if got := next.Endpoints[i].Secrets; len(got) != 1 || got[0] != want {
 			t.Errorf("%s has %v, want %s", next.Endpoints[i].Name, got, want)
+		}
+	}
+}
+
+func TestSecretsOfHandshakesAreKept(t *testing.T) {
+	t.Parallel()
+	source := func(name, provider string, secrets ...string) relay.Source {
+		return relay.Source{Name: name, Verify: verify.Config{Provider: provider}, Secrets: secrets}
+	}
+	next := relay.Catalog{Sources: []relay.Source{
+		source("same", "asana"), source("own", "asana", "mine"), source("moved", "notion"), source("new", "asana"),
+	}}
+	current := relay.Catalog{Sources: []relay.Source{
+		source("same", "asana", "learned"), source("own", "asana", "learned"), source("moved", "asana", "learned"),
+	}}
+	config.FillSecrets(&next, current)
+	for i, want := range []string{"learned", "mine", "", ""} {
+		if got := strings.Join(next.Sources[i].Secrets, " "); got != want {
+			t.Errorf("%s has %q, want %q", next.Sources[i].Name, got, want)
 		}
 	}
 }

@@ -1,17 +1,19 @@
 // Package verify tells whether a webhook comes from whom it says it does, and reads its delivery id and event type.
 //
 //	v, err := verify.New(verify.Config{Provider: "github"}, []string{newSecret, oldSecret})
-//	result, err := v.Verify(verify.Request{Header: header, Body: body, ReceivedAt: time.Now()})
+//	result, err := v.Verify(ctx, verify.Request{Header: header, Body: body, ReceivedAt: time.Now()})
 //
-// # Schemes
+// # Providers
 //
-//	provider           proof                                            delivery id                      event type
-//	bearer             Authorization: Bearer <secret>                   webhook-id, idempotency-key      webhook-type
-//	github             X-Hub-Signature-256                              X-GitHub-Delivery                X-GitHub-Event.action
-//	hmac               any HMAC in a header, described by [HMAC]        the signed id, if there is one   -
-//	none               nothing is checked                               -                                -
-//	standard-webhooks  webhook-id, webhook-timestamp, webhook-signature webhook-id                       body: type
-//	stripe             Stripe-Signature                                 body: id                         body: type
+// The table (table.go) has an entry for each provider: its scheme, where its delivery id and its event type are, its handshake, and what a
+// person needs to know who sets it up; [Describe] returns it, docs/providers.md shows all. Schemes are
+//
+//	signed      HMAC in a header, over the body and what is added to it; [HMAC] describes any of them in the configuration
+//	public      Ed25519, ECDSA and RSA in a header; the secrets are public keys
+//	standard    Standard Webhooks, v1 and v1a
+//	sns, paypal RSA with a certificate of the provider's
+//	webToken    JSON Web Tokens, over the body or as a token alone
+//	others      proofs in bodies, forms and URLs; tokens; nothing at all
 //
 // Config.EventID and Config.EventType put another place in the stead of a provider's own.
 //
@@ -29,7 +31,17 @@
 // future are said of authentic requests alone, so that they tell the operator of a replay or a wrong clock, and whoever
 // has no secret learns nothing but "does not match".
 //
+// Keys and certificates are fetched only from the provider's pinned hosts; a failure to get or to trust one is ErrFetch, never a refusal. A
+// token's algorithm is the table's, whatever the token says of itself.
+//
+// A handshake is answered without a proof only where the answer signs nothing that could pass for a body's signature. A learned secret is
+// taken only while there is none.
+//
 // # What is not
+//
+// Adyen proves eight fields of each item, Mailgun a time and a token: both are Authenticated, not Verified. Twilio and Mandrill prove the URL and
+// the decoded fields, not their order or escapes, and nothing parts a name from its value. PayPal signs only the CRC-32 of the body, SNS neither
+// UnsubscribeURL nor MessageAttributes. Tokens in bodies are passed on with the body.
 //
 // A scheme proves what it signs. GitHub signs neither the delivery id nor the time: whoever holds a copy of such a webhook can
 // send it again under another id. A bearer token proves the sender and not the body. Event types are read from
