@@ -1,7 +1,9 @@
 package cost
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -104,7 +106,8 @@ func (u Usage) LoggedBytes() float64 {
 // GBSeconds is Lambda's time as it is billed.
 func (u Usage) GBSeconds() float64 {
 	sum := 0.0
-	for name, f := range u.Functions {
+	for _, name := range slices.Sorted(maps.Keys(u.Functions)) { // in one order: a sum of fractions depends on it
+		f := u.Functions[name]
 		sum += float64(f.Invocations) * u.BilledMs(name) / 1000 * float64(f.MemoryMiB) / 1024
 	}
 	return sum
