@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -149,15 +147,7 @@ func webhook(t testing.TB, provider string) verify.Webhook {
 		return sample
 	}
 	d, _ := verify.Describe(provider)
-	files, err := filepath.Glob("../../events/webhooks/" + provider + "/" + d.Examples[0] + ".*")
-	if err != nil || len(files) != 1 {
-		t.Fatalf("no sample of %s: %v, %v", provider, files, err)
-	}
-	body, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return verify.Webhook{Body: body, DeliveryID: "msg-1", EventType: d.Examples[0]}
+	return verify.Webhook{Body: sampleBody(t, provider), DeliveryID: "msg-1", EventType: d.Examples[0]}
 }
 
 func newVerifier(t testing.TB, cfg verify.Config, secrets ...string) *verify.Verifier {

@@ -271,7 +271,8 @@ func hashOf(text string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func sampleBody(t *testing.T, provider string) []byte {
+// sampleBody returns the body of the provider's sample, of those in the folder events.
+func sampleBody(t testing.TB, provider string) []byte {
 	t.Helper()
 	d, _ := verify.Describe(provider)
 	files, err := filepath.Glob("../../events/webhooks/" + provider + "/" + d.Examples[0] + ".*")
