@@ -1,0 +1,203 @@
+// Package breaker decides when an endpoint in trouble gets requests. It is a state machine without a clock or a store: whoever keeps the
+// State, for all instances of a function together, asks it what may be sent and tells it how that went.
+//
+//	closed ──OpenAfter failures in a row, or half of a window's attempts──▶ open ──its wait is over──▶ one probe
+//	  ▲                                                                      ▲                           │
+//	  └── recovering: slowly more, for RampTime ◀──────────2xx──────────────┼───────────────────────────┤
+//	                                                                        └── fails: twice the wait ◀─┘
+//
+// While it is open deliveries are held: they wait and use up no attempt. Beside that an endpoint can ask for a pause (Retry-After, 429),
+// and it is disabled when it says that it is gone or has done nothing but fail for DisableAfter.
+//
+// A State that is all well is the zero State, so that an endpoint without trouble needs no record, and no write.
+package breaker
+
+import "time"
+
+// How the breaker moves. The figures follow what receivers of webhooks report of outages: a deployment takes a minute or two, and ten
+// failures in a row are no accident.
+const (
+	// OpenAfter failures in a row, counted over all instances, open the breaker.
+	OpenAfter = 10
+	// RateWindow is the time over which one instance counts attempts: MinAttempts of which half failed open the breaker as well.
+	RateWindow  = time.Minute
+	MinAttempts = 20
+	// FirstWait is how long the breaker stays open before the first probe; each probe that fails doubles it, up to MaxWait.
+	FirstWait = 30 * time.Second
+	MaxWait   = 15 * time.Minute
+	// RampTime is how long after closing requests are let through slowly: RampStart a second at first, twice as many every RampDouble.
+	RampTime   = 2 * time.Minute
+	RampStart  = 5
+	RampDouble = 10 * time.Second
+	// MaxPause bounds the pause that an endpoint may ask for.
+	MaxPause = time.Hour
+	// WarnAfter and DisableAfter are how long nothing but failures is suffered: then the operator is warned, and then the endpoint
+	// is disabled. Standard Webhooks recommends several days, and to announce it.
+	WarnAfter    = 24 * time.Hour
+	DisableAfter = 5 * 24 * time.Hour
+)
+
+// State is what is known of an endpoint's trouble. Times are UTC.
+type State struct {
+	Failures     int       // attempts in a row that failed
+	FailingSince time.Time // when the first of them ended; zero: the last attempt went well
+	OpenUntil    time.Time // no request before, then one probe; zero: closed
+	Openings     int       // how often in a row the breaker opened
+	ClosedAt     time.Time // when it closed after the last time it was open
+	PausedUntil  time.Time // no request before: the endpoint asked for it
+	WarnedAt     time.Time // when the operator was warned of this run of failures
+	DisabledAt   time.Time // zero: enabled
+	Reason       string    // why it is disabled
+}
+
+// Phase names where an endpoint stands. The set is closed.
+type Phase string
+
+// The phases of an endpoint.
+const (
+	Closed     Phase = "closed"     // all is well, or not bad enough
+	Open       Phase = "open"       // deliveries are held until the next probe
+	Recovering Phase = "recovering" // it was open a moment ago: deliveries are let through slowly
+	Paused     Phase = "paused"     // the endpoint asked for a pause
+	Disabled   Phase = "disabled"   // until the operator enables it
+)
+
+// Phase tells where the endpoint stands at a time.
+func (s State) Phase(now time.Time) Phase {
+	switch {
+	case !s.DisabledAt.IsZero():
+		return Disabled
+	case !s.OpenUntil.IsZero():
+		return Open
+	case now.Before(s.PausedUntil):
+		return Paused
+	case now.Before(s.ClosedAt.Add(RampTime)):
+		return Recovering
+	}
+	return Closed
+}
+
+// HeldUntil is until when deliveries wait: zero where they need not. A breaker whose time is over holds nothing: whoever has claimed the
+// probe goes ahead, see Probe.
+func (s State) HeldUntil(now time.Time) time.Time {
+	held := s.PausedUntil
+	if s.OpenUntil.After(held) {
+		held = s.OpenUntil
+	}
+	if !held.After(now) {
+		return time.Time{}
+	}
+	return held
+}
+
+// NeedsProbe tells whether the breaker is open and its wait is over: one request, and no more, may go through.
+func (s State) NeedsProbe(now time.Time) bool {
+	return !s.OpenUntil.IsZero() && !now.Before(s.OpenUntil) && s.DisabledAt.IsZero()
+}
+
+// Probe returns the state while a probe is under way, for lease at most: if nothing is heard of it by then, there is another.
+func (s State) Probe(now time.Time, lease time.Duration) State {
+	s.OpenUntil = now.Add(lease)
+	return s
+}
+
+// Spread is over how long a time after HeldUntil the held deliveries are to come back, so that they do not come all at once.
+func (s State) Spread(now time.Time) time.Duration {
+	held := s.HeldUntil(now)
+	if held.IsZero() {
+		return 0
+	}
+	return min(max(held.Sub(now), FirstWait), MaxWait)
+}
+
+// Rate is how many requests a second may go through while the endpoint recovers; 0: as many as there are.
+func (s State) Rate(now time.Time) int {
+	if s.Phase(now) != Recovering {
+		return 0
+	}
+	return RampStart << (now.Sub(s.ClosedAt) / RampDouble)
+}
+
+// Succeeded returns the state after a 2xx: the run of failures is over, and an open breaker closes.
+func (s State) Succeeded(now time.Time) State {
+	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Reason: s.Reason}
+	if now.Before(s.PausedUntil) {
+		next.PausedUntil = s.PausedUntil
+	}
+	if !s.OpenUntil.IsZero() {
+		next.ClosedAt = now
+	}
+	if !now.Before(next.ClosedAt.Add(RampTime)) {
+		next.ClosedAt = time.Time{}
+	}
+	return next
+}
+
+// Failure is what happened since the state was last told.
+type Failure struct {
+	Attempts int  // that failed, at least one
+	Probe    bool // the last of them was the probe
+	Half     bool // this instance saw MinAttempts within RateWindow, half of which failed
+}
+
+// Failed returns the state after a failure. One that was under way when the breaker opened tells nothing new: only the probe's makes
+// the wait longer.
+func (s State) Failed(now time.Time, f Failure) State {
+	s.Failures += f.Attempts
+	if s.FailingSince.IsZero() {
+		s.FailingSince = now
+	}
+	open := !s.OpenUntil.IsZero()
+	switch {
+	case !s.DisabledAt.IsZero():
+		return s
+	case now.Sub(s.FailingSince) >= DisableAfter:
+		return s.Disable(now, "nothing but failures for "+now.Sub(s.FailingSince).Truncate(time.Hour).String())
+	case open && f.Probe, !open && (f.Half || s.Failures >= OpenAfter):
+		s.Openings++
+		s.OpenUntil = now.Add(wait(s.Openings))
+		s.ClosedAt = time.Time{}
+	}
+	return s
+}
+
+// wait is how long the breaker stays open the nth time in a row.
+func wait(n int) time.Duration {
+	if n > 16 { // far beyond MaxWait, and before any overflow
+		return MaxWait
+	}
+	return min(FirstWait<<(n-1), MaxWait)
+}
+
+// NeedsWarning tells whether the operator is to be warned that the endpoint will be disabled.
+func (s State) NeedsWarning(now time.Time) bool {
+	return s.DisabledAt.IsZero() && s.WarnedAt.IsZero() && !s.FailingSince.IsZero() && now.Sub(s.FailingSince) >= WarnAfter
+}
+
+// Warned returns the state after the operator was warned.
+func (s State) Warned(now time.Time) State {
+	s.WarnedAt = now
+	return s
+}
+
+// Pause returns the state after the endpoint asked for a pause, of MaxPause at most. The longest one asked for counts.
+func (s State) Pause(now, until time.Time) State {
+	if latest := now.Add(MaxPause); until.After(latest) {
+		until = latest
+	}
+	if until.After(s.PausedUntil) {
+		s.PausedUntil = until
+	}
+	return s
+}
+
+// Disable returns the state of an endpoint that gets nothing until it is enabled.
+func (s State) Disable(now time.Time, reason string) State {
+	if s.DisabledAt.IsZero() {
+		s.DisabledAt, s.Reason = now, reason
+	}
+	return s
+}
+
+// Enable returns the state of an endpoint that the operator has enabled: it recovers slowly.
+func (s State) Enable(now time.Time) State { return State{ClosedAt: now} }

@@ -1,0 +1,173 @@
+package breaker_test
+
+import (
+	"testing"
+	"time"
+
+	"webhook-relay/shared/breaker"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// failing is a state after n failures, a second apart, and the time of the last.
+func failing(n int) (breaker.State, time.Time) {
+	var s breaker.State
+	now := start
+	for range n {
+		now = now.Add(time.Second)
+		s = s.Failed(now, breaker.Failure{Attempts: 1})
+	}
+	return s, now
+}
+
+func TestFailuresInARowOpen(t *testing.T) {
+	t.Parallel()
+	s, now := failing(breaker.OpenAfter - 1)
+	if p := s.Phase(now); p != breaker.Closed {
+		t.Fatalf("%s after %d failures", p, s.Failures)
+	}
+	s = s.Succeeded(now).Failed(now, breaker.Failure{Attempts: breaker.OpenAfter - 1})
+	if p := s.Phase(now); p != breaker.Closed {
+		t.Fatalf("%s though there was a success between", p)
+	}
+	s = s.Failed(now, breaker.Failure{Attempts: 1})
+	if p, until := s.Phase(now), s.HeldUntil(now); p != breaker.Open || !until.Equal(now.Add(breaker.FirstWait)) {
+		t.Fatalf("%s until %s", p, until)
+	}
+}
+
+func TestHalfOfManyOpens(t *testing.T) {
+	t.Parallel()
+	if p := (breaker.State{}).Failed(start, breaker.Failure{Attempts: 1, Half: true}).Phase(start); p != breaker.Open {
+		t.Errorf("%s", p)
+	}
+}
+
+func TestOneProbeAtATimeAndLongerWaits(t *testing.T) {
+	t.Parallel()
+	s, now := failing(breaker.OpenAfter)
+	wait := breaker.FirstWait
+	for range 10 {
+		if s.NeedsProbe(now) {
+			t.Fatalf("a probe before its time: %+v", s)
+		}
+		if now = s.OpenUntil; !s.NeedsProbe(now) {
+			t.Fatalf("no probe in time: %+v", s)
+		}
+		s = s.Probe(now, time.Minute)
+		if s.NeedsProbe(now) || s.HeldUntil(now).IsZero() {
+			t.Fatalf("a second probe beside the first: %+v", s)
+		}
+		if late := s.Failed(now, breaker.Failure{Attempts: 3}); !late.OpenUntil.Equal(s.OpenUntil) || late.Openings != s.Openings {
+			t.Fatalf("attempts that were under way move the breaker: %+v", late)
+		}
+		s = s.Failed(now, breaker.Failure{Attempts: 1, Probe: true})
+		if wait = min(2*wait, breaker.MaxWait); !s.OpenUntil.Equal(now.Add(wait)) {
+			t.Fatalf("open for %s after %d probes, want %s", s.OpenUntil.Sub(now), s.Openings, wait)
+		}
+	}
+	if wait != breaker.MaxWait {
+		t.Errorf("never reached the longest wait: %s", wait)
+	}
+	now = s.OpenUntil
+	if s = s.Probe(now, time.Minute); !s.NeedsProbe(now.Add(time.Minute)) {
+		t.Error("a probe that nothing is heard of is the last one")
+	}
+}
+
+func TestASuccessfulProbeClosesAndReleasesSlowly(t *testing.T) {
+	t.Parallel()
+	s, _ := failing(breaker.OpenAfter)
+	now := s.OpenUntil
+	s = s.Probe(now, time.Minute).Succeeded(now)
+	if p := s.Phase(now); p != breaker.Recovering || !s.HeldUntil(now).IsZero() {
+		t.Fatalf("%s: %+v", p, s)
+	}
+	before := 0
+	for age := time.Duration(0); age < breaker.RampTime; age += breaker.RampDouble {
+		rate := s.Rate(now.Add(age))
+		if rate != max(breaker.RampStart, 2*before) {
+			t.Fatalf("%d a second after %s, %d before", rate, age, before)
+		}
+		before = rate
+	}
+	if now = now.Add(breaker.RampTime); s.Rate(now) != 0 || s.Phase(now) != breaker.Closed {
+		t.Errorf("%s, %d a second, after the ramp", s.Phase(now), s.Rate(now))
+	}
+	if s = s.Succeeded(now); s != (breaker.State{}) {
+		t.Errorf("not the zero state when all is well: %+v", s)
+	}
+}
+
+func TestAFailureWhileRecoveringIsOneOfTen(t *testing.T) {
+	t.Parallel()
+	s, _ := failing(breaker.OpenAfter)
+	now := s.OpenUntil
+	s = s.Succeeded(now).Failed(now, breaker.Failure{Attempts: 1})
+	if p := s.Phase(now); p != breaker.Recovering {
+		t.Errorf("%s", p)
+	}
+}
+
+func TestPause(t *testing.T) {
+	t.Parallel()
+	s := breaker.State{}.Pause(start, start.Add(time.Minute)).Pause(start, start.Add(time.Second))
+	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Paused || !until.Equal(start.Add(time.Minute)) {
+		t.Errorf("%s until %s", p, until)
+	}
+	if s := s.Succeeded(start.Add(time.Second)); s.HeldUntil(start.Add(time.Second)).IsZero() {
+		t.Error("an answer that was under way ends the pause")
+	}
+	if s := s.Succeeded(start.Add(time.Minute)); s != (breaker.State{}) {
+		t.Errorf("not the zero state after the pause: %+v", s)
+	}
+	if s := (breaker.State{}).Pause(start, start.Add(1000*time.Hour)); !s.PausedUntil.Equal(start.Add(breaker.MaxPause)) {
+		t.Errorf("paused until %s", s.PausedUntil)
+	}
+}
+
+func TestHeldDeliveriesComeBackSpread(t *testing.T) {
+	t.Parallel()
+	for held, want := range map[time.Duration]time.Duration{
+		time.Second: breaker.FirstWait, 5 * time.Minute: 5 * time.Minute, time.Hour: breaker.MaxWait,
+	} {
+		if got := (breaker.State{PausedUntil: start.Add(held)}).Spread(start); got != want {
+			t.Errorf("held for %s, spread over %s, want %s", held, got, want)
+		}
+	}
+	if got := (breaker.State{}).Spread(start); got != 0 {
+		t.Errorf("not held, spread over %s", got)
+	}
+}
+
+func TestNothingButFailures(t *testing.T) {
+	t.Parallel()
+	s, _ := failing(1)
+	since := s.FailingSince
+	at := since.Add(breaker.WarnAfter - time.Second)
+	if s = s.Failed(at, breaker.Failure{Attempts: 1}); s.NeedsWarning(at) {
+		t.Error("warned too early")
+	}
+	at = since.Add(breaker.WarnAfter)
+	if !s.NeedsWarning(at) || s.Warned(at).NeedsWarning(at) {
+		t.Error("not warned once")
+	}
+	at = since.Add(breaker.DisableAfter - time.Second)
+	if s = s.Failed(at, breaker.Failure{Attempts: 1, Probe: true}); s.Phase(at) == breaker.Disabled {
+		t.Error("disabled too early")
+	}
+	at = since.Add(breaker.DisableAfter)
+	s = s.Failed(at, breaker.Failure{Attempts: 1, Probe: true})
+	if s.Phase(at) != breaker.Disabled || s.Reason != "nothing but failures for 120h0m0s" || s.NeedsProbe(at.Add(time.Hour)) {
+		t.Errorf("not disabled: %+v", s)
+	}
+	if again := s.Disable(at.Add(time.Hour), "other"); again != s {
+		t.Errorf("disabled a second time: %+v", again)
+	}
+	if s.Succeeded(at).Phase(at) != breaker.Disabled {
+		t.Error("an attempt that was under way enables it")
+	}
+	if s = s.Enable(at); s.Phase(at) != breaker.Recovering || s.Failures != 0 {
+		t.Errorf("not enabled: %+v", s)
+	}
+}
