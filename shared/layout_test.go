@@ -16,17 +16,17 @@ const module = "webhook-relay/"
 // mayImport lists, for each package, the packages of this project that it may import; those not listed may import anything but a function
 // and infra.
 var mayImport = map[string][]string{
-	"shared/verify": {}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/settings": {}, "shared/awsenv": {},
+	"shared/verify": {}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/breaker": {}, "shared/settings": {}, "shared/awsenv": {},
 	"shared/cost": {}, "shared/telemetry/metric": {},
-	"shared/relay":     {"shared/verify", "shared/sign", "shared/route", "shared/retry"},
-	"shared/dynamo":    {"shared/relay", "shared/verify"},
-	"shared/sqlite":    {"shared/relay", "shared/verify"},
+	"shared/relay":     {"shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"},
+	"shared/dynamo":    {"shared/relay", "shared/verify", "shared/breaker"},
+	"shared/sqlite":    {"shared/relay", "shared/verify", "shared/breaker"},
 	"shared/sqs":       {"shared/relay"},
 	"shared/s3":        {"shared/relay"},
 	"shared/kms":       {"shared/relay"},
 	"shared/scheduler": {"shared/relay"},
 	"shared/egress":    {"shared/relay", "shared/verify"},
-	"shared/memory":    {"shared/relay"},
+	"shared/memory":    {"shared/relay", "shared/breaker"},
 	"shared/telemetry": {"shared/relay", "shared/verify", "shared/telemetry/metric"},
 	"shared/handler":   {"shared/relay", "shared/verify"},
 	"shared/gateway":   {},

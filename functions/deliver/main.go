@@ -31,9 +31,12 @@ func main() {
 
 func wire(s settings.Deliver, cfg aws.Config, reporter relay.Reporter) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	return handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints:  dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN)),
-		Deliveries: dynamo.NewLedger(tables, s.LedgerTable),
+		Deliveries: ledger,
+		States:     ledger,
+		Quotas:     ledger,
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
 		Poster:     egress.New(egress.Options{}),
 		Retry:      sqs.New(queues, s.RetryQueueURL),

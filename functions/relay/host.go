@@ -12,6 +12,7 @@ import (
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/gateway"
 	"webhook-relay/shared/handler"
+	"webhook-relay/shared/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sqlite"
 	"webhook-relay/shared/verify"
@@ -98,7 +99,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Reporter: o.Reporter, CacheTTL: catalogTTL,
 	})
 	deliverer := relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog, Deliveries: ledger, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
+		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
 		Retry: h.queues[retryQueue], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, MaxReceives: maxReceives,
 	})

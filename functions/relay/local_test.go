@@ -432,16 +432,16 @@ func TestHostileEndpointsDelayNobody(t *testing.T) {
 	dir := t.TempDir()
 	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text+subscriptions))
 	const webhooks = 40
-	var last string
+	var ids []string
 	for i := range webhooks {
 		id, err := postTo(t.Context(), http.DefaultClient, addr, fmt.Sprint(i))
 		if err != nil {
 			t.Fatal(err)
 		}
-		last = id
+		ids = append(ids, id)
 	}
 	eventually(t, "the good endpoint has everything", func() bool { n, _ := good.count(); return n == webhooks })
-	eventually(t, "the last webhook's attempts are on record", func() bool { return len(recorded(t, dir, last)) == 5 })
+	eventually(t, "the first webhook's attempts are on record", func() bool { return len(recorded(t, dir, ids[0])) == 5 })
 	for name, want := range map[string]struct {
 		status  relay.Status
 		outcome relay.Outcome
@@ -449,8 +449,12 @@ func TestHostileEndpointsDelayNobody(t *testing.T) {
 		"good": {relay.Delivered, relay.Succeeded}, "endless": {relay.Delivered, relay.Succeeded},
 		"hang": {relay.Dead, relay.TimedOut}, "reset": {relay.Dead, relay.Broken}, "nohttp": {relay.Dead, relay.Broken},
 	} {
-		if d := recorded(t, dir, last)[name]; d.Status != want.status || d.History[0].Outcome != want.outcome {
+		if d := recorded(t, dir, ids[0])[name]; d.Status != want.status || len(d.History) != 1 || d.History[0].Outcome != want.outcome {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}
+	eventually(t, "an endpoint that only fails gets nothing for a while", func() bool {
+		d := recorded(t, dir, ids[webhooks-1])["reset"]
+		return d.Status == relay.Waiting && d.Attempts == 0
+	})
 }

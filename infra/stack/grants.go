@@ -76,6 +76,9 @@ func (r *relay) deliverGrants() []grant {
 		consume(r.delivery.QueueArn(), r.retry.QueueArn()),
 		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
+		// The quotas of endpoints with a rate limit are all that is counted.
+		{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.ledger.TableArn()},
+			conditions: map[string]any{"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": "quota#*"}}},
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a failure of ours.

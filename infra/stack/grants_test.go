@@ -44,6 +44,7 @@ var grants = map[string][]string{
 		"dynamodb:GetItem on {Catalog.Arn}",
 		"dynamodb:GetItem on {Ledger.Arn}",
 		"dynamodb:PutItem on {Ledger.Arn}",
+		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:quota#*]]",
 		"iam:PassRole on {SchedulesRole.Arn} if map[StringEquals:map[iam:PassedToService:scheduler.amazonaws.com]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:endpoint/*]]",
 		"logs:CreateLogStream on {DeliverLogs.Arn}",

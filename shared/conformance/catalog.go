@@ -23,6 +23,7 @@ type CatalogUnderTest interface {
 	relay.Subscriptions
 	relay.Endpoints
 	relay.CatalogStore
+	relay.Names
 }
 
 // Catalog tests a catalog: the three ports that stages read it through, and the one that operators write it through.
@@ -38,6 +39,7 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 		"it is replaced as a whole":                        catalogReplaced,
 		"it can be emptied":                                catalogEmptied,
 		"a replacement of another revision is refused":     catalogConflict,
+		"its names can be had by themselves":               catalogNames,
 		"of concurrent replacements exactly one wins":      catalogConcurrent,
 		"readers see the old catalog or the new one":       catalogReaders,
 		"one source's subscriptions are not another's":     catalogPrefix,
@@ -85,7 +87,8 @@ func fullCatalog() relay.Catalog {
 			{Name: "billing", URL: "https://billing.example.com", Secrets: []string{"whsec_YmlsbGluZw=="}},
 			{Name: "shipping", URL: "http://127.0.0.1:9999/hooks?key=a%20b", Secrets: []string{"whsec_bmV3", "whsec_b2xk"},
 				Header: map[string]string{"x-env": "prod", "authorization": "Bearer é"}, Timeout: 12500 * time.Millisecond,
-				Schedule: []time.Duration{time.Second, 5 * time.Minute, 24 * time.Hour}},
+				Schedule: []time.Duration{time.Second, 5 * time.Minute, 24 * time.Hour},
+				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50},
 		},
 		Subscriptions: []relay.Subscription{
 			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"}},
@@ -394,4 +397,22 @@ func catalogForgets(t *testing.T, c CatalogUnderTest) {
 	replace(t, c, loaded)
 	expectCatalog(t, c, loaded)
 	must(t, "LearnSecret after it was forgotten", c.LearnSecret(t.Context(), "asana", "b"))
+}
+
+func catalogNames(t *testing.T, c CatalogUnderTest) {
+	for revision, want := range [][]string{{"b", "a"}, {"c"}, nil} {
+		var next relay.Catalog
+		for _, name := range want {
+			next.Sources, next.Endpoints = append(next.Sources, source(name)), append(next.Endpoints, endpoint(name+"-endpoint"))
+		}
+		must(t, "ReplaceCatalog", c.ReplaceCatalog(t.Context(), next, int64(revision)))
+		sources, endpoints, err := c.Names(t.Context())
+		must(t, "Names", err)
+		slices.Sort(want)
+		equal(t, "sources", want, sources, cmpopts.EquateEmpty())
+		for i := range want {
+			want[i] += "-endpoint"
+		}
+		equal(t, "endpoints", want, endpoints, cmpopts.EquateEmpty())
+	}
 }

@@ -42,6 +42,7 @@ func Deliveries(t *testing.T, fresh func(t *testing.T) relay.Deliveries) {
 	for name, test := range map[string]func(*testing.T, relay.Deliveries){
 		"what is not on record is not found":              deliveryNotFound,
 		"a write asks for the attempts on record":         deliveryConditions,
+		"one that was held can be attempted, once":        deliveryHeld,
 		"an expired delivery counts as absent":            deliveryExpired,
 		"every field comes back":                          deliveryFields,
 		"one event's endpoints are apart":                 deliveryEndpoints,
@@ -68,6 +69,8 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 		"a delivery is listed under its present status only":  ledgerStatus,
 		"expired deliveries and other endpoints are left out": ledgerOthers,
 		"a listing loses nothing while records leave it":      ledgerMoving,
+		"overdue is what was due before a time":               ledgerOverdue,
+		"an event's deliveries can be had without it":         ledgerDeliveriesOf,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -236,6 +239,22 @@ func deliveryConditions(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, repeated, 0)
 	repeated.Status = relay.Dead
 	save(t, deliveries, repeated, 1)
+}
+
+func deliveryHeld(t *testing.T, deliveries relay.Deliveries) {
+	held := delivery("e", "shipping", 0)
+	save(t, deliveries, held, 0)
+	held.NextAt = held.NextAt.Add(time.Minute)
+	save(t, deliveries, held, 0)
+	save(t, deliveries, delivery("e", "shipping", 1), 0)
+	for _, again := range []relay.Delivery{held, delivery("e", "shipping", 1)} {
+		if err := deliveries.SaveDelivery(t.Context(), again, 0); !errors.Is(err, relay.ErrConflict) {
+			t.Errorf("over an attempt, of %d attempts: %v, want ErrConflict", again.Attempts, err)
+		}
+	}
+	waiting := delivery("e", "shipping", 1)
+	waiting.NextAt = waiting.NextAt.Add(time.Hour)
+	save(t, deliveries, waiting, 1)
 }
 
 func deliveryExpired(t *testing.T, deliveries relay.Deliveries) {
@@ -537,4 +556,44 @@ func ledgerMoving(t *testing.T, l LedgerUnderTest) {
 	}
 	equal(t, "deliveries listed", n, len(seen))
 	equal(t, "deliveries left", 0, len(list(t, l, "shipping", relay.Waiting)))
+}
+
+func ledgerOverdue(t *testing.T, l LedgerUnderTest) {
+	const n = 230
+	base := now()
+	var want []relay.Delivery
+	for i := range n {
+		d := delivery(fmt.Sprint(i), "shipping", 1)
+		d.NextAt = base.Add(time.Duration(i) * time.Second)
+		save(t, l, d, 0)
+		want = append(want, d)
+	}
+	dead := delivery("dead", "shipping", 1)
+	dead.Status, dead.NextAt, dead.UpdatedAt = relay.Dead, time.Time{}, base.Add(-time.Hour)
+	save(t, l, dead, 0)
+	for _, due := range []int{0, 1, 100, 150, n} {
+		var got []relay.Delivery
+		for page, more := relay.Page(""), true; more; more = page != "" {
+			deliveries, next, err := l.Overdue(t.Context(), "shipping", base.Add(time.Duration(due)*time.Second), page)
+			must(t, "Overdue", err)
+			got, page = append(got, deliveries...), next
+		}
+		equal(t, fmt.Sprintf("%d overdue", due), want[:due], got, sameRecord)
+	}
+}
+
+func ledgerDeliveriesOf(t *testing.T, l LedgerUnderTest) {
+	recordEvent(t, l, record("a"))
+	expired := delivery("a", "expired", 1)
+	expired.ExpiresAt = now().Truncate(time.Second)
+	ship, shipping := delivery("a", "ship", 2), delivery("a", "shipping", 1)
+	for _, d := range []relay.Delivery{shipping, ship, expired, delivery("b", "shipping", 1)} {
+		save(t, l, d, 0)
+	}
+	got, err := l.DeliveriesOf(t.Context(), eventID("a"))
+	must(t, "DeliveriesOf", err)
+	equal(t, "deliveries", []relay.Delivery{ship, shipping}, got, sameRecord)
+	none, err := l.DeliveriesOf(t.Context(), eventID("unknown"))
+	must(t, "DeliveriesOf an unknown event", err)
+	equal(t, "deliveries of an unknown event", 0, len(none))
 }

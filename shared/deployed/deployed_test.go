@@ -49,6 +49,8 @@ func TestDeployed(t *testing.T) {
 			"a dead delivery is listed and can be redriven": redriven,
 			"a long wait is the scheduler's":                scheduled,
 			"a slow endpoint delays no other":               slow,
+			"an endpoint that is gone is disabled":          disabled,
+			"a rate limit holds, and loses nothing":         limited,
 			"the guard holds":                               guarded,
 			"every provider's webhook is accepted":          everyProvider,
 			"a secret is learned in a handshake":            learned,
@@ -262,7 +264,11 @@ func redriven(t *testing.T, w *world) {
 
 func scheduled(t *testing.T, w *world) {
 	id := w.send(t, "patient", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
-	w.settled(t, id, "patient", relay.Waiting, 1)
+	d := w.settled(t, id, "patient", relay.Waiting, 1)
+	d.NextAt = time.Now() // the deliverer would not believe a schedule that fires before its time
+	if err := w.ledger.SaveDelivery(t.Context(), d, 1); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "a schedule", func() bool {
 		n, err := w.host.PassTime(t.Context())
 		if err != nil {
@@ -271,6 +277,33 @@ func scheduled(t *testing.T, w *world) {
 		return n > 0
 	})
 	w.settled(t, id, "patient", relay.Delivered, 2)
+}
+
+func disabled(t *testing.T, w *world) {
+	first := w.send(t, "gone", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	if d := w.settled(t, first, "gone", relay.Dead, 1); d.Reason != relay.EndpointDeclined {
+		t.Errorf("it answered 410, and the delivery died of %q", d.Reason)
+	}
+	eventually(t, "every instance knows", func() bool { // one that does not is told 410 as well
+		id := w.send(t, "gone", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+		return w.settled(t, id, "gone", relay.Dead, 1).Reason == relay.EndpointGone && len(w.posts("gone", id)) == 0
+	})
+}
+
+func limited(t *testing.T, w *world) {
+	began := time.Now()
+	const webhooks, perSecond = 6, 2
+	var ids []string
+	for range webhooks {
+		ids = append(ids, w.send(t, "limited", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}))
+	}
+	for _, id := range ids {
+		w.settled(t, id, "limited", relay.Delivered, 1)
+	}
+	// So many seconds have begun, of which the first and the last need not have been whole.
+	if took, least := time.Since(began), (webhooks/perSecond-2)*time.Second; took < least {
+		t.Errorf("%d webhooks at %d a second within %s", webhooks, perSecond, took)
+	}
 }
 
 func slow(t *testing.T, w *world) {
@@ -399,6 +432,7 @@ func newWorld(t *testing.T) *world {
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
 			"broken":  statuses(http.StatusInternalServerError),
 			"patient": statuses(http.StatusServiceUnavailable, http.StatusOK),
+			"gone":    statuses(http.StatusGone),
 		},
 	}
 	endpoints := httptest.NewServer(http.HandlerFunc(w.serveEndpoint))
@@ -413,14 +447,18 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	var c relay.Catalog
 	for name, schedule := range map[string][]time.Duration{
 		"large": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
-		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {},
+		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour}, "limited": {},
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {
 			url = "http://127.0.0.2/" // loopback too, but not the address that is let through
 		}
 		c.Sources = append(c.Sources, relay.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
-		c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule})
+		ep := relay.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
+		if name == "limited" {
+			ep.RateLimit = 2
+		}
+		c.Endpoints = append(c.Endpoints, ep)
 		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: name, Endpoint: name})
 	}
 	c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})

@@ -98,7 +98,7 @@ func (s statement) check() error {
 		return fmt.Errorf("a statement with NotAction, NotResource or NotPrincipal is not evaluated")
 	}
 	for operator := range s.Condition {
-		if operator != "StringEquals" && operator != "StringLike" && operator != "ForAllValues:StringEquals" {
+		if one := strings.TrimPrefix(operator, "ForAllValues:"); one != "StringEquals" && one != "StringLike" {
 			return fmt.Errorf("condition %s is not evaluated", operator)
 		}
 	}
@@ -157,7 +157,7 @@ func (s statement) holds(context map[string]string) bool {
 		for key, wanted := range keys {
 			got, ok := context[key]
 			if !ok || !slices.ContainsFunc(wanted, func(w string) bool {
-				return w == got || (operator == "StringLike" && like("", w, got))
+				return w == got || (strings.HasSuffix(operator, "StringLike") && like("", w, got))
 			}) {
 				return false
 			}

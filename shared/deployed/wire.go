@@ -93,11 +93,14 @@ type request struct {
 	RequestItems      map[string]any // of the batch operations, by table
 	KeyID             string
 	EncryptionContext map[string]string
-	Item              struct { // of PutItem
-		Partition struct{ S string } `json:"pk"`
-	}
+	Item, Key         itemKey // of PutItem, of UpdateItem
 	GroupName string
 	Target    struct{ RoleARN string }
+}
+
+// itemKey is what an item's partition is named by.
+type itemKey struct {
+	Partition struct{ S string } `json:"pk"`
 }
 
 // calls reads what r asks for. It leaves r to be read again.
@@ -154,8 +157,8 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 		add(in.TableName + "/index/" + in.IndexName)
 	case in.TableName != "":
 		add(in.TableName)
-		if operation == "PutItem" {
-			made[0].context = map[string]string{"dynamodb:LeadingKeys": in.Item.Partition.S}
+		if operation == "PutItem" || operation == "UpdateItem" {
+			made[0].context = map[string]string{"dynamodb:LeadingKeys": in.Item.Partition.S + in.Key.Partition.S}
 		}
 	default:
 		for _, table := range slices.Sorted(maps.Keys(in.RequestItems)) {

@@ -40,6 +40,9 @@ type endpointDoc struct {
 	URL       string          `json:"url"`
 	TimeoutNs time.Duration   `json:"timeoutNs,omitempty"`
 	Schedule  []time.Duration `json:"scheduleNs"` // null and empty are two things
+	MaxAgeNs  time.Duration   `json:"maxAgeNs,omitempty"`
+	Final     []string        `json:"final,omitempty"`
+	RateLimit int             `json:"rateLimit,omitempty"`
 }
 
 type subscriptionsDoc struct {
@@ -145,6 +148,28 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 		return relay.Catalog{}, 0, err
 	}
 	return loaded, p.revision, nil
+}
+
+// Names implements relay.Names.
+func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err error) {
+	_, err = c.steadily(ctx, func(generation string) error {
+		sources, endpoints = nil, nil
+		for kind, names := range map[string]*[]string{sourceKind: &sources, endpointKind: &endpoints} {
+			err := c.each(ctx, generation, kind+"#", func(it item) error {
+				_, name := kindAndName(it)
+				*names = append(*names, name)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("dynamo: names: %w", err)
+	}
+	return sources, endpoints, nil
 }
 
 // steadily runs read on the generation in force, and again on the next one if it was replaced meanwhile: it could have been deleted
@@ -298,7 +323,7 @@ func (c *Catalog) readEndpoint(ctx context.Context, it item) (relay.Endpoint, er
 		return relay.Endpoint{}, err
 	}
 	return relay.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header,
-		Timeout: doc.TimeoutNs, Schedule: doc.Schedule}, nil
+		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final, RateLimit: doc.RateLimit}, nil
 }
 
 func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscription, error) {

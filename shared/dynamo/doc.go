@@ -28,9 +28,11 @@
 //
 // # Ledger
 //
-//	pk          sk                   attributes
-//	<event id>  event                doc, body, expires_at, write, events_pk, events_sk
-//	<event id>  delivery#<endpoint>  doc, attempts, status, expires_at, write, open_pk, open_sk
+//	pk               sk                   attributes
+//	<event id>       event                doc, body, expires_at, write, events_pk, events_sk
+//	<event id>       delivery#<endpoint>  doc, attempts, status, expires_at, write, open_pk, open_sk
+//	endpoint#<name>  state                doc, revision, expires_at, write: only of endpoints that have failed
+//	quota#<name>     <Unix milliseconds>  used, expires_at: a second of an endpoint with a rate limit, or one that recovers
 //
 // doc is the core's own versioned form. expires_at is the table's time-to-live attribute; DynamoDB deletes days late, so
 // every condition and every reader compares it. write is random for each call: a conditional write whose answer

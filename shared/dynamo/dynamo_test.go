@@ -45,6 +45,16 @@ func TestLedgerConforms(t *testing.T) {
 	conformance.Ledger(t, func(t *testing.T) conformance.LedgerUnderTest { return newLedger(t) })
 }
 
+func TestEndpointStates(t *testing.T) {
+	t.Parallel()
+	conformance.EndpointStates(t, func(t *testing.T) relay.EndpointStates { return newLedger(t) })
+}
+
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	conformance.Quotas(t, func(t *testing.T) relay.Quotas { return newLedger(t) })
+}
+
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)

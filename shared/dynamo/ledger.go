@@ -28,7 +28,7 @@ const sortableTime = "2006-01-02T15:04:05.000Z"
 // Conditions of writes; :now is in Unix seconds, as expires_at is.
 const (
 	absent        = "attribute_not_exists(pk) OR expires_at <= :now"
-	afterAttempts = "attempts = :prior AND expires_at > :now"
+	afterAttempts = "(attempts = :prior AND expires_at > :now)"
 )
 
 // Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and relay.Ledger and is safe for
@@ -81,9 +81,9 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 
 // SaveDelivery implements relay.Deliveries.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	condition, values := absent, item{":now": number(time.Now().Unix())}
-	if prior > 0 {
-		condition, values[":prior"] = afterAttempts, number(prior)
+	condition, values := afterAttempts, item{":now": number(time.Now().Unix()), ":prior": number(prior)}
+	if prior == 0 {
+		condition = absent + " OR " + afterAttempts // it was held before its first attempt
 	}
 	written, _, err := l.putIf(ctx, deliveryItem(d), condition, values)
 	if err == nil && !written {
@@ -184,4 +184,30 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 		return relay.EventRecord{}, nil, fmt.Errorf("dynamo: event %s: %w", id, err)
 	}
 	return *event, deliveries, nil
+}
+
+// DeliveriesOf implements relay.Ledger.
+func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Delivery, error) {
+	var deliveries []relay.Delivery
+	err := l.queryAll(ctx, &dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :id AND begins_with(sk, :deliveries)"),
+		ExpressionAttributeValues: item{":id": text(eventID), ":deliveries": text(deliveryPrefix)},
+		ConsistentRead:            aws.Bool(true),
+	}, func(items []item) error {
+		for _, it := range items {
+			if expired(it) {
+				continue
+			}
+			d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))
+			if err != nil {
+				return err
+			}
+			deliveries = append(deliveries, d) // the key sorts them by endpoint
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dynamo: deliveries of %s: %w", eventID, err)
+	}
+	return deliveries, nil
 }

@@ -17,8 +17,11 @@ import (
 // pageSize is how many records a page has at most: as many as one BatchGetItem reads.
 const pageSize = 100
 
-// beforeAll sorts before every time. (A key's value cannot be empty.)
-const beforeAll = "0"
+// beforeAll sorts before every time, and afterAll after. (A key's value cannot be empty.)
+const (
+	beforeAll = "0"
+	afterAll  = ":"
+)
 
 // EventsBySource implements relay.Ledger. A page is the shard that the listing has come to, and the last sort key seen in it.
 func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
@@ -30,7 +33,7 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 	var next relay.Page
 	for ; shard < eventShards && next == ""; shard, after = shard+1, beforeAll {
 		index := indexQuery{EventsIndex, EventsPartitionKey, EventsSortKey}
-		found, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, pageSize-len(keys))
+		found, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, afterAll, pageSize-len(keys))
 		if err != nil {
 			return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
 		}
@@ -73,11 +76,23 @@ func parseEventsPage(p relay.Page) (shard int, after string, err error) {
 // OpenDeliveries implements relay.Ledger. A page is the last sort key seen. A delivery that leaves the status between the look into
 // the index and the look at its record is left out.
 func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, s relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+	return l.open(ctx, endpoint, s, afterAll, from)
+}
+
+// Overdue implements relay.Ledger. It is paged as OpenDeliveries is.
+func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+	return l.open(ctx, endpoint, relay.Waiting, before.UTC().Format(sortableTime), from)
+}
+
+// open lists an endpoint's deliveries in a status, up to a sort key.
+func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, until string, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
 	after := string(from)
 	if after == "" {
 		after = beforeAll
 	}
-	keys, more, err := l.keys(ctx, indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}, openPartition(endpoint, s), after, pageSize)
+	index := indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}
+	keys, more, err := l.keys(ctx, index, openPartition(endpoint, s), after, until, pageSize)
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
 	}
@@ -101,14 +116,14 @@ func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, s relay.St
 // indexQuery names an index and its keys.
 type indexQuery struct{ index, partition, sort string }
 
-// keys returns up to limit of the table's keys that an index has in a partition after a sort key, in order, and the sort key
-// to go on after, "" at the end.
-func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after string, limit int) (keys []item, more string, err error) {
+// keys returns up to limit of the table's keys that an index has in a partition after a sort key and before another, in order, and the
+// sort key to go on after, "" at the end.
+func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until string, limit int) (keys []item, more string, err error) {
 	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &l.name,
 		IndexName:                 &q.index,
-		KeyConditionExpression:    aws.String(q.partition + " = :partition AND " + q.sort + " > :after"),
-		ExpressionAttributeValues: item{":partition": text(partition), ":after": text(after)},
+		KeyConditionExpression:    aws.String(q.partition + " = :partition AND " + q.sort + " BETWEEN :after AND :until"),
+		ExpressionAttributeValues: item{":partition": text(partition), ":after": text(after + "\x00"), ":until": text(until)},
 		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most pageSize
 	})
 	if err != nil {

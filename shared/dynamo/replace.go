@@ -190,7 +190,7 @@ func (c *Catalog) items(ctx context.Context, generation string, next relay.Catal
 	}
 	for i, e := range next.Endpoints {
 		g.Go(func() (err error) {
-			doc := endpointDoc{docVersion, e.URL, e.Timeout, e.Schedule}
+			doc := endpointDoc{docVersion, e.URL, e.Timeout, e.Schedule, e.MaxAge, e.Final, e.RateLimit}
 			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, sealedDoc{Secrets: e.Secrets, Header: e.Header})
 			return err
 		})

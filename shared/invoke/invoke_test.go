@@ -56,11 +56,12 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 			`"batchItemFailures": null`, `queue delivery +7\n`, `queue ingest-dlq +1\n +unreadable: "not a message`, `ledger +8\n`,
 		}},
 		"a delivery to loopback is blocked and waits": {"deliver", "deliver/single", []string{
-			`queue retry +(0, and 1 delayed|1)\n`, `ledger +1\n +evt_\w+ to demo: waiting, attempt 1 blocked: `,
+			`queue retry +(0, and 1 delayed|1)\n`, `ledger +2\n +endpoint demo: closed, 1 failed in a row\n +evt_\w+ to demo: waiting, attempt 1 blocked: `,
 		}},
 		"so is a second attempt": {"deliver", "deliver/retry", []string{`evt_\w+ to demo: waiting, attempt 2 blocked: `}},
 		"each delivery of a batch of ten is in one place": {"deliver", "deliver/batch", []string{
-			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`, `queue delivery-dlq +2\n`, `ledger +8\n`,
+			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`, `queue delivery-dlq +2\n`,
+			`ledger +9\n +endpoint demo: closed, 1 failed in a row\n`,
 			`to gone: dead, attempt 1 removed`,
 		}},
 	} {

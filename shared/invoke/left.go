@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -124,6 +125,10 @@ func (w *world) records(ctx context.Context) ([]string, error) {
 
 // record tells of the item with the given keys, whose form is in the documentation of package dynamo.
 func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string, error) {
+	if name, ok := strings.CutPrefix(id, "endpoint#"); ok {
+		state, _, err := ledger.EndpointState(ctx, name)
+		return fmt.Sprintf("endpoint %s: %s, %d failed in a row", name, state.Phase(time.Now()), state.Failures), err
+	}
 	endpoint, isDelivery := strings.CutPrefix(sort, "delivery#")
 	if !isDelivery {
 		r, _, err := ledger.Event(ctx, id)
@@ -132,6 +137,9 @@ func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string
 	d, err := ledger.Delivery(ctx, id, endpoint)
 	if err != nil {
 		return "", err
+	}
+	if d.Attempts == 0 {
+		return fmt.Sprintf("%s to %s: %s, held", id, endpoint, d.Status), nil
 	}
 	last := d.History[len(d.History)-1]
 	return fmt.Sprintf("%s to %s: %s, attempt %d %s", id, endpoint, d.Status, d.Attempts, ended(last)), nil

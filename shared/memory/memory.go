@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
 )
 
@@ -86,6 +87,19 @@ func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.messages)
+}
+
+// Backlog is how many messages are visible.
+func (q *Queue) Backlog(context.Context) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n, now := 0, time.Now()
+	for _, m := range q.messages {
+		if !m.visible.After(now) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // List returns all messages, visible or not, and hands out none of them.
@@ -199,6 +213,19 @@ func (c *Catalog) ReplaceCatalog(_ context.Context, next relay.Catalog, base int
 	return nil
 }
 
+// Names lists the catalog's names.
+func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.catalog.Sources {
+		sources = append(sources, s.Name)
+	}
+	for _, e := range c.catalog.Endpoints {
+		endpoints = append(endpoints, e.Name)
+	}
+	return sources, endpoints, nil
+}
+
 // Source finds a source.
 func (c *Catalog) Source(_ context.Context, name string) (relay.Source, error) {
 	c.mu.Lock()
@@ -310,9 +337,7 @@ func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay
 	if !ok || !r.ExpiresAt.After(time.Now()) {
 		return relay.EventRecord{}, nil, fmt.Errorf("event %s: %w", id, relay.ErrNotFound)
 	}
-	ds := l.matching(func(d relay.Delivery) bool { return d.EventID == id })
-	slices.SortFunc(ds, func(a, b relay.Delivery) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
-	return r, ds, nil
+	return r, l.deliveriesOf(id), nil
 }
 
 // EventsBySource lists a source's events of an hour, on one page.
@@ -343,6 +368,25 @@ func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay
 	return ds, "", nil
 }
 
+// Overdue lists an endpoint's deliveries that were due before a time, on one page.
+func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
+	waiting, _, _ := l.OpenDeliveries(ctx, endpoint, relay.Waiting, "") // never fails
+	return slices.DeleteFunc(waiting, func(d relay.Delivery) bool { return !d.NextAt.Before(before) }), "", nil
+}
+
+// DeliveriesOf returns an event's deliveries.
+func (l *Ledger) DeliveriesOf(_ context.Context, id string) ([]relay.Delivery, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deliveriesOf(id), nil
+}
+
+func (l *Ledger) deliveriesOf(id string) []relay.Delivery {
+	ds := l.matching(func(d relay.Delivery) bool { return d.EventID == id })
+	slices.SortFunc(ds, func(a, b relay.Delivery) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
+	return ds
+}
+
 func (l *Ledger) matching(want func(relay.Delivery) bool) []relay.Delivery {
 	var out []relay.Delivery
 	for d := range maps.Values(l.deliveries) {
@@ -351,4 +395,68 @@ func (l *Ledger) matching(want func(relay.Delivery) bool) []relay.Delivery {
 		}
 	}
 	return out
+}
+
+// States keeps the states of endpoints in trouble.
+type States struct {
+	mu     sync.Mutex
+	states map[string]stateOf
+}
+
+type stateOf struct {
+	breaker.State
+	revision int64
+}
+
+// EndpointState returns an endpoint's state and its revision.
+func (s *States) EndpointState(_ context.Context, endpoint string) (breaker.State, int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.states[endpoint]
+	return found.State, found.revision, nil
+}
+
+// SaveEndpointState writes a state if the stored one has revision prior.
+func (s *States) SaveEndpointState(_ context.Context, endpoint string, state breaker.State, prior int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.states[endpoint].revision != prior {
+		return fmt.Errorf("state of endpoint %s is not of revision %d: %w", endpoint, prior, relay.ErrConflict)
+	}
+	if s.states == nil {
+		s.states = map[string]stateOf{}
+	}
+	s.states[endpoint] = stateOf{state, prior + 1}
+	return nil
+}
+
+// Quotas counts what is used up in windows of time. A host that is a single process needs no other: what it forgets in a crash is a
+// second old at most.
+type Quotas struct {
+	mu   sync.Mutex
+	used map[string]usage // the latest window of each name
+}
+
+type usage struct {
+	window time.Time
+	n      int
+}
+
+// Take takes n more of a window, unless that would be more than limit.
+func (q *Quotas) Take(_ context.Context, name string, window time.Time, n, limit int) (bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	u := q.used[name]
+	if !u.window.Equal(window) {
+		u = usage{window: window}
+	}
+	if u.n+n > limit {
+		return false, nil
+	}
+	u.n += n
+	if q.used == nil {
+		q.used = map[string]usage{}
+	}
+	q.used[name] = u
+	return true, nil
 }

@@ -14,7 +14,7 @@ func TestQueue(t *testing.T) {
 	conformance.Queue(t, func(*testing.T) conformance.QueueUnderTest {
 		const visibility = time.Second
 		q := &memory.Queue{Visibility: visibility}
-		return conformance.QueueUnderTest{Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack}
+		return conformance.QueueUnderTest{Queue: q, Backlog: q.Backlog, Visibility: visibility, Receive: q.Receive, Ack: q.Ack}
 	})
 }
 
@@ -41,4 +41,14 @@ func TestBodies(t *testing.T) {
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	conformance.Ledger(t, func(*testing.T) conformance.LedgerUnderTest { return &memory.Ledger{} })
+}
+
+func TestEndpointStates(t *testing.T) {
+	t.Parallel()
+	conformance.EndpointStates(t, func(*testing.T) relay.EndpointStates { return &memory.States{} })
+}
+
+func TestQuotas(t *testing.T) {
+	t.Parallel()
+	conformance.Quotas(t, func(*testing.T) relay.Quotas { return &memory.Quotas{} })
 }

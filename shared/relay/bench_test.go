@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
@@ -48,6 +49,7 @@ func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &catalog, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
+		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{},
 	})
 	return r
 }
@@ -170,6 +172,16 @@ type countedEvents struct {
 func (e countedEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
 	e.n.Add(1)
 	return e.Ledger.RecordEvent(ctx, r)
+}
+
+type countedStates struct {
+	*calls
+	relay.EndpointStates
+}
+
+func (s countedStates) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
+	s.n.Add(1)
+	return s.EndpointStates.EndpointState(ctx, endpoint)
 }
 
 type countedDeliveries struct {

@@ -21,6 +21,10 @@ type Endpoint struct {
 	Header   map[string]string // static headers, lower-case names, added to every request
 	Timeout  time.Duration     // for one attempt, from dialling to the last byte read; zero: DefaultEndpointTimeout
 	Schedule []time.Duration   // waits between attempts; nil: retry.DefaultSchedule; empty: a single attempt
+
+	MaxAge    time.Duration // after acceptance; then a delivery dies and is not tried again; zero: the schedule alone decides
+	Final     []string      // answers that no further attempt follows: a status ("404") or a class of them ("4xx")
+	RateLimit int           // attempts a second, over all instances together; 0: no limit
 }
 
 // DefaultEndpointTimeout is how long an attempt may take at an endpoint that sets no timeout of its own. Standard Webhooks

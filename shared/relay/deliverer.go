@@ -24,6 +24,8 @@ const (
 	// settleTime is how long a copy of a message is held back: by then the attempt that the first copy led to has ended (it takes
 	// MaxEndpointTimeout at most) and is on record, and the copy can be told apart from it.
 	settleTime = MaxEndpointTimeout + 15*time.Second
+	// scheduleSettle is the same for one that the scheduler carries as well, which is late by up to a minute.
+	scheduleSettle = settleTime + time.Minute
 	// earlySlack: a message this little before its time is as good as due.
 	earlySlack = 5 * time.Second
 	// overdueAfter: a waiting delivery whose next attempt is late by this much has lost its message.
@@ -46,6 +48,9 @@ type DelivererConfig struct {
 	Dead        Queue     // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
 	Poison      Queue     // messages that we cannot process
 	Scheduler   Scheduler // waits longer than MaxDelay
+	States      EndpointStates
+	Quotas      Quotas
+	Operator    Queue // the relay's own events, as ingest messages of the source OperatorSource; nil: none are sent
 	Reporter    Reporter
 	Retention   time.Duration // DefaultRetention
 	MaxReceives int           // DefaultMaxReceives
@@ -58,6 +63,7 @@ type DelivererConfig struct {
 type Deliverer struct {
 	cfg       DelivererConfig
 	endpoints *cache[*target]
+	gate      *gate
 }
 
 // target is an endpoint ready to be POSTed to.
@@ -78,6 +84,7 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	}
 	d := &Deliverer{cfg: cfg}
 	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, d.loadEndpoint)
+	d.gate = newGate(cfg.States, cfg.Quotas, cfg.Now, cfg.Random)
 	return d
 }
 
@@ -92,7 +99,7 @@ func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
 		if errors.Is(err, errPoison) {
 			err = nil
 		}
-		if step.report.Err != nil || step.report.Status != "" {
+		if step.report.Err != nil || step.report.Status != "" || step.report.Held > 0 {
 			d.cfg.Reporter.Attempted(ctx, step.report)
 		}
 		return err
@@ -125,11 +132,42 @@ func (s *step) run(ctx context.Context) error {
 	if s.record.Attempts >= s.task.Attempt {
 		return s.finish(ctx)
 	}
-	attempt, ep, err := s.attempt(ctx)
+	if s.early() {
+		return s.sendAt(ctx, s.task, s.record.NextAt, true)
+	}
+	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if s.task.Made != nil {
+		return s.save(ctx, s.task.Made.made(), ep)
+	}
+	if ep == nil {
+		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
+	}
+	if ep.MaxAge > 0 && s.cfg.Now().Sub(s.event.ReceivedAt) > ep.MaxAge {
+		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age"), ep)
+	}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
+		return errDeadline
+	}
+	p, err := s.gate.admit(ctx, ep.Endpoint)
+	switch {
+	case err != nil:
+		return err
+	case p.disabled != "":
+		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+p.disabled), ep)
+	case !p.held.IsZero():
+		return s.hold(ctx, p.held)
+	}
+	a, err := s.attempt(ctx, ep)
 	if err != nil {
 		return err
 	}
-	return s.save(ctx, attempt, ep)
+	if change, err := s.gate.tell(ctx, ep.Name, a.verdict(p.probe)); err == nil {
+		s.tellOperator(ctx, change)
+	}
+	return s.save(ctx, a, ep)
 }
 
 // putAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs. One that
@@ -162,36 +200,73 @@ func (s *step) readRecord(ctx context.Context) error {
 	return err
 }
 
-// attempt makes the POST, unless an earlier run made it and could only not record it.
-func (s *step) attempt(ctx context.Context) (Attempt, *target, error) {
-	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Attempt{}, nil, err
+// early tells whether the delivery is on record as waiting for longer. Then a copy of this message will come at its time, unless the
+// function died after it had put that on record and before it sent one.
+func (s *step) early() bool {
+	return s.task.Made == nil && s.record.Status == Waiting && s.record.NextAt.After(s.cfg.Now().Add(earlySlack))
+}
+
+// made is an attempt and what the endpoint said beside its status.
+type made struct {
+	Attempt
+	final      Reason        // why no other attempt follows, whatever the schedule says; "" where it decides
+	retryAfter time.Duration // how long the endpoint wants to be left alone by this delivery
+	pause      time.Time     // until when it wants to be left alone by all
+	disable    string        // it wants no more, and why
+}
+
+func (m made) verdict(probe bool) verdict {
+	return verdict{failed: m.Outcome != Succeeded, probe: probe, pause: m.pause, disable: m.disable}
+}
+
+// withhold is the attempt that is put on record where none is made.
+func (s *step) withhold(outcome Outcome, why Reason, text string) made {
+	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
+}
+
+// hold puts the delivery off without an attempt. It is on record as waiting, so that it can be seen, and found again should its message be lost.
+func (s *step) hold(ctx context.Context, until time.Time) error {
+	now := wholeMillis(s.cfg.Now())
+	d := s.record
+	if d.Attempts == 0 {
+		d = s.blank()
 	}
-	if s.task.Made != nil {
-		return s.task.Made.Attempt.attempt(), ep, nil
+	d.Step = s.task.Step
+	d.Status, d.Reason, d.NextAt, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), now
+	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
+	case errors.Is(err, ErrConflict): // another copy of the message was faster
+		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
+			return err
+		}
+		return s.finish(ctx)
+	case err != nil:
+		return err
 	}
+	s.report.Held = until.Sub(now)
+	return s.sendAt(ctx, s.task, until, true)
+}
+
+// attempt makes the POST.
+func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	began := s.cfg.Now()
-	a := Attempt{Number: s.task.Attempt, At: wholeMillis(began)}
-	if ep == nil {
-		a.Outcome, a.Error = Removed, "the endpoint is no longer in the catalog"
-		return a, nil, nil
-	}
+	m := made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(began)}}
 	body, err := s.body(ctx)
 	if err != nil {
-		return Attempt{}, nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
-		return Attempt{}, nil, errDeadline
+		return made{}, err
 	}
 	reply, err := s.cfg.Poster.Post(ctx, Post{
 		URL:     ep.URL,
-		Header:  outboundHeader(s.event, ep.Endpoint, a.Number, ep.signer.Headers(s.event.ID, began, body)),
+		Header:  outboundHeader(s.event, ep.Endpoint, m.Number, ep.signer.Headers(s.event.ID, began, body)),
 		Body:    body,
 		Timeout: ep.Timeout,
 	})
-	a.Duration = s.cfg.Now().Sub(began).Truncate(time.Millisecond)
-	return a, ep, a.conclude(reply, err)
+	ended := s.cfg.Now()
+	m.Duration = ended.Sub(began).Truncate(time.Millisecond)
+	if err := m.conclude(reply, err); err != nil {
+		return made{}, err
+	}
+	m.listen(reply, ep.Endpoint, ended)
+	return m, nil
 }
 
 // conclude notes how the POST ended. An error that is not the endpoint's is returned: no attempt was used up.
@@ -219,7 +294,7 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 }
 
 // save records the attempt and sees to what follows.
-func (s *step) save(ctx context.Context, a Attempt, ep *target) error {
+func (s *step) save(ctx context.Context, a made, ep *target) error {
 	prior := s.record.Attempts
 	s.record = s.after(a, ep)
 	err := s.cfg.Deliveries.SaveDelivery(ctx, s.record, prior)
@@ -233,45 +308,67 @@ func (s *step) save(ctx context.Context, a Attempt, ep *target) error {
 	if err != nil {
 		return s.carry(ctx, a, err)
 	}
-	s.report.Attempt, s.report.Status = a, s.record.Status
+	s.report.Attempt, s.report.Status = a.Attempt, s.record.Status
 	s.report.Age = s.record.UpdatedAt.Sub(s.event.ReceivedAt)
-	if s.record.Status == Waiting {
+	s.report.Reason = s.record.Reason
+	switch s.record.Status {
+	case Waiting:
 		s.report.Wait = s.record.NextAt.Sub(s.record.UpdatedAt)
+	case Dead:
+		s.tellDead(ctx)
 	}
 	return s.finish(ctx)
 }
 
-// after returns the delivery's record with a added.
-func (s *step) after(a Attempt, ep *target) Delivery {
-	now := wholeMillis(s.cfg.Now())
-	d := Delivery{
-		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type,
-		Attempts: s.task.Attempt, MessageID: s.origin(), UpdatedAt: now,
-		ExpiresAt: expiry(s.event.ReceivedAt, s.cfg.Retention), History: append(s.record.History, a),
+// blank is the delivery's record without an attempt.
+func (s *step) blank() Delivery {
+	return Delivery{
+		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(),
+		ExpiresAt: expiry(s.event.ReceivedAt, s.cfg.Retention),
 	}
+}
+
+// after returns the delivery's record with a added.
+func (s *step) after(a made, ep *target) Delivery {
+	d := s.blank()
+	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), append(s.record.History, a.Attempt)
 	if extra := len(d.History) - MaxHistory; extra > 0 {
 		d.History = d.History[extra:]
 	}
-	d.Status = Dead
 	if a.Outcome == Succeeded {
 		d.Status = Delivered
-	} else if ep != nil {
-		if wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random); again {
-			d.Status, d.NextAt = Waiting, now.Add(wait).Truncate(time.Millisecond)
-		}
+		return d
+	}
+	d.Status, d.Reason = Dead, a.final
+	if d.Reason != "" {
+		return d
+	}
+	if ep == nil {
+		d.Reason = EndpointGone
+		return d
+	}
+	wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random)
+	next := d.UpdatedAt.Add(max(wait, retry.Jitter(a.retryAfter, s.cfg.Random))).Truncate(time.Millisecond)
+	switch {
+	case !again:
+		d.Reason = Exhausted
+	case ep.MaxAge > 0 && next.Sub(s.event.ReceivedAt) > ep.MaxAge:
+		d.Reason = Expired
+	default:
+		d.Status, d.NextAt, d.Step = Waiting, next, s.task.Step+1
 	}
 	return d
 }
 
 // carry sends an attempt that could not be recorded on with its message, so that it is recorded later and not made twice.
-func (s *step) carry(ctx context.Context, a Attempt, cause error) error {
+func (s *step) carry(ctx context.Context, a made, cause error) error {
 	t := s.task
-	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a)}
+	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds()}
 	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	s.report.Attempt, s.report.Err = a, cause
+	s.report.Attempt, s.report.Err = a.Attempt, cause
 	return nil
 }
 
@@ -287,16 +384,27 @@ func (s *step) finish(ctx context.Context) error {
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
 		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1}
-		due := d.NextAt
-		if settled := s.cfg.Now().Add(settleTime); resent && due.Before(settled) {
-			due = settled
+		if !resent {
+			return s.sendAt(ctx, next, d.NextAt, false)
 		}
-		return s.sendAt(ctx, next, due, resent)
+		return s.sendAt(ctx, next, s.settled(d), true)
 	case d.Status == Dead && ours:
 		again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
 		return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
 	}
 	return nil
+}
+
+// settled is when a copy of a waiting delivery's next message is to come: at its time, unless the first one would then be in hand.
+func (s *step) settled(d Delivery) time.Time {
+	at := d.NextAt
+	if scheduled := at.Sub(d.UpdatedAt) > MaxDelay; scheduled && at.Sub(s.cfg.Now()) <= MaxDelay {
+		at = at.Add(scheduleSettle) // the scheduler, which would know it for a copy, does not get this one
+	}
+	if soonest := s.cfg.Now().Add(settleTime); at.Before(soonest) {
+		return soonest
+	}
+	return at
 }
 
 // origin is the id of the message that makes, or made, the task's attempt.
@@ -320,20 +428,21 @@ func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) er
 	first := t.NotBefore.IsZero() // not a hop yet
 	t.NotBefore = at
 	out.Body = t.encode(EncodeEvent(s.event))
-	if err := s.cfg.Scheduler.Schedule(ctx, scheduleName(s.event.ID, t), at, out); err == nil {
+	if err := s.cfg.Scheduler.Schedule(ctx, scheduleName(s.event.ID, t, at), at, out); err == nil {
 		return nil
 	}
 	if first {
-		t.NotBefore = at.Add(settleTime) // if only the scheduler's answer was lost, its message comes first and is on record by then
+		t.NotBefore = at.Add(scheduleSettle) // if only the scheduler's answer was lost, its message comes first and is on record by then
 	}
 	out.Body, out.Delay, out.Resent = t.encode(EncodeEvent(s.event)), MaxDelay, true
 	return sendOne(ctx, s.cfg.Retry, out)
 }
 
-// scheduleName is the same for the same wait, so that it is arranged once.
-func scheduleName(eventID string, t task) string {
+// scheduleName is the same for the same wait, so that it is arranged once, and another for the next wait of the same attempt: the
+// scheduler forgets a name only some time after it has fired.
+func scheduleName(eventID string, t task, at time.Time) string {
 	sum := sha256.Sum256([]byte(t.Endpoint))
-	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt)
+	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt) + "-" + strconv.FormatInt(at.Unix(), 36)
 }
 
 func (d *Deliverer) loadEndpoint(ctx context.Context, name string) (*target, error) {

@@ -5,9 +5,9 @@ import "time"
 // Status is where a delivery stands. The set is closed.
 type Status string
 
-// The states of a delivery. A delivery has no record before its first attempt; it counts as waiting then.
+// The states of a delivery. A delivery that was neither attempted nor held yet has no record; it counts as waiting.
 const (
-	Waiting   Status = "waiting"   // an attempt failed, another is to come
+	Waiting   Status = "waiting"   // an attempt failed and another is to come, or it is held
 	Delivered Status = "delivered" // the endpoint answered 2xx
 	Dead      Status = "dead"      // it ran out of attempts; can be listed and sent again
 )
@@ -26,6 +26,18 @@ const (
 	TimedOut  Outcome = "timeout"   // the endpoint's timeout passed, in whichever phase
 	Broken    Outcome = "broken"    // reset, closed early, or no HTTP
 	Removed   Outcome = "removed"   // the endpoint is no longer in the catalog: no POST was made, and none follows
+	Withheld  Outcome = "withheld"  // the endpoint is disabled, or the delivery is too old: no POST was made, and none follows
+)
+
+// Reason is why a delivery died. The set is closed.
+type Reason string
+
+// The reasons of death.
+const (
+	Exhausted        Reason = "exhausted" // every attempt of the schedule failed
+	Expired          Reason = "expired"   // it was older than the endpoint's MaxAge
+	EndpointGone     Reason = "disabled"  // the endpoint is disabled, or no longer in the catalog
+	EndpointDeclined Reason = "refused"   // the endpoint's answer was final: 410, webhook-delivery, or one of Endpoint.Final
 )
 
 // Attempt is one POST of a delivery.
@@ -46,14 +58,16 @@ const MaxResponseBytes = 1024
 // replayed time and again.
 const MaxHistory = 50
 
-// Delivery is one event for one endpoint, as the ledger keeps it from its first attempt on.
+// Delivery is one event for one endpoint, as the ledger keeps it from its first attempt on, or from when it was first held.
 type Delivery struct {
 	EventID   string
 	Endpoint  string
 	Source    string
 	Type      string
 	Status    Status
-	Attempts  int       // POSTs made, over all cycles
+	Reason    Reason    // why it is dead; "" unless it is, and on records of before it was kept
+	Attempts  int       // made, over all cycles
+	Step      int       // attempts made in this cycle, if it waits: where its next attempt stands in the schedule
 	MessageID string    // id of the queue message that made the last attempt
 	NextAt    time.Time // UTC, whole milliseconds: when the next attempt is due; zero unless waiting
 	UpdatedAt time.Time // UTC, whole milliseconds

@@ -2,7 +2,8 @@
 //
 // A webhook becomes an [Event] in the [Receiver], a set of deliveries in the [Fanout], and POSTs in the [Deliverer].
 // Between the stages lie queues, and beside them a catalog (sources, endpoints, subscriptions), a ledger (events,
-// deliveries, attempts) and a store for large bodies. The package knows these only as ports, interfaces of one to three
+// deliveries, attempts) and a store for large bodies. A [Sweeper] looks after what a bug or an outage has lost
+// of it all. The package knows these only as ports, interfaces of one to three
 // methods; adapters live in packages named for their technology.
 //
 // What the stages promise, whichever adapters they run on:

@@ -58,8 +58,9 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	catalog, ledger := store.Catalog(sealer), store.Ledger()
 	must(catalog.ReplaceCatalog(t.Context(), s.catalog(), 0))
 	w.store, w.records, w.revision = catalog, ledger, 1
+	w.sweeper = nil // its hours are longer than the script
 	w.in = ports{
-		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry),
+		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas,
 		counted{ingest, &w.received}, delivery, retry, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
 )
 
@@ -111,6 +112,7 @@ func withFaults(s striker, p ports) ports {
 	return ports{
 		faultySources{s, p.sources}, faultySubscriptions{s, p.subs}, faultyEndpoints{s, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
+		faultyStates{s, p.states}, faultyQuotas{s, p.quotas},
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
@@ -361,6 +363,34 @@ func (p faultyDeliveries) Delivery(ctx context.Context, event, endpoint string) 
 func (p faultyDeliveries) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
 	what := fmt.Sprintf("save delivery %s %s, %s after attempt %d, by message %s", d.EventID, d.Endpoint, d.Status, d.Attempts, d.MessageID)
 	return p.s.strike(ctx, what, func() error { return p.Deliveries.SaveDelivery(ctx, d, prior) })
+}
+
+type faultyStates struct {
+	s striker
+	relay.EndpointStates
+}
+
+func (p faultyStates) EndpointState(ctx context.Context, endpoint string) (out breaker.State, revision int64, err error) {
+	err = p.s.strike(ctx, "read state of "+endpoint, func() (err error) {
+		out, revision, err = p.EndpointStates.EndpointState(ctx, endpoint)
+		return err
+	})
+	return out, revision, err
+}
+
+func (p faultyStates) SaveEndpointState(ctx context.Context, endpoint string, state breaker.State, prior int64) error {
+	what := fmt.Sprintf("save state of %s over revision %d", endpoint, prior)
+	return p.s.strike(ctx, what, func() error { return p.EndpointStates.SaveEndpointState(ctx, endpoint, state, prior) })
+}
+
+type faultyQuotas struct {
+	s striker
+	relay.Quotas
+}
+
+func (p faultyQuotas) Take(ctx context.Context, name string, window time.Time, n, limit int) (ok bool, err error) {
+	err = p.s.strike(ctx, "take quota "+name, func() (err error) { ok, err = p.Quotas.Take(ctx, name, window, n, limit); return err })
+	return ok, err
 }
 
 type faultyBodies struct {

@@ -50,6 +50,9 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	check(t, "event-by-reference.v1.json", byReference, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "record.v1.json", sampleRecord, relay.EncodeEventRecord, relay.DecodeEventRecord)
 	check(t, "delivery.v1.json", sampleDelivery, relay.EncodeDelivery, relay.DecodeDelivery)
+	stepped := sampleDelivery
+	stepped.Step = 2
+	check(t, "delivery-step.v1.json", stepped, relay.EncodeDelivery, relay.DecodeDelivery)
 }
 
 // check holds what is written against the golden file, and what is read from it against v.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/verify"
 )
 
@@ -41,6 +42,20 @@ type recordDoc struct {
 	Event     eventDoc  `json:"event"`
 }
 
+// endpointDoc is an endpoint's state.
+type endpointDoc struct {
+	Version      int       `json:"v"`
+	Failures     int       `json:"failures,omitempty"`
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	OpenUntil    time.Time `json:"openUntil,omitzero"`
+	Openings     int       `json:"openings,omitempty"`
+	ClosedAt     time.Time `json:"closedAt,omitzero"`
+	PausedUntil  time.Time `json:"pausedUntil,omitzero"`
+	WarnedAt     time.Time `json:"warnedAt,omitzero"`
+	DisabledAt   time.Time `json:"disabledAt,omitzero"`
+	Reason       string    `json:"reason,omitempty"`
+}
+
 type attemptDoc struct {
 	Number     int       `json:"number"`
 	At         time.Time `json:"at"`
@@ -58,7 +73,9 @@ type deliveryDoc struct {
 	Source    string       `json:"source"`
 	Type      string       `json:"type,omitempty"`
 	Status    Status       `json:"status"`
+	Reason    Reason       `json:"reason,omitempty"`
 	Attempts  int          `json:"attempts"`
+	Step      int          `json:"step,omitempty"`
 	MessageID string       `json:"messageId"`
 	NextAt    time.Time    `json:"nextAt,omitzero"`
 	UpdatedAt time.Time    `json:"updatedAt"`
@@ -79,8 +96,14 @@ type task struct {
 
 // madeAttempt carries an attempt past a ledger that is down, so that it is recorded later and not made twice.
 type madeAttempt struct {
-	MessageID string     `json:"messageId"` // of the message that made it
-	Attempt   attemptDoc `json:"attempt"`
+	MessageID    string     `json:"messageId"` // of the message that made it
+	Attempt      attemptDoc `json:"attempt"`
+	Final        Reason     `json:"final,omitempty"`
+	RetryAfterMs int64      `json:"retryAfterMs,omitempty"`
+}
+
+func (m *madeAttempt) made() made {
+	return made{Attempt: m.Attempt.attempt(), final: m.Final, retryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond}
 }
 
 func toEventDoc(e Event) eventDoc {
@@ -129,7 +152,7 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
-	doc := deliveryDoc{formatVersion, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Attempts, d.MessageID,
+	doc := deliveryDoc{formatVersion, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Reason, d.Attempts, d.Step, d.MessageID,
 		d.NextAt, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
@@ -143,12 +166,29 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 	if err := decode(b, &doc, &doc.Version); err != nil {
 		return Delivery{}, err
 	}
-	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Attempts, doc.MessageID,
+	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Reason, doc.Attempts, doc.Step, doc.MessageID,
 		doc.NextAt.UTC(), doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
 	for i, a := range doc.History {
 		d.History[i] = a.attempt()
 	}
 	return d, nil
+}
+
+// EncodeEndpointState returns s in the form that ledgers keep.
+func EncodeEndpointState(s breaker.State) []byte {
+	return encode(endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
+		s.DisabledAt, s.Reason})
+}
+
+// DecodeEndpointState reads what EncodeEndpointState of this or an earlier version wrote; ErrFormat.
+func DecodeEndpointState(b []byte) (breaker.State, error) {
+	var d endpointDoc
+	if err := decode(b, &d, &d.Version); err != nil {
+		return breaker.State{}, err
+	}
+	return breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
+		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
+		Reason: d.Reason}, nil
 }
 
 func toAttemptDoc(a Attempt) attemptDoc {

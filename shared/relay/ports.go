@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"webhook-relay/shared/breaker"
 )
 
 // The decisions that callers of the ports make.
@@ -107,6 +109,22 @@ type Deliveries interface {
 	SaveDelivery(ctx context.Context, d Delivery, prior int) error
 }
 
+// EndpointStates keeps what is known of endpoints in trouble, for all instances together.
+type EndpointStates interface {
+	// EndpointState returns an endpoint's state as the last write left it, and its revision; the zero state of revision 0 where none was
+	// ever written.
+	EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error)
+	// SaveEndpointState writes a state, which then has revision prior+1, if the stored one has revision prior; else ErrConflict.
+	SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error
+}
+
+// Quotas counts what all instances together use up in windows of time.
+type Quotas interface {
+	// Take takes n more of what name has in the window that begins at a time, unless more than limit would be taken then: it says which. What
+	// was taken is forgotten an hour later at the earliest.
+	Take(ctx context.Context, name string, window time.Time, n, limit int) (bool, error)
+}
+
 // Page is a place in a listing: "" is its start, and its end.
 type Page string
 
@@ -119,6 +137,22 @@ type Ledger interface {
 	EventsBySource(ctx context.Context, source string, t time.Time, from Page) ([]EventRecord, Page, error)
 	// OpenDeliveries lists an endpoint's deliveries in a status, Waiting (next due first) or Dead (oldest death first).
 	OpenDeliveries(ctx context.Context, endpoint string, status Status, from Page) ([]Delivery, Page, error)
+	// Overdue lists an endpoint's waiting deliveries whose NextAt is before a time, next due first.
+	Overdue(ctx context.Context, endpoint string, before time.Time, from Page) ([]Delivery, Page, error)
+	// DeliveriesOf returns an event's deliveries recorded so far, sorted by endpoint, and reads nothing of the event itself; none is not
+	// an error.
+	DeliveriesOf(ctx context.Context, eventID string) ([]Delivery, error)
+}
+
+// Names lists what is in the catalog by name, sorted, and opens no secret.
+type Names interface {
+	Names(ctx context.Context) (sources, endpoints []string, err error)
+}
+
+// Backlog counts the messages of a queue that wait for somebody to take them.
+type Backlog interface {
+	// Backlog is about how many messages could be handed out now. One that is in hand may count or not; one whose delay runs does not.
+	Backlog(ctx context.Context) (int, error)
 }
 
 // Post is a request to an endpoint.

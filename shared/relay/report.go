@@ -35,8 +35,24 @@ type RouteReport struct {
 	Err       error
 }
 
+// SweepReport tells what a run of the Sweeper saw. Of the events it looked at,
+// Deliveries = Delivered + Dead + Waiting + Missing.
+type SweepReport struct {
+	Events     int // looked at
+	Deliveries int // on record or missing
+	Delivered  int
+	Dead       int
+	Waiting    int
+	Missing    int  // no delivery is on record: its first attempt is yet to come, or lost
+	Overdue    int  // waiting deliveries, of all events, whose attempt is more than two hours late
+	PutBack    int  // deliveries that were sent again; normally zero
+	Withheld   int  // overdue deliveries, and events with something missing, whose messages may lie in a queue
+	Partial    bool // it did not get through
+	Duration   time.Duration
+}
+
 // AttemptReport tells how one message at the deliverer ended in an attempt. Messages that made no attempt (a double, a hop
-// of a long wait) are reported only if Err is set.
+// of a long wait) are reported only if Err or Held is set.
 type AttemptReport struct {
 	EventID  string
 	Source   string
@@ -44,7 +60,9 @@ type AttemptReport struct {
 	Endpoint string
 	Attempt  Attempt
 	Status   Status        // the delivery's, after the attempt; "" if the message made none
+	Reason   Reason        // why it died, if Status is Dead
 	Wait     time.Duration // until the next attempt, if Status is Waiting
+	Held     time.Duration // no attempt was made: the endpoint is in trouble or over its limit, and the delivery comes back after this long
 	Age      time.Duration // from acceptance to the end of the attempt
 	Err      error         // our own failure: the message goes back to the queue, or lies in the dead-letter queue
 }

@@ -26,6 +26,8 @@ type rig struct {
 	catalog  memory.Catalog
 	ledger   memory.Ledger
 	bodies   memory.Bodies
+	states   memory.States
+	quotas   memory.Quotas
 	ingest   memory.Queue
 	delivery memory.Queue
 	retry    memory.Queue
@@ -71,6 +73,8 @@ type ports struct {
 	bodies     relay.Bodies
 	poster     relay.Poster
 	scheduler  relay.Scheduler
+	states     relay.EndpointStates
+	quotas     relay.Quotas
 	ingest     relay.Queue
 	delivery   relay.Queue
 	retry      relay.Queue
@@ -82,7 +86,7 @@ type ports struct {
 // build makes new stages, as new function instances would be, on the rig's ports as wrap returns them.
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(ports{
-		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &memory.Scheduler{Queue: &r.retry},
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &memory.Scheduler{Queue: &r.retry}, &r.states, &r.quotas,
 		&r.ingest, &r.delivery, &r.retry, &r.dead, &r.ingestDL, &r.poison,
 	})
 	r.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: p.sources, Ingest: p.ingest, Bodies: p.bodies, Reporter: &r.reports})
@@ -91,7 +95,7 @@ func (r *rig) build(wrap func(ports) ports) {
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, Reporter: &r.reports,
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Reporter: &r.reports,
 	})
 }
 

@@ -23,6 +23,7 @@ type script struct {
 		mode mode
 	}
 	outages  []outage
+	losses   []int         // which of the batches taken by the deliverer a queue loses
 	changeAt time.Duration // when "c" is taken out of the catalog; 0: never
 	again    string        // how dead deliveries are sent again at the end; "": not
 }

@@ -34,6 +34,10 @@ type world struct {
 	redriveDead func()    // sends the dead queue to the retry queue
 	redriven    bool      // has been done: attempts may be late by any time
 	revision    int64     // of the catalog
+	sweeper     *relay.Sweeper
+	nextSweep   time.Time
+	lost        int // messages that a queue has lost
+	taken       int // batches for the deliverer
 
 	in    ports // as the functions see them, without faults
 	feeds []*feed
@@ -54,7 +58,8 @@ type world struct {
 	inHand   map[string]int  // copies of a delivery's attempt that are being POSTed
 	excuses  map[string]int  // POSTs of an attempt that may have been made in vain
 	posts    map[string]int
-	received int // messages that the ingest queue has accepted
+	heldFor  map[string]time.Duration // how long a delivery was put off without an attempt
+	received int                      // messages that the ingest queue has accepted
 }
 
 // instance is one instance of a function. It works on one invocation at a time.
@@ -163,12 +168,12 @@ func newWorld(t *testing.T, s script) *world {
 		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(), revision: 2, ready: make(chan struct{}, 1),
 		outages:  slices.Clone(s.outages),
 		accepted: map[string]bool{}, inHand: map[string]int{}, excuses: map[string]int{},
-		carried: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{},
+		carried: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
 	w.ingest.Visibility, w.delivery.Visibility = visibilityFactor*fanoutTimeout, visibilityFactor*deliverTimeout
 	w.retry.Visibility = visibilityFactor * deliverTimeout
 	w.in = ports{
-		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry},
+		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas,
 		&w.ingest, &w.delivery, &w.retry, &w.dead, &w.ingestDL, &w.poison,
 	}
 	w.in.ingest = counted{w.in.ingest, &w.received}
@@ -180,7 +185,7 @@ func newWorld(t *testing.T, s script) *world {
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, Reporter: in, Random: func() float64 { return s.jitter },
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Reporter: in, Random: func() float64 { return s.jitter },
 		}).Process
 	}
 	w.feeds = []*feed{
@@ -192,10 +197,67 @@ func newWorld(t *testing.T, s script) *world {
 	w.store, w.records, w.putAside = &w.catalog, &w.ledger, [2]lister{&w.ingestDL, &w.poison}
 	w.redrive = func() { w.ingestDL.Move(&w.ingest); w.poison.Move(&w.delivery) }
 	w.redriveDead = func() { w.dead.Move(&w.retry) }
+	w.sweeper = relay.NewSweeper(relay.SweeperConfig{
+		Names: &w.catalog, Ledger: &w.ledger, Delivery: w.in.delivery, Retry: w.in.retry,
+		OverdueMayLieIn:   []relay.Backlog{&w.retry, &w.poison},
+		UnstartedMayLieIn: []relay.Backlog{&w.rig.ingest, &w.delivery, &w.retry, &w.ingestDL, &w.poison},
+	})
+	w.nextSweep = w.began.Add(time.Duration(s.jitter * float64(time.Hour)))
 	if err := w.store.ReplaceCatalog(t.Context(), s.catalog(), 1); err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// sweep sweeps, and holds what was found against what the queues have lost.
+func (w *world) sweep() relay.SweepReport {
+	w.t.Helper()
+	w.nextSweep = time.Now().Add(time.Hour)
+	r, err := w.sweeper.Run(w.t.Context())
+	if err != nil {
+		w.t.Errorf("sweep: %v", err)
+	}
+	if r.PutBack > 0 {
+		w.note("the sweeper finds %+v", r)
+		if w.redriven = true; w.lost == 0 {
+			w.t.Errorf("the sweeper put back %d, and nothing was lost", r.PutBack)
+		}
+	}
+	if r.Deliveries != r.Delivered+r.Dead+r.Waiting+r.Missing {
+		w.t.Errorf("the sums do not agree: %+v", r)
+	}
+	return r
+}
+
+// sweepOut sweeps every hour until every event has been looked at and nothing waits: what was lost of a long wait is found late.
+func (w *world) sweepOut() {
+	w.t.Helper()
+	for hours := 0; hours < 7 && !w.t.Failed(); hours++ {
+		time.Sleep(time.Until(w.nextSweep))
+		r := w.sweep()
+		w.run()
+		if len(w.setAside()) > 0 {
+			w.redrive()
+			w.run()
+		}
+		if w.lost == 0 && r.Overdue+r.Missing+r.Waiting+r.Withheld > 0 {
+			w.t.Errorf("at rest the sweeper finds %+v", r)
+		}
+		waiting := false
+		w.eachDelivery(func(d relay.Delivery) { waiting = waiting || d.Status == relay.Waiting })
+		if waiting && time.Since(w.began) < 30*24*time.Hour {
+			hours = 0
+		}
+	}
+}
+
+// loses tells whether a queue of deliveries loses the batch that is taken from it now.
+func (w *world) loses(f *feed) bool {
+	if f == w.feeds[0] {
+		return false
+	}
+	w.taken++
+	return slices.Contains(w.script.losses, w.taken)
 }
 
 // start gives the feeds their instances.
@@ -279,7 +341,11 @@ func (w *world) run() {
 			}
 			continue
 		}
-		if !w.t.Failed() { // once is enough
+		if w.sweeper != nil && !time.Now().Before(w.nextSweep) {
+			w.sweep()
+			continue
+		}
+		if w.lost == 0 && !w.t.Failed() { // once is enough
 			w.checkNothingStranded()
 		}
 		if !w.await() {
@@ -306,6 +372,12 @@ func (w *world) step() bool {
 		}
 		f := free[i-n]
 		if b := f.from.Take(f.limit); b != nil {
+			if w.loses(f) {
+				w.lost++
+				w.note("message %s of %s is lost", b.msgs[0].ID, f.name)
+				b.done(make([]error, len(b.msgs)))
+				return true
+			}
 			w.invoke(f, b)
 			return true
 		}
@@ -426,6 +498,9 @@ func (w *world) await() bool {
 	if due.IsZero() && !busy {
 		return false
 	}
+	if w.sweeper != nil && (due.IsZero() || w.nextSweep.Before(due)) {
+		due = w.nextSweep
+	}
 	var alarm <-chan time.Time
 	if !due.IsZero() {
 		alarm = time.After(max(time.Until(due), time.Millisecond))
@@ -483,6 +558,9 @@ func (in *instance) Routed(ctx context.Context, r relay.RouteReport) {
 }
 
 func (in *instance) Attempted(ctx context.Context, r relay.AttemptReport) {
+	in.mu.Lock()
+	in.heldFor[r.EventID+" "+r.Endpoint] += r.Held // also where the process died after it
+	in.mu.Unlock()
 	if !in.dead {
 		in.reports.Attempted(ctx, r)
 	}

@@ -38,6 +38,10 @@ type (
 		Header   map[string]string `json:"header"`
 		Timeout  time.Duration     `json:"timeout"`  // nanoseconds
 		Schedule []time.Duration   `json:"schedule"` // nanoseconds; null and [] differ
+
+		MaxAge    time.Duration `json:"maxAge"` // nanoseconds
+		Final     []string      `json:"final"`
+		RateLimit int           `json:"rateLimit"`
 	}
 )
 
@@ -169,6 +173,23 @@ func subscriptions(found *[]relay.Subscription) func(*sqlite.Stmt) error {
 		*found = append(*found, sub)
 		return nil
 	}
+}
+
+// Names implements relay.Names.
+func (c *Catalog) Names(ctx context.Context) (sourceNames, endpointNames []string, err error) {
+	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
+		for k, found := range map[kind]*[]string{sources: &sourceNames, endpoints: &endpointNames} {
+			err := exec(conn, "SELECT name FROM "+string(k)+" ORDER BY name", func(stmt *sqlite.Stmt) error {
+				*found = append(*found, stmt.ColumnText(0))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return sourceNames, endpointNames, err
 }
 
 // LoadCatalog implements relay.CatalogStore.

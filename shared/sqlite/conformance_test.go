@@ -148,7 +148,7 @@ func queueUnderTest(durable bool) func(t *testing.T) conformance.QueueUnderTest 
 				}
 			})
 		return conformance.QueueUnderTest{
-			Queue: q, Visibility: visibility,
+			Queue: q, Visibility: visibility, Backlog: q.Backlog,
 			Receive: func(ctx context.Context, _ int) ([]relay.Message, error) {
 				select {
 				case h := <-handing:
@@ -197,4 +197,9 @@ func scheduled(t *testing.T, dir, queue string) []conformance.Scheduled {
 		})
 	})
 	return found
+}
+
+func TestEndpointStates(t *testing.T) {
+	t.Parallel()
+	conformance.EndpointStates(t, func(t *testing.T) relay.EndpointStates { return open(t, t.TempDir()).Ledger() })
 }

@@ -120,12 +120,12 @@ func since(d relay.Delivery) any {
 func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
 	var stored row
 	var rows []row
-	now := time.Now().Unix()
 	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
-		if err := exec(conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id, now); err != nil {
+		err := exec(conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id, time.Now().Unix())
+		if err != nil {
 			return err
 		}
-		return exec(conn, "SELECT record FROM deliveries WHERE event = ? AND expires > ? ORDER BY endpoint", collect(&rows), id, now)
+		return deliveriesOf(conn, id, &rows)
 	})
 	if err != nil {
 		return relay.EventRecord{}, nil, err
@@ -139,6 +139,21 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 	}
 	deliveries, err := decodeDeliveries(rows)
 	return event, deliveries, err
+}
+
+// DeliveriesOf implements relay.Ledger.
+func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Delivery, error) {
+	var rows []row
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error { return deliveriesOf(conn, eventID, &rows) })
+	if err != nil {
+		return nil, err
+	}
+	return decodeDeliveries(rows)
+}
+
+func deliveriesOf(conn *sqlite.Conn, eventID string, rows *[]row) error {
+	return exec(conn, "SELECT record FROM deliveries WHERE event = ? AND expires > ? ORDER BY endpoint", collect(rows),
+		eventID, time.Now().Unix())
 }
 
 func collect(rows *[]row) func(*sqlite.Stmt) error {
@@ -187,14 +202,26 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 // OpenDeliveries implements relay.Ledger. A delivery that changes while it is being listed may be left out or come again.
 func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, status relay.Status, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
+	return l.open(ctx, endpoint, status, math.MaxInt64, from)
+}
+
+// Overdue implements relay.Ledger.
+func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
+	return l.open(ctx, endpoint, relay.Waiting, before.UnixMilli(), from)
+}
+
+// open lists an endpoint's deliveries in a status that have stood there since before a time in milliseconds.
+func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status, before int64, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
 	after, err := parsePage(from, 2)
 	if err != nil {
 		return nil, "", err
 	}
 	var rows []row
-	next, err := l.list(ctx, `SELECT record, since, seq FROM deliveries WHERE endpoint = ? AND status = ? AND since IS NOT NULL
+	next, err := l.list(ctx, `SELECT record, since, seq FROM deliveries WHERE endpoint = ? AND status = ? AND since IS NOT NULL AND since < ?
 		AND (since, seq) > (?, ?) AND expires > ? ORDER BY since, seq LIMIT ?`, &rows,
-		endpoint, string(status), after[0], after[1])
+		endpoint, string(status), before, after[0], after[1])
 	if err != nil {
 		return nil, "", err
 	}

@@ -62,7 +62,8 @@ var schema = sqlitemigration.Schema{
 		CREATE TABLE subscriptions (
 			source TEXT NOT NULL, position INTEGER NOT NULL, endpoint TEXT NOT NULL, types TEXT NOT NULL,
 			PRIMARY KEY (source, position)) WITHOUT ROWID;`, `
-		CREATE TABLE learned (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;`,
+		CREATE TABLE learned (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;`, `
+		CREATE TABLE endpoint_states (endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;`,
 	},
 }
 

@@ -89,6 +89,22 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
+// Backlog implements relay.Backlog. SQS's count may be a minute old.
+func (q *Queue) Backlog(ctx context.Context) (int, error) {
+	const visible = types.QueueAttributeNameApproximateNumberOfMessages
+	out, err := q.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
+		QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{visible},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sqs: backlog: %w", err)
+	}
+	n, err := strconv.Atoi(out.Attributes[string(visible)])
+	if err != nil {
+		return 0, fmt.Errorf("sqs: backlog: %w", err)
+	}
+	return n, nil
+}
+
 // size is what SQS counts: the body and the attribute's name, type and value. The attribute counts even where it is not set yet,
 // since a later try may set it.
 func size(m relay.Outgoing) int { return len(m.Body) + len(ResentAttribute+"String"+"1") }

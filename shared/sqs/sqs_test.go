@@ -34,6 +34,7 @@ func TestQueueConforms(t *testing.T) {
 		receipts := map[string]string{} // by message id, of its last receive
 		return conformance.QueueUnderTest{
 			Queue:      sqs.New(client, url),
+			Backlog:    sqs.New(client, url).Backlog,
 			Visibility: visibility,
 			Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
 				out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{

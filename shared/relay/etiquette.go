@@ -1,0 +1,62 @@
+package relay
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/retry"
+)
+
+// What an endpoint can say beside its status. Standard Webhooks names 410, 429, 502 and 504 and the header webhook-delivery; Retry-After is
+// RFC 9110, section 10.2.3, which ties it to no status.
+const (
+	headerRetryAfter = "retry-after"
+	headerDelivery   = "webhook-delivery"
+	sayDisable       = "disable"
+	sayAbort         = "abort-message"
+)
+
+// overloadPause is how long an endpoint is left alone by all deliveries after it, or the proxy before it, said that there is too much to do
+// and not for how long.
+const overloadPause = 5 * time.Second
+
+// listen takes note of what the endpoint said beside its status.
+func (m *made) listen(reply Reply, ep Endpoint, now time.Time) {
+	if m.Outcome == Succeeded || reply.StatusCode == 0 {
+		return
+	}
+	if wait, ok := retry.RetryAfter(reply.Header[headerRetryAfter], now); ok && reply.StatusCode >= 400 {
+		m.retryAfter = wait
+	}
+	switch reply.StatusCode {
+	case 429, 502, 504:
+		m.pause = now.Add(max(m.retryAfter, overloadPause))
+	case 503:
+		if m.retryAfter > 0 {
+			m.pause = now.Add(m.retryAfter)
+		}
+	case 410:
+		m.disable, m.final = "it answered 410 Gone", EndpointDeclined
+	}
+	switch strings.ToLower(strings.TrimSpace(reply.Header[headerDelivery])) {
+	case sayDisable:
+		m.disable, m.final = "it answered webhook-delivery: disable", EndpointDeclined
+	case sayAbort:
+		m.final = EndpointDeclined
+	}
+	if ep.isFinal(reply.StatusCode) {
+		m.final = EndpointDeclined
+	}
+}
+
+// isFinal tells whether the operator wants no further attempt after a status.
+func (ep Endpoint) isFinal(status int) bool {
+	code := strconv.Itoa(status)
+	for _, f := range ep.Final {
+		if f == code || strings.HasSuffix(f, "xx") && f[0] == code[0] {
+			return true
+		}
+	}
+	return false
+}

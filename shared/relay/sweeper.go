@@ -1,0 +1,259 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// strandedAfter is how late an attempt must be to be looked into. A message that makes us fail comes back for half an hour before it is
+	// put aside where it is counted; the rest is for an outage of ours.
+	strandedAfter = 2 * time.Hour
+	// sweptHours: each event is looked at by this many hourly runs, so that one run that fails is made good by the next.
+	sweptHours = 2
+	// sweepReserve is the part of an invocation that is kept for putting back what was found.
+	sweepReserve = 30 * time.Second
+	// sweepReads bounds how many events are looked at at once.
+	sweepReads = 16
+	// maxFound bounds what one run holds in memory; the next run finds the rest.
+	maxFound = 10_000
+)
+
+// SweeperConfig is what a Sweeper works with.
+type SweeperConfig struct {
+	Names    Names
+	Ledger   Ledger
+	Delivery Queue // first attempts
+	Retry    Queue // later attempts
+	// OverdueMayLieIn are the queues that can hold the message of a delivery that is late: the retry queue and the dead-letter queue of
+	// the deliverer.
+	OverdueMayLieIn []Backlog
+	// UnstartedMayLieIn are those that can hold what an event still waits for: the ingest, delivery and retry queues, and the dead-letter
+	// queues of the fan-out and the deliverer.
+	UnstartedMayLieIn []Backlog
+	Now               func() time.Time
+}
+
+// Sweeper finds deliveries whose message a bug or an outage has lost, and puts them back on their queue. Run it hourly; what it finds
+// is normally nothing. It never writes to the ledger.
+//
+// Two things tell it of a loss. A delivery waits for an attempt that is more than two hours late; or an event whose hour ended two
+// hours ago names an endpoint that has no delivery on record. Neither is proof: the message may lie in a backlog, or in a
+// dead-letter queue. So the sweeper puts nothing back as long as there are as many messages in those queues as it has found, each of
+// which might be one of theirs. Where there are fewer some are lost for certain, and since nobody can tell which, all are sent: a copy of
+// a message that is still there is recognised by the deliverer, which reads the record first.
+//
+// It does not find what belongs to a source or an endpoint that is no longer in the catalog, nor an event that was put on record only hours
+// after it was accepted and whose deliveries were lost then.
+type Sweeper struct{ cfg SweeperConfig }
+
+// NewSweeper returns a Sweeper. It calls nothing yet.
+func NewSweeper(cfg SweeperConfig) *Sweeper {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Sweeper{cfg}
+}
+
+// Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through: it begins with the oldest, so
+// that the next run goes on with what was left. The error joins everything that failed; the report holds in any case.
+func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
+	began := s.cfg.Now()
+	r := &sweep{Sweeper: s, late: began.Add(-strandedAfter)}
+	sources, endpoints, err := s.cfg.Names.Names(ctx)
+	if err != nil {
+		return SweepReport{}, err
+	}
+	looking, stop := context.WithCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		looking, stop = context.WithDeadline(ctx, deadline.Add(-sweepReserve))
+	}
+	defer stop()
+	err = errors.Join(r.findOverdue(looking, endpoints), r.findUnstarted(looking, sources))
+	if looking.Err() != nil && ctx.Err() == nil {
+		err = nil // no time left, which is no failure
+		r.report.Partial = true
+	}
+	err = errors.Join(err,
+		r.putBack(ctx, r.overdue, s.cfg.OverdueMayLieIn, r.resume),
+		r.putBack(ctx, r.unstarted, s.cfg.UnstartedMayLieIn, r.start))
+	r.report.Duration = s.cfg.Now().Sub(began)
+	return r.report, err
+}
+
+// sweep is one run.
+type sweep struct {
+	*Sweeper
+	late time.Time // what was due before is late
+
+	mu        sync.Mutex
+	report    SweepReport
+	overdue   []string // events of overdue deliveries, once for each of them
+	unstarted []string // events that lack deliveries
+}
+
+func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
+	for _, endpoint := range endpoints {
+		for page, more := Page(""), true; more; more = page != "" {
+			var late []Delivery
+			var err error
+			if late, page, err = r.cfg.Ledger.Overdue(ctx, endpoint, r.late, page); err != nil {
+				return err
+			}
+			r.report.Overdue += len(late)
+			for _, d := range late {
+				r.overdue = append(r.overdue, d.EventID)
+			}
+			if len(r.overdue) >= maxFound {
+				r.report.Partial = true
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func (r *sweep) findUnstarted(ctx context.Context, sources []string) error {
+	last := r.late.Truncate(time.Hour) // the end of the last hour that is looked at
+	for hour := last.Add(-sweptHours * time.Hour); hour.Before(last); hour = hour.Add(time.Hour) {
+		for _, source := range sources {
+			if err := r.lookAtHour(ctx, source, hour); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *sweep) lookAtHour(ctx context.Context, source string, hour time.Time) error {
+	for page, more := Page(""), true; more; more = page != "" {
+		var events []EventRecord
+		var err error
+		if events, page, err = r.cfg.Ledger.EventsBySource(ctx, source, hour, page); err != nil {
+			return err
+		}
+		g, looking := errgroup.WithContext(ctx)
+		g.SetLimit(sweepReads)
+		for _, e := range events {
+			g.Go(func() error { return r.lookAt(looking, e) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		if len(r.unstarted) >= maxFound {
+			r.report.Partial = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// lookAt adds an event to the sums.
+func (r *sweep) lookAt(ctx context.Context, e EventRecord) error {
+	deliveries, err := r.cfg.Ledger.DeliveriesOf(ctx, e.ID)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Events++
+	missing := missing(e, deliveries)
+	r.report.Missing += len(missing)
+	r.report.Deliveries += len(missing) + len(deliveries)
+	for _, d := range deliveries {
+		switch d.Status {
+		case Delivered:
+			r.report.Delivered++
+		case Dead:
+			r.report.Dead++
+		case Waiting:
+			r.report.Waiting++
+		}
+	}
+	if len(missing) > 0 {
+		r.unstarted = append(r.unstarted, e.ID)
+	}
+	return nil
+}
+
+// missing are the endpoints of an event that have no delivery on record.
+func missing(e EventRecord, deliveries []Delivery) []string {
+	return slices.DeleteFunc(slices.Clone(e.Endpoints), func(endpoint string) bool {
+		return slices.ContainsFunc(deliveries, func(d Delivery) bool { return d.Endpoint == endpoint })
+	})
+}
+
+// putBack sends what is missing of the events that were found, unless all of it may lie in a queue.
+func (r *sweep) putBack(ctx context.Context, found []string, mayLieIn []Backlog,
+	send func(context.Context, EventRecord, []Delivery) []error,
+) error {
+	if len(found) == 0 {
+		return nil
+	}
+	lying := 0
+	for _, q := range mayLieIn {
+		n, err := q.Backlog(ctx)
+		if err != nil {
+			return err
+		}
+		lying += n
+	}
+	if len(found) <= lying {
+		r.report.Withheld += len(found)
+		return nil
+	}
+	slices.Sort(found)
+	var failed []error
+	for _, id := range slices.Compact(found) {
+		event, deliveries, err := r.cfg.Ledger.Event(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue // it has expired since
+		}
+		if err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+		for _, err := range send(ctx, event, deliveries) {
+			if err != nil {
+				failed = append(failed, fmt.Errorf("put back %s: %w", id, err))
+			} else {
+				r.report.PutBack++
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// resume sends an event's overdue deliveries on with their next attempt.
+func (r *sweep) resume(ctx context.Context, e EventRecord, deliveries []Delivery) []error {
+	var out []Outgoing
+	for _, d := range deliveries {
+		if d.Status == Waiting && d.NextAt.Before(r.late) {
+			out = append(out, nextOf(d, e.Event))
+		}
+	}
+	return sendSome(ctx, r.cfg.Retry, out)
+}
+
+// start sends the first attempts of an event that have not been made.
+func (r *sweep) start(ctx context.Context, e EventRecord, deliveries []Delivery) []error {
+	var out []Outgoing
+	raw := EncodeEvent(e.Event)
+	for _, endpoint := range missing(e, deliveries) {
+		out = append(out, Outgoing{Body: task{Endpoint: endpoint, Attempt: 1}.encode(raw), Group: endpoint, Resent: true})
+	}
+	return sendSome(ctx, r.cfg.Delivery, out)
+}
+
+func sendSome(ctx context.Context, q Queue, out []Outgoing) []error {
+	var errs []error
+	for chunk := range slices.Chunk(out, sendChunk) {
+		errs = append(errs, q.Send(ctx, chunk)...)
+	}
+	return errs
+}

@@ -1,0 +1,155 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+func (r *rig) sweeper(retry relay.Queue) *relay.Sweeper {
+	return relay.NewSweeper(relay.SweeperConfig{
+		Names: &r.catalog, Ledger: &r.ledger, Delivery: &r.delivery, Retry: retry,
+		OverdueMayLieIn:   []relay.Backlog{&r.retry, &r.poison},
+		UnstartedMayLieIn: []relay.Backlog{&r.ingest, &r.delivery, &r.retry, &r.ingestDL, &r.poison},
+	})
+}
+
+func (r *rig) sweep() relay.SweepReport {
+	r.t.Helper()
+	report, err := r.sweeper(&r.retry).Run(r.t.Context())
+	if err != nil {
+		r.t.Error(err)
+	}
+	return report
+}
+
+func (r *rig) expect(want relay.SweepReport) {
+	r.t.Helper()
+	if diff := cmp.Diff(want, r.sweep(), cmpopts.IgnoreFields(relay.SweepReport{}, "Duration")); diff != "" {
+		r.t.Errorf("sweep (-want +got):\n%s", diff)
+	}
+}
+
+// lose takes everything out of a queue.
+func lose(q *memory.Queue) { q.Move(&memory.Queue{}) }
+
+func TestSweeperSendsAnOverdueDeliveryOnWhereItStood(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{time.Second, 3 * time.Hour, time.Hour}, "a")
+		r.poster.failTimes("a", 4)
+		event := r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		time.Sleep(2 * time.Second)
+		r.consume(&r.retry, nil, r.deliverer.Process)
+		lose(&r.retry)
+		time.Sleep(time.Until(r.deliveryOf(event, "a").NextAt) + 119*time.Minute)
+		if report := r.sweep(); report.Overdue != 0 {
+			t.Errorf("not late enough, and yet %+v", report)
+		}
+		time.Sleep(2 * time.Minute)
+		if report := r.sweep(); report.Overdue != 1 || report.PutBack != 1 {
+			t.Errorf("two hours late: %+v", report)
+		}
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Attempts != 4 {
+			t.Errorf("%s after %d attempts, want dead at the end of its cycle of 4", d.Status, d.Attempts)
+		}
+	})
+}
+
+func TestSweeperSendsFirstAttemptsThatAreMissing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // at midnight
+		r := newRig(t, nil, "a", "b")
+		event := r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		lost, _ := r.delivery.Receive(t.Context(), 1)
+		_ = r.delivery.Ack(t.Context(), lost[0])
+		r.pump()
+		time.Sleep(3*time.Hour - time.Minute)
+		r.expect(relay.SweepReport{})
+		time.Sleep(2 * time.Minute)
+		r.expect(relay.SweepReport{Events: 1, Deliveries: 2, Delivered: 1, Missing: 1, PutBack: 1})
+		r.pump()
+		for _, name := range []string{"a", "b"} {
+			if d := r.deliveryOf(event, name); d.Status != relay.Delivered || d.Attempts != 1 {
+				t.Errorf("%+v", d)
+			}
+		}
+		r.expect(relay.SweepReport{Events: 1, Deliveries: 2, Delivered: 2})
+		time.Sleep(2 * time.Hour)
+		r.expect(relay.SweepReport{})
+	})
+}
+
+func TestSweeperWithholdsWhatMayLieInAQueue(t *testing.T) {
+	t.Parallel()
+	for name, where := range map[string]func(*rig) *memory.Queue{
+		"a backlog":               func(r *rig) *memory.Queue { return &r.delivery },
+		"the fan-out's put aside": func(r *rig) *memory.Queue { return &r.ingestDL },
+		"deliveries put aside":    func(r *rig) *memory.Queue { return &r.poison },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil, "a")
+				r.mustPost("1", "", "{}")
+				r.consume(&r.ingest, nil, r.fanout.Process)
+				r.delivery.Move(&r.dead) // which is none of those that are counted
+				r.dead.Move(where(r))
+				time.Sleep(4 * time.Hour)
+				r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, Withheld: 1})
+				lose(where(r))
+				r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
+			})
+		})
+	}
+}
+
+func TestSweeperTellsWhatItCouldNotDo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{time.Hour}, "a")
+		r.poster.failTimes("a", 1)
+		r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		lose(&r.retry)
+		time.Sleep(4 * time.Hour)
+		report, err := r.sweeper(brokenQueue{}).Run(t.Context())
+		if !errors.Is(err, errInjected) || report.Overdue != 1 || report.PutBack != 0 {
+			t.Errorf("the queue is down: %+v, %v", report, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		report, err = relay.NewSweeper(relay.SweeperConfig{
+			Names: &r.catalog, Ledger: slowLedger{&r.ledger}, Delivery: &r.delivery, Retry: &r.retry,
+		}).Run(ctx)
+		if err != nil || !report.Partial {
+			t.Errorf("no time: %+v, %v", report, err)
+		}
+	})
+}
+
+// slowLedger answers when ctx ends, with its error.
+type slowLedger struct{ relay.Ledger }
+
+func (slowLedger) Overdue(ctx context.Context, _ string, _ time.Time, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
+	<-ctx.Done()
+	return nil, "", ctx.Err()
+}
+
+func (slowLedger) EventsBySource(ctx context.Context, _ string, _ time.Time, _ relay.Page) ([]relay.EventRecord, relay.Page, error) {
+	<-ctx.Done()
+	return nil, "", ctx.Err()
+}

@@ -1,0 +1,46 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+)
+
+// EndpointState implements relay.EndpointStates.
+func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
+	var doc []byte
+	var revision int64
+	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT state, revision FROM endpoint_states WHERE endpoint = ?", func(stmt *sqlite.Stmt) error {
+			doc, revision = blob(stmt, 0), stmt.ColumnInt64(1)
+			return nil
+		}, endpoint)
+	})
+	if err != nil || doc == nil {
+		return breaker.State{}, 0, err
+	}
+	s, err := relay.DecodeEndpointState(doc)
+	return s, revision, err
+}
+
+// SaveEndpointState implements relay.EndpointStates.
+func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
+	query := "UPDATE endpoint_states SET revision = ?2 + 1, state = ?3 WHERE endpoint = ?1 AND revision = ?2"
+	if prior == 0 {
+		query = "INSERT OR IGNORE INTO endpoint_states (endpoint, revision, state) VALUES (?1, ?2 + 1, ?3)"
+	}
+	conflict := false
+	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		err := exec(conn, query, nil, endpoint, prior, relay.EncodeEndpointState(s))
+		conflict = err == nil && conn.Changes() == 0
+		return err
+	})
+	if err == nil && conflict {
+		err = fmt.Errorf("sqlite: state of endpoint %s is not of revision %d: %w", endpoint, prior, relay.ErrConflict)
+	}
+	return err
+}
