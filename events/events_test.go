@@ -151,6 +151,29 @@ func TestReceiveAnswersItsEvents(t *testing.T) {
 	}
 }
 
+// TestReceiveAcceptsEachProvidersEvent hands to the receiver what API Gateway makes of each provider's sample.
+func TestReceiveAcceptsEachProvidersEvent(t *testing.T) {
+	t.Parallel()
+	for _, provider := range verify.Providers() {
+		t.Run(provider, func(t *testing.T) {
+			t.Parallel()
+			s := newStages(t, demo(t))
+			request := read[lambdaevents.APIGatewayV2HTTPRequest](t, "receive/providers/"+provider+".json")
+			answer, err := handler.Receive(s.receiver)(t.Context(), request)
+			if err != nil || answer.StatusCode/100 != 2 {
+				t.Fatalf("status %d, %v", answer.StatusCode, err)
+			}
+			e, err := relay.DecodeEvent(taken(t, &s.ingest).Body)
+			if err != nil || e.Source != request.PathParameters["source"] || !e.ReceivedAt.Equal(at) {
+				t.Errorf("event of %s at %v, %v", e.Source, e.ReceivedAt, err)
+			}
+			if d, _ := verify.Describe(provider); d.Trust != "" && e.Trust != d.Trust {
+				t.Errorf("the event is %s; want %s", e.Trust, d.Trust)
+			}
+		})
+	}
+}
+
 // left is how many messages there are in each queue, without those that are empty.
 func (s *stages) left() map[string]int {
 	n := map[string]int{

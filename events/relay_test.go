@@ -37,6 +37,8 @@ type stages struct {
 	catalog memory.Catalog
 	ledger  memory.Ledger
 	bodies  memory.Bodies
+	states  memory.States
+	quotas  memory.Quotas
 
 	ingest, ingestDLQ, delivery, deliveryDLQ, retry, dead memory.Queue
 
@@ -63,7 +65,7 @@ func newStages(t *testing.T, catalog relay.Catalog) *stages {
 	})
 	s.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry, Dead: &s.dead, Poison: &s.deliveryDLQ,
-		Scheduler: &memory.Scheduler{Queue: &s.retry}, Reporter: s, Retention: retention,
+		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Reporter: s, Retention: retention,
 	})
 	return s
 }

@@ -114,10 +114,20 @@ func (s public) makeKey(seed []byte) (secret, signing string, settings map[strin
 }
 
 func (s public) prepare(k *keys) (proof, error) {
+	p := &publicProof{public: s, decoder: encodings[s.encoding]}
+	var err error
+	if p.keys, err = s.readKeys(k); err != nil {
+		return nil, err
+	}
+	p.private, err = readPrivate(k.signing)
+	return p, err
+}
+
+// readKeys returns the public keys that the secrets carry. At least one is there.
+func (s public) readKeys(k *keys) (all []crypto.PublicKey, err error) {
 	if err := checkSecrets(k.secrets); err != nil {
 		return nil, err
 	}
-	p := &publicProof{public: s, decoder: encodings[s.encoding]}
 	for i, secret := range k.secrets {
 		key, err := readPublic(s.keyForm, secret)
 		if err == nil {
@@ -126,11 +136,9 @@ func (s public) prepare(k *keys) (proof, error) {
 		if err != nil {
 			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
 		}
-		p.keys = append(p.keys, key)
+		all = append(all, key)
 	}
-	var err error
-	p.private, err = readPrivate(k.signing)
-	return p, err
+	return all, nil
 }
 
 // publicProof is a public scheme with its keys.

@@ -12,7 +12,7 @@
 //	public      Ed25519, ECDSA and RSA in a header; the secrets are public keys
 //	standard    Standard Webhooks, v1 and v1a
 //	sns, paypal RSA with a certificate of the provider's
-//	webToken    JSON Web Tokens, over the body or as a token alone
+//	webToken    JSON Web Tokens: over the body, as the body, or as a token alone
 //	others      proofs in bodies, forms and URLs; tokens; nothing at all
 //
 // Config.EventID and Config.EventType put another place in the stead of a provider's own.
@@ -39,7 +39,8 @@
 //
 // # What is not
 //
-// Adyen proves eight fields of each item, Mailgun a time and a token: both are Authenticated, not Verified. Twilio and Mandrill prove the URL and
+// Adyen proves eight fields of each item, Mailgun, Ecwid and Dropbox Sign a time and one more, Mercado Pago the id of what it tells of: they are
+// Authenticated, not Verified. Twilio and Mandrill prove the URL and
 // the decoded fields, not their order or escapes, and nothing parts a name from its value. PayPal signs only the CRC-32 of the body, SNS neither
 // UnsubscribeURL nor MessageAttributes. Tokens in bodies are passed on with the body.
 //
@@ -57,4 +58,22 @@
 // A delivery id of more than 256 bytes becomes "sha256:" and the hash of it, in hex, and so does one that begins with "sha256:";
 // so two ids never become one. An event type of more than 256 bytes, with control characters or of invalid UTF-8
 // counts as absent, since it is shown, logged and matched against patterns.
+//
+// # Speed
+//
+// What Verify takes for 1 KiB, against a bare HMAC with the same hash over as many bytes (and the hash of the body, where that is the delivery
+// id), in one run of
+//
+//	go test -run '^$' -bench 'VerifyForms|Verify$' ./shared/verify
+//
+// which measures a provider for each form of HMAC in the table; seen on 2 cores of an AMD EPYC:
+//
+//	1.02 to 1.15  0 to 8 allocations  the body is signed
+//	1.04 to 1.22  0 to 4              a time, an id or the URL as well; Standard Webhooks 1.21, Stripe 1.22
+//	1.25 to 1.30  2 to 4              Front, Gr4vy, Klaviyo, Paddle, Recurly: so, and what else is read is in the body, at its beginning
+//	1.4           2 to 4              Customer.io reads three values there; Orb's time is written as RFC 3339 has it
+//	1.8           17                  Contentful says in headers which of them are signed
+//	4.4           22                  Hygraph signs the body as a string in JSON
+//
+// To read a body to its end for a value takes as long as the HMAC does.
 package verify

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"crypto"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -26,26 +25,18 @@ func (ebay) makeKey(seed []byte) (secret, signing string, settings map[string]st
 }
 
 func (s ebay) prepare(k *keys) (proof, error) {
-	if err := noSecrets(k); err != nil {
-		return nil, err
-	}
 	if err := checkEnvironment(k); err != nil {
 		return nil, err
 	}
-	p := &ebayProof{keys: k}
+	p := &ebayProof{}
 	var err error
-	if p.pinned, err = pinnedKeySet(k); err != nil {
-		return nil, err
-	}
-	p.private, err = readPrivate(k.signing)
+	p.keyByID, err = newKeyByID(k, findEBay)
 	return p, err
 }
 
 type ebayProof struct {
 	ebay
-	keys    *keys
-	pinned  keySet        // nil: keys are fetched
-	private crypto.Signer // nil: cannot sign
+	keyByID
 }
 
 func (p *ebayProof) headers() []string { return []string{ebayHeader} }
@@ -59,7 +50,7 @@ func (p *ebayProof) check(ctx context.Context, r Request) error {
 	if !ok {
 		return malformed(ebayHeader, "base64 of JSON with alg ecdsa, digest SHA1, kid and signature")
 	}
-	key, err := p.key(ctx, keyID)
+	key, err := p.find(ctx, ebayHeader, keyID)
 	if err != nil {
 		return err
 	}
@@ -85,28 +76,13 @@ func readEBay(value string) (keyID string, signature []byte, ok bool) {
 	return keyID, signature, ok
 }
 
-func (p *ebayProof) key(ctx context.Context, id string) (crypto.PublicKey, error) {
-	if p.pinned == nil {
-		return findEBay(ctx, p.keys, id)
-	}
-	key, err := p.pinned.find(id)
-	if err != nil {
-		return nil, fmt.Errorf("%w: header %s: %w", ErrMismatch, ebayHeader, err)
-	}
-	return key, nil
-}
-
 func (p *ebayProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	signature, err := ecdsaSHA1.sign(p.private, r.Body)
 	if err != nil {
 		return err
 	}
-	keyID := exampleKeyID
-	if len(p.pinned) > 0 {
-		keyID = p.pinned[0].id
-	}
 	text, err := json.Marshal(map[string]string{
-		"alg": "ecdsa", "digest": "SHA1", "kid": keyID, "signature": base64.StdEncoding.EncodeToString(signature),
+		"alg": "ecdsa", "digest": "SHA1", "kid": p.exampleID(), "signature": base64.StdEncoding.EncodeToString(signature),
 	})
 	r.Header[ebayHeader] = base64.StdEncoding.EncodeToString(text)
 	return err

@@ -2,24 +2,21 @@ package verify
 
 // What several entries of the table share.
 
+// The schemes of the Standard Webhooks family.
 var (
-	standardV1 = signed{
-		HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
-			IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
-		layout: layout{separator: " ", equals: ",", signature: "v1"},
-	}
-	svixV1 = signed{
-		HMAC: HMAC{Header: "svix-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
-			IDHeader: "svix-id", TimestampHeader: "svix-timestamp"},
-		layout: layout{separator: " ", equals: ",", signature: "v1"},
-	}
-	// standardText is of those who take a secret's own bytes for the key, though it looks as the standard's do.
-	standardText = signed{
-		HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}",
-			IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
-		layout: layout{separator: " ", equals: ",", signature: "v1"},
-	}
+	standardScheme = standard{standardV1("webhook", keyStandard)}
+	svixScheme     = standard{standardV1("svix", keyStandard)} // Svix's, where the standard comes from
+	standardText   = standardV1("webhook", keyText)            // of those whose key is the secret's own bytes, though it looks as the standard's do
 )
+
+// standardV1 is the HMAC of Standard Webhooks: headers begin with a name, secrets carry the key in a form.
+func standardV1(name, key string) signed {
+	return signed{
+		HMAC: HMAC{Header: name + "-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: key,
+			IDHeader: name + "-id", TimestampHeader: name + "-timestamp"},
+		layout: layout{separator: " ", equals: ",", signature: "v1"},
+	}
+}
 
 const noteJSONOnly = "Choose the content type application/json: of a form, another text is signed."
 

@@ -184,6 +184,8 @@ func TestVerify_FetchesKeys(t *testing.T) {
 		googleURL = "https://www.googleapis.com/oauth2/v3/certs"
 		tokenURL  = "https://api.ebay.com/identity/v1/oauth2/token"
 		ebayURL   = "https://api.ebay.com/commerce/notification/v1/public_key/example"
+		circleURL = "https://api.circle.com/v2/notifications/publicKey/example"
+		kindeURL  = "https://example.kinde.com/.well-known/jwks"
 	)
 	webKey, _ := published(t, "plaid")
 	plaid := func(change func(map[string]any)) string {
@@ -198,7 +200,7 @@ func TestVerify_FetchesKeys(t *testing.T) {
 	}
 	same := func(map[string]any) {}
 	_, google := published(t, "google-pubsub")
-	ebay := spkiOf(t, "ebay")
+	ebay, circle := spkiOf(t, "ebay"), spkiOf(t, "circle")
 	for name, c := range map[string]struct {
 		provider string
 		answers  map[string]string
@@ -218,6 +220,12 @@ func TestVerify_FetchesKeys(t *testing.T) {
 		"Google, small key":         {"google-pubsub", map[string]string{googleURL: `{"keys":[{"kty":"RSA","kid":"example","n":"AQAB","e":"AQAB"}]}`}, verify.ErrFetch, googleURL},
 		"Google, page":              {"google-pubsub", map[string]string{googleURL: "<html>"}, verify.ErrFetch, googleURL},
 		"Google, not there":         {"google-pubsub", nil, verify.ErrFetch, googleURL},
+		"Circle":                    {"circle", map[string]string{circleURL: `{"data":{"id":"example","algorithm":"ECDSA_SHA_256","publicKey":"` + circle + `"}}`}, nil, circleURL},
+		"Circle, no key":            {"circle", map[string]string{circleURL: `{"data":{}}`}, verify.ErrFetch, circleURL},
+		"Circle, page":              {"circle", map[string]string{circleURL: "<html>"}, verify.ErrFetch, circleURL},
+		"Circle, not there":         {"circle", nil, verify.ErrFetch, circleURL},
+		"Kinde":                     {"kinde", map[string]string{kindeURL: google}, nil, kindeURL},
+		"Kinde, without the key":    {"kinde", map[string]string{kindeURL: strings.Replace(google, "example", "newer", 1)}, verify.ErrMismatch, kindeURL + " " + kindeURL},
 		"eBay":                      {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"` + ebay + `","algorithm":"ECDSA","digest":"SHA1"}`}, nil, tokenURL + " " + ebayURL},
 		"eBay, one line of PEM":     {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"-----BEGIN PUBLIC KEY-----` + ebay + `-----END PUBLIC KEY-----"}`}, nil, tokenURL + " " + ebayURL},
 		"eBay, no token":            {"ebay", map[string]string{tokenURL: `{}`}, verify.ErrFetch, tokenURL},
@@ -280,7 +288,7 @@ func TestVerify_FetchesASetAnewForANewKey(t *testing.T) {
 
 func TestVerify_WithoutAFetcher(t *testing.T) {
 	t.Parallel()
-	for provider, pin := range map[string]string{"sns": "certificate", "paypal": "certificate", "plaid": "jwks", "google-pubsub": "jwks", "ebay": "jwks"} {
+	for provider, pin := range map[string]string{"sns": "certificate", "paypal": "certificate", "plaid": "jwks", "google-pubsub": "jwks", "ebay": "jwks", "circle": "jwks", "kinde": "jwks"} {
 		s := newSubject(t, verify.Config{Provider: provider}, "current")
 		delete(s.cfg.Settings, pin)
 		r := s.request

@@ -71,7 +71,8 @@ func FuzzVerify_Contentful(f *testing.F) {
 		if err == nil && !whole {
 			t.Errorf("accepted with the list %q", list)
 		}
-		if err != nil && whole && at == "1700000000000" && topic == "a" {
+		itself := slices.Contains(names, "x-contentful-signature") // above, it was not there yet
+		if err != nil && whole && !itself && at == "1700000000000" && topic == "a" {
 			t.Errorf("refused with the list %q: %v", list, err)
 		}
 	})

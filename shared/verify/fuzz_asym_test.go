@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,7 +11,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,7 +126,9 @@ func FuzzSNS(f *testing.F) {
 			return
 		}
 		var read map[string]any
-		must(t, json.Unmarshal(body, &read))
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.UseNumber() // of any size
+		must(t, d.Decode(&read))
 		members := map[string]string{}
 		for name, value := range read {
 			if text, ok := value.(string); ok {
@@ -153,6 +158,32 @@ func FuzzCertificate(f *testing.F) {
 		must(t, err)
 		if _, err := v.Verify(t.Context(), r); !errors.Is(err, verify.ErrFetch) {
 			t.Errorf("got %v, want %v", err, verify.ErrFetch)
+		}
+	})
+}
+
+// FuzzFetchedKeys: whatever a provider's server sends for its keys, nothing panics, and no signature passes whose key it is not.
+func FuzzFetchedKeys(f *testing.F) {
+	const googleURL, tokenURL = "https://www.googleapis.com/oauth2/v3/certs", "https://api.ebay.com/identity/v1/oauth2/token"
+	urls := map[string]string{
+		"google-pubsub": googleURL, "plaid": "https://production.plaid.com/webhook_verification_key/get",
+		"ebay": "https://api.ebay.com/commerce/notification/v1/public_key/example",
+	}
+	providers := slices.Sorted(maps.Keys(urls))
+	for i, provider := range providers {
+		set := newSubject(f, verify.Config{Provider: provider}, "current").cfg.Settings["jwks"]
+		for _, text := range []string{set, `{"key":` + set + `}`, `{"key":"` + spkiOf(f, provider) + `"}`, `{"keys":[{}]}`, "null", ""} {
+			f.Add(uint8(i), text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, text string) {
+		provider := providers[int(which)%len(providers)]
+		other := newSubject(t, verify.Config{Provider: provider}, "old")
+		delete(other.cfg.Settings, "jwks")
+		v, err := verify.New(other.cfg, nil, verify.FetchBy(newFetches(map[string]string{tokenURL: `{"access_token":"t"}`, urls[provider]: text})))
+		must(t, err)
+		if _, err := v.Verify(t.Context(), other.request); !errors.Is(err, verify.ErrFetch) && !errors.Is(err, verify.ErrMismatch) {
+			t.Errorf("%s: got %v, want %v or %v", provider, err, verify.ErrFetch, verify.ErrMismatch)
 		}
 	})
 }

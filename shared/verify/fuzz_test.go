@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +70,37 @@ func FuzzVerify(f *testing.F) {
 		_, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
 		if err == nil && !o.signed(h, string(body)) {
 			t.Errorf("%s accepts what was not signed: %q %q", o.cfg.Provider, h, body)
+		}
+	})
+}
+
+// FuzzHeaders: whatever stands in one header of a provider's webhook, nothing panics, a body that was not signed is refused, and a refusal is
+// one of those that are documented.
+func FuzzHeaders(f *testing.F) {
+	for _, provider := range verify.Providers() {
+		s := newSubject(f, verify.Config{Provider: provider}, "current")
+		for _, name := range slices.Sorted(maps.Keys(s.request.Header)) {
+			f.Add(provider, name, s.request.Header[name], s.request.Body)
+		}
+	}
+	refusals := []error{verify.ErrMissing, verify.ErrMalformed, verify.ErrRepeated, verify.ErrMismatch, verify.ErrStale, verify.ErrFuture, verify.ErrFetch}
+	f.Fuzz(func(t *testing.T, provider, header, value string, body []byte) {
+		if _, known := verify.Describe(provider); !known {
+			return
+		}
+		s := newSubject(t, verify.Config{Provider: provider}, "current")
+		r := with(s.request, header, value)
+		r.Body = body
+		got, err := s.verifier.Verify(context.Background(), r)
+		if err != nil {
+			if !slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }) {
+				t.Errorf("%s refuses with %v", provider, err)
+			}
+			return
+		}
+		whole := got.Trust == verify.Verified && !slices.Contains(partlySigned, provider)
+		if whole && !bytes.Equal(body, s.request.Body) {
+			t.Errorf("%s accepts a body that was not signed: %q with %q", provider, body, r.Header)
 		}
 	})
 }

@@ -133,6 +133,15 @@ func echoRingCentral(_ *keys, r Request) (*Result, error) {
 	return emptyReply(200, Header{"validation-token": value}), nil
 }
 
+// echoSmartsheet answers what has the header, whatever its body: of a webhook nothing is taken then.
+func echoSmartsheet(_ *keys, r Request) (*Result, error) {
+	value, err := offered(r, "smartsheet-hook-challenge")
+	if value == "" || err != nil {
+		return nil, err
+	}
+	return emptyReply(200, Header{"smartsheet-hook-response": value}), nil
+}
+
 // answerMeta confirms a subscription to who knows the token that was given to Meta.
 func answerMeta(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "hub.challenge", tokenMarks)
@@ -297,9 +306,9 @@ func learnAsana(k *keys, r Request) (*Result, error) {
 	return k.learn(value, Header{"x-hook-secret": value})
 }
 
-// learnNotion takes the token that Notion hands over. The operator confirms it there.
-func learnNotion(k *keys, r Request) (*Result, error) {
-	found := scalar(lookup(r.Body, [][]string{{"verification_token"}}, nil)[0])
+// learnVerificationToken takes the token that Notion or Gusto hands over. The operator confirms it there.
+func learnVerificationToken(k *keys, r Request) (*Result, error) {
+	found := valueAt(r.Body, "verification_token")
 	if found == "" {
 		return noHandshake()
 	}
@@ -326,11 +335,10 @@ func (k *keys) learn(secret string, header Header) (*Result, error) {
 
 // answerSlack echoes the challenge of a verification, which is signed as any request.
 func answerSlack(_ context.Context, _ *keys, r Request) (*Result, error) {
-	found := lookup(r.Body, [][]string{{"type"}, {"challenge"}}, nil)
-	if scalar(found[0]) != "url_verification" {
+	if valueAt(r.Body, "type") != "url_verification" {
 		return noHandshake()
 	}
-	value, err := challenge("challenge in the body", scalar(found[1]), visibleMarks)
+	value, err := challenge("challenge in the body", valueAt(r.Body, "challenge"), visibleMarks)
 	if err != nil {
 		return nil, err
 	}
@@ -340,11 +348,10 @@ func answerSlack(_ context.Context, _ *keys, r Request) (*Result, error) {
 // answerZoom signs what a signed request asks for. What Zoom signs has a colon ("v0:…"), and a challenge has none: whoever has a copy of
 // such a request gains nothing by it.
 func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
-	found := lookup(r.Body, [][]string{{"event"}, {"payload", "plainToken"}}, nil)
-	if scalar(found[0]) != "endpoint.url_validation" {
+	if valueAt(r.Body, "event") != "endpoint.url_validation" {
 		return noHandshake()
 	}
-	value, err := challenge("payload.plainToken in the body", scalar(found[1]), tokenMarks)
+	value, err := challenge("payload.plainToken in the body", valueAt(r.Body, "payload", "plainToken"), tokenMarks)
 	if err != nil {
 		return nil, err
 	}
@@ -355,7 +362,7 @@ func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
 func answerTwitch(_ context.Context, _ *keys, r Request) (*Result, error) {
 	switch r.Header["twitch-eventsub-message-type"] {
 	case "webhook_callback_verification":
-		value, err := challenge("challenge in the body", scalar(lookup(r.Body, [][]string{{"challenge"}}, nil)[0]), visibleMarks)
+		value, err := challenge("challenge in the body", valueAt(r.Body, "challenge"), visibleMarks)
 		if err != nil {
 			return nil, err
 		}

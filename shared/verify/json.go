@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
+	"strings"
 )
 
 // lookup returns the values at paths in a JSON document, appended to room, as they are written there; an empty one for what is
@@ -17,6 +18,16 @@ func lookup(document []byte, paths [][]string, room [][]byte) [][]byte {
 		room = append(room, document[len(document)-f.from:len(document)-f.to])
 	}
 	return room
+}
+
+// Value returns what a JSON document says at a path ("data.account.id", the first element of an array being its member "0"): a string
+// unquoted, a number or boolean as it is written; "" where the value is of another kind, is not there, or the document is no JSON.
+func Value(document []byte, path string) string { return valueAt(document, strings.Split(path, ".")...) }
+
+// valueAt returns what one value says, "" where it is not there.
+func valueAt(document []byte, path ...string) string {
+	var room [1][]byte
+	return scalar(lookup(document, [][]string{path}, room[:0])[0])
 }
 
 // span is a part of the document: how many bytes are left at its begin and at its end. (No slices: they would force what

@@ -1,11 +1,13 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,15 +18,17 @@ import (
 )
 
 // webToken is the scheme of a JSON Web Token (RFC 7519) in a header. Where it has a hash of the body in a claim it proves the webhook, else
-// only who sends it.
+// only who sends it. Or the body is the token, and its claims are the webhook.
 type webToken struct {
-	header    string // lower case
+	header    string // lower case; "" where the body is the token
+	media     string // the content type of a body that is the token
 	prefix    string // before the token, such as "Bearer "
 	algorithm string // the one that is taken, whatever the token says of itself
 	published published
-	bodyHash  string // the claim with the SHA-256 of the body; "" where there is none
-	hashForm  string // hex, base64
-	timed     string // the claim that says when it was made: iat, nbf; "" where none does
+	public    algorithm // the secrets are public keys for it, as X.509 has them; zero: they are keys of an HMAC
+	bodyHash  string    // the claim with the SHA-256 of the body; "" where there is none
+	hashForm  string    // hex, base64, base64url
+	timed     string    // the claim that says when it was made: iat, nbf; "" where none does
 	tolerance time.Duration
 	claims    []wantedClaim
 }
@@ -37,18 +41,19 @@ type published struct {
 	sign  algorithm
 }
 
-// wantedClaim is a claim that must be one of some values.
+// wantedClaim is a claim that must be one of some values; of none, that must be there.
 type wantedClaim struct {
 	name    string
 	values  []string
 	setting string // the value is that of a setting; in the place of values
+	url     bool   // the value is the source's URL; in the place of values
 }
 
 // maxToken bounds a token before it is parsed. API Gateway bounds all headers together to 10 KiB.
 const maxToken = 16 << 10
 
 func (s webToken) trust() Trust {
-	if s.bodyHash == "" {
+	if s.bodyHash == "" && s.header != "" {
 		return Authenticated
 	}
 	return Verified
@@ -58,6 +63,9 @@ func (s webToken) window() time.Duration { return s.tolerance }
 
 func (s webToken) describe() string {
 	what := fmt.Sprintf("header %s: %sJSON Web Token, %s", s.header, s.prefix, s.algorithm)
+	if s.header == "" {
+		return "body: a JSON Web Token, " + s.algorithm
+	}
 	if s.bodyHash == "" {
 		return what + "; the body is not signed"
 	}
@@ -66,7 +74,10 @@ func (s webToken) describe() string {
 
 // makeKey implements keyMaker.
 func (s webToken) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
-	if s.published.find == nil {
+	switch {
+	case s.public.make != nil:
+		return public{signature: s.public, keyForm: keySPKI}.makeKey(seed)
+	case s.published.find == nil:
 		return hex.EncodeToString(seed), "", nil, nil
 	}
 	return makePublished(s.published.sign, seed)
@@ -75,7 +86,19 @@ func (s webToken) makeKey(seed []byte) (secret, signing string, settings map[str
 func (s webToken) prepare(k *keys) (proof, error) {
 	p := &webTokenProof{webToken: s, keys: k}
 	p.parser = jwt.NewParser(jwt.WithValidMethods([]string{s.algorithm}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
-	if s.published.find == nil {
+	var err error
+	switch {
+	case s.public.make != nil:
+		var all []crypto.PublicKey
+		if all, err = (public{signature: s.public, keyForm: keySPKI}).readKeys(k); err != nil {
+			return nil, err
+		}
+		for _, key := range all {
+			p.secrets.Keys = append(p.secrets.Keys, key)
+		}
+		p.private, err = readPrivate(k.signing)
+		return p, err
+	case s.published.find == nil:
 		raw, err := k.read(keyText)
 		for _, r := range raw {
 			p.secrets.Keys = append(p.secrets.Keys, r)
@@ -85,7 +108,6 @@ func (s webToken) prepare(k *keys) (proof, error) {
 	if err := noSecrets(k); err != nil {
 		return nil, err
 	}
-	var err error
 	if p.pinned, err = pinnedKeySet(k); err != nil {
 		return nil, err
 	}
@@ -108,31 +130,70 @@ type webTokenProof struct {
 	private crypto.Signer // nil: cannot sign
 }
 
-func (p *webTokenProof) headers() []string { return []string{p.header} }
+func (p *webTokenProof) headers() []string {
+	if p.header == "" {
+		return nil
+	}
+	return []string{p.header}
+}
+
+// token returns the token of a request.
+func (p *webTokenProof) token(r Request) (string, error) {
+	if p.header == "" {
+		token := string(r.Body)
+		switch {
+		case strings.Count(token, ".") != 2:
+			return "", fmt.Errorf("%w: a token as the body", ErrMissing)
+		case strings.ContainsFunc(token, func(r rune) bool { return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.' }):
+			return "", p.malformed("a JSON Web Token and nothing else") // line ends would be read past
+		}
+		return token, nil
+	}
+	value, err := single(r.Header, p.header)
+	if err != nil {
+		return "", err
+	}
+	if len(value) < len(p.prefix) || len(value) > maxToken || !strings.EqualFold(value[:len(p.prefix)], p.prefix) {
+		return "", p.malformed(p.prefix + "and a token")
+	}
+	return value[len(p.prefix):], nil
+}
+
+// where is what has the token.
+func (p *webTokenProof) where() string {
+	if p.header == "" {
+		return "the body"
+	}
+	return "header " + p.header
+}
+
+func (p *webTokenProof) malformed(expected string) error {
+	return fmt.Errorf("%w: %s is not %s", ErrMalformed, p.where(), expected)
+}
 
 func (p *webTokenProof) check(ctx context.Context, r Request) error {
-	value, err := single(r.Header, p.header)
+	token, err := p.token(r)
 	if err != nil {
 		return err
 	}
-	if len(value) < len(p.prefix) || len(value) > maxToken || !strings.EqualFold(value[:len(p.prefix)], p.prefix) {
-		return malformed(p.header, p.prefix+"and a token")
-	}
 	claims := jwt.MapClaims{}
-	_, err = p.parser.ParseWithClaims(value[len(p.prefix):], claims, func(t *jwt.Token) (any, error) { return p.key(ctx, t) })
+	_, err = p.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return p.key(ctx, t) })
 	switch {
 	case errors.Is(err, ErrFetch):
 		return err
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return malformed(p.header, "a JSON Web Token")
+		return p.malformed("a JSON Web Token")
 	case err != nil: // what the library says may hold what the token says
-		return fmt.Errorf("%w: header %s", ErrMismatch, p.header)
+		return fmt.Errorf("%w: %s", ErrMismatch, p.where())
 	}
 	if err := p.checkClaims(claims); err != nil {
 		return err
 	}
 	if p.bodyHash != "" {
 		sent, _ := claims[p.bodyHash].(string)
+		if p.hashForm == "base64url" {
+			sent = strings.TrimRight(sent, "=") // with and without its padding it is the same hash
+		}
 		if subtle.ConstantTimeCompare([]byte(sent), []byte(p.hashOf(r.Body))) != 1 {
 			return fmt.Errorf("%w: the body has another hash than the token's claim %s", ErrMismatch, p.bodyHash)
 		}
@@ -156,15 +217,31 @@ func (p *webTokenProof) key(ctx context.Context, t *jwt.Token) (any, error) {
 
 func (p *webTokenProof) checkClaims(claims jwt.MapClaims) error {
 	for _, want := range p.claims {
-		values := want.values
-		if want.setting != "" {
-			values = []string{p.keys.settings[want.setting]}
+		values := p.wanted(want)
+		if len(values) == 0 && hasText(claims, want.name) {
+			continue
 		}
 		if !slices.ContainsFunc(values, func(v string) bool { return holds(claims[want.name], v) }) {
 			return fmt.Errorf("%w: the token's claim %s is not what it must be", ErrMismatch, want.name)
 		}
 	}
 	return nil
+}
+
+func hasText(claims jwt.MapClaims, name string) bool {
+	text, _ := claims[name].(string)
+	return text != ""
+}
+
+// wanted returns what a claim may be.
+func (p *webTokenProof) wanted(c wantedClaim) []string {
+	switch {
+	case c.setting != "":
+		return []string{p.keys.settings[c.setting]}
+	case c.url:
+		return []string{p.keys.url}
+	}
+	return c.values
 }
 
 // holds tells whether a claim is a value, or a list with it (as aud may be), or a boolean that is written so.
@@ -183,8 +260,11 @@ func holds(claim any, value string) bool {
 func (p *webTokenProof) hashOf(body []byte) string {
 	sum := crypto.SHA256.New()
 	sum.Write(body)
-	if p.hashForm == "base64" {
+	switch p.hashForm {
+	case "base64":
 		return base64.StdEncoding.EncodeToString(sum.Sum(nil))
+	case "base64url":
+		return base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
@@ -200,10 +280,10 @@ func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) er
 	}
 	from, err := made()
 	if err != nil || from == nil {
-		return malformed(p.header, "a token with a time "+p.timed)
+		return p.malformed("a token with a time " + p.timed)
 	}
 	if until, err := ends(); err != nil {
-		return malformed(p.header, "a token with a time exp")
+		return p.malformed("a token with a time exp")
 	} else if until != nil && receivedAt.After(until.Time) {
 		return fmt.Errorf("%w: the token ended %s ago", ErrStale, seconds(receivedAt.Sub(until.Time)))
 	}
@@ -212,14 +292,22 @@ func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) er
 
 func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	claims := jwt.MapClaims{}
+	if p.header == "" {
+		object, err := readObject(r.Body)
+		if err != nil {
+			return err
+		}
+		claims = object
+	}
 	for _, want := range p.claims {
-		switch {
-		case want.setting != "":
-			claims[want.name] = p.keys.settings[want.setting]
-		case want.values[0] == "true":
+		switch values := p.wanted(want); {
+		case len(values) == 0 && !hasText(claims, want.name):
+			return fmt.Errorf("%w: the body has no %s", ErrMalformed, want.name)
+		case len(values) == 0: // it is the body's
+		case values[0] == "true":
 			claims[want.name] = true
 		default:
-			claims[want.name] = want.values[0]
+			claims[want.name] = values[0]
 		}
 	}
 	if p.bodyHash != "" {
@@ -234,7 +322,7 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	t := jwt.NewWithClaims(jwt.GetSigningMethod(p.algorithm), claims)
 	var key any = p.private
 	switch {
-	case p.published.find == nil:
+	case p.published.find == nil && p.public.make == nil:
 		key = p.secrets.Keys[0]
 	case p.private == nil:
 		return errNeedsKey
@@ -242,6 +330,51 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 		t.Header["kid"] = p.pinned[0].id
 	}
 	text, err := t.SignedString(key)
+	if p.header == "" {
+		r.Body, r.Header["content-type"] = []byte(text), p.media
+		return err
+	}
 	r.Header[p.header] = p.prefix + text
 	return err
+}
+
+// claimsOf returns the claims of a body that is a token, nil for any other.
+func claimsOf(r Request) []byte {
+	parts := bytes.Split(r.Body, []byte("."))
+	if len(parts) != 3 {
+		return nil
+	}
+	claims, _ := base64.RawURLEncoding.AppendDecode(nil, parts[1]) // what is proved decodes
+	return claims
+}
+
+// wixEvent returns the event of a token of Wix's: its claim data, a text of JSON, in which data is such a text again.
+func wixEvent(r Request) []byte {
+	var claims struct{ Data string }
+	var event map[string]json.RawMessage
+	var inner string
+	if json.Unmarshal(claimsOf(r), &claims) != nil || json.Unmarshal([]byte(claims.Data), &event) != nil {
+		return nil
+	}
+	if json.Unmarshal(event["data"], &inner) == nil && json.Valid([]byte(inner)) {
+		event["data"] = json.RawMessage(inner)
+	}
+	document, _ := json.Marshal(event) // it was JSON
+	return document
+}
+
+// findKinde looks for a key among those of a business at Kinde.
+func findKinde(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
+	return k.findInSet(ctx, "https://"+k.settings[settingSubdomain]+".kinde.com/.well-known/jwks", id)
+}
+
+// settingSubdomain is the setting that names a business at Kinde.
+const settingSubdomain = "subdomain"
+
+// checkSubdomain refuses what would make another host of the URL that keys come from.
+func checkSubdomain(k *keys) error {
+	if value := k.settings[settingSubdomain]; strings.ContainsFunc(value, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) {
+		return wrong("settings."+settingSubdomain, "%q is not the part before .kinde.com", value)
+	}
+	return nil
 }

@@ -138,12 +138,57 @@ func makePublished(a algorithm, seed []byte) (secret, signing string, settings m
 	return "", signing, map[string]string{settingKeySet: set}, err
 }
 
+// keyByID is what a scheme has whose requests name a key of the provider's.
+type keyByID struct {
+	keys    *keys
+	fetch   func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
+	pinned  keySet        // nil: keys are fetched
+	private crypto.Signer // nil: cannot sign
+}
+
+func newKeyByID(k *keys, fetch func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)) (keyByID, error) {
+	p := keyByID{keys: k, fetch: fetch}
+	if err := noSecrets(k); err != nil {
+		return p, err
+	}
+	var err error
+	if p.pinned, err = pinnedKeySet(k); err != nil {
+		return p, err
+	}
+	p.private, err = readPrivate(k.signing)
+	return p, err
+}
+
+// find returns the key of the id that a header has.
+func (p *keyByID) find(ctx context.Context, header, id string) (crypto.PublicKey, error) {
+	if p.pinned == nil {
+		return p.fetch(ctx, p.keys, id)
+	}
+	key, err := p.pinned.find(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: header %s: %w", ErrMismatch, header, err)
+	}
+	return key, nil
+}
+
+// exampleID returns the id of the key that signs.
+func (p *keyByID) exampleID() string {
+	if len(p.pinned) > 0 {
+		return p.pinned[0].id
+	}
+	return exampleKeyID
+}
+
 // refetchKeySet is how often a set may be fetched anew on account of a key that is not in it.
 const refetchKeySet = time.Minute
 
 // findGoogle looks for a key among those that Google signs its identity tokens with.
 func findGoogle(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
-	const keysURL = "https://www.googleapis.com/oauth2/v3/certs"
+	return k.findInSet(ctx, "https://www.googleapis.com/oauth2/v3/certs", id)
+}
+
+// findInSet looks for a key in the set that a URL has.
+func (k *keys) findInSet(ctx context.Context, keysURL, id string) (crypto.PublicKey, error) {
 	key, err := k.findIn(ctx, Fetch{URL: keysURL}, id)
 	if errors.Is(err, errNoSuchKey) { // one that is newer than what was kept
 		return k.findIn(ctx, Fetch{URL: keysURL, MaxAge: refetchKeySet}, id)
@@ -254,12 +299,17 @@ func findEBay(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return nil, fmt.Errorf("%w: eBay sent no key", ErrFetch)
 	}
-	key, err := readSPKI(answer.Key)
+	return readFetched("eBay", answer.Key)
+}
+
+// readFetched reads a key on the curve P-256 that a provider sent.
+func readFetched(provider, text string) (crypto.PublicKey, error) {
+	key, err := readSPKI(text)
 	if err == nil {
 		err = wantP256(key)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: eBay's key %w", ErrFetch, err)
+		return nil, fmt.Errorf("%w: %s's key %w", ErrFetch, provider, err)
 	}
 	return key, nil
 }

@@ -8,7 +8,8 @@ import "strings"
 //	v1,K5oZfzN9… v1a,hnO3f9T8…                    separator " ", equals ","
 //	1614265330000,5257a8…,b7f3…                   separator ",", leading
 //
-// Entries of other names, and those without one, are passed over, and so are spaces before an entry.
+// Entries of other names, and those without one, are passed over, and so are spaces before an entry. It is large: its methods want a pointer,
+// or copies of it take a twentieth of a verification.
 type layout struct {
 	separator string // between entries
 	equals    string // between an entry's name and its value
@@ -20,10 +21,10 @@ type layout struct {
 }
 
 // timed tells whether the header holds a timestamp.
-func (l layout) timed() bool { return l.timestamp != "" || l.leading }
+func (l *layout) timed() bool { return l.timestamp != "" || l.leading }
 
 // read returns the timestamp of a header and its signatures, appended to room.
-func (l layout) read(header, value string, room []string) (timestamp string, signatures []string, err error) {
+func (l *layout) read(header, value string, room []string) (timestamp string, signatures []string, err error) {
 	if !l.lists {
 		return l.readList(header, value, room)
 	}
@@ -40,12 +41,14 @@ func (l layout) read(header, value string, room []string) (timestamp string, sig
 	return timestamp, room, nil
 }
 
-func (l layout) readList(header, value string, room []string) (timestamp string, signatures []string, err error) {
+func (l *layout) readList(header, value string, room []string) (timestamp string, signatures []string, err error) {
 	timed := l.leading
 	if l.leading {
 		timestamp, value, _ = strings.Cut(value, l.separator)
 	}
-	for entry := range strings.SplitSeq(value, l.separator) {
+	for more := true; more; {
+		var entry string
+		entry, value, more = strings.Cut(value, l.separator)
 		if l.joined(entry) {
 			return "", nil, repeated(header)
 		}
@@ -65,13 +68,12 @@ func (l layout) readList(header, value string, room []string) (timestamp string,
 }
 
 // joined tells whether an entry has a comma that the layout itself does not put there: the seam of a header sent twice.
-func (l layout) joined(entry string) bool {
-	own := strings.Count(l.equals, ",")
-	return l.separator != "," && strings.Count(entry, ",") > own
+func (l *layout) joined(entry string) bool {
+	return l.separator != "," && strings.Count(entry, ",") > strings.Count(l.equals, ",")
 }
 
 // write returns the header of one signature; the zero layout is the signature alone.
-func (l layout) write(timestamp, signature string) string {
+func (l *layout) write(timestamp, signature string) string {
 	entry := l.signature + l.equals + signature
 	if !l.timed() {
 		return entry

@@ -22,6 +22,7 @@ type places struct {
 	form       string
 	allIDs     bool
 	typeBy     func(r Request) string
+	unwrap     func(r Request) []byte // nil: the document is as it comes
 }
 
 // place is a header, or, where that is "", the path of that index, or the body.
@@ -32,7 +33,7 @@ type place struct {
 }
 
 func newPlaces(p provider) places {
-	x := places{form: p.form, allIDs: p.allIDs, typeBy: p.typeBy.read}
+	x := places{form: p.form, allIDs: p.allIDs, typeBy: p.typeBy.read, unwrap: p.document}
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
 			added = append(added, place{strings.ToLower(l.Header), len(x.paths), l.Body})
@@ -67,6 +68,9 @@ func (x *places) read(r Request) Result {
 
 // document returns the JSON of a request: its body, or the field of its form.
 func (x *places) document(r Request) []byte {
+	if x.unwrap != nil {
+		return x.unwrap(r)
+	}
 	if x.form == "" || !strings.HasPrefix(r.Header["content-type"], "application/x-www-form-urlencoded") {
 		return r.Body
 	}
@@ -142,7 +146,12 @@ func eventType(places []place, h Header, found [][]byte) string {
 }
 
 func checkedType(joined string) string {
-	if len(joined) > maxValueBytes || !utf8.ValidString(joined) || strings.ContainsFunc(joined, unicode.IsControl) {
+	switch {
+	case len(joined) > maxValueBytes:
+		return ""
+	case isPlain([]byte(joined)): // as nearly all are, and soon told
+		return joined
+	case !utf8.ValidString(joined) || strings.ContainsFunc(joined, unicode.IsControl):
 		return ""
 	}
 	return joined

@@ -28,6 +28,8 @@ type provider struct {
 	orType Locator   // the event type where types yield nothing
 	typeBy typeBy    // the event type where no locator can name it, and the others yield nothing
 	form   string    // the field that holds the JSON, where the provider also sends it as a form
+	// document returns the JSON that ids and types are in, where the body is none; nil: the body, or its form's field.
+	document func(r Request) []byte
 
 	settings  []setting // what it needs beside secrets
 	needsURL  string    // why it needs Config.URL; "" where it does not

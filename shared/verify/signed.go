@@ -81,6 +81,7 @@ type hmacProof struct {
 	encoding encoding
 	size     int      // of an encoded signature
 	payload  []string // placeholders, and text between them
+	timedBy  string   // the header that holds the time, for errors
 	time     [][]string
 	keys     []*key
 }
@@ -139,6 +140,7 @@ func (s signed) prepare(k *keys) (proof, error) {
 	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
 	p.names = p.signatureHeaders()
 	p.Tolerance = s.window()
+	p.timedBy = "header " + cmp.Or(p.TimestampHeader, p.Header)
 	if s.TimestampJSON != "" {
 		p.time = [][]string{strings.Split(s.TimestampJSON, ".")}
 	}
@@ -161,7 +163,7 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 	case !slices.Contains(keyForms, s.Key):
 		return wrong("hmac.key", "%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes", s.Key)
 	case !slices.Contains(timeFormats, s.TimestampFormat):
-		return wrong("hmac.timestamp_format", "%q is unknown; known are ms, rfc3339, s, utc", s.TimestampFormat)
+		return wrong("hmac.timestamp_format", "%q is unknown; known are http, ms, rfc3339, s, utc", s.TimestampFormat)
 	case strings.Contains(s.Prefix, ","):
 		return wrong("hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice", s.Prefix)
 	case s.Tolerance < 0:
@@ -253,7 +255,7 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, r.Body) }) {
+	if !slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, &c, r.Body) }) {
 		return p.refusal(c)
 	}
 	if err := p.checkBody(r.Body); err != nil {
@@ -288,13 +290,12 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 		return c, p.malformedSignature()
 	}
 	if p.TimestampHeader != "" {
-		if c.timestamp, err = single(r.Header, p.TimestampHeader); err != nil {
+		if c.timestamp, err = p.timeInHeader(r.Header); err != nil {
 			return c, err
 		}
 	}
 	if c.timestamp != "" {
-		where := "header " + cmp.Or(p.TimestampHeader, p.Header)
-		if c.sentAt, err = readTime(p.TimestampFormat, where, c.timestamp); err != nil {
+		if c.sentAt, err = readTime(p.TimestampFormat, p.timedBy, c.timestamp); err != nil {
 			return c, err
 		}
 	}
@@ -365,6 +366,15 @@ func queryOf(url string) string {
 	return query
 }
 
+// timeInHeader returns the header with the time. An HTTP date has one comma of its own.
+func (p *hmacProof) timeInHeader(h Header) (string, error) {
+	value := h[p.TimestampHeader]
+	if p.TimestampFormat == timeHTTP && strings.Count(value, ",") == 1 {
+		return value, nil
+	}
+	return single(h, p.TimestampHeader)
+}
+
 // timeInBody reads the time that the body holds.
 func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	var room [1][]byte
@@ -389,7 +399,7 @@ func (p *hmacProof) checkedID(h Header) (string, error) {
 	return id, nil
 }
 
-func (p *hmacProof) matches(k *key, c claim, body []byte) bool {
+func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
 	s := k.get()
 	defer k.put(s)
 	made := s.sign(p, c, body)
@@ -442,7 +452,7 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	}
 	s := p.keys[0].get()
 	defer p.keys[0].put(s)
-	r.Header[p.names[0]] = p.Prefix + p.layout.write(c.timestamp, string(s.sign(p, c, r.Body)))
+	r.Header[p.names[0]] = p.Prefix + p.layout.write(c.timestamp, string(s.sign(p, &c, r.Body)))
 	return nil
 }
 
@@ -465,12 +475,16 @@ const (
 	timeSeconds = "s"
 	timeMillis  = "ms"
 	timeRFC3339 = "rfc3339"
-	timeUTC     = "utc" // as RFC 3339, without the offset that it wants; UTC is meant
+	timeUTC     = "utc"  // as RFC 3339, without the offset that it wants; UTC is meant
+	timeHTTP    = "http" // as the header Date has it (RFC 9110, section 5.6.7)
 )
 
-const layoutUTC = "2006-01-02T15:04:05"
+const (
+	layoutUTC  = "2006-01-02T15:04:05"
+	layoutHTTP = "Mon, 02 Jan 2006 15:04:05 GMT"
+)
 
-var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC}
+var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC, timeHTTP}
 
 // readTime reads a timestamp. A number is digits and nothing else: twelve for seconds reach far beyond any year and below any overflow.
 func readTime(format, where, value string) (time.Time, error) {
@@ -488,6 +502,12 @@ func readTime(format, where, value string) (time.Time, error) {
 		t, err := time.Parse(layoutUTC, value)
 		if err != nil {
 			return bad("a time as RFC 3339 writes it, without an offset")
+		}
+		return t, nil
+	case timeHTTP:
+		t, err := time.Parse(layoutHTTP, value)
+		if err != nil {
+			return bad("a time as the header Date has it")
 		}
 		return t, nil
 	case timeMillis:
@@ -510,6 +530,8 @@ func writeTime(format string, t time.Time) string {
 		return t.UTC().Format(time.RFC3339)
 	case timeUTC:
 		return t.UTC().Format(layoutUTC)
+	case timeHTTP:
+		return t.UTC().Format(layoutHTTP)
 	case timeMillis:
 		return strconv.FormatInt(t.UnixMilli(), 10)
 	}
@@ -551,7 +573,7 @@ func (k *key) get() *state  { return k.states.Get().(*state) } //nolint:forcetyp
 func (k *key) put(s *state) { k.states.Put(s) }
 
 // sign returns the encoded signature; it is valid until the state is used again.
-func (s *state) sign(p *hmacProof, c claim, body []byte) []byte {
+func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 	s.mac.Reset()
 	s.buf = s.buf[:0]
 	for _, part := range p.payload {

@@ -21,12 +21,6 @@ const (
 	standardPrivate = "whsk_"
 )
 
-// standardScheme is that of the standard's own headers, svixScheme that of Svix's, where the standard comes from.
-var (
-	standardScheme = standard{standardV1}
-	svixScheme     = standard{svixV1}
-)
-
 func (s standard) trust() Trust          { return Verified }
 func (s standard) window() time.Duration { return s.v1.window() }
 

@@ -23,18 +23,18 @@ import (
 
 // partlySigned lists the providers that do not sign all of the body, on purpose: each has tests of its own of what it does sign.
 var partlySigned = []string{
-	"adyen", "aircall", "braintree", "figma", "mailgun", "mandrill", "microsoft-graph", "prismic",
-	"sns", "travis-ci", "twilio",
+	"adyen", "aircall", "braintree", "dropbox-sign", "ecwid", "figma", "mailgun", "mandrill", "mercado-pago",
+	"microsoft-graph", "prismic", "sns", "travis-ci", "twilio",
 }
 
 // listed are the providers whose header is a list of signatures and nothing else, but for the time before Recurly's: one that was sent twice is
 // but a longer list.
-var listed = []string{"circleci", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
+var listed = []string{"circleci", "configcat", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
 
 // ownBodies lists the providers that can sign nothing but a body of their own form.
 var ownBodies = []string{
-	"adyen", "aircall", "braintree", "figma", "linear", "mailgun", "mandrill", "microsoft-graph",
-	"prismic", "smartcar", "sns", "travis-ci", "twilio", "x",
+	"adyen", "aircall", "braintree", "dropbox-sign", "ecwid", "figma", "hygraph", "kinde", "linear", "mailgun",
+	"mandrill", "microsoft-graph", "prismic", "smartcar", "sns", "travis-ci", "twilio", "wix", "x",
 }
 
 var (

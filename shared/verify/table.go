@@ -300,6 +300,20 @@ var providers = []provider{
 		examples: []string{"report.completed", "invitation.completed"},
 	},
 	{
+		name: "circle", title: "Circle", docs: "https://developers.circle.com/api-reference/verify-webhook-signatures",
+		scheme: circle{},
+		ids:    []Locator{{JSON: "notificationId"}},
+		types:  []Locator{{JSON: "notificationType"}},
+		settings: []setting{
+			{name: settingAPIKey, label: "API key (Circle Console), PREFIX:ID:SECRET, which Circle gives its public keys to", example: "TEST_API_KEY:example:0001"},
+			{name: settingProduct, label: "wallets (default; Contracts and Gateway too), cpn or stablefx", example: "wallets", optional: true},
+			pinKeySet,
+		},
+		handshake: handshakeHead,
+		examples:  []string{"transactions.inbound", "transactions.outbound", "webhooks.test"},
+		note:      "For notifications of version 2; those of Circle Mint come through Amazon SNS.",
+	},
+	{
 		name: "circleci", title: "CircleCI", docs: "https://circleci.com/docs/guides/integration/outbound-webhooks/",
 		secret: "Secret token (Project Settings › Webhooks)",
 		scheme: signed{
@@ -390,6 +404,26 @@ var providers = []provider{
 		examples: []string{"payment-intent.completed"},
 	},
 	{
+		name: "column", title: "Column", docs: "https://column.com/docs/workingwithapi/events-and-webhooks",
+		secret:   "signing secret of the webhook endpoint",
+		scheme:   signed{HMAC: HMAC{Header: "column-signature"}},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"ach.outgoing_transfer.completed", "book.transfer.completed"},
+	},
+	{
+		name: "configcat", title: "ConfigCat", docs: "https://configcat.com/docs/advanced/notifications-webhooks/",
+		secret: "Signing key of the webhook (View webhook signing keys); the primary and the secondary, as two secrets",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-configcat-webhook-signature-v1", Encoding: "base64", Payload: "{id}{timestamp}{body}",
+				IDHeader: "x-configcat-webhook-id", TimestampHeader: "x-configcat-webhook-timestamp"},
+			layout: layout{separator: ","}, // one for each key
+		},
+		ids:      []Locator{{Header: "x-configcat-webhook-id"}},
+		examples: []string{"config-changed"},
+		note:     "No type is sent. The body is what the webhook's settings say.",
+	},
+	{
 		name: "contentful", title: "Contentful", docs: "https://www.contentful.com/developers/docs/webhooks/request-verification/",
 		secret:   "signing secret (Settings › Webhooks › Settings)",
 		scheme:   contentful{},
@@ -425,6 +459,22 @@ var providers = []provider{
 		examples: []string{"item.publish", "item.create", "item.update"},
 	},
 	{
+		name: "dbt-cloud", title: "dbt Cloud", docs: "https://docs.getdbt.com/docs/deploy/webhooks",
+		secret:   "secret token, shown once when the webhook is created (Account settings › Webhooks)",
+		scheme:   signed{HMAC: HMAC{Header: authorization}},
+		ids:      []Locator{{JSON: "eventId"}},
+		types:    []Locator{{JSON: "eventType"}},
+		examples: []string{"job.run.completed", "job.run.started", "job.run.errored"},
+	},
+	{
+		name: "deel", title: "Deel", docs: "https://developer.deel.com/docs/webhooks-get-started",
+		secret:   "signing key, in the answer to the webhook's creation",
+		scheme:   signed{HMAC: HMAC{Header: "x-deel-signature", Payload: "POST{body}"}},
+		ids:      []Locator{{Body: true}}, // it holds the time, in milliseconds
+		types:    []Locator{{JSON: "data.meta.event_type"}},
+		examples: []string{"contract.created", "contract.status.updated"},
+	},
+	{
 		name: "discord", title: "Discord", docs: "https://docs.discord.com/developers/interactions/overview",
 		secret: "Public Key (Developer Portal › General Information)",
 		// Discord states no tolerance. It signs when it sends, so that what it sends again has a time of its own: the default is a judgement.
@@ -439,6 +489,16 @@ var providers = []provider{
 		reply:     &Reply{Status: 204},
 		examples:  []string{"APPLICATION_AUTHORIZED", "ENTITLEMENT_CREATE"},
 		note:      "An interaction must be answered within three seconds through its callback URL, by the endpoint: the relay says 204 to it.",
+	},
+	{
+		name: "discourse", title: "Discourse",
+		docs:     "https://meta.discourse.org/t/configure-webhooks-that-trigger-on-discourse-events-to-integrate-with-external-services/49045",
+		secret:   "Secret (Admin › API › Webhooks)",
+		scheme:   signed{HMAC: HMAC{Header: "x-discourse-event-signature", Prefix: "sha256="}},
+		ids:      []Locator{{Header: "x-discourse-event-id"}},
+		types:    []Locator{{Header: "x-discourse-event"}},
+		examples: []string{"post_created", "topic_created", "ping"},
+		note:     noteJSONOnly,
 	},
 	{
 		name: "documenso", title: "Documenso", docs: "https://docs.documenso.com/docs/developers/webhooks/verification",
@@ -472,6 +532,18 @@ var providers = []provider{
 		handshake: handshake{about: "GET with challenge: echoed", methods: []string{"GET"}, open: echoChallenge},
 		examples:  []string{"list_folder"},
 		note:      "There is neither id nor type: the body names the accounts that have changed.",
+	},
+	{
+		name: "dropbox-sign", title: "Dropbox Sign (HelloSign)", docs: "https://developers.hellosign.com/docs/events/walkthrough/",
+		secret: "API key of the account, the primary one (Settings › API)",
+		scheme: signedFields{time: []string{"event", "event_time"}, other: []string{"event", "event_type"}, inBody: []string{"event", "event_hash"},
+			part: dropboxSignPart},
+		types:    []Locator{{JSON: "event.event_type"}},
+		document: dropboxSignJSON,
+		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "Hello API Event Received"}, // any other has it sent again
+		examples: []string{"signature_request_sent", "signature_request_all_signed", "callback_test"},
+		note: "event_hash covers the event's time and type alone: whoever holds one webhook can make another of the same time and type, about any " +
+			"document. There is no delivery id. The body is a form in parts; its part json has the event.",
 	},
 	{
 		name: "dwolla", title: "Dwolla", docs: "https://developers.dwolla.com/docs/working-with-webhooks",
@@ -514,6 +586,15 @@ var providers = []provider{
 		handshake: handshake{about: "GET ?challenge_code=: its SHA-256 with the verification token and the URL", methods: []string{"GET"}, open: answerEBay},
 		examples:  []string{"MARKETPLACE_ACCOUNT_DELETION", "PRIORITY_LISTING_REVISION"},
 		note:      "The signature is over the body as eBay's own libraries write it, which is how it is sent.",
+	},
+	{
+		name: "ecwid", title: "Ecwid", docs: "https://docs.ecwid.com/build-apps/webhook-automations/setup-webhooks",
+		secret:   "client_secret of the app, not an access token",
+		scheme:   signedFields{time: []string{"eventCreated"}, between: ".", other: []string{"eventId"}, header: "x-ecwid-webhook-signature"},
+		ids:      []Locator{{JSON: "eventId"}},
+		types:    []Locator{{JSON: "eventType"}},
+		examples: []string{"order.updated", "product.created"},
+		note:     "The signature covers the event's time and id alone: fetch what it is about from Ecwid.",
 	},
 	{
 		name: "elevenlabs", title: "ElevenLabs", docs: "https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks",
@@ -624,6 +705,15 @@ var providers = []provider{
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"ORDER_PLACED"},
 		note:     "For the webhooks of a shop, not those of platform apps.",
+	},
+	{
+		name: "frame-io", title: "Frame.io", docs: "https://next.developer.frame.io/platform/v2/webhooks-overview",
+		secret: "signing secret, in the answer to the webhook's creation",
+		scheme: signed{HMAC: HMAC{Header: "x-frameio-signature", Prefix: "v0=", Payload: "v0:{timestamp}:{body}",
+			TimestampHeader: "x-frameio-request-timestamp"}},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"file.ready", "comment.created"},
+		note:     "The body names what has changed, with no id of its own and no time: repeats are not recognised.",
 	},
 	{
 		name: "front", title: "Front", docs: "https://dev.frontapp.com/docs/application-webhooks",
@@ -783,6 +873,24 @@ var providers = []provider{
 		examples: []string{"new_candidate_application", "candidate_hired"},
 	},
 	{
+		name: "gusto", title: "Gusto", docs: "https://docs.gusto.com/embedded-payroll/docs/webhooks",
+		secret: "verification_token of the handshake: leave it out, it is learned",
+		scheme: signed{HMAC: HMAC{Header: "x-gusto-signature"}},
+		ids:    []Locator{{JSON: "uuid"}},
+		types:  []Locator{{JSON: "event_type"}},
+		handshake: handshake{about: "POST with verification_token: kept, for you to send with PUT …/webhook_subscriptions/{uuid}/verify",
+			open: learnVerificationToken, learns: true},
+		examples: []string{"employee.created", "payroll.processed"},
+	},
+	{
+		name: "hackerone", title: "HackerOne", docs: "https://api.hackerone.com/webhooks/",
+		secret:   "Secret (Program settings › Automation › Webhooks)",
+		scheme:   signed{HMAC: HMAC{Header: "x-h1-signature", Prefix: "sha256="}},
+		ids:      []Locator{{Header: "x-h1-delivery"}},
+		types:    []Locator{{Header: "x-h1-event"}},
+		examples: []string{"report_created", "report_comment_created"},
+	},
+	{
 		name: "help-scout", title: "Help Scout", docs: "https://developer.helpscout.com/webhooks/",
 		secret:   "Secret Key of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-helpscout-signature", Algorithm: "sha1", Encoding: "base64"}},
@@ -816,6 +924,21 @@ var providers = []provider{
 		examples: []string{"contact.creation", "deal.propertyChange"},
 		note: "Version 3 of the signature. The body is a list of events; it counts its attempts, and HubSpot does not promise that an eventId is " +
 			"unique: there is no delivery id.",
+	},
+	{
+		name: "hugging-face", title: "Hugging Face", docs: "https://huggingface.co/docs/hub/webhooks",
+		secret:   "Secret (Settings › Webhooks)",
+		scheme:   token{header: "x-webhook-secret"},
+		types:    []Locator{{JSON: "event.scope"}, {JSON: "event.action"}},
+		examples: []string{"repo.content.update", "discussion.create"},
+	},
+	{
+		name: "hygraph", title: "Hygraph (GraphCMS)", docs: "https://hygraph.com/docs/api-reference/basics/webhooks",
+		secret:   "Secret key of the webhook (Project settings › Webhooks)",
+		scheme:   hygraph{},
+		types:    []Locator{{JSON: "operation"}, {JSON: "data.__typename"}},
+		examples: []string{"publish.Post", "create.Post"},
+		note:     "Let the webhook include its payload.",
 	},
 	{
 		name: "incident-io", title: "incident.io", docs: "https://docs.incident.io/api-reference/webhooks",
@@ -864,6 +987,34 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "x-sha2-signature"}},
 		types:    []Locator{{JSON: "action"}},
 		examples: []string{"sales_order.created", "variant.updated"},
+	},
+	{
+		name: "kinde", title: "Kinde", docs: "https://docs.kinde.com/integrate/webhooks/about-webhooks",
+		scheme: webToken{
+			media: "application/jwt", algorithm: "RS256",
+			published: published{find: findKinde, check: checkSubdomain, sign: rsaSHA256},
+			claims:    []wantedClaim{{name: "event_id"}, {name: "type"}}, // with the same keys Kinde signs what its users carry
+		},
+		ids:      []Locator{{Header: "webhook-id"}, {JSON: "event_id"}},
+		types:    []Locator{{JSON: "type"}},
+		document: claimsOf,
+		settings: []setting{
+			{name: settingSubdomain, label: "subdomain of the business, as in https://<subdomain>.kinde.com", example: "example"},
+			pinKeySet,
+		},
+		examples: []string{"user.created", "user.updated"},
+		note:     "The body is a JSON Web Token, and is passed on as it is; ids and types are those of its claims.",
+	},
+	{
+		name: "klaviyo", title: "Klaviyo", docs: "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
+		secret: "secret_key, given when the webhook is created",
+		// A judgement: no window is stated, and the header's time has been seen some hours off that of the body.
+		scheme: signed{HMAC: HMAC{Header: "klaviyo-signature", Payload: "{body}{timestamp}", TimestampHeader: "klaviyo-timestamp",
+			TimestampFormat: timeHTTP, Tolerance: 24 * time.Hour}},
+		ids:      []Locator{{Body: true}}, // it holds when it was sent, in microseconds
+		types:    []Locator{{JSON: "data.0.topic"}},
+		examples: []string{"event:klaviyo.sent_sms", "event:klaviyo.opened_email"},
+		note:     "For system webhooks, not those of flows. " + noteFirstEvent,
 	},
 	{
 		name: "knock", title: "Knock", docs: "https://docs.knock.app/developer-tools/outbound-webhooks/overview",
@@ -1003,6 +1154,17 @@ var providers = []provider{
 		examples: []string{"signup_success", "renewal_success", "payment_failure"},
 	},
 	{
+		name: "mercado-pago", title: "Mercado Pago", docs: "https://www.mercadopago.com.ar/developers/en/docs/your-integrations/notifications/webhooks",
+		secret:   "Secret signature (Your integrations › Webhooks › Configure notifications)",
+		scheme:   mercadoPago{},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "action"}},
+		orType:   Locator{JSON: "type"},
+		examples: []string{"payment.updated", "payment.created"},
+		note: "The signature covers the id of what the webhook is about, not what the body says of it: fetch that from Mercado Pago. Webhooks of QR " +
+			"codes are not signed.",
+	},
+	{
 		name: "messenger", title: "Facebook Messenger", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta,
 		handshake: handshakeMeta,
 		ids:       []Locator{{Body: true}}, // each message and each receipt has a time in milliseconds
@@ -1073,6 +1235,14 @@ var providers = []provider{
 		note:     "Webhooks that were made by hand on a board have no token: they are refused. Make them through an app.",
 	},
 	{
+		name: "monnify", title: "Monnify", docs: "https://developers.monnify.com/docs/webhooks",
+		secret: "Secret key (Developer › API keys)",
+		scheme: signed{HMAC: HMAC{Header: "monnify-signature", Algorithm: "sha512"}},
+		ids:    []Locator{{JSON: "eventType"}, {JSON: "eventData.transactionReference"}}, allIDs: true, // a payment's events have its reference
+		types:    []Locator{{JSON: "eventType"}},
+		examples: []string{"SUCCESSFUL_TRANSACTION", "SUCCESSFUL_DISBURSEMENT"},
+	},
+	{
 		name: "mux", title: "Mux", docs: "https://www.mux.com/docs/core/verify-webhook-signatures",
 		secret: "Signing secret (Settings › Webhooks)",
 		scheme: signed{
@@ -1102,7 +1272,7 @@ var providers = []provider{
 		scheme: signed{HMAC: HMAC{Header: "x-notion-signature", Prefix: "sha256="}},
 		ids:    []Locator{{JSON: "id"}},
 		types:  []Locator{{JSON: "type"}},
-		handshake: handshake{about: "POST with verification_token: kept, for you to paste into the integration's Webhooks tab", open: learnNotion,
+		handshake: handshake{about: "POST with verification_token: kept, for you to paste into the integration's Webhooks tab", open: learnVerificationToken,
 			learns: true},
 		examples: []string{"page.created", "comment.created"},
 	},
@@ -1300,6 +1470,15 @@ var providers = []provider{
 		note:     "The secret is in the body, and is passed on with it.",
 	},
 	{
+		name: "pulumi", title: "Pulumi Cloud", docs: "https://www.pulumi.com/docs/pulumi-cloud/webhooks/",
+		secret:   "Secret of the webhook",
+		scheme:   signed{HMAC: HMAC{Header: "pulumi-webhook-signature"}},
+		ids:      []Locator{{Header: "pulumi-webhook-id"}},
+		types:    []Locator{{Header: "pulumi-webhook-kind"}},
+		examples: []string{"stack_update", "stack", "ping"},
+		note:     "Choose the format JSON (raw): those for chats are not signed in this way.",
+	},
+	{
 		name: "pusher", title: "Pusher Channels", docs: "https://pusher.com/docs/channels/server_api/webhooks/",
 		secret:   "secret (App Keys) of the key that X-Pusher-Key names",
 		scheme:   signed{HMAC: HMAC{Header: "x-pusher-signature"}},
@@ -1307,6 +1486,18 @@ var providers = []provider{
 		types:    []Locator{{JSON: "events.0.name"}},
 		examples: []string{"channel_occupied", "member_added", "client_event"},
 		note:     "The type is that of a batch's first event.",
+	},
+	{
+		name: "qstash", title: "Upstash QStash", docs: "https://upstash.com/docs/qstash/howto/signature",
+		secret: "Current and next signing key (Console › QStash › Signing keys), as two secrets",
+		scheme: webToken{
+			header: "upstash-signature", algorithm: "HS256", bodyHash: "body", hashForm: "base64url", timed: "nbf", tolerance: DefaultTolerance,
+			claims: []wantedClaim{{name: "iss", values: []string{"Upstash"}}, {name: "sub", url: true}},
+		},
+		ids:      []Locator{{Header: "upstash-message-id"}},
+		needsURL: "signs the destination",
+		examples: []string{"message"},
+		note:     "No type is sent: the body is what you published.",
 	},
 	{
 		name: "quickbooks", title: "Intuit QuickBooks", docs: "https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks",
@@ -1317,6 +1508,16 @@ var providers = []provider{
 		orType:   Locator{JSON: "0.type"}, // in the format of CloudEvents
 		examples: []string{"Customer.Create", "Invoice.Update"},
 		note:     noteFirstEvent,
+	},
+	{
+		name: "quicknode", title: "QuickNode Streams",
+		docs:   "https://www.quicknode.com/guides/quicknode-products/streams/validating-incoming-streams-webhook-messages",
+		secret: "Security token (the stream's Settings)",
+		scheme: signed{HMAC: HMAC{Header: "x-qn-signature", Payload: "{id}{timestamp}{body}", IDHeader: "x-qn-nonce",
+			TimestampHeader: "x-qn-timestamp"}},
+		ids:      []Locator{{Body: true}}, // a range of blocks, each with a hash
+		examples: []string{"block"},
+		note:     "No type is sent. Leave compression off: of a compressed body QuickNode signs what it was before.",
 	},
 	{
 		name: "razorpay", title: "Razorpay", docs: "https://razorpay.com/docs/webhooks/validate-test/",
@@ -1402,6 +1603,23 @@ var providers = []provider{
 		note:      "The event type is the path of the event filter.",
 	},
 	{
+		name: "salla", title: "Salla", docs: "https://docs.salla.dev/421119m0",
+		secret:   "Webhook secret of the app (Salla Partners › your app › Webhooks)",
+		scheme:   signed{HMAC: HMAC{Header: "x-salla-signature"}},
+		types:    []Locator{{JSON: "event"}},
+		examples: []string{"order.created", "product.updated"},
+		note:     "Choose the security strategy Signature; with Token, use provider bearer.",
+	},
+	{
+		name: "samsara", title: "Samsara", docs: "https://developers.samsara.com/docs/webhooks",
+		secret: "Secret Key of the webhook, base64 (Settings › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "x-samsara-signature", Prefix: "v1=", Payload: "v1:{timestamp}:{body}", Key: keyBase64,
+			TimestampHeader: "x-samsara-timestamp"}},
+		ids:      []Locator{{JSON: "eventId"}},
+		types:    []Locator{{JSON: "eventType"}},
+		examples: []string{"VehicleUpdated", "AlertIncident", "Ping"},
+	},
+	{
 		name: "sanity", title: "Sanity", docs: "https://www.sanity.io/docs/webhooks",
 		secret: "Secret of the webhook (project API settings)",
 		scheme: signed{
@@ -1481,6 +1699,15 @@ var providers = []provider{
 		examples: []string{"product.written", "checkout.order.placed"},
 	},
 	{
+		name: "shortcut", title: "Shortcut", docs: "https://developer.shortcut.com/api/webhook/v1",
+		secret:   "Secret of the webhook (Settings › Integrations › Webhooks)",
+		scheme:   signed{HMAC: HMAC{Header: "payload-signature"}},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "actions.0.entity_type"}, {JSON: "actions.0.action"}},
+		examples: []string{"story.update", "story.create"},
+		note:     "The event type is that of the first action.",
+	},
+	{
 		name: "sinch", title: "Sinch Conversation API", docs: "https://developers.sinch.com/docs/conversation/callbacks/#validating-callbacks",
 		secret: "Secret token of the webhook",
 		// Each attempt has a nonce of its own, and so is signed anew.
@@ -1521,6 +1748,18 @@ var providers = []provider{
 		examples:  []string{"VEHICLE_STATE", "VEHICLE_ERROR"},
 	},
 	{
+		name: "smartsheet", title: "Smartsheet", docs: "https://developers.smartsheet.com/api/smartsheet/guides/webhooks/webhook-callbacks",
+		secret: "sharedSecret, in the answer to the webhook's creation",
+		scheme: signed{HMAC: HMAC{Header: "smartsheet-hmac-sha256"}},
+		ids:    []Locator{{JSON: "nonce"}},
+		types:  []Locator{{JSON: "events.0.objectType"}, {JSON: "events.0.eventType"}},
+		orType: Locator{JSON: "newWebhookStatus"},
+		handshake: handshake{about: "Smartsheet-Hook-Challenge, and again with every hundredth callback: echoed as Smartsheet-Hook-Response",
+			open: echoSmartsheet},
+		examples: []string{"row.created", "cell.updated"},
+		note:     noteFirstEvent,
+	},
+	{
 		name: "sns", title: "Amazon SNS", docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
 		scheme: sns{},
 		ids:    []Locator{{JSON: "MessageId"}},
@@ -1541,12 +1780,28 @@ var providers = []provider{
 			"The event type is the subject, or Notification.",
 	},
 	{
+		name: "snyk", title: "Snyk", docs: "https://docs.snyk.io/snyk-api/using-specific-snyk-apis/webhooks-apis",
+		secret:   "secret, given when the webhook is created",
+		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
+		ids:      []Locator{{Header: "x-snyk-transport-id"}},
+		types:    []Locator{{Header: "x-snyk-event"}},
+		examples: []string{"project_snapshot/v0", "ping/v0"},
+	},
+	{
 		name: "sonarqube", title: "SonarQube", docs: "https://docs.sonarsource.com/sonarqube-server/project-administration/webhooks",
 		secret:   "Secret (Administration › Configuration › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-sonar-webhook-hmac-sha256"}},
 		ids:      []Locator{{JSON: "taskId"}},
 		types:    []Locator{{JSON: "status"}},
 		examples: []string{"SUCCESS", "FAILED"},
+	},
+	{
+		name: "spacelift", title: "Spacelift", docs: "https://docs.spacelift.io/integrations/webhooks",
+		secret:   "Secret of the webhook (Integrations › Webhooks)",
+		scheme:   signed{HMAC: HMAC{Header: "x-signature-256", Prefix: "sha256="}},
+		ids:      []Locator{{Body: true}}, // it holds the run and the number of its state
+		types:    []Locator{{JSON: "state"}},
+		examples: []string{"FINISHED", "UNCONFIRMED", "FAILED"},
 	},
 	{
 		name: "sparkpost", title: "SparkPost", docs: "https://developers.sparkpost.com/api/webhooks/",
@@ -1695,6 +1950,18 @@ var providers = []provider{
 		examples: []string{"message.received", "call.initiated", "message.finalized"},
 	},
 	{
+		name: "terra", title: "Terra", docs: "https://docs.tryterra.co/reference/signing",
+		secret: "Signing secret (Dashboard › Connections › Destinations › the webhook)",
+		// What is sent again, for more than a day, may have its first time.
+		scheme: signed{
+			HMAC:   HMAC{Header: "terra-signature", Payload: "{timestamp}.{body}", Tolerance: Unlimited},
+			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
+		},
+		ids:      []Locator{{Body: true}}, // it holds the user, the times that the data is of, and the data
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"daily", "activity", "auth"},
+	},
+	{
 		name: "terraform", title: "HCP Terraform", docs: "https://developer.hashicorp.com/terraform/cloud-docs/api-docs/notification-configurations",
 		secret:   "Token (workspace Settings › Notifications)",
 		scheme:   signed{HMAC: HMAC{Header: "x-tfe-notification-signature", Algorithm: "sha512"}},
@@ -1711,6 +1978,15 @@ var providers = []provider{
 		},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"video.publish.completed", "authorization.removed"},
+	},
+	{
+		name: "todoist", title: "Todoist", docs: "https://developer.todoist.com/api/v1/#tag/Webhooks",
+		secret:   "Client secret of the app (App Management Console)",
+		scheme:   signed{HMAC: HMAC{Header: "x-todoist-hmac-sha256", Encoding: "base64"}},
+		ids:      []Locator{{Header: "x-todoist-delivery-id"}},
+		types:    []Locator{{JSON: "event_name"}},
+		examples: []string{"item:added", "item:completed"},
+		note:     "Todoist sends nothing for a user who has not gone through the app's OAuth flow, not even for you.",
 	},
 	{
 		name: "token", title: "whoever sends a header", docs: "https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2",
@@ -1883,6 +2159,18 @@ var providers = []provider{
 		note:     "Wise signs neither the delivery id nor a time.",
 	},
 	{
+		name: "wix", title: "Wix", docs: "https://dev.wix.com/docs/build-apps/develop-your-app/access/authentication/verify-requests-received-from-wix",
+		secret: "Public key of the app (View ID & keys)",
+		// A token has its own end, some days later.
+		scheme:   webToken{media: "text/plain", algorithm: "RS256", public: rsaSHA256, timed: "iat", tolerance: Unlimited},
+		ids:      []Locator{{JSON: "data.id"}},
+		types:    []Locator{{JSON: "eventType"}},
+		document: wixEvent,
+		examples: []string{"wix.contacts.v4.contact_created", "wix.events.v3.event_created"},
+		note: "The body is a JSON Web Token, and is passed on as it is; ids and types are those of the JSON in its claim data. Wix waits 1.25 seconds " +
+			"for the answer.",
+	},
+	{
 		name: "woocommerce", title: "WooCommerce", docs: "https://developer.woocommerce.com/docs/webhooks/",
 		secret:   "Secret (WooCommerce › Settings › Advanced › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-wc-webhook-signature", Encoding: "base64"}},
@@ -1893,6 +2181,14 @@ var providers = []provider{
 			about: "webhook_id in a form, without a signature, when the webhook is saved: an empty 200",
 			open:  answerWooCommerce,
 		},
+	},
+	{
+		name: "workable", title: "Workable", docs: "https://workable.readme.io/reference/webhook-subscriptions",
+		secret:   "API access token that subscribed",
+		scheme:   signed{HMAC: HMAC{Header: "x-workable-signature"}},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "event_type"}},
+		examples: []string{"candidate_created", "candidate_moved"},
 	},
 	{
 		name: "workos", title: "WorkOS", docs: "https://workos.com/docs/events/data-syncing/webhooks",

@@ -180,8 +180,14 @@ func webEncoded(text string) string { return base64.RawURLEncoding.EncodeToStrin
 
 func rs256(t testing.TB, header, claims string) string {
 	t.Helper()
+	return rs256Of(t, "current", header, claims)
+}
+
+// rs256Of signs with the key of a name, which is the same for every provider with keys of RSA.
+func rs256Of(t testing.TB, name, header, claims string) string {
+	t.Helper()
 	text := webEncoded(header) + "." + webEncoded(claims)
-	signature, err := rsa.SignPKCS1v15(nil, private(t, "google-pubsub", "current").(*rsa.PrivateKey), crypto.SHA256, sha256Of(text))
+	signature, err := rsa.SignPKCS1v15(nil, private(t, "google-pubsub", name).(*rsa.PrivateKey), crypto.SHA256, sha256Of(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -417,6 +423,8 @@ func TestNew_RefusesSettingsThatCannotWork(t *testing.T) {
 		"no key set":           {"plaid", "jwks", "x", "settings.jwks: is no JSON Web Key Set"},
 		"empty key set":        {"plaid", "jwks", `{"keys":[]}`, "settings.jwks: is no JSON Web Key Set"},
 		"key set, other kinds": {"ebay", "jwks", `{"keys":[{"kty":"oct","k":"AA"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`, "settings.jwks: is no JSON Web Key Set"},
+		"product":              {"circle", "product", "mint", `settings.product: "mint" is unknown`},
+		"subdomain":            {"kinde", "subdomain", "a.example/", `settings.subdomain: "a.example/" is not the part before .kinde.com`},
 		"environment":          {"plaid", "environment", "development", `settings.environment: "development" is unknown`},
 		"eBay's environment":   {"ebay", "environment", "test", `settings.environment: "test" is unknown`},
 		"no audience":          {"google-pubsub", "audience", "", "settings.audience: missing"},
@@ -601,7 +609,7 @@ func TestVerify_HeaderOfEBay(t *testing.T) {
 
 func TestSign_NeedsThePrivateHalf(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"discord", "ebay", "google-pubsub", "paypal", "plaid", "sns", "wise"} {
+	for _, provider := range []string{"circle", "discord", "ebay", "google-pubsub", "kinde", "paypal", "plaid", "sns", "wise", "wix"} {
 		s := newSubject(t, verify.Config{Provider: provider}, "current")
 		var secrets []string
 		if s.secret != "" {

@@ -57,6 +57,9 @@ func TestVerify_VectorsOfPaymentsCommerceCommunication(t *testing.T) {
 		"Coinify docs": {"coinify", "my-shared-secret",
 			verify.Header{"x-coinify-webhook-signature": "bcdbb89e3031905f3cc1a20d16b5f969a17a7d8fa0c26e4a807c2193402d66f4"},
 			`{"examplePayload":true}`, time.Time{}},
+		"Discourse, spec/jobs/regular/emit_web_hook_event_spec.rb": {"discourse", "my_lovely_secret_for_web_hook",
+			verify.Header{"x-discourse-event-signature": "sha256=162f107f6b5022353274eb1a7197885cfd35744d8d08e5bcea025d309386b7d6"},
+			`{"ping":"OK"}`, time.Time{}},
 		"GoCardless, gocardless-pro-go webhooks_test.go": {"gocardless", "testing",
 			verify.Header{"webhook-signature": "243f3efa57743c24eec7c5e10edc475b547830d256d5b583745afe319dd90936"},
 			`{"events":[{"id":"EVTESTNE86TNZS","created_at":"2017-03-20T17:57:02.292Z","resource_type":"payments","action":"failed"` +
@@ -188,6 +191,41 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 		}, "ev_1"},
 		"coinbase-commerce": {key, plain("x-cc-webhook-signature", ""), "5d3f1a00-0000-4000-8000-000000000001"},
 		"coinify":           {key, plain("x-coinify-webhook-signature", ""), none},
+		"column":            {key, plain("column-signature", ""), "evnt_1vEXAMPLE0000000000000001"},
+		"configcat": {key, func(b string) verify.Header {
+			return verify.Header{"x-configcat-webhook-id": "7", "x-configcat-webhook-timestamp": at,
+				"x-configcat-webhook-signature-v1": base64HMAC("another key", "7"+at+b) + "," + base64HMAC(key, "7"+at+b)}
+		}, "7"},
+		"dbt-cloud": {key, plain("authorization", ""), "wev_EXAMPLE00000000000000000001"},
+		"deel":      {key, func(b string) verify.Header { return verify.Header{"x-deel-signature": hexHMAC(key, "POST"+b)} }, whole},
+		"discourse": {key, beside(plain("x-discourse-event-signature", "sha256="), "x-discourse-event-id", "1207", "x-discourse-event-type", "post",
+			"x-discourse-event", "post_created"), "1207"},
+		"frame-io": {key, func(b string) verify.Header {
+			return verify.Header{"x-frameio-request-timestamp": at, "x-frameio-signature": "v0=" + hexHMAC(key, "v0:"+at+":"+b)}
+		}, none},
+		"gusto":        {key, plain("x-gusto-signature", ""), "c5fdae57-0000-4000-8000-000000000001"},
+		"hackerone":    {key, beside(plain("x-h1-signature", "sha256="), "x-h1-delivery", "d-1", "x-h1-event", "report_created"), "d-1"},
+		"hugging-face": {"token", fixed("x-webhook-secret", "token"), none},
+		"monnify": {key, func(b string) verify.Header {
+			return verify.Header{"monnify-signature": hex.EncodeToString(mac(sha512.New, key, b))}
+		}, hashOf(`"SUCCESSFUL_TRANSACTION""MNFY|76|20261005100000|000001"`)},
+		"pulumi": {key, beside(plain("pulumi-webhook-signature", ""), "pulumi-webhook-id", "p-1", "pulumi-webhook-kind", "stack_update"), "p-1"},
+		"quicknode": {key, func(b string) verify.Header {
+			return verify.Header{"x-qn-nonce": "n-1", "x-qn-timestamp": at, "x-qn-signature": hexHMAC(key, "n-1"+at+b)}
+		}, whole},
+		"salla": {key, beside(plain("x-salla-signature", ""), "x-salla-security-strategy", "Signature"), none},
+		"samsara": {base64Key, func(b string) verify.Header {
+			return verify.Header{"x-samsara-timestamp": at, "x-samsara-signature": "v1=" + hexHMAC(key, "v1:"+at+":"+b)}
+		}, "eb3fa3a5-0000-4000-8000-000000000001"},
+		"shortcut":   {key, plain("payload-signature", ""), "595285dc-0000-4000-8000-000000000001"},
+		"smartsheet": {key, plain("smartsheet-hmac-sha256", ""), "4b2ed20d-0000-4000-8000-000000000001"},
+		"snyk":       {key, beside(plain("x-hub-signature", "sha256="), "x-snyk-transport-id", "t-1", "x-snyk-event", "project_snapshot/v0"), "t-1"},
+		"spacelift":  {key, plain("x-signature-256", "sha256="), whole},
+		"terra": {key, func(b string) verify.Header {
+			return verify.Header{"terra-signature": "t=" + at + ",v1=" + hexHMAC(key, at+"."+b) + ",v0=0"}
+		}, whole},
+		"todoist":  {key, beside(based("x-todoist-hmac-sha256", ""), "x-todoist-delivery-id", "d-1"), "d-1"},
+		"workable": {key, plain("x-workable-signature", ""), "5f1e6d0d0000000000001207"},
 		"customer-io": {key, func(b string) verify.Header {
 			return verify.Header{"x-cio-timestamp": at, "x-cio-signature": hexHMAC(key, "v0:"+at+":"+b)}
 		}, "01E4C4CT6YDC7Y5M7FE1GWWPQJ"},

@@ -1,0 +1,184 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// Secrets that handshakes bring.
+const (
+	firstSecret  = "b537207f20cbfa02357cf448134da559"
+	secondSecret = "e8bd39d61597dcd5631b8012eae53e81"
+)
+
+// learner is a front door with two sources of a provider that hands over its secret in a handshake: "new" has none yet, "old" has one by
+// configuration. It is the store of learned secrets, too.
+type learner struct {
+	t       *testing.T
+	catalog memory.Catalog
+	ingest  memory.Queue
+	reports reports
+	fault   error // of the store
+}
+
+func newLearner(t *testing.T) *learner {
+	t.Helper()
+	l := &learner{t: t}
+	asana := verify.Config{Provider: "asana"}
+	catalog := relay.Catalog{Sources: []relay.Source{{Name: "new", Verify: asana}, {Name: "old", Verify: asana, Secrets: []string{firstSecret}}}}
+	if err := l.catalog.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *learner) LearnSecret(ctx context.Context, source, secret string) error {
+	if l.fault != nil {
+		return l.fault
+	}
+	return l.catalog.LearnSecret(ctx, source, secret)
+}
+
+// instance is a new instance of the function.
+func (l *learner) instance() *relay.Receiver {
+	return relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Reporter: &l.reports, CacheTTL: time.Hour})
+}
+
+// handshake has an instance asked to take a secret.
+func (l *learner) handshake(r *relay.Receiver, source, secret string) (relay.Answer, error) {
+	return r.Receive(l.t.Context(), relay.Inbound{
+		Source: source, Method: "POST", Header: relay.Header{"x-hook-secret": secret}, Body: []byte("{}"), ReceivedAt: time.Now(),
+	})
+}
+
+// webhook sends an instance a webhook that is signed with a secret.
+func (l *learner) webhook(r *relay.Receiver, source, secret string) error {
+	l.t.Helper()
+	v, err := verify.New(verify.Config{Provider: "asana"}, []string{secret})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	signed, err := v.Sign(verify.Webhook{Body: []byte(`{"events":[{"action":"changed"}]}`)}, time.Now())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	_, err = r.Receive(l.t.Context(), relay.Inbound{
+		Source: source, Method: "POST", Header: signed.Header, Body: signed.Body, ReceivedAt: time.Now(),
+	})
+	return err
+}
+
+// kept holds the secrets of a source against those that it should have.
+func (l *learner) kept(source string, want ...string) {
+	l.t.Helper()
+	s, err := l.catalog.Source(l.t.Context(), source)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, s.Secrets); diff != "" {
+		l.t.Errorf("secrets of %s (-want +got):\n%s", source, diff)
+	}
+}
+
+func TestReceive_KeepsTheSecretOfAHandshakeBeforeItAnswers(t *testing.T) {
+	t.Parallel()
+	l := newLearner(t)
+	r := l.instance()
+	if err := l.webhook(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
+		t.Errorf("a webhook before the handshake: %v, want %v", err, verify.ErrNoSecret)
+	}
+	answer, err := l.handshake(r, "new", firstSecret)
+	if err != nil || answer.EventID != "" || answer.Reply == nil || answer.Reply.Header["x-hook-secret"] != firstSecret {
+		t.Fatalf("the handshake: %+v, %v; want the secret echoed", answer, err)
+	}
+	l.kept("new", firstSecret)
+	if report := l.reports.received[1]; !report.Handshake || report.Err != nil {
+		t.Errorf("reported as %+v", report)
+	}
+	for name, instance := range map[string]*relay.Receiver{"the same instance": r, "another": l.instance()} {
+		if err := l.webhook(instance, "new", firstSecret); err != nil {
+			t.Errorf("%s, a webhook after the handshake: %v", name, err)
+		}
+		if err := l.webhook(instance, "new", secondSecret); !errors.Is(err, verify.ErrMismatch) {
+			t.Errorf("%s, signed with another secret: %v, want %v", name, err, verify.ErrMismatch)
+		}
+	}
+	if n := l.ingest.Len(); n != 2 {
+		t.Errorf("%d messages in the queue, want those of the two good webhooks", n)
+	}
+}
+
+func TestReceive_RefusesASecondHandshake(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		source  string
+		prepare func(l *learner, r *relay.Receiver) error // what r, or another instance, did before
+	}{
+		"the secret is configured":      {"old", func(*learner, *relay.Receiver) error { return nil }},
+		"this instance has learned one": {"new", func(l *learner, r *relay.Receiver) error { _, err := l.handshake(r, "new", firstSecret); return err }},
+		"another has, before this began": {"new", func(l *learner, _ *relay.Receiver) error {
+			_, err := l.handshake(l.instance(), "new", firstSecret)
+			return err
+		}},
+		"another has, and this has the source as it was": {"new", func(l *learner, r *relay.Receiver) error {
+			if err := l.webhook(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
+				return err
+			}
+			_, err := l.handshake(l.instance(), "new", firstSecret)
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLearner(t)
+			r := l.instance()
+			if err := tt.prepare(l, r); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.handshake(r, tt.source, secondSecret); !errors.Is(err, verify.ErrMismatch) {
+				t.Errorf("%v, want %v", err, verify.ErrMismatch)
+			}
+			l.kept(tt.source, firstSecret)
+		})
+	}
+}
+
+func TestReceive_KeepsNothingWhereTheStoreFails(t *testing.T) {
+	t.Parallel()
+	l := newLearner(t)
+	r := l.instance()
+	l.fault = errInjected
+	if _, err := l.handshake(r, "new", firstSecret); !errors.Is(err, relay.ErrUnavailable) || !errors.Is(err, errInjected) {
+		t.Errorf("%v, want %v with its cause", err, relay.ErrUnavailable)
+	}
+	if report := l.reports.received[0]; report.Handshake || !errors.Is(report.Err, relay.ErrUnavailable) {
+		t.Errorf("reported as %+v", report)
+	}
+	l.kept("new")
+	if err := l.webhook(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
+		t.Errorf("a webhook signed with it: %v, want %v", err, verify.ErrNoSecret)
+	}
+	l.fault = nil
+	if _, err := l.handshake(r, "new", secondSecret); err != nil {
+		t.Errorf("the next handshake: %v", err)
+	}
+	l.kept("new", secondSecret)
+}
+
+func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
+	t.Parallel()
+	l := newLearner(t)
+	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Reporter: &l.reports})
+	if _, err := l.handshake(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
+		t.Errorf("%v, want %v", err, verify.ErrNoSecret)
+	}
+	l.kept("new")
+}

@@ -1,0 +1,194 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"strings"
+	"time"
+)
+
+// signedFields is the scheme of an HMAC-SHA256 over two fields of a JSON body, a time and an id or a type: nothing else of the body is signed.
+type signedFields struct {
+	time, other []string // the fields, by their paths; the time in Unix seconds
+	between     string   // what is signed between them
+	header      string   // carries the signature, in base64; lower case; "": it is in the body, in hex
+	inBody      []string // where
+	part        string   // of a multipart/form-data body, that holds the JSON; "": the body is JSON
+}
+
+func (signedFields) trust() Trust { return Authenticated }
+
+// window: what is sent again has its first time, but the same id or the same facts.
+func (signedFields) window() time.Duration { return Unlimited }
+
+func (s signedFields) describe() string {
+	where := "header " + s.header + ": base64"
+	if s.header == "" {
+		where = "body: " + s.signatureName() + ", hex"
+	}
+	return fmt.Sprintf("%s of HMAC-SHA256 over {%s}%s{%s}; not over the rest of the body", where, dotted(s.time), s.between, dotted(s.other))
+}
+
+func dotted(path []string) string { return strings.Join(path, ".") }
+
+func (s signedFields) signatureName() string {
+	if s.header != "" {
+		return "header " + s.header
+	}
+	return dotted(s.inBody)
+}
+
+func (s signedFields) prepare(k *keys) (proof, error) {
+	raw, err := k.read(keyText)
+	encoding := encodings["hex"]
+	if s.header != "" {
+		encoding = encodings["base64"]
+	}
+	return &fieldsProof{s, macs{sha256.New, encoding, raw}}, err
+}
+
+type fieldsProof struct {
+	signedFields
+	macs macs
+}
+
+func (p *fieldsProof) headers() []string {
+	if p.header == "" {
+		return nil
+	}
+	return []string{p.header}
+}
+
+func (p *fieldsProof) check(_ context.Context, r Request) error {
+	var sent string
+	var err error
+	if p.header != "" {
+		if sent, err = single(r.Header, p.header); err != nil {
+			return err
+		}
+	}
+	object, err := p.object(r.Body)
+	if err != nil {
+		return err
+	}
+	if p.header == "" {
+		sent = member(object, p.inBody...)
+	}
+	if sent == "" {
+		return fmt.Errorf("%w: %s", ErrMissing, p.signatureName())
+	}
+	text, at, err := p.text(object)
+	if err != nil {
+		return err
+	}
+	if err := p.macs.check(p.signatureName(), sent, text); err != nil {
+		return err
+	}
+	return fresh(at, r.ReceivedAt, Unlimited)
+}
+
+// object returns the JSON object that the body is, or has in its part.
+func (p *fieldsProof) object(body []byte) (map[string]any, error) {
+	if p.part == "" {
+		return readObject(body)
+	}
+	document, err := formPart(body, p.part)
+	if err != nil {
+		return nil, err
+	}
+	return readObject(document)
+}
+
+// text returns what is signed. The time is digits, and the other begins with none: the same text cannot be divided in another way.
+func (p *fieldsProof) text(object map[string]any) (string, time.Time, error) {
+	first, second := member(object, p.time...), member(object, p.other...)
+	if first == "" || second == "" {
+		return "", time.Time{}, fmt.Errorf("%w: %s or %s in the body", ErrMissing, dotted(p.time), dotted(p.other))
+	}
+	if p.between == "" && '0' <= second[0] && second[0] <= '9' {
+		return "", time.Time{}, fmt.Errorf("%w: %s in the body begins with a digit", ErrMalformed, dotted(p.other))
+	}
+	at, err := readTime(timeSeconds, dotted(p.time)+" in the body", first)
+	return first + p.between + second, at, err
+}
+
+func (p *fieldsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
+	r.Body, err = rewrite(r.Body, func(object map[string]any) error {
+		if holder := holderOf(object, p.time); holder != nil {
+			holder[p.time[len(p.time)-1]] = writeTime(timeSeconds, at)
+		}
+		text, _, err := p.text(object)
+		if err != nil {
+			return err
+		}
+		if p.header != "" {
+			r.Header[p.header] = p.macs.sign(text)
+			return nil
+		}
+		holderOf(object, p.inBody)[p.inBody[len(p.inBody)-1]] = p.macs.sign(text)
+		return nil
+	})
+	if err == nil && p.part != "" {
+		r.Body, r.Header["content-type"] = writePart(p.part, r.Body)
+	}
+	return err
+}
+
+// holderOf returns the object in which the last member of a path is, nil where there is none.
+func holderOf(object map[string]any, path []string) map[string]any {
+	for _, name := range path[:len(path)-1] {
+		object, _ = object[name].(map[string]any)
+	}
+	return object
+}
+
+// formPart returns a part of a body of multipart/form-data (RFC 7578). The boundary is the body's own first line.
+func formPart(body []byte, name string) ([]byte, error) {
+	line, _, _ := bytes.Cut(body, []byte("\r\n"))
+	boundary, ok := strings.CutPrefix(string(line), "--")
+	if !ok || boundary == "" {
+		return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
+	}
+	var found []byte
+	for reader := multipart.NewReader(bytes.NewReader(body), boundary); ; {
+		part, err := reader.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF) && found == nil:
+			return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
+		case errors.Is(err, io.EOF):
+			return found, nil
+		case err == nil && part.FormName() != name:
+			continue
+		case err == nil && found != nil:
+			return nil, fmt.Errorf("%w: %s in the form", ErrRepeated, name)
+		case err == nil:
+			found, err = io.ReadAll(part)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: the body is no form in parts", ErrMalformed)
+		}
+	}
+}
+
+// writePart returns a form with one part, and its content type. The boundary is a hash of the value, which cannot hold it.
+func writePart(name string, value []byte) (body []byte, contentType string) {
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	_ = w.SetBoundary(hexSHA256(value))   // it has the form of one
+	_ = w.WriteField(name, string(value)) // a buffer takes all
+	_ = w.Close()
+	return b.Bytes(), w.FormDataContentType()
+}
+
+// dropboxSignJSON returns the JSON of a webhook of Dropbox Sign's.
+func dropboxSignJSON(r Request) []byte {
+	document, _ := formPart(r.Body, dropboxSignPart) // what is proved has it
+	return document
+}
+
+const dropboxSignPart = "json"

@@ -1,0 +1,112 @@
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// mercadoPago is the scheme of Mercado Pago: it signs data.id of the query, the request's id and a time, and nothing of the body.
+type mercadoPago struct{}
+
+const (
+	mercadoPagoHeader  = "x-signature"
+	mercadoPagoRequest = "x-request-id"
+	mercadoPagoID      = "data.id"
+)
+
+var mercadoPagoLayout = layout{separator: ",", equals: "=", signature: "v1", timestamp: "ts"}
+
+func (mercadoPago) trust() Trust { return Authenticated }
+
+// window: Mercado Pago's own libraries hold the time against nothing unless they are told to.
+func (mercadoPago) window() time.Duration { return Unlimited }
+
+func (mercadoPago) describe() string {
+	return "header " + mercadoPagoHeader + ": hex of HMAC-SHA256 over data.id of the query, header " + mercadoPagoRequest + " and the time; not over the body"
+}
+
+func (mercadoPago) prepare(k *keys) (proof, error) {
+	raw, err := k.read(keyText)
+	return &mercadoPagoProof{macs{sha256.New, lowerHex{}, raw}}, err
+}
+
+type mercadoPagoProof struct{ macs macs }
+
+func (*mercadoPagoProof) headers() []string { return []string{mercadoPagoHeader} }
+
+func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
+	if r.Header[mercadoPagoHeader] == "" {
+		return fmt.Errorf("%w: header %s", ErrMissing, mercadoPagoHeader)
+	}
+	var room [4]string
+	timestamp, signatures, err := mercadoPagoLayout.read(mercadoPagoHeader, r.Header[mercadoPagoHeader], room[:0])
+	if err != nil {
+		return err
+	}
+	if len(signatures) != 1 {
+		return malformed(mercadoPagoHeader, "a list with one v1=…")
+	}
+	at, err := mercadoPagoTime(timestamp)
+	if err != nil {
+		return err
+	}
+	text, err := mercadoPagoText(r, timestamp)
+	if err != nil {
+		return err
+	}
+	if err := p.macs.check("header "+mercadoPagoHeader, signatures[0], text); err != nil {
+		return err
+	}
+	return fresh(at, r.ReceivedAt, Unlimited)
+}
+
+// mercadoPagoTime reads milliseconds, or seconds, which the documentation's example has.
+func mercadoPagoTime(timestamp string) (time.Time, error) {
+	format := timeMillis
+	if len(timestamp) <= len("1704908010") {
+		format = timeSeconds
+	}
+	return readTime(format, "header "+mercadoPagoHeader, timestamp)
+}
+
+// mercadoPagoText returns what is signed. A body that tells of another resource than the one that is signed is refused.
+func mercadoPagoText(r Request, timestamp string) (string, error) {
+	request, err := single(r.Header, mercadoPagoRequest)
+	if err != nil {
+		return "", err
+	}
+	query, err := url.ParseQuery(r.Query)
+	if err != nil || len(query[mercadoPagoID]) > 1 {
+		return "", fmt.Errorf("%w: the query has not one %s", ErrMalformed, mercadoPagoID)
+	}
+	id, told := strings.ToLower(query.Get(mercadoPagoID)), mercadoPagoTold(r.Body)
+	switch {
+	case strings.Contains(id+request, ";"):
+		return "", fmt.Errorf("%w: %s in the query or header %s has a semicolon", ErrMalformed, mercadoPagoID, mercadoPagoRequest)
+	case id != "" && told != "" && told != id:
+		return "", fmt.Errorf("%w: the body has another %s than the query", ErrMismatch, mercadoPagoID)
+	}
+	if id != "" {
+		id = "id:" + id + ";"
+	}
+	return id + "request-id:" + request + ";ts:" + timestamp + ";", nil
+}
+
+func mercadoPagoTold(body []byte) string {
+	return strings.ToLower(scalar(lookup(body, [][]string{{"data", "id"}}, nil)[0]))
+}
+
+func (p *mercadoPagoProof) sign(r *Request, w Webhook, at time.Time) error {
+	if id := mercadoPagoTold(r.Body); id != "" {
+		r.Query = url.Values{mercadoPagoID: {id}}.Encode()
+	}
+	r.Header[mercadoPagoRequest] = w.DeliveryID
+	timestamp := writeTime(timeMillis, at)
+	text, err := mercadoPagoText(*r, timestamp)
+	r.Header[mercadoPagoHeader] = mercadoPagoLayout.write(timestamp, p.macs.sign(text))
+	return err
+}
