@@ -1,10 +1,13 @@
 package sign
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,10 +15,14 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// SecretPrefix begins every secret; the rest is the key in padded standard base64.
-const SecretPrefix = "whsec_"
+// What secrets, and the public half of those of Ed25519, begin with. What follows is the key in padded standard base64.
+const (
+	SecretPrefix  = "whsec_" // HMAC-SHA256
+	PrivatePrefix = "whsk_"  // Ed25519: the seed (RFC 8032, section 5.1.5), with or without the public half after it
+	PublicPrefix  = "whpk_"
+)
 
-// The length of a key in bytes, as Standard Webhooks asks for it.
+// The length of a key of SecretPrefix in bytes, as Standard Webhooks asks for it.
 const (
 	MinKeyBytes = 24
 	MaxKeyBytes = 64
@@ -26,47 +33,89 @@ var ErrSecret = errors.New("sign: secret")
 
 // Signer signs requests to one endpoint. It is safe for concurrent use.
 type Signer struct {
-	webhooks []*standardwebhooks.Webhook
+	keys []key
+}
+
+// key makes one entry of webhook-signature.
+type key interface {
+	Sign(id string, at time.Time, body []byte) (string, error)
 }
 
 // New returns a Signer that signs with every one of the secrets, in their order. ErrSecret if there is none, or one that lacks
-// SecretPrefix, is not base64, or is not of MinKeyBytes to MaxKeyBytes.
+// SecretPrefix and PrivatePrefix, is not base64, or is not of the right length.
 func New(secrets []string) (*Signer, error) {
 	if len(secrets) == 0 {
 		return nil, fmt.Errorf("%w: none given, at least one is needed", ErrSecret)
 	}
-	s := &Signer{make([]*standardwebhooks.Webhook, len(secrets))}
+	s := &Signer{make([]key, len(secrets))}
 	for i, secret := range secrets {
-		webhook, err := parse(secret)
+		k, err := parse(secret)
 		if err != nil {
 			return nil, fmt.Errorf("%w %d of %d: %w", ErrSecret, i+1, len(secrets), err)
 		}
-		s.webhooks[i] = webhook
+		s.keys[i] = k
 	}
 	return s, nil
 }
 
-func parse(secret string) (*standardwebhooks.Webhook, error) {
+func parse(secret string) (key, error) {
+	if encoded, ok := strings.CutPrefix(secret, PrivatePrefix); ok {
+		return parsePrivate(encoded)
+	}
 	encoded, ok := strings.CutPrefix(secret, SecretPrefix)
 	if !ok {
-		return nil, fmt.Errorf("does not begin with %s", SecretPrefix)
+		return nil, fmt.Errorf("does not begin with %s or %s", SecretPrefix, PrivatePrefix)
 	}
-	key, err := base64.StdEncoding.DecodeString(encoded)
+	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		return nil, err // tells a position, not what is there
 	}
-	if len(key) < MinKeyBytes || len(key) > MaxKeyBytes {
-		return nil, fmt.Errorf("%d bytes, allowed are %d to %d", len(key), MinKeyBytes, MaxKeyBytes)
+	if len(raw) < MinKeyBytes || len(raw) > MaxKeyBytes {
+		return nil, fmt.Errorf("%d bytes, allowed are %d to %d", len(raw), MinKeyBytes, MaxKeyBytes)
 	}
-	return standardwebhooks.NewWebhookRaw(key)
+	return standardwebhooks.NewWebhookRaw(raw)
+}
+
+// private signs as v1a.
+type private ed25519.PrivateKey
+
+func parsePrivate(encoded string) (key, error) {
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) != ed25519.SeedSize && len(raw) != ed25519.PrivateKeySize {
+		return nil, fmt.Errorf("%d bytes, allowed are %d and %d", len(raw), ed25519.SeedSize, ed25519.PrivateKeySize)
+	}
+	k := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
+	if len(raw) == ed25519.PrivateKeySize && !bytes.Equal(raw, k) {
+		return nil, errors.New("its two halves do not belong together")
+	}
+	return private(k), nil
+}
+
+// Sign implements key. Its error is always nil.
+func (k private) Sign(id string, at time.Time, body []byte) (string, error) {
+	signed := slices.Concat([]byte(id+"."+strconv.FormatInt(at.Unix(), 10)+"."), body)
+	return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(ed25519.PrivateKey(k), signed)), nil
+}
+
+// PublicKey returns what a receiver verifies the signatures of a secret of PrivatePrefix with, PublicPrefix and the key; "" for any other.
+func PublicKey(secret string) string {
+	k, err := parse(secret)
+	own, ok := k.(private)
+	if err != nil || !ok {
+		return ""
+	}
+	return PublicPrefix + base64.StdEncoding.EncodeToString(own[ed25519.SeedSize:])
 }
 
 // Headers returns the headers, in lower case, that sign a request: webhook-id, webhook-timestamp (Unix seconds of at) and
-// webhook-signature, one "v1," entry for each secret with spaces between.
+// webhook-signature, one entry, "v1," or "v1a,", for each secret with spaces between.
 func (s *Signer) Headers(id string, at time.Time, body []byte) map[string]string {
-	signatures := make([]string, len(s.webhooks))
-	for i, webhook := range s.webhooks {
-		signatures[i], _ = webhook.Sign(id, at, body) // its error is always nil: HMAC cannot fail
+	signatures := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		signatures[i], _ = k.Sign(id, at, body) // its error is always nil: neither HMAC nor Ed25519 can fail
 	}
 	return map[string]string{
 		standardwebhooks.HeaderWebhookID:        id,

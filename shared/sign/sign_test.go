@@ -13,6 +13,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"webhook-relay/shared/sign"
+	inbound "webhook-relay/shared/verify"
 )
 
 // From the tests of the Standard Webhooks Go library.
@@ -81,6 +82,55 @@ func TestEverySecretVerifiesEveryBody(t *testing.T) {
 	}
 }
 
+// A private key's public half is that of RFC 8032, section 7.1, TEST 1, in whichever form the key is written.
+const (
+	seedOnly  = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
+	seedWhole = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
+	publicKey = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+)
+
+func TestPublicKey(t *testing.T) {
+	t.Parallel()
+	for secret, want := range map[string]string{
+		seedOnly: publicKey, seedWhole: publicKey, vectorSecret: "", "whsk_" + strings.Repeat("A", 44): "", "": "", publicKey: "",
+	} {
+		if got := sign.PublicKey(secret); got != want {
+			t.Errorf("%s: got %q, want %q", secret, got, want)
+		}
+	}
+}
+
+// Receivers know the secret, or the public key, or both.
+func TestPrivateKeysSignBesideSecrets(t *testing.T) {
+	t.Parallel()
+	body := []byte{0, 0xff, '.', '\n'}
+	at := time.Now()
+	header := newSigner(t, seedOnly, vectorSecret, seedWhole).Headers(vectorID, at, body)
+	var versions []string
+	for entry := range strings.FieldsSeq(header["webhook-signature"]) {
+		version, _, _ := strings.Cut(entry, ",")
+		versions = append(versions, version)
+	}
+	if diff := cmp.Diff([]string{"v1a", "v1", "v1a"}, versions); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for name, secrets := range map[string][]string{"public key": {publicKey}, "secret": {vectorSecret}, "both": {vectorSecret, publicKey}} {
+		v, err := inbound.New(inbound.Config{Provider: "standard-webhooks"}, secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			body []byte
+			want error
+		}{{body, nil}, {body[1:], inbound.ErrMismatch}} {
+			result, err := v.Verify(t.Context(), inbound.Request{Header: header, Body: tt.body, ReceivedAt: at})
+			if !errors.Is(err, tt.want) || err == nil && result.DeliveryID != vectorID {
+				t.Errorf("%s: got %+v, %v, want %v", name, result, err, tt.want)
+			}
+		}
+	}
+}
+
 func verify(t *testing.T, secret string, body []byte, header http.Header) error {
 	t.Helper()
 	webhook, err := standardwebhooks.NewWebhook(secret)
@@ -112,15 +162,19 @@ func TestNewNamesTheBadSecretByPositionOnly(t *testing.T) {
 		secrets []string
 		want    string
 	}{
-		"none":         {nil, "none given"},
-		"empty":        {[]string{""}, "secret 1 of 1: does not begin with whsec_"},
-		"no prefix":    {[]string{vectorSecret, hidden}, "secret 2 of 2: does not begin with whsec_"},
-		"empty key":    {[]string{"whsec_"}, "secret 1 of 1: 0 bytes, allowed are 24 to 64"},
-		"not base64":   {[]string{vectorSecret, "whsec_" + hidden + "!", vectorSecret}, "secret 2 of 3: illegal base64"},
-		"base64url":    {[]string{"whsec_" + strings.Repeat("-_", 16) + hidden}, "secret 1 of 1: illegal base64"},
-		"no padding":   {[]string{strings.TrimRight(key(25), "=")}, "secret 1 of 1: illegal base64"},
-		"key too weak": {[]string{key(sign.MinKeyBytes - 1)}, "23 bytes"},
-		"key too long": {[]string{key(sign.MaxKeyBytes + 1)}, "65 bytes"},
+		"none":                  {nil, "none given"},
+		"empty":                 {[]string{""}, "secret 1 of 1: does not begin with whsec_ or whsk_"},
+		"no prefix":             {[]string{vectorSecret, hidden}, "secret 2 of 2: does not begin with whsec_ or whsk_"},
+		"empty key":             {[]string{"whsec_"}, "secret 1 of 1: 0 bytes, allowed are 24 to 64"},
+		"not base64":            {[]string{vectorSecret, "whsec_" + hidden + "!", vectorSecret}, "secret 2 of 3: illegal base64"},
+		"base64url":             {[]string{"whsec_" + strings.Repeat("-_", 16) + hidden}, "secret 1 of 1: illegal base64"},
+		"no padding":            {[]string{strings.TrimRight(key(25), "=")}, "secret 1 of 1: illegal base64"},
+		"key too weak":          {[]string{key(sign.MinKeyBytes - 1)}, "23 bytes"},
+		"a public key":          {[]string{publicKey}, "does not begin with whsec_ or whsk_"},
+		"private, not base64":   {[]string{"whsk_" + hidden + "!"}, "secret 1 of 1: illegal base64"},
+		"private, too short":    {[]string{"whsk_" + hidden}, "6 bytes, allowed are 32 and 64"},
+		"private, of two pairs": {[]string{seedWhole[:50] + "AAAA" + seedWhole[54:]}, "its two halves do not belong together"},
+		"key too long":          {[]string{key(sign.MaxKeyBytes + 1)}, "65 bytes"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +209,7 @@ func BenchmarkHeaders(b *testing.B) {
 	for name, secrets := range map[string][]string{
 		"1KiB/1secret":  {vectorSecret},
 		"1KiB/2secrets": {vectorSecret, vectorSecret},
+		"1KiB/1private": {seedOnly},
 	} {
 		b.Run(name, func(b *testing.B) {
 			signer := newSigner(b, secrets...)
