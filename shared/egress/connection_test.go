@@ -369,9 +369,10 @@ func TestHeadersThatSayWhenToComeAgain(t *testing.T) {
 		"none":       {"Location: /x\r\nSet-Cookie: " + secret + "\r\n", nil},
 		"both":       {"RETRY-AFTER: 120\r\nWebhook-Delivery: abort-message\r\n", relay.Header{"retry-after": "120", "webhook-delivery": "abort-message"}},
 		"a date":     {"Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n", relay.Header{"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}},
+		"allowed":    {"WebHook-Allowed-Origin: *\r\nWebHook-Allowed-Rate: 120\r\n", relay.Header{"webhook-allowed-origin": "*", "webhook-allowed-rate": "120"}},
 		"first wins": {"Retry-After: 1\r\nRetry-After: 2\r\n", relay.Header{"retry-after": "1"}},
 		"empty":      {"Retry-After:\r\n", nil},
-		"too long":   {"Retry-After: " + strings.Repeat("1", 101) + "\r\nWebhook-Delivery: disable\r\n", relay.Header{"webhook-delivery": "disable"}},
+		"too long":   {"Retry-After: " + strings.Repeat("1", 254) + "\r\nWebhook-Delivery: disable\r\n", relay.Header{"webhook-delivery": "disable"}},
 		"no text":    {"Retry-After: 1\xff\r\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,14 +23,23 @@
 //
 // # What it sends
 //
-// The body's bytes and the headers it is given; Host comes from the URL. A request with a malformed URL or header is not sent.
+// The body's bytes and the headers it is given, by POST or the method it is given; Host comes from the URL. A request with a malformed URL or header is not sent.
 // One call is one POST: a request is sent anew only where the connection it was meant for turned out dead before a byte of it
 // was written, or where the endpoint turned it away unprocessed in the terms of HTTP/2 (GOAWAY, REFUSED_STREAM; also PROTOCOL_ERROR,
 // which some servers say instead, and net/http does not tell apart): once if it has a body, else as long as there is time.
 //
+// # How it proves itself
+//
+// Post adds what [relay.Auth] asks for, less its Signature, which the core makes: a user's password, a token, a key, an OAuth 2.0 access token, or
+// AWS's Signature Version 4 with the credentials of [Options]. Tokens come from the token endpoint through the same guard, over https only, and
+// are kept by all that was asked for until a minute before their end (half of the life of a short one), for an hour at most; of several attempts that
+// want one, one fetches it, within 10 s. An answer of 401 drops the token it was given. A token endpoint that sends elsewhere, answers without
+// an end, with a token that no header could carry, or nothing at all costs an attempt and nothing more. An endpoint that sends back what it got
+// does not put it on record: passwords, tokens and keys are taken out of the body, in the form in which they were sent.
+//
 // # How long it takes
 //
-// Within the attempt's timeout, 10 s at most for a connection (with DNS), and 10 s for its TLS handshake. What is left is for the request
+// Within the attempt's timeout, that for a token included: 10 s at most for a connection (with DNS), and 10 s for its TLS handshake. What is left is for the request
 // to be taken and answered; an HTTP/2 connection on which nothing comes for 5 s is asked for a sign of life, and given up after 5 more.
 // Once there is a status the body gets 2 s. An error says which of these ran out. Connections are kept for 4 s, by the wall clock, and
 // shared by endpoints with the same certificates ([relay.TLS]).
@@ -41,13 +50,14 @@
 // attempt failed because the rest of the answer stalls, breaks off, or ctx ends meanwhile would only send it twice; what was
 // read of the body by then is kept. The body is read up to [relay.MaxResponseBytes]; if there is more the connection (in HTTP/2
 // the stream) is dropped, so that an endless answer costs no more than a short one. Nothing is unpacked. Of the headers, of which there may
-// be 64 KiB, retry-after and webhook-delivery are kept.
+// be 64 KiB, [relay.ReplyHeaders] are kept.
 //
 // # What an error says
 //
 // A [*relay.PostError] has one of these outcomes:
 //
 //	Blocked    ErrGuard: the address or port is refused. ErrRequest: URL, header or certificate is malformed. No connection was made
+//	AuthFailed no access token, for whatever reason, or no credentials of AWS: nothing was sent
 //	DNSFailed  the name does not exist, or no name server answered
 //	Refused    connection refused, host or network unreachable
 //	TLSFailed  whatever goes wrong in the handshake: certificate, version, no TLS at all, closed half-way
@@ -59,7 +69,7 @@
 // certificate refuses one after the handshake in TLS 1.3, so that this ends as Broken.
 //
 // The text of an error has neither the URL's path, query and userinfo, nor a header, nor what the endpoint sent but names in its
-// certificate: an endpoint may well send our own request back.
+// certificate: an endpoint may well send our own request back. Of what a token endpoint says only the codes of RFC 6749, section 5.2, are repeated.
 //
 // One thing is out of this package's hands: what an endpoint sends on a connection that waits for its next request, net/http
 // quotes in the standard logger (package log). A program whose logs others read should silence that.

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"code.dny.dev/ssrf"
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"webhook-relay/shared/relay"
 )
@@ -24,11 +26,8 @@ import (
 // must not hold its place for the whole attempt.
 const bodyTimeout = 2 * time.Second
 
-// maxReplyHeader is longer than any value of replyHeaders that makes sense.
-const maxReplyHeader = 100
-
-// replyHeaders are the headers of an answer that say when to come again, or not at all.
-var replyHeaders = []string{"retry-after", "webhook-delivery"}
+// maxReplyHeader is the longest value of relay.ReplyHeaders that makes sense: a DNS name.
+const maxReplyHeader = 253
 
 var (
 	// ErrGuard: the guard refuses the address or port.
@@ -42,6 +41,8 @@ type Options struct {
 	Unguarded bool     // connect to any address and port: for development against one's own machine, never in production
 	HTTPSOnly bool     // refuse http URLs, with ErrRequest
 	Ports     []uint16 // allowed beside 80 and 443
+
+	Credentials aws.CredentialsProvider // sign for endpoints with SigV4; nil: there are none
 }
 
 func (o Options) ports() ssrf.Option { return ssrf.WithPorts(append([]uint16{80, 443}, o.Ports...)...) }
@@ -51,6 +52,9 @@ type Client struct {
 	dial      dialer
 	httpsOnly bool
 	usual     *http.Transport
+
+	credentials aws.CredentialsProvider
+	tokens      *tokens
 
 	mu      sync.Mutex
 	special map[[sha256.Size]byte]*http.Transport // by the content of relay.TLS
@@ -73,6 +77,11 @@ func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
 		httpsOnly: o.HTTPSOnly,
 		usual:     newTransport(dial, usualTLS(roots)),
 		special:   map[[sha256.Size]byte]*http.Transport{},
+
+		credentials: o.Credentials,
+		tokens: newTokens(func() *http.Client {
+			return newClient(Options{HTTPSOnly: true}, dial, roots).httpClient(maxAnswerBytes)
+		}),
 	}
 }
 
@@ -88,6 +97,13 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	if err != nil {
 		return relay.Reply{}, blocked(err)
 	}
+	token, err := c.authorize(attempt, req, p)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return relay.Reply{}, fmt.Errorf("egress: POST abandoned: %w", ctx.Err())
+	case err != nil:
+		return relay.Reply{}, err
+	}
 	var seen progress
 	resp, err := roundTrip(transport, req, &seen) // not an http.Client, which would follow redirects and quote the URL in its errors
 	switch {
@@ -99,14 +115,19 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	default:
 		return relay.Reply{}, explain(err)
 	}
+	if resp.StatusCode == http.StatusUnauthorized && token != "" {
+		c.tokens.drop(p.Auth.OAuth2, token)
+	}
 	defer func() { _ = resp.Body.Close() }() // drops the connection if there is more to read
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
+	body = redact(body, req, p.Auth, len(body) == relay.MaxResponseBytes)
 	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body}, nil
 }
 
 func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(p.Body))
+	method := cmp.Or(p.Method, http.MethodPost)
+	req, err := http.NewRequestWithContext(ctx, method, p.URL, bytes.NewReader(p.Body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes it
 	}
@@ -166,7 +187,7 @@ func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 func replyHeader(h http.Header) relay.Header {
 	var kept relay.Header
-	for _, name := range replyHeaders {
+	for _, name := range relay.ReplyHeaders() {
 		if value := h.Get(name); value != "" && len(value) <= maxReplyHeader && printable(value) == value {
 			if kept == nil {
 				kept = relay.Header{}

@@ -141,6 +141,26 @@ func TestRequestIsSentAsGiven(t *testing.T) {
 	}
 }
 
+func TestOptionsHasNoBody(t *testing.T) {
+	t.Parallel()
+	check := func(_ http.ResponseWriter, r *http.Request) {
+		got, err := io.ReadAll(r.Body)
+		if r.Method != http.MethodOptions || len(got) > 0 || err != nil || r.Header.Get("Webhook-Request-Origin") != "relay.example" {
+			t.Errorf("%s %q, %v, %v", r.Method, got, err, r.Header)
+		}
+	}
+	url, _ := serveHTTP(t, check)
+	client, url2, _ := serveHTTP2(t, check)
+	for url, client := range map[string]*egress.Client{url: unguarded(), url2: client} {
+		reply, err := client.Post(t.Context(), relay.Post{
+			Method: http.MethodOptions, URL: url, Header: relay.Header{"webhook-request-origin": "relay.example"}, Timeout: ample,
+		})
+		if err != nil || reply.StatusCode != 200 {
+			t.Errorf("%d, %v", reply.StatusCode, err)
+		}
+	}
+}
+
 func TestHostComesFromTheURL(t *testing.T) {
 	t.Parallel()
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 )
 
 // For tests.
@@ -34,3 +35,6 @@ func (c *Client) HTTPClient(maxBytes int64) *http.Client { return c.httpClient(m
 
 // CloseIdleConnections closes the connections that are kept.
 func (c *Client) CloseIdleConnections() { c.usual.CloseIdleConnections() }
+
+// SetClock lets a test say how old tokens are.
+func (c *Client) SetClock(now func() time.Time) { c.tokens.now = now }

@@ -28,7 +28,7 @@ const (
 	// endpoints can be on one, and to dial anew for each costs more than the attempt.
 	maxIdle = 448
 
-	// maxHeaderBytes bounds the headers of a response, which are read whole and thrown away but for replyHeaders.
+	// maxHeaderBytes bounds the headers of a response, which are read whole and thrown away but for relay.ReplyHeaders.
 	maxHeaderBytes = 64 << 10
 
 	// What an HTTP/2 peer may send unasked: by default 4 MiB for each request, of which we want relay.MaxResponseBytes.

@@ -1,0 +1,121 @@
+package egress
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"webhook-relay/shared/relay"
+)
+
+// errAuth: what would prove the request to the endpoint is not to be had.
+var errAuth = errors.New("egress: cannot prove ourselves to the endpoint")
+
+// unproved is the error of a request that was not sent for want of what proves it.
+func unproved(err error) error {
+	return &relay.PostError{Outcome: relay.AuthFailed, Err: err}
+}
+
+// authorize adds to a request what p.Auth asks for. It returns the access token if there is one, which may turn out to be withdrawn. Errors are
+// those of Post.
+func (c *Client) authorize(ctx context.Context, req *http.Request, p relay.Post) (token string, err error) {
+	a := p.Auth
+	switch {
+	case a == nil:
+	case a.Basic != nil:
+		req.SetBasicAuth(a.Basic.Username, a.Basic.Password)
+	case a.Bearer != "":
+		return "", setHeader(req, "authorization", "Bearer "+a.Bearer)
+	case a.APIKey != nil && a.APIKey.Header != "":
+		return "", setHeader(req, a.APIKey.Header, a.APIKey.Value)
+	case a.APIKey != nil:
+		addQuery(req.URL, a.APIKey.Query, a.APIKey.Value)
+	case a.OAuth2 != nil:
+		if token, err = c.tokens.get(ctx, a.OAuth2); err == nil {
+			err = setHeader(req, "authorization", "Bearer "+token)
+		}
+	case a.SigV4 != nil:
+		err = c.signV4(ctx, req, a.SigV4, p.Body)
+	}
+	return token, err
+}
+
+func setHeader(req *http.Request, name, value string) error {
+	if err := checkHeader(name, value); err != nil {
+		return blocked(err)
+	}
+	req.Header[headerKey(name)] = []string{value}
+	return nil
+}
+
+// addQuery adds a parameter and leaves the rest of the query as it was written.
+func addQuery(u *url.URL, name, value string) {
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += url.QueryEscape(name) + "=" + url.QueryEscape(value)
+}
+
+// signedV4 are headers of AWS's signature: what a provider sent by these names must not stand beside ours.
+var signedV4 = []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"}
+
+func (c *Client) signV4(ctx context.Context, req *http.Request, s *relay.SigV4, body []byte) error {
+	if c.credentials == nil {
+		return unproved(fmt.Errorf("%w: sigv4 needs the role of a deployed function", errAuth))
+	}
+	credentials, err := c.credentials.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("egress: credentials for sigv4: %w", err)
+	}
+	for _, name := range signedV4 {
+		req.Header.Del(name)
+	}
+	sum := sha256.Sum256(body)
+	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), s.Service, s.Region, time.Now()); err != nil {
+		return fmt.Errorf("egress: sigv4: %w", err)
+	}
+	return nil
+}
+
+// redacted stands in an answer for what proved the request.
+const redacted = "[redacted]"
+
+// redact takes out of the beginning of an answer what proved the request, as it was sent: endpoints that fail like to show what they got, and
+// answers are put on record. cut says that there was more of the answer, so that the last of it may be the beginning of a secret.
+func redact(body []byte, req *http.Request, a *relay.Auth, cut bool) []byte {
+	for _, secret := range secretsOf(req, a) {
+		if bytes.Contains(body, []byte(secret)) {
+			body = bytes.ReplaceAll(body, []byte(secret), []byte(redacted))
+		}
+		for n := len(secret) - 1; cut && n > 0; n-- {
+			if rest, found := bytes.CutSuffix(body, []byte(secret[:n])); found {
+				body = rest
+				break
+			}
+		}
+	}
+	return body[:min(len(body), relay.MaxResponseBytes)]
+}
+
+func secretsOf(req *http.Request, a *relay.Auth) []string {
+	scheme, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	secrets := []string{cmp.Or(credentials, scheme)}
+	if a != nil && a.Basic != nil {
+		secrets = append(secrets, a.Basic.Password)
+	}
+	if a != nil && a.APIKey != nil {
+		secrets = append(secrets, a.APIKey.Value, url.QueryEscape(a.APIKey.Value))
+	}
+	return slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
+}

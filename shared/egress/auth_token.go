@@ -1,0 +1,160 @@
+package egress
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+	"golang.org/x/sync/singleflight"
+
+	"webhook-relay/shared/relay"
+)
+
+const (
+	// maxAnswerBytes is far more than a token endpoint's answer has; maxTokenBytes fits the headers that servers take.
+	maxAnswerBytes = 64 << 10
+	maxTokenBytes  = 8 << 10
+
+	// maxTokenAge is how long a token is kept, whatever its endpoint says: one that is withdrawn does not live on for ever. One without
+	// expires_in is kept as long.
+	maxTokenAge = time.Hour
+	// tokenMargin is how long before its end a token is not used any more: it must outlast an attempt. At most half of its life.
+	tokenMargin = time.Minute
+
+	// maxTokens bounds how many are kept.
+	maxTokens = 1000
+)
+
+// tokenErrors are those of RFC 6749, section 5.2. What else a token endpoint says is not repeated: it knows our secret.
+var tokenErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
+
+// tokens gets access tokens and keeps them while they last, by all that is asked for. It is safe for concurrent use.
+type tokens struct {
+	client  func() *http.Client // made when it is first needed: few endpoints want a token
+	now     func() time.Time
+	flights singleflight.Group
+
+	mu   sync.Mutex
+	kept map[string]keptToken
+}
+
+type keptToken struct {
+	value string
+	until time.Time
+}
+
+func newTokens(client func() *http.Client) *tokens {
+	now := func() time.Time { return time.Now().Round(0) } // the wall clock: it goes on while the Lambda sandbox is frozen
+	return &tokens{client: sync.OnceValue(client), now: now, kept: map[string]keptToken{}}
+}
+
+func tokenKey(o *relay.OAuth2) string {
+	asked, _ := json.Marshal(o) // strings always encode
+	sum := sha256.Sum256(asked)
+	return string(sum[:])
+}
+
+// get returns a token that is good for a while. Of several that want the same one, one fetches it for all.
+func (t *tokens) get(ctx context.Context, o *relay.OAuth2) (string, error) {
+	key := tokenKey(o)
+	t.mu.Lock()
+	known := t.kept[key]
+	t.mu.Unlock()
+	if t.now().Before(known.until) {
+		return known.value, nil
+	}
+	fetched := t.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+		defer cancel()
+		return t.fetch(ctx, key, o)
+	})
+	select {
+	case <-ctx.Done():
+		return "", unproved(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
+	case r := <-fetched:
+		value, _ := r.Val.(string)
+		return value, r.Err
+	}
+}
+
+func (t *tokens) fetch(ctx context.Context, key string, o *relay.OAuth2) (string, error) {
+	got, err := ask(context.WithValue(ctx, oauth2.HTTPClient, t.client()), o)
+	if err != nil {
+		return "", tokenFailure(err)
+	}
+	if !isVisible(got.AccessToken) || len(got.AccessToken) > maxTokenBytes || got.Type() != "Bearer" {
+		return "", unproved(fmt.Errorf("%w: what the token endpoint gave is no bearer token of up to %d bytes", errAuth, maxTokenBytes))
+	}
+	life := maxTokenAge
+	if !got.Expiry.IsZero() {
+		life = min(life, time.Until(got.Expiry))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.kept) >= maxTokens {
+		clear(t.kept)
+	}
+	t.kept[key] = keptToken{got.AccessToken, t.now().Add(life - min(tokenMargin, life/2))}
+	return got.AccessToken, nil
+}
+
+func ask(ctx context.Context, o *relay.OAuth2) (*oauth2.Token, error) {
+	cfg := clientcredentials.Config{
+		ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL, Scopes: o.Scopes, AuthStyle: oauth2.AuthStyleInHeader,
+	}
+	if o.InBody {
+		cfg.AuthStyle = oauth2.AuthStyleInParams
+	}
+	if o.Audience != "" {
+		cfg.EndpointParams = url.Values{"audience": {o.Audience}}
+	}
+	return cfg.Token(ctx)
+}
+
+// drop forgets a token that the endpoint refused, unless there is another by now.
+func (t *tokens) drop(o *relay.OAuth2, value string) {
+	key := tokenKey(o)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kept[key].value == value {
+		delete(t.kept, key)
+	}
+}
+
+// tokenFailure says why there is no token, in words of ours.
+func tokenFailure(err error) error {
+	var refused *oauth2.RetrieveError
+	var quoting *url.Error
+	var failed *relay.PostError
+	switch {
+	case errors.As(err, &refused):
+		code := ""
+		if slices.Contains(tokenErrors, refused.ErrorCode) {
+			code = " " + refused.ErrorCode
+		}
+		return unproved(fmt.Errorf("%w: the token endpoint answered %d%s", errAuth, refused.Response.StatusCode, code))
+	case errors.As(err, &failed):
+		return unproved(fmt.Errorf("%w: token endpoint: %w", errAuth, failed))
+	case errors.As(err, &quoting) && quoting.Timeout():
+		return unproved(fmt.Errorf("%w: no answer of the token endpoint within %s", errAuth, fetchTimeout))
+	case errors.As(err, &quoting):
+		return quoting.Err // this machine's, or a URL that is none
+	default:
+		return unproved(fmt.Errorf("%w: no token in what the token endpoint answered: malformed, cut off, or over %d bytes", errAuth, maxAnswerBytes))
+	}
+}
+
+// isVisible tells whether s is what a header carries unharmed: a token has fewer characters still (RFC 6750, section 2.1), but not everybody's.
+func isVisible(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}

@@ -1,0 +1,49 @@
+package secretsmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssecretsmanager "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+
+	"webhook-relay/shared/relay"
+)
+
+// Store reads secrets. Make it with New; it is safe for concurrent use.
+type Store struct {
+	client func() *awssecretsmanager.Client
+}
+
+var _ relay.SecretStore = Store{}
+
+// New returns a Store. It calls nothing.
+func New(cfg aws.Config) Store {
+	return Store{sync.OnceValue(func() *awssecretsmanager.Client { return awssecretsmanager.NewFromConfig(cfg) })}
+}
+
+// Secret implements relay.SecretStore: it returns the secret's current version, which must be text. relay.ErrNotFound: there is no such secret, it
+// is marked for deletion, cannot be decrypted, has no text, or the role may not read it. Any other error is the service's.
+func (s Store) Secret(ctx context.Context, name string) (string, error) {
+	out, err := s.client().GetSecretValue(ctx, &awssecretsmanager.GetSecretValueInput{SecretId: &name})
+	var refused smithy.APIError
+	switch {
+	case err == nil && out.SecretString == nil:
+		return "", fmt.Errorf("secretsmanager: %s is binary: %w", name, relay.ErrNotFound)
+	case err == nil:
+		return *out.SecretString, nil
+	case errors.As(err, &refused) && notToBeHad[refused.ErrorCode()]:
+		return "", fmt.Errorf("secretsmanager: %s: %s: %w", name, refused.ErrorCode(), relay.ErrNotFound)
+	default:
+		return "", fmt.Errorf("secretsmanager: %s: %w", name, err)
+	}
+}
+
+// notToBeHad are the codes of errors that last until somebody has mended the secret, its name or the role.
+var notToBeHad = map[string]bool{
+	"AccessDeniedException": true, "ResourceNotFoundException": true, "InvalidRequestException": true, "InvalidParameterException": true,
+	"ValidationException": true, "DecryptionFailure": true,
+}
