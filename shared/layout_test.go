@@ -18,20 +18,21 @@ const module = "webhook-relay/"
 var mayImport = map[string][]string{
 	"shared/verify": {}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/breaker": {}, "shared/settings": {}, "shared/awsenv": {},
 	"shared/cost": {}, "shared/telemetry/metric": {},
-	"shared/relay":     {"shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"},
-	"shared/dynamo":    {"shared/relay", "shared/verify", "shared/breaker"},
-	"shared/sqlite":    {"shared/relay", "shared/verify", "shared/breaker"},
-	"shared/sqs":       {"shared/relay"},
-	"shared/s3":        {"shared/relay"},
-	"shared/kms":       {"shared/relay"},
-	"shared/scheduler": {"shared/relay"},
-	"shared/egress":    {"shared/relay", "shared/verify"},
-	"shared/memory":    {"shared/relay", "shared/breaker"},
-	"shared/telemetry": {"shared/relay", "shared/verify", "shared/telemetry/metric"},
-	"shared/handler":   {"shared/relay", "shared/verify"},
-	"shared/gateway":   {},
-	"infra":            {"infra/stack"},
-	"infra/stack":      {"shared/settings", "shared/cost", "shared/telemetry/metric"},
+	"shared/relay":          {"shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"},
+	"shared/dynamo":         {"shared/relay", "shared/verify", "shared/breaker"},
+	"shared/sqlite":         {"shared/relay", "shared/verify", "shared/breaker"},
+	"shared/sqs":            {"shared/relay"},
+	"shared/s3":             {"shared/relay"},
+	"shared/kms":            {"shared/relay"},
+	"shared/scheduler":      {"shared/relay"},
+	"shared/secretsmanager": {"shared/relay"},
+	"shared/egress":         {"shared/relay", "shared/verify"},
+	"shared/memory":         {"shared/relay", "shared/breaker"},
+	"shared/telemetry":      {"shared/relay", "shared/verify", "shared/telemetry/metric"},
+	"shared/handler":        {"shared/relay", "shared/verify"},
+	"shared/gateway":        {},
+	"infra":                 {"infra/stack"},
+	"infra/stack":           {"shared/settings", "shared/cost", "shared/telemetry/metric"},
 }
 
 // heavy must not be linked into a Lambda function.
@@ -102,7 +103,7 @@ func TestWhoImportsWhom(t *testing.T) {
 
 func TestFunctionsLinkNothingHeavy(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "-deps", "./functions/receive", "./functions/fanout", "./functions/deliver") {
+	for _, p := range list(t, "-deps", "./functions/receive", "./functions/fanout", "./functions/deliver", "./functions/sweep") {
 		for _, name := range heavy {
 			if strings.HasPrefix(p.ImportPath, name) {
 				t.Errorf("the functions link %s", p.ImportPath)

@@ -9,7 +9,10 @@
 // While it is open deliveries are held: they wait and use up no attempt. Beside that an endpoint can ask for a pause (Retry-After, 429),
 // and it is disabled when it says that it is gone or has done nothing but fail for DisableAfter.
 //
-// A State that is all well is the zero State, so that an endpoint without trouble needs no record, and no write.
+// An endpoint can be asked to prove itself before it gets anything. To be asked is to be probed: what fails is tried again after the same
+// waits, and what succeeds lets deliveries through slowly.
+//
+// A State that is all well is the zero State but for its Proof, so that an endpoint without trouble needs no record, and no write.
 package breaker
 
 import "time"
@@ -48,6 +51,15 @@ type State struct {
 	WarnedAt     time.Time // when the operator was warned of this run of failures
 	DisabledAt   time.Time // zero: enabled
 	Reason       string    // why it is disabled
+	Proof        Proof     // what it has shown before it got deliveries; zero: nothing, or nobody asked
+	Unproved     string    // why the last try to have it shown failed; "": it did not
+}
+
+// Proof is what an endpoint that must prove itself has shown.
+type Proof struct {
+	Of   string    // names what was proved, in the asker's own words: under another name it must be proved again
+	At   time.Time // when
+	Rate int       // requests a minute that the endpoint allows; 0: as many as there are
 }
 
 // Phase names where an endpoint stands. The set is closed.
@@ -60,6 +72,7 @@ const (
 	Recovering Phase = "recovering" // it was open a moment ago: deliveries are let through slowly
 	Paused     Phase = "paused"     // the endpoint asked for a pause
 	Disabled   Phase = "disabled"   // until the operator enables it
+	Unproved   Phase = "unproved"   // it was asked to prove itself, and failed: deliveries are held until it does
 )
 
 // Phase tells where the endpoint stands at a time.
@@ -67,6 +80,8 @@ func (s State) Phase(now time.Time) Phase {
 	switch {
 	case !s.DisabledAt.IsZero():
 		return Disabled
+	case s.Unproved != "":
+		return Unproved
 	case !s.OpenUntil.IsZero():
 		return Open
 	case now.Before(s.PausedUntil):
@@ -120,7 +135,7 @@ func (s State) Rate(now time.Time) int {
 
 // Succeeded returns the state after a 2xx: the run of failures is over, and an open breaker closes.
 func (s State) Succeeded(now time.Time) State {
-	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Reason: s.Reason}
+	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Reason: s.Reason, Proof: s.Proof}
 	if now.Before(s.PausedUntil) {
 		next.PausedUntil = s.PausedUntil
 	}
@@ -148,6 +163,9 @@ func (s State) Failed(now time.Time, f Failure) State {
 		s.FailingSince = now
 	}
 	open := !s.OpenUntil.IsZero()
+	if f.Probe {
+		s.Unproved = ""
+	}
 	switch {
 	case !s.DisabledAt.IsZero():
 		return s
@@ -160,6 +178,23 @@ func (s State) Failed(now time.Time, f Failure) State {
 	}
 	return s
 }
+
+// Proved returns the state after a probe that has proved what p names.
+func (s State) Proved(now time.Time, p Proof) State {
+	s = s.Succeeded(now)
+	s.Proof = p
+	return s
+}
+
+// NotProved returns the state after a probe that has proved nothing.
+func (s State) NotProved(now time.Time, f Failure, why string) State {
+	s = s.Failed(now, f)
+	s.Unproved = why
+	return s
+}
+
+// Well tells whether nothing is the matter: s is the zero State but for its Proof.
+func (s State) Well() bool { return s == State{Proof: s.Proof} }
 
 // wait is how long the breaker stays open the nth time in a row.
 func wait(n int) time.Duration {
@@ -200,4 +235,4 @@ func (s State) Disable(now time.Time, reason string) State {
 }
 
 // Enable returns the state of an endpoint that the operator has enabled: it recovers slowly.
-func (s State) Enable(now time.Time) State { return State{ClosedAt: now} }
+func (s State) Enable(now time.Time) State { return State{ClosedAt: now, Proof: s.Proof} }

@@ -171,3 +171,50 @@ func TestNothingButFailures(t *testing.T) {
 		t.Errorf("not enabled: %+v", s)
 	}
 }
+
+func TestAProofIsAProbe(t *testing.T) {
+	t.Parallel()
+	s := breaker.State{}.Probe(start, time.Minute)
+	s = s.NotProved(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")
+	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Unproved || !until.Equal(start.Add(breaker.FirstWait)) || s.Unproved == "" {
+		t.Fatalf("%s until %s: %+v", p, until, s)
+	}
+	now := s.OpenUntil
+	s = s.Probe(now, time.Minute).NotProved(now, breaker.Failure{Attempts: 1, Probe: true}, "it answered 405")
+	if until := s.HeldUntil(now); !until.Equal(now.Add(2*breaker.FirstWait)) || s.Unproved != "it answered 405" {
+		t.Fatalf("until %s: %+v", until, s)
+	}
+	now = s.OpenUntil
+	proof := breaker.Proof{Of: "a", At: now, Rate: 3}
+	if s = s.Probe(now, time.Minute).Proved(now, proof); s.Phase(now) != breaker.Recovering || s.Proof != proof || s.Unproved != "" {
+		t.Fatalf("%s: %+v", s.Phase(now), s)
+	}
+	later := now.Add(breaker.RampTime)
+	if s = s.Succeeded(later); !s.Well() || s.Phase(later) != breaker.Closed || s.Proof != proof {
+		t.Errorf("not well: %+v", s)
+	}
+	if s = s.Enable(later); s.Proof != proof {
+		t.Errorf("enabling forgets the proof: %+v", s)
+	}
+	if s = s.Failed(later, breaker.Failure{Attempts: 1}); s.Well() {
+		t.Errorf("well: %+v", s)
+	}
+}
+
+// An endpoint that need not prove itself any more is probed with a delivery.
+func TestAProbeEndsBeingUnproved(t *testing.T) {
+	t.Parallel()
+	unproved := breaker.State{}.Probe(start, time.Minute).NotProved(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")
+	now := unproved.OpenUntil
+	for name, s := range map[string]breaker.State{
+		"that succeeds": unproved.Probe(now, time.Minute).Succeeded(now),
+		"that fails":    unproved.Probe(now, time.Minute).Failed(now, breaker.Failure{Attempts: 1, Probe: true}),
+	} {
+		if s.Unproved != "" {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if s := unproved.Failed(now, breaker.Failure{Attempts: 1}); s.Unproved == "" {
+		t.Errorf("so does an attempt that was under way: %+v", s)
+	}
+}

@@ -70,7 +70,7 @@ func endpoint(name string) relay.Endpoint {
 func fullCatalog() relay.Catalog {
 	return relay.Catalog{
 		Sources: []relay.Source{
-			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Verify: verify.Config{
+			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Order: relay.Order{On: true}, Verify: verify.Config{
 				Provider: "hmac",
 				HMAC: &verify.HMAC{Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Prefix: "sha512=",
 					Payload: "{id}.{timestamp}.{body}", TimestampHeader: "x-ts", IDHeader: "x-id", Tolerance: 90 * time.Second},
@@ -85,14 +85,25 @@ func fullCatalog() relay.Catalog {
 		},
 		Endpoints: []relay.Endpoint{
 			{Name: "billing", URL: "https://billing.example.com", Secrets: []string{"whsec_YmlsbGluZw=="}},
+			{Name: "knows-another", URL: "https://other.example.com", Secrets: []string{"whsk_c2VjcmV0"}, Auth: &relay.Auth{
+				Signature: &relay.Signature{Provider: "hmac", Secret: "s\x00é", Alone: true, HMAC: &verify.HMAC{Header: "X-Sig", Tolerance: time.Minute}}}},
 			{Name: "shipping", URL: "http://127.0.0.1:9999/hooks?key=a%20b", Secrets: []string{"whsec_bmV3", "whsec_b2xk"},
 				Header: map[string]string{"x-env": "prod", "authorization": "Bearer é"}, Timeout: 12500 * time.Millisecond,
 				Schedule: []time.Duration{time.Second, 5 * time.Minute, 24 * time.Hour},
-				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50},
+				Order:    relay.Order{On: true, Key: "data.é"},
+				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50, RatePer: time.Minute, Concurrency: 10,
+				SecretsMade: true, Prove: relay.ProveOptions, Retiring: []relay.RetiringSecret{
+					{Secret: "whsec_b2xkZXI=", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
+				TLS: &relay.TLS{Certificate: []byte("-----BEGIN\nc"), Key: []byte("k\n"), Authorities: []byte("a")},
+				Auth: &relay.Auth{ // one field of these in a catalog that was checked
+					Basic: &relay.BasicAuth{Username: "é", Password: "p\n"}, Bearer: "b", APIKey: &relay.APIKey{Header: "h", Query: "q", Value: "v"},
+					OAuth2: &relay.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s", Scopes: []string{"a", "b"}, Audience: "x", InBody: true},
+					SigV4:  &relay.SigV4{Service: "lambda", Region: "eu-central-1"}}},
 		},
 		Subscriptions: []relay.Subscription{
-			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"}},
-			{Source: "crm", Endpoint: "billing"},
+			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"}, Filter: ` {"data": {"é <&>\u003e": [1.0, {"numeric": [">", 1e2]}]}}`,
+				Order: relay.Order{On: true, Key: "data.é"}},
+			{Source: "crm", Endpoint: "billing", Order: relay.Order{On: true}},
 			{Source: "open", Endpoint: "billing", Types: []string{"*"}},
 		},
 	}
@@ -208,11 +219,15 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 
 func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
 	want := relay.Catalog{Sources: []relay.Source{source("github")}}
+	filter := strings.Repeat("f", 4096) // a hundred of them are more than an item of DynamoDB's holds
 	for i := range 500 {
 		e := endpoint(fmt.Sprintf("endpoint-%03d", i))
 		want.Endpoints = append(want.Endpoints, e)
 		want.Subscriptions = append(want.Subscriptions, relay.Subscription{Source: "github", Endpoint: e.Name,
-			Types: []string{strings.Repeat("t", 100), fmt.Sprint(i)}})
+			Types: []string{strings.Repeat("t", 100), fmt.Sprint(i)}, Filter: filter})
+		if i == 150 {
+			filter = ""
+		}
 	}
 	slices.Reverse(want.Subscriptions)
 	replace(t, c, want)
@@ -362,6 +377,7 @@ func catalogLearns(t *testing.T, c CatalogUnderTest) {
 		t.Errorf("of a source with a secret: %v, want ErrConflict", err)
 	}
 	must(t, "LearnSecret", c.LearnSecret(t.Context(), "asana", "first é"))
+	must(t, "LearnSecret of the same", c.LearnSecret(t.Context(), "asana", "first é")) // a handshake whose answer was lost comes again
 	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, relay.ErrConflict) {
 		t.Errorf("a second time: %v, want ErrConflict", err)
 	}

@@ -29,7 +29,7 @@ func EndpointStates(t *testing.T, fresh func(t *testing.T) relay.EndpointStates)
 func trouble() breaker.State {
 	at := func(n int) time.Time { return time.Date(2026, 1, 2, 3, n, 5, 678_000_000, time.UTC) }
 	return breaker.State{Failures: 12, FailingSince: at(1), OpenUntil: at(2), Openings: 3, ClosedAt: at(4), PausedUntil: at(5),
-		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\""}
+		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\"", Proof: breaker.Proof{Of: "hash", At: at(8), Rate: 120}, Unproved: "<é>"}
 }
 
 func expectState(t *testing.T, states relay.EndpointStates, endpoint string, want breaker.State, revision int64) {
@@ -89,9 +89,10 @@ func stateConcurrent(t *testing.T, states relay.EndpointStates) {
 // Quotas tests a relay.Quotas.
 func Quotas(t *testing.T, fresh func(t *testing.T) relay.Quotas) {
 	for name, test := range map[string]func(*testing.T, relay.Quotas){
-		"no more is taken than there is":       quotaLimit,
-		"windows and names are apart":          quotaWindows,
-		"concurrent takers keep to it as well": quotaConcurrent,
+		"pieces follow on each other":           quotaFollow,
+		"time that nobody took is over":         quotaBegins,
+		"nothing is reserved too late":          quotaEnds,
+		"of concurrent takers each has its own": quotaConcurrent,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,47 +101,141 @@ func Quotas(t *testing.T, fresh func(t *testing.T) relay.Quotas) {
 	}
 }
 
-func expectTake(t *testing.T, quotas relay.Quotas, name string, window time.Time, n, limit int, want bool) {
+// expectPiece reserves a second, from start and within ten seconds of it. want is when it begins, after start; less than 0: not at all.
+func expectPiece(t *testing.T, quotas relay.Quotas, line string, start time.Time, want time.Duration) {
 	t.Helper()
-	got, err := quotas.Take(t.Context(), name, window, n, limit)
-	must(t, "Take", err)
-	equal(t, fmt.Sprintf("%d of %d of %s", n, limit, name), want, got)
+	from, ok, err := quotas.Reserve(t.Context(), line, time.Second, start, start.Add(10*time.Second))
+	must(t, "Reserve", err)
+	got := time.Duration(-1)
+	if ok {
+		got = from.Sub(start)
+	}
+	equal(t, "piece of "+line, want, got)
 }
 
-func quotaLimit(t *testing.T, quotas relay.Quotas) {
-	window := now().Truncate(time.Second)
-	expectTake(t, quotas, "a", window, 6, 5, false)
-	expectTake(t, quotas, "a", window, 3, 5, true)
-	expectTake(t, quotas, "a", window, 3, 5, false)
-	expectTake(t, quotas, "a", window, 2, 5, true)
-	expectTake(t, quotas, "a", window, 1, 5, false)
+func quotaFollow(t *testing.T, quotas relay.Quotas) {
+	start := now()
+	expectPiece(t, quotas, "a", start, 0)
+	expectPiece(t, quotas, "b", start, 0)
+	expectPiece(t, quotas, "a", start, time.Second)
+	from, ok, err := quotas.Reserve(t.Context(), "a", 1500*time.Microsecond, start, start.Add(time.Hour))
+	if want := start.Add(2 * time.Second); err != nil || !ok || !from.Equal(want) {
+		t.Errorf("%s, %t, %v, want %s", from, ok, err, want)
+	}
+	expectPiece(t, quotas, "a", start, 2*time.Second+1500*time.Microsecond)
 }
 
-func quotaWindows(t *testing.T, quotas relay.Quotas) {
-	window := now().Truncate(time.Second)
-	expectTake(t, quotas, "a", window, 1, 1, true)
-	expectTake(t, quotas, "b", window, 1, 1, true)
-	expectTake(t, quotas, "a", window.Add(time.Second), 1, 1, true)
-	expectTake(t, quotas, "a", window.Add(time.Second), 1, 1, false)
+func quotaBegins(t *testing.T, quotas relay.Quotas) {
+	start := now()
+	expectPiece(t, quotas, "a", start, 0)
+	expectPiece(t, quotas, "a", start.Add(time.Minute), 0)
+	expectPiece(t, quotas, "a", start.Add(time.Minute+200*time.Millisecond), 800*time.Millisecond)
+}
+
+func quotaEnds(t *testing.T, quotas relay.Quotas) {
+	start := now()
+	for i := range 11 {
+		expectPiece(t, quotas, "a", start, time.Duration(i)*time.Second)
+	}
+	expectPiece(t, quotas, "a", start, -1)
+	expectPiece(t, quotas, "a", start, -1)
+	expectPiece(t, quotas, "a", start.Add(time.Second), 10*time.Second)
 }
 
 func quotaConcurrent(t *testing.T, quotas relay.Quotas) {
-	window := now().Truncate(time.Second)
-	got := make(chan bool, 20)
+	start := now()
+	got := make(chan time.Duration, 10)
 	for range cap(got) {
 		go func() {
-			ok, err := quotas.Take(t.Context(), "a", window, 2, 10)
+			from, ok, err := quotas.Reserve(t.Context(), "a", time.Second, start, start.Add(time.Hour))
+			if err != nil || !ok {
+				t.Errorf("%t, %v", ok, err)
+			}
+			got <- from.Sub(start)
+		}()
+	}
+	seen := map[time.Duration]bool{}
+	for range cap(got) {
+		from := <-got
+		if seen[from] || from < 0 || from >= time.Duration(cap(got))*time.Second || from%time.Second != 0 {
+			t.Errorf("a piece begins after %s", from)
+		}
+		seen[from] = true
+	}
+}
+
+// Slots tests a relay.Slots.
+func Slots(t *testing.T, fresh func(t *testing.T) relay.Slots) {
+	for name, test := range map[string]func(*testing.T, relay.Slots){
+		"a slot has one holder at a time":         slotOneHolder,
+		"a slot is free once its time is over":    slotExpires,
+		"who holds a slot may hold it for longer": slotRenewed,
+		"only its holder can release a slot":      slotReleased,
+		"of concurrent claims exactly one wins":   slotConcurrent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, fresh(t))
+		})
+	}
+}
+
+func expectClaim(t *testing.T, slots relay.Slots, endpoint string, number int, holder string, lasts time.Duration, want bool) {
+	t.Helper()
+	got, err := slots.ClaimSlot(t.Context(), endpoint, number, holder, time.Now().Add(lasts))
+	must(t, "ClaimSlot", err)
+	equal(t, fmt.Sprintf("slot %d of %s for %s", number, endpoint, holder), want, got)
+}
+
+func slotOneHolder(t *testing.T, slots relay.Slots) {
+	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
+	expectClaim(t, slots, "shipping", 0, "b", time.Hour, false)
+	expectClaim(t, slots, "shipping", 1, "b", time.Hour, true)
+	expectClaim(t, slots, "shipping", 10, "b", time.Hour, true)
+	expectClaim(t, slots, "billing", 0, "b", time.Hour, true)
+}
+
+func slotExpires(t *testing.T, slots relay.Slots) {
+	expectClaim(t, slots, "shipping", 0, "a", -time.Millisecond, true)
+	expectClaim(t, slots, "shipping", 0, "b", time.Hour, true)
+	must(t, "ReleaseSlot of the former holder", slots.ReleaseSlot(t.Context(), "shipping", 0, "a"))
+	expectClaim(t, slots, "shipping", 0, "a", time.Hour, false)
+}
+
+func slotRenewed(t *testing.T, slots relay.Slots) {
+	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
+	expectClaim(t, slots, "shipping", 0, "a", -time.Millisecond, true)
+	expectClaim(t, slots, "shipping", 0, "b", time.Hour, true)
+	expectClaim(t, slots, "shipping", 0, "a", time.Hour, false)
+}
+
+func slotReleased(t *testing.T, slots relay.Slots) {
+	must(t, "ReleaseSlot of a slot that nobody ever held", slots.ReleaseSlot(t.Context(), "shipping", 0, "a"))
+	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
+	must(t, "ReleaseSlot of another's slot", slots.ReleaseSlot(t.Context(), "shipping", 0, "b"))
+	expectClaim(t, slots, "shipping", 0, "b", time.Hour, false)
+	for range 2 {
+		must(t, "ReleaseSlot", slots.ReleaseSlot(t.Context(), "shipping", 0, "a"))
+	}
+	expectClaim(t, slots, "shipping", 0, "b", time.Hour, true)
+}
+
+func slotConcurrent(t *testing.T, slots relay.Slots) {
+	got := make(chan bool, 10)
+	for i := range cap(got) {
+		go func() {
+			ok, err := slots.ClaimSlot(t.Context(), "shipping", 0, fmt.Sprint("holder ", i), time.Now().Add(time.Hour))
 			if err != nil {
 				t.Error(err)
 			}
 			got <- ok
 		}()
 	}
-	taken := 0
+	won := 0
 	for range cap(got) {
 		if <-got {
-			taken += 2
+			won++
 		}
 	}
-	equal(t, "taken", 10, taken)
+	equal(t, "claims that won", 1, won)
 }

@@ -236,24 +236,26 @@ func queueAck(t *testing.T, q QueueUnderTest) {
 }
 
 func queueBacklog(t *testing.T, q QueueUnderTest) {
-	count := func(want int) {
-		t.Helper()
-		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-			n, err := q.Backlog(t.Context())
-			must(t, "Backlog", err)
-			if n == want {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("backlog of %d, want %d", n, want)
-			}
+	q.counts(t, 0)
+	q.send(t, relay.Outgoing{Body: []byte(`1`), Delay: relay.MaxDelay})
+	q.counts(t, 0)
+	q.send(t, relay.Outgoing{Body: []byte(`2`)})
+	q.counts(t, 1)
+	q.receive(t, 1)
+	q.counts(t, 0)
+}
+
+// counts waits for a backlog of so many.
+func (q QueueUnderTest) counts(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		n, err := q.Backlog(t.Context())
+		must(t, "Backlog", err)
+		if n == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("backlog of %d, want %d", n, want)
 		}
 	}
-	count(0)
-	q.send(t, relay.Outgoing{Body: []byte(`1`), Delay: relay.MaxDelay})
-	count(0)
-	q.send(t, relay.Outgoing{Body: []byte(`2`)})
-	count(1)
-	q.receive(t, 1)
-	count(0)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,9 +24,12 @@ const (
 	subscriptionKind = "subscriptions"
 )
 
-// subscriptionsPerItem keeps an item far from its limit, and the fan-out's read small: an item with a name and two types
-// for each is about 10 KB.
-const subscriptionsPerItem = 100
+// The bounds of an item of subscriptions keep it far from DynamoDB's, and the fan-out's read small: one with a name and two types for each
+// is about 10 KB.
+const (
+	subscriptionsPerItem     = 100
+	subscriptionBytesPerItem = 64 << 10
+)
 
 // docVersion is the version of the documents below; relay's own formats carry theirs.
 const docVersion = 1
@@ -33,6 +37,8 @@ const docVersion = 1
 type sourceDoc struct {
 	Version int             `json:"v"`
 	Verify  json.RawMessage `json:"verify"` // verify.Config
+
+	OrderKey *string `json:"orderKey,omitempty"`
 }
 
 type endpointDoc struct {
@@ -43,6 +49,15 @@ type endpointDoc struct {
 	MaxAgeNs  time.Duration   `json:"maxAgeNs,omitempty"`
 	Final     []string        `json:"final,omitempty"`
 	RateLimit int             `json:"rateLimit,omitempty"`
+	RatePerNs time.Duration   `json:"ratePerNs,omitempty"`
+
+	Concurrency int    `json:"concurrency,omitempty"`
+	Certificate string `json:"certificate,omitempty"` // of TLS, as Authorities is: both are public, and KMS seals 4 KiB at most
+	Authorities string `json:"authorities,omitempty"`
+
+	SecretsMade bool            `json:"secretsMade,omitempty"`
+	Prove       relay.ProofKind `json:"prove,omitempty"`
+	OrderKey    *string         `json:"orderKey,omitempty"`
 }
 
 type subscriptionsDoc struct {
@@ -53,13 +68,29 @@ type subscriptionsDoc struct {
 type subscriptionDoc struct {
 	Endpoint string   `json:"endpoint"`
 	Types    []string `json:"types,omitempty"`
+	Filter   string   `json:"filter,omitempty"` // JSON in a string: it comes back as it was written
+	OrderKey *string  `json:"orderKey,omitempty"`
 }
+
+// orderKey is what is kept of an order: nil of none.
+func orderKey(o relay.Order) *string {
+	if !o.On {
+		return nil
+	}
+	return &o.Key
+}
+
+func orderOf(key *string) relay.Order { return relay.Order{On: key != nil, Key: aws.ToString(key)} }
 
 // sealedDoc is what is sealed of a source or an endpoint.
 type sealedDoc struct {
 	Secrets  []string          `json:"secrets,omitempty"`
 	Header   map[string]string `json:"header,omitempty"`
 	Settings map[string]string `json:"settings,omitempty"`
+	TLSKey   string            `json:"tlsKey,omitempty"`
+	Auth     *relay.Auth       `json:"auth,omitempty"`
+
+	Retiring []relay.RetiringSecret `json:"retiring,omitempty"`
 }
 
 // Catalog keeps the catalog. It implements relay.Sources, relay.LearnedSecrets, relay.Subscriptions, relay.Endpoints and
@@ -261,7 +292,7 @@ func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error)
 	if err != nil {
 		return relay.Source{}, err
 	}
-	s := relay.Source{Name: name, Secrets: secret.Secrets}
+	s := relay.Source{Name: name, Secrets: secret.Secrets, Order: orderOf(doc.OrderKey)}
 	if err := json.Unmarshal(doc.Verify, &s.Verify); err != nil {
 		return relay.Source{}, unreadable(it, err)
 	}
@@ -293,6 +324,9 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 	if err != nil {
 		return err
 	}
+	if slices.Equal(s.Secrets, []string{secret}) {
+		return nil
+	}
 	if len(s.Secrets) > 0 {
 		return fmt.Errorf("dynamo: source %s has a secret: %w", source, relay.ErrConflict)
 	}
@@ -312,6 +346,18 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 	return nil
 }
 
+// endpointDocs are what is kept of an endpoint, in the open and sealed.
+func endpointDocs(e relay.Endpoint) (endpointDoc, sealedDoc) {
+	doc := endpointDoc{Version: docVersion, URL: e.URL, TimeoutNs: e.Timeout, Schedule: e.Schedule, MaxAgeNs: e.MaxAge, Final: e.Final,
+		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency, SecretsMade: e.SecretsMade, Prove: e.Prove,
+		OrderKey: orderKey(e.Order)}
+	secret := sealedDoc{Secrets: e.Secrets, Retiring: e.Retiring, Header: e.Header, Auth: e.Auth}
+	if e.TLS != nil {
+		doc.Certificate, doc.Authorities, secret.TLSKey = string(e.TLS.Certificate), string(e.TLS.Authorities), string(e.TLS.Key)
+	}
+	return doc, secret
+}
+
 func (c *Catalog) readEndpoint(ctx context.Context, it item) (relay.Endpoint, error) {
 	_, name := kindAndName(it)
 	var doc endpointDoc
@@ -322,8 +368,14 @@ func (c *Catalog) readEndpoint(ctx context.Context, it item) (relay.Endpoint, er
 	if err != nil {
 		return relay.Endpoint{}, err
 	}
-	return relay.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header,
-		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final, RateLimit: doc.RateLimit}, nil
+	e := relay.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header, Auth: secret.Auth,
+		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final,
+		RateLimit: doc.RateLimit, RatePer: doc.RatePerNs, Concurrency: doc.Concurrency,
+		SecretsMade: doc.SecretsMade, Retiring: secret.Retiring, Prove: doc.Prove, Order: orderOf(doc.OrderKey)}
+	if doc.Certificate != "" || doc.Authorities != "" {
+		e.TLS = &relay.TLS{Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities), Key: []byte(secret.TLSKey)}
+	}
+	return e, nil
 }
 
 func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscription, error) {
@@ -334,7 +386,7 @@ func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscripti
 		return nil, err
 	}
 	for _, s := range doc.Subscriptions {
-		subs = append(subs, relay.Subscription{Source: source, Endpoint: s.Endpoint, Types: s.Types})
+		subs = append(subs, relay.Subscription{Source: source, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter, Order: orderOf(s.OrderKey)})
 	}
 	return subs, nil
 }

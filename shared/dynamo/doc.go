@@ -23,7 +23,7 @@
 // after they were begun at the earliest.
 //
 // Readers ask for the pointer and then for the item, both with consistent reads: two calls, which callers are expected to
-// cache. doc is versioned JSON. sealed holds what must not be read (secrets, and static headers, which often carry tokens), sealed
+// cache. doc is versioned JSON. sealed holds what must not be read (secrets, auth, and static headers, which often carry tokens), sealed
 // under "source/<name>" or "endpoint/<name>".
 //
 // # Ledger
@@ -32,7 +32,9 @@
 //	<event id>       event                doc, body, expires_at, write, events_pk, events_sk
 //	<event id>       delivery#<endpoint>  doc, attempts, status, expires_at, write, open_pk, open_sk
 //	endpoint#<name>  state                doc, revision, expires_at, write: only of endpoints that have failed
-//	quota#<name>     <Unix milliseconds>  used, expires_at: a second of an endpoint with a rate limit, or one that recovers
+//	quota#<name>     line                 ends (Unix microseconds), expires_at: how far ahead the places of an endpoint's rate limit are taken
+//	slot#<name>#<n>  claim                holder, held_until (Unix milliseconds), expires_at: one of the attempts that an endpoint with a
+//	                                      concurrency limit may have under way; without holder it is free
 //
 // doc is the core's own versioned form. expires_at is the table's time-to-live attribute; DynamoDB deletes days late, so
 // every condition and every reader compares it. write is random for each call: a conditional write whose answer

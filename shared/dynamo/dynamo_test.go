@@ -55,6 +55,11 @@ func TestQuotas(t *testing.T) {
 	conformance.Quotas(t, func(t *testing.T) relay.Quotas { return newLedger(t) })
 }
 
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	conformance.Slots(t, func(t *testing.T) relay.Slots { return newLedger(t) })
+}
+
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
@@ -17,13 +18,17 @@ import (
 const (
 	endpointPrefix = "endpoint#"
 	quotaPrefix    = "quota#"
+	slotPrefix     = "slot#"
 	stateSort      = "state"
+	lineSort       = "line"
+	claimSort      = "claim"
 )
 
 const (
 	// stateKept is how long an endpoint's state stays on record after the last change: longer than any delivery could need it.
 	stateKept = 10 * 365 * 24 * time.Hour
-	quotaKept = time.Hour
+	lineKept  = 2 * time.Hour
+	slotKept  = time.Hour
 )
 
 // EndpointState implements relay.EndpointStates.
@@ -62,25 +67,71 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	return nil
 }
 
-// Take implements relay.Quotas. If an answer is lost and the call made again, n is taken twice: the limit is kept all the same.
-func (l *Ledger) Take(ctx context.Context, name string, window time.Time, n, limit int) (bool, error) {
-	if n > limit {
-		return false, nil
+// Reserve implements relay.Quotas. If an answer is lost and the call made again, a piece is reserved twice: the limit is kept all the same.
+func (l *Ledger) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
+	length, first, last := d.Microseconds(), earliest.UnixMicro(), latest.UnixMicro()
+	expires := latest.Add(lineKept).Unix()
+	behind := &dynamodb.UpdateItemInput{
+		UpdateExpression:    aws.String("SET ends = ends + :d, expires_at = :expires"),
+		ConditionExpression: aws.String("ends BETWEEN :first AND :last"),
+		ExpressionAttributeValues: item{
+			":d": number(length), ":first": number(first), ":last": number(last), ":expires": number(expires),
+		},
 	}
+	anew := &dynamodb.UpdateItemInput{
+		UpdateExpression:          aws.String("SET ends = :end, expires_at = :expires"),
+		ConditionExpression:       aws.String("attribute_not_exists(ends) OR ends < :first"),
+		ExpressionAttributeValues: item{":end": number(first + length), ":first": number(first), ":expires": number(expires)},
+	}
+	for _, update := range []*dynamodb.UpdateItemInput{behind, anew, behind} { // another may have begun it between the two
+		update.TableName, update.Key, update.ReturnValues = &l.name, key(quotaPrefix+line, lineSort), types.ReturnValueUpdatedNew
+		out, err := l.client.UpdateItem(ctx, update)
+		if err == nil {
+			return time.UnixMicro(numberOf(out.Attributes, "ends") - length).UTC(), true, nil
+		}
+		if !conditionFailed(err) {
+			return time.Time{}, false, fmt.Errorf("dynamo: quota %s: %w", line, err)
+		}
+	}
+	return time.Time{}, false, nil
+}
+
+// ClaimSlot implements relay.Slots. Each slot is a partition of its own, so that a busy endpoint makes none hot.
+func (l *Ledger) ClaimSlot(ctx context.Context, endpoint string, slot int, holder string, until time.Time) (bool, error) {
 	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           &l.name,
-		Key:                 key(quotaPrefix+name, strconv.FormatInt(window.UnixMilli(), 10)),
-		UpdateExpression:    aws.String("ADD used :n SET expires_at = :expires"),
-		ConditionExpression: aws.String("attribute_not_exists(used) OR used <= :most"),
+		Key:                 slotKey(endpoint, slot),
+		UpdateExpression:    aws.String("SET holder = :holder, held_until = :until, expires_at = :expires"),
+		ConditionExpression: aws.String("attribute_not_exists(holder) OR holder = :holder OR held_until <= :now"),
 		ExpressionAttributeValues: item{
-			":n": number(n), ":most": number(limit - n), ":expires": number(window.Add(2 * quotaKept).Unix()),
+			":holder": text(holder), ":until": number(until.UnixMilli()), ":now": number(time.Now().UnixMilli()),
+			":expires": number(until.Add(slotKept).Unix()),
 		},
 	})
 	if conditionFailed(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("dynamo: quota %s: %w", name, err)
+		return false, fmt.Errorf("dynamo: slot %d of endpoint %s: %w", slot, endpoint, err)
 	}
 	return true, nil
+}
+
+// ReleaseSlot implements relay.Slots.
+func (l *Ledger) ReleaseSlot(ctx context.Context, endpoint string, slot int, holder string) error {
+	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &l.name,
+		Key:                       slotKey(endpoint, slot),
+		UpdateExpression:          aws.String("REMOVE holder, held_until"),
+		ConditionExpression:       aws.String("holder = :holder"),
+		ExpressionAttributeValues: item{":holder": text(holder)},
+	})
+	if err != nil && !conditionFailed(err) {
+		return fmt.Errorf("dynamo: slot %d of endpoint %s: %w", slot, endpoint, err)
+	}
+	return nil
+}
+
+func slotKey(endpoint string, slot int) item {
+	return key(slotPrefix+endpoint+"#"+strconv.Itoa(slot), claimSort)
 }

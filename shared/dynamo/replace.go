@@ -183,15 +183,15 @@ func (c *Catalog) items(ctx context.Context, generation string, next relay.Catal
 		g.Go(func() (err error) {
 			plain := s.Verify
 			plain.Settings = nil // sealed
-			doc := sourceDoc{docVersion, encode(plain)}
+			doc := sourceDoc{docVersion, encode(plain), orderKey(s.Order)}
 			items[i], err = c.item(ctx, generation, sourceKind, s.Name, doc, sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings})
 			return err
 		})
 	}
 	for i, e := range next.Endpoints {
 		g.Go(func() (err error) {
-			doc := endpointDoc{docVersion, e.URL, e.Timeout, e.Schedule, e.MaxAge, e.Final, e.RateLimit}
-			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, sealedDoc{Secrets: e.Secrets, Header: e.Header})
+			doc, secret := endpointDocs(e)
+			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, secret)
 			return err
 		})
 	}
@@ -210,10 +210,11 @@ func (c *Catalog) items(ctx context.Context, generation string, next relay.Catal
 func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc any, secret sealedDoc) (item, error) {
 	it := key(generation, kind+"#"+name)
 	it[docAttribute] = text(string(encode(doc)))
-	if len(secret.Secrets)+len(secret.Header)+len(secret.Settings) == 0 {
+	plain := encode(secret)
+	if string(plain) == "{}" {
 		return it, nil
 	}
-	sealed, err := c.sealer.Seal(ctx, kind+"/"+name, encode(secret))
+	sealed, err := c.sealer.Seal(ctx, kind+"/"+name, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -224,19 +225,32 @@ func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc a
 func subscriptionItems(generation string, subs []relay.Subscription) []item {
 	bySource := map[string][]subscriptionDoc{}
 	for _, s := range subs {
-		bySource[s.Source] = append(bySource[s.Source], subscriptionDoc{s.Endpoint, s.Types})
+		bySource[s.Source] = append(bySource[s.Source], subscriptionDoc{s.Endpoint, s.Types, s.Filter, orderKey(s.Order)})
 	}
 	var items []item
 	for source, docs := range bySource {
-		n := 0
-		for part := range slices.Chunk(docs, subscriptionsPerItem) {
+		for n, part := range parts(docs) {
 			it := key(generation, fmt.Sprintf("%s#%s#%06d", subscriptionKind, source, n))
 			it[docAttribute] = text(string(encode(subscriptionsDoc{docVersion, part})))
 			items = append(items, it)
-			n++
 		}
 	}
 	return items
+}
+
+// parts divides a source's subscriptions over items.
+func parts(docs []subscriptionDoc) [][]subscriptionDoc {
+	var out [][]subscriptionDoc
+	var part []subscriptionDoc
+	size := 0
+	for _, doc := range docs {
+		n := len(encode(doc))
+		if len(part) == subscriptionsPerItem || size+n > subscriptionBytesPerItem && size > 0 {
+			out, part, size = append(out, part), nil, 0
+		}
+		part, size = append(part, doc), size+n
+	}
+	return append(out, part)
 }
 
 // encode cannot fail: every document consists of plain values.

@@ -326,7 +326,7 @@ func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), relay.Catalog{
 		Sources: []relay.Source{{Name: "a", Verify: verify.Config{Provider: "github"}, Secrets: []string{"hidden-1"}}},
 		Endpoints: []relay.Endpoint{{Name: "b", URL: "https://example.com", Secrets: []string{"hidden-2"},
-			Header: map[string]string{"authorization": "hidden-3"}}},
+			Header: map[string]string{"authorization": "hidden-3"}, Auth: &relay.Auth{Bearer: "hidden-4"}}},
 	}, 0)
 	sealed := map[string]string{}
 	for _, it := range scan(t, client, table) {
@@ -355,6 +355,33 @@ func TestSubscriptionsNeedNoSealer(t *testing.T) {
 	subs, err := dynamo.NewCatalog(client, table, nil).Subscriptions(t.Context(), "a-00")
 	if err != nil || len(subs) != 1 {
 		t.Errorf("%d subscriptions, %v, want 1", len(subs), err)
+	}
+}
+
+// An endpoint that an earlier version wrote has neither secrets on their way out nor anything to prove, and nobody knows who made its secrets.
+func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, nil)
+	table := createTable(t, client)
+	c := dynamo.NewCatalog(client, table, sealer{})
+	replaceWith(t, c, catalogOf("a"), 0)
+	sealed, err := sealer{}.Seal(t.Context(), "endpoint/old", []byte(`{"secrets":["s"],"header":{"x-env":"prod"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
+		dynamo.PartitionKey: &types.AttributeValueMemberS{Value: newest(t, nil, generations(t, client, table))},
+		dynamo.SortKey:      &types.AttributeValueMemberS{Value: "endpoint#old"},
+		"doc":               &types.AttributeValueMemberS{Value: `{"v":1,"url":"https://old.example.com","scheduleNs":null}`},
+		"sealed":            &types.AttributeValueMemberB{Value: sealed},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Endpoint(t.Context(), "old")
+	want := relay.Endpoint{Name: "old", URL: "https://old.example.com", Secrets: []string{"s"}, Header: map[string]string{"x-env": "prod"}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -12,7 +13,13 @@ import (
 // ResentAttribute is the SQS message attribute that marks a message of which a copy may have been sent before.
 const ResentAttribute = "Resent"
 
-const receiveCount = "ApproximateReceiveCount"
+// SQS's own attributes of a message. Only those of a FIFO queue have a sequence number; fair queues have groups too.
+const (
+	receiveCount   = "ApproximateReceiveCount"
+	sequenceNumber = "SequenceNumber"
+	groupID        = "MessageGroupId"
+	sentTimestamp  = "SentTimestamp"
+)
 
 // Batch returns the handler of a queue: it hands an SQS batch to a stage and answers with the messages that are to be handed out
 // again. It never returns an error, which would send the whole batch back.
@@ -38,7 +45,14 @@ func message(r events.SQSMessage) relay.Message {
 		receives = 2 // unknown: be careful, as with a message that was handed out before
 	}
 	_, resent := r.MessageAttributes[ResentAttribute]
-	return relay.Message{ID: r.MessageId, Body: []byte(r.Body), Receives: receives, Resent: resent}
+	m := relay.Message{ID: r.MessageId, Body: []byte(r.Body), Receives: receives, Resent: resent}
+	if r.Attributes[sequenceNumber] != "" {
+		m.Group, m.Handle = r.Attributes[groupID], r.ReceiptHandle
+		if millis, err := strconv.ParseInt(r.Attributes[sentTimestamp], 10, 64); err == nil {
+			m.SentAt = time.UnixMilli(millis).UTC()
+		}
+	}
+	return m
 }
 
 // SQSEvent is the inverse: the event that Lambda's event source mapping makes of a batch.
@@ -50,6 +64,12 @@ func SQSEvent(msgs []relay.Message) events.SQSEvent {
 			Body:        string(m.Body),
 			Attributes:  map[string]string{receiveCount: strconv.Itoa(m.Receives)},
 			EventSource: "aws:sqs",
+		}
+		if m.Group != "" {
+			r.Attributes[sequenceNumber], r.Attributes[groupID], r.ReceiptHandle = m.ID, m.Group, m.Handle
+			if !m.SentAt.IsZero() {
+				r.Attributes[sentTimestamp] = strconv.FormatInt(m.SentAt.UnixMilli(), 10)
+			}
 		}
 		if m.Resent {
 			one := "1"

@@ -1,6 +1,7 @@
 // Package handler translates between Lambda's events and the stages of package relay. The functions and the local host use the
 // same handlers, so what runs on a developer's machine is what runs deployed.
 //
-//	lambda.Start(handler.Receive(receiver))        // API Gateway HTTP API, payload format 2.0
-//	lambda.Start(handler.Batch(fanout.Process))    // SQS, with ReportBatchItemFailures
+//	lambda.Start(handler.Receive(receiver))             // API Gateway HTTP API, payload format 2.0
+//	lambda.Start(handler.Batch(fanout.Process))         // SQS, with ReportBatchItemFailures
+//	lambda.Start(handler.Sweep(sweeper.Run, log.Swept)) // a rule of EventBridge
 package handler

@@ -165,11 +165,13 @@ func TestBatchAnswersWithTheMessagesThatFailed(t *testing.T) {
 	t.Parallel()
 	sent := []relay.Message{
 		{ID: "a", Body: []byte("1"), Receives: 1}, {ID: "b", Body: []byte("2"), Receives: 3}, {ID: "c", Body: []byte("3"), Receives: 1, Resent: true},
+		{ID: "d", Body: []byte("4"), Receives: 1, Group: "shipping#1", Handle: "handle", SentAt: time.UnixMilli(1_700_000_000_123).UTC()},
+		{ID: "e", Body: []byte("5"), Receives: 1, Group: "shipping"},
 	}
 	var got []relay.Message
 	process := func(_ context.Context, msgs []relay.Message) []error {
 		got = msgs
-		return []error{nil, errors.New("no"), nil}
+		return []error{nil, errors.New("no"), nil, nil, nil}
 	}
 	answer, err := handler.Batch(process)(t.Context(), handler.SQSEvent(sent))
 	if diff := cmp.Diff(sent, got); diff != "" {

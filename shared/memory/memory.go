@@ -20,13 +20,16 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// Queue is a queue that hands messages out in the order in which they become visible.
+// Queue is a queue that hands messages out in the order in which they become visible. With Ordered set it is a relay.OrderedQueue: it hands out those
+// of a group in the order in which they were sent, and none while one of them is in hand that was handed out before.
 type Queue struct {
 	Visibility time.Duration // how long a message is out of sight once received; zero: 30 s
+	Ordered    bool
 
 	mu       sync.Mutex
 	messages []*stored
 	last     int
+	names    map[string]time.Time // of an ordered queue's messages, and when they were accepted
 }
 
 type stored struct {
@@ -35,25 +38,55 @@ type stored struct {
 	visible time.Time
 }
 
-// MaxMessageBytes is the largest body that is accepted, as in SQS.
-const MaxMessageBytes = 1 << 20
+const (
+	// MaxMessageBytes is the largest body that is accepted, as in SQS.
+	MaxMessageBytes = 1 << 20
+	// onceFor is how long an ordered queue knows a name, as in SQS.
+	onceFor = 5 * time.Minute
+)
 
-// Send accepts each message that is not too large.
+// Send accepts each message that is not too large, and in an ordered queue has a group, a name and no delay.
 func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	errs := make([]error, len(msgs))
+	behind := map[string]error{}
 	for i, m := range msgs {
-		if len(m.Body) > MaxMessageBytes {
-			errs[i] = fmt.Errorf("memory: message of %d bytes, at most %d", len(m.Body), MaxMessageBytes)
+		if errs[i] = q.check(m, behind[m.Group]); errs[i] != nil {
+			if q.Ordered {
+				behind[m.Group] = errs[i]
+			}
+			continue
+		}
+		if q.Ordered && time.Since(q.names[m.Once]) < onceFor {
 			continue
 		}
 		q.last++
-		q.messages = append(q.messages, &stored{
+		kept := &stored{
 			relay.Message{ID: strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay),
-		})
+		}
+		if q.Ordered {
+			kept.Group = m.Group
+			if q.names == nil {
+				q.names = map[string]time.Time{}
+			}
+			q.names[m.Once] = time.Now()
+		}
+		q.messages = append(q.messages, kept)
 	}
 	return errs
+}
+
+func (q *Queue) check(m relay.Outgoing, behind error) error {
+	switch {
+	case len(m.Body) > MaxMessageBytes:
+		return fmt.Errorf("memory: message of %d bytes, at most %d", len(m.Body), MaxMessageBytes)
+	case q.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0):
+		return fmt.Errorf("memory: message for an ordered queue of group %q, name %q and delay %v", m.Group, m.Once, m.Delay)
+	case behind != nil:
+		return fmt.Errorf("memory: one before it in its group: %w", behind)
+	}
+	return nil
 }
 
 // Receive hands out up to limit visible messages, and hides them for the visibility timeout.
@@ -61,11 +94,17 @@ func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
-	slices.SortStableFunc(q.messages, func(a, b *stored) int { return a.visible.Compare(b.visible) })
+	if !q.Ordered {
+		slices.SortStableFunc(q.messages, func(a, b *stored) int { return a.visible.Compare(b.visible) })
+	}
+	free := q.groupsDue()
 	var out []relay.Message
 	for _, m := range q.messages {
-		if m.visible.After(now) || len(out) == limit {
+		if len(out) == limit {
 			break
+		}
+		if m.visible.After(now) || q.Ordered && free[m.group].After(now) {
+			continue
 		}
 		m.Receives++
 		m.visible = now.Add(cmp.Or(q.Visibility, 30*time.Second))
@@ -74,10 +113,47 @@ func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
 	return out, nil
 }
 
-// Ack removes a message.
+// groupsDue is from when on the next message of each group may be handed out: in an ordered queue none of its messages is in hand then.
+func (q *Queue) groupsDue() map[string]time.Time {
+	due := map[string]time.Time{}
+	for _, m := range q.messages {
+		at, known := due[m.group]
+		if later := m.visible.After(at); !known || later == q.Ordered {
+			due[m.group] = m.visible
+		}
+	}
+	return due
+}
+
+// inHand returns a message that was handed out as m, and has not become visible again; nil if there is none.
+func (q *Queue) inHand(m relay.Message) *stored {
+	for _, s := range q.messages {
+		if s.ID == m.ID && s.Receives == m.Receives && s.visible.After(time.Now()) {
+			return s
+		}
+	}
+	return nil
+}
+
+// Hold keeps a message that is in hand out of sight for a time from now on.
+func (q *Queue) Hold(_ context.Context, m relay.Message, d time.Duration) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.inHand(m)
+	if s == nil || d > relay.MaxHold {
+		return fmt.Errorf("memory: message %s is not in hand, or %v too long to hold it", m.ID, d)
+	}
+	s.visible = time.Now().Add(d)
+	return nil
+}
+
+// Ack removes a message; from an ordered queue only while it is in hand.
 func (q *Queue) Ack(_ context.Context, m relay.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.Ordered && q.inHand(m) == nil {
+		return fmt.Errorf("memory: message %s is not in hand", m.ID)
+	}
 	q.messages = slices.DeleteFunc(q.messages, func(s *stored) bool { return s.ID == m.ID })
 	return nil
 }
@@ -89,13 +165,13 @@ func (q *Queue) Len() int {
 	return len(q.messages)
 }
 
-// Backlog is how many messages are visible.
+// Backlog is how many messages are visible, or in an ordered queue how many there are.
 func (q *Queue) Backlog(context.Context) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, now := 0, time.Now()
 	for _, m := range q.messages {
-		if !m.visible.After(now) {
+		if q.Ordered || !m.visible.After(now) {
 			n++
 		}
 	}
@@ -113,14 +189,14 @@ func (q *Queue) List() []relay.Message {
 	return msgs
 }
 
-// Due is when the next message becomes visible; false if there is none.
+// Due is when the next message may be handed out; false if there is none.
 func (q *Queue) Due() (time.Time, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.messages) == 0 {
 		return time.Time{}, false
 	}
-	return slices.MinFunc(q.messages, func(a, b *stored) int { return a.visible.Compare(b.visible) }).visible, true
+	return slices.MinFunc(slices.Collect(maps.Values(q.groupsDue())), time.Time.Compare), true
 }
 
 // Move sends every message of q to another queue as a new one, which is how SQS redrives dead letters.
@@ -240,6 +316,9 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	s, err := find(c.catalog.Sources, "source", source, func(s relay.Source) string { return s.Name })
 	if err != nil {
 		return err
+	}
+	if slices.Equal(s.Secrets, []string{secret}) {
+		return nil
 	}
 	if len(s.Secrets) > 0 {
 		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
@@ -430,33 +509,68 @@ func (s *States) SaveEndpointState(_ context.Context, endpoint string, state bre
 	return nil
 }
 
-// Quotas counts what is used up in windows of time. A host that is a single process needs no other: what it forgets in a crash is a
-// second old at most.
-type Quotas struct {
-	mu   sync.Mutex
-	used map[string]usage // the latest window of each name
+// Slots keeps who holds which slot. A host that is a single process needs no other: nobody is at work once it has died.
+type Slots struct {
+	mu      sync.Mutex
+	holders map[slotKey]holder
 }
 
-type usage struct {
-	window time.Time
-	n      int
+type slotKey struct {
+	endpoint string
+	number   int
 }
 
-// Take takes n more of a window, unless that would be more than limit.
-func (q *Quotas) Take(_ context.Context, name string, window time.Time, n, limit int) (bool, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	u := q.used[name]
-	if !u.window.Equal(window) {
-		u = usage{window: window}
-	}
-	if u.n+n > limit {
+type holder struct {
+	name  string
+	until time.Time
+}
+
+// ClaimSlot gives a slot to a holder, unless another has it.
+func (s *Slots) ClaimSlot(_ context.Context, endpoint string, number int, name string, until time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := slotKey{endpoint, number}
+	if h := s.holders[key]; h.name != name && h.until.After(time.Now()) {
 		return false, nil
 	}
-	u.n += n
-	if q.used == nil {
-		q.used = map[string]usage{}
+	if s.holders == nil {
+		s.holders = map[slotKey]holder{}
 	}
-	q.used[name] = u
+	s.holders[key] = holder{name, until}
 	return true, nil
+}
+
+// ReleaseSlot takes a slot from its holder.
+func (s *Slots) ReleaseSlot(_ context.Context, endpoint string, number int, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if key := (slotKey{endpoint, number}); s.holders[key].name == name {
+		delete(s.holders, key)
+	}
+	return nil
+}
+
+// Quotas keeps lines of time. A host that is a single process needs no other: when it starts again it knows of no place that was kept, so that
+// a rate may be exceeded for as long as places were kept ahead.
+type Quotas struct {
+	mu   sync.Mutex
+	ends map[string]time.Time
+}
+
+// Reserve reserves the next piece of a line.
+func (q *Quotas) Reserve(_ context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	from := q.ends[line]
+	if from.Before(earliest) {
+		from = earliest.UTC().Truncate(time.Microsecond)
+	}
+	if from.After(latest) {
+		return time.Time{}, false, nil
+	}
+	if q.ends == nil {
+		q.ends = map[string]time.Time{}
+	}
+	q.ends[line] = from.Add(d.Truncate(time.Microsecond))
+	return from, true, nil
 }

@@ -18,6 +18,17 @@ func TestQueue(t *testing.T) {
 	})
 }
 
+func TestOrderedQueue(t *testing.T) {
+	t.Parallel()
+	conformance.OrderedQueue(t, func(*testing.T) conformance.OrderedQueueUnderTest {
+		const visibility = time.Second
+		q := &memory.Queue{Visibility: visibility, Ordered: true}
+		return conformance.OrderedQueueUnderTest{Hold: q.Hold, QueueUnderTest: conformance.QueueUnderTest{
+			Queue: q, Backlog: q.Backlog, Visibility: visibility, Receive: q.Receive, Ack: q.Ack,
+		}}
+	})
+}
+
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	conformance.Events(t, func(*testing.T) relay.Events { return &memory.Ledger{} })
@@ -51,4 +62,9 @@ func TestEndpointStates(t *testing.T) {
 func TestQuotas(t *testing.T) {
 	t.Parallel()
 	conformance.Quotas(t, func(*testing.T) relay.Quotas { return &memory.Quotas{} })
+}
+
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	conformance.Slots(t, func(*testing.T) relay.Slots { return &memory.Slots{} })
 }

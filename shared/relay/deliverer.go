@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
 	"webhook-relay/shared/retry"
 	"webhook-relay/shared/sign"
+	"webhook-relay/shared/verify"
 )
 
 // DefaultMaxReceives is how often a message is handed out before it is put aside as poison.
@@ -44,17 +46,21 @@ type DelivererConfig struct {
 	Deliveries  Deliveries
 	Bodies      Bodies
 	Poster      Poster
-	Retry       Queue     // later attempts
-	Dead        Queue     // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
-	Poison      Queue     // messages that we cannot process
-	Scheduler   Scheduler // waits longer than MaxDelay
+	Retry       Queue        // later attempts
+	Ordered     OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
+	Dead        Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
+	Poison      Queue        // messages that we cannot process
+	Scheduler   Scheduler    // waits longer than MaxDelay
+	Secrets     SecretStore  // what endpoints refer to; nil: deliveries to those that do fail
 	States      EndpointStates
 	Quotas      Quotas
-	Operator    Queue // the relay's own events, as ingest messages of the source OperatorSource; nil: none are sent
+	Slots       Slots
+	Operator    *Notifier // is told what the operator wants to know; nil: nothing is
 	Reporter    Reporter
 	Retention   time.Duration // DefaultRetention
 	MaxReceives int           // DefaultMaxReceives
 	CacheTTL    time.Duration // DefaultCacheTTL
+	Origin      string        // the DNS name that the relay gives itself towards endpoints that prove themselves by ProveOptions; DefaultOrigin
 	Now         func() time.Time
 	Random      func() float64 // in [0, 1), for jitter
 }
@@ -69,13 +75,16 @@ type Deliverer struct {
 // target is an endpoint ready to be POSTed to.
 type target struct {
 	Endpoint
-	signer *sign.Signer
+	signers []*sign.Signer   // by how many of Retiring sign beside Secrets: they end from the last one on
+	foreign *verify.Verifier // makes Auth.Signature; nil: none is wanted
+	unready error            // why nothing can be sent before the operator has mended something; nil: it can
 }
 
 // NewDeliverer returns a Deliverer. It calls nothing yet.
 func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
 	cfg.MaxReceives = orDefault(cfg.MaxReceives, DefaultMaxReceives)
+	cfg.Origin = orDefault(cfg.Origin, DefaultOrigin)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -84,7 +93,7 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	}
 	d := &Deliverer{cfg: cfg}
 	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, d.loadEndpoint)
-	d.gate = newGate(cfg.States, cfg.Quotas, cfg.Now, cfg.Random)
+	d.gate = newGate(cfg)
 	return d
 }
 
@@ -96,10 +105,13 @@ func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
 		step := &step{Deliverer: d, msg: msgs[i]}
 		err := recovered(func() error { return step.run(ctx) })
 		step.report.Err = err
-		if errors.Is(err, errPoison) {
+		switch {
+		case errors.Is(err, errPoison):
 			err = nil
+		case errors.Is(err, errInLine):
+			step.report.Err = nil
 		}
-		if step.report.Err != nil || step.report.Status != "" || step.report.Held > 0 {
+		if step.report.Err != nil || step.report.Status != "" || step.report.Held > 0 || step.report.Change != nil {
 			d.cfg.Reporter.Attempted(ctx, step.report)
 		}
 		return err
@@ -120,7 +132,7 @@ func (s *step) run(ctx context.Context) error {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
 	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
-	if err != nil || s.msg.Receives > s.cfg.MaxReceives {
+	if err != nil || !s.inOrder() && s.isWorn() {
 		return s.putAside(ctx, err)
 	}
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
@@ -129,11 +141,17 @@ func (s *step) run(ctx context.Context) error {
 	if err := s.readRecord(ctx); err != nil {
 		return err
 	}
+	if s.inOrder() {
+		s.resume()
+	}
 	if s.record.Attempts >= s.task.Attempt {
 		return s.finish(ctx)
 	}
 	if s.early() {
 		return s.sendAt(ctx, s.task, s.record.NextAt, true)
+	}
+	if s.inOrder() && s.isWorn() {
+		return s.putAside(ctx, nil)
 	}
 	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -145,27 +163,32 @@ func (s *step) run(ctx context.Context) error {
 	if ep == nil {
 		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
 	}
-	if ep.MaxAge > 0 && s.cfg.Now().Sub(s.event.ReceivedAt) > ep.MaxAge {
-		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age"), ep)
+	if ep.Order.On && !s.inOrder() {
+		return s.lineUp(ctx, ep.Order)
+	}
+	if s.tooOld(ep, s.cfg.Now()) {
+		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
 		return errDeadline
 	}
-	p, err := s.gate.admit(ctx, ep.Endpoint)
+	p, err := s.gate.admit(ctx, ep.Endpoint, s.turn())
 	switch {
 	case err != nil:
 		return err
 	case p.disabled != "":
 		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+p.disabled), ep)
 	case !p.held.IsZero():
-		return s.hold(ctx, p.held)
+		return s.hold(ctx, p.held, p.place)
+	case p.unproved:
+		return s.prove(ctx)
 	}
-	a, err := s.attempt(ctx, ep)
+	a, err := s.admitted(ctx, ep, p)
 	if err != nil {
 		return err
 	}
 	if change, err := s.gate.tell(ctx, ep.Name, a.verdict(p.probe)); err == nil {
-		s.tellOperator(ctx, change)
+		s.changed(ctx, change)
 	}
 	return s.save(ctx, a, ep)
 }
@@ -224,15 +247,27 @@ func (s *step) withhold(outcome Outcome, why Reason, text string) made {
 	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
 }
 
-// hold puts the delivery off without an attempt. It is on record as waiting, so that it can be seen, and found again should its message be lost.
-func (s *step) hold(ctx context.Context, until time.Time) error {
+// turn is when a place in the endpoint's rate is kept for the delivery; zero: none is.
+func (s *step) turn() time.Time {
+	if !s.record.Place {
+		return time.Time{}
+	}
+	return s.record.NextAt
+}
+
+// hold puts the delivery off without an attempt, then a place may be kept for it. It is on record as waiting, so that it can be seen, and found again should its message be lost.
+func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
 	if d.Attempts == 0 {
 		d = s.blank()
 	}
+	if s.inOrder() {
+		d.MessageID, d.Receives = s.origin(), s.counted()
+	}
 	d.Step = s.task.Step
-	d.Status, d.Reason, d.NextAt, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), now
+	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), true, now
+	d.Place = place
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
 	case errors.Is(err, ErrConflict): // another copy of the message was faster
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -246,6 +281,12 @@ func (s *step) hold(ctx context.Context, until time.Time) error {
 	return s.sendAt(ctx, s.task, until, true)
 }
 
+// admitted is attempt with the pass of the gate.
+func (s *step) admitted(ctx context.Context, ep *target, p pass) (made, error) {
+	defer s.gate.release(ctx, ep.Name, p)
+	return s.attempt(ctx, ep)
+}
+
 // attempt makes the POST.
 func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	began := s.cfg.Now()
@@ -254,12 +295,11 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	reply, err := s.cfg.Poster.Post(ctx, Post{
-		URL:     ep.URL,
-		Header:  outboundHeader(s.event, ep.Endpoint, m.Number, ep.signer.Headers(s.event.ID, began, body)),
-		Body:    body,
-		Timeout: ep.Timeout,
-	})
+	post, err := s.request(ep, s.event, m.Number, body, began)
+	var reply Reply
+	if err == nil {
+		reply, err = s.cfg.Poster.Post(ctx, post)
+	}
 	ended := s.cfg.Now()
 	m.Duration = ended.Sub(began).Truncate(time.Millisecond)
 	if err := m.conclude(reply, err); err != nil {
@@ -267,6 +307,22 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	}
 	m.listen(reply, ep.Endpoint, ended)
 	return m, nil
+}
+
+// request is the POST of an event, signed. Its error is a *PostError.
+func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at time.Time) (Post, error) {
+	p := Post{
+		URL:     ep.URL,
+		Header:  outboundHeader(e, ep.Endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
+		Body:    body,
+		Timeout: ep.Timeout,
+		TLS:     ep.TLS,
+	}
+	if ep.Prove == ProveOptions {
+		p.Header[headerRequestOrigin] = d.cfg.Origin
+	}
+	err := ep.authorize(&p, e, at)
+	return p, err
 }
 
 // conclude notes how the POST ended. An error that is not the endpoint's is returned: no attempt was used up.
@@ -311,19 +367,37 @@ func (s *step) save(ctx context.Context, a made, ep *target) error {
 	s.report.Attempt, s.report.Status = a.Attempt, s.record.Status
 	s.report.Age = s.record.UpdatedAt.Sub(s.event.ReceivedAt)
 	s.report.Reason = s.record.Reason
-	switch s.record.Status {
-	case Waiting:
+	if s.record.Status == Waiting {
 		s.report.Wait = s.record.NextAt.Sub(s.record.UpdatedAt)
-	case Dead:
-		s.tellDead(ctx)
 	}
 	return s.finish(ctx)
+}
+
+// changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
+// wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves.
+func (s *step) changed(ctx context.Context, c *EndpointChange) {
+	s.report.Change = c
+	if s.event.Source != OperatorSource {
+		_ = s.cfg.Operator.TellChange(ctx, c)
+	}
+}
+
+// died tells of the death that is on record, and sends the delivery to where the dead lie. Both are done again if either fails.
+func (s *step) died(ctx context.Context, resent bool) error {
+	d := s.record
+	if s.event.Source != OperatorSource {
+		if err := s.cfg.Operator.tellDead(ctx, d, s.event.Trace); err != nil {
+			return err
+		}
+	}
+	again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
+	return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
 }
 
 // blank is the delivery's record without an attempt.
 func (s *step) blank() Delivery {
 	return Delivery{
-		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(),
+		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(), Receives: s.counted(),
 		ExpiresAt: expiry(s.event.ReceivedAt, s.cfg.Retention),
 	}
 }
@@ -331,7 +405,7 @@ func (s *step) blank() Delivery {
 // after returns the delivery's record with a added.
 func (s *step) after(a made, ep *target) Delivery {
 	d := s.blank()
-	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), append(s.record.History, a.Attempt)
+	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), slices.Concat(s.record.History, []Attempt{a.Attempt})
 	if extra := len(d.History) - MaxHistory; extra > 0 {
 		d.History = d.History[extra:]
 	}
@@ -352,7 +426,7 @@ func (s *step) after(a made, ep *target) Delivery {
 	switch {
 	case !again:
 		d.Reason = Exhausted
-	case ep.MaxAge > 0 && next.Sub(s.event.ReceivedAt) > ep.MaxAge:
+	case s.tooOld(ep, next):
 		d.Reason = Expired
 	default:
 		d.Status, d.NextAt, d.Step = Waiting, next, s.task.Step+1
@@ -360,8 +434,12 @@ func (s *step) after(a made, ep *target) Delivery {
 	return d
 }
 
-// carry sends an attempt that could not be recorded on with its message, so that it is recorded later and not made twice.
+// carry sends an attempt that could not be recorded on with its message, so that it is recorded later and not made twice. In an ordered queue
+// nothing can be sent past those behind it: there the attempt is made again.
 func (s *step) carry(ctx context.Context, a made, cause error) error {
+	if s.inOrder() {
+		return cause
+	}
 	t := s.task
 	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds()}
 	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
@@ -376,6 +454,9 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 // sends the next one, and so does any other once the next attempt is so late that its message must be lost.
 func (s *step) finish(ctx context.Context) error {
 	d := s.record
+	if s.inOrder() && d.Status == Waiting {
+		return s.wait(ctx, d.NextAt)
+	}
 	if d.Attempts != s.task.Attempt || d.Status == Delivered {
 		return nil
 	}
@@ -389,8 +470,7 @@ func (s *step) finish(ctx context.Context) error {
 		}
 		return s.sendAt(ctx, next, s.settled(d), true)
 	case d.Status == Dead && ours:
-		again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
-		return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
+		return s.died(ctx, resent)
 	}
 	return nil
 }
@@ -399,7 +479,8 @@ func (s *step) finish(ctx context.Context) error {
 func (s *step) settled(d Delivery) time.Time {
 	at := d.NextAt
 	if scheduled := at.Sub(d.UpdatedAt) > MaxDelay; scheduled && at.Sub(s.cfg.Now()) <= MaxDelay {
-		at = at.Add(scheduleSettle) // the scheduler, which would know it for a copy, does not get this one
+		// The scheduler, which would know it for a copy, does not get this one; and where it refused the first, that comes in hops at scheduleSettle.
+		at = at.Add(scheduleSettle + settleTime)
 	}
 	if soonest := s.cfg.Now().Add(settleTime); at.Before(soonest) {
 		return soonest
@@ -416,8 +497,11 @@ func (s *step) origin() string {
 }
 
 // sendAt sends t so that it comes back at the given time: by the queue's delay, by the scheduler if that is too short, and in hops of the
-// queue's delay if the scheduler refuses.
+// queue's delay if the scheduler refuses. A message of an ordered queue stays where it is.
 func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) error {
+	if s.inOrder() {
+		return s.wait(ctx, at)
+	}
 	wait := max(at.Sub(s.cfg.Now()), 0)
 	out := Outgoing{Group: t.Endpoint, Resent: resent}
 	if wait <= MaxDelay {
@@ -454,9 +538,12 @@ func (d *Deliverer) loadEndpoint(ctx context.Context, name string) (*target, err
 	if ep.Schedule == nil {
 		ep.Schedule = retry.DefaultSchedule
 	}
-	signer, err := sign.New(ep.Secrets)
-	if err != nil {
+	t := &target{Endpoint: ep}
+	if err := t.addSigners(d.cfg.Now()); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", name, err)
 	}
-	return &target{ep, signer}, nil
+	if err := t.arm(ctx, d.cfg.Secrets); err != nil {
+		return nil, fmt.Errorf("endpoint %s: %w", name, err)
+	}
+	return t, nil
 }

@@ -17,16 +17,17 @@ type Outcome string
 
 // The outcomes of an attempt. All but Succeeded are followed by a retry or by death.
 const (
-	Succeeded Outcome = "succeeded" // 2xx
-	Rejected  Outcome = "rejected"  // any other status; redirects are not followed, so 3xx too
-	Blocked   Outcome = "blocked"   // the guard refused the address or port: no connection was made
-	DNSFailed Outcome = "dns"       // the host name did not resolve
-	Refused   Outcome = "refused"   // no connection: refused, unreachable
-	TLSFailed Outcome = "tls"       // handshake or certificate
-	TimedOut  Outcome = "timeout"   // the endpoint's timeout passed, in whichever phase
-	Broken    Outcome = "broken"    // reset, closed early, or no HTTP
-	Removed   Outcome = "removed"   // the endpoint is no longer in the catalog: no POST was made, and none follows
-	Withheld  Outcome = "withheld"  // the endpoint is disabled, or the delivery is too old: no POST was made, and none follows
+	Succeeded  Outcome = "succeeded" // 2xx
+	Rejected   Outcome = "rejected"  // any other status; redirects are not followed, so 3xx too
+	Blocked    Outcome = "blocked"   // the guard refused the address or port: no connection was made
+	DNSFailed  Outcome = "dns"       // the host name did not resolve
+	Refused    Outcome = "refused"   // no connection: refused, unreachable
+	TLSFailed  Outcome = "tls"       // handshake or certificate
+	AuthFailed Outcome = "auth"      // no token or secret to prove ourselves with was to be had: nothing was sent
+	TimedOut   Outcome = "timeout"   // the endpoint's timeout passed, in whichever phase
+	Broken     Outcome = "broken"    // reset, closed early, or no HTTP
+	Removed    Outcome = "removed"   // the endpoint is no longer in the catalog: no POST was made, and none follows
+	Withheld   Outcome = "withheld"  // the endpoint is disabled, or the delivery is too old: no POST was made, and none follows
 )
 
 // Reason is why a delivery died. The set is closed.
@@ -69,7 +70,10 @@ type Delivery struct {
 	Attempts  int       // made, over all cycles
 	Step      int       // attempts made in this cycle, if it waits: where its next attempt stands in the schedule
 	MessageID string    // id of the queue message that made the last attempt
+	Receives  int       // how often that message had been handed out by then, if it stays the same for the next attempt: see Order
 	NextAt    time.Time // UTC, whole milliseconds: when the next attempt is due; zero unless waiting
+	Held      bool      // it waits since the endpoint is in trouble or over its limit, not for its schedule
+	Place     bool      // a place at NextAt is kept for it in the endpoint's rate
 	UpdatedAt time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; from then on the record counts as absent
 	History   []Attempt // oldest first, at most MaxHistory

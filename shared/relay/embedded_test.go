@@ -55,13 +55,17 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	})
 	delivery := open("delivery", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	retry := open("retry", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
+	ingestLine := open("ingest-ordered", sqlite.QueueOptions{
+		DeadLetter: ingestDL, MaxReceives: maxReceives, Visibility: visibilityFactor * fanoutTimeout, Durable: true, Ordered: true,
+	})
+	line := open("delivery-ordered", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout, Ordered: true})
 	catalog, ledger := store.Catalog(sealer), store.Ledger()
 	must(catalog.ReplaceCatalog(t.Context(), s.catalog(), 0))
 	w.store, w.records, w.revision = catalog, ledger, 1
 	w.sweeper = nil // its hours are longer than the script
 	w.in = ports{
-		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas,
-		counted{ingest, &w.received}, delivery, retry, dead, ingestDL, poison,
+		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots,
+		counted{ingest, &w.received}, delivery, retry, countedLine{counted{ingestLine, &w.received}, ingestLine}, line, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}
 	redrive := func(from, to *sqlite.Queue) {
@@ -74,7 +78,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 
 	ctx, stop := context.WithCancel(context.Background())
 	var consumers sync.WaitGroup
-	for i, q := range []*sqlite.Queue{ingest, delivery, retry} {
+	for i, q := range []*sqlite.Queue{ingest, delivery, retry, ingestLine, line} {
 		f := w.feeds[i]
 		from := &pushed{listed: listed{q}, notify: w.notify}
 		f.from, f.deadLetter = from, nil
@@ -122,7 +126,7 @@ type pushed struct {
 // handle is the queue's handler.
 func (p *pushed) handle(ctx context.Context, msgs []relay.Message) (failed []string, err error) {
 	settled := make(chan []error, 1)
-	b := &batch{msgs, func(errs []error) { settled <- errs }}
+	b := &batch{msgs: msgs, done: func(errs []error) { settled <- errs }}
 	p.mu.Lock()
 	p.batches = append(p.batches, b)
 	p.mu.Unlock()

@@ -23,7 +23,7 @@ const overloadPause = 5 * time.Second
 
 // listen takes note of what the endpoint said beside its status.
 func (m *made) listen(reply Reply, ep Endpoint, now time.Time) {
-	if m.Outcome == Succeeded || reply.StatusCode == 0 {
+	if m.Outcome == Succeeded || m.StatusCode == 0 {
 		return
 	}
 	if wait, ok := retry.RetryAfter(reply.Header[headerRetryAfter], now); ok && reply.StatusCode >= 400 {

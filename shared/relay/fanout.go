@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"webhook-relay/shared/route"
@@ -21,8 +22,10 @@ var errUnsettled = errors.New("relay: copy of a message that was routed a moment
 type FanoutConfig struct {
 	Subscriptions Subscriptions
 	Events        Events
-	Delivery      Queue // first attempts
-	Poison        Queue // messages that cannot be read
+	Bodies        Bodies       // large bodies, for filters on data and the keys of ordered endpoints
+	Delivery      Queue        // first attempts
+	Ordered       OrderedQueue // deliveries of ordered endpoints; needed where there are such
+	Poison        Queue        // messages that cannot be read
 	Reporter      Reporter
 	Retention     time.Duration // DefaultRetention
 	CacheTTL      time.Duration // DefaultCacheTTL
@@ -33,12 +36,14 @@ type FanoutConfig struct {
 type Fanout struct {
 	cfg    FanoutConfig
 	routes *cache[routes]
+	large  chan struct{} // held by the message whose large body is being matched
 }
 
 // routes are the subscriptions of one source, ready to be matched.
 type routes struct {
 	table     *route.Table
-	endpoints []string // of the table's rules, by index
+	endpoints []string         // of the table's rules, by index
+	orders    map[string]Order // of the ordered among them
 }
 
 // NewFanout returns a Fanout. It calls nothing yet.
@@ -47,8 +52,10 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	f := &Fanout{cfg: cfg}
-	f.routes = newCache(cfg.CacheTTL, cfg.Now, f.loadRoutes)
+	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1)}
+	f.routes = newCache(cfg.CacheTTL, cfg.Now, func(ctx context.Context, source string) (routes, error) {
+		return loadRoutes(ctx, cfg.Subscriptions, source)
+	})
 	return f
 }
 
@@ -61,7 +68,7 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
 		routed[i], err = f.record(ctx, msgs[i])
 		return err
 	})
-	f.send(ctx, routed, errs)
+	f.send(ctx, msgs, routed, errs)
 	for i, r := range routed {
 		f.cfg.Reporter.Routed(ctx, r.report(errs[i]))
 	}
@@ -72,9 +79,10 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
 type routing struct {
 	event     Event
 	result    RouteResult
-	endpoints []string // deliveries to send
-	raw       []byte   // the encoded event
-	resent    bool     // they may have been sent before
+	endpoints []string          // deliveries to send
+	lines     map[string]string // the groups of those to ordered endpoints
+	raw       []byte            // the encoded event
+	resent    bool              // they may have been sent before
 }
 
 func (r routing) report(err error) RouteReport {
@@ -110,7 +118,8 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 	if r.result == Routed && len(r.endpoints) == 0 {
 		r.result = Unrouted
 	}
-	return r, nil
+	r.lines, err = f.lines(ctx, e, r.endpoints)
+	return r, err
 }
 
 // resume decides what is left to do for a message whose event is on record already.
@@ -131,35 +140,54 @@ func (r *routing) resume(existing *EventRecord, m Message, now time.Time) error 
 
 // send sends all deliveries of the batch together, so that a call carries as many as it can, and sets errs[i] for each
 // message one of whose deliveries was not accepted.
-func (f *Fanout) send(ctx context.Context, routed []routing, errs []error) {
-	out := make([]Outgoing, 0, sendChunk)
-	owners := make([]int, 0, sendChunk)
-	flush := func() {
-		for k, err := range f.cfg.Delivery.Send(ctx, out) {
-			if err != nil {
-				errs[owners[k]] = err
-			}
-		}
-		out, owners = out[:0], owners[:0]
-	}
+func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, errs []error) {
+	plain := outbox{queue: f.cfg.Delivery, errs: errs, out: make([]Outgoing, 0, sendChunk), owners: make([]int, 0, sendChunk)}
+	ordered := outbox{queue: f.cfg.Ordered, errs: errs}
 	for i, r := range routed {
+		if k := before(msgs, i); k >= 0 && errs[k] != nil && errs[i] == nil {
+			errs[i] = errBehind
+		}
 		if errs[i] != nil {
 			continue
 		}
 		for _, endpoint := range r.endpoints {
-			out = append(out, Outgoing{
-				Body:   task{Endpoint: endpoint, Attempt: 1}.encode(r.raw),
-				Group:  endpoint,
-				Resent: r.resent,
-			})
-			if owners = append(owners, i); len(out) == sendChunk {
-				flush()
+			first := task{Endpoint: endpoint, Attempt: 1}
+			if group, ok := r.lines[endpoint]; ok {
+				ordered.add(ctx, i, first.inLine(r.event, r.raw, group, r.resent))
+			} else {
+				plain.add(ctx, i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
 			}
 		}
 	}
-	if len(out) > 0 {
-		flush()
+	plain.flush(ctx)
+	ordered.flush(ctx)
+}
+
+// outbox gathers the messages for a queue.
+type outbox struct {
+	queue  Queue
+	errs   []error // by message that they come from
+	out    []Outgoing
+	owners []int // which that is
+}
+
+func (o *outbox) add(ctx context.Context, owner int, m Outgoing) {
+	o.out = append(o.out, m)
+	if o.owners = append(o.owners, owner); len(o.out) == sendChunk {
+		o.flush(ctx)
 	}
+}
+
+func (o *outbox) flush(ctx context.Context) {
+	if len(o.out) == 0 {
+		return
+	}
+	for k, err := range o.queue.Send(ctx, o.out) {
+		if err != nil {
+			o.errs[o.owners[k]] = err
+		}
+	}
+	o.out, o.owners = o.out[:0], o.owners[:0]
 }
 
 // match returns the endpoints whose subscriptions want e, each once, in the order of the catalog.
@@ -168,7 +196,10 @@ func (f *Fanout) match(ctx context.Context, e Event) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	matched := rs.table.Match(e.Type)
+	matched, err := f.matchRoutes(ctx, rs, e)
+	if err != nil {
+		return nil, err
+	}
 	endpoints := make([]string, 0, len(matched))
 	seen := make(map[string]bool, len(matched))
 	for _, i := range matched {
@@ -180,17 +211,73 @@ func (f *Fanout) match(ctx context.Context, e Event) ([]string, error) {
 	return endpoints, nil
 }
 
-func (f *Fanout) loadRoutes(ctx context.Context, source string) (routes, error) {
-	subs, err := f.cfg.Subscriptions.Subscriptions(ctx, source)
+// matchRoutes returns the indexes of the rules that e matches. A large body is read only if one of them has to see it.
+func (f *Fanout) matchRoutes(ctx context.Context, rs routes, e Event) (matched []int, err error) {
+	err = f.look(ctx, e, rs.table.NeedsBody(e.Type), func(body []byte) {
+		matched = rs.table.Match(route.Event{Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Body: body})
+	})
+	return matched, err
+}
+
+// lines returns the groups of the deliveries to those endpoints that are ordered.
+func (f *Fanout) lines(ctx context.Context, e Event, endpoints []string) (map[string]string, error) {
+	rs, err := f.routes.get(ctx, e.Source)
+	if err != nil || len(rs.orders) == 0 {
+		return nil, err
+	}
+	keyed := slices.ContainsFunc(endpoints, func(name string) bool { return rs.orders[name].Key != "" })
+	groups := map[string]string{}
+	err = f.look(ctx, e, keyed, func(body []byte) {
+		for _, name := range endpoints {
+			if o, ordered := rs.orders[name]; ordered {
+				groups[name] = o.group(name, body)
+			}
+		}
+	})
+	return groups, err
+}
+
+// look shows the body of e. A large one is read only if it is needed, and looked at one at a time: what is made of it may be many times its
+// size, and a function's memory has no room for a batch of those.
+func (f *Fanout) look(ctx context.Context, e Event, needed bool, at func(body []byte)) error {
+	body := e.Body
+	if e.BodyRef != nil && needed {
+		select {
+		case f.large <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-f.large }()
+		var err error
+		if body, err = f.cfg.Bodies.Get(ctx, e.BodyRef.Key); err != nil {
+			return err
+		}
+	}
+	at(body)
+	return nil
+}
+
+func loadRoutes(ctx context.Context, subscriptions Subscriptions, source string) (routes, error) {
+	subs, err := subscriptions.Subscriptions(ctx, source)
 	if err != nil {
 		return routes{}, err
 	}
 	rules := make([]route.Rule, len(subs))
 	endpoints := make([]string, len(subs))
+	orders := map[string]Order{}
 	for i, s := range subs {
 		rules[i], endpoints[i] = route.Rule{Types: s.Types}, s.Endpoint
+		if s.Order.On {
+			orders[s.Endpoint] = s.Order
+		}
+		if s.Filter == "" {
+			continue
+		}
+		if rules[i].Filter, err = route.ParseFilter([]byte(s.Filter)); err != nil {
+			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
+		}
 	}
-	return routes{route.New(rules), endpoints}, nil
+	return routes{route.New(rules), endpoints, orders}, nil
 }
 
 // expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,8 +113,9 @@ func withFaults(s striker, p ports) ports {
 	return ports{
 		faultySources{s, p.sources}, faultySubscriptions{s, p.subs}, faultyEndpoints{s, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
-		faultyStates{s, p.states}, faultyQuotas{s, p.quotas},
+		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots},
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
+		faultyLine{faultyQueue{s, "ordered ingest", p.ingestLine}, p.ingestLine}, faultyLine{faultyQueue{s, "line", p.line}, p.line},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
 }
@@ -151,6 +153,7 @@ func runScript(t *testing.T, batch int, f *fault) int {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{time.Second, time.Second, time.Hour}, "good", "flaky", "bad")
+		r.edit(func(c *relay.Catalog) { c.Endpoints[2].Prove = relay.ProvePing }) // "good"
 		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 500}, nil }
 		tries := map[string]int{}
 		r.poster.answers["flaky"] = func(p relay.Post) (relay.Reply, error) {
@@ -264,6 +267,10 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool) {
 	if results := r.reports.results(); results[relay.Unrouted] != 0 || results[relay.Poisoned] != 0 {
 		t.Errorf("routed: %v", results)
 	}
+	good := slices.IndexFunc(r.poster.posts, func(p relay.Post) bool { return host(p) == "good" })
+	if good < 0 || !isProof(r.poster.posts[good]) {
+		t.Error("a delivery before the endpoint has proved itself")
+	}
 	for attempt, n := range r.poster.attempts() {
 		if n > 1 && !f.mode.harmful() {
 			t.Errorf("attempt %s was POSTed %d times, and nobody was killed or cut off", attempt, n)
@@ -291,14 +298,24 @@ func (q faultyQueue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	}
 	errs = make([]error, len(msgs))
 	partial, _ := errors.AsType[*partialError](err)
-	for i := range errs {
-		if fails, ok := partialOf(partial, i, len(msgs)); ok && !fails {
+	behind := map[string]bool{} // a failure, in an ordered queue
+	for i, m := range msgs {
+		if fails, ok := partialOf(partial, i, len(msgs)); ok && !fails && !behind[m.Group] {
 			errs[i] = q.Queue.Send(ctx, msgs[i:i+1])[0]
 		} else {
-			errs[i] = err
+			errs[i], behind[m.Group] = err, m.Once != ""
 		}
 	}
 	return errs
+}
+
+type faultyLine struct {
+	faultyQueue
+	inner relay.OrderedQueue
+}
+
+func (q faultyLine) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
+	return q.s.strike(ctx, "hold "+m.ID+" of "+q.name+" for "+d.String(), func() error { return q.inner.Hold(ctx, m, d) })
 }
 
 func partialOf(e *partialError, i, n int) (fails, ok bool) {
@@ -388,9 +405,31 @@ type faultyQuotas struct {
 	relay.Quotas
 }
 
-func (p faultyQuotas) Take(ctx context.Context, name string, window time.Time, n, limit int) (ok bool, err error) {
-	err = p.s.strike(ctx, "take quota "+name, func() (err error) { ok, err = p.Quotas.Take(ctx, name, window, n, limit); return err })
+func (p faultyQuotas) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (from time.Time, ok bool, err error) {
+	err = p.s.strike(ctx, "take quota "+line, func() (err error) {
+		from, ok, err = p.Quotas.Reserve(ctx, line, d, earliest, latest)
+		return err
+	})
+	return from, ok, err
+}
+
+type faultySlots struct {
+	s striker
+	relay.Slots
+}
+
+func (p faultySlots) ClaimSlot(ctx context.Context, endpoint string, n int, holder string, until time.Time) (ok bool, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("claim slot %d of %s", n, endpoint), func() (err error) {
+		ok, err = p.Slots.ClaimSlot(ctx, endpoint, n, holder, until)
+		return err
+	})
 	return ok, err
+}
+
+func (p faultySlots) ReleaseSlot(ctx context.Context, endpoint string, n int, holder string) error {
+	return p.s.strike(ctx, fmt.Sprintf("release slot %d of %s", n, endpoint), func() error {
+		return p.Slots.ReleaseSlot(ctx, endpoint, n, holder)
+	})
 }
 
 type faultyBodies struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
@@ -53,6 +54,16 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	stepped := sampleDelivery
 	stepped.Step = 2
 	check(t, "delivery-step.v1.json", stepped, relay.EncodeDelivery, relay.DecodeDelivery)
+	held := sampleDelivery
+	held.Held, held.Place = true, true
+	check(t, "delivery-held.v1.json", held, relay.EncodeDelivery, relay.DecodeDelivery)
+	state := breaker.State{
+		Failures: 12, FailingSince: at, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
+		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
+	}
+	check(t, "endpoint-state.v1.json", state, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	proved := breaker.State{Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404"}
+	check(t, "endpoint-state-proof.v1.json", proved, relay.EncodeEndpointState, relay.DecodeEndpointState)
 }
 
 // check holds what is written against the golden file, and what is read from it against v.

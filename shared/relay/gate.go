@@ -13,14 +13,11 @@ import (
 const (
 	// stateTTL is how long an endpoint's state is taken to be as it was read: for one that was well, as long as its catalog entry.
 	// In trouble it is looked at more often.
-	stateTTL        = DefaultCacheTTL
-	troubledTTL     = 5 * time.Second
-	tellInterval    = time.Second      // failures are counted here and told together: a write a second for an instance at most
-	probeReserve    = 15 * time.Second // what a probe may take beside the endpoint's timeout before another takes its place
-	stateTries      = 4                // of a write that meets others'
-	quotaWindow     = time.Second
-	quotaPart       = 10 // an instance takes a tenth of a second's quota at a time: that much is unused at most
-	maxQuotaBackoff = 64 // windows that a delivery waits at most when many others do
+	stateTTL     = DefaultCacheTTL
+	troubledTTL  = 5 * time.Second
+	tellInterval = time.Second      // failures are counted here and told together: a write a second for an instance at most
+	probeReserve = 15 * time.Second // what a probe may take beside the endpoint's timeout before another takes its place
+	stateTries   = 4                // of a write that meets others'
 )
 
 // gate says which deliveries may be attempted now: it knows the endpoints in trouble, the limits of the others, and shares both with all
@@ -28,8 +25,10 @@ const (
 type gate struct {
 	states EndpointStates
 	quotas Quotas
+	slots  Slots
 	now    func() time.Time
 	random func() float64
+	origin string // see DelivererConfig
 
 	mu    sync.Mutex
 	doors map[string]*door
@@ -49,23 +48,24 @@ type door struct {
 	attempts int
 	failed   int
 
-	quota     time.Time // the window of the tokens
-	tokens    int
-	dry       bool // nothing is left of the window
-	dryStreak int  // windows in a row that were dry
+	places places
+	room   room
 }
 
 // pass is the gate's answer for one delivery.
 type pass struct {
 	probe    bool
 	held     time.Time // not now: come back then; zero: go ahead
+	place    bool      // then a place is kept for it
 	disabled string    // why the endpoint gets nothing; "": it is enabled
+	unproved bool      // not before the endpoint has proved itself: see claimProof
+	slot     *slot     // to be released after the attempt; nil: the endpoint's concurrency is not limited
 }
 
-func newGate(states EndpointStates, quotas Quotas, now func() time.Time, random func() float64) *gate {
+func newGate(cfg DelivererConfig) *gate {
 	return &gate{
-		states: states, quotas: quotas, random: random, doors: map[string]*door{},
-		now: func() time.Time { return wholeMillis(now()) }, // states are compared with what was read
+		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, origin: cfg.Origin, doors: map[string]*door{},
+		now: func() time.Time { return wholeMillis(cfg.Now()) }, // states are compared with what was read
 	}
 }
 
@@ -92,9 +92,26 @@ func (d *door) enter(ctx context.Context) error {
 
 func (d *door) leave() { <-d.turn }
 
-// admit asks whether a delivery to ep may be attempted.
-func (g *gate) admit(ctx context.Context, ep Endpoint) (pass, error) {
+// admit asks whether a delivery to ep may be attempted, for which a place was kept at its turn; zero: none was. A pass that says so is to be
+// released after the attempt.
+func (g *gate) admit(ctx context.Context, ep Endpoint, turn time.Time) (pass, error) {
 	d := g.door(ep.Name)
+	limited := ep.Concurrency > 0
+	if limited && d.room.closed(g.now()) {
+		return pass{held: g.spread(d.room.turnAway(g.now()))}, nil
+	}
+	p, err := g.ask(ctx, ep, turn, d)
+	if err != nil || !limited || p.disabled != "" || p.unproved || !p.held.IsZero() {
+		return p, err
+	}
+	if p.slot, err = g.takeSlot(ctx, ep, &d.room); err == nil && p.slot == nil {
+		return pass{held: g.spread(d.room.turnAway(g.now()))}, nil // if it was the probe, there is another when this one's time is over
+	}
+	return p, err
+}
+
+// ask is admit but for the endpoint's concurrency.
+func (g *gate) ask(ctx context.Context, ep Endpoint, turn time.Time, d *door) (pass, error) {
 	if err := d.enter(ctx); err != nil {
 		return pass{}, err
 	}
@@ -104,13 +121,16 @@ func (g *gate) admit(ctx context.Context, ep Endpoint) (pass, error) {
 	if d.state.Phase(now) == breaker.Disabled {
 		return pass{disabled: d.state.Reason}, nil
 	}
-	if held := d.state.HeldUntil(now); !held.IsZero() {
-		return pass{held: g.spread(held, d.state.Spread(now))}, nil
+	if held := g.heldUntil(d.state, now); !held.IsZero() {
+		return pass{held: held}, nil
+	}
+	if g.unproved(ep, d.state) {
+		return pass{unproved: true}, nil
 	}
 	if d.state.NeedsProbe(now) {
 		return g.claimProbe(ctx, ep, d, now)
 	}
-	return g.takeToken(ctx, ep, d, now)
+	return g.takePlace(ctx, ep.slowed(d.state.Proof.Rate), turn, d, now)
 }
 
 // refresh reads the state again when it is old. While it cannot be read, the one that is known stands: deliveries go on through an outage of
@@ -137,7 +157,7 @@ func (g *gate) reread(ctx context.Context, endpoint string, d *door) error {
 // keep notes the state as it is on record.
 func (d *door) keep(s breaker.State, revision int64, now time.Time) {
 	ttl := stateTTL
-	if s != (breaker.State{}) {
+	if !s.Well() {
 		ttl = troubledTTL
 	}
 	d.state, d.revision, d.known, d.next = s, revision, true, now.Add(ttl)
@@ -158,47 +178,18 @@ func (g *gate) claimProbe(ctx context.Context, ep Endpoint, d *door, now time.Ti
 	return pass{probe: true}, nil
 }
 
+// heldUntil is when a delivery that the state holds is to come back; zero: it holds none.
+func (g *gate) heldUntil(s breaker.State, now time.Time) time.Time {
+	held := s.HeldUntil(now)
+	if held.IsZero() {
+		return held
+	}
+	return g.spread(held, s.Spread(now))
+}
+
 // spread returns a time at random between from and so much later.
 func (g *gate) spread(from time.Time, over time.Duration) time.Time {
 	return from.Add(time.Duration(g.random() * float64(over)))
-}
-
-// takeToken holds the endpoint's rate, its own or the one at which it recovers, over all instances together.
-func (g *gate) takeToken(ctx context.Context, ep Endpoint, d *door, now time.Time) (pass, error) {
-	limit := ep.RateLimit
-	if r := d.state.Rate(now); r > 0 && (limit == 0 || r < limit) {
-		limit = r
-	}
-	if limit == 0 {
-		return pass{}, nil
-	}
-	window := now.Truncate(quotaWindow)
-	if !window.Equal(d.quota) {
-		if !d.dry {
-			d.dryStreak = 0
-		}
-		d.quota, d.tokens, d.dry = window, 0, false
-	}
-	if d.tokens == 0 && !d.dry {
-		part := max(1, limit/quotaPart)
-		got, err := g.quotas.Take(ctx, "rate#"+ep.Name, window, part, limit)
-		if err != nil {
-			return pass{}, err
-		}
-		if got {
-			d.tokens = part
-		} else {
-			d.dry = true
-			d.dryStreak++
-		}
-	}
-	if d.tokens == 0 {
-		// The longer there has been too much, the further apart those that wait come back: each return costs a message.
-		back := min(1<<min(d.dryStreak, 10), maxQuotaBackoff)
-		return pass{held: g.spread(window.Add(quotaWindow), time.Duration(back)*quotaWindow)}, nil
-	}
-	d.tokens--
-	return pass{}, nil
 }
 
 // verdict is how an attempt went, as the gate wants to know it.
@@ -207,6 +198,9 @@ type verdict struct {
 	probe   bool
 	pause   time.Time // the whole endpoint is to be left alone until then
 	disable string    // the endpoint says that it wants no more, and why
+
+	proof    breaker.Proof // what a probe has proved, if that was what it was for
+	unproved string        // why it has not
 }
 
 // tell takes note of an attempt. It returns what changed, for the operator; nil for nothing. An error means that the other instances do
@@ -259,6 +253,10 @@ func (g *gate) worthTelling(d *door, v verdict, half bool, now time.Time) bool {
 
 func (v verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breaker.State {
 	switch {
+	case v.unproved != "":
+		s = s.NotProved(now, f, v.unproved)
+	case v.proof.Of != "":
+		s = s.Proved(now, v.proof)
 	case v.failed && f.Attempts > 0:
 		s = s.Failed(now, f)
 	case !v.failed:
@@ -287,7 +285,7 @@ func (g *gate) update(ctx context.Context, endpoint string, d *door, change func
 		err := g.states.SaveEndpointState(ctx, endpoint, next, d.revision)
 		if err == nil {
 			d.keep(next, d.revision+1, g.now())
-			return changeOf(endpoint, before, next, g.now()), nil
+			return changeOf(endpoint, before, next, d.revision, g.now()), nil
 		}
 		if !errors.Is(err, ErrConflict) || try == stateTries {
 			return nil, err
@@ -296,38 +294,4 @@ func (g *gate) update(ctx context.Context, endpoint string, d *door, change func
 			return nil, err
 		}
 	}
-}
-
-// EndpointChange is a change of an endpoint's state that its operator wants to know of.
-type EndpointChange struct {
-	Endpoint string
-	Type     string // one of the EndpointX types
-	Reason   string
-	State    breaker.State
-}
-
-// Types of the relay's own events about endpoints.
-const (
-	EndpointOpened    = "endpoint.opened"    // its breaker opened: deliveries are held
-	EndpointRecovered = "endpoint.recovered" // its breaker closed again
-	EndpointFailing   = "endpoint.failing"   // a day of nothing but failures: it will be disabled
-	EndpointDisabled  = "endpoint.disabled"
-)
-
-// changeOf returns what of a change of state is worth telling; nil for nothing.
-func changeOf(endpoint string, before, after breaker.State, now time.Time) *EndpointChange {
-	c := &EndpointChange{Endpoint: endpoint, State: after}
-	switch was, is := before.Phase(now), after.Phase(now); {
-	case is == breaker.Disabled && was != breaker.Disabled:
-		c.Type, c.Reason = EndpointDisabled, after.Reason
-	case before.WarnedAt.IsZero() && !after.WarnedAt.IsZero():
-		c.Type, c.Reason = EndpointFailing, "nothing but failures since "+after.FailingSince.Format(time.RFC3339)
-	case before.Openings == 0 && after.Openings > 0:
-		c.Type, c.Reason = EndpointOpened, "too many attempts failed"
-	case before.Openings > 0 && after.Openings == 0 && is != breaker.Disabled:
-		c.Type = EndpointRecovered
-	default:
-		return nil
-	}
-	return c
 }

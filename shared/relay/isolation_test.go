@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,12 +25,15 @@ func TestABatchIsNotDelayedByItsWorst(t *testing.T) {
 			}
 			r := newRig(t, nil, names...)
 			began := time.Now()
+			var mu sync.Mutex
 			r.build(func(p ports) ports {
 				p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
 					if answer := ill[host(post)]; answer != nil {
 						return answer(post)
 					}
 					time.Sleep(answersAfter)
+					mu.Lock()
+					defer mu.Unlock()
 					last = max(last, time.Since(began))
 					return relay.Reply{StatusCode: 200}, nil
 				})

@@ -54,6 +54,14 @@ type endpointDoc struct {
 	WarnedAt     time.Time `json:"warnedAt,omitzero"`
 	DisabledAt   time.Time `json:"disabledAt,omitzero"`
 	Reason       string    `json:"reason,omitempty"`
+	Proof        *proofDoc `json:"proof,omitempty"`
+	Unproved     string    `json:"unproved,omitempty"`
+}
+
+type proofDoc struct {
+	Of   string    `json:"of"`
+	At   time.Time `json:"at"`
+	Rate int       `json:"ratePerMinute,omitempty"`
 }
 
 type attemptDoc struct {
@@ -77,7 +85,10 @@ type deliveryDoc struct {
 	Attempts  int          `json:"attempts"`
 	Step      int          `json:"step,omitempty"`
 	MessageID string       `json:"messageId"`
+	Receives  int          `json:"receives,omitempty"`
 	NextAt    time.Time    `json:"nextAt,omitzero"`
+	Held      bool         `json:"held,omitempty"`
+	Place     bool         `json:"place,omitempty"`
 	UpdatedAt time.Time    `json:"updatedAt"`
 	ExpiresAt time.Time    `json:"expiresAt"`
 	History   []attemptDoc `json:"history"`
@@ -153,7 +164,7 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
 	doc := deliveryDoc{formatVersion, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Reason, d.Attempts, d.Step, d.MessageID,
-		d.NextAt, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
+		d.Receives, d.NextAt, d.Held, d.Place, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
 	}
@@ -167,7 +178,7 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 		return Delivery{}, err
 	}
 	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Reason, doc.Attempts, doc.Step, doc.MessageID,
-		doc.NextAt.UTC(), doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
+		doc.Receives, doc.NextAt.UTC(), doc.Held, doc.Place, doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
 	for i, a := range doc.History {
 		d.History[i] = a.attempt()
 	}
@@ -176,8 +187,12 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 
 // EncodeEndpointState returns s in the form that ledgers keep.
 func EncodeEndpointState(s breaker.State) []byte {
-	return encode(endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason})
+	doc := endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
+		s.DisabledAt, s.Reason, nil, s.Unproved}
+	if s.Proof != (breaker.Proof{}) {
+		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
+	}
+	return encode(doc)
 }
 
 // DecodeEndpointState reads what EncodeEndpointState of this or an earlier version wrote; ErrFormat.
@@ -186,9 +201,13 @@ func DecodeEndpointState(b []byte) (breaker.State, error) {
 	if err := decode(b, &d, &d.Version); err != nil {
 		return breaker.State{}, err
 	}
-	return breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
+	s := breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
 		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason}, nil
+		Reason: d.Reason, Unproved: d.Unproved}
+	if d.Proof != nil {
+		s.Proof = breaker.Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
+	}
+	return s, nil
 }
 
 func toAttemptDoc(a Attempt) attemptDoc {

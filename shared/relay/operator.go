@@ -1,10 +1,16 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/route"
 	"webhook-relay/shared/verify"
 )
 
@@ -12,10 +18,20 @@ import (
 // nothing can be POSTed to it.
 const OperatorSource = "relay"
 
-// DeliveryDead is the type of the relay's own event about a delivery that died.
-const DeliveryDead = "delivery.dead"
+// Types of the relay's own events. There is one for each change of an endpoint's state, however many deliveries it concerns, and one for
+// each delivery that dies: a subscription's types choose among them.
+const (
+	EndpointOpened    = "endpoint.opened"    // its breaker opened: deliveries are held
+	EndpointRecovered = "endpoint.recovered" // its breaker closed again
+	EndpointFailing   = "endpoint.failing"   // a day of nothing but failures: it will be disabled
+	EndpointDisabled  = "endpoint.disabled"
+	EndpointEnabled   = "endpoint.enabled"  // by its operator
+	EndpointProved    = "endpoint.proved"   // it has proved itself: deliveries begin
+	EndpointUnproven  = "endpoint.unproven" // it was asked to, and did not: deliveries are held
+	DeliveryDead      = "delivery.dead"
+)
 
-// notice is the body of one of the relay's own events.
+// notice is the body of one of the relay's own events, in the form that Standard Webhooks recommends.
 type notice struct {
 	Type string     `json:"type"`
 	At   time.Time  `json:"timestamp"`
@@ -26,6 +42,7 @@ type noticeData struct {
 	Endpoint    string     `json:"endpoint"`
 	Reason      string     `json:"reason,omitempty"`
 	NextProbeAt *time.Time `json:"nextProbeAt,omitempty"`
+	DisabledAt  *time.Time `json:"disabledAt,omitempty"`
 	EventID     string     `json:"eventId,omitempty"`
 	Source      string     `json:"source,omitempty"`
 	EventType   string     `json:"eventType,omitempty"`
@@ -34,42 +51,150 @@ type noticeData struct {
 	Error       string     `json:"error,omitempty"`
 }
 
-// tellOperator sends the relay's own event of a change of the endpoint's state.
-func (s *step) tellOperator(ctx context.Context, c *EndpointChange) {
-	if c == nil {
-		return
-	}
-	data := noticeData{Endpoint: c.Endpoint, Reason: c.Reason}
-	if !c.State.OpenUntil.IsZero() {
-		data.NextProbeAt = &c.State.OpenUntil
-	}
-	s.notify(ctx, c.Type, c.Endpoint+" "+s.event.ID, data)
+// Notifier sends the relay's own events: it puts them on the ingest queue as events of the source OperatorSource. One that no subscription
+// would take is not sent. Whether one would is looked up when there is something to tell, which is rare, and remembered as the fan-out
+// does; so a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
+//
+// A nil Notifier sends nothing. It is safe for concurrent use.
+type Notifier struct {
+	ingest Queue
+	routes *cache[routes]
 }
 
-// tellDead sends the relay's own event of a delivery that died.
-func (s *step) tellDead(ctx context.Context) {
-	d := s.record
+// NewNotifier returns a Notifier. It calls nothing yet. cacheTTL is how long it remembers subscriptions; zero: DefaultCacheTTL.
+func NewNotifier(subscriptions Subscriptions, ingest Queue, cacheTTL time.Duration) *Notifier {
+	return &Notifier{ingest, newCache(cacheTTL, time.Now, func(ctx context.Context, source string) (routes, error) {
+		return loadRoutes(ctx, subscriptions, source)
+	})}
+}
+
+// TellChange tells of a change of an endpoint's state; nil is none.
+func (n *Notifier) TellChange(ctx context.Context, c *EndpointChange) error {
+	if c == nil {
+		return nil
+	}
+	data := noticeData{Endpoint: c.Endpoint, Reason: c.Reason}
+	switch c.Type {
+	case EndpointOpened:
+		data.NextProbeAt = &c.State.OpenUntil
+	case EndpointFailing:
+		at := c.State.FailingSince.Add(breaker.DisableAfter)
+		data.DisabledAt = &at
+	}
+	return n.tell(ctx, c.Endpoint+" "+strconv.FormatInt(c.Revision, 10), "", notice{c.Type, c.At, data})
+}
+
+// tellDead tells of a delivery that died.
+func (n *Notifier) tellDead(ctx context.Context, d Delivery, trace string) error {
 	last := d.History[len(d.History)-1]
-	s.notify(ctx, DeliveryDead, d.Endpoint+" "+d.EventID, noticeData{
+	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+strconv.Itoa(d.Attempts), trace, notice{DeliveryDead, d.UpdatedAt, noticeData{
 		Endpoint: d.Endpoint, Reason: string(d.Reason), EventID: d.EventID, Source: d.Source, EventType: d.Type, Attempts: d.Attempts,
 		StatusCode: last.StatusCode, Error: last.Error,
+	}})
+}
+
+// tell sends an event. Its id is made of its type and of what happened, which is the same for each copy of it: the fan-out drops the second.
+func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice) error {
+	if n == nil {
+		return nil
+	}
+	body, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	e := Event{
+		ID: EventID(OperatorSource, what.Type+" "+happened), Receipt: randomID(), Source: OperatorSource, Type: what.Type,
+		Trust: verify.Verified, ReceivedAt: wholeMillis(time.Now()), Header: Header{"content-type": "application/json"},
+		Trace: newTrace(trace), Body: body,
+	}
+	rs, err := n.routes.get(ctx, OperatorSource)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what.Type, err)
+	}
+	if len(rs.table.Match(route.Event{Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Body: e.Body})) == 0 {
+		return nil
+	}
+	if err := sendOne(ctx, n.ingest, Outgoing{Body: EncodeEvent(e)}); err != nil {
+		return fmt.Errorf("%s: %w", what.Type, err)
+	}
+	return nil
+}
+
+// EndpointChange is a change of an endpoint's state that its operator wants to know of.
+type EndpointChange struct {
+	Endpoint string
+	Type     string // one of the EndpointX types
+	Reason   string
+	At       time.Time // UTC, whole milliseconds
+	State    breaker.State
+	Revision int64 // of State: no other change of the endpoint has it
+}
+
+// changeOf returns what of a change of state is worth telling; nil for nothing.
+func changeOf(endpoint string, before, after breaker.State, revision int64, now time.Time) *EndpointChange {
+	c := &EndpointChange{Endpoint: endpoint, At: now, State: after, Revision: revision}
+	switch was, is := before.Phase(now), after.Phase(now); {
+	case is == breaker.Disabled && was != breaker.Disabled:
+		c.Type, c.Reason = EndpointDisabled, after.Reason
+	case before.WarnedAt.IsZero() && !after.WarnedAt.IsZero():
+		c.Type, c.Reason = EndpointFailing, "nothing but failures since "+after.FailingSince.Format(time.RFC3339)
+	case before.Unproved == "" && after.Unproved != "":
+		c.Type, c.Reason = EndpointUnproven, after.Unproved
+	case before.Proof != after.Proof:
+		c.Type = EndpointProved
+	case before.Openings == 0 && after.Openings > 0:
+		c.Type, c.Reason = EndpointOpened, "too many attempts failed"
+	case before.Openings > 0 && after.Openings == 0 && is != breaker.Disabled:
+		c.Type = EndpointRecovered
+	default:
+		return nil
+	}
+	return c
+}
+
+// byOperator is the reason of what an operator does and says no other for.
+const byOperator = "by its operator"
+
+// EnableEndpoint lets an endpoint have deliveries again that is disabled, open or paused: slowly at first. It returns what changed; nil if
+// the endpoint is none of these.
+func EnableEndpoint(ctx context.Context, states EndpointStates, endpoint string) (*EndpointChange, error) {
+	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, EndpointChange) {
+		if p := s.Phase(now); p == breaker.Closed || p == breaker.Recovering {
+			return s, EndpointChange{}
+		}
+		return s.Enable(now), EndpointChange{Type: EndpointEnabled, Reason: byOperator}
 	})
 }
 
-// notify puts one of the relay's own events on the ingest queue. What becomes of such an event is told to nobody: they can never feed on
-// themselves. One that cannot be sent is lost: the log and the ledger have it, and a delivery must not wait for it.
-func (s *step) notify(ctx context.Context, eventType, about string, data noticeData) {
-	if s.cfg.Operator == nil || s.event.Source == OperatorSource {
-		return
+// DisableEndpoint lets an endpoint have no deliveries until it is enabled: those that come up die. The reason is for people. It returns what changed; nil if the
+// endpoint is disabled already.
+func DisableEndpoint(ctx context.Context, states EndpointStates, endpoint, reason string) (*EndpointChange, error) {
+	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, EndpointChange) {
+		return s.Disable(now, cmp.Or(reason, byOperator)), EndpointChange{Type: EndpointDisabled, Reason: cmp.Or(reason, byOperator)}
+	})
+}
+
+// operate writes what change makes of an endpoint's state, also when the functions write it at the same time.
+func operate(ctx context.Context, states EndpointStates, endpoint string,
+	change func(breaker.State, time.Time) (breaker.State, EndpointChange),
+) (*EndpointChange, error) {
+	for try := 1; ; try++ {
+		before, revision, err := states.EndpointState(ctx, endpoint)
+		if err != nil {
+			return nil, err
+		}
+		now := wholeMillis(time.Now())
+		after, c := change(before, now)
+		if after == before {
+			return nil, nil //nolint:nilnil // nothing changed
+		}
+		err = states.SaveEndpointState(ctx, endpoint, after, revision)
+		if err == nil {
+			c.Endpoint, c.At, c.State, c.Revision = endpoint, now, after, revision+1
+			return &c, nil
+		}
+		if !errors.Is(err, ErrConflict) || try == stateTries {
+			return nil, err
+		}
 	}
-	now := wholeMillis(s.cfg.Now())
-	body, err := json.Marshal(notice{eventType, now, data})
-	if err != nil {
-		return // strings and numbers
-	}
-	_ = sendOne(ctx, s.cfg.Operator, Outgoing{Body: EncodeEvent(Event{
-		ID: EventID(OperatorSource, eventType+" "+about+" "+now.Format(time.RFC3339Nano)), Receipt: randomID(), Source: OperatorSource,
-		Type: eventType, Trust: verify.Verified, ReceivedAt: now, Header: Header{"content-type": "application/json"},
-		Trace: newTrace(s.event.Trace), Body: body,
-	})})
 }

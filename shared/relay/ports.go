@@ -24,7 +24,7 @@ type Sources interface {
 // LearnedSecrets keeps the secrets that providers hand over in handshakes.
 type LearnedSecrets interface {
 	// LearnSecret makes secret the only secret of a source whose configuration has none: from now on Sources returns it with the source.
-	// ErrConflict: the source has one, configured or learned; nothing was written. ErrNotFound: there is no such source.
+	// ErrConflict: the source has another, configured or learned; nothing was written. ErrNotFound: there is no such source.
 	LearnSecret(ctx context.Context, source, secret string) error
 }
 
@@ -68,14 +68,19 @@ type Message struct {
 	Body     []byte
 	Receives int  // how often it has been handed out, this time included: 1 the first time
 	Resent   bool // as sent: a copy of it may have been sent before
+
+	Group  string    // of an ordered queue's message, as sent: none other of it is in hand; "": the queue keeps no order
+	Handle string    // names this time that it was handed out, to the queue
+	SentAt time.Time // when the queue took it, where the queue forgets a message after a time; else zero
 }
 
 // Outgoing is a message to be sent.
 type Outgoing struct {
 	Body   []byte        // at most 1 MiB, in UTF-8 without control characters but tab and newline: JSON
-	Group  string        // fairness group (the endpoint); "" for none
-	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds
+	Group  string        // fairness group (the endpoint), "" for none; in an ordered queue those that are in line with each other, at most 128 characters
+	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds; always 0 for an ordered queue
 	Resent bool          // a copy may have been sent before; the adapter sets it too when it tries again after a lost answer
+	Once   string        // for an ordered queue, which needs it (see OrderedQueue): at most 128 characters of [0-9a-zA-Z_.#-]
 }
 
 // MaxDelay is the longest wait a queue can carry (SQS: DelaySeconds).
@@ -87,6 +92,23 @@ type Queue interface {
 	// the message may have been sent all the same (the answer was lost).
 	Send(ctx context.Context, msgs []Outgoing) []error
 }
+
+// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order in which it accepted them: none as long as one
+// before it is in hand, held, or about to come back after a failure.
+//
+// Send accepts the messages of a group in the order given, and behind one that fails none of its group. A message is dropped, without an
+// error, if another of the same name (Once) was accepted within the last five minutes and is still in the queue; an adapter may also drop it if that
+// one is gone.
+type OrderedQueue interface {
+	Queue
+	// Hold keeps a message that is in hand, and with it its group, from being handed out again for a time, 0 to MaxHold, from now on; it may be
+	// rounded up to whole seconds. It must not be acknowledged then. An error means that it comes back when it would have come back
+	// without the call.
+	Hold(ctx context.Context, m Message, d time.Duration) error
+}
+
+// MaxHold is the longest time that a queue can hold a message: SQS has 12 hours, counted from when it was handed out.
+const MaxHold = 11 * time.Hour
 
 // Scheduler sends a message at a time further away than MaxDelay.
 type Scheduler interface {
@@ -118,11 +140,21 @@ type EndpointStates interface {
 	SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error
 }
 
-// Quotas counts what all instances together use up in windows of time.
+// Quotas keeps lines of time, of which all instances together reserve one piece after the other.
 type Quotas interface {
-	// Take takes n more of what name has in the window that begins at a time, unless more than limit would be taken then: it says which. What
-	// was taken is forgotten an hour later at the earliest.
-	Take(ctx context.Context, name string, window time.Time, n, limit int) (bool, error)
+	// Reserve reserves the next piece of a line, as long as d, and returns where it begins: where the last one ends, but not before earliest.
+	// If that would be after latest, nothing is reserved, and false returned. Times are kept in whole microseconds. A line may be forgotten an
+	// hour after its end.
+	Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error)
+}
+
+// Slots are places that what all instances do at once has to share: each has one holder at a time.
+type Slots interface {
+	// ClaimSlot gives an endpoint's slot to a holder until a time, if nobody holds it, or somebody whose time is over, or the holder itself: it
+	// says which.
+	ClaimSlot(ctx context.Context, endpoint string, number int, holder string, until time.Time) (bool, error)
+	// ReleaseSlot makes a slot free if the holder still has it. If not, that is no error.
+	ReleaseSlot(ctx context.Context, endpoint string, number int, holder string) error
 }
 
 // Page is a place in a listing: "" is its start, and its end.
@@ -151,17 +183,20 @@ type Names interface {
 
 // Backlog counts the messages of a queue that wait for somebody to take them.
 type Backlog interface {
-	// Backlog is about how many messages could be handed out now. One that is in hand may count or not; one whose delay runs does not.
+	// Backlog is about how many messages could be handed out now. One that is in hand may count or not; one whose delay runs does not. Of an
+	// ordered queue all count: what stands in line behind one in hand is nowhere on record.
 	Backlog(ctx context.Context) (int, error)
 }
 
 // Post is a request to an endpoint.
 type Post struct {
+	Method  string // "": POST
 	URL     string
 	Header  Header
 	Body    []byte
 	Timeout time.Duration // whole attempt
 	TLS     *TLS          // nil: the system's authorities, no certificate of the relay's own
+	Auth    *Auth         // what the poster adds to prove the request, its references resolved; nil: nothing. Its Signature is in Header already
 }
 
 // TLS is what an endpoint asks of a connection beyond the usual, in PEM. An empty field means the usual.
@@ -171,10 +206,16 @@ type TLS struct {
 	Authorities []byte // certificates that may sign the endpoint's, in place of the system's
 }
 
+// ReplyHeaders are the headers of an answer that matter: those that say when to come again, or not at all, and those that grant the
+// handshake of ProveOptions.
+func ReplyHeaders() []string {
+	return []string{headerRetryAfter, headerDelivery, headerAllowedOrigin, headerAllowedRate}
+}
+
 // Reply is an endpoint's answer.
 type Reply struct {
 	StatusCode int
-	Header     Header // those that say when to come again, or not at all: retry-after, webhook-delivery; nil if none was sent
+	Header     Header // those of ReplyHeaders; nil if none was sent
 	Body       []byte // at most MaxResponseBytes
 }
 

@@ -32,6 +32,7 @@ type ReceiverConfig struct {
 	Learned         LearnedSecrets // for providers that hand over their secret in a handshake; nil: those are refused
 	Fetcher         verify.Fetcher // for providers whose keys must be fetched; nil: those are refused
 	Ingest          Queue
+	Ordered         OrderedQueue // takes the place of Ingest for sources with an Order; needed where there are such
 	Bodies          Bodies
 	Reporter        Reporter
 	MaxBodyBytes    int           // bytes; DefaultMaxBodyBytes
@@ -43,7 +44,13 @@ type ReceiverConfig struct {
 // Receiver is the first stage: it verifies a webhook and makes it safe.
 type Receiver struct {
 	cfg     ReceiverConfig
-	sources *cache[*verify.Verifier]
+	sources *cache[intake]
+}
+
+// intake is a source ready to be received from.
+type intake struct {
+	*verify.Verifier
+	order Order
 }
 
 // NewReceiver returns a Receiver. It calls nothing yet.
@@ -93,15 +100,15 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 	if n := len(in.Body); n > r.cfg.MaxBodyBytes {
 		return Event{}, Answer{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
 	}
-	verifier, err := r.sources.get(ctx, in.Source)
+	source, err := r.sources.get(ctx, in.Source)
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
 	}
-	found, err := verifier.Verify(ctx, verify.Request{
+	found, err := source.Verify(ctx, verify.Request{
 		Method: in.Method, Query: in.Query, RemoteIP: in.RemoteIP, Header: in.Header, Body: in.Body, ReceivedAt: in.ReceivedAt,
 	})
 	if err != nil {
-		return Event{}, Answer{Allow: verifier.Methods()}, unavailableIfFetch(err)
+		return Event{}, Answer{Allow: source.Methods()}, unavailableIfFetch(err)
 	}
 	if found.Handshake {
 		return Event{}, Answer{Reply: found.Reply}, r.learn(ctx, in.Source, found.Learned)
@@ -113,11 +120,11 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 		Type:       found.EventType,
 		Trust:      found.Trust,
 		ReceivedAt: wholeMillis(in.ReceivedAt),
-		Header:     storedHeader(in.Header, verifier.SignatureHeaders()),
+		Header:     storedHeader(in.Header, source.SignatureHeaders()),
 		Trace:      newTrace(in.Header["traceparent"]),
 		Body:       in.Body,
 	}
-	if err := r.accept(ctx, e); err != nil {
+	if err := r.accept(ctx, e, source.order); err != nil {
 		return Event{}, Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
@@ -144,7 +151,11 @@ func (r *Receiver) learn(ctx context.Context, source, secret string) error {
 }
 
 // accept makes e safe: the body first, so that no message ever points to a body that is not there.
-func (r *Receiver) accept(ctx context.Context, e Event) error {
+func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
+	queue, out := r.cfg.Ingest, Outgoing{}
+	if o.On {
+		queue, out = r.cfg.Ordered, Outgoing{Group: o.group(e.Source, e.Body), Once: e.Receipt}
+	}
 	if len(e.Body) > r.cfg.InlineBodyBytes {
 		ref := BodyRef{bodyKey(e.Source, e.ReceivedAt, e.Body), len(e.Body)}
 		if err := r.cfg.Bodies.Put(ctx, ref.Key, e.Body); err != nil {
@@ -152,19 +163,23 @@ func (r *Receiver) accept(ctx context.Context, e Event) error {
 		}
 		e.Body, e.BodyRef = nil, &ref
 	}
-	return sendOne(ctx, r.cfg.Ingest, Outgoing{Body: EncodeEvent(e)})
+	out.Body = EncodeEvent(e)
+	return sendOne(ctx, queue, out)
 }
 
-func (r *Receiver) loadSource(ctx context.Context, name string) (*verify.Verifier, error) {
+func (r *Receiver) loadSource(ctx context.Context, name string) (intake, error) {
+	if name == OperatorSource {
+		return intake{}, fmt.Errorf("source %s: %w", name, ErrNotFound) // what is its own the relay does not take from anybody
+	}
 	s, err := r.cfg.Sources.Source(ctx, name)
 	if err != nil {
-		return nil, err
+		return intake{}, err
 	}
 	v, err := verify.New(s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher))
 	if err != nil {
-		return nil, fmt.Errorf("source %s: %w", name, err)
+		return intake{}, fmt.Errorf("source %s: %w", name, err)
 	}
-	return v, nil
+	return intake{v, s.Order}, nil
 }
 
 func unavailableUnlessNotFound(err error) error {

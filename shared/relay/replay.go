@@ -7,12 +7,21 @@ import (
 	"time"
 )
 
+// Replayer sends deliveries again, for the relay's operator. It is safe for concurrent use.
+type Replayer struct {
+	Ledger     Ledger
+	Deliveries Deliveries
+	Retry      Queue
+	Fanout     *Fanout // routes events again; nil: Route is not called
+}
+
 // Replay sends a delivery again that has ended, dead or delivered: it begins a new cycle of attempts with the event as it is on record.
 // One that waits and whose next attempt is late by a quarter of an hour, so that its message must be lost, goes on where it stood.
-// Two calls make one cycle (though its first attempt may be POSTed twice if both messages are handled at the same time). ErrNotFound:
-// no such event, or no delivery of it to the endpoint is on record. ErrConflict: it is still waiting for its next attempt.
-func Replay(ctx context.Context, ledger Ledger, retry Queue, eventID, endpoint string) error {
-	record, deliveries, err := ledger.Event(ctx, eventID)
+// It is on record as waiting before its message is sent, so that a second call, or a second run over all that are dead, finds it under way;
+// only two calls at the same moment may both send it. ErrNotFound: no such event, or no delivery of it to the endpoint is on record.
+// ErrConflict: it waits for its next attempt.
+func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
+	record, deliveries, err := r.Ledger.Event(ctx, eventID)
 	if err != nil {
 		return err
 	}
@@ -20,16 +29,59 @@ func Replay(ctx context.Context, ledger Ledger, retry Queue, eventID, endpoint s
 	if i < 0 {
 		return fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, ErrNotFound)
 	}
-	d := deliveries[i]
-	if d.Status == Waiting && time.Now().Before(d.NextAt.Add(overdueAfter)) {
+	d, now := deliveries[i], wholeMillis(time.Now())
+	if d.Status == Waiting && now.Before(d.NextAt.Add(overdueAfter)) {
 		return fmt.Errorf("delivery of %s to %s waits for its attempt %d at %s: %w",
 			eventID, endpoint, d.Attempts+1, d.NextAt.Format(time.RFC3339), ErrConflict)
 	}
-	return sendOne(ctx, retry, nextOf(d, record.Event))
+	waiting := d
+	waiting.Status, waiting.Reason, waiting.Held, waiting.Place, waiting.NextAt, waiting.UpdatedAt = Waiting, "", false, false, now, now
+	ctx = context.WithoutCancel(ctx) // what is on record as waiting must have its message
+	if err := r.Deliveries.SaveDelivery(ctx, waiting, d.Attempts); err != nil {
+		return err
+	}
+	if err := sendOne(ctx, r.Retry, nextOf(d, record.Event)); err != nil {
+		_ = r.Deliveries.SaveDelivery(ctx, d, d.Attempts) // so that it can be replayed at once; else in a quarter of an hour
+		return err
+	}
+	return nil
+}
+
+// Route matches an event on record against the subscriptions of today, sends it to those endpoints that it has not been routed to yet, and
+// returns their names: what came before somebody subscribed to it need not be lost. Until their first attempt they are not on record: a
+// second call before it sends them again, and the deliverer drops the double, unless both are handled at the same time. ErrNotFound: no such event.
+func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
+	record, deliveries, err := r.Ledger.Event(ctx, eventID)
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := r.Fanout.match(ctx, record.Event)
+	if err != nil {
+		return nil, err
+	}
+	endpoints = slices.DeleteFunc(endpoints, func(name string) bool {
+		return slices.Contains(record.Endpoints, name) || slices.ContainsFunc(deliveries, func(d Delivery) bool { return d.Endpoint == name })
+	})
+	for i, err := range sendSome(ctx, r.Retry, firstOf(record.Event, endpoints)) {
+		if err != nil {
+			return nil, fmt.Errorf("to %s: %w", endpoints[i], err)
+		}
+	}
+	return endpoints, nil
 }
 
 // nextOf is the message of a delivery's next attempt: where its cycle stands if it waits, else the first of a new one.
 func nextOf(d Delivery, e Event) Outgoing {
 	next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: d.Step}
 	return Outgoing{Body: next.encode(EncodeEvent(e)), Group: d.Endpoint, Resent: true}
+}
+
+// firstOf are the messages of an event's first attempts, copies of which may have been sent before.
+func firstOf(e Event, endpoints []string) []Outgoing {
+	out := make([]Outgoing, len(endpoints))
+	raw := EncodeEvent(e)
+	for i, name := range endpoints {
+		out[i] = Outgoing{Body: task{Endpoint: name, Attempt: 1}.encode(raw), Group: name, Resent: true}
+	}
+	return out
 }

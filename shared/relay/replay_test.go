@@ -2,13 +2,24 @@ package relay_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"webhook-relay/shared/relay"
 )
+
+func (r *rig) replayer() relay.Replayer {
+	return relay.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry, Fanout: r.fanout}
+}
+
+func (r *rig) replay(event, endpoint string) error {
+	return r.replayer().Replay(r.t.Context(), event, endpoint)
+}
 
 func TestReplayOfADeliveryWhoseMessageIsLost(t *testing.T) {
 	t.Parallel()
@@ -21,11 +32,11 @@ func TestReplayOfADeliveryWhoseMessageIsLost(t *testing.T) {
 		time.Sleep(70 * time.Minute)
 		lost, _ := r.retry.Receive(t.Context(), 1)
 		_ = r.retry.Ack(t.Context(), lost[0])
-		if err := relay.Replay(t.Context(), &r.ledger, &r.retry, event, "a"); !errors.Is(err, relay.ErrConflict) {
+		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrConflict) {
 			t.Errorf("a few minutes late: %v", err)
 		}
 		time.Sleep(20 * time.Minute)
-		if err := relay.Replay(t.Context(), &r.ledger, &r.retry, event, "a"); err != nil {
+		if err := r.replay(event, "a"); err != nil {
 			t.Errorf("overdue: %v", err)
 		}
 		r.pump()
@@ -43,37 +54,119 @@ func TestReplay(t *testing.T) {
 		large := strings.Repeat("x", 100_000)
 		event := r.mustPost("1", "", large)
 		r.consume(&r.ingest, nil, r.fanout.Process)
-		ctx := t.Context()
-		if err := relay.Replay(ctx, &r.ledger, &r.retry, event, "a"); !errors.Is(err, relay.ErrNotFound) {
+		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrNotFound) {
 			t.Errorf("before the first attempt: %v", err)
 		}
 		r.consume(&r.delivery, nil, r.deliverer.Process)
-		if err := relay.Replay(ctx, &r.ledger, &r.retry, event, "a"); !errors.Is(err, relay.ErrConflict) {
+		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrConflict) {
 			t.Errorf("while it waits: %v", err)
 		}
 		r.pump()
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Dead {
 			t.Fatalf("record %+v", d)
 		}
-		for range 2 { // an impatient operator
-			if err := relay.Replay(ctx, &r.ledger, &r.retry, event, "a"); err != nil {
-				t.Error(err)
-			}
+		if err := r.replay(event, "a"); err != nil {
+			t.Error(err)
+		}
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Waiting || d.Reason != "" || !d.NextAt.Equal(time.Now()) {
+			t.Errorf("under way, and on record as %+v", d)
+		}
+		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrConflict) {
+			t.Errorf("an impatient operator: %v", err)
 		}
 		r.poster.failTimes("a", 1)
-		for range 2 { // one after the other
-			msgs, _ := r.retry.Receive(ctx, 1)
-			if errs := r.deliverer.Process(ctx, msgs); errs[0] != nil {
-				t.Error(errs[0])
-			}
-			_ = r.retry.Ack(ctx, msgs[0])
-		}
 		r.pump()
 		d := r.deliveryOf(event, "a")
 		if d.Status != relay.Delivered || d.Attempts != 4 || len(r.poster.posts) != 4 || string(r.poster.posts[3].Body) != large {
 			t.Errorf("after replay: %d POSTs, record %+v", len(r.poster.posts), d)
 		}
-		if err := relay.Replay(ctx, &r.ledger, &r.retry, "evt_none", "a"); !errors.Is(err, relay.ErrNotFound) {
+		if err := r.replay("evt_none", "a"); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("unknown event: %v", err)
+		}
+	})
+}
+
+// A replay whose message the queue refuses leaves the delivery as it was; one that is cut off leaves it waiting, for the sweeper to find.
+func TestReplayThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{}, "a")
+		r.poster.failTimes("a", 1)
+		event := r.mustPost("1", "", "{}")
+		r.pump()
+		before := r.deliveryOf(event, "a")
+		broken := r.replayer()
+		broken.Retry = brokenQueue{}
+		if err := broken.Replay(t.Context(), event, "a"); !errors.Is(err, errInjected) {
+			t.Errorf("the queue is down: %v", err)
+		}
+		if diff := cmp.Diff(before, r.deliveryOf(event, "a")); diff != "" {
+			t.Errorf("after it (-before +after):\n%s", diff)
+		}
+		if err := r.replay(event, "a"); err != nil {
+			t.Error(err)
+		}
+		lose(&r.retry)
+		time.Sleep(3 * time.Hour)
+		if report := r.sweep(); report.Overdue != 1 || report.PutBack != 1 {
+			t.Errorf("the message is lost: %+v", report)
+		}
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 2 {
+			t.Errorf("record %+v", d)
+		}
+	})
+}
+
+func TestRouteAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // at midnight
+		r := newRig(t, []time.Duration{time.Minute}, "a")
+		early := r.mustPost("1", "user.created", `{"plan": "free"}`)
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		if _, err := r.replayer().Route(t.Context(), early); err != nil {
+			t.Error(err)
+		}
+		if r.retry.Len() != 0 {
+			t.Error("routed again to where it is on its way")
+		}
+		r.pump()
+		r.edit(func(c *relay.Catalog) {
+			for name, sub := range map[string]relay.Subscription{
+				"late": {Types: []string{"user.*"}, Filter: `{"data": {"plan": ["free"]}}`}, "other": {Types: []string{"order.*"}},
+			} {
+				ep := c.Endpoints[0]
+				ep.Name, ep.URL = name, "https://"+name+".example.com/"
+				sub.Source, sub.Endpoint = "app", name
+				c.Endpoints, c.Subscriptions = append(c.Endpoints, ep), append(c.Subscriptions, sub)
+			}
+		})
+		time.Sleep(relay.DefaultCacheTTL)
+		r.poster.failTimes("late", 1)
+		for range 2 { // an impatient operator
+			if names, err := r.replayer().Route(t.Context(), early); err != nil || !slices.Equal(names, []string{"late"}) {
+				t.Errorf("routed to %v, %v", names, err)
+			}
+		}
+		for range 2 { // one after the other
+			msgs, _ := r.retry.Receive(t.Context(), 1)
+			if errs := r.deliverer.Process(t.Context(), msgs); errs[0] != nil {
+				t.Error(errs[0])
+			}
+			_ = r.retry.Ack(t.Context(), msgs[0])
+		}
+		r.pump()
+		if d := r.deliveryOf(early, "late"); d.Status != relay.Delivered || len(r.poster.posts) != 3 {
+			t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
+		}
+		if names, err := r.replayer().Route(t.Context(), early); err != nil || len(names) > 0 {
+			t.Errorf("and then to %v, %v", names, err)
+		}
+		time.Sleep(4 * time.Hour)
+		if report := r.sweep(); report.Unaccounted() != 0 {
+			t.Errorf("the sum of what it was routed to first: %+v", report)
+		}
+		if _, err := r.replayer().Route(t.Context(), "evt_none"); !errors.Is(err, relay.ErrNotFound) {
 			t.Errorf("unknown event: %v", err)
 		}
 	})

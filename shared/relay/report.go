@@ -35,11 +35,10 @@ type RouteReport struct {
 	Err       error
 }
 
-// SweepReport tells what a run of the Sweeper saw. Of the events it looked at,
-// Deliveries = Delivered + Dead + Waiting + Missing.
+// SweepReport tells what a run of the Sweeper saw. Of the events that it looked at Deliveries = Delivered + Dead + Waiting + Missing.
 type SweepReport struct {
 	Events     int // looked at
-	Deliveries int // on record or missing
+	Deliveries int // that the events were routed to
 	Delivered  int
 	Dead       int
 	Waiting    int
@@ -51,18 +50,27 @@ type SweepReport struct {
 	Duration   time.Duration
 }
 
+// Stranded is how many deliveries were late or missing. Normally zero.
+func (r SweepReport) Stranded() int { return r.Overdue + r.Missing }
+
+// Unaccounted is by how much the sum is wrong. Always zero, as long as the relay has no bug.
+func (r SweepReport) Unaccounted() int {
+	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - r.Missing
+}
+
 // AttemptReport tells how one message at the deliverer ended in an attempt. Messages that made no attempt (a double, a hop
-// of a long wait) are reported only if Err or Held is set.
+// of a long wait) are reported only if Err, Held or Change is set.
 type AttemptReport struct {
 	EventID  string
 	Source   string
 	Type     string
 	Endpoint string
 	Attempt  Attempt
-	Status   Status        // the delivery's, after the attempt; "" if the message made none
-	Reason   Reason        // why it died, if Status is Dead
-	Wait     time.Duration // until the next attempt, if Status is Waiting
-	Held     time.Duration // no attempt was made: the endpoint is in trouble or over its limit, and the delivery comes back after this long
-	Age      time.Duration // from acceptance to the end of the attempt
-	Err      error         // our own failure: the message goes back to the queue, or lies in the dead-letter queue
+	Status   Status          // the delivery's, after the attempt; "" if the message made none
+	Reason   Reason          // why it died, if Status is Dead
+	Wait     time.Duration   // until the next attempt, if Status is Waiting
+	Held     time.Duration   // no attempt was made: the endpoint is in trouble or over its limit, and the delivery comes back after this long
+	Age      time.Duration   // from acceptance to the end of the attempt
+	Change   *EndpointChange // what the attempt changed of the endpoint's state; nil: nothing that is worth telling
+	Err      error           // our own failure: the message goes back to the queue, or lies in the dead-letter queue
 }

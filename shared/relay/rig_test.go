@@ -28,14 +28,17 @@ type rig struct {
 	bodies   memory.Bodies
 	states   memory.States
 	quotas   memory.Quotas
+	slots    memory.Slots
 	ingest   memory.Queue
 	delivery memory.Queue
 	retry    memory.Queue
+	inLine   struct{ ingest, delivery memory.Queue } // the ordered ones
 	dead     memory.Queue
 	ingestDL memory.Queue
 	poison   memory.Queue
 	poster   *endpoints
 	reports  reports
+	origin   string // "": the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
@@ -47,6 +50,7 @@ type rig struct {
 func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
+	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
 	catalog := relay.Catalog{Sources: []relay.Source{{
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
 	}}}
@@ -75,27 +79,38 @@ type ports struct {
 	scheduler  relay.Scheduler
 	states     relay.EndpointStates
 	quotas     relay.Quotas
+	slots      relay.Slots
 	ingest     relay.Queue
 	delivery   relay.Queue
 	retry      relay.Queue
+	ingestLine relay.OrderedQueue
+	line       relay.OrderedQueue
 	dead       relay.Queue
 	ingestDL   relay.Queue
 	poison     relay.Queue
 }
 
+// ports are the rig's own, without faults.
+func (r *rig) ports() ports {
+	return ports{
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &memory.Scheduler{Queue: &r.retry}, &r.states, &r.quotas, &r.slots,
+		&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
+	}
+}
+
 // build makes new stages, as new function instances would be, on the rig's ports as wrap returns them.
 func (r *rig) build(wrap func(ports) ports) {
-	p := wrap(ports{
-		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &memory.Scheduler{Queue: &r.retry}, &r.states, &r.quotas,
-		&r.ingest, &r.delivery, &r.retry, &r.dead, &r.ingestDL, &r.poison,
+	p := wrap(r.ports())
+	r.receiver = relay.NewReceiver(relay.ReceiverConfig{
+		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: &r.reports,
 	})
-	r.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: p.sources, Ingest: p.ingest, Bodies: p.bodies, Reporter: &r.reports})
 	r.fanout = relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: p.subs, Events: p.events, Delivery: p.delivery, Poison: p.ingestDL, Reporter: &r.reports,
+		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: &r.reports,
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Reporter: &r.reports,
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead, Poison: p.poison,
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+		Origin: r.origin,
 	})
 }
 
@@ -143,11 +158,13 @@ func (r *rig) pump() {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
 		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself puts aside what fails too often
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
+		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy
+		busy = r.consume(&r.inLine.delivery, nil, r.deliverer.Process) || busy
 		if busy {
 			continue
 		}
 		var next time.Time
-		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry} {
+		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery} {
 			if due, ok := q.Due(); ok && (next.IsZero() || due.Before(next)) {
 				next = due
 			}
@@ -163,7 +180,11 @@ func (r *rig) pump() {
 // consume is one invocation by an event source mapping.
 func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []error) bool {
 	ctx := context.Background()
-	msgs, _ := q.Receive(ctx, 10)
+	limit := 10
+	if q.Ordered {
+		limit = 1
+	}
+	msgs, _ := q.Receive(ctx, limit)
 	live := msgs[:0]
 	for _, m := range msgs {
 		if deadLetters != nil && m.Receives > maxReceives {

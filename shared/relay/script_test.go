@@ -32,22 +32,49 @@ type script struct {
 type webhook struct {
 	at                  time.Duration
 	id, eventType, body string
+	key                 string // that the body has; "": none
 }
 
 // scriptedEndpoint is how an endpoint behaves, and what the catalog says of it.
 type scriptedEndpoint struct {
 	schedule []time.Duration
 	types    []string
+	order    relay.Order
 	ills     int           // attempts of each delivery that fail before one succeeds
 	illUntil time.Duration // and until then all fail
 	ill      answer
 	well     answer
 	mended   bool
+
+	rateLimit   int
+	ratePer     time.Duration
+	concurrency int
+	maxAge      time.Duration
+	final       []string
 }
+
+// longestRetryAfter is the longest that an endpoint asks for.
+const longestRetryAfter = 20 * time.Minute
 
 type answer struct {
 	status int // 0: the connection is reset
 	takes  time.Duration
+	header relay.Header
+}
+
+// retryAfter is how long the answer asks to be left alone.
+func (a answer) retryAfter() time.Duration {
+	seconds, _ := strconv.Atoi(a.header["retry-after"])
+	if a.status < 400 {
+		seconds = 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// ends tells whether the ill answer is the last, whatever the schedule says.
+func (e *scriptedEndpoint) ends() bool {
+	status := strconv.Itoa(e.ill.status)
+	return status == "410" || e.ill.header["webhook-delivery"] != "" || slices.Contains(e.final, status) || slices.Contains(e.final, status[:1]+"xx")
 }
 
 func (e *scriptedEndpoint) answer(attempt string, now time.Duration) answer {
@@ -69,9 +96,16 @@ var (
 	singleFaults   = []mode{before, after, killBefore, killAfter, hangBefore, hangAfter, failFirst, failLast, failAllBut1}
 	portNames      = []string{
 		"", "source", "subscriptions", "endpoint", "record event", "read delivery", "save delivery", "body", "schedule", "POST",
-		"to ingest", "to delivery", "to retry", "to dead",
+		"to ingest", "to delivery", "to retry", "to dead", "to ordered ingest", "to line", "hold",
 	}
-	illAnswers = []answer{{500, 0}, {503, 2 * time.Second}, {0, time.Second}, {200, time.Hour}, {301, 0}}
+	illAnswers = []answer{
+		{status: 500}, {status: 503, takes: 2 * time.Second}, {takes: time.Second}, {status: 200, takes: time.Hour}, {status: 301},
+	}
+	tellingAnswers = []answer{ // beside their status
+		{status: 429}, {status: 502, takes: time.Second}, {status: 410}, {status: 500, header: relay.Header{"webhook-delivery": "disable"}},
+		{status: 400, header: relay.Header{"webhook-delivery": "abort-message"}}, {status: 503, header: relay.Header{"retry-after": "90"}},
+		{status: 429, header: relay.Header{"retry-after": "7"}}, {status: 500, header: relay.Header{"retry-after": "1200"}},
+	}
 )
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
@@ -92,8 +126,9 @@ func newScript(seed uint64, short bool) script {
 	}
 	for _, name := range []string{"a", "b", "c"}[:1+r.IntN(3)] {
 		e := &scriptedEndpoint{
-			schedule: pick(r, from), types: pick(r, [][]string{nil, {"push"}, {"p*"}}), ill: pick(r, illAnswers), well: answer{200, 0},
-			ills: pick(r, []int{0, 0, 1, 2, forEver}),
+			schedule: pick(r, from), types: pick(r, [][]string{nil, {"push"}, {"p*"}}), ill: pick(r, illAnswers), well: answer{status: 200},
+			ills:  pick(r, []int{0, 0, 1, 2, forEver}),
+			order: pick(r, []relay.Order{{}, {}, {On: true}, {On: true, Key: "data.key"}}),
 		}
 		if r.IntN(4) == 0 {
 			e.well.takes = upTo(14 * time.Second)
@@ -104,11 +139,14 @@ func newScript(seed uint64, short bool) script {
 		s.endpoints[name] = e
 	}
 	for i := range 1 + r.IntN(5) {
-		h := webhook{id: strconv.Itoa(i), eventType: pick(r, []string{"push", "ping", "other"}), body: "{}"}
+		h := webhook{id: strconv.Itoa(i), eventType: pick(r, []string{"push", "ping", "other"}), body: "{}", key: pick(r, []string{"", "1", "1", "2"})}
+		if h.key != "" {
+			h.body = `{"data":{"key":` + h.key + `}}`
+		}
 		if i > 0 && r.IntN(3) == 0 {
 			h = s.webhooks[r.IntN(i)] // the provider sends one twice
 		} else if r.IntN(4) == 0 {
-			h.body = strings.Repeat("x", relay.DefaultInlineBodyBytes+1)
+			h.body += strings.Repeat(" ", relay.DefaultInlineBodyBytes)
 		}
 		h.at = pick(r, []time.Duration{0, upTo(span / 30), upTo(span / 3)})
 		s.webhooks = append(s.webhooks, h)
@@ -117,7 +155,30 @@ func newScript(seed uint64, short bool) script {
 		s.changeAt = upTo(span / 3)
 	}
 	s.drawFaults(r, upTo(span))
+	for _, name := range sorted(s.endpoints) {
+		s.endpoints[name].drawManners(r, span)
+	}
 	return s
+}
+
+// drawManners draws what an endpoint asks for and what the operator does, each now and then.
+func (e *scriptedEndpoint) drawManners(r *rand.Rand, span time.Duration) {
+	rarely := func() bool { return r.IntN(5) == 0 }
+	if rarely() {
+		e.ill = pick(r, tellingAnswers)
+	}
+	if rarely() {
+		e.rateLimit, e.ratePer = 1+r.IntN(3), pick(r, []time.Duration{time.Second, span / 60, span / 12})
+	}
+	if rarely() {
+		e.concurrency = 1 + r.IntN(2)
+	}
+	if rarely() {
+		e.maxAge = span/4 + time.Duration(r.Int64N(int64(2*span)))
+	}
+	if r.IntN(10) == 0 {
+		e.final = []string{pick(r, []string{"4xx", "5xx", "301", "500"})}
+	}
 }
 
 // drawFaults draws no fault at all, one, a pair or a few, and now and then a port that is down for a while.
@@ -152,9 +213,11 @@ func (s *script) catalog(without ...string) relay.Catalog {
 		e := s.endpoints[name]
 		c.Endpoints = append(c.Endpoints, relay.Endpoint{
 			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: e.schedule,
+			Order: e.order, RateLimit: e.rateLimit, RatePer: e.ratePer, Concurrency: e.concurrency, MaxAge: e.maxAge, Final: e.final,
 		})
 		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: "app", Endpoint: name, Types: e.types})
 	}
+	c.SetOrder()
 	return c
 }
 

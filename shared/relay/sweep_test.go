@@ -134,9 +134,13 @@ func (w *world) change() {
 // sendDeadAgain mends all endpoints and sends what is dead again: it is delivered then, unless another fault strikes.
 func (w *world) sendDeadAgain() {
 	w.note("the operator sends dead deliveries again: %s", w.script.again)
+	w.sentAgain = true
 	struck := w.struck
+	w.turns.over = true
+	replay := relay.Replayer{Ledger: w.records, Deliveries: w.in.deliveries, Retry: w.in.retry}
 	for _, name := range sorted(w.script.endpoints) {
 		w.script.endpoints[name].mended = true
+		w.enable(name)
 		dead, _, err := w.records.OpenDeliveries(w.t.Context(), name, relay.Dead, "")
 		if err != nil {
 			w.t.Error(err)
@@ -145,7 +149,7 @@ func (w *world) sendDeadAgain() {
 			continue
 		}
 		for _, d := range byEvent(dead) {
-			if err := relay.Replay(w.t.Context(), w.records, w.in.retry, d.EventID, name); err != nil {
+			if err := replay.Replay(w.t.Context(), d.EventID, name); err != nil {
 				w.t.Error(err)
 			}
 		}
@@ -167,10 +171,21 @@ func (w *world) sendDeadAgain() {
 		return
 	}
 	w.eachDelivery(func(d relay.Delivery) {
-		if d.Status != relay.Delivered && d.History[len(d.History)-1].Outcome != relay.Removed {
+		if d.Status != relay.Delivered && d.History[len(d.History)-1].Outcome != relay.Removed && d.Reason != relay.Expired {
 			w.t.Errorf("%s to %s was sent again, its endpoint is well, and it is %s", d.EventID, d.Endpoint, d.Status)
 		}
 	})
+}
+
+// enable enables an endpoint that was disabled since it had failed for days on end.
+func (w *world) enable(endpoint string) {
+	state, revision, err := w.in.states.EndpointState(w.t.Context(), endpoint)
+	if err == nil && !state.DisabledAt.IsZero() {
+		err = w.in.states.SaveEndpointState(w.t.Context(), endpoint, state.Enable(time.Now()), revision)
+	}
+	if err != nil {
+		w.t.Error(err)
+	}
 }
 
 // eachDelivery calls f for each delivery of what was accepted.
@@ -215,12 +230,12 @@ func (w *world) checkNothingStranded() {
 		}
 		final += n
 	}
-	ingest := append(w.feeds[0].from.List(), w.putAside[0].List()...)
+	ingest := slices.Concat(w.feeds[0].from.List(), w.feeds[3].from.List(), w.putAside[0].List())
 	if final+len(ingest) != w.received {
 		w.t.Errorf("%d messages received; %d have a result and %d wait: %v", w.received, final, len(ingest), w.reports.results())
 	}
 	coming := map[string]bool{}
-	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(), w.putAside[1].List()) {
+	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(), w.feeds[4].from.List(), w.putAside[1].List()) {
 		coming[deliveryOf(m)] = true
 	}
 	for _, event := range sorted(w.accepted) {
@@ -290,8 +305,8 @@ func (w *world) checkEnd() {
 // checkHistory holds a delivery's attempts against its endpoint's schedule.
 func (w *world) checkHistory(d relay.Delivery) {
 	w.t.Helper()
-	schedule := w.script.endpoints[d.Endpoint].schedule
-	cycle := len(schedule) + 1
+	e := w.script.endpoints[d.Endpoint]
+	cycle := len(e.schedule) + 1
 	last, step := d.History[len(d.History)-1], 0
 	if len(d.History) != d.Attempts {
 		w.t.Errorf("%s to %s: %d attempts, %d on record", d.EventID, d.Endpoint, d.Attempts, len(d.History))
@@ -300,23 +315,73 @@ func (w *world) checkHistory(d relay.Delivery) {
 		if a.Number != i+1 || (a.Outcome == relay.Succeeded) != (d.Status == relay.Delivered && i == len(d.History)-1) {
 			w.t.Errorf("%s to %s is %s with attempt %d of %d: %+v", d.EventID, d.Endpoint, d.Status, i+1, len(d.History), a)
 		}
+		w.checkAllowed(d, e, i)
 		step++
-		if i == 0 || step == cycle || d.History[i-1].Outcome == relay.Removed {
-			step = 0 // the first of a cycle
+		before := d.History[max(i, 1)-1]
+		began := step == cycle || before.Outcome == relay.Removed || before.Outcome == relay.Withheld
+		if i == 0 || began || w.sentAgain && e.endsEarly(before) || a.Outcome == relay.Withheld {
+			step = 0 // the first of a cycle, or none
 			continue
 		}
-		wait := schedule[step-1]
-		took := a.At.Sub(d.History[i-1].At.Add(d.History[i-1].Duration))
-		if took < wait-earlySlack {
-			w.t.Errorf("%s to %s: attempt %d came %s after the one before, the schedule says %s", d.EventID, d.Endpoint, i+1, took, wait)
-		}
-		if longest := wait + wait/10 + w.delay() + w.heldFor[d.EventID+" "+d.Endpoint]; took > longest && !w.redriven {
-			w.t.Errorf("%s to %s: attempt %d came %s after the one before, at most %s was due", d.EventID, d.Endpoint, i+1, took, longest)
-		}
+		w.checkWait(d, e.schedule[step-1], before, a)
 	}
-	removed := last.Outcome == relay.Removed || w.script.changeAt > 0 && d.Endpoint == "c"
-	if d.Status == relay.Dead && !removed && step != cycle-1 {
-		w.t.Errorf("%s to %s died after %d attempts, in the middle of a cycle of %d", d.EventID, d.Endpoint, d.Attempts, cycle)
+	removed := last.Outcome == relay.Removed || last.Outcome == relay.Withheld || w.script.changeAt > 0 && d.Endpoint == "c"
+	if d.Status == relay.Dead && !removed && step != cycle-1 && !w.mayEnd(d, e, step) {
+		w.t.Errorf("%s to %s died of %q after %d attempts, in the middle of a cycle of %d", d.EventID, d.Endpoint, d.Reason, d.Attempts, cycle)
+	}
+}
+
+// checkAllowed holds that an attempt was made, not withheld, only if the delivery was young enough and the answer before was not the last.
+func (w *world) checkAllowed(d relay.Delivery, e *scriptedEndpoint, i int) {
+	w.t.Helper()
+	a := d.History[i]
+	if a.Outcome == relay.Withheld || a.Outcome == relay.Removed {
+		return
+	}
+	event, _, err := w.records.Event(w.t.Context(), d.EventID)
+	if err != nil {
+		w.t.Errorf("event %s: %v", d.EventID, err)
+	}
+	if age := a.At.Sub(event.ReceivedAt); e.maxAge > 0 && age > e.maxAge+time.Minute {
+		w.t.Errorf("%s to %s: attempt %d was made after %s, allowed are %s", d.EventID, d.Endpoint, a.Number, age, e.maxAge)
+	}
+	if i > 0 && e.ends() && d.History[i-1].StatusCode == e.ill.status && !w.sentAgain && !w.redriven {
+		w.t.Errorf("%s to %s: attempt %d was made though the answer before was %+v", d.EventID, d.Endpoint, a.Number, e.ill)
+	}
+}
+
+// checkWait holds the time between an attempt and the next against the schedule, and what the endpoint asked for.
+func (w *world) checkWait(d relay.Delivery, scheduled time.Duration, before, a relay.Attempt) {
+	w.t.Helper()
+	wait := scheduled
+	if e := w.script.endpoints[d.Endpoint]; before.StatusCode == e.ill.status {
+		wait = max(wait, e.ill.retryAfter())
+	}
+	took := a.At.Sub(before.At.Add(before.Duration))
+	if took < wait-earlySlack {
+		w.t.Errorf("%s to %s: attempt %d came %s after the one before, due after %s", d.EventID, d.Endpoint, a.Number, took, wait)
+	}
+	if longest := wait + wait/10 + w.delay() + w.heldFor[d.EventID+" "+d.Endpoint]; took > longest && !w.redriven {
+		w.t.Errorf("%s to %s: attempt %d came %s after the one before, at most %s was due", d.EventID, d.Endpoint, a.Number, took, longest)
+	}
+}
+
+// endsEarly tells whether an attempt may have been the last of its cycle, whatever its place in it.
+func (e *scriptedEndpoint) endsEarly(a relay.Attempt) bool {
+	return e.maxAge > 0 || e.ends() && a.StatusCode == e.ill.status
+}
+
+// mayEnd tells whether a delivery may have died before the end of the schedule: of what its endpoint said, or of its age, which the next
+// attempt would have been beyond.
+func (w *world) mayEnd(d relay.Delivery, e *scriptedEndpoint, step int) bool {
+	switch d.Reason {
+	case relay.EndpointDeclined:
+		return e.ends()
+	case relay.Expired:
+		wait := max(e.schedule[step], e.ill.retryAfter())
+		return e.maxAge > 0 && d.UpdatedAt.Add(wait+wait/10).Sub(w.began) > e.maxAge
+	default:
+		return false
 	}
 }
 
@@ -330,18 +395,18 @@ func (w *world) delay() time.Duration {
 	for _, o := range w.outages {
 		d += o.lasts
 	}
-	return d + time.Duration(w.struck)*(relay.MaxDelay+visibilityFactor*deliverTimeout)
+	return d + time.Duration(w.struck)*(longestRetryAfter+relay.MaxDelay+visibilityFactor*deliverTimeout)
 }
 
 func (s *script) describe() string {
 	var b strings.Builder
 	for _, h := range s.webhooks {
-		fmt.Fprintf(&b, "[%s %s %d bytes at %s] ", h.id, h.eventType, len(h.body), h.at)
+		fmt.Fprintf(&b, "[%s %s %d bytes with key %q at %s] ", h.id, h.eventType, len(h.body), h.key, h.at)
 	}
 	for _, name := range sorted(s.endpoints) {
 		e := s.endpoints[name]
-		fmt.Fprintf(&b, "\n%s: schedule %v, types %v, ill %d times and until %s: %+v, well %+v",
-			name, e.schedule, e.types, e.ills, e.illUntil, e.ill, e.well)
+		fmt.Fprintf(&b, "\n%s: schedule %v, types %v, order %+v, ill %d times and until %s: %+v, well %+v, %d in %s, %d at once, max age %s, final %v",
+			name, e.schedule, e.types, e.order, e.ills, e.illUntil, e.ill, e.well, e.rateLimit, e.ratePer, e.concurrency, e.maxAge, e.final)
 	}
 	return b.String()
 }

@@ -19,8 +19,10 @@ const (
 	sweptHours = 2
 	// sweepReserve is the part of an invocation that is kept for putting back what was found.
 	sweepReserve = 30 * time.Second
-	// sweepReads bounds how many events are looked at at once.
-	sweepReads = 16
+	// sweepSources bounds how many sources are looked at at once, and sweepReads how many events of each. Most sources have no event in an
+	// hour, which takes several reads to know.
+	sweepSources = 4
+	sweepReads   = 8
 	// maxFound bounds what one run holds in memory; the next run finds the rest.
 	maxFound = 10_000
 )
@@ -31,11 +33,11 @@ type SweeperConfig struct {
 	Ledger   Ledger
 	Delivery Queue // first attempts
 	Retry    Queue // later attempts
-	// OverdueMayLieIn are the queues that can hold the message of a delivery that is late: the retry queue and the dead-letter queue of
-	// the deliverer.
+	// OverdueMayLieIn are the queues that can hold the message of a delivery that is late: the retry queue, that of ordered deliveries, and
+	// the dead-letter queue of the deliverer.
 	OverdueMayLieIn []Backlog
-	// UnstartedMayLieIn are those that can hold what an event still waits for: the ingest, delivery and retry queues, and the dead-letter
-	// queues of the fan-out and the deliverer.
+	// UnstartedMayLieIn are those that can hold what an event still waits for: the ingest, delivery and retry queues, the ordered ones, and
+	// the dead-letter queues of the fan-out and the deliverer.
 	UnstartedMayLieIn []Backlog
 	Now               func() time.Time
 }
@@ -50,7 +52,7 @@ type SweeperConfig struct {
 // a message that is still there is recognised by the deliverer, which reads the record first.
 //
 // It does not find what belongs to a source or an endpoint that is no longer in the catalog, nor an event that was put on record only hours
-// after it was accepted and whose deliveries were lost then.
+// after it was accepted and whose deliveries were lost then, nor a first attempt that was lost while as many others stood in line at ordered endpoints.
 type Sweeper struct{ cfg SweeperConfig }
 
 // NewSweeper returns a Sweeper. It calls nothing yet.
@@ -75,7 +77,7 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 		looking, stop = context.WithDeadline(ctx, deadline.Add(-sweepReserve))
 	}
 	defer stop()
-	err = errors.Join(r.findOverdue(looking, endpoints), r.findUnstarted(looking, sources))
+	err = errors.Join(r.findOverdue(looking, endpoints), r.findUnstarted(looking, append(sources, OperatorSource)))
 	if looking.Err() != nil && ctx.Err() == nil {
 		err = nil // no time left, which is no failure
 		r.report.Partial = true
@@ -122,10 +124,13 @@ func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
 func (r *sweep) findUnstarted(ctx context.Context, sources []string) error {
 	last := r.late.Truncate(time.Hour) // the end of the last hour that is looked at
 	for hour := last.Add(-sweptHours * time.Hour); hour.Before(last); hour = hour.Add(time.Hour) {
+		g, looking := errgroup.WithContext(ctx)
+		g.SetLimit(sweepSources)
 		for _, source := range sources {
-			if err := r.lookAtHour(ctx, source, hour); err != nil {
-				return err
-			}
+			g.Go(func() error { return r.lookAtHour(looking, source, hour) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -146,12 +151,22 @@ func (r *sweep) lookAtHour(ctx context.Context, source string, hour time.Time) e
 		if err := g.Wait(); err != nil {
 			return err
 		}
-		if len(r.unstarted) >= maxFound {
-			r.report.Partial = true
+		if r.full() {
 			return nil
 		}
 	}
 	return nil
+}
+
+// full tells whether there is no room for more events.
+func (r *sweep) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.unstarted) < maxFound {
+		return false
+	}
+	r.report.Partial = true
+	return true
 }
 
 // lookAt adds an event to the sums.
@@ -165,8 +180,11 @@ func (r *sweep) lookAt(ctx context.Context, e EventRecord) error {
 	r.report.Events++
 	missing := missing(e, deliveries)
 	r.report.Missing += len(missing)
-	r.report.Deliveries += len(missing) + len(deliveries)
+	r.report.Deliveries += len(e.Endpoints)
 	for _, d := range deliveries {
+		if !slices.Contains(e.Endpoints, d.Endpoint) {
+			continue // the operator had it routed there later
+		}
 		switch d.Status {
 		case Delivered:
 			r.report.Delivered++
@@ -242,12 +260,7 @@ func (r *sweep) resume(ctx context.Context, e EventRecord, deliveries []Delivery
 
 // start sends the first attempts of an event that have not been made.
 func (r *sweep) start(ctx context.Context, e EventRecord, deliveries []Delivery) []error {
-	var out []Outgoing
-	raw := EncodeEvent(e.Event)
-	for _, endpoint := range missing(e, deliveries) {
-		out = append(out, Outgoing{Body: task{Endpoint: endpoint, Attempt: 1}.encode(raw), Group: endpoint, Resent: true})
-	}
-	return sendSome(ctx, r.cfg.Delivery, out)
+	return sendSome(ctx, r.cfg.Delivery, firstOf(e.Event, missing(e, deliveries)))
 }
 
 func sendSome(ctx context.Context, q Queue, out []Outgoing) []error {

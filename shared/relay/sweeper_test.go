@@ -116,6 +116,40 @@ func TestSweeperWithholdsWhatMayLieInAQueue(t *testing.T) {
 	}
 }
 
+// The relay's own events have a source that no catalog has.
+func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		own := relay.Event{ID: relay.EventID(relay.OperatorSource, "1"), Source: relay.OperatorSource, ReceivedAt: time.Now()}
+		if _, err := r.ledger.RecordEvent(t.Context(), relay.EventRecord{
+			Event: own, Endpoints: []string{"a"}, ExpiresAt: time.Now().Add(relay.DefaultRetention),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Hour)
+		r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
+	})
+}
+
+func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		event := r.mustPost("1", "", "{}")
+		r.pump()
+		d := r.deliveryOf(event, "a")
+		d.Status = "of another version"
+		if err := r.ledger.SaveDelivery(t.Context(), d, 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Hour)
+		if report := r.sweep(); report.Unaccounted() != 1 || report.Stranded() != 0 {
+			t.Errorf("a delivery that is neither delivered, dead, waiting nor missing: %+v", report)
+		}
+	})
+}
+
 func TestSweeperTellsWhatItCouldNotDo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

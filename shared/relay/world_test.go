@@ -33,6 +33,7 @@ type world struct {
 	redrive     func()    // sends that back
 	redriveDead func()    // sends the dead queue to the retry queue
 	redriven    bool      // has been done: attempts may be late by any time
+	sentAgain   bool      // dead deliveries have been
 	revision    int64     // of the catalog
 	sweeper     *relay.Sweeper
 	nextSweep   time.Time
@@ -43,23 +44,27 @@ type world struct {
 	feeds []*feed
 	ready chan struct{} // something waits to be let go on, or has ended
 
-	mu       sync.Mutex
-	waiting  []*pendingCall
-	ended    []*invocation
-	senders  int // at work
-	calls    int // let go on so far
-	struck   int // calls that went wrong
-	outages  []outage
-	steps    []string
-	accepted map[string]bool
-	held     map[string]int  // how many invocations are about a delivery now
-	doubled  map[string]bool // deliveries that two invocations were about at once
-	carried  map[string]bool // attempts that could not be recorded at once
-	inHand   map[string]int  // copies of a delivery's attempt that are being POSTed
-	excuses  map[string]int  // POSTs of an attempt that may have been made in vain
-	posts    map[string]int
-	heldFor  map[string]time.Duration // how long a delivery was put off without an attempt
-	received int                      // messages that the ingest queue has accepted
+	mu        sync.Mutex
+	waiting   []*pendingCall
+	ended     []*invocation
+	senders   int // at work
+	calls     int // let go on so far
+	struck    int // calls that went wrong
+	outages   []outage
+	steps     []string
+	accepted  map[string]bool
+	held      map[string]int  // how many invocations are about a delivery now
+	doubled   map[string]bool // deliveries that two invocations were about at once
+	fannedOut map[string]bool // deliveries that a fan-out sent a second time, when not all of its event's were accepted
+	carried   map[string]bool // attempts that could not be recorded at once
+	inHand    map[string]int  // copies of a delivery's attempt that are being POSTed
+	excuses   map[string]int  // POSTs of an attempt that may have been made in vain
+	posts     map[string]int
+	underWay  map[string]int           // attempts, by endpoint
+	late      map[string]int           // of these, those that may outlast their slots
+	heldFor   map[string]time.Duration // how long a delivery was put off without an attempt
+	received  int                      // messages that the ingest queues have accepted
+	turns     turns
 }
 
 // instance is one instance of a function. It works on one invocation at a time.
@@ -69,10 +74,11 @@ type instance struct {
 	dead    bool
 	process func(context.Context, []relay.Message) []error
 
-	holds   string // the delivery that this invocation is about
-	posted  string // the attempt that this invocation POSTed
-	safe    bool   // and that is on record, or on its way there
-	trouble int    // faults since the POST
+	holds   string    // the delivery that this invocation is about
+	claimed time.Time // when a slot was last asked for
+	posted  string    // the attempt that this invocation POSTed
+	safe    bool      // and that is on record, or on its way there
+	trouble int       // faults since the POST
 }
 
 // pendingCall is a call to a port that waits to be let go on.
@@ -107,6 +113,7 @@ type lister interface{ List() []relay.Message }
 type batch struct {
 	msgs []relay.Message
 	done func(errs []error)
+	ack  func(relay.Message) // at once; nil where the source itself puts aside what was handed out too often
 }
 
 type invocation struct {
@@ -124,13 +131,14 @@ func (q memorySource) Take(limit int) *batch {
 	if len(msgs) == 0 {
 		return nil
 	}
+	ack := func(m relay.Message) { _ = q.Ack(context.Background(), m) }
 	return &batch{msgs, func(errs []error) {
 		for i, err := range errs {
 			if err == nil {
-				_ = q.Ack(context.Background(), msgs[i])
+				ack(msgs[i])
 			}
 		}
-	}}
+	}, ack}
 }
 
 // outage is a port that fails from a call on, or all of them.
@@ -168,24 +176,26 @@ func newWorld(t *testing.T, s script) *world {
 		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(), revision: 2, ready: make(chan struct{}, 1),
 		outages:  slices.Clone(s.outages),
 		accepted: map[string]bool{}, inHand: map[string]int{}, excuses: map[string]int{},
-		carried: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, heldFor: map[string]time.Duration{},
+		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{}, late: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
 	w.ingest.Visibility, w.delivery.Visibility = visibilityFactor*fanoutTimeout, visibilityFactor*deliverTimeout
 	w.retry.Visibility = visibilityFactor * deliverTimeout
+	w.inLine.ingest.Visibility, w.inLine.delivery.Visibility = w.ingest.Visibility, w.delivery.Visibility
 	w.in = ports{
-		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas,
-		&w.ingest, &w.delivery, &w.retry, &w.dead, &w.ingestDL, &w.poison,
+		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots,
+		&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
 	}
-	w.in.ingest = counted{w.in.ingest, &w.received}
+	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, countedLine{counted{w.in.ingestLine, &w.received}, w.in.ingestLine}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewFanout(relay.FanoutConfig{
-			Subscriptions: p.subs, Events: p.events, Delivery: p.delivery, Poison: p.ingestDL, Reporter: in,
+			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: in,
 		}).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
-			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Reporter: in, Random: func() float64 { return s.jitter },
+			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead,
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+			Random: func() float64 { return s.jitter },
 		}).Process
 	}
 	w.feeds = []*feed{
@@ -193,14 +203,20 @@ func newWorld(t *testing.T, s script) *world {
 			deadLetter: &w.ingestDL},
 		{name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
+		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout,
+			instances: s.fanouts, deadLetter: &w.ingestDL},
+		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1, timeout: deliverTimeout, make: deliver,
+			instances: s.deliverers},
 	}
 	w.store, w.records, w.putAside = &w.catalog, &w.ledger, [2]lister{&w.ingestDL, &w.poison}
 	w.redrive = func() { w.ingestDL.Move(&w.ingest); w.poison.Move(&w.delivery) }
 	w.redriveDead = func() { w.dead.Move(&w.retry) }
 	w.sweeper = relay.NewSweeper(relay.SweeperConfig{
 		Names: &w.catalog, Ledger: &w.ledger, Delivery: w.in.delivery, Retry: w.in.retry,
-		OverdueMayLieIn:   []relay.Backlog{&w.retry, &w.poison},
-		UnstartedMayLieIn: []relay.Backlog{&w.rig.ingest, &w.delivery, &w.retry, &w.ingestDL, &w.poison},
+		OverdueMayLieIn: []relay.Backlog{&w.retry, &w.inLine.delivery, &w.poison},
+		UnstartedMayLieIn: []relay.Backlog{
+			&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.ingestDL, &w.poison,
+		},
 	})
 	w.nextSweep = w.began.Add(time.Duration(s.jitter * float64(time.Hour)))
 	if err := w.store.ReplaceCatalog(t.Context(), s.catalog(), 1); err != nil {
@@ -223,7 +239,7 @@ func (w *world) sweep() relay.SweepReport {
 			w.t.Errorf("the sweeper put back %d, and nothing was lost", r.PutBack)
 		}
 	}
-	if r.Deliveries != r.Delivered+r.Dead+r.Waiting+r.Missing {
+	if r.Unaccounted() != 0 {
 		w.t.Errorf("the sums do not agree: %+v", r)
 	}
 	return r
@@ -253,7 +269,7 @@ func (w *world) sweepOut() {
 
 // loses tells whether a queue of deliveries loses the batch that is taken from it now.
 func (w *world) loses(f *feed) bool {
-	if f == w.feeds[0] {
+	if f == w.feeds[0] || f == w.feeds[3] {
 		return false
 	}
 	w.taken++
@@ -280,6 +296,9 @@ func (w *world) newInstance(f *feed, name string) *instance {
 // strike waits for its turn, and then has the call made or not, as the world decides.
 func (in *instance) strike(ctx context.Context, what string, call func() error) error {
 	c := &pendingCall{in, what, make(chan mode)}
+	if strings.HasPrefix(what, "claim slot") {
+		in.claimed = time.Now()
+	}
 	in.mu.Lock()
 	in.waiting = append(in.waiting, c)
 	in.mu.Unlock()
@@ -426,11 +445,15 @@ func (w *world) invoke(f *feed, b *batch) {
 	for i, m := range b.msgs {
 		if f.deadLetter != nil && m.Receives > maxReceives {
 			f.deadLetter.Send(context.Background(), []relay.Outgoing{{Body: m.Body, Resent: m.Resent}})
+			b.ack(m)
 			w.note("message %s of %s goes to its dead-letter queue", m.ID, f.name)
 			continue
 		}
 		work.msgs, places = append(work.msgs, m), append(places, i)
 		in.takes(deliveryOf(m))
+		if f.name == "deliver" && m.Resent {
+			in.fannedOut[in.holds] = true
+		}
 		w.note("%-10s gets message %s, for the %d. time, resent %t", in.name, m.ID, m.Receives, m.Resent)
 	}
 	go func() {
@@ -464,7 +487,8 @@ func (w *world) reap() bool {
 	for _, i := range ended {
 		if i.posted != "" {
 			w.inHand[i.posted]--
-			if !i.safe && i.trouble >= 2 { // neither recorded nor carried on: cut off or killed
+			// Neither recorded nor carried on: cut off or killed. What is in line cannot be carried on.
+			if trouble := i.trouble; !i.safe && (trouble >= 2 || trouble >= 1 && w.script.endpoints[strings.Fields(i.posted)[1]].order.On) {
 				w.excuses[i.posted]++
 			}
 		}
@@ -516,12 +540,14 @@ func (w *world) await() bool {
 func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt := attemptOf(p)
 	in.mu.Lock()
-	if in.inHand[attempt] > 0 || in.carried[attempt] || in.redriven && in.doubled[in.holds] {
-		in.excuses[attempt]++ // a copy, while the other is in hand or carries the attempt about; or copies that an operator brought back
+	if in.inHand[attempt] > 0 || in.carried[attempt] || (in.redriven || in.fannedOut[in.holds]) && in.doubled[in.holds] {
+		in.excuses[attempt]++ // a copy, while the other is in hand or carries the attempt about; or copies that an operator or a fan-out brought back
 	}
 	in.inHand[attempt]++
 	in.posts[attempt]++
+	in.checkTurn(p.Header["webhook-id"], host(p))
 	answer := in.script.endpoints[host(p)].answer(p.Header[relay.HeaderAttempt], time.Since(in.began))
+	defer in.beginPost(host(p))()
 	in.mu.Unlock()
 	in.posted, in.safe, in.trouble = attempt, false, 0
 	select {
@@ -535,8 +561,31 @@ func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error)
 	case answer.status == 0:
 		return relay.Reply{}, &relay.PostError{Outcome: relay.Broken, Err: errReset}
 	}
-	return relay.Reply{StatusCode: answer.status}, nil
+	return relay.Reply{StatusCode: answer.status, Header: answer.header}, nil
 }
+
+// beginPost counts the attempts that are under way at an endpoint, and returns what ends the count. One that began so long after its slot was
+// claimed that it may outlast it excuses one too many.
+func (in *instance) beginPost(endpoint string) (end func()) {
+	limit, late := in.script.endpoints[endpoint].concurrency, 0
+	if time.Since(in.claimed) >= slotSpare {
+		late = 1
+	}
+	in.underWay[endpoint]++
+	in.late[endpoint] += late
+	if n := in.underWay[endpoint]; limit > 0 && n > limit+in.late[endpoint] {
+		in.t.Errorf("%d attempts at %s are under way, allowed are %d", n, endpoint, limit)
+	}
+	return func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.underWay[endpoint]--
+		in.late[endpoint] -= late
+	}
+}
+
+// slotSpare is for how long a slot is claimed beyond what an attempt may take.
+const slotSpare = 15 * time.Second
 
 var (
 	errSlow  = errors.New("no answer in time")
@@ -582,6 +631,16 @@ func (c counted) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
+// countedLine is counted of an ordered queue.
+type countedLine struct {
+	counted
+	inner relay.OrderedQueue
+}
+
+func (c countedLine) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
+	return c.inner.Hold(ctx, m, d)
+}
+
 // send is a provider: it posts a webhook until it gets a 2xx.
 func (w *world) send(i int, h webhook) {
 	defer func() {
@@ -591,16 +650,22 @@ func (w *world) send(i int, h webhook) {
 		w.notify()
 	}()
 	time.Sleep(h.at)
+	w.mu.Lock()
+	w.turns.sent(h)
+	w.mu.Unlock()
 	for try := 1; ; try++ {
 		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
 		p := withFaults(in, w.in)
-		receiver := relay.NewReceiver(relay.ReceiverConfig{Sources: p.sources, Ingest: p.ingest, Bodies: p.bodies, Reporter: in})
+		receiver := relay.NewReceiver(relay.ReceiverConfig{
+			Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: in,
+		})
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
 		answer, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
 		cancel()
 		if err == nil && !in.dead {
 			w.mu.Lock()
 			w.accepted[answer.EventID] = true
+			w.turns.accepted(answer.EventID)
 			w.mu.Unlock()
 			return
 		}

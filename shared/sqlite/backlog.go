@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"container/heap"
+	"slices"
 	"sync"
 	"time"
 )
@@ -29,6 +30,7 @@ type content struct {
 type backlog struct {
 	wake     chan struct{} // a token: something may be ready
 	perGroup int           // 0: no bound
+	ordered  bool          // what is to come again comes before what is ready of its group, and holds that up
 
 	mu     sync.Mutex
 	groups map[string]*group
@@ -36,6 +38,13 @@ type backlog struct {
 	later  dueHeap
 	timer  *time.Timer
 	cached int // bytes
+	holds  map[int64]hold
+}
+
+// hold is when a message in hand is to come again.
+type hold struct {
+	due      int64
+	receives int // which time in hand is meant
 }
 
 // group is the messages of one fairness group. The group "" stands for messages that have none: it is not bounded.
@@ -68,7 +77,7 @@ type lease struct {
 }
 
 func newBacklog(perGroup int) *backlog {
-	b := &backlog{wake: make(chan struct{}, 1), perGroup: perGroup, groups: map[string]*group{}}
+	b := &backlog{wake: make(chan struct{}, 1), perGroup: perGroup, groups: map[string]*group{}, holds: map[int64]hold{}}
 	b.timer = time.AfterFunc(time.Hour, func() { signal(b.wake) })
 	b.timer.Stop()
 	return b
@@ -124,6 +133,9 @@ func (b *backlog) line(g *group) {
 }
 
 func (b *backlog) mayTake(g *group) bool {
+	if b.ordered && g.later > 0 {
+		return false
+	}
 	return g.ready.len() > 0 && (b.perGroup == 0 || g.name == "" || g.inHand < b.perGroup)
 }
 
@@ -132,6 +144,11 @@ func (b *backlog) promote(now time.Time) {
 	for len(b.later) > 0 && b.later[0].due <= now.UnixMilli() {
 		e, _ := heap.Pop(&b.later).(dueEntry)
 		e.group.later--
+		if b.ordered {
+			e.group.ready.pushFront(readyEntry{id: e.id, receives: e.receives})
+			b.line(e.group)
+			continue
+		}
 		b.enqueue(e.group, readyEntry{id: e.id, receives: e.receives})
 	}
 	if len(b.later) > 0 {
@@ -188,6 +205,30 @@ func (b *backlog) pick(g *group) lease {
 	return lease{e, g}
 }
 
+// hold notes when a message in hand is to come again.
+func (b *backlog) hold(id int64, receives int, due int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.holds[id] = hold{due, receives}
+}
+
+// held returns when the messages of a batch that were held are to come again, by id.
+func (b *backlog) held(batch []lease) map[int64]int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.holds) == 0 {
+		return nil
+	}
+	dues := map[int64]int64{}
+	for _, l := range batch {
+		if h, held := b.holds[l.id]; held && h.receives == l.receives {
+			dues[l.id] = h.due
+		}
+		delete(b.holds, l.id)
+	}
+	return dues
+}
+
 // settle gives leases back: what is to come again is due at the given time in milliseconds.
 func (b *backlog) settle(leases []lease, again func(lease) (due int64, ok bool)) {
 	b.mu.Lock()
@@ -216,6 +257,16 @@ type fifo[T any] struct {
 func (f *fifo[T]) len() int { return len(f.items) - f.head }
 
 func (f *fifo[T]) push(item T) { f.items = append(f.items, item) }
+
+// pushFront puts an item before all others.
+func (f *fifo[T]) pushFront(item T) {
+	if f.head == 0 {
+		f.items = slices.Insert(f.items, 0, item)
+		return
+	}
+	f.head--
+	f.items[f.head] = item
+}
 
 // pop takes the first item. It moves the others to the front when half of the slice has been taken, so that it costs the same
 // on average however long the queue is.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -30,6 +31,7 @@ type (
 		Name    string        `json:"name"`
 		Verify  verify.Config `json:"verify"`
 		Secrets []string      `json:"secrets"`
+		Order   relay.Order   `json:"order"`
 	}
 	endpointDoc struct {
 		Name     string            `json:"name"`
@@ -42,6 +44,16 @@ type (
 		MaxAge    time.Duration `json:"maxAge"` // nanoseconds
 		Final     []string      `json:"final"`
 		RateLimit int           `json:"rateLimit"`
+		RatePer   time.Duration `json:"ratePer"` // nanoseconds
+
+		Concurrency int         `json:"concurrency"`
+		TLS         *relay.TLS  `json:"tls"`
+		Auth        *relay.Auth `json:"auth"`
+		Order       relay.Order `json:"order"`
+
+		SecretsMade bool                   `json:"secretsMade"`
+		Retiring    []relay.RetiringSecret `json:"retiring"`
+		Prove       relay.ProofKind        `json:"prove"`
 	}
 )
 
@@ -86,6 +98,9 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 	s, err := c.Source(ctx, source)
 	if err != nil {
 		return err
+	}
+	if slices.Equal(s.Secrets, []string{secret}) {
+		return nil
 	}
 	if len(s.Secrets) > 0 {
 		return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
@@ -158,7 +173,7 @@ func (c *Catalog) seal(ctx context.Context, k kind, name string, doc any) (item,
 func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
 	var found []relay.Subscription
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT source, endpoint, types FROM subscriptions WHERE source = ? ORDER BY position",
+		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions WHERE source = ? ORDER BY position",
 			subscriptions(&found), source)
 	})
 	return found, err
@@ -166,10 +181,11 @@ func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Sub
 
 func subscriptions(found *[]relay.Subscription) func(*sqlite.Stmt) error {
 	return func(stmt *sqlite.Stmt) error {
-		sub := relay.Subscription{Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1)}
+		sub := relay.Subscription{Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1), Filter: stmt.ColumnText(3)}
 		if err := json.Unmarshal([]byte(stmt.ColumnText(2)), &sub.Types); err != nil {
 			return fmt.Errorf("sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint, relay.ErrFormat, err)
 		}
+		sub.Order = relay.Order{On: !stmt.ColumnIsNull(4), Key: stmt.ColumnText(4)}
 		*found = append(*found, sub)
 		return nil
 	}
@@ -207,7 +223,7 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 		if err := exec(conn, "SELECT name, sealed FROM endpoints ORDER BY name", items(&sealedEndpoints)); err != nil {
 			return err
 		}
-		return exec(conn, "SELECT source, endpoint, types FROM subscriptions ORDER BY source, position",
+		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions ORDER BY source, position",
 			subscriptions(&catalog.Subscriptions))
 	})
 	if err != nil {
@@ -284,8 +300,12 @@ func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []relay.Subscri
 		if err != nil {
 			return err
 		}
-		if err := exec(conn, "INSERT INTO subscriptions (source, position, endpoint, types) VALUES (?, ?, ?, ?)", nil,
-			s.Source, i, s.Endpoint, string(types)); err != nil {
+		var orderKey any // NULL: none
+		if s.Order.On {
+			orderKey = s.Order.Key
+		}
+		if err := exec(conn, "INSERT INTO subscriptions (source, position, endpoint, types, filter, order_key) VALUES (?, ?, ?, ?, ?, ?)", nil,
+			s.Source, i, s.Endpoint, string(types), s.Filter, orderKey); err != nil {
 			return err
 		}
 	}

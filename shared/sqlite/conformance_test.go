@@ -20,6 +20,11 @@ func TestQueue(t *testing.T) {
 	t.Run("not durable", func(t *testing.T) { conformance.Queue(t, queueUnderTest(false)) })
 }
 
+func TestOrderedQueue(t *testing.T) {
+	t.Run("durable", func(t *testing.T) { conformance.OrderedQueue(t, orderedQueueUnderTest(true)) })
+	t.Run("not durable", func(t *testing.T) { conformance.OrderedQueue(t, orderedQueueUnderTest(false)) })
+}
+
 func TestScheduler(t *testing.T) {
 	conformance.Scheduler(t, func(t *testing.T) conformance.SchedulerUnderTest {
 		dir := t.TempDir()
@@ -118,56 +123,76 @@ func consume(tb testing.TB, q *sqlite.Queue, o sqlite.ConsumerOptions, h sqlite.
 	return stop
 }
 
-// handed is a message in the hands of a handler that waits for its acknowledgement.
+// handed is a message in the hands of a handler that waits to be told that it is done with, or has failed.
 type handed struct {
 	relay.Message
-	ack chan struct{}
+	done chan bool
 }
 
 // queueUnderTest consumes with a handler for each message that gives it to the test and waits until that acknowledges it, or its
 // visibility ends.
 func queueUnderTest(durable bool) func(t *testing.T) conformance.QueueUnderTest {
 	return func(t *testing.T) conformance.QueueUnderTest {
-		const visibility = time.Second
-		q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{Visibility: visibility, Durable: durable})
-		handing := make(chan handed)
-		inHand := map[string]chan struct{}{}
-		consume(t, q, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: 50, Backoff: time.Millisecond},
-			func(ctx context.Context, msgs []relay.Message) ([]string, error) {
-				h := handed{msgs[0], make(chan struct{})}
-				select {
-				case handing <- h:
-				case <-ctx.Done():
-					return nil, ctx.Err()
+		return anyQueueUnderTest(t, sqlite.QueueOptions{Durable: durable}).QueueUnderTest
+	}
+}
+
+func orderedQueueUnderTest(durable bool) func(t *testing.T) conformance.OrderedQueueUnderTest {
+	return func(t *testing.T) conformance.OrderedQueueUnderTest {
+		return anyQueueUnderTest(t, sqlite.QueueOptions{Durable: durable, Ordered: true})
+	}
+}
+
+func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQueueUnderTest {
+	t.Helper()
+	o.Visibility = time.Second
+	q := queue(t, host(t, t.TempDir()), "test", o)
+	handing := make(chan handed)
+	inHand := map[string]chan bool{}
+	consume(t, q, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: 50, Backoff: time.Millisecond},
+		func(ctx context.Context, msgs []relay.Message) ([]string, error) {
+			h := handed{msgs[0], make(chan bool)}
+			select {
+			case handing <- h:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			select {
+			case ok := <-h.done:
+				if !ok {
+					return []string{h.ID}, nil
 				}
-				select {
-				case <-h.ack:
-					return nil, nil
-				case <-ctx.Done():
-					return nil, ctx.Err()
-				}
-			})
-		return conformance.QueueUnderTest{
-			Queue: q, Visibility: visibility, Backlog: q.Backlog,
-			Receive: func(ctx context.Context, _ int) ([]relay.Message, error) {
-				select {
-				case h := <-handing:
-					inHand[h.ID] = h.ack
-					return []relay.Message{h.Message}, nil
-				case <-ctx.Done():
-					return nil, nil
-				}
-			},
-			Ack: func(ctx context.Context, m relay.Message) error {
-				select {
-				case inHand[m.ID] <- struct{}{}:
-					return nil
-				case <-ctx.Done():
-					return errors.New("not in hand any more")
-				}
-			},
+				return nil, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		})
+	end := func(ctx context.Context, m relay.Message, ok bool) error {
+		select {
+		case inHand[m.ID] <- ok:
+			return nil
+		case <-ctx.Done():
+			return errors.New("not in hand any more")
 		}
 	}
+	return conformance.OrderedQueueUnderTest{QueueUnderTest: conformance.QueueUnderTest{
+		Queue: q, Visibility: o.Visibility, Backlog: q.Backlog,
+		Receive: func(ctx context.Context, _ int) ([]relay.Message, error) {
+			select {
+			case h := <-handing:
+				inHand[h.ID] = h.done
+				return []relay.Message{h.Message}, nil
+			case <-ctx.Done():
+				return nil, nil
+			}
+		},
+		Ack: func(ctx context.Context, m relay.Message) error { return end(ctx, m, true) },
+	}, Hold: func(ctx context.Context, m relay.Message, d time.Duration) error {
+		if err := q.Hold(ctx, m, d); err != nil {
+			return err
+		}
+		return end(ctx, m, false)
+	}}
 }
 
 // look runs a query on the file, beside the store.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ func (q *Queue) start(perGroup int) (*backlog, error) {
 		return nil, errors.New("sqlite: Consume without Host")
 	}
 	b := newBacklog(perGroup)
+	if q.options.Ordered {
+		b.perGroup, b.ordered = 1, true
+	}
 	var busy error
 	err := q.store.do(context.Background(), executed, func(conn *sqlite.Conn) error {
 		if q.backlog != nil {
@@ -205,7 +209,11 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	msgs := make([]relay.Message, 0, len(batch))
 	for _, l := range batch {
 		if l.content != nil {
-			msgs = append(msgs, relay.Message{ID: messageID(l.id), Body: l.content.body, Receives: l.receives, Resent: l.content.resent})
+			m := relay.Message{ID: messageID(l.id), Body: l.content.body, Receives: l.receives, Resent: l.content.resent}
+			if c.options.Ordered {
+				m.Group = l.group.name
+			}
+			msgs = append(msgs, m)
 		}
 	}
 	return msgs, nil
@@ -214,14 +222,15 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 // settle removes what was handled and postpones what failed. It does not wait: what the handler did was given to the writer
 // before.
 func (c *consumer) settle(batch []lease, failed func(lease) bool) {
-	due := dueAt(time.Now().Add(c.backoff))
+	held, otherwise := c.backlog.held(batch), dueAt(time.Now().Add(c.backoff))
+	due := func(l lease) int64 { return cmp.Or(held[l.id], otherwise) }
 	w := &c.store.writer
 	_ = c.store.give(&op{run: func(conn *sqlite.Conn) error {
 		for _, l := range batch {
 			w.release(l.id)
 			query, args := c.sql.remove, []any{l.id}
 			if failed(l) {
-				query, args = c.sql.again, []any{l.receives, due, l.id}
+				query, args = c.sql.again, []any{l.receives, due(l), l.id}
 			}
 			if err := exec(conn, query, nil, args...); err != nil {
 				return err
@@ -229,5 +238,5 @@ func (c *consumer) settle(batch []lease, failed func(lease) bool) {
 		}
 		return nil
 	}}) // an error is the store's, which ends the consumer
-	c.backlog.settle(batch, func(l lease) (int64, bool) { return due, failed(l) })
+	c.backlog.settle(batch, func(l lease) (int64, bool) { return due(l), failed(l) })
 }

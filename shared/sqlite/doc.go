@@ -20,7 +20,7 @@
 //   - If a write fails, a full disk for one, the store is broken: every operation from then on returns the error, and Done
 //     is closed. The host must stop; after a restart all is as it was on disk.
 //
-// Not promised: order between messages, and fairness between the messages of one group.
+// Not promised: order between messages but in ordered queues, and fairness between the messages of one group.
 //
 // # How it works
 //

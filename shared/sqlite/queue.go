@@ -32,9 +32,10 @@ type QueueOptions struct {
 	MaxReceives int           // how often a message is handed out; needed with DeadLetter
 	Visibility  time.Duration // how long a handler has for a batch; zero: DefaultVisibility
 	Durable     bool          // Send waits until the messages are on disk, and they are handed out only then
+	Ordered     bool          // it is a relay.OrderedQueue
 }
 
-// Queue is a queue of messages. It is a relay.Queue, safe for concurrent use.
+// Queue is a queue of messages. It is a relay.Queue, or with QueueOptions.Ordered a relay.OrderedQueue, safe for concurrent use.
 type Queue struct {
 	store   *Store
 	options QueueOptions
@@ -116,9 +117,12 @@ func (q *Queue) passIDs(conn *sqlite.Conn) error {
 func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	errs := make([]error, len(msgs))
 	var good []relay.Outgoing
+	behind := map[string]error{}
 	for i, m := range msgs {
-		if errs[i] = check(m); errs[i] == nil {
+		if errs[i] = q.check(m, behind); errs[i] == nil {
 			good = append(good, m)
+		} else if q.options.Ordered {
+			behind[m.Group] = errs[i]
 		}
 	}
 	if len(good) == 0 {
@@ -134,6 +138,17 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
+// check tells why a message is refused; behind are those groups of an ordered queue of which one was refused before.
+func (q *Queue) check(m relay.Outgoing, behind map[string]error) error {
+	if q.options.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0) {
+		return fmt.Errorf("%w: an ordered queue wants a group (%q), a name (%q) and no delay (%v)", ErrMessage, m.Group, m.Once, m.Delay)
+	}
+	if err := behind[m.Group]; err != nil {
+		return fmt.Errorf("behind another of its group: %w", err)
+	}
+	return check(m)
+}
+
 func check(m relay.Outgoing) error {
 	if len(m.Body) > MaxBodyBytes {
 		return fmt.Errorf("%w: body of %d bytes, at most %d", ErrMessage, len(m.Body), MaxBodyBytes)
@@ -146,18 +161,24 @@ func check(m relay.Outgoing) error {
 
 func (q *Queue) insert(ctx context.Context, msgs []relay.Outgoing) error {
 	var to *backlog
-	entries := make([]entry, len(msgs))
+	entries := make([]entry, 0, len(msgs))
 	o := &op{done: make(chan struct{}), run: func(conn *sqlite.Conn) error {
-		for i, m := range msgs {
+		for _, m := range msgs {
 			var due time.Time
 			if m.Delay > 0 {
 				due = time.Now().Add(m.Delay)
 			}
-			e, err := q.put(conn, nil, due, m)
+			var name any
+			if q.options.Ordered {
+				name = m.Once
+			}
+			e, err := q.put(conn, name, due, m)
 			if err != nil {
 				return err
 			}
-			entries[i] = e
+			if name == nil || conn.Changes() > 0 {
+				entries = append(entries, e)
+			}
 		}
 		to = q.backlog
 		return nil
@@ -185,6 +206,21 @@ func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing
 // dueAt returns a time as the tables have it, in milliseconds and never early.
 func dueAt(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
+// Hold implements relay.OrderedQueue. Only the handler that has the message in hand may call it, and must report the message as failed.
+func (q *Queue) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
+	id, err := strconv.ParseInt(m.ID, 10, 64)
+	if err != nil || d < 0 || d > relay.MaxHold {
+		return fmt.Errorf("%w: %q to be held for %v, at most %v", ErrMessage, m.ID, d, relay.MaxHold)
+	}
+	due := dueAt(time.Now().Add(d))
+	return q.store.do(ctx, executed, func(*sqlite.Conn) error {
+		if q.backlog != nil {
+			q.backlog.hold(id, m.Receives, due)
+		}
+		return nil
+	})
+}
+
 // Len returns how many messages the queue holds, those in hand and those not yet due included. It counts them one by one.
 func (q *Queue) Len(ctx context.Context) (int, error) {
 	var n int64
@@ -196,6 +232,9 @@ func (q *Queue) Len(ctx context.Context) (int, error) {
 
 // Backlog implements relay.Backlog; messages in hand count too.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
+	if q.options.Ordered {
+		return q.Len(ctx)
+	}
 	var n int64
 	err := q.store.read(ctx, func(conn *sqlite.Conn) error {
 		return exec(conn, "SELECT count(*) FROM "+q.sql.table+" WHERE due <= ?", into(&n), time.Now().UnixMilli())

@@ -63,7 +63,9 @@ var schema = sqlitemigration.Schema{
 			source TEXT NOT NULL, position INTEGER NOT NULL, endpoint TEXT NOT NULL, types TEXT NOT NULL,
 			PRIMARY KEY (source, position)) WITHOUT ROWID;`, `
 		CREATE TABLE learned (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;`, `
-		CREATE TABLE endpoint_states (endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;`,
+		CREATE TABLE endpoint_states (endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;`, `
+		ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT '';`, `
+		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`,
 	},
 }
 

@@ -9,4 +9,7 @@
 // The package tries again by itself, and the SDK's own retries are off, for one reason: when an answer is lost the message
 // may be in the queue already. A message that is sent again after that carries the attribute [ResentAttribute], which tells its consumer
 // that there may be two of it. After a clear refusal (throttling) it is sent again without the mark.
+//
+// A FIFO queue takes a message of each group in one call, and the next ones once those are accepted: SQS judges each entry of a batch on its own, and
+// might take the second of a group without the first.
 package sqs

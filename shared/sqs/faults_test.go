@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ type sent struct {
 	ID                string `json:"Id"`
 	MessageBody       string
 	MessageGroupID    *string `json:"MessageGroupId"`
+	Once              string  `json:"MessageDeduplicationId"`
 	DelaySeconds      int
 	MessageAttributes map[string]struct{ DataType, StringValue string }
 }
@@ -101,11 +103,13 @@ func (w *wire) marks() [][]string {
 	return all
 }
 
-func (w *wire) queue() *sqs.Queue {
+func (w *wire) queue() *sqs.Queue { return w.queueAt("http://sqs.test/1/queue") }
+
+func (w *wire) queueAt(url string) *sqs.Queue {
 	o := options("http://sqs.test")
 	o.HTTPClient = w
 	o.DisableMessageChecksumValidation = true
-	return sqs.New(awssqs.New(o), "http://sqs.test/1/queue")
+	return sqs.New(awssqs.New(o), url)
 }
 
 func response(status int, body any) *http.Response {
@@ -391,5 +395,63 @@ func TestSendRefusesWhatIsTooLarge(t *testing.T) {
 	}
 	if len(w.calls) != 0 {
 		t.Errorf("%d calls, want none", len(w.calls))
+	}
+}
+
+// Of two messages of a group in one call SQS could take the second and not the first.
+func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
+	t.Parallel()
+	refuse := func(bodies ...string) func(int, []sent) (*http.Response, error) {
+		return func(_ int, msgs []sent) (*http.Response, error) {
+			if len(msgs) == 1 && slices.Contains(bodies, msgs[0].MessageBody) {
+				return refusal("AccessDenied"), nil
+			}
+			answer := object{"Successful": []object{}, "Failed": []object{}, "MessageId": "m"}
+			for _, m := range msgs {
+				if slices.Contains(bodies, m.MessageBody) {
+					answer["Failed"] = append(answer["Failed"].([]object), failed(m.ID, "InvalidMessageContents", true)) //nolint:forcetypeassert // made above
+				} else {
+					answer["Successful"] = append(answer["Successful"].([]object), object{"Id": m.ID, "MessageId": "m", "MD5OfMessageBody": ""}) //nolint:forcetypeassert // made above
+				}
+			}
+			return response(200, answer), nil
+		}
+	}
+	for name, tc := range map[string]struct {
+		refused []string
+		calls   [][]string
+		failed  []int
+	}{
+		"all accepted":      {nil, [][]string{{"a1", "b1"}, {"a2", "b2"}, {"a3"}}, nil},
+		"the first refused": {[]string{"a1"}, [][]string{{"a1", "b1"}, {"b2"}}, []int{0, 1, 4}},
+		"one refused alone": {[]string{"a2", "b2"}, [][]string{{"a1", "b1"}, {"a2", "b2"}}, []int{1, 3, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: refuse(tc.refused...)}
+				var msgs []relay.Outgoing
+				for _, body := range []string{"a1", "a2", "b1", "b2", "a3"} {
+					msgs = append(msgs, relay.Outgoing{Body: []byte(body), Group: body[:1], Once: "once-" + body})
+				}
+				var failed []int
+				for i, err := range w.queueAt("http://sqs.test/1/queue.fifo").Send(t.Context(), msgs) {
+					if err != nil {
+						failed = append(failed, i)
+					}
+				}
+				if diff := cmp.Diff(tc.calls, w.marks()); diff != "" {
+					t.Errorf("calls (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(tc.failed, failed); diff != "" {
+					t.Errorf("failed (-want +got):\n%s", diff)
+				}
+				for _, m := range slices.Concat(w.calls...) {
+					if m.Once != "once-"+m.MessageBody || *m.MessageGroupID != m.MessageBody[:1] {
+						t.Errorf("sent %+v", m)
+					}
+				}
+			})
+		})
 	}
 }

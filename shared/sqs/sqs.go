@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -45,14 +46,18 @@ var (
 	errNoAnswer = errors.New("sqs: no message id in the answer")
 )
 
-// Queue is one queue. It implements relay.Queue and is safe for concurrent use.
+// Queue is one queue. It implements relay.Queue, or relay.OrderedQueue if it is a FIFO queue, and is safe for concurrent use.
 type Queue struct {
-	client *awssqs.Client
-	url    string
+	client  *awssqs.Client
+	url     string
+	ordered bool
 }
 
-// New returns the queue at url. The client's own retry settings do not matter.
-func New(client *awssqs.Client, url string) *Queue { return &Queue{client: client, url: url} }
+// New returns the queue at url: a FIFO queue if that ends with ".fifo", as the name of each of them does. The client's own retry settings do
+// not matter but to Hold.
+func New(client *awssqs.Client, url string) *Queue {
+	return &Queue{client: client, url: url, ordered: strings.HasSuffix(url, ".fifo")}
+}
 
 // entry is a message on its way.
 type entry struct {
@@ -64,15 +69,30 @@ type entry struct {
 // Send implements relay.Queue. Up to 8 calls are under way at a time. A message is tried at most 3 times, as long as ctx lasts.
 func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	entries := make([]entry, len(msgs))
+	groups := map[string][]*entry{} // of an ordered queue
 	var pending []*entry
 	for i, m := range msgs {
-		entries[i].Outgoing = m
+		e := &entries[i]
+		e.Outgoing = m
 		if n := size(m); n > maxBytes {
-			entries[i].err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
-			continue
+			e.err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
 		}
-		pending = append(pending, &entries[i])
+		if q.ordered {
+			groups[m.Group] = append(groups[m.Group], e)
+		} else if e.err == nil {
+			pending = append(pending, e)
+		}
 	}
+	q.sendAtOnce(ctx, pending)
+	q.sendInOrder(ctx, groups)
+	errs := make([]error, len(msgs))
+	for i := range entries {
+		errs[i] = entries[i].err
+	}
+	return errs
+}
+
+func (q *Queue) sendAtOnce(ctx context.Context, pending []*entry) {
 	var calls errgroup.Group
 	calls.SetLimit(concurrency)
 	for _, batch := range batches(pending) {
@@ -82,27 +102,59 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		})
 	}
 	_ = calls.Wait() // each entry has its own error
-	errs := make([]error, len(msgs))
-	for i := range entries {
-		errs[i] = entries[i].err
+}
+
+// sendInOrder sends the first message of each group together, then the second of each, and so on: of two in one call SQS could take the second
+// and not the first.
+func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
+	for len(groups) > 0 {
+		var heads []*entry
+		for _, name := range slices.Sorted(maps.Keys(groups)) {
+			if head := groups[name][0]; head.err == nil {
+				heads = append(heads, head)
+			}
+		}
+		q.sendAtOnce(ctx, heads)
+		for name, line := range groups {
+			if groups[name] = line[1:]; len(line) == 1 {
+				delete(groups, name)
+			} else if err := line[0].err; err != nil && line[1].err == nil {
+				line[1].err = fmt.Errorf("behind another of its group: %w", err)
+			}
+		}
 	}
-	return errs
+}
+
+// Hold implements relay.OrderedQueue by the message's visibility timeout.
+func (q *Queue) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
+	_, err := q.client.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{
+		QueueUrl: &q.url, ReceiptHandle: &m.Handle, VisibilityTimeout: seconds(d),
+	})
+	if err != nil {
+		return fmt.Errorf("sqs: hold: %w", err)
+	}
+	return nil
 }
 
 // Backlog implements relay.Backlog. SQS's count may be a minute old.
 func (q *Queue) Backlog(ctx context.Context) (int, error) {
-	const visible = types.QueueAttributeNameApproximateNumberOfMessages
-	out, err := q.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: &q.url, AttributeNames: []types.QueueAttributeName{visible},
-	})
+	counted := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages}
+	if q.ordered {
+		counted = append(counted, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
+	}
+	out, err := q.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: counted})
 	if err != nil {
 		return 0, fmt.Errorf("sqs: backlog: %w", err)
 	}
-	n, err := strconv.Atoi(out.Attributes[string(visible)])
-	if err != nil {
-		return 0, fmt.Errorf("sqs: backlog: %w", err)
+	sum := 0
+	for _, name := range counted {
+		n, err := strconv.Atoi(out.Attributes[string(name)])
+		if err != nil {
+			return 0, fmt.Errorf("sqs: backlog: %w", err)
+		}
+		sum += n
 	}
-	return n, nil
+	return sum, nil
 }
 
 // size is what SQS counts: the body and the attribute's name, type and value. The attribute counts even where it is not set yet,
@@ -151,9 +203,11 @@ func (q *Queue) sendOne(ctx context.Context, e *entry) {
 	out, err := q.client.SendMessage(ctx, &awssqs.SendMessageInput{
 		QueueUrl:          &q.url,
 		MessageBody:       aws.String(string(e.Body)),
-		MessageGroupId:    group(e.Group),
+		MessageGroupId:    text(e.Group),
 		DelaySeconds:      seconds(e.Delay),
 		MessageAttributes: attributes(e.Resent),
+
+		MessageDeduplicationId: text(e.Once),
 	}, withoutRetries)
 	if err != nil {
 		e.failed(err)
@@ -168,9 +222,11 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 		in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{
 			Id:                aws.String(strconv.Itoa(i)),
 			MessageBody:       aws.String(string(e.Body)),
-			MessageGroupId:    group(e.Group),
+			MessageGroupId:    text(e.Group),
 			DelaySeconds:      seconds(e.Delay),
 			MessageAttributes: attributes(e.Resent),
+
+			MessageDeduplicationId: text(e.Once),
 		})
 	}
 	out, err := q.client.SendMessageBatch(ctx, in, withoutRetries)
@@ -239,16 +295,16 @@ func throttles(code string) bool {
 
 func withoutRetries(o *awssqs.Options) { o.Retryer = aws.NopRetryer{} }
 
-func group(name string) *string {
-	if name == "" {
+func text(s string) *string {
+	if s == "" {
 		return nil
 	}
-	return &name
+	return &s
 }
 
-// seconds rounds up; a delay is at most relay.MaxDelay.
+// seconds rounds up.
 func seconds(d time.Duration) int32 {
-	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // at most 900
+	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // hours at most
 }
 
 func attributes(resent bool) map[string]types.MessageAttributeValue {

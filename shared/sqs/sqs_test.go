@@ -30,51 +30,61 @@ func options(endpoint string) awssqs.Options {
 func TestQueueConforms(t *testing.T) {
 	client := awssqs.New(options(emulator.Start(t).SQS))
 	conformance.Queue(t, func(t *testing.T) conformance.QueueUnderTest {
-		url := newQueue(t, client)
-		receipts := map[string]string{} // by message id, of its last receive
-		return conformance.QueueUnderTest{
-			Queue:      sqs.New(client, url),
-			Backlog:    sqs.New(client, url).Backlog,
-			Visibility: visibility,
-			Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
-				out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
-					QueueUrl: &url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: 1,
-					MessageAttributeNames:       []string{"All"},
-					MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
-				})
-				if ctx.Err() != nil {
-					return nil, nil
-				}
+		return queueUnderTest(client, newQueue(t, client, "", map[string]string{}))
+	})
+}
+
+func TestOrderedQueueConforms(t *testing.T) {
+	client := awssqs.New(options(emulator.Start(t).SQS))
+	conformance.OrderedQueue(t, func(t *testing.T) conformance.OrderedQueueUnderTest {
+		url := newQueue(t, client, ".fifo", map[string]string{"FifoQueue": "true"})
+		return conformance.OrderedQueueUnderTest{QueueUnderTest: queueUnderTest(client, url), Hold: sqs.New(client, url).Hold}
+	})
+}
+
+func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTest {
+	return conformance.QueueUnderTest{
+		Queue:      sqs.New(client, url),
+		Backlog:    sqs.New(client, url).Backlog,
+		Visibility: visibility,
+		Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
+			out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+				QueueUrl: &url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: 1,
+				MessageAttributeNames:       []string{"All"},
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+			})
+			if ctx.Err() != nil {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			var msgs []relay.Message
+			for _, m := range out.Messages {
+				receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
 				if err != nil {
 					return nil, err
 				}
-				var msgs []relay.Message
-				for _, m := range out.Messages {
-					receipts[*m.MessageId] = *m.ReceiptHandle
-					receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-					if err != nil {
-						return nil, err
-					}
-					msgs = append(msgs, relay.Message{ID: *m.MessageId, Body: []byte(*m.Body), Receives: receives,
-						Resent: aws.ToString(m.MessageAttributes[sqs.ResentAttribute].StringValue) == "1"})
-				}
-				return msgs, nil
-			},
-			Ack: func(ctx context.Context, m relay.Message) error {
-				_, err := client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: aws.String(receipts[m.ID])})
-				return err
-			},
-		}
-	})
+				msgs = append(msgs, relay.Message{ID: *m.MessageId, Body: []byte(*m.Body), Receives: receives,
+					Resent: aws.ToString(m.MessageAttributes[sqs.ResentAttribute].StringValue) == "1",
+					Group:  m.Attributes["MessageGroupId"], Handle: *m.ReceiptHandle})
+			}
+			return msgs, nil
+		},
+		Ack: func(ctx context.Context, m relay.Message) error {
+			_, err := client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &m.Handle})
+			return err
+		},
+	}
 }
 
 const visibility = 2 * time.Second
 
-func newQueue(t *testing.T, client *awssqs.Client) string {
+func newQueue(t *testing.T, client *awssqs.Client, suffix string, attributes map[string]string) string {
 	t.Helper()
+	attributes["VisibilityTimeout"] = strconv.Itoa(int(visibility / time.Second))
 	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
-		QueueName:  aws.String("queue-" + rand.Text()),
-		Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))},
+		QueueName: aws.String("queue-" + rand.Text() + suffix), Attributes: attributes,
 	})
 	if err != nil {
 		t.Fatal(err)

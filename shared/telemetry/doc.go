@@ -1,4 +1,4 @@
-// Package telemetry tells of the relay's work: one wide log line for each request, routing and attempt, always with the same keys.
+// Package telemetry tells of the relay's work: one wide log line for each request, routing, attempt and sweep, always with the same keys.
 // Bodies, header values, secrets and URLs are never in it.
 //
 //	reporter := telemetry.Log{Logger: lambdacontext.NewLogger(), Relay: os.Getenv(settings.RelayName)}

@@ -39,6 +39,7 @@ var (
 	refused     = newDirective(perReason, metric.Refused)
 	failed      = newDirective(perRelay, metric.Failed)
 	routed      = newDirective(perRelay, metric.Routed, metric.Deliveries)
+	ownRouted   = newDirective(perRelay, metric.Deliveries)
 	unrouted    = newDirective(perRelay, metric.Unrouted)
 	duplicate   = newDirective(perRelay, metric.Duplicate)
 	poisoned    = newDirective(perRelay, metric.Poisoned)
@@ -46,6 +47,7 @@ var (
 	waiting     = newDirective(perRelay, metric.EndpointMs)
 	dead        = newDirective(perRelay, metric.EndpointMs, metric.Dead)
 	deadUnasked = newDirective(perRelay, metric.Dead)
+	swept       = newDirective(perRelay, metric.SweptEvents, metric.Stranded, metric.PutBack, metric.Withheld, metric.Unaccounted)
 )
 
 // measure makes a line's attributes metrics too, if the log is a deployed relay's. The values must be those that d names.

@@ -124,16 +124,26 @@ var metrics = map[string]struct {
 	"poisoned":  {route(relay.Poisoned, nil), one("Poisoned")},
 	"again":     {route(relay.RouteAgain, errors.New("table down")), nil},
 
+	"the relay's own, routed": {routeOwn(relay.RouteReport{Result: relay.Routed, Endpoints: 2}), map[string]float64{"Deliveries[" + relayName + "]": 2}},
+	"the relay's own, twice":  {routeOwn(relay.RouteReport{Result: relay.Duplicate}), nil},
+
 	"delivered": {attempt(relay.Delivered, relay.Succeeded, nil),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5, "DeliveryAgeMs[" + relayName + "]": 1000}},
 	"to be retried": {attempt(relay.Waiting, relay.Rejected, nil), map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 	"dead": {attempt(relay.Dead, relay.TimedOut, nil),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5, "Dead[" + relayName + "]": 1}},
 	"dead without a POST":          {attempt(relay.Dead, relay.Removed, nil), one("Dead")},
+	"dead, and disabled before":    {attempt(relay.Dead, relay.Withheld, nil), one("Dead")},
 	"to be retried without a POST": {attempt(relay.Waiting, relay.Blocked, nil), nil},
 	"an attempt not on record":     {attempt("", relay.Succeeded, errors.New("table down")), nil},
 	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
+
+	"a clean sweep": {sweep(relay.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0)},
+	"a sweep that found something": {sweep(relay.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2, Withheld: 3}, nil),
+		sweepOf(1, 5, 2, 3, 0)},
+	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 0, 2)},
+	"a sweep that failed":                {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
 }
 
 func receive(eventID string, err error) func(telemetry.Log) {
@@ -150,10 +160,27 @@ func route(result relay.RouteResult, err error) func(telemetry.Log) {
 	}
 }
 
+// routeOwn is of an event that was never received.
+func routeOwn(r relay.RouteReport) func(telemetry.Log) {
+	r.Source = relay.OperatorSource
+	return func(l telemetry.Log) { l.Routed(context.Background(), r) }
+}
+
 func attempt(status relay.Status, outcome relay.Outcome, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) {
 		l.Attempted(context.Background(), relay.AttemptReport{EventID: "evt_1", Source: "hub", Type: "push", Endpoint: "a", Status: status,
 			Age: time.Second, Err: err, Attempt: relay.Attempt{Number: 1, Outcome: outcome, StatusCode: 204, Duration: 5 * time.Millisecond}})
+	}
+}
+
+func sweep(r relay.SweepReport, err error) func(telemetry.Log) {
+	return func(l telemetry.Log) { l.Swept(context.Background(), r, err) }
+}
+
+func sweepOf(events, stranded, putBack, withheld, unaccounted float64) map[string]float64 {
+	return map[string]float64{
+		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName + "]": stranded, "PutBack[" + relayName + "]": putBack,
+		"Withheld[" + relayName + "]": withheld, "Unaccounted[" + relayName + "]": unaccounted,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/telemetry/metric"
@@ -59,18 +60,26 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(r.Result)),
 		slog.Int("deliveries", r.Endpoints))
-	switch r.Result {
-	case relay.Routed:
-		attrs = l.measure(attrs, routed, one(metric.Routed), slog.Int(metric.Deliveries, r.Endpoints))
-	case relay.Unrouted:
-		attrs = l.measure(attrs, unrouted, one(metric.Unrouted))
-	case relay.Duplicate:
-		attrs = l.measure(attrs, duplicate, one(metric.Duplicate))
-	case relay.Poisoned:
-		attrs = l.measure(attrs, poisoned, one(metric.Poisoned))
-	case relay.RouteAgain: // it will be reported again
+	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
+}
+
+// measureRouted counts what became of an event. The relay's own events were never received: they are left out of both sides of the sum, and
+// their deliveries of neither.
+func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
+	deliveries := slog.Int(metric.Deliveries, r.Endpoints)
+	switch own := r.Source == relay.OperatorSource; {
+	case own && r.Result == relay.Routed:
+		return l.measure(attrs, ownRouted, deliveries)
+	case own, r.Result == relay.RouteAgain: // it will be reported again
+		return attrs
+	case r.Result == relay.Routed:
+		return l.measure(attrs, routed, one(metric.Routed), deliveries)
+	case r.Result == relay.Unrouted:
+		return l.measure(attrs, unrouted, one(metric.Unrouted))
+	case r.Result == relay.Duplicate:
+		return l.measure(attrs, duplicate, one(metric.Duplicate))
 	}
-	l.log(ctx, level, "routed", r.Err, attrs)
+	return l.measure(attrs, poisoned, one(metric.Poisoned))
 }
 
 // Attempted logs an attempt.
@@ -79,7 +88,7 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	switch {
 	case r.Err != nil:
 		level = slog.LevelError
-	case r.Status != relay.Delivered:
+	case r.Status != relay.Delivered && r.Status != "": // else it was held, or had the endpoint prove itself
 		level = slog.LevelWarn
 	}
 	attrs := append(make([]slog.Attr, 0, room),
@@ -90,6 +99,15 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	if r.Wait > 0 {
 		attrs = append(attrs, slog.Int64("retryInMs", r.Wait.Milliseconds()))
 	}
+	if r.Held > 0 {
+		attrs = append(attrs, slog.Int64("heldMs", r.Held.Milliseconds()))
+	}
+	if r.Reason != "" {
+		attrs = append(attrs, slog.String("deathReason", string(r.Reason)))
+	}
+	if r.Change != nil {
+		attrs = append(attrs, slog.String("endpointChange", r.Change.Type), slog.String("changeReason", r.Change.Reason))
+	}
 	if r.Attempt.Error != "" {
 		attrs = append(attrs, slog.String("attemptError", r.Attempt.Error))
 	}
@@ -99,7 +117,7 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 // measureAttempt counts what is on record: an attempt that is not, for our own failure, is reported again.
 func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Attr {
 	took := slog.Int64(metric.EndpointMs, r.Attempt.Duration.Milliseconds())
-	asked := r.Attempt.Outcome != relay.Removed && r.Attempt.Outcome != relay.Blocked
+	asked := !slices.Contains([]relay.Outcome{relay.Removed, relay.Withheld, relay.Blocked, relay.AuthFailed}, r.Attempt.Outcome)
 	switch {
 	case r.Status == relay.Delivered:
 		return l.measure(attrs, delivered, took, slog.Int64(metric.DeliveryAgeMs, r.Age.Milliseconds()))
@@ -111,6 +129,23 @@ func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Att
 		return l.measure(attrs, waiting, took)
 	}
 	return attrs
+}
+
+// Swept logs a run of the sweeper, and the error that it ended with.
+func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
+	level := slog.LevelInfo
+	switch {
+	case err != nil:
+		level = slog.LevelError
+	case r.Stranded() > 0 || r.Unaccounted() != 0 || r.Partial:
+		level = slog.LevelWarn
+	}
+	attrs := append(make([]slog.Attr, 0, room),
+		slog.Int("events", r.Events), slog.Int("deliveries", r.Deliveries), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
+		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("overdue", r.Overdue), slog.Int("putBack", r.PutBack),
+		slog.Int("withheld", r.Withheld), slog.Bool("partial", r.Partial), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
+	l.log(ctx, level, "swept", err, l.measure(attrs, swept, slog.Int(metric.SweptEvents, r.Events), slog.Int(metric.Stranded, r.Stranded()),
+		slog.Int(metric.PutBack, r.PutBack), slog.Int(metric.Withheld, r.Withheld), slog.Int(metric.Unaccounted, r.Unaccounted())))
 }
 
 // room is for all attributes that a line can have, so that they are allocated once.

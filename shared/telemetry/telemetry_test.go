@@ -81,12 +81,45 @@ func TestOneLineForEach(t *testing.T) {
 				"attempt": 2.0, "outcome": "timeout", "statusCode": 0.0, "durationMs": 0.0, "delivery": "waiting", "ageMs": 0.0,
 				"retryInMs": 60000.0, "attemptError": "no answer within 15s"},
 		},
+		"held": {
+			func(l telemetry.Log) {
+				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Held: time.Minute})
+			},
+			map[string]any{"level": "INFO", "msg": "attempted", "source": "", "eventId": "evt_1", "eventType": "", "endpoint": "a",
+				"attempt": 0.0, "outcome": "", "statusCode": 0.0, "durationMs": 0.0, "delivery": "", "ageMs": 0.0, "heldMs": 60000.0},
+		},
+		"dead, and the endpoint disabled": {
+			func(l telemetry.Log) {
+				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Status: relay.Dead, Reason: relay.EndpointDeclined,
+					Attempt: relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 410}, Change: &relay.EndpointChange{Type: relay.EndpointDisabled, Reason: "it answered 410 Gone"}})
+			},
+			map[string]any{"level": "WARN", "msg": "attempted", "source": "", "eventId": "evt_1", "eventType": "", "endpoint": "a",
+				"attempt": 1.0, "outcome": "rejected", "statusCode": 410.0, "durationMs": 0.0, "delivery": "dead", "ageMs": 0.0,
+				"deathReason": "refused", "endpointChange": "endpoint.disabled", "changeReason": "it answered 410 Gone"},
+		},
 		"our own failure": {
 			func(l telemetry.Log) {
 				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Err: errors.New("table down")})
 			},
 			map[string]any{"level": "ERROR", "msg": "attempted", "source": "", "eventId": "evt_1", "eventType": "", "endpoint": "a",
 				"attempt": 0.0, "outcome": "", "statusCode": 0.0, "durationMs": 0.0, "delivery": "", "ageMs": 0.0, "error": "table down"},
+		},
+		"a sweep that found nothing": {
+			func(l telemetry.Log) {
+				l.Swept(ctx, relay.SweepReport{Events: 2, Deliveries: 4, Delivered: 2, Dead: 1, Waiting: 1, Duration: time.Second}, nil)
+			},
+			map[string]any{"level": "INFO", "msg": "swept", "events": 2.0, "deliveries": 4.0, "delivered": 2.0, "dead": 1.0, "waiting": 1.0,
+				"missing": 0.0, "overdue": 0.0, "putBack": 0.0, "withheld": 0.0, "partial": false, "durationMs": 1000.0},
+		},
+		"a sweep that had no time": {
+			func(l telemetry.Log) { l.Swept(ctx, relay.SweepReport{Partial: true}, nil) },
+			map[string]any{"level": "WARN", "msg": "swept", "events": 0.0, "deliveries": 0.0, "delivered": 0.0, "dead": 0.0, "waiting": 0.0,
+				"missing": 0.0, "overdue": 0.0, "putBack": 0.0, "withheld": 0.0, "partial": true, "durationMs": 0.0},
+		},
+		"a sweep that failed": {
+			func(l telemetry.Log) { l.Swept(ctx, relay.SweepReport{Overdue: 1}, errors.New("queue down")) },
+			map[string]any{"level": "ERROR", "msg": "swept", "events": 0.0, "deliveries": 0.0, "delivered": 0.0, "dead": 0.0, "waiting": 0.0,
+				"missing": 0.0, "overdue": 1.0, "putBack": 0.0, "withheld": 0.0, "partial": false, "durationMs": 0.0, "error": "queue down"},
 		},
 	}
 	for name, tt := range tests {

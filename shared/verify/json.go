@@ -22,7 +22,9 @@ func lookup(document []byte, paths [][]string, room [][]byte) [][]byte {
 
 // Value returns what a JSON document says at a path ("data.account.id", the first element of an array being its member "0"): a string
 // unquoted, a number or boolean as it is written; "" where the value is of another kind, is not there, or the document is no JSON.
-func Value(document []byte, path string) string { return valueAt(document, strings.Split(path, ".")...) }
+func Value(document []byte, path string) string {
+	return valueAt(document, strings.Split(path, ".")...)
+}
 
 // valueAt returns what one value says, "" where it is not there.
 func valueAt(document []byte, path ...string) string {

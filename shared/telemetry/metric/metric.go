@@ -39,8 +39,20 @@ const (
 	Dead          = "Dead"          // ran out of attempts
 )
 
+// Of a run of the sweeper. All but the first are normally zero.
+const (
+	SweptEvents = "SweptEvents" // looked at; each is by two runs
+	Stranded    = "Stranded"    // deliveries that are late or missing
+	PutBack     = "PutBack"     // of which so many were sent again
+	Withheld    = "Withheld"    // or not, since their messages may lie in a queue
+	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead, waiting or missing: the sum is wrong
+)
+
 // Names are all metrics, each of which is billed.
-var Names = []string{Accepted, Refused, Failed, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead}
+var Names = []string{
+	Accepted, Refused, Failed, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
+	PutBack, Withheld, Unaccounted,
+}
 
 // Reasons are all that a request is refused for.
 var Reasons = []string{

@@ -1,0 +1,308 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"webhook-relay/shared/verify"
+)
+
+// Auth is how requests prove to an endpoint that they are the relay's, beside the signature of Standard Webhooks. Exactly one of its fields is
+// set. It is part of the catalog, which seals all of it: names in JSON are kept. What is said to be a secret may be a reference (SecretPrefix).
+type Auth struct {
+	Basic     *BasicAuth `json:"basic,omitempty"`
+	Bearer    string     `json:"bearer,omitempty"` // a secret: the token of "Authorization: Bearer …"
+	APIKey    *APIKey    `json:"apiKey,omitempty"`
+	OAuth2    *OAuth2    `json:"oauth2,omitempty"`
+	Signature *Signature `json:"signature,omitempty"`
+	SigV4     *SigV4     `json:"sigv4,omitempty"`
+}
+
+// BasicAuth is a user name and a password, both secrets (RFC 7617).
+type BasicAuth struct {
+	Username string `json:"username"` // without a colon
+	Password string `json:"password"`
+}
+
+// APIKey is a value in a header or in the URL's query: one of the two is set.
+type APIKey struct {
+	Header string `json:"header,omitempty"` // lower case
+	Query  string `json:"query,omitempty"`  // the parameter's name
+	Value  string `json:"value"`            // a secret
+}
+
+// OAuth2 asks a token endpoint for access tokens by client credentials (RFC 6749, section 4.4).
+type OAuth2 struct {
+	TokenURL     string   `json:"tokenUrl"` // https
+	ClientID     string   `json:"clientId"` // a secret, as far as references go
+	ClientSecret string   `json:"clientSecret"`
+	Scopes       []string `json:"scopes,omitempty"`
+	Audience     string   `json:"audience,omitempty"` // for those who want the parameter; "": it is not sent
+	InBody       bool     `json:"inBody,omitempty"`   // id and secret go in the request's body, not in its Authorization header
+}
+
+// Signature is one that the receiver knows already: as a provider of package verify signs, or as an HMAC that is described.
+type Signature struct {
+	Provider string       `json:"provider"`        // a name of verify.Providers
+	HMAC     *verify.HMAC `json:"hmac,omitempty"`  // for provider "hmac"
+	Secret   string       `json:"secret"`          // a secret, in the provider's own form
+	Alone    bool         `json:"alone,omitempty"` // the headers of Standard Webhooks are left out
+}
+
+// SigV4 signs as AWS wants it, with the credentials of the deliver function's role.
+type SigV4 struct {
+	Service string `json:"service"` // execute-api, lambda, …
+	Region  string `json:"region"`
+}
+
+// SecretPrefix begins a reference to a secret of AWS Secrets Manager, in the place of the secret: "aws-secretsmanager:shop/token", or
+// "aws-secretsmanager:shop/api#password" for a string in a secret that is a JSON object. The name may be an ARN.
+const SecretPrefix = "aws-secretsmanager:"
+
+// IsReference tells whether a value is a reference.
+func IsReference(value string) bool { return strings.HasPrefix(value, SecretPrefix) }
+
+// SecretStore keeps secrets that the catalog only refers to. Safe for concurrent use.
+type SecretStore interface {
+	// Secret returns the secret of a name or ARN as it is now. ErrNotFound: none is to be had by that name; it does not exist, is deleted, or may not
+	// be read. No error has a secret in it.
+	Secret(ctx context.Context, name string) (string, error)
+}
+
+// errUnready: the operator has to mend the endpoint's configuration, or what it refers to, before anything can be sent.
+var errUnready = errors.New("relay: nothing to prove ourselves with")
+
+// references resolves those of one endpoint: each secret is read once, since several values may be parts of it.
+type references struct {
+	store SecretStore
+	read  map[string]string
+}
+
+// resolve returns what a value refers to; one that is no reference is itself.
+func (r references) resolve(ctx context.Context, value string) (string, error) {
+	reference, ok := strings.CutPrefix(value, SecretPrefix)
+	if !ok {
+		return value, nil
+	}
+	name, member, isMember := strings.Cut(reference, "#")
+	text, err := r.secret(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if isMember {
+		var object map[string]any
+		_ = json.Unmarshal([]byte(text), &object) // what is no object has no member; the error would quote it
+		text, _ = object[member].(string)
+	}
+	if text == "" {
+		return "", fmt.Errorf("%w: %s is empty, or is no string in a JSON object", errUnready, value)
+	}
+	return text, nil
+}
+
+func (r references) secret(ctx context.Context, name string) (string, error) {
+	if text, known := r.read[name]; known {
+		return text, nil
+	}
+	if r.store == nil {
+		return "", fmt.Errorf("%w: %s%s: this host reads no secrets from elsewhere", errUnready, SecretPrefix, name)
+	}
+	text, err := r.store.Secret(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return "", fmt.Errorf("%w: %s%s: %v", errUnready, SecretPrefix, name, err) //nolint:errorlint // the endpoint itself is found
+	}
+	if err == nil {
+		r.read[name] = text
+	}
+	return text, err
+}
+
+// secrets are the values of a that may be references.
+func (a *Auth) secrets() []*string {
+	all := []*string{&a.Bearer}
+	if a.Basic != nil {
+		all = append(all, &a.Basic.Username, &a.Basic.Password)
+	}
+	if a.APIKey != nil {
+		all = append(all, &a.APIKey.Value)
+	}
+	if a.OAuth2 != nil {
+		all = append(all, &a.OAuth2.ClientID, &a.OAuth2.ClientSecret)
+	}
+	if a.Signature != nil {
+		all = append(all, &a.Signature.Secret)
+	}
+	return all
+}
+
+// clone returns a copy whose secrets can be written.
+func (a *Auth) clone() *Auth {
+	c := *a
+	c.Basic, c.APIKey, c.OAuth2, c.Signature = cloned(a.Basic), cloned(a.APIKey), cloned(a.OAuth2), cloned(a.Signature)
+	return &c
+}
+
+func cloned[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+// references are the values of an endpoint that may be references.
+func (ep Endpoint) references() (all []string) {
+	if ep.Auth != nil {
+		for _, value := range ep.Auth.secrets() {
+			all = append(all, *value)
+		}
+	}
+	if ep.TLS != nil {
+		all = append(all, string(ep.TLS.Certificate), string(ep.TLS.Key), string(ep.TLS.Authorities))
+	}
+	return all
+}
+
+// NeedsAWS tells what of an endpoint only a deployed relay can do, for an operator's eye; "" where there is nothing.
+func (ep Endpoint) NeedsAWS() string {
+	if ep.Auth != nil && ep.Auth.SigV4 != nil {
+		return "sigv4 signs with the role of a deployed function"
+	}
+	if slices.ContainsFunc(ep.references(), IsReference) {
+		return "a deployed relay alone reads AWS Secrets Manager"
+	}
+	return ""
+}
+
+// arm resolves the endpoint's references and readies its signature. What the operator has to mend is kept for the attempts to tell; an error is
+// our own failure.
+func (t *target) arm(ctx context.Context, store SecretStore) error {
+	err := t.resolve(ctx, references{store, map[string]string{}})
+	if err == nil && t.Auth != nil && t.Auth.Signature != nil {
+		t.foreign, t.unready = t.Auth.Signature.verifier(t.URL)
+	}
+	if errors.Is(err, errUnready) {
+		t.unready, err = err, nil
+	}
+	return err
+}
+
+// resolve puts what they refer to in the place of references. The catalog's own values stay as they are.
+func (t *target) resolve(ctx context.Context, r references) error {
+	if t.TLS != nil {
+		t.TLS = cloned(t.TLS)
+		for _, value := range []*[]byte{&t.TLS.Certificate, &t.TLS.Key, &t.TLS.Authorities} {
+			text, err := r.resolve(ctx, string(*value))
+			if err != nil {
+				return err
+			}
+			*value = []byte(text)
+		}
+	}
+	if t.Auth == nil {
+		return nil
+	}
+	t.Auth = t.Auth.clone()
+	for _, value := range t.Auth.secrets() {
+		var err error
+		if *value, err = r.resolve(ctx, *value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// authorize adds to a request what proves it to the endpoint, or says why that cannot be.
+func (t *target) authorize(p *Post, e Event, at time.Time) error {
+	p.Auth = t.Auth
+	err := t.unready
+	if err == nil && t.foreign != nil {
+		err = t.signForeign(p, e, at)
+	}
+	if err != nil {
+		return &PostError{Outcome: AuthFailed, Err: err}
+	}
+	return nil
+}
+
+func (t *target) signForeign(p *Post, e Event, at time.Time) error {
+	header, err := t.Auth.Signature.sign(t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at)
+	if err != nil {
+		return err
+	}
+	if t.Auth.Signature.Alone {
+		for _, name := range standardHeaders {
+			delete(p.Header, name)
+		}
+	}
+	maps.Copy(p.Header, header)
+	return nil
+}
+
+// standardHeaders are those of Standard Webhooks.
+var standardHeaders = []string{"webhook-id", "webhook-timestamp", "webhook-signature"}
+
+// verifier returns what makes the signature: who verifies can sign.
+func (s *Signature) verifier(endpointURL string) (*verify.Verifier, error) {
+	cfg := verify.Config{Provider: s.Provider, HMAC: s.HMAC}
+	if d, _ := verify.Describe(s.Provider); d.NeedsURL != "" || s.HMAC != nil && strings.Contains(s.HMAC.Payload, "{url}") {
+		cfg.URL = endpointURL
+	}
+	return verify.New(cfg, []string{s.Secret})
+}
+
+// sign returns the headers, less the content type, with which the provider would send w.
+func (s *Signature) sign(v *verify.Verifier, endpointURL string, w verify.Webhook, at time.Time) (verify.Header, error) {
+	r, err := v.Sign(w, at)
+	if err != nil {
+		return nil, err
+	}
+	delete(r.Header, "content-type")
+	_, query, _ := strings.Cut(endpointURL, "?")
+	if !bytes.Equal(r.Body, w.Body) || r.Query != "" && r.Query != query {
+		return nil, errors.New("relay: this provider's proof is in the body or the URL, which the relay does not change")
+	}
+	for name, value := range r.Header {
+		ours := IsReserved(name)
+		switch standard := slices.Contains(standardHeaders, name); {
+		case ours && standard && !s.Alone:
+			return nil, fmt.Errorf("relay: header %s is also that of Standard Webhooks, which standard: false leaves out", name)
+		case ours && !standard:
+			return nil, fmt.Errorf("relay: header %s is set by the relay or by the connection itself", name)
+		}
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return nil, fmt.Errorf("relay: header %s would have a control character", name)
+		}
+	}
+	return r.Header, nil
+}
+
+// Check tells what keeps deliveries to a URL from being signed so; nil: nothing. A secret that is a reference is taken to be one that fits.
+func (s Signature) Check(endpointURL string) error {
+	d, _ := verify.Describe(s.Provider)
+	if slices.ContainsFunc(d.Settings, func(one verify.SettingDescription) bool { return !one.Optional }) {
+		return fmt.Errorf("relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac", s.Provider)
+	}
+	if IsReference(s.Secret) {
+		_, secret, _, err := verify.Example(s.Provider, strings.NewReader(strings.Repeat("x", 32)))
+		if err != nil {
+			return err
+		}
+		s.Secret = secret
+	}
+	v, err := s.verifier(endpointURL)
+	if err != nil {
+		return err
+	}
+	sample := verify.Webhook{Body: []byte(`{"a":1}`), DeliveryID: EventID("sample", "sample"), EventType: "sample"}
+	_, err = s.sign(v, endpointURL, sample, time.Unix(0, 0))
+	return err
+}

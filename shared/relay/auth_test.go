@@ -1,0 +1,284 @@
+package relay_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/egress"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// vault keeps secrets by name, and counts how often it is asked.
+type vault struct {
+	secrets map[string]string
+	err     error
+	asked   atomic.Int32
+}
+
+func (v *vault) Secret(_ context.Context, name string) (string, error) {
+	v.asked.Add(1)
+	if v.err != nil {
+		return "", v.err
+	}
+	text, ok := v.secrets[name]
+	if !ok {
+		return "", fmt.Errorf("%s: %w", name, relay.ErrNotFound)
+	}
+	return text, nil
+}
+
+// newAuthRig is a rig whose endpoint wants more than the signature of Standard Webhooks.
+func newAuthRig(t *testing.T, secrets relay.SecretStore, edit func(*relay.Endpoint)) *rig {
+	t.Helper()
+	r := newRig(t, []time.Duration{time.Minute, time.Minute}, "a")
+	c, revision, err := r.catalog.LoadCatalog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(&c.Endpoints[0])
+	if err := r.catalog.ReplaceCatalog(t.Context(), c, revision); err != nil {
+		t.Fatal(err)
+	}
+	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: &r.catalog, Deliveries: &r.ledger, Bodies: &r.bodies, Poster: r.poster, Retry: &r.retry, Dead: &r.dead, Poison: &r.poison,
+		States: &r.states, Quotas: &r.quotas, Slots: &r.slots, Reporter: &r.reports, Secrets: secrets,
+	})
+	return r
+}
+
+func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := &vault{secrets: map[string]string{"shop": `{"user":"u","password":"p"}`, "arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf": "PEM"}}
+		r := newAuthRig(t, v, func(ep *relay.Endpoint) {
+			ep.Auth = &relay.Auth{Basic: &relay.BasicAuth{Username: "aws-secretsmanager:shop#user", Password: "aws-secretsmanager:shop#password"}}
+			ep.TLS = &relay.TLS{Authorities: []byte("aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf")}
+		})
+		for n, asked := range []int32{2, 2, 4} {
+			r.mustPost(fmt.Sprint(n), "", "{}")
+			r.pump()
+			p := r.poster.posts[n]
+			if diff := cmp.Diff(&relay.Auth{Basic: &relay.BasicAuth{Username: "u", Password: "p"}}, p.Auth); diff != "" || string(p.TLS.Authorities) != "PEM" {
+				t.Errorf("%s, -want +got:\n%s", p.TLS.Authorities, diff)
+			}
+			if got := v.asked.Load(); got != asked {
+				t.Errorf("after %d deliveries: asked %d times, want %d", n+1, got, asked)
+			}
+			if n == 1 {
+				time.Sleep(relay.DefaultCacheTTL)
+			}
+		}
+		ep, err := r.catalog.Endpoint(t.Context(), "a")
+		if err != nil || ep.Auth.Basic.Username != "aws-secretsmanager:shop#user" {
+			t.Errorf("the catalog's endpoint was changed: %v, %v", ep.Auth.Basic, err)
+		}
+	})
+}
+
+// What the operator has to mend costs attempts, so that it ends, and says what it is. Nothing is sent.
+func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
+	t.Parallel()
+	v := &vault{secrets: map[string]string{"text": "hidden", "object": `{"n":1,"hidden":"hidden"}`, "empty": ""}}
+	reference := func(name string) *relay.Auth { return &relay.Auth{Bearer: relay.SecretPrefix + name} }
+	for name, tt := range map[string]struct {
+		store relay.SecretStore
+		auth  *relay.Auth
+		want  string
+	}{
+		"no such secret":        {v, reference("none"), "aws-secretsmanager:none: none: relay: not found"},
+		"an empty one":          {v, reference("empty"), "aws-secretsmanager:empty is empty"},
+		"no such member":        {v, reference("object#x"), "aws-secretsmanager:object#x is empty, or is no string in a JSON object"},
+		"a member that is none": {v, reference("object#n"), "aws-secretsmanager:object#n is empty, or is no string in a JSON object"},
+		"a member of a text":    {v, reference("text#x"), "aws-secretsmanager:text#x is empty, or is no string in a JSON object"},
+		"no store":              {nil, reference("text"), "this host reads no secrets from elsewhere"},
+		"a key of another form": {
+			v, &relay.Auth{Signature: &relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex"}, Secret: relay.SecretPrefix + "text"}},
+			"is not hex",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newAuthRig(t, tt.store, func(ep *relay.Endpoint) { ep.Auth = tt.auth })
+				event := r.mustPost("1", "", "{}")
+				r.pump()
+				d := r.deliveryOf(event, "a")
+				if d.Status != relay.Dead || d.Attempts != 3 || d.Reason != relay.Exhausted || len(r.poster.posts) != 0 {
+					t.Errorf("%+v after %d POSTs", d, len(r.poster.posts))
+				}
+				for _, a := range d.History {
+					if a.Outcome != relay.AuthFailed || !strings.Contains(a.Error, tt.want) || strings.Contains(a.Error, "hidden") {
+						t.Errorf("%s: %s, want %q", a.Outcome, a.Error, tt.want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A store that is down is our own failure: it uses up no attempt, and what was read before goes on.
+func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := &vault{secrets: map[string]string{"token": "t"}, err: errors.New("down")}
+		r := newAuthRig(t, v, func(ep *relay.Endpoint) { ep.Auth = &relay.Auth{Bearer: relay.SecretPrefix + "token"} })
+		event := r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		v.err = nil
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 1 {
+			t.Errorf("%+v", d)
+		}
+		v.err = errors.New("down")
+		time.Sleep(relay.DefaultCacheTTL)
+		event = r.mustPost("2", "", "{}")
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 1 {
+			t.Errorf("known from before: %+v", d)
+		}
+	})
+}
+
+// Receivers that know another format verify it by package verify, as the relay itself would.
+func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
+	t.Parallel()
+	described := &verify.HMAC{Header: "X-Sig", Algorithm: "sha512", Encoding: "base64", Payload: "{id}.{timestamp}.{url}.{body}", TimestampHeader: "X-Ts",
+		TimestampFormat: "ms", IDHeader: "X-Id"}
+	for name, tt := range map[string]struct {
+		signature relay.Signature
+		verifier  verify.Config
+		eventType string // as the receiver reads it
+	}{
+		"GitHub":           {relay.Signature{Provider: "github", Secret: "s"}, verify.Config{Provider: "github"}, "push"},
+		"GitHub alone":     {relay.Signature{Provider: "github", Secret: "s", Alone: true}, verify.Config{Provider: "github"}, "push"},
+		"svix":             {relay.Signature{Provider: "svix", Secret: endpointSecret}, verify.Config{Provider: "svix"}, ""},
+		"one that is told": {relay.Signature{Provider: "hmac", HMAC: described, Secret: "s"}, verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
+					ep.Auth = &relay.Auth{Signature: &tt.signature}
+					ep.Header = map[string]string{"x-hub-signature-256": "not this one"}
+				})
+				in := inbound("1", "push", `{"a":1}`)
+				in.Header["content-type"] = "application/x+json"
+				accepted, err := r.receiver.Receive(t.Context(), in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.pump()
+				p := r.poster.posts[0]
+				v, err := verify.New(tt.verifier, []string{tt.signature.Secret})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := v.Verify(t.Context(), verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()})
+				if err != nil || got.DeliveryID != accepted.EventID || got.EventType != tt.eventType || got.Trust != verify.Verified {
+					t.Errorf("%+v, %v", got, err)
+				}
+				if p.Header["content-type"] != "application/x+json" || (p.Header["webhook-signature"] == "") != tt.signature.Alone ||
+					(p.Header["webhook-id"] == "") != tt.signature.Alone || (p.Header["webhook-timestamp"] == "") != tt.signature.Alone {
+					t.Errorf("headers %v", p.Header)
+				}
+			})
+		})
+	}
+}
+
+func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		signature relay.Signature
+		want      string
+	}{
+		"none is asked for":         {relay.Signature{Provider: "none", Secret: "s"}, "takes none"},
+		"unknown":                   {relay.Signature{Provider: "githob", Secret: "s"}, `"githob" is unknown`},
+		"unknown, by reference":     {relay.Signature{Provider: "githob", Secret: relay.SecretPrefix + "s"}, `"githob" is unknown`},
+		"what the relay itself has": {relay.Signature{Provider: "storyblok", Secret: "s"}, "header webhook-signature is also that of Standard Webhooks"},
+		"a host for a signature":    {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "s"}, "header host is set by"},
+		"no header's name":          {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "s"}, "is not the name of a header"},
+		"a line in the prefix":      {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "s"}, "control character"},
+		"settings":                  {relay.Signature{Provider: "meta", Secret: "s"}, "describe its signature as hmac"},
+		"proof in the body":         {relay.Signature{Provider: "mailgun", Secret: "s"}, "in the body or the URL"},
+		"only a public key":         {relay.Signature{Provider: "discord", Secret: strings.Repeat("ab", 32)}, "cannot sign"},
+		"by reference":              {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"}, Secret: relay.SecretPrefix + "s"}, "no {body}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := tt.signature.Check("https://a.example.com/"); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+	for _, s := range []relay.Signature{
+		{Provider: "github", Secret: relay.SecretPrefix + "s#x"}, {Provider: "shopify", Secret: "s"}, {Provider: "stripe", Secret: "s"},
+		{Provider: "storyblok", Secret: "s", Alone: true},
+		{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Key: "whsec"}, Secret: relay.SecretPrefix + "s"},
+	} {
+		if err := s.Check("https://a.example.com/?q"); err != nil {
+			t.Errorf("%s: %v", s.Provider, err)
+		}
+	}
+}
+
+// Nothing that is put on record or told has a secret in it, whatever is made of the request: the endpoint sends back all that it gets.
+func TestNoSecretIsOnRecord(t *testing.T) {
+	t.Parallel()
+	const hidden = "hunter2&"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_ = r.Write(w)
+	}))
+	t.Cleanup(server.Close)
+	client := egress.New(egress.Options{Unguarded: true})
+	for name, auth := range map[string]relay.Auth{
+		"basic":           {Basic: &relay.BasicAuth{Username: "u", Password: hidden}},
+		"bearer":          {Bearer: hidden},
+		"key in a header": {APIKey: &relay.APIKey{Header: "x-key", Value: hidden}},
+		"key in the URL":  {APIKey: &relay.APIKey{Query: "k", Value: hidden}},
+		"oauth2":          {OAuth2: &relay.OAuth2{TokenURL: "https://127.0.0.1:1/?" + hidden, ClientID: hidden, ClientSecret: hidden}},
+		"signature":       {Signature: &relay.Signature{Provider: "github", Secret: hidden}},
+		"reference":       {Bearer: relay.SecretPrefix + "s"},
+	} {
+		for url, outcome := range map[string]relay.Outcome{server.URL: relay.Rejected, "http://127.0.0.1:1": relay.Refused} {
+			t.Run(name+", "+string(outcome), func(t *testing.T) {
+				t.Parallel()
+				r := newAuthRig(t, &vault{secrets: map[string]string{"s": hidden}}, func(ep *relay.Endpoint) { ep.Auth, ep.Schedule = &auth, []time.Duration{} })
+				r.poster.answers["a"] = func(p relay.Post) (relay.Reply, error) {
+					p.URL = url
+					return client.Post(t.Context(), p)
+				}
+				event := r.mustPost("1", "", "{}")
+				r.pump()
+				d := r.deliveryOf(event, "a")
+				if d.Status != relay.Dead || auth.OAuth2 == nil && d.History[0].Outcome != outcome {
+					t.Errorf("%+v", d)
+				}
+				dead, err := r.dead.Receive(t.Context(), 10)
+				if err != nil || len(dead) != 1 {
+					t.Fatalf("%d dead letters, %v", len(dead), err)
+				}
+				seen := fmt.Sprintf("%+v %s %+v %s", d, d.History[0].Response, r.reports.attempted, dead[0].Body)
+				for _, form := range []string{"hunter", base64.StdEncoding.EncodeToString([]byte("u:" + hidden))} {
+					if strings.Contains(seen, form) {
+						t.Errorf("%s is in %s", form, seen)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package relay_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/retry"
+)
+
+// answering is a rig whose endpoint "a" answers as it is told the first time, and 200 from then on.
+func answering(t *testing.T, first relay.Reply, change func(*relay.Endpoint)) *rig {
+	t.Helper()
+	r := newRig(t, []time.Duration{time.Minute}, "a")
+	r.change(change)
+	answered := false
+	r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+		if !answered {
+			answered = true
+			return first, nil
+		}
+		return relay.Reply{StatusCode: 200}, nil
+	}
+	return r
+}
+
+func unchanged(*relay.Endpoint) {}
+
+// firstAttempt lets one webhook come to its first attempt, and returns its delivery.
+func (r *rig) firstAttempt() relay.Delivery {
+	r.t.Helper()
+	event := r.mustPost("1", "t", "{}")
+	r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
+	r.consume(&r.delivery, nil, r.deliverer.Process)
+	return r.deliveryOf(event, "a")
+}
+
+// told is what the first answer did to the delivery and to the endpoint, as README.md words it.
+func (r *rig) told() (delivery, endpoint string) {
+	d := r.firstAttempt()
+	switch wait := d.NextAt.Sub(d.UpdatedAt); {
+	case d.Status == relay.Delivered:
+		delivery = "delivered"
+	case d.Status == relay.Dead:
+		delivery = "dead, `" + string(d.Reason) + "`"
+	case wait > 10*time.Minute:
+		delivery = "tried again, not before the time asked for"
+	case d.Status == relay.Waiting:
+		delivery = "tried again"
+	}
+	state, _, err := r.states.EndpointState(r.t.Context(), "a")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	endpoint = "as before"
+	switch held := state.HeldUntil(time.Now()); {
+	case state.Phase(time.Now()) == breaker.Disabled:
+		endpoint = "disabled"
+	case !held.IsZero() && time.Until(held) < time.Minute:
+		endpoint = fmt.Sprintf("left alone for %.0f s", time.Until(held).Seconds())
+	case !held.IsZero():
+		endpoint = "left alone for as long"
+	}
+	return delivery, endpoint
+}
+
+// TestWhatAnAnswerDoes holds README.md's table of answers against what the relay does.
+func TestWhatAnAnswerDoes(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := relay.Header{"retry-after": "1200"}
+	rows := map[string]bool{}
+	for name, tt := range map[string]struct {
+		replies []relay.Reply
+		final   []string
+	}{
+		"2xx": {[]relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}},
+		"3xx, 4xx, 5xx": {[]relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
+			{StatusCode: 503}}, nil},
+		"4xx, 5xx with `Retry-After`": {[]relay.Reply{{StatusCode: 400, Header: later}, {StatusCode: 404, Header: later},
+			{StatusCode: 500, Header: later}}, nil},
+		"429, 502, 504": {[]relay.Reply{{StatusCode: 429}, {StatusCode: 502}, {StatusCode: 504}}, nil},
+		"429, 502, 503, 504 with `Retry-After`": {[]relay.Reply{{StatusCode: 429, Header: later}, {StatusCode: 502, Header: later},
+			{StatusCode: 503, Header: later}, {StatusCode: 504, Header: later}}, nil},
+		"410": {[]relay.Reply{{StatusCode: 410}, {StatusCode: 410, Header: later}}, nil},
+		"no 2xx, with `webhook-delivery: disable`": {[]relay.Reply{{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}},
+			{StatusCode: 301, Header: relay.Header{"webhook-delivery": " Disable"}}}, nil},
+		"no 2xx, with `webhook-delivery: abort-message`": {[]relay.Reply{{StatusCode: 400, Header: relay.Header{"webhook-delivery": "abort-message"}},
+			{StatusCode: 503, Header: relay.Header{"webhook-delivery": "abort-message"}}}, nil},
+		"one that `retry.final` names": {[]relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}}, []string{"4xx", "501"}},
+	} {
+		for _, reply := range tt.replies {
+			synctest.Test(t, func(t *testing.T) {
+				r := answering(t, reply, func(e *relay.Endpoint) { e.Final = tt.final })
+				delivery, endpoint := r.told()
+				row := fmt.Sprintf("| %s | %s | %s |", name, delivery, endpoint)
+				rows[row] = true
+				if !strings.Contains(string(readme), row+"\n") {
+					t.Errorf("%d %v: README.md has no row %s", reply.StatusCode, reply.Header, row)
+				}
+			})
+		}
+	}
+	_, table, _ := strings.Cut(string(readme), "| answer | the delivery is | the endpoint is |\n|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, row := range strings.Split(table, "\n") {
+		if !rows[row] {
+			t.Errorf("README.md says what nothing here does: %s", row)
+		}
+	}
+}
+
+// Retry-After lengthens the schedule's wait, within bounds, and never shortens it.
+func TestRetryAfterWithinBounds(t *testing.T) {
+	t.Parallel()
+	const scheduled = time.Minute
+	for name, tt := range map[string]struct {
+		value string
+		ahead time.Duration // value is a date, so far ahead
+		want  time.Duration
+	}{
+		"seconds":                {value: "600", want: 10 * time.Minute},
+		"a date":                 {ahead: 10 * time.Minute, want: 10 * time.Minute},
+		"less than the schedule": {value: "5", want: scheduled},
+		"none":                   {value: "0", want: scheduled},
+		"a date that has passed": {ahead: -time.Hour, want: scheduled},
+		"too long":               {value: "31536000", want: retry.MaxRetryAfter},
+		"a date too far ahead":   {ahead: 365 * 24 * time.Hour, want: retry.MaxRetryAfter},
+		"too long for a number":  {value: "99999999999999999999", want: retry.MaxRetryAfter},
+		"nonsense":               {value: "soon", want: scheduled},
+		"negative":               {value: "-600", want: scheduled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				if tt.ahead != 0 {
+					tt.value = time.Now().Add(tt.ahead).UTC().Format(http.TimeFormat)
+				}
+				r := answering(t, relay.Reply{StatusCode: 500, Header: relay.Header{"retry-after": tt.value}}, unchanged)
+				d := r.firstAttempt()
+				if wait := d.NextAt.Sub(d.UpdatedAt); wait < tt.want-time.Second || wait > tt.want*11/10 {
+					t.Errorf("waits %s, want %s and up to a tenth more", wait, tt.want)
+				}
+				r.pump()
+				if d = r.deliveryOf(d.EventID, "a"); d.Status != relay.Delivered || d.Attempts != 2 {
+					t.Errorf("%s after %d attempts", d.Status, d.Attempts)
+				}
+			})
+		})
+	}
+}
+
+// A pause is for the endpoint, not for the delivery, and shorter.
+func TestAPauseIsAnHourAtMost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := answering(t, relay.Reply{StatusCode: 429, Header: relay.Header{"retry-after": "86400"}}, unchanged)
+		first := r.firstAttempt()
+		began := time.Now()
+		second := r.mustPost("2", "t", "{}")
+		r.pump()
+		if d := r.deliveryOf(second, "a"); d.Status != relay.Delivered || d.Attempts != 1 ||
+			d.UpdatedAt.Sub(began) < breaker.MaxPause || d.UpdatedAt.Sub(began) > breaker.MaxPause+breaker.MaxWait {
+			t.Errorf("%s after %d attempts and %s", d.Status, d.Attempts, d.UpdatedAt.Sub(began))
+		}
+		if d := r.deliveryOf(first.EventID, "a"); d.UpdatedAt.Sub(began) < retry.MaxRetryAfter {
+			t.Errorf("the delivery that was told came back after %s", d.UpdatedAt.Sub(began))
+		}
+	})
+}
+
+func TestADisabledEndpointGetsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := answering(t, relay.Reply{StatusCode: 410}, unchanged)
+		r.firstAttempt()
+		r.build(func(p ports) ports { return p }) // another instance
+		second := r.mustPost("2", "t", "{}")
+		r.pump()
+		d := r.deliveryOf(second, "a")
+		if d.Status != relay.Dead || d.Reason != relay.EndpointGone || len(r.poster.posts) != 1 {
+			t.Errorf("%s of %q, %d POSTs", d.Status, d.Reason, len(r.poster.posts))
+		}
+		if text := d.History[0].Error; d.History[0].Outcome != relay.Withheld || !strings.Contains(text, "410") {
+			t.Errorf("on record as %s: %s", d.History[0].Outcome, text)
+		}
+	})
+}
+
+func TestMaxAge(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		header   relay.Header // of the answers, which are all 429
+		maxAge   time.Duration
+		attempts int
+	}{
+		"the next attempt would come too late":      {nil, 90 * time.Minute, 2},
+		"the endpoint asks for more than is left":   {relay.Header{"retry-after": "7200"}, 90 * time.Minute, 1},
+		"there is time for all of the schedule":     {nil, 4 * time.Hour, 3},
+		"not even the wait after the first is left": {nil, time.Minute, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{time.Hour, time.Hour}, "a")
+				r.change(func(e *relay.Endpoint) { e.MaxAge = tt.maxAge })
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 429, Header: tt.header}, nil }
+				event := r.mustPost("1", "t", "{}")
+				r.pump()
+				want := relay.Expired
+				if tt.attempts == 3 {
+					want = relay.Exhausted
+				}
+				if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Reason != want || len(r.poster.posts) != tt.attempts {
+					t.Errorf("%s of %q after %d POSTs", d.Status, d.Reason, len(r.poster.posts))
+				}
+			})
+		})
+	}
+}
+
+// Who is held waits no longer than max_age allows, and is then on record without an attempt.
+func TestMaxAgeEndsAHold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := answering(t, relay.Reply{StatusCode: 503, Header: relay.Header{"retry-after": "3600"}},
+			func(e *relay.Endpoint) { e.MaxAge = 30 * time.Minute })
+		r.firstAttempt()
+		second := r.mustPost("2", "t", "{}")
+		r.pump()
+		d := r.deliveryOf(second, "a")
+		if d.Status != relay.Dead || d.Reason != relay.Expired || d.History[0].Outcome != relay.Withheld || len(r.poster.posts) != 1 {
+			t.Errorf("%s of %q, %d POSTs, %+v", d.Status, d.Reason, len(r.poster.posts), d.History)
+		}
+	})
+}
+
+// TestTheDefaultSchedule walks its 75 hours, and holds README.md's sentence about it against them.
+func TestTheDefaultSchedule(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, wait := range retry.DefaultSchedule {
+		switch {
+		case wait < time.Minute:
+			words = append(words, fmt.Sprintf("%d s", wait/time.Second))
+		case wait < time.Hour:
+			words = append(words, fmt.Sprintf("%d min", wait/time.Minute))
+		default:
+			words = append(words, fmt.Sprintf("%d h", wait/time.Hour))
+		}
+	}
+	last := len(words) - 1
+	if list := strings.Join(words[:last], ", ") + " and " + words[last]; !strings.Contains(string(readme), "after "+list+",") {
+		t.Errorf("README.md has no %s", list)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		r.poster.failTimes("a", 99)
+		event := r.mustPost("1", "t", "{}")
+		r.pump()
+		d := r.deliveryOf(event, "a")
+		if d.Reason != relay.Exhausted || len(d.History) != len(retry.DefaultSchedule)+1 {
+			t.Fatalf("%s after %d attempts", d.Reason, len(d.History))
+		}
+		for i, wait := range retry.DefaultSchedule {
+			if took := d.History[i+1].At.Sub(d.History[i].At); took < wait-earlySlack || took > wait*11/10+time.Minute {
+				t.Errorf("attempt %d came %s after the one before, the schedule says %s", i+2, took, wait)
+			}
+		}
+	})
+}

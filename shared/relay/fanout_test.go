@@ -1,0 +1,160 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/route"
+)
+
+// subscribe replaces the rig's subscriptions.
+func (r *rig) subscribe(subs ...relay.Subscription) {
+	r.t.Helper()
+	catalog, revision, err := r.catalog.LoadCatalog(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i := range subs {
+		subs[i].Source = "app"
+	}
+	catalog.Subscriptions = subs
+	if err := r.catalog.ReplaceCatalog(r.t.Context(), catalog, revision); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// countedBodies counts the bodies that are read, and how many at a time.
+type countedBodies struct {
+	relay.Bodies
+	reads, inHand, most atomic.Int32
+}
+
+func (c *countedBodies) Get(ctx context.Context, key string) ([]byte, error) {
+	c.reads.Add(1)
+	c.most.Store(max(c.most.Load(), c.inHand.Add(1)))
+	defer c.inHand.Add(-1)
+	time.Sleep(time.Millisecond) // virtual: all that run at once are in hand by then
+	return c.Bodies.Get(ctx, key)
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	large := `{"padding": "` + strings.Repeat("x", relay.DefaultInlineBodyBytes) + `", "repository": {"private": false}}`
+	tests := map[string]struct {
+		types     []string
+		filter    string
+		body      string
+		endpoints []string // that the event is routed to, beside "all"
+		reads     int32    // of large bodies
+	}{
+		"matches":                        {nil, `{"trust": ["authenticated"], "data": {"repository": {"private": [false]}}}`, `{"repository": {"private": false}}`, []string{"some"}, 0},
+		"does not":                       {nil, `{"data": {"repository": {"private": [true]}}}`, `{"repository": {"private": false}}`, nil, 0},
+		"of the source and a header":     {nil, `{"source": ["app"], "type": ["t"], "headers": {"content-type": [{"prefix": "application/"}]}}`, "", []string{"some"}, 0},
+		"another type":                   {[]string{"other"}, `{"source": ["app"]}`, "", nil, 0},
+		"credentials are not kept":       {nil, `{"headers": {"authorization": [{"exists": true}]}}`, "", nil, 0},
+		"a large body":                   {nil, `{"data": {"repository": {"private": [false]}}}`, large, []string{"some"}, 1},
+		"a large body, of no interest":   {nil, `{"trust": ["authenticated"]}`, large, []string{"some"}, 0},
+		"a large body of another type":   {[]string{"other"}, `{"data": {"repository": {"private": [false]}}}`, large, nil, 0},
+		"a large body that is no object": {nil, `{"data": {"repository": [{"exists": false}]}}`, large + "x", []string{"some"}, 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil, "all", "some")
+				bodies := &countedBodies{Bodies: &r.bodies}
+				r.subscribe(relay.Subscription{Endpoint: "some", Types: tt.types, Filter: tt.filter}, relay.Subscription{Endpoint: "all"})
+				r.build(func(p ports) ports { p.bodies = bodies; return p })
+				event := r.mustPost("1", "t", tt.body)
+				r.consume(&r.ingest, nil, r.fanout.Process)
+				record, _, err := r.ledger.Event(t.Context(), event)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(append(slices.Clone(tt.endpoints), "all"), record.Endpoints); diff != "" {
+					t.Errorf("endpoints (-want +got):\n%s", diff)
+				}
+				if got := bodies.reads.Load(); got != tt.reads {
+					t.Errorf("%d large bodies read, want %d", got, tt.reads)
+				}
+			})
+		})
+	}
+}
+
+func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a", "b")
+		r.subscribe(relay.Subscription{Endpoint: "a", Filter: `{"trust": ["verified"]}`}, relay.Subscription{Endpoint: "b", Filter: `{"data": {"x": [1]}}`})
+		event := r.mustPost("1", "t", `{"x": 2}`)
+		r.mustPost("2", "t", `{"x": 1.0}`)
+		r.pump()
+		record, deliveries, err := r.ledger.Event(t.Context(), event)
+		if err != nil || len(record.Endpoints) != 0 || len(deliveries) != 0 {
+			t.Errorf("on record: %+v, %+v, %v", record, deliveries, err)
+		}
+		if diff := cmp.Diff(map[relay.RouteResult]int{relay.Unrouted: 1, relay.Routed: 1}, r.reports.results()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestLargeBodiesAreMatchedOneAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		bodies := &countedBodies{Bodies: &r.bodies}
+		r.subscribe(relay.Subscription{Endpoint: "a", Filter: `{"data": {"x": [{"exists": false}]}}`})
+		r.build(func(p ports) ports { p.bodies = bodies; return p })
+		for _, id := range []string{"1", "2", "3"} {
+			r.mustPost(id, "t", strings.Repeat("x", 100_000))
+		}
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		if got := r.delivery.Len(); got != 3 || bodies.reads.Load() != 3 || bodies.most.Load() != 1 {
+			t.Errorf("%d deliveries, %d reads, %d at a time; want 3, 3, 1", got, bodies.reads.Load(), bodies.most.Load())
+		}
+	})
+}
+
+func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
+	t.Parallel()
+	const private = `{"data": {"repository": {"private": [true]}}}`
+	tests := map[string]struct {
+		filter string
+		bodies relay.Bodies
+		want   error
+	}{
+		"the body is out of reach":      {private, brokenBodies{}, errInjected},
+		"the body is gone":              {private, &memory.Bodies{}, relay.ErrNotFound},
+		"the filter is of another time": {`{"data": {"a": [{"regex": "x"}]}}`, nil, route.ErrFilter},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil, "a")
+				r.subscribe(relay.Subscription{Endpoint: "a", Filter: tt.filter})
+				event := r.mustPost("1", "t", strings.Repeat("x", 100_000))
+				r.build(func(p ports) ports { p.bodies = tt.bodies; return p })
+				r.consume(&r.ingest, nil, r.fanout.Process)
+				if _, _, err := r.ledger.Event(t.Context(), event); !errors.Is(err, relay.ErrNotFound) || r.ingest.Len() != 1 {
+					t.Errorf("on record: %v; %d messages left, want 1", err, r.ingest.Len())
+				}
+				if got := r.reports.routed[0]; got.Result != relay.RouteAgain || !errors.Is(got.Err, tt.want) {
+					t.Errorf("reported %+v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,439 @@
+package relay_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+// crowd is several instances of the deliverer at work at once, on the same ports, in virtual time.
+type crowd struct {
+	*rig
+	take     func(endpoint string) time.Duration // how long an endpoint takes for an answer; nil: no time
+	handlers int                                 // of each instance, beside its one; as in the local host, and with kills nil
+	kills    func() bool                         // whether an instance is killed in the middle of the POST that begins; nil: none is
+	wait     sync.WaitGroup
+
+	mu      sync.Mutex
+	posts   []posted
+	current map[string]int // attempts under way, by endpoint
+	most    map[string]int
+	calls   map[string]int // to ports
+}
+
+// posted is a POST that has ended.
+type posted struct {
+	endpoint   string
+	began      time.Time
+	took       time.Duration
+	statusCode int
+}
+
+// newCrowd returns a rig without instances, whose endpoints are as change leaves them.
+func newCrowd(t *testing.T, change func(*relay.Endpoint), names ...string) *crowd {
+	t.Helper()
+	c := &crowd{rig: newRig(t, nil, names...), current: map[string]int{}, most: map[string]int{}}
+	c.change(change)
+	c.delivery.Visibility, c.retry.Visibility = visibilityFactor*deliverTimeout, visibilityFactor*deliverTimeout
+	return c
+}
+
+// change changes what the catalog says of the endpoints.
+func (r *rig) change(change func(*relay.Endpoint)) {
+	r.t.Helper()
+	catalog, revision, err := r.catalog.LoadCatalog(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	catalog.Endpoints = slices.Clone(catalog.Endpoints)
+	for i := range catalog.Endpoints {
+		change(&catalog.Endpoints[i])
+	}
+	if err := r.catalog.ReplaceCatalog(r.t.Context(), catalog, revision); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// send sends so many webhooks, up to where their deliveries wait for the deliverer.
+func (r *rig) send(prefix string, n int) {
+	r.t.Helper()
+	for i := range n {
+		r.mustPost(fmt.Sprint(prefix, i), "t", "{}")
+	}
+	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) {
+	}
+}
+
+// start starts so many instances, which work until a time.
+func (c *crowd) start(n int, until time.Time) {
+	for i := range n {
+		random := rand.New(rand.NewPCG(uint64(i), 0))
+		m := &member{crowd: c}
+		d := m.deliverer(random)
+		for range c.handlers {
+			c.wait.Go(func() { m.work(d, until) })
+		}
+		c.wait.Go(func() {
+			m.work(d, until)
+			for time.Now().Before(until) {
+				next := &member{crowd: c} // in the place of one that was killed
+				next.work(next.deliverer(random), until)
+			}
+		})
+	}
+}
+
+// work takes one message after the other, until a time or until the instance is killed.
+func (m *member) work(d *relay.Deliverer, until time.Time) {
+	for !m.dead.Load() && time.Now().Before(until) {
+		if !m.takeOne(&m.delivery, d) && !m.takeOne(&m.retry, d) {
+			time.Sleep(m.nextPoll())
+		}
+	}
+}
+
+// nextPoll is how long an instance that found nothing waits before it looks again.
+func (c *crowd) nextPoll() time.Duration {
+	next := time.Second
+	for _, q := range []*memory.Queue{&c.delivery, &c.retry} {
+		if due, ok := q.Due(); ok {
+			next = min(next, time.Until(due))
+		}
+	}
+	return max(next, 20*time.Millisecond)
+}
+
+// run is start, and waits for the end.
+func (c *crowd) run(n int, lasts time.Duration) {
+	c.start(n, time.Now().Add(lasts))
+	c.wait.Wait()
+}
+
+// member is one instance of a crowd, until it is killed.
+type member struct {
+	*crowd
+	dead atomic.Bool
+}
+
+func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
+	p := m.ports()
+	p.poster = m
+	p = withFaults(m, p)
+	return relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
+		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: &m.reports,
+		Random: func() float64 {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			return random.Float64()
+		},
+	})
+}
+
+// strike counts the calls, and makes none for who is dead.
+func (m *member) strike(_ context.Context, what string, call func() error) error {
+	if m.dead.Load() {
+		return errKilled
+	}
+	m.mu.Lock()
+	if m.calls == nil {
+		m.calls = map[string]int{}
+	}
+	kind, _, _ := strings.Cut(what, " evt_")
+	m.calls[kind]++
+	m.mu.Unlock()
+	return call()
+}
+
+// takeOne is one invocation for a queue; false: there was nothing to do.
+func (m *member) takeOne(q *memory.Queue, d *relay.Deliverer) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
+	defer cancel()
+	msgs, _ := q.Receive(ctx, 10)
+	for i, err := range d.Process(ctx, msgs) {
+		if err == nil && !m.dead.Load() {
+			_ = q.Ack(ctx, msgs[i])
+		}
+	}
+	return len(msgs) > 0
+}
+
+// Post answers as the rig's endpoints do, and takes note. Of one whose instance is killed the endpoint may see all of its timeout.
+func (m *member) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
+	name, began := host(p), time.Now()
+	m.mu.Lock()
+	m.current[name]++
+	m.most[name] = max(m.most[name], m.current[name])
+	takes := m.takes(name)
+	killed := m.kills != nil && m.kills()
+	m.mu.Unlock()
+	if killed {
+		m.dead.Store(true)
+		time.AfterFunc(p.Timeout, func() { m.ended(posted{name, began, p.Timeout, 0}) })
+		return relay.Reply{}, errKilled
+	}
+	time.Sleep(takes)
+	reply, err := m.poster.Post(ctx, p)
+	m.ended(posted{name, began, time.Since(began), reply.StatusCode})
+	return reply, err
+}
+
+func (c *crowd) takes(endpoint string) time.Duration {
+	if c.take == nil {
+		return 0
+	}
+	return c.take(endpoint)
+}
+
+func (c *crowd) ended(p posted) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current[p.endpoint]--
+	c.posts = append(c.posts, p)
+}
+
+// within is how many POSTs to an endpoint began between two times.
+func (c *crowd) within(endpoint string, from, to time.Time) int {
+	n := 0
+	for _, p := range c.posts {
+		if p.endpoint == endpoint && !p.began.Before(from) && p.began.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestRateLimitIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		limit     int
+		per, span time.Duration // span: over which it must hold
+		waiting   int
+	}{
+		"8 a second":     {8, time.Second, time.Minute, 600},
+		"90 a minute":    {90, time.Minute, time.Minute, 150},
+		"50 a minute":    {50, time.Minute, time.Minute, 100},
+		"1,300 a minute": {1300, time.Minute, time.Minute, 1450},
+		"600 an hour":    {600, time.Hour, 10 * time.Minute, 130},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, func(e *relay.Endpoint) { e.RateLimit, e.RatePer = tt.limit, tt.per }, "a")
+				c.send("w", tt.waiting)
+				began := time.Now()
+				c.run(5, tt.span)
+				want := float64(tt.limit) * tt.span.Seconds() / tt.per.Seconds()
+				if got := float64(c.within("a", began, began.Add(tt.span))); got < 0.9*want || got > 1.1*want {
+					t.Errorf("%.0f attempts in %s, allowed are %.0f", got, tt.span, want)
+				}
+				holds := 0
+				for _, r := range c.reports.attempted {
+					if r.Held > 0 {
+						holds++
+					}
+				}
+				if calls := c.calls["take quota rate#a"]; holds > tt.waiting || calls > tt.waiting {
+					t.Errorf("%d holds and %d calls for %d deliveries: each has a place kept for it", holds, calls, tt.waiting)
+				}
+			})
+		})
+	}
+}
+
+func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		limit, instances, waiting int
+		least, most               time.Duration // that an attempt takes
+		kills                     int           // of so many attempts one kills its instance; 0: none
+	}{
+		"one at a time":              {1, 4, 200, 100 * time.Millisecond, 300 * time.Millisecond, 0},
+		"more instances than slots":  {3, 8, 250, 100 * time.Millisecond, time.Second, 0},
+		"more slots than a batch":    {15, 4, 500, 200 * time.Millisecond, 2 * time.Second, 0},
+		"slow attempts":              {5, 8, 100, 5 * time.Second, 10 * time.Second, 0},
+		"many handlers in a process": {3, 2, 500, 100 * time.Millisecond, time.Second, 0},
+		"instances are killed":       {4, 6, 300, 100 * time.Millisecond, time.Second, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const lasts = 40 * time.Second
+				c := newCrowd(t, func(e *relay.Endpoint) { e.Concurrency = tt.limit }, "a")
+				random := rand.New(rand.NewPCG(1, 2))
+				c.take = func(string) time.Duration { return tt.least + time.Duration(random.Int64N(int64(tt.most-tt.least))) }
+				if tt.instances == 2 {
+					c.handlers = 15
+				}
+				if tt.kills > 0 {
+					c.kills = func() bool { return random.IntN(tt.kills) == 0 }
+				}
+				c.send("w", tt.waiting)
+				end := time.Now().Add(lasts)
+				c.run(tt.instances, lasts)
+				time.Sleep(time.Minute) // attempts of the killed end
+				if c.most["a"] != tt.limit {
+					t.Errorf("%d attempts at once, allowed are %d", c.most["a"], tt.limit)
+				}
+				var busy time.Duration
+				for _, p := range c.posts {
+					busy += min(p.took, end.Sub(p.began))
+				}
+				// Those in waiting come back at random: a slot is empty until one comes. The slot of one that was killed is nobody's for as long
+				// again as its attempt took.
+				if used := busy.Seconds() / (float64(tt.limit) * lasts.Seconds()); used < 0.4 {
+					t.Errorf("used to %.2f", used)
+				}
+			})
+		})
+	}
+}
+
+// Attempts that follow on each other in one process hand their slots on, but not those that there are no more.
+func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(e *relay.Endpoint) { e.Concurrency = 6 }, "a")
+		c.handlers = 10
+		c.take = func(string) time.Duration { return time.Second }
+		c.send("w", 500)
+		began := time.Now()
+		c.start(1, began.Add(80*time.Second))
+		mostIs := func(want int) {
+			t.Helper()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.most["a"] != want {
+				t.Errorf("%d attempts at once, allowed are %d", c.most["a"], want)
+			}
+			c.most["a"] = c.current["a"]
+		}
+		time.Sleep(10 * time.Second)
+		mostIs(6)
+		c.change(func(e *relay.Endpoint) { e.Concurrency = 2 })
+		time.Sleep(relay.DefaultCacheTTL + 5*time.Second)
+		mostIs(6)
+		c.wait.Wait()
+		mostIs(2)
+	})
+}
+
+// An endpoint in no trouble and without limits costs no call to what the gate knows but one look at its state.
+func TestNoWriteForADeliveryWhenAllIsWell(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c.send("w", 200)
+		c.run(4, time.Second)
+		want := map[string]int{"endpoint a": 4, "read state of a": 4, "POST": 200, "save delivery": 200}
+		if diff := cmp.Diff(want, c.calls); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestTheBreakerIsOneForAllInstances(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(*relay.Endpoint) {}, "a", "b")
+		began := time.Now()
+		heals := began.Add(6 * time.Minute)
+		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			if time.Now().Before(heals) {
+				return relay.Reply{StatusCode: 500}, nil
+			}
+			return relay.Reply{StatusCode: 200}, nil
+		}
+		c.take = func(string) time.Duration { return 100 * time.Millisecond }
+		c.send("w", 400)
+		c.run(5, 40*time.Minute)
+
+		var probes, after []posted
+		early := 0
+		for _, p := range c.posts {
+			switch {
+			case p.endpoint == "b":
+			case p.began.Before(began.Add(5 * time.Second)):
+				early++
+			case p.statusCode == 500 || len(after)+len(probes) == 0:
+				probes = append(probes, p)
+			default:
+				after = append(after, p)
+			}
+		}
+		// Each instance has a batch in hand when it begins, and one more until it hears of the others' failures.
+		if early < breaker.OpenAfter || early > 2*5*10 {
+			t.Errorf("%d attempts before all knew that the breaker was open", early)
+		}
+		wait := breaker.FirstWait
+		for i, p := range probes {
+			last := began
+			if i > 0 {
+				last = probes[i-1].began
+			}
+			if since := p.began.Sub(last); since < wait || since > 2*wait+breaker.FirstWait {
+				t.Errorf("probe %d came %s after what was before it, due after %s", i+1, since, wait)
+			}
+			wait = min(2*wait, breaker.MaxWait)
+		}
+		if len(probes) < 3 || len(after) == 0 {
+			t.Fatalf("%d probes, %d attempts after them", len(probes), len(after))
+		}
+		healed := after[0].began.Add(after[0].took) // the probe that went well
+		for i := range 3 {
+			from := healed.Add(time.Duration(i) * breaker.RampDouble)
+			allowed := breaker.RampStart << i * int(breaker.RampDouble/time.Second)
+			if n := c.within("a", from, from.Add(breaker.RampDouble)); n > allowed*11/10 {
+				t.Errorf("%d attempts from %s after it recovered on, allowed are %d", n, from.Sub(healed), allowed)
+			}
+		}
+		for _, endpoint := range []string{"a", "b"} {
+			waiting, _, _ := c.ledger.OpenDeliveries(t.Context(), endpoint, relay.Waiting, "")
+			dead, _, _ := c.ledger.OpenDeliveries(t.Context(), endpoint, relay.Dead, "")
+			if len(waiting)+len(dead) > 0 {
+				t.Errorf("%s: %d wait, %d are dead", endpoint, len(waiting), len(dead))
+			}
+		}
+		if n := c.within("b", began, began.Add(5*time.Second)); n != 400 {
+			t.Errorf("the endpoint that is well got %d of 400 at once", n)
+		}
+	})
+}
+
+// A pause that one delivery is told of holds for all, on all instances.
+func TestAPauseIsForAllInstances(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		began := time.Now()
+		paused := began.Add(5 * time.Minute)
+		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			if time.Now().Before(paused) {
+				return relay.Reply{StatusCode: 429, Header: relay.Header{"retry-after": "300"}}, nil
+			}
+			return relay.Reply{StatusCode: 200}, nil
+		}
+		c.send("w", 300)
+		c.run(4, 15*time.Minute)
+		if n := c.within("a", began.Add(time.Second), paused); n > 0 {
+			t.Errorf("%d attempts in the pause", n)
+		}
+		waiting, _, _ := c.ledger.OpenDeliveries(t.Context(), "a", relay.Waiting, "")
+		if len(waiting) > 0 {
+			t.Errorf("%d wait still, the first until %s", len(waiting), waiting[0].NextAt.Sub(began))
+		}
+	})
+}

@@ -1,0 +1,430 @@
+package relay_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+)
+
+// newOperatorRig returns a rig with the endpoint "a", and "ops", which subscribes to the relay's own events of the given types.
+func newOperatorRig(t *testing.T, schedule []time.Duration, types ...string) *rig {
+	t.Helper()
+	r := newRig(t, schedule, "a", "ops")
+	r.edit(func(c *relay.Catalog) {
+		c.Subscriptions = []relay.Subscription{
+			{Source: "app", Endpoint: "a"}, {Source: relay.OperatorSource, Endpoint: "ops", Types: types},
+		}
+	})
+	return r
+}
+
+func (r *rig) notifier() *relay.Notifier { return relay.NewNotifier(&r.catalog, &r.ingest, 0) }
+
+// notice is one of the relay's own events as an endpoint gets it.
+type notice struct {
+	ID   string
+	Type string         `json:"type"`
+	At   time.Time      `json:"timestamp"`
+	Data map[string]any `json:"data"`
+}
+
+// notices are the relay's own events that "ops" was POSTed, in order.
+func (r *rig) notices() []notice {
+	r.t.Helper()
+	var got []notice
+	for _, p := range r.poster.posts {
+		if host(p) != "ops" {
+			continue
+		}
+		n := notice{ID: p.Header["webhook-id"]}
+		if err := json.Unmarshal(p.Body, &n); err != nil {
+			r.t.Fatalf("%s: %v", p.Body, err)
+		}
+		want := map[string]string{
+			relay.HeaderSource: relay.OperatorSource, relay.HeaderEventType: n.Type, relay.HeaderTrust: "verified", "content-type": "application/json",
+		}
+		for name, value := range want {
+			if p.Header[name] != value {
+				r.t.Errorf("%s: %s is %q, want %q", n.Type, name, p.Header[name], value)
+			}
+		}
+		if n.At.IsZero() || p.Header["webhook-signature"] == "" {
+			r.t.Errorf("%s at %s, signed %q", n.Type, n.At, p.Header["webhook-signature"])
+		}
+		got = append(got, n)
+	}
+	return got
+}
+
+func typesOf(notices []notice) []string {
+	var types []string
+	for _, n := range notices {
+		types = append(types, n.Type)
+	}
+	return types
+}
+
+// hourly is a schedule of n waits of an hour.
+func hourly(n int) []time.Duration { return slices.Repeat([]time.Duration{time.Hour}, n) }
+
+// life takes an endpoint through everything that the relay tells of, and returns what it told.
+func life(t *testing.T) (string, []notice) {
+	t.Helper()
+	r := newOperatorRig(t, hourly(130))
+	r.poster.failTimes("a", 1000)
+	event := r.mustPost("1", "push", "{}")
+	r.pump() // ten failures, a day of them, five days of them
+	change, err := relay.EnableEndpoint(t.Context(), &r.states, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.notifier().TellChange(t.Context(), change); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(relay.DefaultCacheTTL)
+	r.poster.failTimes("a", 11)
+	if err := r.replay(event, "a"); err != nil {
+		t.Error(err)
+	}
+	r.pump()
+	return event, r.notices()
+}
+
+func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		event, got := life(t)
+		want := []string{
+			relay.EndpointOpened, relay.EndpointFailing, relay.EndpointDisabled, relay.DeliveryDead, relay.EndpointEnabled, relay.EndpointOpened,
+			relay.EndpointRecovered,
+		}
+		if diff := cmp.Diff(want, typesOf(got)); diff != "" {
+			t.Fatalf("told (-want +got):\n%s", diff)
+		}
+		ids := map[string]bool{}
+		for _, n := range got {
+			ids[n.ID] = true
+		}
+		if len(ids) != len(got) {
+			t.Errorf("%d ids of %d events", len(ids), len(got))
+		}
+		reason, _ := got[2].Data["reason"].(string)
+		if !strings.HasPrefix(reason, "nothing but failures for 12") { // hours, and jitter decides how many
+			t.Errorf("disabled since %q", reason)
+		}
+		if n, _ := got[3].Data["attempts"].(float64); n < 100 {
+			t.Errorf("dead after %v attempts", n)
+		}
+		delete(got[3].Data, "attempts")
+		dead := map[string]any{
+			"endpoint": "a", "reason": "disabled", "eventId": event, "source": "app", "eventType": "push", "error": "the endpoint is disabled: " + reason,
+		}
+		if diff := cmp.Diff(dead, got[3].Data); diff != "" {
+			t.Errorf("delivery.dead (-want +got):\n%s", diff)
+		}
+		if at := "2000-01-06T00:00:00Z"; got[1].Data["disabledAt"] != at { // five days after the first failure
+			t.Errorf("announced %v, want it disabled at %s", got[1].Data, at)
+		}
+	})
+}
+
+// An operator's endpoint that always fails, for days, with a breaker: what becomes of the relay's own events is told to nobody.
+func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newOperatorRig(t, hourly(10))
+		r.poster.failTimes("a", 1_000_000)
+		r.poster.failTimes("ops", 1_000_000)
+		for day := range 8 {
+			for i := range 3 {
+				r.mustPost(fmt.Sprint(day, i), "push", "{}")
+			}
+			time.Sleep(time.Until(time.Date(2000, 1, 2+day, 0, 0, 0, 0, time.UTC)))
+			r.pump()
+		}
+		if s, _, _ := r.states.EndpointState(t.Context(), "ops"); s.DisabledAt.IsZero() {
+			t.Errorf("the operator's endpoint only fails, and is %+v", s)
+		}
+		told := map[string]int{}
+		for _, id := range r.reports.eventsOf(relay.OperatorSource) {
+			record, _, err := r.ledger.Event(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told[record.Type]++
+			if !strings.Contains(string(record.Body), `"endpoint":"a"`) {
+				t.Errorf("%s tells of the operator's own endpoint: %s", id, record.Body)
+			}
+		}
+		want := map[string]int{relay.EndpointOpened: 1, relay.EndpointFailing: 1, relay.EndpointDisabled: 1, relay.DeliveryDead: 24}
+		if diff := cmp.Diff(want, told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// eventsOf are the ids of a source's events that were routed.
+func (r *reports) eventsOf(source string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := map[string]bool{}
+	for _, rep := range r.routed {
+		if rep.Source == source {
+			ids[rep.EventID] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// failsOnce is a queue whose next message is refused, or accepted with the answer lost.
+type failsOnce struct {
+	relay.Queue
+	accepts bool
+	failed  *bool
+}
+
+func (q failsOnce) Send(ctx context.Context, msgs []relay.Outgoing) []error {
+	if *q.failed {
+		return q.Queue.Send(ctx, msgs)
+	}
+	*q.failed = true
+	if q.accepts {
+		q.Queue.Send(ctx, msgs)
+	}
+	return slices.Repeat([]error{errInjected}, len(msgs))
+}
+
+func TestADeathIsToldBeforeItsMessageIsDone(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		wrap  func(ports, failsOnce) ports
+		lost  bool // the answer alone
+		dead  int  // messages in the dead queue
+		twice int  // copies of the relay's event
+	}{
+		"the ingest queue is down":           {func(p ports, q failsOnce) ports { q.Queue = p.ingest; p.ingest = q; return p }, false, 1, 0},
+		"the ingest queue's answer is lost":  {func(p ports, q failsOnce) ports { q.Queue = p.ingest; p.ingest = q; return p }, true, 1, 1},
+		"the dead-letter queue is down":      {func(p ports, q failsOnce) ports { q.Queue = p.dead; p.dead = q; return p }, false, 1, 1},
+		"the dead-letter queue's answer too": {func(p ports, q failsOnce) ports { q.Queue = p.dead; p.dead = q; return p }, true, 2, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newOperatorRig(t, []time.Duration{})
+				r.poster.failTimes("a", 1)
+				event := r.mustPost("1", "push", "{}")
+				r.build(func(p ports) ports { return tt.wrap(p, failsOnce{accepts: tt.lost, failed: new(false)}) })
+				r.pump()
+				got := r.notices()
+				if len(got) != 1 || got[0].Data["eventId"] != event || got[0].Data["reason"] != "exhausted" || got[0].Data["statusCode"] != 503.0 {
+					t.Errorf("told %+v", got)
+				}
+				if r.dead.Len() != tt.dead || r.reports.results()[relay.Duplicate] != tt.twice {
+					t.Errorf("%d dead, %v", r.dead.Len(), r.reports.results())
+				}
+			})
+		})
+	}
+}
+
+// A change that cannot be told costs the delivery nothing.
+func TestAChangeThatCannotBeTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newOperatorRig(t, hourly(1), "endpoint.*")
+		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil }
+		event := r.mustPost("1", "push", "{}")
+		r.build(func(p ports) ports { p.ingest = brokenQueue{}; return p })
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Attempts != 1 || d.Reason != relay.EndpointDeclined || len(r.notices()) != 0 {
+			t.Errorf("told %v, record %+v", r.notices(), d)
+		}
+		if rep := r.reports.attempted[0]; rep.Change == nil || rep.Change.Type != relay.EndpointDisabled {
+			t.Errorf("reported %+v", rep)
+		}
+	})
+}
+
+// countedSubscriptions counts what is asked.
+type countedSubscriptions struct {
+	in relay.Subscriptions
+	n  *int
+}
+
+func (s countedSubscriptions) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
+	*s.n++
+	return s.in.Subscriptions(ctx, source)
+}
+
+func TestWhatNobodyWantsIsNotSent(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		types []string
+		want  []string
+	}{
+		"of these types":  {[]string{"endpoint.*"}, []string{relay.EndpointDisabled}},
+		"of this type":    {[]string{relay.DeliveryDead}, []string{relay.DeliveryDead, relay.DeliveryDead}},
+		"nobody at all":   {[]string{"none"}, nil},
+		"of whatever one": {nil, []string{relay.EndpointDisabled, relay.DeliveryDead, relay.DeliveryDead}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newOperatorRig(t, nil, tt.types...)
+				var asked int
+				r.build(func(p ports) ports { p.subs = countedSubscriptions{p.subs, &asked}; return p })
+				r.mustPost("0", "push", "{}")
+				r.pump()
+				if asked != 1 {
+					t.Errorf("asked %d times for subscriptions while all is well, the fan-out's one included", asked)
+				}
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil }
+				for i := range 2 {
+					r.mustPost(fmt.Sprint(i+1), "push", "{}")
+					r.consume(&r.ingest, nil, r.fanout.Process)
+					r.consume(&r.delivery, nil, r.deliverer.Process)
+				}
+				r.pump()
+				got := typesOf(r.notices())
+				slices.Sort(got)
+				slices.Sort(tt.want)
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("told (-want +got):\n%s", diff)
+				}
+				if n := len(r.reports.eventsOf(relay.OperatorSource)); n != len(tt.want) {
+					t.Errorf("%d events of its own", n)
+				}
+			})
+		})
+	}
+}
+
+func TestNothingIsTakenFromOutsideForTheRelaysOwn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.edit(func(c *relay.Catalog) {
+		c.Sources = append(c.Sources, c.Sources[0])
+		c.Sources[1].Name = relay.OperatorSource // written before the name was taken
+	})
+	in := inbound("1", "endpoint.disabled", "{}")
+	in.Source = relay.OperatorSource
+	if _, err := r.receiver.Receive(t.Context(), in); !errors.Is(err, relay.ErrNotFound) || r.ingest.Len() != 0 {
+		t.Errorf("%v, %d messages", err, r.ingest.Len())
+	}
+}
+
+// meddled is written to by somebody else before each of the first writes.
+type meddled struct {
+	relay.EndpointStates
+	times int
+}
+
+func (m *meddled) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
+	if m.times--; m.times >= 0 {
+		if err := m.EndpointStates.SaveEndpointState(ctx, endpoint, breaker.State{Failures: m.times + 1}, prior); err != nil {
+			return err
+		}
+	}
+	return m.EndpointStates.SaveEndpointState(ctx, endpoint, s, prior)
+}
+
+func TestEnableAndDisable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		ctx := t.Context()
+		if c, err := relay.EnableEndpoint(ctx, &r.states, "a"); c != nil || err != nil {
+			t.Errorf("one that is well: %+v, %v", c, err)
+		}
+		c, err := relay.DisableEndpoint(ctx, &meddled{&r.states, 2}, "a", "it moves house")
+		if err != nil || c.Type != relay.EndpointDisabled || c.Reason != "it moves house" || c.Revision != 3 || c.State.Failures != 1 {
+			t.Errorf("while a function writes: %+v, %v", c, err)
+		}
+		if c, err := relay.DisableEndpoint(ctx, &r.states, "a", "again"); c != nil || err != nil {
+			t.Errorf("twice: %+v, %v", c, err)
+		}
+		event := r.mustPost("1", "", "{}")
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Reason != relay.EndpointGone || len(r.poster.posts) != 0 {
+			t.Errorf("disabled, and yet %+v", d)
+		}
+		if c, err = relay.EnableEndpoint(ctx, &r.states, "a"); err != nil || c.Type != relay.EndpointEnabled || c.Revision != 4 {
+			t.Errorf("%+v, %v", c, err)
+		}
+		time.Sleep(relay.DefaultCacheTTL)
+		if err := r.replay(event, "a"); err != nil {
+			t.Error(err)
+		}
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered {
+			t.Errorf("enabled, and yet %+v", d)
+		}
+		if _, err := relay.DisableEndpoint(ctx, &meddled{&r.states, 100}, "a", ""); !errors.Is(err, relay.ErrConflict) {
+			t.Errorf("written without end: %v", err)
+		}
+		if c, err := relay.DisableEndpoint(ctx, &r.states, "a", ""); err != nil || c.State.Reason == "" {
+			t.Errorf("without a reason: %+v, %v", c, err)
+		}
+	})
+}
+
+// TestREADMEsOwnEvents holds the table of the relay's own events: every type is there, with the members that its data has.
+func TestREADMEsOwnEvents(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string][]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `((?:endpoint|delivery)\\.[a-z]+)` \\|[^|]*\\|([^|]*)\\|$").FindAllStringSubmatch(string(readme), -1) {
+		for _, member := range regexp.MustCompile("`([a-zA-Z]+)`").FindAllStringSubmatch(row[2], -1) {
+			documented[row[1]] = append(documented[row[1]], member[1])
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		_, told := life(t)
+		r := newOperatorRig(t, []time.Duration{})
+		r.poster.failTimes("a", 1)
+		r.mustPost("1", "push", "{}")
+		r.pump()
+		told = append(told, r.notices()...)
+		r = newOperatorRig(t, nil)
+		r.edit(func(c *relay.Catalog) { c.Endpoints[0].Prove = relay.ProvePing })
+		r.poster.failTimes("a", 1)
+		r.mustPost("1", "push", "{}")
+		r.pump()
+		seen := map[string]map[string]bool{}
+		for _, n := range append(told, r.notices()...) {
+			if seen[n.Type] == nil {
+				seen[n.Type] = map[string]bool{}
+			}
+			for member := range n.Data {
+				seen[n.Type][member] = true
+				if !slices.Contains(documented[n.Type], member) {
+					t.Errorf("%s has %s, which is not in the table", n.Type, member)
+				}
+			}
+		}
+		for eventType, members := range documented {
+			for _, member := range members {
+				if !seen[eventType][member] {
+					t.Errorf("%s never has %s", eventType, member)
+				}
+			}
+		}
+	})
+}

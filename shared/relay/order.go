@@ -1,0 +1,151 @@
+package relay
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strconv"
+	"time"
+
+	"webhook-relay/shared/verify"
+)
+
+// Order says whether the deliveries to an endpoint are made one after the other, in the order in which their webhooks were accepted. The zero
+// Order is none.
+//
+// Webhooks of a source with an ordered endpoint go through ordered queues, and a delivery's message stays at the head of its group until the
+// delivery has ended: it waits there for its next attempt, held by the queue. What follows from that:
+//
+//   - A delivery that fails holds back those behind it, of its key only, for as long as its schedule and MaxAge let it live.
+//   - There is one POST at a time for a key.
+//   - An attempt that was made and could not be recorded is made again, since its message cannot be sent on past those behind it.
+//   - A message that makes us fail is put aside as any other, and the order goes on without it.
+//   - A delivery that is sent again (a replay, a redriven dead letter), or that the Sweeper puts back, gets in line at the end.
+//   - Webhooks accepted while the catalog changes, until every instance knows of the change, are in line as they come. Messages under way are
+//     understood whichever queue they lie in: those of the ordered queue go on in order, others get in line when their turn comes.
+//   - The relay's own events about endpoints and deliveries are in line as they come, too.
+type Order struct {
+	On  bool
+	Key string // path of a JSON value in the payload ("data.account.id"): those where it says the same are in line; "": all are
+}
+
+// maxLineAge is how long after it was sent a message of an ordered queue is still attempted: SQS forgets a message after 14 days, however long it
+// has stood behind others. What is older dies, which is on record; a day is enough to see to all of a long line.
+const maxLineAge = 13 * 24 * time.Hour
+
+// Why a message of an ordered queue is handed out again.
+var (
+	errInLine = errors.New("relay: it waits at the head of its group")
+	errBehind = errors.New("relay: one before it in its group is not done with")
+)
+
+// SetOrder derives what sources and subscriptions say of order from the endpoints, so that each stage finds it in what it reads anyway. Whoever
+// makes a catalog calls it. A source has the key that all its ordered endpoints have in common: its webhooks need no stricter order then.
+func (c *Catalog) SetOrder() {
+	orders := make(map[string]Order, len(c.Endpoints))
+	for _, e := range c.Endpoints {
+		orders[e.Name] = e.Order
+	}
+	ofSource := map[string]Order{}
+	for i := range c.Subscriptions {
+		s := &c.Subscriptions[i]
+		s.Order = orders[s.Endpoint]
+		switch have, known := ofSource[s.Source]; {
+		case !s.Order.On:
+		case known && have != s.Order:
+			ofSource[s.Source] = Order{On: true}
+		default:
+			ofSource[s.Source] = s.Order
+		}
+	}
+	for i := range c.Sources {
+		c.Sources[i].Order = ofSource[c.Sources[i].Name]
+	}
+}
+
+// group names those that are in line with each other: of an endpoint or a source, and of the key that the body has. A body without one, or that
+// is no JSON, is in line with the others of that kind.
+func (o Order) group(of string, body []byte) string {
+	if o.Key == "" {
+		return of
+	}
+	key := verify.Value(body, o.Key)
+	if key == "" {
+		return of
+	}
+	return of + "#" + shortHash(key)
+}
+
+// shortHash stands for a text in names: 26 characters, which no two texts have in common but by intent or an incredible accident.
+func shortHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return idEncoding.EncodeToString(sum[:16])
+}
+
+// inLine is the message of a task for an ordered queue. A delivery gets in line once for each cycle of attempts.
+func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoing {
+	return Outgoing{
+		Body: t.encode(raw), Group: group, Resent: resent,
+		Once: event.ID + "-" + shortHash(t.Endpoint) + "-" + strconv.Itoa(t.Attempt),
+	}
+}
+
+// lineUp sends a delivery that came by a queue without order to the end of its line.
+func (s *step) lineUp(ctx context.Context, o Order) error {
+	var body []byte
+	if o.Key != "" {
+		var err error
+		if body, err = s.body(ctx); err != nil {
+			return err
+		}
+	}
+	t := s.task
+	t.NotBefore, t.Origin = time.Time{}, ""
+	return sendOne(ctx, s.cfg.Ordered, t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, body), true))
+}
+
+// inOrder tells whether the message came by an ordered queue, whatever the catalog says of its endpoint by now.
+func (s *step) inOrder() bool { return s.msg.Group != "" }
+
+// resume makes the task the one that the record leads to: a message of an ordered queue stays the same for a whole cycle.
+func (s *step) resume() {
+	d := s.record
+	switch {
+	case d.Attempts < s.task.Attempt: // the cycle begins with it
+	case d.Status == Waiting:
+		s.task.Attempt, s.task.Step = d.Attempts+1, d.Step
+	default:
+		s.task.Attempt = d.Attempts
+	}
+}
+
+// wait keeps the message at the head of its group until a time, or for as long as the queue can: then it is looked at again.
+func (s *step) wait(ctx context.Context, at time.Time) error {
+	if err := s.cfg.Ordered.Hold(ctx, s.msg, min(max(at.Sub(s.cfg.Now()), 0), MaxHold)); err != nil {
+		return err
+	}
+	return errInLine
+}
+
+// counted is the count that the record keeps.
+func (s *step) counted() int {
+	if !s.inOrder() {
+		return 0
+	}
+	return s.msg.Receives
+}
+
+// isWorn tells whether the message was handed out too often to no effect. One of an ordered queue comes back after each wait too, so that there
+// only what came after the record's last change counts, less the times that it looked in on its wait.
+func (s *step) isWorn() bool {
+	n := s.msg.Receives
+	if d := s.record; s.inOrder() && d.MessageID == s.msg.ID {
+		n -= d.Receives + int(max(d.NextAt.Sub(d.UpdatedAt), 0)/MaxHold)
+	}
+	return n > s.cfg.MaxReceives
+}
+
+// tooOld tells whether the delivery may not be attempted at a time any more.
+func (s *step) tooOld(ep *target, at time.Time) bool {
+	return ep.MaxAge > 0 && at.Sub(s.event.ReceivedAt) > ep.MaxAge || !s.msg.SentAt.IsZero() && at.Sub(s.msg.SentAt) > maxLineAge
+}

@@ -1,0 +1,199 @@
+package relay
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/verify"
+)
+
+// ProofKind is how an endpoint proves itself before it gets its first delivery, and again when its URL has changed. The set is closed.
+type ProofKind string
+
+// The kinds of proof.
+const (
+	ProveNothing ProofKind = ""
+	// ProvePing: it answers a POST of type PingType, signed as deliveries are, with 2xx.
+	ProvePing ProofKind = "ping"
+	// ProveOptions: it grants the handshake of the CloudEvents 1.0 webhook specification
+	// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md, section 4).
+	ProveOptions ProofKind = "options"
+)
+
+// PingType is the event type of the request that asks an endpoint to prove itself.
+const PingType = "webhook.ping"
+
+// DefaultOrigin is what a relay calls itself in a handshake if nobody has told it its name.
+const DefaultOrigin = "localhost"
+
+// The headers of the handshake.
+const (
+	headerRequestOrigin = "webhook-request-origin"
+	headerRequestRate   = "webhook-request-rate" // requests a minute
+	headerAllowedOrigin = "webhook-allowed-origin"
+	headerAllowedRate   = "webhook-allowed-rate" // requests a minute
+	anyValue            = "*"
+)
+
+// proves names what an endpoint has to prove to a relay of that origin; "": nothing. It is a hash: the URL may have a secret in it.
+func (ep Endpoint) proves(origin string) string {
+	if ep.Prove == ProveNothing {
+		return ""
+	}
+	if ep.Prove == ProvePing {
+		origin = "" // it is not told
+	}
+	sum := sha256.Sum256([]byte(string(ep.Prove) + "\x00" + ep.URL + "\x00" + origin))
+	return idEncoding.EncodeToString(sum[:20])
+}
+
+// slowed returns the endpoint with the rate that it allowed, so many a minute, where that is less than its limit.
+func (ep Endpoint) slowed(allowed int) Endpoint {
+	if ep.Prove != ProveNothing && allowed > 0 && (ep.RateLimit == 0 || float64(allowed) < ep.perMinute()) {
+		ep.RateLimit, ep.RatePer = allowed, time.Minute
+	}
+	return ep
+}
+
+// perMinute is the endpoint's rate limit in attempts a minute.
+func (ep Endpoint) perMinute() float64 {
+	return float64(ep.RateLimit) * float64(time.Minute) / float64(orDefault(ep.RatePer, time.Second))
+}
+
+// prove has the endpoint prove itself, unless another instance is at it, and holds the delivery until it has.
+func (s *step) prove(ctx context.Context) error {
+	// Who knows the endpoint as it was some seconds ago would ask for another proof than the others, and they would take turns.
+	s.endpoints.forget(s.task.Endpoint)
+	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
+	if err != nil {
+		return err
+	}
+	held, err := s.gate.claimProof(ctx, ep.Endpoint)
+	if err != nil {
+		return err
+	}
+	if !held.IsZero() {
+		return s.hold(ctx, held, false)
+	}
+	v, err := s.ask(ctx, ep)
+	if err != nil {
+		return err
+	}
+	if change, err := s.gate.tell(ctx, ep.Name, v); err == nil {
+		s.changed(ctx, change)
+	}
+	if held, err = s.gate.back(ctx, ep.Name); err != nil {
+		return err
+	}
+	return s.hold(ctx, held, false)
+}
+
+// ask sends what the endpoint has to answer.
+func (s *step) ask(ctx context.Context, ep *target) (verdict, error) {
+	began := s.cfg.Now()
+	post, err := s.question(ep, began)
+	var reply Reply
+	if err == nil {
+		reply, err = s.cfg.Poster.Post(ctx, post)
+	}
+	var m made
+	if err := m.conclude(reply, err); err != nil {
+		return verdict{}, err
+	}
+	proof := breaker.Proof{Of: ep.proves(s.cfg.Origin), At: wholeMillis(s.cfg.Now())}
+	m.listen(reply, ep.Endpoint, proof.At)
+	v := m.verdict(true)
+	switch {
+	case m.Error != "":
+		v.unproved = string(m.Outcome) + ": " + m.Error
+	case v.failed:
+		v.unproved = fmt.Sprintf("it answered %d", m.StatusCode)
+	case ep.Prove == ProveOptions:
+		proof.Rate, err = granted(reply.Header, s.cfg.Origin)
+		if err != nil {
+			v.failed, v.unproved = true, err.Error()
+		}
+	}
+	if !v.failed {
+		v.proof = proof
+	}
+	return v, nil
+}
+
+// question is the request that has to be answered.
+func (s *step) question(ep *target, now time.Time) (Post, error) {
+	e := Event{ID: EventID(OperatorSource, ""), Source: OperatorSource, Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace("")}
+	if ep.Prove == ProvePing {
+		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
+		e.Body = encode(notice{PingType, e.ReceivedAt, noticeData{Endpoint: ep.Name}})
+	}
+	post, err := s.request(ep, e, 1, e.Body, now)
+	if err == nil && ep.Prove == ProveOptions {
+		post.Method = "OPTIONS"
+		if ep.RateLimit > 0 {
+			post.Header[headerRequestRate] = strconv.Itoa(int(math.Ceil(ep.perMinute())))
+		}
+	}
+	return post, err
+}
+
+// granted reads the endpoint's answer to the handshake: how many requests a minute it allows, 0 where it sets no limit. Its error says why they
+// are not allowed, and repeats nothing that the endpoint said.
+func granted(answer Header, origin string) (rate int, err error) {
+	switch allowed := answer[headerAllowedOrigin]; {
+	case allowed == "":
+		return 0, errors.New("its answer has no WebHook-Allowed-Origin")
+	case allowed != anyValue && !strings.EqualFold(allowed, origin):
+		return 0, fmt.Errorf("its WebHook-Allowed-Origin is another than %s", origin)
+	}
+	allowed := answer[headerAllowedRate]
+	if allowed == "" || allowed == anyValue {
+		return 0, nil
+	}
+	if rate, err = strconv.Atoi(allowed); err != nil || rate < 1 {
+		return 0, errors.New("its WebHook-Allowed-Rate is neither * nor a number from 1 on")
+	}
+	return rate, nil
+}
+
+// claimProof makes it this instance's turn to have the endpoint prove itself: the time is zero then, else when to come back.
+func (g *gate) claimProof(ctx context.Context, ep Endpoint) (held time.Time, err error) {
+	d := g.door(ep.Name)
+	if err := d.enter(ctx); err != nil {
+		return time.Time{}, err
+	}
+	defer d.leave()
+	now := g.now()
+	if held := g.heldUntil(d.state, now); !held.IsZero() {
+		return held, nil
+	}
+	if !g.unproved(ep, d.state) {
+		return now, nil
+	}
+	p, err := g.claimProbe(ctx, ep, d, now)
+	return p.held, err
+}
+
+// unproved tells whether the endpoint is yet to prove itself.
+func (g *gate) unproved(ep Endpoint, s breaker.State) bool {
+	what := ep.proves(g.origin)
+	return what != "" && s.Proof.Of != what
+}
+
+// back is when a delivery may come back to the endpoint: now, if nothing holds it.
+func (g *gate) back(ctx context.Context, endpoint string) (time.Time, error) {
+	d := g.door(endpoint)
+	if err := d.enter(ctx); err != nil {
+		return time.Time{}, err
+	}
+	defer d.leave()
+	now := g.now()
+	return orDefault(g.heldUntil(d.state, now), now), nil
+}
