@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
@@ -21,8 +22,9 @@ func Changes(current, next relay.Catalog) []string {
 
 // pair is all the subscriptions from one source to one endpoint, in order.
 type pair struct {
-	Name  string
-	Types [][]string
+	Name   string
+	Types  [][]string
+	Filter []string
 }
 
 func grouped(c relay.Catalog) []pair {
@@ -35,7 +37,7 @@ func grouped(c relay.Catalog) []pair {
 			out = append(out, pair{Name: name})
 		}
 		p := &out[at[name]]
-		p.Types = append(p.Types, s.Types)
+		p.Types, p.Filter = append(p.Types, s.Types), append(p.Filter, s.Filter)
 	}
 	return out
 }
@@ -66,14 +68,23 @@ func changedFields(a, b any) []string {
 	var fields []string
 	for i := range va.NumField() {
 		if name := va.Type().Field(i).Name; !same(name, va.Field(i), vb.Field(i)) {
-			fields = append(fields, strings.ToLower(name))
+			fields = append(fields, cmp.Or(keys[name], strings.ToLower(name)))
 		}
 	}
-	return fields
+	return slices.Compact(fields)
 }
 
-// same takes an absent list or map for an empty one, except where that means something else: no schedule is the default one.
+// keys are those in the file of fields that are not called like them.
+var keys = map[string]string{
+	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit", "RatePer": "rate_limit",
+}
+
+// same takes an absent list or map for an empty one, except where that means something else: no schedule is the default one. That a
+// secret's time has come is no change of the configuration.
 func same(name string, a, b reflect.Value) bool {
+	if name == "Retiring" {
+		return true
+	}
 	isList := a.Kind() == reflect.Map || a.Kind() == reflect.Slice
 	if isList && a.Len() == 0 && b.Len() == 0 && name != "Schedule" {
 		return true

@@ -20,7 +20,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/retry"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
 	"webhook-relay/shared/verify"
@@ -76,16 +75,20 @@ type endpoint struct {
 	Headers map[string]string `yaml:"headers"`
 	Timeout *time.Duration    `yaml:"timeout"`
 	Retry   *retrying         `yaml:"retry"`
-}
+	TLS     *tlsFiles         `yaml:"tls"`
 
-type retrying struct {
-	Schedule []time.Duration `yaml:"schedule"`
+	RateLimit   string `yaml:"rate_limit"`
+	Concurrency *int   `yaml:"concurrency"`
+	Auth        *auth  `yaml:"auth"`
+	Prove       string `yaml:"prove"`
+	Ordered     order  `yaml:"ordered"`
 }
 
 type subscription struct {
 	Source   string   `yaml:"source"`
 	Endpoint string   `yaml:"endpoint"`
 	Types    []string `yaml:"types"`
+	Filter   ast.Node `yaml:"filter"`
 }
 
 // Read reads the file at path. Endpoints that name no secrets have none yet: see FillSecrets. lookup is os.LookupEnv, or a test's own.
@@ -158,6 +161,9 @@ func (c *checker) catalog(f file) relay.Catalog {
 	for i, s := range f.Sources {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.checkName(path, s.Name, sources)
+		if s.Name == relay.OperatorSource {
+			c.fail(path+".name", "%q is the source of the relay's own events, for subscriptions to name", s.Name)
+		}
 		out.Sources = append(out.Sources, c.source(path, s))
 	}
 	for i, e := range f.Endpoints {
@@ -167,18 +173,23 @@ func (c *checker) catalog(f file) relay.Catalog {
 	}
 	for i, s := range f.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
-		c.checkReference(path+".source", s.Source, sources)
+		if s.Source != relay.OperatorSource {
+			c.checkReference(path+".source", s.Source, sources)
+		}
 		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
 		for j, t := range s.Types {
 			if err := route.Validate(t); err != nil {
 				c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
 			}
 		}
-		out.Subscriptions = append(out.Subscriptions, relay.Subscription(s))
+		out.Subscriptions = append(out.Subscriptions, relay.Subscription{
+			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", s.Filter),
+		})
 	}
 	slices.SortFunc(out.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(out.Endpoints, func(a, b relay.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(out.Subscriptions, func(a, b relay.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	out.SetOrder()
 	return out
 }
 
@@ -275,23 +286,26 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 			c.fail(path+".secrets", "%w", err)
 		}
 	}
+	if len(out.Secrets) > relay.MaxSecrets {
+		c.fail(path+".secrets", "are %d, at most %d may sign", len(out.Secrets), relay.MaxSecrets)
+	}
 	for name, value := range e.Headers {
 		c.checkHeader(path+".headers", name, value)
 		out.Header[strings.ToLower(name)] = value
+	}
+	out.Auth = c.auth(path+".auth", e.Auth, out)
+	if out.Prove = relay.ProofKind(e.Prove); e.Prove != "" && out.Prove != relay.ProvePing && out.Prove != relay.ProveOptions {
+		c.fail(path+".prove", "%q is not known; there are %s and %s", e.Prove, relay.ProvePing, relay.ProveOptions)
 	}
 	if e.Timeout != nil {
 		if out.Timeout = *e.Timeout; out.Timeout < time.Second || out.Timeout > relay.MaxEndpointTimeout {
 			c.fail(path+".timeout", "%v is not between 1s and %v", out.Timeout, relay.MaxEndpointTimeout)
 		}
 	}
-	if e.Retry != nil {
-		if out.Schedule = e.Retry.Schedule; out.Schedule == nil {
-			out.Schedule = []time.Duration{}
-		}
-		if err := retry.Validate(out.Schedule); err != nil {
-			c.fail(path+".retry.schedule", "%w", err)
-		}
-	}
+	c.retry(path+".retry", e.Retry, &out)
+	c.limits(path, e, &out)
+	out.TLS = c.tls(path+".tls", e.TLS, e.URL)
+	out.Order = c.order(path+".ordered", e.Ordered)
 	return out
 }
 
@@ -325,8 +339,9 @@ func (c *checker) checkHeader(path, name, value string) {
 }
 
 // FillSecrets gives each endpoint of next without secrets those it has in current, or a new one. It returns the new ones by endpoint, to
-// be shown once. A source whose provider hands over its secret in a handshake keeps the one it got.
-func FillSecrets(next *relay.Catalog, current relay.Catalog) map[string]string {
+// be shown once. Those that relay.Rotate replaced stay until their time has come, which now may be. A source whose provider hands over its
+// secret in a handshake keeps the one it got.
+func FillSecrets(next *relay.Catalog, current relay.Catalog, now time.Time) map[string]string {
 	made := map[string]string{}
 	for i := range next.Sources {
 		s := &next.Sources[i]
@@ -345,8 +360,9 @@ func FillSecrets(next *relay.Catalog, current relay.Catalog) map[string]string {
 		if len(e.Secrets) > 0 {
 			continue
 		}
+		e.SecretsMade = true
 		if at := slices.IndexFunc(current.Endpoints, func(c relay.Endpoint) bool { return c.Name == e.Name }); at >= 0 {
-			e.Secrets = current.Endpoints[at].Secrets
+			e.Secrets, e.Retiring = current.Endpoints[at].Secrets, current.Endpoints[at].StillRetiring(now)
 			continue
 		}
 		made[e.Name] = sign.NewSecret()
@@ -367,7 +383,7 @@ func Warnings(c relay.Catalog) []string {
 			lines = append(lines, fmt.Sprintf("endpoint %s: http sends webhooks in the clear; use https", e.Name))
 		}
 		if p := u.Port(); p != "" && p != "80" && p != "443" {
-			lines = append(lines, fmt.Sprintf("endpoint %s: port %s will be blocked by the guard; it lets 443 and 80 through", e.Name, p))
+			lines = append(lines, fmt.Sprintf("endpoint %s: port %s is blocked by the guard unless the stack's egressPorts have it", e.Name, p))
 		}
 	}
 	return lines

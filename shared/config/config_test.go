@@ -32,6 +32,7 @@ endpoints:
     secrets: [` + whsec + `]
     headers: {X-Env: prod}
     timeout: 20s
+    prove: options
     retry: {schedule: [5s, 5m]}
   - name: billing
     url: http://billing.example.com
@@ -42,8 +43,12 @@ subscriptions:
     types: [push, "pull_request.*"]
   - source: crm
     endpoint: billing
+    filter:
+      trust: [verified]
+      data: {"a.b": [1e2, 1.0, -0, 9007199254740993, 123456789012345678901234567890, "1e2", 2017-10-02, yes, ~, {numeric: [">", 0]}]}
   - source: crm
     endpoint: shipping
+  - {source: relay, endpoint: billing, types: ["endpoint.*"]}
 `
 
 func lookup(name string) (string, bool) {
@@ -73,12 +78,15 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 			{Name: "billing", URL: "http://billing.example.com", Header: map[string]string{}, Schedule: []time.Duration{}},
 			{
 				Name: "shipping", URL: "https://shipping.example.com/hooks?k=1", Secrets: []string{whsec},
-				Header: map[string]string{"x-env": "prod"}, Timeout: 20 * time.Second, Schedule: []time.Duration{5 * time.Second, 5 * time.Minute},
+				Header: map[string]string{"x-env": "prod"}, Timeout: 20 * time.Second, Prove: relay.ProveOptions, Schedule: []time.Duration{5 * time.Second, 5 * time.Minute},
 			},
 		},
 		Subscriptions: []relay.Subscription{
-			{Source: "crm", Endpoint: "billing"}, {Source: "crm", Endpoint: "shipping"},
+			{Source: "crm", Endpoint: "billing", Filter: `{"trust":["verified"],"data":{"a.b":[1e2,1.0,-0,9007199254740993,` +
+				`123456789012345678901234567890,"1e2","2017-10-02","yes",null,{"numeric":[">",0]}]}}`},
+			{Source: "crm", Endpoint: "shipping"},
 			{Source: "github", Endpoint: "shipping", Types: []string{"push", "pull_request.*"}},
+			{Source: relay.OperatorSource, Endpoint: "billing", Types: []string{"endpoint.*"}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -124,13 +132,28 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 	t.Parallel()
 	source := "sources:\n  - name: s\n    provider: none\n"
 	endpoint := func(line string) string { return "endpoints:\n  - name: e\n    " + line + "\n" }
+	filter := func(lines string) string {
+		return source + "endpoints:\n  - name: e\n    url: https://e.example.com\nsubscriptions:\n  - source: s\n    endpoint: e\n    filter:\n" + lines
+	}
 	tests := map[string]struct{ text, want string }{
+		"unknown operator":          {filter("      type: [a]\n      data:\n        a:\n          - x\n          - {prefx: y}\n"), `relay.yaml:15: subscriptions[0].filter.data.a[1]: operator "prefx" is unknown; there are anything-but`},
+		"filter of a scalar":        {filter("      $or:\n        - {type: [a]}\n        - data:\n            a: x\n"), "relay.yaml:14: subscriptions[0].filter.$or[1].data.a: is a single value"},
+		"filter on no field":        {filter("      body: {a: [x]}\n"), "relay.yaml:11: subscriptions[0].filter.body: is no field of an event; there are type, source, trust, headers and data"},
+		"filter under a dot":        {filter("      data:\n        a.b:\n          c: []\n"), "relay.yaml:12: subscriptions[0].filter.data.a.b.c: is an empty list"},
+		"filter of a range":         {filter("      data: {a: [{numeric: [1, 5]}]}\n"), "relay.yaml:11: subscriptions[0].filter.data.a[0]: numeric takes one of =, <, <=, > and >="},
+		"filter with a tag":         {filter("      type: [a]\n      data: {a: [!!binary eA==]}\n"), "relay.yaml:12: subscriptions[0].filter: has YAML that a filter cannot have"},
+		"filter with a reference":   {filter("      type: &types [a]\n      data: {a: *types}\n"), "relay.yaml:11: subscriptions[0].filter: has YAML that a filter cannot have"},
+		"filter with infinity":      {filter("      type: [a]\n      data:\n        a: [.inf]\n"), "relay.yaml:13: subscriptions[0].filter: has YAML that a filter cannot have"},
+		"filter in octal":           {filter("      type: [a]\n      data: {a: [0o17]}\n"), "relay.yaml:12: subscriptions[0].filter: has the number 0o17, which is none in JSON"},
+		"empty filter":              {filter("      {}\n"), "relay.yaml:11: subscriptions[0].filter: is empty; name the fields that matter"},
+		"filter too long":           {filter("      type: [" + strings.Repeat("x", 4096) + "]\n"), "relay.yaml:11: subscriptions[0].filter: 4109 bytes of JSON, allowed are 4096"},
 		"unknown key":               {"sources:\n  - name: s\n    provider: none\n    secert: x\n", `relay.yaml:4: unknown field "secert"`},
 		"unknown section":           {"source: []\n", `relay.yaml:1: unknown field "source"`},
 		"key given twice":           {"sources: []\nsources: []\n", `relay.yaml:2: mapping key "sources" already defined`},
 		"not YAML":                  {"sources: [\n", "relay.yaml:"},
 		"wrong kind of value":       {"sources: 7\n", "relay.yaml:1: "},
 		"duration without unit":     {endpoint("url: https://e.example.com\n    timeout: 15"), "relay.yaml:4: "},
+		"source of the relay's own": {"sources:\n  - {name: relay, provider: none}\n", `relay.yaml:2: sources[0].name: "relay" is the source of the relay's own events`},
 		"source named twice":        {source + "  - name: s\n    provider: none\n", `relay.yaml:4: sources[1].name: "s" is taken by sources[0] on line 2`},
 		"endpoint named twice":      {"endpoints:\n  - {name: e, url: https://e.example.com}\n  - {name: e, url: https://e.example.com}\n", `relay.yaml:3: endpoints[1].name: "e" is taken by endpoints[0] on line 2`},
 		"bad name":                  {"sources:\n  - name: A b\n    provider: none\n", `relay.yaml:2: sources[0].name: "A b" is not a name`},
@@ -150,6 +173,8 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"unknown endpoint":          {source + "subscriptions:\n  - source: s\n    endpoint: e\n", `relay.yaml:6: subscriptions[0].endpoint: there is no endpoint "e"`},
 		"empty type":                {source + "subscriptions:\n  - source: s\n    endpoint: e\n    types: [\"\"]\n", "relay.yaml:7: subscriptions[0].types[0]: "},
 		"userinfo":                  {endpoint("url: https://u:hunter2@e.example.com"), "relay.yaml:3: endpoints[0].url: has a user or password in it"},
+		"unknown proof":             {endpoint("prove: head"), `relay.yaml:3: endpoints[0].prove: "head" is not known; there are ping and options`},
+		"more secrets than may be":  {endpoint("secrets: [" + strings.Repeat(whsec+", ", 5) + whsec + "]"), "relay.yaml:3: endpoints[0].secrets: are 6, at most 5 may sign"},
 		"unknown scheme":            {endpoint("url: ftp://e.example.com"), `relay.yaml:3: endpoints[0].url: has the scheme "ftp"`},
 		"no scheme":                 {endpoint("url: e.example.com"), `relay.yaml:3: endpoints[0].url: has the scheme ""`},
 		"no host":                   {endpoint("url: https:///x"), "relay.yaml:3: endpoints[0].url: has no host"},
@@ -207,16 +232,39 @@ func TestReadNamesTheFileThatIsMissing(t *testing.T) {
 
 func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ended := relay.RetiringSecret{Secret: "ended", Until: now}
+	ending := relay.RetiringSecret{Secret: "ending", Until: now.Add(time.Second)}
 	next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "old"}, {Name: "new"}, {Name: "own", Secrets: []string{"mine"}}}}
-	current := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "old", Secrets: []string{"kept"}}, {Name: "own", Secrets: []string{"former"}}}}
-	made := config.FillSecrets(&next, current)
+	current := relay.Catalog{Endpoints: []relay.Endpoint{
+		{Name: "old", Secrets: []string{"kept"}, Retiring: []relay.RetiringSecret{ending, ended}},
+		{Name: "own", Secrets: []string{"former"}, SecretsMade: true, Retiring: []relay.RetiringSecret{ending}},
+	}}
+	made := config.FillSecrets(&next, current, now)
 	if len(made) != 1 || !strings.HasPrefix(made["new"], "whsec_") {
 		t.Errorf("made %v", made)
 	}
-	for i, want := range []string{"kept", made["new"], "mine"} {
-		if got := next.Endpoints[i].Secrets; len(got) != 1 || got[0] != want {
-			t.Errorf("%s has %v, want %s", next.Endpoints[i].Name, got, want)
-		}
+	want := []relay.Endpoint{
+		{Name: "old", Secrets: []string{"kept"}, SecretsMade: true, Retiring: []relay.RetiringSecret{ending}},
+		{Name: "new", Secrets: []string{made["new"]}, SecretsMade: true},
+		{Name: "own", Secrets: []string{"mine"}},
+	}
+	if diff := cmp.Diff(want, next.Endpoints); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// The end of a replaced secret is nothing that applying the same file again should be said to change.
+func TestTheEndOfASecretIsNoChange(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "shipping"}}}
+	current := relay.Catalog{Endpoints: []relay.Endpoint{{
+		Name: "shipping", Secrets: []string{"kept"}, SecretsMade: true, Retiring: []relay.RetiringSecret{{Secret: "ended", Until: now}},
+	}}}
+	config.FillSecrets(&next, current, now)
+	if lines := config.Changes(current, next); len(lines) > 0 || len(next.Endpoints[0].Retiring) > 0 {
+		t.Errorf("%q; %+v", lines, next.Endpoints[0])
 	}
 }
 
@@ -231,7 +279,7 @@ func TestSecretsOfHandshakesAreKept(t *testing.T) {
 	current := relay.Catalog{Sources: []relay.Source{
 		source("same", "asana", "learned"), source("own", "asana", "learned"), source("moved", "asana", "learned"),
 	}}
-	config.FillSecrets(&next, current)
+	config.FillSecrets(&next, current, time.Now())
 	for i, want := range []string{"learned", "mine", "", ""} {
 		if got := strings.Join(next.Sources[i].Secrets, " "); got != want {
 			t.Errorf("%s has %q, want %q", next.Sources[i].Name, got, want)
@@ -248,7 +296,7 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 	if lines := config.Changes(current, current); len(lines) != 0 {
 		t.Errorf("against itself: %v", lines)
 	}
-	edited := strings.NewReplacer("env:CRM_SECRET", "hunter2", "timeout: 20s", "timeout: 25s", "[push, ", "[push, issues, ",
+	edited := strings.NewReplacer("env:CRM_SECRET", "hunter2", "timeout: 20s", "timeout: 25s", "[push, ", "[push, issues, ", "[verified]", "[unverified]", "\"pull_request.*\"]", "\"pull_request.*\"]\n    filter: {trust: [verified]}",
 		"  - source: crm\n    endpoint: shipping\n", "", "billing", "invoices").Replace(full)
 	next, err := config.Parse("r.yaml", []byte(edited), lookup)
 	if err != nil {
@@ -256,8 +304,8 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 	}
 	want := []string{
 		"~ source crm: secrets", "+ endpoint invoices", "~ endpoint shipping: timeout", "- endpoint billing",
-		"+ subscription crm → invoices", "~ subscription github → shipping: types",
-		"- subscription crm → billing", "- subscription crm → shipping",
+		"+ subscription crm → invoices", "~ subscription github → shipping: types, filter", "+ subscription relay → invoices",
+		"- subscription crm → billing", "- subscription crm → shipping", "- subscription relay → billing",
 	}
 	if diff := cmp.Diff(want, config.Changes(current, next)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -271,7 +319,7 @@ func TestWarnings(t *testing.T) {
 	}})
 	want := []string{
 		"endpoint clear: http sends webhooks in the clear; use https",
-		"endpoint port: port 8443 will be blocked by the guard; it lets 443 and 80 through",
+		"endpoint port: port 8443 is blocked by the guard unless the stack's egressPorts have it",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+// auth is what an endpoint wants beside the signature of Standard Webhooks: one of its blocks.
+type auth struct {
+	Basic    *basicAuth `yaml:"basic"`
+	Bearer   string     `yaml:"bearer"`
+	APIKey   *apiKey    `yaml:"api_key"`
+	OAuth2   *oauth2    `yaml:"oauth2"`
+	HMAC     *hmac      `yaml:"hmac"`
+	Provider string     `yaml:"provider"`
+	SigV4    *sigV4     `yaml:"sigv4"`
+
+	Secret   string `yaml:"secret"`   // goes with hmac and provider, as does
+	Standard *bool  `yaml:"standard"` // false: without the headers of Standard Webhooks
+}
+
+type basicAuth struct {
+	Username string `yaml:"username"`
+	Password string `yaml:"password"`
+}
+
+type apiKey struct {
+	Header string `yaml:"header"`
+	Query  string `yaml:"query"`
+	Value  string `yaml:"value"`
+}
+
+type oauth2 struct {
+	TokenURL     string   `yaml:"token_url"`
+	ClientID     string   `yaml:"client_id"`
+	ClientSecret string   `yaml:"client_secret"`
+	Scopes       []string `yaml:"scopes"`
+	Audience     string   `yaml:"audience"`
+	Style        string   `yaml:"style"`
+}
+
+type sigV4 struct {
+	Service string `yaml:"service"`
+	Region  string `yaml:"region"`
+}
+
+// kinds are the blocks that are there, by their keys.
+func (a auth) kinds() (kinds []string) {
+	for _, kind := range []struct {
+		key   string
+		there bool
+	}{
+		{"api_key", a.APIKey != nil}, {"basic", a.Basic != nil}, {"bearer", a.Bearer != ""}, {"hmac", a.HMAC != nil}, {"oauth2", a.OAuth2 != nil},
+		{"provider", a.Provider != ""}, {"sigv4", a.SigV4 != nil},
+	} {
+		if kind.there {
+			kinds = append(kinds, kind.key)
+		}
+	}
+	return kinds
+}
+
+// auth turns an endpoint's auth into the catalog's. to is the endpoint, as far as it is read.
+func (c *checker) auth(path string, a *auth, to relay.Endpoint) *relay.Auth {
+	if a == nil {
+		return nil
+	}
+	kinds := a.kinds()
+	if len(kinds) != 1 {
+		c.fail(path, "must have exactly one of api_key, basic, bearer, hmac, oauth2, provider and sigv4, not %d", len(kinds))
+		return nil
+	}
+	signs := a.HMAC != nil || a.Provider != ""
+	if !signs && (a.Secret != "" || a.Standard != nil) {
+		c.fail(path, "has secret or standard, which go with hmac and provider only")
+	}
+	if !signs && a.APIKey == nil && to.Header["authorization"] != "" {
+		c.fail(path+"."+kinds[0], "sets the header authorization, which headers has too")
+	}
+	switch {
+	case a.Basic != nil:
+		return &relay.Auth{Basic: c.basicAuth(path+".basic", *a.Basic)}
+	case a.Bearer != "":
+		return &relay.Auth{Bearer: c.authSecret(path+".bearer", a.Bearer)}
+	case a.APIKey != nil:
+		return &relay.Auth{APIKey: c.apiKey(path+".api_key", *a.APIKey, to)}
+	case a.OAuth2 != nil:
+		return &relay.Auth{OAuth2: c.oauth2(path+".oauth2", *a.OAuth2)}
+	case a.SigV4 != nil:
+		return &relay.Auth{SigV4: c.sigV4(path+".sigv4", *a.SigV4)}
+	default:
+		return &relay.Auth{Signature: c.signature(path, kinds[0], *a, to)}
+	}
+}
+
+// reference is the form of what relay.SecretPrefix begins: the name or ARN of a secret, and a member of it.
+var reference = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
+
+// authSecret resolves a secret that a header is to carry. "" if it cannot be had, which is reported.
+func (c *checker) authSecret(path, s string) string {
+	s, ok := c.secretOrReference(path, s)
+	if ok && !httpguts.ValidHeaderFieldValue(s) {
+		c.fail(path, "has control characters, which no header can carry")
+	}
+	return s
+}
+
+// secretOrReference resolves env:NAME, and leaves a reference to be resolved when it is needed.
+func (c *checker) secretOrReference(path, s string) (string, bool) {
+	s, ok := c.resolve(path, s)
+	if name, is := strings.CutPrefix(s, relay.SecretPrefix); is && !reference.MatchString(name) {
+		c.fail(path, "is no reference to a secret: %sNAME-or-ARN, and #KEY for a member of one that is a JSON object", relay.SecretPrefix)
+		return "", false
+	}
+	return s, ok
+}
+
+func (c *checker) basicAuth(path string, b basicAuth) *relay.BasicAuth {
+	out := &relay.BasicAuth{Username: c.authSecret(path+".username", b.Username), Password: c.authSecret(path+".password", b.Password)}
+	if strings.Contains(out.Username, ":") && !relay.IsReference(out.Username) {
+		c.fail(path+".username", "has a colon, which ends a user name")
+	}
+	return out
+}
+
+func (c *checker) apiKey(path string, k apiKey, to relay.Endpoint) *relay.APIKey {
+	out := &relay.APIKey{Header: strings.ToLower(k.Header), Query: k.Query, Value: c.authSecret(path+".value", k.Value)}
+	switch {
+	case (k.Header == "") == (k.Query == ""):
+		c.fail(path, "must have exactly one of header and query")
+	case k.Header != "":
+		c.checkHeader(path+".header", k.Header, "")
+		if to.Header[out.Header] != "" {
+			c.fail(path+".header", "headers has %s too", out.Header)
+		}
+	default:
+		if u, err := url.Parse(to.URL); err == nil && u.Query().Has(k.Query) {
+			c.fail(path+".query", "the endpoint's url has %s too", k.Query)
+		}
+	}
+	return out
+}
+
+func (c *checker) oauth2(path string, o oauth2) *relay.OAuth2 {
+	if err := checkURL(o.TokenURL); err != nil {
+		c.fail(path+".token_url", "%w", err)
+	} else if !strings.HasPrefix(strings.ToLower(o.TokenURL), "https:") {
+		c.fail(path+".token_url", "must be https: the client's secret is sent there")
+	}
+	if o.Style != "" && o.Style != "header" && o.Style != "body" {
+		c.fail(path+".style", "%q is neither header, the default, nor body", o.Style)
+	}
+	for i, scope := range o.Scopes {
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			c.fail(fmt.Sprintf("%s.scopes[%d]", path, i), "is no scope: printable ASCII without spaces, quotes and backslashes")
+		}
+	}
+	out := &relay.OAuth2{TokenURL: o.TokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
+	out.ClientID, _ = c.secretOrReference(path+".client_id", o.ClientID)
+	out.ClientSecret, _ = c.secretOrReference(path+".client_secret", o.ClientSecret)
+	return out
+}
+
+// awsName is the form of AWS's service and region names in a signature.
+var awsName = regexp.MustCompile(`^[a-z0-9-]+$`)
+
+func (c *checker) sigV4(path string, s sigV4) *relay.SigV4 {
+	if !awsName.MatchString(s.Service) {
+		c.fail(path+".service", "%q is no service of AWS's, such as execute-api or lambda", s.Service)
+	}
+	if !awsName.MatchString(s.Region) {
+		c.fail(path+".region", "%q is no region of AWS's, such as eu-central-1", s.Region)
+	}
+	return &relay.SigV4{Service: s.Service, Region: s.Region}
+}
+
+func (c *checker) signature(path, kind string, a auth, to relay.Endpoint) *relay.Signature {
+	out := &relay.Signature{Provider: a.Provider, Alone: a.Standard != nil && !*a.Standard}
+	if a.HMAC != nil {
+		out.Provider, out.HMAC = kind, (*verify.HMAC)(a.HMAC)
+	}
+	var ok bool
+	if out.Secret, ok = c.secretOrReference(path+".secret", a.Secret); !ok {
+		return out
+	}
+	if err := out.Check(to.URL); err != nil {
+		c.fail(path+"."+kind, "%w", err)
+	}
+	return out
+}
+
+// CheckLocal tells what of a valid catalog only a deployed relay can do: ErrInvalid.
+func CheckLocal(c relay.Catalog) error {
+	var problems []error
+	for _, e := range c.Endpoints {
+		if why := e.NeedsAWS(); why != "" {
+			problems = append(problems, fmt.Errorf("endpoint %s: %s", e.Name, why))
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(problems...))
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package config_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/retry"
+)
+
+// parseEndpoint parses a file with one endpoint, which has these lines beside its name and URL.
+func parseEndpoint(lines ...string) (relay.Endpoint, error) {
+	text := "endpoints:\n  - name: e\n    url: https://e.example.com\n"
+	for _, line := range lines {
+		text += "    " + strings.ReplaceAll(line, "\n", "\n    ") + "\n"
+	}
+	c, err := config.Parse("relay.yaml", []byte(text), lookupPEM)
+	if err != nil {
+		return relay.Endpoint{}, err
+	}
+	return c.Endpoints[0], nil
+}
+
+func TestHowADeliveryIsTried(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		line string
+		want relay.Endpoint
+	}{
+		"nothing said":          {"headers: {}", relay.Endpoint{}},
+		"a list":                {"retry: {schedule: [1s, 2m]}", relay.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Minute}}},
+		"a single attempt":      {"retry: {schedule: []}", relay.Endpoint{Schedule: []time.Duration{}}},
+		"one attempt by number": {"retry: {exponential: {first: 1s, attempts: 1}}", relay.Endpoint{Schedule: []time.Duration{}}},
+		"growing waits": {"retry: {exponential: {first: 5s, factor: 3, max: 1m, attempts: 5}}",
+			relay.Endpoint{Schedule: []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, time.Minute}}},
+		"growing waits, by default twice as long": {"retry: {exponential: {first: 1s, attempts: 4}}",
+			relay.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}}},
+		"an age, and the default schedule": {"retry: {max_age: 72h}", relay.Endpoint{MaxAge: 72 * time.Hour}},
+		"what is final":                    {`retry: {final: ["404", 4xx, 501]}`, relay.Endpoint{Final: []string{"404", "4xx", "501"}}},
+		"a rate by the second":             {"rate_limit: 50/s", relay.Endpoint{RateLimit: 50, RatePer: time.Second}},
+		"a rate by the minute":             {"rate_limit: 90/m", relay.Endpoint{RateLimit: 90, RatePer: time.Minute}},
+		"a rate by the hour":               {"rate_limit: 1000/h", relay.Endpoint{RateLimit: 1000, RatePer: time.Hour}},
+		"concurrency":                      {"concurrency: 10", relay.Endpoint{Concurrency: 10}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseEndpoint(tt.line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.want.Name, tt.want.URL, tt.want.Header = "e", "https://e.example.com", map[string]string{}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWhatIsWrongWithAnEndpointIsSaidWithLineAndKey(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ line, want string }{
+		"both schedules":         {"retry: {schedule: [1s], exponential: {first: 1s, attempts: 2}}", "relay.yaml:4: endpoints[0].retry: has schedule and exponential"},
+		"no attempts":            {"retry:\n  exponential: {first: 5s}", "relay.yaml:5: endpoints[0].retry.exponential: retry: schedule: 0 attempts"},
+		"shrinking waits":        {"retry: {exponential: {first: 5s, factor: 0.5, attempts: 3}}", "relay.yaml:4: endpoints[0].retry.exponential: retry: schedule: factor 0.5"},
+		"a wait too long":        {"retry: {schedule: [400h]}", "relay.yaml:4: endpoints[0].retry.schedule: retry: schedule: entry 1 of 1"},
+		"no age":                 {"retry:\n  max_age: 0s", "relay.yaml:5: endpoints[0].retry.max_age: 0s is not more than 0s"},
+		"an age beyond reason":   {"retry: {max_age: 10000h}", "relay.yaml:4: endpoints[0].retry.max_age: 10000h0m0s"},
+		"final success":          {"retry:\n  final: [404, 2xx]", `endpoints[0].retry.final[1]: "2xx" is neither a status that is no success`},
+		"final nonsense":         {"retry: {final: [4xxx]}", `relay.yaml:4: endpoints[0].retry.final[0]: "4xxx" is neither`},
+		"rate without unit":      {"rate_limit: 50", `relay.yaml:4: endpoints[0].rate_limit: "50" is no rate`},
+		"rate of none":           {"rate_limit: 0/s", "relay.yaml:4: endpoints[0].rate_limit: 0 is not between 1 and 100000"},
+		"rate by the day":        {"rate_limit: 5/d", `relay.yaml:4: endpoints[0].rate_limit: "5/d" is no rate`},
+		"concurrency of none":    {"concurrency: 0", "relay.yaml:4: endpoints[0].concurrency: 0 is not between 1 and 10000"},
+		"negative concurrency":   {"concurrency: -1", "relay.yaml:4: endpoints[0].concurrency: -1 is not"},
+		"tls of nothing":         {"tls: {}", "relay.yaml:4: endpoints[0].tls: has neither a certificate with its key nor a ca"},
+		"certificate, no key":    {"tls: {certificate: env:CERT}", "relay.yaml:4: endpoints[0].tls: certificate and key go together"},
+		"another's key":          {"tls: {certificate: env:CERT, key: env:OTHER_KEY}", "relay.yaml:4: endpoints[0].tls: certificate and key: tls: private key does not match public key"},
+		"no PEM":                 {"tls: {certificate: hunter2, key: hunter2}", "relay.yaml:4: endpoints[0].tls: certificate and key: tls: failed to find any PEM data"},
+		"key not in environment": {"tls: {certificate: env:CERT, key: env:NOPE}", "relay.yaml:4: endpoints[0].tls.key: the environment variable NOPE is not set"},
+		"certificate expired":    {"tls:\n  certificate: env:OLD_CERT\n  key: env:OLD_KEY", "relay.yaml:5: endpoints[0].tls.certificate: the certificate of CN=old expired on "},
+		"ca expired":             {"tls: {ca: env:OLD_CERT}", "relay.yaml:4: endpoints[0].tls.ca: block 1, CERTIFICATE: the certificate of CN=old expired on "},
+		"ca that is a key":       {"tls: {ca: env:KEY}", "relay.yaml:4: endpoints[0].tls.ca: block 1, PRIVATE KEY: x509: "},
+		"ca that is no PEM":      {"tls: {ca: hunter2}", "relay.yaml:4: endpoints[0].tls.ca: has no certificate in PEM"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parseEndpoint(tt.line)
+			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v\nwant %s", err, tt.want)
+			}
+			if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), pems["KEY"])) {
+				t.Errorf("the error tells a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestTLSGoesWithHTTPSAlone(t *testing.T) {
+	t.Parallel()
+	_, err := config.Parse("r.yaml", []byte("endpoints:\n  - {name: e, url: http://e.example.com, tls: {ca: env:CERT}}\n"), lookupPEM)
+	if err == nil || !strings.Contains(err.Error(), "r.yaml:2: endpoints[0].tls: goes with a URL that begins with https") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A certificate may stand in the file, its key in the environment, and either in Secrets Manager, where nobody can look yet.
+func TestCertificates(t *testing.T) {
+	t.Parallel()
+	literal := "tls:\n  certificate: |\n    " + strings.ReplaceAll(strings.TrimSuffix(pems["CERT"], "\n"), "\n", "\n    ") + "\n  key: env:KEY\n  ca: env:TWO_CERTS"
+	for name, tt := range map[string]struct {
+		line string
+		want relay.TLS
+	}{
+		"in the file":        {literal, relay.TLS{Certificate: []byte(pems["CERT"]), Key: []byte(pems["KEY"]), Authorities: []byte(pems["TWO_CERTS"])}},
+		"an authority alone": {"tls: {ca: env:CERT}", relay.TLS{Authorities: []byte(pems["CERT"])}},
+		"in Secrets Manager": {"tls: {certificate: env:CERT, key: aws-secretsmanager:shop/tls#key}",
+			relay.TLS{Certificate: []byte(pems["CERT"]), Key: []byte("aws-secretsmanager:shop/tls#key")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseEndpoint(tt.line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&tt.want, got.TLS); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestChangesOfAnEndpointAreToldByKey(t *testing.T) {
+	t.Parallel()
+	parse := func(lines ...string) relay.Catalog {
+		e, err := parseEndpoint(lines...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return relay.Catalog{Endpoints: []relay.Endpoint{e}}
+	}
+	plain := parse()
+	for lines, want := range map[string]string{
+		"retry: {schedule: [1s], max_age: 1h, final: [404]}": "retry",
+		"retry: {schedule: []}":                              "retry",
+		"rate_limit: 5/m":                                    "rate_limit",
+		"concurrency: 5\ntls: {ca: env:CERT}":                "concurrency, tls",
+	} {
+		if diff := cmp.Diff([]string{"~ endpoint e: " + want}, config.Changes(plain, parse(lines))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", lines, diff)
+		}
+	}
+	if lines := config.Changes(parse("rate_limit: 5/m"), parse("rate_limit: 5/h")); len(lines) != 1 {
+		t.Errorf("another unit: %q", lines)
+	}
+}
+
+func TestTheLongestExponentialScheduleIsValid(t *testing.T) {
+	t.Parallel()
+	got, err := parseEndpoint("retry: {exponential: {first: 1ns, factor: 1e308, attempts: 51}}")
+	if err != nil || len(got.Schedule) != retry.MaxEntries || got.Schedule[49] != retry.MaxWait {
+		t.Errorf("%v, %v", got.Schedule, err)
+	}
+}
+
+// pems are certificates, each its own authority, and their keys.
+var pems = func() map[string]string {
+	all := map[string]string{}
+	all["CERT"], all["KEY"] = newPair("new", time.Now().Add(time.Hour))
+	_, all["OTHER_KEY"] = newPair("other", time.Now().Add(time.Hour))
+	all["OLD_CERT"], all["OLD_KEY"] = newPair("old", time.Now().Add(-time.Hour))
+	all["TWO_CERTS"] = all["CERT"] + all["CERT"]
+	return all
+}()
+
+func lookupPEM(name string) (string, bool) {
+	v, ok := pems[name]
+	return v, ok
+}
+
+func newPair(name string, until time.Time) (certificate, key string) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: until.Add(-24 * time.Hour), NotAfter: until, IsCA: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
+	if err != nil {
+		panic(err)
+	}
+	bytes, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		panic(err)
+	}
+	encode := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
+	return encode("CERTIFICATE", der), encode("PRIVATE KEY", bytes)
+}

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"webhook-relay/shared/relay"
+)
+
+// order is an endpoint's ordered: true, or the key that is put in order.
+type order struct {
+	On  bool
+	Key *string `yaml:"key"`
+}
+
+// UnmarshalYAML reads either form.
+func (o *order) UnmarshalYAML(unmarshal func(any) error) error {
+	if err := unmarshal(&o.On); err == nil {
+		return nil
+	}
+	o.On = true
+	type keyed order // without this method
+	return unmarshal((*keyed)(o))
+}
+
+// maxKeyPath bounds a key's path: a slip of the pen beyond that.
+const maxKeyPath = 256
+
+// order turns an endpoint's ordered into the catalog's.
+func (c *checker) order(path string, o order) relay.Order {
+	if o.Key == nil {
+		return relay.Order{On: o.On}
+	}
+	if len(*o.Key) > maxKeyPath || slices.Contains(strings.Split(*o.Key, "."), "") {
+		c.fail(path+".key", "%q is no path of a JSON value, such as data.account.id", *o.Key)
+	}
+	return relay.Order{On: true, Key: *o.Key}
+}

@@ -1,0 +1,91 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay"
+)
+
+func TestOrdered(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		line string
+		want relay.Order
+	}{
+		"nothing said": {"headers: {}", relay.Order{}},
+		"not":          {"ordered: false", relay.Order{}},
+		"all":          {"ordered: true", relay.Order{On: true}},
+		"by a key":     {"ordered: {key: data.account.id}", relay.Order{On: true, Key: "data.account.id"}},
+		"by a member":  {"ordered: {key: id}", relay.Order{On: true, Key: "id"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := parseEndpoint(tt.line)
+			if err != nil || got.Order != tt.want {
+				t.Errorf("got %+v, %v; want %+v", got.Order, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestOrderedWronglyIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"ordered: perhaps", "ordered: []", "ordered: {keys: id}", `ordered: {key: ""}`, "ordered: {key: data..id}", "ordered: {key: .id}",
+		"ordered: {key: " + strings.Repeat("x", 300) + "}",
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			if got, err := parseEndpoint(line); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "relay.yaml:4") {
+				t.Errorf("got %+v, %v", got.Order, err)
+			}
+		})
+	}
+}
+
+// What the stages read says what the endpoints ask for.
+func TestSourcesAndSubscriptionsKnowTheOrderOfTheirEndpoints(t *testing.T) {
+	t.Parallel()
+	const file = `
+sources:
+  - {name: one-key, provider: none}
+  - {name: two-keys, provider: none}
+  - {name: without, provider: none}
+endpoints:
+  - {name: plain, url: "https://e.example.com"}
+  - {name: by-a, url: "https://e.example.com", ordered: {key: a}}
+  - {name: by-b, url: "https://e.example.com", ordered: {key: b}}
+subscriptions:
+  - {source: one-key, endpoint: plain}
+  - {source: one-key, endpoint: by-a}
+  - {source: one-key, endpoint: by-a, types: [x]}
+  - {source: two-keys, endpoint: by-a}
+  - {source: two-keys, endpoint: plain}
+  - {source: two-keys, endpoint: by-b}
+  - {source: without, endpoint: plain}
+  - {source: relay, endpoint: by-a}
+`
+	c, err := config.Parse("relay.yaml", []byte(file), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]relay.Order{}
+	for _, s := range c.Sources {
+		sources[s.Name] = s.Order
+	}
+	want := map[string]relay.Order{"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {}}
+	if diff := cmp.Diff(want, sources); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+	byEndpoint := map[string]relay.Order{"plain": {}, "by-a": {On: true, Key: "a"}, "by-b": {On: true, Key: "b"}}
+	for _, s := range c.Subscriptions {
+		if s.Order != byEndpoint[s.Endpoint] {
+			t.Errorf("subscription of %s to %s has %+v", s.Source, s.Endpoint, s.Order)
+		}
+	}
+}
