@@ -1,4 +1,4 @@
-// Command deliver is the Lambda function behind the delivery and retry queues: it POSTs deliveries to their endpoints.
+// Command deliver is the Lambda function behind the delivery, ordered and retry queues: it POSTs deliveries to their endpoints.
 package main
 
 import (
@@ -19,8 +19,10 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/s3"
 	"webhook-relay/shared/scheduler"
+	"webhook-relay/shared/secretsmanager"
 	"webhook-relay/shared/settings"
 	"webhook-relay/shared/sqs"
+	"webhook-relay/shared/telemetry"
 )
 
 func main() {
@@ -29,25 +31,31 @@ func main() {
 	function.Start(wire)
 }
 
-func wire(s settings.Deliver, cfg aws.Config, reporter relay.Reporter) any {
+func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
+	catalog := dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
 	return handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints:  dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN)),
+		Endpoints:  catalog,
 		Deliveries: ledger,
 		States:     ledger,
 		Quotas:     ledger,
+		Secrets:    secretsmanager.New(cfg),
+		Slots:      ledger,
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
-		Poster:     egress.New(egress.Options{}),
+		Poster:     egress.New(egress.Options{Ports: s.EgressPorts, Credentials: cfg.Credentials}),
 		Retry:      sqs.New(queues, s.RetryQueueURL),
+		Ordered:    sqs.New(queues, s.OrderedDeliveryQueueURL),
 		Dead:       sqs.New(queues, s.DeadQueueURL),
 		Poison:     sqs.New(queues, s.PoisonQueueURL),
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
+		Operator:    relay.NewNotifier(catalog, sqs.New(queues, s.IngestQueueURL), function.Seconds(s.CatalogCacheSeconds)),
 		Reporter:    reporter,
 		Retention:   function.Days(s.RetentionDays),
 		MaxReceives: s.MaxReceives,
 		CacheTTL:    function.Seconds(s.CatalogCacheSeconds),
+		Origin:      s.Origin,
 	}).Process)
 }

@@ -1,4 +1,4 @@
-// Command fanout is the Lambda function behind the ingest queue: it records events and sends a delivery for each endpoint that
+// Command fanout is the Lambda function behind the ingest queues: it records events and sends a delivery for each endpoint that
 // wants them.
 package main
 
@@ -11,18 +11,22 @@ import (
 	"webhook-relay/shared/function"
 	"webhook-relay/shared/handler"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/s3"
 	"webhook-relay/shared/settings"
 	"webhook-relay/shared/sqs"
+	"webhook-relay/shared/telemetry"
 )
 
 func main() { function.Start(wire) }
 
-func wire(s settings.Fanout, cfg aws.Config, reporter relay.Reporter) any {
+func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	return handler.Batch(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil), // subscriptions hold no secrets
 		Events:        dynamo.NewLedger(tables, s.LedgerTable),
+		Bodies:        s3.New(s3.Client(cfg), s.BodiesBucket),
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
+		Ordered:       sqs.New(queues, s.OrderedDeliveryQueueURL),
 		Poison:        sqs.New(queues, s.PoisonQueueURL),
 		Reporter:      reporter,
 		Retention:     function.Days(s.RetentionDays),

@@ -16,17 +16,20 @@ import (
 	"webhook-relay/shared/s3"
 	"webhook-relay/shared/settings"
 	"webhook-relay/shared/sqs"
+	"webhook-relay/shared/telemetry"
 	"webhook-relay/shared/verify"
 )
 
 func main() { function.Start(wire) }
 
-func wire(s settings.Receive, cfg aws.Config, reporter relay.Reporter) any {
+func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
+	queues := awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
 	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
 		Sources:         catalog,
 		Learned:         catalog,
-		Ingest:          sqs.New(awssqs.NewFromConfig(cfg), s.IngestQueueURL),
+		Ingest:          sqs.New(queues, s.IngestQueueURL),
+		Ordered:         sqs.New(queues, s.OrderedIngestQueueURL),
 		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 		Reporter:        reporter,

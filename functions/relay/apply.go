@@ -8,9 +8,11 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sign"
 )
 
 type applyCommand struct {
@@ -34,6 +36,8 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		for _, w := range config.Warnings(next) {
 			_, _ = fmt.Fprintln(out, "warning: "+w)
 		}
+	} else if err := config.CheckLocal(next); err != nil {
+		return err
 	}
 	return applyTo(ctx, t.catalog, next, c.DryRun, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
 }
@@ -44,10 +48,11 @@ func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, 
 	if err != nil {
 		return err
 	}
-	made := config.FillSecrets(&next, current)
+	made := config.FillSecrets(&next, current, time.Now())
 	changes := config.Changes(current, next)
 	if len(changes) == 0 {
 		printf("catalog   revision %d, nothing to change", revision)
+		showPublicKeys(next, printf)
 		return nil
 	}
 	for _, line := range changes {
@@ -68,5 +73,17 @@ func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, 
 	for _, endpoint := range slices.Sorted(maps.Keys(made)) {
 		printf("secret    of endpoint %s, made now and shown this once: %s", endpoint, made[endpoint])
 	}
+	showPublicKeys(next, printf)
 	return nil
+}
+
+// showPublicKeys shows what receivers verify signatures with that endpoints' private keys make. They are no secrets.
+func showPublicKeys(c relay.Catalog, printf func(string, ...any)) {
+	for _, e := range c.Endpoints {
+		for _, secret := range e.Secrets {
+			if public := sign.PublicKey(secret); public != "" {
+				printf("key       of endpoint %s, for its receiver to verify v1a with: %s", e.Name, public)
+			}
+		}
+	}
 }

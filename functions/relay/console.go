@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,6 +96,14 @@ func (c *console) Routed(_ context.Context, r relay.RouteReport) {
 func (c *console) Attempted(_ context.Context, r relay.AttemptReport) {
 	if r.Err != nil {
 		c.printf("again     %s to %s: %v", r.EventID, r.Endpoint, r.Err)
+	}
+	if r.Change != nil {
+		c.printf("%-9s %s%s", strings.TrimPrefix(r.Change.Type, "endpoint."), r.Endpoint, because(r.Change.Reason))
+	}
+	if r.Held > 0 {
+		c.printf("held      %s to %s for %v", r.EventID, r.Endpoint, r.Held.Round(100*time.Millisecond))
+	}
+	if r.Err != nil || r.Status == "" {
 		return
 	}
 	line := fmt.Sprintf("%s to %s, attempt %d: %s in %d ms", r.EventID, r.Endpoint, r.Attempt.Number, answerOf(r.Attempt),
@@ -102,7 +111,24 @@ func (c *console) Attempted(_ context.Context, r relay.AttemptReport) {
 	if r.Status == relay.Waiting {
 		line += fmt.Sprintf(", again in %v", r.Wait.Round(100*time.Millisecond))
 	}
-	c.printf("%-9s %s", r.Status, line)
+	c.printf("%-9s %s%s", r.Status, line, because(string(r.Reason)))
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// swept prints a run of the sweeper that put something back, or failed.
+func (c *console) swept(r relay.SweepReport, err error) {
+	if r.PutBack > 0 {
+		c.printf("put back  %s that had been lost", deliveriesOf(r.PutBack))
+	}
+	if err != nil {
+		c.printf("unswept   %v", err)
+	}
 }
 
 // answerOf is an attempt's status code, or why there is none.

@@ -8,17 +8,64 @@ import (
 	"time"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/route"
 )
 
 type deliveriesCommand struct {
 	targetFlags
+	selection
 	Event    string `help:"Id of an event: tell what became of it, attempt by attempt." xor:"what" required:""`
 	Endpoint string `help:"Name of an endpoint: list its open deliveries." xor:"what" required:""`
 	Status   string `help:"With --endpoint: dead or waiting." enum:"dead,waiting" default:"dead"`
 }
 
+// selection chooses among an endpoint's open deliveries.
+type selection struct {
+	Reason string `help:"Only those that died of it: exhausted, expired, disabled or refused." enum:",exhausted,expired,disabled,refused" default:""`
+	Source string `help:"Only those of events from this source."`
+	Type   string `help:"Only those of events of this type; * is any run of characters."`
+	Since  moment `help:"Only those that died, or were tried last, since then: a time (2006-01-02T15:04:05Z), or so long ago (36h)."`
+	Until  moment `help:"Only those that died, or were tried last, until then."`
+}
+
+// moment is a point in time as an operator names it.
+type moment struct{ time.Time }
+
+// UnmarshalText reads a time, or how long ago it was.
+func (m *moment) UnmarshalText(text []byte) error {
+	if ago, err := time.ParseDuration(string(text)); err == nil {
+		m.Time = time.Now().Add(-ago)
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, string(text))
+	if err != nil {
+		return fmt.Errorf("%q is neither a time such as 2006-01-02T15:04:05Z nor a duration such as 36h", text)
+	}
+	m.Time = at
+	return nil
+}
+
+// filter returns whether a delivery is chosen.
+func (s selection) filter() (func(relay.Delivery) bool, error) {
+	var types *route.Table
+	if s.Type != "" {
+		if err := route.Validate(s.Type); err != nil {
+			return nil, fmt.Errorf("--type: %w", err)
+		}
+		types = route.New([]route.Rule{{Types: []string{s.Type}}})
+	}
+	return func(d relay.Delivery) bool {
+		return (s.Reason == "" || string(d.Reason) == s.Reason) && (s.Source == "" || d.Source == s.Source) &&
+			(s.Since.IsZero() || !d.UpdatedAt.Before(s.Since.Time)) && (s.Until.IsZero() || !d.UpdatedAt.After(s.Until.Time)) &&
+			(types == nil || len(types.Match(route.Event{Type: d.Type})) > 0)
+	}, nil
+}
+
 // Run lists deliveries.
 func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	if c.Event != "" && c.selection != (selection{}) {
+		return errors.New("--reason, --source, --type, --since and --until choose among an endpoint's deliveries; name it with --endpoint")
+	}
 	t, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -28,11 +75,9 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		return showEvent(ctx, t.ledger, c.Event, out)
 	}
 	total := 0
-	err = eachOpen(ctx, t.ledger, c.Endpoint, relay.Status(c.Status), func(d relay.Delivery) error {
+	err = c.each(ctx, t.ledger, c.Endpoint, relay.Status(c.Status), func(d relay.Delivery) error {
 		total++
-		last := d.History[len(d.History)-1]
-		_, err := fmt.Fprintf(out, "%s  %s %s from %s, attempt %d at %s: %s\n",
-			d.EventID, d.Status, typeOf(d.Type), d.Source, last.Number, last.At.Format(time.RFC3339), answerOf(last))
+		_, err := fmt.Fprintf(out, "%s  %s from %s: %s%s\n", d.EventID, typeOf(d.Type), d.Source, standingOf(d), lastOf(d))
 		return err
 	})
 	if err == nil {
@@ -41,14 +86,43 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	return err
 }
 
-// eachOpen calls f for each of an endpoint's deliveries in a status, page by page.
-func eachOpen(ctx context.Context, ledger relay.Ledger, endpoint string, status relay.Status, f func(relay.Delivery) error) error {
+// standingOf tells where a delivery stands, and why.
+func standingOf(d relay.Delivery) string {
+	switch {
+	case d.Status == relay.Dead && d.Reason != "":
+		return fmt.Sprintf("dead, %s", d.Reason)
+	case d.Status == relay.Waiting && d.Held:
+		return fmt.Sprintf("held until %s, then attempt %d", d.NextAt.Format(time.RFC3339), d.Attempts+1)
+	case d.Status == relay.Waiting:
+		return fmt.Sprintf("waiting for attempt %d at %s", d.Attempts+1, d.NextAt.Format(time.RFC3339))
+	}
+	return string(d.Status)
+}
+
+// lastOf tells of a delivery's last attempt; one that is held may have none yet.
+func lastOf(d relay.Delivery) string {
+	if len(d.History) == 0 {
+		return ""
+	}
+	last := d.History[len(d.History)-1]
+	return fmt.Sprintf(", attempt %d at %s: %s", last.Number, last.At.Format(time.RFC3339), answerOf(last))
+}
+
+// each calls f for each of an endpoint's deliveries in a status that is chosen, page by page.
+func (s selection) each(ctx context.Context, ledger relay.Ledger, endpoint string, status relay.Status, f func(relay.Delivery) error) error {
+	chosen, err := s.filter()
+	if err != nil {
+		return err
+	}
 	for page := relay.Page(""); ; {
 		deliveries, next, err := ledger.OpenDeliveries(ctx, endpoint, status, page)
 		if err != nil {
 			return err
 		}
 		for _, d := range deliveries {
+			if !chosen(d) {
+				continue
+			}
 			if err := f(d); err != nil {
 				return err
 			}
@@ -70,66 +144,21 @@ func showEvent(ctx context.Context, ledger relay.Ledger, id string, out io.Write
 	}
 	_, _ = fmt.Fprintf(out, "%s  %s from %s, received %s, routed to %s\n", id, typeOf(record.Type), record.Source,
 		record.ReceivedAt.Format(time.RFC3339), plural(len(record.Endpoints), "endpoint"))
-	attempted := map[string]bool{}
+	onRecord := map[string]bool{}
 	for _, d := range deliveries {
-		attempted[d.Endpoint] = true
-		_, _ = fmt.Fprintf(out, "  %s  %s\n", d.Endpoint, d.Status)
+		onRecord[d.Endpoint] = true
+		_, _ = fmt.Fprintf(out, "  %s  %s\n", d.Endpoint, standingOf(d))
 		for _, a := range d.History {
 			_, _ = fmt.Fprintf(out, "    attempt %d at %s: %s in %d ms\n", a.Number, a.At.Format(time.RFC3339), answerOf(a), a.Duration.Milliseconds())
 		}
-		if d.Status == relay.Waiting {
-			_, _ = fmt.Fprintf(out, "    attempt %d is due at %s\n", d.Attempts+1, d.NextAt.Format(time.RFC3339))
-		}
 	}
 	for _, name := range record.Endpoints {
-		if !attempted[name] {
+		if !onRecord[name] {
 			_, _ = fmt.Fprintf(out, "  %s  not attempted yet\n", name)
 		}
 	}
+	if len(record.Endpoints)+len(deliveries) == 0 {
+		_, _ = fmt.Fprintf(out, "  no subscription wanted it; once one does: relay replay --event %s\n", id)
+	}
 	return nil
-}
-
-type replayCommand struct {
-	targetFlags
-	Endpoint string `arg:"" help:"Name of the endpoint."`
-	Event    string `arg:"" optional:"" help:"Id of the event; without it all dead deliveries of the endpoint."`
-	DryRun   bool   `help:"Say how many would be sent, and send nothing."`
-}
-
-// Run sends deliveries again.
-func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	t, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, t.close()) }()
-	events := []string{c.Event}
-	if c.Event == "" {
-		events = nil
-		err = eachOpen(ctx, t.ledger, c.Endpoint, relay.Dead, func(d relay.Delivery) error {
-			events = append(events, d.EventID)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if c.DryRun {
-		_, err = fmt.Fprintf(out, "%s would be sent to %s again\n", deliveriesOf(len(events)), c.Endpoint)
-		return err
-	}
-	for i, event := range events {
-		if err := relay.Replay(ctx, t.ledger, t.retry, event, c.Endpoint); err != nil {
-			return fmt.Errorf("after %d of %d: %w", i, len(events), err)
-		}
-	}
-	_, err = fmt.Fprintf(out, "%s to %s on the way again\n", deliveriesOf(len(events)), c.Endpoint)
-	return err
-}
-
-func deliveriesOf(n int) string {
-	if n == 1 {
-		return "1 delivery"
-	}
-	return fmt.Sprintf("%d deliveries", n)
 }

@@ -31,7 +31,7 @@ func TestTheTemplateHasTheOutputsThatAreLookedUp(t *testing.T) {
 	if err := json.Unmarshal(text, &template); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{outputCatalogTable, outputLedgerTable, outputSecretsKeyARN, outputRetryQueueURL} {
+	for _, name := range outputs {
 		if template.Outputs[name] == nil {
 			t.Errorf("the template has no output %s", name)
 		}
@@ -65,7 +65,8 @@ func TestApplyToADeployedStack(t *testing.T) {
 	const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 	outputs := map[string]string{
 		"IngressUrl": "https://in.example.com", "CatalogTable": "apply-catalog", "LedgerTable": "apply-ledger", "SecretsKeyArn": key,
-		"RetryQueueUrl": services.SQS + "/123456789012/apply-retry",
+		"RetryQueueUrl": services.SQS + "/123456789012/apply-retry", "IngestQueueUrl": services.SQS + "/123456789012/apply-ingest",
+		"BodiesBucket": "apply-bodies",
 	}
 	for name, value := range map[string]string{
 		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "",

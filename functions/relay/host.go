@@ -50,18 +50,21 @@ type host struct {
 	queues  map[string]*sqlite.Queue
 	fanout  batchHandler
 	deliver batchHandler
+	sweeper *relay.Sweeper
 }
 
 type batchHandler = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
 // The queues of a relay, those of the template.
 const (
-	ingestQueue   = "ingest"
-	deliveryQueue = "delivery"
-	retryQueue    = "retry"
-	deadQueue     = "dead"
-	ingestDLQ     = "ingest-dlq"
-	deliveryDLQ   = "delivery-dlq"
+	ingestQueue     = "ingest"
+	deliveryQueue   = "delivery"
+	retryQueue      = "retry"
+	orderedIngest   = "ordered-ingest"
+	orderedDelivery = "ordered-delivery"
+	deadQueue       = "dead"
+	ingestDLQ       = "ingest-dlq"
+	deliveryDLQ     = "delivery-dlq"
 )
 
 // openHost opens the relay kept in dir, alone. It must be closed.
@@ -91,24 +94,26 @@ func (h *host) build(dir string, o hostOptions) error {
 	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention)
 	h.catalog = catalog
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalog, Ingest: h.queues[ingestQueue], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Sources: catalog, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalog, Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	fanout := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalog, Events: ledger, Delivery: h.queues[deliveryQueue], Poison: h.queues[ingestDLQ],
-		Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Subscriptions: catalog, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue], Ordered: h.queues[orderedDelivery],
+		Poison: h.queues[ingestDLQ], Reporter: o.Reporter, CacheTTL: catalogTTL,
 	})
 	deliverer := relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
-		Retry: h.queues[retryQueue], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
+		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
+		Retry: h.queues[retryQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, MaxReceives: maxReceives,
+		Operator: relay.NewNotifier(catalog, h.queues[ingestQueue], catalogTTL),
 	})
 	h.receive = handler.Receive(receiver)
+	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues}, nil)
 	h.fanout, h.deliver = handler.Batch(fanout.Process), handler.Batch(deliverer.Process)
 	return nil
 }
 
-// openQueues opens the six queues. The dead queue is fed by the deliverer alone, as in the template.
+// openQueues opens the queues. The dead queue is fed by the deliverer alone, as in the template.
 func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	queues := map[string]*sqlite.Queue{}
 	var errs []error
@@ -119,12 +124,16 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	for _, name := range []string{ingestDLQ, deliveryDLQ, deadQueue} {
 		open(name, sqlite.QueueOptions{})
 	}
-	open(ingestQueue, sqlite.QueueOptions{
+	ingest := sqlite.QueueOptions{
 		DeadLetter: queues[ingestDLQ], MaxReceives: maxReceives, Visibility: fanoutTimeout,
 		Durable: true, // a partner gets its 2xx for it; all else has its cause in a queue until it is on disk itself
-	})
+	}
+	open(ingestQueue, ingest)
+	ingest.Ordered = true
+	open(orderedIngest, ingest)
 	open(deliveryQueue, sqlite.QueueOptions{Visibility: deliverTimeout}) // the deliverer puts aside what it cannot process, here too
 	open(retryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
+	open(orderedDelivery, sqlite.QueueOptions{Visibility: deliverTimeout, Ordered: true})
 	return queues, errors.Join(errs...)
 }
 
@@ -139,6 +148,9 @@ func (h *host) consume(ctx context.Context) error {
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
 	start(deliveryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
 	start(retryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint})
+	// One at a time: in a batch each would wait for the slowest.
+	start(orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers})
+	start(orderedDelivery, h.deliver, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: deliveryHandlers})
 	select {
 	case <-ctx.Done():
 	case <-h.store.Done():
@@ -162,7 +174,7 @@ func mapping(fn batchHandler) sqlite.Handler {
 // waiting is how many messages are still to be worked on; 0 if that cannot be told.
 func (h *host) waiting(ctx context.Context) int {
 	n := 0
-	for _, name := range []string{ingestQueue, deliveryQueue, retryQueue} {
+	for _, name := range []string{ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue} {
 		if k, err := h.queues[name].Len(ctx); err == nil {
 			n += k
 		}

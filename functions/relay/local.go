@@ -28,6 +28,8 @@ type localCommand struct {
 	Guard  bool   `help:"Refuse private and loopback endpoints, as the deployed relay does."`
 	Quiet  bool   `help:"Print no line for each webhook and delivery."`
 	Demo   bool   `help:"Run the demonstration: its configuration, an endpoint that fails once, and one sample webhook."`
+
+	SweepEvery time.Duration `help:"How often to look for deliveries that were lost on their way, and to put them back." default:"1h"`
 }
 
 // drainTime is how long requests under way are waited for at the end.
@@ -35,6 +37,9 @@ const drainTime = 10 * time.Second
 
 // Run hosts the relay until ctx ends.
 func (c *localCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	if c.SweepEvery <= 0 {
+		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
+	}
 	log.SetOutput(io.Discard) // net/http logs what an endpoint sends unasked, and that may be an echo of our request
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
@@ -88,6 +93,9 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		if err != nil {
 			return err
 		}
+		if err := config.CheckLocal(next); err != nil {
+			return err
+		}
 		return applyTo(ctx, h.catalog, next, false, out.printf)
 	}
 	return nil
@@ -107,6 +115,10 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
+	g.Go(func() error {
+		h.sweep(running, c.SweepEvery, out.swept)
+		return nil
+	})
 	g.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err

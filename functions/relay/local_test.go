@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
@@ -312,27 +313,161 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 	if !says("attempt 1 at ", "deliveries", "--event", event) || !says("target  dead", "deliveries", "--event", event) {
 		t.Error("the event's attempts are not told")
 	}
-	if !says("3 deliveries would be sent", "replay", "target", "--dry-run") || !says("3 dead", "deliveries", "--endpoint", "target") {
-		t.Error("the dry run sent them")
+	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") || !says("0 dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
+		t.Error("why they died is not told")
+	}
+	if !says("0 dead", "deliveries", "--endpoint", "target", "--until", "1h") || !says("3 dead", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app") {
+		t.Error("not chosen by age and source")
+	}
+	if !says("3  (no type) from app, dead, exhausted", "replay", "target") || !says("3 deliveries would be sent", "replay", "target", "--yes", "--dry-run") ||
+		!says("0 deliveries would be sent", "replay", "target", "--type", "user.*") || !says("3 dead", "deliveries", "--endpoint", "target") {
+		t.Error("what would be sent is not told, or was sent")
 	}
 	mended.Store(true)
-	if !says("1 delivery to target on the way again", "replay", "target", event) {
+	if !says("1 delivery to target on the way again", "replay", "target", "--event", event) {
 		t.Error("one replay")
 	}
 	eventually(t, "one delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
-	if !says("2 deliveries to target on the way again", "replay", "target") {
+	if !says("2 deliveries to target on the way again", "replay", "target", "--yes", "--rate", "1000") {
 		t.Error("all replayed")
 	}
-	eventually(t, "none dead", func() bool { return says("0 dead at target", "deliveries", "--endpoint", "target") })
-	for _, args := range [][]string{{"deliveries", "--event", "evt_none"}, {"replay", "target", "evt_none"}} {
+	if !says("0 deliveries to target on the way again", "replay", "target", "--yes") {
+		t.Error("sent twice what is under way")
+	}
+	eventually(t, "all delivered", func() bool { n, all := target.count(); return n == 3 && all == 6 })
+	for _, args := range [][]string{{"deliveries", "--event", "evt_none"}, {"replay", "target", "--event", "evt_none"}, {"replay", "--event", "evt_none"}} {
 		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, relay.ErrNotFound) {
 			t.Errorf("%v: %v\n%s", args, err, out)
 		}
 	}
-	for _, args := range [][]string{{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {"deliveries", "--endpoint", "a", "--status", "new"}} {
+	for _, args := range [][]string{
+		{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {"deliveries", "--endpoint", "a", "--status", "new"},
+		{"deliveries", "--event", "evt_x", "--since", "1h"}, {"deliveries", "--endpoint", "a", "--since", "yesterday"},
+		{"replay"}, {"replay", "target", "--event", event, "--reason", "expired"}, {"replay", "target", "--reason", "boredom"},
+		{"replay", "target", "--rate", "0"}, {"replay", "target", "--type", strings.Repeat("x", 1000)},
+	} {
 		if out, err := run(t, append(args, "--data", dir)...); err == nil {
 			t.Errorf("%v: no error\n%s", args, out)
 		}
+	}
+}
+
+// TestEndpointsAreListedEnabledAndDisabled goes through an endpoint's trouble with a relay that tells an operator's endpoint of it.
+func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
+	t.Parallel()
+	var gone atomic.Bool
+	gone.Store(true)
+	target := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		if gone.Load() {
+			w.WriteHeader(http.StatusGone)
+		}
+	})
+	told := make(chan string, 10)
+	operator := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) { told <- r.Header.Get("relay-event-type") })
+	tells := func(want string) {
+		t.Helper()
+		select {
+		case got := <-told:
+			if got != want {
+				t.Errorf("told of %s, want %s", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("never told of %s", want)
+		}
+	}
+	dir := t.TempDir()
+	text := configFor(target.URL) + "  - {source: relay, endpoint: operator, types: [\"endpoint.*\"]}\n"
+	text = strings.Replace(text, "subscriptions:", "  - {name: operator, url: "+operator.URL+"}\nsubscriptions:", 1)
+	addr, printed := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text))
+	says := func(want string, args ...string) {
+		t.Helper()
+		if out, err := run(t, append(args, "--data", dir)...); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v: no %q: %v\n%s", args, want, err, out)
+		}
+	}
+	says("operator  closed\ntarget  closed\n2 endpoints", "endpoints")
+	event, err := postTo(t.Context(), http.DefaultClient, addr, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tells(relay.EndpointDisabled)
+	says("it answered 410 Gone", "endpoints")
+	says("target  dead, refused", "deliveries", "--event", event)
+	if !strings.Contains(printed.String(), "disabled  target: it answered 410 Gone") {
+		t.Errorf("the console does not tell:\n%s", printed)
+	}
+	if out, err := run(t, "replay", "target", "--event", event, "--data", dir); err == nil || !strings.Contains(err.Error(), "endpoints enable") {
+		t.Errorf("replay to one that is disabled: %v\n%s", err, out)
+	}
+	says("disabled since", "endpoints", "disable", "target", "--reason", "again")
+	says("relay replay target --reason disabled", "endpoints", "enable", "target")
+	tells(relay.EndpointEnabled)
+	says("recovering", "endpoints", "enable", "target")
+	says("disabled", "endpoints", "disable", "target", "--reason", "it moves house")
+	tells(relay.EndpointDisabled)
+	says("it moves house", "endpoints", "list")
+	for _, what := range []string{"enable", "disable"} {
+		if out, err := run(t, "endpoints", what, "nobody", "--data", dir); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("%s one that is not there: %v\n%s", what, err, out)
+		}
+	}
+}
+
+func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
+	t.Parallel()
+	target := newReceiver(t, nil)
+	dir := t.TempDir()
+	text := configFor(target.URL)
+	early, _, _ := strings.Cut(text, "subscriptions:")
+	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", early))
+	event, err := postTo(t.Context(), http.DefaultClient, addr, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(want string, args ...string) bool {
+		t.Helper()
+		out, err := run(t, append(args, "--data", dir)...)
+		return err == nil && strings.Contains(out, want)
+	}
+	eventually(t, "it is unrouted", func() bool { return says("no subscription wanted it", "deliveries", "--event", event) })
+	if !says("nobody has subscribed", "replay", "--event", event) {
+		t.Error("sent to somebody")
+	}
+	if _, err := run(t, "apply", writeFile(t, "relay.yaml", text), "--data", dir); err != nil {
+		t.Fatal(err)
+	}
+	if !says("on the way to target", "replay", "--event", event) {
+		t.Error("not sent")
+	}
+	eventually(t, "it is delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
+}
+
+// What the console prints of an endpoint's trouble is one line for each thing that happens.
+func TestConsoleTellsOfTrouble(t *testing.T) {
+	t.Parallel()
+	var out output
+	c := newConsole(&out)
+	attempt := relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 500}
+	for _, r := range []relay.AttemptReport{
+		{EventID: "evt_1", Endpoint: "a", Held: 30 * time.Second},
+		{EventID: "evt_1", Endpoint: "a", Change: &relay.EndpointChange{Type: relay.EndpointOpened, Reason: "too many attempts failed"}},
+		{EventID: "evt_1", Endpoint: "a", Change: &relay.EndpointChange{Type: relay.EndpointRecovered}, Status: relay.Delivered, Attempt: attempt},
+		{EventID: "evt_1", Endpoint: "a", Status: relay.Dead, Reason: relay.Exhausted, Attempt: attempt},
+		{EventID: "evt_1", Endpoint: "a", Err: relay.ErrConflict},
+	} {
+		c.Attempted(t.Context(), r)
+	}
+	c.flush()
+	var lines []string
+	for line := range strings.Lines(out.String()) {
+		lines = append(lines, strings.TrimSpace(line[len("15:04:05.000 "):]))
+	}
+	want := []string{
+		"held      evt_1 to a for 30s", "opened    a: too many attempts failed", "recovered a", "delivered evt_1 to a, attempt 1: 500 in 0 ms",
+		"dead      evt_1 to a, attempt 1: 500 in 0 ms: exhausted", "again     evt_1 to a: relay: conflict",
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

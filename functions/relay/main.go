@@ -5,6 +5,8 @@
 //	relay apply        checks a configuration, shows what would change, and writes it
 //	relay deliveries   tells what became of webhooks
 //	relay replay       sends deliveries again
+//	relay endpoints    tells where endpoints stand, enables and disables them
+//	relay rotate       gives an endpoint a new secret, beside the old one for a while
 //	relay invoke       runs one built function on emulated AWS
 //	relay soak         loads a relay, kills it at random, and checks that nothing is lost
 package main
@@ -26,8 +28,10 @@ type commands struct {
 	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post it."`
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
-	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint."`
+	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint, or an event to who subscribed later."`
+	Endpoints  endpointsCommand  `cmd:"" help:"Tell where endpoints stand, enable and disable them."`
 	Secret     secretCommand     `cmd:"" help:"Show, or forget, the secret that a source's provider handed over in its handshake."`
+	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret, and let the old one sign beside it for a while."`
 	Invoke     invokeCommand     `cmd:"" help:"Run one built function on emulated AWS."`
 	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,7 @@ type soakCommand struct {
 	For       time.Duration `help:"How long to send." default:"60s"`
 	Rate      int           `help:"Webhooks a second, over all senders." default:"200"`
 	Senders   int           `help:"Senders at work." default:"16"`
-	Endpoints int           `help:"Endpoints: the first is well, the others fail and recover, hang, and reset connections." default:"4"`
+	Endpoints int           `help:"Endpoints: the first is well, the others fail, hang, and reset connections; from the fourth on half of the time." default:"4"`
 	KillEvery time.Duration `help:"Kill the relay this often, on average; 0s: never." default:"10s"`
 	Seed      uint64        `help:"What is random follows from it; 0: another each time." default:"0"`
 	Data      string        `help:"Directory for its data, new or empty. Default: one that is removed afterwards." type:"path"`
@@ -310,8 +311,8 @@ func publish(ctx context.Context, client *http.Client, addr, token, id string) (
 	return answer.ID, nil
 }
 
-// receive is every endpoint. The first is well; of the others one POST in three fails, by an answer, a reset or silence, as long as the
-// soak is hostile.
+// receive is every endpoint. The first is well. The others fail, by an answer, a reset or silence, as long as the soak is hostile: one POST in
+// five, and from the fourth endpoint on every second one, for which deliveries are held.
 func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	event, name := r.Header.Get("webhook-id"), strings.TrimPrefix(r.URL.Path, "/")
@@ -322,9 +323,15 @@ func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 		s.webhook(event).delivered = time.Now()
 	}
 	s.mu.Unlock()
-	switch roll := rand.IntN(30); {
-	case !hostile || roll >= 10:
+	fails := 0.2
+	if n, _ := strconv.Atoi(strings.TrimPrefix(name, soakEndpoint(0)[:1])); n >= 3 {
+		fails = 0.5
+	}
+	if !hostile || rand.Float64() >= fails {
 		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	switch roll := rand.IntN(10); {
 	case roll < 5:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case roll < 9:

@@ -32,7 +32,7 @@ func (s *soak) audit(ctx context.Context) (r soakResult, err error) {
 	listed := map[string]bool{}
 	for i := range s.Endpoints {
 		name := soakEndpoint(i)
-		if err := eachOpen(ctx, t.ledger, name, relay.Dead, func(d relay.Delivery) error {
+		if err := (selection{}).each(ctx, t.ledger, name, relay.Dead, func(d relay.Delivery) error {
 			listed[d.EventID+" "+name] = true
 			return nil
 		}); err != nil {
@@ -85,6 +85,10 @@ func (s *soak) judge(ctx context.Context) error {
 		return err
 	}
 	r.lost += r.open
+	swept, err := s.sweep(ctx)
+	if err != nil {
+		return err
+	}
 	var through []time.Duration
 	for _, w := range s.sent {
 		if !w.accepted.IsZero() && !w.delivered.IsZero() {
@@ -99,11 +103,22 @@ func (s *soak) judge(ctx context.Context) error {
 	printf("delivery  %s from the beginning of the accepted post to its first arrival at %s", percentiles(through), soakEndpoint(0))
 	printf("memory    %s", s.memoryOverTime())
 	printf("duplicate %d POSTs beyond the attempts on record", r.duplicates)
+	printf("swept     %d events: %d deliveries stranded, %d unaccounted for", swept.Events, swept.Stranded(), swept.Unaccounted())
 	printf("lost      %d", r.lost)
-	if r.lost > 0 {
-		return fmt.Errorf("%w: %d, seed %d", ErrSoak, r.lost, s.Seed)
+	if r.lost > 0 || swept.Stranded() > 0 || swept.Unaccounted() != 0 {
+		return fmt.Errorf("%w: %d, seed %d", ErrSoak, r.lost+swept.Stranded(), s.Seed)
 	}
 	return nil
+}
+
+// sweep looks for deliveries at rest that should not be, of this hour and the one before: as the relay's own sweeper would three hours on.
+func (s *soak) sweep(ctx context.Context) (report relay.SweepReport, err error) {
+	l, err := openStore(s.Data)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, l.store.Close()) }()
+	return newSweeper(l, func() time.Time { return time.Now().Add(3 * time.Hour) }).Run(ctx)
 }
 
 // percentiles tells the 50th, 90th, 99th and the greatest of some times.

@@ -18,10 +18,13 @@ func TestShortSoak(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Log("\n" + out.String())
-	for _, want := range []string{"accepted ", "p99 ", "lost      0", "duplicate "} {
+	for _, want := range []string{"accepted ", "p99 ", "lost      0", "duplicate ", " 0 deliveries stranded, 0 unaccounted for"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
+	}
+	if strings.Contains(out.String(), "swept     0 events") {
+		t.Errorf("the sweeper saw nothing:\n%s", out)
 	}
 	if strings.Contains(out.String(), "killed 0 times") {
 		t.Errorf("the relay was never killed:\n%s", out)

@@ -14,6 +14,7 @@ import (
 	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/kms"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/s3"
 	"webhook-relay/shared/sqlite"
 	"webhook-relay/shared/sqs"
 )
@@ -26,10 +27,30 @@ type targetFlags struct {
 
 // target is a relay to be operated, local or deployed. It must be closed.
 type target struct {
-	catalog relay.CatalogStore
-	ledger  relay.Ledger
+	catalog catalog
+	ledger  ledger
+	bodies  relay.Bodies
+	ingest  relay.Queue
 	retry   relay.Queue
 	close   func() error
+}
+
+type catalog interface {
+	relay.CatalogStore
+	relay.Names
+	relay.Subscriptions
+}
+
+type ledger interface {
+	relay.Ledger
+	relay.Deliveries
+	relay.EndpointStates
+}
+
+// replayer sends the target's deliveries again.
+func (t *target) replayer() relay.Replayer {
+	fanout := relay.NewFanout(relay.FanoutConfig{Subscriptions: t.catalog, Bodies: t.bodies})
+	return relay.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Fanout: fanout}
 }
 
 func (f targetFlags) open(ctx context.Context) (*target, error) {
@@ -43,8 +64,26 @@ func (f targetFlags) open(ctx context.Context) (*target, error) {
 	return t, nil
 }
 
-// openLocal opens the relay in a directory. Its host may be running.
 func openLocal(dir string) (*target, error) {
+	l, err := openStore(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		catalog: l.catalog, ledger: l.store.Ledger(), bodies: l.store.Bodies(relay.DefaultRetention),
+		ingest: l.queues[ingestQueue], retry: l.queues[retryQueue], close: l.store.Close,
+	}, nil
+}
+
+// localRelay is what a directory holds of a relay.
+type localRelay struct {
+	store   *sqlite.Store
+	catalog *sqlite.Catalog
+	queues  map[string]*sqlite.Queue
+}
+
+// openStore opens the relay in a directory. Its host may be running. The store must be closed.
+func openStore(dir string) (*localRelay, error) {
 	store, err := sqlite.Open(dir)
 	if err != nil {
 		return nil, err
@@ -59,32 +98,40 @@ func openLocal(dir string) (*target, error) {
 		_ = store.Close()
 		return nil, err
 	}
-	return &target{store.Catalog(sealer), store.Ledger(), queues[retryQueue], store.Close}, nil
+	return &localRelay{store, store.Catalog(sealer), queues}, nil
 }
 
 // Outputs of the stack by which its relay is found.
 const (
-	outputCatalogTable  = "CatalogTable"
-	outputLedgerTable   = "LedgerTable"
-	outputSecretsKeyARN = "SecretsKeyArn"
-	outputRetryQueueURL = "RetryQueueUrl"
+	outputCatalogTable   = "CatalogTable"
+	outputLedgerTable    = "LedgerTable"
+	outputSecretsKeyARN  = "SecretsKeyArn"
+	outputBodiesBucket   = "BodiesBucket"
+	outputIngestQueueURL = "IngestQueueUrl"
+	outputRetryQueueURL  = "RetryQueueUrl"
 )
+
+var outputs = []string{
+	outputCatalogTable, outputLedgerTable, outputSecretsKeyARN, outputBodiesBucket, outputIngestQueueURL, outputRetryQueueURL,
+}
 
 func openDeployed(ctx context.Context, stack string) (*target, error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := stackOutputs(ctx, cfg, stack)
+	found, err := stackOutputs(ctx, cfg, stack)
 	if err != nil {
 		return nil, err
 	}
-	tables := dynamodb.NewFromConfig(cfg)
-	sealer := kms.New(awskms.NewFromConfig(cfg), outputs[outputSecretsKeyARN])
+	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	sealer := kms.New(awskms.NewFromConfig(cfg), found[outputSecretsKeyARN])
 	return &target{
-		catalog: dynamo.NewCatalog(tables, outputs[outputCatalogTable], sealer),
-		ledger:  dynamo.NewLedger(tables, outputs[outputLedgerTable]),
-		retry:   sqs.New(awssqs.NewFromConfig(cfg), outputs[outputRetryQueueURL]),
+		catalog: dynamo.NewCatalog(tables, found[outputCatalogTable], sealer),
+		ledger:  dynamo.NewLedger(tables, found[outputLedgerTable]),
+		bodies:  s3.New(s3.Client(cfg), found[outputBodiesBucket]),
+		ingest:  sqs.New(queues, found[outputIngestQueueURL]),
+		retry:   sqs.New(queues, found[outputRetryQueueURL]),
 		close:   func() error { return nil },
 	}, nil
 }
@@ -94,16 +141,16 @@ func stackOutputs(ctx context.Context, cfg aws.Config, stack string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	outputs := map[string]string{}
+	found := map[string]string{}
 	for _, s := range described.Stacks {
 		for _, o := range s.Outputs {
-			outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+			found[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 		}
 	}
-	for _, name := range []string{outputCatalogTable, outputLedgerTable, outputSecretsKeyARN, outputRetryQueueURL} {
-		if outputs[name] == "" {
+	for _, name := range outputs {
+		if found[name] == "" {
 			return nil, fmt.Errorf("has no output %s; is it a webhook relay's?", name)
 		}
 	}
-	return outputs, nil
+	return found, nil
 }

@@ -203,11 +203,11 @@ func (p *pipeline) start() {
 		Sources: catalog(), Ingest: queue("ingest"), Bodies: bodies(), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	})
 	p.mappings[0].process = handler.Batch(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalog(), Events: ledger(), Delivery: queue("delivery"), Poison: queue("ingest-dlq"), Reporter: p,
+		Subscriptions: catalog(), Events: ledger(), Bodies: bodies(), Delivery: queue("delivery"), Poison: queue("ingest-dlq"), Reporter: p,
 		CacheTTL: cacheTTL, Now: p.now,
 	}).Process)
 	deliver := handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog(), Deliveries: ledger(), Bodies: bodies(), Poster: p, Retry: queue("retry"), Dead: queue("dead"),
+		Endpoints: catalog(), Deliveries: ledger(), States: ledger(), Quotas: ledger(), Bodies: bodies(), Poster: p, Retry: queue("retry"), Dead: queue("dead"),
 		Poison: queue("delivery-dlq"), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 		Random: func() float64 { return 0.5 },
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(p.cfg), scheduler.Target{

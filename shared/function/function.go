@@ -1,9 +1,9 @@
-// Package function starts a Lambda function: it reads the settings, makes the AWS configuration and the reporter, has the function
+// Package function starts a Lambda function: it reads the settings, makes the AWS configuration and the log, has the function
 // wired, and serves. Nothing is called before the first invocation.
 //
 //	func main() { function.Start(wire) }
 //
-//	func wire(s settings.Fanout, cfg aws.Config, reporter relay.Reporter) any { … return handler.Batch(fanout.Process) }
+//	func wire(s settings.Fanout, cfg aws.Config, log telemetry.Log) any { … return handler.Batch(fanout.Process) }
 package function
 
 import (
@@ -16,14 +16,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"webhook-relay/shared/awsenv"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/settings"
 	"webhook-relay/shared/telemetry"
 )
 
 // Start serves the handler that wire returns, one that lambda.Start takes. It does not return. If the environment is incomplete it logs what is
 // missing, and the process ends with status 1, which Lambda reports as a failed init.
-func Start[S settings.Receive | settings.Fanout | settings.Deliver](wire func(s S, cfg aws.Config, reporter relay.Reporter) any) {
+func Start[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sweep](wire func(s S, cfg aws.Config, log telemetry.Log) any) {
 	logger := lambdacontext.NewLogger()
 	s, settingsErr := settings.Read[S]()
 	cfg, awsErr := awsenv.Config()

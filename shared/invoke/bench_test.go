@@ -47,17 +47,17 @@ func start(b *testing.B, f runtimeapi.Function) time.Duration {
 // environments are complete, and point nowhere: no function calls anything before its first event.
 func environments(b *testing.B) map[string]map[string]string {
 	b.Helper()
-	receive, err := settings.Environment(settings.Receive{CatalogTable: "t", IngestQueueURL: "u", BodiesBucket: "b", SecretsKeyARN: "k"})
+	receive, err := settings.Environment(settings.Receive{CatalogTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u", BodiesBucket: "b", SecretsKeyARN: "k"})
 	if err != nil {
 		b.Fatal(err)
 	}
-	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", DeliveryQueueURL: "u", PoisonQueueURL: "u"})
+	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", DeliveryQueueURL: "u", OrderedDeliveryQueueURL: "u", PoisonQueueURL: "u"})
 	if err != nil {
 		b.Fatal(err)
 	}
 	deliver, err := settings.Environment(settings.Deliver{
-		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", RetryQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
-		ScheduleGroup: "g", ScheduleRoleARN: "r",
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", RetryQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
+		OrderedDeliveryQueueURL: "u", ScheduleGroup: "g", ScheduleRoleARN: "r",
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -3,7 +3,7 @@
 //	err := invoke.Call{Function: "receive", Event: "events/receive/github-push.json", BinDir: "bin/local"}.Run(ctx, os.Stdout)
 //
 // It makes fresh queues, tables and a bucket in the emulators of package emulator, puts the demonstration's configuration
-// (events/demo.yaml) into the catalog, starts the function's bootstrap behind the Lambda Runtime API with the environment that
+// (events.Demo) into the catalog, starts the function's bootstrap behind the Lambda Runtime API with the environment that
 // package settings describes, sends the event, and prints the answer, the function's log, and what lies in each queue, in the
 // ledger and in the bucket afterwards. Nothing of it stays.
 //

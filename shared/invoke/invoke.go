@@ -42,20 +42,21 @@ const retentionDays = 36_500
 var functions = map[string]function{
 	"receive": {10 * time.Second, 256, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Receive{
-			CatalogTable: w.catalogTable, IngestQueueURL: w.queues[ingest], BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
+			CatalogTable: w.catalogTable, IngestQueueURL: w.queues[ingest], OrderedIngestQueueURL: w.queues[orderedIngest],
+			BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
 		})
 	}},
 	"fanout": {30 * time.Second, 256, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Fanout{
-			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, DeliveryQueueURL: w.queues[delivery], PoisonQueueURL: w.queues[ingestDLQ],
-			RetentionDays: retentionDays,
+			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket, DeliveryQueueURL: w.queues[delivery],
+			OrderedDeliveryQueueURL: w.queues[orderedDelivery], PoisonQueueURL: w.queues[ingestDLQ], RetentionDays: retentionDays,
 		})
 	}},
 	"deliver": {60 * time.Second, 512, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Deliver{
 			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
-			RetryQueueURL: w.queues[retry], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
-			ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
+			IngestQueueURL: w.queues[ingest], RetryQueueURL: w.queues[retry], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
+			OrderedDeliveryQueueURL: w.queues[orderedDelivery], ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
 		})
 	}},
 }

@@ -45,6 +45,9 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		"a webhook is accepted": {"receive", "receive/github-push", []string{
 			`(?m)^answer\n  {\n    "statusCode": 200,`, `"outcome":"accepted"`, `queue ingest +1\n +evt_\w+ push from github\n`, `ledger +0`,
 		}},
+		"a webhook of another provider is accepted": {"receive", "receive/providers/slack", []string{
+			`"statusCode": 200`, `queue ingest +1\n +evt_\w+ app_mention from slack\n`,
+		}},
 		"a forged webhook is refused": {"receive", "receive/github-wrong-signature", []string{
 			`"statusCode": 401`, `"outcome":"refused"`, `signature does not match`, `queue ingest +0`,
 		}},

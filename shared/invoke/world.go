@@ -27,15 +27,17 @@ import (
 
 // The queues, in the order in which they are shown.
 const (
-	ingest      = "ingest"
-	delivery    = "delivery"
-	retry       = "retry"
-	dead        = "dead"
-	ingestDLQ   = "ingest-dlq"
-	deliveryDLQ = "delivery-dlq"
+	ingest          = "ingest"
+	delivery        = "delivery"
+	retry           = "retry"
+	orderedIngest   = "ordered-ingest"
+	orderedDelivery = "ordered-delivery"
+	dead            = "dead"
+	ingestDLQ       = "ingest-dlq"
+	deliveryDLQ     = "delivery-dlq"
 )
 
-var queueNames = []string{ingest, delivery, retry, dead, ingestDLQ, deliveryDLQ}
+var queueNames = []string{ingest, delivery, retry, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ}
 
 // What the emulators take any name for.
 const (
@@ -108,7 +110,12 @@ func (w *world) pointTo(env map[string]string) {
 
 func (w *world) createQueues(ctx context.Context, suffix string) error {
 	for _, name := range queueNames {
-		made, err := w.sqs.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: aws.String(name + "-" + suffix)})
+		in := &awssqs.CreateQueueInput{QueueName: aws.String(name + "-" + suffix)}
+		if name == orderedIngest || name == orderedDelivery {
+			*in.QueueName += ".fifo"
+			in.Attributes = map[string]string{"FifoQueue": "true"}
+		}
+		made, err := w.sqs.CreateQueue(ctx, in)
 		if err != nil {
 			return err
 		}
@@ -161,7 +168,7 @@ func (w *world) createTable(ctx context.Context, name string, indexes map[string
 
 // configure puts the demonstration's configuration into the catalog.
 func (w *world) configure(ctx context.Context) error {
-	catalog, err := events.DemoConfig()
+	catalog, err := events.Demo()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ package settings
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -18,43 +19,64 @@ const RelayName = "RELAY_NAME"
 
 // Receive is the environment of the function receive.
 type Receive struct {
-	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`
-	IngestQueueURL      string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
-	BodiesBucket        string `env:"RELAY_BODIES_BUCKET,notEmpty"`
-	SecretsKeyARN       string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
-	MaxBodyBytes        int    `env:"RELAY_MAX_BODY_BYTES" envDefault:"4194304"`
-	InlineBodyBytes     int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"16384"`
-	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+	CatalogTable          string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	IngestQueueURL        string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	OrderedIngestQueueURL string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
+	BodiesBucket          string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN         string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	MaxBodyBytes          int    `env:"RELAY_MAX_BODY_BYTES" envDefault:"4194304"`
+	InlineBodyBytes       int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"16384"`
+	CatalogCacheSeconds   int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 }
 
 // Fanout is the environment of the function fanout.
 type Fanout struct {
-	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`
-	LedgerTable         string `env:"RELAY_LEDGER_TABLE,notEmpty"`
-	DeliveryQueueURL    string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
-	PoisonQueueURL      string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // ingest-dlq
-	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
-	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
+	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // ingest-dlq
+	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 }
 
 // Deliver is the environment of the function deliver.
 type Deliver struct {
-	CatalogTable        string `env:"RELAY_CATALOG_TABLE,notEmpty"`
-	LedgerTable         string `env:"RELAY_LEDGER_TABLE,notEmpty"`
-	BodiesBucket        string `env:"RELAY_BODIES_BUCKET,notEmpty"`
-	SecretsKeyARN       string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
-	RetryQueueURL       string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
-	DeadQueueURL        string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
-	PoisonQueueURL      string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
-	ScheduleGroup       string `env:"RELAY_SCHEDULE_GROUP,notEmpty"`
-	ScheduleRoleARN     string `env:"RELAY_SCHEDULE_ROLE_ARN,notEmpty"`
-	MaxReceives         int    `env:"RELAY_MAX_RECEIVES" envDefault:"5"` // of a message, before it is put aside as poison
-	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
-	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN           string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
+	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
+	DeadQueueURL            string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
+	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
+	ScheduleGroup           string `env:"RELAY_SCHEDULE_GROUP,notEmpty"`
+	ScheduleRoleARN         string `env:"RELAY_SCHEDULE_ROLE_ARN,notEmpty"`
+	MaxReceives             int    `env:"RELAY_MAX_RECEIVES" envDefault:"5"` // of a message, before it is put aside as poison
+	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+
+	EgressPorts []uint16 `env:"RELAY_EGRESS_PORTS"` // of endpoints, that the guard allows beside 80 and 443; separated by commas
+	Origin      string   `env:"RELAY_ORIGIN"`       // the DNS name that the relay gives itself towards endpoints; the ingress's
+}
+
+// Sweep is the environment of the function sweep.
+type Sweep struct {
+	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	OrderedIngestQueueURL   string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
+	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
+	IngestPoisonQueueURL    string `env:"RELAY_INGEST_POISON_QUEUE_URL,notEmpty"`   // ingest-dlq
+	DeliveryPoisonQueueURL  string `env:"RELAY_DELIVERY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
 }
 
 // Read reads a function's settings from the environment. The error names every variable that is missing or cannot be read.
-func Read[T Receive | Fanout | Deliver]() (T, error) {
+func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
 	s, err := env.ParseAs[T]()
 	if err != nil {
 		return s, fmt.Errorf("settings: %w", err)
@@ -63,7 +85,7 @@ func Read[T Receive | Fanout | Deliver]() (T, error) {
 }
 
 // Environment returns the variables that make Read return s. Zero fields are left out, so that their defaults hold.
-func Environment[T Receive | Fanout | Deliver](s T) (map[string]string, error) {
+func Environment[T Receive | Fanout | Deliver | Sweep](s T) (map[string]string, error) {
 	params, err := env.GetFieldParams(&s)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -73,6 +95,9 @@ func Environment[T Receive | Fanout | Deliver](s T) (map[string]string, error) {
 	for i, p := range params {
 		if field := v.Field(i); !field.IsZero() {
 			vars[p.Key] = fmt.Sprint(field.Interface())
+			if field.Kind() == reflect.Slice {
+				vars[p.Key] = strings.ReplaceAll(strings.Trim(vars[p.Key], "[]"), " ", ",")
+			}
 		} else if p.NotEmpty {
 			return nil, fmt.Errorf("settings: %s of %T is empty", v.Type().Field(i).Name, s)
 		}

@@ -10,9 +10,10 @@ import (
 )
 
 var deliver = settings.Deliver{
-	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies", SecretsKeyARN: "arn:key", RetryQueueURL: "https://retry",
-	DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
-	MaxReceives: 7, RetentionDays: 3, CatalogCacheSeconds: 9,
+	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies", SecretsKeyARN: "arn:key", IngestQueueURL: "https://ingest",
+	OrderedDeliveryQueueURL: "https://line.fifo",
+	RetryQueueURL:           "https://retry", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
+	MaxReceives: 7, RetentionDays: 3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000}, Origin: "in.example.com",
 }
 
 func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {
@@ -30,11 +31,11 @@ func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {
 }
 
 func TestZeroFieldsMeanTheDefaults(t *testing.T) {
-	vars, err := settings.Environment(settings.Receive{CatalogTable: "a", IngestQueueURL: "b", BodiesBucket: "c", SecretsKeyARN: "d"})
+	vars, err := settings.Environment(settings.Receive{CatalogTable: "a", IngestQueueURL: "b", OrderedIngestQueueURL: "e", BodiesBucket: "c", SecretsKeyARN: "d"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(vars) != 4 {
+	if len(vars) != 5 {
 		t.Errorf("written: %v", vars)
 	}
 	for name, value := range vars {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+)
+
+type endpointsCommand struct {
+	List    listEndpointsCommand   `cmd:"" default:"withargs" help:"List the endpoints and where each stands."`
+	Enable  enableEndpointCommand  `cmd:"" help:"Let an endpoint have deliveries again that is disabled, open or paused."`
+	Disable disableEndpointCommand `cmd:"" help:"Let an endpoint have no deliveries: those that come up die, and can be replayed."`
+}
+
+type listEndpointsCommand struct{ targetFlags }
+
+// statesAtOnce is how many endpoints' states are read at a time.
+const statesAtOnce = 16
+
+// Run lists the endpoints.
+func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err error) {
+	t, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	_, names, err := t.catalog.Names(ctx)
+	if err != nil {
+		return err
+	}
+	states := make([]breaker.State, len(names))
+	g, reading := errgroup.WithContext(ctx)
+	g.SetLimit(statesAtOnce)
+	for i, name := range names {
+		g.Go(func() (err error) {
+			states[i], _, err = t.ledger.EndpointState(reading, name)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		_, _ = fmt.Fprintf(out, "%s  %s\n", name, stateOf(states[i], time.Now()))
+	}
+	_, err = fmt.Fprintln(out, plural(len(names), "endpoint"))
+	return err
+}
+
+// stateOf tells where an endpoint stands, and since or until when.
+func stateOf(s breaker.State, now time.Time) string {
+	text := string(s.Phase(now))
+	switch s.Phase(now) {
+	case breaker.Disabled:
+		return fmt.Sprintf("disabled since %s: %s", s.DisabledAt.Format(time.RFC3339), s.Reason)
+	case breaker.Unproved:
+		text = fmt.Sprintf("unproved (%s), asked again at %s", s.Unproved, s.OpenUntil.Format(time.RFC3339))
+	case breaker.Open:
+		text = fmt.Sprintf("open until %s, then a probe", s.OpenUntil.Format(time.RFC3339))
+	case breaker.Paused:
+		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
+	case breaker.Recovering:
+		text = fmt.Sprintf("recovering until %s", s.ClosedAt.Add(breaker.RampTime).Format(time.RFC3339))
+	case breaker.Closed:
+	}
+	if !s.FailingSince.IsZero() {
+		text += fmt.Sprintf(", failing since %s (%s)", s.FailingSince.Format(time.RFC3339), plural(s.Failures, "attempt"))
+	}
+	if !s.WarnedAt.IsZero() {
+		text += fmt.Sprintf(", to be disabled at %s", s.FailingSince.Add(breaker.DisableAfter).Format(time.RFC3339))
+	}
+	return text
+}
+
+type enableEndpointCommand struct {
+	targetFlags
+	Name string `arg:"" help:"Name of the endpoint."`
+}
+
+// Run enables an endpoint.
+func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.operate(ctx, c.Name, out, func(t *target) (*relay.EndpointChange, error) {
+		return relay.EnableEndpoint(ctx, t.ledger, c.Name)
+	}, fmt.Sprintf("enabled, in force within %s; after that, for what has died: relay replay %s --reason disabled", relay.DefaultCacheTTL, c.Name))
+}
+
+type disableEndpointCommand struct {
+	targetFlags
+	Name   string `arg:"" help:"Name of the endpoint."`
+	Reason string `help:"Why, for people to read."`
+}
+
+// Run disables an endpoint.
+func (c *disableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.operate(ctx, c.Name, out, func(t *target) (*relay.EndpointChange, error) {
+		return relay.DisableEndpoint(ctx, t.ledger, c.Name, c.Reason)
+	}, fmt.Sprintf("disabled, in force within %s; its deliveries die until you enable it", relay.DefaultCacheTTL))
+}
+
+// operate changes an endpoint's state, says so, and tells whoever subscribed to it.
+func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer, change func(*target) (*relay.EndpointChange, error), done string,
+) (err error) {
+	t, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	_, names, err := t.catalog.Names(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, endpoint) {
+		return fmt.Errorf("endpoint %s: %w", endpoint, relay.ErrNotFound)
+	}
+	changed, err := change(t)
+	if err != nil {
+		return err
+	}
+	if changed == nil {
+		s, _, err := t.ledger.EndpointState(ctx, endpoint)
+		if err == nil {
+			_, err = fmt.Fprintf(out, "%s  %s; nothing to change\n", endpoint, stateOf(s, time.Now()))
+		}
+		return err
+	}
+	_, _ = fmt.Fprintf(out, "%s  %s\n", endpoint, done)
+	return relay.NewNotifier(t.catalog, t.ingest, 0).TellChange(ctx, changed)
+}

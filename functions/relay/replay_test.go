@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+// A mass replay keeps its pace; one that is broken off is gone on with, and sends nothing twice.
+func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ledger memory.Ledger
+		var retry memory.Queue
+		const deliveries, perSecond = 200, 50
+		var events []string
+		for i := range deliveries {
+			e := relay.Event{ID: fmt.Sprintf("evt_%03d", i), Source: "app", ReceivedAt: time.Now()}
+			expires := time.Now().Add(relay.DefaultRetention)
+			_, _ = ledger.RecordEvent(t.Context(), relay.EventRecord{Event: e, Endpoints: []string{"a"}, ExpiresAt: expires}) // never fails
+			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
+				EventID: e.ID, Endpoint: "a", Source: "app", Status: relay.Dead, Reason: relay.Exhausted, Attempts: 1, ExpiresAt: expires,
+			}, 0)
+			events = append(events, e.ID)
+		}
+		replayer := relay.Replayer{Ledger: &ledger, Deliveries: &ledger, Retry: &retry}
+		c := replayCommand{Endpoint: "a", Rate: perSecond}
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Millisecond)
+		defer cancel()
+		first, err := c.send(ctx, replayer, events)
+		if !errors.Is(err, context.DeadlineExceeded) || first != perSecond || retry.Len() != first {
+			t.Errorf("%d sent within a second, %d on their way, %v", first, retry.Len(), err)
+		}
+		began := time.Now()
+		second, err := c.send(t.Context(), replayer, append(events, "evt_expired"))
+		if err != nil || first+second != deliveries || retry.Len() != deliveries {
+			t.Errorf("then %d, %d on their way, %v", second, retry.Len(), err)
+		}
+		if took := time.Since(began); took < deliveries/perSecond*time.Second {
+			t.Errorf("%d looked at within %s", deliveries, took)
+		}
+	})
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRotate gives an endpoint a second and a third secret, and applies the file that names none again.
+func TestRotate(t *testing.T) {
+	t.Parallel()
+	dir, file := t.TempDir(), writeFile(t, "relay.yaml", "endpoints:\n  - {name: shipping, url: 'https://shipping.example.com'}\n"+
+		"  - {name: own, url: 'https://own.example.com', secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}\n")
+	must := func(args ...string) string {
+		t.Helper()
+		out, err := run(t, append(args, "--data", dir)...)
+		if err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+		return out
+	}
+	first := must("apply", file)
+	second := must("rotate", "shipping")
+	if n := strings.Count(second, "whsec_"); n != 1 || !strings.Contains(second, "one from before signs beside it until 2") {
+		t.Errorf("shows %d secrets:\n%s", n, second)
+	}
+	if _, made, _ := strings.Cut(second, "whsec_"); strings.Contains(first, made) {
+		t.Error("the secret is the old one")
+	}
+	if out := must("apply", file); !strings.Contains(out, "nothing to change") {
+		t.Errorf("applied after a rotation:\n%s", out)
+	}
+	if out := must("rotate", "shipping", "--keep", "1h"); strings.Count(out, "signs beside it") != 2 {
+		t.Errorf("after the third:\n%s", out)
+	}
+	if out := must("rotate", "shipping", "--keep", "0s"); strings.Contains(out, "signs beside it") {
+		t.Errorf("kept none:\n%s", out)
+	}
+	for want, args := range map[string][]string{
+		"put the new one first": {"own"}, `"nobody"`: {"nobody"}, "negative": {"shipping", "--keep=-1s"},
+	} {
+		if out, err := run(t, append([]string{"rotate", "--data", dir}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
+		}
+	}
+}
