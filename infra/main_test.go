@@ -34,7 +34,7 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 		t.Errorf("misspelt context: error %v and\n%s\nwant a plain message", err, out)
 	}
 
-	for _, name := range []string{"receive", "fanout", "deliver"} {
+	for _, name := range []string{"receive", "fanout", "deliver", "sweep"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o750); err != nil {
 			t.Fatal(err)
 		}

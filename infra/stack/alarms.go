@@ -6,14 +6,18 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+
+	"webhook-relay/shared/telemetry/metric"
 )
 
-// alarm fires when a metric has stood at its threshold or above for the whole of its minutes. No data is good news: idle.
+// alarm fires when a metric has stood at its threshold or above for the whole of its minutes. No data is good news, idle, unless it is an
+// alarm of what must happen.
 type alarm struct {
 	id                           string
 	namespace, metric, statistic string
 	dimension, of                string
 	threshold, minutes           int
+	below                        bool   // fires the other way round: when the metric has been below its threshold, or there was no data
 	description                  string // what it means, and what to do first; begins with page or ticket
 }
 
@@ -26,6 +30,12 @@ func (r *relay) addAlarms() {
 		visible("DeliveryDlqNotEmpty", r.deliveryDLQ,
 			"page: deliveries that deliver could not process, a bug of ours. First read the log of deliver for the error; mend it, "+
 				"then redrive the queue with the delivery queue as destination."),
+		visible("OrderedIngestDlqNotEmpty", r.ordered.ingestDLQ,
+			"page: events for ordered endpoints that fanout could not process, a bug of ours; the order went on without them. First read the log "+
+				"of fanout for the error; mend it, then redrive the queue."),
+		visible("OrderedDeliveryDlqNotEmpty", r.ordered.deliveryDLQ,
+			"page: deliveries in order that deliver could not even put aside, a bug of ours; the order went on without them. First read the log of "+
+				"deliver for the error; mend it, then redrive the queue."),
 		visible("DeadNotEmpty", r.dead,
 			"ticket: deliveries whose endpoint refused every attempt. First ask the endpoint's owner; when it is well again, redrive "+
 				"the queue with the retry queue as destination."),
@@ -38,10 +48,16 @@ func (r *relay) addAlarms() {
 		age("RetryAge", r.retry, 45,
 			"ticket: retries are late. First look at the errors and throttles of deliver; if there are none, many endpoints are down "+
 				"and retryMaxConcurrency is too small for them."),
+		age("OrderedIngestAge", r.ordered.ingest, 20,
+			"page: accepted webhooks for ordered endpoints are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
+		// A delivery may stand behind others for as long as their schedules last, which is three days by default, and dies after thirteen.
+		age("OrderedDeliveryAge", r.ordered.delivery, 6*24*60,
+			"ticket: deliveries have stood in line at an ordered endpoint for six days; after thirteen they die. First see which endpoint "+
+				"fails, and why (docs/runbook.md)."),
 		{id: "SchedulesDropped", namespace: "AWS/Scheduler", metric: "InvocationDroppedCount", statistic: "Sum",
 			dimension: "ScheduleGroup", of: *r.schedules.Ref(), threshold: 1, minutes: 5,
-			description: "page: EventBridge Scheduler gave up sending due retries; those deliveries wait for ever. First see that the " +
-				"schedules' role may still send to the retry queue, then list what is waiting and overdue (docs/runbook.md)."},
+			description: "page: EventBridge Scheduler gave up sending due retries; sweep puts them back when they are two hours late. First " +
+				"see that the schedules' role may still send to the retry queue."},
 		failures("ReceiveErrors", r.receive,
 			"page: receive crashes or runs out of time, partners get 5xx. First read its log."),
 		failures("FanoutErrors", r.fanout,
@@ -55,6 +71,17 @@ func (r *relay) addAlarms() {
 			"ticket: events wait since no concurrency is left. First see what uses up the account's."),
 		throttles("DeliverThrottles", r.deliver,
 			"ticket: deliveries wait since no concurrency is left. First see what uses up the account's."),
+		{id: "SweptUp", namespace: metric.Namespace, metric: metric.PutBack, statistic: "Sum",
+			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
+			description: "page: deliveries had been lost, and were put back: a bug of ours, or an outage. First see in the log of sweep how many, " +
+				"then find out what lost them (docs/runbook.md)."},
+		failures("SweepErrors", r.sweep,
+			"ticket: sweep fails, and what may be lost is not found. First read its log."),
+		throttles("SweepThrottles", r.sweep,
+			"ticket: sweep cannot start since no concurrency is left. First see what uses up the account's."),
+		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",
+			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 180, below: true,
+			description: "ticket: sweep has not run for three hours, and what may be lost is not found. First see that its rule is enabled."},
 		{id: "Ingress5xx", namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
 			dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: 5,
 			description: "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when " +
@@ -120,6 +147,10 @@ func throttles(id string, f awslambda.Function, description string) alarm {
 }
 
 func (r *relay) addAlarm(a alarm, actions *[]any) {
+	comparison, noData := "GreaterThanOrEqualToThreshold", "notBreaching"
+	if a.below {
+		comparison, noData = "LessThanThreshold", "breaching"
+	}
 	r.alarms = append(r.alarms, awscloudwatch.NewCfnAlarm(r.stack, &a.id, &awscloudwatch.CfnAlarmProps{
 		AlarmDescription:   &a.description,
 		Namespace:          &a.namespace,
@@ -129,8 +160,8 @@ func (r *relay) addAlarm(a alarm, actions *[]any) {
 		Period:             number(60 * a.minutes),
 		EvaluationPeriods:  number(1),
 		Threshold:          number(a.threshold),
-		ComparisonOperator: new("GreaterThanOrEqualToThreshold"),
-		TreatMissingData:   new("notBreaching"),
+		ComparisonOperator: &comparison,
+		TreatMissingData:   &noData,
 		AlarmActions:       actions,
 		OkActions:          actions,
 	}))

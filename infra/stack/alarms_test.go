@@ -14,20 +14,28 @@ const topic = "arn:aws:sns:eu-west-1:111122223333:pager"
 
 // alarms is what wakes whom: severity, statistic and metric of what, threshold, period.
 var alarms = map[string]string{
-	"IngestDlqNotEmpty":   "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {IngestDlq.QueueName} >= 1 in 60 s",
-	"DeliveryDlqNotEmpty": "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {DeliveryDlq.QueueName} >= 1 in 60 s",
-	"DeadNotEmpty":        "ticket: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {Dead.QueueName} >= 1 in 60 s",
-	"IngestAge":           "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Ingest.QueueName} >= 300 in 300 s",
-	"DeliveryAge":         "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Delivery.QueueName} >= 900 in 300 s",
-	"RetryAge":            "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Retry.QueueName} >= 2700 in 300 s",
-	"SchedulesDropped":    "page: Sum AWS/Scheduler InvocationDroppedCount of ScheduleGroup {Schedules} >= 1 in 300 s",
-	"ReceiveErrors":       "page: Sum AWS/Lambda Errors of FunctionName {Receive} >= 1 in 300 s",
-	"FanoutErrors":        "page: Sum AWS/Lambda Errors of FunctionName {Fanout} >= 1 in 300 s",
-	"DeliverErrors":       "page: Sum AWS/Lambda Errors of FunctionName {Deliver} >= 1 in 300 s",
-	"ReceiveThrottles":    "page: Sum AWS/Lambda Throttles of FunctionName {Receive} >= 1 in 300 s",
-	"FanoutThrottles":     "ticket: Sum AWS/Lambda Throttles of FunctionName {Fanout} >= 1 in 300 s",
-	"DeliverThrottles":    "ticket: Sum AWS/Lambda Throttles of FunctionName {Deliver} >= 1 in 300 s",
-	"Ingress5xx":          "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 300 s",
+	"IngestDlqNotEmpty":          "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {IngestDlq.QueueName} >= 1 in 60 s",
+	"DeliveryDlqNotEmpty":        "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {DeliveryDlq.QueueName} >= 1 in 60 s",
+	"OrderedIngestDlqNotEmpty":   "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {OrderedIngestDlq.QueueName} >= 1 in 60 s",
+	"OrderedDeliveryDlqNotEmpty": "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {OrderedDeliveryDlq.QueueName} >= 1 in 60 s",
+	"OrderedIngestAge":           "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {OrderedIngest.QueueName} >= 1200 in 300 s",
+	"OrderedDeliveryAge":         "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {OrderedDelivery.QueueName} >= 518400 in 300 s",
+	"DeadNotEmpty":               "ticket: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {Dead.QueueName} >= 1 in 60 s",
+	"IngestAge":                  "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Ingest.QueueName} >= 300 in 300 s",
+	"DeliveryAge":                "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Delivery.QueueName} >= 900 in 300 s",
+	"RetryAge":                   "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Retry.QueueName} >= 2700 in 300 s",
+	"SchedulesDropped":           "page: Sum AWS/Scheduler InvocationDroppedCount of ScheduleGroup {Schedules} >= 1 in 300 s",
+	"ReceiveErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Receive} >= 1 in 300 s",
+	"FanoutErrors":               "page: Sum AWS/Lambda Errors of FunctionName {Fanout} >= 1 in 300 s",
+	"DeliverErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Deliver} >= 1 in 300 s",
+	"ReceiveThrottles":           "page: Sum AWS/Lambda Throttles of FunctionName {Receive} >= 1 in 300 s",
+	"FanoutThrottles":            "ticket: Sum AWS/Lambda Throttles of FunctionName {Fanout} >= 1 in 300 s",
+	"DeliverThrottles":           "ticket: Sum AWS/Lambda Throttles of FunctionName {Deliver} >= 1 in 300 s",
+	"SweptUp":                    "page: Sum WebhookRelay PutBack of Relay webhook-relay-dev >= 1 in 3600 s",
+	"SweepErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Sweep} >= 1 in 300 s",
+	"SweepThrottles":             "ticket: Sum AWS/Lambda Throttles of FunctionName {Sweep} >= 1 in 300 s",
+	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 10800 s, or no data",
+	"Ingress5xx":                 "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 300 s",
 }
 
 func TestAlarms(t *testing.T) {
@@ -39,14 +47,15 @@ func TestAlarms(t *testing.T) {
 		if !strings.Contains(rest, "First ") {
 			t.Errorf("description %q does not say what to do first", description)
 		}
-		if r.get("ComparisonOperator") != "GreaterThanOrEqualToThreshold" || r.get("TreatMissingData") != "notBreaching" ||
-			r.number("EvaluationPeriods") != 1 {
+		comparison := map[any]string{"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}[r.get("ComparisonOperator")]
+		missing, known := map[any]string{"notBreaching": "", "breaching": ", or no data"}[r.get("TreatMissingData")]
+		if comparison == "" || !known || r.number("EvaluationPeriods") != 1 {
 			t.Errorf("compares %v, missing data %v, periods %d",
 				r.get("ComparisonOperator"), r.get("TreatMissingData"), r.number("EvaluationPeriods"))
 		}
-		got[id] = fmt.Sprintf("%s: %v %v %v of %v %s >= %d in %d s", severity, r.get("Statistic"), r.get("Namespace"),
-			r.get("MetricName"), r.get("Dimensions", 0, "Name"), render(r.get("Dimensions", 0, "Value")),
-			r.number("Threshold"), r.number("Period"))
+		got[id] = fmt.Sprintf("%s: %v %v %v of %v %s %s %d in %d s%s", severity, r.get("Statistic"), r.get("Namespace"),
+			r.get("MetricName"), r.get("Dimensions", 0, "Name"), render(r.get("Dimensions", 0, "Value")), comparison,
+			r.number("Threshold"), r.number("Period"), missing)
 	})
 	if diff := cmp.Diff(alarms, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)

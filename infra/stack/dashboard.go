@@ -120,6 +120,12 @@ func (r *relay) webhookGraphs() []graph {
 			r.own("unrouted", metric.Unrouted).as("unrouted"), r.own("duplicate", metric.Duplicate).as("duplicate"),
 			expression("since the window's start", "RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0))"),
 		}},
+		{title: "Deliveries of a swept hour that are not delivered, dead, waiting or missing: always zero", statistic: "Sum", lines: []line{
+			r.own("unaccounted", metric.Unaccounted), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
+		}, minutes: 60},
+		{title: "Lost deliveries: found, put back, or not since they may lie in a queue", statistic: "Sum", lines: []line{
+			r.own("found", metric.Stranded), r.own("put back", metric.PutBack), r.own("withheld", metric.Withheld),
+		}, minutes: 60},
 		{title: "USD per million events, without logs, traces, storage and transfer (docs/cost.md)", statistic: "Sum", lines: r.ofCost(),
 			minutes: 60, stacked: true},
 	}
@@ -179,6 +185,8 @@ func (r *relay) serviceGraphs() []graph {
 		{title: "Dead letters", statistic: "Maximum", lines: []line{
 			ofQueue("ingest", "ApproximateNumberOfMessagesVisible", r.ingestDLQ),
 			ofQueue("delivery", "ApproximateNumberOfMessagesVisible", r.deliveryDLQ),
+			ofQueue("ordered ingest", "ApproximateNumberOfMessagesVisible", r.ordered.ingestDLQ),
+			ofQueue("ordered delivery", "ApproximateNumberOfMessagesVisible", r.ordered.deliveryDLQ),
 			ofQueue("dead", "ApproximateNumberOfMessagesVisible", r.dead),
 		}},
 		{title: "Errors of functions", statistic: "Sum", lines: r.ofFunctions("Errors")},
@@ -211,7 +219,10 @@ func (r *relay) ofSchedules(label, metric string) line {
 }
 
 func (r *relay) ofQueues(metric string) []line {
-	return []line{ofQueue("ingest", metric, r.ingest), ofQueue("delivery", metric, r.delivery), ofQueue("retry", metric, r.retry)}
+	return []line{
+		ofQueue("ingest", metric, r.ingest), ofQueue("delivery", metric, r.delivery), ofQueue("retry", metric, r.retry),
+		ofQueue("ordered ingest", metric, r.ordered.ingest), ofQueue("ordered delivery", metric, r.ordered.delivery),
+	}
 }
 
 func ofQueue(label, metric string, queue awssqs.Queue) line {
@@ -228,6 +239,7 @@ type shownFunction struct {
 func (r *relay) functions() []shownFunction {
 	return []shownFunction{
 		{r.receive, receiveName, receiveMemoryMiB}, {r.fanout, fanoutName, fanoutMemoryMiB}, {r.deliver, deliverName, deliverMemoryMiB},
+		{r.sweep, sweepName, sweepMemoryMiB},
 	}
 }
 

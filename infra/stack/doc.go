@@ -4,7 +4,7 @@
 //	relay, err := stack.New(app, "Relay", props)
 //
 // It reads as the relay does: the key of the secrets, the tables, the bodies, the queues, the network (if asked for), the functions
-// with what each may do, the ingress, the alarms, the dashboards, the outputs, a file each.
+// with what each may do, the hourly sweep, the ingress, the alarms, the dashboards, the outputs, a file each.
 //
 // What it guarantees, held by its tests for every resource of the template and not for a list of names:
 //

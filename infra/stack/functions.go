@@ -30,7 +30,7 @@ const (
 
 	// receiveMemoryMiB: a 4 MiB body is there three times (event, base64, bytes); the rest buys CPU for the cold start's TLS.
 	receiveMemoryMiB = 256
-	// fanoutMemoryMiB: ten messages of at most 1 MiB and what they become.
+	// fanoutMemoryMiB: ten messages of at most 1 MiB and what they become, and one large body with what a filter wants of it.
 	fanoutMemoryMiB = 256
 	// deliverMemoryMiB: ten bodies of 4 MiB, read from S3 and signed, and the CPU for ten TLS handshakes at once.
 	deliverMemoryMiB = 512
@@ -58,13 +58,14 @@ func (r *relay) addFunctions() error {
 
 func (r *relay) addReceive() error {
 	environment, err := settings.Environment(settings.Receive{
-		CatalogTable:        *r.catalog.TableName(),
-		IngestQueueURL:      *r.ingest.QueueUrl(),
-		BodiesBucket:        *r.bodies.BucketName(),
-		SecretsKeyARN:       *r.secretsKey.KeyArn(),
-		MaxBodyBytes:        r.props.MaxBodyBytes,
-		InlineBodyBytes:     r.props.InlineBodyBytes,
-		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
+		CatalogTable:          *r.catalog.TableName(),
+		IngestQueueURL:        *r.ingest.QueueUrl(),
+		OrderedIngestQueueURL: *r.ordered.ingest.QueueUrl(),
+		BodiesBucket:          *r.bodies.BucketName(),
+		SecretsKeyARN:         *r.secretsKey.KeyArn(),
+		MaxBodyBytes:          r.props.MaxBodyBytes,
+		InlineBodyBytes:       r.props.InlineBodyBytes,
+		CatalogCacheSeconds:   r.props.CatalogCacheSeconds,
 	})
 	if err != nil {
 		return err
@@ -79,12 +80,14 @@ func (r *relay) addReceive() error {
 
 func (r *relay) addFanout() error {
 	environment, err := settings.Environment(settings.Fanout{
-		CatalogTable:        *r.catalog.TableName(),
-		LedgerTable:         *r.ledger.TableName(),
-		DeliveryQueueURL:    *r.delivery.QueueUrl(),
-		PoisonQueueURL:      *r.ingestDLQ.QueueUrl(),
-		RetentionDays:       r.props.RetentionDays,
-		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
+		CatalogTable:            *r.catalog.TableName(),
+		LedgerTable:             *r.ledger.TableName(),
+		BodiesBucket:            *r.bodies.BucketName(),
+		DeliveryQueueURL:        *r.delivery.QueueUrl(),
+		OrderedDeliveryQueueURL: *r.ordered.delivery.QueueUrl(),
+		PoisonQueueURL:          *r.ingestDLQ.QueueUrl(),
+		RetentionDays:           r.props.RetentionDays,
+		CatalogCacheSeconds:     r.props.CatalogCacheSeconds,
 	})
 	if err != nil {
 		return err
@@ -94,24 +97,29 @@ func (r *relay) addFanout() error {
 		memoryMiB: fanoutMemoryMiB, timeoutSeconds: fanoutTimeoutSeconds,
 		environment: environment, grants: r.fanoutGrants(),
 	})
-	r.consume("IngestToFanout", r.ingest, r.fanout, r.props.FanoutMaxConcurrency)
+	r.consume("IngestToFanout", r.ingest, r.fanout, batchSize, r.props.FanoutMaxConcurrency)
+	r.consume("OrderedIngestToFanout", r.ordered.ingest, r.fanout, 1, r.props.FanoutMaxConcurrency)
 	return nil
 }
 
 func (r *relay) addDeliver() error {
 	environment, err := settings.Environment(settings.Deliver{
-		CatalogTable:        *r.catalog.TableName(),
-		LedgerTable:         *r.ledger.TableName(),
-		BodiesBucket:        *r.bodies.BucketName(),
-		SecretsKeyARN:       *r.secretsKey.KeyArn(),
-		RetryQueueURL:       *r.retry.QueueUrl(),
-		DeadQueueURL:        *r.dead.QueueUrl(),
-		PoisonQueueURL:      *r.deliveryDLQ.QueueUrl(),
-		ScheduleGroup:       *r.schedules.Ref(),
-		ScheduleRoleARN:     *r.schedulesRole.RoleArn(),
-		MaxReceives:         maxReceives,
-		RetentionDays:       r.props.RetentionDays,
-		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
+		CatalogTable:            *r.catalog.TableName(),
+		LedgerTable:             *r.ledger.TableName(),
+		BodiesBucket:            *r.bodies.BucketName(),
+		SecretsKeyARN:           *r.secretsKey.KeyArn(),
+		IngestQueueURL:          *r.ingest.QueueUrl(),
+		RetryQueueURL:           *r.retry.QueueUrl(),
+		OrderedDeliveryQueueURL: *r.ordered.delivery.QueueUrl(),
+		DeadQueueURL:            *r.dead.QueueUrl(),
+		PoisonQueueURL:          *r.deliveryDLQ.QueueUrl(),
+		ScheduleGroup:           *r.schedules.Ref(),
+		ScheduleRoleARN:         *r.schedulesRole.RoleArn(),
+		MaxReceives:             maxReceives,
+		RetentionDays:           r.props.RetentionDays,
+		CatalogCacheSeconds:     r.props.CatalogCacheSeconds,
+		EgressPorts:             r.props.EgressPorts,
+		Origin:                  r.ingressHost(),
 	})
 	if err != nil {
 		return err
@@ -125,8 +133,9 @@ func (r *relay) addDeliver() error {
 		network:       r.network,
 	})
 	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt.
-	r.consume("DeliveryToDeliver", r.delivery, r.deliver, r.props.DeliveryMaxConcurrency)
-	r.consume("RetryToDeliver", r.retry, r.deliver, r.props.RetryMaxConcurrency)
+	r.consume("DeliveryToDeliver", r.delivery, r.deliver, batchSize, r.props.DeliveryMaxConcurrency)
+	r.consume("RetryToDeliver", r.retry, r.deliver, batchSize, r.props.RetryMaxConcurrency)
+	r.consume("OrderedDeliveryToDeliver", r.ordered.delivery, r.deliver, 1, r.props.DeliveryMaxConcurrency)
 	return nil
 }
 
@@ -168,13 +177,17 @@ func (r *relay) addLogs(id string) awslogs.LogGroup {
 	})
 }
 
-// consume starts f with a queue's messages, ten at a time, each answered for on its own. It waits for no batch to fill: that
+// batchSize is how many messages a function gets at once, but for those of ordered queues, which come one by one: the messages of a group would
+// hold up each other's return to the queue, and each group would wait for the slowest in the batch.
+const batchSize = 10
+
+// consume starts f with a queue's messages, each answered for on its own. It waits for no batch to fill: that
 // would add to every delivery's time what it saves in invocations, and under load batches are full anyway.
-func (r *relay) consume(id string, queue awssqs.Queue, f awslambda.Function, maxConcurrency int) {
+func (r *relay) consume(id string, queue awssqs.Queue, f awslambda.Function, batchSize, maxConcurrency int) {
 	awslambda.NewEventSourceMapping(r.stack, &id, &awslambda.EventSourceMappingProps{
 		Target:                  f,
 		EventSourceArn:          queue.QueueArn(),
-		BatchSize:               number(10),
+		BatchSize:               number(batchSize),
 		MaxConcurrency:          number(maxConcurrency),
 		ReportBatchItemFailures: new(true),
 	})

@@ -31,9 +31,10 @@ func TestEnvironmentIsWhatSettingsRead(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
 		"Receive": names(t, &settings.Receive{}), "Fanout": names(t, &settings.Fanout{}), "Deliver": names(t, &settings.Deliver{}),
+		"Sweep": names(t, &settings.Sweep{}),
 	}
 	got := map[string][]string{}
-	defaults(t).each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
+	whole(t).each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) { // the most: what is not asked for is left out
 		variables, _ := r.get("Environment", "Variables").(map[string]any)
 		got[name(id)] = slices.Sorted(maps.Keys(variables))
 		if limit := fmt.Sprintf("%dMiB", r.number("MemorySize")*9/10); variables["GOMEMLIMIT"] != limit {
@@ -48,8 +49,8 @@ func TestEnvironmentIsWhatSettingsRead(t *testing.T) {
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60}
-	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512}
+	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 300}
+	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 256}
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
 		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" || r.get("Handler") != "bootstrap" {
 			t.Errorf("runs %v on %v", r.get("Runtime"), r.get("Architectures"))

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -58,36 +59,93 @@ func (r *relay) receiveGrants() []grant {
 		{actions: []string{"kms:Encrypt"}, resources: []*string{r.secretsKey.KeyArn()},
 			conditions: map[string]any{"StringLike": map[string]any{"kms:EncryptionContext:name": "source/*"}}},
 		{actions: []string{"s3:PutObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
-		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.ingest.QueueArn()}},
+		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.ingest.QueueArn(), r.ordered.ingest.QueueArn()}},
 	}
 }
 
 func (r *relay) fanoutGrants() []grant {
 	return []grant{
-		consume(r.ingest.QueueArn()),
+		consume(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
-		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
+		// A large body, where a filter looks at it. One that is gone is a failure here, so that S3 may say 403 of it.
+		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		{actions: []string{"sqs:SendMessage"}, resources: []*string{
+			r.delivery.QueueArn(), r.ordered.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
 	}
 }
 
 func (r *relay) deliverGrants() []grant {
-	return slices.Concat(r.networkGrants(), []grant{
-		consume(r.delivery.QueueArn(), r.retry.QueueArn()),
-		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
+	return slices.Concat(r.networkGrants(), r.authGrants(), []grant{
+		consume(r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.delivery.QueueArn()),
+		{actions: []string{"sqs:ChangeMessageVisibility"}, resources: []*string{r.ordered.delivery.QueueArn()}}, // what is in line waits by it
+		// The query is for who subscribed to the relay's own events, which go to the ingest queue.
+		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
-		// The quotas of endpoints with a rate limit are all that is counted.
+		// The quotas of endpoints with a rate limit are all that is counted, and the slots of those with a concurrency all that is claimed.
 		{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.ledger.TableArn()},
-			conditions: map[string]any{"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": "quota#*"}}},
+			conditions: map[string]any{"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": []string{"quota#*", "slot#*"}}}},
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a failure of ours.
 		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},
 		{actions: []string{"sqs:SendMessage"},
-			resources: []*string{r.retry.QueueArn(), r.dead.QueueArn(), r.deliveryDLQ.QueueArn()}},
+			resources: []*string{r.retry.QueueArn(), r.ordered.delivery.QueueArn(), r.dead.QueueArn(), r.deliveryDLQ.QueueArn(), r.ingest.QueueArn()}},
 		{actions: []string{"scheduler:CreateSchedule"}, resources: []*string{r.scheduleARN()}},
 		{actions: []string{"iam:PassRole"}, resources: []*string{r.schedulesRole.RoleArn()},
 			conditions: map[string]any{"StringEquals": map[string]any{"iam:PassedToService": schedulerService}}},
+	})
+}
+
+func (r *relay) sweepGrants() []grant {
+	return []grant{
+		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
+		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:Query"}, resources: []*string{r.ledger.TableArn()}},
+		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex)}},
+		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()}},
+		{actions: []string{"sqs:GetQueueAttributes"}, resources: []*string{
+			r.ingest.QueueArn(), r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.ingest.QueueArn(), r.ordered.delivery.QueueArn(),
+			r.ingestDLQ.QueueArn(), r.deliveryDLQ.QueueArn()}},
+	}
+}
+
+// indexARN is one of the ledger's indexes.
+func (r *relay) indexARN(name string) *string { return new(*r.ledger.TableArn() + "/index/" + name) }
+
+// authGrants are for what the auth of endpoints refers to and calls, as far as the props name it.
+func (r *relay) authGrants() (grants []grant) {
+	var secrets, functions, apis []*string
+	for _, name := range r.props.Secrets {
+		if !strings.HasPrefix(name, "arn:") {
+			name = *r.secretARN(strings.TrimSuffix(name, "*") + "*") // a secret's ARN has six more characters than its name
+		}
+		secrets = append(secrets, &name)
+	}
+	for _, name := range r.props.Invoke {
+		if strings.Contains(name, ":lambda:") {
+			functions = append(functions, &name)
+		} else {
+			apis = append(apis, &name)
+		}
+	}
+	if len(secrets) > 0 {
+		grants = append(grants, grant{actions: []string{"secretsmanager:GetSecretValue"}, resources: secrets})
+	}
+	if len(apis) > 0 {
+		grants = append(grants, grant{actions: []string{"execute-api:Invoke"}, resources: apis})
+	}
+	if len(functions) > 0 { // a function URL asks for both
+		grants = append(grants,
+			grant{actions: []string{"lambda:InvokeFunctionUrl"}, resources: functions},
+			grant{actions: []string{"lambda:InvokeFunction"}, resources: functions,
+				conditions: map[string]any{"Bool": map[string]any{"lambda:InvokedViaFunctionUrl": "true"}}})
+	}
+	return grants
+}
+
+func (r *relay) secretARN(name string) *string {
+	return r.stack.FormatArn(&awscdk.ArnComponents{
+		Service: new("secretsmanager"), Resource: new("secret"), ResourceName: &name, ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
 	})
 }
 

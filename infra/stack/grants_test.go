@@ -22,6 +22,7 @@ var grants = map[string][]string{
 		"logs:PutLogEvents on {ReceiveLogs.Arn}",
 		"s3:PutObject on {Bodies.Arn}/*",
 		"sqs:SendMessage on {Ingest.Arn}",
+		"sqs:SendMessage on {OrderedIngest.Arn}",
 		"xray:PutTelemetryRecords on *",
 		"xray:PutTraceSegments on *",
 	},
@@ -32,11 +33,16 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Catalog.Arn}",
 		"logs:CreateLogStream on {FanoutLogs.Arn}",
 		"logs:PutLogEvents on {FanoutLogs.Arn}",
+		"s3:GetObject on {Bodies.Arn}/*",
 		"sqs:DeleteMessage on {Ingest.Arn}",
+		"sqs:DeleteMessage on {OrderedIngest.Arn}",
 		"sqs:GetQueueAttributes on {Ingest.Arn}",
+		"sqs:GetQueueAttributes on {OrderedIngest.Arn}",
 		"sqs:ReceiveMessage on {Ingest.Arn}",
+		"sqs:ReceiveMessage on {OrderedIngest.Arn}",
 		"sqs:SendMessage on {Delivery.Arn}",
 		"sqs:SendMessage on {IngestDlq.Arn}",
+		"sqs:SendMessage on {OrderedDelivery.Arn}",
 		"xray:PutTelemetryRecords on *",
 		"xray:PutTraceSegments on *",
 	},
@@ -44,7 +50,8 @@ var grants = map[string][]string{
 		"dynamodb:GetItem on {Catalog.Arn}",
 		"dynamodb:GetItem on {Ledger.Arn}",
 		"dynamodb:PutItem on {Ledger.Arn}",
-		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:quota#*]]",
+		"dynamodb:Query on {Catalog.Arn}",
+		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[quota#* slot#*]]]",
 		"iam:PassRole on {SchedulesRole.Arn} if map[StringEquals:map[iam:PassedToService:scheduler.amazonaws.com]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:endpoint/*]]",
 		"logs:CreateLogStream on {DeliverLogs.Arn}",
@@ -52,14 +59,41 @@ var grants = map[string][]string{
 		"s3:GetObject on {Bodies.Arn}/*",
 		"s3:ListBucket on {Bodies.Arn}",
 		"scheduler:CreateSchedule on arn:{AWS::Partition}:scheduler:{AWS::Region}:{AWS::AccountId}:schedule/{Schedules}/*",
+		"sqs:ChangeMessageVisibility on {OrderedDelivery.Arn}",
 		"sqs:DeleteMessage on {Delivery.Arn}",
+		"sqs:DeleteMessage on {OrderedDelivery.Arn}",
 		"sqs:DeleteMessage on {Retry.Arn}",
 		"sqs:GetQueueAttributes on {Delivery.Arn}",
+		"sqs:GetQueueAttributes on {OrderedDelivery.Arn}",
 		"sqs:GetQueueAttributes on {Retry.Arn}",
 		"sqs:ReceiveMessage on {Delivery.Arn}",
+		"sqs:ReceiveMessage on {OrderedDelivery.Arn}",
 		"sqs:ReceiveMessage on {Retry.Arn}",
 		"sqs:SendMessage on {Dead.Arn}",
 		"sqs:SendMessage on {DeliveryDlq.Arn}",
+		"sqs:SendMessage on {Ingest.Arn}",
+		"sqs:SendMessage on {OrderedDelivery.Arn}",
+		"sqs:SendMessage on {Retry.Arn}",
+		"xray:PutTelemetryRecords on *",
+		"xray:PutTraceSegments on *",
+	},
+	"SweepRole": {
+		"dynamodb:BatchGetItem on {Ledger.Arn}",
+		"dynamodb:GetItem on {Catalog.Arn}",
+		"dynamodb:Query on {Catalog.Arn}",
+		"dynamodb:Query on {Ledger.Arn}",
+		"dynamodb:Query on {Ledger.Arn}/index/events",
+		"dynamodb:Query on {Ledger.Arn}/index/open",
+		"logs:CreateLogStream on {SweepLogs.Arn}",
+		"logs:PutLogEvents on {SweepLogs.Arn}",
+		"sqs:GetQueueAttributes on {Delivery.Arn}",
+		"sqs:GetQueueAttributes on {DeliveryDlq.Arn}",
+		"sqs:GetQueueAttributes on {Ingest.Arn}",
+		"sqs:GetQueueAttributes on {IngestDlq.Arn}",
+		"sqs:GetQueueAttributes on {OrderedDelivery.Arn}",
+		"sqs:GetQueueAttributes on {OrderedIngest.Arn}",
+		"sqs:GetQueueAttributes on {Retry.Arn}",
+		"sqs:SendMessage on {Delivery.Arn}",
 		"sqs:SendMessage on {Retry.Arn}",
 		"xray:PutTelemetryRecords on *",
 		"xray:PutTraceSegments on *",
@@ -85,6 +119,15 @@ var networkGrants = func() []string {
 		"ec2:UnassignPrivateIpAddresses on " + ec2 + "network-interface/*" + lambdaOnly,
 	}
 }()
+
+// authGrants is what deliver's role has besides where endpoints may refer to secrets and call what is in AWS.
+var authGrants = []string{
+	"execute-api:Invoke on " + invokedAPI,
+	"lambda:InvokeFunction on " + invokedFunction + " if map[Bool:map[lambda:InvokedViaFunctionUrl:true]]",
+	"lambda:InvokeFunctionUrl on " + invokedFunction,
+	"secretsmanager:GetSecretValue on " + otherSecret,
+	"secretsmanager:GetSecretValue on arn:{AWS::Partition}:secretsmanager:{AWS::Region}:{AWS::AccountId}:secret:relay/*",
+}
 
 // statements writes a role's statements as grants does.
 func statements(role resource) []string {
@@ -120,11 +163,11 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// What can be asked for adds the network to deliver's grants, puts another key in the place of the stack's, and changes nothing else.
+// What can be asked for adds the network, secrets and what is called to deliver's grants, puts another key in the place of the stack's, and changes nothing else.
 func TestGrantsOfAWholeRelay(t *testing.T) {
 	t.Parallel()
 	want := maps.Clone(grants)
-	want["DeliverRole"] = slices.Sorted(slices.Values(slices.Concat(grants["DeliverRole"], networkGrants)))
+	want["DeliverRole"] = slices.Sorted(slices.Values(slices.Concat(grants["DeliverRole"], networkGrants, authGrants)))
 	for role, lines := range want {
 		want[role] = slices.Clone(lines)
 		for i := range lines {
@@ -189,6 +232,7 @@ func TestRolesAreForOneServiceEach(t *testing.T) {
 		"ReceiveRole":   {"lambda.amazonaws.com"},
 		"FanoutRole":    {"lambda.amazonaws.com"},
 		"DeliverRole":   {"lambda.amazonaws.com"},
+		"SweepRole":     {"lambda.amazonaws.com"},
 		"SchedulesRole": {"scheduler.amazonaws.com if " + conditions},
 	}
 	got := map[string][]string{}

@@ -16,15 +16,19 @@ const (
 	otherBurst         = 40
 )
 
-// addIngress opens ingressPath to the world. Every method goes to receive, which answers 405 where it should; any other path is
-// the gateway's own 404.
-func (r *relay) addIngress() {
+// addAPI makes the API, so far without a route: functions know the relay by its name.
+func (r *relay) addAPI() {
 	r.api = awsapigatewayv2.NewHttpApi(r.stack, new("Ingress"), &awsapigatewayv2.HttpApiProps{
 		ApiName:            r.stack.StackName(), // a label; the API is known by its id
 		CreateDefaultStage: new(false),          // made below, with throttling and the access log
 
 		DisableExecuteApiEndpoint: whenTrue(r.props.DisableDefaultEndpoint),
 	})
+}
+
+// addIngress opens ingressPath to the world. Every method goes to receive, which answers 405 where it should; any other path is
+// the gateway's own 404.
+func (r *relay) addIngress() {
 	routes := r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
 		Path:        new(ingressPath),
 		Methods:     list(awsapigatewayv2.HttpMethod_ANY),
@@ -81,6 +85,14 @@ func (r *relay) ingressURL() *string {
 		return new("https://" + r.props.DomainName)
 	}
 	return r.api.ApiEndpoint()
+}
+
+// ingressHost is the host of ingressURL.
+func (r *relay) ingressHost() string {
+	if r.props.DomainName != "" {
+		return r.props.DomainName
+	}
+	return *r.api.ApiId() + ".execute-api." + *r.stack.Region() + "." + *r.stack.UrlSuffix()
 }
 
 // accessLogFormat is a JSON line for each request. It has no query string, no header and no body: there may be secrets in them.

@@ -49,3 +49,17 @@ func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 		}
 	})
 }
+
+// What the relay calls itself towards endpoints is the name by which partners know it.
+func TestOriginIsTheIngressHost(t *testing.T) {
+	t.Parallel()
+	for want, tmpl := range map[string]template{
+		"{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}": defaults(t), "hooks.example.com": whole(t),
+	} {
+		tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
+			if got := render(r.get("Environment", "Variables", "RELAY_ORIGIN")); name(id) == "Deliver" && got != want {
+				t.Errorf("origin %s, want %s", got, want)
+			}
+		})
+	}
+}

@@ -47,8 +47,8 @@ func (r *relay) addNetwork() {
 		Description:      new("deliver: HTTP and HTTPS out, nothing in"),
 		AllowAllOutbound: new(false),
 	})
-	for _, port := range []int{80, 443} { // those that the functions' own guard lets pass
-		r.network.group.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(number(port)), new("to endpoints and AWS"), nil)
+	for _, port := range append([]uint16{80, 443}, r.props.EgressPorts...) { // those that the functions' own guard lets pass
+		r.network.group.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(number(int(port))), new("to endpoints and AWS"), nil)
 	}
 	r.network.groups = list[awsec2.ISecurityGroup](r.network.group)
 }

@@ -42,7 +42,7 @@ func TestOnlyDeliverIsInTheNetwork(t *testing.T) {
 	})
 }
 
-// The guard in front of each POST lets ports 80 and 443 pass; so does the network, and nothing gets in.
+// The guard in front of each POST lets ports 80 and 443 pass, and those asked for; so does the network, and nothing gets in.
 func TestTheNetworkLetsOutHTTPAlone(t *testing.T) {
 	t.Parallel()
 	whole(t).each(t, "AWS::EC2::SecurityGroup", func(t *testing.T, _ string, r resource) {
@@ -50,7 +50,7 @@ func TestTheNetworkLetsOutHTTPAlone(t *testing.T) {
 		for _, rule := range items(r.get("SecurityGroupEgress")) {
 			got = append(got, fmt.Sprint(get(rule, "IpProtocol"), " ", get(rule, "FromPort"), "-", get(rule, "ToPort"), " ", get(rule, "CidrIp")))
 		}
-		if diff := cmp.Diff([]string{"tcp 80-80 0.0.0.0/0", "tcp 443-443 0.0.0.0/0"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"tcp 80-80 0.0.0.0/0", "tcp 443-443 0.0.0.0/0", "tcp 8443-8443 0.0.0.0/0"}, got); diff != "" {
 			t.Errorf("egress (-want +got):\n%s", diff)
 		}
 		if r.get("SecurityGroupIngress") != nil {

@@ -13,6 +13,8 @@ func (r *relay) addOutputs() {
 	r.addOutput("IngestQueueUrl", r.ingest.QueueUrl(), "Accepted events, for fanout")
 	r.addOutput("DeliveryQueueUrl", r.delivery.QueueUrl(), "First attempts, for deliver")
 	r.addOutput("RetryQueueUrl", r.retry.QueueUrl(), "Later attempts, for deliver")
+	r.addOutput("OrderedIngestQueueUrl", r.ordered.ingest.QueueUrl(), "Accepted events of sources with an ordered endpoint, for fanout")
+	r.addOutput("OrderedDeliveryQueueUrl", r.ordered.delivery.QueueUrl(), "Deliveries of ordered endpoints, for deliver")
 	r.addOutput("DeadQueueUrl", r.dead.QueueUrl(), "Deliveries that ran out of attempts")
 	if r.domain != nil {
 		r.addOutput("IngressDnsTarget", r.domain.AttrRegionalDomainName(), "The DNS record of "+r.props.DomainName+" points here")

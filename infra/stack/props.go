@@ -46,6 +46,15 @@ type Props struct {
 	// costs money while idle: about 73 USD a month at the prices of us-east-1 (twice 0.045 USD an hour for a gateway and 0.005 for
 	// its address), and 0.045 USD for each GB that passes, of POSTs and of calls to SQS, KMS and Scheduler.
 	FixedEgress bool `context:"fixedEgress" default:"false"`
+	// EgressPorts are those that endpoints may be on beside 80 and 443, such as 8443,9000. Every port more is one that whoever writes
+	// the configuration can send requests to.
+	EgressPorts []uint16 `context:"egressPorts"`
+	// Secrets are those of AWS Secrets Manager that endpoints may refer to: ARNs, or what the names of secrets in the stack's own account and
+	// region begin with, such as relay/. One that a key of yours encrypts needs that key's policy to let the deliver function's role decrypt.
+	Secrets []string `context:"secrets" pattern:"^(arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+[*]?$"`
+	// Invoke are the ARNs of what endpoints with sigv4 may call: Lambda functions, by their function URLs, and APIs of API Gateway
+	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
+	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
 	// SecretsKeyARN is a symmetric KMS key of yours, in the same region, that seals the catalog's secrets instead of one that the
 	// stack makes. Its key policy must leave access to the account's IAM policies. Give it from the first deployment on: what
 	// one key has sealed another cannot open, so that after a change the configuration must be applied again with all its secrets.
@@ -121,6 +130,8 @@ func contextText(value any, kind reflect.Kind) (string, bool) {
 		return strconv.FormatFloat(value, 'f', -1, 64), true
 	case bool:
 		return strconv.FormatBool(value), kind == reflect.Bool || kind == reflect.String
+	case []any:
+		return strings.ReplaceAll(strings.Trim(fmt.Sprint(value), "[]"), " ", ","), kind == reflect.Slice
 	case map[string]any:
 		var pairs []string
 		for name, of := range value {
@@ -183,8 +194,12 @@ func (p Props) check() error {
 				refuse("%s is %d, not %d to %d", name, n, least, most)
 			}
 		}
-		if pattern := field.Tag.Get("pattern"); pattern != "" && v.String() != "" && !regexp.MustCompile(pattern).MatchString(v.String()) {
-			refuse("%s %q does not match %s", name, v, pattern)
+		if pattern := field.Tag.Get("pattern"); pattern != "" {
+			for _, text := range textsOf(v) {
+				if !regexp.MustCompile(pattern).MatchString(text) {
+					refuse("%s %q does not match %s", name, text, pattern)
+				}
+			}
 		}
 	}
 	if (p.DomainName == "") != (p.CertificateARN == "") {
@@ -192,6 +207,9 @@ func (p Props) check() error {
 	}
 	if p.DisableDefaultEndpoint && p.DomainName == "" {
 		refuse("disableDefaultEndpoint without domainName leaves no way in")
+	}
+	if slices.Contains(p.EgressPorts, 0) {
+		refuse("egressPorts: 0 is no port")
 	}
 	if len(p.Tags) > 48 {
 		refuse("tags are %d, not 48 at most", len(p.Tags))
@@ -213,6 +231,18 @@ func (p Props) check() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// textsOf are the texts of a prop that is one, or a list of them; none if nothing is given.
+func textsOf(v reflect.Value) []string {
+	switch {
+	case v.IsZero():
+		return nil
+	case v.Kind() == reflect.String:
+		return []string{v.String()}
+	}
+	texts, _ := reflect.TypeAssert[[]string](v)
+	return texts
 }
 
 // The tags that every relay has.

@@ -42,6 +42,10 @@ func TestPropsFromContext(t *testing.T) {
 			func(p *stack.Props) { p.Tags = map[string]string{"team": "shop", "query": "a=b"} }},
 		"tags, as cdk.json has them": {map[string]any{"tags": map[string]any{"team": "shop", "costCentre": 42.0}},
 			func(p *stack.Props) { p.Tags = map[string]string{"team": "shop", "costCentre": "42"} }},
+		"secrets, as -c gives them":   {map[string]any{"secrets": "relay/,shop/"}, func(p *stack.Props) { p.Secrets = []string{"relay/", "shop/"} }},
+		"ports, as -c gives them":     {map[string]any{"egressPorts": "8443,9000"}, func(p *stack.Props) { p.EgressPorts = []uint16{8443, 9000} }},
+		"ports, as cdk.json has them": {map[string]any{"egressPorts": []any{8443.0, "9000"}}, func(p *stack.Props) { p.EgressPorts = []uint16{8443, 9000} }},
+		"a port, as cdk.json has it":  {map[string]any{"egressPorts": 8443.0}, func(p *stack.Props) { p.EgressPorts = []uint16{8443} }},
 		"an alarm topic, which has no default": {map[string]any{"alarmTopicArn": topic},
 			func(p *stack.Props) { p.AlarmTopicARN = topic }},
 	} {
@@ -73,6 +77,8 @@ func TestContextErrorsNameTheKey(t *testing.T) {
 		"tags without value": {map[string]any{"tags": "team"}, "Tags"},
 		"tags for a number":  {map[string]any{"retentionDays": map[string]any{"a": "b"}}, "retentionDays"},
 		"not true or false":  {map[string]any{"fixedEgress": "yes"}, "FixedEgress"},
+		"a port too far":     {map[string]any{"egressPorts": "65536"}, "EgressPorts"},
+		"ports for a number": {map[string]any{"retentionDays": []any{1.0}}, "retentionDays"},
 		"neither":            {map[string]any{"retentionDays": true}, "retentionDays"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,6 +112,11 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		"certificate of no ACM":          {stack.Props{DomainName: "a.example", CertificateARN: topic}, []string{"certificateArn"}},
 		"no way in":                      {stack.Props{DisableDefaultEndpoint: true}, []string{"no way in"}},
 		"key by its alias":               {stack.Props{SecretsKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"}, []string{"secretsKeyArn"}},
+		"secret of another service":      {stack.Props{Secrets: []string{"relay/", "arn:aws:ssm:eu-west-1:111122223333:parameter/x"}}, []string{`secrets "arn:aws:ssm`}},
+		"any secret":                     {stack.Props{Secrets: []string{"*"}}, []string{`secrets "*"`}},
+		"any function":                   {stack.Props{Invoke: []string{"arn:aws:lambda:eu-west-1:111122223333:function:*"}}, []string{"invoke"}},
+		"a queue to invoke":              {stack.Props{Invoke: []string{"arn:aws:sqs:eu-west-1:111122223333:q"}}, []string{"invoke"}},
+		"port 0":                         {stack.Props{EgressPorts: []uint16{8443, 0}}, []string{"egressPorts: 0"}},
 		"tag of ours":                    {stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is not yours"}},
 		"tag of theirs":                  {stack.Props{Tags: map[string]string{"aws:x": "x"}}, []string{"aws:x is not yours"}},
 		"tag with a comma":               {stack.Props{Tags: map[string]string{"a": "b,c"}}, []string{"tags: a=b,c"}},
@@ -149,6 +160,7 @@ func manyTags(n int) map[string]string {
 // The defaults are in two places, here for who deploys and in package settings for who runs a function by hand.
 func TestDefaultsAreThoseOfSettings(t *testing.T) {
 	for _, name := range []string{"CATALOG_TABLE", "LEDGER_TABLE", "INGEST_QUEUE_URL", "DELIVERY_QUEUE_URL", "POISON_QUEUE_URL",
+		"ORDERED_INGEST_QUEUE_URL", "ORDERED_DELIVERY_QUEUE_URL",
 		"BODIES_BUCKET", "SECRETS_KEY_ARN"} {
 		t.Setenv("RELAY_"+name, "x")
 	}

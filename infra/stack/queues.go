@@ -21,8 +21,8 @@ const (
 	visibilityFactor = 6
 )
 
-// addQueues makes the three queues and their dead-letter queues. They are standard queues; those of deliveries are fair, which
-// needs nothing here: each message carries its endpoint as MessageGroupId.
+// addQueues makes the queues and their dead-letter queues. They are standard queues; those of deliveries are fair, which
+// needs nothing here: each message carries its endpoint as MessageGroupId. What is for ordered endpoints has FIFO queues beside them.
 //
 // Functions put messages into the dead-letter queues themselves, too. SQS does not know where those came from, so that a redrive
 // must name its destination. A dead-letter queue cannot name the queues that may use it (a redrive allow policy): each would
@@ -34,6 +34,32 @@ func (r *relay) addQueues() {
 	r.ingest = r.addQueue("Ingest", fanoutTimeoutSeconds, maxReceives, r.ingestDLQ)
 	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxDeliverReceives, r.deliveryDLQ)
 	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxDeliverReceives, r.dead)
+	r.ordered.ingestDLQ = r.addOrderedQueue("OrderedIngestDlq", 0, 0, nil)
+	r.ordered.deliveryDLQ = r.addOrderedQueue("OrderedDeliveryDlq", 0, 0, nil)
+	r.ordered.ingest = r.addOrderedQueue("OrderedIngest", fanoutTimeoutSeconds, maxReceives, r.ordered.ingestDLQ)
+	r.ordered.delivery = r.addOrderedQueue("OrderedDelivery", deliverTimeoutSeconds, maxDeliverReceives, r.ordered.deliveryDLQ)
+}
+
+// orderedQueues are those of sources and endpoints that keep an order. They are there whether or not the catalog, which changes without a
+// deployment, has such: idle they cost what Lambda's asking costs.
+type orderedQueues struct{ ingest, delivery, ingestDLQ, deliveryDLQ awssqs.Queue }
+
+// addOrderedQueue makes a FIFO queue, with limits for each message group: an order has nothing to do with another. Its messages are kept as long as SQS
+// can: one waits behind others for as long as their schedules last. When SQS moves one to the dead-letter queue its time begins anew.
+func (r *relay) addOrderedQueue(id string, consumerTimeoutSeconds, receives int, deadLetters awssqs.Queue) awssqs.Queue {
+	p := &awssqs.QueueProps{
+		Fifo:                new(true),
+		DeduplicationScope:  awssqs.DeduplicationScope_MESSAGE_GROUP,
+		FifoThroughputLimit: awssqs.FifoThroughputLimit_PER_MESSAGE_GROUP_ID,
+		RetentionPeriod:     days(deadLetterDays),
+		Encryption:          awssqs.QueueEncryption_SQS_MANAGED,
+		EnforceSSL:          new(true),
+	}
+	if deadLetters != nil {
+		p.VisibilityTimeout = seconds(visibilityFactor * consumerTimeoutSeconds)
+		p.DeadLetterQueue = &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: number(receives)}
+	}
+	return awssqs.NewQueue(r.stack, &id, p)
 }
 
 func (r *relay) addDeadLetters(id string) awssqs.Queue {

@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -50,7 +51,10 @@ func TestEveryQueueIsConsumedWithADeadLetterQueueOrIsOne(t *testing.T) {
 			if len(mappings[id]) != 1 {
 				t.Errorf("%d functions consume it, want 1", len(mappings[id]))
 			}
-			if got := r.number("MessageRetentionPeriod"); got < 4*24*60*60 || got > fourteenDays/2 {
+			switch got := r.number("MessageRetentionPeriod"); {
+			case isFIFO(r) && got != fourteenDays:
+				t.Errorf("keeps messages for %d s, want %d: one may wait for long behind others, and its time begins anew in its dead-letter queue", got, fourteenDays)
+			case !isFIFO(r) && (got < 4*24*60*60 || got > fourteenDays/2):
 				t.Errorf("keeps messages for %d s, want four days at least, and at most half of its dead-letter queue's time", got)
 			}
 		}
@@ -62,7 +66,7 @@ func TestEveryQueueIsConsumedWithADeadLetterQueueOrIsOne(t *testing.T) {
 func TestMaxReceives(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	want := map[string]int{"Ingest": 5, "Delivery": 1000, "Retry": 1000}
+	want := map[string]int{"Ingest": 5, "Delivery": 1000, "Retry": 1000, "OrderedIngest": 5, "OrderedDelivery": 1000}
 	for _, sources := range tmpl.sources() {
 		for _, id := range sources {
 			if got := tmpl.Resources[id].number("RedrivePolicy", "maxReceiveCount"); got != want[name(id)] {
@@ -109,14 +113,30 @@ func deniesPlainHTTP(policy resource) bool {
 	return false
 }
 
-func TestQueuesAreEncryptedAndUnordered(t *testing.T) {
+func isFIFO(queue resource) bool { return queue.get("FifoQueue") == true }
+
+func TestQueuesAreEncrypted(t *testing.T) {
 	t.Parallel()
 	defaults(t).each(t, "AWS::SQS::Queue", func(t *testing.T, _ string, r resource) {
 		if r.get("SqsManagedSseEnabled") != true {
 			t.Error("is not encrypted by SQS")
 		}
-		if r.get("FifoQueue") != nil {
-			t.Error("is a FIFO queue, which knows no delay per message")
+	})
+}
+
+// FIFO queues know no delay per message, which the others need, and a dead-letter queue is of the same kind as its queue.
+func TestOnlyQueuesOfOrderedEndpointsAreOrdered(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	tmpl.each(t, "AWS::SQS::Queue", func(t *testing.T, id string, r resource) {
+		if isFIFO(r) != strings.HasPrefix(name(id), "Ordered") {
+			t.Errorf("is a FIFO queue: %t", isFIFO(r))
+		}
+		if dlq := target(r.get("RedrivePolicy", "deadLetterTargetArn")); dlq != "" && isFIFO(tmpl.Resources[dlq]) != isFIFO(r) {
+			t.Error("has a dead-letter queue of another kind")
+		}
+		if isFIFO(r) && (r.get("DeduplicationScope") != "messageGroup" || r.get("FifoThroughputLimit") != "perMessageGroupId") {
+			t.Error("has one limit for all its message groups")
 		}
 	})
 }
@@ -124,9 +144,12 @@ func TestQueuesAreEncryptedAndUnordered(t *testing.T) {
 func TestEventSourceMappings(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	concurrency := map[string]int{"IngestToFanout": 50, "DeliveryToDeliver": 100, "RetryToDeliver": 30}
+	concurrency := map[string]int{
+		"IngestToFanout": 50, "DeliveryToDeliver": 100, "RetryToDeliver": 30, "OrderedIngestToFanout": 50, "OrderedDeliveryToDeliver": 100,
+	}
 	tmpl.each(t, "AWS::Lambda::EventSourceMapping", func(t *testing.T, id string, r resource) {
-		visibility := tmpl.Resources[target(r.get("EventSourceArn"))].number("VisibilityTimeout")
+		queue := tmpl.Resources[target(r.get("EventSourceArn"))]
+		visibility := queue.number("VisibilityTimeout")
 		timeout := tmpl.Resources[target(r.get("FunctionName"))].number("Timeout")
 		if timeout == 0 || visibility < 6*timeout {
 			t.Errorf("visibility timeout %d s, function timeout %d s, want six times as much", visibility, timeout)
@@ -137,8 +160,12 @@ func TestEventSourceMappings(t *testing.T) {
 		if got := r.number("ScalingConfig", "MaximumConcurrency"); got == 0 || got != concurrency[name(id)] {
 			t.Errorf("maximum concurrency %d, want %d", got, concurrency[name(id)])
 		}
-		if r.number("BatchSize") != 10 || r.get("MaximumBatchingWindowInSeconds") != nil {
-			t.Errorf("batches of %d, window %v, want 10 and none", r.number("BatchSize"), r.get("MaximumBatchingWindowInSeconds"))
+		batch := 10
+		if isFIFO(queue) {
+			batch = 1 // no group waits for another, nor for those behind its first
+		}
+		if r.number("BatchSize") != batch || r.get("MaximumBatchingWindowInSeconds") != nil {
+			t.Errorf("batches of %d, window %v, want %d and none", r.number("BatchSize"), r.get("MaximumBatchingWindowInSeconds"), batch)
 		}
 	})
 }

@@ -24,9 +24,11 @@ type relay struct {
 	bodies                       awss3.Bucket
 	ingest, delivery, retry      awssqs.Queue
 	ingestDLQ, deliveryDLQ, dead awssqs.Queue
+	ordered                      orderedQueues
 	schedules                    awsscheduler.CfnScheduleGroup
 	schedulesRole                awsiam.Role
 	receive, fanout, deliver     awslambda.Function
+	sweep                        awslambda.Function
 	api                          awsapigatewayv2.HttpApi
 	domain                       awsapigatewayv2.CfnDomainName // nil without Props.DomainName
 	network                      network                       // zero without Props.FixedEgress
@@ -53,7 +55,11 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	r.addQueues()
 	r.addSchedules()
 	r.addNetwork()
+	r.addAPI()
 	if err := r.addFunctions(); err != nil {
+		return nil, err
+	}
+	if err := r.addSweep(); err != nil {
 		return nil, err
 	}
 	r.addIngress()

@@ -146,6 +146,7 @@ func TestOutputs(t *testing.T) {
 		"IngressUrl": "{Ingress.ApiEndpoint}", "IngressApiId": "{Ingress}",
 		"CatalogTable": "{Catalog}", "LedgerTable": "{Ledger}", "SecretsKeyArn": "{SecretsKey.Arn}", "BodiesBucket": "{Bodies}",
 		"IngestQueueUrl": "{Ingest}", "DeliveryQueueUrl": "{Delivery}", "RetryQueueUrl": "{Retry}", "DeadQueueUrl": "{Dead}",
+		"OrderedIngestQueueUrl": "{OrderedIngest}", "OrderedDeliveryQueueUrl": "{OrderedDelivery}",
 	}
 	got := map[string]string{}
 	for key, output := range tmpl.Outputs {
@@ -168,7 +169,7 @@ func TestNothingHasAFixedName(t *testing.T) {
 		"AWS::CloudWatch::Alarm": "AlarmName", "AWS::DynamoDB::Table": "TableName", "AWS::IAM::Role": "RoleName",
 		"AWS::Lambda::Function": "FunctionName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::S3::Bucket": "BucketName",
 		"AWS::SQS::Queue": "QueueName", "AWS::Scheduler::ScheduleGroup": "Name", "AWS::SNS::Topic": "TopicName",
-		"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::EC2::SecurityGroup": "GroupName",
+		"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::Events::Rule": "Name", "AWS::EC2::SecurityGroup": "GroupName",
 	}
 	unnamed := []string{ // types that have no name to fix, or one that need not be unique
 		"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
@@ -197,6 +198,7 @@ func TestPropsReachTheTemplate(t *testing.T) {
 	tmpl, err := synthesise(stack.Props{
 		Stage: "prod", RetentionDays: 7, LogRetentionDays: 90, MaxBodyBytes: 1000, InlineBodyBytes: 100, CatalogCacheSeconds: 5,
 		ThrottleRatePerSecond: 11, ThrottleBurst: 12, FanoutMaxConcurrency: 13, DeliveryMaxConcurrency: 14, RetryMaxConcurrency: 15,
+		EgressPorts: []uint16{8443, 9000},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +216,7 @@ func TestPropsReachTheTemplate(t *testing.T) {
 		"maxBodyBytes":           {byName["Receive"].get("Environment", "Variables", "RELAY_MAX_BODY_BYTES"), "1000"},
 		"inlineBodyBytes":        {byName["Receive"].get("Environment", "Variables", "RELAY_INLINE_BODY_BYTES"), "100"},
 		"catalogCacheSeconds":    {byName["Deliver"].get("Environment", "Variables", "RELAY_CATALOG_CACHE_SECONDS"), "5"},
+		"egressPorts":            {byName["Deliver"].get("Environment", "Variables", "RELAY_EGRESS_PORTS"), "8443,9000"},
 		"throttleRatePerSecond":  {byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingRateLimit"), 11.0},
 		"throttleBurst":          {byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingBurstLimit"), 12.0},
 		"fanoutMaxConcurrency":   {byName["IngestToFanout"].get("ScalingConfig", "MaximumConcurrency"), 13.0},

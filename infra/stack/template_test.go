@@ -45,6 +45,10 @@ func defaults(t *testing.T) template { return done(t)(relay()) }
 const (
 	certificate = "arn:aws:acm:eu-west-1:111122223333:certificate/0f1e"
 	secretsKey  = "arn:aws:kms:eu-west-1:111122223333:key/4d3c"
+
+	otherSecret     = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:shop-AbCdEf"
+	invokedAPI      = "arn:aws:execute-api:eu-west-1:111122223333:a1b2c3/prod/POST/hooks/*"
+	invokedFunction = "arn:aws:lambda:eu-west-1:111122223333:function:receiver"
 )
 
 // wholeRelay is the template of a relay with everything that can be asked for.
@@ -54,7 +58,8 @@ func wholeProps() stack.Props {
 	return stack.Props{
 		Stage: "prod", AlarmTopicARN: topic, AlarmEmail: "ops@example.com", FixedEgress: true, SecretsKeyARN: secretsKey,
 		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true,
-		Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
+		Secrets: []string{"relay/", otherSecret}, Invoke: []string{invokedAPI, invokedFunction},
+		EgressPorts: []uint16{8443}, Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
 	}
 }
 
@@ -120,7 +125,7 @@ func synthesise(p stack.Props, context map[string]any) (tmpl template, err error
 
 // stubFunctions writes functions that are always the same, so that the template is.
 func stubFunctions(dir string) (string, error) {
-	for _, name := range []string{"receive", "fanout", "deliver"} {
+	for _, name := range []string{"receive", "fanout", "deliver", "sweep"} {
 		folder := filepath.Join(dir, "lambda", name)
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return "", err
