@@ -1,6 +1,6 @@
 # Everything there is to do with the relay. `make` alone lists it.
 
-FUNCTIONS     := receive fanout deliver
+FUNCTIONS     := receive fanout deliver sweep
 GOLANGCI_LINT := v2.6.2
 GOFLAGS_SMALL := -trimpath -tags lambda.norpc -ldflags="-s -w"
 CDK           := infra/node_modules/.bin/cdk

@@ -13,7 +13,13 @@ import (
 // it. The rest of the guard is as deployed.
 const Reachable = "127.0.0.1"
 
-var functionNames = []string{"receive", "fanout", "deliver"}
+var functionNames = []string{"receive", "fanout", "deliver", "sweep"}
+
+// What endpoints of Synthesise's assembly may refer to and call: secrets whose names begin so, and an API of API Gateway.
+const (
+	SecretsPrefix = "deployed/"
+	InvokedAPI    = "arn:aws:execute-api:" + region + ":" + account + ":api/stage/POST/hook"
+)
 
 // Synthesise builds the functions for this machine and synthesises the template around them, in dir, and returns the cloud assembly's
 // folder. root is the repository's. It runs the go command and, for the CDK, Node; the first build takes a minute, later ones some ten
@@ -29,7 +35,7 @@ func Synthesise(ctx context.Context, root, dir string) (assembly string, err err
 			return "", err
 		}
 	}
-	cdkContext, err := json.Marshal(map[string]string{"functionsDir": functions})
+	cdkContext, err := json.Marshal(map[string]string{"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI})
 	if err != nil {
 		return "", err
 	}

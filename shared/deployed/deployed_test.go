@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/kms"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sign"
 	"webhook-relay/shared/verify"
 )
 
@@ -39,6 +41,7 @@ var excused = map[string]string{}
 func TestDeployed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	t.Run("what was lost is put back", func(t *testing.T) { swept(t, w) })
 	t.Run("webhooks", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *world){
 			"each endpoint gets a webhook as it came":       delivered,
@@ -51,6 +54,12 @@ func TestDeployed(t *testing.T) {
 			"a slow endpoint delays no other":               slow,
 			"an endpoint that is gone is disabled":          disabled,
 			"a rate limit holds, and loses nothing":         limited,
+			"so does a limit of attempts at once":           narrow,
+			"an order is kept, and one that fails waits":    ordered,
+			"an endpoint proves itself first":               proved,
+			"the operator is told":                          told,
+			"an endpoint gets its token from elsewhere":     tokened,
+			"an endpoint in AWS gets its signature":         signedForAWS,
 			"the guard holds":                               guarded,
 			"every provider's webhook is accepted":          everyProvider,
 			"a secret is learned in a handshake":            learned,
@@ -63,6 +72,7 @@ func TestDeployed(t *testing.T) {
 		}
 	})
 	t.Run("nothing is left in a queue", w.queuesAreEmpty)
+	t.Run("nothing is stranded", w.nothingIsStranded)
 	t.Run("nothing else is put aside", func(t *testing.T) {
 		for name, want := range map[string]int{"IngestDlq": 2, "DeliveryDlq": 3} {
 			if n := w.messages(t, name); n != want {
@@ -137,9 +147,9 @@ func delivered(t *testing.T, w *world) {
 func large(t *testing.T, w *world) {
 	body := make([]byte, 3<<20)
 	_, _ = rand.Read(body) // never fails
-	id := w.send(t, "large", verify.Webhook{DeliveryID: rand.Text(), Body: body})
-	w.settled(t, id, "large", relay.Delivered, 1)
-	if got := w.posts("large", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
+	id := w.send(t, "bulky", verify.Webhook{DeliveryID: rand.Text(), Body: body})
+	w.settled(t, id, "bulky", relay.Delivered, 1)
+	if got := w.posts("bulky", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
 		t.Errorf("got %d webhooks with the id", len(got))
 	}
 }
@@ -290,6 +300,44 @@ func disabled(t *testing.T, w *world) {
 	})
 }
 
+// told sees what the relay tells an operator of an endpoint that is gone, once, signed as any webhook.
+func told(t *testing.T, w *world) {
+	id := w.send(t, "retired", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, id, "retired", relay.Dead, 1)
+	verifier, err := verify.New(verify.Config{Provider: "standard-webhooks"}, []string{signingSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, eventType := range []string{relay.EndpointDisabled, relay.DeliveryDead} {
+		var got []post
+		eventually(t, eventType, func() bool {
+			got = w.tellings("retired", eventType)
+			return len(got) > 0
+		})
+		header := verify.Header{}
+		for name := range got[0].header {
+			header[strings.ToLower(name)] = got[0].header.Get(name)
+		}
+		_, err := verifier.Verify(t.Context(), verify.Request{Method: http.MethodPost, Header: header, Body: got[0].body, ReceivedAt: time.Now()})
+		if err != nil || len(got) > 1 || header["relay-source"] != relay.OperatorSource {
+			t.Errorf("%d times %s: %s from %s: %v", len(got), eventType, got[0].body, header["relay-source"], err)
+		}
+	}
+}
+
+// tellings are the POSTs that the endpoint "operator" has got of a type and about an endpoint.
+func (w *world) tellings(about, eventType string) []post {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []post
+	for _, p := range w.got["operator"] {
+		if p.header.Get("relay-event-type") == eventType && bytes.Contains(p.body, []byte(`"endpoint":"`+about+`"`)) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
 func limited(t *testing.T, w *world) {
 	began := time.Now()
 	const webhooks, perSecond = 6, 2
@@ -303,6 +351,77 @@ func limited(t *testing.T, w *world) {
 	// So many seconds have begun, of which the first and the last need not have been whole.
 	if took, least := time.Since(began), (webhooks/perSecond-2)*time.Second; took < least {
 		t.Errorf("%d webhooks at %d a second within %s", webhooks, perSecond, took)
+	}
+}
+
+// proved delivers to an endpoint that grants the handshake, and one of whose secrets is on its way out.
+func proved(t *testing.T, w *world) {
+	id := w.send(t, "proved", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, id, "proved", relay.Delivered, 1)
+	w.mu.Lock()
+	got := slices.Clone(w.got["proved"])
+	w.mu.Unlock()
+	if len(got) != 2 || got[1].header.Get("webhook-id") != id {
+		t.Fatalf("got %+v", got)
+	}
+	for _, p := range got {
+		if origin := p.header.Get("webhook-request-origin"); !strings.Contains(origin, ".execute-api.") {
+			t.Errorf("the relay calls itself %q", origin)
+		}
+		if signatures := strings.Fields(p.header.Get("webhook-signature")); len(signatures) != 2 || signatures[0] == signatures[1] {
+			t.Errorf("signed by %q", signatures)
+		}
+	}
+}
+
+func tokened(t *testing.T, w *world) {
+	id := w.send(t, "tokened", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, id, "tokened", relay.Delivered, 1)
+	for _, p := range w.posts("tokened", id) {
+		if got := p.header.Get("Authorization"); got != "Bearer "+endpointToken {
+			t.Errorf("authorization %q", got)
+		}
+	}
+}
+
+// signedForAWS plays what API Gateway does: whose role signed must be allowed to call the API. The signature itself is held in package egress.
+func signedForAWS(t *testing.T, w *world) {
+	id := w.send(t, "api", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, id, "api", relay.Delivered, 1)
+	for _, p := range w.posts("api", id) {
+		got := p.header.Get("Authorization")
+		if !strings.HasPrefix(got, "AWS4-HMAC-SHA256 Credential=") || !strings.Contains(got, "/execute-api/aws4_request, SignedHeaders=content-length;content-type;host;") {
+			t.Errorf("authorization %q", got)
+		}
+		if !w.host.May("Deliver", "execute-api:Invoke", deployed.InvokedAPI) {
+			t.Error("its role may not call the API")
+		}
+	}
+}
+
+// narrow has more webhooks come to an endpoint than may be under way at once, to all instances together.
+func narrow(t *testing.T, w *world) {
+	const webhooks, most = 8, 2
+	var current, highest atomic.Int32
+	w.answer("narrow", func(int) int {
+		defer current.Add(-1)
+		for n := current.Add(1); ; {
+			if seen := highest.Load(); n <= seen || highest.CompareAndSwap(seen, n) {
+				break
+			}
+		}
+		time.Sleep(100 * time.Millisecond) // as an endpoint does that cannot take more at once
+		return http.StatusOK
+	})
+	var ids []string
+	for range webhooks {
+		ids = append(ids, w.send(t, "narrow", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}))
+	}
+	for _, id := range ids {
+		w.settled(t, id, "narrow", relay.Delivered, 1)
+	}
+	if n := highest.Load(); n > most {
+		t.Errorf("%d attempts at once, allowed are %d", n, most)
 	}
 }
 
@@ -369,6 +488,7 @@ func putAside(t *testing.T, w *world) {
 // world is a running stack with a catalog and its endpoints.
 type world struct {
 	host    *deployed.Host
+	log     *logged
 	ledger  *dynamo.Ledger
 	sources map[string]relay.Source
 
@@ -384,6 +504,12 @@ type post struct {
 
 // demoPrefix is what the names of the demonstration's sources begin with here.
 const demoPrefix = "demo-"
+
+// endpointToken is what an endpoint wants to see, and is kept in Secrets Manager, in a secret of this name.
+const (
+	endpointToken = "t0ken"
+	tokenSecret   = deployed.SecretsPrefix + "shop"
+)
 
 // signingSecret is an endpoint's.
 const signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -415,24 +541,25 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer
-	host, err := deployed.Start(t.Context(), assembly, &log)
+	log := &logged{}
+	host, err := deployed.Start(t.Context(), assembly, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		host.Close()
 		if t.Failed() {
-			t.Logf("what the functions logged:\n%s", &log)
+			t.Logf("what the functions logged:\n%s", log)
 		}
 	})
 	w := &world{
-		host: host, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]relay.Source{},
+		host: host, log: log, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]relay.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
 			"broken":  statuses(http.StatusInternalServerError),
 			"patient": statuses(http.StatusServiceUnavailable, http.StatusOK),
 			"gone":    statuses(http.StatusGone),
+			"retired": statuses(http.StatusGone),
 		},
 	}
 	endpoints := httptest.NewServer(http.HandlerFunc(w.serveEndpoint))
@@ -444,10 +571,13 @@ func newWorld(t *testing.T) *world {
 // configure puts a source and an endpoint of the same name for each test into the catalog, and a provider with two endpoints.
 func (w *world) configure(t *testing.T, endpoints string) {
 	t.Helper()
+	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
+	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
 	var c relay.Catalog
 	for name, schedule := range map[string][]time.Duration{
-		"large": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
-		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour}, "limited": {},
+		"large": {}, "bulky": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
+		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour}, "retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {}, "unstarted": {}, "overdue": {time.Hour},
+		"ordered": {2 * time.Second},
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {
@@ -455,15 +585,32 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		}
 		c.Sources = append(c.Sources, relay.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
 		ep := relay.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
-		if name == "limited" {
+		switch name {
+		case "limited":
 			ep.RateLimit = 2
+		case "narrow":
+			ep.Concurrency = 2
+		case "ordered":
+			ep.Order = relay.Order{On: true, Key: "data.key"}
+		case "tokened":
+			ep.Auth = &relay.Auth{Bearer: relay.SecretPrefix + tokenSecret + "#token"}
+		case "api":
+			ep.Auth = &relay.Auth{SigV4: &relay.SigV4{Service: "execute-api", Region: "eu-central-1"}}
+		case "proved":
+			ep.Prove, ep.Retiring = relay.ProveOptions, []relay.RetiringSecret{{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()}}
 		}
 		c.Endpoints = append(c.Endpoints, ep)
-		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: name, Endpoint: name})
+		sub := relay.Subscription{Source: name, Endpoint: name}
+		if name == "bulky" {
+			sub.Filter = `{"data": [{"exists": false}]}` // the body must be read to be found no JSON
+		}
+		c.Subscriptions = append(c.Subscriptions, sub)
 	}
 	c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
 	c.Subscriptions = append(c.Subscriptions,
 		relay.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, relay.Subscription{Source: "github", Endpoint: "audit"})
+	c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: "operator", URL: endpoints + "/operator", Secrets: []string{signingSecret}})
+	c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: relay.OperatorSource, Endpoint: "operator"})
 	c.Sources = append(c.Sources, relay.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}})
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
@@ -478,6 +625,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		c.Sources = append(c.Sources, source)
 		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: source.Name, Endpoint: "every"})
 	}
+	c.SetOrder()
 	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
 	if err := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer).ReplaceCatalog(t.Context(), c, 0); err != nil {
 		t.Fatal(err)
@@ -497,6 +645,12 @@ func (w *world) serveEndpoint(rw http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if answer != nil {
 		status = answer(n)
+	}
+	if attempt, err := strconv.Atoi(r.Header.Get(relay.HeaderAttempt)); name == "ordered" && err == nil {
+		status = readStep(body).status(attempt)
+	}
+	if r.Method == http.MethodOptions {
+		rw.Header().Set("WebHook-Allowed-Origin", r.Header.Get("WebHook-Request-Origin"))
 	}
 	rw.WriteHeader(status)
 }
@@ -586,7 +740,7 @@ func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Sta
 // queuesAreEmpty waits until no message is on its way.
 func (w *world) queuesAreEmpty(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"Ingest", "Delivery", "Retry"} {
+	for _, name := range []string{"Ingest", "Delivery", "Retry", "OrderedIngest", "OrderedDelivery"} {
 		eventually(t, name+" is empty", func() bool { return w.messages(t, name) == 0 })
 	}
 }

@@ -21,6 +21,7 @@
 //     here, or the maximum concurrency if that is less; BatchSize messages at most; what a batch's answer names as failed comes
 //     back, if ReportBatchItemFailures is set. A queue whose visibility timeout is shorter than its function's timeout is refused.
 //   - Routes of the HTTP API become events of payload format 2.0, if the template permits API Gateway to invoke the function.
+//   - Rules of EventBridge with a rate become its scheduled events, if the template permits it to invoke the function.
 //   - EventBridge Scheduler takes on the role that a schedule names, if that trusts it.
 //
 // # Who may do what
@@ -33,6 +34,6 @@
 // # What is not as in AWS
 //
 // Time: a failed message comes back at once and not after its queue's visibility timeout, and a schedule's time comes when
-// [Host.PassTime] is called. Memory is not bounded. Throttles of the API's stage, alarms, logs' retention and tables' time-to-live
+// [Host.PassTime] is called, and a rule's when [Host.PlayRules] is. Memory is not bounded. Throttles of the API's stage, alarms, logs' retention and tables' time-to-live
 // do not act; [Host.WithoutTimeToLive] tells which tables have items that the latter would never delete.
 package deployed

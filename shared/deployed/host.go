@@ -39,6 +39,7 @@ type Host struct {
 	DynamoDB *dynamodb.Client
 	S3       *awss3.Client
 	KMS      *awskms.Client
+	Secrets  *emulator.SecretsManager
 
 	assembly   string
 	suffix     string // of every name
@@ -53,6 +54,7 @@ type Host struct {
 	roles      map[string]*role     // by ARN
 	functions  map[string]*function // by name
 	timeToLive map[string]string    // attribute, by table
+	rules      []rule
 
 	stop    context.CancelFunc
 	polling sync.WaitGroup
@@ -71,7 +73,7 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	}
 	h := &Host{
 		assembly: assembly, suffix: "-" + strings.ToLower(rand.Text()), log: &locked{out: log},
-		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), meter: newMeter(), routes: http.NewServeMux(),
+		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), Secrets: emulator.RunSecretsManager(), meter: newMeter(), routes: http.NewServeMux(),
 		roles: map[string]*role{}, functions: map[string]*function{}, timeToLive: map[string]string{},
 	}
 	h.ingress = httptest.NewServer(h.routes)
@@ -94,6 +96,7 @@ func (h *Host) connect(services emulator.Services) {
 	h.services = map[string]*url.URL{}
 	for name, address := range map[string]string{
 		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL, "scheduler": h.schedules.URL,
+		"secretsmanager": h.Secrets.URL,
 	} {
 		h.services[name], _ = url.Parse(address) // servers' own addresses
 	}
@@ -134,6 +137,11 @@ func (h *Host) build(ctx, polling context.Context) error {
 			return err
 		}
 	}
+	for _, id := range h.stack.ofType("AWS::Events::Rule") {
+		if err := h.addRule(id); err != nil {
+			return err
+		}
+	}
 	return h.poll(ctx, polling)
 }
 
@@ -164,12 +172,7 @@ func (h *Host) addRoute(id string) error {
 			}
 		}
 	}
-	var f *function
-	for name := range h.functions {
-		if integration.IntegrationURI == arn("lambda", "function:"+name) {
-			f = h.functions[name]
-		}
-	}
+	f := h.functionOf(integration.IntegrationURI)
 	method, path, _ := strings.Cut(route.RouteKey, " ")
 	source := arn("execute-api", route.APIID+"/$default/"+method+path)
 	switch {
@@ -177,20 +180,30 @@ func (h *Host) addRoute(id string) error {
 		return fmt.Errorf("%w: route %s leads to %+v", ErrTemplate, route.RouteKey, integration)
 	case route.AuthorizationType != "NONE":
 		return fmt.Errorf("%w: route %s wants authorization %s, which is not played", ErrTemplate, route.RouteKey, route.AuthorizationType)
-	case !h.permitted(integration.IntegrationURI, source):
+	case !h.permitted("apigateway.amazonaws.com", integration.IntegrationURI, source):
 		return fmt.Errorf("%w: no permission for %s to invoke %s", ErrTemplate, source, integration.IntegrationURI)
 	}
 	h.routes.Handle(strings.TrimPrefix(route.RouteKey, "ANY "), gateway.New(f.serve))
 	return nil
 }
 
-// permitted tells whether a permission lets API Gateway invoke a function for a source.
-func (h *Host) permitted(functionARN, source string) bool {
+// permitted tells whether a permission lets a service invoke a function for a source.
+func (h *Host) permitted(service, functionARN, source string) bool {
 	return slices.ContainsFunc(h.stack.ofType("AWS::Lambda::Permission"), func(id string) bool {
 		var p struct{ Action, FunctionName, Principal, SourceARN string }
-		return h.stack.properties(id, &p) == nil && p.Action == "lambda:InvokeFunction" && p.Principal == "apigateway.amazonaws.com" &&
+		return h.stack.properties(id, &p) == nil && p.Action == "lambda:InvokeFunction" && p.Principal == service &&
 			p.FunctionName == functionARN && like("", p.SourceARN, source)
 	})
+}
+
+// functionOf returns the function with an ARN, nil if there is none.
+func (h *Host) functionOf(functionARN string) *function {
+	for name, f := range h.functions {
+		if functionARN == arn("lambda", "function:"+name) {
+			return f
+		}
+	}
+	return nil
 }
 
 // serve is gateway.Lambda.
@@ -216,6 +229,7 @@ func (h *Host) Close() {
 	}
 	h.schedules.Close()
 	h.keys.Close()
+	h.Secrets.Close()
 }
 
 // Queue returns the URL of the queue with a name in the stack ("IngestDlq"), "" if there is none.
@@ -238,6 +252,17 @@ func (h *Host) Instances(name string) int {
 		}
 	}
 	return 0
+}
+
+// May tells whether the role of a function ("Deliver") allows what it did without the door: a request to an API, which it signed. It counts as a
+// call.
+func (h *Host) May(name, action, resource string) bool {
+	for _, f := range h.functions {
+		if f.runtime.Name == name {
+			return f.role.may(call{action: action, resource: resource})
+		}
+	}
+	return false
 }
 
 // Denied lists the calls that a role does not allow, as "DeliverRole: sqs:SendMessage on arn:…". Names are without their generated part.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -114,9 +115,11 @@ func (m *mapping) hand(ctx context.Context, batch []types.Message) {
 	var done []types.DeleteMessageBatchRequestEntry
 	var again []types.ChangeMessageVisibilityBatchRequestEntry
 	for _, message := range batch {
-		if failed(*message.MessageId) {
+		switch ordered := strings.HasSuffix(m.url, ".fifo"); {
+		case failed(*message.MessageId) && ordered: // comes back when the function wants it to
+		case failed(*message.MessageId):
 			again = append(again, types.ChangeMessageVisibilityBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
-		} else {
+		default:
 			done = append(done, types.DeleteMessageBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
 		}
 	}

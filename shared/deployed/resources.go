@@ -44,6 +44,8 @@ func (h *Host) provision(ctx context.Context) maker {
 			return named(name, arn("logs", "log-group:"+name+":*")), nil
 		case "AWS::Scheduler::ScheduleGroup":
 			return named(name, arn("scheduler", "schedule-group/"+name)), nil
+		case "AWS::Events::Rule":
+			return named(name, arn("events", "rule/"+name)), nil
 		case "AWS::ApiGatewayV2::Api":
 			return physical{name, map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL}}, nil
 		}
@@ -72,6 +74,9 @@ func (h *Host) makeQueue(ctx context.Context, id, name string) (physical, error)
 			text = string(encoded)
 		}
 		attributes[property] = text
+	}
+	if attributes["FifoQueue"] == "true" {
+		name += ".fifo"
 	}
 	made, err := h.SQS.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 	if err != nil {

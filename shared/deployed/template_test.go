@@ -29,6 +29,10 @@ const small = `{"Resources": {
 		"IntegrationUri": {"Fn::GetAtt": ["Function", "Arn"]}}},
 	"Route": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"ApiId": {"Ref": "Api"}, "AuthorizationType": "NONE", "RouteKey": "ANY /in/{source}",
 		"Target": {"Fn::Join": ["/", ["integrations", {"Ref": "Integration"}]]}}},
+	"Rule": {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "rate(1 hour)",
+		"Targets": [{"Id": "a", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}}]}},
+	"RulePermission": {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com",
+		"FunctionName": {"Fn::GetAtt": ["Function", "Arn"]}, "SourceArn": {"Fn::GetAtt": ["Rule", "Arn"]}}},
 	"Permission": {"Type": "AWS::Lambda::Permission", "Properties": {"Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
 		"FunctionName": {"Fn::GetAtt": ["Function", "Arn"]},
 		"SourceArn": {"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*/in/{source}"}}}
@@ -80,6 +84,10 @@ func TestABrokenTemplateDoesNotStart(t *testing.T) {
 		"a route to nothing":                                {`["integrations", {"Ref": "Integration"}]`, `["integrations", "x"]`, "route ANY /in/{source}"},
 		"a route with a guard that is not played":           {`"NONE"`, `"AWS_IAM"`, "authorization AWS_IAM"},
 		"a function that the API may not invoke":            {`/*/*/in/{source}`, `/*/GET/in/{source}`, "no permission"},
+		"a rule that is not played":                         {`rate(1 hour)`, `cron(0 * * * ? *)`, "rule Rule"},
+		"a rule that is disabled":                           {`"rate(1 hour)"`, `"rate(1 hour)", "State": "DISABLED"`, "rule Rule"},
+		"a rule for no function":                            {`"Id": "a", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}`, `"Id": "a", "Arn": "x"`, "rule Rule starts x"},
+		"a function that the rule may not invoke":           {`{"Fn::GetAtt": ["Rule", "Arn"]}`, `"x"`, "no permission for rule Rule"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -94,8 +94,9 @@ type request struct {
 	KeyID             string
 	EncryptionContext map[string]string
 	Item, Key         itemKey // of PutItem, of UpdateItem
-	GroupName string
-	Target    struct{ RoleARN string }
+	GroupName         string
+	SecretID          string
+	Target            struct{ RoleARN string }
 }
 
 // itemKey is what an item's partition is named by.
@@ -127,6 +128,8 @@ func calls(r *http.Request) ([]call, error) {
 		return dynamoCalls(operation, in)
 	case name == "kms" && in.KeyID != "":
 		return []call{{action: "kms:" + operation, resource: in.KeyID, context: encryptionContext(in.EncryptionContext)}}, nil
+	case name == "secretsmanager" && in.SecretID != "":
+		return []call{{action: "secretsmanager:" + operation, resource: secretARN(in.SecretID)}}, nil
 	case name == "scheduler" && r.Method == http.MethodPost && path.Dir(r.URL.Path) == "/schedules":
 		schedule := in.GroupName + "/" + path.Base(r.URL.Path)
 		return []call{
@@ -177,6 +180,14 @@ func encryptionContext(pairs map[string]string) map[string]string {
 		context["kms:EncryptionContext:"+name] = value
 	}
 	return context
+}
+
+// secretARN is that of a secret by its name, with six characters such as Secrets Manager adds, or by its ARN.
+func secretARN(id string) string {
+	if strings.HasPrefix(id, "arn:") {
+		return id
+	}
+	return arn("secretsmanager", "secret:"+id+"-AbCdEf")
 }
 
 func queueARN(queueURL string) string { return arn("sqs", path.Base(queueURL)) }

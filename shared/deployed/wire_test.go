@@ -16,6 +16,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	awssecretsmanager "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
@@ -46,6 +47,10 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			})
 			return err
 		}, []string{"sqs:DeleteMessage on arn:aws:sqs:eu-central-1:000000000000:q"}},
+		"Secrets Manager, by name": {func(ctx context.Context, c aws.Config) error {
+			_, err := awssecretsmanager.NewFromConfig(c).GetSecretValue(ctx, &awssecretsmanager.GetSecretValueInput{SecretId: aws.String("a/b")})
+			return err
+		}, []string{"secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:000000000000:secret:a/b-AbCdEf"}},
 		"DynamoDB, a table": {func(ctx context.Context, c aws.Config) error {
 			_, err := dynamodb.NewFromConfig(c).Query(ctx, &dynamodb.QueryInput{TableName: aws.String("t")})
 			return err

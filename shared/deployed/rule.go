@@ -1,0 +1,66 @@
+package deployed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+const rulesService = "events.amazonaws.com"
+
+// rule is one of EventBridge's that starts functions at times.
+type rule struct {
+	arn     string
+	targets []*function
+}
+
+// addRule reads a rule from the template.
+func (h *Host) addRule(id string) error {
+	var p struct {
+		ScheduleExpression, State string
+		EventPattern              any
+		Targets                   []struct {
+			Arn                     string
+			Input, InputTransformer any
+		}
+	}
+	if err := h.stack.properties(id, &p); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" || p.EventPattern != nil || len(p.Targets) == 0 {
+		return fmt.Errorf("%w: rule %s is disabled, has no rate, or a pattern, which is not played", ErrTemplate, id)
+	}
+	r := rule{arn: h.stack.made[id].attributes["Arn"]}
+	for _, target := range p.Targets {
+		f := h.functionOf(target.Arn)
+		switch {
+		case f == nil || target.Input != nil || target.InputTransformer != nil:
+			return fmt.Errorf("%w: rule %s starts %s, or with an input of its own, which is not played", ErrTemplate, id, target.Arn)
+		case !h.permitted(rulesService, target.Arn, r.arn):
+			return fmt.Errorf("%w: no permission for rule %s to invoke %s", ErrTemplate, id, target.Arn)
+		}
+		r.targets = append(r.targets, f)
+	}
+	h.rules = append(h.rules, r)
+	return nil
+}
+
+// PlayRules lets the time of every rule come once: EventBridge starts the functions that each names. The error is a function's own; Lambda
+// would make such an invocation again.
+func (h *Host) PlayRules(ctx context.Context) error {
+	var errs []error
+	for _, r := range h.rules {
+		for _, f := range r.targets {
+			_, err := f.invoke(ctx, events.CloudWatchEvent{
+				Version: "0", DetailType: "Scheduled Event", Source: "aws.events", AccountID: account, Region: region,
+				Time: time.Now().UTC().Truncate(time.Second), Resources: []string{r.arn}, Detail: []byte("{}"),
+			})
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,115 @@
+package deployed_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/telemetry/metric"
+	"webhook-relay/shared/verify"
+)
+
+// swept leaves behind what a loss does, an event without its delivery and a delivery whose retry does not come, and lets the rule of the
+// sweeper come.
+func swept(t *testing.T, w *world) {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	unstarted, overdue := w.leave(t, "unstarted", now), w.leave(t, "overdue", now)
+	if err := w.ledger.SaveDelivery(t.Context(), relay.Delivery{
+		EventID: overdue, Endpoint: "overdue", Source: "overdue", Status: relay.Waiting, Attempts: 1, Step: 1, MessageID: rand.Text(),
+		NextAt: now.Add(-2*time.Hour - time.Minute), UpdatedAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(time.Hour),
+		History: []relay.Attempt{{Number: 1, At: now.Add(-3 * time.Hour), Outcome: relay.Rejected, StatusCode: 503}},
+	}, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.sweep(t, map[string]float64{metric.SweptEvents: 2, metric.Stranded: 2, metric.PutBack: 2})
+	w.settled(t, unstarted, "unstarted", relay.Delivered, 1)
+	w.settled(t, overdue, "overdue", relay.Delivered, 2)
+}
+
+// nothingIsStranded sweeps again, and expects to find the two events that are old enough in order.
+func (w *world) nothingIsStranded(t *testing.T) {
+	t.Helper()
+	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
+}
+
+// leave records an event of a source for the endpoint of the same name, as if it had been received in the last hour that the sweeper looks at.
+func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
+	t.Helper()
+	receivedAt := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
+	e := relay.Event{ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name, Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}")}
+	if _, err := w.ledger.RecordEvent(t.Context(), relay.EventRecord{
+		Event: e, MessageID: rand.Text(), Endpoints: []string{name}, RoutedAt: receivedAt, ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return e.ID
+}
+
+// sweep lets the rule come, and holds the metrics of the run's one line against those that are not zero.
+func (w *world) sweep(t *testing.T, want map[string]float64) {
+	t.Helper()
+	before := len(w.log.lines("swept"))
+	if err := w.host.PlayRules(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the sweep is logged", func() bool { return len(w.log.lines("swept")) > before })
+	lines := w.log.lines("swept")
+	if len(lines) != before+1 {
+		t.Errorf("%d lines for one run", len(lines)-before)
+	}
+	var line struct {
+		AWS struct {
+			CloudWatchMetrics []struct{ Metrics []struct{ Name string } }
+		} `json:"_aws"`
+	}
+	var members map[string]any
+	for _, to := range []any{&line, &members} {
+		if err := json.Unmarshal(lines[before], to); err != nil || len(line.AWS.CloudWatchMetrics) != 1 {
+			t.Fatalf("%v: %s", err, lines[before])
+		}
+	}
+	got := map[string]float64{}
+	for _, m := range line.AWS.CloudWatchMetrics[0].Metrics {
+		if value, ok := members[m.Name].(float64); !ok || value != 0 {
+			got[m.Name] = value
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// logged is what functions log, to be read while they go on.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// lines are those with a message.
+func (l *logged) lines(msg string) (found [][]byte) {
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, `"message":"`+msg+`"`) {
+			found = append(found, []byte(line))
+		}
+	}
+	return found
+}
