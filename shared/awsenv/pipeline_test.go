@@ -92,9 +92,13 @@ func newAccount(t *testing.T) *account {
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{token},
 	}}}
 	for name, schedule := range map[string][]time.Duration{"good": {}, "flaky": {time.Second}, "bad": {time.Hour}} {
-		catalog.Endpoints = append(catalog.Endpoints, relay.Endpoint{
+		ep := relay.Endpoint{
 			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, Schedule: schedule,
-		})
+		}
+		if name == "flaky" {
+			ep.RateLimit, ep.Concurrency = 5, 2 // so few that each attempt asks for its own place
+		}
+		catalog.Endpoints = append(catalog.Endpoints, ep)
 		catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: "app", Endpoint: name, Types: []string{"order.*"}})
 	}
 	store := dynamo.NewCatalog(tables, a.catalog, kms.New(awskms.NewFromConfig(a.cfg), secretsKey))
@@ -207,7 +211,8 @@ func (p *pipeline) start() {
 		CacheTTL: cacheTTL, Now: p.now,
 	}).Process)
 	deliver := handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog(), Deliveries: ledger(), States: ledger(), Quotas: ledger(), Bodies: bodies(), Poster: p, Retry: queue("retry"), Dead: queue("dead"),
+		Endpoints: catalog(), Deliveries: ledger(), States: ledger(), Quotas: ledger(), Slots: ledger(), Bodies: bodies(), Poster: p,
+		Retry: queue("retry"), Dead: queue("dead"),
 		Poison: queue("delivery-dlq"), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 		Random: func() float64 { return 0.5 },
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(p.cfg), scheduler.Target{
