@@ -70,6 +70,7 @@ type Deliverer struct {
 	cfg       DelivererConfig
 	endpoints *cache[*target]
 	gate      *gate
+	copies    copies
 }
 
 // target is an endpoint ready to be POSTed to.
@@ -138,7 +139,12 @@ func (s *step) run(ctx context.Context) error {
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
 		return s.sendAt(ctx, s.task, s.task.NotBefore, false) // a hop of a long wait
 	}
-	if err := s.readRecord(ctx); err != nil {
+	waited, done, err := s.copies.take(ctx, s.event.ID+" "+s.task.Endpoint)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := s.readRecord(ctx, waited); err != nil {
 		return err
 	}
 	if s.inOrder() {
@@ -209,10 +215,10 @@ func (s *step) putAside(ctx context.Context, cause error) error {
 	return fmt.Errorf("%w: %w", errPoison, cause)
 }
 
-// readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record: the read, one
-// call for each delivery, is saved.
-func (s *step) readRecord(ctx context.Context) error {
-	if s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
+// readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
+// hand: the read, one call for each delivery, is saved.
+func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
+	if !afterCopy && s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
 		return nil
 	}
 	var err error

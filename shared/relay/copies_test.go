@@ -1,0 +1,52 @@
+package relay_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// TestCopiesInOneBatchArePOSTedOnce hands the deliverer a message and a copy of it, which was sent since the answer to the first was lost.
+func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]int{"the copy comes second": 0, "the copy comes first": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, nil, "a")
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 503}, nil }
+				r.build(func(p ports) ports {
+					answers := p.poster
+					p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
+						time.Sleep(time.Second)
+						return answers.Post(ctx, post)
+					})
+					return p
+				})
+				r.mustPost("1", "", "{}")
+				r.consume(&r.ingest, nil, r.fanout.Process)
+				msgs, _ := r.delivery.Receive(t.Context(), 1)
+				copied := msgs[0]
+				copied.ID, copied.Resent = "copy", true
+				batch := []relay.Message{msgs[0], copied}
+				if first == 1 {
+					batch[0], batch[1] = batch[1], batch[0]
+				}
+				for _, err := range r.deliverer.Process(t.Context(), batch) {
+					if err != nil {
+						t.Error(err)
+					}
+				}
+				if n := len(r.poster.posts); n != 1 {
+					t.Errorf("%d POSTs", n)
+				}
+				if n := r.retry.Len(); n != 1 {
+					t.Errorf("%d messages for the next attempt", n)
+				}
+			})
+		})
+	}
+}
