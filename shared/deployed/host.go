@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,7 +25,9 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"webhook-relay/shared/awsenv/emulator"
+	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/gateway"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/s3"
 )
 
@@ -283,8 +286,8 @@ func (h *Host) eachRole(list func(*role) []string) []string {
 }
 
 // PassTime lets the time of every pending schedule come: EventBridge Scheduler sends their messages with the role that each names. The
-// time until which a message itself asks to wait is taken out of it, since for the function it has not come. It returns how many
-// there were.
+// time until which a message and its delivery's record say that it waits is taken back to now, since for the function it has not come. It
+// returns how many there were.
 func (h *Host) PassTime(ctx context.Context) (int, error) {
 	pending := h.schedules.Pending()
 	for _, p := range pending {
@@ -312,18 +315,38 @@ func (h *Host) fire(ctx context.Context, due emulator.Schedule) error {
 	if c := (call{action: "sqs:SendMessage", resource: queueARN(*in.QueueUrl)}); !role.may(c) {
 		return fmt.Errorf("role %s may not %s on %s", due.RoleARN, c.action, c.resource)
 	}
-	var message map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(*in.MessageBody), &message); err != nil {
-		return err
-	}
-	delete(message, "notBefore")
-	body, err := json.Marshal(message)
+	body, err := h.passTime(ctx, []byte(*in.MessageBody))
 	if err != nil {
 		return err
 	}
 	in.MessageBody = aws.String(string(body))
 	_, err = h.SQS.SendMessage(ctx, &in)
 	return err
+}
+
+// passTime makes a message, and the record of its delivery, one whose time has come.
+func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
+	var about struct {
+		Endpoint string
+		Event    struct{ ID string }
+	}
+	var message map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(body, &about), json.Unmarshal(body, &message)); err != nil {
+		return nil, err
+	}
+	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"])
+	d, err := ledger.Delivery(ctx, about.Event.ID, about.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status == relay.Waiting {
+		d.NextAt = time.Now()
+		if err := ledger.SaveDelivery(ctx, d, d.Attempts); err != nil {
+			return nil, err
+		}
+	}
+	delete(message, "notBefore")
+	return json.Marshal(message)
 }
 
 // Redrive moves the messages of one queue to another, as SQS's StartMessageMoveTask does, and returns how many there were.
