@@ -27,7 +27,7 @@ func TestAnOrderIsKept(t *testing.T) {
 		}
 	})
 	config := strings.Replace(configFor(target.URL), "timeout: 2s", "ordered: true", 1)
-	addr, _ := startLocal(t, "--config", writeFile(t, "relay.yaml", config))
+	addr, _ := startLocal(t, "--data", t.TempDir(), "--config", writeFile(t, "relay.yaml", config))
 	var events []string
 	for i := range 3 {
 		event, err := postTo(t.Context(), http.DefaultClient, addr, fmt.Sprint(i))
