@@ -161,12 +161,26 @@ func connect(path string) (*sqlite.Conn, error) {
 		return nil, err
 	}
 	conn.SetBusyTimeout(busyTimeout)
-	for _, pragma := range []string{"journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768"} {
+	if err := writeAhead(conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	for _, pragma := range []string{"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768"} {
 		if err := exec(conn, "PRAGMA "+pragma, nil); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
 	}
 	return conn, nil
+}
+
+// writeAhead makes the file one with a write-ahead log. SQLite waits for nobody here: where two do it to a new file at once, each having begun to read,
+// one is refused at once.
+func writeAhead(conn *sqlite.Conn) error {
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := exec(conn, "PRAGMA journal_mode = WAL", nil)
+		if sqlite.ErrCode(err).ToPrimary() != sqlite.ResultBusy || time.Since(began) > busyTimeout {
+			return err
+		}
+	}
 }
 
 func migrate(conn *sqlite.Conn) error {
