@@ -96,7 +96,7 @@ func newAccount(t *testing.T) *account {
 			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, Schedule: schedule,
 		}
 		if name == "flaky" {
-			ep.RateLimit, ep.Concurrency = 5, 2 // so few that each attempt asks for its own place
+			ep.RateLimit = 5 // so few that each attempt asks for its own place
 		}
 		catalog.Endpoints = append(catalog.Endpoints, ep)
 		catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: "app", Endpoint: name, Types: []string{"order.*"}})
@@ -211,7 +211,7 @@ func (p *pipeline) start() {
 		CacheTTL: cacheTTL, Now: p.now,
 	}).Process)
 	deliver := handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog(), Deliveries: ledger(), States: ledger(), Quotas: ledger(), Slots: ledger(), Bodies: bodies(), Poster: p,
+		Endpoints: catalog(), Deliveries: ledger(), States: ledger(), Quotas: ledger(), Bodies: bodies(), Poster: p,
 		Retry: queue("retry"), Dead: queue("dead"),
 		Poison: queue("delivery-dlq"), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 		Random: func() float64 { return 0.5 },
