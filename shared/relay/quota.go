@@ -27,7 +27,7 @@ type places struct {
 }
 
 // takePlace holds the endpoint's rate, its own or the one at which it recovers, over all instances together. Where there is none to be had now, one
-// is kept for later, so that a delivery is held once however many wait: each return costs a message, a read and a write.
+// is kept for later, so that a delivery is held once as long as those before it take less than rateAhead: each return costs a message, a read and a write.
 func (g *gate) takePlace(ctx context.Context, ep Endpoint, turn time.Time, d *door, now time.Time) (pass, error) {
 	r, ahead := ep.rate(), rateAhead
 	if ramp := (rate{d.state.Rate(now), time.Second}); ramp.below(r) {
@@ -44,8 +44,7 @@ func (g *gate) takePlace(ctx context.Context, ep Endpoint, turn time.Time, d *do
 	case !got && ahead > 0:
 		return pass{held: g.spread(now.Add(ahead/2), ahead/2)}, nil
 	case !got:
-		window := now.Truncate(rateBurst)
-		return pass{held: g.spread(window.Add(rateBurst), p.crowd.turnedAway(window, rateBurst))}, nil
+		return pass{held: g.spread(now.Truncate(rateBurst).Add(rateBurst), p.crowd.turnedAway(now))}, nil
 	}
 	turn = p.next
 	p.left, p.next = p.left-1, turn.Add(r.interval())
@@ -92,21 +91,22 @@ type crowd struct {
 }
 
 const (
-	crowdMost  = 64 * time.Second // over which they come back at most, or over so many windows if that is longer
-	crowdSpans = 16
+	crowdWindow = time.Second
+	crowdMost   = 64 * time.Second // over which they come back at most
 )
 
-// turnedAway returns over how long a time whoever is turned away in a window is to come back.
-func (c *crowd) turnedAway(window time.Time, lasts time.Duration) time.Duration {
+// turnedAway returns over how long a time whoever is turned away now is to come back.
+func (c *crowd) turnedAway(now time.Time) time.Duration {
+	window := now.Truncate(crowdWindow)
 	switch since := window.Sub(c.window); {
 	case since == 0:
-	case since <= 2*lasts:
+	case since <= 2*crowdWindow:
 		c.streak++
 	default:
 		c.streak = 1
 	}
 	c.window = window
-	return min(lasts<<min(c.streak, 10), max(crowdMost, crowdSpans*lasts))
+	return min(crowdWindow<<min(c.streak, 10), crowdMost)
 }
 
 // rate is so many attempts in so long a time; the zero rate is no limit.

@@ -47,7 +47,7 @@ func (r *room) closed(now time.Time) bool {
 func (r *room) turnAway(now time.Time) (from time.Time, over time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return now.Add(slotPause), r.crowd.turnedAway(now.Truncate(slotPause), slotPause)
+	return now.Add(slotPause), r.crowd.turnedAway(now)
 }
 
 // takeSlot takes one of the endpoint's slots, or waits for one that this instance has. None within slotPatience: nil.
