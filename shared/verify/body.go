@@ -130,7 +130,7 @@ func member(object map[string]any, path ...string) string {
 	return ""
 }
 
-// rewrite returns a body that is a JSON object after a change.
+// rewrite returns a body that is a JSON object after a change. A member that the change adds may differ in case alone from one that is there.
 func rewrite(body []byte, change func(object map[string]any) error) ([]byte, error) {
 	object, err := readObject(body)
 	if err != nil {
@@ -143,7 +143,10 @@ func rewrite(body []byte, change func(object map[string]any) error) ([]byte, err
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	err = e.Encode(object)
+	if err := e.Encode(object); err != nil {
+		return nil, err
+	}
+	_, err = readObject(out.Bytes())
 	return out.Bytes(), err
 }
 
