@@ -4,52 +4,17 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"strings"
 	"time"
 )
-
-// macs makes and compares the HMACs of the schemes that put together what is signed from parts of a request.
-type macs struct {
-	newHash  func() hash.Hash
-	encoding encoding
-	keys     [][]byte
-}
-
-// sign returns the signature of a text with the first key.
-func (m *macs) sign(text string) string { return m.make(m.keys[0], text) }
-
-func (m *macs) make(key []byte, text string) string {
-	mac := hmac.New(m.newHash, key)
-	mac.Write([]byte(text))
-	return string(m.encoding.AppendEncode(nil, mac.Sum(nil)))
-}
-
-// check tells whether sent is a signature of one of the texts. where is what has it, for the error.
-func (m *macs) check(where, sent string, texts ...string) error {
-	for _, key := range m.keys {
-		for _, text := range texts {
-			if subtle.ConstantTimeCompare([]byte(m.make(key, text)), []byte(sent)) == 1 {
-				return nil
-			}
-		}
-	}
-	size := m.newHash().Size()
-	if n, err := m.encoding.Decode(make([]byte, len(sent)), []byte(sent)); err != nil || n != size || len(sent) != m.encoding.EncodedLen(n) {
-		return fmt.Errorf("%w: %s is not a signature of %d characters", ErrMalformed, where, m.encoding.EncodedLen(size))
-	}
-	return fmt.Errorf("%w: %s, secrets %d", ErrMismatch, where, len(m.keys))
-}
 
 // maxDepth is how deep a body may be nested that a proof is read from all over.
 const maxDepth = 64
@@ -165,10 +130,10 @@ func (mailgun) window() time.Duration { return DefaultTolerance }
 
 func (mailgun) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mailgunProof{macs{sha256.New, lowerHex{}, raw}}, err
+	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw)}, err
 }
 
-type mailgunProof struct{ macs macs }
+type mailgunProof struct{ macs *macs }
 
 func (*mailgunProof) headers() []string { return nil }
 
@@ -219,10 +184,10 @@ func (adyenItems) describe() string {
 
 func (adyenItems) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyHex)
-	return &adyenProof{macs{sha256.New, encodings["base64"], raw}}, err
+	return &adyenProof{newMacs(sha256.New, encodings["base64"], raw)}, err
 }
 
-type adyenProof struct{ macs macs }
+type adyenProof struct{ macs *macs }
 
 func (*adyenProof) headers() []string { return nil }
 

@@ -49,12 +49,12 @@ func (s signedFields) prepare(k *keys) (proof, error) {
 	if s.header != "" {
 		encoding = encodings["base64"]
 	}
-	return &fieldsProof{s, macs{sha256.New, encoding, raw}}, err
+	return &fieldsProof{s, newMacs(sha256.New, encoding, raw)}, err
 }
 
 type fieldsProof struct {
 	signedFields
-	macs macs
+	macs *macs
 }
 
 func (p *fieldsProof) headers() []string {

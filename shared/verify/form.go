@@ -39,13 +39,13 @@ func (s formSigned) describe() string {
 
 func (s formSigned) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &formProof{formSigned: s, url: k.url, macs: macs{sha1.New, encodings["base64"], raw}}, err
+	return &formProof{formSigned: s, url: k.url, macs: newMacs(sha1.New, encodings["base64"], raw)}, err
 }
 
 type formProof struct {
 	formSigned
 	url  string
-	macs macs
+	macs *macs
 }
 
 func (p *formProof) headers() []string { return []string{p.header} }
@@ -175,7 +175,7 @@ func (braintree) prepare(k *keys) (proof, error) {
 	for i, secret := range raw {
 		raw[i] = braintreeKey(string(secret))
 	}
-	return &braintreeProof{k.settings["public_key"], macs{sha1.New, lowerHex{}, raw}}, err
+	return &braintreeProof{k.settings["public_key"], newMacs(sha1.New, lowerHex{}, raw)}, err
 }
 
 func braintreeKey(secret string) []byte {
@@ -185,7 +185,7 @@ func braintreeKey(secret string) []byte {
 
 type braintreeProof struct {
 	publicKey string
-	macs      macs
+	macs      *macs
 }
 
 func (*braintreeProof) headers() []string { return nil }

@@ -27,7 +27,9 @@ var oracles = []struct {
 	{verify.Config{Provider: "stripe"}, "stripe-signature", func(h verify.Header, body string) bool {
 		entries := strings.Split(h["stripe-signature"], ",")
 		var times []string
-		for _, e := range entries {
+		for i, e := range entries {
+			e = strings.TrimLeft(e, " ") // spaces before an entry are passed over
+			entries[i] = e
 			if ts, ok := strings.CutPrefix(e, "t="); ok {
 				times = append(times, ts)
 			}

@@ -1,12 +1,11 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -29,10 +28,10 @@ func (hygraph) describe() string {
 
 func (hygraph) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &hygraphProof{macs{sha256.New, base64Strict, raw}}, err
+	return &hygraphProof{newMacs(sha256.New, base64Strict, raw)}, err
 }
 
-type hygraphProof struct{ macs macs }
+type hygraphProof struct{ macs *macs }
 
 func (*hygraphProof) headers() []string { return []string{hygraphHeader} }
 
@@ -68,25 +67,42 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 	return fresh(at, r.ReceivedAt, DefaultTolerance)
 }
 
-var hygraphEscapes = strings.NewReplacer("&", `\\u0026`, "<", `\\u003c`, ">", `\\u003e`)
-
 // hygraphText returns what is signed. Bytes that are no UTF-8 cannot be told apart in it.
 func hygraphText(body []byte, environment, timestamp string) (string, error) {
 	if !utf8.Valid(body) || !utf8.ValidString(environment) {
 		return "", fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
 	}
-	return `{"Body":` + hygraphEscapes.Replace(quoteJSON(string(body))) + `,"EnvironmentName":` + hygraphEscapes.Replace(quoteJSON(environment)) +
-		`,"TimeStamp":` + timestamp + `}`, nil
+	text := make([]byte, 0, len(body)+len(body)/2+256)
+	text = appendEscaped(append(text, `{"Body":"`...), string(body))
+	text = appendEscaped(append(text, `","EnvironmentName":"`...), environment)
+	text = append(append(text, `","TimeStamp":`...), timestamp...)
+	return string(append(text, '}')), nil
 }
 
-// quoteJSON writes a text as JSON does, and leaves &, < and > as they are.
-func quoteJSON(text string) string {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(text) // a text has a form in JSON, and a buffer takes all
-	return strings.TrimSuffix(out.String(), "\n")
+// appendEscaped appends a text as it is written into JSON.
+func appendEscaped(b []byte, text string) []byte {
+	escapes, done := hygraphEscapes(), 0
+	for i := range len(text) {
+		if escape := escapes[text[i]]; escape != "" {
+			b = append(append(b, text[done:i]...), escape...)
+			done = i + 1
+		}
+	}
+	return append(b, text[done:]...)
 }
+
+// hygraphEscapes are what stands for each byte in a text in JSON (RFC 8259, section 7); "": itself.
+var hygraphEscapes = sync.OnceValue(func() *[256]string {
+	var escapes [256]string
+	for c := range ' ' {
+		escapes[c] = fmt.Sprintf(`\u%04x`, c)
+	}
+	for short, c := range map[string]byte{`\b`: '\b', `\f`: '\f', `\n`: '\n', `\r`: '\r', `\t`: '\t', `\"`: '"', `\\`: '\\',
+		`\\u0026`: '&', `\\u003c`: '<', `\\u003e`: '>'} {
+		escapes[c] = short
+	}
+	return &escapes
+})
 
 func (p *hygraphProof) sign(r *Request, _ Webhook, at time.Time) error {
 	const environment = "master" // the first that a project has

@@ -243,6 +243,14 @@ func textLength(b []byte) int {
 	return 0
 }
 
+// appendScalar appends what scalar returns.
+func appendScalar(b, value []byte) []byte {
+	if n := len(value) - 1; n > 0 && value[0] == '"' && isPlain(value[1:n]) {
+		return append(b, value[1:n]...)
+	}
+	return append(b, scalar(value)...)
+}
+
 // scalar returns what a value says: strings unquoted, numbers and booleans as written, all else "".
 func scalar(value []byte) string {
 	switch {

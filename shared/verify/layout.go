@@ -69,7 +69,14 @@ func (l *layout) readList(header, value string, room []string) (timestamp string
 
 // joined tells whether an entry has a comma that the layout itself does not put there: the seam of a header sent twice.
 func (l *layout) joined(entry string) bool {
-	return l.separator != "," && strings.Count(entry, ",") > strings.Count(l.equals, ",")
+	if l.separator == "," {
+		return false
+	}
+	at := strings.IndexByte(entry, ',')
+	if at >= 0 && l.equals == "," {
+		at = strings.IndexByte(entry[at+1:], ',')
+	}
+	return at >= 0
 }
 
 // write returns the header of one signature; the zero layout is the signature alone.

@@ -31,10 +31,10 @@ func (mercadoPago) describe() string {
 
 func (mercadoPago) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mercadoPagoProof{macs{sha256.New, lowerHex{}, raw}}, err
+	return &mercadoPagoProof{newMacs(sha256.New, lowerHex{}, raw)}, err
 }
 
-type mercadoPagoProof struct{ macs macs }
+type mercadoPagoProof struct{ macs *macs }
 
 func (*mercadoPagoProof) headers() []string { return []string{mercadoPagoHeader} }
 

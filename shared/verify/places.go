@@ -127,22 +127,36 @@ func (x *places) joinedID(r Request, found [][]byte) string {
 
 func hash256(b []byte) string {
 	sum := sha256.Sum256(b)
-	return hashed + hex.EncodeToString(sum[:])
+	var room [len(hashed) + 2*sha256.Size]byte
+	return string(hex.AppendEncode(append(room[:0], hashed...), sum[:]))
 }
 
 func eventType(places []place, h Header, found [][]byte) string {
-	var joined string
+	if len(places) == 1 {
+		return checkedType(places[0].value(h, found))
+	}
+	var room [64]byte
+	joined := room[:0]
 	for i, p := range places {
-		part := p.value(h, found)
-		if part == "" {
+		before := len(joined)
+		if i > 0 {
+			joined = append(joined, '.')
+		}
+		start := len(joined)
+		if joined = p.append(joined, h, found); len(joined) == start {
+			joined = joined[:before]
 			break
 		}
-		if i > 0 {
-			part = joined + "." + part
-		}
-		joined = part
 	}
-	return checkedType(joined)
+	return checkedType(string(joined))
+}
+
+// append appends the value to b; nothing where there is none.
+func (p place) append(b []byte, h Header, found [][]byte) []byte {
+	if p.header != "" {
+		return append(b, h[p.header]...)
+	}
+	return appendScalar(b, found[p.path])
 }
 
 func checkedType(joined string) string {

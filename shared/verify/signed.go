@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/sha1" // #nosec G505 -- HMAC-SHA1 is what some senders have, and as a MAC it is unbroken
 	"crypto/sha256"
 	"crypto/sha512"
@@ -17,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -472,14 +470,15 @@ func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
 
 // fresh holds a signed time against the time of receipt.
 func fresh(sentAt, receivedAt time.Time, tolerance time.Duration) error {
-	if age := receivedAt.Sub(sentAt); age > tolerance {
+	age := receivedAt.Sub(sentAt)
+	if age > tolerance {
 		return fmt.Errorf("%w: %s old, tolerance %s", ErrStale, seconds(age), seconds(tolerance))
 	}
 	if tolerance == Unlimited {
 		tolerance = DefaultTolerance
 	}
-	if lead := sentAt.Sub(receivedAt); lead > tolerance {
-		return fmt.Errorf("%w: %s ahead, tolerance %s", ErrFuture, seconds(lead), seconds(tolerance))
+	if age < -tolerance {
+		return fmt.Errorf("%w: %s ahead, tolerance %s", ErrFuture, seconds(sentAt.Sub(receivedAt)), seconds(tolerance))
 	}
 	return nil
 }
@@ -488,23 +487,7 @@ func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + "s"
 }
 
-// key is one secret, ready to sign. Used states are kept, since a state that is reset has the key's own two blocks
-// hashed already, and needs no memory.
-type key struct{ states sync.Pool }
-
-type state struct {
-	mac hash.Hash
-	buf []byte
-}
-
-func newKey(newHash func() hash.Hash, secret []byte) *key {
-	return &key{sync.Pool{New: func() any { return &state{mac: hmac.New(newHash, secret)} }}}
-}
-
-func (k *key) get() *state  { return k.states.Get().(*state) } //nolint:forcetypeassert // the pool holds nothing else
-func (k *key) put(s *state) { k.states.Put(s) }
-
-// sign returns the encoded signature; it is valid until the state is used again.
+// sign returns the encoded signature of a request; it is valid until the state is used again.
 func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 	s.mac.Reset()
 	s.buf = s.buf[:0]
@@ -526,9 +509,5 @@ func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 			s.buf = append(s.buf, part...)
 		}
 	}
-	s.mac.Write(s.buf)
-	s.buf = s.mac.Sum(s.buf[:0])
-	n := len(s.buf)
-	s.buf = p.encoding.AppendEncode(s.buf, s.buf)
-	return s.buf[n:]
+	return s.sum(p.encoding)
 }

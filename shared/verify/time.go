@@ -35,8 +35,9 @@ func readTime(format, where, value string) (time.Time, error) {
 		}
 		return t, nil
 	case timeUTC:
-		t, err := time.Parse(layoutUTC, value)
-		if err != nil {
+		var room [len(layoutUTC) + len(".000000Z")]byte
+		var t time.Time
+		if err := t.UnmarshalText(append(append(room[:0], value...), 'Z')); err != nil { // time.Parse is fast for RFC 3339 alone
 			return bad("a time as RFC 3339 writes it, without an offset")
 		}
 		return t, nil

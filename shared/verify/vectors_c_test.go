@@ -154,12 +154,14 @@ func TestVerify_Hygraph(t *testing.T) {
 		header, body string
 		want         error
 	}{
-		"as hygraph-utils signs":   {hello, `{"hello":"world"}`, nil},
-		"marks, escaped":           {marks, `{"a":"\u0026\u003c\u003e"}`, nil},
-		"marks, as they are":       {marks, `{"a":"&<>"}`, nil},
-		"another environment":      {strings.Replace(hello, "env=master", "env=main", 1), `{"hello":"world"}`, verify.ErrMismatch},
-		"another time":             {strings.Replace(hello, "t=17", "t=16", 1), `{"hello":"world"}`, verify.ErrMismatch},
-		"another body":             {hello, `{"hello":"World"}`, verify.ErrMismatch},
+		"as hygraph-utils signs": {hello, `{"hello":"world"}`, nil},
+		"marks, escaped":         {marks, `{"a":"\u0026\u003c\u003e"}`, nil},
+		"marks, as they are":     {marks, `{"a":"&<>"}`, nil},
+		"another environment":    {strings.Replace(hello, "env=master", "env=main", 1), `{"hello":"world"}`, verify.ErrMismatch},
+		"another time":           {strings.Replace(hello, "t=17", "t=16", 1), `{"hello":"world"}`, verify.ErrMismatch},
+		"another body":           {hello, `{"hello":"World"}`, verify.ErrMismatch},
+		"what JSON escapes": {header("master", `{"Body":"\u0000\u001f\b\f\n\r\t\"\\`+"\x7f\u2028é"+`","EnvironmentName":"master","TimeStamp":`+millis+`}`),
+			"\x00\x1f\b\f\n\r\t\"\\\x7f\u2028é", nil},
 		"quote in the environment": {header(`a"b`, `{"Body":"{}","EnvironmentName":"a\"b","TimeStamp":`+millis+`}`), "{}", nil},
 		"no UTF-8":                 {header("master", "{\"Body\":\"\\ufffd\",\"EnvironmentName\":\"master\",\"TimeStamp\":"+millis+"}"), "\xff", verify.ErrMalformed},
 		"no environment":           {strings.Replace(hello, ", env=master", "", 1), `{"hello":"world"}`, verify.ErrMalformed},
