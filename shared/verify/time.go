@@ -22,7 +22,8 @@ const (
 
 var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC, timeHTTP}
 
-// readTime reads a timestamp. A number is digits and nothing else: twelve for seconds reach far beyond any year and below any overflow.
+// readTime reads a timestamp. A number is digits and nothing else, and begins with no 0: where a body stands before it, another one that ends in
+// zeros would have the same signature. Twelve digits of seconds reach far beyond any year and below any overflow.
 func readTime(format, where, value string) (time.Time, error) {
 	bad := func(expected string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w: %s is not %s", ErrMalformed, where, expected)
@@ -49,17 +50,19 @@ func readTime(format, where, value string) (time.Time, error) {
 		return t, nil
 	case timeMillis:
 		n, err := strconv.ParseUint(value, 10, 64)
-		if err != nil || len(value) > 15 {
+		if err != nil || len(value) > 15 || hasZeroBefore(value) {
 			return bad("a time in Unix milliseconds")
 		}
 		return time.UnixMilli(int64(n)), nil // #nosec G115 -- at most fifteen digits
 	}
 	n, err := strconv.ParseUint(value, 10, 64)
-	if err != nil || len(value) > 12 {
+	if err != nil || len(value) > 12 || hasZeroBefore(value) {
 		return bad("a time in Unix seconds")
 	}
 	return time.Unix(int64(n), 0), nil // #nosec G115 -- at most twelve digits
 }
+
+func hasZeroBefore(number string) bool { return len(number) > 1 && number[0] == '0' }
 
 func writeTime(format string, t time.Time) string {
 	switch format {
