@@ -38,7 +38,7 @@ var at = time.Date(2026, time.January, 15, 12, 0, 0, 0, time.UTC)
 func TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks(t *testing.T) {
 	var files map[string]any
 	synctest.Test(t, func(t *testing.T) { files = generate(t) })
-	have := glob(t, "[rfd]*/*.json", "receive/providers/*.json")
+	have := glob(t, "[rfds]*/*.json", "receive/providers/*.json")
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(files)), have); diff != "" && !*update {
 		t.Errorf("files (-generated +there):\n%s", diff)
 	}
@@ -114,7 +114,16 @@ func generate(t *testing.T) map[string]any {
 	files["deliver/single.json"] = queued("Delivery", first)
 	files["deliver/retry.json"] = queued("Retry", s.retryOf(t, first))
 	files["deliver/batch.json"] = queued("Delivery", deliveryBatch(t, catalog, batch)...)
+	files["sweep/hourly.json"] = hourly()
 	return files
+}
+
+// hourly is what EventBridge starts the sweep with.
+func hourly() lambdaevents.EventBridgeEvent {
+	return lambdaevents.EventBridgeEvent{
+		Version: "0", ID: id("hourly"), DetailType: "Scheduled Event", Source: "aws.events", AccountID: account, Time: at, Region: "eu-central-1",
+		Resources: []string{"arn:aws:events:eu-central-1:" + account + ":rule/relay-Hourly"}, Detail: json.RawMessage("{}"),
+	}
 }
 
 // retired is a source without subscriptions.

@@ -8,7 +8,7 @@ import (
 )
 
 type invokeCommand struct {
-	Function string `arg:"" help:"Function to invoke: receive, fanout or deliver."`
+	Function string `arg:"" help:"Function to invoke: receive, fanout, deliver or sweep."`
 	Event    string `arg:"" help:"Its event, a JSON file such as events/receive/github-push.json."`
 	Bin      string `help:"Folder of the functions, as make build-local makes it." default:"bin/local" type:"path"`
 }

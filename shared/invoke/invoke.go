@@ -25,7 +25,7 @@ var (
 
 // Call is one invocation of a function.
 type Call struct {
-	Function string // receive, fanout or deliver
+	Function string // receive, fanout, deliver or sweep
 	Event    string // path of the event, a JSON file
 	BinDir   string // where the functions are, built for this machine: BinDir/<function>/bootstrap
 }
@@ -59,6 +59,13 @@ var functions = map[string]function{
 			OrderedDeliveryQueueURL: w.queues[orderedDelivery], ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
 		})
 	}},
+	"sweep": {300 * time.Second, 256, func(w *world) (map[string]string, error) {
+		return settings.Environment(settings.Sweep{
+			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, IngestQueueURL: w.queues[ingest], DeliveryQueueURL: w.queues[delivery],
+			RetryQueueURL: w.queues[retry], OrderedIngestQueueURL: w.queues[orderedIngest], OrderedDeliveryQueueURL: w.queues[orderedDelivery],
+			IngestPoisonQueueURL: w.queues[ingestDLQ], DeliveryPoisonQueueURL: w.queues[deliveryDLQ],
+		})
+	}},
 }
 
 // Run carries out the call and prints what came of it. Errors are ErrFunction, ErrEvent and ErrNotBuilt, which come before anything is
@@ -66,7 +73,7 @@ var functions = map[string]function{
 func (c Call) Run(ctx context.Context, out io.Writer) error {
 	f, known := functions[c.Function]
 	if !known {
-		return fmt.Errorf("%w: %q; there are receive, fanout and deliver", ErrFunction, c.Function)
+		return fmt.Errorf("%w: %q; there are receive, fanout, deliver and sweep", ErrFunction, c.Function)
 	}
 	event, err := readEvent(c.Event)
 	if err != nil {

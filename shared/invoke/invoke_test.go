@@ -37,7 +37,7 @@ func compile(tb testing.TB, pkg, binary string) {
 
 func TestFunctionsDoTheirWork(t *testing.T) {
 	t.Parallel()
-	dir := build(t, "receive", "fanout", "deliver")
+	dir := build(t, "receive", "fanout", "deliver", "sweep")
 	for name, tt := range map[string]struct {
 		function, event string
 		want            []string // patterns
@@ -67,6 +67,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 			`ledger +9\n +endpoint demo: closed, 1 failed in a row\n`,
 			`to gone: dead, attempt 1 removed`,
 		}},
+		"nothing is lost that could be put back": {"sweep", "sweep/hourly", []string{`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`, `ledger +0\n`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
