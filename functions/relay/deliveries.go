@@ -17,6 +17,7 @@ type deliveriesCommand struct {
 	Event    string `help:"Id of an event: tell what became of it, attempt by attempt." xor:"what" required:""`
 	Endpoint string `help:"Name of an endpoint: list its open deliveries." xor:"what" required:""`
 	Status   string `help:"With --endpoint: dead or waiting." enum:"dead,waiting" default:"dead"`
+	JSON     bool   `help:"Print JSON, a document a line, with what the endpoints answered." name:"json"`
 }
 
 // selection chooses among an endpoint's open deliveries.
@@ -72,15 +73,18 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 	if c.Event != "" {
-		return showEvent(ctx, t.ledger, c.Event, out)
+		return c.showEvent(ctx, t.ledger, out)
 	}
 	total := 0
 	err = c.each(ctx, t.ledger, c.Endpoint, relay.Status(c.Status), func(d relay.Delivery) error {
+		if c.JSON {
+			return writeDocument(out, documentOf(d))
+		}
 		total++
 		_, err := fmt.Fprintf(out, "%s  %s from %s: %s%s\n", d.EventID, typeOf(d.Type), d.Source, standingOf(d), lastOf(d))
 		return err
 	})
-	if err == nil {
+	if err == nil && !c.JSON {
 		_, err = fmt.Fprintf(out, "%d %s at %s\n", total, c.Status, c.Endpoint)
 	}
 	return err
@@ -133,16 +137,23 @@ func (s selection) each(ctx context.Context, ledger relay.Ledger, endpoint strin
 	}
 }
 
-// showEvent tells what became of an event.
-func showEvent(ctx context.Context, ledger relay.Ledger, id string, out io.Writer) error {
-	record, deliveries, err := ledger.Event(ctx, id)
-	if errors.Is(err, relay.ErrNotFound) {
-		return fmt.Errorf("event %s is not on record: not routed yet, or its retention is over: %w", id, err)
-	}
-	if err != nil {
+// showEvent tells what became of the event.
+func (c *deliveriesCommand) showEvent(ctx context.Context, ledger relay.Ledger, out io.Writer) error {
+	record, deliveries, err := ledger.Event(ctx, c.Event)
+	switch {
+	case errors.Is(err, relay.ErrNotFound):
+		return fmt.Errorf("event %s is not on record: not routed yet, or its retention is over: %w", c.Event, err)
+	case err != nil:
 		return err
+	case c.JSON:
+		return writeDocument(out, documentOfEvent(record, deliveries))
 	}
-	_, _ = fmt.Fprintf(out, "%s  %s from %s, received %s, routed to %s\n", id, typeOf(record.Type), record.Source,
+	printEvent(out, record, deliveries)
+	return nil
+}
+
+func printEvent(out io.Writer, record relay.EventRecord, deliveries []relay.Delivery) {
+	_, _ = fmt.Fprintf(out, "%s  %s from %s, received %s, routed to %s\n", record.ID, typeOf(record.Type), record.Source,
 		record.ReceivedAt.Format(time.RFC3339), plural(len(record.Endpoints), "endpoint"))
 	onRecord := map[string]bool{}
 	for _, d := range deliveries {
@@ -158,7 +169,6 @@ func showEvent(ctx context.Context, ledger relay.Ledger, id string, out io.Write
 		}
 	}
 	if len(record.Endpoints)+len(deliveries) == 0 {
-		_, _ = fmt.Fprintf(out, "  no subscription wanted it; once one does: relay replay --event %s\n", id)
+		_, _ = fmt.Fprintf(out, "  no subscription wanted it; once one does: relay replay --event %s\n", record.ID)
 	}
-	return nil
 }

@@ -20,7 +20,10 @@ type endpointsCommand struct {
 	Disable disableEndpointCommand `cmd:"" help:"Let an endpoint have no deliveries: those that come up die, and can be replayed."`
 }
 
-type listEndpointsCommand struct{ targetFlags }
+type listEndpointsCommand struct {
+	targetFlags
+	JSON bool `help:"Print JSON, a document a line." name:"json"`
+}
 
 // statesAtOnce is how many endpoints' states are read at a time.
 const statesAtOnce = 16
@@ -49,7 +52,14 @@ func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err erro
 		return err
 	}
 	for i, name := range names {
-		_, _ = fmt.Fprintf(out, "%s  %s\n", name, stateOf(states[i], time.Now()))
+		if c.JSON {
+			err = errors.Join(err, writeDocument(out, documentOfEndpoint(name, states[i], time.Now())))
+		} else {
+			_, _ = fmt.Fprintf(out, "%s  %s\n", name, stateOf(states[i], time.Now()))
+		}
+	}
+	if c.JSON {
+		return err
 	}
 	_, err = fmt.Fprintln(out, plural(len(names), "endpoint"))
 	return err

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
@@ -48,6 +51,48 @@ func TestWhereADeliveryStands(t *testing.T) {
 	} {
 		if got := standingOf(d) + lastOf(d); got != want {
 			t.Errorf("%+v:\ngot  %s\nwant %s", d, got, want)
+		}
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	failed := relay.Attempt{
+		Number: 1, At: noon, Duration: 20 * time.Millisecond, Outcome: relay.Rejected, StatusCode: 503, Response: []byte("<busy>\xff"),
+	}
+	refused := relay.Attempt{Number: 2, At: noon, Outcome: relay.Refused, Error: "connection refused"}
+	waiting := relay.Delivery{
+		EventID: "evt_1", Endpoint: "a", Source: "app", Status: relay.Waiting, Held: true, NextAt: noon.Add(time.Hour), UpdatedAt: noon,
+		Attempts: 2, MessageID: "ours", History: []relay.Attempt{failed, refused},
+	}
+	event := relay.EventRecord{Event: relay.Event{ID: "evt_1", Source: "app", Type: "t", Trust: "verified", ReceivedAt: noon}}
+	event.Endpoints = []string{"a"}
+	const delivery = `{"eventId":"evt_1","endpoint":"a","source":"app","status":"waiting","held":true,"nextAt":"2026-01-02T13:00:00Z",` +
+		`"updatedAt":"2026-01-02T12:00:00Z","attempts":[` +
+		`{"number":1,"at":"2026-01-02T12:00:00Z","durationMs":20,"outcome":"rejected","statusCode":503,"response":"<busy>` + "\ufffd" + `"},` +
+		`{"number":2,"at":"2026-01-02T12:00:00Z","durationMs":0,"outcome":"refused","error":"connection refused"}]}`
+	for want, document := range map[string]any{
+		delivery: documentOf(waiting),
+		`{"eventId":"evt_1","endpoint":"a","source":"app","type":"t","status":"dead","reason":"expired","updatedAt":"2026-01-02T12:00:00Z","attempts":[]}`: documentOf(
+			relay.Delivery{EventID: "evt_1", Endpoint: "a", Source: "app", Type: "t", Status: relay.Dead, Reason: relay.Expired, Held: true, UpdatedAt: noon}),
+		`{"id":"evt_1","source":"app","type":"t","trust":"verified","receivedAt":"2026-01-02T12:00:00Z","endpoints":["a"],"deliveries":[` + delivery + `]}`: documentOfEvent(
+			event, []relay.Delivery{waiting}),
+		`{"id":"","source":"","trust":"","receivedAt":"0001-01-01T00:00:00Z","endpoints":[],"deliveries":[]}`: documentOfEvent(relay.EventRecord{}, nil),
+		`{"name":"a","state":"closed"}`: documentOfEndpoint("a", breaker.State{PausedUntil: noon.Add(-time.Second)}, noon),
+		`{"name":"a","state":"open","nextProbeAt":"2026-01-02T12:00:30Z","failingSince":"2026-01-01T11:00:00Z","failures":99,"disableAt":"2026-01-06T11:00:00Z"}`: documentOfEndpoint(
+			"a", breaker.State{Failures: 99, FailingSince: noon.Add(-25 * time.Hour), OpenUntil: noon.Add(30 * time.Second), Openings: 9, WarnedAt: noon}, noon),
+		`{"name":"a","state":"paused","pausedUntil":"2026-01-02T12:10:00Z"}`: documentOfEndpoint("a", breaker.State{PausedUntil: noon.Add(10 * time.Minute)}, noon),
+		`{"name":"a","state":"disabled","reason":"gone","disabledAt":"2026-01-02T12:00:00Z"}`: documentOfEndpoint(
+			"a", breaker.State{DisabledAt: noon, Reason: "gone", OpenUntil: noon.Add(time.Minute), WarnedAt: noon}, noon),
+		`{"name":"a","state":"unproved","reason":"it answered 404","nextProbeAt":"2026-01-02T12:00:30Z"}`: documentOfEndpoint(
+			"a", breaker.State{Unproved: "it answered 404", OpenUntil: noon.Add(30 * time.Second)}, noon),
+	} {
+		var out bytes.Buffer
+		if err := writeDocument(&out, document); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want+"\n", out.String()); diff != "" {
+			t.Error(diff)
 		}
 	}
 }

@@ -316,6 +316,11 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") || !says("0 dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
 		t.Error("why they died is not told")
 	}
+	if !says(`{"id":"`+event+`","source":"app","trust":"`, "deliveries", "--event", event, "--json") ||
+		!says(`"endpoint":"target","source":"app","status":"dead","reason":"exhausted"`, "deliveries", "--endpoint", "target", "--json") ||
+		!says(`{"name":"target","state":"closed"`, "endpoints", "--json") || says("1 endpoint\n", "endpoints", "--json") {
+		t.Error("not told in JSON")
+	}
 	if !says("0 dead", "deliveries", "--endpoint", "target", "--until", "1h") || !says("3 dead", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app") {
 		t.Error("not chosen by age and source")
 	}

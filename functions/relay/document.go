@@ -1,0 +1,116 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+)
+
+// The documents that --json prints, one a line. Times are UTC; what there is nothing to say of is left out.
+
+// eventDocument is an event and what became of it.
+type eventDocument struct {
+	ID         string             `json:"id"`
+	Source     string             `json:"source"`
+	Type       string             `json:"type,omitempty"`
+	Trust      string             `json:"trust"`
+	ReceivedAt time.Time          `json:"receivedAt"`
+	Endpoints  []string           `json:"endpoints"`  // that it was routed to
+	Deliveries []deliveryDocument `json:"deliveries"` // of which an attempt, or that there is none yet, is on record
+}
+
+// deliveryDocument is where a delivery stands.
+type deliveryDocument struct {
+	EventID   string            `json:"eventId"`
+	Endpoint  string            `json:"endpoint"`
+	Source    string            `json:"source"`
+	Type      string            `json:"type,omitempty"`
+	Status    relay.Status      `json:"status"`
+	Reason    relay.Reason      `json:"reason,omitempty"` // of a death
+	Held      bool              `json:"held,omitempty"`   // put off without an attempt
+	NextAt    time.Time         `json:"nextAt,omitzero"`
+	UpdatedAt time.Time         `json:"updatedAt"`
+	Attempts  []attemptDocument `json:"attempts"` // the last of them
+}
+
+// attemptDocument is one attempt.
+type attemptDocument struct {
+	Number     int           `json:"number"`
+	At         time.Time     `json:"at"`
+	DurationMs int64         `json:"durationMs"`
+	Outcome    relay.Outcome `json:"outcome"`
+	StatusCode int           `json:"statusCode,omitempty"`
+	Error      string        `json:"error,omitempty"`
+	Response   string        `json:"response,omitempty"` // how the endpoint's answer begins
+}
+
+// endpointDocument is where an endpoint stands.
+type endpointDocument struct {
+	Name         string        `json:"name"`
+	State        breaker.Phase `json:"state"`
+	Reason       string        `json:"reason,omitempty"` // why it is disabled, or has not proved itself
+	DisabledAt   time.Time     `json:"disabledAt,omitzero"`
+	NextProbeAt  time.Time     `json:"nextProbeAt,omitzero"`
+	PausedUntil  time.Time     `json:"pausedUntil,omitzero"`
+	FailingSince time.Time     `json:"failingSince,omitzero"`
+	Failures     int           `json:"failures,omitempty"` // in a row
+	DisableAt    time.Time     `json:"disableAt,omitzero"` // if it goes on failing
+}
+
+func documentOfEvent(e relay.EventRecord, deliveries []relay.Delivery) eventDocument {
+	d := eventDocument{
+		ID: e.ID, Source: e.Source, Type: e.Type, Trust: string(e.Trust), ReceivedAt: e.ReceivedAt,
+		Endpoints: append([]string{}, e.Endpoints...), Deliveries: make([]deliveryDocument, len(deliveries)),
+	}
+	for i, delivery := range deliveries {
+		d.Deliveries[i] = documentOf(delivery)
+	}
+	return d
+}
+
+func documentOf(d relay.Delivery) deliveryDocument {
+	doc := deliveryDocument{
+		EventID: d.EventID, Endpoint: d.Endpoint, Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason,
+		UpdatedAt: d.UpdatedAt, Attempts: make([]attemptDocument, len(d.History)),
+	}
+	if d.Status == relay.Waiting {
+		doc.Held, doc.NextAt = d.Held, d.NextAt
+	}
+	for i, a := range d.History {
+		doc.Attempts[i] = attemptDocument{
+			a.Number, a.At, a.Duration.Milliseconds(), a.Outcome, a.StatusCode, a.Error, strings.ToValidUTF8(string(a.Response), "\ufffd"),
+		}
+	}
+	return doc
+}
+
+func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDocument {
+	d := endpointDocument{
+		Name: name, State: s.Phase(now), DisabledAt: s.DisabledAt, NextProbeAt: s.OpenUntil, FailingSince: s.FailingSince, Failures: s.Failures,
+	}
+	switch d.State {
+	case breaker.Disabled:
+		d.Reason, d.NextProbeAt = s.Reason, time.Time{}
+	case breaker.Unproved:
+		d.Reason = s.Unproved
+	case breaker.Open, breaker.Paused, breaker.Recovering, breaker.Closed:
+	}
+	if s.PausedUntil.After(now) {
+		d.PausedUntil = s.PausedUntil
+	}
+	if !s.WarnedAt.IsZero() && s.DisabledAt.IsZero() {
+		d.DisableAt = s.FailingSince.Add(breaker.DisableAfter)
+	}
+	return d
+}
+
+// writeDocument prints a document on a line of its own.
+func writeDocument(out io.Writer, document any) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return e.Encode(document)
+}
