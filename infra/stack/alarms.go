@@ -77,6 +77,10 @@ func (r *relay) addAlarms() {
 				"then find out what lost them (docs/runbook.md)."},
 		failures("SweepErrors", r.sweep,
 			"ticket: sweep fails, and what may be lost is not found. First read its log."),
+		{id: "SweepPartial", namespace: metric.Namespace, metric: metric.Partial, statistic: "Sum",
+			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 3, minutes: 180,
+			description: "ticket: sweep did not get through its work three hours in a row, and what may be lost is not all found. First see in its log " +
+				"how many events it looks at, and how long it takes."},
 		throttles("SweepThrottles", r.sweep,
 			"ticket: sweep cannot start since no concurrency is left. First see what uses up the account's."),
 		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",

@@ -34,6 +34,7 @@ var alarms = map[string]string{
 	"SweptUp":                    "page: Sum WebhookRelay PutBack of Relay webhook-relay-dev >= 1 in 3600 s",
 	"SweepErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Sweep} >= 1 in 300 s",
 	"SweepThrottles":             "ticket: Sum AWS/Lambda Throttles of FunctionName {Sweep} >= 1 in 300 s",
+	"SweepPartial":               "ticket: Sum WebhookRelay Partial of Relay webhook-relay-dev >= 3 in 10800 s",
 	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 10800 s, or no data",
 	"Ingress5xx":                 "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 300 s",
 }

@@ -176,6 +176,9 @@ func TestDashboardShowsTheRelaysOwnMetrics(t *testing.T) {
 	})
 	want, got := map[string]bool{}, map[string]bool{}
 	for _, written := range metric.Names {
+		if written == metric.Partial {
+			continue // its alarm shows it; the dashboard would have a metric more than is free
+		}
 		want[fmt.Sprint(written, " ", metric.Relay, " ", relayName)] = true
 	}
 	for _, reason := range metric.Reasons {

@@ -139,11 +139,12 @@ var metrics = map[string]struct {
 	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 
-	"a clean sweep": {sweep(relay.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0)},
+	"a clean sweep": {sweep(relay.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0, 0)},
 	"a sweep that found something": {sweep(relay.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2, Withheld: 3}, nil),
-		sweepOf(1, 5, 2, 3, 0)},
-	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 0, 2)},
-	"a sweep that failed":                {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
+		sweepOf(1, 5, 2, 3, 0, 0)},
+	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 0, 2, 0)},
+	"a sweep that did not get through":   {sweep(relay.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 0, 1)},
+	"a sweep that failed":                {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0, 0)},
 }
 
 func receive(eventID string, err error) func(telemetry.Log) {
@@ -177,10 +178,10 @@ func sweep(r relay.SweepReport, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) { l.Swept(context.Background(), r, err) }
 }
 
-func sweepOf(events, stranded, putBack, withheld, unaccounted float64) map[string]float64 {
+func sweepOf(events, stranded, putBack, withheld, unaccounted, partial float64) map[string]float64 {
 	return map[string]float64{
 		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName + "]": stranded, "PutBack[" + relayName + "]": putBack,
-		"Withheld[" + relayName + "]": withheld, "Unaccounted[" + relayName + "]": unaccounted,
+		"Withheld[" + relayName + "]": withheld, "Unaccounted[" + relayName + "]": unaccounted, "Partial[" + relayName + "]": partial,
 	}
 }
 

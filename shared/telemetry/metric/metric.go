@@ -46,12 +46,13 @@ const (
 	PutBack     = "PutBack"     // of which so many were sent again
 	Withheld    = "Withheld"    // or not, since their messages may lie in a queue
 	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead, waiting or missing: the sum is wrong
+	Partial     = "Partial"     // 1 where it did not get through all that was to be looked at
 )
 
 // Names are all metrics, each of which is billed.
 var Names = []string{
 	Accepted, Refused, Failed, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
-	PutBack, Withheld, Unaccounted,
+	PutBack, Withheld, Unaccounted, Partial,
 }
 
 // Reasons are all that a request is refused for.
