@@ -130,10 +130,10 @@ func bareHMAC(s subject, r verify.Request) func() {
 	d, _ := verify.Describe(s.cfg.Provider)
 	_, payload, _ := strings.Cut(d.Proof, " over ")
 	payload, _, _ = strings.Cut(payload, ";")
-	text := strings.NewReplacer("{body}", string(r.Body), "{timestamp}", "1700000000", "{id}", "msg_p5jXN8AQM9LWM0D4loKWxJek",
-		"{url}", s.cfg.URL, "{method}", "POST").Replace(payload)
-	if own, ok := s.verifier.SignedText(r); ok {
-		text = own
+	signed := []byte(strings.NewReplacer("{body}", string(r.Body), "{timestamp}", "1700000000", "{id}", "msg_p5jXN8AQM9LWM0D4loKWxJek",
+		"{url}", s.cfg.URL, "{method}", "POST").Replace(payload))
+	if own, ok := s.verifier.Signed(r); ok {
+		signed = own
 	}
 	newHash := sha256.New
 	if strings.Contains(d.Proof, "HMAC-SHA1 ") {
@@ -141,7 +141,7 @@ func bareHMAC(s subject, r verify.Request) func() {
 	} else if strings.Contains(d.Proof, "HMAC-SHA512 ") {
 		newHash = sha512.New
 	}
-	key, signed := make([]byte, 32), []byte(text)
+	key := make([]byte, 32)
 	return func() {
 		mac := hmac.New(newHash, key)
 		mac.Write(signed)

@@ -63,7 +63,7 @@ func (p *contentfulProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.macs.check("header "+contentfulSignature, sent, p.text(&r, names)); err != nil {
+	if err := p.macs.checkAll("header "+contentfulSignature, sent, p.signed(&r, names)); err != nil {
 		return err
 	}
 	return fresh(at, r.ReceivedAt, contentfulTolerance)
@@ -99,22 +99,20 @@ func signedHeaders(h Header) ([]string, error) {
 	return names, nil
 }
 
-// text returns what is signed.
-func (p *contentfulProof) text(r *Request, names []string) string {
-	var b strings.Builder
-	b.Grow(len(r.Body) + 512)
-	b.WriteString(cmp.Or(r.Method, "POST") + "\n" + p.path + "\n")
-	for i, name := range names {
-		if i > 0 {
-			b.WriteByte(';')
+// signed appends what is signed.
+func (p *contentfulProof) signed(r *Request, names []string) appender {
+	return func(b []byte) []byte {
+		b = append(append(b, cmp.Or(r.Method, "POST")...), '\n')
+		b = append(append(b, p.path...), '\n')
+		for i, name := range names {
+			if i > 0 {
+				b = append(b, ';')
+			}
+			b = append(append(b, name...), ':')
+			b = append(b, strings.TrimSpace(r.Header[name])...)
 		}
-		b.WriteString(name)
-		b.WriteByte(':')
-		b.WriteString(strings.TrimSpace(r.Header[name]))
+		return append(append(b, '\n'), r.Body...)
 	}
-	b.WriteByte('\n')
-	b.Write(r.Body)
-	return b.String()
 }
 
 func (p *contentfulProof) sign(r *Request, _ Webhook, at time.Time) error {
@@ -124,6 +122,6 @@ func (p *contentfulProof) sign(r *Request, _ Webhook, at time.Time) error {
 	}
 	r.Header[contentfulTimestamp] = writeTime(timeMillis, at)
 	r.Header[contentfulSigned] = strings.Join(names, ",")
-	r.Header[contentfulSignature] = p.macs.sign(p.text(r, names))
+	r.Header[contentfulSignature] = p.macs.signAll(p.signed(r, names))
 	return nil
 }

@@ -70,10 +70,10 @@
 //	proof         Verify        allocations
 //	0.83 to 0.94  0.85 to 1.18  0 to 6  the body is signed
 //	0.97 to 1.03  1.02 to 1.20  0 to 2  a time, an id or the URL as well; Standard Webhooks 1.20
-//	0.98 to 1.03  1.22 to 1.35  1 to 2  so, and id and type are in the body, at its beginning; Stripe 1.27
-//	1.14          1.27          2       Klaviyo writes the time as the header Date has it
-//	1.24          1.32          2       Contentful says in headers which of them are signed
-//	2.4           2.6           4       Hygraph signs the body as a string in JSON
+//	0.98 to 1.03  1.22 to 1.35  1 to 2  so, and id and type are in the body, at its beginning; Stripe 1.26
+//	1.13          1.21          1       Contentful says in headers which of them are signed
+//	1.15          1.28          2       Klaviyo writes the time as the header Date has it
+//	2.1           2.4           2       Hygraph signs the body as a string in JSON, which has to be written first
 //
 // Below 1 because the key's own blocks are hashed once. Verify reads the id and the type as well (and hashes the body, where that is the id: so
 // does what it is compared with); to read a body to its end for a value takes as long as the HMAC does.

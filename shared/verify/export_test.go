@@ -11,15 +11,15 @@ func TrustRoots(pool *x509.CertPool) Option { return func(k *keys) { k.roots = p
 // Prove checks a request's proof, and reads nothing else of it.
 func (v *Verifier) Prove(ctx context.Context, r Request) error { return v.proof.check(ctx, r) }
 
-// SignedText returns what the proof of a request is made over, where its scheme puts that together in a way of its own.
-func (v *Verifier) SignedText(r Request) (text string, ok bool) {
+// Signed returns what the proof of a request is made over, where its scheme puts that together in a way of its own.
+func (v *Verifier) Signed(r Request) (signed []byte, ok bool) {
 	switch p := v.proof.(type) {
 	case *contentfulProof:
 		names, _ := signedHeaders(r.Header)
-		return p.text(&r, names), true
+		return p.signed(&r, names)(nil), true
 	case *hygraphProof:
-		text, _ = hygraphText(r.Body, "master", "1700000000000")
-		return text, true
+		a, _ := hygraphSigned(r.Body, "master", "1700000000000")
+		return a(nil), true
 	}
-	return "", false
+	return nil, false
 }

@@ -57,33 +57,33 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	text, err := hygraphText(r.Body, environment, timestamp)
+	signed, err := hygraphSigned(r.Body, environment, timestamp)
 	if err != nil {
 		return err
 	}
-	if err := p.macs.check("header "+hygraphHeader, signatures[0], text); err != nil {
+	if err := p.macs.checkAll("header "+hygraphHeader, signatures[0], signed); err != nil {
 		return err
 	}
 	return fresh(at, r.ReceivedAt, DefaultTolerance)
 }
 
-// hygraphText returns what is signed. Bytes that are no UTF-8 cannot be told apart in it.
-func hygraphText(body []byte, environment, timestamp string) (string, error) {
+// hygraphSigned appends what is signed. Bytes that are no UTF-8 cannot be told apart in it.
+func hygraphSigned(body []byte, environment, timestamp string) (appender, error) {
 	if !utf8.Valid(body) || !utf8.ValidString(environment) {
-		return "", fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
+		return nil, fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
 	}
-	text := make([]byte, 0, len(body)+len(body)/2+256)
-	text = appendEscaped(append(text, `{"Body":"`...), string(body))
-	text = appendEscaped(append(text, `","EnvironmentName":"`...), environment)
-	text = append(append(text, `","TimeStamp":`...), timestamp...)
-	return string(append(text, '}')), nil
+	return func(b []byte) []byte {
+		b = appendEscaped(append(b, `{"Body":"`...), body)
+		b = appendEscaped(append(b, `","EnvironmentName":"`...), []byte(environment))
+		return append(append(append(b, `","TimeStamp":`...), timestamp...), '}')
+	}, nil
 }
 
 // appendEscaped appends a text as it is written into JSON.
-func appendEscaped(b []byte, text string) []byte {
+func appendEscaped(b, text []byte) []byte {
 	escapes, done := hygraphEscapes(), 0
-	for i := range len(text) {
-		if escape := escapes[text[i]]; escape != "" {
+	for i, c := range text {
+		if escape := escapes[c]; escape != "" {
 			b = append(append(b, text[done:i]...), escape...)
 			done = i + 1
 		}
@@ -107,7 +107,10 @@ var hygraphEscapes = sync.OnceValue(func() *[256]string {
 func (p *hygraphProof) sign(r *Request, _ Webhook, at time.Time) error {
 	const environment = "master" // the first that a project has
 	timestamp := writeTime(timeMillis, at)
-	text, err := hygraphText(r.Body, environment, timestamp)
-	r.Header[hygraphHeader] = fmt.Sprintf("sign=%s, env=%s, t=%s", p.macs.sign(text), environment, timestamp)
-	return err
+	signed, err := hygraphSigned(r.Body, environment, timestamp)
+	if err != nil {
+		return err
+	}
+	r.Header[hygraphHeader] = fmt.Sprintf("sign=%s, env=%s, t=%s", p.macs.signAll(signed), environment, timestamp)
+	return nil
 }

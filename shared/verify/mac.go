@@ -49,34 +49,53 @@ func newMacs(newHash func() hash.Hash, e encoding, secrets [][]byte) *macs {
 	return m
 }
 
+// appender appends what is signed to a buffer that is used again, so that no text need be made of it.
+type appender func(b []byte) []byte
+
+func asText(text string) appender { return func(b []byte) []byte { return append(b, text...) } }
+
 // sign returns the signature of a text with the first key.
-func (m *macs) sign(text string) string {
+func (m *macs) sign(text string) string { return m.signAll(asText(text)) }
+
+func (m *macs) signAll(signed appender) string {
 	s := m.keys[0].get()
 	defer m.keys[0].put(s)
-	return string(s.signText(m.encoding, text))
+	return string(s.signAll(m.encoding, signed))
 }
 
-func (s *state) signText(e encoding, text string) []byte {
+func (s *state) signAll(e encoding, signed appender) []byte {
 	s.mac.Reset()
-	s.buf = append(s.buf[:0], text...)
+	s.buf = signed(s.buf[:0])
 	return s.sum(e)
 }
 
 // check tells whether sent is a signature of one of the texts. where is what has it, for the error.
 func (m *macs) check(where, sent string, texts ...string) error {
-	if slices.ContainsFunc(m.keys, func(k *key) bool { return m.matches(k, sent, texts) }) {
+	if slices.ContainsFunc(texts, func(text string) bool { return m.match(sent, asText(text)) }) {
 		return nil
 	}
+	return m.refusal(where, sent)
+}
+
+// checkAll is check for what is no text yet.
+func (m *macs) checkAll(where, sent string, signed appender) error {
+	if m.match(sent, signed) {
+		return nil
+	}
+	return m.refusal(where, sent)
+}
+
+func (m *macs) match(sent string, signed appender) bool {
+	return slices.ContainsFunc(m.keys, func(k *key) bool {
+		s := k.get()
+		defer k.put(s)
+		return subtle.ConstantTimeCompare(s.signAll(m.encoding, signed), []byte(sent)) == 1
+	})
+}
+
+func (m *macs) refusal(where, sent string) error {
 	if n, err := m.encoding.Decode(make([]byte, len(sent)), []byte(sent)); err != nil || n != m.size || len(sent) != m.encoding.EncodedLen(n) {
 		return fmt.Errorf("%w: %s is not a signature of %d characters", ErrMalformed, where, m.encoding.EncodedLen(m.size))
 	}
 	return fmt.Errorf("%w: %s, secrets %d", ErrMismatch, where, len(m.keys))
-}
-
-func (m *macs) matches(k *key, sent string, texts []string) bool {
-	s := k.get()
-	defer k.put(s)
-	return slices.ContainsFunc(texts, func(text string) bool {
-		return subtle.ConstantTimeCompare(s.signText(m.encoding, text), []byte(sent)) == 1
-	})
 }
