@@ -94,10 +94,10 @@ func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) err
 
 // many sends an endpoint's dead deliveries again, those that are chosen.
 func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) error {
-	var events []string
+	var dead []deadDelivery
 	kinds := map[string]int{}
 	err := c.each(ctx, t.ledger, c.Endpoint, relay.Dead, func(d relay.Delivery) error {
-		events = append(events, d.EventID)
+		dead = append(dead, deadDelivery{d.EventID, d.Attempts})
 		kinds[fmt.Sprintf("%s from %s, %s", typeOf(d.Type), d.Source, standingOf(d))]++
 		return nil
 	})
@@ -110,29 +110,35 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 		}) {
 			_, _ = fmt.Fprintf(out, "%7d  %s\n", kinds[kind], kind)
 		}
-		_, err = fmt.Fprintf(out, "%s would be sent to %s again; --yes sends them\n", deliveriesOf(len(events)), c.Endpoint)
+		_, err = fmt.Fprintf(out, "%s would be sent to %s again; --yes sends them\n", deliveriesOf(len(dead)), c.Endpoint)
 		return errors.Join(err, checkEnabled(ctx, t, c.Endpoint))
 	}
 	if err := checkEnabled(ctx, t, c.Endpoint); err != nil {
 		return err
 	}
-	sent, err := c.send(ctx, t.replayer(), events)
+	sent, err := c.send(ctx, t.replayer(), dead)
 	if err != nil {
-		return fmt.Errorf("after %d of %d; run it again to go on with the others: %w", sent, len(events), err)
+		return fmt.Errorf("after %d of %d; run it again to go on with the others: %w", sent, len(dead), err)
 	}
 	_, err = fmt.Fprintf(out, "%s to %s on the way again\n", deliveriesOf(sent), c.Endpoint)
 	return err
 }
 
+// deadDelivery is what is kept of one in the list.
+type deadDelivery struct {
+	event    string
+	attempts int
+}
+
 // send puts deliveries on their way, no faster than the rate, and returns how many. Those that somebody else put on their way since they were
-// listed, or that have expired since, are left out.
-func (c *replayCommand) send(ctx context.Context, r relay.Replayer, events []string) (int, error) {
+// listed, whether they have ended by now or not, or that have expired since, are left out.
+func (c *replayCommand) send(ctx context.Context, r relay.Replayer, dead []deadDelivery) (int, error) {
 	pace := time.NewTicker(time.Second / time.Duration(c.Rate))
 	defer pace.Stop()
 	var sent atomic.Int64
 	g, going := errgroup.WithContext(ctx)
 	g.SetLimit(replaysAtOnce)
-	for _, event := range events {
+	for _, d := range dead {
 		select {
 		case <-pace.C:
 		case <-going.Done():
@@ -141,7 +147,7 @@ func (c *replayCommand) send(ctx context.Context, r relay.Replayer, events []str
 			break
 		}
 		g.Go(func() error {
-			err := r.Replay(going, event, c.Endpoint)
+			err := r.ReplayDead(going, d.event, c.Endpoint, d.attempts)
 			if errors.Is(err, relay.ErrConflict) || errors.Is(err, relay.ErrNotFound) {
 				return nil
 			}

@@ -19,7 +19,7 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 		var ledger memory.Ledger
 		var retry memory.Queue
 		const deliveries, perSecond = 200, 50
-		var events []string
+		var dead []deadDelivery
 		for i := range deliveries {
 			e := relay.Event{ID: fmt.Sprintf("evt_%03d", i), Source: "app", ReceivedAt: time.Now()}
 			expires := time.Now().Add(relay.DefaultRetention)
@@ -27,19 +27,24 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
 				EventID: e.ID, Endpoint: "a", Source: "app", Status: relay.Dead, Reason: relay.Exhausted, Attempts: 1, ExpiresAt: expires,
 			}, 0)
-			events = append(events, e.ID)
+			dead = append(dead, deadDelivery{e.ID, 1})
 		}
 		replayer := relay.Replayer{Ledger: &ledger, Deliveries: &ledger, Retry: &retry}
 		c := replayCommand{Endpoint: "a", Rate: perSecond}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Millisecond)
 		defer cancel()
-		first, err := c.send(ctx, replayer, events)
+		first, err := c.send(ctx, replayer, dead)
 		if !errors.Is(err, context.DeadlineExceeded) || first != perSecond || retry.Len() != first {
 			t.Errorf("%d sent within a second, %d on their way, %v", first, retry.Len(), err)
 		}
+		for i, status := range []relay.Status{relay.Delivered, relay.Dead} { // one that went well since, and one that failed again
+			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
+				EventID: dead[i].event, Endpoint: "a", Source: "app", Status: status, Attempts: 2, ExpiresAt: time.Now().Add(relay.DefaultRetention),
+			}, 1)
+		}
 		began := time.Now()
-		second, err := c.send(t.Context(), replayer, append(events, "evt_expired"))
+		second, err := c.send(t.Context(), replayer, append(dead, deadDelivery{"evt_expired", 1}))
 		if err != nil || first+second != deliveries || retry.Len() != deliveries {
 			t.Errorf("then %d, %d on their way, %v", second, retry.Len(), err)
 		}

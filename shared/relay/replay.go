@@ -17,10 +17,22 @@ type Replayer struct {
 
 // Replay sends a delivery again that has ended, dead or delivered: it begins a new cycle of attempts with the event as it is on record.
 // One that waits and whose next attempt is late by a quarter of an hour, so that its message must be lost, goes on where it stood.
-// It is on record as waiting before its message is sent, so that a second call, or a second run over all that are dead, finds it under way;
-// only two calls at the same moment may both send it. ErrNotFound: no such event, or no delivery of it to the endpoint is on record.
-// ErrConflict: it waits for its next attempt.
+// It is on record as waiting before its message is sent, so that a second call finds it under way; only two calls at the same moment may both
+// send it. ErrNotFound: no such event, or no delivery of it to the endpoint is on record. ErrConflict: it waits for its next attempt.
 func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
+	return r.replay(ctx, eventID, endpoint, func(d Delivery) bool {
+		return d.Status != Waiting || !time.Now().Before(d.NextAt.Add(overdueAfter))
+	})
+}
+
+// ReplayDead is Replay of a delivery that was listed as dead after so many attempts. ErrConflict: it is not so any more; somebody else has sent
+// it again since, whatever has become of it by now. So of two runs over the same list the second sends nothing that the first has sent.
+func (r Replayer) ReplayDead(ctx context.Context, eventID, endpoint string, attempts int) error {
+	return r.replay(ctx, eventID, endpoint, func(d Delivery) bool { return d.Status == Dead && d.Attempts == attempts })
+}
+
+// replay sends a delivery again if it may be.
+func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func(Delivery) bool) error {
 	record, deliveries, err := r.Ledger.Event(ctx, eventID)
 	if err != nil {
 		return err
@@ -30,9 +42,8 @@ func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
 		return fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, ErrNotFound)
 	}
 	d, now := deliveries[i], wholeMillis(time.Now())
-	if d.Status == Waiting && now.Before(d.NextAt.Add(overdueAfter)) {
-		return fmt.Errorf("delivery of %s to %s waits for its attempt %d at %s: %w",
-			eventID, endpoint, d.Attempts+1, d.NextAt.Format(time.RFC3339), ErrConflict)
+	if !may(d) {
+		return fmt.Errorf("delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d), d.Attempts, ErrConflict)
 	}
 	waiting := d
 	waiting.Status, waiting.Reason, waiting.Held, waiting.Place, waiting.NextAt, waiting.UpdatedAt = Waiting, "", false, false, now, now
@@ -45,6 +56,14 @@ func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
 		return err
 	}
 	return nil
+}
+
+// standing is a delivery's status, and until when it waits.
+func standing(d Delivery) string {
+	if d.Status == Waiting {
+		return "waiting until " + d.NextAt.Format(time.RFC3339)
+	}
+	return string(d.Status)
 }
 
 // Route matches an event on record against the subscriptions of today, sends it to those endpoints that it has not been routed to yet, and

@@ -86,6 +86,47 @@ func TestReplay(t *testing.T) {
 	})
 }
 
+// Of two operators who listed the same dead deliveries the second sends none of those that the first has sent, whatever became of them since.
+func TestReplayOfTheDeadAsListed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		failures  int                // before and after the first replay
+		meanwhile func(*rig, string) // between the second listing and its replay
+		status    relay.Status
+		posts     int
+		err       error
+	}{
+		"still dead":     {1, func(*rig, string) {}, relay.Waiting, 1, nil},
+		"on its way":     {1, (*rig).mustReplay, relay.Waiting, 1, relay.ErrConflict},
+		"delivered":      {1, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Delivered, 2, relay.ErrConflict},
+		"dead once more": {2, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Dead, 2, relay.ErrConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{}, "a")
+				r.poster.failTimes("a", tt.failures)
+				event := r.mustPost("1", "", "{}")
+				r.pump()
+				listed := r.deliveryOf(event, "a")
+				tt.meanwhile(r, event)
+				if err := r.replayer().ReplayDead(t.Context(), event, "a", listed.Attempts); !errors.Is(err, tt.err) {
+					t.Errorf("got %v, want %v", err, tt.err)
+				}
+				if d := r.deliveryOf(event, "a"); d.Status != tt.status || len(r.poster.posts) != tt.posts {
+					t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
+				}
+			})
+		})
+	}
+}
+
+func (r *rig) mustReplay(event string) {
+	if err := r.replay(event, "a"); err != nil {
+		r.t.Error(err)
+	}
+}
+
 // A replay whose message the queue refuses leaves the delivery as it was; one that is cut off leaves it waiting, for the sweeper to find.
 func TestReplayThatFails(t *testing.T) {
 	t.Parallel()
