@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 
 // heavy must not be linked into a Lambda function.
 var heavy = []string{
-	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite", "modernc.org/", "github.com/goccy/go-yaml",
+	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite", "modernc.org/", "go.yaml.in/yaml",
 	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing",
 }
 

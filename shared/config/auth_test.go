@@ -82,7 +82,7 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 		"none":                  {"{}", "", "auth: must have exactly one of api_key, basic, bearer, hmac, oauth2, provider and sigv4, not 0"},
 		"two":                   {"{bearer: x, sigv4: {service: lambda, region: r}}", "", "not 2"},
 		"a described provider":  {"{provider: github, hmac: {header: X}, secret: s}", "", "not 2"},
-		"unknown key":           {"{bearre: x}", "", `unknown field "bearre"`},
+		"unknown key":           {"{bearre: x}", "", "endpoints[0].auth.bearre: is no key there"},
 		"secret with a token":   {"{bearer: x, secret: s}", "", "auth: has secret or standard, which go with hmac and provider only"},
 		"standard with a token": {"{bearer: x, standard: false}", "", "auth: has secret or standard"},
 		"no such variable":      {"{bearer: env:NOT_SET}", "", "auth.bearer: the environment variable NOT_SET is not set"},

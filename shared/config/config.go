@@ -1,22 +1,21 @@
 package config
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/url"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v4"
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/relay"
@@ -85,10 +84,10 @@ type endpoint struct {
 }
 
 type subscription struct {
-	Source   string   `yaml:"source"`
-	Endpoint string   `yaml:"endpoint"`
-	Types    []string `yaml:"types"`
-	Filter   ast.Node `yaml:"filter"`
+	Source   string    `yaml:"source"`
+	Endpoint string    `yaml:"endpoint"`
+	Types    []string  `yaml:"types"`
+	Filter   yaml.Node `yaml:"filter"`
 }
 
 // Read reads the file at path. Endpoints that name no secrets have none yet: see FillSecrets. lookup is os.LookupEnv, or a test's own.
@@ -102,54 +101,54 @@ func Read(path string, lookup func(string) (string, bool)) (relay.Catalog, error
 
 // Parse reads text, which came from the file of the given name.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.Catalog, error) {
-	tree, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return relay.Catalog{}, yamlError(name, err)
+	c := checker{name: name, lookup: lookup, lines: map[string]int{}}
+	document, err := c.document(text)
+	if document == nil {
+		return relay.Catalog{}, err
 	}
-	var f file
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); err != nil && !errors.Is(err, io.EOF) { // EOF: nothing in it
-		return relay.Catalog{}, yamlError(name, err)
+	c.shape("", document, reflect.TypeFor[file]())
+	var catalog relay.Catalog
+	if len(c.problems) == 0 {
+		var f file
+		if err := document.Load(&f, yaml.WithKnownFields()); err != nil {
+			return relay.Catalog{}, c.yamlError(err)
+		}
+		catalog = c.catalog(f)
 	}
-	c := checker{name: name, tree: tree, lookup: lookup}
-	catalog := c.catalog(f)
 	if len(c.problems) > 0 {
 		return relay.Catalog{}, fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
 	}
 	return catalog, nil
 }
 
-// yamlError gives a parser's error the file's name and the line.
-func yamlError(name string, err error) error {
-	if e, ok := errors.AsType[yaml.Error](err); ok && e.GetToken() != nil {
-		return fmt.Errorf("%w:\n%s:%d: %s", ErrInvalid, name, e.GetToken().Position.Line, e.GetMessage())
-	}
-	return fmt.Errorf("%w:\n%s: %w", ErrInvalid, name, err)
-}
-
 // checker turns the file into a catalog and gathers what is wrong on the way.
 type checker struct {
 	name     string
-	tree     *ast.File
 	lookup   func(string) (string, bool)
+	lines    map[string]int // of each value, by its path
 	problems []error
 }
 
 // fail notes a problem of the value at a path such as "endpoints[2].url".
 func (c *checker) fail(path, format string, args ...any) {
-	c.problems = append(c.problems, fmt.Errorf("%s:%d: %s: %w", c.name, c.line(path), path, fmt.Errorf(format, args...)))
+	c.failAt(c.line(path), path, format, args...)
+}
+
+// failAt notes a problem on a line. A path has the file's own keys in it, which may hold anything.
+func (c *checker) failAt(line int, path, format string, args ...any) {
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		path = strings.Trim(strconv.Quote(path), `"`)
+	}
+	where := strings.TrimSuffix(fmt.Sprintf("%s:%d: %s", c.name, line, path), ": ")
+	c.problems = append(c.problems, fmt.Errorf("%s: %w", where, fmt.Errorf(format, args...)))
 }
 
 // line finds the line of the value at path, or of the nearest value that holds it where it is absent.
 func (c *checker) line(path string) int {
-	for path != "" {
-		if p, err := yaml.PathString("$." + path); err == nil {
-			if node, err := p.FilterFile(c.tree); err == nil && node != nil {
-				return node.GetToken().Position.Line
-			}
-		}
+	for path != "" && c.lines[path] == 0 {
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return 1
+	return max(c.lines[path], 1)
 }
 
 // nameForm is the form of names: they stand in URLs, keys, schedule names and message group ids.
@@ -183,7 +182,7 @@ func (c *checker) catalog(f file) relay.Catalog {
 			}
 		}
 		out.Subscriptions = append(out.Subscriptions, relay.Subscription{
-			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", s.Filter),
+			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", &s.Filter),
 		})
 	}
 	slices.SortFunc(out.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })

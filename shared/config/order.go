@@ -4,23 +4,25 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"webhook-relay/shared/relay"
 )
 
 // order is an endpoint's ordered: true, or the key that is put in order.
 type order struct {
-	On  bool
+	On  bool    `yaml:"-"`
 	Key *string `yaml:"key"`
 }
 
 // UnmarshalYAML reads either form.
-func (o *order) UnmarshalYAML(unmarshal func(any) error) error {
-	if err := unmarshal(&o.On); err == nil {
-		return nil
+func (o *order) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Load(&o.On)
 	}
 	o.On = true
 	type keyed order // without this method
-	return unmarshal((*keyed)(o))
+	return n.Load((*keyed)(o))
 }
 
 // maxKeyPath bounds a key's path: a slip of the pen beyond that.
