@@ -205,6 +205,12 @@ func TestVerify_TwilioForms(t *testing.T) {
 		"JSON, another hash":                {u, hashed[:len(hashed)-1], `{"a":1}`, sign(u + "?" + hashed[:len(hashed)-1]), verify.ErrMismatch},
 		"JSON, hash that was added":         {u, hashed, `{"a":1}`, sign(u), verify.ErrMismatch},
 		"form, hash that was added":         {u, hashed, "a=1", sign(u + "a1"), verify.ErrMismatch},
+		"JSON, under a URL with a query":    {u + "?x=1", "x=1&" + hashed, `{"a":1}`, sign(u + "?x=1&" + hashed), nil},
+		"JSON, without the URL's query":     {u + "?x=1", hashed, `{"a":1}`, sign(u + "?" + hashed), verify.ErrMismatch},
+		"JSON, sent again as a form":        {u, "", url.QueryEscape("?" + hashed), sign(u + "?" + hashed), verify.ErrMalformed},
+		"JSON, sent again as another form":  {u + "?x=1", "x=1", url.QueryEscape("&body") + "=SHA256" + url.QueryEscape(hashed[10:]), sign(u + "?x=1&" + hashed), verify.ErrMalformed},
+		"a query that the URL has not":      {u, "x=1", "a=1", sign(u + "?x=1a1"), verify.ErrMismatch},
+		"fields moved into the query":       {u + "?x=1", "x=1a1", "b=2", sign(u + "?x=1a1b2"), verify.ErrMismatch},
 		"port that is signed":               {"http://a.example", "", "", sign("http://a.example:80"), nil},
 		"port that is not signed":           {"https://u:p@[::1]:8443/in", "", "", sign("https://u:p@[::1]/in"), nil},
 		"port added after a password":       {"https://u:p@a.example", "", "", sign("https://u:p@a.example:443"), nil},
@@ -313,7 +319,7 @@ func TestVerify_HubSpotURL(t *testing.T) {
 	const signed = "POSThttps://a.example/in?q=:/?@!$'()*,;%20%23%2B%3a{}1700000000000"
 	r := verify.Request{Query: sent, Body: []byte("{}"), ReceivedAt: signedAt,
 		Header: verify.Header{"x-hubspot-request-timestamp": "1700000000000", "x-hubspot-signature-v3": base64HMAC(bodyKey, signed)}}
-	v := newVerifier(t, verify.Config{Provider: "hubspot", URL: "https://a.example/in"}, bodyKey)
+	v := newVerifier(t, verify.Config{Provider: "hubspot", URL: "https://a.example/in?" + sent}, bodyKey)
 	if _, err := v.Verify(context.Background(), r); err != nil {
 		t.Error(err)
 	}

@@ -34,7 +34,7 @@ type HMAC struct {
 	Prefix    string `json:"prefix,omitempty"`    // before the encoded signature, such as "sha256="
 
 	// Payload is what is signed: "{body}" (default), "{timestamp}.{body}", "{id}.{timestamp}.{body}" or any text around these; {url} is
-	// Config.URL with the query that the request came with, {method} the request's method.
+	// Config.URL, whose query the request must have, {method} the request's method.
 	Payload         string        `json:"payload,omitempty"`
 	TimestampHeader string        `json:"timestampHeader,omitempty"` // goes with {timestamp}
 	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with it; in the place of the former

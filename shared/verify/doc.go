@@ -27,6 +27,9 @@
 // which of the two was meant is not ours to guess. Where a scheme signs an id before a separator, an id with that separator in
 // it is refused, since the same signature would then fit another division of the signed text.
 //
+// Where the URL is signed together with the body, the request's query must be that of Config.URL: nothing parts the two in what is signed, so that
+// text could else be moved from the body into the query. (Twilio adds the hash of a body that is no form.)
+//
 // A signed timestamp may lie at most the tolerance before or after the time of receipt. That is judged last: stale and
 // future are said of authentic requests alone, so that they tell the operator of a replay or a wrong clock, and whoever
 // has no secret learns nothing but "does not match".

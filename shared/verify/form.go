@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha1" // #nosec G505 -- what these providers sign with
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -55,50 +54,49 @@ func (p *formProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if hash := p.hashIn(r.Query); hash != "" {
-		if err := p.macs.check("header "+p.header, sent, p.urls(r.Query)...); err != nil {
-			return err
-		}
-		return p.matchHash(hash, r.Body)
-	}
-	text, err := formText(r.Body)
+	signed, err := p.signed(r)
 	if err != nil {
 		return err
 	}
-	texts := p.urls(r.Query)
-	for i := range texts {
-		texts[i] += text
-	}
-	return p.macs.check("header "+p.header, sent, texts...)
+	return p.macs.check("header "+p.header, sent, signed...)
 }
 
-func (p *formProof) hashIn(query string) string {
-	if !p.twilio {
-		return ""
+// signed returns what the provider may have signed: it takes a URL with or without its port for the source's.
+func (p *formProof) signed(r Request) ([]string, error) {
+	text, err := p.signedText(r)
+	if err != nil || !p.twilio {
+		return []string{p.url + text}, err
 	}
-	values, _ := url.ParseQuery(query) // the first that is there; the query is signed as it is written
-	return values.Get(bodyHash)
+	return []string{p.url + text, otherPort(p.url) + text}, nil
 }
 
-func (p *formProof) matchHash(hash string, body []byte) error {
-	if subtle.ConstantTimeCompare([]byte(hexSHA256(body)), []byte(hash)) == 1 {
-		return nil
+// signedText returns what is signed after the URL. A form that says what the hash of another body would is none of Twilio's.
+func (p *formProof) signedText(r Request) (string, error) {
+	if hash := p.withHash(r.Body); p.twilio && r.Query == queryOf(p.url+hash) {
+		return hash, nil
 	}
-	return fmt.Errorf("%w: the body has another hash than %s in the query", ErrMismatch, bodyHash)
+	if r.Query != queryOf(p.url) {
+		return "", errOtherQuery
+	}
+	text, err := formText(r.Body)
+	if p.twilio && strings.HasPrefix(strings.TrimLeft(text, "?&"), bodyHash+"=") {
+		return "", fmt.Errorf("%w: the form says %s, which is for the query", ErrMalformed, bodyHash)
+	}
+	return text, err
+}
+
+// withHash returns what Twilio appends to the URL for a body that is no form.
+func (p *formProof) withHash(body []byte) string {
+	separator := "?"
+	if strings.Contains(p.url, "?") {
+		separator = "&"
+	}
+	return separator + bodyHash + "=" + hexSHA256(body)
 }
 
 func hexSHA256(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
-}
-
-// urls returns what the provider may have taken for the source's URL.
-func (p *formProof) urls(query string) []string {
-	u := withQuery(p.url, query)
-	if !p.twilio {
-		return []string{u}
-	}
-	return []string{u, otherPort(u)}
 }
 
 // otherPort returns a URL without its port, or, if it has none, with that of its scheme: Twilio signs either.
@@ -146,15 +144,13 @@ func readForm(body []byte) (url.Values, error) {
 }
 
 func (p *formProof) sign(r *Request, _ Webhook, _ time.Time) error {
-	r.Query = queryOf(p.url)
 	if p.twilio && len(r.Body) > 0 && (r.Body[0] == '{' || r.Body[0] == '[') {
-		r.Query = strings.TrimPrefix(r.Query+"&"+bodyHash+"="+hexSHA256(r.Body), "&")
-		r.Header[p.header] = p.macs.sign(withQuery(p.url, r.Query))
-		return nil
+		r.Query = queryOf(p.url + p.withHash(r.Body))
+	} else {
+		r.Query, r.Header["content-type"] = queryOf(p.url), formType
 	}
-	r.Header["content-type"] = formType
-	text, err := formText(r.Body)
-	r.Header[p.header] = p.macs.sign(withQuery(p.url, r.Query) + text)
+	text, err := p.signedText(*r)
+	r.Header[p.header] = p.macs.sign(p.url + text)
 	return err
 }
 

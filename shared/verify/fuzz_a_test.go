@@ -2,9 +2,13 @@ package verify_test
 
 import (
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -44,6 +48,57 @@ func FuzzVerify_CutsInOnePlace(f *testing.F) {
 		for name, n := range accepted {
 			if n > 1 {
 				t.Errorf("%s: %q is accepted as %d different webhooks", name, text, n)
+			}
+		}
+	})
+}
+
+// FuzzVerify_CutsTheQueryInOnePlace: where nothing stands between the URL and the body, or the fields of a form, one signature fits at most one division
+// into the two.
+func FuzzVerify_CutsTheQueryInOnePlace(f *testing.F) {
+	const key, base = "key", "https://relay.example.com/in/x"
+	for _, text := range []string{`?src=sq{"a":1}`, `{"a":1}`, "?src=sqa=1", "??src=sq{}", `?src=sq{"merchant_id":"a","data":{"type":"evil"}}`, "?src=sq", ""} {
+		f.Add(text)
+	}
+	verifiers := map[string][]*verify.Verifier{}
+	for _, cfg := range []verify.Config{{Provider: "square"}, {Provider: "hubspot"}, {Provider: "mandrill"}, {Provider: "twilio"},
+		{Provider: "hmac", HMAC: &verify.HMAC{Header: "x-sig", Payload: "{url}{body}"}}} {
+		for _, query := range []string{"", "?src=sq"} {
+			cfg.URL = base + query
+			verifiers[cfg.Provider] = append(verifiers[cfg.Provider], newVerifier(f, cfg, key))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		millis := strconv.FormatInt(signedAt.UnixMilli(), 10)
+		sha1Sum := base64.StdEncoding.EncodeToString(mac(sha1.New, key, base+text))
+		h := verify.Header{
+			"x-square-hmacsha256-signature": base64HMAC(key, base+text), "x-sig": hexHMAC(key, base+text),
+			"x-hubspot-signature-v3": base64HMAC(key, "POST"+base+text+millis), "x-hubspot-request-timestamp": millis,
+			"x-mandrill-signature": sha1Sum, "x-twilio-signature": sha1Sum,
+		}
+		accepted := map[*verify.Verifier]int{}
+		for i := range len(text) + 1 {
+			query, ok := strings.CutPrefix(text[:i], "?")
+			if !ok && i > 0 {
+				break // no query begins so
+			}
+			for provider, both := range verifiers {
+				body := text[i:]
+				if provider == "twilio" || provider == "mandrill" {
+					body = url.QueryEscape(body) // a field without a value
+				}
+				for _, v := range both {
+					if _, err := v.Verify(context.Background(), verify.Request{Query: query, Header: h, Body: []byte(body), ReceivedAt: signedAt}); err == nil {
+						accepted[v]++
+					}
+				}
+			}
+		}
+		for provider, both := range verifiers {
+			for i, v := range both {
+				if accepted[v] > 1 {
+					t.Errorf("%s %d: %q is accepted as %d different webhooks", provider, i, text, accepted[v])
+				}
 			}
 		}
 	})

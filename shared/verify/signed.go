@@ -75,7 +75,8 @@ func (upperHex) Decode(dst, src []byte) (int, error) {
 type hmacProof struct {
 	signed            // names of headers in lower case
 	names    []string // of the headers that may hold a signature
-	url      string   // as configured
+	url      string   // as the provider signs it
+	query    string   // of the configured URL, in the same form
 	encoding encoding
 	size     int      // of an encoded signature
 	payload  []string // placeholders, and text between them
@@ -134,7 +135,8 @@ func (s signed) prepare(k *keys) (proof, error) {
 	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets)); err != nil {
 		return nil, err
 	}
-	p := &hmacProof{signed: s, url: k.url, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
+	p := &hmacProof{signed: s, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
+	p.url, p.query = s.tidy(k.url), s.tidy(queryOf(k.url))
 	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
 	p.names = p.signatureHeaders()
 	p.Tolerance = s.window()
@@ -242,7 +244,7 @@ func (p *hmacProof) signatureHeaders() []string {
 // claim is what a request says about its signature.
 type claim struct {
 	id, timestamp string
-	method, url   string
+	method        string
 	sentAt        time.Time
 	signatures    []string // encoded, without prefix or name; all of the right length
 }
@@ -252,6 +254,9 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 	c, err := p.claim(r, room[:0])
 	if err != nil {
 		return err
+	}
+	if p.url != "" && p.tidy(r.Query) != p.query {
+		return errOtherQuery
 	}
 	if !slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, &c, r.Body) }) {
 		return p.refusal(c)
@@ -279,7 +284,7 @@ func (p *hmacProof) checkBody(body []byte) error {
 
 // claim reads the headers and checks their form. room is where the signatures go, as long as it is enough.
 func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
-	c.method, c.url = cmp.Or(r.Method, "POST"), p.signedURL(r.Query)
+	c.method = cmp.Or(r.Method, "POST")
 	if c.timestamp, c.signatures, err = p.readSignatures(r.Header, room); err != nil {
 		return c, err
 	}
@@ -337,26 +342,17 @@ func (p *hmacProof) readEach(h Header, room []string) (signatures []string, err 
 	return signatures, nil
 }
 
-// signedURL is the source's URL with the query that the request came with.
-func (p *hmacProof) signedURL(query string) string {
-	if p.url == "" {
-		return ""
-	}
-	u := withQuery(p.url, query)
-	if p.tidyURL != nil {
-		u = p.tidyURL(u)
-	}
-	return u
-}
-
-// withQuery puts a query in the place of the one that the URL has.
-func withQuery(url, query string) string {
-	url, _, _ = strings.Cut(url, "?")
-	if query == "" {
+// tidy returns a URL or its query as the provider signs it.
+func (s signed) tidy(url string) string {
+	if s.tidyURL == nil {
 		return url
 	}
-	return url + "?" + query
+	return s.tidyURL(url)
 }
+
+// errOtherQuery refuses a request whose query is not that of the URL. Where both URL and body are signed nothing stands between them: what belongs to
+// the body could pass for a part of the query.
+var errOtherQuery = fmt.Errorf("%w: the request has another query than url", ErrMismatch)
 
 // queryOf returns the query that a request to the URL comes with.
 func queryOf(url string) string {
@@ -428,8 +424,8 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	if err := p.checkBody(r.Body); err != nil {
 		return err
 	}
-	r.Query = queryOf(p.url)
-	c := claim{method: r.Method, url: p.signedURL(r.Query)}
+	r.Query = p.query
+	c := claim{method: r.Method}
 	if slices.Contains(p.payload, placeTimestamp) {
 		c.timestamp = writeTime(p.TimestampFormat, at)
 	}
@@ -498,7 +494,7 @@ func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 		case placeTimestamp:
 			s.buf = append(s.buf, c.timestamp...)
 		case placeURL:
-			s.buf = append(s.buf, c.url...)
+			s.buf = append(s.buf, p.url...)
 		case placeMethod:
 			s.buf = append(s.buf, c.method...)
 		case placeBody:

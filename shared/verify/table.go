@@ -2025,7 +2025,8 @@ var providers = []provider{
 		needsURL: "signs the URL of the webhook",
 		reply:    &Reply{Status: 200}, // a body would be read as TwiML
 		examples: []string{"incoming-message"},
-		note:     "Let Twilio use POST. There is no event type: make a source for each kind of webhook.",
+		note: "Let Twilio use POST. There is no event type: make a source for each kind of webhook, and for each query that you give Twilio with " +
+			"the URL.",
 	},
 	{
 		name: "twitch", title: "Twitch EventSub", docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",

@@ -295,3 +295,26 @@ func TestSignatureHeaders(t *testing.T) {
 		}
 	}
 }
+
+// The URL and the body of Square's are signed without a seam: what is cut off the body's begin must not pass as the end of the query.
+func TestVerify_HoldsTheQueryAgainstTheURL(t *testing.T) {
+	t.Parallel()
+	const u, body = "https://relay.example.com/in/sq?src=sq", `{"merchant_id":"M","data":{"type":"evil","object":{}}}`
+	v := newVerifier(t, verify.Config{Provider: "square", URL: u}, "key")
+	cut := strings.Index(body, `{"type"`)
+	for name, c := range map[string]struct {
+		query, body string
+		want        error
+	}{
+		"as sent":               {"src=sq", body, nil},
+		"cut into the query":    {"src=sq" + body[:cut], body[cut:], verify.ErrMismatch},
+		"without the query":     {"", body, verify.ErrMismatch},
+		"with another":          {"src=sq2", body, verify.ErrMismatch},
+		"with a parameter more": {"src=sq&a=b", body, verify.ErrMismatch},
+	} {
+		r := verify.Request{Query: c.query, Header: verify.Header{"x-square-hmacsha256-signature": base64HMAC("key", u+body)}, Body: []byte(c.body), ReceivedAt: signedAt}
+		if _, err := v.Verify(context.Background(), r); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
