@@ -34,7 +34,8 @@
 // future are said of authentic requests alone, so that they tell the operator of a replay or a wrong clock, and whoever
 // has no secret learns nothing but "does not match".
 //
-// Keys and certificates are fetched only from the provider's pinned hosts; a failure to get or to trust one is ErrFetch, never a refusal. A
+// Keys and certificates are fetched only from the provider's pinned hosts; a failure to get or to trust one is ErrFetch, never a refusal. What was
+// fetched serves on for a day while the provider's server has nothing newer ([Cached]): so long may a key be taken that was withdrawn. A
 // token's algorithm is the table's, whatever the token says of itself.
 //
 // A handshake is answered without a proof only where the answer signs nothing that could pass for a body's signature. A learned secret is

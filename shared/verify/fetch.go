@@ -18,12 +18,13 @@ import (
 const (
 	fetchTimeout  = 10 * time.Second
 	keepAnswer    = time.Hour        // providers change their keys over days, and announce new ones before they use them
+	keepStale     = 24 * time.Hour   // where there is no newer one: a key that was withdrawn may be taken for so long
 	keepFailure   = 10 * time.Second // so that a provider's server in trouble, or a forger's invented key, is not asked with each request
 	maxAnswers    = 64
-	fetchesPerMin = 10 // of one host
+	fetchesPerMin = 10 // of one host, for what it has not answered before
 )
 
-// errTooMany: a host has been asked as often as is good. A forger can name keys that do not exist, each with a request of its own.
+// errTooMany: a host has been asked for unknown names as often as is good. A forger can invent keys, each with a request of its own.
 var errTooMany = errors.New("verify: asked too often in the last minute")
 
 // fetch asks the provider's servers. Its errors are ErrFetch.
@@ -48,58 +49,76 @@ func hostOf(rawURL string) string {
 }
 
 // Cached returns a Fetcher that asks f no more than is needed, whatever requests come in: an answer is kept for an hour, a failure for
-// ten seconds, the same request from many goroutines is made once, and no host is asked more than ten times a minute; beyond that what is
-// kept still serves, and the rest fails. It keeps at most 64 answers. It is safe for concurrent use, and meant to be shared by all sources.
+// ten seconds, and the same request from many goroutines is made once. An answer that is older serves on for a day while there is no newer one,
+// unless Fetch.MaxAge is set. No host is asked more than ten times in a minute for what it has not answered before; what it has is no forger's
+// invention, and asked for all the same. It keeps at most 64 answers. It is safe for concurrent use, and meant to be shared by all sources.
 func Cached(f Fetcher) Fetcher {
-	return &cache{fetcher: f, kept: map[fetchID]kept{}, asked: map[string][]time.Time{}}
+	return &cache{fetcher: f, kept: map[fetchID]kept{}}
 }
 
 type cache struct {
 	fetcher Fetcher
 	flights singleflight.Group
 
-	mu    sync.Mutex
-	kept  map[fetchID]kept
-	asked map[string][]time.Time // by host: when, within the last minute
+	mu     sync.Mutex
+	kept   map[fetchID]kept
+	minute time.Time      // when asked began
+	asked  map[string]int // by host: how often within the minute, for unknown names
 }
 
+// kept is the last answer to a request, if there was one, and why there is no newer one.
 type kept struct {
-	answer []byte
-	err    error
-	at     time.Time
+	name     fetchID
+	answer   []byte
+	at       time.Time // zero: there was none
+	err      error
+	failedAt time.Time
 }
 
-// good tells whether what is kept may still be given to who wants it no older than maxAge, if that is not 0.
-func (k kept) good(now time.Time, maxAge time.Duration) bool {
+// fresh tells whether the answer may be given to who wants it no older than maxAge, if that is not 0.
+func (k kept) fresh(now time.Time, maxAge time.Duration) bool {
 	limit := keepAnswer
-	switch {
-	case k.err != nil:
-		limit = keepFailure
-	case maxAge != 0:
+	if maxAge != 0 {
 		limit = min(limit, maxAge)
 	}
 	return now.Sub(k.at) < limit
 }
 
+func (k kept) usable(now time.Time) bool { return now.Sub(k.at) < keepStale }
+func (k kept) failed(now time.Time) bool { return now.Sub(k.failedAt) < keepFailure }
+
+// give returns the answer, an old one too, unless maxAge is set: else why there is none.
+func (k kept) give(now time.Time, maxAge time.Duration) ([]byte, error) {
+	if k.err == nil || k.fresh(now, maxAge) || maxAge == 0 && k.usable(now) {
+		return k.answer, nil
+	}
+	return nil, k.err
+}
+
 type fetchID [sha256.Size]byte
+
+// name says what is asked for, whoever asks.
+func (f Fetch) name() fetchID {
+	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q", f.Method, f.URL, f.Body))
+}
 
 func (f Fetch) id() fetchID {
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%q %q", f.Method, f.URL)
-	for _, name := range slices.Sorted(maps.Keys(f.Header)) {
-		_, _ = fmt.Fprintf(h, " %q %q", name, f.Header[name])
+	name := f.name()
+	h.Write(name[:])
+	for _, header := range slices.Sorted(maps.Keys(f.Header)) {
+		_, _ = fmt.Fprintf(h, " %q %q", header, f.Header[header])
 	}
-	h.Write(f.Body)
 	return fetchID(h.Sum(nil))
 }
 
 func (c *cache) Fetch(ctx context.Context, f Fetch) ([]byte, error) {
 	id := f.id()
 	c.mu.Lock()
-	k, ok := c.kept[id]
+	k := c.kept[id]
 	c.mu.Unlock()
-	if ok && k.good(time.Now(), f.MaxAge) {
-		return k.answer, k.err
+	if now := time.Now(); k.fresh(now, f.MaxAge) || k.failed(now) {
+		return k.give(now, f.MaxAge)
 	}
 	flight := c.flights.DoChan(string(id[:]), func() (any, error) {
 		// Others wait for this answer too, so that who asked first may not take it with him.
@@ -111,50 +130,58 @@ func (c *cache) Fetch(ctx context.Context, f Fetch) ([]byte, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case r := <-flight:
-		answer, _ := r.Val.([]byte)
-		return answer, r.Err
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		k, _ := r.Val.(kept) // ask returns nothing else
+		return k.give(time.Now(), f.MaxAge)
 	}
 }
 
-func (c *cache) ask(ctx context.Context, id fetchID, f Fetch) ([]byte, error) {
-	if !c.mayAsk(hostOf(f.URL), time.Now()) {
-		return nil, errTooMany
+func (c *cache) ask(ctx context.Context, id fetchID, f Fetch) (kept, error) {
+	if !c.mayAsk(f, time.Now()) {
+		return kept{}, errTooMany
 	}
 	answer, err := c.fetcher.Fetch(ctx, f)
+	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.makeRoom()
-	c.kept[id] = kept{answer, err, time.Now()}
-	return answer, err
+	k := kept{name: f.name(), answer: answer, at: now}
+	if err != nil {
+		k.answer, k.at = c.kept[id].answer, c.kept[id].at
+		k.err, k.failedAt = err, now
+	}
+	c.makeRoom(now)
+	c.kept[id] = k
+	return k, nil
 }
 
-func (c *cache) mayAsk(host string, now time.Time) bool {
+func (c *cache) mayAsk(f Fetch, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	recent := slices.DeleteFunc(c.asked[host], func(t time.Time) bool { return now.Sub(t) >= time.Minute })
-	if len(recent) >= fetchesPerMin {
-		c.asked[host] = recent
+	name := f.name()
+	for _, k := range c.kept {
+		if k.name == name && k.usable(now) {
+			return true
+		}
+	}
+	if now.Sub(c.minute) >= time.Minute {
+		c.minute, c.asked = now, map[string]int{}
+	}
+	host := hostOf(f.URL)
+	if c.asked[host] >= fetchesPerMin {
 		return false
 	}
-	c.asked[host] = append(recent, now)
+	c.asked[host]++
 	return true
 }
 
 // makeRoom drops what serves nobody, then the oldest. A failure goes before an answer: whoever makes many must not push out keys in use.
-func (c *cache) makeRoom() {
-	now := time.Now()
-	maps.DeleteFunc(c.kept, func(_ fetchID, k kept) bool { return !k.good(now, 0) })
+func (c *cache) makeRoom(now time.Time) {
+	maps.DeleteFunc(c.kept, func(_ fetchID, k kept) bool { return !k.usable(now) && !k.failed(now) })
 	if len(c.kept) < maxAnswers {
 		return
 	}
-	oldest := slices.MinFunc(slices.Collect(maps.Keys(c.kept)), func(a, b fetchID) int {
-		if x, y := c.kept[a], c.kept[b]; (x.err == nil) != (y.err == nil) {
-			if x.err != nil {
-				return -1
-			}
-			return 1
-		}
-		return c.kept[a].at.Compare(c.kept[b].at)
-	})
+	oldest := slices.MinFunc(slices.Collect(maps.Keys(c.kept)), func(a, b fetchID) int { return c.kept[a].at.Compare(c.kept[b].at) })
 	delete(c.kept, oldest)
 }

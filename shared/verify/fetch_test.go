@@ -56,12 +56,19 @@ func TestCached_AsksNoMoreThanNeeded(t *testing.T) {
 		want("nearly an hour old", "https://a.example/1", 0, "https://a.example/1 3")
 		time.Sleep(2 * time.Second)
 		s.down.Store(true)
-		want("an hour old", "https://a.example/1", 0, "")
+		want("an hour old, and there is no other", "https://a.example/1", 0, "https://a.example/1 3")
+		want("the same, too old for who asks", "https://a.example/1", time.Minute, "")
 		s.down.Store(false)
 		time.Sleep(9 * time.Second)
-		want("failed nine seconds ago", "https://a.example/1", 0, "")
+		want("failed nine seconds ago", "https://a.example/1", 0, "https://a.example/1 3")
+		want("the same, too old for who asks", "https://a.example/1", time.Minute, "")
 		time.Sleep(time.Second)
 		want("failed ten seconds ago", "https://a.example/1", 0, "https://a.example/1 5")
+		s.down.Store(true)
+		time.Sleep(24*time.Hour - 2*time.Second)
+		want("nearly a day old", "https://a.example/1", 0, "https://a.example/1 5")
+		time.Sleep(10 * time.Second)
+		want("a day old", "https://a.example/1", 0, "")
 	})
 }
 
@@ -161,6 +168,34 @@ func TestCached_BoundsWhatForgersCause(t *testing.T) {
 		_, _ = f.Fetch(t.Context(), verify.Fetch{URL: "https://host-0.example/"})
 		if n := s.count.Load() - before; n != 1 {
 			t.Errorf("an answer that 64 newer ones pushed out was kept")
+		}
+	})
+}
+
+// However many names forgers invent, what a server has answered for before is asked for again when it has grown old.
+func TestCached_ForgersTakeNoPlaceOfWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		f := verify.Cached(s)
+		known := func(token string) verify.Fetch {
+			return verify.Fetch{URL: "https://keys.example/", Body: []byte("known"), Header: verify.Header{"authorization": token}}
+		}
+		if _, err := f.Fetch(t.Context(), known("a")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		for i := range 20 {
+			_, _ = f.Fetch(t.Context(), verify.Fetch{URL: "https://keys.example/", Body: fmt.Append(nil, "forged", i)})
+		}
+		if n := s.count.Load(); n != 11 {
+			t.Errorf("asked %d times, want 11: once before, ten times for forgers", n)
+		}
+		for i, token := range []string{"a", "b"} { // b: a name is known, whoever asks
+			got, err := f.Fetch(t.Context(), known(token))
+			if want := fmt.Sprint("https://keys.example/ ", 12+i); err != nil || string(got) != want {
+				t.Errorf("token %s: got %q, %v, want %q", token, got, err, want)
+			}
 		}
 	})
 }

@@ -129,7 +129,7 @@ func (p *snsProof) check(ctx context.Context, r Request) error {
 	if err != nil {
 		return fmt.Errorf("%w: Signature in the body is not base64", ErrMalformed)
 	}
-	if err := checkSNSURL("SigningCertURL", m["SigningCertURL"], true); err != nil {
+	if err := m.checkURL("SigningCertURL", true); err != nil {
 		return err
 	}
 	key, err := p.certificates.key(ctx, m["SigningCertURL"], r.ReceivedAt)
@@ -198,28 +198,26 @@ func (m snsMessage) signedText() (string, error) {
 	return b.String(), nil
 }
 
-// checkSNSURL takes only https://sns.{region}.amazonaws.com (or .com.cn): no message may send us anywhere else. A certificate's is a
-// file of its own, SubscribeURL has a query.
-func checkSNSURL(member, text string, certificate bool) error {
-	u, err := url.Parse(text)
-	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" && isSNSHost(u.Host) {
+// checkURL takes only a URL of SNS's in the region of the topic, which was held against the settings: no message may send us anywhere else. A
+// certificate's is a file of its own, SubscribeURL has a query.
+func (m snsMessage) checkURL(member string, certificate bool) error {
+	u, err := url.Parse(m[member])
+	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" && u.Host == snsHost(m["TopicArn"]) {
 		if !certificate || (u.RawQuery == "" && !u.ForceQuery && strings.HasSuffix(u.Path, ".pem") && strings.Count(u.EscapedPath(), "/") == 1) {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %s in the body is no URL of SNS's", ErrMalformed, member)
+	return fmt.Errorf("%w: %s in the body is no URL of SNS's in the topic's region", ErrMalformed, member)
 }
 
-func isSNSHost(host string) bool {
-	region, ok := strings.CutPrefix(host, "sns.")
-	if !ok {
-		return false
+// snsHost returns SNS's host in the region of a topic.
+func snsHost(topic string) string {
+	parts := strings.Split(topic, ":") // as prepare has it
+	host := "sns." + parts[3] + ".amazonaws.com"
+	if parts[1] == "aws-cn" {
+		host += ".cn"
 	}
-	if region, ok = strings.CutSuffix(region, ".amazonaws.com.cn"); !ok {
-		region, ok = strings.CutSuffix(region, ".amazonaws.com")
-	}
-	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-"
-	return ok && len(region) >= 3 && strings.Trim(region, letters) == ""
+	return host
 }
 
 // sign writes the message anew: with the time, the first topic of the settings unless its own is among them, and the proof.
@@ -261,7 +259,7 @@ func confirmSNS(ctx context.Context, k *keys, r Request) (*Result, error) {
 		return nil, err
 	}
 	if m["Type"] == snsSubscribe {
-		if err := checkSNSURL("SubscribeURL", m["SubscribeURL"], false); err != nil {
+		if err := m.checkURL("SubscribeURL", false); err != nil {
 			return nil, err
 		}
 		if _, err := k.fetch(ctx, Fetch{URL: m["SubscribeURL"]}); err != nil {

@@ -188,6 +188,7 @@ func TestVerify_SNSSubscription(t *testing.T) {
 		"another topic":            {snsRequest(t, changed(confirm, "TopicArn", "arn:aws:sns:eu-west-1:1:a")), verify.ErrMismatch, ""},
 		"to another host":          {snsRequest(t, message("SubscriptionConfirmation", "https://sns.example.com/?Action=x")), verify.ErrMalformed, ""},
 		"to another host's port":   {snsRequest(t, message("SubscriptionConfirmation", "https://sns.eu-west-1.amazonaws.com:8443/")), verify.ErrMalformed, ""},
+		"to another region":        {snsRequest(t, message("SubscriptionConfirmation", "https://sns.us-east-1.amazonaws.com/?a")), verify.ErrMalformed, ""},
 		"in the clear":             {snsRequest(t, message("SubscriptionConfirmation", "http://sns.eu-west-1.amazonaws.com/?a")), verify.ErrMalformed, ""},
 		"SNS is not there":         {snsRequest(t, message("SubscriptionConfirmation", subscribe+"0")), verify.ErrFetch, subscribe + "0"},
 		"a message is no question": {snsRequest(t, snsMembers()), nil, ""},
@@ -216,9 +217,12 @@ func TestVerify_SNSSubscription(t *testing.T) {
 // A request must not be able to send us anywhere but to the provider, and not even there before all that can be checked without a key is right.
 func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 	t.Parallel()
+	sns := newSubject(t, verify.Config{Provider: "sns"}, "current")
 	for url, fetched := range map[string]bool{
 		"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem":     true,
-		"https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem": true,
+		"https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem": false, // of another region than the topic
+		"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem":     false,
+		"https://sns.eu-west-1.amazonaws.com.cn/SimpleNotificationService-1.pem":  false,
 		"http://sns.eu-west-1.amazonaws.com/a.pem":                                false,
 		"https://sns.eu-west-1.amazonaws.com/a.crt":                               false,
 		"https://sns.eu-west-1.amazonaws.com/a/b.pem":                             false,
@@ -236,10 +240,17 @@ func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 		"//sns.eu-west-1.amazonaws.com/a.pem":                                     false,
 		"":                                                                        false,
 	} {
-		wantFetch(t, "sns", snsRequest(t, changed(snsMembers(), "SigningCertURL", url)), url, fetched)
+		wantFetch(t, sns, snsRequest(t, changed(snsMembers(), "SigningCertURL", url)), url, fetched)
 	}
-	wantFetch(t, "sns", snsRequest(t, changed(snsMembers(), "TopicArn", "arn:aws:sns:eu-west-1:1:other")), "another topic", false)
-	paypal := newSubject(t, verify.Config{Provider: "paypal"}, "current").request
+	wantFetch(t, sns, snsRequest(t, changed(snsMembers(), "TopicArn", "arn:aws:sns:eu-west-1:1:other")), "another topic", false)
+	for topic, url := range map[string]string{
+		"arn:aws-cn:sns:cn-north-1:1:a":        "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem",
+		"arn:aws-us-gov:sns:us-gov-west-1:1:a": "https://sns.us-gov-west-1.amazonaws.com/SimpleNotificationService-1.pem",
+	} {
+		sns.cfg.Settings["topic_arns"] = topic
+		wantFetch(t, sns, snsRequest(t, changed(changed(snsMembers(), "TopicArn", topic), "SigningCertURL", url)), url, true)
+	}
+	paypal := newSubject(t, verify.Config{Provider: "paypal"}, "current")
 	for url, fetched := range map[string]bool{
 		"https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594":         true,
 		"https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594": true,
@@ -253,21 +264,20 @@ func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 		"https://api.paypal.com:444/v1/notifications/certs/CERT-1":                     false,
 		"https://a:b@api.paypal.com/v1/notifications/certs/CERT-1":                     false,
 	} {
-		wantFetch(t, "paypal", with(paypal, "paypal-cert-url", url), url, fetched)
+		wantFetch(t, paypal, with(paypal.request, "paypal-cert-url", url), url, fetched)
 	}
 }
 
 // wantFetch checks whether r has the certificate fetched, when none is pinned.
-func wantFetch(t *testing.T, provider string, r verify.Request, what string, fetched bool) {
+func wantFetch(t *testing.T, s subject, r verify.Request, what string, fetched bool) {
 	t.Helper()
 	f := newFetches(nil)
-	s := newSubject(t, verify.Config{Provider: provider}, "current")
 	delete(s.cfg.Settings, "certificate")
 	v, err := verify.New(s.cfg, nil, verify.FetchBy(f))
 	must(t, err)
 	_, err = v.Verify(t.Context(), r)
 	if urls := f.urls(); (len(urls) == 1) != fetched || errors.Is(err, verify.ErrFetch) != fetched || err == nil {
-		t.Errorf("%s %s: fetched %q, %v", provider, what, urls, err)
+		t.Errorf("%s %s: fetched %q, %v", s.cfg.Provider, what, urls, err)
 	}
 }
 
