@@ -23,7 +23,11 @@ type applyCommand struct {
 
 // Run checks the configuration and writes it.
 func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	next, err := config.Read(c.File, os.LookupEnv)
+	read := config.ReadLocal
+	if c.Stack != "" {
+		read = config.Read
+	}
+	next, err := read(c.File, os.LookupEnv)
 	if err != nil {
 		return err
 	}
@@ -36,8 +40,6 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		for _, w := range config.Warnings(next) {
 			_, _ = fmt.Fprintln(out, "warning: "+w)
 		}
-	} else if err := config.CheckLocal(next); err != nil {
-		return err
 	}
 	return applyTo(ctx, t.catalog, next, c.DryRun, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
 }

@@ -28,7 +28,7 @@ func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: 'https://e.example.com', auth: {bearer: 'aws-secretsmanager:shop'}}\n")
 	for _, args := range [][]string{{"apply", file}, {"apply", file, "--dry-run"}, {"local", "--config", file, "--addr", "127.0.0.1:0"}} {
 		out, err := run(t, append(args, "--data", t.TempDir())...)
-		if err == nil || !strings.Contains(err.Error(), "endpoint e: a deployed relay alone reads AWS Secrets Manager") || strings.Contains(out, "+ endpoint e") {
+		if err == nil || !strings.Contains(err.Error(), "relay.yaml:2: endpoints[0]: a deployed relay alone reads AWS Secrets Manager") || strings.Contains(out, "+ endpoint e") {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
 	}

@@ -89,11 +89,8 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		out.printf("catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once", len(next.Sources))
 		return applyTo(ctx, h.catalog, next, false, func(string, ...any) {})
 	case c.Config != "":
-		next, err := config.Read(c.Config, os.LookupEnv)
+		next, err := config.ReadLocal(c.Config, os.LookupEnv)
 		if err != nil {
-			return err
-		}
-		if err := config.CheckLocal(next); err != nil {
 			return err
 		}
 		return applyTo(ctx, h.catalog, next, false, out.printf)

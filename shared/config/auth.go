@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -195,18 +194,4 @@ func (c *checker) signature(path, kind string, a auth, to relay.Endpoint) *relay
 		c.fail(path+"."+kind, "%w", err)
 	}
 	return out
-}
-
-// CheckLocal tells what of a valid catalog only a deployed relay can do: ErrInvalid.
-func CheckLocal(c relay.Catalog) error {
-	var problems []error
-	for _, e := range c.Endpoints {
-		if why := e.NeedsAWS(); why != "" {
-			problems = append(problems, fmt.Errorf("endpoint %s: %s", e.Name, why))
-		}
-	}
-	if len(problems) > 0 {
-		return fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(problems...))
-	}
-	return nil
 }

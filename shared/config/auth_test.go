@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -141,22 +142,27 @@ func TestAKeyOfTheURLIsNotGivenTwice(t *testing.T) {
 
 func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 	t.Parallel()
-	for auth, want := range map[string]string{
-		"{bearer: 'aws-secretsmanager:a'}":           "endpoint e: a deployed relay alone reads AWS Secrets Manager",
-		"{sigv4: {service: lambda, region: x}}":      "endpoint e: sigv4 signs with the role of a deployed function",
-		"{basic: {username: u, password: 'aws-sm'}}": "",
+	for line, want := range map[string]string{
+		"auth: {bearer: 'aws-secretsmanager:a'}":                        "a deployed relay alone reads AWS Secrets Manager",
+		"auth: {sigv4: {service: lambda, region: x}}":                   "sigv4 signs with the role of a deployed function",
+		"auth: {basic: {username: u, password: 'aws-sm'}}":              "",
+		"tls: {certificate: env:CERT, key: 'aws-secretsmanager:a#key'}": "a deployed relay alone reads AWS Secrets Manager",
 	} {
-		got, err := parseAuth(auth)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = config.CheckLocal(relay.Catalog{Endpoints: []relay.Endpoint{{Name: "f"}, {Name: "e", Auth: got}}})
-		if want == "" && err != nil || want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%s: got %v, want %q", auth, err, want)
-		}
-	}
-	if err := config.CheckLocal(relay.Catalog{Endpoints: []relay.Endpoint{{TLS: &relay.TLS{Key: []byte("aws-secretsmanager:key")}}}}); err == nil {
-		t.Error("a reference in tls is let through")
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "relay.yaml")
+			text := "endpoints:\n  - {name: f, url: https://f.example.com}\n  - name: e\n    url: https://e.example.com\n    " + line + "\n"
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.Read(file, lookupPEM); err != nil {
+				t.Errorf("for a deployed relay: %v", err)
+			}
+			_, err := config.ReadLocal(file, lookupPEM)
+			if want == "" && err != nil || want != "" && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "relay.yaml:3: endpoints[1]: "+want)) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
 	}
 }
 

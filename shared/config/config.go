@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"os"
 	"reflect"
@@ -18,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/net/http/httpguts"
 
+	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
@@ -92,20 +94,42 @@ type subscription struct {
 
 // Read reads the file at path. Endpoints that name no secrets have none yet: see FillSecrets. lookup is os.LookupEnv, or a test's own.
 func Read(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return relay.Catalog{}, fmt.Errorf("config: %w", err)
-	}
-	return Parse(path, text, lookup)
+	return (&checker{name: path, lookup: lookup}).read()
+}
+
+// ReadLocal is Read for a local relay: what only a deployed one can do is an error too.
+func ReadLocal(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
+	return (&checker{name: path, lookup: lookup, local: true}).read()
 }
 
 // Parse reads text, which came from the file of the given name.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.Catalog, error) {
-	c := checker{name: name, lookup: lookup, lines: map[string]int{}}
+	return (&checker{name: name, lookup: lookup}).parse(text)
+}
+
+// checker turns the file into a catalog and gathers what is wrong on the way.
+type checker struct {
+	name     string
+	lookup   func(string) (string, bool)
+	local    bool           // refuses what needs AWS
+	lines    map[string]int // of each value, by its path
+	problems []error
+}
+
+func (c *checker) read() (relay.Catalog, error) {
+	text, err := os.ReadFile(c.name)
+	if err != nil {
+		return relay.Catalog{}, fmt.Errorf("config: %w", err)
+	}
+	return c.parse(text)
+}
+
+func (c *checker) parse(text []byte) (relay.Catalog, error) {
 	document, err := c.document(text)
-	if document == nil {
+	if err != nil {
 		return relay.Catalog{}, err
 	}
+	c.lines = map[string]int{}
 	c.shape("", document, reflect.TypeFor[file]())
 	var catalog relay.Catalog
 	if len(c.problems) == 0 {
@@ -119,14 +143,6 @@ func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.
 		return relay.Catalog{}, fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
 	}
 	return catalog, nil
-}
-
-// checker turns the file into a catalog and gathers what is wrong on the way.
-type checker struct {
-	name     string
-	lookup   func(string) (string, bool)
-	lines    map[string]int // of each value, by its path
-	problems []error
 }
 
 // fail notes a problem of the value at a path such as "endpoints[2].url".
@@ -289,6 +305,9 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 		c.fail(path+".secrets", "are %d, at most %d may sign", len(out.Secrets), relay.MaxSecrets)
 	}
 	for name, value := range e.Headers {
+		if strings.HasPrefix(value, "env:") {
+			value, _ = c.resolve(path+".headers."+name, value)
+		}
 		c.checkHeader(path+".headers", name, value)
 		out.Header[strings.ToLower(name)] = value
 	}
@@ -305,6 +324,9 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 	c.limits(path, e, &out)
 	out.TLS = c.tls(path+".tls", e.TLS, e.URL)
 	out.Order = c.order(path+".ordered", e.Ordered)
+	if why := out.NeedsAWS(); why != "" && c.local {
+		c.fail(path, "%s", why)
+	}
 	return out
 }
 
@@ -383,6 +405,9 @@ func Warnings(c relay.Catalog) []string {
 		}
 		if p := u.Port(); p != "" && p != "80" && p != "443" {
 			lines = append(lines, fmt.Sprintf("endpoint %s: port %s is blocked by the guard unless the stack's egressPorts have it", e.Name, p))
+		}
+		if address, err := netip.ParseAddr(u.Hostname()); err == nil && egress.CheckAddress(address) != nil {
+			lines = append(lines, fmt.Sprintf("endpoint %s: %s is blocked by the guard, which lets nothing through to private and reserved addresses", e.Name, address))
 		}
 	}
 	return lines

@@ -183,6 +183,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"malformed URL":             {endpoint("url: \"https://e.example.com/%zz?hunter2\""), "relay.yaml:3: endpoints[0].url: is not a URL"},
 		"bad signing secret":        {endpoint("url: https://e.example.com\n    secrets: [hunter2]"), "relay.yaml:4: endpoints[0].secrets: sign: secret 1 of 1: "},
 		"header injection":          {endpoint("url: https://e.example.com\n    headers: {X-A: \"1\\r\\nX-B: 2\"}"), "relay.yaml:4: endpoints[0].headers.X-A: has a value with control characters"},
+		"header not there":          {endpoint("url: https://e.example.com\n    headers: {X-Key: env:NOPE}"), "relay.yaml:4: endpoints[0].headers.X-Key: the environment variable NOPE is not set, or empty"},
 		"bad header name":           {endpoint("url: https://e.example.com\n    headers: {\"X A\": x}"), "endpoints[0].headers.X A: is not a header's name"},
 		"our own header":            {endpoint("url: https://e.example.com\n    headers: {Webhook-Signature: x}"), "relay.yaml:4: endpoints[0].headers.Webhook-Signature: is set by the relay"},
 		"timeout too long":          {endpoint("url: https://e.example.com\n    timeout: 31s"), "relay.yaml:4: endpoints[0].timeout: 31s is not between 1s and 30s"},
@@ -203,6 +204,29 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 				t.Errorf("a catalog all the same: %s", diff)
 			}
 		})
+	}
+}
+
+func TestHeadersOfAnEndpointAreTakenFromTheEnvironment(t *testing.T) {
+	t.Parallel()
+	lookup := func(name string) (string, bool) { return "of " + name, true }
+	text := "endpoints:\n  - {name: e, url: https://e.example.com, headers: {X-Key: env:KEY, X-Env: prod, X-Empty: \"\"}}\n"
+	got, err := config.Parse("relay.yaml", []byte(text), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"x-key": "of KEY", "x-env": "prod", "x-empty": ""}, got.Endpoints[0].Header); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAHeaderOfTheEnvironmentIsCheckedAsOneOfTheFileIs(t *testing.T) {
+	t.Parallel()
+	lookup := func(string) (string, bool) { return "hunter2\r\nX-More: b", true }
+	text := "endpoints:\n  - name: e\n    url: https://e.example.com\n    headers: {X-Key: env:KEY}\n"
+	_, err := config.Parse("relay.yaml", []byte(text), lookup)
+	if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "relay.yaml:4: endpoints[0].headers.X-Key: has a value with control characters") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -316,10 +340,15 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	got := config.Warnings(relay.Catalog{Endpoints: []relay.Endpoint{
 		{Name: "fine", URL: "https://a.example.com:443/"}, {Name: "clear", URL: "http://a.example.com"}, {Name: "port", URL: "https://a.example.com:8443"},
+		{Name: "public", URL: "https://8.8.8.8/"}, {Name: "private", URL: "https://10.0.0.1"}, {Name: "loopback", URL: "https://[::1]/hooks"},
+		{Name: "mapped", URL: "https://[::ffff:169.254.169.254]"}, {Name: "public-mapped", URL: "https://[::ffff:8.8.8.8]"},
 	}})
 	want := []string{
 		"endpoint clear: http sends webhooks in the clear; use https",
 		"endpoint port: port 8443 is blocked by the guard unless the stack's egressPorts have it",
+		"endpoint private: 10.0.0.1 is blocked by the guard, which lets nothing through to private and reserved addresses",
+		"endpoint loopback: ::1 is blocked by the guard, which lets nothing through to private and reserved addresses",
+		"endpoint mapped: ::ffff:169.254.169.254 is blocked by the guard, which lets nothing through to private and reserved addresses",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

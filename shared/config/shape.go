@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document reads the only document there is; nil if there is none.
+// document reads the only document there is, an empty map if there is none.
 func (c *checker) document(text []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(text))
 	if err != nil {
@@ -19,7 +19,7 @@ func (c *checker) document(text []byte) (*yaml.Node, error) {
 	}
 	var first, second yaml.Node
 	if err := loader.Load(&first); errors.Is(err, io.EOF) {
-		return nil, nil
+		return &yaml.Node{Kind: yaml.MappingNode}, nil
 	} else if err != nil {
 		return nil, c.yamlError(err)
 	}

@@ -31,6 +31,16 @@ func guard(options ...ssrf.Option) control {
 	}
 }
 
+// CheckAddress tells what the guard will say to an endpoint at an address: ErrGuard, or nil.
+func CheckAddress(a netip.Addr) error {
+	a = a.Unmap() // as the dialer does
+	network := "tcp4"
+	if a.Is6() {
+		network = "tcp6"
+	}
+	return guard()(network, netip.AddrPortFrom(a, 443).String(), nil)
+}
+
 // isISATAP tells whether an address has an interface identifier of RFC 5214, section 6.1: 0000:5efe or 0200:5efe (which says that what
 // follows is globally unique) and an IPv4 address, under a prefix like any other.
 func isISATAP(a netip.Addr) bool {
