@@ -131,22 +131,29 @@ func TestConsumeFailures(t *testing.T) {
 
 func TestConsumeGivesAHandlerTheVisibilityTimeout(t *testing.T) {
 	t.Parallel()
-	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{Visibility: 100 * time.Millisecond})
-	deadlines := make(chan time.Duration, 10)
+	const visibility = 100 * time.Millisecond
+	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{Visibility: visibility})
+	deadlines := make(chan time.Time, 10)
 	options := sqlite.ConsumerOptions{Backoff: time.Millisecond}
 	consume(t, q, options, func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 		deadline, _ := ctx.Deadline()
-		deadlines <- time.Until(deadline)
+		if d := time.Until(deadline); d > visibility {
+			t.Errorf("a handler has %v, want up to %v", d, visibility)
+		}
+		deadlines <- deadline
 		if msgs[0].Receives == 1 {
 			<-ctx.Done()
 		}
 		return nil, ctx.Err()
 	})
+	before := time.Now()
 	send(t, q, numbered(1, "")...)
 	for range 2 {
-		if d := next(t, deadlines); d <= 0 || d > 100*time.Millisecond {
-			t.Errorf("a handler has %v, want up to 100ms", d)
+		deadline := next(t, deadlines)
+		if d := deadline.Sub(before); d < visibility {
+			t.Errorf("a handler has %v from before its message could be received, want %v", d, visibility)
 		}
+		before = deadline // the first handler waits for its own
 	}
 	eventually(t, "handled", func() bool { return length(t, q) == 0 })
 }
@@ -384,10 +391,14 @@ func TestSchedulerSends(t *testing.T) {
 		body string
 		at   time.Time
 	}
-	receipts := make(chan receipt, 10)
-	consume(t, q, sqlite.ConsumerOptions{}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	receipts, doubled := make(chan receipt, 10), make(chan struct{})
+	consume(t, q, sqlite.ConsumerOptions{}, func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 		for _, m := range msgs {
 			receipts <- receipt{string(m.Body), time.Now()}
+		}
+		select {
+		case <-doubled: // until then the name is taken
+		case <-ctx.Done():
 		}
 		return nil, nil
 	})
@@ -400,6 +411,7 @@ func TestSchedulerSends(t *testing.T) {
 	at := time.Now().Add(200 * time.Millisecond)
 	schedule(at, "first")
 	schedule(at, "its double")
+	close(doubled)
 	r := next(t, receipts)
 	equal(t, "body", "first", r.body)
 	if early := at.Truncate(time.Millisecond).Sub(r.at); early > 0 {

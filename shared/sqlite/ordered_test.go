@@ -31,10 +31,11 @@ func TestOrderOutlivesARestart(t *testing.T) {
 		if len(msgs) != 1 {
 			t.Errorf("%d of one group at once", len(msgs))
 		}
+		holding := time.Now().Truncate(time.Millisecond) // as the store does
 		if err := q.Hold(ctx, msgs[0], 500*time.Millisecond); err != nil {
 			t.Error(err)
 		}
-		held <- time.Now()
+		held <- holding
 		return []string{msgs[0].ID}, nil
 	})
 	at := next(t, held)
