@@ -35,8 +35,15 @@ type localCommand struct {
 // drainTime is how long requests under way are waited for at the end.
 const drainTime = 10 * time.Second
 
-// Run hosts the relay until ctx ends.
-func (c *localCommand) Run(ctx context.Context, out io.Writer) (err error) {
+// Run hosts the relay until ctx ends, which is how it is meant to end.
+func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
+	if err := c.host(ctx, out); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
@@ -74,6 +81,13 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("--addr %s: %w", addr, err)
 	}
 	return listener, nil
+}
+
+// listensOn finds in what a relay printed where it listens.
+func listensOn(printed string) (addr string, listens bool) {
+	_, after, _ := strings.Cut(printed, "is listening on http://")
+	addr, _, listens = strings.Cut(after, "/")
+	return addr, listens
 }
 
 // configure applies the configuration that was asked for.

@@ -52,7 +52,7 @@ func TestDirectoryInUseIsToldPlainly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	startLocal(t, "--data", dir)
-	_, err := run(t, "local", "--addr", freeAddr(t), "--data", dir)
+	_, err := run(t, "local", "--addr", "127.0.0.1:0", "--data", dir)
 	if !errors.Is(err, sqlite.ErrInUse) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v", err)
 	}
@@ -101,14 +101,14 @@ func TestInterruptDrains(t *testing.T) {
 		}
 		<-goOn
 	})
-	dir, addr := t.TempDir(), freeAddr(t)
-	cmd := command(t.Context(), "local", "--addr", addr, "--data", dir, "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
+	dir := t.TempDir()
+	cmd := command(t.Context(), "local", "--addr", "127.0.0.1:0", "--data", dir, "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the relay listens", func() bool { return strings.Contains(out.String(), "is listening") })
+	addr := listeningOn(t, out)
 	id, err := postTo(t.Context(), http.DefaultClient, addr, "1")
 	if err != nil {
 		t.Fatal(err)
@@ -151,16 +151,17 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 	t.Parallel()
 	const webhooks, kills = 200, 5
 	target := newReceiver(t, nil)
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir := t.TempDir()
+	var addr atomic.Value // another one after each start
 	config := writeFile(t, "relay.yaml", configFor(target.URL))
 	start := func() func() {
 		out := &output{}
-		cmd := command(t.Context(), "local", "--quiet", "--addr", addr, "--data", dir, "--config", config)
+		cmd := command(t.Context(), "local", "--quiet", "--addr", "127.0.0.1:0", "--data", dir, "--config", config)
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the relay listens", func() bool { return strings.Contains(out.String(), "is listening") })
+		addr.Store(listeningOn(t, out))
 		return func() {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
@@ -186,7 +187,7 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 		senders.Go(func() {
 			for id := range ids {
 				for t.Context().Err() == nil { // as a provider does: again, until it gets a 2xx
-					event, err := postTo(t.Context(), client, addr, id)
+					event, err := postTo(t.Context(), client, addr.Load().(string), id)
 					if err == nil {
 						mu.Lock()
 						accepted[id] = event
@@ -495,7 +496,7 @@ func TestSend(t *testing.T) {
 		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
 		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
 		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type"},
-		"nobody there":     {[]string{"github", "--to", "http://" + freeAddr(t) + "/in/github"}, "is the relay running"},
+		"nobody there":     {[]string{"github", "--to", "http://127.0.0.1:1/in/github"}, "is the relay running"},
 	} {
 		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v\n%s", name, err, out)

@@ -6,6 +6,7 @@
 //	relay deliveries   tells what became of webhooks
 //	relay replay       sends deliveries again
 //	relay endpoints    tells where endpoints stand, enables and disables them
+//	relay secret       shows, or forgets, what a source's provider handed over in its handshake
 //	relay rotate       gives an endpoint a new secret, beside the old one for a while
 //	relay invoke       runs one built function on emulated AWS
 //	relay soak         loads a relay, kills it at random, and checks that nothing is lost
@@ -36,16 +37,27 @@ type commands struct {
 	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`
 }
 
+// ErrInterrupted: the command was stopped before it was done.
+var ErrInterrupted = errors.New("interrupted")
+
+// exitInterrupted is the status by which shells know a command that Ctrl-C ended.
+const exitInterrupted = 130
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := Run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "relay:", err)
-		os.Exit(1) //nolint:gocritic // nothing is deferred that matters after an error
+	err := Run(ctx, os.Args[1:], os.Stdout)
+	if err == nil {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "relay:", err)
+	if errors.Is(err, ErrInterrupted) {
+		os.Exit(exitInterrupted) //nolint:gocritic // nothing is deferred that matters after an error
+	}
+	os.Exit(1)
 }
 
-// Run carries out the command line args. It returns when the command is done or ctx ends, which is no error.
+// Run carries out the command line args. It returns when the command is done or ctx ends: ErrInterrupted, except of "relay local".
 func Run(ctx context.Context, args []string, out io.Writer) error {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
@@ -57,8 +69,9 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w (relay --help tells what there is)", err)
 	}
-	if err := parsed.Run(); !errors.Is(err, context.Canceled) {
-		return err
+	err = parsed.Run()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrInterrupted, err)
 	}
-	return nil
+	return err
 }

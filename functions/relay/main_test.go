@@ -3,14 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -71,15 +70,24 @@ func run(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// freeAddr returns an address that was free a moment ago.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: https://e.example.com}\n")
+	for _, args := range [][]string{
+		{"apply", file}, {"replay", "e"}, {"endpoints"}, {"soak", "--for", "1s"}, {"send", "github", "--to", "http://127.0.0.1:1/in/github"},
+	} {
+		if args[0] != "soak" && args[0] != "send" {
+			args = append(args, "--data", t.TempDir())
+		}
+		if err := Run(ctx, args, &output{}); !errors.Is(err, ErrInterrupted) {
+			t.Errorf("%q: got %v, want %v", args, err, ErrInterrupted)
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	if err := Run(ctx, []string{"local", "--addr", "127.0.0.1:0", "--data", t.TempDir()}, &output{}); err != nil {
+		t.Errorf("relay local: %v", err)
+	}
 }
 
 // writeFile writes a file of the given name and returns its path.
@@ -96,18 +104,27 @@ func writeFile(t *testing.T, name, text string) string {
 func startLocal(t *testing.T, args ...string) (string, *output) {
 	t.Helper()
 	out := &output{}
-	addr := freeAddr(t)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, append([]string{"local", "--addr", addr}, args...), out) }()
+	go func() { ended <- Run(ctx, append([]string{"local", "--addr", "127.0.0.1:0"}, args...), out) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("relay local: %v", err)
 		}
 	})
-	eventually(t, "the relay listens", func() bool { return strings.Contains(out.String(), "is listening") })
-	return addr, out
+	return listeningOn(t, out), out
+}
+
+// listeningOn waits until a relay says where it listens.
+func listeningOn(t *testing.T, out *output) (addr string) {
+	t.Helper()
+	eventually(t, "the relay listens", func() bool {
+		var listens bool
+		addr, listens = listensOn(out.String())
+		return listens
+	})
+	return addr
 }
 
 // receiver is an endpoint that counts what it got, by webhook-id, and answers as it is told.

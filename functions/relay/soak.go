@@ -2,13 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,6 +37,7 @@ const (
 	soakDrain    = 3 * time.Minute
 	soakPatience = 20 * time.Second // for the relay to listen
 	soakSample   = time.Second      // between looks at its memory
+	soakTell     = 5 * time.Second  // between lines that tell how far it is
 )
 
 // ErrSoak: a promise was broken; the figures that were printed say which.
@@ -65,6 +66,7 @@ func (c *soakCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	_, _ = fmt.Fprintf(out, "soak      %s at %d/s by %d senders to %d endpoints, killed every %s, seed %d, data in %s\n",
 		c.For, c.Rate, c.Senders, c.Endpoints, c.KillEvery, c.Seed, c.Data)
 	if err := s.storm(ctx); err != nil {
+		s.tell()
 		return err
 	}
 	return s.judge(ctx)
@@ -91,16 +93,17 @@ func (c *soakCommand) check() error {
 type soak struct {
 	soakCommand
 	out    io.Writer
-	addr   string
 	config string
 	server *http.Server
 
 	childMu sync.Mutex // held by whoever kills and starts
 	child   *exec.Cmd
-	kills   int
 	memory  []int64 // of the relay, in bytes, each soakSample
 
 	mu      sync.Mutex
+	addr    string // where the relay listens, or listened last
+	kills   int
+	open    int                     // deliveries, when the ledger was last read
 	sent    map[string]*soakWebhook // by event
 	refused int                     // posts that got no 2xx
 	accepts []time.Duration
@@ -120,9 +123,6 @@ func (s *soak) prepare(ctx context.Context) error {
 	s.hostile = true
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive), ReadHeaderTimeout: soakPatience}
 	go func() { _ = s.server.Serve(listener) }()
-	if s.addr, err = unusedAddr(ctx); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
 		return err
 	}
@@ -131,14 +131,6 @@ func (s *soak) prepare(ctx context.Context) error {
 		return err
 	}
 	return s.startRelay(ctx)
-}
-
-func unusedAddr(ctx context.Context) (string, error) {
-	l, err := listen(ctx, "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func soakEndpoint(i int) string { return fmt.Sprintf("e%d", i) }
@@ -162,24 +154,36 @@ func (s *soak) startRelay(ctx context.Context) error {
 		return err
 	}
 	var said bytes.Buffer
-	args := []string{"local", "--quiet", "--addr", s.addr, "--data", s.Data, "--config", s.config}
+	listens := make(announcement, 1)
+	args := []string{"local", "--quiet", "--addr", "127.0.0.1:0", "--data", s.Data, "--config", s.config}
 	child := exec.Command(self, args...) //nolint:gosec,noctx // this program itself, ended by close
-	child.Stderr = &said
+	child.Stdout, child.Stderr = listens, &said
 	if err := child.Start(); err != nil {
 		return err
 	}
 	s.child = child
-	for deadline := time.Now().Add(soakPatience); time.Now().Before(deadline); {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.addr)
-		if err == nil {
-			return conn.Close()
-		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return err
-		}
+	waiting, stop := context.WithTimeout(ctx, soakPatience)
+	defer stop()
+	select {
+	case addr := <-listens:
+		s.mu.Lock()
+		s.addr = addr
+		s.mu.Unlock()
+		return nil
+	case <-waiting.Done():
+		s.killRelay()
+		return cmp.Or(ctx.Err(), fmt.Errorf("the relay did not listen within %s: %s", soakPatience, said.String()))
 	}
-	s.killRelay()
-	return fmt.Errorf("the relay did not listen on %s within %s: %s", s.addr, soakPatience, said.String())
+}
+
+// announcement gets the address that a relay listens on from what it prints, which it does a line at a time.
+type announcement chan string
+
+func (a announcement) Write(line []byte) (int, error) {
+	if addr, listens := listensOn(string(line)); listens {
+		a <- addr
+	}
+	return len(line), nil
 }
 
 // killRelay ends the relay as a power cut would.
@@ -211,29 +215,56 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// storm sends for as long as was asked for, and then waits until everything has ended: endpoints are well from then on.
+// storm sends for as long as was asked for, and then waits until everything has ended: endpoints are well from then on. What takes longer
+// than soakDrain is left for judge to tell.
 func (s *soak) storm(ctx context.Context) error {
-	sending, stop := context.WithTimeout(ctx, s.For)
-	defer stop()
+	bounded, stopAll := context.WithTimeout(ctx, s.For+soakDrain)
+	defer stopAll()
 	watching, stopWatching := context.WithCancel(ctx)
-	defer stopWatching()
-	g, sendingOrFailed := errgroup.WithContext(sending)
-	for i := range s.Senders {
-		g.Go(func() error { return s.send(ctx, sendingOrFailed, i) })
-	}
-	g.Go(func() error { return s.killAtRandom(ctx, sendingOrFailed) })
-	var watcher sync.WaitGroup
-	watcher.Go(func() { s.watchMemory(watching) })
-	err := g.Wait()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { s.watchMemory(watching) })
+	watchers.Go(func() {
+		for pause(watching, soakTell) == nil {
+			s.tell()
+		}
+	})
+	err := s.sendAll(bounded)
 	s.mu.Lock()
 	s.hostile = false
 	s.mu.Unlock()
 	if err == nil {
-		err = s.drain(ctx)
+		err = s.drain(bounded)
 	}
 	stopWatching()
-	watcher.Wait()
+	watchers.Wait()
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil
+	}
 	return errors.Join(err, ctx.Err())
+}
+
+// sendAll sends and kills for as long as was asked for.
+func (s *soak) sendAll(ctx context.Context) error {
+	g, working := errgroup.WithContext(ctx)
+	sending, stop := context.WithTimeout(working, s.For)
+	defer stop()
+	for i := range s.Senders {
+		g.Go(func() error { return s.send(working, sending, i) })
+	}
+	g.Go(func() error { return s.killAtRandom(working, sending) })
+	return g.Wait()
+}
+
+// tell prints how far the soak is.
+func (s *soak) tell() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	doing := "sending"
+	if !s.hostile {
+		doing = fmt.Sprintf("waiting for %d deliveries", s.open)
+	}
+	_, _ = fmt.Fprintf(s.out, "so far    %d webhooks accepted, %d posts got no 2xx, the relay was killed %d times; %s\n",
+		len(s.accepts), s.refused, s.kills, doing)
 }
 
 // send posts webhooks until sending ends; the one in hand then is still posted until it gets a 2xx.
@@ -258,7 +289,10 @@ func (s *soak) send(ctx, sending context.Context, sender int) error {
 func (s *soak) sendUntilAccepted(ctx context.Context, client *http.Client, id string) error {
 	for {
 		began := time.Now()
-		event, err := publish(ctx, client, s.addr, "soak", id)
+		s.mu.Lock()
+		addr := s.addr
+		s.mu.Unlock()
+		event, err := publish(ctx, client, addr, "soak", id)
 		now := time.Now()
 		if err == nil {
 			s.mu.Lock()
@@ -355,7 +389,9 @@ func (s *soak) killAtRandom(ctx, sending context.Context) error {
 		}
 		s.childMu.Lock()
 		s.killRelay()
+		s.mu.Lock()
 		s.kills++
+		s.mu.Unlock()
 		err := s.startRelay(ctx)
 		s.childMu.Unlock()
 		if err != nil {
@@ -366,14 +402,19 @@ func (s *soak) killAtRandom(ctx, sending context.Context) error {
 
 // drain waits until no delivery of what was accepted is open.
 func (s *soak) drain(ctx context.Context) error {
-	for deadline := time.Now().Add(soakDrain); time.Now().Before(deadline); {
+	for told := false; ; told = true {
 		r, err := s.audit(ctx)
 		if err != nil || r.open == 0 {
 			return err
+		}
+		s.mu.Lock()
+		s.open = r.open
+		s.mu.Unlock()
+		if !told {
+			s.tell()
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return nil // judge tells what is still open
 }

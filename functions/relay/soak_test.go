@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestShortSoak(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Log("\n" + out.String())
-	for _, want := range []string{"accepted ", "p99 ", "lost      0", "duplicate ", " 0 deliveries stranded, 0 unaccounted for"} {
+	for _, want := range []string{"so far ", "accepted ", "p99 ", "lost      0", "duplicate ", " 0 deliveries stranded, 0 unaccounted for"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -28,6 +29,28 @@ func TestShortSoak(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "killed 0 times") {
 		t.Errorf("the relay was never killed:\n%s", out)
+	}
+}
+
+// A soak that is stopped has no verdict, and no success.
+func TestAnInterruptedSoakTellsHowFarItWas(t *testing.T) {
+	t.Parallel()
+	cmd := command(t.Context(), "soak", "--for", "10m", "--rate", "20", "--kill-every", "0s", "--data", t.TempDir())
+	out := &output{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it sends", func() bool { return strings.Contains(out.String(), "soak ") })
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(out.String(), "so far ") || !strings.Contains(out.String(), "relay: interrupted") {
+		t.Errorf("exit status %d, want 130:\n%s", code, out)
+	}
+	if strings.Contains(out.String(), "lost ") {
+		t.Errorf("a verdict all the same:\n%s", out)
 	}
 }
 

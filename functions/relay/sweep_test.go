@@ -41,7 +41,7 @@ func TestWhatWasLostIsPutBack(t *testing.T) {
 
 func TestSweepingNeedsAnInterval(t *testing.T) {
 	t.Parallel()
-	if out, err := run(t, "local", "--addr", freeAddr(t), "--data", t.TempDir(), "--sweep-every", "0s"); err == nil || !strings.Contains(err.Error(), "--sweep-every") {
+	if out, err := run(t, "local", "--addr", "127.0.0.1:0", "--data", t.TempDir(), "--sweep-every", "0s"); err == nil || !strings.Contains(err.Error(), "--sweep-every") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
