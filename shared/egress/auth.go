@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"slices"
@@ -91,13 +93,15 @@ func (c *Client) signV4(ctx context.Context, req *http.Request, s *relay.SigV4, 
 // redacted stands in an answer for what proved the request.
 const redacted = "[redacted]"
 
-// redact takes out of the beginning of an answer what proved the request, as it was sent: endpoints that fail like to show what they got, and
-// answers are put on record. cut says that there was more of the answer, so that the last of it may be the beginning of a secret.
-func redact(body []byte, req *http.Request, a *relay.Auth, cut bool) []byte {
-	for _, secret := range secretsOf(req, a) {
-		if bytes.Contains(body, []byte(secret)) {
-			body = bytes.ReplaceAll(body, []byte(secret), []byte(redacted))
-		}
+// redact takes out of the beginning of an answer what proved the request, in the forms in which it was sent and may come back: endpoints that fail
+// like to show what they got, and answers are put on record. cut says that there was more of the answer, so that the last of it may be the
+// beginning of a secret.
+func redact(body []byte, req *http.Request, p relay.Post, cut bool) []byte {
+	if len(body) == 0 {
+		return body
+	}
+	for _, secret := range secretsOf(req, p) {
+		body = bytes.ReplaceAll(body, []byte(secret), []byte(redacted))
 		for n := len(secret) - 1; cut && n > 0; n-- {
 			if rest, found := bytes.CutSuffix(body, []byte(secret[:n])); found {
 				body = rest
@@ -108,14 +112,31 @@ func redact(body []byte, req *http.Request, a *relay.Auth, cut bool) []byte {
 	return body[:min(len(body), relay.MaxResponseBytes)]
 }
 
-func secretsOf(req *http.Request, a *relay.Auth) []string {
+// secretsOf returns all forms of what is secret in a request, the longest first: one may be a part of another.
+func secretsOf(req *http.Request, p relay.Post) (all []string) {
 	scheme, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
-	secrets := []string{cmp.Or(credentials, scheme)}
-	if a != nil && a.Basic != nil {
-		secrets = append(secrets, a.Basic.Password)
+	_, password, _ := req.BasicAuth()
+	secrets := []string{cmp.Or(credentials, scheme), password, req.Header.Get("X-Amz-Security-Token")}
+	if p.Auth != nil && p.Auth.APIKey != nil {
+		secrets = append(secrets, p.Auth.APIKey.Value)
 	}
-	if a != nil && a.APIKey != nil {
-		secrets = append(secrets, a.APIKey.Value, url.QueryEscape(a.APIKey.Value))
+	for _, secret := range append(secrets, p.Secrets...) {
+		all = append(all, formsOf(secret)...)
 	}
-	return slices.DeleteFunc(secrets, func(s string) bool { return s == "" })
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	all = slices.Compact(all)
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
+}
+
+// formsOf returns a text as it is, and as JSON, HTML and URLs quote it.
+func formsOf(text string) []string {
+	forms := []string{text, html.EscapeString(text), url.QueryEscape(text), url.PathEscape(text)}
+	for _, escapeHTML := range []bool{false, true} { // & or \u0026
+		var quoted bytes.Buffer
+		e := json.NewEncoder(&quoted)
+		e.SetEscapeHTML(escapeHTML)
+		_ = e.Encode(text) // strings always encode
+		forms = append(forms, string(quoted.Bytes()[1:quoted.Len()-2]))
+	}
+	return forms
 }

@@ -6,12 +6,15 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -135,7 +138,53 @@ func TestAnswersAreRecordedWithoutSecrets(t *testing.T) {
 	}
 }
 
-var testCredentials = aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: "session"}
+// Whoever echoes a request does so in the manner of his own answer.
+func TestAnswersAreRecordedWithoutWhatThePostCallsSecret(t *testing.T) {
+	t.Parallel()
+	const key = `k"<&/é ` + secret
+	p := relay.Post{
+		Header: relay.Header{"x-api-key": key, "x-env": "prod"}, Secrets: []string{key},
+		Auth: &relay.Auth{SigV4: &relay.SigV4{Service: "lambda", Region: "eu-central-1"}}, Timeout: ample,
+	}
+	client := egress.New(egress.Options{Unguarded: true, Credentials: provider(nil)})
+	for name, echo := range map[string]func(io.Writer, *http.Request){
+		"as they are": func(w io.Writer, r *http.Request) { _ = r.Header.Write(w) },
+		"in JSON":     func(w io.Writer, r *http.Request) { _ = json.NewEncoder(w).Encode(r.Header) },
+		"in JSON of another kind": func(w io.Writer, r *http.Request) {
+			e := json.NewEncoder(w)
+			e.SetEscapeHTML(false)
+			_ = e.Encode(r.Header)
+		},
+		"in HTML":     func(w io.Writer, r *http.Request) { _, _ = io.WriteString(w, html.EscapeString(fmt.Sprint(r.Header))) },
+		"in a URL":    func(w io.Writer, r *http.Request) { _, _ = io.WriteString(w, url.Values(r.Header).Encode()) },
+		"in its path": func(w io.Writer, r *http.Request) { _, _ = io.WriteString(w, url.PathEscape(fmt.Sprint(r.Header))) },
+		"without an end": func(w io.Writer, r *http.Request) {
+			_, _ = fmt.Fprint(w, r.Header.Get("X-Env"), key[:len(key)-1])
+			_ = http.NewResponseController(w.(http.ResponseWriter)).Flush() //nolint:errcheck,forcetypeassert // it is one
+			panic(http.ErrAbortHandler)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := p
+			p.URL, _ = serveHTTP(t, func(w http.ResponseWriter, r *http.Request) { echo(w, r) })
+			reply, err := client.Post(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range []string{secret[:4], testCredentials.SessionToken} {
+				if bytes.Contains(reply.Body, []byte(part)) {
+					t.Errorf("%s is in %s", part, reply.Body)
+				}
+			}
+			if !bytes.Contains(reply.Body, []byte("prod")) {
+				t.Errorf("no secret, and gone from %s", reply.Body)
+			}
+		})
+	}
+}
+
+var testCredentials = aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: "session-token"}
 
 func provider(err error) aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return testCredentials, err }
@@ -153,7 +202,7 @@ func TestSigV4(t *testing.T) {
 		if want := signedAgain(t, r, body); r.Header.Get("Authorization") != want || !bytes.Equal(body, p.Body) {
 			t.Errorf("got  %s\nwant %s", r.Header.Get("Authorization"), want)
 		}
-		if got := r.Header.Get("X-Amz-Content-Sha256") + r.Header.Get("X-Amz-Security-Token"); got != "session" {
+		if got := r.Header.Get("X-Amz-Content-Sha256") + r.Header.Get("X-Amz-Security-Token"); got != testCredentials.SessionToken {
 			t.Errorf("%q", got)
 		}
 	}))

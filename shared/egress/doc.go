@@ -35,7 +35,8 @@
 // are kept by all that was asked for until a minute before their end (half of the life of a short one), for an hour at most; of several attempts that
 // want one, one fetches it, within 10 s. An answer of 401 drops the token it was given. A token endpoint that sends elsewhere, answers without
 // an end, with a token that no header could carry, or nothing at all costs an attempt and nothing more. An endpoint that sends back what it got
-// does not put it on record: passwords, tokens and keys are taken out of the body, in the form in which they were sent.
+// does not put it on record: what Post added and what it was told is secret ([relay.Post].Secrets) is taken out of the body, in the form in which it
+// was sent and as JSON, HTML and URLs quote it. Other encodings of it are not known.
 //
 // # How long it takes
 //

@@ -120,8 +120,8 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	}
 	defer func() { _ = resp.Body.Close() }() // drops the connection if there is more to read
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
-	body = redact(body, req, p.Auth, len(body) == relay.MaxResponseBytes)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
+	body = redact(body, req, p, err != nil || len(body) == relay.MaxResponseBytes)
 	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body}, nil
 }
 

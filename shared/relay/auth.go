@@ -171,6 +171,24 @@ func (ep Endpoint) references() (all []string) {
 	return all
 }
 
+// minSecretBytes is how long a value of Header, or a part of one, has to be to count as a secret: to take words such as prod out of answers would
+// leave holes in all of them.
+const minSecretBytes = 6
+
+// hidden are the texts that no record may have, should the endpoint send them back: values of its headers, whole and as it may take them apart (the
+// token of an Authorization, a cookie of several), and what signs as a provider does, which with many is the header itself.
+func (ep Endpoint) hidden() (all []string) {
+	for _, value := range ep.Header {
+		parts := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ;,=", r) })
+		all = append(append(all, value), parts...)
+	}
+	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < minSecretBytes })
+	if ep.Auth != nil && ep.Auth.Signature != nil {
+		all = append(all, ep.Auth.Signature.Secret)
+	}
+	return all
+}
+
 // NeedsAWS tells what of an endpoint only a deployed relay can do, for an operator's eye; "" where there is nothing.
 func (ep Endpoint) NeedsAWS() string {
 	if ep.Auth != nil && ep.Auth.SigV4 != nil {
@@ -186,6 +204,7 @@ func (ep Endpoint) NeedsAWS() string {
 // our own failure.
 func (t *target) arm(ctx context.Context, store SecretStore) error {
 	err := t.resolve(ctx, references{store, map[string]string{}})
+	t.secrets = t.hidden()
 	if err == nil && t.Auth != nil && t.Auth.Signature != nil {
 		t.foreign, t.unready = t.Auth.Signature.verifier(t.URL)
 	}
@@ -222,7 +241,7 @@ func (t *target) resolve(ctx context.Context, r references) error {
 
 // authorize adds to a request what proves it to the endpoint, or says why that cannot be.
 func (t *target) authorize(p *Post, e Event, at time.Time) error {
-	p.Auth = t.Auth
+	p.Auth, p.Secrets = t.Auth, t.secrets
 	err := t.unready
 	if err == nil && t.foreign != nil {
 		err = t.signForeign(p, e, at)

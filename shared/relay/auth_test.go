@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -232,6 +233,65 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		if err := s.Check("https://a.example.com/?q"); err != nil {
 			t.Errorf("%s: %v", s.Provider, err)
 		}
+	}
+}
+
+// echoServer refuses all that it gets, and shows it.
+func echoServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_ = json.NewEncoder(w).Encode(r.Header)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// echoed is what is put on record of the answer of an endpoint that shows what it got.
+func echoed(t *testing.T, url string, edit func(*relay.Endpoint)) string {
+	t.Helper()
+	client := egress.New(egress.Options{Unguarded: true})
+	r := newAuthRig(t, nil, func(ep *relay.Endpoint) { ep.Schedule = []time.Duration{}; edit(ep) })
+	r.poster.answers["a"] = func(p relay.Post) (relay.Reply, error) {
+		p.URL = url
+		return client.Post(t.Context(), p)
+	}
+	event := r.mustPost("1", "", "{}")
+	r.pump()
+	return string(r.deliveryOf(event, "a").History[0].Response)
+}
+
+func TestNoSecretOfAHeaderIsOnRecord(t *testing.T) {
+	t.Parallel()
+	answer := echoed(t, echoServer(t).URL, func(ep *relay.Endpoint) {
+		ep.Header = relay.Header{"x-api-key": `hunter1"`, "cookie": "theme=dark; id=hunter2", "x-token": "Token hunter3", "x-env": "prod"}
+	})
+	if !strings.Contains(answer, `"prod"`) || strings.Contains(answer, "hunter") {
+		t.Error(answer)
+	}
+}
+
+// Where a signature covers no body it is mostly the secret itself.
+func TestNoSecretOfASignatureIsOnRecord(t *testing.T) {
+	t.Parallel()
+	url, tried := echoServer(t).URL, 0
+	for _, name := range verify.Providers() {
+		if d, _ := verify.Describe(name); d.Trust != verify.Authenticated {
+			continue
+		}
+		_, secret, _, err := verify.Example(name, strings.NewReader(strings.Repeat("x", 32)))
+		s := relay.Signature{Provider: name, Secret: secret, Alone: true}
+		if err != nil || s.Check("https://a.example.com/") != nil {
+			continue
+		}
+		answer := echoed(t, url, func(ep *relay.Endpoint) { ep.Auth = &relay.Auth{Signature: &s} })
+		if !strings.Contains(answer, "Relay-Attempt") || strings.Contains(answer, secret) {
+			t.Errorf("%s: %s is in %s", name, secret, answer)
+		}
+		tried++
+	}
+	if tried < 20 {
+		t.Errorf("%d providers", tried)
 	}
 }
 

@@ -78,6 +78,7 @@ type target struct {
 	Endpoint
 	signers []*sign.Signer   // by how many of Retiring sign beside Secrets: they end from the last one on
 	foreign *verify.Verifier // makes Auth.Signature; nil: none is wanted
+	secrets []string         // what its answers are rid of
 	unready error            // why nothing can be sent before the operator has mended something; nil: it can
 }
 

@@ -197,6 +197,7 @@ type Post struct {
 	Timeout time.Duration // whole attempt
 	TLS     *TLS          // nil: the system's authorities, no certificate of the relay's own
 	Auth    *Auth         // what the poster adds to prove the request, its references resolved; nil: nothing. Its Signature is in Header already
+	Secrets []string      // beside what Auth adds: texts that the poster takes out of the answer
 }
 
 // TLS is what an endpoint asks of a connection beyond the usual, in PEM. An empty field means the usual.
