@@ -31,21 +31,21 @@ func unproved(err error) error {
 
 // authorize adds to a request what p.Auth asks for. It returns the access token if there is one, which may turn out to be withdrawn. Errors are
 // those of Post.
-func (c *Client) authorize(ctx context.Context, req *http.Request, p relay.Post) (token string, err error) {
+func (c *Client) authorize(ctx context.Context, req *http.Request, p relay.Post) (token accessToken, err error) {
 	a := p.Auth
 	switch {
 	case a == nil:
 	case a.Basic != nil:
 		req.SetBasicAuth(a.Basic.Username, a.Basic.Password)
 	case a.Bearer != "":
-		return "", setHeader(req, "authorization", "Bearer "+a.Bearer)
+		return token, setHeader(req, "authorization", "Bearer "+a.Bearer)
 	case a.APIKey != nil && a.APIKey.Header != "":
-		return "", setHeader(req, a.APIKey.Header, a.APIKey.Value)
+		return token, setHeader(req, a.APIKey.Header, a.APIKey.Value)
 	case a.APIKey != nil:
 		addQuery(req.URL, a.APIKey.Query, a.APIKey.Value)
 	case a.OAuth2 != nil:
 		if token, err = c.tokens.get(ctx, a.OAuth2); err == nil {
-			err = setHeader(req, "authorization", "Bearer "+token)
+			err = setHeader(req, "authorization", "Bearer "+token.value)
 		}
 	case a.SigV4 != nil:
 		err = c.signV4(ctx, req, a.SigV4, p.Body)

@@ -64,14 +64,20 @@ func tokenKey(o *relay.OAuth2) string {
 	return string(sum[:])
 }
 
+// accessToken is a token as one request gets it.
+type accessToken struct {
+	value string
+	kept  bool // from before, so that it may have been withdrawn
+}
+
 // get returns a token that is good for a while. Of several that want the same one, one fetches it for all.
-func (t *tokens) get(ctx context.Context, o *relay.OAuth2) (string, error) {
+func (t *tokens) get(ctx context.Context, o *relay.OAuth2) (accessToken, error) {
 	key := tokenKey(o)
 	t.mu.Lock()
 	known := t.kept[key]
 	t.mu.Unlock()
 	if t.now().Before(known.until) {
-		return known.value, nil
+		return accessToken{known.value, true}, nil
 	}
 	fetched := t.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
@@ -80,10 +86,10 @@ func (t *tokens) get(ctx context.Context, o *relay.OAuth2) (string, error) {
 	})
 	select {
 	case <-ctx.Done():
-		return "", unproved(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
+		return accessToken{}, unproved(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
 	case r := <-fetched:
 		value, _ := r.Val.(string)
-		return value, r.Err
+		return accessToken{value, false}, r.Err
 	}
 }
 

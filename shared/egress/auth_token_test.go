@@ -77,30 +77,46 @@ func TestATokenIsKeptWhileItLasts(t *testing.T) {
 	}
 }
 
-// 401 drops the token; the attempt is what it is.
-func TestARefusedTokenIsDropped(t *testing.T) {
+// An endpoint that refuses a kept token has refused who we are, and done nothing: it gets the request once more, with a token of now.
+func TestARefusedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
-	var made, good atomic.Int32
+	var made, good, posts atomic.Int32
+	var none atomic.Bool
 	s := serveTokens(t, func(w http.ResponseWriter, r *http.Request) {
+		if none.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
 		says(fmt.Sprintf(`{"access_token":"t%d"}`, made.Add(1)))(w, r)
 	}, func(w http.ResponseWriter, r *http.Request) {
+		posts.Add(1)
 		if r.Header.Get("Authorization") != fmt.Sprintf("Bearer t%d", good.Load()) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})
-	good.Store(1)
-	want := func(status int, tokens int32) {
-		t.Helper()
+	for _, step := range []struct {
+		name   string
+		good   int32
+		none   bool
+		status int
+		tokens int32 // from here on all of them so far
+		posts  int32
+	}{
+		{"the first", 1, false, 200, 1, 1},
+		{"kept", 1, false, 200, 1, 2},
+		{"withdrawn", 2, false, 200, 2, 4},
+		{"all of them refused", 0, false, 401, 3, 6},
+		{"refused though new: not once more", 0, false, 401, 4, 7},
+		{"taken again", 5, false, 200, 5, 8},
+		{"withdrawn, and no other to be had", 0, true, 401, 5, 9},
+	} {
+		good.Store(step.good)
+		none.Store(step.none)
 		reply, err := s.post(t.Context(), ample)
-		if err != nil || reply.StatusCode != status || made.Load() != tokens {
-			t.Errorf("%d, %v and %d tokens, want %d and %d", reply.StatusCode, err, made.Load(), status, tokens)
+		if err != nil || reply.StatusCode != step.status || made.Load() != step.tokens || posts.Load() != step.posts {
+			t.Errorf("%s: %d, %v, %d tokens and %d POSTs so far, want %+v", step.name, reply.StatusCode, err, made.Load(), posts.Load(), step)
 		}
 	}
-	want(200, 1)
-	want(200, 1)
-	good.Store(2)
-	want(401, 1)
-	want(200, 2)
 }
 
 func TestALateRefusalDropsNoNewerToken(t *testing.T) {

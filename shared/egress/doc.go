@@ -26,17 +26,19 @@
 // The body's bytes and the headers it is given, by POST or the method it is given; Host comes from the URL. A request with a malformed URL or header is not sent.
 // One call is one POST: a request is sent anew only where the connection it was meant for turned out dead before a byte of it
 // was written, or where the endpoint turned it away unprocessed in the terms of HTTP/2 (GOAWAY, REFUSED_STREAM; also PROTOCOL_ERROR,
-// which some servers say instead, and net/http does not tell apart): once if it has a body, else as long as there is time.
+// which some servers say instead, and net/http does not tell apart): once if it has a body, else as long as there is time. It is made once more, too,
+// where 401 answers an access token that was kept from before and may have been withdrawn: the endpoint has refused who we are, and so not taken the
+// webhook (RFC 6750, section 3.1).
 //
 // # How it proves itself
 //
 // Post adds what [relay.Auth] asks for, less its Signature, which the core makes: a user's password, a token, a key, an OAuth 2.0 access token, or
 // AWS's Signature Version 4 with the credentials of [Options]. Tokens come from the token endpoint through the same guard, over https only, and
 // are kept by all that was asked for until a minute before their end (half of the life of a short one), for an hour at most; of several attempts that
-// want one, one fetches it, within 10 s. An answer of 401 drops the token it was given. A token endpoint that sends elsewhere, answers without
-// an end, with a token that no header could carry, or nothing at all costs an attempt and nothing more. An endpoint that sends back what it got
-// does not put it on record: what Post added and what it was told is secret ([relay.Post].Secrets) is taken out of the body, in the form in which it
-// was sent and as JSON, HTML and URLs quote it. Other encodings of it are not known.
+// want one, one fetches it, within 10 s. An answer of 401 drops the token it was given; where another is not to be had at once, 401 it is. A token
+// endpoint that sends elsewhere, answers without an end, with a token that no header could carry, or nothing at all costs an attempt and nothing
+// more. An endpoint that sends back what it got does not put it on record: what Post added and what it was told is secret ([relay.Post].Secrets)
+// is taken out of the body, in the form in which it was sent and as JSON, HTML and URLs quote it. Other encodings of it are not known.
 //
 // # How long it takes
 //

@@ -89,40 +89,52 @@ func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
 func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
+	reply, withdrawn, err := c.post(attempt, p)
+	if withdrawn {
+		if again, _, failed := c.post(attempt, p); !errors.Is(failed, errAuth) { // without another token the 401 is the answer
+			reply, err = again, failed
+		}
+	}
+	if err != nil && ctx.Err() != nil {
+		return relay.Reply{}, fmt.Errorf("egress: POST abandoned: %w", ctx.Err())
+	}
+	return reply, err
+}
+
+// post sends the request once. withdrawn: the answer is that the access token, which was kept from before, is good no longer.
+func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply, withdrawn bool, err error) {
+	attempt, cancel := context.WithCancel(attempt)
+	defer cancel()
 	req, err := c.newRequest(attempt, p)
 	if err != nil {
-		return relay.Reply{}, blocked(err)
+		return relay.Reply{}, false, blocked(err)
 	}
 	transport, err := c.transport(p.TLS)
 	if err != nil {
-		return relay.Reply{}, blocked(err)
+		return relay.Reply{}, false, blocked(err)
 	}
 	token, err := c.authorize(attempt, req, p)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return relay.Reply{}, fmt.Errorf("egress: POST abandoned: %w", ctx.Err())
-	case err != nil:
-		return relay.Reply{}, err
+	if err != nil {
+		return relay.Reply{}, false, err
 	}
 	var seen progress
 	resp, err := roundTrip(transport, req, &seen) // not an http.Client, which would follow redirects and quote the URL in its errors
 	switch {
 	case err == nil:
-	case ctx.Err() != nil:
-		return relay.Reply{}, fmt.Errorf("egress: POST abandoned: %w", ctx.Err())
 	case attempt.Err() != nil:
-		return relay.Reply{}, &relay.PostError{Outcome: relay.TimedOut, Err: told{seen.missing() + " within " + p.Timeout.String(), err}}
+		return relay.Reply{}, false, &relay.PostError{Outcome: relay.TimedOut, Err: told{seen.missing() + " within " + p.Timeout.String(), err}}
 	default:
-		return relay.Reply{}, explain(err)
+		return relay.Reply{}, false, explain(err)
 	}
-	if resp.StatusCode == http.StatusUnauthorized && token != "" {
-		c.tokens.drop(p.Auth.OAuth2, token)
+	if resp.StatusCode == http.StatusUnauthorized && token.value != "" {
+		c.tokens.drop(p.Auth.OAuth2, token.value)
+		withdrawn = token.kept
 	}
 	defer func() { _ = resp.Body.Close() }() // drops the connection if there is more to read
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
 	body = redact(body, req, p, err != nil || len(body) == relay.MaxResponseBytes)
-	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body}, nil
+	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body}, withdrawn, nil
 }
 
 func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, error) {
