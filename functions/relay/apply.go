@@ -17,8 +17,9 @@ import (
 
 type applyCommand struct {
 	targetFlags
-	File   string `arg:"" help:"Configuration." type:"existingfile"`
-	DryRun bool   `help:"Show what would change, and write nothing."`
+	File   string        `arg:"" help:"Configuration." type:"existingfile"`
+	DryRun bool          `help:"Show what would change, and write nothing."`
+	Keep   time.Duration `help:"How long secrets of endpoints that the file names no longer go on signing beside the new ones; 0 ends all from before at once." default:"24h"`
 }
 
 // Run checks the configuration and writes it.
@@ -41,17 +42,27 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			_, _ = fmt.Fprintln(out, "warning: "+w)
 		}
 	}
-	return applyTo(ctx, t.catalog, next, c.DryRun, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
+	return applyTo(ctx, t.catalog, next, applyOptions{c.Keep, c.DryRun}, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
+}
+
+// applyOptions say how a configuration is applied.
+type applyOptions struct {
+	keep   time.Duration // see relay.Endpoint.Succeed
+	dryRun bool
 }
 
 // applyTo shows what next changes in a catalog and, unless it is a dry run, writes it whole or not at all.
-func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, dryRun bool, printf func(string, ...any)) error {
+func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, o applyOptions, printf func(string, ...any)) error {
 	current, revision, err := store.LoadCatalog(ctx)
 	if err != nil {
 		return err
 	}
-	made := config.FillSecrets(&next, current, time.Now())
-	changes := config.Changes(current, next)
+	now := time.Now()
+	made, err := config.FillSecrets(&next, current, o.keep, now)
+	if err != nil {
+		return err
+	}
+	changes := config.Changes(current, next, now)
 	if len(changes) == 0 {
 		printf("catalog   revision %d, nothing to change", revision)
 		showPublicKeys(next, printf)
@@ -60,7 +71,7 @@ func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, 
 	for _, line := range changes {
 		printf("catalog   %s", line)
 	}
-	if dryRun {
+	if o.dryRun {
 		printf("catalog   revision %d stays, this was a dry run", revision)
 		return nil
 	}
@@ -74,6 +85,11 @@ func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, 
 	printf("catalog   revision %d is in force", revision+1)
 	for _, endpoint := range slices.Sorted(maps.Keys(made)) {
 		printf("secret    of endpoint %s, made now and shown this once: %s", endpoint, made[endpoint])
+	}
+	for _, e := range next.Endpoints {
+		for _, old := range e.Retiring {
+			printf("secret    of endpoint %s, from before, signs beside those of now until %s", e.Name, old.Until.Format(time.RFC3339))
+		}
 	}
 	showPublicKeys(next, printf)
 	return nil

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"webhook-relay/shared/relay"
 )
 
 func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
@@ -31,5 +34,35 @@ func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "relay.yaml:2: endpoints[0]: a deployed relay alone reads AWS Secrets Manager") || strings.Contains(out, "+ endpoint e") {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
+	}
+}
+
+// A secret that the file replaces signs for a while beside the new one; once it has leaked it is ended by applying the file again.
+func TestApplyReplacesSecrets(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(secret string) string {
+		return writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: 'https://e.example.com', secrets: ["+secret+"]}\n")
+	}
+	first, second := file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), file("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+	const beside = "secret    of endpoint e, from before, signs beside those of now until 2"
+	for _, step := range []struct {
+		args          []string
+		want, wantNot string
+	}{
+		{[]string{first}, "+ endpoint e", beside},
+		{[]string{second, "--dry-run"}, "~ endpoint e: secrets", beside},
+		{[]string{second}, beside, "whsec_"},
+		{[]string{second}, "nothing to change", "~"},
+		{[]string{second, "--keep", "0s"}, "~ endpoint e: secrets", beside},
+		{[]string{second, "--keep", "0s"}, "nothing to change", "~"},
+	} {
+		out, err := run(t, append(append([]string{"apply"}, step.args...), "--data", dir)...)
+		if err != nil || !strings.Contains(out, step.want) || strings.Contains(out, step.wantNot) {
+			t.Errorf("%q: %v, want %q and no %q\n%s", step.args, err, step.want, step.wantNot, out)
+		}
+	}
+	if _, err := run(t, "apply", second, "--data", dir, "--keep=-1s"); !errors.Is(err, relay.ErrKeep) {
+		t.Errorf("got %v, want %v", err, relay.ErrKeep)
 	}
 }

@@ -261,7 +261,7 @@ func startRelay(b *testing.B, urls []string, options ...string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := applyTo(context.Background(), h.catalog, catalog, false, func(string, ...any) {}); err != nil {
+	if err := applyTo(context.Background(), h.catalog, catalog, applyOptions{}, func(string, ...any) {}); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -101,13 +101,13 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 			return err
 		}
 		out.printf("catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once", len(next.Sources))
-		return applyTo(ctx, h.catalog, next, false, func(string, ...any) {})
+		return applyTo(ctx, h.catalog, next, applyOptions{keep: relay.DefaultKeep}, func(string, ...any) {})
 	case c.Config != "":
 		next, err := config.ReadLocal(c.Config, os.LookupEnv)
 		if err != nil {
 			return err
 		}
-		return applyTo(ctx, h.catalog, next, false, out.printf)
+		return applyTo(ctx, h.catalog, next, applyOptions{keep: relay.DefaultKeep}, out.printf)
 	}
 	return nil
 }

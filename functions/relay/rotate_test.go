@@ -36,7 +36,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("kept none:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"put the new one first": {"own"}, `"nobody"`: {"nobody"}, "negative": {"shipping", "--keep=-1s"},
+		"in the place of the old one": {"own"}, `"nobody"`: {"nobody"}, "negative": {"shipping", "--keep=-1s"},
 	} {
 		if out, err := run(t, append([]string{"rotate", "--data", dir}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)

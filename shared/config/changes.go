@@ -7,17 +7,27 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"webhook-relay/shared/relay"
 )
 
 // Changes tells what putting next in the place of current changes, a line each: "+" added, "-" removed, "~" changed, with the names of the
-// fields that change. No value is in it, so no secret is.
-func Changes(current, next relay.Catalog) []string {
+// fields that change. No value is in it, so no secret is. That by now the time of a retiring secret has come is no change.
+func Changes(current, next relay.Catalog, now time.Time) []string {
 	var lines []string
 	lines = append(lines, changes("source", current.Sources, next.Sources, func(s relay.Source) string { return s.Name })...)
-	lines = append(lines, changes("endpoint", current.Endpoints, next.Endpoints, func(e relay.Endpoint) string { return e.Name })...)
+	lines = append(lines, changes("endpoint", signingAt(now, current), signingAt(now, next), func(e relay.Endpoint) string { return e.Name })...)
 	return append(lines, changes("subscription", grouped(current), grouped(next), func(p pair) string { return p.Name })...)
+}
+
+// signingAt returns the endpoints with those of their retiring secrets that still sign.
+func signingAt(now time.Time, c relay.Catalog) []relay.Endpoint {
+	endpoints := slices.Clone(c.Endpoints)
+	for i := range endpoints {
+		endpoints[i].Retiring = endpoints[i].StillRetiring(now)
+	}
+	return endpoints
 }
 
 // pair is all the subscriptions from one source to one endpoint, in order.
@@ -67,24 +77,23 @@ func changedFields(a, b any) []string {
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	var fields []string
 	for i := range va.NumField() {
-		if name := va.Type().Field(i).Name; !same(name, va.Field(i), vb.Field(i)) {
-			fields = append(fields, cmp.Or(keys[name], strings.ToLower(name)))
+		name := va.Type().Field(i).Name
+		key := cmp.Or(keys[name], strings.ToLower(name))
+		if !same(name, va.Field(i), vb.Field(i)) && !slices.Contains(fields, key) {
+			fields = append(fields, key)
 		}
 	}
-	return slices.Compact(fields)
+	return fields
 }
 
 // keys are those in the file of fields that are not called like them.
 var keys = map[string]string{
 	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit", "RatePer": "rate_limit",
+	"SecretsMade": "secrets", "Retiring": "secrets",
 }
 
-// same takes an absent list or map for an empty one, except where that means something else: no schedule is the default one. That a
-// secret's time has come is no change of the configuration.
+// same takes an absent list or map for an empty one, except where that means something else: no schedule is the default one.
 func same(name string, a, b reflect.Value) bool {
-	if name == "Retiring" {
-		return true
-	}
 	isList := a.Kind() == reflect.Map || a.Kind() == reflect.Slice
 	if isList && a.Len() == 0 && b.Len() == 0 && name != "Schedule" {
 		return true

@@ -360,10 +360,9 @@ func (c *checker) checkHeader(path, name, value string) {
 }
 
 // FillSecrets gives each endpoint of next without secrets those it has in current, or a new one. It returns the new ones by endpoint, to
-// be shown once. Those that relay.Rotate replaced stay until their time has come, which now may be. A source whose provider hands over its
-// secret in a handshake keeps the one it got.
-func FillSecrets(next *relay.Catalog, current relay.Catalog, now time.Time) map[string]string {
-	made := map[string]string{}
+// be shown once. Those that next replaces go on signing for keep, see relay.Endpoint.Succeed, whose errors it has. A source whose provider hands
+// over its secret in a handshake keeps the one it got.
+func FillSecrets(next *relay.Catalog, current relay.Catalog, keep time.Duration, now time.Time) (map[string]string, error) {
 	for i := range next.Sources {
 		s := &next.Sources[i]
 		if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
@@ -376,20 +375,22 @@ func FillSecrets(next *relay.Catalog, current relay.Catalog, now time.Time) map[
 			s.Secrets = current.Sources[at].Secrets
 		}
 	}
+	made := map[string]string{}
 	for i := range next.Endpoints {
 		e := &next.Endpoints[i]
-		if len(e.Secrets) > 0 {
-			continue
+		e.SecretsMade = len(e.Secrets) == 0
+		at := slices.IndexFunc(current.Endpoints, func(c relay.Endpoint) bool { return c.Name == e.Name })
+		switch {
+		case at >= 0:
+			if err := e.Succeed(current.Endpoints[at], keep, now); err != nil {
+				return nil, fmt.Errorf("endpoint %s: %w", e.Name, err)
+			}
+		case e.SecretsMade:
+			made[e.Name] = sign.NewSecret()
+			e.Secrets = []string{made[e.Name]}
 		}
-		e.SecretsMade = true
-		if at := slices.IndexFunc(current.Endpoints, func(c relay.Endpoint) bool { return c.Name == e.Name }); at >= 0 {
-			e.Secrets, e.Retiring = current.Endpoints[at].Secrets, current.Endpoints[at].StillRetiring(now)
-			continue
-		}
-		made[e.Name] = sign.NewSecret()
-		e.Secrets = []string{made[e.Name]}
 	}
-	return made
+	return made, nil
 }
 
 // Warnings tells what a deployed relay will not do, or should not, with a valid catalog, a line each.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay"
@@ -262,33 +263,91 @@ func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 	next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "old"}, {Name: "new"}, {Name: "own", Secrets: []string{"mine"}}}}
 	current := relay.Catalog{Endpoints: []relay.Endpoint{
 		{Name: "old", Secrets: []string{"kept"}, Retiring: []relay.RetiringSecret{ending, ended}},
-		{Name: "own", Secrets: []string{"former"}, SecretsMade: true, Retiring: []relay.RetiringSecret{ending}},
+		{Name: "own", Secrets: []string{"mine"}},
 	}}
-	made := config.FillSecrets(&next, current, now)
-	if len(made) != 1 || !strings.HasPrefix(made["new"], "whsec_") {
-		t.Errorf("made %v", made)
+	made, err := config.FillSecrets(&next, current, relay.DefaultKeep, now)
+	if err != nil || len(made) != 1 || !strings.HasPrefix(made["new"], "whsec_") {
+		t.Errorf("made %v, %v", made, err)
 	}
 	want := []relay.Endpoint{
 		{Name: "old", Secrets: []string{"kept"}, SecretsMade: true, Retiring: []relay.RetiringSecret{ending}},
 		{Name: "new", Secrets: []string{made["new"]}, SecretsMade: true},
 		{Name: "own", Secrets: []string{"mine"}},
 	}
-	if diff := cmp.Diff(want, next.Endpoints); diff != "" {
+	if diff := cmp.Diff(want, next.Endpoints, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
-// The end of a replaced secret is nothing that applying the same file again should be said to change.
-func TestTheEndOfASecretIsNoChange(t *testing.T) {
+// A secret that the file names no longer goes on signing for a while, so that a receiver need not change over at the same moment.
+func TestSecretsThatTheFileReplacesRetire(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "shipping"}}}
-	current := relay.Catalog{Endpoints: []relay.Endpoint{{
-		Name: "shipping", Secrets: []string{"kept"}, SecretsMade: true, Retiring: []relay.RetiringSecret{{Secret: "ended", Until: now}},
-	}}}
-	config.FillSecrets(&next, current, now)
-	if lines := config.Changes(current, next); len(lines) > 0 || len(next.Endpoints[0].Retiring) > 0 {
-		t.Errorf("%q; %+v", lines, next.Endpoints[0])
+	until := func(secret string, d time.Duration) relay.RetiringSecret {
+		return relay.RetiringSecret{Secret: secret, Until: now.Add(d)}
+	}
+	for name, tt := range map[string]struct {
+		current relay.Endpoint
+		next    []string
+		keep    time.Duration
+		want    []relay.RetiringSecret
+		changes []string
+		err     error
+	}{
+		"replaced": {
+			relay.Endpoint{Secrets: []string{"a"}}, []string{"b"}, time.Hour, []relay.RetiringSecret{until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"one of two": {
+			relay.Endpoint{Secrets: []string{"a", "b"}}, []string{"b"}, time.Hour, []relay.RetiringSecret{until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"a made one": {
+			relay.Endpoint{Secrets: []string{"a"}, SecretsMade: true, Retiring: []relay.RetiringSecret{until("r", time.Minute)}}, []string{"b"}, time.Hour,
+			[]relay.RetiringSecret{until("a", time.Hour), until("r", time.Minute)}, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"no longer than one that retires already": {
+			relay.Endpoint{Secrets: []string{"a"}, Retiring: []relay.RetiringSecret{until("r", 2*time.Hour)}}, []string{"b"}, time.Hour,
+			[]relay.RetiringSecret{until("r", 2*time.Hour), until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"put back": {
+			relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", time.Minute)}}, []string{"a", "b"}, time.Hour,
+			nil, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"leaked": {
+			relay.Endpoint{Secrets: []string{"a"}, Retiring: []relay.RetiringSecret{until("r", time.Minute)}}, []string{"b"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"leaked, as was found out later": {
+			relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", time.Minute)}}, []string{"b"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"applied again": {
+			relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", 2*time.Hour)}}, []string{"b"}, time.Hour,
+			[]relay.RetiringSecret{until("a", 2*time.Hour)}, nil, nil,
+		},
+		"applied again after its end": {relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", 0)}}, []string{"b"}, time.Hour, nil, nil, nil},
+		"too many":                    {relay.Endpoint{Secrets: []string{"a", "b", "c"}}, []string{"d", "e", "f"}, time.Hour, nil, nil, relay.ErrTooManySecrets},
+		"not too many, if none is kept": {
+			relay.Endpoint{Secrets: []string{"a", "b", "c"}}, []string{"d", "e", "f"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
+		},
+		"no time": {relay.Endpoint{Secrets: []string{"a"}}, []string{"b"}, -time.Second, nil, nil, relay.ErrKeep},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tt.current.Name = "e"
+			current := relay.Catalog{Endpoints: []relay.Endpoint{tt.current}}
+			next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "e", Secrets: tt.next}}}
+			_, err := config.FillSecrets(&next, current, tt.keep, now)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("got %v, want %v", err, tt.err)
+			}
+			if tt.err != nil {
+				return
+			}
+			if diff := cmp.Diff(tt.want, next.Endpoints[0].Retiring, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.changes, config.Changes(current, next, now)); diff != "" {
+				t.Errorf("changes, -want +got:\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -303,7 +362,9 @@ func TestSecretsOfHandshakesAreKept(t *testing.T) {
 	current := relay.Catalog{Sources: []relay.Source{
 		source("same", "asana", "learned"), source("own", "asana", "learned"), source("moved", "asana", "learned"),
 	}}
-	config.FillSecrets(&next, current, time.Now())
+	if _, err := config.FillSecrets(&next, current, relay.DefaultKeep, time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range []string{"learned", "mine", "", ""} {
 		if got := strings.Join(next.Sources[i].Secrets, " "); got != want {
 			t.Errorf("%s has %q, want %q", next.Sources[i].Name, got, want)
@@ -317,7 +378,7 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := config.Changes(current, current); len(lines) != 0 {
+	if lines := config.Changes(current, current, time.Now()); len(lines) != 0 {
 		t.Errorf("against itself: %v", lines)
 	}
 	edited := strings.NewReplacer("env:CRM_SECRET", "hunter2", "timeout: 20s", "timeout: 25s", "[push, ", "[push, issues, ", "[verified]", "[unverified]", "\"pull_request.*\"]", "\"pull_request.*\"]\n    filter: {trust: [verified]}",
@@ -331,7 +392,7 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 		"+ subscription crm → invoices", "~ subscription github → shipping: types, filter", "+ subscription relay → invoices",
 		"- subscription crm → billing", "- subscription crm → shipping", "- subscription relay → billing",
 	}
-	if diff := cmp.Diff(want, config.Changes(current, next)); diff != "" {
+	if diff := cmp.Diff(want, config.Changes(current, next, time.Now())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -157,11 +157,11 @@ func TestChangesOfAnEndpointAreToldByKey(t *testing.T) {
 		"rate_limit: 5/m":                                    "rate_limit",
 		"concurrency: 5\ntls: {ca: env:CERT}":                "concurrency, tls",
 	} {
-		if diff := cmp.Diff([]string{"~ endpoint e: " + want}, config.Changes(plain, parse(lines))); diff != "" {
+		if diff := cmp.Diff([]string{"~ endpoint e: " + want}, config.Changes(plain, parse(lines), time.Now())); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", lines, diff)
 		}
 	}
-	if lines := config.Changes(parse("rate_limit: 5/m"), parse("rate_limit: 5/h")); len(lines) != 1 {
+	if lines := config.Changes(parse("rate_limit: 5/m"), parse("rate_limit: 5/h"), time.Now()); len(lines) != 1 {
 		t.Errorf("another unit: %q", lines)
 	}
 }

@@ -34,7 +34,7 @@ type Endpoint struct {
 	Order       Order // whether its deliveries are made in the order of acceptance
 
 	SecretsMade bool             // Secrets are the relay's own making, which Rotate may change; false: they stand in the operator's file
-	Retiring    []RetiringSecret // those that Rotate replaced, newest first: each signs every request too, until its time
+	Retiring    []RetiringSecret // those that were replaced, the last to end first: each signs every request too, until its time
 	Prove       ProofKind        // how it proves itself before it gets anything; "": it need not
 }
 

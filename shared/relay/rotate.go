@@ -36,7 +36,7 @@ type RetiringSecret struct {
 	Until  time.Time `json:"until"` // it signs before, and not any more from then on
 }
 
-// SigningSecrets returns the secrets that sign at a time, the newest first.
+// SigningSecrets returns the secrets that sign at a time: those of now, then those that retire, the last to end first.
 func (ep Endpoint) SigningSecrets(now time.Time) []string {
 	secrets := slices.Clone(ep.Secrets)
 	for _, r := range ep.StillRetiring(now) {
@@ -88,25 +88,53 @@ func Rotate(ctx context.Context, store CatalogStore, endpoint string, keep time.
 
 func (ep *Endpoint) rotate(secret string, keep time.Duration, now time.Time) error {
 	if !ep.SecretsMade {
-		return fmt.Errorf("%w: the configuration file names them; put the new one first in its secrets, before those of now, and apply it. "+
+		return fmt.Errorf("%w: the configuration file names them; put the new one in the place of the old one, and apply it. "+
 			"(If it names none, apply it once, and rotate again)", ErrSecretsConfigured)
 	}
-	end := now.Add(keep).UTC().Truncate(time.Second)
-	var retiring []RetiringSecret
-	for _, old := range ep.Secrets {
-		retiring = append(retiring, RetiringSecret{old, end})
-	}
-	for _, r := range ep.Retiring {
-		if end.Before(r.Until) {
-			r.Until = end
+	was, end := *ep, endOf(keep, now)
+	was.Retiring = slices.Clone(ep.Retiring)
+	for i := range was.Retiring {
+		if end.Before(was.Retiring[i].Until) {
+			was.Retiring[i].Until = end
 		}
-		retiring = append(retiring, r)
 	}
-	ep.Secrets, ep.Retiring = []string{secret}, retiring
-	if ep.Retiring = ep.StillRetiring(now); len(ep.Retiring) >= MaxSecrets {
-		oldest := ep.Retiring[len(ep.Retiring)-1]
-		return fmt.Errorf("%w: %d sign already, at most %d may; the oldest ends at %s, or end them all at once by keeping none",
-			ErrTooManySecrets, len(ep.Retiring), MaxSecrets, oldest.Until.Format(time.RFC3339))
+	ep.Secrets = []string{secret}
+	return ep.retire(was, end, now)
+}
+
+// Succeed prepares an endpoint of a new catalog for the place of the one that it was: without secrets of its own it has those of before, and those
+// that it has no longer sign beside its own until keep from now, so that the receiver changes over when it likes. Those that were retiring stay until
+// their time has come. A keep of 0 ends all of them at once. ErrTooManySecrets, ErrKeep.
+func (ep *Endpoint) Succeed(was Endpoint, keep time.Duration, now time.Time) error {
+	switch {
+	case keep < 0:
+		return fmt.Errorf("%w: %v", ErrKeep, keep)
+	case len(ep.Secrets) == 0:
+		ep.Secrets = was.Secrets
+	}
+	if keep == 0 {
+		return nil
+	}
+	return ep.retire(was, endOf(keep, now), now)
+}
+
+func endOf(keep time.Duration, now time.Time) time.Time {
+	return now.Add(keep).UTC().Truncate(time.Second)
+}
+
+// retire lets the secrets that the endpoint was signed with, and has no longer, sign until end. They are in the order in which they end, the last first.
+func (ep *Endpoint) retire(was Endpoint, end, now time.Time) error {
+	ep.Retiring = nil
+	for _, old := range was.Secrets {
+		ep.Retiring = append(ep.Retiring, RetiringSecret{old, end})
+	}
+	ep.Retiring = append(ep.Retiring, was.Retiring...)
+	ep.Retiring = slices.DeleteFunc(ep.StillRetiring(now), func(r RetiringSecret) bool { return slices.Contains(ep.Secrets, r.Secret) })
+	slices.SortStableFunc(ep.Retiring, func(a, b RetiringSecret) int { return b.Until.Compare(a.Until) })
+	if n := len(ep.Secrets) + len(ep.Retiring); n > MaxSecrets && len(ep.Retiring) > 0 {
+		first := ep.Retiring[len(ep.Retiring)-1]
+		return fmt.Errorf("%w: %d would sign, at most %d may; the first of those from before ends at %s, or end them all at once by keeping none",
+			ErrTooManySecrets, n, MaxSecrets, first.Until.Format(time.RFC3339))
 	}
 	return nil
 }

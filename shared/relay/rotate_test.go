@@ -162,9 +162,9 @@ func TestRotationIsRefused(t *testing.T) {
 		says     string
 	}{
 		"no such endpoint":       {"nobody", time.Hour, relay.ErrNotFound, `"nobody"`},
-		"secrets of the file":    {"own", time.Hour, relay.ErrSecretsConfigured, "put the new one first"},
+		"secrets of the file":    {"own", time.Hour, relay.ErrSecretsConfigured, "in the place of the old one"},
 		"a negative time":        {"shipping", -time.Second, relay.ErrKeep, "-1s"},
-		"one secret too many":    {"shipping", time.Hour, relay.ErrTooManySecrets, "5 sign already"},
+		"one secret too many":    {"shipping", time.Hour, relay.ErrTooManySecrets, "6 would sign, at most 5 may"},
 		"one too many, a moment": {"shipping", time.Second, relay.ErrTooManySecrets, "keeping none"},
 	} {
 		if _, err := relay.Rotate(t.Context(), &r.catalog, tt.endpoint, tt.keep, time.Now()); !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.says) {
