@@ -16,7 +16,7 @@ func newSweeper(l *localRelay, now func() time.Time) *relay.Sweeper {
 		return queues
 	}
 	return relay.NewSweeper(relay.SweeperConfig{
-		Names: l.catalog, Ledger: l.store.Ledger(), Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
+		Names: l.catalog, Subscriptions: l.catalog, Ledger: l.store.Ledger(), Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
 		OverdueMayLieIn:   backlogs(retryQueue, orderedDelivery, deliveryDLQ),
 		UnstartedMayLieIn: backlogs(ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, ingestDLQ, deliveryDLQ),
 	})

@@ -23,8 +23,10 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 	delivery, deliveryPoison := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.DeliveryPoisonQueueURL)
 	retry := sqs.New(queues, s.RetryQueueURL)
 	orderedIngest, orderedDelivery := sqs.New(queues, s.OrderedIngestQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
+	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
 	return handler.Sweep(relay.NewSweeper(relay.SweeperConfig{
-		Names:             dynamo.NewCatalog(tables, s.CatalogTable, nil), // names are no secrets
+		Names:             catalog,
+		Subscriptions:     catalog,
 		Ledger:            dynamo.NewLedger(tables, s.LedgerTable),
 		Delivery:          delivery,
 		Retry:             retry,

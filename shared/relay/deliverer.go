@@ -217,9 +217,10 @@ func (s *step) putAside(ctx context.Context, cause error) error {
 }
 
 // readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
-// hand: the read, one call for each delivery, is saved.
+// hand, or it comes so late that the sweeper may have sent one: the read, one call for each delivery, is saved.
 func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
-	if !afterCopy && s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
+	late := s.cfg.Now().Sub(s.event.ReceivedAt) > strandedAfter
+	if !afterCopy && !late && s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
 		return nil
 	}
 	var err error

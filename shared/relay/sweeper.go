@@ -15,8 +15,9 @@ const (
 	// strandedAfter is how late an attempt must be to be looked into. A message that makes us fail comes back for half an hour before it is
 	// put aside where it is counted; the rest is for an outage of ours.
 	strandedAfter = 2 * time.Hour
-	// sweptHours: each event is looked at by this many hourly runs, so that one run that fails is made good by the next.
-	sweptHours = 2
+	// sweptHours: each event is looked at by this many hourly runs. Only the first may leave where it is what may lie in a queue, so that one run that
+	// fails is made good by the next. If two fail in a row, that is three hours without one, which is noticed.
+	sweptHours = 3
 	// sweepReserve is the part of an invocation that is kept for putting back what was found.
 	sweepReserve = 30 * time.Second
 	// sweepSources bounds how many sources are looked at at once, and sweepReads how many events of each. Most sources have no event in an
@@ -29,10 +30,11 @@ const (
 
 // SweeperConfig is what a Sweeper works with.
 type SweeperConfig struct {
-	Names    Names
-	Ledger   Ledger
-	Delivery Queue // first attempts
-	Retry    Queue // later attempts
+	Names         Names
+	Subscriptions Subscriptions // they say which endpoints are ordered
+	Ledger        Ledger
+	Delivery      Queue // first attempts
+	Retry         Queue // later attempts
 	// OverdueMayLieIn are the queues that can hold the message of a delivery that is late: the retry queue, that of ordered deliveries, and
 	// the dead-letter queue of the deliverer.
 	OverdueMayLieIn []Backlog
@@ -48,19 +50,26 @@ type SweeperConfig struct {
 // Two things tell it of a loss. A delivery waits for an attempt that is more than two hours late; or an event whose hour ended two
 // hours ago names an endpoint that has no delivery on record. Neither is proof: the message may lie in a backlog, or in a
 // dead-letter queue. So the sweeper puts nothing back as long as there are as many messages in those queues as it has found, each of
-// which might be one of theirs. Where there are fewer some are lost for certain, and since nobody can tell which, all are sent: a copy of
-// a message that is still there is recognised by the deliverer, which reads the record first.
+// which might be one of theirs. Where there are fewer some are lost for certain, and since nobody can tell which, all are sent. The next two runs send
+// them in any case: on a busy relay there is always a message somewhere, and what each run withholds would be lost for good. What is overdue is sent
+// so again after each day. First attempts at ordered endpoints are not: to stand in line for hours is nothing unusual there.
+//
+// A copy of a message that is still there is recognised by the deliverer, which reads the record before it makes any attempt so late. It costs a second
+// POST only where both are in hand at the same moment.
 //
 // It does not find what belongs to a source or an endpoint that is no longer in the catalog, nor an event that was put on record only hours
-// after it was accepted and whose deliveries were lost then, nor a first attempt that was lost while as many others stood in line at ordered endpoints.
-type Sweeper struct{ cfg SweeperConfig }
+// after it was accepted and whose deliveries were lost then, nor a first attempt at an ordered endpoint that was lost while as many others stood in line.
+type Sweeper struct {
+	cfg           SweeperConfig
+	subscriptions *cache[[]Subscription]
+}
 
 // NewSweeper returns a Sweeper. It calls nothing yet.
 func NewSweeper(cfg SweeperConfig) *Sweeper {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Sweeper{cfg}
+	return &Sweeper{cfg, newCache(0, cfg.Now, cfg.Subscriptions.Subscriptions)}
 }
 
 // Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through: it begins with the oldest, so
@@ -83,8 +92,8 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 		r.report.Partial = true
 	}
 	err = errors.Join(err,
-		r.putBack(ctx, r.overdue, s.cfg.OverdueMayLieIn, r.resume),
-		r.putBack(ctx, r.unstarted, s.cfg.UnstartedMayLieIn, r.start))
+		r.putBack(ctx, &r.overdue, s.cfg.OverdueMayLieIn, r.resume),
+		r.putBack(ctx, &r.unstarted, s.cfg.UnstartedMayLieIn, r.start))
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
 }
@@ -96,8 +105,34 @@ type sweep struct {
 
 	mu        sync.Mutex
 	report    SweepReport
-	overdue   []string // events of overdue deliveries, once for each of them
-	unstarted []string // events that lack deliveries
+	overdue   found // events of overdue deliveries, once for each of them
+	unstarted found // events that lack deliveries
+}
+
+// found are the ids of events of which something is to be put back.
+type found struct {
+	doubtful []string // unless it may lie in a queue
+	certain  []string // in any case
+}
+
+func (f *found) add(event string, certain bool) {
+	if certain {
+		f.certain = append(f.certain, event)
+	} else {
+		f.doubtful = append(f.doubtful, event)
+	}
+}
+
+func (f *found) full() bool { return len(f.doubtful)+len(f.certain) >= maxFound }
+
+// lastHour is the end of the last hour that is looked at.
+func (r *sweep) lastHour() time.Time { return r.late.Truncate(time.Hour) }
+
+// lost tells whether what was due in an hour is taken for lost by now: by all runs but the first that look for first attempts, and those at the same
+// time of each day after.
+func (r *sweep) lost(due time.Time) bool {
+	hours := r.lastHour().Sub(due.Truncate(time.Hour)) / time.Hour % 24
+	return hours > 1 && hours <= sweptHours
 }
 
 func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
@@ -110,9 +145,9 @@ func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
 			}
 			r.report.Overdue += len(late)
 			for _, d := range late {
-				r.overdue = append(r.overdue, d.EventID)
+				r.overdue.add(d.EventID, r.lost(d.NextAt))
 			}
-			if len(r.overdue) >= maxFound {
+			if r.overdue.full() {
 				r.report.Partial = true
 				return nil
 			}
@@ -122,7 +157,7 @@ func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
 }
 
 func (r *sweep) findUnstarted(ctx context.Context, sources []string) error {
-	last := r.late.Truncate(time.Hour) // the end of the last hour that is looked at
+	last := r.lastHour()
 	for hour := last.Add(-sweptHours * time.Hour); hour.Before(last); hour = hour.Add(time.Hour) {
 		g, looking := errgroup.WithContext(ctx)
 		g.SetLimit(sweepSources)
@@ -162,7 +197,7 @@ func (r *sweep) lookAtHour(ctx context.Context, source string, hour time.Time) e
 func (r *sweep) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.unstarted) < maxFound {
+	if !r.unstarted.full() {
 		return false
 	}
 	r.report.Partial = true
@@ -175,10 +210,14 @@ func (r *sweep) lookAt(ctx context.Context, e EventRecord) error {
 	if err != nil {
 		return err
 	}
+	missing := missing(e, deliveries)
+	inLine, err := r.mayStandInLine(ctx, e.Source, missing)
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.report.Events++
-	missing := missing(e, deliveries)
 	r.report.Missing += len(missing)
 	r.report.Deliveries += len(e.Endpoints)
 	for _, d := range deliveries {
@@ -195,9 +234,23 @@ func (r *sweep) lookAt(ctx context.Context, e EventRecord) error {
 		}
 	}
 	if len(missing) > 0 {
-		r.unstarted = append(r.unstarted, e.ID)
+		r.unstarted.add(e.ID, r.lost(e.ReceivedAt) && !inLine)
 	}
 	return nil
+}
+
+// mayStandInLine tells whether the first attempts at all of these endpoints may be behind others.
+func (r *sweep) mayStandInLine(ctx context.Context, source string, endpoints []string) (bool, error) {
+	if len(endpoints) == 0 {
+		return false, nil
+	}
+	subs, err := r.subscriptions.get(ctx, source)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(endpoints, func(endpoint string) bool {
+		return !slices.ContainsFunc(subs, func(s Subscription) bool { return s.Endpoint == endpoint && s.Order.On })
+	}), nil
 }
 
 // missing are the endpoints of an event that have no delivery on record.
@@ -207,28 +260,22 @@ func missing(e EventRecord, deliveries []Delivery) []string {
 	})
 }
 
-// putBack sends what is missing of the events that were found, unless all of it may lie in a queue.
-func (r *sweep) putBack(ctx context.Context, found []string, mayLieIn []Backlog,
+// putBack sends what is missing of the events that were found: of the doubtful ones unless all of it may lie in a queue.
+func (r *sweep) putBack(ctx context.Context, f *found, mayLieIn []Backlog,
 	send func(context.Context, EventRecord, []Delivery) []error,
 ) error {
-	if len(found) == 0 {
-		return nil
-	}
-	lying := 0
-	for _, q := range mayLieIn {
-		n, err := q.Backlog(ctx)
-		if err != nil {
-			return err
-		}
-		lying += n
-	}
-	if len(found) <= lying {
-		r.report.Withheld += len(found)
-		return nil
-	}
-	slices.Sort(found)
 	var failed []error
-	for _, id := range slices.Compact(found) {
+	ids := f.certain
+	switch all, err := mayLie(ctx, len(f.doubtful), mayLieIn); {
+	case err != nil:
+		failed = append(failed, err)
+	case all:
+		r.report.Withheld += len(f.doubtful)
+	default:
+		ids = append(ids, f.doubtful...)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		event, deliveries, err := r.cfg.Ledger.Event(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			continue // it has expired since
@@ -245,6 +292,23 @@ func (r *sweep) putBack(ctx context.Context, found []string, mayLieIn []Backlog,
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// mayLie tells whether so many messages may all lie in queues.
+func mayLie(ctx context.Context, n int, queues []Backlog) (bool, error) {
+	if n == 0 {
+		return false, nil
+	}
+	for _, q := range queues {
+		lying, err := q.Backlog(ctx)
+		if err != nil {
+			return false, err
+		}
+		if n -= lying; n <= 0 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // resume sends an event's overdue deliveries on with their next attempt.

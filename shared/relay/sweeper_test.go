@@ -3,6 +3,8 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +18,11 @@ import (
 
 func (r *rig) sweeper(retry relay.Queue) *relay.Sweeper {
 	return relay.NewSweeper(relay.SweeperConfig{
-		Names: &r.catalog, Ledger: &r.ledger, Delivery: &r.delivery, Retry: retry,
-		OverdueMayLieIn:   []relay.Backlog{&r.retry, &r.poison},
-		UnstartedMayLieIn: []relay.Backlog{&r.ingest, &r.delivery, &r.retry, &r.ingestDL, &r.poison},
+		Names: &r.catalog, Subscriptions: &r.catalog, Ledger: &r.ledger, Delivery: &r.delivery, Retry: retry,
+		OverdueMayLieIn: []relay.Backlog{&r.retry, &r.inLine.delivery, &r.poison},
+		UnstartedMayLieIn: []relay.Backlog{
+			&r.ingest, &r.inLine.ingest, &r.delivery, &r.inLine.delivery, &r.retry, &r.ingestDL, &r.poison,
+		},
 	})
 }
 
@@ -87,7 +91,7 @@ func TestSweeperSendsFirstAttemptsThatAreMissing(t *testing.T) {
 			}
 		}
 		r.expect(relay.SweepReport{Events: 1, Deliveries: 2, Delivered: 2})
-		time.Sleep(2 * time.Hour)
+		time.Sleep(3 * time.Hour)
 		r.expect(relay.SweepReport{})
 	})
 }
@@ -107,13 +111,96 @@ func TestSweeperWithholdsWhatMayLieInAQueue(t *testing.T) {
 				r.consume(&r.ingest, nil, r.fanout.Process)
 				r.delivery.Move(&r.dead) // which is none of those that are counted
 				r.dead.Move(where(r))
-				time.Sleep(4 * time.Hour)
+				time.Sleep(3 * time.Hour)
 				r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, Withheld: 1})
 				lose(where(r))
 				r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
 			})
 		})
 	}
+}
+
+// On a busy relay a message is visible in a queue whenever the sweeper looks, and any might be the one it misses.
+func TestWhatIsLostOnABusyRelayIsPutBackInTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, losing := range map[string]func(*rig){
+		"a first attempt": func(r *rig) { lose(&r.delivery) },
+		"a retry": func(r *rig) {
+			r.poster.failTimes("a", 1)
+			r.consume(&r.delivery, nil, r.deliverer.Process)
+			lose(&r.retry)
+		},
+		"a retry, while no sweeper ran": func(r *rig) {
+			r.poster.failTimes("a", 1)
+			r.consume(&r.delivery, nil, r.deliverer.Process)
+			lose(&r.retry)
+			time.Sleep(8 * time.Hour)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{time.Second}, "a")
+				event := r.mustPost("lost", "", "{}")
+				r.consume(&r.ingest, nil, r.fanout.Process)
+				losing(r)
+				time.Sleep(30 * time.Minute)
+				for i := range 24 {
+					r.retry.Send(t.Context(), []relay.Outgoing{{Body: readable(t)}})
+					r.mustPost(fmt.Sprint("other", i), "", "{}")
+					r.sweep()
+					r.pump()
+					time.Sleep(time.Hour)
+				}
+				if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered {
+					t.Errorf("%s after %d attempts", d.Status, d.Attempts)
+				}
+			})
+		})
+	}
+}
+
+// What stands in line behind a delivery that fails has no record, for as long as that takes.
+func TestSweeperLeavesALineAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{8 * time.Hour}, "a")
+		r.edit(func(c *relay.Catalog) { c.Endpoints[0].Order.On = true; c.SetOrder() })
+		r.poster.failTimes("a", 1)
+		r.mustPost("1", "", "{}")
+		r.mustPost("2", "", "{}")
+		for range 2 {
+			r.consume(&r.inLine.ingest, nil, r.fanout.Process)
+			r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+		}
+		for range 7 {
+			time.Sleep(time.Hour)
+			if report := r.sweep(); report.PutBack > 0 {
+				t.Errorf("%+v", report)
+			}
+		}
+	})
+}
+
+// A copy that the sweeper has put back may overtake the message that it found missing, which was never handed out before and is no copy itself.
+func TestWhatTheSweeperPutsBackIsPOSTedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		time.Sleep(4*time.Hour + time.Minute)
+		r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
+		msgs, _ := r.delivery.Receive(t.Context(), 2)
+		for _, m := range slices.Backward(msgs) {
+			if err := r.deliverer.Process(t.Context(), []relay.Message{m})[0]; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(r.poster.posts); len(msgs) != 2 || n != 1 {
+			t.Errorf("%d messages, %d POSTs", len(msgs), n)
+		}
+	})
 }
 
 // The relay's own events have a source that no catalog has.
@@ -167,7 +254,7 @@ func TestSweeperTellsWhatItCouldNotDo(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		report, err = relay.NewSweeper(relay.SweeperConfig{
-			Names: &r.catalog, Ledger: slowLedger{&r.ledger}, Delivery: &r.delivery, Retry: &r.retry,
+			Names: &r.catalog, Subscriptions: &r.catalog, Ledger: slowLedger{&r.ledger}, Delivery: &r.delivery, Retry: &r.retry,
 		}).Run(ctx)
 		if err != nil || !report.Partial {
 			t.Errorf("no time: %+v, %v", report, err)

@@ -41,7 +41,7 @@ const (
 
 // Of a run of the sweeper. All but the first are normally zero.
 const (
-	SweptEvents = "SweptEvents" // looked at; each is by two runs
+	SweptEvents = "SweptEvents" // looked at; each is by three runs
 	Stranded    = "Stranded"    // deliveries that are late or missing
 	PutBack     = "PutBack"     // of which so many were sent again
 	Withheld    = "Withheld"    // or not, since their messages may lie in a queue
