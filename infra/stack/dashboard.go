@@ -115,16 +115,21 @@ func (r *relay) webhookGraphs() []graph {
 			r.own("99th percentile", metric.DeliveryAgeMs), r.own("median", metric.DeliveryAgeMs).by("p50"),
 		}},
 		{title: "Age of the oldest message, s", statistic: "Maximum", lines: r.ofQueues("ApproximateAgeOfOldestMessage")},
-		{title: "Accepted and not yet routed, unrouted or duplicate: on its way, or a dead letter", statistic: "Sum", lines: []line{
-			r.own("accepted", metric.Accepted).as("accepted"), r.own("routed", metric.Routed).as("routed"),
-			r.own("unrouted", metric.Unrouted).as("unrouted"), r.own("duplicate", metric.Duplicate).as("duplicate"),
-			expression("since the window's start", "RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0))"),
-		}},
-		{title: "Deliveries of a swept hour that are not delivered, dead, waiting or missing: always zero", statistic: "Sum", lines: []line{
+		// Of those that failed without the queue's answer nobody knows how many it took: both ends of what there can be are shown.
+		{title: "Accepted since the window's start and not yet routed, unrouted, duplicate or unreadable: on its way, or a dead letter",
+			statistic: "Sum", lines: []line{
+				r.own("accepted", metric.Accepted).as("accepted"), r.own("uncertain", metric.Uncertain).as("uncertain"),
+				r.own("routed", metric.Routed).as("routed"), r.own("unrouted", metric.Unrouted).as("unrouted"),
+				r.own("duplicate", metric.Duplicate).as("duplicate"), r.own("unreadable", metric.Poisoned).as("poisoned"),
+				expression("at least", "RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))"),
+				expression("at most",
+					"RUNNING_SUM(FILL(accepted,0)+FILL(uncertain,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))"),
+			}},
+		{title: "Deliveries of a swept hour that are not delivered, dead, waiting, put back or in a queue: always zero", statistic: "Sum", lines: []line{
 			r.own("unaccounted", metric.Unaccounted), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
 		}, minutes: 60},
-		{title: "Lost deliveries: found, put back, or not since they may lie in a queue", statistic: "Sum", lines: []line{
-			r.own("found", metric.Stranded), r.own("put back", metric.PutBack), r.own("withheld", metric.Withheld),
+		{title: "Lost deliveries: found, and put back; the others may lie in a queue", statistic: "Sum", lines: []line{
+			r.own("found", metric.Stranded), r.own("put back", metric.PutBack),
 		}, minutes: 60},
 		{title: "USD per million events, without logs, traces, storage and transfer (docs/cost.md)", statistic: "Sum", lines: r.ofCost(),
 			minutes: 60, stacked: true},

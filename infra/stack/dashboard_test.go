@@ -194,6 +194,52 @@ func TestDashboardShowsTheRelaysOwnMetrics(t *testing.T) {
 	}
 }
 
+// The sum that is on the dashboard is that of package metric, between what is sure to have been accepted and what may have been.
+func TestTheSumOnTheDashboard(t *testing.T) {
+	t.Parallel()
+	term := regexp.MustCompile(`([-+]?)FILL\((\w+),0\)`)
+	for name, tt := range map[string]struct {
+		counts          map[string]int
+		atLeast, atMost int
+	}{
+		"nothing":                                   {nil, 0, 0},
+		"all of it has ended":                       {map[string]int{metric.Accepted: 10, metric.Routed: 4, metric.Unrouted: 3, metric.Duplicate: 2, metric.Poisoned: 1}, 0, 0},
+		"some are on their way, or lost":            {map[string]int{metric.Accepted: 10, metric.Routed: 7}, 3, 3},
+		"the queue took what it did not answer":     {map[string]int{metric.Accepted: 1, metric.Uncertain: 1, metric.Routed: 1, metric.Duplicate: 1}, -1, 0},
+		"the queue did not take it":                 {map[string]int{metric.Accepted: 1, metric.Uncertain: 1, metric.Routed: 1}, 0, 1},
+		"one is lost, which a lost answer hid once": {map[string]int{metric.Accepted: 2, metric.Uncertain: 1, metric.Routed: 1, metric.Duplicate: 1}, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := map[string]int{}
+			for _, w := range dashboards(t, defaults(t))["Dashboard"] {
+				values := map[string]int{}
+				for _, m := range w.Properties.Metrics {
+					if id, named := option(m, "id").(string); named {
+						values[id] = tt.counts[fmt.Sprint(m[1])]
+					}
+					formula, _ := option(m, "expression").(string)
+					sum, running := strings.CutPrefix(formula, "RUNNING_SUM(")
+					if !running {
+						continue
+					}
+					if rest := term.ReplaceAllString(sum, ""); rest != ")" {
+						t.Errorf("%s is no sum: %q", formula, rest)
+					}
+					label := fmt.Sprint(option(m, "label"))
+					for _, match := range term.FindAllStringSubmatch(sum, -1) {
+						sign := map[string]int{"": 1, "+": 1, "-": -1}[match[1]]
+						got[label] += sign * values[match[2]]
+					}
+				}
+			}
+			if diff := cmp.Diff(map[string]int{"at least": tt.atLeast, "at most": tt.atMost}, got); diff != "" {
+				t.Errorf("accepted and not ended (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // An expression with a name that its graph does not have shows nothing at all.
 func TestExpressionsKnowTheirMetrics(t *testing.T) {
 	t.Parallel()

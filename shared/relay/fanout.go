@@ -79,6 +79,7 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
 type routing struct {
 	event     Event
 	result    RouteResult
+	recorded  bool              // the event was not on record before
 	endpoints []string          // deliveries to send
 	lines     map[string]string // the groups of those to ordered endpoints
 	raw       []byte            // the encoded event
@@ -86,9 +87,11 @@ type routing struct {
 }
 
 func (r routing) report(err error) RouteReport {
-	rep := RouteReport{EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result, Endpoints: len(r.endpoints), Err: err}
+	rep := RouteReport{
+		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result, Recorded: r.recorded, Endpoints: len(r.endpoints), Err: err,
+	}
 	if err != nil {
-		rep.Result, rep.Endpoints = RouteAgain, 0
+		rep.Result = RouteAgain
 	}
 	return rep
 }
@@ -110,7 +113,8 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 	if err != nil {
 		return r, err
 	}
-	if existing != nil {
+	r.recorded = existing == nil
+	if !r.recorded {
 		if err := r.resume(existing, m, now); err != nil {
 			return r, err
 		}

@@ -12,7 +12,8 @@ import (
 // Why a request is refused at the ingress, beside ErrNotFound (no such source) and the errors of package verify.
 var (
 	ErrTooLarge    = errors.New("relay: body too large")          // over ReceiverConfig.MaxBodyBytes
-	ErrUnavailable = errors.New("relay: temporarily unavailable") // a store or queue of ours is down; nothing was accepted
+	ErrUnavailable = errors.New("relay: temporarily unavailable") // a store or queue of ours is down; nothing was promised
+	ErrUncertain   = errors.New("relay: sent without an answer")   // beside ErrUnavailable: the webhook may be on its way all the same
 )
 
 // Defaults of ReceiverConfig.
@@ -85,7 +86,8 @@ type Answer struct {
 
 // Receive verifies in and accepts it, or answers a handshake of the provider's. When the answer has an event id, the webhook is safe: its
 // message is in the ingest queue, and its body, if large, in Bodies. Errors: ErrNotFound, ErrTooLarge, those of package verify, or
-// ErrUnavailable; then nothing was accepted.
+// ErrUnavailable, with ErrUncertain where the message was sent and the queue's answer is missing: the partner sends again, and the second is
+// a duplicate if the first arrived.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)
@@ -164,7 +166,10 @@ func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
 		e.Body, e.BodyRef = nil, &ref
 	}
 	out.Body = EncodeEvent(e)
-	return sendOne(ctx, queue, out)
+	if err := sendOne(ctx, queue, out); err != nil {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	return nil
 }
 
 func (r *Receiver) loadSource(ctx context.Context, name string) (intake, error) {

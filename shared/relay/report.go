@@ -31,7 +31,8 @@ type RouteReport struct {
 	Source    string
 	Type      string
 	Result    RouteResult
-	Endpoints int // deliveries sent
+	Recorded  bool // the event was put on record with this message: once for each event, also where Result is RouteAgain
+	Endpoints int  // that want it; where Err is nil they have their deliveries
 	Err       error
 }
 

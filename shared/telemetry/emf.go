@@ -38,6 +38,7 @@ var (
 	accepted    = newDirective(perRelay, metric.Accepted)
 	refused     = newDirective(perReason, metric.Refused)
 	failed      = newDirective(perRelay, metric.Failed)
+	uncertain   = newDirective(perRelay, metric.Failed, metric.Uncertain)
 	routed      = newDirective(perRelay, metric.Routed, metric.Deliveries)
 	ownRouted   = newDirective(perRelay, metric.Deliveries)
 	unrouted    = newDirective(perRelay, metric.Unrouted)
@@ -47,7 +48,7 @@ var (
 	waiting     = newDirective(perRelay, metric.EndpointMs)
 	dead        = newDirective(perRelay, metric.EndpointMs, metric.Dead)
 	deadUnasked = newDirective(perRelay, metric.Dead)
-	swept       = newDirective(perRelay, metric.SweptEvents, metric.Stranded, metric.PutBack, metric.Withheld, metric.Unaccounted, metric.Partial)
+	swept       = newDirective(perRelay, metric.SweptEvents, metric.Stranded, metric.PutBack, metric.Unaccounted, metric.Partial)
 )
 
 // measure makes a line's attributes metrics too, if the log is a deployed relay's. The values must be those that d names.

@@ -104,6 +104,8 @@ var metrics = map[string]struct {
 	"accepted":  {receive("evt_1", nil), one("Accepted")},
 	"handshake": {receive("", nil), nil},
 	"failed":    {receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Failed")},
+	"failed, or not": {receive("", fmt.Errorf("%w: %w: queue down", relay.ErrUnavailable, relay.ErrUncertain)),
+		map[string]float64{"Failed[" + relayName + "]": 1, "Uncertain[" + relayName + "]": 1}},
 
 	"refused: no such source": {receive("", relay.ErrNotFound), refusedFor("source")},
 	"refused: method":         {receive("", verify.ErrMethod), refusedFor("method")},
@@ -118,14 +120,21 @@ var metrics = map[string]struct {
 	"refused: future":         {receive("", verify.ErrFuture), refusedFor("timestamp")},
 	"refused: anything else":  {receive("", errors.New("new")), refusedFor("other")},
 
-	"routed":    {route(relay.Routed, nil), map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
-	"unrouted":  {route(relay.Unrouted, nil), one("Unrouted")},
-	"duplicate": {route(relay.Duplicate, nil), one("Duplicate")},
-	"poisoned":  {route(relay.Poisoned, nil), one("Poisoned")},
-	"again":     {route(relay.RouteAgain, errors.New("table down")), nil},
+	"routed": {route(relay.RouteReport{Result: relay.Routed, Recorded: true, Endpoints: 3}),
+		map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
+	"routed before":   {route(relay.RouteReport{Result: relay.Routed, Endpoints: 3}), nil},
+	"unrouted":        {route(relay.RouteReport{Result: relay.Unrouted, Recorded: true}), one("Unrouted")},
+	"unrouted before": {route(relay.RouteReport{Result: relay.Unrouted}), nil},
+	"duplicate":       {route(relay.RouteReport{Result: relay.Duplicate}), one("Duplicate")},
+	"poisoned":        {route(relay.RouteReport{Result: relay.Poisoned}), one("Poisoned")},
+	"again":           {route(relay.RouteReport{Result: relay.RouteAgain, Endpoints: 3, Err: errors.New("table down")}), nil},
+	"on record, and again": {route(relay.RouteReport{Result: relay.RouteAgain, Recorded: true, Endpoints: 3, Err: errors.New("queue down")}),
+		map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
 
-	"the relay's own, routed": {routeOwn(relay.RouteReport{Result: relay.Routed, Endpoints: 2}), map[string]float64{"Deliveries[" + relayName + "]": 2}},
-	"the relay's own, twice":  {routeOwn(relay.RouteReport{Result: relay.Duplicate}), nil},
+	"the relay's own, routed": {routeOwn(relay.RouteReport{Result: relay.Routed, Recorded: true, Endpoints: 2}),
+		map[string]float64{"Deliveries[" + relayName + "]": 2}},
+	"the relay's own, unrouted": {routeOwn(relay.RouteReport{Result: relay.Unrouted, Recorded: true}), nil},
+	"the relay's own, twice":    {routeOwn(relay.RouteReport{Result: relay.Duplicate}), nil},
 
 	"delivered": {attempt(relay.Delivered, relay.Succeeded, nil),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5, "DeliveryAgeMs[" + relayName + "]": 1000}},
@@ -139,12 +148,12 @@ var metrics = map[string]struct {
 	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 
-	"a clean sweep": {sweep(relay.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0, 0)},
+	"a clean sweep": {sweep(relay.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0)},
 	"a sweep that found something": {sweep(relay.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2, Withheld: 3}, nil),
-		sweepOf(1, 5, 2, 3, 0, 0)},
-	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 0, 2, 0)},
-	"a sweep that did not get through":   {sweep(relay.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 0, 1)},
-	"a sweep that failed":                {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0, 0)},
+		sweepOf(1, 5, 2, 0, 0)},
+	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 2, 0)},
+	"a sweep that did not get through":   {sweep(relay.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1)},
+	"a sweep that failed":                {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
 }
 
 func receive(eventID string, err error) func(telemetry.Log) {
@@ -155,10 +164,9 @@ func receive(eventID string, err error) func(telemetry.Log) {
 	}
 }
 
-func route(result relay.RouteResult, err error) func(telemetry.Log) {
-	return func(l telemetry.Log) {
-		l.Routed(context.Background(), relay.RouteReport{EventID: "evt_1", Source: "hub", Type: "push", Result: result, Endpoints: 3, Err: err})
-	}
+func route(r relay.RouteReport) func(telemetry.Log) {
+	r.EventID, r.Source, r.Type = "evt_1", "hub", "push"
+	return func(l telemetry.Log) { l.Routed(context.Background(), r) }
 }
 
 // routeOwn is of an event that was never received.
@@ -178,10 +186,10 @@ func sweep(r relay.SweepReport, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) { l.Swept(context.Background(), r, err) }
 }
 
-func sweepOf(events, stranded, putBack, withheld, unaccounted, partial float64) map[string]float64 {
+func sweepOf(events, stranded, putBack, unaccounted, partial float64) map[string]float64 {
 	return map[string]float64{
 		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName + "]": stranded, "PutBack[" + relayName + "]": putBack,
-		"Withheld[" + relayName + "]": withheld, "Unaccounted[" + relayName + "]": unaccounted, "Partial[" + relayName + "]": partial,
+		"Unaccounted[" + relayName + "]": unaccounted, "Partial[" + relayName + "]": partial,
 	}
 }
 

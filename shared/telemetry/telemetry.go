@@ -39,6 +39,8 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 			slog.Int("bodyBytes", r.BodyBytes), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	}
 	switch {
+	case errors.Is(r.Err, relay.ErrUncertain):
+		l.log(ctx, slog.LevelError, "received", r.Err, l.measure(line("failed"), uncertain, one(metric.Failed), one(metric.Uncertain)))
 	case errors.Is(r.Err, relay.ErrUnavailable):
 		l.log(ctx, slog.LevelError, "received", r.Err, l.measure(line("failed"), failed, one(metric.Failed)))
 	case r.Err != nil:
@@ -63,23 +65,26 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
 }
 
-// measureRouted counts what became of an event. The relay's own events were never received: they are left out of both sides of the sum, and
+// measureRouted counts what became of an event: when it is put on record, whatever becomes of its message then, and not again when a copy of the
+// message goes on where the first got stuck. The relay's own events were never received: they are left out of both sides of the sum, and
 // their deliveries of neither.
 func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
 	deliveries := slog.Int(metric.Deliveries, r.Endpoints)
 	switch own := r.Source == relay.OperatorSource; {
-	case own && r.Result == relay.Routed:
+	case own && r.Recorded && r.Endpoints > 0:
 		return l.measure(attrs, ownRouted, deliveries)
-	case own, r.Result == relay.RouteAgain: // it will be reported again
+	case own:
 		return attrs
-	case r.Result == relay.Routed:
+	case r.Recorded && r.Endpoints > 0:
 		return l.measure(attrs, routed, one(metric.Routed), deliveries)
-	case r.Result == relay.Unrouted:
+	case r.Recorded:
 		return l.measure(attrs, unrouted, one(metric.Unrouted))
 	case r.Result == relay.Duplicate:
 		return l.measure(attrs, duplicate, one(metric.Duplicate))
+	case r.Result == relay.Poisoned:
+		return l.measure(attrs, poisoned, one(metric.Poisoned))
 	}
-	return l.measure(attrs, poisoned, one(metric.Poisoned))
+	return attrs
 }
 
 // Attempted logs an attempt.
@@ -149,8 +154,7 @@ func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
 		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("overdue", r.Overdue), slog.Int("putBack", r.PutBack),
 		slog.Int("withheld", r.Withheld), slog.Bool("partial", r.Partial), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	l.log(ctx, level, "swept", err, l.measure(attrs, swept, slog.Int(metric.SweptEvents, r.Events), slog.Int(metric.Stranded, r.Stranded()),
-		slog.Int(metric.PutBack, r.PutBack), slog.Int(metric.Withheld, r.Withheld), slog.Int(metric.Unaccounted, r.Unaccounted()),
-		slog.Int(metric.Partial, partial)))
+		slog.Int(metric.PutBack, r.PutBack), slog.Int(metric.Unaccounted, r.Unaccounted()), slog.Int(metric.Partial, partial)))
 }
 
 // room is for all attributes that a line can have, so that they are allocated once.

@@ -18,18 +18,25 @@ const (
 
 // Of the ingress: each request counts as one of these.
 const (
-	Accepted = "Accepted"
-	Refused  = "Refused" // the partner's fault
-	Failed   = "Failed"  // ours: it got 503
+	Accepted  = "Accepted"
+	Refused   = "Refused"   // the partner's fault
+	Failed    = "Failed"    // ours: it got 503
+	Uncertain = "Uncertain" // of those that failed: the queue may have taken it all the same
 )
 
-// Of the fan-out: Accepted = Routed + Unrouted + Duplicate, but for what is on its way or lies in a dead-letter queue.
+// Of the fan-out. Once everything has arrived that is on its way or lies in a dead-letter queue,
+//
+//	Accepted <= Routed + Unrouted + Duplicate + Poisoned <= Accepted + Uncertain
+//
+// since an event counts as routed or unrouted when it is put on record, which happens once, and not for each time that its message is handed
+// out. A function that dies before it has written its line counts too little; a duplicate or an unreadable message that is handed out
+// again after all counts twice.
 const (
 	Routed     = "Routed"
-	Unrouted   = "Unrouted"  // no subscription wants it
-	Duplicate  = "Duplicate" // its provider had sent it before
-	Poisoned   = "Poisoned"  // cannot be read, and was put aside
-	Deliveries = "Deliveries"
+	Unrouted   = "Unrouted"   // no subscription wants it
+	Duplicate  = "Duplicate"  // its provider had sent it before
+	Poisoned   = "Poisoned"   // cannot be read, and was put aside
+	Deliveries = "Deliveries" // of the events that are routed
 )
 
 // Of the deliveries.
@@ -43,16 +50,15 @@ const (
 const (
 	SweptEvents = "SweptEvents" // looked at; each is by three runs
 	Stranded    = "Stranded"    // deliveries that are late or missing
-	PutBack     = "PutBack"     // of which so many were sent again
-	Withheld    = "Withheld"    // or not, since their messages may lie in a queue
-	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead, waiting or missing: the sum is wrong
+	PutBack     = "PutBack"     // of which so many were sent again; the others may lie in a queue
+	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead or waiting, were not put back and lie in no queue
 	Partial     = "Partial"     // 1 where it did not get through all that was to be looked at
 )
 
 // Names are all metrics, each of which is billed.
 var Names = []string{
-	Accepted, Refused, Failed, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
-	PutBack, Withheld, Unaccounted, Partial,
+	Accepted, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
+	PutBack, Unaccounted, Partial,
 }
 
 // Reasons are all that a request is refused for.
