@@ -10,13 +10,14 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// alarm fires when a metric has stood at its threshold or above for the whole of its minutes. No data is good news, idle, unless it is an
-// alarm of what must happen.
+// alarm fires when a metric has stood at its threshold or above for the whole of its minutes, so many times on end. No data is good news, idle,
+// unless it is an alarm of what must happen.
 type alarm struct {
 	id                           string
 	namespace, metric, statistic string
 	dimension, of                string
 	threshold, minutes           int
+	times                        int    // 0: once
 	below                        bool   // fires the other way round: when the metric has been below its threshold, or there was no data
 	description                  string // what it means, and what to do first; begins with page or ticket
 }
@@ -75,6 +76,14 @@ func (r *relay) addAlarms() {
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries had been lost, and were put back: a bug of ours, or an outage. First see in the log of sweep how many, " +
 				"then find out what lost them (docs/runbook.md)."},
+		{id: "SweepStranded", namespace: metric.Namespace, metric: metric.Stranded, statistic: "Sum",
+			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60, times: 2,
+			description: "ticket: two runs of sweep on end found deliveries that are late or missing: more are lost, or they lie in a queue that does " +
+				"not get empty. First see in its log how many it put back, and how many it withheld."},
+		{id: "SweepUnaccounted", namespace: metric.Namespace, metric: metric.Unaccounted, statistic: "Sum",
+			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
+			description: "page: deliveries are neither delivered nor dead nor waiting, and sweep did not put them back: a bug of ours. First read " +
+				"its log (docs/runbook.md)."},
 		failures("SweepErrors", r.sweep,
 			"ticket: sweep fails, and what may be lost is not found. First read its log."),
 		{id: "SweepPartial", namespace: metric.Namespace, metric: metric.Partial, statistic: "Sum",
@@ -162,7 +171,7 @@ func (r *relay) addAlarm(a alarm, actions *[]any) {
 		Dimensions:         list(&awscloudwatch.CfnAlarm_DimensionProperty{Name: &a.dimension, Value: &a.of}),
 		Statistic:          &a.statistic,
 		Period:             number(60 * a.minutes),
-		EvaluationPeriods:  number(1),
+		EvaluationPeriods:  number(max(1, a.times)),
 		Threshold:          number(a.threshold),
 		ComparisonOperator: &comparison,
 		TreatMissingData:   &noData,
