@@ -10,6 +10,7 @@ import (
 
 // grant is a statement of a function's role, written out: the CDK's own grant methods allow more than is used here.
 type grant struct {
+	deny       bool
 	actions    []string
 	resources  []*string
 	conditions map[string]any
@@ -19,14 +20,20 @@ type grant struct {
 func AnyResource() map[string]string {
 	const (
 		noResources = "X-Ray has no resource that this action could be narrowed to"
-		describes   = "EC2 describes all or nothing; Lambda asks before it attaches a function to a VPC (fixedEgress), the function may not"
+		attaches    = "Lambda asks whether it may before there is an interface that could be named, and refuses to make the function if not" +
+			" (fixedEgress); the function itself may not"
 	)
-	return map[string]string{
-		"xray:PutTraceSegments":         noResources,
-		"xray:PutTelemetryRecords":      noResources,
-		"ec2:DescribeNetworkInterfaces": describes,
-		"ec2:DescribeSubnets":           describes,
+	reasons := map[string]string{"xray:PutTraceSegments": noResources, "xray:PutTelemetryRecords": noResources}
+	for _, action := range attach {
+		reasons[action] = attaches
 	}
+	return reasons
+}
+
+// attach is what Lambda does, in a function's name, to attach it to a VPC: the actions of AWS's managed policy AWSLambdaVPCAccessExecutionRole.
+var attach = []string{
+	"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
+	"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
 }
 
 // everyFunction is what any function needs to be seen: its own log group, and traces.
@@ -149,38 +156,34 @@ func (r *relay) secretARN(name string) *string {
 	})
 }
 
-// networkGrants is what Lambda needs, in deliver's name, to attach it to the VPC, where there is one. The credentials that the
-// function itself gets carry lambda:SourceFunctionArn, and with those nothing here is allowed: whatever becomes of its code, it
-// cannot touch the network.
+// networkGrants lets Lambda attach deliver to the VPC, where there is one, and nobody else: the credentials that the function's own code
+// gets carry lambda:SourceFunctionArn, as Lambda's calls to EC2 do not, so whatever becomes of the code, it cannot touch the network.
+// https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
 func (r *relay) networkGrants() []grant {
 	if !r.props.FixedEgress {
 		return nil
 	}
-	lambdaOnly := map[string]any{"Null": map[string]any{"lambda:SourceFunctionArn": "true"}}
-	interfaces := r.ec2ARN("network-interface", "*") // they have no names before they are made
-	places := []*string{interfaces, r.ec2ARN("security-group", *r.network.group.SecurityGroupId())}
-	for _, subnet := range *r.network.vpc.PrivateSubnets() {
-		places = append(places, r.ec2ARN("subnet", *subnet.SubnetId()))
-	}
+	anywhere := []*string{new("*")}
+	anyFunction := r.stack.FormatArn(&awscdk.ArnComponents{ // the role is deliver's alone, and comes before the function that could be named
+		Service: new("lambda"), Resource: new("function"), ResourceName: new("*"), ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
+	})
 	return []grant{
-		{actions: []string{"ec2:CreateNetworkInterface"}, resources: places, conditions: lambdaOnly},
-		{actions: []string{"ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"},
-			resources: []*string{interfaces}, conditions: lambdaOnly},
-		{actions: []string{"ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"}, resources: []*string{new("*")},
-			conditions: lambdaOnly},
+		{actions: attach, resources: anywhere},
+		{deny: true, actions: attach, resources: anywhere,
+			conditions: map[string]any{"ArnLike": map[string]any{"lambda:SourceFunctionArn": anyFunction}}},
 	}
-}
-
-func (r *relay) ec2ARN(resource, id string) *string {
-	return r.stack.FormatArn(&awscdk.ArnComponents{Service: new("ec2"), Resource: &resource, ResourceName: &id})
 }
 
 // policies returns grants as a role's one inline policy: it exists with the role, so that no function runs before it may.
 func policies(grants []grant) *map[string]awsiam.PolicyDocument {
 	statements := make([]awsiam.PolicyStatement, len(grants))
 	for i, g := range grants {
+		effect := awsiam.Effect_ALLOW
+		if g.deny {
+			effect = awsiam.Effect_DENY
+		}
 		statements[i] = awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-			Actions: pointers(g.actions), Resources: &g.resources, Conditions: &g.conditions,
+			Effect: effect, Actions: pointers(g.actions), Resources: &g.resources, Conditions: &g.conditions,
 		})
 	}
 	return &map[string]awsiam.PolicyDocument{

@@ -103,21 +103,17 @@ var grants = map[string][]string{
 	},
 }
 
-// networkGrants is what deliver's role has besides where egress is fixed.
-var networkGrants = func() []string {
-	const lambdaOnly = " if map[Null:map[lambda:SourceFunctionArn:true]]"
-	const ec2 = "arn:{AWS::Partition}:ec2:{AWS::Region}:{AWS::AccountId}:"
-	return []string{
-		"ec2:AssignPrivateIpAddresses on " + ec2 + "network-interface/*" + lambdaOnly,
-		"ec2:CreateNetworkInterface on " + ec2 + "network-interface/*" + lambdaOnly,
-		"ec2:CreateNetworkInterface on " + ec2 + "security-group/{EgressGroup.GroupId}" + lambdaOnly,
-		"ec2:CreateNetworkInterface on " + ec2 + "subnet/{EgressPrivateSubnet1Subnet}" + lambdaOnly,
-		"ec2:CreateNetworkInterface on " + ec2 + "subnet/{EgressPrivateSubnet2Subnet}" + lambdaOnly,
-		"ec2:DeleteNetworkInterface on " + ec2 + "network-interface/*" + lambdaOnly,
-		"ec2:DescribeNetworkInterfaces on *" + lambdaOnly,
-		"ec2:DescribeSubnets on *" + lambdaOnly,
-		"ec2:UnassignPrivateIpAddresses on " + ec2 + "network-interface/*" + lambdaOnly,
+// networkGrants is what deliver's role has besides where egress is fixed: Lambda may, the function's own code may not.
+var networkGrants = func() (lines []string) {
+	const itsOwnCode = " if map[ArnLike:map[lambda:SourceFunctionArn:map[Fn::Join:" +
+		"[ [arn: map[Ref:AWS::Partition] :lambda: map[Ref:AWS::Region] : map[Ref:AWS::AccountId] :function:*]]]]]"
+	for _, action := range []string{
+		"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
+		"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+	} {
+		lines = append(lines, action+" on *", "not "+action+" on *"+itsOwnCode)
 	}
+	return lines
 }()
 
 // authGrants is what deliver's role has besides where endpoints may refer to secrets and call what is in AWS.
@@ -129,14 +125,18 @@ var authGrants = []string{
 	"secretsmanager:GetSecretValue on arn:{AWS::Partition}:secretsmanager:{AWS::Region}:{AWS::AccountId}:secret:relay/*",
 }
 
-// statements writes a role's statements as grants does.
+// statements writes a role's statements as grants does, what is denied with a "not".
 func statements(role resource) []string {
 	var lines []string
 	for _, policy := range items(role.get("Policies")) {
 		for _, s := range items(get(policy, "PolicyDocument", "Statement")) {
+			effect, known := map[string]string{"Allow": "", "Deny": "not "}[render(get(s, "Effect"))]
+			if !known {
+				effect = "?? "
+			}
 			for _, action := range items(get(s, "Action")) {
 				for _, on := range items(get(s, "Resource")) {
-					line := render(action) + " on " + render(on)
+					line := effect + render(action) + " on " + render(on)
 					if condition := get(s, "Condition"); condition != nil {
 						line += " if " + render(condition)
 					}
@@ -208,7 +208,7 @@ func TestAnyResourceIsGrantedOnlyWithAReason(t *testing.T) {
 			if strings.Contains(action, "*") {
 				t.Errorf("%s: an action with a wildcard", line)
 			}
-			if on != "*" {
+			if on != "*" || strings.HasPrefix(action, "not ") {
 				continue
 			}
 			used[action] = true
