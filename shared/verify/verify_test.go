@@ -49,6 +49,11 @@ func TestVerify_PublishedVectors(t *testing.T) {
 			verify.Header{"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330",
 				"webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}, `{"test": 2432232314}`, 1614265330,
 		},
+		"Svix, docs.svix.com, Verifying webhooks manually": {
+			verify.Config{Provider: "svix"}, "whsec_plJ3nmyCDGBKInavdOK15jsl", // of 18 bytes
+			verify.Header{"svix-id": "msg_loFOjxBNrRLzqYUf", "svix-timestamp": "1731705121",
+				"svix-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="}, `{"event_type":"ping","data":{"success":true}}`, 1731705121,
+		},
 		"described: Bitbucket, support.atlassian.com, Manage webhooks": {
 			verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Hub-Signature", Prefix: "sha256="}}, gitHubDocsSecret,
 			verify.Header{"x-hub-signature": "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"},
@@ -76,7 +81,7 @@ func TestVerify_PublishedVectors(t *testing.T) {
 			if _, err := v.Verify(context.Background(), verify.Request{Header: vector.header, Body: []byte(vector.body), ReceivedAt: at}); err != nil {
 				t.Error(err)
 			}
-			signed, err := v.Sign(verify.Webhook{Body: []byte(vector.body), DeliveryID: vector.header["webhook-id"]}, at)
+			signed, err := v.Sign(verify.Webhook{Body: []byte(vector.body), DeliveryID: vector.header["webhook-id"] + vector.header["svix-id"]}, at)
 			if err != nil {
 				t.Fatal(err)
 			}
