@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -425,6 +426,35 @@ func TestDescribe_Windows(t *testing.T) {
 	} {
 		if d, _ := verify.Describe(provider); d.Tolerance != want {
 			t.Errorf("%s: got %v, want %v", provider, d.Tolerance, want)
+		}
+	}
+}
+
+// Whoever has a plain hash over a secret and a text can make that of a longer text: of the text, the hash's own padding, and anything.
+func TestVerify_HubSpotTakesNoExtendedBody(t *testing.T) {
+	t.Parallel()
+	const u = "https://a.example/in?a=b"
+	for name, c := range map[string]struct {
+		provider, url, query, signed, body string
+		want                               error
+	}{
+		"v1":                      {"hubspot-v1", "", "", `[{"a":1}]`, `[{"a":1}]`, nil},
+		"v1, white space":         {"hubspot-v1", "", "", "[] \r\n", "[] \r\n", nil},
+		"v1, extended":            {"hubspot-v1", "", "", "[]\x80\x00\x00,[]", "[]\x80\x00\x00,[]", verify.ErrMalformed},
+		"v1, empty":               {"hubspot-v1", "", "", "", "", verify.ErrMalformed},
+		"v1, what v2 signs":       {"hubspot-v1", "", "", "POST" + u + "[]", "POST" + u + "[]", verify.ErrMalformed},
+		"v2":                      {"hubspot-v2", u, "a=b", "POST" + u + "[]", "[]", nil},
+		"v2, extended":            {"hubspot-v2", u, "a=b", "POST" + u + "[]\x80", "[]\x80", verify.ErrMalformed},
+		"v2, of another method":   {"hubspot-v2", u, "a=b", "GET" + u + "[]", "[]", verify.ErrMismatch},
+		"v2, cut into the query":  {"hubspot-v2", u, "a=b[{}],", "POST" + u + "[{}],[]", "[]", verify.ErrMismatch},
+		"v2, for another query":   {"hubspot-v2", u, "a=c", "POST" + u + "[]", "[]", verify.ErrMismatch},
+		"v2, over the body alone": {"hubspot-v2", u, "a=b", "[]", "[]", verify.ErrMismatch},
+	} {
+		sum := sha256.Sum256([]byte(bodyKey + c.signed))
+		v := newVerifier(t, verify.Config{Provider: c.provider, URL: c.url}, "old", bodyKey)
+		r := verify.Request{Query: c.query, Header: verify.Header{"x-hubspot-signature": hex.EncodeToString(sum[:])}, Body: []byte(c.body)}
+		if _, err := v.Verify(context.Background(), r); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
 }

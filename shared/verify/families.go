@@ -20,6 +20,9 @@ func standardV1(name, key string) signed {
 
 const noteJSONOnly = "Choose the content type application/json: of a form, another text is signed."
 
+const noteHubSpotPlain = "The signature has no time, so that a copy can be sent again at any later time; and it is a plain hash with the secret in front, " +
+	"to which anybody can append: a body that is no JSON is refused, since what was appended to would be none."
+
 const noteFirstEvent = "The event type is that of the first event."
 
 // Settings that several providers have.

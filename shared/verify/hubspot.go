@@ -1,6 +1,16 @@
 package verify
 
-import "strings"
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // hubSpotEscapes are what HubSpot writes without its escape in the URL that it signs, and nothing else.
 var hubSpotEscapes = []string{
@@ -13,4 +23,83 @@ func hubSpotURL(u string) string {
 		return u
 	}
 	return strings.NewReplacer(hubSpotEscapes...).Replace(u)
+}
+
+// hubSpotSignature has the signature of the versions before the third.
+const hubSpotSignature = "x-hubspot-signature"
+
+// hubSpotPlain is the scheme of HubSpot's versions 1 and 2: no HMAC but a plain SHA-256, in hex, over the secret and what follows it. Whoever has
+// such a hash can make that of a longer text, which goes on with the hash's padding. That begins with a byte that stands nowhere outside of
+// JSON's strings: so a body that is no JSON is refused.
+type hubSpotPlain struct {
+	version string // as the header x-hubspot-signature-version has it
+	withURL bool   // method and URL come before the body
+}
+
+func (hubSpotPlain) trust() Trust { return Verified }
+
+func (s hubSpotPlain) describe() string {
+	signed := "{body}"
+	if s.withURL {
+		signed = "{method}{url}{body}"
+	}
+	return "header " + hubSpotSignature + ": hex of a plain SHA-256 over the secret and " + signed
+}
+
+func (s hubSpotPlain) prepare(k *keys) (proof, error) {
+	p := &hubSpotProof{hubSpotPlain: s, query: queryOf(k.url)}
+	if s.withURL {
+		p.before = "POST" + k.url
+	}
+	var err error
+	p.secrets, err = k.read(keyText)
+	return p, err
+}
+
+type hubSpotProof struct {
+	hubSpotPlain
+	before  string // the body
+	query   string // of the configured URL
+	secrets [][]byte
+}
+
+func (*hubSpotProof) headers() []string { return []string{hubSpotSignature} }
+
+func (p *hubSpotProof) check(_ context.Context, r Request) error {
+	sent, err := single(r.Header, hubSpotSignature)
+	if err != nil {
+		return err
+	}
+	if err := checkHex(hubSpotSignature, sent, sha256.Size); err != nil {
+		return err
+	}
+	switch {
+	case !json.Valid(r.Body):
+		return errNoJSON
+	case p.withURL && r.Query != p.query:
+		return errOtherQuery
+	case !slices.ContainsFunc(p.secrets, func(s []byte) bool { return subtle.ConstantTimeCompare(p.sum(s, r.Body), []byte(sent)) == 1 }):
+		return fmt.Errorf("%w: header %s, secrets %d", ErrMismatch, hubSpotSignature, len(p.secrets))
+	}
+	return nil
+}
+
+var errNoJSON = fmt.Errorf("%w: the body is no JSON", ErrMalformed)
+
+func (p *hubSpotProof) sum(secret, body []byte) []byte {
+	h := sha256.New()
+	h.Write(secret)
+	h.Write([]byte(p.before))
+	h.Write(body)
+	return hex.AppendEncode(nil, h.Sum(nil))
+}
+
+func (p *hubSpotProof) sign(r *Request, _ Webhook, _ time.Time) error {
+	if !json.Valid(r.Body) {
+		return errNoJSON
+	}
+	r.Query = p.query
+	r.Header[hubSpotSignature+"-version"] = p.version
+	r.Header[hubSpotSignature] = string(p.sum(p.secrets[0], r.Body))
+	return nil
 }

@@ -33,7 +33,7 @@ var listed = []string{"circleci", "configcat", "gr4vy", "mollie", "pagerduty", "
 
 // ownBodies lists the providers that can sign nothing but a body of their own form.
 var ownBodies = []string{
-	"adyen", "aircall", "braintree", "dropbox-sign", "ecwid", "figma", "hygraph", "kinde", "linear", "mailgun",
+	"adyen", "aircall", "braintree", "dropbox-sign", "ecwid", "figma", "hubspot-v1", "hubspot-v2", "hygraph", "kinde", "linear", "mailgun",
 	"mandrill", "microsoft-graph", "prismic", "smartcar", "sns", "travis-ci", "twilio", "wix", "x",
 }
 

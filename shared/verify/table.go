@@ -926,6 +926,23 @@ var providers = []provider{
 			"unique: there is no delivery id.",
 	},
 	{
+		name: "hubspot-v1", title: "HubSpot, version 1 of the signature", docs: "https://developers.hubspot.com/docs/faq/v1-request-validation",
+		secret:   "Client secret (your app › Auth)",
+		scheme:   hubSpotPlain{version: "v1"},
+		types:    []Locator{{JSON: "0.subscriptionType"}},
+		examples: []string{"contact.creation", "deal.propertyChange"},
+		note: noteHubSpotPlain + " HubSpot sends version 3 beside this one: take provider hubspot where you can. The body is a list of events; there is " +
+			"no delivery id, as with version 3.",
+	},
+	{
+		name: "hubspot-v2", title: "HubSpot, version 2 of the signature", docs: "https://developers.hubspot.com/docs/faq/v2-request-validation",
+		secret:   "Client secret (your app › Auth)",
+		scheme:   hubSpotPlain{version: "v2", withURL: true},
+		needsURL: "signs the URL of the webhook",
+		examples: []string{"workflow-action"},
+		note:     noteHubSpotPlain + " It is what actions of workflows come with. There is neither a delivery id nor an event type.",
+	},
+	{
 		name: "hugging-face", title: "Hugging Face", docs: "https://huggingface.co/docs/hub/webhooks",
 		secret:   "Secret (Settings › Webhooks)",
 		scheme:   token{header: "x-webhook-secret"},

@@ -24,11 +24,12 @@ import (
 func TestVerify_VectorsOfBodiesAndURLs(t *testing.T) {
 	t.Parallel()
 	const (
-		twilioURL  = "https://mycompany.com/myapp.php"
-		twilioForm = "Digits=1234&CallSid=CA1234567890ABCDE&To=%2B18005551212&Caller=%2B14158675309&From=%2B14158675309"
-		twilioJSON = `{"property": "value", "boolean": true}`
-		twilioHash = "bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
-		adyenKey   = "DFB1EB5485895CFA84146406857104ABB4CBCABDC8AAF103A624C8F6A3EAAB00"
+		hubSpotSecret = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
+		twilioURL     = "https://mycompany.com/myapp.php"
+		twilioForm    = "Digits=1234&CallSid=CA1234567890ABCDE&To=%2B18005551212&Caller=%2B14158675309&From=%2B14158675309"
+		twilioJSON    = `{"property": "value", "boolean": true}`
+		twilioHash    = "bodySHA256=0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
+		adyenKey      = "DFB1EB5485895CFA84146406857104ABB4CBCABDC8AAF103A624C8F6A3EAAB00"
 	)
 	adyen := func(psp, original, account, reference, value, currency, code, success, signature string) string {
 		return `{"live":"false","notificationItems":[{"NotificationRequestItem":{"pspReference":"` + psp + `","originalReference":"` + original +
@@ -37,6 +38,7 @@ func TestVerify_VectorsOfBodiesAndURLs(t *testing.T) {
 	}
 	twilio := func(u string) verify.Config { return verify.Config{Provider: "twilio", URL: u} }
 	signature := func(s string) verify.Header { return verify.Header{"x-twilio-signature": s} }
+	hubSpot := func(s string) verify.Header { return verify.Header{"x-hubspot-signature": s} }
 	for origin, vector := range map[string]struct {
 		cfg    verify.Config
 		secret string
@@ -58,6 +60,12 @@ func TestVerify_VectorsOfBodiesAndURLs(t *testing.T) {
 				"        \"capabilities\": {\n            \"sendToTransferInstrument\": {\n                \"requested\": true,\n" +
 				"                \"requestedLevel\": \"notApplicable\"\n            }\n        },\n        \"companyId\": \"YOUR_COMPANY_ID\",\n" +
 				"        \"merchantId\": YOUR_MERCHANT_ACCOUNT\",\n        \"status\": \"PreActive\"\n    }\n}", 0},
+		"HubSpot docs, Validating requests, v1": {verify.Config{Provider: "hubspot-v1"}, hubSpotSecret, "",
+			hubSpot("232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de"),
+			`[{"eventId":1,"subscriptionId":12345,"portalId":62515,"occurredAt":1564113600000,"subscriptionType":"contact.creation",` +
+				`"attemptNumber":0,"objectId":123,"changeSource":"CRM","changeFlag":"NEW","appId":54321}]`, 0},
+		"HubSpot docs, Validating requests, v2": {verify.Config{Provider: "hubspot-v2", URL: "https://www.example.com/webhook_uri"}, hubSpotSecret, "",
+			hubSpot("9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900"), `{"example_field":"example_value"}`, 0},
 		"Slack docs, Verifying requests": {verify.Config{Provider: "slack"}, "8f742231b10e8888abcd99yyyzzz85a5", "",
 			verify.Header{"x-slack-request-timestamp": "1531420618",
 				"x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"},
