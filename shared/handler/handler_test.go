@@ -21,14 +21,16 @@ import (
 
 const secret = "handler-secret"
 
-// newReceive returns the ingress of a relay with the sources "hub" (github), "stripe" and "app" (bearer), its ingest queue, and its verifiers.
+// newReceive returns the ingress of a relay with the sources "hub" (github), "stripe", "app" (bearer) and "office" (github, from 192.0.2.0/24 alone),
+// its ingest queue, and its verifiers.
 func newReceive(t *testing.T, ingest relay.Queue) (func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error), map[string]*verify.Verifier) {
 	t.Helper()
 	var catalog memory.Catalog
 	var next relay.Catalog
 	verifiers := map[string]*verify.Verifier{}
-	for name, provider := range map[string]string{"hub": "github", "stripe": "stripe", "app": "bearer"} {
-		source := relay.Source{Name: name, Verify: verify.Config{Provider: provider}, Secrets: []string{secret}}
+	for name, cfg := range map[string]verify.Config{"hub": {Provider: "github"}, "stripe": {Provider: "stripe"}, "app": {Provider: "bearer"},
+		"office": {Provider: "github", AllowedIPs: []string{"192.0.2.0/24"}}} {
+		source := relay.Source{Name: name, Verify: cfg, Secrets: []string{secret}}
 		v, err := verify.New(source.Verify, source.Secrets)
 		if err != nil {
 			t.Fatal(err)
@@ -89,6 +91,9 @@ func TestReceiveAnswers(t *testing.T) {
 		"future":           {"stripe", body, now.Add(6 * time.Minute), nil, 401},
 		"fresh":            {"stripe", body, now.Add(-4 * time.Minute), nil, 200},
 		"fresh on receipt": {"stripe", body, now.Add(-time.Hour), func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.TimeEpoch = now.Add(-time.Hour).UnixMilli() }, 200},
+		"allowed address":  {"office", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.SourceIP = "192.0.2.7" }, 200},
+		"another address":  {"office", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.SourceIP = "198.51.100.7" }, 403},
+		"no address":       {"office", body, now, nil, 403},
 		"unknown source":   {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.PathParameters["source"] = "nobody" }, 404},
 		"no source":        {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.PathParameters = nil }, 404},
 		"wrong method":     {"hub", body, now, func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.Method = "PUT" }, 405},

@@ -81,6 +81,8 @@ func Status(err error) int {
 	switch {
 	case errors.Is(err, relay.ErrNotFound):
 		return http.StatusNotFound
+	case errors.Is(err, verify.ErrAddress):
+		return http.StatusForbidden
 	case errors.Is(err, verify.ErrMethod):
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, relay.ErrTooLarge):
@@ -95,6 +97,7 @@ func Status(err error) int {
 var details = map[int]string{
 	http.StatusBadRequest:            "The request could not be read.",
 	http.StatusUnauthorized:          "The webhook's signature or token was not accepted. The relay's log says why.",
+	http.StatusForbidden:             "The source takes no webhooks from this address.",
 	http.StatusNotFound:              "There is no such source. Sources are at /in/{source}.",
 	http.StatusMethodNotAllowed:      "Webhooks are sent by POST. Other methods are for the handshakes of providers that have them.",
 	http.StatusRequestEntityTooLarge: "The webhook's body is larger than this relay accepts.",

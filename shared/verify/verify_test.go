@@ -323,3 +323,39 @@ func TestVerify_HoldsTheQueryAgainstTheURL(t *testing.T) {
 		}
 	}
 }
+
+func TestVerify_AllowedIPs(t *testing.T) {
+	t.Parallel()
+	allowed := []string{"192.0.2.128/25", "198.51.100.7", "2001:db8::/32"}
+	r := request(t, newVerifier(t, verify.Config{Provider: "github"}, "key"), sample, signedAt)
+	forged := with(r, "x-hub-signature-256", "")
+	for name, c := range map[string]struct {
+		allowed []string
+		remote  string
+		request verify.Request
+		want    error
+	}{
+		"in a range":            {allowed, "192.0.2.128", r, nil},
+		"below it":              {allowed, "192.0.2.127", r, verify.ErrAddress},
+		"a single address":      {allowed, "198.51.100.7", r, nil},
+		"beside it":             {allowed, "198.51.100.8", r, verify.ErrAddress},
+		"IPv6":                  {allowed, "2001:db8::7", r, nil},
+		"IPv6, beside":          {allowed, "2001:db9::7", r, verify.ErrAddress},
+		"IPv4 mapped into IPv6": {allowed, "::ffff:192.0.2.200", r, nil},
+		"mapped, beside":        {allowed, "::ffff:192.0.2.1", r, verify.ErrAddress},
+		"with a port":           {allowed, "192.0.2.200:443", r, verify.ErrAddress},
+		"a list":                {allowed, "192.0.2.200, 203.0.113.1", r, verify.ErrAddress},
+		"a range":               {allowed, "192.0.2.128/25", r, verify.ErrAddress},
+		"no address":            {allowed, "localhost", r, verify.ErrAddress},
+		"empty":                 {allowed, "", r, verify.ErrAddress},
+		"bits beside the range": {[]string{"192.0.2.200/25"}, "192.0.2.129", r, nil},
+		"in, and not signed":    {allowed, "192.0.2.200", forged, verify.ErrMissing},
+		"any, and empty":        {nil, "", r, nil},
+	} {
+		c.request.RemoteIP = c.remote
+		v := newVerifier(t, verify.Config{Provider: "github", AllowedIPs: c.allowed}, "key")
+		if _, err := v.Verify(context.Background(), c.request); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
