@@ -112,6 +112,8 @@ func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
 			err = nil
 		case errors.Is(err, errInLine):
 			step.report.Err = nil
+		case err != nil && step.inOrder():
+			step.holdOff(ctx)
 		}
 		if step.report.Err != nil || step.report.Status != "" || step.report.Held > 0 || step.report.Change != nil {
 			d.cfg.Reporter.Attempted(ctx, step.report)

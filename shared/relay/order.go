@@ -33,6 +33,9 @@ type Order struct {
 // has stood behind others. What is older dies, which is on record; a day is enough to see to all of a long line.
 const maxLineAge = 13 * 24 * time.Hour
 
+// faultDelay is how long a message of an ordered queue waits after a first fault of ours: 5 s, then 30 s, 3 min, 15 min and 15 min.
+const faultDelay = 5 * time.Second
+
 // Why a message of an ordered queue is handed out again.
 var (
 	errInLine = errors.New("relay: it waits at the head of its group")
@@ -135,14 +138,28 @@ func (s *step) counted() int {
 	return s.msg.Receives
 }
 
-// isWorn tells whether the message was handed out too often to no effect. One of an ordered queue comes back after each wait too, so that there
-// only what came after the record's last change counts, less the times that it looked in on its wait.
-func (s *step) isWorn() bool {
+// inVain is how often the message was handed out to no effect. One of an ordered queue comes back after each wait too, so that there only what came
+// after the record's last change counts, less the times that it looked in on its wait.
+func (s *step) inVain() int {
 	n := s.msg.Receives
 	if d := s.record; s.inOrder() && d.MessageID == s.msg.ID {
 		n -= d.Receives + int(max(d.NextAt.Sub(d.UpdatedAt), 0)/MaxHold)
 	}
-	return n > s.cfg.MaxReceives
+	return n
+}
+
+// isWorn tells whether the message was handed out too often to no effect.
+func (s *step) isWorn() bool { return s.inVain() > s.cfg.MaxReceives }
+
+// holdOff has the message of an ordered queue come back soon after a fault of ours, which most often passes in seconds: the queue would hold its group
+// up for as long as it gives a function. Each time in vain it is longer, up to MaxDelay, so that a fault that lasts makes poison of it no sooner than
+// the queue's own time would. If that fails the message comes back when the queue says so.
+func (s *step) holdOff(ctx context.Context) {
+	wait := faultDelay
+	for range s.inVain() - 1 {
+		wait = min(6*wait, MaxDelay)
+	}
+	_ = s.cfg.Ordered.Hold(ctx, s.msg, wait)
 }
 
 // tooOld tells whether the delivery may not be attempted at a time any more.

@@ -157,6 +157,76 @@ func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 	})
 }
 
+// awayEndpoints are out of reach for the next n times.
+type awayEndpoints struct {
+	relay.Endpoints
+	n int
+}
+
+func (f *awayEndpoints) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
+	if f.n--; f.n >= 0 {
+		return relay.Endpoint{}, errInjected
+	}
+	return f.Endpoints.Endpoint(ctx, name)
+}
+
+// A fault of ours that passes holds up a line for seconds, not for the queue's visibility timeout; one that lasts makes poison no sooner than that would.
+func TestAFaultOfOursHoldsUpALineAsLongAsItLasts(t *testing.T) {
+	t.Parallel()
+	const visibility = visibilityFactor * deliverTimeout
+	for name, tt := range map[string]struct {
+		faults, poison int
+		least, most    time.Duration
+	}{
+		"one":              {1, 0, time.Second, 10 * time.Second},
+		"two":              {2, 0, 10 * time.Second, time.Minute},
+		"as many as count": {maxReceives, 1, maxReceives * visibility, 2 * maxReceives * visibility},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := orderedRig(t, relay.Order{On: true}, nil)
+				r.inLine.delivery.Visibility = visibility
+				r.build(func(p ports) ports {
+					p.endpoints = &awayEndpoints{p.endpoints, tt.faults}
+					return p
+				})
+				began := time.Now()
+				for _, body := range []string{"1", "2"} {
+					r.mustPost(body, "t", body)
+				}
+				r.pump()
+				if took := time.Since(began); took < tt.least || took > tt.most {
+					t.Errorf("it took %v, want %v to %v", took, tt.least, tt.most)
+				}
+				if n := len(r.poster.posts); n != 2-tt.poison || r.poison.Len() != tt.poison {
+					t.Errorf("%d POSTs, %d put aside", n, r.poison.Len())
+				}
+			})
+		})
+	}
+}
+
+// The queue's own time is what is left where it cannot be told.
+func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := orderedRig(t, relay.Order{On: true}, nil)
+		r.build(func(p ports) ports {
+			p.endpoints, p.line = &awayEndpoints{p.endpoints, 1}, &looseLine{p.line}
+			return p
+		})
+		r.mustPost("1", "t", "1")
+		r.pump()
+		r.expectSequence("1 1")
+	})
+}
+
+// looseLine holds nothing.
+type looseLine struct{ relay.OrderedQueue }
+
+func (*looseLine) Hold(context.Context, relay.Message, time.Duration) error { return errInjected }
+
 func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
