@@ -138,6 +138,11 @@ func (r *relay) authGrants() (grants []grant) {
 	if len(secrets) > 0 {
 		grants = append(grants, grant{actions: []string{"secretsmanager:GetSecretValue"}, resources: secrets})
 	}
+	if len(r.props.SecretsManagerKeys) > 0 {
+		grants = append(grants, grant{actions: []string{"kms:Decrypt"}, resources: *pointers(r.props.SecretsManagerKeys),
+			conditions: map[string]any{"StringEquals": map[string]any{
+				"kms:ViaService": "secretsmanager." + *r.stack.Region() + "." + *r.stack.UrlSuffix()}}})
+	}
 	if len(apis) > 0 {
 		grants = append(grants, grant{actions: []string{"execute-api:Invoke"}, resources: apis})
 	}

@@ -50,8 +50,12 @@ type Props struct {
 	// the configuration can send requests to.
 	EgressPorts []uint16 `context:"egressPorts"`
 	// Secrets are those of AWS Secrets Manager that endpoints may refer to: ARNs, or what the names of secrets in the stack's own account and
-	// region begin with, such as relay/. One that a key of yours encrypts needs that key's policy to let the deliver function's role decrypt.
+	// region begin with, such as relay/.
 	Secrets []string `context:"secrets" pattern:"^(arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+[*]?$"`
+	// SecretsManagerKeys are the ARNs of KMS keys of yours that encrypt some of Secrets, as those of another account always are: deliver may decrypt
+	// with them what comes by way of Secrets Manager. A key's policy must leave access to the account's IAM policies, and that of another account's key
+	// name this account, as must the secret's own.
+	SecretsManagerKeys []string `context:"secretsManagerKeys" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
 	// Invoke are the ARNs of what endpoints with sigv4 may call: Lambda functions, by their function URLs, and APIs of API Gateway
 	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
 	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
@@ -207,6 +211,9 @@ func (p Props) check() error {
 	}
 	if p.DisableDefaultEndpoint && p.DomainName == "" {
 		refuse("disableDefaultEndpoint without domainName leaves no way in")
+	}
+	if len(p.SecretsManagerKeys) > 0 && len(p.Secrets) == 0 {
+		refuse("secretsManagerKeys without secrets: there is nothing to decrypt")
 	}
 	if slices.Contains(p.EgressPorts, 0) {
 		refuse("egressPorts: 0 is no port")

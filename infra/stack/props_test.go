@@ -114,6 +114,8 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		"key by its alias":               {stack.Props{SecretsKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"}, []string{"secretsKeyArn"}},
 		"secret of another service":      {stack.Props{Secrets: []string{"relay/", "arn:aws:ssm:eu-west-1:111122223333:parameter/x"}}, []string{`secrets "arn:aws:ssm`}},
 		"any secret":                     {stack.Props{Secrets: []string{"*"}}, []string{`secrets "*"`}},
+		"keys of no secrets":             {stack.Props{SecretsManagerKeys: []string{otherKey}}, []string{"secretsManagerKeys without secrets"}},
+		"any key":                        {stack.Props{Secrets: []string{"relay/"}, SecretsManagerKeys: []string{"*"}}, []string{`secretsManagerKeys "*"`}},
 		"any function":                   {stack.Props{Invoke: []string{"arn:aws:lambda:eu-west-1:111122223333:function:*"}}, []string{"invoke"}},
 		"a queue to invoke":              {stack.Props{Invoke: []string{"arn:aws:sqs:eu-west-1:111122223333:q"}}, []string{"invoke"}},
 		"port 0":                         {stack.Props{EgressPorts: []uint16{8443, 0}}, []string{"egressPorts: 0"}},

@@ -47,6 +47,7 @@ const (
 	secretsKey  = "arn:aws:kms:eu-west-1:111122223333:key/4d3c"
 
 	otherSecret     = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:shop-AbCdEf"
+	otherKey        = "arn:aws:kms:eu-west-1:444455556666:key/5e6f"
 	invokedAPI      = "arn:aws:execute-api:eu-west-1:111122223333:a1b2c3/prod/POST/hooks/*"
 	invokedFunction = "arn:aws:lambda:eu-west-1:111122223333:function:receiver"
 )
@@ -58,7 +59,7 @@ func wholeProps() stack.Props {
 	return stack.Props{
 		Stage: "prod", AlarmTopicARN: topic, AlarmEmail: "ops@example.com", FixedEgress: true, SecretsKeyARN: secretsKey,
 		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true,
-		Secrets: []string{"relay/", otherSecret}, Invoke: []string{invokedAPI, invokedFunction},
+		Secrets: []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey}, Invoke: []string{invokedAPI, invokedFunction},
 		EgressPorts: []uint16{8443}, Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
 	}
 }
