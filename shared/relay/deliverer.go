@@ -384,7 +384,8 @@ func (s *step) save(ctx context.Context, a made, ep *target) error {
 }
 
 // changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
-// wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves.
+// wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves. (Not to tell the endpoint itself would not do:
+// two that get each other's changes, and fail at times, could go on for ever.)
 func (s *step) changed(ctx context.Context, c *EndpointChange) {
 	s.report.Change = c
 	if s.event.Source != OperatorSource {
