@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/relay"
@@ -31,6 +33,9 @@ type sent struct {
 	Once              string  `json:"MessageDeduplicationId"`
 	DelaySeconds      int
 	MessageAttributes map[string]struct{ DataType, StringValue string }
+
+	ReceiptHandle     string // of a message that is held
+	VisibilityTimeout int
 }
 
 // mark is the message's body, with "*" behind it if it is marked as resent.
@@ -124,11 +129,15 @@ type object = map[string]any
 
 // accept is the answer to a call or a batch whose every message was accepted.
 func accept(msgs []sent) *http.Response {
+	return response(200, object{"Successful": successes(msgs), "Failed": []object{}, "MessageId": "m-0"})
+}
+
+func successes(msgs []sent) []object {
 	var successful []object
 	for i, m := range msgs {
 		successful = append(successful, object{"Id": m.ID, "MessageId": "m-" + strconv.Itoa(i), "MD5OfMessageBody": ""})
 	}
-	return response(200, object{"Successful": successful, "Failed": []object{}, "MessageId": "m-0"})
+	return successful
 }
 
 func refusal(code string) *http.Response {
@@ -398,38 +407,68 @@ func TestSendRefusesWhatIsTooLarge(t *testing.T) {
 	}
 }
 
+// failing answers each message with the codes given for it, one for each try, and then accepts it.
+func failing(codes map[string][]string) func(int, []sent) (*http.Response, error) {
+	left := maps.Clone(codes)
+	return func(_ int, msgs []sent) (*http.Response, error) {
+		var good []sent
+		var bad []object
+		for _, m := range msgs {
+			body := m.MessageBody
+			if len(left[body]) == 0 {
+				good = append(good, m)
+				continue
+			}
+			bad = append(bad, failed(m.ID, left[body][0], left[body][0] != internalError))
+			left[body] = left[body][1:]
+		}
+		switch {
+		case msgs[0].ID != "":
+			return response(200, object{"Successful": successes(good), "Failed": bad}), nil
+		case len(good) > 0:
+			return accept(good), nil
+		case bad[0]["Code"] == internalError:
+			return response(500, object{"__type": internalError}), nil
+		}
+		return refusal(bad[0]["Code"].(string)), nil //nolint:forcetypeassert // made above
+	}
+}
+
+const internalError = "InternalError"
+
 // Of two messages of a group in one call SQS could take the second and not the first.
 func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 	t.Parallel()
-	refuse := func(bodies ...string) func(int, []sent) (*http.Response, error) {
-		return func(_ int, msgs []sent) (*http.Response, error) {
-			if len(msgs) == 1 && slices.Contains(bodies, msgs[0].MessageBody) {
-				return refusal("AccessDenied"), nil
-			}
-			answer := object{"Successful": []object{}, "Failed": []object{}, "MessageId": "m"}
-			for _, m := range msgs {
-				if slices.Contains(bodies, m.MessageBody) {
-					answer["Failed"] = append(answer["Failed"].([]object), failed(m.ID, "InvalidMessageContents", true)) //nolint:forcetypeassert // made above
-				} else {
-					answer["Successful"] = append(answer["Successful"].([]object), object{"Id": m.ID, "MessageId": "m", "MD5OfMessageBody": ""}) //nolint:forcetypeassert // made above
-				}
-			}
-			return response(200, answer), nil
-		}
-	}
+	const refused, throttled = "InvalidMessageContents", "RequestThrottled"
 	for name, tc := range map[string]struct {
-		refused []string
-		calls   [][]string
-		failed  []int
+		codes  map[string][]string
+		calls  [][]string
+		failed []int
 	}{
 		"all accepted":      {nil, [][]string{{"a1", "b1"}, {"a2", "b2"}, {"a3"}}, nil},
-		"the first refused": {[]string{"a1"}, [][]string{{"a1", "b1"}, {"b2"}}, []int{0, 1, 4}},
-		"one refused alone": {[]string{"a2", "b2"}, [][]string{{"a1", "b1"}, {"a2", "b2"}}, []int{1, 3, 4}},
+		"the first refused": {map[string][]string{"a1": {refused}}, [][]string{{"a1", "b1"}, {"b2"}}, []int{0, 1, 4}},
+		"one refused alone": {map[string][]string{"a2": {refused}, "b2": {refused}}, [][]string{{"a1", "b1"}, {"a2", "b2"}}, []int{1, 3, 4}},
+		"an entry that is tried again is waited for": {
+			map[string][]string{"a1": {internalError}}, [][]string{{"a1", "b1"}, {"a1*"}, {"a2", "b2"}, {"a3"}}, nil,
+		},
+		"so is one that is throttled": {
+			map[string][]string{"a1": {throttled, throttled}}, [][]string{{"a1", "b1"}, {"a1"}, {"a1"}, {"a2", "b2"}, {"a3"}}, nil,
+		},
+		"each group waits for its own, both in one call": {
+			map[string][]string{"a1": {internalError}, "b1": {throttled}}, [][]string{{"a1", "b1"}, {"a1*", "b1"}, {"a2", "b2"}, {"a3"}}, nil,
+		},
+		"one that fails at every try": {
+			map[string][]string{"a2": {internalError, throttled, internalError}},
+			[][]string{{"a1", "b1"}, {"a2", "b2"}, {"a2*"}, {"a2*"}}, []int{1, 4},
+		},
+		"the last, by itself": {
+			map[string][]string{"a3": {internalError}}, [][]string{{"a1", "b1"}, {"a2", "b2"}, {"a3"}, {"a3*"}}, nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := &wire{answer: refuse(tc.refused...)}
+				w := &wire{answer: failing(tc.codes)}
 				var msgs []relay.Outgoing
 				for _, body := range []string{"a1", "a2", "b1", "b2", "a3"} {
 					msgs = append(msgs, relay.Outgoing{Body: []byte(body), Group: body[:1], Once: "once-" + body})
@@ -450,6 +489,51 @@ func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 					if m.Once != "once-"+m.MessageBody || *m.MessageGroupID != m.MessageBody[:1] {
 						t.Errorf("sent %+v", m)
 					}
+				}
+			})
+		})
+	}
+}
+
+// A message that could not be held comes back by itself: no error may be swallowed, and no try made after an answer that says that it is of no use.
+func TestHoldSetsTheVisibilityTimeout(t *testing.T) {
+	t.Parallel()
+	reset := func(int, []sent) (*http.Response, error) { return nil, errReset }
+	isNone := func(err error) bool { return err == nil }
+	isReset := func(err error) bool { return errors.Is(err, errReset) }
+	isWorn := func(err error) bool { _, ok := errors.AsType[*types.ReceiptHandleIsInvalid](err); return ok }
+	for name, tc := range map[string]struct {
+		answer func(int, []sent) (*http.Response, error)
+		d      time.Duration
+		held   []int // seconds, of each call
+		want   func(error) bool
+	}{
+		"whole seconds stay":       {nil, 2 * time.Second, []int{2}, isNone},
+		"the rest is rounded up":   {nil, 1001 * time.Millisecond, []int{2}, isNone},
+		"not at all":               {nil, 0, []int{0}, isNone},
+		"the longest":              {nil, relay.MaxHold, []int{11 * 3600}, isNone},
+		"throttled":                {failing(map[string][]string{"": {"RequestThrottled"}}), time.Second, []int{1, 1}, isNone},
+		"a fault of the service":   {failing(map[string][]string{"": {internalError}}), time.Second, []int{1, 1}, isNone},
+		"no answer in three tries": {reset, time.Second, []int{1, 1, 1}, isReset},
+		"a handle that is worn":    {failing(map[string][]string{"": {"ReceiptHandleIsInvalid"}}), time.Second, []int{1}, isWorn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: tc.answer}
+				err := w.queueAt("http://sqs.test/1/queue.fifo").Hold(t.Context(), relay.Message{Handle: "handle"}, tc.d)
+				if !tc.want(err) {
+					t.Errorf("error %v", err)
+				}
+				var held []int
+				for _, call := range w.calls {
+					if call[0].ReceiptHandle != "handle" {
+						t.Errorf("of %q", call[0].ReceiptHandle)
+					}
+					held = append(held, call[0].VisibilityTimeout)
+				}
+				if diff := cmp.Diff(tc.held, held); diff != "" {
+					t.Errorf("seconds of each call (-want +got):\n%s", diff)
 				}
 			})
 		})
