@@ -2,7 +2,9 @@
 
 FUNCTIONS     := receive fanout deliver sweep
 GOLANGCI_LINT := v2.6.2
-GOFLAGS_SMALL := -trimpath -tags lambda.norpc -ldflags="-s -w"
+# Without the state of the checkout, so that a function that has not changed is not deployed again.
+GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"
+BIN           := bin
 CDK           := infra/node_modules/.bin/cdk
 
 .DEFAULT_GOAL := help
@@ -12,7 +14,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook, one failure, one delivery
-	@go build -o bin/relay ./functions/relay
+	@go build -buildvcs=false -o bin/relay ./functions/relay
 	@exec bin/relay local --demo --data .relay/demo $(ARGS)
 
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
@@ -62,12 +64,12 @@ fmt: ## format the code
 
 build-lambda: ## build the functions for Lambda (arm64) into bin/lambda
 	@for fn in $(FUNCTIONS); do \
-		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o bin/lambda/$$fn/bootstrap ./functions/$$fn || exit 1; \
+		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/lambda/$$fn/bootstrap ./functions/$$fn || exit 1; \
 	done
 
 build-local: ## build the functions for this machine into bin/local
 	@for fn in $(FUNCTIONS); do \
-		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o bin/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
+		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
 	done
 
 invoke: build-local node ## invoke a built function without AWS or Docker: make invoke FN=receive EVENT=events/receive/github-push.json

@@ -29,7 +29,7 @@ func Synthesise(ctx context.Context, root, dir string) (assembly string, err err
 	functions, assembly := filepath.Join(dir, "functions"), filepath.Join(dir, "cdk.out")
 	for _, name := range functionNames {
 		out := filepath.Join(functions, name, "bootstrap")
-		err := run(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-tags", "lambda.norpc",
+		err := run(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
 			"-ldflags", "-s -w -X webhook-relay/shared/egress.letThrough="+Reachable, "-o", out, "./functions/"+name)
 		if err != nil {
 			return "", err

@@ -1,6 +1,8 @@
 package invoke_test
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -28,6 +30,16 @@ func BenchmarkColdStart(b *testing.B) {
 			b.ReportMetric(float64(function)/float64(reference), "ratio")
 			b.ReportMetric(0, "ns/op")
 		})
+	}
+}
+
+// compile builds as the Makefile does.
+func compile(b *testing.B, pkg, binary string) {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
 	}
 }
 

@@ -2,6 +2,7 @@ package invoke_test
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"errors"
 	"os"
 	"os/exec"
@@ -16,22 +17,32 @@ import (
 
 const samples = "../../events"
 
-// build builds functions as "make build-local" does, and returns the folder that they are in.
+// build has make build functions, wherever it is run and whatever the environment says of the checkout's state, and returns the folder that they are in.
 func build(t *testing.T, functions ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, f := range functions {
-		compile(t, "webhook-relay/functions/"+f, filepath.Join(dir, f, "bootstrap"))
+	cmd := exec.CommandContext(t.Context(), "make", "-C", "../..", "build-local", "BIN="+dir, "FUNCTIONS="+strings.Join(functions, " "))
+	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=true")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
-	return dir
+	return filepath.Join(dir, "local")
 }
 
-func compile(tb testing.TB, pkg, binary string) {
-	tb.Helper()
-	cmd := exec.CommandContext(tb.Context(), "go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("%v\n%s", err, out)
+// A commit that does not touch a function leaves it as it was, to the byte: nothing of it is deployed again.
+func TestFunctionsCarryNothingOfTheCheckout(t *testing.T) {
+	t.Parallel()
+	info, err := buildinfo.ReadFile(filepath.Join(build(t, "sweep"), "sweep", "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Main.Version != "(devel)" {
+		t.Errorf("is version %s", info.Main.Version)
+	}
+	for _, s := range info.Settings {
+		if strings.HasPrefix(s.Key, "vcs") {
+			t.Errorf("%s is %s", s.Key, s.Value)
+		}
 	}
 }
 
