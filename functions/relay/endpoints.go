@@ -79,7 +79,11 @@ func stateOf(s breaker.State, now time.Time) string {
 		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
 	case breaker.Recovering:
 		text = fmt.Sprintf("recovering until %s", s.ClosedAt.Add(breaker.RampTime).Format(time.RFC3339))
-	case breaker.Closed:
+	case breaker.Closed: // the word of circuit breakers, which reads as if nothing went out
+		text = "well"
+		if !s.FailingSince.IsZero() {
+			text = "tried as ever"
+		}
 	}
 	if !s.FailingSince.IsZero() {
 		text += fmt.Sprintf(", failing since %s (%s)", s.FailingSince.Format(time.RFC3339), plural(s.Failures, "attempt"))

@@ -16,8 +16,8 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 func TestWhereAnEndpointStands(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]breaker.State{
-		"closed": {},
-		"closed, failing since 2026-01-02T11:59:00Z (3 attempts)": {Failures: 3, FailingSince: noon.Add(-time.Minute)},
+		"well": {},
+		"tried as ever, failing since 2026-01-02T11:59:00Z (3 attempts)": {Failures: 3, FailingSince: noon.Add(-time.Minute)},
 		"open until 2026-01-02T12:00:30Z, then a probe, failing since 2026-01-02T11:59:00Z (10 attempts)": {
 			Failures: 10, FailingSince: noon.Add(-time.Minute), OpenUntil: noon.Add(30 * time.Second), Openings: 1,
 		},

@@ -391,7 +391,7 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 			t.Errorf("%v: no %q: %v\n%s", args, want, err, out)
 		}
 	}
-	says("operator  closed\ntarget  closed\n2 endpoints", "endpoints")
+	says("operator  well\ntarget  well\n2 endpoints", "endpoints")
 	event, err := postTo(t.Context(), http.DefaultClient, addr, "1")
 	if err != nil {
 		t.Fatal(err)
