@@ -11,16 +11,22 @@ import (
 	"time"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sign"
+	"webhook-relay/shared/sqlite"
 )
 
 type applyCommand struct {
 	targetFlags
 	File   string        `arg:"" help:"Configuration." type:"existingfile"`
 	DryRun bool          `help:"Show what would change, and write nothing."`
+	Empty  bool          `help:"Apply a configuration that has nothing in it, which removes everything."`
 	Keep   time.Duration `help:"How long secrets of endpoints that the file names no longer go on signing beside the new ones; 0 ends all from before at once." default:"24h"`
 }
+
+// ErrEmpty: a configuration has nothing in it, and nobody said that this is meant.
+var ErrEmpty = errors.New("no sources, endpoints or subscriptions: it would remove all there are; relay apply --empty does")
 
 // Run checks the configuration and writes it.
 func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
@@ -32,17 +38,33 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	t, err := c.open(ctx)
+	if !c.Empty {
+		if err := checkNotEmpty(c.File, next); err != nil {
+			return err
+		}
+	}
+	printf := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	if c.DryRun && c.Stack == "" && !sqlite.Exists(c.dir()) {
+		return applyTo(ctx, &memory.Catalog{}, next, applyOptions{c.Keep, true}, printf)
+	}
+	t, err := c.make(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 	if c.Stack != "" {
 		for _, w := range config.Warnings(next) {
-			_, _ = fmt.Fprintln(out, "warning: "+w)
+			printf("warning: %s", w)
 		}
 	}
-	return applyTo(ctx, t.catalog, next, applyOptions{c.Keep, c.DryRun}, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
+	return applyTo(ctx, t.catalog, next, applyOptions{c.Keep, c.DryRun}, printf)
+}
+
+func checkNotEmpty(file string, c relay.Catalog) error {
+	if len(c.Sources)+len(c.Endpoints)+len(c.Subscriptions) == 0 {
+		return fmt.Errorf("%s has %w", file, ErrEmpty)
+	}
+	return nil
 }
 
 // applyOptions say how a configuration is applied.

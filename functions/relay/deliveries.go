@@ -14,8 +14,8 @@ import (
 type deliveriesCommand struct {
 	targetFlags
 	selection
-	Event    string `help:"Id of an event: tell what became of it, attempt by attempt." xor:"what" required:""`
-	Endpoint string `help:"Name of an endpoint: list its open deliveries." xor:"what" required:""`
+	Event    string `help:"Id of an event: tell what became of it, attempt by attempt."`
+	Endpoint string `help:"Name of an endpoint: list its open deliveries. Name this or --event, not both."`
 	Status   string `help:"With --endpoint: dead or waiting." enum:"dead,waiting" default:"dead"`
 	JSON     bool   `help:"Print JSON, a document a line, with what the endpoints answered." name:"json"`
 }
@@ -64,7 +64,10 @@ func (s selection) filter() (func(relay.Delivery) bool, error) {
 
 // Run lists deliveries.
 func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	if c.Event != "" && c.selection != (selection{}) {
+	switch {
+	case (c.Event == "") == (c.Endpoint == ""):
+		return errors.New("name an event with --event, or an endpoint with --endpoint")
+	case c.Event != "" && c.selection != (selection{}):
 		return errors.New("--reason, --source, --type, --since and --until choose among an endpoint's deliveries; name it with --endpoint")
 	}
 	t, err := c.open(ctx)
@@ -77,13 +80,16 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	}
 	total := 0
 	err = c.each(ctx, t.ledger, c.Endpoint, relay.Status(c.Status), func(d relay.Delivery) error {
+		total++
 		if c.JSON {
 			return writeDocument(out, documentOf(d))
 		}
-		total++
 		_, err := fmt.Fprintf(out, "%s  %s from %s: %s%s\n", d.EventID, typeOf(d.Type), d.Source, standingOf(d), lastOf(d))
 		return err
 	})
+	if err == nil && total == 0 {
+		err = t.checkKnown(ctx, c.Endpoint)
+	}
 	if err == nil && !c.JSON {
 		_, err = fmt.Fprintf(out, "%d %s at %s\n", total, c.Status, c.Endpoint)
 	}

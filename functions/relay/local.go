@@ -107,6 +107,9 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		if err != nil {
 			return err
 		}
+		if err := checkNotEmpty(c.Config, next); err != nil {
+			return err
+		}
 		return applyTo(ctx, h.catalog, next, applyOptions{keep: relay.DefaultKeep}, out.printf)
 	}
 	return nil

@@ -28,8 +28,12 @@ type replayCommand struct {
 	Rate     int    `help:"Deliveries a second that are sent on their way." default:"50"`
 }
 
-// replaysAtOnce is how many deliveries are put on their way at a time; each takes three calls.
-const replaysAtOnce = 8
+const (
+	// replaysAtOnce is how many deliveries are put on their way at a time; each takes three calls.
+	replaysAtOnce = 8
+	// maxReplayRate is more than replaysAtOnce get to.
+	maxReplayRate = 10_000
+)
 
 // Run sends deliveries again.
 func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
@@ -38,8 +42,8 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return errors.New("name an endpoint, an event with --event, or both")
 	case c.Event != "" && c.selection != (selection{}):
 		return errors.New("--reason, --source, --type, --since and --until choose among many; leave --event out")
-	case c.Rate < 1:
-		return fmt.Errorf("--rate %d: at least 1 a second", c.Rate)
+	case c.Rate < 1 || c.Rate > maxReplayRate:
+		return fmt.Errorf("--rate %d: 1 to %d a second", c.Rate, maxReplayRate)
 	}
 	t, err := c.open(ctx)
 	if err != nil {
@@ -101,6 +105,9 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 		kinds[fmt.Sprintf("%s from %s, %s", typeOf(d.Type), d.Source, standingOf(d))]++
 		return nil
 	})
+	if err == nil && len(dead) == 0 {
+		err = t.checkKnown(ctx, c.Endpoint)
+	}
 	if err != nil {
 		return err
 	}

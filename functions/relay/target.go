@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -21,9 +24,15 @@ import (
 
 // targetFlags say which relay a command operates.
 type targetFlags struct {
-	Data  string `help:"Directory of the local relay." default:".relay" type:"path"`
-	Stack string `help:"Name of a deployed stack, in the place of a local relay; uses your own AWS credentials."`
+	Data  string `help:"Directory of the local relay (default: .relay)." type:"path" xor:"relay"`
+	Stack string `help:"Name of a deployed stack, in the place of a local relay; uses your own AWS credentials." xor:"relay"`
 }
+
+// dir is the directory of the local relay. The flag has no default, which would go together with --stack.
+func (f targetFlags) dir() string { return cmp.Or(f.Data, ".relay") }
+
+// ErrNoRelay: there is no local relay in the directory.
+var ErrNoRelay = errors.New("no relay")
 
 // target is a relay to be operated, local or deployed. It must be closed.
 type target struct {
@@ -47,15 +56,39 @@ type ledger interface {
 	relay.EndpointStates
 }
 
+// checkKnown tells an endpoint that has nothing from one that there is not: ErrNotFound. One that was removed may still have deliveries.
+func (t *target) checkKnown(ctx context.Context, endpoint string) error {
+	_, names, err := t.catalog.Names(ctx)
+	if err != nil || slices.Contains(names, endpoint) {
+		return err
+	}
+	for _, status := range []relay.Status{relay.Dead, relay.Waiting} {
+		deliveries, next, err := t.ledger.OpenDeliveries(ctx, endpoint, status, "")
+		if err != nil || len(deliveries) > 0 || next != "" {
+			return err
+		}
+	}
+	return fmt.Errorf("endpoint %s: %w", endpoint, relay.ErrNotFound)
+}
+
 // replayer sends the target's deliveries again.
 func (t *target) replayer() relay.Replayer {
 	fanout := relay.NewFanout(relay.FanoutConfig{Subscriptions: t.catalog, Bodies: t.bodies})
 	return relay.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Fanout: fanout}
 }
 
+// open opens a relay that is there.
 func (f targetFlags) open(ctx context.Context) (*target, error) {
+	if f.Stack == "" && !sqlite.Exists(f.dir()) {
+		return nil, fmt.Errorf("%w in %s; start one with relay local or relay apply, or name another with --data", ErrNoRelay, f.dir())
+	}
+	return f.make(ctx)
+}
+
+// make opens a relay; a local one is made if it is not there.
+func (f targetFlags) make(ctx context.Context) (*target, error) {
 	if f.Stack == "" {
-		return openLocal(f.Data)
+		return openLocal(f.dir())
 	}
 	t, err := openDeployed(ctx, f.Stack)
 	if err != nil {

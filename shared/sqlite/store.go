@@ -99,6 +99,12 @@ type Store struct {
 	idle   sync.WaitGroup // housekeeping and checkpoints
 }
 
+// Exists tells whether Open would find a store in dir, and make none.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, fileName))
+	return err == nil
+}
+
 // Open opens the store in dir and makes both if they do not exist, for the user alone. It must be closed. Several processes may
 // open one directory; the one that is to consume messages calls Host.
 func Open(dir string) (*Store, error) {
