@@ -103,7 +103,7 @@ type enableEndpointCommand struct {
 func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	return c.operate(ctx, c.Name, out, func(t *target) (*relay.EndpointChange, error) {
 		return relay.EnableEndpoint(ctx, t.ledger, c.Name)
-	}, fmt.Sprintf("enabled, in force within %s; after that, for what has died: relay replay %s --reason disabled", relay.DefaultCacheTTL, c.Name))
+	}, fmt.Sprintf("enabled; for what has died: relay replay %s --reason disabled", c.Name))
 }
 
 type disableEndpointCommand struct {

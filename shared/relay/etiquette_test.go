@@ -178,6 +178,32 @@ func TestAPauseIsAnHourAtMost(t *testing.T) {
 	})
 }
 
+// What an instance knows of an endpoint that is disabled may be old, and a delivery dies of it.
+func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		if _, err := relay.DisableEndpoint(t.Context(), &r.states, "a", "it moves house"); err != nil {
+			t.Fatal(err)
+		}
+		id := r.mustPost("1", "t", "{}")
+		r.pump()
+		if d := r.deliveryOf(id, "a"); d.Reason != relay.EndpointGone {
+			t.Fatalf("while it is disabled: %+v", d)
+		}
+		if _, err := relay.EnableEndpoint(t.Context(), &r.states, "a"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.replay(id, "a"); err != nil {
+			t.Fatal(err)
+		}
+		r.pump()
+		if d := r.deliveryOf(id, "a"); d.Status != relay.Delivered {
+			t.Errorf("sent again once it is enabled: %+v", d)
+		}
+	})
+}
+
 func TestADisabledEndpointGetsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

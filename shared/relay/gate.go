@@ -116,6 +116,9 @@ func (g *gate) ask(ctx context.Context, ep Endpoint, turn time.Time, d *door) (p
 		return pass{}, err
 	}
 	defer d.leave()
+	if d.state.Phase(g.now()) == breaker.Disabled {
+		d.next = time.Time{} // the delivery would die of it, and the endpoint may have been enabled since
+	}
 	g.refresh(ctx, ep.Name, d)
 	now := g.now()
 	if d.state.Phase(now) == breaker.Disabled {
