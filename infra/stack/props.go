@@ -122,7 +122,21 @@ func PropsFromContext(context map[string]any) (Props, error) {
 			return Props{}, fmt.Errorf("%w: context %s is a %T, which does not make a %s", ErrProps, key, context[key], kind)
 		}
 	}
-	return parse(Props{}, values)
+	p, err := parse(Props{}, values)
+	if err != nil {
+		return Props{}, err
+	}
+	return p, p.checkGiven()
+}
+
+// checkGiven refuses a number that was given as 0, which would pass for one that was not: where none is, the default is there by now.
+func (p Props) checkGiven() error {
+	for field, v := range reflect.ValueOf(p).Fields() {
+		if v.CanInt() && v.IsZero() {
+			return fmt.Errorf("%w: %s is 0; leave it out for its default, %s", ErrProps, field.Tag.Get("context"), field.Tag.Get("default"))
+		}
+	}
+	return nil
 }
 
 // contextText writes a JSON value as the command line would give it, and tells whether a prop of that kind can have such a value.

@@ -73,6 +73,8 @@ func TestContextErrorsNameTheKey(t *testing.T) {
 		"misspelt":           {map[string]any{"maxBodybytes": "1"}, "maxBodybytes"},
 		"misspelt, an array": {map[string]any{"stages": []any{}}, "stages"},
 		"not a number":       {map[string]any{"retentionDays": "a month"}, "RetentionDays"},
+		"none, as a string":  {map[string]any{"retentionDays": "0"}, "retentionDays is 0; leave it out for its default, 30"},
+		"none":               {map[string]any{"maxBodyBytes": 0.0}, "maxBodyBytes is 0; leave it out for its default, 4194304"},
 		"a fraction":         {map[string]any{"retentionDays": 1.5}, "RetentionDays"},
 		"tags without value": {map[string]any{"tags": "team"}, "Tags"},
 		"tags for a number":  {map[string]any{"retentionDays": map[string]any{"a": "b"}}, "retentionDays"},
