@@ -1,0 +1,101 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"webhook-relay/shared/relay"
+)
+
+// Catalog is a catalog.
+type Catalog struct {
+	mu       sync.Mutex
+	catalog  relay.Catalog
+	revision int64
+}
+
+// LoadCatalog returns the catalog.
+func (c *Catalog) LoadCatalog(context.Context) (relay.Catalog, int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.catalog, c.revision, nil
+}
+
+// ReplaceCatalog replaces the catalog.
+func (c *Catalog) ReplaceCatalog(_ context.Context, next relay.Catalog, base int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if base != c.revision {
+		return fmt.Errorf("catalog is at revision %d, not %d: %w", c.revision, base, relay.ErrConflict)
+	}
+	slices.SortFunc(next.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(next.Endpoints, func(a, b relay.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(next.Subscriptions, func(a, b relay.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	c.catalog, c.revision = next, base+1
+	return nil
+}
+
+// Names lists the catalog's names.
+func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.catalog.Sources {
+		sources = append(sources, s.Name)
+	}
+	for _, e := range c.catalog.Endpoints {
+		endpoints = append(endpoints, e.Name)
+	}
+	return sources, endpoints, nil
+}
+
+// Source finds a source.
+func (c *Catalog) Source(_ context.Context, name string) (relay.Source, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
+}
+
+// LearnSecret gives a source without secrets one.
+func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := find(c.catalog.Sources, "source", source, func(s relay.Source) string { return s.Name })
+	if err != nil {
+		return err
+	}
+	if slices.Equal(s.Secrets, []string{secret}) {
+		return nil
+	}
+	if len(s.Secrets) > 0 {
+		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
+	}
+	c.catalog.Sources = slices.Clone(c.catalog.Sources) // those that were loaded before stay as they are
+	i := slices.IndexFunc(c.catalog.Sources, func(s relay.Source) bool { return s.Name == source })
+	c.catalog.Sources[i].Secrets = []string{secret}
+	return nil
+}
+
+// Endpoint finds an endpoint.
+func (c *Catalog) Endpoint(_ context.Context, name string) (relay.Endpoint, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return find(c.catalog.Endpoints, "endpoint", name, func(e relay.Endpoint) string { return e.Name })
+}
+
+// Subscriptions finds the subscriptions of a source.
+func (c *Catalog) Subscriptions(_ context.Context, source string) ([]relay.Subscription, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.catalog.Subscriptions), func(s relay.Subscription) bool { return s.Source != source }), nil
+}
+
+func find[T any](in []T, kind, name string, nameOf func(T) string) (T, error) {
+	if i := slices.IndexFunc(in, func(v T) bool { return nameOf(v) == name }); i >= 0 {
+		return in[i], nil
+	}
+	var none T
+	return none, fmt.Errorf("%s %s: %w", kind, name, relay.ErrNotFound)
+}

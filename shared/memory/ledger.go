@@ -1,0 +1,138 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// Ledger is a ledger.
+type Ledger struct {
+	mu         sync.Mutex
+	events     map[string]relay.EventRecord
+	deliveries map[[2]string]relay.Delivery
+}
+
+// RecordEvent records r unless there is an unexpired record with its id.
+func (l *Ledger) RecordEvent(_ context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if existing, ok := l.events[r.ID]; ok && existing.ExpiresAt.After(time.Now()) {
+		return &existing, nil
+	}
+	if l.events == nil {
+		l.events = map[string]relay.EventRecord{}
+	}
+	l.events[r.ID] = r
+	return nil, nil //nolint:nilnil // nil is the port's word for "no such record was there"
+}
+
+// Delivery returns a delivery.
+func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.Delivery, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d, ok := l.delivery(eventID, endpoint)
+	if !ok {
+		return relay.Delivery{}, fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+	}
+	d.History = slices.Clone(d.History)
+	return d, nil
+}
+
+// SaveDelivery writes d if the stored one has prior attempts.
+func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if have, _ := l.delivery(d.EventID, d.Endpoint); have.Attempts != prior {
+		return fmt.Errorf("delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint, have.Attempts, prior, relay.ErrConflict)
+	}
+	if l.deliveries == nil {
+		l.deliveries = map[[2]string]relay.Delivery{}
+	}
+	d.History = slices.Clone(d.History)
+	l.deliveries[[2]string{d.EventID, d.Endpoint}] = d
+	return nil
+}
+
+// delivery looks an unexpired delivery up; the zero value has no attempts. The caller holds the lock.
+func (l *Ledger) delivery(eventID, endpoint string) (relay.Delivery, bool) {
+	d, ok := l.deliveries[[2]string{eventID, endpoint}]
+	if !ok || !d.ExpiresAt.After(time.Now()) {
+		return relay.Delivery{}, false
+	}
+	return d, true
+}
+
+// Event returns an event and its deliveries.
+func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.events[id]
+	if !ok || !r.ExpiresAt.After(time.Now()) {
+		return relay.EventRecord{}, nil, fmt.Errorf("event %s: %w", id, relay.ErrNotFound)
+	}
+	return r, l.deliveriesOf(id), nil
+}
+
+// EventsBySource lists a source's events of an hour, on one page.
+func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, _ relay.Page) ([]relay.EventRecord, relay.Page, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []relay.EventRecord
+	for r := range maps.Values(l.events) {
+		if r.Source == source && r.ReceivedAt.Truncate(time.Hour).Equal(t.Truncate(time.Hour)) && r.ExpiresAt.After(time.Now()) {
+			r.Body, r.Header = nil, nil
+			out = append(out, r)
+		}
+	}
+	return out, "", nil
+}
+
+// OpenDeliveries lists an endpoint's deliveries that wait or are dead, on one page.
+func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay.Status, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ds := l.matching(func(d relay.Delivery) bool { return d.Endpoint == endpoint && d.Status == status })
+	slices.SortFunc(ds, func(a, b relay.Delivery) int {
+		if status == relay.Waiting {
+			return a.NextAt.Compare(b.NextAt)
+		}
+		return a.UpdatedAt.Compare(b.UpdatedAt)
+	})
+	return ds, "", nil
+}
+
+// Overdue lists an endpoint's deliveries that were due before a time, on one page.
+func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
+	waiting, _, _ := l.OpenDeliveries(ctx, endpoint, relay.Waiting, "") // never fails
+	return slices.DeleteFunc(waiting, func(d relay.Delivery) bool { return !d.NextAt.Before(before) }), "", nil
+}
+
+// DeliveriesOf returns an event's deliveries.
+func (l *Ledger) DeliveriesOf(_ context.Context, id string) ([]relay.Delivery, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deliveriesOf(id), nil
+}
+
+func (l *Ledger) deliveriesOf(id string) []relay.Delivery {
+	ds := l.matching(func(d relay.Delivery) bool { return d.EventID == id })
+	slices.SortFunc(ds, func(a, b relay.Delivery) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
+	return ds
+}
+
+func (l *Ledger) matching(want func(relay.Delivery) bool) []relay.Delivery {
+	var out []relay.Delivery
+	for d := range maps.Values(l.deliveries) {
+		if want(d) && d.ExpiresAt.After(time.Now()) {
+			out = append(out, d)
+		}
+	}
+	return out
+}

@@ -1,0 +1,43 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+)
+
+// States keeps the states of endpoints in trouble.
+type States struct {
+	mu     sync.Mutex
+	states map[string]stateOf
+}
+
+type stateOf struct {
+	breaker.State
+	revision int64
+}
+
+// EndpointState returns an endpoint's state and its revision.
+func (s *States) EndpointState(_ context.Context, endpoint string) (breaker.State, int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.states[endpoint]
+	return found.State, found.revision, nil
+}
+
+// SaveEndpointState writes a state if the stored one has revision prior.
+func (s *States) SaveEndpointState(_ context.Context, endpoint string, state breaker.State, prior int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.states[endpoint].revision != prior {
+		return fmt.Errorf("state of endpoint %s is not of revision %d: %w", endpoint, prior, relay.ErrConflict)
+	}
+	if s.states == nil {
+		s.states = map[string]stateOf{}
+	}
+	s.states[endpoint] = stateOf{state, prior + 1}
+	return nil
+}
