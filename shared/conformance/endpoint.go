@@ -138,7 +138,10 @@ func quotaEnds(t *testing.T, quotas relay.Quotas) {
 		expectPiece(t, quotas, "a", start, time.Duration(i)*time.Second)
 	}
 	expectPiece(t, quotas, "a", start, -1)
-	expectPiece(t, quotas, "a", start, -1)
+	from, ok, err := quotas.Reserve(t.Context(), "a", time.Second, start, start.Add(10*time.Second))
+	if want := start.Add(11 * time.Second); err != nil || ok || !from.Equal(want) {
+		t.Errorf("of a line that is full: %s, %t, %v, want %s", from, ok, err, want)
+	}
 	expectPiece(t, quotas, "a", start.Add(time.Second), 10*time.Second)
 }
 

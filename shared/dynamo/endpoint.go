@@ -28,7 +28,9 @@ const (
 	// stateKept is how long an endpoint's state stays on record after the last change: longer than any delivery could need it.
 	stateKept = 10 * 365 * 24 * time.Hour
 	lineKept  = 2 * time.Hour
-	slotKept  = time.Hour
+	// reserveTries: a line that has ended is begun anew by one of those that want it, behind whom the others come in their next try.
+	reserveTries = 3
+	slotKept     = time.Hour
 )
 
 // EndpointState implements relay.EndpointStates.
@@ -67,33 +69,59 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	return nil
 }
 
-// Reserve implements relay.Quotas. If an answer is lost and the call made again, a piece is reserved twice: the limit is kept all the same.
+// Reserve implements relay.Quotas. If an answer is lost and the call made again, a piece is reserved twice: the limit is kept all the same. A line
+// is one item, of which DynamoDB takes 1,000 writes a second, those that it refuses among them: whoever is refused is told for how long.
 func (l *Ledger) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
-	length, first, last := d.Microseconds(), earliest.UnixMicro(), latest.UnixMicro()
-	expires := latest.Add(lineKept).Unix()
-	behind := &dynamodb.UpdateItemInput{
-		UpdateExpression:    aws.String("SET ends = ends + :d, expires_at = :expires"),
-		ConditionExpression: aws.String("ends BETWEEN :first AND :last"),
-		ExpressionAttributeValues: item{
+	from, ok, err := l.reserve(ctx, line, d.Microseconds(), earliest.UnixMicro(), latest.UnixMicro(), latest.Add(lineKept).Unix())
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("dynamo: quota %s: %w", line, err)
+	}
+	return time.UnixMicro(from).UTC(), ok, nil
+}
+
+// reserve is Reserve in microseconds. It lengthens the line, which is the usual case, and reads it only where that is refused.
+func (l *Ledger) reserve(ctx context.Context, line string, length, first, last, expires int64) (from int64, ok bool, err error) {
+	for range reserveTries {
+		from, ok, err = l.extend(ctx, line, "ends BETWEEN :first AND :last", "ends + :d", item{
 			":d": number(length), ":first": number(first), ":last": number(last), ":expires": number(expires),
-		},
-	}
-	anew := &dynamodb.UpdateItemInput{
-		UpdateExpression:          aws.String("SET ends = :end, expires_at = :expires"),
-		ConditionExpression:       aws.String("attribute_not_exists(ends) OR ends < :first"),
-		ExpressionAttributeValues: item{":end": number(first + length), ":first": number(first), ":expires": number(expires)},
-	}
-	for _, update := range []*dynamodb.UpdateItemInput{behind, anew, behind} { // another may have begun it between the two
-		update.TableName, update.Key, update.ReturnValues = &l.name, key(quotaPrefix+line, lineSort), types.ReturnValueUpdatedNew
-		out, err := l.client.UpdateItem(ctx, update)
-		if err == nil {
-			return time.UnixMicro(numberOf(out.Attributes, "ends") - length).UTC(), true, nil
+		})
+		if ok || err != nil {
+			return from - length, ok, err
 		}
-		if !conditionFailed(err) {
-			return time.Time{}, false, fmt.Errorf("dynamo: quota %s: %w", line, err)
+		it, err := l.get(ctx, quotaPrefix+line, lineSort)
+		if err != nil {
+			return 0, false, err
+		}
+		if ends := numberOf(it, "ends"); ends > last {
+			return ends, false, nil
+		}
+		from, ok, err = l.extend(ctx, line, "attribute_not_exists(ends) OR ends < :first", ":end", item{
+			":end": number(first + length), ":first": number(first), ":expires": number(expires),
+		})
+		if ok || err != nil {
+			return from - length, ok, err
 		}
 	}
-	return time.Time{}, false, nil
+	return 0, false, fmt.Errorf("others were faster %d times", reserveTries)
+}
+
+// extend sets a line's end on a condition, and returns it.
+func (l *Ledger) extend(ctx context.Context, line, condition, end string, values item) (int64, bool, error) {
+	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &l.name,
+		Key:                       key(quotaPrefix+line, lineSort),
+		UpdateExpression:          aws.String("SET ends = " + end + ", expires_at = :expires"),
+		ConditionExpression:       &condition,
+		ExpressionAttributeValues: values,
+		ReturnValues:              types.ReturnValueUpdatedNew,
+	})
+	if conditionFailed(err) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return numberOf(out.Attributes, "ends"), true, nil
 }
 
 // ClaimSlot implements relay.Slots. Each slot is a partition of its own, so that a busy endpoint makes none hot.

@@ -22,7 +22,7 @@ func (q *Quotas) Reserve(_ context.Context, line string, d time.Duration, earlie
 		from = earliest.UTC().Truncate(time.Microsecond)
 	}
 	if from.After(latest) {
-		return time.Time{}, false, nil
+		return from, false, nil
 	}
 	if q.ends == nil {
 		q.ends = map[string]time.Time{}

@@ -143,8 +143,8 @@ type EndpointStates interface {
 // Quotas keeps lines of time, of which all instances together reserve one piece after the other.
 type Quotas interface {
 	// Reserve reserves the next piece of a line, as long as d, and returns where it begins: where the last one ends, but not before earliest.
-	// If that would be after latest, nothing is reserved, and false returned. Times are kept in whole microseconds. A line may be forgotten an
-	// hour after its end.
+	// If that would be after latest, nothing is reserved, and false returned with where it would have begun. Times are kept in whole
+	// microseconds. A line may be forgotten an hour after its end.
 	Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error)
 }
 

@@ -72,13 +72,20 @@ func (g *gate) morePlaces(ctx context.Context, line string, r rate, p *places, n
 	if r.interval() < rateBurst {
 		earliest = now.Add(-rateBurst)
 	}
+	pause := rateBurst // an instance that is refused asks again so much later: the line has enough to go on with
+	if ahead == 0 {
+		pause = ratePart
+	}
 	from, got, err := g.quotas.Reserve(ctx, line, time.Duration(p.part)*r.interval(), earliest, now.Add(ahead))
 	if err != nil {
 		return false, err
 	}
 	p.next, p.left = from, p.part
 	if !got {
-		p.left, p.full = 0, now.Add(min(r.interval(), rateBurst))
+		p.left, p.full = 0, now.Add(pause)
+		if free := from.Add(-ahead); free.After(p.full) {
+			p.full = free
+		}
 	}
 	return got, nil
 }

@@ -13,7 +13,7 @@ import (
 var (
 	ErrTooLarge    = errors.New("relay: body too large")          // over ReceiverConfig.MaxBodyBytes
 	ErrUnavailable = errors.New("relay: temporarily unavailable") // a store or queue of ours is down; nothing was promised
-	ErrUncertain   = errors.New("relay: sent without an answer")   // beside ErrUnavailable: the webhook may be on its way all the same
+	ErrUncertain   = errors.New("relay: sent without an answer")  // beside ErrUnavailable: the webhook may be on its way all the same
 )
 
 // Defaults of ReceiverConfig.
