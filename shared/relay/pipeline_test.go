@@ -209,6 +209,39 @@ func TestDuplicateWebhookIsRoutedOnce(t *testing.T) {
 	})
 }
 
+// Mailgun signs a token, and nothing of the event: a copy with another event has the same token, and is no other webhook.
+func TestReplayedMailgunTokenMakesNoSecondEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		mail := relay.Source{Name: "mail", Verify: verify.Config{Provider: "mailgun"}, Secrets: []string{"key"}}
+		r.edit(func(c *relay.Catalog) {
+			c.Sources = append(c.Sources, mail)
+			c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: mail.Name, Endpoint: "a"})
+		})
+		v, err := verify.New(mail.Verify, mail.Secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := v.Sign(verify.Webhook{Body: []byte(`{"event-data":{"event":"delivered"}}`)}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := bytes.Replace(signed.Body, []byte("delivered"), []byte("failed"), 1)
+		for _, body := range [][]byte{signed.Body, other} {
+			in := relay.Inbound{Source: mail.Name, Method: "POST", Header: signed.Header, Body: body, ReceivedAt: time.Now()}
+			if _, err := r.receiver.Receive(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			r.pump()
+		}
+		want := map[relay.RouteResult]int{relay.Routed: 1, relay.Duplicate: 1}
+		if diff := cmp.Diff(want, r.reports.results()); diff != "" || len(r.poster.posts) != 1 || !bytes.Contains(r.poster.posts[0].Body, []byte("delivered")) {
+			t.Errorf("%d POSTs; routed (-want +got):\n%s", len(r.poster.posts), diff)
+		}
+	})
+}
+
 func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -74,6 +74,9 @@ func (c Config) provider() (provider, error) {
 		return p, unknownProvider(c.Provider)
 	case c.Provider == describedProvider && c.HMAC == nil:
 		return p, wrong("hmac", "missing; provider hmac needs the block, with at least hmac.header")
+	case p.onceBy && c.EventID != nil:
+		return p, wrong("event_id", "the delivery id of %s is what is signed in the place of the event: with another one, copies of a webhook could come with "+
+			"any event; remove it", p.title)
 	case c.Provider != describedProvider && c.HMAC != nil:
 		return p, wrong("hmac", "is for provider hmac; provider %s has its own scheme: remove the block", c.Provider)
 	}

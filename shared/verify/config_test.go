@@ -84,7 +84,10 @@ func TestNew_NamesTheFieldAndTheCure(t *testing.T) {
 		"no header's name": {located(verify.Locator{Header: "X:"}), []string{"event_type.header: ", `"X:"`}},
 		"empty member":     {located(verify.Locator{JSON: "a..b"}), []string{"event_type.json: ", `"a..b"`}},
 		"dot at the end":   {located(verify.Locator{JSON: "a."}), []string{"event_type.json: ", `"a."`}},
-		"id's locator":     {verify.Config{Provider: "github", EventID: &verify.Locator{}}, []string{"event_id: "}},
+		"another id than Mailgun's token": {verify.Config{Provider: "mailgun", EventID: &verify.Locator{JSON: "event-data.id"}},
+			[]string{"event_id: ", "Mailgun", "remove"}},
+		"another id than Ecwid's": {verify.Config{Provider: "ecwid", EventID: &verify.Locator{JSON: "entityId"}}, []string{"event_id: ", "Ecwid", "remove"}},
+		"id's locator":            {verify.Config{Provider: "github", EventID: &verify.Locator{}}, []string{"event_id: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,6 +24,7 @@ type provider struct {
 
 	ids    []Locator // the first that is there is the delivery id
 	allIDs bool      // all of ids make it together
+	onceBy bool      // the id is proved and the event is not: that each id is taken once is all that keeps a copy with another event out
 	types  []Locator // joined by "." up to the first that is not there; only the first may be a header
 	orType Locator   // the event type where types yield nothing
 	typeBy typeBy    // the event type where no locator can name it, and the others yield nothing

@@ -592,6 +592,7 @@ var providers = []provider{
 		secret:   "client_secret of the app, not an access token",
 		scheme:   signedFields{time: []string{"eventCreated"}, between: ".", other: []string{"eventId"}, header: "x-ecwid-webhook-signature"},
 		ids:      []Locator{{JSON: "eventId"}},
+		onceBy:   true,
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"order.updated", "product.created"},
 		note:     "The signature covers the event's time and id alone: fetch what it is about from Ecwid.",
@@ -1144,6 +1145,7 @@ var providers = []provider{
 		secret:   "HTTP webhook signing key (Settings › API security)",
 		scheme:   mailgun{},
 		ids:      []Locator{{JSON: "signature.token"}},
+		onceBy:   true,
 		types:    []Locator{{JSON: "event-data.event"}},
 		examples: []string{"delivered", "failed", "opened"},
 		note: "The signature does not cover the event, so that nothing but the token keeps a copy from being sent with another one: it is the delivery " +
