@@ -20,8 +20,9 @@ run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
-test: node ## run every test; installs what it needs
+test: node ## run every test, and fuzz each parser for FUZZTIME (200x); installs what it needs
 	@$(MAKE) --no-print-directory test-go test-infra
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),200x)
 
 test-go:
 	go test -race -timeout 5m ./events/... ./functions/... ./shared/...
@@ -45,7 +46,7 @@ bench: ## run the benchmarks
 
 fuzz: ## fuzz each parser of foreign bytes for FUZZTIME (10s, or 5000x: so many inputs)
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' shared | xargs -n1 dirname | sort -u); do \
-		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' $$target/*_test.go | cut -c6-); do \
+		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$target/*_test.go | cut -c6-); do \
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),10s) -fuzzminimizetime 10x ./$$target || exit 1; \
 		done; \
 	done
