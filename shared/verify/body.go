@@ -21,12 +21,16 @@ const maxDepth = 64
 
 var errDocument = errors.New("not a JSON object of distinct names, nested at most 64 deep")
 
-// readObject decodes a body that is a JSON object. Names that differ in case alone are refused, as doubles are: of two, the receiver could take
-// the one that was not checked.
-func readObject(body []byte) (map[string]any, error) {
+// readObject decodes a body that is a JSON object. On the way to the members that are checked, named by their paths (those in lists as those of
+// objects; none: all), names that differ in case alone are refused, as doubles are: of two, the receiver could take the one that was not checked.
+func readObject(body []byte, checked ...string) (map[string]any, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	value, err := readValue(d, maxDepth)
+	r := objectReader{d, make([]string, len(checked))}
+	for i, path := range checked {
+		r.checked[i] = fold(path) + "."
+	}
+	value, err := r.value("", maxDepth)
 	if object, ok := value.(map[string]any); err == nil && ok {
 		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return object, nil
@@ -35,48 +39,62 @@ func readObject(body []byte) (map[string]any, error) {
 	return nil, fmt.Errorf("%w: the body is %w", ErrMalformed, errDocument)
 }
 
-func readValue(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
+// fold makes names alike that differ in case alone. Both: some letters have a second lower or upper case.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+type objectReader struct {
+	*json.Decoder
+	checked []string // folded paths, with a dot after each member; none: all
+}
+
+// value reads what is at a path, folded as well.
+func (r objectReader) value(path string, depth int) (any, error) {
+	token, err := r.Token()
 	if err != nil || depth == 0 {
 		return nil, cmp.Or(err, errDocument)
 	}
 	switch token {
 	case json.Delim('{'):
-		return readMembers(d, depth)
+		return r.members(path, depth)
 	case json.Delim('['):
 		list := []any{}
-		for d.More() {
-			element, err := readValue(d, depth-1)
+		for r.More() {
+			element, err := r.value(path, depth-1)
 			if err != nil {
 				return nil, err
 			}
 			list = append(list, element)
 		}
-		_, err = d.Token()
+		_, err = r.Token()
 		return list, err
 	}
 	return token, nil
 }
 
-func readMembers(d *json.Decoder, depth int) (map[string]any, error) {
+func (r objectReader) members(path string, depth int) (map[string]any, error) {
 	object, seen := map[string]any{}, map[string]bool{}
-	for d.More() {
-		name, err := d.Token()
+	for r.More() {
+		name, err := r.Token()
 		if err != nil {
 			return nil, err
 		}
-		text, _ := name.(string)                         // the decoder lets nothing else pass
-		folded := strings.ToLower(strings.ToUpper(text)) // both: some letters have a second lower or upper case
-		if seen[folded] {
+		text, _ := name.(string) // the decoder lets nothing else pass
+		inner := path + fold(text) + "."
+		if seen[inner] && r.matters(inner) {
 			return nil, errDocument
 		}
-		seen[folded] = true
-		if object[text], err = readValue(d, depth-1); err != nil {
+		seen[inner] = true
+		if object[text], err = r.value(inner, depth-1); err != nil {
 			return nil, err
 		}
 	}
-	_, err := d.Token()
+	_, err := r.Token()
 	return object, err
+}
+
+// matters tells whether a path leads to what is checked.
+func (r objectReader) matters(path string) bool {
+	return len(r.checked) == 0 || slices.ContainsFunc(r.checked, func(c string) bool { return strings.HasPrefix(c, path) })
 }
 
 // member returns what a path of names leads to: strings and numbers as they are written, all else "".
@@ -200,8 +218,17 @@ const (
 	adyenSignature = "additionalData.hmacSignature in the body"
 )
 
+// adyenChecked are the paths of what is signed, and of the signature.
+var adyenChecked = func() []string {
+	paths := append(slices.Clone(adyenFields), "additionalData.hmacSignature")
+	for i, field := range paths {
+		paths[i] = "notificationItems." + adyenItem + "." + field
+	}
+	return paths
+}()
+
 func (p *adyenProof) check(_ context.Context, r Request) error {
-	object, err := readObject(r.Body)
+	object, err := readObject(r.Body, adyenChecked...)
 	if len(r.Body) == 0 || object["notificationItems"] == nil && err == nil {
 		return fmt.Errorf("%w: notificationItems in the body", ErrMissing)
 	}
@@ -313,7 +340,7 @@ func (p *bodyTokenProof) check(_ context.Context, r Request) error {
 	if len(r.Body) == 0 {
 		return fmt.Errorf("%w: %s in the body", ErrMissing, p.where())
 	}
-	object, err := readObject(r.Body)
+	object, err := readObject(r.Body, strings.TrimPrefix(p.list+"."+p.member, "."))
 	if err != nil {
 		return err
 	}

@@ -94,14 +94,13 @@ func (p *fieldsProof) check(_ context.Context, r Request) error {
 
 // object returns the JSON object that the body is, or has in its part.
 func (p *fieldsProof) object(body []byte) (map[string]any, error) {
-	if p.part == "" {
-		return readObject(body)
+	if p.part != "" {
+		var err error
+		if body, err = formPart(body, p.part); err != nil {
+			return nil, err
+		}
 	}
-	document, err := formPart(body, p.part)
-	if err != nil {
-		return nil, err
-	}
-	return readObject(document)
+	return readObject(body, dotted(p.time), dotted(p.other), dotted(p.inBody))
 }
 
 // text returns what is signed. The time is digits, and the other begins with none: the same text cannot be divided in another way.

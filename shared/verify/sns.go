@@ -155,7 +155,7 @@ func parseSNS(body []byte) (snsMessage, error) {
 	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' {
 		return nil, fmt.Errorf("%w: the body is no message of SNS's; raw message delivery has no signature, turn it off", ErrMissing)
 	}
-	object, err := readObject(body)
+	object, err := readObject(body, snsKnown...)
 	if err != nil {
 		return nil, err
 	}
