@@ -116,6 +116,9 @@ func TestNew_RefusesSecretsThatCannotWork(t *testing.T) {
 		"bearer, space":         {"bearer", "pass word", "secrets[1]: a token"},
 		"bearer, line end":      {"bearer", "password\n", "secrets[1]: a token"},
 		"bearer, comma":         {"bearer", "pass,word", "secrets[1]: a token"},
+		"text, line end":        {"stripe", "whsec_abc\n", "secrets[1]: has white space"},
+		"text, space before":    {"github", " password", "secrets[1]: has white space"},
+		"text, in a body":       {"figma", "password\t", "secrets[1]: has white space"},
 		"hmac takes any bytes":  {"github", "pass, wörd\x00", ""},
 	} {
 		_, err := verify.New(verify.Config{Provider: c.provider}, []string{secret("good"), c.secret})

@@ -264,6 +264,9 @@ func readKey(form, secret string) ([]byte, error) {
 	case keyStandard:
 		return standardKey(secret)
 	}
+	if strings.TrimSpace(secret) != secret {
+		return nil, errors.New("has white space before or after it, with which nothing is signed; copy the secret as the provider shows it")
+	}
 	return []byte(secret), nil
 }
 

@@ -450,6 +450,22 @@ func TestVerify_RefusesTheOtherCaseAndAnOffset(t *testing.T) {
 }
 
 // Where nothing stands between body and time, a digit moved from one to the other leaves the signature as it is.
+// Seconds and milliseconds have one form: with a zero before it the same text could be cut elsewhere.
+func TestVerify_RefusesTimesThatBeginWithAZero(t *testing.T) {
+	t.Parallel()
+	for format, at := range map[string]string{"s": "1700000000", "ms": "1700000000000"} {
+		v := newVerifier(t, verify.Config{Provider: "hmac", HMAC: &verify.HMAC{
+			Header: "X-Sig", Payload: "{timestamp}{body}", TimestampHeader: "X-Ts", TimestampFormat: format,
+		}}, "key")
+		for timestamp, want := range map[string]error{at: nil, "0" + at: verify.ErrMalformed} {
+			h := verify.Header{"x-ts": timestamp, "x-sig": hexHMAC("key", timestamp+"{}")}
+			if _, err := v.Verify(context.Background(), verify.Request{Header: h, Body: []byte("{}"), ReceivedAt: signedAt}); !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", timestamp, err, want)
+			}
+		}
+	}
+}
+
 func TestVerify_DigitMovedBetweenBodyAndSignedTime(t *testing.T) {
 	t.Parallel()
 	const key, at, millis = "6b6579", "1700000000", "1700000000000"
