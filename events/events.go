@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func Sample(provider, eventType string) (body []byte, foundType string, err erro
 	}
 	if !slices.Contains(types, eventType) {
 		wanted := strings.TrimSuffix(provider+"/"+eventType, "/")
-		return nil, "", fmt.Errorf("%w: %s; there are %s", ErrNoSample, wanted, strings.Join(List(), ", "))
+		return nil, "", fmt.Errorf("%w: %s; of this provider there are: %s", ErrNoSample, wanted, cmp.Or(strings.Join(types, ", "), "none"))
 	}
 	body, err = webhooks.ReadFile(fileOf(provider, eventType))
 	return body, eventType, err

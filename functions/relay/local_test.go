@@ -495,7 +495,7 @@ func TestSend(t *testing.T) {
 		"unknown provider": {[]string{"githbu"}, "near it are"},
 		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
 		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
-		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type"},
+		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type; of this provider there are: push, pull_request.opened, ping"},
 		"nobody there":     {[]string{"github", "--to", "http://127.0.0.1:1/in/github"}, "is the relay running"},
 	} {
 		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
