@@ -1705,7 +1705,7 @@ var providers = []provider{
 		name: "shopify", title: "Shopify", docs: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
 		secret:   "Client secret of the app",
 		scheme:   signed{HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"}},
-		ids:      []Locator{{Header: "x-shopify-event-id"}},
+		ids:      []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-webhook-id"}},
 		types:    []Locator{{Header: "x-shopify-topic"}},
 		examples: []string{"orders/create", "products/update"},
 	},
