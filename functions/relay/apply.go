@@ -32,7 +32,7 @@ var ErrEmpty = errors.New("no sources, endpoints or subscriptions: it would remo
 func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	read := config.ReadLocal
 	if c.Stack != "" {
-		read = config.Read
+		read = config.ReadDeployed
 	}
 	next, err := read(c.File, os.LookupEnv)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -81,9 +82,20 @@ func (c *checker) auth(path string, a *auth, to relay.Endpoint) *relay.Auth {
 	if !signs && (a.Secret != "" || a.Standard != nil) {
 		c.fail(path, "has secret or standard, which go with hmac and provider only")
 	}
-	if !signs && a.APIKey == nil && to.Header["authorization"] != "" {
-		c.fail(path+"."+kinds[0], "sets the header authorization, which headers has too")
+	out := c.authOf(path, kinds[0], *a, to)
+	if c.deployed && strings.HasPrefix(strings.ToLower(to.URL), "http:") && out.IsCredential() {
+		c.fail(path, "would be sent in the clear: the endpoint's url must begin with https")
 	}
+	for _, name := range slices.Sorted(slices.Values(out.Headers(to.URL))) {
+		if _, twice := to.Header[name]; twice {
+			c.fail(path+"."+kinds[0], "sets the header %s, which headers has too", name)
+		}
+	}
+	return out
+}
+
+// authOf turns the one block that is there into the catalog's.
+func (c *checker) authOf(path, kind string, a auth, to relay.Endpoint) *relay.Auth {
 	switch {
 	case a.Basic != nil:
 		return &relay.Auth{Basic: c.basicAuth(path+".basic", *a.Basic)}
@@ -96,7 +108,7 @@ func (c *checker) auth(path string, a *auth, to relay.Endpoint) *relay.Auth {
 	case a.SigV4 != nil:
 		return &relay.Auth{SigV4: c.sigV4(path+".sigv4", *a.SigV4)}
 	default:
-		return &relay.Auth{Signature: c.signature(path, kinds[0], *a, to)}
+		return &relay.Auth{Signature: c.signature(path, kind, a, to)}
 	}
 }
 
@@ -137,9 +149,6 @@ func (c *checker) apiKey(path string, k apiKey, to relay.Endpoint) *relay.APIKey
 		c.fail(path, "must have exactly one of header and query")
 	case k.Header != "":
 		c.checkHeader(path+".header", k.Header, "")
-		if to.Header[out.Header] != "" {
-			c.fail(path+".header", "headers has %s too", out.Header)
-		}
 	default:
 		if u, err := url.Parse(to.URL); err == nil && u.Query().Has(k.Query) {
 			c.fail(path+".query", "the endpoint's url has %s too", k.Query)

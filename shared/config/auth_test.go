@@ -92,7 +92,10 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 		"user with a colon":     {"{basic: {username: 'a:b', password: p}}", "", "auth.basic.username: has a colon"},
 		"no user":               {"{basic: {password: p}}", "", "auth.basic.username: is empty"},
 		"authorization twice":   {"{bearer: x}", "headers: {Authorization: y}", "auth.bearer: sets the header authorization, which headers has too"},
-		"key twice":             {"{api_key: {header: X-Key, value: x}}", "headers: {x-key: y}", "auth.api_key.header: headers has x-key too"},
+		"signature twice":       {"{hmac: {header: X-Sig}, secret: s}", "headers: {x-sig: y}", "auth.hmac: sets the header x-sig, which headers has too"},
+		"timestamp twice":       {"{provider: slack, secret: s}", "headers: {X-Slack-Request-Timestamp: y}", "auth.provider: sets the header x-slack-request-timestamp"},
+		"date of AWS twice":     {"{sigv4: {service: lambda, region: r}}", "headers: {X-Amz-Date: y}", "auth.sigv4: sets the header x-amz-date, which headers has too"},
+		"key twice":             {"{api_key: {header: X-Key, value: x}}", "headers: {x-key: y}", "auth.api_key: sets the header x-key, which headers has too"},
 		"key nowhere":           {"{api_key: {value: x}}", "", "auth.api_key: must have exactly one of header and query"},
 		"key in both":           {"{api_key: {header: X, query: x, value: x}}", "", "auth.api_key: must have exactly one of header and query"},
 		"key without value":     {"{api_key: {header: X}}", "", "auth.api_key.value: is empty"},
@@ -128,6 +131,29 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 				t.Errorf("tells a secret: %v", err)
 			}
 		})
+	}
+}
+
+// A deployed relay sends nothing that proves it over http: whoever is on the way could use it.
+func TestCredentialsAreNotSentInTheClear(t *testing.T) {
+	t.Parallel()
+	for auth, refused := range map[string]bool{
+		"{basic: {username: u, password: p}}": true, "{bearer: t}": true, "{api_key: {query: k, value: v}}": true,
+		"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: s}}": true,
+		"{provider: gitlab-legacy, secret: s}":                                           true, "{provider: github, secret: s}": false, "{hmac: {header: X-Sig}, secret: s}": false,
+		"{sigv4: {service: lambda, region: r}}": false,
+	} {
+		file := filepath.Join(t.TempDir(), "relay.yaml")
+		if err := os.WriteFile(file, []byte("endpoints:\n  - name: e\n    url: HTTP://e.example.com\n    auth: "+auth+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Read(file, lookup); err != nil {
+			t.Errorf("%s: elsewhere: %v", auth, err)
+		}
+		_, err := config.ReadDeployed(file, lookup)
+		if got := err != nil; got != refused || refused && !strings.Contains(err.Error(), "relay.yaml:4: endpoints[0].auth: would be sent in the clear") {
+			t.Errorf("%s: %v", auth, err)
+		}
 	}
 }
 

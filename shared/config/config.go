@@ -102,6 +102,11 @@ func ReadLocal(path string, lookup func(string) (string, bool)) (relay.Catalog, 
 	return (&checker{name: path, lookup: lookup, local: true}).read()
 }
 
+// ReadDeployed is Read for a deployed relay: credentials that would be sent over http are an error too.
+func ReadDeployed(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
+	return (&checker{name: path, lookup: lookup, deployed: true}).read()
+}
+
 // Parse reads text, which came from the file of the given name.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)
@@ -112,6 +117,7 @@ type checker struct {
 	name     string
 	lookup   func(string) (string, bool)
 	local    bool           // refuses what needs AWS
+	deployed bool           // refuses what proves itself in the clear
 	lines    map[string]int // of each value, by its path
 	problems []error
 }
@@ -304,11 +310,15 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 	if len(out.Secrets) > relay.MaxSecrets {
 		c.fail(path+".secrets", "are %d, at most %d may sign", len(out.Secrets), relay.MaxSecrets)
 	}
-	for name, value := range e.Headers {
+	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+		value := e.Headers[name]
 		if strings.HasPrefix(value, "env:") {
 			value, _ = c.resolve(path+".headers."+name, value)
 		}
 		c.checkHeader(path+".headers", name, value)
+		if _, twice := out.Header[strings.ToLower(name)]; twice {
+			c.fail(path+".headers."+name, "is there in another spelling, too; upper and lower case are alike in a header's name")
+		}
 		out.Header[strings.ToLower(name)] = value
 	}
 	out.Auth = c.auth(path+".auth", e.Auth, out)
@@ -341,6 +351,8 @@ func checkURL(raw string) error {
 		return fmt.Errorf("has the scheme %q; https and http are known", u.Scheme)
 	case u.Hostname() == "":
 		return errors.New("has no host")
+	case !egress.IsPort(u.Port()):
+		return fmt.Errorf("has the port %s; there are 1 to 65535", u.Port())
 	case u.Fragment != "":
 		return errors.New("has a fragment (#…), which is never sent")
 	}

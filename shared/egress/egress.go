@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -159,11 +160,19 @@ func checkURL(u *url.URL, httpsOnly bool) error {
 	switch {
 	case u.Hostname() == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("%w: URL must have scheme http or https, a host, and no user or password", ErrRequest)
+	case !IsPort(u.Port()):
+		return fmt.Errorf("%w: URL has a port that is none", ErrRequest)
 	case httpsOnly && u.Scheme != "https":
 		return fmt.Errorf("%w: URL must have scheme https", ErrRequest)
 	default:
 		return nil
 	}
+}
+
+// IsPort tells whether the port of a URL is one, 1 to 65535, or left out.
+func IsPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 func checkHeader(name, value string) error {

@@ -306,22 +306,53 @@ func (s *Signature) sign(v *verify.Verifier, endpointURL string, w verify.Webhoo
 
 // Check tells what keeps deliveries to a URL from being signed so; nil: nothing. A secret that is a reference is taken to be one that fits.
 func (s Signature) Check(endpointURL string) error {
+	_, err := s.sample(endpointURL)
+	return err
+}
+
+// sample returns the headers of one that is made for nobody.
+func (s Signature) sample(endpointURL string) (Header, error) {
 	d, _ := verify.Describe(s.Provider)
 	if slices.ContainsFunc(d.Settings, func(one verify.SettingDescription) bool { return !one.Optional }) {
-		return fmt.Errorf("relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac", s.Provider)
+		return nil, fmt.Errorf("relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac", s.Provider)
 	}
 	if IsReference(s.Secret) {
 		_, secret, _, err := verify.Example(s.Provider, strings.NewReader(strings.Repeat("x", 32)))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.Secret = secret
 	}
 	v, err := s.verifier(endpointURL)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sample := verify.Webhook{Body: []byte(`{"a":1}`), DeliveryID: EventID("sample", "sample"), EventType: "sample"}
-	_, err = s.sign(v, endpointURL, sample, time.Unix(0, 0))
-	return err
+	return s.sign(v, endpointURL, sample, time.Unix(0, 0))
+}
+
+// Headers are the names, in lower case, of the headers that a sets on requests to a URL, in no particular order.
+func (a *Auth) Headers(endpointURL string) []string {
+	switch {
+	case a.APIKey != nil && a.APIKey.Header == "":
+		return nil
+	case a.APIKey != nil:
+		return []string{a.APIKey.Header}
+	case a.Signature != nil:
+		header, _ := a.Signature.sample(endpointURL) // none where it cannot be made, see Check
+		return slices.Collect(maps.Keys(header))
+	case a.SigV4 != nil:
+		return []string{"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}
+	default:
+		return []string{"authorization"}
+	}
+}
+
+// IsCredential tells whether who sees one request could send others: what proves it is in it, and no mere signature of it.
+func (a *Auth) IsCredential() bool {
+	if a.Signature == nil {
+		return a.SigV4 == nil
+	}
+	d, _ := verify.Describe(a.Signature.Provider)
+	return d.Trust == verify.Authenticated
 }
