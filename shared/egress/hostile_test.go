@@ -2,6 +2,7 @@ package egress_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -29,6 +30,8 @@ const goodAddress = "127.0.0.2"
 // hostile is a way to abuse the relay, and what must become of it.
 type hostile struct {
 	url     string                                 // where to; or what the endpoint there does:
+	name    string                                 // by which it is called; good.test unless given
+	rebinds bool                                   // once it has been called, and has answered, its name is that of a private address
 	serve   func(*net.TCPConn)                     // over TCP; url is then its scheme, http unless given
 	serve2  func(p peer2, stream uint32) (ok bool) // to a request of HTTP/2
 	hello   []byte                                 // sent before that, beside the usual
@@ -174,9 +177,9 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"unassigned, IPv6":                 blockedAt("[4000::1]", "Global Unicast"),
 		"port of SSH":                      blockedAt("8.8.8.8:22", "port"),
 		"port of a proxy":                  blockedAt("8.8.8.8:8080", "port"),
-		"port 0, IPv6":                     blockedAt("[2606:4700::1111]:0", "port"),
 		"name of a private address":        blockedAt("private.test", "10.0.0.0/8"),
 		"name of many private addresses":   blockedAt("hidden.test", "refused by the guard"),
+		"name of a private and a dead one": blockedAt("mixed.test", "127.0.0.0/8"),
 		"name of loopback":                 blockedAt("localhost", "127.0.0.0/8"),
 		"loopback's name, upper case":      blockedAt("LOCALHOST", "127.0.0.0/8"),
 		"loopback's name, circled letters": blockedAt("ⓛⓞⓒⓐⓛⓗⓞⓢⓣ", "127.0.0.0/8"),
@@ -192,7 +195,20 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"metadata, mixed radices":  {url: "http://0xa9.254.0251.254", want: relay.DNSFailed, reason: "no such host"},
 		"a name that is not there": {url: "https://missing.test", want: relay.DNSFailed, reason: "no such host"},
 
+		// Names of public and private addresses, of which the public ones alone are dialled; and answers that lead elsewhere.
+		"private, then public":        {serve: says(head + "\r\n"), name: "mixed.test", status: 200},
+		"public, then private":        {serve: says(head + "\r\n"), name: "mixed2.test", status: 200},
+		"dead, then private":          {url: "http://mixed2.test", want: relay.Refused, reason: "connection refused"},
+		"private once it was public":  {serve: says(head + "Connection: close\r\n\r\n"), rebinds: true, want: relay.Blocked, reason: "refused by the guard", is: egress.ErrGuard},
+		"redirects to metadata":       {serve: says("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"), status: 302},
+		"redirects the POST":          {serve: says("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://private.test/\r\n\r\n"), status: 307},
+		"redirects without an end":    {serve: says("HTTP/1.1 308 Permanent Redirect\r\nLocation: /\r\n\r\n"), status: 308},
+		"redirects to another scheme": {serve: says("HTTP/1.1 301 Moved Permanently\r\nLocation: file:///proc/self/environ\r\n\r\n"), status: 301},
+
 		// URLs and headers.
+		"port 0, IPv6":                malformed("http://[2606:4700::1111]:0"),
+		"port beyond all":             malformed("http://good.test:65536"),
+		"port that wraps to 80":       malformed("http://good.test:65616"),
 		"percent-encoded loopback":    malformed("http://%31%32%37.0.0.1"),
 		"userinfo":                    malformed("http://user:" + secret + "@good.test"),
 		"userinfo that looks a host":  malformed("http://good.test@127.0.0.1"),
@@ -322,12 +338,12 @@ func (h hostile) run(t *testing.T, ca authority, good tls.Certificate) {
 		readRequest(conn)
 		write(conn, "HTTP/1.1 204 No Content\r\n\r\n")
 	})
-	names := resolver(map[string][]string{
-		"good.test": {goodAddress}, "private.test": {"10.0.0.1"}, "hidden.test": {"10.0.0.1", "127.0.0.3", "::1", "fd00:ec2::254"},
+	addresses := map[string][]string{
+		"good.test": {goodAddress}, "mixed.test": {"127.0.0.3", goodAddress}, "mixed2.test": {goodAddress, "127.0.0.3"}, "private.test": {"10.0.0.1"}, "hidden.test": {"10.0.0.1", "127.0.0.3", "::1", "fd00:ec2::254"},
 		"localhost": {"127.0.0.1"},
-	})
+	}
 	var open, requests atomic.Int32
-	connect := (&net.Dialer{Control: egress.Except(goodAddress, egress.Guard()), Resolver: names}).DialContext
+	connect := (&net.Dialer{Control: egress.Except(goodAddress, egress.Guard()), Resolver: resolver(addresses)}).DialContext
 	client := egress.NewOver(func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := connect(ctx, network, address)
 		if err != nil {
@@ -338,6 +354,12 @@ func (h hostile) run(t *testing.T, ca authority, good tls.Certificate) {
 	}, ca.pool())
 
 	post := h.post(t, good, &requests)
+	if h.rebinds {
+		if _, err := client.Post(t.Context(), post); err != nil {
+			t.Error(err)
+		}
+		addresses["good.test"] = []string{"169.254.169.254"}
+	}
 	reply, err := client.Post(t.Context(), post)
 	if h.want == "" {
 		if err != nil || reply.StatusCode != h.status || len(reply.Body) > relay.MaxResponseBytes {
@@ -379,7 +401,7 @@ func (h hostile) post(t *testing.T, good tls.Certificate, requests *atomic.Int32
 		if url == "" {
 			url = "http"
 		}
-		url += strings.Replace("://"+host, goodAddress, "good.test", 1)
+		url += strings.Replace("://"+host, goodAddress, cmp.Or(h.name, "good.test"), 1)
 	}
 	post := relay.Post{URL: url, Header: h.header, Body: h.body, TLS: h.tls, Timeout: h.timeout}
 	if serve != nil {
