@@ -29,6 +29,7 @@ func OrderedQueue(t *testing.T, fresh func(t *testing.T) OrderedQueueUnderTest) 
 		"the longest hold is accepted, a longer is not": orderedLongestHold,
 		"all that is in the queue is counted":           orderedBacklog,
 		"a name is taken once":                          orderedOnce,
+		"a name that is gone holds up nothing":          orderedOnceGone,
 		"behind one that is refused none of its group":  orderedRefused,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,6 +179,22 @@ func orderedOnce(t *testing.T, q OrderedQueueUnderTest) {
 	q.send(t, two[0], two[1], two[1])
 	q.ack(t, q.next(t, "a", 1))
 	q.ack(t, q.next(t, "a", 2))
+	q.nothing(t, 100*time.Millisecond)
+}
+
+// One whose namesake is gone comes or is dropped, without an error, and what is behind it comes either way.
+func orderedOnceGone(t *testing.T, q OrderedQueueUnderTest) {
+	two := inGroup("a", 2)
+	q.send(t, two[0])
+	q.ack(t, q.next(t, "a", 1))
+	q.send(t, two...)
+	m := q.await(t, 1)[0]
+	if string(m.Body) == "1" {
+		q.ack(t, m)
+		m = q.await(t, 1)[0]
+	}
+	equal(t, "message behind it", "2", string(m.Body))
+	q.ack(t, m)
 	q.nothing(t, 100*time.Millisecond)
 }
 

@@ -20,7 +20,8 @@ import (
 //   - There is one POST at a time for a key.
 //   - An attempt that was made and could not be recorded is made again, since its message cannot be sent on past those behind it.
 //   - A message that makes us fail is put aside as any other, and the order goes on without it.
-//   - A delivery that is sent again (a replay, a redriven dead letter), or that the Sweeper puts back, gets in line at the end.
+//   - A delivery that is sent again (a replay, a redriven dead letter), or that the Sweeper puts back, gets in line at the end. Many of these come by
+//     the queue without order, so that they get in line as they happen to come.
 //   - Webhooks accepted while the catalog changes, until every instance knows of the change, are in line as they come. Messages under way are
 //     understood whichever queue they lie in: those of the ordered queue go on in order, others get in line when their turn comes.
 //   - The relay's own events about endpoints and deliveries are in line as they come, too.

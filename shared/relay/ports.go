@@ -97,8 +97,8 @@ type Queue interface {
 // before it is in hand, held, or about to come back after a failure.
 //
 // Send accepts the messages of a group in the order given, and behind one that fails none of its group. A message is dropped, without an
-// error, if another of the same name (Once) was accepted within the last five minutes and is still in the queue; an adapter may also drop it if that
-// one is gone.
+// error, if another of the same name (Once) was accepted within the last five minutes and is still in the queue. An adapter may also drop it if only
+// one of the two holds: SQS does for five minutes, the embedded one for as long as the other is there. So what must come again has another name.
 type OrderedQueue interface {
 	Queue
 	// Hold keeps a message that is in hand, and with it its group, from being handed out again for a time, 0 to MaxHold, from now on; it may be
