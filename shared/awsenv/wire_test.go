@@ -72,13 +72,14 @@ func (timeout) Timeout() bool { return true }
 
 // call is a request to an AWS service.
 type call struct {
-	service, operation, resource string
-	doc                          map[string]any     // its JSON; nil for S3
-	delays                       map[string]float64 // seconds, taken out of a call to SQS, by the entry's id; "" where there is one message alone
+	function, service, operation, resource string
+
+	doc    map[string]any     // its JSON; nil for S3
+	delays map[string]float64 // seconds, taken out of a call to SQS, by the entry's id; "" where there is one message alone
 }
 
 // kind is what counts as the same sort of call in every run.
-func (c *call) kind() string { return c.operation + " " + c.resource }
+func (c *call) kind() string { return c.function + ": " + c.operation + " " + c.resource }
 
 // batch tells whether single entries of the call can fail.
 func (c *call) batch() bool { return c.service == "sqs" && strings.HasSuffix(c.operation, "Batch") }
@@ -110,20 +111,36 @@ func readCall(r *http.Request, body []byte) (*call, error) {
 		queue := textOf(c.doc, "QueueUrl")
 		c.resource, _, _ = strings.Cut(queue[strings.LastIndex(queue, "/")+1:], "_")
 	case strings.HasPrefix(protocol, "DynamoDB"):
-		c.service = "dynamodb"
-		c.resource, _, _ = strings.Cut(textOf(c.doc, "TableName"), "-")
-		if sort := textOf(c.doc, "Item", "sk", "S") + textOf(c.doc, "Key", "sk", "S"); c.resource == "ledger" {
-			c.resource, _, _ = strings.Cut(sort, "#")
-		}
+		c.service, c.resource = "dynamodb", c.item()
 	case protocol == "TrentService":
 		c.service, c.resource = "kms", "secret"
+	case protocol == "secretsmanager":
+		c.service, c.resource = "secretsmanager", "secret"
 	default:
 		c.service, c.operation, c.resource = "scheduler", "CreateSchedule", "retry"
 	}
 	return c, nil
 }
 
-// wire is the transport of a run's functions. Each call takes effect or not, and is answered or not, as the fault says. A queue's delays
+// item names what a call to DynamoDB is about: what an item of the ledger holds or an index lists, else the table.
+func (c *call) item() string {
+	table, _, _ := strings.Cut(textOf(c.doc, "TableName"), "-")
+	partition, sort := textOf(c.doc, "Item", "pk", "S")+textOf(c.doc, "Key", "pk", "S"), textOf(c.doc, "Item", "sk", "S")+textOf(c.doc, "Key", "sk", "S")
+	switch {
+	case c.operation == "BatchGetItem":
+		return "ledger"
+	case textOf(c.doc, "IndexName") != "":
+		return textOf(c.doc, "IndexName")
+	case partition == "learned":
+		return partition
+	case table == "ledger" && sort != "":
+		kind, _, _ := strings.Cut(sort, "#")
+		return kind
+	}
+	return table
+}
+
+// wire is what a run's functions are connected by. Each call takes effect or not, and is answered or not, as the fault says. A queue's delays
 // are taken out of what is sent and left to the run, which has a time of its own.
 type wire struct {
 	fault fault
@@ -136,10 +153,17 @@ type wire struct {
 	left    int            // calls that the fault is still to strike, once it has begun
 	service string         // that it strikes
 	dead    bool           // the process is gone until the run starts another
+	age     int            // of the run: grows when more time has passed than FIFO queues know a name for
+}
+
+// port is the transport of one function.
+type port struct {
+	*wire
+	function string
 }
 
 // RoundTrip implements http.RoundTripper.
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w port) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
 		var err error
@@ -152,6 +176,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.function = w.function
 	m, err := w.fate(c)
 	if err != nil {
 		return nil, err
@@ -202,7 +227,7 @@ func (w *wire) forward(r *http.Request, c *call, body []byte, m mode) (*http.Res
 		}
 		return resp, err
 	}
-	c.takeDelays()
+	c.takeTimes(w.age)
 	failed := c.takeEntry(m)
 	answer := map[string]any{}
 	if entries, _ := c.doc["Entries"].([]any); !c.batch() || len(entries) > 0 {
@@ -227,14 +252,23 @@ func (w *wire) forward(r *http.Request, c *call, body []byte, m mode) (*http.Res
 	return jsonResponse(r, http.StatusOK, answer), nil
 }
 
-// takeDelays takes the delays out of a call to SQS.
-func (c *call) takeDelays() {
+// takeTimes takes out of a call to SQS what goes by its clock: delays, how long a message is held, and for how long a FIFO queue knows a
+// name, which the present age of the run is made a part of.
+func (c *call) takeTimes(age int) {
 	c.delays = map[string]float64{}
+	if c.operation == "ChangeMessageVisibility" {
+		c.delays[""], _ = c.doc["VisibilityTimeout"].(float64)
+		c.doc["VisibilityTimeout"] = outOfSight
+		return
+	}
 	entries, _ := c.doc["Entries"].([]any)
 	for _, e := range append(entries, c.doc) {
 		entry := e.(map[string]any)
 		c.delays[textOf(entry, "Id")], _ = entry["DelaySeconds"].(float64)
 		delete(entry, "DelaySeconds")
+		if name := textOf(entry, "MessageDeduplicationId"); name != "" {
+			entry["MessageDeduplicationId"] = fmt.Sprint(name, "-", age)
+		}
 	}
 }
 
@@ -308,6 +342,8 @@ var throttling = map[string]struct {
 	"kms":       {http.StatusBadRequest, "ThrottlingException"},
 	"s3":        {http.StatusServiceUnavailable, "SlowDown"},
 	"scheduler": {http.StatusTooManyRequests, "ThrottlingException"},
+
+	"secretsmanager": {http.StatusBadRequest, "ThrottlingException"},
 }
 
 // refusal answers with an error, in the service's own protocol.

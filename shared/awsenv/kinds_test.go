@@ -1,0 +1,45 @@
+package awsenv_test
+
+import "slices"
+
+// calls are the kinds of AWS calls that each function may make, and Lambda's mappings in their names: with one more there is one more to
+// strike, and with one fewer here the scripts have lost one.
+var calls = map[string][]string{
+	"receive": {
+		"GetItem catalog", "GetItem learned", "PutItem learned", "Decrypt secret", "Encrypt secret",
+		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
+	},
+	"fanout": {
+		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
+		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery", "SendMessageBatch ordered-delivery",
+		"SendMessage ingest-dlq",
+	},
+	"deliver": {
+		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret", "GetObject body",
+		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "UpdateItem line", "UpdateItem claim",
+		"SendMessage retry", "SendMessage ordered-delivery", "ChangeMessageVisibility ordered-delivery", "CreateSchedule retry",
+		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
+	},
+	"sweep": {
+		"GetItem catalog", "Query catalog", "Query events", "Query open", "Query ledger", "BatchGetItem ledger",
+		"GetQueueAttributes ingest", "GetQueueAttributes ordered-ingest", "GetQueueAttributes delivery", "GetQueueAttributes ordered-delivery",
+		"GetQueueAttributes retry", "GetQueueAttributes ingest-dlq", "GetQueueAttributes delivery-dlq",
+		"SendMessage delivery", "SendMessage retry",
+	},
+	"mapping": {
+		"DeleteMessageBatch ingest", "DeleteMessageBatch ordered-ingest", "DeleteMessageBatch delivery", "DeleteMessageBatch ordered-delivery",
+		"DeleteMessageBatch retry",
+	},
+}
+
+// kinds are all of them, as the wire names them, sorted.
+func kinds() []string {
+	var all []string
+	for function, kinds := range calls {
+		for _, kind := range kinds {
+			all = append(all, function+": "+kind)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
