@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,8 +16,8 @@ import (
 )
 
 // sendMessage is the universal target that calls SQS's SendMessage; its input is that call's, in JSON (EventBridge Scheduler
-// User Guide, "Using universal targets").
-const sendMessage = "arn:aws:scheduler:::aws-sdk:sqs:sendMessage"
+// User Guide, "Using universal targets"). The partition comes before it.
+const sendMessage = ":scheduler:::aws-sdk:sqs:sendMessage"
 
 // What Scheduler does while SQS refuses: the most it offers.
 const (
@@ -35,7 +36,7 @@ const resentAttribute = "Resent"
 type Target struct {
 	Group    string // schedule group that the schedules are made in
 	QueueURL string // the queue that gets the messages
-	RoleARN  string // the role that Scheduler sends them with
+	RoleARN  string // the role that Scheduler sends them with; the target is in its partition
 }
 
 // Scheduler implements relay.Scheduler for one queue and is safe for concurrent use.
@@ -68,6 +69,7 @@ func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg
 	if soonest := time.Now().Add(lead); at.Before(soonest) {
 		at = soonest
 	}
+	partition, _, _ := strings.Cut(s.target.RoleARN, ":iam:")
 	_, err := s.client.CreateSchedule(ctx, &awsscheduler.CreateScheduleInput{
 		Name:                  &name,
 		GroupName:             &s.target.Group,
@@ -75,7 +77,7 @@ func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg
 		FlexibleTimeWindow:    &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
 		ActionAfterCompletion: types.ActionAfterCompletionDelete,
 		Target: &types.Target{
-			Arn:         aws.String(sendMessage),
+			Arn:         aws.String(partition + sendMessage),
 			RoleArn:     &s.target.RoleARN,
 			Input:       aws.String(string(s.input(msg))),
 			RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(retrySeconds), MaximumRetryAttempts: aws.Int32(retryTries)},

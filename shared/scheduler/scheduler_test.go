@@ -85,6 +85,17 @@ func TestAScheduleIsMadeAsIntended(t *testing.T) {
 	}
 }
 
+// The universal target lies in the partition of whoever schedules, as China's and those of governments are.
+func TestTheTargetIsInTheRolesPartition(t *testing.T) {
+	t.Parallel()
+	service := emulator.NewScheduler(t)
+	client := awsscheduler.New(awsscheduler.Options{Region: "cn-north-1", BaseEndpoint: &service.URL, Credentials: credentials})
+	s := scheduler.New(client, scheduler.Target{Group: "relay", QueueURL: "https://sqs.test/1/retry", RoleARN: "arn:aws-cn:iam::000000000000:role/schedules"})
+	if err := s.Schedule(t.Context(), "one", time.Now().Add(time.Hour), relay.Outgoing{Body: []byte("1")}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAFiredScheduleArrivesAsTheQueueWouldHaveSentIt(t *testing.T) {
 	t.Parallel()
 	client := awssqs.New(awssqs.Options{Region: region, BaseEndpoint: aws.String(emulator.Start(t).SQS), Credentials: credentials})

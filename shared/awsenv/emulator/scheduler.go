@@ -159,6 +159,7 @@ func (s *Scheduler) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at, err := time.Parse("at(2006-01-02T15:04:05)", in.ScheduleExpression)
+	partition, _, isRole := strings.Cut(in.Target.RoleArn, ":iam::")
 	var fault string
 	switch name := r.PathValue("name"); {
 	case !scheduleName.MatchString(name):
@@ -171,10 +172,10 @@ func (s *Scheduler) create(w http.ResponseWriter, r *http.Request) {
 		fault = "time zone " + in.ScheduleExpressionTimezone
 	case in.FlexibleTimeWindow.Mode != "OFF":
 		fault = "flexible time window " + in.FlexibleTimeWindow.Mode
-	case in.Target.Arn != "arn:aws:scheduler:::aws-sdk:sqs:sendMessage":
-		fault = "target " + in.Target.Arn
-	case !strings.HasPrefix(in.Target.RoleArn, "arn:aws:iam::"):
+	case !isRole || !strings.HasPrefix(partition, "arn:aws"):
 		fault = "role " + in.Target.RoleArn
+	case in.Target.Arn != partition+":scheduler:::aws-sdk:sqs:sendMessage":
+		fault = "target " + in.Target.Arn
 	case !json.Valid([]byte(in.Target.Input)) || len(in.Target.Input) > maxInput:
 		fault = fmt.Sprintf("input of %d bytes", len(in.Target.Input))
 	case strings.Contains(in.Target.Input, "<aws.scheduler."):
