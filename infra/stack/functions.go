@@ -18,7 +18,10 @@ const (
 	receiveName = "receive"
 	fanoutName  = "fanout"
 	deliverName = "deliver"
+	sweepName   = "sweep"
 )
+
+var functionNames = []string{receiveName, fanoutName, deliverName, sweepName}
 
 const (
 	// receiveTimeoutSeconds: the impatient among the providers hang up after 5 to 10 s, an answer later than that helps nobody.

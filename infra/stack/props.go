@@ -246,7 +246,7 @@ func (p Props) check() error {
 	if logRetentions[p.LogRetentionDays] == "" {
 		refuse("logRetentionDays is %d, not one of %d", p.LogRetentionDays, slices.Sorted(maps.Keys(logRetentions)))
 	}
-	for _, name := range []string{receiveName, fanoutName, deliverName} {
+	for _, name := range functionNames {
 		if bootstrap := filepath.Join(p.FunctionsDir, name, "bootstrap"); !isFile(bootstrap) {
 			refuse("%s is missing: build the functions first (make build-lambda)", bootstrap)
 		}

@@ -132,8 +132,9 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		"concurrency below Lambda's":     {stack.Props{RetryMaxConcurrency: 1}, []string{"retryMaxConcurrency is 1, not 2 to 1000"}},
 		"concurrency above Lambda's":     {stack.Props{DeliveryMaxConcurrency: 1001}, []string{"deliveryMaxConcurrency"}},
 		"everything wrong is said":       {stack.Props{Stage: "-", ThrottleBurst: -5}, []string{"stage", "throttleBurst"}},
-		"functions that were not built":  {stack.Props{FunctionsDir: t.TempDir()}, []string{"receive/bootstrap is missing", "make"}},
 		"a folder in place of bootstrap": {stack.Props{FunctionsDir: "testdata"}, []string{"deliver/bootstrap"}},
+		"functions that were not built": {stack.Props{FunctionsDir: t.TempDir()}, []string{
+			"receive/bootstrap is missing", "fanout/bootstrap is missing", "deliver/bootstrap is missing", "sweep/bootstrap is missing", "make"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,6 @@ import (
 )
 
 const (
-	sweepName = "sweep"
 	// sweepTimeoutSeconds: the sweeper ends in time before it, and goes on with what was left in its next run.
 	sweepTimeoutSeconds = 300
 	// sweepMemoryMiB: it holds names and ids, and one event with a message for each of its endpoints. The rest buys CPU, to look at each
