@@ -62,7 +62,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	catalog, ledger := store.Catalog(sealer), store.Ledger()
 	must(catalog.ReplaceCatalog(t.Context(), s.catalog(), 0))
 	w.store, w.records, w.revision = catalog, ledger, 1
-	w.sweeper = nil // its hours are longer than the script
+	w.sweeps = false // its hours are longer than the script
 	w.in = ports{
 		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots,
 		counted{ingest, &w.received}, delivery, retry, countedLine{counted{ingestLine, &w.received}, ingestLine}, line, dead, ingestDL, poison,

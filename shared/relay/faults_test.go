@@ -432,6 +432,60 @@ func (p faultySlots) ReleaseSlot(ctx context.Context, endpoint string, n int, ho
 	})
 }
 
+// What the sweeper reads.
+
+type faultyNames struct {
+	s     striker
+	inner relay.Names
+}
+
+func (p faultyNames) Names(ctx context.Context) (sources, endpoints []string, err error) {
+	err = p.s.strike(ctx, "names", func() (err error) { sources, endpoints, err = p.inner.Names(ctx); return err })
+	return sources, endpoints, err
+}
+
+type faultyLedger struct {
+	s striker
+	relay.Ledger
+}
+
+func (p faultyLedger) Event(ctx context.Context, id string) (e relay.EventRecord, ds []relay.Delivery, err error) {
+	err = p.s.strike(ctx, "read event "+id, func() (err error) { e, ds, err = p.Ledger.Event(ctx, id); return err })
+	return e, ds, err
+}
+
+func (p faultyLedger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) (es []relay.EventRecord, next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("list events of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
+		es, next, err = p.Ledger.EventsBySource(ctx, source, t, from)
+		return err
+	})
+	return es, next, err
+}
+
+func (p faultyLedger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page) (ds []relay.Delivery, next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("list overdue of %s, page %s", endpoint, from), func() (err error) {
+		ds, next, err = p.Ledger.Overdue(ctx, endpoint, before, from)
+		return err
+	})
+	return ds, next, err
+}
+
+func (p faultyLedger) DeliveriesOf(ctx context.Context, event string) (ds []relay.Delivery, err error) {
+	err = p.s.strike(ctx, "list deliveries of "+event, func() (err error) { ds, err = p.Ledger.DeliveriesOf(ctx, event); return err })
+	return ds, err
+}
+
+type faultyBacklog struct {
+	s     striker
+	i     int
+	inner relay.Backlog
+}
+
+func (p faultyBacklog) Backlog(ctx context.Context) (n int, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("count backlog %d", p.i), func() (err error) { n, err = p.inner.Backlog(ctx); return err })
+	return n, err
+}
+
 type faultyBodies struct {
 	s striker
 	relay.Bodies

@@ -22,8 +22,12 @@ type script struct {
 		k    int
 		mode mode
 	}
+	sweepFault struct { // that strikes the sweeper
+		k    int
+		mode mode
+	}
 	outages  []outage
-	losses   []int         // which of the batches taken by the deliverer a queue loses
+	losses   []int         // which of the batches that are taken a queue loses
 	changeAt time.Duration // when "c" is taken out of the catalog; 0: never
 	again    string        // how dead deliveries are sent again at the end; "": not
 }

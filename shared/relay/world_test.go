@@ -32,13 +32,20 @@ type world struct {
 	putAside    [2]lister // what the fan-out and the deliverer could not process
 	redrive     func()    // sends that back
 	redriveDead func()    // sends the dead queue to the retry queue
-	redriven    bool      // has been done: attempts may be late by any time
+	redriven    bool      // has been done, or the sweeper has sent something: attempts may be late by any time
+	redrove     bool      // the operator has
 	sentAgain   bool      // dead deliveries have been
 	revision    int64     // of the catalog
-	sweeper     *relay.Sweeper
-	nextSweep   time.Time
-	lost        int // messages that a queue has lost
-	taken       int // batches for the deliverer
+	sweeps      bool      // a sweeper runs
+	sweepFrom   time.Time // when the next sweep may begin, in the midst of things
+	sweepBy     time.Time // and does, where nothing else happens
+	sweeping    bool
+	swept       chan sweep
+	lastSweep   sweep
+	lost        int  // messages that a queue has lost
+	lostIngest  int  // of which so many were at the fan-out
+	taken       int  // batches that a queue might lose
+	withheld    bool // the sweeper has left something where it may lie
 
 	in    ports // as the functions see them, without faults
 	feeds []*feed
@@ -49,6 +56,7 @@ type world struct {
 	ended     []*invocation
 	senders   int // at work
 	calls     int // let go on so far
+	sweepCall int // of the sweeper
 	struck    int // calls that went wrong
 	outages   []outage
 	steps     []string
@@ -211,69 +219,12 @@ func newWorld(t *testing.T, s script) *world {
 	w.store, w.records, w.putAside = &w.catalog, &w.ledger, [2]lister{&w.ingestDL, &w.poison}
 	w.redrive = func() { w.ingestDL.Move(&w.ingest); w.poison.Move(&w.delivery) }
 	w.redriveDead = func() { w.dead.Move(&w.retry) }
-	w.sweeper = relay.NewSweeper(relay.SweeperConfig{
-		Names: &w.catalog, Subscriptions: &w.catalog, Ledger: &w.ledger, Delivery: w.in.delivery, Retry: w.in.retry,
-		OverdueMayLieIn: []relay.Backlog{&w.retry, &w.inLine.delivery, &w.poison},
-		UnstartedMayLieIn: []relay.Backlog{
-			&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.ingestDL, &w.poison,
-		},
-	})
-	w.nextSweep = w.began.Add(time.Duration(s.jitter * float64(time.Hour)))
+	w.sweeps, w.swept = true, make(chan sweep, 1)
+	w.nextSweep(w.began)
 	if err := w.store.ReplaceCatalog(t.Context(), s.catalog(), 1); err != nil {
 		t.Fatal(err)
 	}
 	return w
-}
-
-// sweep sweeps, and holds what was found against what the queues have lost.
-func (w *world) sweep() relay.SweepReport {
-	w.t.Helper()
-	w.nextSweep = time.Now().Add(time.Hour)
-	r, err := w.sweeper.Run(w.t.Context())
-	if err != nil {
-		w.t.Errorf("sweep: %v", err)
-	}
-	if r.PutBack > 0 {
-		w.note("the sweeper finds %+v", r)
-		if w.redriven = true; w.lost == 0 && len(w.setAside()) == 0 {
-			w.t.Errorf("the sweeper put back %d, and nothing was lost", r.PutBack)
-		}
-	}
-	if r.Unaccounted() != 0 {
-		w.t.Errorf("the sums do not agree: %+v", r)
-	}
-	return r
-}
-
-// sweepOut sweeps every hour until every event has been looked at and nothing waits: what was lost of a long wait is found late.
-func (w *world) sweepOut() {
-	w.t.Helper()
-	for hours := 0; hours < 7 && !w.t.Failed(); hours++ {
-		time.Sleep(time.Until(w.nextSweep))
-		r := w.sweep()
-		w.run()
-		if len(w.setAside()) > 0 {
-			w.redrive()
-			w.run()
-		}
-		if w.lost == 0 && r.Overdue+r.Missing+r.Waiting+r.Withheld > 0 {
-			w.t.Errorf("at rest the sweeper finds %+v", r)
-		}
-		waiting := false
-		w.eachDelivery(func(d relay.Delivery) { waiting = waiting || d.Status == relay.Waiting })
-		if waiting && time.Since(w.began) < 30*24*time.Hour {
-			hours = 0
-		}
-	}
-}
-
-// loses tells whether a queue of deliveries loses the batch that is taken from it now.
-func (w *world) loses(f *feed) bool {
-	if f == w.feeds[0] || f == w.feeds[3] {
-		return false
-	}
-	w.taken++
-	return slices.Contains(w.script.losses, w.taken)
 }
 
 // start gives the feeds their instances.
@@ -300,6 +251,7 @@ func (in *instance) strike(ctx context.Context, what string, call func() error) 
 		in.claimed = time.Now()
 	}
 	in.mu.Lock()
+	in.redriven = in.redriven || in.name == sweeperName && strings.HasPrefix(what, "send")
 	in.waiting = append(in.waiting, c)
 	in.mu.Unlock()
 	in.notify()
@@ -351,17 +303,13 @@ func (w *world) notify() {
 func (w *world) run() {
 	for range 20_000 {
 		synctest.Wait()
-		if w.reap() {
+		if w.reap() || w.beginSweep() {
 			continue // what ended is settled once all is quiet again
 		}
 		if w.step() {
 			if w.rng.IntN(50) == 0 {
 				time.Sleep(time.Duration(w.rng.IntN(20_000))*time.Millisecond + time.Microsecond) // a slow moment
 			}
-			continue
-		}
-		if w.sweeper != nil && !time.Now().Before(w.nextSweep) {
-			w.sweep()
 			continue
 		}
 		if w.lost == 0 && !w.t.Failed() { // once is enough
@@ -391,10 +339,7 @@ func (w *world) step() bool {
 		}
 		f := free[i-n]
 		if b := f.from.Take(f.limit); b != nil {
-			if w.loses(f) {
-				w.lost++
-				w.note("message %s of %s is lost", b.msgs[0].ID, f.name)
-				b.done(make([]error, len(b.msgs)))
+			if w.loses(f, b) {
 				return true
 			}
 			w.invoke(f, b)
@@ -411,7 +356,7 @@ func (w *world) letGo(i int) {
 	c := w.waiting[i]
 	w.waiting = slices.Delete(w.waiting, i, i+1)
 	w.calls++
-	m := w.fate(c.what)
+	m := w.fate(c)
 	if m != none {
 		w.struck++
 	}
@@ -421,14 +366,19 @@ func (w *world) letGo(i int) {
 }
 
 // fate is what becomes of the call that is let go on now.
-func (w *world) fate(what string) mode {
+func (w *world) fate(c *pendingCall) mode {
+	if c.by.name == sweeperName {
+		if w.sweepCall++; w.sweepCall == w.script.sweepFault.k {
+			return w.script.sweepFault.mode
+		}
+	}
 	for _, f := range w.script.faults {
 		if f.k == w.calls {
 			return f.mode
 		}
 	}
 	for i := range w.outages {
-		if w.outages[i].strikes(w.calls, what) {
+		if w.outages[i].strikes(w.calls, c.what) {
 			return before
 		}
 	}
@@ -483,6 +433,12 @@ func (w *world) reap() bool {
 	ended := w.ended
 	w.ended = nil
 	w.mu.Unlock()
+	select {
+	case s := <-w.swept:
+		w.endSweep(s)
+		return true
+	default:
+	}
 	slices.SortFunc(ended, func(a, b *invocation) int { return cmp.Compare(a.name, b.name) })
 	for _, i := range ended {
 		if i.posted != "" {
@@ -511,7 +467,7 @@ func (w *world) reap() bool {
 func (w *world) await() bool {
 	var due time.Time
 	w.mu.Lock()
-	busy := w.senders > 0
+	busy := w.senders > 0 || w.sweeping
 	w.mu.Unlock()
 	for _, f := range w.feeds {
 		busy = busy || len(f.idle) < f.instances
@@ -522,8 +478,8 @@ func (w *world) await() bool {
 	if due.IsZero() && !busy {
 		return false
 	}
-	if w.sweeper != nil && (due.IsZero() || w.nextSweep.Before(due)) {
-		due = w.nextSweep
+	if w.sweeps && !w.sweeping && (due.IsZero() || w.sweepBy.Before(due)) {
+		due = w.sweepBy
 	}
 	var alarm <-chan time.Time
 	if !due.IsZero() {
@@ -552,6 +508,7 @@ func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error)
 	in.posted, in.safe, in.trouble = attempt, false, 0
 	select {
 	case <-ctx.Done():
+		in.trouble = 2 // cut off from everything
 		return relay.Reply{}, ctx.Err()
 	case <-time.After(min(answer.takes, p.Timeout)):
 	}

@@ -1,0 +1,200 @@
+package relay_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// TestLostMessagesArePutBack runs scripts in which the queues lose messages, on a relay that has other webhooks to deliver when the sweeper comes: what
+// it puts back must keep the promises.
+func TestLostMessagesArePutBack(t *testing.T) {
+	t.Parallel()
+	lost := 0
+	for seed := range uint64(randomScripts / 8) {
+		if *seedFlag != 0 && seed != *seedFlag {
+			continue
+		}
+		runScriptOf(t, newLosses(seed), func(t *testing.T, s script) *world {
+			w := newWorld(t, s)
+			t.Cleanup(func() { lost += w.lost })
+			return w
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	if lost == 0 {
+		t.Error("nothing was ever lost")
+	}
+}
+
+// newLosses draws a script with losses.
+func newLosses(seed uint64) script {
+	s := newScript(seed, false)
+	s.again, s.changeAt = "", 0
+	r := rand.New(rand.NewPCG(seed, 2))
+	for range 1 + r.IntN(2) {
+		s.losses = append(s.losses, 1+r.IntN(6))
+	}
+	for i := range r.IntN(8) {
+		s.webhooks = append(s.webhooks, webhook{
+			id: "later" + string(rune('a'+i)), eventType: "push", body: "{}", at: time.Duration(r.Int64N(int64(6 * time.Hour))).Truncate(time.Millisecond),
+		})
+	}
+	if r.IntN(2) == 0 {
+		s.sweepFault.k, s.sweepFault.mode = 1+r.IntN(100), pick(r, singleFaults)
+	}
+	return s
+}
+
+// loses tells whether a queue loses the batch that is taken from it now. An ingest message only if its event is on record: before, it is nowhere
+// else, and SQS's word for it is all there is.
+func (w *world) loses(f *feed, b *batch) bool {
+	ingest := f == w.feeds[0] || f == w.feeds[3]
+	if w.redrove || ingest && slices.ContainsFunc(b.msgs, func(m relay.Message) bool { return !w.onRecord(m) }) {
+		return false
+	}
+	if w.taken++; !slices.Contains(w.script.losses, w.taken) {
+		return false
+	}
+	w.lost++
+	if ingest {
+		w.lostIngest += len(b.msgs)
+	}
+	w.note("message %s of %s is lost", b.msgs[0].ID, f.name)
+	b.done(make([]error, len(b.msgs)))
+	return true
+}
+
+// onRecord tells whether an ingest message, or a copy of it, has put its event on record.
+func (w *world) onRecord(m relay.Message) bool {
+	e, err := relay.DecodeEvent(m.Body)
+	if err != nil {
+		return false
+	}
+	record, _, err := w.records.Event(w.t.Context(), e.ID)
+	return err == nil && record.Receipt == e.Receipt
+}
+
+// sweep is how a run of the sweeper ended.
+type sweep struct {
+	*instance
+	report relay.SweepReport
+	err    error
+}
+
+const (
+	sweeperName  = "sweep"
+	sweepTimeout = 5 * time.Minute
+	sweepAgain   = time.Minute // after a run that failed
+)
+
+// nextSweep has the next sweep come within the hour after the one that a time lies in, so that there is one in each.
+func (w *world) nextSweep(after time.Time) {
+	next := after.Truncate(time.Hour).Add(time.Hour)
+	w.sweepFrom = next.Add(time.Duration(w.rng.Int64N(int64(30 * time.Minute))))
+	w.sweepBy = w.sweepFrom.Add(time.Duration(w.rng.Int64N(int64(20 * time.Minute))))
+}
+
+// beginSweep begins a sweep if it is time: in the midst of things by chance, so that it meets what lies in the queues.
+func (w *world) beginSweep() bool {
+	now := time.Now()
+	if !w.sweeps || w.sweeping || now.Before(w.sweepFrom) || now.Before(w.sweepBy) && w.rng.IntN(4) > 0 {
+		return false
+	}
+	w.sweeping = true
+	w.nextSweep(now)
+	in := &instance{world: w, name: sweeperName}
+	p := withFaults(in, w.in)
+	backlogs := func(queues ...relay.Backlog) []relay.Backlog {
+		for i, q := range queues {
+			queues[i] = faultyBacklog{in, i, q}
+		}
+		return queues
+	}
+	sweeper := relay.NewSweeper(relay.SweeperConfig{
+		Names: faultyNames{in, &w.catalog}, Subscriptions: p.subs, Ledger: faultyLedger{in, &w.ledger}, Delivery: p.delivery, Retry: p.retry,
+		OverdueMayLieIn:   backlogs(&w.retry, &w.inLine.delivery, &w.poison),
+		UnstartedMayLieIn: backlogs(&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.ingestDL, &w.poison),
+	})
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)
+		defer cancel()
+		report, err := sweeper.Run(ctx)
+		w.swept <- sweep{in, report, err}
+		w.notify()
+	}()
+	return true
+}
+
+// endSweep holds what a run found against what the queues have lost.
+func (w *world) endSweep(s sweep) {
+	w.t.Helper()
+	w.sweeping, w.lastSweep = false, s
+	if s.err != nil || s.dead {
+		w.sweepFrom = time.Now().Add(sweepAgain)
+		w.sweepBy = w.sweepFrom
+	}
+	r := s.report
+	if s.err != nil && s.trouble == 0 {
+		w.t.Errorf("sweep: %v", s.err)
+	}
+	if r.Stranded() > 0 || s.err != nil {
+		w.note("the sweeper finds %+v, %v", r, s.err)
+	}
+	w.withheld = w.withheld || r.Withheld > 0
+	if r.PutBack > 0 && w.lost == 0 && len(w.setAside()) == 0 {
+		w.t.Errorf("the sweeper put back %d, and nothing was lost", r.PutBack)
+	}
+	if r.Unaccounted() != 0 {
+		w.t.Errorf("the sums do not agree: %+v", r)
+	}
+}
+
+// sweepOut lets the sweeper come until every event has been looked at and nothing waits: what was lost of a long wait is found late.
+func (w *world) sweepOut() {
+	w.t.Helper()
+	for hours := 0; hours < 7 && !w.t.Failed(); hours++ {
+		time.Sleep(time.Until(w.sweepBy))
+		w.beginSweep()
+		w.run()
+		if len(w.setAside()) > 0 {
+			w.redrive()
+			w.run()
+		}
+		if r := w.lastSweep.report; w.lost == 0 && r.Overdue+r.Missing+r.Waiting+r.Withheld > 0 {
+			w.t.Errorf("at rest the sweeper finds %+v", r)
+		}
+		waiting := false
+		w.eachDelivery(func(d relay.Delivery) { waiting = waiting || d.Status == relay.Waiting })
+		switch {
+		case w.lastSweep.err != nil:
+			hours-- // it is made again
+		case waiting && time.Since(w.began) < 30*24*time.Hour:
+			hours = 0
+		}
+	}
+}
+
+// checkStarted holds that each event has a delivery on record for each of its endpoints. What was lost at an ordered one is not put back while others
+// stand in line.
+func (w *world) checkStarted() {
+	w.t.Helper()
+	for _, event := range sorted(w.accepted) {
+		record, deliveries, err := w.records.Event(w.t.Context(), event)
+		if err != nil {
+			w.t.Errorf("event %s: %v", event, err)
+		}
+		for _, name := range record.Endpoints {
+			excused := w.withheld && w.script.endpoints[name].order.On
+			if !excused && !slices.ContainsFunc(deliveries, func(d relay.Delivery) bool { return d.Endpoint == name }) {
+				w.t.Errorf("the delivery of %s to %s was never begun", event, name)
+			}
+		}
+	}
+}
