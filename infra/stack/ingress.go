@@ -72,6 +72,9 @@ func (r *relay) addDomain(stage awsapigatewayv2.CfnStage) {
 			SecurityPolicy: new("TLS_1_2"),
 		}),
 	})
+	if r.props.TruststoreURI != "" {
+		r.domain.SetMutualTlsAuthentication(&awsapigatewayv2.CfnDomainName_MutualTlsAuthenticationProperty{TruststoreUri: &r.props.TruststoreURI})
+	}
 	awsapigatewayv2.NewCfnApiMapping(r.stack, new("IngressDomainToStage"), &awsapigatewayv2.CfnApiMappingProps{
 		ApiId:      r.api.ApiId(),
 		DomainName: r.domain.Ref(),

@@ -34,6 +34,28 @@ func TestDomain(t *testing.T) {
 	}
 }
 
+func TestPartnersShowACertificateIfAsked(t *testing.T) {
+	t.Parallel()
+	const authorities = "s3://trust/ca.pem"
+	for name, test := range map[string]struct {
+		relay func(*testing.T) template
+		want  any
+	}{
+		"a domain": {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate}), nil},
+		"and a truststore": {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: authorities}),
+			map[string]any{"TruststoreUri": authorities}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.relay(t).each(t, "AWS::ApiGatewayV2::DomainName", func(t *testing.T, _ string, r resource) {
+				if diff := cmp.Diff(test.want, r.get("MutualTlsAuthentication")); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 func TestTheDefaultEndpointIsClosedOnlyIfAsked(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

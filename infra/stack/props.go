@@ -40,6 +40,10 @@ type Props struct {
 	// DisableDefaultEndpoint closes the gateway's own name, so that DomainName is the one way in. Partners that were given the
 	// gateway's get 404 from then on.
 	DisableDefaultEndpoint bool `context:"disableDefaultEndpoint" default:"false"`
+	// TruststoreURI asks partners for a client certificate (mutual TLS), all of them: it is a PEM file of the authorities that may issue
+	// them, in a bucket of yours in the relay's region, as s3://bucket/key. It goes with DomainName and DisableDefaultEndpoint, since the
+	// gateway's own name asks for none. After a change of the file deploy with another key, which is what API Gateway notices.
+	TruststoreURI string `context:"truststoreUri" pattern:"^s3://[a-z0-9.-]+/.+$"`
 
 	// FixedEgress gives the POSTs to endpoints addresses that do not change, the output EgressAddresses, for receivers that admit
 	// known senders only: deliver moves into a VPC with a NAT gateway in each of two zones. This is the one part of a relay that
@@ -228,6 +232,9 @@ func (p Props) check() error {
 	}
 	if len(p.SecretsManagerKeys) > 0 && len(p.Secrets) == 0 {
 		refuse("secretsManagerKeys without secrets: there is nothing to decrypt")
+	}
+	if p.TruststoreURI != "" && !p.DisableDefaultEndpoint {
+		refuse("truststoreUri without domainName and disableDefaultEndpoint leaves a way in without a certificate")
 	}
 	if slices.Contains(p.EgressPorts, 0) {
 		refuse("egressPorts: 0 is no port")

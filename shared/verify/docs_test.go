@@ -45,7 +45,8 @@ Generated from the table in shared/verify by make docs. There are %d. A source n
 
 %[2]sverified%[2]s: a signature covers the body. %[2]sauthenticated%[2]s: a token, or a signature over less than the body. %[2]sunverified%[2]s: nothing is checked. The endpoint gets
 this as the header %[2]srelay-trust%[2]s. Where a provider has no delivery id, a webhook that it sends twice is delivered twice, unless %[2]sevent_id%[2]s names
-another place. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair (mutual TLS on a custom domain).
+another place. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair: mutual TLS on
+the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2]s and %[2]struststoreUri%[2]s in the README).
 `, len(names), "`")
 	for _, name := range names {
 		d, _ := verify.Describe(name)
