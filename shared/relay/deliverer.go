@@ -486,17 +486,20 @@ func (s *step) finish(ctx context.Context) error {
 	return nil
 }
 
-// settled is when a copy of a waiting delivery's next message is to come: at its time, unless the first one would then be in hand.
+// settled is when a copy of a waiting delivery's next message is to come: when the first one is in hand no more. The scheduler knows it for a copy by
+// its time.
 func (s *step) settled(d Delivery) time.Time {
-	at := d.NextAt
-	if scheduled := at.Sub(d.UpdatedAt) > MaxDelay; scheduled && at.Sub(s.cfg.Now()) <= MaxDelay {
-		// The scheduler, which would know it for a copy, does not get this one; and where it refused the first, that comes in hops at scheduleSettle.
-		at = at.Add(scheduleSettle + settleTime)
+	at, now := d.NextAt, s.cfg.Now()
+	switch {
+	case at.Sub(now) > MaxDelay:
+		return at
+	case at.Before(now):
+		at = now
 	}
-	if soonest := s.cfg.Now().Add(settleTime); at.Before(soonest) {
-		return soonest
+	if d.NextAt.Sub(d.UpdatedAt) > MaxDelay { // where the scheduler refused the first, that comes in hops at scheduleSettle
+		at = at.Add(scheduleSettle)
 	}
-	return at
+	return at.Add(settleTime)
 }
 
 // origin is the id of the message that makes, or made, the task's attempt.

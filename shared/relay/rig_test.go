@@ -32,6 +32,7 @@ type rig struct {
 	ingest   memory.Queue
 	delivery memory.Queue
 	retry    memory.Queue
+	schedule memory.Scheduler
 	inLine   struct{ ingest, delivery memory.Queue } // the ordered ones
 	dead     memory.Queue
 	ingestDL memory.Queue
@@ -50,6 +51,7 @@ type rig struct {
 func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
+	r.schedule.Queue = &r.retry
 	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
 	catalog := relay.Catalog{Sources: []relay.Source{{
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
@@ -93,7 +95,7 @@ type ports struct {
 // ports are the rig's own, without faults.
 func (r *rig) ports() ports {
 	return ports{
-		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &memory.Scheduler{Queue: &r.retry}, &r.states, &r.quotas, &r.slots,
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots,
 		&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
 	}
 }
