@@ -36,14 +36,16 @@ type RouteReport struct {
 	Err       error
 }
 
-// SweepReport tells what a run of the Sweeper saw. Of the events that it looked at Deliveries = Delivered + Dead + Waiting + Missing.
+// SweepReport tells what a run of the Sweeper saw. Of the events that it looked at Deliveries = Delivered + Dead + Waiting + Missing, and of
+// what is missing nothing is left that was not put back or withheld.
 type SweepReport struct {
 	Events     int // looked at
 	Deliveries int // that the events were routed to
 	Delivered  int
 	Dead       int
-	Waiting    int
+	Waiting    int  // for an attempt to come, or one that is overdue and counted so
 	Missing    int  // no delivery is on record: its first attempt is yet to come, or lost
+	Left       int  // of the missing: neither put back nor withheld; normally zero
 	Overdue    int  // waiting deliveries, of all events, whose attempt is more than two hours late
 	PutBack    int  // deliveries that were sent again; normally zero
 	Withheld   int  // overdue deliveries, and events with something missing, whose messages may lie in a queue
@@ -54,9 +56,9 @@ type SweepReport struct {
 // Stranded is how many deliveries were late or missing. Normally zero.
 func (r SweepReport) Stranded() int { return r.Overdue + r.Missing }
 
-// Unaccounted is by how much the sum is wrong. Always zero, as long as the relay has no bug.
+// Unaccounted is how many deliveries are in none of these places. Always zero, as long as the relay has no bug and the run did not fail.
 func (r SweepReport) Unaccounted() int {
-	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - r.Missing
+	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - (r.Missing - r.Left)
 }
 
 // AttemptReport tells how one message at the deliverer ended in an attempt. Messages that made no attempt (a double, a hop

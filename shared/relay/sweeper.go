@@ -76,7 +76,7 @@ func NewSweeper(cfg SweeperConfig) *Sweeper {
 // that the next run goes on with what was left. The error joins everything that failed; the report holds in any case.
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
-	r := &sweep{Sweeper: s, late: began.Add(-strandedAfter)}
+	r := &sweep{Sweeper: s, late: began.Add(-strandedAfter), listed: map[string]bool{}, lacks: map[string]int{}}
 	sources, endpoints, err := s.cfg.Names.Names(ctx)
 	if err != nil {
 		return SweepReport{}, err
@@ -94,6 +94,12 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	err = errors.Join(err,
 		r.putBack(ctx, &r.overdue, s.cfg.OverdueMayLieIn, r.resume),
 		r.putBack(ctx, &r.unstarted, s.cfg.UnstartedMayLieIn, r.start))
+	for _, event := range r.unstarted.seenTo {
+		delete(r.lacks, event)
+	}
+	for _, n := range r.lacks {
+		r.report.Left += n
+	}
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
 }
@@ -101,18 +107,21 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 // sweep is one run.
 type sweep struct {
 	*Sweeper
-	late time.Time // what was due before is late
+	late   time.Time       // what was due before is late
+	listed map[string]bool // the deliveries that the ledger lists as overdue, by event and endpoint
 
 	mu        sync.Mutex
 	report    SweepReport
-	overdue   found // events of overdue deliveries, once for each of them
-	unstarted found // events that lack deliveries
+	lacks     map[string]int // missing deliveries, by event
+	overdue   found          // events of overdue deliveries, once for each of them
+	unstarted found          // events that lack deliveries
 }
 
 // found are the ids of events of which something is to be put back.
 type found struct {
 	doubtful []string // unless it may lie in a queue
 	certain  []string // in any case
+	seenTo   []string // of both, what was put back, or left where it may lie
 }
 
 func (f *found) add(event string, certain bool) {
@@ -145,6 +154,7 @@ func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
 			}
 			r.report.Overdue += len(late)
 			for _, d := range late {
+				r.listed[d.EventID+" "+d.Endpoint] = true
 				r.overdue.add(d.EventID, r.lost(d.NextAt))
 			}
 			if r.overdue.full() {
@@ -230,13 +240,21 @@ func (r *sweep) lookAt(ctx context.Context, e EventRecord) error {
 		case Dead:
 			r.report.Dead++
 		case Waiting:
-			r.report.Waiting++
+			if r.isWatched(d) {
+				r.report.Waiting++
+			}
 		}
 	}
 	if len(missing) > 0 {
+		r.lacks[e.ID] = len(missing)
 		r.unstarted.add(e.ID, r.lost(e.ReceivedAt) && !inLine)
 	}
 	return nil
+}
+
+// isWatched tells whether the attempt that d waits for is to come, or is overdue and found so. A run that found more than it can hold does not know.
+func (r *sweep) isWatched(d Delivery) bool {
+	return !d.NextAt.Before(r.late) || r.listed[d.EventID+" "+d.Endpoint] || r.report.Partial
 }
 
 // mayStandInLine tells whether the first attempts at all of these endpoints may be behind others.
@@ -271,24 +289,26 @@ func (r *sweep) putBack(ctx context.Context, f *found, mayLieIn []Backlog,
 		failed = append(failed, err)
 	case all:
 		r.report.Withheld += len(f.doubtful)
+		f.seenTo = append(f.seenTo, f.doubtful...)
 	default:
 		ids = append(ids, f.doubtful...)
 	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
 		event, deliveries, err := r.cfg.Ledger.Event(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			continue // it has expired since
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrNotFound) { // else it has expired since, and nothing is to be sent
 			return errors.Join(append(failed, err)...)
 		}
+		before := len(failed)
 		for _, err := range send(ctx, event, deliveries) {
 			if err != nil {
 				failed = append(failed, fmt.Errorf("put back %s: %w", id, err))
 			} else {
 				r.report.PutBack++
 			}
+		}
+		if len(failed) == before {
+			f.seenTo = append(f.seenTo, id)
 		}
 	}
 	return errors.Join(failed...)

@@ -152,8 +152,10 @@ var metrics = map[string]struct {
 	"a sweep that found something": {sweep(relay.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2, Withheld: 3}, nil),
 		sweepOf(1, 5, 2, 0, 0)},
 	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 2, 0)},
-	"a sweep that did not get through":   {sweep(relay.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1)},
-	"a sweep that failed":                {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
+	"a sweep that left something": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, Left: 1}, errors.New("queue down")),
+		sweepOf(1, 2, 0, 1, 0)},
+	"a sweep that did not get through": {sweep(relay.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1)},
+	"a sweep that failed":              {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
 }
 
 func receive(eventID string, err error) func(telemetry.Log) {

@@ -151,14 +151,14 @@ func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
 	}
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.Int("events", r.Events), slog.Int("deliveries", r.Deliveries), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
-		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("overdue", r.Overdue), slog.Int("putBack", r.PutBack),
-		slog.Int("withheld", r.Withheld), slog.Bool("partial", r.Partial), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
+		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("left", r.Left), slog.Int("overdue", r.Overdue),
+		slog.Int("putBack", r.PutBack), slog.Int("withheld", r.Withheld), slog.Bool("partial", r.Partial), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	l.log(ctx, level, "swept", err, l.measure(attrs, swept, slog.Int(metric.SweptEvents, r.Events), slog.Int(metric.Stranded, r.Stranded()),
 		slog.Int(metric.PutBack, r.PutBack), slog.Int(metric.Unaccounted, r.Unaccounted()), slog.Int(metric.Partial, partial)))
 }
 
 // room is for all attributes that a line can have, so that they are allocated once.
-const room = 20
+const room = 22
 
 func (l Log) log(ctx context.Context, level slog.Level, msg string, err error, attrs []slog.Attr) {
 	if err != nil {
