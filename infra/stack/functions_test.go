@@ -46,6 +46,54 @@ func TestEnvironmentIsWhatSettingsRead(t *testing.T) {
 	}
 }
 
+// environment is what the variables that name resources name, in all functions that have them.
+var environment = map[string]string{
+	"RELAY_BODIES_BUCKET":              "{Bodies}",
+	"RELAY_CATALOG_TABLE":              "{Catalog}",
+	"RELAY_DEAD_QUEUE_URL":             "{Dead}",
+	"RELAY_DELIVERY_POISON_QUEUE_URL":  "{DeliveryDlq}",
+	"RELAY_DELIVERY_QUEUE_URL":         "{Delivery}",
+	"RELAY_INGEST_POISON_QUEUE_URL":    "{IngestDlq}",
+	"RELAY_INGEST_QUEUE_URL":           "{Ingest}",
+	"RELAY_LEDGER_TABLE":               "{Ledger}",
+	"RELAY_ORDERED_DELIVERY_QUEUE_URL": "{OrderedDelivery}",
+	"RELAY_ORDERED_INGEST_QUEUE_URL":   "{OrderedIngest}",
+	"RELAY_ORIGIN":                     "{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}",
+	"RELAY_RETRY_QUEUE_URL":            "{Retry}",
+	"RELAY_SCHEDULE_GROUP":             "{Schedules}",
+	"RELAY_SCHEDULE_ROLE_ARN":          "{SchedulesRole.Arn}",
+	"RELAY_SECRETS_KEY_ARN":            "{SecretsKey.Arn}",
+
+	"Deliver RELAY_POISON_QUEUE_URL": "{DeliveryDlq}",
+	"Fanout RELAY_POISON_QUEUE_URL":  "{IngestDlq}",
+}
+
+func TestEnvironmentNamesTheRightResources(t *testing.T) {
+	t.Parallel()
+	named := map[string]bool{}
+	defaults(t).each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
+		variables, _ := r.get("Environment", "Variables").(map[string]any)
+		for variable, value := range variables {
+			if _, plain := value.(string); plain {
+				continue // a number, or a name of the stack's
+			}
+			key := variable
+			if own := name(id) + " " + variable; environment[own] != "" {
+				key = own
+			}
+			named[key] = true
+			if got, want := render(value), environment[key]; got != want {
+				t.Errorf("%s is %s, want %q", variable, got, want)
+			}
+		}
+	})
+	for key := range environment {
+		if !named[key] {
+			t.Errorf("no function has %s", key)
+		}
+	}
+}
+
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
