@@ -35,6 +35,10 @@ import (
 const repository = "../.."
 
 // excused are grants that no test can need, each with the reason.
+//
+// Only the grants of the props that Synthesise sets are there to be used. Two kinds are not, and stand as they were read, in
+// TestGrantsOfAWholeRelay of package stack: those of fixedEgress, which Lambda itself uses to attach the function to its network, and those
+// to invoke a function's URL, which is no service that an emulator plays.
 var excused = map[string]string{}
 
 // TestDeployed sends webhooks through the synthesised stack, and then looks at what it was granted and what it left behind.

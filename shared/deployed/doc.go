@@ -9,7 +9,8 @@
 //
 // # What the template decides
 //
-// Everything that is said here of a resource is taken from the template; what a template says and the host cannot play is ErrTemplate.
+// Everything that is said here of a resource is taken from the template. A type of resource that is neither played nor known to do nothing
+// here is ErrTemplate, and so is a property that is neither, whatever its value: what changes nothing here is listed beside what is played.
 //
 //   - Ref, Fn::GetAtt, Fn::Join and Fn::Sub of every property and output are resolved, of the resources that are not played too: a
 //     name that leads nowhere is found wherever it is.
@@ -17,10 +18,10 @@
 //   - Functions are the assets that the template names. They get the environment, the timeout and the memory size that it says, and beside
 //     what Lambda itself sets only AWS_ENDPOINT_URL. Instances are started on demand, one for each invocation under way.
 //   - Each AWS::Lambda::EventSourceMapping is polled as Lambda does it
-//     (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html): by five pollers at first, which is where it stays
-//     here, or the maximum concurrency if that is less; BatchSize messages at most; what a batch's answer names as failed comes
+//     (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html): by five pollers at first, and by one more whenever
+//     all have a batch in hand, up to the maximum concurrency; BatchSize messages at most; what a batch's answer names as failed comes
 //     back, if ReportBatchItemFailures is set. A queue whose visibility timeout is shorter than its function's timeout is refused.
-//   - Routes of the HTTP API become events of payload format 2.0, if the template permits API Gateway to invoke the function.
+//   - Routes of the HTTP API become events of payload format 2.0, if a stage deploys them and the template permits API Gateway to invoke the function.
 //   - Rules of EventBridge with a rate become its scheduled events, if the template permits it to invoke the function.
 //   - EventBridge Scheduler takes on the role that a schedule names, if that trusts it.
 //
@@ -33,7 +34,8 @@
 //
 // # What is not as in AWS
 //
-// Time: a failed message comes back at once and not after its queue's visibility timeout, and a schedule's time comes when
+// Time: a failed message comes back at once and not after its queue's visibility timeout, pollers are added at once and stay, where
+// Lambda adds 300 in a minute and takes idle ones away, and a schedule's time comes when
 // [Host.PassTime] is called, and a rule's when [Host.PlayRules] is. Memory is not bounded. Throttles of the API's stage, alarms, logs' retention and tables' time-to-live
 // do not act; [Host.WithoutTimeToLive] tells which tables have items that the latter would never delete.
 package deployed

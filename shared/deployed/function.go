@@ -16,13 +16,19 @@ import (
 	"webhook-relay/shared/runtimeapi"
 )
 
-// functionProperties are those of AWS::Lambda::Function that the host plays.
+// functionProperties are those of AWS::Lambda::Function that the host plays, and those that change nothing here.
 type functionProperties struct {
 	Runtime, Handler, Role string
 	MemorySize, Timeout    int
 	Environment            struct{ Variables map[string]string }
-	LoggingConfig          struct{ LogGroup string }
-	TracingConfig          struct{ Mode string }
+	LoggingConfig          struct {
+		LogGroup string
+
+		ApplicationLogLevel, LogFormat, SystemLogLevel any
+	}
+	TracingConfig struct{ Mode string }
+
+	Architectures, Code, Description, RecursiveLoop any
 }
 
 // function is a deployed function with its instances. It is safe for concurrent use.
@@ -50,6 +56,8 @@ func (h *Host) newFunction(id string) (*function, error) {
 	switch {
 	case p.Runtime != "provided.al2023" || p.Handler != "bootstrap":
 		return nil, fmt.Errorf("%w: %s has runtime %s and handler %s", ErrTemplate, id, p.Runtime, p.Handler)
+	case p.MemorySize < 128 || p.MemorySize > 10240 || p.Timeout < 1 || p.Timeout > 900:
+		return nil, fmt.Errorf("%w: %s has %d MB and %d s, Lambda has 128 to 10240 MB and up to 900 s", ErrTemplate, id, p.MemorySize, p.Timeout)
 	case role == nil || !role.trusts("lambda.amazonaws.com", nil):
 		return nil, fmt.Errorf("%w: %s has role %q, which Lambda cannot take on", ErrTemplate, id, p.Role)
 	}

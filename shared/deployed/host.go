@@ -117,10 +117,11 @@ func (h *Host) build(ctx, polling context.Context) error {
 	if err := h.stack.all(); err != nil {
 		return err
 	}
-	var err error
-	if h.Outputs, err = h.stack.outputs(); err != nil {
+	outputs, err := h.stack.outputs()
+	if err != nil {
 		return err
 	}
+	h.Outputs = outputs
 	for _, id := range h.stack.ofType("AWS::IAM::Role") {
 		var p roleProperties
 		if err := h.stack.properties(id, &p); err != nil {
@@ -135,8 +136,12 @@ func (h *Host) build(ctx, polling context.Context) error {
 			return err
 		}
 	}
+	staged, err := h.stages()
+	if err != nil {
+		return err
+	}
 	for _, id := range h.stack.ofType("AWS::ApiGatewayV2::Route") {
-		if err := h.addRoute(id); err != nil {
+		if err := h.addRoute(id, staged); err != nil {
 			return err
 		}
 	}
@@ -154,20 +159,67 @@ func (h *Host) poll(ctx, polling context.Context) error {
 		if err != nil {
 			return err
 		}
-		for range m.concurrency() {
-			h.polling.Go(func() { m.poll(polling) })
-		}
+		m.start(polling)
 	}
 	return nil
 }
 
+// checkAPI holds that an API is played.
+func (h *Host) checkAPI(id string) error {
+	var p struct {
+		ProtocolType string
+
+		Name any
+	}
+	if err := h.stack.properties(id, &p); err != nil {
+		return err
+	}
+	if p.ProtocolType != "HTTP" {
+		return fmt.Errorf("%w: %s speaks %q, which is not played", ErrTemplate, id, p.ProtocolType)
+	}
+	return nil
+}
+
+// stages returns the APIs that are served, each by a stage that deploys every route at once and has no name in the path.
+func (h *Host) stages() (map[string]bool, error) {
+	staged := map[string]bool{}
+	for _, id := range h.stack.ofType("AWS::ApiGatewayV2::Stage") {
+		var p struct {
+			APIID, StageName string
+			AutoDeploy       bool
+			RouteSettings    map[string]any
+
+			AccessLogSettings, DefaultRouteSettings any
+		}
+		if err := h.stack.properties(id, &p); err != nil {
+			return nil, err
+		}
+		if !p.AutoDeploy || p.StageName != "$default" {
+			return nil, fmt.Errorf("%w: stage %s does not deploy by itself, which is not played", ErrTemplate, p.StageName)
+		}
+		for key := range p.RouteSettings {
+			if !h.hasRoute(key) {
+				return nil, fmt.Errorf("%w: stage %s sets something of route %s, which there is not", ErrTemplate, p.StageName, key)
+			}
+		}
+		staged[p.APIID] = true
+	}
+	return staged, nil
+}
+
+func (h *Host) hasRoute(key string) bool {
+	return slices.ContainsFunc(h.stack.ofType("AWS::ApiGatewayV2::Route"), func(id string) bool {
+		return h.stack.Resources[id].Properties["RouteKey"] == key
+	})
+}
+
 // addRoute serves a route of the HTTP API.
-func (h *Host) addRoute(id string) error {
+func (h *Host) addRoute(id string, staged map[string]bool) error {
 	var route struct{ APIID, RouteKey, Target, AuthorizationType string }
 	if err := h.stack.properties(id, &route); err != nil {
 		return err
 	}
-	var integration struct{ IntegrationType, IntegrationURI, PayloadFormatVersion string }
+	var integration struct{ APIID, IntegrationType, IntegrationURI, PayloadFormatVersion string }
 	for _, i := range h.stack.ofType("AWS::ApiGatewayV2::Integration") {
 		if route.Target == "integrations/"+h.stack.made[i].ref {
 			if err := h.stack.properties(i, &integration); err != nil {
@@ -181,6 +233,9 @@ func (h *Host) addRoute(id string) error {
 	switch {
 	case f == nil || integration.IntegrationType != "AWS_PROXY" || integration.PayloadFormatVersion != "2.0":
 		return fmt.Errorf("%w: route %s leads to %+v", ErrTemplate, route.RouteKey, integration)
+	case !staged[route.APIID] || integration.APIID != route.APIID:
+		return fmt.Errorf("%w: route %s is of API %s, its integration of %s, and one of them has no stage", ErrTemplate, route.RouteKey,
+			route.APIID, integration.APIID)
 	case route.AuthorizationType != "NONE":
 		return fmt.Errorf("%w: route %s wants authorization %s, which is not played", ErrTemplate, route.RouteKey, route.AuthorizationType)
 	case !h.permitted("apigateway.amazonaws.com", integration.IntegrationURI, source):

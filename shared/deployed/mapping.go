@@ -1,13 +1,13 @@
 package deployed
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -15,30 +15,36 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// pollers is how many batches of a queue Lambda takes at a time at first.
-const pollers = 5
+// How many batches of a queue Lambda takes at a time: at first, and at most where the template has no maximum.
+const (
+	firstPollers = 5
+	mostPollers  = 1250
+)
 
 // longPoll is how long a poller waits for a message, in seconds; Lambda's own.
 const longPoll = 20
 
-// mappingProperties are those of AWS::Lambda::EventSourceMapping that the host plays, and those that it does not.
+// mappingProperties are those of AWS::Lambda::EventSourceMapping that the host plays.
 type mappingProperties struct {
 	BatchSize             int
 	EventSourceARN        string
 	FunctionName          string
 	FunctionResponseTypes []string
-	ScalingConfig         struct{ MaximumConcurrency int }
-
-	MaximumBatchingWindowInSeconds, FilterCriteria, Enabled any
+	ScalingConfig         *struct{ MaximumConcurrency int }
 }
 
-// mapping hands a queue's messages to a function.
+// mapping hands a queue's messages to a function. It is safe for concurrent use.
 type mapping struct {
 	mappingProperties
 	function *function
 	url      string
 	client   *awssqs.Client // with the function's rights
 	operator *awssqs.Client // with none that would count
+	most     int            // pollers
+	polling  *sync.WaitGroup
+
+	mu            sync.Mutex
+	pollers, busy int
 }
 
 func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
@@ -50,10 +56,18 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 	switch {
 	case f == nil:
 		return nil, fmt.Errorf("%w: %s is for function %q, which there is not", ErrTemplate, id, p.FunctionName)
-	case p.BatchSize < 1 || p.BatchSize > 10 || p.MaximumBatchingWindowInSeconds != nil || p.FilterCriteria != nil || p.Enabled != nil:
-		return nil, fmt.Errorf("%w: %s has batches of %d, a window, a filter or a switch, which are not played", ErrTemplate, id, p.BatchSize)
+	case p.BatchSize < 1 || p.BatchSize > 10:
+		return nil, fmt.Errorf("%w: %s has batches of %d, which are not played", ErrTemplate, id, p.BatchSize)
 	}
-	m := &mapping{mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(clientConfig(f.door.URL))}
+	m := &mapping{
+		mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(clientConfig(f.door.URL)), most: mostPollers, polling: &h.polling,
+	}
+	if s := p.ScalingConfig; s != nil {
+		m.most = s.MaximumConcurrency
+	}
+	if m.most < 2 || p.ScalingConfig != nil && m.most > 1000 {
+		return nil, fmt.Errorf("%w: %s has a maximum concurrency %d, Lambda takes 2 to 1000", ErrTemplate, id, m.most)
+	}
 	for _, queue := range h.stack.ofType("AWS::SQS::Queue") {
 		if made := h.stack.made[queue]; made.attributes["Arn"] == p.EventSourceARN {
 			m.url = made.ref
@@ -80,8 +94,33 @@ func (m *mapping) check(ctx context.Context) error {
 	return nil
 }
 
-func (m *mapping) concurrency() int {
-	return min(pollers, cmp.Or(m.ScalingConfig.MaximumConcurrency, pollers))
+// start begins to poll, until ctx ends.
+func (m *mapping) start(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for range min(firstPollers, m.most) {
+		m.add(ctx)
+	}
+}
+
+func (m *mapping) add(ctx context.Context) {
+	m.pollers++
+	m.polling.Go(func() { m.poll(ctx) })
+}
+
+// take counts a poller that has a batch. When all have one, there is a backlog as far as anybody can tell, and another begins.
+func (m *mapping) take(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.busy++; m.busy == m.pollers && m.pollers < m.most {
+		m.add(ctx)
+	}
+}
+
+func (m *mapping) done() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.busy--
 }
 
 // poll takes batches until ctx ends.
@@ -95,7 +134,9 @@ func (m *mapping) poll(ctx context.Context) {
 		if err != nil {
 			pause(ctx)
 		} else if len(out.Messages) > 0 {
+			m.take(ctx)
 			m.hand(ctx, out.Messages)
+			m.done()
 		}
 	}
 }

@@ -39,13 +39,21 @@ type statement struct {
 	NotAction, NotResource, NotPrincipal any
 }
 
-type policyDocument struct{ Statement []statement }
+type policyDocument struct {
+	Version   any
+	Statement []statement
+}
 
 // roleProperties are those of AWS::IAM::Role.
 type roleProperties struct {
 	AssumeRolePolicyDocument policyDocument
-	Policies                 []struct{ PolicyDocument policyDocument }
-	ManagedPolicyArns        []string
+	Policies                 []struct {
+		PolicyName     any
+		PolicyDocument policyDocument
+	}
+	ManagedPolicyArns []string
+
+	Description any
 }
 
 // role is what somebody may do, and what of it was of use. It is safe for concurrent use.

@@ -22,10 +22,40 @@ var construct = regexp.MustCompile(`^(.*?)(?:[0-9A-F]{8})?$`)
 
 func nameOf(id string) string { return construct.FindStringSubmatch(id)[1] }
 
+// notPlayed are the types whose resources do nothing here, each with the reason. Their properties are resolved all the same.
+var notPlayed = map[string]string{
+	"AWS::CloudWatch::Alarm":     "no metric is kept; the stack's own tests read them",
+	"AWS::CloudWatch::Dashboard": "nobody looks",
+	"AWS::KMS::Alias":            "a name for the console: no function uses it",
+	"AWS::S3::BucketPolicy":      "policies of resources are not evaluated",
+	"AWS::SQS::QueuePolicy":      "policies of resources are not evaluated",
+}
+
+// inert are the properties that change nothing here, of types that have no others.
+var inert = map[string][]string{
+	"AWS::KMS::Key":                 {"Description", "EnableKeyRotation", "KeyPolicy"},
+	"AWS::Logs::LogGroup":           {"RetentionInDays"},
+	"AWS::S3::Bucket":               {"BucketEncryption", "LifecycleConfiguration", "PublicAccessBlockConfiguration"},
+	"AWS::Scheduler::ScheduleGroup": {},
+}
+
+// checkInert refuses a resource of such a type that says more.
+func checkInert(id string, r resource) error {
+	for property := range r.Properties {
+		if known, is := inert[r.Type]; is && !slices.Contains(known, property) {
+			return fmt.Errorf("%w: %s says what is not played: %s", ErrTemplate, id, property)
+		}
+	}
+	return nil
+}
+
 // provision makes a resource under a name of this host's own. Of types that nothing runs on it only has the name.
 func (h *Host) provision(ctx context.Context) maker {
 	return func(id string, r resource) (physical, error) {
 		name := strings.ToLower(nameOf(id)) + h.suffix
+		if err := checkInert(id, r); err != nil {
+			return physical{}, err
+		}
 		switch r.Type {
 		case "AWS::SQS::Queue":
 			return h.makeQueue(ctx, id, name)
@@ -47,7 +77,13 @@ func (h *Host) provision(ctx context.Context) maker {
 		case "AWS::Events::Rule":
 			return named(name, arn("events", "rule/"+name)), nil
 		case "AWS::ApiGatewayV2::Api":
-			return physical{name, map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL}}, nil
+			return physical{name, map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL}}, h.checkAPI(id)
+		case "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
+			"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission": // read when all is made
+			return physical{ref: name}, nil
+		}
+		if notPlayed[r.Type] == "" {
+			return physical{}, fmt.Errorf("%w: %s is a %s, which is not played", ErrTemplate, id, r.Type)
 		}
 		return physical{ref: name}, nil
 	}
@@ -102,29 +138,28 @@ func (h *Host) keptAttributes(ctx context.Context, url string, want map[string]s
 	return nil
 }
 
-// timeToLive is the part of a table's properties that no table is created with.
-type timeToLive struct {
+// tableProperties are those of AWS::DynamoDB::Table: what a table is created with, and what is set later.
+type tableProperties struct {
+	dynamodb.CreateTableInput
 	TimeToLiveSpecification *struct {
 		AttributeName string
 		Enabled       bool
 	}
+
+	PointInTimeRecoverySpecification any // nothing is restored
 }
 
 // makeTable makes a table with the template's keys and indexes: CloudFormation's properties have the names of CreateTable's.
 func (h *Host) makeTable(ctx context.Context, id, name string) error {
-	var in dynamodb.CreateTableInput
-	var ttl timeToLive
-	if err := h.stack.properties(id, &in); err != nil {
+	var p tableProperties
+	if err := h.stack.properties(id, &p); err != nil {
 		return err
 	}
-	if err := h.stack.properties(id, &ttl); err != nil {
+	p.TableName = &name
+	if _, err := h.DynamoDB.CreateTable(ctx, &p.CreateTableInput); err != nil {
 		return err
 	}
-	in.TableName = &name
-	if _, err := h.DynamoDB.CreateTable(ctx, &in); err != nil {
-		return err
-	}
-	if s := ttl.TimeToLiveSpecification; s != nil && s.Enabled {
+	if s := p.TimeToLiveSpecification; s != nil && s.Enabled {
 		h.timeToLive[name] = s.AttributeName
 	}
 	active := dynamodb.NewTableExistsWaiter(h.DynamoDB, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 5 * time.Millisecond })

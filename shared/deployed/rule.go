@@ -22,24 +22,26 @@ type rule struct {
 func (h *Host) addRule(id string) error {
 	var p struct {
 		ScheduleExpression, State string
-		EventPattern              any
 		Targets                   []struct {
-			Arn                     string
-			Input, InputTransformer any
+			Arn string
+
+			ID any
 		}
+
+		Description any
 	}
 	if err := h.stack.properties(id, &p); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" || p.EventPattern != nil || len(p.Targets) == 0 {
-		return fmt.Errorf("%w: rule %s is disabled, has no rate, or a pattern, which is not played", ErrTemplate, id)
+	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" || len(p.Targets) == 0 {
+		return fmt.Errorf("%w: rule %s is disabled, or has no rate or no target, which is not played", ErrTemplate, id)
 	}
 	r := rule{arn: h.stack.made[id].attributes["Arn"]}
 	for _, target := range p.Targets {
 		f := h.functionOf(target.Arn)
 		switch {
-		case f == nil || target.Input != nil || target.InputTransformer != nil:
-			return fmt.Errorf("%w: rule %s starts %s, or with an input of its own, which is not played", ErrTemplate, id, target.Arn)
+		case f == nil:
+			return fmt.Errorf("%w: rule %s starts %s, which is no function", ErrTemplate, id, target.Arn)
 		case !h.permitted(rulesService, target.Arn, r.arn):
 			return fmt.Errorf("%w: no permission for rule %s to invoke %s", ErrTemplate, id, target.Arn)
 		}

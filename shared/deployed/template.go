@@ -1,6 +1,7 @@
 package deployed
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,7 +129,7 @@ func (r *resolver) physical(id string) (physical, error) {
 	}
 }
 
-// properties resolves the properties of a resource into v, whose fields have their names.
+// properties resolves the properties of a resource into v, whose fields have their names. A property that v has no field for is not played.
 func (r *resolver) properties(id string, v any) error {
 	resolved, err := r.value(r.Resources[id].Properties)
 	if err != nil {
@@ -136,10 +137,12 @@ func (r *resolver) properties(id string, v any) error {
 	}
 	text, err := json.Marshal(resolved)
 	if err == nil {
-		err = json.Unmarshal(text, v)
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		err = decoder.Decode(v)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrTemplate, id, err)
+		return fmt.Errorf("%w: %s says what is not played: %w", ErrTemplate, id, err)
 	}
 	return nil
 }
