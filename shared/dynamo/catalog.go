@@ -31,7 +31,8 @@ const (
 	subscriptionBytesPerItem = 64 << 10
 )
 
-// docVersion is the version of the documents below; relay's own formats carry theirs.
+// docVersion is the version of the documents below; relay's own formats carry theirs, and the same rule holds for both: what is added within a
+// version is what an older reader may ignore without harm.
 const docVersion = 1
 
 type sourceDoc struct {

@@ -10,8 +10,11 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Version of the formats below. A change that an older reader would misunderstand takes the next number; readers keep
-// understanding every earlier one, since a deployment meets messages in flight and items on record.
+// Version of the formats below. Readers keep understanding every earlier one, since a deployment meets messages in flight and items on
+// record. They ignore members that they do not know, and an older reader meets what a newer writer wrote: while functions are being updated,
+// which CloudFormation does in no order, and after a roll back. So within a version only that may be added which an older reader may ignore
+// without harm. Any other change takes the next number, which an older reader puts aside and does not misunderstand, and takes two releases:
+// one that reads it, then one that writes it.
 const formatVersion = 1
 
 // ErrFormat: a queue message or a record cannot be read. Trying again does not help.
