@@ -102,8 +102,8 @@ func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDoc
 	if s.PausedUntil.After(now) {
 		d.PausedUntil = s.PausedUntil
 	}
-	if !s.WarnedAt.IsZero() && s.DisabledAt.IsZero() {
-		d.DisableAt = s.FailingSince.Add(breaker.DisableAfter)
+	if s.DisabledAt.IsZero() {
+		d.DisableAt = s.DisableAt()
 	}
 	return d
 }

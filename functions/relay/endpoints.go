@@ -89,7 +89,7 @@ func stateOf(s breaker.State, now time.Time) string {
 		text += fmt.Sprintf(", failing since %s (%s)", s.FailingSince.Format(time.RFC3339), plural(s.Failures, "attempt"))
 	}
 	if !s.WarnedAt.IsZero() {
-		text += fmt.Sprintf(", to be disabled at %s", s.FailingSince.Add(breaker.DisableAfter).Format(time.RFC3339))
+		text += fmt.Sprintf(", to be disabled at %s", s.DisableAt().Format(time.RFC3339))
 	}
 	return text
 }

@@ -80,7 +80,7 @@ func TestDocuments(t *testing.T) {
 		`{"id":"","source":"","trust":"","receivedAt":"0001-01-01T00:00:00Z","endpoints":[],"deliveries":[]}`: documentOfEvent(relay.EventRecord{}, nil),
 		`{"name":"a","state":"closed"}`: documentOfEndpoint("a", breaker.State{PausedUntil: noon.Add(-time.Second)}, noon),
 		`{"name":"a","state":"open","nextProbeAt":"2026-01-02T12:00:30Z","failingSince":"2026-01-01T11:00:00Z","failures":99,"disableAt":"2026-01-06T11:00:00Z"}`: documentOfEndpoint(
-			"a", breaker.State{Failures: 99, FailingSince: noon.Add(-25 * time.Hour), OpenUntil: noon.Add(30 * time.Second), Openings: 9, WarnedAt: noon}, noon),
+			"a", breaker.State{Failures: 99, FailingSince: noon.Add(-25 * time.Hour), OpenUntil: noon.Add(30 * time.Second), Openings: 9, WarnedAt: noon.Add(-time.Hour)}, noon),
 		`{"name":"a","state":"paused","pausedUntil":"2026-01-02T12:10:00Z"}`: documentOfEndpoint("a", breaker.State{PausedUntil: noon.Add(10 * time.Minute)}, noon),
 		`{"name":"a","state":"disabled","reason":"gone","disabledAt":"2026-01-02T12:00:00Z"}`: documentOfEndpoint(
 			"a", breaker.State{DisabledAt: noon, Reason: "gone", OpenUntil: noon.Add(time.Minute), WarnedAt: noon}, noon),

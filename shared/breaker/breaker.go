@@ -20,15 +20,19 @@ const (
 	// MaxPause bounds the pause that an endpoint may ask for.
 	MaxPause = time.Hour
 	// WarnAfter and DisableAfter are how long nothing but failures is suffered: then the operator is warned, and then the endpoint
-	// is disabled. Standard Webhooks recommends several days, and to announce it.
+	// is disabled, Notice after the warning at the soonest. Standard Webhooks recommends several days, and to announce it.
 	WarnAfter    = 24 * time.Hour
 	DisableAfter = 5 * 24 * time.Hour
+	Notice       = 24 * time.Hour
+	// Silence is how long after a failure the next one belongs to the same run: single failures of a rare webhook do not add up.
+	Silence = 24 * time.Hour
 )
 
 // State is what is known of an endpoint's trouble. Times are UTC.
 type State struct {
 	Failures     int       // attempts in a row that failed
 	FailingSince time.Time // when the first of them ended; zero: the last attempt went well
+	FailedAt     time.Time // when the last of them was told
 	OpenUntil    time.Time // no request before, then one probe; zero: closed
 	Openings     int       // how often in a row the breaker opened
 	ClosedAt     time.Time // when it closed after the last time it was open
@@ -143,10 +147,11 @@ type Failure struct {
 // Failed returns the state after a failure. One that was under way when the breaker opened tells nothing new: only the probe's makes
 // the wait longer.
 func (s State) Failed(now time.Time, f Failure) State {
-	s.Failures += f.Attempts
-	if s.FailingSince.IsZero() {
-		s.FailingSince = now
+	if s.FailingSince.IsZero() || now.Sub(s.FailedAt) > Silence {
+		s.Failures, s.FailingSince, s.WarnedAt = 0, now, time.Time{}
 	}
+	s.Failures += f.Attempts
+	s.FailedAt = now
 	open := !s.OpenUntil.IsZero()
 	if f.Probe {
 		s.Unproved = ""
@@ -154,7 +159,7 @@ func (s State) Failed(now time.Time, f Failure) State {
 	switch {
 	case !s.DisabledAt.IsZero():
 		return s
-	case now.Sub(s.FailingSince) >= DisableAfter:
+	case !s.WarnedAt.IsZero() && !now.Before(s.DisableAt()):
 		return s.Disable(now, "nothing but failures for "+now.Sub(s.FailingSince).Truncate(time.Hour).String())
 	case open && f.Probe, !open && (f.Half || s.Failures >= OpenAfter):
 		s.Openings++
@@ -192,6 +197,18 @@ func wait(n int) time.Duration {
 // NeedsWarning tells whether the operator is to be warned that the endpoint will be disabled.
 func (s State) NeedsWarning(now time.Time) bool {
 	return s.DisabledAt.IsZero() && s.WarnedAt.IsZero() && !s.FailingSince.IsZero() && now.Sub(s.FailingSince) >= WarnAfter
+}
+
+// DisableAt is when the endpoint will be disabled if it goes on failing; zero: nobody was warned yet.
+func (s State) DisableAt() time.Time {
+	at, soonest := s.FailingSince.Add(DisableAfter), s.WarnedAt.Add(Notice)
+	switch {
+	case s.WarnedAt.IsZero():
+		return time.Time{}
+	case at.Before(soonest):
+		return soonest
+	}
+	return at
 }
 
 // Warned returns the state after the operator was warned.

@@ -140,23 +140,42 @@ func TestHeldDeliveriesComeBackSpread(t *testing.T) {
 	}
 }
 
+// failUntil is the state after failures an hour apart, up to and with one at a time. The operator is warned when it is to be.
+func failUntil(s breaker.State, from, to time.Time) breaker.State {
+	for now := from; ; now = now.Add(time.Hour) {
+		if now.After(to) {
+			now = to
+		}
+		if s = s.Failed(now, breaker.Failure{Attempts: 1, Probe: true}); s.NeedsWarning(now) {
+			s = s.Warned(now)
+		}
+		if now.Equal(to) {
+			return s
+		}
+	}
+}
+
 func TestNothingButFailures(t *testing.T) {
 	t.Parallel()
-	s, _ := failing(1)
-	since := s.FailingSince
+	since := start
 	at := since.Add(breaker.WarnAfter - time.Second)
-	if s = s.Failed(at, breaker.Failure{Attempts: 1}); s.NeedsWarning(at) {
+	s := failUntil(breaker.State{}, since, at)
+	if s.NeedsWarning(at) || !s.WarnedAt.IsZero() || !s.DisableAt().IsZero() {
 		t.Error("warned too early")
 	}
 	at = since.Add(breaker.WarnAfter)
 	if !s.NeedsWarning(at) || s.Warned(at).NeedsWarning(at) {
 		t.Error("not warned once")
 	}
-	at = since.Add(breaker.DisableAfter - time.Second)
-	if s = s.Failed(at, breaker.Failure{Attempts: 1, Probe: true}); s.Phase(at) == breaker.Disabled {
+	disabled := since.Add(breaker.DisableAfter)
+	if s = s.Warned(at); !s.DisableAt().Equal(disabled) {
+		t.Errorf("to be disabled at %s, want %s", s.DisableAt(), disabled)
+	}
+	s = failUntil(s, at, disabled.Add(-time.Second))
+	if s.Phase(disabled) == breaker.Disabled {
 		t.Error("disabled too early")
 	}
-	at = since.Add(breaker.DisableAfter)
+	at = disabled
 	s = s.Failed(at, breaker.Failure{Attempts: 1, Probe: true})
 	if s.Phase(at) != breaker.Disabled || s.Reason != "nothing but failures for 120h0m0s" || s.NeedsProbe(at.Add(time.Hour)) {
 		t.Errorf("not disabled: %+v", s)
@@ -169,6 +188,41 @@ func TestNothingButFailures(t *testing.T) {
 	}
 	if s = s.Enable(at); s.Phase(at) != breaker.Recovering || s.Failures != 0 {
 		t.Errorf("not enabled: %+v", s)
+	}
+}
+
+func TestNoEndpointIsDisabledWithoutNotice(t *testing.T) {
+	t.Parallel()
+	at := start.Add(breaker.DisableAfter - time.Second)
+	s := failUntil(breaker.State{}, start, at)
+	for name, warned := range map[string]time.Time{"it was not warned": {}, "it was warned a moment ago": at} {
+		s.WarnedAt = warned
+		if after := s.Failed(at.Add(time.Minute), breaker.Failure{Attempts: 1}); !after.DisabledAt.IsZero() {
+			t.Errorf("%s: %+v", name, after)
+		}
+	}
+	if late := at.Add(breaker.Notice); failUntil(s, at, late).DisabledAt.IsZero() {
+		t.Error("never disabled")
+	}
+}
+
+func TestARunOfFailuresBeginsAnewAfterADayOfSilence(t *testing.T) {
+	t.Parallel()
+	s := failUntil(breaker.State{}, start, start.Add(breaker.WarnAfter)) // warned
+	last := s.FailedAt
+	if on := s.Failed(last.Add(breaker.Silence), breaker.Failure{Attempts: 1}); !on.FailingSince.Equal(start) || on.WarnedAt.IsZero() {
+		t.Errorf("anew after no more than a day: %+v", on)
+	}
+	late := last.Add(breaker.Silence + time.Second)
+	if s = s.Failed(late, breaker.Failure{Attempts: 1}); !s.FailingSince.Equal(late) || s.Failures != 1 || !s.WarnedAt.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	rare := breaker.State{}
+	for day := range 60 {
+		at := start.Add(time.Duration(day) * 48 * time.Hour)
+		if rare = rare.Failed(at, breaker.Failure{Attempts: 1}); rare.NeedsWarning(at) || rare.Phase(at) != breaker.Closed {
+			t.Fatalf("after %d failures, one every other day: %+v", day+1, rare)
+		}
 	}
 }
 

@@ -62,6 +62,8 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
 	}
 	check(t, "endpoint-state.v1.json", state, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	failed := breaker.State{Failures: 1, FailingSince: at, FailedAt: at.Add(time.Minute)}
+	check(t, "endpoint-state-failed.v1.json", failed, relay.EncodeEndpointState, relay.DecodeEndpointState)
 	proved := breaker.State{Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404"}
 	check(t, "endpoint-state-proof.v1.json", proved, relay.EncodeEndpointState, relay.DecodeEndpointState)
 }

@@ -59,6 +59,7 @@ type endpointDoc struct {
 	Reason       string    `json:"reason,omitempty"`
 	Proof        *proofDoc `json:"proof,omitempty"`
 	Unproved     string    `json:"unproved,omitempty"`
+	FailedAt     time.Time `json:"failedAt,omitzero"`
 }
 
 type proofDoc struct {
@@ -191,7 +192,7 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 // EncodeEndpointState returns s in the form that ledgers keep.
 func EncodeEndpointState(s breaker.State) []byte {
 	doc := endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason, nil, s.Unproved}
+		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt}
 	if s.Proof != (breaker.Proof{}) {
 		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
 	}
@@ -206,7 +207,7 @@ func DecodeEndpointState(b []byte) (breaker.State, error) {
 	}
 	s := breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
 		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason, Unproved: d.Unproved}
+		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC()}
 	if d.Proof != nil {
 		s.Proof = breaker.Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
 	}

@@ -78,7 +78,7 @@ func (n *Notifier) TellChange(ctx context.Context, c *EndpointChange) error {
 	case EndpointOpened:
 		data.NextProbeAt = &c.State.OpenUntil
 	case EndpointFailing:
-		at := c.State.FailingSince.Add(breaker.DisableAfter)
+		at := c.State.DisableAt()
 		data.DisabledAt = &at
 	}
 	return n.tell(ctx, c.Endpoint+" "+strconv.FormatInt(c.Revision, 10), "", notice{c.Type, c.At, data})

@@ -142,6 +142,27 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 	})
 }
 
+func TestARareWebhookThatFailsDisablesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newOperatorRig(t, []time.Duration{})
+		r.poster.failTimes("a", 1_000_000)
+		for i := range breaker.OpenAfter {
+			r.mustPost(fmt.Sprint(i), "push", "{}")
+			r.pump()
+			time.Sleep(30 * 24 * time.Hour)
+		}
+		for _, n := range r.notices() {
+			if n.Type != relay.DeliveryDead {
+				t.Errorf("told %s: %v", n.Type, n.Data)
+			}
+		}
+		if s, _, _ := r.states.EndpointState(t.Context(), "a"); s.Phase(time.Now()) != breaker.Closed {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 // An operator's endpoint that always fails, for days, with a breaker: what becomes of the relay's own events is told to nobody.
 func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 	t.Parallel()
