@@ -361,11 +361,10 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 
 // save records the attempt and sees to what follows.
 func (s *step) save(ctx context.Context, a made, ep *target) error {
-	prior := s.record.Attempts
-	s.record = s.after(a, ep)
-	err := s.cfg.Deliveries.SaveDelivery(ctx, s.record, prior)
+	next := s.after(a, ep)
+	err := s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
 	if errors.Is(err, ErrConflict) {
-		// Somebody recorded this attempt before: a double, or ourselves, in a write whose answer was lost.
+		// Another copy of the message recorded this attempt first, and may have died before it did what follows.
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
 			return err
 		}
@@ -374,6 +373,7 @@ func (s *step) save(ctx context.Context, a made, ep *target) error {
 	if err != nil {
 		return s.carry(ctx, a, err)
 	}
+	s.record = next
 	s.report.Attempt, s.report.Status = a.Attempt, s.record.Status
 	s.report.Age = s.record.UpdatedAt.Sub(s.event.ReceivedAt)
 	s.report.Reason = s.record.Reason

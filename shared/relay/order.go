@@ -105,7 +105,9 @@ func (s *step) lineUp(ctx context.Context, o Order) error {
 	}
 	t := s.task
 	t.NotBefore, t.Origin = time.Time{}, ""
-	return sendOne(ctx, s.cfg.Ordered, t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, body), true))
+	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, body), true)
+	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
+	return sendOne(ctx, s.cfg.Ordered, out)
 }
 
 // inOrder tells whether the message came by an ordered queue, whatever the catalog says of its endpoint by now.

@@ -207,6 +207,59 @@ func TestAFaultOfOursHoldsUpALineAsLongAsItLasts(t *testing.T) {
 	}
 }
 
+// unsaved deliveries cannot be recorded the next n times.
+type unsaved struct {
+	relay.Deliveries
+	n int
+}
+
+func (f *unsaved) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
+	if f.n--; f.n >= 0 {
+		return errInjected
+	}
+	return f.Deliveries.SaveDelivery(ctx, d, prior)
+}
+
+// What could not be put on record does not count as if it were.
+func TestAnOutageOfTheLedgerMakesPoisonOfALineNoSooner(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := orderedRig(t, relay.Order{On: true}, nil)
+		r.build(func(p ports) ports { p.deliveries = &unsaved{p.deliveries, maxReceives}; return p })
+		began := time.Now()
+		r.mustPost("1", "t", "1")
+		r.pump()
+		if took, least := time.Since(began), maxReceives*visibilityFactor*deliverTimeout; took < least || r.poison.Len() != 1 {
+			t.Errorf("%d put aside after %v, want 1 after %v", r.poison.Len(), took, least)
+		}
+	})
+}
+
+// A line knows names for minutes. What is put aside and redriven meanwhile has the name that it had.
+func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := orderedRig(t, relay.Order{On: true}, nil)
+		event := r.mustPost("1", "t", "1")
+		r.consume(&r.inLine.ingest, nil, r.fanout.Process)
+		for range 2 {
+			worn, _ := r.inLine.delivery.Receive(t.Context(), 1)
+			if len(worn) != 1 {
+				t.Fatalf("%d in line", len(worn))
+			}
+			_ = r.inLine.delivery.Ack(t.Context(), worn[0])
+			worn[0].Receives = maxReceives + 1
+			r.deliverer.Process(t.Context(), worn)
+			r.poison.Move(&r.delivery)
+			r.consume(&r.delivery, nil, r.deliverer.Process)
+		}
+		r.pump()
+		if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered {
+			t.Errorf("%s", d.Status)
+		}
+	})
+}
+
 // The queue's own time is what is left where it cannot be told.
 func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 	t.Parallel()
