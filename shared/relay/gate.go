@@ -163,6 +163,9 @@ func (d *door) keep(s breaker.State, revision int64, now time.Time) {
 	if !s.Well() {
 		ttl = troubledTTL
 	}
+	if !s.OpenUntil.Equal(d.state.OpenUntil) || !s.ClosedAt.Equal(d.state.ClosedAt) {
+		d.window = time.Time{} // what failed before tells nothing of how it is now
+	}
 	d.state, d.revision, d.known, d.next = s, revision, true, now.Add(ttl)
 }
 
@@ -216,8 +219,9 @@ func (g *gate) tell(ctx context.Context, endpoint string, v verdict) (*EndpointC
 	defer d.leave()
 	now := g.now()
 	half := d.count(now, v.failed)
-	if v.failed {
-		d.untold++
+	d.untold++
+	if !v.failed {
+		d.untold = 0 // they are not in a row with what follows
 	}
 	if !g.worthTelling(d, v, half, now) {
 		return nil, nil //nolint:nilnil // nothing changed

@@ -413,6 +413,54 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 	})
 }
 
+// opened is how often the breaker opened.
+func (c *crowd) opened() int {
+	n := 0
+	for _, r := range c.reports.attempted {
+		if r.Change != nil && r.Change.Type == relay.EndpointOpened {
+			n++
+		}
+	}
+	return n
+}
+
+func TestWhatOpensTheBreaker(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fails    func(post int) bool // post counts from 1
+		handlers int
+		waiting  int
+		want     int
+	}{
+		"every 20th attempt fails":                      {func(post int) bool { return post%20 == 0 }, 4, 1500, 0},
+		"every other attempt fails":                     {func(post int) bool { return post%2 == 0 && post <= breaker.MinAttempts }, 1, 60, 1},
+		"every third of many attempts fails":            {func(post int) bool { return post%3 == 0 }, 1, 200, 0},
+		"ten in a row, and one once it is well again":   {func(post int) bool { return post <= breaker.OpenAfter || post == breaker.MinAttempts }, 1, 40, 1},
+		"nine in a row, and again nine after a success": {func(post int) bool { return post%breaker.OpenAfter != 0 && post < breaker.MinAttempts-1 }, 1, 19, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+				post := 0
+				c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+					if post++; tt.fails(post) {
+						return relay.Reply{StatusCode: 500}, nil
+					}
+					return relay.Reply{StatusCode: 200}, nil
+				}
+				c.take = func(string) time.Duration { return 160 * time.Millisecond }
+				c.send("w", tt.waiting)
+				c.handlers = tt.handlers - 1
+				c.run(1, 2*time.Minute)
+				if post < tt.waiting || c.opened() != tt.want {
+					t.Errorf("opened %d times in %d attempts, want %d", c.opened(), post, tt.want)
+				}
+			})
+		})
+	}
+}
+
 // A pause that one delivery is told of holds for all, on all instances.
 func TestAPauseIsForAllInstances(t *testing.T) {
 	t.Parallel()
