@@ -140,7 +140,7 @@ func (s *step) run(ctx context.Context) error {
 		return s.putAside(ctx, err)
 	}
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
-		return s.sendAt(ctx, s.task, s.task.NotBefore, false) // a hop of a long wait
+		return s.sendAt(ctx, s.task, s.task.NotBefore, s.msg.Resent) // a hop of a long wait
 	}
 	waited, done, err := s.copies.take(ctx, s.event.ID+" "+s.task.Endpoint)
 	if err != nil {

@@ -110,6 +110,39 @@ func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
 	})
 }
 
+// TestCopyAtTheFanOutWaits: it sends once more what the first may have sent, when that has come to its end.
+func TestCopyAtTheFanOutWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		r.mustPost("1", "", "{}")
+		msgs, _ := r.ingest.Receive(t.Context(), 1)
+		process := func(id string, sent int) error {
+			t.Helper()
+			lose(&r.delivery)
+			m := msgs[0]
+			m.ID = id
+			err := r.fanout.Process(t.Context(), []relay.Message{m})[0]
+			if got := r.delivery.Len(); got != sent {
+				t.Errorf("%d deliveries sent, want %d", got, sent)
+			}
+			return err
+		}
+		original := msgs[0].ID
+		if err := errors.Join(process(original, 1), process(original, 1)); err != nil {
+			t.Errorf("the message itself, come again: %v", err)
+		}
+		time.Sleep(relay.MaxEndpointTimeout)
+		if err := process("copy", 0); err == nil {
+			t.Error("a copy is taken for done while the first may be in hand")
+		}
+		time.Sleep(15 * time.Second)
+		if err := process("copy", 1); err != nil || !r.delivery.List()[0].Resent {
+			t.Errorf("a copy after the first: %v", err)
+		}
+	})
+}
+
 func TestLargeBodiesAreMatchedOneAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,11 +1,14 @@
 package relay_test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
 )
 
@@ -86,6 +89,149 @@ func TestMessageOfAnEarlierAttemptSendsNoOther(t *testing.T) {
 		m.ID, m.Resent = "redriven", true
 		if r.again(m); r.retry.Len() != 0 {
 			t.Errorf("it sent %d", r.retry.Len())
+		}
+	})
+}
+
+// statesFunc is how the states of endpoints are read.
+type statesFunc struct {
+	relay.EndpointStates
+	read func(ctx context.Context, endpoint string) (breaker.State, int64, error)
+}
+
+func (f statesFunc) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
+	return f.read(ctx, endpoint)
+}
+
+// TestWhoComesSecondFinishes: SQS hands a message out twice at the same time. One instance dies after it has put the attempt on record, and the other finds
+// it there when it is about to write: it does what is left to do.
+func TestWhoComesSecondFinishes(t *testing.T) {
+	t.Parallel()
+	for name, meanwhile := range map[string]func(p ports, first func()) ports{
+		"after its own attempt": func(p ports, first func()) ports {
+			answers := p.poster
+			p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
+				first()
+				return answers.Post(ctx, post)
+			})
+			return p
+		},
+		"being held": func(p ports, first func()) ports {
+			p.states = statesFunc{p.states, func(context.Context, string) (breaker.State, int64, error) {
+				first()
+				return breaker.State{PausedUntil: time.Now().Add(time.Minute)}, 1, nil
+			}}
+			return p
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{time.Minute}, "a")
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 503}, nil }
+				r.mustPost("1", "", "{}")
+				r.consume(&r.ingest, nil, r.fanout.Process)
+				msgs, _ := r.delivery.Receive(t.Context(), 1)
+				r.build(func(p ports) ports { p.retry = brokenQueue{}; return p })
+				dying := r.deliverer
+				r.build(func(p ports) ports {
+					return meanwhile(p, func() { dying.Process(t.Context(), msgs) })
+				})
+				if err := r.deliverer.Process(t.Context(), msgs)[0]; err != nil || r.retry.Len() != 1 {
+					t.Errorf("%d messages for the next attempt, %v", r.retry.Len(), err)
+				}
+			})
+		})
+	}
+}
+
+// deafScheduler does what it is asked, and its answer is lost.
+type deafScheduler struct{ relay.Scheduler }
+
+func (s deafScheduler) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
+	return errors.Join(errInjected, s.Scheduler.Schedule(ctx, name, at, m))
+}
+
+func TestWaitThatTheSchedulerCarriesTooComesAfterIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{2 * time.Hour}, "a")
+		r.build(func(p ports) ports { p.scheduler = deafScheduler{p.scheduler}; return p })
+		r.poster.failTimes("a", 1)
+		event := r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		due := r.deliveryOf(event, "a").NextAt
+		for time.Now().Before(due.Add(-time.Second)) {
+			time.Sleep(time.Second)
+			r.consume(&r.retry, nil, r.deliverer.Process) // hops
+		}
+		time.Sleep(time.Until(due) + time.Minute + relay.MaxEndpointTimeout) // so late the scheduler may be, and so long the attempt may take
+		if msgs, _ := r.retry.Receive(t.Context(), 10); len(msgs) != 1 {
+			t.Errorf("%d messages at the same time", len(msgs))
+		}
+	})
+}
+
+// namedOnce is a scheduler that knows a name for as long as it lives.
+type namedOnce struct {
+	relay.Scheduler
+	known map[string]bool
+}
+
+func (s namedOnce) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
+	if s.known[name] {
+		return nil
+	}
+	s.known[name] = true
+	return s.Scheduler.Schedule(ctx, name, at, m)
+}
+
+// TestDeliveryIsHeldTimeAndAgain: each time is a wait of its own, though it is for the same attempt.
+func TestDeliveryIsHeldTimeAndAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		began := time.Now()
+		known := map[string]bool{}
+		r.build(func(p ports) ports {
+			p.scheduler = namedOnce{p.scheduler, known}
+			p.states = statesFunc{p.states, func(context.Context, string) (breaker.State, int64, error) {
+				if time.Since(began) > 3*time.Hour {
+					return breaker.State{}, 0, nil
+				}
+				return breaker.State{PausedUntil: time.Now().Add(time.Hour)}, 1, nil
+			}}
+			return p
+		})
+		event := r.mustPost("1", "", "{}")
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || len(known) < 2 {
+			t.Errorf("%s, by %d schedules", d.Status, len(known))
+		}
+	})
+}
+
+// TestHopKeepsItsMark: a first attempt that is held on record looks there before it is made, whatever carries it.
+func TestHopKeepsItsMark(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		paused := func(p ports) ports {
+			p.states = statesFunc{p.states, func(context.Context, string) (breaker.State, int64, error) {
+				return breaker.State{PausedUntil: time.Now().Add(time.Hour)}, 1, nil
+			}}
+			return p
+		}
+		r.build(func(p ports) ports { p.scheduler = brokenScheduler{}; return paused(p) })
+		r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		time.Sleep(relay.MaxDelay)
+		r.build(paused)
+		r.consume(&r.retry, nil, r.deliverer.Process)
+		if msgs := r.retry.List(); len(msgs) != 1 || !msgs[0].Resent {
+			t.Errorf("by the scheduler: %d, marked %t", len(msgs), len(msgs) == 1 && msgs[0].Resent)
 		}
 	})
 }
