@@ -12,7 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// Ledger is a ledger.
+// Ledger is a ledger. Its listings come by pageSize at a time.
 type Ledger struct {
 	mu         sync.Mutex
 	events     map[string]relay.EventRecord
@@ -80,8 +80,21 @@ func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay
 	return r, l.deliveriesOf(id), nil
 }
 
-// EventsBySource lists a source's events of an hour, on one page.
-func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, _ relay.Page) ([]relay.EventRecord, relay.Page, error) {
+// pageSize is so small that whoever lists anything meets the next page.
+const pageSize = 2
+
+// paged returns what comes after a page's end in the order of keys, no two of which are equal.
+func paged[V any](all []V, key func(V) string, from relay.Page) ([]V, relay.Page) {
+	all = slices.DeleteFunc(all, func(v V) bool { return from != "" && key(v) <= string(from) })
+	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(key(a), key(b)) })
+	if len(all) <= pageSize {
+		return all, ""
+	}
+	return all[:pageSize], relay.Page(key(all[pageSize-1]))
+}
+
+// EventsBySource lists a source's events of an hour.
+func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []relay.EventRecord
@@ -91,27 +104,34 @@ func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, _
 			out = append(out, r)
 		}
 	}
-	return out, "", nil
+	events, next := paged(out, func(r relay.EventRecord) string { return r.ID }, from)
+	return events, next, nil
 }
 
-// OpenDeliveries lists an endpoint's deliveries that wait or are dead, on one page.
-func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay.Status, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
+// OpenDeliveries lists an endpoint's deliveries that wait or are dead.
+func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+	return l.open(from, func(d relay.Delivery) bool { return d.Endpoint == endpoint && d.Status == status })
+}
+
+// Overdue lists an endpoint's deliveries that were due before a time.
+func (l *Ledger) Overdue(_ context.Context, endpoint string, before time.Time, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+	return l.open(from, func(d relay.Delivery) bool {
+		return d.Endpoint == endpoint && d.Status == relay.Waiting && d.NextAt.Before(before)
+	})
+}
+
+// open lists deliveries of one status.
+func (l *Ledger) open(from relay.Page, want func(relay.Delivery) bool) ([]relay.Delivery, relay.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	ds := l.matching(func(d relay.Delivery) bool { return d.Endpoint == endpoint && d.Status == status })
-	slices.SortFunc(ds, func(a, b relay.Delivery) int {
-		if status == relay.Waiting {
-			return a.NextAt.Compare(b.NextAt)
+	deliveries, next := paged(l.matching(want), func(d relay.Delivery) string {
+		at := d.UpdatedAt
+		if d.Status == relay.Waiting {
+			at = d.NextAt
 		}
-		return a.UpdatedAt.Compare(b.UpdatedAt)
-	})
-	return ds, "", nil
-}
-
-// Overdue lists an endpoint's deliveries that were due before a time, on one page.
-func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, _ relay.Page) ([]relay.Delivery, relay.Page, error) {
-	waiting, _, _ := l.OpenDeliveries(ctx, endpoint, relay.Waiting, "") // never fails
-	return slices.DeleteFunc(waiting, func(d relay.Delivery) bool { return !d.NextAt.Before(before) }), "", nil
+		return at.UTC().Format("2006-01-02T15:04:05.000000000 ") + d.EventID
+	}, from)
+	return deliveries, next, nil
 }
 
 // DeliveriesOf returns an event's deliveries.

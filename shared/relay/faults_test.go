@@ -257,7 +257,7 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool) {
 			}
 		}
 	}
-	listed, _, _ := r.ledger.OpenDeliveries(t.Context(), "bad", relay.Dead, "")
+	listed := openOf(t, &r.ledger, "bad", relay.Dead)
 	if len(listed) != dead || r.dead.Len() < dead {
 		t.Errorf("%d dead, %d listed, %d in the dead queue", dead, len(listed), r.dead.Len())
 	}

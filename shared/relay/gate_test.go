@@ -401,8 +401,8 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 			}
 		}
 		for _, endpoint := range []string{"a", "b"} {
-			waiting, _, _ := c.ledger.OpenDeliveries(t.Context(), endpoint, relay.Waiting, "")
-			dead, _, _ := c.ledger.OpenDeliveries(t.Context(), endpoint, relay.Dead, "")
+			waiting := openOf(t, &c.ledger, endpoint, relay.Waiting)
+			dead := openOf(t, &c.ledger, endpoint, relay.Dead)
 			if len(waiting)+len(dead) > 0 {
 				t.Errorf("%s: %d wait, %d are dead", endpoint, len(waiting), len(dead))
 			}
@@ -479,7 +479,7 @@ func TestAPauseIsForAllInstances(t *testing.T) {
 		if n := c.within("a", began.Add(time.Second), paused); n > 0 {
 			t.Errorf("%d attempts in the pause", n)
 		}
-		waiting, _, _ := c.ledger.OpenDeliveries(t.Context(), "a", relay.Waiting, "")
+		waiting := openOf(t, &c.ledger, "a", relay.Waiting)
 		if len(waiting) > 0 {
 			t.Errorf("%d wait still, the first until %s", len(waiting), waiting[0].NextAt.Sub(began))
 		}

@@ -262,7 +262,7 @@ func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 				t.Errorf("attempt %s POSTed %d times", attempt, n)
 			}
 		}
-		dead, _, _ := r.ledger.OpenDeliveries(t.Context(), "a", relay.Dead, "")
+		dead := openOf(t, &r.ledger, "a", relay.Dead)
 		if len(dead) != 1 || r.dead.Len() != 1 || r.poison.Len() != 0 {
 			t.Errorf("%d dead listed, %d in the dead queue, %d poison", len(dead), r.dead.Len(), r.poison.Len())
 		}
@@ -274,7 +274,7 @@ func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 		if d.Status != relay.Delivered || d.Attempts != 12 {
 			t.Errorf("after redrive: %s with %d attempts, want delivered with 12", d.Status, d.Attempts)
 		}
-		if dead, _, _ := r.ledger.OpenDeliveries(t.Context(), "a", relay.Dead, ""); len(dead) != 0 {
+		if dead := openOf(t, &r.ledger, "a", relay.Dead); len(dead) != 0 {
 			t.Errorf("still listed as dead: %+v", dead)
 		}
 	})

@@ -303,4 +303,19 @@ func (r *rig) deliveryOf(event, endpoint string) relay.Delivery {
 	return d
 }
 
+// openOf lists all of an endpoint's deliveries in a status.
+func openOf(t *testing.T, l relay.Ledger, endpoint string, status relay.Status) (all []relay.Delivery) {
+	t.Helper()
+	for page, more := relay.Page(""), true; more; more = page != "" {
+		var some []relay.Delivery
+		var err error
+		if some, page, err = l.OpenDeliveries(t.Context(), endpoint, status, page); err != nil {
+			t.Error(err)
+			return all
+		}
+		all = append(all, some...)
+	}
+	return all
+}
+
 var errInjected = errors.New("injected")

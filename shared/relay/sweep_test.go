@@ -112,10 +112,7 @@ func (w *world) sendDeadAgain() {
 	for _, name := range sorted(w.script.endpoints) {
 		w.script.endpoints[name].mended = true
 		w.enable(name)
-		dead, _, err := w.records.OpenDeliveries(w.t.Context(), name, relay.Dead, "")
-		if err != nil {
-			w.t.Error(err)
-		}
+		dead := openOf(w.t, w.records, name, relay.Dead)
 		if w.script.again != "replay" {
 			continue
 		}
@@ -249,10 +246,7 @@ func (w *world) checkEnd() {
 	}
 	dead := map[string]bool{}
 	for _, name := range sorted(w.script.endpoints) {
-		listed, _, err := w.records.OpenDeliveries(w.t.Context(), name, relay.Dead, "")
-		if err != nil {
-			w.t.Error(err)
-		}
+		listed := openOf(w.t, w.records, name, relay.Dead)
 		for _, d := range listed {
 			dead[d.EventID+" "+name] = true
 		}
