@@ -8,24 +8,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/breaker"
 )
 
 type soakCommand struct {
 	For       time.Duration `help:"How long to send." default:"60s"`
 	Rate      int           `help:"Webhooks a second, over all senders." default:"200"`
 	Senders   int           `help:"Senders at work." default:"16"`
-	Endpoints int           `help:"Endpoints: the first is well, the others fail, hang, and reset connections; from the fourth on half of the time." default:"4"`
+	Endpoints int           `help:"Endpoints: the first is well, the second and third fail, hang, and reset connections now and then, the others for whole phases. One more never takes one webhook in ten." default:"4"`
 	KillEvery time.Duration `help:"Kill the relay this often, on average; 0s: never." default:"10s"`
 	Seed      uint64        `help:"What is random follows from it; 0: another each time." default:"0"`
 	Data      string        `help:"Directory for its data, new or empty. Default: one that is removed afterwards." type:"path"`
@@ -33,18 +37,19 @@ type soakCommand struct {
 
 // The bounds of a soak.
 const (
-	soakMost     = 1_000_000 // webhooks
-	soakDrain    = 3 * time.Minute
-	soakPatience = 20 * time.Second // for the relay to listen
-	soakSample   = time.Second      // between looks at its memory
-	soakTell     = 5 * time.Second  // between lines that tell how far it is
+	soakMost     = 1_000_000                       // webhooks
+	soakDrain    = breaker.MaxWait + 5*time.Minute // as long as an endpoint's deliveries can be held, and to let them through
+	soakPatience = 20 * time.Second                // for the relay to listen
+	soakSample   = time.Second                     // between looks at its memory
+	soakTell     = 5 * time.Second                 // between lines that tell how far it is
 )
 
 // ErrSoak: a promise was broken; the figures that were printed say which.
-var ErrSoak = errors.New("the soak found webhooks lost")
+var ErrSoak = errors.New("the soak found a promise broken")
 
 // Run sends webhooks to a "relay local" of its own while its endpoints misbehave and it is killed at random, and then holds the ledger
-// against what senders and endpoints saw. It talks to loopback only. ErrSoak: something that got a 2xx is neither delivered nor dead.
+// against what senders and endpoints saw. It talks to loopback only. ErrSoak: something that got a 2xx is neither delivered nor dead, or was POSTed
+// more often than the kills explain.
 func (c *soakCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := c.check(); err != nil {
 		return err
@@ -58,7 +63,7 @@ func (c *soakCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }()
 	}
-	s := &soak{soakCommand: *c, out: out, sent: map[string]*soakWebhook{}, got: map[string]int{}}
+	s := &soak{soakCommand: *c, out: out, sent: map[string]*soakWebhook{}, got: map[string]soakSeen{}}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {
 		return err
@@ -107,12 +112,18 @@ type soak struct {
 	sent    map[string]*soakWebhook // by event
 	refused int                     // posts that got no 2xx
 	accepts []time.Duration
-	got     map[string]int // POSTs by event and endpoint
-	hostile bool           // endpoints misbehave
+	got     map[string]soakSeen // by event and endpoint
+	began   time.Time           // of the endpoints' first phase
 }
 
 // soakWebhook is one that got a 2xx.
 type soakWebhook struct{ accepted, delivered time.Time }
+
+// soakSeen is what an endpoint saw of an event.
+type soakSeen struct {
+	posts int
+	taken bool // it answered 2xx
+}
 
 // prepare starts the endpoints and the relay.
 func (s *soak) prepare(ctx context.Context) error {
@@ -120,7 +131,7 @@ func (s *soak) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.hostile = true
+	s.began = time.Now()
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive), ReadHeaderTimeout: soakPatience}
 	go func() { _ = s.server.Serve(listener) }()
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
@@ -135,12 +146,26 @@ func (s *soak) prepare(ctx context.Context) error {
 
 func soakEndpoint(i int) string { return fmt.Sprintf("e%d", i) }
 
+// soakPicky is the endpoint that never takes one webhook in ten.
+const soakPicky = "picky"
+
+func (s *soak) endpoints() []string {
+	names := []string{soakPicky}
+	for i := range s.Endpoints {
+		names = append(names, soakEndpoint(i))
+	}
+	return names
+}
+
 // configuration has one source and all endpoints, each of which wants everything.
 func (s *soak) configuration(target string) string {
 	var endpoints, subscriptions strings.Builder
-	for i := range s.Endpoints {
-		name := soakEndpoint(i)
-		fmt.Fprintf(&endpoints, "  - {name: %s, url: \"http://%s/%s\", timeout: 1s, retry: {schedule: [1s, 1s, 2s, 4s]}}\n", name, target, name)
+	for _, name := range s.endpoints() {
+		schedule := "1s, 1s, 2s, 4s"
+		if name == soakPicky {
+			schedule = "" // what it never takes must not be all that it gets at last, which would hold its deliveries
+		}
+		fmt.Fprintf(&endpoints, "  - {name: %s, url: \"http://%s/%s\", timeout: 1s, retry: {schedule: [%s]}}\n", name, target, name, schedule)
 		fmt.Fprintf(&subscriptions, "  - {source: app, endpoint: %s}\n", name)
 	}
 	return "sources:\n  - {name: app, provider: bearer, secrets: [soak]}\nendpoints:\n" + endpoints.String() +
@@ -229,9 +254,6 @@ func (s *soak) storm(ctx context.Context) error {
 		}
 	})
 	err := s.sendAll(bounded)
-	s.mu.Lock()
-	s.hostile = false
-	s.mu.Unlock()
 	if err == nil {
 		err = s.drain(bounded)
 	}
@@ -260,7 +282,7 @@ func (s *soak) tell() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	doing := "sending"
-	if !s.hostile {
+	if s.open > 0 {
 		doing = fmt.Sprintf("waiting for %d deliveries", s.open)
 	}
 	_, _ = fmt.Fprintf(s.out, "so far    %d webhooks accepted, %d posts got no 2xx, the relay was killed %d times; %s\n",
@@ -345,35 +367,64 @@ func publish(ctx context.Context, client *http.Client, addr, token, id string) (
 	return answer.ID, nil
 }
 
-// receive is every endpoint. The first is well. The others fail, by an answer, a reset or silence, as long as the soak is hostile: one POST in
-// five, and from the fourth endpoint on every second one, for which deliveries are held.
+// mood is how an endpoint behaves. The set is closed.
+type mood int
+
+const (
+	well mood = iota
+	moody
+	failing
+	resetting
+	hanging
+)
+
+// phases are what endpoints from the fourth on go through, each beginning with another, twice in a soak. Deliveries to them are held.
+var phases = []mood{well, failing, moody, hanging, well, resetting}
+
+// mood tells how an endpoint behaves towards an event some time after the beginning. All but the picky one are well once nothing is sent any more.
+func (s *soak) mood(name, event string, since time.Duration) mood {
+	n, _ := strconv.Atoi(strings.TrimPrefix(name, "e"))
+	switch {
+	case name == soakPicky && strings.ContainsAny(event[len(event)-1:], "abc"): // of 32 letters
+		return failing
+	case name == soakPicky || n == 0 || since >= s.For:
+		return well
+	case n < 3:
+		return moody
+	}
+	phase := int(since * time.Duration(2*len(phases)) / s.For)
+	return phases[(phase+n)%len(phases)]
+}
+
+// receive is every endpoint.
 func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	event, name := r.Header.Get("webhook-id"), strings.TrimPrefix(r.URL.Path, "/")
+	is := s.mood(name, event, time.Since(s.began))
+	if is == moody { // it fails one POST in five
+		is = []mood{failing, failing, failing, failing, failing, resetting, resetting, resetting, resetting, hanging}[rand.IntN(10)]
+		if rand.IntN(5) > 0 {
+			is = well
+		}
+	}
 	s.mu.Lock()
-	s.got[event+" "+name]++
-	hostile := s.hostile && name != soakEndpoint(0)
-	if name == soakEndpoint(0) && s.got[event+" "+name] == 1 {
+	seen := s.got[event+" "+name]
+	if seen.posts == 0 && name == soakEndpoint(0) {
 		s.webhook(event).delivered = time.Now()
 	}
+	s.got[event+" "+name] = soakSeen{seen.posts + 1, seen.taken || is == well}
 	s.mu.Unlock()
-	fails := 0.2
-	if n, _ := strconv.Atoi(strings.TrimPrefix(name, soakEndpoint(0)[:1])); n >= 3 {
-		fails = 0.5
-	}
-	if !hostile || rand.Float64() >= fails {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	switch roll := rand.IntN(10); {
-	case roll < 5:
+	switch is {
+	case failing:
 		w.WriteHeader(http.StatusServiceUnavailable)
-	case roll < 9:
+	case resetting:
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			_ = conn.Close()
 		}
-	default:
+	case hanging:
 		_ = pause(r.Context(), 5*time.Second)
+	default:
+		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
@@ -402,11 +453,15 @@ func (s *soak) killAtRandom(ctx, sending context.Context) error {
 
 // drain waits until no delivery of what was accepted is open.
 func (s *soak) drain(ctx context.Context) error {
+	s.mu.Lock()
+	left := slices.Collect(maps.Keys(s.sent))
+	s.mu.Unlock()
 	for told := false; ; told = true {
-		r, err := s.audit(ctx)
+		r, open, err := s.audit(ctx, left, nil)
 		if err != nil || r.open == 0 {
 			return err
 		}
+		left = open
 		s.mu.Lock()
 		s.open = r.open
 		s.mu.Unlock()

@@ -27,6 +27,9 @@ func TestShortSoak(t *testing.T) {
 	if strings.Contains(out.String(), "swept     0 events") {
 		t.Errorf("the sweeper saw nothing:\n%s", out)
 	}
+	if strings.Contains(out.String(), " 0 dead and listed") {
+		t.Errorf("nothing died:\n%s", out)
+	}
 	if strings.Contains(out.String(), "killed 0 times") {
 		t.Errorf("the relay was never killed:\n%s", out)
 	}
@@ -59,21 +62,62 @@ func TestSoakTellsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		status relay.Status
-		posts  int
+		seen   soakSeen
 		listed bool
 		want   soakResult
 	}{
-		"delivered and seen":       {relay.Delivered, 1, false, soakResult{delivered: 1}},
-		"delivered and never seen": {relay.Delivered, 0, false, soakResult{delivered: 1, lost: 1}},
-		"POSTed once too often":    {relay.Delivered, 3, false, soakResult{delivered: 1, duplicates: 2}},
-		"dead and listed":          {relay.Dead, 1, true, soakResult{dead: 1}},
-		"dead and not listed":      {relay.Dead, 1, false, soakResult{dead: 1, lost: 1}},
-		"waiting":                  {relay.Waiting, 1, false, soakResult{open: 1}},
+		"delivered and taken":       {relay.Delivered, soakSeen{1, true}, false, soakResult{delivered: 1}},
+		"delivered and never seen":  {relay.Delivered, soakSeen{0, false}, false, soakResult{delivered: 1, lost: 1}},
+		"delivered and never taken": {relay.Delivered, soakSeen{1, false}, false, soakResult{delivered: 1, lost: 1}},
+		"POSTed twice too often":    {relay.Delivered, soakSeen{3, true}, false, soakResult{delivered: 1, duplicates: 2}},
+		"dead and listed":           {relay.Dead, soakSeen{1, false}, true, soakResult{dead: 1}},
+		"dead and not listed":       {relay.Dead, soakSeen{1, false}, false, soakResult{dead: 1, lost: 1}},
+		"waiting":                   {relay.Waiting, soakSeen{1, false}, false, soakResult{open: 1}},
 	} {
 		var got soakResult
-		got.count(relay.Delivery{Status: tt.status, Attempts: 1}, tt.posts, tt.listed)
+		got.count(relay.Delivery{Status: tt.status, Attempts: 1}, tt.seen, tt.listed)
 		if got != tt.want {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
+	}
+}
+
+func TestSoakVerdict(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		kills  int
+		result soakResult
+		want   error
+	}{
+		"all is well":                         {1, soakResult{delivered: 9, dead: 1}, nil},
+		"as many duplicates as kills explain": {2, soakResult{duplicates: 2 * 3 * soakInHand}, nil},
+		"one duplicate more":                  {2, soakResult{duplicates: 2*3*soakInHand + 1}, ErrSoak},
+		"duplicates without a kill":           {0, soakResult{duplicates: 1}, ErrSoak},
+		"lost":                                {1, soakResult{lost: 1}, ErrSoak},
+		"open":                                {1, soakResult{open: 1}, ErrSoak},
+	} {
+		s := &soak{soakCommand: soakCommand{Endpoints: 2}, kills: tt.kills}
+		if err := s.verdict(tt.result, relay.SweepReport{}); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
+// Endpoints from the fourth on are each in every mood, not all in the same at a time, and all but the picky one are well at last.
+func TestSoakEndpointsHavePhases(t *testing.T) {
+	t.Parallel()
+	s := &soak{soakCommand: soakCommand{For: time.Minute, Endpoints: 5}}
+	moods, together := map[mood]bool{}, true
+	for at := time.Duration(0); at < s.For; at += time.Second {
+		moods[s.mood("e3", "evt_z", at)] = true
+		together = together && s.mood("e3", "evt_z", at) == s.mood("e4", "evt_z", at)
+	}
+	if len(moods) != 5 || together {
+		t.Errorf("moods %v, always those of the next: %t", moods, together)
+	}
+	for name, want := range map[string]mood{"e0": well, "e1": well, "e3": well, soakPicky: failing} {
+		if got := s.mood(name, "evt_a", s.For); got != want {
+			t.Errorf("%s is in mood %d at last, want %d", name, got, want)
 		}
 	}
 }
