@@ -119,7 +119,7 @@ func (s State) Rate(now time.Time) int {
 	if s.Phase(now) != Recovering {
 		return 0
 	}
-	return RampStart << (now.Sub(s.ClosedAt) / RampDouble)
+	return RampStart << (max(now.Sub(s.ClosedAt), 0) / RampDouble) // clocks of instances differ, and step back
 }
 
 // Succeeded returns the state after a 2xx: the run of failures is over, and an open breaker closes.

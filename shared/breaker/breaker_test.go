@@ -83,6 +83,9 @@ func TestASuccessfulProbeClosesAndReleasesSlowly(t *testing.T) {
 	if p := s.Phase(now); p != breaker.Recovering || !s.HeldUntil(now).IsZero() {
 		t.Fatalf("%s: %+v", p, s)
 	}
+	if rate := s.Rate(now.Add(-time.Hour)); rate != breaker.RampStart {
+		t.Errorf("%d a second by a clock that is behind", rate)
+	}
 	before := 0
 	for age := time.Duration(0); age < breaker.RampTime; age += breaker.RampDouble {
 		rate := s.Rate(now.Add(age))

@@ -48,7 +48,8 @@ type door struct {
 	attempts int
 	failed   int
 
-	places places
+	places places // at its own rate
+	ramp   places // at the one at which it recovers
 	room   room
 }
 

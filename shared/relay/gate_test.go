@@ -413,6 +413,41 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 	})
 }
 
+// expectRamp holds an endpoint that is well for a second and then fails for half a minute against the rate at which what waits is released.
+func (c *crowd) expectRamp(instances, waiting int) {
+	c.t.Helper()
+	began := time.Now()
+	c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+		if since := time.Since(began); since > time.Second && since < breaker.FirstWait {
+			return relay.Reply{StatusCode: 500}, nil
+		}
+		return relay.Reply{StatusCode: 200}, nil
+	}
+	c.send("w", waiting)
+	c.run(instances, 80*time.Second)
+	healed := began.Add(time.Hour)
+	for _, p := range c.posts {
+		if p.statusCode == 200 && p.began.After(began.Add(breaker.FirstWait)) && p.began.Before(healed) {
+			healed = p.began
+		}
+	}
+	for i := range 3 {
+		from := healed.Add(time.Duration(i) * breaker.RampDouble)
+		allowed := breaker.RampStart << i * int(breaker.RampDouble/time.Second)
+		if n := c.within("a", from, from.Add(breaker.RampDouble)); n > allowed*12/10 || n < allowed/2 {
+			c.t.Errorf("%d attempts from %s after it recovered on, allowed are %d", n, from.Sub(healed), allowed)
+		}
+	}
+}
+
+func TestPlacesThatWereKeptDoNotPassTheRamp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(e *relay.Endpoint) { e.RateLimit = 50 }, "a")
+		c.expectRamp(2, 2000)
+	})
+}
+
 // opened is how often the breaker opened.
 func (c *crowd) opened() int {
 	n := 0

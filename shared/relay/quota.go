@@ -29,15 +29,15 @@ type places struct {
 // takePlace holds the endpoint's rate, its own or the one at which it recovers, over all instances together. Where there is none to be had now, one
 // is kept for later, so that a delivery is held once as long as those before it take less than rateAhead: each return costs a message, a read and a write.
 func (g *gate) takePlace(ctx context.Context, ep Endpoint, turn time.Time, d *door, now time.Time) (pass, error) {
-	r, ahead := ep.rate(), rateAhead
+	r, ahead, line, p := ep.rate(), rateAhead, "rate#"+ep.Name, &d.places
 	if ramp := (rate{d.state.Rate(now), time.Second}); ramp.below(r) {
-		r, ahead = ramp, 0 // soon there will be more
+		// Soon there will be more. The places that were kept are closer together, and their line may be taken for minutes.
+		r, ahead, line, p, turn = ramp, 0, "ramp#"+ep.Name, &d.ramp, time.Time{}
 	}
 	if r.attempts == 0 || !turn.IsZero() && now.Sub(turn) < rateLapse {
 		return pass{}, nil
 	}
-	p := &d.places
-	got, err := g.morePlaces(ctx, "rate#"+ep.Name, r, p, now, ahead)
+	got, err := g.morePlaces(ctx, line, r, p, now, ahead)
 	switch {
 	case err != nil:
 		return pass{}, err
