@@ -11,10 +11,9 @@ import (
 
 // How the gate keeps in touch with the other instances.
 const (
-	// stateTTL is how long an endpoint's state is taken to be as it was read: for one that was well, as long as its catalog entry.
-	// In trouble it is looked at more often.
-	stateTTL     = DefaultCacheTTL
-	troubledTTL  = 5 * time.Second
+	// stateTTL is how long an endpoint's state is taken to be as it was read, and so how long the others go on after one was asked for a pause.
+	// It costs an instance a read every so often, of each endpoint in use.
+	stateTTL     = 5 * time.Second
 	tellInterval = time.Second      // failures are counted here and told together: a write a second for an instance at most
 	probeReserve = 15 * time.Second // what a probe may take beside the endpoint's timeout before another takes its place
 	stateTries   = 4                // of a write that meets others'
@@ -145,7 +144,7 @@ func (g *gate) refresh(ctx context.Context, endpoint string, d *door) {
 		return
 	}
 	if err := g.reread(ctx, endpoint, d); err != nil {
-		d.next = now.Add(troubledTTL)
+		d.next = now.Add(stateTTL)
 	}
 }
 
@@ -160,14 +159,10 @@ func (g *gate) reread(ctx context.Context, endpoint string, d *door) error {
 
 // keep notes the state as it is on record.
 func (d *door) keep(s breaker.State, revision int64, now time.Time) {
-	ttl := stateTTL
-	if !s.Well() {
-		ttl = troubledTTL
-	}
 	if !s.OpenUntil.Equal(d.state.OpenUntil) || !s.ClosedAt.Equal(d.state.ClosedAt) {
 		d.window = time.Time{} // what failed before tells nothing of how it is now
 	}
-	d.state, d.revision, d.known, d.next = s, revision, true, now.Add(ttl)
+	d.state, d.revision, d.known, d.next = s, revision, true, now.Add(stateTTL)
 }
 
 // claimProbe lets exactly one instance go ahead: the one whose write of the probe's state succeeds.

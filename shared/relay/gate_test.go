@@ -19,6 +19,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
+// stateTTL is how long an instance goes by what it knows of an endpoint.
+const stateTTL = 5 * time.Second
+
 // crowd is several instances of the deliverer at work at once, on the same ports, in virtual time.
 type crowd struct {
 	*rig
@@ -519,4 +522,46 @@ func TestAPauseIsForAllInstances(t *testing.T) {
 			t.Errorf("%d wait still, the first until %s", len(waiting), waiting[0].NextAt.Sub(began))
 		}
 	})
+}
+
+// One answer asks for the pause. Instances that took the endpoint to be well hear of it while it lasts.
+func TestAPauseThatIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+				began := time.Now()
+				asked := began.Add(time.Second)
+				said := false
+				c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+					if !said && !time.Now().Before(asked) {
+						said = true
+						return relay.Reply{StatusCode: status, Header: relay.Header{"retry-after": "20"}}, nil
+					}
+					return relay.Reply{StatusCode: 200}, nil
+				}
+				var instances []*relay.Deliverer
+				m := &member{crowd: c}
+				for range 4 {
+					instances = append(instances, m.deliverer(rand.New(rand.NewPCG(1, 2))))
+				}
+				for second := range 30 {
+					for i, d := range instances {
+						c.send(fmt.Sprint(second, i, " "), 1)
+						m.takeOne(&m.delivery, d)
+					}
+					time.Sleep(time.Second)
+				}
+				paused := asked.Add(20 * time.Second)
+				if n := c.within("a", asked.Add(stateTTL), paused); n > 0 {
+					t.Errorf("%d attempts in the pause", n)
+				}
+				if n := c.within("a", paused, began.Add(time.Minute)); n < 4*5 {
+					t.Errorf("%d attempts after it", n)
+				}
+			})
+		})
+	}
 }
