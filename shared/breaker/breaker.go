@@ -17,6 +17,8 @@ const (
 	RampTime   = 2 * time.Minute
 	RampStart  = 5
 	RampDouble = 10 * time.Second
+	// MinSpread is over how long a time deliveries come back after a pause, however short it was.
+	MinSpread = 5 * time.Second
 	// MaxPause bounds the pause that an endpoint may ask for.
 	MaxPause = time.Hour
 	// WarnAfter and DisableAfter are how long nothing but failures is suffered: then the operator is warned, and then the endpoint
@@ -105,13 +107,18 @@ func (s State) Probe(now time.Time, lease time.Duration) State {
 	return s
 }
 
-// Spread is over how long a time after HeldUntil the held deliveries are to come back, so that they do not come all at once.
+// Spread is over how long a time after HeldUntil the held deliveries are to come back, so that they do not come all at once: as long as they
+// waited, and after a breaker that is open until they know whether the probe went well.
 func (s State) Spread(now time.Time) time.Duration {
 	held := s.HeldUntil(now)
 	if held.IsZero() {
 		return 0
 	}
-	return min(max(held.Sub(now), FirstWait), MaxWait)
+	least := MinSpread
+	if !s.OpenUntil.IsZero() {
+		least = FirstWait
+	}
+	return min(max(held.Sub(now), least), MaxWait)
 }
 
 // Rate is how many requests a second may go through while the endpoint recovers; 0: as many as there are.

@@ -132,8 +132,11 @@ func TestPause(t *testing.T) {
 func TestHeldDeliveriesComeBackSpread(t *testing.T) {
 	t.Parallel()
 	for held, want := range map[time.Duration]time.Duration{
-		time.Second: breaker.FirstWait, 5 * time.Minute: 5 * time.Minute, time.Hour: breaker.MaxWait,
+		time.Second: breaker.MinSpread, 10 * time.Second: 10 * time.Second, 5 * time.Minute: 5 * time.Minute, time.Hour: breaker.MaxWait,
 	} {
+		if got := (breaker.State{OpenUntil: start.Add(held)}).Spread(start); got != max(want, breaker.FirstWait) {
+			t.Errorf("open for %s, spread over %s", held, got)
+		}
 		if got := (breaker.State{PausedUntil: start.Add(held)}).Spread(start); got != want {
 			t.Errorf("held for %s, spread over %s, want %s", held, got, want)
 		}

@@ -245,11 +245,12 @@ type made struct {
 	final      Reason        // why no other attempt follows, whatever the schedule says; "" where it decides
 	retryAfter time.Duration // how long the endpoint wants to be left alone by this delivery
 	pause      time.Time     // until when it wants to be left alone by all
+	overload   bool          // there may be too much to do for it: it wants to be left alone by all if it says so more than once
 	disable    string        // it wants no more, and why
 }
 
 func (m made) verdict(probe bool) verdict {
-	return verdict{failed: m.Outcome != Succeeded, probe: probe, pause: m.pause, disable: m.disable}
+	return verdict{failed: m.Outcome != Succeeded, probe: probe, pause: m.pause, overload: m.overload, disable: m.disable}
 }
 
 // withhold is the attempt that is put on record where none is made.

@@ -30,12 +30,13 @@ func (m *made) listen(reply Reply, ep Endpoint, now time.Time) {
 		m.retryAfter = wait
 	}
 	switch reply.StatusCode {
-	case 429, 502, 504:
+	case 429:
 		m.pause = now.Add(max(m.retryAfter, overloadPause))
-	case 503:
+	case 502, 503, 504:
 		if m.retryAfter > 0 {
 			m.pause = now.Add(m.retryAfter)
 		}
+		m.overload = reply.StatusCode != 503
 	case 410:
 		m.disable, m.final = "it answered 410 Gone", EndpointDeclined
 	}

@@ -17,12 +17,16 @@ import (
 // answering is a rig whose endpoint "a" answers as it is told the first time, and 200 from then on.
 func answering(t *testing.T, first relay.Reply, change func(*relay.Endpoint)) *rig {
 	t.Helper()
+	return answeringTimes(t, 1, first, change)
+}
+
+// answeringTimes is answering for the first n times.
+func answeringTimes(t *testing.T, n int, first relay.Reply, change func(*relay.Endpoint)) *rig {
+	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute}, "a")
 	r.change(change)
-	answered := false
 	r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
-		if !answered {
-			answered = true
+		if n--; n >= 0 {
 			return first, nil
 		}
 		return relay.Reply{StatusCode: 200}, nil
@@ -35,13 +39,13 @@ func unchanged(*relay.Endpoint) {}
 // firstAttempt lets one webhook come to its first attempt, and returns its delivery.
 func (r *rig) firstAttempt() relay.Delivery {
 	r.t.Helper()
-	event := r.mustPost("1", "t", "{}")
+	event := r.mustPost(fmt.Sprint(len(r.poster.posts)+1), "t", "{}")
 	r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
 	r.consume(&r.delivery, nil, r.deliverer.Process)
 	return r.deliveryOf(event, "a")
 }
 
-// told is what the first answer did to the delivery and to the endpoint, as README.md words it.
+// told is what the next first answer did to the delivery and to the endpoint, as README.md words it.
 func (r *rig) told() (delivery, endpoint string) {
 	d := r.firstAttempt()
 	switch wait := d.NextAt.Sub(d.UpdatedAt); {
@@ -82,25 +86,30 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		replies []relay.Reply
 		final   []string
+		before  int // so many attempts of other deliveries had the same answer
 	}{
-		"2xx": {[]relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}},
+		"2xx": {[]relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}, 0},
 		"3xx, 4xx, 5xx": {[]relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
-			{StatusCode: 503}}, nil},
+			{StatusCode: 502}, {StatusCode: 503}, {StatusCode: 504}}, nil, 0},
 		"4xx, 5xx with `Retry-After`": {[]relay.Reply{{StatusCode: 400, Header: later}, {StatusCode: 404, Header: later},
-			{StatusCode: 500, Header: later}}, nil},
-		"429, 502, 504": {[]relay.Reply{{StatusCode: 429}, {StatusCode: 502}, {StatusCode: 504}}, nil},
+			{StatusCode: 500, Header: later}}, nil, 0},
+		"429":                             {[]relay.Reply{{StatusCode: 429}, {StatusCode: 429, Header: relay.Header{"retry-after": "1"}}}, nil, 0},
+		"502, 504, where it is not alone": {[]relay.Reply{{StatusCode: 502}, {StatusCode: 504}}, nil, 1},
 		"429, 502, 503, 504 with `Retry-After`": {[]relay.Reply{{StatusCode: 429, Header: later}, {StatusCode: 502, Header: later},
-			{StatusCode: 503, Header: later}, {StatusCode: 504, Header: later}}, nil},
-		"410": {[]relay.Reply{{StatusCode: 410}, {StatusCode: 410, Header: later}}, nil},
+			{StatusCode: 503, Header: later}, {StatusCode: 504, Header: later}}, nil, 0},
+		"410": {[]relay.Reply{{StatusCode: 410}, {StatusCode: 410, Header: later}}, nil, 0},
 		"no 2xx, with `webhook-delivery: disable`": {[]relay.Reply{{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}},
-			{StatusCode: 301, Header: relay.Header{"webhook-delivery": " Disable"}}}, nil},
+			{StatusCode: 301, Header: relay.Header{"webhook-delivery": " Disable"}}}, nil, 0},
 		"no 2xx, with `webhook-delivery: abort-message`": {[]relay.Reply{{StatusCode: 400, Header: relay.Header{"webhook-delivery": "abort-message"}},
-			{StatusCode: 503, Header: relay.Header{"webhook-delivery": "abort-message"}}}, nil},
-		"one that `retry.final` names": {[]relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}}, []string{"4xx", "501"}},
+			{StatusCode: 503, Header: relay.Header{"webhook-delivery": "abort-message"}}}, nil, 0},
+		"one that `retry.final` names": {[]relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}}, []string{"4xx", "501"}, 0},
 	} {
 		for _, reply := range tt.replies {
 			synctest.Test(t, func(t *testing.T) {
-				r := answering(t, reply, func(e *relay.Endpoint) { e.Final = tt.final })
+				r := answeringTimes(t, 1+tt.before, reply, func(e *relay.Endpoint) { e.Final = tt.final })
+				for range tt.before {
+					r.firstAttempt()
+				}
 				delivery, endpoint := r.told()
 				row := fmt.Sprintf("| %s | %s | %s |", name, delivery, endpoint)
 				rows[row] = true
@@ -117,6 +126,32 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 			t.Errorf("README.md says what nothing here does: %s", row)
 		}
 	}
+}
+
+// One in a hundred of a proxy's answers is no sign of too much to do.
+func TestALoneBadGatewayHoldsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, unchanged, "a")
+		post := 0
+		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			if post++; post%100 == 0 {
+				return relay.Reply{StatusCode: 502}, nil
+			}
+			return relay.Reply{StatusCode: 200}, nil
+		}
+		c.take = func(string) time.Duration { return 100 * time.Millisecond }
+		c.send("w", 1000)
+		c.run(1, 20*time.Second)
+		for _, r := range c.reports.attempted {
+			if r.Held > 0 {
+				t.Fatalf("held for %s", r.Held)
+			}
+		}
+		if post < 1000 {
+			t.Errorf("%d attempts", post)
+		}
+	})
 }
 
 // Retry-After lengthens the schedule's wait, within bounds, and never shortens it.

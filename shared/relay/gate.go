@@ -196,10 +196,11 @@ func (g *gate) spread(from time.Time, over time.Duration) time.Time {
 
 // verdict is how an attempt went, as the gate wants to know it.
 type verdict struct {
-	failed  bool
-	probe   bool
-	pause   time.Time // the whole endpoint is to be left alone until then
-	disable string    // the endpoint says that it wants no more, and why
+	failed   bool
+	probe    bool
+	pause    time.Time // the whole endpoint is to be left alone until then
+	overload bool      // it is to be left alone for overloadPause, unless this was the only failure
+	disable  string    // the endpoint says that it wants no more, and why
 
 	proof    breaker.Proof // what a probe has proved, if that was what it was for
 	unproved string        // why it has not
@@ -215,6 +216,9 @@ func (g *gate) tell(ctx context.Context, endpoint string, v verdict) (*EndpointC
 	defer d.leave()
 	now := g.now()
 	half := d.count(now, v.failed)
+	if v.overload && d.ails() && v.pause.IsZero() {
+		v.pause = now.Add(overloadPause)
+	}
 	d.untold++
 	if !v.failed {
 		d.untold = 0 // they are not in a row with what follows
@@ -241,6 +245,10 @@ func (d *door) count(now time.Time, failed bool) bool {
 	}
 	return d.attempts >= breaker.MinAttempts && 2*d.failed >= d.attempts
 }
+
+// ails tells whether one in ten of the attempts in this instance's window failed, and more than one: a proxy's answer now and then, as while
+// one of many servers is replaced, is no reason to stop.
+func (d *door) ails() bool { return d.failed > 1 && 10*d.failed >= d.attempts }
 
 // worthTelling: a success is, where there was trouble; failures are from time to time, and at once where they move the breaker.
 func (g *gate) worthTelling(d *door, v verdict, half bool, now time.Time) bool {
