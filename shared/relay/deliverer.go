@@ -167,7 +167,7 @@ func (s *step) run(ctx context.Context) error {
 		return err
 	}
 	if s.task.Made != nil {
-		return s.save(ctx, s.task.Made.made(), ep)
+		return s.recordMade(ctx, ep)
 	}
 	if ep == nil {
 		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
@@ -196,7 +196,24 @@ func (s *step) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if change, err := s.gate.tell(ctx, ep.Name, a.verdict(p.probe)); err == nil {
+	switch change, err := s.gate.tell(ctx, ep.Name, a.verdict(p.probe)); {
+	case err == nil:
+		s.changed(ctx, change)
+		a.disable = "" // it is
+	case a.disable != "":
+		return s.carry(ctx, a, err) // once the attempt is on record nobody would do it
+	}
+	return s.save(ctx, a, ep)
+}
+
+// recordMade records the attempt that the message carries, and disables the endpoint if that could not be done when it was made.
+func (s *step) recordMade(ctx context.Context, ep *target) error {
+	a := s.task.Made.made()
+	if a.disable != "" {
+		change, err := s.gate.tell(ctx, s.task.Endpoint, a.verdict(false))
+		if err != nil {
+			return err
+		}
 		s.changed(ctx, change)
 	}
 	return s.save(ctx, a, ep)
@@ -453,7 +470,7 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 		return cause
 	}
 	t := s.task
-	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds()}
+	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
 	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
 	if err != nil {
 		return errors.Join(cause, err)

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -237,6 +238,54 @@ func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 			t.Errorf("sent again once it is enabled: %+v", d)
 		}
 	})
+}
+
+// statesFail are states whose next writes fail, before they take effect or after.
+type statesFail struct {
+	relay.EndpointStates
+	left  *int
+	after bool
+}
+
+func (s statesFail) SaveEndpointState(ctx context.Context, endpoint string, state breaker.State, prior int64) error {
+	if *s.left--; *s.left < 0 {
+		return s.EndpointStates.SaveEndpointState(ctx, endpoint, state, prior)
+	}
+	if s.after {
+		_ = s.EndpointStates.SaveEndpointState(ctx, endpoint, state, prior)
+	}
+	return errInjected
+}
+
+func TestAnEndpointIsDisabledWithOnePOSTThoughItsStateCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		failures int
+		after    bool
+	}{
+		"at first":            {1, false},
+		"its answer is lost":  {1, true},
+		"for some minutes":    {3, false},
+		"three answers of it": {3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := answering(t, relay.Reply{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}}, unchanged)
+				left := tt.failures
+				r.build(func(p ports) ports { p.states = statesFail{p.states, &left, tt.after}; return p })
+				id := r.mustPost("1", "t", "{}")
+				r.pump()
+				d := r.deliveryOf(id, "a")
+				if len(r.poster.posts) != 1 || d.Status != relay.Dead || d.Reason != relay.EndpointDeclined || d.Attempts != 1 {
+					t.Errorf("%s of %q after %d attempts, %d POSTs", d.Status, d.Reason, d.Attempts, len(r.poster.posts))
+				}
+				if s, _, _ := r.states.EndpointState(t.Context(), "a"); s.Phase(time.Now()) != breaker.Disabled {
+					t.Errorf("the endpoint is %+v", s)
+				}
+			})
+		})
+	}
 }
 
 func TestADisabledEndpointGetsNothing(t *testing.T) {

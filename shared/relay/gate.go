@@ -256,11 +256,14 @@ func (g *gate) worthTelling(d *door, v verdict, half bool, now time.Time) bool {
 	case v.probe || v.disable != "" || v.pause.After(d.state.PausedUntil):
 		return true
 	case !v.failed:
-		return d.state != d.state.Succeeded(now)
+		return v.heals(d.state) && d.state != d.state.Succeeded(now)
 	}
 	closed := d.state.OpenUntil.IsZero()
 	return now.Sub(d.told) >= tellInterval || closed && (half || d.state.Failures+d.untold >= breaker.OpenAfter)
 }
+
+// heals tells whether the attempt shows that all is well: of an open breaker only the probe does. Others were under way when it opened.
+func (v verdict) heals(s breaker.State) bool { return !v.failed && (v.probe || s.OpenUntil.IsZero()) }
 
 func (v verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breaker.State {
 	switch {
@@ -270,7 +273,7 @@ func (v verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breake
 		s = s.Proved(now, v.proof)
 	case v.failed && f.Attempts > 0:
 		s = s.Failed(now, f)
-	case !v.failed:
+	case v.heals(s):
 		s = s.Succeeded(now)
 	}
 	if v.pause.After(now) {

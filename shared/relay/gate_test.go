@@ -499,6 +499,74 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 	}
 }
 
+// What went well was under way when ten others failed: only the probe says how it is now.
+func TestAnAttemptThatWasUnderWayDoesNotCloseTheBreaker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const slow = 20 * time.Second
+		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		began := time.Now()
+		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			if time.Since(began) < slow {
+				return relay.Reply{StatusCode: 500}, nil
+			}
+			return relay.Reply{StatusCode: 200}, nil
+		}
+		took := slow
+		c.take = func(string) time.Duration {
+			defer func() { took = 0 }()
+			return took
+		}
+		c.send("w", 2*breaker.OpenAfter)
+		c.start(2, began.Add(time.Minute))
+		time.Sleep(slow + time.Second)
+		c.send("x", breaker.OpenAfter)
+		c.wait.Wait()
+		if n := c.within("a", began.Add(slow), began.Add(breaker.FirstWait)); n > 0 {
+			t.Errorf("%d attempts before the probe", n)
+		}
+		if n := c.within("a", began.Add(breaker.FirstWait), began.Add(time.Minute)); n == 0 {
+			t.Error("no probe")
+		}
+	})
+}
+
+// releasing are slots that are released with a context that is over, or has no end.
+type releasing struct {
+	relay.Slots
+	t        *testing.T
+	released *int
+}
+
+func (s releasing) ReleaseSlot(ctx context.Context, endpoint string, number int, holder string) error {
+	*s.released++
+	if _, ends := ctx.Deadline(); ctx.Err() != nil || !ends {
+		s.t.Errorf("released with a context that is over (%v), or never ends", ctx.Err())
+	}
+	return s.Slots.ReleaseSlot(ctx, endpoint, number, holder)
+}
+
+func TestASlotIsReleasedWhenTheInvocationIsOver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		r.change(func(e *relay.Endpoint) { e.Concurrency = 1 })
+		r.send("w", 1)
+		ctx, cancel := context.WithTimeout(t.Context(), deliverTimeout)
+		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			cancel()
+			return relay.Reply{StatusCode: 200}, nil
+		}
+		released := 0
+		r.build(func(p ports) ports { p.slots = releasing{p.slots, t, &released}; return p })
+		msgs, _ := r.delivery.Receive(ctx, 1)
+		r.deliverer.Process(ctx, msgs)
+		if released != 1 {
+			t.Errorf("released %d times", released)
+		}
+	})
+}
+
 // A pause that one delivery is told of holds for all, on all instances.
 func TestAPauseIsForAllInstances(t *testing.T) {
 	t.Parallel()

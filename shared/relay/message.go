@@ -115,10 +115,11 @@ type madeAttempt struct {
 	Attempt      attemptDoc `json:"attempt"`
 	Final        Reason     `json:"final,omitempty"`
 	RetryAfterMs int64      `json:"retryAfterMs,omitempty"`
+	Disable      string     `json:"disable,omitempty"` // why the endpoint wants no more, if its state does not know yet
 }
 
 func (m *madeAttempt) made() made {
-	return made{Attempt: m.Attempt.attempt(), final: m.Final, retryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond}
+	return made{Attempt: m.Attempt.attempt(), final: m.Final, retryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond, disable: m.Disable}
 }
 
 func toEventDoc(e Event) eventDoc {

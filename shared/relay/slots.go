@@ -18,6 +18,8 @@ const (
 	// slotPatience is how long an attempt waits for one of this instance's own slots. All that while the invocation costs its place, so
 	// that with longer waits a slow endpoint would stand in the way of others.
 	slotPatience = time.Second
+	// releaseTimeout is what an attempt whose invocation is over has left for giving back its slot.
+	releaseTimeout = 2 * time.Second
 )
 
 // slot is one of the places that an endpoint's concurrency consists of.
@@ -219,6 +221,8 @@ func (g *gate) release(ctx context.Context, endpoint string, p pass) {
 	if r.handOn(*p.slot) {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
 	_ = g.slots.ReleaseSlot(ctx, endpoint, p.slot.number, p.slot.holder)
 	r.leave(p.slot.number)
 }
