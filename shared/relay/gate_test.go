@@ -416,8 +416,9 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 	})
 }
 
-// expectRamp holds an endpoint that is well for a second and then fails for half a minute against the rate at which what waits is released.
-func (c *crowd) expectRamp(instances, waiting int) {
+// expectRamp holds an endpoint that is well for a second and then fails for half a minute against the rate at which what waits is released, and
+// with it so many new deliveries a second.
+func (c *crowd) expectRamp(instances, waiting, fresh int) {
 	c.t.Helper()
 	began := time.Now()
 	c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
@@ -427,7 +428,12 @@ func (c *crowd) expectRamp(instances, waiting int) {
 		return relay.Reply{StatusCode: 200}, nil
 	}
 	c.send("w", waiting)
-	c.run(instances, 80*time.Second)
+	c.start(instances, began.Add(80*time.Second))
+	for second := range 60 {
+		time.Sleep(time.Second)
+		c.send(fmt.Sprint("fresh ", second, " "), fresh)
+	}
+	c.wait.Wait()
 	healed := began.Add(time.Hour)
 	for _, p := range c.posts {
 		if p.statusCode == 200 && p.began.After(began.Add(breaker.FirstWait)) && p.began.Before(healed) {
@@ -447,7 +453,87 @@ func TestPlacesThatWereKeptDoNotPassTheRamp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, func(e *relay.Endpoint) { e.RateLimit = 50 }, "a")
-		c.expectRamp(2, 2000)
+		c.expectRamp(2, 2000, 0)
+	})
+}
+
+func TestWhatComesAllAtOnceKeepsToTheRamp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c.expectRamp(2, 20, 30)
+	})
+}
+
+// nextOf are the times at which the deliveries that wait for the endpoint "a" come back, the first one first.
+func (r *rig) nextOf() []time.Time {
+	r.t.Helper()
+	waiting, _, err := r.ledger.OpenDeliveries(r.t.Context(), "a", relay.Waiting, "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var at []time.Time
+	for _, d := range waiting {
+		at = append(at, d.NextAt)
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	return at
+}
+
+func TestHeldDeliveriesComeBackOneByOne(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		state  func(now time.Time) breaker.State
+		spread time.Duration
+	}{
+		"after a pause":                   {func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(10 * time.Minute)} }, 10 * time.Minute},
+		"after a breaker that was open":   {func(now time.Time) breaker.State { return breaker.State{OpenUntil: now.Add(time.Second)} }, breaker.FirstWait},
+		"after a pause of a few moments":  {func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Second)} }, breaker.MinSpread},
+		"after the longest pause that is": {func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Hour)} }, breaker.MaxWait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+				s := tt.state(time.Now())
+				if err := c.states.SaveEndpointState(t.Context(), "a", s, 0); err != nil {
+					t.Fatal(err)
+				}
+				m := &member{crowd: c}
+				d := m.deliverer(rand.New(rand.NewPCG(1, 2)))
+				c.send("w", 200)
+				for m.takeOne(&m.delivery, d) {
+				}
+				quarters := map[time.Duration]int{}
+				for _, at := range c.nextOf() {
+					quarters[at.Sub(s.HeldUntil(time.Now()))*4/tt.spread]++
+				}
+				for i := range time.Duration(4) {
+					if quarters[i] < 30 || len(quarters) != 4 {
+						t.Fatalf("of 200, in each quarter of %s: %v", tt.spread, quarters)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Deliveries that are told the same Retry-After come back at times of their own, and none before.
+func TestRetryAfterIsSpread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{StatusCode: 400, Header: relay.Header{"retry-after": "600"}}, nil
+		}
+		m := &member{crowd: c}
+		c.send("w", breaker.OpenAfter-1)
+		m.takeOne(&m.delivery, m.deliverer(rand.New(rand.NewPCG(1, 2))))
+		at := c.nextOf()
+		first, last := time.Until(at[0]), time.Until(at[len(at)-1])
+		if len(at) != breaker.OpenAfter-1 || first < 10*time.Minute || last > 11*time.Minute || last-first < 20*time.Second {
+			t.Errorf("%d come back after %s to %s", len(at), first, last)
+		}
 	})
 }
 
