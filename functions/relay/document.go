@@ -52,7 +52,7 @@ type attemptDocument struct {
 type endpointDocument struct {
 	Name         string        `json:"name"`
 	State        breaker.Phase `json:"state"`
-	Reason       string        `json:"reason,omitempty"` // why it is disabled, or has not proved itself
+	Reason       string        `json:"reason,omitempty"` // why it is disabled or open, or has not proved itself
 	DisabledAt   time.Time     `json:"disabledAt,omitzero"`
 	NextProbeAt  time.Time     `json:"nextProbeAt,omitzero"`
 	PausedUntil  time.Time     `json:"pausedUntil,omitzero"`
@@ -97,7 +97,9 @@ func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDoc
 		d.Reason, d.NextProbeAt = s.Reason, time.Time{}
 	case breaker.Unproved:
 		d.Reason = s.Unproved
-	case breaker.Open, breaker.Paused, breaker.Recovering, breaker.Closed:
+	case breaker.Open:
+		d.Reason = s.Reason
+	case breaker.Paused, breaker.Recovering, breaker.Closed:
 	}
 	if s.PausedUntil.After(now) {
 		d.PausedUntil = s.PausedUntil

@@ -74,7 +74,11 @@ func stateOf(s breaker.State, now time.Time) string {
 	case breaker.Unproved:
 		text = fmt.Sprintf("unproved (%s), asked again at %s", s.Unproved, s.OpenUntil.Format(time.RFC3339))
 	case breaker.Open:
-		text = fmt.Sprintf("open until %s, then a probe", s.OpenUntil.Format(time.RFC3339))
+		text = "open until " + s.OpenUntil.Format(time.RFC3339)
+		if s.Reason != "" {
+			text += " (" + s.Reason + ")"
+		}
+		text += ", then a probe"
 	case breaker.Paused:
 		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
 	case breaker.Recovering:

@@ -24,6 +24,9 @@ func TestWhereAnEndpointStands(t *testing.T) {
 		"open until 2026-01-02T12:00:30Z, then a probe, failing since 2026-01-01T11:00:00Z (99 attempts), to be disabled at 2026-01-06T11:00:00Z": {
 			Failures: 99, FailingSince: noon.Add(-25 * time.Hour), OpenUntil: noon.Add(30 * time.Second), Openings: 9, WarnedAt: noon.Add(-time.Hour),
 		},
+		"open until 2026-01-02T12:00:30Z (10 attempts in a row failed, the last one with 502), then a probe": {
+			OpenUntil: noon.Add(30 * time.Second), Openings: 1, Reason: "10 attempts in a row failed, the last one with 502",
+		},
 		"recovering until 2026-01-02T12:01:00Z":                           {ClosedAt: noon.Add(-time.Minute)},
 		"paused until 2026-01-02T12:10:00Z, as it asked":                  {PausedUntil: noon.Add(10 * time.Minute)},
 		"disabled since 2026-01-02T11:00:00Z: it moves house":             {DisabledAt: noon.Add(-time.Hour), Reason: "it moves house", Failures: 3},
@@ -81,6 +84,8 @@ func TestDocuments(t *testing.T) {
 		`{"name":"a","state":"closed"}`: documentOfEndpoint("a", breaker.State{PausedUntil: noon.Add(-time.Second)}, noon),
 		`{"name":"a","state":"open","nextProbeAt":"2026-01-02T12:00:30Z","failingSince":"2026-01-01T11:00:00Z","failures":99,"disableAt":"2026-01-06T11:00:00Z"}`: documentOfEndpoint(
 			"a", breaker.State{Failures: 99, FailingSince: noon.Add(-25 * time.Hour), OpenUntil: noon.Add(30 * time.Second), Openings: 9, WarnedAt: noon.Add(-time.Hour)}, noon),
+		`{"name":"a","state":"open","reason":"many failed","nextProbeAt":"2026-01-02T12:00:30Z"}`: documentOfEndpoint(
+			"a", breaker.State{OpenUntil: noon.Add(30 * time.Second), Openings: 1, Reason: "many failed"}, noon),
 		`{"name":"a","state":"paused","pausedUntil":"2026-01-02T12:10:00Z"}`: documentOfEndpoint("a", breaker.State{PausedUntil: noon.Add(10 * time.Minute)}, noon),
 		`{"name":"a","state":"disabled","reason":"gone","disabledAt":"2026-01-02T12:00:00Z"}`: documentOfEndpoint(
 			"a", breaker.State{DisabledAt: noon, Reason: "gone", OpenUntil: noon.Add(time.Minute), WarnedAt: noon}, noon),

@@ -1,6 +1,9 @@
 package breaker
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // How the breaker moves. The figures follow what receivers of webhooks report of outages: a deployment takes a minute or two, and ten
 // failures in a row are no accident.
@@ -41,7 +44,7 @@ type State struct {
 	PausedUntil  time.Time // no request before: the endpoint asked for it
 	WarnedAt     time.Time // when the operator was warned of this run of failures
 	DisabledAt   time.Time // zero: enabled
-	Reason       string    // why it is disabled
+	Reason       string    // why it is disabled, or else open
 	Proof        Proof     // what it has shown before it got deliveries; zero: nothing, or nobody asked
 	Unproved     string    // why the last try to have it shown failed; "": it did not
 }
@@ -131,7 +134,10 @@ func (s State) Rate(now time.Time) int {
 
 // Succeeded returns the state after a 2xx: the run of failures is over, and an open breaker closes.
 func (s State) Succeeded(now time.Time) State {
-	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Reason: s.Reason, Proof: s.Proof}
+	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof}
+	if !s.DisabledAt.IsZero() {
+		next.Reason = s.Reason
+	}
 	if now.Before(s.PausedUntil) {
 		next.PausedUntil = s.PausedUntil
 	}
@@ -146,9 +152,21 @@ func (s State) Succeeded(now time.Time) State {
 
 // Failure is what happened since the state was last told.
 type Failure struct {
-	Attempts int  // that failed, at least one
-	Probe    bool // the last of them was the probe
-	Half     bool // this instance saw MinAttempts within RateWindow, half of which failed
+	Attempts int    // that failed, at least one
+	Probe    bool   // the last of them was the probe
+	Half     bool   // this instance saw MinAttempts within RateWindow, half of which failed
+	Why      string // the last of them failed: a status, or an outcome in a word
+}
+
+// opens says why f opens the breaker, after so many failures in a row.
+func (f Failure) opens(failures int) string {
+	switch {
+	case f.Probe:
+		return "the probe failed with " + f.Why
+	case failures >= OpenAfter:
+		return fmt.Sprintf("%d attempts in a row failed, the last one with %s", failures, f.Why)
+	}
+	return fmt.Sprintf("half of %d attempts or more within a minute failed, the last one with %s", MinAttempts, f.Why)
 }
 
 // Failed returns the state after a failure. One that was under way when the breaker opened tells nothing new: only the probe's makes
@@ -172,6 +190,7 @@ func (s State) Failed(now time.Time, f Failure) State {
 		s.Openings++
 		s.OpenUntil = now.Add(wait(s.Openings))
 		s.ClosedAt = time.Time{}
+		s.Reason = f.opens(s.Failures)
 	}
 	return s
 }

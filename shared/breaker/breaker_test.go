@@ -43,6 +43,28 @@ func TestHalfOfManyOpens(t *testing.T) {
 	}
 }
 
+func TestWhyTheBreakerIsOpen(t *testing.T) {
+	t.Parallel()
+	inARow := breaker.State{}.Failed(start, breaker.Failure{Attempts: breaker.OpenAfter, Why: "502"})
+	now := inARow.OpenUntil
+	for want, s := range map[string]breaker.State{
+		"10 attempts in a row failed, the last one with 502": inARow,
+		"half of 20 attempts or more within a minute failed, the last one with timeout": breaker.State{}.Failed(start,
+			breaker.Failure{Attempts: 1, Half: true, Why: "timeout"}),
+		"the probe failed with 503": inARow.Probe(now, time.Minute).Failed(now, breaker.Failure{Attempts: 1, Probe: true, Why: "503"}),
+	} {
+		if s.Reason != want {
+			t.Errorf("%q, want %q", s.Reason, want)
+		}
+	}
+	if s := inARow.Succeeded(now); s.Reason != "" {
+		t.Errorf("closed: %q", s.Reason)
+	}
+	if s := inARow.Disable(now, "it moves house"); s.Reason != "it moves house" || s.Succeeded(now).Reason != s.Reason {
+		t.Errorf("disabled: %q", s.Reason)
+	}
+}
+
 func TestOneProbeAtATimeAndLongerWaits(t *testing.T) {
 	t.Parallel()
 	s, now := failing(breaker.OpenAfter)

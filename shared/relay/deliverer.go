@@ -267,7 +267,11 @@ type made struct {
 }
 
 func (m made) verdict(probe bool) verdict {
-	return verdict{failed: m.Outcome != Succeeded, probe: probe, pause: m.pause, overload: m.overload, disable: m.disable}
+	why := string(m.Outcome)
+	if m.StatusCode != 0 {
+		why = strconv.Itoa(m.StatusCode)
+	}
+	return verdict{failed: m.Outcome != Succeeded, why: why, probe: probe, pause: m.pause, overload: m.overload, disable: m.disable}
 }
 
 // withhold is the attempt that is put on record where none is made.

@@ -197,6 +197,7 @@ func (g *gate) spread(from time.Time, over time.Duration) time.Time {
 // verdict is how an attempt went, as the gate wants to know it.
 type verdict struct {
 	failed   bool
+	why      string // in a word, or its status
 	probe    bool
 	pause    time.Time // the whole endpoint is to be left alone until then
 	overload bool      // it is to be left alone for overloadPause, unless this was the only failure
@@ -226,7 +227,7 @@ func (g *gate) tell(ctx context.Context, endpoint string, v verdict) (*EndpointC
 	if !g.worthTelling(d, v, half, now) {
 		return nil, nil //nolint:nilnil // nothing changed
 	}
-	f := breaker.Failure{Attempts: d.untold, Probe: v.probe, Half: half}
+	f := breaker.Failure{Attempts: d.untold, Probe: v.probe, Half: half, Why: v.why}
 	change, err := g.update(ctx, endpoint, d, func(s breaker.State) breaker.State { return v.apply(s, now, f) })
 	if err == nil {
 		d.untold, d.told = 0, now

@@ -143,7 +143,7 @@ func changeOf(endpoint string, before, after breaker.State, revision int64, now 
 	case before.Proof != after.Proof:
 		c.Type = EndpointProved
 	case before.Openings == 0 && after.Openings > 0:
-		c.Type, c.Reason = EndpointOpened, "too many attempts failed"
+		c.Type, c.Reason = EndpointOpened, after.Reason
 	case before.Openings > 0 && after.Openings == 0 && is != breaker.Disabled:
 		c.Type = EndpointRecovered
 	default:

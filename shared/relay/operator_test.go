@@ -115,6 +115,9 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 		if diff := cmp.Diff(want, typesOf(got)); diff != "" {
 			t.Fatalf("told (-want +got):\n%s", diff)
 		}
+		if reason := got[0].Data["reason"]; reason != "10 attempts in a row failed, the last one with 503" {
+			t.Errorf("opened: %v", reason)
+		}
 		ids := map[string]bool{}
 		for _, n := range got {
 			ids[n.ID] = true
