@@ -26,7 +26,7 @@ test: node ## run every test, and fuzz each parser for FUZZTIME (200x); installs
 
 # The random scripts twice: a tenth of them with the race detector, which makes each ten times as slow.
 test-go:
-	go test -race -timeout 5m ./events/... ./functions/... ./shared/...
+	go test -race -timeout 10m ./events/... ./functions/... ./shared/...
 	go test -timeout 5m -run 'TestRandomScripts|TestLostMessages' ./shared/relay
 
 # jsii, which CDK in Go rests on, has data races of its own.
