@@ -468,13 +468,16 @@ func TestWhatComesAllAtOnceKeepsToTheRamp(t *testing.T) {
 // nextOf are the times at which the deliveries that wait for the endpoint "a" come back, the first one first.
 func (r *rig) nextOf() []time.Time {
 	r.t.Helper()
-	waiting, _, err := r.ledger.OpenDeliveries(r.t.Context(), "a", relay.Waiting, "")
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	var at []time.Time
-	for _, d := range waiting {
-		at = append(at, d.NextAt)
+	for page, next := relay.Page(""), true; next; next = page != "" {
+		waiting, more, err := r.ledger.OpenDeliveries(r.t.Context(), "a", relay.Waiting, page)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, d := range waiting {
+			at = append(at, d.NextAt)
+		}
+		page = more
 	}
 	slices.SortFunc(at, time.Time.Compare)
 	return at
