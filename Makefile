@@ -24,10 +24,10 @@ test: node ## run every test, and fuzz each parser for FUZZTIME (200x); installs
 	@$(MAKE) --no-print-directory test-go test-infra
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),200x)
 
-# The random scripts twice: a tenth of them with the race detector, which makes each ten times as slow.
+# The random scripts and faults twice: a part of them with the race detector, which makes each ten times as slow.
 test-go:
 	go test -race -timeout 10m ./events/... ./functions/... ./shared/...
-	go test -timeout 5m -run 'TestRandomScripts|TestLostMessages' ./shared/relay
+	go test -timeout 5m -run 'TestRandomScripts|TestLostMessages|TestFaultAtEveryCall' ./shared/relay
 
 # jsii, which CDK in Go rests on, has data races of its own.
 test-infra:

@@ -14,8 +14,8 @@
 //   - A message is acknowledged (a nil error from Process) only when everything it stands for is recorded and whatever must
 //     follow has been sent. A stage that dies at any point may be run again with the same message.
 //   - A provider's delivery id is routed once within the retention.
-//   - One attempt is one POST, unless the process dies between the POST and its record or two copies of its message are handled at
-//     the same time.
+//   - One attempt is one POST, unless the process dies between the POST and its record, neither the ledger nor the retry queue takes that record, or two
+//     copies of its message are handled at the same time.
 //   - Our own failures (a store that is down, a panic, a deadline) use up none of an endpoint's attempts.
 //   - Where an endpoint has an [Order], its deliveries are POSTed in the order in which their webhooks were accepted, each only after the one before
 //     it was delivered or has died.

@@ -256,6 +256,7 @@ func host(p relay.Post) string {
 
 // reports keeps what the stages reported.
 type reports struct {
+	lost      func() bool // nil: they are not
 	mu        sync.Mutex
 	received  []relay.ReceiveReport
 	routed    []relay.RouteReport
@@ -269,6 +270,9 @@ func (r *reports) Received(_ context.Context, rep relay.ReceiveReport) {
 }
 
 func (r *reports) Routed(_ context.Context, rep relay.RouteReport) {
+	if r.lost != nil && r.lost() {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.routed = append(r.routed, rep)
