@@ -108,7 +108,8 @@ type soak struct {
 	mu      sync.Mutex
 	addr    string // where the relay listens, or listened last
 	kills   int
-	open    int                     // deliveries, when the ledger was last read
+	drains  bool                    // sending has ended
+	open    int                     // deliveries, when the ledger was last read: then
 	sent    map[string]*soakWebhook // by event
 	refused int                     // posts that got no 2xx
 	accepts []time.Duration
@@ -282,7 +283,7 @@ func (s *soak) tell() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	doing := "sending"
-	if s.open > 0 {
+	if s.drains {
 		doing = fmt.Sprintf("waiting for %d deliveries", s.open)
 	}
 	_, _ = fmt.Fprintf(s.out, "so far    %d webhooks accepted, %d posts got no 2xx, the relay was killed %d times; %s\n",
@@ -458,15 +459,18 @@ func (s *soak) drain(ctx context.Context) error {
 	s.mu.Unlock()
 	for told := false; ; told = true {
 		r, open, err := s.audit(ctx, left, nil)
-		if err != nil || r.open == 0 {
+		if err != nil {
 			return err
 		}
 		left = open
 		s.mu.Lock()
-		s.open = r.open
+		s.drains, s.open = true, r.open
 		s.mu.Unlock()
 		if !told {
 			s.tell()
+		}
+		if r.open == 0 {
+			return nil
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
 			return err

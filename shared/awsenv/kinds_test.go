@@ -16,7 +16,7 @@ var calls = map[string][]string{
 	},
 	"deliver": {
 		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret", "GetObject body",
-		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "UpdateItem line", "UpdateItem claim",
+		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "UpdateItem line", "GetItem line", "UpdateItem claim",
 		"SendMessage retry", "SendMessage ordered-delivery", "ChangeMessageVisibility ordered-delivery", "CreateSchedule retry",
 		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
 	},
