@@ -1,0 +1,51 @@
+package document
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+)
+
+// Errors of Inflate.
+var (
+	ErrGzip     = errors.New("document: not gzip")
+	ErrTooLarge = errors.New("document: too large uncompressed")
+)
+
+// IsGzip tells whether a body is compressed with gzip (RFC 1952), by its first bytes: no JSON, form
+// or text begins so. The header Content-Encoding is not signed, so it is not asked.
+func IsGzip(body []byte) bool { return bytes.HasPrefix(body, []byte("\x1F\x8B\x08")) }
+
+// Inflate writes a body that is compressed with gzip to w, uncompressed: at most MaxInflated bytes,
+// of which it holds a small window at a time. Errors are ErrGzip, ErrTooLarge and those of w.
+func Inflate(w io.Writer, body []byte) error {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return ErrGzip
+	}
+	n, err := io.Copy(w, io.LimitReader(r, MaxInflated+1))
+	switch {
+	case n > MaxInflated:
+		return ErrTooLarge
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF):
+		return ErrGzip
+	}
+	return err
+}
+
+// inflated returns a body without its compression; false where it is too large. What only begins as
+// gzip does is returned as it is.
+func inflated(body []byte) ([]byte, bool) {
+	if !IsGzip(body) {
+		return body, true
+	}
+	var out bytes.Buffer
+	switch err := Inflate(&out, body); {
+	case errors.Is(err, ErrTooLarge):
+		return nil, false
+	case err != nil:
+		return body, true
+	}
+	return out.Bytes(), true
+}

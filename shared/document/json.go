@@ -1,0 +1,298 @@
+package document
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// scanner reads JSON text (RFC 8259) from front to back. It builds nothing, so that a hostile text
+// costs no more than the pass over it: one bit of memory for each level beyond the first 1,024.
+type scanner struct {
+	text    []byte
+	at      int
+	deepest int // the greatest depth seen
+	shallow [16]uint64
+	deep    []uint64 // of levels from 1,024 on
+}
+
+// Valid tells whether text is JSON, and how deep its objects and lists are nested.
+func Valid(text []byte) (depth int, ok bool) {
+	s := scanner{text: text}
+	ok = s.skip(0) && s.next() == 0 && s.at == len(text)
+	return s.deepest, ok
+}
+
+// next passes over white space and returns the byte that follows, 0 at the end. (A NUL in the text
+// is told from the end by at.)
+func (s *scanner) next() byte {
+	for ; s.at < len(s.text); s.at++ {
+		switch c := s.text[s.at]; c {
+		case ' ', '\n', '\r', '\t':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// take passes over c, which has to be next.
+func (s *scanner) take(c byte) bool {
+	if s.next() != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// skip passes over a value that is so many levels deep. It uses no recursion: a text of brackets
+// alone would cost a stack of many times its size.
+func (s *scanner) skip(depth int) bool {
+	for level := 0; ; {
+		switch c := s.next(); c {
+		case '{', '[':
+			s.at++
+			end := c + 2 // '}' or ']'
+			if s.next() == end {
+				s.deepest = max(s.deepest, depth+level+1)
+				s.at++
+				break
+			}
+			level++
+			s.deepest = max(s.deepest, depth+level)
+			s.open(level, c == '{')
+			if c == '{' && !s.name() {
+				return false
+			}
+			continue
+		case '"':
+			if !s.string() {
+				return false
+			}
+		case 't':
+			if !s.word("true") {
+				return false
+			}
+		case 'f':
+			if !s.word("false") {
+				return false
+			}
+		case 'n':
+			if !s.word("null") {
+				return false
+			}
+		default:
+			if !s.number() {
+				return false
+			}
+		}
+		var ok bool
+		if level, ok = s.close(level); !ok {
+			return false
+		}
+		if level == 0 {
+			return true
+		}
+	}
+}
+
+// close reads what follows a value at a level: the ends of what it was the last of, and the comma and
+// the name before the next. The level is 0 when all has ended.
+func (s *scanner) close(level int) (int, bool) {
+	for level > 0 {
+		object := s.isObject(level)
+		switch c := s.next(); {
+		case c == ',':
+			s.at++
+			return level, !object || s.name()
+		case c == '}' && object, c == ']' && !object:
+			s.at++
+			level--
+		default:
+			return level, false
+		}
+	}
+	return 0, true
+}
+
+// open notes whether a level is an object.
+func (s *scanner) open(level int, object bool) {
+	word, bit := s.bit(level)
+	if *word &^= bit; object {
+		*word |= bit
+	}
+}
+
+func (s *scanner) isObject(level int) bool {
+	word, bit := s.bit(level)
+	return *word&bit != 0
+}
+
+func (s *scanner) bit(level int) (word *uint64, bit uint64) {
+	i := level / 64
+	if i < len(s.shallow) {
+		return &s.shallow[i], 1 << (level % 64)
+	}
+	for i -= len(s.shallow); i >= len(s.deep); {
+		s.deep = append(s.deep, 0)
+	}
+	return &s.deep[i], 1 << (level % 64)
+}
+
+// name passes over a member's name and the colon.
+func (s *scanner) name() bool {
+	return s.next() == '"' && s.string() && s.take(':')
+}
+
+func (s *scanner) word(w string) bool {
+	if len(s.text)-s.at < len(w) || string(s.text[s.at:s.at+len(w)]) != w {
+		return false
+	}
+	s.at += len(w)
+	return true
+}
+
+// number passes over a number (RFC 8259, section 6).
+func (s *scanner) number() bool {
+	if s.peek() == '-' {
+		s.at++
+	}
+	if s.peek() == '0' {
+		s.at++
+	} else if !s.digits() {
+		return false
+	}
+	if s.peek() == '.' {
+		s.at++
+		if !s.digits() {
+			return false
+		}
+	}
+	if c := s.peek(); c == 'e' || c == 'E' {
+		s.at++
+		if c := s.peek(); c == '+' || c == '-' {
+			s.at++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) peek() byte {
+	if s.at < len(s.text) {
+		return s.text[s.at]
+	}
+	return 0
+}
+
+func (s *scanner) digits() bool {
+	from := s.at
+	for s.at < len(s.text) && s.text[s.at]-'0' <= 9 {
+		s.at++
+	}
+	return s.at > from
+}
+
+// string passes over the string that begins here. Eight bytes are looked at in one step (byte by
+// byte, this takes longer than an HMAC): of x, the lowest byte that is 0 is also the lowest whose
+// high bit is set in (x-ones)&^x; a byte below n is found in the same way with x-n*ones.
+func (s *scanner) string() bool {
+	const ones = 0x0101010101010101
+	b, i := s.text, s.at+1
+	for {
+		for i+8 <= len(b) {
+			word := binary.LittleEndian.Uint64(b[i:])
+			quote, escape := word^ones*'"', word^ones*'\\'
+			ends := ((quote-ones)&^quote | (escape-ones)&^escape | (word-ones*' ')&^word) & (ones << 7)
+			i += bits.TrailingZeros64(ends) / 8 // 8 where there is none
+			if ends != 0 {
+				break
+			}
+		}
+		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+			i++ // of the last few bytes of a text each is looked at
+		}
+		if i >= len(b) {
+			return false
+		}
+		switch {
+		case b[i] == '"':
+			s.at = i + 1
+			return true
+		case b[i] == '\\':
+			length := escapeLength(b[i:])
+			if length == 0 {
+				return false
+			}
+			i += length
+		case b[i] < ' ':
+			return false
+		}
+	}
+}
+
+// escapeLength returns the length of the escape that b begins with, 0 where it is none.
+func escapeLength(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		for _, c := range b[2:6] {
+			if !isHex(c) {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+func isHex(c byte) bool { return c-'0' <= 9 || c|0x20-'a' <= 5 }
+
+// Scalar returns what a value says: a string unquoted, a number or boolean as it is written, "" for
+// all else.
+func Scalar(value []byte) string {
+	switch {
+	case len(value) == 0 || value[0] == '{' || value[0] == '[' || value[0] == 'n':
+		return ""
+	case value[0] == '"':
+		return unquote(value)
+	}
+	return string(value)
+}
+
+// AppendScalar appends what Scalar returns.
+func AppendScalar(b, value []byte) []byte {
+	if n := len(value) - 1; n > 0 && value[0] == '"' && isPlain(value[1:n]) {
+		return append(b, value[1:n]...)
+	}
+	return append(b, Scalar(value)...)
+}
+
+// unquote returns what a valid string says.
+func unquote(quoted []byte) string {
+	if inner := quoted[1 : len(quoted)-1]; isPlain(inner) {
+		return string(inner)
+	}
+	var s string
+	// A copy, so that the document's bytes need not be on the heap. A valid string makes no error.
+	_ = json.Unmarshal(append([]byte(nil), quoted...), &s)
+	return s
+}
+
+// isPlain tells whether a string stands for itself: ASCII without escapes.
+func isPlain(inner []byte) bool {
+	for _, c := range inner {
+		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
