@@ -16,9 +16,9 @@ const module = "webhook-relay/"
 // mayImport lists, for each package, the packages of this project that it may import; those not listed may import anything but a function
 // and infra.
 var mayImport = map[string][]string{
-	"shared/verify": {}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/breaker": {}, "shared/settings": {}, "shared/awsenv": {},
+	"shared/document": {}, "shared/verify": {"shared/document"}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/breaker": {}, "shared/settings": {}, "shared/awsenv": {},
 	"shared/cost": {}, "shared/telemetry/metric": {},
-	"shared/relay":          {"shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"},
+	"shared/relay":          {"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"},
 	"shared/dynamo":         {"shared/relay", "shared/verify", "shared/breaker"},
 	"shared/sqlite":         {"shared/relay", "shared/verify", "shared/breaker"},
 	"shared/sqs":            {"shared/relay"},

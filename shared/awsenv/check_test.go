@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	doc "webhook-relay/shared/document"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/verify"
 )
 
 // checkPost holds a request against what its endpoint wants.
@@ -19,7 +20,7 @@ func (p *pipeline) checkPost(name, event string, post relay.Post) {
 	case ep.Auth != nil && (post.Auth == nil || post.Auth.Bearer != endpointToken):
 		p.wrong("endpoint %s got event %s without its token", name, event)
 	case ep.Order.On:
-		line := name + "#" + verify.Value(post.Body, ep.Order.Key)
+		line := name + "#" + doc.Value(post.Body, strings.Split(ep.Order.Key, ".")...)
 		n := slices.Index(p.accepted, event)
 		if n < p.reached[line] {
 			p.wrong("endpoint %s got event %s after a later one of the same key", name, event)

@@ -58,7 +58,7 @@ func Read(contentType string, body []byte, h Holder) Document {
 // [Paths.Find] does. It is Read and Find in one pass where the body is JSON, as nearly all are. Of a
 // body without a document, and of one that is too large, nothing is found.
 func Find(p *Paths, contentType string, body []byte, h Holder, room [][]byte) [][]byte {
-	if c := first(body); !h.Token && (c == '{' || c == '[') {
+	if c := First(body); !h.Token && (c == '{' || c == '[') {
 		if found, err := p.Find(body, room); err == nil {
 			return found
 		}
@@ -67,9 +67,9 @@ func Find(p *Paths, contentType string, body []byte, h Holder, room [][]byte) []
 	return found
 }
 
-// first returns the first byte of a text after a byte order mark and white space, 0 where there is
+// First returns the first byte of a text after a byte order mark and white space, 0 where there is
 // none.
-func first(text []byte) byte {
+func First(text []byte) byte {
 	s := scanner{text: trimBOM(text)}
 	return s.next()
 }

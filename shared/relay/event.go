@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"webhook-relay/shared/document"
 	"webhook-relay/shared/verify"
 )
 
@@ -16,16 +17,22 @@ type Header = verify.Header
 
 // Event is one accepted webhook.
 type Event struct {
-	ID         string       // "evt_" and 32 characters of [a-z2-7]; the webhook-id of every delivery
-	Receipt    string       // random; tells copies of one message from a webhook that the provider sent twice
-	Source     string       // name of the source it came in by
-	Type       string       // event type, "" where the provider has none
-	Trust      verify.Trust // what the provider's proof is worth; "" on records of before it was kept
-	ReceivedAt time.Time    // UTC, whole milliseconds
-	Header     Header       // as received, less what must not be stored (see storedHeader)
-	Trace      string       // W3C traceparent of the webhook's way through the relay
-	Body       []byte       // raw bytes, as received; nil when BodyRef is set
-	BodyRef    *BodyRef     // where a large body lies; nil when Body holds it
+	ID         string          // "evt_" and 32 characters of [a-z2-7]; the webhook-id of every delivery
+	Receipt    string          // random; tells copies of one message from a webhook that the provider sent twice
+	Source     string          // name of the source it came in by
+	Type       string          // event type, "" where the provider has none
+	Trust      verify.Trust    // what the provider's proof is worth; "" on records of before it was kept
+	ReceivedAt time.Time       // UTC, whole milliseconds
+	Header     Header          // as received, less what must not be stored (see storedHeader)
+	Trace      string          // W3C traceparent of the webhook's way through the relay
+	Body       []byte          // raw bytes, as received; nil when BodyRef is set
+	BodyRef    *BodyRef        // where a large body lies; nil when Body holds it
+	Holder     document.Holder // where in the body its document is
+}
+
+// document reads the body, which is e's wherever it was kept.
+func (e Event) document(body []byte) document.Document {
+	return document.Read(e.Header["content-type"], body, e.Holder)
 }
 
 // BodyRef is the claim check of a body that is too large to ride in a message.

@@ -234,7 +234,7 @@ func (f *Fanout) lines(ctx context.Context, e Event, endpoints []string) (map[st
 	err = f.look(ctx, e, keyed, func(body []byte) {
 		for _, name := range endpoints {
 			if o, ordered := rs.orders[name]; ordered {
-				groups[name] = o.group(name, body)
+				groups[name] = o.group(name, e, body)
 			}
 		}
 	})

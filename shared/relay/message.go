@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/document"
 	"webhook-relay/shared/verify"
 )
 
@@ -22,17 +23,18 @@ var ErrFormat = errors.New("relay: unreadable format")
 
 // eventDoc is an event's JSON form: the ingest queue's message, a part of the delivery queues' messages, and the record's core.
 type eventDoc struct {
-	Version    int       `json:"v"`
-	ID         string    `json:"id"`
-	Receipt    string    `json:"receipt"`
-	Source     string    `json:"source"`
-	Type       string    `json:"type,omitempty"`
-	Trust      string    `json:"trust,omitempty"`
-	ReceivedAt time.Time `json:"receivedAt"`
-	Header     Header    `json:"header,omitempty"`
-	Trace      string    `json:"trace,omitempty"`
-	Body       []byte    `json:"body,omitempty"` // base64: SQS refuses characters outside XML's range
-	BodyRef    *BodyRef  `json:"bodyRef,omitempty"`
+	Version    int             `json:"v"`
+	ID         string          `json:"id"`
+	Receipt    string          `json:"receipt"`
+	Source     string          `json:"source"`
+	Type       string          `json:"type,omitempty"`
+	Trust      string          `json:"trust,omitempty"`
+	ReceivedAt time.Time       `json:"receivedAt"`
+	Header     Header          `json:"header,omitempty"`
+	Trace      string          `json:"trace,omitempty"`
+	Body       []byte          `json:"body,omitempty"` // base64: SQS refuses characters outside XML's range
+	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
+	Holder     document.Holder `json:"holder,omitzero"`
 }
 
 // recordDoc is an event's record.
@@ -123,7 +125,7 @@ func (m *madeAttempt) made() made {
 }
 
 func toEventDoc(e Event) eventDoc {
-	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef}
+	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef, e.Holder}
 }
 
 func (d eventDoc) event() (Event, error) {
@@ -133,7 +135,7 @@ func (d eventDoc) event() (Event, error) {
 	if d.ID == "" || d.Source == "" || d.ReceivedAt.IsZero() {
 		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", ErrFormat)
 	}
-	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef}, nil
+	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef, d.Holder}, nil
 }
 
 // EncodeEvent returns e in the form that the ingest queue carries.

@@ -5,9 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
-	"webhook-relay/shared/verify"
+	"webhook-relay/shared/document"
 )
 
 // Order says whether the deliveries to an endpoint are made one after the other, in the order in which their webhooks were accepted. The zero
@@ -67,13 +68,13 @@ func (c *Catalog) SetOrder() {
 	}
 }
 
-// group names those that are in line with each other: of an endpoint or a source, and of the key that the body has. A body without one, or that
-// is no JSON, is in line with the others of that kind.
-func (o Order) group(of string, body []byte) string {
+// group names those that are in line with each other: of an endpoint or a source, and of the key that e's document has. An event without one is
+// in line with the others of that kind.
+func (o Order) group(of string, e Event, body []byte) string {
 	if o.Key == "" {
 		return of
 	}
-	key := verify.Value(body, o.Key)
+	key := document.Value(e.document(body).Text, strings.Split(o.Key, ".")...)
 	if key == "" {
 		return of
 	}
@@ -105,7 +106,7 @@ func (s *step) lineUp(ctx context.Context, o Order) error {
 	}
 	t := s.task
 	t.NotBefore, t.Origin = time.Time{}, ""
-	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, body), true)
+	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, s.event, body), true)
 	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
 	return sendOne(ctx, s.cfg.Ordered, out)
 }

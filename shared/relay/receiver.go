@@ -125,6 +125,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 		Header:     storedHeader(in.Header, source.SignatureHeaders()),
 		Trace:      newTrace(in.Header["traceparent"]),
 		Body:       in.Body,
+		Holder:     found.Holder,
 	}
 	if err := r.accept(ctx, e, source.order); err != nil {
 		return Event{}, Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -156,7 +157,7 @@ func (r *Receiver) learn(ctx context.Context, source, secret string) error {
 func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
 	queue, out := r.cfg.Ingest, Outgoing{}
 	if o.On {
-		queue, out = r.cfg.Ordered, Outgoing{Group: o.group(e.Source, e.Body), Once: e.Receipt}
+		queue, out = r.cfg.Ordered, Outgoing{Group: o.group(e.Source, e, e.Body), Once: e.Receipt}
 	}
 	if len(e.Body) > r.cfg.InlineBodyBytes {
 		ref := BodyRef{bodyKey(e.Source, e.ReceivedAt, e.Body), len(e.Body)}

@@ -269,15 +269,11 @@ func (p *publicProof) signedID(h Header) (string, error) {
 // formField returns a field of a form. A field that comes twice is refused: readers differ in which they take.
 func formField(body []byte, name string) ([]byte, error) {
 	fields, err := readForm(body)
-	switch values := fields[name]; {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(values) > 1:
-		return nil, fmt.Errorf("%w: %s in the form", ErrRepeated, name)
-	case fields.Get(name) == "":
-		return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
 	}
-	return []byte(fields.Get(name)), nil
+	value, err := formValue(fields, name)
+	return []byte(value), err
 }
 
 func (p *publicProof) sign(r *Request, w Webhook, at time.Time) error {

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,91 +9,46 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
-// maxDepth is how deep a body may be nested that a proof is read from all over.
-const maxDepth = 64
+// strictly returns the values at paths of a body, a JSON object, that a proof depends on. What another reader
+// could read differently is refused.
+func strictly(paths *document.Paths, body []byte) ([][]byte, error) {
+	found, err := paths.Find(body, nil)
+	switch {
+	case len(body) == 0:
+		return nil, fmt.Errorf("%w: the body is empty", ErrMissing)
+	case errors.Is(err, document.ErrAmbiguous):
+		return nil, fmt.Errorf("%w: the body has a name twice, or in two cases: %w", ErrMalformed, err)
+	case err != nil || document.First(body) != '{':
+		return nil, fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
+	}
+	return found, nil
+}
 
-var errDocument = errors.New("not a JSON object of distinct names, nested at most 64 deep")
+// strictValue returns what a body says at a path, "" where that is nothing or ambiguous.
+func strictValue(body []byte, path ...string) string {
+	found, err := strictly(document.NewStrictPaths(path), body)
+	if err != nil {
+		return ""
+	}
+	return document.Scalar(found[0])
+}
 
-// readObject decodes a body that is a JSON object. On the way to the members that are checked, named by their paths (those in lists as those of
-// objects; none: all), names that differ in case alone are refused, as doubles are: of two, the receiver could take the one that was not checked.
-func readObject(body []byte, checked ...string) (map[string]any, error) {
+// decodeObject decodes a body that is a JSON object, for who signs it.
+func decodeObject(body []byte) (map[string]any, error) {
+	var object map[string]any
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
-	r := objectReader{d, make([]string, len(checked))}
-	for i, path := range checked {
-		r.checked[i] = fold(path) + "."
+	if err := d.Decode(&object); err != nil || object == nil {
+		return nil, fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
 	}
-	value, err := r.value("", maxDepth)
-	if object, ok := value.(map[string]any); err == nil && ok {
-		if _, err = d.Token(); errors.Is(err, io.EOF) {
-			return object, nil
-		}
-	}
-	return nil, fmt.Errorf("%w: the body is %w", ErrMalformed, errDocument)
-}
-
-// fold makes names alike that differ in case alone. Both: some letters have a second lower or upper case.
-func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
-
-type objectReader struct {
-	*json.Decoder
-	checked []string // folded paths, with a dot after each member; none: all
-}
-
-// value reads what is at a path, folded as well.
-func (r objectReader) value(path string, depth int) (any, error) {
-	token, err := r.Token()
-	if err != nil || depth == 0 {
-		return nil, cmp.Or(err, errDocument)
-	}
-	switch token {
-	case json.Delim('{'):
-		return r.members(path, depth)
-	case json.Delim('['):
-		list := []any{}
-		for r.More() {
-			element, err := r.value(path, depth-1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, element)
-		}
-		_, err = r.Token()
-		return list, err
-	}
-	return token, nil
-}
-
-func (r objectReader) members(path string, depth int) (map[string]any, error) {
-	object, seen := map[string]any{}, map[string]bool{}
-	for r.More() {
-		name, err := r.Token()
-		if err != nil {
-			return nil, err
-		}
-		text, _ := name.(string) // the decoder lets nothing else pass
-		inner := path + fold(text) + "."
-		if seen[inner] && r.matters(inner) {
-			return nil, errDocument
-		}
-		seen[inner] = true
-		if object[text], err = r.value(inner, depth-1); err != nil {
-			return nil, err
-		}
-	}
-	_, err := r.Token()
-	return object, err
-}
-
-// matters tells whether a path leads to what is checked.
-func (r objectReader) matters(path string) bool {
-	return len(r.checked) == 0 || slices.ContainsFunc(r.checked, func(c string) bool { return strings.HasPrefix(c, path) })
+	return object, nil
 }
 
 // member returns what a path of names leads to: strings and numbers as they are written, all else "".
@@ -113,9 +67,18 @@ func member(object map[string]any, path ...string) string {
 	return ""
 }
 
-// rewrite returns a body that is a JSON object after a change. A member that the change adds may differ in case alone from one that is there.
+// proveBody puts a proof into the body of r, which is a JSON object. What comes of it has to pass the check:
+// a member that is added may differ in case alone from one that is there.
+func proveBody(p proof, r *Request, change func(object map[string]any) error) (err error) {
+	if r.Body, err = rewrite(r.Body, change); err != nil {
+		return err
+	}
+	return p.check(context.Background(), *r)
+}
+
+// rewrite returns a body that is a JSON object after a change.
 func rewrite(body []byte, change func(object map[string]any) error) ([]byte, error) {
-	object, err := readObject(body)
+	object, err := decodeObject(body)
 	if err != nil {
 		return nil, err
 	}
@@ -129,8 +92,7 @@ func rewrite(body []byte, change func(object map[string]any) error) ([]byte, err
 	if err := e.Encode(object); err != nil {
 		return nil, err
 	}
-	_, err = readObject(out.Bytes())
-	return out.Bytes(), err
+	return out.Bytes(), nil
 }
 
 // mailgun is the scheme of Mailgun: it signs a time and a token, both in the body, and nothing of the event. The token is good for one
@@ -148,10 +110,13 @@ func (mailgun) window() time.Duration { return DefaultTolerance }
 
 func (mailgun) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw)}, err
+	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw), document.NewStrictPaths(mailgunPaths...)}, err
 }
 
-type mailgunProof struct{ macs *macs }
+type mailgunProof struct {
+	macs  *macs
+	paths *document.Paths
+}
 
 func (*mailgunProof) headers() []string { return nil }
 
@@ -159,8 +124,12 @@ var mailgunPaths = [][]string{{"signature", "timestamp"}, {"signature", "token"}
 
 func (p *mailgunProof) check(_ context.Context, r Request) error {
 	var parts [3]string
-	for i, found := range lookup(r.Body, mailgunPaths, nil) {
-		if parts[i] = scalar(found); parts[i] == "" {
+	found, err := strictly(p.paths, r.Body)
+	if err != nil {
+		return err
+	}
+	for i, value := range found {
+		if parts[i] = document.Scalar(value); parts[i] == "" {
 			return fmt.Errorf("%w: %s in the body", ErrMissing, strings.Join(mailgunPaths[i], "."))
 		}
 	}
@@ -176,7 +145,7 @@ func (p *mailgunProof) check(_ context.Context, r Request) error {
 }
 
 // sign makes a token of its own unless w has an id: the same twice would be the same webhook.
-func (p *mailgunProof) sign(r *Request, w Webhook, at time.Time) (err error) {
+func (p *mailgunProof) sign(r *Request, w Webhook, at time.Time) error {
 	token := w.DeliveryID
 	if token == "" {
 		random := make([]byte, 25)
@@ -184,11 +153,10 @@ func (p *mailgunProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 		token = hex.EncodeToString(random)
 	}
 	timestamp := writeTime(timeSeconds, at)
-	r.Body, err = rewrite(r.Body, func(object map[string]any) error {
+	return proveBody(p, r, func(object map[string]any) error {
 		object["signature"] = map[string]any{"timestamp": timestamp, "token": token, "signature": p.macs.sign(timestamp + token)}
 		return nil
 	})
-	return err
 }
 
 // adyenItems is the scheme of Adyen's payment webhooks: each item of the body has a signature of its own, over eight of its fields.
@@ -202,10 +170,20 @@ func (adyenItems) describe() string {
 
 func (adyenItems) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyHex)
-	return &adyenProof{newMacs(sha256.New, encodings["base64"], raw)}, err
+	p := &adyenProof{macs: newMacs(sha256.New, encodings["base64"], raw), list: document.NewStrictPaths([]string{"notificationItems"})}
+	var paths [][]string
+	for _, field := range append(slices.Clone(adyenFields), "additionalData.hmacSignature") {
+		paths = append(paths, append([]string{adyenItem}, strings.Split(field, ".")...))
+	}
+	p.item = document.NewStrictPaths(append(paths, []string{adyenItem})...)
+	return p, err
 }
 
-type adyenProof struct{ macs *macs }
+type adyenProof struct {
+	macs *macs
+	list *document.Paths
+	item *document.Paths // in an element of the list: the fields that are signed, the signature, the item
+}
 
 func (*adyenProof) headers() []string { return nil }
 
@@ -218,40 +196,70 @@ const (
 	adyenSignature = "additionalData.hmacSignature in the body"
 )
 
-// adyenChecked are the paths of what is signed, and of the signature.
-var adyenChecked = func() []string {
-	paths := append(slices.Clone(adyenFields), "additionalData.hmacSignature")
-	for i, field := range paths {
-		paths[i] = "notificationItems." + adyenItem + "." + field
-	}
-	return paths
-}()
-
 func (p *adyenProof) check(_ context.Context, r Request) error {
-	object, err := readObject(r.Body, adyenChecked...)
-	if len(r.Body) == 0 || object["notificationItems"] == nil && err == nil {
+	if len(r.Body) == 0 {
 		return fmt.Errorf("%w: notificationItems in the body", ErrMissing)
 	}
+	list, err := strictly(p.list, r.Body)
 	if err != nil {
 		return err
 	}
-	return forEachItem(object, func(item map[string]any) error {
-		text, err := adyenText(item)
-		if err != nil {
+	if len(list[0]) == 0 {
+		return fmt.Errorf("%w: notificationItems in the body", ErrMissing)
+	}
+	count := 0
+	for element := range document.Elements(list[0]) {
+		if err := p.checkItem(element); err != nil {
 			return err
 		}
-		sent := member(item, "additionalData", "hmacSignature")
-		if sent == "" {
-			return fmt.Errorf("%w: %s", ErrMissing, adyenSignature)
-		}
-		return p.macs.check(adyenSignature, sent, text)
-	})
+		count++
+	}
+	if count == 0 {
+		return errNoItems
+	}
+	return nil
 }
 
-func (p *adyenProof) sign(r *Request, _ Webhook, _ time.Time) (err error) {
-	r.Body, err = rewrite(r.Body, func(object map[string]any) error {
+func (p *adyenProof) checkItem(element []byte) error {
+	found, err := strictly(p.item, element)
+	if err != nil {
+		return err
+	}
+	signature, item := found[len(adyenFields)], found[len(adyenFields)+1]
+	if !document.IsObject(item) {
+		return errNoItem
+	}
+	fields := make([]string, len(adyenFields))
+	for i, value := range found[:len(adyenFields)] {
+		if document.IsObject(value) || document.IsList(value) {
+			return fmt.Errorf("%w: %s in the body is an object or a list", ErrMalformed, adyenFields[i])
+		}
+		fields[i] = document.Scalar(value)
+	}
+	text, err := adyenText(fields)
+	if err != nil {
+		return err
+	}
+	sent := document.Scalar(signature)
+	if sent == "" {
+		return fmt.Errorf("%w: %s", ErrMissing, adyenSignature)
+	}
+	return p.macs.check(adyenSignature, sent, text)
+}
+
+var (
+	errNoItems = fmt.Errorf("%w: notificationItems in the body is not a list of items", ErrMalformed)
+	errNoItem  = fmt.Errorf("%w: an element of notificationItems in the body has no %s", ErrMalformed, adyenItem)
+)
+
+func (p *adyenProof) sign(r *Request, _ Webhook, _ time.Time) error {
+	return proveBody(p, r, func(object map[string]any) error {
 		return forEachItem(object, func(item map[string]any) error {
-			text, err := adyenText(item)
+			fields := make([]string, len(adyenFields))
+			for i, name := range adyenFields {
+				fields[i] = member(item, strings.Split(name, ".")...)
+			}
+			text, err := adyenText(fields)
 			if err != nil {
 				return err
 			}
@@ -264,20 +272,19 @@ func (p *adyenProof) sign(r *Request, _ Webhook, _ time.Time) (err error) {
 			return nil
 		})
 	})
-	return err
 }
 
 // forEachItem calls f for every item, of which there must be one.
 func forEachItem(object map[string]any, f func(item map[string]any) error) error {
 	list, _ := object["notificationItems"].([]any)
 	if len(list) == 0 {
-		return fmt.Errorf("%w: notificationItems in the body is not a list of items", ErrMalformed)
+		return errNoItems
 	}
 	for _, element := range list {
 		outer, _ := element.(map[string]any)
 		item, ok := outer[adyenItem].(map[string]any)
 		if !ok {
-			return fmt.Errorf("%w: an element of notificationItems in the body has no %s", ErrMalformed, adyenItem)
+			return errNoItem
 		}
 		if err := f(item); err != nil {
 			return err
@@ -288,10 +295,8 @@ func forEachItem(object map[string]any, f func(item map[string]any) error) error
 
 // adyenText returns what is signed of an item. The merchant's reference is the one field that may have a colon: with a second one, another division
 // of the same text would have the same signature.
-func adyenText(item map[string]any) (string, error) {
-	fields := make([]string, len(adyenFields))
+func adyenText(fields []string) (string, error) {
 	for i, name := range adyenFields {
-		fields[i] = member(item, strings.Split(name, ".")...)
 		if name != "merchantReference" && strings.Contains(fields[i], ":") {
 			return "", fmt.Errorf("%w: %s in the body has a colon", ErrMalformed, name)
 		}
@@ -318,7 +323,7 @@ func (t bodyToken) where() string {
 
 func (t bodyToken) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	p := &bodyTokenProof{bodyToken: t}
+	p := &bodyTokenProof{bodyToken: t, lists: document.NewStrictPaths([]string{t.list}), members: document.NewStrictPaths([]string{t.member})}
 	for _, secret := range raw {
 		p.sums = append(p.sums, sha256.Sum256(secret))
 	}
@@ -330,8 +335,9 @@ func (t bodyToken) prepare(k *keys) (proof, error) {
 
 type bodyTokenProof struct {
 	bodyToken
-	first string
-	sums  [][sha256.Size]byte
+	first          string
+	sums           [][sha256.Size]byte
+	lists, members *document.Paths // of the member that is the list, and of the one that is the token
 }
 
 func (*bodyTokenProof) headers() []string { return nil }
@@ -340,24 +346,44 @@ func (p *bodyTokenProof) check(_ context.Context, r Request) error {
 	if len(r.Body) == 0 {
 		return fmt.Errorf("%w: %s in the body", ErrMissing, p.where())
 	}
-	object, err := readObject(r.Body, strings.TrimPrefix(p.list+"."+p.member, "."))
+	if p.list == "" {
+		return p.checkHolder(r.Body)
+	}
+	list, err := strictly(p.lists, r.Body)
 	if err != nil {
 		return err
 	}
-	holders, err := p.holders(object)
-	if err != nil {
-		return err
-	}
-	for _, holder := range holders {
-		sent := member(holder, p.member)
-		if sent == "" {
-			return fmt.Errorf("%w: %s in the body", ErrMissing, p.where())
+	count := 0
+	for holder := range document.Elements(list[0]) {
+		if !document.IsObject(holder) {
+			return p.errNoHolder()
 		}
-		if err := matchToken(p.sums, sent, p.where()+" in the body"); err != nil {
+		if err := p.checkHolder(holder); err != nil {
 			return err
 		}
+		count++
+	}
+	if count == 0 {
+		return fmt.Errorf("%w: %s in the body", ErrMissing, p.where())
 	}
 	return nil
+}
+
+// checkHolder checks an object that holds the token.
+func (p *bodyTokenProof) checkHolder(holder []byte) error {
+	found, err := strictly(p.members, holder)
+	if err != nil {
+		return err
+	}
+	sent := document.Scalar(found[0])
+	if sent == "" {
+		return fmt.Errorf("%w: %s in the body", ErrMissing, p.where())
+	}
+	return matchToken(p.sums, sent, p.where()+" in the body")
+}
+
+func (p *bodyTokenProof) errNoHolder() error {
+	return fmt.Errorf("%w: %s in the body has an element that is no object", ErrMalformed, p.list)
 }
 
 // holders returns the objects that hold the token: at least one.
@@ -371,45 +397,32 @@ func (p *bodyTokenProof) holders(object map[string]any) ([]map[string]any, error
 	}
 	holders := make([]map[string]any, len(list))
 	for i, element := range list {
-		holders[i], _ = element.(map[string]any)
-	}
-	if slices.ContainsFunc(holders, func(h map[string]any) bool { return h == nil }) {
-		return nil, fmt.Errorf("%w: %s in the body has an element that is no object", ErrMalformed, p.list)
+		if holders[i], _ = element.(map[string]any); holders[i] == nil {
+			return nil, p.errNoHolder()
+		}
 	}
 	return holders, nil
 }
 
-func (p *bodyTokenProof) sign(r *Request, _ Webhook, _ time.Time) (err error) {
-	r.Body, err = rewrite(r.Body, func(object map[string]any) error {
+func (p *bodyTokenProof) sign(r *Request, _ Webhook, _ time.Time) error {
+	return proveBody(p, r, func(object map[string]any) error {
 		holders, err := p.holders(object)
 		for _, holder := range holders {
 			holder[p.member] = p.first
 		}
 		return err
 	})
-	return err
 }
 
 // firstObject names the type of a body that is an object with one member that is an object or a list, named for what it holds.
 func firstObject(r Request) string {
-	s := scanner{rest: r.Body}
-	if s.next() != '{' {
+	if _, ok := document.Valid(r.Body); !ok {
 		return ""
 	}
-	s.rest = s.rest[1:]
-	for s.next() == '"' {
-		name, ok := s.text()
-		if !ok || s.next() != ':' {
-			return ""
+	for name, value := range document.Members(r.Body) {
+		if document.IsObject(value) || document.IsList(value) {
+			return name
 		}
-		s.rest = s.rest[1:]
-		if c := s.next(); c == '{' || c == '[' {
-			return unquote(name)
-		}
-		if !s.skip() || s.next() != ',' {
-			return ""
-		}
-		s.rest = s.rest[1:]
 	}
 	return ""
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // ebay is the scheme of eBay: a header of JSON in base64, with the id of the key and an ECDSA signature over the body.
@@ -66,13 +68,14 @@ func readEBay(value string) (keyID string, signature []byte, ok bool) {
 	if err != nil {
 		return "", nil, false
 	}
-	object, err := readObject(text)
+	found, err := document.NewStrictPaths([]string{"kid"}, []string{"alg"}, []string{"digest"}, []string{"signature"}).Find(text, nil)
 	if err != nil {
 		return "", nil, false
 	}
-	keyID, algorithm := member(object, "kid"), member(object, "alg")
-	signature, err = decode(base64Strict, member(object, "signature"))
-	ok = err == nil && keyID != "" && len(keyID) <= maxValueBytes && (algorithm == "ecdsa" || algorithm == "ECDSA") && member(object, "digest") == "SHA1"
+	keyID, algorithm := document.Scalar(found[0]), document.Scalar(found[1])
+	signature, err = decode(base64Strict, document.Scalar(found[3]))
+	ok = err == nil && keyID != "" && len(keyID) <= maxValueBytes &&
+		(algorithm == "ecdsa" || algorithm == "ECDSA") && document.Scalar(found[2]) == "SHA1"
 	return keyID, signature, ok
 }
 

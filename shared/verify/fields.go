@@ -10,6 +10,8 @@ import (
 	"mime/multipart"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // signedFields is the scheme of an HMAC-SHA256 over two fields of a JSON body, a time and an id or a type: nothing else of the body is signed.
@@ -49,12 +51,17 @@ func (s signedFields) prepare(k *keys) (proof, error) {
 	if s.header != "" {
 		encoding = encodings["base64"]
 	}
-	return &fieldsProof{s, newMacs(sha256.New, encoding, raw)}, err
+	paths := [][]string{s.time, s.other}
+	if s.header == "" {
+		paths = append(paths, s.inBody)
+	}
+	return &fieldsProof{s, newMacs(sha256.New, encoding, raw), document.NewStrictPaths(paths...)}, err
 }
 
 type fieldsProof struct {
 	signedFields
-	macs *macs
+	macs  *macs
+	paths *document.Paths // of the time, the other field, and the signature if it is in the body
 }
 
 func (p *fieldsProof) headers() []string {
@@ -72,17 +79,17 @@ func (p *fieldsProof) check(_ context.Context, r Request) error {
 			return err
 		}
 	}
-	object, err := p.object(r.Body)
+	found, err := p.find(r.Body)
 	if err != nil {
 		return err
 	}
 	if p.header == "" {
-		sent = member(object, p.inBody...)
+		sent = document.Scalar(found[2])
 	}
 	if sent == "" {
 		return fmt.Errorf("%w: %s", ErrMissing, p.signatureName())
 	}
-	text, at, err := p.text(object)
+	text, at, err := p.text(document.Scalar(found[0]), document.Scalar(found[1]))
 	if err != nil {
 		return err
 	}
@@ -92,20 +99,19 @@ func (p *fieldsProof) check(_ context.Context, r Request) error {
 	return fresh(at, r.ReceivedAt, Unlimited)
 }
 
-// object returns the JSON object that the body is, or has in its part.
-func (p *fieldsProof) object(body []byte) (map[string]any, error) {
+// find reads the JSON that the body is, or has in its part.
+func (p *fieldsProof) find(body []byte) ([][]byte, error) {
 	if p.part != "" {
 		var err error
 		if body, err = formPart(body, p.part); err != nil {
 			return nil, err
 		}
 	}
-	return readObject(body, dotted(p.time), dotted(p.other), dotted(p.inBody))
+	return strictly(p.paths, body)
 }
 
 // text returns what is signed. The time is digits, and the other begins with none: the same text cannot be divided in another way.
-func (p *fieldsProof) text(object map[string]any) (string, time.Time, error) {
-	first, second := member(object, p.time...), member(object, p.other...)
+func (p *fieldsProof) text(first, second string) (string, time.Time, error) {
 	if first == "" || second == "" {
 		return "", time.Time{}, fmt.Errorf("%w: %s or %s in the body", ErrMissing, dotted(p.time), dotted(p.other))
 	}
@@ -121,7 +127,7 @@ func (p *fieldsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
 		if holder := holderOf(object, p.time); holder != nil {
 			holder[p.time[len(p.time)-1]] = writeTime(timeSeconds, at)
 		}
-		text, _, err := p.text(object)
+		text, _, err := p.text(member(object, p.time...), member(object, p.other...))
 		if err != nil {
 			return err
 		}
@@ -132,9 +138,13 @@ func (p *fieldsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
 		holderOf(object, p.inBody)[p.inBody[len(p.inBody)-1]] = p.macs.sign(text)
 		return nil
 	})
-	if err == nil && p.part != "" {
+	if err != nil {
+		return err
+	}
+	if p.part != "" {
 		r.Body, r.Header["content-type"] = writePart(p.part, r.Body)
 	}
+	_, err = p.find(r.Body)
 	return err
 }
 
@@ -182,12 +192,6 @@ func writePart(name string, value []byte) (body []byte, contentType string) {
 	_ = w.WriteField(name, string(value)) // a buffer takes all
 	_ = w.Close()
 	return b.Bytes(), w.FormDataContentType()
-}
-
-// dropboxSignJSON returns the JSON of a webhook of Dropbox Sign's.
-func dropboxSignJSON(r Request) []byte {
-	document, _ := formPart(r.Body, dropboxSignPart) // what is proved has it
-	return document
 }
 
 const dropboxSignPart = "json"

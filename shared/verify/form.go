@@ -1,17 +1,19 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1" // #nosec G505 -- what these providers sign with
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -125,22 +127,39 @@ func formText(body []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	slices.SortFunc(fields, func(a, b document.Field) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
+	})
 	var text strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		slices.Sort(fields[name])
-		for _, value := range slices.Compact(fields[name]) {
-			text.WriteString(name + value)
-		}
+	for _, f := range slices.Compact(fields) {
+		text.WriteString(f.Name)
+		text.WriteString(f.Value)
 	}
 	return text.String(), nil
 }
 
-func readForm(body []byte) (url.Values, error) {
-	fields, err := url.ParseQuery(string(body))
-	if err != nil || fields.Has("") {
-		return nil, fmt.Errorf("%w: the body is no form", ErrMalformed)
+// maxFormFields bounds the forms that proofs are read from: each field costs memory, and nothing is
+// proved yet. Providers send a few dozen.
+const maxFormFields = 1000
+
+func readForm(body []byte) (document.Fields, error) {
+	fields, ok := document.ParseForm(body, maxFormFields)
+	if !ok || slices.ContainsFunc(fields, func(f document.Field) bool { return f.Name == "" }) {
+		return nil, fmt.Errorf("%w: the body is no form of at most %d fields with names", ErrMalformed, maxFormFields)
 	}
 	return fields, nil
+}
+
+// formValue returns the value of a field that has to come once.
+func formValue(fields document.Fields, name string) (string, error) {
+	switch values := fields.Values(name); {
+	case len(values) > 1:
+		return "", fmt.Errorf("%w: %s in the form", ErrRepeated, name)
+	case len(values) == 0 || values[0] == "":
+		return "", fmt.Errorf("%w: %s in the form", ErrMissing, name)
+	default:
+		return values[0], nil
+	}
 }
 
 func (p *formProof) sign(r *Request, _ Webhook, _ time.Time) error {
@@ -206,15 +225,12 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	for _, name := range []string{"bt_payload", "bt_signature"} {
-		switch values := fields[name]; {
-		case len(values) > 1:
-			return "", "", fmt.Errorf("%w: %s in the form", ErrRepeated, name)
-		case fields.Get(name) == "" && name == "bt_payload" || !fields.Has(name):
-			return "", "", fmt.Errorf("%w: %s in the form", ErrMissing, name)
-		}
+	if payload, err = formValue(fields, "bt_payload"); err != nil {
+		return "", "", err
 	}
-	payload, signatures = fields.Get("bt_payload"), fields.Get("bt_signature")
+	if signatures, err = formValue(fields, "bt_signature"); err != nil {
+		return "", "", err
+	}
 	if strings.Trim(payload, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=\n") != "" || isBraintreeChallenge(payload) {
 		return "", "", fmt.Errorf("%w: bt_payload in the form is not base64", ErrMalformed)
 	}
@@ -227,9 +243,13 @@ func isBraintreeChallenge(text string) bool {
 }
 
 func (p *braintreeProof) sign(r *Request, _ Webhook, _ time.Time) error {
-	fields, err := readForm(r.Body)
+	parsed, err := readForm(r.Body)
 	if err != nil {
 		return err
+	}
+	fields := url.Values{}
+	for _, f := range parsed {
+		fields.Add(f.Name, f.Value)
 	}
 	fields.Set("bt_signature", p.publicKey+"|"+p.macs.sign(fields.Get("bt_payload")))
 	r.Body = []byte(fields.Encode())

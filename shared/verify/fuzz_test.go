@@ -198,16 +198,20 @@ func decoded(t *testing.T, document []byte, path []string) string {
 	if err != nil || start != json.Delim('{') {
 		return ""
 	}
+	var last json.RawMessage
 	for d.More() {
 		name, err := d.Token()
 		must(t, err)
 		var value json.RawMessage
 		must(t, d.Decode(&value))
 		if name == path[0] {
-			return decoded(t, value, path[1:])
+			last = value
 		}
 	}
-	return ""
+	if last == nil {
+		return ""
+	}
+	return decoded(t, last, path[1:])
 }
 
 func must(t testing.TB, err error) {

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"webhook-relay/shared/document"
 )
 
 // The responders of the handshakes. Whoever asks chooses what is echoed and, in some, what is signed. So a value is short and of few
@@ -209,11 +211,10 @@ func answerLinkedIn(k *keys, r Request) (*Result, error) {
 
 // answerSmartcar signs what anybody asks for; it is made safe as answerX is.
 func answerSmartcar(k *keys, r Request) (*Result, error) {
-	found := lookup(r.Body, [][]string{{"eventType"}, {"data", "challenge"}}, nil)
-	if scalar(found[0]) != "VERIFY" {
+	if strictValue(r.Body, "eventType") != "VERIFY" {
 		return noHandshake()
 	}
-	value, err := challenge("data.challenge in the body", scalar(found[1]), namingMarks)
+	value, err := challenge("data.challenge in the body", strictValue(r.Body, "data", "challenge"), namingMarks)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +309,7 @@ func learnAsana(k *keys, r Request) (*Result, error) {
 
 // learnVerificationToken takes the token that Notion or Gusto hands over. The operator confirms it there.
 func learnVerificationToken(k *keys, r Request) (*Result, error) {
-	found := valueAt(r.Body, "verification_token")
+	found := strictValue(r.Body, "verification_token")
 	if found == "" {
 		return noHandshake()
 	}
@@ -335,10 +336,10 @@ func (k *keys) learn(secret string, header Header) (*Result, error) {
 
 // answerSlack echoes the challenge of a verification, which is signed as any request.
 func answerSlack(_ context.Context, _ *keys, r Request) (*Result, error) {
-	if valueAt(r.Body, "type") != "url_verification" {
+	if strictValue(r.Body, "type") != "url_verification" {
 		return noHandshake()
 	}
-	value, err := challenge("challenge in the body", valueAt(r.Body, "challenge"), visibleMarks)
+	value, err := challenge("challenge in the body", strictValue(r.Body, "challenge"), visibleMarks)
 	if err != nil {
 		return nil, err
 	}
@@ -348,10 +349,10 @@ func answerSlack(_ context.Context, _ *keys, r Request) (*Result, error) {
 // answerZoom signs what a signed request asks for. What Zoom signs has a colon ("v0:…"), and a challenge has none: whoever has a copy of
 // such a request gains nothing by it.
 func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
-	if valueAt(r.Body, "event") != "endpoint.url_validation" {
+	if strictValue(r.Body, "event") != "endpoint.url_validation" {
 		return noHandshake()
 	}
-	value, err := challenge("payload.plainToken in the body", valueAt(r.Body, "payload", "plainToken"), tokenMarks)
+	value, err := challenge("payload.plainToken in the body", strictValue(r.Body, "payload", "plainToken"), tokenMarks)
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +363,7 @@ func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
 func answerTwitch(_ context.Context, _ *keys, r Request) (*Result, error) {
 	switch r.Header["twitch-eventsub-message-type"] {
 	case "webhook_callback_verification":
-		value, err := challenge("challenge in the body", valueAt(r.Body, "challenge"), visibleMarks)
+		value, err := challenge("challenge in the body", strictValue(r.Body, "challenge"), visibleMarks)
 		if err != nil {
 			return nil, err
 		}
@@ -375,8 +376,11 @@ func answerTwitch(_ context.Context, _ *keys, r Request) (*Result, error) {
 
 // answerXero answers the intent to receive: a signed list of no events.
 func answerXero(_ context.Context, _ *keys, r Request) (*Result, error) {
-	found := lookup(r.Body, [][]string{{"events"}}, nil)[0]
-	if len(found) < 2 || found[0] != '[' || strings.TrimSpace(string(found[1:len(found)-1])) != "" {
+	found, err := strictly(document.NewStrictPaths([]string{"events"}), r.Body)
+	if err != nil || !document.IsList(found[0]) {
+		return noHandshake()
+	}
+	for range document.Elements(found[0]) {
 		return noHandshake()
 	}
 	return emptyReply(200, nil), nil

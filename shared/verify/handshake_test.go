@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -385,13 +386,13 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 		"websub": queried("GET", "hub.challenge", token), "whatsapp": queried("GET", "hub.challenge", token),
 		"x": queried("GET", "crc_token", ""), "youtube": queried("GET", "hub.challenge", token),
 		"slack": func(text string) verify.Request {
-			return slackSigned("x-slack-", fmt.Sprintf(`{"type":"url_verification","challenge":%q}`, text))
+			return slackSigned("x-slack-", fmt.Sprintf(`{"type":"url_verification","challenge":%s}`, asJSON(text)))
 		},
 		"twitch": func(text string) verify.Request {
-			return twitchSigned("webhook_callback_verification", fmt.Sprintf(`{"challenge":%q}`, text))
+			return twitchSigned("webhook_callback_verification", fmt.Sprintf(`{"challenge":%s}`, asJSON(text)))
 		},
 		"zoom": func(text string) verify.Request {
-			return slackSigned("x-zm-", fmt.Sprintf(`{"event":"endpoint.url_validation","payload":{"plainToken":%q}}`, text))
+			return slackSigned("x-zm-", fmt.Sprintf(`{"event":"endpoint.url_validation","payload":{"plainToken":%s}}`, asJSON(text)))
 		},
 	}
 	for provider, ask := range asks {
@@ -416,6 +417,12 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 			t.Errorf("%s has a handshake that is not tried here", provider)
 		}
 	}
+}
+
+// asJSON returns a text as JSON.
+func asJSON(text string) []byte {
+	b, _ := json.Marshal(text)
+	return b
 }
 
 // echoNothing lists the providers whose handshake has nothing of the request in its answer.

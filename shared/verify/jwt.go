@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/subtle"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"webhook-relay/shared/document"
 )
 
 // webToken is the scheme of a JSON Web Token (RFC 7519) in a header. Where it has a hash of the body in a claim it proves the webhook, else
@@ -85,7 +86,6 @@ func (s webToken) makeKey(seed []byte) (secret, signing string, settings map[str
 
 func (s webToken) prepare(k *keys) (proof, error) {
 	p := &webTokenProof{webToken: s, keys: k}
-	p.parser = jwt.NewParser(jwt.WithValidMethods([]string{s.algorithm}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
 	var err error
 	switch {
 	case s.public.make != nil:
@@ -124,7 +124,6 @@ func (s webToken) prepare(k *keys) (proof, error) {
 type webTokenProof struct {
 	webToken
 	keys    *keys
-	parser  *jwt.Parser
 	secrets jwt.VerificationKeySet
 	pinned  keySet        // nil: keys are fetched
 	private crypto.Signer // nil: cannot sign
@@ -176,15 +175,9 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	claims := jwt.MapClaims{}
-	_, err = p.parser.ParseWithClaims(token, claims, func(t *jwt.Token) (any, error) { return p.key(ctx, t) })
-	switch {
-	case errors.Is(err, ErrFetch):
+	claims, err := p.readClaims(ctx, token)
+	if err != nil {
 		return err
-	case errors.Is(err, jwt.ErrTokenMalformed):
-		return p.malformed("a JSON Web Token")
-	case err != nil: // what the library says may hold what the token says
-		return fmt.Errorf("%w: %s", ErrMismatch, p.where())
 	}
 	if err := p.checkClaims(claims); err != nil {
 		return err
@@ -201,11 +194,67 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 	return p.checkTime(claims, r.ReceivedAt)
 }
 
-func (p *webTokenProof) key(ctx context.Context, t *jwt.Token) (any, error) {
+// readClaims returns the claims of a token (RFC 7515, section 5.2) whose signature is right. They are
+// decoded after that: the body of a stranger would else be many times its size in memory.
+func (p *webTokenProof) readClaims(ctx context.Context, token string) (jwt.MapClaims, error) {
+	end := strings.LastIndexByte(token, '.')
+	signedText, encoded := token[:max(end, 0)], token[end+1:]
+	head, payload, ok := strings.Cut(signedText, ".")
+	signature, err := tokenEncoding.DecodeString(encoded)
+	if !ok || err != nil || strings.Contains(payload, ".") || len(head) > maxToken {
+		return nil, p.malformed("a JSON Web Token")
+	}
+	keyID, err := p.readHead(head)
+	if err != nil {
+		return nil, err
+	}
+	key, err := p.key(ctx, keyID)
+	switch {
+	case errors.Is(err, ErrFetch):
+		return nil, err
+	case err != nil || !verifiedBy(key, jwt.GetSigningMethod(p.algorithm), signedText, signature):
+		return nil, fmt.Errorf("%w: %s", ErrMismatch, p.where())
+	}
+	var claims jwt.MapClaims
+	if text, err := tokenEncoding.DecodeString(payload); err != nil || json.Unmarshal(text, &claims) != nil || claims == nil {
+		return nil, p.malformed("a JSON Web Token with claims")
+	}
+	return claims, nil
+}
+
+// tokenEncoding is that of a token's parts.
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
+// readHead returns the id of the key that the token names. The algorithm is the table's, and the token
+// has to say the same; an extension that it calls critical is none that this package knows.
+func (p *webTokenProof) readHead(encoded string) (keyID string, err error) {
+	text, err := tokenEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", p.malformed("a JSON Web Token")
+	}
+	found, err := document.NewStrictPaths([]string{"alg"}, []string{"kid"}, []string{"crit"}).Find(text, nil)
+	switch {
+	case err != nil:
+		return "", p.malformed("a JSON Web Token")
+	case document.Scalar(found[0]) != p.algorithm || len(found[2]) > 0:
+		return "", fmt.Errorf("%w: %s", ErrMismatch, p.where())
+	}
+	return document.Scalar(found[1]), nil
+}
+
+// verifiedBy tells whether one of the keys made the signature.
+func verifiedBy(key any, method jwt.SigningMethod, text string, signature []byte) bool {
+	keys := []jwt.VerificationKey{key}
+	if set, ok := key.(jwt.VerificationKeySet); ok {
+		keys = set.Keys
+	}
+	return slices.ContainsFunc(keys, func(k jwt.VerificationKey) bool { return method.Verify(text, signature, k) == nil })
+}
+
+func (p *webTokenProof) key(ctx context.Context, id string) (any, error) {
 	if p.published.find == nil {
 		return p.secrets, nil
 	}
-	id, _ := t.Header["kid"].(string)
 	if p.pinned != nil {
 		return p.pinned.find(id)
 	}
@@ -293,7 +342,7 @@ func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) er
 func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	claims := jwt.MapClaims{}
 	if p.header == "" {
-		object, err := readObject(r.Body)
+		object, err := decodeObject(r.Body)
 		if err != nil {
 			return err
 		}
@@ -336,31 +385,6 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	}
 	r.Header[p.header] = p.prefix + text
 	return err
-}
-
-// claimsOf returns the claims of a body that is a token, nil for any other.
-func claimsOf(r Request) []byte {
-	parts := bytes.Split(r.Body, []byte("."))
-	if len(parts) != 3 {
-		return nil
-	}
-	claims, _ := base64.RawURLEncoding.AppendDecode(nil, parts[1]) // what is proved decodes
-	return claims
-}
-
-// wixEvent returns the event of a token of Wix's: its claim data, a text of JSON, in which data is such a text again.
-func wixEvent(r Request) []byte {
-	var claims struct{ Data string }
-	var event map[string]json.RawMessage
-	var inner string
-	if json.Unmarshal(claimsOf(r), &claims) != nil || json.Unmarshal([]byte(claims.Data), &event) != nil {
-		return nil
-	}
-	if json.Unmarshal(event["data"], &inner) == nil && json.Valid([]byte(inner)) {
-		event["data"] = json.RawMessage(inner)
-	}
-	document, _ := json.Marshal(event) // it was JSON
-	return document
 }
 
 // findKinde looks for a key among those of a business at Kinde.

@@ -97,7 +97,7 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 }
 
 func mercadoPagoTold(body []byte) string {
-	return strings.ToLower(scalar(lookup(body, [][]string{{"data", "id"}}, nil)[0]))
+	return strings.ToLower(strictValue(body, "data", "id"))
 }
 
 func (p *mercadoPagoProof) sign(r *Request, w Webhook, at time.Time) error {

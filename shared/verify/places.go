@@ -1,14 +1,14 @@
 package verify
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"webhook-relay/shared/document"
 )
 
 // maxValueBytes bounds a delivery id and an event type.
@@ -17,12 +17,11 @@ const maxValueBytes = 256
 // places is where requests say what they are.
 type places struct {
 	ids, types []place
-	orType     []place    // one, or none
-	paths      [][]string // of every place in the body, found in one pass
-	form       string
+	orType     []place         // one, or none
+	paths      *document.Paths // of every place in the body, found in one pass
+	holder     document.Holder
 	allIDs     bool
 	typeBy     func(r Request) string
-	unwrap     func(r Request) []byte // nil: the document is as it comes
 }
 
 // place is a header, or, where that is "", the path of that index, or the body.
@@ -33,12 +32,13 @@ type place struct {
 }
 
 func newPlaces(p provider) places {
-	x := places{form: p.form, allIDs: p.allIDs, typeBy: p.typeBy.read, unwrap: p.document}
+	x := places{holder: p.holder, allIDs: p.allIDs, typeBy: p.typeBy.read}
+	var paths [][]string
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
-			added = append(added, place{strings.ToLower(l.Header), len(x.paths), l.Body})
+			added = append(added, place{strings.ToLower(l.Header), len(paths), l.Body})
 			if l.JSON != "" {
-				x.paths = append(x.paths, strings.Split(l.JSON, "."))
+				paths = append(paths, strings.Split(l.JSON, "."))
 			}
 		}
 		return added
@@ -47,14 +47,15 @@ func newPlaces(p provider) places {
 	if p.orType != (Locator{}) {
 		x.orType = add([]Locator{p.orType})
 	}
+	x.paths = document.NewPaths(paths...)
 	return x
 }
 
 func (x *places) read(r Request) Result {
 	var room [4][]byte
 	found := room[:0]
-	if len(x.paths) > 0 {
-		found = lookup(x.document(r), x.paths, found)
+	if x.paths.Len() > 0 {
+		found = document.Find(x.paths, r.Header["content-type"], r.Body, x.holder, found)
 	}
 	result := Result{DeliveryID: x.id(r, found), EventType: eventType(x.types, r.Header, found)}
 	if result.EventType == "" {
@@ -66,28 +67,11 @@ func (x *places) read(r Request) Result {
 	return result
 }
 
-// document returns the JSON of a request: its body, or the field of its form.
-func (x *places) document(r Request) []byte {
-	if x.unwrap != nil {
-		return x.unwrap(r)
-	}
-	if x.form == "" || !strings.HasPrefix(r.Header["content-type"], "application/x-www-form-urlencoded") {
-		return r.Body
-	}
-	for field := range bytes.SplitSeq(r.Body, []byte("&")) {
-		if value, ok := bytes.CutPrefix(field, []byte(x.form+"=")); ok {
-			document, _ := url.QueryUnescape(string(value)) // "" where it is no form
-			return []byte(document)
-		}
-	}
-	return nil
-}
-
 func (p place) value(h Header, found [][]byte) string {
 	if p.header != "" {
 		return h[p.header]
 	}
-	return scalar(found[p.path])
+	return document.Scalar(found[p.path])
 }
 
 // hashed is what a delivery id begins with that stands for something longer.
@@ -156,19 +140,29 @@ func (p place) append(b []byte, h Header, found [][]byte) []byte {
 	if p.header != "" {
 		return append(b, h[p.header]...)
 	}
-	return appendScalar(b, found[p.path])
+	return document.AppendScalar(b, found[p.path])
 }
 
 func checkedType(joined string) string {
 	switch {
 	case len(joined) > maxValueBytes:
 		return ""
-	case isPlain([]byte(joined)): // as nearly all are, and soon told
+	case isPrintable(joined): // as nearly all are, and soon told
 		return joined
 	case !utf8.ValidString(joined) || strings.ContainsFunc(joined, unicode.IsControl):
 		return ""
 	}
 	return joined
+}
+
+// isPrintable tells whether a text is ASCII without control characters.
+func isPrintable(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // write puts w's id and type into the headers where read finds them. What is in the body is the body's.

@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // signed is the scheme of an HMAC over the body and what the provider adds to it.
@@ -26,6 +28,7 @@ type signed struct {
 	numbered bool                    // the header comes as Header-1, Header-2, …: one for each key of the provider's
 	or       string                  // another header of the same form, for the provider's other key; in lower case, "" where there is none
 	tidyURL  func(url string) string // what the provider makes of the URL before it signs it; nil: nothing
+	inflated bool                    // a body that is compressed with gzip is signed as it was before
 	object   bool                    // a body that is no JSON object is refused, since the handshake signs other texts for anybody
 }
 
@@ -78,10 +81,10 @@ type hmacProof struct {
 	url      string   // as the provider signs it
 	query    string   // of the configured URL, in the same form
 	encoding encoding
-	size     int      // of an encoded signature
-	payload  []string // placeholders, and text between them
-	timedBy  string   // the header that holds the time, for errors
-	time     [][]string
+	size     int             // of an encoded signature
+	payload  []string        // placeholders, and text between them
+	timedBy  string          // the header that holds the time, for errors
+	time     *document.Paths // of the time in the body; nil: it is not there
 	keys     []*key
 }
 
@@ -142,7 +145,7 @@ func (s signed) prepare(k *keys) (proof, error) {
 	p.Tolerance = s.window()
 	p.timedBy = "header " + cmp.Or(p.TimestampHeader, p.Header)
 	if s.TimestampJSON != "" {
-		p.time = [][]string{strings.Split(s.TimestampJSON, ".")}
+		p.time = document.NewStrictPaths(strings.Split(s.TimestampJSON, "."))
 	}
 	raw, err := k.read(s.Key)
 	for _, r := range raw {
@@ -372,7 +375,11 @@ func (p *hmacProof) timeInHeader(h Header) (string, error) {
 // timeInBody reads the time that the body holds.
 func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	var room [1][]byte
-	value := scalar(lookup(body, p.time, room[:0])[0])
+	found, err := p.time.Find(body, room[:0])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: the body is not JSON, or says %s twice", ErrMalformed, p.TimestampJSON)
+	}
+	value := document.Scalar(found[0])
 	if value == "" {
 		return time.Time{}, fmt.Errorf("%w: %s in the body", ErrMissing, p.TimestampJSON)
 	}
@@ -452,10 +459,11 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 
 // withTime returns a body whose time is at; one that has none is returned as it is.
 func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
-	value := lookup(body, p.time, nil)[0]
-	if len(value) == 0 {
+	found, err := p.time.Find(body, nil)
+	if err != nil || len(found[0]) == 0 {
 		return body
 	}
+	value := found[0]
 	now := writeTime(p.TimestampFormat, at)
 	if value[0] == '"' {
 		now = strconv.Quote(now)
@@ -483,7 +491,18 @@ func seconds(d time.Duration) string {
 	return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + "s"
 }
 
-// sign returns the encoded signature of a request; it is valid until the state is used again.
+// writeBody hashes the body as the provider signs it; false: that cannot be had. What is compressed is
+// never in memory as a whole: nothing is proved yet.
+func (s signed) writeBody(mac hash.Hash, body []byte) bool {
+	if s.inflated && document.IsGzip(body) {
+		return document.Inflate(mac, body) == nil
+	}
+	mac.Write(body)
+	return true
+}
+
+// sign returns the encoded signature of a request; it is valid until the state is used again. Nil: the
+// body cannot be read.
 func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 	s.mac.Reset()
 	s.buf = s.buf[:0]
@@ -499,8 +518,10 @@ func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 			s.buf = append(s.buf, c.method...)
 		case placeBody:
 			s.mac.Write(s.buf)
-			s.mac.Write(body)
 			s.buf = s.buf[:0]
+			if !p.writeBody(s.mac, body) {
+				return nil
+			}
 		default:
 			s.buf = append(s.buf, part...)
 		}

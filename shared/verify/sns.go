@@ -9,8 +9,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
+
+	"webhook-relay/shared/document"
 )
 
 // sns is the scheme of Amazon SNS: the body is a JSON object whose members Signature, SignatureVersion and SigningCertURL prove some of the
@@ -149,27 +152,31 @@ type snsMessage map[string]string
 var snsKnown = []string{"Message", "MessageId", "Signature", "SignatureVersion", "SigningCertURL", "Subject", "SubscribeURL", "Timestamp",
 	"Token", "TopicArn", "Type"}
 
+var snsPaths = sync.OnceValue(func() *document.Paths {
+	paths := make([][]string, len(snsKnown))
+	for i, name := range snsKnown {
+		paths[i] = []string{name}
+	}
+	return document.NewStrictPaths(paths...)
+})
+
 // parseSNS reads a message. A member in another case than SNS writes is refused: JSON libraries differ in which they take, so that what is
 // signed here and what is read there could be two things.
 func parseSNS(body []byte) (snsMessage, error) {
 	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' {
 		return nil, fmt.Errorf("%w: the body is no message of SNS's; raw message delivery has no signature, turn it off", ErrMissing)
 	}
-	object, err := readObject(body, snsKnown...)
+	if _, ok := document.Valid(body); ok && document.Value(body, "Signature") == "" {
+		return nil, fmt.Errorf("%w: Signature in the body", ErrMissing)
+	}
+	found, err := strictly(snsPaths(), body)
 	if err != nil {
 		return nil, err
 	}
-	if member(object, "Signature") == "" {
-		return nil, fmt.Errorf("%w: Signature in the body", ErrMissing)
-	}
 	m := snsMessage{}
-	for name, value := range object {
-		i := slices.IndexFunc(snsKnown, func(known string) bool { return strings.EqualFold(known, name) })
-		if i >= 0 && snsKnown[i] != name {
-			return nil, fmt.Errorf("%w: %s in the body has another case", ErrMalformed, snsKnown[i])
-		}
-		if text, ok := value.(string); ok && i >= 0 {
-			m[name] = text
+	for i, value := range found {
+		if len(value) > 0 && value[0] == '"' {
+			m[snsKnown[i]] = document.Scalar(value)
 		}
 	}
 	return m, nil
@@ -251,7 +258,7 @@ func (p *snsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
 // confirmSNS answers what is no notification. A subscription to a topic that the source takes is confirmed, once the request is proved; that one
 // was ended is taken notice of, and nothing is subscribed again.
 func confirmSNS(ctx context.Context, k *keys, r Request) (*Result, error) {
-	if kind := lookup(r.Body, [][]string{{"Type"}}, nil)[0]; scalar(kind) == snsNotification {
+	if strictValue(r.Body, "Type") == snsNotification {
 		return nil, nil //nolint:nilnil // the usual case, which needs no second reading
 	}
 	m, err := parseSNS(r.Body)

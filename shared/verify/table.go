@@ -1,6 +1,10 @@
 package verify
 
-import "time"
+import (
+	"time"
+
+	"webhook-relay/shared/document"
+)
 
 // providers is the table of all known providers, sorted by name. An entry is static data, so that hundreds of them cost a function's
 // start nothing. The origin of each is the page that docs names. Where a vendor states no window for a signed time, nor whether it signs
@@ -539,7 +543,7 @@ var providers = []provider{
 		scheme: signedFields{time: []string{"event", "event_time"}, other: []string{"event", "event_type"}, inBody: []string{"event", "event_hash"},
 			part: dropboxSignPart},
 		types:    []Locator{{JSON: "event.event_type"}},
-		document: dropboxSignJSON,
+		holder:   document.Holder{Field: dropboxSignPart},
 		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "Hello API Event Received"}, // any other has it sent again
 		examples: []string{"signature_request_sent", "signature_request_all_signed", "callback_test"},
 		note: "event_hash covers the event's time and type alone: whoever holds one webhook can make another of the same time and type, about any " +
@@ -731,7 +735,7 @@ var providers = []provider{
 	{
 		name: "getstream", title: "Stream", docs: "https://getstream.io/chat/docs/go-golang/webhooks_overview/",
 		secret:   "API secret of the app",
-		scheme:   signed{HMAC: HMAC{Header: "x-signature"}},
+		scheme:   signed{HMAC: HMAC{Header: "x-signature"}, inflated: true},
 		ids:      []Locator{{Header: "x-webhook-id"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"message.new", "channel.created", "user.banned"},
@@ -762,7 +766,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
 		ids:      []Locator{{Header: "x-github-delivery"}},
 		types:    []Locator{{Header: "x-github-event"}, {JSON: "action"}},
-		form:     "payload",
+		holder:   document.Holder{Field: "payload"},
 		examples: []string{"push", "pull_request.opened", "ping"},
 		note:     "GitHub signs neither the delivery id nor the time, and never sends a failed webhook again by itself.",
 	},
@@ -1013,9 +1017,9 @@ var providers = []provider{
 			published: published{find: findKinde, check: checkSubdomain, sign: rsaSHA256},
 			claims:    []wantedClaim{{name: "event_id"}, {name: "type"}}, // with the same keys Kinde signs what its users carry
 		},
-		ids:      []Locator{{Header: "webhook-id"}, {JSON: "event_id"}},
-		types:    []Locator{{JSON: "type"}},
-		document: claimsOf,
+		ids:    []Locator{{Header: "webhook-id"}, {JSON: "event_id"}},
+		types:  []Locator{{JSON: "type"}},
+		holder: document.Holder{Token: true},
 		settings: []setting{
 			{name: settingSubdomain, label: "subdomain of the business, as in https://<subdomain>.kinde.com", example: "example"},
 			pinKeySet,
@@ -1158,7 +1162,7 @@ var providers = []provider{
 		scheme:    formSigned{header: "x-mandrill-signature"},
 		ids:       []Locator{{Body: true}},
 		types:     []Locator{{JSON: "0.event"}},
-		form:      "mandrill_events",
+		holder:    document.Holder{Field: "mandrill_events"},
 		needsURL:  "signs the URL of the webhook",
 		handshake: handshakeHead,
 		examples:  []string{"send", "hard_bounce", "inbound"},
@@ -1224,7 +1228,7 @@ var providers = []provider{
 	{
 		name: "modern-treasury", title: "Modern Treasury", docs: "https://docs.moderntreasury.com/platform/docs/webhook-signatures",
 		secret:   "Webhook key (Developer settings › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "x-signature"}},
+		scheme:   signed{HMAC: HMAC{Header: "x-signature"}, inflated: true},
 		ids:      []Locator{{Header: "x-webhook-id"}},
 		types:    []Locator{{Header: "x-topic"}, {JSON: "event"}},
 		examples: []string{"payment_order.completed", "transaction.created"},
@@ -1752,7 +1756,7 @@ var providers = []provider{
 		ids:       []Locator{{JSON: "event_id"}},
 		types:     []Locator{{JSON: "event.type"}},
 		orType:    Locator{JSON: "type"},
-		form:      "payload",
+		holder:    document.Holder{Field: "payload"},
 		handshake: handshake{about: "url_verification, signed: the challenge is echoed", proved: answerSlack},
 		reply:     &Reply{Status: 200}, // a body would be shown to who gave a slash command
 		examples:  []string{"app_mention", "message"},
@@ -2022,7 +2026,7 @@ var providers = []provider{
 		scheme:   public{signature: rsaSHA1, keyForm: keySPKI, header: "signature", encoding: "base64", form: "payload"},
 		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "type"}},
-		form:     "payload",
+		holder:   document.Holder{Field: "payload"},
 		examples: []string{"push", "pull_request", "cron"},
 		note:     "The signature is over the form's field payload; it has no time.",
 	},
@@ -2185,7 +2189,7 @@ var providers = []provider{
 		scheme:   webToken{media: "text/plain", algorithm: "RS256", public: rsaSHA256, timed: "iat", tolerance: Unlimited},
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "eventType"}},
-		document: wixEvent,
+		holder:   document.Holder{Token: true, Claim: "data", Inline: "data"},
 		examples: []string{"wix.contacts.v4.contact_created", "wix.events.v3.event_created"},
 		note: "The body is a JSON Web Token, and is passed on as it is; ids and types are those of the JSON in its claim data. Wix waits 1.25 seconds " +
 			"for the answer.",

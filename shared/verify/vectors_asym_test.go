@@ -473,7 +473,7 @@ func TestVerify_FormOfTravis(t *testing.T) {
 		"field twice, hidden": {"%70ayload=x&" + body, verify.ErrRepeated},
 		"other field alone":   {"a=b", verify.ErrMissing},
 		"field without value": {"payload=", verify.ErrMissing},
-		"no form":             {"payload=%zz", verify.ErrMalformed},
+		"a raw percent sign":  {"payload=%zz", verify.ErrMismatch},
 		"another value":       {body + "x", verify.ErrMismatch},
 	} {
 		r := s.request

@@ -257,7 +257,7 @@ func TestVerify_SamplesOfBodiesAndURLs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := verify.Result{DeliveryID: c.id, EventType: d.Examples[0], Trust: d.Trust, Reply: got.Reply}
+			want := verify.Result{DeliveryID: c.id, EventType: d.Examples[0], Trust: d.Trust, Reply: got.Reply, Holder: got.Holder}
 			if c.id == whole {
 				want.DeliveryID = hashOf(string(r.Body))
 			}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // Header holds a request's headers: lower-case names, and for each its value. A header that was sent several times
@@ -40,6 +42,7 @@ type Result struct {
 	DeliveryID string // the provider's id of this webhook, the same when it is sent again; "" where it has none
 	EventType  string // "" where it has none
 	Trust      Trust
+	Holder     document.Holder // where in the body the document is that filters read
 
 	// Handshake: this is no webhook, the provider asks whether the URL is ours. Nothing is to be accepted; Reply answers.
 	Handshake bool
@@ -192,7 +195,7 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
 		}
 	}
 	result := v.place.read(r)
-	result.Trust, result.Reply = v.trust, v.reply
+	result.Trust, result.Reply, result.Holder = v.trust, v.reply, v.place.holder
 	return result, nil
 }
 
