@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -40,8 +41,10 @@ func inflated(body []byte) ([]byte, bool) {
 	if !IsGzip(body) {
 		return body, true
 	}
-	var out bytes.Buffer
-	switch err := Inflate(&out, body); {
+	// The last four bytes tell the size, if nothing was tampered with.
+	size := binary.LittleEndian.Uint32(body[max(len(body)-4, 0):])
+	out := bytes.NewBuffer(make([]byte, 0, min(size, MaxInflated)+bytes.MinRead))
+	switch err := Inflate(out, body); {
 	case errors.Is(err, ErrTooLarge):
 		return nil, false
 	case err != nil:

@@ -2,8 +2,8 @@ package document
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"math/bits"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -278,13 +278,65 @@ func AppendScalar(b, value []byte) []byte {
 
 // unquote returns what a valid string says.
 func unquote(quoted []byte) string {
-	if inner := quoted[1 : len(quoted)-1]; isPlain(inner) {
+	inner := quoted[1 : len(quoted)-1]
+	if isPlain(inner) {
 		return string(inner)
 	}
-	var s string
-	// A copy, so that the document's bytes need not be on the heap. A valid string makes no error.
-	_ = json.Unmarshal(append([]byte(nil), quoted...), &s)
-	return s
+	return string(appendUnquoted(make([]byte, 0, len(inner)), inner))
+}
+
+// appendUnquoted appends what a valid string without its quotes says. What is no UTF-8, and half a
+// surrogate pair, becomes U+FFFD.
+func appendUnquoted(b, inner []byte) []byte {
+	for len(inner) > 0 {
+		if inner[0] != '\\' {
+			r, size := utf8.DecodeRune(inner)
+			b, inner = utf8.AppendRune(b, r), inner[size:]
+			continue
+		}
+		if inner[1] != 'u' {
+			b, inner = append(b, escaped(inner[1])), inner[2:]
+			continue
+		}
+		r := hexRune(inner)
+		inner = inner[6:]
+		if utf16.IsSurrogate(r) {
+			pair := utf8.RuneError
+			if len(inner) >= 6 && inner[0] == '\\' && inner[1] == 'u' {
+				pair = utf16.DecodeRune(r, hexRune(inner))
+			}
+			if r = pair; pair != utf8.RuneError {
+				inner = inner[6:]
+			}
+		}
+		b = utf8.AppendRune(b, r)
+	}
+	return b
+}
+
+// escaped returns what a letter after a backslash stands for.
+func escaped(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c
+}
+
+// hexRune returns the code unit of an escape such as \u00e9.
+func hexRune(escape []byte) (r rune) {
+	for _, c := range escape[2:6] {
+		r = r<<4 | rune(hexValue(c))
+	}
+	return r
 }
 
 // isPlain tells whether a string stands for itself: ASCII without escapes.

@@ -214,7 +214,7 @@ func (f *finder) match(n *node, written []byte) (int, bool) {
 	}
 	inner := written[1 : len(written)-1]
 	if !isPlain(inner) {
-		return f.matchText(n, unquote(written))
+		return f.matchEscaped(n, inner)
 	}
 	for i, name := range n.names {
 		if string(inner) == name {
@@ -232,11 +232,25 @@ func (f *finder) match(n *node, written []byte) (int, bool) {
 	return -1, true
 }
 
-func (f *finder) matchText(n *node, name string) (int, bool) {
-	if i := slices.Index(n.names, name); i >= 0 || !f.strict {
-		return i, true
+// longestName bounds, in bytes, the names that can be looked for where they are escaped.
+const longestName = 256
+
+// matchEscaped is match for names with escapes or beyond ASCII.
+func (f *finder) matchEscaped(n *node, inner []byte) (int, bool) {
+	if len(inner) > 6*longestName {
+		return -1, true
 	}
-	folded := fold(name)
+	var room [longestName]byte
+	decoded := appendUnquoted(room[:0], inner)
+	for i, name := range n.names {
+		if string(decoded) == name {
+			return i, true
+		}
+	}
+	if !f.strict {
+		return -1, true
+	}
+	folded := fold(string(decoded))
 	i := slices.IndexFunc(n.names, func(wanted string) bool { return fold(wanted) == folded })
 	if i >= 0 {
 		f.ambiguous = n.names[i]

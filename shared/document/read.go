@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of what is read.
@@ -84,7 +85,10 @@ func fromJSON(text []byte) Document {
 	case depth > MaxDepth:
 		return Document{Opaque: true}
 	}
-	return Document{Text: bytes.ToValidUTF8(text, []byte("\uFFFD"))}
+	if !utf8.Valid(text) { // ToValidUTF8 copies in any case
+		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
+	}
+	return Document{Text: text}
 }
 
 func trimBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")) }
