@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -59,7 +60,7 @@ func TestSampleOfEveryProvider(t *testing.T) {
 func TestSample(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ provider, ask, want, member string }{
-		"the default":       {"github", "", "push", `"ref": "refs/heads/main"`},
+		"the default":       {"github", "", "push", `"ref":"refs/heads/main"`},
 		"one that is named": {"github", "ping", "ping", `"zen"`},
 	} {
 		body, eventType, err := events.Sample(tt.provider, tt.ask)
@@ -242,5 +243,31 @@ func TestDeliverProcessesItsEvents(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// indented lists the providers that send JSON on several lines. Receivers of others may write the body anew before they check its signature, as the
+// packages of WorkOS, Smartcar and eBay do.
+var indented = []string{"sns", "stripe"}
+
+func TestSamplesAreWrittenAsTheirProvidersWriteThem(t *testing.T) {
+	t.Parallel()
+	for _, sample := range events.List() {
+		provider, eventType, _ := strings.Cut(sample, "/")
+		body, _, err := events.Sample(provider, eventType)
+		if err != nil || !json.Valid(body) || slices.Contains(indented, provider) {
+			continue // a form, XML
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, body); err != nil {
+			t.Fatal(err)
+		}
+		want := compact.String()
+		if provider == "sendgrid" {
+			want += "\r\n" // as it ends its lists
+		}
+		if string(body) != want {
+			t.Errorf("%s is not on one line: %.60q", sample, body)
+		}
 	}
 }

@@ -23,7 +23,7 @@ type sendCommand struct {
 	Provider string `arg:"" optional:"" help:"Provider to sign as, such as github."`
 	List     bool   `help:"List the providers and their event types."`
 	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or the source of --source there."`
-	Secret   string `help:"Secret to sign with. Of providers that sign with a key whose public half is in the configuration, that key. Default: the demonstration's." env:"RELAY_SECRET"`
+	Secret   string `help:"Secret to sign with. Of providers that sign with a private key, that key: in PEM, or as the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64. Default: the demonstration's." env:"RELAY_SECRET"`
 	Type     string `help:"Event type, of those that events/webhooks has for the provider. Default: the first."`
 	Body     string `help:"File to send in the place of a sample." type:"existingfile"`
 	ID       string `help:"Delivery id. Default: a new one each time."`
@@ -46,19 +46,19 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 			provider, eventType, _ := strings.Cut(sample, "/")
 			printf("%-28s %s", provider, eventType)
 		}
+		for _, alias := range verify.Aliases() {
+			printf("%-28s is %s", alias, verify.Canonical(alias))
+		}
 		return nil
 	case c.Provider == "":
 		return errors.New("name a provider, such as github; --list shows them all")
 	}
-	source, signing, err := c.source()
+	c.Provider = verify.Canonical(c.Provider)
+	source, verifier, err := c.signer()
 	if err != nil {
 		return err
 	}
 	webhook, err := c.webhook()
-	if err != nil {
-		return err
-	}
-	verifier, err := verify.New(source.Verify, source.Secrets, verify.SignWith(signing))
 	if err != nil {
 		return err
 	}
@@ -82,17 +82,24 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	return nil
 }
 
-// source is what the webhook is signed for, and the key that signs where it is not the secret itself.
-func (c *sendCommand) source() (s relay.Source, signing string, err error) {
+// signer is the source that the webhook is signed for, and what signs it.
+func (c *sendCommand) signer() (s relay.Source, v *verify.Verifier, err error) {
+	var signing string // where that is not the secret itself
 	if c.Config == "" {
 		s, signing, err = events.DemoSource(c.Provider)
 	} else {
 		s, err = c.configured()
 	}
-	if err == nil && c.Secret != "" {
-		s.Secrets, signing = []string{c.Secret}, c.Secret
+	switch {
+	case err != nil:
+	case c.Secret != "":
+		v, err = verify.NewSigner(s.Verify, s.Secrets, c.Secret)
+	case c.Config != "" && verify.SignsPrivately(s.Verify.Provider):
+		err = fmt.Errorf("%s signs with a private key, which %s does not have: give it with --secret", s.Verify.Provider, c.Config)
+	default:
+		v, err = verify.New(s.Verify, s.Secrets, verify.SignWith(signing))
 	}
-	return s, signing, err
+	return s, v, err
 }
 
 // configured is the source that is named, of the configuration.

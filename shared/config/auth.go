@@ -191,7 +191,7 @@ func (c *checker) sigV4(path string, s sigV4) *relay.SigV4 {
 }
 
 func (c *checker) signature(path, kind string, a auth, to relay.Endpoint) *relay.Signature {
-	out := &relay.Signature{Provider: a.Provider, Alone: a.Standard != nil && !*a.Standard}
+	out := &relay.Signature{Provider: verify.Canonical(a.Provider), Alone: a.Standard != nil && !*a.Standard}
 	if a.HMAC != nil {
 		out.Provider, out.HMAC = kind, (*verify.HMAC)(a.HMAC)
 	}

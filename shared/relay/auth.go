@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,7 +54,7 @@ type OAuth2 struct {
 type Signature struct {
 	Provider string       `json:"provider"`        // a name of verify.Providers
 	HMAC     *verify.HMAC `json:"hmac,omitempty"`  // for provider "hmac"
-	Secret   string       `json:"secret"`          // a secret, in the provider's own form
+	Secret   string       `json:"secret"`          // a secret, in the provider's own form; the private key, where it signs with one
 	Alone    bool         `json:"alone,omitempty"` // the headers of Standard Webhooks are left out
 }
 
@@ -262,20 +263,31 @@ func (t *target) signForeign(p *Post, e Event, at time.Time) error {
 			delete(p.Header, name)
 		}
 	}
+	for _, name := range companions(t.Auth.Signature.Provider) {
+		if p.Header[name] != "" {
+			delete(header, name) // the webhook's own, or the operator's, says more than what is made up
+		}
+	}
 	maps.Copy(p.Header, header)
 	return nil
+}
+
+// companions are the headers that a provider sends beside its proof.
+func companions(provider string) []string {
+	d, _ := verify.Describe(provider)
+	return d.Companions
 }
 
 // standardHeaders are those of Standard Webhooks.
 var standardHeaders = []string{"webhook-id", "webhook-timestamp", "webhook-signature"}
 
-// verifier returns what makes the signature: who verifies can sign.
+// verifier returns what makes the signature. Of a provider that signs with a private key, the secret is that key.
 func (s *Signature) verifier(endpointURL string) (*verify.Verifier, error) {
 	cfg := verify.Config{Provider: s.Provider, HMAC: s.HMAC}
 	if d, _ := verify.Describe(s.Provider); d.NeedsURL != "" || s.HMAC != nil && strings.Contains(s.HMAC.Payload, "{url}") {
 		cfg.URL = endpointURL
 	}
-	return verify.New(cfg, []string{s.Secret})
+	return verify.NewSigner(cfg, nil, s.Secret)
 }
 
 // sign returns the headers, less the content type, with which the provider would send w.
@@ -317,11 +329,11 @@ func (s Signature) sample(endpointURL string) (Header, error) {
 		return nil, fmt.Errorf("relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac", s.Provider)
 	}
 	if IsReference(s.Secret) {
-		_, secret, _, err := verify.Example(s.Provider, strings.NewReader(strings.Repeat("x", 32)))
+		_, secret, signing, err := verify.Example(s.Provider, strings.NewReader(strings.Repeat("x", 32)))
 		if err != nil {
 			return nil, err
 		}
-		s.Secret = secret
+		s.Secret = cmp.Or(signing, secret)
 	}
 	v, err := s.verifier(endpointURL)
 	if err != nil {
@@ -340,6 +352,9 @@ func (a *Auth) Headers(endpointURL string) []string {
 		return []string{a.APIKey.Header}
 	case a.Signature != nil:
 		header, _ := a.Signature.sample(endpointURL) // none where it cannot be made, see Check
+		for _, name := range companions(a.Signature.Provider) {
+			delete(header, name) // the endpoint's own headers may have them
+		}
 		return slices.Collect(maps.Keys(header))
 	case a.SigV4 != nil:
 		return []string{"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}

@@ -119,7 +119,7 @@ func (s public) prepare(k *keys) (proof, error) {
 	if p.keys, err = s.readKeys(k); err != nil {
 		return nil, err
 	}
-	p.private, err = readPrivate(k.signing)
+	p.private, err = readPrivate(s.signature, k.signing)
 	return p, err
 }
 

@@ -148,7 +148,7 @@ func TestVerify_Mailgun(t *testing.T) {
 		"another token":                 {body(ts, token+"1", good), 0, verify.ErrMismatch},
 		"digit moved into the time":     {body(ts+"8", token[1:], good), 0, verify.ErrFuture},
 		"digit moved out of the time":   {body(ts[:9], "0"+token, good), 0, verify.ErrStale},
-		"upper case":                    {body(ts, token, strings.ToUpper(good)), 0, verify.ErrMalformed},
+		"upper case":                    {body(ts, token, strings.ToUpper(good)), 0, nil},
 		"no token":                      {body(ts, "", hexHMAC(bodyKey, ts)), 0, verify.ErrMissing},
 		"time that is none":             {body("now", token, hexHMAC(bodyKey, "now"+token)), 0, verify.ErrMalformed},
 		"stale":                         {body(ts, token, good), 301 * time.Second, verify.ErrStale},

@@ -29,7 +29,7 @@ type Config struct {
 type HMAC struct {
 	Header    string `json:"header"`              // name of the signature's header
 	Algorithm string `json:"algorithm,omitempty"` // sha256 (default), sha1, sha512
-	Encoding  string `json:"encoding,omitempty"`  // hex (default; lower case), base64 (standard, padded), base64url (not padded), upper-hex
+	Encoding  string `json:"encoding,omitempty"`  // hex (default), base64 (standard, padded), base64url (not padded), upper-hex; hex is read in either case
 	Key       string `json:"key,omitempty"`       // how a secret carries the key: its bytes (default), hex, base64, whsec
 	Prefix    string `json:"prefix,omitempty"`    // before the encoded signature, such as "sha256="
 

@@ -62,6 +62,7 @@ func (p *digestProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
+	sent = foldHex(lowerHex{}, sent)
 	if err := p.checkForm(sent, r.Body); err != nil {
 		return err
 	}
@@ -81,10 +82,10 @@ func (p *digestProof) checkForm(sent string, body []byte) error {
 	return checkDigestBody(body)
 }
 
-// checkHex refuses what is not the hex of size bytes, in lower case.
+// checkHex refuses what is not the hex of size bytes, folded to lower case.
 func checkHex(header, sent string, size int) error {
 	if n := hex.EncodedLen(size); len(sent) != n || strings.Trim(sent, "0123456789abcdef") != "" {
-		return malformed(header, fmt.Sprintf("a signature of %d characters, hex in lower case", n))
+		return malformed(header, fmt.Sprintf("a signature of %d characters, hex", n))
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ const (
 
 var (
 	schemeMeta    = signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}}
+	besideMeta    = []companion{{header: "x-hub-signature", make: sha1Signature("sha1=")}}
 	typesMeta     = []Locator{{JSON: "object"}, {JSON: "entry.0.changes.0.field"}}
 	settingsMeta  = []setting{{name: "verify_token", label: "Verify Token (App Dashboard › Webhooks), of your own making", example: "meatyhamhock"}}
 	handshakeMeta = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.verify_token is yours", methods: []string{"GET"},

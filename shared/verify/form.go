@@ -22,8 +22,12 @@ const formType = "application/x-www-form-urlencoded"
 // Neither the order of the fields nor how they are escaped is signed, and nothing parts a name from its value.
 type formSigned struct {
 	header string // lower case
-	twilio bool   // other bodies are signed by their hash in the query; and the URL may have its port or not
+	twilio bool   // other bodies are signed by their hash in the query; the URL may have its port or not; a header may name HMAC-SHA256
 }
+
+// twilioSettings names the algorithm, and the key, of a webhook that Twilio signs with a SharedKey: key=…,algorithm=HMAC_SHA256. The header is
+// not signed. Who changes it makes no signature fit: no text has the same HMAC by both algorithms.
+const twilioSettings = "x-twilio-webhooks-signature-settings"
 
 // bodyHash is the query's parameter that has the hash of a body that is no form, in hex.
 const bodyHash = "bodySHA256"
@@ -33,20 +37,25 @@ func (formSigned) trust() Trust { return Verified }
 func (s formSigned) describe() string {
 	about := "header " + s.header + ": base64 of HMAC-SHA1 over {url} and the sorted fields of the form"
 	if s.twilio {
-		about += "; of another body, over {url} alone, whose query has the body's hash"
+		about += "; of another body, over {url} alone, whose query has the body's hash; HMAC-SHA256 with a SharedKey"
 	}
 	return about
 }
 
 func (s formSigned) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &formProof{formSigned: s, url: k.url, macs: newMacs(sha1.New, encodings["base64"], raw)}, err
+	p := &formProof{formSigned: s, url: k.url, macs: newMacs(sha1.New, encodings["base64"], raw)}
+	if s.twilio {
+		p.shared = newMacs(sha256.New, encodings["base64"], raw)
+	}
+	return p, err
 }
 
 type formProof struct {
 	formSigned
-	url  string
-	macs *macs
+	url    string
+	macs   *macs
+	shared *macs // of Twilio's SharedKeys
 }
 
 func (p *formProof) headers() []string { return []string{p.header} }
@@ -56,11 +65,36 @@ func (p *formProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
+	macs, err := p.macsOf(r.Header)
+	if err != nil {
+		return err
+	}
 	signed, err := p.signed(r)
 	if err != nil {
 		return err
 	}
-	return p.macs.check("header "+p.header, sent, signed...)
+	return macs.check("header "+p.header, sent, signed...)
+}
+
+// macsOf returns what makes the signature that the headers tell of.
+func (p *formProof) macsOf(h Header) (*macs, error) {
+	if !p.twilio {
+		return p.macs, nil
+	}
+	for setting := range strings.SplitSeq(h[twilioSettings], ",") {
+		name, value, _ := strings.Cut(setting, "=")
+		if strings.TrimSpace(name) != settingAlgorithm {
+			continue
+		}
+		switch strings.ToUpper(strings.TrimSpace(value)) {
+		case "", "HMAC_SHA1":
+		case "HMAC_SHA256":
+			return p.shared, nil
+		default:
+			return nil, malformed(twilioSettings, "a list with the algorithm HMAC_SHA1 or HMAC_SHA256")
+		}
+	}
+	return p.macs, nil
 }
 
 // signed returns what the provider may have signed: it takes a URL with or without its port for the source's.

@@ -22,13 +22,17 @@ var oracles = []struct {
 	signed func(h verify.Header, body string) bool
 }{
 	{verify.Config{Provider: "github"}, "x-hub-signature-256", func(h verify.Header, body string) bool {
-		return h["x-hub-signature-256"] == "sha256="+hexHMAC(secret("current"), body)
+		sent, prefixed := strings.CutPrefix(h["x-hub-signature-256"], "sha256=")
+		return prefixed && strings.EqualFold(sent, hexHMAC(secret("current"), body))
 	}},
 	{verify.Config{Provider: "stripe"}, "stripe-signature", func(h verify.Header, body string) bool {
 		entries := strings.Split(h["stripe-signature"], ",")
 		var times []string
 		for i, e := range entries {
 			e = strings.TrimLeft(e, " ") // spaces before an entry are passed over
+			if signature, ok := strings.CutPrefix(e, "v1="); ok {
+				e = "v1=" + strings.ToLower(signature)
+			}
 			entries[i] = e
 			if ts, ok := strings.CutPrefix(e, "t="); ok {
 				times = append(times, ts)
@@ -41,7 +45,8 @@ var oracles = []struct {
 		return slices.Contains(strings.Split(h["webhook-signature"], " "), want)
 	}},
 	{described, "x-sig", func(h verify.Header, body string) bool {
-		return h["x-sig"] == "v2="+hexHMAC(secret("current"), h["webhook-id"]+"|"+h["webhook-timestamp"]+"|"+body)
+		sent, prefixed := strings.CutPrefix(h["x-sig"], "v2=")
+		return prefixed && strings.EqualFold(sent, hexHMAC(secret("current"), h["webhook-id"]+"|"+h["webhook-timestamp"]+"|"+body))
 	}},
 	{verify.Config{Provider: "bearer"}, "authorization", func(h verify.Header, _ string) bool {
 		name, token, _ := strings.Cut(h["authorization"], " ")

@@ -70,6 +70,7 @@ func (p *hubSpotProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
+	sent = foldHex(lowerHex{}, sent)
 	if err := checkHex(hubSpotSignature, sent, sha256.Size); err != nil {
 		return err
 	}

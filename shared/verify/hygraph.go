@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// hygraph is the scheme of Hygraph: it signs a JSON object of the body, as a text, the environment and the time. A &, < or > is the same to its
-// signature as the escape of it, as it is to who reads JSON.
+// hygraph is the scheme of Hygraph: it signs a JSON object of the body, as a text, the environment and the time. Hygraph itself signs the body with
+// a &, < or > escaped, as Go writes JSON; its own package for receivers, @hygraph/utils, signs and takes the body as it is. Both are taken: who
+// reads JSON reads the same.
 type hygraph struct{}
 
 const hygraphHeader = "gcms-signature"
@@ -61,27 +62,34 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.macs.checkAll("header "+hygraphHeader, signatures[0], signed); err != nil {
-		return err
+	if !p.macs.match(signatures[0], signed(hygraphRaw)) {
+		if err := p.macs.checkAll("header "+hygraphHeader, signatures[0], signed(hygraphEscaped)); err != nil {
+			return err
+		}
 	}
 	return fresh(at, r.ReceivedAt, DefaultTolerance)
 }
 
-// hygraphSigned appends what is signed. Bytes that are no UTF-8 cannot be told apart in it.
-func hygraphSigned(body []byte, environment, timestamp string) (appender, error) {
+// hygraphSigned returns what appends what is signed, given the escapes of the body. Bytes that are no UTF-8 cannot be told apart in it.
+func hygraphSigned(body []byte, environment, timestamp string) (func(escapes func() *byteEscapes) appender, error) {
 	if !utf8.Valid(body) || !utf8.ValidString(environment) {
 		return nil, fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
 	}
-	return func(b []byte) []byte {
-		b = appendEscaped(append(b, `{"Body":"`...), body)
-		b = appendEscaped(append(b, `","EnvironmentName":"`...), []byte(environment))
-		return append(append(append(b, `","TimeStamp":`...), timestamp...), '}')
+	return func(escapes func() *byteEscapes) appender {
+		return func(b []byte) []byte {
+			b = appendEscaped(append(b, `{"Body":"`...), body, escapes())
+			b = appendEscaped(append(b, `","EnvironmentName":"`...), []byte(environment), escapes())
+			return append(append(append(b, `","TimeStamp":`...), timestamp...), '}')
+		}
 	}, nil
 }
 
+// byteEscapes are what stands for each byte in a text in JSON (RFC 8259, section 7); "": itself.
+type byteEscapes [256]string
+
 // appendEscaped appends a text as it is written into JSON.
-func appendEscaped(b, text []byte) []byte {
-	escapes, done := hygraphEscapes(), 0
+func appendEscaped(b, text []byte, escapes *byteEscapes) []byte {
+	done := 0
 	for i, c := range text {
 		if escape := escapes[c]; escape != "" {
 			b = append(append(b, text[done:i]...), escape...)
@@ -91,18 +99,24 @@ func appendEscaped(b, text []byte) []byte {
 	return append(b, text[done:]...)
 }
 
-// hygraphEscapes are what stands for each byte in a text in JSON (RFC 8259, section 7); "": itself.
-var hygraphEscapes = sync.OnceValue(func() *[256]string {
-	var escapes [256]string
-	for c := range ' ' {
-		escapes[c] = fmt.Sprintf(`\u%04x`, c)
-	}
-	for short, c := range map[string]byte{`\b`: '\b', `\f`: '\f', `\n`: '\n', `\r`: '\r', `\t`: '\t', `\"`: '"', `\\`: '\\',
-		`\\u0026`: '&', `\\u003c`: '<', `\\u003e`: '>'} {
-		escapes[c] = short
-	}
-	return &escapes
-})
+// The escapes of the two forms.
+var (
+	hygraphRaw = sync.OnceValue(func() *byteEscapes {
+		var escapes byteEscapes
+		for c := range ' ' {
+			escapes[c] = fmt.Sprintf(`\u%04x`, c)
+		}
+		for short, c := range map[string]byte{`\b`: '\b', `\f`: '\f', `\n`: '\n', `\r`: '\r', `\t`: '\t', `\"`: '"', `\\`: '\\'} {
+			escapes[c] = short
+		}
+		return &escapes
+	})
+	hygraphEscaped = sync.OnceValue(func() *byteEscapes {
+		escapes := *hygraphRaw()
+		escapes['&'], escapes['<'], escapes['>'] = `\\u0026`, `\\u003c`, `\\u003e`
+		return &escapes
+	})
+)
 
 func (p *hygraphProof) sign(r *Request, _ Webhook, at time.Time) error {
 	const environment = "master" // the first that a project has
@@ -111,6 +125,6 @@ func (p *hygraphProof) sign(r *Request, _ Webhook, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	r.Header[hygraphHeader] = fmt.Sprintf("sign=%s, env=%s, t=%s", p.macs.signAll(signed), environment, timestamp)
+	r.Header[hygraphHeader] = fmt.Sprintf("sign=%s, env=%s, t=%s", p.macs.signAll(signed(hygraphRaw)), environment, timestamp)
 	return nil
 }

@@ -96,7 +96,7 @@ func (s webToken) prepare(k *keys) (proof, error) {
 		for _, key := range all {
 			p.secrets.Keys = append(p.secrets.Keys, key)
 		}
-		p.private, err = readPrivate(k.signing)
+		p.private, err = readPrivate(s.public, k.signing)
 		return p, err
 	case s.published.find == nil:
 		raw, err := k.read(keyText)
@@ -116,7 +116,7 @@ func (s webToken) prepare(k *keys) (proof, error) {
 			return nil, err
 		}
 	}
-	p.private, err = readPrivate(k.signing)
+	p.private, err = readPrivate(s.published.sign, k.signing)
 	return p, err
 }
 
@@ -318,25 +318,36 @@ func (p *webTokenProof) hashOf(body []byte) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// checkTime holds the time the token was made at against the tolerance, and its own end, if it has one.
+// clockLeeway is how far ahead a token's own times may lie: RFC 7519 allows for some difference between two clocks.
+const clockLeeway = time.Minute
+
+// checkTime holds the time the token was made at against the tolerance, where the provider signs one; and every token against the times that it
+// has of its own (RFC 7519, sections 4.1.4 to 4.1.6).
 func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) error {
+	times := map[string]time.Time{}
+	for name, read := range map[string]func() (*jwt.NumericDate, error){
+		"exp": claims.GetExpirationTime, "iat": claims.GetIssuedAt, "nbf": claims.GetNotBefore,
+	} {
+		at, err := read()
+		if err != nil || at == nil && name == p.timed {
+			return p.malformed("a token with a time " + name)
+		}
+		if at != nil {
+			times[name] = at.Time
+		}
+	}
+	if ends, ok := times["exp"]; ok && !receivedAt.Before(ends) {
+		return fmt.Errorf("%w: the token ended %s ago", ErrStale, seconds(receivedAt.Sub(ends)))
+	}
+	for _, name := range []string{"iat", "nbf"} {
+		if ahead := times[name].Sub(receivedAt); name != p.timed && ahead > clockLeeway {
+			return fmt.Errorf("%w: the token's %s is %s ahead", ErrFuture, name, seconds(ahead))
+		}
+	}
 	if p.timed == "" {
 		return nil
 	}
-	made, ends := claims.GetIssuedAt, claims.GetExpirationTime
-	if p.timed == "nbf" {
-		made = claims.GetNotBefore
-	}
-	from, err := made()
-	if err != nil || from == nil {
-		return p.malformed("a token with a time " + p.timed)
-	}
-	if until, err := ends(); err != nil {
-		return p.malformed("a token with a time exp")
-	} else if until != nil && receivedAt.After(until.Time) {
-		return fmt.Errorf("%w: the token ended %s ago", ErrStale, seconds(receivedAt.Sub(until.Time)))
-	}
-	return fresh(from.Time, receivedAt, p.tolerance)
+	return fresh(times[p.timed], receivedAt, p.tolerance)
 }
 
 func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
@@ -365,7 +376,7 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	if p.timed != "" {
 		claims[p.timed] = at.Unix()
 		if p.tolerance != Unlimited {
-			claims["exp"] = at.Add(p.tolerance).Unix()
+			claims["exp"] = at.Add(p.tolerance + time.Second).Unix() // the token is no longer good at its end
 		}
 	}
 	t := jwt.NewWithClaims(jwt.GetSigningMethod(p.algorithm), claims)

@@ -155,7 +155,7 @@ func newKeyByID(k *keys, fetch func(ctx context.Context, k *keys, id string) (cr
 	if p.pinned, err = pinnedKeySet(k); err != nil {
 		return p, err
 	}
-	p.private, err = readPrivate(k.signing)
+	p.private, err = readPrivate(ecdsaSHA256, k.signing) // both who use it have keys on P-256
 	return p, err
 }
 

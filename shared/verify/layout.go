@@ -18,6 +18,7 @@ type layout struct {
 	timestamp string // name of the one entry that holds the timestamp; "" where there is none
 	leading   bool   // the first entry is the timestamp, and has no name
 	lists     bool   // there may be several such lists, all of one time, with a space between
+	bare      bool   // an entry without a name is a signature too
 }
 
 // timed tells whether the header holds a timestamp.
@@ -52,7 +53,9 @@ func (l *layout) readList(header, value string, room []string) (timestamp string
 		if l.joined(entry) {
 			return "", nil, repeated(header)
 		}
-		switch name, value, _ := strings.Cut(strings.TrimLeft(entry, " "), l.equals); {
+		switch name, value, named := strings.Cut(strings.TrimLeft(entry, " "), l.equals); {
+		case l.bare && !named:
+			room = append(room, name)
 		case name == l.signature || (name == l.or && name != ""):
 			room = append(room, value)
 		case name == l.timestamp && timed:

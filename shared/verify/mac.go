@@ -86,6 +86,7 @@ func (m *macs) checkAll(where, sent string, signed appender) error {
 }
 
 func (m *macs) match(sent string, signed appender) bool {
+	sent = foldHex(m.encoding, sent)
 	return slices.ContainsFunc(m.keys, func(k *key) bool {
 		s := k.get()
 		defer k.put(s)

@@ -73,11 +73,11 @@ func mercadoPagoTime(timestamp string) (time.Time, error) {
 	return readTime(format, "header "+mercadoPagoHeader, timestamp)
 }
 
-// mercadoPagoText returns what is signed. A body that tells of another resource than the one that is signed is refused.
+// mercadoPagoText returns what is signed, less the pairs of which a webhook has none. A body that tells of another resource than the one that is signed is refused.
 func mercadoPagoText(r Request, timestamp string) (string, error) {
-	request, err := single(r.Header, mercadoPagoRequest)
-	if err != nil {
-		return "", err
+	request := r.Header[mercadoPagoRequest]
+	if strings.Contains(request, ",") {
+		return "", repeated(mercadoPagoRequest)
 	}
 	query, err := url.ParseQuery(r.Query)
 	if err != nil || len(query[mercadoPagoID]) > 1 {
@@ -93,7 +93,10 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 	if id != "" {
 		id = "id:" + id + ";"
 	}
-	return id + "request-id:" + request + ";ts:" + timestamp + ";", nil
+	if request != "" {
+		request = "request-id:" + request + ";"
+	}
+	return id + request + "ts:" + timestamp + ";", nil
 }
 
 func mercadoPagoTold(body []byte) string {

@@ -53,7 +53,7 @@ func (s paypal) prepare(k *keys) (proof, error) {
 		return nil, err
 	}
 	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), certificates: c}
-	p.private, err = readPrivate(k.signing)
+	p.private, err = readPrivate(rsaSHA256, k.signing)
 	return p, err
 }
 

@@ -32,6 +32,8 @@ type provider struct {
 	typeBy typeBy          // the event type where no locator can name it, and the others yield nothing
 	holder document.Holder // where in the body the document is that ids, types and filters read
 
+	beside []companion // what it sends beside the proof, and its own receivers want
+
 	settings  []setting // what it needs beside secrets
 	needsURL  string    // why it needs Config.URL; "" where it does not
 	handshake handshake
@@ -70,8 +72,11 @@ type handshake struct {
 // describedProvider is the one whose scheme is in the configuration.
 const describedProvider = "hmac"
 
-// lookUp finds a provider by its name.
-func lookUp(name string) (provider, bool) {
+// lookUp finds a provider by its name, or by another name of it.
+func lookUp(name string) (provider, bool) { return find(Canonical(name)) }
+
+// find finds a provider by its own name.
+func find(name string) (provider, bool) {
 	i, ok := slices.BinarySearchFunc(providers, name, func(p provider, name string) int { return cmp.Compare(p.name, name) })
 	if !ok {
 		return provider{}, false
@@ -149,6 +154,9 @@ type Description struct {
 	Methods     []string // POST first
 	Examples    []string // event types
 	Note        string
+
+	Aliases    []string // other names of it that a configuration may use, sorted
+	Companions []string // headers that the provider sends beside the proof, in lower case: Sign writes them, Verify does not look at them
 }
 
 // SettingDescription is a value of Config.Settings.
@@ -167,7 +175,10 @@ func Describe(name string) (Description, bool) {
 		Name: p.name, Title: p.title, Docs: p.docs, Secret: p.secret, DeliveryIDs: p.ids, AllIDs: p.allIDs, EventType: p.types,
 		OrEventType: p.orType, TypeBy: p.typeBy.about,
 		NeedsURL: p.needsURL, Handshake: p.handshake.about, Methods: append([]string{"POST"}, p.handshake.methods...),
-		Learns: p.handshake.learns, Examples: p.examples, Note: p.note,
+		Learns: p.handshake.learns, Examples: p.examples, Note: p.note, Aliases: aliasesOf(p.name),
+	}
+	for _, c := range p.beside {
+		d.Companions = append(d.Companions, c.header)
 	}
 	for _, s := range p.settings {
 		d.Settings = append(d.Settings, SettingDescription{s.name, s.label, s.example, s.optional})
@@ -195,6 +206,7 @@ func Example(name string, random io.Reader) (cfg Config, secret, signing string,
 	if _, err := io.ReadFull(random, seed); err != nil {
 		return Config{}, "", "", err
 	}
+	name = p.name
 	cfg = Config{Provider: name}
 	if p.needsURL != "" {
 		cfg.URL = "https://relay.example.com/in/" + name
@@ -256,7 +268,7 @@ func readKey(form, secret string) ([]byte, error) {
 		}
 		return key, nil
 	case keyBase64:
-		key, err := base64.StdEncoding.DecodeString(secret)
+		key, err := decodeKey(secret)
 		if err != nil {
 			return nil, errors.New("is not base64; copy the secret as the provider shows it")
 		}
@@ -300,7 +312,7 @@ func writeKey(form string, key []byte) string {
 // standard's own libraries have it, and the version v1 may come before it, as Supabase writes it. The key is the provider's choice, and the standard's
 // bounds are not held against it: Svix, where the standard comes from, shows one of 18 bytes. What is shorter than leastKey was not copied whole.
 func standardKey(secret string) ([]byte, error) {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(strings.TrimPrefix(secret, "v1,"), "whsec_"))
+	key, err := decodeKey(strings.TrimPrefix(strings.TrimPrefix(secret, "v1,"), "whsec_"))
 	if err != nil {
 		return nil, errors.New("is not whsec_ followed by base64; copy the secret as the provider shows it")
 	}
@@ -311,3 +323,9 @@ func standardKey(secret string) ([]byte, error) {
 }
 
 const leastKey = 16
+
+// decodeKey reads base64 in either alphabet, with and without its padding: vendors show keys in all of these, and their packages read them so.
+func decodeKey(text string) ([]byte, error) {
+	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
+	return base64.RawStdEncoding.DecodeString(text)
+}

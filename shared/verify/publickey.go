@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -18,9 +19,11 @@ import (
 // keySPKI is the form of a public key as X.509 has it (RFC 5280, SubjectPublicKeyInfo): base64, or PEM, with or without its line breaks.
 const keySPKI = "spki"
 
+// What PEM has around the base64, with what it is between.
 const (
-	pemBegin = "-----BEGIN PUBLIC KEY-----"
-	pemEnd   = "-----END PUBLIC KEY-----"
+	pemBegin  = "-----BEGIN "
+	pemEnd    = "-----END "
+	pemDashes = "-----"
 )
 
 // readPublic returns the key of a text that the provider shows.
@@ -35,18 +38,40 @@ func readPublic(form, text string) (crypto.PublicKey, error) {
 	return ed25519.PublicKey(raw), nil
 }
 
-// readSPKI takes PEM on one line too, since that is how eBay sends it, and how environment variables are often written.
+// readSPKI takes a public key, or a certificate with it.
 func readSPKI(text string) (crypto.PublicKey, error) {
-	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), pemBegin), pemEnd)
-	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	kind, der, err := readPEM(text)
 	if err != nil {
 		return nil, errors.New("is neither base64 nor PEM (-----BEGIN PUBLIC KEY-----); copy the public key as the provider shows it")
 	}
-	key, err := x509.ParsePKIXPublicKey(der)
-	if err != nil {
-		return nil, errors.New("decodes, but is no public key; copy it whole, as the provider shows it")
+	if strings.Contains(kind, "PRIVATE KEY") {
+		return nil, errors.New("is a private key, which verifies nothing; give the public key that the provider shows")
 	}
-	return key, nil
+	if key, err := x509.ParsePKIXPublicKey(der); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS1PublicKey(der); err == nil {
+		return key, nil
+	}
+	if certificate, err := x509.ParseCertificate(der); err == nil {
+		return certificate.PublicKey, nil
+	}
+	return nil, errors.New("decodes, but is no public key; copy it whole, as the provider shows it")
+}
+
+// readPEM returns what a text of PEM says that it is, and its bytes; of base64 without the frame, the bytes alone. It takes PEM on one line, since
+// that is how eBay sends it; with line ends written as \n, as environment variables have them; and in base64 as a whole, as Wix shows it.
+func readPEM(text string) (kind string, der []byte, err error) {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(text, `\n`, "\n")), " ")
+	if framed, ok := strings.CutPrefix(text, pemBegin); ok {
+		kind, text, _ = strings.Cut(framed, pemDashes)
+		text = strings.TrimSuffix(text, pemEnd+kind+pemDashes)
+	}
+	der, err = base64.StdEncoding.DecodeString(strings.ReplaceAll(text, " ", ""))
+	if kind == "" && err == nil && bytes.HasPrefix(der, []byte(pemBegin)) {
+		return readPEM(string(der))
+	}
+	return kind, der, err
 }
 
 // writePublic is the inverse of readPublic.
@@ -58,21 +83,70 @@ func writePublic(form string, key crypto.PublicKey) (string, error) {
 	return base64.StdEncoding.EncodeToString(der), err
 }
 
-// readPrivate reads what SignWith takes: a private key in PKCS #8, base64. "" is nil.
-func readPrivate(text string) (crypto.Signer, error) {
+// Why a text is not what SignWith takes.
+var (
+	errPublicHalf = errors.New("verify: SignWith: that is a public key, which signs nothing; give its private half")
+	errNoPrivate  = errors.New("verify: SignWith: that is no private key: PEM, or the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64")
+)
+
+// readPrivate reads what SignWith takes: a private key for a, in PEM or as the base64 of PKCS #8, as Example makes it; of Ed25519 also the bare
+// seed. "" is nil.
+func readPrivate(a algorithm, text string) (crypto.Signer, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // who only verifies needs none
 	}
-	der, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, errors.New("verify: SignWith: the key is not base64")
+	signer := readBareSeed(a, text)
+	if signer == nil {
+		kind, der, err := readPEM(text)
+		if err != nil {
+			return nil, errNoPrivate
+		}
+		if signer = parsePrivate(der); signer == nil {
+			return nil, whyNoPrivate(a, kind, text)
+		}
 	}
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	signer, ok := key.(crypto.Signer)
-	if err != nil || !ok {
-		return nil, errors.New("verify: SignWith: the key is not a private key in PKCS #8")
+	if err := a.fits(signer.Public()); err != nil {
+		return nil, fmt.Errorf("verify: SignWith: the key is none of %s", a.name)
 	}
 	return signer, nil
+}
+
+// whyNoPrivate tells a public key from what is no key at all.
+func whyNoPrivate(a algorithm, kind, text string) error {
+	public, err := readSPKI(text)
+	if strings.Contains(kind, "PUBLIC KEY") || kind == "CERTIFICATE" || err == nil && a.fits(public) == nil {
+		return errPublicHalf
+	}
+	return errNoPrivate
+}
+
+// parsePrivate reads a private key in any of the forms that PEM may have; nil: it is none.
+func parsePrivate(der []byte) crypto.Signer {
+	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
+		signer, _ := key.(crypto.Signer)
+		return signer
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key
+	}
+	if key, err := x509.ParseECPrivateKey(der); err == nil {
+		return key
+	}
+	return nil
+}
+
+// readBareSeed reads an Ed25519 key as its libraries write it: the seed, or the seed and the public key after it, in hex or base64; nil: it is none.
+func readBareSeed(a algorithm, text string) crypto.Signer {
+	if a.name != ed25519Pure.name {
+		return nil
+	}
+	for _, form := range []string{keyHex, keyBase64} {
+		raw, err := readKey(form, strings.TrimSpace(text))
+		if n := len(raw); err == nil && (n == ed25519.SeedSize || n == ed25519.PrivateKeySize) {
+			return ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
+		}
+	}
+	return nil
 }
 
 func writePrivate(key crypto.Signer) (string, error) {

@@ -24,12 +24,13 @@ import (
 // signed is the scheme of an HMAC over the body and what the provider adds to it.
 type signed struct {
 	HMAC
-	layout   layout                  // zero: the header holds Prefix and one signature
-	numbered bool                    // the header comes as Header-1, Header-2, …: one for each key of the provider's
-	or       string                  // another header of the same form, for the provider's other key; in lower case, "" where there is none
-	tidyURL  func(url string) string // what the provider makes of the URL before it signs it; nil: nothing
-	inflated bool                    // a body that is compressed with gzip is signed as it was before
-	object   bool                    // a body that is no JSON object is refused, since the handshake signs other texts for anybody
+	layout   layout                   // zero: the header holds Prefix and one signature
+	numbered bool                     // the header comes as Header-1, Header-2, …: one for each key of the provider's
+	or       string                   // another header of the same form, for the provider's other key; in lower case, "" where there is none
+	tidyURL  func(url string) string  // what the provider makes of the URL before it signs it; nil: nothing
+	inflated bool                     // a body that is compressed with gzip is signed as it was before
+	object   bool                     // a body that is no JSON object is refused, since the handshake signs other texts for anybody
+	rewrite  func(body []byte) []byte // another form of the body that the vendor's own receivers take as the one that was signed; nil: none
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
@@ -46,17 +47,12 @@ type encoding interface {
 	Decode(dst, src []byte) (int, error)
 }
 
+// lowerHex writes hex in lower case, and reads it in either.
 type lowerHex struct{}
 
 func (lowerHex) EncodedLen(n int) int                { return hex.EncodedLen(n) }
 func (lowerHex) AppendEncode(dst, src []byte) []byte { return hex.AppendEncode(dst, src) }
-
-func (lowerHex) Decode(dst, src []byte) (int, error) {
-	if i := slices.IndexFunc(src, func(c byte) bool { return 'A' <= c && c <= 'F' }); i >= 0 {
-		return 0, hex.InvalidByteError(src[i])
-	}
-	return hex.Decode(dst, src)
-}
+func (lowerHex) Decode(dst, src []byte) (int, error) { return hex.Decode(dst, src) }
 
 type upperHex struct{ lowerHex }
 
@@ -67,11 +63,16 @@ func (upperHex) AppendEncode(dst, src []byte) []byte {
 	return dst
 }
 
-func (upperHex) Decode(dst, src []byte) (int, error) {
-	if i := slices.IndexFunc(src, func(c byte) bool { return 'a' <= c && c <= 'f' }); i >= 0 {
-		return 0, hex.InvalidByteError(src[i])
+// foldHex returns a signature that was sent in the case in which e writes it. The two cases of hex are the same bytes, and receivers of the
+// vendors' own that decode a signature take both.
+func foldHex(e encoding, sent string) string {
+	switch e.(type) {
+	case lowerHex:
+		return strings.ToLower(sent)
+	case upperHex:
+		return strings.ToUpper(sent)
 	}
-	return hex.Decode(dst, src)
+	return sent
 }
 
 // hmacProof is a signed scheme with its keys.
@@ -261,7 +262,7 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 	if p.url != "" && p.tidy(r.Query) != p.query {
 		return errOtherQuery
 	}
-	if !slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, &c, r.Body) }) {
+	if !p.matchesAny(&c, r.Body) {
 		return p.refusal(c)
 	}
 	if err := p.checkBody(r.Body); err != nil {
@@ -292,6 +293,9 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 		return c, err
 	}
 	c.signatures = slices.DeleteFunc(c.signatures, func(s string) bool { return len(s) != p.size })
+	for i, sent := range c.signatures {
+		c.signatures[i] = foldHex(p.encoding, sent)
+	}
 	if len(c.signatures) == 0 {
 		return c, p.malformedSignature()
 	}
@@ -400,6 +404,18 @@ func (p *hmacProof) checkedID(h Header) (string, error) {
 	return id, nil
 }
 
+// matchesAny tells whether one of the keys makes one of the signatures, over the body or over its other form.
+func (p *hmacProof) matchesAny(c *claim, body []byte) bool {
+	if slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, body) }) {
+		return true
+	}
+	if p.rewrite == nil {
+		return false
+	}
+	other := p.rewrite(body)
+	return !bytes.Equal(other, body) && slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, other) })
+}
+
 func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
 	s := k.get()
 	defer k.put(s)
@@ -420,10 +436,7 @@ func (p *hmacProof) refusal(c claim) error {
 }
 
 func (p *hmacProof) malformedSignature() error {
-	form := "hex in lower case"
-	if p.encoding != (lowerHex{}) {
-		form = p.Encoding
-	}
+	form := cmp.Or(strings.TrimPrefix(p.Encoding, "upper-"), "hex")
 	return malformed(p.Header, fmt.Sprintf("a signature of %d characters, %s", p.size, form))
 }
 

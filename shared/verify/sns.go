@@ -81,7 +81,7 @@ func (s sns) prepare(k *keys) (proof, error) {
 	if p.certificates, err = newCertificates(k, "sns.amazonaws.com", "sns.amazonaws.com.cn"); err != nil {
 		return nil, err
 	}
-	p.private, err = readPrivate(k.signing)
+	p.private, err = readPrivate(rsaSHA256, k.signing)
 	return p, err
 }
 

@@ -2,9 +2,12 @@ package verify_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +33,12 @@ var partlySigned = []string{
 // listed are the providers whose header is a list of signatures and nothing else, but for the time before Recurly's: one that was sent twice is
 // but a longer list.
 var listed = []string{"circleci", "configcat", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
+
+// contentTypes are those that are not application/json.
+var contentTypes = map[string]string{"livekit": "application/webhook+json"}
+
+// leftOut lists headers that are signed where they are there: without one, another text is signed.
+var leftOut = map[string]string{"mercado-pago": "x-request-id"}
 
 // ownBodies lists the providers that can sign nothing but a body of their own form.
 var ownBodies = []string{
@@ -250,8 +259,8 @@ func TestEveryProvider_AcceptsWhatItSigns(t *testing.T) {
 			if err := s.verify(r); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if r.Header["content-type"] != "application/json" {
-				t.Errorf("%s: content-type %q", name, r.Header["content-type"])
+			if want := cmp.Or(contentTypes[s.cfg.Provider], "application/json"); r.Header["content-type"] != want {
+				t.Errorf("%s: content-type %q, want %q", name, r.Header["content-type"], want)
 			}
 		}
 	})
@@ -265,6 +274,9 @@ func TestEveryProvider_RefusesOneFlippedBit(t *testing.T) {
 				flipped := flip([]byte(value), i)
 				if name == "authorization" && strings.EqualFold(string(flipped), value) && i < 8*len("Bearer") {
 					continue // the name of an authentication scheme has no case
+				}
+				if inHex(value, i/8) && strings.EqualFold(string(flipped), value) {
+					continue // the same hex
 				}
 				s.refused(t, fmt.Sprintf("bit %d of %s", i, name), with(s.request, name, string(flipped)))
 			}
@@ -305,6 +317,19 @@ func flip(b []byte, bit int) []byte {
 	return b
 }
 
+// inHex tells whether a byte of a header is in the hex of a signature, the shortest of which is of SHA-1.
+func inHex(value string, at int) bool {
+	isHex := func(c byte) bool { return strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) }
+	from, to := at, at
+	for from > 0 && isHex(value[from-1]) {
+		from--
+	}
+	for to < len(value) && isHex(value[to]) {
+		to++
+	}
+	return to-from >= hex.EncodedLen(sha1.Size)
+}
+
 func TestEveryProvider_RefusesCutAndOversizedValues(t *testing.T) {
 	forEach(t, func(t *testing.T, s subject) {
 		for _, name := range s.proofHeaders(t) {
@@ -341,6 +366,9 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 				"twice":        {value + "," + value, verify.ErrRepeated},
 				"twice, other": {value + "," + value[:len(value)-1], verify.ErrRepeated},
 			} {
+				if errors.Is(r.want, verify.ErrMissing) && leftOut[s.cfg.Provider] == name {
+					r.want = verify.ErrMismatch
+				}
 				if errors.Is(r.want, verify.ErrRepeated) && slices.Contains(listed, s.cfg.Provider) && slices.Contains(s.verifier.SignatureHeaders(), name) {
 					r.want = nil
 				}

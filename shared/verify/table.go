@@ -38,6 +38,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "hmacsignature", Encoding: "base64", Key: keyHex}},
 		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "type"}},
+		beside:   []companion{{header: "protocol", value: "HmacSHA256"}},
 		examples: []string{"balancePlatform.transfer.created", "merchant.created"},
 	},
 	{
@@ -54,6 +55,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "agora-signature-v2"}},
 		ids:      []Locator{{JSON: "noticeId"}},
 		types:    []Locator{{JSON: "eventType"}},
+		beside:   []companion{{header: "agora-signature", make: sha1Signature("")}},
 		examples: []string{"101", "102", "103"},
 	},
 	{
@@ -179,10 +181,14 @@ var providers = []provider{
 	},
 	{
 		name: "bitbucket", title: "Bitbucket Cloud", docs: "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
-		secret:   "Secret (Repository settings › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
-		ids:      []Locator{{Header: "x-request-uuid"}},
-		types:    []Locator{{Header: "x-event-key"}},
+		secret: "Secret (Repository settings › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
+		ids:    []Locator{{Header: "x-request-uuid"}},
+		types:  []Locator{{Header: "x-event-key"}},
+		beside: []companion{
+			{header: "x-hook-uuid", value: "00000000-0000-4000-8000-000000000001"},
+			{header: "x-attempt-number", value: "1"},
+		},
 		examples: []string{"repo:push", "pullrequest:created"},
 	},
 	{
@@ -205,10 +211,15 @@ var providers = []provider{
 		scheme: signed{
 			HMAC: HMAC{Header: "box-signature-primary", Encoding: "base64", Payload: "{body}{timestamp}", TimestampHeader: "box-delivery-timestamp",
 				TimestampFormat: timeRFC3339, Tolerance: 10 * time.Minute},
-			or: "box-signature-secondary",
+			or:      "box-signature-secondary",
+			rewrite: escapeNonASCII, // as Box's own packages do
 		},
-		ids:      []Locator{{Header: "box-delivery-id"}},
-		types:    []Locator{{JSON: "trigger"}},
+		ids:   []Locator{{Header: "box-delivery-id"}},
+		types: []Locator{{JSON: "trigger"}},
+		beside: []companion{
+			{header: "box-signature-version", value: "1"},
+			{header: "box-signature-algorithm", value: "HmacSHA256"},
+		},
 		examples: []string{"FILE.UPLOADED", "FOLDER.CREATED"},
 	},
 	{
@@ -362,8 +373,12 @@ var providers = []provider{
 		types:     []Locator{{Header: "ce-type"}},
 		orType:    Locator{JSON: "type"},
 		handshake: handshake{about: "OPTIONS with WebHook-Request-Origin: granted", methods: []string{"OPTIONS"}, open: answerCloudEvents},
-		examples:  []string{"com.example.object.created"},
-		note:      "In structured mode the id is in the body: set event_id to json: id if one sender's ids are unique.",
+		beside: []companion{
+			{header: "ce-specversion", value: "1.0"},
+			{header: "ce-source", value: "/webhook-relay"},
+		},
+		examples: []string{"com.example.object.created"},
+		note:     "In structured mode the id is in the body: set event_id to json: id if one sender's ids are unique.",
 	},
 	{
 		name: "cloudflare-notifications", title: "Cloudflare Notifications",
@@ -496,11 +511,15 @@ var providers = []provider{
 	},
 	{
 		name: "discourse", title: "Discourse",
-		docs:     "https://meta.discourse.org/t/configure-webhooks-that-trigger-on-discourse-events-to-integrate-with-external-services/49045",
-		secret:   "Secret (Admin › API › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "x-discourse-event-signature", Prefix: "sha256="}},
-		ids:      []Locator{{Header: "x-discourse-event-id"}},
-		types:    []Locator{{Header: "x-discourse-event"}},
+		docs:   "https://meta.discourse.org/t/configure-webhooks-that-trigger-on-discourse-events-to-integrate-with-external-services/49045",
+		secret: "Secret (Admin › API › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "x-discourse-event-signature", Prefix: "sha256="}},
+		ids:    []Locator{{Header: "x-discourse-event-id"}},
+		types:  []Locator{{Header: "x-discourse-event"}},
+		beside: []companion{
+			{header: "x-discourse-instance", value: "https://discourse.example.com"},
+			{header: "x-discourse-event-type", make: beforeUnderscore},
+		},
 		examples: []string{"post_created", "topic_created", "ping"},
 		note:     noteJSONOnly,
 	},
@@ -519,6 +538,7 @@ var providers = []provider{
 		// The body counts its attempts, so that its hash is no id.
 		ids: []Locator{{JSON: "data.envelopeId"}, {JSON: "event"}, {JSON: "generatedDateTime"}}, allIDs: true,
 		types:    []Locator{{JSON: "event"}},
+		beside:   []companion{{header: "x-authorization-digest", value: "HMACSHA256"}},
 		examples: []string{"envelope-completed", "envelope-sent"},
 		note:     "Choose the format JSON.",
 	},
@@ -555,6 +575,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "x-request-signature-sha-256"}},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "topic"}},
+		beside:   []companion{{header: "x-dwolla-topic", value: "{type}"}},
 		examples: []string{"transfer_completed", "customer_created"},
 	},
 	{
@@ -696,10 +717,23 @@ var providers = []provider{
 	},
 	{
 		name: "forgejo", title: "Forgejo", docs: "https://forgejo.org/docs/latest/user/webhooks/",
-		secret:   "Secret of the webhook",
-		scheme:   signed{HMAC: HMAC{Header: "x-forgejo-signature"}},
-		ids:      []Locator{{Header: "x-forgejo-delivery"}},
-		types:    []Locator{{Header: "x-forgejo-event"}, {JSON: "action"}},
+		secret: "Secret of the webhook",
+		scheme: signed{HMAC: HMAC{Header: "x-forgejo-signature"}},
+		ids:    []Locator{{Header: "x-forgejo-delivery"}},
+		types:  []Locator{{Header: "x-forgejo-event"}, {JSON: "action"}},
+		beside: []companion{
+			{header: "x-forgejo-event-type", make: beforeDot},
+			{header: "x-gitea-event", make: beforeDot},
+			{header: "x-gogs-event", make: beforeDot},
+			{header: "x-github-event", make: beforeDot},
+			{header: "x-gitea-delivery", value: "{id}"},
+			{header: "x-gogs-delivery", value: "{id}"},
+			{header: "x-github-delivery", value: "{id}"},
+			{header: "x-gitea-signature", make: sha256Signature("")},
+			{header: "x-gogs-signature", make: sha256Signature("")},
+			{header: "x-hub-signature", make: sha1Signature("sha1=")},
+			{header: "x-hub-signature-256", make: sha256Signature("sha256=")},
+		},
 		examples: []string{"push", "pull_request.opened", "issues.opened"},
 		note:     noteJSONOnly,
 	},
@@ -753,39 +787,68 @@ var providers = []provider{
 	},
 	{
 		name: "gitea", title: "Gitea", docs: "https://docs.gitea.com/usage/webhooks",
-		secret:   "Secret (repository Settings › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "x-gitea-signature"}},
-		ids:      []Locator{{Header: "x-gitea-delivery"}},
-		types:    []Locator{{Header: "x-gitea-event"}, {JSON: "action"}},
+		secret: "Secret (repository Settings › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "x-gitea-signature"}},
+		ids:    []Locator{{Header: "x-gitea-delivery"}},
+		types:  []Locator{{Header: "x-gitea-event"}, {JSON: "action"}},
+		beside: []companion{
+			{header: "x-gitea-event-type", make: beforeDot},
+			{header: "x-gogs-event", make: beforeDot},
+			{header: "x-github-event", make: beforeDot},
+			{header: "x-gogs-delivery", value: "{id}"},
+			{header: "x-github-delivery", value: "{id}"},
+			{header: "x-gogs-signature", make: sha256Signature("")},
+			{header: "x-hub-signature", make: sha1Signature("sha1=")},
+			{header: "x-hub-signature-256", make: sha256Signature("sha256=")},
+		},
 		examples: []string{"push", "pull_request.opened", "create"},
 		note:     noteJSONOnly,
 	},
 	{
 		name: "github", title: "GitHub", docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
-		secret:   "Secret (Settings › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
-		ids:      []Locator{{Header: "x-github-delivery"}},
-		types:    []Locator{{Header: "x-github-event"}, {JSON: "action"}},
-		holder:   document.Holder{Field: "payload"},
+		secret: "Secret (Settings › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
+		ids:    []Locator{{Header: "x-github-delivery"}},
+		types:  []Locator{{Header: "x-github-event"}, {JSON: "action"}},
+		holder: document.Holder{Field: "payload"},
+		beside: []companion{
+			{header: "x-hub-signature", make: sha1Signature("sha1=")},
+			{header: "x-github-hook-id", value: "1"},
+			{header: "x-github-hook-installation-target-type", value: "repository"},
+			{header: "x-github-hook-installation-target-id", value: "1"},
+		},
 		examples: []string{"push", "pull_request.opened", "ping"},
 		note:     "GitHub signs neither the delivery id nor the time, and never sends a failed webhook again by itself.",
 	},
 	{
 		name: "gitlab", title: "GitLab", docs: "https://docs.gitlab.com/user/project/integrations/webhooks/#signing-tokens",
-		secret:   "Signing token, whsec_… (Settings › Webhooks)",
-		scheme:   standardScheme,
-		ids:      []Locator{{Header: "webhook-id"}},
-		types:    []Locator{{JSON: "object_kind"}},
-		orType:   Locator{Header: "x-gitlab-event"},
+		secret: "Signing token, whsec_… (Settings › Webhooks)",
+		scheme: standardScheme,
+		ids:    []Locator{{Header: "webhook-id"}},
+		types:  []Locator{{JSON: "object_kind"}},
+		orType: Locator{Header: "x-gitlab-event"},
+		beside: []companion{
+			{header: "x-gitlab-event", make: gitLabHook},
+			{header: "x-gitlab-instance", value: "https://gitlab.example.com"},
+			{header: "x-gitlab-webhook-uuid", value: "00000000-0000-4000-8000-000000000001"},
+			{header: "x-gitlab-event-uuid", value: "{id}"},
+			{header: "idempotency-key", value: "{id}"},
+		},
 		examples: []string{"push", "merge_request", "pipeline"},
 	},
 	{
 		name: "gitlab-legacy", title: "GitLab (secret token)", docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
-		secret:   "Secret token (Settings › Webhooks)",
-		scheme:   token{header: "x-gitlab-token"},
-		ids:      []Locator{{Header: "idempotency-key"}},
-		types:    []Locator{{JSON: "object_kind"}},
-		orType:   Locator{Header: "x-gitlab-event"},
+		secret: "Secret token (Settings › Webhooks)",
+		scheme: token{header: "x-gitlab-token"},
+		ids:    []Locator{{Header: "idempotency-key"}},
+		types:  []Locator{{JSON: "object_kind"}},
+		orType: Locator{Header: "x-gitlab-event"},
+		beside: []companion{
+			{header: "x-gitlab-event", make: gitLabHook},
+			{header: "x-gitlab-instance", value: "https://gitlab.example.com"},
+			{header: "x-gitlab-webhook-uuid", value: "00000000-0000-4000-8000-000000000001"},
+			{header: "x-gitlab-event-uuid", value: "{id}"},
+		},
 		examples: []string{"push", "merge_request"},
 		note:     "The token proves the sender alone; GitLab's signing token proves the body too.",
 	},
@@ -812,7 +875,12 @@ var providers = []provider{
 		secret: "token of the watch request, of your own making",
 		scheme: token{header: "x-goog-channel-token"},
 		ids:    []Locator{{Header: "x-goog-channel-id"}, {Header: "x-goog-message-number"}}, allIDs: true,
-		types:    []Locator{{Header: "x-goog-resource-state"}},
+		types: []Locator{{Header: "x-goog-resource-state"}},
+		beside: []companion{
+			{header: "x-goog-message-number", value: "1"},
+			{header: "x-goog-resource-id", value: "example"},
+			{header: "x-goog-resource-uri", value: "https://www.googleapis.com/calendar/v3/calendars/primary/events?alt=json"},
+		},
 		examples: []string{"sync", "exists", "update"},
 		note:     "The body is empty: what has changed is in the X-Goog headers, or to be fetched.",
 	},
@@ -979,7 +1047,7 @@ var providers = []provider{
 		examples: []string{"account.created", "transaction.created", "card.created"},
 	},
 	{
-		name: "instagram", title: "Instagram", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta,
+		name: "instagram", title: "Instagram", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
 		ids:       []Locator{{Body: true}}, // each change and each message has an id or a time in milliseconds
 		types:     typesMeta,
@@ -1077,8 +1145,12 @@ var providers = []provider{
 		secret: "Signing secret (Settings › API › the webhook)",
 		scheme: signed{HMAC: HMAC{Header: "linear-signature", TimestampJSON: "webhookTimestamp", TimestampFormat: timeMillis,
 			Tolerance: time.Minute}},
-		ids:      []Locator{{Header: "linear-delivery"}},
-		types:    []Locator{{JSON: "type"}, {JSON: "action"}},
+		ids:   []Locator{{Header: "linear-delivery"}},
+		types: []Locator{{JSON: "type"}, {JSON: "action"}},
+		beside: []companion{
+			{header: "linear-event", make: beforeDot},
+			{header: "linear-timestamp", make: linearTime},
+		},
 		examples: []string{"Issue.create", "Comment.update"},
 	},
 	{
@@ -1109,6 +1181,7 @@ var providers = []provider{
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "event"}},
 		settings: []setting{{name: "api_key", label: "API key that the webhook is signed with", example: "APIexample00001"}},
+		beside:   []companion{{header: "content-type", value: "application/webhook+json"}},
 		examples: []string{"room_started", "participant_joined", "egress_ended"},
 	},
 	{
@@ -1188,14 +1261,14 @@ var providers = []provider{
 			"codes are not signed.",
 	},
 	{
-		name: "messenger", title: "Facebook Messenger", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta,
+		name: "messenger", title: "Facebook Messenger", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
 		ids:       []Locator{{Body: true}}, // each message and each receipt has a time in milliseconds
 		types:     []Locator{{JSON: "object"}},
 		examples:  []string{"page"},
 	},
 	{
-		name: "meta", title: "Meta (Graph API, Facebook)", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta,
+		name: "meta", title: "Meta (Graph API, Facebook)", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
 		types:     typesMeta,
 		examples:  []string{"page.feed", "user.photos"},
@@ -1238,12 +1311,13 @@ var providers = []provider{
 		secret: "Signing secret, in the answer to the webhook's creation",
 		scheme: signed{
 			HMAC:   HMAC{Header: "x-mollie-signature"},
-			layout: layout{separator: ",", equals: "=", signature: "sha256"}, // the header comes twice while secrets are exchanged
+			layout: layout{separator: ",", equals: "=", signature: "sha256", bare: true}, // the header comes twice while secrets are exchanged
 		},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"payment-link.paid", "sales-invoice.paid"},
-		note:     "For the new webhooks; those of a payment's webhookUrl are not signed.",
+		note: "For the new webhooks; those of a payment's webhookUrl are not signed. The signature may lack its prefix sha256=, as in Mollie's " +
+			"documentation and in its PHP package.",
 	},
 	{
 		name: "monday", title: "monday.com", docs: "https://developer.monday.com/apps/docs/integration-authorization",
@@ -1375,7 +1449,8 @@ var providers = []provider{
 		name: "paddle", title: "Paddle Billing", docs: "https://developer.paddle.com/webhooks/signature-verification",
 		secret: "Secret key, pdl_ntfset_… (Developer Tools › Notifications › the destination)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "paddle-signature", Payload: "{timestamp}:{body}", Tolerance: Unlimited},
+			// The five seconds are those of Paddle's SDKs and of its documentation.
+			HMAC:   HMAC{Header: "paddle-signature", Payload: "{timestamp}:{body}", Tolerance: 5 * time.Second},
 			layout: layout{separator: ";", equals: "=", signature: "h1", timestamp: "ts"},
 		},
 		ids:      []Locator{{JSON: "event_id"}},
@@ -1409,6 +1484,7 @@ var providers = []provider{
 		scheme: paypal{},
 		ids:    []Locator{{JSON: "id"}},
 		types:  []Locator{{JSON: "event_type"}},
+		beside: []companion{{header: paypalCertURL, value: "https://api.paypal.com/v1/notifications/certs/CERT-example"}, {header: "paypal-auth-version", value: "v2"}},
 		settings: []setting{
 			{name: settingWebhookID, label: "Webhook ID (Apps & Credentials › the app › Webhooks)", example: "1EX00000AB000000C"},
 			pinCertificate,
@@ -1540,7 +1616,7 @@ var providers = []provider{
 			TimestampHeader: "x-qn-timestamp"}},
 		ids:      []Locator{{Body: true}}, // a range of blocks, each with a hash
 		examples: []string{"block"},
-		note:     "No type is sent. Leave compression off: of a compressed body QuickNode signs what it was before.",
+		note:     "No type is sent.",
 	},
 	{
 		name: "razorpay", title: "Razorpay", docs: "https://razorpay.com/docs/webhooks/validate-test/",
@@ -1630,6 +1706,7 @@ var providers = []provider{
 		secret:   "Webhook secret of the app (Salla Partners › your app › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-salla-signature"}},
 		types:    []Locator{{JSON: "event"}},
+		beside:   []companion{{header: "x-salla-security-strategy", value: "signature"}},
 		examples: []string{"order.created", "product.updated"},
 		note:     "Choose the security strategy Signature; with Token, use provider bearer.",
 	},
@@ -1692,6 +1769,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "sentry-hook-signature"}},
 		ids:      []Locator{{Header: "request-id"}},
 		types:    []Locator{{Header: "sentry-hook-resource"}, {JSON: "action"}},
+		beside:   []companion{{header: "sentry-hook-timestamp", value: "{time}"}},
 		examples: []string{"issue.created", "event_alert.triggered", "metric_alert.critical"},
 		note:     "Sentry waits one second for the answer. It does not sign the time.",
 	},
@@ -1707,11 +1785,18 @@ var providers = []provider{
 	},
 	{
 		name: "shopify", title: "Shopify", docs: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
-		secret:   "Client secret of the app",
-		scheme:   signed{HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"}},
-		ids:      []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-webhook-id"}},
-		types:    []Locator{{Header: "x-shopify-topic"}},
+		secret: "Client secret of the app",
+		scheme: signed{HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"}, or: "shopify-hmac-sha256"},
+		ids:    []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-webhook-id"}, {Header: "shopify-event-id"}, {Header: "shopify-webhook-id"}},
+		types:  []Locator{{Header: "x-shopify-topic"}},
+		orType: Locator{Header: "shopify-topic"},
+		beside: []companion{
+			{header: "x-shopify-shop-domain", value: "example.myshopify.com"},
+			{header: "x-shopify-api-version", value: "2026-07"},
+			{header: "x-shopify-webhook-id", value: "{id}"},
+		},
 		examples: []string{"orders/create", "products/update"},
+		note:     "Both kinds are taken: webhooks, with X-Shopify- headers, and Events, whose headers begin with Shopify-.",
 	},
 	{
 		name: "shopware", title: "Shopware", docs: "https://developer.shopware.com/docs/guides/plugins/apps/webhook.html",
@@ -1738,6 +1823,7 @@ var providers = []provider{
 			IDHeader: "x-sinch-webhook-signature-nonce", TimestampHeader: "x-sinch-webhook-signature-timestamp"}},
 		ids:      []Locator{{Body: true}}, // it has ids and the time, in milliseconds
 		typeBy:   typeBy{"the name of the first member that is an object", firstObject},
+		beside:   []companion{{header: "x-sinch-webhook-signature-algorithm", value: "HmacSHA256"}},
 		examples: []string{"message_delivery_report", "message"},
 	},
 	{
@@ -1797,7 +1883,12 @@ var providers = []provider{
 			pinCertificate,
 		},
 		handshake: handshake{about: "SubscriptionConfirmation, signed and for a topic of the settings: SubscribeURL is fetched", proved: confirmSNS},
-		examples:  []string{"Notification"},
+		beside: []companion{
+			{header: "x-amz-sns-message-type", make: snsMember("Type")},
+			{header: "x-amz-sns-message-id", make: snsMember("MessageId")},
+			{header: "x-amz-sns-topic-arn", make: snsMember("TopicArn")},
+		},
+		examples: []string{"Notification"},
 		note: "Leave raw message delivery off: without its envelope a message has no signature. UnsubscribeURL and " +
 			"MessageAttributes are not signed. " +
 			"The event type is the subject, or Notification.",
@@ -1808,6 +1899,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
 		ids:      []Locator{{Header: "x-snyk-transport-id"}},
 		types:    []Locator{{Header: "x-snyk-event"}},
+		beside:   []companion{{header: "x-snyk-timestamp", value: "{time}"}},
 		examples: []string{"project_snapshot/v0", "ping/v0"},
 	},
 	{
@@ -1902,6 +1994,7 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "x-payload-digest"}},
 		ids:      []Locator{{Body: true}}, // it has ids and the time, in milliseconds
 		types:    []Locator{{JSON: "type"}},
+		beside:   []companion{{header: "x-payload-digest-alg", value: "HMAC_SHA256_HEX"}},
 		examples: []string{"applicantReviewed", "applicantCreated"},
 		note:     "Choose the algorithm HMAC_SHA256_HEX.",
 	},
@@ -1975,9 +2068,9 @@ var providers = []provider{
 	{
 		name: "terra", title: "Terra", docs: "https://docs.tryterra.co/reference/signing",
 		secret: "Signing secret (Dashboard › Connections › Destinations › the webhook)",
-		// What is sent again, for more than a day, may have its first time.
+		// The default window is that of Terra's own package.
 		scheme: signed{
-			HMAC:   HMAC{Header: "terra-signature", Payload: "{timestamp}.{body}", Tolerance: Unlimited},
+			HMAC:   HMAC{Header: "terra-signature", Payload: "{timestamp}.{body}"},
 			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
 		},
 		ids:      []Locator{{Body: true}}, // it holds the user, the times that the data is of, and the data
@@ -2062,6 +2155,12 @@ var providers = []provider{
 		types: []Locator{{JSON: "subscription.type"}},
 		handshake: handshake{about: "webhook_callback_verification, signed: the challenge is echoed; revocation: taken note of",
 			proved: answerTwitch},
+		beside: []companion{
+			{header: "twitch-eventsub-message-type", value: "notification"},
+			{header: "twitch-eventsub-message-retry", value: "0"},
+			{header: "twitch-eventsub-subscription-type", value: "{type}"},
+			{header: "twitch-eventsub-subscription-version", value: "1"},
+		},
 		examples: []string{"stream.online", "channel.follow"},
 	},
 	{
@@ -2150,6 +2249,7 @@ var providers = []provider{
 		scheme:    signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
 		settings:  settingsWebSub,
 		handshake: handshakeWebSub,
+		beside:    []companion{{header: "link", make: webSubLinks}},
 		examples:  []string{"content"},
 		note:      "For hubs that sign with SHA-256.",
 	},
@@ -2161,13 +2261,17 @@ var providers = []provider{
 			payload:  []string{placeTimestamp, "\n", placeID, "\n", placeBody, "\n"},
 			idHeader: "wechatpay-nonce", timestampHeader: "wechatpay-timestamp",
 		},
-		ids:      []Locator{{JSON: "id"}},
-		types:    []Locator{{JSON: "event_type"}},
+		ids:   []Locator{{JSON: "id"}},
+		types: []Locator{{JSON: "event_type"}},
+		beside: []companion{
+			{header: "wechatpay-serial", value: "PUB_KEY_ID_0000000000000000000000000000"},
+			{header: "wechatpay-signature-type", value: "WECHATPAY2-SHA256-RSA2048"},
+		},
 		examples: []string{"TRANSACTION.SUCCESS", "REFUND.SUCCESS"},
 		note:     "What is in resource stays encrypted; the endpoint has the APIv3 key.",
 	},
 	{
-		name: "whatsapp", title: "WhatsApp Business Platform", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta,
+		name: "whatsapp", title: "WhatsApp Business Platform", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
 		ids:       []Locator{{Body: true}}, // each message has an id, each status that of its message and a time
 		types:     typesMeta,
@@ -2196,10 +2300,16 @@ var providers = []provider{
 	},
 	{
 		name: "woocommerce", title: "WooCommerce", docs: "https://developer.woocommerce.com/docs/webhooks/",
-		secret:   "Secret (WooCommerce › Settings › Advanced › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "x-wc-webhook-signature", Encoding: "base64"}},
-		ids:      []Locator{{Header: "x-wc-webhook-delivery-id"}},
-		types:    []Locator{{Header: "x-wc-webhook-topic"}},
+		secret: "Secret (WooCommerce › Settings › Advanced › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "x-wc-webhook-signature", Encoding: "base64"}},
+		ids:    []Locator{{Header: "x-wc-webhook-delivery-id"}},
+		types:  []Locator{{Header: "x-wc-webhook-topic"}},
+		beside: []companion{
+			{header: "x-wc-webhook-source", value: "https://shop.example.com/"},
+			{header: "x-wc-webhook-resource", make: beforeDot},
+			{header: "x-wc-webhook-event", make: afterDot},
+			{header: "x-wc-webhook-id", value: "1"},
+		},
 		examples: []string{"order.created", "product.updated"},
 		handshake: handshake{
 			about: "webhook_id in a form, without a signature, when the webhook is saved: an empty 200",
@@ -2268,6 +2378,7 @@ var providers = []provider{
 		scheme:    signed{HMAC: HMAC{Header: "x-hub-signature", Algorithm: "sha1", Prefix: "sha1="}},
 		settings:  settingsWebSub,
 		handshake: handshakeWebSub,
+		beside:    []companion{{header: "link", make: webSubLinks}},
 		examples:  []string{"video"},
 	},
 	{

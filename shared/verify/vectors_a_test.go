@@ -406,7 +406,7 @@ func TestVerify_Cloudinary(t *testing.T) {
 		want                error
 	}{
 		"as signed":                     {body, at, signature(body, at), nil},
-		"in upper case":                 {body, at, strings.ToUpper(signature(body, at)), verify.ErrMalformed},
+		"in upper case":                 {body, at, strings.ToUpper(signature(body, at)), nil},
 		"of the other algorithm's size": {body, at, signature(body, at)[:40], verify.ErrMalformed},
 		"another time":                  {body, "1700000001", signature(body, at), verify.ErrMismatch},
 		"time no number":                {body, "now", signature(body, "now"), verify.ErrMalformed},

@@ -425,7 +425,7 @@ func TestVerify_HeadersOfSeveralKeys(t *testing.T) {
 	}
 }
 
-func TestVerify_RefusesTheOtherCaseAndAnOffset(t *testing.T) {
+func TestVerify_TakesEitherCaseAndNoOffset(t *testing.T) {
 	t.Parallel()
 	const key, body = "6b6579", `{"id":"1"}`
 	digest := hex.EncodeToString(mac(sha512.New, "key", body))
@@ -438,7 +438,7 @@ func TestVerify_RefusesTheOtherCaseAndAnOffset(t *testing.T) {
 		want     error
 	}{
 		"upper case":     {"authorize-net", verify.Header{"x-anet-signature": "sha512=" + strings.ToUpper(digest)}, nil},
-		"lower case":     {"authorize-net", verify.Header{"x-anet-signature": "sha512=" + digest}, verify.ErrMalformed},
+		"lower case":     {"authorize-net", verify.Header{"x-anet-signature": "sha512=" + digest}, nil},
 		"without offset": {"orb", orb("2023-11-14T22:13:20"), nil},
 		"with an offset": {"orb", orb("2023-11-14T22:13:20Z"), verify.ErrMalformed},
 	} {

@@ -252,8 +252,8 @@ func TestVerify_TokenAsTheBody(t *testing.T) {
 		wantType string
 	}{
 		"Wix":                         {wix, rs256(t, `{"alg":"RS256","kid":"k"}`, wixClaims), 0, nil, "e-1", "wix.contacts.v4.contact_created"},
-		"Wix, at its end":             {wix, rs256(t, `{"alg":"RS256"}`, wixClaims), 300000 * time.Second, nil, "e-1", "wix.contacts.v4.contact_created"},
-		"Wix, after its end":          {wix, rs256(t, `{"alg":"RS256"}`, wixClaims), 300001 * time.Second, verify.ErrStale, "", ""},
+		"Wix, just before its end":    {wix, rs256(t, `{"alg":"RS256"}`, wixClaims), 299999 * time.Second, nil, "e-1", "wix.contacts.v4.contact_created"},
+		"Wix, at its end":             {wix, rs256(t, `{"alg":"RS256"}`, wixClaims), 300000 * time.Second, verify.ErrStale, "", ""},
 		"Wix, claims of another form": {wix, rs256(t, `{"alg":"RS256"}`, `{"data":{"a":1},"iat":1700000000}`), 0, nil, "", ""},
 		"Wix, without a time":         {wix, rs256(t, `{"alg":"RS256"}`, `{"data":"{}"}`), 0, verify.ErrMalformed, "", ""},
 		"Wix, of another key":         {wix, rs256Of(t, "stranger", `{"alg":"RS256"}`, wixClaims), 0, verify.ErrMismatch, "", ""},

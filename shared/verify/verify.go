@@ -103,7 +103,8 @@ type Option func(*keys)
 // FetchBy lets schemes that need it ask the provider's servers. Without it their webhooks fail with ErrFetch.
 func FetchBy(f Fetcher) Option { return func(k *keys) { k.fetcher = f } }
 
-// SignWith gives Sign the private half of a key whose public half is among the secrets, in the form that Example makes it.
+// SignWith gives Sign the private half of a key whose public half is among the secrets: as Example makes it, in PEM, or, of Ed25519, its 32 bytes
+// in hex or base64.
 func SignWith(key string) Option { return func(k *keys) { k.signing = key } }
 
 // Verifier checks the requests that one source gets. It is made by New and safe for concurrent use.
@@ -113,6 +114,7 @@ type Verifier struct {
 	place     places
 	handshake handshake
 	reply     *Reply
+	beside    []companion
 	allowed   []netip.Prefix
 	keys      *keys
 }
@@ -159,7 +161,9 @@ func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 	for _, o := range options {
 		o(k)
 	}
-	v := &Verifier{trust: p.scheme.trust(), place: newPlaces(p), handshake: p.handshake, reply: p.reply, allowed: allowed, keys: k}
+	v := &Verifier{
+		trust: p.scheme.trust(), place: newPlaces(p), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
+	}
 	if len(secrets) == 0 && p.handshake.learns {
 		return v, nil
 	}
@@ -230,6 +234,7 @@ func (v *Verifier) Sign(w Webhook, at time.Time) (Request, error) {
 	if err := v.proof.sign(&r, w, at); err != nil {
 		return Request{}, err
 	}
+	accompany(&r, v.beside, w, v.keys, at)
 	return r, nil
 }
 

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -130,7 +131,7 @@ func TestVerify_StripeHeader(t *testing.T) {
 		"malformed v1 beside ours":     {"t=" + ts + ",v1=zz,v1=" + good, nil},
 		"v0 alone":                     {"t=" + ts + ",v0=" + good, verify.ErrMalformed},
 		"v1 of a stranger":             {"t=" + ts + ",v1=" + other, verify.ErrMismatch},
-		"v1 in upper case":             {"t=" + ts + ",v1=" + strings.ToUpper(good), verify.ErrMalformed},
+		"v1 in upper case":             {"t=" + ts + ",v1=" + strings.ToUpper(good), nil},
 		"v1 no hex":                    {"t=" + ts + ",v1=" + strings.Repeat("zz", 32), verify.ErrMalformed},
 		"v1 too short":                 {"t=" + ts + ",v1=" + good[2:], verify.ErrMalformed},
 		"v1 too long":                  {"t=" + ts + ",v1=" + good + "00", verify.ErrMalformed},
@@ -204,7 +205,8 @@ func TestVerify_GitHubRefusesSHA1AndOtherForms(t *testing.T) {
 		"SHA-1 header alone": {verify.Header{"x-hub-signature": "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59"}, verify.ErrMissing},
 		"no prefix":          {verify.Header{"x-hub-signature-256": good}, verify.ErrMalformed},
 		"prefix twice":       {verify.Header{"x-hub-signature-256": "sha256=sha256=" + good}, verify.ErrMalformed},
-		"upper case":         {verify.Header{"x-hub-signature-256": "sha256=" + strings.ToUpper(good)}, verify.ErrMalformed},
+		"upper case":         {verify.Header{"x-hub-signature-256": "sha256=" + strings.ToUpper(good)}, nil},
+		"prefix in capitals": {verify.Header{"x-hub-signature-256": "SHA256=" + good}, verify.ErrMalformed},
 		"space after":        {verify.Header{"x-hub-signature-256": "sha256=" + good + " "}, verify.ErrMalformed},
 	} {
 		_, err := v.Verify(context.Background(), verify.Request{Header: c.header, Body: []byte("Hello, World!")})
@@ -266,6 +268,8 @@ func TestSign_WritesWhatTheProviderSends(t *testing.T) {
 	w := verify.Webhook{Body: []byte(`{"action":"opened"}`), DeliveryID: "id-1", EventType: "pull_request.opened"}
 	for provider, want := range map[string]verify.Header{
 		"github": {"content-type": "application/json", "x-github-delivery": "id-1", "x-github-event": "pull_request",
+			"x-hub-signature": "sha1=" + hex.EncodeToString(mac(sha1.New, secret("a"), string(w.Body))), "x-github-hook-id": "1",
+			"x-github-hook-installation-target-type": "repository", "x-github-hook-installation-target-id": "1",
 			"x-hub-signature-256": "sha256=" + hexHMAC(secret("a"), string(w.Body))},
 		"stripe": {"content-type": "application/json",
 			"stripe-signature": "t=1700000000,v1=" + stripeSignature(secret("a"), "1700000000", string(w.Body))},
