@@ -109,21 +109,21 @@ func TestVerify_TokensInBodies(t *testing.T) {
 		provider, body string
 		want           error
 	}{
-		"Graph, every element":            {"microsoft-graph", `{"value":[{"clientState":"a"},{"clientState":"b"}]}`, nil},
-		"Graph, second without":           {"microsoft-graph", `{"value":[{"clientState":"a"},{}]}`, verify.ErrMissing},
-		"Graph, second wrong":             {"microsoft-graph", `{"value":[{"clientState":"a"},{"clientState":"c"}]}`, verify.ErrMismatch},
-		"Graph, element that is a text":   {"microsoft-graph", `{"value":[{"clientState":"a"},"b"]}`, verify.ErrMalformed},
+		"Graph, every element":            {"microsoft-graph", `{"value":[{"clientState":"aa"},{"clientState":"bb"}]}`, nil},
+		"Graph, second without":           {"microsoft-graph", `{"value":[{"clientState":"aa"},{}]}`, verify.ErrMissing},
+		"Graph, second wrong":             {"microsoft-graph", `{"value":[{"clientState":"aa"},{"clientState":"cc"}]}`, verify.ErrMismatch},
+		"Graph, element that is a text":   {"microsoft-graph", `{"value":[{"clientState":"aa"},"b"]}`, verify.ErrMalformed},
 		"Graph, no elements":              {"microsoft-graph", `{"value":[]}`, verify.ErrMissing},
-		"Graph, at another place":         {"microsoft-graph", `{"clientState":"a","value":{}}`, verify.ErrMissing},
-		"Graph, list twice":               {"microsoft-graph", `{"value":[{"clientState":"c"}],"Value":[{"clientState":"a"}]}`, verify.ErrMalformed},
-		"Figma":                           {"figma", `{"passcode":"b","other":[1,2]}`, nil},
-		"Figma, another":                  {"figma", `{"passcode":"c"}`, verify.ErrMismatch},
+		"Graph, at another place":         {"microsoft-graph", `{"clientState":"aa","value":{}}`, verify.ErrMissing},
+		"Graph, list twice":               {"microsoft-graph", `{"value":[{"clientState":"cc"}],"Value":[{"clientState":"aa"}]}`, verify.ErrMalformed},
+		"Figma":                           {"figma", `{"passcode":"bb","other":[1,2]}`, nil},
+		"Figma, another":                  {"figma", `{"passcode":"cc"}`, verify.ErrMismatch},
 		"Figma, empty":                    {"figma", `{"passcode":""}`, verify.ErrMissing},
 		"Figma, nothing":                  {"figma", ``, verify.ErrMissing},
-		"Figma, no text":                  {"figma", `{"passcode":["a"]}`, verify.ErrMissing},
-		"Prismic, list instead of object": {"prismic", `[{"secret":"a"}]`, verify.ErrMalformed},
+		"Figma, no text":                  {"figma", `{"passcode":["aa"]}`, verify.ErrMissing},
+		"Prismic, list instead of object": {"prismic", `[{"secret":"aa"}]`, verify.ErrMalformed},
 	} {
-		v := newVerifier(t, verify.Config{Provider: c.provider}, "a", "b")
+		v := newVerifier(t, verify.Config{Provider: c.provider}, "aa", "bb")
 		if _, err := v.Verify(context.Background(), verify.Request{Body: []byte(c.body)}); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
@@ -336,7 +336,7 @@ func TestVerify_HubSpotURL(t *testing.T) {
 
 func TestVerify_TypesNamedByAMember(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, verify.Config{Provider: "telegram"}, "t")
+	v := newVerifier(t, verify.Config{Provider: "telegram"}, "token")
 	for body, want := range map[string]string{
 		`{"update_id":1,"callback_query":{"id":"1"}}`: "callback_query",
 		`{"message":{},"update_id":1}`:                "message",
@@ -347,13 +347,13 @@ func TestVerify_TypesNamedByAMember(t *testing.T) {
 		`{"` + strings.Repeat("a", 257) + `":{}}`:     "",
 		`[{"message":{}}]`:                            "", `{"a"`: "", `{"a":`: "", `{`: "", ``: "", `{"a":1 "b":{}}`: "", `{a:{}}`: "",
 	} {
-		r := verify.Request{Header: verify.Header{"x-telegram-bot-api-secret-token": "t"}, Body: []byte(body)}
+		r := verify.Request{Header: verify.Header{"x-telegram-bot-api-secret-token": "token"}, Body: []byte(body)}
 		if got, err := v.Verify(context.Background(), r); err != nil || got.EventType != want {
 			t.Errorf("%s: got %q, %v, want %q", body, got.EventType, err, want)
 		}
 	}
-	own := newVerifier(t, verify.Config{Provider: "telegram", EventType: &verify.Locator{JSON: "none"}}, "t")
-	r := verify.Request{Header: verify.Header{"x-telegram-bot-api-secret-token": "t"}, Body: []byte(`{"message":{}}`)}
+	own := newVerifier(t, verify.Config{Provider: "telegram", EventType: &verify.Locator{JSON: "none"}}, "token")
+	r := verify.Request{Header: verify.Header{"x-telegram-bot-api-secret-token": "token"}, Body: []byte(`{"message":{}}`)}
 	if got, err := own.Verify(context.Background(), r); err != nil || got.EventType != "" {
 		t.Errorf("with another place for the type: got %q, %v", got.EventType, err)
 	}
@@ -363,8 +363,8 @@ func TestVerify_IDsOfSeveralParts(t *testing.T) {
 	t.Parallel()
 	id := func(cfg verify.Config, id, source string) string {
 		cfg.Provider = "cloudevents"
-		h := verify.Header{"authorization": "Bearer t", "ce-id": id, "ce-source": source}
-		got, err := newVerifier(t, cfg, "t").Verify(context.Background(), verify.Request{Header: h})
+		h := verify.Header{"authorization": "Bearer token", "ce-id": id, "ce-source": source}
+		got, err := newVerifier(t, cfg, "token").Verify(context.Background(), verify.Request{Header: h})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -181,6 +182,15 @@ func makeCertificate(seed []byte) (signing string, settings map[string]string, e
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return signing, map[string]string{settingCertificate: string(text)}, nil
+}
+
+// hexDigits are those of names that providers give to keys.
+const hexDigits = "0123456789abcdefABCDEF"
+
+// isName tells whether a text is made of some characters, and has one to a number of them. What a request names is asked for only if it has the
+// form of the provider's names: whoever invents names shall find few that pass.
+func isName(text, characters string, longest int) bool {
+	return text != "" && len(text) <= longest && strings.Trim(text, characters) == ""
 }
 
 // noSecrets is for the schemes whose keys the provider publishes.

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -71,8 +70,8 @@ func (p *circleProof) check(ctx context.Context, r Request) error {
 	if err != nil {
 		return malformed(circleHeader, "a signature in base64")
 	}
-	if len(id) > maxValueBytes || strings.ContainsFunc(id, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) {
-		return malformed(circleKeyID, "the id of a key")
+	if p.pinned == nil && !isUUID(id) {
+		return malformed(circleKeyID, "the id of a key, a UUID")
 	}
 	key, err := p.find(ctx, circleKeyID, id)
 	if err != nil {

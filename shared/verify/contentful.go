@@ -99,10 +99,10 @@ func signedHeaders(h Header) ([]string, error) {
 	return names, nil
 }
 
-// signed appends what is signed.
+// signed writes what is signed.
 func (p *contentfulProof) signed(r *Request, names []string) appender {
-	return func(b []byte) []byte {
-		b = append(append(b, cmp.Or(r.Method, "POST")...), '\n')
+	return func(s *state) {
+		b := append(append(s.buf, cmp.Or(r.Method, "POST")...), '\n')
 		b = append(append(b, p.path...), '\n')
 		for i, name := range names {
 			if i > 0 {
@@ -111,7 +111,9 @@ func (p *contentfulProof) signed(r *Request, names []string) appender {
 			b = append(append(b, name...), ':')
 			b = append(b, strings.TrimSpace(r.Header[name])...)
 		}
-		return append(append(b, '\n'), r.Body...)
+		s.buf = append(b, '\n')
+		s.flush()
+		s.mac.Write(r.Body)
 	}
 }
 

@@ -52,6 +52,9 @@ func (p *ebayProof) check(ctx context.Context, r Request) error {
 	if !ok {
 		return malformed(ebayHeader, "base64 of JSON with alg ecdsa, digest SHA1, kid and signature")
 	}
+	if p.pinned == nil && !isUUID(keyID) {
+		return malformed(ebayHeader, "that of a key whose id is a UUID")
+	}
 	key, err := p.find(ctx, ebayHeader, keyID)
 	if err != nil {
 		return err

@@ -50,9 +50,13 @@ var (
 	handshakeMeta = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.verify_token is yours", methods: []string{"GET"},
 		open: answerMeta}
 
-	settingsWebSub  = []setting{{name: "topic", label: "hub.topic of the subscription, exactly", example: "https://example.com/feed.xml"}}
-	handshakeWebSub = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.topic is yours", methods: []string{"GET"},
-		open: answerWebSub}
+	settingsWebSub = []setting{
+		{name: "topic", label: "hub.topic of the subscription, exactly", example: "https://example.com/feed.xml"},
+		{name: "verify_token", label: "a random text of your own making, at least 16 characters: subscribe with hub.callback=https://…/in/SOURCE?verify_token=TEXT, " +
+			"or with hub.verify_token=TEXT where the hub takes it", example: "example-verify-token"},
+	}
+	handshakeWebSub = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.topic and the verify_token are yours",
+		methods: []string{"GET"}, open: answerWebSub, check: checkVerifyToken}
 
 	handshakeHead = handshake{about: "HEAD", methods: []string{"HEAD"}, open: acknowledgeHead}
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"net/url"
 	"slices"
@@ -16,16 +17,21 @@ import (
 
 // Bounds of what Cached fetches and keeps.
 const (
-	fetchTimeout  = 10 * time.Second
-	keepAnswer    = time.Hour        // providers change their keys over days, and announce new ones before they use them
-	keepStale     = 24 * time.Hour   // where there is no newer one: a key that was withdrawn may be taken for so long
-	keepFailure   = 10 * time.Second // so that a provider's server in trouble, or a forger's invented key, is not asked with each request
-	maxAnswers    = 64
-	fetchesPerMin = 10 // of one host, for what it has not answered before
+	fetchTimeout = 10 * time.Second
+	keepAnswer   = time.Hour        // providers change their keys over days, and announce new ones before they use them
+	keepStale    = 24 * time.Hour   // where there is no newer one: a key that was withdrawn may be taken for so long
+	keepFailure  = 10 * time.Second // so that a provider's server in trouble, or a forger's invented key, is not asked with each request
+	maxAnswers   = 64
+
+	// A forger can invent names of keys, each with a request of its own. So unknown names share budgets: each belongs to one, as a hash says that
+	// nobody outside can compute. Who would use up the budget of a genuine name has to use up all of them, and each of them fills up by itself.
+	fetchBudgets = 64          // of one host
+	budgetSize   = 2           // requests
+	budgetRefill = time.Minute // for one request
 )
 
-// errTooMany: a host has been asked for unknown names as often as is good. A forger can invent keys, each with a request of its own.
-var errTooMany = errors.New("verify: asked too often in the last minute")
+// errTooMany: a host has been asked for unknown names as often as is good.
+var errTooMany = errors.New("verify: the provider's server was asked for too many unknown names")
 
 // fetch asks the provider's servers. Its errors are ErrFetch.
 func (k *keys) fetch(ctx context.Context, f Fetch) ([]byte, error) {
@@ -50,20 +56,37 @@ func hostOf(rawURL string) string {
 
 // Cached returns a Fetcher that asks f no more than is needed, whatever requests come in: an answer is kept for an hour, a failure for
 // ten seconds, and the same request from many goroutines is made once. An answer that is older serves on for a day while there is no newer one,
-// unless Fetch.MaxAge is set. No host is asked more than ten times in a minute for what it has not answered before; what it has is no forger's
-// invention, and asked for all the same. It keeps at most 64 answers. It is safe for concurrent use, and meant to be shared by all sources.
+// unless Fetch.MaxAge is set. A host is asked for names that it has not answered for before at most 64 times a minute, and 128 times at once; what it
+// has answered for is no forger's invention, and asked for all the same. It keeps at most 64 answers. It is safe for concurrent use, and meant to be
+// shared by all sources.
 func Cached(f Fetcher) Fetcher {
-	return &cache{fetcher: f, kept: map[fetchID]kept{}}
+	return &cache{fetcher: f, kept: map[fetchID]kept{}, budgets: map[budgetID]budget{}, seed: maphash.MakeSeed()}
 }
 
 type cache struct {
 	fetcher Fetcher
 	flights singleflight.Group
 
-	mu     sync.Mutex
-	kept   map[fetchID]kept
-	minute time.Time      // when asked began
-	asked  map[string]int // by host: how often within the minute, for unknown names
+	mu      sync.Mutex
+	kept    map[fetchID]kept
+	budgets map[budgetID]budget // those that are not full
+	seed    maphash.Seed
+}
+
+// budgetID names one of a host's budgets.
+type budgetID struct {
+	host   string
+	number uint64
+}
+
+// budget is how many requests were made on it, as of a time: it counts down by one in each budgetRefill.
+type budget struct {
+	used float64
+	at   time.Time
+}
+
+func (b budget) now(now time.Time) budget {
+	return budget{max(0, b.used-float64(now.Sub(b.at))/float64(budgetRefill)), now}
 }
 
 // kept is the last answer to a request, if there was one, and why there is no newer one.
@@ -165,14 +188,14 @@ func (c *cache) mayAsk(f Fetch, now time.Time) bool {
 			return true
 		}
 	}
-	if now.Sub(c.minute) >= time.Minute {
-		c.minute, c.asked = now, map[string]int{}
-	}
-	host := hostOf(f.URL)
-	if c.asked[host] >= fetchesPerMin {
+	id := budgetID{hostOf(f.URL), maphash.Bytes(c.seed, name[:]) % fetchBudgets}
+	b := c.budgets[id].now(now)
+	if b.used > budgetSize-1 {
 		return false
 	}
-	c.asked[host]++
+	maps.DeleteFunc(c.budgets, func(_ budgetID, b budget) bool { return b.now(now).used == 0 })
+	b.used++
+	c.budgets[id] = b
 	return true
 }
 

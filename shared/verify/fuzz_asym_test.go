@@ -89,7 +89,7 @@ func FuzzPublicKeys(f *testing.F) {
 func FuzzToken(f *testing.F) {
 	s := newSubject(f, verify.Config{Provider: "google-pubsub"}, "current")
 	good := strings.TrimPrefix(s.request.Header["authorization"], "Bearer ")
-	const header = `{"alg":"RS256","kid":"example"}`
+	const header = `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`
 	for _, token := range []string{
 		good, rs256(f, header, googleClaims), rs256(f, header, `{"iat":1e400}`), rs256(f, header, `[]`), rs256(f, header, "null"), rs256(f, `null`, `{}`),
 		good + ".", "..", webEncoded(`{"alg":"none"}`) + "." + webEncoded(googleClaims) + ".", strings.Repeat(".", 1000),

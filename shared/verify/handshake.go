@@ -26,6 +26,7 @@ const maxChallengeBytes = 512
 // Bytes that a challenge may have beside letters and digits.
 const (
 	tokenMarks   = "-._~+/="
+	signedMarks  = "-_~+/=" // of what is signed for anybody: without the dots of a JSON Web Token
 	namingMarks  = "-._"
 	originMarks  = "-.:*/"
 	visibleMarks = " !\"#$%&'()*+,-./:;=?@[\\]^_`{|}~" // no angle brackets: nothing that is echoed shall be taken for HTML
@@ -169,8 +170,9 @@ func (k *keys) matchSetting(setting, where, sent string) error {
 	return matchToken([][sha256.Size]byte{want}, sent, where+" in the query, held against settings."+setting)
 }
 
-// answerWebSub confirms a subscription to the topic that the source is for. (To leave, let the lease run out: everybody may ask a hub
-// to end a subscription.)
+// answerWebSub confirms a subscription to the topic that the source is for, if it was asked for with the token: anybody may ask a hub to subscribe
+// this URL, with a secret of his own, which would take the place of the operator's. The token is in the URL that the hub was given (WebSub has no other
+// place for it), or in hub.verify_token, which PubSubHubbub 0.3 has. (To leave, let the lease run out: everybody may ask a hub to end a subscription.)
 func answerWebSub(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "hub.challenge", visibleMarks)
 	if value == "" || err != nil {
@@ -180,16 +182,29 @@ func answerWebSub(k *keys, r Request) (*Result, error) {
 	if mode := query.Get("hub.mode"); mode != "subscribe" {
 		return nil, fmt.Errorf("%w: hub.mode in the query is not subscribe", ErrMalformed)
 	}
+	token := cmp.Or(query.Get("hub.verify_token"), query.Get("verify_token"))
+	if err := k.matchSetting("verify_token", "verify_token", token); err != nil {
+		return nil, err
+	}
 	if err := k.matchSetting("topic", "hub.topic", query.Get("hub.topic")); err != nil {
 		return nil, err
 	}
 	return textReply(value), nil
 }
 
+// checkVerifyToken refuses a token that could be guessed.
+func checkVerifyToken(k *keys) error {
+	const least = 16
+	if n := len(k.settings["verify_token"]); n < least {
+		return wrong("settings.verify_token", "has %d characters; at least %d, at random, keep others from guessing it", n, least)
+	}
+	return nil
+}
+
 // answerX signs what anybody asks for, with the key that signs webhooks. That is no use to a forger: a challenge has no brace, and a webhook
 // is taken only if it is a JSON object.
 func answerX(k *keys, r Request) (*Result, error) {
-	value, err := queried(r, "GET", "crc_token", tokenMarks)
+	value, err := queried(r, "GET", "crc_token", signedMarks)
 	if value == "" || err != nil {
 		return nil, err
 	}
@@ -200,7 +215,7 @@ func answerX(k *keys, r Request) (*Result, error) {
 // answerLinkedIn signs what anybody asks for. What a webhook's signature is made over begins with "hmacsha256=", which no challenge does: it
 // has no "=".
 func answerLinkedIn(k *keys, r Request) (*Result, error) {
-	value, err := queried(r, "GET", "challengeCode", namingMarks)
+	value, err := queried(r, "GET", "challengeCode", "-_")
 	if value == "" || err != nil {
 		return nil, err
 	}
@@ -214,7 +229,7 @@ func answerSmartcar(k *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "eventType") != "VERIFY" {
 		return noHandshake()
 	}
-	value, err := challenge("data.challenge in the body", strictValue(r.Body, "data", "challenge"), namingMarks)
+	value, err := challenge("data.challenge in the body", strictValue(r.Body, "data", "challenge"), "-_")
 	if err != nil {
 		return nil, err
 	}

@@ -19,15 +19,17 @@ import (
 	"webhook-relay/shared/verify"
 )
 
+var webSubSettings = map[string]string{"topic": "https://example.com/feed.xml", "verify_token": "meatyhamhock-0001"}
+
 const handshakeKey = "the-secrets-own-bytes"
 
 // handshakeConfig gives a provider's settings the values that the tests below use.
 func handshakeConfig(provider string) verify.Config {
 	settings := map[string]map[string]string{
 		"braintree": {"public_key": "integration_public_key"}, "fitbit": {"verification_code": "right"},
-		"whatsapp": {"verify_token": "meatyhamhock"}, "messenger": {"verify_token": "meatyhamhock"},
-		"instagram": {"verify_token": "meatyhamhock"}, "meta": {"verify_token": "meatyhamhock"},
-		"websub": {"topic": "https://example.com/feed.xml"}, "youtube": {"topic": "https://example.com/feed.xml"},
+		"whatsapp": {"verify_token": "meatyhamhock-0001"}, "messenger": {"verify_token": "meatyhamhock-0001"},
+		"instagram": {"verify_token": "meatyhamhock-0001"}, "meta": {"verify_token": "meatyhamhock-0001"},
+		"websub": webSubSettings, "youtube": webSubSettings,
 		"ebay": {"verification_token": "example-verification-token-0000000001", "client_id": "id", "client_secret": "secret"},
 	}
 	cfg := verify.Config{Provider: provider, Settings: settings[provider]}
@@ -74,8 +76,8 @@ func TestHandshake_AnswersAsDocumented(t *testing.T) {
 	t.Parallel()
 	const plainToken = "qgg8vlvZRS6UYooatFL8Aw" // as Zoom's page has it
 	eBay := sha256.Sum256([]byte("a8628072-3d33-45ee-9004-bee86830a22dexample-verification-token-0000000001https://relay.example.com/in/ebay"))
-	meta := get("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=meatyhamhock")
-	hub := get("hub.mode=subscribe&hub.topic=https%3A%2F%2Fexample.com%2Ffeed.xml&hub.challenge=a1-B2&hub.lease_seconds=864000")
+	meta := get("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=meatyhamhock-0001")
+	hub := get("hub.mode=subscribe&hub.topic=https%3A%2F%2Fexample.com%2Ffeed.xml&hub.challenge=a1-B2&verify_token=meatyhamhock-0001&hub.lease_seconds=864000")
 	for name, c := range map[string]struct {
 		provider string
 		request  verify.Request
@@ -235,15 +237,22 @@ func TestHandshake_Refusals(t *testing.T) {
 		request  verify.Request
 		want     error
 	}{
-		"Meta, another token":         {"meta", get(hub + "&hub.verify_token=meatyhamhoc"), verify.ErrMismatch},
+		"Meta, another token":         {"meta", get(hub + "&hub.verify_token=meatyhamhock-0002"), verify.ErrMismatch},
 		"Meta, no token":              {"meta", get(hub), verify.ErrMissing},
-		"Meta, another mode":          {"meta", get("hub.mode=x&hub.challenge=1&hub.verify_token=meatyhamhock"), verify.ErrMalformed},
-		"Meta, no challenge":          {"meta", get("hub.mode=subscribe&hub.verify_token=meatyhamhock"), verify.ErrMethod},
-		"Meta, empty challenge":       {"meta", get("hub.mode=subscribe&hub.challenge=&hub.verify_token=meatyhamhock"), verify.ErrMissing},
-		"Meta, challenge too long":    {"meta", get("hub.mode=subscribe&hub.challenge=" + long + "&hub.verify_token=meatyhamhock"), verify.ErrMalformed},
+		"Meta, another mode":          {"meta", get("hub.mode=x&hub.challenge=1&hub.verify_token=meatyhamhock-0001"), verify.ErrMalformed},
+		"Meta, no challenge":          {"meta", get("hub.mode=subscribe&hub.verify_token=meatyhamhock-0001"), verify.ErrMethod},
+		"Meta, empty challenge":       {"meta", get("hub.mode=subscribe&hub.challenge=&hub.verify_token=meatyhamhock-0001"), verify.ErrMissing},
+		"Meta, challenge too long":    {"meta", get("hub.mode=subscribe&hub.challenge=" + long + "&hub.verify_token=meatyhamhock-0001"), verify.ErrMalformed},
 		"Meta, no handshake":          {"meta", get(""), verify.ErrMethod},
-		"WebSub, another topic":       {"websub", get(hub + "&hub.topic=https://example.com/other"), verify.ErrMismatch},
-		"WebSub, no topic":            {"websub", get(hub), verify.ErrMissing},
+		"WebSub, another topic":       {"websub", get(hub + "&verify_token=meatyhamhock-0001&hub.topic=https://example.com/other"), verify.ErrMismatch},
+		"WebSub, no topic":            {"websub", get(hub + "&verify_token=meatyhamhock-0001"), verify.ErrMissing},
+		"WebSub, asked for by others": {"websub", get(hub + "&hub.topic=https://example.com/feed.xml"), verify.ErrMissing},
+		"WebSub, another token":       {"websub", get(hub + "&verify_token=meatyhamhock-0002&hub.topic=https://example.com/feed.xml"), verify.ErrMismatch},
+		"YouTube, another token":      {"youtube", get(hub + "&hub.verify_token=a&hub.topic=https://example.com/feed.xml"), verify.ErrMismatch},
+		"X, a token's text":           {"x", get("crc_token=eyJhbGciOiJIUzI1NiJ9.e30"), verify.ErrMalformed},
+		"LinkedIn, a token's text":    {"linkedin", get("challengeCode=eyJhbGciOiJIUzI1NiJ9.e30"), verify.ErrMalformed},
+		"Smartcar, a token's text": {"smartcar", verify.Request{Body: []byte(`{"eventType":"VERIFY","data":{"challenge":"eyJhbGciOiJIUzI1NiJ9.e30"}}`)},
+			verify.ErrMalformed},
 		"WebSub, to leave":            {"websub", get("hub.mode=unsubscribe&hub.challenge=1&hub.topic=https://example.com/feed.xml"), verify.ErrMalformed},
 		"WebSub, denied":              {"websub", get("hub.mode=denied&hub.topic=https://example.com/feed.xml"), verify.ErrMethod},
 		"CloudEvents, no origin":      {"cloudevents", verify.Request{Method: "OPTIONS"}, verify.ErrMissing},
@@ -372,7 +381,7 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	inHeader := func(method, name string) func(string) verify.Request {
 		return func(text string) verify.Request { return headed(method, name, text) }
 	}
-	const token = "&hub.mode=subscribe&hub.verify_token=meatyhamhock&hub.topic=https://example.com/feed.xml"
+	const token = "&hub.mode=subscribe&hub.verify_token=meatyhamhock-0001&hub.topic=https://example.com/feed.xml"
 	asks := map[string]func(text string) verify.Request{
 		"asana": inHeader("POST", "x-hook-secret"), "braintree": queried("GET", "bt_challenge", ""),
 		"cloudevents": inHeader("OPTIONS", "webhook-request-origin"), "dropbox": queried("GET", "challenge", ""),

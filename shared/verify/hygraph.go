@@ -76,10 +76,12 @@ func hygraphSigned(body []byte, environment, timestamp string) (func(escapes fun
 		return nil, fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
 	}
 	return func(escapes func() *byteEscapes) appender {
-		return func(b []byte) []byte {
-			b = appendEscaped(append(b, `{"Body":"`...), body, escapes())
-			b = appendEscaped(append(b, `","EnvironmentName":"`...), []byte(environment), escapes())
-			return append(append(append(b, `","TimeStamp":`...), timestamp...), '}')
+		return func(s *state) {
+			s.buf = append(s.buf, `{"Body":"`...)
+			s.writeEscaped(body, escapes())
+			s.buf = append(s.buf, `","EnvironmentName":"`...)
+			s.writeEscaped([]byte(environment), escapes())
+			s.buf = append(append(append(s.buf, `","TimeStamp":`...), timestamp...), '}')
 		}
 	}, nil
 }
@@ -87,16 +89,20 @@ func hygraphSigned(body []byte, environment, timestamp string) (func(escapes fun
 // byteEscapes are what stands for each byte in a text in JSON (RFC 8259, section 7); "": itself.
 type byteEscapes [256]string
 
-// appendEscaped appends a text as it is written into JSON.
-func appendEscaped(b, text []byte, escapes *byteEscapes) []byte {
+// writeEscaped writes a text as it is written into JSON. It is hashed in pieces: with its escapes a hostile body is many times its size.
+func (s *state) writeEscaped(text []byte, escapes *byteEscapes) {
+	const piece = 4 << 10
 	done := 0
 	for i, c := range text {
 		if escape := escapes[c]; escape != "" {
-			b = append(append(b, text[done:i]...), escape...)
+			s.buf = append(append(s.buf, text[done:i]...), escape...)
 			done = i + 1
 		}
+		if len(s.buf) > piece {
+			s.flush()
+		}
 	}
-	return append(b, text[done:]...)
+	s.buf = append(s.buf, text[done:]...)
 }
 
 // The escapes of the two forms.

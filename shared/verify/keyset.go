@@ -122,8 +122,18 @@ func writeKeySet(id string, key crypto.PublicKey) (string, error) {
 	return string(text), err
 }
 
-// exampleKeyID is the id of keys that were made for an example.
-const exampleKeyID = "example"
+// exampleKeyID is the id of keys that were made for an example. It has the form that ids have at all providers.
+const exampleKeyID = "00000000-0000-4000-8000-000000000000"
+
+// isUUID tells whether a text has the form of a UUID (RFC 9562, section 4).
+func isUUID(text string) bool {
+	for i := range len(text) {
+		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (text[i] == '-') || !dash && !isName(text[i:i+1], hexDigits, 1) {
+			return false
+		}
+	}
+	return len(text) == 36
+}
 
 // makePublished makes a key to pin, and its private half for SignWith.
 func makePublished(a algorithm, seed []byte) (secret, signing string, settings map[string]string, err error) {
@@ -231,6 +241,9 @@ func checkEnvironment(k *keys) error {
 
 // findPlaid asks Plaid for a key. One that Plaid has withdrawn has a time at which it ended.
 func findPlaid(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
+	if !isUUID(id) {
+		return nil, errNoSuchKey
+	}
 	host := production
 	if k.settings[settingEnvironment] == sandbox {
 		host = sandbox

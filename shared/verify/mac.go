@@ -49,10 +49,16 @@ func newMacs(newHash func() hash.Hash, e encoding, secrets [][]byte) *macs {
 	return m
 }
 
-// appender appends what is signed to a buffer that is used again, so that no text need be made of it.
-type appender func(b []byte) []byte
+// appender writes what is signed to a state, so that no text need be made of it.
+type appender func(s *state)
 
-func asText(text string) appender { return func(b []byte) []byte { return append(b, text...) } }
+func asText(text string) appender { return func(s *state) { s.buf = append(s.buf, text...) } }
+
+// flush hashes what is in the buffer.
+func (s *state) flush() {
+	s.mac.Write(s.buf)
+	s.buf = s.buf[:0]
+}
 
 // sign returns the signature of a text with the first key.
 func (m *macs) sign(text string) string { return m.signAll(asText(text)) }
@@ -65,7 +71,8 @@ func (m *macs) signAll(signed appender) string {
 
 func (s *state) signAll(e encoding, signed appender) []byte {
 	s.mac.Reset()
-	s.buf = signed(s.buf[:0])
+	s.buf = s.buf[:0]
+	signed(s)
 	return s.sum(e)
 }
 

@@ -1,13 +1,13 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"encoding/base64"
 	"fmt"
 	"hash/crc32"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -27,12 +27,19 @@ const (
 	paypalRSASHA256 = "SHA256withRSA"
 )
 
-var paypalHosts = []string{"api.paypal.com", "api.sandbox.paypal.com"}
+// paypalHosts are where each environment has its certificates, and the name that these are for. Anybody can make an account in the sandbox.
+var paypalHosts = map[string]struct{ host, name string }{
+	production: {"api.paypal.com", "messageverificationcerts.paypal.com"},
+	sandbox:    {"api.sandbox.paypal.com", "messageverificationcerts.sandbox.paypal.com"},
+}
 
-func (paypal) trust() Trust { return Verified }
+// paypalWindow: PayPal states no tolerance. It repeats a transmission for three days, and does not say that it signs it anew.
+const paypalWindow = 4 * 24 * time.Hour
 
-// window: PayPal states no tolerance, and does not say that a transmission that it repeats over three days is signed anew.
-func (paypal) window() time.Duration { return Unlimited }
+// trust: a CRC-32 is no hash that keeps a body from being exchanged. Four bytes make another body fit.
+func (paypal) trust() Trust { return Authenticated }
+
+func (paypal) window() time.Duration { return paypalWindow }
 
 func (paypal) describe() string {
 	return "header " + paypalSignature + ": base64 of RSA-SHA256 over {id}|{timestamp}|{webhook_id}|{CRC-32 of the body}"
@@ -48,11 +55,15 @@ func (s paypal) prepare(k *keys) (proof, error) {
 	if err := noSecrets(k); err != nil {
 		return nil, err
 	}
-	c, err := newCertificates(k, "messageverificationcerts.paypal.com", "messageverificationcerts.sandbox.paypal.com")
+	if err := checkEnvironment(k); err != nil {
+		return nil, err
+	}
+	from := paypalHosts[cmp.Or(k.settings[settingEnvironment], production)]
+	c, err := newCertificates(k, from.name)
 	if err != nil {
 		return nil, err
 	}
-	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), certificates: c}
+	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), host: from.host, certificates: c}
 	p.private, err = readPrivate(rsaSHA256, k.signing)
 	return p, err
 }
@@ -60,6 +71,7 @@ func (s paypal) prepare(k *keys) (proof, error) {
 type paypalProof struct {
 	paypal
 	webhookID    string
+	host         string // that certificates are fetched from
 	certificates *certificates
 	private      crypto.Signer // nil: cannot sign
 }
@@ -81,7 +93,7 @@ func (p *paypalProof) check(ctx context.Context, r Request) error {
 	}
 	certURL := r.Header[paypalCertURL]
 	if p.certificates.pinned == nil {
-		if certURL, err = paypalCertificate(r.Header); err != nil {
+		if certURL, err = p.certificate(r.Header); err != nil {
 			return err
 		}
 	}
@@ -92,20 +104,20 @@ func (p *paypalProof) check(ctx context.Context, r Request) error {
 	if !rsaSHA256.verified(key, rsaSHA256.digest([]byte(text)), signature) {
 		return fmt.Errorf("%w: header %s", ErrMismatch, paypalSignature)
 	}
-	return fresh(sentAt, r.ReceivedAt, Unlimited)
+	return fresh(sentAt, r.ReceivedAt, paypalWindow)
 }
 
-// paypalCertificate returns the URL of the certificate, which must be PayPal's own: a header must not send us anywhere else.
-func paypalCertificate(h Header) (string, error) {
+// certificate returns the URL of the certificate, which must be PayPal's own: a header must not send us anywhere else.
+func (p *paypalProof) certificate(h Header) (string, error) {
 	text, err := single(h, paypalCertURL)
 	if err != nil {
 		return "", err
 	}
 	u, err := url.Parse(text)
-	const path = "/v1/notifications/certs/"
-	if err != nil || u.Scheme != "https" || u.User != nil || !slices.Contains(paypalHosts, u.Host) || u.RawQuery != "" || u.Fragment != "" ||
-		!strings.HasPrefix(u.Path, path) || strings.ContainsAny(u.EscapedPath()[len(path):], "/%.") {
-		return "", malformed(paypalCertURL, "a URL of PayPal's certificates")
+	const path = "/v1/notifications/certs/CERT-"
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Host != p.host || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
+		!strings.HasPrefix(u.EscapedPath(), path) || !isName(u.EscapedPath()[len(path):], hexDigits+"-", 64) {
+		return "", malformed(paypalCertURL, "a URL of PayPal's certificates in settings."+settingEnvironment)
 	}
 	return text, nil
 }

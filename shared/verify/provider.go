@@ -66,7 +66,8 @@ type handshake struct {
 	open func(k *keys, r Request) (*Result, error)
 	// proved answers a request whose proof was checked.
 	proved func(ctx context.Context, k *keys, r Request) (*Result, error)
-	learns bool // open may bring the secret
+	learns bool                // open may bring the secret
+	check  func(k *keys) error // of the settings that the handshake needs; nil: none
 }
 
 // describedProvider is the one whose scheme is in the configuration.
@@ -292,6 +293,9 @@ func (k *keys) read(form string) ([][]byte, error) {
 		var err error
 		if raw[i], err = readKey(form, secret); err != nil {
 			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "%v", err)
+		}
+		if err := checkLength(fmt.Sprintf("secrets[%d]", i), len(raw[i])); err != nil {
+			return nil, err
 		}
 	}
 	return raw, nil

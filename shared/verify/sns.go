@@ -210,12 +210,16 @@ func (m snsMessage) signedText() (string, error) {
 func (m snsMessage) checkURL(member string, certificate bool) error {
 	u, err := url.Parse(m[member])
 	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" && u.Host == snsHost(m["TopicArn"]) {
-		if !certificate || (u.RawQuery == "" && !u.ForceQuery && strings.HasSuffix(u.Path, ".pem") && strings.Count(u.EscapedPath(), "/") == 1) {
+		name, isFile := strings.CutPrefix(strings.TrimSuffix(u.EscapedPath(), ".pem"), snsCertificate)
+		if !certificate || u.RawQuery == "" && !u.ForceQuery && isFile && strings.HasSuffix(u.EscapedPath(), ".pem") && isName(name, hexDigits, 64) {
 			return nil
 		}
 	}
 	return fmt.Errorf("%w: %s in the body is no URL of SNS's in the topic's region", ErrMalformed, member)
 }
+
+// snsCertificate is what the path of SNS's certificates begins with.
+const snsCertificate = "/SimpleNotificationService-"
 
 // snsHost returns SNS's host in the region of a topic.
 func snsHost(topic string) string {

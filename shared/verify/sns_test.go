@@ -255,7 +255,7 @@ func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 	paypal := newSubject(t, verify.Config{Provider: "paypal"}, "current")
 	for url, fetched := range map[string]bool{
 		"https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594":         true,
-		"https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594": true,
+		"https://api.sandbox.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594": false,
 		"http://api.paypal.com/v1/notifications/certs/CERT-1":                          false,
 		"https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1":            false,
 		"https://evil.paypal.com/v1/notifications/certs/CERT-1":                        false,

@@ -297,7 +297,7 @@ func (s subject) bodyChanged(t *testing.T, what string, r verify.Request) {
 		if s.verify(r) != nil {
 			s.refused(t, what, r)
 		}
-	case s.trust() != verify.Verified:
+	case s.trust() != verify.Verified && s.cfg.Provider != "paypal": // it signs a checksum of the body
 		if err := s.verify(r); err != nil {
 			t.Errorf("%s: %v, though the scheme does not sign it", what, err)
 		}

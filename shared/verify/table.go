@@ -1482,16 +1482,18 @@ var providers = []provider{
 	{
 		name: "paypal", title: "PayPal", docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
 		scheme: paypal{},
-		ids:    []Locator{{JSON: "id"}},
+		ids:    []Locator{{Header: paypalID}},
+		onceBy: true,
 		types:  []Locator{{JSON: "event_type"}},
 		beside: []companion{{header: paypalCertURL, value: "https://api.paypal.com/v1/notifications/certs/CERT-example"}, {header: "paypal-auth-version", value: "v2"}},
 		settings: []setting{
 			{name: settingWebhookID, label: "Webhook ID (Apps & Credentials › the app › Webhooks)", example: "1EX00000AB000000C"},
+			{name: settingEnvironment, label: "production (default) or sandbox", example: production, optional: true},
 			pinCertificate,
 		},
 		examples: []string{"PAYMENT.CAPTURE.COMPLETED", "CHECKOUT.ORDER.APPROVED", "BILLING.SUBSCRIPTION.CANCELLED"},
 		note: "PayPal signs the CRC-32 of the body, not the body: whoever holds a webhook of yours, signature and " +
-			"all, can make another body that it fits. " +
+			"all, can make another body that it fits. So each transmission is taken once, within four days of its time. " +
 			"The mock webhooks of PayPal's simulator are signed for no webhook ID and refused.",
 	},
 	{

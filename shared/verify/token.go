@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -48,13 +49,14 @@ func (t token) prepare(k *keys) (proof, error) {
 		p.header = strings.ToLower(name)
 	}
 	for i, secret := range k.secrets {
-		if t.basic && !strings.Contains(secret, ":") {
-			return nil, wrong(fmt.Sprintf("secrets[%d]", i), "is not user:password")
-		}
-		if t.basic {
+		field := fmt.Sprintf("secrets[%d]", i)
+		if user, password, ok := strings.Cut(secret, ":"); t.basic {
+			if !ok || password == "" && len(user) < 16 {
+				return nil, wrong(field, "is not user:password")
+			}
 			secret = base64.StdEncoding.EncodeToString([]byte(secret))
 		}
-		if err := t.checkForm(fmt.Sprintf("secrets[%d]", i), secret); err != nil {
+		if err := errors.Join(t.checkForm(field, secret), checkLength(field, len(secret))); err != nil {
 			return nil, err
 		}
 		if i == 0 {

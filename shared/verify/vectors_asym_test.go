@@ -245,11 +245,11 @@ func TestVerify_SignedWithTheStandardLibrary(t *testing.T) {
 		"paypal": {"paypal", verify.Header{"paypal-transmission-id": "t-1", "paypal-transmission-time": "2023-11-14T22:13:20Z",
 			"paypal-auth-algo": "SHA256withRSA", "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-1",
 			"paypal-transmission-sig": rsaOver(t, "paypal", crypto.SHA256,
-				sha256Of(fmt.Sprintf("t-1|2023-11-14T22:13:20Z|1EX00000AB000000C|%d", crc32.ChecksumIEEE([]byte(signedBody)))))}, signedBody, "evt_1", ""},
-		"ebay": {"ebay", verify.Header{"x-ebay-signature": base64Of(fmt.Appendf(nil, `{"alg":"ecdsa","kid":"example","signature":%q,"digest":"SHA1"}`,
+				sha256Of(fmt.Sprintf("t-1|2023-11-14T22:13:20Z|1EX00000AB000000C|%d", crc32.ChecksumIEEE([]byte(signedBody)))))}, signedBody, "t-1", ""},
+		"ebay": {"ebay", verify.Header{"x-ebay-signature": base64Of(fmt.Appendf(nil, `{"alg":"ecdsa","kid":"00000000-0000-4000-8000-000000000000","signature":%q,"digest":"SHA1"}`,
 			base64Of(ecdsaOver(t, "ebay", sha1Of(signedBody)))))}, signedBody, "", ""},
-		"plaid": {"plaid", verify.Header{"plaid-verification": es256(t, `{"alg":"ES256","kid":"example","typ":"JWT"}`, plaidClaims(signedBody))}, signedBody, "", ""},
-		"google-pubsub": {"google-pubsub", verify.Header{"authorization": "Bearer " + rs256(t, `{"alg":"RS256","kid":"example"}`, googleClaims)},
+		"plaid": {"plaid", verify.Header{"plaid-verification": es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000","typ":"JWT"}`, plaidClaims(signedBody))}, signedBody, "", ""},
+		"google-pubsub": {"google-pubsub", verify.Header{"authorization": "Bearer " + rs256(t, `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`, googleClaims)},
 			`{"message":{"messageId":"7"}}`, "7", ""},
 		"netlify": {"netlify", verify.Header{"x-webhook-signature": hs256(key("netlify"), `{"iss":"netlify","sha256":"`+hex.EncodeToString(sha256Of(`{"state":"ready"}`))+`"}`)},
 			`{"state":"ready"}`, "sha256:" + hex.EncodeToString(sha256Of(`{"state":"ready"}`)), "ready"},
@@ -488,7 +488,7 @@ func TestVerify_TokensThatAreNotTheProviders(t *testing.T) {
 	t.Parallel()
 	google := newSubject(t, verify.Config{Provider: "google-pubsub"}, "current")
 	plaid := newSubject(t, verify.Config{Provider: "plaid"}, "current")
-	const header = `{"alg":"RS256","kid":"example"}`
+	const header = `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`
 	claim := func(old, with string) string {
 		if !strings.Contains(googleClaims, old) {
 			t.Fatal(old)
@@ -503,11 +503,11 @@ func TestVerify_TokensThatAreNotTheProviders(t *testing.T) {
 		"as Google makes it":       {rs256(t, header, googleClaims), nil},
 		"other issuer name":        {claim("https://accounts.google.com", "accounts.google.com"), nil},
 		"list of audiences":        {claim(`"https://relay.example.com/in/google-pubsub"`, `["a","https://relay.example.com/in/google-pubsub"]`), nil},
-		"no signature":             {webEncoded(`{"alg":"none","kid":"example"}`) + "." + webEncoded(googleClaims) + ".", verify.ErrMismatch},
+		"no signature":             {webEncoded(`{"alg":"none","kid":"00000000-0000-4000-8000-000000000000"}`) + "." + webEncoded(googleClaims) + ".", verify.ErrMismatch},
 		"HMAC with the public key": {confused, verify.ErrMismatch},
 		"another key id":           {rs256(t, `{"alg":"RS256","kid":"other"}`, googleClaims), verify.ErrMismatch},
 		"no key id":                {rs256(t, `{"alg":"RS256"}`, googleClaims), verify.ErrMismatch},
-		"algorithm in lower case":  {rs256(t, `{"alg":"rs256","kid":"example"}`, googleClaims), verify.ErrMismatch},
+		"algorithm in lower case":  {rs256(t, `{"alg":"rs256","kid":"00000000-0000-4000-8000-000000000000"}`, googleClaims), verify.ErrMismatch},
 		"another issuer":           {claim("https://accounts.google.com", "https://accounts.example.com"), verify.ErrMismatch},
 		"another audience":         {claim("/in/google-pubsub", "/in/other"), verify.ErrMismatch},
 		"another account":          {claim("relay@", "other@"), verify.ErrMismatch},
@@ -533,10 +533,10 @@ func TestVerify_TokensThatAreNotTheProviders(t *testing.T) {
 		token string
 		want  error
 	}{
-		"as Plaid makes it": {es256(t, `{"alg":"ES256","kid":"example"}`, plaidClaims(signedBody)), nil},
-		"of another body":   {es256(t, `{"alg":"ES256","kid":"example"}`, plaidClaims(signedBody+" ")), verify.ErrMismatch},
-		"of no body":        {es256(t, `{"alg":"ES256","kid":"example"}`, `{"iat":1700000000}`), verify.ErrMismatch},
-		"hash in upper case": {es256(t, `{"alg":"ES256","kid":"example"}`,
+		"as Plaid makes it": {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`, plaidClaims(signedBody)), nil},
+		"of another body":   {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`, plaidClaims(signedBody+" ")), verify.ErrMismatch},
+		"of no body":        {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`, `{"iat":1700000000}`), verify.ErrMismatch},
+		"hash in upper case": {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`,
 			`{"iat":1700000000,"request_body_sha256":"`+strings.ToUpper(hex.EncodeToString(sha256Of(signedBody)))+`"}`), verify.ErrMismatch},
 	} {
 		r := verify.Request{Header: verify.Header{"plaid-verification": c.token}, Body: []byte(signedBody), ReceivedAt: signedAt}
@@ -586,16 +586,16 @@ func TestVerify_HeaderOfEBay(t *testing.T) {
 		value string
 		want  error
 	}{
-		"good":               {write("ecdsa", "example", signature, "SHA1"), nil},
-		"in upper case":      {write("ECDSA", "example", signature, "SHA1"), nil},
+		"good":               {write("ecdsa", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), nil},
+		"in upper case":      {write("ECDSA", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), nil},
 		"another key":        {write("ecdsa", "other", signature, "SHA1"), verify.ErrMismatch},
-		"another body's":     {write("ecdsa", "example", base64Of(ecdsaOver(t, "ebay", sha1Of("x"))), "SHA1"), verify.ErrMismatch},
-		"DER with more":      {write("ecdsa", "example", base64Of(append(ecdsaOver(t, "ebay", sha1Of(signedBody)), 0)), "SHA1"), verify.ErrMismatch},
+		"another body's":     {write("ecdsa", "00000000-0000-4000-8000-000000000000", base64Of(ecdsaOver(t, "ebay", sha1Of("x"))), "SHA1"), verify.ErrMismatch},
+		"DER with more":      {write("ecdsa", "00000000-0000-4000-8000-000000000000", base64Of(append(ecdsaOver(t, "ebay", sha1Of(signedBody)), 0)), "SHA1"), verify.ErrMismatch},
 		"no key":             {write("ecdsa", "", signature, "SHA1"), verify.ErrMalformed},
-		"another algorithm":  {write("rsa", "example", signature, "SHA1"), verify.ErrMalformed},
-		"another digest":     {write("ecdsa", "example", signature, "SHA256"), verify.ErrMalformed},
-		"signature no bytes": {write("ecdsa", "example", "!", "SHA1"), verify.ErrMalformed},
-		"member twice":       {base64Of([]byte(`{"alg":"ecdsa","kid":"example","KID":"x","digest":"SHA1","signature":"` + signature + `"}`)), verify.ErrMalformed},
+		"another algorithm":  {write("rsa", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), verify.ErrMalformed},
+		"another digest":     {write("ecdsa", "00000000-0000-4000-8000-000000000000", signature, "SHA256"), verify.ErrMalformed},
+		"signature no bytes": {write("ecdsa", "00000000-0000-4000-8000-000000000000", "!", "SHA1"), verify.ErrMalformed},
+		"member twice":       {base64Of([]byte(`{"alg":"ecdsa","kid":"00000000-0000-4000-8000-000000000000","KID":"x","digest":"SHA1","signature":"` + signature + `"}`)), verify.ErrMalformed},
 		"no JSON":            {base64Of([]byte("x")), verify.ErrMalformed},
 		"no base64":          {"!", verify.ErrMalformed},
 		"nothing":            {"", verify.ErrMissing},

@@ -234,13 +234,13 @@ func TestVerify_SamplesOfBodiesAndURLs(t *testing.T) {
 			r.Header["twitch-eventsub-message-id"], r.Header["twitch-eventsub-message-timestamp"] = "m-1", at
 			r.Header["twitch-eventsub-message-signature"] = "sha256=" + hexHMAC(key, "m-1"+at+string(r.Body))
 		}, "m-1", false},
-		"websub":   {verify.Config{Settings: map[string]string{"topic": "t"}}, key, bare("x-hub-signature", "sha256="), none, true},
+		"websub":   {verify.Config{Settings: map[string]string{"topic": "t", "verify_token": "0123456789abcdef"}}, key, bare("x-hub-signature", "sha256="), none, true},
 		"whatsapp": {verify.Config{Settings: verifyToken}, key, bare("x-hub-signature-256", "sha256="), whole, false},
 		"x": {verify.Config{}, key, func(_ *testing.T, r *verify.Request) {
 			r.Header["x-twitter-webhooks-signature"] = "sha256=" + base64HMAC(key, string(r.Body))
 		}, whole, false},
 		"xero": {verify.Config{}, key, in64("x-xero-signature"), whole, false},
-		"youtube": {verify.Config{Settings: map[string]string{"topic": "t"}}, key, func(_ *testing.T, r *verify.Request) {
+		"youtube": {verify.Config{Settings: map[string]string{"topic": "t", "verify_token": "0123456789abcdef"}}, key, func(_ *testing.T, r *verify.Request) {
 			r.Header["x-hub-signature"] = "sha1=" + hex.EncodeToString(mac(sha1.New, key, string(r.Body)))
 		}, none, true},
 		"zoom": {verify.Config{}, key, func(_ *testing.T, r *verify.Request) {

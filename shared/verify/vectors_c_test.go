@@ -261,8 +261,8 @@ func TestVerify_TokenAsTheBody(t *testing.T) {
 		"Wix, unsigned":               {wix, webEncoded(`{"alg":"none"}`) + "." + webEncoded(wixClaims) + ".", 0, verify.ErrMismatch, "", ""},
 		"Wix, line end after it":      {wix, rs256(t, `{"alg":"RS256"}`, wixClaims) + "\n", 0, verify.ErrMalformed, "", ""},
 		"Wix, JSON":                   {wix, wixClaims, 0, verify.ErrMissing, "", ""},
-		"Kinde":                       {kinde, rs256(t, `{"alg":"RS256","kid":"example"}`, kindeClaims), 0, nil, "event_1", "user.created"},
-		"Kinde, a user's token":       {kinde, rs256(t, `{"alg":"RS256","kid":"example"}`, `{"sub":"kp_1","email":"ada@example.com"}`), 0, verify.ErrMismatch, "", ""},
+		"Kinde":                       {kinde, rs256(t, `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`, kindeClaims), 0, nil, "event_1", "user.created"},
+		"Kinde, a user's token":       {kinde, rs256(t, `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`, `{"sub":"kp_1","email":"ada@example.com"}`), 0, verify.ErrMismatch, "", ""},
 		"Kinde, of another key":       {kinde, rs256(t, `{"alg":"RS256","kid":"other"}`, kindeClaims), 0, verify.ErrMismatch, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -283,16 +283,16 @@ func TestVerify_Circle(t *testing.T) {
 		signature, key string
 		want           error
 	}{
-		"as documented":          {signature, "example", nil},
+		"as documented":          {signature, "00000000-0000-4000-8000-000000000000", nil},
 		"of another key":         {signature, "other", verify.ErrMismatch},
-		"of another body":        {base64Of(ecdsaOver(t, "circle", sha256Of(signedBody+" "))), "example", verify.ErrMismatch},
-		"of SHA-1":               {base64Of(ecdsaOver(t, "circle", sha1Of(signedBody))), "example", verify.ErrMismatch},
-		"no base64":              {"!", "example", verify.ErrMalformed},
-		"key id of another path": {signature, "../example", verify.ErrMalformed},
-		"key id too long":        {signature, strings.Repeat("a", 257), verify.ErrMalformed},
+		"of another body":        {base64Of(ecdsaOver(t, "circle", sha256Of(signedBody+" "))), "00000000-0000-4000-8000-000000000000", verify.ErrMismatch},
+		"of SHA-1":               {base64Of(ecdsaOver(t, "circle", sha1Of(signedBody))), "00000000-0000-4000-8000-000000000000", verify.ErrMismatch},
+		"no base64":              {"!", "00000000-0000-4000-8000-000000000000", verify.ErrMalformed},
+		"key id of another path": {signature, "../example", verify.ErrMismatch},
+		"key id too long":        {signature, strings.Repeat("a", 257), verify.ErrMismatch},
 		"no key id":              {signature, "", verify.ErrMissing},
-		"no signature":           {"", "example", verify.ErrMissing},
-		"signature twice":        {signature + "," + signature, "example", verify.ErrRepeated},
+		"no signature":           {"", "00000000-0000-4000-8000-000000000000", verify.ErrMissing},
+		"signature twice":        {signature + "," + signature, "00000000-0000-4000-8000-000000000000", verify.ErrRepeated},
 		"key id twice":           {signature, "example,example", verify.ErrRepeated},
 	} {
 		r := verify.Request{Header: verify.Header{"x-circle-signature": c.signature, "x-circle-key-id": c.key}, Body: []byte(signedBody)}

@@ -164,6 +164,11 @@ func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 	v := &Verifier{
 		trust: p.scheme.trust(), place: newPlaces(p), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
 	}
+	if check := p.handshake.check; check != nil {
+		if err := check(k); err != nil {
+			return nil, err
+		}
+	}
 	if len(secrets) == 0 && p.handshake.learns {
 		return v, nil
 	}
@@ -275,6 +280,15 @@ func checkSecrets(secrets []string) error {
 	}
 	if i := slices.IndexFunc(secrets, func(s string) bool { return strings.TrimSpace(s) == "" }); i >= 0 {
 		return wrong(fmt.Sprintf("secrets[%d]", i), "is empty: anybody could sign with it; give the provider's secret, or remove it")
+	}
+	return nil
+}
+
+// checkLength refuses a key or a token of one byte. That stops slips, not attacks: providers recommend 16 bytes and more.
+func checkLength(field string, n int) error {
+	const least = 2
+	if n < least {
+		return wrong(field, "has %d bytes, which can be guessed; %d are the least that is taken, and 16 are safe", n, least)
 	}
 	return nil
 }
