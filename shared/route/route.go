@@ -26,9 +26,20 @@ type Table struct {
 
 // entry is an alternative of a filter, for the rules that share it and their types.
 type entry struct {
-	types   []glob // to be looked at where they are not the way in; empty: every event
-	pattern *node
+	types   []glob  // to be looked at where they are not the way in; empty: every event
+	context []check // all fields but data
+	data    []check // the field data, if it is named
 	rules   []int
+}
+
+// Result is what comes of a match. The slices are the caller's; their indexes ascend, each once.
+type Result struct {
+	Rules []int // that match the event
+	// Undecided are rules that nobody can tell of, and which are not among Rules: the event is Opaque,
+	// and all that they want beside data is there; or their filters cost more steps than it has.
+	Undecided []int
+	// Steps is what the filters cost: at most BaseSteps, and StepsPerByte for each byte of Event.Data.
+	Steps int
 }
 
 // New returns a Table of the rules. It takes patterns as they are; Validate belongs where they come from.
@@ -49,33 +60,90 @@ func New(rules []Rule) *Table {
 	return t
 }
 
-// Match returns the indexes, ascending and each once, of the rules that match e; nil if none does. The slice is the caller's.
-func (t *Table) Match(e Event) []int {
-	var matched []int
+// Match tells which rules match e. It is deterministic.
+func (t *Table) Match(e Event) Result {
+	var out Result
 	for rules := range t.plain.find(e.Type) {
-		matched = append(matched, rules...)
+		out.Rules = append(out.Rules, rules...)
 	}
 	if len(t.entries) > 0 {
-		matched = t.filter(matched, e)
+		t.filter(&out, e)
 	}
-	slices.Sort(matched)
-	return slices.Compact(matched)
+	slices.Sort(out.Rules)
+	out.Rules = slices.Compact(out.Rules)
+	slices.Sort(out.Undecided)
+	out.Undecided = slices.DeleteFunc(slices.Compact(out.Undecided), func(rule int) bool {
+		_, listed := slices.BinarySearch(out.Rules, rule)
+		return listed
+	})
+	return out
 }
 
 // NeedsBody tells whether Match has to see the body of an event of this type: whether a rule that takes the type has a filter on data.
 func (t *Table) NeedsBody(eventType string) bool { return t.needBody.leads(eventType) }
 
-// filter adds the rules with filters that e matches.
-func (t *Table) filter(matched []int, e Event) []int {
+// filter adds the rules with filters. The entries that are held against e share its steps equally;
+// what some of them leave is shared by those that need more.
+func (t *Table) filter(out *Result, e Event) {
+	needed := t.NeedsBody(e.Type)
+	opaque := needed && e.Opaque
 	var r reader
-	document := r.event(&t.wanted, e, t.NeedsBody(e.Type))
-	for _, i := range t.open(e.Type, r.entries) {
-		entry := &t.entries[i]
-		if entry.takes(e.Type) && entry.pattern.matchObject(document) != no {
-			matched = append(matched, entry.rules...)
+	document := r.event(&t.wanted, e, needed && !opaque && len(e.Data) > 0)
+	open := t.open(e.Type, r.entries)
+	if opaque { // what leads in by a value of data is not found
+		open = make([]int, len(t.entries))
+		for i := range open {
+			open[i] = i
 		}
 	}
-	return matched
+	left := BaseSteps + StepsPerByte*len(e.Data)
+	for range 2 {
+		if len(open) == 0 {
+			break
+		}
+		share := left / len(open)
+		rest := open[:0]
+		for _, i := range open {
+			m := meter{share}
+			entry := &t.entries[i]
+			switch entry.match(&m, e.Type, document, opaque) {
+			case matches:
+				out.Rules = append(out.Rules, entry.rules...)
+			case undecided:
+				rest = append(rest, i)
+			case differs:
+			}
+			left -= share - max(m.left, 0)
+		}
+		open = rest
+	}
+	for _, i := range open {
+		out.Undecided = append(out.Undecided, t.entries[i].rules...)
+	}
+	out.Steps = BaseSteps + StepsPerByte*len(e.Data) - left
+}
+
+// verdict is what is known of an entry and an event.
+type verdict int
+
+const (
+	differs verdict = iota
+	matches
+	undecided
+)
+
+func (e *entry) match(m *meter, eventType string, document object, opaque bool) verdict {
+	fits := e.takes(m, eventType) && matchFields(m, e.context, document) != no
+	if fits && !opaque {
+		fits = matchFields(m, e.data, document) != no
+	}
+	switch {
+	case m.exceeded() || fits && opaque && e.data != nil:
+		return undecided
+	case fits:
+		return matches
+	}
+	return differs
 }
 
 // open returns the entries to be held against an event, each once: those found by its values, and by its type, and the others.
@@ -88,8 +156,10 @@ func (t *Table) open(eventType string, found []int) []int {
 	return slices.Compact(found)
 }
 
-func (e *entry) takes(eventType string) bool {
-	return len(e.types) == 0 || slices.ContainsFunc(e.types, func(g glob) bool { return g.match(eventType) })
+func (e *entry) takes(m *meter, eventType string) bool {
+	return len(e.types) == 0 || slices.ContainsFunc(e.types, func(g glob) bool {
+		return m.spend(compareSteps(len(eventType))) && g.match(eventType)
+	})
 }
 
 // builder gathers rules with filters and chooses the way in for each.
@@ -140,8 +210,10 @@ func (b *builder) build(t *Table) {
 		for j := range g.Filter.alternatives {
 			pattern := &g.Filter.alternatives[j]
 			i := len(t.entries)
-			t.entries = append(t.entries, entry{globs(g.Types), pattern, g.rules})
-			if pattern.names(dataField) {
+			e := entry{types: globs(g.Types), rules: g.rules}
+			e.context, e.data = t.wanted.checks(pattern)
+			t.entries = append(t.entries, e)
+			if e.data != nil {
 				t.needBody.add(g.Types, i)
 			}
 			t.admit(i, g.Types, &types, narrowest(pattern.doors(&t.wanted, typeDoors(&types, g.Types)), shared))
@@ -218,9 +290,24 @@ func (t *Table) admit(i int, patterns []string, types *want, doors []door) {
 	}
 }
 
-// names tells whether n, a whole filter, has a field of that name.
-func (n *node) names(field string) bool {
-	return slices.ContainsFunc(n.fields, func(f node) bool { return f.name == field })
+// checks makes a filter's alternative ready: what it says of data, and the rest.
+func (w *want) checks(pattern *node) (context, data []check) {
+	for _, c := range w.compile(pattern).fields {
+		if c.member == w.field(dataField).number {
+			data = append(data, c)
+		} else {
+			context = append(context, c)
+		}
+	}
+	return context, data
+}
+
+func (w *want) compile(n *node) check {
+	c := check{member: w.number, lists: n.lists}
+	for i := range n.fields {
+		c.fields = append(c.fields, w.field(n.fields[i].name).compile(&n.fields[i]))
+	}
+	return c
 }
 
 func globs(patterns []string) []glob {

@@ -62,6 +62,10 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(r.Result)),
 		slog.Int("deliveries", r.Endpoints))
+	if len(r.Undecided) > 0 {
+		level = max(level, slog.LevelWarn)
+		attrs = append(attrs, slog.Any("undecided", r.Undecided))
+	}
 	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
 }
 
