@@ -57,14 +57,15 @@ func (o object) tidy() object {
 
 // want is a place in events that filters name.
 type want struct {
-	number  int              // of its name among those in its object
-	scalars bool             // conditions on its values
-	fields  map[string]*want // what is named within it
-	found   map[scalar]*way  // rules to be held against an event that has this value here
+	number  int                // of its name among those in its object
+	scalars bool               // conditions on its values
+	fields  map[string]*want   // what is named within it
+	found   map[scalar]*bucket // rules to be held against an event that has this value here
 }
 
-// way is a list of entries of a table. It has an identity, so that it is gone once for each event.
-type way struct{ entries []int }
+// bucket is the entries of a table that a key leads to. It has an identity, so that an event takes
+// it once.
+type bucket struct{ entries []int }
 
 func (w *want) field(name string) *want {
 	next := w.fields[name]
@@ -86,8 +87,8 @@ type reader struct {
 	data    []datum  // room for what is read next
 	members []member // likewise
 	open    []member // of the objects that are being read
-	gone    map[*way]bool
-	entries []int // what the values found lead to, each way once
+	taken   map[*bucket]bool
+	entries []int // of the buckets taken
 }
 
 func (r *reader) event(w *want, e Event, withData bool) object {
@@ -133,7 +134,7 @@ func (r *reader) string(w *want, s string) value {
 	return v
 }
 
-// scalar notes a value found at w, and the ways it opens. Of a run of equal values it keeps one.
+// scalar notes a value found at w, and takes the bucket that it leads to. Of a run of equal values it keeps one.
 func (r *reader) scalar(w *want, v *value, s scalar) {
 	if !w.scalars || v.scalars != nil && v.scalars.scalar == s {
 		return
@@ -141,11 +142,11 @@ func (r *reader) scalar(w *want, v *value, s scalar) {
 	r.data = withRoom(r.data, 1)
 	r.data = append(r.data, datum{scalar: s, next: v.scalars})
 	v.scalars = &r.data[len(r.data)-1]
-	if next := w.found[s]; next != nil && !r.gone[next] {
-		if r.gone == nil {
-			r.gone = map[*way]bool{}
+	if next := w.found[s]; next != nil && !r.taken[next] {
+		if r.taken == nil {
+			r.taken = map[*bucket]bool{}
 		}
-		r.gone[next] = true
+		r.taken[next] = true
 		r.entries = append(r.entries, next.entries...)
 	}
 }

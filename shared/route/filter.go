@@ -91,7 +91,7 @@ func ParseFilter(text []byte) (*Filter, error) {
 		return nil, failed
 	}
 	fields, _ := document.(map[string]any) // null is an object without fields
-	alternatives, err := place{}.object(fields)
+	alternatives, err := location{}.object(fields)
 	if err != nil {
 		return nil, err
 	}
@@ -117,21 +117,21 @@ func (f *Filter) Headers() map[string]string {
 	return places
 }
 
-// place is where in a filter something stands.
-type place struct {
+// location is where in a filter something stands.
+type location struct {
 	at    string // for the operator
 	names []string
 	inOr  bool // within an "$or"
 }
 
-func (p place) field(name string) place {
+func (p location) field(name string) location {
 	p.at = strings.TrimPrefix(p.at+"."+name, ".")
 	p.names = append(slices.Clip(p.names), name)
 	return p
 }
 
 // element is an element of the list at p. It is no deeper: an event's arrays are none in a filter.
-func (p place) element(i int) place {
+func (p location) element(i int) location {
 	p.at = fmt.Sprintf("%s[%d]", p.at, i)
 	return p
 }
@@ -190,12 +190,12 @@ func (e *FilterError) within(at string) *FilterError {
 	return &FilterError{at + e.At, e.Problem}
 }
 
-func (p place) fail(format string, args ...any) error {
+func (p location) fail(format string, args ...any) error {
 	return &FilterError{At: p.at, Problem: fmt.Sprintf(format, args...)}
 }
 
 // object reads an object of fields and multiplies its "$or"s out: what it returns has none.
-func (p place) object(fields map[string]any) ([]node, error) {
+func (p location) object(fields map[string]any) ([]node, error) {
 	switch {
 	case len(fields) == 0:
 		return nil, p.fail("is empty; name the fields that matter")
@@ -219,7 +219,7 @@ func (p place) object(fields map[string]any) ([]node, error) {
 }
 
 // member reads a field, or an "$or", and returns the objects that it alone amounts to.
-func (p place) member(name string, value any) ([]node, error) {
+func (p location) member(name string, value any) ([]node, error) {
 	if name == "$or" {
 		return p.field(name).or(p, value)
 	}
@@ -255,7 +255,7 @@ var reserved = []string{
 }
 
 // checkName refuses names of fields that were meant as operators.
-func (p place) checkName(value any) error {
+func (p location) checkName(value any) error {
 	name := p.names[len(p.names)-1]
 	if p.inOr && (isOperator(name) || slices.Contains(reserved, name)) {
 		return p.fail(`is reserved for operators within $or, and no field; write {"field": [{"%s": …}]}`, name)
@@ -271,7 +271,7 @@ func (p place) checkName(value any) error {
 }
 
 // check holds the field at p, of the given value, against the document that an event is.
-func (p place) check(value any) error {
+func (p location) check(value any) error {
 	_, isObject := value.(map[string]any)
 	name := p.names[len(p.names)-1]
 	switch top := p.names[0]; {
@@ -295,7 +295,7 @@ func isToken(s string) bool {
 }
 
 // or reads the list of an "$or" among the fields of parent.
-func (p place) or(parent place, value any) ([]node, error) {
+func (p location) or(parent location, value any) ([]node, error) {
 	alternatives, _ := value.([]any)
 	if len(alternatives) < 2 {
 		return nil, p.fail("takes a list of two or more objects")
@@ -306,7 +306,7 @@ func (p place) or(parent place, value any) ([]node, error) {
 		if !isObject {
 			return nil, p.element(i).fail("is not an object; $or takes a list of two or more")
 		}
-		term, err := place{p.element(i).at, parent.names, true}.object(fields)
+		term, err := location{p.element(i).at, parent.names, true}.object(fields)
 		if err != nil {
 			return nil, err
 		}
@@ -315,7 +315,7 @@ func (p place) or(parent place, value any) ([]node, error) {
 	return sum, nil
 }
 
-func (p place) list(elements []any) (list, error) {
+func (p location) list(elements []any) (list, error) {
 	if len(elements) == 0 {
 		return list{}, p.fail("is an empty list, which nothing matches; leave the field out to take every value")
 	}
@@ -337,7 +337,7 @@ func (p place) list(elements []any) (list, error) {
 }
 
 // checkElement refuses what no event has outside data: there every value is a string.
-func (p place) checkElement(i int, element any) error {
+func (p location) checkElement(i int, element any) error {
 	field := p.names[0]
 	if field == dataField {
 		return nil
@@ -370,7 +370,7 @@ func (p place) checkElement(i int, element any) error {
 func isHeaderless(r rune) bool { return r != '\t' && unicode.IsControl(r) }
 
 // multiply returns the objects that are one of a and one of b.
-func (p place) multiply(a, b []node) ([]node, error) {
+func (p location) multiply(a, b []node) ([]node, error) {
 	var product []node
 	for _, x := range a {
 		for _, y := range b {
@@ -385,7 +385,7 @@ func (p place) multiply(a, b []node) ([]node, error) {
 }
 
 // merge returns the field or object that is both a and b, which have one name.
-func (p place) merge(a, b node) (node, error) {
+func (p location) merge(a, b node) (node, error) {
 	both := node{name: a.name, at: a.at, lists: slices.Concat(a.lists, b.lists)}
 	switch {
 	case len(both.lists) > 0 && len(a.fields)+len(b.fields) > 0:

@@ -18,15 +18,15 @@ type Table struct {
 	plain *typeIndex // rules without a filter
 
 	entries  []entry
-	byType   *typeIndex // entries whose way in is their types
-	always   []int      // entries that have no way in
-	wanted   want       // what filters name, and the other ways in
+	byType   *typeIndex // entries whose key is their types
+	always   []int      // entries that have no key
+	wanted   want       // what filters name, and the other keys
 	needBody *typeIndex // entries that name something in data
 }
 
 // entry is an alternative of a filter, for the rules that share it and their types.
 type entry struct {
-	types   []glob  // to be looked at where they are not the way in; empty: every event
+	types   []glob  // to be looked at where they are not the key; empty: every event
 	context []check // all fields but data
 	data    []check // the field data, if it is named
 	rules   []int
@@ -162,7 +162,7 @@ func (e *entry) takes(m *meter, eventType string) bool {
 	})
 }
 
-// builder gathers rules with filters and chooses the way in for each.
+// builder gathers rules with filters and chooses the keys of each.
 type builder struct {
 	groups []group
 	at     map[string]int // of a group, by types and filter
@@ -187,21 +187,21 @@ func (b *builder) add(rule Rule, i int) {
 	b.groups[at].rules = append(b.groups[at].rules, i)
 }
 
-// door is a value of a place, by which entries can be found.
-type door struct {
-	place *want
+// key is a value of a field, by which entries can be found.
+type key struct {
+	field *want
 	value scalar
 }
 
 func (b *builder) build(t *Table) {
 	types := want{} // as a place: patterns are counted like values
-	shared := map[door]int{}
+	shared := map[key]int{}
 	for _, g := range b.groups {
 		for j := range g.Filter.alternatives {
 			pattern := &g.Filter.alternatives[j]
-			for _, doors := range pattern.doors(&t.wanted, typeDoors(&types, g.Types)) {
-				for _, d := range doors {
-					shared[d]++
+			for _, keys := range pattern.keys(&t.wanted, typeKeys(&types, g.Types)) {
+				for _, k := range keys {
+					shared[k]++
 				}
 			}
 		}
@@ -216,52 +216,52 @@ func (b *builder) build(t *Table) {
 			if e.data != nil {
 				t.needBody.add(g.Types, i)
 			}
-			t.admit(i, g.Types, &types, narrowest(pattern.doors(&t.wanted, typeDoors(&types, g.Types)), shared))
+			t.index(i, g.Types, &types, narrowest(pattern.keys(&t.wanted, typeKeys(&types, g.Types)), shared))
 		}
 	}
 }
 
-// typeDoors are the doors that patterns of types are: none if there are no patterns.
-func typeDoors(types *want, patterns []string) [][]door {
-	var doors []door
+// typeKeys are the keys that patterns of types are: none if there are no patterns.
+func typeKeys(types *want, patterns []string) [][]key {
+	var keys []key
 	for _, pattern := range patterns {
-		doors = append(doors, door{types, textScalar(pattern)})
+		keys = append(keys, key{types, textScalar(pattern)})
 	}
-	if doors == nil {
+	if keys == nil {
 		return nil
 	}
-	return [][]door{doors}
+	return [][]key{keys}
 }
 
-// doors adds to those that there are one set for each list of exact values in n, and puts what n names into w. Whatever matches n comes through
-// a door of each set.
-func (n *node) doors(w *want, sets [][]door) [][]door {
+// keys adds to the sets one for each list of exact values in n, and puts what n names into w. What
+// matches n has a key of each set.
+func (n *node) keys(w *want, sets [][]key) [][]key {
 	for i := range n.lists {
 		l := &n.lists[i]
 		w.scalars = true
 		if !l.isExact() {
 			continue
 		}
-		var set []door
+		var set []key
 		for _, s := range l.exact {
-			set = append(set, door{w, s})
+			set = append(set, key{w, s})
 		}
 		sets = append(sets, set)
 	}
 	for i := range n.fields {
-		sets = n.fields[i].doors(w.field(n.fields[i].name), sets)
+		sets = n.fields[i].keys(w.field(n.fields[i].name), sets)
 	}
 	return sets
 }
 
-// narrowest returns the set of doors that fewest entries share, the first of several; nil if there is none.
-func narrowest(sets [][]door, shared map[door]int) []door {
-	var best []door
+// narrowest returns the set of keys that fewest entries share, the first of several; nil if there is none.
+func narrowest(sets [][]key, shared map[key]int) []key {
+	var best []key
 	fewest := math.MaxInt
 	for _, set := range sets {
 		n := 0
-		for _, d := range set {
-			n = max(n, shared[d])
+		for _, k := range set {
+			n = max(n, shared[k])
 		}
 		if n < fewest {
 			best, fewest = set, n
@@ -270,22 +270,22 @@ func narrowest(sets [][]door, shared map[door]int) []door {
 	return best
 }
 
-// admit makes an entry be found through doors.
-func (t *Table) admit(i int, patterns []string, types *want, doors []door) {
+// index makes an entry be found by keys.
+func (t *Table) index(i int, patterns []string, types *want, keys []key) {
 	switch {
-	case doors == nil:
+	case keys == nil:
 		t.always = append(t.always, i)
-	case doors[0].place == types:
+	case keys[0].field == types:
 		t.byType.add(patterns, i)
 	default:
-		for _, d := range doors {
-			if d.place.found == nil {
-				d.place.found = map[scalar]*way{}
+		for _, k := range keys {
+			if k.field.found == nil {
+				k.field.found = map[scalar]*bucket{}
 			}
-			if d.place.found[d.value] == nil {
-				d.place.found[d.value] = new(way)
+			if k.field.found[k.value] == nil {
+				k.field.found[k.value] = new(bucket)
 			}
-			d.place.found[d.value].entries = append(d.place.found[d.value].entries, i)
+			k.field.found[k.value].entries = append(k.field.found[k.value].entries, i)
 		}
 	}
 }
