@@ -145,7 +145,7 @@ func TestFilterOverTheWholeEvent(t *testing.T) {
 		"spans that meet":                {`{"data": [{"numeric": ["<", 5]}, {"numeric": [">=", 5]}]}`, body(`5`), true},
 		"spans that do not":              {`{"data": [{"numeric": ["<", 5]}, {"numeric": [">", 5]}]}`, body(`5`), false},
 		"one of many blocks":             {`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`, body(`"10.200.0.1"`), true},
-		"between many blocks":            {`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`, body(`["11.0.0.0", "9.9.9.8", "2001:db9::", "::", "1.1.1.1", "1.2.3", "x:y", "fe80::1%eth0"]`), false},
+		"between many blocks":            {`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`, body(`["11.0.0.0", "9.9.9.8", "2001:db9::", "::", "1.1.1.1", "1.2.3", "1.2.3.", "x:y", ":::", "", "fe80::1%eth0"]`), false},
 		"an address is compared as text": {`{"data": ["2001:DB8::1"]}`, body(`"2001:db8::1"`), false},
 		"ß is not ss":                    {`{"data": [{"equals-ignore-case": "straße"}]}`, body(`["STRASSE", "strasse"]`), false},
 		"ß and its capital":              {`{"data": [{"equals-ignore-case": "straße"}]}`, body(`"STRAẞE"`), true},
@@ -283,6 +283,20 @@ func TestBodyIsNeededOnlyWhereAFilterLooksAtIt(t *testing.T) {
 	for eventType, want := range map[string]bool{"push": true, "issue.opened": true, "issue": false, "": false} {
 		if got := table.NeedsBody(eventType); got != want {
 			t.Errorf("%q: %v, want %v", eventType, got, want)
+		}
+	}
+}
+
+// TestDocumentIsReadOnlyWhereItIsNeeded: one that is no JSON would make the reader panic.
+func TestDocumentIsReadOnlyWhereItIsNeeded(t *testing.T) {
+	t.Parallel()
+	table := route.New([]route.Rule{
+		{Types: []string{"push"}, Filter: parse(t, `{"data": {"a": [1]}}`)}, {Filter: parse(t, `{"source": ["app"]}`)},
+	})
+	for _, opaque := range []bool{false, true} {
+		got := table.Match(route.Event{Type: "issue", Source: "app", Data: []byte("{"), Opaque: opaque})
+		if !slices.Equal(got.Rules, []int{1}) || got.Undecided != nil {
+			t.Errorf("opaque %v: %+v", opaque, got)
 		}
 	}
 }

@@ -72,7 +72,9 @@ func (l *list) seal() {
 }
 
 // searchSteps is what a binary search costs among n values of so many bytes.
-func searchSteps(n, longest int) int { return bits.Len(uint(n)) * compareSteps(longest) }
+func searchSteps(n, longest int) int {
+	return bits.Len(uint(n)) * compareSteps(longest) //nolint:gosec // a length is not negative
+}
 
 // compareSteps is what it costs to compare so many bytes.
 func compareSteps(n int) int { return 1 + n/64 }

@@ -141,7 +141,7 @@ func (d *datum) folded() string {
 // is none. netip makes an error of that, so what is none at first sight is not shown to it.
 func parseAddress(s string) netip.Addr {
 	const longest = 64 // with a zone
-	if len(s) < len("::") || len(s) > longest || !strings.ContainsAny(s, ".:") {
+	if len(s) > longest || strings.Count(s, ".") != 3 && strings.Count(s, ":") < 2 {
 		return netip.Addr{}
 	}
 	if strings.IndexByte("0123456789abcdefABCDEF:", s[0]) < 0 {

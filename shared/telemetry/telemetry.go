@@ -64,7 +64,9 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 		slog.Int("deliveries", r.Endpoints))
 	if len(r.Undecided) > 0 {
 		level = max(level, slog.LevelWarn)
-		attrs = append(attrs, slog.Any("undecided", r.Undecided))
+		const some = 20 // a line has an end
+		attrs = append(attrs, slog.Int("undecided", len(r.Undecided)),
+			slog.Any("undecidedEndpoints", r.Undecided[:min(some, len(r.Undecided))]))
 	}
 	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
 }
@@ -162,7 +164,7 @@ func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
 }
 
 // room is for all attributes that a line can have, so that they are allocated once.
-const room = 22
+const room = 24
 
 func (l Log) log(ctx context.Context, level slog.Level, msg string, err error, attrs []slog.Attr) {
 	if err != nil {
