@@ -58,7 +58,7 @@ func (s selection) filter() (func(relay.Delivery) bool, error) {
 	return func(d relay.Delivery) bool {
 		return (s.Reason == "" || string(d.Reason) == s.Reason) && (s.Source == "" || d.Source == s.Source) &&
 			(s.Since.IsZero() || !d.UpdatedAt.Before(s.Since.Time)) && (s.Until.IsZero() || !d.UpdatedAt.After(s.Until.Time)) &&
-			(types == nil || len(types.Match(route.Event{Type: d.Type})) > 0)
+			(types == nil || len(types.Match(route.Event{Type: d.Type}).Rules) > 0)
 	}, nil
 }
 

@@ -114,6 +114,8 @@ func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.
 
 // checker turns the file into a catalog and gathers what is wrong on the way.
 type checker struct {
+	signatures map[string][]string // by source, the headers that its proof is in
+
 	name     string
 	lookup   func(string) (string, bool)
 	local    bool           // refuses what needs AWS
@@ -204,7 +206,7 @@ func (c *checker) catalog(f file) relay.Catalog {
 			}
 		}
 		out.Subscriptions = append(out.Subscriptions, relay.Subscription{
-			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", &s.Filter),
+			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", s.Source, &s.Filter),
 		})
 	}
 	slices.SortFunc(out.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
@@ -248,9 +250,15 @@ func (c *checker) source(path string, s source) relay.Source {
 			c.fail(path+".url", "%w", err)
 		}
 	}
-	if _, err := verify.New(out.Verify, out.Secrets); err != nil {
+	verifier, err := verify.New(out.Verify, out.Secrets)
+	if err != nil {
 		c.fail(path, "%w", err)
+		return out
 	}
+	if c.signatures == nil {
+		c.signatures = map[string][]string{}
+	}
+	c.signatures[s.Name] = verifier.SignatureHeaders()
 	return out
 }
 

@@ -139,6 +139,13 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 	tests := map[string]struct{ text, want string }{
 		"unknown operator":          {filter("      type: [a]\n      data:\n        a:\n          - x\n          - {prefx: y}\n"), `relay.yaml:15: subscriptions[0].filter.data.a[1]: operator "prefx" is unknown; there are anything-but`},
 		"filter of a scalar":        {filter("      $or:\n        - {type: [a]}\n        - data:\n            a: x\n"), "relay.yaml:14: subscriptions[0].filter.$or[1].data.a: is a single value"},
+		"filter on the user agent":  {filter("      headers:\n        x-a: [b]\n        user-agent: [{prefix: GitHub}]\n"), "relay.yaml:13: subscriptions[0].filter.headers.user-agent: is never kept with an event"},
+		"filter on credentials":     {filter("      $or:\n        - {type: [a]}\n        - headers: {authorization: [x]}\n"), "relay.yaml:13: subscriptions[0].filter.$or[1].headers.authorization: is never kept"},
+		"filter on a cookie":        {filter("      headers: {cookie: [{exists: false}]}\n"), "filter.headers.cookie: is never kept"},
+		"filter on the connection":  {filter("      headers: {transfer-encoding: [chunked]}\n"), "filter.headers.transfer-encoding: is never kept"},
+		"filter on a proxy's":       {filter("      headers: {x-forwarded-for: [{cidr: 10.0.0.0/8}]}\n"), "filter.headers.x-forwarded-for: is never kept"},
+		"filter on a signature":     {filter("      headers: {x-hub-signature-256: [{exists: true}]}\n"), "filter.headers.x-hub-signature-256: is never kept"},
+		"filter on the proof":       {strings.Replace(filter("      headers: {x-proof: [{exists: true}]}\n"), source, "sources:\n  - name: s\n    provider: token\n    settings: {header: X-Proof}\n    secrets: [a-secret-of-some-length-1234567890]\n", 1), "filter.headers.x-proof: is never kept"},
 		"filter on no field":        {filter("      body: {a: [x]}\n"), "relay.yaml:11: subscriptions[0].filter.body: is no field of an event; there are type, source, trust, headers and data"},
 		"filter under a dot":        {filter("      data:\n        a.b:\n          c: []\n"), "relay.yaml:13: subscriptions[0].filter.data.a.b.c: is an empty list"},
 		"filter of a range":         {filter("      data: {a: [{numeric: [1, 5]}]}\n"), "relay.yaml:11: subscriptions[0].filter.data.a[0]: numeric takes one of =, <, <=, > and >="},

@@ -5,15 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/route"
 )
 
-// filter reads a subscription's filter and returns it as JSON, in the operator's order; "" if there is none, or it is wrong.
-func (c *checker) filter(path string, node *yaml.Node) string {
+// filter reads the filter of a subscription to source and returns it as JSON, in the operator's
+// order; "" if there is none, or it is wrong.
+func (c *checker) filter(path, source string, node *yaml.Node) string {
 	if node.IsZero() {
 		return ""
 	}
@@ -22,10 +26,17 @@ func (c *checker) filter(path string, node *yaml.Node) string {
 		c.failAt(misfit.Line, path, "%s", problem)
 		return ""
 	}
-	_, err := route.ParseFilter([]byte(b.String()))
+	filter, err := route.ParseFilter([]byte(b.String()))
 	if e, ok := errors.AsType[*route.FilterError](err); ok {
 		c.fail(strings.TrimSuffix(path+"."+e.At, "."), "%s", e.Problem)
 		return ""
+	}
+	headers := filter.Headers()
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !relay.KeepsHeader(name, c.signatures[source]) {
+			c.fail(path+"."+headers[name], "is never kept with an event: credentials, signatures and"+
+				" what belongs to the connection end at the relay")
+		}
 	}
 	return b.String()
 }

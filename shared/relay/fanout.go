@@ -2,10 +2,12 @@ package relay
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"webhook-relay/shared/route"
 )
@@ -15,6 +17,9 @@ const DefaultRetention = 30 * 24 * time.Hour
 
 // sendChunk is how many deliveries of one event are in memory as messages at once.
 const sendChunk = 500
+
+// ErrUndecided: whether a subscription wants an event cannot be told, see route.Result.
+var ErrUndecided = errors.New("relay: filter not decided")
 
 var errUnsettled = errors.New("relay: copy of a message that was routed a moment ago")
 
@@ -81,6 +86,7 @@ type routing struct {
 	result    RouteResult
 	recorded  bool              // the event was not on record before
 	endpoints []string          // deliveries to send
+	undecided []string          // endpoints whose filters could not be told of
 	lines     map[string]string // the groups of those to ordered endpoints
 	raw       []byte            // the encoded event
 	resent    bool              // they may have been sent before
@@ -88,7 +94,8 @@ type routing struct {
 
 func (r routing) report(err error) RouteReport {
 	rep := RouteReport{
-		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result, Recorded: r.recorded, Endpoints: len(r.endpoints), Err: err,
+		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result, Recorded: r.recorded, Endpoints: len(r.endpoints),
+		Undecided: r.undecided, Err: err,
 	}
 	if err != nil {
 		rep.Result = RouteAgain
@@ -103,7 +110,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
-	if r.endpoints, err = f.match(ctx, e); err != nil {
+	if r.endpoints, r.undecided, err = f.match(ctx, e); err != nil {
 		return r, err
 	}
 	now := wholeMillis(f.cfg.Now())
@@ -194,33 +201,41 @@ func (o *outbox) flush(ctx context.Context) {
 	o.out, o.owners = o.out[:0], o.owners[:0]
 }
 
-// match returns the endpoints whose subscriptions want e, each once, in the order of the catalog.
-func (f *Fanout) match(ctx context.Context, e Event) ([]string, error) {
+// match returns the endpoints whose subscriptions want e, each once, in the order of the catalog, and likewise those with subscriptions that
+// cannot be told of, see route.Result.
+func (f *Fanout) match(ctx context.Context, e Event) (wanted, undecided []string, err error) {
 	rs, err := f.routes.get(ctx, e.Source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	matched, err := f.matchRoutes(ctx, rs, e)
-	if err != nil {
-		return nil, err
-	}
-	endpoints := make([]string, 0, len(matched))
-	seen := make(map[string]bool, len(matched))
-	for _, i := range matched {
-		if name := rs.endpoints[i]; !seen[name] {
-			seen[name] = true
-			endpoints = append(endpoints, name)
-		}
-	}
-	return endpoints, nil
+	var result route.Result
+	err = f.look(ctx, e, rs.table.NeedsBody(e.Type), func(body []byte) { // a large one is read only if it is needed
+		result = rs.table.Match(routeEvent(e, body))
+	})
+	seen := make(map[string]bool, len(result.Rules))
+	wanted = rs.names(result.Rules, seen)
+	return wanted, rs.names(result.Undecided, seen), err
 }
 
-// matchRoutes returns the indexes of the rules that e matches. A large body is read only if one of them has to see it.
-func (f *Fanout) matchRoutes(ctx context.Context, rs routes, e Event) (matched []int, err error) {
-	err = f.look(ctx, e, rs.table.NeedsBody(e.Type), func(body []byte) {
-		matched = rs.table.Match(route.Event{Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Body: body})
-	})
-	return matched, err
+// names returns the endpoints of rules that are not in seen yet, each once.
+func (r routes) names(rules []int, seen map[string]bool) []string {
+	names := make([]string, 0, len(rules))
+	for _, i := range rules {
+		if name := r.endpoints[i]; !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// routeEvent is e as filters see it.
+func routeEvent(e Event, body []byte) route.Event {
+	out := route.Event{Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header}
+	if utf8.Valid(body) && json.Valid(body) {
+		out.Data = body
+	}
+	return out
 }
 
 // lines returns the groups of the deliveries to those endpoints that are ordered.

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -106,6 +107,34 @@ func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[relay.RouteResult]int{relay.Unrouted: 1, relay.Routed: 1}, r.reports.results()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestUndecidedSubscriptionsAreReported: an event that costs one filter too much goes to those that take it, and is told of.
+func TestUndecidedSubscriptionsAreReported(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "all", "costly", "both", "cheap")
+		var conditions []string
+		for i := range 150 {
+			conditions = append(conditions, fmt.Sprintf(`{"wildcard": "*a*%d*"}`, i))
+		}
+		costly := `{"data": {"n": [` + strings.Join(conditions, ", ") + "]}}"
+		r.subscribe(relay.Subscription{Endpoint: "all"}, relay.Subscription{Endpoint: "costly", Filter: costly},
+			relay.Subscription{Endpoint: "both", Filter: costly}, relay.Subscription{Endpoint: "both"},
+			relay.Subscription{Endpoint: "cheap", Filter: `{"data": {"m": [{"numeric": [">", 0]}]}}`})
+		event := r.mustPost("1", "t", `{"m": 1, "n": "`+strings.Repeat("ab", 1<<19)+`"}`)
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		record, _, err := r.ledger.Event(t.Context(), event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"all", "both", "cheap"}, record.Endpoints); diff != "" {
+			t.Errorf("endpoints (-want +got):\n%s", diff)
+		}
+		if got := r.reports.routed[0]; got.Result != relay.Routed || !slices.Equal(got.Undecided, []string{"costly"}) {
+			t.Errorf("reported %+v", got)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,18 +55,21 @@ func passes(name string) bool {
 	return true
 }
 
+// KeepsHeader tells whether a header of an inbound request (lower-case name) is kept with the event,
+// so that filters see it; drop are the headers of the scheme's signatures. See storedHeader.
+func KeepsHeader(name string, drop []string) bool {
+	return passes(name) && !strings.Contains(name, "signature") && !slices.Contains(drop, name)
+}
+
 // storedHeader returns what of an inbound request's headers is kept and passed on: all but notStored, the headers in drop
 // (the scheme's signatures), and whatever else calls itself a signature, since it would not verify at the endpoint. What the
 // header "connection" names belongs to the connection as well.
 func storedHeader(h Header, drop []string) Header {
 	kept := make(Header, len(h))
 	for name, value := range h {
-		if passes(name) && !strings.Contains(name, "signature") {
+		if KeepsHeader(name, drop) {
 			kept[name] = value
 		}
-	}
-	for _, name := range drop {
-		delete(kept, name)
 	}
 	for name := range strings.SplitSeq(h["connection"], ",") {
 		delete(kept, strings.ToLower(strings.TrimSpace(name)))

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/route"
 	"webhook-relay/shared/verify"
 )
 
@@ -111,7 +110,7 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 	if err != nil {
 		return fmt.Errorf("%s: %w", what.Type, err)
 	}
-	if len(rs.table.Match(route.Event{Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Body: e.Body})) == 0 {
+	if result := rs.table.Match(routeEvent(e, e.Body)); len(result.Rules)+len(result.Undecided) == 0 {
 		return nil
 	}
 	if err := sendOne(ctx, n.ingest, Outgoing{Body: EncodeEvent(e)}); err != nil {

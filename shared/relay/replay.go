@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -69,12 +70,13 @@ func standing(d Delivery) string {
 // Route matches an event on record against the subscriptions of today, sends it to those endpoints that it has not been routed to yet, and
 // returns their names: what came before somebody subscribed to it need not be lost. Until their first attempt they are not on record: a
 // second call before it sends them again, and the deliverer drops the double, unless both are handled at the same time. ErrNotFound: no such event.
+// ErrUndecided, beside the names: filters of further endpoints could not be told of.
 func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	record, deliveries, err := r.Ledger.Event(ctx, eventID)
 	if err != nil {
 		return nil, err
 	}
-	endpoints, err := r.Fanout.match(ctx, record.Event)
+	endpoints, undecided, err := r.Fanout.match(ctx, record.Event)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +87,9 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("to %s: %w", endpoints[i], err)
 		}
+	}
+	if len(undecided) > 0 {
+		return endpoints, fmt.Errorf("%w: event %s and %s", ErrUndecided, eventID, strings.Join(undecided, ", "))
 	}
 	return endpoints, nil
 }

@@ -33,6 +33,9 @@ type RouteReport struct {
 	Result    RouteResult
 	Recorded  bool // the event was put on record with this message: once for each event, also where Result is RouteAgain
 	Endpoints int  // that want it; where Err is nil they have their deliveries
+	// Undecided are endpoints that may want it, and did not get it for that: a filter of theirs costs more than the event may, or
+	// what it looks at could not be read. See route.Result.
+	Undecided []string
 	Err       error
 }
 

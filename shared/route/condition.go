@@ -7,83 +7,27 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 )
-
-// scalar is a string, a number, a boolean or null, of a filter or of an event. A string is written with a quote in front, a number as decimal
-// writes it, and the others as JSON does: equal values are equal scalars, and those of an event share its memory where they can.
-type scalar string
-
-func textScalar(s string) scalar { return scalar(`"` + s) }
-
-// newScalar reads a token of valid JSON.
-func newScalar(token string) scalar {
-	switch {
-	case token[0] == '"' && strings.IndexByte(token, '\\') < 0:
-		return scalar(token[:len(token)-1])
-	case token[0] == '"':
-		return textScalar(unquote(token))
-	case scalar(token).isNumber():
-		return scalar(parseDecimal(token).String())
-	}
-	return scalar(token)
-}
-
-func (s scalar) isText() bool   { return s[0] == '"' }
-func (s scalar) isNumber() bool { return s[0] == '-' || s[0] >= '0' && s[0] <= '9' }
-
-// unquote returns the string that a token of valid JSON stands for.
-func unquote(token string) string {
-	s := token[1 : len(token)-1]
-	if strings.IndexByte(s, '\\') >= 0 {
-		_ = json.Unmarshal([]byte(token), &s)
-	}
-	return s
-}
-
-// condition tells whether a scalar is as wanted.
-type condition func(scalar) bool
-
-// list is what stands in a filter's list: alternatives, of which one must hold.
-type list struct {
-	exact  []scalar // sorted
-	others []condition
-	absent bool // {"exists": false} is among them
-}
-
-func (l *list) holds(s scalar) bool {
-	_, listed := slices.BinarySearch(l.exact, s)
-	return listed || slices.ContainsFunc(l.others, func(c condition) bool { return c(s) })
-}
-
-// isExact tells whether l lists exact values alone, so that rules can be found by them.
-func (l *list) isExact() bool { return len(l.others) == 0 && !l.absent }
-
-func (l *list) addExact(s scalar) {
-	if at, listed := slices.BinarySearch(l.exact, s); !listed {
-		l.exact = slices.Insert(l.exact, at, s)
-	}
-}
 
 const (
 	existsOperator      = "exists"
 	anythingButOperator = "anything-but"
+	ignoreCaseOperator  = "equals-ignore-case"
 )
 
-// operators are those that look at one value, each with what makes a condition of its operand.
-var operators = map[string]func(operand any) (condition, error){
-	"prefix":             affix(strings.HasPrefix, hasPrefixFold),
-	"suffix":             affix(strings.HasSuffix, hasSuffixFold),
-	"equals-ignore-case": compared(strings.EqualFold),
-	"wildcard":           wildcard,
-	"cidr":               cidr,
-	"numeric":            numeric,
+// operators are those that look at one value, each with what adds its operand to a list.
+var operators = map[string]func(l *list, operand any) error{
+	"prefix":           textual(affix(strings.HasPrefix)),
+	"suffix":           textual(affix(strings.HasSuffix)),
+	ignoreCaseOperator: textual(equalsIgnoreCase),
+	"wildcard":         textual(wildcard),
+	"cidr":             addBlock,
+	"numeric":          addNumbers,
 }
 
 // negatable are those of the operators that may follow anything-but.
-var negatable = []string{"prefix", "suffix", "equals-ignore-case", "wildcard"}
+var negatable = []string{"prefix", "suffix", ignoreCaseOperator, "wildcard"}
 
 func isOperator(name string) bool {
 	return operators[name] != nil || name == existsOperator || name == anythingButOperator
@@ -93,47 +37,36 @@ func isOperator(name string) bool {
 func (l *list) add(element any) error {
 	operator, isObject := element.(map[string]any)
 	if !isObject {
-		s, err := scalarOf(element)
-		if err == nil {
-			l.addExact(s)
-		}
-		return err
+		return l.addValue(element)
 	}
 	name, operand, err := single(operator)
 	if err != nil {
 		return err
 	}
-	c := condition(func(scalar) bool { return true })
 	switch name {
 	case existsOperator:
-		switch operand {
-		case true:
-		case false:
-			l.absent = true
-			return nil
-		default:
-			return errors.New("exists takes true or false")
-		}
+		err = l.addExists(operand)
 	case anythingButOperator:
-		c, err = anythingBut(operand)
+		err = l.addAnythingBut(operand)
 	default:
-		read := operators[name]
-		if read == nil {
-			return unknown("operator", name, slices.AppendSeq([]string{existsOperator, anythingButOperator}, maps.Keys(operators)))
+		add := operators[name]
+		if add == nil {
+			also := []string{existsOperator, anythingButOperator}
+			return unknown("operator", name, slices.AppendSeq(also, maps.Keys(operators)))
 		}
-		c, err = read(operand)
+		err = add(l, operand)
 	}
 	if err != nil {
 		return fmt.Errorf("%s %w", name, err)
 	}
-	l.others = append(l.others, c)
 	return nil
 }
 
 // single returns what an operator's object says.
 func single(object map[string]any) (name string, operand any, err error) {
 	if len(object) != 1 {
-		return "", nil, fmt.Errorf("an operator is an object with one name, this one has %d; each takes an object of its own", len(object))
+		return "", nil, fmt.Errorf("an operator is an object with one name, this one has %d;"+
+			" each takes an object of its own", len(object))
 	}
 	for name, operand = range object { //nolint:revive // the one there is
 	}
@@ -141,7 +74,8 @@ func single(object map[string]any) (name string, operand any, err error) {
 }
 
 func unknown(what, name string, known []string) error {
-	return fmt.Errorf("%s %q is unknown; there are %s", what, name, strings.Join(slices.Sorted(slices.Values(known)), ", "))
+	there := strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	return fmt.Errorf("%s %q is unknown; there are %s", what, name, there)
 }
 
 func scalarOf(v any) (scalar, error) {
@@ -149,18 +83,40 @@ func scalarOf(v any) (scalar, error) {
 	case string:
 		return textScalar(v), nil
 	case json.Number:
-		return newScalar(v.String()), nil
+		return parseNumber(v.String()), nil
 	case bool:
-		return scalar(strconv.FormatBool(v)), nil
+		if v {
+			return scalar{kind: truth}, nil
+		}
+		return scalar{kind: falsehood}, nil
 	case nil:
-		return "null", nil
+		return scalar{kind: null}, nil
 	}
-	return "", errors.New("a list holds strings, numbers, true, false, null and operators")
+	return scalar{}, errors.New("a list holds strings, numbers, true, false, null and operators")
 }
 
-// onText makes a condition of one for strings, which nothing else fulfils.
-func onText(c func(string) bool) condition {
-	return func(s scalar) bool { return s.isText() && c(string(s[1:])) }
+func (l *list) addExists(operand any) error {
+	switch operand {
+	case true:
+		l.others = append(l.others, condition{1, func(*meter, *datum) bool { return true }})
+	case false:
+		l.absent = true
+	default:
+		return errors.New("takes true or false")
+	}
+	return nil
+}
+
+// textual is an operator that makes a condition for strings of its operand. Nothing else fulfils
+// it.
+func textual(read func(operand any) (condition, error)) func(*list, any) error {
+	return func(l *list, operand any) error {
+		c, err := read(operand)
+		holds := c.holds
+		c.holds = func(m *meter, d *datum) bool { return d.kind == text && holds(m, d) }
+		l.others = append(l.others, c)
+		return err
+	}
 }
 
 func stringOf(operand any) (string, error) {
@@ -171,159 +127,151 @@ func stringOf(operand any) (string, error) {
 	return s, nil
 }
 
-func compared(holds func(value, wanted string) bool) func(any) (condition, error) {
-	return func(operand any) (condition, error) {
-		wanted, err := stringOf(operand)
-		return onText(func(value string) bool { return holds(value, wanted) }), err
-	}
+func equalsIgnoreCase(operand any) (condition, error) {
+	wanted, err := stringOf(operand)
+	wanted = fold(wanted)
+	return condition{compareSteps(len(wanted)), func(_ *meter, d *datum) bool {
+		return d.folded() == wanted
+	}}, err
 }
 
 // affix is prefix or suffix: of a string, or of {"equals-ignore-case": string}.
-func affix(has, hasFold func(value, wanted string) bool) func(any) (condition, error) {
+func affix(has func(s, affix string) bool) func(any) (condition, error) {
 	return func(operand any) (condition, error) {
 		object, isObject := operand.(map[string]any)
 		if !isObject {
-			return compared(has)(operand)
+			wanted, err := stringOf(operand)
+			return condition{compareSteps(len(wanted)), func(_ *meter, d *datum) bool {
+				return has(d.text, wanted)
+			}}, err
 		}
-		folded, ok := object["equals-ignore-case"]
+		operand, ok := object[ignoreCaseOperator]
 		if !ok || len(object) != 1 {
-			return nil, errors.New(`takes a string, or {"equals-ignore-case": string}`)
+			return condition{}, errors.New(`takes a string, or {"equals-ignore-case": string}`)
 		}
-		return compared(hasFold)(folded)
+		wanted, err := stringOf(operand)
+		wanted = fold(wanted)
+		return condition{compareSteps(len(wanted)), func(_ *meter, d *datum) bool {
+			return has(d.folded(), wanted)
+		}}, err
 	}
 }
 
-// hasPrefixFold compares as many characters as prefix has: folding takes one character for one.
-func hasPrefixFold(s, prefix string) bool {
-	end := 0
-	for range utf8.RuneCountInString(prefix) {
-		_, n := utf8.DecodeRuneInString(s[end:])
-		end += n
-	}
-	return strings.EqualFold(s[:end], prefix)
-}
-
-func hasSuffixFold(s, suffix string) bool {
-	begin := len(s)
-	for range utf8.RuneCountInString(suffix) {
-		_, n := utf8.DecodeLastRuneInString(s[:begin])
-		begin -= n
-	}
-	return strings.EqualFold(s[begin:], suffix)
-}
-
-// wildcard reads a string in which "*" stands for any run of characters, `\*` for a star and `\\` for a backslash.
+// wildcard reads a string in which "*" stands for any run of characters, `\*` for a star and `\\`
+// for a backslash.
 func wildcard(operand any) (condition, error) {
 	s, err := stringOf(operand)
 	if err != nil {
-		return nil, err
+		return condition{}, err
 	}
 	parts := glob{""}
 	for i := 0; i < len(s); i++ {
 		last := &parts[len(parts)-1]
 		switch {
 		case s[i] == '*' && i > 0 && s[i-1] == '*' && *last == "":
-			return nil, errors.New("takes no two stars in a row")
+			return condition{}, errors.New("takes no two stars in a row")
 		case s[i] == '*':
 			parts = append(parts, "")
 			continue
 		case s[i] == '\\':
 			if i++; i == len(s) || s[i] != '*' && s[i] != '\\' {
-				return nil, errors.New(`takes a backslash before a star or a backslash only`)
+				return condition{}, errors.New(`takes a backslash before a star or a backslash only`)
 			}
 		}
 		*last += s[i : i+1]
 	}
-	return onText(parts.match), nil
+	return condition{compareSteps(len(s)), func(m *meter, d *datum) bool {
+		middle, ok := parts.ends(d.text)
+		return ok && m.spend(parts.searchSteps(middle)) && parts.within(middle)
+	}}, nil
 }
 
-func cidr(operand any) (condition, error) {
+// searchSteps is what it costs to look for the parts between a glob's ends in s.
+func (g glob) searchSteps(s string) int {
+	if len(g) <= 2 {
+		return 0
+	}
+	return 2 + len(s)/8 + min(len(g), len(s))
+}
+
+func addBlock(l *list, operand any) error {
 	s, err := stringOf(operand)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	block, err := netip.ParsePrefix(s)
 	if err != nil {
-		return nil, fmt.Errorf("takes a block of addresses such as 10.0.0.0/24 or 2001:db8::/32, not %q", s)
+		return fmt.Errorf("takes a block of addresses such as 10.0.0.0/24 or 2001:db8::/32, not %q", s)
 	}
-	return onText(func(value string) bool {
-		address, err := netip.ParseAddr(value)
-		return err == nil && block.Contains(address.Unmap())
-	}), nil
+	if block.Addr().Is4In6() {
+		return fmt.Errorf("takes IPv4 as such, not mapped into IPv6 as in %q: an event's mapped"+
+			" addresses count as IPv4", s)
+	}
+	l.blocks = append(l.blocks, block.Masked())
+	return nil
 }
 
-// bounds tell how a comparison with a number must come out.
-var bounds = map[string]func(int) bool{
-	"=":  func(c int) bool { return c == 0 },
-	"<":  func(c int) bool { return c < 0 },
-	"<=": func(c int) bool { return c <= 0 },
-	">":  func(c int) bool { return c > 0 },
-	">=": func(c int) bool { return c >= 0 },
+// comparisons are the numbers for which a comparison with x holds.
+var comparisons = map[string]func(x scalar) span{
+	"=":  func(x scalar) span { return span{cut{at: x}, cut{x, true}} },
+	"<":  func(x scalar) span { return span{below, cut{at: x}} },
+	"<=": func(x scalar) span { return span{below, cut{x, true}} },
+	">":  func(x scalar) span { return span{cut{x, true}, above} },
+	">=": func(x scalar) span { return span{cut{at: x}, above} },
 }
 
-// numeric reads ["=", 5], ["<", 10] or [">", 0, "<=", 5].
-func numeric(operand any) (condition, error) {
+// addNumbers reads ["=", 5], ["<", 10] or [">", 0, "<=", 5].
+func addNumbers(l *list, operand any) error {
 	terms, _ := operand.([]any)
 	if len(terms) != 2 && len(terms) != 4 {
-		return nil, errors.New(`takes a comparison or a range, such as ["=", 5] or [">", 0, "<=", 5]`)
+		return errors.New(`takes a comparison or a range, such as ["=", 5] or [">", 0, "<=", 5]`)
 	}
-	var signs []string
-	var limits []decimal
+	var spans []span
 	for i := 0; i < len(terms); i += 2 {
 		sign, _ := terms[i].(string)
 		limit, isNumber := terms[i+1].(json.Number)
-		if bounds[sign] == nil || !isNumber {
-			return nil, errors.New("takes one of =, <, <=, > and >= and then a number, once or for a range twice")
+		if comparisons[sign] == nil || !isNumber {
+			return errors.New("takes one of =, <, <=, > and >= and then a number, once or for a range twice")
 		}
-		signs, limits = append(signs, sign), append(limits, parseDecimal(limit.String()))
+		spans = append(spans, comparisons[sign](parseNumber(limit.String())))
 	}
-	if len(signs) == 2 && (signs[0][0] != '>' || signs[1][0] != '<' || limits[0].compare(limits[1]) >= 0) {
-		return nil, errors.New("takes a range that begins with > or >= and ends with < or <= of a larger number")
+	if len(spans) == 2 {
+		lower, upper := spans[0], spans[1]
+		if lower.to != above || upper.from != below || lower.from.at.compare(upper.to.at) >= 0 {
+			return errors.New("takes a range that begins with > or >= and ends with < or <= of a larger number")
+		}
+		spans = []span{{lower.from, upper.to}}
 	}
-	return func(s scalar) bool {
-		if !s.isNumber() {
-			return false
-		}
-		value := parseDecimal(string(s))
-		for i, sign := range signs {
-			if !bounds[sign](value.compare(limits[i])) {
-				return false
-			}
-		}
-		return true
-	}, nil
+	l.numbers = append(l.numbers, spans...)
+	return nil
 }
 
-// anythingBut reads a value, a list of values, or one of the negatable operators with a string or a list of them.
-func anythingBut(operand any) (condition, error) {
-	var not list
-	object, isObject := operand.(map[string]any)
-	if !isObject {
-		return not.negated(operand, func(v any) error {
-			s, err := scalarOf(v)
-			not.addExact(s)
-			return err
-		})
-	}
-	name, operand, err := single(object)
+// addAnythingBut reads a value, a list of values, or one of the negatable operators with a string
+// or a list of them.
+func (l *list) addAnythingBut(operand any) error {
+	not, err := refused(operand)
 	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(negatable, name) {
-		return nil, unknown("of the operator", name, negatable)
-	}
-	return not.negated(operand, func(v any) error {
-		c, err := operators[name](v)
-		not.others = append(not.others, c)
-		if err != nil {
-			err = fmt.Errorf("%s %w", name, err)
-		}
 		return err
-	})
+	}
+	not.seal()
+	l.others = append(l.others, condition{1, func(m *meter, d *datum) bool { return !not.holds(m, d) }})
+	return nil
 }
 
-// negated adds an operand, or each in a list of them, to l, and returns what holds where none of them does.
-func (l *list) negated(operand any, add func(any) error) (condition, error) {
+// refused reads the operand of anything-but.
+func refused(operand any) (*list, error) {
+	not := new(list)
+	add := not.addValue
+	if object, isObject := operand.(map[string]any); isObject {
+		name, inner, err := single(object)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(negatable, name) {
+			return nil, unknown("of the operator", name, negatable)
+		}
+		operand, add = inner, func(v any) error { return not.addRefused(name, v) }
+	}
 	operands, isList := operand.([]any)
 	if !isList {
 		operands = []any{operand}
@@ -336,5 +284,26 @@ func (l *list) negated(operand any, add func(any) error) (condition, error) {
 			return nil, err
 		}
 	}
-	return func(s scalar) bool { return !l.holds(s) }, nil
+	return not, nil
+}
+
+func (l *list) addValue(v any) error {
+	s, err := scalarOf(v)
+	l.exact = append(l.exact, s)
+	return err
+}
+
+// addRefused adds what an operator behind anything-but says.
+func (l *list) addRefused(name string, operand any) error {
+	affix := operand
+	if object, isObject := operand.(map[string]any); isObject {
+		affix = object[ignoreCaseOperator]
+	}
+	if affix == "" && (name == "prefix" || name == "suffix") {
+		return fmt.Errorf("%s is empty, which every string begins and ends with", name)
+	}
+	if err := operators[name](l, operand); err != nil {
+		return fmt.Errorf("%s %w", name, err)
+	}
+	return nil
 }

@@ -1,12 +1,8 @@
 package route
 
 import (
-	"encoding/json"
-	"mime"
-	"net/url"
+	"cmp"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // Event is what rules are held against. Empty strings are absent.
@@ -15,37 +11,44 @@ type Event struct {
 	Source string
 	Trust  string
 	Header map[string]string // lower-case names
-	Body   []byte            // as received; not looked at unless Table.NeedsBody
+	// Data is the event's document as valid JSON text (RFC 8259) in valid UTF-8, nested at most 512
+	// deep; empty: the event has none. It is not looked at unless Table.NeedsBody says so.
+	Data []byte
+	// Opaque: there is a document, but it could not be read. No condition on data holds then.
+	Opaque bool
 }
 
-// value is what an event has in a place that filters name. An array is what its elements are, so that one of them stands for itself.
+// value is what an event has in a place that filters name. An array is what its elements are, so
+// that one of them stands for itself.
 type value struct {
-	scalars []scalar
+	scalars *datum
 	objects []object
 }
 
-// object is the members of an object that filters name, by name.
+// object is the members of an object that filters name, ascending by number, see want.
 type object []member
 
 type member struct {
-	name  string
-	value value
+	number int
+	value  value
 }
 
-func (o object) member(name string) value {
-	at, ok := slices.BinarySearchFunc(o, name, func(m member, name string) int { return strings.Compare(m.name, name) })
+func (o object) member(number int) value {
+	at, ok := slices.BinarySearchFunc(o, number, func(m member, number int) int { return m.number - number })
 	if !ok {
 		return value{}
 	}
 	return o[at].value
 }
 
-// tidy sorts members by name. Of several with one name it leaves the last, as most readers of JSON do, and none that has nothing.
+// tidy sorts members. Of several with one name it leaves the last, as most readers of JSON do, and
+// none that has nothing.
 func (o object) tidy() object {
-	slices.SortStableFunc(o, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	slices.SortStableFunc(o, func(a, b member) int { return cmp.Compare(a.number, b.number) })
 	kept := o[:0]
 	for i, m := range o {
-		if last := i+1 == len(o) || o[i+1].name != m.name; last && len(m.value.scalars)+len(m.value.objects) > 0 {
+		last := i+1 == len(o) || o[i+1].number != m.number
+		if last && (m.value.scalars != nil || len(m.value.objects) > 0) {
 			kept = append(kept, m)
 		}
 	}
@@ -54,20 +57,23 @@ func (o object) tidy() object {
 
 // want is a place in events that filters name.
 type want struct {
-	scalars bool             // conditions on its values
-	fields  map[string]*want // what is named within it
-	found   map[scalar]*way  // rules to be held against an event that has this value here
+	number  int                // of its name among those in its object
+	scalars bool               // conditions on its values
+	fields  map[string]*want   // what is named within it
+	found   map[scalar]*bucket // rules to be held against an event that has this value here
 }
 
-// way is a list of entries of a table. It has an identity, so that it is gone once for each event.
-type way struct{ entries []int }
+// bucket is the entries of a table that a key leads to. It has an identity, so that an event takes
+// it once.
+type bucket struct{ entries []int }
 
 func (w *want) field(name string) *want {
 	next := w.fields[name]
 	if next == nil {
-		if next = new(want); w.fields == nil {
+		if w.fields == nil {
 			w.fields = map[string]*want{}
 		}
+		next = &want{number: len(w.fields)}
 		w.fields[name] = next
 	}
 	return next
@@ -78,25 +84,29 @@ type reader struct {
 	text string // valid JSON
 	at   int
 
-	gone    map[*way]bool
-	entries []int // what the values found lead to, each way once
+	data    []datum  // room for what is read next
+	members []member // likewise
+	open    []member // of the objects that are being read
+	taken   map[*bucket]bool
+	entries []int // of the buckets taken
 }
 
-func (r *reader) event(w *want, e Event, withBody bool) object {
+func (r *reader) event(w *want, e Event, withData bool) object {
 	var o object
 	add := func(name, s string) {
 		if field := w.fields[name]; field != nil && s != "" {
-			o = append(o, member{name, r.string(field, s)})
+			o = append(o, member{field.number, r.string(field, s)})
 		}
 	}
 	add(typeField, e.Type)
 	add(sourceField, e.Source)
 	add(trustField, e.Trust)
 	if field := w.fields[headersField]; field != nil {
-		o = append(o, member{headersField, value{objects: []object{r.headers(field, e.Header)}}})
+		header := value{objects: []object{r.headers(field, e.Header)}}
+		o = append(o, member{field.number, header})
 	}
-	if field := w.fields[dataField]; field != nil && withBody {
-		o = append(o, member{dataField, r.body(field, e)})
+	if field := w.fields[dataField]; field != nil && withData {
+		o = append(o, member{field.number, r.document(field, e.Data)})
 	}
 	return o.tidy()
 }
@@ -105,42 +115,17 @@ func (r *reader) headers(w *want, header map[string]string) object {
 	var o object
 	for name, s := range header {
 		if field := w.fields[name]; field != nil {
-			o = append(o, member{name, r.string(field, s)})
+			o = append(o, member{field.number, r.string(field, s)})
 		}
 	}
 	return o.tidy()
 }
 
-func (r *reader) body(w *want, e Event) value {
+func (r *reader) document(w *want, text []byte) value {
 	var v value
-	mediaType, _, _ := mime.ParseMediaType(e.Header["content-type"])
-	switch {
-	case mediaType == "application/x-www-form-urlencoded":
-		v.objects = []object{r.form(w, string(e.Body))}
-	case utf8.Valid(e.Body) && json.Valid(e.Body):
-		r.text, r.at = string(e.Body), 0
-		r.take(w, &v)
-	}
+	r.text, r.at = string(text), 0
+	r.take(w, &v)
 	return v
-}
-
-// form reads the fields of a form; one that cannot be read has none.
-func (r *reader) form(w *want, body string) object {
-	fields, err := url.ParseQuery(body)
-	if err != nil {
-		return nil
-	}
-	var o object
-	for name, values := range fields {
-		if field := w.fields[name]; field != nil {
-			var v value
-			for _, s := range values {
-				v.scalars = append(v.scalars, r.string(field, s).scalars...)
-			}
-			o = append(o, member{name, v})
-		}
-	}
-	return o.tidy()
 }
 
 func (r *reader) string(w *want, s string) value {
@@ -149,17 +134,19 @@ func (r *reader) string(w *want, s string) value {
 	return v
 }
 
-// scalar notes a value found at w, and the ways it opens.
+// scalar notes a value found at w, and takes the bucket that it leads to. Of a run of equal values it keeps one.
 func (r *reader) scalar(w *want, v *value, s scalar) {
-	if !w.scalars {
+	if !w.scalars || v.scalars != nil && v.scalars.scalar == s {
 		return
 	}
-	v.scalars = append(v.scalars, s)
-	if next := w.found[s]; next != nil && !r.gone[next] {
-		if r.gone == nil {
-			r.gone = map[*way]bool{}
+	r.data = withRoom(r.data, 1)
+	r.data = append(r.data, datum{scalar: s, next: v.scalars})
+	v.scalars = &r.data[len(r.data)-1]
+	if next := w.found[s]; next != nil && !r.taken[next] {
+		if r.taken == nil {
+			r.taken = map[*bucket]bool{}
 		}
-		r.gone[next] = true
+		r.taken[next] = true
 		r.entries = append(r.entries, next.entries...)
 	}
 }
@@ -187,7 +174,8 @@ func (r *reader) object(w *want) object {
 		r.skip()
 		return nil
 	}
-	var o object
+	const few = 16
+	begin, limit := len(r.open), few
 	for r.at++; r.more('}'); {
 		name := unquote(r.skip())
 		r.next() // the colon
@@ -197,11 +185,36 @@ func (r *reader) object(w *want) object {
 			r.skip()
 			continue
 		}
-		m := member{name: name}
+		m := member{number: field.number}
 		r.take(field, &m.value)
-		o = append(o, m)
+		r.open = append(r.open, m)
+		if n := len(r.open) - begin; n == limit { // it may be the same names again and again
+			kept := object(r.open[begin:]).tidy()
+			r.open = r.open[:begin+len(kept)]
+			limit = max(few, 2*len(kept))
+		}
 	}
-	return o.tidy()
+	o := r.keep(object(r.open[begin:]).tidy())
+	r.open = r.open[:begin]
+	return o
+}
+
+// keep returns a copy of o that stays.
+func (r *reader) keep(o object) object {
+	r.members = withRoom(r.members, len(o))
+	begin := len(r.members)
+	r.members = append(r.members, o...)
+	return r.members[begin:len(r.members):len(r.members)]
+}
+
+// withRoom returns a slice with room for n more: block itself, or a new one. What is in the old one
+// stays where it is.
+func withRoom[T any](block []T, n int) []T {
+	if len(block)+n <= cap(block) {
+		return block
+	}
+	const few, many = 2, 512
+	return make([]T, 0, max(n, min(max(few, 2*cap(block)), many)))
 }
 
 // more moves to the next element or member, or past the end.

@@ -1,14 +1,14 @@
 package route
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Bounds of a filter.
@@ -48,6 +48,7 @@ type Filter struct {
 // node is a part of a filter: a field with conditions on its values, or an object with fields.
 type node struct {
 	name   string
+	at     string // where its first list stands
 	lists  []list // each must hold for one and the same value
 	fields []node // by name; empty if there are lists
 }
@@ -82,41 +83,119 @@ func ParseFilter(text []byte) (*Filter, error) {
 	if len(text) > MaxFilterBytes {
 		return nil, &FilterError{Problem: fmt.Sprintf("%d bytes of JSON, allowed are %d", len(text), MaxFilterBytes)}
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var document map[string]any
-	if err := d.Decode(&document); err != nil {
-		return nil, &FilterError{Problem: "is not a JSON object: " + err.Error()}
+	if err := json.Unmarshal(text, new(map[string]json.RawMessage)); err != nil || !utf8.Valid(text) {
+		return nil, &FilterError{Problem: fmt.Sprint("is not a JSON object in UTF-8: ", err)}
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, &FilterError{Problem: "goes on after its end"}
+	document, failed := decode(&reader{text: string(text)})
+	if failed != nil {
+		return nil, failed
 	}
-	alternatives, err := place{}.object(document)
+	fields, _ := document.(map[string]any) // null is an object without fields
+	alternatives, err := location{}.object(fields)
 	if err != nil {
 		return nil, err
 	}
 	return &Filter{string(text), alternatives}, nil
 }
 
-// place is where in a filter something stands.
-type place struct {
-	at    string // for the operator
-	names []string
+// Headers returns the names of the headers that f looks at, each with where it does so first, as
+// FilterError.At says it. What is kept of a request's headers is for the caller to know.
+func (f *Filter) Headers() map[string]string {
+	places := map[string]string{}
+	for _, alternative := range f.alternatives {
+		for _, top := range alternative.fields {
+			if top.name != headersField {
+				continue
+			}
+			for _, header := range top.fields {
+				if _, known := places[header.name]; !known {
+					places[header.name] = header.at
+				}
+			}
+		}
+	}
+	return places
 }
 
-func (p place) field(name string) place {
-	return place{strings.TrimPrefix(p.at+"."+name, "."), append(slices.Clip(p.names), name)}
+// location is where in a filter something stands.
+type location struct {
+	at    string // for the operator
+	names []string
+	inOr  bool // within an "$or"
+}
+
+func (p location) field(name string) location {
+	p.at = strings.TrimPrefix(p.at+"."+name, ".")
+	p.names = append(slices.Clip(p.names), name)
+	return p
 }
 
 // element is an element of the list at p. It is no deeper: an event's arrays are none in a filter.
-func (p place) element(i int) place { return place{fmt.Sprintf("%s[%d]", p.at, i), p.names} }
+func (p location) element(i int) location {
+	p.at = fmt.Sprintf("%s[%d]", p.at, i)
+	return p
+}
 
-func (p place) fail(format string, args ...any) error {
-	return &FilterError{p.at, fmt.Sprintf(format, args...)}
+// decode reads the next value of valid JSON, in which no object has a name twice.
+func decode(r *reader) (any, *FilterError) {
+	switch r.next() {
+	case '{':
+		return decodeObject(r)
+	case '[':
+		list := []any{}
+		for r.at++; r.more(']'); {
+			element, err := decode(r)
+			if err != nil {
+				return nil, err.within(fmt.Sprintf("[%d]", len(list)))
+			}
+			list = append(list, element)
+		}
+		return list, nil
+	}
+	switch token := r.skip(); token[0] {
+	case '"':
+		return unquote(token), nil
+	case 't', 'f':
+		return token == "true", nil
+	case 'n':
+		return nil, nil //nolint:nilnil // it is null
+	default:
+		return json.Number(token), nil
+	}
+}
+
+func decodeObject(r *reader) (any, *FilterError) {
+	object := map[string]any{}
+	for r.at++; r.more('}'); {
+		name := unquote(r.skip())
+		r.next() // the colon
+		r.at++
+		if _, twice := object[name]; twice {
+			return nil, &FilterError{name, "is there twice; put the values into one list"}
+		}
+		value, err := decode(r)
+		if err != nil {
+			return nil, err.within(name)
+		}
+		object[name] = value
+	}
+	return object, nil
+}
+
+// within puts the field or element before e.At that holds it.
+func (e *FilterError) within(at string) *FilterError {
+	if !strings.HasPrefix(e.At, "[") {
+		at += "."
+	}
+	return &FilterError{at + e.At, e.Problem}
+}
+
+func (p location) fail(format string, args ...any) error {
+	return &FilterError{At: p.at, Problem: fmt.Sprintf(format, args...)}
 }
 
 // object reads an object of fields and multiplies its "$or"s out: what it returns has none.
-func (p place) object(fields map[string]any) ([]node, error) {
+func (p location) object(fields map[string]any) ([]node, error) {
 	switch {
 	case len(fields) == 0:
 		return nil, p.fail("is empty; name the fields that matter")
@@ -140,7 +219,7 @@ func (p place) object(fields map[string]any) ([]node, error) {
 }
 
 // member reads a field, or an "$or", and returns the objects that it alone amounts to.
-func (p place) member(name string, value any) ([]node, error) {
+func (p location) member(name string, value any) ([]node, error) {
 	if name == "$or" {
 		return p.field(name).or(p, value)
 	}
@@ -151,7 +230,7 @@ func (p place) member(name string, value any) ([]node, error) {
 	switch value := value.(type) {
 	case []any:
 		l, err := p.list(value)
-		return []node{{fields: []node{{name: name, lists: []list{l}}}}}, err
+		return []node{{fields: []node{{name: name, at: p.at, lists: []list{l}}}}}, err
 	case map[string]any:
 		inner, err := p.object(value)
 		for i, n := range inner {
@@ -160,13 +239,39 @@ func (p place) member(name string, value any) ([]node, error) {
 		return inner, err
 	}
 	if len(p.names) > 1 && isOperator(name) {
-		return nil, p.fail(`is an operator without a list around it; write [{"%s": …}]`, name)
+		return nil, p.fail(bareOperator, name)
 	}
 	return nil, p.fail("is a single value; what is allowed stands in a list, even if it is one: […]")
 }
 
+const bareOperator = `is an operator without a list around it; write [{"%s": …}]`
+
+// reserved are names that no field within an "$or" has, beside those of operators: EventBridge takes
+// such an "$or" for a field of that name.
+var reserved = []string{
+	"exactly", "=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case",
+	"date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range",
+	"ip-address-in-range", "ip-address-not-in-range",
+}
+
+// checkName refuses names of fields that were meant as operators.
+func (p location) checkName(value any) error {
+	name := p.names[len(p.names)-1]
+	if p.inOr && (isOperator(name) || slices.Contains(reserved, name)) {
+		return p.fail(`is reserved for operators within $or, and no field; write {"field": [{"%s": …}]}`, name)
+	}
+	switch {
+	case len(p.names) == 1:
+	case name == anythingButOperator, name == ignoreCaseOperator:
+		return p.fail(bareOperator, name)
+	case name == "numeric" && addNumbers(new(list), value) == nil:
+		return p.fail(bareOperator, name)
+	}
+	return nil
+}
+
 // check holds the field at p, of the given value, against the document that an event is.
-func (p place) check(value any) error {
+func (p location) check(value any) error {
 	_, isObject := value.(map[string]any)
 	name := p.names[len(p.names)-1]
 	switch top := p.names[0]; {
@@ -176,14 +281,21 @@ func (p place) check(value any) error {
 		return p.fail("takes an object of headers, each with a list of values")
 	case top == headersField && name != strings.ToLower(name):
 		return p.fail("is not in lower case, as the names of headers are here: %q", strings.ToLower(name))
+	case top == headersField && len(p.names) > 1 && !isToken(name):
+		return p.fail("is no name of a header: those have letters, digits and !#$%%&'*+-.^_`|~")
 	case top != dataField && isObject && (top != headersField || len(p.names) > 1):
 		return p.fail("takes a list of values, in which operators stand: [{…}]")
 	}
-	return nil
+	return p.checkName(value)
+}
+
+// isToken tells whether s, in lower case, may name a header (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") == ""
 }
 
 // or reads the list of an "$or" among the fields of parent.
-func (p place) or(parent place, value any) ([]node, error) {
+func (p location) or(parent location, value any) ([]node, error) {
 	alternatives, _ := value.([]any)
 	if len(alternatives) < 2 {
 		return nil, p.fail("takes a list of two or more objects")
@@ -194,7 +306,7 @@ func (p place) or(parent place, value any) ([]node, error) {
 		if !isObject {
 			return nil, p.element(i).fail("is not an object; $or takes a list of two or more")
 		}
-		term, err := place{p.element(i).at, parent.names}.object(fields)
+		term, err := location{p.element(i).at, parent.names, true}.object(fields)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +315,7 @@ func (p place) or(parent place, value any) ([]node, error) {
 	return sum, nil
 }
 
-func (p place) list(elements []any) (list, error) {
+func (p location) list(elements []any) (list, error) {
 	if len(elements) == 0 {
 		return list{}, p.fail("is an empty list, which nothing matches; leave the field out to take every value")
 	}
@@ -212,17 +324,53 @@ func (p place) list(elements []any) (list, error) {
 		if err := l.add(element); err != nil {
 			return list{}, p.element(i).fail("%v", err)
 		}
-	}
-	for _, s := range l.exact {
-		if value := strings.TrimPrefix(string(s), `"`); p.names[0] == trustField && !slices.Contains(trusts, value) {
-			return list{}, p.fail("is never %q; there are %s", value, strings.Join(trusts, ", "))
+		if err := p.checkElement(i, element); err != nil {
+			return list{}, err
 		}
+	}
+	l.seal()
+	isTrust := func(trust string) bool { return allHold([]list{l}, textScalar(trust)) }
+	if p.names[0] == trustField && !l.absent && !slices.ContainsFunc(trusts, isTrust) {
+		return list{}, p.fail("matches none of %s, which are all that there is", strings.Join(trusts, ", "))
 	}
 	return l, nil
 }
 
+// checkElement refuses what no event has outside data: there every value is a string.
+func (p location) checkElement(i int, element any) error {
+	field := p.names[0]
+	if field == dataField {
+		return nil
+	}
+	p = p.element(i)
+	switch e := element.(type) {
+	case string:
+		switch {
+		case field == trustField && !slices.Contains(trusts, e):
+			return p.fail("is never %q; there are %s", e, strings.Join(trusts, ", "))
+		case field != headersField && e == "":
+			return p.fail(`is never empty; an absent type is {"exists": false}`)
+		case field == headersField && (strings.Trim(e, " \t") != e || strings.ContainsFunc(e, isHeaderless)):
+			return p.fail("is no header's value: those have no space at their ends, and no control characters")
+		}
+	case map[string]any:
+		switch {
+		case e["numeric"] != nil:
+			return p.fail("numeric takes numbers, and %s is always a string", p.names[len(p.names)-1])
+		case field == sourceField && e[existsOperator] == false:
+			return p.fail("is never true: every event has a source")
+		}
+	default:
+		return p.fail("is no string, and %s always is one; write it in quotes", p.names[len(p.names)-1])
+	}
+	return nil
+}
+
+// isHeaderless tells whether no header's value has this character.
+func isHeaderless(r rune) bool { return r != '\t' && unicode.IsControl(r) }
+
 // multiply returns the objects that are one of a and one of b.
-func (p place) multiply(a, b []node) ([]node, error) {
+func (p location) multiply(a, b []node) ([]node, error) {
 	var product []node
 	for _, x := range a {
 		for _, y := range b {
@@ -237,10 +385,13 @@ func (p place) multiply(a, b []node) ([]node, error) {
 }
 
 // merge returns the field or object that is both a and b, which have one name.
-func (p place) merge(a, b node) (node, error) {
-	both := node{name: a.name, lists: slices.Concat(a.lists, b.lists)}
-	if len(both.lists) > 0 && len(a.fields)+len(b.fields) > 0 {
+func (p location) merge(a, b node) (node, error) {
+	both := node{name: a.name, at: a.at, lists: slices.Concat(a.lists, b.lists)}
+	switch {
+	case len(both.lists) > 0 && len(a.fields)+len(b.fields) > 0:
 		return node{}, p.fail("is given a list in one place and an object in another, and cannot be both")
+	case !satisfiable(both.lists):
+		return node{}, p.fail("is given two lists, one of them under $or, and no value is in both")
 	}
 	both.fields = slices.Clone(a.fields)
 	for _, f := range b.fields {
@@ -258,63 +409,21 @@ func (p place) merge(a, b node) (node, error) {
 	return both, nil
 }
 
-// outcome is what comes of holding a part of a filter against a part of an event.
-type outcome int
-
-const (
-	no     outcome = iota
-	absent         // nothing of what it names is there, and it allows that
-	found          // it matches, in values that are there
-)
-
-// match holds n against what an event has in its place. The elements of an array that it matches in are the same for all its fields, and
-// what it wants absent must be absent from these; from all, if it wants nothing else.
-func (n *node) match(v value) outcome {
-	switch {
-	case len(n.lists) > 0 && len(v.scalars) > 0:
-		if slices.ContainsFunc(v.scalars, n.holds) {
-			return found
-		}
-		return no
-	case len(n.lists) > 0:
-		if slices.ContainsFunc(n.lists, func(l list) bool { return !l.absent }) {
-			return no
-		}
-		return absent
-	case len(v.objects) == 0:
-		return n.matchObject(nil)
-	}
-	best := absent
-	for _, o := range v.objects {
-		switch n.matchObject(o) {
-		case found:
-			return found
-		case no:
-			best = no
-		case absent:
+// satisfiable tells whether one value may be in all the lists. It looks at lists of exact values
+// only: of the others it cannot tell.
+func satisfiable(lists []list) bool {
+	for i := range lists {
+		inAll := func(s scalar) bool { return allHold(lists, s) }
+		if lists[i].isExact() && !slices.ContainsFunc(lists[i].exact, inAll) {
+			return false
 		}
 	}
-	return best
+	return true
 }
 
-func (n *node) matchObject(o object) outcome {
-	best := absent
-	for i := range n.fields {
-		f := &n.fields[i]
-		switch f.match(o.member(f.name)) {
-		case no:
-			return no
-		case found:
-			best = found
-		case absent:
-		}
-	}
-	return best
-}
-
-func (n *node) holds(s scalar) bool {
-	for i := range n.lists {
-		if !n.lists[i].holds(s) {
+func allHold(lists []list, s scalar) bool {
+	for i := range lists {
+		if !lists[i].holds(&meter{BaseSteps}, &datum{scalar: s}) {
 			return false
 		}
 	}

@@ -18,17 +18,28 @@ type Table struct {
 	plain *typeIndex // rules without a filter
 
 	entries  []entry
-	byType   *typeIndex // entries whose way in is their types
-	always   []int      // entries that have no way in
-	wanted   want       // what filters name, and the other ways in
+	byType   *typeIndex // entries whose key is their types
+	always   []int      // entries that have no key
+	wanted   want       // what filters name, and the other keys
 	needBody *typeIndex // entries that name something in data
 }
 
 // entry is an alternative of a filter, for the rules that share it and their types.
 type entry struct {
-	types   []glob // to be looked at where they are not the way in; empty: every event
-	pattern *node
+	types   []glob  // to be looked at where they are not the key; empty: every event
+	context []check // all fields but data
+	data    []check // the field data, if it is named
 	rules   []int
+}
+
+// Result is what comes of a match. The slices are the caller's; their indexes ascend, each once.
+type Result struct {
+	Rules []int // that match the event
+	// Undecided are rules that nobody can tell of, and which are not among Rules: the event is Opaque,
+	// and all that they want beside data is there; or their filters cost more steps than it has.
+	Undecided []int
+	// Steps is what the filters cost: at most BaseSteps, and StepsPerByte for each byte of Event.Data.
+	Steps int
 }
 
 // New returns a Table of the rules. It takes patterns as they are; Validate belongs where they come from.
@@ -49,33 +60,90 @@ func New(rules []Rule) *Table {
 	return t
 }
 
-// Match returns the indexes, ascending and each once, of the rules that match e; nil if none does. The slice is the caller's.
-func (t *Table) Match(e Event) []int {
-	var matched []int
+// Match tells which rules match e. It is deterministic.
+func (t *Table) Match(e Event) Result {
+	var out Result
 	for rules := range t.plain.find(e.Type) {
-		matched = append(matched, rules...)
+		out.Rules = append(out.Rules, rules...)
 	}
 	if len(t.entries) > 0 {
-		matched = t.filter(matched, e)
+		t.filter(&out, e)
 	}
-	slices.Sort(matched)
-	return slices.Compact(matched)
+	slices.Sort(out.Rules)
+	out.Rules = slices.Compact(out.Rules)
+	slices.Sort(out.Undecided)
+	out.Undecided = slices.DeleteFunc(slices.Compact(out.Undecided), func(rule int) bool {
+		_, listed := slices.BinarySearch(out.Rules, rule)
+		return listed
+	})
+	return out
 }
 
 // NeedsBody tells whether Match has to see the body of an event of this type: whether a rule that takes the type has a filter on data.
 func (t *Table) NeedsBody(eventType string) bool { return t.needBody.leads(eventType) }
 
-// filter adds the rules with filters that e matches.
-func (t *Table) filter(matched []int, e Event) []int {
+// filter adds the rules with filters. The entries that are held against e share its steps equally;
+// what some of them leave is shared by those that need more.
+func (t *Table) filter(out *Result, e Event) {
+	needed := t.NeedsBody(e.Type)
+	opaque := needed && e.Opaque
 	var r reader
-	document := r.event(&t.wanted, e, t.NeedsBody(e.Type))
-	for _, i := range t.open(e.Type, r.entries) {
-		entry := &t.entries[i]
-		if entry.takes(e.Type) && entry.pattern.matchObject(document) != no {
-			matched = append(matched, entry.rules...)
+	document := r.event(&t.wanted, e, needed && !opaque && len(e.Data) > 0)
+	open := t.open(e.Type, r.entries)
+	if opaque { // what leads in by a value of data is not found
+		open = make([]int, len(t.entries))
+		for i := range open {
+			open[i] = i
 		}
 	}
-	return matched
+	left := BaseSteps + StepsPerByte*len(e.Data)
+	for range 2 {
+		if len(open) == 0 {
+			break
+		}
+		share := left / len(open)
+		rest := open[:0]
+		for _, i := range open {
+			m := meter{share}
+			entry := &t.entries[i]
+			switch entry.match(&m, e.Type, document, opaque) {
+			case matches:
+				out.Rules = append(out.Rules, entry.rules...)
+			case undecided:
+				rest = append(rest, i)
+			case differs:
+			}
+			left -= share - max(m.left, 0)
+		}
+		open = rest
+	}
+	for _, i := range open {
+		out.Undecided = append(out.Undecided, t.entries[i].rules...)
+	}
+	out.Steps = BaseSteps + StepsPerByte*len(e.Data) - left
+}
+
+// verdict is what is known of an entry and an event.
+type verdict int
+
+const (
+	differs verdict = iota
+	matches
+	undecided
+)
+
+func (e *entry) match(m *meter, eventType string, document object, opaque bool) verdict {
+	fits := e.takes(m, eventType) && matchFields(m, e.context, document) != no
+	if fits && !opaque {
+		fits = matchFields(m, e.data, document) != no
+	}
+	switch {
+	case m.exceeded() || fits && opaque && e.data != nil:
+		return undecided
+	case fits:
+		return matches
+	}
+	return differs
 }
 
 // open returns the entries to be held against an event, each once: those found by its values, and by its type, and the others.
@@ -88,11 +156,13 @@ func (t *Table) open(eventType string, found []int) []int {
 	return slices.Compact(found)
 }
 
-func (e *entry) takes(eventType string) bool {
-	return len(e.types) == 0 || slices.ContainsFunc(e.types, func(g glob) bool { return g.match(eventType) })
+func (e *entry) takes(m *meter, eventType string) bool {
+	return len(e.types) == 0 || slices.ContainsFunc(e.types, func(g glob) bool {
+		return m.spend(compareSteps(len(eventType))) && g.match(eventType)
+	})
 }
 
-// builder gathers rules with filters and chooses the way in for each.
+// builder gathers rules with filters and chooses the keys of each.
 type builder struct {
 	groups []group
 	at     map[string]int // of a group, by types and filter
@@ -117,21 +187,21 @@ func (b *builder) add(rule Rule, i int) {
 	b.groups[at].rules = append(b.groups[at].rules, i)
 }
 
-// door is a value of a place, by which entries can be found.
-type door struct {
-	place *want
+// key is a value of a field, by which entries can be found.
+type key struct {
+	field *want
 	value scalar
 }
 
 func (b *builder) build(t *Table) {
 	types := want{} // as a place: patterns are counted like values
-	shared := map[door]int{}
+	shared := map[key]int{}
 	for _, g := range b.groups {
 		for j := range g.Filter.alternatives {
 			pattern := &g.Filter.alternatives[j]
-			for _, doors := range pattern.doors(&t.wanted, typeDoors(&types, g.Types)) {
-				for _, d := range doors {
-					shared[d]++
+			for _, keys := range pattern.keys(&t.wanted, typeKeys(&types, g.Types)) {
+				for _, k := range keys {
+					shared[k]++
 				}
 			}
 		}
@@ -140,56 +210,58 @@ func (b *builder) build(t *Table) {
 		for j := range g.Filter.alternatives {
 			pattern := &g.Filter.alternatives[j]
 			i := len(t.entries)
-			t.entries = append(t.entries, entry{globs(g.Types), pattern, g.rules})
-			if pattern.names(dataField) {
+			e := entry{types: globs(g.Types), rules: g.rules}
+			e.context, e.data = t.wanted.checks(pattern)
+			t.entries = append(t.entries, e)
+			if e.data != nil {
 				t.needBody.add(g.Types, i)
 			}
-			t.admit(i, g.Types, &types, narrowest(pattern.doors(&t.wanted, typeDoors(&types, g.Types)), shared))
+			t.index(i, g.Types, &types, narrowest(pattern.keys(&t.wanted, typeKeys(&types, g.Types)), shared))
 		}
 	}
 }
 
-// typeDoors are the doors that patterns of types are: none if there are no patterns.
-func typeDoors(types *want, patterns []string) [][]door {
-	var doors []door
+// typeKeys are the keys that patterns of types are: none if there are no patterns.
+func typeKeys(types *want, patterns []string) [][]key {
+	var keys []key
 	for _, pattern := range patterns {
-		doors = append(doors, door{types, textScalar(pattern)})
+		keys = append(keys, key{types, textScalar(pattern)})
 	}
-	if doors == nil {
+	if keys == nil {
 		return nil
 	}
-	return [][]door{doors}
+	return [][]key{keys}
 }
 
-// doors adds to those that there are one set for each list of exact values in n, and puts what n names into w. Whatever matches n comes through
-// a door of each set.
-func (n *node) doors(w *want, sets [][]door) [][]door {
+// keys adds to the sets one for each list of exact values in n, and puts what n names into w. What
+// matches n has a key of each set.
+func (n *node) keys(w *want, sets [][]key) [][]key {
 	for i := range n.lists {
 		l := &n.lists[i]
 		w.scalars = true
 		if !l.isExact() {
 			continue
 		}
-		var set []door
+		var set []key
 		for _, s := range l.exact {
-			set = append(set, door{w, s})
+			set = append(set, key{w, s})
 		}
 		sets = append(sets, set)
 	}
 	for i := range n.fields {
-		sets = n.fields[i].doors(w.field(n.fields[i].name), sets)
+		sets = n.fields[i].keys(w.field(n.fields[i].name), sets)
 	}
 	return sets
 }
 
-// narrowest returns the set of doors that fewest entries share, the first of several; nil if there is none.
-func narrowest(sets [][]door, shared map[door]int) []door {
-	var best []door
+// narrowest returns the set of keys that fewest entries share, the first of several; nil if there is none.
+func narrowest(sets [][]key, shared map[key]int) []key {
+	var best []key
 	fewest := math.MaxInt
 	for _, set := range sets {
 		n := 0
-		for _, d := range set {
-			n = max(n, shared[d])
+		for _, k := range set {
+			n = max(n, shared[k])
 		}
 		if n < fewest {
 			best, fewest = set, n
@@ -198,29 +270,44 @@ func narrowest(sets [][]door, shared map[door]int) []door {
 	return best
 }
 
-// admit makes an entry be found through doors.
-func (t *Table) admit(i int, patterns []string, types *want, doors []door) {
+// index makes an entry be found by keys.
+func (t *Table) index(i int, patterns []string, types *want, keys []key) {
 	switch {
-	case doors == nil:
+	case keys == nil:
 		t.always = append(t.always, i)
-	case doors[0].place == types:
+	case keys[0].field == types:
 		t.byType.add(patterns, i)
 	default:
-		for _, d := range doors {
-			if d.place.found == nil {
-				d.place.found = map[scalar]*way{}
+		for _, k := range keys {
+			if k.field.found == nil {
+				k.field.found = map[scalar]*bucket{}
 			}
-			if d.place.found[d.value] == nil {
-				d.place.found[d.value] = new(way)
+			if k.field.found[k.value] == nil {
+				k.field.found[k.value] = new(bucket)
 			}
-			d.place.found[d.value].entries = append(d.place.found[d.value].entries, i)
+			k.field.found[k.value].entries = append(k.field.found[k.value].entries, i)
 		}
 	}
 }
 
-// names tells whether n, a whole filter, has a field of that name.
-func (n *node) names(field string) bool {
-	return slices.ContainsFunc(n.fields, func(f node) bool { return f.name == field })
+// checks makes a filter's alternative ready: what it says of data, and the rest.
+func (w *want) checks(pattern *node) (context, data []check) {
+	for _, c := range w.compile(pattern).fields {
+		if c.member == w.field(dataField).number {
+			data = append(data, c)
+		} else {
+			context = append(context, c)
+		}
+	}
+	return context, data
+}
+
+func (w *want) compile(n *node) check {
+	c := check{member: w.number, lists: n.lists}
+	for i := range n.fields {
+		c.fields = append(c.fields, w.field(n.fields[i].name).compile(&n.fields[i]))
+	}
+	return c
 }
 
 func globs(patterns []string) []glob {

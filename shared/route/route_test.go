@@ -48,7 +48,7 @@ func TestMatch(t *testing.T) {
 	for eventType, want := range tests {
 		t.Run(eventType, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(want, table.Match(route.Event{Type: eventType})); diff != "" {
+			if diff := cmp.Diff(want, table.Match(route.Event{Type: eventType}).Rules); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -58,15 +58,15 @@ func TestMatch(t *testing.T) {
 func TestMatchIsTheCallers(t *testing.T) {
 	t.Parallel()
 	table := route.New([]route.Rule{{}, {Types: []string{"a"}}})
-	clear(table.Match(route.Event{Type: "a"}))
-	if diff := cmp.Diff([]int{0, 1}, table.Match(route.Event{Type: "a"})); diff != "" {
+	clear(table.Match(route.Event{Type: "a"}).Rules)
+	if diff := cmp.Diff([]int{0, 1}, table.Match(route.Event{Type: "a"}).Rules); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
 func TestNoRuleNoMatch(t *testing.T) {
 	t.Parallel()
-	if got := route.New(nil).Match(route.Event{Type: "push"}); got != nil {
+	if got := route.New(nil).Match(route.Event{Type: "push"}).Rules; got != nil {
 		t.Errorf("got %v, want none", got)
 	}
 }
@@ -135,7 +135,7 @@ func FuzzMatchAgreesWithTheDefinition(f *testing.F) {
 		if want != nil {
 			want = slices.Insert(want, 0, 0)
 		}
-		if diff := cmp.Diff(want, route.New(rules).Match(route.Event{Type: eventType})); diff != "" {
+		if diff := cmp.Diff(want, route.New(rules).Match(route.Event{Type: eventType}).Rules); diff != "" {
 			t.Errorf("patterns %q, type %q (-want +got):\n%s", patterns, eventType, diff)
 		}
 	})
@@ -196,7 +196,7 @@ func newSubject(b *testing.B, pattern, filter, body string, rules int) *subject 
 	for i := range s.events { // as many for few rules as for many, so that both find them in the same state of the caches
 		i, e := i%rules, &s.events[i]
 		*e = route.Event{
-			Type: strings.ReplaceAll(numbered(pattern, i), "*", "created"), Trust: "verified", Body: []byte(numbered(body, i)),
+			Type: strings.ReplaceAll(numbered(pattern, i), "*", "created"), Trust: "verified", Data: []byte(numbered(body, i)),
 			Header: map[string]string{"content-type": "application/json", "x-repo": numbered("repo-%d", i)},
 		}
 	}
@@ -209,7 +209,7 @@ func (s *subject) matchSome(b *testing.B) {
 	began := time.Now()
 	for range 1000 {
 		i := s.matches % len(s.events)
-		if got := s.table.Match(s.events[i]); len(got) != 1 || got[0] != i%s.rules {
+		if got := s.table.Match(s.events[i]).Rules; len(got) != 1 || got[0] != i%s.rules {
 			b.Fatalf("event %d: %v", i, got)
 		}
 		s.matches++
@@ -251,7 +251,7 @@ func BenchmarkBody(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if table.Match(route.Event{Body: body}) == nil {
+				if table.Match(route.Event{Data: body}).Rules == nil {
 					b.Fatal("no match")
 				}
 			}

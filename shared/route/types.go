@@ -129,18 +129,29 @@ func (x *typeIndex) leads(eventType string) bool {
 // glob is a pattern split at its stars.
 type glob []string
 
-// match takes each part at the first place it fits: any later place would leave less room for the parts that follow.
+// match tells whether s is as g says.
 func (g glob) match(s string) bool {
+	middle, ok := g.ends(s)
+	return ok && g.within(middle)
+}
+
+// ends tells whether s begins and ends as g does, and returns what is between.
+func (g glob) ends(s string) (middle string, ok bool) {
 	first, last := g[0], g[len(g)-1]
 	if len(g) == 1 {
-		return s == first
+		return "", s == first
 	}
 	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
-		return false
+		return "", false
 	}
-	s = s[len(first) : len(s)-len(last)]
-	for _, part := range g[1 : len(g)-1] {
-		_, rest, found := strings.Cut(s, part)
+	return s[len(first) : len(s)-len(last)], true
+}
+
+// within takes each part between the ends of g at the first place it fits: any later place would
+// leave less room for the parts that follow.
+func (g glob) within(s string) bool {
+	for i := 1; i < len(g)-1; i++ {
+		_, rest, found := strings.Cut(s, g[i])
 		if !found {
 			return false
 		}

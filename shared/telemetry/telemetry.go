@@ -62,6 +62,12 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(r.Result)),
 		slog.Int("deliveries", r.Endpoints))
+	if len(r.Undecided) > 0 {
+		level = max(level, slog.LevelWarn)
+		const some = 20 // a line has an end
+		attrs = append(attrs, slog.Int("undecided", len(r.Undecided)),
+			slog.Any("undecidedEndpoints", r.Undecided[:min(some, len(r.Undecided))]))
+	}
 	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
 }
 
@@ -158,7 +164,7 @@ func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
 }
 
 // room is for all attributes that a line can have, so that they are allocated once.
-const room = 22
+const room = 24
 
 func (l Log) log(ctx context.Context, level slog.Level, msg string, err error, attrs []slog.Attr) {
 	if err != nil {

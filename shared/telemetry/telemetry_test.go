@@ -59,6 +59,13 @@ func TestOneLineForEach(t *testing.T) {
 			map[string]any{"level": "INFO", "msg": "routed", "source": "hub", "eventId": "evt_1", "eventType": "push",
 				"outcome": "routed", "deliveries": 2.0},
 		},
+		"filters that could not be told of": {
+			func(l telemetry.Log) {
+				l.Routed(ctx, relay.RouteReport{EventID: "evt_1", Source: "hub", Type: "push", Result: relay.Routed, Endpoints: 2, Undecided: []string{"a", "b"}})
+			},
+			map[string]any{"level": "WARN", "msg": "routed", "source": "hub", "eventId": "evt_1", "eventType": "push",
+				"outcome": "routed", "deliveries": 2.0, "undecided": 2.0, "undecidedEndpoints": []any{"a", "b"}},
+		},
 		"poison": {
 			func(l telemetry.Log) { l.Routed(ctx, relay.RouteReport{Result: relay.Poisoned}) },
 			map[string]any{"level": "ERROR", "msg": "routed", "source": "", "eventId": "", "eventType": "",

@@ -1,0 +1,160 @@
+package route
+
+import (
+	"cmp"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"sort"
+)
+
+// list is what stands in a filter's list: alternatives, of which one must hold. Those that can be
+// ordered are, so that many of them cost little more than one.
+type list struct {
+	exact   []scalar       // sorted
+	numbers []span         // sorted, apart from each other
+	blocks  []netip.Prefix // sorted, apart from each other
+	others  []condition
+	absent  bool // {"exists": false} is among them
+
+	exactSteps, numberSteps, blockSteps int // what it costs to look for a value among these
+}
+
+// condition tells whether a value is as wanted. It costs steps, and what holds spends besides.
+type condition struct {
+	steps int
+	holds func(*meter, *datum) bool
+}
+
+// cut is a point between numbers: just before one, or just after it.
+type cut struct {
+	at    scalar
+	after bool
+}
+
+// The ends of all numbers.
+var (
+	below = cut{at: scalar{kind: number, sign: -2}}
+	above = cut{at: scalar{kind: number, sign: 2}}
+)
+
+func (c *cut) compare(o *cut) int {
+	switch order := c.at.compare(o.at); {
+	case order != 0 || c.after == o.after:
+		return order
+	case c.after:
+		return 1
+	}
+	return -1
+}
+
+// span is the numbers between two cuts.
+type span struct{ from, to cut }
+
+// seal makes a list ready: nothing is added after it.
+func (l *list) seal() {
+	slices.SortFunc(l.exact, scalar.compare)
+	l.exact = slices.Compact(l.exact)
+	l.numbers = union(l.numbers)
+	l.blocks = disjoint(l.blocks)
+
+	longest := 0
+	for _, s := range l.exact {
+		longest = max(longest, len(s.text))
+	}
+	l.exactSteps = searchSteps(len(l.exact), longest)
+	longest = 0
+	for _, s := range l.numbers {
+		longest = max(longest, len(s.from.at.text), len(s.to.at.text))
+	}
+	l.numberSteps = searchSteps(len(l.numbers), longest)
+	l.blockSteps = searchSteps(len(l.blocks), 0)
+}
+
+// searchSteps is what a binary search costs among n values of so many bytes.
+func searchSteps(n, longest int) int {
+	return bits.Len(uint(n)) * compareSteps(longest) //nolint:gosec // a length is not negative
+}
+
+// compareSteps is what it costs to compare so many bytes.
+func compareSteps(n int) int { return 1 + n/64 }
+
+// union sorts spans and joins those that meet.
+func union(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return a.from.compare(&b.from) })
+	joined := spans[:0]
+	for _, s := range spans {
+		if n := len(joined); n > 0 && s.from.compare(&joined[n-1].to) <= 0 {
+			if last := &joined[n-1]; last.to.compare(&s.to) < 0 {
+				last.to = s.to
+			}
+			continue
+		}
+		joined = append(joined, s)
+	}
+	return joined
+}
+
+// disjoint sorts blocks and leaves those out that lie in another.
+func disjoint(blocks []netip.Prefix) []netip.Prefix {
+	slices.SortFunc(blocks, func(a, b netip.Prefix) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+	kept := blocks[:0]
+	for _, b := range blocks {
+		if n := len(kept); n == 0 || !kept[n-1].Contains(b.Addr()) {
+			kept = append(kept, b)
+		}
+	}
+	return kept
+}
+
+// isExact tells whether l lists exact values alone, so that rules can be found by them.
+func (l *list) isExact() bool {
+	return len(l.others)+len(l.numbers)+len(l.blocks) == 0 && !l.absent
+}
+
+// holds tells whether one of the alternatives does. It means nothing once m is used up.
+func (l *list) holds(m *meter, d *datum) bool {
+	if !m.spend(1 + l.exactSteps) {
+		return false
+	}
+	if len(l.exact) > 0 {
+		if _, listed := slices.BinarySearchFunc(l.exact, d.scalar, scalar.compare); listed {
+			return true
+		}
+	}
+	if l.numbers != nil && d.kind == number && l.holdsNumber(m, d) {
+		return true
+	}
+	if l.blocks != nil && d.kind == text && l.holdsAddress(m, d) {
+		return true
+	}
+	for i := range l.others {
+		c := &l.others[i]
+		if !m.spend(c.steps) {
+			return false
+		}
+		if c.holds(m, d) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *list) holdsNumber(m *meter, d *datum) bool {
+	m.spend(l.numberSteps)
+	n := cut{at: d.scalar}
+	i := sort.Search(len(l.numbers), func(i int) bool { return l.numbers[i].from.compare(&n) > 0 })
+	return i > 0 && n.compare(&l.numbers[i-1].to) < 0
+}
+
+func (l *list) holdsAddress(m *meter, d *datum) bool {
+	address := d.address()
+	if !address.IsValid() {
+		return false
+	}
+	m.spend(l.blockSteps)
+	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].Addr().Compare(address) > 0 })
+	return i > 0 && l.blocks[i-1].Contains(address)
+}
