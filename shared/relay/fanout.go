@@ -2,13 +2,13 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
+
 	"errors"
 	"fmt"
-	"slices"
-	"time"
-	"unicode/utf8"
 
+	"time"
+
+	"webhook-relay/shared/document"
 	"webhook-relay/shared/route"
 )
 
@@ -49,6 +49,7 @@ type routes struct {
 	table     *route.Table
 	endpoints []string         // of the table's rules, by index
 	orders    map[string]Order // of the ordered among them
+	keyed     bool             // some of these have a key
 }
 
 // NewFanout returns a Fanout. It calls nothing yet.
@@ -110,9 +111,11 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
-	if r.endpoints, r.undecided, err = f.match(ctx, e); err != nil {
+	seen, err := f.look(ctx, e)
+	if err != nil {
 		return r, err
 	}
+	r.endpoints, r.undecided, r.lines = seen.wanted, seen.undecided, seen.lines
 	now := wholeMillis(f.cfg.Now())
 	existing, err := f.cfg.Events.RecordEvent(ctx, EventRecord{
 		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now, ExpiresAt: expiry(e.ReceivedAt, f.cfg.Retention),
@@ -129,8 +132,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 	if r.result == Routed && len(r.endpoints) == 0 {
 		r.result = Unrouted
 	}
-	r.lines, err = f.lines(ctx, e, r.endpoints)
-	return r, err
+	return r, nil
 }
 
 // resume decides what is left to do for a message whose event is on record already.
@@ -201,20 +203,60 @@ func (o *outbox) flush(ctx context.Context) {
 	o.out, o.owners = o.out[:0], o.owners[:0]
 }
 
-// match returns the endpoints whose subscriptions want e, each once, in the order of the catalog, and likewise those with subscriptions that
-// cannot be told of, see route.Result.
-func (f *Fanout) match(ctx context.Context, e Event) (wanted, undecided []string, err error) {
+// sight is what an event says to the subscriptions of its source.
+type sight struct {
+	wanted    []string          // the endpoints that want it, each once, in the order of the catalog
+	undecided []string          // those of filters that could not be told of
+	lines     map[string]string // of every ordered endpoint of the source: the group that the event belongs to
+}
+
+// look holds an event against the subscriptions of its source. Its document is read once, and only if somebody has to see it.
+func (f *Fanout) look(ctx context.Context, e Event) (sight, error) {
 	rs, err := f.routes.get(ctx, e.Source)
 	if err != nil {
-		return nil, nil, err
+		return sight{}, err
 	}
-	var result route.Result
-	err = f.look(ctx, e, rs.table.NeedsBody(e.Type), func(body []byte) { // a large one is read only if it is needed
-		result = rs.table.Match(routeEvent(e, body))
-	})
+	doc, done, err := f.document(ctx, e, rs.keyed || rs.table.NeedsBody(e.Type))
+	if err != nil {
+		return sight{}, err
+	}
+	defer done()
+	result := rs.table.Match(filtered(e, doc))
 	seen := make(map[string]bool, len(result.Rules))
-	wanted = rs.names(result.Rules, seen)
-	return wanted, rs.names(result.Undecided, seen), err
+	s := sight{wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen), lines: map[string]string{}}
+	for name, o := range rs.orders {
+		s.lines[name] = o.group(name, doc)
+	}
+	return s, nil
+}
+
+// filtered is an event as filters see it.
+func filtered(e Event, doc document.Document) route.Event {
+	return route.Event{
+		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text, Opaque: doc.Opaque,
+	}
+}
+
+// document reads the document of e if it is needed. A large body is fetched then, and looked at one at a time, until done is called:
+// what is made of it may be many times its size, and a function's memory has no room for a batch of those.
+func (f *Fanout) document(ctx context.Context, e Event, needed bool) (doc document.Document, done func(), err error) {
+	switch {
+	case !needed:
+		return document.Document{}, func() {}, nil
+	case e.BodyRef == nil:
+		return e.document(e.Body), func() {}, nil
+	}
+	select {
+	case f.large <- struct{}{}:
+	case <-ctx.Done():
+		return document.Document{}, nil, ctx.Err()
+	}
+	body, err := f.cfg.Bodies.Get(ctx, e.BodyRef.Key)
+	if err != nil {
+		<-f.large
+		return document.Document{}, nil, err
+	}
+	return e.document(body), func() { <-f.large }, nil
 }
 
 // names returns the endpoints of rules that are not in seen yet, each once.
@@ -229,53 +271,6 @@ func (r routes) names(rules []int, seen map[string]bool) []string {
 	return names
 }
 
-// routeEvent is e as filters see it.
-func routeEvent(e Event, body []byte) route.Event {
-	out := route.Event{Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header}
-	if utf8.Valid(body) && json.Valid(body) {
-		out.Data = body
-	}
-	return out
-}
-
-// lines returns the groups of the deliveries to those endpoints that are ordered.
-func (f *Fanout) lines(ctx context.Context, e Event, endpoints []string) (map[string]string, error) {
-	rs, err := f.routes.get(ctx, e.Source)
-	if err != nil || len(rs.orders) == 0 {
-		return nil, err
-	}
-	keyed := slices.ContainsFunc(endpoints, func(name string) bool { return rs.orders[name].Key != "" })
-	groups := map[string]string{}
-	err = f.look(ctx, e, keyed, func(body []byte) {
-		for _, name := range endpoints {
-			if o, ordered := rs.orders[name]; ordered {
-				groups[name] = o.group(name, e, body)
-			}
-		}
-	})
-	return groups, err
-}
-
-// look shows the body of e. A large one is read only if it is needed, and looked at one at a time: what is made of it may be many times its
-// size, and a function's memory has no room for a batch of those.
-func (f *Fanout) look(ctx context.Context, e Event, needed bool, at func(body []byte)) error {
-	body := e.Body
-	if e.BodyRef != nil && needed {
-		select {
-		case f.large <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		defer func() { <-f.large }()
-		var err error
-		if body, err = f.cfg.Bodies.Get(ctx, e.BodyRef.Key); err != nil {
-			return err
-		}
-	}
-	at(body)
-	return nil
-}
-
 func loadRoutes(ctx context.Context, subscriptions Subscriptions, source string) (routes, error) {
 	subs, err := subscriptions.Subscriptions(ctx, source)
 	if err != nil {
@@ -283,11 +278,12 @@ func loadRoutes(ctx context.Context, subscriptions Subscriptions, source string)
 	}
 	rules := make([]route.Rule, len(subs))
 	endpoints := make([]string, len(subs))
-	orders := map[string]Order{}
+	orders, keyed := map[string]Order{}, false
 	for i, s := range subs {
 		rules[i], endpoints[i] = route.Rule{Types: s.Types}, s.Endpoint
 		if s.Order.On {
 			orders[s.Endpoint] = s.Order
+			keyed = keyed || s.Order.Key != ""
 		}
 		if s.Filter == "" {
 			continue
@@ -296,7 +292,7 @@ func loadRoutes(ctx context.Context, subscriptions Subscriptions, source string)
 			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
 		}
 	}
-	return routes{route.New(rules), endpoints, orders}, nil
+	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed}, nil
 }
 
 // expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.

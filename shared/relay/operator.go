@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/document"
 	"webhook-relay/shared/verify"
 )
 
@@ -110,7 +111,7 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 	if err != nil {
 		return fmt.Errorf("%s: %w", what.Type, err)
 	}
-	if result := rs.table.Match(routeEvent(e, e.Body)); len(result.Rules)+len(result.Undecided) == 0 {
+	if result := rs.table.Match(filtered(e, document.Document{Text: body})); len(result.Rules)+len(result.Undecided) == 0 {
 		return nil
 	}
 	if err := sendOne(ctx, n.ingest, Outgoing{Body: EncodeEvent(e)}); err != nil {

@@ -68,13 +68,13 @@ func (c *Catalog) SetOrder() {
 	}
 }
 
-// group names those that are in line with each other: of an endpoint or a source, and of the key that e's document has. An event without one is
+// group names those that are in line with each other: of an endpoint or a source, and of the key that a document has. An event without one is
 // in line with the others of that kind.
-func (o Order) group(of string, e Event, body []byte) string {
+func (o Order) group(of string, doc document.Document) string {
 	if o.Key == "" {
 		return of
 	}
-	key := document.Value(e.document(body).Text, strings.Split(o.Key, ".")...)
+	key := document.Value(doc.Text, strings.Split(o.Key, ".")...)
 	if key == "" {
 		return of
 	}
@@ -97,16 +97,17 @@ func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoin
 
 // lineUp sends a delivery that came by a queue without order to the end of its line.
 func (s *step) lineUp(ctx context.Context, o Order) error {
-	var body []byte
+	var doc document.Document
 	if o.Key != "" {
-		var err error
-		if body, err = s.body(ctx); err != nil {
+		body, err := s.body(ctx)
+		if err != nil {
 			return err
 		}
+		doc = s.event.document(body)
 	}
 	t := s.task
 	t.NotBefore, t.Origin = time.Time{}, ""
-	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, s.event, body), true)
+	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, doc), true)
 	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
 	return sendOne(ctx, s.cfg.Ordered, out)
 }

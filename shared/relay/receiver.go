@@ -157,7 +157,10 @@ func (r *Receiver) learn(ctx context.Context, source, secret string) error {
 func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
 	queue, out := r.cfg.Ingest, Outgoing{}
 	if o.On {
-		queue, out = r.cfg.Ordered, Outgoing{Group: o.group(e.Source, e, e.Body), Once: e.Receipt}
+		queue, out = r.cfg.Ordered, Outgoing{Group: e.Source, Once: e.Receipt}
+		if o.Key != "" {
+			out.Group = o.group(e.Source, e.document(e.Body))
+		}
 	}
 	if len(e.Body) > r.cfg.InlineBodyBytes {
 		ref := BodyRef{bodyKey(e.Source, e.ReceivedAt, e.Body), len(e.Body)}

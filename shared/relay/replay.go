@@ -76,10 +76,11 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoints, undecided, err := r.Fanout.match(ctx, record.Event)
+	seen, err := r.Fanout.look(ctx, record.Event)
 	if err != nil {
 		return nil, err
 	}
+	endpoints, undecided := seen.wanted, seen.undecided
 	endpoints = slices.DeleteFunc(endpoints, func(name string) bool {
 		return slices.Contains(record.Endpoints, name) || slices.ContainsFunc(deliveries, func(d Delivery) bool { return d.Endpoint == name })
 	})
