@@ -417,7 +417,11 @@ func answerTebex(_ context.Context, _ *keys, r Request) (*Result, error) {
 	if valueAt(r.Body, "type") != "validation.webhook" {
 		return nil, nil //nolint:nilnil // no handshake
 	}
-	return jsonReply(map[string]string{"id": valueAt(r.Body, "id")}), nil
+	value, err := challenge("id in the body", valueAt(r.Body, "id"), tokenMarks)
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(map[string]string{"id": value}), nil
 }
 
 // answerVercelDrain answers a request without a signature, by which Vercel asks whether the URL is ours: the header is no secret, Vercel shows it for

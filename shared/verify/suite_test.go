@@ -291,6 +291,9 @@ func TestEveryProvider_RefusesOneFlippedBit(t *testing.T) {
 		for i := range len(s.request.Body) * 8 {
 			r := s.request
 			r.Body = flip(s.request.Body, i)
+			if s.cfg.Provider == "exact-online" && inHex(string(r.Body), i/8) && bytes.EqualFold(r.Body, s.request.Body) {
+				continue // the signature itself, in the other case
+			}
 			s.bodyChanged(t, fmt.Sprintf("bit %d of the body", i), r)
 		}
 	})
