@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -524,6 +526,57 @@ func TestSendAsEveryProvider(t *testing.T) {
 	}
 	if err := sends.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Of a provider that signs with a private key, --secret is that key: in PEM, or as it is made for the demonstration.
+func TestSendTakesPrivateKeys(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	tried := 0
+	for _, provider := range verify.Providers() {
+		if !verify.SignsPrivately(provider) {
+			continue
+		}
+		source, signing, err := events.DemoSource(provider)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried++
+		der, err := base64.StdEncoding.DecodeString(signing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		armored := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+		for form, key := range map[string]string{"PKCS #8": signing, "PEM": armored} {
+			out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name, "--secret", key)
+			if err != nil || !strings.Contains(out, "answered  2") {
+				t.Errorf("%s, %s: %v\n%s", provider, form, err, out)
+			}
+		}
+		if len(source.Secrets) == 0 {
+			continue
+		}
+		if _, err := run(t, "send", provider, "--secret", source.Secrets[0]); err == nil || !strings.Contains(err.Error(), "public key") {
+			t.Errorf("%s, its public key: %v", provider, err)
+		}
+	}
+	if tried < 14 {
+		t.Errorf("%d providers", tried)
+	}
+}
+
+func TestSendTakesOtherNames(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	for _, name := range []string{"aws-sns", "facebook", "TWITTER", "chargebee_billing"} {
+		out, err := run(t, "send", name, "--to", "http://"+addr+"/in/"+verify.Canonical(name))
+		if err != nil || !strings.Contains(out, "answered  2") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	if out, err := run(t, "send", "--list"); err != nil || !strings.Contains(out, "aws-sns") || !strings.Contains(out, "is sns") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

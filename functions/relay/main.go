@@ -61,7 +61,8 @@ func main() {
 func Run(ctx context.Context, args []string, out io.Writer) error {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
-		kong.Writers(out, out), kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
+		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true), // a key in PEM begins with them
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
 	if err != nil {
 		return err
 	}

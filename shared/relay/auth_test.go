@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -215,7 +216,8 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		"a line in the prefix":      {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "s"}, "control character"},
 		"settings":                  {relay.Signature{Provider: "meta", Secret: "s"}, "describe its signature as hmac"},
 		"proof in the body":         {relay.Signature{Provider: "mailgun", Secret: "s"}, "in the body or the URL"},
-		"only a public key":         {relay.Signature{Provider: "discord", Secret: strings.Repeat("ab", 32)}, "cannot sign"},
+		"only a public key":         {relay.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")}, "that is a public key"},
+		"no key at all":             {relay.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key"},
 		"by reference":              {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"}, Secret: relay.SecretPrefix + "s"}, "no {body}"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -341,4 +343,57 @@ func TestNoSecretIsOnRecord(t *testing.T) {
 			})
 		}
 	}
+}
+
+// publicKeyOf is what a source of a provider has for a secret.
+func publicKeyOf(provider string) string {
+	_, secret, _, _ := verify.Example(provider, strings.NewReader(strings.Repeat("x", 32)))
+	return secret
+}
+
+// Of a provider that signs with a private key, the endpoint's secret is that key.
+func TestAuthSignsWithAPrivateKey(t *testing.T) {
+	t.Parallel()
+	for _, provider := range []string{"discord", "sendgrid", "telnyx", "wise"} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg, secret, signing, err := verify.Example(provider, strings.NewReader(strings.Repeat("x", 32)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
+				ep.Auth = &relay.Auth{Signature: &relay.Signature{Provider: provider, Secret: signing}}
+			})
+			r.mustPost("1", "", `{"a":1}`)
+			r.pump()
+			v, err := verify.New(cfg, []string{secret})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := r.poster.posts[0]
+			if _, err := v.Verify(t.Context(), verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()}); err != nil {
+				t.Errorf("%s: %v", provider, err)
+			}
+		})
+	}
+}
+
+// What a provider sends beside its signature is sent too; but what is made up does not replace what the operator or the webhook has.
+func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		auth := &relay.Auth{Signature: &relay.Signature{Provider: "shopify", Secret: "s"}}
+		if slices.Contains(auth.Headers("https://a.example.com/"), "x-shopify-shop-domain") {
+			t.Error("the endpoint's own headers cannot have the shop's domain")
+		}
+		r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
+			ep.Auth, ep.Header = auth, map[string]string{"x-shopify-shop-domain": "mine.myshopify.com"}
+		})
+		r.mustPost("1", "orders/create", `{"a":1}`)
+		r.pump()
+		h := r.poster.posts[0].Header
+		if h["x-shopify-shop-domain"] != "mine.myshopify.com" || h["x-shopify-api-version"] == "" || h["x-shopify-webhook-id"] == "" ||
+			h["x-shopify-topic"] != "orders/create" || h["x-shopify-hmac-sha256"] == "" {
+			t.Errorf("%v", h)
+		}
+	})
 }

@@ -44,12 +44,10 @@ func aliasesOf(provider string) (names []string) {
 var aliases = []alias{
 	{"adyen-payments", "adyen"},
 	{"amazon-sns", "sns"},
-	{"antom", "alipay"},
 	{"authorizenet", "authorize-net"},
 	{"aws-sns", "sns"},
 	{"bitbucket-cloud", "bitbucket"},
 	{"bitbucket-data-center", "bitbucket-server"},
-	{"bridge", "bridge-xyz"},
 	{"cal", "cal-com"},
 	{"calcom", "cal-com"},
 	{"chargebee-billing", "chargebee"},

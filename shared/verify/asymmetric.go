@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ type public struct {
 	payload         []string // what is signed: placeholders, and text between them
 	idHeader        string   // goes with {id}: an id, or a nonce
 	timestampHeader string   // goes with {timestamp}
+	timestampFormat string   // of {timestamp}, which is in timestampHeader or in the layout
 	tolerance       time.Duration
+	twice           bool   // what is signed is the SHA-256 of the payload
 	form            string // what is signed as {body} is this field of a form, decoded
 }
 
@@ -38,15 +41,18 @@ type algorithm struct {
 	hash crypto.Hash
 	fits func(key crypto.PublicKey) error // says what is wrong with a key; nil: nothing
 	make func(seed []byte) (crypto.Signer, error)
+	pss  bool // of RSA: RSASSA-PSS, with a salt of the hash's size (RFC 8017, section 8.1)
 }
 
 // The algorithms. SHA-1 is what two senders have and nobody else should: who cannot choose both of two colliding messages gains nothing by it.
 var (
-	ed25519Pure = algorithm{"Ed25519", 0, wantEd25519, makeEd25519}
-	ecdsaSHA256 = algorithm{"ECDSA-SHA256", crypto.SHA256, wantP256, makeP256}
-	ecdsaSHA1   = algorithm{"ECDSA-SHA1", crypto.SHA1, wantP256, makeP256}
-	rsaSHA256   = algorithm{"RSA-SHA256", crypto.SHA256, wantRSA, makeRSA}
-	rsaSHA1     = algorithm{"RSA-SHA1", crypto.SHA1, wantRSA, makeRSA}
+	ed25519Pure  = algorithm{"Ed25519", 0, wantEd25519, makeEd25519, false}
+	ecdsaSHA256  = algorithm{"ECDSA-SHA256", crypto.SHA256, wantP256, makeP256, false}
+	ecdsaSHA1    = algorithm{"ECDSA-SHA1", crypto.SHA1, wantP256, makeP256, false}
+	rsaSHA256    = algorithm{"RSA-SHA256", crypto.SHA256, wantRSA, makeRSA, false}
+	rsaSHA1      = algorithm{"RSA-SHA1", crypto.SHA1, wantRSA, makeRSA, false}
+	rsaSHA512    = algorithm{"RSA-SHA512", crypto.SHA512, wantRSA, makeRSA, false}
+	rsaPSSSHA512 = algorithm{"RSA-PSS-SHA512", crypto.SHA512, wantRSA, makeRSA, true}
 )
 
 // digest returns what of a message is signed.
@@ -67,6 +73,9 @@ func (a algorithm) verified(key crypto.PublicKey, digest, signature []byte) bool
 	case *ecdsa.PublicKey:
 		return ecdsa.VerifyASN1(key, digest, signature)
 	case *rsa.PublicKey:
+		if a.pss {
+			return rsa.VerifyPSS(key, a.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto}) == nil
+		}
 		return rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 	}
 	return false
@@ -77,6 +86,9 @@ func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 	if key == nil {
 		return nil, errNeedsKey
 	}
+	if a.pss {
+		return key.Sign(rand.Reader, a.digest(message), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.hash})
+	}
 	return key.Sign(rand.Reader, a.digest(message), a.hash)
 }
 
@@ -86,7 +98,7 @@ var errNeedsKey = errors.New("verify: what is configured cannot sign; SignWith t
 func (s public) trust() Trust { return Verified }
 
 func (s public) window() time.Duration {
-	if s.timestampHeader == "" {
+	if s.timestampHeader == "" && !s.layout.timed() {
 		return 0
 	}
 	return cmp.Or(s.tolerance, DefaultTolerance)
@@ -97,7 +109,14 @@ func (s public) describe() string {
 	if s.form != "" {
 		over = "the form's field " + s.form
 	}
-	return fmt.Sprintf("header %s: %s of %s over %s", s.header, s.encoding, s.signature.name, over)
+	if s.twice {
+		over = "the SHA-256 of " + over
+	}
+	form := s.encoding
+	if s.layout.timed() {
+		form = s.layout.write("<time>", form)
+	}
+	return fmt.Sprintf("header %s: %s of %s over %s", s.header, form, s.signature.name, over)
 }
 
 // makeKey implements keyMaker.
@@ -153,11 +172,11 @@ func (p *publicProof) headers() []string { return []string{p.header} }
 
 func (p *publicProof) check(_ context.Context, r Request) error {
 	var room [4]string
-	encoded, err := p.signatures(r.Header, room[:0])
+	listed, encoded, err := p.signatures(r.Header, room[:0])
 	if err != nil {
 		return err
 	}
-	message, sentAt, err := p.message(r)
+	message, sentAt, err := p.message(r, listed)
 	if err != nil {
 		return err
 	}
@@ -196,20 +215,20 @@ func decode(e encoding, text string) ([]byte, error) {
 	return raw[:n], err
 }
 
-func (p *publicProof) signatures(h Header, room []string) ([]string, error) {
+// signatures returns the signatures of the header, and the time that is listed with them.
+func (p *publicProof) signatures(h Header, room []string) (timestamp string, signatures []string, err error) {
 	if p.layout == (layout{}) {
 		value, err := single(h, p.header)
-		return append(room, value), err
+		return "", append(room, value), err
 	}
 	if h[p.header] == "" {
-		return nil, fmt.Errorf("%w: header %s", ErrMissing, p.header)
+		return "", nil, fmt.Errorf("%w: header %s", ErrMissing, p.header)
 	}
-	_, signatures, err := p.layout.read(p.header, h[p.header], room)
-	return signatures, err
+	return p.layout.read(p.header, h[p.header], room)
 }
 
-// message returns what is signed, and when it was: the zero time where that is not.
-func (p *publicProof) message(r Request) (message []byte, sentAt time.Time, err error) {
+// message returns what is signed, and when it was: the zero time where that is not. listed is the time that the layout has.
+func (p *publicProof) message(r Request, listed string) (message []byte, sentAt time.Time, err error) {
 	if p.form != "" {
 		message, err = formField(r.Body, p.form)
 		return message, sentAt, err
@@ -217,16 +236,19 @@ func (p *publicProof) message(r Request) (message []byte, sentAt time.Time, err 
 	if len(p.payload) == 1 {
 		return r.Body, sentAt, nil
 	}
-	var id, timestamp string
+	id, timestamp, where := "", listed, p.header
 	if p.idHeader != "" {
 		if id, err = p.signedID(r.Header); err != nil {
 			return nil, sentAt, err
 		}
 	}
-	if timestamp, err = single(r.Header, p.timestampHeader); err != nil {
-		return nil, sentAt, err
+	if p.timestampHeader != "" {
+		where = p.timestampHeader
+		if timestamp, err = single(r.Header, where); err != nil {
+			return nil, sentAt, err
+		}
 	}
-	if sentAt, err = readTime(timeSeconds, "header "+p.timestampHeader, timestamp); err != nil {
+	if sentAt, err = readTime(p.timestampFormat, "header "+where, timestamp); err != nil {
 		return nil, sentAt, err
 	}
 	if err := p.checkSeam(r.Body); err != nil {
@@ -244,6 +266,10 @@ func (p *publicProof) message(r Request) (message []byte, sentAt time.Time, err 
 		default:
 			message = append(message, part...)
 		}
+	}
+	if p.twice {
+		sum := sha256.Sum256(message)
+		message = sum[:]
 	}
 	return message, sentAt, nil
 }
@@ -283,10 +309,11 @@ func (p *publicProof) sign(r *Request, w Webhook, at time.Time) error {
 	if p.idHeader != "" {
 		r.Header[p.idHeader] = w.DeliveryID
 	}
+	timestamp := writeTime(p.timestampFormat, at)
 	if p.timestampHeader != "" {
-		r.Header[p.timestampHeader] = writeTime(timeSeconds, at)
+		r.Header[p.timestampHeader] = timestamp
 	}
-	message, _, err := p.message(*r)
+	message, _, err := p.message(*r, timestamp)
 	if err != nil {
 		return err
 	}
@@ -294,6 +321,6 @@ func (p *publicProof) sign(r *Request, w Webhook, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	r.Header[p.header] = p.layout.write("", string(p.decoder.AppendEncode(nil, signature)))
+	r.Header[p.header] = p.layout.write(timestamp, string(p.decoder.AppendEncode(nil, signature)))
 	return nil
 }

@@ -46,7 +46,7 @@ func (circle) prepare(k *keys) (proof, error) {
 	}
 	p := &circleProof{}
 	var err error
-	p.keyByID, err = newKeyByID(k, findCircle)
+	p.keyByID, err = newKeyByID(k, ecdsaSHA256, findCircle)
 	return p, err
 }
 

@@ -132,3 +132,8 @@ func escapeNonASCII(text []byte) []byte {
 	}
 	return escaped
 }
+
+// settingOf is the value of a setting.
+func settingOf(name string) func(*Request, Webhook, *keys) string {
+	return func(_ *Request, _ Webhook, k *keys) string { return k.settings[name] }
+}

@@ -38,7 +38,7 @@ type HMAC struct {
 	Payload         string        `json:"payload,omitempty"`
 	TimestampHeader string        `json:"timestampHeader,omitempty"` // goes with {timestamp}
 	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with it; in the place of the former
-	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339, utc (the same without offset), http (as the header Date)
+	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339, utc (the same without offset), unix (seconds or milliseconds, by their length), http (as the header Date)
 	IDHeader        string        `json:"idHeader,omitempty"`        // goes with {id}; gives the delivery id, unless EventID does
 	Tolerance       time.Duration `json:"tolerance,omitempty"`       // both ways; default DefaultTolerance; Unlimited: any age; goes with a timestamp
 }

@@ -47,6 +47,9 @@ Generated from the table in shared/verify by make docs. There are %d. A source n
 this as the header %[2]srelay-trust%[2]s. Where a provider has no delivery id, a webhook that it sends twice is delivered twice, unless %[2]sevent_id%[2]s names
 another place. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair: mutual TLS on
 the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2]s and %[2]struststoreUri%[2]s in the README).
+
+A name may also be written in capitals and with underscores. Some providers have other names, which the configuration takes too: see
+[other names](#other-names). Some are [not in the table](#not-in-the-table).
 `, len(names), "`")
 	for _, name := range names {
 		d, _ := verify.Describe(name)
@@ -61,6 +64,7 @@ the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2
 			title = fmt.Sprintf("[%s](%s)", d.Title, d.Docs)
 		}
 		line("Provider", title)
+		line("Other names", strings.Join(d.Aliases, ", "))
 		line("Secret", d.Secret)
 		line("Proof", withTrust(d))
 		line("Signed time", toleranceText(d.Tolerance))
@@ -74,8 +78,37 @@ the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2
 		line("Events such as", strings.Join(d.Examples, ", "))
 		line("Note", d.Note)
 	}
+	fmt.Fprint(&b, "\n# Other names\n\n")
+	for _, alias := range verify.Aliases() {
+		fmt.Fprintf(&b, "- `%s` is [%[2]s](#%[2]s)\n", alias, verify.Canonical(alias))
+	}
+	fmt.Fprint(&b, notInTheTable)
 	return b.Bytes()
 }
+
+// notInTheTable names the providers that other relays list and this one does not.
+const notInTheTable = `
+# Not in the table
+
+How these prove their webhooks could not be established from public documentation or from a package of their own. Take ` + "`hmac`, `token` or `basic`" + ` if one
+of them can be set up to sign so, or to send a header or credentials. Otherwise take ` + "`none`" + ` with ` + "`allowed_ips`" + ` and a URL that nobody can guess.
+
+- 3d-eye, Bondsmith, Portal, Property Finder, Repay: no public page says how they sign.
+- Airship: one third party describes a signature; the unit of its time is not documented.
+- Fiserv: it hashes some fields of a form, with an algorithm that the merchant chooses; which fields is not said in public.
+- Upollo: its pages are gone.
+
+The proof of these is known, and not taken:
+
+- Alipay (Antom, Alipay+): the answer must be signed with a private key of yours, which a relay does not have.
+- Mailchimp (audiences): nothing is signed. The secret is a part of the URL that you choose; take ` + "`none`" + `. Transactional webhooks are provider ` + "`mandrill`" + `.
+- PayPro Global: a plain hash over some fields of a form, with nothing between them: other divisions of the same text pass.
+- Praxis: a plain hash over some fields, with nothing between them; and the answer must be signed.
+- Quoter: an MD5 with the secret in front, to which anybody can append.
+- Treezor: the signature covers one part of the body as PHP would write it, and not the id or the type.
+- USPS: the signature covers two members of the body, one of them a text of JSON; the form of the time is not documented.
+- Zift: nothing is signed, and the answer must repeat the notification's id.
+`
 
 func or(condition bool, yes, no string) string {
 	if condition {

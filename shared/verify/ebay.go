@@ -32,7 +32,7 @@ func (s ebay) prepare(k *keys) (proof, error) {
 	}
 	p := &ebayProof{}
 	var err error
-	p.keyByID, err = newKeyByID(k, findEBay)
+	p.keyByID, err = newKeyByID(k, ecdsaSHA1, findEBay)
 	return p, err
 }
 

@@ -417,3 +417,46 @@ func answerWooCommerce(_ *keys, r Request) (*Result, error) {
 	}
 	return &Result{Reply: &Reply{Status: 200}}, nil
 }
+
+// answerOura confirms a subscription to who knows the token that was given to Oura.
+func answerOura(k *keys, r Request) (*Result, error) {
+	value, err := queried(r, "GET", "challenge", tokenMarks)
+	if value == "" || err != nil {
+		return nil, err
+	}
+	query, _ := url.ParseQuery(r.Query)
+	if err := k.matchSetting("verification_token", "verification_token", query.Get("verification_token")); err != nil {
+		return nil, err
+	}
+	return jsonReply(map[string]string{"challenge": value}), nil
+}
+
+// answerTebex answers a webhook that tests the URL with its id.
+func answerTebex(_ context.Context, _ *keys, r Request) (*Result, error) {
+	if valueAt(r.Body, "type") != "validation.webhook" {
+		return nil, nil //nolint:nilnil // no handshake
+	}
+	value, err := challenge("id in the body", valueAt(r.Body, "id"), tokenMarks)
+	if err != nil {
+		return nil, err
+	}
+	return jsonReply(map[string]string{"id": value}), nil
+}
+
+// answerVercelDrain answers a request without a signature, by which Vercel asks whether the URL is ours: the header is no secret, Vercel shows it for
+// the URL to say it.
+func answerVercelDrain(k *keys, r Request) (*Result, error) {
+	if r.Header["x-vercel-signature"] != "" {
+		return noHandshake()
+	}
+	return emptyReply(200, Header{"x-vercel-verify": k.settings["verify"]}), nil
+}
+
+// answerStrava confirms a subscription to who knows the token that was given to Strava.
+func answerStrava(k *keys, r Request) (*Result, error) {
+	answer, err := answerMeta(k, r)
+	if answer == nil || err != nil {
+		return nil, err
+	}
+	return jsonReply(map[string]string{"hub.challenge": answer.Reply.Body}), nil
+}

@@ -31,6 +31,7 @@ func handshakeConfig(provider string) verify.Config {
 		"instagram": {"verify_token": "meatyhamhock-0001"}, "meta": {"verify_token": "meatyhamhock-0001"},
 		"websub": webSubSettings, "youtube": webSubSettings,
 		"ebay": {"verification_token": "example-verification-token-0000000001", "client_id": "id", "client_secret": "secret"},
+		"oura": {"verification_token": "t"}, "strava": {"verify_token": "meatyhamhock"}, "vercel-log-drains": {"verify": "v"},
 	}
 	cfg := verify.Config{Provider: provider, Settings: settings[provider]}
 	if d, _ := verify.Describe(provider); d.NeedsURL != "" {
@@ -383,6 +384,12 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	}
 	const token = "&hub.mode=subscribe&hub.verify_token=meatyhamhock-0001&hub.topic=https://example.com/feed.xml"
 	asks := map[string]func(text string) verify.Request{
+		"clio": inHeader("POST", "x-hook-secret"), "oura": queried("GET", "challenge", "&verification_token=t"), "strava": queried("GET", "hub.challenge", token),
+		"tebex": func(text string) verify.Request {
+			body := fmt.Sprintf(`{"type":"validation.webhook","id":%q}`, text)
+			sum := sha256.Sum256([]byte(body))
+			return verify.Request{Body: []byte(body), Header: verify.Header{"x-signature": hexHMAC(handshakeKey, hex.EncodeToString(sum[:]))}}
+		},
 		"asana": inHeader("POST", "x-hook-secret"), "braintree": queried("GET", "bt_challenge", ""),
 		"cloudevents": inHeader("OPTIONS", "webhook-request-origin"), "dropbox": queried("GET", "challenge", ""),
 		"ebay": queried("GET", "challenge_code", ""), "fitbit": queried("GET", "verify", ""), "front": inHeader("POST", "x-front-challenge"),
@@ -435,7 +442,8 @@ func asJSON(text string) []byte {
 }
 
 // echoNothing lists the providers whose handshake has nothing of the request in its answer.
-var echoNothing = []string{"bitbucket-server", "circle", "discord", "intercom", "mandrill", "sns", "surveymonkey", "trello", "woocommerce", "xero"}
+var echoNothing = []string{"bitbucket-server", "circle", "discord", "intercom", "mandrill", "sns", "surveymonkey", "trello", "vercel-log-drains", "woocommerce",
+	"xero"}
 
 func onTime(r verify.Request) verify.Request {
 	r.ReceivedAt = signedAt

@@ -28,11 +28,12 @@ func hubSpotURL(u string) string {
 // hubSpotSignature has the signature of the versions before the third.
 const hubSpotSignature = "x-hubspot-signature"
 
-// hubSpotPlain is the scheme of HubSpot's versions 1 and 2: no HMAC but a plain SHA-256, in hex, over the secret and what follows it. Whoever has
+// hubSpotPlain is the scheme of HubSpot's versions 1 and 2, and of Recharge: no HMAC but a plain SHA-256, in hex, over the secret and what follows it. Whoever has
 // such a hash can make that of a longer text, which goes on with the hash's padding. That begins with a byte that stands nowhere outside of
 // JSON's strings: so a body that is no JSON is refused.
 type hubSpotPlain struct {
-	version string // as the header x-hubspot-signature-version has it
+	header  string // carries the hash; lower case
+	version string // as the header x-hubspot-signature-version has it; "": of who has no versions
 	withURL bool   // method and URL come before the body
 }
 
@@ -43,7 +44,7 @@ func (s hubSpotPlain) describe() string {
 	if s.withURL {
 		signed = "{method}{url}{body}"
 	}
-	return "header " + hubSpotSignature + ": hex of a plain SHA-256 over the secret and " + signed
+	return "header " + s.header + ": hex of a plain SHA-256 over the secret and " + signed
 }
 
 func (s hubSpotPlain) prepare(k *keys) (proof, error) {
@@ -63,15 +64,15 @@ type hubSpotProof struct {
 	secrets [][]byte
 }
 
-func (*hubSpotProof) headers() []string { return []string{hubSpotSignature} }
+func (p *hubSpotProof) headers() []string { return []string{p.header} }
 
 func (p *hubSpotProof) check(_ context.Context, r Request) error {
-	sent, err := single(r.Header, hubSpotSignature)
+	sent, err := single(r.Header, p.header)
 	if err != nil {
 		return err
 	}
 	sent = foldHex(lowerHex{}, sent)
-	if err := checkHex(hubSpotSignature, sent, sha256.Size); err != nil {
+	if err := checkHex(p.header, sent, sha256.Size); err != nil {
 		return err
 	}
 	switch {
@@ -80,7 +81,7 @@ func (p *hubSpotProof) check(_ context.Context, r Request) error {
 	case p.withURL && r.Query != p.query:
 		return errOtherQuery
 	case !slices.ContainsFunc(p.secrets, func(s []byte) bool { return subtle.ConstantTimeCompare(p.sum(s, r.Body), []byte(sent)) == 1 }):
-		return fmt.Errorf("%w: header %s, secrets %d", ErrMismatch, hubSpotSignature, len(p.secrets))
+		return fmt.Errorf("%w: header %s, secrets %d", ErrMismatch, p.header, len(p.secrets))
 	}
 	return nil
 }
@@ -100,7 +101,9 @@ func (p *hubSpotProof) sign(r *Request, _ Webhook, _ time.Time) error {
 		return errNoJSON
 	}
 	r.Query = p.query
-	r.Header[hubSpotSignature+"-version"] = p.version
-	r.Header[hubSpotSignature] = string(p.sum(p.secrets[0], r.Body))
+	if p.version != "" {
+		r.Header[hubSpotSignature+"-version"] = p.version
+	}
+	r.Header[p.header] = string(p.sum(p.secrets[0], r.Body))
 	return nil
 }

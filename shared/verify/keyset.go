@@ -156,7 +156,7 @@ type keyByID struct {
 	private crypto.Signer // nil: cannot sign
 }
 
-func newKeyByID(k *keys, fetch func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)) (keyByID, error) {
+func newKeyByID(k *keys, a algorithm, fetch func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)) (keyByID, error) {
 	p := keyByID{keys: k, fetch: fetch}
 	if err := noSecrets(k); err != nil {
 		return p, err
@@ -165,7 +165,7 @@ func newKeyByID(k *keys, fetch func(ctx context.Context, k *keys, id string) (cr
 	if p.pinned, err = pinnedKeySet(k); err != nil {
 		return p, err
 	}
-	p.private, err = readPrivate(ecdsaSHA256, k.signing) // both who use it have keys on P-256
+	p.private, err = readPrivate(a, k.signing)
 	return p, err
 }
 

@@ -18,6 +18,7 @@ type layout struct {
 	timestamp string // name of the one entry that holds the timestamp; "" where there is none
 	leading   bool   // the first entry is the timestamp, and has no name
 	lists     bool   // there may be several such lists, all of one time, with a space between
+	nonce     bool   // what stands in the timestamp's place is a random text: no time is signed
 	bare      bool   // an entry without a name is a signature too
 }
 

@@ -50,7 +50,7 @@ func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
 	if len(signatures) != 1 {
 		return malformed(mercadoPagoHeader, "a list with one v1=…")
 	}
-	at, err := mercadoPagoTime(timestamp)
+	at, err := readTime(timeUnix, "header "+mercadoPagoHeader, timestamp) // the documentation's example has seconds
 	if err != nil {
 		return err
 	}
@@ -62,15 +62,6 @@ func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
 		return err
 	}
 	return fresh(at, r.ReceivedAt, Unlimited)
-}
-
-// mercadoPagoTime reads milliseconds, or seconds, which the documentation's example has.
-func mercadoPagoTime(timestamp string) (time.Time, error) {
-	format := timeMillis
-	if len(timestamp) <= len("1704908010") {
-		format = timeSeconds
-	}
-	return readTime(format, "header "+mercadoPagoHeader, timestamp)
 }
 
 // mercadoPagoText returns what is signed, less the pairs of which a webhook has none. A body that tells of another resource than the one that is signed is refused.

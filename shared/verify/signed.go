@@ -10,6 +10,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -30,13 +31,16 @@ type signed struct {
 	tidyURL  func(url string) string  // what the provider makes of the URL before it signs it; nil: nothing
 	inflated bool                     // a body that is compressed with gzip is signed as it was before
 	object   bool                     // a body that is no JSON object is refused, since the handshake signs other texts for anybody
+	whole    bool                     // a body that is no JSON is refused: nothing but its own end parts it from what is signed after it
+	hashed   bool                     // the hex of the body's SHA-256 is signed in its place
+	setting  string                   // the setting that {setting} in the payload stands for
 	rewrite  func(body []byte) []byte // another form of the body that the vendor's own receivers take as the one that was signed; nil: none
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
 
 var encodings = map[string]encoding{"": lowerHex{}, "hex": lowerHex{}, "upper-hex": upperHex{},
-	"base64": base64.StdEncoding.Strict(), "base64url": base64.RawURLEncoding.Strict()}
+	"base64": base64.StdEncoding.Strict(), "base64url": base64.RawURLEncoding.Strict(), encodingOfHex: base64OfHex{}}
 
 var keyForms = []string{keyText, keyHex, keyBase64, keyStandard}
 
@@ -53,6 +57,25 @@ type lowerHex struct{}
 func (lowerHex) EncodedLen(n int) int                { return hex.EncodedLen(n) }
 func (lowerHex) AppendEncode(dst, src []byte) []byte { return hex.AppendEncode(dst, src) }
 func (lowerHex) Decode(dst, src []byte) (int, error) { return hex.Decode(dst, src) }
+
+// encodingOfHex is the base64 of the hex: of the table alone.
+const encodingOfHex = "base64 of the hex"
+
+type base64OfHex struct{}
+
+func (base64OfHex) EncodedLen(n int) int { return base64.StdEncoding.EncodedLen(hex.EncodedLen(n)) }
+
+func (base64OfHex) AppendEncode(dst, src []byte) []byte {
+	return base64.StdEncoding.AppendEncode(dst, hex.AppendEncode(nil, src))
+}
+
+func (base64OfHex) Decode(dst, src []byte) (int, error) {
+	text, err := base64Strict.AppendDecode(nil, src)
+	if err != nil {
+		return 0, err
+	}
+	return hex.Decode(dst, text)
+}
 
 type upperHex struct{ lowerHex }
 
@@ -96,6 +119,7 @@ const (
 	placeBody      = "{body}"
 	placeURL       = "{url}"
 	placeMethod    = "{method}"
+	placeSetting   = "{setting}" // of the table alone
 )
 
 var placeholders = []string{placeBody, placeID, placeMethod, placeTimestamp, placeURL} // sorted
@@ -104,7 +128,7 @@ func (s signed) trust() Trust { return Verified }
 
 // window is the tolerance of a signed time, 0 where there is none.
 func (s signed) window() time.Duration {
-	if s.TimestampHeader == "" && s.TimestampJSON == "" && !s.layout.timed() {
+	if s.TimestampHeader == "" && s.TimestampJSON == "" && (!s.layout.timed() || s.layout.nonce) {
 		return 0
 	}
 	return cmp.Or(s.Tolerance, DefaultTolerance)
@@ -139,6 +163,11 @@ func (s signed) prepare(k *keys) (proof, error) {
 	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets)); err != nil {
 		return nil, err
 	}
+	for i, part := range payload {
+		if part == placeSetting {
+			payload[i] = k.settings[s.setting]
+		}
+	}
 	p := &hmacProof{signed: s, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
 	p.url, p.query = s.tidy(k.url), s.tidy(queryOf(k.url))
 	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
@@ -167,7 +196,7 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 	case !slices.Contains(keyForms, s.Key):
 		return wrong("hmac.key", "%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes", s.Key)
 	case !slices.Contains(timeFormats, s.TimestampFormat):
-		return wrong("hmac.timestamp_format", "%q is unknown; known are http, ms, rfc3339, s, utc", s.TimestampFormat)
+		return wrong("hmac.timestamp_format", "%q is unknown; known are http, ms, rfc3339, s, unix, utc", s.TimestampFormat)
 	case strings.Contains(s.Prefix, ","):
 		return wrong("hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice", s.Prefix)
 	case s.Tolerance < 0:
@@ -214,7 +243,7 @@ func (s signed) parsePayload() ([]string, error) {
 		end := strings.IndexByte(rest, '{')
 		if end == 0 {
 			end = strings.IndexByte(rest, '}') + 1
-			if !slices.Contains(placeholders, rest[:end]) {
+			if !slices.Contains(placeholders, rest[:end]) && (s.setting == "" || rest[:end] != placeSetting) {
 				return nil, wrong("hmac.payload", "unknown placeholder in %q; known are %s", s.Payload, strings.Join(placeholders, ", "))
 			}
 		}
@@ -283,6 +312,9 @@ func (p *hmacProof) checkBody(body []byte) error {
 	if p.object && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		return fmt.Errorf("%w: the body is no JSON object", ErrMalformed)
 	}
+	if p.whole && !json.Valid(body) {
+		return errNoJSON
+	}
 	return nil
 }
 
@@ -304,7 +336,12 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 			return c, err
 		}
 	}
-	if c.timestamp != "" {
+	if p.layout.nonce {
+		if err := p.checkEnd(p.Header, placeTimestamp, c.timestamp); err != nil {
+			return c, err
+		}
+	}
+	if c.timestamp != "" && !p.layout.nonce {
 		if c.sentAt, err = readTime(p.TimestampFormat, p.timedBy, c.timestamp); err != nil {
 			return c, err
 		}
@@ -397,11 +434,16 @@ func (p *hmacProof) checkedID(h Header) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	next := slices.Index(p.payload, placeID) + 1
-	if next < len(p.payload) && p.payload[next][0] != '{' && strings.Contains(id, p.payload[next]) {
-		return "", malformed(p.IDHeader, fmt.Sprintf("an id without %q", p.payload[next]))
+	return id, p.checkEnd(p.IDHeader, placeID, id)
+}
+
+// checkEnd refuses a value that contains the text that ends it in the payload.
+func (p *hmacProof) checkEnd(header, place, value string) error {
+	next := slices.Index(p.payload, place) + 1
+	if next < len(p.payload) && p.payload[next] != "" && p.payload[next][0] != '{' && strings.Contains(value, p.payload[next]) {
+		return malformed(header, fmt.Sprintf("an id without %q", p.payload[next]))
 	}
-	return id, nil
+	return nil
 }
 
 // matchesAny tells whether one of the keys makes one of the signatures, over the body or over its other form.
@@ -448,6 +490,9 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	c := claim{method: r.Method}
 	if slices.Contains(p.payload, placeTimestamp) {
 		c.timestamp = writeTime(p.TimestampFormat, at)
+	}
+	if p.layout.nonce {
+		c.timestamp = w.DeliveryID
 	}
 	if p.TimestampHeader != "" {
 		r.Header[p.TimestampHeader] = c.timestamp
@@ -530,6 +575,10 @@ func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 		case placeMethod:
 			s.buf = append(s.buf, c.method...)
 		case placeBody:
+			if p.hashed {
+				s.buf = append(s.buf, hexSHA256(body)...)
+				continue
+			}
 			s.mac.Write(s.buf)
 			s.buf = s.buf[:0]
 			if !p.writeBody(s.mac, body) {

@@ -26,13 +26,16 @@ import (
 
 // partlySigned lists the providers that do not sign all of the body, on purpose: each has tests of its own of what it does sign.
 var partlySigned = []string{
-	"adyen", "aircall", "braintree", "dropbox-sign", "ecwid", "figma", "mailgun", "mandrill", "mercado-pago",
+	"adyen", "aircall", "braintree", "cloudsignal", "dropbox-sign", "ecwid", "favro", "figma", "mailgun", "mandrill", "meraki", "mercado-pago",
 	"microsoft-graph", "prismic", "sns", "travis-ci", "twilio",
 }
 
+// unproved are the providers that prove nothing.
+var unproved = []string{"none", "strava"}
+
 // listed are the providers whose header is a list of signatures and nothing else, but for the time before Recurly's: one that was sent twice is
 // but a longer list.
-var listed = []string{"circleci", "configcat", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
+var listed = []string{"bridge-api", "circleci", "configcat", "cronofy", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
 
 // contentTypes are those that are not application/json.
 var contentTypes = map[string]string{"livekit": "application/webhook+json"}
@@ -42,8 +45,9 @@ var leftOut = map[string]string{"mercado-pago": "x-request-id"}
 
 // ownBodies lists the providers that can sign nothing but a body of their own form.
 var ownBodies = []string{
-	"adyen", "aircall", "braintree", "dropbox-sign", "ecwid", "figma", "hubspot-v1", "hubspot-v2", "hygraph", "kinde", "linear", "mailgun",
-	"mandrill", "microsoft-graph", "prismic", "smartcar", "sns", "travis-ci", "twilio", "wix", "x",
+	"adyen", "aircall", "braintree", "cloudsignal", "dropbox-sign", "ecwid", "exact-online", "favro", "figma", "framer", "hubspot-v1", "hubspot-v2",
+	"hygraph", "kinde", "linear", "mailgun", "mandrill", "meraki", "microsoft-graph", "oura", "prismic", "recharge", "smartcar", "sns", "travis-ci",
+	"twilio", "wix", "x", "zero-hash",
 }
 
 var (
@@ -201,14 +205,17 @@ func (s subject) proofHeaders(t *testing.T) []string {
 			t.Errorf("accepted without its signature header %s", name)
 		}
 	}
-	if s.cfg.Provider != "none" && len(names) == 0 && !slices.Contains(ownBodies, s.cfg.Provider) {
+	if !slices.Contains(unproved, s.cfg.Provider) && len(names) == 0 && !slices.Contains(ownBodies, s.cfg.Provider) {
 		t.Error("no header is needed: nothing is proved")
 	}
 	return names
 }
 
 func (s subject) verify(r verify.Request) error {
-	_, err := s.verifier.Verify(context.Background(), r)
+	result, err := s.verifier.Verify(context.Background(), r)
+	if err == nil && result.Handshake {
+		return fmt.Errorf("%w: it is answered as a handshake, and not accepted", verify.ErrMissing)
+	}
 	return err
 }
 
@@ -284,6 +291,9 @@ func TestEveryProvider_RefusesOneFlippedBit(t *testing.T) {
 		for i := range len(s.request.Body) * 8 {
 			r := s.request
 			r.Body = flip(s.request.Body, i)
+			if s.cfg.Provider == "exact-online" && inHex(string(r.Body), i/8) && bytes.EqualFold(r.Body, s.request.Body) {
+				continue // the signature itself, in the other case
+			}
 			s.bodyChanged(t, fmt.Sprintf("bit %d of the body", i), r)
 		}
 	})
@@ -377,7 +387,7 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 				}
 			}
 		}
-		if s.cfg.Provider != "none" {
+		if !slices.Contains(unproved, s.cfg.Provider) {
 			if err := s.verify(verify.Request{Body: sample.Body, ReceivedAt: signedAt}); !errors.Is(err, verify.ErrMissing) {
 				t.Errorf("nothing of the proof at all: got %v, want %v", err, verify.ErrMissing)
 			}
@@ -388,7 +398,7 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 func TestEveryProvider_RotatesSecrets(t *testing.T) {
 	forEach(t, func(t *testing.T, s subject) {
 		old := newSubject(t, s.cfg, "old")
-		if s.cfg.Provider == "none" {
+		if slices.Contains(unproved, s.cfg.Provider) {
 			if _, err := verify.New(s.cfg, []string{secret("any")}); !errors.Is(err, verify.ErrConfig) {
 				t.Errorf("a secret: got %v, want %v", err, verify.ErrConfig)
 			}

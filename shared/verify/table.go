@@ -42,6 +42,18 @@ var providers = []provider{
 		examples: []string{"balancePlatform.transfer.created", "merchant.created"},
 	},
 	{
+		name: "affirm", title: "Affirm", docs: "https://docs.affirm.com/developers/docs/webhooks",
+		// Sources: Affirm's page on webhooks, and webhook.co's adapter.
+		secret: "private API key, or the signing secret that Affirm gives with the webhook",
+		scheme: signed{
+			HMAC:   HMAC{Header: "x-affirm-signature", Algorithm: "sha512", Payload: "{timestamp}.{body}"},
+			layout: layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"},
+		},
+		ids:      []Locator{{Body: true}}, // it holds the checkout and the time of the event
+		types:    []Locator{{JSON: "event"}},
+		examples: []string{"confirmed", "approved"},
+	},
+	{
 		name: "aftership", title: "AfterShip", docs: "https://www.aftership.com/docs/tracking/webhook/webhook-signature",
 		secret:   "Webhook secret (Settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "aftership-hmac-sha256", Encoding: "base64"}},
@@ -57,6 +69,16 @@ var providers = []provider{
 		types:    []Locator{{JSON: "eventType"}},
 		beside:   []companion{{header: "agora-signature", make: sha1Signature("")}},
 		examples: []string{"101", "102", "103"},
+	},
+	{
+		name: "aiprise", title: "AiPrise", docs: "https://docs.aiprise.com/",
+		// Sources: AiPrise's page on callbacks, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "API key, the private one",
+		scheme:   signed{HMAC: HMAC{Header: "x-hmac-signature"}},
+		types:    []Locator{{JSON: "event_type"}},
+		orType:   Locator{JSON: "aiprise_summary.verification_result"},
+		examples: []string{"APPROVED", "DECLINED"},
+		note:     "Of a verification's result, which has no type, the type is the result itself.",
 	},
 	{
 		name: "aircall", title: "Aircall", docs: "https://developer.aircall.io/api-references/#webhooks",
@@ -85,6 +107,16 @@ var providers = []provider{
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "name"}},
 		examples: []string{"payment_intent.succeeded", "refund.settled"},
+	},
+	{
+		name: "akeneo", title: "Akeneo PIM", docs: "https://api.akeneo.com/events-documentation/security.html",
+		// Sources: Akeneo's documentation of events, and the client in its own PIM (GuzzleWebhookClient).
+		secret:   "secret of the connection (Connect › Connection settings › Event subscription)",
+		scheme:   signed{HMAC: HMAC{Header: "x-akeneo-request-signature", Payload: "{timestamp}.{body}", TimestampHeader: "x-akeneo-request-timestamp"}},
+		ids:      []Locator{{Body: true}}, // a batch of events, each with an id
+		types:    []Locator{{JSON: "events.0.action"}},
+		examples: []string{"product.created", "product.updated"},
+		note:     noteFirstEvent,
 	},
 	{
 		name: "alchemy", title: "Alchemy", docs: "https://www.alchemy.com/docs/reference/notify-api-quickstart",
@@ -241,6 +273,34 @@ var providers = []provider{
 		examples: []string{"TRANSFER_PROCESSED", "TRANSFER_FAILED", "USER_UPDATED"},
 	},
 	{
+		name: "bridge-api", title: "Bridge (bridgeapi.io)", docs: "https://docs.bridgeapi.io/docs/secure-your-webhooks",
+		// Sources: Bridge's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret: "Signing secret of the webhook (Dashboard › Webhooks)",
+		scheme: signed{
+			HMAC:   HMAC{Header: "bridgeapi-signature", Encoding: "upper-hex"},
+			layout: layout{separator: ",", equals: "=", signature: "v1"},
+		},
+		ids:      []Locator{{Body: true}}, // it has the time, in milliseconds
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"item.refreshed", "item.created"},
+		note:     "bridge.xyz is another company: provider bridge-xyz.",
+	},
+	{
+		name: "bridge-xyz", title: "Bridge (bridge.xyz)",
+		docs: "https://apidocs.bridge.xyz/get-started/introduction/quick-start/setting-up-webhooks",
+		// Sources: Bridge's page with its reference code, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The code hashes twice.
+		secret: "public_key in the answer to the webhook's creation, PEM",
+		scheme: public{
+			signature: rsaSHA256, keyForm: keySPKI, header: "x-webhook-signature", encoding: "base64",
+			layout:  layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"},
+			payload: []string{placeTimestamp, ".", placeBody}, timestampFormat: timeMillis, tolerance: 10 * time.Minute, twice: true,
+		},
+		ids:      []Locator{{JSON: "event_id"}},
+		types:    []Locator{{JSON: "event_type"}},
+		examples: []string{"customer.updated", "transfer.updated"},
+		note:     "bridgeapi.io is another company: provider bridge-api.",
+	},
+	{
 		name: "buildkite", title: "Buildkite", docs: "https://buildkite.com/docs/apis/webhooks/pipelines",
 		secret: "Token (Settings › Notification Services › Webhook)",
 		scheme: signed{
@@ -356,6 +416,16 @@ var providers = []provider{
 		examples: []string{"taskCreated", "taskUpdated", "taskDeleted"},
 	},
 	{
+		name: "clio", title: "Clio Manage", docs: "https://docs.developers.clio.com/api-docs/webhooks/",
+		// Sources: Clio's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:    "X-Hook-Secret of the handshake, or shared_secret of the webhook: leave it out, it is learned",
+		scheme:    signed{HMAC: HMAC{Header: "x-hook-signature"}},
+		types:     []Locator{{JSON: "meta.event"}},
+		handshake: handshake{about: "POST with X-Hook-Secret: the header is echoed, and the secret kept", open: learnAsana, learns: true},
+		examples:  []string{"created", "updated", "matter_opened"},
+		note:      "Every webhook of Clio has a secret of its own, and so needs a source of its own.",
+	},
+	{
 		name: "close", title: "Close", docs: "https://developer.close.com/topics/webhooks/",
 		secret: "signature_key, hex, in the answer to the subscription's creation",
 		// A judgement. A bound there must be, for a digit could else be moved between the time and what follows it.
@@ -408,6 +478,27 @@ var providers = []provider{
 		examples: []string{"upload", "eager", "rename"},
 	},
 	{
+		name: "cloudsignal", title: "Cloudprinter CloudSignal", docs: "https://docs.cloudprinter.com/client/cloudprinter-cloudsignal-webhooks",
+		// Sources: Cloudprinter's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "Webhook API key (Dashboard › the CloudSignal interface)",
+		scheme:   bodyToken{member: "apikey"},
+		ids:      []Locator{{Body: true}},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"ItemShipped", "ItemProduced"},
+		note:     "The key is in the body, and is passed on with it.",
+	},
+	{
+		name: "coinbase", title: "Coinbase Developer Platform", docs: "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
+		// Sources: Coinbase's page with its code, and the client of Hook0, by which it sends.
+		secret:   "secret in the metadata of the webhook subscription",
+		scheme:   hook0{},
+		ids:      []Locator{{JSON: "id"}, {Body: true}},
+		types:    []Locator{{JSON: "eventType"}},
+		orType:   Locator{JSON: "type"},
+		examples: []string{"onchain.activity.detected", "onramp.transaction.success"},
+		note:     "Coinbase Commerce signs otherwise: provider coinbase-commerce.",
+	},
+	{
 		name: "coinbase-commerce", title: "Coinbase Commerce", docs: "https://docs.cdp.coinbase.com/commerce/api-arcitecture/webhooks-security",
 		secret:   "Webhook shared secret (Settings › Notifications)",
 		scheme:   signed{HMAC: HMAC{Header: "x-cc-webhook-signature"}},
@@ -431,6 +522,14 @@ var providers = []provider{
 		examples: []string{"ach.outgoing_transfer.completed", "book.transfer.completed"},
 	},
 	{
+		name: "commercelayer", title: "Commerce Layer", docs: "https://docs.commercelayer.io/core/callbacks-security",
+		// Sources: Commerce Layer's own examples, and Hookdeck's webhook-skills.
+		secret:   "shared_secret of the webhook",
+		scheme:   signed{HMAC: HMAC{Header: "x-commercelayer-signature", Encoding: "base64"}},
+		types:    []Locator{{Header: "x-commercelayer-topic"}},
+		examples: []string{"orders.place", "shipments.ship"},
+	},
+	{
 		name: "configcat", title: "ConfigCat", docs: "https://configcat.com/docs/advanced/notifications-webhooks/",
 		secret: "Signing key of the webhook (View webhook signing keys); the primary and the secondary, as two secrets",
 		scheme: signed{
@@ -450,6 +549,37 @@ var providers = []provider{
 		types:    []Locator{{Header: contentfulTopic}},
 		needsURL: "signs the path of the URL",
 		examples: []string{"ContentManagement.Entry.publish", "ContentManagement.Asset.create"},
+	},
+	{
+		name: "courier", title: "Courier", docs: "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
+		// Sources: Courier's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The unit of the time is not documented.
+		secret: "Signing secret of the outbound webhook",
+		scheme: signed{
+			HMAC:   HMAC{Header: "courier-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeUnix},
+			layout: layout{separator: ",", equals: "=", signature: "signature", timestamp: "t"},
+		},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"message:updated", "notification:submitted"},
+	},
+	{
+		name: "cronofy", title: "Cronofy", docs: "https://docs.cronofy.com/developers/push-notifications/authentication/",
+		// Sources: Cronofy's own package (cronofy, hmacValid), and webhook.co's adapter.
+		secret: "Client secret of the application",
+		scheme: signed{
+			HMAC:   HMAC{Header: "cronofy-hmac-sha256", Encoding: "base64"},
+			layout: layout{separator: ","}, // one for each secret
+		},
+		types:    []Locator{{JSON: "notification.type"}},
+		examples: []string{"change", "profile_initial_sync_completed"},
+	},
+	{
+		name: "cursor", title: "Cursor cloud agents", docs: "https://docs.cursor.com/account/cloud-agent-webhooks",
+		// Sources: Cursor's page, and Hookdeck's webhook-skills.
+		secret:   "secret, given when the agent is launched with the webhook",
+		scheme:   signed{HMAC: HMAC{Header: "x-webhook-signature", Prefix: "sha256="}},
+		ids:      []Locator{{Header: "x-webhook-id"}},
+		types:    []Locator{{Header: "x-webhook-event"}},
+		examples: []string{"statusChange"},
 	},
 	{
 		name: "customer-io", title: "Customer.io", docs: "https://docs.customer.io/journeys/webhooks/",
@@ -643,12 +773,31 @@ var providers = []provider{
 		note:     noteFirstEvent,
 	},
 	{
+		name: "ethoca", title: "Ethoca Alerts (Mastercard)", docs: "https://developer.mastercard.com/ethoca-alerts-merchants/documentation/",
+		// Sources: Mastercard's documentation of the Alerts Push API, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "username and password that you gave to Ethoca, as user:password",
+		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
+		ids:      []Locator{{JSON: "alertId"}},
+		types:    []Locator{{JSON: "alertType"}},
+		examples: []string{"customerdispute_alert", "issuer_alert"},
+		note:     "Ethoca can present a client certificate besides.",
+	},
+	{
 		name: "etsy", title: "Etsy", docs: "https://developers.etsy.com/documentation/essentials/webhooks",
 		secret:   "Signing secret (Webhook portal)",
 		scheme:   standardScheme,
 		ids:      []Locator{{Header: "webhook-id"}},
 		types:    []Locator{{JSON: "event_type"}},
 		examples: []string{"order.paid", "order.shipped", "order.delivered"},
+	},
+	{
+		name: "exact-online", title: "Exact Online", docs: "https://support.exactonline.com/community/s/article/All-All-DNO-Content-webhooksc",
+		// Sources: Exact's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "Webhook secret of the app (App Center)",
+		scheme:   exactOnline{},
+		ids:      []Locator{{Body: true}},
+		types:    []Locator{{JSON: "Content.Topic"}, {JSON: "Content.Action"}},
+		examples: []string{"Accounts.Update", "Items.Create"},
 	},
 	{
 		name: "fastspring", title: "FastSpring", docs: "https://developer.fastspring.com/reference/message-security",
@@ -658,6 +807,18 @@ var providers = []provider{
 		types:    []Locator{{JSON: "events.0.type"}},
 		examples: []string{"order.completed", "subscription.activated"},
 		note:     noteFirstEvent,
+	},
+	{
+		name: "favro", title: "Favro", docs: "https://favro.com/developer/#webhook-signatures",
+		// Sources: Favro's page, as its clients quote it (@bscotch/favro-sdk), and Hookdeck's webhook-skills.
+		secret:   "secret of the webhook",
+		scheme:   favro{},
+		ids:      []Locator{{JSON: "payloadId"}},
+		onceBy:   true,
+		types:    []Locator{{JSON: "action"}},
+		needsURL: "signs the postToUrl",
+		examples: []string{"created", "updated", "ping"},
+		note:     "The signature covers the payload's id and the URL alone: fetch what it is about from Favro.",
 	},
 	{
 		name: "figma", title: "Figma", docs: "https://developers.figma.com/docs/rest-api/webhooks-security/",
@@ -681,6 +842,19 @@ var providers = []provider{
 		examples: []string{"account.updated", "directory.created"},
 	},
 	{
+		name: "fireblocks", title: "Fireblocks (webhooks v2)", docs: "https://developers.fireblocks.com/reference/validating-webhooks",
+		// Sources: Fireblocks' page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		scheme: fireblocks{},
+		ids:    []Locator{{JSON: "id"}},
+		types:  []Locator{{JSON: "eventType"}},
+		settings: []setting{
+			{name: settingEnvironment, label: "production (default: the United States), eu, eu2 or sandbox", example: production, optional: true},
+			pinKeySet,
+		},
+		examples: []string{"transaction.created", "transaction.status.updated"},
+		note:     "For version 2 of the webhooks. The keys are those of all customers: the body says of which workspace it is.",
+	},
+	{
 		name: "fireflies", title: "Fireflies", docs: "https://docs.fireflies.ai/graphql-api/webhooks-v2",
 		secret:   "Signing secret of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
@@ -699,6 +873,16 @@ var providers = []provider{
 			open: answerFitbit},
 		reply:    &Reply{Status: 204},
 		examples: []string{"activities", "sleep"},
+	},
+	{
+		name: "flexport", title: "Flexport", docs: "https://apidocs.flexport.com/v2/tag/Webhook-Endpoints/",
+		// Sources: Flexport's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "secret token of the endpoint (account Settings)",
+		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "type"}},
+		beside:   []companion{{header: "x-hub-signature", make: sha1Signature("sha1=")}},
+		examples: []string{"/shipment#created", "/shipment_leg#departed"},
 	},
 	{
 		name: "flutterwave", title: "Flutterwave v3", docs: "https://developer.flutterwave.com/docs/webhooks",
@@ -755,6 +939,18 @@ var providers = []provider{
 		note:     "The body names what has changed, with no id of its own and no time: repeats are not recognised.",
 	},
 	{
+		name: "framer", title: "Framer forms", docs: "https://www.framer.com/help/articles/webhooks-for-forms/",
+		// Sources: Framer's page on webhooks, as its users' receivers have it, and webhook.co's adapter.
+		secret: "Secret of the form's webhook",
+		scheme: signed{
+			HMAC:  HMAC{Header: "framer-signature", Prefix: "sha256=", Payload: "{body}{id}", IDHeader: "framer-webhook-submission-id"},
+			whole: true, object: true,
+		},
+		ids:      []Locator{{Header: "framer-webhook-submission-id"}},
+		examples: []string{"submission"},
+		note:     "No type is sent: the body is what the form's fields hold.",
+	},
+	{
 		name: "front", title: "Front", docs: "https://dev.frontapp.com/docs/application-webhooks",
 		secret: "Signing key of the application (Developers › your app › Features)",
 		// No window is stated, nor whether an attempt is signed anew: what comes twice has the same id.
@@ -765,6 +961,16 @@ var providers = []provider{
 		handshake: handshake{about: "X-Front-Challenge: echoed", open: echoFront},
 		examples:  []string{"inbound", "assign"},
 		note:      "For application webhooks; those of rules are signed otherwise.",
+	},
+	{
+		name: "fusionauth", title: "FusionAuth", docs: "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
+		// Sources: FusionAuth's page, and Hookdeck's webhook-skills.
+		secret:   "secret of the HMAC key that signs the webhook (Settings › Key Master)",
+		scheme:   webToken{header: "x-fusionauth-signature-jwt", algorithm: "HS256", bodyHash: "request_body_sha256", hashForm: "base64"},
+		ids:      []Locator{{JSON: "event.id"}},
+		types:    []Locator{{JSON: "event.type"}},
+		examples: []string{"user.create", "user.login.success"},
+		note:     "Sign with a key of the algorithm HS256.",
 	},
 	{
 		name: "getstream", title: "Stream", docs: "https://getstream.io/chat/docs/go-golang/webhooks_overview/",
@@ -1001,7 +1207,7 @@ var providers = []provider{
 	{
 		name: "hubspot-v1", title: "HubSpot, version 1 of the signature", docs: "https://developers.hubspot.com/docs/faq/v1-request-validation",
 		secret:   "Client secret (your app › Auth)",
-		scheme:   hubSpotPlain{version: "v1"},
+		scheme:   hubSpotPlain{header: hubSpotSignature, version: "v1"},
 		types:    []Locator{{JSON: "0.subscriptionType"}},
 		examples: []string{"contact.creation", "deal.propertyChange"},
 		note: noteHubSpotPlain + " HubSpot sends version 3 beside this one: take provider hubspot where you can. The body is a list of events; there is " +
@@ -1010,7 +1216,7 @@ var providers = []provider{
 	{
 		name: "hubspot-v2", title: "HubSpot, version 2 of the signature", docs: "https://developers.hubspot.com/docs/faq/v2-request-validation",
 		secret:   "Client secret (your app › Auth)",
-		scheme:   hubSpotPlain{version: "v2", withURL: true},
+		scheme:   hubSpotPlain{header: hubSpotSignature, version: "v2", withURL: true},
 		needsURL: "signs the URL of the webhook",
 		examples: []string{"workflow-action"},
 		note:     noteHubSpotPlain + " It is what actions of workflows come with. There is neither a delivery id nor an event type.",
@@ -1250,6 +1456,17 @@ var providers = []provider{
 		examples: []string{"signup_success", "renewal_success", "payment_failure"},
 	},
 	{
+		name: "meraki", title: "Cisco Meraki", docs: "https://developer.cisco.com/meraki/webhooks/",
+		// Sources: Meraki's page, and Hookdeck's webhook-skills.
+		secret:   "Shared secret of the HTTP server (Network-wide › Alerts)",
+		scheme:   bodyToken{member: "sharedSecret"},
+		ids:      []Locator{{Body: true}}, // it has the time at which it was sent
+		types:    []Locator{{JSON: "alertTypeId"}},
+		orType:   Locator{JSON: "alertType"},
+		examples: []string{"motion_alert", "settings_changed"},
+		note:     "The secret is in the body, and is passed on with it. Keep sharedSecret in the payload template.",
+	},
+	{
 		name: "mercado-pago", title: "Mercado Pago", docs: "https://www.mercadopago.com.ar/developers/en/docs/your-integrations/notifications/webhooks",
 		secret:   "Secret signature (Your integrations › Webhooks › Configure notifications)",
 		scheme:   mercadoPago{},
@@ -1362,6 +1579,18 @@ var providers = []provider{
 		examples: []string{"ready", "building", "error"},
 		note:     "Netlify signs no time.",
 	},
+	{
+		name: "nmi", title: "NMI", docs: "https://secure.nmi.com/merchants/resources/integration/integration_portal.php#webhooks_setup",
+		// Sources: NMI's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type. What stands at t is a nonce.
+		secret: "Signing key (Settings › Webhooks)",
+		scheme: signed{
+			HMAC:   HMAC{Header: "webhook-signature", Payload: "{timestamp}.{body}"},
+			layout: layout{separator: ",", equals: "=", signature: "s", timestamp: "t", nonce: true},
+		},
+		ids:      []Locator{{JSON: "event_id"}},
+		types:    []Locator{{JSON: "event_type"}},
+		examples: []string{"transaction.sale.success", "transaction.refund.success"},
+	},
 	{name: "none", title: "whoever asks", scheme: unsigned{}, examples: []string{"reading"}, note: "Anybody who knows the URL can send. Use it for tests, or with allowed_ips."},
 	{
 		name: "notion", title: "Notion", docs: "https://developers.notion.com/reference/webhooks",
@@ -1381,6 +1610,14 @@ var providers = []provider{
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"package:publish", "package:unpublish", "package:star"},
 		note:     "npm's own registry is reported to have retired its hooks; others such as cnpm send them.",
+	},
+	{
+		name: "nuvemshop", title: "Nuvemshop (Tiendanube)", docs: "https://tiendanube.github.io/api-documentation/resources/webhook",
+		// Sources: Nuvemshop's page, and Hookdeck's webhook-skills.
+		secret:   "Client secret of the app",
+		scheme:   signed{HMAC: HMAC{Header: "x-linkedstore-hmac-sha256"}},
+		types:    []Locator{{JSON: "event"}},
+		examples: []string{"order/created", "product/updated"},
 	},
 	{
 		name: "nylas", title: "Nylas", docs: "https://developer.nylas.com/docs/v3/notifications/",
@@ -1444,6 +1681,22 @@ var providers = []provider{
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"invoice.issued", "subscription.created"},
+	},
+	{
+		name: "oura", title: "Oura", docs: "https://cloud.ouraring.com/v2/docs#tag/Webhook-Subscription-Routes",
+		// Sources: Oura's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The form of the time is not documented: it is signed, and
+		// held against nothing.
+		secret: "Client secret of the application",
+		scheme: signed{
+			HMAC:  HMAC{Header: "x-oura-signature", Encoding: "upper-hex", Payload: "{id}{body}", IDHeader: "x-oura-timestamp"},
+			whole: true, object: true,
+		},
+		ids:      []Locator{{Body: true}}, // it names what has changed, and when
+		types:    []Locator{{JSON: "data_type"}, {JSON: "event_type"}},
+		settings: []setting{{name: "verification_token", label: "verification_token of the subscription, of your own making", example: "example-verification-token"}},
+		handshake: handshake{about: "GET with verification_token and challenge: the challenge is echoed as JSON if the token is yours", methods: []string{"GET"},
+			open: answerOura},
+		examples: []string{"daily_sleep.create", "workout.update"},
 	},
 	{
 		name: "paddle", title: "Paddle Billing", docs: "https://developer.paddle.com/webhooks/signature-verification",
@@ -1513,6 +1766,15 @@ var providers = []provider{
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "data.attributes.name"}},
 		examples: []string{"inquiry.completed", "verification.passed"},
+	},
+	{
+		name: "picqer", title: "Picqer", docs: "https://picqer.com/en/api/webhooks",
+		// Sources: Picqer's page, and Hookdeck's webhook-skills.
+		secret:   "secret, given when the webhook is created",
+		scheme:   signed{HMAC: HMAC{Header: "x-picqer-signature", Encoding: "base64"}},
+		ids:      []Locator{{Body: true}}, // it has the time of the event and what it is about
+		types:    []Locator{{JSON: "event"}},
+		examples: []string{"orders.created", "picklists.closed"},
 	},
 	{
 		name: "pipedrive", title: "Pipedrive", docs: "https://pipedrive.readme.io/docs/guide-for-webhooks-v2",
@@ -1589,6 +1851,15 @@ var providers = []provider{
 		note:     "The type is that of a batch's first event.",
 	},
 	{
+		name: "pylon", title: "Pylon", docs: "https://docs.usepylon.com/pylon-docs/developer/webhooks",
+		// Sources: Pylon's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret: "Secret of the webhook destination",
+		scheme: signed{HMAC: HMAC{Header: "pylon-webhook-signature", Prefix: "hs256=", Payload: "{timestamp}.{body}",
+			TimestampHeader: "pylon-webhook-timestamp"}},
+		examples: []string{"issue"},
+		note:     "No type is sent: the body is what the trigger's action says.",
+	},
+	{
 		name: "qstash", title: "Upstash QStash", docs: "https://upstash.com/docs/qstash/howto/signature",
 		secret: "Current and next signing key (Console › QStash › Signing keys), as two secrets",
 		scheme: webToken{
@@ -1627,6 +1898,16 @@ var providers = []provider{
 		ids:      []Locator{{Header: "x-razorpay-event-id"}},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"payment.captured", "payment.authorized", "order.paid"},
+	},
+	{
+		name: "recharge", title: "Recharge", docs: "https://docs.getrecharge.com/docs/webhooks-overview#validating-webhooks",
+		// Sources: Recharge's page with its code, and other receivers, such as the crate webhook-verify.
+		secret:   "API Client Secret of the token",
+		scheme:   hubSpotPlain{header: "x-recharge-hmac-sha256"},
+		types:    []Locator{{Header: "x-recharge-topic"}},
+		examples: []string{"charge/paid", "subscription/created"},
+		note: "The signature is a plain hash with the secret in front, to which anybody can append: a body that is no JSON is refused, since what was appended to " +
+			"would be none. It has no time.",
 	},
 	{
 		name: "recurly", title: "Recurly", docs: "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
@@ -1801,6 +2082,15 @@ var providers = []provider{
 		note:     "Both kinds are taken: webhooks, with X-Shopify- headers, and Events, whose headers begin with Shopify-.",
 	},
 	{
+		name: "shopline", title: "SHOPLINE", docs: "https://developer.shopline.com/docs/apps/api-instructions-for-use/webhooks/overview",
+		// Sources: SHOPLINE's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "App secret (Developer Center › App credentials)",
+		scheme:   signed{HMAC: HMAC{Header: "x-shopline-hmac-sha256", Encoding: "base64"}},
+		ids:      []Locator{{Header: "x-shopline-webhook-id"}},
+		types:    []Locator{{Header: "x-shopline-topic"}},
+		examples: []string{"orders/create", "products/update"},
+	},
+	{
 		name: "shopware", title: "Shopware", docs: "https://developer.shopware.com/docs/guides/plugins/apps/webhook.html",
 		secret:   "Shop secret of the app's registration",
 		scheme:   signed{HMAC: HMAC{Header: "shopware-shop-signature"}},
@@ -1871,6 +2161,15 @@ var providers = []provider{
 		note:     noteFirstEvent,
 	},
 	{
+		name: "smile", title: "Smile API (getsmileapi.com)", docs: "https://docs.getsmileapi.com/reference/webhooks",
+		// Sources: Smile's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "secret, given when the webhook is registered",
+		scheme:   signed{HMAC: HMAC{Header: "smile-signature", Algorithm: "sha512"}},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"ACCOUNT_CONNECTED", "TASK_FINISHED"},
+	},
+	{
 		name: "sns", title: "Amazon SNS", docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
 		scheme: sns{},
 		ids:    []Locator{{JSON: "MessageId"}},
@@ -1903,6 +2202,17 @@ var providers = []provider{
 		types:    []Locator{{Header: "x-snyk-event"}},
 		beside:   []companion{{header: "x-snyk-timestamp", value: "{time}"}},
 		examples: []string{"project_snapshot/v0", "ping/v0"},
+	},
+	{
+		name: "solidgate", title: "Solidgate", docs: "https://docs.solidgate.com/payments/integrate/webhooks/",
+		// Sources: Solidgate's own package (@solidgate/node-sdk), which signs requests so, and Hookdeck's webhook-skills.
+		secret:   "webhook secret key, wh_sk_… (Hub › Developers › Channels)",
+		scheme:   signed{HMAC: HMAC{Header: "signature", Algorithm: "sha512", Encoding: encodingOfHex, Payload: "{setting}{body}{setting}"}, setting: "public_key"},
+		ids:      []Locator{{Header: "solidgate-event-id"}},
+		types:    []Locator{{Header: "solidgate-event-type"}},
+		settings: []setting{{name: "public_key", label: "webhook public key, wh_pk_…, beside the secret one", example: "wh_pk_example"}},
+		beside:   []companion{{header: "merchant", make: settingOf("public_key")}},
+		examples: []string{"card_gate.order.updated", "subscription.updated.v2"},
 	},
 	{
 		name: "sonarqube", title: "SonarQube", docs: "https://docs.sonarsource.com/sonarqube-server/project-administration/webhooks",
@@ -1972,6 +2282,18 @@ var providers = []provider{
 		note:     "Add the header Authorization: Bearer <secret> to the webhook. Strapi never sends a failed webhook again.",
 	},
 	{
+		name: "strava", title: "Strava", docs: "https://developers.strava.com/docs/webhooks/",
+		// Source: Strava's page.
+		scheme:   unsigned{},
+		ids:      []Locator{{Body: true}}, // it has what has changed, and when
+		types:    []Locator{{JSON: "object_type"}, {JSON: "aspect_type"}},
+		settings: []setting{{name: "verify_token", label: "verify_token of the subscription, of your own making", example: "STRAVA"}},
+		handshake: handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed as JSON if hub.verify_token is yours", methods: []string{"GET"},
+			open: answerStrava},
+		examples: []string{"activity.create", "activity.update", "athlete.update"},
+		note:     "Strava signs nothing: anybody who knows the URL can send. Fetch what an event is about from Strava.",
+	},
+	{
 		name: "stripe", title: "Stripe", docs: "https://docs.stripe.com/webhooks/signature",
 		secret: "Signing secret, whsec_… (Workbench › Webhooks); the key is the whole of it, its prefix included",
 		scheme: signed{
@@ -2039,12 +2361,34 @@ var providers = []provider{
 		note:     "For every sender whose webhooks have svix- headers and that is not in this list.",
 	},
 	{
+		name: "synctera", title: "Synctera", docs: "https://docs.synctera.com/docs/webhooks-guide",
+		// Sources: Synctera's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret: "secret of POST /v0/webhook_secrets",
+		scheme: signed{
+			HMAC:   HMAC{Header: "synctera-signature", Payload: "{timestamp}.{body}", TimestampHeader: "request-timestamp"},
+			layout: layout{separator: "."}, // one for each secret, while they are exchanged
+		},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"ACCOUNT.UPDATED", "TRANSACTIONS.POSTED.CREATED"},
+	},
+	{
 		name: "tally", title: "Tally", docs: "https://tally.so/help/webhooks",
 		secret:   "Signing secret (the form's Integrations)",
 		scheme:   signed{HMAC: HMAC{Header: "tally-signature", Encoding: "base64"}},
 		ids:      []Locator{{JSON: "eventId"}},
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"FORM_RESPONSE"},
+	},
+	{
+		name: "tebex", title: "Tebex", docs: "https://docs.tebex.io/developers/webhooks/overview",
+		// Sources: Tebex's page, and Hookdeck's webhook-skills.
+		secret:    "Webhook secret (Developers › Webhooks › Endpoints)",
+		scheme:    signed{HMAC: HMAC{Header: "x-signature"}, hashed: true},
+		ids:       []Locator{{JSON: "id"}},
+		types:     []Locator{{JSON: "type"}},
+		handshake: handshake{about: "validation.webhook, signed: its id, as JSON", proved: answerTebex},
+		examples:  []string{"payment.completed", "recurring-payment.started"},
 	},
 	{
 		name: "telegram", title: "Telegram Bot API", docs: "https://core.telegram.org/bots/api#setwebhook",
@@ -2098,6 +2442,18 @@ var providers = []provider{
 		examples: []string{"video.publish.completed", "authorization.removed"},
 	},
 	{
+		name: "tiktok-shop", title: "TikTok Shop", docs: "https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview",
+		// Sources: TikTok Shop's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "App secret",
+		scheme:   signed{HMAC: HMAC{Header: authorization, Payload: "{setting}{body}"}, setting: "app_key"},
+		ids:      []Locator{{JSON: "tts_notification_id"}},
+		types:    []Locator{{JSON: "type"}},
+		settings: []setting{{name: "app_key", label: "App key, beside the secret", example: "6example0key"}},
+		reply:    &Reply{Status: 200}, // TikTok Shop wants no body
+		examples: []string{"1"},
+		note:     "The event type is TikTok Shop's number: 1 is ORDER_STATUS_CHANGE.",
+	},
+	{
 		name: "todoist", title: "Todoist", docs: "https://developer.todoist.com/api/v1/#tag/Webhooks",
 		secret:   "Client secret of the app (App Management Console)",
 		scheme:   signed{HMAC: HMAC{Header: "x-todoist-hmac-sha256", Encoding: "base64"}},
@@ -2114,6 +2470,14 @@ var providers = []provider{
 		types:    []Locator{{Header: "webhook-type"}},
 		settings: []setting{{name: headerSetting, label: "name of the header that holds the token", example: "X-Webhook-Token"}},
 		examples: []string{"order.created"},
+	},
+	{
+		name: "token-io", title: "Token.io", docs: "https://developer.token.io/token_rest_api_doc/content/e-rest/webhooks.htm",
+		// Sources: Token.io's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "public key of the member (Dashboard › Settings › Member Information)",
+		scheme:   public{signature: ed25519Pure, keyForm: keyBase64, header: "token-signature", encoding: "base64url", payload: []string{placeBody}},
+		types:    []Locator{{Header: "token-event"}},
+		examples: []string{"PAYMENT_STATUS_CHANGED", "REFUND_STATUS_CHANGED"},
 	},
 	{
 		name: "travis-ci", title: "Travis CI", docs: "https://docs.travis-ci.com/user/notifications/#verifying-webhook-requests",
@@ -2192,12 +2556,34 @@ var providers = []provider{
 		note:     noteFirstEvent,
 	},
 	{
+		name: "utila", title: "Utila", docs: "https://docs.utila.io/reference/webhooks",
+		// Sources: Utila's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		secret:   "public key of the webhooks, PEM (Vault Settings › Webhooks)",
+		scheme:   public{signature: rsaPSSSHA512, keyForm: keySPKI, header: "x-utila-signature", encoding: "base64", payload: []string{placeBody}},
+		ids:      []Locator{{JSON: "id"}},
+		types:    []Locator{{JSON: "type"}},
+		examples: []string{"TRANSACTION_CREATED", "TRANSACTION_STATE_UPDATED"},
+	},
+	{
 		name: "vercel", title: "Vercel", docs: "https://vercel.com/docs/webhooks",
 		secret:   "secret, shown once when the webhook is created (Settings › Webhooks); an integration's Client Secret",
 		scheme:   signed{HMAC: HMAC{Header: "x-vercel-signature", Algorithm: "sha1"}},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"deployment.created", "deployment.succeeded", "project.created"},
+	},
+	{
+		name: "vercel-log-drains", title: "Vercel Drains", docs: "https://vercel.com/docs/drains/security",
+		// Sources: Vercel's page, and Hookdeck's webhook-skills.
+		secret:   "Signature secret of the drain (Team Settings › Drains)",
+		scheme:   signed{HMAC: HMAC{Header: "x-vercel-signature", Algorithm: "sha1"}},
+		ids:      []Locator{{Body: true}}, // a batch of entries, each with an id
+		types:    []Locator{{JSON: "0.source"}},
+		settings: []setting{{name: "verify", label: "value of x-vercel-verify, shown when the drain is made", example: "example-verify"}},
+		handshake: handshake{about: "a request without a signature: an empty 200 with x-vercel-verify; nothing is accepted", methods: []string{"GET"},
+			open: answerVercelDrain},
+		examples: []string{"lambda", "edge", "build"},
+		note:     "The type is that of a batch's first entry, where the drain sends JSON; of NDJSON there is none.",
 	},
 	{
 		name: "veriff", title: "Veriff", docs: "https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security",
@@ -2392,6 +2778,19 @@ var providers = []provider{
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"zen:event-type:ticket.created", "zen:event-type:user.created"},
 		note:     "Before a webhook is saved, Zendesk tests it with a secret that everybody knows: such a test is refused.",
+	},
+	{
+		name: "zero-hash", title: "Zero Hash", docs: "https://docs.zerohash.com/docs/webhook-security",
+		// Sources: Zero Hash's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The unit of the time is not documented.
+		secret: "HMAC shared secret, which Zero Hash issues",
+		scheme: signed{
+			HMAC:  HMAC{Header: "x-zh-hook-signature", Payload: "{body}{timestamp}", TimestampHeader: "x-zh-hook-timestamp", TimestampFormat: timeUnix},
+			whole: true, object: true,
+		},
+		ids:      []Locator{{Header: "x-zh-hook-notification-id"}},
+		types:    []Locator{{Header: "x-zh-hook-payload-type"}},
+		examples: []string{"trade_status_changed", "account_balance.changed"},
+		note:     "For the signature with a time; ask Zero Hash for it.",
 	},
 	{
 		name: "zoho-payments", title: "Zoho Payments", docs: "https://www.zoho.com/in/payments/developerdocs/webhooks/verification",

@@ -12,6 +12,7 @@ const (
 	timeMillis  = "ms"
 	timeRFC3339 = "rfc3339"
 	timeUTC     = "utc"  // as RFC 3339, without the offset that it wants; UTC is meant
+	timeUnix    = "unix" // seconds or milliseconds, told apart by their length, where a vendor does not say which
 	timeHTTP    = "http" // as the header Date has it (RFC 9110, section 5.6.7)
 )
 
@@ -20,11 +21,17 @@ const (
 	layoutHTTP = "Mon, 02 Jan 2006 15:04:05 GMT"
 )
 
-var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC, timeHTTP}
+var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC, timeUnix, timeHTTP}
 
 // readTime reads a timestamp. A number is digits and nothing else, and begins with no 0: where a body stands before it, another one that ends in
 // zeros would have the same signature. Twelve digits of seconds reach far beyond any year and below any overflow.
 func readTime(format, where, value string) (time.Time, error) {
+	if format == timeUnix {
+		format = timeSeconds
+		if len(value) > len("9999999999") {
+			format = timeMillis
+		}
+	}
 	bad := func(expected string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w: %s is not %s", ErrMalformed, where, expected)
 	}

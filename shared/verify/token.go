@@ -134,7 +134,7 @@ func (unsigned) describe() string { return "nothing is checked" }
 
 func (unsigned) prepare(k *keys) (proof, error) {
 	if len(k.secrets) > 0 {
-		return nil, wrong("secrets", "provider none checks nothing and takes none; remove them, or name another provider")
+		return nil, wrong("secrets", "this provider checks nothing and takes none; remove them, or name another provider")
 	}
 	return &unsigned{}, nil
 }

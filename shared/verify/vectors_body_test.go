@@ -283,7 +283,7 @@ func hashOf(text string) string {
 func sampleBody(t testing.TB, provider string) []byte {
 	t.Helper()
 	d, _ := verify.Describe(provider)
-	files, err := filepath.Glob("../../events/webhooks/" + provider + "/" + d.Examples[0] + ".*")
+	files, err := filepath.Glob("../../events/webhooks/" + provider + "/" + strings.NewReplacer(":", "-", "/", "-").Replace(d.Examples[0]) + ".*")
 	if err != nil || len(files) != 1 {
 		t.Fatalf("no sample of %s: %v, %v", provider, files, err)
 	}
