@@ -58,7 +58,7 @@ func (p *hook0Proof) check(_ context.Context, r Request) error {
 		}
 		head += names + "." + values + "."
 	}
-	signed := func(b []byte) []byte { return append(append(b, head...), r.Body...) }
+	signed := asTextAndBody(head, r.Body)
 	if err := p.macs.checkAll("header "+hook0Header, signatures[0], signed); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func hook0Values(h Header, names string) (string, error) {
 
 func (p *hook0Proof) sign(r *Request, _ Webhook, at time.Time) error {
 	timestamp := writeTime(timeSeconds, at)
-	signed := func(b []byte) []byte { return append(append(b, timestamp+"."...), r.Body...) }
+	signed := asTextAndBody(timestamp+".", r.Body)
 	r.Header[hook0Header] = hook0V0.write(timestamp, p.macs.signAll(signed))
 	return nil
 }

@@ -39,7 +39,7 @@ func (p *exactProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	return p.macs.checkAll("HashCode in the body", hash, func(b []byte) []byte { return append(b, content...) })
+	return p.macs.checkAll("HashCode in the body", hash, asTextAndBody("", content))
 }
 
 // readExact takes a body apart. It takes the one form in which Exact Online writes it, so that no reader can find another content in it.
@@ -61,7 +61,7 @@ func (p *exactProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	if err != nil {
 		return err
 	}
-	hash := p.macs.signAll(func(b []byte) []byte { return append(b, content...) })
+	hash := p.macs.signAll(asTextAndBody("", content))
 	r.Body = fmt.Appendf(nil, "%s%s%s%s%s", exactContent, content, exactHash, hash, exactEnd)
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/sha1" // #nosec G505 -- what Favro signs with
 	"fmt"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // favro is the scheme of Favro: it signs an id of the body and the URL, and nothing else of the body. That each id is taken once is all that keeps
@@ -50,11 +52,11 @@ func (p *favroProof) text(r Request) (string, error) {
 	if r.Query != queryOf(p.url) {
 		return "", errOtherQuery
 	}
-	object, err := readObject(r.Body, favroID)
+	found, err := strictly(document.NewStrictPaths([]string{favroID}), r.Body)
 	if err != nil {
 		return "", err
 	}
-	id := member(object, favroID)
+	id := document.Scalar(found[0])
 	if id == "" {
 		return "", fmt.Errorf("%w: %s in the body", ErrMissing, favroID)
 	}

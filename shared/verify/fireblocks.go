@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // fireblocks is the scheme of Fireblocks: a JSON Web Signature (RFC 7515) in a header, detached: the body is its payload. The keys are published, by
@@ -92,11 +94,11 @@ func readDetached(value string) (head, keyID string, signature []byte, ok bool) 
 	if err != nil {
 		return "", "", nil, false
 	}
-	object, err := readObject(text)
-	if err != nil || member(object, "alg") != fireblocksAlgorithm || object["crit"] != nil || object["b64"] != nil {
+	found, err := document.NewStrictPaths([]string{"alg"}, []string{"kid"}, []string{"crit"}, []string{"b64"}).Find(text, nil)
+	if err != nil || document.Scalar(found[0]) != fireblocksAlgorithm || len(found[2])+len(found[3]) > 0 {
 		return "", "", nil, false
 	}
-	keyID = member(object, "kid")
+	keyID = document.Scalar(found[1])
 	signature, err = decode(webEncoding, encoded)
 	return head, keyID, signature, err == nil && keyID != "" && len(keyID) <= maxValueBytes
 }

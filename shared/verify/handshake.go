@@ -433,10 +433,10 @@ func answerOura(k *keys, r Request) (*Result, error) {
 
 // answerTebex answers a webhook that tests the URL with its id.
 func answerTebex(_ context.Context, _ *keys, r Request) (*Result, error) {
-	if valueAt(r.Body, "type") != "validation.webhook" {
+	if strictValue(r.Body, "type") != "validation.webhook" {
 		return nil, nil //nolint:nilnil // no handshake
 	}
-	value, err := challenge("id in the body", valueAt(r.Body, "id"), tokenMarks)
+	value, err := challenge("id in the body", strictValue(r.Body, "id"), tokenMarks)
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,15 @@ type appender func(s *state)
 
 func asText(text string) appender { return func(s *state) { s.buf = append(s.buf, text...) } }
 
+// asTextAndBody writes a text, and a body that is not copied.
+func asTextAndBody(text string, body []byte) appender {
+	return func(s *state) {
+		s.buf = append(s.buf, text...)
+		s.flush()
+		s.mac.Write(body)
+	}
+}
+
 // flush hashes what is in the buffer.
 func (s *state) flush() {
 	s.mac.Write(s.buf)
