@@ -275,7 +275,7 @@ func (s *Signature) verifier(endpointURL string) (*verify.Verifier, error) {
 	if d, _ := verify.Describe(s.Provider); d.NeedsURL != "" || s.HMAC != nil && strings.Contains(s.HMAC.Payload, "{url}") {
 		cfg.URL = endpointURL
 	}
-	return verify.New(cfg, []string{s.Secret})
+	return verify.New(cfg, []string{s.Secret}, verify.SignsOnly())
 }
 
 // sign returns the headers, less the content type, with which the provider would send w.

@@ -49,7 +49,16 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	case r.Handshake:
 		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))
 	default:
-		l.log(ctx, slog.LevelInfo, "received", nil, l.measure(line("accepted"), accepted, one(metric.Accepted)))
+		attrs := line("accepted")
+		if r.DeliveryID != "" {
+			attrs = append(attrs, slog.String("deliveryId", r.DeliveryID))
+		}
+		if r.Reused {
+			attrs = append(attrs, slog.Bool("deliveryIdReused", true))
+			l.log(ctx, slog.LevelWarn, "received", nil, l.measure(attrs, acceptedReused, one(metric.Accepted), one(metric.Reused)))
+			return
+		}
+		l.log(ctx, slog.LevelInfo, "received", nil, l.measure(attrs, accepted, one(metric.Accepted)))
 	}
 }
 

@@ -148,10 +148,13 @@ func (mailgun) window() time.Duration { return DefaultTolerance }
 
 func (mailgun) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw)}, err
+	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw), k.freshness(DefaultTolerance)}, err
 }
 
-type mailgunProof struct{ macs *macs }
+type mailgunProof struct {
+	macs  *macs
+	fresh freshness
+}
 
 func (*mailgunProof) headers() []string { return nil }
 
@@ -172,7 +175,7 @@ func (p *mailgunProof) check(_ context.Context, r Request) error {
 	if err := p.macs.check("signature.signature in the body", parts[2], parts[0]+parts[1]); err != nil {
 		return err
 	}
-	return fresh(sentAt, r.ReceivedAt, DefaultTolerance)
+	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
 // sign makes a token of its own unless w has an id: the same twice would be the same webhook.

@@ -28,10 +28,13 @@ func (hygraph) describe() string {
 
 func (hygraph) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &hygraphProof{newMacs(sha256.New, base64Strict, raw)}, err
+	return &hygraphProof{newMacs(sha256.New, base64Strict, raw), k.freshness(DefaultTolerance)}, err
 }
 
-type hygraphProof struct{ macs *macs }
+type hygraphProof struct {
+	macs  *macs
+	fresh freshness
+}
 
 func (*hygraphProof) headers() []string { return []string{hygraphHeader} }
 
@@ -64,7 +67,7 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 	if err := p.macs.checkAll("header "+hygraphHeader, signatures[0], signed); err != nil {
 		return err
 	}
-	return fresh(at, r.ReceivedAt, DefaultTolerance)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // hygraphSigned appends what is signed. Bytes that are no UTF-8 cannot be told apart in it.

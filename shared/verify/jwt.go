@@ -84,7 +84,7 @@ func (s webToken) makeKey(seed []byte) (secret, signing string, settings map[str
 }
 
 func (s webToken) prepare(k *keys) (proof, error) {
-	p := &webTokenProof{webToken: s, keys: k}
+	p := &webTokenProof{webToken: s, keys: k, fresh: k.freshness(s.tolerance)}
 	p.parser = jwt.NewParser(jwt.WithValidMethods([]string{s.algorithm}), jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
 	var err error
 	switch {
@@ -128,6 +128,7 @@ type webTokenProof struct {
 	secrets jwt.VerificationKeySet
 	pinned  keySet        // nil: keys are fetched
 	private crypto.Signer // nil: cannot sign
+	fresh   freshness
 }
 
 func (p *webTokenProof) headers() []string {
@@ -287,7 +288,7 @@ func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) er
 	} else if until != nil && receivedAt.After(until.Time) {
 		return fmt.Errorf("%w: the token ended %s ago", ErrStale, seconds(receivedAt.Sub(until.Time)))
 	}
-	return fresh(from.Time, receivedAt, p.tolerance)
+	return p.fresh.check(from.Time, receivedAt)
 }
 
 func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {

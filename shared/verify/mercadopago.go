@@ -31,10 +31,13 @@ func (mercadoPago) describe() string {
 
 func (mercadoPago) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mercadoPagoProof{newMacs(sha256.New, lowerHex{}, raw)}, err
+	return &mercadoPagoProof{newMacs(sha256.New, lowerHex{}, raw), k.freshness(Unlimited)}, err
 }
 
-type mercadoPagoProof struct{ macs *macs }
+type mercadoPagoProof struct {
+	macs  *macs
+	fresh freshness
+}
 
 func (*mercadoPagoProof) headers() []string { return []string{mercadoPagoHeader} }
 
@@ -61,16 +64,12 @@ func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
 	if err := p.macs.check("header "+mercadoPagoHeader, signatures[0], text); err != nil {
 		return err
 	}
-	return fresh(at, r.ReceivedAt, Unlimited)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // mercadoPagoTime reads milliseconds, or seconds, which the documentation's example has.
 func mercadoPagoTime(timestamp string) (time.Time, error) {
-	format := timeMillis
-	if len(timestamp) <= len("1704908010") {
-		format = timeSeconds
-	}
-	return readTime(format, "header "+mercadoPagoHeader, timestamp)
+	return readTime(timeEither, "header "+mercadoPagoHeader, timestamp)
 }
 
 // mercadoPagoText returns what is signed. A body that tells of another resource than the one that is signed is refused.

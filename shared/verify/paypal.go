@@ -52,7 +52,7 @@ func (s paypal) prepare(k *keys) (proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), certificates: c}
+	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), certificates: c, fresh: k.freshness(Unlimited)}
 	p.private, err = readPrivate(k.signing)
 	return p, err
 }
@@ -62,6 +62,7 @@ type paypalProof struct {
 	webhookID    string
 	certificates *certificates
 	private      crypto.Signer // nil: cannot sign
+	fresh        freshness
 }
 
 func (p *paypalProof) headers() []string { return []string{paypalSignature} }
@@ -92,7 +93,7 @@ func (p *paypalProof) check(ctx context.Context, r Request) error {
 	if !rsaSHA256.verified(key, rsaSHA256.digest([]byte(text)), signature) {
 		return fmt.Errorf("%w: header %s", ErrMismatch, paypalSignature)
 	}
-	return fresh(sentAt, r.ReceivedAt, Unlimited)
+	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
 // paypalCertificate returns the URL of the certificate, which must be PayPal's own: a header must not send us anywhere else.

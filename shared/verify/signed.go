@@ -27,6 +27,7 @@ type signed struct {
 	or       string                  // another header of the same form, for the provider's other key; in lower case, "" where there is none
 	tidyURL  func(url string) string // what the provider makes of the URL before it signs it; nil: nothing
 	object   bool                    // a body that is no JSON object is refused, since the handshake signs other texts for anybody
+	idLength int                     // of an id that nothing parts from what follows it; 0: it is not known (see checkID)
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
@@ -80,8 +81,11 @@ type hmacProof struct {
 	encoding encoding
 	size     int      // of an encoded signature
 	payload  []string // placeholders, and text between them
+	glued    bool     // no text parts the id from what follows it in the payload
+	idEnds   string   // the bytes of the text before and after it that are next to it: it has none of them
 	timedBy  string   // the header that holds the time, for errors
 	time     [][]string
+	fresh    freshness
 	keys     []*key
 }
 
@@ -131,15 +135,21 @@ func (s signed) prepare(k *keys) (proof, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k.described && !k.signsOnly {
+		if err := checkSeams(s.Payload, payload, s.TimestampFormat); err != nil {
+			return nil, err
+		}
+	}
 	newHash, encoding := algorithms[s.Algorithm], encodings[s.Encoding]
 	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets)); err != nil {
 		return nil, err
 	}
 	p := &hmacProof{signed: s, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
+	p.glued, p.idEnds = besideID(payload)
 	p.url, p.query = s.tidy(k.url), s.tidy(queryOf(k.url))
 	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
 	p.names = p.signatureHeaders()
-	p.Tolerance = s.window()
+	p.fresh = k.freshness(s.window())
 	p.timedBy = "header " + cmp.Or(p.TimestampHeader, p.Header)
 	if s.TimestampJSON != "" {
 		p.time = [][]string{strings.Split(s.TimestampJSON, ".")}
@@ -162,7 +172,7 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 		return wrong("hmac.encoding", "%q is unknown; known are base64, base64url, hex, upper-hex", s.Encoding)
 	case !slices.Contains(keyForms, s.Key):
 		return wrong("hmac.key", "%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes", s.Key)
-	case !slices.Contains(timeFormats, s.TimestampFormat):
+	case !slices.Contains(timeFormats, s.TimestampFormat) && s.TimestampFormat != timeEither:
 		return wrong("hmac.timestamp_format", "%q is unknown; known are http, ms, rfc3339, s, utc", s.TimestampFormat)
 	case strings.Contains(s.Prefix, ","):
 		return wrong("hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice", s.Prefix)
@@ -222,6 +232,65 @@ func (s signed) parsePayload() ([]string, error) {
 	return parts, nil
 }
 
+// besideID tells whether nothing parts the id from what follows it, and which bytes are next to it.
+func besideID(payload []string) (glued bool, ends string) {
+	at := slices.Index(payload, placeID)
+	if at < 0 {
+		return false, ""
+	}
+	if at > 0 && isText(payload[at-1]) {
+		ends = payload[at-1][len(payload[at-1])-1:]
+	}
+	if at+1 < len(payload) && isText(payload[at+1]) {
+		return false, ends + payload[at+1][:1]
+	}
+	return at+1 < len(payload), ends
+}
+
+func isText(part string) bool { return part[0] != '{' }
+
+// checkSeams refuses a payload of which one text can be divided into its parts in several ways: whoever holds a webhook could move bytes from one
+// part to another, and the signature would still fit. URL and method are always the same.
+func checkSeams(text string, payload []string, timeFormat string) error {
+	varies := func(part string) bool { return part == placeID || part == placeTimestamp || part == placeBody }
+	before := "" // the part that varies
+	between := ""
+	for _, part := range payload {
+		if !varies(part) {
+			between += strings.NewReplacer(placeURL, "https://", placeMethod, "POST").Replace(part)
+			continue
+		}
+		if before != "" {
+			if err := checkSeam(text, before, between, part, timeFormat); err != nil {
+				return err
+			}
+		}
+		before, between = part, ""
+	}
+	return nil
+}
+
+// checkSeam checks what stands between two parts. It has to have a byte next to an id, or after a time, that neither has in it.
+func checkSeam(text, before, between, after, timeFormat string) error {
+	const mend = "have the sender sign a text between them, such as %s.%s"
+	if between == "" {
+		return wrong("hmac.payload", "%q has nothing between %s and %s, so that bytes can be moved from one to the other under the same signature; "+mend,
+			text, before, after, before, after)
+	}
+	first, last := between[0], between[len(between)-1]
+	inTime := func(b byte) bool {
+		return '0' <= b && b <= '9' || timeFormat == timeUTC && b == '.' // UTC may have fractions of a second, and no end of its own
+	}
+	inID := func(b byte) bool { return isAlphanumeric(rune(b)) || b == '-' || b == '_' }
+	unsafe := before == placeTimestamp && inTime(first) || after == placeTimestamp && inTime(last) ||
+		before == placeID && inID(first) || after == placeID && inID(last)
+	if unsafe {
+		return wrong("hmac.payload", "%q has %q between %s and %s, which can be a part of either, so that bytes can be moved from one to the other under "+
+			"the same signature; "+mend, text, between, before, after, before, after)
+	}
+	return nil
+}
+
 func (p *hmacProof) headers() []string { return slices.Clone(p.names) }
 
 // maxNumber is how many numbered headers are looked for: DocuSign allows an account 100 keys.
@@ -272,7 +341,7 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 	if c.sentAt.IsZero() {
 		return nil
 	}
-	return fresh(c.sentAt, r.ReceivedAt, p.Tolerance)
+	return p.fresh.check(c.sentAt, r.ReceivedAt)
 }
 
 func (p *hmacProof) checkBody(body []byte) error {
@@ -303,7 +372,7 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 		}
 	}
 	if p.IDHeader != "" {
-		c.id, err = p.checkedID(r.Header)
+		c.id, err = p.checkedID(r)
 	}
 	return c, err
 }
@@ -379,18 +448,34 @@ func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	return readTime(p.TimestampFormat, p.TimestampJSON+" in the body", value)
 }
 
-// checkedID returns the id that is signed. It must not contain the text that ends it in the payload: from "a.1.2" signed as
-// id "a", time 1, body "2" one could else make id "a.1", time 2 and another body.
-func (p *hmacProof) checkedID(h Header) (string, error) {
-	id, err := single(h, p.IDHeader)
+// checkedID returns the id that is signed. The same signature must not fit another division of the payload: from "a.1.2", signed as id "a",
+// time 1, body "2", one could else make id "a.1", time 2 and another body.
+func (p *hmacProof) checkedID(r Request) (string, error) {
+	id, err := single(r.Header, p.IDHeader)
 	if err != nil {
 		return "", err
 	}
-	next := slices.Index(p.payload, placeID) + 1
-	if next < len(p.payload) && p.payload[next][0] != '{' && strings.Contains(id, p.payload[next]) {
-		return "", malformed(p.IDHeader, fmt.Sprintf("an id without %q", p.payload[next]))
+	if p.glued {
+		return id, p.checkGluedID(id, r.Body)
+	}
+	if strings.ContainsAny(id, p.idEnds) {
+		return "", malformed(p.IDHeader, fmt.Sprintf("an id without %q", p.idEnds))
 	}
 	return id, nil
+}
+
+// checkGluedID checks an id that no text parts from what follows it. An id of the provider's own length ends there. Otherwise neither id nor time has a
+// brace or a bracket, with which the body must begin: the first of these ends both. A shorter id with such a body is no other division of a longer
+// one, whose body begins later. The time cannot begin elsewhere: with a digit more or less it would be decades off.
+func (p *hmacProof) checkGluedID(id string, body []byte) error {
+	other := strings.ContainsFunc(id, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(tokenMarks, r) })
+	switch {
+	case other || p.idLength > 0 && len(id) > p.idLength:
+		return malformed(p.IDHeader, "an id of the provider's form")
+	case len(id) == p.idLength || len(body) == 0 || body[0] == '{' || body[0] == '[':
+		return nil
+	}
+	return fmt.Errorf("%w: the body begins neither with { nor with [, and nothing parts it from the id", ErrMalformed)
 }
 
 func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
@@ -440,7 +525,7 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	}
 	if p.IDHeader != "" {
 		r.Header[p.IDHeader] = w.DeliveryID
-		if c.id, err = p.checkedID(r.Header); err != nil {
+		if c.id, err = p.checkedID(*r); err != nil {
 			return err
 		}
 	}
@@ -462,25 +547,6 @@ func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
 	}
 	from := cap(body) - cap(value)
 	return slices.Concat(body[:from], []byte(now), body[from+len(value):])
-}
-
-// fresh holds a signed time against the time of receipt.
-func fresh(sentAt, receivedAt time.Time, tolerance time.Duration) error {
-	age := receivedAt.Sub(sentAt)
-	if age > tolerance {
-		return fmt.Errorf("%w: %s old, tolerance %s", ErrStale, seconds(age), seconds(tolerance))
-	}
-	if tolerance == Unlimited {
-		tolerance = DefaultTolerance
-	}
-	if age < -tolerance {
-		return fmt.Errorf("%w: %s ahead, tolerance %s", ErrFuture, seconds(sentAt.Sub(receivedAt)), seconds(tolerance))
-	}
-	return nil
-}
-
-func seconds(d time.Duration) string {
-	return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + "s"
 }
 
 // sign returns the encoded signature of a request; it is valid until the state is used again.
