@@ -155,6 +155,8 @@ type Description struct {
 // Signed tells which facts about a webhook its proof covers. Whoever holds a copy can exchange the others. False also where there is no such fact.
 type Signed struct {
 	ID, Type, Time, Body bool
+
+	Nothing bool // but, perhaps, when it was sent: the proof is a token, and whoever holds a copy can send anything with it
 }
 
 func (p provider) signed() Signed {
@@ -163,7 +165,7 @@ func (p provider) signed() Signed {
 		types = append(slices.Clone(types), p.orType)
 	}
 	typed := covers.hasAll(types) || len(types) == 0 && p.typeBy.read != nil && covers.body
-	return Signed{ID: covers.hasAll(p.ids), Type: typed, Time: covers.time, Body: covers.body}
+	return Signed{ID: covers.hasAll(p.ids), Type: typed, Time: covers.time, Body: covers.body, Nothing: covers.nothing()}
 }
 
 // SettingDescription is a value of Config.Settings.
