@@ -21,6 +21,9 @@ const (
 	KeyOutcome  = "outcome"
 	KeyDuration = "durationMs"
 	KeyError    = "error"
+
+	KeyDeliveryID = "deliveryId"       // the provider's own id of a webhook
+	KeyReused     = "deliveryIdReused" // it is not signed, and came with other signed bytes before
 )
 
 // Log is a relay.Reporter that writes to a logger. It is safe for concurrent use if the logger is.
@@ -49,16 +52,14 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	case r.Handshake:
 		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))
 	default:
-		attrs := line("accepted")
+		attrs, level := line("accepted"), slog.LevelInfo
 		if r.DeliveryID != "" {
-			attrs = append(attrs, slog.String("deliveryId", r.DeliveryID))
+			attrs = append(attrs, slog.String(KeyDeliveryID, r.DeliveryID))
 		}
-		if r.Reused {
-			attrs = append(attrs, slog.Bool("deliveryIdReused", true))
-			l.log(ctx, slog.LevelWarn, "received", nil, l.measure(attrs, acceptedReused, one(metric.Accepted), one(metric.Reused)))
-			return
+		if r.Reused { // a line is enough: a metric of its own would be billed
+			attrs, level = append(attrs, slog.Bool(KeyReused, true)), slog.LevelWarn
 		}
-		l.log(ctx, slog.LevelInfo, "received", nil, l.measure(attrs, accepted, one(metric.Accepted)))
+		l.log(ctx, level, "received", nil, l.measure(attrs, accepted, one(metric.Accepted)))
 	}
 }
 

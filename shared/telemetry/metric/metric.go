@@ -12,7 +12,6 @@ const (
 // Of the ingress: each request counts as one of these.
 const (
 	Accepted  = "Accepted"
-	Reused    = "Reused"    // of those that were accepted: an unsigned delivery id came before with other signed bytes
 	Refused   = "Refused"   // the partner's fault
 	Failed    = "Failed"    // ours: it got 503
 	Uncertain = "Uncertain" // of those that failed: the queue may have taken it all the same
@@ -51,7 +50,7 @@ const (
 
 // Names are all metrics, each of which is billed.
 var Names = []string{
-	Accepted, Reused, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
+	Accepted, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
 	PutBack, Unaccounted, Partial,
 }
 
