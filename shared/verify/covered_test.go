@@ -237,3 +237,32 @@ func TestForms_HaveSignedFieldsAlone(t *testing.T) {
 		}
 	}
 }
+
+// ConfigCat's ids have 32 digits of hex, and its bodies are what the webhook's settings say.
+func TestConfigCat_TakesAnyBodyWithAnIDOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := newSubject(t, verify.Config{Provider: "configcat"}, "current")
+	const own = "b616ca659d154a5fb907dd8475792eeb"
+	for what, c := range map[string]struct {
+		id, body string
+		want     error
+	}{
+		"its own form":            {own, "flag=on", nil},
+		"its own form, JSON":      {own, "{}", nil},
+		"another, JSON":           {"0d7c7a06-4f5c-5c9b-b6d5-1f0b8c2b1a3e", "[]", nil},
+		"short, JSON":             {"7", "{}", nil},
+		"short, text":             {"7", "flag=on", verify.ErrMalformed},
+		"its own form and more":   {own + "1700000000", "{}", verify.ErrMalformed},
+		"with a brace":            {own + "{", "{}", verify.ErrMalformed},
+		"another of 32, and text": {"0d7c7a06-4f5c-5c9b-b6d5-1f0b8c2b", "flag=on", verify.ErrMalformed},
+	} {
+		w := verify.Webhook{DeliveryID: c.id, Body: []byte(c.body)}
+		r, err := s.verifier.Sign(w, signedAt)
+		if err == nil {
+			err = s.verify(r)
+		}
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", what, err, c.want)
+		}
+	}
+}

@@ -464,15 +464,19 @@ func (p *hmacProof) checkedID(r Request) (string, error) {
 	return id, nil
 }
 
-// checkGluedID checks an id that no text parts from what follows it. An id of the provider's own length ends there. Otherwise neither id nor time has a
-// brace or a bracket, with which the body must begin: the first of these ends both. A shorter id with such a body is no other division of a longer
-// one, whose body begins later. The time cannot begin elsewhere: with a digit more or less it would be decades off.
+// checkGluedID checks an id that no text parts from what follows it. One of the provider's own length, letters and digits alone, ends there. Any other
+// comes with a body that begins with a brace or a bracket, which are neither in an id nor in a time: the first of these ends both. It does not begin
+// as one of the provider's own. The time cannot begin elsewhere: with a digit more or less it would be decades off.
 func (p *hmacProof) checkGluedID(id string, body []byte) error {
-	other := strings.ContainsFunc(id, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(tokenMarks, r) })
+	plain := func(text string) bool {
+		return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) })
+	}
+	own := p.idLength > 0 && len(id) >= p.idLength && plain(id[:p.idLength])
+	foreign := strings.ContainsFunc(id, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(tokenMarks, r) })
 	switch {
-	case other || p.idLength > 0 && len(id) > p.idLength:
+	case foreign || own && len(id) > p.idLength:
 		return malformed(p.IDHeader, "an id of the provider's form")
-	case len(id) == p.idLength || len(body) == 0 || body[0] == '{' || body[0] == '[':
+	case own || len(body) == 0 || body[0] == '{' || body[0] == '[':
 		return nil
 	}
 	return fmt.Errorf("%w: the body begins neither with { nor with [, and nothing parts it from the id", ErrMalformed)
