@@ -35,6 +35,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
 		Reporter:        reporter,
 		MaxBodyBytes:    s.MaxBodyBytes,
 		InlineBodyBytes: s.InlineBodyBytes,
+		Retention:       function.Days(s.RetentionDays),
 		CacheTTL:        function.Seconds(s.CatalogCacheSeconds),
 	}))
 }

@@ -68,6 +68,7 @@ func (r *relay) addReceive() error {
 		SecretsKeyARN:         *r.secretsKey.KeyArn(),
 		MaxBodyBytes:          r.props.MaxBodyBytes,
 		InlineBodyBytes:       r.props.InlineBodyBytes,
+		RetentionDays:         r.props.RetentionDays,
 		CatalogCacheSeconds:   r.props.CatalogCacheSeconds,
 	})
 	if err != nil {

@@ -210,6 +210,7 @@ func TestPropsReachTheTemplate(t *testing.T) {
 	for what, test := range map[string]struct{ got, want any }{
 		"stage":                  {byName["SecretsKeyAlias"].get("AliasName"), "alias/webhook-relay-prod-secrets"},
 		"retentionDays, bodies":  {byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 22.0},
+		"retentionDays, receive": {byName["Receive"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
 		"retentionDays, fanout":  {byName["Fanout"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
 		"retentionDays, deliver": {byName["Deliver"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
 		"logRetentionDays":       {byName["IngressLogs"].get("RetentionInDays"), 90.0},

@@ -43,6 +43,7 @@ type source struct {
 	HMAC      *hmac    `yaml:"hmac"`
 	EventType *locator `yaml:"event_type"`
 	EventID   *locator `yaml:"event_id"`
+	Once      string   `yaml:"once"`
 
 	URL        string            `yaml:"url"`
 	AllowedIPs []string          `yaml:"allowed_ips"`
@@ -240,7 +241,7 @@ func (c *checker) checkReference(path, name string, known names) {
 func (c *checker) source(path string, s source) relay.Source {
 	out := relay.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
 		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC), EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
-		URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
+		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
 	}}
 	if len(out.Secrets) < len(s.Secrets) || len(out.Verify.Settings) < len(s.Settings) {
 		return out // their own problem is reported

@@ -28,6 +28,7 @@ type Event struct {
 	Body       []byte          // raw bytes, as received; nil when BodyRef is set
 	BodyRef    *BodyRef        // where a large body lies; nil when Body holds it
 	Holder     document.Holder // where in the body its document is
+	DeliveryID string          // the provider's own id of the webhook; "" where it has none
 }
 
 // document reads the body, which is e's wherever it was kept.
@@ -53,14 +54,35 @@ type EventRecord struct {
 // idEncoding writes ids in lower case without padding: safe in URLs, headers and schedule names.
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// EventID returns the id of the event that source's provider calls deliveryID: the same for the same two strings, so that
-// a webhook sent twice is recognised. Where the provider names no delivery (deliveryID == "") the id is random.
+// EventID returns the id of the event that source's provider calls deliveryID, where it signs that: the same for the same two strings, so that
+// a webhook sent twice is recognised, and found by its provider's id in one read. Where the provider names no delivery (deliveryID == "") the
+// id is random.
 func EventID(source, deliveryID string) string {
 	if deliveryID == "" {
 		return "evt_" + randomID()
 	}
 	sum := sha256.Sum256([]byte(source + "\x00" + deliveryID)) // a source's name has no NUL
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
+}
+
+// BoundEventID is EventID where the provider does not sign deliveryID: what it signs is a part of the name, so that nobody can take the id of a
+// webhook that is yet to come with a copy of another one. Such an event has its provider's id on record, and in the line that says that it was
+// received; without the signed bytes its own id cannot be told. An empty deliveryID names the signed bytes alone.
+func BoundEventID(source, deliveryID string, signed []byte) string {
+	bytes := sha256.Sum256(signed)
+	sum := sha256.Sum256([]byte("\x00" + source + "\x00" + string(bytes[:]) + deliveryID)) // EventID hashes nothing that begins so
+	return "evt_" + idEncoding.EncodeToString(sum[:20])
+}
+
+// eventID returns the id of a webhook that was verified.
+func eventID(source string, found verify.Result) string {
+	switch {
+	case found.Once:
+		return BoundEventID(source, "", found.Bound)
+	case found.Bound != nil:
+		return BoundEventID(source, found.DeliveryID, found.Bound)
+	}
+	return EventID(source, found.DeliveryID)
 }
 
 func randomID() string {

@@ -47,6 +47,9 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	trusted := sample
 	trusted.Trust = verify.Verified
 	check(t, "event-trust.v1.json", trusted, relay.EncodeEvent, relay.DecodeEvent)
+	named := sample
+	named.DeliveryID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+	check(t, "event-delivery-id.v1.json", named, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "event.v1.json", sample, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "event-by-reference.v1.json", byReference, relay.EncodeEvent, relay.DecodeEvent)
 	check(t, "record.v1.json", sampleRecord, relay.EncodeEventRecord, relay.DecodeEventRecord)

@@ -35,6 +35,7 @@ type eventDoc struct {
 	Body       []byte          `json:"body,omitempty"` // base64: SQS refuses characters outside XML's range
 	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
 	Holder     document.Holder `json:"holder,omitzero"`
+	DeliveryID string          `json:"deliveryId,omitempty"`
 }
 
 // recordDoc is an event's record.
@@ -125,7 +126,7 @@ func (m *madeAttempt) made() made {
 }
 
 func toEventDoc(e Event) eventDoc {
-	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef, e.Holder}
+	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef, e.Holder, e.DeliveryID}
 }
 
 func (d eventDoc) event() (Event, error) {
@@ -135,7 +136,7 @@ func (d eventDoc) event() (Event, error) {
 	if d.ID == "" || d.Source == "" || d.ReceivedAt.IsZero() {
 		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", ErrFormat)
 	}
-	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef, d.Holder}, nil
+	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef, d.Holder, d.DeliveryID}, nil
 }
 
 // EncodeEvent returns e in the form that the ingest queue carries.

@@ -38,6 +38,7 @@ type ReceiverConfig struct {
 	Reporter        Reporter
 	MaxBodyBytes    int           // bytes; DefaultMaxBodyBytes
 	InlineBodyBytes int           // bytes; larger bodies go to Bodies; DefaultInlineBodyBytes
+	Retention       time.Duration // of delivery ids: nothing is taken whose signed time is longer ago; DefaultRetention
 	CacheTTL        time.Duration // DefaultCacheTTL
 	Now             func() time.Time
 }
@@ -46,6 +47,7 @@ type ReceiverConfig struct {
 type Receiver struct {
 	cfg     ReceiverConfig
 	sources *cache[intake]
+	names   usedNames
 }
 
 // intake is a source ready to be received from.
@@ -58,6 +60,7 @@ type intake struct {
 func NewReceiver(cfg ReceiverConfig) *Receiver {
 	cfg.MaxBodyBytes = orDefault(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
 	cfg.InlineBodyBytes = min(orDefault(cfg.InlineBodyBytes, DefaultInlineBodyBytes), MaxInlineBodyBytes)
+	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -92,7 +95,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)
 	r.cfg.Reporter.Received(ctx, ReceiveReport{
-		Source: in.Source, EventID: e.ID, Type: e.Type, Handshake: err == nil && e.ID == "", BodyBytes: len(in.Body),
+		Source: in.Source, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID, Reused: e.ID != "" && r.names.reused(e), Handshake: err == nil && e.ID == "", BodyBytes: len(in.Body),
 		Duration: r.cfg.Now().Sub(began), Err: err,
 	})
 	return answer, err
@@ -116,7 +119,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 		return Event{}, Answer{Reply: found.Reply}, r.learn(ctx, in.Source, found.Learned)
 	}
 	e := Event{
-		ID:         EventID(in.Source, found.DeliveryID),
+		ID:         eventID(in.Source, found),
 		Receipt:    randomID(),
 		Source:     in.Source,
 		Type:       found.EventType,
@@ -126,6 +129,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 		Trace:      newTrace(in.Header["traceparent"]),
 		Body:       in.Body,
 		Holder:     found.Holder,
+		DeliveryID: found.DeliveryID,
 	}
 	if err := r.accept(ctx, e, source.order); err != nil {
 		return Event{}, Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -184,7 +188,7 @@ func (r *Receiver) loadSource(ctx context.Context, name string) (intake, error) 
 	if err != nil {
 		return intake{}, err
 	}
-	v, err := verify.New(s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher))
+	v, err := verify.New(s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher), verify.MaxAge(r.cfg.Retention))
 	if err != nil {
 		return intake{}, fmt.Errorf("source %s: %w", name, err)
 	}

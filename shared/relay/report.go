@@ -4,9 +4,15 @@ import "time"
 
 // ReceiveReport tells how a request at the ingress ended.
 type ReceiveReport struct {
-	Source    string
-	EventID   string // "" if refused, or a handshake
-	Type      string
+	Source  string
+	EventID string // "" if refused, or a handshake
+	Type    string
+
+	DeliveryID string // the provider's own id; "" where it has none
+	// Reused: the provider does not sign the delivery id, and it came with other signed bytes before, not long ago and to this process. A copy was sent
+	// under the id of another webhook, or the provider uses its ids twice. Both webhooks are delivered.
+	Reused bool
+
 	Handshake bool // the provider asked whether the URL is ours, and was answered
 	BodyBytes int
 	Duration  time.Duration

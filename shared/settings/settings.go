@@ -21,6 +21,7 @@ type Receive struct {
 	SecretsKeyARN         string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
 	MaxBodyBytes          int    `env:"RELAY_MAX_BODY_BYTES" envDefault:"4194304"`
 	InlineBodyBytes       int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"16384"`
+	RetentionDays         int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds   int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 }
 

@@ -21,6 +21,9 @@ const (
 	KeyOutcome  = "outcome"
 	KeyDuration = "durationMs"
 	KeyError    = "error"
+
+	KeyDeliveryID = "deliveryId"       // the provider's own id of a webhook
+	KeyReused     = "deliveryIdReused" // it is not signed, and came with other signed bytes before
 )
 
 // Log is a relay.Reporter that writes to a logger. It is safe for concurrent use if the logger is.
@@ -49,7 +52,14 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	case r.Handshake:
 		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))
 	default:
-		l.log(ctx, slog.LevelInfo, "received", nil, l.measure(line("accepted"), accepted, one(metric.Accepted)))
+		attrs, level := line("accepted"), slog.LevelInfo
+		if r.DeliveryID != "" {
+			attrs = append(attrs, slog.String(KeyDeliveryID, r.DeliveryID))
+		}
+		if r.Reused { // a line is enough: a metric of its own would be billed
+			attrs, level = append(attrs, slog.Bool(KeyReused, true)), slog.LevelWarn
+		}
+		l.log(ctx, level, "received", nil, l.measure(attrs, accepted, one(metric.Accepted)))
 	}
 }
 

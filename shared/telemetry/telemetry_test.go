@@ -42,6 +42,13 @@ func TestOneLineForEach(t *testing.T) {
 			map[string]any{"level": "INFO", "msg": "received", "source": "hub", "eventId": "evt_1", "eventType": "push",
 				"outcome": "accepted", "bodyBytes": 7.0, "durationMs": 3.0},
 		},
+		"accepted with a delivery id that came with other bytes": {
+			func(l telemetry.Log) {
+				l.Received(ctx, relay.ReceiveReport{Source: "hub", EventID: "evt_1", Type: "push", DeliveryID: "103", Reused: true})
+			},
+			map[string]any{"level": "WARN", "msg": "received", "source": "hub", "eventId": "evt_1", "eventType": "push",
+				"outcome": "accepted", "bodyBytes": 0.0, "durationMs": 0.0, "deliveryId": "103", "deliveryIdReused": true},
+		},
 		"refused is the partner's fault": {
 			func(l telemetry.Log) { l.Received(ctx, relay.ReceiveReport{Source: "hub", Err: verify.ErrMismatch}) },
 			map[string]any{"level": "WARN", "msg": "received", "source": "hub", "eventId": "", "eventType": "",

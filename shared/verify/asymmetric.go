@@ -133,7 +133,7 @@ func (s public) makeKey(seed []byte) (secret, signing string, settings map[strin
 }
 
 func (s public) prepare(k *keys) (proof, error) {
-	p := &publicProof{public: s, decoder: encodings[s.encoding]}
+	p := &publicProof{public: s, decoder: encodings[s.encoding], fresh: k.freshness(s.window())}
 	var err error
 	if p.keys, err = s.readKeys(k); err != nil {
 		return nil, err
@@ -166,6 +166,7 @@ type publicProof struct {
 	decoder encoding
 	keys    []crypto.PublicKey
 	private crypto.Signer // nil: cannot sign
+	fresh   freshness
 }
 
 func (p *publicProof) headers() []string { return []string{p.header} }
@@ -191,7 +192,7 @@ func (p *publicProof) check(_ context.Context, r Request) error {
 			if sentAt.IsZero() {
 				return nil
 			}
-			return fresh(sentAt, r.ReceivedAt, p.window())
+			return p.fresh.check(sentAt, r.ReceivedAt)
 		}
 	}
 	if decoded == 0 {
@@ -230,7 +231,7 @@ func (p *publicProof) signatures(h Header, room []string) (timestamp string, sig
 // message returns what is signed, and when it was: the zero time where that is not. listed is the time that the layout has.
 func (p *publicProof) message(r Request, listed string) (message []byte, sentAt time.Time, err error) {
 	if p.form != "" {
-		message, err = formField(r.Body, p.form)
+		message, err = onlyField(r.Body, p.form)
 		return message, sentAt, err
 	}
 	if len(p.payload) == 1 {
@@ -300,6 +301,18 @@ func formField(body []byte, name string) ([]byte, error) {
 	}
 	value, err := formValue(fields, name)
 	return []byte(value), err
+}
+
+// onlyField returns the field of a form that has no other.
+func onlyField(body []byte, name string) ([]byte, error) {
+	value, err := formField(body, name)
+	if err != nil {
+		return nil, err
+	}
+	if fields, err := readForm(body); err != nil || len(fields) > 1 {
+		return nil, errOtherFields
+	}
+	return value, nil
 }
 
 func (p *publicProof) sign(r *Request, w Webhook, at time.Time) error {

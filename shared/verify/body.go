@@ -110,12 +110,13 @@ func (mailgun) window() time.Duration { return DefaultTolerance }
 
 func (mailgun) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw), document.NewStrictPaths(mailgunPaths...)}, err
+	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw), document.NewStrictPaths(mailgunPaths...), k.freshness(DefaultTolerance)}, err
 }
 
 type mailgunProof struct {
 	macs  *macs
 	paths *document.Paths
+	fresh freshness
 }
 
 func (*mailgunProof) headers() []string { return nil }
@@ -141,7 +142,7 @@ func (p *mailgunProof) check(_ context.Context, r Request) error {
 	if err := p.macs.check("signature.signature in the body", parts[2], parts[0]+parts[1]); err != nil {
 		return err
 	}
-	return fresh(sentAt, r.ReceivedAt, DefaultTolerance)
+	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
 // sign makes a token of its own unless w has an id: the same twice would be the same webhook.
@@ -221,30 +222,34 @@ func (p *adyenProof) check(_ context.Context, r Request) error {
 }
 
 func (p *adyenProof) checkItem(element []byte) error {
-	found, err := strictly(p.item, element)
+	text, sent, err := p.itemText(element)
 	if err != nil {
 		return err
 	}
-	signature, item := found[len(adyenFields)], found[len(adyenFields)+1]
-	if !document.IsObject(item) {
-		return errNoItem
-	}
-	fields := make([]string, len(adyenFields))
-	for i, value := range found[:len(adyenFields)] {
-		if document.IsObject(value) || document.IsList(value) {
-			return fmt.Errorf("%w: %s in the body is an object or a list", ErrMalformed, adyenFields[i])
-		}
-		fields[i] = document.Scalar(value)
-	}
-	text, err := adyenText(fields)
-	if err != nil {
-		return err
-	}
-	sent := document.Scalar(signature)
 	if sent == "" {
 		return fmt.Errorf("%w: %s", ErrMissing, adyenSignature)
 	}
 	return p.macs.check(adyenSignature, sent, text)
+}
+
+// itemText returns what is signed of an element of the list, and the signature that it has.
+func (p *adyenProof) itemText(element []byte) (text, signature string, err error) {
+	found, err := strictly(p.item, element)
+	if err != nil {
+		return "", "", err
+	}
+	if item := found[len(adyenFields)+1]; !document.IsObject(item) {
+		return "", "", errNoItem
+	}
+	fields := make([]string, len(adyenFields))
+	for i, value := range found[:len(adyenFields)] {
+		if document.IsObject(value) || document.IsList(value) {
+			return "", "", fmt.Errorf("%w: %s in the body is an object or a list", ErrMalformed, adyenFields[i])
+		}
+		fields[i] = document.Scalar(value)
+	}
+	text, err = adyenText(fields)
+	return text, document.Scalar(found[len(adyenFields)]), err
 }
 
 var (

@@ -30,10 +30,13 @@ func (hook0) describe() string {
 
 func (hook0) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &hook0Proof{newMacs(sha256.New, lowerHex{}, raw)}, err
+	return &hook0Proof{newMacs(sha256.New, lowerHex{}, raw), k.freshness(DefaultTolerance)}, err
 }
 
-type hook0Proof struct{ macs *macs }
+type hook0Proof struct {
+	macs  *macs
+	fresh freshness
+}
 
 func (*hook0Proof) headers() []string { return []string{hook0Header} }
 
@@ -62,7 +65,7 @@ func (p *hook0Proof) check(_ context.Context, r Request) error {
 	if err := p.macs.checkAll("header "+hook0Header, signatures[0], signed); err != nil {
 		return err
 	}
-	return fresh(at, r.ReceivedAt, DefaultTolerance)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // readHook0 returns what the header holds; names is "" where v0 counts.

@@ -16,6 +16,7 @@ type Config struct {
 	HMAC       *HMAC    `json:"hmac,omitempty"`       // for provider "hmac", required there and refused elsewhere
 	EventType  *Locator `json:"eventType,omitempty"`  // overrides where the provider's event type is
 	EventID    *Locator `json:"eventId,omitempty"`    // overrides where the provider's delivery id is
+	Once       string   `json:"once,omitempty"`       // OnceBody: what is signed names a webhook, whatever its delivery id; "": the id does
 	URL        string   `json:"url,omitempty"`        // the source's URL as the provider knows it, for those who sign it; refused elsewhere
 	AllowedIPs []string `json:"allowedIps,omitempty"` // addresses or CIDR ranges that may send, beside the proof; none: all
 
@@ -49,6 +50,10 @@ type Locator struct {
 	JSON   string `json:"json,omitempty"`   // a path into a JSON body, members separated by dots: "event.kind"; "0" is an array's first element
 	Body   bool   `json:"body,omitempty"`   // the hash of the whole body, for a delivery id: the same body twice is one webhook
 }
+
+// OnceBody is the value of Config.Once for providers that sign neither the delivery id nor the time: the same signed bytes are one webhook, so that a
+// copy cannot be sent again under another id. A webhook that the provider makes anew with the same body counts as a copy too.
+const OnceBody = "body"
 
 // DefaultTolerance is how far a signed timestamp may lie from the time of receipt, in either direction, where the
 // provider states nothing else. Stripe's and the Standard Webhooks libraries use the same five minutes.
@@ -95,7 +100,24 @@ func (c Config) provider() (provider, error) {
 	if c.EventType != nil {
 		p.types, p.orType, p.typeBy = []Locator{*c.EventType}, Locator{}, typeBy{}
 	}
-	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(), p.checkSettings(c))
+	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(), p.checkSettings(c), p.checkOnce(c.Once))
+}
+
+// checkOnce refuses a Config.Once that would do nothing, or harm.
+func (p provider) checkOnce(once string) error {
+	covers := p.scheme.covers()
+	switch {
+	case once == "":
+		return nil
+	case once != OnceBody:
+		return wrong("once", "%q is unknown; there is %s", once, OnceBody)
+	case covers.hasAll(p.ids):
+		return wrong("once", "%s signs what its delivery ids are made of, so that a copy is known already; remove it", p.title)
+	case !covers.body:
+		return wrong("once", "the body is not signed by %s, so that a copy can come with another one; remove it, or use event_id: {body: true} "+
+			"against webhooks that are sent twice", p.title)
+	}
+	return nil
 }
 
 func unknownProvider(name string) error {

@@ -60,7 +60,7 @@ func TestNew_NamesTheFieldAndTheCure(t *testing.T) {
 			[]string{"allowed_ips[1]: ", `"192.0.2.0/33"`, "192.0.2.0/24"}},
 		"unknown key form":    {described(block{Key: "base32"}), []string{"hmac.key: ", `"base32"`, "base64, hex, whsec"}},
 		"unknown time format": {described(block{TimestampFormat: "ns"}), []string{"hmac.timestamp_format: ", `"ns"`, "ms, rfc3339, s, unix, utc"}},
-		"two times": {described(block{Payload: "{timestamp}{body}", TimestampHeader: "X-Ts", TimestampJSON: "at"}),
+		"two times": {described(block{Payload: "{timestamp}.{body}", TimestampHeader: "X-Ts", TimestampJSON: "at"}),
 			[]string{"hmac.timestamp_json: ", "only one"}},
 		"empty member of time": {described(block{TimestampJSON: "a..b"}), []string{"hmac.timestamp_json: ", `"a..b"`}},
 		"format of no time":    {described(block{TimestampFormat: "ms"}), []string{"hmac.timestamp_format: ", "no {timestamp}"}},

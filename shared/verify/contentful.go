@@ -21,6 +21,7 @@ const (
 	contentfulSigned    = "x-contentful-signed-headers"
 	contentfulTimestamp = "x-contentful-timestamp"
 	contentfulTopic     = "x-contentful-topic"
+	contentfulKey       = "x-contentful-idempotency-key"
 )
 
 // contentfulTolerance is the default of Contentful's own library.
@@ -39,13 +40,14 @@ func (contentful) prepare(k *keys) (proof, error) {
 		return nil, wrong("url", "is no URL, or has a query: give Contentful one without")
 	}
 	raw, err := k.read(keyText)
-	return &contentfulProof{cmp.Or(u.EscapedPath(), "/"), newMacs(sha256.New, lowerHex{}, raw)}, err
+	return &contentfulProof{cmp.Or(u.EscapedPath(), "/"), newMacs(sha256.New, lowerHex{}, raw), k.freshness(contentfulTolerance)}, err
 }
 
 // contentfulProof is the scheme with its secrets.
 type contentfulProof struct {
-	path string
-	macs *macs
+	path  string
+	macs  *macs
+	fresh freshness
 }
 
 func (p *contentfulProof) headers() []string { return []string{contentfulSignature, contentfulSigned} }
@@ -66,7 +68,10 @@ func (p *contentfulProof) check(_ context.Context, r Request) error {
 	if err := p.macs.checkAll("header "+contentfulSignature, sent, p.signed(&r, names)); err != nil {
 		return err
 	}
-	return fresh(at, r.ReceivedAt, contentfulTolerance)
+	if err := checkHeaderSeams(r.Header, names); err != nil {
+		return err
+	}
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // signedHeaders returns the names of what is signed, sorted. Headers that we read must come once; others, such as the webhook's name, may have
@@ -88,7 +93,7 @@ func signedHeaders(h Header) ([]string, error) {
 			return nil, malformed(contentfulSigned, "a list with "+needed)
 		}
 	}
-	for _, name := range []string{contentfulTimestamp, contentfulTopic} {
+	for _, name := range []string{contentfulTimestamp, contentfulTopic, contentfulKey} {
 		if !slices.Contains(names, name) {
 			continue
 		}
@@ -97,6 +102,19 @@ func signedHeaders(h Header) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// checkHeaderSeams refuses a value with the begin of another signed header in it: the signature would fit two divisions of the line.
+func checkHeaderSeams(h Header, names []string) error {
+	for _, name := range names {
+		if !strings.Contains(h[name], ";") {
+			continue
+		}
+		if slices.ContainsFunc(names, func(other string) bool { return strings.Contains(h[name], ";"+other+":") }) {
+			return malformed(name, "a value without the name of another signed header")
+		}
+	}
+	return nil
 }
 
 // signed writes what is signed.
@@ -119,9 +137,12 @@ func (p *contentfulProof) signed(r *Request, names []string) appender {
 
 func (p *contentfulProof) sign(r *Request, _ Webhook, at time.Time) error {
 	names := []string{contentfulSigned, contentfulTimestamp}
-	if r.Header[contentfulTopic] != "" {
-		names = append(names, contentfulTopic)
+	for _, name := range []string{contentfulKey, contentfulTopic} {
+		if r.Header[name] != "" {
+			names = append(names, name)
+		}
 	}
+	slices.Sort(names)
 	r.Header[contentfulTimestamp] = writeTime(timeMillis, at)
 	r.Header[contentfulSigned] = strings.Join(names, ",")
 	r.Header[contentfulSignature] = p.macs.signAll(p.signed(r, names))

@@ -31,7 +31,7 @@ func (d digest) describe() string {
 }
 
 func (d digest) prepare(k *keys) (proof, error) {
-	p := &digestProof{digest: d, algorithm: cmp.Or(k.settings[settingAlgorithm], "sha1")}
+	p := &digestProof{digest: d, fresh: k.freshness(d.tolerance), algorithm: cmp.Or(k.settings[settingAlgorithm], "sha1")}
 	if p.algorithm != "sha1" && p.algorithm != "sha256" {
 		return nil, wrong("settings."+settingAlgorithm, "%q is unknown; known are sha1, sha256", p.algorithm)
 	}
@@ -43,6 +43,7 @@ func (d digest) prepare(k *keys) (proof, error) {
 // digestProof is a digest with its secrets.
 type digestProof struct {
 	digest
+	fresh     freshness
 	algorithm string
 	secrets   [][]byte
 }
@@ -72,7 +73,7 @@ func (p *digestProof) check(_ context.Context, r Request) error {
 	if !slices.ContainsFunc(p.secrets, matches) {
 		return fmt.Errorf("%w: header %s, secrets %d", ErrMismatch, p.header, len(p.secrets))
 	}
-	return fresh(at, r.ReceivedAt, p.tolerance)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 func (p *digestProof) checkForm(sent string, body []byte) error {

@@ -24,13 +24,13 @@
 // is taken only in the one form that its sender writes (lower-case hex, padded base64), so that no other bytes pass for it.
 //
 // A header that the proof is read from must come once: a comma where the scheme has none means that it was sent twice, and
-// which of the two was meant is not ours to guess. Where a scheme signs an id before a separator, an id with that separator in
-// it is refused, since the same signature would then fit another division of the signed text.
+// which of the two was meant is not ours to guess. What is signed has one division into its parts: an id has no byte of the text beside it, and one
+// that no text parts from the body is held to its provider's form; [New] refuses a described payload of several divisions.
 //
 // Where the URL is signed together with the body, the request's query must be that of Config.URL: nothing parts the two in what is signed, so that
 // text could else be moved from the body into the query. (Twilio adds the hash of a body that is no form.)
 //
-// A signed timestamp may lie at most the tolerance before or after the time of receipt. That is judged last: stale and
+// A signed timestamp may lie at most the tolerance before or after the time of receipt, and before it no longer than [MaxAge], for which ids are remembered. That is judged last: stale and
 // future are said of authentic requests alone, so that they tell the operator of a replay or a wrong clock, and whoever
 // has no secret learns nothing but "does not match".
 //
@@ -43,13 +43,16 @@
 //
 // # What is not
 //
+// [Describe] says in Signed what each scheme covers, and docs/providers.md what follows; the table of attacks (attacks_test.go) holds both against
+// what is done. An id that is not covered is bound to the bytes that are (Result.Bound).
+//
 // Adyen proves eight fields of each item, Mailgun, Ecwid and Dropbox Sign a time and one more, Mercado Pago the id of what it tells of: they are
 // Authenticated, not Verified. Twilio and Mandrill prove the URL and
 // the decoded fields, not their order or escapes, and nothing parts a name from its value. PayPal signs only the CRC-32 of the body, SNS neither
 // UnsubscribeURL nor MessageAttributes. Tokens in bodies are passed on with the body.
 //
 // A scheme proves what it signs. GitHub signs neither the delivery id nor the time: whoever holds a copy of such a webhook can
-// send it again under another id. A bearer token proves the sender and not the body. Event types are read from
+// send it again under another id, unless Config.Once is set. A bearer token proves the sender and not the body. Event types are read from
 // unsigned headers where the provider puts them there.
 //
 // # Delivery id and event type

@@ -45,7 +45,11 @@ Generated from the table in shared/verify by make docs. There are %d. A source n
 
 %[2]sverified%[2]s: a signature covers the body. %[2]sauthenticated%[2]s: a token, or a signature over less than the body. %[2]sunverified%[2]s: nothing is checked. The endpoint gets
 this as the header %[2]srelay-trust%[2]s. Where a provider has no delivery id, a webhook that it sends twice is delivered twice, unless %[2]sevent_id%[2]s names
-another place. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair: mutual TLS on
+another place. %[2]sSigned%[2]s says what the proof covers, and what follows for somebody who has got hold of one webhook, without the secret. An id that is not signed
+names an event together with the bytes that are: a copy under another id is another event, but never takes the place of a webhook to come. Where two webhooks come
+with one such id, the log's line %[2]sreceived%[2]s has %[2]sdeliveryIdReused%[2]s, and both are delivered. Of a provider that signs the body and no id, a source with %[2]sonce: body%[2]s takes
+the same signed bytes once within the retention, whatever their id; a webhook that the provider makes anew with the same body counts as a copy then, too. No
+signed time is taken that is older than the retention, since delivery ids are remembered for as long. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair: mutual TLS on
 the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2]s and %[2]struststoreUri%[2]s in the README).
 
 A name may also be written in capitals and with underscores. Some providers have other names, which the configuration takes too: see
@@ -67,6 +71,8 @@ A name may also be written in capitals and with underscores. Some providers have
 		line("Other names", strings.Join(d.Aliases, ", "))
 		line("Secret", d.Secret)
 		line("Proof", withTrust(d))
+		line("Signed", signedText(d))
+		line("With one captured webhook", captured(d))
 		line("Signed time", toleranceText(d.Tolerance))
 		line("Delivery id", locators(d.DeliveryIDs, or(d.AllIDs, " and ", ", else ")))
 		line("Event type", typeText(d))
@@ -128,7 +134,66 @@ func toleranceText(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return or(d == verify.Unlimited, "of any age", "at most "+d.String()+" off")
+	return or(d == verify.Unlimited, "not older than the retention (30 days by default)", "at most "+short(d)+" off")
+}
+
+// short writes a duration without the parts that are zero: 5m, not 5m0s.
+func short(d time.Duration) string {
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
+}
+
+// signedText says which facts the proof covers.
+func signedText(d verify.Description) string {
+	if d.Proof == "" {
+		return "what `payload` says"
+	}
+	var facts []string
+	fact := func(name string, signed, there bool) {
+		switch {
+		case !there:
+			facts = append(facts, name+" none")
+		default:
+			facts = append(facts, name+or(signed, " yes", " no"))
+		}
+	}
+	fact("body", d.Signed.Body, true)
+	fact("id", d.Signed.ID, len(d.DeliveryIDs) > 0)
+	fact("type", d.Signed.Type, len(d.EventType) > 0 || d.TypeBy != "")
+	fact("time", d.Signed.Time, true)
+	return strings.Join(facts, ", ")
+}
+
+// captured says what somebody can do with one webhook, who does not have the secret.
+func captured(d verify.Description) string {
+	switch {
+	case d.Proof == "":
+		return "what `payload` leaves unsigned can be changed"
+	case d.Trust == verify.Unverified:
+		return "anybody can send anything"
+	case d.Signed.Nothing:
+		return "it holds the token, with which anything can be sent" + or(d.Signed.Time, " for "+period(d), "")
+	}
+	return strings.Join([]string{
+		"replay it as a new event: " + replayText(d), "change the body: " + or(d.Signed.Body, "no", "what is not signed of it"),
+		"change the type: " + or(d.Signed.Type || len(d.EventType) == 0 && d.TypeBy == "", "no", "yes"), "take the id of another webhook: no",
+	}, "; ")
+}
+
+// replayText says whether a copy passes for a new webhook.
+func replayText(d verify.Description) string {
+	switch {
+	case d.Signed.ID && d.Signed.Time:
+		return "no"
+	case d.Signed.ID:
+		return "after the retention"
+	}
+	text := or(d.Signed.Time, "for "+period(d), "at any time")
+	return text + or(d.Signed.Body, " (with `once: body` "+or(d.Signed.Time, "no", "after the retention")+")", "")
+}
+
+// period is how long a copy with a signed time is taken.
+func period(d verify.Description) string {
+	return or(d.Tolerance == verify.Unlimited, "the retention", short(d.Tolerance))
 }
 
 func typeText(d verify.Description) string {
@@ -151,7 +216,7 @@ func locators(all []verify.Locator, between string) string {
 		case l.JSON != "":
 			texts[i] = "body `" + l.JSON + "`"
 		default:
-			texts[i] = "hash of the body"
+			texts[i] = "hash of what is signed of the body"
 		}
 	}
 	return strings.Join(texts, between)

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
+	"mime"
 	"mime/multipart"
 	"strings"
 	"time"
@@ -55,13 +54,14 @@ func (s signedFields) prepare(k *keys) (proof, error) {
 	if s.header == "" {
 		paths = append(paths, s.inBody)
 	}
-	return &fieldsProof{s, newMacs(sha256.New, encoding, raw), document.NewStrictPaths(paths...)}, err
+	return &fieldsProof{s, newMacs(sha256.New, encoding, raw), document.NewStrictPaths(paths...), k.freshness(s.window())}, err
 }
 
 type fieldsProof struct {
 	signedFields
 	macs  *macs
 	paths *document.Paths // of the time, the other field, and the signature if it is in the body
+	fresh freshness
 }
 
 func (p *fieldsProof) headers() []string {
@@ -79,7 +79,7 @@ func (p *fieldsProof) check(_ context.Context, r Request) error {
 			return err
 		}
 	}
-	found, err := p.find(r.Body)
+	found, err := p.find(r)
 	if err != nil {
 		return err
 	}
@@ -96,14 +96,15 @@ func (p *fieldsProof) check(_ context.Context, r Request) error {
 	if err := p.macs.check(p.signatureName(), sent, text); err != nil {
 		return err
 	}
-	return fresh(at, r.ReceivedAt, Unlimited)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // find reads the JSON that the body is, or has in its part.
-func (p *fieldsProof) find(body []byte) ([][]byte, error) {
+func (p *fieldsProof) find(r Request) ([][]byte, error) {
+	body := r.Body
 	if p.part != "" {
 		var err error
-		if body, err = formPart(body, p.part); err != nil {
+		if body, err = onlyPart(r, p.part); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +145,7 @@ func (p *fieldsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
 	if p.part != "" {
 		r.Body, r.Header["content-type"] = writePart(p.part, r.Body)
 	}
-	_, err = p.find(r.Body)
+	_, err = p.find(*r)
 	return err
 }
 
@@ -156,32 +157,64 @@ func holderOf(object map[string]any, path []string) map[string]any {
 	return object
 }
 
-// formPart returns a part of a body of multipart/form-data (RFC 7578). The boundary is the body's own first line.
-func formPart(body []byte, name string) ([]byte, error) {
-	line, _, _ := bytes.Cut(body, []byte("\r\n"))
-	boundary, ok := strings.CutPrefix(string(line), "--")
-	if !ok || boundary == "" {
+// onlyPart returns the one part of a body of multipart/form-data (RFC 7578), in the one form that its sender writes. Readers of such bodies
+// differ in all else: which of two parts of one name they take, what a part's other headers mean, where a line ends, whose boundary counts.
+func onlyPart(r Request, name string) ([]byte, error) {
+	bad := fmt.Errorf("%w: the body is no form in parts with %s and nothing else", ErrMalformed, name)
+	line, rest, _ := bytes.Cut(r.Body, []byte("\r\n"))
+	boundary, ok := bytes.CutPrefix(line, []byte("--"))
+	if !ok || !isBoundary(string(boundary)) {
 		return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
 	}
-	var found []byte
-	for reader := multipart.NewReader(bytes.NewReader(body), boundary); ; {
-		part, err := reader.NextRawPart()
-		switch {
-		case errors.Is(err, io.EOF) && found == nil:
-			return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
-		case errors.Is(err, io.EOF):
-			return found, nil
-		case err == nil && part.FormName() != name:
-			continue
-		case err == nil && found != nil:
-			return nil, fmt.Errorf("%w: %s in the form", ErrRepeated, name)
-		case err == nil:
-			found, err = io.ReadAll(part)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: the body is no form in parts", ErrMalformed)
+	media, parameters, err := mime.ParseMediaType(r.Header["content-type"])
+	if r.Header["content-type"] != "" && (err != nil || media != "multipart/form-data" || parameters["boundary"] != string(boundary)) {
+		return nil, fmt.Errorf("%w: content-type does not name the boundary of the body", ErrMalformed)
+	}
+	head, rest, ok := bytes.Cut(rest, []byte("\r\n\r\n"))
+	if !ok || !isHeadOf(string(head), name) {
+		return nil, bad
+	}
+	value, end, ok := bytes.Cut(rest, line)
+	value, ended := bytes.CutSuffix(value, []byte("\r\n"))
+	if !ok || !ended || (string(end) != "--" && string(end) != "--\r\n") {
+		return nil, bad
+	}
+	return value, nil
+}
+
+// isBoundary tells whether a text can be a boundary (RFC 2046, section 5.1.1) that needs no quotes.
+func isBoundary(text string) bool {
+	return text != "" && len(text) <= 70 && !strings.ContainsFunc(text, func(r rune) bool {
+		return !isAlphanumeric(r) && !strings.ContainsRune("-_'+.", r)
+	})
+}
+
+// isHeadOf tells whether the headers of a part are its name and, at most, a content type.
+func isHeadOf(head, name string) bool {
+	named, typed := 0, 0
+	for line := range strings.SplitSeq(head, "\r\n") {
+		header, value, _ := strings.Cut(line, ":")
+		switch strings.ToLower(header) {
+		case "content-disposition":
+			if named++; strings.TrimSpace(value) != `form-data; name="`+name+`"` {
+				return false
+			}
+		case "content-type":
+			if typed++; typed > 1 || !isTextOfUTF8(value) {
+				return false
+			}
+		default:
+			return false
 		}
 	}
+	return named == 1
+}
+
+// isTextOfUTF8 tells whether a content type leaves a part as it is: a text or JSON, in no other encoding than UTF-8.
+func isTextOfUTF8(contentType string) bool {
+	media, parameters, err := mime.ParseMediaType(contentType)
+	charset, other := parameters["charset"]
+	return err == nil && (media == "application/json" || media == "text/plain") && (!other || strings.EqualFold(charset, "utf-8"))
 }
 
 // writePart returns a form with one part, and its content type. The boundary is a hash of the value, which cannot hold it.

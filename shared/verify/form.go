@@ -259,6 +259,9 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 	if err != nil {
 		return "", "", err
 	}
+	if len(fields) > 2 {
+		return "", "", errOtherFields
+	}
 	if payload, err = formValue(fields, "bt_payload"); err != nil {
 		return "", "", err
 	}
@@ -270,6 +273,9 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 	}
 	return payload, signatures, nil
 }
+
+// errOtherFields refuses a form with fields that its signature does not cover: they would pass for proved.
+var errOtherFields = fmt.Errorf("%w: the form has fields that are not signed", ErrMalformed)
 
 // isBraintreeChallenge tells whether a text has the form of Braintree's challenges: 20 to 32 digits of hex in lower case.
 func isBraintreeChallenge(text string) bool {

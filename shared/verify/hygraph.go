@@ -29,10 +29,13 @@ func (hygraph) describe() string {
 
 func (hygraph) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &hygraphProof{newMacs(sha256.New, base64Strict, raw)}, err
+	return &hygraphProof{newMacs(sha256.New, base64Strict, raw), k.freshness(DefaultTolerance)}, err
 }
 
-type hygraphProof struct{ macs *macs }
+type hygraphProof struct {
+	macs  *macs
+	fresh freshness
+}
 
 func (*hygraphProof) headers() []string { return []string{hygraphHeader} }
 
@@ -67,7 +70,7 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 			return err
 		}
 	}
-	return fresh(at, r.ReceivedAt, DefaultTolerance)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // hygraphSigned returns what appends what is signed, given the escapes of the body. Bytes that are no UTF-8 cannot be told apart in it.

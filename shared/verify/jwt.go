@@ -85,7 +85,7 @@ func (s webToken) makeKey(seed []byte) (secret, signing string, settings map[str
 }
 
 func (s webToken) prepare(k *keys) (proof, error) {
-	p := &webTokenProof{webToken: s, keys: k}
+	p := &webTokenProof{webToken: s, keys: k, fresh: k.freshness(s.tolerance)}
 	var err error
 	switch {
 	case s.public.make != nil:
@@ -127,6 +127,7 @@ type webTokenProof struct {
 	secrets jwt.VerificationKeySet
 	pinned  keySet        // nil: keys are fetched
 	private crypto.Signer // nil: cannot sign
+	fresh   freshness
 }
 
 func (p *webTokenProof) headers() []string {
@@ -347,7 +348,7 @@ func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) er
 	if p.timed == "" {
 		return nil
 	}
-	return fresh(times[p.timed], receivedAt, p.tolerance)
+	return p.fresh.check(times[p.timed], receivedAt)
 }
 
 func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {

@@ -31,10 +31,13 @@ func (mercadoPago) describe() string {
 
 func (mercadoPago) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mercadoPagoProof{newMacs(sha256.New, lowerHex{}, raw)}, err
+	return &mercadoPagoProof{newMacs(sha256.New, lowerHex{}, raw), k.freshness(Unlimited)}, err
 }
 
-type mercadoPagoProof struct{ macs *macs }
+type mercadoPagoProof struct {
+	macs  *macs
+	fresh freshness
+}
 
 func (*mercadoPagoProof) headers() []string { return []string{mercadoPagoHeader} }
 
@@ -61,7 +64,7 @@ func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
 	if err := p.macs.check("header "+mercadoPagoHeader, signatures[0], text); err != nil {
 		return err
 	}
-	return fresh(at, r.ReceivedAt, Unlimited)
+	return p.fresh.check(at, r.ReceivedAt)
 }
 
 // mercadoPagoText returns what is signed, less the pairs of which a webhook has none. A body that tells of another resource than the one that is signed is refused.

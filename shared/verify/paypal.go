@@ -63,7 +63,9 @@ func (s paypal) prepare(k *keys) (proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &paypalProof{webhookID: strings.TrimSpace(k.settings[settingWebhookID]), host: from.host, certificates: c}
+	p := &paypalProof{
+		webhookID: strings.TrimSpace(k.settings[settingWebhookID]), host: from.host, certificates: c, fresh: k.freshness(paypalWindow),
+	}
 	p.private, err = readPrivate(rsaSHA256, k.signing)
 	return p, err
 }
@@ -74,6 +76,7 @@ type paypalProof struct {
 	host         string // that certificates are fetched from
 	certificates *certificates
 	private      crypto.Signer // nil: cannot sign
+	fresh        freshness
 }
 
 func (p *paypalProof) headers() []string { return []string{paypalSignature} }
@@ -104,7 +107,7 @@ func (p *paypalProof) check(ctx context.Context, r Request) error {
 	if !rsaSHA256.verified(key, rsaSHA256.digest([]byte(text)), signature) {
 		return fmt.Errorf("%w: header %s", ErrMismatch, paypalSignature)
 	}
-	return fresh(sentAt, r.ReceivedAt, paypalWindow)
+	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
 // certificate returns the URL of the certificate, which must be PayPal's own: a header must not send us anywhere else.

@@ -21,22 +21,27 @@ type places struct {
 	paths      *document.Paths // of every place in the body, found in one pass
 	holder     document.Holder
 	allIDs     bool
+	once       bool // what is covered names the webhook
+	binds      bool // an id that is not covered names a webhook together with what is
 	typeBy     func(r Request) string
 }
 
-// place is a header, or, where that is "", the path of that index, or the body.
+// place is a header, or, where that is "", the path of that index, or what the proof covers.
 type place struct {
-	header string
-	path   int
-	body   bool
+	header  string
+	path    int
+	body    bool
+	covered bool // by the proof
 }
 
-func newPlaces(p provider) places {
-	x := places{holder: p.holder, allIDs: p.allIDs, typeBy: p.typeBy.read}
+func newPlaces(p provider, once string) places {
+	x := places{holder: p.holder, allIDs: p.allIDs, once: once != "", typeBy: p.typeBy.read}
+	covers := p.scheme.covers()
+	x.binds = !covers.nothing()
 	var paths [][]string
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
-			added = append(added, place{strings.ToLower(l.Header), len(paths), l.Body})
+			added = append(added, place{strings.ToLower(l.Header), len(paths), l.Body, l.Body || covers.has(l)})
 			if l.JSON != "" {
 				paths = append(paths, strings.Split(l.JSON, "."))
 			}
@@ -51,13 +56,33 @@ func newPlaces(p provider) places {
 	return x
 }
 
-func (x *places) read(r Request) Result {
+// read returns what a request that is proved says it is.
+func (v *Verifier) read(r Request) Result {
+	x, said := &v.place, v.readable(r)
 	var room [4][]byte
 	found := room[:0]
 	if x.paths.Len() > 0 {
-		found = document.Find(x.paths, r.Header["content-type"], r.Body, x.holder, found)
+		found = document.Find(x.paths, said.Header["content-type"], said.Body, x.holder, found)
 	}
-	result := Result{DeliveryID: x.id(r, found), EventType: eventType(x.types, r.Header, found)}
+	result := x.typed(said, found)
+	id, covered := v.id(said.Header, found, r)
+	result.DeliveryID, result.Once = id, x.once
+	if x.once || x.binds && id != "" && !covered {
+		result.Bound = orEmpty(v.covered(r))
+	}
+	return result
+}
+
+// orEmpty returns b, or what has no bytes and is not nil.
+func orEmpty(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func (x *places) typed(r Request, found [][]byte) Result {
+	result := Result{EventType: eventType(x.types, r.Header, found)}
 	if result.EventType == "" {
 		result.EventType = eventType(x.orType, r.Header, found)
 	}
@@ -77,36 +102,39 @@ func (p place) value(h Header, found [][]byte) string {
 // hashed is what a delivery id begins with that stands for something longer.
 const hashed = "sha256:"
 
-func (x *places) id(r Request, found [][]byte) string {
-	if x.allIDs {
-		return x.joinedID(r, found)
+// id returns the delivery id, and whether the proof covers it.
+func (v *Verifier) id(h Header, found [][]byte, r Request) (id string, covered bool) {
+	if v.place.allIDs {
+		return v.place.joinedID(h, found)
 	}
-	for _, p := range x.ids {
+	for _, p := range v.place.ids {
 		if p.body {
-			return hash256(r.Body)
+			return hash256(v.covered(r)), true
 		}
-		id := p.value(r.Header, found)
+		id := p.value(h, found)
 		if len(id) > maxValueBytes || strings.HasPrefix(id, hashed) {
-			return hash256([]byte(id))
+			return hash256([]byte(id)), p.covered
 		}
 		if id != "" {
-			return id
+			return id, p.covered
 		}
 	}
-	return ""
+	return "", false
 }
 
 // joinedID makes one id of several, "" unless all are there. They are quoted before they are hashed, so that no others make the same.
-func (x *places) joinedID(r Request, found [][]byte) string {
+func (x *places) joinedID(h Header, found [][]byte) (id string, covered bool) {
 	var all []byte
+	covered = true
 	for _, p := range x.ids {
-		id := p.value(r.Header, found)
+		id := p.value(h, found)
 		if id == "" {
-			return ""
+			return "", false
 		}
 		all = strconv.AppendQuote(all, id)
+		covered = covered && p.covered
 	}
-	return hash256(all)
+	return hash256(all), covered
 }
 
 func hash256(b []byte) string {

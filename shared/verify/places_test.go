@@ -52,7 +52,7 @@ func TestVerify_FindsIDAndType(t *testing.T) {
 		"bearer, other key": {bearer, header{"idempotency-key": "2"}, "", result{DeliveryID: "2", EventType: ""}},
 		"standard": {verify.Config{Provider: "standard-webhooks"}, nil,
 			`{"type":"a.b"}`, result{DeliveryID: "msg-1", EventType: "a.b"}},
-		"described, its id": {hmac(verify.HMAC{Header: "X-S", IDHeader: "X-Id", Payload: "{id}{body}"}), nil,
+		"described, its id": {hmac(verify.HMAC{Header: "X-S", IDHeader: "X-Id", Payload: "{id}.{body}"}), nil,
 			"", result{DeliveryID: "msg-1", EventType: ""}},
 		"described, nothing": {hmac(verify.HMAC{Header: "X-S"}), nil, `{"id":1,"type":"a"}`, result{}},
 		"none": {verify.Config{Provider: "none"}, header{"webhook-id": "1"},

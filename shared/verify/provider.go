@@ -142,7 +142,8 @@ type Description struct {
 	Secret      string // what the provider calls the secret, and where it shows it; "" where it has none
 	Proof       string // the scheme in one line
 	Trust       Trust
-	Tolerance   time.Duration // how far a signed timestamp may lie off; 0: none is signed; Unlimited: any age
+	Signed      Signed
+	Tolerance   time.Duration // how far a signed timestamp may lie off; 0: none is signed; Unlimited: as old as MaxAge allows
 	DeliveryIDs []Locator     // the first that is there, or all of them together
 	AllIDs      bool          // all of DeliveryIDs together
 	EventType   []Locator     // joined by "."
@@ -158,6 +159,22 @@ type Description struct {
 
 	Aliases    []string // other names of it that a configuration may use, sorted
 	Companions []string // headers that the provider sends beside the proof, in lower case: Sign writes them, Verify does not look at them
+}
+
+// Signed tells which facts about a webhook its proof covers. Whoever holds a copy can exchange the others. False also where there is no such fact.
+type Signed struct {
+	ID, Type, Time, Body bool
+
+	Nothing bool // but, perhaps, when it was sent: the proof is a token, and whoever holds a copy can send anything with it
+}
+
+func (p provider) signed() Signed {
+	covers, types := p.scheme.covers(), p.types
+	if p.orType != (Locator{}) {
+		types = append(slices.Clone(types), p.orType)
+	}
+	typed := covers.hasAll(types) || len(types) == 0 && p.typeBy.read != nil && covers.body
+	return Signed{ID: covers.hasAll(p.ids), Type: typed, Time: covers.time, Body: covers.body, Nothing: covers.nothing()}
 }
 
 // SettingDescription is a value of Config.Settings.
@@ -189,6 +206,7 @@ func Describe(name string) (Description, bool) {
 	}
 	d.Proof = p.scheme.describe()
 	d.Trust = p.scheme.trust()
+	d.Signed = p.signed()
 	if t, ok := p.scheme.(interface{ window() time.Duration }); ok {
 		d.Tolerance = t.window()
 	}

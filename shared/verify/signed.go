@@ -35,6 +35,7 @@ type signed struct {
 	hashed   bool                     // the hex of the body's SHA-256 is signed in its place
 	setting  string                   // the setting that {setting} in the payload stands for
 	rewrite  func(body []byte) []byte // another form of the body that the vendor's own receivers take as the one that was signed; nil: none
+	idLength int                      // of an id that nothing parts from what follows it; 0: it is not known (see checkID)
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
@@ -109,6 +110,9 @@ type hmacProof struct {
 	payload  []string        // placeholders, and text between them
 	timedBy  string          // the header that holds the time, for errors
 	time     *document.Paths // of the time in the body; nil: it is not there
+	glued    bool            // no text parts the id from what follows it in the payload
+	idEnds   string          // the bytes of the text before and after it that are next to it: it has none of them
+	fresh    freshness
 	keys     []*key
 }
 
@@ -159,6 +163,11 @@ func (s signed) prepare(k *keys) (proof, error) {
 	if err != nil {
 		return nil, err
 	}
+	if k.described && !k.signsOnly {
+		if err := checkSeams(s.Payload, payload, s.TimestampFormat); err != nil {
+			return nil, err
+		}
+	}
 	newHash, encoding := algorithms[s.Algorithm], encodings[s.Encoding]
 	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets)); err != nil {
 		return nil, err
@@ -169,10 +178,11 @@ func (s signed) prepare(k *keys) (proof, error) {
 		}
 	}
 	p := &hmacProof{signed: s, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
+	p.glued, p.idEnds = besideID(payload)
 	p.url, p.query = s.tidy(k.url), s.tidy(queryOf(k.url))
 	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
 	p.names = p.signatureHeaders()
-	p.Tolerance = s.window()
+	p.fresh = k.freshness(s.window())
 	p.timedBy = "header " + cmp.Or(p.TimestampHeader, p.Header)
 	if s.TimestampJSON != "" {
 		p.time = document.NewStrictPaths(strings.Split(s.TimestampJSON, "."))
@@ -255,6 +265,65 @@ func (s signed) parsePayload() ([]string, error) {
 	return parts, nil
 }
 
+// besideID tells whether nothing parts the id from what follows it, and which bytes are next to it.
+func besideID(payload []string) (glued bool, ends string) {
+	at := slices.Index(payload, placeID)
+	if at < 0 {
+		return false, ""
+	}
+	if at > 0 && isText(payload[at-1]) {
+		ends = payload[at-1][len(payload[at-1])-1:]
+	}
+	if at+1 < len(payload) && isText(payload[at+1]) {
+		return false, ends + payload[at+1][:1]
+	}
+	return at+1 < len(payload), ends
+}
+
+func isText(part string) bool { return part[0] != '{' }
+
+// checkSeams refuses a payload of which one text can be divided into its parts in several ways: whoever holds a webhook could move bytes from one
+// part to another, and the signature would still fit. URL and method are always the same.
+func checkSeams(text string, payload []string, timeFormat string) error {
+	varies := func(part string) bool { return part == placeID || part == placeTimestamp || part == placeBody }
+	before := "" // the part that varies
+	between := ""
+	for _, part := range payload {
+		if !varies(part) {
+			between += strings.NewReplacer(placeURL, "https://", placeMethod, "POST").Replace(part)
+			continue
+		}
+		if before != "" {
+			if err := checkSeam(text, before, between, part, timeFormat); err != nil {
+				return err
+			}
+		}
+		before, between = part, ""
+	}
+	return nil
+}
+
+// checkSeam checks what stands between two parts. It has to have a byte next to an id, or after a time, that neither has in it.
+func checkSeam(text, before, between, after, timeFormat string) error {
+	const mend = "have the sender sign a text between them, such as %s.%s"
+	if between == "" {
+		return wrong("hmac.payload", "%q has nothing between %s and %s, so that bytes can be moved from one to the other under the same signature; "+mend,
+			text, before, after, before, after)
+	}
+	first, last := between[0], between[len(between)-1]
+	inTime := func(b byte) bool {
+		return '0' <= b && b <= '9' || timeFormat == timeUTC && b == '.' // UTC may have fractions of a second, and no end of its own
+	}
+	inID := func(b byte) bool { return isAlphanumeric(rune(b)) || b == '-' || b == '_' }
+	unsafe := before == placeTimestamp && inTime(first) || after == placeTimestamp && inTime(last) ||
+		before == placeID && inID(first) || after == placeID && inID(last)
+	if unsafe {
+		return wrong("hmac.payload", "%q has %q between %s and %s, which can be a part of either, so that bytes can be moved from one to the other under "+
+			"the same signature; "+mend, text, between, before, after, before, after)
+	}
+	return nil
+}
+
 func (p *hmacProof) headers() []string { return slices.Clone(p.names) }
 
 // maxNumber is how many numbered headers are looked for: DocuSign allows an account 100 keys.
@@ -305,7 +374,7 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 	if c.sentAt.IsZero() {
 		return nil
 	}
-	return fresh(c.sentAt, r.ReceivedAt, p.Tolerance)
+	return p.fresh.check(c.sentAt, r.ReceivedAt)
 }
 
 func (p *hmacProof) checkBody(body []byte) error {
@@ -347,7 +416,7 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 		}
 	}
 	if p.IDHeader != "" {
-		c.id, err = p.checkedID(r.Header)
+		c.id, err = p.checkedID(r)
 	}
 	return c, err
 }
@@ -427,14 +496,20 @@ func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	return readTime(p.TimestampFormat, p.TimestampJSON+" in the body", value)
 }
 
-// checkedID returns the id that is signed. It must not contain the text that ends it in the payload: from "a.1.2" signed as
-// id "a", time 1, body "2" one could else make id "a.1", time 2 and another body.
-func (p *hmacProof) checkedID(h Header) (string, error) {
-	id, err := single(h, p.IDHeader)
+// checkedID returns the id that is signed. The same signature must not fit another division of the payload: from "a.1.2", signed as id "a",
+// time 1, body "2", one could else make id "a.1", time 2 and another body.
+func (p *hmacProof) checkedID(r Request) (string, error) {
+	id, err := single(r.Header, p.IDHeader)
 	if err != nil {
 		return "", err
 	}
-	return id, p.checkEnd(p.IDHeader, placeID, id)
+	if p.glued {
+		return id, p.checkGluedID(id, r.Body)
+	}
+	if strings.ContainsAny(id, p.idEnds) {
+		return "", malformed(p.IDHeader, fmt.Sprintf("an id without %q", p.idEnds))
+	}
+	return id, nil
 }
 
 // checkEnd refuses a value that contains the text that ends it in the payload.
@@ -456,6 +531,24 @@ func (p *hmacProof) matchesAny(c *claim, body []byte) bool {
 	}
 	other := p.rewrite(body)
 	return !bytes.Equal(other, body) && slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, other) })
+}
+
+// checkGluedID checks an id that no text parts from what follows it. One of the provider's own length, letters and digits alone, ends there. Any other
+// comes with a body that begins with a brace or a bracket, which are neither in an id nor in a time: the first of these ends both. It does not begin
+// as one of the provider's own. The time cannot begin elsewhere: with a digit more or less it would be decades off.
+func (p *hmacProof) checkGluedID(id string, body []byte) error {
+	plain := func(text string) bool {
+		return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) })
+	}
+	own := p.idLength > 0 && len(id) >= p.idLength && plain(id[:p.idLength])
+	foreign := strings.ContainsFunc(id, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(tokenMarks, r) })
+	switch {
+	case foreign || own && len(id) > p.idLength:
+		return malformed(p.IDHeader, "an id of the provider's form")
+	case own || len(body) == 0 || body[0] == '{' || body[0] == '[':
+		return nil
+	}
+	return fmt.Errorf("%w: the body begins neither with { nor with [, and nothing parts it from the id", ErrMalformed)
 }
 
 func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
@@ -505,7 +598,7 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	}
 	if p.IDHeader != "" {
 		r.Header[p.IDHeader] = w.DeliveryID
-		if c.id, err = p.checkedID(r.Header); err != nil {
+		if c.id, err = p.checkedID(*r); err != nil {
 			return err
 		}
 	}
@@ -528,25 +621,6 @@ func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
 	}
 	from := cap(body) - cap(value)
 	return slices.Concat(body[:from], []byte(now), body[from+len(value):])
-}
-
-// fresh holds a signed time against the time of receipt.
-func fresh(sentAt, receivedAt time.Time, tolerance time.Duration) error {
-	age := receivedAt.Sub(sentAt)
-	if age > tolerance {
-		return fmt.Errorf("%w: %s old, tolerance %s", ErrStale, seconds(age), seconds(tolerance))
-	}
-	if tolerance == Unlimited {
-		tolerance = DefaultTolerance
-	}
-	if age < -tolerance {
-		return fmt.Errorf("%w: %s ahead, tolerance %s", ErrFuture, seconds(sentAt.Sub(receivedAt)), seconds(tolerance))
-	}
-	return nil
-}
-
-func seconds(d time.Duration) string {
-	return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + "s"
 }
 
 // writeBody hashes the body as the provider signs it; false: that cannot be had. What is compressed is

@@ -71,7 +71,7 @@ func (s sns) prepare(k *keys) (proof, error) {
 	if err := noSecrets(k); err != nil {
 		return nil, err
 	}
-	p := &snsProof{topics: listed(k.settings[settingTopics])}
+	p := &snsProof{topics: listed(k.settings[settingTopics]), fresh: k.freshness(Unlimited)}
 	for _, topic := range p.topics {
 		if parts := strings.SplitN(topic, ":", 6); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" {
 			return nil, wrong("settings."+settingTopics, "%q is no ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic)
@@ -101,6 +101,7 @@ type snsProof struct {
 	topics       []string
 	certificates *certificates
 	private      crypto.Signer // nil: cannot sign
+	fresh        freshness
 }
 
 func (p *snsProof) headers() []string { return nil }
@@ -142,7 +143,7 @@ func (p *snsProof) check(ctx context.Context, r Request) error {
 	if !algorithm.verified(key, algorithm.digest([]byte(text)), signature) {
 		return fmt.Errorf("%w: Signature in the body", ErrMismatch)
 	}
-	return fresh(sentAt, r.ReceivedAt, Unlimited)
+	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
 // snsMessage holds the members of a message that are text.

@@ -47,7 +47,8 @@ func (s standard) prepare(k *keys) (proof, error) {
 	if err := checkSecrets(k.secrets); err != nil {
 		return nil, err
 	}
-	symmetric, asymmetric := *k, &publicProof{public: s.v1a(), decoder: encodings["base64"]}
+	symmetric, v1a := *k, s.v1a()
+	asymmetric := &publicProof{public: v1a, decoder: encodings["base64"], fresh: k.freshness(v1a.window())}
 	symmetric.secrets = nil
 	for i, secret := range k.secrets {
 		if err := s.sort(secret, &symmetric, asymmetric); err != nil {

@@ -246,7 +246,7 @@ var providers = []provider{
 			or:      "box-signature-secondary",
 			rewrite: escapeNonASCII, // as Box's own packages do
 		},
-		ids:   []Locator{{Header: "box-delivery-id"}},
+		ids:   []Locator{{JSON: "id"}}, // box-delivery-id is another for each attempt
 		types: []Locator{{JSON: "trigger"}},
 		beside: []companion{
 			{header: "box-signature-version", value: "1"},
@@ -307,7 +307,7 @@ var providers = []provider{
 			HMAC:   HMAC{Header: "x-buildkite-signature", Payload: "{timestamp}.{body}"},
 			layout: layout{separator: ",", equals: "=", timestamp: "timestamp", signature: "signature"},
 		},
-		types:    []Locator{{Header: "x-buildkite-event"}},
+		types:    []Locator{{JSON: "event"}},
 		examples: []string{"build.finished", "job.finished", "ping"},
 		note:     "Choose to send an HMAC signature, not the token.",
 	},
@@ -396,7 +396,7 @@ var providers = []provider{
 			layout: layout{separator: ",", equals: "=", signature: "v1"},
 		},
 		ids:      []Locator{{JSON: "id"}},
-		types:    []Locator{{Header: "circleci-event-type"}},
+		types:    []Locator{{JSON: "type"}},
 		examples: []string{"workflow-completed", "job-completed"},
 	},
 	{
@@ -535,7 +535,8 @@ var providers = []provider{
 		scheme: signed{
 			HMAC: HMAC{Header: "x-configcat-webhook-signature-v1", Encoding: "base64", Payload: "{id}{timestamp}{body}",
 				IDHeader: "x-configcat-webhook-id", TimestampHeader: "x-configcat-webhook-timestamp"},
-			layout: layout{separator: ","}, // one for each key
+			layout:   layout{separator: ","}, // one for each key
+			idLength: 32,
 		},
 		ids:      []Locator{{Header: "x-configcat-webhook-id"}},
 		examples: []string{"config-changed"},
@@ -1032,7 +1033,7 @@ var providers = []provider{
 		scheme: standardScheme,
 		ids:    []Locator{{Header: "webhook-id"}},
 		types:  []Locator{{JSON: "object_kind"}},
-		orType: Locator{Header: "x-gitlab-event"},
+		orType: Locator{JSON: "event_name"},
 		beside: []companion{
 			{header: "x-gitlab-event", make: gitLabHook},
 			{header: "x-gitlab-instance", value: "https://gitlab.example.com"},
@@ -1048,7 +1049,7 @@ var providers = []provider{
 		scheme: token{header: "x-gitlab-token"},
 		ids:    []Locator{{Header: "idempotency-key"}},
 		types:  []Locator{{JSON: "object_kind"}},
-		orType: Locator{Header: "x-gitlab-event"},
+		orType: Locator{JSON: "event_name"},
 		beside: []companion{
 			{header: "x-gitlab-event", make: gitLabHook},
 			{header: "x-gitlab-instance", value: "https://gitlab.example.com"},
@@ -1291,7 +1292,7 @@ var providers = []provider{
 			published: published{find: findKinde, check: checkSubdomain, sign: rsaSHA256},
 			claims:    []wantedClaim{{name: "event_id"}, {name: "type"}}, // with the same keys Kinde signs what its users carry
 		},
-		ids:    []Locator{{Header: "webhook-id"}, {JSON: "event_id"}},
+		ids:    []Locator{{JSON: "event_id"}},
 		types:  []Locator{{JSON: "type"}},
 		holder: document.Holder{Token: true},
 		settings: []setting{
@@ -1394,7 +1395,7 @@ var providers = []provider{
 		name: "lob", title: "Lob", docs: "https://docs.lob.com/#tag/Webhooks",
 		secret: "Secret of the webhook (Dashboard › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "lob-signature", Payload: "{timestamp}.{body}", TimestampHeader: "lob-signature-timestamp",
-			TimestampFormat: timeMillis, Tolerance: Unlimited}}, // the unit is not documented: seconds would be read as long ago
+			TimestampFormat: timeUnix, Tolerance: Unlimited}}, // the unit is not documented
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "event_type.id"}},
 		examples: []string{"letter.created", "postcard.in_transit"},
@@ -2006,7 +2007,7 @@ var providers = []provider{
 		name: "sanity", title: "Sanity", docs: "https://www.sanity.io/docs/webhooks",
 		secret: "Secret of the webhook (project API settings)",
 		scheme: signed{
-			// Any age is a judgement: Sanity's own library holds the time against nothing.
+			// A judgement: Sanity's own library holds the time against nothing, and no window is stated.
 			HMAC: HMAC{Header: "sanity-webhook-signature", Encoding: "base64url", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis,
 				Tolerance: Unlimited},
 			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "v1"},

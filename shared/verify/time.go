@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -21,6 +22,7 @@ const (
 	layoutHTTP = "Mon, 02 Jan 2006 15:04:05 GMT"
 )
 
+// timeFormats are those that a configuration may name.
 var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC, timeUnix, timeHTTP}
 
 // readTime reads a timestamp. A number is digits and nothing else, and begins with no 0: where a body stands before it, another one that ends in
@@ -70,6 +72,43 @@ func readTime(format, where, value string) (time.Time, error) {
 }
 
 func hasZeroBefore(number string) bool { return len(number) > 1 && number[0] == '0' }
+
+// freshness is how far a signed time may lie from the time of receipt.
+type freshness struct {
+	past, future time.Duration
+}
+
+// DefaultMaxAge is how old a signed webhook may be where nothing else is said: as long as a relay remembers delivery ids by default.
+const DefaultMaxAge = 30 * 24 * time.Hour
+
+// freshness returns what a scheme with a tolerance may take. No copy is taken when the id of the original is forgotten, which may have come
+// before its own time.
+func (k *keys) freshness(tolerance time.Duration) freshness {
+	maxAge := cmp.Or(k.maxAge, DefaultMaxAge)
+	f := freshness{past: tolerance, future: tolerance}
+	if tolerance == Unlimited {
+		f.future = DefaultTolerance
+	}
+	f.future = min(f.future, maxAge/2)
+	f.past = min(f.past, maxAge-f.future)
+	return f
+}
+
+// check holds a signed time against the time of receipt.
+func (f freshness) check(sentAt, receivedAt time.Time) error {
+	age := receivedAt.Sub(sentAt)
+	if age > f.past {
+		return fmt.Errorf("%w: %s old, tolerance %s", ErrStale, seconds(age), seconds(f.past))
+	}
+	if age < -f.future {
+		return fmt.Errorf("%w: %s ahead, tolerance %s", ErrFuture, seconds(-age), seconds(f.future))
+	}
+	return nil
+}
+
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(d.Truncate(time.Millisecond).Seconds(), 'f', -1, 64) + "s"
+}
 
 func writeTime(format string, t time.Time) string {
 	switch format {

@@ -241,7 +241,7 @@ func TestVerify_SignedWithTheStandardLibrary(t *testing.T) {
 			"wechatpay-signature": rsaOver(t, "wechat-pay", crypto.SHA256, sha256Of(signedTime+"\nn1\n"+signedBody+"\n"))}, signedBody, "evt_1", ""},
 		"travis-ci": {"travis-ci", verify.Header{"content-type": "application/x-www-form-urlencoded",
 			"signature": rsaOver(t, "travis-ci", crypto.SHA1, sha1Of(`{"type": "push"}`))}, form,
-			"sha256:" + hex.EncodeToString(sha256Of(form)), "push"},
+			"sha256:" + hex.EncodeToString(sha256Of(`{"type": "push"}`)), "push"},
 		"paypal": {"paypal", verify.Header{"paypal-transmission-id": "t-1", "paypal-transmission-time": "2023-11-14T22:13:20Z",
 			"paypal-auth-algo": "SHA256withRSA", "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-1",
 			"paypal-transmission-sig": rsaOver(t, "paypal", crypto.SHA256,
@@ -468,7 +468,7 @@ func TestVerify_FormOfTravis(t *testing.T) {
 		want error
 	}{
 		"as it is":            {body, nil},
-		"other field beside":  {"a=b&" + body, nil},
+		"other field beside":  {"a=b&" + body, verify.ErrMalformed},
 		"field twice":         {body + "&payload=x", verify.ErrRepeated},
 		"field twice, hidden": {"%70ayload=x&" + body, verify.ErrRepeated},
 		"other field alone":   {"a=b", verify.ErrMissing},

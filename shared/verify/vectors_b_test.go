@@ -178,7 +178,7 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 		"box": {key, func(b string) verify.Header {
 			const local = "2023-11-14T15:13:20-07:00"
 			return verify.Header{"box-delivery-id": "d-1", "box-delivery-timestamp": local, "box-signature-primary": base64HMAC(key, b+local)}
-		}, "d-1"},
+		}, "eb0c4e06-0000-4000-8000-000000000001"},
 		"cal-com": {key, plain("x-cal-signature-256", ""), whole},
 		"calendly": {key, func(b string) verify.Header {
 			return verify.Header{"calendly-webhook-signature": "t=" + at + ",v1=" + hexHMAC(key, at+"."+b)}
@@ -364,7 +364,7 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := verify.Result{DeliveryID: c.id, EventType: d.Examples[0], Trust: d.Trust, Reply: got.Reply}
+			want := verify.Result{DeliveryID: c.id, EventType: d.Examples[0], Trust: d.Trust, Reply: got.Reply, Bound: boundTo(d, c.id, r.Body)}
 			if c.id == whole {
 				want.DeliveryID = hashOf(string(body))
 			}
@@ -455,10 +455,10 @@ func TestVerify_RefusesTimesThatBeginWithAZero(t *testing.T) {
 	t.Parallel()
 	for format, at := range map[string]string{"s": "1700000000", "ms": "1700000000000"} {
 		v := newVerifier(t, verify.Config{Provider: "hmac", HMAC: &verify.HMAC{
-			Header: "X-Sig", Payload: "{timestamp}{body}", TimestampHeader: "X-Ts", TimestampFormat: format,
+			Header: "X-Sig", Payload: "{timestamp}.{body}", TimestampHeader: "X-Ts", TimestampFormat: format,
 		}}, "key")
 		for timestamp, want := range map[string]error{at: nil, "0" + at: verify.ErrMalformed} {
-			h := verify.Header{"x-ts": timestamp, "x-sig": hexHMAC("key", timestamp+"{}")}
+			h := verify.Header{"x-ts": timestamp, "x-sig": hexHMAC("key", timestamp+".{}")}
 			if _, err := v.Verify(context.Background(), verify.Request{Header: h, Body: []byte("{}"), ReceivedAt: signedAt}); !errors.Is(err, want) {
 				t.Errorf("%s: got %v, want %v", timestamp, err, want)
 			}

@@ -40,9 +40,15 @@ const (
 // Result is what a request turned out to be.
 type Result struct {
 	DeliveryID string // the provider's id of this webhook, the same when it is sent again; "" where it has none
-	EventType  string // "" where it has none
-	Trust      Trust
-	Holder     document.Holder // where in the body the document is that filters read
+	// Bound is what the proof covers, where it does not cover DeliveryID: together they name the webhook. Whoever holds a copy can send it with any
+	// id, but not what another webhook says. nil where DeliveryID is covered, or "", or nothing is covered: a token is no signature. It may share
+	// memory with the request's body.
+	Bound []byte
+	// Once: Bound alone names the webhook, whatever its id (see Config.Once).
+	Once      bool
+	EventType string // "" where it has none
+	Trust     Trust
+	Holder    document.Holder // where in the body the document is that filters read
 
 	// Handshake: this is no webhook, the provider asks whether the URL is ours. Nothing is to be accepted; Reply answers.
 	Handshake bool
@@ -103,6 +109,13 @@ type Option func(*keys)
 // FetchBy lets schemes that need it ask the provider's servers. Without it their webhooks fail with ErrFetch.
 func FetchBy(f Fetcher) Option { return func(k *keys) { k.fetcher = f } }
 
+// MaxAge bounds the age of every webhook whose time is signed: as long as delivery ids are remembered, 0 is DefaultMaxAge. A copy that is older would
+// be taken for a new webhook.
+func MaxAge(age time.Duration) Option { return func(k *keys) { k.maxAge = age } }
+
+// SignsOnly says that nothing will be verified: what a receiver makes of a payload that can be divided in several ways is its own affair.
+func SignsOnly() Option { return func(k *keys) { k.signsOnly = true } }
+
 // SignWith gives Sign the private half of a key whose public half is among the secrets: as Example makes it, in PEM, or, of Ed25519, its 32 bytes
 // in hex or base64.
 func SignWith(key string) Option { return func(k *keys) { k.signing = key } }
@@ -132,6 +145,7 @@ type proof interface {
 type scheme interface {
 	prepare(k *keys) (proof, error)
 	trust() Trust
+	covers() cover
 	describe() string // one line for the operator's documentation
 }
 
@@ -143,6 +157,10 @@ type keys struct {
 	fetcher  Fetcher
 	roots    *x509.CertPool // of certificates that are fetched; nil: the system's
 	signing  string
+	maxAge   time.Duration // 0: DefaultMaxAge
+
+	described bool // the scheme is the operator's own description
+	signsOnly bool
 }
 
 // New returns the Verifier that cfg describes. The secrets are those that are accepted, newest first: at least one and
@@ -157,12 +175,12 @@ func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{secrets: secrets, settings: cfg.Settings, url: cfg.URL}
+	k := &keys{secrets: secrets, settings: cfg.Settings, url: cfg.URL, described: cfg.HMAC != nil}
 	for _, o := range options {
 		o(k)
 	}
 	v := &Verifier{
-		trust: p.scheme.trust(), place: newPlaces(p), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
+		trust: p.scheme.trust(), place: newPlaces(p, cfg.Once), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
 	}
 	if check := p.handshake.check; check != nil {
 		if err := check(k); err != nil {
@@ -203,7 +221,7 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
 			return handshaken(result), err
 		}
 	}
-	result := v.place.read(r)
+	result := v.read(r)
 	result.Trust, result.Reply, result.Holder = v.trust, v.reply, v.place.holder
 	return result, nil
 }
