@@ -123,7 +123,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 		Trust:      found.Trust,
 		ReceivedAt: wholeMillis(in.ReceivedAt),
 		Header:     storedHeader(in.Header, source.SignatureHeaders()),
-		Trace:      newTrace(in.Header["traceparent"]),
+		Trace:      newTrace(in.Header[headerTraceparent]),
 		Body:       in.Body,
 	}
 	if err := r.accept(ctx, e, source.order); err != nil {
