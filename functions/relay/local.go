@@ -118,14 +118,13 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 // serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no new requests, those under way
 // answered, batches in hand finished. What is still queued waits on disk for the next start.
 func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener, out *console) error {
-	mux := http.NewServeMux()
-	mux.Handle("/", gateway.New(h.receive))
+	front := gateway.New(h.receive)
 	if c.Demo {
-		mux.Handle("POST "+events.DemoEndpointPath, newDemoEndpoint(out))
+		front = besideDemo(front, newDemoEndpoint(out))
 	}
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout, IdleTimeout: 75 * time.Second,
-		MaxHeaderBytes: 2 * gateway.MaxHeaderBytes, // the gateway itself answers what is over its limit
+		Handler: front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout, IdleTimeout: 75 * time.Second,
+		MaxHeaderBytes: http.DefaultMaxHeaderBytes, // the gateway itself answers what is over its limit
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
@@ -134,7 +133,7 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 		return nil
 	})
 	g.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(gateway.Listener(listener)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -157,6 +156,17 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 		out.printf("stopped; %s in %s for the next start", plural(h.waiting(context.WithoutCancel(ctx)), "message"), c.Data)
 	}
 	return err
+}
+
+// besideDemo serves the demonstration's endpoint beside the relay. A ServeMux would redirect what has an untidy path.
+func besideDemo(front, endpoint http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == events.DemoEndpointPath {
+			endpoint.ServeHTTP(w, r)
+			return
+		}
+		front.ServeHTTP(w, r)
+	})
 }
 
 // demoCatalog is the demonstration's configuration, with its endpoint on this host.
