@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"webhook-relay/events"
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/egress"
 	"webhook-relay/shared/gateway"
 	"webhook-relay/shared/relay"
 )
@@ -47,7 +49,8 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
-	log.SetOutput(io.Discard) // net/http logs what an endpoint sends unasked, and that may be an echo of our request
+	signal.Ignore(syscall.SIGPIPE) // else a line to a closed standard output would end the process at once
+	log.SetOutput(io.Discard)      // net/http logs what an endpoint sends unasked, and that may be an echo of our request
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
 		return err
@@ -67,13 +70,29 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if err := c.configure(ctx, h, "http://"+listener.Addr().String(), console); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go endWith(ctx, console.closed, cancel)
 	return c.serve(ctx, h, listener, console)
+}
+
+// endWith ends the host when nobody reads its lines any longer, as of "relay local | head".
+func endWith(ctx context.Context, closed <-chan struct{}, cancel context.CancelFunc) {
+	select {
+	case <-closed:
+		cancel()
+	case <-ctx.Done():
+	}
 }
 
 // listen takes the address, or says in plain words that somebody else has it.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
+	at := addr
+	if host, port, err := net.SplitHostPort(addr); err == nil && egress.IsLocalhost(host) {
+		at = net.JoinHostPort("127.0.0.1", port)
+	}
+	listener, err := lc.Listen(ctx, "tcp", at)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use; stop what listens there, or choose another address with --addr", addr)
 	}

@@ -183,7 +183,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"no such port":              {endpoint("url: https://e.example.com:65536"), "relay.yaml:3: endpoints[0].url: has the port 65536; there are 1 to 65535"},
 		"port zero":                 {endpoint("url: https://e.example.com:0"), "relay.yaml:3: endpoints[0].url: has the port 0; there are"},
 		"fragment":                  {endpoint("url: https://e.example.com/#x"), "relay.yaml:3: endpoints[0].url: has a fragment"},
-		"malformed URL":             {endpoint("url: \"https://e.example.com/%zz?hunter2\""), "relay.yaml:3: endpoints[0].url: is not a URL"},
+		"malformed URL":             {endpoint("url: \"https://e.example.com/%zz?hunter2\""), "relay.yaml:3: endpoints[0].url: has a % that two hex digits do not follow; write %25 for a percent sign"},
 		"bad signing secret":        {endpoint("url: https://e.example.com\n    secrets: [hunter2]"), "relay.yaml:4: endpoints[0].secrets: sign: secret 1 of 1: "},
 		"header injection":          {endpoint("url: https://e.example.com\n    headers: {X-A: \"1\\r\\nX-B: 2\"}"), "relay.yaml:4: endpoints[0].headers.X-A: has a value with control characters"},
 		"header not there":          {endpoint("url: https://e.example.com\n    headers: {X-Key: env:NOPE}"), "relay.yaml:4: endpoints[0].headers.X-Key: the environment variable NOPE is not set, or empty"},

@@ -73,6 +73,7 @@ func New(o Options) *Client {
 }
 
 func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
+	dial = Localhost(dial)
 	return &Client{
 		dial:      dial,
 		httpsOnly: o.HTTPSOnly,

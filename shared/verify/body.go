@@ -291,7 +291,7 @@ func forEachItem(object map[string]any, f func(item map[string]any) error) error
 func adyenText(item map[string]any) (string, error) {
 	fields := make([]string, len(adyenFields))
 	for i, name := range adyenFields {
-		fields[i] = member(item, strings.Split(name, ".")...)
+		fields[i] = member(item, splitPath(name)...)
 		if name != "merchantReference" && strings.Contains(fields[i], ":") {
 			return "", fmt.Errorf("%w: %s in the body has a colon", ErrMalformed, name)
 		}

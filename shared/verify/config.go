@@ -46,7 +46,7 @@ type HMAC struct {
 // Locator says where in a request a value is: exactly one of its fields is set.
 type Locator struct {
 	Header string `json:"header,omitempty"` // a header's name
-	JSON   string `json:"json,omitempty"`   // a path into a JSON body, members separated by dots: "event.kind"; "0" is an array's first element
+	JSON   string `json:"json,omitempty"`   // a path into a JSON body: "event.kind", or "/event.kind" for one member with a dot in its name; "0" is an array's first element
 	Body   bool   `json:"body,omitempty"`   // the hash of the whole body, for a delivery id: the same body twice is one webhook
 }
 
@@ -131,8 +131,8 @@ func (l *Locator) check(field string) error {
 		return wrong(field, "set exactly one of header and json")
 	case l.Header != "":
 		return checkName(field+".header", l.Header)
-	case strings.Contains("."+l.JSON+".", "..") && !l.Body:
-		return wrong(field+".json", "%q has an empty member name; write them separated by single dots, as event.kind", l.JSON)
+	case CheckPath(l.JSON) != nil && !l.Body:
+		return wrong(field+".json", "%v", CheckPath(l.JSON))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math/bits"
-	"strings"
 )
 
 // lookup returns the values at paths in a JSON document, appended to room, as they are written there; an empty one for what is
@@ -20,10 +19,10 @@ func lookup(document []byte, paths [][]string, room [][]byte) [][]byte {
 	return room
 }
 
-// Value returns what a JSON document says at a path ("data.account.id", the first element of an array being its member "0"): a string
+// Value returns what a JSON document says at a path, as Locator.JSON has it: a string
 // unquoted, a number or boolean as it is written; "" where the value is of another kind, is not there, or the document is no JSON.
 func Value(document []byte, path string) string {
-	return valueAt(document, strings.Split(path, ".")...)
+	return valueAt(document, splitPath(path)...)
 }
 
 // valueAt returns what one value says, "" where it is not there.

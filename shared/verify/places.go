@@ -38,7 +38,7 @@ func newPlaces(p provider) places {
 		for _, l := range locators {
 			added = append(added, place{strings.ToLower(l.Header), len(x.paths), l.Body})
 			if l.JSON != "" {
-				x.paths = append(x.paths, strings.Split(l.JSON, "."))
+				x.paths = append(x.paths, splitPath(l.JSON))
 			}
 		}
 		return added
