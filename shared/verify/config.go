@@ -90,7 +90,7 @@ func (c Config) provider() (provider, error) {
 		}
 	}
 	if c.EventID != nil {
-		p.ids, p.allIDs = []Locator{*c.EventID}, false
+		p.ids, p.allIDs, p.idBy = []Locator{*c.EventID}, false, nil
 	}
 	if c.EventType != nil {
 		p.types, p.orType, p.typeBy = []Locator{*c.EventType}, Locator{}, typeBy{}

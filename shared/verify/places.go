@@ -21,6 +21,7 @@ type places struct {
 	paths      [][]string // of every place in the body, found in one pass
 	form       string
 	allIDs     bool
+	idBy       func(r Request) string // nil, or the id where ids yield nothing
 	typeBy     func(r Request) string
 	unwrap     func(r Request) []byte // nil: the document is as it comes
 }
@@ -33,7 +34,7 @@ type place struct {
 }
 
 func newPlaces(p provider) places {
-	x := places{form: p.form, allIDs: p.allIDs, typeBy: p.typeBy.read, unwrap: p.document}
+	x := places{form: p.form, allIDs: p.allIDs, idBy: p.idBy, typeBy: p.typeBy.read, unwrap: p.document}
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
 			added = append(added, place{strings.ToLower(l.Header), len(x.paths), l.Body})
@@ -84,6 +85,9 @@ func (x *places) document(r Request) []byte {
 }
 
 func (p place) value(h Header, found [][]byte) string {
+	if strings.HasPrefix(p.header, cloudEventsPrefix) {
+		return cloudEventsValue(h[p.header])
+	}
 	if p.header != "" {
 		return h[p.header]
 	}
@@ -95,7 +99,12 @@ const hashed = "sha256:"
 
 func (x *places) id(r Request, found [][]byte) string {
 	if x.allIDs {
-		return x.joinedID(r, found)
+		if id := x.joinedID(r, found); id != "" || x.idBy == nil {
+			return id
+		}
+	}
+	if x.idBy != nil {
+		return x.idBy(r)
 	}
 	for _, p := range x.ids {
 		if p.body {
@@ -105,6 +114,9 @@ func (x *places) id(r Request, found [][]byte) string {
 		if len(id) > maxValueBytes || strings.HasPrefix(id, hashed) {
 			return hash256([]byte(id))
 		}
+		if isTestID(id) {
+			return ""
+		}
 		if id != "" {
 			return id
 		}
@@ -112,12 +124,22 @@ func (x *places) id(r Request, found [][]byte) string {
 	return ""
 }
 
+// testZeros is how many zeros make an id that stands for none.
+const testZeros = 8
+
+// isTestID tells whether an id is one that a provider gives to all of its test webhooks, such as evt_00000000000000 (Stripe) or the
+// UUID of zeros: they are no copies of each other.
+func isTestID(id string) bool {
+	digits := id[strings.LastIndexByte(id, '_')+1:]
+	return strings.Trim(digits, "0-") == "" && strings.Count(digits, "0") >= testZeros
+}
+
 // joinedID makes one id of several, "" unless all are there. They are quoted before they are hashed, so that no others make the same.
 func (x *places) joinedID(r Request, found [][]byte) string {
 	var all []byte
 	for _, p := range x.ids {
 		id := p.value(r.Header, found)
-		if id == "" {
+		if id == "" || isTestID(id) {
 			return ""
 		}
 		all = strconv.AppendQuote(all, id)
@@ -154,7 +176,7 @@ func eventType(places []place, h Header, found [][]byte) string {
 // append appends the value to b; nothing where there is none.
 func (p place) append(b []byte, h Header, found [][]byte) []byte {
 	if p.header != "" {
-		return append(b, h[p.header]...)
+		return append(b, p.value(h, found)...)
 	}
 	return appendScalar(b, found[p.path])
 }

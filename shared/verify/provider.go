@@ -22,13 +22,14 @@ type provider struct {
 	secret string // what it calls the secret, and where it shows it; "" where it has none
 	scheme scheme
 
-	ids    []Locator // the first that is there is the delivery id
-	allIDs bool      // all of ids make it together
-	onceBy bool      // the id is proved and the event is not: that each id is taken once is all that keeps a copy with another event out
-	types  []Locator // joined by "." up to the first that is not there; only the first may be a header
-	orType Locator   // the event type where types yield nothing
-	typeBy typeBy    // the event type where no locator can name it, and the others yield nothing
-	form   string    // the field that holds the JSON, where the provider also sends it as a form
+	ids    []Locator              // the first that is there is the delivery id
+	allIDs bool                   // all of ids make it together
+	idBy   func(r Request) string // the delivery id where ids yield nothing; nil: none
+	onceBy bool                   // the id is proved and the event is not: that each id is taken once is all that keeps a copy with another event out
+	types  []Locator              // joined by "." up to the first that is not there; only the first may be a header
+	orType Locator                // the event type where types yield nothing
+	typeBy typeBy                 // the event type where no locator can name it, and the others yield nothing
+	form   string                 // the field that holds the JSON, where the provider also sends it as a form
 	// document returns the JSON that ids and types are in, where the body is none; nil: the body, or its form's field.
 	document func(r Request) []byte
 
