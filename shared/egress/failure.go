@@ -68,7 +68,7 @@ func isAlert(operation *net.OpError) bool {
 
 // isOurs tells whether this machine had no room for another connection.
 func isOurs(err error) bool {
-	for _, exhausted := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
+	for _, exhausted := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, exhausted) {
 			return true
 		}
