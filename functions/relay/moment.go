@@ -32,6 +32,9 @@ type span time.Duration
 // UnmarshalText reads a duration.
 func (s *span) UnmarshalText(text []byte) error {
 	d, ok := readSpan(string(text))
+	if plain, err := time.ParseDuration(string(text)); err == nil {
+		d, ok = plain, true // a negative one too: the command says why it makes no sense
+	}
 	if !ok {
 		return fmt.Errorf("%q is no duration, such as 90m, 36h, 2d or 1w", text)
 	}
