@@ -289,7 +289,6 @@ func request(t *testing.T, source string, sent verify.Request) lambdaevents.APIG
 	const api = "a1b2c3d4e5"
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+api+".execute-api.eu-central-1.amazonaws.com/in/"+source, nil)
 	r.URL.RawQuery = sent.Query
-	r.SetPathValue("source", source)
 	r.RemoteAddr = "203.0.113.10:443"
 	for name, value := range sent.Header {
 		r.Header.Set(name, value)
@@ -300,7 +299,7 @@ func request(t *testing.T, source string, sent verify.Request) lambdaevents.APIG
 	} {
 		r.Header.Set(name, value)
 	}
-	e := gateway.Event(r, sent.Body, at)
+	e := gateway.Event(r, source, sent.Body, at)
 	e.RequestContext.RequestID = "SampleRequest01="
 	e.RequestContext.AccountID = account
 	e.RequestContext.APIID = api

@@ -19,10 +19,10 @@ import (
 
 type applyCommand struct {
 	targetFlags
-	File   string        `arg:"" help:"Configuration." type:"existingfile"`
-	DryRun bool          `help:"Show what would change, and write nothing."`
-	Empty  bool          `help:"Apply a configuration that has nothing in it, which removes everything."`
-	Keep   time.Duration `help:"How long secrets of endpoints that the file names no longer go on signing beside the new ones; 0 ends all from before at once." default:"24h"`
+	File   string `arg:"" help:"Configuration." type:"existingfile"`
+	DryRun bool   `help:"Show what would change, and write nothing."`
+	Empty  bool   `help:"Apply a configuration that has nothing in it, which removes everything."`
+	Keep   span   `help:"How long secrets of endpoints that the file names no longer go on signing beside the new ones; 0 ends all from before at once; 2d is two days." default:"24h"`
 }
 
 // ErrEmpty: a configuration has nothing in it, and nobody said that this is meant.
@@ -43,9 +43,9 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 	}
-	printf := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
+	printf := func(format string, args ...any) { _, _ = printLine(out, format, args...) }
 	if c.DryRun && c.Stack == "" && !sqlite.Exists(c.dir()) {
-		return applyTo(ctx, &memory.Catalog{}, next, applyOptions{c.Keep, true}, printf)
+		return applyTo(ctx, &memory.Catalog{}, next, applyOptions{time.Duration(c.Keep), true}, printf)
 	}
 	t, err := c.make(ctx)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			printf("warning: %s", w)
 		}
 	}
-	return applyTo(ctx, t.catalog, next, applyOptions{c.Keep, c.DryRun}, printf)
+	return applyTo(ctx, t.catalog, next, applyOptions{time.Duration(c.Keep), c.DryRun}, printf)
 }
 
 func checkNotEmpty(file string, c relay.Catalog) error {

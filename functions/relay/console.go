@@ -16,8 +16,9 @@ import (
 // console tells a person what happens, one line each. Lines are written by one goroutine and handed over by a channel, so that a slow
 // terminal holds up no webhook: when it is too slow, lines are dropped and counted.
 type console struct {
-	lines chan string
-	done  sync.WaitGroup
+	lines  chan string
+	done   sync.WaitGroup
+	closed chan struct{} // nobody reads the lines any longer
 
 	mu      sync.Mutex
 	dropped int
@@ -26,21 +27,23 @@ type console struct {
 var _ relay.Reporter = (*console)(nil)
 
 func newConsole(out io.Writer) *console {
-	c := &console{lines: make(chan string, 1024)}
+	c := &console{lines: make(chan string, 1024), closed: make(chan struct{})}
 	c.done.Go(func() { c.write(bufio.NewWriter(out)) })
 	return c
 }
 
-// write writes the lines, and what was written out whenever there is nothing more for now.
+// write writes the lines, and what was written out whenever there is nothing more for now. Once that fails it only takes them.
 func (c *console) write(out *bufio.Writer) {
 	defer func() { _ = out.Flush() }()
+	failed := false
 	for line := range c.lines {
 		if n := c.takeDropped(); n > 0 {
 			_, _ = fmt.Fprintf(out, "… %d lines left out; --quiet prints none\n", n)
 		}
 		_, _ = out.WriteString(line)
-		if len(c.lines) == 0 {
-			_ = out.Flush()
+		if len(c.lines) == 0 && out.Flush() != nil && !failed {
+			failed = true
+			close(c.closed)
 		}
 	}
 }
@@ -59,9 +62,9 @@ func (c *console) takeDropped() int {
 	return n
 }
 
-// printf prints a line with the time before it.
+// printf prints one line with the time before it, whatever is in its arguments.
 func (c *console) printf(format string, args ...any) {
-	line := time.Now().Format("15:04:05.000 ") + fmt.Sprintf(format, args...) + "\n"
+	line := time.Now().Format("15:04:05.000 ") + printable(fmt.Sprintf(format, args...)) + "\n"
 	select {
 	case c.lines <- line:
 	default:
@@ -74,7 +77,7 @@ func (c *console) printf(format string, args ...any) {
 // Received prints a request at the ingress.
 func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
 	if r.Err != nil {
-		c.printf("refused   %s: %v", r.Source, r.Err)
+		c.printf("refused   %s: %v", name(r.Source), r.Err)
 		return
 	}
 	c.printf("accepted  %s %s from %s, %d bytes, in %d ms", r.EventID, typeOf(r.Type), r.Source, r.BodyBytes, r.Duration.Milliseconds())
@@ -146,7 +149,7 @@ func typeOf(eventType string) string {
 	if eventType == "" {
 		return "(no type)"
 	}
-	return eventType
+	return name(eventType)
 }
 
 func plural(n int, what string) string {

@@ -25,25 +25,8 @@ type selection struct {
 	Reason string `help:"Only those that died of it: exhausted, expired, disabled or refused." enum:",exhausted,expired,disabled,refused" default:""`
 	Source string `help:"Only those of events from this source."`
 	Type   string `help:"Only those of events of this type; * is any run of characters."`
-	Since  moment `help:"Only those that died, or were tried last, since then: a time (2006-01-02T15:04:05Z), or so long ago (36h)."`
-	Until  moment `help:"Only those that died, or were tried last, until then."`
-}
-
-// moment is a point in time as an operator names it.
-type moment struct{ time.Time }
-
-// UnmarshalText reads a time, or how long ago it was.
-func (m *moment) UnmarshalText(text []byte) error {
-	if ago, err := time.ParseDuration(string(text)); err == nil {
-		m.Time = time.Now().Add(-ago)
-		return nil
-	}
-	at, err := time.Parse(time.RFC3339, string(text))
-	if err != nil {
-		return fmt.Errorf("%q is neither a time such as 2006-01-02T15:04:05Z nor a duration such as 36h", text)
-	}
-	m.Time = at
-	return nil
+	Since  moment `help:"Only those that died, or were tried last, since then: a time (2006-01-02T15:04:05Z), a day (2006-01-02, from 0:00 UTC), or so long before now (36h, 2d, 1w)."`
+	Until  moment `help:"Only those that died, or were tried last, until then: as --since."`
 }
 
 // filter returns whether a delivery is chosen.
@@ -84,14 +67,14 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		if c.JSON {
 			return writeDocument(out, documentOf(d))
 		}
-		_, err := fmt.Fprintf(out, "%s  %s from %s: %s%s\n", d.EventID, typeOf(d.Type), d.Source, standingOf(d), lastOf(d))
+		_, err := printLine(out, "%s  %s from %s: %s%s", d.EventID, typeOf(d.Type), d.Source, standingOf(d), lastOf(d))
 		return err
 	})
 	if err == nil && total == 0 {
 		err = t.checkKnown(ctx, c.Endpoint)
 	}
 	if err == nil && !c.JSON {
-		_, err = fmt.Fprintf(out, "%d %s at %s\n", total, c.Status, c.Endpoint)
+		_, err = printLine(out, "%d %s at %s", total, c.Status, c.Endpoint)
 	}
 	return err
 }
@@ -159,22 +142,22 @@ func (c *deliveriesCommand) showEvent(ctx context.Context, ledger relay.Ledger, 
 }
 
 func printEvent(out io.Writer, record relay.EventRecord, deliveries []relay.Delivery) {
-	_, _ = fmt.Fprintf(out, "%s  %s from %s, received %s, routed to %s\n", record.ID, typeOf(record.Type), record.Source,
+	_, _ = printLine(out, "%s  %s from %s, received %s, routed to %s", record.ID, typeOf(record.Type), record.Source,
 		record.ReceivedAt.Format(time.RFC3339), plural(len(record.Endpoints), "endpoint"))
 	onRecord := map[string]bool{}
 	for _, d := range deliveries {
 		onRecord[d.Endpoint] = true
-		_, _ = fmt.Fprintf(out, "  %s  %s\n", d.Endpoint, standingOf(d))
+		_, _ = printLine(out, "  %s  %s", d.Endpoint, standingOf(d))
 		for _, a := range d.History {
-			_, _ = fmt.Fprintf(out, "    attempt %d at %s: %s in %d ms\n", a.Number, a.At.Format(time.RFC3339), answerOf(a), a.Duration.Milliseconds())
+			_, _ = printLine(out, "    attempt %d at %s: %s in %d ms", a.Number, a.At.Format(time.RFC3339), answerOf(a), a.Duration.Milliseconds())
 		}
 	}
 	for _, name := range record.Endpoints {
 		if !onRecord[name] {
-			_, _ = fmt.Fprintf(out, "  %s  not attempted yet\n", name)
+			_, _ = printLine(out, "  %s  not attempted yet", name)
 		}
 	}
 	if len(record.Endpoints)+len(deliveries) == 0 {
-		_, _ = fmt.Fprintf(out, "  no subscription wanted it; once one does: relay replay --event %s\n", record.ID)
+		_, _ = printLine(out, "  no subscription wanted it; once one does: relay replay --event %s", record.ID)
 	}
 }

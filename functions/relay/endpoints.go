@@ -55,7 +55,7 @@ func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err erro
 		if c.JSON {
 			err = errors.Join(err, writeDocument(out, documentOfEndpoint(name, states[i], time.Now())))
 		} else {
-			_, _ = fmt.Fprintf(out, "%s  %s\n", name, stateOf(states[i], time.Now()))
+			_, _ = printLine(out, "%s  %s", name, stateOf(states[i], time.Now()))
 		}
 	}
 	if c.JSON {
@@ -145,10 +145,10 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 	if changed == nil {
 		s, _, err := t.ledger.EndpointState(ctx, endpoint)
 		if err == nil {
-			_, err = fmt.Fprintf(out, "%s  %s; nothing to change\n", endpoint, stateOf(s, time.Now()))
+			_, err = printLine(out, "%s  %s; nothing to change", endpoint, stateOf(s, time.Now()))
 		}
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "%s  %s\n", endpoint, done)
+	_, _ = printLine(out, "%s  %s", endpoint, done)
 	return relay.NewNotifier(t.catalog, t.ingest, 0).TellChange(ctx, changed)
 }

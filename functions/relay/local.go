@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"webhook-relay/events"
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/egress"
 	"webhook-relay/shared/gateway"
 	"webhook-relay/shared/relay"
 )
@@ -47,7 +49,8 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
-	log.SetOutput(io.Discard) // net/http logs what an endpoint sends unasked, and that may be an echo of our request
+	signal.Ignore(syscall.SIGPIPE) // else a line to a closed standard output would end the process at once
+	log.SetOutput(io.Discard)      // net/http logs what an endpoint sends unasked, and that may be an echo of our request
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
 		return err
@@ -67,13 +70,29 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if err := c.configure(ctx, h, "http://"+listener.Addr().String(), console); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go endWith(ctx, console.closed, cancel)
 	return c.serve(ctx, h, listener, console)
+}
+
+// endWith ends the host when nobody reads its lines any longer, as of "relay local | head".
+func endWith(ctx context.Context, closed <-chan struct{}, cancel context.CancelFunc) {
+	select {
+	case <-closed:
+		cancel()
+	case <-ctx.Done():
+	}
 }
 
 // listen takes the address, or says in plain words that somebody else has it.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", addr)
+	at := addr
+	if host, port, err := net.SplitHostPort(addr); err == nil && egress.IsLocalhost(host) {
+		at = net.JoinHostPort("127.0.0.1", port)
+	}
+	listener, err := lc.Listen(ctx, "tcp", at)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use; stop what listens there, or choose another address with --addr", addr)
 	}
@@ -118,14 +137,13 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 // serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no new requests, those under way
 // answered, batches in hand finished. What is still queued waits on disk for the next start.
 func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener, out *console) error {
-	mux := http.NewServeMux()
-	mux.Handle("/", gateway.New(h.receive))
+	front := gateway.New(h.receive)
 	if c.Demo {
-		mux.Handle("POST "+events.DemoEndpointPath, newDemoEndpoint(out))
+		front = besideDemo(front, newDemoEndpoint(out))
 	}
 	server := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout, IdleTimeout: 75 * time.Second,
-		MaxHeaderBytes: 2 * gateway.MaxHeaderBytes, // the gateway itself answers what is over its limit
+		Handler: front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout, IdleTimeout: 75 * time.Second,
+		MaxHeaderBytes: http.DefaultMaxHeaderBytes, // the gateway itself answers what is over its limit
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
@@ -134,7 +152,7 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 		return nil
 	})
 	g.Go(func() error {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(gateway.Listener(listener)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -157,6 +175,17 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 		out.printf("stopped; %s in %s for the next start", plural(h.waiting(context.WithoutCancel(ctx)), "message"), c.Data)
 	}
 	return err
+}
+
+// besideDemo serves the demonstration's endpoint beside the relay. A ServeMux would redirect what has an untidy path.
+func besideDemo(front, endpoint http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == events.DemoEndpointPath {
+			endpoint.ServeHTTP(w, r)
+			return
+		}
+		front.ServeHTTP(w, r)
+	})
 }
 
 // demoCatalog is the demonstration's configuration, with its endpoint on this host.

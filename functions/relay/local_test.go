@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -93,30 +95,62 @@ func TestGuardBlocksLoopback(t *testing.T) {
 	}
 }
 
+// Whatever ends a local relay from outside, what it has in hand is finished and on record.
 func TestInterruptDrains(t *testing.T) {
 	t.Parallel()
+	signals := func(signals ...os.Signal) func(*exec.Cmd, io.Closer) error {
+		return func(cmd *exec.Cmd, _ io.Closer) (err error) {
+			for _, s := range signals {
+				err = errors.Join(err, cmd.Process.Signal(s))
+			}
+			return err
+		}
+	}
+	for name, end := range map[string]func(cmd *exec.Cmd, stdout io.Closer) error{
+		"Ctrl-C":                     signals(syscall.SIGINT),
+		"Ctrl-C again and again":     signals(syscall.SIGINT, syscall.SIGINT, syscall.SIGINT),
+		"kill":                       signals(syscall.SIGTERM),
+		"the terminal is closed":     signals(syscall.SIGHUP),
+		"nobody reads what it tells": func(_ *exec.Cmd, stdout io.Closer) error { return stdout.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkDrains(t, end)
+		})
+	}
+}
+
+func checkDrains(t *testing.T, end func(cmd *exec.Cmd, stdout io.Closer) error) {
+	t.Helper()
 	inHand, goOn := make(chan struct{}, 1), make(chan struct{})
 	target := newReceiver(t, func(http.ResponseWriter, *http.Request) {
 		select {
 		case inHand <- struct{}{}:
-		default: // another, accepted just before the interrupt took effect
+		default: // another, accepted just before the end took effect
 		}
 		<-goOn
 	})
 	dir := t.TempDir()
 	cmd := command(t.Context(), "local", "--addr", "127.0.0.1:0", "--data", dir, "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
+	stdout, stdin, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdout.Close()
 	out := &output{}
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr = stdin, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	_ = stdin.Close()
+	go func() { _, _ = io.Copy(out, stdout) }()
 	addr := listeningOn(t, out)
 	id, err := postTo(t.Context(), http.DefaultClient, addr, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	<-inHand
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+	if err := end(cmd, stdout); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "no new requests", func() bool { _, err := postTo(t.Context(), http.DefaultClient, addr, "2"); return err != nil })

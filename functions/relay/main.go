@@ -13,18 +13,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 )
 
 type commands struct {
+	Version kong.VersionFlag `help:"Print the version."`
+
 	Local      localCommand      `cmd:"" help:"Host the whole relay on this machine."`
 	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post it."`
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
@@ -44,25 +49,55 @@ var ErrInterrupted = errors.New("interrupted")
 const exitInterrupted = 130
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), ends()...)
 	defer stop()
 	err := Run(ctx, os.Args[1:], os.Stdout)
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "relay:", err)
+	fmt.Fprintln(&printableWriter{to: os.Stderr}, "relay:", err)
 	if errors.Is(err, ErrInterrupted) {
 		os.Exit(exitInterrupted) //nolint:gocritic // nothing is deferred that matters after an error
 	}
 	os.Exit(1)
 }
 
+// ends are the signals that end a command: once it has done what it cannot leave half done, such as what the local host has in hand.
+// A terminal that is closed sends SIGHUP; of who asked for that to be ignored, as nohup does, it stays so. A signal that comes
+// again changes nothing: what is being drained has its own bounds.
+func ends() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// version is that of the module, and of its source where the build knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := cmp.Or(info.Main.Version, "(devel)")
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(text, s.Value[:min(len(s.Value), shortRevision)]) {
+			text += " " + s.Value
+		}
+	}
+	return text + " " + info.GoVersion
+}
+
+// shortRevision is how much of a revision a version of the module has.
+const shortRevision = 12
+
 // Run carries out the command line args. It returns when the command is done or ctx ends: ErrInterrupted, except of "relay local".
 func Run(ctx context.Context, args []string, out io.Writer) error {
 	var c commands
+	out = &printableWriter{to: out}
 	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
 		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true), // a key in PEM begins with them
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
+		kong.Vars{"version": "relay " + version()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
 	if err != nil {
 		return err
 	}

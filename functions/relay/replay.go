@@ -56,7 +56,7 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	case c.Event == "":
 		return c.many(ctx, t, out)
 	case c.DryRun:
-		_, err = fmt.Fprintf(out, "%s would be sent to %s again\n", c.Event, c.Endpoint)
+		_, err = printLine(out, "%s would be sent to %s again", c.Event, c.Endpoint)
 		return err
 	}
 	if err := checkEnabled(ctx, t, c.Endpoint); err != nil {
@@ -65,7 +65,7 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := t.replayer().Replay(ctx, c.Event, c.Endpoint); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "1 delivery to %s on the way again\n", c.Endpoint)
+	_, err = printLine(out, "1 delivery to %s on the way again", c.Endpoint)
 	return err
 }
 
@@ -89,9 +89,9 @@ func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) err
 	case err != nil:
 		return err
 	case len(endpoints) == 0:
-		_, err = fmt.Fprintf(out, "nobody has subscribed to %s since it was routed\n", c.Event)
+		_, err = printLine(out, "nobody has subscribed to %s since it was routed", c.Event)
 	default:
-		_, err = fmt.Fprintf(out, "%s on the way to %s\n", c.Event, strings.Join(endpoints, ", "))
+		_, err = printLine(out, "%s on the way to %s", c.Event, strings.Join(endpoints, ", "))
 	}
 	return err
 }
@@ -115,9 +115,9 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 		for _, kind := range slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
 			return cmp.Or(cmp.Compare(kinds[b], kinds[a]), cmp.Compare(a, b))
 		}) {
-			_, _ = fmt.Fprintf(out, "%7d  %s\n", kinds[kind], kind)
+			_, _ = printLine(out, "%7d  %s", kinds[kind], kind)
 		}
-		_, err = fmt.Fprintf(out, "%s would be sent to %s again; --yes sends them\n", deliveriesOf(len(dead)), c.Endpoint)
+		_, err = printLine(out, "%s would be sent to %s again; --yes sends them", deliveriesOf(len(dead)), c.Endpoint)
 		return errors.Join(err, checkEnabled(ctx, t, c.Endpoint))
 	}
 	if err := checkEnabled(ctx, t, c.Endpoint); err != nil {
@@ -127,7 +127,7 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 	if err != nil {
 		return fmt.Errorf("after %d of %d; run it again to go on with the others: %w", sent, len(dead), err)
 	}
-	_, err = fmt.Fprintf(out, "%s to %s on the way again\n", deliveriesOf(sent), c.Endpoint)
+	_, err = printLine(out, "%s to %s on the way again", deliveriesOf(sent), c.Endpoint)
 	return err
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -12,8 +11,8 @@ import (
 
 type rotateCommand struct {
 	targetFlags
-	Endpoint string        `arg:"" help:"Name of the endpoint."`
-	Keep     time.Duration `help:"How long the old secrets go on signing beside the new one; 0 ends them at once." default:"24h"`
+	Endpoint string `arg:"" help:"Name of the endpoint."`
+	Keep     span   `help:"How long the old secrets go on signing beside the new one; 0 ends them at once; 2d is two days." default:"24h"`
 }
 
 // Run gives an endpoint a new secret and shows it, this once.
@@ -23,14 +22,14 @@ func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	ep, err := relay.Rotate(ctx, t.catalog, c.Endpoint, c.Keep, time.Now())
+	ep, err := relay.Rotate(ctx, t.catalog, c.Endpoint, time.Duration(c.Keep), time.Now())
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "secret    of endpoint %s, made now and shown this once: %s\n", ep.Name, ep.Secrets[0])
+	_, err = printLine(out, "secret    of endpoint %s, made now and shown this once: %s", ep.Name, ep.Secrets[0])
 	for _, old := range ep.Retiring {
 		if err == nil {
-			_, err = fmt.Fprintf(out, "secret    one from before signs beside it until %s\n", old.Until.Format(time.RFC3339))
+			_, err = printLine(out, "secret    one from before signs beside it until %s", old.Until.Format(time.RFC3339))
 		}
 	}
 	return err

@@ -43,10 +43,10 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		s.Secrets = nil
 		err = t.catalog.ReplaceCatalog(ctx, catalog, revision)
 		if err == nil {
-			_, err = fmt.Fprintf(out, "forgotten; the next handshake of source %s brings a new secret\n", s.Name)
+			_, err = printLine(out, "forgotten; the next handshake of source %s brings a new secret", s.Name)
 		}
 		return err
 	}
-	_, err = fmt.Fprintln(out, s.Secrets[0])
+	_, err = printLine(out, "%s", s.Secrets[0])
 	return err
 }

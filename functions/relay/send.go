@@ -8,13 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"webhook-relay/events"
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
@@ -36,7 +39,7 @@ const sendTimeout = 35 * time.Second
 
 // Run sends one webhook and prints the answer.
 func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
-	return c.send(ctx, func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) })
+	return c.send(ctx, func(format string, args ...any) { _, _ = printLine(out, format, args...) })
 }
 
 func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) error {
@@ -66,20 +69,32 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	if err != nil {
 		return err
 	}
-	to := cmp.Or(c.To, "http://127.0.0.1:8080/in/"+source.Name)
-	if signed.Query != "" {
-		to += "?" + signed.Query
+	to, shown, err := c.destination(source.Name, signed.Query)
+	if err != nil {
+		return err
 	}
-	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(webhook.EventType), len(signed.Body), to)
+	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(webhook.EventType), len(signed.Body), shown)
 	status, answer, err := post(ctx, to, signed)
 	if err != nil {
 		return err
 	}
 	if status < 200 || status > 299 {
-		return fmt.Errorf("%s answered %d: %s", to, status, answer)
+		return fmt.Errorf("%s answered %d: %s", shown, status, printable(answer))
 	}
-	printf("answered  %d %s", status, answer)
+	printf("answered  %d %s", status, printable(answer))
 	return nil
+}
+
+// destination returns the URL to post to, with the query that the provider adds, and how to show it: a proof may be in a query.
+func (c *sendCommand) destination(source, query string) (to, shown string, err error) {
+	u, err := url.Parse(cmp.Or(c.To, "http://127.0.0.1:8080/in/"+source))
+	if err != nil {
+		return "", "", fmt.Errorf("--to: %w", err)
+	}
+	relay.AddQuery(u, query)
+	to = u.String()
+	u.RawQuery, u.ForceQuery = "", false
+	return to, u.Redacted(), nil
 }
 
 // signer is the source that the webhook is signed for, and what signs it.
@@ -138,7 +153,10 @@ func post(ctx context.Context, to string, signed verify.Request) (int, string, e
 	for name, value := range signed.Header {
 		req.Header.Set(name, value)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: egress.Localhost((&net.Dialer{}).DialContext)}}).Do(req)
+	if quoting := (*url.Error)(nil); errors.As(err, &quoting) {
+		err = quoting.Err // it quotes the URL
+	}
 	if err != nil {
 		return 0, "", errors.Join(err, errors.New("is the relay running? \"relay local\" starts it"))
 	}

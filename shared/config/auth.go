@@ -100,7 +100,7 @@ func (c *checker) authOf(path, kind string, a auth, to relay.Endpoint) *relay.Au
 	case a.Basic != nil:
 		return &relay.Auth{Basic: c.basicAuth(path+".basic", *a.Basic)}
 	case a.Bearer != "":
-		return &relay.Auth{Bearer: c.authSecret(path+".bearer", a.Bearer)}
+		return &relay.Auth{Bearer: c.bearer(path+".bearer", a.Bearer)}
 	case a.APIKey != nil:
 		return &relay.Auth{APIKey: c.apiKey(path+".api_key", *a.APIKey, to)}
 	case a.OAuth2 != nil:
@@ -124,9 +124,18 @@ func (c *checker) authSecret(path, s string) string {
 	return s
 }
 
+// bearer resolves the token of "Authorization: Bearer …".
+func (c *checker) bearer(path, s string) string {
+	token := c.authSecret(path, s)
+	if scheme, _, more := strings.Cut(token, " "); more && strings.EqualFold(scheme, "Bearer") {
+		c.fail(path, "begins with Bearer, which the relay writes itself; give the token alone")
+	}
+	return token
+}
+
 // secretOrReference resolves env:NAME, and leaves a reference to be resolved when it is needed.
 func (c *checker) secretOrReference(path, s string) (string, bool) {
-	s, ok := c.resolve(path, s)
+	s, ok := c.value(path, s, true)
 	if name, is := strings.CutPrefix(s, relay.SecretPrefix); is && !reference.MatchString(name) {
 		c.fail(path, "is no reference to a secret: %sNAME-or-ARN, and #KEY for a member of one that is a JSON object", relay.SecretPrefix)
 		return "", false
@@ -158,10 +167,12 @@ func (c *checker) apiKey(path string, k apiKey, to relay.Endpoint) *relay.APIKey
 }
 
 func (c *checker) oauth2(path string, o oauth2) *relay.OAuth2 {
-	if err := checkURL(o.TokenURL); err != nil {
-		c.fail(path+".token_url", "%w", err)
-	} else if !strings.HasPrefix(strings.ToLower(o.TokenURL), "https:") {
+	tokenURL := c.url(path+".token_url", o.TokenURL)
+	if strings.HasPrefix(tokenURL, "http:") {
 		c.fail(path+".token_url", "must be https: the client's secret is sent there")
+	}
+	if hint := literalHint(o.Audience); hint != "" {
+		c.fail(path+".audience", "%s", hint)
 	}
 	if o.Style != "" && o.Style != "header" && o.Style != "body" {
 		c.fail(path+".style", "%q is neither header, the default, nor body", o.Style)
@@ -171,7 +182,7 @@ func (c *checker) oauth2(path string, o oauth2) *relay.OAuth2 {
 			c.fail(fmt.Sprintf("%s.scopes[%d]", path, i), "is no scope: printable ASCII without spaces, quotes and backslashes")
 		}
 	}
-	out := &relay.OAuth2{TokenURL: o.TokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
+	out := &relay.OAuth2{TokenURL: tokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
 	out.ClientID, _ = c.secretOrReference(path+".client_id", o.ClientID)
 	out.ClientSecret, _ = c.secretOrReference(path+".client_secret", o.ClientSecret)
 	return out

@@ -247,9 +247,7 @@ func (c *checker) source(path string, s source) relay.Source {
 		return out // their own problem is reported
 	}
 	if s.URL != "" {
-		if err := checkURL(s.URL); err != nil {
-			c.fail(path+".url", "%w", err)
-		}
+		c.checkSignedURL(path+".url", s.URL)
 	}
 	verifier, err := verify.New(out.Verify, out.Secrets)
 	if err != nil {
@@ -277,21 +275,6 @@ func (c *checker) settings(path string, in map[string]string) map[string]string 
 	return out
 }
 
-// resolve returns a value, of the environment if it is env:NAME.
-func (c *checker) resolve(path, s string) (string, bool) {
-	name, fromEnv := strings.CutPrefix(s, "env:")
-	if fromEnv {
-		s, _ = c.lookup(name)
-	}
-	switch {
-	case s == "" && fromEnv:
-		c.fail(path, "the environment variable %s is not set, or empty", name)
-	case s == "":
-		c.fail(path, "is empty")
-	}
-	return s, s != ""
-}
-
 // secrets resolves env:NAME. It returns nil if one of them cannot be had.
 func (c *checker) secrets(path string, in []string) []string {
 	var out []string
@@ -307,10 +290,7 @@ func (c *checker) secrets(path string, in []string) []string {
 }
 
 func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
-	out := relay.Endpoint{Name: e.Name, URL: e.URL, Secrets: c.secrets(path, e.Secrets), Header: map[string]string{}}
-	if err := checkURL(e.URL); err != nil {
-		c.fail(path+".url", "%w", err)
-	}
+	out := relay.Endpoint{Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets), Header: map[string]string{}}
 	if len(out.Secrets) > 0 {
 		if _, err := sign.New(out.Secrets); err != nil {
 			c.fail(path+".secrets", "%w", err)
@@ -321,7 +301,7 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		value := e.Headers[name]
-		if strings.HasPrefix(value, "env:") {
+		if value != "" {
 			value, _ = c.resolve(path+".headers."+name, value)
 		}
 		c.checkHeader(path+".headers", name, value)
@@ -341,7 +321,7 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 	}
 	c.retry(path+".retry", e.Retry, &out)
 	c.limits(path, e, &out)
-	out.TLS = c.tls(path+".tls", e.TLS, e.URL)
+	out.TLS = c.tls(path+".tls", e.TLS, out.URL)
 	out.Order = c.order(path+".ordered", e.Ordered)
 	if why := out.NeedsAWS(); why != "" && c.local {
 		c.fail(path, "%s", why)
@@ -349,23 +329,27 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 	return out
 }
 
-func checkURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.New("is not a URL") // the parser's error would repeat what may be a secret
-	case u.User != nil:
-		return errors.New("has a user or password in it; credentials do not belong in a URL, send them in headers")
-	case u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("has the scheme %q; https and http are known", u.Scheme)
-	case u.Hostname() == "":
-		return errors.New("has no host")
-	case !egress.IsPort(u.Port()):
-		return fmt.Errorf("has the port %s; there are 1 to 65535", u.Port())
-	case u.Fragment != "":
-		return errors.New("has a fragment (#…), which is never sent")
+// url returns a URL that requests are sent to, as it is sent; one that is refused comes back as it is.
+func (c *checker) url(path, raw string) string {
+	clean, err := cleanURL(raw)
+	if err != nil {
+		c.fail(path, "%w", err)
+		return raw
 	}
-	return nil
+	return clean
+}
+
+// checkSignedURL checks a URL that a provider signs. It has to be the one that the provider has, character for character: it is
+// not changed.
+func (c *checker) checkSignedURL(path, raw string) {
+	clean, err := cleanURL(raw)
+	if err == nil && clean != raw {
+		err = errors.New("is not written as it is sent: percent-encode what is not ASCII and spaces, and write the host in Punycode without a " +
+			"dot at its end; give the provider the same")
+	}
+	if err != nil {
+		c.fail(path, "%w", err)
+	}
 }
 
 func (c *checker) checkHeader(path, name, value string) {

@@ -1,11 +1,9 @@
 package config
 
 import (
-	"slices"
-	"strings"
-
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay"
 )
 
@@ -33,8 +31,8 @@ func (c *checker) order(path string, o order) relay.Order {
 	if o.Key == nil {
 		return relay.Order{On: o.On}
 	}
-	if len(*o.Key) > maxKeyPath || slices.Contains(strings.Split(*o.Key, "."), "") {
-		c.fail(path+".key", "%q is no path of a JSON value, such as data.account.id", *o.Key)
+	if len(*o.Key) > maxKeyPath || *o.Key == "" || document.CheckPath(*o.Key) != nil {
+		c.fail(path+".key", "%q is no path of a JSON value, such as data.account.id, or /data/account.id where a name has a dot", *o.Key)
 	}
 	return relay.Order{On: true, Key: *o.Key}
 }

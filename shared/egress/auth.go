@@ -42,7 +42,7 @@ func (c *Client) authorize(ctx context.Context, req *http.Request, p relay.Post)
 	case a.APIKey != nil && a.APIKey.Header != "":
 		return token, setHeader(req, a.APIKey.Header, a.APIKey.Value)
 	case a.APIKey != nil:
-		addQuery(req.URL, a.APIKey.Query, a.APIKey.Value)
+		relay.AddQuery(req.URL, url.QueryEscape(a.APIKey.Query)+"="+url.QueryEscape(a.APIKey.Value))
 	case a.OAuth2 != nil:
 		if token, err = c.tokens.get(ctx, a.OAuth2); err == nil {
 			err = setHeader(req, "authorization", "Bearer "+token.value)
@@ -59,14 +59,6 @@ func setHeader(req *http.Request, name, value string) error {
 	}
 	req.Header[headerKey(name)] = []string{value}
 	return nil
-}
-
-// addQuery adds a parameter and leaves the rest of the query as it was written.
-func addQuery(u *url.URL, name, value string) {
-	if u.RawQuery != "" {
-		u.RawQuery += "&"
-	}
-	u.RawQuery += url.QueryEscape(name) + "=" + url.QueryEscape(value)
 }
 
 // signedV4 are headers of AWS's signature: what a provider sent by these names must not stand beside ours.

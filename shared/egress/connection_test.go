@@ -314,8 +314,8 @@ func TestEndpointsOwnCertificates(t *testing.T) {
 		{"with the same, on the same connection", &relay.TLS{Certificate: bytes.Clone(certificate), Key: key, Authorities: ca.pem()}, "", 1},
 		{"without its authority", &relay.TLS{Certificate: certificate, Key: key}, relay.TLSFailed, 1},
 		{"with another authority", &relay.TLS{Certificate: certificate, Key: key, Authorities: other.pem()}, relay.TLSFailed, 1},
-		{"without a certificate", &relay.TLS{Authorities: ca.pem()}, relay.Broken, 1},
-		{"with a stranger's certificate", &relay.TLS{Certificate: strange, Key: strangeKey, Authorities: ca.pem()}, relay.Broken, 1},
+		{"without a certificate", &relay.TLS{Authorities: ca.pem()}, relay.TLSFailed, 1},
+		{"with a stranger's certificate", &relay.TLS{Certificate: strange, Key: strangeKey, Authorities: ca.pem()}, relay.TLSFailed, 1},
 		{"with nothing", nil, relay.TLSFailed, 1},
 	} {
 		post := postTo(url, ample)
@@ -474,5 +474,23 @@ func TestFetchingByHTTPSOnly(t *testing.T) {
 	}
 	if n := connections.Load(); n != 0 {
 		t.Errorf("%d connections made", n)
+	}
+}
+
+// In TLS 1.3 the alert comes after the handshake, in the place of an answer, in both versions of HTTP.
+func TestAnAlertAfterTheHandshakeIsOneOfTLS(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		config := &tls.Config{
+			Certificates: []tls.Certificate{ca.issue(t, "hook.test", time.Now().Add(time.Hour))}, ClientCAs: ca.pool(),
+			ClientAuth: tls.RequireAndVerifyClientCert, NextProtos: []string{protocol}, MinVersion: tls.VersionTLS13,
+		}
+		host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake() })
+		client := egress.NewWith(nil, resolver(map[string][]string{"hook.test": {"127.0.0.1"}}), nil)
+		post := postTo("https://"+strings.Replace(host, "127.0.0.1", "hook.test", 1), ample)
+		post.TLS = &relay.TLS{Authorities: ca.pem()}
+		_, err := client.Post(t.Context(), post)
+		wantOutcome(t, err, relay.TLSFailed)
 	}
 }

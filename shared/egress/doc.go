@@ -63,13 +63,13 @@
 //	AuthFailed no access token, for whatever reason, or no credentials of AWS: nothing was sent
 //	DNSFailed  the name does not exist, or no name server answered
 //	Refused    connection refused, host or network unreachable
-//	TLSFailed  whatever goes wrong in the handshake: certificate, version, no TLS at all, closed half-way
+//	TLSFailed  whatever goes wrong in the handshake: certificate, version, no TLS at all, closed half-way; an alert after it
 //	TimedOut   the attempt's timeout has passed, or the 10 s within which a connection must be made and those for its handshake
 //	Broken     the connection was lost before an answer, or the answer is not HTTP or has too many headers, or the request was turned away
 //
 // Where a name has several addresses and none can be connected to, the first one's error counts. Two errors are no outcome:
-// that of ctx, and that this machine has run out of sockets or memory, which is not the endpoint's fault. A server that asks for a client
-// certificate refuses one after the handshake in TLS 1.3, so that this ends as Broken.
+// that of ctx, and that this machine has run out of sockets or memory, which is not the endpoint's fault. In TLS 1.3 a server
+// refuses a client without the certificate that it wants only after the handshake, by an alert.
 //
 // The text of an error has neither the URL's path, query and userinfo, nor a header, nor what the endpoint sent but names in its
 // certificate: an endpoint may well send our own request back. Of what a token endpoint says only the codes of RFC 6749, section 5.2, are repeated.

@@ -73,6 +73,7 @@ func New(o Options) *Client {
 }
 
 func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
+	dial = Localhost(dial)
 	return &Client{
 		dial:      dial,
 		httpsOnly: o.HTTPSOnly,
@@ -125,7 +126,12 @@ func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply,
 	case attempt.Err() != nil:
 		return relay.Reply{}, false, &relay.PostError{Outcome: relay.TimedOut, Err: told{seen.missing() + " within " + p.Timeout.String(), err}}
 	default:
-		return relay.Reply{}, false, explain(err)
+		err = explain(err)
+		if failed, ok := errors.AsType[*relay.PostError](err); ok && failed.Outcome == relay.Broken && seen.refusedCertificate() {
+			failed.Outcome = relay.TLSFailed
+			failed.Err = told{"TLS: connection lost after the endpoint asked for a client certificate", failed.Err}
+		}
+		return relay.Reply{}, false, err
 	}
 	if resp.StatusCode == http.StatusUnauthorized && token.value != "" {
 		c.tokens.drop(p.Auth.OAuth2, token.value)

@@ -50,11 +50,20 @@ func explain(err error) error {
 		return &relay.PostError{Outcome: relay.TimedOut, Err: err}
 	case errors.As(err, &handshake):
 		return &relay.PostError{Outcome: relay.TLSFailed, Err: told{printable(handshake.Error()), err}}
+	case errors.As(err, &operation) && isAlert(operation):
+		return &relay.PostError{Outcome: relay.TLSFailed, Err: told{printable("TLS: " + operation.Error()), err}}
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return &relay.PostError{Outcome: relay.Refused, Err: err}
 	default:
 		return &relay.PostError{Outcome: relay.Broken, Err: told{brokenText(err), err}}
 	}
+}
+
+// isAlert tells whether a connection ended with an alert of TLS. In TLS 1.3 a server judges the client's certificate, or that there
+// is none, only after the handshake, so that its alert comes in the place of an answer. crypto/tls gives these operations to alerts
+// alone.
+func isAlert(operation *net.OpError) bool {
+	return operation.Op == "remote error" || operation.Op == "local error"
 }
 
 // isOurs tells whether this machine had no room for another connection.

@@ -73,6 +73,17 @@ func (p *progress) isHTTP2() bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
+// refusedCertificate tells whether a new connection broke whose server had asked for our certificate. A server that closes the
+// connection right after its alert may reset it, so that the alert is lost.
+func (p *progress) refusedCertificate() bool {
+	secure, ok := p.conn.(*tls.Conn)
+	if !ok || p.reused || p.phase.Load() == answering {
+		return false
+	}
+	conn, ok := secure.NetConn().(*askingConn)
+	return ok && conn.asked
+}
+
 // errTurnedAway: an HTTP/2 endpoint turned a request away unprocessed, and again when it was sent anew.
 var errTurnedAway = errors.New("turned away twice")
 

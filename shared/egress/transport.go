@@ -96,12 +96,33 @@ func (d dialer) secure(config *tls.Config) dialer {
 		noteHandshake(ctx)
 		config := config.Clone()
 		config.ServerName = host
-		secure := tls.Client(conn, config)
+		asked := &askingConn{Conn: conn}
+		config.GetClientCertificate = asked.certificate(config.Certificates)
+		secure := tls.Client(asked, config)
 		if err := within(ctx, handshakeTimeout, "no end", secure.HandshakeContext); err != nil {
 			_ = conn.Close()
 			return nil, handshakeError{err}
 		}
 		return secure, nil
+	}
+}
+
+// askingConn is a connection whose server may ask for a certificate of ours. It does so in the handshake.
+type askingConn struct {
+	net.Conn
+	asked bool
+}
+
+// certificate returns what crypto/tls calls when the server asks: it gives the certificate that fits, or an empty one.
+func (c *askingConn) certificate(ours []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		c.asked = true
+		for i := range ours {
+			if request.SupportsCertificate(&ours[i]) == nil {
+				return &ours[i], nil
+			}
+		}
+		return new(tls.Certificate), nil
 	}
 }
 

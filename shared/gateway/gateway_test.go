@@ -1,11 +1,15 @@
 package gateway_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -112,6 +116,9 @@ func TestAnswers(t *testing.T) {
 		"headers just below":    {enough, nil, 200, true},
 		"no such route":         {post("/elsewhere", 1), nil, 404, false},
 		"no source":             {post("/in/", 1), nil, 404, false},
+		"slash at the end":      {post("/in/s/", 1), nil, 404, false},
+		"untidy path":           {post("//in/s", 1), nil, 404, false},
+		"bad escape":            {post("/in/%25zz", 1), nil, 200, true}, // a source named %zz
 		"the function fails":    {post("/in/s", 1), errors.New("secret detail"), 500, true},
 		"other methods pass on": {httptest.NewRequestWithContext(t.Context(), "GET", "/in/s", nil), nil, 200, true},
 	}
@@ -121,6 +128,9 @@ func TestAnswers(t *testing.T) {
 			event, got := call(t, tt.request, ok, tt.fail)
 			defer got.Body.Close()
 			body, _ := io.ReadAll(got.Body)
+			if got.StatusCode >= 400 && !isProblem(got.Header, body, got.StatusCode) {
+				t.Errorf("%d is no problem document: %v %s", got.StatusCode, got.Header, body)
+			}
 			if got.StatusCode != tt.status || (event != nil) != tt.called || bytes.Contains(body, []byte("secret")) {
 				t.Errorf("status %d, function called %v, body %s", got.StatusCode, event != nil, body)
 			}
@@ -135,5 +145,93 @@ func TestAnswerInBase64IsDecoded(t *testing.T) {
 	defer got.Body.Close()
 	if body, _ := io.ReadAll(got.Body); got.StatusCode != 202 || !bytes.Equal(body, []byte{0, 255}) {
 		t.Errorf("status %d, body %v", got.StatusCode, body)
+	}
+}
+
+// isProblem tells whether an answer is problem details of a status.
+func isProblem(h http.Header, body []byte, status int) bool {
+	var document struct {
+		Title, Detail string
+		Status        int
+	}
+	err := json.Unmarshal(body, &document)
+	return err == nil && h.Get("content-type") == "application/problem+json" && document.Status == status && document.Title != "" && document.Detail != ""
+}
+
+// serveLocally starts a server as the local host does, and returns its address.
+func serveLocally(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: gateway.New(
+		func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+			return ok, nil
+		})}
+	t.Cleanup(func() { _ = server.Close() })
+	go func() { _ = server.Serve(gateway.Listener(l)) }()
+	return l.Addr().String()
+}
+
+// A sender that reads its answer only once it has sent everything, as most do, has to get one.
+func TestRefusalsAreReadByWhoSendsEverythingFirst(t *testing.T) {
+	t.Parallel()
+	addr := serveLocally(t)
+	const large = 20 << 20
+	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", large, strings.Repeat("x", large))
+	tests := map[string]struct {
+		request string
+		status  int
+	}{
+		"20 MiB":                {fmt.Sprintf("POST /in/s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", large, strings.Repeat("x", large)), 413},
+		"20 MiB in chunks":      {"POST /in/s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked, 413},
+		"20 MiB announced":      {fmt.Sprintf("POST /in/s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", large), 413},
+		"headers of 11 KiB":     {"POST /in/s HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 11<<10) + "\r\nContent-Length: 0\r\n\r\n", 431},
+		"headers of 2 MiB":      {"POST /in/s HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 2<<20) + "\r\nContent-Length: 0\r\n\r\n", 431},
+		"no HTTP":               {"hello\r\n\r\n", 400},
+		"no host":               {"POST /in/s HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 1000000), 400},
+		"a control character":   {"POST /in/s HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n", 400},
+		"bad escape":            {"POST /in/%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+		"chunks that break off": {"POST /in/s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+		"unknown encoding":      {"POST /in/s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: zip\r\n\r\n", 501},
+		"all is well":           {"POST /in/s HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 200},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, tt.request); err != nil {
+				t.Fatalf("sending: %v", err)
+			}
+			got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatalf("no answer: %v", err)
+			}
+			defer got.Body.Close()
+			body, err := io.ReadAll(got.Body)
+			if err != nil || got.StatusCode != tt.status {
+				t.Fatalf("%d, want %d: %v", got.StatusCode, tt.status, err)
+			}
+			if tt.status >= 400 && !isProblem(got.Header, body, tt.status) {
+				t.Errorf("no problem document: %v %s", got.Header, body)
+			}
+		})
+	}
+}
+
+func TestHeaderValuesThatAreNotUTF8AreReadAsLatin1(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/in/s", nil)
+	r.Header = http.Header{"X-Latin": {"M\xfcnchen"}, "X-Utf8": {"München"}, "X-Both": {"a\xff\x80", "b"}}
+	got, _ := call(t, r, ok, nil)
+	for name, want := range map[string]string{"x-latin": "München", "x-utf8": "München", "x-both": "a\u00ff\u0080,b"} {
+		if got.Headers[name] != want {
+			t.Errorf("%s: %q, want %q", name, got.Headers[name], want)
+		}
 	}
 }

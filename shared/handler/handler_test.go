@@ -209,3 +209,77 @@ func TestResentIsCalledTheSameOnBothSides(t *testing.T) {
 		t.Errorf("sent as %s, looked for as %s", sqs.ResentAttribute, handler.ResentAttribute)
 	}
 }
+
+// Xero takes a URL for wrong that answers with a body; of others a body would be shown to people, or run.
+func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
+	t.Parallel()
+	refusals := map[string]struct {
+		change func(*events.APIGatewayV2HTTPRequest)
+		status int
+	}{
+		"no proof":       {func(*events.APIGatewayV2HTTPRequest) {}, 401},
+		"other method":   {func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.Method = "PUT" }, 405},
+		"too large":      {func(r *events.APIGatewayV2HTTPRequest) { r.Body = strings.Repeat("x", relay.DefaultMaxBodyBytes+1) }, 413},
+		"other address":  {func(r *events.APIGatewayV2HTTPRequest) { r.RequestContext.HTTP.SourceIP = "198.51.100.7" }, 403},
+		"queue is down":  {nil, 503},
+		"unknown source": {func(r *events.APIGatewayV2HTTPRequest) { r.PathParameters["source"] = "nobody" }, 404},
+	}
+	tried := 0
+	for _, provider := range verify.Providers() {
+		cfg, secret, signing, err := verify.Example(provider, strings.NewReader(strings.Repeat("k", 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var secrets []string
+		if secret != "" {
+			secrets = []string{secret}
+		}
+		v, err := verify.New(cfg, secrets, verify.SignWith(signing))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !v.WantsNoBody() {
+			continue
+		}
+		tried++
+		for name, tt := range refusals {
+			t.Run(provider+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				source := relay.Source{Name: "s", Verify: cfg, Secrets: secrets}
+				req := request("s", "{}", verify.Header{})
+				if name == "other address" {
+					source.Verify.AllowedIPs = []string{"192.0.2.0/24"}
+				}
+				if name == "queue is down" {
+					signed, err := v.Sign(verify.Webhook{Body: []byte(`{"value":[{"a":1}]}`), DeliveryID: "d"}, time.Now())
+					if err != nil {
+						t.Fatal(err)
+					}
+					req = request("s", string(signed.Body), signed.Header)
+					req.RawQueryString = signed.Query
+				} else {
+					tt.change(&req)
+				}
+				var catalog memory.Catalog
+				if err := catalog.ReplaceCatalog(t.Context(), relay.Catalog{Sources: []relay.Source{source}}, 0); err != nil {
+					t.Fatal(err)
+				}
+				receive := handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
+					Sources: &catalog, Ingest: down{}, Bodies: &memory.Bodies{}, Reporter: silent{},
+				}))
+				got, err := receive(t.Context(), req)
+				if err != nil || got.StatusCode != tt.status {
+					t.Fatalf("%d, %v; want %d", got.StatusCode, err, tt.status)
+				}
+				if tt.status == 404 {
+					checkAnswer(t, got) // whose it would be is not known
+				} else if got.Body != "" || got.Headers["content-type"] != "" {
+					t.Errorf("body %q, %v", got.Body, got.Headers)
+				}
+			})
+		}
+	}
+	if tried < 6 {
+		t.Errorf("%d providers want no body", tried)
+	}
+}

@@ -24,7 +24,7 @@ const PathParameter = "source"
 const retryAfterSeconds = "10"
 
 // Receive returns the handler of the ingress: 200 with {"id":"evt_…"} for an accepted webhook, else problem details (RFC 9457) with a
-// fixed text for each status. It never returns an error, which API Gateway would turn into a 500 that says nothing.
+// fixed text for each status. A provider that wants answers without a body gets refusals without one too. It never returns an error, which API Gateway would turn into a 500 that says nothing.
 func Receive(r *relay.Receiver) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	return func(ctx context.Context, req events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		in, err := inbound(req)
@@ -34,7 +34,7 @@ func Receive(r *relay.Receiver) func(context.Context, events.APIGatewayV2HTTPReq
 		answer, err := r.Receive(ctx, in)
 		switch {
 		case err != nil:
-			return refusal(err, answer.Allow), nil
+			return refusal(err, answer), nil
 		case answer.Reply != nil:
 			return reply(*answer.Reply), nil
 		}
@@ -117,11 +117,15 @@ func problem(status int) events.APIGatewayV2HTTPResponse {
 	return r
 }
 
-// refusal returns problem details for a Receiver's error.
-func refusal(err error, allow []string) events.APIGatewayV2HTTPResponse {
+// refusal returns problem details for a Receiver's error, or the status alone to a provider that wants no body.
+func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	r := problem(Status(err))
 	if r.StatusCode == http.StatusMethodNotAllowed {
-		r.Headers["allow"] = strings.Join(allow, ", ")
+		r.Headers["allow"] = strings.Join(answer.Allow, ", ")
+	}
+	if answer.NoBody {
+		r.Body = ""
+		delete(r.Headers, "content-type")
 	}
 	return r
 }

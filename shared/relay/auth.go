@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -183,9 +184,30 @@ func (ep Endpoint) hidden() (all []string) {
 		parts := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ;,=", r) })
 		all = append(append(all, value), parts...)
 	}
+	all = append(all, secretsOfURL(ep.URL)...)
 	all = slices.DeleteFunc(all, func(s string) bool { return len(s) < minSecretBytes })
 	if ep.Auth != nil && ep.Auth.Signature != nil {
 		all = append(all, ep.Auth.Signature.Secret)
+	}
+	return all
+}
+
+// minSecretSegment is how long a segment of a URL's path has to be to count as a secret, as those of chat services' webhooks are.
+const minSecretSegment = 20
+
+// secretsOfURL are the values of a URL's query, and what of its path may be a secret.
+func secretsOfURL(raw string) (all []string) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil // it cannot be sent to
+	}
+	for _, values := range u.Query() {
+		all = append(all, values...)
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if len(segment) >= minSecretSegment {
+			all = append(all, segment)
+		}
 	}
 	return all
 }

@@ -397,3 +397,19 @@ func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 		}
 	})
 }
+
+// A token in an endpoint's URL comes back in what many servers say of a path that they do not know.
+func TestNoSecretOfAURLIsOnRecord(t *testing.T) {
+	t.Parallel()
+	r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
+		ep.URL = "https://a.example.com/services/T0001/0123456789abcdefABCDEF?token=hunter%261&v=2"
+	})
+	r.mustPost("1", "", "{}")
+	r.pump()
+	got := r.poster.posts[0].Secrets
+	for secret, hidden := range map[string]bool{"hunter&1": true, "0123456789abcdefABCDEF": true, "2": false, "services": false} {
+		if slices.Contains(got, secret) != hidden {
+			t.Errorf("%s: hidden is %v", secret, !hidden)
+		}
+	}
+}

@@ -1,14 +1,13 @@
 package relay
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/verify"
 )
 
 // UserAgent is the user-agent of every outbound request.
@@ -22,57 +21,49 @@ const (
 	HeaderAttempt   = "relay-attempt"    // number of the attempt, 1 for the first
 )
 
-// notStored are the headers that end at the ingress: credentials, which are kept nowhere; what belongs to the one connection
-// they came by (RFC 9110, section 7.6.1, and what it lists as such); and what the front door adds about itself.
-var notStored = map[string]bool{
-	"authorization": true, "cookie": true, "set-cookie": true,
+// reserved are the headers that belong to the one connection they came by (RFC 9110, section 7.6.1, and what it lists as such),
+// that the front door adds about itself or the request's URL, whose query may hold a token, and those that the relay sets.
+var reserved = map[string]bool{
 	"connection": true, "keep-alive": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
 	"host": true, "content-length": true, "expect": true, "accept-encoding": true, "accept": true, "user-agent": true,
 	"traceparent": true, "forwarded": true, "via": true, "x-amzn-trace-id": true, "x-real-ip": true,
+	"x-original-uri": true, "x-original-url": true, "x-rewrite-url": true, "set-cookie": true,
 }
 
-// notStoredPrefixes are families of such headers. Those with our own names must come from us alone.
-var notStoredPrefixes = []string{"x-forwarded-", "proxy-", "cloudfront-", "relay-", "webhook-"}
+// reservedPrefixes are families of such headers. Those with our own names must come from us alone.
+var reservedPrefixes = []string{"x-forwarded-", "proxy-", "cloudfront-", "relay-", "webhook-"}
 
 // IsReserved tells whether a header (lower-case name) is the relay's own to set on outbound requests or belongs to the
-// connection, so that neither a provider nor the configuration may set it.
+// connection, so that the configuration may not set it.
 func IsReserved(name string) bool {
-	if name == "authorization" || name == "cookie" || name == "accept" {
-		return false
-	}
-	return !passes(name)
+	return name != "accept" && isReserved(name)
 }
 
-func passes(name string) bool {
-	if notStored[name] {
-		return false
-	}
-	for _, p := range notStoredPrefixes {
-		if strings.HasPrefix(name, p) {
-			return false
-		}
-	}
-	return true
+func isReserved(name string) bool {
+	return reserved[name] ||
+		slices.ContainsFunc(reservedPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// KeepsHeader tells whether a header of an inbound request (lower-case name) is kept with the event,
-// so that filters see it; drop are the headers of the scheme's signatures. See storedHeader.
-func KeepsHeader(name string, drop []string) bool {
-	return passes(name) && !strings.Contains(name, "signature") && !slices.Contains(drop, name)
-}
+// Keeps tells whether an inbound header (lower-case name) is kept with its event and passed on, unless its source is
+// configured to find its proof there. What is not kept, no filter can see: see verify.IsCredential.
+func Keeps(name string) bool { return !isReserved(name) && !verify.IsCredential(name) }
 
-// storedHeader returns what of an inbound request's headers is kept and passed on: all but notStored, the headers in drop
-// (the scheme's signatures), and whatever else calls itself a signature, since it would not verify at the endpoint. What the
-// header "connection" names belongs to the connection as well.
+// storedHeader returns what of an inbound request's headers is kept and passed on: what Keeps tells, less the headers in drop
+// (the proof of this source) and those that the header "connection" names, which belong to the connection as well.
 func storedHeader(h Header, drop []string) Header {
 	kept := make(Header, len(h))
 	for name, value := range h {
-		if KeepsHeader(name, drop) {
+		if Keeps(name) {
 			kept[name] = value
 		}
 	}
 	for name := range strings.SplitSeq(h["connection"], ",") {
 		delete(kept, strings.ToLower(strings.TrimSpace(name)))
+	}
+	if state := inheritedState(h); state != "" {
+		kept[headerTracestate] = state
+	} else {
+		delete(kept, headerTracestate)
 	}
 	return kept
 }
@@ -84,7 +75,7 @@ func outboundHeader(e Event, ep Endpoint, attempt int, signature map[string]stri
 	maps.Copy(h, ep.Header)
 	maps.Copy(h, signature)
 	h["user-agent"] = UserAgent
-	h["traceparent"] = childTrace(e.Trace)
+	h[headerTraceparent] = childTrace(e.Trace)
 	h[HeaderSource] = e.Source
 	if e.Type != "" {
 		h[HeaderEventType] = e.Type
@@ -94,33 +85,6 @@ func outboundHeader(e Event, ep Endpoint, attempt int, signature map[string]stri
 	}
 	h[HeaderAttempt] = strconv.Itoa(attempt)
 	return h
-}
-
-// traceparent is the W3C form, https://www.w3.org/TR/trace-context/#traceparent-header, version 00.
-var traceparent = regexp.MustCompile(`^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$`)
-
-// newTrace returns the traceparent that an event keeps: the partner's if it is well-formed, else a new one, sampled.
-func newTrace(inbound string) string {
-	m := traceparent.FindStringSubmatch(inbound)
-	if m == nil || strings.Trim(m[1], "0") == "" || strings.Trim(m[2], "0") == "" {
-		return "00-" + randomHex(16) + "-" + randomHex(8) + "-01"
-	}
-	return inbound
-}
-
-// childTrace returns a traceparent of the same trace with a span of its own.
-func childTrace(parent string) string {
-	m := traceparent.FindStringSubmatch(parent)
-	if m == nil {
-		return newTrace("")
-	}
-	return "00-" + m[1] + "-" + randomHex(8) + "-" + m[3]
-}
-
-func randomHex(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails since Go 1.24
-	return hex.EncodeToString(b)
 }
 
 // wholeMillis is the precision of times on record.

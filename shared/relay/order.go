@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"webhook-relay/shared/document"
@@ -74,7 +73,7 @@ func (o Order) group(of string, doc document.Document) string {
 	if o.Key == "" {
 		return of
 	}
-	key := document.Value(doc.Text, strings.Split(o.Key, ".")...)
+	key := document.Value(doc.Text, document.SplitPath(o.Key)...)
 	if key == "" {
 		return of
 	}

@@ -85,6 +85,7 @@ type Answer struct {
 	EventID string        // of the accepted webhook; "" for a handshake
 	Reply   *verify.Reply // what the provider wants to hear; nil: any 2xx
 	Allow   []string      // with verify.ErrMethod: the methods that the source takes
+	NoBody  bool          // with an error: the provider wants its answers without a body
 }
 
 // Receive verifies in and accepts it, or answers a handshake of the provider's. When the answer has an event id, the webhook is safe: its
@@ -102,18 +103,27 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 }
 
 func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, error) {
-	if n := len(in.Body); n > r.cfg.MaxBodyBytes {
-		return Event{}, Answer{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
-	}
 	source, err := r.sources.get(ctx, in.Source)
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
+	}
+	e, answer, err := r.take(ctx, in, source)
+	if err != nil {
+		return Event{}, Answer{Allow: source.Methods(), NoBody: source.WantsNoBody()}, err
+	}
+	return e, answer, nil
+}
+
+// take verifies and accepts what came for a source.
+func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, Answer, error) {
+	if n := len(in.Body); n > r.cfg.MaxBodyBytes {
+		return Event{}, Answer{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
 	}
 	found, err := source.Verify(ctx, verify.Request{
 		Method: in.Method, Query: in.Query, RemoteIP: in.RemoteIP, Header: in.Header, Body: in.Body, ReceivedAt: in.ReceivedAt,
 	})
 	if err != nil {
-		return Event{}, Answer{Allow: source.Methods()}, unavailableIfFetch(err)
+		return Event{}, Answer{}, unavailableIfFetch(err)
 	}
 	if found.Handshake {
 		return Event{}, Answer{Reply: found.Reply}, r.learn(ctx, in.Source, found.Learned)
@@ -126,7 +136,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 		Trust:      found.Trust,
 		ReceivedAt: wholeMillis(in.ReceivedAt),
 		Header:     storedHeader(in.Header, source.SignatureHeaders()),
-		Trace:      newTrace(in.Header["traceparent"]),
+		Trace:      newTrace(in.Header[headerTraceparent]),
 		Body:       in.Body,
 		Holder:     found.Holder,
 		DeliveryID: found.DeliveryID,

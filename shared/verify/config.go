@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // Config says how a source's webhooks prove themselves. It is part of the catalog: names in JSON are kept.
@@ -47,7 +49,7 @@ type HMAC struct {
 // Locator says where in a request a value is: exactly one of its fields is set.
 type Locator struct {
 	Header string `json:"header,omitempty"` // a header's name
-	JSON   string `json:"json,omitempty"`   // a path into a JSON body, members separated by dots: "event.kind"; "0" is an array's first element
+	JSON   string `json:"json,omitempty"`   // a path into a JSON body: "event.kind", or "/event.kind" for one member with a dot in its name; "0" is an array's first element
 	Body   bool   `json:"body,omitempty"`   // the hash of the whole body, for a delivery id: the same body twice is one webhook
 }
 
@@ -95,7 +97,7 @@ func (c Config) provider() (provider, error) {
 		}
 	}
 	if c.EventID != nil {
-		p.ids, p.allIDs = []Locator{*c.EventID}, false
+		p.ids, p.allIDs, p.idBy = []Locator{*c.EventID}, false, nil
 	}
 	if c.EventType != nil {
 		p.types, p.orType, p.typeBy = []Locator{*c.EventType}, Locator{}, typeBy{}
@@ -153,8 +155,8 @@ func (l *Locator) check(field string) error {
 		return wrong(field, "set exactly one of header and json")
 	case l.Header != "":
 		return checkName(field+".header", l.Header)
-	case strings.Contains("."+l.JSON+".", "..") && !l.Body:
-		return wrong(field+".json", "%q has an empty member name; write them separated by single dots, as event.kind", l.JSON)
+	case document.CheckPath(l.JSON) != nil && !l.Body:
+		return wrong(field+".json", "%v", document.CheckPath(l.JSON))
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ var oracles = []struct {
 	}},
 	{verify.Config{Provider: "bearer"}, "authorization", func(h verify.Header, _ string) bool {
 		name, token, _ := strings.Cut(h["authorization"], " ")
-		return strings.EqualFold(name, "bearer") && token == secret("current")
+		return strings.EqualFold(name, "bearer") && strings.TrimLeft(token, " ") == secret("current")
 	}},
 }
 

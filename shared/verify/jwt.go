@@ -153,10 +153,11 @@ func (p *webTokenProof) token(r Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(value) < len(p.prefix) || len(value) > maxToken || !strings.EqualFold(value[:len(p.prefix)], p.prefix) {
+	token, ok := cutScheme(value, p.prefix)
+	if !ok || len(value) > maxToken {
 		return "", p.malformed(p.prefix + "and a token")
 	}
-	return value[len(p.prefix):], nil
+	return token, nil
 }
 
 // where is what has the token.

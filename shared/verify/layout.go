@@ -98,6 +98,9 @@ func readSingle(header, value, prefix string, room []string) ([]string, error) {
 		return nil, repeated(header)
 	}
 	signature, ok := strings.CutPrefix(value, prefix)
+	if header == authorization && strings.HasSuffix(prefix, " ") {
+		signature, ok = cutScheme(value, prefix)
+	}
 	if !ok {
 		return nil, malformed(header, "a signature that begins with "+prefix)
 	}

@@ -21,8 +21,9 @@ type places struct {
 	paths      *document.Paths // of every place in the body, found in one pass
 	holder     document.Holder
 	allIDs     bool
-	once       bool // what is covered names the webhook
-	binds      bool // an id that is not covered names a webhook together with what is
+	once       bool                   // what is covered names the webhook
+	binds      bool                   // an id that is not covered names a webhook together with what is
+	idBy       func(r Request) string // nil, or the id where ids yield nothing
 	typeBy     func(r Request) string
 }
 
@@ -35,7 +36,7 @@ type place struct {
 }
 
 func newPlaces(p provider, once string) places {
-	x := places{holder: p.holder, allIDs: p.allIDs, once: once != "", typeBy: p.typeBy.read}
+	x := places{holder: p.holder, allIDs: p.allIDs, idBy: p.idBy, once: once != "", typeBy: p.typeBy.read}
 	covers := p.scheme.covers()
 	x.binds = !covers.nothing()
 	var paths [][]string
@@ -43,7 +44,7 @@ func newPlaces(p provider, once string) places {
 		for _, l := range locators {
 			added = append(added, place{strings.ToLower(l.Header), len(paths), l.Body, l.Body || covers.has(l)})
 			if l.JSON != "" {
-				paths = append(paths, strings.Split(l.JSON, "."))
+				paths = append(paths, document.SplitPath(l.JSON))
 			}
 		}
 		return added
@@ -93,6 +94,9 @@ func (x *places) typed(r Request, found [][]byte) Result {
 }
 
 func (p place) value(h Header, found [][]byte) string {
+	if strings.HasPrefix(p.header, cloudEventsPrefix) {
+		return cloudEventsValue(h[p.header])
+	}
 	if p.header != "" {
 		return h[p.header]
 	}
@@ -105,7 +109,12 @@ const hashed = "sha256:"
 // id returns the delivery id, and whether the proof covers it.
 func (v *Verifier) id(h Header, found [][]byte, r Request) (id string, covered bool) {
 	if v.place.allIDs {
-		return v.place.joinedID(h, found)
+		if id, covered := v.place.joinedID(h, found); id != "" || v.place.idBy == nil {
+			return id, covered
+		}
+	}
+	if v.place.idBy != nil {
+		return v.place.idBy(r), false
 	}
 	for _, p := range v.place.ids {
 		if p.body {
@@ -115,11 +124,24 @@ func (v *Verifier) id(h Header, found [][]byte, r Request) (id string, covered b
 		if len(id) > maxValueBytes || strings.HasPrefix(id, hashed) {
 			return hash256([]byte(id)), p.covered
 		}
+		if isTestID(id) {
+			return "", false
+		}
 		if id != "" {
 			return id, p.covered
 		}
 	}
 	return "", false
+}
+
+// testZeros is how many zeros make an id that stands for none.
+const testZeros = 8
+
+// isTestID tells whether an id is one that a provider gives to all of its test webhooks, such as evt_00000000000000 (Stripe) or the
+// UUID of zeros: they are no copies of each other.
+func isTestID(id string) bool {
+	digits := id[strings.LastIndexByte(id, '_')+1:]
+	return strings.Trim(digits, "0-") == "" && strings.Count(digits, "0") >= testZeros
 }
 
 // joinedID makes one id of several, "" unless all are there. They are quoted before they are hashed, so that no others make the same.
@@ -128,7 +150,7 @@ func (x *places) joinedID(h Header, found [][]byte) (id string, covered bool) {
 	covered = true
 	for _, p := range x.ids {
 		id := p.value(h, found)
-		if id == "" {
+		if id == "" || isTestID(id) {
 			return "", false
 		}
 		all = strconv.AppendQuote(all, id)
@@ -166,7 +188,7 @@ func eventType(places []place, h Header, found [][]byte) string {
 // append appends the value to b; nothing where there is none.
 func (p place) append(b []byte, h Header, found [][]byte) []byte {
 	if p.header != "" {
-		return append(b, h[p.header]...)
+		return append(b, p.value(h, found)...)
 	}
 	return document.AppendScalar(b, found[p.path])
 }

@@ -24,13 +24,14 @@ type provider struct {
 	secret string // what it calls the secret, and where it shows it; "" where it has none
 	scheme scheme
 
-	ids    []Locator       // the first that is there is the delivery id
-	allIDs bool            // all of ids make it together
-	onceBy bool            // the id is proved and the event is not: that each id is taken once is all that keeps a copy with another event out
-	types  []Locator       // joined by "." up to the first that is not there; only the first may be a header
-	orType Locator         // the event type where types yield nothing
-	typeBy typeBy          // the event type where no locator can name it, and the others yield nothing
-	holder document.Holder // where in the body the document is that ids, types and filters read
+	ids    []Locator              // the first that is there is the delivery id
+	allIDs bool                   // all of ids make it together
+	idBy   func(r Request) string // the delivery id where ids yield nothing; nil: none
+	onceBy bool                   // the id is proved and the event is not: that each id is taken once is all that keeps a copy with another event out
+	types  []Locator              // joined by "." up to the first that is not there; only the first may be a header
+	orType Locator                // the event type where types yield nothing
+	typeBy typeBy                 // the event type where no locator can name it, and the others yield nothing
+	holder document.Holder        // where in the body the document is that ids, types and filters read
 
 	beside []companion // what it sends beside the proof, and its own receivers want
 

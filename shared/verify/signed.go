@@ -185,7 +185,7 @@ func (s signed) prepare(k *keys) (proof, error) {
 	p.fresh = k.freshness(s.window())
 	p.timedBy = "header " + cmp.Or(p.TimestampHeader, p.Header)
 	if s.TimestampJSON != "" {
-		p.time = document.NewStrictPaths(strings.Split(s.TimestampJSON, "."))
+		p.time = document.NewStrictPaths(document.SplitPath(s.TimestampJSON))
 	}
 	raw, err := k.read(s.Key)
 	for _, r := range raw {
@@ -225,8 +225,8 @@ func (s signed) checkUse(payload []string) error {
 		return wrong("hmac.payload", "%q has no {body}, so that anybody could exchange the body", s.Payload)
 	case inBody && (timed || s.TimestampHeader != ""):
 		return wrong("hmac.timestamp_json", "hmac.payload has {timestamp}, or there is hmac.timestamp_header: only one time can be the webhook's")
-	case inBody && strings.Contains("."+s.TimestampJSON+".", ".."):
-		return wrong("hmac.timestamp_json", "%q has an empty member name; write them separated by single dots", s.TimestampJSON)
+	case document.CheckPath(s.TimestampJSON) != nil && inBody:
+		return wrong("hmac.timestamp_json", "%v", document.CheckPath(s.TimestampJSON))
 	case timed && s.TimestampHeader == "" && !s.layout.timed():
 		return wrong("hmac.timestamp_header", "missing; hmac.payload has {timestamp}: name the header that carries it")
 	case !timed && s.TimestampHeader != "":

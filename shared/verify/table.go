@@ -181,9 +181,10 @@ var providers = []provider{
 	},
 	{
 		name: "azure-devops", title: "Azure DevOps", docs: "https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks",
-		secret:   "Basic authentication username and password (Project settings › Service hooks), as user:password",
-		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
-		ids:      []Locator{{JSON: "id"}},
+		secret: "Basic authentication username and password (Project settings › Service hooks), as user:password",
+		scheme: token{header: authorization, prefix: "Basic ", basic: true},
+		// The id is the event's, of which each subscription makes a notification. Tests have the ids of the documentation's samples.
+		ids: []Locator{{JSON: "id"}, {JSON: "subscriptionId"}, {JSON: "notificationId"}}, allIDs: true,
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"git.push", "build.complete", "workitem.created"},
 	},
@@ -204,9 +205,10 @@ var providers = []provider{
 	},
 	{
 		name: "bigcommerce", title: "BigCommerce", docs: "https://docs.bigcommerce.com/developer/docs/integrations/webhooks/https",
-		secret:   "value of a header in headers of the hook, of your own making",
-		scheme:   token{named: true},
-		ids:      []Locator{{JSON: "hash"}},
+		secret: "value of a header in headers of the hook, of your own making",
+		scheme: token{named: true},
+		// The hash is of data alone, which names what has changed: two changes of one order have the same.
+		ids: []Locator{{JSON: "hash"}, {JSON: "scope"}, {JSON: "created_at"}}, allIDs: true,
 		types:    []Locator{{JSON: "scope"}},
 		settings: []setting{{name: headerSetting, label: "name of that header in headers of the hook", example: "X-Webhook-Token"}},
 		examples: []string{"store/order/created", "store/product/inventory/updated"},
@@ -442,13 +444,16 @@ var providers = []provider{
 		ids:    []Locator{{Header: "ce-id"}, {Header: "ce-source"}}, allIDs: true, // together they are unique
 		types:     []Locator{{Header: "ce-type"}},
 		orType:    Locator{JSON: "type"},
+		idBy:      cloudEventsID,
+		typeBy:    typeBy{"the type of the first event of a batch", cloudEventsType},
 		handshake: handshake{about: "OPTIONS with WebHook-Request-Origin: granted", methods: []string{"OPTIONS"}, open: answerCloudEvents},
 		beside: []companion{
 			{header: "ce-specversion", value: "1.0"},
 			{header: "ce-source", value: "/webhook-relay"},
 		},
 		examples: []string{"com.example.object.created"},
-		note:     "In structured mode the id is in the body: set event_id to json: id if one sender's ids are unique.",
+		note: "In binary mode, structured mode and batches. The id is that of the event together with its source; a batch's is the hash of its body, and its " +
+			"type that of its first event. Headers are unquoted and percent-decoded to read them, and passed on as they came.",
 	},
 	{
 		name: "cloudflare-notifications", title: "Cloudflare Notifications",
@@ -957,7 +962,8 @@ var providers = []provider{
 		// No window is stated, nor whether an attempt is signed anew: what comes twice has the same id.
 		scheme: signed{HMAC: HMAC{Header: "x-front-signature", Encoding: "base64", Payload: "{timestamp}:{body}", TimestampFormat: timeMillis,
 			TimestampHeader: "x-front-request-timestamp", Tolerance: Unlimited}},
-		ids:       []Locator{{JSON: "payload.id"}, {JSON: "id"}},
+		ids: []Locator{{JSON: "payload.id"}, {JSON: "type"}}, allIDs: true, // an activity has webhooks of several types
+		idBy:      func(r Request) string { return strictValue(r.Body, "id") },
 		types:     []Locator{{JSON: "type"}},
 		handshake: handshake{about: "X-Front-Challenge: echoed", open: echoFront},
 		examples:  []string{"inbound", "assign"},
@@ -1551,9 +1557,9 @@ var providers = []provider{
 	},
 	{
 		name: "monnify", title: "Monnify", docs: "https://developers.monnify.com/docs/webhooks",
-		secret: "Secret key (Developer › API keys)",
-		scheme: signed{HMAC: HMAC{Header: "monnify-signature", Algorithm: "sha512"}},
-		ids:    []Locator{{JSON: "eventType"}, {JSON: "eventData.transactionReference"}}, allIDs: true, // a payment's events have its reference
+		secret:   "Secret key (Developer › API keys)",
+		scheme:   signed{HMAC: HMAC{Header: "monnify-signature", Algorithm: "sha512"}},
+		ids:      []Locator{{Body: true}}, // a payment's events have its reference, and several refunds of it one type
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"SUCCESSFUL_TRANSACTION", "SUCCESSFUL_DISBURSEMENT"},
 	},
@@ -2071,7 +2077,9 @@ var providers = []provider{
 		name: "shopify", title: "Shopify", docs: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
 		secret: "Client secret of the app",
 		scheme: signed{HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"}, or: "shopify-hmac-sha256"},
-		ids:    []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-webhook-id"}, {Header: "shopify-event-id"}, {Header: "shopify-webhook-id"}},
+		// An event makes webhooks of several topics. Each has the event's id, with which Shopify tells what it sends again.
+		ids: []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-topic"}}, allIDs: true,
+		idBy:   shopifyID,
 		types:  []Locator{{Header: "x-shopify-topic"}},
 		orType: Locator{Header: "shopify-topic"},
 		beside: []companion{
@@ -2492,9 +2500,10 @@ var providers = []provider{
 	},
 	{
 		name: "trello", title: "Trello", docs: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
-		secret:    "Secret (trello.com/power-ups/admin › your Power-Up › API key)",
-		scheme:    signed{HMAC: HMAC{Header: "x-trello-webhook", Algorithm: "sha1", Encoding: "base64", Payload: "{body}{url}"}},
-		ids:       []Locator{{JSON: "action.id"}},
+		secret: "Secret (trello.com/power-ups/admin › your Power-Up › API key)",
+		scheme: signed{HMAC: HMAC{Header: "x-trello-webhook", Algorithm: "sha1", Encoding: "base64", Payload: "{body}{url}"}},
+		// An action comes by each webhook of a board, a list and a card that it concerns: each names its own model.
+		ids: []Locator{{JSON: "action.id"}, {JSON: "model.id"}}, allIDs: true,
 		types:     []Locator{{JSON: "action.type"}},
 		needsURL:  "signs the callbackURL",
 		handshake: handshakeHead,

@@ -105,10 +105,24 @@ func (p *tokenProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if len(value) <= len(p.prefix) || !strings.EqualFold(value[:len(p.prefix)], p.prefix) {
+	sent, ok := cutScheme(value, p.prefix)
+	if !ok {
 		return malformed(p.header, p.prefix+"and a token")
 	}
-	return matchToken(p.sums, value[len(p.prefix):], "header "+p.header)
+	return matchToken(p.sums, sent, "header "+p.header)
+}
+
+// cutScheme returns what follows an authentication scheme, which prefix names with a space behind it: upper and lower case are
+// alike, and there may be more spaces (RFC 9110, section 11.4). An empty prefix is no scheme. What follows is not empty.
+func cutScheme(value, prefix string) (credentials string, ok bool) {
+	if len(value) < len(prefix) || !strings.EqualFold(value[:len(prefix)], prefix) {
+		return "", false
+	}
+	credentials = value[len(prefix):]
+	if prefix != "" {
+		credentials = strings.TrimLeft(credentials, " ")
+	}
+	return credentials, credentials != ""
 }
 
 func matchToken(sums [][sha256.Size]byte, token, where string) error {

@@ -173,7 +173,7 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 		"authorize-net": {hexKey, func(b string) verify.Header {
 			return verify.Header{"x-anet-signature": "sha512=" + strings.ToUpper(hex.EncodeToString(mac(sha512.New, key, b)))}
 		}, "d0e8e7fe-0000-4000-8000-000000000001"},
-		"bigcommerce": {"token", fixed("x-webhook-token", "token"), "3f9ea420af83450d7ef9f78b08c8af25b2213637"},
+		"bigcommerce": {"token", fixed("x-webhook-token", "token"), "sha256:cefdc9f084b44dcf307987eb0976c8ede694049193ca100af51d2906e6ca4a63"},
 		"bitbucket":   {key, beside(plain("x-hub-signature", "sha256="), "x-request-uuid", "u-1", "x-event-key", "repo:push"), "u-1"},
 		"box": {key, func(b string) verify.Header {
 			const local = "2023-11-14T15:13:20-07:00"
@@ -208,7 +208,7 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 		"hugging-face": {"token", fixed("x-webhook-secret", "token"), none},
 		"monnify": {key, func(b string) verify.Header {
 			return verify.Header{"monnify-signature": hex.EncodeToString(mac(sha512.New, key, b))}
-		}, hashOf(`"SUCCESSFUL_TRANSACTION""MNFY|76|20261005100000|000001"`)},
+		}, whole},
 		"pulumi": {key, beside(plain("pulumi-webhook-signature", ""), "pulumi-webhook-id", "p-1", "pulumi-webhook-kind", "stack_update"), "p-1"},
 		"quicknode": {key, func(b string) verify.Header {
 			return verify.Header{"x-qn-nonce": "n-1", "x-qn-timestamp": at, "x-qn-signature": hexHMAC(key, "n-1"+at+b)}
@@ -302,7 +302,7 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 		"shippo": {key, func(b string) verify.Header {
 			return verify.Header{"shippo-auth-signature": "t=" + at + ",v1=" + hexHMAC(key, at+"."+b)}
 		}, none},
-		"shopify":  {key, beside(based("x-shopify-hmac-sha256", ""), "x-shopify-event-id", "e-1", "x-shopify-topic", "orders/create"), "e-1"},
+		"shopify":  {key, beside(based("x-shopify-hmac-sha256", ""), "x-shopify-event-id", "e-1", "x-shopify-topic", "orders/create"), "sha256:d14a0207b7d8f0131a52045ef8f96c3827ed93b7ba0e8895606b62fa8d5d48d9"},
 		"shopware": {key, plain("shopware-shop-signature", ""), "7b04ebe416db4ebc93de4d7913250001"},
 		"sinch": {key, func(b string) verify.Header {
 			return verify.Header{"x-sinch-webhook-signature-nonce": "n-1", "x-sinch-webhook-signature-timestamp": at,

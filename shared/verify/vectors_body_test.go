@@ -164,7 +164,7 @@ func TestVerify_SamplesOfBodiesAndURLs(t *testing.T) {
 		}, none, false},
 		"front": {verify.Config{}, key, func(_ *testing.T, r *verify.Request) {
 			r.Header["x-front-request-timestamp"], r.Header["x-front-signature"] = millis, base64HMAC(key, millis+":"+string(r.Body))
-		}, "evt_55c8c149", false},
+		}, "sha256:20b44b3bd33058dddf6d67abef2e3195c47844b9e9793aec8fbc073fc101089e", false},
 		"gitlab-legacy": {verify.Config{}, key, func(_ *testing.T, r *verify.Request) {
 			r.Header["x-gitlab-token"], r.Header["x-gitlab-event"], r.Header["idempotency-key"] = key, "Push Hook", "i-1"
 		}, "i-1", false},
@@ -218,7 +218,7 @@ func TestVerify_SamplesOfBodiesAndURLs(t *testing.T) {
 		}, "i-1", false},
 		"trello": {verify.Config{URL: "https://a.example/in"}, key, func(_ *testing.T, r *verify.Request) {
 			r.Header["x-trello-webhook"] = sha1In64(string(r.Body) + "https://a.example/in")
-		}, "51f9424bcd6e040f3c002412", false},
+		}, "sha256:05dcec1c24e60e7820fca0fd297cba94f692aaabbaa751b37f9bd21c8b9c1b02", false},
 		"twilio": {verify.Config{URL: "https://a.example/in"}, key, func(_ *testing.T, r *verify.Request) {
 			form, _ := url.ParseQuery(string(r.Body))
 			text := "https://a.example/in"

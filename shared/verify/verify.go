@@ -273,6 +273,10 @@ func (v *Verifier) SignatureHeaders() []string {
 // Methods returns the methods that the provider uses, POST first, then those of its handshakes.
 func (v *Verifier) Methods() []string { return append([]string{"POST"}, v.handshake.methods...) }
 
+// WantsNoBody tells whether the provider wants its answers without a body. That holds for refusals too: Xero takes a URL for
+// wrong that refuses with one.
+func (v *Verifier) WantsNoBody() bool { return v.reply != nil && v.reply.Body == "" }
+
 // single returns the value of a header that a proof needs once.
 func single(h Header, name string) (string, error) {
 	value := h[name]

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// printable returns a text of others, such as an endpoint's answer, on one line and without anything that a terminal would obey:
+// what is not printable is escaped, in the form that JSON has, line breaks included.
+func printable(s string) string { return string(appendPrintable(nil, []byte(s), "")) }
+
+// name returns a name that others chose, such as the last part of a request's path, so that what stands around it cannot be
+// mistaken for a part of it: quoted, unless it is letters, digits and marks alone.
+func name(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || !strconv.IsPrint(r) || r == utf8.RuneError }) {
+		return `"` + strings.ReplaceAll(printable(s), `"`, `\"`) + `"`
+	}
+	return s
+}
+
+// printLine prints one line, whatever is in its arguments.
+func printLine(out io.Writer, format string, args ...any) (int, error) {
+	return io.WriteString(out, printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// lastOfPlane0 is the last character that one escape of JSON can name.
+const lastOfPlane0 = 0xffff
+
+// appendPrintable appends text to b with everything escaped that is neither printable nor in keep.
+func appendPrintable(b, text []byte, keep string) []byte {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b = fmt.Appendf(b, `\x%02x`, text[0])
+		case strconv.IsPrint(r) || strings.ContainsRune(keep, r):
+			b = append(b, text[:size]...)
+		case r > lastOfPlane0:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+		text = text[size:]
+	}
+	return b
+}
+
+// printableWriter writes to a terminal, or a file that is shown on one, and lets no control character through but tabs and line
+// breaks. It is safe for concurrent use.
+type printableWriter struct {
+	to io.Writer
+
+	mu   sync.Mutex
+	part []byte // the beginning of a character whose rest is still to come
+}
+
+func (w *printableWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := append(w.part, p...)
+	w.part = nil
+	if start := lastRune(text); !utf8.FullRune(text[start:]) {
+		w.part = bytes.Clone(text[start:])
+		text = text[:start]
+	}
+	if _, err := w.to.Write(appendPrintable(make([]byte, 0, len(text)), text, "\n\t")); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// lastRune is where the last character of a text begins, or what there is of it.
+func lastRune(text []byte) int {
+	for i := len(text) - 1; i >= 0 && i >= len(text)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(text[i]) {
+			return i
+		}
+	}
+	return len(text)
+}

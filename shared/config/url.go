@@ -1,0 +1,131 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"webhook-relay/shared/egress"
+)
+
+// cleanURL reads a URL of the configuration and returns it as it is sent: white space, characters outside ASCII and others that no
+// URL may have are percent-encoded in the path and the query, a name in other letters than ASCII is written in Punycode, and the
+// scheme and a dot at the end of the host are tidied. What cannot be meant is refused. Errors quote no part that may be a secret.
+func cleanURL(raw string) (string, error) {
+	if err := checkURLText(raw); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "", errors.New("is not a URL") // the parser's error would repeat what may be a secret
+	case u.User != nil:
+		return "", errors.New("has a user or password in it; credentials do not belong in a URL, send them in headers")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "", fmt.Errorf("has the scheme %q; https and http are known", u.Scheme)
+	case u.Hostname() == "":
+		return "", errors.New("has no host")
+	case strings.HasSuffix(u.Host, ":"):
+		return "", errors.New("has a colon after the host, and no port")
+	case !egress.IsPort(u.Port()):
+		return "", fmt.Errorf("has the port %s; there are 1 to 65535", u.Port())
+	}
+	host, err := cleanHost(u.Hostname())
+	if err != nil {
+		return "", err
+	}
+	if u.Port() != "" {
+		host += ":" + u.Port()
+	}
+	_, rest, _ := strings.Cut(raw, "//")
+	rest = rest[strings.IndexAny(rest+"/", "/?"):] // the authority has neither
+	path, query, hasQuery := strings.Cut(rest, "?")
+	clean := u.Scheme + "://" + host + encodeURL(path, pathBytes)
+	if hasQuery {
+		clean += "?" + encodeURL(query, queryBytes)
+	}
+	return clean, nil
+}
+
+// checkURLText refuses what can be told before a URL is taken apart.
+func checkURLText(raw string) error {
+	switch {
+	case strings.TrimSpace(raw) != raw:
+		return errors.New("has white space before or after it")
+	case strings.ContainsFunc(raw, unicode.IsControl):
+		return errors.New("has a control character")
+	case literalHint(raw) != "":
+		return errors.New(literalHint(raw))
+	case strings.Contains(raw, "#"):
+		return errors.New("has a fragment (#…), which is never sent; write %23 for a # of the path or the query")
+	case badEscape.MatchString(raw):
+		return errors.New("has a % that two hex digits do not follow; write %25 for a percent sign")
+	}
+	return nil
+}
+
+var badEscape = regexp.MustCompile(`%([^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|.?$)`)
+
+// The characters that stand for themselves (RFC 3986, appendix A), and the percent sign of an escape.
+const (
+	unreserved = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+	pathBytes  = unreserved + "%!$&'()*+,;=:@/"
+	queryBytes = pathBytes + "?"
+)
+
+func encodeURL(text, plain string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		if strings.IndexByte(plain, text[i]) >= 0 {
+			b.WriteByte(text[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", text[i])
+		}
+	}
+	return b.String()
+}
+
+// hostForm is the form of a name that DNS may have: underscores are in use.
+var hostForm = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
+
+// numericHost is the form of what some resolvers take for an IPv4 address, although it is none in the usual notation.
+var numericHost = regexp.MustCompile(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
+
+// maxHostBytes is the longest name that DNS has.
+const maxHostBytes = 253
+
+// cleanHost returns a host as it is resolved: an address, or a name in ASCII without a dot at its end.
+func cleanHost(host string) (string, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		switch {
+		case ip.Zone() != "":
+			return "", errors.New("has an address with a zone, which means something on one machine only")
+		case ip.Is6():
+			return "[" + host + "]", nil
+		}
+		return host, nil
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) || strings.Contains(strings.ToLower(host), "xn--") {
+		ascii, err := idna.Lookup.ToASCII(host)
+		if err != nil {
+			return "", errors.New("has a host that is no internationalised domain name; write it in Punycode (xn--…)")
+		}
+		host = ascii
+	}
+	host = strings.TrimSuffix(host, ".")
+	switch {
+	case numericHost.MatchString(host):
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "", errors.New("has a number for a host that is no address; write an IPv4 address as four numbers")
+		}
+	case len(host) > maxHostBytes || !hostForm.MatchString(host):
+		return "", errors.New("has a host that is no name: labels of letters, digits and hyphens, 63 characters each at most, with dots between")
+	}
+	return host, nil
+}
