@@ -462,6 +462,10 @@ func (p faultyEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (out
 	return out, err
 }
 
+func (p faultyEvents) SaveSent(ctx context.Context, event string, sent int) error {
+	return p.s.strike(ctx, fmt.Sprintf("save sent %d of %s", sent, event), func() error { return p.Events.SaveSent(ctx, event, sent) })
+}
+
 type faultyDeliveries struct {
 	s striker
 	relay.Deliveries
@@ -550,6 +554,21 @@ func (p faultyLedger) Event(ctx context.Context, id string) (e relay.EventRecord
 	return e, ds, err
 }
 
+func (p faultyLedger) EventRecord(ctx context.Context, id string) (e relay.EventRecord, err error) {
+	err = p.s.strike(ctx, "read record of event "+id, func() (err error) { e, err = p.Ledger.EventRecord(ctx, id); return err })
+	return e, err
+}
+
+func (p faultyLedger) Outcomes(
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+) (next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("list outcomes of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
+		next, err = p.Ledger.Outcomes(ctx, source, t, from, each)
+		return err
+	})
+	return next, err
+}
+
 func (p faultyLedger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) (es []relay.EventRecord, next relay.Page, err error) {
 	err = p.s.strike(ctx, fmt.Sprintf("list events of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
 		es, next, err = p.Ledger.EventsBySource(ctx, source, t, from)
@@ -571,15 +590,18 @@ func (p faultyLedger) DeliveriesOf(ctx context.Context, event string) (ds []rela
 	return ds, err
 }
 
-type faultyBacklog struct {
+type faultyCursors struct {
 	s     striker
-	i     int
-	inner relay.Backlog
+	inner relay.SweepCursors
 }
 
-func (p faultyBacklog) Backlog(ctx context.Context) (n int, err error) {
-	err = p.s.strike(ctx, fmt.Sprintf("count backlog %d", p.i), func() (err error) { n, err = p.inner.Backlog(ctx); return err })
-	return n, err
+func (p faultyCursors) SweepCursor(ctx context.Context) (c relay.SweepCursor, err error) {
+	err = p.s.strike(ctx, "read cursor", func() (err error) { c, err = p.inner.SweepCursor(ctx); return err })
+	return c, err
+}
+
+func (p faultyCursors) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+	return p.s.strike(ctx, fmt.Sprintf("save cursor %+v", c), func() error { return p.inner.SaveSweepCursor(ctx, c) })
 }
 
 type faultyBodies struct {

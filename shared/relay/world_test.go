@@ -45,7 +45,7 @@ type world struct {
 	lost        int  // messages that a queue has lost
 	lostIngest  int  // of which so many were at the fan-out
 	taken       int  // batches that a queue might lose
-	withheld    bool // the sweeper has left something where it may lie
+	quiet       bool // when the last sweep began no message was anywhere
 
 	in    ports // as the functions see them, without faults
 	feeds []*feed
