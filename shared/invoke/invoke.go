@@ -59,7 +59,7 @@ var functions = map[string]function{
 			OrderedDeliveryQueueURL: w.queues[orderedDelivery], ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
 		})
 	}},
-	"sweep": {900 * time.Second, 1024, func(w *world) (map[string]string, error) {
+	"sweep": {900 * time.Second, 1769, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Sweep{
 			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable,
 			DeliveryQueueURL: w.queues[delivery], RetryQueueURL: w.queues[retry],

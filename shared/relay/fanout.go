@@ -16,9 +16,11 @@ const DefaultRetention = 30 * 24 * time.Hour
 // MaxEndpoints is to how many endpoints an event can be routed.
 const MaxEndpoints = 10_000
 
+// DefaultChunk is how many deliveries are in memory as messages at once.
+const DefaultChunk = 500
+
 const (
-	// sendChunk and sendChunkBytes bound the deliveries that are in memory as messages at once.
-	sendChunk      = 500
+	// sendChunkBytes bounds the bytes of a chunk.
 	sendChunkBytes = 8 << 20
 	// sendReserve is how much of an invocation must be left to begin another chunk. At 256 MiB a chunk takes about a second.
 	sendReserve = 10 * time.Second
@@ -43,6 +45,7 @@ type FanoutConfig struct {
 	Reporter      Reporter
 	Retention     time.Duration // DefaultRetention
 	CacheTTL      time.Duration // DefaultCacheTTL
+	Chunk         int           // how many deliveries are in memory as messages at once; DefaultChunk
 	Now           func() time.Time
 }
 
@@ -63,7 +66,7 @@ type routes struct {
 
 // NewFanout returns a Fanout. It calls nothing yet.
 func NewFanout(cfg FanoutConfig) *Fanout {
-	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
+	cfg.Retention, cfg.Chunk = orDefault(cfg.Retention, DefaultRetention), orDefault(cfg.Chunk, DefaultChunk)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -171,7 +171,8 @@ func (f *fault) wrap(p ports) ports {
 // after every run that the promises held.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: relay.Order{On: true}}} {
+	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: relay.Order{On: true}},
+		"one delivery at a time": {batch: 10, order: relay.Order{On: true}, chunk: 1}} {
 		calls := runScript(t, kind, newFault(0, none))
 		if calls < 60 {
 			t.Fatalf("the script makes only %d calls", calls)
@@ -200,6 +201,7 @@ func newFault(k int, m mode) *fault {
 type kind struct {
 	batch int         // of messages, but for the ordered queues'
 	order relay.Order // of the endpoint "line"; none: there is no such
+	chunk int         // of deliveries that the fan-out sends at once; 0: the default
 }
 
 // endpoints are those that get each webhook.
@@ -244,6 +246,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			return relay.Reply{StatusCode: 200}, nil
 		}
 		r.poster.answers["flaky"], r.poster.answers["line"] = flaky, flaky
+		r.chunk = kind.chunk
 		r.build(f.wrap)
 		accepted := map[string]bool{}
 		large := strings.Repeat("x", relay.DefaultInlineBodyBytes+1)

@@ -113,10 +113,10 @@ func firstOf(e Event, endpoints []string) []Outgoing {
 	return out
 }
 
-// sendSome sends messages without having more of them in memory than sendChunk.
+// sendSome sends messages without having more of them in memory than DefaultChunk.
 func sendSome(ctx context.Context, q Queue, e Event, endpoints []string) []error {
 	var errs []error
-	for chunk := range slices.Chunk(endpoints, sendChunk) {
+	for chunk := range slices.Chunk(endpoints, DefaultChunk) {
 		errs = append(errs, q.Send(ctx, firstOf(e, chunk))...)
 	}
 	return errs

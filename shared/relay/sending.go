@@ -79,7 +79,7 @@ func (s *sending) addAll(i int) {
 		} else {
 			s.plain.add(i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
 		}
-		if len(s.plain.out)+len(s.ordered.out) >= sendChunk || s.plain.bytes+s.ordered.bytes >= sendChunkBytes {
+		if len(s.plain.out)+len(s.ordered.out) >= s.fanout.cfg.Chunk || s.plain.bytes+s.ordered.bytes >= sendChunkBytes {
 			s.flush()
 		}
 	}

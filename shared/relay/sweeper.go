@@ -373,7 +373,7 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 		return err
 	}
 	var failed []error
-	for chunk := range slices.Chunk(f.missing, sendChunk) {
+	for chunk := range slices.Chunk(f.missing, DefaultChunk) {
 		failed = append(failed, r.start(sum, record, chunk))
 	}
 	return errors.Join(failed...)

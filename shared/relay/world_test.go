@@ -197,6 +197,7 @@ func newWorld(t *testing.T, s script) *world {
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewFanout(relay.FanoutConfig{
 			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: in,
+			Chunk: s.chunk,
 		}).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
