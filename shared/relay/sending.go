@@ -41,7 +41,7 @@ func fewestFirst(msgs []Message, routed []routing) []int {
 // call to a queue carries as many as it can.
 type sending struct {
 	fanout         *Fanout
-	ctx            context.Context //nolint:containedctx // a sending is one call of send
+	ctx            context.Context // a sending is one call of send
 	cancel         context.CancelFunc
 	routed         []routing
 	errs           []error

@@ -89,7 +89,7 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 // sweep is one run.
 type sweep struct {
 	*Sweeper
-	ctx    context.Context //nolint:containedctx // a sweep is one call of Run
+	ctx    context.Context // a sweep is one call of Run
 	began  time.Time
 	now    time.Time
 	late   map[string]time.Time // by endpoint of the catalog: what was due before is late
