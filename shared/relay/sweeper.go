@@ -128,6 +128,12 @@ func (r *sweep) isLate(endpoint string, due time.Time) bool {
 	return due.Before(late)
 }
 
+// isKnown tells whether the catalog has an endpoint, so that its overdue deliveries are listed.
+func (r *sweep) isKnown(endpoint string) bool {
+	_, known := r.late[endpoint]
+	return known
+}
+
 // lastHour is the end of the last hour whose events are looked at.
 func (r *sweep) lastHour() time.Time { return r.now.Add(-strandedAfter).Truncate(time.Hour) }
 
@@ -334,8 +340,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 			l.sum.Delivered++
 		case d.Status == Dead:
 			l.sum.Dead++
-		case d.Status == Waiting && !r.isLate(d.Endpoint, d.NextAt):
-			l.sum.Waiting++
+		case d.Status == Waiting && (!r.isLate(d.Endpoint, d.NextAt) || !r.listed && r.isKnown(d.Endpoint)):
+			l.sum.Waiting++ // or what the next run resumes, since this one could not resume all
 		case d.Status == Waiting:
 			f.overdue = append(f.overdue, d.Endpoint)
 		}
@@ -387,9 +393,8 @@ func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 		return err
 	}
 	overdue := err == nil && d.Status == Waiting && r.isLate(endpoint, d.NextAt)
-	_, known := r.late[endpoint]
 	r.mu.Lock()
-	if !overdue || !r.listed || !known {
+	if !overdue || !r.isKnown(endpoint) {
 		sum.Waiting++
 	}
 	if overdue {
