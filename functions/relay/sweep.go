@@ -7,19 +7,18 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// newSweeper returns the sweeper of a local relay, by its own clock or, with nil, the machine's.
+// newSweeper returns the sweeper of a local relay, by its own clock or, with nil, the machine's. By a clock of its own it keeps no
+// cursor: the relay's sweeper is to look at the same events in its time.
 func newSweeper(l *localRelay, now func() time.Time) *relay.Sweeper {
-	backlogs := func(names ...string) (queues []relay.Backlog) {
-		for _, name := range names {
-			queues = append(queues, l.queues[name])
-		}
-		return queues
+	ledger := l.store.Ledger()
+	cfg := relay.SweeperConfig{
+		Names: l.catalog, Subscriptions: l.catalog, Ledger: ledger, Deliveries: ledger,
+		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
 	}
-	return relay.NewSweeper(relay.SweeperConfig{
-		Names: l.catalog, Subscriptions: l.catalog, Ledger: l.store.Ledger(), Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
-		OverdueMayLieIn:   backlogs(retryQueue, orderedDelivery, deliveryDLQ),
-		UnstartedMayLieIn: backlogs(ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, ingestDLQ, deliveryDLQ),
-	})
+	if now == nil {
+		cfg.Cursors = ledger
+	}
+	return relay.NewSweeper(cfg)
 }
 
 // sweep runs the sweeper each time that the interval has passed, until ctx ends. Never at once: what fell due while no host ran is being

@@ -19,18 +19,15 @@ func main() { function.Start(wire) }
 
 func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	ingest, ingestPoison := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.IngestPoisonQueueURL)
-	delivery, deliveryPoison := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.DeliveryPoisonQueueURL)
-	retry := sqs.New(queues, s.RetryQueueURL)
-	orderedIngest, orderedDelivery := sqs.New(queues, s.OrderedIngestQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
+	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	return handler.Sweep(relay.NewSweeper(relay.SweeperConfig{
-		Names:             catalog,
-		Subscriptions:     catalog,
-		Ledger:            dynamo.NewLedger(tables, s.LedgerTable),
-		Delivery:          delivery,
-		Retry:             retry,
-		OverdueMayLieIn:   []relay.Backlog{retry, orderedDelivery, deliveryPoison},
-		UnstartedMayLieIn: []relay.Backlog{ingest, orderedIngest, delivery, orderedDelivery, retry, ingestPoison, deliveryPoison},
+		Names:         catalog,
+		Subscriptions: catalog,
+		Ledger:        ledger,
+		Deliveries:    ledger,
+		Cursors:       ledger,
+		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
+		Retry:         sqs.New(queues, s.RetryQueueURL),
 	}).Run, log.Swept)
 }

@@ -11,14 +11,15 @@ import (
 )
 
 // alarm fires when a metric has stood at its threshold or above for the whole of its minutes, so many times on end. No data is good news, idle,
-// unless it is an alarm of what must happen.
+// unless it is an alarm of what must happen: that has insufficient data then, which is told as an alarm is. It is also its state when it is made, which is
+// told to nobody: so a new relay has no alarm before anything could have happened.
 type alarm struct {
 	id                           string
 	namespace, metric, statistic string
 	dimension, of                string
 	threshold, minutes           int
 	times                        int    // 0: once
-	below                        bool   // fires the other way round: when the metric has been below its threshold, or there was no data
+	below                        bool   // fires the other way round: when the metric has been below its threshold, or there is no data any more
 	description                  string // what it means, and what to do first; begins with page or ticket
 }
 
@@ -74,12 +75,12 @@ func (r *relay) addAlarms() {
 			"ticket: deliveries wait since no concurrency is left. First see what uses up the account's."),
 		{id: "SweptUp", namespace: metric.Namespace, metric: metric.PutBack, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
-			description: "page: deliveries had been lost, and were put back: a bug of ours, or an outage. First see in the log of sweep how many, " +
+			description: "page: deliveries had been lost, or were hours late, and were sent again: a bug of ours, or an outage. First see in the log of sweep how many, " +
 				"then find out what lost them (docs/runbook.md)."},
 		{id: "SweepStranded", namespace: metric.Namespace, metric: metric.Stranded, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60, times: 2,
-			description: "ticket: two runs of sweep on end found deliveries that are late or missing: more are lost, or they lie in a queue that does " +
-				"not get empty. First see in its log how many it put back, and how many it withheld."},
+			description: "ticket: two runs of sweep on end found deliveries that are late or missing: more are lost, or a queue has a backlog of hours. " +
+				"First see the ages of the queues' oldest messages, then in its log how many it put back."},
 		{id: "SweepUnaccounted", namespace: metric.Namespace, metric: metric.Unaccounted, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries are neither delivered nor dead nor waiting, and sweep did not put them back: a bug of ours. First read " +
@@ -88,13 +89,13 @@ func (r *relay) addAlarms() {
 			"ticket: sweep fails, and what may be lost is not found. First read its log."),
 		{id: "SweepPartial", namespace: metric.Namespace, metric: metric.Partial, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 3, minutes: 180,
-			description: "ticket: sweep did not get through its work three hours in a row, and what may be lost is not all found. First see in its log " +
-				"how many events it looks at, and how long it takes."},
+			description: "ticket: sweep did not get through its work three hours in a row: what may be lost is found late. First see in its log " +
+				"how many events it looks at, how long it takes, and how many hours it is behind."},
 		throttles("SweepThrottles", r.sweep,
 			"ticket: sweep cannot start since no concurrency is left. First see what uses up the account's."),
 		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",
-			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 180, below: true,
-			description: "ticket: sweep has not run for three hours, and what may be lost is not found. First see that its rule is enabled."},
+			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60, times: 3, below: true,
+			description: "ticket: sweep has not run for some hours, and what may be lost is not found. First see that its rule is enabled."},
 		{id: "Ingress5xx", namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
 			dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: 5,
 			description: "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when " +
@@ -161,8 +162,9 @@ func throttles(id string, f awslambda.Function, description string) alarm {
 
 func (r *relay) addAlarm(a alarm, actions *[]any) {
 	comparison, noData := "GreaterThanOrEqualToThreshold", "notBreaching"
+	var onNoData *[]any
 	if a.below {
-		comparison, noData = "LessThanThreshold", "breaching"
+		comparison, noData, onNoData = "LessThanThreshold", "missing", actions
 	}
 	r.alarms = append(r.alarms, awscloudwatch.NewCfnAlarm(r.stack, &a.id, &awscloudwatch.CfnAlarmProps{
 		AlarmDescription:   &a.description,
@@ -177,5 +179,7 @@ func (r *relay) addAlarm(a alarm, actions *[]any) {
 		TreatMissingData:   &noData,
 		AlarmActions:       actions,
 		OkActions:          actions,
+
+		InsufficientDataActions: onNoData,
 	}))
 }

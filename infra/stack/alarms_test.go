@@ -37,7 +37,7 @@ var alarms = map[string]string{
 	"SweepErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Sweep} >= 1 in 300 s",
 	"SweepThrottles":             "ticket: Sum AWS/Lambda Throttles of FunctionName {Sweep} >= 1 in 300 s",
 	"SweepPartial":               "ticket: Sum WebhookRelay Partial of Relay webhook-relay-dev >= 3 in 10800 s",
-	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 10800 s, or no data",
+	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 3600 s, or no data any more, 3 times on end",
 	"Ingress5xx":                 "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 300 s",
 }
 
@@ -51,7 +51,7 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("description %q does not say what to do first", description)
 		}
 		comparison := map[any]string{"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}[r.get("ComparisonOperator")]
-		missing, known := map[any]string{"notBreaching": "", "breaching": ", or no data"}[r.get("TreatMissingData")]
+		missing, known := map[any]string{"notBreaching": "", "missing": ", or no data any more"}[r.get("TreatMissingData")]
 		if comparison == "" || !known {
 			t.Errorf("compares %v, missing data %v", r.get("ComparisonOperator"), r.get("TreatMissingData"))
 		}
@@ -64,6 +64,22 @@ func TestAlarms(t *testing.T) {
 	})
 	if diff := cmp.Diff(alarms, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
+	}
+}
+
+// The sweep first runs an hour after the first deployment. Until then there is no data, which is no alarm; later it is told.
+func TestTheAbsenceOfTheSweepIsNoAlarmBeforeItsFirstRun(t *testing.T) {
+	t.Parallel()
+	tmpl := whole(t)
+	absent := tmpl.Resources["SweepAbsent"]
+	if got := absent.get("TreatMissingData"); got != "missing" {
+		t.Errorf("no data counts as %v", got)
+	}
+	if diff := cmp.Diff(absent.get("AlarmActions"), absent.get("InsufficientDataActions")); diff != "" || absent.get("AlarmActions") == nil {
+		t.Errorf("who is told that there is no data any more (-alarm +no data):\n%s", diff)
+	}
+	if got := tmpl.Resources["SweepErrors"].get("InsufficientDataActions"); got != nil {
+		t.Errorf("it is told of errors that there is no data: %v", got)
 	}
 }
 

@@ -51,9 +51,7 @@ var environment = map[string]string{
 	"RELAY_BODIES_BUCKET":              "{Bodies}",
 	"RELAY_CATALOG_TABLE":              "{Catalog}",
 	"RELAY_DEAD_QUEUE_URL":             "{Dead}",
-	"RELAY_DELIVERY_POISON_QUEUE_URL":  "{DeliveryDlq}",
 	"RELAY_DELIVERY_QUEUE_URL":         "{Delivery}",
-	"RELAY_INGEST_POISON_QUEUE_URL":    "{IngestDlq}",
 	"RELAY_INGEST_QUEUE_URL":           "{Ingest}",
 	"RELAY_LEDGER_TABLE":               "{Ledger}",
 	"RELAY_ORDERED_DELIVERY_QUEUE_URL": "{OrderedDelivery}",
@@ -97,8 +95,8 @@ func TestEnvironmentNamesTheRightResources(t *testing.T) {
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 300}
-	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 256}
+	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 900}
+	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 1769}
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
 		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" || r.get("Handler") != "bootstrap" {
 			t.Errorf("runs %v on %v", r.get("Runtime"), r.get("Architectures"))

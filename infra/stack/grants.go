@@ -107,12 +107,11 @@ func (r *relay) deliverGrants() []grant {
 func (r *relay) sweepGrants() []grant {
 	return []grant{
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
-		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:Query"}, resources: []*string{r.ledger.TableArn()}},
+		// What it writes are deliveries that are due now, and how far it has got.
+		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+			resources: []*string{r.ledger.TableArn()}},
 		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex)}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()}},
-		{actions: []string{"sqs:GetQueueAttributes"}, resources: []*string{
-			r.ingest.QueueArn(), r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.ingest.QueueArn(), r.ordered.delivery.QueueArn(),
-			r.ingestDLQ.QueueArn(), r.deliveryDLQ.QueueArn()}},
 	}
 }
 

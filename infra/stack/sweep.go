@@ -9,27 +9,22 @@ import (
 
 const (
 	// sweepTimeoutSeconds: the sweeper ends in time before it, and goes on with what was left in its next run.
-	sweepTimeoutSeconds = 300
-	// sweepMemoryMiB: it holds names and ids, and one event with a message for each of its endpoints. The rest buys CPU, to look at each
-	// event of three hours.
-	sweepMemoryMiB = 256
+	sweepTimeoutSeconds = 900
+	// sweepMemoryMiB is what has a whole processor, which is what a sweep of a busy hour takes its time for. With less it would take
+	// longer and cost the same.
+	sweepMemoryMiB = 1769
 
 	eventsService = "events.amazonaws.com"
 )
 
-// addSweep makes the function that puts back what was lost, and the rule that starts it every hour, which is what the sweeper reckons with.
-// A run that fails is made again by Lambda, a minute and then two minutes later.
+// addSweep makes the function that puts back what was lost, and the rule that starts it every hour. A run that fails is made again by
+// Lambda, a minute and then two minutes later; one that does not get through is continued by the next.
 func (r *relay) addSweep() error {
 	environment, err := settings.Environment(settings.Sweep{
-		CatalogTable:            *r.catalog.TableName(),
-		LedgerTable:             *r.ledger.TableName(),
-		IngestQueueURL:          *r.ingest.QueueUrl(),
-		DeliveryQueueURL:        *r.delivery.QueueUrl(),
-		RetryQueueURL:           *r.retry.QueueUrl(),
-		OrderedIngestQueueURL:   *r.ordered.ingest.QueueUrl(),
-		OrderedDeliveryQueueURL: *r.ordered.delivery.QueueUrl(),
-		IngestPoisonQueueURL:    *r.ingestDLQ.QueueUrl(),
-		DeliveryPoisonQueueURL:  *r.deliveryDLQ.QueueUrl(),
+		CatalogTable:     *r.catalog.TableName(),
+		LedgerTable:      *r.ledger.TableName(),
+		DeliveryQueueURL: *r.delivery.QueueUrl(),
+		RetryQueueURL:    *r.retry.QueueUrl(),
 	})
 	if err != nil {
 		return err

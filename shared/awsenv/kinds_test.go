@@ -21,9 +21,8 @@ var calls = map[string][]string{
 		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
 	},
 	"sweep": {
-		"GetItem catalog", "Query catalog", "Query events", "Query open", "Query ledger", "BatchGetItem ledger",
-		"GetQueueAttributes ingest", "GetQueueAttributes ordered-ingest", "GetQueueAttributes delivery", "GetQueueAttributes ordered-delivery",
-		"GetQueueAttributes retry", "GetQueueAttributes ingest-dlq", "GetQueueAttributes delivery-dlq",
+		"GetItem catalog", "Query catalog", "Query events", "Query open", "BatchGetItem ledger", "GetItem event",
+		"PutItem delivery", "GetItem cursor", "PutItem cursor",
 		"SendMessage delivery", "SendMessage retry",
 	},
 	"mapping": {

@@ -249,18 +249,10 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 func (p *pipeline) newSweeper(cfg aws.Config) *relay.Sweeper {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
-	lie := func(names ...string) (in []relay.Backlog) {
-		for _, name := range names {
-			in = append(in, sqs.New(queues, p.urls[name]))
-		}
-		return in
-	}
+	ledger := dynamo.NewLedger(tables, p.ledgerTable())
 	return relay.NewSweeper(relay.SweeperConfig{
-		Names: catalog, Subscriptions: catalog, Ledger: dynamo.NewLedger(tables, p.ledgerTable()),
-		Delivery: sqs.New(queues, p.urls["delivery"]), Retry: sqs.New(queues, p.urls["retry"]),
-		OverdueMayLieIn:   lie("retry", "ordered-delivery", "delivery-dlq"),
-		UnstartedMayLieIn: lie("ingest", "ordered-ingest", "delivery", "ordered-delivery", "retry", "ingest-dlq", "delivery-dlq"),
-		Now:               p.now,
+		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
+		Delivery: sqs.New(queues, p.urls["delivery"]), Retry: sqs.New(queues, p.urls["retry"]), Now: p.now,
 	})
 }
 

@@ -195,12 +195,14 @@ func (c *checker) catalog(f file) relay.Catalog {
 		c.checkName(path, e.Name, endpoints)
 		out.Endpoints = append(out.Endpoints, c.endpoint(path, e))
 	}
+	wanted := map[string]map[string]bool{}
 	for i, s := range f.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
 		if s.Source != relay.OperatorSource {
 			c.checkReference(path+".source", s.Source, sources)
 		}
 		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
+		c.checkFanOut(path, s, wanted)
 		for j, t := range s.Types {
 			if err := route.Validate(t); err != nil {
 				c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
@@ -228,6 +230,19 @@ func (c *checker) checkName(path, name string, seen names) {
 		c.fail(path, "%q is taken by %s on line %d; names are used once", name, strings.TrimSuffix(first, ".name"), c.line(first))
 	} else {
 		seen[name] = path
+	}
+}
+
+// checkFanOut refuses the subscription with which a source has more endpoints than one event can go to. wanted are the endpoints of each source.
+func (c *checker) checkFanOut(path string, s subscription, wanted map[string]map[string]bool) {
+	endpoints := wanted[s.Source]
+	if endpoints == nil {
+		endpoints = map[string]bool{}
+		wanted[s.Source] = endpoints
+	}
+	before := len(endpoints)
+	if endpoints[s.Endpoint] = true; len(endpoints) > before && len(endpoints) == relay.MaxEndpoints+1 {
+		c.fail(path, "source %q has more than %d endpoints; one event can go to %d", s.Source, relay.MaxEndpoints, relay.MaxEndpoints)
 	}
 }
 

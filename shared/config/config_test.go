@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -432,5 +433,24 @@ func TestWarnings(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What one event can go to is bounded, since it is put on record whole.
+func TestASourceHasAsManyEndpointsAsAnEventCanGoTo(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("sources: [{name: app, provider: none}, {name: other, provider: none}]\nendpoints:\n")
+	for i := range relay.MaxEndpoints + 1 {
+		fmt.Fprintf(&b, "  - {name: e%d, url: https://e.example.com}\n", i)
+	}
+	b.WriteString("subscriptions:\n  - {source: other, endpoint: e0}\n  - {source: app, endpoint: e0, types: [a]}\n")
+	for i := range relay.MaxEndpoints + 1 {
+		fmt.Fprintf(&b, "  - {source: app, endpoint: e%d, types: [b]}\n", i)
+	}
+	_, err := config.Parse("relay.yaml", []byte(b.String()), lookup)
+	want := fmt.Sprintf("subscriptions[%d]: source \"app\" has more than 10000 endpoints; one event can go to 10000", relay.MaxEndpoints+2)
+	if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), "endpoints;") != 1 {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }

@@ -29,6 +29,9 @@ func Events(t *testing.T, fresh func(t *testing.T) relay.Events) {
 		"an event without body, type or endpoints is one": eventBare,
 		"an expired event counts as absent":               eventExpired,
 		"of concurrent writes of one id exactly one wins": eventConcurrent,
+		"an event can go to ten thousand endpoints":       eventToMost,
+		"another list of endpoints changes nothing":       eventOtherList,
+		"how far an event has been sent is kept":          eventSent,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,6 +74,10 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 		"a listing loses nothing while records leave it":      ledgerMoving,
 		"overdue is what was due before a time":               ledgerOverdue,
 		"an event's deliveries can be had without it":         ledgerDeliveriesOf,
+		"an event can be had without its deliveries":          ledgerEventRecord,
+		"outcomes tell where every delivery stands":           ledgerOutcomes,
+		"the outcomes of a busy hour come whole":              ledgerBusyOutcomes,
+		"so do those of events with many endpoints":           ledgerWideOutcomes,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -27,7 +27,6 @@ func OrderedQueue(t *testing.T, fresh func(t *testing.T) OrderedQueueUnderTest) 
 		"what is held for no time comes again at once":  orderedHoldNoTime,
 		"a hold ends by itself, and can be renewed":     orderedHoldAgain,
 		"the longest hold is accepted, a longer is not": orderedLongestHold,
-		"all that is in the queue is counted":           orderedBacklog,
 		"a name is taken once":                          orderedOnce,
 		"a name that is gone holds up nothing":          orderedOnceGone,
 		"behind one that is refused none of its group":  orderedRefused,
@@ -160,17 +159,6 @@ func orderedLongestHold(t *testing.T, q OrderedQueueUnderTest) {
 	if err := q.Hold(t.Context(), b, 13*time.Hour); err == nil {
 		t.Error("a hold of 13 hours was accepted")
 	}
-}
-
-func orderedBacklog(t *testing.T, q OrderedQueueUnderTest) {
-	q.send(t, append(inGroup("a", 2), inGroup("b", 1)...)...)
-	q.counts(t, 3)
-	a, b := q.heads(t)
-	q.counts(t, 3)
-	q.let(t, a, relay.MaxHold)
-	q.counts(t, 3)
-	q.ack(t, b)
-	q.counts(t, 2)
 }
 
 func orderedOnce(t *testing.T, q OrderedQueueUnderTest) {

@@ -14,8 +14,6 @@ import (
 // QueueUnderTest is a queue together with its receiving end, which is no port: on AWS it is Lambda's.
 type QueueUnderTest struct {
 	relay.Queue
-	// Backlog is relay.Backlog's.
-	Backlog func(context.Context) (int, error)
 	// Visibility is how long a received message stays hidden until it is handed out again. 1 or 2 s keep the suite short.
 	Visibility time.Duration
 	// Receive returns up to limit messages. It may return none at once or wait a while for one, at the longest until ctx ends;
@@ -43,7 +41,6 @@ func Queue(t *testing.T, fresh func(t *testing.T) QueueUnderTest) {
 		"the longest delay is accepted":                    queueLongestDelay,
 		"a received message is hidden and then comes back": queueVisibility,
 		"an acknowledged message never comes back":         queueAck,
-		"what can be handed out is counted":                queueBacklog,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -233,29 +230,4 @@ func queueAck(t *testing.T, q QueueUnderTest) {
 	again := q.receive(t, 1)[0]
 	equal(t, "what comes back", string(msgs[1].Body), string(again.Body))
 	q.nothing(t, q.Visibility+500*time.Millisecond)
-}
-
-func queueBacklog(t *testing.T, q QueueUnderTest) {
-	q.counts(t, 0)
-	q.send(t, relay.Outgoing{Body: []byte(`1`), Delay: relay.MaxDelay})
-	q.counts(t, 0)
-	q.send(t, relay.Outgoing{Body: []byte(`2`)})
-	q.counts(t, 1)
-	q.receive(t, 1)
-	q.counts(t, 0)
-}
-
-// counts waits for a backlog of so many.
-func (q QueueUnderTest) counts(t *testing.T, want int) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		n, err := q.Backlog(t.Context())
-		must(t, "Backlog", err)
-		if n == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("backlog of %d, want %d", n, want)
-		}
-	}
 }

@@ -29,14 +29,17 @@
 // # Ledger
 //
 //	pk               sk                   attributes
-//	<event id>       event                doc, body, expires_at, write, events_pk, events_sk
+//	<event id>       event                doc, body, endpoints or parts, expires_at, write, events_pk, events_sk
+//	<event id>       endpoints#<hash>#<n> endpoints, expires_at: a part of a list that is too long for the event's item
+//	<event id>       sent                 sent, expires_at, write: to how many endpoints deliveries have been sent, where that takes several invocations
 //	<event id>       delivery#<endpoint>  doc, attempts, status, expires_at, write, open_pk, open_sk
 //	endpoint#<name>  state                doc, revision, expires_at, write: only of endpoints that have failed
 //	quota#<name>     line                 ends (Unix microseconds), expires_at: how far ahead the places of an endpoint's rate limit are taken
 //	slot#<name>#<n>  claim                holder, held_until (Unix milliseconds), expires_at: one of the attempts that an endpoint with a
 //	                                      concurrency limit may have under way; without holder it is free
+//	sweep            cursor               doc: how far the sweeper has looked at the events
 //
-// doc is the core's own versioned form. expires_at is the table's time-to-live attribute; DynamoDB deletes days late, so
+// doc is the core's own versioned form. endpoints are names, separated by commas. expires_at is the table's time-to-live attribute; DynamoDB deletes days late, so
 // every condition and every reader compares it. write is random for each call: a conditional write whose answer
 // was lost and that is tried again then recognises its own work, and does not take it for somebody else's.
 //
@@ -46,5 +49,5 @@
 //	open    open_pk = <endpoint>#<status>, open_sk = due time, or time of death, and event id. Only deliveries that wait or are dead have them
 //
 // An event's record is one PutItem, a delivery's attempt is one PutItem; only when its condition fails another call follows. An
-// item has at most 400 KB ([ErrTooLarge]): an event that goes to 5,000 endpoints fits, with 16 KiB of body.
+// item has at most 400 KB ([ErrTooLarge]). A list of endpoints of more than 64 KB is written in parts before its event, so that one to relay.MaxEndpoints fits.
 package dynamo

@@ -60,6 +60,11 @@ func TestSlots(t *testing.T) {
 	conformance.Slots(t, func(t *testing.T) relay.Slots { return newLedger(t) })
 }
 
+func TestSweepCursors(t *testing.T) {
+	t.Parallel()
+	conformance.SweepCursors(t, newLedger(t))
+}
+
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)

@@ -43,8 +43,12 @@ func NewLedger(client *dynamodb.Client, tableName string) *Ledger {
 // RecordEvent implements relay.Events.
 func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
 	const tries = 3 // a record that expires between the refused write and the look at it makes room for another try
+	it, err := l.eventItem(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
+	}
 	for range tries {
-		written, stored, err := l.putIf(ctx, eventItem(r), absent, item{":now": number(time.Now().Unix())})
+		written, stored, err := l.putIf(ctx, it, absent, item{":now": number(time.Now().Unix())})
 		if err != nil {
 			return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
 		}
@@ -54,7 +58,10 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 		if expired(stored) {
 			continue
 		}
-		existing, err := readEvent(stored)
+		existing, err := l.readEvent(ctx, stored)
+		if err == nil {
+			existing.Sent, err = l.sent(ctx, existing)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("dynamo: event %s: %w", r.ID, err)
 		}
@@ -98,9 +105,10 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 // expired tells whether a stored item counts as absent; nil does.
 func expired(it item) bool { return numberOf(it, TimeToLive) <= time.Now().Unix() }
 
-func eventItem(r relay.EventRecord) item {
-	body := r.Body
-	r.Body = nil // kept as it is, not in base64
+// eventItem returns an event's item, once what has no room in it is stored.
+func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, error) {
+	body, endpoints := r.Body, r.Endpoints
+	r.Body, r.Endpoints, r.Sent = nil, nil, 0 // kept apart, the body not in base64
 	it := key(r.ID, eventSort)
 	it[docAttribute] = text(string(relay.EncodeEventRecord(r)))
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
@@ -109,12 +117,16 @@ func eventItem(r relay.EventRecord) item {
 	if len(body) > 0 {
 		it[bodyAttribute] = binary(body)
 	}
-	return it
+	return it, l.addEndpoints(ctx, it, endpoints)
 }
 
-func readEvent(it item) (relay.EventRecord, error) {
+func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, error) {
 	r, err := relay.DecodeEventRecord([]byte(textOf(it, docAttribute)))
+	if err != nil {
+		return r, err
+	}
 	r.Body = binaryOf(it, bodyAttribute)
+	r.Endpoints, err = l.endpointsOf(ctx, it, true)
 	return r, err
 }
 
@@ -161,12 +173,15 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 			if expired(it) {
 				continue
 			}
-			if textOf(it, SortKey) == eventSort {
-				r, err := readEvent(it)
+			sort := textOf(it, SortKey)
+			if sort == eventSort {
+				r, err := l.readEvent(ctx, it)
 				if err != nil {
 					return err
 				}
 				event = &r
+			}
+			if !strings.HasPrefix(sort, deliveryPrefix) {
 				continue
 			}
 			d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))

@@ -28,20 +28,20 @@ func delivery(event string, attempts int) relay.Delivery {
 		Attempts: attempts, MessageID: "m", NextAt: at, UpdatedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second)}
 }
 
-func TestAnEventToFiveThousandEndpointsFits(t *testing.T) {
+func TestAnEventToTenThousandEndpointsFits(t *testing.T) {
 	t.Parallel()
 	l := newLedger(t)
 	r := record("wide")
 	r.Body = make([]byte, 16<<10)
 	r.Endpoints = nil
-	for i := range 5000 {
+	for i := range relay.MaxEndpoints {
 		r.Endpoints = append(r.Endpoints, fmt.Sprintf("%063d", i))
 	}
 	if existing, err := l.RecordEvent(t.Context(), r); existing != nil || err != nil {
 		t.Fatalf("RecordEvent: %v, %v", existing, err)
 	}
 	got, _, err := l.Event(t.Context(), r.ID)
-	if err != nil || len(got.Endpoints) != 5000 || len(got.Body) != 16<<10 {
+	if err != nil || len(got.Endpoints) != relay.MaxEndpoints || len(got.Body) != 16<<10 {
 		t.Fatalf("%d endpoints, %d bytes of body, %v", len(got.Endpoints), len(got.Body), err)
 	}
 }

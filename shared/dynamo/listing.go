@@ -25,33 +25,17 @@ const (
 
 // EventsBySource implements relay.Ledger. A page is the shard that the listing has come to, and the last sort key seen in it.
 func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
-	shard, after, err := parseEventsPage(from)
+	listed, next, err := l.eventKeys(ctx, source, t, from, pageSize)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
 	}
-	var keys []item
-	var next relay.Page
-	for ; shard < eventShards && next == ""; shard, after = shard+1, beforeAll {
-		index := indexQuery{EventsIndex, EventsPartitionKey, EventsSortKey}
-		found, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, afterAll, pageSize-len(keys))
-		if err != nil {
-			return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
-		}
-		keys = append(keys, found...)
-		switch {
-		case more != "":
-			next = relay.Page(strconv.Itoa(shard) + "/" + more)
-		case len(keys) == pageSize && shard+1 < eventShards:
-			next = relay.Page(strconv.Itoa(shard+1) + "/" + beforeAll)
-		}
-	}
-	items, err := l.read(ctx, keys)
+	items, err := l.read(ctx, keysOf(listed), eventParts, true)
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
 	}
 	var events []relay.EventRecord
 	for _, it := range items {
-		r, err := readEvent(it)
+		r, err := l.readEvent(ctx, it)
 		if err != nil {
 			return nil, "", fmt.Errorf("dynamo: event %s: %w", textOf(it, PartitionKey), err)
 		}
@@ -59,6 +43,51 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 		events = append(events, r)
 	}
 	return events, next, nil
+}
+
+// eventKey is the key of an event's item, and where the index has it.
+type eventKey struct {
+	item
+	place relay.Page // the listing goes on after it from here
+}
+
+func keysOf(listed []eventKey) []item {
+	keys := make([]item, len(listed))
+	for i, k := range listed {
+		keys[i] = k.item
+	}
+	return keys
+}
+
+// eventKeys lists up to limit of a source's events of an hour.
+func (l *Ledger) eventKeys(
+	ctx context.Context, source string, t time.Time, from relay.Page, limit int,
+) (listed []eventKey, next relay.Page, err error) {
+	shard, after, err := parseEventsPage(from)
+	if err != nil {
+		return nil, "", err
+	}
+	for ; shard < eventShards && next == ""; shard, after = shard+1, beforeAll {
+		index := indexQuery{EventsIndex, EventsPartitionKey, EventsSortKey}
+		found, sorts, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, afterAll, limit-len(listed))
+		if err != nil {
+			return nil, "", err
+		}
+		for i, k := range found {
+			listed = append(listed, eventKey{item: k, place: eventsPage(shard, sorts[i])})
+		}
+		switch {
+		case more != "":
+			next = eventsPage(shard, more)
+		case len(listed) == limit && shard+1 < eventShards:
+			next = eventsPage(shard+1, beforeAll)
+		}
+	}
+	return listed, next, nil
+}
+
+func eventsPage(shard int, after string) relay.Page {
+	return relay.Page(strconv.Itoa(shard) + "/" + after)
 }
 
 func parseEventsPage(p relay.Page) (shard int, after string, err error) {
@@ -92,11 +121,11 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 		after = beforeAll
 	}
 	index := indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}
-	keys, more, err := l.keys(ctx, index, openPartition(endpoint, s), after, until, pageSize)
+	keys, _, more, err := l.keys(ctx, index, openPartition(endpoint, s), after, until, pageSize)
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
 	}
-	items, err := l.read(ctx, keys)
+	items, err := l.read(ctx, keys, deliveryParts, true)
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
 	}
@@ -116,32 +145,47 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 // indexQuery names an index and its keys.
 type indexQuery struct{ index, partition, sort string }
 
-// keys returns up to limit of the table's keys that an index has in a partition after a sort key and before another, in order, and the
-// sort key to go on after, "" at the end.
-func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until string, limit int) (keys []item, more string, err error) {
+// keys returns up to limit of the table's keys that an index has in a partition after a sort key and before another, in order, the
+// sort key of each in the index, and the one to go on after, "" at the end.
+func (l *Ledger) keys(
+	ctx context.Context, q indexQuery, partition, after, until string, limit int,
+) (keys []item, sorts []string, more string, err error) {
 	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &l.name,
 		IndexName:                 &q.index,
 		KeyConditionExpression:    aws.String(q.partition + " = :partition AND " + q.sort + " BETWEEN :after AND :until"),
 		ExpressionAttributeValues: item{":partition": text(partition), ":after": text(after + "\x00"), ":until": text(until)},
-		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most pageSize
+		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	for _, it := range out.Items {
 		keys = append(keys, item{PartitionKey: it[PartitionKey], SortKey: it[SortKey]})
+		sorts = append(sorts, textOf(it, q.sort))
 	}
-	return keys, textOf(out.LastEvaluatedKey, q.sort), nil
+	return keys, sorts, textOf(out.LastEvaluatedKey, q.sort), nil
 }
 
-// read returns the items of keys (at most pageSize) that are there and have not expired, in the order of keys and without bodies.
-func (l *Ledger) read(ctx context.Context, keys []item) ([]item, error) {
+// What read may read: all of an event but its body, all of a delivery.
+const (
+	eventParts    = "pk, sk, doc, expires_at, endpoints, parts"
+	deliveryParts = "pk, sk, doc, expires_at"
+
+	statusName = "#status" // in expressions, where DynamoDB reserves the word
+)
+
+// read returns parts of the items of keys (at most pageSize) that are there and have not expired, in the order of keys. A read
+// that is not consistent costs half, and may be a second behind. The projection has to name the keys and expires_at.
+func (l *Ledger) read(ctx context.Context, keys []item, projection string, consistent bool) ([]item, error) {
 	found := make(map[string]item, len(keys))
 	left := types.KeysAndAttributes{
 		Keys:                 keys,
-		ConsistentRead:       aws.Bool(true),
-		ProjectionExpression: aws.String("pk, sk, doc, expires_at"),
+		ConsistentRead:       &consistent,
+		ProjectionExpression: &projection,
+	}
+	if strings.Contains(projection, statusName) {
+		left.ExpressionAttributeNames = map[string]string{statusName: statusAttribute}
 	}
 	for try := 0; len(left.Keys) > 0; try++ {
 		if try > 0 {

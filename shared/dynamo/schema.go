@@ -21,6 +21,9 @@ const (
 const (
 	docAttribute        = "doc"
 	bodyAttribute       = "body"
+	endpointsAttribute  = "endpoints"
+	partsAttribute      = "parts"
+	sentAttribute       = "sent"
 	writeAttribute      = "write"
 	attemptsAttribute   = "attempts"
 	statusAttribute     = "status"

@@ -59,11 +59,10 @@ var functions = map[string]function{
 			OrderedDeliveryQueueURL: w.queues[orderedDelivery], ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
 		})
 	}},
-	"sweep": {300 * time.Second, 256, func(w *world) (map[string]string, error) {
+	"sweep": {900 * time.Second, 1769, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Sweep{
-			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, IngestQueueURL: w.queues[ingest], DeliveryQueueURL: w.queues[delivery],
-			RetryQueueURL: w.queues[retry], OrderedIngestQueueURL: w.queues[orderedIngest], OrderedDeliveryQueueURL: w.queues[orderedDelivery],
-			IngestPoisonQueueURL: w.queues[ingestDLQ], DeliveryPoisonQueueURL: w.queues[deliveryDLQ],
+			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable,
+			DeliveryQueueURL: w.queues[delivery], RetryQueueURL: w.queues[retry],
 		})
 	}},
 }

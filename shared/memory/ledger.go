@@ -17,6 +17,7 @@ type Ledger struct {
 	mu         sync.Mutex
 	events     map[string]relay.EventRecord
 	deliveries map[[2]string]relay.Delivery
+	cursor     relay.SweepCursor
 }
 
 // RecordEvent records r unless there is an unexpired record with its id.

@@ -14,7 +14,7 @@ func TestQueue(t *testing.T) {
 	conformance.Queue(t, func(*testing.T) conformance.QueueUnderTest {
 		const visibility = time.Second
 		q := &memory.Queue{Visibility: visibility}
-		return conformance.QueueUnderTest{Queue: q, Backlog: q.Backlog, Visibility: visibility, Receive: q.Receive, Ack: q.Ack}
+		return conformance.QueueUnderTest{Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack}
 	})
 }
 
@@ -24,7 +24,7 @@ func TestOrderedQueue(t *testing.T) {
 		const visibility = time.Second
 		q := &memory.Queue{Visibility: visibility, Ordered: true}
 		return conformance.OrderedQueueUnderTest{Hold: q.Hold, QueueUnderTest: conformance.QueueUnderTest{
-			Queue: q, Backlog: q.Backlog, Visibility: visibility, Receive: q.Receive, Ack: q.Ack,
+			Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack,
 		}}
 	})
 }
@@ -52,6 +52,11 @@ func TestBodies(t *testing.T) {
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	conformance.Ledger(t, func(*testing.T) conformance.LedgerUnderTest { return &memory.Ledger{} })
+}
+
+func TestSweepCursors(t *testing.T) {
+	t.Parallel()
+	conformance.SweepCursors(t, &memory.Ledger{})
 }
 
 func TestEndpointStates(t *testing.T) {

@@ -159,19 +159,6 @@ func (q *Queue) Len() int {
 	return len(q.messages)
 }
 
-// Backlog is how many messages are visible, or in an ordered queue how many there are.
-func (q *Queue) Backlog(context.Context) (int, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n, now := 0, time.Now()
-	for _, m := range q.messages {
-		if q.Ordered || !m.visible.After(now) {
-			n++
-		}
-	}
-	return n, nil
-}
-
 // List returns all messages, visible or not, and hands out none of them.
 func (q *Queue) List() []relay.Message {
 	q.mu.Lock()

@@ -47,6 +47,7 @@ type EventRecord struct {
 	Event
 	MessageID string    // id of the queue message that recorded it
 	Endpoints []string  // the endpoints it was routed to, in the order of the catalog; empty: unrouted
+	Sent      int       // to so many of them, from the first on, deliveries have been sent; kept only of events that take several invocations
 	RoutedAt  time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; from then on the record counts as absent
 }

@@ -15,8 +15,24 @@ import (
 // DefaultRetention is how long events and deliveries stay on record, and how long a provider's delivery id is remembered.
 const DefaultRetention = 30 * 24 * time.Hour
 
-// sendChunk is how many deliveries of one event are in memory as messages at once.
-const sendChunk = 500
+// MaxEndpoints is to how many endpoints an event can be routed.
+const MaxEndpoints = 10_000
+
+// DefaultChunk is how many deliveries are in memory as messages at once.
+const DefaultChunk = 500
+
+const (
+	// sendChunkBytes bounds the bytes of a chunk.
+	sendChunkBytes = 8 << 20
+	// sendReserve is how much of an invocation must be left to begin another chunk. At 256 MiB a chunk takes about a second.
+	sendReserve = 10 * time.Second
+	// saveReserve is kept for noting how far it got.
+	saveReserve = 3 * time.Second
+)
+
+// ErrUnfinished: an event has more deliveries than one invocation can send. Its message must be handed out again; what has been
+// sent is on record, and the rest is sent then.
+var ErrUnfinished = errors.New("relay: not all deliveries of the event have been sent yet")
 
 // ErrUndecided: whether a subscription wants an event cannot be told, see route.Result.
 var ErrUndecided = errors.New("relay: filter not decided")
@@ -34,10 +50,12 @@ type FanoutConfig struct {
 	Reporter      Reporter
 	Retention     time.Duration // DefaultRetention
 	CacheTTL      time.Duration // DefaultCacheTTL
+	Chunk         int           // how many deliveries are in memory as messages at once; DefaultChunk
 	Now           func() time.Time
 }
 
-// Fanout is the second stage: it records an event, once, and sends a delivery for each endpoint that wants it.
+// Fanout is the second stage: it records an event, once, and sends a delivery for each endpoint that wants it: up to MaxEndpoints,
+// over several invocations if they are many.
 type Fanout struct {
 	cfg    FanoutConfig
 	routes *cache[routes]
@@ -54,7 +72,7 @@ type routes struct {
 
 // NewFanout returns a Fanout. It calls nothing yet.
 func NewFanout(cfg FanoutConfig) *Fanout {
-	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
+	cfg.Retention, cfg.Chunk = orDefault(cfg.Retention, DefaultRetention), orDefault(cfg.Chunk, DefaultChunk)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -66,7 +84,8 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 }
 
 // Process routes a batch of ingest messages and returns one error for each: nil where the message is done with, whatever
-// became of it, else why it is to be handed out again. One bad message fails alone.
+// became of it, else why it is to be handed out again: ErrUnfinished, or a failure. One bad message fails alone. ctx must carry
+// the invocation's deadline: it ends in time before it.
 func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
 	routed := make([]routing, len(msgs))
 	errs := eachMessage(msgs, func(i int) error {
@@ -91,6 +110,7 @@ type routing struct {
 	lines     map[string]string // the groups of those to ordered endpoints
 	raw       []byte            // the encoded event
 	resent    bool              // they may have been sent before
+	sent      int               // to so many of endpoints, from the first on, they have been
 }
 
 func (r routing) report(err error) RouteReport {
@@ -98,7 +118,10 @@ func (r routing) report(err error) RouteReport {
 		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result, Recorded: r.recorded, Endpoints: len(r.endpoints),
 		Undecided: r.undecided, Err: err,
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrUnfinished):
+		rep.Result, rep.Err = Unfinished, nil
+	case err != nil:
 		rep.Result = RouteAgain
 	}
 	return rep
@@ -147,60 +170,8 @@ func (r *routing) resume(existing *EventRecord, m Message, now time.Time) error 
 		return fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)
 	}
 	// We, or the first copy, died half-way: the deliveries that were meant then are sent again, and the deliverer drops the doubles.
-	r.endpoints, r.resent = existing.Endpoints, true
+	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)), true
 	return nil
-}
-
-// send sends all deliveries of the batch together, so that a call carries as many as it can, and sets errs[i] for each
-// message one of whose deliveries was not accepted.
-func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, errs []error) {
-	plain := outbox{queue: f.cfg.Delivery, errs: errs, out: make([]Outgoing, 0, sendChunk), owners: make([]int, 0, sendChunk)}
-	ordered := outbox{queue: f.cfg.Ordered, errs: errs}
-	for i, r := range routed {
-		if k := before(msgs, i); k >= 0 && errs[k] != nil && errs[i] == nil {
-			errs[i] = errBehind
-		}
-		if errs[i] != nil {
-			continue
-		}
-		for _, endpoint := range r.endpoints {
-			first := task{Endpoint: endpoint, Attempt: 1}
-			if group, ok := r.lines[endpoint]; ok {
-				ordered.add(ctx, i, first.inLine(r.event, r.raw, group, r.resent))
-			} else {
-				plain.add(ctx, i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
-			}
-		}
-	}
-	plain.flush(ctx)
-	ordered.flush(ctx)
-}
-
-// outbox gathers the messages for a queue.
-type outbox struct {
-	queue  Queue
-	errs   []error // by message that they come from
-	out    []Outgoing
-	owners []int // which that is
-}
-
-func (o *outbox) add(ctx context.Context, owner int, m Outgoing) {
-	o.out = append(o.out, m)
-	if o.owners = append(o.owners, owner); len(o.out) == sendChunk {
-		o.flush(ctx)
-	}
-}
-
-func (o *outbox) flush(ctx context.Context) {
-	if len(o.out) == 0 {
-		return
-	}
-	for k, err := range o.queue.Send(ctx, o.out) {
-		if err != nil {
-			o.errs[o.owners[k]] = err
-		}
-	}
-	o.out, o.owners = o.out[:0], o.owners[:0]
 }
 
 // sight is what an event says to the subscriptions of its source.

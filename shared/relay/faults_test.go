@@ -171,7 +171,7 @@ func (f *fault) wrap(p ports) ports {
 // after every run that the promises held.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: relay.Order{On: true}}} {
+	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: relay.Order{On: true}, chunk: 2}} {
 		calls := runScript(t, kind, newFault(0, none))
 		if calls < 60 {
 			t.Fatalf("the script makes only %d calls", calls)
@@ -200,6 +200,7 @@ func newFault(k int, m mode) *fault {
 type kind struct {
 	batch int         // of messages, but for the ordered queues'
 	order relay.Order // of the endpoint "line"; none: there is no such
+	chunk int         // of deliveries that the fan-out sends at once; 0: the default
 }
 
 // endpoints are those that get each webhook.
@@ -244,6 +245,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			return relay.Reply{StatusCode: 200}, nil
 		}
 		r.poster.answers["flaky"], r.poster.answers["line"] = flaky, flaky
+		r.chunk = kind.chunk
 		r.build(f.wrap)
 		accepted := map[string]bool{}
 		large := strings.Repeat("x", relay.DefaultInlineBodyBytes+1)
@@ -462,6 +464,10 @@ func (p faultyEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (out
 	return out, err
 }
 
+func (p faultyEvents) SaveSent(ctx context.Context, event string, sent int) error {
+	return p.s.strike(ctx, fmt.Sprintf("save sent %d of %s", sent, event), func() error { return p.Events.SaveSent(ctx, event, sent) })
+}
+
 type faultyDeliveries struct {
 	s striker
 	relay.Deliveries
@@ -550,6 +556,21 @@ func (p faultyLedger) Event(ctx context.Context, id string) (e relay.EventRecord
 	return e, ds, err
 }
 
+func (p faultyLedger) EventRecord(ctx context.Context, id string) (e relay.EventRecord, err error) {
+	err = p.s.strike(ctx, "read record of event "+id, func() (err error) { e, err = p.Ledger.EventRecord(ctx, id); return err })
+	return e, err
+}
+
+func (p faultyLedger) Outcomes(
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+) (next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("list outcomes of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
+		next, err = p.Ledger.Outcomes(ctx, source, t, from, each)
+		return err
+	})
+	return next, err
+}
+
 func (p faultyLedger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) (es []relay.EventRecord, next relay.Page, err error) {
 	err = p.s.strike(ctx, fmt.Sprintf("list events of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
 		es, next, err = p.Ledger.EventsBySource(ctx, source, t, from)
@@ -571,15 +592,18 @@ func (p faultyLedger) DeliveriesOf(ctx context.Context, event string) (ds []rela
 	return ds, err
 }
 
-type faultyBacklog struct {
+type faultyCursors struct {
 	s     striker
-	i     int
-	inner relay.Backlog
+	inner relay.SweepCursors
 }
 
-func (p faultyBacklog) Backlog(ctx context.Context) (n int, err error) {
-	err = p.s.strike(ctx, fmt.Sprintf("count backlog %d", p.i), func() (err error) { n, err = p.inner.Backlog(ctx); return err })
-	return n, err
+func (p faultyCursors) SweepCursor(ctx context.Context) (c relay.SweepCursor, err error) {
+	err = p.s.strike(ctx, "read cursor", func() (err error) { c, err = p.inner.SweepCursor(ctx); return err })
+	return c, err
+}
+
+func (p faultyCursors) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+	return p.s.strike(ctx, fmt.Sprintf("save cursor %+v", c), func() error { return p.inner.SaveSweepCursor(ctx, c) })
 }
 
 type faultyBodies struct {

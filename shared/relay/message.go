@@ -42,7 +42,8 @@ type eventDoc struct {
 type recordDoc struct {
 	Version   int       `json:"v"`
 	MessageID string    `json:"messageId"`
-	Endpoints []string  `json:"endpoints"`
+	Endpoints []string  `json:"endpoints,omitempty"`
+	Sent      int       `json:"sent,omitempty"`
 	RoutedAt  time.Time `json:"routedAt"`
 	ExpiresAt time.Time `json:"expiresAt"`
 	Event     eventDoc  `json:"event"`
@@ -153,7 +154,7 @@ func DecodeEvent(b []byte) (Event, error) {
 
 // EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body apart leaves r.Body nil.
 func EncodeEventRecord(r EventRecord) []byte {
-	return encode(recordDoc{formatVersion, r.MessageID, r.Endpoints, r.RoutedAt, r.ExpiresAt, toEventDoc(r.Event)})
+	return encode(recordDoc{formatVersion, r.MessageID, r.Endpoints, r.Sent, r.RoutedAt, r.ExpiresAt, toEventDoc(r.Event)})
 }
 
 // DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote; ErrFormat.
@@ -166,7 +167,7 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 	if err != nil {
 		return EventRecord{}, err
 	}
-	return EventRecord{e, d.MessageID, d.Endpoints, d.RoutedAt.UTC(), d.ExpiresAt.UTC()}, nil
+	return EventRecord{e, d.MessageID, d.Endpoints, d.Sent, d.RoutedAt.UTC(), d.ExpiresAt.UTC()}, nil
 }
 
 // EncodeDelivery returns d in the form that ledgers keep.

@@ -121,6 +121,9 @@ type Scheduler interface {
 type Events interface {
 	// RecordEvent writes r unless an unexpired record with its id exists; then it returns that record and writes nothing.
 	RecordEvent(ctx context.Context, r EventRecord) (existing *EventRecord, err error)
+	// SaveSent notes that the deliveries to the first sent endpoints of an event on record have been sent. A lower number than
+	// the one on record changes nothing. Nor does a call for an event that is not on record; neither is an error.
+	SaveSent(ctx context.Context, eventID string, sent int) error
 }
 
 // Deliveries records deliveries.
@@ -174,18 +177,14 @@ type Ledger interface {
 	// DeliveriesOf returns an event's deliveries recorded so far, sorted by endpoint, and reads nothing of the event itself; none is not
 	// an error.
 	DeliveriesOf(ctx context.Context, eventID string) ([]Delivery, error)
+	// EventRecord returns an event's record, and reads nothing of its deliveries; ErrNotFound.
+	EventRecord(ctx context.Context, id string) (EventRecord, error)
+	Outcomes
 }
 
 // Names lists what is in the catalog by name, sorted, and opens no secret.
 type Names interface {
 	Names(ctx context.Context) (sources, endpoints []string, err error)
-}
-
-// Backlog counts the messages of a queue that wait for somebody to take them.
-type Backlog interface {
-	// Backlog is about how many messages could be handed out now. One that is in hand may count or not; one whose delay runs does not. Of an
-	// ordered queue all count: what stands in line behind one in hand is nowhere on record.
-	Backlog(ctx context.Context) (int, error)
 }
 
 // Post is a request to an endpoint.

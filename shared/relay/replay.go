@@ -34,22 +34,19 @@ func (r Replayer) ReplayDead(ctx context.Context, eventID, endpoint string, atte
 
 // replay sends a delivery again if it may be.
 func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func(Delivery) bool) error {
-	record, deliveries, err := r.Ledger.Event(ctx, eventID)
+	record, err := r.Ledger.EventRecord(ctx, eventID)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(deliveries, func(d Delivery) bool { return d.Endpoint == endpoint })
-	if i < 0 {
-		return fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, ErrNotFound)
+	d, err := r.Deliveries.Delivery(ctx, eventID, endpoint)
+	if err != nil {
+		return err
 	}
-	d, now := deliveries[i], wholeMillis(time.Now())
 	if !may(d) {
 		return fmt.Errorf("delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d), d.Attempts, ErrConflict)
 	}
-	waiting := d
-	waiting.Status, waiting.Reason, waiting.Held, waiting.Place, waiting.NextAt, waiting.UpdatedAt = Waiting, "", false, false, now, now
 	ctx = context.WithoutCancel(ctx) // what is on record as waiting must have its message
-	if err := r.Deliveries.SaveDelivery(ctx, waiting, d.Attempts); err != nil {
+	if err := r.Deliveries.SaveDelivery(ctx, dueAt(d, wholeMillis(time.Now())), d.Attempts); err != nil {
 		return err
 	}
 	if err := sendOne(ctx, r.Retry, nextOf(d, record.Event)); err != nil {
@@ -57,6 +54,12 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 		return err
 	}
 	return nil
+}
+
+// dueAt is a delivery that waits for an attempt which is due at a time, with no place in the endpoint's rate kept for it.
+func dueAt(d Delivery, at time.Time) Delivery {
+	d.Status, d.Reason, d.Held, d.Place, d.NextAt, d.UpdatedAt = Waiting, "", false, false, at, at
+	return d
 }
 
 // standing is a delivery's status, and until when it waits.
@@ -81,10 +84,15 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 		return nil, err
 	}
 	endpoints, undecided := seen.wanted, seen.undecided
-	endpoints = slices.DeleteFunc(endpoints, func(name string) bool {
-		return slices.Contains(record.Endpoints, name) || slices.ContainsFunc(deliveries, func(d Delivery) bool { return d.Endpoint == name })
-	})
-	for i, err := range sendSome(ctx, r.Retry, firstOf(record.Event, endpoints)) {
+	routed := make(map[string]bool, len(record.Endpoints)+len(deliveries))
+	for _, name := range record.Endpoints {
+		routed[name] = true
+	}
+	for _, d := range deliveries {
+		routed[d.Endpoint] = true
+	}
+	endpoints = slices.DeleteFunc(endpoints, func(name string) bool { return routed[name] })
+	for i, err := range sendSome(ctx, r.Retry, record.Event, endpoints) {
 		if err != nil {
 			return nil, fmt.Errorf("to %s: %w", endpoints[i], err)
 		}
@@ -109,4 +117,13 @@ func firstOf(e Event, endpoints []string) []Outgoing {
 		out[i] = Outgoing{Body: task{Endpoint: name, Attempt: 1}.encode(raw), Group: name, Resent: true}
 	}
 	return out
+}
+
+// sendSome sends messages without having more of them in memory than DefaultChunk.
+func sendSome(ctx context.Context, q Queue, e Event, endpoints []string) []error {
+	var errs []error
+	for chunk := range slices.Chunk(endpoints, DefaultChunk) {
+		errs = append(errs, q.Send(ctx, firstOf(e, chunk))...)
+	}
+	return errs
 }

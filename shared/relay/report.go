@@ -22,13 +22,14 @@ type ReceiveReport struct {
 // RouteResult is what became of an event at the fan-out. The set is closed.
 type RouteResult string
 
-// The results of routing one message. Routed, Unrouted and Duplicate are final.
+// The results of routing one message. All but RouteAgain and Unfinished are final.
 const (
-	Routed     RouteResult = "routed"    // deliveries sent
-	Unrouted   RouteResult = "unrouted"  // no subscription matches; recorded
-	Duplicate  RouteResult = "duplicate" // the provider's delivery id is on record already
-	Poisoned   RouteResult = "poisoned"  // the message cannot be read; it lies in the dead-letter queue now
-	RouteAgain RouteResult = "again"     // our own failure; the message goes back to the queue
+	Routed     RouteResult = "routed"     // deliveries sent
+	Unrouted   RouteResult = "unrouted"   // no subscription matches; recorded
+	Duplicate  RouteResult = "duplicate"  // the provider's delivery id is on record already
+	Poisoned   RouteResult = "poisoned"   // the message cannot be read; it lies in the dead-letter queue now
+	RouteAgain RouteResult = "again"      // our own failure; the message goes back to the queue
+	Unfinished RouteResult = "unfinished" // too many deliveries for one invocation; the message comes back, and the rest is sent then
 )
 
 // RouteReport tells how one message at the fan-out ended.
@@ -45,20 +46,20 @@ type RouteReport struct {
 	Err       error
 }
 
-// SweepReport tells what a run of the Sweeper saw. Of the events that it looked at Deliveries = Delivered + Dead + Waiting + Missing, and of
-// what is missing nothing is left that was not put back or withheld.
+// SweepReport tells what a run of the Sweeper saw. Of the events that it looked at Deliveries = Delivered + Dead + Waiting +
+// Missing, and of what is missing nothing is left that was not put back.
 type SweepReport struct {
 	Events     int // looked at
 	Deliveries int // that the events were routed to
 	Delivered  int
 	Dead       int
-	Waiting    int  // for an attempt to come, or one that is overdue and counted so
-	Missing    int  // no delivery is on record: its first attempt is yet to come, or lost
-	Left       int  // of the missing: neither put back nor withheld; normally zero
-	Overdue    int  // waiting deliveries, of all events, whose attempt is more than two hours late
-	PutBack    int  // deliveries that were sent again; normally zero
-	Withheld   int  // overdue deliveries, and events with something missing, whose messages may lie in a queue
-	Partial    bool // it did not get through
+	Waiting    int  // for an attempt to come, or one that was overdue and is due now
+	Missing    int  // no delivery is on record
+	Left       int  // of the missing: not put back; normally zero
+	Overdue    int  // waiting deliveries, of all events, whose attempt was more than two hours late
+	PutBack    int  // deliveries that were sent again, missing or overdue; normally zero
+	Partial    bool // it did not get through; the next run goes on where it stopped
+	Behind     int  // whole hours of events that were to be looked at and have not been; normally zero
 	Duration   time.Duration
 }
 

@@ -40,6 +40,7 @@ type rig struct {
 	poster   *endpoints
 	reports  reports
 	origin   string // "": the default
+	chunk    int    // of deliveries that the fan-out sends at once; 0: the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
@@ -108,6 +109,7 @@ func (r *rig) build(wrap func(ports) ports) {
 	})
 	r.fanout = relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: &r.reports,
+		Chunk: r.chunk,
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead, Poison: p.poison,
@@ -290,7 +292,7 @@ func (r *reports) results() map[relay.RouteResult]int {
 	defer r.mu.Unlock()
 	n := map[relay.RouteResult]int{}
 	for _, rep := range r.routed {
-		if rep.Result != relay.RouteAgain {
+		if rep.Result != relay.RouteAgain && rep.Result != relay.Unfinished {
 			n[rep.Result]++
 		}
 	}

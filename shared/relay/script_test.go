@@ -16,6 +16,7 @@ type script struct {
 	seed                             uint64
 	jitter                           float64 // in [0, 1), the same for every wait
 	fanouts, deliverers, fanoutBatch int
+	chunk                            int // of deliveries that a fan-out sends at once
 	webhooks                         []webhook
 	endpoints                        map[string]*scriptedEndpoint
 	faults                           []struct {
@@ -159,6 +160,7 @@ func newScript(seed uint64, short bool) script {
 		s.changeAt = upTo(span / 3)
 	}
 	s.drawFaults(r, upTo(span))
+	s.chunk = []int{1, 2, relay.DefaultChunk}[seed%3]
 	for _, name := range sorted(s.endpoints) {
 		s.endpoints[name].drawManners(r, span)
 	}

@@ -12,94 +12,76 @@ import (
 )
 
 const (
-	// strandedAfter is how late an attempt must be to be looked into. A message that makes us fail comes back for half an hour before it is
-	// put aside where it is counted; the rest is for an outage of ours.
+	// strandedAfter is how late an attempt must be to be taken for lost. A message that makes us fail comes back for half an
+	// hour before it is set aside; the rest is for an outage of ours.
 	strandedAfter = 2 * time.Hour
-	// sweptHours: each event is looked at by this many hourly runs. Only the first may leave where it is what may lie in a queue, so that one run that
-	// fails is made good by the next. If two fail in a row, that is three hours without one, which is noticed.
-	sweptHours = 3
-	// sweepReserve is the part of an invocation that is kept for putting back what was found.
+	// strandedInLine is the same at an ordered endpoint, where hours in the queue behind others are nothing unusual.
+	strandedInLine = 24 * time.Hour
+	// firstLook is how far back a Sweeper without a cursor begins.
+	firstLook = 24 * time.Hour
+	// sweepReserve is the part of an invocation that is kept for the page that is being looked at, and for the cursor.
 	sweepReserve = 30 * time.Second
-	// sweepSources bounds how many sources are looked at at once, and sweepReads how many events of each. Most sources have no event in an
-	// hour, which takes several reads to know.
-	sweepSources = 4
-	sweepReads   = 8
-	// maxFound bounds what one run holds in memory; the next run finds the rest.
-	maxFound = 10_000
+	// saveCursorAfter is how many events a run that is killed may have to look at again.
+	saveCursorAfter = 1000
+	// sweepEndpoints and sweepCalls bound how many endpoints are asked for overdue deliveries, and how many deliveries are
+	// put back, at the same time.
+	sweepEndpoints = 8
+	sweepCalls     = 16
 )
 
 // SweeperConfig is what a Sweeper works with.
 type SweeperConfig struct {
 	Names         Names
-	Subscriptions Subscriptions // they say which endpoints are ordered
+	Subscriptions Subscriptions // they tell which endpoints are ordered
 	Ledger        Ledger
-	Delivery      Queue // first attempts
-	Retry         Queue // later attempts
-	// OverdueMayLieIn are the queues that can hold the message of a delivery that is late: the retry queue, that of ordered deliveries, and
-	// the dead-letter queue of the deliverer.
-	OverdueMayLieIn []Backlog
-	// UnstartedMayLieIn are those that can hold what an event still waits for: the ingest, delivery and retry queues, the ordered ones, and
-	// the dead-letter queues of the fan-out and the deliverer.
-	UnstartedMayLieIn []Backlog
-	Now               func() time.Time
+	Deliveries    Deliveries
+	Cursors       SweepCursors // nil: none is kept, and each run looks at the events of a day
+	Delivery      Queue        // first attempts
+	Retry         Queue        // later attempts
+	Now           func() time.Time
 }
 
-// Sweeper finds deliveries whose message a bug or an outage has lost, and puts them back on their queue. Run it hourly; what it finds
-// is normally nothing. It never writes to the ledger.
+// Sweeper finds deliveries whose message a bug or an outage has lost, and sends them again. Run it hourly; it normally finds
+// nothing. It has two rules:
 //
-// Two things tell it of a loss. A delivery waits for an attempt that is more than two hours late; or an event whose hour ended two
-// hours ago names an endpoint that has no delivery on record. Neither is proof: the message may lie in a backlog, or in a
-// dead-letter queue. So the sweeper puts nothing back as long as there are as many messages in those queues as it has found, each of
-// which might be one of theirs. Where there are fewer some are lost for certain, and since nobody can tell which, all are sent. The next two runs send
-// them in any case: on a busy relay there is always a message somewhere, and what each run withholds would be lost for good. What is overdue is sent
-// so again after each day. First attempts at ordered endpoints are not: to stand in line for hours is nothing unusual there.
+//   - A waiting delivery whose attempt is two hours late, a day at an ordered endpoint, is due now, and its message is sent again.
+//   - Each event is looked at once, two to three hours after it was accepted. Of its deliveries those that are not on record
+//     are recorded as waiting and due now, and their first attempts are sent. From then on the first rule watches them.
 //
-// A copy of a message that is still there is recognised by the deliverer, which reads the record before it makes any attempt so late. It costs a second
-// POST only where both are in hand at the same moment.
+// A message that was not lost but is late, in a backlog or a dead-letter queue, then has a copy. That does no harm: the
+// deliverer reads the record before it makes an attempt so late, and drops the second. It costs a second POST only where both
+// are in hand at the same moment.
 //
-// It does not find what belongs to a source or an endpoint that is no longer in the catalog, nor an event that was put on record only hours
-// after it was accepted and whose deliveries were lost then, nor a first attempt at an ordered endpoint that was lost while as many others stood in line.
-type Sweeper struct {
-	cfg           SweeperConfig
-	subscriptions *cache[[]Subscription]
-}
+// A cursor says how far the second rule has got. So a run that ends early, or is killed, skips nothing: the next one goes on
+// there. A run looks at some thousand events a second (docs/cost.md), hours that were left behind are made up for.
+//
+// The Sweeper does not find deliveries of an event that was recorded only hours after it was accepted, nor of an event whose
+// source is no longer in the catalog.
+type Sweeper struct{ cfg SweeperConfig }
 
 // NewSweeper returns a Sweeper. It calls nothing yet.
 func NewSweeper(cfg SweeperConfig) *Sweeper {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Sweeper{cfg, newCache(0, cfg.Now, cfg.Subscriptions.Subscriptions)}
+	return &Sweeper{cfg}
 }
 
-// Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through: it begins with the oldest, so
-// that the next run goes on with what was left. The error joins everything that failed; the report holds in any case.
+// Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through. The error joins
+// everything that failed; the report holds in any case.
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
-	r := &sweep{Sweeper: s, late: began.Add(-strandedAfter), listed: map[string]bool{}, lacks: map[string]int{}}
+	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
 	sources, endpoints, err := s.cfg.Names.Names(ctx)
 	if err != nil {
 		return SweepReport{}, err
 	}
-	looking, stop := context.WithCancel(ctx)
-	if deadline, ok := ctx.Deadline(); ok {
-		looking, stop = context.WithDeadline(ctx, deadline.Add(-sweepReserve))
+	sources = append(sources, OperatorSource)
+	slices.Sort(sources)
+	if err := r.learn(sources, endpoints); err != nil {
+		return SweepReport{}, err
 	}
-	defer stop()
-	err = errors.Join(r.findOverdue(looking, endpoints), r.findUnstarted(looking, append(sources, OperatorSource)))
-	if looking.Err() != nil && ctx.Err() == nil {
-		err = nil // no time left, which is no failure
-		r.report.Partial = true
-	}
-	err = errors.Join(err,
-		r.putBack(ctx, &r.overdue, s.cfg.OverdueMayLieIn, r.resume),
-		r.putBack(ctx, &r.unstarted, s.cfg.UnstartedMayLieIn, r.start))
-	for _, event := range r.unstarted.seenTo {
-		delete(r.lacks, event)
-	}
-	for _, n := range r.lacks {
-		r.report.Left += n
-	}
+	err = errors.Join(r.resumeOverdue(endpoints), r.lookAtEvents(sources))
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
 }
@@ -107,250 +89,385 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 // sweep is one run.
 type sweep struct {
 	*Sweeper
-	late   time.Time       // what was due before is late
-	listed map[string]bool // the deliveries that the ledger lists as overdue, by event and endpoint
+	ctx    context.Context // a sweep is one call of Run
+	began  time.Time
+	now    time.Time
+	late   map[string]time.Time // by endpoint of the catalog: what was due before is late
+	listed bool                 // all that the ledger lists as overdue is due now
 
-	mu        sync.Mutex
-	report    SweepReport
-	lacks     map[string]int // missing deliveries, by event
-	overdue   found          // events of overdue deliveries, once for each of them
-	unstarted found          // events that lack deliveries
+	mu     sync.Mutex
+	report SweepReport
 }
 
-// found are the ids of events of which something is to be put back.
-type found struct {
-	doubtful []string // unless it may lie in a queue
-	certain  []string // in any case
-	seenTo   []string // of both, what was put back, or left where it may lie
-}
-
-func (f *found) add(event string, certain bool) {
-	if certain {
-		f.certain = append(f.certain, event)
-	} else {
-		f.doubtful = append(f.doubtful, event)
+// learn finds out when a delivery to each endpoint is late.
+func (r *sweep) learn(sources, endpoints []string) error {
+	r.late = make(map[string]time.Time, len(endpoints))
+	for _, name := range endpoints {
+		r.late[name] = r.now.Add(-strandedAfter)
 	}
-}
-
-func (f *found) full() bool { return len(f.doubtful)+len(f.certain) >= maxFound }
-
-// lastHour is the end of the last hour that is looked at.
-func (r *sweep) lastHour() time.Time { return r.late.Truncate(time.Hour) }
-
-// lost tells whether what was due in an hour is taken for lost by now: by all runs but the first that look for first attempts, and those at the same
-// time of each day after.
-func (r *sweep) lost(due time.Time) bool {
-	hours := r.lastHour().Sub(due.Truncate(time.Hour)) / time.Hour % 24
-	return hours > 1 && hours <= sweptHours
-}
-
-func (r *sweep) findOverdue(ctx context.Context, endpoints []string) error {
-	for _, endpoint := range endpoints {
-		for page, more := Page(""), true; more; more = page != "" {
-			var late []Delivery
-			var err error
-			if late, page, err = r.cfg.Ledger.Overdue(ctx, endpoint, r.late, page); err != nil {
-				return err
-			}
-			r.report.Overdue += len(late)
-			for _, d := range late {
-				r.listed[d.EventID+" "+d.Endpoint] = true
-				r.overdue.add(d.EventID, r.lost(d.NextAt))
-			}
-			if r.overdue.full() {
-				r.report.Partial = true
-				return nil
+	var mu sync.Mutex
+	return each(sources, func(source string) error {
+		subs, err := r.cfg.Subscriptions.Subscriptions(r.ctx, source)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, s := range subs {
+			if s.Order.On {
+				r.late[s.Endpoint] = r.now.Add(-strandedInLine)
 			}
 		}
-	}
-	return nil
-}
-
-func (r *sweep) findUnstarted(ctx context.Context, sources []string) error {
-	last := r.lastHour()
-	for hour := last.Add(-sweptHours * time.Hour); hour.Before(last); hour = hour.Add(time.Hour) {
-		g, looking := errgroup.WithContext(ctx)
-		g.SetLimit(sweepSources)
-		for _, source := range sources {
-			g.Go(func() error { return r.lookAtHour(looking, source, hour) })
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *sweep) lookAtHour(ctx context.Context, source string, hour time.Time) error {
-	for page, more := Page(""), true; more; more = page != "" {
-		var events []EventRecord
-		var err error
-		if events, page, err = r.cfg.Ledger.EventsBySource(ctx, source, hour, page); err != nil {
-			return err
-		}
-		g, looking := errgroup.WithContext(ctx)
-		g.SetLimit(sweepReads)
-		for _, e := range events {
-			g.Go(func() error { return r.lookAt(looking, e) })
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		if r.full() {
-			return nil
-		}
-	}
-	return nil
-}
-
-// full tells whether there is no room for more events.
-func (r *sweep) full() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.unstarted.full() {
-		return false
-	}
-	r.report.Partial = true
-	return true
-}
-
-// lookAt adds an event to the sums.
-func (r *sweep) lookAt(ctx context.Context, e EventRecord) error {
-	deliveries, err := r.cfg.Ledger.DeliveriesOf(ctx, e.ID)
-	if err != nil {
 		return err
-	}
-	missing := missing(e, deliveries)
-	inLine, err := r.mayStandInLine(ctx, e.Source, missing)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.report.Events++
-	r.report.Missing += len(missing)
-	r.report.Deliveries += len(e.Endpoints)
-	for _, d := range deliveries {
-		if !slices.Contains(e.Endpoints, d.Endpoint) {
-			continue // the operator had it routed there later
-		}
-		switch d.Status {
-		case Delivered:
-			r.report.Delivered++
-		case Dead:
-			r.report.Dead++
-		case Waiting:
-			if r.isWatched(d) {
-				r.report.Waiting++
-			}
-		}
-	}
-	if len(missing) > 0 {
-		r.lacks[e.ID] = len(missing)
-		r.unstarted.add(e.ID, r.lost(e.ReceivedAt) && !inLine)
-	}
-	return nil
-}
-
-// isWatched tells whether the attempt that d waits for is to come, or is overdue and found so. A run that found more than it can hold does not know.
-func (r *sweep) isWatched(d Delivery) bool {
-	return !d.NextAt.Before(r.late) || r.listed[d.EventID+" "+d.Endpoint] || r.report.Partial
-}
-
-// mayStandInLine tells whether the first attempts at all of these endpoints may be behind others.
-func (r *sweep) mayStandInLine(ctx context.Context, source string, endpoints []string) (bool, error) {
-	if len(endpoints) == 0 {
-		return false, nil
-	}
-	subs, err := r.subscriptions.get(ctx, source)
-	if err != nil {
-		return false, err
-	}
-	return !slices.ContainsFunc(endpoints, func(endpoint string) bool {
-		return !slices.ContainsFunc(subs, func(s Subscription) bool { return s.Endpoint == endpoint && s.Order.On })
-	}), nil
-}
-
-// missing are the endpoints of an event that have no delivery on record.
-func missing(e EventRecord, deliveries []Delivery) []string {
-	return slices.DeleteFunc(slices.Clone(e.Endpoints), func(endpoint string) bool {
-		return slices.ContainsFunc(deliveries, func(d Delivery) bool { return d.Endpoint == endpoint })
 	})
 }
 
-// putBack sends what is missing of the events that were found: of the doubtful ones unless all of it may lie in a queue.
-func (r *sweep) putBack(ctx context.Context, f *found, mayLieIn []Backlog,
-	send func(context.Context, EventRecord, []Delivery) []error,
-) error {
-	var failed []error
-	ids := f.certain
-	switch all, err := mayLie(ctx, len(f.doubtful), mayLieIn); {
-	case err != nil:
-		failed = append(failed, err)
-	case all:
-		r.report.Withheld += len(f.doubtful)
-		f.seenTo = append(f.seenTo, f.doubtful...)
-	default:
-		ids = append(ids, f.doubtful...)
+// isLate tells whether an attempt at an endpoint that was due at a time is late.
+func (r *sweep) isLate(endpoint string, due time.Time) bool {
+	late, known := r.late[endpoint]
+	if !known { // in the catalog no more: its delivery is to end
+		late = r.now.Add(-strandedAfter)
 	}
-	slices.Sort(ids)
-	for _, id := range slices.Compact(ids) {
-		event, deliveries, err := r.cfg.Ledger.Event(ctx, id)
-		if err != nil && !errors.Is(err, ErrNotFound) { // else it has expired since, and nothing is to be sent
-			return errors.Join(append(failed, err)...)
+	return due.Before(late)
+}
+
+// isKnown tells whether the catalog has an endpoint, so that its overdue deliveries are listed.
+func (r *sweep) isKnown(endpoint string) bool {
+	_, known := r.late[endpoint]
+	return known
+}
+
+// lastHour is the end of the last hour whose events are looked at.
+func (r *sweep) lastHour() time.Time { return r.now.Add(-strandedAfter).Truncate(time.Hour) }
+
+// timeLeft tells whether there is some of a share of the time that the run has, less the reserve.
+func (r *sweep) timeLeft(share float64) bool {
+	deadline, ok := r.ctx.Deadline()
+	if !ok {
+		return true
+	}
+	reserve := min(sweepReserve, deadline.Sub(r.began)/2)
+	whole := deadline.Sub(r.began) - reserve
+	return time.Since(r.began) < time.Duration(share*float64(whole))
+}
+
+func (r *sweep) count(change func(*SweepReport)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.report)
+}
+
+// resumeOverdue is the first rule. It leaves half of the time to the second.
+func (r *sweep) resumeOverdue(endpoints []string) error {
+	g, ctx := errgroup.WithContext(r.ctx)
+	g.SetLimit(sweepEndpoints)
+	for _, endpoint := range endpoints {
+		g.Go(func() error { return r.resumeOverdueOf(ctx, endpoint) })
+	}
+	err := g.Wait()
+	r.listed = err == nil && !r.report.Partial
+	return err
+}
+
+func (r *sweep) resumeOverdueOf(ctx context.Context, endpoint string) error {
+	for page, more := Page(""), true; more; more = page != "" {
+		if !r.timeLeft(0.5) {
+			r.count(func(rep *SweepReport) { rep.Partial = true })
+			return nil
 		}
-		before := len(failed)
-		for _, err := range send(ctx, event, deliveries) {
-			if err != nil {
-				failed = append(failed, fmt.Errorf("put back %s: %w", id, err))
-			} else {
-				r.report.PutBack++
+		late, next, err := r.cfg.Ledger.Overdue(ctx, endpoint, r.late[endpoint], page)
+		if err != nil {
+			return err
+		}
+		page = next
+		r.count(func(rep *SweepReport) { rep.Overdue += len(late) })
+		if err := each(late, func(d Delivery) error { return r.resume(ctx, d) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume records an overdue delivery as due now, and sends its next attempt. If it dies between the two, the delivery is overdue
+// again in two hours.
+func (r *sweep) resume(ctx context.Context, d Delivery) error {
+	record, err := r.cfg.Ledger.EventRecord(ctx, d.EventID)
+	if errors.Is(err, ErrNotFound) {
+		return nil // it has expired since, and there is nothing to send
+	}
+	if err != nil {
+		return err
+	}
+	err = r.cfg.Deliveries.SaveDelivery(ctx, dueAt(d, wholeMillis(r.cfg.Now())), d.Attempts)
+	if errors.Is(err, ErrConflict) {
+		return nil // its attempt was made a moment ago
+	}
+	if err != nil {
+		return err
+	}
+	if err := sendOne(ctx, r.cfg.Retry, nextOf(d, record.Event)); err != nil {
+		return fmt.Errorf("put back %s to %s: %w", d.EventID, d.Endpoint, err)
+	}
+	r.count(func(rep *SweepReport) { rep.PutBack++ })
+	return nil
+}
+
+// lookAtEvents is the second rule: it looks at the events from the cursor on to the last hour that ended two hours ago.
+func (r *sweep) lookAtEvents(sources []string) error {
+	c, err := r.cursor()
+	if err != nil {
+		return err
+	}
+	end := r.lastHour()
+	err = c.run(end, sources)
+	if c.at.Hour.Before(end) {
+		r.count(func(rep *SweepReport) { rep.Partial, rep.Behind = true, int(end.Sub(c.at.Hour)/time.Hour) })
+	}
+	return errors.Join(err, c.save())
+}
+
+// cursor moves through the events.
+type cursor struct {
+	*sweep
+	at      SweepCursor
+	saved   SweepCursor
+	unsaved int // events since
+}
+
+func (r *sweep) cursor() (*cursor, error) {
+	c := &cursor{sweep: r}
+	if r.cfg.Cursors != nil {
+		var err error
+		if c.at, err = r.cfg.Cursors.SweepCursor(r.ctx); err != nil {
+			return nil, err
+		}
+		c.saved = c.at
+	}
+	if c.at.Hour.IsZero() {
+		c.at.Hour = r.lastHour().Add(-firstLook)
+	}
+	return c, nil
+}
+
+func (c *cursor) save() error {
+	if c.cfg.Cursors == nil || c.at == c.saved {
+		return nil
+	}
+	c.saved, c.unsaved = c.at, 0
+	return c.cfg.Cursors.SaveSweepCursor(c.ctx, c.at)
+}
+
+// run moves the cursor to a time, as long as there is time left.
+func (c *cursor) run(end time.Time, sources []string) error {
+	for c.at.Hour.Before(end) {
+		for _, source := range sources {
+			if source < c.at.Source || source == c.at.Source && c.at.Page == "" {
+				continue // done
+			}
+			if through, err := c.runSource(source); err != nil || !through {
+				return err
 			}
 		}
-		if len(failed) == before {
-			f.seenTo = append(f.seenTo, id)
+		c.at = SweepCursor{Hour: c.at.Hour.Add(time.Hour)}
+	}
+	return nil
+}
+
+// runSource looks at what is left of a source's events of the cursor's hour. False: there is no time left.
+func (c *cursor) runSource(source string) (bool, error) {
+	page := Page("")
+	if source == c.at.Source {
+		page = c.at.Page
+	}
+	for more := true; more; more = page != "" {
+		if !c.timeLeft(1) {
+			return false, nil
 		}
+		next, events, err := c.lookAtPage(source, c.at.Hour, page)
+		if err != nil {
+			return false, err
+		}
+		page = next
+		c.at.Source, c.at.Page = source, page
+		if c.unsaved += events; c.unsaved >= saveCursorAfter {
+			if err := c.save(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// look is what a page of events came to.
+type look struct {
+	sum   SweepReport
+	found []finding
+}
+
+// finding is an event with deliveries to be put back.
+type finding struct {
+	event   string
+	missing []string // endpoints without a delivery on record
+	overdue []string // endpoints whose delivery waits for an attempt that is late
+}
+
+// lookAtPage looks at a page of a source's events of an hour, puts back what is lost of them, and returns the next page. An
+// error means that the page has to be looked at again.
+func (r *sweep) lookAtPage(source string, hour time.Time, from Page) (next Page, events int, err error) {
+	var l look
+	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) { r.lookAt(&l, o) })
+	if err != nil {
+		return "", 0, err
+	}
+	err = each(l.found, func(f finding) error { return r.putBack(&l.sum, f) })
+	r.count(func(rep *SweepReport) { rep.add(l.sum) })
+	return next, l.sum.Events, err
+}
+
+// lookAt adds an event to the sums.
+func (r *sweep) lookAt(l *look, o EventOutcome) {
+	wanted := make(map[string]bool, len(o.Endpoints))
+	for _, name := range o.Endpoints {
+		wanted[name] = true
+	}
+	f := finding{event: o.EventID}
+	l.sum.Events++
+	l.sum.Deliveries += len(wanted)
+	for _, d := range o.Deliveries {
+		if !wanted[d.Endpoint] {
+			continue // the operator had the event routed there later
+		}
+		delete(wanted, d.Endpoint)
+		switch {
+		case d.Status == Delivered:
+			l.sum.Delivered++
+		case d.Status == Dead:
+			l.sum.Dead++
+		case d.Status == Waiting && (!r.isLate(d.Endpoint, d.NextAt) || !r.listed && r.isKnown(d.Endpoint)):
+			l.sum.Waiting++ // or what the next run resumes, since this one could not resume all
+		case d.Status == Waiting:
+			f.overdue = append(f.overdue, d.Endpoint)
+		}
+	}
+	for _, name := range o.Endpoints {
+		if wanted[name] {
+			f.missing = append(f.missing, name)
+		}
+	}
+	l.sum.Missing += len(f.missing)
+	if len(f.missing)+len(f.overdue) > 0 {
+		l.found = append(l.found, f)
+	}
+}
+
+func (r *sweep) putBack(sum *SweepReport, f finding) error {
+	for _, endpoint := range f.overdue {
+		if err := r.resumeUnlisted(sum, f.event, endpoint); err != nil {
+			return err
+		}
+	}
+	if len(f.missing) == 0 {
+		return nil
+	}
+	record, err := r.cfg.Ledger.EventRecord(r.ctx, f.event)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil // it has expired since, and there is nothing to send
+	case errors.Is(err, ErrFormat): // to look again would not help
+		r.mu.Lock()
+		sum.Left += len(f.missing)
+		r.mu.Unlock()
+		return nil
+	case err != nil:
+		return err
+	}
+	var failed []error
+	for chunk := range slices.Chunk(f.missing, DefaultChunk) {
+		failed = append(failed, r.start(sum, record, chunk))
 	}
 	return errors.Join(failed...)
 }
 
-// mayLie tells whether so many messages may all lie in queues.
-func mayLie(ctx context.Context, n int, queues []Backlog) (bool, error) {
-	if n == 0 {
-		return false, nil
+// resumeUnlisted resumes a delivery that is still overdue after everything that the ledger lists so has been resumed. If it should
+// have been listed then, it counts as unaccounted for: it is in none of the sums.
+func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
+	d, err := r.cfg.Deliveries.Delivery(r.ctx, event, endpoint)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
 	}
-	for _, q := range queues {
-		lying, err := q.Backlog(ctx)
+	overdue := err == nil && d.Status == Waiting && r.isLate(endpoint, d.NextAt)
+	r.mu.Lock()
+	if !overdue || !r.isKnown(endpoint) {
+		sum.Waiting++
+	}
+	if overdue {
+		sum.Overdue++
+	}
+	r.mu.Unlock()
+	if !overdue {
+		return nil
+	}
+	return r.resume(r.ctx, d)
+}
+
+// start records deliveries of an event as waiting and due now, and sends their first attempts.
+func (r *sweep) start(sum *SweepReport, record EventRecord, endpoints []string) error {
+	now := wholeMillis(r.cfg.Now())
+	begun := make([]error, len(endpoints))
+	var g errgroup.Group
+	g.SetLimit(sweepCalls)
+	for i, name := range endpoints {
+		g.Go(func() error {
+			begun[i] = r.cfg.Deliveries.SaveDelivery(r.ctx, dueAt(Delivery{
+				EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type, ExpiresAt: record.ExpiresAt,
+			}, now), 0)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	var failed []error
+	var lost []string
+	for i, err := range begun {
+		switch {
+		case err == nil:
+			lost = append(lost, endpoints[i])
+		case !errors.Is(err, ErrConflict): // else its attempt was made a moment ago
+			failed = append(failed, err)
+		}
+	}
+	for _, err := range r.cfg.Delivery.Send(r.ctx, firstOf(record.Event, lost)) {
 		if err != nil {
-			return false, err
-		}
-		if n -= lying; n <= 0 {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// resume sends an event's overdue deliveries on with their next attempt.
-func (r *sweep) resume(ctx context.Context, e EventRecord, deliveries []Delivery) []error {
-	var out []Outgoing
-	for _, d := range deliveries {
-		if d.Status == Waiting && d.NextAt.Before(r.late) {
-			out = append(out, nextOf(d, e.Event))
+			failed = append(failed, fmt.Errorf("put back %s: %w", record.ID, err))
+		} else {
+			r.count(func(rep *SweepReport) { rep.PutBack++ })
 		}
 	}
-	return sendSome(ctx, r.cfg.Retry, out)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sum.Left += len(failed)
+	return errors.Join(failed...)
 }
 
-// start sends the first attempts of an event that have not been made.
-func (r *sweep) start(ctx context.Context, e EventRecord, deliveries []Delivery) []error {
-	return sendSome(ctx, r.cfg.Delivery, firstOf(e.Event, missing(e, deliveries)))
+// add adds the sums of a page.
+func (r *SweepReport) add(page SweepReport) {
+	r.Events += page.Events
+	r.Deliveries += page.Deliveries
+	r.Delivered += page.Delivered
+	r.Dead += page.Dead
+	r.Waiting += page.Waiting
+	r.Missing += page.Missing
+	r.Left += page.Left
+	r.Overdue += page.Overdue
 }
 
-func sendSome(ctx context.Context, q Queue, out []Outgoing) []error {
-	var errs []error
-	for chunk := range slices.Chunk(out, sendChunk) {
-		errs = append(errs, q.Send(ctx, chunk)...)
+// each calls do for every value, several at a time, and joins the errors.
+func each[T any](all []T, do func(T) error) error {
+	errs := make([]error, len(all))
+	var g errgroup.Group
+	g.SetLimit(sweepCalls)
+	for i, v := range all {
+		g.Go(func() error {
+			errs[i] = do(v)
+			return nil
+		})
 	}
-	return errs
+	_ = g.Wait()
+	return errors.Join(errs...)
 }

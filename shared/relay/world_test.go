@@ -45,7 +45,7 @@ type world struct {
 	lost        int  // messages that a queue has lost
 	lostIngest  int  // of which so many were at the fan-out
 	taken       int  // batches that a queue might lose
-	withheld    bool // the sweeper has left something where it may lie
+	quiet       bool // when the last sweep began no message was anywhere
 
 	in    ports // as the functions see them, without faults
 	feeds []*feed
@@ -197,6 +197,7 @@ func newWorld(t *testing.T, s script) *world {
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewFanout(relay.FanoutConfig{
 			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: in,
+			Chunk: s.chunk,
 		}).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {

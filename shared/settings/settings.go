@@ -60,15 +60,10 @@ type Deliver struct {
 
 // Sweep is the environment of the function sweep.
 type Sweep struct {
-	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
-	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
-	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
-	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
-	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
-	OrderedIngestQueueURL   string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
-	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
-	IngestPoisonQueueURL    string `env:"RELAY_INGEST_POISON_QUEUE_URL,notEmpty"`   // ingest-dlq
-	DeliveryPoisonQueueURL  string `env:"RELAY_DELIVERY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
+	CatalogTable     string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable      string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 }
 
 // Read reads a function's settings from the environment. The error names every variable that is missing or cannot be read.

@@ -48,6 +48,10 @@ func TestLedger(t *testing.T) {
 	conformance.Ledger(t, func(t *testing.T) conformance.LedgerUnderTest { return open(t, t.TempDir()).Ledger() })
 }
 
+func TestSweepCursors(t *testing.T) {
+	conformance.SweepCursors(t, open(t, t.TempDir()).Ledger())
+}
+
 func TestCatalog(t *testing.T) {
 	conformance.Catalog(t, func(t *testing.T) conformance.CatalogUnderTest {
 		dir := t.TempDir()
@@ -176,7 +180,7 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 		}
 	}
 	return conformance.OrderedQueueUnderTest{QueueUnderTest: conformance.QueueUnderTest{
-		Queue: q, Visibility: o.Visibility, Backlog: q.Backlog,
+		Queue: q, Visibility: o.Visibility,
 		Receive: func(ctx context.Context, _ int) ([]relay.Message, error) {
 			select {
 			case h := <-handing:

@@ -230,18 +230,6 @@ func (q *Queue) Len(ctx context.Context) (int, error) {
 	return int(n), err
 }
 
-// Backlog implements relay.Backlog; messages in hand count too.
-func (q *Queue) Backlog(ctx context.Context) (int, error) {
-	if q.options.Ordered {
-		return q.Len(ctx)
-	}
-	var n int64
-	err := q.store.read(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT count(*) FROM "+q.sql.table+" WHERE due <= ?", into(&n), time.Now().UnixMilli())
-	})
-	return int(n), err
-}
-
 // List returns messages of the queue, oldest first, and where the next page begins. It hands out none of them: their Receives are
 // as they stand.
 func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, relay.Page, error) {

@@ -65,7 +65,8 @@ var schema = sqlitemigration.Schema{
 		CREATE TABLE learned (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;`, `
 		CREATE TABLE endpoint_states (endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;`, `
 		ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT '';`, `
-		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`,
+		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`, `
+		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`,
 	},
 }
 

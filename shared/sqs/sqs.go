@@ -136,27 +136,6 @@ func (q *Queue) Hold(ctx context.Context, m relay.Message, d time.Duration) erro
 	return nil
 }
 
-// Backlog implements relay.Backlog. SQS's count may be a minute old.
-func (q *Queue) Backlog(ctx context.Context) (int, error) {
-	counted := []types.QueueAttributeName{types.QueueAttributeNameApproximateNumberOfMessages}
-	if q.ordered {
-		counted = append(counted, types.QueueAttributeNameApproximateNumberOfMessagesNotVisible)
-	}
-	out, err := q.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: &q.url, AttributeNames: counted})
-	if err != nil {
-		return 0, fmt.Errorf("sqs: backlog: %w", err)
-	}
-	sum := 0
-	for _, name := range counted {
-		n, err := strconv.Atoi(out.Attributes[string(name)])
-		if err != nil {
-			return 0, fmt.Errorf("sqs: backlog: %w", err)
-		}
-		sum += n
-	}
-	return sum, nil
-}
-
 // size is what SQS counts: the body and the attribute's name, type and value. The attribute counts even where it is not set yet,
 // since a later try may set it.
 func size(m relay.Outgoing) int { return len(m.Body) + len(ResentAttribute+"String"+"1") }

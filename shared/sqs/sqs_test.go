@@ -45,7 +45,6 @@ func TestOrderedQueueConforms(t *testing.T) {
 func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTest {
 	return conformance.QueueUnderTest{
 		Queue:      sqs.New(client, url),
-		Backlog:    sqs.New(client, url).Backlog,
 		Visibility: visibility,
 		Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
 			out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{

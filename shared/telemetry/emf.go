@@ -48,7 +48,6 @@ var (
 	waiting     = newDirective(perRelay, metric.EndpointMs)
 	dead        = newDirective(perRelay, metric.EndpointMs, metric.Dead)
 	deadUnasked = newDirective(perRelay, metric.Dead)
-	swept       = newDirective(perRelay, metric.SweptEvents, metric.Stranded, metric.PutBack, metric.Unaccounted, metric.Partial)
 )
 
 // measure makes a line's attributes metrics too, if the log is a deployed relay's. The values must be those that d names.

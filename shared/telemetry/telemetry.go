@@ -161,16 +161,41 @@ func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
 	case r.Stranded() > 0 || r.Unaccounted() != 0 || r.Partial:
 		level = slog.LevelWarn
 	}
+	attrs := append(make([]slog.Attr, 0, room),
+		slog.Int("events", r.Events), slog.Int("deliveries", r.Deliveries), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
+		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("left", r.Left), slog.Int("overdue", r.Overdue),
+		slog.Int("putBack", r.PutBack), slog.Bool("partial", r.Partial), slog.Int("behind", r.Behind),
+		slog.Int64(KeyDuration, r.Duration.Milliseconds()))
+	l.log(ctx, level, "swept", err, l.measureSweep(attrs, r))
+}
+
+// measureSweep counts what a run found. A metric without a value in a month costs nothing: those of which there was nothing are
+// left out.
+func (l Log) measureSweep(attrs []slog.Attr, r relay.SweepReport) []slog.Attr {
 	partial := 0
 	if r.Partial {
 		partial = 1
 	}
-	attrs := append(make([]slog.Attr, 0, room),
-		slog.Int("events", r.Events), slog.Int("deliveries", r.Deliveries), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
-		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("left", r.Left), slog.Int("overdue", r.Overdue),
-		slog.Int("putBack", r.PutBack), slog.Int("withheld", r.Withheld), slog.Bool("partial", r.Partial), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
-	l.log(ctx, level, "swept", err, l.measure(attrs, swept, slog.Int(metric.SweptEvents, r.Events), slog.Int(metric.Stranded, r.Stranded()),
-		slog.Int(metric.PutBack, r.PutBack), slog.Int(metric.Unaccounted, r.Unaccounted()), slog.Int(metric.Partial, partial)))
+	var names []string
+	var values []slog.Attr
+	for _, m := range []struct {
+		name  string
+		value int
+	}{
+		{metric.SweptEvents, r.Events},
+		{metric.Stranded, r.Stranded()},
+		{metric.PutBack, r.PutBack},
+		{metric.Unaccounted, r.Unaccounted()},
+		{metric.Partial, partial},
+	} {
+		if m.value != 0 {
+			names, values = append(names, m.name), append(values, slog.Int(m.name, m.value))
+		}
+	}
+	if len(names) == 0 {
+		return attrs
+	}
+	return l.measure(attrs, newDirective(perRelay, names...), values...)
 }
 
 // room is for all attributes that a line can have, so that they are allocated once.

@@ -123,17 +123,17 @@ func TestOneLineForEach(t *testing.T) {
 				l.Swept(ctx, relay.SweepReport{Events: 2, Deliveries: 4, Delivered: 2, Dead: 1, Waiting: 1, Duration: time.Second}, nil)
 			},
 			map[string]any{"level": "INFO", "msg": "swept", "events": 2.0, "deliveries": 4.0, "delivered": 2.0, "dead": 1.0, "waiting": 1.0,
-				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "withheld": 0.0, "partial": false, "durationMs": 1000.0},
+				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0, "partial": false, "durationMs": 1000.0},
 		},
 		"a sweep that had no time": {
 			func(l telemetry.Log) { l.Swept(ctx, relay.SweepReport{Partial: true}, nil) },
 			map[string]any{"level": "WARN", "msg": "swept", "events": 0.0, "deliveries": 0.0, "delivered": 0.0, "dead": 0.0, "waiting": 0.0,
-				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "withheld": 0.0, "partial": true, "durationMs": 0.0},
+				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0, "partial": true, "durationMs": 0.0},
 		},
 		"a sweep that failed": {
 			func(l telemetry.Log) { l.Swept(ctx, relay.SweepReport{Overdue: 1}, errors.New("queue down")) },
 			map[string]any{"level": "ERROR", "msg": "swept", "events": 0.0, "deliveries": 0.0, "delivered": 0.0, "dead": 0.0, "waiting": 0.0,
-				"missing": 0.0, "left": 0.0, "overdue": 1.0, "putBack": 0.0, "withheld": 0.0, "partial": false, "durationMs": 0.0, "error": "queue down"},
+				"missing": 0.0, "left": 0.0, "overdue": 1.0, "putBack": 0.0, "behind": 0.0, "partial": false, "durationMs": 0.0, "error": "queue down"},
 		},
 	}
 	for name, tt := range tests {

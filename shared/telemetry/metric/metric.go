@@ -39,12 +39,12 @@ const (
 	Dead          = "Dead"          // ran out of attempts
 )
 
-// Of a run of the sweeper. All but the first are normally zero.
+// Of a run of the sweeper. Those that are zero are not written.
 const (
-	SweptEvents = "SweptEvents" // looked at; each is by three runs
+	SweptEvents = "SweptEvents" // looked at; each is once
 	Stranded    = "Stranded"    // deliveries that are late or missing
-	PutBack     = "PutBack"     // of which so many were sent again; the others may lie in a queue
-	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead or waiting, were not put back and lie in no queue
+	PutBack     = "PutBack"     // of which so many were sent again
+	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead or waiting, and were not put back
 	Partial     = "Partial"     // 1 where it did not get through all that was to be looked at
 )
 

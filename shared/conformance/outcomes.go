@@ -1,0 +1,199 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"webhook-relay/shared/relay"
+)
+
+// SweepCursors tests a relay.SweepCursors.
+func SweepCursors(t *testing.T, cursors relay.SweepCursors) {
+	t.Helper()
+	none, err := cursors.SweepCursor(t.Context())
+	must(t, "SweepCursor", err)
+	equal(t, "the first cursor", relay.SweepCursor{}, none)
+	hour := now().Truncate(time.Hour)
+	for _, c := range []relay.SweepCursor{
+		{Hour: hour, Source: "github", Page: "3/a page#of its own"}, {Hour: hour, Source: "relay"}, {Hour: hour.Add(time.Hour)},
+	} {
+		must(t, "SaveSweepCursor", cursors.SaveSweepCursor(t.Context(), c))
+		got, err := cursors.SweepCursor(t.Context())
+		must(t, "SweepCursor", err)
+		equal(t, "cursor", c, got)
+	}
+}
+
+// anyOrder compares the deliveries of an outcome, which have none.
+var anyOrder = cmpopts.SortSlices(func(a, b relay.DeliveryStatus) bool { return a.Endpoint < b.Endpoint })
+
+// names returns n endpoint names as long as they can be.
+func names(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("%063d", i)
+	}
+	return all
+}
+
+func eventToMost(t *testing.T, events relay.Events) {
+	r := record("wide")
+	r.Body, r.Endpoints = jsonText(16<<10), names(relay.MaxEndpoints)
+	recordEvent(t, events, r)
+	expectEvent(t, events, r)
+	narrow := record("wide")
+	narrow.ID = eventID("another list")
+	narrow.Endpoints = names(relay.MaxEndpoints - 1)
+	recordEvent(t, events, narrow)
+	expectEvent(t, events, narrow)
+	expectEvent(t, events, r)
+}
+
+// A function that routes an event by another configuration writes its list, and finds the event on record.
+func eventOtherList(t *testing.T, events relay.Events) {
+	first, second := record("wide"), record("wide")
+	first.Endpoints, second.Endpoints = names(4000), names(3999)
+	recordEvent(t, events, first)
+	existing, err := events.RecordEvent(t.Context(), second)
+	must(t, "RecordEvent", err)
+	equal(t, "endpoints", first.Endpoints, existing.Endpoints)
+	expectEvent(t, events, first)
+}
+
+func eventSent(t *testing.T, events relay.Events) {
+	r := record("wide")
+	r.Endpoints = names(1000)
+	must(t, "SaveSent before the event", events.SaveSent(t.Context(), r.ID, 7))
+	recordEvent(t, events, r)
+	expectEvent(t, events, r)
+	for _, sent := range []int{500, 300, 900} {
+		must(t, "SaveSent", events.SaveSent(t.Context(), r.ID, sent))
+		r.Sent = max(r.Sent, sent)
+		expectEvent(t, events, r)
+	}
+}
+
+func ledgerEventRecord(t *testing.T, l LedgerUnderTest) {
+	want, wide, expired := record("a"), record("wide"), record("expired")
+	want.Body, wide.Endpoints = binary(), names(relay.MaxEndpoints)
+	expired.ExpiresAt = now().Truncate(time.Second)
+	for _, r := range []relay.EventRecord{want, wide, expired} {
+		recordEvent(t, l, r)
+	}
+	save(t, l, delivery("a", "shipping", 1), 0)
+	for _, r := range []relay.EventRecord{want, wide} {
+		got, err := l.EventRecord(t.Context(), r.ID)
+		must(t, "EventRecord", err)
+		equal(t, "event", r, got, sameRecord)
+	}
+	for _, id := range []string{expired.ID, eventID("unknown")} {
+		if _, err := l.EventRecord(t.Context(), id); !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("EventRecord: %v, want ErrNotFound", err)
+		}
+	}
+}
+
+// outcomes pages through the outcomes of an hour of the source github, by event.
+func outcomes(t *testing.T, l relay.Ledger, at time.Time) map[string]relay.EventOutcome {
+	t.Helper()
+	all := map[string]relay.EventOutcome{}
+	for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
+		if pages > 1000 {
+			t.Fatal("the listing has no end")
+		}
+		next, err := l.Outcomes(t.Context(), "github", at, page, func(o relay.EventOutcome) {
+			if _, twice := all[o.EventID]; twice {
+				t.Errorf("%s comes twice", o.EventID)
+			}
+			all[o.EventID] = o
+		})
+		must(t, "Outcomes", err)
+		page = next
+	}
+	return all
+}
+
+func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
+	at := now().Truncate(time.Hour).Add(time.Minute)
+	put := func(name string, at time.Time, endpoints ...string) {
+		r := record(name)
+		r.ReceivedAt, r.Endpoints = at, endpoints
+		recordEvent(t, l, r)
+	}
+	put("unrouted", at)
+	put("missing", at, "shipping")
+	put("mixed", at, "a", "b", "c", "d")
+	put("other hour", at.Add(-time.Hour), "shipping")
+	many := names(40)
+	put("many", at, many...)
+	expired := record("expired")
+	expired.ReceivedAt, expired.ExpiresAt = at, now().Truncate(time.Second)
+	recordEvent(t, l, expired)
+
+	deliveryIn := func(event, endpoint string, s relay.Status) relay.DeliveryStatus {
+		d := delivery(event, endpoint, 1)
+		d.Status = s
+		if s != relay.Waiting {
+			d.NextAt = time.Time{}
+		}
+		save(t, l, d, 0)
+		return relay.DeliveryStatus{Endpoint: endpoint, Status: s, NextAt: d.NextAt}
+	}
+	mixed := []relay.DeliveryStatus{
+		deliveryIn("mixed", "a", relay.Delivered), deliveryIn("mixed", "b", relay.Dead), deliveryIn("mixed", "c", relay.Waiting),
+	}
+	var ofMany []relay.DeliveryStatus
+	for _, name := range many[:30] {
+		ofMany = append(ofMany, deliveryIn("many", name, relay.Delivered))
+	}
+	ofMany = append(ofMany, deliveryIn("many", many[30], relay.Waiting))
+
+	got := outcomes(t, l, at)
+	equal(t, "events", 4, len(got))
+	for name, want := range map[string]relay.EventOutcome{
+		"unrouted": {}, "missing": {Endpoints: []string{"shipping"}}, "many": {Endpoints: many, Deliveries: ofMany},
+		"mixed": {Endpoints: []string{"a", "b", "c", "d"}, Deliveries: mixed},
+	} {
+		want.EventID = eventID(name)
+		equal(t, name, want, got[want.EventID], sameRecord, anyOrder)
+	}
+}
+
+func ledgerBusyOutcomes(t *testing.T, l LedgerUnderTest) {
+	const n = 230
+	at := now().Truncate(time.Hour)
+	for i := range n {
+		r := record(fmt.Sprint(i))
+		r.ReceivedAt = at
+		recordEvent(t, l, r)
+		if i%3 > 0 {
+			save(t, l, delivery(fmt.Sprint(i), "shipping", 1), 0)
+		}
+	}
+	missing, all := 0, outcomes(t, l, at)
+	for _, o := range all {
+		if len(o.Deliveries) == 0 {
+			missing++
+		}
+	}
+	equal(t, "events, and those without a delivery", []int{n, 77}, []int{len(all), missing})
+}
+
+// Of events with many endpoints a page has few, and nothing is lost between two pages.
+func ledgerWideOutcomes(t *testing.T, l LedgerUnderTest) {
+	at := now().Truncate(time.Hour)
+	for i := range 12 {
+		r := record(fmt.Sprint(i))
+		r.ReceivedAt, r.Endpoints = at, names(relay.MaxEndpoints)
+		recordEvent(t, l, r)
+	}
+	all := outcomes(t, l, at)
+	equal(t, "events", 12, len(all))
+	for _, o := range all {
+		equal(t, "endpoints", relay.MaxEndpoints, len(o.Endpoints))
+	}
+}

@@ -1,0 +1,155 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"webhook-relay/shared/relay"
+)
+
+// An event's item names the endpoints that it is routed to, separated by commas. Ten thousand names can have 640 KB, more than an
+// item may. A list that is longer than maxNames is cut into items of its own, parts, which are written before the event's. Their sort
+// keys have a hash of the list: so two functions that route one event by different configurations do not mix their lists up.
+const (
+	maxNames   = 64 << 10
+	maxPart    = 256 << 10
+	partPrefix = "endpoints#"
+	sentSort   = "sent"
+	// sentFrom is the number of endpoints from which on an event may take several invocations. Of others nobody asks how far
+	// they have got.
+	sentFrom = 100
+)
+
+// listParts describe a list that is kept in items of its own.
+type listParts struct {
+	hash         string
+	items, names int
+}
+
+// addEndpoints puts the names into an event's item, or into parts to which it refers.
+func (l *Ledger) addEndpoints(ctx context.Context, it item, endpoints []string) error {
+	if len(endpoints) == 0 {
+		return nil
+	}
+	list := strings.Join(endpoints, ",")
+	if len(list) <= maxNames {
+		it[endpointsAttribute] = text(list)
+		return nil
+	}
+	sum := sha256.Sum256([]byte(list))
+	p := listParts{hash: hex.EncodeToString(sum[:8]), names: len(endpoints)}
+	for rest := list; rest != ""; p.items++ {
+		size := min(len(rest), maxPart)
+		part := key(textOf(it, PartitionKey), p.sortKey(p.items))
+		part[endpointsAttribute] = text(rest[:size])
+		part[TimeToLive] = it[TimeToLive]
+		if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: part}); err != nil {
+			return err
+		}
+		rest = rest[size:]
+	}
+	it[partsAttribute] = text(p.String())
+	return nil
+}
+
+// endpointsOf returns the names that an event's item has, or refers to.
+func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]string, error) {
+	list := textOf(it, endpointsAttribute)
+	if refers := textOf(it, partsAttribute); refers != "" {
+		p, err := parseParts(refers)
+		if err != nil {
+			return nil, err
+		}
+		var b strings.Builder
+		for i := range p.items {
+			sort := p.sortKey(i)
+			out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{
+				TableName: &l.name, Key: key(textOf(it, PartitionKey), sort), ConsistentRead: &consistent,
+			})
+			if err != nil {
+				return nil, err
+			}
+			b.WriteString(textOf(out.Item, endpointsAttribute))
+		}
+		list = b.String()
+	}
+	if list == "" {
+		return nil, nil
+	}
+	return strings.Split(list, ","), nil
+}
+
+// namesOf is how many endpoints an event's item has, or refers to.
+func namesOf(it item) int {
+	if refers := textOf(it, partsAttribute); refers != "" {
+		p, _ := parseParts(refers) // whoever reads the names finds what is wrong with it
+		return p.names
+	}
+	list := textOf(it, endpointsAttribute)
+	if list == "" {
+		return 0
+	}
+	return strings.Count(list, ",") + 1
+}
+
+func (p listParts) sortKey(i int) string { return partPrefix + p.hash + "#" + strconv.Itoa(i) }
+
+func (p listParts) String() string { return fmt.Sprintf("%s %d %d", p.hash, p.items, p.names) }
+
+func parseParts(s string) (p listParts, err error) {
+	if _, err := fmt.Sscanf(s, "%s %d %d", &p.hash, &p.items, &p.names); err != nil {
+		return listParts{}, fmt.Errorf("%w: endpoints in parts %q", relay.ErrFormat, s)
+	}
+	return p, nil
+}
+
+// SaveSent implements relay.Events.
+func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
+	stored, err := l.get(ctx, eventID, eventSort)
+	if err != nil || expired(stored) {
+		return err
+	}
+	it := key(eventID, sentSort)
+	it[sentAttribute] = number(sent)
+	it[TimeToLive] = stored[TimeToLive]
+	_, _, err = l.putIf(ctx, it, "("+absent+") OR sent < :sent", item{":now": number(time.Now().Unix()), ":sent": number(sent)})
+	if err != nil {
+		return fmt.Errorf("dynamo: event %s, sent to %d endpoints: %w", eventID, sent, err)
+	}
+	return nil
+}
+
+// sent is to how many endpoints an event has been sent, as far as SaveSent was told.
+func (l *Ledger) sent(ctx context.Context, r relay.EventRecord) (int, error) {
+	if len(r.Endpoints) < sentFrom {
+		return 0, nil
+	}
+	it, err := l.get(ctx, r.ID, sentSort)
+	if err != nil || expired(it) {
+		return 0, err
+	}
+	return int(numberOf(it, sentAttribute)), nil
+}
+
+// EventRecord implements relay.Ledger.
+func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
+	it, err := l.get(ctx, id, eventSort)
+	if err == nil && expired(it) {
+		err = relay.ErrNotFound
+	}
+	var r relay.EventRecord
+	if err == nil {
+		r, err = l.readEvent(ctx, it)
+	}
+	if err != nil {
+		return relay.EventRecord{}, fmt.Errorf("dynamo: event %s: %w", id, err)
+	}
+	return r, nil
+}

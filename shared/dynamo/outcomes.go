@@ -1,0 +1,223 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/relay"
+)
+
+const (
+	// outcomesPage is how many events a page of Outcomes has at most, and outcomesNames of about how many endpoints they are.
+	outcomesPage  = 1000
+	outcomesNames = 50_000
+	// outcomesCalls is how many calls are under way at the same time.
+	outcomesCalls = 16
+	// outcomesQuery is the number of endpoints from which on an event's deliveries are queried for. Fewer are read together with those
+	// of other events, in a hundredth of the calls, but each is billed as half a unit, of which a query of 4 KB is one.
+	outcomesQuery = 11
+
+	cursorPartition = "sweep"
+	cursorSort      = "cursor"
+)
+
+// What Outcomes reads of an event and of a delivery.
+const (
+	outcomeOfEvent    = "pk, sk, expires_at, endpoints, parts"
+	outcomeOfDelivery = "pk, sk, expires_at, " + statusName + ", " + OpenSortKey
+)
+
+// Outcomes implements relay.Ledger. None of its reads is consistent.
+func (l *Ledger) Outcomes(
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+) (relay.Page, error) {
+	listed, next, err := l.eventKeys(ctx, source, t, from, outcomesPage)
+	if err != nil {
+		return "", fmt.Errorf("dynamo: outcomes of %s: %w", source, err)
+	}
+	events, err := l.readMany(ctx, keysOf(listed), outcomeOfEvent)
+	if err != nil {
+		return "", fmt.Errorf("dynamo: outcomes of %s: %w", source, err)
+	}
+	if n := fitting(events); n < len(events) { // the others are of the next page
+		last := textOf(events[n-1], PartitionKey)
+		i := slices.IndexFunc(listed, func(k eventKey) bool { return textOf(k.item, PartitionKey) == last })
+		events, next = events[:n], listed[i].place
+	}
+	if err := l.outcomes(ctx, events, each); err != nil {
+		return "", fmt.Errorf("dynamo: outcomes of %s: %w", source, err)
+	}
+	return next, nil
+}
+
+// fitting is how many of the events make a page by the number of their endpoints: at least one.
+func fitting(events []item) int {
+	names := 0
+	for i, it := range events {
+		if names += namesOf(it); names >= outcomesNames {
+			return i + 1
+		}
+	}
+	return len(events)
+}
+
+// outcomes reads the deliveries of events.
+func (l *Ledger) outcomes(ctx context.Context, events []item, each func(relay.EventOutcome)) error {
+	var mu sync.Mutex
+	told := func(o relay.EventOutcome) {
+		mu.Lock()
+		defer mu.Unlock()
+		each(o)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(outcomesCalls)
+	var together []item
+	deliveries := 0
+	readTogether := func() {
+		some := together
+		g.Go(func() error { return l.outcomesOfSome(ctx, some, told) })
+		together, deliveries = nil, 0
+	}
+	for _, it := range events {
+		n := namesOf(it)
+		if n >= outcomesQuery {
+			g.Go(func() error { return l.outcomeOfMany(ctx, it, told) })
+			continue
+		}
+		if deliveries+n > pageSize {
+			readTogether()
+		}
+		together, deliveries = append(together, it), deliveries+n
+	}
+	readTogether()
+	return g.Wait()
+}
+
+// outcomesOfSome reads the deliveries, of which there are at most pageSize, of several events in one call.
+func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(relay.EventOutcome)) error {
+	outcomes := make([]relay.EventOutcome, len(events))
+	byEvent := make(map[string]*relay.EventOutcome, len(events))
+	var keys []item
+	for i, it := range events {
+		id := textOf(it, PartitionKey)
+		names, err := l.endpointsOf(ctx, it, false)
+		if err != nil {
+			return err
+		}
+		outcomes[i] = relay.EventOutcome{EventID: id, Endpoints: names}
+		byEvent[id] = &outcomes[i]
+		for _, name := range names {
+			keys = append(keys, key(id, deliveryPrefix+name))
+		}
+	}
+	items, err := l.readMany(ctx, keys, outcomeOfDelivery)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		o := byEvent[textOf(it, PartitionKey)]
+		if o.Deliveries, err = appendStatus(o.Deliveries, it); err != nil {
+			return err
+		}
+	}
+	for _, o := range outcomes {
+		each(o)
+	}
+	return nil
+}
+
+// outcomeOfMany queries for the deliveries of one event.
+func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(relay.EventOutcome)) error {
+	id := textOf(event, PartitionKey)
+	names, err := l.endpointsOf(ctx, event, false)
+	if err != nil {
+		return err
+	}
+	o := relay.EventOutcome{EventID: id, Endpoints: names, Deliveries: make([]relay.DeliveryStatus, 0, len(names))}
+	err = l.queryAll(ctx, &dynamodb.QueryInput{
+		KeyConditionExpression:    aws.String("pk = :id AND begins_with(sk, :deliveries)"),
+		ExpressionAttributeValues: item{":id": text(id), ":deliveries": text(deliveryPrefix)},
+		ProjectionExpression:      aws.String(outcomeOfDelivery),
+		ExpressionAttributeNames:  map[string]string{statusName: statusAttribute},
+	}, func(items []item) (err error) {
+		for _, it := range items {
+			if expired(it) {
+				continue
+			}
+			if o.Deliveries, err = appendStatus(o.Deliveries, it); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	each(o)
+	return nil
+}
+
+// appendStatus reads where a delivery stands. The sort key of the open index begins with when it is due.
+func appendStatus(to []relay.DeliveryStatus, it item) ([]relay.DeliveryStatus, error) {
+	d := relay.DeliveryStatus{
+		Endpoint: strings.TrimPrefix(textOf(it, SortKey), deliveryPrefix), Status: relay.Status(textOf(it, statusAttribute)),
+	}
+	if d.Status == relay.Waiting {
+		due, _, _ := strings.Cut(textOf(it, OpenSortKey), "#")
+		var err error
+		if d.NextAt, err = time.Parse(sortableTime, due); err != nil {
+			return to, fmt.Errorf("%w: delivery %s to %s: %w", relay.ErrFormat, textOf(it, PartitionKey), d.Endpoint, err)
+		}
+	}
+	return append(to, d), nil
+}
+
+// readMany is read, not consistent, of any number of keys.
+func (l *Ledger) readMany(ctx context.Context, keys []item, projection string) ([]item, error) {
+	var chunks [][]item
+	for chunk := range slices.Chunk(keys, pageSize) {
+		chunks = append(chunks, chunk)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(outcomesCalls)
+	for i, chunk := range chunks {
+		g.Go(func() (err error) {
+			chunks[i], err = l.read(ctx, chunk, projection, false)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(chunks...), nil
+}
+
+// SweepCursor implements relay.SweepCursors.
+func (l *Ledger) SweepCursor(ctx context.Context) (relay.SweepCursor, error) {
+	it, err := l.get(ctx, cursorPartition, cursorSort)
+	if err != nil {
+		return relay.SweepCursor{}, fmt.Errorf("dynamo: sweep cursor: %w", err)
+	}
+	if it == nil {
+		return relay.SweepCursor{}, nil
+	}
+	return relay.DecodeSweepCursor([]byte(textOf(it, docAttribute)))
+}
+
+// SaveSweepCursor implements relay.SweepCursors.
+func (l *Ledger) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+	it := key(cursorPartition, cursorSort)
+	it[docAttribute] = text(string(relay.EncodeSweepCursor(c)))
+	if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it}); err != nil {
+		return fmt.Errorf("dynamo: sweep cursor: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// SaveSent notes how far the deliveries of an event have been sent.
+func (l *Ledger) SaveSent(_ context.Context, eventID string, sent int) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r, ok := l.events[eventID]; ok && r.ExpiresAt.After(time.Now()) && r.Sent < sent {
+		r.Sent = sent
+		l.events[eventID] = r
+	}
+	return nil
+}
+
+// EventRecord returns an event.
+func (l *Ledger) EventRecord(_ context.Context, id string) (relay.EventRecord, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.events[id]
+	if !ok || !r.ExpiresAt.After(time.Now()) {
+		return relay.EventRecord{}, fmt.Errorf("event %s: %w", id, relay.ErrNotFound)
+	}
+	return r, nil
+}
+
+// Outcomes tells what has become of a source's events of an hour.
+func (l *Ledger) Outcomes(
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+) (relay.Page, error) {
+	events, next, err := l.EventsBySource(ctx, source, t, from)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		deliveries, err := l.DeliveriesOf(ctx, e.ID)
+		if err != nil {
+			return "", err
+		}
+		o := relay.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
+		for _, d := range deliveries {
+			o.Deliveries = append(o.Deliveries, relay.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt})
+		}
+		each(o)
+	}
+	return next, nil
+}
+
+// SweepCursor returns the sweeper's cursor.
+func (l *Ledger) SweepCursor(context.Context) (relay.SweepCursor, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cursor, nil
+}
+
+// SaveSweepCursor replaces it.
+func (l *Ledger) SaveSweepCursor(_ context.Context, c relay.SweepCursor) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cursor = c
+	return nil
+}

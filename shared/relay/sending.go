@@ -1,0 +1,139 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// send sends the deliveries of a batch of events, and sets errs[i] for each event some of whose deliveries were not sent: to
+// ErrUnfinished if there was no time left for them. Events with few deliveries come first.
+func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, errs []error) {
+	s := newSending(ctx, f, routed, errs)
+	defer s.cancel()
+	for _, i := range fewestFirst(msgs, routed) {
+		if k := before(msgs, i); k >= 0 && errs[k] != nil && errs[i] == nil {
+			errs[i] = errBehind
+		}
+		s.addAll(i)
+	}
+	s.flush()
+	for i := range routed {
+		s.settle(ctx, i)
+	}
+}
+
+// fewestFirst returns the indexes of a batch, those of events with few deliveries first: they need not wait for the others. The
+// events of an ordered queue keep their order.
+func fewestFirst(msgs []Message, routed []routing) []int {
+	order := make([]int, len(msgs))
+	for i := range order {
+		order[i] = i
+	}
+	if !slices.ContainsFunc(msgs, func(m Message) bool { return m.Group != "" }) {
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(routed[a].endpoints), len(routed[b].endpoints)) })
+	}
+	return order
+}
+
+// sending sends the deliveries of a batch in chunks. A chunk holds those of one large event or of several small ones, so that a
+// call to a queue carries as many as it can.
+type sending struct {
+	fanout         *Fanout
+	ctx            context.Context // a sending is one call of send
+	cancel         context.CancelFunc
+	routed         []routing
+	errs           []error
+	plain, ordered chunk
+	added          []int // by event: how many of its deliveries are in a chunk that was sent or is being filled
+	stored         []int // by event: how many the ledger knows to be sent
+	stopped        bool  // there is no time left for another chunk
+}
+
+func newSending(ctx context.Context, f *Fanout, routed []routing, errs []error) *sending {
+	s := &sending{
+		fanout: f, routed: routed, errs: errs, plain: chunk{queue: f.cfg.Delivery}, ordered: chunk{queue: f.cfg.Ordered},
+		added: make([]int, len(routed)), stored: make([]int, len(routed)),
+	}
+	for i, r := range routed {
+		s.added[i], s.stored[i] = r.sent, r.sent
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		s.cancel()
+		s.ctx, s.cancel = context.WithDeadline(ctx, deadline.Add(-saveReserve))
+	}
+	return s
+}
+
+// addAll adds an event's deliveries that have not been sent, until one fails or there is no time left.
+func (s *sending) addAll(i int) {
+	r := &s.routed[i]
+	for s.added[i] < len(r.endpoints) && s.errs[i] == nil && !s.stopped {
+		endpoint := r.endpoints[s.added[i]]
+		s.added[i]++
+		first := task{Endpoint: endpoint, Attempt: 1}
+		if group, ok := r.lines[endpoint]; ok {
+			s.ordered.add(i, first.inLine(r.event, r.raw, group, r.resent))
+		} else {
+			s.plain.add(i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
+		}
+		if len(s.plain.out)+len(s.ordered.out) >= s.fanout.cfg.Chunk || s.plain.bytes+s.ordered.bytes >= sendChunkBytes {
+			s.flush()
+		}
+	}
+}
+
+// flush sends the chunk. It is called at least once, so that each invocation gets on.
+func (s *sending) flush() {
+	owners := slices.Concat(s.plain.owners, s.ordered.owners)
+	s.plain.send(s.ctx, s.errs)
+	s.ordered.send(s.ctx, s.errs)
+	for _, i := range owners {
+		if s.errs[i] == nil {
+			s.routed[i].sent = s.added[i]
+		}
+	}
+	deadline, ok := s.ctx.Deadline()
+	s.stopped = ok && time.Until(deadline) < sendReserve-saveReserve
+}
+
+// settle notes how far an event got that is to be handed out again.
+func (s *sending) settle(ctx context.Context, i int) {
+	r := s.routed[i]
+	if s.errs[i] == nil && r.sent < len(r.endpoints) {
+		s.errs[i] = ErrUnfinished
+	}
+	if s.errs[i] == nil || r.sent <= s.stored[i] {
+		return
+	}
+	if err := s.fanout.cfg.Events.SaveSent(ctx, r.event.ID, r.sent); err != nil {
+		s.errs[i] = err // then they are sent again, and the deliverer drops the doubles
+	}
+}
+
+// chunk is a number of messages for a queue.
+type chunk struct {
+	queue  Queue
+	out    []Outgoing
+	owners []int // the events that they are of
+	bytes  int
+}
+
+func (c *chunk) add(owner int, m Outgoing) {
+	c.out, c.owners, c.bytes = append(c.out, m), append(c.owners, owner), c.bytes+len(m.Body)
+}
+
+func (c *chunk) send(ctx context.Context, errs []error) {
+	if len(c.out) == 0 {
+		return
+	}
+	for k, err := range c.queue.Send(ctx, c.out) {
+		if err != nil {
+			errs[c.owners[k]] = err
+		}
+	}
+	clear(c.out) // the messages can go
+	c.out, c.owners, c.bytes = c.out[:0], c.owners[:0], 0
+}

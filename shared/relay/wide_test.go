@@ -1,0 +1,228 @@
+package relay_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+// The numbers of a wide event here: as many chunks as ten thousand endpoints have by default.
+const (
+	wideEndpoints = 1000
+	wideChunk     = wideEndpoints * relay.DefaultChunk / relay.MaxEndpoints
+)
+
+// takingTime is a queue that takes its time for each Send, and dies at one of them.
+type takingTime struct {
+	relay.OrderedQueue
+	takes time.Duration
+	sends int
+	dies  int // with which Send; 0: with none
+}
+
+func (q *takingTime) Send(ctx context.Context, msgs []relay.Outgoing) []error {
+	time.Sleep(q.takes)
+	if q.sends++; q.sends == q.dies {
+		panic("killed")
+	}
+	return q.OrderedQueue.Send(ctx, msgs)
+}
+
+// killable runs an invocation of the fan-out, and tells whether the process was killed in it.
+func killable(r *rig, msgs []relay.Message) (errs []error, killed bool) {
+	defer func() { killed = killed || recover() != nil }()
+	ctx, cancel := context.WithTimeout(context.Background(), fanoutTimeout)
+	defer cancel()
+	errs = r.fanout.Process(ctx, msgs)
+	if ctx.Err() != nil {
+		r.t.Error("the invocation ran into its deadline")
+	}
+	return errs, false
+}
+
+// wideRig has a source with n endpoints, ordered or not, whose queue takes its time.
+func wideRig(t *testing.T, n int, order relay.Order, q *takingTime) *rig {
+	t.Helper()
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("e%04d", i)
+	}
+	r := newRig(t, nil, names...)
+	r.chunk = wideChunk
+	if order.On {
+		r.setOrder(order)
+	}
+	r.build(func(p ports) ports {
+		if q.OrderedQueue = &r.delivery; order.On {
+			q.OrderedQueue = &r.inLine.delivery
+		}
+		p.delivery, p.line = q, q
+		return p
+	})
+	return r
+}
+
+// An event to more endpoints than an invocation has the time for is sent by several, each of which goes on where the last stopped; one that is killed
+// has its part made again.
+func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	const chunks = wideEndpoints / wideChunk
+	cases := map[string]*takingTime{"in one go": {takes: 100 * time.Millisecond}, "in many": {takes: 3 * time.Second}, "a chunk each": {takes: 25 * time.Second}}
+	for k := range chunks {
+		cases[fmt.Sprintf("killed at chunk %d", k+1)] = &takingTime{takes: 3 * time.Second, dies: k + 1}
+	}
+	for name, q := range cases {
+		for _, order := range []relay.Order{{}, {On: true}} {
+			t.Run(fmt.Sprintf("%s, ordered %t", name, order.On), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					q := &takingTime{takes: q.takes, dies: q.dies}
+					r := wideRig(t, wideEndpoints, order, q)
+					from := &r.ingest
+					if order.On {
+						from = &r.inLine.ingest
+					}
+					first, second := r.mustPost("1", "t", "1"), r.mustPost("2", "t", "2")
+					sent := fanOutAll(r, from)
+					if q.dies == 0 && q.sends != 2*chunks {
+						t.Errorf("%d chunks were sent of %d", q.sends, 2*chunks)
+					}
+					expectOnceEach(t, q, order.On, sent, first, second)
+				})
+			})
+		}
+	}
+}
+
+// fanOutAll runs invocations for one message at a time until the queue is empty.
+func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
+	r.t.Helper()
+	for range 200 {
+		msgs, _ := from.Receive(context.Background(), 1)
+		if len(msgs) == 0 {
+			if from.Len() == 0 {
+				break
+			}
+			time.Sleep(time.Minute)
+			continue
+		}
+		errs, killed := killable(r, msgs)
+		switch {
+		case killed:
+		case errs[0] == nil:
+			_ = from.Ack(context.Background(), msgs[0])
+		case !errors.Is(errs[0], relay.ErrUnfinished):
+			r.t.Error(errs[0])
+		}
+	}
+	if from.Len() > 0 {
+		r.t.Error("it never ends")
+	}
+	if r.inLine.delivery.Len() > 0 {
+		return r.inLine.delivery.List()
+	}
+	return r.delivery.List()
+}
+
+// expectOnceEach holds that every endpoint has one message of each event, in their order if it is ordered, and more only if the process was
+// killed.
+func expectOnceEach(t *testing.T, q *takingTime, ordered bool, sent []relay.Message, events ...string) {
+	t.Helper()
+	got := map[string][]string{} // by endpoint
+	for _, m := range sent {
+		task := decodeSent(t, m.Body)
+		got[task.Endpoint] = append(got[task.Endpoint], task.Event.ID)
+	}
+	if len(got) != wideEndpoints {
+		t.Errorf("%d endpoints have messages", len(got))
+	}
+	for name, ids := range got {
+		seen := map[string]bool{}
+		for i, id := range ids {
+			if seen[id] && q.dies == 0 || ordered && !seen[id] && id != events[len(seen)] {
+				t.Fatalf("%s has %v, want %v (message %d)", name, ids, events, i)
+			}
+			seen[id] = true
+		}
+		if len(seen) != len(events) {
+			t.Fatalf("%s has %v, want %v", name, ids, events)
+		}
+	}
+}
+
+// decodeSent reads what a test must know of a delivery's message.
+func decodeSent(t *testing.T, body []byte) (m struct {
+	Endpoint string
+	Event    struct{ ID string }
+}) {
+	t.Helper()
+	if err := json.Unmarshal(body, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Events with few deliveries do not wait for one with many in their batch.
+func TestTheSmallEventsOfABatchComeFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := &takingTime{takes: 25 * time.Second}
+		r := wideRig(t, wideEndpoints, relay.Order{}, q)
+		r.edit(func(c *relay.Catalog) {
+			for i := range c.Subscriptions[1:] {
+				c.Subscriptions[1+i].Types = []string{"all"}
+			}
+		})
+		r.mustPost("wide", "all", "")
+		narrow := r.mustPost("narrow", "one", "")
+		msgs, _ := r.ingest.Receive(t.Context(), 10)
+		errs, _ := killable(r, msgs)
+		if !errors.Is(errs[0], relay.ErrUnfinished) || errs[1] != nil {
+			t.Errorf("%v", errs)
+		}
+		if first := decodeSent(t, r.delivery.List()[0].Body); first.Event.ID != narrow {
+			t.Errorf("the first message is of %s, want the event to one endpoint", first.Event.ID)
+		}
+		if rep := r.reports.routed[0]; rep.Result != relay.Unfinished || rep.Err != nil || rep.Endpoints != wideEndpoints || !rep.Recorded {
+			t.Errorf("report %+v", rep)
+		}
+	})
+}
+
+// What died of an event to many endpoints is sent again for the price of one delivery, not of all.
+func TestAReplayReadsOneDeliveryOfMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{}, "a", "b")
+		r.poster.failTimes("b", 1)
+		event := r.mustPost("1", "", "{}")
+		r.pump()
+		replay := r.replayer()
+		replay.Ledger = noDeliveries{replay.Ledger}
+		if err := replay.Replay(t.Context(), event, "b"); err != nil {
+			t.Error(err)
+		}
+		r.pump()
+		if d := r.deliveryOf(event, "b"); d.Status != relay.Delivered {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// noDeliveries is a ledger of which nobody may read all deliveries of an event.
+type noDeliveries struct{ relay.Ledger }
+
+func (noDeliveries) Event(context.Context, string) (relay.EventRecord, []relay.Delivery, error) {
+	return relay.EventRecord{}, nil, errInjected
+}
+
+func (noDeliveries) DeliveriesOf(context.Context, string) ([]relay.Delivery, error) {
+	return nil, errInjected
+}

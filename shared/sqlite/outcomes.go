@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/relay"
+)
+
+// SaveSent implements relay.Events.
+func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
+	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		var stored row
+		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ?", stored.read, eventID, time.Now().Unix())
+		if err != nil || stored.record == nil {
+			return err
+		}
+		r, err := relay.DecodeEventRecord(stored.record)
+		if err != nil || r.Sent >= sent {
+			return err
+		}
+		r.Sent = sent
+		doc := relay.EncodeEventRecord(r)
+		l.store.writer.written += len(doc)
+		return exec(conn, "UPDATE events SET record = ? WHERE id = ?", nil, doc, eventID)
+	})
+}
+
+// EventRecord implements relay.Ledger.
+func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
+	var stored row
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id, time.Now().Unix())
+	})
+	if err != nil {
+		return relay.EventRecord{}, err
+	}
+	if stored.record == nil {
+		return relay.EventRecord{}, fmt.Errorf("sqlite: event %s: %w", id, relay.ErrNotFound)
+	}
+	return stored.event()
+}
+
+// Outcomes implements relay.Ledger.
+func (l *Ledger) Outcomes(
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+) (relay.Page, error) {
+	events, next, err := l.EventsBySource(ctx, source, t, from)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		o := relay.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
+		err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+			return exec(conn, "SELECT endpoint, status, since FROM deliveries WHERE event = ? AND expires > ?",
+				func(stmt *sqlite.Stmt) error {
+					o.Deliveries = append(o.Deliveries, relay.DeliveryStatus{
+						Endpoint: stmt.ColumnText(0), Status: relay.Status(stmt.ColumnText(1)), NextAt: dueOf(stmt),
+					})
+					return nil
+				}, e.ID, time.Now().Unix())
+		})
+		if err != nil {
+			return "", err
+		}
+		each(o)
+	}
+	return next, nil
+}
+
+// dueOf is when a waiting delivery is due, by its status and the column after it; zero for another.
+func dueOf(stmt *sqlite.Stmt) time.Time {
+	if relay.Status(stmt.ColumnText(1)) != relay.Waiting {
+		return time.Time{}
+	}
+	return time.UnixMilli(stmt.ColumnInt64(2)).UTC()
+}
+
+// SweepCursor implements relay.SweepCursors.
+func (l *Ledger) SweepCursor(ctx context.Context) (relay.SweepCursor, error) {
+	var stored row
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT cursor FROM sweep_cursor", stored.read)
+	})
+	if err != nil || stored.record == nil {
+		return relay.SweepCursor{}, err
+	}
+	return relay.DecodeSweepCursor(stored.record)
+}
+
+// SaveSweepCursor implements relay.SweepCursors.
+func (l *Ledger) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		return exec(conn, "INSERT OR REPLACE INTO sweep_cursor (id, cursor) VALUES (1, ?)", nil, relay.EncodeSweepCursor(c))
+	})
+}
