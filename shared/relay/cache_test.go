@@ -17,7 +17,9 @@ import (
 
 // countedSources has one source, "app", whose token can be changed, and can be down.
 type countedSources struct {
-	reads atomic.Int64
+	looks atomic.Int64 // at the generation
+	reads atomic.Int64 // of a source
+	lists atomic.Int64 // of all names
 	mu    sync.Mutex
 	token string
 	down  bool
@@ -29,7 +31,22 @@ func (s *countedSources) set(token string, down bool) {
 	s.token, s.down = token, down
 }
 
-func (s *countedSources) Source(_ context.Context, name string) (relay.Source, error) {
+func (s *countedSources) Generation(context.Context) (relay.Generation, error) {
+	s.looks.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return "", errInjected
+	}
+	return relay.Generation(s.token), nil
+}
+
+func (s *countedSources) SourceNames(context.Context, relay.Generation) ([]string, error) {
+	s.lists.Add(1)
+	return []string{"app"}, nil
+}
+
+func (s *countedSources) Source(_ context.Context, _ relay.Generation, name string) (relay.Source, error) {
 	s.reads.Add(1)
 	time.Sleep(10 * time.Millisecond) // virtual
 	s.mu.Lock()

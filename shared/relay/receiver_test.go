@@ -79,7 +79,7 @@ func (l *learner) webhook(r *relay.Receiver, source, secret string) error {
 // kept holds the secrets of a source against those that it should have.
 func (l *learner) kept(source string, want ...string) {
 	l.t.Helper()
-	s, err := l.catalog.Source(l.t.Context(), source)
+	s, err := l.catalog.Source(l.t.Context(), "", source)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -60,8 +60,8 @@ type SweeperConfig struct {
 // It does not find what belongs to a source or an endpoint that is no longer in the catalog, nor an event that was put on record only hours
 // after it was accepted and whose deliveries were lost then, nor a first attempt at an ordered endpoint that was lost while as many others stood in line.
 type Sweeper struct {
-	cfg           SweeperConfig
-	subscriptions *cache[[]Subscription]
+	cfg    SweeperConfig
+	routes *cache[routes]
 }
 
 // NewSweeper returns a Sweeper. It calls nothing yet.
@@ -69,7 +69,7 @@ func NewSweeper(cfg SweeperConfig) *Sweeper {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Sweeper{cfg, newCache(0, cfg.Now, cfg.Subscriptions.Subscriptions)}
+	return &Sweeper{cfg, newRoutes(0, cfg.Now, cfg.Subscriptions)}
 }
 
 // Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through: it begins with the oldest, so
@@ -262,13 +262,11 @@ func (r *sweep) mayStandInLine(ctx context.Context, source string, endpoints []s
 	if len(endpoints) == 0 {
 		return false, nil
 	}
-	subs, err := r.subscriptions.get(ctx, source)
+	rs, err := r.routes.get(ctx, source)
 	if err != nil {
 		return false, err
 	}
-	return !slices.ContainsFunc(endpoints, func(endpoint string) bool {
-		return !slices.ContainsFunc(subs, func(s Subscription) bool { return s.Endpoint == endpoint && s.Order.On })
-	}), nil
+	return !slices.ContainsFunc(endpoints, func(endpoint string) bool { return !rs.orders[endpoint].On }), nil
 }
 
 // missing are the endpoints of an event that have no delivery on record.
