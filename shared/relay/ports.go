@@ -97,7 +97,7 @@ type Message struct {
 
 // Outgoing is a message to be sent.
 type Outgoing struct {
-	Body   []byte        // at most 1 MiB, in UTF-8 without control characters but tab and newline: JSON
+	Body   []byte        // at most 1 MiB, and such as CheckText accepts: JSON
 	Group  string        // fairness group (the endpoint), "" for none; in an ordered queue those that are in line with each other, at most 128 characters
 	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds; always 0 for an ordered queue
 	Resent bool          // a copy may have been sent before; the adapter sets it too when it tries again after a lost answer
