@@ -117,7 +117,11 @@ func TestApplyToADeployedStack(t *testing.T) {
 		}
 	}
 	catalog := dynamo.NewCatalog(tables, "apply-catalog", kms.New(awskms.NewFromConfig(cfg, func(o *awskms.Options) { o.BaseEndpoint = &keys.URL }), key))
-	source, err := catalog.Source(t.Context(), "app")
+	g, err := catalog.Generation(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := catalog.Source(t.Context(), g, "app")
 	if err != nil || len(source.Secrets) != 1 || source.Secrets[0] != "token" {
 		t.Errorf("a function reads %+v, %v", source, err)
 	}

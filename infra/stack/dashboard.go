@@ -203,6 +203,7 @@ func (r *relay) serviceGraphs() []graph {
 			ofTable("ledger, reads", "ReadThrottleEvents", r.ledger), ofTable("ledger, writes", "WriteThrottleEvents", r.ledger),
 			ofTable("events, writes", "WriteThrottleEvents", r.ledger, "GlobalSecondaryIndexName", eventsIndex),
 			ofTable("open, writes", "WriteThrottleEvents", r.ledger, "GlobalSecondaryIndexName", openIndex),
+			ofTable("troubled, writes", "WriteThrottleEvents", r.ledger, "GlobalSecondaryIndexName", troubledIndex),
 		}},
 		{title: "Waits over 15 min", statistic: "Sum", lines: []line{
 			r.ofSchedules("sent", "InvocationAttemptCount"), r.ofSchedules("dropped", "InvocationDroppedCount"),

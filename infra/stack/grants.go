@@ -60,9 +60,13 @@ func (r *relay) receiveGrants() []grant {
 	return []grant{
 		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
 		r.open("source/*"),
-		// A secret that a provider hands over in its handshake is the one thing that receive writes into the catalog, in a partition of its own.
+		// A secret that a provider hands over in its handshake is the one thing that receive writes into the catalog, in a partition of its own. It is
+		// counted beside the pointer to the catalog in force, of which receive may change nothing else.
 		{actions: []string{"dynamodb:PutItem"}, resources: []*string{r.catalog.TableArn()},
 			conditions: map[string]any{"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": "learned"}}},
+		{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.catalog.TableArn()},
+			conditions: map[string]any{"ForAllValues:StringEquals": map[string]any{
+				"dynamodb:LeadingKeys": "catalog", "dynamodb:Attributes": []string{"pk", "sk", "learned"}}}},
 		{actions: []string{"kms:Encrypt"}, resources: []*string{r.secretsKey.KeyArn()},
 			conditions: map[string]any{"StringLike": map[string]any{"kms:EncryptionContext:name": "source/*"}}},
 		{actions: []string{"s3:PutObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
@@ -89,6 +93,7 @@ func (r *relay) deliverGrants() []grant {
 		// The query is for who subscribed to the relay's own events, which go to the ingest queue.
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
+		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(troubledIndex)}},
 		// The quotas of endpoints with a rate limit are all that is counted, and the slots of those with a concurrency all that is claimed.
 		{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.ledger.TableArn()},
 			conditions: map[string]any{"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": []string{"quota#*", "slot#*"}}}},

@@ -16,6 +16,7 @@ var grants = map[string][]string{
 	"ReceiveRole": {
 		"dynamodb:GetItem on {Catalog.Arn}",
 		"dynamodb:PutItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:LeadingKeys:learned]]",
+		"dynamodb:UpdateItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:Attributes:[pk sk learned] dynamodb:LeadingKeys:catalog]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"kms:Encrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"logs:CreateLogStream on {ReceiveLogs.Arn}",
@@ -51,6 +52,7 @@ var grants = map[string][]string{
 		"dynamodb:GetItem on {Ledger.Arn}",
 		"dynamodb:PutItem on {Ledger.Arn}",
 		"dynamodb:Query on {Catalog.Arn}",
+		"dynamodb:Query on {Ledger.Arn}/index/troubled",
 		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[quota#* slot#*]]]",
 		"iam:PassRole on {SchedulesRole.Arn} if map[StringEquals:map[iam:PassedToService:scheduler.amazonaws.com]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:endpoint/*]]",

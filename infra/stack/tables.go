@@ -9,6 +9,8 @@ import (
 const (
 	eventsIndex = "events" // by source and hour
 	openIndex   = "open"   // deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its delivery
+
+	troubledIndex = "troubled" // endpoints in trouble; sparse too
 )
 
 // addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events and deliveries, for
@@ -18,6 +20,7 @@ func (r *relay) addTables() {
 	r.ledger = r.addTable("Ledger", new("expires_at"))
 	r.addIndex(eventsIndex)
 	r.addIndex(openIndex)
+	r.addIndex(troubledIndex)
 }
 
 func (r *relay) addTable(id string, timeToLive *string) awsdynamodb.Table {

@@ -176,8 +176,9 @@ func (p *pipeline) createTables(ctx context.Context) error {
 	return errors.Join(
 		emulator.CreateTable(ctx, tables, p.catalogTable(), keys, nil),
 		emulator.CreateTable(ctx, tables, p.ledgerTable(), keys, map[string][2]string{
-			dynamo.EventsIndex: {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
-			dynamo.OpenIndex:   {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
 		}))
 }
 

@@ -47,6 +47,11 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 		"a source without secrets learns one, once":        catalogLearns,
 		"of concurrent handshakes exactly one wins":        catalogLearnsConcurrently,
 		"a replacement forgets what it does not have":      catalogForgets,
+		"a replacement undoes no secret unknowingly":       catalogKeepsLearned,
+		"a rotation keeps a secret learned meanwhile":      catalogRotates,
+		"a source that is removed and restored knows none": catalogRestored,
+		"handshakes and replacements in any order":         catalogLearnsAmidst,
+		"a generation has a name of its own":               catalogGenerations,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -130,18 +135,26 @@ func expectCatalog(t *testing.T, c CatalogUnderTest, want relay.Catalog) {
 	must(t, "LoadCatalog", err)
 	equal(t, "catalog", want, got, sameCatalog)
 	for _, s := range want.Sources {
-		got, err := c.Source(t.Context(), s.Name)
+		got, err := c.Source(t.Context(), generation(t, c), s.Name)
 		must(t, "Source", err)
 		equal(t, "source", s, got, sameCatalog)
-		subs, err := c.Subscriptions(t.Context(), s.Name)
+		subs, err := c.Subscriptions(t.Context(), generation(t, c), s.Name)
 		must(t, "Subscriptions", err)
 		equal(t, "subscriptions of "+s.Name, of(want, s.Name), subs, sameCatalog)
 	}
 	for _, e := range want.Endpoints {
-		got, err := c.Endpoint(t.Context(), e.Name)
+		got, err := c.Endpoint(t.Context(), generation(t, c), e.Name)
 		must(t, "Endpoint", err)
 		equal(t, "endpoint", e, got, sameCatalog)
 	}
+}
+
+// generation is the one in force.
+func generation(t *testing.T, c CatalogUnderTest) relay.Generation {
+	t.Helper()
+	g, err := c.Generation(t.Context())
+	must(t, "Generation", err)
+	return g
 }
 
 // of returns a source's subscriptions.
@@ -159,13 +172,13 @@ func catalogNew(t *testing.T, c CatalogUnderTest) {
 func catalogNotFound(t *testing.T, c CatalogUnderTest) {
 	for _, fill := range []func(){func() {}, func() { replace(t, c, fullCatalog()) }} {
 		fill()
-		if _, err := c.Source(t.Context(), "unknown"); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := c.Source(t.Context(), generation(t, c), "unknown"); !errors.Is(err, relay.ErrNotFound) {
 			t.Errorf("Source: %v, want ErrNotFound", err)
 		}
-		if _, err := c.Endpoint(t.Context(), "crm"); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := c.Endpoint(t.Context(), generation(t, c), "crm"); !errors.Is(err, relay.ErrNotFound) {
 			t.Errorf("Endpoint by a source's name: %v, want ErrNotFound", err)
 		}
-		subs, err := c.Subscriptions(t.Context(), "unknown")
+		subs, err := c.Subscriptions(t.Context(), generation(t, c), "unknown")
 		must(t, "Subscriptions of an unknown source", err)
 		equal(t, "subscriptions of an unknown source", 0, len(subs))
 	}
@@ -206,7 +219,7 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 	must(t, "LoadCatalog", err)
 	for _, s := range []string{"a", "b"} {
 		equal(t, "subscriptions of "+s, of(given, s), of(got, s), sameCatalog)
-		subs, err := c.Subscriptions(t.Context(), s)
+		subs, err := c.Subscriptions(t.Context(), generation(t, c), s)
 		must(t, "Subscriptions", err)
 		equal(t, "subscriptions of "+s, of(given, s), subs, sameCatalog)
 	}
@@ -234,7 +247,7 @@ func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
 	got, _, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
 	equal(t, "catalog", want, got, sameCatalog)
-	subs, err := c.Subscriptions(t.Context(), "github")
+	subs, err := c.Subscriptions(t.Context(), generation(t, c), "github")
 	must(t, "Subscriptions", err)
 	equal(t, "subscriptions", want.Subscriptions, subs, sameCatalog)
 }
@@ -248,13 +261,13 @@ func catalogReplaced(t *testing.T, c CatalogUnderTest) {
 	}
 	replace(t, c, next)
 	expectCatalog(t, c, next)
-	if _, err := c.Source(t.Context(), "open"); !errors.Is(err, relay.ErrNotFound) {
+	if _, err := c.Source(t.Context(), generation(t, c), "open"); !errors.Is(err, relay.ErrNotFound) {
 		t.Errorf("a source that was left out: %v, want ErrNotFound", err)
 	}
-	if _, err := c.Endpoint(t.Context(), "billing"); !errors.Is(err, relay.ErrNotFound) {
+	if _, err := c.Endpoint(t.Context(), generation(t, c), "billing"); !errors.Is(err, relay.ErrNotFound) {
 		t.Errorf("an endpoint that was left out: %v, want ErrNotFound", err)
 	}
-	subs, err := c.Subscriptions(t.Context(), "open")
+	subs, err := c.Subscriptions(t.Context(), generation(t, c), "open")
 	must(t, "Subscriptions", err)
 	equal(t, "subscriptions of a source that was left out", 0, len(subs))
 }
@@ -413,6 +426,144 @@ func catalogForgets(t *testing.T, c CatalogUnderTest) {
 	replace(t, c, loaded)
 	expectCatalog(t, c, loaded)
 	must(t, "LearnSecret after it was forgotten", c.LearnSecret(t.Context(), "asana", "b"))
+}
+
+// replacements are ways in which somebody replaces a catalog whose first source learns.
+func replacements() map[string]func(*relay.Catalog) {
+	return map[string]func(*relay.Catalog){
+		"as it was":  func(*relay.Catalog) {},
+		"made anew":  func(c *relay.Catalog) { c.Sources = []relay.Source{learner("asana")} },
+		"without it": func(c *relay.Catalog) { c.Sources = nil },
+		"with a secret": func(c *relay.Catalog) {
+			c.Sources = []relay.Source{learner("asana")}
+			c.Sources[0].Secrets = []string{"configured"}
+		},
+		"with another": func(c *relay.Catalog) { c.Sources = append(c.Sources, source("github")) },
+	}
+}
+
+func catalogKeepsLearned(t *testing.T, c CatalogUnderTest) {
+	for name, change := range replacements() {
+		replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}})
+		before, base, err := c.LoadCatalog(t.Context())
+		must(t, "LoadCatalog", err)
+		must(t, "LearnSecret", c.LearnSecret(t.Context(), "asana", "learned"))
+		change(&before)
+		if err := c.ReplaceCatalog(t.Context(), before, base); !errors.Is(err, relay.ErrConflict) {
+			t.Errorf("%s: %v, want ErrConflict, since what was loaded lacks the secret", name, err)
+		}
+		want := learner("asana")
+		want.Secrets = []string{"learned"}
+		expectCatalog(t, c, relay.Catalog{Sources: []relay.Source{want}})
+
+		next, base, err := c.LoadCatalog(t.Context())
+		must(t, "LoadCatalog", err)
+		change(&next)
+		must(t, name+", of what was loaded after it", c.ReplaceCatalog(t.Context(), next, base))
+		expectCatalog(t, c, next)
+	}
+}
+
+// learnsBetween has a source learn a secret between each load and replacement, the first time.
+type learnsBetween struct {
+	CatalogUnderTest
+	learn func() error
+	once  bool
+}
+
+func (c *learnsBetween) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
+	loaded, revision, err := c.CatalogUnderTest.LoadCatalog(ctx)
+	if err == nil && !c.once {
+		c.once, err = true, c.learn()
+	}
+	return loaded, revision, err
+}
+
+func catalogRotates(t *testing.T, c CatalogUnderTest) {
+	ep := endpoint("shipping")
+	ep.SecretsMade = true
+	replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}, Endpoints: []relay.Endpoint{ep}})
+	learning := &learnsBetween{CatalogUnderTest: c, learn: func() error { return c.LearnSecret(t.Context(), "asana", "learned") }}
+	rotated, err := relay.Rotate(t.Context(), learning, "shipping", time.Hour, now())
+	must(t, "Rotate", err)
+	want := learner("asana")
+	want.Secrets = []string{"learned"}
+	expectCatalog(t, c, relay.Catalog{Sources: []relay.Source{want}, Endpoints: []relay.Endpoint{rotated}})
+	if len(rotated.Retiring) != 1 {
+		t.Errorf("%d secrets retire, want 1", len(rotated.Retiring))
+	}
+}
+
+func catalogRestored(t *testing.T, c CatalogUnderTest) {
+	with := relay.Catalog{Sources: []relay.Source{learner("asana")}}
+	replace(t, c, with)
+	must(t, "LearnSecret", c.LearnSecret(t.Context(), "asana", "first"))
+	replace(t, c, relay.Catalog{})
+	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, relay.ErrNotFound) {
+		t.Errorf("while it is removed: %v, want ErrNotFound", err)
+	}
+	replace(t, c, with)
+	expectCatalog(t, c, with)
+	must(t, "LearnSecret after it was restored", c.LearnSecret(t.Context(), "asana", "third"))
+	with.Sources[0].Secrets = []string{"third"}
+	expectCatalog(t, c, with)
+}
+
+// catalogLearnsAmidst has handshakes meet replacements that take over what they have loaded: whoever was told that the secret is kept is right.
+func catalogLearnsAmidst(t *testing.T, c CatalogUnderTest) {
+	for round := range 5 {
+		replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}})
+		secret := fmt.Sprint("secret ", round)
+		errs := atOnce(4, func(i int) error {
+			if i == 0 {
+				return c.LearnSecret(t.Context(), "asana", secret)
+			}
+			loaded, base, err := c.LoadCatalog(t.Context())
+			if err != nil {
+				return err
+			}
+			loaded.Endpoints = append(loaded.Endpoints[:len(loaded.Endpoints):len(loaded.Endpoints)], endpoint(fmt.Sprint("endpoint-", i)))
+			if err := c.ReplaceCatalog(t.Context(), loaded, base); !errors.Is(err, relay.ErrConflict) {
+				return err
+			}
+			return nil
+		})
+		for _, err := range errs {
+			must(t, "one of those at once", err)
+		}
+		got, err := c.Source(t.Context(), generation(t, c), "asana")
+		must(t, "Source", err)
+		equal(t, "secrets of a source that was told that its secret is kept", []string{secret}, got.Secrets)
+	}
+}
+
+func catalogGenerations(t *testing.T, c CatalogUnderTest) {
+	seen := map[relay.Generation]bool{generation(t, c): true}
+	equal(t, "generation of a catalog that nobody has changed", generation(t, c), generation(t, c))
+	for i := range 3 {
+		want := relay.Catalog{Sources: []relay.Source{source("a")}, Endpoints: []relay.Endpoint{endpoint(fmt.Sprint("e-", i)), endpoint("shared")}}
+		replace(t, c, want)
+		g := generation(t, c)
+		if seen[g] {
+			t.Errorf("generation %q once more", g)
+		}
+		seen[g] = true
+		sources, err := c.SourceNames(t.Context(), g)
+		must(t, "SourceNames", err)
+		equal(t, "names of sources", []string{"a"}, sources)
+		endpoints, err := c.EndpointNames(t.Context(), g)
+		must(t, "EndpointNames", err)
+		equal(t, "names of endpoints", []string{fmt.Sprint("e-", i), "shared"}, endpoints)
+	}
+	for g := range seen { // who has not looked for the generation in force since
+		_, err := c.Source(t.Context(), g, "a")
+		if _, absent := c.Source(t.Context(), g, "b"); !errors.Is(absent, relay.ErrNotFound) {
+			t.Errorf("a source that is in no generation: %v", absent)
+		}
+		if err != nil && !errors.Is(err, relay.ErrNotFound) {
+			t.Errorf("a source in generation %q: %v", g, err)
+		}
+	}
 }
 
 func catalogNames(t *testing.T, c CatalogUnderTest) {

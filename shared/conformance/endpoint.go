@@ -3,6 +3,8 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,12 +19,64 @@ func EndpointStates(t *testing.T, fresh func(t *testing.T) relay.EndpointStates)
 		"every field comes back, with the next revision": stateFields,
 		"a write asks for the revision on record":        stateConditions,
 		"of concurrent writes exactly one wins":          stateConcurrent,
+		"those in trouble are listed":                    stateTroubled,
+		"thousands in trouble are listed":                stateManyTroubled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, fresh(t))
 		})
 	}
+}
+
+// expectTroubled waits until the list is so: it may be a second late.
+func expectTroubled(t *testing.T, states relay.EndpointStates, want ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		got, err := states.TroubledEndpoints(t.Context())
+		must(t, "TroubledEndpoints", err)
+		slices.Sort(got)
+		if slices.Equal(want, got) {
+			return
+		}
+		if time.Now().After(deadline) {
+			equal(t, "endpoints in trouble", want, got)
+		}
+	}
+}
+
+func stateTroubled(t *testing.T, states relay.EndpointStates) {
+	expectTroubled(t, states)
+	at := now()
+	kinds := map[string]breaker.State{
+		"disabled": {DisabledAt: at, Reason: "gone"}, "failing": {Failures: 1, FailingSince: at}, "open": {OpenUntil: at}, "paused": {PausedUntil: at},
+		"recovering": {ClosedAt: at}, "unproved": {Unproved: "it answered 404"},
+	}
+	for name, s := range kinds {
+		must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), name, s, 0))
+	}
+	proved := breaker.State{Proof: breaker.Proof{Of: "hash", At: at}}
+	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "well", proved, 0))
+	expectTroubled(t, states, slices.Sorted(maps.Keys(kinds))...)
+
+	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "open", proved, 1))
+	delete(kinds, "open")
+	expectTroubled(t, states, slices.Sorted(maps.Keys(kinds))...)
+	expectState(t, states, "open", proved, 2)
+
+	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "well", breaker.State{Failures: 1}, 1))
+	kinds["well"] = breaker.State{}
+	expectTroubled(t, states, slices.Sorted(maps.Keys(kinds))...)
+}
+
+func stateManyTroubled(t *testing.T, states relay.EndpointStates) {
+	var want []string
+	for i := range 1200 {
+		name := fmt.Sprintf("endpoint-%04d", i)
+		must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), name, breaker.State{Failures: 1}, 0))
+		want = append(want, name)
+	}
+	expectTroubled(t, states, want...)
 }
 
 // trouble has every field set.

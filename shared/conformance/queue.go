@@ -41,6 +41,8 @@ func Queue(t *testing.T, fresh func(t *testing.T) QueueUnderTest) {
 		"the longest delay is accepted":                    queueLongestDelay,
 		"a received message is hidden and then comes back": queueVisibility,
 		"an acknowledged message never comes back":         queueAck,
+		"every character of XML passes":                    queueCharacters,
+		"a body that is no text of XML fails alone":        queueNoText,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +114,62 @@ func queueBody(t *testing.T, q QueueUnderTest) {
 	if m.ID == "" {
 		t.Error("message without id")
 	}
+}
+
+// characters are all that XML 1.0 has (its production Char), in texts that a queue takes. A carriage return is none of them: XML's readers make a newline of it.
+func characters() (texts []string) {
+	var b strings.Builder
+	for _, span := range [][2]rune{{0x9, 0xA}, {0x20, 0xD7FF}, {0xE000, 0xFFFD}, {0x10000, 0x10FFFF}} {
+		for r := span[0]; r <= span[1]; r++ {
+			if b.WriteRune(r); b.Len() > 512<<10 {
+				texts = append(texts, b.String())
+				b.Reset()
+			}
+		}
+	}
+	return append(texts, b.String())
+}
+
+func queueCharacters(t *testing.T, q QueueUnderTest) {
+	want := characters()
+	for i := range want {
+		want[i] = fmt.Sprintf("%03d", i) + want[i]
+		q.send(t, relay.Outgoing{Body: []byte(want[i])})
+	}
+	got := map[string]bool{}
+	for range want {
+		got[string(q.receive(t, 1)[0].Body)] = true
+	}
+	for i, text := range want {
+		if !got[text] {
+			t.Errorf("text %d of %d did not come out as it went in", i, len(want))
+		}
+	}
+}
+
+// noTexts are what SQS refuses.
+func noTexts() []string {
+	texts := []string{"", "\xED\xA0\x80 a surrogate", "\xC3", "\uFFFE", "\uFFFF", "\xFF"}
+	for c := range byte(' ') {
+		if c != '\t' && c != '\n' && c != '\r' {
+			texts = append(texts, "a"+string(rune(c)))
+		}
+	}
+	return texts
+}
+
+func queueNoText(t *testing.T, q QueueUnderTest) {
+	var msgs []relay.Outgoing
+	for _, text := range noTexts() {
+		msgs = append(msgs, relay.Outgoing{Body: []byte(text)})
+	}
+	for i, err := range q.Send(t.Context(), append(msgs, relay.Outgoing{Body: []byte(`"good"`)})) {
+		if good := i == len(msgs); good != (err == nil) {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	equal(t, "the one that is a text", `"good"`, string(q.receive(t, 1)[0].Body))
+	q.nothing(t, 100*time.Millisecond)
 }
 
 func queueManyMessages(t *testing.T, q QueueUnderTest) {

@@ -150,9 +150,20 @@ func CallsPerEvent(u Usage) float64 {
 	return float64(calls) / float64(u.Events)
 }
 
+// AllCallsPerEvent is CallsPerEvent with the calls that are made by the hour: of the catalog, of KMS, of the endpoints in trouble.
+func AllCallsPerEvent(u Usage) float64 {
+	calls := 0
+	for operation, c := range u.Calls {
+		if strings.HasSuffix(operation, OfCatalog) || strings.HasSuffix(operation, OfTrouble) {
+			calls += c.Calls
+		}
+	}
+	return CallsPerEvent(u) + float64(calls)/float64(u.Events)
+}
+
 // perEvent tells whether an operation is called for events, and not by the hour.
 func perEvent(operation string) bool {
-	return operation != "sqs:"+EmptyReceive && !strings.HasSuffix(operation, OfCatalog)
+	return operation != "sqs:"+EmptyReceive && !strings.HasSuffix(operation, OfCatalog) && !strings.HasSuffix(operation, OfTrouble)
 }
 
 // Idle returns what a relay costs in a month in which nothing happens, at list prices. Of the alarms, ten in an account are free.

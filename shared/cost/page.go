@@ -53,6 +53,9 @@ func head(first string, usage []Usage) []string {
 		if u.FanOut > 1 {
 			name = fmt.Sprintf("%d endpoints, %d %%", u.FanOut, u.FailingPercent)
 		}
+		if u.Quiet > 0 {
+			name = fmt.Sprintf("%d quiet endpoints", u.Quiet)
+		}
 		if !u.Burst {
 			name += ", one by one"
 		}
@@ -97,6 +100,7 @@ func calls(usage []Usage) string {
 	}
 	return table(append(rows,
 		rowOf("the functions' calls for an event", "%.2f", usage, CallsPerEvent),
+		rowOf("… with those of the catalog and of endpoints in trouble", "%.2f", usage, AllCallsPerEvent),
 		rowOf("DynamoDB write units for an event", "%.2f", usage, func(u Usage) float64 { return u.units("dynamodb:PutItem") / float64(u.Events) }),
 		rowOf("POSTs to endpoints for an event", "%.2f", usage, func(u Usage) float64 { return float64(u.Attempts) / float64(u.Events) })))
 }

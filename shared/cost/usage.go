@@ -13,9 +13,10 @@ type Usage struct {
 
 // Scenario is what was asked of the relay.
 type Scenario struct {
-	FanOut         int  `json:"fanOut"`         // endpoints that want each event
-	FailingPercent int  `json:"failingPercent"` // of attempts
-	Burst          bool `json:"burst"`          // events came as fast as they were taken, else one after the other
+	FanOut         int  `json:"fanOut"`          // endpoints that want each event
+	FailingPercent int  `json:"failingPercent"`  // of attempts
+	Burst          bool `json:"burst"`           // events came as fast as they were taken, else one after the other
+	Quiet          int  `json:"quiet,omitempty"` // endpoints of which each event is for another; 0: each is for all of them
 }
 
 // Function is what a function used.
@@ -32,6 +33,9 @@ const OfCatalog = ", catalog"
 
 // EmptyReceive is what a ReceiveMessage that brought nothing is counted as.
 const EmptyReceive = "ReceiveMessage, empty"
+
+// OfTrouble marks the calls by which an instance finds the endpoints in trouble: by the hour as well.
+const OfTrouble = ", endpoints in trouble"
 
 // Calls are those of one operation of an AWS API.
 type Calls struct {

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"webhook-relay/shared/cost"
+	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/runtimeapi"
 )
 
@@ -96,6 +97,7 @@ type billed struct {
 	Messages                    []struct{ Body string }
 
 	TableName      string
+	IndexName      string
 	ConsistentRead bool
 	Item           map[string]map[string]any
 	Items          []map[string]map[string]any
@@ -167,6 +169,9 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 		}
 		if strings.HasPrefix(in.TableName, "catalog-") {
 			operation += cost.OfCatalog
+		}
+		if in.IndexName == dynamo.TroubledIndex {
+			operation += cost.OfTrouble
 		}
 		m.add("dynamodb", operation, units, 0)
 	case !done: // a condition that does not hold costs as a write does

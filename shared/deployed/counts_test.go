@@ -38,6 +38,9 @@ const (
 	measuredEvents  = 500
 	measuredSenders = 32
 	bodyBytes       = 1024
+	// Each quiet endpoint gets some events, so that what an instance reads of it once counts for them together.
+	quietEndpoints = 1000
+	quietEvents    = 10 * quietEndpoints
 )
 
 // BenchmarkUsage runs webhooks through the synthesised stack and reports what they used. Without -usage it is one small scenario.
@@ -60,6 +63,7 @@ func BenchmarkUsage(b *testing.B) {
 		}
 		all = append(all, measure(b, assembly, cost.Scenario{FanOut: fanOut}, measuredEvents/10))
 	}
+	all = append(all, measure(b, assembly, cost.Scenario{FanOut: 1, Burst: true, Quiet: quietEndpoints}, quietEvents))
 	encoded, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		b.Fatal(err)
@@ -82,18 +86,22 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	defer server.Close()
 	secret := rand.Text()
 	c := relay.Catalog{Sources: []relay.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}}}}
-	for i := range s.FanOut {
+	for i := range max(s.FanOut, s.Quiet) {
 		name := fmt.Sprintf("endpoint%d", i)
 		// As the default schedule: two waits that are the queue's, then such as are the scheduler's.
 		c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: name, URL: server.URL + "/" + name, Secrets: []string{signingSecret},
 			Schedule: []time.Duration{time.Second, time.Second, time.Hour, time.Hour, time.Hour, time.Hour}})
-		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: "app", Endpoint: name})
+		sub := relay.Subscription{Source: "app", Endpoint: name}
+		if s.Quiet > 0 {
+			sub.Types = []string{fmt.Sprintf("order.created.%d", i)}
+		}
+		c.Subscriptions = append(c.Subscriptions, sub)
 	}
 	catalog := dynamo.NewCatalog(host.DynamoDB, host.Outputs["CatalogTable"], kms.New(host.KMS, host.Outputs["SecretsKeyArn"]))
 	if err := catalog.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)
 	}
-	l := load{b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret}
+	l := load{b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret, quiet: s.Quiet, sent: new(atomic.Int64)}
 	if s.Burst {
 		l.burst(events)
 		l.wait(int64(events * s.FanOut))
@@ -145,6 +153,16 @@ type load struct {
 	host        *deployed.Host
 	endpoints   *endpoints
 	url, secret string
+	quiet       int           // see cost.Scenario
+	sent        *atomic.Int64 // events
+}
+
+// eventType is that of the next event: each is for another of the quiet endpoints.
+func (l load) eventType() string {
+	if l.quiet == 0 {
+		return "order.created"
+	}
+	return fmt.Sprintf("order.created.%d", l.sent.Add(1)%int64(l.quiet))
 }
 
 func (l load) burst(events int) {
@@ -171,7 +189,7 @@ func (l load) send() {
 		l.b.Error(err)
 		return
 	}
-	r.Header = http.Header{"Authorization": {"Bearer " + l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {"order.created"},
+	r.Header = http.Header{"Authorization": {"Bearer " + l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType()},
 		"Content-Type": {"application/json"}}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 
 // call is one AWS API call as IAM sees it.
 type call struct {
-	action   string // service:Operation
-	resource string // ARN, or "*" for an action without resources
-	context  map[string]string
+	action   string            // service:Operation
+	resource string            // ARN, or "*" for an action without resources
+	context  map[string]string // a key with several values has them with commas between
 }
 
 // texts is a string or a list of them, as policies have it.
@@ -164,14 +164,28 @@ func (s statement) holds(context map[string]string) bool {
 	for operator, keys := range s.Condition {
 		for key, wanted := range keys {
 			got, ok := context[key]
-			if !ok || !slices.ContainsFunc(wanted, func(w string) bool {
-				return w == got || (strings.HasSuffix(operator, "StringLike") && like("", w, got))
-			}) {
+			if !ok {
 				return false
+			}
+			values := []string{got}
+			if strings.HasPrefix(operator, "ForAllValues:") {
+				values = strings.Split(got, ",")
+			}
+			for _, value := range values {
+				if !wanted.have(operator, value) {
+					return false
+				}
 			}
 		}
 	}
 	return true
+}
+
+// have tells whether one of the texts is a value, as an operator compares them.
+func (t texts) have(operator, value string) bool {
+	return slices.ContainsFunc(t, func(wanted string) bool {
+		return wanted == value || strings.HasSuffix(operator, "StringLike") && like("", wanted, value)
+	})
 }
 
 // like compares as IAM does: * is any run of characters, ? is one. flags are those of package regexp.

@@ -108,3 +108,18 @@ func TestWhatIsNotEvaluatedIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestARoleMayBeLimitedToAttributes: of a condition for all values, each value must meet it.
+func TestARoleMayBeLimitedToAttributes(t *testing.T) {
+	t.Parallel()
+	r, err := deployed.NewRole("R", `{"Policies": [{"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "dynamodb:UpdateItem",
+		"Resource": "table", "Condition": {"ForAllValues:StringEquals": {"dynamodb:Attributes": ["pk", "sk", "learned"]}}}]}}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for attributes, want := range map[string]bool{"pk,sk,learned": true, "pk,sk,generation": false, "pk,sk,learned,generation": false, "": false} {
+		if got := r.May("dynamodb:UpdateItem", "table", map[string]string{"dynamodb:Attributes": attributes}); got != want {
+			t.Errorf("%q: %t, want %t", attributes, got, want)
+		}
+	}
+}

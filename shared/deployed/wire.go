@@ -94,6 +94,7 @@ type request struct {
 	KeyID             string
 	EncryptionContext map[string]string
 	Item, Key         itemKey // of PutItem, of UpdateItem
+	UpdateExpression  string
 	GroupName         string
 	SecretID          string
 	Target            struct{ RoleARN string }
@@ -162,6 +163,9 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 		add(in.TableName)
 		if operation == "PutItem" || operation == "UpdateItem" {
 			made[0].context = map[string]string{"dynamodb:LeadingKeys": in.Item.Partition.S + in.Key.Partition.S}
+			if operation == "UpdateItem" {
+				made[0].context["dynamodb:Attributes"] = strings.Join(updated(in.UpdateExpression), ",")
+			}
 		}
 	default:
 		for _, table := range slices.Sorted(maps.Keys(in.RequestItems)) {
@@ -172,6 +176,20 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 		return nil, fmt.Errorf("%w: dynamodb: %s without a table", errUnread, operation)
 	}
 	return made, nil
+}
+
+// term is a word of an expression that is no keyword, which the relay writes in capitals.
+var term = regexp.MustCompile(`:?[a-z_]+\(?`)
+
+// updated lists the attributes that an update names, and those of the key. IAM counts those of a condition too, which are not read here.
+func updated(expression string) []string {
+	names := []string{"pk", "sk"}
+	for _, word := range term.FindAllString(expression, -1) {
+		if !strings.HasPrefix(word, ":") && !strings.HasSuffix(word, "(") {
+			names = append(names, word)
+		}
+	}
+	return names
 }
 
 func encryptionContext(pairs map[string]string) map[string]string {

@@ -22,7 +22,21 @@ const (
 	sourceKind       = "source"
 	endpointKind     = "endpoint"
 	subscriptionKind = "subscriptions"
+	namesKind        = "names"
 )
+
+// namesPerItem keeps a list of names, of 63 characters at most, far from the bound of an item.
+const namesPerItem = 4000
+
+// namesDoc is a part of the list of a generation's sources or endpoints.
+type namesDoc struct {
+	Version int      `json:"v"`
+	Names   []string `json:"names"`
+	More    bool     `json:"more,omitempty"` // the next item goes on
+}
+
+// nameListSort is the sort key of the nth part of a list.
+func nameListSort(kind string, n int) string { return fmt.Sprintf("%s#%s#%06d", namesKind, kind, n) }
 
 // The bounds of an item of subscriptions keep it far from DynamoDB's, and the fan-out's read small: one with a name and two types for each
 // is about 10 KB.
@@ -106,9 +120,15 @@ func NewCatalog(client *dynamodb.Client, tableName string, sealer relay.Sealer) 
 	return &Catalog{table{client, tableName}, sealer}
 }
 
+// Generation implements relay.Generations.
+func (c *Catalog) Generation(ctx context.Context) (relay.Generation, error) {
+	p, err := c.pointer(ctx)
+	return relay.Generation(p.generation), err
+}
+
 // Source implements relay.Sources.
-func (c *Catalog) Source(ctx context.Context, name string) (relay.Source, error) {
-	it, err := c.find(ctx, sourceKind, name)
+func (c *Catalog) Source(ctx context.Context, g relay.Generation, name string) (relay.Source, error) {
+	it, err := c.find(ctx, g, sourceKind, name)
 	if err != nil {
 		return relay.Source{}, err
 	}
@@ -116,45 +136,34 @@ func (c *Catalog) Source(ctx context.Context, name string) (relay.Source, error)
 }
 
 // Endpoint implements relay.Endpoints.
-func (c *Catalog) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
-	it, err := c.find(ctx, endpointKind, name)
+func (c *Catalog) Endpoint(ctx context.Context, g relay.Generation, name string) (relay.Endpoint, error) {
+	it, err := c.find(ctx, g, endpointKind, name)
 	if err != nil {
 		return relay.Endpoint{}, err
 	}
 	return c.readEndpoint(ctx, it)
 }
 
-// find returns an item of the generation in force; ErrNotFound only after a second look at the pointer, since the generation may
-// have been replaced and deleted after the first.
-func (c *Catalog) find(ctx context.Context, kind, name string) (item, error) {
-	for looked := ""; ; {
-		p, err := c.pointer(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if p.generation == looked {
-			return nil, fmt.Errorf("dynamo: %s %s: %w", kind, name, relay.ErrNotFound)
-		}
-		it, err := c.get(ctx, p.generation, kind+"#"+name)
-		if err != nil {
-			return nil, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
-		}
-		if it != nil {
-			return it, nil
-		}
-		looked = p.generation
+// find returns an item of a generation.
+func (c *Catalog) find(ctx context.Context, g relay.Generation, kind, name string) (it item, err error) {
+	if g != "" {
+		it, err = c.get(ctx, string(g), kind+"#"+name)
 	}
+	if err == nil && it == nil {
+		err = relay.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
+	}
+	return it, nil
 }
 
 // Subscriptions implements relay.Subscriptions.
-func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
+func (c *Catalog) Subscriptions(ctx context.Context, g relay.Generation, source string) ([]relay.Subscription, error) {
 	var subs []relay.Subscription
-	_, err := c.steadily(ctx, func(generation string) error {
-		subs = nil
-		return c.each(ctx, generation, subscriptionKind+"#"+source+"#", func(it item) (err error) {
-			subs, err = appendSubscriptions(subs, it)
-			return err
-		})
+	err := c.each(ctx, g, subscriptionKind+"#"+source+"#", func(it item) (err error) {
+		subs, err = appendSubscriptions(subs, it)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dynamo: subscriptions of %s: %w", source, err)
@@ -164,13 +173,14 @@ func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Sub
 
 // LoadCatalog implements relay.CatalogStore. It opens every secret, which is a call of the sealer for each.
 func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
+	p, err := c.pointer(ctx)
+	if err != nil {
+		return relay.Catalog{}, 0, err
+	}
 	var items []item
-	p, err := c.steadily(ctx, func(generation string) error {
-		items = nil
-		return c.each(ctx, generation, "", func(it item) error {
-			items = append(items, it)
-			return nil
-		})
+	err = c.each(ctx, relay.Generation(p.generation), "", func(it item) error {
+		items = append(items, it)
+		return nil
 	})
 	if err != nil {
 		return relay.Catalog{}, 0, fmt.Errorf("dynamo: catalog: %w", err)
@@ -179,53 +189,66 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 	if err != nil {
 		return relay.Catalog{}, 0, err
 	}
-	return loaded, p.revision, nil
+	return loaded, p.current(), nil
+}
+
+// SourceNames implements relay.Sources.
+func (c *Catalog) SourceNames(ctx context.Context, g relay.Generation) ([]string, error) {
+	return c.namesOf(ctx, g, sourceKind)
+}
+
+// EndpointNames implements relay.Endpoints.
+func (c *Catalog) EndpointNames(ctx context.Context, g relay.Generation) ([]string, error) {
+	return c.namesOf(ctx, g, endpointKind)
 }
 
 // Names implements relay.Names.
 func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err error) {
-	_, err = c.steadily(ctx, func(generation string) error {
-		sources, endpoints = nil, nil
-		for kind, names := range map[string]*[]string{sourceKind: &sources, endpointKind: &endpoints} {
-			err := c.each(ctx, generation, kind+"#", func(it item) error {
-				_, name := kindAndName(it)
-				*names = append(*names, name)
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	g, err := c.Generation(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dynamo: names: %w", err)
+		return nil, nil, err
 	}
-	return sources, endpoints, nil
+	if sources, err = c.SourceNames(ctx, g); err != nil {
+		return nil, nil, err
+	}
+	endpoints, err = c.EndpointNames(ctx, g)
+	return sources, endpoints, err
 }
 
-// steadily runs read on the generation in force, and again on the next one if it was replaced meanwhile: it could have been deleted
-// under read. It returns the pointer to the generation that read saw whole.
-func (c *Catalog) steadily(ctx context.Context, read func(generation string) error) (pointer, error) {
-	p, err := c.pointer(ctx)
-	for err == nil && p.generation != "" {
-		if err = read(p.generation); err != nil {
+// namesOf reads the lists of a generation's names. A function that may read items one by one needs no other right for it.
+func (c *Catalog) namesOf(ctx context.Context, g relay.Generation, kind string) (names []string, err error) {
+	for n := 0; g != ""; n++ {
+		it, err := c.get(ctx, string(g), nameListSort(kind, n))
+		if err != nil {
+			return nil, fmt.Errorf("dynamo: names: %w", err)
+		}
+		if it == nil {
+			break // there are none of this kind
+		}
+		var doc namesDoc
+		if err := decode(it, &doc, &doc.Version); err != nil {
+			return nil, err
+		}
+		if names = append(names, doc.Names...); !doc.More {
 			break
 		}
-		var now pointer
-		if now, err = c.pointer(ctx); now.generation == p.generation {
-			break
-		}
-		p = now
 	}
-	return p, err
+	return names, nil
 }
 
 // each calls do for a generation's items whose sort key begins with prefix, in order.
-func (c *Catalog) each(ctx context.Context, generation, prefix string, do func(item) error) error {
+func (c *Catalog) each(ctx context.Context, g relay.Generation, prefix string, do func(item) error) error {
+	if g == "" {
+		return nil
+	}
+	return c.eachOf(ctx, string(g), prefix, do)
+}
+
+// eachOf is each for any partition.
+func (c *Catalog) eachOf(ctx context.Context, partition, prefix string, do func(item) error) error {
 	in := &dynamodb.QueryInput{
-		KeyConditionExpression:    aws.String("pk = :generation"),
-		ExpressionAttributeValues: item{":generation": text(generation)},
+		KeyConditionExpression:    aws.String("pk = :partition"),
+		ExpressionAttributeValues: item{":partition": text(partition)},
 		ConsistentRead:            aws.Bool(true),
 	}
 	if prefix != "" {
@@ -314,14 +337,35 @@ func (c *Catalog) learned(ctx context.Context, generation, source string) ([]str
 	return doc.Secrets, err
 }
 
-// LearnSecret implements relay.LearnedSecrets. The secret belongs to the catalog in force: ReplaceCatalog forgets it, unless what it writes
-// has it.
+// LearnSecret implements relay.LearnedSecrets. The secret is an item of its own beside the generation in force, and is forgotten with it: a
+// replacement writes what was loaded with the others. Those that were loaded before are refused, since the pointer counts what was learned. One that
+// came in force in between, made of what was loaded before, is found by a last look at the pointer; then the secret is learned again.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
-	it, err := c.find(ctx, sourceKind, source)
-	if err != nil {
-		return err
+	for range learnTries {
+		g, err := c.Generation(ctx)
+		if err != nil {
+			return err
+		}
+		if err := c.learnIn(ctx, g, source, secret); err != nil {
+			return err
+		}
+		if err := c.countLearned(ctx); err != nil {
+			return fmt.Errorf("dynamo: secret of source %s: %w", source, err)
+		}
+		now, err := c.Generation(ctx)
+		if err != nil || now == g {
+			return err
+		}
 	}
-	s, err := c.readSource(ctx, it)
+	return fmt.Errorf("dynamo: secret of source %s: the catalog was replaced %d times", source, learnTries)
+}
+
+// learnTries bounds the tries of LearnSecret while the catalog is replaced again and again.
+const learnTries = 5
+
+// learnIn keeps the secret with a generation, unless it is there.
+func (c *Catalog) learnIn(ctx context.Context, g relay.Generation, source, secret string) error {
+	s, err := c.Source(ctx, g, source)
 	if err != nil {
 		return err
 	}
@@ -335,7 +379,7 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 	if err != nil {
 		return err
 	}
-	kept := key(learnedPartition, textOf(it, PartitionKey)+"#"+source)
+	kept := key(learnedPartition, string(g)+"#"+source)
 	kept[sealedAttribute] = binary(sealed)
 	written, _, err := c.putIf(ctx, kept, "attribute_not_exists(pk)", nil)
 	if err == nil && !written {
@@ -345,6 +389,17 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 		return fmt.Errorf("dynamo: secret of source %s: %w", source, err)
 	}
 	return nil
+}
+
+// countLearned raises the revision. It touches nothing else of the pointer, which is all that the receiver's role allows.
+func (c *Catalog) countLearned(ctx context.Context) error {
+	_, err := c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                 &c.name,
+		Key:                       key(catalogPartition, pointerSort),
+		UpdateExpression:          aws.String("ADD " + learnedAttribute + " :one"),
+		ExpressionAttributeValues: item{":one": number(1)},
+	})
+	return err
 }
 
 // endpointDocs are what is kept of an endpoint, in the open and sealed.

@@ -114,13 +114,14 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest,
 		KeySchema: keys(dynamo.PartitionKey, dynamo.SortKey)}
 	for _, attribute := range []string{dynamo.PartitionKey, dynamo.SortKey, dynamo.EventsPartitionKey, dynamo.EventsSortKey,
-		dynamo.OpenPartitionKey, dynamo.OpenSortKey} {
+		dynamo.OpenPartitionKey, dynamo.OpenSortKey, dynamo.TroubledPartitionKey, dynamo.TroubledSortKey} {
 		in.AttributeDefinitions = append(in.AttributeDefinitions,
 			types.AttributeDefinition{AttributeName: &attribute, AttributeType: types.ScalarAttributeTypeS})
 	}
 	for index, schema := range map[string][]types.KeySchemaElement{
-		dynamo.EventsIndex: keys(dynamo.EventsPartitionKey, dynamo.EventsSortKey),
-		dynamo.OpenIndex:   keys(dynamo.OpenPartitionKey, dynamo.OpenSortKey),
+		dynamo.EventsIndex:   keys(dynamo.EventsPartitionKey, dynamo.EventsSortKey),
+		dynamo.OpenIndex:     keys(dynamo.OpenPartitionKey, dynamo.OpenSortKey),
+		dynamo.TroubledIndex: keys(dynamo.TroubledPartitionKey, dynamo.TroubledSortKey),
 	} {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
 			IndexName: &index, KeySchema: schema, Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}})

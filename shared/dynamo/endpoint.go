@@ -3,12 +3,14 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
@@ -31,6 +33,8 @@ const (
 	// reserveTries: a line that has ended is begun anew by one of those that want it, behind whom the others come in their next try.
 	reserveTries = 3
 	slotKept     = time.Hour
+	// troubledShards: an outage of the internet's brings thousands of endpoints into trouble in a few seconds, and each comes into the index.
+	troubledShards = 4
 )
 
 // EndpointState implements relay.EndpointStates.
@@ -55,6 +59,10 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	it[docAttribute] = text(string(relay.EncodeEndpointState(s)))
 	it[revisionAttribute] = number(prior + 1)
 	it[TimeToLive] = number(time.Now().Add(stateKept).Unix())
+	if !s.Well() {
+		it[TroubledPartitionKey] = text(troubledPartition(shardOf(endpoint, troubledShards)))
+		it[TroubledSortKey] = text(endpoint)
+	}
 	condition, values := absent, item{":now": number(time.Now().Unix())}
 	if prior > 0 {
 		condition, values = "revision = :prior", item{":prior": number(prior)}
@@ -68,6 +76,32 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	}
 	return nil
 }
+
+// TroubledEndpoints implements relay.EndpointStates. It asks all shards of the index at once.
+func (l *Ledger) TroubledEndpoints(ctx context.Context) ([]string, error) {
+	shards := make([][]string, troubledShards)
+	g, ctx := errgroup.WithContext(ctx)
+	for shard := range shards {
+		g.Go(func() error {
+			return l.queryAll(ctx, &dynamodb.QueryInput{
+				IndexName:                 aws.String(TroubledIndex),
+				KeyConditionExpression:    aws.String(TroubledPartitionKey + " = :shard"),
+				ExpressionAttributeValues: item{":shard": text(troubledPartition(shard))},
+			}, func(items []item) error {
+				for _, it := range items {
+					shards[shard] = append(shards[shard], textOf(it, TroubledSortKey))
+				}
+				return nil
+			})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("dynamo: endpoints in trouble: %w", err)
+	}
+	return slices.Concat(shards...), nil
+}
+
+func troubledPartition(shard int) string { return "troubled#" + strconv.Itoa(shard) }
 
 // Reserve implements relay.Quotas. If an answer is lost and the call made again, a piece is reserved twice: the limit is kept all the same. A line
 // is one item, of which DynamoDB takes 1,000 writes a second, those that it refuses among them: whoever is refused is told for how long.

@@ -19,8 +19,10 @@ const (
 	deliveryPrefix = "delivery#"
 )
 
-// eventShards spreads the events of one source and hour over so many partitions of the index.
-const eventShards = 8
+// shards is over how many partitions of an index what belongs together is spread: the events of a source and hour, the deliveries to an endpoint in
+// a status. One partition takes 1,000 writes a second, and a delivery that is held is two: it leaves its place and takes another. An index that cannot
+// keep up throttles the writes to the table.
+const shards = 8
 
 // sortableTime has one width, so that its text sorts as the time does.
 const sortableTime = "2006-01-02T15:04:05.000Z"
@@ -112,7 +114,7 @@ func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, erro
 	it := key(r.ID, eventSort)
 	it[docAttribute] = text(string(relay.EncodeEventRecord(r)))
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
-	it[EventsPartitionKey] = text(eventsPartition(r.Source, r.ReceivedAt, shardOf(r.ID)))
+	it[EventsPartitionKey] = text(eventsPartition(r.Source, r.ReceivedAt, shardOf(r.ID, shards)))
 	it[EventsSortKey] = text(r.ReceivedAt.UTC().Format(sortableTime) + "#" + r.ID)
 	if len(body) > 0 {
 		it[bodyAttribute] = binary(body)
@@ -134,10 +136,11 @@ func eventsPartition(source string, t time.Time, shard int) string {
 	return strings.Join([]string{source, t.UTC().Format("2006010215"), strconv.Itoa(shard)}, "#")
 }
 
-func shardOf(eventID string) int {
+// shardOf is the shard of what has this id.
+func shardOf(id string, shards uint32) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(eventID)) // never fails
-	return int(h.Sum32() % eventShards)
+	_, _ = h.Write([]byte(id)) // never fails
+	return int(h.Sum32() % shards)
 }
 
 func deliveryItem(d relay.Delivery) item {
@@ -146,19 +149,28 @@ func deliveryItem(d relay.Delivery) item {
 	it[attemptsAttribute] = number(d.Attempts)
 	it[statusAttribute] = text(string(d.Status))
 	it[TimeToLive] = number(d.ExpiresAt.Unix())
-	switch d.Status {
-	case relay.Waiting:
-		it[OpenSortKey] = text(d.NextAt.UTC().Format(sortableTime) + "#" + d.EventID)
-	case relay.Dead:
-		it[OpenSortKey] = text(d.UpdatedAt.UTC().Format(sortableTime) + "#" + d.EventID)
-	default:
-		return it
+	if at, listed := listedAt(d); listed {
+		it[OpenPartitionKey] = text(openPartition(d.Endpoint, d.Status, shardOf(d.EventID, shards)))
+		it[OpenSortKey] = text(at.UTC().Format(sortableTime) + "#" + d.EventID)
 	}
-	it[OpenPartitionKey] = text(openPartition(d.Endpoint, d.Status))
 	return it
 }
 
-func openPartition(endpoint string, s relay.Status) string { return endpoint + "#" + string(s) }
+// listedAt is the time that a delivery is listed under. Those that are delivered are not listed: each would cost one write more.
+func listedAt(d relay.Delivery) (at time.Time, listed bool) {
+	switch d.Status {
+	case relay.Waiting:
+		return d.NextAt, true
+	case relay.Dead:
+		return d.UpdatedAt, true
+	default:
+		return time.Time{}, false
+	}
+}
+
+func openPartition(endpoint string, s relay.Status, shard int) string {
+	return strings.Join([]string{endpoint, string(s), strconv.Itoa(shard)}, "#")
+}
 
 // Event implements relay.Ledger.
 func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {

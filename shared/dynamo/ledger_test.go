@@ -4,12 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/dynamo"
 	"webhook-relay/shared/relay"
 )
@@ -133,6 +138,112 @@ func TestASourcesHourIsSpreadOverShards(t *testing.T) {
 	}
 	if len(perShard) != 8 {
 		t.Errorf("100 events in %d shards, want 8: %v", len(perShard), perShard)
+	}
+}
+
+func TestAnEndpointsDeliveriesAreSpreadOverShards(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, nil)
+	table := createTable(t, client)
+	l := dynamo.NewLedger(client, table)
+	for i := range 200 {
+		d := delivery(fmt.Sprint(i), 1)
+		if i%2 == 1 {
+			d.Status, d.NextAt = relay.Dead, time.Time{}
+		}
+		must(t, l.SaveDelivery(t.Context(), d, 0))
+	}
+	perShard := map[string]int{}
+	for _, it := range scan(t, client, table) {
+		perShard[text(it, dynamo.OpenPartitionKey)]++
+	}
+	if len(perShard) != 2*8 {
+		t.Errorf("100 waiting and 100 dead deliveries in %d partitions, want 8 of each: %v", len(perShard), perShard)
+	}
+	for partition, n := range perShard {
+		if n > 30 {
+			t.Errorf("%d of 100 in %s", n, partition)
+		}
+	}
+}
+
+// inShard returns n event names of one of the shards, as FNV-1a of their ids has it.
+func inShard(shard uint32, n int) (names []string) {
+	for i := 0; len(names) < n; i++ {
+		name := fmt.Sprint("event ", i)
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(relay.EventID("github", name)))
+		if h.Sum32()%8 == shard {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestAListingIsInOrderHoweverItsShardsAreFilled: each shard is given by how many deliveries it has, due one after the other from a second on.
+func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
+	t.Parallel()
+	for name, shards := range map[string][]struct{ from, n int }{
+		"nothing":                               {},
+		"one":                                   {{0, 1}},
+		"one shard alone":                       {{0, 250}},
+		"a page exactly":                        {{0, 100}},
+		"a page and one":                        {{0, 101}},
+		"a page in each of two, one by one":     {{0, 100}, {0, 100}},
+		"one shard before the other":            {{0, 100}, {200, 100}},
+		"one before all others":                 {{5, 120}, {0, 1}},
+		"one after all others":                  {{0, 120}, {500, 1}},
+		"one in the midst of a full shard":      {{0, 199}, {99, 1}},
+		"many at the same time in eight shards": {{7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger(t)
+			var want []string
+			base := time.Now().UTC().Truncate(time.Second)
+			for shard, s := range shards {
+				for i, event := range inShard(uint32(shard), s.n) { //nolint:gosec // below 8
+					d := delivery(event, 1)
+					d.NextAt = base.Add(time.Duration(s.from+i) * time.Second)
+					must(t, l.SaveDelivery(t.Context(), d, 0))
+					want = append(want, fmt.Sprintf("%06d %s", s.from+i, d.EventID))
+				}
+			}
+			slices.Sort(want)
+			var got []string
+			for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
+				deliveries, next, err := l.OpenDeliveries(t.Context(), "shipping", relay.Waiting, page)
+				must(t, err)
+				if len(deliveries) > 100 || next != "" && len(deliveries) < 100 {
+					t.Errorf("page %d has %d deliveries, and another follows: %t", pages, len(deliveries), next != "")
+				}
+				for _, d := range deliveries {
+					got = append(got, fmt.Sprintf("%06d %s", int(d.NextAt.Sub(base).Seconds()), d.EventID))
+				}
+				page = next
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%.2000s", diff)
+			}
+		})
+	}
+}
+
+// TestTroubledEndpointsAreSpreadOverShards, so that an outage of thousands of endpoints at once throttles no write.
+func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, nil)
+	table := createTable(t, client)
+	l := dynamo.NewLedger(client, table)
+	for i := range 100 {
+		must(t, l.SaveEndpointState(t.Context(), fmt.Sprint("e-", i), breaker.State{Failures: 1}, 0))
+	}
+	perShard := map[string]int{}
+	for _, it := range scan(t, client, table) {
+		perShard[text(it, dynamo.TroubledPartitionKey)]++
+	}
+	if len(perShard) != 4 {
+		t.Errorf("100 endpoints in %d shards, want 4: %v", len(perShard), perShard)
 	}
 }
 

@@ -1,8 +1,10 @@
 package dynamo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
 )
@@ -67,19 +70,19 @@ func (l *Ledger) eventKeys(
 	if err != nil {
 		return nil, "", err
 	}
-	for ; shard < eventShards && next == ""; shard, after = shard+1, beforeAll {
+	for ; shard < shards && next == ""; shard, after = shard+1, beforeAll {
 		index := indexQuery{EventsIndex, EventsPartitionKey, EventsSortKey}
-		found, sorts, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, afterAll, limit-len(listed))
+		found, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, afterAll, limit-len(listed))
 		if err != nil {
 			return nil, "", err
 		}
-		for i, k := range found {
-			listed = append(listed, eventKey{item: k, place: eventsPage(shard, sorts[i])})
+		for _, it := range found {
+			listed = append(listed, eventKey{key(textOf(it, PartitionKey), textOf(it, SortKey)), eventsPage(shard, textOf(it, EventsSortKey))})
 		}
 		switch {
 		case more != "":
 			next = eventsPage(shard, more)
-		case len(listed) == limit && shard+1 < eventShards:
+		case len(listed) == limit && shard+1 < shards:
 			next = eventsPage(shard+1, beforeAll)
 		}
 	}
@@ -96,13 +99,13 @@ func parseEventsPage(p relay.Page) (shard int, after string, err error) {
 	}
 	number, after, _ := strings.Cut(string(p), "/")
 	shard, err = strconv.Atoi(number)
-	if err != nil || shard < 0 || shard >= eventShards || after == "" {
+	if err != nil || shard < 0 || shard >= shards || after == "" {
 		return 0, "", fmt.Errorf("dynamo: %q is no page of a listing", p)
 	}
 	return shard, after, nil
 }
 
-// OpenDeliveries implements relay.Ledger. A page is the last sort key seen. A delivery that leaves the status between the look into
+// OpenDeliveries implements relay.Ledger. A page is the last sort key seen, whichever shard it was in. A delivery that leaves the status between the look into
 // the index and the look at its record is left out.
 func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, s relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
 	return l.open(ctx, endpoint, s, afterAll, from)
@@ -113,15 +116,11 @@ func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time,
 	return l.open(ctx, endpoint, relay.Waiting, before.UTC().Format(sortableTime), from)
 }
 
-// open lists an endpoint's deliveries in a status, up to a sort key.
+// open lists an endpoint's deliveries in a status, up to a sort key. No two have the same sort key, so that the last one seen says where to go on in
+// each shard.
 func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, until string, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
-	after := string(from)
-	if after == "" {
-		after = beforeAll
-	}
-	index := indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}
-	keys, _, more, err := l.keys(ctx, index, openPartition(endpoint, s), after, until, pageSize)
+	keys, more, err := l.openKeys(ctx, endpoint, s, cmp.Or(string(from), beforeAll), until)
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
 	}
@@ -142,14 +141,48 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 	return deliveries, relay.Page(more), nil
 }
 
+// openKeys returns the keys of a page over all shards, in order, and the sort key to go on after, "" at the end.
+func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, after, until string) (keys []item, more string, err error) {
+	index := indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}
+	found, mores := make([][]item, shards), make([]string, shards)
+	g, ctx := errgroup.WithContext(ctx)
+	for shard := range shards {
+		g.Go(func() (err error) {
+			found[shard], mores[shard], err = l.keys(ctx, index, openPartition(endpoint, s, shard), after, until, pageSize)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, "", err
+	}
+	// A shard that has more says how far the others can be shown: it may go on with any sort key after its last one.
+	end := ""
+	for _, m := range mores {
+		if m != "" && (end == "" || m < end) {
+			end = m
+		}
+	}
+	all := slices.Concat(found...)
+	slices.SortFunc(all, func(a, b item) int { return cmp.Compare(textOf(a, OpenSortKey), textOf(b, OpenSortKey)) })
+	if end != "" {
+		all = slices.DeleteFunc(all, func(it item) bool { return textOf(it, OpenSortKey) > end })
+	}
+	if len(all) > pageSize {
+		all = all[:pageSize]
+		end = textOf(all[pageSize-1], OpenSortKey)
+	}
+	for _, it := range all {
+		keys = append(keys, key(textOf(it, PartitionKey), textOf(it, SortKey)))
+	}
+	return keys, end, nil
+}
+
 // indexQuery names an index and its keys.
 type indexQuery struct{ index, partition, sort string }
 
-// keys returns up to limit of the table's keys that an index has in a partition after a sort key and before another, in order, the
-// sort key of each in the index, and the one to go on after, "" at the end.
-func (l *Ledger) keys(
-	ctx context.Context, q indexQuery, partition, after, until string, limit int,
-) (keys []item, sorts []string, more string, err error) {
+// keys returns up to limit of the keys, the table's and its own, that an index has in a partition after a sort key and before another, in order, and the
+// sort key to go on after, "" at the end.
+func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until string, limit int) (keys []item, more string, err error) {
 	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &l.name,
 		IndexName:                 &q.index,
@@ -158,13 +191,9 @@ func (l *Ledger) keys(
 		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
 	})
 	if err != nil {
-		return nil, nil, "", err
+		return nil, "", err
 	}
-	for _, it := range out.Items {
-		keys = append(keys, item{PartitionKey: it[PartitionKey], SortKey: it[SortKey]})
-		sorts = append(sorts, textOf(it, q.sort))
-	}
-	return keys, sorts, textOf(out.LastEvaluatedKey, q.sort), nil
+	return out.Items, textOf(out.LastEvaluatedKey, q.sort), nil
 }
 
 // What read may read: all of an event but its body, all of a delivery.

@@ -25,10 +25,12 @@ const (
 	learnedPartition     = "learned" // secrets of handshakes, sorted by generation and source; apart, so that receive may write here alone
 )
 
-// A generation that is not in force may still be being written until abandonedAfter; whoever writes it gives up well before.
+// A generation that is not in force may still be being written until abandonedAfter; whoever writes it gives up well before. One that was in force is
+// read by who has not looked at the pointer since, for an hour at most: relay.Generations promises two.
 const (
 	abandonedAfter = time.Hour
 	giveUpAfter    = abandonedAfter / 2
+	keptAfter      = 2 * time.Hour
 )
 
 // ErrTooSlow means that writing the catalog took longer than half an hour, by the wall clock. The old one stays in force.
@@ -43,16 +45,19 @@ const (
 // pointer says which generation is in force; the zero pointer stands for the empty catalog of a new store.
 type pointer struct {
 	generation string
-	previous   string // the one in force before
-	revision   int64
+	revision   int64 // how often the catalog was replaced
+	learned    int64 // how often a source has learned a secret, so that a replacement cannot undo it unknowingly
 }
+
+// current is the revision for all others: it grows with each change. The counts grow alone, so that no two states have the same sum.
+func (p pointer) current() int64 { return p.revision + p.learned }
 
 func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
 	it, err := c.get(ctx, catalogPartition, pointerSort)
 	if err != nil {
 		return pointer{}, fmt.Errorf("dynamo: catalog: %w", err)
 	}
-	return pointer{textOf(it, generationAttribute), textOf(it, previousAttribute), numberOf(it, revisionAttribute)}, nil
+	return pointer{textOf(it, generationAttribute), numberOf(it, revisionAttribute), numberOf(it, learnedAttribute)}, nil
 }
 
 // ReplaceCatalog implements relay.CatalogStore. Beside ErrConflict and the errors of calls it gives ErrTooLarge and ErrTooSlow. If it is
@@ -62,8 +67,8 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next relay.Catalog, base i
 	if err != nil {
 		return err
 	}
-	if p.revision != base {
-		return fmt.Errorf("dynamo: catalog of revision %d, not %d: %w", p.revision, base, relay.ErrConflict)
+	if p.current() != base {
+		return fmt.Errorf("dynamo: catalog of revision %d, not %d: %w", p.current(), base, relay.ErrConflict)
 	}
 	if err := c.sweep(ctx, p); err != nil {
 		return fmt.Errorf("dynamo: delete old catalogs: %w", err)
@@ -76,30 +81,42 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next relay.Catalog, base i
 	if took := time.Now().Round(0).Sub(begun); took > giveUpAfter {
 		return fmt.Errorf("%w: %v, at most %v", ErrTooSlow, took, giveUpAfter)
 	}
-	return c.move(ctx, pointer{generation: generation, previous: p.generation, revision: base + 1})
+	return c.move(ctx, pointer{generation, p.revision + 1, p.learned})
 }
 
-// sweep deletes the generations that no reader and no writer can be at work in.
+// sweep deletes the generations that no reader and no writer can be at work in. One is marked by the first replacement that finds it out of force,
+// and deleted by the first one keptAfter that.
 func (c *Catalog) sweep(ctx context.Context, p pointer) error {
-	var old []string
-	err := c.each(ctx, generationsPartition, "", func(it item) error {
-		generation := textOf(it, SortKey)
-		age := time.Since(time.Unix(numberOf(it, createdAttribute), 0))
-		if generation != p.generation && generation != p.previous && age > abandonedAfter {
-			old = append(old, generation)
+	var retired, old []item
+	err := c.eachOf(ctx, generationsPartition, "", func(it item) error {
+		switch at := numberOf(it, retiredAttribute); {
+		case textOf(it, SortKey) == p.generation:
+		case at > 0 && since(at) > keptAfter:
+			old = append(old, it)
+		case at == 0 && since(numberOf(it, createdAttribute)) > abandonedAfter:
+			retired = append(retired, it)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, generation := range old {
-		if err := c.drop(ctx, generation); err != nil {
+	for _, it := range retired {
+		it[retiredAttribute] = number(time.Now().Unix())
+		if _, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: it}); err != nil {
+			return err
+		}
+	}
+	for _, it := range old {
+		if err := c.drop(ctx, textOf(it, SortKey)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// since is how long ago a time in Unix seconds was.
+func since(seconds int64) time.Duration { return time.Since(time.Unix(seconds, 0)) }
 
 // drop deletes a generation's items, and last its entry in the register, so that what is interrupted is taken up again.
 func (c *Catalog) drop(ctx context.Context, generation string) error {
@@ -107,14 +124,14 @@ func (c *Catalog) drop(ctx context.Context, generation string) error {
 	remove := func(k item) {
 		deletes = append(deletes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
 	}
-	err := c.each(ctx, generation, "", func(it item) error {
+	err := c.eachOf(ctx, generation, "", func(it item) error {
 		remove(key(generation, textOf(it, SortKey)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = c.each(ctx, learnedPartition, generation+"#", func(it item) error {
+	err = c.eachOf(ctx, learnedPartition, generation+"#", func(it item) error {
 		remove(key(learnedPartition, textOf(it, SortKey)))
 		return nil
 	})
@@ -150,11 +167,11 @@ func (c *Catalog) write(ctx context.Context, generation string, begun time.Time,
 // move puts the pointer on a generation if the catalog's revision is still the one before.
 func (c *Catalog) move(ctx context.Context, to pointer) error {
 	it := key(catalogPartition, pointerSort)
-	it[generationAttribute], it[previousAttribute], it[revisionAttribute] = text(to.generation), text(to.previous), number(to.revision)
+	it[generationAttribute], it[revisionAttribute], it[learnedAttribute] = text(to.generation), number(to.revision), number(to.learned)
 	in := &dynamodb.PutItemInput{TableName: &c.name, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)")}
 	if to.revision > 1 {
-		in.ConditionExpression = aws.String("revision = :base")
-		in.ExpressionAttributeValues = item{":base": number(to.revision - 1)}
+		in.ConditionExpression = aws.String("revision = :base AND learned = :learned")
+		in.ExpressionAttributeValues = item{":base": number(to.revision - 1), ":learned": number(to.learned)}
 	}
 	_, err := c.client.PutItem(ctx, in)
 	if conditionFailed(err) {
@@ -165,7 +182,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 		if now.generation == to.generation { // the answer to the first try was lost
 			return nil
 		}
-		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.revision, to.revision-1, relay.ErrConflict)
+		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1, relay.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: catalog: %w", err)
@@ -199,6 +216,7 @@ func (c *Catalog) items(ctx context.Context, generation string, next relay.Catal
 		return nil, err
 	}
 	items = append(items, subscriptionItems(generation, next.Subscriptions)...)
+	items = append(items, nameItems(generation, next)...)
 	for _, it := range items {
 		if err := checkSize(it); err != nil {
 			return nil, err
@@ -220,6 +238,28 @@ func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc a
 	}
 	it[sealedAttribute] = binary(sealed)
 	return it, nil
+}
+
+// nameItems are the lists of a catalog's names.
+func nameItems(generation string, next relay.Catalog) (items []item) {
+	names := map[string][]string{}
+	for _, s := range next.Sources {
+		names[sourceKind] = append(names[sourceKind], s.Name)
+	}
+	for _, e := range next.Endpoints {
+		names[endpointKind] = append(names[endpointKind], e.Name)
+	}
+	for kind, all := range names {
+		slices.Sort(all)
+		for n := 0; len(all) > 0; n++ {
+			doc := namesDoc{docVersion, all[:min(len(all), namesPerItem)], len(all) > namesPerItem}
+			all = all[len(doc.Names):]
+			it := key(generation, nameListSort(kind, n))
+			it[docAttribute] = text(string(encode(doc)))
+			items = append(items, it)
+		}
+	}
+	return items
 }
 
 func subscriptionItems(generation string, subs []relay.Subscription) []item {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,6 +43,14 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want relay.Catalog, revision
 	if diff := cmp.Diff(want, got); diff != "" || at != revision {
 		t.Fatalf("revision %d, want %d; catalog (-want +got):\n%s", at, revision, diff[:min(len(diff), 2000)])
 	}
+}
+
+// inForce is the generation in force.
+func inForce(t *testing.T, c *dynamo.Catalog) relay.Generation {
+	t.Helper()
+	g, err := c.Generation(t.Context())
+	must(t, err)
+	return g
 }
 
 func replaceWith(t *testing.T, c *dynamo.Catalog, next relay.Catalog, base int64) {
@@ -176,19 +183,23 @@ func TestReplacingAsksAgainForWhatWasNotWritten(t *testing.T) {
 	expectInForce(t, c, catalogOf("new"), 1)
 }
 
-// age makes a generation look as old as d.
+// age makes a generation look as if it had been begun, and if it was retired so, so long ago.
 func age(t *testing.T, client *dynamodb.Client, table, generation string, d time.Duration) {
 	t.Helper()
-	_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-		TableName: &table,
-		Key: map[string]types.AttributeValue{
-			dynamo.PartitionKey: &types.AttributeValueMemberS{Value: "generations"}, dynamo.SortKey: &types.AttributeValueMemberS{Value: generation}},
-		UpdateExpression: aws.String("SET created_at = :at"),
-		ExpressionAttributeValues: map[string]types.AttributeValue{
-			":at": &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-d).Unix(), 10)}},
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, attribute := range []string{"created_at", "retired_at"} {
+		_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: &table,
+			Key: map[string]types.AttributeValue{
+				dynamo.PartitionKey: &types.AttributeValueMemberS{Value: "generations"}, dynamo.SortKey: &types.AttributeValueMemberS{Value: generation}},
+			UpdateExpression:    aws.String("SET " + attribute + " = :at"),
+			ConditionExpression: aws.String("attribute_exists(" + attribute + ")"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":at": &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-d).Unix(), 10)}},
+		})
+		var never *types.ConditionalCheckFailedException
+		if err != nil && !errors.As(err, &never) {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -231,91 +242,106 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	client := newClient(t, nil)
 	table := createTable(t, client)
 	c := dynamo.NewCatalog(client, table, sealer{})
-	abandon := func(calls int) {
-		limit := &cutAfter{left: calls}
-		_ = dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(t.Context(), catalogOf("never"), 3)
+	abandon := func() string {
+		t.Helper()
+		before := generations(t, client, table)
+		limit := &cutAfter{left: 4} // after its entry in the register and a batch
+		_ = dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(t.Context(), catalogOf("never"), 2)
 		if !limit.cut {
 			t.Fatal("was not cut short")
 		}
+		return newest(t, before, generations(t, client, table))
 	}
-	var made []string
-	seen := map[string]int{}
-	note := func() {
-		now := generations(t, client, table)
-		made = append(made, newest(t, seen, now))
-		seen = now
-	}
-	for revision := range int64(3) {
+	revision := int64(0)
+	replaced := func() string {
+		t.Helper()
+		before := generations(t, client, table)
 		replaceWith(t, c, catalogOf(fmt.Sprint("c", revision)), revision)
-		note()
+		revision++
+		return newest(t, before, generations(t, client, table))
 	}
-	abandon(4) // after its entry in the register and a batch
-	note()
-	abandon(4)
-	note()
-	first, previous, current, abandoned, underWay := made[0], made[1], made[2], made[3], made[4]
-	for _, generation := range []string{first, previous, current, abandoned} {
-		age(t, client, table, generation, 2*time.Hour)
-	}
-	age(t, client, table, underWay, 50*time.Minute)
-
-	replaceWith(t, c, catalogOf("last"), 3)
-	left := generations(t, client, table)
-	for generation, want := range map[string]bool{first: false, previous: true, current: true, abandoned: false, underWay: true} {
-		if _, ok := left[generation]; ok != want {
-			t.Errorf("generation %d is there: %v, want %v", slices.Index(made, generation), ok, want)
+	expect := func(when string, want map[string]bool) {
+		t.Helper()
+		left := generations(t, client, table)
+		for generation, there := range want {
+			if _, ok := left[generation]; ok != there {
+				t.Errorf("%s: generation %s is there: %t, want %t", when, generation, ok, there)
+			}
 		}
 	}
-	if left[current] != 90 || left[previous] != 90 {
-		t.Errorf("%d and %d items in the two last generations, want 90 each", left[current], left[previous])
-	}
-	expectInForce(t, c, catalogOf("last"), 4)
+	first, second := replaced(), replaced()
+	abandoned, underWay := abandon(), abandon()
+	age(t, client, table, first, 24*time.Hour)
+	age(t, client, table, second, 24*time.Hour)
+	age(t, client, table, abandoned, 61*time.Minute)
+	age(t, client, table, underWay, 50*time.Minute)
+
+	third := replaced() // the first and the abandoned one are found to be out of force
+	expect("at first", map[string]bool{first: true, second: true, abandoned: true, underWay: true, third: true})
+	age(t, client, table, first, 119*time.Minute)
+	age(t, client, table, abandoned, 121*time.Minute)
+	replaced() // the second one is found to be, a day after it was written
+	expect("two hours later", map[string]bool{first: true, second: true, abandoned: false, underWay: true, third: true})
+	age(t, client, table, first, 121*time.Minute)
+	replaced()
+	expect("at last", map[string]bool{first: false, second: true, underWay: true, third: true})
+	expectInForce(t, c, catalogOf("c4"), 5)
 }
 
-func TestAReaderWhoseGenerationIsDeletedUnderItReadsTheNext(t *testing.T) {
+// TestWhoHasNotLookedAgainReadsTheReplacedGeneration: between a look at the generation in force and the next one the catalog is replaced many times.
+func TestWhoHasNotLookedAgainReadsTheReplacedGeneration(t *testing.T) {
 	t.Parallel()
-	for name, read := range map[string]func(c *dynamo.Catalog, t *testing.T) error{
-		"source":   func(c *dynamo.Catalog, t *testing.T) error { _, err := c.Source(t.Context(), "same-00"); return err },
-		"endpoint": func(c *dynamo.Catalog, t *testing.T) error { _, err := c.Endpoint(t.Context(), "same-00"); return err },
-		"subscriptions": func(c *dynamo.Catalog, t *testing.T) error {
-			subs, err := c.Subscriptions(t.Context(), "same-00")
-			if err == nil && len(subs) != 1 {
-				err = fmt.Errorf("%d subscriptions, want 1", len(subs))
+	client := newClient(t, nil)
+	table := createTable(t, client)
+	c := dynamo.NewCatalog(client, table, sealer{})
+	replaceWith(t, c, catalogOf("old"), 0)
+	old := inForce(t, c)
+	for revision := range int64(3) {
+		age(t, client, table, string(old), 119*time.Minute)
+		replaceWith(t, c, catalogOf("new"), revision+1)
+	}
+	if s, err := c.Source(t.Context(), old, "old-00"); err != nil || s.Secrets[0] != "secret" {
+		t.Errorf("source: %+v, %v", s, err)
+	}
+	if e, err := c.Endpoint(t.Context(), old, "old-00"); err != nil || e.URL == "" {
+		t.Errorf("endpoint: %+v, %v", e, err)
+	}
+	if subs, err := c.Subscriptions(t.Context(), old, "old-00"); err != nil || len(subs) != 1 {
+		t.Errorf("%d subscriptions, %v", len(subs), err)
+	}
+	if names, err := c.EndpointNames(t.Context(), old); err != nil || len(names) != 30 {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+}
+
+func TestALookUpIsOneCall(t *testing.T) {
+	t.Parallel()
+	table := createTable(t, newClient(t, nil))
+	var operations []string
+	c := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+		operations = append(operations, op)
+		return next(body)
+	}), table, sealer{})
+	replaceWith(t, c, catalogOf("a"), 0)
+	g := inForce(t, c)
+	for name, look := range map[string]func() error{
+		"generation":         func() error { _, err := c.Generation(t.Context()); return err },
+		"source":             func() error { _, err := c.Source(t.Context(), g, "a-00"); return err },
+		"endpoint":           func() error { _, err := c.Endpoint(t.Context(), g, "a-00"); return err },
+		"subscriptions":      func() error { _, err := c.Subscriptions(t.Context(), g, "a-00"); return err },
+		"names of sources":   func() error { _, err := c.SourceNames(t.Context(), g); return err },
+		"names of endpoints": func() error { _, err := c.EndpointNames(t.Context(), g); return err },
+		"an unknown endpoint": func() error {
+			if _, err := c.Endpoint(t.Context(), g, "none"); !errors.Is(err, relay.ErrNotFound) {
+				return fmt.Errorf("%w, want ErrNotFound", err)
 			}
-			return err
-		},
-		"catalog": func(c *dynamo.Catalog, t *testing.T) error {
-			got, _, err := c.LoadCatalog(t.Context())
-			if err == nil && !cmp.Equal(got, catalogOf("same")) {
-				err = errors.New("another catalog, or not the whole")
-			}
-			return err
+			return nil
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			client := newClient(t, nil)
-			table := createTable(t, client)
-			c := dynamo.NewCatalog(client, table, sealer{})
-			replaceWith(t, c, catalogOf("same"), 0)
-			first := newest(t, nil, generations(t, client, table))
-			requests := 0
-			slow := dynamo.NewCatalog(newClient(t, func(_ string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
-				if requests++; requests == 2 { // it has seen the pointer, and not yet looked where that points to
-					for revision := range int64(3) {
-						age(t, client, table, first, 2*time.Hour)
-						replaceWith(t, c, catalogOf("same"), revision+1)
-					}
-					if _, there := generations(t, client, table)[first]; there {
-						t.Error("the first generation was not deleted")
-					}
-				}
-				return next(body)
-			}), table, sealer{})
-			if err := read(slow, t); err != nil {
-				t.Error(err)
-			}
-		})
+		operations = nil
+		if err := look(); err != nil || len(operations) != 1 {
+			t.Errorf("%s: %v, %v", name, operations, err)
+		}
 	}
 }
 
@@ -352,7 +378,8 @@ func TestSubscriptionsNeedNoSealer(t *testing.T) {
 	client := newClient(t, nil)
 	table := createTable(t, client)
 	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), catalogOf("a"), 0)
-	subs, err := dynamo.NewCatalog(client, table, nil).Subscriptions(t.Context(), "a-00")
+	c := dynamo.NewCatalog(client, table, nil)
+	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "a-00")
 	if err != nil || len(subs) != 1 {
 		t.Errorf("%d subscriptions, %v, want 1", len(subs), err)
 	}
@@ -378,7 +405,7 @@ func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Endpoint(t.Context(), "old")
+	got, err := c.Endpoint(t.Context(), inForce(t, c), "old")
 	want := relay.Endpoint{Name: "old", URL: "https://old.example.com", Secrets: []string{"s"}, Header: map[string]string{"x-env": "prod"}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -399,7 +426,7 @@ func TestAForeignVersionIsUnreadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Source(t.Context(), "a-00"); !errors.Is(err, relay.ErrFormat) {
+	if _, err := c.Source(t.Context(), inForce(t, c), "a-00"); !errors.Is(err, relay.ErrFormat) {
 		t.Errorf("error %v, want ErrFormat", err)
 	}
 }
@@ -409,14 +436,18 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 	client := newClient(t, nil)
 	c := dynamo.NewCatalog(client, createTable(t, client), sealer{})
 	want := relay.Catalog{Sources: []relay.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}}}
-	for i := range 3000 {
+	for i := range 4500 { // more than a list of names in one item has
 		name := fmt.Sprintf("endpoint-%04d", i)
 		want.Endpoints = append(want.Endpoints, relay.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
 		want.Subscriptions = append(want.Subscriptions, relay.Subscription{Source: "github", Endpoint: name})
 	}
 	replaceWith(t, c, want, 0)
 	expectInForce(t, c, want, 1)
-	subs, err := c.Subscriptions(t.Context(), "github")
+	names, err := c.EndpointNames(t.Context(), inForce(t, c))
+	if err != nil || len(names) != len(want.Endpoints) {
+		t.Errorf("%d names, %v", len(names), err)
+	}
+	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "github")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,10 @@ const (
 	OpenIndex        = "open"
 	OpenPartitionKey = "open_pk"
 	OpenSortKey      = "open_sk"
+
+	TroubledIndex        = "troubled"
+	TroubledPartitionKey = "troubled_pk"
+	TroubledSortKey      = "troubled_sk"
 )
 
 // Attributes that are no keys.
@@ -29,7 +33,8 @@ const (
 	statusAttribute     = "status"
 	sealedAttribute     = "sealed"
 	generationAttribute = "generation"
-	previousAttribute   = "previous"
 	revisionAttribute   = "revision"
 	createdAttribute    = "created_at"
+	retiredAttribute    = "retired_at"
+	learnedAttribute    = "learned"
 )

@@ -130,8 +130,9 @@ func (w *world) createStores(ctx context.Context) error {
 	group.Go(func() error { return w.createTable(ctx, w.catalogTable, nil) })
 	group.Go(func() error {
 		return w.createTable(ctx, w.ledgerTable, map[string][2]string{
-			dynamo.EventsIndex: {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
-			dynamo.OpenIndex:   {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
 		})
 	})
 	group.Go(func() error {

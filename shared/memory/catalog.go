@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 
 	"webhook-relay/shared/relay"
@@ -38,6 +39,25 @@ func (c *Catalog) ReplaceCatalog(_ context.Context, next relay.Catalog, base int
 	return nil
 }
 
+// Generation is the catalog's revision.
+func (c *Catalog) Generation(context.Context) (relay.Generation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return relay.Generation(strconv.FormatInt(c.revision, 10)), nil
+}
+
+// SourceNames lists the names of the sources that there are now.
+func (c *Catalog) SourceNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+	sources, _, err := c.Names(ctx)
+	return sources, err
+}
+
+// EndpointNames lists the names of the endpoints that there are now.
+func (c *Catalog) EndpointNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+	_, endpoints, err := c.Names(ctx)
+	return endpoints, err
+}
+
 // Names lists the catalog's names.
 func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error) {
 	c.mu.Lock()
@@ -51,14 +71,14 @@ func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error
 	return sources, endpoints, nil
 }
 
-// Source finds a source.
-func (c *Catalog) Source(_ context.Context, name string) (relay.Source, error) {
+// Source finds a source of the catalog as it is now.
+func (c *Catalog) Source(_ context.Context, _ relay.Generation, name string) (relay.Source, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
 }
 
-// LearnSecret gives a source without secrets one.
+// LearnSecret gives a source without secrets one, which is a new revision.
 func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,18 +95,19 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.catalog.Sources = slices.Clone(c.catalog.Sources) // those that were loaded before stay as they are
 	i := slices.IndexFunc(c.catalog.Sources, func(s relay.Source) bool { return s.Name == source })
 	c.catalog.Sources[i].Secrets = []string{secret}
+	c.revision++
 	return nil
 }
 
-// Endpoint finds an endpoint.
-func (c *Catalog) Endpoint(_ context.Context, name string) (relay.Endpoint, error) {
+// Endpoint finds an endpoint of the catalog as it is now.
+func (c *Catalog) Endpoint(_ context.Context, _ relay.Generation, name string) (relay.Endpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return find(c.catalog.Endpoints, "endpoint", name, func(e relay.Endpoint) string { return e.Name })
 }
 
-// Subscriptions finds the subscriptions of a source.
-func (c *Catalog) Subscriptions(_ context.Context, source string) ([]relay.Subscription, error) {
+// Subscriptions finds the subscriptions of a source of the catalog as it is now.
+func (c *Catalog) Subscriptions(_ context.Context, _ relay.Generation, source string) ([]relay.Subscription, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(c.catalog.Subscriptions), func(s relay.Subscription) bool { return s.Source != source }), nil

@@ -39,7 +39,7 @@ const (
 	onceFor = 5 * time.Minute
 )
 
-// Send accepts each message that is not too large, and in an ordered queue has a group, a name and no delay.
+// Send accepts each message that is not too large and a text such as SQS takes, and in an ordered queue has a group, a name and no delay.
 func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -77,6 +77,8 @@ func (q *Queue) check(m relay.Outgoing, behind error) error {
 		return fmt.Errorf("memory: message of %d bytes, at most %d", len(m.Body), MaxMessageBytes)
 	case q.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0):
 		return fmt.Errorf("memory: message for an ordered queue of group %q, name %q and delay %v", m.Group, m.Once, m.Delay)
+	case relay.CheckText(m.Body) != nil:
+		return fmt.Errorf("memory: %w", relay.CheckText(m.Body))
 	case behind != nil:
 		return fmt.Errorf("memory: one before it in its group: %w", behind)
 	}

@@ -41,3 +41,16 @@ func (s *States) SaveEndpointState(_ context.Context, endpoint string, state bre
 	s.states[endpoint] = stateOf{state, prior + 1}
 	return nil
 }
+
+// TroubledEndpoints lists the endpoints whose state is not well.
+func (s *States) TroubledEndpoints(context.Context) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var troubled []string
+	for endpoint, state := range s.states {
+		if !state.Well() {
+			troubled = append(troubled, endpoint)
+		}
+	}
+	return troubled, nil
+}

@@ -82,7 +82,7 @@ func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
 				time.Sleep(relay.DefaultCacheTTL)
 			}
 		}
-		ep, err := r.catalog.Endpoint(t.Context(), "a")
+		ep, err := r.catalog.Endpoint(t.Context(), "", "a")
 		if err != nil || ep.Auth.Basic.Username != "aws-secretsmanager:shop#user" {
 			t.Errorf("the catalog's endpoint was changed: %v, %v", ep.Auth.Basic, err)
 		}

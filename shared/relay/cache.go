@@ -1,99 +1,286 @@
 package relay
 
 import (
+	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 )
 
-// DefaultCacheTTL is how long a function uses a catalog entry before it reads it again: a change of the catalog is in
-// force everywhere after that time.
+// DefaultCacheTTL is how long a function takes the catalog to be the one that it knows. Then it asks for the generation in force: a change of the
+// catalog is in force everywhere after that time.
 const DefaultCacheTTL = 30 * time.Second
 
 const (
 	// While the catalog cannot be read, an entry once read stays in use for this long: webhooks go on being accepted through an
-	// outage, and a secret that was withdrawn does not live for ever.
+	// outage, and a secret that was withdrawn does not live for ever. Stores keep a generation for longer, see Generations.
 	staleLimit = time.Hour
-	// An entry that could not be renewed is tried again after this long, not at each event.
+	// What could not be renewed is tried again after this long, not at each event.
 	staleRetry = time.Second
-	// Names that do not exist are remembered too (a probe costs no read each), up to this many entries in all.
-	maxCacheEntries = 10_000
 	// A load is shared by all who wait for it, so it ends by its own clock and not with the first one's context.
 	loadTimeout = 5 * time.Second
+	// maxCacheBytes bounds the memory of a cache, as far as its entries can tell theirs: some 10,000 endpoints. The least recently used go first.
+	maxCacheBytes = 32 << 20
 )
 
-// cache keeps what load returned, by key, for ttl. ErrNotFound is kept as well.
-type cache[V any] struct {
-	load    func(ctx context.Context, key string) (V, error)
-	ttl     time.Duration
-	now     func() time.Time
-	flights singleflight.Group
+// cached is what a cache keeps.
+type cached interface {
+	// bytes is about how much memory it takes.
+	bytes() int
+	// lasting tells whether it is good for as long as its generation is in force. If not, it is read again after the TTL.
+	lasting() bool
+}
+
+// cache keeps what load made of the catalog's entries. As long as the generation in force is the same, it reads nothing twice: one look at the
+// generation in each TTL serves all entries. Once a name was not found, all names of the generation are read, so that no other unknown name
+// costs a read. It is safe for concurrent use.
+type cache[V cached] struct {
+	generation *renewed[Generation]
+	load       func(ctx context.Context, g Generation, name string) (V, error)
+	names      func(ctx context.Context, g Generation) ([]string, error)
+	ttl        time.Duration
+	now        func() time.Time
+	flights    singleflight.Group
 
 	mu      sync.Mutex
-	entries map[string]cacheEntry[V]
+	entries map[string]*list.Element // their values are *cacheEntry[V]
+	recent  *list.List               // the most recently used first
+	used    int                      // bytes
+	known   nameSet
 }
 
 type cacheEntry[V any] struct {
-	value  V
-	err    error     // nil or ErrNotFound
-	read   time.Time // when it was read
-	expiry time.Time // when it is to be read again
+	name      string
+	value     V
+	of        Generation
+	confirmed time.Time // when it was last known to be in force
+	expiry    time.Time // of one that is not lasting: when it is to be read again
+	retry     time.Time // it could not be read again: it stays in use until then
 }
 
-func newCache[V any](ttl time.Duration, now func() time.Time, load func(context.Context, string) (V, error)) *cache[V] {
-	return &cache[V]{load: load, ttl: orDefault(ttl, DefaultCacheTTL), now: now, entries: map[string]cacheEntry[V]{}}
+// nameSet is the names of a generation.
+type nameSet struct {
+	of    Generation
+	names map[string]struct{} // nil: they were not read
 }
 
-func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
-	c.mu.Lock()
-	e, known := c.entries[key]
-	c.mu.Unlock()
-	if known && c.now().Before(e.expiry) {
-		return e.value, e.err
+// newCache returns a cache of what load makes of a name's entry in the catalog. names lists all names that there are; nil if load knows every name.
+// Zero ttl: DefaultCacheTTL.
+func newCache[V cached](ttl time.Duration, now func() time.Time, generations Generations,
+	load func(context.Context, Generation, string) (V, error), names func(context.Context, Generation) ([]string, error),
+) *cache[V] {
+	ttl = orDefault(ttl, DefaultCacheTTL)
+	return &cache[V]{
+		generation: &renewed[Generation]{load: generations.Generation, ttl: ttl, retry: staleRetry, limit: staleLimit, now: now},
+		load:       load, names: names, ttl: ttl, now: now, entries: map[string]*list.Element{}, recent: list.New(),
 	}
-	loaded := c.flights.DoChan(key, func() (any, error) {
+}
+
+func (c *cache[V]) get(ctx context.Context, name string) (V, error) {
+	var none V
+	g, err := c.generation.get(ctx)
+	if err != nil {
+		return none, err
+	}
+	e, found := c.find(name, g)
+	if found && c.isFresh(e, g) {
+		return e.value, nil
+	}
+	if c.isAbsent(name, g) {
+		return none, fmt.Errorf("%s: %w", name, ErrNotFound)
+	}
+	loaded := c.flights.DoChan(string(g)+" "+name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
-		v, err := c.load(ctx, key)
-		return v, c.keep(key, v, err)
+		v, err := c.load(ctx, g, name)
+		c.keep(ctx, name, g, v, err)
+		return v, err
 	})
 	select {
 	case <-ctx.Done():
-		return e.value, ctx.Err()
+		return none, ctx.Err()
 	case r := <-loaded:
-		if r.Err != nil && !errors.Is(r.Err, ErrNotFound) && known && c.now().Sub(e.read) < staleLimit {
-			return e.value, e.err
+		if r.Err != nil && !errors.Is(r.Err, ErrNotFound) && found && c.now().Sub(e.confirmed) < staleLimit {
+			return e.value, nil
 		}
 		v, _ := r.Val.(V)
 		return v, r.Err
 	}
 }
 
-// forget makes the next get read key again.
-func (c *cache[V]) forget(key string) {
+// forget makes the next get ask for the generation in force, and read an entry that is not lasting again.
+func (c *cache[V]) forget(name string) {
+	c.generation.expire()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.entries, key)
+	if at, found := c.entries[name]; found {
+		c.entryAt(at).expiry, c.entryAt(at).retry = time.Time{}, time.Time{}
+	}
 }
 
-// keep stores what was loaded. A failed load stores nothing, but puts off the next try for a known key.
-func (c *cache[V]) keep(key string, v V, err error) error {
+// find returns the entry of a name, which is in use now.
+func (c *cache[V]) find(name string, g Generation) (cacheEntry[V], bool) {
+	confirmed := c.generation.readAt()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, found := c.entries[name]
+	if !found {
+		return cacheEntry[V]{}, false
+	}
+	c.recent.MoveToFront(at)
+	e := c.entryAt(at)
+	if e.of == g && e.value.lasting() && confirmed.After(e.confirmed) {
+		e.confirmed = confirmed
+	}
+	return *e, true
+}
+
+func (c *cache[V]) entryAt(at *list.Element) *cacheEntry[V] {
+	return at.Value.(*cacheEntry[V]) //nolint:forcetypeassert // the list has no others
+}
+
+func (c *cache[V]) isFresh(e cacheEntry[V], g Generation) bool {
+	now := c.now()
+	return e.of == g && (e.value.lasting() || now.Before(e.expiry)) || now.Before(e.retry)
+}
+
+// isAbsent tells whether the generation is known not to have a name.
+func (c *cache[V]) isAbsent(name string, g Generation) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known.names == nil || c.known.of != g {
+		return false
+	}
+	_, there := c.known.names[name]
+	return !there
+}
+
+// keep stores what was loaded. A failed load puts off the next try for a known entry.
+func (c *cache[V]) keep(ctx context.Context, name string, g Generation, v V, err error) {
+	if errors.Is(err, ErrNotFound) {
+		c.readNames(ctx, g)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if err == nil || errors.Is(err, ErrNotFound) {
-		if len(c.entries) >= maxCacheEntries {
-			clear(c.entries)
+	at, found := c.entries[name]
+	switch {
+	case err == nil:
+		if found {
+			c.remove(at)
 		}
-		c.entries[key] = cacheEntry[V]{v, err, now, now.Add(c.ttl)}
-	} else if e, known := c.entries[key]; known && now.Sub(e.read) < staleLimit {
-		e.expiry = now.Add(staleRetry)
-		c.entries[key] = e
+		e := &cacheEntry[V]{name: name, value: v, of: g, confirmed: now, expiry: now.Add(c.ttl)}
+		c.entries[name] = c.recent.PushFront(e)
+		c.used += v.bytes()
+		for c.used > maxCacheBytes && c.recent.Len() > 1 {
+			c.remove(c.recent.Back())
+		}
+	case errors.Is(err, ErrNotFound) && found:
+		c.remove(at)
+	case found && now.Sub(c.entryAt(at).confirmed) < staleLimit:
+		c.entryAt(at).retry = now.Add(staleRetry)
 	}
-	return err
+}
+
+func (c *cache[V]) remove(at *list.Element) {
+	e := c.entryAt(at)
+	c.recent.Remove(at)
+	delete(c.entries, e.name)
+	c.used -= e.value.bytes()
+}
+
+// readNames reads all names of a generation. If that fails, the next unknown name tries again.
+func (c *cache[V]) readNames(ctx context.Context, g Generation) {
+	if c.names == nil {
+		return
+	}
+	names, err := c.names(ctx, g)
+	if err != nil {
+		return
+	}
+	known := nameSet{of: g, names: make(map[string]struct{}, len(names))}
+	for _, name := range names {
+		known.names[name] = struct{}{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = known
+}
+
+// renewed is one value that is read again once it is older than ttl. While that fails, the last one stays in use for limit, zero: for ever, and the
+// next try is put off by retry. It is safe for concurrent use.
+type renewed[T any] struct {
+	load    func(context.Context) (T, error)
+	ttl     time.Duration
+	retry   time.Duration
+	limit   time.Duration
+	now     func() time.Time
+	flights singleflight.Group
+
+	mu     sync.Mutex
+	value  T
+	read   time.Time // when the read that brought it began; zero: there is none
+	expiry time.Time
+}
+
+func (r *renewed[T]) get(ctx context.Context) (T, error) {
+	r.mu.Lock()
+	value, fresh := r.value, r.now().Before(r.expiry)
+	r.mu.Unlock()
+	if fresh {
+		return value, nil
+	}
+	loaded := r.flights.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
+		defer cancel()
+		began := r.now()
+		v, err := r.load(ctx)
+		return r.keep(v, began, err)
+	})
+	select {
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	case l := <-loaded:
+		v, _ := l.Val.(T)
+		return v, l.Err
+	}
+}
+
+// keep stores what a read brought that began at a time, unless another has brought something newer, and returns what is in use.
+func (r *renewed[T]) keep(v T, began time.Time, err error) (T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	switch {
+	case err == nil && !began.Before(r.read):
+		r.value, r.read, r.expiry = v, began, began.Add(r.ttl)
+	case err == nil:
+	case r.read.IsZero() || r.limit > 0 && now.Sub(r.read) >= r.limit:
+		return v, err
+	default:
+		r.expiry = now.Add(r.retry)
+	}
+	return r.value, nil
+}
+
+// expire makes the next get read the value again, also where a read is under way.
+func (r *renewed[T]) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expiry = time.Time{}
+	r.flights.Forget("")
+}
+
+// readAt is when the value was last read.
+func (r *renewed[T]) readAt() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.read
 }
 
 func orDefault[T comparable](v, otherwise T) T {

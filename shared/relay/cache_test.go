@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +18,9 @@ import (
 
 // countedSources has one source, "app", whose token can be changed, and can be down.
 type countedSources struct {
-	reads atomic.Int64
+	looks atomic.Int64 // at the generation
+	reads atomic.Int64 // of a source
+	lists atomic.Int64 // of all names
 	mu    sync.Mutex
 	token string
 	down  bool
@@ -29,7 +32,22 @@ func (s *countedSources) set(token string, down bool) {
 	s.token, s.down = token, down
 }
 
-func (s *countedSources) Source(_ context.Context, name string) (relay.Source, error) {
+func (s *countedSources) Generation(context.Context) (relay.Generation, error) {
+	s.looks.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return "", errInjected
+	}
+	return relay.Generation(s.token), nil
+}
+
+func (s *countedSources) SourceNames(context.Context, relay.Generation) ([]string, error) {
+	s.lists.Add(1)
+	return []string{"app"}, nil
+}
+
+func (s *countedSources) Source(_ context.Context, _ relay.Generation, name string) (relay.Source, error) {
 	s.reads.Add(1)
 	time.Sleep(10 * time.Millisecond) // virtual
 	s.mu.Lock()
@@ -114,14 +132,14 @@ func TestOutageOfTheCatalogIsBridgedForAnHour(t *testing.T) {
 		_ = send("app", "old")
 		s.set("old", true)
 		time.Sleep(59 * time.Minute)
-		before := s.reads.Load()
+		looks, reads := s.looks.Load(), s.reads.Load()
 		for range 20 {
 			if err := send("app", "old"); err != nil {
 				t.Errorf("within the hour: %v", err)
 			}
 		}
-		if n := s.reads.Load() - before; n != 1 {
-			t.Errorf("%d reads of a catalog that is down, for 20 webhooks at once", n)
+		if looks, reads := s.looks.Load()-looks, s.reads.Load()-reads; looks != 1 || reads != 0 {
+			t.Errorf("%d looks at the generation and %d reads of a catalog that is down, for 20 webhooks at once", looks, reads)
 		}
 		time.Sleep(time.Minute)
 		if err := send("app", "old"); !errors.Is(err, relay.ErrUnavailable) {
@@ -137,18 +155,159 @@ func TestOutageOfTheCatalogIsBridgedForAnHour(t *testing.T) {
 	})
 }
 
-func TestManyNamesDoNotFillTheMemory(t *testing.T) {
+// TestAFloodOfUnknownNamesCostsNoRead: nor does it put anything out of the cache.
+func TestAFloodOfUnknownNamesCostsNoRead(t *testing.T) {
 	t.Parallel()
 	cached(t, func(s *countedSources, send func(string, string) error) {
 		_ = send("app", "old")
 		for i := range 10_001 {
-			_ = send(fmt.Sprint("probe", i), "x")
+			if err := send(fmt.Sprint("probe", i), "x"); !errors.Is(err, relay.ErrNotFound) {
+				t.Fatal(err)
+			}
 		}
 		if err := send("app", "old"); err != nil {
 			t.Error(err)
 		}
-		if n := s.reads.Load(); n > 10_004 {
-			t.Errorf("%d reads", n)
+		if reads, lists := s.reads.Load(), s.lists.Load(); reads != 2 || lists != 1 {
+			t.Errorf("%d reads and %d lists of names, want one for the source, one for the first unknown name, and one list", reads, lists)
 		}
 	})
+}
+
+func TestWhatHasNotChangedIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	cached(t, func(s *countedSources, send func(string, string) error) {
+		for range 3 * 60 * 60 {
+			time.Sleep(time.Second)
+			if err := send("app", "old"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if looks, reads := s.looks.Load(), s.reads.Load(); reads != 1 || looks > 3*60*2 {
+			t.Errorf("in three hours %d reads of the source and %d looks at the generation, want 1 and one in each TTL", reads, looks)
+		}
+	})
+}
+
+// TestANewGenerationThatCannotBeReadIsBridged: the look at the generation succeeds, and the read of the source does not.
+func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &countedSources{token: "old"}
+		half := &halfDown{countedSources: s}
+		r := relay.NewReceiver(relay.ReceiverConfig{Sources: half, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}})
+		send := func(token string) error {
+			_, err := r.Receive(t.Context(), relay.Inbound{
+				Source: "app", Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{"authorization": "Bearer " + token},
+			})
+			return err
+		}
+		_ = send("old")
+		s.set("new", false)
+		half.down = true
+		time.Sleep(relay.DefaultCacheTTL)
+		for range 20 {
+			if err := send("old"); err != nil {
+				t.Errorf("while the new source cannot be read: %v", err)
+			}
+		}
+		if half.failed != 1 {
+			t.Errorf("%d reads that failed, for 20 webhooks at once", half.failed)
+		}
+		half.down = false
+		time.Sleep(time.Second)
+		if err := send("new"); err != nil {
+			t.Errorf("once it can: %v", err)
+		}
+		half.down = true
+		s.set("newer", false)
+		time.Sleep(time.Hour + relay.DefaultCacheTTL)
+		if err := send("new"); !errors.Is(err, relay.ErrUnavailable) {
+			t.Errorf("after an hour: %v", err)
+		}
+	})
+}
+
+// halfDown has sources that cannot be read, and tells which generation is in force.
+type halfDown struct {
+	*countedSources
+	down   bool
+	failed int
+}
+
+func (h *halfDown) Source(ctx context.Context, g relay.Generation, name string) (relay.Source, error) {
+	if h.down {
+		h.failed++
+		return relay.Source{}, errInjected
+	}
+	return h.countedSources.Source(ctx, g, name)
+}
+
+// TestEntriesAreBounded has more large endpoints than a cache may hold: the least recently used are read again, those in use are not.
+func TestEntriesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 100 {
+			names = append(names, fmt.Sprintf("e%02d", i))
+		}
+		r := newRig(t, nil, names...)
+		r.edit(func(c *relay.Catalog) {
+			for i := range c.Endpoints {
+				c.Endpoints[i].TLS = &relay.TLS{Authorities: make([]byte, 1<<20)}
+			}
+			for i := range c.Subscriptions {
+				c.Subscriptions[i].Types = []string{c.Subscriptions[i].Endpoint}
+			}
+		})
+		calls := countCalls{}
+		r.build(func(p ports) ports { return withFaults(&calls, p) })
+		for i, name := range names {
+			r.mustPost(fmt.Sprint(i), name, "{}")
+			r.mustPost(fmt.Sprint("again", i), names[0], "{}")
+			r.pump()
+		}
+		if n := calls.of("endpoint " + names[0]); n != 1 {
+			t.Errorf("the one that is always in use was read %d times", n)
+		}
+		for i := range names {
+			r.mustPost(fmt.Sprint("last", i), names[len(names)-1-i], "{}")
+			r.pump()
+		}
+		again := 0
+		for _, name := range names {
+			again += calls.of("endpoint "+name) - 1
+		}
+		if again < 60 || again > 80 {
+			t.Errorf("%d of 100 endpoints of 1 MiB were read again: as many should have been kept as 32 MiB hold", again)
+		}
+	})
+}
+
+// countCalls counts the calls to ports.
+type countCalls struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *countCalls) strike(_ context.Context, what string, call func() error) error {
+	c.mu.Lock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[what]++
+	c.mu.Unlock()
+	return call()
+}
+
+// of is how many calls there were whose description begins so.
+func (c *countCalls) of(what string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for made, k := range c.n {
+		if strings.HasPrefix(made, what) {
+			n += k
+		}
+	}
+	return n
 }

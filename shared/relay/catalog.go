@@ -14,6 +14,12 @@ type Source struct {
 	Order   Order         // what its ordered endpoints have in common, see Catalog.SetOrder
 }
 
+// learns tells whether the source's provider hands over its secret in a handshake.
+func (s Source) learns() bool {
+	d, _ := verify.Describe(s.Verify.Provider)
+	return d.Learns
+}
+
 // Endpoint is where webhooks are POSTed to.
 type Endpoint struct {
 	Name     string            // [a-z0-9][a-z0-9-]{0,62}

@@ -79,8 +79,26 @@ type target struct {
 	signers []*sign.Signer   // by how many of Retiring sign beside Secrets: they end from the last one on
 	foreign *verify.Verifier // makes Auth.Signature; nil: none is wanted
 	secrets []string         // what its answers are rid of
+	refers  bool             // to secrets that are kept elsewhere
 	unready error            // why nothing can be sent before the operator has mended something; nil: it can
 }
+
+// targetBytes is what a target takes beside its own text: signers, headers, maps.
+const targetBytes = 2 << 10
+
+func (t *target) bytes() int {
+	size := targetBytes*(1+len(t.signers)) + 2*len(t.URL)
+	for name, value := range t.Header {
+		size += 2 * (len(name) + len(value))
+	}
+	if t.TLS != nil {
+		size += len(t.TLS.Certificate) + len(t.TLS.Key) + len(t.TLS.Authorities)
+	}
+	return size
+}
+
+// lasting: what the endpoint refers to may change while the catalog does not.
+func (t *target) lasting() bool { return !t.refers }
 
 // NewDeliverer returns a Deliverer. It calls nothing yet.
 func NewDeliverer(cfg DelivererConfig) *Deliverer {
@@ -94,7 +112,7 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 		cfg.Random = rand.Float64
 	}
 	d := &Deliverer{cfg: cfg}
-	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, d.loadEndpoint)
+	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
 	d.gate = newGate(cfg)
 	return d
 }
@@ -565,8 +583,8 @@ func scheduleName(eventID string, t task, at time.Time) string {
 	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt) + "-" + strconv.FormatInt(at.Unix(), 36)
 }
 
-func (d *Deliverer) loadEndpoint(ctx context.Context, name string) (*target, error) {
-	ep, err := d.cfg.Endpoints.Endpoint(ctx, name)
+func (d *Deliverer) loadEndpoint(ctx context.Context, g Generation, name string) (*target, error) {
+	ep, err := d.cfg.Endpoints.Endpoint(ctx, g, name)
 	if err != nil {
 		return nil, err
 	}
@@ -574,7 +592,7 @@ func (d *Deliverer) loadEndpoint(ctx context.Context, name string) (*target, err
 	if ep.Schedule == nil {
 		ep.Schedule = retry.DefaultSchedule
 	}
-	t := &target{Endpoint: ep}
+	t := &target{Endpoint: ep, refers: slices.ContainsFunc(ep.references(), IsReference)}
 	if err := t.addSigners(d.cfg.Now()); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", name, err)
 	}

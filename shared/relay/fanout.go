@@ -5,7 +5,7 @@ import (
 
 	"errors"
 	"fmt"
-
+	"strings"
 	"time"
 
 	"webhook-relay/shared/document"
@@ -68,7 +68,25 @@ type routes struct {
 	endpoints []string         // of the table's rules, by index
 	orders    map[string]Order // of the ordered among them
 	keyed     bool             // some of these have a key
+	size      int              // about how much memory they take
 }
+
+func (r routes) bytes() int  { return r.size }
+func (routes) lasting() bool { return true }
+
+// newRoutes returns a cache of the routes of sources.
+func newRoutes(ttl time.Duration, now func() time.Time, subscriptions Subscriptions) *cache[routes] {
+	load := func(ctx context.Context, g Generation, source string) (routes, error) {
+		return loadRoutes(ctx, subscriptions, g, source)
+	}
+	return newCache(ttl, now, subscriptions, load, nil)
+}
+
+// routeBytes is what a subscription takes beside its own text, and textFactor how many times its text what is made of it takes.
+const (
+	routeBytes = 256
+	textFactor = 8
+)
 
 // NewFanout returns a Fanout. It calls nothing yet.
 func NewFanout(cfg FanoutConfig) *Fanout {
@@ -77,9 +95,7 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 		cfg.Now = time.Now
 	}
 	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1)}
-	f.routes = newCache(cfg.CacheTTL, cfg.Now, func(ctx context.Context, source string) (routes, error) {
-		return loadRoutes(ctx, cfg.Subscriptions, source)
-	})
+	f.routes = newRoutes(cfg.CacheTTL, cfg.Now, cfg.Subscriptions)
 	return f
 }
 
@@ -242,16 +258,18 @@ func (r routes) names(rules []int, seen map[string]bool) []string {
 	return names
 }
 
-func loadRoutes(ctx context.Context, subscriptions Subscriptions, source string) (routes, error) {
-	subs, err := subscriptions.Subscriptions(ctx, source)
+func loadRoutes(ctx context.Context, subscriptions Subscriptions, g Generation, source string) (routes, error) {
+	subs, err := subscriptions.Subscriptions(ctx, g, source)
 	if err != nil {
 		return routes{}, err
 	}
 	rules := make([]route.Rule, len(subs))
 	endpoints := make([]string, len(subs))
 	orders, keyed := map[string]Order{}, false
+	size := routeBytes
 	for i, s := range subs {
 		rules[i], endpoints[i] = route.Rule{Types: s.Types}, s.Endpoint
+		size += routeBytes + textFactor*(len(s.Filter)+len(strings.Join(s.Types, "")))
 		if s.Order.On {
 			orders[s.Endpoint] = s.Order
 			keyed = keyed || s.Order.Key != ""
@@ -263,7 +281,7 @@ func loadRoutes(ctx context.Context, subscriptions Subscriptions, source string)
 			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
 		}
 	}
-	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed}, nil
+	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed, size: size}, nil
 }
 
 // expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.

@@ -153,7 +153,8 @@ func (f *fault) excuse() {
 // withFaults returns ports each of whose calls s strikes.
 func withFaults(s striker, p ports) ports {
 	return ports{
-		faultySources{s, p.sources}, faultySubscriptions{s, p.subs}, faultyEndpoints{s, p.endpoints}, faultyEvents{s, p.events},
+		faultySources{faultyGenerations{s, p.sources}, p.sources}, faultySubscriptions{faultyGenerations{s, p.subs}, p.subs},
+		faultyEndpoints{faultyGenerations{s, p.endpoints}, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
 		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots},
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
@@ -423,33 +424,53 @@ func partialOf(e *partialError, i, n int) (fails, ok bool) {
 	return e.mode.partial(i, n)
 }
 
-type faultySources struct {
-	s striker
-	relay.Sources
+type faultyGenerations struct {
+	s     striker
+	inner relay.Generations
 }
 
-func (p faultySources) Source(ctx context.Context, name string) (out relay.Source, err error) {
-	err = p.s.strike(ctx, "source "+name, func() (err error) { out, err = p.Sources.Source(ctx, name); return err })
+func (p faultyGenerations) Generation(ctx context.Context) (out relay.Generation, err error) {
+	err = p.s.strike(ctx, "generation", func() (err error) { out, err = p.inner.Generation(ctx); return err })
+	return out, err
+}
+
+type faultySources struct {
+	faultyGenerations
+	inner relay.Sources
+}
+
+func (p faultySources) Source(ctx context.Context, g relay.Generation, name string) (out relay.Source, err error) {
+	err = p.s.strike(ctx, "source "+name, func() (err error) { out, err = p.inner.Source(ctx, g, name); return err })
+	return out, err
+}
+
+func (p faultySources) SourceNames(ctx context.Context, g relay.Generation) (out []string, err error) {
+	err = p.s.strike(ctx, "names of sources", func() (err error) { out, err = p.inner.SourceNames(ctx, g); return err })
 	return out, err
 }
 
 type faultySubscriptions struct {
-	s     striker
+	faultyGenerations
 	inner relay.Subscriptions
 }
 
-func (p faultySubscriptions) Subscriptions(ctx context.Context, source string) (out []relay.Subscription, err error) {
-	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) { out, err = p.inner.Subscriptions(ctx, source); return err })
+func (p faultySubscriptions) Subscriptions(ctx context.Context, g relay.Generation, source string) (out []relay.Subscription, err error) {
+	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) { out, err = p.inner.Subscriptions(ctx, g, source); return err })
 	return out, err
 }
 
 type faultyEndpoints struct {
-	s striker
-	relay.Endpoints
+	faultyGenerations
+	inner relay.Endpoints
 }
 
-func (p faultyEndpoints) Endpoint(ctx context.Context, name string) (out relay.Endpoint, err error) {
-	err = p.s.strike(ctx, "endpoint "+name, func() (err error) { out, err = p.Endpoints.Endpoint(ctx, name); return err })
+func (p faultyEndpoints) Endpoint(ctx context.Context, g relay.Generation, name string) (out relay.Endpoint, err error) {
+	err = p.s.strike(ctx, "endpoint "+name, func() (err error) { out, err = p.inner.Endpoint(ctx, g, name); return err })
+	return out, err
+}
+
+func (p faultyEndpoints) EndpointNames(ctx context.Context, g relay.Generation) (out []string, err error) {
+	err = p.s.strike(ctx, "names of endpoints", func() (err error) { out, err = p.inner.EndpointNames(ctx, g); return err })
 	return out, err
 }
 
@@ -495,6 +516,11 @@ func (p faultyStates) EndpointState(ctx context.Context, endpoint string) (out b
 		return err
 	})
 	return out, revision, err
+}
+
+func (p faultyStates) TroubledEndpoints(ctx context.Context) (out []string, err error) {
+	err = p.s.strike(ctx, "endpoints in trouble", func() (err error) { out, err = p.EndpointStates.TroubledEndpoints(ctx); return err })
+	return out, err
 }
 
 func (p faultyStates) SaveEndpointState(ctx context.Context, endpoint string, state breaker.State, prior int64) error {
@@ -660,15 +686,29 @@ type brokenBodies struct{}
 func (brokenBodies) Put(context.Context, string, []byte) error   { return errInjected }
 func (brokenBodies) Get(context.Context, string) ([]byte, error) { return nil, errInjected }
 
-type brokenSources struct{}
+type brokenGenerations struct{}
 
-func (brokenSources) Source(context.Context, string) (relay.Source, error) {
+func (brokenGenerations) Generation(context.Context) (relay.Generation, error) {
+	return "", errInjected
+}
+
+type brokenSources struct{ brokenGenerations }
+
+func (brokenSources) SourceNames(context.Context, relay.Generation) ([]string, error) {
+	return nil, errInjected
+}
+
+func (brokenSources) Source(context.Context, relay.Generation, string) (relay.Source, error) {
 	return relay.Source{}, errInjected
 }
 
-type brokenEndpoints struct{}
+type brokenEndpoints struct{ brokenGenerations }
 
-func (brokenEndpoints) Endpoint(context.Context, string) (relay.Endpoint, error) {
+func (brokenEndpoints) EndpointNames(context.Context, relay.Generation) ([]string, error) {
+	return nil, errInjected
+}
+
+func (brokenEndpoints) Endpoint(context.Context, relay.Generation, string) (relay.Endpoint, error) {
 	return relay.Endpoint{}, errInjected
 }
 

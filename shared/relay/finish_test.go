@@ -99,6 +99,8 @@ type statesFunc struct {
 	read func(ctx context.Context, endpoint string) (breaker.State, int64, error)
 }
 
+func (f statesFunc) TroubledEndpoints(context.Context) ([]string, error) { return []string{"a"}, nil }
+
 func (f statesFunc) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
 	return f.read(ctx, endpoint)
 }

@@ -12,8 +12,10 @@ import (
 // How the gate keeps in touch with the other instances.
 const (
 	// stateTTL is how long an endpoint's state is taken to be as it was read, and so how long the others go on after one was asked for a pause.
-	// It costs an instance a read every so often, of each endpoint in use.
-	stateTTL     = 5 * time.Second
+	// It costs an instance a read every so often, of each endpoint in use that is in trouble.
+	stateTTL = 5 * time.Second
+	// troubledTTL is how often an instance in use reads which endpoints are in trouble: the list may be a second late.
+	troubledTTL  = stateTTL - time.Second
 	tellInterval = time.Second      // failures are counted here and told together: a write a second for an instance at most
 	probeReserve = 15 * time.Second // what a probe may take beside the endpoint's timeout before another takes its place
 	stateTries   = 4                // of a write that meets others'
@@ -28,6 +30,8 @@ type gate struct {
 	now    func() time.Time
 	random func() float64
 	origin string // see DelivererConfig
+
+	troubled renewed[map[string]bool] // the endpoints in trouble
 
 	mu    sync.Mutex
 	doors map[string]*door
@@ -63,10 +67,13 @@ type pass struct {
 }
 
 func newGate(cfg DelivererConfig) *gate {
-	return &gate{
+	g := &gate{
 		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, origin: cfg.Origin, doors: map[string]*door{},
 		now: func() time.Time { return wholeMillis(cfg.Now()) }, // states are compared with what was read
 	}
+	g.troubled.load, g.troubled.ttl, g.troubled.retry, g.troubled.now = g.readTroubled, troubledTTL, staleRetry, g.now
+	g.troubled.read = time.Unix(0, 0) // until it can be read no endpoint is known to be in trouble
+	return g
 }
 
 func (g *gate) door(endpoint string) *door {
@@ -119,7 +126,7 @@ func (g *gate) ask(ctx context.Context, ep Endpoint, turn time.Time, d *door) (p
 	if d.state.Phase(g.now()) == breaker.Disabled {
 		d.next = time.Time{} // the delivery would die of it, and the endpoint may have been enabled since
 	}
-	g.refresh(ctx, ep.Name, d)
+	g.refresh(ctx, ep, d)
 	now := g.now()
 	if d.state.Phase(now) == breaker.Disabled {
 		return pass{disabled: d.state.Reason}, nil
@@ -136,16 +143,38 @@ func (g *gate) ask(ctx context.Context, ep Endpoint, turn time.Time, d *door) (p
 	return g.takePlace(ctx, ep.slowed(d.state.Proof.Rate), turn, d, now)
 }
 
-// refresh reads the state again when it is old. While it cannot be read, the one that is known stands: deliveries go on through an outage of
-// the ledger, as they do without the gate.
-func (g *gate) refresh(ctx context.Context, endpoint string, d *door) {
+// refresh reads the state again when it is old and may be another by now. While it cannot be read, the one that is known stands: deliveries go
+// on through an outage of the ledger, as they do without the gate.
+func (g *gate) refresh(ctx context.Context, ep Endpoint, d *door) {
 	now := g.now()
-	if now.Before(d.next) {
+	if now.Before(d.next) || !g.mattersNow(ctx, ep, d) {
 		return
 	}
-	if err := g.reread(ctx, endpoint, d); err != nil {
+	if err := g.reread(ctx, ep.Name, d); err != nil {
 		d.next = now.Add(stateTTL)
 	}
+}
+
+// mattersNow tells whether the state on record may keep a delivery back. That of an endpoint that is known to be well, and that nobody lists as
+// in trouble, is not read.
+func (g *gate) mattersNow(ctx context.Context, ep Endpoint, d *door) bool {
+	if !d.state.Well() || g.unproved(ep, d.state) {
+		return true
+	}
+	troubled, err := g.troubled.get(ctx)
+	return err == nil && troubled[ep.Name]
+}
+
+func (g *gate) readTroubled(ctx context.Context) (map[string]bool, error) {
+	names, err := g.states.TroubledEndpoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	troubled := make(map[string]bool, len(names))
+	for _, name := range names {
+		troubled[name] = true
+	}
+	return troubled, nil
 }
 
 func (g *gate) reread(ctx context.Context, endpoint string, d *door) error {
@@ -291,6 +320,11 @@ func (v verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breake
 
 // update applies change to the state as it is on record, also when others write it at the same time.
 func (g *gate) update(ctx context.Context, endpoint string, d *door, change func(breaker.State) breaker.State) (*EndpointChange, error) {
+	if !d.known {
+		if err := g.reread(ctx, endpoint, d); err != nil {
+			return nil, err
+		}
+	}
 	for try := 1; ; try++ {
 		before := d.state
 		next := change(before)

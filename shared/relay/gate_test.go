@@ -341,7 +341,7 @@ func TestNoWriteForADeliveryWhenAllIsWell(t *testing.T) {
 		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
 		c.send("w", 200)
 		c.run(4, time.Second)
-		want := map[string]int{"endpoint a": 4, "read state of a": 4, "POST": 200, "save delivery": 200}
+		want := map[string]int{"generation": 4, "endpoint a": 4, "endpoints in trouble": 4, "POST": 200, "save delivery": 200}
 		if diff := cmp.Diff(want, c.calls); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}

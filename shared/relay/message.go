@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/document"
@@ -261,7 +263,39 @@ func encode(doc any) []byte {
 	if err != nil {
 		panic(err)
 	}
-	return b
+	return escapeNoncharacters(b)
+}
+
+// escapeNoncharacters escapes U+FFFE and U+FFFF, which queues do not take (see CheckText). Of all such characters they alone are written by package json
+// as they are; and they are within its strings.
+func escapeNoncharacters(b []byte) []byte {
+	if !bytes.Contains(b, []byte("\xEF\xBF")) { // how both begin, and U+FFFD
+		return b
+	}
+	b = bytes.ReplaceAll(b, []byte("\uFFFE"), []byte(`\ufffe`))
+	return bytes.ReplaceAll(b, []byte("\uFFFF"), []byte(`\uffff`))
+}
+
+// ErrText: a message is empty, or has a character that queues do not take.
+var ErrText = errors.New("relay: not a text that queues take")
+
+// CheckText tells whether a queue takes a message's body, as SQS does: UTF-8 of at least one character, all of them such as XML 1.0 has (tab, newline,
+// carriage return, and from U+0020 on all but U+FFFE and U+FFFF). ErrText.
+func CheckText(body []byte) error {
+	if len(body) == 0 {
+		return fmt.Errorf("%w: it is empty", ErrText)
+	}
+	for i := 0; i < len(body); {
+		r, size := utf8.DecodeRune(body[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return fmt.Errorf("%w: no UTF-8 at byte %d", ErrText, i)
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xFFFE, r == 0xFFFF:
+			return fmt.Errorf("%w: %U at byte %d", ErrText, r, i)
+		}
+		i += size
+	}
+	return nil
 }
 
 func decode(b []byte, doc any, version *int) error {

@@ -63,9 +63,7 @@ type Notifier struct {
 
 // NewNotifier returns a Notifier. It calls nothing yet. cacheTTL is how long it remembers subscriptions; zero: DefaultCacheTTL.
 func NewNotifier(subscriptions Subscriptions, ingest Queue, cacheTTL time.Duration) *Notifier {
-	return &Notifier{ingest, newCache(cacheTTL, time.Now, func(ctx context.Context, source string) (routes, error) {
-		return loadRoutes(ctx, subscriptions, source)
-	})}
+	return &Notifier{ingest, newRoutes(cacheTTL, time.Now, subscriptions)}
 }
 
 // TellChange tells of a change of an endpoint's state; nil is none.

@@ -285,13 +285,14 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 
 // countedSubscriptions counts what is asked.
 type countedSubscriptions struct {
+	relay.Generations
 	in relay.Subscriptions
 	n  *int
 }
 
-func (s countedSubscriptions) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
+func (s countedSubscriptions) Subscriptions(ctx context.Context, g relay.Generation, source string) ([]relay.Subscription, error) {
 	*s.n++
-	return s.in.Subscriptions(ctx, source)
+	return s.in.Subscriptions(ctx, g, source)
 }
 
 func TestWhatNobodyWantsIsNotSent(t *testing.T) {
@@ -310,7 +311,7 @@ func TestWhatNobodyWantsIsNotSent(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newOperatorRig(t, nil, tt.types...)
 				var asked int
-				r.build(func(p ports) ports { p.subs = countedSubscriptions{p.subs, &asked}; return p })
+				r.build(func(p ports) ports { p.subs = countedSubscriptions{p.subs, p.subs, &asked}; return p })
 				r.mustPost("0", "push", "{}")
 				r.pump()
 				if asked != 1 {

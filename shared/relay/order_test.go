@@ -163,11 +163,11 @@ type awayEndpoints struct {
 	n int
 }
 
-func (f *awayEndpoints) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
+func (f *awayEndpoints) Endpoint(ctx context.Context, g relay.Generation, name string) (relay.Endpoint, error) {
 	if f.n--; f.n >= 0 {
 		return relay.Endpoint{}, errInjected
 	}
-	return f.Endpoints.Endpoint(ctx, name)
+	return f.Endpoints.Endpoint(ctx, g, name)
 }
 
 // A fault of ours that passes holds up a line for seconds, not for the queue's visibility timeout; one that lasts makes poison no sooner than that would.

@@ -16,26 +16,47 @@ var (
 	ErrConflict = errors.New("relay: conflict")
 )
 
-// Sources finds sources. Unknown names give ErrNotFound.
+// Generation names a state of the catalog; "" names that of a new store, which is empty.
+type Generation string
+
+// Generations tells which state of the catalog is in force.
+type Generations interface {
+	// Generation names the catalog in force; each that ReplaceCatalog writes has a name of its own. What the ports below find in a generation stays
+	// the same, but for the secret that a source learns. They find it for at least two hours after another generation came in force; in its
+	// place they may find what is in force by then.
+	Generation(ctx context.Context) (Generation, error)
+}
+
+// Sources finds sources.
 type Sources interface {
-	Source(ctx context.Context, name string) (Source, error)
+	Generations
+	// Source finds a source of a generation; ErrNotFound.
+	Source(ctx context.Context, g Generation, name string) (Source, error)
+	// SourceNames lists the names of a generation's sources.
+	SourceNames(ctx context.Context, g Generation) ([]string, error)
 }
 
 // LearnedSecrets keeps the secrets that providers hand over in handshakes.
 type LearnedSecrets interface {
-	// LearnSecret makes secret the only secret of a source whose configuration has none: from now on Sources returns it with the source.
+	// LearnSecret makes secret the only secret of a source whose configuration has none: from now on Sources returns it with the source. It raises
+	// the catalog's revision, so that a replacement made from what was loaded before gets ErrConflict and cannot undo it.
 	// ErrConflict: the source has another, configured or learned; nothing was written. ErrNotFound: there is no such source.
 	LearnSecret(ctx context.Context, source, secret string) error
 }
 
-// Subscriptions finds the subscriptions of a source, in the operator's order; none is not an error.
+// Subscriptions finds the subscriptions of a source of a generation, in the operator's order; none is not an error.
 type Subscriptions interface {
-	Subscriptions(ctx context.Context, source string) ([]Subscription, error)
+	Generations
+	Subscriptions(ctx context.Context, g Generation, source string) ([]Subscription, error)
 }
 
-// Endpoints finds endpoints. Unknown names give ErrNotFound.
+// Endpoints finds endpoints.
 type Endpoints interface {
-	Endpoint(ctx context.Context, name string) (Endpoint, error)
+	Generations
+	// Endpoint finds an endpoint of a generation; ErrNotFound.
+	Endpoint(ctx context.Context, g Generation, name string) (Endpoint, error)
+	// EndpointNames lists the names of a generation's endpoints.
+	EndpointNames(ctx context.Context, g Generation) ([]string, error)
 }
 
 // CatalogStore reads and replaces the catalog as a whole.
@@ -44,7 +65,7 @@ type CatalogStore interface {
 	// come sorted by name, subscriptions grouped by source in the operator's order.
 	LoadCatalog(ctx context.Context) (Catalog, int64, error)
 	// ReplaceCatalog puts c, which is valid, in the place of the catalog of revision base, wholly or not at all: readers see the
-	// old catalog or the new one. ErrConflict: somebody else replaced it since.
+	// old catalog or the new one. ErrConflict: somebody else replaced it since, or a source has learned a secret.
 	ReplaceCatalog(ctx context.Context, c Catalog, base int64) error
 }
 
@@ -76,7 +97,7 @@ type Message struct {
 
 // Outgoing is a message to be sent.
 type Outgoing struct {
-	Body   []byte        // at most 1 MiB, in UTF-8 without control characters but tab and newline: JSON
+	Body   []byte        // at most 1 MiB, and such as CheckText accepts: JSON
 	Group  string        // fairness group (the endpoint), "" for none; in an ordered queue those that are in line with each other, at most 128 characters
 	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds; always 0 for an ordered queue
 	Resent bool          // a copy may have been sent before; the adapter sets it too when it tries again after a lost answer
@@ -141,6 +162,9 @@ type EndpointStates interface {
 	EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error)
 	// SaveEndpointState writes a state, which then has revision prior+1, if the stored one has revision prior; else ErrConflict.
 	SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error
+	// TroubledEndpoints lists, in no particular order, the endpoints whose state is not breaker.State.Well. One whose state was written less than a
+	// second ago may be missing, or still be there.
+	TroubledEndpoints(ctx context.Context) ([]string, error)
 }
 
 // Quotas keeps lines of time, of which all instances together reserve one piece after the other.

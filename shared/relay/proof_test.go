@@ -170,9 +170,9 @@ func TestAPingIsADelivery(t *testing.T) {
 // slowEndpoints takes a millisecond to find an endpoint.
 type slowEndpoints struct{ relay.Endpoints }
 
-func (s slowEndpoints) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
+func (s slowEndpoints) Endpoint(ctx context.Context, g relay.Generation, name string) (relay.Endpoint, error) {
 	time.Sleep(time.Millisecond) // virtual: all that run at once have come as far by then
-	return s.Endpoints.Endpoint(ctx, name)
+	return s.Endpoints.Endpoint(ctx, g, name)
 }
 
 // TestOneAsksForProof has ten deliveries come up at once, while an endpoint takes a second to answer.

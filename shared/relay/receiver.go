@@ -53,8 +53,15 @@ type Receiver struct {
 // intake is a source ready to be received from.
 type intake struct {
 	*verify.Verifier
-	order Order
+	order    Order
+	learning bool // it waits for the secret that its provider will hand over
 }
+
+// intakeBytes is what a verifier takes at most, but for a long list of addresses.
+const intakeBytes = 8 << 10
+
+func (intake) bytes() int      { return intakeBytes }
+func (i intake) lasting() bool { return !i.learning }
 
 // NewReceiver returns a Receiver. It calls nothing yet.
 func NewReceiver(cfg ReceiverConfig) *Receiver {
@@ -65,7 +72,7 @@ func NewReceiver(cfg ReceiverConfig) *Receiver {
 		cfg.Now = time.Now
 	}
 	r := &Receiver{cfg: cfg}
-	r.sources = newCache(cfg.CacheTTL, cfg.Now, r.loadSource)
+	r.sources = newCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
 	return r
 }
 
@@ -190,11 +197,11 @@ func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
 	return nil
 }
 
-func (r *Receiver) loadSource(ctx context.Context, name string) (intake, error) {
+func (r *Receiver) loadSource(ctx context.Context, g Generation, name string) (intake, error) {
 	if name == OperatorSource {
 		return intake{}, fmt.Errorf("source %s: %w", name, ErrNotFound) // what is its own the relay does not take from anybody
 	}
-	s, err := r.cfg.Sources.Source(ctx, name)
+	s, err := r.cfg.Sources.Source(ctx, g, name)
 	if err != nil {
 		return intake{}, err
 	}
@@ -202,7 +209,7 @@ func (r *Receiver) loadSource(ctx context.Context, name string) (intake, error) 
 	if err != nil {
 		return intake{}, fmt.Errorf("source %s: %w", name, err)
 	}
-	return intake{v, s.Order}, nil
+	return intake{v, s.Order, s.learns() && len(s.Secrets) == 0}, nil
 }
 
 func unavailableUnlessNotFound(err error) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,7 +80,7 @@ func (l *learner) webhook(r *relay.Receiver, source, secret string) error {
 // kept holds the secrets of a source against those that it should have.
 func (l *learner) kept(source string, want ...string) {
 	l.t.Helper()
-	s, err := l.catalog.Source(l.t.Context(), source)
+	s, err := l.catalog.Source(l.t.Context(), "", source)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -181,4 +182,36 @@ func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
 		t.Errorf("%v, want %v", err, verify.ErrNoSecret)
 	}
 	l.kept("new")
+}
+
+// sameGeneration is a catalog whose generation stays the same when a secret is learned, as DynamoDB's does.
+type sameGeneration struct{ relay.Sources }
+
+func (sameGeneration) Generation(context.Context) (relay.Generation, error) { return "g", nil }
+
+// TestReceive_OtherInstancesLearnOfAHandshake: one that knows the source without its secret reads it again after the TTL, until it has one.
+func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLearner(t)
+		var calls countCalls
+		other := relay.NewReceiver(relay.ReceiverConfig{
+			Sources: faultySources{faultyGenerations{&calls, sameGeneration{&l.catalog}}, &l.catalog}, Learned: l, Ingest: &l.ingest, Reporter: &l.reports,
+		})
+		if err := l.webhook(other, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
+			t.Errorf("before the handshake: %v", err)
+		}
+		if _, err := l.handshake(l.instance(), "new", firstSecret); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			time.Sleep(relay.DefaultCacheTTL)
+			if err := l.webhook(other, "new", firstSecret); err != nil {
+				t.Errorf("a TTL after the handshake: %v", err)
+			}
+		}
+		if n := calls.of("source new"); n != 2 {
+			t.Errorf("the source was read %d times, want once without its secret and once with it", n)
+		}
+	})
 }

@@ -197,7 +197,7 @@ func TestRotationsAtOnceComeOneAfterTheOther(t *testing.T) {
 	}
 	rotations.Wait()
 	close(made)
-	ep, err := r.catalog.Endpoint(t.Context(), "shipping")
+	ep, err := r.catalog.Endpoint(t.Context(), "", "shipping")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestARotationThatMeetsChanges(t *testing.T) {
 	if err := rotate(100); !errors.Is(err, relay.ErrConflict) {
 		t.Errorf("changes all the time: %v, want ErrConflict", err)
 	}
-	if ep, _ := r.catalog.Endpoint(t.Context(), "shipping"); len(ep.Retiring) != 1 {
+	if ep, _ := r.catalog.Endpoint(t.Context(), "", "shipping"); len(ep.Retiring) != 1 {
 		t.Errorf("rotated %d times", len(ep.Retiring))
 	}
 }

@@ -105,9 +105,13 @@ func (r *sweep) learn(sources, endpoints []string) error {
 	for _, name := range endpoints {
 		r.late[name] = r.now.Add(-strandedAfter)
 	}
+	g, err := r.cfg.Subscriptions.Generation(r.ctx)
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	return each(sources, func(source string) error {
-		subs, err := r.cfg.Subscriptions.Subscriptions(r.ctx, source)
+		subs, err := r.cfg.Subscriptions.Subscriptions(r.ctx, g, source)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, s := range subs {

@@ -430,16 +430,16 @@ func (in *instance) takes(delivery string) {
 
 // reap settles what the invocations that have ended worked on; one whose process was killed has settled nothing.
 func (w *world) reap() bool {
-	w.mu.Lock()
-	ended := w.ended
-	w.ended = nil
-	w.mu.Unlock()
 	select {
 	case s := <-w.swept:
 		w.endSweep(s)
 		return true
 	default:
 	}
+	w.mu.Lock()
+	ended := w.ended
+	w.ended = nil
+	w.mu.Unlock()
 	slices.SortFunc(ended, func(a, b *invocation) int { return cmp.Compare(a.name, b.name) })
 	for _, i := range ended {
 		if i.posted != "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -72,8 +73,17 @@ const (
 	learned   kind = "learned" // secrets of handshakes, by source
 )
 
+// Generation implements relay.Generations. It is the catalog's revision; only the newest one is kept.
+func (c *Catalog) Generation(ctx context.Context) (relay.Generation, error) {
+	var revision int64
+	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT number FROM revision", into(&revision))
+	})
+	return relay.Generation(strconv.FormatInt(revision, 10)), err
+}
+
 // Source implements relay.Sources.
-func (c *Catalog) Source(ctx context.Context, name string) (relay.Source, error) {
+func (c *Catalog) Source(ctx context.Context, _ relay.Generation, name string) (relay.Source, error) {
 	var d sourceDoc
 	if err := c.find(ctx, sources, name, &d); err != nil {
 		return relay.Source{}, err
@@ -93,36 +103,47 @@ func (c *Catalog) withLearned(ctx context.Context, s relay.Source) (relay.Source
 	return s, err
 }
 
-// LearnSecret implements relay.LearnedSecrets. ReplaceCatalog forgets the secret, unless what it writes has it.
+// LearnSecret implements relay.LearnedSecrets. The secret is forgotten with the next replacement, which writes what was loaded with the others.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
-	s, err := c.Source(ctx, source)
-	if err != nil {
-		return err
+	for {
+		g, err := c.Generation(ctx)
+		if err != nil {
+			return err
+		}
+		s, err := c.Source(ctx, g, source)
+		if err != nil {
+			return err
+		}
+		if slices.Equal(s.Secrets, []string{secret}) {
+			return nil
+		}
+		if len(s.Secrets) > 0 {
+			return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
+		}
+		sealed, err := c.seal(ctx, learned, source, []string{secret})
+		if err != nil {
+			return err
+		}
+		if done, err := c.learn(ctx, g, sealed); done || err != nil {
+			return err
+		}
 	}
-	if slices.Equal(s.Secrets, []string{secret}) {
-		return nil
-	}
-	if len(s.Secrets) > 0 {
-		return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
-	}
-	i, err := c.seal(ctx, learned, source, []string{secret})
-	if err != nil {
-		return err
-	}
-	conflict := false
+}
+
+// learn keeps a secret in a new revision, if the catalog is still of revision g.
+func (c *Catalog) learn(ctx context.Context, g relay.Generation, secret item) (done bool, err error) {
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
-		err := exec(conn, "INSERT OR IGNORE INTO learned SELECT name, ? FROM sources WHERE name = ?", nil, i.sealed, source)
-		conflict = err == nil && conn.Changes() == 0
-		return err
+		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER)", nil, string(g))
+		if done = err == nil && conn.Changes() > 0; !done {
+			return err
+		}
+		return exec(conn, "INSERT INTO learned (name, sealed) VALUES (?, ?)", nil, secret.name, secret.sealed)
 	})
-	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: source %s has a secret by now, or is gone: %w", source, relay.ErrConflict)
-	}
-	return err
+	return done, err
 }
 
 // Endpoint implements relay.Endpoints.
-func (c *Catalog) Endpoint(ctx context.Context, name string) (relay.Endpoint, error) {
+func (c *Catalog) Endpoint(ctx context.Context, _ relay.Generation, name string) (relay.Endpoint, error) {
 	var d endpointDoc
 	err := c.find(ctx, endpoints, name, &d)
 	return relay.Endpoint(d), err
@@ -170,7 +191,7 @@ func (c *Catalog) seal(ctx context.Context, k kind, name string, doc any) (item,
 }
 
 // Subscriptions implements relay.Subscriptions.
-func (c *Catalog) Subscriptions(ctx context.Context, source string) ([]relay.Subscription, error) {
+func (c *Catalog) Subscriptions(ctx context.Context, _ relay.Generation, source string) ([]relay.Subscription, error) {
 	var found []relay.Subscription
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
 		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions WHERE source = ? ORDER BY position",
@@ -189,6 +210,18 @@ func subscriptions(found *[]relay.Subscription) func(*sqlite.Stmt) error {
 		*found = append(*found, sub)
 		return nil
 	}
+}
+
+// SourceNames implements relay.Sources.
+func (c *Catalog) SourceNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+	sourceNames, _, err := c.Names(ctx)
+	return sourceNames, err
+}
+
+// EndpointNames implements relay.Endpoints.
+func (c *Catalog) EndpointNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+	_, endpointNames, err := c.Names(ctx)
+	return endpointNames, err
 }
 
 // Names implements relay.Names.

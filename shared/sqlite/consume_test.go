@@ -376,7 +376,7 @@ func TestBodiesBeyondTheCache(t *testing.T) {
 		return nil, nil
 	})
 	for i := range byte(40) {
-		send(t, q, relay.Outgoing{Body: bytes.Repeat([]byte{i}, sqlite.MaxBodyBytes), Group: "a"})
+		send(t, q, relay.Outgoing{Body: bytes.Repeat([]byte{'A' + i}, sqlite.MaxBodyBytes), Group: "a"})
 	}
 	close(release)
 	eventually(t, "all handled", func() bool { return length(t, q) == 0 })

@@ -44,3 +44,24 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	}
 	return err
 }
+
+// TroubledEndpoints implements relay.EndpointStates. Only endpoints that have failed have a state.
+func (l *Ledger) TroubledEndpoints(ctx context.Context) (troubled []string, err error) {
+	states := map[string][]byte{}
+	err = l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT endpoint, state FROM endpoint_states", func(stmt *sqlite.Stmt) error {
+			states[stmt.ColumnText(0)] = blob(stmt, 1)
+			return nil
+		})
+	})
+	for endpoint, doc := range states {
+		s, decodeErr := relay.DecodeEndpointState(doc)
+		if decodeErr != nil {
+			return nil, decodeErr
+		}
+		if !s.Well() {
+			troubled = append(troubled, endpoint)
+		}
+	}
+	return troubled, err
+}

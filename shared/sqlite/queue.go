@@ -156,6 +156,9 @@ func check(m relay.Outgoing) error {
 	if m.Delay < 0 || m.Delay > relay.MaxDelay {
 		return fmt.Errorf("%w: delay of %v, at most %v", ErrMessage, m.Delay, relay.MaxDelay)
 	}
+	if err := relay.CheckText(m.Body); err != nil {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
+	}
 	return nil
 }
 

@@ -368,7 +368,7 @@ func TestASecondProcess(t *testing.T) {
 	want, got = append(want, "foreign at rest"), append(got, next(t, foreign))
 	slices.Sort(got)
 	equal(t, "foreign messages", want, got)
-	if _, err := s.Catalog(sealer(t, dir)).Source(t.Context(), "a"); err != nil {
+	if _, err := s.Catalog(sealer(t, dir)).Source(t.Context(), "", "a"); err != nil {
 		t.Errorf("the host does not see the new catalog: %v", err)
 	}
 }

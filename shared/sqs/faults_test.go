@@ -318,8 +318,8 @@ func TestSendCutsWhatOneCallCannotCarry(t *testing.T) {
 		msgs  []string
 		sizes map[int]int // number of calls by number of messages
 	}{
-		"5,000 messages": {make([]string, 5000), map[int]int{10: 500}},
-		"11 messages":    {make([]string, 11), map[int]int{10: 1, 1: 1}},
+		"5,000 messages": {slices.Repeat([]string{"{}"}, 5000), map[int]int{10: 500}},
+		"11 messages":    {slices.Repeat([]string{"{}"}, 11), map[int]int{10: 1, 1: 1}},
 		"by size":        {[]string{large, large, large, "small", large}, map[int]int{2: 1, 3: 1}},
 		"none":           {nil, map[int]int{}},
 	} {

@@ -76,6 +76,8 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		e.Outgoing = m
 		if n := size(m); n > maxBytes {
 			e.err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
+		} else if err := relay.CheckText(m.Body); err != nil { // the client would put other characters in the place of some
+			e.err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if q.ordered {
 			groups[m.Group] = append(groups[m.Group], e)

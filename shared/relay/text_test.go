@@ -1,0 +1,132 @@
+package relay_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay"
+)
+
+// everyCharacter are all that Unicode has, those that queues do not take among them.
+func everyCharacter() string {
+	var b strings.Builder
+	for r := rune(0); r <= utf8.MaxRune; r++ {
+		if utf8.ValidRune(r) {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// checkEncoded holds what is encoded of a text in every field against what queues take, and against the text.
+func checkEncoded(t *testing.T, text string) {
+	t.Helper()
+	e := sample
+	e.Type, e.Receipt, e.Trace, e.Header, e.Body = text, text, text, relay.Header{"x-text": text, text: "x"}, []byte(text)
+	e.BodyRef = &relay.BodyRef{Key: text, Size: 1}
+	encoded := relay.EncodeEvent(e)
+	if err := relay.CheckText(encoded); err != nil {
+		t.Errorf("event: %v", err)
+	}
+	back, err := relay.DecodeEvent(encoded)
+	if diff := cmp.Diff(e, back); err != nil || utf8.ValidString(text) && diff != "" {
+		t.Errorf("event: %v (-want +got):\n%.1000s", err, diff)
+	}
+	d := sampleDelivery
+	d.Endpoint, d.Type, d.MessageID = text, text, text
+	d.History = []relay.Attempt{{Number: 1, At: at, Outcome: relay.Broken, Error: text, Response: []byte(text)}}
+	for name, encoded := range map[string][]byte{
+		"delivery": relay.EncodeDelivery(d),
+		"record":   relay.EncodeEventRecord(relay.EventRecord{Event: e, MessageID: text, Endpoints: []string{text}}),
+		"state":    relay.EncodeEndpointState(breaker.State{Reason: text, Unproved: text, Proof: breaker.Proof{Of: text}}),
+	} {
+		if err := relay.CheckText(encoded); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestEveryCharacterIsEncodedAsQueuesTakeIt(t *testing.T) {
+	t.Parallel()
+	checkEncoded(t, everyCharacter())
+	for _, text := range []string{"\uFFFE", "\uFFFF", "\uFFFD\uFFFE\uFFFF\uFFFD", "\xEF\xBF", "\xED\xA0\x80", "\\\uFFFF", "\"\uFFFE\"", "\x00\x7F\u0085\u2028"} {
+		checkEncoded(t, text)
+	}
+}
+
+func FuzzTextsAreEncodedAsQueuesTakeThem(f *testing.F) {
+	for _, text := range []string{"push", "\uFFFE\uFFFF", "\xED\xBF\xBF", "\\\uFFFF\x00", "\xEF\xBF\xBE\xBF"} {
+		f.Add(text)
+	}
+	f.Fuzz(checkEncoded)
+}
+
+func FuzzCheckText(f *testing.F) {
+	for _, text := range []string{"a", "", "\uFFFE", "\x1F", "\xFF", "\U0010FFFF\r\n\t"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		want := len(text) > 0 && utf8.Valid(text)
+		for _, r := range string(text) { // as XML 1.0 has its production Char
+			want = want && (r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000)
+		}
+		if err := relay.CheckText(text); (err == nil) != want || err != nil && !errors.Is(err, relay.ErrText) {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
+// TestForeignTextsReachNoQueueAsTheyAre sends what SQS would refuse through all stages: in the type, the id, headers, and what an endpoint's connection failed
+// with. The queues of the rig refuse what SQS does. The first attempt cannot be recorded, so that its error travels in a message too.
+func TestForeignTextsReachNoQueueAsTheyAre(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const foreign = "a\uFFFE\uFFFF\x01\x1F\xED\xA0\x80\xFFz"
+		r := newRig(t, []time.Duration{time.Second, time.Hour}, "a", "operator")
+		r.edit(func(c *relay.Catalog) {
+			c.Subscriptions[1].Source = relay.OperatorSource
+		})
+		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{}, &relay.PostError{Outcome: relay.Broken, Err: errors.New(foreign)}
+		}
+		down := 1
+		r.build(func(p ports) ports { p.deliveries = downAtFirst{p.deliveries, &down}; return p })
+		in := inbound(foreign, foreign, foreign)
+		in.Header["x-foreign"] = foreign
+		answer, err := r.receiver.Receive(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.pump()
+		if d := r.deliveryOf(answer.EventID, "a"); d.Status != relay.Dead || d.Attempts != 3 {
+			t.Errorf("%s after %d attempts", d.Status, d.Attempts)
+		}
+		if n := r.dead.Len(); n != 1 {
+			t.Errorf("%d messages in the dead queue", n)
+		}
+		if n := r.poison.Len() + r.ingestDL.Len(); n != 0 {
+			t.Errorf("%d messages were put aside", n)
+		}
+	})
+}
+
+// downAtFirst fails the first writes.
+type downAtFirst struct {
+	relay.Deliveries
+	left *int
+}
+
+func (d downAtFirst) SaveDelivery(ctx context.Context, v relay.Delivery, prior int) error {
+	if *d.left--; *d.left >= 0 {
+		return errInjected
+	}
+	return d.Deliveries.SaveDelivery(ctx, v, prior)
+}
