@@ -15,9 +15,6 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// DefaultMaxReceives is how often a message is handed out before it is put aside as poison.
-const DefaultMaxReceives = 5
-
 const (
 	// recordReserve is the time an invocation keeps for what follows a POST: a record and a message.
 	recordReserve = 5 * time.Second
@@ -34,35 +31,32 @@ const (
 	overdueAfter = MaxDelay
 )
 
-// Why a message is handed out again without an attempt.
-var (
-	errDeadline = errors.New("relay: not enough time left in this invocation for an attempt")
-	errPoison   = errors.New("relay: put aside in the dead-letter queue")
-)
+// errDeadline: a message is handed out again without an attempt.
+var errDeadline = errors.New("relay: not enough time left in this invocation for an attempt")
 
 // DelivererConfig is what a Deliverer works with. Zero numbers mean their defaults.
 type DelivererConfig struct {
-	Endpoints   Endpoints
-	Deliveries  Deliveries
-	Bodies      Bodies
-	Poster      Poster
-	Retry       Queue        // later attempts
-	Ordered     OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
-	Dead        Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
-	Poison      Queue        // messages that we cannot process
-	Scheduler   Scheduler    // waits longer than MaxDelay
-	Secrets     SecretStore  // what endpoints refer to; nil: deliveries to those that do fail
-	States      EndpointStates
-	Quotas      Quotas
-	Slots       Slots
-	Operator    *Notifier // is told what the operator wants to know; nil: nothing is
-	Reporter    Reporter
-	Retention   time.Duration // DefaultRetention
-	MaxReceives int           // DefaultMaxReceives
-	CacheTTL    time.Duration // DefaultCacheTTL
-	Origin      string        // the DNS name that the relay gives itself towards endpoints that prove themselves by ProveOptions; DefaultOrigin
-	Now         func() time.Time
-	Random      func() float64 // in [0, 1), for jitter
+	Endpoints  Endpoints
+	Deliveries Deliveries
+	Bodies     Bodies
+	Poster     Poster
+	Retry      Queue        // later attempts
+	Ordered    OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
+	Dead       Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
+	Poison     Queue        // messages that we cannot process
+	Scheduler  Scheduler    // waits longer than MaxDelay
+	Secrets    SecretStore  // what endpoints refer to; nil: deliveries to those that do fail
+	States     EndpointStates
+	Quotas     Quotas
+	Slots      Slots
+	Failures   Failures
+	Operator   *Notifier // is told what the operator wants to know; nil: nothing is
+	Reporter   Reporter
+	Retention  time.Duration // DefaultRetention
+	CacheTTL   time.Duration // DefaultCacheTTL
+	Origin     string        // the DNS name that the relay gives itself towards endpoints that prove themselves by ProveOptions; DefaultOrigin
+	Now        func() time.Time
+	Random     func() float64 // in [0, 1), for jitter
 }
 
 // Deliverer is the third stage: it POSTs a delivery, records the attempt, and sees to what follows.
@@ -70,6 +64,7 @@ type Deliverer struct {
 	cfg       DelivererConfig
 	endpoints *cache[*target]
 	gate      *gate
+	failures  failures
 	copies    copies
 }
 
@@ -85,7 +80,6 @@ type target struct {
 // NewDeliverer returns a Deliverer. It calls nothing yet.
 func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
-	cfg.MaxReceives = orDefault(cfg.MaxReceives, DefaultMaxReceives)
 	cfg.Origin = orDefault(cfg.Origin, DefaultOrigin)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -96,36 +90,44 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	d := &Deliverer{cfg: cfg}
 	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, d.loadEndpoint)
 	d.gate = newGate(cfg)
+	d.failures = failures{counts: cfg.Failures, random: cfg.Random}
 	return d
 }
 
-// Process takes a batch of delivery messages, first attempts and later ones, and returns one error for each: nil where the message
-// is done with, else why it is to be handed out again. One bad message fails alone. ctx must carry the invocation's deadline: an
-// attempt is begun only if it can end, and be recorded, before it.
+// Process takes a batch of delivery messages, first attempts and later ones, and returns one error for each: nil where the
+// message is done with, else an *Again that says when it is to be handed out again. One bad message fails alone. ctx must carry
+// the invocation's deadline: an attempt is begun only if it can end, and be recorded, before it.
 func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
+	work, cancel := beforeDeadline(ctx)
+	defer cancel()
 	return eachMessage(msgs, func(i int) error {
 		step := &step{Deliverer: d, msg: msgs[i]}
-		err := recovered(func() error { return step.run(ctx) })
-		step.report.Err = err
-		switch {
-		case errors.Is(err, errPoison):
-			err = nil
-		case errors.Is(err, errInLine):
-			step.report.Err = nil
-		case err != nil && step.inOrder():
-			step.holdOff(ctx)
-		}
-		if step.report.Err != nil || step.report.Status != "" || step.report.Held > 0 || step.report.Change != nil {
-			d.cfg.Reporter.Attempted(ctx, step.report)
-		}
-		return err
+		err := recovered(func() error { return step.run(work) })
+		settled := d.failures.settle(ctx, msgs[i], err, step.setAside)
+		step.tell(ctx, err)
+		return settled
 	})
+}
+
+// tell reports what became of a message whose handling ended with err.
+func (s *step) tell(ctx context.Context, err error) {
+	var again *Again
+	if errors.As(err, &again) {
+		err = again.Err
+	}
+	if err != nil {
+		s.report.Err = err
+	}
+	if s.report.Err != nil || s.report.Status != "" || s.report.Held > 0 || s.report.Change != nil {
+		s.cfg.Reporter.Attempted(ctx, s.report)
+	}
 }
 
 // step is the way of one message through Process.
 type step struct {
 	*Deliverer
 	msg    Message
+	reads  bool // the message can be read: task and event are what it says
 	task   task
 	event  Event
 	record Delivery // as stored; zero if there is none
@@ -135,9 +137,14 @@ type step struct {
 func (s *step) run(ctx context.Context) error {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
+	s.reads = err == nil
 	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
-	if err != nil || !s.inOrder() && s.isWorn() {
-		return s.putAside(ctx, err)
+	if err == nil && !s.inOrder() {
+		err = s.failures.suspect(ctx, s.msg, s.msg.Receives)
+	}
+	if err != nil {
+		s.report.Err = err
+		return s.setAside(ctx)
 	}
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
 		return s.sendAt(ctx, s.task, s.task.NotBefore, s.msg.Resent) // a hop of a long wait
@@ -159,8 +166,11 @@ func (s *step) run(ctx context.Context) error {
 	if s.early() {
 		return s.sendAt(ctx, s.task, s.record.NextAt, true)
 	}
-	if s.inOrder() && s.isWorn() {
-		return s.putAside(ctx, nil)
+	if s.inOrder() {
+		if err := s.failures.suspect(ctx, s.msg, s.inVain()); err != nil {
+			s.report.Err = err
+			return s.setAside(ctx)
+		}
 	}
 	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -179,7 +189,7 @@ func (s *step) run(ctx context.Context) error {
 		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
-		return errDeadline
+		return &Again{Err: errDeadline}
 	}
 	p, err := s.gate.admit(ctx, ep.Endpoint, s.turn())
 	switch {
@@ -219,20 +229,16 @@ func (s *step) recordMade(ctx context.Context, ep *target) error {
 	return s.save(ctx, a, ep)
 }
 
-// putAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs. One that
-// can be read keeps its id, so that it goes on where it stood once it is redriven.
-func (s *step) putAside(ctx context.Context, cause error) error {
+// setAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs.
+// One that can be read keeps its id, so that it goes on where it stood once it is redriven.
+func (s *step) setAside(ctx context.Context) error {
 	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
-	if cause == nil {
-		cause = fmt.Errorf("handed out %d times, at most %d", s.msg.Receives, s.cfg.MaxReceives)
+	if s.reads {
 		t := s.task
 		t.Origin = s.origin()
 		out.Body = t.encode(EncodeEvent(s.event))
 	}
-	if err := sendOne(ctx, s.cfg.Poison, out); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: %w", errPoison, cause)
+	return sendOne(ctx, s.cfg.Poison, out)
 }
 
 // readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
@@ -488,7 +494,7 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 func (s *step) finish(ctx context.Context) error {
 	d := s.record
 	if s.inOrder() && d.Status == Waiting {
-		return s.wait(ctx, d.NextAt)
+		return s.wait(d.NextAt)
 	}
 	if d.Attempts != s.task.Attempt || d.Status == Delivered {
 		return nil
@@ -536,7 +542,7 @@ func (s *step) origin() string {
 // queue's delay if the scheduler refuses. A message of an ordered queue stays where it is.
 func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) error {
 	if s.inOrder() {
-		return s.wait(ctx, at)
+		return s.wait(at)
 	}
 	wait := max(at.Sub(s.cfg.Now()), 0)
 	out := Outgoing{Group: t.Endpoint, Resent: resent}

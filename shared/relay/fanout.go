@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -25,17 +26,20 @@ type FanoutConfig struct {
 	Bodies        Bodies       // large bodies, for filters on data and the keys of ordered endpoints
 	Delivery      Queue        // first attempts
 	Ordered       OrderedQueue // deliveries of ordered endpoints; needed where there are such
-	Poison        Queue        // messages that cannot be read
+	Poison        Queue        // messages that we cannot process
+	Failures      Failures
 	Reporter      Reporter
 	Retention     time.Duration // DefaultRetention
 	CacheTTL      time.Duration // DefaultCacheTTL
 	Now           func() time.Time
+	Random        func() float64 // in [0, 1), for jitter
 }
 
 // Fanout is the second stage: it records an event, once, and sends a delivery for each endpoint that wants it.
 type Fanout struct {
 	cfg    FanoutConfig
 	routes *cache[routes]
+	failed failures
 	large  chan struct{} // held by the message whose large body is being matched
 }
 
@@ -52,7 +56,10 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1)}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
+	}
+	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1), failed: failures{counts: cfg.Failures, random: cfg.Random}}
 	f.routes = newCache(cfg.CacheTTL, cfg.Now, func(ctx context.Context, source string) (routes, error) {
 		return loadRoutes(ctx, cfg.Subscriptions, source)
 	})
@@ -60,19 +67,34 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 }
 
 // Process routes a batch of ingest messages and returns one error for each: nil where the message is done with, whatever
-// became of it, else why it is to be handed out again. One bad message fails alone.
+// became of it, else an *Again that says when it is to be handed out again. One bad message fails alone.
 func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
+	work, cancel := beforeDeadline(ctx)
+	defer cancel()
 	routed := make([]routing, len(msgs))
 	errs := eachMessage(msgs, func(i int) error {
 		var err error
-		routed[i], err = f.record(ctx, msgs[i])
+		routed[i], err = f.record(work, msgs[i])
 		return err
 	})
-	f.send(ctx, msgs, routed, errs)
-	for i, r := range routed {
-		f.cfg.Reporter.Routed(ctx, r.report(errs[i]))
+	f.send(work, msgs, routed, errs)
+	return f.settle(ctx, msgs, routed, errs)
+}
+
+// settle decides what becomes of the messages that failed, and reports all.
+func (f *Fanout) settle(ctx context.Context, msgs []Message, routed []routing, errs []error) []error {
+	settled := make([]error, len(msgs))
+	for i, m := range msgs {
+		settled[i] = f.failed.settle(ctx, m, errs[i], func(ctx context.Context) error {
+			return sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+		})
+		report := routed[i].report(errs[i])
+		if errs[i] != nil && settled[i] == nil {
+			report.Result = Poisoned
+		}
+		f.cfg.Reporter.Routed(ctx, report)
 	}
-	return errs
+	return settled
 }
 
 // routing is one message on its way through Process.
@@ -99,8 +121,11 @@ func (r routing) report(err error) RouteReport {
 // record puts the event of m on record and tells which deliveries are to be sent.
 func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 	e, err := DecodeEvent(m.Body)
+	if err == nil {
+		err = f.failed.suspect(ctx, m, m.Receives)
+	}
 	if err != nil {
-		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body})
+		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
 	if r.endpoints, err = f.match(ctx, e); err != nil {
@@ -135,7 +160,7 @@ func (r *routing) resume(existing *EventRecord, m Message, now time.Time) error 
 	case existing.MessageID != m.ID && now.Sub(existing.RoutedAt) < settleTime:
 		// A second copy of our own message: sent twice since an answer was lost, or redriven from the dead-letter
 		// queue. The first may be in hand this very moment.
-		return fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)
+		return &Again{After: settleTime, Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)}
 	}
 	// We, or the first copy, died half-way: the deliveries that were meant then are sent again, and the deliverer drops the doubles.
 	r.endpoints, r.resent = existing.Endpoints, true
@@ -149,7 +174,7 @@ func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, err
 	ordered := outbox{queue: f.cfg.Ordered, errs: errs}
 	for i, r := range routed {
 		if k := before(msgs, i); k >= 0 && errs[k] != nil && errs[i] == nil {
-			errs[i] = errBehind
+			errs[i] = &Again{Err: errBehind}
 		}
 		if errs[i] != nil {
 			continue

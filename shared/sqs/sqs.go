@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,15 +126,39 @@ func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 	}
 }
 
-// Hold implements relay.OrderedQueue by the message's visibility timeout.
-func (q *Queue) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
-	_, err := q.client.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{
-		QueueUrl: &q.url, ReceiptHandle: &m.Handle, VisibilityTimeout: seconds(d),
-	})
-	if err != nil {
-		return fmt.Errorf("sqs: hold: %w", err)
+// Name is the last part of the queue's URL, as it is of its ARN.
+func (q *Queue) Name() string { return path.Base(q.url) }
+
+// Hold implements relay.Holder by the messages' visibility timeouts, ten messages to a call.
+func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
+	errs := make([]error, 0, len(held))
+	for batch := range slices.Chunk(held, maxEntries) {
+		errs = append(errs, q.hold(ctx, batch)...)
 	}
-	return nil
+	return errs
+}
+
+func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
+	errs := make([]error, len(held))
+	in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
+	for i, h := range held {
+		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &h.Handle, VisibilityTimeout: seconds(h.For),
+		})
+	}
+	out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
+	if err != nil {
+		for i := range errs {
+			errs[i] = fmt.Errorf("sqs: hold: %w", err)
+		}
+		return errs
+	}
+	for _, f := range out.Failed {
+		if i, ok := index(f.Id, len(held)); ok {
+			errs[i] = fmt.Errorf("sqs: hold: %s: %s", aws.ToString(f.Code), aws.ToString(f.Message))
+		}
+	}
+	return errs
 }
 
 // Backlog implements relay.Backlog. SQS's count may be a minute old.
@@ -238,13 +263,13 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 	}
 	unanswered := maps.Collect(slices.All(entries))
 	for _, s := range out.Successful {
-		if i, ok := index(s.Id, entries); ok {
+		if i, ok := index(s.Id, len(entries)); ok {
 			entries[i].answered(s.MessageId)
 			delete(unanswered, i)
 		}
 	}
 	for _, f := range out.Failed {
-		if i, ok := index(f.Id, entries); ok {
+		if i, ok := index(f.Id, len(entries)); ok {
 			entries[i].refused(f)
 			delete(unanswered, i)
 		}
@@ -254,10 +279,10 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 	}
 }
 
-// index reads an entry's id in an answer.
-func index(id *string, entries []*entry) (int, bool) {
+// index reads an entry's id in an answer to a call with n entries.
+func index(id *string, n int) (int, bool) {
 	i, err := strconv.Atoi(aws.ToString(id))
-	return i, err == nil && i >= 0 && i < len(entries)
+	return i, err == nil && i >= 0 && i < n
 }
 
 // answered takes in the message id of a good answer, or its absence.
