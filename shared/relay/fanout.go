@@ -88,11 +88,7 @@ func (f *Fanout) settle(ctx context.Context, msgs []Message, routed []routing, e
 		settled[i] = f.failed.settle(ctx, m, errs[i], func(ctx context.Context) error {
 			return sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 		})
-		report := routed[i].report(errs[i])
-		if errs[i] != nil && settled[i] == nil {
-			report.Result = Poisoned
-		}
-		f.cfg.Reporter.Routed(ctx, report)
+		f.cfg.Reporter.Routed(ctx, routed[i].report(errs[i]))
 	}
 	return settled
 }

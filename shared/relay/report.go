@@ -21,8 +21,8 @@ const (
 	Routed     RouteResult = "routed"    // deliveries sent
 	Unrouted   RouteResult = "unrouted"  // no subscription matches; recorded
 	Duplicate  RouteResult = "duplicate" // the provider's delivery id is on record already
-	Poisoned   RouteResult = "poisoned"  // the message cannot be read, or has failed too often; it lies in the dead-letter queue now
-	RouteAgain RouteResult = "again"     // our own failure; the message goes back to the queue
+	Poisoned   RouteResult = "poisoned"  // the message cannot be read; it lies in the dead-letter queue now
+	RouteAgain RouteResult = "again"     // our own failure; the message goes back to the queue, or lies in the dead-letter queue if there were too many
 )
 
 // RouteReport tells how one message at the fan-out ended.
