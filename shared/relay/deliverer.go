@@ -157,7 +157,7 @@ func (s *step) run(ctx context.Context) error {
 	if err := s.readRecord(ctx, waited); err != nil {
 		return err
 	}
-	if s.inOrder() {
+	if s.inOrder() || s.task.Cycle {
 		s.resume()
 	}
 	if s.record.Attempts >= s.task.Attempt {
@@ -191,22 +191,22 @@ func (s *step) run(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
 		return &Again{Err: errDeadline}
 	}
-	p, err := s.gate.admit(ctx, ep.Endpoint, s.turn())
+	admitted, err := s.gate.admit(ctx, ep.Endpoint, s.record.Reserved)
 	switch {
 	case err != nil:
 		return err
-	case p.disabled != "":
-		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+p.disabled), ep)
-	case !p.held.IsZero():
-		return s.hold(ctx, p.held, p.place)
-	case p.unproved:
+	case admitted.disabled != "":
+		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.disabled), ep)
+	case !admitted.held.IsZero():
+		return s.hold(ctx, s.withinAge(ep, admitted.held), admitted.reserved)
+	case admitted.unproved:
 		return s.prove(ctx)
 	}
-	a, err := s.admitted(ctx, ep, p)
+	a, err := s.attemptAdmitted(ctx, ep, admitted)
 	if err != nil {
 		return err
 	}
-	switch change, err := s.gate.tell(ctx, ep.Name, a.verdict(p.probe)); {
+	switch change, err := s.gate.tell(ctx, ep.Name, verdictOf(ep, a, admitted)); {
 	case err == nil:
 		s.changed(ctx, change)
 		a.disable = "" // it is
@@ -235,7 +235,7 @@ func (s *step) setAside(ctx context.Context) error {
 	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
 	if s.reads {
 		t := s.task
-		t.Origin = s.origin()
+		t.Origin, t.Cycle = s.origin(), t.Cycle || s.inOrder()
 		out.Body = t.encode(EncodeEvent(s.event))
 	}
 	return sendOne(ctx, s.cfg.Poison, out)
@@ -285,16 +285,17 @@ func (s *step) withhold(outcome Outcome, why Reason, text string) made {
 	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
 }
 
-// turn is when a place in the endpoint's rate is kept for the delivery; zero: none is.
-func (s *step) turn() time.Time {
-	if !s.record.Place {
-		return time.Time{}
+// withinAge returns when a delivery that is held comes back: not later than it dies of its age.
+func (s *step) withinAge(ep *target, until time.Time) time.Time {
+	if dies := s.event.ReceivedAt.Add(ep.MaxAge + time.Millisecond); ep.MaxAge > 0 && until.After(dies) {
+		return dies
 	}
-	return s.record.NextAt
+	return until
 }
 
-// hold puts the delivery off without an attempt, then a place may be kept for it. It is on record as waiting, so that it can be seen, and found again should its message be lost.
-func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
+// hold puts the delivery off without an attempt. It is on record as waiting, so that it can be seen, and found again should its
+// message be lost. A reservation stays with it until its next attempt.
+func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
 	if d.Attempts == 0 {
@@ -305,7 +306,7 @@ func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
 	}
 	d.Step = s.task.Step
 	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), true, now
-	d.Place = place
+	d.Reserved = d.Reserved || reserved
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
 	case errors.Is(err, ErrConflict): // another copy of the message was faster
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -319,9 +320,18 @@ func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
 	return s.sendAt(ctx, s.task, until, true)
 }
 
-// admitted is attempt with the pass of the gate.
-func (s *step) admitted(ctx context.Context, ep *target, p pass) (made, error) {
-	defer s.gate.release(ctx, ep.Name, p)
+// verdictOf is what the gate is told of an attempt.
+func verdictOf(ep *target, a made, admitted admission) verdict {
+	v := a.verdict(admitted.probe)
+	if ep.Concurrency > 0 {
+		v.took = max(a.Duration, time.Millisecond)
+	}
+	return v
+}
+
+// attemptAdmitted is attempt within the gate's admission.
+func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted admission) (made, error) {
+	defer s.gate.release(ctx, ep.Name, admitted)
 	return s.attempt(ctx, ep)
 }
 
@@ -480,6 +490,7 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 		return cause
 	}
 	t := s.task
+	t.Cycle = false
 	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
 	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
 	if err != nil {

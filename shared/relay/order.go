@@ -98,7 +98,7 @@ func (s *step) lineUp(ctx context.Context, o Order) error {
 		}
 	}
 	t := s.task
-	t.NotBefore, t.Origin = time.Time{}, ""
+	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
 	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, body), true)
 	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
 	return sendOne(ctx, s.cfg.Ordered, out)

@@ -46,7 +46,7 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 		return fmt.Errorf("delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d), d.Attempts, ErrConflict)
 	}
 	waiting := d
-	waiting.Status, waiting.Reason, waiting.Held, waiting.Place, waiting.NextAt, waiting.UpdatedAt = Waiting, "", false, false, now, now
+	waiting.Status, waiting.Reason, waiting.Held, waiting.Reserved, waiting.NextAt, waiting.UpdatedAt = Waiting, "", false, false, now, now
 	ctx = context.WithoutCancel(ctx) // what is on record as waiting must have its message
 	if err := r.Deliveries.SaveDelivery(ctx, waiting, d.Attempts); err != nil {
 		return err
