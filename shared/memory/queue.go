@@ -20,6 +20,7 @@ type Queue struct {
 	Name       string        // begins the ids of its messages, where several queues must not have the same
 	Visibility time.Duration // how long a message is out of sight once received; zero: 30 s
 	Ordered    bool
+	Late       func() time.Duration // how much later than due a message is handed out; nil: not at all
 
 	mu       sync.Mutex
 	messages []*stored
@@ -58,7 +59,7 @@ func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 		}
 		q.last++
 		kept := &stored{
-			relay.Message{ID: q.Name + strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay),
+			relay.Message{ID: q.Name + strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay + q.late()),
 		}
 		if q.Ordered {
 			kept.Group = m.Group
@@ -141,9 +142,16 @@ func (q *Queue) Hold(_ context.Context, held []relay.Held) []error {
 			errs[i] = fmt.Errorf("memory: message %s is not in hand, or cannot be held for %v", h.ID, h.For)
 			continue
 		}
-		s.visible = time.Now().Add(h.For)
+		s.visible = time.Now().Add(h.For + q.late())
 	}
 	return errs
+}
+
+func (q *Queue) late() time.Duration {
+	if q.Late == nil {
+		return 0
+	}
+	return q.Late()
 }
 
 // Ack removes a message; from an ordered queue only while it is in hand.
