@@ -67,7 +67,7 @@ func newStages(t *testing.T, catalog relay.Catalog) *stages {
 	})
 	s.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry, Dead: &s.dead, Poison: &s.deliveryDLQ,
-		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Failures: &s.failures, Reporter: s, Retention: retention,
+		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Failures: &s.failures, Keeper: &s.ledger, Reporter: s, Retention: retention,
 	})
 	return s
 }

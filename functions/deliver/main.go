@@ -45,6 +45,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Secrets:    secretsmanager.New(cfg),
 		Slots:      ledger,
 		Failures:   ledger,
+		Keeper:     ledger,
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
 		Poster:     egress.New(egress.Options{Ports: s.EgressPorts, Credentials: cfg.Credentials}),
 		Retry:      retry,

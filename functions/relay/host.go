@@ -91,7 +91,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.queues, err = openQueues(h.store); err != nil {
 		return err
 	}
-	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention)
+	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention + relay.BodiesOutlive)
 	h.catalog = catalog
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
@@ -105,7 +105,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	deliverer := relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
 		Retry: h.queues[retryQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
-		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures,
+		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
 		Operator: relay.NewNotifier(catalog, h.queues[ingestQueue], catalogTTL),
 	})
 	h.receive = handler.Receive(receiver)

@@ -102,8 +102,9 @@ func (r *relay) deliverGrants() []grant {
 		// The query is for who subscribed to the relay's own events, which go to the ingest queue.
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
-		// The quotas of endpoints with limits and our failures are all that is counted, and slots of a concurrency all that is claimed.
-		r.count("failure#*", "quota#*", "slot#*"),
+		// The quotas of endpoints with limits and our failures are all that is counted, slots of a concurrency all that is claimed, and
+		// events all that is kept for longer.
+		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a failure of ours.

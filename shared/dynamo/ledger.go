@@ -115,6 +115,7 @@ func eventItem(r relay.EventRecord) item {
 func readEvent(it item) (relay.EventRecord, error) {
 	r, err := relay.DecodeEventRecord([]byte(textOf(it, docAttribute)))
 	r.Body = binaryOf(it, bodyAttribute)
+	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC() // KeepEvent changes it alone
 	return r, err
 }
 

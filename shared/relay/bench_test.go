@@ -50,7 +50,7 @@ func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &catalog, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
-		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{},
+		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{}, Keeper: ledger,
 	})
 	return r
 }

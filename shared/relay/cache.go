@@ -72,6 +72,12 @@ func (c *cache[V]) get(ctx context.Context, key string) (V, error) {
 	}
 }
 
+// current reads key now, whatever is kept of it.
+func (c *cache[V]) current(ctx context.Context, key string) (V, error) {
+	v, err := c.load(Current(ctx), key)
+	return v, c.keep(key, v, err)
+}
+
 // forget makes the next get read key again.
 func (c *cache[V]) forget(key string) {
 	c.mu.Lock()

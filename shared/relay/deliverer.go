@@ -25,6 +25,9 @@ const (
 	settleTime = MaxEndpointTimeout + 15*time.Second
 	// scheduleSettle is the same for one that the scheduler carries as well, which is late by up to a minute.
 	scheduleSettle = settleTime + time.Minute
+	// keepMargin: an attempt that comes so little before its event expires, or later, keeps it for longer. The sweeper needs it
+	// to put a lost message back.
+	keepMargin = 24 * time.Hour
 	// earlySlack: a message this little before its time is as good as due.
 	earlySlack = 5 * time.Second
 	// overdueAfter: a waiting delivery whose next attempt is late by this much has lost its message.
@@ -50,6 +53,7 @@ type DelivererConfig struct {
 	Quotas     Quotas
 	Slots      Slots
 	Failures   Failures
+	Keeper     EventKeeper
 	Operator   *Notifier // is told what the operator wants to know; nil: nothing is
 	Reporter   Reporter
 	Retention  time.Duration // DefaultRetention
@@ -172,8 +176,8 @@ func (s *step) run(ctx context.Context) error {
 			return s.setAside(ctx)
 		}
 	}
-	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	ep, err := s.endpoint(ctx)
+	if err != nil {
 		return err
 	}
 	if s.task.Made != nil {
@@ -184,6 +188,14 @@ func (s *step) run(ctx context.Context) error {
 	}
 	if ep.Order.On && !s.inOrder() {
 		return s.lineUp(ctx, ep.Order)
+	}
+	if s.tooOld(ep, s.cfg.Now()) {
+		if ep, err = s.currentEndpoint(ctx); err != nil {
+			return err
+		}
+	}
+	if ep == nil {
+		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
 	}
 	if s.tooOld(ep, s.cfg.Now()) {
 		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
@@ -206,7 +218,12 @@ func (s *step) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	switch change, err := s.gate.tell(ctx, ep.Name, verdictOf(ep, a, admitted)); {
+	if a.final != "" {
+		if ep, err = s.heed(ctx, &a, ep); err != nil {
+			return s.carry(ctx, a, err)
+		}
+	}
+	switch change, err := s.gate.tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
 	case err == nil:
 		s.changed(ctx, change)
 		a.disable = "" // it is
@@ -214,6 +231,40 @@ func (s *step) run(ctx context.Context) error {
 		return s.carry(ctx, a, err) // once the attempt is on record nobody would do it
 	}
 	return s.save(ctx, a, ep)
+}
+
+// endpoint returns the delivery's endpoint; nil: it is not in the catalog, which what is kept of the catalog does not decide.
+func (s *step) endpoint(ctx context.Context) (*target, error) {
+	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
+	if errors.Is(err, ErrNotFound) {
+		return s.currentEndpoint(ctx)
+	}
+	return ep, err
+}
+
+// currentEndpoint returns the delivery's endpoint as the catalog has it now; nil: it is not in the catalog. Nothing final is
+// decided by what is kept of the catalog: an endpoint may have been removed and restored, or changed, a moment ago.
+func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
+	ep, err := s.endpoints.current(ctx, s.task.Endpoint)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil //nolint:nilnil // none, and no error
+	}
+	return ep, err
+}
+
+// heed returns the endpoint as it is now, after it has said that it wants no more. If it has moved meanwhile, another said so.
+func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error) {
+	ep, err := s.currentEndpoint(ctx)
+	if err != nil {
+		return asked, err
+	}
+	if ep == nil {
+		return asked, nil // save finds that it is gone
+	}
+	if ep.URL != asked.URL {
+		a.final, a.disable = "", ""
+	}
+	return ep, nil
 }
 
 // recordMade records the attempt that the message carries, and disables the endpoint if that could not be done when it was made.
@@ -307,6 +358,7 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
 	d.Step = s.task.Step
 	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), true, now
 	d.Reserved = d.Reserved || reserved
+	d.ExpiresAt = s.expires(d)
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
 	case errors.Is(err, ErrConflict): // another copy of the message was faster
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -314,6 +366,10 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
 		}
 		return s.finish(ctx)
 	case err != nil:
+		return err
+	}
+	s.record = d
+	if err := s.keepWaiting(ctx); err != nil {
 		return err
 	}
 	s.report.Held = until.Sub(now)
@@ -399,8 +455,11 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 
 // save records the attempt and sees to what follows.
 func (s *step) save(ctx context.Context, a made, ep *target) error {
-	next := s.after(a, ep)
-	err := s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
+	next, err := s.next(ctx, a, ep)
+	if err != nil {
+		return s.carry(ctx, a, err)
+	}
+	err = s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
 	if errors.Is(err, ErrConflict) {
 		// Another copy of the message recorded this attempt first, and may have died before it did what follows.
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -421,6 +480,19 @@ func (s *step) save(ctx context.Context, a made, ep *target) error {
 	return s.finish(ctx)
 }
 
+// next returns the delivery's record with a added. If it dies, it does so by the catalog as it is now.
+func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
+	d := s.after(a, ep)
+	if d.Status != Dead || a.Outcome == Removed || a.Outcome == Withheld {
+		return d, nil
+	}
+	ep, err := s.currentEndpoint(ctx)
+	if err != nil {
+		return Delivery{}, err
+	}
+	return s.after(a, ep), nil
+}
+
 // changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
 // wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves. (Not to tell the endpoint itself would not do:
 // two that get each other's changes, and fail at times, could go on for ever.)
@@ -434,6 +506,9 @@ func (s *step) changed(ctx context.Context, c *EndpointChange) {
 // died tells of the death that is on record, and sends the delivery to where the dead lie. Both are done again if either fails.
 func (s *step) died(ctx context.Context, resent bool) error {
 	d := s.record
+	if err := s.cfg.Keeper.KeepEvent(ctx, d.EventID, d.ExpiresAt); err != nil { // as long as it can be sent again
+		return err
+	}
 	if s.event.Source != OperatorSource {
 		if err := s.cfg.Operator.tellDead(ctx, d, s.event.Trace); err != nil {
 			return err
@@ -447,12 +522,31 @@ func (s *step) died(ctx context.Context, resent bool) error {
 func (s *step) blank() Delivery {
 	return Delivery{
 		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(), Receives: s.counted(),
-		ExpiresAt: expiry(s.event.ReceivedAt, s.cfg.Retention),
 	}
+}
+
+// expires is when a delivery's record may be forgotten: the retention after its last change or its next attempt, and not before
+// its message can no longer lie in the dead queue.
+func (s *step) expires(d Delivery) time.Time {
+	keep, last := s.cfg.Retention, d.UpdatedAt
+	if d.Status == Dead {
+		keep = max(keep, MaxQueueTime)
+	}
+	if d.NextAt.After(last) {
+		last = d.NextAt
+	}
+	return expiry(last, keep)
 }
 
 // after returns the delivery's record with a added.
 func (s *step) after(a made, ep *target) Delivery {
+	d := s.outcome(a, ep)
+	d.ExpiresAt = s.expires(d)
+	return d
+}
+
+// outcome is after but for when the record expires.
+func (s *step) outcome(a made, ep *target) Delivery {
 	d := s.blank()
 	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), slices.Concat(s.record.History, []Attempt{a.Attempt})
 	if extra := len(d.History) - MaxHistory; extra > 0 {
@@ -463,11 +557,14 @@ func (s *step) after(a made, ep *target) Delivery {
 		return d
 	}
 	d.Status, d.Reason = Dead, a.final
-	if d.Reason != "" {
+	switch {
+	case d.Reason != "":
 		return d
-	}
-	if ep == nil {
+	case ep == nil:
 		d.Reason = EndpointGone
+		return d
+	case ep.isFinal(a.StatusCode):
+		d.Reason = EndpointDeclined
 		return d
 	}
 	wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random)
@@ -505,6 +602,9 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 func (s *step) finish(ctx context.Context) error {
 	d := s.record
 	if s.inOrder() && d.Status == Waiting {
+		if err := s.keepWaiting(ctx); err != nil {
+			return err
+		}
 		return s.wait(d.NextAt)
 	}
 	if d.Attempts != s.task.Attempt || d.Status == Delivered {
@@ -514,6 +614,9 @@ func (s *step) finish(ctx context.Context) error {
 	resent := s.report.Status == "" // the attempt was recorded by an earlier run, which may have got this far
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
+		if err := s.keepWaiting(ctx); err != nil {
+			return err
+		}
 		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1}
 		if !resent {
 			return s.sendAt(ctx, next, d.NextAt, false)
@@ -523,6 +626,14 @@ func (s *step) finish(ctx context.Context) error {
 		return s.died(ctx, resent)
 	}
 	return nil
+}
+
+// keepWaiting keeps the event of a delivery whose next attempt comes late in the retention.
+func (s *step) keepWaiting(ctx context.Context) error {
+	if s.record.NextAt.Before(s.event.ReceivedAt.Add(s.cfg.Retention - keepMargin)) {
+		return nil
+	}
+	return s.cfg.Keeper.KeepEvent(ctx, s.record.EventID, s.record.ExpiresAt)
 }
 
 // settled is when a copy of a waiting delivery's next message is to come: when the first one is in hand no more. The scheduler knows it for a copy by

@@ -64,7 +64,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	w.store, w.records, w.revision = catalog, ledger, 1
 	w.sweeps = false // its hours are longer than the script
 	w.in = ports{
-		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures,
+		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures, ledger,
 		counted{ingest, &w.received}, delivery, retry, counted{ingestLine, &w.received}, line, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}

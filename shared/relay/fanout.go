@@ -14,6 +14,10 @@ import (
 // DefaultRetention is how long events and deliveries stay on record, and how long a provider's delivery id is remembered.
 const DefaultRetention = 30 * 24 * time.Hour
 
+// BodiesOutlive is how much longer than the retention a large body must be kept, from when it was accepted: while the longest
+// schedule lasts, with its jitter (16 days), then MaxQueueTime in the dead queue, and a day.
+const BodiesOutlive = 16*24*time.Hour + MaxQueueTime + 24*time.Hour
+
 // sendChunk is how many deliveries of one event are in memory as messages at once.
 const sendChunk = 500
 

@@ -155,7 +155,7 @@ func withFaults(s striker, p ports) ports {
 	return ports{
 		faultySources{s, p.sources}, faultySubscriptions{s, p.subs}, faultyEndpoints{s, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
-		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots}, faultyFailures{s, p.failures},
+		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots}, faultyFailures{s, p.failures}, faultyKeeper{s, p.keeper},
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
 		faultyQueue{s, "ordered ingest", p.ingestLine}, faultyQueue{s, "line", p.line},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
@@ -528,6 +528,15 @@ type faultyFailures struct {
 func (p faultyFailures) CountFailure(ctx context.Context, id string) (n int, err error) {
 	err = p.s.strike(ctx, "count failure of "+id, func() (err error) { n, err = p.inner.CountFailure(ctx, id); return err })
 	return n, err
+}
+
+type faultyKeeper struct {
+	s     striker
+	inner relay.EventKeeper
+}
+
+func (p faultyKeeper) KeepEvent(ctx context.Context, id string, until time.Time) error {
+	return p.s.strike(ctx, "keep event "+id, func() error { return p.inner.KeepEvent(ctx, id, until) })
 }
 
 // What the sweeper reads.

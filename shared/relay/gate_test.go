@@ -136,7 +136,7 @@ func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
 	p = withFaults(m, p)
 	return relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
-		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Reporter: &m.reports,
+		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &m.reports,
 		Random: func() float64 {
 			m.mu.Lock()
 			defer m.mu.Unlock()

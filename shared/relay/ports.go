@@ -33,10 +33,20 @@ type Subscriptions interface {
 	Subscriptions(ctx context.Context, source string) ([]Subscription, error)
 }
 
-// Endpoints finds endpoints. Unknown names give ErrNotFound.
+// Endpoints finds endpoints. Unknown names give ErrNotFound. A store may answer from what it has kept for DefaultCacheTTL, but not
+// with a context that IsCurrent.
 type Endpoints interface {
 	Endpoint(ctx context.Context, name string) (Endpoint, error)
 }
+
+type currentKey struct{}
+
+// Current returns a context with which stores answer from the catalog as it is now, and not from what they keep of it. It is for
+// decisions that are final.
+func Current(ctx context.Context) context.Context { return context.WithValue(ctx, currentKey{}, true) }
+
+// IsCurrent tells whether a context asks for the catalog as it is now.
+func IsCurrent(ctx context.Context) bool { return ctx.Value(currentKey{}) != nil }
 
 // CatalogStore reads and replaces the catalog as a whole.
 type CatalogStore interface {
@@ -139,6 +149,13 @@ type Scheduler interface {
 type Events interface {
 	// RecordEvent writes r unless an unexpired record with its id exists; then it returns that record and writes nothing.
 	RecordEvent(ctx context.Context, r EventRecord) (existing *EventRecord, err error)
+}
+
+// EventKeeper keeps events on record for longer.
+type EventKeeper interface {
+	// KeepEvent has an event's record expire at a time, in whole seconds, unless it expires later already. One that is not, or no
+	// longer, on record stays so, without an error.
+	KeepEvent(ctx context.Context, eventID string, until time.Time) error
 }
 
 // Deliveries records deliveries.

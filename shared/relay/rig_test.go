@@ -22,25 +22,26 @@ const (
 
 // rig is a whole relay on in-memory ports, driven by hand. Run it in a synctest bubble: its waits are then virtual.
 type rig struct {
-	t        *testing.T
-	catalog  memory.Catalog
-	ledger   memory.Ledger
-	bodies   memory.Bodies
-	states   memory.States
-	quotas   memory.Quotas
-	slots    memory.Slots
-	failures memory.Failures
-	ingest   memory.Queue
-	delivery memory.Queue
-	retry    memory.Queue
-	schedule memory.Scheduler
-	inLine   struct{ ingest, delivery memory.Queue } // the ordered ones
-	dead     memory.Queue
-	ingestDL memory.Queue
-	poison   memory.Queue
-	poster   *endpoints
-	reports  reports
-	origin   string // "": the default
+	t         *testing.T
+	catalog   memory.Catalog
+	ledger    memory.Ledger
+	bodies    memory.Bodies
+	states    memory.States
+	quotas    memory.Quotas
+	slots     memory.Slots
+	failures  memory.Failures
+	ingest    memory.Queue
+	delivery  memory.Queue
+	retry     memory.Queue
+	schedule  memory.Scheduler
+	inLine    struct{ ingest, delivery memory.Queue } // the ordered ones
+	dead      memory.Queue
+	ingestDL  memory.Queue
+	poison    memory.Queue
+	poster    *endpoints
+	reports   reports
+	origin    string        // "": the default
+	retention time.Duration // zero: the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
@@ -95,6 +96,7 @@ type ports struct {
 	quotas     relay.Quotas
 	slots      relay.Slots
 	failures   relay.Failures
+	keeper     relay.EventKeeper
 	ingest     relay.Queue
 	delivery   relay.Queue
 	retry      relay.Queue
@@ -108,7 +110,7 @@ type ports struct {
 // ports are the rig's own, without faults.
 func (r *rig) ports() ports {
 	return ports{
-		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots, &r.failures,
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
 		&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
 	}
 }
@@ -121,12 +123,12 @@ func (r *rig) build(wrap func(ports) ports) {
 	})
 	r.fanout = relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures,
-		Reporter: &r.reports,
+		Reporter: &r.reports, Retention: r.retention,
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
-		Origin: r.origin,
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+		Origin: r.origin, Retention: r.retention,
 	})
 }
 

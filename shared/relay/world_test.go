@@ -186,7 +186,7 @@ func newWorld(t *testing.T, s script) *world {
 		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{}, late: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
 	w.in = ports{
-		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures,
+		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures, &w.ledger,
 		&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
 	}
 	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, counted{w.in.ingestLine, &w.received}
@@ -198,7 +198,7 @@ func newWorld(t *testing.T, s script) *world {
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
 			Random: func() float64 { return s.jitter },
 		}).Process
 	}
