@@ -34,12 +34,12 @@ const retention = math.MaxInt64 / 3 * time.Nanosecond
 
 // stages are a relay on ports in memory. It is the reporter itself.
 type stages struct {
-	catalog memory.Catalog
-	ledger  memory.Ledger
-	bodies  memory.Bodies
-	states  memory.States
+	catalog  memory.Catalog
+	ledger   memory.Ledger
+	bodies   memory.Bodies
+	states   memory.States
 	failures memory.Failures
-	quotas  memory.Quotas
+	quotas   memory.Quotas
 
 	ingest, ingestDLQ, delivery, deliveryDLQ, retry, dead memory.Queue
 

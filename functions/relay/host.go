@@ -91,7 +91,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.queues, err = openQueues(h.store); err != nil {
 		return err
 	}
-	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention + relay.BodiesOutlive)
+	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalog
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,

@@ -12,12 +12,14 @@ var calls = map[string][]string{
 	"fanout": {
 		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
 		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery", "SendMessageBatch ordered-delivery",
-		"SendMessage ingest-dlq",
+		"SendMessage ingest-dlq", "UpdateItem count", "ChangeMessageVisibilityBatch ingest", "ChangeMessageVisibilityBatch ordered-ingest",
 	},
 	"deliver": {
 		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret", "GetObject body",
 		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "UpdateItem line", "GetItem line", "UpdateItem claim",
-		"SendMessage retry", "SendMessage ordered-delivery", "ChangeMessageVisibility ordered-delivery", "CreateSchedule retry",
+		"SendMessage retry", "SendMessage ordered-delivery", "CreateSchedule retry",
+		"ChangeMessageVisibilityBatch delivery", "ChangeMessageVisibilityBatch ordered-delivery", "ChangeMessageVisibilityBatch retry",
+		"UpdateItem count", "UpdateItem event",
 		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
 	},
 	"sweep": {

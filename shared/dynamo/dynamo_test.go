@@ -60,6 +60,14 @@ func TestSlots(t *testing.T) {
 	conformance.Slots(t, func(t *testing.T) relay.Slots { return newLedger(t) })
 }
 
+func TestFailures(t *testing.T) {
+	conformance.Failures(t, func(t *testing.T) relay.Failures { return newLedger(t) })
+}
+
+func TestEventKeeper(t *testing.T) {
+	conformance.EventKeeper(t, newLedger)
+}
+
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)

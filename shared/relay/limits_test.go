@@ -117,10 +117,9 @@ func TestARateIsUsedAndKeptHoweverLateMessagesCome(t *testing.T) {
 		"up to 2 min late":           {limited{perSecond(1), nil, 600, upTo(2 * time.Minute), 0}, 1, 2.5},
 		"an hour late":               {limited{perSecond(1), nil, 300, always(time.Hour), 0}, 1, 14},
 		"a jam":                      {limited{perSecond(1), nil, 300, always(time.Second), 5 * time.Minute}, 1, 3},
-		"a jam, 50 a second":         {limited{perSecond(50), nil, 3200, upTo(2 * time.Second), time.Minute}, 50, 4},
-		"1,000 a second":             {limited{perSecond(1000), nil, 3200, upTo(2 * time.Minute), 0}, 1000, 80},
+		"a jam, 50 a second":         {limited{perSecond(50), nil, 1600, upTo(2 * time.Second), time.Minute}, 50, 4},
+		"1,000 a second":             {limited{perSecond(1000), nil, 1600, upTo(2 * time.Minute), 0}, 1000, 160},
 		"one a minute":               {limited{perMinute, nil, 60, upTo(2 * time.Minute), 0}, 1.0 / 60, 2.5},
-		"one a minute, for a day":    {limited{perMinute, nil, 1600, always(11 * time.Second), 0}, 1.0 / 60, 1.3},
 		"together with concurrency":  {limited{func(e *relay.Endpoint) { perSecond(5)(e); e.Concurrency = 2 }, always(100 * time.Millisecond), 600, always(11 * time.Second), 0}, 5, 1.8},
 		"concurrency is lower still": {limited{func(e *relay.Endpoint) { perSecond(5)(e); e.Concurrency = 2 }, always(time.Second), 600, always(11 * time.Second), 0}, 5, 5},
 	} {
@@ -153,7 +152,7 @@ func TestReturnsUnderAConcurrencyDoNotGrowWithTheBacklog(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d slots", name, slots), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := limited{func(e *relay.Endpoint) { e.Concurrency = slots }, takes, 1600, upTo(2 * time.Second), 0}.deliverAll(t)
+					o := limited{func(e *relay.Endpoint) { e.Concurrency = slots }, takes, 400, upTo(2 * time.Second), 0}.deliverAll(t)
 					var busy time.Duration
 					for _, p := range o.posts {
 						busy += p.took

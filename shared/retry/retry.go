@@ -120,6 +120,9 @@ func (e Exponential) Schedule() ([]time.Duration, error) {
 		waits[i] = time.Duration(wait)
 		wait = min(wait*e.Factor, float64(e.Max)) // at worst the infinite is cut, too
 	}
+	if err := Validate(waits); err != nil {
+		return nil, err
+	}
 	return waits, nil
 }
 

@@ -138,27 +138,49 @@ func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	return errs
 }
 
+// hold tries again those that SQS refuses by no fault of theirs. A call that fails as a whole the client has tried again.
 func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, len(held))
+	pending := make([]int, len(held))
+	for i := range held {
+		pending[i] = i
+	}
+	for try := 0; len(pending) > 0 && try < maxTries; try++ {
+		if try > 0 && !wait(ctx, firstWait<<(try-1)) {
+			break
+		}
+		pending = q.holdOnce(ctx, held, pending, errs)
+	}
+	return errs
+}
+
+// holdOnce makes one call for the pending of the messages, sets their errors, and returns those that are worth another.
+func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, errs []error) (again []int) {
 	in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
-	for i, h := range held {
+	for _, i := range pending {
+		errs[i] = nil
 		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &h.Handle, VisibilityTimeout: seconds(h.For),
+			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &held[i].Handle, VisibilityTimeout: seconds(held[i].For),
 		})
 	}
 	out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
 	if err != nil {
-		for i := range errs {
+		for _, i := range pending {
 			errs[i] = fmt.Errorf("sqs: hold: %w", err)
 		}
-		return errs
+		return nil
 	}
 	for _, f := range out.Failed {
-		if i, ok := index(f.Id, len(held)); ok {
-			errs[i] = fmt.Errorf("sqs: hold: %s: %s", aws.ToString(f.Code), aws.ToString(f.Message))
+		i, ok := index(f.Id, len(held))
+		if !ok {
+			continue
+		}
+		errs[i] = fmt.Errorf("%w: hold: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
+		if !f.SenderFault || throttles(aws.ToString(f.Code)) {
+			again = append(again, i)
 		}
 	}
-	return errs
+	return again
 }
 
 // Backlog implements relay.Backlog. SQS's count may be a minute old.
