@@ -107,7 +107,7 @@ func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
 	return eachMessage(msgs, func(i int) error {
 		step := &step{Deliverer: d, msg: msgs[i]}
 		err := recovered(func() error { return step.run(work) })
-		settled := d.failures.settle(ctx, msgs[i], err, step.setAside)
+		settled := d.failures.settle(ctx, step.countedAs(), err, step.setAside)
 		step.tell(ctx, err)
 		return settled
 	})
@@ -171,7 +171,7 @@ func (s *step) run(ctx context.Context) error {
 		return s.sendAt(ctx, s.task, s.record.NextAt, true)
 	}
 	if s.inOrder() {
-		if err := s.failures.suspect(ctx, s.msg, s.inVain()); err != nil {
+		if err := s.failures.suspect(ctx, s.countedAs(), s.inVain()); err != nil {
 			s.report.Err = err
 			return s.setAside(ctx)
 		}

@@ -132,6 +132,16 @@ func (s *step) counted() int {
 	return s.msg.Receives
 }
 
+// countedAs is the message as failures are counted of it: one of an ordered queue, which makes all attempts of a delivery, begins
+// anew with each.
+func (s *step) countedAs() Message {
+	m := s.msg
+	if s.inOrder() {
+		m.ID += "-" + strconv.Itoa(s.record.Attempts)
+	}
+	return m
+}
+
 // inVain is how often the message was handed out to no effect. One of an ordered queue comes back after each wait too, so that there only what came
 // after the record's last change counts, less the times that it looked in on its wait.
 func (s *step) inVain() int {

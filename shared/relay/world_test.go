@@ -51,28 +51,29 @@ type world struct {
 	feeds []*feed
 	ready chan struct{} // something waits to be let go on, or has ended
 
-	mu        sync.Mutex
-	waiting   []*pendingCall
-	ended     []*invocation
-	senders   int // at work
-	calls     int // let go on so far
-	sweepCall int // of the sweeper
-	struck    int // calls that went wrong
-	outages   []outage
-	steps     []string
-	accepted  map[string]bool
-	held      map[string]int  // how many invocations are about a delivery now
-	doubled   map[string]bool // deliveries that two invocations were about at once
-	fannedOut map[string]bool // deliveries that a fan-out sent a second time, when not all of its event's were accepted
-	carried   map[string]bool // attempts that could not be recorded at once
-	inHand    map[string]int  // copies of a delivery's attempt that are being POSTed
-	excuses   map[string]int  // POSTs of an attempt that may have been made in vain
-	posts     map[string]int
-	underWay  map[string]int           // attempts, by endpoint
-	late      map[string]int           // of these, those that may outlast their slots
-	heldFor   map[string]time.Duration // how long a delivery was put off without an attempt
-	received  int                      // messages that the ingest queues have accepted
-	turns     turns
+	mu          sync.Mutex
+	waiting     []*pendingCall
+	ended       []*invocation
+	senders     int // at work
+	calls       int // let go on so far
+	sweepCall   int // of the sweeper
+	struck      int // calls that went wrong
+	outages     []outage
+	steps       []string
+	accepted    map[string]bool
+	held        map[string]int  // how many invocations are about a delivery now
+	doubled     map[string]bool // deliveries that two invocations were about at once
+	fannedOut   map[string]bool // deliveries that a fan-out sent a second time, when not all of its event's were accepted
+	carried     map[string]bool // attempts that could not be recorded at once
+	inHand      map[string]int  // copies of a delivery's attempt that are being POSTed
+	excuses     map[string]int  // POSTs of an attempt that may have been made in vain
+	posts       map[string]int
+	underWay    map[string]int           // attempts, by endpoint
+	late        map[string]int           // of these, those that may outlast their slots
+	heldFor     map[string]time.Duration // how long a delivery was put off without an attempt
+	received    int                      // messages that the ingest queues have accepted, and copies of them
+	copiesAside int                      // of these, copies in the dead-letter queue: the answer to setting one aside was lost
+	turns       turns
 }
 
 // instance is one instance of a function. It works on one invocation at a time.
@@ -268,6 +269,9 @@ func (in *instance) strike(ctx context.Context, what string, call func() error) 
 		}
 		if m == none {
 			err = callErr
+		} else if callErr == nil && what == "send 1 to ingest-dlq" {
+			in.received++
+			in.copiesAside++
 		}
 	}
 	if m != none {
