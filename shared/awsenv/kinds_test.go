@@ -3,7 +3,8 @@ package awsenv_test
 import "slices"
 
 // calls are the kinds of AWS calls that each function may make, and Lambda's mappings in their names: with one more there is one more to
-// strike, and with one fewer here the scripts have lost one.
+// strike, and with one fewer here the scripts have lost one. What is called after a failure only (counts of failures, holds of messages
+// that failed) is made in the runs with a fault, and not struck itself.
 var calls = map[string][]string{
 	"receive": {
 		"GetItem catalog", "GetItem learned", "PutItem learned", "Decrypt secret", "Encrypt secret",
@@ -12,14 +13,13 @@ var calls = map[string][]string{
 	"fanout": {
 		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
 		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery", "SendMessageBatch ordered-delivery",
-		"SendMessage ingest-dlq", "UpdateItem count", "ChangeMessageVisibilityBatch ingest", "ChangeMessageVisibilityBatch ordered-ingest",
+		"SendMessage ingest-dlq",
 	},
 	"deliver": {
 		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret", "GetObject body",
 		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "UpdateItem line", "GetItem line", "UpdateItem claim",
 		"SendMessage retry", "SendMessage ordered-delivery", "CreateSchedule retry",
-		"ChangeMessageVisibilityBatch delivery", "ChangeMessageVisibilityBatch ordered-delivery", "ChangeMessageVisibilityBatch retry",
-		"UpdateItem count", "UpdateItem event",
+		"ChangeMessageVisibilityBatch ordered-delivery", "UpdateItem event",
 		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
 	},
 	"sweep": {
