@@ -147,7 +147,7 @@ func ingestBatch(t *testing.T, catalog relay.Catalog) []relay.Message {
 }
 
 // deliveryBatch are ten messages: what the fan-out makes of the good ones of ingest and of the one for an endpoint that is gone, one that
-// cannot be read, and one that was handed out too often.
+// cannot be read, and one that has killed the process too often.
 func deliveryBatch(t *testing.T, catalog relay.Catalog, ingest []relay.Message) []relay.Message {
 	t.Helper()
 	s := newStages(t, catalog)
@@ -156,7 +156,7 @@ func deliveryBatch(t *testing.T, catalog relay.Catalog, ingest []relay.Message) 
 		batch = append(batch, s.deliveryOf(t, ingest[i]))
 	}
 	worn := s.deliveryOf(t, message(t, catalog, signed(t, "github", "ping", at), "worn"))
-	worn.Receives = relay.DefaultMaxReceives + 1
+	worn.Receives = relay.MaxReceives + 1
 	return append(batch, relay.Message{ID: id("unreadable delivery"), Body: []byte(`{"v":1}`), Receives: 1}, worn)
 }
 

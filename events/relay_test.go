@@ -34,11 +34,12 @@ const retention = math.MaxInt64 / 3 * time.Nanosecond
 
 // stages are a relay on ports in memory. It is the reporter itself.
 type stages struct {
-	catalog memory.Catalog
-	ledger  memory.Ledger
-	bodies  memory.Bodies
-	states  memory.States
-	quotas  memory.Quotas
+	catalog  memory.Catalog
+	ledger   memory.Ledger
+	bodies   memory.Bodies
+	states   memory.States
+	failures memory.Failures
+	quotas   memory.Quotas
 
 	ingest, ingestDLQ, delivery, deliveryDLQ, retry, dead memory.Queue
 
@@ -62,10 +63,11 @@ func newStages(t *testing.T, catalog relay.Catalog) *stages {
 	s.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s})
 	s.fanout = relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: &s.catalog, Events: &s.ledger, Delivery: &s.delivery, Poison: &s.ingestDLQ, Reporter: s, Retention: retention,
+		Failures: &s.failures,
 	})
 	s.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry, Dead: &s.dead, Poison: &s.deliveryDLQ,
-		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Reporter: s, Retention: retention,
+		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Failures: &s.failures, Keeper: &s.ledger, Reporter: s, Retention: retention,
 	})
 	return s
 }

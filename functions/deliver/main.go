@@ -35,6 +35,8 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
+	delivery, retry := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.RetryQueueURL)
+	ordered := sqs.New(queues, s.OrderedDeliveryQueueURL)
 	return handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints:  catalog,
 		Deliveries: ledger,
@@ -42,20 +44,21 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Quotas:     ledger,
 		Secrets:    secretsmanager.New(cfg),
 		Slots:      ledger,
+		Failures:   ledger,
+		Keeper:     ledger,
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
 		Poster:     egress.New(egress.Options{Ports: s.EgressPorts, Credentials: cfg.Credentials}),
-		Retry:      sqs.New(queues, s.RetryQueueURL),
-		Ordered:    sqs.New(queues, s.OrderedDeliveryQueueURL),
+		Retry:      retry,
+		Ordered:    ordered,
 		Dead:       sqs.New(queues, s.DeadQueueURL),
 		Poison:     sqs.New(queues, s.PoisonQueueURL),
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
-		Operator:    relay.NewNotifier(catalog, sqs.New(queues, s.IngestQueueURL), function.Seconds(s.CatalogCacheSeconds)),
-		Reporter:    reporter,
-		Retention:   function.Days(s.RetentionDays),
-		MaxReceives: s.MaxReceives,
-		CacheTTL:    function.Seconds(s.CatalogCacheSeconds),
-		Origin:      s.Origin,
-	}).Process)
+		Operator:  relay.NewNotifier(catalog, sqs.New(queues, s.IngestQueueURL), function.Seconds(s.CatalogCacheSeconds)),
+		Reporter:  reporter,
+		Retention: function.Days(s.RetentionDays),
+		CacheTTL:  function.Seconds(s.CatalogCacheSeconds),
+		Origin:    s.Origin,
+	}).Process, delivery, retry, ordered)
 }

@@ -21,9 +21,12 @@ func main() { function.Start(wire) }
 
 func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	ledger := dynamo.NewLedger(tables, s.LedgerTable)
+	ingest, ordered := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.OrderedIngestQueueURL)
 	return handler.Batch(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil), // subscriptions hold no secrets
-		Events:        dynamo.NewLedger(tables, s.LedgerTable),
+		Events:        ledger,
+		Failures:      ledger,
 		Bodies:        s3.New(s3.Client(cfg), s.BodiesBucket),
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
 		Ordered:       sqs.New(queues, s.OrderedDeliveryQueueURL),
@@ -31,5 +34,5 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
 		Reporter:      reporter,
 		Retention:     function.Days(s.RetentionDays),
 		CacheTTL:      function.Seconds(s.CatalogCacheSeconds),
-	}).Process)
+	}).Process, ingest, ordered)
 }

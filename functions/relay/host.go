@@ -20,7 +20,7 @@ import (
 
 // The numbers of the local host. Those that the template has too are the same there.
 const (
-	maxReceives    = 5
+	maxReceives    = 1000 // of the ingest queues: the stages themselves set aside what they cannot process
 	fanoutTimeout  = 30 * time.Second
 	deliverTimeout = 60 * time.Second
 
@@ -91,25 +91,27 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.queues, err = openQueues(h.store); err != nil {
 		return err
 	}
-	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention)
+	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalog
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalog, Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
+	failures := &memory.Failures{}
 	fanout := relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalog, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue], Ordered: h.queues[orderedDelivery],
-		Poison: h.queues[ingestDLQ], Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Poison: h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter, CacheTTL: catalogTTL,
 	})
 	deliverer := relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
 		Retry: h.queues[retryQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
-		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, MaxReceives: maxReceives,
+		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
 		Operator: relay.NewNotifier(catalog, h.queues[ingestQueue], catalogTTL),
 	})
 	h.receive = handler.Receive(receiver)
 	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues}, nil)
-	h.fanout, h.deliver = handler.Batch(fanout.Process), handler.Batch(deliverer.Process)
+	h.fanout = handler.Batch(fanout.Process, h.queues[ingestQueue], h.queues[orderedIngest])
+	h.deliver = handler.Batch(deliverer.Process, h.queues[deliveryQueue], h.queues[retryQueue], h.queues[orderedDelivery])
 	return nil
 }
 
@@ -143,7 +145,7 @@ func (h *host) consume(ctx context.Context) error {
 	defer cancel()
 	var g errgroup.Group
 	start := func(queue string, fn batchHandler, o sqlite.ConsumerOptions) {
-		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(fn)) })
+		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(queue, fn)) })
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
 	start(deliveryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
@@ -160,9 +162,13 @@ func (h *host) consume(ctx context.Context) error {
 }
 
 // mapping is what Lambda's event source mapping does around a function.
-func mapping(fn batchHandler) sqlite.Handler {
+func mapping(queue string, fn batchHandler) sqlite.Handler {
 	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
-		answer, err := fn(ctx, handler.SQSEvent(msgs))
+		event := handler.SQSEvent(msgs)
+		for i := range event.Records {
+			event.Records[i].EventSourceARN = queue
+		}
+		answer, err := fn(ctx, event)
 		failed := make([]string, len(answer.BatchItemFailures))
 		for i, f := range answer.BatchItemFailures {
 			failed[i] = f.ItemIdentifier

@@ -103,7 +103,7 @@ func openLocal(dir string) (*target, error) {
 		return nil, err
 	}
 	return &target{
-		catalog: l.catalog, ledger: l.store.Ledger(), bodies: l.store.Bodies(relay.DefaultRetention),
+		catalog: l.catalog, ledger: l.store.Ledger(), bodies: l.store.Bodies(relay.DefaultRetention + relay.BodiesOutlive),
 		ingest: l.queues[ingestQueue], retry: l.queues[retryQueue], close: l.store.Close,
 	}, nil
 }

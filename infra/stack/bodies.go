@@ -5,9 +5,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 )
 
-// bodiesOutliveDays is how much longer than its event a body is kept: a message may lie in a dead-letter queue for as long as
-// SQS keeps one, and a day is for the hour at which S3 expires objects.
-const bodiesOutliveDays = deadLetterDays + 1
+// bodiesOutliveDays is how much longer than the retention a body is kept (relay.BodiesOutlive): while the longest schedule lasts,
+// for as long as SQS keeps a message in a dead-letter queue, and a day for the hour at which S3 expires objects.
+const bodiesOutliveDays = 16 + deadLetterDays + 1
 
 // addBodies makes the bucket of the bodies that are too large for a message. It is not versioned: an object's key carries the
 // hash of its content, so that there is nothing to overwrite, and a version would outlive the retention that was promised.

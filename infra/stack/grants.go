@@ -49,6 +49,17 @@ func consume(queueARNs ...*string) grant {
 	return grant{actions: []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}, resources: queueARNs}
 }
 
+// hold lets a function say when messages that it has in hand come again: after a failure of ours, and at the head of a group.
+func hold(queueARNs ...*string) grant {
+	return grant{actions: []string{"sqs:ChangeMessageVisibility"}, resources: queueARNs}
+}
+
+// count lets a function count in the ledger, under these keys and no others.
+func (r *relay) count(keys ...string) grant {
+	return grant{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.ledger.TableArn()},
+		conditions: map[string]any{"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": keys}}}
+}
+
 // open lets a function open the secrets of one kind of catalog item. Each is sealed under the item's name as encryption context,
 // so that who verifies webhooks cannot read what signs deliveries, nor the other way round.
 func (r *relay) open(names string) grant {
@@ -77,8 +88,10 @@ func (r *relay) receiveGrants() []grant {
 func (r *relay) fanoutGrants() []grant {
 	return []grant{
 		consume(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
+		hold(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
+		r.count("failure#*"),
 		// A large body, where a filter looks at it. One that is gone is a failure here, so that S3 may say 403 of it.
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{
@@ -89,14 +102,14 @@ func (r *relay) fanoutGrants() []grant {
 func (r *relay) deliverGrants() []grant {
 	return slices.Concat(r.networkGrants(), r.authGrants(), []grant{
 		consume(r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.delivery.QueueArn()),
-		{actions: []string{"sqs:ChangeMessageVisibility"}, resources: []*string{r.ordered.delivery.QueueArn()}}, // what is in line waits by it
+		hold(r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.delivery.QueueArn()),
 		// The query is for who subscribed to the relay's own events, which go to the ingest queue.
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
 		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(troubledIndex)}},
-		// The quotas of endpoints with a rate limit are all that is counted, and the slots of those with a concurrency all that is claimed.
-		{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.ledger.TableArn()},
-			conditions: map[string]any{"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": []string{"quota#*", "slot#*"}}}},
+		// The quotas of endpoints with limits and our failures are all that is counted, slots of a concurrency all that is claimed, and
+		// events all that is kept for longer.
+		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a failure of ours.

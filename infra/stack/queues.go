@@ -10,13 +10,18 @@ const (
 	// queueDays leaves a week to mend whatever stops a consumer (the age alarm fires within the hour), and, since a message keeps
 	// its time of sending when SQS moves it, as long again in the dead-letter queue.
 	queueDays = 7
-	// maxReceives is how often a message may make fanout or deliver fail before it is put aside as poison.
-	maxReceives = 5
-	// maxDeliverReceives is SQS's limit, so that SQS itself moves nothing that deliver could: deliver puts aside what it cannot process,
-	// after maxReceives, in the delivery queue's dead-letter queue, and writes into it what SQS would forget, the message's id, by which
-	// a redriven message goes on where it stood. And dead, the retry queue's own, holds only what the receivers would not take.
-	// A deliver that does not even start uses the receives up in four days, well before the messages' retention ends.
-	maxDeliverReceives = 1000
+	// maxReceives is SQS's limit, so that SQS itself moves no message that a function could process. SQS counts receives that
+	// reach no function, too: while Lambda throttles, or a deployment is broken, a message is received again after each
+	// visibility timeout (3 minutes for fanout, 6 for deliver), some 10 times in half an hour of it. 1,000 receives are two
+	// days for fanout and four for deliver, and more than ordered messages need, each wait of which is one.
+	//
+	// The functions themselves set aside what they cannot process (see relay.MaxFailures), in the dead-letter
+	// queue of ingest or of delivery. deliver writes into it what SQS would forget, the message's id, by which a redriven
+	// message goes on where it stood. And dead, the retry queue's own, holds only what the receivers would not take.
+	//
+	// A message comes back within seconds of a failure that its function survives. The visibility timeout is for what it does
+	// not survive: it is killed, it runs out of time, or it cannot reach SQS.
+	maxReceives = 1000
 	// visibilityFactor is what Lambda asks for: room for a batch to be throttled and taken again.
 	visibilityFactor = 6
 )
@@ -32,12 +37,12 @@ func (r *relay) addQueues() {
 	r.deliveryDLQ = r.addDeadLetters("DeliveryDlq")
 	r.dead = r.addDeadLetters("Dead")
 	r.ingest = r.addQueue("Ingest", fanoutTimeoutSeconds, maxReceives, r.ingestDLQ)
-	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxDeliverReceives, r.deliveryDLQ)
-	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxDeliverReceives, r.dead)
+	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxReceives, r.deliveryDLQ)
+	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxReceives, r.dead)
 	r.ordered.ingestDLQ = r.addOrderedQueue("OrderedIngestDlq", 0, 0, nil)
 	r.ordered.deliveryDLQ = r.addOrderedQueue("OrderedDeliveryDlq", 0, 0, nil)
 	r.ordered.ingest = r.addOrderedQueue("OrderedIngest", fanoutTimeoutSeconds, maxReceives, r.ordered.ingestDLQ)
-	r.ordered.delivery = r.addOrderedQueue("OrderedDelivery", deliverTimeoutSeconds, maxDeliverReceives, r.ordered.deliveryDLQ)
+	r.ordered.delivery = r.addOrderedQueue("OrderedDelivery", deliverTimeoutSeconds, maxReceives, r.ordered.deliveryDLQ)
 }
 
 // orderedQueues are those of sources and endpoints that keep an order. They are there whether or not the catalog, which changes without a

@@ -80,7 +80,7 @@ func TestBucketsArePrivateAndForget(t *testing.T) {
 			t.Error("is not encrypted by S3")
 		}
 		rule := items(r.get("LifecycleConfiguration", "Rules"))
-		if len(rule) != 1 || get(rule, 0, "Status") != "Enabled" || get(rule, 0, "ExpirationInDays") != 45.0 ||
+		if len(rule) != 1 || get(rule, 0, "Status") != "Enabled" || get(rule, 0, "ExpirationInDays") != 61.0 ||
 			get(rule, 0, "AbortIncompleteMultipartUpload", "DaysAfterInitiation") != 1.0 {
 			t.Errorf("lifecycle %v, want expiry after 30 days of retention and 15 more", rule)
 		}
@@ -209,8 +209,8 @@ func TestPropsReachTheTemplate(t *testing.T) {
 	}
 	for what, test := range map[string]struct{ got, want any }{
 		"stage":                  {byName["SecretsKeyAlias"].get("AliasName"), "alias/webhook-relay-prod-secrets"},
-		"retentionDays, bodies":  {byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 22.0},
 		"retentionDays, receive": {byName["Receive"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
+		"retentionDays, bodies":  {byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 38.0},
 		"retentionDays, fanout":  {byName["Fanout"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
 		"retentionDays, deliver": {byName["Deliver"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
 		"logRetentionDays":       {byName["IngressLogs"].get("RetentionInDays"), 90.0},

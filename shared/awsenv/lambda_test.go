@@ -3,6 +3,7 @@ package awsenv_test
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -167,7 +168,7 @@ func (p *pipeline) invoke(ctx context.Context, m *mapping, batch []types.Message
 	p.inHand, p.routed = nil, nil
 	p.note("%s: batch of %d", m.queue, len(batch))
 	invocation, cancel := context.WithTimeout(ctx, functionTimeout)
-	answer, err := m.process(invocation, eventOf(batch))
+	answer, err := m.process(invocation, eventOf(p.urls[m.queue], batch))
 	cancel()
 	if err != nil {
 		return err
@@ -198,10 +199,11 @@ func (p *pipeline) invoke(ctx context.Context, m *mapping, batch []types.Message
 	return nil
 }
 
-func eventOf(batch []types.Message) events.SQSEvent {
+func eventOf(queueURL string, batch []types.Message) events.SQSEvent {
 	var e events.SQSEvent
 	for _, msg := range batch {
-		r := events.SQSMessage{MessageId: *msg.MessageId, ReceiptHandle: *msg.ReceiptHandle, Body: *msg.Body, Attributes: msg.Attributes,
+		r := events.SQSMessage{MessageId: *msg.MessageId, ReceiptHandle: *msg.ReceiptHandle, Body: *msg.Body,
+			EventSourceARN: "arn:aws:sqs:" + path.Base(queueURL), Attributes: msg.Attributes,
 			MessageAttributes: map[string]events.SQSMessageAttribute{}}
 		for name, a := range msg.MessageAttributes {
 			r.MessageAttributes[name] = events.SQSMessageAttribute{DataType: *a.DataType, StringValue: a.StringValue}

@@ -205,11 +205,21 @@ func (p *pipeline) clients(function string) aws.Config {
 func (p *pipeline) start() {
 	p.wire.dead = false
 	p.receiver = p.newReceiver(p.clients("receive"))
-	fanout, deliver := handler.Batch(p.newFanout(p.clients("fanout")).Process), handler.Batch(p.newDeliverer(p.clients("deliver")).Process)
+	fanout, deliver := p.newHandler("fanout", p.newFanout(p.clients("fanout")).Process, "ingest", "ordered-ingest"),
+		p.newHandler("deliver", p.newDeliverer(p.clients("deliver")).Process, "delivery", "retry", "ordered-delivery")
 	for i, process := range []process{fanout, fanout, deliver, deliver, deliver} {
 		p.mappings[i].process = process
 	}
 	p.sweeper = p.newSweeper(p.clients("sweep"))
+}
+
+// newHandler is the handler of a function that consumes queues.
+func (p *pipeline) newHandler(function string, process func(context.Context, []relay.Message) []error, queues ...string) process {
+	consumed := make([]handler.Queue, len(queues))
+	for i, queue := range queues {
+		consumed[i] = sqs.New(awssqs.NewFromConfig(p.clients(function)), p.urls[queue])
+	}
+	return handler.Batch(process, consumed...)
 }
 
 func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
@@ -225,6 +235,7 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	return relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: dynamo.NewCatalog(tables, p.catalogTable(), nil), Events: dynamo.NewLedger(tables, p.ledgerTable()),
+		Failures: dynamo.NewLedger(tables, p.ledgerTable()), Random: func() float64 { return 0.5 },
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
 		Poison: sqs.New(queues, p.urls["ingest-dlq"]), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	})
@@ -236,6 +247,7 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
 	return relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: ledger, Secrets: secretsmanager.New(cfg), Slots: ledger,
+		Failures: ledger, Keeper: ledger,
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Poster: p,
 		Retry: sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
 		Dead: sqs.New(queues, p.urls["dead"]), Poison: sqs.New(queues, p.urls["delivery-dlq"]),
@@ -304,10 +316,17 @@ func (p *pipeline) done(c *call, answer map[string]any) {
 		defer p.mu.Unlock()
 		endpoint := strings.TrimPrefix(textOf(c.doc, "Item", "sk", "S"), "delivery#")
 		p.safe[attemptName(textOf(c.doc, "Item", "pk", "S"), endpoint, textOf(c.doc, "Item", "attempts", "N"))] = true
-	case c.operation == "ChangeMessageVisibility":
+	case c.operation == "ChangeMessageVisibilityBatch":
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.holds[textOf(c.doc, "ReceiptHandle")] = time.Now().Add(p.passed + time.Duration(c.delays[""])*time.Second)
+		accepted, _ := answer["Successful"].([]any)
+		for _, s := range accepted {
+			for _, e := range c.doc["Entries"].([]any) {
+				if id := textOf(e, "Id"); id == textOf(s, "Id") {
+					p.holds[textOf(e, "ReceiptHandle")] = time.Now().Add(p.passed + time.Duration(c.delays[id])*time.Second)
+				}
+			}
+		}
 	case c.operation == "SendMessage":
 		p.stored(c, c.doc, textOf(answer, "MessageId"))
 	case c.operation == "SendMessageBatch":

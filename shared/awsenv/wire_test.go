@@ -256,12 +256,15 @@ func (w *wire) forward(r *http.Request, c *call, body []byte, m mode) (*http.Res
 // name, which the present age of the run is made a part of.
 func (c *call) takeTimes(age int) {
 	c.delays = map[string]float64{}
-	if c.operation == "ChangeMessageVisibility" {
-		c.delays[""], _ = c.doc["VisibilityTimeout"].(float64)
-		c.doc["VisibilityTimeout"] = outOfSight
+	entries, _ := c.doc["Entries"].([]any)
+	if c.operation == "ChangeMessageVisibilityBatch" {
+		for _, e := range entries {
+			entry := e.(map[string]any)
+			c.delays[textOf(entry, "Id")], _ = entry["VisibilityTimeout"].(float64)
+			entry["VisibilityTimeout"] = outOfSight
+		}
 		return
 	}
-	entries, _ := c.doc["Entries"].([]any)
 	for _, e := range append(entries, c.doc) {
 		entry := e.(map[string]any)
 		c.delays[textOf(entry, "Id")], _ = entry["DelaySeconds"].(float64)

@@ -35,18 +35,20 @@ const (
 
 // State is what is known of an endpoint's trouble. Times are UTC.
 type State struct {
-	Failures     int       // attempts in a row that failed
-	FailingSince time.Time // when the first of them ended; zero: the last attempt went well
-	FailedAt     time.Time // when the last of them was told
-	OpenUntil    time.Time // no request before, then one probe; zero: closed
-	Openings     int       // how often in a row the breaker opened
-	ClosedAt     time.Time // when it closed after the last time it was open
-	PausedUntil  time.Time // no request before: the endpoint asked for it
-	WarnedAt     time.Time // when the operator was warned of this run of failures
-	DisabledAt   time.Time // zero: enabled
-	Reason       string    // why it is disabled, or else open
-	Proof        Proof     // what it has shown before it got deliveries; zero: nothing, or nobody asked
-	Unproved     string    // why the last try to have it shown failed; "": it did not
+	Failures     int           // attempts in a row that failed
+	FailingSince time.Time     // when the first of them ended; zero: the last attempt went well
+	FailedAt     time.Time     // when the last of them was told
+	OpenUntil    time.Time     // no request before, then one probe; zero: closed
+	Openings     int           // how often in a row the breaker opened
+	ClosedAt     time.Time     // when it closed after the last time it was open
+	PausedUntil  time.Time     // no request before: the endpoint asked for it
+	WarnedAt     time.Time     // when the operator was warned of this run of failures
+	DisabledAt   time.Time     // zero: enabled
+	Reason       string        // why it is disabled, or else open
+	Proof        Proof         // what it has shown before it got deliveries; zero: nothing, or nobody asked
+	Took         time.Duration // by an attempt, about, in whole milliseconds; zero: nobody needed to know
+	TookAt       time.Time     // when that was measured
+	Unproved     string        // why the last try to have it shown failed; "": it did not
 }
 
 // Proof is what an endpoint that must prove itself has shown.
@@ -134,7 +136,7 @@ func (s State) Rate(now time.Time) int {
 
 // Succeeded returns the state after a 2xx: the run of failures is over, and an open breaker closes.
 func (s State) Succeeded(now time.Time) State {
-	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof}
+	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof, Took: s.Took, TookAt: s.TookAt}
 	if !s.DisabledAt.IsZero() {
 		next.Reason = s.Reason
 	}
@@ -209,8 +211,8 @@ func (s State) NotProved(now time.Time, f Failure, why string) State {
 	return s
 }
 
-// Well tells whether nothing is the matter: s is the zero State but for its Proof.
-func (s State) Well() bool { return s == State{Proof: s.Proof} }
+// Well tells whether nothing is the matter: s is the zero State but for its Proof and how long attempts take.
+func (s State) Well() bool { return s == State{Proof: s.Proof, Took: s.Took, TookAt: s.TookAt} }
 
 // wait is how long the breaker stays open the nth time in a row.
 func wait(n int) time.Duration {

@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,11 +9,7 @@ import (
 )
 
 // OrderedQueueUnderTest is a queue that keeps order together with its receiving end.
-type OrderedQueueUnderTest struct {
-	QueueUnderTest
-	// Hold is relay.OrderedQueue's for a message that Receive has returned, which the receiving end then lets go of as one that failed.
-	Hold func(ctx context.Context, m relay.Message, d time.Duration) error
-}
+type OrderedQueueUnderTest struct{ QueueUnderTest }
 
 // OrderedQueue tests a relay.OrderedQueue.
 func OrderedQueue(t *testing.T, fresh func(t *testing.T) OrderedQueueUnderTest) {
@@ -74,7 +69,7 @@ func (q OrderedQueueUnderTest) ack(t *testing.T, m relay.Message) {
 // let holds a message.
 func (q OrderedQueueUnderTest) let(t *testing.T, m relay.Message, d time.Duration) {
 	t.Helper()
-	must(t, "Hold", q.Hold(t.Context(), m, d))
+	q.hold(t, relay.Held{Message: m, For: d})
 }
 
 func orderedOneByOne(t *testing.T, q OrderedQueueUnderTest) {
@@ -156,7 +151,7 @@ func orderedLongestHold(t *testing.T, q OrderedQueueUnderTest) {
 	q.send(t, append(inGroup("a", 1), inGroup("b", 1)...)...)
 	a, b := q.heads(t)
 	q.let(t, a, relay.MaxHold)
-	if err := q.Hold(t.Context(), b, 13*time.Hour); err == nil {
+	if err := q.Hold(t.Context(), []relay.Held{{Message: b, For: 13 * time.Hour}})[0]; err == nil {
 		t.Error("a hold of 13 hours was accepted")
 	}
 }

@@ -21,6 +21,8 @@ type QueueUnderTest struct {
 	Receive func(ctx context.Context, limit int) ([]relay.Message, error)
 	// Ack removes a message that Receive has returned.
 	Ack func(ctx context.Context, m relay.Message) error
+	// Hold is relay.Holder's for messages that Receive has returned, which the receiving end then lets go of as some that failed.
+	Hold func(ctx context.Context, held []relay.Held) []error
 }
 
 // largestBody is what every queue must carry: 1 MiB less 1 KiB for what travels beside a body.
@@ -43,6 +45,9 @@ func Queue(t *testing.T, fresh func(t *testing.T) QueueUnderTest) {
 		"an acknowledged message never comes back":         queueAck,
 		"every character of XML passes":                    queueCharacters,
 		"a body that is no text of XML fails alone":        queueNoText,
+		"what is held comes back at its own time":          queueHold,
+		"a hold may be longer than the visibility timeout": queueLongHold,
+		"a hold that is too long fails alone":              queueRefusedHold,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -288,4 +293,54 @@ func queueAck(t *testing.T, q QueueUnderTest) {
 	again := q.receive(t, 1)[0]
 	equal(t, "what comes back", string(msgs[1].Body), string(again.Body))
 	q.nothing(t, q.Visibility+500*time.Millisecond)
+}
+
+// hold holds messages.
+func (q QueueUnderTest) hold(t *testing.T, held ...relay.Held) {
+	t.Helper()
+	equal(t, "errors of Hold", make([]error, len(held)), q.Hold(t.Context(), held))
+}
+
+func queueHold(t *testing.T, q QueueUnderTest) {
+	var bodies []string
+	for i := range 12 { // more than SQS holds in one call
+		bodies = append(bodies, fmt.Sprintf("%02d", i))
+		q.send(t, relay.Outgoing{Body: []byte(bodies[i])})
+	}
+	begun := time.Now()
+	var held []relay.Held
+	for _, m := range q.await(t, 12) {
+		held = append(held, relay.Held{Message: m, For: 0})
+	}
+	q.hold(t, held...)
+	var got []string
+	for _, m := range q.receive(t, 12) {
+		got = append(got, string(m.Body))
+		equal(t, "receives", 2, m.Receives)
+	}
+	slices.Sort(got)
+	equal(t, "bodies", bodies, got)
+	if took := time.Since(begun); took >= q.Visibility {
+		t.Errorf("messages held for no time came after %v", took)
+	}
+}
+
+func queueLongHold(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: []byte(`1`)})
+	m := q.await(t, 1)[0]
+	begun, long := time.Now(), q.Visibility+time.Second
+	q.hold(t, relay.Held{Message: m, For: long})
+	q.receive(t, 1)
+	if took := time.Since(begun); took < long {
+		t.Errorf("a message held for %v came after %v", long, took)
+	}
+}
+
+func queueRefusedHold(t *testing.T, q QueueUnderTest) {
+	q.send(t, relay.Outgoing{Body: []byte(`1`)}, relay.Outgoing{Body: []byte(`2`)})
+	msgs := q.await(t, 2)
+	errs := q.Hold(t.Context(), []relay.Held{{Message: msgs[0], For: 13 * time.Hour}, {Message: msgs[1], For: relay.MaxHold}})
+	if len(errs) != 2 || errs[0] == nil || errs[1] != nil {
+		t.Errorf("errors %v of a hold of 13 hours and of one of %v", errs, relay.MaxHold)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -149,27 +148,19 @@ func pause(ctx context.Context) {
 	}
 }
 
-// hand invokes the function with a batch, deletes what it is done with, and has the rest come back.
+// hand invokes the function with a batch and deletes what it is done with.
 func (m *mapping) hand(ctx context.Context, batch []types.Message) {
 	answer, err := m.function.invoke(ctx, m.event(batch))
 	failed := m.failed(batch, answer, err)
 	var done []types.DeleteMessageBatchRequestEntry
-	var again []types.ChangeMessageVisibilityBatchRequestEntry
 	for _, message := range batch {
-		switch ordered := strings.HasSuffix(m.url, ".fifo"); {
-		case failed(*message.MessageId) && ordered: // comes back when the function wants it to
-		case failed(*message.MessageId):
-			again = append(again, types.ChangeMessageVisibilityBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
-		default:
+		if !failed(*message.MessageId) { // else it comes back when the function wants it to, or after the visibility timeout
 			done = append(done, types.DeleteMessageBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
 		}
 	}
 	// What fails here comes back after the visibility timeout.
 	if len(done) > 0 {
 		_, _ = m.client.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &m.url, Entries: done})
-	}
-	if len(again) > 0 {
-		_, _ = m.operator.ChangeMessageVisibilityBatch(ctx, &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &m.url, Entries: again})
 	}
 }
 

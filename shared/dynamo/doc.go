@@ -41,6 +41,7 @@
 //	<event id>       delivery#<endpoint>  doc, attempts, status, expires_at, write, open_pk, open_sk
 //	endpoint#<name>  state                doc, revision, expires_at, write, troubled_pk, troubled_sk: only of endpoints that have failed
 //	quota#<name>     line                 ends (Unix microseconds), expires_at: how far ahead the places of an endpoint's rate limit are taken
+//	failure#<id>     count                failures, expires_at: how often the handling of a queue's message has failed
 //	slot#<name>#<n>  claim                holder, held_until (Unix milliseconds), expires_at: one of the attempts that an endpoint with a
 //	                                      concurrency limit may have under way; without holder it is free
 //	sweep            cursor               doc: how far the sweeper has looked at the events

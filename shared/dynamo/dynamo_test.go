@@ -65,6 +65,14 @@ func TestSweepCursors(t *testing.T) {
 	conformance.SweepCursors(t, newLedger(t))
 }
 
+func TestFailures(t *testing.T) {
+	conformance.Failures(t, func(t *testing.T) relay.Failures { return newLedger(t) })
+}
+
+func TestEventKeeper(t *testing.T) {
+	conformance.EventKeeper(t, newLedger)
+}
+
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)

@@ -61,11 +61,11 @@ var (
 		{EventID: eventID, Endpoint: "done", Source: "github", Status: relay.Delivered, Attempts: 1, MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
 			History: []relay.Attempt{{Number: 1, At: at, Outcome: relay.Succeeded, StatusCode: 204}}},
 		{EventID: eventID, Endpoint: "waits", Source: "github", Type: "push", Status: relay.Waiting, Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
-			NextAt: at.Add(time.Hour), Held: true, Place: true, UpdatedAt: at, ExpiresAt: expires,
+			NextAt: at.Add(time.Hour), Held: true, Reserved: true, UpdatedAt: at, ExpiresAt: expires,
 			History: []relay.Attempt{{Number: 2, At: at, Duration: time.Second, Outcome: relay.TimedOut, Error: "no answer in 1s"}}},
 	}
 	sampleState = breaker.State{
-		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
+		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), Took: 250 * time.Millisecond, TookAt: at.Add(2 * time.Hour), OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
 		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
 		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
 	}

@@ -128,6 +128,7 @@ func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, err
 		return r, err
 	}
 	r.Body = binaryOf(it, bodyAttribute)
+	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC() // KeepEvent changes it alone
 	r.Endpoints, err = l.endpointsOf(ctx, it, true)
 	return r, err
 }

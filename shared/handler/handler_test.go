@@ -176,16 +176,35 @@ func TestBatchAnswersWithTheMessagesThatFailed(t *testing.T) {
 	var got []relay.Message
 	process := func(_ context.Context, msgs []relay.Message) []error {
 		got = msgs
-		return []error{nil, errors.New("no"), nil, nil, nil}
+		return []error{nil, errors.New("no"), nil, &relay.Again{After: time.Minute}, &relay.Again{After: time.Second, Err: errors.New("no")}}
 	}
-	answer, err := handler.Batch(process)(t.Context(), handler.SQSEvent(sent))
+	event := handler.SQSEvent(sent)
+	event.Records[3].EventSourceARN, event.Records[4].EventSourceARN = "arn:aws:sqs:eu-west-1:1:ordered.fifo", "arn:aws:sqs:eu-west-1:1:other"
+	ordered, other := &holder{name: "ordered.fifo"}, &holder{name: "delivery"}
+	answer, err := handler.Batch(process, other, ordered)(t.Context(), event)
 	if diff := cmp.Diff(sent, got); diff != "" {
 		t.Errorf("messages (-sent +got):\n%s", diff)
 	}
-	want := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{{ItemIdentifier: "b"}}}
+	want := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{{ItemIdentifier: "b"}, {ItemIdentifier: "d"}, {ItemIdentifier: "e"}}}
+	if diff := cmp.Diff([]relay.Held{{Message: sent[3], For: time.Minute}}, ordered.held); diff != "" || other.held != nil {
+		t.Errorf("held (-want +got):\n%s, and of a queue that is not its own %v", diff, other.held)
+	}
 	if diff := cmp.Diff(want, answer); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
+}
+
+// holder is a queue that takes note of what it is to hold.
+type holder struct {
+	name string
+	held []relay.Held
+}
+
+func (h *holder) Name() string { return h.name }
+
+func (h *holder) Hold(_ context.Context, held []relay.Held) []error {
+	h.held = append(h.held, held...)
+	return make([]error, len(held))
 }
 
 func TestMessageOfUnknownReceiveCountIsTakenForHandedOutBefore(t *testing.T) {

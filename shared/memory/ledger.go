@@ -34,6 +34,17 @@ func (l *Ledger) RecordEvent(_ context.Context, r relay.EventRecord) (*relay.Eve
 	return nil, nil //nolint:nilnil // nil is the port's word for "no such record was there"
 }
 
+// KeepEvent has an event's record expire at a time, or later.
+func (l *Ledger) KeepEvent(_ context.Context, id string, until time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e, ok := l.events[id]; ok && e.ExpiresAt.After(time.Now()) && until.After(e.ExpiresAt) {
+		e.ExpiresAt = until
+		l.events[id] = e
+	}
+	return nil
+}
+
 // Delivery returns a delivery.
 func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.Delivery, error) {
 	l.mu.Lock()

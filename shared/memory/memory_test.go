@@ -14,7 +14,7 @@ func TestQueue(t *testing.T) {
 	conformance.Queue(t, func(*testing.T) conformance.QueueUnderTest {
 		const visibility = time.Second
 		q := &memory.Queue{Visibility: visibility}
-		return conformance.QueueUnderTest{Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack}
+		return conformance.QueueUnderTest{Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack, Hold: q.Hold}
 	})
 }
 
@@ -23,8 +23,8 @@ func TestOrderedQueue(t *testing.T) {
 	conformance.OrderedQueue(t, func(*testing.T) conformance.OrderedQueueUnderTest {
 		const visibility = time.Second
 		q := &memory.Queue{Visibility: visibility, Ordered: true}
-		return conformance.OrderedQueueUnderTest{Hold: q.Hold, QueueUnderTest: conformance.QueueUnderTest{
-			Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack,
+		return conformance.OrderedQueueUnderTest{QueueUnderTest: conformance.QueueUnderTest{
+			Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack, Hold: q.Hold,
 		}}
 	})
 }
@@ -67,6 +67,16 @@ func TestEndpointStates(t *testing.T) {
 func TestQuotas(t *testing.T) {
 	t.Parallel()
 	conformance.Quotas(t, func(*testing.T) relay.Quotas { return &memory.Quotas{} })
+}
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	conformance.Failures(t, func(*testing.T) relay.Failures { return &memory.Failures{} })
+}
+
+func TestEventKeeper(t *testing.T) {
+	t.Parallel()
+	conformance.EventKeeper(t, func(*testing.T) *memory.Ledger { return &memory.Ledger{} })
 }
 
 func TestSlots(t *testing.T) {

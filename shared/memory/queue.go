@@ -17,8 +17,10 @@ import (
 // Queue is a queue that hands messages out in the order in which they become visible. With Ordered set it is a relay.OrderedQueue: it hands out those
 // of a group in the order in which they were sent, and none while one of them is in hand that was handed out before.
 type Queue struct {
+	Name       string        // begins the ids of its messages, where several queues must not have the same
 	Visibility time.Duration // how long a message is out of sight once received; zero: 30 s
 	Ordered    bool
+	Late       func() time.Duration // how much later than due a message is handed out; nil: not at all
 
 	mu       sync.Mutex
 	messages []*stored
@@ -57,7 +59,7 @@ func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 		}
 		q.last++
 		kept := &stored{
-			relay.Message{ID: strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay),
+			relay.Message{ID: q.Name + strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay + q.late()),
 		}
 		if q.Ordered {
 			kept.Group = m.Group
@@ -131,16 +133,27 @@ func (q *Queue) inHand(m relay.Message) *stored {
 	return nil
 }
 
-// Hold keeps a message that is in hand out of sight for a time from now on.
-func (q *Queue) Hold(_ context.Context, m relay.Message, d time.Duration) error {
+// Hold hides messages that are in hand, each for its time from now on.
+func (q *Queue) Hold(_ context.Context, held []relay.Held) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := q.inHand(m)
-	if s == nil || d > relay.MaxHold {
-		return fmt.Errorf("memory: message %s is not in hand, or %v too long to hold it", m.ID, d)
+	errs := make([]error, len(held))
+	for i, h := range held {
+		s := q.inHand(h.Message)
+		if s == nil || h.For < 0 || h.For > relay.MaxHold {
+			errs[i] = fmt.Errorf("memory: message %s is not in hand, or cannot be held for %v", h.ID, h.For)
+			continue
+		}
+		s.visible = time.Now().Add(h.For + q.late())
 	}
-	s.visible = time.Now().Add(d)
-	return nil
+	return errs
+}
+
+func (q *Queue) late() time.Duration {
+	if q.Late == nil {
+		return 0
+	}
+	return q.Late()
 }
 
 // Ack removes a message; from an ordered queue only while it is in hand.

@@ -55,7 +55,7 @@ func newAuthRig(t *testing.T, secrets relay.SecretStore, edit func(*relay.Endpoi
 	}
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &r.catalog, Deliveries: &r.ledger, Bodies: &r.bodies, Poster: r.poster, Retry: &r.retry, Dead: &r.dead, Poison: &r.poison,
-		States: &r.states, Quotas: &r.quotas, Slots: &r.slots, Reporter: &r.reports, Secrets: secrets,
+		States: &r.states, Quotas: &r.quotas, Slots: &r.slots, Failures: &r.failures, Keeper: &r.ledger, Reporter: &r.reports, Secrets: secrets,
 	})
 	return r
 }

@@ -31,8 +31,10 @@ func eachMessage(msgs []Message, work func(i int) error) []error {
 				if before(msgs, k) != last {
 					continue
 				}
-				if errs[k] = errBehind; errs[last] == nil {
+				if errs[last] == nil {
 					errs[k] = recovered(func() error { return work(k) })
+				} else {
+					errs[k] = &Again{Err: errBehind}
 				}
 				last = k
 			}

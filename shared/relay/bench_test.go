@@ -46,10 +46,11 @@ func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	})
 	r.fanout = relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: &catalog, Events: countedEvents{r.calls, ledger}, Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
+		Failures: &memory.Failures{},
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &catalog, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
-		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{},
+		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{}, Keeper: ledger,
 	})
 	return r
 }

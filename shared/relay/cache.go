@@ -112,6 +112,19 @@ func (c *cache[V]) get(ctx context.Context, name string) (V, error) {
 	}
 }
 
+// current reads an entry as it is now, whatever is kept of it. It is for decisions that are final.
+func (c *cache[V]) current(ctx context.Context, name string) (V, error) {
+	c.generation.expire()
+	g, err := c.generation.load(ctx)
+	if err != nil {
+		var none V
+		return none, err
+	}
+	v, err := c.load(ctx, g, name)
+	c.keep(ctx, name, g, v, err)
+	return v, err
+}
+
 // forget makes the next get ask for the generation in force, and read an entry that is not lasting again.
 func (c *cache[V]) forget(name string) {
 	c.generation.expire()

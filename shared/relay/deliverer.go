@@ -15,9 +15,6 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// DefaultMaxReceives is how often a message is handed out before it is put aside as poison.
-const DefaultMaxReceives = 5
-
 const (
 	// recordReserve is the time an invocation keeps for what follows a POST: a record and a message.
 	recordReserve = 5 * time.Second
@@ -28,41 +25,42 @@ const (
 	settleTime = MaxEndpointTimeout + 15*time.Second
 	// scheduleSettle is the same for one that the scheduler carries as well, which is late by up to a minute.
 	scheduleSettle = settleTime + time.Minute
+	// keepMargin: an attempt that comes so little before its event expires, or later, keeps it for longer. The sweeper needs it
+	// to put a lost message back.
+	keepMargin = 24 * time.Hour
 	// earlySlack: a message this little before its time is as good as due.
 	earlySlack = 5 * time.Second
 	// overdueAfter: a waiting delivery whose next attempt is late by this much has lost its message.
 	overdueAfter = MaxDelay
 )
 
-// Why a message is handed out again without an attempt.
-var (
-	errDeadline = errors.New("relay: not enough time left in this invocation for an attempt")
-	errPoison   = errors.New("relay: put aside in the dead-letter queue")
-)
+// errDeadline: a message is handed out again without an attempt.
+var errDeadline = errors.New("relay: not enough time left in this invocation for an attempt")
 
 // DelivererConfig is what a Deliverer works with. Zero numbers mean their defaults.
 type DelivererConfig struct {
-	Endpoints   Endpoints
-	Deliveries  Deliveries
-	Bodies      Bodies
-	Poster      Poster
-	Retry       Queue        // later attempts
-	Ordered     OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
-	Dead        Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
-	Poison      Queue        // messages that we cannot process
-	Scheduler   Scheduler    // waits longer than MaxDelay
-	Secrets     SecretStore  // what endpoints refer to; nil: deliveries to those that do fail
-	States      EndpointStates
-	Quotas      Quotas
-	Slots       Slots
-	Operator    *Notifier // is told what the operator wants to know; nil: nothing is
-	Reporter    Reporter
-	Retention   time.Duration // DefaultRetention
-	MaxReceives int           // DefaultMaxReceives
-	CacheTTL    time.Duration // DefaultCacheTTL
-	Origin      string        // the DNS name that the relay gives itself towards endpoints that prove themselves by ProveOptions; DefaultOrigin
-	Now         func() time.Time
-	Random      func() float64 // in [0, 1), for jitter
+	Endpoints  Endpoints
+	Deliveries Deliveries
+	Bodies     Bodies
+	Poster     Poster
+	Retry      Queue        // later attempts
+	Ordered    OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
+	Dead       Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
+	Poison     Queue        // messages that we cannot process
+	Scheduler  Scheduler    // waits longer than MaxDelay
+	Secrets    SecretStore  // what endpoints refer to; nil: deliveries to those that do fail
+	States     EndpointStates
+	Quotas     Quotas
+	Slots      Slots
+	Failures   Failures
+	Keeper     EventKeeper
+	Operator   *Notifier // is told what the operator wants to know; nil: nothing is
+	Reporter   Reporter
+	Retention  time.Duration // DefaultRetention
+	CacheTTL   time.Duration // DefaultCacheTTL
+	Origin     string        // the DNS name that the relay gives itself towards endpoints that prove themselves by ProveOptions; DefaultOrigin
+	Now        func() time.Time
+	Random     func() float64 // in [0, 1), for jitter
 }
 
 // Deliverer is the third stage: it POSTs a delivery, records the attempt, and sees to what follows.
@@ -70,6 +68,7 @@ type Deliverer struct {
 	cfg       DelivererConfig
 	endpoints *cache[*target]
 	gate      *gate
+	failures  failures
 	copies    copies
 }
 
@@ -103,7 +102,6 @@ func (t *target) lasting() bool { return !t.refers }
 // NewDeliverer returns a Deliverer. It calls nothing yet.
 func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
-	cfg.MaxReceives = orDefault(cfg.MaxReceives, DefaultMaxReceives)
 	cfg.Origin = orDefault(cfg.Origin, DefaultOrigin)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -114,36 +112,44 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	d := &Deliverer{cfg: cfg}
 	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
 	d.gate = newGate(cfg)
+	d.failures = failures{counts: cfg.Failures, random: cfg.Random}
 	return d
 }
 
-// Process takes a batch of delivery messages, first attempts and later ones, and returns one error for each: nil where the message
-// is done with, else why it is to be handed out again. One bad message fails alone. ctx must carry the invocation's deadline: an
-// attempt is begun only if it can end, and be recorded, before it.
+// Process takes a batch of delivery messages, first attempts and later ones, and returns one error for each: nil where the
+// message is done with, else an *Again that says when it is to be handed out again. One bad message fails alone. ctx must carry
+// the invocation's deadline: an attempt is begun only if it can end, and be recorded, before it.
 func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
+	work, cancel := beforeDeadline(ctx)
+	defer cancel()
 	return eachMessage(msgs, func(i int) error {
 		step := &step{Deliverer: d, msg: msgs[i]}
-		err := recovered(func() error { return step.run(ctx) })
-		step.report.Err = err
-		switch {
-		case errors.Is(err, errPoison):
-			err = nil
-		case errors.Is(err, errInLine):
-			step.report.Err = nil
-		case err != nil && step.inOrder():
-			step.holdOff(ctx)
-		}
-		if step.report.Err != nil || step.report.Status != "" || step.report.Held > 0 || step.report.Change != nil {
-			d.cfg.Reporter.Attempted(ctx, step.report)
-		}
-		return err
+		err := recovered(func() error { return step.run(work) })
+		settled := d.failures.settle(ctx, step.countedAs(), err, step.setAside)
+		step.tell(ctx, err)
+		return settled
 	})
+}
+
+// tell reports what became of a message whose handling ended with err.
+func (s *step) tell(ctx context.Context, err error) {
+	var again *Again
+	if errors.As(err, &again) {
+		err = again.Err
+	}
+	if err != nil {
+		s.report.Err = err
+	}
+	if s.report.Err != nil || s.report.Status != "" || s.report.Held > 0 || s.report.Change != nil {
+		s.cfg.Reporter.Attempted(ctx, s.report)
+	}
 }
 
 // step is the way of one message through Process.
 type step struct {
 	*Deliverer
 	msg    Message
+	reads  bool // the message can be read: task and event are what it says
 	task   task
 	event  Event
 	record Delivery // as stored; zero if there is none
@@ -153,9 +159,14 @@ type step struct {
 func (s *step) run(ctx context.Context) error {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
+	s.reads = err == nil
 	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
-	if err != nil || !s.inOrder() && s.isWorn() {
-		return s.putAside(ctx, err)
+	if err == nil && !s.inOrder() {
+		err = s.failures.suspect(ctx, s.msg, s.msg.Receives)
+	}
+	if err != nil {
+		s.report.Err = err
+		return s.setAside(ctx)
 	}
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
 		return s.sendAt(ctx, s.task, s.task.NotBefore, s.msg.Resent) // a hop of a long wait
@@ -168,7 +179,7 @@ func (s *step) run(ctx context.Context) error {
 	if err := s.readRecord(ctx, waited); err != nil {
 		return err
 	}
-	if s.inOrder() {
+	if s.inOrder() || s.task.Cycle {
 		s.resume()
 	}
 	if s.record.Attempts >= s.task.Attempt {
@@ -177,11 +188,14 @@ func (s *step) run(ctx context.Context) error {
 	if s.early() {
 		return s.sendAt(ctx, s.task, s.record.NextAt, true)
 	}
-	if s.inOrder() && s.isWorn() {
-		return s.putAside(ctx, nil)
+	if s.inOrder() {
+		if err := s.failures.suspect(ctx, s.countedAs(), s.inVain()); err != nil {
+			s.report.Err = err
+			return s.setAside(ctx)
+		}
 	}
-	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	ep, err := s.endpoint(ctx)
+	if err != nil {
 		return err
 	}
 	if s.task.Made != nil {
@@ -194,27 +208,40 @@ func (s *step) run(ctx context.Context) error {
 		return s.lineUp(ctx, ep.Order)
 	}
 	if s.tooOld(ep, s.cfg.Now()) {
+		if ep, err = s.currentEndpoint(ctx); err != nil {
+			return err
+		}
+	}
+	if ep == nil {
+		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
+	}
+	if s.tooOld(ep, s.cfg.Now()) {
 		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
-		return errDeadline
+		return &Again{Err: errDeadline}
 	}
-	p, err := s.gate.admit(ctx, ep.Endpoint, s.turn())
+	admitted, err := s.gate.admit(ctx, ep.Endpoint, s.record.Reserved)
 	switch {
 	case err != nil:
 		return err
-	case p.disabled != "":
-		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+p.disabled), ep)
-	case !p.held.IsZero():
-		return s.hold(ctx, p.held, p.place)
-	case p.unproved:
+	case admitted.disabled != "":
+		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.disabled), ep)
+	case !admitted.held.IsZero():
+		return s.hold(ctx, s.withinAge(ep, admitted.held), admitted.reserved)
+	case admitted.unproved:
 		return s.prove(ctx)
 	}
-	a, err := s.admitted(ctx, ep, p)
+	a, err := s.attemptAdmitted(ctx, ep, admitted)
 	if err != nil {
 		return err
 	}
-	switch change, err := s.gate.tell(ctx, ep.Name, a.verdict(p.probe)); {
+	if a.final != "" {
+		if ep, err = s.heed(ctx, &a, ep); err != nil {
+			return s.carry(ctx, a, err)
+		}
+	}
+	switch change, err := s.gate.tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
 	case err == nil:
 		s.changed(ctx, change)
 		a.disable = "" // it is
@@ -222,6 +249,40 @@ func (s *step) run(ctx context.Context) error {
 		return s.carry(ctx, a, err) // once the attempt is on record nobody would do it
 	}
 	return s.save(ctx, a, ep)
+}
+
+// endpoint returns the delivery's endpoint; nil: it is not in the catalog, which what is kept of the catalog does not decide.
+func (s *step) endpoint(ctx context.Context) (*target, error) {
+	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
+	if errors.Is(err, ErrNotFound) {
+		return s.currentEndpoint(ctx)
+	}
+	return ep, err
+}
+
+// currentEndpoint returns the delivery's endpoint as the catalog has it now; nil: it is not in the catalog. Nothing final is
+// decided by what is kept of the catalog: an endpoint may have been removed and restored, or changed, a moment ago.
+func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
+	ep, err := s.endpoints.current(ctx, s.task.Endpoint)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil //nolint:nilnil // none, and no error
+	}
+	return ep, err
+}
+
+// heed returns the endpoint as it is now, after it has said that it wants no more. If it has moved meanwhile, another said so.
+func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error) {
+	ep, err := s.currentEndpoint(ctx)
+	if err != nil {
+		return asked, err
+	}
+	if ep == nil {
+		return asked, nil // save finds that it is gone
+	}
+	if ep.URL != asked.URL {
+		a.final, a.disable = "", ""
+	}
+	return ep, nil
 }
 
 // recordMade records the attempt that the message carries, and disables the endpoint if that could not be done when it was made.
@@ -237,20 +298,16 @@ func (s *step) recordMade(ctx context.Context, ep *target) error {
 	return s.save(ctx, a, ep)
 }
 
-// putAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs. One that
-// can be read keeps its id, so that it goes on where it stood once it is redriven.
-func (s *step) putAside(ctx context.Context, cause error) error {
+// setAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs.
+// One that can be read keeps its id, so that it goes on where it stood once it is redriven.
+func (s *step) setAside(ctx context.Context) error {
 	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
-	if cause == nil {
-		cause = fmt.Errorf("handed out %d times, at most %d", s.msg.Receives, s.cfg.MaxReceives)
+	if s.reads {
 		t := s.task
-		t.Origin = s.origin()
+		t.Origin, t.Cycle = s.origin(), t.Cycle || s.inOrder()
 		out.Body = t.encode(EncodeEvent(s.event))
 	}
-	if err := sendOne(ctx, s.cfg.Poison, out); err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: %w", errPoison, cause)
+	return sendOne(ctx, s.cfg.Poison, out)
 }
 
 // readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
@@ -297,16 +354,17 @@ func (s *step) withhold(outcome Outcome, why Reason, text string) made {
 	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
 }
 
-// turn is when a place in the endpoint's rate is kept for the delivery; zero: none is.
-func (s *step) turn() time.Time {
-	if !s.record.Place {
-		return time.Time{}
+// withinAge returns when a delivery that is held comes back: not later than it dies of its age.
+func (s *step) withinAge(ep *target, until time.Time) time.Time {
+	if dies := s.event.ReceivedAt.Add(ep.MaxAge + time.Millisecond); ep.MaxAge > 0 && until.After(dies) {
+		return dies
 	}
-	return s.record.NextAt
+	return until
 }
 
-// hold puts the delivery off without an attempt, then a place may be kept for it. It is on record as waiting, so that it can be seen, and found again should its message be lost.
-func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
+// hold puts the delivery off without an attempt. It is on record as waiting, so that it can be seen, and found again should its
+// message be lost. A reservation stays with it until its next attempt.
+func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
 	if d.Attempts == 0 {
@@ -317,7 +375,8 @@ func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
 	}
 	d.Step = s.task.Step
 	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), true, now
-	d.Place = place
+	d.Reserved = d.Reserved || reserved
+	d.ExpiresAt = s.expires(d)
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
 	case errors.Is(err, ErrConflict): // another copy of the message was faster
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -327,13 +386,26 @@ func (s *step) hold(ctx context.Context, until time.Time, place bool) error {
 	case err != nil:
 		return err
 	}
+	s.record = d
+	if err := s.keepWaiting(ctx); err != nil {
+		return err
+	}
 	s.report.Held = until.Sub(now)
 	return s.sendAt(ctx, s.task, until, true)
 }
 
-// admitted is attempt with the pass of the gate.
-func (s *step) admitted(ctx context.Context, ep *target, p pass) (made, error) {
-	defer s.gate.release(ctx, ep.Name, p)
+// verdictOf is what the gate is told of an attempt.
+func verdictOf(ep *target, a made, admitted admission) verdict {
+	v := a.verdict(admitted.probe)
+	if ep.Concurrency > 0 {
+		v.took = max(a.Duration, time.Millisecond)
+	}
+	return v
+}
+
+// attemptAdmitted is attempt within the gate's admission.
+func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted admission) (made, error) {
+	defer s.gate.release(ctx, ep.Name, admitted)
 	return s.attempt(ctx, ep)
 }
 
@@ -401,8 +473,11 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 
 // save records the attempt and sees to what follows.
 func (s *step) save(ctx context.Context, a made, ep *target) error {
-	next := s.after(a, ep)
-	err := s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
+	next, err := s.next(ctx, a, ep)
+	if err != nil {
+		return s.carry(ctx, a, err)
+	}
+	err = s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
 	if errors.Is(err, ErrConflict) {
 		// Another copy of the message recorded this attempt first, and may have died before it did what follows.
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -423,6 +498,19 @@ func (s *step) save(ctx context.Context, a made, ep *target) error {
 	return s.finish(ctx)
 }
 
+// next returns the delivery's record with a added. If it dies, it does so by the catalog as it is now.
+func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
+	d := s.after(a, ep)
+	if d.Status != Dead || a.Outcome == Removed || a.Outcome == Withheld {
+		return d, nil
+	}
+	ep, err := s.currentEndpoint(ctx)
+	if err != nil {
+		return Delivery{}, err
+	}
+	return s.after(a, ep), nil
+}
+
 // changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
 // wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves. (Not to tell the endpoint itself would not do:
 // two that get each other's changes, and fail at times, could go on for ever.)
@@ -436,6 +524,9 @@ func (s *step) changed(ctx context.Context, c *EndpointChange) {
 // died tells of the death that is on record, and sends the delivery to where the dead lie. Both are done again if either fails.
 func (s *step) died(ctx context.Context, resent bool) error {
 	d := s.record
+	if err := s.cfg.Keeper.KeepEvent(ctx, d.EventID, d.ExpiresAt); err != nil { // as long as it can be sent again
+		return err
+	}
 	if s.event.Source != OperatorSource {
 		if err := s.cfg.Operator.tellDead(ctx, d, s.event.Trace); err != nil {
 			return err
@@ -449,12 +540,31 @@ func (s *step) died(ctx context.Context, resent bool) error {
 func (s *step) blank() Delivery {
 	return Delivery{
 		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(), Receives: s.counted(),
-		ExpiresAt: expiry(s.event.ReceivedAt, s.cfg.Retention),
 	}
+}
+
+// expires is when a delivery's record may be forgotten: the retention after its last change or its next attempt, and not before
+// its message can no longer lie in the dead queue.
+func (s *step) expires(d Delivery) time.Time {
+	keep, last := s.cfg.Retention, d.UpdatedAt
+	if d.Status == Dead {
+		keep = max(keep, MaxQueueTime)
+	}
+	if d.NextAt.After(last) {
+		last = d.NextAt
+	}
+	return expiry(last, keep)
 }
 
 // after returns the delivery's record with a added.
 func (s *step) after(a made, ep *target) Delivery {
+	d := s.outcome(a, ep)
+	d.ExpiresAt = s.expires(d)
+	return d
+}
+
+// outcome is after but for when the record expires.
+func (s *step) outcome(a made, ep *target) Delivery {
 	d := s.blank()
 	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), slices.Concat(s.record.History, []Attempt{a.Attempt})
 	if extra := len(d.History) - MaxHistory; extra > 0 {
@@ -465,11 +575,14 @@ func (s *step) after(a made, ep *target) Delivery {
 		return d
 	}
 	d.Status, d.Reason = Dead, a.final
-	if d.Reason != "" {
+	switch {
+	case d.Reason != "":
 		return d
-	}
-	if ep == nil {
+	case ep == nil:
 		d.Reason = EndpointGone
+		return d
+	case ep.isFinal(a.StatusCode):
+		d.Reason = EndpointDeclined
 		return d
 	}
 	wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random)
@@ -492,6 +605,7 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 		return cause
 	}
 	t := s.task
+	t.Cycle = false
 	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
 	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
 	if err != nil {
@@ -506,7 +620,10 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 func (s *step) finish(ctx context.Context) error {
 	d := s.record
 	if s.inOrder() && d.Status == Waiting {
-		return s.wait(ctx, d.NextAt)
+		if err := s.keepWaiting(ctx); err != nil {
+			return err
+		}
+		return s.wait(d.NextAt)
 	}
 	if d.Attempts != s.task.Attempt || d.Status == Delivered {
 		return nil
@@ -515,6 +632,9 @@ func (s *step) finish(ctx context.Context) error {
 	resent := s.report.Status == "" // the attempt was recorded by an earlier run, which may have got this far
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
+		if err := s.keepWaiting(ctx); err != nil {
+			return err
+		}
 		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1}
 		if !resent {
 			return s.sendAt(ctx, next, d.NextAt, false)
@@ -524,6 +644,14 @@ func (s *step) finish(ctx context.Context) error {
 		return s.died(ctx, resent)
 	}
 	return nil
+}
+
+// keepWaiting keeps the event of a delivery whose next attempt comes late in the retention.
+func (s *step) keepWaiting(ctx context.Context) error {
+	if s.record.NextAt.Before(s.event.ReceivedAt.Add(s.cfg.Retention - keepMargin)) {
+		return nil
+	}
+	return s.cfg.Keeper.KeepEvent(ctx, s.record.EventID, s.record.ExpiresAt)
 }
 
 // settled is when a copy of a waiting delivery's next message is to come: when the first one is in hand no more. The scheduler knows it for a copy by
@@ -554,7 +682,7 @@ func (s *step) origin() string {
 // queue's delay if the scheduler refuses. A message of an ordered queue stays where it is.
 func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) error {
 	if s.inOrder() {
-		return s.wait(ctx, at)
+		return s.wait(at)
 	}
 	wait := max(at.Sub(s.cfg.Now()), 0)
 	out := Outgoing{Group: t.Endpoint, Resent: resent}

@@ -73,7 +73,7 @@ type Delivery struct {
 	Receives  int       // how often that message had been handed out by then, if it stays the same for the next attempt: see Order
 	NextAt    time.Time // UTC, whole milliseconds: when the next attempt is due; zero unless waiting
 	Held      bool      // it waits since the endpoint is in trouble or over its limit, not for its schedule
-	Place     bool      // a place at NextAt is kept for it in the endpoint's rate
+	Reserved  bool      // it waits, or has waited, for its place in the queue of a limit, and keeps it until its next attempt
 	UpdatedAt time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; from then on the record counts as absent
 	History   []Attempt // oldest first, at most MaxHistory

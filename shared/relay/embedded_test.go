@@ -64,8 +64,8 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	w.store, w.records, w.revision = catalog, ledger, 1
 	w.sweeps = false // its hours are longer than the script
 	w.in = ports{
-		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots,
-		counted{ingest, &w.received}, delivery, retry, countedLine{counted{ingestLine, &w.received}, ingestLine}, line, dead, ingestDL, poison,
+		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures, ledger,
+		counted{ingest, &w.received}, delivery, retry, counted{ingestLine, &w.received}, line, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}
 	redrive := func(from, to *sqlite.Queue) {
@@ -81,7 +81,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	for i, q := range []*sqlite.Queue{ingest, delivery, retry, ingestLine, line} {
 		f := w.feeds[i]
 		from := &pushed{listed: listed{q}, notify: w.notify}
-		f.from, f.deadLetter = from, nil
+		f.from = from
 		o := sqlite.ConsumerOptions{BatchSize: f.limit, Concurrency: f.instances}
 		consumers.Go(func() {
 			if err := q.Consume(ctx, o, from.handle); err != nil {
@@ -126,7 +126,7 @@ type pushed struct {
 // handle is the queue's handler.
 func (p *pushed) handle(ctx context.Context, msgs []relay.Message) (failed []string, err error) {
 	settled := make(chan []error, 1)
-	b := &batch{msgs: msgs, done: func(errs []error) { settled <- errs }}
+	b := &batch{msgs: msgs, hold: func(held []relay.Held) []error { return p.Hold(context.Background(), held) }, done: func(errs []error) { settled <- errs }}
 	p.mu.Lock()
 	p.batches = append(p.batches, b)
 	p.mu.Unlock()

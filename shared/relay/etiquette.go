@@ -46,9 +46,6 @@ func (m *made) listen(reply Reply, ep Endpoint, now time.Time) {
 	case sayAbort:
 		m.final = EndpointDeclined
 	}
-	if ep.isFinal(reply.StatusCode) {
-		m.final = EndpointDeclined
-	}
 }
 
 // isFinal tells whether the operator wants no further attempt after a status.

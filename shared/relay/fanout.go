@@ -5,6 +5,7 @@ import (
 
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -37,6 +38,10 @@ var ErrUnfinished = errors.New("relay: not all deliveries of the event have been
 // ErrUndecided: whether a subscription wants an event cannot be told, see route.Result.
 var ErrUndecided = errors.New("relay: filter not decided")
 
+// BodiesOutlive is how much longer than the retention a large body must be kept, from when it was accepted: while the longest
+// schedule lasts, with its jitter (16 days), then MaxQueueTime in the dead queue, and a day.
+const BodiesOutlive = 16*24*time.Hour + MaxQueueTime + 24*time.Hour
+
 var errUnsettled = errors.New("relay: copy of a message that was routed a moment ago")
 
 // FanoutConfig is what a Fanout works with. Zero durations mean their defaults.
@@ -46,12 +51,14 @@ type FanoutConfig struct {
 	Bodies        Bodies       // large bodies, for filters on data and the keys of ordered endpoints
 	Delivery      Queue        // first attempts
 	Ordered       OrderedQueue // deliveries of ordered endpoints; needed where there are such
-	Poison        Queue        // messages that cannot be read
+	Poison        Queue        // messages that we cannot process
+	Failures      Failures
 	Reporter      Reporter
 	Retention     time.Duration // DefaultRetention
 	CacheTTL      time.Duration // DefaultCacheTTL
 	Chunk         int           // how many deliveries are in memory as messages at once; DefaultChunk
 	Now           func() time.Time
+	Random        func() float64 // in [0, 1), for jitter
 }
 
 // Fanout is the second stage: it records an event, once, and sends a delivery for each endpoint that wants it: up to MaxEndpoints,
@@ -59,6 +66,7 @@ type FanoutConfig struct {
 type Fanout struct {
 	cfg    FanoutConfig
 	routes *cache[routes]
+	failed failures
 	large  chan struct{} // held by the message whose large body is being matched
 }
 
@@ -94,26 +102,40 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1)}
+	if cfg.Random == nil {
+		cfg.Random = rand.Float64
+	}
+	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1), failed: failures{counts: cfg.Failures, random: cfg.Random}}
 	f.routes = newRoutes(cfg.CacheTTL, cfg.Now, cfg.Subscriptions)
 	return f
 }
 
 // Process routes a batch of ingest messages and returns one error for each: nil where the message is done with, whatever
-// became of it, else why it is to be handed out again: ErrUnfinished, or a failure. One bad message fails alone. ctx must carry
-// the invocation's deadline: it ends in time before it.
+// became of it, else an *Again that says when it is to be handed out again, of ErrUnfinished or a failure. One bad message fails
+// alone. ctx must carry the invocation's deadline: it ends in time before it.
 func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
+	work, cancel := beforeDeadline(ctx)
+	defer cancel()
 	routed := make([]routing, len(msgs))
 	errs := eachMessage(msgs, func(i int) error {
 		var err error
-		routed[i], err = f.record(ctx, msgs[i])
+		routed[i], err = f.record(work, msgs[i])
 		return err
 	})
-	f.send(ctx, msgs, routed, errs)
-	for i, r := range routed {
-		f.cfg.Reporter.Routed(ctx, r.report(errs[i]))
+	f.send(work, msgs, routed, errs)
+	return f.settle(ctx, msgs, routed, errs)
+}
+
+// settle decides what becomes of the messages that failed, and reports all.
+func (f *Fanout) settle(ctx context.Context, msgs []Message, routed []routing, errs []error) []error {
+	settled := make([]error, len(msgs))
+	for i, m := range msgs {
+		settled[i] = f.failed.settle(ctx, m, errs[i], func(ctx context.Context) error {
+			return sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+		})
+		f.cfg.Reporter.Routed(ctx, routed[i].report(errs[i]))
 	}
-	return errs
+	return settled
 }
 
 // routing is one message on its way through Process.
@@ -146,8 +168,11 @@ func (r routing) report(err error) RouteReport {
 // record puts the event of m on record and tells which deliveries are to be sent.
 func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 	e, err := DecodeEvent(m.Body)
+	if err == nil {
+		err = f.failed.suspect(ctx, m, m.Receives)
+	}
 	if err != nil {
-		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body})
+		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
 	seen, err := f.look(ctx, e)
@@ -183,7 +208,7 @@ func (r *routing) resume(existing *EventRecord, m Message, now time.Time) error 
 	case existing.MessageID != m.ID && now.Sub(existing.RoutedAt) < settleTime:
 		// A second copy of our own message: sent twice since an answer was lost, or redriven from the dead-letter
 		// queue. The first may be in hand this very moment.
-		return fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)
+		return &Again{After: settleTime, Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)}
 	}
 	// We, or the first copy, died half-way: the deliveries that were meant then are sent again, and the deliverer drops the doubles.
 	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)), true

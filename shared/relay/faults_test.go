@@ -156,15 +156,15 @@ func withFaults(s striker, p ports) ports {
 		faultySources{faultyGenerations{s, p.sources}, p.sources}, faultySubscriptions{faultyGenerations{s, p.subs}, p.subs},
 		faultyEndpoints{faultyGenerations{s, p.endpoints}, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
-		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots},
+		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots}, faultyFailures{s, p.failures}, faultyKeeper{s, p.keeper},
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
-		faultyLine{faultyQueue{s, "ordered ingest", p.ingestLine}, p.ingestLine}, faultyLine{faultyQueue{s, "line", p.line}, p.line},
+		faultyQueue{s, "ordered ingest", p.ingestLine}, faultyQueue{s, "line", p.line},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
 }
 
 func (f *fault) wrap(p ports) ports {
-	p.ingest, p.ingestLine = counted{p.ingest, &f.ingested}, countedLine{counted{p.ingestLine, &f.ingested}, p.ingestLine}
+	p.ingest, p.ingestLine = counted{p.ingest, &f.ingested}, counted{p.ingestLine, &f.ingested}
 	return withFaults(f, p)
 }
 
@@ -317,10 +317,11 @@ func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(conte
 	if r.revive(f) {
 		return true
 	}
-	for i, err := range errs {
-		if err == nil {
-			_ = from.Ack(context.Background(), msgs[i])
-		}
+	if held := toHold(msgs, errs); len(held) > 0 {
+		_ = f.strike(ctx, "hold", func() error { return errors.Join(from.Hold(ctx, held)...) })
+	}
+	if !r.revive(f) {
+		acknowledge(from, msgs, errs)
 	}
 	return true
 }
@@ -406,15 +407,6 @@ func (q faultyQueue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		}
 	}
 	return errs
-}
-
-type faultyLine struct {
-	faultyQueue
-	inner relay.OrderedQueue
-}
-
-func (q faultyLine) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
-	return q.s.strike(ctx, "hold "+m.ID+" of "+q.name+" for "+d.String(), func() error { return q.inner.Hold(ctx, m, d) })
 }
 
 func partialOf(e *partialError, i, n int) (fails, ok bool) {
@@ -558,6 +550,25 @@ func (p faultySlots) ReleaseSlot(ctx context.Context, endpoint string, n int, ho
 	return p.s.strike(ctx, fmt.Sprintf("release slot %d of %s", n, endpoint), func() error {
 		return p.Slots.ReleaseSlot(ctx, endpoint, n, holder)
 	})
+}
+
+type faultyFailures struct {
+	s     striker
+	inner relay.Failures
+}
+
+func (p faultyFailures) CountFailure(ctx context.Context, id string) (n int, err error) {
+	err = p.s.strike(ctx, "count failure of "+id, func() (err error) { n, err = p.inner.CountFailure(ctx, id); return err })
+	return n, err
+}
+
+type faultyKeeper struct {
+	s     striker
+	inner relay.EventKeeper
+}
+
+func (p faultyKeeper) KeepEvent(ctx context.Context, id string, until time.Time) error {
+	return p.s.strike(ctx, "keep event "+id, func() error { return p.inner.KeepEvent(ctx, id, until) })
 }
 
 // What the sweeper reads.

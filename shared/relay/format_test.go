@@ -58,7 +58,7 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	stepped.Step = 2
 	check(t, "delivery-step.v1.json", stepped, relay.EncodeDelivery, relay.DecodeDelivery)
 	held := sampleDelivery
-	held.Held, held.Place = true, true
+	held.Held, held.Reserved = true, true
 	check(t, "delivery-held.v1.json", held, relay.EncodeDelivery, relay.DecodeDelivery)
 	state := breaker.State{
 		Failures: 12, FailingSince: at, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),

@@ -21,8 +21,8 @@ const (
 	stateTries   = 4                // of a write that meets others'
 )
 
-// gate says which deliveries may be attempted now: it knows the endpoints in trouble, the limits of the others, and shares both with all
-// other instances. It is safe for concurrent use.
+// gate decides which deliveries may be attempted now: it knows the endpoints in trouble, the limits of the others, and shares
+// both with all other instances. It is safe for concurrent use.
 type gate struct {
 	states EndpointStates
 	quotas Quotas
@@ -33,13 +33,13 @@ type gate struct {
 
 	troubled renewed[map[string]bool] // the endpoints in trouble
 
-	mu    sync.Mutex
-	doors map[string]*door
+	mu      sync.Mutex
+	entries map[string]*entry
 }
 
-// door is what this instance knows of one endpoint.
-type door struct {
-	turn     chan struct{} // of one: whoever has put something in may go on; a mutex would outlast a context
+// entry is what this instance knows of one endpoint.
+type entry struct {
+	lock     chan struct{} // of one: whoever has put something in may go on; a mutex would outlast a context
 	state    breaker.State
 	revision int64
 	known    bool      // it was read, or written, once
@@ -51,24 +51,26 @@ type door struct {
 	attempts int
 	failed   int
 
-	places places // at its own rate
-	ramp   places // at the one at which it recovers
-	room   room
+	limiter   limiter
+	semaphore semaphore
 }
 
-// pass is the gate's answer for one delivery.
-type pass struct {
+// admission is the gate's answer for one delivery.
+type admission struct {
 	probe    bool
 	held     time.Time // not now: come back then; zero: go ahead
-	place    bool      // then a place is kept for it
+	reserved bool      // it comes back by a reservation
 	disabled string    // why the endpoint gets nothing; "": it is enabled
 	unproved bool      // not before the endpoint has proved itself: see claimProof
 	slot     *slot     // to be released after the attempt; nil: the endpoint's concurrency is not limited
 }
 
+// granted tells whether the delivery may be attempted.
+func (a admission) granted() bool { return a.held.IsZero() && a.disabled == "" && !a.unproved }
+
 func newGate(cfg DelivererConfig) *gate {
 	g := &gate{
-		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, origin: cfg.Origin, doors: map[string]*door{},
+		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, origin: cfg.Origin, entries: map[string]*entry{},
 		now: func() time.Time { return wholeMillis(cfg.Now()) }, // states are compared with what was read
 	}
 	g.troubled.load, g.troubled.ttl, g.troubled.retry, g.troubled.now = g.readTroubled, troubledTTL, staleRetry, g.now
@@ -76,89 +78,107 @@ func newGate(cfg DelivererConfig) *gate {
 	return g
 }
 
-func (g *gate) door(endpoint string) *door {
+func (g *gate) entry(endpoint string) *entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	d := g.doors[endpoint]
-	if d == nil {
-		d = &door{turn: make(chan struct{}, 1)}
-		g.doors[endpoint] = d
+	e := g.entries[endpoint]
+	if e == nil {
+		e = &entry{lock: make(chan struct{}, 1)}
+		g.entries[endpoint] = e
 	}
-	return d
+	return e
 }
 
-// enter waits until nobody else is at the door.
-func (d *door) enter(ctx context.Context) error {
+// acquire waits until nobody else works on the entry.
+func (e *entry) acquire(ctx context.Context) error {
 	select {
-	case d.turn <- struct{}{}:
+	case e.lock <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (d *door) leave() { <-d.turn }
+func (e *entry) release() { <-e.lock }
 
-// admit asks whether a delivery to ep may be attempted, for which a place was kept at its turn; zero: none was. A pass that says so is to be
-// released after the attempt.
-func (g *gate) admit(ctx context.Context, ep Endpoint, turn time.Time) (pass, error) {
-	d := g.door(ep.Name)
-	limited := ep.Concurrency > 0
-	if limited && d.room.closed(g.now()) {
-		return pass{held: g.spread(d.room.turnAway(g.now()))}, nil
+// admit asks whether a delivery to ep may be attempted. reserved: it has waited for a reservation of its own, early or late, and
+// is not sent behind those that wait. What is admitted is to be released after the attempt.
+func (g *gate) admit(ctx context.Context, ep Endpoint, reserved bool) (admission, error) {
+	e := g.entry(ep.Name)
+	a, err := g.check(ctx, ep, e, reserved)
+	if err != nil || !a.granted() {
+		return a, err
 	}
-	p, err := g.ask(ctx, ep, turn, d)
-	if err != nil || !limited || p.disabled != "" || p.unproved || !p.held.IsZero() {
-		return p, err
+	var claimed *slot
+	if ep.Concurrency > 0 {
+		if claimed, err = g.claim(ctx, ep, e, reserved); err != nil {
+			return admission{}, err
+		}
+		if claimed == nil {
+			return g.reserveSlot(ctx, ep, e)
+		}
 	}
-	if p.slot, err = g.takeSlot(ctx, ep, &d.room); err == nil && p.slot == nil {
-		return pass{held: g.spread(d.room.turnAway(g.now()))}, nil // if it was the probe, there is another when this one's time is over
+	a, wait, err := g.spend(ctx, ep, e, reserved)
+	a.slot = claimed
+	if err == nil && wait > 0 {
+		err = sleep(ctx, wait)
 	}
-	return p, err
+	if err != nil || !a.granted() {
+		g.release(ctx, ep.Name, a)
+		a.slot = nil
+	}
+	return a, err
 }
 
-// ask is admit but for the endpoint's concurrency.
-func (g *gate) ask(ctx context.Context, ep Endpoint, turn time.Time, d *door) (pass, error) {
-	if err := d.enter(ctx); err != nil {
-		return pass{}, err
+// check asks the endpoint's state, and has a delivery without a reservation wait behind those that have one.
+func (g *gate) check(ctx context.Context, ep Endpoint, e *entry, reserved bool) (admission, error) {
+	if err := e.acquire(ctx); err != nil {
+		return admission{}, err
 	}
-	defer d.leave()
-	if d.state.Phase(g.now()) == breaker.Disabled {
-		d.next = time.Time{} // the delivery would die of it, and the endpoint may have been enabled since
+	defer e.release()
+	if err := g.refresh(ctx, ep, e); err != nil {
+		return admission{}, err
 	}
-	g.refresh(ctx, ep, d)
 	now := g.now()
-	if d.state.Phase(now) == breaker.Disabled {
-		return pass{disabled: d.state.Reason}, nil
+	switch held := g.heldUntil(e.state, now); {
+	case e.state.Phase(now) == breaker.Disabled:
+		return admission{disabled: e.state.Reason}, nil
+	case !held.IsZero():
+		return admission{held: held}, nil
+	case g.unproved(ep, e.state):
+		return admission{unproved: true}, nil
+	case reserved || e.state.NeedsProbe(now):
+		return admission{}, nil
 	}
-	if held := g.heldUntil(d.state, now); !held.IsZero() {
-		return pass{held: held}, nil
+	r, recovering := e.rate(ep, now)
+	if r.attempts == 0 || recovering {
+		return admission{}, nil
 	}
-	if g.unproved(ep, d.state) {
-		return pass{unproved: true}, nil
-	}
-	if d.state.NeedsProbe(now) {
-		return g.claimProbe(ctx, ep, d, now)
-	}
-	return g.takePlace(ctx, ep.slowed(d.state.Proof.Rate), turn, d, now)
+	return g.reserve(ctx, ep.Name, e, r, now.Add(-r.fresh()), now)
 }
 
-// refresh reads the state again when it is old and may be another by now. While it cannot be read, the one that is known stands: deliveries go
-// on through an outage of the ledger, as they do without the gate.
-func (g *gate) refresh(ctx context.Context, ep Endpoint, d *door) {
+// spend makes the delivery the probe, where one is needed, or takes an attempt from the endpoint's budget: it may begin after a
+// wait.
+func (g *gate) spend(ctx context.Context, ep Endpoint, e *entry, reserved bool) (a admission, wait time.Duration, err error) {
+	if err := e.acquire(ctx); err != nil {
+		return a, 0, err
+	}
+	defer e.release()
 	now := g.now()
-	if now.Before(d.next) || !g.mattersNow(ctx, ep, d) {
-		return
+	if held := g.heldUntil(e.state, now); !held.IsZero() { // since a moment
+		return admission{held: held}, 0, nil
 	}
-	if err := g.reread(ctx, ep.Name, d); err != nil {
-		d.next = now.Add(stateTTL)
+	if e.state.NeedsProbe(now) {
+		a, err = g.claimProbe(ctx, ep, e, now)
+		return a, 0, err
 	}
+	return g.take(ctx, ep, e, reserved, now)
 }
 
 // mattersNow tells whether the state on record may keep a delivery back. That of an endpoint that is known to be well, and that nobody lists as
 // in trouble, is not read.
-func (g *gate) mattersNow(ctx context.Context, ep Endpoint, d *door) bool {
-	if !d.state.Well() || g.unproved(ep, d.state) {
+func (g *gate) mattersNow(ctx context.Context, ep Endpoint, e *entry) bool {
+	if !e.state.Well() || g.unproved(ep, e.state) {
 		return true
 	}
 	troubled, err := g.troubled.get(ctx)
@@ -177,36 +197,53 @@ func (g *gate) readTroubled(ctx context.Context) (map[string]bool, error) {
 	return troubled, nil
 }
 
-func (g *gate) reread(ctx context.Context, endpoint string, d *door) error {
+// refresh reads the state again when it is old and may be another by now. While it cannot be read, the one that is known stands:
+// deliveries go on through an outage of the ledger, as they do without the gate. A disabled endpoint is read each time, since
+// deliveries die of it: they must not die of what was true some seconds ago.
+func (g *gate) refresh(ctx context.Context, ep Endpoint, e *entry) error {
+	now := g.now()
+	disabled := e.state.Phase(now) == breaker.Disabled
+	if !disabled && (now.Before(e.next) || !g.mattersNow(ctx, ep, e)) {
+		return nil
+	}
+	err := g.reread(ctx, ep.Name, e)
+	if err == nil || disabled {
+		return err
+	}
+	e.next = now.Add(stateTTL)
+	return nil
+}
+
+func (g *gate) reread(ctx context.Context, endpoint string, e *entry) error {
 	state, revision, err := g.states.EndpointState(ctx, endpoint)
 	if err != nil {
 		return err
 	}
-	d.keep(state, revision, g.now())
+	e.keep(state, revision, g.now())
 	return nil
 }
 
 // keep notes the state as it is on record.
-func (d *door) keep(s breaker.State, revision int64, now time.Time) {
-	if !s.OpenUntil.Equal(d.state.OpenUntil) || !s.ClosedAt.Equal(d.state.ClosedAt) {
-		d.window = time.Time{} // what failed before tells nothing of how it is now
+func (e *entry) keep(s breaker.State, revision int64, now time.Time) {
+	if !s.OpenUntil.Equal(e.state.OpenUntil) || !s.ClosedAt.Equal(e.state.ClosedAt) {
+		e.window = time.Time{} // what failed before tells nothing of how it is now
 	}
-	d.state, d.revision, d.known, d.next = s, revision, true, now.Add(stateTTL)
+	e.state, e.revision, e.known, e.next = s, revision, true, now.Add(stateTTL)
 }
 
 // claimProbe lets exactly one instance go ahead: the one whose write of the probe's state succeeds.
-func (g *gate) claimProbe(ctx context.Context, ep Endpoint, d *door, now time.Time) (pass, error) {
-	next := d.state.Probe(now, ep.Timeout+probeReserve)
-	err := g.states.SaveEndpointState(ctx, ep.Name, next, d.revision)
+func (g *gate) claimProbe(ctx context.Context, ep Endpoint, e *entry, now time.Time) (admission, error) {
+	next := e.state.Probe(now, ep.Timeout+probeReserve)
+	err := g.states.SaveEndpointState(ctx, ep.Name, next, e.revision)
 	if errors.Is(err, ErrConflict) {
-		d.next = time.Time{}
-		return pass{held: g.spread(now, breaker.FirstWait)}, nil
+		e.next = time.Time{}
+		return admission{held: g.spread(now, breaker.FirstWait)}, nil
 	}
 	if err != nil {
-		return pass{}, err
+		return admission{}, err
 	}
-	d.keep(next, d.revision+1, now)
-	return pass{probe: true}, nil
+	e.keep(next, e.revision+1, now)
+	return admission{probe: true}, nil
 }
 
 // heldUntil is when a delivery that the state holds is to come back; zero: it holds none.
@@ -228,9 +265,10 @@ type verdict struct {
 	failed   bool
 	why      string // in a word, or its status
 	probe    bool
-	pause    time.Time // the whole endpoint is to be left alone until then
-	overload bool      // it is to be left alone for overloadPause, unless this was the only failure
-	disable  string    // the endpoint says that it wants no more, and why
+	pause    time.Time     // the whole endpoint is to be left alone until then
+	overload bool          // it is to be left alone for overloadPause, unless this was the only failure
+	disable  string        // the endpoint says that it wants no more, and why
+	took     time.Duration // by the attempt, where the endpoint's concurrency is limited; zero: nobody needs to know
 
 	proof    breaker.Proof // what a probe has proved, if that was what it was for
 	unproved string        // why it has not
@@ -239,57 +277,62 @@ type verdict struct {
 // tell takes note of an attempt. It returns what changed, for the operator; nil for nothing. An error means that the other instances do
 // not know of it; the attempt itself is none the worse.
 func (g *gate) tell(ctx context.Context, endpoint string, v verdict) (*EndpointChange, error) {
-	d := g.door(endpoint)
-	if err := d.enter(ctx); err != nil {
+	e := g.entry(endpoint)
+	if err := e.acquire(ctx); err != nil {
 		return nil, err
 	}
-	defer d.leave()
+	defer e.release()
 	now := g.now()
-	half := d.count(now, v.failed)
-	if v.overload && d.ails() && v.pause.IsZero() {
+	half := e.count(now, v.failed)
+	if v.took > 0 {
+		v.took = e.semaphore.measured(v.took, now)
+	}
+	if v.overload && e.ails() && v.pause.IsZero() {
 		v.pause = now.Add(overloadPause)
 	}
-	d.untold++
+	e.untold++
 	if !v.failed {
-		d.untold = 0 // they are not in a row with what follows
+		e.untold = 0 // they are not in a row with what follows
 	}
-	if !g.worthTelling(d, v, half, now) {
+	if !g.worthTelling(e, v, half, now) {
 		return nil, nil //nolint:nilnil // nothing changed
 	}
-	f := breaker.Failure{Attempts: d.untold, Probe: v.probe, Half: half, Why: v.why}
-	change, err := g.update(ctx, endpoint, d, func(s breaker.State) breaker.State { return v.apply(s, now, f) })
+	f := breaker.Failure{Attempts: e.untold, Probe: v.probe, Half: half, Why: v.why}
+	change, err := g.update(ctx, endpoint, e, func(s breaker.State) breaker.State { return v.apply(s, now, f) })
 	if err == nil {
-		d.untold, d.told = 0, now
+		e.untold, e.told = 0, now
 	}
 	return change, err
 }
 
 // count notes an attempt in this instance's window and tells whether half of enough attempts failed.
-func (d *door) count(now time.Time, failed bool) bool {
-	if now.Sub(d.window) >= breaker.RateWindow {
-		d.window, d.attempts, d.failed = now, 0, 0
+func (e *entry) count(now time.Time, failed bool) bool {
+	if now.Sub(e.window) >= breaker.RateWindow {
+		e.window, e.attempts, e.failed = now, 0, 0
 	}
-	d.attempts++
+	e.attempts++
 	if failed {
-		d.failed++
+		e.failed++
 	}
-	return d.attempts >= breaker.MinAttempts && 2*d.failed >= d.attempts
+	return e.attempts >= breaker.MinAttempts && 2*e.failed >= e.attempts
 }
 
 // ails tells whether one in ten of the attempts in this instance's window failed, and more than one: a proxy's answer now and then, as while
 // one of many servers is replaced, is no reason to stop.
-func (d *door) ails() bool { return d.failed > 1 && 10*d.failed >= d.attempts }
+func (e *entry) ails() bool { return e.failed > 1 && 10*e.failed >= e.attempts }
 
 // worthTelling: a success is, where there was trouble; failures are from time to time, and at once where they move the breaker.
-func (g *gate) worthTelling(d *door, v verdict, half bool, now time.Time) bool {
+func (g *gate) worthTelling(e *entry, v verdict, half bool, now time.Time) bool {
 	switch {
-	case v.probe || v.disable != "" || v.pause.After(d.state.PausedUntil):
+	case v.probe || v.disable != "" || v.pause.After(e.state.PausedUntil):
+		return true
+	case v.took > 0 && outdated(e.state, v.took, now):
 		return true
 	case !v.failed:
-		return v.heals(d.state) && d.state != d.state.Succeeded(now)
+		return v.heals(e.state) && e.state != e.state.Succeeded(now)
 	}
-	closed := d.state.OpenUntil.IsZero()
-	return now.Sub(d.told) >= tellInterval || closed && (half || d.state.Failures+d.untold >= breaker.OpenAfter)
+	closed := e.state.OpenUntil.IsZero()
+	return now.Sub(e.told) >= tellInterval || closed && (half || e.state.Failures+e.untold >= breaker.OpenAfter)
 }
 
 // heals tells whether the attempt shows that all is well: of an open breaker only the probe does. Others were under way when it opened.
@@ -312,6 +355,9 @@ func (v verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breake
 	if v.disable != "" {
 		s = s.Disable(now, v.disable)
 	}
+	if v.took > 0 && outdated(s, v.took, now) {
+		s.Took, s.TookAt = v.took.Truncate(time.Millisecond), now
+	}
 	if s.NeedsWarning(now) {
 		s = s.Warned(now)
 	}
@@ -319,27 +365,27 @@ func (v verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breake
 }
 
 // update applies change to the state as it is on record, also when others write it at the same time.
-func (g *gate) update(ctx context.Context, endpoint string, d *door, change func(breaker.State) breaker.State) (*EndpointChange, error) {
-	if !d.known {
-		if err := g.reread(ctx, endpoint, d); err != nil {
+func (g *gate) update(ctx context.Context, endpoint string, e *entry, change func(breaker.State) breaker.State) (*EndpointChange, error) {
+	if !e.known {
+		if err := g.reread(ctx, endpoint, e); err != nil {
 			return nil, err
 		}
 	}
 	for try := 1; ; try++ {
-		before := d.state
+		before := e.state
 		next := change(before)
-		if next == before && d.known {
+		if next == before && e.known {
 			return nil, nil //nolint:nilnil // nothing changed
 		}
-		err := g.states.SaveEndpointState(ctx, endpoint, next, d.revision)
+		err := g.states.SaveEndpointState(ctx, endpoint, next, e.revision)
 		if err == nil {
-			d.keep(next, d.revision+1, g.now())
-			return changeOf(endpoint, before, next, d.revision, g.now()), nil
+			e.keep(next, e.revision+1, g.now())
+			return changeOf(endpoint, before, next, e.revision, g.now()), nil
 		}
 		if !errors.Is(err, ErrConflict) || try == stateTries {
 			return nil, err
 		}
-		if err := g.reread(ctx, endpoint, d); err != nil {
+		if err := g.reread(ctx, endpoint, e); err != nil {
 			return nil, err
 		}
 	}

@@ -50,7 +50,6 @@ func newCrowd(t *testing.T, change func(*relay.Endpoint), names ...string) *crow
 	t.Helper()
 	c := &crowd{rig: newRig(t, nil, names...), current: map[string]int{}, most: map[string]int{}}
 	c.change(change)
-	c.delivery.Visibility, c.retry.Visibility = visibilityFactor*deliverTimeout, visibilityFactor*deliverTimeout
 	return c
 }
 
@@ -137,7 +136,7 @@ func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
 	p = withFaults(m, p)
 	return relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
-		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: &m.reports,
+		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &m.reports,
 		Random: func() float64 {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -166,10 +165,8 @@ func (m *member) takeOne(q *memory.Queue, d *relay.Deliverer) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
 	defer cancel()
 	msgs, _ := q.Receive(ctx, 10)
-	for i, err := range d.Process(ctx, msgs) {
-		if err == nil && !m.dead.Load() {
-			_ = q.Ack(ctx, msgs[i])
-		}
+	if errs := d.Process(ctx, msgs); !m.dead.Load() {
+		settle(q, msgs, errs)
 	}
 	return len(msgs) > 0
 }

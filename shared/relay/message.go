@@ -66,6 +66,8 @@ type endpointDoc struct {
 	Proof        *proofDoc `json:"proof,omitempty"`
 	Unproved     string    `json:"unproved,omitempty"`
 	FailedAt     time.Time `json:"failedAt,omitzero"`
+	TookMs       int64     `json:"tookMs,omitempty"`
+	TookAt       time.Time `json:"tookAt,omitzero"`
 }
 
 type proofDoc struct {
@@ -98,7 +100,7 @@ type deliveryDoc struct {
 	Receives  int          `json:"receives,omitempty"`
 	NextAt    time.Time    `json:"nextAt,omitzero"`
 	Held      bool         `json:"held,omitempty"`
-	Place     bool         `json:"place,omitempty"`
+	Reserved  bool         `json:"reserved,omitempty"`
 	UpdatedAt time.Time    `json:"updatedAt"`
 	ExpiresAt time.Time    `json:"expiresAt"`
 	History   []attemptDoc `json:"history"`
@@ -112,6 +114,7 @@ type task struct {
 	Step      int          `json:"step"`               // attempts made before in this cycle; a replay begins a new cycle
 	NotBefore time.Time    `json:"notBefore,omitzero"` // a wait longer than a queue can carry goes in hops
 	Made      *madeAttempt `json:"made,omitempty"`     // the attempt was made and could not be recorded
+	Cycle     bool         `json:"cycle,omitempty"`    // it stands for all attempts from here on, as in an ordered queue, from which it was set aside
 	Origin    string       `json:"origin,omitempty"`   // id of the message that was put aside as this one: a redrive gives it another
 }
 
@@ -175,7 +178,7 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
 	doc := deliveryDoc{formatVersion, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Reason, d.Attempts, d.Step, d.MessageID,
-		d.Receives, d.NextAt, d.Held, d.Place, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
+		d.Receives, d.NextAt, d.Held, d.Reserved, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
 	}
@@ -189,7 +192,7 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 		return Delivery{}, err
 	}
 	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Reason, doc.Attempts, doc.Step, doc.MessageID,
-		doc.Receives, doc.NextAt.UTC(), doc.Held, doc.Place, doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
+		doc.Receives, doc.NextAt.UTC(), doc.Held, doc.Reserved, doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
 	for i, a := range doc.History {
 		d.History[i] = a.attempt()
 	}
@@ -199,7 +202,7 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 // EncodeEndpointState returns s in the form that ledgers keep.
 func EncodeEndpointState(s breaker.State) []byte {
 	doc := endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt}
+		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.Took.Milliseconds(), s.TookAt}
 	if s.Proof != (breaker.Proof{}) {
 		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
 	}
@@ -214,7 +217,7 @@ func DecodeEndpointState(b []byte) (breaker.State, error) {
 	}
 	s := breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
 		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC()}
+		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(), Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC()}
 	if d.Proof != nil {
 		s.Proof = breaker.Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
 	}

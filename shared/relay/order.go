@@ -34,14 +34,8 @@ type Order struct {
 // has stood behind others. What is older dies, which is on record; a day is enough to see to all of a long line.
 const maxLineAge = 13 * 24 * time.Hour
 
-// faultDelay is how long a message of an ordered queue waits after a first fault of ours: 5 s, then 30 s, 3 min, 15 min and 15 min.
-const faultDelay = 5 * time.Second
-
-// Why a message of an ordered queue is handed out again.
-var (
-	errInLine = errors.New("relay: it waits at the head of its group")
-	errBehind = errors.New("relay: one before it in its group is not done with")
-)
+// errBehind: a message of an ordered queue comes again since one before it in its group does.
+var errBehind = errors.New("relay: one before it in its group is not done with")
 
 // SetOrder derives what sources and subscriptions say of order from the endpoints, so that each stage finds it in what it reads anyway. Whoever
 // makes a catalog calls it. A source has the key that all its ordered endpoints have in common: its webhooks need no stricter order then.
@@ -105,7 +99,7 @@ func (s *step) lineUp(ctx context.Context, o Order) error {
 		doc = s.event.document(body)
 	}
 	t := s.task
-	t.NotBefore, t.Origin = time.Time{}, ""
+	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
 	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, doc), true)
 	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
 	return sendOne(ctx, s.cfg.Ordered, out)
@@ -127,11 +121,8 @@ func (s *step) resume() {
 }
 
 // wait keeps the message at the head of its group until a time, or for as long as the queue can: then it is looked at again.
-func (s *step) wait(ctx context.Context, at time.Time) error {
-	if err := s.cfg.Ordered.Hold(ctx, s.msg, min(max(at.Sub(s.cfg.Now()), 0), MaxHold)); err != nil {
-		return err
-	}
-	return errInLine
+func (s *step) wait(at time.Time) error {
+	return &Again{After: min(max(at.Sub(s.cfg.Now()), 0), MaxHold)}
 }
 
 // counted is the count that the record keeps.
@@ -142,6 +133,16 @@ func (s *step) counted() int {
 	return s.msg.Receives
 }
 
+// countedAs is the message as failures are counted of it: one of an ordered queue, which makes all attempts of a delivery, begins
+// anew with each.
+func (s *step) countedAs() Message {
+	m := s.msg
+	if s.inOrder() {
+		m.ID += "-" + strconv.Itoa(s.record.Attempts)
+	}
+	return m
+}
+
 // inVain is how often the message was handed out to no effect. One of an ordered queue comes back after each wait too, so that there only what came
 // after the record's last change counts, less the times that it looked in on its wait.
 func (s *step) inVain() int {
@@ -150,20 +151,6 @@ func (s *step) inVain() int {
 		n -= d.Receives + int(max(d.NextAt.Sub(d.UpdatedAt), 0)/MaxHold)
 	}
 	return n
-}
-
-// isWorn tells whether the message was handed out too often to no effect.
-func (s *step) isWorn() bool { return s.inVain() > s.cfg.MaxReceives }
-
-// holdOff has the message of an ordered queue come back soon after a fault of ours, which most often passes in seconds: the queue would hold its group
-// up for as long as it gives a function. Each time in vain it is longer, up to MaxDelay, so that a fault that lasts makes poison of it no sooner than
-// the queue's own time would. If that fails the message comes back when the queue says so.
-func (s *step) holdOff(ctx context.Context) {
-	wait := faultDelay
-	for range s.inVain() - 1 {
-		wait = min(6*wait, MaxDelay)
-	}
-	_ = s.cfg.Ordered.Hold(ctx, s.msg, wait)
 }
 
 // tooOld tells whether the delivery may not be attempted at a time any more.

@@ -170,23 +170,21 @@ func (f *awayEndpoints) Endpoint(ctx context.Context, g relay.Generation, name s
 	return f.Endpoints.Endpoint(ctx, g, name)
 }
 
-// A fault of ours that passes holds up a line for seconds, not for the queue's visibility timeout; one that lasts makes poison no sooner than that would.
+// A fault of ours that passes holds up a line for seconds, not for the queue's visibility timeout; one that lasts sets nothing aside within half an hour.
 func TestAFaultOfOursHoldsUpALineAsLongAsItLasts(t *testing.T) {
 	t.Parallel()
-	const visibility = visibilityFactor * deliverTimeout
 	for name, tt := range map[string]struct {
 		faults, poison int
 		least, most    time.Duration
 	}{
 		"one":              {1, 0, time.Second, 10 * time.Second},
 		"two":              {2, 0, 10 * time.Second, time.Minute},
-		"as many as count": {maxReceives, 1, maxReceives * visibility, 2 * maxReceives * visibility},
+		"as many as count": {relay.MaxFailures, 1, 30 * time.Minute, 35 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := orderedRig(t, relay.Order{On: true}, nil)
-				r.inLine.delivery.Visibility = visibility
 				r.build(func(p ports) ports {
 					p.endpoints = &awayEndpoints{p.endpoints, tt.faults}
 					return p
@@ -221,15 +219,15 @@ func (f *unsaved) SaveDelivery(ctx context.Context, d relay.Delivery, prior int)
 }
 
 // What could not be put on record does not count as if it were.
-func TestAnOutageOfTheLedgerMakesPoisonOfALineNoSooner(t *testing.T) {
+func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, relay.Order{On: true}, nil)
-		r.build(func(p ports) ports { p.deliveries = &unsaved{p.deliveries, maxReceives}; return p })
+		r.build(func(p ports) ports { p.deliveries = &unsaved{p.deliveries, relay.MaxFailures}; return p })
 		began := time.Now()
 		r.mustPost("1", "t", "1")
 		r.pump()
-		if took, least := time.Since(began), maxReceives*visibilityFactor*deliverTimeout; took < least || r.poison.Len() != 1 {
+		if took, least := time.Since(began), 30*time.Minute; took < least || r.poison.Len() != 1 {
 			t.Errorf("%d put aside after %v, want 1 after %v", r.poison.Len(), took, least)
 		}
 	})
@@ -248,8 +246,11 @@ func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 				t.Fatalf("%d in line", len(worn))
 			}
 			_ = r.inLine.delivery.Ack(t.Context(), worn[0])
-			worn[0].Receives = maxReceives + 1
-			r.deliverer.Process(t.Context(), worn)
+			r.poster.answers["line"] = func(relay.Post) (relay.Reply, error) { panic("a bug") }
+			for range relay.MaxFailures {
+				r.deliverer.Process(t.Context(), worn)
+			}
+			delete(r.poster.answers, "line")
 			r.poison.Move(&r.delivery)
 			r.consume(&r.delivery, nil, r.deliverer.Process)
 		}
@@ -266,7 +267,7 @@ func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, relay.Order{On: true}, nil)
 		r.build(func(p ports) ports {
-			p.endpoints, p.line = &awayEndpoints{p.endpoints, 1}, &looseLine{p.line}
+			p.endpoints = &awayEndpoints{p.endpoints, 1}
 			return p
 		})
 		r.mustPost("1", "t", "1")
@@ -274,11 +275,6 @@ func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 		r.expectSequence("1 1")
 	})
 }
-
-// looseLine holds nothing.
-type looseLine struct{ relay.OrderedQueue }
-
-func (*looseLine) Hold(context.Context, relay.Message, time.Duration) error { return errInjected }
 
 func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	t.Parallel()

@@ -363,22 +363,6 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 	})
 }
 
-func TestMessageHandedOutTooOftenIsPutAside(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil, "a")
-	m := relay.Message{ID: "1", Body: readable(t), Receives: relay.DefaultMaxReceives + 1}
-	if errs := r.deliverer.Process(t.Context(), []relay.Message{m}); errs[0] != nil {
-		t.Errorf("goes back: %v", errs[0])
-	}
-	aside := r.poison.List()
-	if len(aside) != 1 || !aside[0].Resent || len(r.poster.posts) != 0 {
-		t.Errorf("put aside: %+v, POSTs: %d", aside, len(r.poster.posts))
-	}
-	if rep := r.reports.attempted; len(rep) != 1 || rep[0].Err == nil {
-		t.Errorf("reported %+v", rep)
-	}
-}
-
 func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 	t.Parallel()
 	tests := map[string]relay.Message{

@@ -91,7 +91,7 @@ type Message struct {
 	Resent   bool // as sent: a copy of it may have been sent before
 
 	Group  string    // of an ordered queue's message, as sent: none other of it is in hand; "": the queue keeps no order
-	Handle string    // names this time that it was handed out, to the queue
+	Handle string    // names this receive of it, to the queue; "" where ID and Receives do
 	SentAt time.Time // when the queue took it, where the queue forgets a message after a time; else zero
 }
 
@@ -114,22 +114,40 @@ type Queue interface {
 	Send(ctx context.Context, msgs []Outgoing) []error
 }
 
-// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order in which it accepted them: none as long as one
-// before it is in hand, held, or about to come back after a failure.
+// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order in which it accepted
+// them: none as long as one before it is in hand or hidden.
 //
-// Send accepts the messages of a group in the order given, and behind one that fails none of its group. A message is dropped, without an
-// error, if another of the same name (Once) was accepted within the last five minutes and is still in the queue. An adapter may also drop it if only
-// one of the two holds: SQS does for five minutes, the embedded one for as long as the other is there. So what must come again has another name.
-type OrderedQueue interface {
-	Queue
-	// Hold keeps a message that is in hand, and with it its group, from being handed out again for a time, 0 to MaxHold, from now on; it may be
-	// rounded up to whole seconds. It must not be acknowledged then. An error means that it comes back when it would have come back
-	// without the call.
-	Hold(ctx context.Context, m Message, d time.Duration) error
+// Send accepts the messages of a group in the order given, and behind one that fails none of its group. A message is
+// dropped, without an error, if another of the same name (Once) was accepted within the last five minutes and is still in
+// the queue. An adapter may also drop it if only one of the two holds: SQS does for five minutes, the embedded one for as
+// long as the other is there. So what must come again has another name.
+type OrderedQueue interface{ Queue }
+
+// Holder is the receiving side of a queue, for whoever hands its messages to a stage.
+type Holder interface {
+	// Hold hides messages that are in hand, each for its own time from now on, and returns one error for each. They must not
+	// be acknowledged then. An error means that the message comes back after the queue's visibility timeout.
+	Hold(ctx context.Context, held []Held) []error
 }
 
-// MaxHold is the longest time that a queue can hold a message: SQS has 12 hours, counted from when it was handed out.
+// Held is a message that is to be handed out again.
+type Held struct {
+	Message
+	For time.Duration // 0 to MaxHold; a queue may round it up to whole seconds
+}
+
+// MaxHold is the longest time that a queue can hide a message: SQS has 12 hours, counted from when it was handed out.
 const MaxHold = 11 * time.Hour
+
+// Failures counts how often our handling of a message has failed, for all instances together.
+type Failures interface {
+	// CountFailure adds one to a message's count and returns it: 1 the first time. A count is forgotten MaxQueueTime after its
+	// last change, or later.
+	CountFailure(ctx context.Context, messageID string) (int, error)
+}
+
+// MaxQueueTime is the longest that a queue keeps a message.
+const MaxQueueTime = 14 * 24 * time.Hour
 
 // Scheduler sends a message at a time further away than MaxDelay.
 type Scheduler interface {
@@ -145,6 +163,13 @@ type Events interface {
 	// SaveSent notes that the deliveries to the first sent endpoints of an event on record have been sent. A lower number than
 	// the one on record changes nothing. Nor does a call for an event that is not on record; neither is an error.
 	SaveSent(ctx context.Context, eventID string, sent int) error
+}
+
+// EventKeeper keeps events on record for longer.
+type EventKeeper interface {
+	// KeepEvent has an event's record expire at a time, in whole seconds, unless it expires later already. One that is not, or no
+	// longer, on record stays so, without an error.
+	KeepEvent(ctx context.Context, eventID string, until time.Time) error
 }
 
 // Deliveries records deliveries.

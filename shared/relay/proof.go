@@ -165,20 +165,20 @@ func granted(answer Header, origin string) (rate int, err error) {
 
 // claimProof makes it this instance's turn to have the endpoint prove itself: the time is zero then, else when to come back.
 func (g *gate) claimProof(ctx context.Context, ep Endpoint) (held time.Time, err error) {
-	d := g.door(ep.Name)
-	if err := d.enter(ctx); err != nil {
+	e := g.entry(ep.Name)
+	if err := e.acquire(ctx); err != nil {
 		return time.Time{}, err
 	}
-	defer d.leave()
+	defer e.release()
 	now := g.now()
-	if held := g.heldUntil(d.state, now); !held.IsZero() {
+	if held := g.heldUntil(e.state, now); !held.IsZero() {
 		return held, nil
 	}
-	if !g.unproved(ep, d.state) {
+	if !g.unproved(ep, e.state) {
 		return now, nil
 	}
-	p, err := g.claimProbe(ctx, ep, d, now)
-	return p.held, err
+	a, err := g.claimProbe(ctx, ep, e, now)
+	return a.held, err
 }
 
 // unproved tells whether the endpoint is yet to prove itself.
@@ -189,11 +189,11 @@ func (g *gate) unproved(ep Endpoint, s breaker.State) bool {
 
 // back is when a delivery may come back to the endpoint: now, if nothing holds it.
 func (g *gate) back(ctx context.Context, endpoint string) (time.Time, error) {
-	d := g.door(endpoint)
-	if err := d.enter(ctx); err != nil {
+	e := g.entry(endpoint)
+	if err := e.acquire(ctx); err != nil {
 		return time.Time{}, err
 	}
-	defer d.leave()
+	defer e.release()
 	now := g.now()
-	return orDefault(g.heldUntil(d.state, now), now), nil
+	return orDefault(g.heldUntil(e.state, now), now), nil
 }

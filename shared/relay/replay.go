@@ -58,7 +58,7 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 
 // dueAt is a delivery that waits for an attempt which is due at a time, with no place in the endpoint's rate kept for it.
 func dueAt(d Delivery, at time.Time) Delivery {
-	d.Status, d.Reason, d.Held, d.Place, d.NextAt, d.UpdatedAt = Waiting, "", false, false, at, at
+	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = Waiting, "", false, false, at, at
 	return d
 }
 

@@ -28,7 +28,7 @@ const (
 	Unrouted   RouteResult = "unrouted"   // no subscription matches; recorded
 	Duplicate  RouteResult = "duplicate"  // the provider's delivery id is on record already
 	Poisoned   RouteResult = "poisoned"   // the message cannot be read; it lies in the dead-letter queue now
-	RouteAgain RouteResult = "again"      // our own failure; the message goes back to the queue
+	RouteAgain RouteResult = "again"      // our own failure; the message goes back to the queue, or lies in the dead-letter queue if there were too many
 	Unfinished RouteResult = "unfinished" // too many deliveries for one invocation; the message comes back, and the rest is sent then
 )
 

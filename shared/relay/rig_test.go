@@ -22,25 +22,27 @@ const (
 
 // rig is a whole relay on in-memory ports, driven by hand. Run it in a synctest bubble: its waits are then virtual.
 type rig struct {
-	t        *testing.T
-	catalog  memory.Catalog
-	ledger   memory.Ledger
-	bodies   memory.Bodies
-	states   memory.States
-	quotas   memory.Quotas
-	slots    memory.Slots
-	ingest   memory.Queue
-	delivery memory.Queue
-	retry    memory.Queue
-	schedule memory.Scheduler
-	inLine   struct{ ingest, delivery memory.Queue } // the ordered ones
-	dead     memory.Queue
-	ingestDL memory.Queue
-	poison   memory.Queue
-	poster   *endpoints
-	reports  reports
-	origin   string // "": the default
-	chunk    int    // of deliveries that the fan-out sends at once; 0: the default
+	t         *testing.T
+	catalog   memory.Catalog
+	ledger    memory.Ledger
+	bodies    memory.Bodies
+	states    memory.States
+	quotas    memory.Quotas
+	slots     memory.Slots
+	failures  memory.Failures
+	ingest    memory.Queue
+	delivery  memory.Queue
+	retry     memory.Queue
+	schedule  memory.Scheduler
+	inLine    struct{ ingest, delivery memory.Queue } // the ordered ones
+	dead      memory.Queue
+	ingestDL  memory.Queue
+	poison    memory.Queue
+	poster    *endpoints
+	reports   reports
+	origin    string        // "": the default
+	retention time.Duration // zero: the default
+	chunk     int           // of deliveries that the fan-out sends at once; 0: the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
@@ -53,7 +55,7 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
 	r.schedule.Queue = &r.retry
-	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
+	r.nameQueues()
 	catalog := relay.Catalog{Sources: []relay.Source{{
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
 	}}}
@@ -70,6 +72,17 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	return r
 }
 
+// nameQueues sets the rig's queues up as they are deployed.
+func (r *rig) nameQueues() {
+	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
+	for name, q := range map[string]*memory.Queue{"ingest": &r.ingest, "ordered-ingest": &r.inLine.ingest} {
+		q.Name, q.Visibility = name+"-", visibilityFactor*fanoutTimeout
+	}
+	for name, q := range map[string]*memory.Queue{"delivery": &r.delivery, "retry": &r.retry, "ordered-delivery": &r.inLine.delivery} {
+		q.Name, q.Visibility = name+"-", visibilityFactor*deliverTimeout
+	}
+}
+
 // ports are those that a fault can strike.
 type ports struct {
 	sources    relay.Sources
@@ -83,6 +96,8 @@ type ports struct {
 	states     relay.EndpointStates
 	quotas     relay.Quotas
 	slots      relay.Slots
+	failures   relay.Failures
+	keeper     relay.EventKeeper
 	ingest     relay.Queue
 	delivery   relay.Queue
 	retry      relay.Queue
@@ -96,7 +111,7 @@ type ports struct {
 // ports are the rig's own, without faults.
 func (r *rig) ports() ports {
 	return ports{
-		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots,
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
 		&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
 	}
 }
@@ -108,13 +123,14 @@ func (r *rig) build(wrap func(ports) ports) {
 		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: &r.reports,
 	})
 	r.fanout = relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: &r.reports,
+		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures,
+		Reporter: &r.reports, Retention: r.retention,
 		Chunk: r.chunk,
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
-		Origin: r.origin,
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+		Origin: r.origin, Retention: r.retention,
 	})
 }
 
@@ -148,7 +164,7 @@ func (r *rig) mustPost(id, eventType, body string) string {
 
 // The numbers of the queues and functions, as deployed.
 const (
-	maxReceives      = 5 // of the ingest and delivery queues
+	maxReceives      = 1000 // of every queue
 	receiveTimeout   = 10 * time.Second
 	fanoutTimeout    = 30 * time.Second
 	deliverTimeout   = 60 * time.Second
@@ -201,12 +217,34 @@ func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context
 	if len(live) == 0 {
 		return len(msgs) > 0
 	}
-	for i, err := range process(ctx, live) {
+	settle(q, live, process(ctx, live))
+	return true
+}
+
+// settle does what Lambda and a function's handler do once a stage has worked on a batch.
+func settle(q *memory.Queue, msgs []relay.Message, errs []error) {
+	acknowledge(q, msgs, errs)
+	q.Hold(context.Background(), toHold(msgs, errs))
+}
+
+// acknowledge removes what a stage is done with from its queue.
+func acknowledge(q *memory.Queue, msgs []relay.Message, errs []error) {
+	for i, err := range errs {
 		if err == nil {
-			_ = q.Ack(ctx, live[i])
+			_ = q.Ack(context.Background(), msgs[i])
 		}
 	}
-	return true
+}
+
+// toHold are the messages that a stage wants again.
+func toHold(msgs []relay.Message, errs []error) (held []relay.Held) {
+	for i, err := range errs {
+		var again *relay.Again
+		if errors.As(err, &again) {
+			held = append(held, relay.Held{Message: msgs[i], For: again.After})
+		}
+	}
+	return held
 }
 
 // endpoints is a Poster whose hosts answer as they are told, 200 if they are not.

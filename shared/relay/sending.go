@@ -14,7 +14,7 @@ func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, err
 	defer s.cancel()
 	for _, i := range fewestFirst(msgs, routed) {
 		if k := before(msgs, i); k >= 0 && errs[k] != nil && errs[i] == nil {
-			errs[i] = errBehind
+			errs[i] = &Again{Err: errBehind}
 		}
 		s.addAll(i)
 	}
@@ -103,7 +103,7 @@ func (s *sending) flush() {
 func (s *sending) settle(ctx context.Context, i int) {
 	r := s.routed[i]
 	if s.errs[i] == nil && r.sent < len(r.endpoints) {
-		s.errs[i] = ErrUnfinished
+		s.errs[i] = &Again{Err: ErrUnfinished} // at once
 	}
 	if s.errs[i] == nil || r.sent <= s.stored[i] {
 		return

@@ -241,7 +241,7 @@ func (w *world) checkEnd() {
 		w.t.Errorf("%d different webhooks were accepted of %d", got, want)
 	}
 	results := w.reports.results()
-	if events := results[relay.Routed] + results[relay.Unrouted] + w.lostIngest; events != len(w.accepted) || w.received != events+results[relay.Duplicate] {
+	if events := results[relay.Routed] + results[relay.Unrouted] + w.lostIngest - w.copiesAside; events != len(w.accepted) || w.received != events+results[relay.Duplicate]+w.copiesAside {
 		w.t.Errorf("%d messages for %d webhooks: %v", w.received, len(w.accepted), results)
 	}
 	dead := map[string]bool{}

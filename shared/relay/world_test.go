@@ -51,28 +51,29 @@ type world struct {
 	feeds []*feed
 	ready chan struct{} // something waits to be let go on, or has ended
 
-	mu        sync.Mutex
-	waiting   []*pendingCall
-	ended     []*invocation
-	senders   int // at work
-	calls     int // let go on so far
-	sweepCall int // of the sweeper
-	struck    int // calls that went wrong
-	outages   []outage
-	steps     []string
-	accepted  map[string]bool
-	held      map[string]int  // how many invocations are about a delivery now
-	doubled   map[string]bool // deliveries that two invocations were about at once
-	fannedOut map[string]bool // deliveries that a fan-out sent a second time, when not all of its event's were accepted
-	carried   map[string]bool // attempts that could not be recorded at once
-	inHand    map[string]int  // copies of a delivery's attempt that are being POSTed
-	excuses   map[string]int  // POSTs of an attempt that may have been made in vain
-	posts     map[string]int
-	underWay  map[string]int           // attempts, by endpoint
-	late      map[string]int           // of these, those that may outlast their slots
-	heldFor   map[string]time.Duration // how long a delivery was put off without an attempt
-	received  int                      // messages that the ingest queues have accepted
-	turns     turns
+	mu          sync.Mutex
+	waiting     []*pendingCall
+	ended       []*invocation
+	senders     int // at work
+	calls       int // let go on so far
+	sweepCall   int // of the sweeper
+	struck      int // calls that went wrong
+	outages     []outage
+	steps       []string
+	accepted    map[string]bool
+	held        map[string]int  // how many invocations are about a delivery now
+	doubled     map[string]bool // deliveries that two invocations were about at once
+	fannedOut   map[string]bool // deliveries that a fan-out sent a second time, when not all of its event's were accepted
+	carried     map[string]bool // attempts that could not be recorded at once
+	inHand      map[string]int  // copies of a delivery's attempt that are being POSTed
+	excuses     map[string]int  // POSTs of an attempt that may have been made in vain
+	posts       map[string]int
+	underWay    map[string]int           // attempts, by endpoint
+	late        map[string]int           // of these, those that may outlast their slots
+	heldFor     map[string]time.Duration // how long a delivery was put off without an attempt
+	received    int                      // messages that the ingest queues have accepted, and copies of them
+	copiesAside int                      // of these, copies in the dead-letter queue: the answer to setting one aside was lost
+	turns       turns
 }
 
 // instance is one instance of a function. It works on one invocation at a time.
@@ -98,14 +99,13 @@ type pendingCall struct {
 
 // feed maps a queue to a function.
 type feed struct {
-	name       string
-	from       source
-	limit      int
-	timeout    time.Duration
-	make       func(*instance, ports) func(context.Context, []relay.Message) []error
-	idle       []*instance
-	instances  int
-	deadLetter relay.Queue // takes what was handed out too often; nil: the function itself sees to that
+	name      string
+	from      source
+	limit     int
+	timeout   time.Duration
+	make      func(*instance, ports) func(context.Context, []relay.Message) []error
+	idle      []*instance
+	instances int
 }
 
 // source hands out batches.
@@ -120,8 +120,8 @@ type lister interface{ List() []relay.Message }
 // batch is handed out; done settles it, errs being nil where a message is to be acknowledged.
 type batch struct {
 	msgs []relay.Message
+	hold func([]relay.Held) []error
 	done func(errs []error)
-	ack  func(relay.Message) // at once; nil where the source itself puts aside what was handed out too often
 }
 
 type invocation struct {
@@ -139,14 +139,14 @@ func (q memorySource) Take(limit int) *batch {
 	if len(msgs) == 0 {
 		return nil
 	}
-	ack := func(m relay.Message) { _ = q.Ack(context.Background(), m) }
-	return &batch{msgs, func(errs []error) {
+	hold := func(held []relay.Held) []error { return q.Hold(context.Background(), held) }
+	return &batch{msgs, hold, func(errs []error) {
 		for i, err := range errs {
 			if err == nil {
-				ack(msgs[i])
+				_ = q.Ack(context.Background(), msgs[i])
 			}
 		}
-	}, ack}
+	}}
 }
 
 // outage is a port that fails from a call on, or all of them.
@@ -186,34 +186,30 @@ func newWorld(t *testing.T, s script) *world {
 		accepted: map[string]bool{}, inHand: map[string]int{}, excuses: map[string]int{},
 		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{}, late: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
-	w.ingest.Visibility, w.delivery.Visibility = visibilityFactor*fanoutTimeout, visibilityFactor*deliverTimeout
-	w.retry.Visibility = visibilityFactor * deliverTimeout
-	w.inLine.ingest.Visibility, w.inLine.delivery.Visibility = w.ingest.Visibility, w.delivery.Visibility
 	w.in = ports{
-		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots,
+		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures, &w.ledger,
 		&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
 	}
-	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, countedLine{counted{w.in.ingestLine, &w.received}, w.in.ingestLine}
+	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, counted{w.in.ingestLine, &w.received}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewFanout(relay.FanoutConfig{
-			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: in,
+			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in, Random: func() float64 { return s.jitter },
 			Chunk: s.chunk,
 		}).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
 			Random: func() float64 { return s.jitter },
 		}).Process
 	}
 	w.feeds = []*feed{
-		{name: "fanout", from: memorySource{&w.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout, instances: s.fanouts,
-			deadLetter: &w.ingestDL},
+		{name: "fanout", from: memorySource{&w.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout, instances: s.fanouts},
 		{name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout,
-			instances: s.fanouts, deadLetter: &w.ingestDL},
+			instances: s.fanouts},
 		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1, timeout: deliverTimeout, make: deliver,
 			instances: s.deliverers},
 	}
@@ -274,6 +270,9 @@ func (in *instance) strike(ctx context.Context, what string, call func() error) 
 		}
 		if m == none {
 			err = callErr
+		} else if callErr == nil && what == "send 1 to ingest-dlq" {
+			in.received++
+			in.copiesAside++
 		}
 	}
 	if m != none {
@@ -390,17 +389,7 @@ func (w *world) fate(c *pendingCall) mode {
 func (w *world) invoke(f *feed, b *batch) {
 	in := f.idle[0]
 	f.idle = f.idle[1:]
-	work := &batch{done: b.done}
-	errs := make([]error, len(b.msgs))
-	var places []int
-	for i, m := range b.msgs {
-		if f.deadLetter != nil && m.Receives > maxReceives {
-			f.deadLetter.Send(context.Background(), []relay.Outgoing{{Body: m.Body, Resent: m.Resent}})
-			b.ack(m)
-			w.note("message %s of %s goes to its dead-letter queue", m.ID, f.name)
-			continue
-		}
-		work.msgs, places = append(work.msgs, m), append(places, i)
+	for _, m := range b.msgs {
 		in.takes(deliveryOf(m))
 		if f.name == "deliver" && m.Resent {
 			in.fannedOut[in.holds] = true
@@ -410,14 +399,22 @@ func (w *world) invoke(f *feed, b *batch) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
 		defer cancel()
-		for k, err := range in.process(ctx, work.msgs) {
-			errs[places[k]] = err
-		}
+		errs := in.process(ctx, b.msgs)
+		in.holdAgain(ctx, b, errs)
 		w.mu.Lock()
-		w.ended = append(w.ended, &invocation{in, f, work, errs})
+		w.ended = append(w.ended, &invocation{in, f, b, errs})
 		w.mu.Unlock()
 		w.notify()
 	}()
+}
+
+// holdAgain has what a stage wants again hidden for as long as it says, as its handler does.
+func (in *instance) holdAgain(ctx context.Context, work *batch, errs []error) {
+	if held := toHold(work.msgs, errs); len(held) > 0 {
+		_ = in.strike(ctx, fmt.Sprintf("hold %d, the first for %s", len(held), held[0].For), func() error {
+			return errors.Join(work.hold(held)...)
+		})
+	}
 }
 
 // takes notes the delivery that an invocation is about.
@@ -587,16 +584,6 @@ func (c counted) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		}
 	}
 	return errs
-}
-
-// countedLine is counted of an ordered queue.
-type countedLine struct {
-	counted
-	inner relay.OrderedQueue
-}
-
-func (c countedLine) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
-	return c.inner.Hold(ctx, m, d)
 }
 
 // send is a provider: it posts a webhook until it gets a 2xx.

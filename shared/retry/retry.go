@@ -35,6 +35,7 @@ var DefaultSchedule = []time.Duration{
 // than a delivery's record keeps attempts.
 const (
 	MaxWait    = 14 * 24 * time.Hour
+	MaxTotal   = 14 * 24 * time.Hour // of all waits: large bodies are kept for as long
 	MaxEntries = 50
 )
 
@@ -64,13 +65,18 @@ func Jitter(wait time.Duration, random func() float64) time.Duration {
 	return wait + extra
 }
 
-// Validate checks that a schedule has at most MaxEntries entries, each longer than 0 and at most MaxWait; else ErrSchedule. An
+// Validate checks that a schedule has at most MaxEntries entries, each longer than 0 and at most MaxWait, and MaxTotal together;
+// else ErrSchedule. An
 // empty schedule is valid: a single attempt.
 func Validate(schedule []time.Duration) error {
 	if len(schedule) > MaxEntries {
 		return fmt.Errorf("%w: %d entries, at most %d are allowed", ErrSchedule, len(schedule), MaxEntries)
 	}
+	var total time.Duration
 	for i, wait := range schedule {
+		if total += wait; total > MaxTotal && wait <= MaxWait {
+			return fmt.Errorf("%w: the first %d entries take %s, at most %s are allowed", ErrSchedule, i+1, total, MaxTotal)
+		}
 		if wait <= 0 || wait > MaxWait {
 			return fmt.Errorf("%w: entry %d of %d is %s, allowed is more than 0s and at most %s",
 				ErrSchedule, i+1, len(schedule), wait, MaxWait)
@@ -113,6 +119,9 @@ func (e Exponential) Schedule() ([]time.Duration, error) {
 	for i := range waits {
 		waits[i] = time.Duration(wait)
 		wait = min(wait*e.Factor, float64(e.Max)) // at worst the infinite is cut, too
+	}
+	if err := Validate(waits); err != nil {
+		return nil, err
 	}
 	return waits, nil
 }

@@ -101,6 +101,7 @@ func TestValidate(t *testing.T) {
 		"too many":        {waits(retry.MaxEntries + 1), "51 entries, at most 50"},
 		"zero wait":       {[]time.Duration{time.Second, 0}, "entry 2 of 2 is 0s"},
 		"wait below zero": {[]time.Duration{-time.Second, time.Second}, "entry 1 of 2 is -1s"},
+		"too long in all": {[]time.Duration{retry.MaxTotal, 1}, "the first 2 entries take 336h0m0.000000001s"},
 		"wait too long":   {[]time.Duration{retry.MaxWait + 1}, "at most 336h0m0s"},
 	}
 	for name, tt := range tests {
@@ -142,8 +143,8 @@ func TestExponential(t *testing.T) {
 		"up to the longest":         {retry.Exponential{First: s, Factor: 10, Max: 50 * s, Attempts: 5}, []time.Duration{s, 10 * s, 50 * s, 50 * s}, ""},
 		"all the same":              {retry.Exponential{First: s, Factor: 1, Attempts: 3}, []time.Duration{s, s}, ""},
 		"a single attempt":          {retry.Exponential{First: s, Attempts: 1}, []time.Duration{}, ""},
-		"largest factor":            {retry.Exponential{First: 1, Factor: math.MaxFloat64, Attempts: 4}, []time.Duration{1, retry.MaxWait, retry.MaxWait}, ""},
-		"first is the longest":      {retry.Exponential{First: retry.MaxWait, Attempts: 3}, []time.Duration{retry.MaxWait, retry.MaxWait}, ""},
+		"largest factor":            {retry.Exponential{First: 1, Factor: math.MaxFloat64, Max: time.Hour, Attempts: 4}, []time.Duration{1, time.Hour, time.Hour}, ""},
+		"first is the longest":      {retry.Exponential{First: retry.MaxWait, Attempts: 2}, []time.Duration{retry.MaxWait}, ""},
 		"no attempt":                {retry.Exponential{First: s}, nil, "0 attempts, allowed are 1 to 51"},
 		"too many attempts":         {retry.Exponential{First: s, Attempts: 52}, nil, "52 attempts"},
 		"attempts below zero":       {retry.Exponential{First: s, Attempts: math.MinInt}, nil, "attempts"},

@@ -30,6 +30,8 @@ type Fanout struct {
 	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
 	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
 	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	OrderedIngestQueueURL   string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
 	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
 	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // ingest-dlq
@@ -44,13 +46,13 @@ type Deliver struct {
 	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
 	SecretsKeyARN           string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
 	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
+	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
 	DeadQueueURL            string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
 	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
 	ScheduleGroup           string `env:"RELAY_SCHEDULE_GROUP,notEmpty"`
 	ScheduleRoleARN         string `env:"RELAY_SCHEDULE_ROLE_ARN,notEmpty"`
-	MaxReceives             int    `env:"RELAY_MAX_RECEIVES" envDefault:"5"` // of a message, before it is put aside as poison
 	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 

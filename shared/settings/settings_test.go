@@ -11,9 +11,10 @@ import (
 
 var deliver = settings.Deliver{
 	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies", SecretsKeyARN: "arn:key", IngestQueueURL: "https://ingest",
+	DeliveryQueueURL:        "https://delivery",
 	OrderedDeliveryQueueURL: "https://line.fifo",
 	RetryQueueURL:           "https://retry", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
-	MaxReceives: 7, RetentionDays: 3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000}, Origin: "in.example.com",
+	RetentionDays: 3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000}, Origin: "in.example.com",
 }
 
 func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {

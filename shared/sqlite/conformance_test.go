@@ -153,7 +153,7 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 	q := queue(t, host(t, t.TempDir()), "test", o)
 	handing := make(chan handed)
 	inHand := map[string]chan bool{}
-	consume(t, q, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: 50, Backoff: time.Millisecond},
+	consume(t, q, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: 50},
 		func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 			h := handed{msgs[0], make(chan bool)}
 			select {
@@ -191,11 +191,15 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 			}
 		},
 		Ack: func(ctx context.Context, m relay.Message) error { return end(ctx, m, true) },
-	}, Hold: func(ctx context.Context, m relay.Message, d time.Duration) error {
-		if err := q.Hold(ctx, m, d); err != nil {
-			return err
-		}
-		return end(ctx, m, false)
+		Hold: func(ctx context.Context, held []relay.Held) []error {
+			errs := q.Hold(ctx, held)
+			for i, h := range held {
+				if errs[i] == nil {
+					errs[i] = end(ctx, h.Message, false)
+				}
+			}
+			return errs
+		},
 	}}
 }
 
@@ -226,6 +230,11 @@ func scheduled(t *testing.T, dir, queue string) []conformance.Scheduled {
 		})
 	})
 	return found
+}
+
+func TestEventKeeper(t *testing.T) {
+	t.Parallel()
+	conformance.EventKeeper(t, func(t *testing.T) *sqlite.Ledger { return open(t, t.TempDir()).Ledger() })
 }
 
 func TestEndpointStates(t *testing.T) {

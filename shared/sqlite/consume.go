@@ -18,15 +18,13 @@ import (
 const (
 	DefaultBatchSize   = 10
 	DefaultConcurrency = 16
-	DefaultBackoff     = time.Second
 )
 
 // ConsumerOptions says how a queue is consumed. Zero fields mean their defaults.
 type ConsumerOptions struct {
-	BatchSize   int           // messages given to a handler at once, at most; DefaultBatchSize
-	Concurrency int           // handlers running at once, at most; DefaultConcurrency
-	PerGroup    int           // messages of one group in hand at once, at most; 0: no bound
-	Backoff     time.Duration // from a failure until the message is handed out again; DefaultBackoff
+	BatchSize   int // messages given to a handler at once, at most; DefaultBatchSize
+	Concurrency int // handlers running at once, at most; DefaultConcurrency
+	PerGroup    int // messages of one group in hand at once, at most; 0: no bound
 }
 
 // Handler handles a batch, as a Lambda function does that reports partial batch failures: it returns the ids of the messages that
@@ -36,18 +34,17 @@ type Handler func(ctx context.Context, msgs []relay.Message) (failed []string, e
 
 // Consume hands the queue's messages to h until ctx ends or the store breaks, and returns when the handlers in progress have
 // returned (their own contexts outlive ctx). It behaves as Lambda's event source mapping: a batch is what is there, it does
-// not wait to be full; a message that failed is handed out again after Backoff; one that has been received MaxReceives times
+// not wait to be full; a message that failed is handed out again after the queue's Visibility, or when Hold says; one that has been received MaxReceives times
 // goes to the dead-letter queue. Groups are served in turn. This process must be the host, and a queue has one consumer at a
 // time. The error is nil after an end of ctx.
 func (q *Queue) Consume(ctx context.Context, o ConsumerOptions, h Handler) error {
 	o.BatchSize = orDefault(o.BatchSize, DefaultBatchSize)
 	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
-	o.Backoff = orDefault(o.Backoff, DefaultBackoff)
 	b, err := q.start(o.PerGroup)
 	if err != nil {
 		return err
 	}
-	c := consumer{q, b, o.Backoff, h}
+	c := consumer{q, b, h}
 	var handlers sync.WaitGroup
 	for range o.Concurrency {
 		handlers.Go(func() { c.work(ctx, o.BatchSize) })
@@ -99,7 +96,6 @@ func (q *Queue) stop() error {
 type consumer struct {
 	*Queue
 	backlog *backlog
-	backoff time.Duration
 	handler Handler
 }
 
@@ -123,6 +119,7 @@ func (c *consumer) handle(ctx context.Context, batch []lease) {
 	if batch = c.putAside(batch); len(batch) == 0 {
 		return
 	}
+	visible := time.Now().Add(c.options.Visibility) // again
 	msgs, err := c.receive(batch)
 	if err != nil {
 		return // the store is broken
@@ -137,7 +134,7 @@ func (c *consumer) handle(ctx context.Context, batch []lease) {
 		return slices.ContainsFunc(msgs, func(m relay.Message) bool { return m.ID == id })
 	}
 	allFailed := err != nil || !every(failed, known)
-	c.settle(batch, func(l lease) bool { return allFailed || slices.Contains(failed, messageID(l.id)) })
+	c.settle(batch, visible, func(l lease) bool { return allFailed || slices.Contains(failed, messageID(l.id)) })
 }
 
 func every(ids []string, ok func(string) bool) bool {
@@ -219,10 +216,10 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	return msgs, nil
 }
 
-// settle removes what was handled and postpones what failed. It does not wait: what the handler did was given to the writer
+// settle removes what was handled. What failed comes back when its hold ends, else when the batch is visible again. It does not wait: what the handler did was given to the writer
 // before.
-func (c *consumer) settle(batch []lease, failed func(lease) bool) {
-	held, otherwise := c.backlog.held(batch), dueAt(time.Now().Add(c.backoff))
+func (c *consumer) settle(batch []lease, visible time.Time, failed func(lease) bool) {
+	held, otherwise := c.backlog.held(batch), dueAt(visible)
 	due := func(l lease) int64 { return cmp.Or(held[l.id], otherwise) }
 	w := &c.store.writer
 	_ = c.store.give(&op{run: func(conn *sqlite.Conn) error {

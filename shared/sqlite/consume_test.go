@@ -88,8 +88,8 @@ func TestConsumeFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{})
-			const backoff = 50 * time.Millisecond
+			const visibility = 50 * time.Millisecond
+			q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{Visibility: visibility})
 			type receipt struct {
 				n, receives int
 				at          time.Time
@@ -97,7 +97,7 @@ func TestConsumeFailures(t *testing.T) {
 			receipts := make(chan receipt, 100)
 			send(t, q, numbered(5, "")...)
 			begun := time.Now()
-			options := sqlite.ConsumerOptions{Backoff: backoff, Concurrency: 1}
+			options := sqlite.ConsumerOptions{Concurrency: 1}
 			consume(t, q, options, func(_ context.Context, msgs []relay.Message) ([]string, error) {
 				var ids []string
 				for _, m := range msgs {
@@ -117,8 +117,8 @@ func TestConsumeFailures(t *testing.T) {
 			for range test.retried {
 				r := next(t, receipts)
 				equal(t, "receives", 2, r.receives)
-				if waited := r.at.Sub(begun); waited < backoff {
-					t.Errorf("handed out again after %v, backoff is %v", waited, backoff)
+				if waited := r.at.Sub(begun); waited < visibility {
+					t.Errorf("handed out again after %v, the visibility timeout is %v", waited, visibility)
 				}
 				again = append(again, r.n)
 			}
@@ -134,7 +134,7 @@ func TestConsumeGivesAHandlerTheVisibilityTimeout(t *testing.T) {
 	const visibility = 100 * time.Millisecond
 	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{Visibility: visibility})
 	deadlines := make(chan time.Time, 10)
-	options := sqlite.ConsumerOptions{Backoff: time.Millisecond}
+	options := sqlite.ConsumerOptions{}
 	consume(t, q, options, func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 		deadline, _ := ctx.Deadline()
 		if d := time.Until(deadline); d > visibility {
@@ -217,12 +217,12 @@ func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	s := host(t, t.TempDir())
 	dead := queue(t, s, "dead", sqlite.QueueOptions{})
-	q := queue(t, s, "test", sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 3})
+	q := queue(t, s, "test", sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 3, Visibility: 100 * time.Millisecond})
 	var mu sync.Mutex
 	receives := map[string][]int{}
 	ids := map[string]map[string]bool{}
 	poison := true
-	options := sqlite.ConsumerOptions{Backoff: time.Millisecond}
+	options := sqlite.ConsumerOptions{}
 	consume(t, q, options, func(_ context.Context, msgs []relay.Message) (failed []string, _ error) {
 		mu.Lock()
 		defer mu.Unlock()

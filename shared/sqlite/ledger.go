@@ -44,6 +44,26 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 	return &existing, err
 }
 
+// KeepEvent implements relay.EventKeeper.
+func (l *Ledger) KeepEvent(ctx context.Context, eventID string, until time.Time) error {
+	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		var stored row
+		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ? AND expires < ?", stored.read,
+			eventID, time.Now().Unix(), until.Unix())
+		if err != nil || stored.record == nil {
+			return err
+		}
+		e, err := stored.event()
+		if err != nil {
+			return err
+		}
+		e.ExpiresAt = until.UTC()
+		doc := relay.EncodeEventRecord(e)
+		l.store.writer.written += len(doc)
+		return exec(conn, "UPDATE events SET expires = ?, record = ? WHERE id = ?", nil, until.Unix(), doc, eventID)
+	})
+}
+
 // row is an event or a delivery as it is stored.
 type row struct{ record, body []byte }
 

@@ -32,7 +32,7 @@ func TestOrderOutlivesARestart(t *testing.T) {
 			t.Errorf("%d of one group at once", len(msgs))
 		}
 		holding := time.Now().Truncate(time.Millisecond) // as the store does
-		if err := q.Hold(ctx, msgs[0], 500*time.Millisecond); err != nil {
+		if err := q.Hold(ctx, []relay.Held{{Message: msgs[0], For: 500 * time.Millisecond}})[0]; err != nil {
 			t.Error(err)
 		}
 		held <- holding
@@ -66,10 +66,10 @@ func TestDeadLettersOfAnOrderedQueueMakeRoom(t *testing.T) {
 	t.Parallel()
 	s := host(t, t.TempDir())
 	dead := queue(t, s, "dead", sqlite.QueueOptions{})
-	q := queue(t, s, "line", sqlite.QueueOptions{Ordered: true, DeadLetter: dead, MaxReceives: 3})
+	q := queue(t, s, "line", sqlite.QueueOptions{Ordered: true, DeadLetter: dead, MaxReceives: 3, Visibility: 50 * time.Millisecond})
 	send(t, q, inLine(3)...)
 	got := make(chan string, 10)
-	consume(t, q, sqlite.ConsumerOptions{Backoff: time.Millisecond}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
 		got <- string(msgs[0].Body)
 		if string(msgs[0].Body) == "0" {
 			return nil, errors.New("no")
@@ -97,7 +97,7 @@ func TestAnOrderedQueueRefusesWhatHasNoPlaceInIt(t *testing.T) {
 		}
 	}
 	for name, d := range map[string]time.Duration{"backwards": -1, "too long": relay.MaxHold + 1} {
-		if err := q.Hold(t.Context(), relay.Message{ID: "1"}, d); !errors.Is(err, sqlite.ErrMessage) {
+		if err := q.Hold(t.Context(), []relay.Held{{Message: relay.Message{ID: "1"}, For: d}})[0]; !errors.Is(err, sqlite.ErrMessage) {
 			t.Errorf("hold %s: %v", name, err)
 		}
 	}

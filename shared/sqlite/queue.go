@@ -30,13 +30,14 @@ var ErrMessage = errors.New("sqlite: message refused")
 type QueueOptions struct {
 	DeadLetter  *Queue        // takes what has been received MaxReceives times; nil: nothing is ever put aside
 	MaxReceives int           // how often a message is handed out; needed with DeadLetter
-	Visibility  time.Duration // how long a handler has for a batch; zero: DefaultVisibility
+	Visibility  time.Duration // how long a handler has for a batch, and after which what has failed comes back; zero: DefaultVisibility
 	Durable     bool          // Send waits until the messages are on disk, and they are handed out only then
 	Ordered     bool          // it is a relay.OrderedQueue
 }
 
 // Queue is a queue of messages. It is a relay.Queue, or with QueueOptions.Ordered a relay.OrderedQueue, safe for concurrent use.
 type Queue struct {
+	name    string
 	store   *Store
 	options QueueOptions
 	backlog *backlog // of the consumer; nil while there is none here. The writer's alone.
@@ -58,7 +59,7 @@ func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	if o.Visibility == 0 {
 		o.Visibility = DefaultVisibility
 	}
-	q := &Queue{store: s, options: o, sql: statements(`"` + tablePrefix + name + `"`)}
+	q := &Queue{name: name, store: s, options: o, sql: statements(`"` + tablePrefix + name + `"`)}
 	err := s.do(context.Background(), committed, func(conn *sqlite.Conn) error {
 		s.mu.Lock()
 		known := s.queues[name]
@@ -209,16 +210,27 @@ func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing
 // dueAt returns a time as the tables have it, in milliseconds and never early.
 func dueAt(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
-// Hold implements relay.OrderedQueue. Only the handler that has the message in hand may call it, and must report the message as failed.
-func (q *Queue) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
-	id, err := strconv.ParseInt(m.ID, 10, 64)
-	if err != nil || d < 0 || d > relay.MaxHold {
-		return fmt.Errorf("%w: %q to be held for %v, at most %v", ErrMessage, m.ID, d, relay.MaxHold)
+// Name is the queue's name.
+func (q *Queue) Name() string { return q.name }
+
+// Hold implements relay.Holder. Only the handler that has the messages in hand may call it, and must report them as failed.
+func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
+	errs := make([]error, len(held))
+	for i, h := range held {
+		errs[i] = q.hold(ctx, h)
 	}
-	due := dueAt(time.Now().Add(d))
+	return errs
+}
+
+func (q *Queue) hold(ctx context.Context, h relay.Held) error {
+	id, err := strconv.ParseInt(h.ID, 10, 64)
+	if err != nil || h.For < 0 || h.For > relay.MaxHold {
+		return fmt.Errorf("%w: %q to be held for %v, at most %v", ErrMessage, h.ID, h.For, relay.MaxHold)
+	}
+	due := dueAt(time.Now().Add(h.For))
 	return q.store.do(ctx, executed, func(*sqlite.Conn) error {
 		if q.backlog != nil {
-			q.backlog.hold(id, m.Receives, due)
+			q.backlog.hold(id, h.Receives, due)
 		}
 		return nil
 	})

@@ -23,7 +23,7 @@ func TestRestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first := host(t, dir)
-	q := queue(t, first, "test", sqlite.QueueOptions{})
+	q := queue(t, first, "test", sqlite.QueueOptions{Visibility: 100 * time.Millisecond})
 	event := relay.EventRecord{Event: relay.Event{ID: relay.EventID("github", "1"), Source: "github", ReceivedAt: time.Now()},
 		RoutedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	if _, err := first.Ledger().RecordEvent(t.Context(), event); err != nil {
@@ -33,7 +33,7 @@ func TestRestart(t *testing.T) {
 	sending := time.Now()
 	send(t, q, relay.Outgoing{Body: []byte("late"), Resent: true, Delay: time.Second})
 	failed := make(chan string, 30)
-	stop := consume(t, q, sqlite.ConsumerOptions{BatchSize: 20, Concurrency: 1, Backoff: time.Millisecond},
+	stop := consume(t, q, sqlite.ConsumerOptions{BatchSize: 20, Concurrency: 1},
 		func(_ context.Context, msgs []relay.Message) ([]string, error) {
 			if msgs[0].Receives > 1 {
 				return nil, errors.New("until the restart")

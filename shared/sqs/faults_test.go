@@ -18,7 +18,6 @@ import (
 	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/relay"
@@ -501,7 +500,7 @@ func TestHoldSetsTheVisibilityTimeout(t *testing.T) {
 	reset := func(int, []sent) (*http.Response, error) { return nil, errReset }
 	isNone := func(err error) bool { return err == nil }
 	isReset := func(err error) bool { return errors.Is(err, errReset) }
-	isWorn := func(err error) bool { _, ok := errors.AsType[*types.ReceiptHandleIsInvalid](err); return ok }
+	isWorn := func(err error) bool { return errors.Is(err, sqs.ErrRefused) }
 	for name, tc := range map[string]struct {
 		answer func(int, []sent) (*http.Response, error)
 		d      time.Duration
@@ -521,7 +520,7 @@ func TestHoldSetsTheVisibilityTimeout(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := &wire{answer: tc.answer}
-				err := w.queueAt("http://sqs.test/1/queue.fifo").Hold(t.Context(), relay.Message{Handle: "handle"}, tc.d)
+				err := w.queueAt("http://sqs.test/1/queue.fifo").Hold(t.Context(), []relay.Held{{Message: relay.Message{Handle: "handle"}, For: tc.d}})[0]
 				if !tc.want(err) {
 					t.Errorf("error %v", err)
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,15 +128,61 @@ func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 	}
 }
 
-// Hold implements relay.OrderedQueue by the message's visibility timeout.
-func (q *Queue) Hold(ctx context.Context, m relay.Message, d time.Duration) error {
-	_, err := q.client.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{
-		QueueUrl: &q.url, ReceiptHandle: &m.Handle, VisibilityTimeout: seconds(d),
-	})
-	if err != nil {
-		return fmt.Errorf("sqs: hold: %w", err)
+// Name is the last part of the queue's URL, as it is of its ARN.
+func (q *Queue) Name() string { return path.Base(q.url) }
+
+// Hold implements relay.Holder by the messages' visibility timeouts, ten messages to a call.
+func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
+	errs := make([]error, 0, len(held))
+	for batch := range slices.Chunk(held, maxEntries) {
+		errs = append(errs, q.hold(ctx, batch)...)
 	}
-	return nil
+	return errs
+}
+
+// hold tries again those that SQS refuses by no fault of theirs. A call that fails as a whole the client has tried again.
+func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
+	errs := make([]error, len(held))
+	pending := make([]int, len(held))
+	for i := range held {
+		pending[i] = i
+	}
+	for try := 0; len(pending) > 0 && try < maxTries; try++ {
+		if try > 0 && !wait(ctx, firstWait<<(try-1)) {
+			break
+		}
+		pending = q.holdOnce(ctx, held, pending, errs)
+	}
+	return errs
+}
+
+// holdOnce makes one call for the pending of the messages, sets their errors, and returns those that are worth another.
+func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, errs []error) (again []int) {
+	in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
+	for _, i := range pending {
+		errs[i] = nil
+		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &held[i].Handle, VisibilityTimeout: seconds(held[i].For),
+		})
+	}
+	out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
+	if err != nil {
+		for _, i := range pending {
+			errs[i] = fmt.Errorf("sqs: hold: %w", err)
+		}
+		return nil
+	}
+	for _, f := range out.Failed {
+		i, ok := index(f.Id, len(held))
+		if !ok {
+			continue
+		}
+		errs[i] = fmt.Errorf("%w: hold: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
+		if !f.SenderFault || throttles(aws.ToString(f.Code)) {
+			again = append(again, i)
+		}
+	}
+	return again
 }
 
 // size is what SQS counts: the body and the attribute's name, type and value. The attribute counts even where it is not set yet,
@@ -219,13 +266,13 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 	}
 	unanswered := maps.Collect(slices.All(entries))
 	for _, s := range out.Successful {
-		if i, ok := index(s.Id, entries); ok {
+		if i, ok := index(s.Id, len(entries)); ok {
 			entries[i].answered(s.MessageId)
 			delete(unanswered, i)
 		}
 	}
 	for _, f := range out.Failed {
-		if i, ok := index(f.Id, entries); ok {
+		if i, ok := index(f.Id, len(entries)); ok {
 			entries[i].refused(f)
 			delete(unanswered, i)
 		}
@@ -235,10 +282,10 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 	}
 }
 
-// index reads an entry's id in an answer.
-func index(id *string, entries []*entry) (int, bool) {
+// index reads an entry's id in an answer to a call with n entries.
+func index(id *string, n int) (int, bool) {
 	i, err := strconv.Atoi(aws.ToString(id))
-	return i, err == nil && i >= 0 && i < len(entries)
+	return i, err == nil && i >= 0 && i < n
 }
 
 // answered takes in the message id of a good answer, or its absence.

@@ -38,13 +38,14 @@ func TestOrderedQueueConforms(t *testing.T) {
 	client := awssqs.New(options(emulator.Start(t).SQS))
 	conformance.OrderedQueue(t, func(t *testing.T) conformance.OrderedQueueUnderTest {
 		url := newQueue(t, client, ".fifo", map[string]string{"FifoQueue": "true"})
-		return conformance.OrderedQueueUnderTest{QueueUnderTest: queueUnderTest(client, url), Hold: sqs.New(client, url).Hold}
+		return conformance.OrderedQueueUnderTest{QueueUnderTest: queueUnderTest(client, url)}
 	})
 }
 
 func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTest {
 	return conformance.QueueUnderTest{
 		Queue:      sqs.New(client, url),
+		Hold:       sqs.New(client, url).Hold,
 		Visibility: visibility,
 		Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
 			out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{

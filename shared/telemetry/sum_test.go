@@ -66,6 +66,7 @@ func newIntake(t *testing.T) *intake {
 	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalog, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log})
 	in.fanout = relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: &catalog, Events: &in.ledger, Bodies: &memory.Bodies{}, Delivery: &in.delivery, Poison: &in.poison, Reporter: log,
+		Failures: &memory.Failures{},
 	})
 	return in
 }

@@ -1,0 +1,372 @@
+package relay_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"webhook-relay/shared/memory"
+	"webhook-relay/shared/relay"
+)
+
+// kinds of queues that a message comes by to the deliverer, and the endpoint's order.
+var deliveryQueues = map[string]relay.Order{"without order": {}, "in order": {On: true}}
+
+// receiveInVain receives everything in the rig's queues so often that nobody works on it, as while Lambda throttles.
+func (r *rig) receiveInVain(times int) {
+	for range times {
+		for _, q := range r.queues() {
+			if _, err := q.Receive(r.t.Context(), 1000); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		time.Sleep(visibilityFactor * deliverTimeout)
+	}
+}
+
+// queues are those that functions consume.
+func (r *rig) queues() []*memory.Queue {
+	return []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery}
+}
+
+// Lambda throttles, or a deployment is broken, for half an hour, for a night, for two days: nothing is set aside without a try.
+func TestReceivesThatReachNoFunctionSetNothingAside(t *testing.T) {
+	t.Parallel()
+	for name, order := range deliveryQueues {
+		for _, receives := range []int{5, relay.MaxReceives + 1, 500} {
+			t.Run(fmt.Sprintf("%s, %d receives", name, receives), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					r := orderedRig(t, order, []time.Duration{time.Minute})
+					r.failWhile(func(_, attempt string) bool { return attempt == "1" })
+					const backlog = 12
+					for i := range backlog {
+						r.mustPost(fmt.Sprint(i), "t", fmt.Sprint(i))
+					}
+					r.receiveInVain(receives) // by fanout
+					r.fanOut()
+					r.receiveInVain(receives) // by deliver, first attempts
+					r.consume(&r.delivery, nil, r.deliverer.Process)
+					time.Sleep(2 * time.Minute)
+					r.receiveInVain(receives) // later attempts
+					r.pump()
+					delivered := 0
+					for _, rep := range r.reports.attempted {
+						if rep.Status == relay.Delivered {
+							delivered++
+						}
+					}
+					if delivered != backlog || r.poison.Len()+r.ingestDL.Len() > 0 {
+						t.Errorf("%d of %d delivered, set aside %d and %d", delivered, backlog, r.ingestDL.Len(), r.poison.Len())
+					}
+				})
+			})
+		}
+	}
+}
+
+// brokenEvents cannot record.
+type brokenEvents struct{ relay.Events }
+
+func (brokenEvents) RecordEvent(context.Context, relay.EventRecord) (*relay.EventRecord, error) {
+	return nil, errInjected
+}
+
+// What fails by our fault is set aside after the fifth failure, and not within half an hour.
+func TestAMessageThatFailsFiveTimesIsSetAside(t *testing.T) {
+	t.Parallel()
+	for name, order := range deliveryQueues {
+		for stage, wrap := range map[string]func(ports) ports{
+			"fanout":  func(p ports) ports { p.events = brokenEvents{}; return p },
+			"deliver": func(p ports) ports { p.poster = panicking{}; return p },
+		} {
+			t.Run(stage+", "+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					r := orderedRig(t, order, nil)
+					r.build(wrap)
+					began := time.Now()
+					r.mustPost("1", "t", "{}")
+					r.pump()
+					failed := 0
+					for _, rep := range r.reports.routed {
+						if rep.Err != nil {
+							failed++
+						}
+					}
+					for _, rep := range r.reports.attempted {
+						if rep.Err != nil {
+							failed++
+						}
+					}
+					aside := r.poison.Len() + r.ingestDL.Len()
+					if took := time.Since(began); failed != relay.MaxFailures || aside != 1 || took < 30*time.Minute || took > 40*time.Minute {
+						t.Errorf("set aside %d after %d failures and %s", aside, failed, took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// failsTimes is a port that fails n times.
+type failsTimes struct {
+	n    int
+	kind string
+}
+
+func (f *failsTimes) strike(_ context.Context, what string, call func() error) error {
+	if f.n > 0 && (f.kind == "" || what == f.kind) {
+		f.n--
+		return errInjected
+	}
+	return call()
+}
+
+// One fault of ours that passes costs seconds on every queue, not the queue's visibility timeout.
+func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
+	t.Parallel()
+	for name, order := range deliveryQueues {
+		for port, attempts := range map[string]int{"subscriptions of app": 1, "endpoint line": 1, "endpoint line, later": 2} {
+			t.Run(port+", "+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					r := orderedRig(t, order, []time.Duration{time.Second})
+					f := &failsTimes{1, port}
+					if attempts == 2 {
+						f.n = 0
+						r.failWhile(func(_, attempt string) bool {
+							f.n, f.kind = 1, "endpoint line" // strikes the second attempt, by another instance
+							return attempt == "1"
+						})
+					}
+					r.build(func(p ports) ports { return withFaults(f, p) })
+					began := time.Now()
+					event := r.mustPost("1", "t", "{}")
+					r.fanOut()
+					time.Sleep(10 * time.Second)
+					r.fanOut()
+					r.consume(&r.delivery, nil, r.deliverer.Process)
+					r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+					r.build(func(p ports) ports { return withFaults(f, p) })
+					r.pump()
+					if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered || d.Attempts != attempts {
+						t.Errorf("%s after %d attempts", d.Status, d.Attempts)
+					}
+					if took := time.Since(began); took > 25*time.Second {
+						t.Errorf("it took %s", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// What cannot be held comes back after the visibility timeout, and what cannot be counted is set aside by nobody.
+func TestFaultsWhileAFaultIsHandledLoseNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		f := &failsTimes{8, ""}
+		event := r.mustPost("1", "t", "{}")
+		r.fanOut()
+		r.build(func(p ports) ports {
+			faulty := withFaults(f, p)
+			p.endpoints, p.failures = faulty.endpoints, faulty.failures
+			return p
+		})
+		msgs, _ := r.delivery.Receive(t.Context(), 10)
+		r.deliverer.Process(t.Context(), msgs) // and is not held
+		began := time.Now()
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || r.poison.Len() > 0 {
+			t.Errorf("%s, %d set aside", d.Status, r.poison.Len())
+		}
+		if took := time.Since(began); took < visibilityFactor*deliverTimeout {
+			t.Errorf("what was not held came back before the visibility timeout, after %s", took)
+		}
+	})
+}
+
+// killed is a process that a POST kills: no call to any port is made from then on.
+type killed struct{ dead bool }
+
+func (k *killed) strike(_ context.Context, what string, call func() error) error {
+	if k.dead = k.dead || strings.HasPrefix(what, "POST"); k.dead {
+		return errKilled
+	}
+	return call()
+}
+
+// A message that kills the process leaves nobody to count a failure. It is set aside all the same.
+func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
+	t.Parallel()
+	for name, order := range deliveryQueues {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := orderedRig(t, order, nil)
+				r.mustPost("1", "t", "killer")
+				r.fanOut()
+				tries := 0
+				for range 100 {
+					for _, q := range []*memory.Queue{&r.delivery, &r.inLine.delivery} {
+						msgs, _ := q.Receive(t.Context(), 10)
+						if len(msgs) == 0 {
+							continue
+						}
+						var process killed
+						r.build(func(p ports) ports { return withFaults(&process, p) })
+						errs := r.deliverer.Process(t.Context(), msgs)
+						if process.dead {
+							tries++
+						} else {
+							acknowledge(q, msgs, errs)
+						}
+					}
+					time.Sleep(visibilityFactor * deliverTimeout)
+				}
+				if tries < relay.MaxReceives || tries > relay.MaxReceives+2*relay.MaxFailures || r.poison.Len() != 1 {
+					t.Errorf("%d tries, %d set aside", tries, r.poison.Len())
+				}
+			})
+		})
+	}
+}
+
+// An endpoint is changed, or removed and restored, and changed back before any cache knows: nothing dies of what was true in between.
+func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
+	t.Parallel()
+	const later = relay.DefaultCacheTTL / 2
+	for name, tt := range map[string]struct {
+		between func(*relay.Catalog) // what is true for a moment
+		answer  relay.Reply          // of the endpoint's first attempt
+		want    relay.Status
+	}{
+		"removed and restored": {func(c *relay.Catalog) { c.Endpoints, c.Subscriptions = nil, nil }, relay.Reply{StatusCode: 200}, relay.Delivered},
+		"a max_age":            {func(c *relay.Catalog) { c.Endpoints[0].MaxAge = time.Second }, relay.Reply{StatusCode: 200}, relay.Delivered},
+		"a shorter schedule":   {func(c *relay.Catalog) { c.Endpoints[0].Schedule = []time.Duration{} }, relay.Reply{StatusCode: 503}, relay.Waiting},
+		"a final status":       {func(c *relay.Catalog) { c.Endpoints[0].Final = []string{"503"} }, relay.Reply{StatusCode: 503}, relay.Waiting},
+		"410 from its old URL": {func(c *relay.Catalog) { c.Endpoints[0].URL = "https://old.example.com/" }, relay.Reply{StatusCode: 410}, relay.Waiting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{time.Hour}, "a")
+				r.mustPost("0", "t", "{}")
+				r.fanOut()
+				r.edit(tt.between)
+				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps what is true for this moment
+				r.edit(func(c *relay.Catalog) {
+					*c = relay.Catalog{Sources: c.Sources, Endpoints: []relay.Endpoint{{
+						Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}, Schedule: []time.Duration{time.Hour},
+					}}, Subscriptions: []relay.Subscription{{Source: "app", Endpoint: "a"}}}
+				})
+				for _, name := range []string{"a", "old"} {
+					r.poster.answers[name] = func(relay.Post) (relay.Reply, error) { return tt.answer, nil }
+				}
+				event := r.mustPost("1", "t", "{}")
+				r.fanOut()
+				time.Sleep(later)
+				r.consume(&r.delivery, nil, r.deliverer.Process)
+				if d := r.deliveryOf(event, "a"); d.Status != tt.want {
+					t.Errorf("%s (%s) after %d POSTs", d.Status, d.Reason, len(r.poster.posts))
+				}
+				if s, _, _ := r.states.EndpointState(t.Context(), "a"); !s.DisabledAt.IsZero() {
+					t.Error("the endpoint is disabled")
+				}
+			})
+		})
+	}
+}
+
+// While the catalog, or a disabled endpoint's state, cannot be read, nothing dies.
+func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, port := range map[string]string{"the catalog": "endpoint a", "the state": "read state of a"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{time.Hour}, "a")
+				f := &failsTimes{0, port}
+				r.build(func(p ports) ports { return withFaults(f, p) })
+				first := r.mustPost("1", "t", "{}")
+				r.fanOut()
+				state, revision, _ := r.states.EndpointState(t.Context(), "a")
+				disabled := state.Disable(time.Now(), "for a moment")
+				if port == "endpoint a" {
+					r.edit(func(c *relay.Catalog) { c.Endpoints, c.Subscriptions = nil, nil })
+				} else if err := r.states.SaveEndpointState(t.Context(), "a", disabled, revision); err != nil {
+					t.Fatal(err)
+				}
+				r.consume(&r.delivery, nil, r.deliverer.Process) // and it knows
+				if d := r.deliveryOf(first, "a"); d.Status != relay.Dead {
+					t.Fatalf("%s", d.Status)
+				}
+				if port == "endpoint a" {
+					r.edit(func(c *relay.Catalog) {
+						c.Endpoints = []relay.Endpoint{{Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}}}
+						c.Subscriptions = []relay.Subscription{{Source: "app", Endpoint: "a"}}
+					})
+				} else if err := r.states.SaveEndpointState(t.Context(), "a", state, revision+1); err != nil {
+					t.Fatal(err)
+				}
+				second := r.mustPost("2", "t", "{}")
+				time.Sleep(relay.DefaultCacheTTL)
+				r.fanOut()
+				f.n = 2
+				r.pump()
+				if d := r.deliveryOf(second, "a"); d.Status != relay.Delivered {
+					t.Errorf("%s (%s)", d.Status, d.Reason)
+				}
+			})
+		})
+	}
+}
+
+// Whatever waits, or lies in the dead queue, is on record with its event, however short the retention is.
+func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
+	t.Parallel()
+	for name, order := range deliveryQueues {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := orderedRig(t, order, nil) // the default schedule, 75 hours
+				r.retention = 24 * time.Hour
+				r.build(func(p ports) ports { return p })
+				r.failWhile(func(string, string) bool { return true })
+				event := r.mustPost("1", "t", "{}")
+				check := func(status relay.Status, want int) {
+					t.Helper()
+					if listed := openOf(t, &r.ledger, "line", status); len(listed) != want {
+						t.Errorf("%d are listed as %s, want %d", len(listed), status, want)
+					}
+					if _, _, err := r.ledger.Event(t.Context(), event); err != nil && want > 0 {
+						t.Errorf("the event of a delivery that is %s: %v", status, err)
+					}
+				}
+				r.fanOut()
+				r.consume(&r.delivery, nil, r.deliverer.Process)
+				r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+				for range 30 {
+					time.Sleep(time.Hour)
+					r.consume(&r.retry, nil, r.deliverer.Process)
+					r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+					check(relay.Waiting, 1)
+				}
+				r.pump()
+				if len(r.poster.posts) != 10 || r.dead.Len() != 1 {
+					t.Fatalf("%d POSTs, %d in the dead queue", len(r.poster.posts), r.dead.Len())
+				}
+				check(relay.Dead, 1)
+				time.Sleep(relay.MaxQueueTime - time.Hour) // it may lie in the dead queue for as long
+				check(relay.Dead, 1)
+				time.Sleep(2 * time.Hour)
+				check(relay.Dead, 0)
+			})
+		})
+	}
+}
