@@ -47,6 +47,9 @@ type State struct {
 	Reason       string    // why it is disabled, or else open
 	Proof        Proof     // what it has shown before it got deliveries; zero: nothing, or nobody asked
 	Unproved     string    // why the last try to have it shown failed; "": it did not
+	SlowUntil    time.Time // its attempts took long: it is slow until then
+	SlowAt       time.Time // when the attempts below began to be counted
+	SlowSeen     int       // attempts since then that took long
 }
 
 // Proof is what an endpoint that must prove itself has shown.
@@ -147,7 +150,7 @@ func (s State) Succeeded(now time.Time) State {
 	if !now.Before(next.ClosedAt.Add(RampTime)) {
 		next.ClosedAt = time.Time{}
 	}
-	return next
+	return next.keepSlow(s, now)
 }
 
 // Failure is what happened since the state was last told.

@@ -60,6 +60,9 @@ type endpointDoc struct {
 	Proof        *proofDoc `json:"proof,omitempty"`
 	Unproved     string    `json:"unproved,omitempty"`
 	FailedAt     time.Time `json:"failedAt,omitzero"`
+	SlowUntil    time.Time `json:"slowUntil,omitzero"`
+	SlowAt       time.Time `json:"slowAt,omitzero"`
+	SlowSeen     int       `json:"slowSeen,omitempty"`
 }
 
 type proofDoc struct {
@@ -106,6 +109,7 @@ type task struct {
 	Step      int          `json:"step"`               // attempts made before in this cycle; a replay begins a new cycle
 	NotBefore time.Time    `json:"notBefore,omitzero"` // a wait longer than a queue can carry goes in hops
 	Made      *madeAttempt `json:"made,omitempty"`     // the attempt was made and could not be recorded
+	Lane      string       `json:"lane,omitempty"`     // slowLane: the message came by the queue of slow endpoints
 	Origin    string       `json:"origin,omitempty"`   // id of the message that was put aside as this one: a redrive gives it another
 }
 
@@ -193,7 +197,7 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 // EncodeEndpointState returns s in the form that ledgers keep.
 func EncodeEndpointState(s breaker.State) []byte {
 	doc := endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt}
+		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.SlowUntil, s.SlowAt, s.SlowSeen}
 	if s.Proof != (breaker.Proof{}) {
 		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
 	}
@@ -208,7 +212,8 @@ func DecodeEndpointState(b []byte) (breaker.State, error) {
 	}
 	s := breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
 		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC()}
+		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(),
+		SlowUntil: d.SlowUntil.UTC(), SlowAt: d.SlowAt.UTC(), SlowSeen: d.SlowSeen}
 	if d.Proof != nil {
 		s.Proof = breaker.Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
 	}
