@@ -1,4 +1,4 @@
-// Command deliver is the Lambda function behind the delivery, ordered and retry queues: it POSTs deliveries to their endpoints.
+// Command deliver is the Lambda function behind the delivery, retry, slow and ordered queues: it POSTs deliveries to their endpoints.
 package main
 
 import (
@@ -45,6 +45,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
 		Poster:     egress.New(egress.Options{Ports: s.EgressPorts, Credentials: cfg.Credentials}),
 		Retry:      sqs.New(queues, s.RetryQueueURL),
+		Slow:       sqs.New(queues, s.SlowQueueURL),
 		Ordered:    sqs.New(queues, s.OrderedDeliveryQueueURL),
 		Dead:       sqs.New(queues, s.DeadQueueURL),
 		Poison:     sqs.New(queues, s.PoisonQueueURL),

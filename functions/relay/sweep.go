@@ -17,8 +17,8 @@ func newSweeper(l *localRelay, now func() time.Time) *relay.Sweeper {
 	}
 	return relay.NewSweeper(relay.SweeperConfig{
 		Names: l.catalog, Subscriptions: l.catalog, Ledger: l.store.Ledger(), Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
-		OverdueMayLieIn:   backlogs(retryQueue, orderedDelivery, deliveryDLQ),
-		UnstartedMayLieIn: backlogs(ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, ingestDLQ, deliveryDLQ),
+		OverdueMayLieIn:   backlogs(retryQueue, slowQueue, orderedDelivery, deliveryDLQ),
+		UnstartedMayLieIn: backlogs(ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, slowQueue, ingestDLQ, deliveryDLQ),
 	})
 }
 

@@ -21,7 +21,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ingest, ingestPoison := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.IngestPoisonQueueURL)
 	delivery, deliveryPoison := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.DeliveryPoisonQueueURL)
-	retry := sqs.New(queues, s.RetryQueueURL)
+	retry, slow := sqs.New(queues, s.RetryQueueURL), sqs.New(queues, s.SlowQueueURL)
 	orderedIngest, orderedDelivery := sqs.New(queues, s.OrderedIngestQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
 	return handler.Sweep(relay.NewSweeper(relay.SweeperConfig{
@@ -30,7 +30,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 		Ledger:            dynamo.NewLedger(tables, s.LedgerTable),
 		Delivery:          delivery,
 		Retry:             retry,
-		OverdueMayLieIn:   []relay.Backlog{retry, orderedDelivery, deliveryPoison},
-		UnstartedMayLieIn: []relay.Backlog{ingest, orderedIngest, delivery, orderedDelivery, retry, ingestPoison, deliveryPoison},
+		OverdueMayLieIn:   []relay.Backlog{retry, slow, orderedDelivery, deliveryPoison},
+		UnstartedMayLieIn: []relay.Backlog{ingest, orderedIngest, delivery, orderedDelivery, retry, slow, ingestPoison, deliveryPoison},
 	}).Run, log.Swept)
 }

@@ -113,6 +113,7 @@ func (r *relay) addDeliver() error {
 		SecretsKeyARN:           *r.secretsKey.KeyArn(),
 		IngestQueueURL:          *r.ingest.QueueUrl(),
 		RetryQueueURL:           *r.retry.QueueUrl(),
+		SlowQueueURL:            *r.slow.QueueUrl(),
 		OrderedDeliveryQueueURL: *r.ordered.delivery.QueueUrl(),
 		DeadQueueURL:            *r.dead.QueueUrl(),
 		PoisonQueueURL:          *r.deliveryDLQ.QueueUrl(),
@@ -135,9 +136,11 @@ func (r *relay) addDeliver() error {
 		recursiveLoop: awslambda.RecursiveLoop_ALLOW,
 		network:       r.network,
 	})
-	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt.
+	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt, and no endpoint
+	// that takes long to answer uses up the invocations of the others.
 	r.consume("DeliveryToDeliver", r.delivery, r.deliver, batchSize, r.props.DeliveryMaxConcurrency)
 	r.consume("RetryToDeliver", r.retry, r.deliver, batchSize, r.props.RetryMaxConcurrency)
+	r.consume("SlowToDeliver", r.slow, r.deliver, batchSize, r.props.SlowMaxConcurrency)
 	r.consume("OrderedDeliveryToDeliver", r.ordered.delivery, r.deliver, 1, r.props.DeliveryMaxConcurrency)
 	return nil
 }

@@ -26,6 +26,7 @@ func (r *relay) addSweep() error {
 		IngestQueueURL:          *r.ingest.QueueUrl(),
 		DeliveryQueueURL:        *r.delivery.QueueUrl(),
 		RetryQueueURL:           *r.retry.QueueUrl(),
+		SlowQueueURL:            *r.slow.QueueUrl(),
 		OrderedIngestQueueURL:   *r.ordered.ingest.QueueUrl(),
 		OrderedDeliveryQueueURL: *r.ordered.delivery.QueueUrl(),
 		IngestPoisonQueueURL:    *r.ingestDLQ.QueueUrl(),

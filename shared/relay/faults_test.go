@@ -156,7 +156,7 @@ func withFaults(s striker, p ports) ports {
 		faultySources{s, p.sources}, faultySubscriptions{s, p.subs}, faultyEndpoints{s, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
 		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots},
-		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
+		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry}, faultyQueue{s, "slow", p.slow},
 		faultyLine{faultyQueue{s, "ordered ingest", p.ingestLine}, p.ingestLine}, faultyLine{faultyQueue{s, "line", p.line}, p.line},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
@@ -276,7 +276,7 @@ func (r *rig) revive(f *fault) bool {
 // pumpThrough is pump for a relay that f strikes: an invocation that is killed acknowledges nothing.
 func (r *rig) pumpThrough(f *fault, batch int) {
 	r.t.Helper()
-	queues := []*memory.Queue{&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.inLine.delivery}
+	queues := []*memory.Queue{&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.delivery}
 	for range 2000 {
 		busy, left := false, 0
 		for i, q := range queues {

@@ -32,6 +32,7 @@ type rig struct {
 	ingest   memory.Queue
 	delivery memory.Queue
 	retry    memory.Queue
+	slow     memory.Queue
 	schedule memory.Scheduler
 	inLine   struct{ ingest, delivery memory.Queue } // the ordered ones
 	dead     memory.Queue
@@ -85,6 +86,7 @@ type ports struct {
 	ingest     relay.Queue
 	delivery   relay.Queue
 	retry      relay.Queue
+	slow       relay.Queue
 	ingestLine relay.OrderedQueue
 	line       relay.OrderedQueue
 	dead       relay.Queue
@@ -96,7 +98,7 @@ type ports struct {
 func (r *rig) ports() ports {
 	return ports{
 		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots,
-		&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
+		&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
 	}
 }
 
@@ -110,7 +112,7 @@ func (r *rig) build(wrap func(ports) ports) {
 		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Reporter: &r.reports,
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead, Poison: p.poison,
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
 		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
 		Origin: r.origin,
 	})
@@ -160,13 +162,14 @@ func (r *rig) pump() {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
 		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself puts aside what fails too often
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
+		busy = r.consume(&r.slow, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy
 		busy = r.consume(&r.inLine.delivery, nil, r.deliverer.Process) || busy
 		if busy {
 			continue
 		}
 		var next time.Time
-		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery} {
+		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery} {
 			if due, ok := q.Due(); ok && (next.IsZero() || due.Before(next)) {
 				next = due
 			}

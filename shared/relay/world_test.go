@@ -187,11 +187,11 @@ func newWorld(t *testing.T, s script) *world {
 		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{}, late: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
 	w.ingest.Visibility, w.delivery.Visibility = visibilityFactor*fanoutTimeout, visibilityFactor*deliverTimeout
-	w.retry.Visibility = visibilityFactor * deliverTimeout
+	w.retry.Visibility, w.slow.Visibility = w.delivery.Visibility, w.delivery.Visibility
 	w.inLine.ingest.Visibility, w.inLine.delivery.Visibility = w.ingest.Visibility, w.delivery.Visibility
 	w.in = ports{
 		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots,
-		&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
+		&w.ingest, &w.delivery, &w.retry, &w.slow, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
 	}
 	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, countedLine{counted{w.in.ingestLine, &w.received}, w.in.ingestLine}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
@@ -201,7 +201,7 @@ func newWorld(t *testing.T, s script) *world {
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
-			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead,
+			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
 			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
 			Random: func() float64 { return s.jitter },
 		}).Process
@@ -211,6 +211,7 @@ func newWorld(t *testing.T, s script) *world {
 			deadLetter: &w.ingestDL},
 		{name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
+		{name: "slow", from: memorySource{&w.slow}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout,
 			instances: s.fanouts, deadLetter: &w.ingestDL},
 		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1, timeout: deliverTimeout, make: deliver,

@@ -44,6 +44,7 @@ type Deliver struct {
 	SecretsKeyARN           string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
 	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
 	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	SlowQueueURL            string `env:"RELAY_SLOW_QUEUE_URL,notEmpty"`
 	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
 	DeadQueueURL            string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
 	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
@@ -64,6 +65,7 @@ type Sweep struct {
 	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
 	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	SlowQueueURL            string `env:"RELAY_SLOW_QUEUE_URL,notEmpty"`
 	OrderedIngestQueueURL   string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
 	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
 	IngestPoisonQueueURL    string `env:"RELAY_INGEST_POISON_QUEUE_URL,notEmpty"`   // ingest-dlq

@@ -12,7 +12,7 @@ import (
 var deliver = settings.Deliver{
 	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies", SecretsKeyARN: "arn:key", IngestQueueURL: "https://ingest",
 	OrderedDeliveryQueueURL: "https://line.fifo",
-	RetryQueueURL:           "https://retry", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
+	RetryQueueURL:           "https://retry", SlowQueueURL: "https://slow", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
 	MaxReceives: 7, RetentionDays: 3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000}, Origin: "in.example.com",
 }
 
