@@ -79,7 +79,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 
 	ctx, stop := context.WithCancel(context.Background())
 	var consumers sync.WaitGroup
-	for i, q := range []*sqlite.Queue{ingest, delivery, retry, slow, ingestLine, line} {
+	for i, q := range []*sqlite.Queue{ingest, delivery, retry, ingestLine, line, slow} {
 		f := w.feeds[i]
 		from := &pushed{listed: listed{q}, notify: w.notify}
 		f.from, f.deadLetter = from, nil

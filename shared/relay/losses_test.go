@@ -119,8 +119,8 @@ func (w *world) beginSweep() bool {
 	}
 	sweeper := relay.NewSweeper(relay.SweeperConfig{
 		Names: faultyNames{in, &w.catalog}, Subscriptions: p.subs, Ledger: faultyLedger{in, &w.ledger}, Delivery: p.delivery, Retry: p.retry,
-		OverdueMayLieIn:   backlogs(&w.retry, &w.inLine.delivery, &w.poison),
-		UnstartedMayLieIn: backlogs(&w.ingest, &w.delivery, &w.retry, &w.inLine.ingest, &w.inLine.delivery, &w.ingestDL, &w.poison),
+		OverdueMayLieIn:   backlogs(&w.retry, &w.slow, &w.inLine.delivery, &w.poison),
+		UnstartedMayLieIn: backlogs(&w.ingest, &w.delivery, &w.retry, &w.slow, &w.inLine.ingest, &w.inLine.delivery, &w.ingestDL, &w.poison),
 	})
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)

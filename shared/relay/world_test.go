@@ -211,11 +211,11 @@ func newWorld(t *testing.T, s script) *world {
 			deadLetter: &w.ingestDL},
 		{name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
-		{name: "slow", from: memorySource{&w.slow}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout,
 			instances: s.fanouts, deadLetter: &w.ingestDL},
 		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1, timeout: deliverTimeout, make: deliver,
 			instances: s.deliverers},
+		{name: "slow", from: memorySource{&w.slow}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
 	}
 	w.store, w.records, w.putAside = &w.catalog, &w.ledger, [2]lister{&w.ingestDL, &w.poison}
 	w.redrive = func() { w.ingestDL.Move(&w.ingest); w.poison.Move(&w.delivery) }
