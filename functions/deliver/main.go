@@ -1,4 +1,4 @@
-// Command deliver is the Lambda function behind the delivery, ordered and retry queues: it POSTs deliveries to their endpoints.
+// Command deliver is the Lambda function behind the delivery, retry, slow and ordered queues: it POSTs deliveries to their endpoints.
 package main
 
 import (
@@ -36,7 +36,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
 	delivery, retry := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.RetryQueueURL)
-	ordered := sqs.New(queues, s.OrderedDeliveryQueueURL)
+	slow, ordered := sqs.New(queues, s.SlowQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
 	return handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints:  catalog,
 		Deliveries: ledger,
@@ -49,6 +49,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
 		Poster:     egress.New(egress.Options{Ports: s.EgressPorts, Credentials: cfg.Credentials}),
 		Retry:      retry,
+		Slow:       slow,
 		Ordered:    ordered,
 		Dead:       sqs.New(queues, s.DeadQueueURL),
 		Poison:     sqs.New(queues, s.PoisonQueueURL),
@@ -60,5 +61,5 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Retention: function.Days(s.RetentionDays),
 		CacheTTL:  function.Seconds(s.CatalogCacheSeconds),
 		Origin:    s.Origin,
-	}).Process, delivery, retry, ordered)
+	}).Process, delivery, retry, slow, ordered)
 }

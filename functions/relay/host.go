@@ -29,6 +29,7 @@ const (
 	ingestHandlers   = 8
 	deliveryHandlers = 256
 	retryHandlers    = 128
+	slowHandlers     = 128
 	perEndpoint      = 32
 
 	// A change of the catalog by "relay apply" is in force after this long.
@@ -60,6 +61,7 @@ const (
 	ingestQueue     = "ingest"
 	deliveryQueue   = "delivery"
 	retryQueue      = "retry"
+	slowQueue       = "slow"
 	orderedIngest   = "ordered-ingest"
 	orderedDelivery = "ordered-delivery"
 	deadQueue       = "dead"
@@ -104,7 +106,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	})
 	deliverer := relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
-		Retry: h.queues[retryQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
+		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
 		Operator: relay.NewNotifier(catalog, h.queues[ingestQueue], catalogTTL),
 	})
@@ -135,6 +137,7 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	open(orderedIngest, ingest)
 	open(deliveryQueue, sqlite.QueueOptions{Visibility: deliverTimeout}) // the deliverer puts aside what it cannot process, here too
 	open(retryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
+	open(slowQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	open(orderedDelivery, sqlite.QueueOptions{Visibility: deliverTimeout, Ordered: true})
 	return queues, errors.Join(errs...)
 }
@@ -150,6 +153,7 @@ func (h *host) consume(ctx context.Context) error {
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
 	start(deliveryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
 	start(retryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint})
+	start(slowQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: slowHandlers, PerGroup: perEndpoint})
 	// One at a time: in a batch each would wait for the slowest.
 	start(orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers})
 	start(orderedDelivery, h.deliver, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: deliveryHandlers})
@@ -180,7 +184,7 @@ func mapping(queue string, fn batchHandler) sqlite.Handler {
 // waiting is how many messages are still to be worked on; 0 if that cannot be told.
 func (h *host) waiting(ctx context.Context) int {
 	n := 0
-	for _, name := range []string{ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue} {
+	for _, name := range []string{ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, slowQueue} {
 		if k, err := h.queues[name].Len(ctx); err == nil {
 			n += k
 		}

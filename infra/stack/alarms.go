@@ -50,6 +50,10 @@ func (r *relay) addAlarms() {
 		age("RetryAge", r.retry, 45,
 			"ticket: retries are late. First look at the errors and throttles of deliver; if there are none, many endpoints are down "+
 				"and retryMaxConcurrency is too small for them."),
+		// Endpoints that take long and get much have a backlog here, which is their own trouble. It must not outlast queueDays.
+		age("SlowAge", r.slow, 24*60,
+			"ticket: deliveries to slow endpoints have waited for a day; SQS drops them after seven. First see which endpoints take long: they "+
+				"get more than they take, or slowMaxConcurrency is too small for them."),
 		age("OrderedIngestAge", r.ordered.ingest, 20,
 			"page: accepted webhooks for ordered endpoints are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
 		// A delivery may stand behind others for as long as their schedules last, which is three days by default, and dies after thirteen.

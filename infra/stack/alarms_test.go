@@ -24,6 +24,7 @@ var alarms = map[string]string{
 	"IngestAge":                  "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Ingest.QueueName} >= 300 in 300 s",
 	"DeliveryAge":                "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Delivery.QueueName} >= 900 in 300 s",
 	"RetryAge":                   "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Retry.QueueName} >= 2700 in 300 s",
+	"SlowAge":                    "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Slow.QueueName} >= 86400 in 300 s",
 	"SchedulesDropped":           "page: Sum AWS/Scheduler InvocationDroppedCount of ScheduleGroup {Schedules} >= 1 in 300 s",
 	"ReceiveErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Receive} >= 1 in 300 s",
 	"FanoutErrors":               "page: Sum AWS/Lambda Errors of FunctionName {Fanout} >= 1 in 300 s",

@@ -185,8 +185,11 @@ func (r *relay) serviceGraphs() []graph {
 		{title: "Answer to the partner, ms, 99th percentile", statistic: "p99", lines: []line{
 			r.ofAPI("whole", "Latency"), r.ofAPI("of it receive", "IntegrationLatency"),
 		}},
-		{title: "Messages put on the queues", statistic: "Sum", lines: r.ofQueues("NumberOfMessagesSent")},
-		{title: "Messages queued", statistic: "Maximum", lines: r.ofQueues("ApproximateNumberOfMessagesVisible")},
+		{title: "Messages put on the queues", statistic: "Sum", lines: r.ofAllQueues("NumberOfMessagesSent")},
+		{title: "Messages queued", statistic: "Maximum", lines: r.ofAllQueues("ApproximateNumberOfMessagesVisible")},
+		{title: "Age of the oldest message to a slow endpoint, s", statistic: "Maximum", lines: []line{
+			ofQueue("slow", "ApproximateAgeOfOldestMessage", r.slow),
+		}},
 		{title: "Dead letters", statistic: "Maximum", lines: []line{
 			ofQueue("ingest", "ApproximateNumberOfMessagesVisible", r.ingestDLQ),
 			ofQueue("delivery", "ApproximateNumberOfMessagesVisible", r.deliveryDLQ),
@@ -224,11 +227,17 @@ func (r *relay) ofSchedules(label, metric string) line {
 	return labelled(label, "AWS/Scheduler", metric, "ScheduleGroup", *r.schedules.Ref())
 }
 
+// ofQueues leaves the slow queue out. The first dashboard has as many metrics as are free, and the age of messages to slow
+// endpoints tells of no incident.
 func (r *relay) ofQueues(metric string) []line {
 	return []line{
 		ofQueue("ingest", metric, r.ingest), ofQueue("delivery", metric, r.delivery), ofQueue("retry", metric, r.retry),
 		ofQueue("ordered ingest", metric, r.ordered.ingest), ofQueue("ordered delivery", metric, r.ordered.delivery),
 	}
+}
+
+func (r *relay) ofAllQueues(metric string) []line {
+	return append(r.ofQueues(metric), ofQueue("slow", metric, r.slow))
 }
 
 func ofQueue(label, metric string, queue awssqs.Queue) line {

@@ -117,6 +117,7 @@ func (r *relay) addDeliver() error {
 		IngestQueueURL:          *r.ingest.QueueUrl(),
 		DeliveryQueueURL:        *r.delivery.QueueUrl(),
 		RetryQueueURL:           *r.retry.QueueUrl(),
+		SlowQueueURL:            *r.slow.QueueUrl(),
 		OrderedDeliveryQueueURL: *r.ordered.delivery.QueueUrl(),
 		DeadQueueURL:            *r.dead.QueueUrl(),
 		PoisonQueueURL:          *r.deliveryDLQ.QueueUrl(),
@@ -138,9 +139,11 @@ func (r *relay) addDeliver() error {
 		recursiveLoop: awslambda.RecursiveLoop_ALLOW,
 		network:       r.network,
 	})
-	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt.
+	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt, and no endpoint
+	// that takes long to answer uses up the invocations of the others.
 	r.consume("DeliveryToDeliver", r.delivery, r.deliver, batchSize, r.props.DeliveryMaxConcurrency)
 	r.consume("RetryToDeliver", r.retry, r.deliver, batchSize, r.props.RetryMaxConcurrency)
+	r.consume("SlowToDeliver", r.slow, r.deliver, batchSize, r.props.SlowMaxConcurrency)
 	r.consume("OrderedDeliveryToDeliver", r.ordered.delivery, r.deliver, 1, r.props.DeliveryMaxConcurrency)
 	return nil
 }

@@ -58,6 +58,7 @@ var environment = map[string]string{
 	"RELAY_ORDERED_INGEST_QUEUE_URL":   "{OrderedIngest}",
 	"RELAY_ORIGIN":                     "{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}",
 	"RELAY_RETRY_QUEUE_URL":            "{Retry}",
+	"RELAY_SLOW_QUEUE_URL":             "{Slow}",
 	"RELAY_SCHEDULE_GROUP":             "{Schedules}",
 	"RELAY_SCHEDULE_ROLE_ARN":          "{SchedulesRole.Arn}",
 	"RELAY_SECRETS_KEY_ARN":            "{SecretsKey.Arn}",

@@ -101,8 +101,8 @@ func (r *relay) fanoutGrants() []grant {
 
 func (r *relay) deliverGrants() []grant {
 	return slices.Concat(r.networkGrants(), r.authGrants(), []grant{
-		consume(r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.delivery.QueueArn()),
-		hold(r.delivery.QueueArn(), r.retry.QueueArn(), r.ordered.delivery.QueueArn()),
+		consume(r.delivery.QueueArn(), r.retry.QueueArn(), r.slow.QueueArn(), r.ordered.delivery.QueueArn()),
+		hold(r.delivery.QueueArn(), r.retry.QueueArn(), r.slow.QueueArn(), r.ordered.delivery.QueueArn()),
 		// The query is for who subscribed to the relay's own events, which go to the ingest queue.
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		{actions: []string{"dynamodb:GetItem", "dynamodb:PutItem"}, resources: []*string{r.ledger.TableArn()}},
@@ -115,7 +115,8 @@ func (r *relay) deliverGrants() []grant {
 		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a failure of ours.
 		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},
 		{actions: []string{"sqs:SendMessage"},
-			resources: []*string{r.retry.QueueArn(), r.ordered.delivery.QueueArn(), r.dead.QueueArn(), r.deliveryDLQ.QueueArn(), r.ingest.QueueArn()}},
+			resources: []*string{r.retry.QueueArn(), r.slow.QueueArn(), r.ordered.delivery.QueueArn(), r.dead.QueueArn(),
+				r.deliveryDLQ.QueueArn(), r.ingest.QueueArn()}},
 		{actions: []string{"scheduler:CreateSchedule"}, resources: []*string{r.scheduleARN()}},
 		{actions: []string{"iam:PassRole"}, resources: []*string{r.schedulesRole.RoleArn()},
 			conditions: map[string]any{"StringEquals": map[string]any{"iam:PassedToService": schedulerService}}},

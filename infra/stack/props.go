@@ -96,12 +96,16 @@ type Props struct {
 	ThrottleRatePerSecond int `context:"throttleRatePerSecond" default:"1000" min:"1" max:"100000"`
 	ThrottleBurst         int `context:"throttleBurst" default:"2000" min:"1" max:"100000"`
 
-	// FanoutMaxConcurrency, DeliveryMaxConcurrency and RetryMaxConcurrency bound how many invocations a queue starts at once, 10
-	// messages each. First attempts get the most, since every delivery has one; fair queues tell endpoints apart only where
-	// more than about thirty messages are in flight.
+	// FanoutMaxConcurrency, DeliveryMaxConcurrency, RetryMaxConcurrency and SlowMaxConcurrency bound how many invocations a
+	// queue starts at once, 10 messages each. First attempts get the most, since every delivery has one; fair queues tell
+	// endpoints apart only where more than about thirty messages are in flight. An endpoint that begins to take long occupies
+	// invocations of the delivery queue until the instances know that it is slow: with 100 a second of 14 s each, some 170 to 300
+	// (docs/adr/0009-slow-endpoints.md). Then it has those of the slow queue. The sum leaves room for receive in an account's
+	// 1,000.
 	FanoutMaxConcurrency   int `context:"fanoutMaxConcurrency" default:"50" min:"2" max:"1000"`
-	DeliveryMaxConcurrency int `context:"deliveryMaxConcurrency" default:"100" min:"2" max:"1000"`
+	DeliveryMaxConcurrency int `context:"deliveryMaxConcurrency" default:"300" min:"2" max:"1000"`
 	RetryMaxConcurrency    int `context:"retryMaxConcurrency" default:"30" min:"2" max:"1000"`
+	SlowMaxConcurrency     int `context:"slowMaxConcurrency" default:"50" min:"2" max:"1000"`
 }
 
 // ourKey is what a context key of ours looks like, misspelt or not. Those of the CDK have a colon, a slash or a hyphen.

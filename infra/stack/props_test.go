@@ -20,7 +20,7 @@ func TestPropsFromContext(t *testing.T) {
 		Stage: "dev", FunctionsDir: "bin/lambda", RetentionDays: 30, LogRetentionDays: 30,
 		MaxBodyBytes: 4194304, InlineBodyBytes: 16384, CatalogCacheSeconds: 30,
 		ThrottleRatePerSecond: 1000, ThrottleBurst: 2000,
-		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 100, RetryMaxConcurrency: 30,
+		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 300, RetryMaxConcurrency: 30, SlowMaxConcurrency: 50,
 		Protect: "auto",
 	}
 	for name, test := range map[string]struct {

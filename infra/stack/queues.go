@@ -39,6 +39,7 @@ func (r *relay) addQueues() {
 	r.ingest = r.addQueue("Ingest", fanoutTimeoutSeconds, maxReceives, r.ingestDLQ)
 	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxReceives, r.deliveryDLQ)
 	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxReceives, r.dead)
+	r.slow = r.addQueue("Slow", deliverTimeoutSeconds, maxReceives, r.deliveryDLQ) // a redrive goes to the delivery queue
 	r.ordered.ingestDLQ = r.addOrderedQueue("OrderedIngestDlq", 0, 0, nil)
 	r.ordered.deliveryDLQ = r.addOrderedQueue("OrderedDeliveryDlq", 0, 0, nil)
 	r.ordered.ingest = r.addOrderedQueue("OrderedIngest", fanoutTimeoutSeconds, maxReceives, r.ordered.ingestDLQ)

@@ -22,7 +22,8 @@ type relay struct {
 	secretsKey                   awskms.IKey
 	catalog, ledger              awsdynamodb.Table
 	bodies                       awss3.Bucket
-	ingest, delivery, retry      awssqs.Queue
+	ingest, delivery             awssqs.Queue
+	retry, slow                  awssqs.Queue
 	ingestDLQ, deliveryDLQ, dead awssqs.Queue
 	ordered                      orderedQueues
 	schedules                    awsscheduler.CfnScheduleGroup

@@ -197,7 +197,7 @@ func TestPropsReachTheTemplate(t *testing.T) {
 	t.Parallel()
 	tmpl, err := synthesise(stack.Props{
 		Stage: "prod", RetentionDays: 7, LogRetentionDays: 90, MaxBodyBytes: 1000, InlineBodyBytes: 100, CatalogCacheSeconds: 5,
-		ThrottleRatePerSecond: 11, ThrottleBurst: 12, FanoutMaxConcurrency: 13, DeliveryMaxConcurrency: 14, RetryMaxConcurrency: 15,
+		ThrottleRatePerSecond: 11, ThrottleBurst: 12, FanoutMaxConcurrency: 13, DeliveryMaxConcurrency: 14, RetryMaxConcurrency: 15, SlowMaxConcurrency: 16,
 		EgressPorts: []uint16{8443, 9000},
 	}, nil)
 	if err != nil {
@@ -223,6 +223,7 @@ func TestPropsReachTheTemplate(t *testing.T) {
 		"fanoutMaxConcurrency":   {byName["IngestToFanout"].get("ScalingConfig", "MaximumConcurrency"), 13.0},
 		"deliveryMaxConcurrency": {byName["DeliveryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 14.0},
 		"retryMaxConcurrency":    {byName["RetryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 15.0},
+		"slowMaxConcurrency":     {byName["SlowToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 16.0},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: %v in the template, want %v", what, test.got, test.want)

@@ -49,6 +49,9 @@ type State struct {
 	Took         time.Duration // by an attempt, about, in whole milliseconds; zero: nobody needed to know
 	TookAt       time.Time     // when that was measured
 	Unproved     string        // why the last try to have it shown failed; "": it did not
+	SlowUntil    time.Time     // its attempts took long: it is slow until then
+	SlowAt       time.Time     // when the attempts below began to be counted
+	SlowSeen     int           // attempts since then that took long
 }
 
 // Proof is what an endpoint that must prove itself has shown.
@@ -149,7 +152,7 @@ func (s State) Succeeded(now time.Time) State {
 	if !now.Before(next.ClosedAt.Add(RampTime)) {
 		next.ClosedAt = time.Time{}
 	}
-	return next
+	return next.keepSlow(s, now)
 }
 
 // Failure is what happened since the state was last told.

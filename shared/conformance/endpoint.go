@@ -83,7 +83,8 @@ func stateManyTroubled(t *testing.T, states relay.EndpointStates) {
 func trouble() breaker.State {
 	at := func(n int) time.Time { return time.Date(2026, 1, 2, 3, n, 5, 678_000_000, time.UTC) }
 	return breaker.State{Failures: 12, FailingSince: at(1), FailedAt: at(9), OpenUntil: at(2), Openings: 3, ClosedAt: at(4), PausedUntil: at(5),
-		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\"", Proof: breaker.Proof{Of: "hash", At: at(8), Rate: 120}, Unproved: "<é>"}
+		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\"", Proof: breaker.Proof{Of: "hash", At: at(8), Rate: 120}, Unproved: "<é>",
+		SlowUntil: at(10), SlowAt: at(11), SlowSeen: 2}
 }
 
 func expectState(t *testing.T, states relay.EndpointStates, endpoint string, want breaker.State, revision int64) {

@@ -20,7 +20,7 @@ func CatalogV1() relay.Catalog {
 			{Name: "bare", Verify: verify.Config{Provider: "none"}},
 			{Name: "learner", Verify: verify.Config{Provider: "asana"}, Secrets: []string{"handed over"}},
 			{Name: "whole", Verify: verify.Config{
-				Provider: "hmac", HMAC: &hmac, EventType: &verify.Locator{Header: "x-event"}, EventID: &verify.Locator{JSON: "event.id"},
+				Provider: "hmac", HMAC: &hmac, Once: verify.OnceBody, EventType: &verify.Locator{Header: "x-event"}, EventID: &verify.Locator{JSON: "event.id"},
 				URL: "https://relay.example.com/in/whole", AllowedIPs: []string{"192.0.2.0/24"}, Settings: map[string]string{"topic_arns": "arn"},
 			}, Secrets: []string{"new", "old"}, Order: byAccount},
 		},

@@ -214,7 +214,7 @@ func (l load) wait(delivered int64) {
 
 // drained waits until no message is left in hand, so that each has been counted to its end.
 func (l load) drained() {
-	for _, name := range []string{"Ingest", "Delivery", "Retry"} {
+	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow"} {
 		url := l.host.Queue(name)
 		l.until(name+" is empty", func() bool {
 			out, err := l.host.SQS.GetQueueAttributes(context.Background(), &awssqs.GetQueueAttributesInput{

@@ -740,7 +740,7 @@ func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Sta
 // queuesAreEmpty waits until no message is on its way.
 func (w *world) queuesAreEmpty(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"Ingest", "Delivery", "Retry", "OrderedIngest", "OrderedDelivery"} {
+	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow", "OrderedIngest", "OrderedDelivery"} {
 		eventually(t, name+" is empty", func() bool { return w.messages(t, name) == 0 })
 	}
 }

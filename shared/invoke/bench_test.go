@@ -68,7 +68,7 @@ func environments(b *testing.B) map[string]map[string]string {
 		b.Fatal(err)
 	}
 	deliver, err := settings.Environment(settings.Deliver{
-		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", RetryQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", RetryQueueURL: "u", SlowQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
 		OrderedDeliveryQueueURL: "u", ScheduleGroup: "g", ScheduleRoleARN: "r",
 	})
 	if err != nil {

@@ -55,7 +55,7 @@ var functions = map[string]function{
 	"deliver": {60 * time.Second, 512, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Deliver{
 			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
-			IngestQueueURL: w.queues[ingest], RetryQueueURL: w.queues[retry], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
+			IngestQueueURL: w.queues[ingest], RetryQueueURL: w.queues[retry], SlowQueueURL: w.queues[slow], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
 			OrderedDeliveryQueueURL: w.queues[orderedDelivery], ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
 		})
 	}},

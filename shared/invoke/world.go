@@ -32,12 +32,13 @@ const (
 	retry           = "retry"
 	orderedIngest   = "ordered-ingest"
 	orderedDelivery = "ordered-delivery"
+	slow            = "slow"
 	dead            = "dead"
 	ingestDLQ       = "ingest-dlq"
 	deliveryDLQ     = "delivery-dlq"
 )
 
-var queueNames = []string{ingest, delivery, retry, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ}
+var queueNames = []string{ingest, delivery, retry, slow, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ}
 
 // What the emulators take any name for.
 const (

@@ -164,10 +164,10 @@ func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
 		verifier  verify.Config
 		eventType string // as the receiver reads it
 	}{
-		"GitHub":           {relay.Signature{Provider: "github", Secret: "s"}, verify.Config{Provider: "github"}, "push"},
-		"GitHub alone":     {relay.Signature{Provider: "github", Secret: "s", Alone: true}, verify.Config{Provider: "github"}, "push"},
+		"GitHub":           {relay.Signature{Provider: "github", Secret: "secret"}, verify.Config{Provider: "github"}, "push"},
+		"GitHub alone":     {relay.Signature{Provider: "github", Secret: "secret", Alone: true}, verify.Config{Provider: "github"}, "push"},
 		"svix":             {relay.Signature{Provider: "svix", Secret: endpointSecret}, verify.Config{Provider: "svix"}, ""},
-		"one that is told": {relay.Signature{Provider: "hmac", HMAC: described, Secret: "s"}, verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, ""},
+		"one that is told": {relay.Signature{Provider: "hmac", HMAC: described, Secret: "secret"}, verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -207,15 +207,15 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		signature relay.Signature
 		want      string
 	}{
-		"none is asked for":         {relay.Signature{Provider: "none", Secret: "s"}, "takes none"},
-		"unknown":                   {relay.Signature{Provider: "githob", Secret: "s"}, `"githob" is unknown`},
+		"none is asked for":         {relay.Signature{Provider: "none", Secret: "secret"}, "takes none"},
+		"unknown":                   {relay.Signature{Provider: "githob", Secret: "secret"}, `"githob" is unknown`},
 		"unknown, by reference":     {relay.Signature{Provider: "githob", Secret: relay.SecretPrefix + "s"}, `"githob" is unknown`},
-		"what the relay itself has": {relay.Signature{Provider: "storyblok", Secret: "s"}, "header webhook-signature is also that of Standard Webhooks"},
-		"a host for a signature":    {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "s"}, "header host is set by"},
-		"no header's name":          {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "s"}, "is not the name of a header"},
-		"a line in the prefix":      {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "s"}, "control character"},
-		"settings":                  {relay.Signature{Provider: "meta", Secret: "s"}, "describe its signature as hmac"},
-		"proof in the body":         {relay.Signature{Provider: "mailgun", Secret: "s"}, "in the body or the URL"},
+		"what the relay itself has": {relay.Signature{Provider: "storyblok", Secret: "secret"}, "header webhook-signature is also that of Standard Webhooks"},
+		"a host for a signature":    {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "secret"}, "header host is set by"},
+		"no header's name":          {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "secret"}, "is not the name of a header"},
+		"a line in the prefix":      {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "secret"}, "control character"},
+		"settings":                  {relay.Signature{Provider: "meta", Secret: "secret"}, "describe its signature as hmac"},
+		"proof in the body":         {relay.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL"},
 		"only a public key":         {relay.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")}, "that is a public key"},
 		"no key at all":             {relay.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key"},
 		"by reference":              {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"}, Secret: relay.SecretPrefix + "s"}, "no {body}"},
@@ -228,8 +228,8 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		})
 	}
 	for _, s := range []relay.Signature{
-		{Provider: "github", Secret: relay.SecretPrefix + "s#x"}, {Provider: "shopify", Secret: "s"}, {Provider: "stripe", Secret: "s"},
-		{Provider: "storyblok", Secret: "s", Alone: true},
+		{Provider: "github", Secret: relay.SecretPrefix + "s#x"}, {Provider: "shopify", Secret: "secret"}, {Provider: "stripe", Secret: "secret"},
+		{Provider: "storyblok", Secret: "secret", Alone: true},
 		{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Key: "whsec"}, Secret: relay.SecretPrefix + "s"},
 	} {
 		if err := s.Check("https://a.example.com/?q"); err != nil {
@@ -381,7 +381,7 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		auth := &relay.Auth{Signature: &relay.Signature{Provider: "shopify", Secret: "s"}}
+		auth := &relay.Auth{Signature: &relay.Signature{Provider: "shopify", Secret: "secret"}}
 		if slices.Contains(auth.Headers("https://a.example.com/"), "x-shopify-shop-domain") {
 			t.Error("the endpoint's own headers cannot have the shop's domain")
 		}

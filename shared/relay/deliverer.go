@@ -44,6 +44,7 @@ type DelivererConfig struct {
 	Bodies     Bodies
 	Poster     Poster
 	Retry      Queue        // later attempts
+	Slow       Queue        // deliveries to endpoints that take long to answer; nil: they go with the others
 	Ordered    OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
 	Dead       Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
 	Poison     Queue        // messages that we cannot process
@@ -151,6 +152,7 @@ type step struct {
 	msg    Message
 	reads  bool // the message can be read: task and event are what it says
 	task   task
+	lane   string // of the message: see task.Lane
 	event  Event
 	record Delivery // as stored; zero if there is none
 	report AttemptReport
@@ -160,6 +162,7 @@ func (s *step) run(ctx context.Context) error {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
 	s.reads = err == nil
+	s.lane, s.task.Lane = s.task.Lane, "" // what is sent from here on goes to other queues
 	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
 	if err == nil && !s.inOrder() {
 		err = s.failures.suspect(ctx, s.msg, s.msg.Receives)
@@ -221,7 +224,11 @@ func (s *step) run(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
 		return &Again{Err: errDeadline}
 	}
-	admitted, err := s.gate.admit(ctx, ep.Endpoint, s.record.Reserved)
+	limits := ep.Endpoint
+	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
+		return err
+	}
+	admitted, err := s.gate.admit(ctx, limits, s.record.Reserved)
 	switch {
 	case err != nil:
 		return err
@@ -420,7 +427,9 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	post, err := s.request(ep, s.event, m.Number, body, began)
 	var reply Reply
 	if err == nil {
+		stop := s.watch(ctx)
 		reply, err = s.cfg.Poster.Post(ctx, post)
+		stop()
 	}
 	ended := s.cfg.Now()
 	m.Duration = ended.Sub(began).Truncate(time.Millisecond)

@@ -55,6 +55,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	})
 	delivery := open("delivery", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	retry := open("retry", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
+	slow := open("slow", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	ingestLine := open("ingest-ordered", sqlite.QueueOptions{
 		DeadLetter: ingestDL, MaxReceives: maxReceives, Visibility: visibilityFactor * fanoutTimeout, Durable: true, Ordered: true,
 	})
@@ -65,7 +66,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	w.sweeps = false // its hours are longer than the script
 	w.in = ports{
 		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures, ledger,
-		counted{ingest, &w.received}, delivery, retry, counted{ingestLine, &w.received}, line, dead, ingestDL, poison,
+		counted{ingest, &w.received}, delivery, retry, slow, counted{ingestLine, &w.received}, line, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}
 	redrive := func(from, to *sqlite.Queue) {
@@ -78,7 +79,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 
 	ctx, stop := context.WithCancel(context.Background())
 	var consumers sync.WaitGroup
-	for i, q := range []*sqlite.Queue{ingest, delivery, retry, ingestLine, line} {
+	for i, q := range []*sqlite.Queue{ingest, delivery, retry, ingestLine, line, slow} {
 		f := w.feeds[i]
 		from := &pushed{listed: listed{q}, notify: w.notify}
 		f.from = from

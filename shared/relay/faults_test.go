@@ -157,7 +157,7 @@ func withFaults(s striker, p ports) ports {
 		faultyEndpoints{faultyGenerations{s, p.endpoints}, p.endpoints}, faultyEvents{s, p.events},
 		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
 		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots}, faultyFailures{s, p.failures}, faultyKeeper{s, p.keeper},
-		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry},
+		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry}, faultyQueue{s, "slow", p.slow},
 		faultyQueue{s, "ordered ingest", p.ingestLine}, faultyQueue{s, "line", p.line},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
@@ -279,7 +279,7 @@ func (r *rig) revive(f *fault) bool {
 // pumpThrough is pump for a relay that f strikes: an invocation that is killed acknowledges nothing.
 func (r *rig) pumpThrough(f *fault, batch int) {
 	r.t.Helper()
-	queues := []*memory.Queue{&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.inLine.delivery}
+	queues := []*memory.Queue{&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.delivery}
 	for range 2000 {
 		busy, left := false, 0
 		for i, q := range queues {

@@ -69,6 +69,8 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	check(t, "endpoint-state-failed.v1.json", failed, relay.EncodeEndpointState, relay.DecodeEndpointState)
 	proved := breaker.State{Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404"}
 	check(t, "endpoint-state-proof.v1.json", proved, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	slow := breaker.State{SlowUntil: at, SlowAt: at.Add(time.Minute), SlowSeen: 2}
+	check(t, "endpoint-state-slow.v1.json", slow, relay.EncodeEndpointState, relay.DecodeEndpointState)
 }
 
 // check holds what is written against the golden file, and what is read from it against v.
@@ -95,7 +97,7 @@ func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode 
 // The delivery queues' message is the core's own affair, so its golden file is read by running it.
 func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
 	t.Parallel()
-	wantPosts := map[string]int{"task.v1.json": 1, "task-origin.v1.json": 1, "task-made.v1.json": 0}
+	wantPosts := map[string]int{"task.v1.json": 1, "task-origin.v1.json": 1, "task-lane.v1.json": 1, "task-made.v1.json": 0}
 	for name, want := range wantPosts {
 		message, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {

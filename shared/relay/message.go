@@ -68,6 +68,9 @@ type endpointDoc struct {
 	FailedAt     time.Time `json:"failedAt,omitzero"`
 	TookMs       int64     `json:"tookMs,omitempty"`
 	TookAt       time.Time `json:"tookAt,omitzero"`
+	SlowUntil    time.Time `json:"slowUntil,omitzero"`
+	SlowAt       time.Time `json:"slowAt,omitzero"`
+	SlowSeen     int       `json:"slowSeen,omitempty"`
 }
 
 type proofDoc struct {
@@ -115,6 +118,7 @@ type task struct {
 	NotBefore time.Time    `json:"notBefore,omitzero"` // a wait longer than a queue can carry goes in hops
 	Made      *madeAttempt `json:"made,omitempty"`     // the attempt was made and could not be recorded
 	Cycle     bool         `json:"cycle,omitempty"`    // it stands for all attempts from here on, as in an ordered queue, from which it was set aside
+	Lane      string       `json:"lane,omitempty"`     // slowLane: the message came by the queue of slow endpoints
 	Origin    string       `json:"origin,omitempty"`   // id of the message that was put aside as this one: a redrive gives it another
 }
 
@@ -202,7 +206,7 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 // EncodeEndpointState returns s in the form that ledgers keep.
 func EncodeEndpointState(s breaker.State) []byte {
 	doc := endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.Took.Milliseconds(), s.TookAt}
+		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.Took.Milliseconds(), s.TookAt, s.SlowUntil, s.SlowAt, s.SlowSeen}
 	if s.Proof != (breaker.Proof{}) {
 		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
 	}
@@ -217,7 +221,8 @@ func DecodeEndpointState(b []byte) (breaker.State, error) {
 	}
 	s := breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
 		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(), Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC()}
+		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(), Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
+		SlowUntil: d.SlowUntil.UTC(), SlowAt: d.SlowAt.UTC(), SlowSeen: d.SlowSeen}
 	if d.Proof != nil {
 		s.Proof = breaker.Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
 	}

@@ -33,6 +33,7 @@ type rig struct {
 	ingest    memory.Queue
 	delivery  memory.Queue
 	retry     memory.Queue
+	slow      memory.Queue
 	schedule  memory.Scheduler
 	inLine    struct{ ingest, delivery memory.Queue } // the ordered ones
 	dead      memory.Queue
@@ -101,6 +102,7 @@ type ports struct {
 	ingest     relay.Queue
 	delivery   relay.Queue
 	retry      relay.Queue
+	slow       relay.Queue
 	ingestLine relay.OrderedQueue
 	line       relay.OrderedQueue
 	dead       relay.Queue
@@ -112,7 +114,7 @@ type ports struct {
 func (r *rig) ports() ports {
 	return ports{
 		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
-		&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
+		&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
 	}
 }
 
@@ -128,7 +130,7 @@ func (r *rig) build(wrap func(ports) ports) {
 		Chunk: r.chunk,
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Ordered: p.line, Dead: p.dead, Poison: p.poison,
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
 		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
 		Origin: r.origin, Retention: r.retention,
 	})
@@ -178,13 +180,14 @@ func (r *rig) pump() {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
 		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself puts aside what fails too often
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
+		busy = r.consume(&r.slow, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy
 		busy = r.consume(&r.inLine.delivery, nil, r.deliverer.Process) || busy
 		if busy {
 			continue
 		}
 		var next time.Time
-		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery} {
+		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery} {
 			if due, ok := q.Due(); ok && (next.IsZero() || due.Before(next)) {
 				next = due
 			}

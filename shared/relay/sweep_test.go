@@ -203,7 +203,8 @@ func (w *world) checkNothingStranded() {
 		w.t.Errorf("%d messages received; %d have a result and %d wait: %v", w.received, final, len(ingest), w.reports.results())
 	}
 	coming := map[string]bool{}
-	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(), w.feeds[4].from.List(), w.putAside[1].List()) {
+	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(), w.feeds[4].from.List(), w.feeds[5].from.List(),
+		w.putAside[1].List()) {
 		coming[deliveryOf(m)] = true
 	}
 	for _, event := range sorted(w.accepted) {

@@ -48,6 +48,7 @@ type Deliver struct {
 	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
 	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	SlowQueueURL            string `env:"RELAY_SLOW_QUEUE_URL,notEmpty"`
 	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
 	DeadQueueURL            string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
 	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq

@@ -13,7 +13,7 @@ var deliver = settings.Deliver{
 	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies", SecretsKeyARN: "arn:key", IngestQueueURL: "https://ingest",
 	DeliveryQueueURL:        "https://delivery",
 	OrderedDeliveryQueueURL: "https://line.fifo",
-	RetryQueueURL:           "https://retry", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
+	RetryQueueURL:           "https://retry", SlowQueueURL: "https://slow", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
 	RetentionDays: 3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000}, Origin: "in.example.com",
 }
 

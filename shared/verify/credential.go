@@ -22,7 +22,7 @@ var credentialKeys = []string{"access", "account", "api", "app", "application", 
 // credentialNames are the headers of providers that carry a token or a signature, or belong to one, and whose names do not say so.
 // A test holds the table of providers against IsCredential.
 var credentialNames = []string{"plaid-verification", "verif-hash", "x-circle-key-id", "x-contentful-signed-headers",
-	"x-payload-digest", "x-trello-webhook"}
+	"x-favro-webhook", "x-payload-digest", "x-trello-webhook"}
 
 // IsCredential tells whether a header, named in lower case, carries a secret or a proof: the token or signature of any
 // provider in the table, or what is called so elsewhere (authorization, cookies, API keys, CSRF tokens). Such a header is

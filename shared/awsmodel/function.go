@@ -1,0 +1,82 @@
+package awsmodel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"webhook-relay/shared/relay"
+)
+
+// ErrThrottled: there is no concurrency left for an invocation.
+var ErrThrottled = errors.New("awsmodel: throttled")
+
+// Process handles a batch and returns one error for each message: nil where it is done with.
+type Process func(ctx context.Context, msgs []relay.Message) []error
+
+// Function is a Lambda function. Each of its instances works on one invocation at a time. It is safe
+// for concurrent use; its fields must not be changed once it was invoked.
+type Function struct {
+	New         func(instance int) Process // an instance's handler: with memory of its own
+	Timeout     time.Duration              // of an invocation; 0: none
+	Concurrency int                        // invocations at once, all event sources together; 0: no limit
+	ColdStart   time.Duration              // before an instance's first invocation
+
+	mu          sync.Mutex
+	idle        []Process // the last one to have worked is the first to work again
+	instances   int
+	running     int
+	invocations int
+}
+
+// Invoke runs a batch. ErrThrottled means that it reached no instance.
+func (f *Function) Invoke(ctx context.Context, msgs []relay.Message) ([]error, error) {
+	process, cold, err := f.instance()
+	if err != nil {
+		return nil, err
+	}
+	if cold {
+		time.Sleep(f.ColdStart)
+	}
+	if f.Timeout > 0 {
+		bounded, cancel := context.WithTimeout(ctx, f.Timeout)
+		defer cancel()
+		ctx = bounded
+	}
+	errs := process(ctx, msgs)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running--
+	if ctx.Err() != nil { // Lambda kills the instance
+		return nil, fmt.Errorf("awsmodel: invocation: %w", ctx.Err())
+	}
+	f.idle = append(f.idle, process)
+	return errs, nil
+}
+
+// instance returns an idle instance, or a new one.
+func (f *Function) instance() (process Process, cold bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Concurrency > 0 && f.running >= f.Concurrency {
+		return nil, false, ErrThrottled
+	}
+	f.running++
+	f.invocations++
+	if n := len(f.idle); n > 0 {
+		process = f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		return process, false, nil
+	}
+	f.instances++
+	return f.New(f.instances), true, nil
+}
+
+// Used is how many instances and invocations there have been.
+func (f *Function) Used() (instances, invocations int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.instances, f.invocations
+}
