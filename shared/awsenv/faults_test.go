@@ -93,7 +93,7 @@ func (s sweep) run(t *testing.T, ways [][]strike) {
 			runs.Go(func() error {
 				t.Run(strings.ReplaceAll(fmt.Sprint(kind, ": ", f.strike), " ", "-"), func(t *testing.T) {
 					for kind := range s.play(t, in, f) {
-						if calls[kind] == nil {
+						if calls[kind] == nil && !slices.Contains(afterFailures, kind) {
 							t.Errorf("a call that is never struck: %s", kind)
 						}
 					}
