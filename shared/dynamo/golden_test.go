@@ -65,7 +65,7 @@ var (
 			History: []relay.Attempt{{Number: 2, At: at, Duration: time.Second, Outcome: relay.TimedOut, Error: "no answer in 1s"}}},
 	}
 	sampleState = breaker.State{
-		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), Took: 250 * time.Millisecond, TookAt: at.Add(2 * time.Hour), OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
+		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), Took: 250 * time.Millisecond, TookAt: at.Add(2 * time.Hour), SlowUntil: at.Add(time.Hour), SlowAt: at, SlowSeen: 2, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
 		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
 		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
 	}
