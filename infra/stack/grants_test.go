@@ -67,6 +67,7 @@ var grants = map[string][]string{
 		"sqs:ChangeMessageVisibility on {Delivery.Arn}",
 		"sqs:ChangeMessageVisibility on {OrderedDelivery.Arn}",
 		"sqs:ChangeMessageVisibility on {Retry.Arn}",
+		"sqs:ChangeMessageVisibility on {Slow.Arn}",
 		"sqs:DeleteMessage on {Delivery.Arn}",
 		"sqs:DeleteMessage on {OrderedDelivery.Arn}",
 		"sqs:DeleteMessage on {Retry.Arn}",
