@@ -26,12 +26,12 @@ test: node ## run every test, and fuzz each parser for FUZZTIME (200x); installs
 
 # The random scripts and faults twice: a part of them with the race detector, which makes each ten times as slow.
 test-go:
-	go test -race -timeout 10m ./events/... ./functions/... ./shared/...
-	go test -timeout 5m -run 'TestRandomScripts|TestLostMessages|TestFaultAtEveryCall' ./shared/relay
+	go test -race -timeout 30m ./events/... ./functions/... ./shared/...
+	go test -timeout 15m -run 'TestRandomScripts|TestLostMessages|TestFaultAtEveryCall' ./shared/relay
 
 # jsii, which CDK in Go rests on, has data races of its own.
 test-infra:
-	go test -timeout 5m ./infra/...
+	go test -timeout 15m ./infra/...
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/deployed

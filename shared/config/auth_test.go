@@ -40,15 +40,15 @@ func TestHowARequestIsProved(t *testing.T) {
 		"key in the query":   {"{api_key: {query: key, value: a b&}}", relay.Auth{APIKey: &relay.APIKey{Query: "key", Value: "a b&"}}},
 		"sigv4":              {"{sigv4: {service: execute-api, region: eu-central-1}}", relay.Auth{SigV4: &relay.SigV4{Service: "execute-api", Region: "eu-central-1"}}},
 		"provider":           {"{provider: github, secret: env:SECRET}", relay.Auth{Signature: &relay.Signature{Provider: "github", Secret: "hunter2"}}},
-		"provider alone":     {"{provider: github, secret: s, standard: false}", relay.Auth{Signature: &relay.Signature{Provider: "github", Secret: "s", Alone: true}}},
+		"provider alone":     {"{provider: github, secret: sec, standard: false}", relay.Auth{Signature: &relay.Signature{Provider: "github", Secret: "sec", Alone: true}}},
 		"a reference":        {"{bearer: 'aws-secretsmanager:shop/token'}", relay.Auth{Bearer: "aws-secretsmanager:shop/token"}},
 		"one by environment": {"{bearer: env:REFERENCE}", relay.Auth{Bearer: "aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:a-AbCdEf#k"}},
 		"a provider's secret elsewhere": {
 			"{provider: svix, secret: 'aws-secretsmanager:a#b c'}", relay.Auth{Signature: &relay.Signature{Provider: "svix", Secret: "aws-secretsmanager:a#b c"}},
 		},
 		"hmac": {
-			"{hmac: {header: X-Sig, payload: '{timestamp}.{url}.{body}', timestamp_header: X-Ts, tolerance: 1m}, secret: s, standard: true}",
-			relay.Auth{Signature: &relay.Signature{Provider: "hmac", Secret: "s", HMAC: &verify.HMAC{
+			"{hmac: {header: X-Sig, payload: '{timestamp}.{url}.{body}', timestamp_header: X-Ts, tolerance: 1m}, secret: sec, standard: true}",
+			relay.Auth{Signature: &relay.Signature{Provider: "hmac", Secret: "sec", HMAC: &verify.HMAC{
 				Header: "X-Sig", Payload: "{timestamp}.{url}.{body}", TimestampHeader: "X-Ts", Tolerance: time.Minute}}},
 		},
 		"oauth2": {
@@ -57,8 +57,8 @@ func TestHowARequestIsProved(t *testing.T) {
 				Audience: "x", InBody: true}},
 		},
 		"oauth2, as usual": {
-			"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: s, style: header}}",
-			relay.Auth{OAuth2: &relay.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s"}},
+			"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, style: header}}",
+			relay.Auth{OAuth2: &relay.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "sec"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,15 +76,15 @@ func TestHowARequestIsProved(t *testing.T) {
 
 func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 	t.Parallel()
-	const oauth = "{oauth2: {token_url: '%', client_id: i, client_secret: s}}"
+	const oauth = "{oauth2: {token_url: '%', client_id: i, client_secret: sec}}"
 	for name, tt := range map[string]struct {
 		auth, more, want string
 	}{
 		"none":                  {"{}", "", "auth: must have exactly one of api_key, basic, bearer, hmac, oauth2, provider and sigv4, not 0"},
 		"two":                   {"{bearer: x, sigv4: {service: lambda, region: r}}", "", "not 2"},
-		"a described provider":  {"{provider: github, hmac: {header: X}, secret: s}", "", "not 2"},
+		"a described provider":  {"{provider: github, hmac: {header: X}, secret: sec}", "", "not 2"},
 		"unknown key":           {"{bearre: x}", "", "endpoints[0].auth.bearre: is no key there"},
-		"secret with a token":   {"{bearer: x, secret: s}", "", "auth: has secret or standard, which go with hmac and provider only"},
+		"secret with a token":   {"{bearer: x, secret: sec}", "", "auth: has secret or standard, which go with hmac and provider only"},
 		"standard with a token": {"{bearer: x, standard: false}", "", "auth: has secret or standard"},
 		"no such variable":      {"{bearer: env:NOT_SET}", "", "auth.bearer: the environment variable NOT_SET is not set"},
 		"token of two lines":    {`{bearer: "a\r\nX-More: hunter2"}`, "", "auth.bearer: has control characters"},
@@ -92,8 +92,8 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 		"user with a colon":     {"{basic: {username: 'a:b', password: p}}", "", "auth.basic.username: has a colon"},
 		"no user":               {"{basic: {password: p}}", "", "auth.basic.username: is empty"},
 		"authorization twice":   {"{bearer: x}", "headers: {Authorization: y}", "auth.bearer: sets the header authorization, which headers has too"},
-		"signature twice":       {"{hmac: {header: X-Sig}, secret: s}", "headers: {x-sig: y}", "auth.hmac: sets the header x-sig, which headers has too"},
-		"timestamp twice":       {"{provider: slack, secret: s}", "headers: {X-Slack-Request-Timestamp: y}", "auth.provider: sets the header x-slack-request-timestamp"},
+		"signature twice":       {"{hmac: {header: X-Sig}, secret: sec}", "headers: {x-sig: y}", "auth.hmac: sets the header x-sig, which headers has too"},
+		"timestamp twice":       {"{provider: slack, secret: sec}", "headers: {X-Slack-Request-Timestamp: y}", "auth.provider: sets the header x-slack-request-timestamp"},
 		"date of AWS twice":     {"{sigv4: {service: lambda, region: r}}", "headers: {X-Amz-Date: y}", "auth.sigv4: sets the header x-amz-date, which headers has too"},
 		"key twice":             {"{api_key: {header: X-Key, value: x}}", "headers: {x-key: y}", "auth.api_key: sets the header x-key, which headers has too"},
 		"key nowhere":           {"{api_key: {value: x}}", "", "auth.api_key: must have exactly one of header and query"},
@@ -107,9 +107,9 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 		"no token URL":          {strings.ReplaceAll(oauth, "%", ""), "", "auth.oauth2.token_url: has the scheme"},
 		"token URL in clear":    {strings.ReplaceAll(oauth, "%", "http://t.example.com"), "", "auth.oauth2.token_url: must be https"},
 		"password in token URL": {strings.ReplaceAll(oauth, "%", "https://a:hunter2@t.example.com"), "", "auth.oauth2.token_url: has a user or password"},
-		"unknown style":         {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: s, style: query}}", "", `auth.oauth2.style: "query" is neither`},
-		"no client":             {"{oauth2: {token_url: 'https://t.example.com', client_secret: s}}", "", "auth.oauth2.client_id: is empty"},
-		"two scopes in one":     {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: s, scopes: [a, b c]}}", "", "auth.oauth2.scopes[1]: is no scope"},
+		"unknown style":         {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, style: query}}", "", `auth.oauth2.style: "query" is neither`},
+		"no client":             {"{oauth2: {token_url: 'https://t.example.com', client_secret: sec}}", "", "auth.oauth2.client_id: is empty"},
+		"two scopes in one":     {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, scopes: [a, b c]}}", "", "auth.oauth2.scopes[1]: is no scope"},
 		"no region":             {"{sigv4: {service: lambda}}", "", "auth.sigv4.region: \"\" is no region"},
 		"no service":            {"{sigv4: {service: 'a/b', region: r}}", "", `auth.sigv4.service: "a/b" is no service`},
 		"unknown provider":      {"{provider: githob, secret: hunter2}", "", `auth.provider: verify: configuration: provider: "githob" is unknown`},
@@ -139,8 +139,8 @@ func TestCredentialsAreNotSentInTheClear(t *testing.T) {
 	t.Parallel()
 	for auth, refused := range map[string]bool{
 		"{basic: {username: u, password: p}}": true, "{bearer: t}": true, "{api_key: {query: k, value: v}}": true,
-		"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: s}}": true,
-		"{provider: gitlab-legacy, secret: s}":                                           true, "{provider: github, secret: s}": false, "{hmac: {header: X-Sig}, secret: s}": false,
+		"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec}}": true,
+		"{provider: gitlab-legacy, secret: sec}":                                           true, "{provider: github, secret: sec}": false, "{hmac: {header: X-Sig}, secret: sec}": false,
 		"{sigv4: {service: lambda, region: r}}": false,
 	} {
 		file := filepath.Join(t.TempDir(), "relay.yaml")

@@ -112,7 +112,7 @@ sources:
     once: body
   - name: mine
     provider: hmac
-    secrets: [aa]
+    secrets: [aabb]
     url: https://in.example.com/in/mine?a=b
     hmac: {header: X-Sig, key: hex, payload: "{method}{url}{body}", timestamp_json: sent.at, timestamp_format: ms}
 `), lookup)
@@ -125,7 +125,7 @@ sources:
 			Provider: "meta", Settings: map[string]string{"verify_token": "crm-secret"}, AllowedIPs: []string{"192.0.2.0/24", "2001:db8::1"},
 			EventID: &verify.Locator{Body: true},
 		}},
-		{Name: "mine", Secrets: []string{"aa"}, Verify: verify.Config{
+		{Name: "mine", Secrets: []string{"aabb"}, Verify: verify.Config{
 			Provider: "hmac", URL: "https://in.example.com/in/mine?a=b",
 			HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex", Payload: "{method}{url}{body}", TimestampJSON: "sent.at", TimestampFormat: "ms"},
 		}},
@@ -165,15 +165,15 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"endpoint named twice":         {"endpoints:\n  - {name: e, url: https://e.example.com}\n  - {name: e, url: https://e.example.com}\n", `relay.yaml:3: endpoints[1].name: "e" is taken by endpoints[0] on line 2`},
 		"bad name":                     {"sources:\n  - name: A b\n    provider: none\n", `relay.yaml:2: sources[0].name: "A b" is not a name`},
 		"no name":                      {"sources:\n  - provider: none\n", `relay.yaml:2: sources[0].name: "" is not a name`},
-		"unknown provider":             {"sources:\n  - name: s\n    provider: githbu\n    secrets: [x]\n", "relay.yaml:2: sources[0]: verify: configuration: provider:"},
+		"unknown provider":             {"sources:\n  - name: s\n    provider: githbu\n    secrets: [xy]\n", "relay.yaml:2: sources[0]: verify: configuration: provider:"},
 		"no secret":                    {"sources:\n  - name: s\n    provider: github\n", "relay.yaml:2: sources[0]: verify: configuration: secrets:"},
 		"empty secret":                 {"sources:\n  - name: s\n    provider: github\n    secrets: [\"\"]\n", "relay.yaml:4: sources[0].secrets[0]: is empty"},
 		"secret not in environment":    {"sources:\n  - name: s\n    provider: github\n    secrets: [x, env:NOPE]\n", "relay.yaml:4: sources[0].secrets[1]: the environment variable NOPE is not set, or empty"},
 		"secret empty there":           {"sources:\n  - name: s\n    provider: github\n    secrets: [env:EMPTY]\n", "the environment variable EMPTY is not set, or empty"},
-		"no URL to sign":               {"sources:\n  - name: s\n    provider: square\n    secrets: [x]\n", "relay.yaml:2: sources[0]: verify: configuration: url: missing; Square"},
-		"URL without host":             {"sources:\n  - name: s\n    provider: square\n    secrets: [x]\n    url: https:///in/s\n", "relay.yaml:5: sources[0].url: has no host"},
-		"no setting":                   {"sources:\n  - name: s\n    provider: meta\n    secrets: [x]\n", "relay.yaml:2: sources[0]: verify: configuration: settings.verify_token: missing; at Meta"},
-		"setting not there":            {"sources:\n  - name: s\n    provider: meta\n    secrets: [x]\n    settings: {verify_token: env:NOPE}\n", "relay.yaml:5: sources[0].settings.verify_token: the environment variable NOPE is not set, or empty"},
+		"no URL to sign":               {"sources:\n  - name: s\n    provider: square\n    secrets: [xy]\n", "relay.yaml:2: sources[0]: verify: configuration: url: missing; Square"},
+		"URL without host":             {"sources:\n  - name: s\n    provider: square\n    secrets: [xy]\n    url: https:///in/s\n", "relay.yaml:5: sources[0].url: has no host"},
+		"no setting":                   {"sources:\n  - name: s\n    provider: meta\n    secrets: [xy]\n", "relay.yaml:2: sources[0]: verify: configuration: settings.verify_token: missing; at Meta"},
+		"setting not there":            {"sources:\n  - name: s\n    provider: meta\n    secrets: [xy]\n    settings: {verify_token: env:NOPE}\n", "relay.yaml:5: sources[0].settings.verify_token: the environment variable NOPE is not set, or empty"},
 		"key that does not decode":     {"sources:\n  - name: s\n    provider: discord\n    secrets: [hunter2]\n", "relay.yaml:2: sources[0]: verify: configuration: secrets[0]: "},
 		"bad address":                  {source + "    allowed_ips: [192.0.2.0/33]\n", `relay.yaml:2: sources[0]: verify: configuration: allowed_ips[0]: "192.0.2.0/33"`},
 		"unknown source":               {source + "subscriptions:\n  - source: t\n    endpoint: e\n", `relay.yaml:5: subscriptions[0].source: there is no source "t"`},
@@ -206,10 +206,10 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"filter on a proxy's":          {filter("      headers: {x-forwarded-for: [{cidr: 10.0.0.0/8}]}\n"), "filter.headers.x-forwarded-for: is never kept"},
 		"filter on a signature":        {filter("      headers: {x-hub-signature-256: [{exists: true}]}\n"), "filter.headers.x-hub-signature-256: is never kept"},
 		"filter on the proof":          {strings.Replace(filter("      headers: {x-proof: [{exists: true}]}\n"), source, "sources:\n  - name: s\n    provider: token\n    settings: {header: X-Proof}\n    secrets: [a-secret-of-some-length-1234567890]\n", 1), "filter.headers.x-proof: is never kept"},
-		"once of another thing":        {"sources:\n  - name: s\n    provider: github\n    secrets: [x]\n    once: id\n", `once: "id" is unknown; there is body`},
-		"once where the id is signed":  {"sources:\n  - name: s\n    provider: stripe\n    secrets: [x]\n    once: body\n", "once: Stripe signs what its delivery ids are made of"},
+		"once of another thing":        {"sources:\n  - name: s\n    provider: github\n    secrets: [xy]\n    once: id\n", `once: "id" is unknown; there is body`},
+		"once where the id is signed":  {"sources:\n  - name: s\n    provider: stripe\n    secrets: [xy]\n    once: body\n", "once: Stripe signs what its delivery ids are made of"},
 		"once where nothing is signed": {source + "    once: body\n", "once: the body is not signed by whoever asks"},
-		"payload of two divisions":     {"sources:\n  - name: s\n    provider: hmac\n    secrets: [x]\n    hmac: {header: X, payload: \"{id}{body}\", id_header: Y}\n", "hmac.payload: "},
+		"payload of two divisions":     {"sources:\n  - name: s\n    provider: hmac\n    secrets: [xy]\n    hmac: {header: X, payload: \"{id}{body}\", id_header: Y}\n", "hmac.payload: "},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/retry"
 )
 
 // parseEndpoint parses a file with one endpoint, which has these lines beside its name and URL.
@@ -168,9 +167,12 @@ func TestChangesOfAnEndpointAreToldByKey(t *testing.T) {
 
 func TestTheLongestExponentialScheduleIsValid(t *testing.T) {
 	t.Parallel()
-	got, err := parseEndpoint("retry: {exponential: {first: 1ns, factor: 1e308, attempts: 51}}")
-	if err != nil || len(got.Schedule) != retry.MaxEntries || got.Schedule[49] != retry.MaxWait {
+	got, err := parseEndpoint("retry: {exponential: {first: 6h, factor: 1.007, attempts: 48}}")
+	if err != nil || len(got.Schedule) != 47 {
 		t.Errorf("%v, %v", got.Schedule, err)
+	}
+	if _, err := parseEndpoint("retry: {exponential: {first: 1ns, factor: 1e308, attempts: 51}}"); err == nil || !strings.Contains(err.Error(), "336h") {
+		t.Errorf("more than 14 days in all: %v", err)
 	}
 }
 

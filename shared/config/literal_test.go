@@ -13,14 +13,14 @@ import (
 // secretPlaces are configurations with a place for a secret, %s, and the path of it.
 var secretPlaces = map[string]string{
 	"sources[0].secrets[0]":                  `sources: [{name: a, provider: bearer, secrets: [%s]}]`,
-	"sources[0].settings.verify_token":       `sources: [{name: a, provider: whatsapp, secrets: [s], settings: {verify_token: %s}}]`,
+	"sources[0].settings.verify_token":       `sources: [{name: a, provider: whatsapp, secrets: [sec], settings: {verify_token: %s}}]`,
 	"endpoints[0].secrets[0]":                `endpoints: [{name: a, url: "https://a.example.com", secrets: [%s]}]`,
 	"endpoints[0].headers.X-Key":             `endpoints: [{name: a, url: "https://a.example.com", headers: {X-Key: %s}}]`,
 	"endpoints[0].auth.bearer":               `endpoints: [{name: a, url: "https://a.example.com", auth: {bearer: %s}}]`,
 	"endpoints[0].auth.basic.username":       `endpoints: [{name: a, url: "https://a.example.com", auth: {basic: {username: %s, password: p}}}]`,
 	"endpoints[0].auth.basic.password":       `endpoints: [{name: a, url: "https://a.example.com", auth: {basic: {username: u, password: %s}}}]`,
 	"endpoints[0].auth.api_key.value":        `endpoints: [{name: a, url: "https://a.example.com", auth: {api_key: {header: X-Key, value: %s}}}]`,
-	"endpoints[0].auth.oauth2.client_id":     `endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://t.example.com", client_id: %s, client_secret: s}}}]`,
+	"endpoints[0].auth.oauth2.client_id":     `endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://t.example.com", client_id: %s, client_secret: sec}}}]`,
 	"endpoints[0].auth.oauth2.client_secret": `endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://t.example.com", client_id: i, client_secret: %s}}}]`,
 	"endpoints[0].auth.secret":               `endpoints: [{name: a, url: "https://a.example.com", auth: {provider: github, secret: %s}}]`,
 	"endpoints[0].tls.ca":                    `endpoints: [{name: a, url: "https://a.example.com", tls: {ca: %s}}]`,

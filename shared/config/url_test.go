@@ -123,13 +123,13 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 func TestEveryURLIsCheckedAlike(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ text, want string }{
-		"source, encoded by the provider": {`sources: [{name: a, provider: trello, secrets: [s], url: "https://r.example.com/in/a?x=%C3%BC"}]`, ""},
-		"source, not as it is sent":       {`sources: [{name: a, provider: trello, secrets: [s], url: "https://r.example.com/in/a?x=ü"}]`, "sources[0].url: is not written as it is sent"},
-		"source, dot":                     {`sources: [{name: a, provider: trello, secrets: [s], url: "https://r.example.com./in/a"}]`, "sources[0].url: is not written as it is sent"},
-		"token URL":                       {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/a b", client_id: i, client_secret: s}}}]`, ""},
-		"token URL, fragment": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/#x", client_id: i, client_secret: s}}}]`,
+		"source, encoded by the provider": {`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com/in/a?x=%C3%BC"}]`, ""},
+		"source, not as it is sent":       {`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com/in/a?x=ü"}]`, "sources[0].url: is not written as it is sent"},
+		"source, dot":                     {`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com./in/a"}]`, "sources[0].url: is not written as it is sent"},
+		"token URL":                       {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/a b", client_id: i, client_secret: sec}}}]`, ""},
+		"token URL, fragment": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/#x", client_id: i, client_secret: sec}}}]`,
 			"auth.oauth2.token_url: has a fragment"},
-		"token URL, http": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "HTTP://a.example.com/", client_id: i, client_secret: s}}}]`,
+		"token URL, http": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "HTTP://a.example.com/", client_id: i, client_secret: sec}}}]`,
 			"auth.oauth2.token_url: must be https"},
 		"tls and HTTP in capitals": {`endpoints: [{name: a, url: "HTTP://a.example.com", tls: {ca: x}}]`, "goes with a URL that begins with https"},
 	} {

@@ -121,11 +121,11 @@ func TestAttack_TheIDOfAnotherWebhook(t *testing.T) {
 		next := a.webhook
 		next.DeliveryID, next.Body = "the-next", []byte(`{"id":"evt_2","type":"invoice.paid","amount":1}`)
 		genuine, err := a.verifier.Verify(context.Background(), request(t, a.verifier, next, signedAt))
-		if err != nil || genuine.DeliveryID != "the-next" {
+		if err != nil || genuine.DeliveryID != "the-next" && !strings.HasPrefix(genuine.DeliveryID, "sha256:") { // of several parts
 			t.Fatalf("the genuine one: %+v, %v", genuine, err)
 		}
 		forged, err := a.verifier.Verify(context.Background(), with(a.request, a.idHeaders()[0], "the-next"))
-		if err != nil || forged.DeliveryID != "the-next" || eventOf(forged) == eventOf(genuine) {
+		if err != nil || forged.DeliveryID != genuine.DeliveryID || eventOf(forged) == eventOf(genuine) {
 			t.Errorf("the copy passes for the genuine one: %+v, %v", forged, err)
 		}
 	})

@@ -32,7 +32,7 @@ func IsCredential(name string) bool {
 	if slices.Contains(credentialNames, name) {
 		return true
 	}
-	if strings.Contains(name, "idempotency") {
+	if strings.Contains(name, "idempotency") || name == "token-event" { // token.io's event type
 		return false
 	}
 	if slices.ContainsFunc(credentialParts, func(part string) bool { return strings.Contains(name, part) }) {

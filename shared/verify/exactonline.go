@@ -44,7 +44,7 @@ func (p *exactProof) check(_ context.Context, r Request) error {
 
 // readExact takes a body apart. It takes the one form in which Exact Online writes it, so that no reader can find another content in it.
 func readExact(body []byte) (content []byte, hash string, err error) {
-	rest, begins := bytes.CutPrefix(bytes.TrimSpace(body), []byte(exactContent))
+	rest, begins := bytes.CutPrefix(bytes.Trim(body, " \t\r\n"), []byte(exactContent))
 	at := bytes.LastIndex(rest, []byte(exactHash))
 	if !begins || at < 0 {
 		return nil, "", fmt.Errorf("%w: HashCode in the body", ErrMissing)

@@ -166,10 +166,21 @@ func formText(body []byte) (string, error) {
 	})
 	var text strings.Builder
 	for _, f := range slices.Compact(fields) {
+		if !isFieldName(f.Name) {
+			return "", fmt.Errorf("%w: the form has a field whose name is none that is sent", ErrMalformed)
+		}
 		text.WriteString(f.Name)
 		text.WriteString(f.Value)
 	}
 	return text.String(), nil
+}
+
+// isFieldName tells whether a form's field could have a name. Nothing parts a name from its value in what is signed, so that
+// whoever holds a webhook can move characters from the one to the other: into names of letters, digits and few signs alone.
+func isFieldName(name string) bool {
+	const signs = "_.-[]"
+	return name != "" && len(name) <= 64 && !strings.ContainsRune(signs+"0123456789", rune(name[0])) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(signs, r) })
 }
 
 // maxFormFields bounds the forms that proofs are read from: each field costs memory, and nothing is
@@ -259,14 +270,14 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if len(fields) > 2 {
-		return "", "", errOtherFields
-	}
 	if payload, err = formValue(fields, "bt_payload"); err != nil {
 		return "", "", err
 	}
 	if signatures, err = formValue(fields, "bt_signature"); err != nil {
 		return "", "", err
+	}
+	if len(fields) > 2 {
+		return "", "", errOtherFields
 	}
 	if strings.Trim(payload, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=\n") != "" || isBraintreeChallenge(payload) {
 		return "", "", fmt.Errorf("%w: bt_payload in the form is not base64", ErrMalformed)

@@ -31,7 +31,7 @@ func handshakeConfig(provider string) verify.Config {
 		"instagram": {"verify_token": "meatyhamhock-0001"}, "meta": {"verify_token": "meatyhamhock-0001"},
 		"websub": webSubSettings, "youtube": webSubSettings,
 		"ebay": {"verification_token": "example-verification-token-0000000001", "client_id": "id", "client_secret": "secret"},
-		"oura": {"verification_token": "t"}, "strava": {"verify_token": "meatyhamhock"}, "vercel-log-drains": {"verify": "v"},
+		"oura": {"verification_token": "t"}, "strava": {"verify_token": "meatyhamhock-0001"}, "vercel-log-drains": {"verify": "v"},
 	}
 	cfg := verify.Config{Provider: provider, Settings: settings[provider]}
 	if d, _ := verify.Describe(provider); d.NeedsURL != "" {
@@ -386,7 +386,7 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	asks := map[string]func(text string) verify.Request{
 		"clio": inHeader("POST", "x-hook-secret"), "oura": queried("GET", "challenge", "&verification_token=t"), "strava": queried("GET", "hub.challenge", token),
 		"tebex": func(text string) verify.Request {
-			body := fmt.Sprintf(`{"type":"validation.webhook","id":%q}`, text)
+			body := fmt.Sprintf(`{"type":"validation.webhook","id":%s}`, asJSON(text))
 			sum := sha256.Sum256([]byte(body))
 			return verify.Request{Body: []byte(body), Header: verify.Header{"x-signature": hexHMAC(handshakeKey, hex.EncodeToString(sum[:]))}}
 		},

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/document"
 )
 
 // mercadoPago is the scheme of Mercado Pago: it signs data.id of the query, the request's id and a time, and nothing of the body.
@@ -77,11 +79,14 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 	if err != nil || len(query[mercadoPagoID]) > 1 {
 		return "", fmt.Errorf("%w: the query has not one %s", ErrMalformed, mercadoPagoID)
 	}
-	id, told := strings.ToLower(query.Get(mercadoPagoID)), mercadoPagoTold(r.Body)
+	id := strings.ToLower(query.Get(mercadoPagoID))
+	told, err := mercadoPagoTold(r.Body)
 	switch {
+	case err != nil:
+		return "", err
 	case strings.Contains(id+request, ";"):
 		return "", fmt.Errorf("%w: %s in the query or header %s has a semicolon", ErrMalformed, mercadoPagoID, mercadoPagoRequest)
-	case id != "" && told != "" && told != id:
+	case told != "" && told != id: // of the two only the query's is signed
 		return "", fmt.Errorf("%w: the body has another %s than the query", ErrMismatch, mercadoPagoID)
 	}
 	if id != "" {
@@ -93,12 +98,24 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 	return id + request + "ts:" + timestamp + ";", nil
 }
 
-func mercadoPagoTold(body []byte) string {
-	return strings.ToLower(strictValue(body, "data", "id"))
+// mercadoPagoTold returns the id of the resource that a body tells of. A body that could be read in two ways is refused.
+func mercadoPagoTold(body []byte) (string, error) {
+	if len(body) == 0 {
+		return "", nil
+	}
+	found, err := strictly(document.NewStrictPaths([]string{"data", "id"}), body)
+	if err != nil {
+		return "", err
+	}
+	return strings.ToLower(document.Scalar(found[0])), nil
 }
 
 func (p *mercadoPagoProof) sign(r *Request, w Webhook, at time.Time) error {
-	if id := mercadoPagoTold(r.Body); id != "" {
+	id, err := mercadoPagoTold(r.Body)
+	if err != nil {
+		return err
+	}
+	if id != "" {
 		r.Query = url.Values{mercadoPagoID: {id}}.Encode()
 	}
 	r.Header[mercadoPagoRequest] = w.DeliveryID

@@ -108,13 +108,17 @@ const hashed = "sha256:"
 
 // id returns the delivery id, and whether the proof covers it.
 func (v *Verifier) id(h Header, found [][]byte, r Request) (id string, covered bool) {
-	if v.place.allIDs {
-		if id, covered := v.place.joinedID(h, found); id != "" || v.place.idBy == nil {
-			return id, covered
-		}
-	}
-	if v.place.idBy != nil {
+	id, covered = v.placedID(h, found, r)
+	if id == "" && v.place.idBy != nil {
 		return v.place.idBy(r), false
+	}
+	return id, covered
+}
+
+// placedID is the delivery id at its places.
+func (v *Verifier) placedID(h Header, found [][]byte, r Request) (id string, covered bool) {
+	if v.place.allIDs {
+		return v.place.joinedID(h, found)
 	}
 	for _, p := range v.place.ids {
 		if p.body {

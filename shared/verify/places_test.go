@@ -45,7 +45,7 @@ func TestVerify_FindsIDAndType(t *testing.T) {
 			`{"id":"evt_1","object":"event","data":{"id":"in_1","type":"x"},"type":"invoice.paid"}`,
 			result{DeliveryID: "evt_1", EventType: "invoice.paid"}},
 		"stripe, no JSON":      {verify.Config{Provider: "stripe"}, nil, "hello", result{}},
-		"shopify":              {verify.Config{Provider: "shopify"}, header{"x-shopify-event-id": "e1", "x-shopify-webhook-id": "w1"}, "{}", result{DeliveryID: "e1"}},
+		"shopify":              {verify.Config{Provider: "shopify"}, header{"x-shopify-event-id": "e1", "x-shopify-webhook-id": "w1"}, "{}", result{DeliveryID: "w1"}},
 		"shopify, no event id": {verify.Config{Provider: "shopify"}, header{"x-shopify-event-id": "", "x-shopify-webhook-id": "w1"}, "{}", result{DeliveryID: "w1"}},
 		"bearer": {bearer, header{"webhook-id": "1", "idempotency-key": "2", "webhook-type": "a.b"},
 			"", result{DeliveryID: "1", EventType: "a.b"}},

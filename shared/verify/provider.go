@@ -36,6 +36,7 @@ type provider struct {
 	beside []companion // what it sends beside the proof, and its own receivers want
 
 	settings  []setting // what it needs beside secrets
+	pin       pin       // whose webhooks are taken, where the provider's key is that of all its customers
 	needsURL  string    // why it needs Config.URL; "" where it does not
 	handshake handshake
 	reply     *Reply // to an accepted webhook; nil: any 2xx

@@ -86,7 +86,7 @@ const DefaultMaxAge = 30 * 24 * time.Hour
 func (k *keys) freshness(tolerance time.Duration) freshness {
 	maxAge := cmp.Or(k.maxAge, DefaultMaxAge)
 	f := freshness{past: tolerance, future: tolerance}
-	if tolerance == Unlimited {
+	if tolerance > 24*time.Hour { // which is for what is sent again, and no clock's error
 		f.future = DefaultTolerance
 	}
 	f.future = min(f.future, maxAge/2)

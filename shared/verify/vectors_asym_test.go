@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ wt760MsCPJ7GMT141ByQM+yW1Bx+4SG3IGjXWyqOWrcXsxAvIXkpUD/jK/L958Cg
 nZEgz0BSEh0QxYLITnW1lLokSx/dTianWPFEhMC9BgijempgNXHNfcVirg1lPSyg
 z7KqoKUN0oHqWLr2U1A+7kqrl6O2nx3CKs1bj1hToT1+p4kcMoHXA7kA+VBLUpEs
 VwIDAQAB
------END PUBLIC KEY-----`, nil,
+-----END PUBLIC KEY-----`, map[string]string{"subscription_ids": "90aa8e14-4ef1-4a56-861c-f3c9cde097ea"},
 			verify.Header{"x-signature-sha256": "wKcKCYXAzxNgiu7xmoDm943NUni7Rz33QN8JkEA9dWSGebgndonabgSj18Y4C08OrwVmueGsED2s00M7DtJVcYKOS1i3G4TMVx+mgM3aL9djMBkQtiYNBFUd6wrPI7ZU" +
 				"NHv/TrlKSjTMc+6JFvUvJ7owY3z85e3I4jLRLJowMFvO8kvCJ60+1pY9wDwZvtZ//WS93LrwGjk9Dvwzpmu0w+P4J75tETT5qC3Uv0y5G2yO8SEoO3yNP/tg/BOli02niHb53vEO" +
 				"UWUb9bly6thnfMoXoiV/osoGxgF20R58RlvkAmezyyl1Sv542TfS2DpiwVnmjjjkCyXeSUcKookYLQ=="},
@@ -116,6 +117,8 @@ func webKeySet(t *testing.T, id, text string) string {
 const (
 	signedTime = "1700000000"
 	signedBody = `{"id":"evt_1","type":"a"}`
+	// Of the repository that Example takes.
+	travisPayload = `{"type": "push", "repository": {"owner_name": "example", "name": "web"}}`
 )
 
 // private returns the key that Example gives for SignWith.
@@ -221,7 +224,7 @@ func TestVerify_SignedWithTheStandardLibrary(t *testing.T) {
 	ed := func(provider, text string) []byte {
 		return ed25519.Sign(private(t, provider, "current").(ed25519.PrivateKey), []byte(text))
 	}
-	form := "payload=%7B%22type%22%3A+%22push%22%7D"
+	form := url.Values{"payload": {travisPayload}}.Encode()
 	for name, c := range map[string]struct {
 		provider string
 		header   verify.Header
@@ -240,8 +243,8 @@ func TestVerify_SignedWithTheStandardLibrary(t *testing.T) {
 		"wechat-pay": {"wechat-pay", verify.Header{"wechatpay-timestamp": signedTime, "wechatpay-nonce": "n1",
 			"wechatpay-signature": rsaOver(t, "wechat-pay", crypto.SHA256, sha256Of(signedTime+"\nn1\n"+signedBody+"\n"))}, signedBody, "evt_1", ""},
 		"travis-ci": {"travis-ci", verify.Header{"content-type": "application/x-www-form-urlencoded",
-			"signature": rsaOver(t, "travis-ci", crypto.SHA1, sha1Of(`{"type": "push"}`))}, form,
-			"sha256:" + hex.EncodeToString(sha256Of(`{"type": "push"}`)), "push"},
+			"signature": rsaOver(t, "travis-ci", crypto.SHA1, sha1Of(travisPayload))}, form,
+			"sha256:" + hex.EncodeToString(sha256Of(travisPayload)), "push"},
 		"paypal": {"paypal", verify.Header{"paypal-transmission-id": "t-1", "paypal-transmission-time": "2023-11-14T22:13:20Z",
 			"paypal-auth-algo": "SHA256withRSA", "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-1",
 			"paypal-transmission-sig": rsaOver(t, "paypal", crypto.SHA256,

@@ -186,7 +186,7 @@ func TestHandshakes_OfPeersProviders(t *testing.T) {
 	} {
 		var secrets []string
 		if c.provider != "strava" && c.provider != "clio" {
-			secrets = []string{"s"}
+			secrets = []string{"secret"}
 		}
 		v := newVerifier(t, verify.Config{Provider: c.provider, Settings: c.settings}, secrets...)
 		c.request.ReceivedAt = time.Unix(1_700_000_000, 0)

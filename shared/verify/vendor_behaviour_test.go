@@ -228,8 +228,9 @@ func TestPublicKeys_AreReadInTheFormsInWhichTheyAreKept(t *testing.T) {
 		"PEM with another end":  {strings.Replace(armored, "END PUBLIC", "END RSA PUBLIC", 1), false},
 		"PEM of a broken armor": {strings.Replace(armored, "-----BEGIN", "----BEGIN", 1), false},
 	} {
+		settings := map[string]map[string]string{"wise": {"subscription_ids": "s"}, "travis-ci": {"repositories": "a/b"}}
 		for _, provider := range []string{"wix", "wise", "wechat-pay", "travis-ci"} {
-			if _, err := verify.New(verify.Config{Provider: provider}, []string{c.secret}); (err == nil) != c.fits {
+			if _, err := verify.New(verify.Config{Provider: provider, Settings: settings[provider]}, []string{c.secret}); (err == nil) != c.fits {
 				t.Errorf("%s, %s: %v", provider, name, err)
 			}
 		}

@@ -124,6 +124,8 @@ func SignWith(key string) Option { return func(k *keys) { k.signing = key } }
 type Verifier struct {
 	proof     proof // nil: the secret is still to be learned
 	trust     Trust
+	onceBy    bool // see provider
+	pin       pinned
 	place     places
 	handshake handshake
 	reply     *Reply
@@ -180,12 +182,15 @@ func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 		o(k)
 	}
 	v := &Verifier{
-		trust: p.scheme.trust(), place: newPlaces(p, cfg.Once), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
+		trust: p.scheme.trust(), onceBy: p.onceBy, place: newPlaces(p, cfg.Once), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
 	}
 	if check := p.handshake.check; check != nil {
 		if err := check(k); err != nil {
 			return nil, err
 		}
+	}
+	if v.pin, err = newPinned(p, k); err != nil {
+		return nil, err
 	}
 	if len(secrets) == 0 && p.handshake.learns {
 		return v, nil
@@ -216,12 +221,18 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
 	if err := v.proof.check(ctx, r); err != nil {
 		return Result{}, err
 	}
+	if err := v.pin.check(r); err != nil {
+		return Result{}, err
+	}
 	if answer := v.handshake.proved; answer != nil {
 		if result, err := answer(ctx, v.keys, r); result != nil || err != nil {
 			return handshaken(result), err
 		}
 	}
 	result := v.read(r)
+	if v.onceBy && result.DeliveryID == "" {
+		return Result{}, fmt.Errorf("%w: the delivery id, which keeps copies with another event out", ErrMissing)
+	}
 	result.Trust, result.Reply, result.Holder = v.trust, v.reply, v.place.holder
 	return result, nil
 }
@@ -253,6 +264,10 @@ func (v *Verifier) Sign(w Webhook, at time.Time) (Request, error) {
 	v.place.write(r.Header, w)
 	if v.proof == nil {
 		return Request{}, ErrNoSecret
+	}
+	r.Body = v.pin.fill(r)
+	if err := v.pin.check(r); err != nil {
+		return Request{}, err
 	}
 	if err := v.proof.sign(&r, w, at); err != nil {
 		return Request{}, err
