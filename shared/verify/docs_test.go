@@ -96,13 +96,13 @@ A name may also be written in capitals and with underscores. Some providers have
 const notInTheTable = `
 # Not in the table
 
-How these prove their webhooks could not be established from public documentation or from a package of their own. Take ` + "`hmac`, `token` or `basic`" + ` if one
+How these prove their webhooks was found neither in public documentation nor in a package of their own. Take ` + "`hmac`, `token` or `basic`" + ` if one
 of them can be set up to sign so, or to send a header or credentials. Otherwise take ` + "`none`" + ` with ` + "`allowed_ips`" + ` and a URL that nobody can guess.
 
-- 3d-eye, Bondsmith, Portal, Property Finder, Repay: no public page says how they sign.
-- Airship: one third party describes a signature; the unit of its time is not documented.
-- Fiserv: it hashes some fields of a form, with an algorithm that the merchant chooses; which fields is not said in public.
-- Upollo: its pages are gone.
+- 3d-eye, Bondsmith, Portal, Property Finder, Repay: no page that says how they sign was found.
+- Airship: one third party describes a signature; no page that says the unit of its time was found.
+- Fiserv: it hashes some fields of a form, with an algorithm that the merchant chooses; no page that says which fields was found.
+- Upollo: its pages were not found.
 
 The proof of these is known, and not taken:
 
@@ -112,7 +112,7 @@ The proof of these is known, and not taken:
 - Praxis: a plain hash over some fields, with nothing between them; and the answer must be signed.
 - Quoter: an MD5 with the secret in front, to which anybody can append.
 - Treezor: the signature covers one part of the body as PHP would write it, and not the id or the type.
-- USPS: the signature covers two members of the body, one of them a text of JSON; the form of the time is not documented.
+- USPS: the signature covers two members of the body, one of them a text of JSON; no page that says the form of the time was found.
 - Zift: nothing is signed, and the answer must repeat the notification's id.
 `
 

@@ -43,7 +43,7 @@ var providers = []provider{
 	},
 	{
 		name: "affirm", title: "Affirm", docs: "https://docs.affirm.com/developers/docs/webhooks",
-		// Sources: Affirm's page on webhooks, and webhook.co's adapter.
+		// Source: Affirm's page (checking-webhook-signatures) with its sample code, and webhook.co's published adapter.
 		secret: "private API key, or the signing secret that Affirm gives with the webhook",
 		scheme: signed{
 			HMAC:   HMAC{Header: "x-affirm-signature", Algorithm: "sha512", Payload: "{timestamp}.{body}"},
@@ -72,7 +72,8 @@ var providers = []provider{
 	},
 	{
 		name: "aiprise", title: "AiPrise", docs: "https://docs.aiprise.com/",
-		// Sources: AiPrise's page on callbacks, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Sources: AiPrise's page (docs/callbacks-authentication) for the header, the key and the HMAC; event_type as
+		// Hookdeck's published code has it.
 		secret:   "API key, the private one",
 		scheme:   signed{HMAC: HMAC{Header: "x-hmac-signature"}},
 		types:    []Locator{{JSON: "event_type"}},
@@ -277,7 +278,8 @@ var providers = []provider{
 	},
 	{
 		name: "bridge-api", title: "Bridge (bridgeapi.io)", docs: "https://docs.bridgeapi.io/docs/secure-your-webhooks",
-		// Sources: Bridge's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Sources: Bridge's page for the header, v1 and the HMAC; the comma and the capitals as Hookdeck's published
+		// code has them.
 		secret: "Signing secret of the webhook (Dashboard › Webhooks)",
 		scheme: signed{
 			HMAC:   HMAC{Header: "bridgeapi-signature", Encoding: "upper-hex"},
@@ -291,7 +293,8 @@ var providers = []provider{
 	{
 		name: "bridge-xyz", title: "Bridge (bridge.xyz)",
 		docs: "https://apidocs.bridge.xyz/get-started/introduction/quick-start/setting-up-webhooks",
-		// Sources: Bridge's page with its reference code, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The code hashes twice.
+		// Source: Bridge's pages (webhooks/signature). They say that a SHA-256 digest is verified; that the digest is
+		// hashed once more as Hookdeck's published code has it.
 		secret: "public_key in the answer to the webhook's creation, PEM",
 		scheme: public{
 			signature: rsaSHA256, keyForm: keySPKI, header: "x-webhook-signature", encoding: "base64",
@@ -423,7 +426,7 @@ var providers = []provider{
 	},
 	{
 		name: "clio", title: "Clio Manage", docs: "https://docs.developers.clio.com/api-docs/webhooks/",
-		// Sources: Clio's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: the handshake and the signature as Hookdeck's published code has them; not checked against Clio's page.
 		secret:    "X-Hook-Secret of the handshake, or shared_secret of the webhook: leave it out, it is learned",
 		scheme:    signed{HMAC: HMAC{Header: "x-hook-signature"}},
 		types:     []Locator{{JSON: "meta.event"}},
@@ -488,7 +491,7 @@ var providers = []provider{
 	},
 	{
 		name: "cloudsignal", title: "Cloudprinter CloudSignal", docs: "https://docs.cloudprinter.com/client/cloudprinter-cloudsignal-webhooks",
-		// Sources: Cloudprinter's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: Cloudprinter's page (cloudsignal-webhooks-v2-0).
 		secret:   "Webhook API key (Dashboard › the CloudSignal interface)",
 		scheme:   bodyToken{member: "apikey"},
 		ids:      []Locator{{Body: true}},
@@ -562,7 +565,8 @@ var providers = []provider{
 	},
 	{
 		name: "courier", title: "Courier", docs: "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
-		// Sources: Courier's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The unit of the time is not documented.
+		// Sources: Courier's page for the header, its parts and the HMAC; its example has a time in milliseconds. The
+		// page does not show what stands between time and body: the dot as Hookdeck's published code has it.
 		secret: "Signing secret of the outbound webhook",
 		scheme: signed{
 			HMAC:   HMAC{Header: "courier-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeUnix},
@@ -584,7 +588,7 @@ var providers = []provider{
 	},
 	{
 		name: "cursor", title: "Cursor cloud agents", docs: "https://docs.cursor.com/account/cloud-agent-webhooks",
-		// Sources: Cursor's page, and Hookdeck's webhook-skills.
+		// Source: Cursor's page (cursor.com/docs/cloud-agent/api/webhooks).
 		secret:   "secret, given when the agent is launched with the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-webhook-signature", Prefix: "sha256="}},
 		ids:      []Locator{{Header: "x-webhook-id"}},
@@ -785,7 +789,7 @@ var providers = []provider{
 	},
 	{
 		name: "ethoca", title: "Ethoca Alerts (Mastercard)", docs: "https://developer.mastercard.com/ethoca-alerts-merchants/documentation/",
-		// Sources: Mastercard's documentation of the Alerts Push API, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: the proof and the members as Hookdeck's published code has them; not checked against Mastercard's page.
 		secret:   "username and password that you gave to Ethoca, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		ids:      []Locator{{JSON: "alertId"}},
@@ -803,7 +807,7 @@ var providers = []provider{
 	},
 	{
 		name: "exact-online", title: "Exact Online", docs: "https://support.exactonline.com/community/s/article/All-All-DNO-Content-webhooksc",
-		// Sources: Exact's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; not checked against Exact's page.
 		secret:   "Webhook secret of the app (App Center)",
 		scheme:   exactOnline{},
 		ids:      []Locator{{Body: true}},
@@ -854,7 +858,8 @@ var providers = []provider{
 	},
 	{
 		name: "fireblocks", title: "Fireblocks (webhooks v2)", docs: "https://developers.fireblocks.com/reference/validating-webhooks",
-		// Sources: Fireblocks' page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Sources: Fireblocks' page for the header, the detached JWS and the published key sets; the addresses of the
+		// other regions as Hookdeck's published code has them.
 		scheme: fireblocks{},
 		ids:    []Locator{{JSON: "id"}},
 		types:  []Locator{{JSON: "eventType"}},
@@ -890,7 +895,7 @@ var providers = []provider{
 	},
 	{
 		name: "flexport", title: "Flexport", docs: "https://apidocs.flexport.com/v2/tag/Webhook-Endpoints/",
-		// Sources: Flexport's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Sources: Flexport's page for the two headers and their HMACs; the prefix as Hookdeck's published code has it.
 		secret:   "secret token of the endpoint (account Settings)",
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
 		ids:      []Locator{{JSON: "id"}},
@@ -954,7 +959,8 @@ var providers = []provider{
 	},
 	{
 		name: "framer", title: "Framer forms", docs: "https://www.framer.com/help/articles/webhooks-for-forms/",
-		// Sources: Framer's page on webhooks, as its users' receivers have it, and webhook.co's adapter.
+		// Sources: Framer's page (help/articles/framer-form-webhook-setup) for the headers and the form of the
+		// signature; that the id follows the body as webhook.co's published adapter has it.
 		secret: "Secret of the form's webhook",
 		scheme: signed{
 			HMAC:  HMAC{Header: "framer-signature", Prefix: "sha256=", Payload: "{body}{id}", IDHeader: "framer-webhook-submission-id"},
@@ -979,7 +985,7 @@ var providers = []provider{
 	},
 	{
 		name: "fusionauth", title: "FusionAuth", docs: "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
-		// Sources: FusionAuth's page, and Hookdeck's webhook-skills.
+		// Sources: FusionAuth's page for the header and the claim; the claim's base64 as Hookdeck's published code has it.
 		secret:   "secret of the HMAC key that signs the webhook (Settings › Key Master)",
 		scheme:   webToken{header: "x-fusionauth-signature-jwt", algorithm: "HS256", bodyHash: "request_body_sha256", hashForm: "base64"},
 		ids:      []Locator{{JSON: "event.id"}},
@@ -1472,7 +1478,8 @@ var providers = []provider{
 	},
 	{
 		name: "meraki", title: "Cisco Meraki", docs: "https://developer.cisco.com/meraki/webhooks/",
-		// Sources: Meraki's page, and Hookdeck's webhook-skills.
+		// Sources: Meraki's samples (developer.cisco.com) for sharedSecret and alertType; alertTypeId as Hookdeck's
+		// published code has it.
 		secret:   "Shared secret of the HTTP server (Network-wide › Alerts)",
 		scheme:   bodyToken{member: "sharedSecret"},
 		ids:      []Locator{{Body: true}}, // it has the time at which it was sent
@@ -1597,7 +1604,7 @@ var providers = []provider{
 	},
 	{
 		name: "nmi", title: "NMI", docs: "https://secure.nmi.com/merchants/resources/integration/integration_portal.php#webhooks_setup",
-		// Sources: NMI's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type. What stands at t is a nonce.
+		// Source: as Hookdeck's published code has it; not checked against NMI's page. What stands at t is a nonce.
 		secret: "Signing key (Settings › Webhooks)",
 		scheme: signed{
 			HMAC:   HMAC{Header: "webhook-signature", Payload: "{timestamp}.{body}"},
@@ -1629,7 +1636,7 @@ var providers = []provider{
 	},
 	{
 		name: "nuvemshop", title: "Nuvemshop (Tiendanube)", docs: "https://tiendanube.github.io/api-documentation/resources/webhook",
-		// Sources: Nuvemshop's page, and Hookdeck's webhook-skills.
+		// Source: as Hookdeck's published code has it; Nuvemshop's page was seen for the events, not for the signature.
 		secret:   "Client secret of the app",
 		scheme:   signed{HMAC: HMAC{Header: "x-linkedstore-hmac-sha256"}},
 		types:    []Locator{{JSON: "event"}},
@@ -1700,8 +1707,8 @@ var providers = []provider{
 	},
 	{
 		name: "oura", title: "Oura", docs: "https://cloud.ouraring.com/v2/docs#tag/Webhook-Subscription-Routes",
-		// Sources: Oura's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The form of the time is not documented: it is signed, and
-		// held against nothing.
+		// Source: as Hookdeck's published code has it; not checked against Oura's page. The form of the time is not
+		// documented: it is signed, and held against nothing.
 		secret: "Client secret of the application",
 		scheme: signed{
 			HMAC:  HMAC{Header: "x-oura-signature", Encoding: "upper-hex", Payload: "{id}{body}", IDHeader: "x-oura-timestamp"},
@@ -1785,7 +1792,7 @@ var providers = []provider{
 	},
 	{
 		name: "picqer", title: "Picqer", docs: "https://picqer.com/en/api/webhooks",
-		// Sources: Picqer's page, and Hookdeck's webhook-skills.
+		// Source: as Hookdeck's published code has it; not checked against Picqer's page.
 		secret:   "secret, given when the webhook is created",
 		scheme:   signed{HMAC: HMAC{Header: "x-picqer-signature", Encoding: "base64"}},
 		ids:      []Locator{{Body: true}}, // it has the time of the event and what it is about
@@ -1869,7 +1876,8 @@ var providers = []provider{
 	},
 	{
 		name: "pylon", title: "Pylon", docs: "https://docs.usepylon.com/pylon-docs/developer/webhooks",
-		// Sources: Pylon's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; not checked against Pylon's page. An article of Pylon's support
+		// (December 2024) has another header, X-Pylon-Signature, over the body alone.
 		secret: "Secret of the webhook destination",
 		scheme: signed{HMAC: HMAC{Header: "pylon-webhook-signature", Prefix: "hs256=", Payload: "{timestamp}.{body}",
 			TimestampHeader: "pylon-webhook-timestamp"}},
@@ -2102,7 +2110,7 @@ var providers = []provider{
 	},
 	{
 		name: "shopline", title: "SHOPLINE", docs: "https://developer.shopline.com/docs/apps/api-instructions-for-use/webhooks/overview",
-		// Sources: SHOPLINE's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: SHOPLINE's page on webhooks, whose example of the signature is base64.
 		secret:   "App secret (Developer Center › App credentials)",
 		scheme:   signed{HMAC: HMAC{Header: "x-shopline-hmac-sha256", Encoding: "base64"}},
 		ids:      []Locator{{Header: "x-shopline-webhook-id"}},
@@ -2181,7 +2189,7 @@ var providers = []provider{
 	},
 	{
 		name: "smile", title: "Smile API (getsmileapi.com)", docs: "https://docs.getsmileapi.com/reference/webhooks",
-		// Sources: Smile's documentation, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; Smile's page was seen for the events, not for the signature.
 		secret:   "secret, given when the webhook is registered",
 		scheme:   signed{HMAC: HMAC{Header: "smile-signature", Algorithm: "sha512"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -2224,7 +2232,8 @@ var providers = []provider{
 	},
 	{
 		name: "solidgate", title: "Solidgate", docs: "https://docs.solidgate.com/payments/integrate/webhooks/",
-		// Sources: Solidgate's own package (@solidgate/node-sdk), which signs requests so, and Hookdeck's webhook-skills.
+		// Sources: Solidgate's page (payments/integrate/access-to-api), and its package @solidgate/node-sdk 1.4.1, which
+		// signs requests so; the names of the headers as Hookdeck's published code has them.
 		secret:   "webhook secret key, wh_sk_… (Hub › Developers › Channels)",
 		scheme:   signed{HMAC: HMAC{Header: "signature", Algorithm: "sha512", Encoding: encodingOfHex, Payload: "{setting}{body}{setting}"}, setting: "public_key"},
 		ids:      []Locator{{Header: "solidgate-event-id"}},
@@ -2302,7 +2311,7 @@ var providers = []provider{
 	},
 	{
 		name: "strava", title: "Strava", docs: "https://developers.strava.com/docs/webhooks/",
-		// Source: Strava's page.
+		// Sources: Strava's page for the fields of an event; the handshake as Hookdeck's published code has it.
 		scheme:   unsigned{},
 		ids:      []Locator{{Body: true}}, // it has what has changed, and when
 		types:    []Locator{{JSON: "object_type"}, {JSON: "aspect_type"}},
@@ -2381,7 +2390,7 @@ var providers = []provider{
 	},
 	{
 		name: "synctera", title: "Synctera", docs: "https://docs.synctera.com/docs/webhooks-guide",
-		// Sources: Synctera's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; Synctera's guide was seen for the events, not for the signature.
 		secret: "secret of POST /v0/webhook_secrets",
 		scheme: signed{
 			HMAC:   HMAC{Header: "synctera-signature", Payload: "{timestamp}.{body}", TimestampHeader: "request-timestamp"},
@@ -2401,7 +2410,7 @@ var providers = []provider{
 	},
 	{
 		name: "tebex", title: "Tebex", docs: "https://docs.tebex.io/developers/webhooks/overview",
-		// Sources: Tebex's page, and Hookdeck's webhook-skills.
+		// Source: as Hookdeck's published code has it; not checked against Tebex's page.
 		secret:    "Webhook secret (Developers › Webhooks › Endpoints)",
 		scheme:    signed{HMAC: HMAC{Header: "x-signature"}, hashed: true},
 		ids:       []Locator{{JSON: "id"}},
@@ -2462,7 +2471,7 @@ var providers = []provider{
 	},
 	{
 		name: "tiktok-shop", title: "TikTok Shop", docs: "https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview",
-		// Sources: TikTok Shop's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; not checked against TikTok Shop's page.
 		secret:   "App secret",
 		scheme:   signed{HMAC: HMAC{Header: authorization, Payload: "{setting}{body}"}, setting: "app_key"},
 		ids:      []Locator{{JSON: "tts_notification_id"}},
@@ -2492,7 +2501,7 @@ var providers = []provider{
 	},
 	{
 		name: "token-io", title: "Token.io", docs: "https://developer.token.io/token_rest_api_doc/content/e-rest/webhooks.htm",
-		// Sources: Token.io's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; Token.io's page was seen for the events, not for the signature.
 		secret:   "public key of the member (Dashboard › Settings › Member Information)",
 		scheme:   public{signature: ed25519Pure, keyForm: keyBase64, header: "token-signature", encoding: "base64url", payload: []string{placeBody}},
 		types:    []Locator{{Header: "token-event"}},
@@ -2580,7 +2589,7 @@ var providers = []provider{
 	},
 	{
 		name: "utila", title: "Utila", docs: "https://docs.utila.io/reference/webhooks",
-		// Sources: Utila's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type.
+		// Source: as Hookdeck's published code has it; Utila's page was seen for the events, not for the signature.
 		secret:   "public key of the webhooks, PEM (Vault Settings › Webhooks)",
 		scheme:   public{signature: rsaPSSSHA512, keyForm: keySPKI, header: "x-utila-signature", encoding: "base64", payload: []string{placeBody}},
 		ids:      []Locator{{JSON: "id"}},
@@ -2597,7 +2606,7 @@ var providers = []provider{
 	},
 	{
 		name: "vercel-log-drains", title: "Vercel Drains", docs: "https://vercel.com/docs/drains/security",
-		// Sources: Vercel's page, and Hookdeck's webhook-skills.
+		// Sources: Vercel's page for the signature; the answer with x-vercel-verify as Hookdeck's published code has it.
 		secret:   "Signature secret of the drain (Team Settings › Drains)",
 		scheme:   signed{HMAC: HMAC{Header: "x-vercel-signature", Algorithm: "sha1"}},
 		ids:      []Locator{{Body: true}}, // a batch of entries, each with an id
@@ -2807,7 +2816,8 @@ var providers = []provider{
 	},
 	{
 		name: "zero-hash", title: "Zero Hash", docs: "https://docs.zerohash.com/docs/webhook-security",
-		// Sources: Zero Hash's page, as Hookdeck's webhook-skills have it, and Hookdeck's source type. The unit of the time is not documented.
+		// Sources: Zero Hash's page for the headers and the time, in milliseconds; what x-zh-hook-signature covers as
+		// Hookdeck's published code has it.
 		secret: "HMAC shared secret, which Zero Hash issues",
 		scheme: signed{
 			HMAC:  HMAC{Header: "x-zh-hook-signature", Payload: "{body}{timestamp}", TimestampHeader: "x-zh-hook-timestamp", TimestampFormat: timeUnix},
