@@ -12,14 +12,14 @@ import (
 	"os"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/jsii-runtime-go"
 
 	"webhook-relay/infra/stack"
 )
 
 func main() {
+	stack.Quiet()
 	err := synthesise()
-	jsii.Close()
+	stack.Close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,7 @@ func command(t *testing.T, bin, outdir string, context map[string]string) *exec.
 	}
 	cmd := exec.CommandContext(t.Context(), bin)
 	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+outdir, "CDK_CONTEXT_JSON="+string(text))
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "JSII_SILENCE_") })
 	return cmd
 }
 
@@ -42,8 +44,13 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := command(t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"}).CombinedOutput(); err != nil {
+	out, err = command(t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"}).CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	// Neither of an old Node, nor of how it was ended.
+	if len(out) > 0 {
+		t.Errorf("a synthesis without fault says\n%s", out)
 	}
 	checkFunctionsCanBeFound(t, outdir)
 }
@@ -78,6 +85,20 @@ func checkFunctionsCanBeFound(t *testing.T, outdir string) {
 	for _, name := range []string{"Receive", "Fanout", "Deliver"} {
 		if !found["Relay/"+name+"/Resource"] {
 			t.Errorf("function %s is not known by the path of its construct, only %v", name, found)
+		}
+	}
+}
+
+// Node 20 is past its end of life and works. All places ask for the same newer one, and none for the old.
+func TestNodeIsAskedForAsOne(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../Makefile", "../.ci/run", "../shared/awsenv/emulator/node.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "Node.js 22 or newer") || strings.Contains(string(text), "20 or newer") {
+			t.Errorf("%s does not ask for Node.js 22 or newer", file)
 		}
 	}
 }
