@@ -8,7 +8,7 @@ BIN           := bin
 CDK           := infra/node_modules/.bin/cdk
 
 # The CDK prints a banner on Node 20, which is past its end of life and works.
-export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 1
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean

@@ -17,7 +17,6 @@ import (
 )
 
 func main() {
-	stack.Quiet()
 	err := synthesise()
 	stack.Close()
 	if err != nil {

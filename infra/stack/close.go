@@ -8,17 +8,6 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// silenceNodeAge keeps the CDK from printing a banner where Node is past its end of life: this project works with Node 20 still, and
-// README.md asks for a newer one. jsii passes its environment on to Node.
-const silenceNodeAge = "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"
-
-// Quiet has the CDK not complain of an old Node. It must be called before the first construct is made. What is set in the environment stays.
-func Quiet() {
-	if _, set := os.LookupEnv(silenceNodeAge); !set {
-		_ = os.Setenv(silenceNodeAge, "1") // the name is a valid one
-	}
-}
-
 // Close ends the Node process that the constructs live in. It is the last thing that a program does with the CDK.
 func Close() { closeQuietly(jsii.Close) }
 

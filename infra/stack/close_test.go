@@ -12,7 +12,6 @@ import (
 // TestMain ends the Node process that the constructs live in. Closing it is a data race inside jsii, so that a run with -race
 // leaves it to the end of the process.
 func TestMain(m *testing.M) {
-	stack.Quiet()
 	code := m.Run()
 	stack.Close()
 	os.Exit(code)

@@ -40,7 +40,7 @@ func Synthesise(ctx context.Context, root, dir string) (assembly string, err err
 		return "", err
 	}
 	return assembly, run(ctx, root, []string{
-		"CDK_OUTDIR=" + assembly, "CDK_CONTEXT_JSON=" + string(cdkContext),
+		"CDK_OUTDIR=" + assembly, "CDK_CONTEXT_JSON=" + string(cdkContext), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20",
 	}, "go", "run", "./infra")
 }
 
