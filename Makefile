@@ -7,6 +7,9 @@ GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"
 BIN           := bin
 CDK           := infra/node_modules/.bin/cdk
 
+# The CDK prints a banner on Node 20, which is past its end of life and works.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
+
 .DEFAULT_GOAL := help
 .PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
 
@@ -80,7 +83,7 @@ invoke: build-local node ## invoke a built function without AWS or Docker: make 
 	@go run ./functions/relay invoke $(FN) $(EVENT)
 
 synth: build-lambda ## synthesise the CloudFormation template into cdk.out; needs no AWS account and no network
-	JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 CDK_OUTDIR=cdk.out go run ./infra
+	CDK_OUTDIR=cdk.out go run ./infra
 
 deploy: node ## deploy to the AWS account that your credentials name; ARGS for the CDK CLI
 	$(CDK) deploy $(ARGS)
@@ -90,7 +93,7 @@ node: infra/node_modules/.package-lock.json
 
 infra/node_modules/.package-lock.json: infra/package-lock.json
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
-		echo "Node.js 20 or newer with npm is needed (the tests' AWS emulators and the CDK CLI run on it): https://nodejs.org"; exit 1; }
+		echo "Node.js 22 or newer with npm is needed (the tests' AWS emulators and the CDK CLI run on it): https://nodejs.org"; exit 1; }
 	npm ci --prefix infra --no-audit --no-fund
 	@touch $@
 

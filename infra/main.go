@@ -12,14 +12,13 @@ import (
 	"os"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/jsii-runtime-go"
 
 	"webhook-relay/infra/stack"
 )
 
 func main() {
 	err := synthesise()
-	jsii.Close()
+	stack.Close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

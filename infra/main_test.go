@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+// nodeAge keeps the CDK from a banner on Node 20. jsii hands on the environment that a process begins with, so that infra itself cannot set it.
+const nodeAge = "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20"
+
 // command returns the call of infra with a context, writing to outdir, as the command line of the CDK would make it.
 func command(t *testing.T, bin, outdir string, context map[string]string) *exec.Cmd {
 	t.Helper()
@@ -17,7 +20,7 @@ func command(t *testing.T, bin, outdir string, context map[string]string) *exec.
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), bin)
-	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+outdir, "CDK_CONTEXT_JSON="+string(text))
+	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+outdir, "CDK_CONTEXT_JSON="+string(text), nodeAge)
 	return cmd
 }
 
@@ -42,8 +45,13 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := command(t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"}).CombinedOutput(); err != nil {
+	out, err = command(t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"}).CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	// Neither of an old Node, nor of how it was ended.
+	if len(out) > 0 {
+		t.Errorf("a synthesis without fault says\n%s", out)
 	}
 	checkFunctionsCanBeFound(t, outdir)
 }
@@ -78,6 +86,37 @@ func checkFunctionsCanBeFound(t *testing.T, outdir string) {
 	for _, name := range []string{"Receive", "Fanout", "Deliver"} {
 		if !found["Relay/"+name+"/Resource"] {
 			t.Errorf("function %s is not known by the path of its construct, only %v", name, found)
+		}
+	}
+}
+
+// Node 20 is past its end of life and works. All places ask for the same newer one, and none for the old.
+func TestNodeIsAskedForAsOne(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../Makefile", "../.ci/run", "../shared/awsenv/emulator/node.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "Node.js 22 or newer") || strings.Contains(string(text), "20 or newer") {
+			t.Errorf("%s does not ask for Node.js 22 or newer", file)
+		}
+	}
+}
+
+// Whoever starts the synthesis hides the banner of Node 20.
+func TestTheBannerOfAnOldNodeIsHidden(t *testing.T) {
+	t.Parallel()
+	for file, says := range map[string]string{
+		"../Makefile": "export " + strings.Replace(nodeAge, "=", " ?= ", 1), "../cdk.json": `"app": "` + nodeAge + ` go run ./infra"`,
+		"../shared/deployed/build.go": `"` + nodeAge + `"`,
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), says) {
+			t.Errorf("%s does not say %s", file, says)
 		}
 	}
 }

@@ -10,15 +10,15 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// alarm fires when a metric has stood at its threshold or above for the whole of its minutes, so many times on end. No data is good news, idle,
-// unless it is an alarm of what must happen: that has insufficient data then, which is told as an alarm is. It is also its state when it is made, which is
-// told to nobody: so a new relay has no alarm before anything could have happened.
+// alarm fires when a metric has been at its threshold or above in so many of the last periods. A period without data is a good one: a
+// relay that was just deployed, and one that is idle, have none. Of what must happen no data is told as an alarm is, but not as long as there
+// never was any: an alarm is in that state when it is made, which tells nobody.
 type alarm struct {
 	id                           string
 	namespace, metric, statistic string
 	dimension, of                string
-	threshold, minutes           int
-	times                        int    // 0: once
+	threshold, minutes           int    // minutes of a period
+	times, outOf                 int    // periods; 0: one. outOf 0: the same as times
 	below                        bool   // fires the other way round: when the metric has been below its threshold, or there is no data any more
 	description                  string // what it means, and what to do first; begins with page or ticket
 }
@@ -38,9 +38,10 @@ func (r *relay) addAlarms() {
 		visible("OrderedDeliveryDlqNotEmpty", r.ordered.deliveryDLQ,
 			"page: deliveries in order that deliver could not even put aside, a bug of ours; the order went on without them. First read the log of "+
 				"deliver for the error; mend it, then redrive the queue."),
-		visible("DeadNotEmpty", r.dead,
-			"ticket: deliveries whose endpoint refused every attempt. First ask the endpoint's owner; when it is well again, redrive "+
-				"the queue with the retry queue as destination."),
+		{id: "DeliveriesDying", namespace: metric.Namespace, metric: metric.Dead, statistic: "Sum",
+			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
+			description: "ticket: in the last hour deliveries died, whose endpoint refused every attempt. First ask the endpoint's owner; when it " +
+				"is well again, replay them (docs/runbook.md)."},
 		age("IngestAge", r.ingest, 5,
 			"page: accepted webhooks are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
 		age("DeliveryAge", r.delivery, 15,
@@ -89,21 +90,21 @@ func (r *relay) addAlarms() {
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries are neither delivered nor dead nor waiting, and sweep did not put them back: a bug of ours. First read " +
 				"its log (docs/runbook.md)."},
-		failures("SweepErrors", r.sweep,
-			"ticket: sweep fails, and what may be lost is not found. First read its log."),
+		hourly(failures("SweepErrors", r.sweep,
+			"ticket: two runs of sweep of the last three failed, and what may be lost is not found. First read its log.")),
 		{id: "SweepPartial", namespace: metric.Namespace, metric: metric.Partial, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 3, minutes: 180,
 			description: "ticket: sweep did not get through its work three hours in a row: what may be lost is found late. First see in its log " +
 				"how many events it looks at, how long it takes, and how many hours it is behind."},
-		throttles("SweepThrottles", r.sweep,
-			"ticket: sweep cannot start since no concurrency is left. First see what uses up the account's."),
+		hourly(throttles("SweepThrottles", r.sweep,
+			"ticket: sweep cannot start since no concurrency is left. First see what uses up the account's.")),
 		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",
 			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60, times: 3, below: true,
 			description: "ticket: sweep has not run for some hours, and what may be lost is not found. First see that its rule is enabled."},
-		{id: "Ingress5xx", namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
-			dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: 5,
-			description: "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when " +
-				"SQS, S3 or DynamoDB is down; then the access log's integrationError."},
+		r.refusedByUs("Ingress5xx", 1, lasting, "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
+			"SQS, S3 or DynamoDB is down; then the access log's integrationError."),
+		// A relay that gets a webhook an hour, all of which fail, is below the alarm above.
+		r.refusedByUs("Ingress5xxRecurring", 60, recurring, "ticket: partners got 5xx in six of the last 24 hours. First look as for Ingress5xx."),
 	}
 	actions := r.alarmActions()
 	for _, a := range alarms {
@@ -153,9 +154,36 @@ func age(id string, queue awssqs.Queue, minutes int, description string) alarm {
 		dimension: "QueueName", of: *queue.QueueName(), threshold: minutes * 60, minutes: 5, description: description}
 }
 
+// spell is in how many periods, out of how many, something has happened.
+type spell struct{ times, outOf int }
+
+var (
+	// lasting, of minutes: a fault of a moment touches two at most. A message that makes a function fail comes back within six minutes, so
+	// that one message alone fails in three of fifteen.
+	lasting = spell{3, 15}
+	// recurring, of hours, is what comes too seldom to be lasting.
+	recurring = spell{6, 24}
+	// twice, of hours, is for what is done again by itself in the next.
+	twice = spell{2, 3}
+)
+
+// failures fires when a function has failed in three of the last fifteen minutes.
 func failures(id string, f awslambda.Function, description string) alarm {
 	return alarm{id: id, namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum",
-		dimension: "FunctionName", of: *f.FunctionName(), threshold: 1, minutes: 5, description: description}
+		dimension: "FunctionName", of: *f.FunctionName(), threshold: 1, minutes: 1, times: lasting.times, outOf: lasting.outOf,
+		description: description}
+}
+
+// hourly makes an alarm of a function that runs once an hour: it fires when two of the last three hours were bad.
+func hourly(a alarm) alarm {
+	a.minutes, a.times, a.outOf = 60, twice.times, twice.outOf
+	return a
+}
+
+// refusedByUs fires on 5xx answers at the ingress.
+func (r *relay) refusedByUs(id string, minutes int, s spell, description string) alarm {
+	return alarm{id: id, namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
+		dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: minutes, times: s.times, outOf: s.outOf, description: description}
 }
 
 func throttles(id string, f awslambda.Function, description string) alarm {
@@ -170,20 +198,21 @@ func (r *relay) addAlarm(a alarm, actions *[]any) {
 	if a.below {
 		comparison, noData, onNoData = "LessThanThreshold", "missing", actions
 	}
-	r.alarms = append(r.alarms, awscloudwatch.NewCfnAlarm(r.stack, &a.id, &awscloudwatch.CfnAlarmProps{
-		AlarmDescription:   &a.description,
-		Namespace:          &a.namespace,
-		MetricName:         &a.metric,
-		Dimensions:         list(&awscloudwatch.CfnAlarm_DimensionProperty{Name: &a.dimension, Value: &a.of}),
-		Statistic:          &a.statistic,
-		Period:             number(60 * a.minutes),
-		EvaluationPeriods:  number(max(1, a.times)),
-		Threshold:          number(a.threshold),
-		ComparisonOperator: &comparison,
-		TreatMissingData:   &noData,
-		AlarmActions:       actions,
-		OkActions:          actions,
-
+	times := max(1, a.times)
+	p := &awscloudwatch.CfnAlarmProps{
+		AlarmDescription:        &a.description,
+		EvaluationPeriods:       number(max(times, a.outOf)),
+		Threshold:               number(a.threshold),
+		ComparisonOperator:      &comparison,
+		TreatMissingData:        &noData,
 		InsufficientDataActions: onNoData,
-	}))
+		AlarmActions:            actions,
+		OkActions:               actions,
+	}
+	if a.outOf > times {
+		p.DatapointsToAlarm = number(times)
+	}
+	p.Namespace, p.MetricName, p.Statistic, p.Period = &a.namespace, &a.metric, &a.statistic, number(60*a.minutes)
+	p.Dimensions = list(&awscloudwatch.CfnAlarm_DimensionProperty{Name: &a.dimension, Value: &a.of})
+	r.alarms = append(r.alarms, awscloudwatch.NewCfnAlarm(r.stack, &a.id, p))
 }

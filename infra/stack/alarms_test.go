@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/infra/stack"
+	"webhook-relay/shared/telemetry/metric"
 )
 
 const topic = "arn:aws:sns:eu-west-1:111122223333:pager"
@@ -20,26 +21,27 @@ var alarms = map[string]string{
 	"OrderedDeliveryDlqNotEmpty": "page: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {OrderedDeliveryDlq.QueueName} >= 1 in 60 s",
 	"OrderedIngestAge":           "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {OrderedIngest.QueueName} >= 1200 in 300 s",
 	"OrderedDeliveryAge":         "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {OrderedDelivery.QueueName} >= 518400 in 300 s",
-	"DeadNotEmpty":               "ticket: Maximum AWS/SQS ApproximateNumberOfMessagesVisible of QueueName {Dead.QueueName} >= 1 in 60 s",
+	"DeliveriesDying":            "ticket: Sum WebhookRelay Dead of Relay webhook-relay-dev >= 1 in 3600 s",
 	"IngestAge":                  "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Ingest.QueueName} >= 300 in 300 s",
 	"DeliveryAge":                "page: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Delivery.QueueName} >= 900 in 300 s",
 	"RetryAge":                   "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Retry.QueueName} >= 2700 in 300 s",
 	"SlowAge":                    "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Slow.QueueName} >= 86400 in 300 s",
 	"SchedulesDropped":           "page: Sum AWS/Scheduler InvocationDroppedCount of ScheduleGroup {Schedules} >= 1 in 300 s",
-	"ReceiveErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Receive} >= 1 in 300 s",
-	"FanoutErrors":               "page: Sum AWS/Lambda Errors of FunctionName {Fanout} >= 1 in 300 s",
-	"DeliverErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Deliver} >= 1 in 300 s",
-	"ReceiveThrottles":           "page: Sum AWS/Lambda Throttles of FunctionName {Receive} >= 1 in 300 s",
-	"FanoutThrottles":            "ticket: Sum AWS/Lambda Throttles of FunctionName {Fanout} >= 1 in 300 s",
-	"DeliverThrottles":           "ticket: Sum AWS/Lambda Throttles of FunctionName {Deliver} >= 1 in 300 s",
+	"ReceiveErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Receive} >= 1 in 60 s, 3 of 15",
+	"FanoutErrors":               "page: Sum AWS/Lambda Errors of FunctionName {Fanout} >= 1 in 60 s, 3 of 15",
+	"DeliverErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Deliver} >= 1 in 60 s, 3 of 15",
+	"ReceiveThrottles":           "page: Sum AWS/Lambda Throttles of FunctionName {Receive} >= 1 in 60 s, 3 of 15",
+	"FanoutThrottles":            "ticket: Sum AWS/Lambda Throttles of FunctionName {Fanout} >= 1 in 60 s, 3 of 15",
+	"DeliverThrottles":           "ticket: Sum AWS/Lambda Throttles of FunctionName {Deliver} >= 1 in 60 s, 3 of 15",
 	"SweptUp":                    "page: Sum WebhookRelay PutBack of Relay webhook-relay-dev >= 1 in 3600 s",
-	"SweepStranded":              "ticket: Sum WebhookRelay Stranded of Relay webhook-relay-dev >= 1 in 3600 s, 2 times on end",
+	"SweepStranded":              "ticket: Sum WebhookRelay Stranded of Relay webhook-relay-dev >= 1 in 3600 s, 2 of 2",
 	"SweepUnaccounted":           "page: Sum WebhookRelay Unaccounted of Relay webhook-relay-dev >= 1 in 3600 s",
-	"SweepErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Sweep} >= 1 in 300 s",
-	"SweepThrottles":             "ticket: Sum AWS/Lambda Throttles of FunctionName {Sweep} >= 1 in 300 s",
+	"SweepErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Sweep} >= 1 in 3600 s, 2 of 3",
+	"SweepThrottles":             "ticket: Sum AWS/Lambda Throttles of FunctionName {Sweep} >= 1 in 3600 s, 2 of 3",
 	"SweepPartial":               "ticket: Sum WebhookRelay Partial of Relay webhook-relay-dev >= 3 in 10800 s",
-	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 3600 s, or no data any more, 3 times on end",
-	"Ingress5xx":                 "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 300 s",
+	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 3600 s, 3 of 3, or no data any more",
+	"Ingress5xx":                 "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 60 s, 3 of 15",
+	"Ingress5xxRecurring":        "ticket: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 3600 s, 6 of 24",
 }
 
 func TestAlarms(t *testing.T) {
@@ -52,16 +54,21 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("description %q does not say what to do first", description)
 		}
 		comparison := map[any]string{"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}[r.get("ComparisonOperator")]
-		missing, known := map[any]string{"notBreaching": "", "missing": ", or no data any more"}[r.get("TreatMissingData")]
+		noData, known := map[any]string{"notBreaching": "", "missing": ", or no data any more"}[r.get("TreatMissingData")]
 		if comparison == "" || !known {
 			t.Errorf("compares %v, missing data %v", r.get("ComparisonOperator"), r.get("TreatMissingData"))
 		}
+		m, periods := r.Properties, noData
 		if n := r.number("EvaluationPeriods"); n != 1 {
-			missing += fmt.Sprintf(", %d times on end", n)
+			times := n
+			if r.get("DatapointsToAlarm") != nil {
+				times = r.number("DatapointsToAlarm")
+			}
+			periods = fmt.Sprintf(", %d of %d", times, n) + periods
 		}
-		got[id] = fmt.Sprintf("%s: %v %v %v of %v %s %s %d in %d s%s", severity, r.get("Statistic"), r.get("Namespace"),
-			r.get("MetricName"), r.get("Dimensions", 0, "Name"), render(r.get("Dimensions", 0, "Value")), comparison,
-			r.number("Threshold"), r.number("Period"), missing)
+		period, _ := m["Period"].(float64)
+		got[id] = fmt.Sprintf("%s: %v %v %v of %v %s %s %d in %.0f s%s", severity, m["Statistic"], m["Namespace"], m["MetricName"],
+			get(m["Dimensions"], 0, "Name"), render(get(m["Dimensions"], 0, "Value")), comparison, r.number("Threshold"), period, periods)
 	})
 	if diff := cmp.Diff(alarms, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
@@ -84,6 +91,64 @@ func TestTheAbsenceOfTheSweepIsNoAlarmBeforeItsFirstRun(t *testing.T) {
 	}
 }
 
+// A relay that was just deployed has no data of anything: nothing may fire then.
+func TestNoAlarmFiresAtTheFirstDeployment(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, tmpl template) {
+		tmpl.each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
+			below := r.get("ComparisonOperator") == "LessThanThreshold"
+			want := map[bool]string{false: "notBreaching", true: "missing"}[below] // an alarm that is made has no data, which tells nobody
+			if r.get("TreatMissingData") != want {
+				t.Errorf("no data is %v", r.get("TreatMissingData"))
+			}
+			if hours := r.number("EvaluationPeriods"); below && hours < 3 {
+				t.Errorf("what must happen every hour is missed after %d, and the first hour has none of it", hours)
+			}
+		})
+	})
+}
+
+// One error of a function, or one 5xx, is no reason to call somebody: what failed is done again. Those that count attempts or refusals of a
+// moment need three minutes.
+func TestOneTransientErrorPagesNobody(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	seen := 0
+	tmpl.each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
+		m := r.Properties
+		switch m["MetricName"] {
+		case "Errors", "Throttles", "5xx":
+			seen++
+		default:
+			return
+		}
+		// A fault of a moment lies in two periods where it falls between them.
+		if n, most := r.number("DatapointsToAlarm"), r.number("EvaluationPeriods"); n < 2 || n < 3 && m["Period"] == 60.0 || most <= n {
+			t.Errorf("fires at %d of %d periods of %v s", n, most, m["Period"])
+		}
+	})
+	if seen < 9 {
+		t.Errorf("only %d alarms looked at", seen)
+	}
+}
+
+// An alarm that stays on says nothing of what happens next. The depth of a queue may be watched only where somebody's work empties it:
+// what lies in dead stays for as long as SQS keeps it.
+func TestDeathsAreWatchedByTheirRate(t *testing.T) {
+	t.Parallel()
+	tmpl := defaults(t)
+	rate := false
+	tmpl.each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
+		if name(target(r.get("Dimensions", 0, "Value"))) == "Dead" {
+			t.Error("stays on for as long as a message lies in dead, 14 days")
+		}
+		rate = rate || r.get("MetricName") == metric.Dead && r.get("Statistic") == "Sum" && r.number("Period") <= 3600
+	})
+	if !rate {
+		t.Error("no alarm on deaths")
+	}
+}
+
 // Whatever is added to the stack is watched too.
 func TestEverythingAWebhookCanGetStuckInHasAnAlarm(t *testing.T) {
 	t.Parallel()
@@ -91,7 +156,8 @@ func TestEverythingAWebhookCanGetStuckInHasAnAlarm(t *testing.T) {
 	watched := map[string]bool{}
 	for _, r := range tmpl.Resources {
 		if r.Type == "AWS::CloudWatch::Alarm" {
-			watched[render(r.get("MetricName"))+" "+target(r.get("Dimensions", 0, "Value"))] = true
+			m := r.Properties
+			watched[render(m["MetricName"])+" "+target(get(m["Dimensions"], 0, "Value"))] = true
 		}
 	}
 	sources := tmpl.sources()
@@ -103,6 +169,8 @@ func TestEverythingAWebhookCanGetStuckInHasAnAlarm(t *testing.T) {
 			return []string{"5xx"}
 		case r.Type == "AWS::Scheduler::ScheduleGroup":
 			return []string{"InvocationDroppedCount"}
+		case name(id) == "Dead": // deaths are watched as they happen
+			return nil
 		case r.Type == "AWS::SQS::Queue" && len(sources[id]) > 0:
 			return []string{"ApproximateNumberOfMessagesVisible"}
 		case r.Type == "AWS::SQS::Queue":

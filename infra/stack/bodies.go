@@ -14,10 +14,12 @@ const bodiesOutliveDays = 16 + deadLetterDays + 1
 func (r *relay) addBodies() {
 	r.bodies = awss3.NewBucket(r.stack, new("Bodies"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),
-		Encryption:        awss3.BucketEncryption_S3_MANAGED,
+		Encryption:        bucketEncryption(r.dataKey),
+		EncryptionKey:     r.dataKey,
+		BucketKeyEnabled:  whenTrue(r.dataKey != nil), // one call of KMS for many objects
 		EnforceSSL:        new(true),
 		Versioned:         new(false),
-		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 		LifecycleRules: list(&awss3.LifecycleRule{
 			Expiration:                          days(r.props.RetentionDays + bodiesOutliveDays),
 			AbortIncompleteMultipartUploadAfter: days(1),

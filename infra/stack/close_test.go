@@ -6,13 +6,13 @@ import (
 	"os"
 	"testing"
 
-	"github.com/aws/jsii-runtime-go"
+	"webhook-relay/infra/stack"
 )
 
 // TestMain ends the Node process that the constructs live in. Closing it is a data race inside jsii, so that a run with -race
 // leaves it to the end of the process.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	jsii.Close()
+	stack.Close()
 	os.Exit(code)
 }

@@ -3,6 +3,7 @@ package stack
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -152,7 +153,7 @@ func (r *relay) addFunction(f function) awslambda.Function {
 	logs := r.addLogs(f.id + "Logs")
 	role := awsiam.NewRole(r.stack, new(f.id+"Role"), &awsiam.RoleProps{
 		AssumedBy:      awsiam.NewServicePrincipal(new("lambda.amazonaws.com"), nil),
-		InlinePolicies: policies(append(everyFunction(logs.LogGroupArn()), f.grants...)),
+		InlinePolicies: policies(slices.Concat(everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...))),
 	})
 	// Near this limit Go collects harder, where Lambda would kill at its own; the tenth between is for what Go does not count.
 	f.environment["GOMEMLIMIT"] = fmt.Sprintf("%dMiB", f.memoryMiB*9/10)
@@ -182,6 +183,7 @@ func (r *relay) addFunction(f function) awslambda.Function {
 func (r *relay) addLogs(id string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(r.stack, &id, &awslogs.LogGroupProps{
 		Retention:     logRetentions[r.props.LogRetentionDays],
+		EncryptionKey: r.dataKey,
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 }

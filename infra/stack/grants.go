@@ -22,19 +22,27 @@ func AnyResource() map[string]string {
 		noResources = "X-Ray has no resource that this action could be narrowed to"
 		attaches    = "Lambda asks whether it may before there is an interface that could be named, and refuses to make the function if not" +
 			" (fixedEgress); the function itself may not"
+		detaches = "Lambda deletes the function's network interfaces after fixedEgress was turned off, when there is no network of the" +
+			" stack's left that could be named; the function itself may not"
 	)
 	reasons := map[string]string{"xray:PutTraceSegments": noResources, "xray:PutTelemetryRecords": noResources}
 	for _, action := range attach {
 		reasons[action] = attaches
 	}
+	for _, action := range detach {
+		reasons[action] = detaches
+	}
 	return reasons
 }
 
-// attach is what Lambda does, in a function's name, to attach it to a VPC: the actions of AWS's managed policy AWSLambdaVPCAccessExecutionRole.
-var attach = []string{
-	"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
-	"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
-}
+// attach and detach are together what Lambda does, in a function's name, with its network interfaces in a VPC: the actions of AWS's
+// managed policy AWSLambdaVPCAccessExecutionRole.
+var (
+	attach = []string{"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface"}
+	detach = []string{
+		"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+	}
+)
 
 // everyFunction is what any function needs to be seen: its own log group, and traces.
 func everyFunction(logGroupARN *string) []grant {
@@ -179,20 +187,25 @@ func (r *relay) secretARN(name string) *string {
 	})
 }
 
-// networkGrants lets Lambda attach deliver to the VPC, where there is one, and nobody else: the credentials that the function's own code
-// gets carry lambda:SourceFunctionArn, as Lambda's calls to EC2 do not, so whatever becomes of the code, it cannot touch the network.
+// networkGrants lets Lambda attach deliver to the VPC, where there is one, and detach it always: turning fixedEgress off changes the role
+// before the function, and Lambda deletes the interfaces up to half an hour after that. Without the right to, the subnets could not be deleted
+// and the update would fail.
+//
+// Nobody else may: the credentials that the function's own code gets carry lambda:SourceFunctionArn, as Lambda's calls to EC2 do not, so
+// whatever becomes of the code, it cannot touch the network.
 // https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
 func (r *relay) networkGrants() []grant {
-	if !r.props.FixedEgress {
-		return nil
-	}
 	anywhere := []*string{new("*")}
 	anyFunction := r.stack.FormatArn(&awscdk.ArnComponents{ // the role is deliver's alone, and comes before the function that could be named
 		Service: new("lambda"), Resource: new("function"), ResourceName: new("*"), ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
 	})
+	actions := detach
+	if r.props.FixedEgress {
+		actions = slices.Concat(attach, detach)
+	}
 	return []grant{
-		{actions: attach, resources: anywhere},
-		{deny: true, actions: attach, resources: anywhere,
+		{actions: actions, resources: anywhere},
+		{deny: true, actions: actions, resources: anywhere,
 			conditions: map[string]any{"ArnLike": map[string]any{"lambda:SourceFunctionArn": anyFunction}}},
 	}
 }

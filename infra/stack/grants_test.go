@@ -57,10 +57,18 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Catalog.Arn}",
 		"dynamodb:Query on {Ledger.Arn}/index/troubled",
 		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[evt_* failure#* quota#* slot#*]]]",
+		"ec2:DeleteNetworkInterface on *",
+		"ec2:DescribeNetworkInterfaces on *",
+		"ec2:DescribeSubnets on *",
+		"ec2:UnassignPrivateIpAddresses on *",
 		"iam:PassRole on {SchedulesRole.Arn} if map[StringEquals:map[iam:PassedToService:scheduler.amazonaws.com]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:endpoint/*]]",
 		"logs:CreateLogStream on {DeliverLogs.Arn}",
 		"logs:PutLogEvents on {DeliverLogs.Arn}",
+		"not ec2:DeleteNetworkInterface on *" + itsOwnCode,
+		"not ec2:DescribeNetworkInterfaces on *" + itsOwnCode,
+		"not ec2:DescribeSubnets on *" + itsOwnCode,
+		"not ec2:UnassignPrivateIpAddresses on *" + itsOwnCode,
 		"s3:GetObject on {Bodies.Arn}/*",
 		"s3:ListBucket on {Bodies.Arn}",
 		"scheduler:CreateSchedule on arn:{AWS::Partition}:scheduler:{AWS::Region}:{AWS::AccountId}:schedule/{Schedules}/*",
@@ -110,18 +118,28 @@ var grants = map[string][]string{
 	},
 }
 
+// itsOwnCode is what the credentials of a function's code carry, and Lambda's own calls do not.
+const itsOwnCode = " if map[ArnLike:map[lambda:SourceFunctionArn:map[Fn::Join:" +
+	"[ [arn: map[Ref:AWS::Partition] :lambda: map[Ref:AWS::Region] : map[Ref:AWS::AccountId] :function:*]]]]]"
+
 // networkGrants is what deliver's role has besides where egress is fixed: Lambda may, the function's own code may not.
-var networkGrants = func() (lines []string) {
-	const itsOwnCode = " if map[ArnLike:map[lambda:SourceFunctionArn:map[Fn::Join:" +
-		"[ [arn: map[Ref:AWS::Partition] :lambda: map[Ref:AWS::Region] : map[Ref:AWS::AccountId] :function:*]]]]]"
-	for _, action := range []string{
-		"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
-		"ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
-	} {
-		lines = append(lines, action+" on *", "not "+action+" on *"+itsOwnCode)
+var networkGrants = []string{
+	"ec2:AssignPrivateIpAddresses on *", "not ec2:AssignPrivateIpAddresses on *" + itsOwnCode,
+	"ec2:CreateNetworkInterface on *", "not ec2:CreateNetworkInterface on *" + itsOwnCode,
+}
+
+// dataKeyGrants is what each role has besides where the data is encrypted with keys of the operator's.
+func dataKeyGrants(services ...string) (lines []string) {
+	var by []string
+	for _, service := range services {
+		by = append(by, "map[Fn::Join:[ ["+service+". map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]")
 	}
-	return lines
-}()
+	via := " if map[StringEquals:map[kms:ViaService:[" + strings.Join(by, " ") + "]]]"
+	for _, action := range []string{"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"} {
+		lines = append(lines, "kms:"+action+" on "+dataKey+via)
+	}
+	return append(lines, "kms:Decrypt on "+formerDataKey+via)
+}
 
 // authGrants is what deliver's role has besides where endpoints may refer to secrets and call what is in AWS.
 var authGrants = []string{
@@ -172,11 +190,18 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// What can be asked for adds the network, secrets and what is called to deliver's grants, puts another key in the place of the stack's, and changes nothing else.
+// What can be asked for adds the network, secrets and what is called to deliver's grants and the keys of what is stored to all, puts another key in the place of the stack's, and changes nothing else.
 func TestGrantsOfAWholeRelay(t *testing.T) {
 	t.Parallel()
 	want := maps.Clone(grants)
 	want["DeliverRole"] = slices.Concat(grants["DeliverRole"], networkGrants, authGrants)
+	for role := range want {
+		services := []string{"dynamodb", "s3", "sqs"}
+		if role == "SchedulesRole" {
+			services = []string{"sqs"}
+		}
+		want[role] = slices.Concat(want[role], dataKeyGrants(services...))
+	}
 	for role, lines := range want {
 		want[role] = slices.Clone(lines)
 		for i := range lines {
@@ -257,5 +282,34 @@ func TestRolesAreForOneServiceEach(t *testing.T) {
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("trust (-want +got):\n%s", diff)
+	}
+}
+
+// CloudFormation changes the role before the function that has it, and Lambda deletes the function's interfaces long after: the right to
+// must be there before, while and after fixedEgress is turned off.
+func TestFixedEgressCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	on := with(stack.Props{FixedEgress: true})(t)
+	for step, tmpl := range map[string]template{"off": defaults(t), "on": on} {
+		for id, r := range tmpl.Resources {
+			if name(id) != "DeliverRole" {
+				continue
+			}
+			granted := statements(r)
+			for _, action := range []string{"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"} {
+				if !slices.Contains(granted, action+" on *") {
+					t.Errorf("%s: Lambda may not %s", step, action)
+				}
+				if !slices.Contains(granted, "not "+action+" on *"+itsOwnCode) {
+					t.Errorf("%s: the function's own code may %s", step, action)
+				}
+			}
+		}
+	}
+	// Nor is it another role that the function gets, since Lambda uses the one that it has.
+	for id, r := range on.Resources {
+		if r.Type == "AWS::Lambda::Function" && target(r.get("Role")) != target(defaults(t).Resources[id].get("Role")) {
+			t.Errorf("%s has another role with fixedEgress", id)
+		}
 	}
 }

@@ -70,6 +70,8 @@ func (r *relay) addDomain(stage awsapigatewayv2.CfnStage) {
 			CertificateArn: &r.props.CertificateARN,
 			EndpointType:   new("REGIONAL"),
 			SecurityPolicy: new("TLS_1_2"),
+
+			OwnershipVerificationCertificateArn: ifSet(&r.props.OwnershipCertificateARN),
 		}),
 	})
 	if r.props.TruststoreURI != "" {

@@ -18,7 +18,7 @@ func TestEachRouteIsThrottled(t *testing.T) {
 		routes[key] = id
 	})
 	tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
-		want := map[string]any{"ANY /in/{source}": map[string]any{"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 2000.0}}
+		want := map[string]any{"ANY /in/{source}": map[string]any{"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 1000.0}}
 		if diff := cmp.Diff(want, r.get("RouteSettings")); diff != "" {
 			t.Errorf("routes (-want +got):\n%s", diff)
 		}

@@ -39,6 +39,11 @@ func (r *relay) addNetwork() {
 			"DynamoDB": {Service: awsec2.GatewayVpcEndpointAwsService_DYNAMODB()},
 			"S3":       {Service: awsec2.GatewayVpcEndpointAwsService_S3()},
 		},
+		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{
+			// Only the NAT gateways are in it, which have addresses of their own.
+			{Name: new("Public"), SubnetType: awsec2.SubnetType_PUBLIC, MapPublicIpOnLaunch: new(false)},
+			{Name: new("Private"), SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
+		},
 		// Emptying the default security group takes a function of the CDK's own; nothing here is in that group.
 		RestrictDefaultSecurityGroup: new(false),
 	})

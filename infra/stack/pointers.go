@@ -20,6 +20,14 @@ func whenTrue(on bool) *bool {
 	return &on
 }
 
+// ifSet leaves a property out where it is empty.
+func ifSet(text *string) *string {
+	if *text == "" {
+		return nil
+	}
+	return text
+}
+
 func pointers(items []string) *[]*string {
 	p := make([]*string, len(items))
 	for i := range items {

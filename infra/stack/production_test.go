@@ -12,7 +12,8 @@ func TestDomain(t *testing.T) {
 	t.Parallel()
 	tmpl := whole(t)
 	tmpl.each(t, "AWS::ApiGatewayV2::DomainName", func(t *testing.T, _ string, r resource) {
-		want := []any{map[string]any{"CertificateArn": certificate, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2"}}
+		want := []any{map[string]any{"CertificateArn": certificate, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2",
+			"OwnershipVerificationCertificateArn": ownership}}
 		if diff := cmp.Diff(want, r.get("DomainNameConfigurations")); diff != "" || r.get("DomainName") != "hooks.example.com" {
 			t.Errorf("name %v, configuration (-want +got):\n%s", r.get("DomainName"), diff)
 		}
@@ -44,6 +45,7 @@ func TestPartnersShowACertificateIfAsked(t *testing.T) {
 		"a domain": {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate}), nil},
 		"and a truststore": {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: authorities}),
 			map[string]any{"TruststoreUri": authorities}},
+		"and a certificate that was imported": {whole, map[string]any{"TruststoreUri": truststore}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,8 +100,10 @@ func TestProtection(t *testing.T) {
 				if got := r.get("DeletionProtectionEnabled") == true; got != test.want {
 					t.Errorf("deletion protection %t, want %t", got, test.want)
 				}
-				if r.DeletionPolicy != "Retain" {
-					t.Errorf("deletion policy %s, want Retain in every stage", r.DeletionPolicy)
+				// A rollback cannot delete what is protected: it would fail.
+				want := map[bool]string{false: "RetainExceptOnCreate", true: "Retain"}[test.want]
+				if r.DeletionPolicy != want {
+					t.Errorf("deletion policy %s, want %s", r.DeletionPolicy, want)
 				}
 			})
 		})
@@ -131,5 +135,41 @@ func TestAKeyOfTheOperatorsIsUsedAndNoneMade(t *testing.T) {
 	}
 	if got := render(tmpl.Outputs["SecretsKeyArn"].Value); got != secretsKey {
 		t.Errorf("the operator's command would use %s", got)
+	}
+}
+
+// API Gateway asks for the second certificate only where it is given: with one of ACM's own there is none.
+func TestOwnershipIsProvedOnlyIfAsked(t *testing.T) {
+	t.Parallel()
+	p := stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: truststore}
+	with(p)(t).each(t, "AWS::ApiGatewayV2::DomainName", func(t *testing.T, _ string, r resource) {
+		if got := r.get("DomainNameConfigurations", 0, "OwnershipVerificationCertificateArn"); got != nil {
+			t.Errorf("certificate %v", got)
+		}
+	})
+}
+
+// With a key of the operator's nothing is stored without it.
+func TestEverythingStoredIsEncryptedWithTheDataKey(t *testing.T) {
+	t.Parallel()
+	keys := map[string]func(resource) any{
+		"AWS::SQS::Queue":      func(r resource) any { return r.get("KmsMasterKeyId") },
+		"AWS::Logs::LogGroup":  func(r resource) any { return r.get("KmsKeyId") },
+		"AWS::DynamoDB::Table": func(r resource) any { return r.get("SSESpecification", "KMSMasterKeyId") },
+		"AWS::S3::Bucket": func(r resource) any {
+			return r.get("BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "KMSMasterKeyID")
+		},
+	}
+	for kind, key := range keys {
+		whole(t).each(t, kind, func(t *testing.T, _ string, r resource) {
+			if key(r) != dataKey {
+				t.Errorf("is encrypted with %v", key(r))
+			}
+		})
+		defaults(t).each(t, kind, func(t *testing.T, _ string, r resource) {
+			if key(r) != nil {
+				t.Errorf("is encrypted with %v by default", key(r))
+			}
+		})
 	}
 }

@@ -22,8 +22,9 @@ var ErrProps = errors.New("stack: props")
 // Props are what can be chosen about a relay. A zero field means its default. Each can be given as CDK context under the name in
 // its tag: cdk deploy -c stage=prod -c maxBodyBytes=1048576.
 type Props struct {
-	// Stage tells one relay of an account from another: the stack's name is webhook-relay-{stage}. [a-z][a-z0-9-]{0,31}.
-	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,31}$"`
+	// Stage tells one relay of an account from another: the stack's name is webhook-relay-{stage}. [a-z][a-z0-9-]{0,19}: the name that
+	// CloudFormation makes for a FIFO queue has room for no more.
+	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,19}$"`
 	// FunctionsDir holds {name}/bootstrap for each function, built for Linux on arm64; relative to the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
 	// AlarmTopicARN is an SNS topic of yours that alarms, and their ends, are sent to. Its policy must let CloudWatch publish.
@@ -44,14 +45,17 @@ type Props struct {
 	// them, in a bucket of yours in the relay's region, as s3://bucket/key. It goes with DomainName and DisableDefaultEndpoint, since the
 	// gateway's own name asks for none. After a change of the file deploy with another key, which is what API Gateway notices.
 	TruststoreURI string `context:"truststoreUri" pattern:"^s3://[a-z0-9.-]+/.+$"`
+	// OwnershipCertificateARN is a public certificate for DomainName that ACM itself issued, in the relay's region. API Gateway asks for it
+	// where TruststoreURI is set and CertificateARN was imported into ACM or issued by AWS Private CA: it proves that the name is yours.
+	OwnershipCertificateARN string `context:"ownershipCertificateArn" pattern:"^arn:[^:]+:acm:[^:]+:[0-9]{12}:certificate/.+$"`
 
 	// FixedEgress gives the POSTs to endpoints addresses that do not change, the output EgressAddresses, for receivers that admit
 	// known senders only: deliver moves into a VPC with a NAT gateway in each of two zones. This is the one part of a relay that
 	// costs money while idle: about 73 USD a month at the prices of us-east-1 (twice 0.045 USD an hour for a gateway and 0.005 for
 	// its address), and 0.045 USD for each GB that passes, of POSTs and of calls to SQS, KMS and Scheduler.
 	FixedEgress bool `context:"fixedEgress" default:"false"`
-	// EgressPorts are those that endpoints may be on beside 80 and 443, such as 8443,9000. Every port more is one that whoever writes
-	// the configuration can send requests to.
+	// EgressPorts are those that endpoints may be on beside 80 and 443, such as 8443,9000; at most 50, since a security group has 60
+	// rules. Every port more is one that whoever writes the configuration can send requests to.
 	EgressPorts []uint16 `context:"egressPorts"`
 	// Secrets are those of AWS Secrets Manager that endpoints may refer to: ARNs, or what the names of secrets in the stack's own account and
 	// region begin with, such as relay/.
@@ -68,11 +72,20 @@ type Props struct {
 	// one key has sealed another cannot open, so that after a change the configuration must be applied again with all its secrets.
 	SecretsKeyARN string `context:"secretsKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
 
+	// DataKeyARN is a symmetric KMS key of yours, in the same region, that encrypts what the relay stores: tables, bodies, queues and logs.
+	// Empty: keys that AWS owns, which cost nothing. Its policy must leave access to the account's IAM policies, and let CloudWatch Logs use it
+	// (docs/keys.md has the policy).
+	DataKeyARN string `context:"dataKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
+	// FormerDataKeyARNs are keys that were DataKeyARN before. What they encrypted stays encrypted with them: the functions may still decrypt
+	// with them, and nothing new is encrypted. Leave a key here for as long as messages and bodies are kept.
+	FormerDataKeyARNs []string `context:"formerDataKeyArns" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
+
 	// Protect is true or false, or auto for true in the stage prod only: the stack cannot be destroyed (termination protection), nor
 	// a table deleted by any other way, before it is false again. Data outlives the stack in every stage.
 	Protect string `context:"protect" default:"auto" pattern:"^(auto|true|false)$"`
-	// Tags are put on the stack and all its resources, beside app and stage, which are the relay's own: at most 48, as team=shop,env=x
-	// or as an object in cdk.json, without a comma anywhere and without = in a name.
+	// Tags are put on the stack and all its resources, beside app and stage, which are the relay's own: at most 48, or 45 with
+	// FixedEgress, since AWS takes 50 and subnets have three of the CDK's. They are given as team=shop,env=x
+	// or as an object in cdk.json, without a comma anywhere and without = in a name. Two names must differ in more than case, for IAM.
 	Tags map[string]string `context:"tags" envKeyValSeparator:"="`
 
 	// RetentionDays is how long events and deliveries are kept, 1 to 3650. Within it a repeated webhook is recognised.
@@ -91,10 +104,10 @@ type Props struct {
 	CatalogCacheSeconds int `context:"catalogCacheSeconds" default:"30" min:"1" max:"3600"`
 
 	// ThrottleRatePerSecond and ThrottleBurst bound the requests to /in/{source} from everybody together; above them partners get 429,
-	// which some never repeat. Any other route has 20 a second and a burst of 40. The account's own limit (10,000/s, burst 5,000 unless
-	// raised) is shared by all its APIs.
+	// which some never repeat. Any other route has 20 a second and a burst of 40. The account's own limit is shared by all its APIs: 10,000/s
+	// with a burst of 5,000, and in the smaller regions 2,500/s with a burst of 1,250 (README.md lists them). The defaults fit everywhere.
 	ThrottleRatePerSecond int `context:"throttleRatePerSecond" default:"1000" min:"1" max:"100000"`
-	ThrottleBurst         int `context:"throttleBurst" default:"2000" min:"1" max:"100000"`
+	ThrottleBurst         int `context:"throttleBurst" default:"1000" min:"1" max:"100000"`
 
 	// FanoutMaxConcurrency, DeliveryMaxConcurrency, RetryMaxConcurrency and SlowMaxConcurrency bound how many invocations a
 	// queue starts at once, 10 messages each. First attempts get the most, since every delivery has one; fair queues tell
@@ -240,20 +253,18 @@ func (p Props) check() error {
 	if p.TruststoreURI != "" && !p.DisableDefaultEndpoint {
 		refuse("truststoreUri without domainName and disableDefaultEndpoint leaves a way in without a certificate")
 	}
-	if slices.Contains(p.EgressPorts, 0) {
-		refuse("egressPorts: 0 is no port")
+	if p.OwnershipCertificateARN != "" && p.TruststoreURI == "" {
+		refuse("ownershipCertificateArn without truststoreUri: API Gateway asks for it with client certificates only")
 	}
-	if len(p.Tags) > 48 {
-		refuse("tags are %d, not 48 at most", len(p.Tags))
+	if slices.Contains(p.FormerDataKeyARNs, p.DataKeyARN) && p.DataKeyARN != "" {
+		refuse("formerDataKeyArns has dataKeyArn, which is in use")
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
-		if !tagName.MatchString(name) || !tagValue.MatchString(p.Tags[name]) {
-			refuse("tags: %s=%s does not match %s=%s", name, p.Tags[name], tagName, tagValue)
-		}
-		if name == appTag || name == stageTag || strings.HasPrefix(name, "aws:") {
-			refuse("tags: %s is not yours to set", name)
-		}
+	if n := p.listed(); n > mostListed {
+		refuse("secrets, secretsManagerKeys, invoke and formerDataKeyArns have %d characters together, not %d at most: IAM takes policies of 10240", n, mostListed)
 	}
+	p.checkRegion(refuse)
+	p.checkPorts(refuse)
+	p.checkTags(refuse)
 	if logRetentions[p.LogRetentionDays] == "" {
 		refuse("logRetentionDays is %d, not one of %d", p.LogRetentionDays, slices.Sorted(maps.Keys(logRetentions)))
 	}
@@ -263,6 +274,100 @@ func (p Props) check() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// checkRegion refuses ARNs of several regions: a certificate, a key and an alarm's topic must be in the relay's own.
+func (p Props) checkRegion(refuse func(format string, args ...any)) {
+	of := map[string][]string{}
+	for name, arn := range map[string]string{
+		"alarmTopicArn": p.AlarmTopicARN, "certificateArn": p.CertificateARN, "ownershipCertificateArn": p.OwnershipCertificateARN,
+		"secretsKeyArn": p.SecretsKeyARN, "dataKeyArn": p.DataKeyARN,
+	} {
+		if parts := strings.Split(arn, ":"); len(parts) > 3 {
+			of[parts[3]] = append(of[parts[3]], name)
+		}
+	}
+	if len(of) > 1 {
+		var told []string
+		for _, region := range slices.Sorted(maps.Keys(of)) {
+			slices.Sort(of[region])
+			told = append(told, strings.Join(of[region], ", ")+" in "+region)
+		}
+		refuse("%s: all must be in the relay's region", strings.Join(told, "; "))
+	}
+}
+
+// mostListed is how many characters of what props list a role's policy has room for: IAM takes 10,240, and deliver's own statements have the
+// rest. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const mostListed = 2500
+
+// listed is how many characters the props put into deliver's policy.
+func (p Props) listed() (n int) {
+	for _, name := range slices.Concat(p.Secrets, p.SecretsManagerKeys, p.FormerDataKeyARNs) {
+		n += len(name)
+	}
+	for _, name := range p.Secrets {
+		if !strings.HasPrefix(name, "arn:") {
+			n += len("arn:aws-us-gov:secretsmanager:ap-southeast-1:123456789012:secret:")
+		}
+	}
+	for _, name := range p.Invoke {
+		n += len(name)
+		if strings.Contains(name, ":lambda:") { // to invoke it, and its URL
+			n += len(name)
+		}
+	}
+	return n
+}
+
+// mostEgressPorts leaves room for 80, 443 and a few more in the 60 rules that a security group has:
+// https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups
+const mostEgressPorts = 50
+
+func (p Props) checkPorts(refuse func(format string, args ...any)) {
+	if len(p.EgressPorts) > mostEgressPorts {
+		refuse("egressPorts are %d, not %d at most", len(p.EgressPorts), mostEgressPorts)
+	}
+	seen := map[uint16]bool{80: true, 443: true}
+	for _, port := range p.EgressPorts {
+		switch {
+		case port == 0:
+			refuse("egressPorts: 0 is no port")
+		case seen[port]:
+			refuse("egressPorts: %d is open already", port)
+		}
+		seen[port] = true
+	}
+}
+
+// mostTags is what AWS takes on a resource; subnetTags are those that the CDK itself puts on a subnet: Name, aws-cdk:subnet-name and
+// aws-cdk:subnet-type.
+const (
+	mostTags   = 50
+	subnetTags = 3
+)
+
+func (p Props) checkTags(refuse func(format string, args ...any)) {
+	most := mostTags - 2
+	if p.FixedEgress {
+		most -= subnetTags
+	}
+	if len(p.Tags) > most {
+		refuse("tags are %d, not %d at most", len(p.Tags), most)
+	}
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
+		lower := strings.ToLower(name)
+		switch {
+		case !tagName.MatchString(name) || !tagValue.MatchString(p.Tags[name]):
+			refuse("tags: %s=%s does not match %s=%s", name, p.Tags[name], tagName, tagValue)
+		case lower == appTag || lower == stageTag || strings.HasPrefix(lower, "aws:"):
+			refuse("tags: %s is not yours to set", name)
+		case seen[lower]: // IAM does not tell names apart by case
+			refuse("tags: %s is there twice, in another case", name)
+		}
+		seen[lower] = true
+	}
 }
 
 // textsOf are the texts of a prop that is one, or a list of them; none if nothing is given.

@@ -58,7 +58,9 @@ func (r *relay) addOrderedQueue(id string, consumerTimeoutSeconds, receives int,
 		DeduplicationScope:  awssqs.DeduplicationScope_MESSAGE_GROUP,
 		FifoThroughputLimit: awssqs.FifoThroughputLimit_PER_MESSAGE_GROUP_ID,
 		RetentionPeriod:     days(deadLetterDays),
-		Encryption:          awssqs.QueueEncryption_SQS_MANAGED,
+		Encryption:          queueEncryption(r.dataKey),
+		EncryptionMasterKey: r.dataKey,
+		DataKeyReuse:        r.dataKeyReuse(),
 		EnforceSSL:          new(true),
 	}
 	if deadLetters != nil {
@@ -71,8 +73,9 @@ func (r *relay) addOrderedQueue(id string, consumerTimeoutSeconds, receives int,
 func (r *relay) addDeadLetters(id string) awssqs.Queue {
 	return awssqs.NewQueue(r.stack, &id, &awssqs.QueueProps{
 		RetentionPeriod: days(deadLetterDays),
-		Encryption:      awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:      new(true),
+
+		Encryption: queueEncryption(r.dataKey), EncryptionMasterKey: r.dataKey, DataKeyReuse: r.dataKeyReuse(),
 	})
 }
 
@@ -80,8 +83,10 @@ func (r *relay) addQueue(id string, consumerTimeoutSeconds, receives int, deadLe
 	return awssqs.NewQueue(r.stack, &id, &awssqs.QueueProps{
 		VisibilityTimeout: seconds(visibilityFactor * consumerTimeoutSeconds),
 		RetentionPeriod:   days(queueDays),
-		Encryption:        awssqs.QueueEncryption_SQS_MANAGED,
 		EnforceSSL:        new(true),
-		DeadLetterQueue:   &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: number(receives)},
+
+		Encryption: queueEncryption(r.dataKey), EncryptionMasterKey: r.dataKey, DataKeyReuse: r.dataKeyReuse(),
+
+		DeadLetterQueue: &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: number(receives)},
 	})
 }

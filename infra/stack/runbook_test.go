@@ -81,3 +81,20 @@ func TestRunbookNamesWhatThereIs(t *testing.T) {
 		}
 	})
 }
+
+// describe-stack-resources ends after a hundred resources, without a word: a stack with everything has more.
+func TestCommandsSeeEveryResource(t *testing.T) {
+	t.Parallel()
+	if n := len(whole(t).Resources); n <= 100 {
+		t.Errorf("%d resources: any command would do", n)
+	}
+	for _, file := range []string{"../../README.md", "../../CONTRIBUTING.md", "../../events/README.md", "../../docs/runbook.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "describe-stack-resources") {
+			t.Errorf("%s: describe-stack-resources leaves out what is over 100; list-stack-resources does not", file)
+		}
+	}
+}

@@ -20,9 +20,9 @@ func (r *relay) addSchedules() {
 				"aws:SourceArn":     r.schedules.AttrArn(),
 			}},
 		}),
-		InlinePolicies: policies([]grant{{
+		InlinePolicies: policies(append([]grant{{
 			actions: []string{"sqs:SendMessage"}, resources: []*string{r.retry.QueueArn()},
-		}}),
+		}}, r.dataKeyGrants("sqs")...)),
 	})
 }
 

@@ -16,6 +16,6 @@ func (r *relay) addSecretsKey() {
 		Description:       new("Seals the secrets of the webhook relay's sources and endpoints"),
 		Alias:             new("alias/" + *r.stack.StackName() + "-secrets"), // for a person's eye; nothing in the relay uses it
 		EnableKeyRotation: new(true),
-		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 	})
 }

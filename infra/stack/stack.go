@@ -20,6 +20,7 @@ type relay struct {
 	props Props
 
 	secretsKey                   awskms.IKey
+	dataKey                      awskms.IKey // nil without Props.DataKeyARN
 	catalog, ledger              awsdynamodb.Table
 	bodies                       awss3.Bucket
 	ingest, delivery             awssqs.Queue
@@ -51,6 +52,7 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 		TerminationProtection: whenTrue(p.protected()),
 	})}
 	r.addSecretsKey()
+	r.addDataKey()
 	r.addTables()
 	r.addBodies()
 	r.addQueues()

@@ -32,9 +32,20 @@ func (r *relay) addTable(id string, timeToLive *string) awsdynamodb.Table {
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: new(true),
 		},
-		RemovalPolicy:      awscdk.RemovalPolicy_RETAIN,
+		RemovalPolicy:      r.keptTable(),
 		DeletionProtection: whenTrue(r.props.protected()),
+		Encryption:         tableEncryption(r.dataKey),
+		EncryptionKey:      r.dataKey,
 	})
+}
+
+// keptTable: what a failed deployment has just made goes with it. A table with deletion protection cannot go, so that it stays behind and
+// the rollback succeeds.
+func (r *relay) keptTable() awscdk.RemovalPolicy {
+	if r.props.protected() {
+		return awscdk.RemovalPolicy_RETAIN
+	}
+	return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 }
 
 // addIndex makes an index of the ledger. It projects keys only: a listing reads the items themselves, so that it shows their

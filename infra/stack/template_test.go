@@ -46,6 +46,11 @@ const (
 	certificate = "arn:aws:acm:eu-west-1:111122223333:certificate/0f1e"
 	secretsKey  = "arn:aws:kms:eu-west-1:111122223333:key/4d3c"
 
+	ownership     = "arn:aws:acm:eu-west-1:111122223333:certificate/2a2b"
+	truststore    = "s3://trust/ca.pem"
+	dataKey       = "arn:aws:kms:eu-west-1:111122223333:key/7a8b0c1d-2e3f-4a5b-8c6d-7e8f90a1b2c3"
+	formerDataKey = "arn:aws:kms:eu-west-1:111122223333:key/9c0d1e2f-3a4b-4c5d-9e6f-7a8b9c0d1e2f"
+
 	otherSecret     = "arn:aws:secretsmanager:eu-west-1:444455556666:secret:shop-AbCdEf"
 	otherKey        = "arn:aws:kms:eu-west-1:444455556666:key/5e6f"
 	invokedAPI      = "arn:aws:execute-api:eu-west-1:111122223333:a1b2c3/prod/POST/hooks/*"
@@ -58,7 +63,8 @@ var wholeRelay = sync.OnceValues(func() (template, error) { return synthesise(wh
 func wholeProps() stack.Props {
 	return stack.Props{
 		Stage: "prod", AlarmTopicARN: topic, AlarmEmail: "ops@example.com", FixedEgress: true, SecretsKeyARN: secretsKey,
-		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true,
+		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: truststore,
+		OwnershipCertificateARN: ownership, DataKeyARN: dataKey, FormerDataKeyARNs: []string{formerDataKey},
 		Secrets: []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey}, Invoke: []string{invokedAPI, invokedFunction},
 		EgressPorts: []uint16{8443}, Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
 	}

@@ -41,12 +41,18 @@ func read(t *testing.T, path string, to any) {
 func idle(t *testing.T) []cost.Line {
 	t.Helper()
 	var template struct {
-		Resources map[string]struct{ Type string }
+		Resources map[string]struct {
+			Type       string
+			Properties struct{ Metrics []any }
+		}
 	}
 	read(t, "../../infra/stack/testdata/template.golden.json", &template)
 	count := map[string]int{}
 	for _, r := range template.Resources {
 		count[r.Type]++
+		if more := len(r.Properties.Metrics) - 2; more > 0 { // an alarm of an expression is billed for each metric that this reads
+			count[r.Type] += more
+		}
 	}
 	return cost.Idle(count["AWS::Lambda::EventSourceMapping"], count["AWS::CloudWatch::Alarm"], len(metric.Names)+len(metric.Reasons),
 		count["AWS::CloudWatch::Dashboard"])

@@ -19,8 +19,9 @@
 //     what Lambda itself sets only AWS_ENDPOINT_URL. Instances are started on demand, one for each invocation under way.
 //   - Each AWS::Lambda::EventSourceMapping is polled as Lambda does it
 //     (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html): by five pollers at first, and by one more whenever
-//     all have a batch in hand, up to the maximum concurrency; BatchSize messages at most; what a batch's answer names as failed comes
-//     back, if ReportBatchItemFailures is set. A queue whose visibility timeout is shorter than its function's timeout is refused.
+//     all have a batch in hand, up to the maximum concurrency; BatchSize messages at most; what a batch's answer names as failed is not
+//     deleted, if ReportBatchItemFailures is set, and comes back when its visibility timeout is over: the queue's, or what the function set
+//     with ChangeMessageVisibility. A queue whose visibility timeout is shorter than its function's timeout is refused.
 //   - Routes of the HTTP API become events of payload format 2.0, if a stage deploys them and the template permits API Gateway to invoke the function.
 //   - Rules of EventBridge with a rate become its scheduled events, if the template permits it to invoke the function.
 //   - EventBridge Scheduler takes on the role that a schedule names, if that trusts it.
@@ -32,9 +33,14 @@
 // and was never needed by [Host.Unused]. What Lambda does in a function's name counts too: polling the queues, writing logs and traces.
 // Policies of resources are not evaluated: those of the template only deny what does not come over TLS, which nothing here does.
 //
+// # A bad day
+//
+// [Host.Stop] takes nothing from a queue for a while, so that messages arrive late. [Host.Throttle] hands batches to no function: their messages
+// count as received. [Host.PassVisibility] saves a test the wait for a visibility timeout, which is minutes.
+//
 // # What is not as in AWS
 //
-// Time: a failed message comes back at once and not after its queue's visibility timeout, pollers are added at once and stay, where
+// Time: pollers are added at once and stay, where
 // Lambda adds 300 in a minute and takes idle ones away, and a schedule's time comes when
 // [Host.PassTime] is called, and a rule's when [Host.PlayRules] is. Memory is not bounded. Throttles of the API's stage, alarms, logs' retention and tables' time-to-live
 // do not act; [Host.WithoutTimeToLive] tells which tables have items that the latter would never delete.

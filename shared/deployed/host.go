@@ -58,6 +58,7 @@ type Host struct {
 	functions  map[string]*function // by name
 	timeToLive map[string]string    // attribute, by table
 	rules      []rule
+	mappings   map[string]*mapping // by the queue's URL
 
 	stop    context.CancelFunc
 	polling sync.WaitGroup
@@ -77,7 +78,7 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	h := &Host{
 		assembly: assembly, suffix: "-" + strings.ToLower(rand.Text()), log: &locked{out: log},
 		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), Secrets: emulator.RunSecretsManager(), meter: newMeter(), routes: http.NewServeMux(),
-		roles: map[string]*role{}, functions: map[string]*function{}, timeToLive: map[string]string{},
+		roles: map[string]*role{}, functions: map[string]*function{}, timeToLive: map[string]string{}, mappings: map[string]*mapping{},
 	}
 	h.ingress = httptest.NewServer(h.routes)
 	h.stack = newResolver(t, h.provision(ctx))
@@ -159,6 +160,7 @@ func (h *Host) poll(ctx, polling context.Context) error {
 		if err != nil {
 			return err
 		}
+		h.mappings[m.url] = m
 		m.start(polling)
 	}
 	return nil
@@ -338,6 +340,25 @@ func (h *Host) eachRole(list func(*role) []string) []string {
 	}
 	slices.Sort(lines)
 	return slices.Compact(lines)
+}
+
+// Stop has Lambda take nothing from a queue ("Delivery") until resume is called, so that what is sent meanwhile arrives late. Batches that are
+// under way are not stopped. It panics where no function consumes the queue.
+func (h *Host) Stop(queue string) (resume func()) { return h.mappings[h.Queue(queue)].stop() }
+
+// Throttle has the next batches of a queue reach no function, as when there is no concurrency left: their messages have been received, and
+// come back after the visibility timeout. It panics where no function consumes the queue.
+func (h *Host) Throttle(queue string, batches int) {
+	m := h.mappings[h.Queue(queue)]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.throttled += batches
+}
+
+// PassVisibility lets the visibility timeout of what failed in a queue ("Ingest") be over, and returns how many messages there were. It
+// panics where no function consumes the queue.
+func (h *Host) PassVisibility(ctx context.Context, queue string) (int, error) {
+	return h.mappings[h.Queue(queue)].passVisibility(ctx)
 }
 
 // PassTime lets the time of every pending schedule come: EventBridge Scheduler sends their messages with the role that each names. The

@@ -44,6 +44,9 @@ type mapping struct {
 
 	mu            sync.Mutex
 	pollers, busy int
+	resumed       chan struct{}     // nil unless it is stopped; closed when it goes on
+	throttled     int               // batches that are to reach no function
+	handle        map[string]string // by message id: the receipt of each that failed and was not seen again
 }
 
 func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
@@ -60,6 +63,7 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 	}
 	m := &mapping{
 		mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(clientConfig(f.door.URL)), most: mostPollers, polling: &h.polling,
+		handle: map[string]string{},
 	}
 	if s := p.ScalingConfig; s != nil {
 		m.most = s.MaximumConcurrency
@@ -122,9 +126,40 @@ func (m *mapping) done() {
 	m.busy--
 }
 
+// stop has the pollers ask for no more messages until the returned function is called. A second stop is undone with the first.
+func (m *mapping) stop() (resume func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.resumed != nil {
+		return func() {}
+	}
+	resumed := make(chan struct{})
+	m.resumed = resumed
+	return sync.OnceFunc(func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.resumed = nil
+		close(resumed)
+	})
+}
+
+// mayAsk waits while the mapping is stopped. It tells whether ctx has not ended.
+func (m *mapping) mayAsk(ctx context.Context) bool {
+	m.mu.Lock()
+	resumed := m.resumed
+	m.mu.Unlock()
+	if resumed != nil {
+		select {
+		case <-resumed:
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err() == nil
+}
+
 // poll takes batches until ctx ends.
 func (m *mapping) poll(ctx context.Context) {
-	for ctx.Err() == nil {
+	for m.mayAsk(ctx) {
 		out, err := m.client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
 			QueueUrl: &m.url, MaxNumberOfMessages: int32(m.BatchSize), WaitTimeSeconds: longPoll, //nolint:gosec // at most 10
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
@@ -132,7 +167,7 @@ func (m *mapping) poll(ctx context.Context) {
 		})
 		if err != nil {
 			pause(ctx)
-		} else if len(out.Messages) > 0 {
+		} else if len(out.Messages) > 0 && m.mayAsk(ctx) { // what was asked for before the mapping was stopped is in hand, and waits too
 			m.take(ctx)
 			m.hand(ctx, out.Messages)
 			m.done()
@@ -148,8 +183,14 @@ func pause(ctx context.Context) {
 	}
 }
 
-// hand invokes the function with a batch and deletes what it is done with.
+// hand invokes the function with a batch, and deletes what it is done with. The rest comes back when its visibility timeout is over: the
+// queue's, or what the function set it to.
 func (m *mapping) hand(ctx context.Context, batch []types.Message) {
+	m.receive(batch)
+	if m.throttle() {
+		m.remember(batch, func(string) bool { return true })
+		return
+	}
 	answer, err := m.function.invoke(ctx, m.event(batch))
 	failed := m.failed(batch, answer, err)
 	var done []types.DeleteMessageBatchRequestEntry
@@ -158,10 +199,59 @@ func (m *mapping) hand(ctx context.Context, batch []types.Message) {
 			done = append(done, types.DeleteMessageBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
 		}
 	}
-	// What fails here comes back after the visibility timeout.
+	m.remember(batch, failed)
+	// What fails here comes back too.
 	if len(done) > 0 {
 		_, _ = m.client.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &m.url, Entries: done})
 	}
+}
+
+// throttle takes one from the batches that are to reach no function, and tells whether there was one.
+func (m *mapping) throttle() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.throttled == 0 {
+		return false
+	}
+	m.throttled--
+	return true
+}
+
+// receive forgets the receipts of messages that have come back.
+func (m *mapping) receive(batch []types.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, message := range batch {
+		delete(m.handle, *message.MessageId)
+	}
+}
+
+// remember keeps the receipts of the messages that failed.
+func (m *mapping) remember(batch []types.Message, failed func(id string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, message := range batch {
+		if failed(*message.MessageId) {
+			m.handle[*message.MessageId] = *message.ReceiptHandle
+		}
+	}
+}
+
+// passVisibility makes the messages visible that failed and have not come back, and returns how many there were.
+func (m *mapping) passVisibility(ctx context.Context) (int, error) {
+	m.mu.Lock()
+	handles := m.handle
+	m.handle = map[string]string{}
+	m.mu.Unlock()
+	for _, handle := range handles {
+		_, err := m.operator.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{
+			QueueUrl: &m.url, ReceiptHandle: &handle, VisibilityTimeout: 0,
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(handles), nil
 }
 
 // failed tells which messages of a batch are to be handed out again:

@@ -58,9 +58,10 @@ type roleProperties struct {
 
 // role is what somebody may do, and what of it was of use. It is safe for concurrent use.
 type role struct {
-	name   string
-	trust  []statement
-	grants []*grant
+	name    string
+	trust   []statement
+	grants  []*grant
+	denials []*grant
 
 	mu     sync.Mutex
 	denied []string
@@ -71,6 +72,11 @@ type grant struct {
 	action, resource string
 	statement        statement
 	used             bool
+}
+
+// covers tells whether a grant or a denial is about c.
+func (g *grant) covers(c call) bool {
+	return like("(?i)", g.action, c.action) && like("", g.resource, c.resource) && g.statement.holds(c.context)
 }
 
 func newRole(name string, p roleProperties) (*role, error) {
@@ -84,7 +90,12 @@ func newRole(name string, p roleProperties) (*role, error) {
 			all = append(all, s)
 			for _, action := range s.Action {
 				for _, on := range s.Resource {
-					r.grants = append(r.grants, &grant{action: action, resource: on, statement: s})
+					g := &grant{action: action, resource: on, statement: s}
+					if s.Effect == "Deny" {
+						r.denials = append(r.denials, g)
+					} else {
+						r.grants = append(r.grants, g)
+					}
 				}
 			}
 		}
@@ -99,29 +110,32 @@ func newRole(name string, p roleProperties) (*role, error) {
 
 // check refuses what would be evaluated wrongly.
 func (s statement) check() error {
-	if s.Effect != "Allow" {
+	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return fmt.Errorf("effect %q is not evaluated", s.Effect)
 	}
 	if s.NotAction != nil || s.NotResource != nil || s.NotPrincipal != nil {
 		return fmt.Errorf("a statement with NotAction, NotResource or NotPrincipal is not evaluated")
 	}
 	for operator := range s.Condition {
-		if one := strings.TrimPrefix(operator, "ForAllValues:"); one != "StringEquals" && one != "StringLike" {
+		if one := strings.TrimPrefix(operator, "ForAllValues:"); one != "StringEquals" && one != "StringLike" && one != "ArnLike" {
 			return fmt.Errorf("condition %s is not evaluated", operator)
 		}
 	}
 	return nil
 }
 
-// may tells whether the role allows c, and notes it: as used, or as denied.
+// may tells whether the role allows c, and notes it: as used, or as denied. What is denied no grant allows.
 func (r *role) may(c call) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	allowed := false
 	for _, g := range r.grants {
-		if like("(?i)", g.action, c.action) && like("", g.resource, c.resource) && g.statement.holds(c.context) {
+		if g.covers(c) {
 			g.used, allowed = true, true
 		}
+	}
+	if slices.ContainsFunc(r.denials, func(g *grant) bool { return g.covers(c) }) {
+		allowed = false
 	}
 	if !allowed {
 		line := fmt.Sprintf("%s: %s on %s", r.name, c.action, c.resource)
@@ -136,7 +150,7 @@ func (r *role) may(c call) bool {
 // trusts tells whether a service may take the role on.
 func (r *role) trusts(service string, context map[string]string) bool {
 	return slices.ContainsFunc(r.trust, func(s statement) bool {
-		return slices.Contains(s.Action, "sts:AssumeRole") && slices.Contains(s.Principal.Service, service) && s.holds(context)
+		return s.Effect == "Allow" && slices.Contains(s.Action, "sts:AssumeRole") && slices.Contains(s.Principal.Service, service) && s.holds(context)
 	})
 }
 

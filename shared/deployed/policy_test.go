@@ -97,7 +97,7 @@ func TestWhatIsNotEvaluatedIsRefused(t *testing.T) {
 	t.Parallel()
 	statement := func(s string) string { return `{"Policies": [{"PolicyDocument": {"Statement": [` + s + `]}}]}` }
 	for name, properties := range map[string]string{
-		"deny":              statement(`{"Effect": "Deny", "Action": "*", "Resource": "*"}`),
+		"another effect":    statement(`{"Effect": "Maybe", "Action": "*", "Resource": "*"}`),
 		"NotAction":         statement(`{"Effect": "Allow", "NotAction": "a:B", "Resource": "*"}`),
 		"NotResource":       statement(`{"Effect": "Allow", "Action": "a:B", "NotResource": "*"}`),
 		"another condition": statement(`{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"Bool": {"a": "true"}}}`),
@@ -121,5 +121,33 @@ func TestARoleMayBeLimitedToAttributes(t *testing.T) {
 		if got := r.May("dynamodb:UpdateItem", "table", map[string]string{"dynamodb:Attributes": attributes}); got != want {
 			t.Errorf("%q: %t, want %t", attributes, got, want)
 		}
+	}
+}
+
+func TestWhatIsDeniedIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	r, err := deployed.NewRole("R", `{"Policies": [{"PolicyDocument": {"Statement": [
+		{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"},
+		{"Effect": "Deny", "Action": "ec2:DeleteNetworkInterface", "Resource": "*",
+			"Condition": {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:*:function:*"}}}]}}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	itself := map[string]string{"lambda:SourceFunctionArn": "arn:aws:lambda:eu-west-1:000000000000:function:deliver"}
+	for name, tt := range map[string]struct {
+		action  string
+		context map[string]string
+		want    bool
+	}{
+		"denied, if it is the code":    {"ec2:DeleteNetworkInterface", itself, false},
+		"not denied, if it is not":     {"ec2:DeleteNetworkInterface", nil, true},
+		"another action of the code's": {"ec2:DescribeSubnets", itself, true},
+	} {
+		if got := r.May(tt.action, "*", tt.context); got != tt.want {
+			t.Errorf("%s: allowed %t", name, got)
+		}
+	}
+	if unused := r.Unused(); len(unused) > 0 {
+		t.Errorf("a denial is listed as a grant that nothing needed: %v", unused)
 	}
 }

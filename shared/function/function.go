@@ -24,7 +24,9 @@ func Start[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sw
 		logger.Error("cannot start", telemetry.KeyError, err)
 		os.Exit(1)
 	}
-	lambda.Start(wire(s, cfg, telemetry.Log{Logger: logger, Relay: os.Getenv(settings.RelayName)}))
+	lambda.Start(wire(s, cfg, telemetry.Log{
+		Logger: logger, Relay: os.Getenv(settings.RelayName), Refusals: &telemetry.RefusalLimiter{},
+	}))
 }
 
 // Days turns a setting into a duration.

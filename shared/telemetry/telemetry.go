@@ -30,12 +30,16 @@ const (
 type Log struct {
 	Logger *slog.Logger // of JSON, if Relay is set
 	Relay  string       // the deployed relay's name, under which its lines are metrics too; "": they are lines alone
+
+	Refusals *RefusalLimiter // nil: each refused request has a line
 }
 
 var _ relay.Reporter = Log{}
 
-// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or failed (ours).
+// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or failed (ours). Of many that are refused not
+// each has a line (RefusalLimiter).
 func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
+	defer l.tellRefusals(ctx)
 	line := func(outcome string) []slog.Attr {
 		return append(make([]slog.Attr, 0, room),
 			slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyOutcome, outcome),
@@ -47,7 +51,11 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	case errors.Is(r.Err, relay.ErrUnavailable):
 		l.log(ctx, slog.LevelError, "received", r.Err, l.measure(line("failed"), failed, one(metric.Failed)))
 	case r.Err != nil:
-		attrs := append(line("refused"), slog.String(metric.Reason, reasonOf(r.Err)))
+		reason := reasonOf(r.Err)
+		if !l.Refusals.hasLine(reason) {
+			return
+		}
+		attrs := append(line("refused"), slog.String(metric.Reason, reason))
 		l.log(ctx, slog.LevelWarn, "received", r.Err, l.measure(attrs, refused, one(metric.Refused)))
 	case r.Handshake:
 		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))

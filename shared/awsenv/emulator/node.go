@@ -108,7 +108,7 @@ func infraDir() (string, error) {
 func install(infra string) error {
 	for _, command := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(command); err != nil {
-			return fmt.Errorf("they need Node.js 20 or newer, with npm: %w", err)
+			return fmt.Errorf("they need Node.js 22 or newer (20 works), with npm: %w", err)
 		}
 	}
 	manifest, err := os.Open(filepath.Join(infra, "package.json")) //nolint:gosec // a file of this repository
