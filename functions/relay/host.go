@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/egress"
@@ -49,12 +48,12 @@ type host struct {
 	receive gateway.Lambda
 
 	queues  map[string]*sqlite.Queue
-	fanout  batchHandler
-	deliver batchHandler
+	fanout  stage
+	deliver stage
 	sweeper *relay.Sweeper
 }
 
-type batchHandler = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+type stage = func(context.Context, []relay.Message) []error
 
 // The queues of a relay, those of the template.
 const (
@@ -112,8 +111,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	})
 	h.receive = handler.Receive(receiver)
 	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues}, nil)
-	h.fanout = handler.Batch(fanout.Process, h.queues[ingestQueue], h.queues[orderedIngest])
-	h.deliver = handler.Batch(deliverer.Process, h.queues[deliveryQueue], h.queues[retryQueue], h.queues[orderedDelivery])
+	h.fanout, h.deliver = fanout.Process, deliverer.Process
 	return nil
 }
 
@@ -147,8 +145,8 @@ func (h *host) consume(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var g errgroup.Group
-	start := func(queue string, fn batchHandler, o sqlite.ConsumerOptions) {
-		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(queue, fn)) })
+	start := func(queue string, process stage, o sqlite.ConsumerOptions) {
+		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(h.queues[queue], process)) })
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
 	start(deliveryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
@@ -165,12 +163,13 @@ func (h *host) consume(ctx context.Context) error {
 	return errors.Join(g.Wait(), h.store.Err())
 }
 
-// mapping is what Lambda's event source mapping does around a function.
-func mapping(queue string, fn batchHandler) sqlite.Handler {
+// mapping is what Lambda's event source mapping does around a function: whatever queue it consumes, the function can hold its messages.
+func mapping(queue handler.Queue, process stage) sqlite.Handler {
+	fn := handler.Batch(process, queue)
 	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 		event := handler.SQSEvent(msgs)
 		for i := range event.Records {
-			event.Records[i].EventSourceARN = queue
+			event.Records[i].EventSourceARN = queue.Name()
 		}
 		answer, err := fn(ctx, event)
 		failed := make([]string, len(answer.BatchItemFailures))

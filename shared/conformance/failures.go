@@ -21,6 +21,22 @@ func Failures(t *testing.T, fresh func(t *testing.T) relay.Failures) {
 			equal(t, "count of "+want.message, want.count, got)
 		}
 	})
+	t.Run("a count that is forgotten begins anew, and no other does", func(t *testing.T) {
+		t.Parallel()
+		failures := fresh(t)
+		for _, message := range []string{"a", "b"} {
+			_, err := failures.CountFailure(t.Context(), message)
+			must(t, "CountFailure", err)
+		}
+		for _, message := range []string{"a", "never counted"} {
+			must(t, "ForgetFailures", failures.ForgetFailures(t.Context(), message))
+		}
+		for message, want := range map[string]int{"a": 1, "b": 2, "never counted": 1} {
+			got, err := failures.CountFailure(t.Context(), message)
+			must(t, "CountFailure", err)
+			equal(t, "count of "+message, want, got)
+		}
+	})
 	t.Run("failures at the same time all count", func(t *testing.T) {
 		t.Parallel()
 		failures := fresh(t)

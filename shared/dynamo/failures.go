@@ -33,3 +33,19 @@ func (l *Ledger) CountFailure(ctx context.Context, messageID string) (int, error
 	}
 	return int(numberOf(out.Attributes, "failures")), nil
 }
+
+// ForgetFailures implements relay.Failures.
+func (l *Ledger) ForgetFailures(ctx context.Context, messageID string) error {
+	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:        &l.name,
+		Key:              key(failurePrefix+messageID, countSort),
+		UpdateExpression: aws.String("SET expires_at = :expires, failures = :zero"),
+		ExpressionAttributeValues: item{
+			":zero": number(0), ":expires": number(time.Now().Add(relay.MaxQueueTime).Unix()),
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("dynamo: failures of message %s: %w", messageID, err)
+	}
+	return nil
+}

@@ -25,3 +25,11 @@ func (f *Failures) CountFailure(_ context.Context, messageID string) (int, error
 	f.counts[messageID]++
 	return f.counts[messageID], nil
 }
+
+// ForgetFailures has a message's count begin anew.
+func (f *Failures) ForgetFailures(_ context.Context, messageID string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.counts, messageID)
+	return nil
+}

@@ -132,7 +132,7 @@ func (g *gate) reserveSlot(ctx context.Context, ep Endpoint, e *entry) (admissio
 	}
 	defer e.release()
 	now := g.now()
-	interval := max((e.estimate(now) / time.Duration(ep.Concurrency)).Truncate(time.Microsecond), time.Millisecond)
+	interval := max((g.estimate(ctx, ep.Name, e, now) / time.Duration(ep.Concurrency)).Truncate(time.Microsecond), time.Millisecond)
 	at, ok, err := e.semaphore.queue.take(ctx, g.quotas, "slots#"+ep.Name, interval, now.Add(interval), now.Add(slotsAhead))
 	if err != nil {
 		return admission{}, err
@@ -144,12 +144,16 @@ func (g *gate) reserveSlot(ctx context.Context, ep Endpoint, e *entry) (admissio
 	return admission{held: at, reserved: true}, nil
 }
 
-// estimate is how long an attempt takes at the endpoint, as far as anybody knows. The caller holds the entry's lock.
-func (e *entry) estimate(now time.Time) time.Duration {
-	switch {
-	case now.Sub(e.semaphore.tookAt) < tookValid:
+// estimate is how long an attempt takes at the endpoint, as far as anybody knows. Where this instance has not measured it, the
+// others may have: their state is read then, also of an endpoint that is well. The caller holds the entry's lock.
+func (g *gate) estimate(ctx context.Context, endpoint string, e *entry, now time.Time) time.Duration {
+	if now.Sub(e.semaphore.tookAt) < tookValid {
 		return e.semaphore.took
-	case now.Sub(e.state.TookAt) < tookValid:
+	}
+	if !now.Before(e.next) && g.reread(ctx, endpoint, e) != nil {
+		e.next = now.Add(stateTTL)
+	}
+	if now.Sub(e.state.TookAt) < tookValid {
 		return e.state.Took
 	}
 	return firstTook

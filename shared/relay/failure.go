@@ -57,6 +57,7 @@ func (f failures) settle(ctx context.Context, m Message, err error, setAside fun
 	case err == nil:
 		return nil
 	case errors.As(err, &again):
+		f.survived(ctx, m, again)
 		return again
 	}
 	n, countErr := f.counts.CountFailure(ctx, m.ID)
@@ -98,4 +99,12 @@ func (f failures) suspect(ctx context.Context, m Message, receives int) error {
 		return nil //nolint:nilerr // what cannot be counted is tried
 	}
 	return fmt.Errorf("%w: received %d times to no effect, and tried %d times", errSetAside, receives, n-1)
+}
+
+// survived takes back that a try of a suspect was counted before it began: it ended, if not with the message. An event with many
+// deliveries is received as often as it takes, and so is one that had no time left beside such.
+func (f failures) survived(ctx context.Context, m Message, again *Again) {
+	if m.Receives > MaxReceives && again.Err != nil {
+		_ = f.counts.ForgetFailures(ctx, m.ID) // else the next try that survives does
+	}
 }

@@ -562,6 +562,10 @@ func (p faultyFailures) CountFailure(ctx context.Context, id string) (n int, err
 	return n, err
 }
 
+func (p faultyFailures) ForgetFailures(ctx context.Context, id string) error {
+	return p.s.strike(ctx, "forget failures of "+id, func() error { return p.inner.ForgetFailures(ctx, id) })
+}
+
 type faultyKeeper struct {
 	s     striker
 	inner relay.EventKeeper

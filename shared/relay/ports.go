@@ -144,6 +144,8 @@ type Failures interface {
 	// CountFailure adds one to a message's count and returns it: 1 the first time. A count is forgotten MaxQueueTime after its
 	// last change, or later.
 	CountFailure(ctx context.Context, messageID string) (int, error)
+	// ForgetFailures has a message's count begin anew. For one that has no count it does nothing of consequence.
+	ForgetFailures(ctx context.Context, messageID string) error
 }
 
 // MaxQueueTime is the longest that a queue keeps a message.

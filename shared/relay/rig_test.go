@@ -79,7 +79,9 @@ func (r *rig) nameQueues() {
 	for name, q := range map[string]*memory.Queue{"ingest": &r.ingest, "ordered-ingest": &r.inLine.ingest} {
 		q.Name, q.Visibility = name+"-", visibilityFactor*fanoutTimeout
 	}
-	for name, q := range map[string]*memory.Queue{"delivery": &r.delivery, "retry": &r.retry, "ordered-delivery": &r.inLine.delivery} {
+	for name, q := range map[string]*memory.Queue{
+		"delivery": &r.delivery, "retry": &r.retry, "slow": &r.slow, "ordered-delivery": &r.inLine.delivery,
+	} {
 		q.Name, q.Visibility = name+"-", visibilityFactor*deliverTimeout
 	}
 }

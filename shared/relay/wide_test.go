@@ -101,6 +101,29 @@ func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// An event that takes more invocations than a message may be received to no effect is no suspect: each of them got on.
+func TestAFanOutThatGetsOnIsNeverSetAside(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := &takingTime{takes: 25 * time.Second}
+		r := wideRig(t, wideEndpoints, relay.Order{}, q)
+		r.chunk = wideEndpoints / (relay.MaxReceives + 2*relay.MaxFailures)
+		r.build(func(p ports) ports {
+			p.delivery = q
+			return p
+		})
+		event := r.mustPost("1", "t", "1")
+		sent := fanOutAll(r, &r.ingest)
+		if q.sends <= relay.MaxReceives+relay.MaxFailures {
+			t.Errorf("it took no more than %d invocations", q.sends)
+		}
+		if n := r.ingestDL.Len(); n > 0 {
+			t.Errorf("%d messages were set aside", n)
+		}
+		expectOnceEach(t, q, false, sent, event)
+	})
+}
+
 // fanOutAll runs invocations for one message at a time until the queue is empty.
 func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
 	r.t.Helper()

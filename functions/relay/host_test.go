@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"webhook-relay/shared/relay"
+)
+
+// holding is a queue that takes note of what it is to hold.
+type holding struct {
+	name string
+	held []relay.Held
+}
+
+func (h *holding) Name() string { return h.name }
+
+func (h *holding) Hold(_ context.Context, held []relay.Held) []error {
+	h.held = append(h.held, held...)
+	return make([]error, len(held))
+}
+
+// A stage can have the messages of every queue that the host consumes held: a failure there is over within seconds.
+func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
+	t.Parallel()
+	h, err := openHost(t.TempDir(), hostOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for name := range h.queues {
+		q := &holding{name: name}
+		again := func(context.Context, []relay.Message) []error { return []error{&relay.Again{After: 5}} }
+		failed, err := mapping(q, again)(t.Context(), []relay.Message{{ID: "1", Body: []byte("{}"), Receives: 1}})
+		if err != nil || len(failed) != 1 || len(q.held) != 1 || q.held[0].For != 5 {
+			t.Errorf("%s: %v, %v, held %v", name, failed, err, q.held)
+		}
+	}
+}
