@@ -80,6 +80,17 @@ func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
 		c.printf("refused   %s: %v", name(r.Source), r.Err)
 		return
 	}
+	if r.Learned {
+		c.printf("learned   the secret of %s, from its handshake", r.Source)
+		if r.Untold != nil {
+			c.printf("untold    the event of it: %v", r.Untold)
+		}
+		return
+	}
+	if r.Handshake {
+		c.printf("answered  a handshake of %s", r.Source)
+		return
+	}
 	c.printf("accepted  %s %s from %s, %d bytes, in %d ms", r.EventID, typeOf(r.Type), r.Source, r.BodyBytes, r.Duration.Milliseconds())
 }
 

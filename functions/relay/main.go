@@ -36,7 +36,7 @@ type commands struct {
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
 	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint, or an event to who subscribed later."`
 	Endpoints  endpointsCommand  `cmd:"" help:"Tell where endpoints stand, enable and disable them."`
-	Secret     secretCommand     `cmd:"" help:"Show, or forget, the secret that a source's provider handed over in its handshake."`
+	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a source's provider hands over in its handshake, or let a handshake bring it."`
 	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret, and let the old one sign beside it for a while."`
 	Invoke     invokeCommand     `cmd:"" help:"Run one built function on emulated AWS."`
 	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`

@@ -4,9 +4,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
-// TestSecretOfAHandshake has Notion hand over its token, shows it to the operator, applies the configuration again, and forgets the token.
+// TestSecretOfAHandshake has Notion hand over its token in a window, shows it to the operator, applies the configuration again, and forgets
+// the token.
 func TestSecretOfAHandshake(t *testing.T) {
 	t.Parallel()
 	dir, file := t.TempDir(), writeFile(t, "relay.yaml", "sources:\n  - {name: pages, provider: notion}\n  - {name: open, provider: none}\n")
@@ -26,12 +28,28 @@ func TestSecretOfAHandshake(t *testing.T) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
 		}
 	}
+	succeeds := func(want string, args ...string) {
+		t.Helper()
+		if out, err := run(t, append([]string{"secret", "--data", dir}, args...)...); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
+		}
+	}
 	fails("no secret yet", "pages")
+	fails("hands over no secret", "open", "--learn", "10m")
+	fails(`no source "nobody"`, "nobody", "--learn", "10m")
+	for _, window := range []string{"0", "-5m", "24h1s", "2d"} {
+		fails("above 0, at most 24h", "pages", "--learn="+window)
+	}
+	fails("no duration", "pages", "--learn=soon")
+	if status := handOver("secret_of_a_stranger"); status != http.StatusUnauthorized {
+		t.Errorf("a handshake without a window: %d, want 401", status)
+	}
+	fails("no secret yet", "pages")
+	succeeds("open until "+time.Now().Format("2006-"), "pages", "--learn", "10m")
+	fails("no secret yet; its provider hands one over when you set up the webhook there, until", "pages")
 	fails("hands over no secret", "open")
 	fails(`no source "nobody"`, "nobody")
-	if status := handOver("secret_first_of_all"); status/100 != 2 {
-		t.Fatalf("handshake: %d", status)
-	}
+	eventually(t, "the window is in force", func() bool { return handOver("secret_first_of_all") == http.StatusOK })
 	if status := handOver("secret_second_of_all"); status/100 == 2 {
 		t.Errorf("a second handshake: %d", status)
 	}
@@ -41,8 +59,11 @@ func TestSecretOfAHandshake(t *testing.T) {
 	if out, err := run(t, "secret", "pages", "--data", dir); err != nil || strings.TrimSpace(out) != "secret_first_of_all" {
 		t.Errorf("%q, %v", out, err)
 	}
-	if _, err := run(t, "secret", "pages", "--forget", "--data", dir); err != nil {
-		t.Fatal(err)
+	fails("--forget --learn 10m", "pages", "--learn", "10m")
+	succeeds("forgotten", "pages", "--forget")
+	fails("no secret yet; run relay secret pages --learn 10m", "pages")
+	if status := handOver("secret_second_of_all"); status/100 == 2 {
+		t.Errorf("a handshake after the secret was forgotten: %d", status)
 	}
-	fails("no secret yet", "pages")
+	succeeds("open until", "pages", "--forget", "--learn", "1h")
 }

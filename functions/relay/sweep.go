@@ -12,7 +12,7 @@ import (
 func newSweeper(l *localRelay, now func() time.Time) *relay.Sweeper {
 	ledger := l.store.Ledger()
 	cfg := relay.SweeperConfig{
-		Names: l.catalog, Subscriptions: l.catalog, Ledger: ledger, Deliveries: ledger,
+		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger, Deliveries: ledger,
 		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
 	}
 	if now == nil {

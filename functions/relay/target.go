@@ -47,7 +47,9 @@ type target struct {
 type catalog interface {
 	relay.CatalogStore
 	relay.Names
+	relay.Sources
 	relay.Subscriptions
+	relay.LearningWindows
 }
 
 type ledger interface {

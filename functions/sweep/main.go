@@ -24,6 +24,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 	return handler.Sweep(relay.NewSweeper(relay.SweeperConfig{
 		Names:         catalog,
 		Subscriptions: catalog,
+		States:        ledger,
 		Ledger:        ledger,
 		Deliveries:    ledger,
 		Cursors:       ledger,

@@ -137,7 +137,7 @@ func (r *relay) sweepGrants() []grant {
 		// What it writes are deliveries that are due now, and how far it has got.
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
 			resources: []*string{r.ledger.TableArn()}},
-		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex)}},
+		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex), r.indexARN(troubledIndex)}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()}},
 	}
 }

@@ -106,6 +106,7 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Ledger.Arn}",
 		"dynamodb:Query on {Ledger.Arn}/index/events",
 		"dynamodb:Query on {Ledger.Arn}/index/open",
+		"dynamodb:Query on {Ledger.Arn}/index/troubled",
 		"logs:CreateLogStream on {SweepLogs.Arn}",
 		"logs:PutLogEvents on {SweepLogs.Arn}",
 		"sqs:SendMessage on {Delivery.Arn}",

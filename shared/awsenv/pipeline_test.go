@@ -191,7 +191,10 @@ func (p *pipeline) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision)
+	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil || !p.script.learns() {
+		return err
+	}
+	return p.catalog.OpenLearning(ctx, p.script.source().Name, p.now().Add(1000*time.Hour))
 }
 
 // clients is the configuration of a function's clients.
@@ -452,7 +455,7 @@ func (p *pipeline) accept(event string, body []byte) {
 	}
 }
 
-// apply is the operator, who puts the catalog in force anew, and with it forgets what was learned.
+// apply is the operator, who puts the catalog in force anew, and with it forgets what was learned and lets a handshake bring it.
 func (p *pipeline) apply(ctx context.Context) {
 	if err := p.configure(ctx); err != nil {
 		p.wrong("apply: %v", err)

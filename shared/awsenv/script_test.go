@@ -89,7 +89,7 @@ var scripts = map[string]*script{
 	"setup": {
 		subscriptions: slices.Concat(
 			subscribe("learner", nil, "proved", "narrow", "tokened", "closed"),
-			subscribe(relay.OperatorSource, []string{relay.DeliveryDead, relay.EndpointProved}, "operator")),
+			subscribe(relay.OperatorSource, []string{relay.DeliveryDead, relay.EndpointProved, relay.SourceSecretLearned}, "operator")),
 		webhooks: []verify.Webhook{{Body: []byte(`{"events":[],"run":"RUN"}`)}},
 		poison: map[string]string{
 			"ingest":   `{"v":99,"id":"evt_later"}`,

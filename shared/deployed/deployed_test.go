@@ -261,10 +261,20 @@ func everyProvider(t *testing.T, w *world) {
 	})
 }
 
-// learned has Asana's handshake made, and then webhooks signed with the secret that it brought. Instances that saw the source before go on
+// openLearning lets the next handshake of a source bring its secret, as relay secret SOURCE --learn does.
+func (w *world) openLearning(t *testing.T, source string) {
+	t.Helper()
+	catalog := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]))
+	if err := catalog.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// learned has Asana's handshake made in a window, and then webhooks signed with the secret that it brought. Instances that saw the source before go on
 // without it for as long as they keep a source.
 func learned(t *testing.T, w *world) {
 	const secret = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
+	w.openLearning(t, "learner")
 	if status, answer := w.post(t, "/in/learner", verify.Header{"x-hook-secret": secret}, []byte("{}")); status != http.StatusOK {
 		t.Fatalf("handshake: %d %s", status, answer)
 	}

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/verify"
 )
 
 // The kinds of catalog items. Together with a name they are the sort key, and for those with secrets the name that these are
@@ -108,7 +107,7 @@ type sealedDoc struct {
 	Retiring []relay.RetiringSecret `json:"retiring,omitempty"`
 }
 
-// Catalog keeps the catalog. It implements relay.Sources, relay.LearnedSecrets, relay.Subscriptions, relay.Endpoints and
+// Catalog keeps the catalog. It implements relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and
 // relay.CatalogStore and is safe for concurrent use. It caches nothing.
 type Catalog struct {
 	table
@@ -290,7 +289,11 @@ func (c *Catalog) readAll(ctx context.Context, items []item) (relay.Catalog, err
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(sealerCalls)
 	for i, it := range sources {
-		g.Go(func() (err error) { loaded.Sources[i], err = c.readSource(ctx, it); return err })
+		g.Go(func() (err error) {
+			loaded.Sources[i], err = c.readSource(ctx, it)
+			loaded.Sources[i].LearnUntil = time.Time{} // no part of the catalog
+			return err
+		})
 	}
 	for i, it := range endpoints {
 		g.Go(func() (err error) { loaded.Endpoints[i], err = c.readEndpoint(ctx, it); return err })
@@ -321,32 +324,72 @@ func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error)
 		return relay.Source{}, unreadable(it, err)
 	}
 	s.Verify.Settings = secret.Settings
-	if d, _ := verify.Describe(s.Verify.Provider); d.Learns && len(s.Secrets) == 0 {
-		s.Secrets, err = c.learned(ctx, textOf(it, PartitionKey), name)
+	if s.Learns() && len(s.Secrets) == 0 {
+		err = c.addLearned(ctx, textOf(it, PartitionKey), &s)
 	}
 	return s, err
 }
 
-// learned returns the secret that a source of a generation was given in a handshake.
-func (c *Catalog) learned(ctx context.Context, generation, source string) ([]string, error) {
-	it, err := c.get(ctx, learnedPartition, generation+"#"+source)
-	if err != nil || it == nil {
-		return nil, err
+// addLearned adds to a source of a generation the secret of its handshake or, if there is none, until when it may come.
+func (c *Catalog) addLearned(ctx context.Context, generation string, s *relay.Source) error {
+	it, err := c.get(ctx, learnedPartition, s.Name)
+	if err != nil {
+		return err
 	}
-	doc, err := c.unseal(ctx, it, sourceKind, source)
-	return doc.Secrets, err
+	if isLearned(it, generation) {
+		doc, err := c.unseal(ctx, it, sourceKind, s.Name)
+		s.Secrets = doc.Secrets
+		return err
+	}
+	if until := numberOf(it, learnUntilAttribute); until > 0 {
+		s.LearnUntil = time.UnixMilli(until)
+	}
+	return nil
 }
 
-// LearnSecret implements relay.LearnedSecrets. The secret is an item of its own beside the generation in force, and is forgotten with it: a
+// isLearned tells whether an item holds the secret of a handshake in a generation.
+func isLearned(it item, generation string) bool {
+	return len(binaryOf(it, sealedAttribute)) > 0 && textOf(it, generationAttribute) == generation
+}
+
+// OpenLearning implements relay.LearningWindows. The window takes the place of a secret that was learned in another generation.
+func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Time) error {
+	g, err := c.Generation(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := c.Source(ctx, g, source)
+	if err != nil {
+		return err
+	}
+	written := len(s.Secrets) == 0
+	if written {
+		window := key(learnedPartition, source)
+		window[learnUntilAttribute] = number(until.UnixMilli())
+		written, _, err = c.putIf(ctx, window, "attribute_not_exists(sealed) OR generation <> :generation",
+			item{":generation": text(string(g))})
+	}
+	if err == nil && !written {
+		err = fmt.Errorf("it has a secret: %w", relay.ErrConflict)
+	}
+	if err != nil {
+		return fmt.Errorf("dynamo: window of source %s: %w", source, err)
+	}
+	return nil
+}
+
+// LearnSecret implements relay.LearnedSecrets. The secret takes the place of the window, beside the generation in force, and is forgotten with that: a
 // replacement writes what was loaded with the others. Those that were loaded before are refused, since the pointer counts what was learned. One that
-// came in force in between, made of what was loaded before, is found by a last look at the pointer; then the secret is learned again.
+// came in force in between, made of what was loaded before, is found by a last look at the pointer; then the secret is learned again. If the process
+// dies just there, the window is closed and nothing is learned: the operator opens another.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
+	var kept []byte // the secret as this call has written it
 	for range learnTries {
 		g, err := c.Generation(ctx)
 		if err != nil {
 			return err
 		}
-		if err := c.learnIn(ctx, g, source, secret); err != nil {
+		if kept, err = c.learnIn(ctx, g, source, secret, kept); err != nil {
 			return err
 		}
 		if err := c.countLearned(ctx); err != nil {
@@ -363,32 +406,40 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 // learnTries bounds the tries of LearnSecret while the catalog is replaced again and again.
 const learnTries = 5
 
-// learnIn keeps the secret with a generation, unless it is there.
-func (c *Catalog) learnIn(ctx context.Context, g relay.Generation, source, secret string) error {
+// learnIn keeps the secret with a generation, unless it is there, and returns it as it was written. It takes the place of an open window or,
+// where this call has closed that for an earlier generation, of the secret kept there.
+func (c *Catalog) learnIn(ctx context.Context, g relay.Generation, source, secret string, kept []byte) ([]byte, error) {
 	s, err := c.Source(ctx, g, source)
-	if err != nil {
-		return err
-	}
-	if slices.Equal(s.Secrets, []string{secret}) {
-		return nil
-	}
-	if len(s.Secrets) > 0 {
-		return fmt.Errorf("dynamo: source %s has a secret: %w", source, relay.ErrConflict)
+	switch {
+	case err != nil:
+		return nil, err
+	case slices.Equal(s.Secrets, []string{secret}):
+		return kept, nil
+	case len(s.Secrets) > 0:
+		return nil, fmt.Errorf("dynamo: source %s has a secret: %w", source, relay.ErrConflict)
+	case kept == nil && !time.Now().Before(s.LearnUntil):
+		return nil, fmt.Errorf("dynamo: source %s: %w", source, relay.ErrNotOpen)
 	}
 	sealed, err := c.sealer.Seal(ctx, sourceKind+"/"+source, encode(sealedDoc{Secrets: []string{secret}}))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	kept := key(learnedPartition, string(g)+"#"+source)
-	kept[sealedAttribute] = binary(sealed)
-	written, _, err := c.putIf(ctx, kept, "attribute_not_exists(pk)", nil)
-	if err == nil && !written {
+	condition, values := "learn_until > :now", item{":now": number(time.Now().UnixMilli())}
+	if kept != nil {
+		condition, values = "sealed = :kept", item{":kept": binary(kept)}
+	}
+	it := key(learnedPartition, source)
+	it[generationAttribute], it[sealedAttribute] = text(string(g)), binary(sealed)
+	written, stored, err := c.putIf(ctx, it, condition, values)
+	switch {
+	case err == nil && written:
+		return sealed, nil
+	case err == nil && isLearned(stored, string(g)):
 		err = relay.ErrConflict
+	case err == nil:
+		err = relay.ErrNotOpen
 	}
-	if err != nil {
-		return fmt.Errorf("dynamo: secret of source %s: %w", source, err)
-	}
-	return nil
+	return nil, fmt.Errorf("dynamo: secret of source %s: %w", source, err)
 }
 
 // countLearned raises the revision. It touches nothing else of the pointer, which is all that the receiver's role allows.

@@ -18,7 +18,8 @@
 //	<generation> subscriptions#<source>#<n>  doc: a hundred subscriptions, in the operator's order
 //	<generation> names#source#<n>            doc: 4,000 names, and whether there are more
 //	<generation> names#endpoint#<n>          the same
-//	learned      <generation>#<source>       sealed: the secret that a source was given in a handshake
+//	learned      <source>                    learn_until (Unix milliseconds): a handshake may bring its secret until then
+//	learned      <source>                    generation, sealed, write: the secret that a handshake brought, in that generation
 //
 // A replacement registers its generation, writes its items, and last moves the pointer, on the condition that the revision is still
 // the one it was made from. Until then nothing of it is seen; of two at a time one gets relay.ErrConflict. A replaced generation stays for two
@@ -29,7 +30,8 @@
 // are consistent, and one call each. doc is versioned JSON. sealed holds what must not be read (secrets, auth, and static headers, which often carry
 // tokens), sealed under "source/<name>" or "endpoint/<name>".
 //
-// A secret that is learned is an item beside its generation, and is counted in the pointer. The revision is the sum of both counts, so that a
+// A window for a handshake is an item beside the generations, and outlives them. The secret that is learned takes its place,
+// so that it closes with the same write. The secret holds in its generation alone, and is counted in the pointer. The revision is the sum of both counts, so that a
 // replacement which was made before the secret was learned gets relay.ErrConflict, whichever of the two writes first.
 //
 // # Ledger

@@ -86,6 +86,7 @@ func TestTheCatalogIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	unlearned.Sources[1].Secrets = nil
 	must(t, c.ReplaceCatalog(t.Context(), relay.Catalog{}, 0))
 	must(t, c.ReplaceCatalog(t.Context(), unlearned, 1))
+	must(t, c.OpenLearning(t.Context(), "learner", time.Now().Add(time.Hour)))
 	must(t, c.LearnSecret(t.Context(), "learner", "handed over"))
 	compare(t, newestCatalog, scan(t, client, table))
 }
@@ -198,6 +199,7 @@ func unset(t *testing.T, path string, v reflect.Value) {
 		v = v.Elem()
 	}
 	switch {
+	case path == "source.LearnUntil": // no part of the catalog
 	case v.Type() == reflect.TypeFor[verify.Locator](): // one of its fields is set
 	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
 		for i := range v.NumField() {

@@ -22,7 +22,7 @@ const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
 	generationsPartition = "generations"
-	learnedPartition     = "learned" // secrets of handshakes, sorted by generation and source; apart, so that receive may write here alone
+	learnedPartition     = "learned" // windows and secrets of handshakes, by source; apart, so that receive may write here alone
 )
 
 // A generation that is not in force may still be being written until abandonedAfter; whoever writes it gives up well before. One that was in force is
@@ -131,11 +131,7 @@ func (c *Catalog) drop(ctx context.Context, generation string) error {
 	if err != nil {
 		return err
 	}
-	err = c.eachOf(ctx, learnedPartition, generation+"#", func(it item) error {
-		remove(key(learnedPartition, textOf(it, SortKey)))
-		return nil
-	})
-	if err != nil {
+	if err := c.dropLearned(ctx, generation); err != nil {
 		return err
 	}
 	if err := c.bulk(ctx, deletes); err != nil {
@@ -144,6 +140,24 @@ func (c *Catalog) drop(ctx context.Context, generation string) error {
 	deletes = nil
 	remove(key(generationsPartition, generation))
 	return c.bulk(ctx, deletes)
+}
+
+// dropLearned deletes the secrets that were learned in a generation. A window that was opened since stays.
+func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
+	return c.eachOf(ctx, learnedPartition, "", func(it item) error {
+		if textOf(it, generationAttribute) != generation {
+			return nil
+		}
+		_, err := c.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: &c.name, Key: key(learnedPartition, textOf(it, SortKey)),
+			ConditionExpression:       aws.String("generation = :generation"),
+			ExpressionAttributeValues: item{":generation": text(generation)},
+		})
+		if conditionFailed(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // write writes next as a generation: first its entry in the register, so that nothing is ever left that no one knows of.

@@ -37,4 +37,5 @@ const (
 	createdAttribute    = "created_at"
 	retiredAttribute    = "retired_at"
 	learnedAttribute    = "learned"
+	learnUntilAttribute = "learn_until"
 )

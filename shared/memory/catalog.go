@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"webhook-relay/shared/relay"
 )
@@ -16,6 +17,7 @@ type Catalog struct {
 	mu       sync.Mutex
 	catalog  relay.Catalog
 	revision int64
+	windows  map[string]time.Time // until when a source may learn its secret
 }
 
 // LoadCatalog returns the catalog.
@@ -75,10 +77,32 @@ func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error
 func (c *Catalog) Source(_ context.Context, _ relay.Generation, name string) (relay.Source, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
+	if s.Learns() && len(s.Secrets) == 0 {
+		s.LearnUntil = c.windows[name]
+	}
+	return s, err
 }
 
-// LearnSecret gives a source without secrets one, which is a new revision.
+// OpenLearning opens a window for a handshake that brings a secret.
+func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := find(c.catalog.Sources, "source", source, func(s relay.Source) string { return s.Name })
+	if err != nil {
+		return err
+	}
+	if len(s.Secrets) > 0 {
+		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
+	}
+	if c.windows == nil {
+		c.windows = map[string]time.Time{}
+	}
+	c.windows[source] = until.Truncate(time.Millisecond)
+	return nil
+}
+
+// LearnSecret gives a source without secrets one while its window is open, which is a new revision.
 func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,6 +116,10 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	if len(s.Secrets) > 0 {
 		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
 	}
+	if !time.Now().Before(c.windows[source]) {
+		return fmt.Errorf("source %s: %w", source, relay.ErrNotOpen)
+	}
+	delete(c.windows, source)
 	c.catalog.Sources = slices.Clone(c.catalog.Sources) // those that were loaded before stay as they are
 	i := slices.IndexFunc(c.catalog.Sources, func(s relay.Source) bool { return s.Name == source })
 	c.catalog.Sources[i].Secrets = []string{secret}

@@ -12,10 +12,14 @@ type Source struct {
 	Verify  verify.Config // how its webhooks prove themselves, and where their id and type are
 	Secrets []string      // the secrets that are accepted, newest first; empty only for provider "none"
 	Order   Order         // what its ordered endpoints have in common, see Catalog.SetOrder
+
+	// LearnUntil is when the window ends in which a handshake may bring the secret. Zero: there is none, or a secret is
+	// there already. It is no part of the configuration: Sources sets it, and CatalogStore neither reads nor writes it.
+	LearnUntil time.Time
 }
 
-// learns tells whether the source's provider hands over its secret in a handshake.
-func (s Source) learns() bool {
+// Learns tells whether the source's provider hands over its secret in a handshake.
+func (s Source) Learns() bool {
 	d, _ := verify.Describe(s.Verify.Provider)
 	return d.Learns
 }

@@ -18,8 +18,8 @@ import (
 // nothing can be POSTed to it.
 const OperatorSource = "relay"
 
-// Types of the relay's own events. There is one for each change of an endpoint's state, however many deliveries it concerns, and one for
-// each delivery that dies: a subscription's types choose among them.
+// Types of the relay's own events. There is one for each change of an endpoint's state, however many deliveries it concerns, one for
+// each delivery that dies, and one for each secret that is learned: a subscription's types choose among them.
 const (
 	EndpointOpened    = "endpoint.opened"    // its breaker opened: deliveries are held
 	EndpointRecovered = "endpoint.recovered" // its breaker closed again
@@ -29,6 +29,8 @@ const (
 	EndpointProved    = "endpoint.proved"   // it has proved itself: deliveries begin
 	EndpointUnproven  = "endpoint.unproven" // it was asked to, and did not: deliveries are held
 	DeliveryDead      = "delivery.dead"
+
+	SourceSecretLearned = "source.secret_learned" // a handshake brought a source's secret
 )
 
 // notice is the body of one of the relay's own events, in the form that Standard Webhooks recommends.
@@ -39,7 +41,7 @@ type notice struct {
 }
 
 type noticeData struct {
-	Endpoint    string     `json:"endpoint"`
+	Endpoint    string     `json:"endpoint,omitempty"`
 	Reason      string     `json:"reason,omitempty"`
 	NextProbeAt *time.Time `json:"nextProbeAt,omitempty"`
 	DisabledAt  *time.Time `json:"disabledAt,omitempty"`
@@ -66,6 +68,10 @@ func NewNotifier(subscriptions Subscriptions, ingest Queue, cacheTTL time.Durati
 	return &Notifier{ingest, newRoutes(cacheTTL, time.Now, subscriptions)}
 }
 
+// notifyUnasked returns a Notifier that sends without a look at the subscriptions: for a function that may not read them,
+// and has something to tell so seldom that an event which nobody takes costs nothing worth saving.
+func notifyUnasked(ingest Queue) *Notifier { return &Notifier{ingest: ingest} }
+
 // TellChange tells of a change of an endpoint's state; nil is none.
 func (n *Notifier) TellChange(ctx context.Context, c *EndpointChange) error {
 	if c == nil {
@@ -91,6 +97,11 @@ func (n *Notifier) tellDead(ctx context.Context, d Delivery, trace string) error
 	}})
 }
 
+// tellLearned tells that a handshake brought a source's secret.
+func (n *Notifier) tellLearned(ctx context.Context, source string, at time.Time) error {
+	return n.tell(ctx, source+" "+randomID(), "", notice{SourceSecretLearned, wholeMillis(at), noticeData{Source: source}})
+}
+
 // tell sends an event. Its id is made of its type and of what happened, which is the same for each copy of it: the fan-out drops the second.
 func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice) error {
 	if n == nil {
@@ -105,17 +116,30 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 		Trust: verify.Verified, ReceivedAt: wholeMillis(time.Now()), Header: Header{"content-type": "application/json"},
 		Trace: newTrace(trace), Body: body,
 	}
-	rs, err := n.routes.get(ctx, OperatorSource)
+	wanted, err := n.wanted(ctx, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what.Type, err)
 	}
-	if result := rs.table.Match(filtered(e, document.Document{Text: body})); len(result.Rules)+len(result.Undecided) == 0 {
+	if !wanted {
 		return nil
 	}
 	if err := sendOne(ctx, n.ingest, Outgoing{Body: EncodeEvent(e)}); err != nil {
 		return fmt.Errorf("%s: %w", what.Type, err)
 	}
 	return nil
+}
+
+// wanted tells whether a subscription may take an event; true if the subscriptions cannot be looked at.
+func (n *Notifier) wanted(ctx context.Context, e Event) (bool, error) {
+	if n.routes == nil {
+		return true, nil
+	}
+	rs, err := n.routes.get(ctx, OperatorSource)
+	if err != nil {
+		return false, err
+	}
+	result := rs.table.Match(filtered(e, document.Document{Text: e.Body}))
+	return len(result.Rules)+len(result.Undecided) > 0, nil
 }
 
 // EndpointChange is a change of an endpoint's state that its operator wants to know of.

@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("relay: not found")
 	// ErrConflict: the record is not, or no longer, in the state that a conditional write asked for. Nothing was written.
 	ErrConflict = errors.New("relay: conflict")
+	// ErrNotOpen: a handshake brought a secret, and its operator has opened no window for one, or the window is over.
+	ErrNotOpen = errors.New("relay: handshake refused: no learning window")
 )
 
 // Generation names a state of the catalog; "" names that of a new store, which is empty.
@@ -38,10 +40,20 @@ type Sources interface {
 
 // LearnedSecrets keeps the secrets that providers hand over in handshakes.
 type LearnedSecrets interface {
-	// LearnSecret makes secret the only secret of a source whose configuration has none: from now on Sources returns it with the source. It raises
-	// the catalog's revision, so that a replacement made from what was loaded before gets ErrConflict and cannot undo it.
-	// ErrConflict: the source has another, configured or learned; nothing was written. ErrNotFound: there is no such source.
+	// LearnSecret makes secret the only secret of a source whose configuration has none, if a window is open for it: from
+	// now on Sources returns it with the source. The window closes with the same write. The catalog's revision is raised,
+	// so that a replacement made from what was loaded before gets ErrConflict and cannot undo it. The secret that the
+	// source has learned already is no error. ErrConflict: the source has another, configured or learned. ErrNotOpen: no
+	// window is open. ErrNotFound: there is no such source. With these nothing was written.
 	LearnSecret(ctx context.Context, source, secret string) error
+}
+
+// LearningWindows lets handshakes bring secrets: it is the operator's side of LearnedSecrets.
+type LearningWindows interface {
+	// OpenLearning lets the next handshake of a source bring its secret until a time, in whole milliseconds, in the place of
+	// a window that is open already. A window outlives a replacement of the catalog. ErrConflict: the source has a secret,
+	// which must be forgotten first. ErrNotFound: there is no such source.
+	OpenLearning(ctx context.Context, source string, until time.Time) error
 }
 
 // Subscriptions finds the subscriptions of a source of a generation, in the operator's order; none is not an error.

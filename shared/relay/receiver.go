@@ -48,13 +48,15 @@ type Receiver struct {
 	cfg     ReceiverConfig
 	sources *cache[intake]
 	names   usedNames
+	notify  *Notifier
 }
 
 // intake is a source ready to be received from.
 type intake struct {
 	*verify.Verifier
-	order    Order
-	learning bool // it waits for the secret that its provider will hand over
+	order      Order
+	learning   bool      // it waits for the secret that its provider will hand over
+	learnUntil time.Time // and takes it until then; zero: it does not
 }
 
 // intakeBytes is what a verifier takes at most, but for a long list of addresses.
@@ -71,7 +73,7 @@ func NewReceiver(cfg ReceiverConfig) *Receiver {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Receiver{cfg: cfg}
+	r := &Receiver{cfg: cfg, notify: notifyUnasked(cfg.Ingest)}
 	r.sources = newCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
 	return r
 }
@@ -93,6 +95,8 @@ type Answer struct {
 	Reply   *verify.Reply // what the provider wants to hear; nil: any 2xx
 	Allow   []string      // with verify.ErrMethod: the methods that the source takes
 	NoBody  bool          // with an error: the provider wants its answers without a body
+
+	learned bool // the handshake brought the secret, which is kept
 }
 
 // Receive verifies in and accepts it, or answers a handshake of the provider's. When the answer has an event id, the webhook is safe: its
@@ -102,10 +106,15 @@ type Answer struct {
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)
-	r.cfg.Reporter.Received(ctx, ReceiveReport{
-		Source: in.Source, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID, Reused: e.ID != "" && r.names.reused(e), Handshake: err == nil && e.ID == "", BodyBytes: len(in.Body),
-		Duration: r.cfg.Now().Sub(began), Err: err,
-	})
+	report := ReceiveReport{
+		Source: in.Source, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID, Reused: e.ID != "" && r.names.reused(e),
+		Handshake: err == nil && e.ID == "", Learned: answer.learned, BodyBytes: len(in.Body), Err: err,
+	}
+	if answer.learned {
+		report.Untold = r.notify.tellLearned(ctx, in.Source, began)
+	}
+	report.Duration = r.cfg.Now().Sub(began)
+	r.cfg.Reporter.Received(ctx, report)
 	return answer, err
 }
 
@@ -133,7 +142,11 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 		return Event{}, Answer{}, unavailableIfFetch(err)
 	}
 	if found.Handshake {
-		return Event{}, Answer{Reply: found.Reply}, r.learn(ctx, in.Source, found.Learned)
+		if found.Learned == "" {
+			return Event{}, Answer{Reply: found.Reply}, nil
+		}
+		err := r.learn(ctx, in.Source, source.learnUntil, found.Learned)
+		return Event{}, Answer{Reply: found.Reply, learned: err == nil}, err
 	}
 	e := Event{
 		ID:         eventID(in.Source, found),
@@ -154,24 +167,32 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
 }
 
-// learn keeps a secret that a provider handed over, before it is answered: what it signs from now on can be verified. Whoever comes second
-// is refused, since anybody can hand over a secret.
-func (r *Receiver) learn(ctx context.Context, source, secret string) error {
-	if secret == "" {
-		return nil
-	}
+// learn keeps a secret that a provider handed over, before it is answered: what it signs from now on can be verified.
+// Anybody can hand over a secret. So one is taken only while the operator expects it, and whoever comes second is refused.
+// What is known of the window is as old as the source is in the cache: outside of it nothing is read.
+func (r *Receiver) learn(ctx context.Context, source string, until time.Time, secret string) error {
 	if r.cfg.Learned == nil {
 		return fmt.Errorf("%w: this relay keeps no secrets of handshakes; put it in the configuration", verify.ErrNoSecret)
 	}
-	err := r.cfg.Learned.LearnSecret(ctx, source, secret)
-	if errors.Is(err, ErrConflict) {
-		return fmt.Errorf("%w: a second handshake: %w", verify.ErrMismatch, err)
+	if !r.cfg.Now().Before(until) {
+		return notOpen(ErrNotOpen, source)
 	}
-	if err != nil {
+	err := r.cfg.Learned.LearnSecret(ctx, source, secret)
+	switch {
+	case err == nil:
+		r.sources.forget(source)
+		return nil
+	case errors.Is(err, ErrConflict):
+		return fmt.Errorf("%w: %w", verify.ErrSecondHandshake, err)
+	case errors.Is(err, ErrNotOpen):
+		return notOpen(err, source)
+	default:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	r.sources.forget(source)
-	return nil
+}
+
+func notOpen(err error, source string) error {
+	return fmt.Errorf("%w; run relay secret %s --learn 10m", err, source)
 }
 
 // accept makes e safe: the body first, so that no message ever points to a body that is not there.
@@ -209,7 +230,7 @@ func (r *Receiver) loadSource(ctx context.Context, g Generation, name string) (i
 	if err != nil {
 		return intake{}, fmt.Errorf("source %s: %w", name, err)
 	}
-	return intake{v, s.Order, s.learns() && len(s.Secrets) == 0}, nil
+	return intake{v, s.Order, s.Learns() && len(s.Secrets) == 0, s.LearnUntil}, nil
 }
 
 func unavailableUnlessNotFound(err error) error {

@@ -2,7 +2,9 @@ package relay_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,9 +30,18 @@ type learner struct {
 	ingest  memory.Queue
 	reports reports
 	fault   error // of the store
+	asked   int   // how often the store was to keep a secret
 }
 
+// newLearner returns one with an open window for "new".
 func newLearner(t *testing.T) *learner {
+	t.Helper()
+	l := newClosedLearner(t)
+	l.open("new", time.Hour)
+	return l
+}
+
+func newClosedLearner(t *testing.T) *learner {
 	t.Helper()
 	l := &learner{t: t}
 	asana := verify.Config{Provider: "asana"}
@@ -41,7 +52,32 @@ func newLearner(t *testing.T) *learner {
 	return l
 }
 
+// open has the operator open a window.
+func (l *learner) open(source string, d time.Duration) {
+	l.t.Helper()
+	if err := l.catalog.OpenLearning(l.t.Context(), source, time.Now().Add(d)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// told are the relay's own events in the ingest queue.
+func (l *learner) told() []relay.Event {
+	l.t.Helper()
+	var own []relay.Event
+	for _, m := range l.ingest.List() {
+		e, err := relay.DecodeEvent(m.Body)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if e.Source == relay.OperatorSource {
+			own = append(own, e)
+		}
+	}
+	return own
+}
+
 func (l *learner) LearnSecret(ctx context.Context, source, secret string) error {
+	l.asked++
 	if l.fault != nil {
 		return l.fault
 	}
@@ -101,7 +137,7 @@ func TestReceive_KeepsTheSecretOfAHandshakeBeforeItAnswers(t *testing.T) {
 		t.Fatalf("the handshake: %+v, %v; want the secret echoed", answer, err)
 	}
 	l.kept("new", firstSecret)
-	if report := l.reports.received[1]; !report.Handshake || report.Err != nil {
+	if report := l.reports.received[1]; !report.Handshake || !report.Learned || report.Untold != nil || report.Err != nil {
 		t.Errorf("reported as %+v", report)
 	}
 	for name, instance := range map[string]*relay.Receiver{"the same instance": r, "another": l.instance()} {
@@ -112,9 +148,116 @@ func TestReceive_KeepsTheSecretOfAHandshakeBeforeItAnswers(t *testing.T) {
 			t.Errorf("%s, signed with another secret: %v, want %v", name, err, verify.ErrMismatch)
 		}
 	}
-	if n := l.ingest.Len(); n != 2 {
-		t.Errorf("%d messages in the queue, want those of the two good webhooks", n)
+	if n := l.ingest.Len(); n != 3 {
+		t.Errorf("%d messages in the queue, want those of the two good webhooks and of the relay's own event", n)
 	}
+}
+
+// TestReceive_TellsOfALearnedSecret: the operator gets an event, without the secret in it.
+func TestReceive_TellsOfALearnedSecret(t *testing.T) {
+	t.Parallel()
+	l := newLearner(t)
+	if _, err := l.handshake(l.instance(), "new", firstSecret); err != nil {
+		t.Fatal(err)
+	}
+	told := l.told()
+	if len(told) != 1 || told[0].Type != relay.SourceSecretLearned {
+		t.Fatalf("told %+v, want one event of type %s", told, relay.SourceSecretLearned)
+	}
+	var body struct {
+		Type string            `json:"type"`
+		Data map[string]string `json:"data"`
+	}
+	if err := json.Unmarshal(told[0].Body, &body); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"source": "new"}, body.Data); body.Type != relay.SourceSecretLearned || diff != "" {
+		t.Errorf("type %q, data (-want +got):\n%s", body.Type, diff)
+	}
+}
+
+// TestReceive_AnswersAHandshakeWhoseEventIsLost: the secret is kept, and the provider would be refused a second time.
+func TestReceive_AnswersAHandshakeWhoseEventIsLost(t *testing.T) {
+	t.Parallel()
+	l := newLearner(t)
+	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Reporter: &l.reports})
+	if _, err := l.handshake(r, "new", firstSecret); err != nil {
+		t.Error(err)
+	}
+	if report := l.reports.received[0]; !report.Learned || !errors.Is(report.Untold, errInjected) || report.Err != nil {
+		t.Errorf("reported as %+v", report)
+	}
+	l.kept("new", firstSecret)
+}
+
+type failingQueue struct{}
+
+func (failingQueue) Send(_ context.Context, msgs []relay.Outgoing) []error {
+	errs := make([]error, len(msgs))
+	for i := range errs {
+		errs[i] = errInjected
+	}
+	return errs
+}
+
+// TestReceive_RefusesAHandshakeWithoutAWindow: whoever comes first plants no secret, and costs no call.
+func TestReceive_RefusesAHandshakeWithoutAWindow(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*learner){
+		"none was opened":     func(*learner) {},
+		"it is over":          func(l *learner) { l.open("new", -time.Second) },
+		"it is over just now": func(l *learner) { l.open("new", 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newClosedLearner(t)
+			open(l)
+			r := l.instance()
+			for range 5 {
+				if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, relay.ErrNotOpen) ||
+					!strings.Contains(err.Error(), "handshake refused: no learning window; run relay secret new --learn 10m") {
+					t.Errorf("%v, want %v and what to run", err, relay.ErrNotOpen)
+				}
+			}
+			for _, report := range l.reports.received {
+				if report.Handshake || report.Learned || !errors.Is(report.Err, relay.ErrNotOpen) {
+					t.Errorf("reported as %+v", report)
+				}
+			}
+			l.kept("new")
+			if told := l.told(); l.asked > 0 || len(told) > 0 {
+				t.Errorf("the store was asked %d times, and %d events were sent", l.asked, len(told))
+			}
+		})
+	}
+}
+
+// TestReceive_AWindowIsInForceAfterTheTTL: an instance that knows the source reads it again, and sees the end of the window at once.
+func TestReceive_AWindowIsInForceAfterTheTTL(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newClosedLearner(t)
+		r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Reporter: &l.reports})
+		refused := func(when string) {
+			t.Helper()
+			if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, relay.ErrNotOpen) {
+				t.Errorf("%s: %v, want %v", when, err, relay.ErrNotOpen)
+			}
+		}
+		refused("before")
+		l.open("new", relay.DefaultCacheTTL+time.Second)
+		time.Sleep(relay.DefaultCacheTTL)
+		if err := l.webhook(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) { // the source is read
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		refused("at the end")
+		l.open("new", time.Hour)
+		time.Sleep(relay.DefaultCacheTTL)
+		if _, err := l.handshake(r, "new", firstSecret); err != nil {
+			t.Errorf("in the window: %v", err)
+		}
+	})
 }
 
 func TestReceive_RefusesASecondHandshake(t *testing.T) {
@@ -144,8 +287,11 @@ func TestReceive_RefusesASecondHandshake(t *testing.T) {
 			if err := tt.prepare(l, r); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := l.handshake(r, tt.source, secondSecret); !errors.Is(err, verify.ErrMismatch) {
-				t.Errorf("%v, want %v", err, verify.ErrMismatch)
+			if _, err := l.handshake(r, tt.source, secondSecret); !errors.Is(err, verify.ErrSecondHandshake) {
+				t.Errorf("%v, want %v", err, verify.ErrSecondHandshake)
+			}
+			if report := l.reports.received[len(l.reports.received)-1]; !errors.Is(report.Err, verify.ErrSecondHandshake) {
+				t.Errorf("reported as %+v", report)
 			}
 			l.kept(tt.source, firstSecret)
 		})

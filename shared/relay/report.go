@@ -14,6 +14,9 @@ type ReceiveReport struct {
 	Reused bool
 
 	Handshake bool // the provider asked whether the URL is ours, and was answered
+	Learned   bool // the handshake brought the source's secret, which is kept
+	// Untold is why the relay's own event of a learned secret could not be sent; nil: it was, or there was none to send.
+	Untold    error
 	BodyBytes int
 	Duration  time.Duration
 	Err       error // nil: accepted

@@ -32,7 +32,8 @@ const (
 // SweeperConfig is what a Sweeper works with.
 type SweeperConfig struct {
 	Names         Names
-	Subscriptions Subscriptions // they tell which endpoints are ordered
+	Subscriptions Subscriptions  // they tell which endpoints are ordered
+	States        EndpointStates // they tell which are slow; nil: none is
 	Ledger        Ledger
 	Deliveries    Deliveries
 	Cursors       SweepCursors // nil: none is kept, and each run looks at the events of a day
@@ -44,7 +45,8 @@ type SweeperConfig struct {
 // Sweeper finds deliveries whose message a bug or an outage has lost, and sends them again. Run it hourly; it normally finds
 // nothing. It has two rules:
 //
-//   - A waiting delivery whose attempt is two hours late, a day at an ordered endpoint, is due now, and its message is sent again.
+//   - A waiting delivery whose attempt is two hours late, a day at an ordered or a slow endpoint, is due now, and its message is
+//     sent again.
 //   - Each event is looked at once, two to three hours after it was accepted. Of its deliveries those that are not on record
 //     are recorded as waiting and due now, and their first attempts are sent. From then on the first rule watches them.
 //
@@ -109,6 +111,9 @@ func (r *sweep) learn(sources, endpoints []string) error {
 	if err != nil {
 		return err
 	}
+	if err := r.learnSlow(); err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	return each(sources, func(source string) error {
 		subs, err := r.cfg.Subscriptions.Subscriptions(r.ctx, g, source)
@@ -121,6 +126,30 @@ func (r *sweep) learn(sources, endpoints []string) error {
 		}
 		return err
 	})
+}
+
+// learnSlow finds out which endpoints are slow, or were so within the last day: their deliveries may stand in a backlog of their own.
+func (r *sweep) learnSlow() error {
+	if r.cfg.States == nil {
+		return nil
+	}
+	troubled, err := r.cfg.States.TroubledEndpoints(r.ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range troubled {
+		if _, known := r.late[name]; !known {
+			continue
+		}
+		state, _, err := r.cfg.States.EndpointState(r.ctx, name)
+		if err != nil {
+			return err
+		}
+		if r.now.Sub(state.SlowUntil) < strandedInLine {
+			r.late[name] = r.now.Add(-strandedInLine)
+		}
+	}
+	return nil
 }
 
 // isLate tells whether an attempt at an endpoint that was due at a time is late.

@@ -15,7 +15,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Catalog is relay.Sources, relay.LearnedSecrets, relay.Subscriptions, relay.Endpoints and relay.CatalogStore. Sources and endpoints are sealed as a
+// Catalog is relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and relay.CatalogStore. Sources and endpoints are sealed as a
 // whole, since an endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process wrote is
 // seen at once. It is safe for concurrent use.
 type Catalog struct {
@@ -88,12 +88,31 @@ func (c *Catalog) Source(ctx context.Context, _ relay.Generation, name string) (
 	if err := c.find(ctx, sources, name, &d); err != nil {
 		return relay.Source{}, err
 	}
-	return c.withLearned(ctx, relay.Source(d))
+	s, err := c.withLearned(ctx, d)
+	if err != nil || !s.Learns() || len(s.Secrets) > 0 {
+		return s, err
+	}
+	var until int64
+	err = c.store.look(ctx, func(conn *sqlite.Conn) (err error) {
+		until, err = windowOf(conn, name)
+		return err
+	})
+	if until > 0 {
+		s.LearnUntil = time.UnixMilli(until)
+	}
+	return s, err
+}
+
+// windowOf returns until when a source may learn its secret, in Unix milliseconds; 0 where it may not.
+func windowOf(conn *sqlite.Conn, source string) (until int64, err error) {
+	err = exec(conn, "SELECT until FROM learning_windows WHERE source = ?", into(&until), source)
+	return until, err
 }
 
 // withLearned adds the secret that the source's provider handed over, if there is one.
-func (c *Catalog) withLearned(ctx context.Context, s relay.Source) (relay.Source, error) {
-	if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
+func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (relay.Source, error) {
+	s := relay.Source{Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Order: d.Order}
+	if !s.Learns() || len(s.Secrets) > 0 {
 		return s, nil
 	}
 	err := c.find(ctx, learned, s.Name, &s.Secrets)
@@ -120,6 +139,9 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 		if len(s.Secrets) > 0 {
 			return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
 		}
+		if !time.Now().Before(s.LearnUntil) {
+			return fmt.Errorf("sqlite: source %s: %w", source, relay.ErrNotOpen)
+		}
 		sealed, err := c.seal(ctx, learned, source, []string{secret})
 		if err != nil {
 			return err
@@ -130,11 +152,46 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 	}
 }
 
-// learn keeps a secret in a new revision, if the catalog is still of revision g.
+// OpenLearning implements relay.LearningWindows.
+func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Time) error {
+	for {
+		g, err := c.Generation(ctx)
+		if err != nil {
+			return err
+		}
+		s, err := c.Source(ctx, g, source)
+		if err != nil {
+			return err
+		}
+		if len(s.Secrets) > 0 {
+			return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
+		}
+		if done, err := c.openWindow(ctx, g, source, until); done || err != nil {
+			return err
+		}
+	}
+}
+
+// openWindow opens a source's window, if the catalog is still of revision g.
+func (c *Catalog) openWindow(ctx context.Context, g relay.Generation, source string, until time.Time) (done bool, err error) {
+	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
+		err := exec(conn, "INSERT OR REPLACE INTO learning_windows (source, until)"+
+			" SELECT ?, ? FROM revision WHERE number = CAST(? AS INTEGER)", nil, source, until.UnixMilli(), string(g))
+		done = err == nil && conn.Changes() > 0
+		return err
+	})
+	return done, err
+}
+
+// learn keeps a secret in a new revision and closes the window, if the catalog is still of revision g.
 func (c *Catalog) learn(ctx context.Context, g relay.Generation, secret item) (done bool, err error) {
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
-		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER)", nil, string(g))
+		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER) AND EXISTS"+
+			" (SELECT 1 FROM learning_windows WHERE source = ? AND until > ?)", nil, string(g), secret.name, time.Now().UnixMilli())
 		if done = err == nil && conn.Changes() > 0; !done {
+			return err
+		}
+		if err := exec(conn, "DELETE FROM learning_windows WHERE source = ?", nil, secret.name); err != nil {
 			return err
 		}
 		return exec(conn, "INSERT INTO learned (name, sealed) VALUES (?, ?)", nil, secret.name, secret.sealed)
@@ -267,7 +324,7 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 		if err := c.open(ctx, sources, i, &d); err != nil {
 			return relay.Catalog{}, 0, err
 		}
-		s, err := c.withLearned(ctx, relay.Source(d))
+		s, err := c.withLearned(ctx, d)
 		if err != nil {
 			return relay.Catalog{}, 0, err
 		}
@@ -287,7 +344,7 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 func (c *Catalog) ReplaceCatalog(ctx context.Context, catalog relay.Catalog, base int64) error {
 	sealed := map[kind][]item{}
 	for _, s := range catalog.Sources {
-		i, err := c.seal(ctx, sources, s.Name, sourceDoc(s))
+		i, err := c.seal(ctx, sources, s.Name, sourceDoc{s.Name, s.Verify, s.Secrets, s.Order})
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -73,6 +74,9 @@ func fill(t *testing.T, d *documents) relay.CatalogStore {
 	given.Sources[1].Secrets = nil
 	c := open(t, t.TempDir()).Catalog(d)
 	if err := c.ReplaceCatalog(t.Context(), given, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.OpenLearning(t.Context(), given.Sources[1].Name, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.LearnSecret(t.Context(), given.Sources[1].Name, handedOver); err != nil {

@@ -66,7 +66,8 @@ var schema = sqlitemigration.Schema{
 		CREATE TABLE endpoint_states (endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;`, `
 		ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT '';`, `
 		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`, `
-		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`,
+		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`, `
+		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`,
 	},
 }
 

@@ -72,6 +72,7 @@ var reasons = []struct {
 	{relay.ErrTooLarge, metric.ReasonSize},
 	{verify.ErrAddress, metric.ReasonAddress},
 	{verify.ErrNoSecret, metric.ReasonSecret},
+	{relay.ErrNotOpen, metric.ReasonSecret},
 	{verify.ErrMissing, metric.ReasonMissing},
 	{verify.ErrMalformed, metric.ReasonMalformed},
 	{verify.ErrRepeated, metric.ReasonMalformed},

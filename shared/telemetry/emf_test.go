@@ -112,6 +112,8 @@ var metrics = map[string]struct {
 	"refused: method":         {receive("", verify.ErrMethod), refusedFor("method")},
 	"refused: too large":      {receive("", relay.ErrTooLarge), refusedFor("size")},
 	"refused: address":        {receive("", verify.ErrAddress), refusedFor("address")},
+	"refused: no window":      {receive("", fmt.Errorf("%w; run", relay.ErrNotOpen)), refusedFor("secret")},
+	"refused: 2nd handshake":  {receive("", verify.ErrSecondHandshake), refusedFor("mismatch")},
 	"refused: no secret yet":  {receive("", verify.ErrNoSecret), refusedFor("secret")},
 	"refused: missing":        {receive("", verify.ErrMissing), refusedFor("missing")},
 	"refused: malformed":      {receive("", verify.ErrMalformed), refusedFor("malformed")},

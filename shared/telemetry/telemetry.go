@@ -57,6 +57,10 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 		}
 		attrs := append(line("refused"), slog.String(metric.Reason, reason))
 		l.log(ctx, slog.LevelWarn, "received", r.Err, l.measure(attrs, refused, one(metric.Refused)))
+	case r.Learned && r.Untold != nil:
+		l.log(ctx, slog.LevelError, "received", r.Untold, line("secret learned"))
+	case r.Learned: // whoever sent it signs from now on: the operator should see who that was
+		l.log(ctx, slog.LevelWarn, "received", nil, line("secret learned"))
 	case r.Handshake:
 		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))
 	default:

@@ -80,7 +80,7 @@ A name may also be written in capitals and with underscores. Some providers have
 		for _, s := range d.Settings {
 			line("`settings."+s.Name+"`"+or(s.Optional, " (optional)", ""), s.Label)
 		}
-		line("Handshake", d.Handshake+or(d.Learns, "; it brings the secret, if the configuration has none", ""))
+		line("Handshake", d.Handshake+or(d.Learns, broughtSecret, ""))
 		line("Events such as", strings.Join(d.Examples, ", "))
 		line("Note", d.Note)
 	}
@@ -91,6 +91,9 @@ A name may also be written in capitals and with underscores. Some providers have
 	fmt.Fprint(&b, notInTheTable)
 	return b.Bytes()
 }
+
+// broughtSecret is said of handshakes that bring the secret.
+const broughtSecret = "; it brings the secret, if the configuration has none and `relay secret SOURCE --learn 10m` was run before"
 
 // notInTheTable names the providers that other relays list and this one does not.
 const notInTheTable = `

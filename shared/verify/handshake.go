@@ -340,7 +340,7 @@ func (k *keys) learn(secret string, header Header) (*Result, error) {
 	const least = 16 // bytes; what the providers send has twice as many
 	switch {
 	case len(k.secrets) > 0:
-		return nil, fmt.Errorf("%w: a handshake, though there is a secret", ErrMismatch)
+		return nil, ErrSecondHandshake
 	case len(secret) < least:
 		return nil, fmt.Errorf("%w: a secret of %d bytes", ErrMalformed, len(secret))
 	}

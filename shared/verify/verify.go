@@ -88,6 +88,9 @@ var (
 	ErrFetch     = errors.New("verify: the provider's key cannot be had") // not the request's fault: it should be sent again
 )
 
+// ErrSecondHandshake is an ErrMismatch: a handshake brought a secret, and the source has one.
+var ErrSecondHandshake = fmt.Errorf("%w: a second handshake, though there is a secret", ErrMismatch)
+
 // Fetcher gets what a scheme needs from the provider's own servers: a certificate, a public key. It must be guarded against
 // requests to private addresses, bound the answer's size, and give an error for any status but 200. Safe for concurrent use.
 type Fetcher interface {

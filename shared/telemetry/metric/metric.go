@@ -66,7 +66,7 @@ const (
 	ReasonMethod    = "method"    // the source does not take it
 	ReasonSize      = "size"      // body over the limit
 	ReasonAddress   = "address"   // the source does not take requests from there
-	ReasonSecret    = "secret"    // the source has none before its provider's handshake
+	ReasonSecret    = "secret"    // the source has none before its provider's handshake, and takes none now
 	ReasonMissing   = "missing"   // no signature or token
 	ReasonMalformed = "malformed" // a signature that is none, or more than one
 	ReasonMismatch  = "mismatch"  // no secret makes this signature, or it is not the token
