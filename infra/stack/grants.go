@@ -135,7 +135,7 @@ func (r *relay) sweepGrants() []grant {
 	return []grant{
 		{actions: []string{"dynamodb:GetItem", "dynamodb:Query"}, resources: []*string{r.catalog.TableArn()}},
 		// What it writes are deliveries that are due now, and how far it has got.
-		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
+		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
 		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex), r.indexARN(troubledIndex)}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()}},

@@ -103,7 +103,6 @@ var grants = map[string][]string{
 		"dynamodb:GetItem on {Ledger.Arn}",
 		"dynamodb:PutItem on {Ledger.Arn}",
 		"dynamodb:Query on {Catalog.Arn}",
-		"dynamodb:Query on {Ledger.Arn}",
 		"dynamodb:Query on {Ledger.Arn}/index/events",
 		"dynamodb:Query on {Ledger.Arn}/index/open",
 		"dynamodb:Query on {Ledger.Arn}/index/troubled",

@@ -20,6 +20,7 @@ import (
 // sweeper come.
 func swept(t *testing.T, w *world) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
+	w.rewind(t, now)
 	unstarted, overdue := w.leave(t, "unstarted", now), w.leave(t, "overdue", now)
 	if err := w.ledger.SaveDelivery(t.Context(), relay.Delivery{
 		EventID: overdue, Endpoint: "overdue", Source: "overdue", Status: relay.Waiting, Attempts: 1, Step: 1, MessageID: rand.Text(),
@@ -36,10 +37,17 @@ func swept(t *testing.T, w *world) {
 // nothingIsStranded has the sweeper look again at the two events that are old enough, and expects to find them in order.
 func (w *world) nothingIsStranded(t *testing.T) {
 	t.Helper()
-	if err := w.ledger.SaveSweepCursor(t.Context(), relay.SweepCursor{}); err != nil {
+	w.rewind(t, time.Now().UTC())
+	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
+}
+
+// rewind has the sweeper begin with the last hour that it looks at. A new relay's begins a day earlier, with as many queries for each hour.
+func (w *world) rewind(t *testing.T, now time.Time) {
+	t.Helper()
+	hour := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Hour)
+	if err := w.ledger.SaveSweepCursor(t.Context(), relay.SweepCursor{Hour: hour}); err != nil {
 		t.Fatal(err)
 	}
-	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
 }
 
 // leave records an event of a source for the endpoint of the same name, as if it had been received in the last hour that the sweeper looks at.

@@ -212,10 +212,14 @@ func (l *Ledger) SweepCursor(ctx context.Context) (relay.SweepCursor, error) {
 	return relay.DecodeSweepCursor([]byte(textOf(it, docAttribute)))
 }
 
+// cursorKept is how long the cursor of a relay that is no longer there stays.
+const cursorKept = 90 * 24 * time.Hour
+
 // SaveSweepCursor implements relay.SweepCursors.
 func (l *Ledger) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
 	it := key(cursorPartition, cursorSort)
 	it[docAttribute] = text(string(relay.EncodeSweepCursor(c)))
+	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix()) // it is written anew every hour
 	if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it}); err != nil {
 		return fmt.Errorf("dynamo: sweep cursor: %w", err)
 	}
