@@ -55,7 +55,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(&printableWriter{to: os.Stderr}, "relay:", err)
+	_, _ = fmt.Fprintln(&printableWriter{to: os.Stderr}, "relay:", err)
 	if errors.Is(err, ErrInterrupted) {
 		os.Exit(exitInterrupted) //nolint:gocritic // nothing is deferred that matters after an error
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -64,7 +65,7 @@ type printableWriter struct {
 func (w *printableWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := append(w.part, p...)
+	text := slices.Concat(w.part, p)
 	w.part = nil
 	if start := lastRune(text); !utf8.FullRune(text[start:]) {
 		w.part = bytes.Clone(text[start:])

@@ -36,10 +36,10 @@ func (r *relay) addQueues() {
 	r.ingestDLQ = r.addDeadLetters("IngestDlq")
 	r.deliveryDLQ = r.addDeadLetters("DeliveryDlq")
 	r.dead = r.addDeadLetters("Dead")
-	r.ingest = r.addQueue("Ingest", fanoutTimeoutSeconds, maxReceives, r.ingestDLQ)
-	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, maxReceives, r.deliveryDLQ)
-	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, maxReceives, r.dead)
-	r.slow = r.addQueue("Slow", deliverTimeoutSeconds, maxReceives, r.deliveryDLQ) // a redrive goes to the delivery queue
+	r.ingest = r.addQueue("Ingest", fanoutTimeoutSeconds, r.ingestDLQ)
+	r.delivery = r.addQueue("Delivery", deliverTimeoutSeconds, r.deliveryDLQ)
+	r.retry = r.addQueue("Retry", deliverTimeoutSeconds, r.dead)
+	r.slow = r.addQueue("Slow", deliverTimeoutSeconds, r.deliveryDLQ) // a redrive goes to the delivery queue
 	r.ordered.ingestDLQ = r.addOrderedQueue("OrderedIngestDlq", 0, 0, nil)
 	r.ordered.deliveryDLQ = r.addOrderedQueue("OrderedDeliveryDlq", 0, 0, nil)
 	r.ordered.ingest = r.addOrderedQueue("OrderedIngest", fanoutTimeoutSeconds, maxReceives, r.ordered.ingestDLQ)
@@ -79,7 +79,7 @@ func (r *relay) addDeadLetters(id string) awssqs.Queue {
 	})
 }
 
-func (r *relay) addQueue(id string, consumerTimeoutSeconds, receives int, deadLetters awssqs.Queue) awssqs.Queue {
+func (r *relay) addQueue(id string, consumerTimeoutSeconds int, deadLetters awssqs.Queue) awssqs.Queue {
 	return awssqs.NewQueue(r.stack, &id, &awssqs.QueueProps{
 		VisibilityTimeout: seconds(visibilityFactor * consumerTimeoutSeconds),
 		RetentionPeriod:   days(queueDays),
@@ -87,6 +87,6 @@ func (r *relay) addQueue(id string, consumerTimeoutSeconds, receives int, deadLe
 
 		Encryption: queueEncryption(r.dataKey), EncryptionMasterKey: r.dataKey, DataKeyReuse: r.dataKeyReuse(),
 
-		DeadLetterQueue: &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: number(receives)},
+		DeadLetterQueue: &awssqs.DeadLetterQueue{Queue: deadLetters, MaxReceiveCount: number(maxReceives)},
 	})
 }

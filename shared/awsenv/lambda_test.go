@@ -319,11 +319,11 @@ func (p *pipeline) poisonQueues(ctx context.Context) error {
 // sweep plays some of the hours in which the rule comes, and Lambda, which makes a run that fails again up to twice. What a run has recorded as
 // due and could not send is late two hours later, a day at an ordered endpoint.
 func (p *pipeline) sweep(ctx context.Context) error {
-	for _, hours := range []time.Duration{3, 4, 7, 29} {
+	for _, hours := range []int{3, 4, 7, 29} {
 		if hours > 4 && p.unswept == 0 {
 			return nil
 		}
-		p.skip(p.began.Add(hours * time.Hour).Sub(p.now()))
+		p.skip(p.began.Add(time.Duration(hours) * time.Hour).Sub(p.now()))
 		p.wire.age++
 		for range 3 {
 			report, err := p.sweeper.Run(ctx)

@@ -191,7 +191,7 @@ func (p *pipeline) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil || !p.script.learns() {
+	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil || !p.learns() {
 		return err
 	}
 	return p.catalog.OpenLearning(ctx, p.script.source().Name, p.now().Add(1000*time.Hour))

@@ -126,8 +126,8 @@ func Random(seed uint64, of string, n int) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, seed))
 	_, _ = h.Write([]byte(of))
-	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n)))
-	x := h.Sum64() // its high bits hardly depend on the last bytes
+	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) // #nosec G115 -- a count
+	x := h.Sum64()                                                   // its high bits hardly depend on the last bytes
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33

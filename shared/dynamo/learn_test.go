@@ -121,7 +121,7 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 				whole := dynamo.NewCatalog(client, table, sealer{})
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
-				var replaced error = fmt.Errorf("not tried: %w", relay.ErrConflict)
+				replaced := fmt.Errorf("not tried: %w", relay.ErrConflict)
 				cut, reached := preempted(t, k, func() { replaced = whole.ReplaceCatalog(t.Context(), tt.next, 1) })
 				err := dynamo.NewCatalog(cut, table, sealer{}).LearnSecret(t.Context(), "asana", "learned")
 				more = *reached

@@ -354,7 +354,7 @@ func publicKeyOf(provider string) string {
 // Of a provider that signs with a private key, the endpoint's secret is that key.
 func TestAuthSignsWithAPrivateKey(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"discord", "sendgrid", "telnyx", "wise"} {
+	for _, provider := range []string{"discord", "sendgrid", "telnyx"} {
 		synctest.Test(t, func(t *testing.T) {
 			cfg, secret, signing, err := verify.Example(provider, strings.NewReader(strings.Repeat("x", 32)))
 			if err != nil {

@@ -436,7 +436,7 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	if err := m.conclude(reply, err); err != nil {
 		return made{}, err
 	}
-	m.listen(reply, ep.Endpoint, ended)
+	m.listen(reply, ended)
 	return m, nil
 }
 

@@ -22,7 +22,7 @@ const (
 const overloadPause = 5 * time.Second
 
 // listen takes note of what the endpoint said beside its status.
-func (m *made) listen(reply Reply, ep Endpoint, now time.Time) {
+func (m *made) listen(reply Reply, now time.Time) {
 	if m.Outcome == Succeeded || m.StatusCode == 0 {
 		return
 	}

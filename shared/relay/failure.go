@@ -25,7 +25,7 @@ const (
 var failureWaits = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 25 * time.Minute}
 
 // Again is the error of a message that is to be handed out again.
-type Again struct {
+type Again struct { //nolint:errname // it says when, and need not be a failure
 	After time.Duration // from now on
 	Err   error         // our own failure; nil: it waits at the head of its group, which is none
 }

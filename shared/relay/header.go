@@ -57,6 +57,9 @@ func storedHeader(h Header, drop []string) Header {
 			kept[name] = value
 		}
 	}
+	for _, name := range drop {
+		delete(kept, name)
+	}
 	for name := range strings.SplitSeq(h["connection"], ",") {
 		delete(kept, strings.ToLower(strings.TrimSpace(name)))
 	}

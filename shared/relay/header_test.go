@@ -173,3 +173,24 @@ func FuzzTraceContext(f *testing.F) {
 		}
 	})
 }
+
+// The operator may name any header for a token. It is kept no more than those whose names say what they are.
+func TestTheProofOfASourceIsNotKeptWhateverItsHeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		r.edit(func(c *relay.Catalog) {
+			c.Sources[0].Verify = verify.Config{Provider: "token", Settings: map[string]string{"header": "X-Proof"}}
+		})
+		r.build(func(p ports) ports { return p })
+		in := inbound("1", "t", "{}")
+		in.Header["x-proof"] = bearerToken
+		if _, err := r.receiver.Receive(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		r.pump()
+		if len(r.poster.posts) != 1 || r.poster.posts[0].Header["x-proof"] != "" {
+			t.Errorf("the token is passed on: %v", r.poster.posts)
+		}
+	})
+}

@@ -108,7 +108,7 @@ func (s *step) ask(ctx context.Context, ep *target) (verdict, error) {
 		return verdict{}, err
 	}
 	proof := breaker.Proof{Of: ep.proves(s.cfg.Origin), At: wholeMillis(s.cfg.Now())}
-	m.listen(reply, ep.Endpoint, proof.At)
+	m.listen(reply, proof.At)
 	v := m.verdict(true)
 	switch {
 	case m.Error != "":

@@ -120,16 +120,16 @@ func checkHeaderSeams(h Header, names []string) error {
 // signed writes what is signed.
 func (p *contentfulProof) signed(r *Request, names []string) appender {
 	return func(s *state) {
-		b := append(append(s.buf, cmp.Or(r.Method, "POST")...), '\n')
-		b = append(append(b, p.path...), '\n')
+		s.buf = append(append(s.buf, cmp.Or(r.Method, "POST")...), '\n')
+		s.buf = append(append(s.buf, p.path...), '\n')
 		for i, name := range names {
 			if i > 0 {
-				b = append(b, ';')
+				s.buf = append(s.buf, ';')
 			}
-			b = append(append(b, name...), ':')
-			b = append(b, strings.TrimSpace(r.Header[name])...)
+			s.buf = append(append(s.buf, name...), ':')
+			s.buf = append(s.buf, strings.TrimSpace(r.Header[name])...)
 		}
-		s.buf = append(b, '\n')
+		s.buf = append(s.buf, '\n')
 		s.flush()
 		s.mac.Write(r.Body)
 	}
