@@ -198,8 +198,20 @@ func (s statement) holds(context map[string]string) bool {
 // have tells whether one of the texts is a value, as an operator compares them.
 func (t texts) have(operator, value string) bool {
 	return slices.ContainsFunc(t, func(wanted string) bool {
-		return wanted == value || strings.HasSuffix(operator, "StringLike") && like("", wanted, value)
+		switch {
+		case strings.HasSuffix(operator, "StringLike"):
+			return like("", wanted, value)
+		case strings.HasSuffix(operator, "ArnLike"):
+			return arnLike(wanted, value)
+		}
+		return wanted == value
 	})
+}
+
+// arnLike compares each of the six components of an ARN by itself, as IAM does.
+func arnLike(pattern, arn string) bool {
+	const components = 6
+	return slices.EqualFunc(strings.SplitN(pattern, ":", components), strings.SplitN(arn, ":", components), func(p, t string) bool { return like("", p, t) })
 }
 
 // like compares as IAM does: * is any run of characters, ? is one. flags are those of package regexp.

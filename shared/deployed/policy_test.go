@@ -129,7 +129,7 @@ func TestWhatIsDeniedIsNotAllowed(t *testing.T) {
 	r, err := deployed.NewRole("R", `{"Policies": [{"PolicyDocument": {"Statement": [
 		{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"},
 		{"Effect": "Deny", "Action": "ec2:DeleteNetworkInterface", "Resource": "*",
-			"Condition": {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:*:function:*"}}}]}}]}`)
+			"Condition": {"ArnLike": {"lambda:SourceFunctionArn": "arn:aws:lambda:*:*:function:*"}}}]}}]}`)
 	if err != nil {
 		t.Fatal(err)
 	}

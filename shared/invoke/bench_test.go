@@ -63,12 +63,12 @@ func environments(b *testing.B) map[string]map[string]string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", DeliveryQueueURL: "u", OrderedDeliveryQueueURL: "u", PoisonQueueURL: "u"})
+	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", IngestQueueURL: "u", OrderedIngestQueueURL: "u", DeliveryQueueURL: "u", OrderedDeliveryQueueURL: "u", PoisonQueueURL: "u"})
 	if err != nil {
 		b.Fatal(err)
 	}
 	deliver, err := settings.Environment(settings.Deliver{
-		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", RetryQueueURL: "u", SlowQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", DeliveryQueueURL: "u", RetryQueueURL: "u", SlowQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
 		OrderedDeliveryQueueURL: "u", ScheduleGroup: "g", ScheduleRoleARN: "r",
 	})
 	if err != nil {

@@ -48,15 +48,18 @@ var functions = map[string]function{
 	}},
 	"fanout": {30 * time.Second, 256, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Fanout{
-			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket, DeliveryQueueURL: w.queues[delivery],
-			OrderedDeliveryQueueURL: w.queues[orderedDelivery], PoisonQueueURL: w.queues[ingestDLQ], RetentionDays: retentionDays,
+			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket,
+			IngestQueueURL: w.queues[ingest], OrderedIngestQueueURL: w.queues[orderedIngest],
+			DeliveryQueueURL: w.queues[delivery], OrderedDeliveryQueueURL: w.queues[orderedDelivery],
+			PoisonQueueURL: w.queues[ingestDLQ], RetentionDays: retentionDays,
 		})
 	}},
 	"deliver": {60 * time.Second, 512, func(w *world) (map[string]string, error) {
 		return settings.Environment(settings.Deliver{
 			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
-			IngestQueueURL: w.queues[ingest], RetryQueueURL: w.queues[retry], SlowQueueURL: w.queues[slow], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
-			OrderedDeliveryQueueURL: w.queues[orderedDelivery], ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
+			IngestQueueURL: w.queues[ingest], DeliveryQueueURL: w.queues[delivery], OrderedDeliveryQueueURL: w.queues[orderedDelivery],
+			RetryQueueURL: w.queues[retry], SlowQueueURL: w.queues[slow], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
+			ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
 		})
 	}},
 	"sweep": {900 * time.Second, 1769, func(w *world) (map[string]string, error) {

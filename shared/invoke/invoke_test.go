@@ -78,7 +78,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 			`ledger +9\n +endpoint demo: closed, 1 failed in a row\n`,
 			`to gone: dead, attempt 1 removed`,
 		}},
-		"nothing is lost that could be put back": {"sweep", "sweep/hourly", []string{`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`, `ledger +0\n`}},
+		"nothing is lost that could be put back": {"sweep", "sweep/hourly", []string{`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`, `ledger +1\n +sweep cursor\n`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

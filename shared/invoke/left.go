@@ -125,14 +125,17 @@ func (w *world) records(ctx context.Context) ([]string, error) {
 
 // record tells of the item with the given keys, whose form is in the documentation of package dynamo.
 func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string, error) {
-	if name, ok := strings.CutPrefix(id, "endpoint#"); ok {
+	if name, ok := strings.CutPrefix(id, "endpoint#"); ok && sort == "state" {
 		state, _, err := ledger.EndpointState(ctx, name)
 		return fmt.Sprintf("endpoint %s: %s, %d failed in a row", name, state.Phase(time.Now()), state.Failures), err
 	}
-	endpoint, isDelivery := strings.CutPrefix(sort, "delivery#")
-	if !isDelivery {
+	if sort == "event" {
 		r, _, err := ledger.Event(ctx, id)
 		return fmt.Sprintf("%s, for endpoints %v", eventLine(r.ID, r.Type, r.Source), r.Endpoints), err
+	}
+	endpoint, isDelivery := strings.CutPrefix(sort, "delivery#")
+	if !isDelivery { // the relay's own notes: how often a message failed, places of a rate limit, how far the sweeper is
+		return id + " " + sort, nil
 	}
 	d, err := ledger.Delivery(ctx, id, endpoint)
 	if err != nil {
