@@ -74,8 +74,8 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		}},
 		"so is a second attempt": {"deliver", "deliver/retry", []string{`evt_\w+ to demo: waiting, attempt 2 blocked: `}},
 		"each delivery of a batch of ten is in one place": {"deliver", "deliver/batch", []string{
-			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`, `queue delivery-dlq +2\n`,
-			`ledger +9\n +endpoint demo: closed, 1 failed in a row\n`,
+			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`, `queue delivery-dlq +1\n +unreadable: `,
+			`ledger +11\n +endpoint demo: closed, 1 failed in a row\n`,
 			`to gone: dead, attempt 1 removed`,
 		}},
 		"nothing is lost that could be put back": {"sweep", "sweep/hourly", []string{`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`, `ledger +1\n +sweep cursor\n`}},
