@@ -147,7 +147,7 @@ func ingestBatch(t *testing.T, catalog relay.Catalog) []relay.Message {
 }
 
 // deliveryBatch are ten messages: what the fan-out makes of the good ones of ingest and of the one for an endpoint that is gone, one that
-// cannot be read, and one that has killed the process too often.
+// cannot be read, and one that has been received often: receives alone say nothing against it.
 func deliveryBatch(t *testing.T, catalog relay.Catalog, ingest []relay.Message) []relay.Message {
 	t.Helper()
 	s := newStages(t, catalog)
