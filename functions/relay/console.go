@@ -105,7 +105,7 @@ func (c *console) Routed(_ context.Context, r relay.RouteReport) {
 		c.printf("%-9s %s %s from %s", r.Result, r.EventID, typeOf(r.Type), r.Source)
 	}
 	if len(r.Undecided) > 0 {
-		c.printf("undecided %s to %s: see filters in the README", r.EventID, strings.Join(r.Undecided, ", "))
+		c.printf("undecided %s to %s: see docs/configuration.md#filters", r.EventID, strings.Join(r.Undecided, ", "))
 	}
 }
 

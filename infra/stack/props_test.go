@@ -205,7 +205,7 @@ func TestDefaultsAreThoseOfSettings(t *testing.T) {
 
 func TestReadmeTellsEveryProp(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/deployment.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestReadmeTellsEveryProp(t *testing.T) {
 			value = "`" + d + "`"
 		}
 		if row := fmt.Sprintf("| `%s` | %s | ", tag.Get("context"), value); !strings.Contains(string(readme), row) {
-			t.Errorf("README.md has no row %s…", row)
+			t.Errorf("docs/deployment.md has no row %s…", row)
 		}
 	}
 }

@@ -192,15 +192,15 @@ func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 	}
 }
 
-// Every example of the README's table is valid, and there is one of each kind.
+// Every example of the table of docs/configuration.md is valid, and there is one of each kind.
 func TestExamplesOfTheReadme(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(readme), "\n### Auth\n")
-	section, _, _ = strings.Cut(section, "\n### ")
+	_, section, _ := strings.Cut(string(readme), "\n## Auth\n")
+	section, _, _ = strings.Cut(section, "\n## ")
 	seen := map[string]bool{}
 	for line := range strings.Lines(section) {
 		example, ok := strings.CutPrefix(line, "| `{")

@@ -46,7 +46,7 @@ func (r *rig) firstAttempt() relay.Delivery {
 	return r.deliveryOf(event, "a")
 }
 
-// told is what the next first answer did to the delivery and to the endpoint, as README.md words it.
+// told is what the next first answer did to the delivery and to the endpoint, as docs/delivery.md words it.
 func (r *rig) told() (delivery, endpoint string) {
 	d := r.firstAttempt()
 	switch wait := d.NextAt.Sub(d.UpdatedAt); {
@@ -75,10 +75,10 @@ func (r *rig) told() (delivery, endpoint string) {
 	return delivery, endpoint
 }
 
-// TestWhatAnAnswerDoes holds README.md's table of answers against what the relay does.
+// TestWhatAnAnswerDoes holds docs/delivery.md's table of answers against what the relay does.
 func TestWhatAnAnswerDoes(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/delivery.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 				row := fmt.Sprintf("| %s | %s | %s |", name, delivery, endpoint)
 				rows[row] = true
 				if !strings.Contains(string(readme), row+"\n") {
-					t.Errorf("%d %v: README.md has no row %s", reply.StatusCode, reply.Header, row)
+					t.Errorf("%d %v: docs/delivery.md has no row %s", reply.StatusCode, reply.Header, row)
 				}
 			})
 		}
@@ -124,7 +124,7 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 	table, _, _ = strings.Cut(table, "\n\n")
 	for _, row := range strings.Split(table, "\n") {
 		if !rows[row] {
-			t.Errorf("README.md says what nothing here does: %s", row)
+			t.Errorf("docs/delivery.md says what nothing here does: %s", row)
 		}
 	}
 }
@@ -354,10 +354,10 @@ func TestMaxAgeEndsAHold(t *testing.T) {
 	})
 }
 
-// TestTheDefaultSchedule walks its 75 hours, and holds README.md's sentence about it against them.
+// TestTheDefaultSchedule walks its 75 hours, and holds docs/delivery.md's sentence about it against them.
 func TestTheDefaultSchedule(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/delivery.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func TestTheDefaultSchedule(t *testing.T) {
 	}
 	last := len(words) - 1
 	if list := strings.Join(words[:last], ", ") + " and " + words[last]; !strings.Contains(string(readme), "after "+list+",") {
-		t.Errorf("README.md has no %s", list)
+		t.Errorf("docs/delivery.md has no %s", list)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")

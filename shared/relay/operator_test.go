@@ -407,10 +407,10 @@ func TestEnableAndDisable(t *testing.T) {
 	})
 }
 
-// TestREADMEsOwnEvents holds the table of the relay's own events: every type is there, with the members that its data has.
-func TestREADMEsOwnEvents(t *testing.T) {
+// TestPagesOwnEvents holds the table of the relay's own events: every type is there, with the members that its data has.
+func TestPagesOwnEvents(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/delivery.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -301,11 +301,11 @@ func TestDocumentIsReadOnlyWhereItIsNeeded(t *testing.T) {
 	}
 }
 
-// TestREADMEsOperators holds the table of operators in the README: every row's filter takes its one example and not the other, and every
+// TestPagesOperators holds the table of operators in docs/configuration.md: every row's filter takes its one example and not the other, and every
 // operator has a row.
-func TestREADMEsOperators(t *testing.T) {
+func TestPagesOperators(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}

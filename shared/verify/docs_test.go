@@ -50,7 +50,7 @@ names an event together with the bytes that are: a copy under another id is anot
 with one such id, the log's line %[2]sreceived%[2]s has %[2]sdeliveryIdReused%[2]s, and both are delivered. Of a provider that signs the body and no id, a source with %[2]sonce: body%[2]s takes
 the same signed bytes once within the retention, whatever their id; a webhook that the provider makes anew with the same body counts as a copy then, too. No
 signed time is taken that is older than the retention, since delivery ids are remembered for as long. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair: mutual TLS on
-the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2]s and %[2]struststoreUri%[2]s in the README).
+the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2]s and %[2]struststoreUri%[2]s in [deployment.md](deployment.md#settings)).
 
 A name may also be written in capitals and with underscores. Some providers have other names, which the configuration takes too: see
 [other names](#other-names). Some are [not in the table](#not-in-the-table).

@@ -18,9 +18,9 @@ import (
 	"webhook-relay/shared/retry"
 )
 
-// TestREADMEsKeysOfAnEndpoint holds the README's table against the keys that an endpoint can have in the file, both ways. auth's own keys
+// TestPagesKeysOfAnEndpoint holds the table of docs/configuration.md against the keys that an endpoint can have in the file, both ways. auth's own keys
 // have a table to themselves.
-func TestREADMEsKeysOfAnEndpoint(t *testing.T) {
+func TestPagesKeysOfAnEndpoint(t *testing.T) {
 	t.Parallel()
 	structs := structsOf(t, ".")
 	var want []string
@@ -43,7 +43,7 @@ func TestREADMEsKeysOfAnEndpoint(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("keys (-code +README):\n%s", diff)
+		t.Errorf("keys (-code +page):\n%s", diff)
 	}
 	for key, says := range map[string]string{
 		"`timeout`":           "`15s` | for a whole attempt, `1s` to `30s`",
@@ -54,27 +54,27 @@ func TestREADMEsKeysOfAnEndpoint(t *testing.T) {
 		}
 	}
 	if relay.DefaultEndpointTimeout.Seconds() != 15 || relay.MaxEndpointTimeout.Seconds() != 30 || retry.DefaultFactor != 2 || retry.MaxWait.Hours() != 336 {
-		t.Error("the defaults are others than those which the README is said to have")
+		t.Error("the defaults are others than those which the page is said to have")
 	}
 }
 
-// endpointRows are the rows of the README's table, by their first cell.
+// endpointRows are the rows of the table of docs/configuration.md, by their first cell.
 func endpointRows(t *testing.T) map[string]string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, table, found := strings.Cut(string(readme), "| key of an endpoint | default | meaning |\n|---|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	if !found {
-		t.Fatal("README.md has no table of an endpoint's keys")
+		t.Fatal("docs/configuration.md has no table of an endpoint's keys")
 	}
 	rows := map[string]string{}
 	for _, row := range strings.Split(strings.TrimSpace(table), "\n") {
 		key, rest, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
 		if rows[key] != "" {
-			t.Errorf("README.md has two rows of %s", key)
+			t.Errorf("docs/configuration.md has two rows of %s", key)
 		}
 		rows[key] = rest
 	}
