@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +40,7 @@ var mayImport = map[string][]string{
 // heavy must not be linked into a Lambda function.
 var heavy = []string{
 	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite", "modernc.org/", "go.yaml.in/yaml",
-	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing",
+	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing", "html/template", "text/template", "net/rpc", "encoding/gob",
 }
 
 type listed struct {
@@ -101,9 +103,24 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
+// builtWith are the build tags by which the Makefile builds the functions.
+func builtWith(t *testing.T) string {
+	t.Helper()
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^GOFLAGS_SMALL := .*-tags (\S+)`).FindSubmatch(makefile)
+	if found == nil {
+		t.Fatal("the Makefile builds the functions without tags: lambda.norpc leaves out net/rpc, which brings html/template and encoding/gob")
+	}
+	return string(found[1])
+}
+
+// TestFunctionsLinkNothingHeavy lists what is linked as the functions are built.
 func TestFunctionsLinkNothingHeavy(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "-deps", "./functions/receive", "./functions/fanout", "./functions/deliver", "./functions/sweep") {
+	for _, p := range list(t, "-tags", builtWith(t), "-deps", "./functions/receive", "./functions/fanout", "./functions/deliver", "./functions/sweep") {
 		for _, name := range heavy {
 			if strings.HasPrefix(p.ImportPath, name) {
 				t.Errorf("the functions link %s", p.ImportPath)
