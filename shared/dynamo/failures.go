@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -19,12 +18,23 @@ const (
 
 // CountFailure implements relay.Failures. If an answer is lost and the call made again, a failure is counted twice.
 func (l *Ledger) CountFailure(ctx context.Context, messageID string) (int, error) {
+	return l.updateFailures(ctx, messageID, "SET expires_at = :expires ADD failures :n", 1)
+}
+
+// ForgetFailures implements relay.Failures.
+func (l *Ledger) ForgetFailures(ctx context.Context, messageID string) error {
+	_, err := l.updateFailures(ctx, messageID, "SET expires_at = :expires, failures = :n", 0)
+	return err
+}
+
+// updateFailures returns how many failures there are after the update, in which :n is n.
+func (l *Ledger) updateFailures(ctx context.Context, messageID, update string, n int64) (int, error) {
 	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        &l.name,
 		Key:              key(failurePrefix+messageID, countSort),
-		UpdateExpression: aws.String("SET expires_at = :expires ADD failures :one"),
+		UpdateExpression: &update,
 		ExpressionAttributeValues: item{
-			":one": number(1), ":expires": number(time.Now().Add(relay.MaxQueueTime).Unix()),
+			":n": number(n), ":expires": number(time.Now().Add(relay.MaxQueueTime).Unix()),
 		},
 		ReturnValues: types.ReturnValueUpdatedNew,
 	})
@@ -32,20 +42,4 @@ func (l *Ledger) CountFailure(ctx context.Context, messageID string) (int, error
 		return 0, fmt.Errorf("dynamo: failures of message %s: %w", messageID, err)
 	}
 	return int(numberOf(out.Attributes, "failures")), nil
-}
-
-// ForgetFailures implements relay.Failures.
-func (l *Ledger) ForgetFailures(ctx context.Context, messageID string) error {
-	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:        &l.name,
-		Key:              key(failurePrefix+messageID, countSort),
-		UpdateExpression: aws.String("SET expires_at = :expires, failures = :zero"),
-		ExpressionAttributeValues: item{
-			":zero": number(0), ":expires": number(time.Now().Add(relay.MaxQueueTime).Unix()),
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("dynamo: failures of message %s: %w", messageID, err)
-	}
-	return nil
 }
