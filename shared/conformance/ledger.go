@@ -392,24 +392,34 @@ func ledgerLargeEvent(t *testing.T, l LedgerUnderTest) {
 	}
 }
 
+// eachPage calls a listing's method from the first page to the last.
+func eachPage(t *testing.T, method string, read func(relay.Page) (relay.Page, error)) {
+	t.Helper()
+	page := relay.Page("")
+	for range 1000 {
+		next, err := read(page)
+		must(t, method, err)
+		if page = next; page == "" {
+			return
+		}
+	}
+	t.Fatal("the listing has no end")
+}
+
 // listEvents pages through the events of an hour of the source github, by id.
 func listEvents(t *testing.T, l relay.Ledger, at time.Time) map[string]relay.EventRecord {
 	t.Helper()
 	all := map[string]relay.EventRecord{}
-	for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
-		if pages > 1000 {
-			t.Fatal("the listing has no end")
-		}
+	eachPage(t, "EventsBySource", func(page relay.Page) (relay.Page, error) {
 		events, next, err := l.EventsBySource(t.Context(), "github", at, page)
-		must(t, "EventsBySource", err)
 		for _, e := range events {
 			if _, twice := all[e.ID]; twice {
 				t.Fatalf("%s is listed twice", e.ID)
 			}
 			all[e.ID] = e
 		}
-		page = next
-	}
+		return next, err
+	})
 	return all
 }
 
@@ -458,16 +468,13 @@ func ledgerBusyHour(t *testing.T, l LedgerUnderTest) {
 func listDeliveries(t *testing.T, l relay.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery)) []relay.Delivery {
 	t.Helper()
 	var all []relay.Delivery
-	for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
-		if pages > 1000 {
-			t.Fatal("the listing has no end")
-		}
+	eachPage(t, "OpenDeliveries", func(page relay.Page) (relay.Page, error) {
 		deliveries, next, err := l.OpenDeliveries(t.Context(), endpoint, s, page)
-		must(t, "OpenDeliveries", err)
+		must(t, "OpenDeliveries", err) // before what comes between
 		all = append(all, deliveries...)
 		between(deliveries)
-		page = next
-	}
+		return next, nil
+	})
 	return all
 }
 

@@ -101,19 +101,14 @@ func ledgerEventRecord(t *testing.T, l LedgerUnderTest) {
 func outcomes(t *testing.T, l relay.Ledger, at time.Time) map[string]relay.EventOutcome {
 	t.Helper()
 	all := map[string]relay.EventOutcome{}
-	for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
-		if pages > 1000 {
-			t.Fatal("the listing has no end")
-		}
-		next, err := l.Outcomes(t.Context(), "github", at, page, func(o relay.EventOutcome) {
+	eachPage(t, "Outcomes", func(page relay.Page) (relay.Page, error) {
+		return l.Outcomes(t.Context(), "github", at, page, func(o relay.EventOutcome) {
 			if _, twice := all[o.EventID]; twice {
 				t.Errorf("%s comes twice", o.EventID)
 			}
 			all[o.EventID] = o
 		})
-		must(t, "Outcomes", err)
-		page = next
-	}
+	})
 	return all
 }
 
