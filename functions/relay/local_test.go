@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +18,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sync/errgroup"
 
-	"webhook-relay/events"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sqlite"
-	"webhook-relay/shared/verify"
 )
 
 func TestDemonstrationShowsRetryAndDelivery(t *testing.T) {
@@ -320,80 +315,6 @@ func TestApplyReachesARunningHost(t *testing.T) {
 	eventually(t, "the delivery", func() bool { n, _ := target.count(); return n == 1 })
 }
 
-func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
-	t.Parallel()
-	var mended atomic.Bool
-	target := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
-		if !mended.Load() {
-			w.WriteHeader(http.StatusInternalServerError)
-		}
-	})
-	dir := t.TempDir()
-	text := strings.ReplaceAll(configFor(target.URL), "1s, 1s, 1s, 1s, 1s, 1s, 1s, 1s", "")
-	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text))
-	var event string
-	for i := range 3 {
-		var err error
-		if event, err = postTo(t.Context(), http.DefaultClient, addr, fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	says := func(want string, args ...string) bool {
-		t.Helper()
-		out, err := run(t, append(args, "--data", dir)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Contains(out, want)
-	}
-	eventually(t, "three dead", func() bool { return says("3 dead at target", "deliveries", "--endpoint", "target") })
-	if !says("attempt 1 at ", "deliveries", "--event", event) || !says("target  dead", "deliveries", "--event", event) {
-		t.Error("the event's attempts are not told")
-	}
-	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") || !says("0 dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
-		t.Error("why they died is not told")
-	}
-	if !says(`{"id":"`+event+`","source":"app","trust":"`, "deliveries", "--event", event, "--json") ||
-		!says(`"endpoint":"target","source":"app","status":"dead","reason":"exhausted"`, "deliveries", "--endpoint", "target", "--json") ||
-		!says(`{"name":"target","state":"closed"`, "endpoints", "--json") || says("1 endpoint\n", "endpoints", "--json") {
-		t.Error("not told in JSON")
-	}
-	if !says("0 dead", "deliveries", "--endpoint", "target", "--until", "1h") || !says("3 dead", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app") {
-		t.Error("not chosen by age and source")
-	}
-	if !says("3  (no type) from app, dead, exhausted", "replay", "target") || !says("3 deliveries would be sent", "replay", "target", "--yes", "--dry-run") ||
-		!says("0 deliveries would be sent", "replay", "target", "--type", "user.*") || !says("3 dead", "deliveries", "--endpoint", "target") {
-		t.Error("what would be sent is not told, or was sent")
-	}
-	mended.Store(true)
-	if !says("1 delivery to target on the way again", "replay", "target", "--event", event) {
-		t.Error("one replay")
-	}
-	eventually(t, "one delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
-	if !says("2 deliveries to target on the way again", "replay", "target", "--yes", "--rate", "1000") {
-		t.Error("all replayed")
-	}
-	if !says("0 deliveries to target on the way again", "replay", "target", "--yes") {
-		t.Error("sent twice what is under way")
-	}
-	eventually(t, "all delivered", func() bool { n, all := target.count(); return n == 3 && all == 6 })
-	for _, args := range [][]string{{"deliveries", "--event", "evt_none"}, {"replay", "target", "--event", "evt_none"}, {"replay", "--event", "evt_none"}} {
-		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, relay.ErrNotFound) {
-			t.Errorf("%v: %v\n%s", args, err, out)
-		}
-	}
-	for _, args := range [][]string{
-		{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {"deliveries", "--endpoint", "a", "--status", "new"},
-		{"deliveries", "--event", "evt_x", "--since", "1h"}, {"deliveries", "--endpoint", "a", "--since", "yesterday"},
-		{"replay"}, {"replay", "target", "--event", event, "--reason", "expired"}, {"replay", "target", "--reason", "boredom"},
-		{"replay", "target", "--rate", "0"}, {"replay", "target", "--type", strings.Repeat("x", 1000)},
-	} {
-		if out, err := run(t, append(args, "--data", dir)...); err == nil {
-			t.Errorf("%v: no error\n%s", args, out)
-		}
-	}
-}
-
 // TestEndpointsAreListedEnabledAndDisabled goes through an endpoint's trouble with a relay that tells an operator's endpoint of it.
 func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	t.Parallel()
@@ -455,35 +376,6 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	}
 }
 
-func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
-	t.Parallel()
-	target := newReceiver(t, nil)
-	dir := t.TempDir()
-	text := configFor(target.URL)
-	early, _, _ := strings.Cut(text, "subscriptions:")
-	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", early))
-	event, err := postTo(t.Context(), http.DefaultClient, addr, "1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	says := func(want string, args ...string) bool {
-		t.Helper()
-		out, err := run(t, append(args, "--data", dir)...)
-		return err == nil && strings.Contains(out, want)
-	}
-	eventually(t, "it is unrouted", func() bool { return says("no subscription wanted it", "deliveries", "--event", event) })
-	if !says("nobody has subscribed", "replay", "--event", event) {
-		t.Error("sent to somebody")
-	}
-	if _, err := run(t, "apply", writeFile(t, "relay.yaml", text), "--data", dir); err != nil {
-		t.Fatal(err)
-	}
-	if !says("on the way to target", "replay", "--event", event) {
-		t.Error("not sent")
-	}
-	eventually(t, "it is delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
-}
-
 // What the console prints of an endpoint's trouble is one line for each thing that happens.
 func TestConsoleTellsOfTrouble(t *testing.T) {
 	t.Parallel()
@@ -510,118 +402,6 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestSend(t *testing.T) {
-	t.Parallel()
-	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
-	for provider, source := range map[string]string{
-		"github": "github", "stripe": "stripe", "standard-webhooks": "standard", "hmac": "crm", "bearer": "app", "none": "open",
-	} {
-		out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source)
-		if err != nil || !strings.Contains(out, `200 {"id":"evt_`) {
-			t.Errorf("%s: %v\n%s", provider, err, out)
-		}
-	}
-	for name, tt := range map[string]struct {
-		args []string
-		want string
-	}{
-		"unknown provider": {[]string{"githbu"}, "near it are"},
-		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
-		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
-		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type; of this provider there are: push, pull_request.opened, ping"},
-		"nobody there":     {[]string{"github", "--to", "http://127.0.0.1:1/in/github"}, "is the relay running"},
-	} {
-		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v\n%s", name, err, out)
-		}
-	}
-}
-
-// TestSendAsEveryProvider sends the sample of each provider, signed as it signs, to the demonstration.
-func TestSendAsEveryProvider(t *testing.T) {
-	t.Parallel()
-	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
-	var sends errgroup.Group
-	sends.SetLimit(4)
-	for _, provider := range verify.Providers() {
-		sends.Go(func() error {
-			source, _, err := events.DemoSource(provider)
-			if err != nil {
-				return err
-			}
-			if out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name); err != nil || !strings.Contains(out, "answered  2") {
-				t.Errorf("%s: %v\n%s", provider, err, out)
-			}
-			return nil
-		})
-	}
-	if err := sends.Wait(); err != nil {
-		t.Error(err)
-	}
-}
-
-// Of a provider that signs with a private key, --secret is that key: in PEM, or as it is made for the demonstration.
-func TestSendTakesPrivateKeys(t *testing.T) {
-	t.Parallel()
-	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
-	tried := 0
-	for _, provider := range verify.Providers() {
-		if !verify.SignsPrivately(provider) {
-			continue
-		}
-		source, signing, err := events.DemoSource(provider)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tried++
-		der, err := base64.StdEncoding.DecodeString(signing)
-		if err != nil {
-			t.Fatal(err)
-		}
-		armored := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-		for form, key := range map[string]string{"PKCS #8": signing, "PEM": armored} {
-			out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name, "--secret", key)
-			if err != nil || !strings.Contains(out, "answered  2") {
-				t.Errorf("%s, %s: %v\n%s", provider, form, err, out)
-			}
-		}
-		if len(source.Secrets) == 0 {
-			continue
-		}
-		if _, err := run(t, "send", provider, "--secret", source.Secrets[0]); err == nil || !strings.Contains(err.Error(), "public key") {
-			t.Errorf("%s, its public key: %v", provider, err)
-		}
-	}
-	if tried < 14 {
-		t.Errorf("%d providers", tried)
-	}
-}
-
-func TestSendTakesOtherNames(t *testing.T) {
-	t.Parallel()
-	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
-	for _, name := range []string{"aws-sns", "facebook", "TWITTER", "chargebee_billing"} {
-		out, err := run(t, "send", name, "--to", "http://"+addr+"/in/"+verify.Canonical(name))
-		if err != nil || !strings.Contains(out, "answered  2") {
-			t.Errorf("%s: %v\n%s", name, err, out)
-		}
-	}
-	if out, err := run(t, "send", "--list"); err != nil || !strings.Contains(out, "aws-sns") || !strings.Contains(out, "is sns") {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-func TestSendListsTheProviders(t *testing.T) {
-	t.Parallel()
-	out, err := run(t, "send", "--list")
-	if err != nil || !strings.Contains(out, "shopify") || strings.Count(out, "\n") < len(verify.Providers()) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	if _, err := run(t, "send"); err == nil || !strings.Contains(err.Error(), "--list") {
-		t.Errorf("without a provider: %v", err)
 	}
 }
 

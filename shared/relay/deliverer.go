@@ -4,15 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"time"
-
-	"webhook-relay/shared/retry"
-	"webhook-relay/shared/sign"
-	"webhook-relay/shared/verify"
 )
 
 const (
@@ -72,33 +66,6 @@ type Deliverer struct {
 	failures  failures
 	copies    copies
 }
-
-// target is an endpoint ready to be POSTed to.
-type target struct {
-	Endpoint
-	signers []*sign.Signer   // by how many of Retiring sign beside Secrets: they end from the last one on
-	foreign *verify.Verifier // makes Auth.Signature; nil: none is wanted
-	secrets []string         // what its answers are rid of
-	refers  bool             // to secrets that are kept elsewhere
-	unready error            // why nothing can be sent before the operator has mended something; nil: it can
-}
-
-// targetBytes is what a target takes beside its own text: signers, headers, maps.
-const targetBytes = 2 << 10
-
-func (t *target) bytes() int {
-	size := targetBytes*(1+len(t.signers)) + 2*len(t.URL)
-	for name, value := range t.Header {
-		size += 2 * (len(name) + len(value))
-	}
-	if t.TLS != nil {
-		size += len(t.TLS.Certificate) + len(t.TLS.Key) + len(t.TLS.Authorities)
-	}
-	return size
-}
-
-// lasting: what the endpoint refers to may change while the catalog does not.
-func (t *target) lasting() bool { return !t.refers }
 
 // NewDeliverer returns a Deliverer. It calls nothing yet.
 func NewDeliverer(cfg DelivererConfig) *Deliverer {
@@ -292,19 +259,6 @@ func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error
 	return ep, nil
 }
 
-// recordMade records the attempt that the message carries, and disables the endpoint if that could not be done when it was made.
-func (s *step) recordMade(ctx context.Context, ep *target) error {
-	a := s.task.Made.made()
-	if a.disable != "" {
-		change, err := s.gate.tell(ctx, s.task.Endpoint, a.verdict(false))
-		if err != nil {
-			return err
-		}
-		s.changed(ctx, change)
-	}
-	return s.save(ctx, a, ep)
-}
-
 // setAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs.
 // One that can be read keeps its id, so that it goes on where it stood once it is redriven.
 func (s *step) setAside(ctx context.Context) error {
@@ -317,48 +271,10 @@ func (s *step) setAside(ctx context.Context) error {
 	return sendOne(ctx, s.cfg.Poison, out)
 }
 
-// readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
-// hand, or it comes so late that the sweeper may have sent one: the read, one call for each delivery, is saved.
-func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
-	late := s.cfg.Now().Sub(s.event.ReceivedAt) > strandedAfter
-	if !afterCopy && !late && s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
-		return nil
-	}
-	var err error
-	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
 // early tells whether the delivery is on record as waiting for longer. Then a copy of this message will come at its time, unless the
 // function died after it had put that on record and before it sent one.
 func (s *step) early() bool {
 	return s.task.Made == nil && s.record.Status == Waiting && s.record.NextAt.After(s.cfg.Now().Add(earlySlack))
-}
-
-// made is an attempt and what the endpoint said beside its status.
-type made struct {
-	Attempt
-	final      Reason        // why no other attempt follows, whatever the schedule says; "" where it decides
-	retryAfter time.Duration // how long the endpoint wants to be left alone by this delivery
-	pause      time.Time     // until when it wants to be left alone by all
-	overload   bool          // there may be too much to do for it: it wants to be left alone by all if it says so more than once
-	disable    string        // it wants no more, and why
-}
-
-func (m made) verdict(probe bool) verdict {
-	why := string(m.Outcome)
-	if m.StatusCode != 0 {
-		why = strconv.Itoa(m.StatusCode)
-	}
-	return verdict{failed: m.Outcome != Succeeded, why: why, probe: probe, pause: m.pause, overload: m.overload, disable: m.disable}
-}
-
-// withhold is the attempt that is put on record where none is made.
-func (s *step) withhold(outcome Outcome, why Reason, text string) made {
-	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
 }
 
 // withinAge returns when a delivery that is held comes back: not later than it dies of its age.
@@ -399,229 +315,6 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
 	}
 	s.report.Held = until.Sub(now)
 	return s.sendAt(ctx, s.task, until, true)
-}
-
-// verdictOf is what the gate is told of an attempt.
-func verdictOf(ep *target, a made, admitted admission) verdict {
-	v := a.verdict(admitted.probe)
-	if ep.Concurrency > 0 {
-		v.took = max(a.Duration, time.Millisecond)
-	}
-	return v
-}
-
-// attemptAdmitted is attempt within the gate's admission.
-func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted admission) (made, error) {
-	defer s.gate.release(ctx, ep.Name, admitted)
-	return s.attempt(ctx, ep)
-}
-
-// attempt makes the POST.
-func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
-	began := s.cfg.Now()
-	m := made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(began)}}
-	body, err := s.body(ctx)
-	if err != nil {
-		return made{}, err
-	}
-	post, err := s.request(ep, s.event, m.Number, body, began)
-	var reply Reply
-	if err == nil {
-		stop := s.watch(ctx)
-		reply, err = s.cfg.Poster.Post(ctx, post)
-		stop()
-	}
-	ended := s.cfg.Now()
-	m.Duration = ended.Sub(began).Truncate(time.Millisecond)
-	if err := m.conclude(reply, err); err != nil {
-		return made{}, err
-	}
-	m.listen(reply, ended)
-	return m, nil
-}
-
-// request is the POST of an event, signed. Its error is a *PostError.
-func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at time.Time) (Post, error) {
-	p := Post{
-		URL:     ep.URL,
-		Header:  outboundHeader(e, ep.Endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
-		Body:    body,
-		Timeout: ep.Timeout,
-		TLS:     ep.TLS,
-	}
-	if ep.Prove == ProveOptions {
-		p.Header[headerRequestOrigin] = d.cfg.Origin
-	}
-	err := ep.authorize(&p, e, at)
-	return p, err
-}
-
-// conclude notes how the POST ended. An error that is not the endpoint's is returned: no attempt was used up.
-func (a *Attempt) conclude(reply Reply, err error) error {
-	if failed, ok := errors.AsType[*PostError](err); ok {
-		a.Outcome, a.Error = failed.Outcome, failed.Err.Error()
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	a.StatusCode, a.Response = reply.StatusCode, reply.Body
-	a.Outcome = Rejected
-	if a.StatusCode >= 200 && a.StatusCode < 300 {
-		a.Outcome = Succeeded
-	}
-	return nil
-}
-
-func (s *step) body(ctx context.Context) ([]byte, error) {
-	if s.event.BodyRef == nil {
-		return s.event.Body, nil
-	}
-	return s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key)
-}
-
-// save records the attempt and sees to what follows.
-func (s *step) save(ctx context.Context, a made, ep *target) error {
-	next, err := s.next(ctx, a, ep)
-	if err != nil {
-		return s.carry(ctx, a, err)
-	}
-	err = s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
-	if errors.Is(err, ErrConflict) {
-		// Another copy of the message recorded this attempt first, and may have died before it did what follows.
-		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
-			return err
-		}
-		return s.finish(ctx)
-	}
-	if err != nil {
-		return s.carry(ctx, a, err)
-	}
-	s.record = next
-	s.report.Attempt, s.report.Status = a.Attempt, s.record.Status
-	s.report.Age = s.record.UpdatedAt.Sub(s.event.ReceivedAt)
-	s.report.Reason = s.record.Reason
-	if s.record.Status == Waiting {
-		s.report.Wait = s.record.NextAt.Sub(s.record.UpdatedAt)
-	}
-	return s.finish(ctx)
-}
-
-// next returns the delivery's record with a added. If it dies, it does so by the catalog as it is now.
-func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
-	d := s.after(a, ep)
-	if d.Status != Dead || a.Outcome == Removed || a.Outcome == Withheld {
-		return d, nil
-	}
-	ep, err := s.currentEndpoint(ctx)
-	if err != nil {
-		return Delivery{}, err
-	}
-	return s.after(a, ep), nil
-}
-
-// changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
-// wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves. (Not to tell the endpoint itself would not do:
-// two that get each other's changes, and fail at times, could go on for ever.)
-func (s *step) changed(ctx context.Context, c *EndpointChange) {
-	s.report.Change = c
-	if s.event.Source != OperatorSource {
-		_ = s.cfg.Operator.TellChange(ctx, c)
-	}
-}
-
-// died tells of the death that is on record, and sends the delivery to where the dead lie. Both are done again if either fails.
-func (s *step) died(ctx context.Context, resent bool) error {
-	d := s.record
-	if err := s.cfg.Keeper.KeepEvent(ctx, d.EventID, d.ExpiresAt); err != nil { // as long as it can be sent again
-		return err
-	}
-	if s.event.Source != OperatorSource {
-		if err := s.cfg.Operator.tellDead(ctx, d, s.event.Trace); err != nil {
-			return err
-		}
-	}
-	again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
-	return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
-}
-
-// blank is the delivery's record without an attempt.
-func (s *step) blank() Delivery {
-	return Delivery{
-		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(), Receives: s.counted(),
-	}
-}
-
-// expires is when a delivery's record may be forgotten: the retention after its last change or its next attempt, and not before
-// its message can no longer lie in the dead queue.
-func (s *step) expires(d Delivery) time.Time {
-	keep, last := s.cfg.Retention, d.UpdatedAt
-	if d.Status == Dead {
-		keep = max(keep, MaxQueueTime)
-	}
-	if d.NextAt.After(last) {
-		last = d.NextAt
-	}
-	return expiry(last, keep)
-}
-
-// after returns the delivery's record with a added.
-func (s *step) after(a made, ep *target) Delivery {
-	d := s.outcome(a, ep)
-	d.ExpiresAt = s.expires(d)
-	return d
-}
-
-// outcome is after but for when the record expires.
-func (s *step) outcome(a made, ep *target) Delivery {
-	d := s.blank()
-	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), slices.Concat(s.record.History, []Attempt{a.Attempt})
-	if extra := len(d.History) - MaxHistory; extra > 0 {
-		d.History = d.History[extra:]
-	}
-	if a.Outcome == Succeeded {
-		d.Status = Delivered
-		return d
-	}
-	d.Status, d.Reason = Dead, a.final
-	switch {
-	case d.Reason != "":
-		return d
-	case ep == nil:
-		d.Reason = EndpointGone
-		return d
-	case ep.isFinal(a.StatusCode):
-		d.Reason = EndpointDeclined
-		return d
-	}
-	wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random)
-	next := d.UpdatedAt.Add(max(wait, retry.Jitter(a.retryAfter, s.cfg.Random))).Truncate(time.Millisecond)
-	switch {
-	case !again:
-		d.Reason = Exhausted
-	case s.tooOld(ep, next):
-		d.Reason = Expired
-	default:
-		d.Status, d.NextAt, d.Step = Waiting, next, s.task.Step+1
-	}
-	return d
-}
-
-// carry sends an attempt that could not be recorded on with its message, so that it is recorded later and not made twice. In an ordered queue
-// nothing can be sent past those behind it: there the attempt is made again.
-func (s *step) carry(ctx context.Context, a made, cause error) error {
-	if s.inOrder() {
-		return cause
-	}
-	t := s.task
-	t.Cycle = false
-	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
-	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
-	if err != nil {
-		return errors.Join(cause, err)
-	}
-	s.report.Attempt, s.report.Err = a.Attempt, cause
-	return nil
 }
 
 // finish does what is left to do after the attempt that is on record, if it is ours to do: the message that made the attempt
@@ -718,23 +411,4 @@ func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) er
 func scheduleName(eventID string, t task, at time.Time) string {
 	sum := sha256.Sum256([]byte(t.Endpoint))
 	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt) + "-" + strconv.FormatInt(at.Unix(), 36)
-}
-
-func (d *Deliverer) loadEndpoint(ctx context.Context, g Generation, name string) (*target, error) {
-	ep, err := d.cfg.Endpoints.Endpoint(ctx, g, name)
-	if err != nil {
-		return nil, err
-	}
-	ep.Timeout = min(orDefault(ep.Timeout, DefaultEndpointTimeout), MaxEndpointTimeout)
-	if ep.Schedule == nil {
-		ep.Schedule = retry.DefaultSchedule
-	}
-	t := &target{Endpoint: ep, refers: slices.ContainsFunc(ep.references(), IsReference)}
-	if err := t.addSigners(d.cfg.Now()); err != nil {
-		return nil, fmt.Errorf("endpoint %s: %w", name, err)
-	}
-	if err := t.arm(ctx, d.cfg.Secrets); err != nil {
-		return nil, fmt.Errorf("endpoint %s: %w", name, err)
-	}
-	return t, nil
 }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/verify"
+)
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	for provider, source := range map[string]string{
+		"github": "github", "stripe": "stripe", "standard-webhooks": "standard", "hmac": "crm", "bearer": "app", "none": "open",
+	} {
+		out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source)
+		if err != nil || !strings.Contains(out, `200 {"id":"evt_`) {
+			t.Errorf("%s: %v\n%s", provider, err, out)
+		}
+	}
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown provider": {[]string{"githbu"}, "near it are"},
+		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
+		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
+		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type; of this provider there are: push, pull_request.opened, ping"},
+		"nobody there":     {[]string{"github", "--to", "http://127.0.0.1:1/in/github"}, "is the relay running"},
+	} {
+		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestSendAsEveryProvider sends the sample of each provider, signed as it signs, to the demonstration.
+func TestSendAsEveryProvider(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	var sends errgroup.Group
+	sends.SetLimit(4)
+	for _, provider := range verify.Providers() {
+		sends.Go(func() error {
+			source, _, err := events.DemoSource(provider)
+			if err != nil {
+				return err
+			}
+			if out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name); err != nil || !strings.Contains(out, "answered  2") {
+				t.Errorf("%s: %v\n%s", provider, err, out)
+			}
+			return nil
+		})
+	}
+	if err := sends.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of a provider that signs with a private key, --secret is that key: in PEM, or as it is made for the demonstration.
+func TestSendTakesPrivateKeys(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	tried := 0
+	for _, provider := range verify.Providers() {
+		if !verify.SignsPrivately(provider) {
+			continue
+		}
+		source, signing, err := events.DemoSource(provider)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tried++
+		der, err := base64.StdEncoding.DecodeString(signing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		armored := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+		for form, key := range map[string]string{"PKCS #8": signing, "PEM": armored} {
+			out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name, "--secret", key)
+			if err != nil || !strings.Contains(out, "answered  2") {
+				t.Errorf("%s, %s: %v\n%s", provider, form, err, out)
+			}
+		}
+		if len(source.Secrets) == 0 {
+			continue
+		}
+		if _, err := run(t, "send", provider, "--secret", source.Secrets[0]); err == nil || !strings.Contains(err.Error(), "public key") {
+			t.Errorf("%s, its public key: %v", provider, err)
+		}
+	}
+	if tried < 14 {
+		t.Errorf("%d providers", tried)
+	}
+}
+
+func TestSendTakesOtherNames(t *testing.T) {
+	t.Parallel()
+	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
+	for _, name := range []string{"aws-sns", "facebook", "TWITTER", "chargebee_billing"} {
+		out, err := run(t, "send", name, "--to", "http://"+addr+"/in/"+verify.Canonical(name))
+		if err != nil || !strings.Contains(out, "answered  2") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	if out, err := run(t, "send", "--list"); err != nil || !strings.Contains(out, "aws-sns") || !strings.Contains(out, "is sns") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestSendListsTheProviders(t *testing.T) {
+	t.Parallel()
+	out, err := run(t, "send", "--list")
+	if err != nil || !strings.Contains(out, "shopify") || strings.Count(out, "\n") < len(verify.Providers()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if _, err := run(t, "send"); err == nil || !strings.Contains(err.Error(), "--list") {
+		t.Errorf("without a provider: %v", err)
+	}
+}
