@@ -50,3 +50,26 @@ func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestAMessageThatComesAfterItsCopyIsNotPOSTed: the fan-out sent the copy since the answer to the first was lost. The copy is marked, the
+// first is not, and the queue hands it out last.
+func TestAMessageThatComesAfterItsCopyIsNotPOSTed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		msgs, _ := r.delivery.Receive(t.Context(), 1)
+		copied := msgs[0]
+		copied.ID, copied.Resent = "copy", true
+		for _, m := range []relay.Message{copied, msgs[0]} {
+			time.Sleep(6 * time.Second)
+			if err := r.deliverer.Process(t.Context(), []relay.Message{m})[0]; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := len(r.poster.posts); n != 1 {
+			t.Errorf("%d POSTs", n)
+		}
+	})
+}

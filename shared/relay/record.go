@@ -23,9 +23,10 @@ func (s *step) recordMade(ctx context.Context, ep *target) error {
 }
 
 // readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
-// hand, or it comes so late that the sweeper may have sent one: the read, one call for each delivery, is saved.
+// hand before: the read, one call for each delivery, is saved. The copy is marked as one, this message may not be, and queues keep no order. So one
+// that comes so late that the fan-out, or the sweeper, may have sent it again is looked up.
 func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
-	late := s.cfg.Now().Sub(s.event.ReceivedAt) > strandedAfter
+	late := s.cfg.Now().Sub(s.event.ReceivedAt) >= failureWaits[0]
 	if !afterCopy && !late && s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
 		return nil
 	}

@@ -30,6 +30,7 @@ type script struct {
 	outages  []outage
 	losses   []int         // which of the batches that are taken a queue loses
 	changeAt time.Duration // when "c" is taken out of the catalog; 0: never
+	late     time.Duration // by how much at most the queues that keep no order hand messages out too late
 	again    string        // how dead deliveries are sent again at the end; "": not
 }
 
@@ -160,6 +161,9 @@ func newScript(seed uint64, short bool) script {
 		s.changeAt = upTo(span / 3)
 	}
 	s.drawFaults(r, upTo(span))
+	if seed%5 == 3 && !short {
+		s.late = time.Minute
+	}
 	s.chunk = []int{1, 2, relay.DefaultChunk}[seed%3]
 	for _, name := range sorted(s.endpoints) {
 		s.endpoints[name].drawManners(r, span)

@@ -52,8 +52,8 @@ func runScriptOf(t *testing.T, s script, build func(*testing.T, script) *world) 
 		w := build(t, s)
 		w.play()
 		if t.Failed() || *seedFlag != 0 {
-			t.Logf("seed %d; repeat it with -run %s -seed %d\nwebhooks %s\nfaults %v, outages %+v, losses %v, sweeper %v\nsteps\n%s",
-				s.seed, strings.Split(t.Name(), "/")[0], s.seed, s.describe(), s.faults, s.outages, s.losses, s.sweepFault, strings.Join(w.steps, "\n"))
+			t.Logf("seed %d; repeat it with -run %s -seed %d\nwebhooks %s\nfaults %v, outages %+v, losses %v, sweeper %v, late by up to %v\nsteps\n%s",
+				s.seed, strings.Split(t.Name(), "/")[0], s.seed, s.describe(), s.faults, s.outages, s.losses, s.sweepFault, s.late, strings.Join(w.steps, "\n"))
 		}
 	})
 }

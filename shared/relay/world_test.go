@@ -178,6 +178,17 @@ func (o *outage) strikes(call int, what string) bool {
 	return time.Since(o.begun) < o.lasts
 }
 
+// lateQueues has the queues that keep no order hand messages out later than due, by up to what the script says.
+func (w *world) lateQueues() {
+	if w.script.late == 0 {
+		return
+	}
+	random := rand.New(rand.NewPCG(w.script.seed, 2))
+	for _, q := range []*memory.Queue{&w.ingest, &w.delivery, &w.retry, &w.slow} {
+		q.Late = func() time.Duration { return time.Duration(random.Int64N(int64(w.script.late))) }
+	}
+}
+
 func newWorld(t *testing.T, s script) *world {
 	t.Helper()
 	w := &world{
@@ -190,6 +201,7 @@ func newWorld(t *testing.T, s script) *world {
 		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures, &w.ledger,
 		&w.ingest, &w.delivery, &w.retry, &w.slow, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
 	}
+	w.lateQueues()
 	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, counted{w.in.ingestLine, &w.received}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewFanout(relay.FanoutConfig{
