@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/memory"
 	"webhook-relay/shared/relay"
 )
@@ -194,6 +195,44 @@ func TestSweeperKeepsALineInOrder(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" || putBack != 3 {
 			t.Errorf("%d copies were sent; POSTs (-want +got):\n%s", putBack, diff)
+		}
+	})
+}
+
+// Deliveries to a slow endpoint may stand in a backlog of their own, also some hours after it was slow.
+func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{time.Hour}, "a", "slow")
+		for _, name := range []string{"a", "slow"} {
+			r.poster.failTimes(name, 1)
+		}
+		r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		r.consume(&r.delivery, nil, r.deliverer.Process)
+		state, revision, err := r.states.EndpointState(t.Context(), "slow")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range breaker.SlowAttempts {
+			state = state.TookLong(time.Now())
+		}
+		if err := r.states.SaveEndpointState(t.Context(), "slow", state, revision); err != nil {
+			t.Fatal(err)
+		}
+		lose(&r.retry)
+		cfg := r.sweeperConfig()
+		cfg.States = &r.states
+		for _, step := range []struct {
+			wait    time.Duration
+			overdue int
+		}{{4 * time.Hour, 1}, {time.Hour, 0}, {21 * time.Hour, 1}} {
+			time.Sleep(step.wait)
+			report, err := relay.NewSweeper(cfg).Run(t.Context())
+			if err != nil || report.Overdue != step.overdue {
+				t.Errorf("after another %v: %+v, error %v, want %d overdue", step.wait, report, err, step.overdue)
+			}
+			r.consume(&r.retry, nil, r.deliverer.Process)
 		}
 	})
 }
