@@ -79,11 +79,15 @@ func newLedger(t *testing.T) *dynamo.Ledger {
 	return dynamo.NewLedger(client, createTable(t, client))
 }
 
-// hook stands between a client and DynamoDB. It may answer itself, change the request, or call next.
+// hook stands between a client and DynamoDB. It may answer itself, change the request, or call next. A client makes calls side by side;
+// its hook is at work for one of them at a time, except within next.
 type hook func(operation string, body []byte, next func(body []byte) (*http.Response, error)) (*http.Response, error)
 
 // wire carries a client's calls, through a hook if there is one.
-type wire struct{ hook hook }
+type wire struct {
+	hook hook
+	mu   *sync.Mutex // what the hook remembers
+}
 
 // calls is the transport of all tests.
 var calls = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
@@ -97,7 +101,11 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return w.hook(operation, body, func(body []byte) (*http.Response, error) {
+		w.mu.Unlock()
+		defer w.mu.Lock()
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		return calls.Do(r)
 	})
@@ -108,7 +116,7 @@ func newClient(t *testing.T, h hook) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region:       "eu-central-1",
 		BaseEndpoint: aws.String(emulator.Start(t).DynamoDB),
-		HTTPClient:   wire{h},
+		HTTPClient:   wire{h, new(sync.Mutex)},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),

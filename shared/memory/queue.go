@@ -20,7 +20,7 @@ type Queue struct {
 	Name       string        // begins the ids of its messages, where several queues must not have the same
 	Visibility time.Duration // how long a message is out of sight once received; zero: 30 s
 	Ordered    bool
-	Late       func() time.Duration // how much later than due a message is handed out; nil: not at all
+	Late       func() time.Duration // how much later than due a message is handed out; called by one goroutine at a time; nil: not at all
 
 	mu       sync.Mutex
 	messages []*stored

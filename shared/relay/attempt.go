@@ -86,6 +86,9 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
+	if err := enoughTime(ctx, ep); err != nil { // the gate and the body may have taken some
+		return made{}, err
+	}
 	post, err := s.request(ep, s.event, m.Number, body, began)
 	var reply Reply
 	if err == nil {

@@ -188,8 +188,8 @@ func (s *step) run(ctx context.Context) error {
 	if s.tooOld(ep, s.cfg.Now()) {
 		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
-		return &Again{Err: errDeadline}
+	if err := enoughTime(ctx, ep); err != nil { // before a place at the endpoint is taken
+		return err
 	}
 	limits := ep.Endpoint
 	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
@@ -223,6 +223,14 @@ func (s *step) run(ctx context.Context) error {
 		return s.carry(ctx, a, err) // once the attempt is on record nobody would do it
 	}
 	return s.save(ctx, a, ep)
+}
+
+// enoughTime returns an error if an attempt might be cut off by the end of the invocation: it would be POSTed and not be recorded.
+func enoughTime(ctx context.Context, ep *target) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
+		return &Again{Err: errDeadline}
+	}
+	return nil
 }
 
 // endpoint returns the delivery's endpoint; nil: it is not in the catalog, which what is kept of the catalog does not decide.

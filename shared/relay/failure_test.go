@@ -370,3 +370,44 @@ func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 		})
 	}
 }
+
+// What is sent again at the end of a short retention, or was routed after it, is on record with its event while it waits.
+func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
+	t.Parallel()
+	for name, late := range map[string]func(r *rig) (event string){
+		"replayed": func(r *rig) string {
+			event := r.mustPost("1", "t", "{}")
+			r.pump()
+			time.Sleep(23*time.Hour + 30*time.Minute)
+			if err := r.replayer().Replay(r.t.Context(), event, "line"); err != nil {
+				r.t.Fatal(err)
+			}
+			return event
+		},
+		"routed late": func(r *rig) string {
+			event := r.mustPost("1", "t", "{}")
+			r.failWhile(func(string, string) bool { return true })
+			time.Sleep(30 * time.Hour)
+			r.fanOut()
+			r.consume(&r.delivery, nil, r.deliverer.Process)
+			return event
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{2 * time.Hour, 2 * time.Hour}, "line")
+				r.retention = 24 * time.Hour
+				r.build(func(p ports) ports { return p })
+				event := late(r)
+				time.Sleep(time.Hour) // the message of what is replayed still lies in its queue
+				if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting {
+					t.Errorf("%+v", d)
+				}
+				if _, err := r.ledger.EventRecord(t.Context(), event); err != nil {
+					t.Errorf("the event of a delivery that waits: %v", err)
+				}
+			})
+		})
+	}
+}

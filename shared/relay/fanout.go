@@ -182,7 +182,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 	r.endpoints, r.undecided, r.lines = seen.wanted, seen.undecided, seen.lines
 	now := wholeMillis(f.cfg.Now())
 	existing, err := f.cfg.Events.RecordEvent(ctx, EventRecord{
-		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now, ExpiresAt: expiry(e.ReceivedAt, f.cfg.Retention),
+		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now, ExpiresAt: f.expires(e, now),
 	})
 	if err != nil {
 		return r, err
@@ -307,6 +307,16 @@ func loadRoutes(ctx context.Context, subscriptions Subscriptions, g Generation, 
 		}
 	}
 	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed, size: size}, nil
+}
+
+// expires is when an event that is routed now may be forgotten: the retention after it was accepted. What still waits then was kept for longer by
+// the deliverer or the sweeper. The sweeper does not look at an event that is routed late: that one is kept while its messages may lie in a queue.
+func (f *Fanout) expires(e Event, now time.Time) time.Time {
+	at := expiry(e.ReceivedAt, f.cfg.Retention)
+	if late := expiry(now, MaxQueueTime); now.Sub(e.ReceivedAt) > strandedAfter && late.After(at) {
+		return late
+	}
+	return at
 }
 
 // expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.

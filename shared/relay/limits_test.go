@@ -47,12 +47,13 @@ type outcome struct {
 func (l limited) deliverAll(t *testing.T) outcome {
 	t.Helper()
 	c := newCrowd(t, l.limit, "a")
-	random := rand.New(rand.NewPCG(1, 2))
 	if l.takes != nil {
-		c.take = func(string) time.Duration { return l.takes(random) } // called with the crowd's lock held
+		takes := rand.New(rand.NewPCG(1, 2)) // read with the crowd's lock held
+		c.take = func(string) time.Duration { return l.takes(takes) }
 	}
 	c.send("w", l.backlog)
-	c.retry.Late = func() time.Duration { return l.lateness(random) } // called with the queue's lock held
+	late := rand.New(rand.NewPCG(1, 3)) // read with the queue's lock held
+	c.retry.Late = func() time.Duration { return l.lateness(late) }
 	began := time.Now()
 	for round := 0; len(c.posts) < l.backlog; round++ {
 		if round == 3000 {

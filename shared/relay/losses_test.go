@@ -37,6 +37,7 @@ func TestLostMessagesArePutBack(t *testing.T) {
 func newLosses(seed uint64) script {
 	s := newScript(seed, false)
 	s.again, s.changeAt = "", 0
+	s.jams = slices.DeleteFunc(s.jams, func(j jam) bool { return j.feed == 0 || j.feed == 3 }) // what is routed late is not swept
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 1 + r.IntN(2) {
 		s.losses = append(s.losses, 1+r.IntN(6))
@@ -188,12 +189,9 @@ func (w *world) sweepOut() {
 func (w *world) checkStarted() {
 	w.t.Helper()
 	for _, event := range sorted(w.accepted) {
-		record, deliveries, err := w.records.Event(w.t.Context(), event)
-		if err != nil {
-			w.t.Errorf("event %s: %v", event, err)
-		}
+		record, deliveries := w.event(event)
 		for _, name := range record.Endpoints {
-			if !slices.ContainsFunc(deliveries, func(d relay.Delivery) bool { return d.Endpoint == name }) {
+			if !w.mayForget(event) && !slices.ContainsFunc(deliveries, func(d relay.Delivery) bool { return d.Endpoint == name }) {
 				w.t.Errorf("the delivery of %s to %s was never begun", event, name)
 			}
 		}

@@ -483,6 +483,45 @@ func TestNoAttemptIsBegunThatCannotEnd(t *testing.T) {
 	})
 }
 
+// slowBodies takes its time for what it returns.
+type slowBodies struct {
+	relay.Bodies
+	takes time.Duration
+}
+
+func (b *slowBodies) Get(ctx context.Context, key string) ([]byte, error) {
+	time.Sleep(b.takes)
+	return b.Bodies.Get(ctx, key)
+}
+
+// TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime: there was enough time for an attempt before the body was read.
+func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		bodies := &slowBodies{}
+		r.build(func(p ports) ports { bodies.Bodies = p.bodies; p.bodies = bodies; return p })
+		event := r.mustPost("1", "", strings.Repeat(" ", relay.DefaultInlineBodyBytes+1))
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		msgs, _ := r.delivery.Receive(t.Context(), 1)
+		bodies.takes = 20 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), relay.DefaultEndpointTimeout+25*time.Second)
+		defer cancel()
+		var again *relay.Again
+		if err := r.deliverer.Process(ctx, msgs)[0]; !errors.As(err, &again) || len(r.poster.posts) != 0 {
+			t.Errorf("%d POSTs, error %v", len(r.poster.posts), err)
+		}
+		bodies.takes = 0
+		msgs[0].Receives++
+		if err := r.deliverer.Process(t.Context(), msgs)[0]; err != nil {
+			t.Error(err)
+		}
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 1 {
+			t.Errorf("in the end: %+v", d)
+		}
+	})
+}
+
 func TestEndpointGoneFromTheCatalog(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

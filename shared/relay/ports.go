@@ -242,6 +242,7 @@ type Ledger interface {
 	DeliveriesOf(ctx context.Context, eventID string) ([]Delivery, error)
 	// EventRecord returns an event's record, and reads nothing of its deliveries; ErrNotFound.
 	EventRecord(ctx context.Context, id string) (EventRecord, error)
+	EventKeeper
 	Outcomes
 }
 

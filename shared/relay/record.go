@@ -111,16 +111,13 @@ func (s *step) blank() Delivery {
 }
 
 // expires is when a delivery's record may be forgotten: the retention after its last change or its next attempt, and not before
-// its message can no longer lie in the dead queue.
+// a message of it, or a copy of one, can no longer lie in a queue.
 func (s *step) expires(d Delivery) time.Time {
-	keep, last := s.cfg.Retention, d.UpdatedAt
-	if d.Status == Dead {
-		keep = max(keep, MaxQueueTime)
-	}
+	last := d.UpdatedAt
 	if d.NextAt.After(last) {
 		last = d.NextAt
 	}
-	return expiry(last, keep)
+	return expiry(last, max(s.cfg.Retention, MaxQueueTime))
 }
 
 // after returns the delivery's record with a added.

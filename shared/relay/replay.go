@@ -46,7 +46,7 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 		return fmt.Errorf("delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d), d.Attempts, ErrConflict)
 	}
 	ctx = context.WithoutCancel(ctx) // what is on record as waiting must have its message
-	if err := r.Deliveries.SaveDelivery(ctx, dueAt(d, wholeMillis(time.Now())), d.Attempts); err != nil {
+	if err := makeDue(ctx, r.Ledger, r.Deliveries, record, d, time.Now()); err != nil {
 		return err
 	}
 	if err := sendOne(ctx, r.Retry, nextOf(d, record.Event)); err != nil {
@@ -56,10 +56,20 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 	return nil
 }
 
-// dueAt is a delivery that waits for an attempt which is due at a time, with no place in the endpoint's rate kept for it.
-func dueAt(d Delivery, at time.Time) Delivery {
-	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = Waiting, "", false, false, at, at
-	return d
+// makeDue records that a delivery waits for an attempt which is due now, with no place in the endpoint's rate kept for it. It is kept on record, and
+// its event is, until its message can no longer lie in a queue. ErrConflict: it has changed meanwhile.
+func makeDue(ctx context.Context, keeper EventKeeper, deliveries Deliveries, event EventRecord, d Delivery, now time.Time) error {
+	now = wholeMillis(now)
+	if until := expiry(now, MaxQueueTime); until.After(d.ExpiresAt) {
+		d.ExpiresAt = until
+	}
+	if d.ExpiresAt.After(event.ExpiresAt) {
+		if err := keeper.KeepEvent(ctx, event.ID, d.ExpiresAt); err != nil {
+			return err
+		}
+	}
+	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = Waiting, "", false, false, now, now
+	return deliveries.SaveDelivery(ctx, d, d.Attempts)
 }
 
 // standing is a delivery's status, and until when it waits.

@@ -30,8 +30,21 @@ type script struct {
 	outages  []outage
 	losses   []int         // which of the batches that are taken a queue loses
 	changeAt time.Duration // when "c" is taken out of the catalog; 0: never
+	backFor  time.Duration // how long after that it is put back; 0: never
 	late     time.Duration // by how much at most the queues that keep no order hand messages out too late
+	jams     []jam
+	retain   time.Duration // how long what is on record stays there; 0: the default
 	again    string        // how dead deliveries are sent again at the end; "": not
+}
+
+// jam is a time in which what a queue hands out reaches no function: Lambda throttles, or a deployment is broken.
+type jam struct {
+	feed        int // of world.feeds
+	from, lasts time.Duration
+}
+
+func (j jam) holds(feed int, now time.Duration) bool {
+	return feed == j.feed && now >= j.from && now < j.from+j.lasts
 }
 
 // webhook is one that a provider sends.
@@ -161,14 +174,34 @@ func newScript(seed uint64, short bool) script {
 		s.changeAt = upTo(span / 3)
 	}
 	s.drawFaults(r, upTo(span))
-	if seed%5 == 3 && !short {
-		s.late = time.Minute
-	}
+	s.drawBadDays(rand.New(rand.NewPCG(seed, 3)), span, short)
 	s.chunk = []int{1, 2, relay.DefaultChunk}[seed%3]
 	for _, name := range sorted(s.endpoints) {
 		s.endpoints[name].drawManners(r, span)
 	}
 	return s
+}
+
+// drawBadDays draws what AWS, or an operator, does now and then: queues that are late, receives that reach no function, an endpoint that is
+// restored soon after it was removed, records that are kept for less long than the schedule lasts.
+func (s *script) drawBadDays(r *rand.Rand, span time.Duration, short bool) {
+	if s.changeAt > 0 && r.IntN(2) == 0 {
+		s.backFor = 1 + time.Duration(r.Int64N(int64(2*relay.DefaultCacheTTL)))
+	}
+	if short {
+		return // the rest takes hours
+	}
+	if s.seed%5 == 3 {
+		s.late = time.Minute
+	}
+	if r.IntN(5) == 0 {
+		for range 1 + r.IntN(3) {
+			s.jams = append(s.jams, jam{r.IntN(feeds), time.Duration(r.Int64N(int64(span))), time.Duration(r.Int64N(int64(12 * time.Hour)))})
+		}
+	}
+	if r.IntN(5) == 0 {
+		s.retain = pick(r, []time.Duration{20 * time.Hour, 24 * time.Hour, 36 * time.Hour})
+	}
 }
 
 // drawManners draws what an endpoint asks for and what the operator does, each now and then.

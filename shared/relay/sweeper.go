@@ -228,7 +228,7 @@ func (r *sweep) resume(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return err
 	}
-	err = r.cfg.Deliveries.SaveDelivery(ctx, dueAt(d, wholeMillis(r.cfg.Now())), d.Attempts)
+	err = makeDue(ctx, r.cfg.Ledger, r.cfg.Deliveries, record, d, r.cfg.Now())
 	if errors.Is(err, ErrConflict) {
 		return nil // its attempt was made a moment ago
 	}
@@ -442,15 +442,13 @@ func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 
 // start records deliveries of an event as waiting and due now, and sends their first attempts.
 func (r *sweep) start(sum *SweepReport, record EventRecord, endpoints []string) error {
-	now := wholeMillis(r.cfg.Now())
 	begun := make([]error, len(endpoints))
 	var g errgroup.Group
 	g.SetLimit(sweepCalls)
 	for i, name := range endpoints {
 		g.Go(func() error {
-			begun[i] = r.cfg.Deliveries.SaveDelivery(r.ctx, dueAt(Delivery{
-				EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type, ExpiresAt: record.ExpiresAt,
-			}, now), 0)
+			d := Delivery{EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type, ExpiresAt: record.ExpiresAt}
+			begun[i] = makeDue(r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, d, r.cfg.Now())
 			return nil
 		})
 	}

@@ -51,7 +51,7 @@ type world struct {
 	feeds []*feed
 	ready chan struct{} // something waits to be let go on, or has ended
 
-	mu          sync.Mutex
+	mu          sync.Mutex // an instance may make calls while another of its calls is under way
 	waiting     []*pendingCall
 	ended       []*invocation
 	senders     int // at work
@@ -60,13 +60,13 @@ type world struct {
 	struck      int // calls that went wrong
 	outages     []outage
 	steps       []string
-	accepted    map[string]bool
-	held        map[string]int  // how many invocations are about a delivery now
-	doubled     map[string]bool // deliveries that two invocations were about at once
-	fannedOut   map[string]bool // deliveries that a fan-out sent a second time, when not all of its event's were accepted
-	carried     map[string]bool // attempts that could not be recorded at once
-	inHand      map[string]int  // copies of a delivery's attempt that are being POSTed
-	excuses     map[string]int  // POSTs of an attempt that may have been made in vain
+	accepted    map[string]time.Time // what got a 2xx, and when it was first sent
+	held        map[string]int       // how many invocations are about a delivery now
+	doubled     map[string]bool      // deliveries that two invocations were about at once
+	fannedOut   map[string]bool      // deliveries that a fan-out sent a second time, when not all of its event's were accepted
+	carried     map[string]bool      // attempts that could not be recorded at once
+	inHand      map[string]int       // copies of a delivery's attempt that are being POSTed
+	excuses     map[string]int       // POSTs of an attempt that may have been made in vain
 	posts       map[string]int
 	underWay    map[string]int           // attempts, by endpoint
 	late        map[string]int           // of these, those that may outlast their slots
@@ -183,8 +183,8 @@ func (w *world) lateQueues() {
 	if w.script.late == 0 {
 		return
 	}
-	random := rand.New(rand.NewPCG(w.script.seed, 2))
-	for _, q := range []*memory.Queue{&w.ingest, &w.delivery, &w.retry, &w.slow} {
+	for i, q := range []*memory.Queue{&w.ingest, &w.delivery, &w.retry, &w.slow} {
+		random := rand.New(rand.NewPCG(w.script.seed, uint64(2+i))) // read with the queue's lock held
 		q.Late = func() time.Duration { return time.Duration(random.Int64N(int64(w.script.late))) }
 	}
 }
@@ -194,7 +194,7 @@ func newWorld(t *testing.T, s script) *world {
 	w := &world{
 		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(), revision: 2, ready: make(chan struct{}, 1),
 		outages:  slices.Clone(s.outages),
-		accepted: map[string]bool{}, inHand: map[string]int{}, excuses: map[string]int{},
+		accepted: map[string]time.Time{}, inHand: map[string]int{}, excuses: map[string]int{},
 		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{}, late: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
 	w.in = ports{
@@ -206,14 +206,14 @@ func newWorld(t *testing.T, s script) *world {
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewFanout(relay.FanoutConfig{
 			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in, Random: func() float64 { return s.jitter },
-			Chunk: s.chunk,
+			Chunk: s.chunk, Retention: s.retain,
 		}).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
 			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
-			Random: func() float64 { return s.jitter },
+			Random: func() float64 { return s.jitter }, Retention: s.retain,
 		}).Process
 	}
 	w.feeds = []*feed{
@@ -234,8 +234,14 @@ func newWorld(t *testing.T, s script) *world {
 	if err := w.store.ReplaceCatalog(t.Context(), s.catalog(), 1); err != nil {
 		t.Fatal(err)
 	}
+	if len(w.feeds) != feeds {
+		t.Fatalf("%d feeds, scripts know of %d", len(w.feeds), feeds)
+	}
 	return w
 }
+
+// feeds is how many queues are mapped to functions.
+const feeds = 6
 
 // start gives the feeds their instances.
 func (w *world) start() {
@@ -257,42 +263,37 @@ func (w *world) newInstance(f *feed, name string) *instance {
 // strike waits for its turn, and then has the call made or not, as the world decides.
 func (in *instance) strike(ctx context.Context, what string, call func() error) error {
 	c := &pendingCall{in, what, make(chan mode)}
+	in.mu.Lock()
 	if strings.HasPrefix(what, "claim slot") {
 		in.claimed = time.Now()
 	}
-	in.mu.Lock()
 	in.redriven = in.redriven || in.name == sweeperName && strings.HasPrefix(what, "send")
 	in.waiting = append(in.waiting, c)
 	in.mu.Unlock()
 	in.notify()
 	m := <-c.goOn
-	if in.dead {
+	if in.killed() {
 		return errKilled
 	}
 	if ctx.Err() != nil {
-		in.trouble += 2
+		in.goesWrong(2)
 		return ctx.Err()
 	}
 	err := errInjected
 	if m == none || m == after || m == killAfter || m == hangAfter {
 		callErr := call()
-		if callErr == nil && strings.HasPrefix(what, "save delivery") {
-			in.safe = true
-		} else if callErr == nil && what == "send 1 to retry" && !in.safe {
-			in.safe, in.carried[in.posted] = true, true
+		if callErr == nil {
+			in.tookEffect(what, m)
 		}
 		if m == none {
 			err = callErr
-		} else if callErr == nil && what == "send 1 to ingest-dlq" {
-			in.received++
-			in.copiesAside++
 		}
 	}
 	if m != none {
-		in.trouble++
+		in.goesWrong(1)
 	}
 	if m.harmful() {
-		in.trouble++
+		in.goesWrong(1)
 	}
 	if _, partial := m.partial(0, 1); partial {
 		err = &partialError{m}
@@ -301,8 +302,43 @@ func (in *instance) strike(ctx context.Context, what string, call func() error) 
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	in.dead = m == killBefore || m == killAfter
+	if m == killBefore || m == killAfter {
+		in.kill()
+	}
 	return err
+}
+
+// tookEffect notes what a call that took effect means to the attempt that the invocation POSTed, and to what is counted.
+func (in *instance) tookEffect(what string, m mode) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if strings.HasPrefix(what, "save delivery") {
+		in.safe = true
+	} else if what == "send 1 to retry" && !in.safe {
+		in.safe, in.carried[in.posted] = true, true
+	}
+	if m != none && what == "send 1 to ingest-dlq" {
+		in.received++
+		in.copiesAside++
+	}
+}
+
+func (in *instance) goesWrong(n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.trouble += n
+}
+
+func (in *instance) kill() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.dead = true
+}
+
+func (in *instance) killed() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.dead
 }
 
 func (w *world) notify() {
@@ -352,7 +388,7 @@ func (w *world) step() bool {
 		}
 		f := free[i-n]
 		if b := f.from.Take(f.limit); b != nil {
-			if w.loses(f, b) {
+			if w.jammed(f, b) || w.loses(f, b) {
 				return true
 			}
 			w.invoke(f, b)
@@ -396,6 +432,21 @@ func (w *world) fate(c *pendingCall) mode {
 		}
 	}
 	return none
+}
+
+// jammed tells whether a batch that was taken reaches no function. It is seen again as one whose function was killed is.
+func (w *world) jammed(f *feed, b *batch) bool {
+	now := time.Since(w.began)
+	if !slices.ContainsFunc(w.script.jams, func(j jam) bool { return j.holds(slices.Index(w.feeds, f), now) }) {
+		return false
+	}
+	w.note("message %s of %s reaches no function", b.msgs[0].ID, f.name)
+	errs := make([]error, len(b.msgs))
+	for i := range errs {
+		errs[i] = errKilled
+	}
+	b.done(errs)
+	return true
 }
 
 // invoke hands a batch to an idle instance.
@@ -515,11 +566,11 @@ func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error)
 	in.checkTurn(p.Header["webhook-id"], host(p))
 	answer := in.script.endpoints[host(p)].answer(p.Header[relay.HeaderAttempt], time.Since(in.began))
 	defer in.beginPost(host(p))()
-	in.mu.Unlock()
 	in.posted, in.safe, in.trouble = attempt, false, 0
+	in.mu.Unlock()
 	select {
 	case <-ctx.Done():
-		in.trouble = 2 // cut off from everything
+		in.goesWrong(2) // cut off from everything
 		return relay.Reply{}, ctx.Err()
 	case <-time.After(min(answer.takes, p.Timeout)):
 	}
@@ -563,13 +614,13 @@ var (
 // What a function reports is lost with its process.
 
 func (in *instance) Received(ctx context.Context, r relay.ReceiveReport) {
-	if !in.dead {
+	if !in.killed() {
 		in.reports.Received(ctx, r)
 	}
 }
 
 func (in *instance) Routed(ctx context.Context, r relay.RouteReport) {
-	if !in.dead {
+	if !in.killed() {
 		in.reports.Routed(ctx, r)
 	}
 }
@@ -578,7 +629,7 @@ func (in *instance) Attempted(ctx context.Context, r relay.AttemptReport) {
 	in.mu.Lock()
 	in.heldFor[r.EventID+" "+r.Endpoint] += r.Held // also where the process died after it
 	in.mu.Unlock()
-	if !in.dead {
+	if !in.killed() {
 		in.reports.Attempted(ctx, r)
 	}
 }
@@ -611,6 +662,7 @@ func (w *world) send(i int, h webhook) {
 	w.mu.Lock()
 	w.turns.sent(h)
 	w.mu.Unlock()
+	began := time.Now()
 	for try := 1; ; try++ {
 		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
 		p := withFaults(in, w.in)
@@ -620,9 +672,11 @@ func (w *world) send(i int, h webhook) {
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
 		answer, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
 		cancel()
-		if err == nil && !in.dead {
+		if err == nil && !in.killed() {
 			w.mu.Lock()
-			w.accepted[answer.EventID] = true
+			if first, ok := w.accepted[answer.EventID]; !ok || began.Before(first) {
+				w.accepted[answer.EventID] = began
+			}
 			w.turns.accepted(answer.EventID)
 			w.mu.Unlock()
 			return
