@@ -37,14 +37,14 @@ test-infra:
 	go test -timeout 15m ./infra/...
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
-	go test -count=1 -v -run TestDeployed ./shared/deployed
+	go test -count=1 -v -run TestDeployed ./shared/lab/deployed
 
 docs: ## write docs/providers.md anew from the table of providers
 	go test -count=1 -run TestProvidersPage ./shared/verify -update
 
 cost: node ## measure what webhooks use of AWS (some 3 minutes), and write docs/cost.md
-	go test -count=1 -timeout 20m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/deployed -usage $(CURDIR)/shared/cost/testdata/usage.json
-	go test -count=1 -run TestPage ./shared/cost -update
+	go test -count=1 -timeout 20m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/lab/deployed -usage $(CURDIR)/shared/lab/cost/testdata/usage.json
+	go test -count=1 -run TestPage ./shared/lab/cost -update
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./shared/... ./functions/...

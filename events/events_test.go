@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/events"
-	"webhook-relay/shared/handler"
+	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )

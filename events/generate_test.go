@@ -22,8 +22,8 @@ import (
 	"github.com/google/uuid"
 
 	"webhook-relay/events"
-	"webhook-relay/shared/gateway"
-	"webhook-relay/shared/handler"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )

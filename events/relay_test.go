@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"webhook-relay/events"
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 )
 

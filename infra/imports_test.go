@@ -11,7 +11,7 @@ import (
 // write, and what things cost.
 func TestInfraImportsNamesAndPricesAlone(t *testing.T) {
 	t.Parallel()
-	allowed := []string{"webhook-relay/infra/stack", "webhook-relay/shared/settings", "webhook-relay/shared/cost",
+	allowed := []string{"webhook-relay/infra/stack", "webhook-relay/shared/lambda/settings", "webhook-relay/shared/lab/cost",
 		"webhook-relay/shared/telemetry/metric"}
 	for _, dir := range []string{".", "stack"} {
 		pkg, err := build.ImportDir(dir, 0)

@@ -93,7 +93,7 @@ func checkFunctionsCanBeFound(t *testing.T, outdir string) {
 // Node 20 is past its end of life and works. All places ask for the same newer one, and none for the old.
 func TestNodeIsAskedForAsOne(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../Makefile", "../.ci/run", "../shared/awsenv/emulator/node.go"} {
+	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../Makefile", "../.ci/run", "../shared/lab/emulator/node.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +109,7 @@ func TestTheBannerOfAnOldNodeIsHidden(t *testing.T) {
 	t.Parallel()
 	for file, says := range map[string]string{
 		"../Makefile": "export " + strings.Replace(nodeAge, "=", " ?= ", 1), "../cdk.json": `"app": "` + nodeAge + ` go run ./infra"`,
-		"../shared/deployed/build.go": `"` + nodeAge + `"`,
+		"../shared/lab/deployed/build.go": `"` + nodeAge + `"`,
 	} {
 		text, err := os.ReadFile(file)
 		if err != nil {

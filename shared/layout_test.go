@@ -15,26 +15,22 @@ import (
 
 const module = "webhook-relay/"
 
-// mayImport lists, for each package, the packages of this project that it may import; those not listed may import anything but a function
-// and infra.
-var mayImport = map[string][]string{
-	"shared/document": {}, "shared/verify": {"shared/document"}, "shared/sign": {}, "shared/route": {}, "shared/retry": {}, "shared/breaker": {}, "shared/settings": {}, "shared/awsenv": {},
-	"shared/cost": {}, "shared/telemetry/metric": {},
-	"shared/relay":          {"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"},
-	"shared/dynamo":         {"shared/relay", "shared/verify", "shared/breaker"},
-	"shared/sqlite":         {"shared/relay", "shared/verify", "shared/breaker"},
-	"shared/sqs":            {"shared/relay"},
-	"shared/s3":             {"shared/relay"},
-	"shared/kms":            {"shared/relay"},
-	"shared/scheduler":      {"shared/relay"},
-	"shared/secretsmanager": {"shared/relay"},
-	"shared/egress":         {"shared/relay", "shared/verify"},
-	"shared/memory":         {"shared/relay", "shared/breaker"},
-	"shared/telemetry":      {"shared/relay", "shared/verify", "shared/telemetry/metric"},
-	"shared/handler":        {"shared/relay", "shared/verify"},
-	"shared/gateway":        {},
-	"infra":                 {"infra/stack"},
-	"infra/stack":           {"shared/settings", "shared/cost", "shared/telemetry/metric"},
+// layers are the packages of this project, by the layer that they belong to. A package belongs to the layer with the longest prefix of its name.
+var layers = []struct {
+	name    string
+	prefix  []string
+	imports []string // the layers that it may import
+}{
+	{"policy", []string{"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"}, []string{"policy"}},
+	{"relay", []string{"shared/relay"}, []string{"policy", "relay"}},
+	{"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"}, []string{"policy", "relay", "name"}},
+	{"configuration", []string{"shared/config"}, []string{"policy", "relay", "adapter"}},
+	{"lambda", []string{"shared/lambda"}, []string{"policy", "relay", "adapter", "name"}},
+	{"name", []string{"shared/lambda/settings", "shared/telemetry/metric"}, nil},
+	{"lab", []string{"shared/lab"}, []string{"policy", "relay", "adapter", "configuration", "lambda", "name", "lab", "sample"}},
+	{"sample", []string{"events"}, []string{"policy", "relay", "configuration"}},
+	{"function", []string{"functions"}, []string{"policy", "relay", "adapter", "configuration", "lambda", "name", "sample"}},
+	{"infra", []string{"infra"}, []string{"infra", "name"}},
 }
 
 // heavy must not be linked into a Lambda function.
@@ -77,28 +73,46 @@ func list(t *testing.T, args ...string) []listed {
 	return packages
 }
 
-func TestWhoImportsWhom(t *testing.T) {
-	t.Parallel()
-	packages := list(t, "./...")
-	known := map[string]bool{}
-	for _, p := range packages {
-		name := strings.TrimPrefix(p.ImportPath, module)
-		known[name] = true
-		allowed, bound := mayImport[name]
-		for _, imported := range p.Imports {
-			other, ours := strings.CutPrefix(imported, module)
-			switch {
-			case !ours:
-			case bound && !slices.Contains(allowed, other):
-				t.Errorf("%s imports %s; it may import %v", name, other, allowed)
-			case !bound && (strings.HasPrefix(other, "functions/") || strings.HasPrefix(other, "infra")):
-				t.Errorf("%s imports %s, which is a program's own", name, other)
+// layerOf returns the layer that a package belongs to, by an index; -1: none.
+func layerOf(name string) int {
+	found, longest := -1, 0
+	for i, layer := range layers {
+		for _, prefix := range layer.prefix {
+			if (name == prefix || strings.HasPrefix(name, prefix+"/")) && len(prefix) > longest {
+				found, longest = i, len(prefix)
 			}
 		}
 	}
-	for name := range mayImport {
-		if !known[name] {
-			t.Errorf("there is no package %s", name)
+	return found
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	t.Parallel()
+	used := map[int]bool{}
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if name == "shared" || strings.HasPrefix(name, "infra/node_modules") {
+			continue
+		}
+		own := layerOf(name)
+		if own < 0 {
+			t.Errorf("%s belongs to no layer", name)
+			continue
+		}
+		used[own] = true
+		for _, imported := range p.Imports {
+			other, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				continue
+			}
+			if layer := layerOf(other); layer < 0 || !slices.Contains(layers[own].imports, layers[layer].name) {
+				t.Errorf("%s imports %s; the layer %s may import %v", name, other, layers[own].name, layers[own].imports)
+			}
+		}
+	}
+	for i, layer := range layers {
+		if !used[i] {
+			t.Errorf("no package belongs to the layer %s", layer.name)
 		}
 	}
 }

@@ -11,24 +11,24 @@ import (
 	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"webhook-relay/shared/dynamo"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/scheduler"
+	"webhook-relay/shared/aws/secretsmanager"
+	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/egress"
-	"webhook-relay/shared/function"
-	"webhook-relay/shared/handler"
-	"webhook-relay/shared/kms"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/lambda/settings"
+	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/s3"
-	"webhook-relay/shared/scheduler"
-	"webhook-relay/shared/secretsmanager"
-	"webhook-relay/shared/settings"
-	"webhook-relay/shared/sqs"
 	"webhook-relay/shared/telemetry"
 )
 
 func main() {
 	// net/http logs what an endpoint sends unasked on an idle connection, and that may be an echo of our request.
 	log.SetOutput(io.Discard)
-	function.Start(wire)
+	start.Function(wire)
 }
 
 func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
@@ -56,10 +56,10 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
-		Operator:  relay.NewNotifier(catalog, sqs.New(queues, s.IngestQueueURL), function.Seconds(s.CatalogCacheSeconds)),
+		Operator:  relay.NewNotifier(catalog, sqs.New(queues, s.IngestQueueURL), settings.Seconds(s.CatalogCacheSeconds)),
 		Reporter:  reporter,
-		Retention: function.Days(s.RetentionDays),
-		CacheTTL:  function.Seconds(s.CatalogCacheSeconds),
+		Retention: settings.Days(s.RetentionDays),
+		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),
 		Origin:    s.Origin,
 	}).Process, delivery, retry, slow, ordered)
 }

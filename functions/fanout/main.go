@@ -7,17 +7,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"webhook-relay/shared/dynamo"
-	"webhook-relay/shared/function"
-	"webhook-relay/shared/handler"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/lambda/settings"
+	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/s3"
-	"webhook-relay/shared/settings"
-	"webhook-relay/shared/sqs"
 	"webhook-relay/shared/telemetry"
 )
 
-func main() { function.Start(wire) }
+func main() { start.Function(wire) }
 
 func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
@@ -32,7 +32,7 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
 		Ordered:       sqs.New(queues, s.OrderedDeliveryQueueURL),
 		Poison:        sqs.New(queues, s.PoisonQueueURL),
 		Reporter:      reporter,
-		Retention:     function.Days(s.RetentionDays),
-		CacheTTL:      function.Seconds(s.CatalogCacheSeconds),
+		Retention:     settings.Days(s.RetentionDays),
+		CacheTTL:      settings.Seconds(s.CatalogCacheSeconds),
 	}).Process, ingest, ordered)
 }

@@ -7,20 +7,20 @@ import (
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"webhook-relay/shared/dynamo"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/egress"
-	"webhook-relay/shared/function"
-	"webhook-relay/shared/handler"
-	"webhook-relay/shared/kms"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/lambda/settings"
+	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/s3"
-	"webhook-relay/shared/settings"
-	"webhook-relay/shared/sqs"
 	"webhook-relay/shared/telemetry"
 	"webhook-relay/shared/verify"
 )
 
-func main() { function.Start(wire) }
+func main() { start.Function(wire) }
 
 func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
 	queues := awssqs.NewFromConfig(cfg)
@@ -35,7 +35,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
 		Reporter:        reporter,
 		MaxBodyBytes:    s.MaxBodyBytes,
 		InlineBodyBytes: s.InlineBodyBytes,
-		Retention:       function.Days(s.RetentionDays),
-		CacheTTL:        function.Seconds(s.CatalogCacheSeconds),
+		Retention:       settings.Days(s.RetentionDays),
+		CacheTTL:        settings.Seconds(s.CatalogCacheSeconds),
 	}))
 }

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/local/memory"
+	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sign"
-	"webhook-relay/shared/sqlite"
 )
 
 type applyCommand struct {

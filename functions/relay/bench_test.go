@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/gateway"
+	"webhook-relay/shared/local/gateway"
 )
 
 // The end-to-end benchmarks hold the local host against a bare relay in the same run: one that accepts a webhook, appends it to a log

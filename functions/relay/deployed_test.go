@@ -15,9 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 
-	"webhook-relay/shared/awsenv/emulator"
-	"webhook-relay/shared/dynamo"
-	"webhook-relay/shared/kms"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/lab/emulator"
 )
 
 // The command finds a stack's parts by its outputs, whose names it shares with the template and with nothing else.

@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/egress"
-	"webhook-relay/shared/gateway"
-	"webhook-relay/shared/handler"
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/local/gateway"
+	"webhook-relay/shared/local/keyfile"
+	"webhook-relay/shared/local/memory"
+	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/sqlite"
 	"webhook-relay/shared/verify"
 )
 
@@ -85,7 +86,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	if err := h.store.Host(); err != nil {
 		return err
 	}
-	sealer, err := sqlite.NewSealer(dir)
+	sealer, err := keyfile.New(dir)
 	if err != nil {
 		return err
 	}

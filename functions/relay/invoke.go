@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 
-	"webhook-relay/shared/invoke"
+	"webhook-relay/shared/lab/invoke"
 )
 
 type invokeCommand struct {

@@ -19,7 +19,7 @@ import (
 	"webhook-relay/events"
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/egress"
-	"webhook-relay/shared/gateway"
+	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
 )
 

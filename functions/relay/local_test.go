@@ -19,8 +19,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/local/keyfile"
+	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/sqlite"
 )
 
 func TestDemonstrationShowsRetryAndDelivery(t *testing.T) {
@@ -262,7 +263,7 @@ func TestApply(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		sealer, err := sqlite.NewSealer(dir)
+		sealer, err := keyfile.New(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

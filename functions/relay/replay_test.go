@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 )
 

@@ -14,12 +14,13 @@ import (
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"webhook-relay/shared/dynamo"
-	"webhook-relay/shared/kms"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/local/keyfile"
+	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/s3"
-	"webhook-relay/shared/sqlite"
-	"webhook-relay/shared/sqs"
 )
 
 // targetFlags say which relay a command operates.
@@ -123,7 +124,7 @@ func openStore(dir string) (*localRelay, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealer, err := sqlite.NewSealer(dir)
+	sealer, err := keyfile.New(dir)
 	if err != nil {
 		_ = store.Close()
 		return nil, err

@@ -6,16 +6,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"webhook-relay/shared/dynamo"
-	"webhook-relay/shared/function"
-	"webhook-relay/shared/handler"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/lambda/settings"
+	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/settings"
-	"webhook-relay/shared/sqs"
 	"webhook-relay/shared/telemetry"
 )
 
-func main() { function.Start(wire) }
+func main() { start.Function(wire) }
 
 func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 
-	"webhook-relay/shared/cost"
+	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/telemetry/metric"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/settings"
+	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/telemetry/metric"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 
-	"webhook-relay/shared/settings"
+	"webhook-relay/shared/lambda/settings"
 )
 
 // The functions' names: of their folders in FunctionsDir.

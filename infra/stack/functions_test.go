@@ -9,7 +9,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/settings"
+	"webhook-relay/shared/lambda/settings"
 )
 
 // names returns the environment that a function's settings are read from.

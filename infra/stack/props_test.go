@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/infra/stack"
-	"webhook-relay/shared/settings"
+	"webhook-relay/shared/lambda/settings"
 )
 
 func TestPropsFromContext(t *testing.T) {

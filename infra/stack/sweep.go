@@ -4,7 +4,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 
-	"webhook-relay/shared/settings"
+	"webhook-relay/shared/lambda/settings"
 )
 
 const (

@@ -7,8 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"webhook-relay/shared/local/keyfile"
+	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/sqlite"
 )
 
 // TestRandomScriptsOnTheEmbeddedAdapter runs scripts as TestRandomScripts does, with the queues and tables of the local host in the
@@ -41,7 +42,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	store, err := sqlite.Open(dir)
 	must(err)
 	must(store.Host())
-	sealer, err := sqlite.NewSealer(dir)
+	sealer, err := keyfile.New(dir)
 	must(err)
 	open := func(name string, o sqlite.QueueOptions) *sqlite.Queue {
 		q, err := store.Queue(name, o)

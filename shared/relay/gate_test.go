@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"webhook-relay/shared/awsmodel"
 	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/memory"
+	"webhook-relay/shared/lab/awsmodel"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 )
 

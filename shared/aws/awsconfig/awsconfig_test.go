@@ -1,0 +1,115 @@
+package awsconfig_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"webhook-relay/shared/aws/awsconfig"
+	"webhook-relay/shared/lab/emulator"
+)
+
+func config(t *testing.T) aws.Config {
+	t.Helper()
+	cfg, err := awsconfig.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	emulator.Setenv(t, map[string]string{"AWS_REGION": "", "AWS_SECRET_ACCESS_KEY": ""})
+	_, err := awsconfig.Config()
+	if !errors.Is(err, awsconfig.ErrEnvironment) {
+		t.Fatalf("error %v, want ErrEnvironment", err)
+	}
+	for _, name := range []string{"AWS_REGION", "AWS_SECRET_ACCESS_KEY"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%q does not name %s", err, name)
+		}
+	}
+	if strings.Contains(err.Error(), "AWS_ACCESS_KEY_ID") {
+		t.Errorf("%q names what is there", err)
+	}
+}
+
+func TestCredentialsAreTheEnvironments(t *testing.T) {
+	emulator.Setenv(t, nil)
+	got, err := config(t).Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.AccessKeyID != "AKIDEXAMPLE" || got.SecretAccessKey != "hidden" || got.SessionToken != "token" || got.CanExpire {
+		t.Errorf("credentials %+v", got)
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	for name, tc := range map[string]struct {
+		vars          map[string]string
+		sqs, dynamodb string // "": AWS's own
+	}{
+		"none": {nil, "", ""},
+		"one for all": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+			"http://127.0.0.1:1", "http://127.0.0.1:1"},
+		"one service's own": {map[string]string{"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:2"},
+			"http://127.0.0.1:2", ""},
+		"one service's own is stronger": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:3"},
+			"http://127.0.0.1:1", "http://127.0.0.1:3"},
+		"ignored": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:2",
+			"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			emulator.Setenv(t, tc.vars)
+			cfg := config(t)
+			if got := aws.ToString(sqs.NewFromConfig(cfg).Options().BaseEndpoint); got != tc.sqs {
+				t.Errorf("SQS at %q, want %q", got, tc.sqs)
+			}
+			if got := aws.ToString(dynamodb.NewFromConfig(cfg).Options().BaseEndpoint); got != tc.dynamodb {
+				t.Errorf("DynamoDB at %q, want %q", got, tc.dynamodb)
+			}
+		})
+	}
+}
+
+func TestACallIsTriedThreeTimes(t *testing.T) {
+	calls := 0
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls++
+		if r.Header.Get("X-Amz-Security-Token") != "token" {
+			t.Errorf("session token %q", r.Header.Get("X-Amz-Security-Token"))
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(service.Close)
+	emulator.Setenv(t, map[string]string{"AWS_ENDPOINT_URL": service.URL})
+	if _, err := dynamodb.NewFromConfig(config(t)).ListTables(t.Context(), nil); err == nil {
+		t.Error("no error from a service that is down")
+	}
+	if calls != 3 {
+		t.Errorf("%d calls, want 3", calls)
+	}
+}
+
+// BenchmarkConfig is the share of a cold start that the configuration and two clients take.
+func BenchmarkConfig(b *testing.B) {
+	b.Setenv("AWS_REGION", "eu-central-1")
+	b.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	b.Setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+	b.ReportAllocs()
+	for b.Loop() {
+		cfg, err := awsconfig.Config()
+		if err != nil {
+			b.Fatal(err)
+		}
+		sqs.NewFromConfig(cfg)
+		dynamodb.NewFromConfig(cfg)
+	}
+}

@@ -1,0 +1,330 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/lab/conformance"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
+
+// The files in testdata are the items that a version has written, one a line, whole. What is random or the time of the writing stands in them as
+// these.
+const (
+	generation = "GENERATION"
+	replaced   = "REPLACED"
+	mark       = "MARK"
+	longFrom   = "4102444800" // 2100, in Unix seconds
+)
+
+var (
+	at      = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+	expires = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	eventID = relay.EventID("github", "1")
+
+	sampleEvents = []relay.EventRecord{
+		{
+			Event: relay.Event{ID: eventID, Receipt: "receipt", Source: "github", Type: "push", Trust: verify.Verified, ReceivedAt: at,
+				Header: relay.Header{"content-type": "application/json"}, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+				Body: []byte(`{"a": "<&>é"}`)},
+			MessageID: "m-1", Endpoints: []string{"dead", "done", "waits"}, RoutedAt: at.Add(time.Second), ExpiresAt: expires,
+		},
+		{
+			Event: relay.Event{ID: relay.EventID("github", "2"), Receipt: "receipt", Source: "github", ReceivedAt: at,
+				BodyRef: &relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}},
+			MessageID: "m-2", RoutedAt: at, ExpiresAt: expires,
+		},
+	}
+	sampleDeliveries = []relay.Delivery{
+		{EventID: eventID, Endpoint: "dead", Source: "github", Type: "push", Status: relay.Dead, Reason: relay.EndpointDeclined, Attempts: 1,
+			MessageID: "m-3", UpdatedAt: at, ExpiresAt: expires,
+			History: []relay.Attempt{{Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected, StatusCode: 410, Response: []byte("gone")}}},
+		{EventID: eventID, Endpoint: "done", Source: "github", Status: relay.Delivered, Attempts: 1, MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
+			History: []relay.Attempt{{Number: 1, At: at, Outcome: relay.Succeeded, StatusCode: 204}}},
+		{EventID: eventID, Endpoint: "waits", Source: "github", Type: "push", Status: relay.Waiting, Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
+			NextAt: at.Add(time.Hour), Held: true, Reserved: true, UpdatedAt: at, ExpiresAt: expires,
+			History: []relay.Attempt{{Number: 2, At: at, Duration: time.Second, Outcome: relay.TimedOut, Error: "no answer in 1s"}}},
+	}
+	sampleState = breaker.State{
+		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), Took: 250 * time.Millisecond, TookAt: at.Add(2 * time.Hour), SlowUntil: at.Add(time.Hour), SlowAt: at, SlowSeen: 2, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
+		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
+		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
+	}
+)
+
+// newest are the files that today's code writes. One of an earlier version stays, and is read.
+const (
+	newestCatalog = "catalog.v1.jsonl"
+	newestLedger  = "ledger.v1.jsonl"
+)
+
+func TestTheCatalogIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, nil)
+	table := createTable(t, client)
+	c := dynamo.NewCatalog(client, table, plainly{})
+	unlearned := conformance.CatalogV1()
+	unlearned.Sources[1].Secrets = nil
+	must(t, c.ReplaceCatalog(t.Context(), relay.Catalog{}, 0))
+	must(t, c.ReplaceCatalog(t.Context(), unlearned, 1))
+	must(t, c.OpenLearning(t.Context(), "learner", time.Now().Add(time.Hour)))
+	must(t, c.LearnSecret(t.Context(), "learner", "handed over"))
+	compare(t, newestCatalog, scan(t, client, table))
+}
+
+func TestTheCatalogOfEachVersionIsRead(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]relay.Catalog{newestCatalog: conformance.CatalogV1()} {
+		client := newClient(t, nil)
+		c := dynamo.NewCatalog(client, restore(t, client, file), plainly{})
+		got, revision, err := c.LoadCatalog(t.Context())
+		if diff := cmp.Diff(want, got); err != nil || revision != 3 || diff != "" {
+			t.Errorf("%s: revision %d, %v (-want +got):\n%s", file, revision, err, diff)
+		}
+		subs, err := c.Subscriptions(t.Context(), inForce(t, c), "whole")
+		if diff := cmp.Diff(want.Subscriptions[2:], subs); err != nil || diff != "" {
+			t.Errorf("%s: subscriptions of one source: %v (-want +got):\n%s", file, err, diff)
+		}
+		must(t, c.ReplaceCatalog(t.Context(), relay.Catalog{}, 3))
+	}
+}
+
+func TestTheLedgerIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, nil)
+	table := createTable(t, client)
+	l := dynamo.NewLedger(client, table)
+	for _, e := range sampleEvents {
+		if existing, err := l.RecordEvent(t.Context(), e); existing != nil || err != nil {
+			t.Fatal(existing, err)
+		}
+	}
+	for _, d := range sampleDeliveries {
+		must(t, l.SaveDelivery(t.Context(), d, 0))
+	}
+	must(t, l.SaveEndpointState(t.Context(), "shipping", sampleState, 0))
+	if _, ok, err := l.Reserve(t.Context(), "shipping", time.Second, at, expires); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for slot := range 2 {
+		if ok, err := l.ClaimSlot(t.Context(), "shipping", slot, "one", expires); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	must(t, l.ReleaseSlot(t.Context(), "shipping", 1, "one"))
+	compare(t, newestLedger, scan(t, client, table))
+}
+
+func TestTheLedgerOfEachVersionIsRead(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{newestLedger} {
+		client := newClient(t, nil)
+		l := dynamo.NewLedger(client, restore(t, client, file))
+		for _, want := range sampleEvents {
+			got, deliveries, err := l.Event(t.Context(), want.ID)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", file, err, diff)
+			}
+			if diff := cmp.Diff(sampleDeliveries, deliveries); got.ID == eventID && diff != "" {
+				t.Errorf("%s: deliveries (-want +got):\n%s", file, diff)
+			}
+		}
+		listed, _, err := l.EventsBySource(t.Context(), "github", at, "")
+		if err != nil || len(listed) != len(sampleEvents) {
+			t.Errorf("%s: %d events of the source, %v", file, len(listed), err)
+		}
+		for status, want := range map[relay.Status][]relay.Delivery{relay.Dead: sampleDeliveries[:1], relay.Waiting: sampleDeliveries[2:]} {
+			open, _, err := l.OpenDeliveries(t.Context(), want[0].Endpoint, status, "")
+			if diff := cmp.Diff(want, open); err != nil || diff != "" {
+				t.Errorf("%s: %s deliveries: %v (-want +got):\n%s", file, status, err, diff)
+			}
+		}
+		readsLimits(t, file, l)
+	}
+}
+
+// readsLimits reads an endpoint's state, and takes what is left of its rate and its slots.
+func readsLimits(t *testing.T, file string, l *dynamo.Ledger) {
+	t.Helper()
+	state, revision, err := l.EndpointState(t.Context(), "shipping")
+	if diff := cmp.Diff(sampleState, state); err != nil || revision != 1 || diff != "" {
+		t.Errorf("%s: state of revision %d, %v (-want +got):\n%s", file, revision, err, diff)
+	}
+	must(t, l.SaveEndpointState(t.Context(), "shipping", state, revision))
+	place, ok, err := l.Reserve(t.Context(), "shipping", time.Second, at, expires)
+	if want := at.Add(time.Second); !ok || err != nil || !place.Equal(want) {
+		t.Errorf("%s: place at %s, %t, %v, want %s", file, place, ok, err, want)
+	}
+	for slot, free := range []bool{false, true} {
+		if ok, err := l.ClaimSlot(t.Context(), "shipping", slot, "another", expires); ok != free || err != nil {
+			t.Errorf("%s: slot %d is free: %t, %v, want %t", file, slot, ok, err, free)
+		}
+	}
+}
+
+// A field that no item of the golden files has could be renamed unseen.
+func TestTheSamplesLeaveNothingOut(t *testing.T) {
+	t.Parallel()
+	catalog := conformance.CatalogV1()
+	for name, v := range map[string]any{
+		"source": catalog.Sources[2], "endpoint": catalog.Endpoints[2], "subscription": catalog.Subscriptions[2],
+		"state": sampleState,
+	} {
+		unset(t, name, reflect.ValueOf(v))
+	}
+}
+
+func unset(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	switch {
+	case path == "source.LearnUntil": // no part of the catalog
+	case v.Type() == reflect.TypeFor[verify.Locator](): // one of its fields is set
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
+		for i := range v.NumField() {
+			unset(t, path+"."+v.Type().Field(i).Name, v.Field(i))
+		}
+	case v.IsZero():
+		t.Errorf("%s is not set", path)
+	}
+}
+
+// compare holds items against a golden file.
+func compare(t *testing.T, file string, items []map[string]types.AttributeValue) {
+	t.Helper()
+	got := lines(t, items)
+	path := filepath.Join("testdata", file)
+	golden, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) && *update {
+		golden = got
+		err = os.WriteFile(path, golden, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(golden), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// lines writes items as a golden file has them: as DynamoDB does in JSON, but binary attributes as the text that they are in these tests.
+func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
+	t.Helper()
+	named := map[string]string{}
+	var out []string
+	for _, it := range items {
+		if random := text(it, "generation"); random != "" {
+			named[random] = generation
+		}
+		if it["write"] != nil {
+			it["write"] = &types.AttributeValueMemberS{Value: mark}
+		}
+		for name, of := range map[string]string{"created_at": "generations", dynamo.TimeToLive: "endpoint#shipping"} {
+			if text(it, dynamo.PartitionKey) == of {
+				it[name] = &types.AttributeValueMemberN{Value: longFrom}
+			}
+		}
+		out = append(out, line(t, it))
+	}
+	for _, it := range items { // one that is not in force
+		if random := text(it, dynamo.SortKey); text(it, dynamo.PartitionKey) == "generations" && named[random] == "" {
+			named[random] = replaced
+		}
+	}
+	for i := range out {
+		for random, value := range named {
+			out[i] = strings.ReplaceAll(out[i], random, value)
+		}
+	}
+	slices.Sort(out)
+	return []byte(strings.Join(out, ""))
+}
+
+// line writes an item with its attributes in the order of their names.
+func line(t *testing.T, it map[string]types.AttributeValue) string {
+	t.Helper()
+	typed := map[string]map[string]string{}
+	for name, value := range it {
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			typed[name] = map[string]string{"S": v.Value}
+		case *types.AttributeValueMemberN:
+			typed[name] = map[string]string{"N": v.Value}
+		case *types.AttributeValueMemberB:
+			typed[name] = map[string]string{"B": string(v.Value)}
+		default:
+			t.Fatalf("attribute %s is a %T", name, value)
+		}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	must(t, enc.Encode(typed))
+	return b.String()
+}
+
+// restore returns a new table with the items of a golden file.
+func restore(t *testing.T, client *dynamodb.Client, file string) (table string) {
+	t.Helper()
+	golden, err := os.ReadFile(filepath.Join("testdata", file))
+	must(t, err)
+	table = createTable(t, client)
+	for line := range bytes.Lines(golden) {
+		var typed map[string]map[string]string
+		must(t, json.Unmarshal(line, &typed))
+		it := map[string]types.AttributeValue{}
+		for name, value := range typed {
+			for kind, v := range value {
+				it[name] = map[string]types.AttributeValue{
+					"S": &types.AttributeValueMemberS{Value: v}, "N": &types.AttributeValueMemberN{Value: v}, "B": &types.AttributeValueMemberB{Value: []byte(v)},
+				}[kind]
+			}
+		}
+		_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: it})
+		must(t, err)
+	}
+	return table
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plainly seals nothing, so that the golden files show what would be sealed, under which name.
+type plainly struct{}
+
+func (plainly) Seal(_ context.Context, name string, plain []byte) ([]byte, error) {
+	return append([]byte(name+": "), plain...), nil
+}
+
+func (plainly) Open(_ context.Context, name string, sealed []byte) ([]byte, error) {
+	plain, ok := bytes.CutPrefix(sealed, []byte(name+": "))
+	if !ok {
+		return nil, errors.New("sealed under another name")
+	}
+	return plain, nil
+}

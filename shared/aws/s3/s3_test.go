@@ -1,0 +1,115 @@
+package s3_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/lab/conformance"
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/relay"
+)
+
+func config(endpoint string) aws.Config {
+	return aws.Config{
+		Region:       "eu-central-1",
+		BaseEndpoint: &endpoint,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	}
+}
+
+func TestBodiesConform(t *testing.T) {
+	client := s3.Client(config(emulator.Start(t).S3))
+	conformance.Bodies(t, func(t *testing.T) relay.Bodies {
+		bucket := strings.ToLower("bodies-" + rand.Text())
+		if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &bucket}); err != nil {
+			t.Fatal(err)
+		}
+		return s3.New(client, bucket)
+	})
+}
+
+// wire answers each request with one status and body, and remembers the last request.
+type wire struct {
+	status int
+	body   string
+	header http.Header
+	last   *http.Request
+}
+
+func (w *wire) Do(r *http.Request) (*http.Response, error) {
+	w.last = r
+	if r.Body != nil {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, err
+		}
+	}
+	return &http.Response{StatusCode: w.status, Header: w.header.Clone(), Body: io.NopCloser(strings.NewReader(w.body)),
+		ContentLength: int64(len(w.body))}, nil
+}
+
+func (w *wire) client(cfg aws.Config) *awss3.Client {
+	cfg.HTTPClient = w
+	return s3.Client(cfg)
+}
+
+func TestBucketsAreAddressedByPathAtAnEndpointOfOnesOwnOnly(t *testing.T) {
+	t.Parallel()
+	own, amazons := config("http://127.0.0.1:9"), config("")
+	amazons.BaseEndpoint = nil
+	for name, tc := range map[string]struct {
+		cfg  aws.Config
+		want string
+	}{
+		"endpoint of one's own": {own, "http://127.0.0.1:9/bucket/a/b"},
+		"AWS":                   {amazons, "https://bucket.s3.eu-central-1.amazonaws.com/a/b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &wire{status: 200}
+			if err := s3.New(w.client(tc.cfg), "bucket").Put(t.Context(), "a/b", []byte("1")); err != nil {
+				t.Fatal(err)
+			}
+			if url := *w.last.URL; url.Scheme+"://"+url.Host+url.Path != tc.want {
+				t.Errorf("put to %s, want %s", w.last.URL, tc.want)
+			}
+			if w.last.Header.Get("X-Amz-Checksum-Crc32") != "g9zvtw==" && w.last.Header.Get("X-Amz-Trailer") != "x-amz-checksum-crc32" {
+				t.Errorf("no CRC-32 with the object: %v", w.last.Header)
+			}
+		})
+	}
+}
+
+func TestGetTellsMissingFromForbiddenAndDamaged(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		wire     wire
+		notFound bool
+	}{
+		"missing":   {wire{status: 404, body: `<Error><Code>NoSuchKey</Code></Error>`}, true},
+		"no bucket": {wire{status: 404, body: `<Error><Code>NoSuchBucket</Code></Error>`}, false},
+		"forbidden": {wire{status: 403, body: `<Error><Code>AccessDenied</Code></Error>`}, false},
+		"damaged":   {wire{status: 200, body: "two", header: http.Header{"X-Amz-Checksum-Crc32": {"AAAAAA=="}}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			body, err := s3.New(tc.wire.client(config("http://127.0.0.1:9")), "bucket").Get(t.Context(), "a")
+			if err == nil || errors.Is(err, relay.ErrNotFound) != tc.notFound {
+				t.Errorf("error %v, ErrNotFound wanted: %v", err, tc.notFound)
+			}
+			if body != nil {
+				t.Errorf("body %q beside the error", body)
+			}
+		})
+	}
+}

@@ -1,0 +1,93 @@
+package sqs_test
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lab/conformance"
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/relay"
+)
+
+func options(endpoint string) awssqs.Options {
+	return awssqs.Options{
+		Region:       "eu-central-1",
+		BaseEndpoint: &endpoint,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+		}),
+	}
+}
+
+func TestQueueConforms(t *testing.T) {
+	client := awssqs.New(options(emulator.Start(t).SQS))
+	conformance.Queue(t, func(t *testing.T) conformance.QueueUnderTest {
+		return queueUnderTest(client, newQueue(t, client, "", map[string]string{}))
+	})
+}
+
+func TestOrderedQueueConforms(t *testing.T) {
+	client := awssqs.New(options(emulator.Start(t).SQS))
+	conformance.OrderedQueue(t, func(t *testing.T) conformance.OrderedQueueUnderTest {
+		url := newQueue(t, client, ".fifo", map[string]string{"FifoQueue": "true"})
+		return conformance.OrderedQueueUnderTest{QueueUnderTest: queueUnderTest(client, url)}
+	})
+}
+
+func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTest {
+	return conformance.QueueUnderTest{
+		Queue:      sqs.New(client, url),
+		Hold:       sqs.New(client, url).Hold,
+		Visibility: visibility,
+		Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
+			out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+				QueueUrl: &url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: 1,
+				MessageAttributeNames:       []string{"All"},
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+			})
+			if ctx.Err() != nil {
+				return nil, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			var msgs []relay.Message
+			for _, m := range out.Messages {
+				receives, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+				if err != nil {
+					return nil, err
+				}
+				msgs = append(msgs, relay.Message{ID: *m.MessageId, Body: []byte(*m.Body), Receives: receives,
+					Resent: aws.ToString(m.MessageAttributes[sqs.ResentAttribute].StringValue) == "1",
+					Group:  m.Attributes["MessageGroupId"], Handle: *m.ReceiptHandle})
+			}
+			return msgs, nil
+		},
+		Ack: func(ctx context.Context, m relay.Message) error {
+			_, err := client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &m.Handle})
+			return err
+		},
+	}
+}
+
+const visibility = 2 * time.Second
+
+func newQueue(t *testing.T, client *awssqs.Client, suffix string, attributes map[string]string) string {
+	t.Helper()
+	attributes["VisibilityTimeout"] = strconv.Itoa(int(visibility / time.Second))
+	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
+		QueueName: aws.String("queue-" + rand.Text() + suffix), Attributes: attributes,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *out.QueueUrl
+}

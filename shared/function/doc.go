@@ -1,7 +1,0 @@
-// Package function starts a Lambda function: it reads the settings, makes the AWS configuration and the log, has the function
-// wired, and serves. Nothing is called before the first invocation.
-//
-//	func main() { function.Start(wire) }
-//
-//	func wire(s settings.Fanout, cfg aws.Config, log telemetry.Log) any { … return handler.Batch(fanout.Process) }
-package function

@@ -1,0 +1,315 @@
+package deployed_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/lab/cost"
+	"webhook-relay/shared/lab/deployed"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+var usagePath = flag.String("usage", "", "measure every scenario of docs/cost.md and write what they used to this file")
+
+const (
+	measuredEvents  = 500
+	measuredSenders = 32
+	bodyBytes       = 1024
+	// Each quiet endpoint gets some events, so that what an instance reads of it once counts for them together.
+	quietEndpoints = 1000
+	quietEvents    = 10 * quietEndpoints
+)
+
+// BenchmarkUsage runs webhooks through the synthesised stack and reports what they used. Without -usage it is one small scenario.
+func BenchmarkUsage(b *testing.B) {
+	assembly, err := deployed.Synthesise(b.Context(), repository, b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if *usagePath == "" {
+		for b.Loop() {
+			u := measure(b, assembly, cost.Scenario{FanOut: 1, Burst: true}, 50)
+			b.ReportMetric(cost.CallsPerEvent(u), "calls/event")
+		}
+		return
+	}
+	var all []cost.Usage
+	for _, fanOut := range []int{1, 10} {
+		for _, failing := range []int{0, 1, 10} {
+			all = append(all, measure(b, assembly, cost.Scenario{FanOut: fanOut, FailingPercent: failing, Burst: true}, measuredEvents))
+		}
+		all = append(all, measure(b, assembly, cost.Scenario{FanOut: fanOut}, measuredEvents/10))
+	}
+	all = append(all, measure(b, assembly, cost.Scenario{FanOut: 1, Burst: true, Quiet: quietEndpoints}, quietEvents))
+	encoded, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(*usagePath, append(encoded, '\n'), 0o600); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// measure runs a scenario on a stack of its own, until all is delivered.
+func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Usage {
+	b.Helper()
+	host, err := deployed.Start(b.Context(), assembly, io.Discard)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer host.Close()
+	e := &endpoints{failing: s.FailingPercent, random: mathrand.New(mathrand.NewPCG(1, 2))} //nolint:gosec // the same each time
+	server := httptest.NewServer(e)
+	defer server.Close()
+	secret := rand.Text()
+	c := relay.Catalog{Sources: []relay.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}}}}
+	for i := range max(s.FanOut, s.Quiet) {
+		name := fmt.Sprintf("endpoint%d", i)
+		// As the default schedule: two waits that are the queue's, then such as are the scheduler's.
+		c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: name, URL: server.URL + "/" + name, Secrets: []string{signingSecret},
+			Schedule: []time.Duration{time.Second, time.Second, time.Hour, time.Hour, time.Hour, time.Hour}})
+		sub := relay.Subscription{Source: "app", Endpoint: name}
+		if s.Quiet > 0 {
+			sub.Types = []string{fmt.Sprintf("order.created.%d", i)}
+		}
+		c.Subscriptions = append(c.Subscriptions, sub)
+	}
+	catalog := dynamo.NewCatalog(host.DynamoDB, host.Outputs["CatalogTable"], kms.New(host.KMS, host.Outputs["SecretsKeyArn"]))
+	if err := catalog.ReplaceCatalog(b.Context(), c, 0); err != nil {
+		b.Fatal(err)
+	}
+	l := load{b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret, quiet: s.Quiet, sent: new(atomic.Int64)}
+	if s.Burst {
+		l.burst(events)
+		l.wait(int64(events * s.FanOut))
+	} else {
+		for i := range events {
+			l.send()
+			l.wait(int64((i + 1) * s.FanOut))
+		}
+	}
+	l.drained()
+	host.Close()
+	u := host.Usage()
+	u.Scenario, u.Events, u.Attempts, u.PostedBytes = s, events, int(e.attempts.Load()), int(e.bytes.Load())
+	return u
+}
+
+// endpoints answer 503 to so many of a hundred POSTs, by chance.
+type endpoints struct {
+	failing                    int
+	attempts, delivered, bytes atomic.Int64
+
+	mu     sync.Mutex
+	random *mathrand.Rand
+}
+
+func (e *endpoints) fails() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.random.IntN(100) < e.failing
+}
+
+func (e *endpoints) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n, _ := io.Copy(io.Discard, r.Body)
+	size := n + int64(len(r.Method)+len(r.URL.Path)+len(" HTTP/1.1\r\nHost: \r\n\r\n")+len(r.Host))
+	for name, values := range r.Header {
+		size += int64(len(name) + len(": \r\n") + len(strings.Join(values, "")))
+	}
+	e.bytes.Add(size)
+	e.attempts.Add(1)
+	if e.fails() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	e.delivered.Add(1)
+}
+
+type load struct {
+	b           *testing.B
+	host        *deployed.Host
+	endpoints   *endpoints
+	url, secret string
+	quiet       int           // see cost.Scenario
+	sent        *atomic.Int64 // events
+}
+
+// eventType is that of the next event: each is for another of the quiet endpoints.
+func (l load) eventType() string {
+	if l.quiet == 0 {
+		return "order.created"
+	}
+	return fmt.Sprintf("order.created.%d", l.sent.Add(1)%int64(l.quiet))
+}
+
+func (l load) burst(events int) {
+	work := make(chan struct{})
+	var senders sync.WaitGroup
+	for range measuredSenders {
+		senders.Go(func() {
+			for range work {
+				l.send()
+			}
+		})
+	}
+	for range events {
+		work <- struct{}{}
+	}
+	close(work)
+	senders.Wait()
+}
+
+func (l load) send() {
+	body := fmt.Appendf(nil, `{"id":%q,"type":"order.created","data":%q}`, rand.Text(), strings.Repeat("x", bodyBytes))[:bodyBytes]
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, l.url, bytes.NewReader(body))
+	if err != nil {
+		l.b.Error(err)
+		return
+	}
+	r.Header = http.Header{"Authorization": {"Bearer " + l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType()},
+		"Content-Type": {"application/json"}}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		l.b.Error(err)
+		return
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		l.b.Errorf("%s, %v", resp.Status, err)
+	}
+}
+
+// wait lets scheduled retries come until so many deliveries have arrived.
+func (l load) wait(delivered int64) {
+	l.until("all delivered", func() bool {
+		if _, err := l.host.PassTime(context.Background()); err != nil {
+			l.b.Fatal(err)
+		}
+		return l.endpoints.delivered.Load() >= delivered
+	})
+}
+
+// drained waits until no message is left in hand, so that each has been counted to its end.
+func (l load) drained() {
+	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow"} {
+		url := l.host.Queue(name)
+		l.until(name+" is empty", func() bool {
+			out, err := l.host.SQS.GetQueueAttributes(context.Background(), &awssqs.GetQueueAttributesInput{
+				QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+			})
+			if err != nil {
+				l.b.Fatal(err)
+			}
+			return out.Attributes[string(sqstypes.QueueAttributeNameApproximateNumberOfMessages)] == "0" &&
+				out.Attributes[string(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)] == "0"
+		})
+	}
+}
+
+func (l load) until(what string, holds func() bool) {
+	for began := time.Now(); !holds(); time.Sleep(5 * time.Millisecond) {
+		if l.b.Failed() || time.Since(began) > 5*time.Minute {
+			l.b.Fatalf("not in time: %s; %d attempts, %d delivered", what, l.endpoints.attempts.Load(), l.endpoints.delivered.Load())
+		}
+	}
+}
+
+// TestMeterCountsAsAWSBills makes calls one after the other on one meter, against a server that answers what it is told to.
+func TestMeterCountsAsAWSBills(t *testing.T) {
+	t.Parallel()
+	big := func(bytes int) string { return strings.Repeat("x", bytes) }
+	put := func(pk string, bytes int, index string) string {
+		return fmt.Sprintf(`{"TableName":"ledger-x","Item":{"pk":{"S":%q},"sk":{"S":"s"},"d":{"S":%q}%s}}`, pk, big(bytes), index)
+	}
+	meter := deployed.NewMeter()
+	for _, tt := range []struct {
+		service, operation, asked, got string
+		status                         int
+		want                           map[string]cost.Calls // all so far of the operation
+	}{
+		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10) + `"}`, `{}`, 200, calls("sqs:SendMessage", 1, 1, 0)},
+		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10+1) + `","MessageGroupId":"a"}`, `{}`, 200, calls("sqs:SendMessage", 2, 3, 2)},
+		{"sqs", "SendMessageBatch", `{"Entries":[{"MessageBody":"a"},{"MessageBody":"` + big(64<<10) + `"}]}`, `{}`, 200,
+			calls("sqs:SendMessageBatch", 1, 2, 0)},
+		{"sqs", "ReceiveMessage", `{}`, `{}`, 200, calls("sqs:ReceiveMessage, empty", 1, 1, 0)},
+		{"sqs", "ReceiveMessage", `{}`, `{"Messages":[{"Body":"` + big(64<<10+1) + `"}]}`, 200, calls("sqs:ReceiveMessage", 1, 2, 0)},
+		{"sqs", "GetQueueAttributes", `{}`, `{}`, 200, map[string]cost.Calls{"sqs:GetQueueAttributes": {}}},
+		{"dynamodb", "PutItem", put("a", 1500, ""), `{}`, 200, calls("dynamodb:PutItem", 1, 2, 0)},
+		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)}, // by the larger, which was there
+		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 400, calls("dynamodb:PutItem", 3, 5, 0)},
+		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 4, 7, 0)},
+		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 5, 8, 0)},
+		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"2"}`), `{}`, 200, calls("dynamodb:PutItem", 6, 11, 0)},
+		{"dynamodb", "PutItem", put("b", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 7, 13, 0)},
+		{"dynamodb", "GetItem", `{"ConsistentRead":true}`, `{"Item":{"d":{"S":"` + big(5000) + `"}}}`, 200, calls("dynamodb:GetItem", 1, 2, 0)},
+		{"dynamodb", "GetItem", `{}`, `{}`, 200, calls("dynamodb:GetItem", 2, 2.5, 0)},
+		{"dynamodb", "Query", `{"TableName":"catalog-x","ConsistentRead":true}`, `{"Items":[{"d":{"B":"` + big(8000) + `"}}]}`, 200,
+			calls("dynamodb:Query, catalog", 1, 2, 0)},
+		{"kms", "Decrypt", `{}`, `{}`, 200, calls("kms:Decrypt, catalog", 1, 1, 0)},
+		{"scheduler", "", `{}`, `{}`, 200, calls("scheduler:CreateSchedule", 1, 1, 0)},
+		{"s3", "", "body", "", 200, calls("s3:PUT", 1, 1, 0)},
+		{"s3", "", "", "body", 200, calls("s3:GET", 1, 1, 0)},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if asked, err := io.ReadAll(r.Body); err != nil || string(asked) != tt.asked {
+				t.Errorf("%s %s: %d bytes arrived of %d, %v", tt.service, tt.operation, len(asked), len(tt.asked), err)
+			}
+			w.WriteHeader(tt.status)
+			_, _ = io.WriteString(w, tt.got) // the client notices
+		}))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL, strings.NewReader(tt.asked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.asked == "" {
+			r.Method, r.Body = http.MethodGet, nil
+		}
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/20260102/eu-central-1/"+tt.service+"/aws4_request")
+		r.Header.Set("X-Amz-Target", "Target."+tt.operation)
+		answer, err := meter.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(answer.Body)
+		if err := errors.Join(err, answer.Body.Close()); err != nil || string(got) != tt.got {
+			t.Errorf("%s %s: %d bytes came back of %d, %v", tt.service, tt.operation, len(got), len(tt.got), err)
+		}
+		server.Close()
+		counted, _ := meter.Read()
+		for operation, want := range tt.want {
+			if diff := cmp.Diff(want, counted[operation]); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", operation, diff)
+			}
+		}
+	}
+	if _, stored := meter.Read(); stored != 2*(len("pka"+"sks"+"d")+10+100) {
+		t.Errorf("%d bytes are stored", stored)
+	}
+}
+
+func calls(operation string, n int, units, fair float64) map[string]cost.Calls {
+	return map[string]cost.Calls{operation: {Calls: n, Units: units, Fair: fair}}
+}

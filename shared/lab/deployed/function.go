@@ -1,0 +1,159 @@
+package deployed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"webhook-relay/shared/lab/cost"
+	"webhook-relay/shared/lab/runtimeapi"
+)
+
+// functionProperties are those of AWS::Lambda::Function that the host plays, and those that change nothing here.
+type functionProperties struct {
+	Runtime, Handler, Role string
+	MemorySize, Timeout    int
+	Environment            struct{ Variables map[string]string }
+	LoggingConfig          struct {
+		LogGroup string
+
+		ApplicationLogLevel, LogFormat, SystemLogLevel any
+	}
+	TracingConfig struct{ Mode string }
+
+	Architectures, Code, Description, RecursiveLoop any
+}
+
+// function is a deployed function with its instances. It is safe for concurrent use.
+type function struct {
+	id      string
+	role    *role
+	door    *httptest.Server
+	runtime runtimeapi.Function
+	tracing bool
+
+	mu       sync.Mutex
+	idle     []*runtimeapi.Instance
+	started  int
+	draining bool
+	used     cost.Function
+}
+
+// newFunction reads a function from the template. Its instances are started when they are needed.
+func (h *Host) newFunction(id string) (*function, error) {
+	var p functionProperties
+	if err := h.stack.properties(id, &p); err != nil {
+		return nil, err
+	}
+	role := h.roles[p.Role]
+	switch {
+	case p.Runtime != "provided.al2023" || p.Handler != "bootstrap":
+		return nil, fmt.Errorf("%w: %s has runtime %s and handler %s", ErrTemplate, id, p.Runtime, p.Handler)
+	case p.MemorySize < 128 || p.MemorySize > 10240 || p.Timeout < 1 || p.Timeout > 900:
+		return nil, fmt.Errorf("%w: %s has %d MB and %d s, Lambda has 128 to 10240 MB and up to 900 s", ErrTemplate, id, p.MemorySize, p.Timeout)
+	case role == nil || !role.trusts("lambda.amazonaws.com", nil):
+		return nil, fmt.Errorf("%w: %s has role %q, which Lambda cannot take on", ErrTemplate, id, p.Role)
+	}
+	door := (&door{role, h.services, h.meter}).open()
+	env := map[string]string{"AWS_ENDPOINT_URL": door.URL}
+	for name, value := range p.Environment.Variables {
+		env[name] = value
+	}
+	return &function{
+		id: id, role: role, door: door, tracing: p.TracingConfig.Mode == "Active",
+		runtime: runtimeapi.Function{
+			Name: nameOf(id), Binary: filepath.Join(h.assembly, h.stack.Resources[id].Metadata.Asset, "bootstrap"), Env: env,
+			MemoryMB: p.MemorySize, Timeout: time.Duration(p.Timeout) * time.Second,
+			Log: &logs{role: role, stream: arn("logs", "log-group:"+p.LoggingConfig.LogGroup+":log-stream:local"), out: h.log},
+		},
+	}, nil
+}
+
+// logs is a function's log stream, which Lambda writes in the function's name. It is safe for concurrent use.
+type logs struct {
+	role   *role
+	stream string
+	out    io.Writer
+
+	mu      sync.Mutex
+	created bool
+	lines   int
+	bytes   int
+}
+
+func (l *logs) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.created {
+		l.created = l.role.may(call{action: "logs:CreateLogStream", resource: l.stream})
+	}
+	if l.created && l.role.may(call{action: "logs:PutLogEvents", resource: l.stream}) {
+		l.lines, l.bytes = l.lines+bytes.Count(line, []byte("\n")), l.bytes+len(line)
+		return l.out.Write(line)
+	}
+	return len(line), nil // lost, as Lambda loses them
+}
+
+// invoke sends an event to an idle instance, or to a new one.
+func (f *function) invoke(ctx context.Context, event any) ([]byte, error) {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return nil, err
+	}
+	instance, err := f.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if f.tracing {
+		f.role.may(call{action: "xray:PutTraceSegments", resource: "*"})
+		f.role.may(call{action: "xray:PutTelemetryRecords", resource: "*"})
+	}
+	answer, err := instance.Invoke(ctx, payload)
+	if _, reported := errors.AsType[*runtimeapi.FunctionError](err); err != nil && !reported {
+		return nil, errors.Join(err, instance.Close())
+	}
+	f.put(instance)
+	return answer, err
+}
+
+func (f *function) take(ctx context.Context) (*runtimeapi.Instance, error) {
+	f.mu.Lock()
+	f.used.Invocations++
+	if last := len(f.idle) - 1; last >= 0 {
+		defer f.mu.Unlock()
+		instance := f.idle[last]
+		f.idle = f.idle[:last]
+		return instance, nil
+	}
+	f.started++
+	f.mu.Unlock()
+	return runtimeapi.Start(ctx, f.runtime)
+}
+
+func (f *function) put(i *runtimeapi.Instance) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.draining {
+		f.end(i)
+		return
+	}
+	f.idle = append(f.idle, i)
+}
+
+// close ends the idle instances, and others when they become idle.
+func (f *function) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.draining = true
+	for _, i := range f.idle {
+		f.end(i)
+	}
+	f.door.Close()
+}

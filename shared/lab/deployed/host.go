@@ -1,0 +1,465 @@
+package deployed
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/local/gateway"
+	"webhook-relay/shared/relay"
+)
+
+const schedulerService = "scheduler.amazonaws.com"
+
+// Host is a stack that runs. It is safe for concurrent use.
+type Host struct {
+	Outputs map[string]string // of the stack
+
+	// Clients with an operator's rights: nothing of what they do is held against a role.
+	SQS      *awssqs.Client
+	DynamoDB *dynamodb.Client
+	S3       *awss3.Client
+	KMS      *awskms.Client
+	Secrets  *emulator.SecretsManager
+
+	assembly   string
+	suffix     string // of every name
+	log        io.Writer
+	services   map[string]*url.URL
+	schedules  *emulator.Scheduler
+	keys       *emulator.KMS
+	meter      *meter
+	ingress    *httptest.Server
+	routes     *http.ServeMux
+	stack      *resolver
+	roles      map[string]*role     // by ARN
+	functions  map[string]*function // by name
+	timeToLive map[string]string    // attribute, by table
+	rules      []rule
+	mappings   map[string]*mapping // by the queue's URL
+
+	stop    context.CancelFunc
+	polling sync.WaitGroup
+}
+
+// Start makes and starts the stack whose cloud assembly is in a folder. The functions' logs go to log. It must be closed. Errors are
+// ErrTemplate, or an emulator's. ctx bounds the start alone.
+func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
+	t, err := readTemplate(assembly)
+	if err != nil {
+		return nil, err
+	}
+	services, err := emulator.Run()
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{
+		assembly: assembly, suffix: "-" + strings.ToLower(rand.Text()), log: &locked{out: log},
+		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), Secrets: emulator.RunSecretsManager(), meter: newMeter(), routes: http.NewServeMux(),
+		roles: map[string]*role{}, functions: map[string]*function{}, timeToLive: map[string]string{}, mappings: map[string]*mapping{},
+	}
+	h.ingress = httptest.NewServer(h.routes)
+	h.stack = newResolver(t, h.provision(ctx))
+	h.connect(services)
+	polling, stop := context.WithCancel(context.Background())
+	h.stop = stop
+	if err := h.build(ctx, polling); err != nil {
+		h.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *Host) connect(services emulator.Services) {
+	h.SQS = awssqs.NewFromConfig(clientConfig(services.SQS))
+	h.DynamoDB = dynamodb.NewFromConfig(clientConfig(services.DynamoDB))
+	h.S3 = s3.Client(clientConfig(services.S3))
+	h.KMS = awskms.NewFromConfig(clientConfig(h.keys.URL))
+	h.services = map[string]*url.URL{}
+	for name, address := range map[string]string{
+		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL, "scheduler": h.schedules.URL,
+		"secretsmanager": h.Secrets.URL,
+	} {
+		h.services[name], _ = url.Parse(address) // servers' own addresses
+	}
+}
+
+// clientConfig is the configuration of clients of one service. It fits no account of AWS's.
+func clientConfig(endpoint string) aws.Config {
+	return aws.Config{
+		Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
+	}
+}
+
+// build makes everything that the template names, in the order in which it depends on each other, and begins to poll.
+func (h *Host) build(ctx, polling context.Context) error {
+	if err := h.stack.all(); err != nil {
+		return err
+	}
+	outputs, err := h.stack.outputs()
+	if err != nil {
+		return err
+	}
+	h.Outputs = outputs
+	for _, id := range h.stack.ofType("AWS::IAM::Role") {
+		var p roleProperties
+		if err := h.stack.properties(id, &p); err != nil {
+			return err
+		}
+		if h.roles[h.stack.made[id].attributes["Arn"]], err = newRole(nameOf(id), p); err != nil {
+			return err
+		}
+	}
+	for _, id := range h.stack.ofType("AWS::Lambda::Function") {
+		if h.functions[h.stack.made[id].ref], err = h.newFunction(id); err != nil {
+			return err
+		}
+	}
+	staged, err := h.stages()
+	if err != nil {
+		return err
+	}
+	for _, id := range h.stack.ofType("AWS::ApiGatewayV2::Route") {
+		if err := h.addRoute(id, staged); err != nil {
+			return err
+		}
+	}
+	for _, id := range h.stack.ofType("AWS::Events::Rule") {
+		if err := h.addRule(id); err != nil {
+			return err
+		}
+	}
+	return h.poll(ctx, polling)
+}
+
+func (h *Host) poll(ctx, polling context.Context) error {
+	for _, id := range h.stack.ofType("AWS::Lambda::EventSourceMapping") {
+		m, err := h.newMapping(ctx, id)
+		if err != nil {
+			return err
+		}
+		h.mappings[m.url] = m
+		m.start(polling)
+	}
+	return nil
+}
+
+// checkAPI holds that an API is played.
+func (h *Host) checkAPI(id string) error {
+	var p struct {
+		ProtocolType string
+
+		Name any
+	}
+	if err := h.stack.properties(id, &p); err != nil {
+		return err
+	}
+	if p.ProtocolType != "HTTP" {
+		return fmt.Errorf("%w: %s speaks %q, which is not played", ErrTemplate, id, p.ProtocolType)
+	}
+	return nil
+}
+
+// stages returns the APIs that are served, each by a stage that deploys every route at once and has no name in the path.
+func (h *Host) stages() (map[string]bool, error) {
+	staged := map[string]bool{}
+	for _, id := range h.stack.ofType("AWS::ApiGatewayV2::Stage") {
+		var p struct {
+			APIID, StageName string
+			AutoDeploy       bool
+			RouteSettings    map[string]any
+
+			AccessLogSettings, DefaultRouteSettings any
+		}
+		if err := h.stack.properties(id, &p); err != nil {
+			return nil, err
+		}
+		if !p.AutoDeploy || p.StageName != "$default" {
+			return nil, fmt.Errorf("%w: stage %s does not deploy by itself, which is not played", ErrTemplate, p.StageName)
+		}
+		for key := range p.RouteSettings {
+			if !h.hasRoute(key) {
+				return nil, fmt.Errorf("%w: stage %s sets something of route %s, which there is not", ErrTemplate, p.StageName, key)
+			}
+		}
+		staged[p.APIID] = true
+	}
+	return staged, nil
+}
+
+func (h *Host) hasRoute(key string) bool {
+	return slices.ContainsFunc(h.stack.ofType("AWS::ApiGatewayV2::Route"), func(id string) bool {
+		return h.stack.Resources[id].Properties["RouteKey"] == key
+	})
+}
+
+// addRoute serves a route of the HTTP API.
+func (h *Host) addRoute(id string, staged map[string]bool) error {
+	var route struct{ APIID, RouteKey, Target, AuthorizationType string }
+	if err := h.stack.properties(id, &route); err != nil {
+		return err
+	}
+	var integration struct{ APIID, IntegrationType, IntegrationURI, PayloadFormatVersion string }
+	for _, i := range h.stack.ofType("AWS::ApiGatewayV2::Integration") {
+		if route.Target == "integrations/"+h.stack.made[i].ref {
+			if err := h.stack.properties(i, &integration); err != nil {
+				return err
+			}
+		}
+	}
+	f := h.functionOf(integration.IntegrationURI)
+	method, path, _ := strings.Cut(route.RouteKey, " ")
+	source := arn("execute-api", route.APIID+"/$default/"+method+path)
+	switch {
+	case f == nil || integration.IntegrationType != "AWS_PROXY" || integration.PayloadFormatVersion != "2.0":
+		return fmt.Errorf("%w: route %s leads to %+v", ErrTemplate, route.RouteKey, integration)
+	case !staged[route.APIID] || integration.APIID != route.APIID:
+		return fmt.Errorf("%w: route %s is of API %s, its integration of %s, and one of them has no stage", ErrTemplate, route.RouteKey,
+			route.APIID, integration.APIID)
+	case route.AuthorizationType != "NONE":
+		return fmt.Errorf("%w: route %s wants authorization %s, which is not played", ErrTemplate, route.RouteKey, route.AuthorizationType)
+	case !h.permitted("apigateway.amazonaws.com", integration.IntegrationURI, source):
+		return fmt.Errorf("%w: no permission for %s to invoke %s", ErrTemplate, source, integration.IntegrationURI)
+	}
+	h.routes.Handle(strings.TrimPrefix(route.RouteKey, "ANY "), gateway.New(f.serve))
+	return nil
+}
+
+// permitted tells whether a permission lets a service invoke a function for a source.
+func (h *Host) permitted(service, functionARN, source string) bool {
+	return slices.ContainsFunc(h.stack.ofType("AWS::Lambda::Permission"), func(id string) bool {
+		var p struct{ Action, FunctionName, Principal, SourceARN string }
+		return h.stack.properties(id, &p) == nil && p.Action == "lambda:InvokeFunction" && p.Principal == service &&
+			p.FunctionName == functionARN && like("", p.SourceARN, source)
+	})
+}
+
+// functionOf returns the function with an ARN, nil if there is none.
+func (h *Host) functionOf(functionARN string) *function {
+	for name, f := range h.functions {
+		if functionARN == arn("lambda", "function:"+name) {
+			return f
+		}
+	}
+	return nil
+}
+
+// serve is gateway.Lambda.
+func (f *function) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (answer events.APIGatewayV2HTTPResponse, err error) {
+	// An invocation outlives the client that it is for.
+	payload, err := f.invoke(context.WithoutCancel(ctx), e)
+	if err != nil {
+		return answer, err
+	}
+	return answer, json.Unmarshal(payload, &answer)
+}
+
+// Close ends the stack: its pollers, with the invocations under way, its functions and its services. What lies in the emulators
+// stays until they end. A second call changes nothing.
+func (h *Host) Close() {
+	h.stop()
+	h.polling.Wait()
+	h.ingress.Close()
+	for _, f := range h.functions {
+		if f != nil {
+			f.close()
+		}
+	}
+	h.schedules.Close()
+	h.keys.Close()
+	h.Secrets.Close()
+}
+
+// Queue returns the URL of the queue with a name in the stack ("IngestDlq"), "" if there is none.
+func (h *Host) Queue(name string) string {
+	for _, id := range h.stack.ofType("AWS::SQS::Queue") {
+		if nameOf(id) == name {
+			return h.stack.made[id].ref
+		}
+	}
+	return ""
+}
+
+// Instances tells how many instances of a function have been started, by the function's name in the stack ("Deliver").
+func (h *Host) Instances(name string) int {
+	for _, f := range h.functions {
+		if f.runtime.Name == name {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return f.started
+		}
+	}
+	return 0
+}
+
+// May tells whether the role of a function ("Deliver") allows what it did without the door: a request to an API, which it signed. It counts as a
+// call.
+func (h *Host) May(name, action, resource string) bool {
+	for _, f := range h.functions {
+		if f.runtime.Name == name {
+			return f.role.may(call{action: action, resource: resource})
+		}
+	}
+	return false
+}
+
+// Denied lists the calls that a role does not allow, as "DeliverRole: sqs:SendMessage on arn:…". Names are without their generated part.
+func (h *Host) Denied() []string { return h.eachRole((*role).refused) }
+
+// Unused lists what is granted and was not needed, an action on a resource each, written as Denied does.
+func (h *Host) Unused() []string { return h.eachRole((*role).unused) }
+
+func (h *Host) eachRole(list func(*role) []string) []string {
+	var lines []string
+	for _, r := range h.roles {
+		for _, line := range list(r) {
+			lines = append(lines, strings.ReplaceAll(line, h.suffix, ""))
+		}
+	}
+	slices.Sort(lines)
+	return slices.Compact(lines)
+}
+
+// Stop has Lambda take nothing from a queue ("Delivery") until resume is called, so that what is sent meanwhile arrives late. Batches that are
+// under way are not stopped. It panics where no function consumes the queue.
+func (h *Host) Stop(queue string) (resume func()) { return h.mappings[h.Queue(queue)].stop() }
+
+// Throttle has the next batches of a queue reach no function, as when there is no concurrency left: their messages have been received, and
+// come back after the visibility timeout. It panics where no function consumes the queue.
+func (h *Host) Throttle(queue string, batches int) {
+	m := h.mappings[h.Queue(queue)]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.throttled += batches
+}
+
+// PassVisibility lets the visibility timeout of what failed in a queue ("Ingest") be over, and returns how many messages there were. It
+// panics where no function consumes the queue.
+func (h *Host) PassVisibility(ctx context.Context, queue string) (int, error) {
+	return h.mappings[h.Queue(queue)].passVisibility(ctx)
+}
+
+// PassTime lets the time of every pending schedule come: EventBridge Scheduler sends their messages with the role that each names. The
+// time until which a message and its delivery's record say that it waits is taken back to now, since for the function it has not come. It
+// returns how many there were.
+func (h *Host) PassTime(ctx context.Context) (int, error) {
+	pending := h.schedules.Pending()
+	for _, p := range pending {
+		due, err := h.schedules.Take(p.Group, p.Name)
+		if err != nil {
+			return 0, err
+		}
+		if err := h.fire(ctx, due); err != nil {
+			return 0, fmt.Errorf("schedule %s: %w", p.Name, err)
+		}
+	}
+	return len(pending), nil
+}
+
+func (h *Host) fire(ctx context.Context, due emulator.Schedule) error {
+	var in awssqs.SendMessageInput
+	if err := json.Unmarshal(due.Input, &in); err != nil {
+		return err
+	}
+	role := h.roles[due.RoleARN]
+	source := map[string]string{"aws:SourceAccount": account, "aws:SourceArn": arn("scheduler", "schedule-group/"+due.Group)}
+	if role == nil || !role.trusts(schedulerService, source) {
+		return fmt.Errorf("%w: role %s, which Scheduler cannot take on for %v", ErrTemplate, due.RoleARN, source)
+	}
+	if c := (call{action: "sqs:SendMessage", resource: queueARN(*in.QueueUrl)}); !role.may(c) {
+		return fmt.Errorf("role %s may not %s on %s", due.RoleARN, c.action, c.resource)
+	}
+	body, err := h.passTime(ctx, []byte(*in.MessageBody))
+	if err != nil {
+		return err
+	}
+	in.MessageBody = aws.String(string(body))
+	_, err = h.SQS.SendMessage(ctx, &in)
+	return err
+}
+
+// passTime makes a message, and the record of its delivery, one whose time has come.
+func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
+	var about struct {
+		Endpoint string
+		Event    struct{ ID string }
+	}
+	var message map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(body, &about), json.Unmarshal(body, &message)); err != nil {
+		return nil, err
+	}
+	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"])
+	d, err := ledger.Delivery(ctx, about.Event.ID, about.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if d.Status == relay.Waiting {
+		d.NextAt = time.Now()
+		if err := ledger.SaveDelivery(ctx, d, d.Attempts); err != nil {
+			return nil, err
+		}
+	}
+	delete(message, "notBefore")
+	return json.Marshal(message)
+}
+
+// Redrive moves the messages of one queue to another, as SQS's StartMessageMoveTask does, and returns how many there were.
+func (h *Host) Redrive(ctx context.Context, from, to string) (int, error) {
+	for moved := 0; ; {
+		batch, err := h.SQS.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+			QueueUrl: &from, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameAll},
+		})
+		if err != nil || len(batch.Messages) == 0 {
+			return moved, err
+		}
+		for _, m := range batch.Messages {
+			in := &awssqs.SendMessageInput{QueueUrl: &to, MessageBody: m.Body, MessageAttributes: m.MessageAttributes}
+			if group, ok := m.Attributes[string(sqstypes.MessageSystemAttributeNameMessageGroupId)]; ok {
+				in.MessageGroupId = &group
+			}
+			_, sent := h.SQS.SendMessage(ctx, in)
+			if sent == nil {
+				_, sent = h.SQS.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &from, ReceiptHandle: m.ReceiptHandle})
+			}
+			if err = errors.Join(err, sent); err != nil {
+				return moved, err
+			}
+			moved++
+		}
+	}
+}
+
+// locked lets several processes write to one writer.
+type locked struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(b)
+}

@@ -1,0 +1,268 @@
+package deployed
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"webhook-relay/shared/lab/runtimeapi"
+)
+
+// ErrTemplate means that the template is wrong, or uses what the host does not play.
+var ErrTemplate = errors.New("deployed: template")
+
+// templateFile is the stack's template in its cloud assembly.
+const templateFile = "Relay.template.json"
+
+// account and region are where the host plays that the stack is. The account is the emulators' own.
+const (
+	account = "000000000000"
+	region  = runtimeapi.DefaultRegion
+)
+
+type template struct {
+	Resources map[string]resource
+	Outputs   map[string]struct{ Value any }
+}
+
+type resource struct {
+	Type       string
+	Properties map[string]any
+	Metadata   struct {
+		Asset string `json:"aws:asset:path"`
+	}
+}
+
+// physical is what a logical id stands for once it is made.
+type physical struct {
+	ref        string
+	attributes map[string]string // nil: nothing runs on it, and any attribute has a value that stands for it
+}
+
+// maker makes a resource; it may resolve its properties, which makes those that they refer to first.
+type maker func(id string, r resource) (physical, error)
+
+// resolver puts values in the place of the template's intrinsic functions, and makes each resource when it is first referred to.
+type resolver struct {
+	template
+	make maker
+	made map[string]*physical // nil: in the making
+}
+
+func readTemplate(assembly string) (template, error) {
+	var t template
+	text, err := os.ReadFile(filepath.Join(assembly, templateFile))
+	if err != nil {
+		return t, fmt.Errorf("%w: %w", ErrTemplate, err)
+	}
+	if err := json.Unmarshal(text, &t); err != nil {
+		return t, fmt.Errorf("%w: %s: %w", ErrTemplate, templateFile, err)
+	}
+	return t, nil
+}
+
+func newResolver(t template, m maker) *resolver {
+	return &resolver{template: t, make: m, made: map[string]*physical{}}
+}
+
+// ofType returns the logical ids of a type, sorted.
+func (r *resolver) ofType(name string) []string {
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(r.Resources)) {
+		if r.Resources[id].Type == name {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// all makes every resource and resolves every property of each, as CloudFormation does.
+func (r *resolver) all() error {
+	for _, id := range slices.Sorted(maps.Keys(r.Resources)) {
+		if _, err := r.physical(id); err != nil {
+			return err
+		}
+		if _, err := r.value(r.Resources[id].Properties); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// outputs returns the stack's outputs.
+func (r *resolver) outputs() (map[string]string, error) {
+	values := make(map[string]string, len(r.Outputs))
+	for name, o := range r.Outputs {
+		text, err := r.text(o.Value)
+		if err != nil {
+			return nil, fmt.Errorf("output %s: %w", name, err)
+		}
+		values[name] = text
+	}
+	return values, nil
+}
+
+func (r *resolver) physical(id string) (physical, error) {
+	p, begun := r.made[id]
+	switch declared, ok := r.Resources[id]; {
+	case !ok:
+		return physical{}, fmt.Errorf("%w: there is no resource %s", ErrTemplate, id)
+	case p != nil:
+		return *p, nil
+	case begun:
+		return physical{}, fmt.Errorf("%w: %s refers to itself", ErrTemplate, id)
+	default:
+		r.made[id] = nil
+		made, err := r.make(id, declared)
+		if err != nil {
+			return physical{}, fmt.Errorf("%s: %w", id, err)
+		}
+		r.made[id] = &made
+		return made, nil
+	}
+}
+
+// properties resolves the properties of a resource into v, whose fields have their names. A property that v has no field for is not played.
+func (r *resolver) properties(id string, v any) error {
+	resolved, err := r.value(r.Resources[id].Properties)
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	text, err := json.Marshal(resolved)
+	if err == nil {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		err = decoder.Decode(v)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s says what is not played: %w", ErrTemplate, id, err)
+	}
+	return nil
+}
+
+// value resolves v, a value of JSON.
+func (r *resolver) value(v any) (any, error) {
+	switch v := v.(type) {
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			var err error
+			if list[i], err = r.value(v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case map[string]any:
+		for name, argument := range v {
+			if len(v) == 1 && (name == "Ref" || strings.HasPrefix(name, "Fn::")) {
+				return r.call(name, argument)
+			}
+		}
+		object := make(map[string]any, len(v))
+		for name := range v {
+			var err error
+			if object[name], err = r.value(v[name]); err != nil {
+				return nil, err
+			}
+		}
+		return object, nil
+	}
+	return v, nil
+}
+
+func (r *resolver) text(v any) (string, error) {
+	v, err := r.value(v)
+	if err != nil {
+		return "", err
+	}
+	text, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("%w: %v is not a string", ErrTemplate, v)
+	}
+	return text, nil
+}
+
+// call carries out an intrinsic function, of those that the template uses.
+func (r *resolver) call(name string, argument any) (any, error) {
+	list, _ := argument.([]any)
+	text, isText := argument.(string)
+	switch {
+	case name == "Ref" && isText:
+		return r.ref(text)
+	case name == "Fn::GetAtt" && len(list) == 2:
+		return r.attribute(fmt.Sprint(list[0]), fmt.Sprint(list[1]))
+	case name == "Fn::Join" && len(list) == 2:
+		return r.join(list)
+	case name == "Fn::Sub" && isText:
+		return r.substitute(text)
+	}
+	return nil, fmt.Errorf("%w: %s of %v", ErrTemplate, name, argument)
+}
+
+func (r *resolver) ref(id string) (string, error) {
+	switch id {
+	case "AWS::Partition":
+		return "aws", nil
+	case "AWS::Region":
+		return region, nil
+	case "AWS::AccountId":
+		return account, nil
+	case "AWS::URLSuffix":
+		return "amazonaws.com", nil
+	}
+	p, err := r.physical(id)
+	return p.ref, err
+}
+
+func (r *resolver) attribute(id, name string) (string, error) {
+	p, err := r.physical(id)
+	if err != nil {
+		return "", err
+	}
+	if p.attributes == nil {
+		return p.ref + "." + name, nil
+	}
+	value, ok := p.attributes[name]
+	if !ok {
+		return "", fmt.Errorf("%w: %s, a %s, has no attribute %s", ErrTemplate, id, r.Resources[id].Type, name)
+	}
+	return value, nil
+}
+
+func (r *resolver) join(list []any) (string, error) {
+	parts, ok := list[1].([]any)
+	if !ok {
+		return "", fmt.Errorf("%w: Fn::Join of %v", ErrTemplate, list[1])
+	}
+	texts := make([]string, len(parts))
+	for i := range parts {
+		var err error
+		if texts[i], err = r.text(parts[i]); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(texts, fmt.Sprint(list[0])), nil
+}
+
+var placeholder = regexp.MustCompile(`\$\{[^}]+\}`)
+
+func (r *resolver) substitute(text string) (string, error) {
+	var failed error
+	text = placeholder.ReplaceAllStringFunc(text, func(found string) string {
+		id, attribute, isAttribute := strings.Cut(strings.Trim(found, "${}"), ".")
+		value, err := r.ref(id)
+		if isAttribute {
+			value, err = r.attribute(id, attribute)
+		}
+		failed = errors.Join(failed, err)
+		return value
+	})
+	return text, failed
+}

@@ -1,0 +1,361 @@
+package deployed_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/lab/deployed"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/sign"
+	"webhook-relay/shared/verify"
+)
+
+// openLearning lets the next handshake of a source bring its secret, as relay secret SOURCE --learn does.
+func (w *world) openLearning(t *testing.T, source string) {
+	t.Helper()
+	catalog := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]))
+	if err := catalog.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tellings are the POSTs that the endpoint "operator" has got of a type and about an endpoint.
+func (w *world) tellings(about, eventType string) []post {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []post
+	for _, p := range w.got["operator"] {
+		if p.header.Get("relay-event-type") == eventType && bytes.Contains(p.body, []byte(`"endpoint":"`+about+`"`)) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// passVisibility saves the wait for the visibility timeouts of what failed.
+func (w *world) passVisibility(t *testing.T) {
+	t.Helper()
+	for _, queue := range []string{"Ingest", "Delivery", "Retry"} {
+		if _, err := w.host.PassVisibility(t.Context(), queue); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// world is a running stack with a catalog and its endpoints.
+type world struct {
+	host    *deployed.Host
+	log     *logged
+	ledger  *dynamo.Ledger
+	sources map[string]relay.Source
+
+	mu      sync.Mutex
+	answers map[string]func(n int) int // status of an endpoint's n-th POST
+	got     map[string][]post
+}
+
+type post struct {
+	header http.Header
+	body   []byte
+}
+
+// demoPrefix is what the names of the demonstration's sources begin with here.
+const demoPrefix = "demo-"
+
+// endpointToken is what an endpoint wants to see, and is kept in Secrets Manager, in a secret of this name.
+const (
+	endpointToken = "t0ken"
+	tokenSecret   = deployed.SecretsPrefix + "shop"
+)
+
+// signingSecret is an endpoint's.
+const signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// lookAtSources opens every folder with sources of the stack. The go command takes a result from its cache if what the test has opened is
+// unchanged; what the compilers that Synthesise starts open, it does not know.
+func lookAtSources(t *testing.T, root string) {
+	t.Helper()
+	for _, dir := range []string{"functions", "infra", "shared"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(_ string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Name() == "node_modules" {
+				return filepath.SkipDir
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	lookAtSources(t, repository)
+	assembly, err := deployed.Synthesise(t.Context(), repository, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &logged{}
+	host, err := deployed.Start(t.Context(), assembly, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		host.Close()
+		if t.Failed() {
+			t.Logf("what the functions logged:\n%s", log)
+		}
+	})
+	w := &world{
+		host: host, log: log, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]relay.Source{},
+		got: map[string][]post{}, answers: map[string]func(int) int{
+			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
+			"broken":  statuses(http.StatusInternalServerError),
+			"patient": statuses(http.StatusServiceUnavailable, http.StatusOK),
+			"gone":    statuses(http.StatusGone),
+			"retired": statuses(http.StatusGone),
+		},
+	}
+	endpoints := httptest.NewServer(http.HandlerFunc(w.serveEndpoint))
+	t.Cleanup(endpoints.Close)
+	w.configure(t, endpoints.URL)
+	return w
+}
+
+// configure puts a source and an endpoint of the same name for each test into the catalog, and a provider with two endpoints.
+func (w *world) configure(t *testing.T, endpoints string) {
+	t.Helper()
+	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
+	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
+	var c relay.Catalog
+	for name, schedule := range map[string][]time.Duration{
+		"large": {}, "bulky": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
+		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour}, "retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {}, "unstarted": {}, "late": {}, "overdue": {time.Hour},
+		"ordered": {2 * time.Second},
+	} {
+		url := endpoints + "/" + name
+		if name == "guarded" {
+			url = "http://127.0.0.2/" // loopback too, but not the address that is let through
+		}
+		c.Sources = append(c.Sources, relay.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
+		ep := relay.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
+		switch name {
+		case "limited":
+			ep.RateLimit = 2
+		case "narrow":
+			ep.Concurrency = 2
+		case "ordered":
+			ep.Order = relay.Order{On: true, Key: "data.key"}
+		case "tokened":
+			ep.Auth = &relay.Auth{Bearer: relay.SecretPrefix + tokenSecret + "#token"}
+		case "api":
+			ep.Auth = &relay.Auth{SigV4: &relay.SigV4{Service: "execute-api", Region: "eu-central-1"}}
+		case "proved":
+			ep.Prove, ep.Retiring = relay.ProveOptions, []relay.RetiringSecret{{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()}}
+		}
+		c.Endpoints = append(c.Endpoints, ep)
+		sub := relay.Subscription{Source: name, Endpoint: name}
+		if name == "bulky" {
+			sub.Filter = `{"data": [{"exists": false}]}` // the body must be read to be found no JSON
+		}
+		c.Subscriptions = append(c.Subscriptions, sub)
+	}
+	c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
+	c.Subscriptions = append(c.Subscriptions,
+		relay.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, relay.Subscription{Source: "github", Endpoint: "audit"})
+	c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: "operator", URL: endpoints + "/operator", Secrets: []string{signingSecret}})
+	c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: relay.OperatorSource, Endpoint: "operator"})
+	c.Sources = append(c.Sources, relay.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}})
+	for _, source := range c.Sources {
+		w.sources[source.Name] = source
+	}
+	demo, err := events.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: "every", URL: endpoints + "/every", Secrets: []string{signingSecret}})
+	for _, source := range demo.Sources {
+		source.Name = demoPrefix + source.Name
+		c.Sources = append(c.Sources, source)
+		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: source.Name, Endpoint: "every"})
+	}
+	c.SetOrder()
+	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
+	if err := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer).ReplaceCatalog(t.Context(), c, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) serveEndpoint(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the attempt is over
+	}
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	w.mu.Lock()
+	w.got[name] = append(w.got[name], post{r.Header, body})
+	n, answer := len(w.got[name]), w.answers[name]
+	w.mu.Unlock()
+	status := http.StatusOK
+	if answer != nil {
+		status = answer(n)
+	}
+	if attempt, err := strconv.Atoi(r.Header.Get(relay.HeaderAttempt)); name == "ordered" && err == nil {
+		status = readStep(body).status(attempt)
+	}
+	if r.Method == http.MethodOptions {
+		rw.Header().Set("WebHook-Allowed-Origin", r.Header.Get("WebHook-Request-Origin"))
+	}
+	rw.WriteHeader(status)
+}
+
+// statuses answers with one status after the other, and with the last one from then on.
+func statuses(all ...int) func(int) int {
+	return func(n int) int { return all[min(n, len(all))-1] }
+}
+
+func (w *world) answer(endpoint string, with func(n int) int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.answers[endpoint] = with
+}
+
+// posts are the POSTs of an event that an endpoint has got.
+func (w *world) posts(endpoint, eventID string) []post {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found []post
+	for _, p := range w.got[endpoint] {
+		if p.header.Get("webhook-id") == eventID {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// header is what proves a webhook to its source.
+func (w *world) header(t *testing.T, source string, webhook verify.Webhook) verify.Header {
+	t.Helper()
+	v, err := verify.New(w.sources[source].Verify, w.sources[source].Secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := v.Sign(webhook, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Header
+}
+
+// send sends a webhook as its provider would, and returns its event's id.
+func (w *world) send(t *testing.T, source string, webhook verify.Webhook) string {
+	t.Helper()
+	status, text := w.post(t, "/in/"+source, w.header(t, source, webhook), webhook.Body)
+	var answer struct{ ID string }
+	if err := json.Unmarshal(text, &answer); status != http.StatusOK || err != nil || answer.ID == "" {
+		t.Fatalf("%s: %d %s", source, status, text)
+	}
+	return answer.ID
+}
+
+func (w *world) post(t *testing.T, path string, header verify.Header, body []byte) (int, []byte) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.host.Outputs["IngressUrl"]+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, answer
+}
+
+// settled waits until a delivery has a status after at least so many attempts, and returns it.
+func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Status, attempts int) relay.Delivery {
+	t.Helper()
+	var d relay.Delivery
+	eventually(t, fmt.Sprintf("%s to %s: %s after %d attempts", eventID, endpoint, status, attempts), func() bool {
+		var err error
+		d, err = w.ledger.Delivery(t.Context(), eventID, endpoint)
+		return err == nil && d.Status == status && d.Attempts >= attempts
+	})
+	return d
+}
+
+// queuesAreEmpty waits until no message is on its way.
+func (w *world) queuesAreEmpty(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow", "OrderedIngest", "OrderedDelivery"} {
+		eventually(t, name+" is empty", func() bool { return w.messages(t, name) == 0 })
+	}
+}
+
+// messages counts what is in a queue, in hand or delayed or neither.
+func (w *world) messages(t *testing.T, name string) int {
+	t.Helper()
+	url, sum := w.host.Queue(name), 0
+	out, err := w.host.SQS.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, count := range []sqstypes.QueueAttributeName{
+		sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	} {
+		n, err := strconv.Atoi(out.Attributes[string(count)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += n
+	}
+	return sum
+}
+
+// eventually waits for what processes of their own bring about.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not in time: %s", what)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package emulator
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Services are the base URLs of the emulators in Node. Any region and any credentials will do. S3 wants addressing by path.
+type Services struct {
+	SQS      string `json:"sqs"`
+	S3       string `json:"s3"`
+	DynamoDB string `json:"dynamodb"`
+}
+
+// Run returns the emulators of this process, whose queues, buckets and tables need names of their own, since all share them. The first
+// call takes about a second, or some ten seconds where the packages must be installed. The error says why they cannot run,
+// such as that Node is missing. They end with this process.
+func Run() (Services, error) {
+	services, err := started()
+	if err != nil {
+		return services, fmt.Errorf("emulators of SQS, S3 and DynamoDB: %w", err)
+	}
+	return services, nil
+}
+
+// Start is Run for a test, which ends with the error if there is one.
+func Start(tb testing.TB) Services {
+	tb.Helper()
+	services, err := Run()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return services
+}
+
+var started = sync.OnceValues(start)
+
+// patience is how long the process may take to listen; 2 busy cores are slow.
+const patience = time.Minute
+
+func start() (Services, error) {
+	var services Services
+	infra, err := infraDir()
+	if err != nil {
+		return services, err
+	}
+	if err := install(infra); err != nil {
+		return services, err
+	}
+	cmd := exec.Command("node", "emulators/start.js") //nolint:noctx // lives as long as this process
+	cmd.Dir = infra
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return services, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return services, err
+	}
+	if err := cmd.Start(); err != nil {
+		return services, err
+	}
+	slow := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer slow.Stop()
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &services)
+	}
+	if err != nil {
+		_ = stdin.Close()
+		return services, fmt.Errorf("emulators/start.js: %w, %w: %s", err, cmd.Wait(), complaints.Bytes())
+	}
+	go func() { _ = cmd.Wait() }() // holds on to its standard input, which it lives by, until this process ends
+	return services, nil
+}
+
+// infraDir finds the folder that pins the packages: tests run in the folder of their own package.
+func infraDir() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "infra"), nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("no go.mod above the working directory")
+		}
+		dir = parent
+	}
+}
+
+// install installs the packages if that was not done since the lock file changed. One process at a time does it.
+func install(infra string) error {
+	for _, command := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(command); err != nil {
+			return fmt.Errorf("they need Node.js 22 or newer (20 works), with npm: %w", err)
+		}
+	}
+	manifest, err := os.Open(filepath.Join(infra, "package.json")) //nolint:gosec // a file of this repository
+	if err != nil {
+		return err
+	}
+	defer func() { _ = manifest.Close() }() // and with it the lock
+	if err := syscall.Flock(int(manifest.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", manifest.Name(), err)
+	}
+	if installed(infra) {
+		return nil
+	}
+	npm := exec.Command("npm", "ci") //nolint:noctx // npm bounds its own waits
+	npm.Dir = infra
+	if out, err := npm.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci in %s: %w\n%s", infra, err, out)
+	}
+	return nil
+}
+
+// installed looks at the file that npm writes last.
+func installed(infra string) bool {
+	record, err := os.Stat(filepath.Join(infra, "node_modules", ".package-lock.json"))
+	if err != nil {
+		return false
+	}
+	lock, err := os.Stat(filepath.Join(infra, "package-lock.json"))
+	return err == nil && !record.ModTime().Before(lock.ModTime())
+}
+
+// Setenv sets what Lambda sets, and then vars, for the length of a test.
+func Setenv(t *testing.T, vars map[string]string) {
+	t.Helper()
+	all := map[string]string{
+		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_SESSION_TOKEN": "token",
+		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SQS": "", "AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "",
+	}
+	for _, set := range []map[string]string{all, vars} {
+		for name, value := range set {
+			t.Setenv(name, value)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package invoke_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"webhook-relay/shared/lab/runtimeapi"
+	"webhook-relay/shared/lambda/settings"
+)
+
+// BenchmarkColdStart holds the start of each function, from the process's beginning until it asks for its first event, against that of a
+// Lambda function in Go that does nothing.
+func BenchmarkColdStart(b *testing.B) {
+	empty := filepath.Join(b.TempDir(), "bootstrap")
+	compile(b, "./testdata/empty", empty)
+	for name, env := range environments(b) {
+		b.Run(name, func(b *testing.B) {
+			binary := filepath.Join(b.TempDir(), name, "bootstrap")
+			compile(b, "webhook-relay/functions/"+name, binary)
+			var reference, function time.Duration
+			for b.Loop() {
+				reference += start(b, runtimeapi.Function{Binary: empty})
+				function += start(b, runtimeapi.Function{Binary: binary, Env: env})
+			}
+			b.ReportMetric(float64(reference.Microseconds())/float64(b.N)/1000, "empty-ms")
+			b.ReportMetric(float64(function.Microseconds())/float64(b.N)/1000, "function-ms")
+			b.ReportMetric(float64(function)/float64(reference), "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// compile builds as the Makefile does.
+func compile(b *testing.B, pkg, binary string) {
+	b.Helper()
+	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// start starts a function, ends it, and returns how long the start took.
+func start(b *testing.B, f runtimeapi.Function) time.Duration {
+	b.Helper()
+	began := time.Now()
+	i, err := runtimeapi.Start(b.Context(), f)
+	took := time.Since(began)
+	if err != nil {
+		b.Fatal(err)
+	}
+	i.Close()
+	return took
+}
+
+// environments are complete, and point nowhere: no function calls anything before its first event.
+func environments(b *testing.B) map[string]map[string]string {
+	b.Helper()
+	receive, err := settings.Environment(settings.Receive{CatalogTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u", BodiesBucket: "b", SecretsKeyARN: "k"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", IngestQueueURL: "u", OrderedIngestQueueURL: "u", DeliveryQueueURL: "u", OrderedDeliveryQueueURL: "u", PoisonQueueURL: "u"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	deliver, err := settings.Environment(settings.Deliver{
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", DeliveryQueueURL: "u", RetryQueueURL: "u", SlowQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
+		OrderedDeliveryQueueURL: "u", ScheduleGroup: "g", ScheduleRoleARN: "r",
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return map[string]map[string]string{"receive": receive, "fanout": fanout, "deliver": deliver}
+}

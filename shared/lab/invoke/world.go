@@ -1,0 +1,178 @@
+package invoke
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/events"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/lab/runtimeapi"
+)
+
+// The queues, in the order in which they are shown.
+const (
+	ingest          = "ingest"
+	delivery        = "delivery"
+	retry           = "retry"
+	orderedIngest   = "ordered-ingest"
+	orderedDelivery = "ordered-delivery"
+	slow            = "slow"
+	dead            = "dead"
+	ingestDLQ       = "ingest-dlq"
+	deliveryDLQ     = "delivery-dlq"
+)
+
+var queueNames = []string{ingest, delivery, retry, slow, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ}
+
+// What the emulators take any name for.
+const (
+	secretsKey    = "arn:aws:kms:" + runtimeapi.DefaultRegion + ":000000000000:key/local"
+	scheduleGroup = "local"
+	scheduleRole  = "arn:aws:iam::000000000000:role/local"
+)
+
+// world is an AWS for one invocation.
+type world struct {
+	services  emulator.Services
+	secrets   *emulator.KMS
+	schedules *emulator.Scheduler
+
+	sqs    *awssqs.Client
+	tables *dynamodb.Client
+	s3     *awss3.Client
+
+	queues       map[string]string // URLs, by the names above
+	catalogTable string
+	ledgerTable  string
+	bucket       string
+	catalog      *dynamo.Catalog
+}
+
+// newWorld makes a world with the demonstration's catalog. It must be closed.
+func newWorld(ctx context.Context) (*world, error) {
+	services, err := emulator.Run()
+	if err != nil {
+		return nil, err
+	}
+	name := strings.ToLower(rand.Text()) // all worlds of a process share the emulators
+	w := &world{
+		services: services, secrets: emulator.RunKMS(), schedules: emulator.RunScheduler(),
+		queues: map[string]string{}, catalogTable: "catalog-" + name, ledgerTable: "ledger-" + name, bucket: "bodies-" + name,
+	}
+	w.sqs = awssqs.NewFromConfig(account(services.SQS))
+	w.tables = dynamodb.NewFromConfig(account(services.DynamoDB))
+	w.s3 = s3.Client(account(services.S3))
+	sealer := kms.New(awskms.NewFromConfig(account(w.secrets.URL)), secretsKey)
+	w.catalog = dynamo.NewCatalog(w.tables, w.catalogTable, sealer)
+	if err := errors.Join(w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx)); err != nil {
+		w.close()
+		return nil, fmt.Errorf("invoke: %w", err)
+	}
+	return w, nil
+}
+
+func (w *world) close() {
+	w.secrets.Close()
+	w.schedules.Close()
+}
+
+// account is the configuration of clients of one service. It fits no account of AWS's.
+func account(endpoint string) aws.Config {
+	return aws.Config{
+		Region: runtimeapi.DefaultRegion, BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
+	}
+}
+
+// pointTo adds to a function's environment where its services are.
+func (w *world) pointTo(env map[string]string) {
+	env["AWS_ENDPOINT_URL_SQS"] = w.services.SQS
+	env["AWS_ENDPOINT_URL_S3"] = w.services.S3
+	env["AWS_ENDPOINT_URL_DYNAMODB"] = w.services.DynamoDB
+	env["AWS_ENDPOINT_URL_KMS"] = w.secrets.URL
+	env["AWS_ENDPOINT_URL_SCHEDULER"] = w.schedules.URL
+}
+
+func (w *world) createQueues(ctx context.Context, suffix string) error {
+	for _, name := range queueNames {
+		in := &awssqs.CreateQueueInput{QueueName: aws.String(name + "-" + suffix)}
+		if name == orderedIngest || name == orderedDelivery {
+			*in.QueueName += ".fifo"
+			in.Attributes = map[string]string{"FifoQueue": "true"}
+		}
+		made, err := w.sqs.CreateQueue(ctx, in)
+		if err != nil {
+			return err
+		}
+		w.queues[name] = *made.QueueUrl
+	}
+	return nil
+}
+
+// createStores makes the tables and the bucket.
+func (w *world) createStores(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return w.createTable(ctx, w.catalogTable, nil) })
+	group.Go(func() error {
+		return w.createTable(ctx, w.ledgerTable, map[string][2]string{
+			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
+		})
+	})
+	group.Go(func() error {
+		_, err := w.s3.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &w.bucket})
+		return err
+	})
+	return group.Wait()
+}
+
+// createTable makes a table with the keys that both have, and indexes of keys only by their name.
+func (w *world) createTable(ctx context.Context, name string, indexes map[string][2]string) error {
+	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest}
+	keys := func(names [2]string) []types.KeySchemaElement {
+		for _, n := range names {
+			in.AttributeDefinitions = append(in.AttributeDefinitions,
+				types.AttributeDefinition{AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS})
+		}
+		return []types.KeySchemaElement{
+			{AttributeName: aws.String(names[0]), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(names[1]), KeyType: types.KeyTypeRange},
+		}
+	}
+	in.KeySchema = keys([2]string{dynamo.PartitionKey, dynamo.SortKey})
+	for index, names := range indexes {
+		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
+			IndexName: &index, KeySchema: keys(names), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+		})
+	}
+	if _, err := w.tables.CreateTable(ctx, in); err != nil {
+		return err
+	}
+	active := dynamodb.NewTableExistsWaiter(w.tables, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 5 * time.Millisecond })
+	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
+}
+
+// configure puts the demonstration's configuration into the catalog.
+func (w *world) configure(ctx context.Context) error {
+	catalog, err := events.Demo()
+	if err != nil {
+		return err
+	}
+	return w.catalog.ReplaceCatalog(ctx, catalog, 0)
+}

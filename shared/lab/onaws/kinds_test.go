@@ -1,0 +1,52 @@
+package onaws_test
+
+import "slices"
+
+// calls are the kinds of AWS calls that each function may make, and Lambda's mappings in their names: with one more there is one more to
+// strike, and with one fewer here the scripts have lost one. What is called after a failure only (counts of failures, holds of messages
+// that failed) is made in the runs with a fault, and not struck itself.
+var calls = map[string][]string{
+	"receive": {
+		"GetItem catalog", "GetItem learned", "PutItem learned", "UpdateItem catalog", "Decrypt secret", "Encrypt secret",
+		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
+	},
+	"fanout": {
+		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
+		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery", "SendMessageBatch ordered-delivery",
+		"SendMessage ingest-dlq",
+	},
+	"deliver": {
+		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret", "GetObject body",
+		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "Query troubled", "UpdateItem line", "GetItem line", "UpdateItem claim",
+		"SendMessage retry", "SendMessage ordered-delivery", "CreateSchedule retry",
+		"ChangeMessageVisibilityBatch ordered-delivery", "UpdateItem event",
+		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
+	},
+	"sweep": {
+		"GetItem catalog", "Query catalog", "Query events", "Query open", "BatchGetItem ledger", "GetItem event",
+		"PutItem delivery", "GetItem cursor", "PutItem cursor",
+		"SendMessage delivery", "SendMessage retry",
+	},
+	"mapping": {
+		"DeleteMessageBatch ingest", "DeleteMessageBatch ordered-ingest", "DeleteMessageBatch delivery", "DeleteMessageBatch ordered-delivery",
+		"DeleteMessageBatch retry",
+	},
+}
+
+// afterFailures are calls that a run without faults has no reason to make: they cannot be chosen to be struck.
+var afterFailures = []string{
+	"fanout: UpdateItem count", "fanout: ChangeMessageVisibilityBatch ingest", "fanout: ChangeMessageVisibilityBatch ordered-ingest",
+	"deliver: UpdateItem count", "deliver: ChangeMessageVisibilityBatch delivery", "deliver: ChangeMessageVisibilityBatch retry",
+}
+
+// kinds are all of them, as the wire names them, sorted.
+func kinds() []string {
+	var all []string
+	for function, kinds := range calls {
+		for _, kind := range kinds {
+			all = append(all, function+": "+kind)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

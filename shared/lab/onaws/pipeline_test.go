@@ -1,0 +1,484 @@
+package onaws_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"webhook-relay/shared/aws/awsconfig"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/scheduler"
+	"webhook-relay/shared/aws/secretsmanager"
+	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+const (
+	secretsKey   = "arn:aws:kms:eu-central-1:000000000000:key/test"
+	scheduleRole = "arn:aws:iam::000000000000:role/schedules"
+
+	maxTurns = 2000 // of a run: none takes a tenth of it
+	patience = 20   // how often a provider sends a webhook that gets no 2xx
+)
+
+// As deployed.
+const (
+	functionTimeout     = 60 * time.Second
+	ingestVisibility    = 6 * 30 * time.Second
+	deliveryVisibility  = 6 * functionTimeout
+	longestMessageDelay = 900 // seconds
+)
+
+// outOfSight is the visibility timeout of every queue, in seconds: the run itself says when a message comes again.
+const outOfSight = 3600
+
+// cacheTTL outlasts a run, so that new instances alone read the catalog: the same call time and again would prove little.
+const cacheTTL = 24 * time.Hour
+
+// account is what all runs share: the services, and the settings of the functions' clients.
+type account struct {
+	bucket    string     // of bodies
+	cfg       aws.Config // as package awsconfig makes it, but with more patience
+	transport *http.Transport
+	schedules *emulator.Scheduler
+}
+
+func newAccount(t *testing.T) *account {
+	t.Helper()
+	services, schedules, secrets := emulator.Start(t), emulator.NewScheduler(t), emulator.NewSecretsManager(t)
+	emulator.Setenv(t, map[string]string{
+		"AWS_ENDPOINT_URL_SQS": services.SQS, "AWS_ENDPOINT_URL_S3": services.S3, "AWS_ENDPOINT_URL_DYNAMODB": services.DynamoDB,
+		"AWS_ENDPOINT_URL_KMS": emulator.NewKMS(t).URL, "AWS_ENDPOINT_URL_SCHEDULER": schedules.URL,
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets.URL,
+	})
+	secrets.Set(tokenSecret, endpointToken)
+	cfg, err := awsconfig.Config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &account{bucket: "bodies-" + strings.ToLower(rand.Text()), cfg: cfg, schedules: schedules} // the emulators are shared by all tests
+	a.transport = a.cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
+	a.transport.ResponseHeaderTimeout = functionTimeout // a busy machine is no fault
+	t.Cleanup(a.transport.CloseIdleConnections)
+	a.cfg.HTTPClient = &http.Client{Transport: a.transport}
+	if _, err := s3.Client(a.cfg).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &a.bucket}); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// pipeline is one run of a script: the functions on the adapters and clients that they are deployed with, and Lambda's part played by hand. It
+// has queues and tables of its own, and a time of its own, which stands still while anything can be done.
+type pipeline struct {
+	*account
+	*script
+	name     string
+	retryer  func() aws.Retryer
+	wire     *wire          // of the functions: every call goes over it
+	queues   *awssqs.Client // the operator's, like the catalog and the ledger: without faults
+	catalog  *dynamo.Catalog
+	ledger   *dynamo.Ledger
+	urls     map[string]string
+	mappings []*mapping
+	began    time.Time // a full hour
+
+	receiver *relay.Receiver
+	sweeper  *relay.Sweeper
+
+	mu       sync.Mutex    // a batch is worked on concurrently
+	passed   time.Duration // that the run has skipped
+	steps    []string
+	broken   []string // promises
+	lost     map[loss]bool
+	due      map[string]time.Time // when messages with a delay can be seen, by id
+	holds    map[string]time.Time // when messages that a function holds can be seen again, by receipt handle
+	copied   map[string]bool      // what the queues have accepted, without their ids
+	posts    map[string]int       // by attempt
+	bodies   map[string][]byte    // by event, as the endpoints got them
+	safe     map[string]bool      // attempts that are on record, or on their way there
+	accepted []string             // events, in the order of their 2xx
+	reached  map[string]int       // how far each line of an ordered endpoint has come with them
+	proved   bool                 // the endpoint "proved" was asked to, and did
+	inHand   []string             // attempts that the present invocation has POSTed
+	excuses  map[string]int       // POSTs of an attempt that may have been made in vain
+	receipts map[string]string    // the events of what the ingest queue has accepted, by receipt
+	routed   []relay.RouteReport  // of the present invocation
+	results  map[string]relay.RouteResult
+	sent     map[string][]byte // the bodies that got a 2xx, by event
+	told     map[string]int    // of the relay's own events, by type
+	tries    int               // of providers
+	unswept  int               // runs of the sweeper that failed
+	reported int               // attempts that the deliverer told of
+	failures int               // messages that it could not process
+}
+
+func newPipeline(ctx context.Context, a *account, s *script, retryer func() aws.Retryer, batch int, f fault) (*pipeline, error) {
+	p := &pipeline{
+		account: a, script: s, name: strings.ToLower(rand.Text()), retryer: retryer, queues: awssqs.NewFromConfig(a.cfg), urls: map[string]string{},
+		lost: map[loss]bool{}, due: map[string]time.Time{}, holds: map[string]time.Time{}, copied: map[string]bool{}, posts: map[string]int{},
+		bodies: map[string][]byte{}, safe: map[string]bool{}, reached: map[string]int{}, excuses: map[string]int{}, receipts: map[string]string{},
+		results: map[string]relay.RouteResult{}, sent: map[string][]byte{}, told: map[string]int{},
+	}
+	p.passed = time.Until(time.Now().Truncate(time.Hour).Add(time.Hour))
+	p.began = p.now()
+	p.wire = &wire{fault: f, next: a.transport, done: p.done, note: p.note, counts: map[string]int{}}
+	p.mappings = []*mapping{
+		{queue: "ingest", visibility: ingestVisibility, limit: batch},
+		{queue: "ordered-ingest", visibility: ingestVisibility, limit: 1, ordered: true},
+		{queue: "delivery", visibility: deliveryVisibility, limit: batch},
+		{queue: "ordered-delivery", visibility: deliveryVisibility, limit: 1, ordered: true},
+		{queue: "retry", visibility: deliveryVisibility, limit: batch},
+	}
+	if err := errors.Join(p.createQueues(ctx), p.createTables(ctx)); err != nil {
+		return nil, err
+	}
+	p.start()
+	return p, p.configure(ctx)
+}
+
+func (p *pipeline) createQueues(ctx context.Context) error {
+	for _, queue := range []string{"ingest", "ordered-ingest", "delivery", "ordered-delivery", "retry", "dead", "ingest-dlq", "delivery-dlq"} {
+		name, attributes := queue+"_"+p.name, map[string]string{"VisibilityTimeout": strconv.Itoa(outOfSight)}
+		if strings.HasPrefix(queue, "ordered-") {
+			name += ".fifo"
+			attributes["FifoQueue"] = "true"
+		}
+		made, err := p.queues.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+		if err != nil {
+			return err
+		}
+		p.urls[queue] = *made.QueueUrl
+	}
+	return nil
+}
+
+func (p *pipeline) createTables(ctx context.Context) error {
+	tables, keys := dynamodb.NewFromConfig(p.cfg), [2]string{dynamo.PartitionKey, dynamo.SortKey}
+	p.catalog = dynamo.NewCatalog(tables, p.catalogTable(), kms.New(awskms.NewFromConfig(p.cfg), secretsKey))
+	p.ledger = dynamo.NewLedger(tables, p.ledgerTable())
+	return errors.Join(
+		emulator.CreateTable(ctx, tables, p.catalogTable(), keys, nil),
+		emulator.CreateTable(ctx, tables, p.ledgerTable(), keys, map[string][2]string{
+			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
+		}))
+}
+
+func (p *pipeline) catalogTable() string { return "catalog-" + p.name }
+func (p *pipeline) ledgerTable() string  { return "ledger-" + p.name }
+
+// configure puts the script's catalog in force.
+func (p *pipeline) configure(ctx context.Context) error {
+	_, revision, err := p.catalog.LoadCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil || !p.learns() {
+		return err
+	}
+	return p.catalog.OpenLearning(ctx, p.script.source().Name, p.now().Add(1000*time.Hour))
+}
+
+// clients is the configuration of a function's clients.
+func (p *pipeline) clients(function string) aws.Config {
+	cfg := p.cfg.Copy()
+	cfg.HTTPClient, cfg.Retryer = &http.Client{Transport: port{p.wire, function}}, p.retryer
+	return cfg
+}
+
+// start makes a new instance of each function, wired as its main does it.
+func (p *pipeline) start() {
+	p.wire.dead = false
+	p.receiver = p.newReceiver(p.clients("receive"))
+	fanout, deliver := p.newHandler("fanout", p.newFanout(p.clients("fanout")).Process, "ingest", "ordered-ingest"),
+		p.newHandler("deliver", p.newDeliverer(p.clients("deliver")).Process, "delivery", "retry", "ordered-delivery")
+	for i, process := range []process{fanout, fanout, deliver, deliver, deliver} {
+		p.mappings[i].process = process
+	}
+	p.sweeper = p.newSweeper(p.clients("sweep"))
+}
+
+// newHandler is the handler of a function that consumes queues.
+func (p *pipeline) newHandler(function string, process func(context.Context, []relay.Message) []error, queues ...string) process {
+	consumed := make([]handler.Queue, len(queues))
+	for i, queue := range queues {
+		consumed[i] = sqs.New(awssqs.NewFromConfig(p.clients(function)), p.urls[queue])
+	}
+	return handler.Batch(process, consumed...)
+}
+
+func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
+	queues := awssqs.NewFromConfig(cfg)
+	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
+	return relay.NewReceiver(relay.ReceiverConfig{
+		Sources: catalog, Learned: catalog, Ingest: sqs.New(queues, p.urls["ingest"]), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
+		Bodies: s3.New(s3.Client(cfg), p.bucket), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
+	})
+}
+
+func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
+	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	return relay.NewFanout(relay.FanoutConfig{
+		Subscriptions: dynamo.NewCatalog(tables, p.catalogTable(), nil), Events: dynamo.NewLedger(tables, p.ledgerTable()),
+		Failures: dynamo.NewLedger(tables, p.ledgerTable()), Random: func() float64 { return 0.5 },
+		Bodies: s3.New(s3.Client(cfg), p.bucket), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
+		Poison: sqs.New(queues, p.urls["ingest-dlq"]), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
+	})
+}
+
+func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
+	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	ledger := dynamo.NewLedger(tables, p.ledgerTable())
+	catalog := dynamo.NewCatalog(tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
+	return relay.NewDeliverer(relay.DelivererConfig{
+		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: ledger, Secrets: secretsmanager.New(cfg), Slots: ledger,
+		Failures: ledger, Keeper: ledger,
+		Bodies: s3.New(s3.Client(cfg), p.bucket), Poster: p,
+		Retry: sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
+		Dead: sqs.New(queues, p.urls["dead"]), Poison: sqs.New(queues, p.urls["delivery-dlq"]),
+		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
+			Group: p.name, QueueURL: p.urls["retry"], RoleARN: scheduleRole,
+		}),
+		Operator: relay.NewNotifier(catalog, sqs.New(queues, p.urls["ingest"]), cacheTTL),
+		Reporter: p, CacheTTL: cacheTTL, Now: p.now, Random: func() float64 { return 0.5 },
+	})
+}
+
+func (p *pipeline) newSweeper(cfg aws.Config) *relay.Sweeper {
+	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
+	ledger := dynamo.NewLedger(tables, p.ledgerTable())
+	return relay.NewSweeper(relay.SweeperConfig{
+		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
+		Delivery: sqs.New(queues, p.urls["delivery"]), Retry: sqs.New(queues, p.urls["retry"]), Now: p.now,
+	})
+}
+
+func (p *pipeline) now() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Add(p.passed)
+}
+
+func (p *pipeline) note(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.steps = append(p.steps, fmt.Sprintf("%10s  ", p.passed.Truncate(time.Millisecond))+fmt.Sprintf(format, args...))
+}
+
+// wrong notes that a promise was broken.
+func (p *pipeline) wrong(format string, args ...any) {
+	p.broken = append(p.broken, fmt.Sprintf(format, args...))
+}
+
+// document is what the run must know of a message.
+type document struct {
+	ID       string // of an ingest message's event
+	Receipt  string
+	Endpoint string
+	Attempt  int
+	Made     *struct{ Attempt struct{ Number int } }
+	Event    struct{ ID string }
+}
+
+func (d document) delivery() string { return d.Event.ID + " " + d.Endpoint }
+
+func read(body string) document {
+	var d document
+	if err := json.Unmarshal([]byte(body), &d); err != nil {
+		panic(err) // our own functions have written it
+	}
+	return d
+}
+
+func attemptName(event, endpoint, number string) string { return event + " " + endpoint + " " + number }
+
+// done is told of each of the functions' calls that took effect.
+func (p *pipeline) done(c *call, answer map[string]any) {
+	switch {
+	case c.operation == "PutItem" && c.resource == "delivery":
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		endpoint := strings.TrimPrefix(textOf(c.doc, "Item", "sk", "S"), "delivery#")
+		p.safe[attemptName(textOf(c.doc, "Item", "pk", "S"), endpoint, textOf(c.doc, "Item", "attempts", "N"))] = true
+	case c.operation == "ChangeMessageVisibilityBatch":
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		accepted, _ := answer["Successful"].([]any)
+		for _, s := range accepted {
+			for _, e := range c.doc["Entries"].([]any) {
+				if id := textOf(e, "Id"); id == textOf(s, "Id") {
+					p.holds[textOf(e, "ReceiptHandle")] = time.Now().Add(p.passed + time.Duration(c.delays[id])*time.Second)
+				}
+			}
+		}
+	case c.operation == "SendMessage":
+		p.stored(c, c.doc, textOf(answer, "MessageId"))
+	case c.operation == "SendMessageBatch":
+		ids := map[string]string{}
+		accepted, _ := answer["Successful"].([]any)
+		for _, s := range accepted {
+			ids[textOf(s, "Id")] = textOf(s, "MessageId")
+		}
+		for _, e := range c.doc["Entries"].([]any) {
+			p.stored(c, e.(map[string]any), ids[textOf(e, "Id")])
+		}
+	}
+}
+
+// stored notes a message that a queue has accepted.
+func (p *pipeline) stored(c *call, entry map[string]any, id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delay := c.delays[textOf(entry, "Id")]
+	if id == "" || delay < 0 || delay > longestMessageDelay {
+		p.wrong("message %q is stored with a delay of %v s", id, delay)
+	}
+	p.due[id] = time.Now().Add(p.passed + time.Duration(delay)*time.Second)
+	for _, m := range p.mappings {
+		if m.queue == c.resource {
+			m.stored++
+		}
+	}
+	d := read(textOf(entry, "MessageBody"))
+	message := fmt.Sprint(c.resource, d.Receipt, d.delivery(), d.Attempt)
+	unread := c.resource == "ingest-dlq" // two copies of what nobody can read are none the worse
+	if p.copied[message] && !unread && textOf(entry, "MessageAttributes", sqs.ResentAttribute, "StringValue") != "1" {
+		p.wrong("message %s has been sent before, and is not marked", id)
+	}
+	p.copied[message] = true
+	if strings.HasSuffix(c.resource, "ingest") {
+		p.receipts[d.Receipt] = d.ID
+	}
+	if d.Made != nil {
+		p.safe[attemptName(d.Event.ID, d.Endpoint, strconv.Itoa(d.Made.Attempt.Number))] = true
+	}
+}
+
+// Post is the endpoints.
+func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error) {
+	p.wire.mu.Lock()
+	dead := p.wire.dead
+	p.wire.mu.Unlock()
+	if dead {
+		return relay.Reply{}, errKilled
+	}
+	name := strings.TrimSuffix(strings.TrimPrefix(post.URL, "https://"), ".example.com/")
+	event, number := post.Header["webhook-id"], post.Header[relay.HeaderAttempt]
+	attempt := attemptName(event, name, number)
+	p.note("POST %s", attempt)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if bytes.Contains(post.Body, []byte(relay.PingType)) {
+		p.proved = true
+		return relay.Reply{StatusCode: http.StatusOK}, nil
+	}
+	p.posts[attempt]++
+	p.inHand = append(p.inHand, attempt)
+	if known := p.bodies[event]; known != nil && !bytes.Equal(known, post.Body) {
+		p.wrong("event %s: two different bodies were POSTed", event)
+	}
+	p.bodies[event] = post.Body
+	p.checkPost(name, event, post)
+	outcomes := endpoints[name].outcomes
+	if n, err := strconv.Atoi(number); err == nil && n <= len(outcomes) && outcomes[n-1] == relay.Succeeded {
+		return relay.Reply{StatusCode: http.StatusOK}, nil
+	}
+	return relay.Reply{StatusCode: http.StatusServiceUnavailable}, nil
+}
+
+// Received implements relay.Reporter.
+func (p *pipeline) Received(context.Context, relay.ReceiveReport) {}
+
+// Routed implements relay.Reporter. Reports come in the order of the batch.
+func (p *pipeline) Routed(_ context.Context, r relay.RouteReport) { p.routed = append(p.routed, r) }
+
+// Attempted implements relay.Reporter.
+func (p *pipeline) Attempted(_ context.Context, r relay.AttemptReport) {
+	p.mu.Lock()
+	switch {
+	case r.Err != nil:
+		p.failures++
+	case r.Status != "":
+		p.reported++
+	}
+	p.mu.Unlock()
+	if r.Err != nil {
+		p.note("delivery of %s to %s: %v", r.EventID, r.Endpoint, r.Err)
+	}
+}
+
+// send is a provider: it sends a request until it gets a 2xx.
+func (p *pipeline) send(ctx context.Context, in relay.Inbound) {
+	in.Source, in.Method = p.source().Name, http.MethodPost
+	for range patience {
+		p.tries++
+		in.ReceivedAt = p.now()
+		answer, err := p.receiver.Receive(ctx, in)
+		killed := p.revive()
+		if err == nil && !killed {
+			p.accept(answer.EventID, in.Body)
+			return
+		}
+		p.note("webhook is refused: %v", err)
+		if errors.Is(err, verify.ErrMismatch) { // the secret is known, but nobody told the provider so
+			p.apply(ctx)
+		}
+		p.skip(time.Minute)
+	}
+	p.wrong("a webhook was refused %d times", patience)
+}
+
+// accept notes a 2xx: of an event, or of a handshake, which is none.
+func (p *pipeline) accept(event string, body []byte) {
+	p.note("webhook is accepted as %q", event)
+	if event != "" && p.sent[event] == nil {
+		p.sent[event], p.accepted = body, append(p.accepted, event)
+	}
+}
+
+// apply is the operator, who puts the catalog in force anew, and with it forgets what was learned and lets a handshake bring it.
+func (p *pipeline) apply(ctx context.Context) {
+	if err := p.configure(ctx); err != nil {
+		p.wrong("apply: %v", err)
+	}
+	p.start() // as if the cache's time were over
+}
+
+// revive starts new instances where the process was killed.
+func (p *pipeline) revive() bool {
+	if !p.wire.dead {
+		return false
+	}
+	p.start()
+	return true
+}
+
+func (p *pipeline) skip(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.passed += max(d, 0)
+}

@@ -1,0 +1,165 @@
+package onaws_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/verify"
+)
+
+const (
+	token         = "a-token"                   // of the source "app"
+	learnedSecret = "a-secret-of-the-providers" // which the provider of the source "learner" hands over
+	endpointToken = "t0ken"                     // that the endpoint "tokened" wants to see
+	tokenSecret   = "relay/token"               // what it is called in Secrets Manager
+)
+
+// endpoint is a receiver of deliveries.
+type endpoint struct {
+	relay.Endpoint
+	outcomes []relay.Outcome // of the attempts of each delivery, whatever goes wrong at ours
+}
+
+var endpoints = map[string]endpoint{
+	"good":     {relay.Endpoint{Schedule: []time.Duration{}}, accepts},
+	"flaky":    {relay.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime}, // so few that each attempt asks for its own place
+	"bad":      {relay.Endpoint{Schedule: []time.Duration{time.Hour}}, []relay.Outcome{relay.Rejected, relay.Rejected}},
+	"closed":   {relay.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
+	"line":     {relay.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
+	"queue":    {relay.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
+	"proved":   {relay.Endpoint{Schedule: []time.Duration{}, Prove: relay.ProvePing}, accepts},
+	"narrow":   {relay.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts}, // so many that there is one left when three are lost
+	"tokened":  {relay.Endpoint{Schedule: []time.Duration{}, Auth: &relay.Auth{Bearer: relay.SecretPrefix + tokenSecret}}, accepts},
+	"operator": {relay.Endpoint{Schedule: []time.Duration{}}, accepts},
+}
+
+var (
+	accepts    = []relay.Outcome{relay.Succeeded}
+	secondTime = []relay.Outcome{relay.Rejected, relay.Succeeded}
+	byKey      = relay.Order{On: true, Key: "data.key"}
+)
+
+// status is how a delivery to the endpoint ends.
+func (e endpoint) status() relay.Status {
+	if e.outcomes[len(e.outcomes)-1] == relay.Succeeded {
+		return relay.Delivered
+	}
+	return relay.Dead
+}
+
+var sources = map[string]relay.Source{
+	"app":     {Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{token}},
+	"learner": {Name: "learner", Verify: verify.Config{Provider: "asana"}},
+}
+
+// script is what happens in a run beside the fault.
+type script struct {
+	subscriptions []relay.Subscription // the first is of the source that webhooks come by
+	webhooks      []verify.Webhook     // "RUN" in a body stands for the run's name
+	poison        map[string]string    // messages of a later version, by the queue that they lie in
+	losses        []loss               // then the sweeper comes
+}
+
+// loss is of a message that a queue forgets: the first of an attempt.
+type loss struct {
+	queue, webhook, endpoint string
+	attempt                  int
+}
+
+const unwanted = "unwanted" // the id of a webhook that nobody subscribed to
+
+var scripts = map[string]*script{
+	"repeats": {
+		subscriptions: subscribe("app", []string{"order.*"}, "good", "flaky", "bad"),
+		webhooks: []verify.Webhook{order("1", small), order("2", large), order("1", small),
+			{DeliveryID: unwanted, EventType: "ping", Body: small}},
+	},
+	"order": {
+		subscriptions: subscribe("app", nil, "line", "queue"),
+		webhooks:      []verify.Webhook{order("1", ofKey("a", 0)), order("2", ofKey("a", relay.DefaultInlineBodyBytes)), order("3", ofKey("b", 0))},
+	},
+	"losses": {
+		subscriptions: subscribe("app", nil, "good", "flaky", "queue"),
+		webhooks:      []verify.Webhook{order("1", small), order("2", small)},
+		losses:        []loss{{"delivery", "1", "good", 1}, {"retry", "1", "flaky", 2}, {"ordered-delivery", "2", "queue", 1}},
+	},
+	"setup": {
+		subscriptions: slices.Concat(
+			subscribe("learner", nil, "proved", "narrow", "tokened", "closed"),
+			subscribe(relay.OperatorSource, []string{relay.DeliveryDead, relay.EndpointProved, relay.SourceSecretLearned}, "operator")),
+		webhooks: []verify.Webhook{{Body: []byte(`{"events":[],"run":"RUN"}`)}},
+		poison: map[string]string{
+			"ingest":   `{"v":99,"id":"evt_later"}`,
+			"delivery": `{"v":99,"endpoint":"good","attempt":1,"event":{"v":99,"id":"evt_later"}}`,
+		},
+	},
+}
+
+func subscribe(source string, types []string, endpoints ...string) []relay.Subscription {
+	var subs []relay.Subscription
+	for _, name := range endpoints {
+		subs = append(subs, relay.Subscription{Source: source, Endpoint: name, Types: types})
+	}
+	return subs
+}
+
+var (
+	small = []byte(`{"run":"RUN"}`)
+	large = append(bytes.Repeat([]byte{0xff}, relay.DefaultInlineBodyBytes), "RUN"...)
+)
+
+func ofKey(key string, pad int) []byte {
+	return []byte(`{"run":"RUN","data":{"key":"` + key + `"},"pad":"` + strings.Repeat(" ", pad) + `"}`)
+}
+
+func order(id string, body []byte) verify.Webhook {
+	return verify.Webhook{DeliveryID: id, EventType: "order.paid", Body: body}
+}
+
+func (s *script) source() relay.Source { return sources[s.subscriptions[0].Source] }
+
+// learns tells whether the provider begins with a handshake, in which it hands over its secret.
+func (s *script) learns() bool { return len(s.source().Secrets) == 0 }
+
+// tells tells whether somebody subscribed to the relay's own events.
+func (s *script) tells() bool {
+	return slices.ContainsFunc(s.subscriptions, func(sub relay.Subscription) bool { return sub.Source == relay.OperatorSource })
+}
+
+// catalog is the relay's configuration.
+func (s *script) catalog() relay.Catalog {
+	c := relay.Catalog{Sources: []relay.Source{s.source()}, Subscriptions: slices.Clone(s.subscriptions)}
+	for _, sub := range s.subscriptions {
+		ep := endpoints[sub.Endpoint].Endpoint
+		ep.Name, ep.URL, ep.Secrets = sub.Endpoint, "https://"+sub.Endpoint+".example.com/", []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+		c.Endpoints = append(c.Endpoints, ep)
+	}
+	c.SetOrder()
+	return c
+}
+
+// requests are what the provider sends, one after the other.
+func (s *script) requests(run string) ([]relay.Inbound, error) {
+	var all []relay.Inbound
+	secrets := s.source().Secrets
+	if s.learns() {
+		secrets = []string{learnedSecret}
+		all = append(all, relay.Inbound{Header: relay.Header{"x-hook-secret": learnedSecret}})
+	}
+	v, err := verify.New(s.source().Verify, secrets)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range s.webhooks {
+		w.Body = bytes.ReplaceAll(w.Body, []byte("RUN"), []byte(run))
+		r, err := v.Sign(w, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, relay.Inbound{Header: r.Header, Body: r.Body})
+	}
+	return all, nil
+}

@@ -1,0 +1,107 @@
+package settings
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// RelayName is the variable that holds the relay's name, the stack's, in every function's environment. Where it is not set no metrics are
+// written.
+const RelayName = "RELAY_NAME"
+
+// Receive is the environment of the function receive.
+type Receive struct {
+	CatalogTable          string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	IngestQueueURL        string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	OrderedIngestQueueURL string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
+	BodiesBucket          string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN         string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	MaxBodyBytes          int    `env:"RELAY_MAX_BODY_BYTES" envDefault:"4194304"`
+	InlineBodyBytes       int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"16384"`
+	RetentionDays         int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds   int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+}
+
+// Fanout is the environment of the function fanout.
+type Fanout struct {
+	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	OrderedIngestQueueURL   string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
+	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
+	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // ingest-dlq
+	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+}
+
+// Deliver is the environment of the function deliver.
+type Deliver struct {
+	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN           string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
+	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	SlowQueueURL            string `env:"RELAY_SLOW_QUEUE_URL,notEmpty"`
+	OrderedDeliveryQueueURL string `env:"RELAY_ORDERED_DELIVERY_QUEUE_URL,notEmpty"`
+	DeadQueueURL            string `env:"RELAY_DEAD_QUEUE_URL,notEmpty"`
+	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // delivery-dlq
+	ScheduleGroup           string `env:"RELAY_SCHEDULE_GROUP,notEmpty"`
+	ScheduleRoleARN         string `env:"RELAY_SCHEDULE_ROLE_ARN,notEmpty"`
+	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+
+	EgressPorts []uint16 `env:"RELAY_EGRESS_PORTS"` // of endpoints, that the guard allows beside 80 and 443; separated by commas
+	Origin      string   `env:"RELAY_ORIGIN"`       // the DNS name that the relay gives itself towards endpoints; the ingress's
+}
+
+// Sweep is the environment of the function sweep.
+type Sweep struct {
+	CatalogTable     string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable      string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+}
+
+// Read reads a function's settings from the environment. The error names every variable that is missing or cannot be read.
+func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
+	s, err := env.ParseAs[T]()
+	if err != nil {
+		return s, fmt.Errorf("settings: %w", err)
+	}
+	return s, nil
+}
+
+// Environment returns the variables that make Read return s. Zero fields are left out, so that their defaults hold.
+func Environment[T Receive | Fanout | Deliver | Sweep](s T) (map[string]string, error) {
+	params, err := env.GetFieldParams(&s)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	vars := make(map[string]string, len(params))
+	v := reflect.ValueOf(s)
+	for i, p := range params {
+		if field := v.Field(i); !field.IsZero() {
+			vars[p.Key] = fmt.Sprint(field.Interface())
+			if field.Kind() == reflect.Slice {
+				vars[p.Key] = strings.ReplaceAll(strings.Trim(vars[p.Key], "[]"), " ", ",")
+			}
+		} else if p.NotEmpty {
+			return nil, fmt.Errorf("settings: %s of %T is empty", v.Type().Field(i).Name, s)
+		}
+	}
+	return vars, nil
+}
+
+// Days turns a setting into a duration.
+func Days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+
+// Seconds turns a setting into a duration.
+func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }

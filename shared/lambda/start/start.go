@@ -1,0 +1,29 @@
+package start
+
+import (
+	"errors"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"webhook-relay/shared/aws/awsconfig"
+	"webhook-relay/shared/lambda/settings"
+	"webhook-relay/shared/telemetry"
+)
+
+// Function serves the handler that wire returns, one that lambda.Start takes. It does not return. If the environment is incomplete it logs what is
+// missing, and the process ends with status 1, which Lambda reports as a failed init.
+func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sweep](wire func(s S, cfg aws.Config, log telemetry.Log) any) {
+	logger := lambdacontext.NewLogger()
+	s, settingsErr := settings.Read[S]()
+	cfg, awsErr := awsconfig.Config()
+	if err := errors.Join(settingsErr, awsErr); err != nil {
+		logger.Error("cannot start", telemetry.KeyError, err)
+		os.Exit(1)
+	}
+	lambda.Start(wire(s, cfg, telemetry.Log{
+		Logger: logger, Relay: os.Getenv(settings.RelayName), Refusals: &telemetry.RefusalLimiter{},
+	}))
+}
