@@ -56,7 +56,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
-		Operator:  relay.NewNotifier(catalog, sqs.New(queues, s.IngestQueueURL), settings.Seconds(s.CatalogCacheSeconds)),
+		Operator:  relay.NewNotifier(relay.NewSubscribers(catalog, settings.Seconds(s.CatalogCacheSeconds)), sqs.New(queues, s.IngestQueueURL)),
 		Reporter:  reporter,
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),

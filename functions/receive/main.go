@@ -25,10 +25,12 @@ func main() { start.Function(wire) }
 func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
 	queues := awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
+	ingest := sqs.New(queues, s.IngestQueueURL)
 	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
 		Sources:         catalog,
 		Learned:         catalog,
-		Ingest:          sqs.New(queues, s.IngestQueueURL),
+		Ingest:          ingest,
+		Operator:        relay.NewNotifier(nil, ingest),
 		Ordered:         sqs.New(queues, s.OrderedIngestQueueURL),
 		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),

@@ -150,5 +150,5 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	_, _ = printLine(out, "%s  %s", endpoint, done)
-	return relay.NewNotifier(t.catalog, t.ingest, 0).TellChange(ctx, changed)
+	return relay.NewNotifier(relay.NewSubscribers(t.catalog, 0), t.ingest).TellChange(ctx, changed)
 }

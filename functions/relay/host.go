@@ -97,7 +97,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	h.catalog = catalog
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
-		Learned: catalog, Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
+		Learned: catalog, Operator: relay.NewNotifier(nil, h.queues[ingestQueue]), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	failures := &memory.Failures{}
 	fanout := relay.NewFanout(relay.FanoutConfig{
@@ -108,7 +108,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
 		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
-		Operator: relay.NewNotifier(catalog, h.queues[ingestQueue], catalogTTL),
+		Operator: relay.NewNotifier(relay.NewSubscribers(catalog, catalogTTL), h.queues[ingestQueue]),
 	})
 	h.receive = handler.Receive(receiver)
 	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues}, nil)

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ func (d *Deliverer) loadEndpoint(ctx context.Context, g Generation, name string)
 	if err != nil {
 		return nil, err
 	}
-	ep.Timeout = min(orDefault(ep.Timeout, DefaultEndpointTimeout), MaxEndpointTimeout)
+	ep.Timeout = min(cmp.Or(ep.Timeout, DefaultEndpointTimeout), MaxEndpointTimeout)
 	if ep.Schedule == nil {
 		ep.Schedule = retry.DefaultSchedule
 	}

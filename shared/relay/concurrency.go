@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"time"
 
@@ -61,7 +62,7 @@ func (s *semaphore) hasQueue(now time.Time) bool {
 }
 
 // claim claims a slot; nil: there is none free. A delivery without a reservation does not get ahead of those that wait.
-func (g *gate) claim(ctx context.Context, ep Endpoint, e *entry, reserved bool) (*slot, error) {
+func (g *gate) claim(ctx context.Context, ep limits, e *entry, reserved bool) (*slot, error) {
 	if !reserved && e.semaphore.hasQueue(g.now()) {
 		return nil, nil //nolint:nilnil // none, and no error
 	}
@@ -77,14 +78,14 @@ func (g *gate) claim(ctx context.Context, ep Endpoint, e *entry, reserved bool) 
 }
 
 // claimAny tries some of the endpoint's slots.
-func (g *gate) claimAny(ctx context.Context, ep Endpoint, sem *semaphore) (*slot, error) {
+func (g *gate) claimAny(ctx context.Context, ep limits, sem *semaphore) (*slot, error) {
 	tried := map[int]bool{}
 	for len(tried) < slotTries {
 		number, ok := sem.choose(ep.Concurrency, tried, g.random)
 		if !ok {
 			break
 		}
-		s := slot{number, randomID()}
+		s := slot{number, rand.Text()}
 		got, err := g.slots.ClaimSlot(ctx, ep.Name, number, s.holder, g.now().Add(ep.Timeout+slotSpare))
 		if got {
 			return &s, nil
@@ -126,7 +127,7 @@ func (s *semaphore) leave(i int) {
 }
 
 // reserveSlot gives a delivery that found no slot its place in the queue.
-func (g *gate) reserveSlot(ctx context.Context, ep Endpoint, e *entry) (admission, error) {
+func (g *gate) reserveSlot(ctx context.Context, ep limits, e *entry) (admission, error) {
 	if err := e.acquire(ctx); err != nil {
 		return admission{}, err
 	}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -49,7 +50,7 @@ type DelivererConfig struct {
 	Slots      Slots
 	Failures   Failures
 	Keeper     EventKeeper
-	Operator   *Notifier // is told what the operator wants to know; nil: nothing is
+	Operator   Operator // nil: is told nothing
 	Reporter   Reporter
 	Retention  time.Duration // DefaultRetention
 	CacheTTL   time.Duration // DefaultCacheTTL
@@ -69,17 +70,18 @@ type Deliverer struct {
 
 // NewDeliverer returns a Deliverer. It calls nothing yet.
 func NewDeliverer(cfg DelivererConfig) *Deliverer {
-	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
-	cfg.Origin = orDefault(cfg.Origin, DefaultOrigin)
+	cfg.Retention = cmp.Or(cfg.Retention, DefaultRetention)
+	cfg.Origin = cmp.Or(cfg.Origin, DefaultOrigin)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
+	cfg.Operator = toldOrNot(cfg.Operator)
 	d := &Deliverer{cfg: cfg}
 	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
-	d.gate = newGate(cfg)
+	d.gate = newGate(gateConfig{States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random})
 	d.failures = failures{counts: cfg.Failures, random: cfg.Random}
 	return d
 }
@@ -191,7 +193,7 @@ func (s *step) run(ctx context.Context) error {
 	if err := enoughTime(ctx, ep); err != nil { // before a place at the endpoint is taken
 		return err
 	}
-	limits := ep.Endpoint
+	limits := s.limits(ep)
 	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
 		return err
 	}
@@ -223,6 +225,13 @@ func (s *step) run(ctx context.Context) error {
 		return s.carry(ctx, a, err) // once the attempt is on record nobody would do it
 	}
 	return s.save(ctx, a, ep)
+}
+
+// limits is what the gate has to know of an endpoint.
+func (s *step) limits(ep *target) limits {
+	return limits{
+		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer, Concurrency: ep.Concurrency, Proof: ep.proves(s.cfg.Origin),
+	}
 }
 
 // enoughTime returns an error if an attempt might be cut off by the end of the invocation: it would be POSTed and not be recorded.
@@ -385,7 +394,7 @@ func (s *step) origin() string {
 	if s.task.Made != nil {
 		return s.task.Made.MessageID
 	}
-	return orDefault(s.task.Origin, s.msg.ID)
+	return cmp.Or(s.task.Origin, s.msg.ID)
 }
 
 // sendAt sends t so that it comes back at the given time: by the queue's delay, by the scheduler if that is too short, and in hops of the

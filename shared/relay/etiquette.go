@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +15,6 @@ const (
 	sayDisable       = "disable"
 	sayAbort         = "abort-message"
 )
-
-// overloadPause is how long an endpoint is left alone by all deliveries after it, or the proxy before it, said that there is too much to do
-// and not for how long.
-const overloadPause = 5 * time.Second
 
 // listen takes note of what the endpoint said beside its status.
 func (m *made) listen(reply Reply, now time.Time) {
@@ -46,15 +41,4 @@ func (m *made) listen(reply Reply, now time.Time) {
 	case sayAbort:
 		m.final = EndpointDeclined
 	}
-}
-
-// isFinal tells whether the operator wants no further attempt after a status.
-func (ep Endpoint) isFinal(status int) bool {
-	code := strconv.Itoa(status)
-	for _, f := range ep.Final {
-		if f == code || strings.HasSuffix(f, "xx") && f[0] == code[0] {
-			return true
-		}
-	}
-	return false
 }

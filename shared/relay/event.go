@@ -97,3 +97,13 @@ func bodyKey(source string, receivedAt time.Time, body []byte) string {
 	sum := sha256.Sum256(body)
 	return strings.Join([]string{receivedAt.Format("2006/01/02"), source, idEncoding.EncodeToString(sum[:])}, "/")
 }
+
+// OwnEvent is an event of the relay's own, of the source catalog.OperatorSource. Its id is made of its type and of what happened: two that say the same are
+// one event. inbound is the trace that it belongs to; "": a new one.
+func OwnEvent(eventType, happened, inbound string, body []byte, at time.Time) Event {
+	return Event{
+		ID: EventID(OperatorSource, eventType+" "+happened), Receipt: randomID(), Source: OperatorSource, Type: eventType,
+		Trust: verify.Verified, ReceivedAt: wholeMillis(at), Header: Header{"content-type": "application/json"},
+		Trace: newTrace(inbound), Body: body,
+	}
+}

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 
 	"errors"
@@ -15,6 +16,10 @@ import (
 
 // DefaultRetention is how long events and deliveries stay on record, and how long a provider's delivery id is remembered.
 const DefaultRetention = 30 * 24 * time.Hour
+
+// SweepDelay is how long after its acceptance an event is looked at by a sweep, at the earliest. A message that makes us fail comes back for half an
+// hour before it is set aside; the rest is for an outage of ours.
+const SweepDelay = 2 * time.Hour
 
 // MaxEndpoints is to how many endpoints an event can be routed.
 const MaxEndpoints = 10_000
@@ -90,6 +95,24 @@ func newRoutes(ttl time.Duration, now func() time.Time, subscriptions Subscripti
 	return newCache(ttl, now, subscriptions, load, nil)
 }
 
+// Subscribers tell whether anybody subscribes to an event. They remember the subscriptions as a Fanout does, and are safe for concurrent use.
+type Subscribers struct{ routes *cache[routes] }
+
+// NewSubscribers returns the Subscribers of a catalog. It calls nothing yet. ttl is how long they remember it; zero: DefaultCacheTTL.
+func NewSubscribers(subscriptions Subscriptions, ttl time.Duration) *Subscribers {
+	return &Subscribers{newRoutes(ttl, time.Now, subscriptions)}
+}
+
+// Want tells whether a subscription may take an event with an inline body. What a filter leaves undecided may be wanted.
+func (s *Subscribers) Want(ctx context.Context, e Event) (bool, error) {
+	rs, err := s.routes.get(ctx, e.Source)
+	if err != nil {
+		return false, err
+	}
+	result := rs.table.Match(filtered(e, document.Document{Text: e.Body}))
+	return len(result.Rules)+len(result.Undecided) > 0, nil
+}
+
 // routeBytes is what a subscription takes beside its own text, and textFactor how many times its text what is made of it takes.
 const (
 	routeBytes = 256
@@ -98,7 +121,7 @@ const (
 
 // NewFanout returns a Fanout. It calls nothing yet.
 func NewFanout(cfg FanoutConfig) *Fanout {
-	cfg.Retention, cfg.Chunk = orDefault(cfg.Retention, DefaultRetention), orDefault(cfg.Chunk, DefaultChunk)
+	cfg.Retention, cfg.Chunk = cmp.Or(cfg.Retention, DefaultRetention), cmp.Or(cfg.Chunk, DefaultChunk)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -242,6 +265,12 @@ func (f *Fanout) look(ctx context.Context, e Event) (sight, error) {
 	return s, nil
 }
 
+// Wanting returns the endpoints that subscriptions in force send an event to, and those whose filters are undecided for it.
+func (f *Fanout) Wanting(ctx context.Context, e Event) (endpoints, undecided []string, err error) {
+	seen, err := f.look(ctx, e)
+	return seen.wanted, seen.undecided, err
+}
+
 // filtered is an event as filters see it.
 func filtered(e Event, doc document.Document) route.Event {
 	return route.Event{
@@ -312,14 +341,14 @@ func loadRoutes(ctx context.Context, subscriptions Subscriptions, g Generation, 
 // expires is when an event that is routed now may be forgotten: the retention after it was accepted. What still waits then was kept for longer by
 // the deliverer or the sweeper. The sweeper does not look at an event that is routed late: that one is kept while its messages may lie in a queue.
 func (f *Fanout) expires(e Event, now time.Time) time.Time {
-	at := expiry(e.ReceivedAt, f.cfg.Retention)
-	if late := expiry(now, MaxQueueTime); now.Sub(e.ReceivedAt) > strandedAfter && late.After(at) {
+	at := Expiry(e.ReceivedAt, f.cfg.Retention)
+	if late := Expiry(now, MaxQueueTime); now.Sub(e.ReceivedAt) > SweepDelay && late.After(at) {
 		return late
 	}
 	return at
 }
 
-// expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.
-func expiry(t time.Time, retention time.Duration) time.Time {
+// Expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.
+func Expiry(t time.Time, retention time.Duration) time.Time {
 	return t.Add(retention).UTC().Truncate(time.Second).Add(time.Second)
 }

@@ -19,6 +19,9 @@ const (
 	tellInterval = time.Second      // failures are counted here and told together: a write a second for an instance at most
 	probeReserve = 15 * time.Second // what a probe may take beside the endpoint's timeout before another takes its place
 	stateTries   = 4                // of a write that meets others'
+	// overloadPause is how long an endpoint is left alone by all deliveries after it, or the proxy before it, said that there is too much to do
+	// and not for how long.
+	overloadPause = 5 * time.Second
 )
 
 // gate decides which deliveries may be attempted now: it knows the endpoints in trouble, the limits of the others, and shares
@@ -29,9 +32,8 @@ type gate struct {
 	slots  Slots
 	now    func() time.Time
 	random func() float64
-	origin string // see DelivererConfig
 
-	troubled renewed[map[string]bool] // the endpoints in trouble
+	troubled *renewed[map[string]bool] // the endpoints in trouble
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -68,13 +70,23 @@ type admission struct {
 // granted tells whether the delivery may be attempted.
 func (a admission) granted() bool { return a.held.IsZero() && a.disabled == "" && !a.unproved }
 
-func newGate(cfg DelivererConfig) *gate {
+// gateConfig is what a gate works with. All of it is needed.
+type gateConfig struct {
+	States EndpointStates
+	Quotas Quotas
+	Slots  Slots
+	Now    func() time.Time
+	Random func() float64 // in [0, 1)
+}
+
+// newGate returns a gate. It calls nothing yet.
+func newGate(cfg gateConfig) *gate {
 	g := &gate{
-		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, origin: cfg.Origin, entries: map[string]*entry{},
-		now: func() time.Time { return wholeMillis(cfg.Now()) }, // states are compared with what was read
+		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, entries: map[string]*entry{},
+		now: func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) }, // states are compared with what was read
 	}
-	g.troubled.load, g.troubled.ttl, g.troubled.retry, g.troubled.now = g.readTroubled, troubledTTL, staleRetry, g.now
-	g.troubled.read = time.Unix(0, 0) // until it can be read no endpoint is known to be in trouble
+	g.troubled = newRenewed(g.readTroubled, troubledTTL, 0, g.now)
+	g.troubled.assume(nil)
 	return g
 }
 
@@ -103,7 +115,7 @@ func (e *entry) release() { <-e.lock }
 
 // admit asks whether a delivery to ep may be attempted. reserved: it has waited for a reservation of its own, early or late, and
 // is not sent behind those that wait. What is admitted is to be released after the attempt.
-func (g *gate) admit(ctx context.Context, ep Endpoint, reserved bool) (admission, error) {
+func (g *gate) admit(ctx context.Context, ep limits, reserved bool) (admission, error) {
 	e := g.entry(ep.Name)
 	a, err := g.check(ctx, ep, e, reserved)
 	if err != nil || !a.granted() {
@@ -131,7 +143,7 @@ func (g *gate) admit(ctx context.Context, ep Endpoint, reserved bool) (admission
 }
 
 // check asks the endpoint's state, and has a delivery without a reservation wait behind those that have one.
-func (g *gate) check(ctx context.Context, ep Endpoint, e *entry, reserved bool) (admission, error) {
+func (g *gate) check(ctx context.Context, ep limits, e *entry, reserved bool) (admission, error) {
 	if err := e.acquire(ctx); err != nil {
 		return admission{}, err
 	}
@@ -159,7 +171,7 @@ func (g *gate) check(ctx context.Context, ep Endpoint, e *entry, reserved bool) 
 
 // spend makes the delivery the probe, where one is needed, or takes an attempt from the endpoint's budget: it may begin after a
 // wait.
-func (g *gate) spend(ctx context.Context, ep Endpoint, e *entry, reserved bool) (a admission, wait time.Duration, err error) {
+func (g *gate) spend(ctx context.Context, ep limits, e *entry, reserved bool) (a admission, wait time.Duration, err error) {
 	if err := e.acquire(ctx); err != nil {
 		return a, 0, err
 	}
@@ -177,7 +189,7 @@ func (g *gate) spend(ctx context.Context, ep Endpoint, e *entry, reserved bool) 
 
 // mattersNow tells whether the state on record may keep a delivery back. That of an endpoint that is known to be well, and that nobody lists as
 // in trouble, is not read.
-func (g *gate) mattersNow(ctx context.Context, ep Endpoint, e *entry) bool {
+func (g *gate) mattersNow(ctx context.Context, ep limits, e *entry) bool {
 	if !e.state.Well() || g.unproved(ep, e.state) {
 		return true
 	}
@@ -200,7 +212,7 @@ func (g *gate) readTroubled(ctx context.Context) (map[string]bool, error) {
 // refresh reads the state again when it is old and may be another by now. While it cannot be read, the one that is known stands:
 // deliveries go on through an outage of the ledger, as they do without the gate. A disabled endpoint is read each time, since
 // deliveries die of it: they must not die of what was true some seconds ago.
-func (g *gate) refresh(ctx context.Context, ep Endpoint, e *entry) error {
+func (g *gate) refresh(ctx context.Context, ep limits, e *entry) error {
 	now := g.now()
 	disabled := e.state.Phase(now) == breaker.Disabled
 	if !disabled && (now.Before(e.next) || !g.mattersNow(ctx, ep, e)) {
@@ -232,7 +244,7 @@ func (e *entry) keep(s breaker.State, revision int64, now time.Time) {
 }
 
 // claimProbe lets exactly one instance go ahead: the one whose write of the probe's state succeeds.
-func (g *gate) claimProbe(ctx context.Context, ep Endpoint, e *entry, now time.Time) (admission, error) {
+func (g *gate) claimProbe(ctx context.Context, ep limits, e *entry, now time.Time) (admission, error) {
 	next := e.state.Probe(now, ep.Timeout+probeReserve)
 	err := g.states.SaveEndpointState(ctx, ep.Name, next, e.revision)
 	if errors.Is(err, ErrConflict) {

@@ -3,8 +3,6 @@ package relay
 import (
 	"context"
 	"time"
-
-	"webhook-relay/shared/breaker"
 )
 
 // slowLane names the queue that a message lies in, in its body.
@@ -29,7 +27,7 @@ const (
 
 // bypass sends the delivery to the slow lane if it belongs there. It limits the attempts of an ordered
 // endpoint that is slow instead.
-func (s *step) bypass(ctx context.Context, ep *Endpoint) (sent bool, err error) {
+func (s *step) bypass(ctx context.Context, ep *limits) (sent bool, err error) {
 	if s.cfg.Slow == nil || s.lane == slowLane {
 		return false, nil
 	}
@@ -58,20 +56,6 @@ func (s *step) sendToSlowLane(ctx context.Context) error {
 	return sendOne(ctx, s.cfg.Slow, out)
 }
 
-// slow tells whether an endpoint that could have attempts now is slow.
-func (g *gate) slow(ctx context.Context, ep Endpoint) (bool, error) {
-	e := g.entry(ep.Name)
-	if err := e.acquire(ctx); err != nil {
-		return false, err
-	}
-	defer e.release()
-	if err := g.refresh(ctx, ep, e); err != nil {
-		return false, err
-	}
-	now := g.now()
-	return e.state.Slow(now) && g.heldUntil(e.state, now).IsZero(), nil
-}
-
 // watch counts an attempt that takes long, while it is under way: others would use up what is left of
 // the invocations before it has ended. stop is to be called when the attempt has ended.
 func (s *step) watch(ctx context.Context) (stop func()) {
@@ -92,15 +76,4 @@ func (s *step) watch(ctx context.Context) (stop func()) {
 			<-noted
 		}
 	}
-}
-
-// tookLong counts an attempt. If it cannot be written, others of the endpoint will be.
-func (g *gate) tookLong(ctx context.Context, endpoint string) {
-	e := g.entry(endpoint)
-	if err := e.acquire(ctx); err != nil {
-		return
-	}
-	defer e.release()
-	now := g.now()
-	_, _ = g.update(ctx, endpoint, e, func(s breaker.State) breaker.State { return s.TookLong(now) })
 }

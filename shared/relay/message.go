@@ -1,27 +1,12 @@
 package relay
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/verify"
 )
-
-// Version of the formats below. Readers keep understanding every earlier one, since a deployment meets messages in flight and items on
-// record. They ignore members that they do not know, and an older reader meets what a newer writer wrote: while functions are being updated,
-// which CloudFormation does in no order, and after a roll back. So within a version only that may be added which an older reader may ignore
-// without harm. Any other change takes the next number, which an older reader puts aside and does not misunderstand, and takes two releases:
-// one that reads it, then one that writes it.
-const formatVersion = 1
-
-// ErrFormat: a queue message or a record cannot be read. Trying again does not help.
-var ErrFormat = errors.New("relay: unreadable format")
 
 // eventDoc is an event's JSON form: the ingest queue's message, a part of the delivery queues' messages, and the record's core.
 type eventDoc struct {
@@ -49,34 +34,6 @@ type recordDoc struct {
 	RoutedAt  time.Time `json:"routedAt"`
 	ExpiresAt time.Time `json:"expiresAt"`
 	Event     eventDoc  `json:"event"`
-}
-
-// endpointDoc is an endpoint's state.
-type endpointDoc struct {
-	Version      int       `json:"v"`
-	Failures     int       `json:"failures,omitempty"`
-	FailingSince time.Time `json:"failingSince,omitzero"`
-	OpenUntil    time.Time `json:"openUntil,omitzero"`
-	Openings     int       `json:"openings,omitempty"`
-	ClosedAt     time.Time `json:"closedAt,omitzero"`
-	PausedUntil  time.Time `json:"pausedUntil,omitzero"`
-	WarnedAt     time.Time `json:"warnedAt,omitzero"`
-	DisabledAt   time.Time `json:"disabledAt,omitzero"`
-	Reason       string    `json:"reason,omitempty"`
-	Proof        *proofDoc `json:"proof,omitempty"`
-	Unproved     string    `json:"unproved,omitempty"`
-	FailedAt     time.Time `json:"failedAt,omitzero"`
-	TookMs       int64     `json:"tookMs,omitempty"`
-	TookAt       time.Time `json:"tookAt,omitzero"`
-	SlowUntil    time.Time `json:"slowUntil,omitzero"`
-	SlowAt       time.Time `json:"slowAt,omitzero"`
-	SlowSeen     int       `json:"slowSeen,omitempty"`
-}
-
-type proofDoc struct {
-	Of   string    `json:"of"`
-	At   time.Time `json:"at"`
-	Rate int       `json:"ratePerMinute,omitempty"`
 }
 
 type attemptDoc struct {
@@ -203,32 +160,6 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 	return d, nil
 }
 
-// EncodeEndpointState returns s in the form that ledgers keep.
-func EncodeEndpointState(s breaker.State) []byte {
-	doc := endpointDoc{formatVersion, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.Took.Milliseconds(), s.TookAt, s.SlowUntil, s.SlowAt, s.SlowSeen}
-	if s.Proof != (breaker.Proof{}) {
-		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
-	}
-	return encode(doc)
-}
-
-// DecodeEndpointState reads what EncodeEndpointState of this or an earlier version wrote; ErrFormat.
-func DecodeEndpointState(b []byte) (breaker.State, error) {
-	var d endpointDoc
-	if err := decode(b, &d, &d.Version); err != nil {
-		return breaker.State{}, err
-	}
-	s := breaker.State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
-		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(), Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
-		SlowUntil: d.SlowUntil.UTC(), SlowAt: d.SlowAt.UTC(), SlowSeen: d.SlowSeen}
-	if d.Proof != nil {
-		s.Proof = breaker.Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
-	}
-	return s, nil
-}
-
 func toAttemptDoc(a Attempt) attemptDoc {
 	return attemptDoc{a.Number, a.At, a.Duration.Milliseconds(), a.Outcome, a.StatusCode, a.Error, a.Response}
 }
@@ -263,59 +194,4 @@ func decodeTask(b []byte) (task, Event, error) {
 	}
 	e, err := doc.Event.event()
 	return doc.task, e, err
-}
-
-// encode cannot fail: every field of the documents is a plain value.
-func encode(doc any) []byte {
-	b, err := json.Marshal(doc)
-	if err != nil {
-		panic(err)
-	}
-	return escapeNoncharacters(b)
-}
-
-// escapeNoncharacters escapes U+FFFE and U+FFFF, which queues do not take (see CheckText). Of all such characters they alone are written by package json
-// as they are; and they are within its strings.
-func escapeNoncharacters(b []byte) []byte {
-	if !bytes.Contains(b, []byte("\xEF\xBF")) { // how both begin, and U+FFFD
-		return b
-	}
-	b = bytes.ReplaceAll(b, []byte("\uFFFE"), []byte(`\ufffe`))
-	return bytes.ReplaceAll(b, []byte("\uFFFF"), []byte(`\uffff`))
-}
-
-// ErrText: a message is empty, or has a character that queues do not take.
-var ErrText = errors.New("relay: not a text that queues take")
-
-// CheckText tells whether a queue takes a message's body, as SQS does: UTF-8 of at least one character, all of them such as XML 1.0 has (tab, newline,
-// carriage return, and from U+0020 on all but U+FFFE and U+FFFF). ErrText.
-func CheckText(body []byte) error {
-	if len(body) == 0 {
-		return fmt.Errorf("%w: it is empty", ErrText)
-	}
-	for i := 0; i < len(body); {
-		r, size := utf8.DecodeRune(body[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			return fmt.Errorf("%w: no UTF-8 at byte %d", ErrText, i)
-		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xFFFE, r == 0xFFFF:
-			return fmt.Errorf("%w: %U at byte %d", ErrText, r, i)
-		}
-		i += size
-	}
-	return nil
-}
-
-func decode(b []byte, doc any, version *int) error {
-	if err := json.Unmarshal(b, doc); err != nil {
-		return fmt.Errorf("%w: %w", ErrFormat, err)
-	}
-	return checkVersion(*version)
-}
-
-func checkVersion(v int) error {
-	if v < 1 || v > formatVersion {
-		return fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrFormat, v, formatVersion)
-	}
-	return nil
 }

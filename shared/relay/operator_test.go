@@ -32,7 +32,7 @@ func newOperatorRig(t *testing.T, schedule []time.Duration, types ...string) *ri
 	return r
 }
 
-func (r *rig) notifier() *relay.Notifier { return relay.NewNotifier(&r.catalog, &r.ingest, 0) }
+func (r *rig) notifier() *relay.Notifier { return relay.NewNotifier(relay.NewSubscribers(&r.catalog, 0), &r.ingest) }
 
 // notice is one of the relay's own events as an endpoint gets it.
 type notice struct {

@@ -2,91 +2,8 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"webhook-relay/shared/breaker"
 )
-
-// The decisions that callers of the ports make.
-var (
-	// ErrNotFound: there is no such source, endpoint, event, delivery or body.
-	ErrNotFound = errors.New("relay: not found")
-	// ErrConflict: the record is not, or no longer, in the state that a conditional write asked for. Nothing was written.
-	ErrConflict = errors.New("relay: conflict")
-	// ErrNotOpen: a handshake brought a secret, and its operator has opened no window for one, or the window is over.
-	ErrNotOpen = errors.New("relay: handshake refused: no learning window")
-)
-
-// Generation names a state of the catalog; "" names that of a new store, which is empty.
-type Generation string
-
-// Generations tells which state of the catalog is in force.
-type Generations interface {
-	// Generation names the catalog in force; each that ReplaceCatalog writes has a name of its own. What the ports below find in a generation stays
-	// the same, but for the secret that a source learns. They find it for at least two hours after another generation came in force; in its
-	// place they may find what is in force by then.
-	Generation(ctx context.Context) (Generation, error)
-}
-
-// Sources finds sources.
-type Sources interface {
-	Generations
-	// Source finds a source of a generation; ErrNotFound.
-	Source(ctx context.Context, g Generation, name string) (Source, error)
-	// SourceNames lists the names of a generation's sources.
-	SourceNames(ctx context.Context, g Generation) ([]string, error)
-}
-
-// LearnedSecrets keeps the secrets that providers hand over in handshakes.
-type LearnedSecrets interface {
-	// LearnSecret makes secret the only secret of a source whose configuration has none, if a window is open for it: from
-	// now on Sources returns it with the source. The window closes with the same write. The catalog's revision is raised,
-	// so that a replacement made from what was loaded before gets ErrConflict and cannot undo it. The secret that the
-	// source has learned already is no error. ErrConflict: the source has another, configured or learned. ErrNotOpen: no
-	// window is open. ErrNotFound: there is no such source. With these nothing was written.
-	LearnSecret(ctx context.Context, source, secret string) error
-}
-
-// LearningWindows lets handshakes bring secrets: it is the operator's side of LearnedSecrets.
-type LearningWindows interface {
-	// OpenLearning lets the next handshake of a source bring its secret until a time, in whole milliseconds, in the place of
-	// a window that is open already. A window outlives a replacement of the catalog. ErrConflict: the source has a secret,
-	// which must be forgotten first. ErrNotFound: there is no such source.
-	OpenLearning(ctx context.Context, source string, until time.Time) error
-}
-
-// Subscriptions finds the subscriptions of a source of a generation, in the operator's order; none is not an error.
-type Subscriptions interface {
-	Generations
-	Subscriptions(ctx context.Context, g Generation, source string) ([]Subscription, error)
-}
-
-// Endpoints finds endpoints.
-type Endpoints interface {
-	Generations
-	// Endpoint finds an endpoint of a generation; ErrNotFound.
-	Endpoint(ctx context.Context, g Generation, name string) (Endpoint, error)
-	// EndpointNames lists the names of a generation's endpoints.
-	EndpointNames(ctx context.Context, g Generation) ([]string, error)
-}
-
-// CatalogStore reads and replaces the catalog as a whole.
-type CatalogStore interface {
-	// LoadCatalog returns the catalog and its revision; a new store has an empty catalog of revision 0. Sources and endpoints
-	// come sorted by name, subscriptions grouped by source in the operator's order.
-	LoadCatalog(ctx context.Context) (Catalog, int64, error)
-	// ReplaceCatalog puts c, which is valid, in the place of the catalog of revision base, wholly or not at all: readers see the
-	// old catalog or the new one. ErrConflict: somebody else replaced it since, or a source has learned a secret.
-	ReplaceCatalog(ctx context.Context, c Catalog, base int64) error
-}
-
-// Sealer encrypts secrets at rest. What was sealed opens only with the same name (for a catalog item its kind and its name),
-// so that a sealed secret cannot be moved to another item.
-type Sealer interface {
-	Seal(ctx context.Context, name string, plain []byte) ([]byte, error)
-	Open(ctx context.Context, name string, sealed []byte) ([]byte, error)
-}
 
 // Bodies keeps large bodies. Get gives ErrNotFound for an unknown key; Put of a key that exists replaces it (a key
 // names its content, so the bytes are the same).
@@ -194,62 +111,8 @@ type Deliveries interface {
 	SaveDelivery(ctx context.Context, d Delivery, prior int) error
 }
 
-// EndpointStates keeps what is known of endpoints in trouble, for all instances together.
-type EndpointStates interface {
-	// EndpointState returns an endpoint's state as the last write left it, and its revision; the zero state of revision 0 where none was
-	// ever written.
-	EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error)
-	// SaveEndpointState writes a state, which then has revision prior+1, if the stored one has revision prior; else ErrConflict.
-	SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error
-	// TroubledEndpoints lists, in no particular order, the endpoints whose state is not breaker.State.Well. One whose state was written less than a
-	// second ago may be missing, or still be there.
-	TroubledEndpoints(ctx context.Context) ([]string, error)
-}
-
-// Quotas keeps lines of time, of which all instances together reserve one piece after the other.
-type Quotas interface {
-	// Reserve reserves the next piece of a line, as long as d, and returns where it begins: where the last one ends, but not before earliest.
-	// If that would be after latest, nothing is reserved, and false returned with where it would have begun. Times are kept in whole
-	// microseconds. A line may be forgotten an hour after its end.
-	Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error)
-}
-
-// Slots are places that what all instances do at once has to share: each has one holder at a time.
-type Slots interface {
-	// ClaimSlot gives an endpoint's slot to a holder until a time, if nobody holds it, or somebody whose time is over, or the holder itself: it
-	// says which.
-	ClaimSlot(ctx context.Context, endpoint string, number int, holder string, until time.Time) (bool, error)
-	// ReleaseSlot makes a slot free if the holder still has it. If not, that is no error.
-	ReleaseSlot(ctx context.Context, endpoint string, number int, holder string) error
-}
-
 // Page is a place in a listing: "" is its start, and its end.
 type Page string
-
-// Ledger answers what became of a webhook.
-type Ledger interface {
-	// Event returns an event's record and the deliveries recorded so far, sorted by endpoint; ErrNotFound.
-	Event(ctx context.Context, id string) (EventRecord, []Delivery, error)
-	// EventsBySource lists the events a source sent in the hour that t lies in, in no particular order, without bodies and
-	// headers.
-	EventsBySource(ctx context.Context, source string, t time.Time, from Page) ([]EventRecord, Page, error)
-	// OpenDeliveries lists an endpoint's deliveries in a status, Waiting (next due first) or Dead (oldest death first).
-	OpenDeliveries(ctx context.Context, endpoint string, status Status, from Page) ([]Delivery, Page, error)
-	// Overdue lists an endpoint's waiting deliveries whose NextAt is before a time, next due first.
-	Overdue(ctx context.Context, endpoint string, before time.Time, from Page) ([]Delivery, Page, error)
-	// DeliveriesOf returns an event's deliveries recorded so far, sorted by endpoint, and reads nothing of the event itself; none is not
-	// an error.
-	DeliveriesOf(ctx context.Context, eventID string) ([]Delivery, error)
-	// EventRecord returns an event's record, and reads nothing of its deliveries; ErrNotFound.
-	EventRecord(ctx context.Context, id string) (EventRecord, error)
-	EventKeeper
-	Outcomes
-}
-
-// Names lists what is in the catalog by name, sorted, and opens no secret.
-type Names interface {
-	Names(ctx context.Context) (sources, endpoints []string, err error)
-}
 
 // Post is a request to an endpoint.
 type Post struct {
@@ -261,13 +124,6 @@ type Post struct {
 	TLS     *TLS          // nil: the system's authorities, no certificate of the relay's own
 	Auth    *Auth         // what the poster adds to prove the request, its references resolved; nil: nothing. Its Signature is in Header already
 	Secrets []string      // beside what Auth adds: texts that the poster takes out of the answer
-}
-
-// TLS is what an endpoint asks of a connection beyond the usual, in PEM. An empty field means the usual.
-type TLS struct {
-	Certificate []byte // the relay's own, with its chain, for mutual TLS
-	Key         []byte // the certificate's private key
-	Authorities []byte // certificates that may sign the endpoint's, in place of the system's
 }
 
 // ReplyHeaders are the headers of an answer that matter: those that say when to come again, or not at all, and those that grant the
@@ -298,6 +154,30 @@ func (e *PostError) Unwrap() error { return e.Err }
 type Poster interface {
 	Post(ctx context.Context, p Post) (Reply, error)
 }
+
+// Operator is told what the operator wants to know. An error means that it may not have been told.
+type Operator interface {
+	// TellChange tells of a change of an endpoint's state; nil is none.
+	TellChange(ctx context.Context, c *EndpointChange) error
+	// TellDead tells of a delivery that died, of an event with a trace.
+	TellDead(ctx context.Context, d Delivery, trace string) error
+	// TellLearned tells that a handshake brought a source's secret.
+	TellLearned(ctx context.Context, source string, at time.Time) error
+}
+
+// toldOrNot returns an Operator that is told nothing in the place of nil.
+func toldOrNot(o Operator) Operator {
+	if o == nil {
+		return untold{}
+	}
+	return o
+}
+
+type untold struct{}
+
+func (untold) TellChange(context.Context, *EndpointChange) error    { return nil }
+func (untold) TellDead(context.Context, Delivery, string) error     { return nil }
+func (untold) TellLearned(context.Context, string, time.Time) error { return nil }
 
 // Reporter is told what happened, one call each, after the fact. Calls must not block.
 type Reporter interface {

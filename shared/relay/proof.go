@@ -1,8 +1,8 @@
 package relay
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math"
@@ -12,19 +12,6 @@ import (
 
 	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/verify"
-)
-
-// ProofKind is how an endpoint proves itself before it gets its first delivery, and again when its URL has changed. The set is closed.
-type ProofKind string
-
-// The kinds of proof.
-const (
-	ProveNothing ProofKind = ""
-	// ProvePing: it answers a POST of type PingType, signed as deliveries are, with 2xx.
-	ProvePing ProofKind = "ping"
-	// ProveOptions: it grants the handshake of the CloudEvents 1.0 webhook specification
-	// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md, section 4).
-	ProveOptions ProofKind = "options"
 )
 
 // PingType is the event type of the request that asks an endpoint to prove itself.
@@ -42,29 +29,9 @@ const (
 	anyValue            = "*"
 )
 
-// proves names what an endpoint has to prove to a relay of that origin; "": nothing. It is a hash: the URL may have a secret in it.
-func (ep Endpoint) proves(origin string) string {
-	if ep.Prove == ProveNothing {
-		return ""
-	}
-	if ep.Prove == ProvePing {
-		origin = "" // it is not told
-	}
-	sum := sha256.Sum256([]byte(string(ep.Prove) + "\x00" + ep.URL + "\x00" + origin))
-	return idEncoding.EncodeToString(sum[:20])
-}
-
-// slowed returns the endpoint with the rate that it allowed, so many a minute, where that is less than its limit.
-func (ep Endpoint) slowed(allowed int) Endpoint {
-	if ep.Prove != ProveNothing && allowed > 0 && (ep.RateLimit == 0 || float64(allowed) < ep.perMinute()) {
-		ep.RateLimit, ep.RatePer = allowed, time.Minute
-	}
-	return ep
-}
-
 // perMinute is the endpoint's rate limit in attempts a minute.
 func (ep Endpoint) perMinute() float64 {
-	return float64(ep.RateLimit) * float64(time.Minute) / float64(orDefault(ep.RatePer, time.Second))
+	return float64(ep.RateLimit) * float64(time.Minute) / float64(cmp.Or(ep.RatePer, time.Second))
 }
 
 // prove has the endpoint prove itself, unless another instance is at it, and holds the delivery until it has.
@@ -75,7 +42,7 @@ func (s *step) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held, err := s.gate.claimProof(ctx, ep.Endpoint)
+	held, err := s.gate.claimProof(ctx, s.limits(ep))
 	if err != nil {
 		return err
 	}
@@ -127,12 +94,23 @@ func (s *step) ask(ctx context.Context, ep *target) (verdict, error) {
 	return v, nil
 }
 
+// ping is the body of a ping, in the form that Standard Webhooks recommends.
+type ping struct {
+	Type string    `json:"type"`
+	At   time.Time `json:"timestamp"`
+	Data pingData  `json:"data"`
+}
+
+type pingData struct {
+	Endpoint string `json:"endpoint"`
+}
+
 // question is the request that has to be answered.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
 	e := Event{ID: EventID(OperatorSource, ""), Source: OperatorSource, Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace("")}
 	if ep.Prove == ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = encode(notice{PingType, e.ReceivedAt, noticeData{Endpoint: ep.Name}})
+		e.Body = encode(ping{PingType, e.ReceivedAt, pingData{ep.Name}})
 	}
 	post, err := s.request(ep, e, 1, e.Body, now)
 	if err == nil && ep.Prove == ProveOptions {
@@ -161,39 +139,4 @@ func granted(answer Header, origin string) (rate int, err error) {
 		return 0, errors.New("its WebHook-Allowed-Rate is neither * nor a number from 1 on")
 	}
 	return rate, nil
-}
-
-// claimProof makes it this instance's turn to have the endpoint prove itself: the time is zero then, else when to come back.
-func (g *gate) claimProof(ctx context.Context, ep Endpoint) (held time.Time, err error) {
-	e := g.entry(ep.Name)
-	if err := e.acquire(ctx); err != nil {
-		return time.Time{}, err
-	}
-	defer e.release()
-	now := g.now()
-	if held := g.heldUntil(e.state, now); !held.IsZero() {
-		return held, nil
-	}
-	if !g.unproved(ep, e.state) {
-		return now, nil
-	}
-	a, err := g.claimProbe(ctx, ep, e, now)
-	return a.held, err
-}
-
-// unproved tells whether the endpoint is yet to prove itself.
-func (g *gate) unproved(ep Endpoint, s breaker.State) bool {
-	what := ep.proves(g.origin)
-	return what != "" && s.Proof.Of != what
-}
-
-// back is when a delivery may come back to the endpoint: now, if nothing holds it.
-func (g *gate) back(ctx context.Context, endpoint string) (time.Time, error) {
-	e := g.entry(endpoint)
-	if err := e.acquire(ctx); err != nil {
-		return time.Time{}, err
-	}
-	defer e.release()
-	now := g.now()
-	return orDefault(g.heldUntil(e.state, now), now), nil
 }

@@ -48,7 +48,7 @@ func (g *gate) reserve(ctx context.Context, endpoint string, e *entry, r rate, e
 }
 
 // take spends a piece of the endpoint's budget, or says when the delivery is to come back.
-func (g *gate) take(ctx context.Context, ep Endpoint, e *entry, reserved bool, now time.Time) (a admission, wait time.Duration, err error) {
+func (g *gate) take(ctx context.Context, ep limits, e *entry, reserved bool, now time.Time) (a admission, wait time.Duration, err error) {
 	r, recovering := e.rate(ep, now)
 	if r.attempts == 0 {
 		return admission{}, 0, nil
@@ -153,11 +153,9 @@ type rate struct {
 	per      time.Duration
 }
 
-func (ep Endpoint) rate() rate { return rate{ep.RateLimit, orDefault(ep.RatePer, time.Second)} }
-
 // rate is the endpoint's own rate, or the one at which it recovers if that is lower.
-func (e *entry) rate(ep Endpoint, now time.Time) (r rate, recovering bool) {
-	r = ep.slowed(e.state.Proof.Rate).rate()
+func (e *entry) rate(ep limits, now time.Time) (r rate, recovering bool) {
+	r = ep.rate(e.state.Proof.Rate)
 	if ramp := (rate{e.state.Rate(now), time.Second}); ramp.below(r) {
 		return ramp, true
 	}

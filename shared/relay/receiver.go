@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type ReceiverConfig struct {
 	Ingest          Queue
 	Ordered         OrderedQueue // takes the place of Ingest for sources with an Order; needed where there are such
 	Bodies          Bodies
+	Operator        Operator // nil: is told nothing
 	Reporter        Reporter
 	MaxBodyBytes    int           // bytes; DefaultMaxBodyBytes
 	InlineBodyBytes int           // bytes; larger bodies go to Bodies; DefaultInlineBodyBytes
@@ -48,7 +50,6 @@ type Receiver struct {
 	cfg     ReceiverConfig
 	sources *cache[intake]
 	names   usedNames
-	notify  *Notifier
 }
 
 // intake is a source ready to be received from.
@@ -67,13 +68,14 @@ func (i intake) lasting() bool { return !i.learning }
 
 // NewReceiver returns a Receiver. It calls nothing yet.
 func NewReceiver(cfg ReceiverConfig) *Receiver {
-	cfg.MaxBodyBytes = orDefault(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
-	cfg.InlineBodyBytes = min(orDefault(cfg.InlineBodyBytes, DefaultInlineBodyBytes), MaxInlineBodyBytes)
-	cfg.Retention = orDefault(cfg.Retention, DefaultRetention)
+	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
+	cfg.InlineBodyBytes = min(cmp.Or(cfg.InlineBodyBytes, DefaultInlineBodyBytes), MaxInlineBodyBytes)
+	cfg.Retention = cmp.Or(cfg.Retention, DefaultRetention)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Receiver{cfg: cfg, notify: notifyUnasked(cfg.Ingest)}
+	cfg.Operator = toldOrNot(cfg.Operator)
+	r := &Receiver{cfg: cfg}
 	r.sources = newCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
 	return r
 }
@@ -111,7 +113,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 		Handshake: err == nil && e.ID == "", Learned: answer.learned, BodyBytes: len(in.Body), Err: err,
 	}
 	if answer.learned {
-		report.Untold = r.notify.tellLearned(ctx, in.Source, began)
+		report.Untold = r.cfg.Operator.TellLearned(ctx, in.Source, began)
 	}
 	report.Duration = r.cfg.Now().Sub(began)
 	r.cfg.Reporter.Received(ctx, report)

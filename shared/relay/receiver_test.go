@@ -86,7 +86,7 @@ func (l *learner) LearnSecret(ctx context.Context, source, secret string) error 
 
 // instance is a new instance of the function.
 func (l *learner) instance() *relay.Receiver {
-	return relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Reporter: &l.reports, CacheTTL: time.Hour})
+	return relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports, CacheTTL: time.Hour})
 }
 
 // handshake has an instance asked to take a secret.
@@ -180,7 +180,7 @@ func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 func TestReceive_AnswersAHandshakeWhoseEventIsLost(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
-	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Reporter: &l.reports})
+	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Operator: relay.NewNotifier(nil, failingQueue{}), Reporter: &l.reports})
 	if _, err := l.handshake(r, "new", firstSecret); err != nil {
 		t.Error(err)
 	}
@@ -237,7 +237,7 @@ func TestReceive_AWindowIsInForceAfterTheTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newClosedLearner(t)
-		r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Reporter: &l.reports})
+		r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
 		refused := func(when string) {
 			t.Helper()
 			if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, relay.ErrNotOpen) {
@@ -323,7 +323,7 @@ func TestReceive_KeepsNothingWhereTheStoreFails(t *testing.T) {
 func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
-	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Reporter: &l.reports})
+	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
 	if _, err := l.handshake(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
 		t.Errorf("%v, want %v", err, verify.ErrNoSecret)
 	}
@@ -342,7 +342,7 @@ func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
 		l := newLearner(t)
 		var calls countCalls
 		other := relay.NewReceiver(relay.ReceiverConfig{
-			Sources: faultySources{faultyGenerations{&calls, sameGeneration{&l.catalog}}, &l.catalog}, Learned: l, Ingest: &l.ingest, Reporter: &l.reports,
+			Sources: faultySources{faultyGenerations{&calls, sameGeneration{&l.catalog}}, &l.catalog}, Learned: l, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports,
 		})
 		if err := l.webhook(other, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
 			t.Errorf("before the handshake: %v", err)

@@ -95,7 +95,7 @@ func (s *step) died(ctx context.Context, resent bool) error {
 		return err
 	}
 	if s.event.Source != OperatorSource {
-		if err := s.cfg.Operator.tellDead(ctx, d, s.event.Trace); err != nil {
+		if err := s.cfg.Operator.TellDead(ctx, d, s.event.Trace); err != nil {
 			return err
 		}
 	}
@@ -117,7 +117,7 @@ func (s *step) expires(d Delivery) time.Time {
 	if d.NextAt.After(last) {
 		last = d.NextAt
 	}
-	return expiry(last, max(s.cfg.Retention, MaxQueueTime))
+	return Expiry(last, max(s.cfg.Retention, MaxQueueTime))
 }
 
 // after returns the delivery's record with a added.

@@ -22,7 +22,7 @@ type Replayer struct {
 // send it. ErrNotFound: no such event, or no delivery of it to the endpoint is on record. ErrConflict: it waits for its next attempt.
 func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
 	return r.replay(ctx, eventID, endpoint, func(d Delivery) bool {
-		return d.Status != Waiting || !time.Now().Before(d.NextAt.Add(overdueAfter))
+		return d.Status != Waiting || !time.Now().Before(d.NextAt.Add(MaxDelay))
 	})
 }
 
@@ -59,8 +59,8 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 // makeDue records that a delivery waits for an attempt which is due now, with no place in the endpoint's rate kept for it. It is kept on record, and
 // its event is, until its message can no longer lie in a queue. ErrConflict: it has changed meanwhile.
 func makeDue(ctx context.Context, keeper EventKeeper, deliveries Deliveries, event EventRecord, d Delivery, now time.Time) error {
-	now = wholeMillis(now)
-	if until := expiry(now, MaxQueueTime); until.After(d.ExpiresAt) {
+	now = now.UTC().Truncate(time.Millisecond)
+	if until := Expiry(now, MaxQueueTime); until.After(d.ExpiresAt) {
 		d.ExpiresAt = until
 	}
 	if d.ExpiresAt.After(event.ExpiresAt) {
@@ -89,11 +89,10 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := r.Fanout.look(ctx, record.Event)
+	endpoints, undecided, err := r.Fanout.Wanting(ctx, record.Event)
 	if err != nil {
 		return nil, err
 	}
-	endpoints, undecided := seen.wanted, seen.undecided
 	routed := make(map[string]bool, len(record.Endpoints)+len(deliveries))
 	for _, name := range record.Endpoints {
 		routed[name] = true
@@ -111,29 +110,4 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 		return endpoints, fmt.Errorf("%w: event %s and %s", ErrUndecided, eventID, strings.Join(undecided, ", "))
 	}
 	return endpoints, nil
-}
-
-// nextOf is the message of a delivery's next attempt: where its cycle stands if it waits, else the first of a new one.
-func nextOf(d Delivery, e Event) Outgoing {
-	next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: d.Step}
-	return Outgoing{Body: next.encode(EncodeEvent(e)), Group: d.Endpoint, Resent: true}
-}
-
-// firstOf are the messages of an event's first attempts, copies of which may have been sent before.
-func firstOf(e Event, endpoints []string) []Outgoing {
-	out := make([]Outgoing, len(endpoints))
-	raw := EncodeEvent(e)
-	for i, name := range endpoints {
-		out[i] = Outgoing{Body: task{Endpoint: name, Attempt: 1}.encode(raw), Group: name, Resent: true}
-	}
-	return out
-}
-
-// sendSome sends messages without having more of them in memory than DefaultChunk.
-func sendSome(ctx context.Context, q Queue, e Event, endpoints []string) []error {
-	var errs []error
-	for chunk := range slices.Chunk(endpoints, DefaultChunk) {
-		errs = append(errs, q.Send(ctx, firstOf(e, chunk))...)
-	}
-	return errs
 }

@@ -133,7 +133,7 @@ func (r *rig) build(wrap func(ports) ports) {
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: relay.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
 		Origin: r.origin, Retention: r.retention,
 	})
 }

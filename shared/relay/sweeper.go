@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	// strandedAfter is how late an attempt must be to be taken for lost. A message that makes us fail comes back for half an
-	// hour before it is set aside; the rest is for an outage of ours.
-	strandedAfter = 2 * time.Hour
+	// strandedAfter is how late an attempt must be to be taken for lost.
+	strandedAfter = SweepDelay
 	// strandedInLine is the same at an ordered endpoint, where hours in the queue behind others are nothing unusual.
 	strandedInLine = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.

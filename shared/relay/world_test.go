@@ -212,7 +212,7 @@ func newWorld(t *testing.T, s script) *world {
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: relay.NewNotifier(p.subs, p.ingest, 0),
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: relay.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
 			Random: func() float64 { return s.jitter }, Retention: s.retain,
 		}).Process
 	}

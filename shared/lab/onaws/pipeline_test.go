@@ -233,8 +233,9 @@ func (p *pipeline) newHandler(function string, process func(context.Context, []r
 func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 	queues := awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
+	ingest := sqs.New(queues, p.urls["ingest"])
 	return relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalog, Learned: catalog, Ingest: sqs.New(queues, p.urls["ingest"]), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
+		Sources: catalog, Learned: catalog, Ingest: ingest, Operator: relay.NewNotifier(nil, ingest), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	})
 }
@@ -262,7 +263,7 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: p.name, QueueURL: p.urls["retry"], RoleARN: scheduleRole,
 		}),
-		Operator: relay.NewNotifier(catalog, sqs.New(queues, p.urls["ingest"]), cacheTTL),
+		Operator: relay.NewNotifier(relay.NewSubscribers(catalog, cacheTTL), sqs.New(queues, p.urls["ingest"])),
 		Reporter: p, CacheTTL: cacheTTL, Now: p.now, Random: func() float64 { return 0.5 },
 	})
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -73,13 +74,14 @@ type nameSet struct {
 func newCache[V cached](ttl time.Duration, now func() time.Time, generations Generations,
 	load func(context.Context, Generation, string) (V, error), names func(context.Context, Generation) ([]string, error),
 ) *cache[V] {
-	ttl = orDefault(ttl, DefaultCacheTTL)
+	ttl = cmp.Or(ttl, DefaultCacheTTL)
 	return &cache[V]{
-		generation: &renewed[Generation]{load: generations.Generation, ttl: ttl, retry: staleRetry, limit: staleLimit, now: now},
+		generation: newRenewed(generations.Generation, ttl, staleLimit, now),
 		load:       load, names: names, ttl: ttl, now: now, entries: map[string]*list.Element{}, recent: list.New(),
 	}
 }
 
+// get returns an entry of the generation in force; ErrNotFound.
 func (c *cache[V]) get(ctx context.Context, name string) (V, error) {
 	var none V
 	g, err := c.generation.get(ctx)
@@ -240,6 +242,15 @@ type renewed[T any] struct {
 	expiry time.Time
 }
 
+// newRenewed returns a value that load reads, at the first call of get.
+func newRenewed[T any](load func(context.Context) (T, error), ttl, limit time.Duration, now func() time.Time) *renewed[T] {
+	return &renewed[T]{load: load, ttl: ttl, retry: staleRetry, limit: limit, now: now}
+}
+
+// assume sets the value that is in use until it can be read.
+func (r *renewed[T]) assume(v T) { r.value, r.read = v, time.Unix(0, 0) }
+
+// get returns the value. The error is that of a read, where none has succeeded for too long.
 func (r *renewed[T]) get(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	value, fresh := r.value, r.now().Before(r.expiry)
@@ -294,12 +305,4 @@ func (r *renewed[T]) readAt() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.read
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
