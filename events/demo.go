@@ -6,9 +6,9 @@ import (
 	_ "embed" // for demo.yaml
 	"os"
 	"slices"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -22,39 +22,39 @@ const (
 )
 
 // DemoConfig returns the configuration of demo.yaml.
-func DemoConfig() (relay.Catalog, error) {
+func DemoConfig() (catalog.Catalog, error) {
 	return config.Parse("events/demo.yaml", demoConfig, os.LookupEnv)
 }
 
 // Demo returns the demonstration's configuration: that of demo.yaml, and for each provider that has no source there one of the provider's
 // name, which the same endpoint gets.
-func Demo() (relay.Catalog, error) {
-	catalog, err := DemoConfig()
+func Demo() (catalog.Catalog, error) {
+	cat, err := DemoConfig()
 	if err != nil {
-		return relay.Catalog{}, err
+		return catalog.Catalog{}, err
 	}
-	named := len(catalog.Sources)
+	named := len(cat.Sources)
 	for _, provider := range verify.Providers() {
-		if slices.ContainsFunc(catalog.Sources[:named], func(s relay.Source) bool { return s.Verify.Provider == provider }) {
+		if slices.ContainsFunc(cat.Sources[:named], func(s catalog.Source) bool { return s.Verify.Provider == provider }) {
 			continue
 		}
 		s, _, err := demoSource(provider)
 		if err != nil {
-			return relay.Catalog{}, err
+			return catalog.Catalog{}, err
 		}
-		catalog.Sources = append(catalog.Sources, s)
-		catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: s.Name, Endpoint: catalog.Endpoints[0].Name})
+		cat.Sources = append(cat.Sources, s)
+		cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: s.Name, Endpoint: cat.Endpoints[0].Name})
 	}
-	return catalog, nil
+	return cat, nil
 }
 
 // DemoSource returns the source that Demo has for a provider, and the key for verify.SignWith, "" where the secret itself signs.
-func DemoSource(provider string) (s relay.Source, signing string, err error) {
-	catalog, err := DemoConfig()
+func DemoSource(provider string) (s catalog.Source, signing string, err error) {
+	cat, err := DemoConfig()
 	if err != nil {
-		return relay.Source{}, "", err
+		return catalog.Source{}, "", err
 	}
-	for _, s := range catalog.Sources {
+	for _, s := range cat.Sources {
 		if s.Verify.Provider == provider {
 			return s, "", nil
 		}
@@ -63,10 +63,10 @@ func DemoSource(provider string) (s relay.Source, signing string, err error) {
 }
 
 // demoSource makes a source with the same public keys each time.
-func demoSource(provider string) (relay.Source, string, error) {
+func demoSource(provider string) (catalog.Source, string, error) {
 	seed := sha256.Sum256([]byte("demonstration " + provider))
 	cfg, secret, signing, err := verify.Example(provider, bytes.NewReader(seed[:]))
-	s := relay.Source{Name: provider, Verify: cfg}
+	s := catalog.Source{Name: provider, Verify: cfg}
 	if secret != "" {
 		s.Secrets = []string{secret}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -82,11 +83,11 @@ func TestSample(t *testing.T) {
 
 func TestDemonstrationSubscribesItsEndpointToASourceOfEachProvider(t *testing.T) {
 	t.Parallel()
-	catalog := demo(t)
+	cat := demo(t)
 	var providers []string
-	for _, s := range catalog.Sources {
+	for _, s := range cat.Sources {
 		providers = append(providers, s.Verify.Provider)
-		if !slices.ContainsFunc(catalog.Subscriptions, func(sub relay.Subscription) bool { return sub.Source == s.Name }) {
+		if !slices.ContainsFunc(cat.Subscriptions, func(sub catalog.Subscription) bool { return sub.Source == s.Name }) {
 			t.Errorf("source %s has no subscription", s.Name)
 		}
 	}
@@ -94,7 +95,7 @@ func TestDemonstrationSubscribesItsEndpointToASourceOfEachProvider(t *testing.T)
 	if diff := cmp.Diff(verify.Providers(), providers); diff != "" {
 		t.Errorf("providers (-known +demonstrated):\n%s", diff)
 	}
-	endpoint := catalog.Endpoints[0]
+	endpoint := cat.Endpoints[0]
 	if !strings.HasSuffix(endpoint.URL, events.DemoEndpointPath) || !slices.Equal(endpoint.Secrets, []string{events.DemoEndpointSecret}) {
 		t.Errorf("the endpoint's URL is %s, and its secret the constant: %v", endpoint.URL, endpoint.Secrets[0] == events.DemoEndpointSecret)
 	}

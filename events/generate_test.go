@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -87,7 +88,7 @@ func encode(t *testing.T, event any) []byte {
 // generate returns all of Lambda's events, by path.
 func generate(t *testing.T) map[string]any {
 	t.Helper()
-	catalog := demo(t)
+	cat := demo(t)
 	push := signed(t, "github", "push", at)
 	files := map[string]any{
 		"receive/github-push.json":            push,
@@ -100,20 +101,20 @@ func generate(t *testing.T) map[string]any {
 	}
 	for _, provider := range verify.Providers() {
 		path := "receive/providers/" + provider + ".json"
-		files[path] = ofProvider(t, catalog, provider, path)
+		files[path] = ofProvider(t, cat, provider, path)
 	}
-	single := message(t, catalog, push, "single")
-	batch := ingestBatch(t, catalog)
+	single := message(t, cat, push, "single")
+	batch := ingestBatch(t, cat)
 	files["fanout/single.json"] = queued("Ingest", single)
 	files["fanout/batch.json"] = queued("Ingest", batch...)
 
 	// An endpoint that is in the catalog at the fan-out, and no longer at the delivery.
-	catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: retired, Endpoint: "gone"})
-	s := newStages(t, catalog)
+	cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: retired, Endpoint: "gone"})
+	s := newStages(t, cat)
 	first := s.deliveryOf(t, single)
 	files["deliver/single.json"] = queued("Delivery", first)
 	files["deliver/retry.json"] = queued("Retry", s.retryOf(t, first))
-	files["deliver/batch.json"] = queued("Delivery", deliveryBatch(t, catalog, batch)...)
+	files["deliver/batch.json"] = queued("Delivery", deliveryBatch(t, cat, batch)...)
 	files["sweep/hourly.json"] = hourly()
 	return files
 }
@@ -131,16 +132,16 @@ const retired = "retired"
 
 // ingestBatch are ten messages: seven good ones, then a webhook that its provider sent a second time, one that nobody wants, and one that
 // cannot be read.
-func ingestBatch(t *testing.T, catalog relay.Catalog) []relay.Message {
+func ingestBatch(t *testing.T, cat catalog.Catalog) []relay.Message {
 	t.Helper()
 	var batch []relay.Message
 	for _, s := range []struct{ source, provider, eventType string }{
 		{"github", "github", "push"}, {"github", "github", "pull_request.opened"}, {"stripe", "stripe", "invoice.paid"},
 		{"standard", "standard-webhooks", ""}, {"crm", "hmac", ""}, {"app", "bearer", ""}, {"open", "none", ""},
 	} {
-		batch = append(batch, message(t, catalog, signed(t, s.provider, s.eventType, at), s.provider+s.eventType))
+		batch = append(batch, message(t, cat, signed(t, s.provider, s.eventType, at), s.provider+s.eventType))
 	}
-	again := message(t, catalog, signed(t, "github", "push", at), "again")
+	again := message(t, cat, signed(t, "github", "push", at), "again")
 	unwanted := change(t, batch[5], func(e *relay.Event) { e.Source, e.ID = retired, relay.EventID(retired, "1001") })
 	unwanted.ID = id("unwanted")
 	return append(batch, again, unwanted, relay.Message{ID: id("unreadable"), Body: []byte("not a message of the relay's"), Receives: 1})
@@ -148,14 +149,14 @@ func ingestBatch(t *testing.T, catalog relay.Catalog) []relay.Message {
 
 // deliveryBatch are ten messages: what the fan-out makes of the good ones of ingest and of the one for an endpoint that is gone, one that
 // cannot be read, and one that has been received often: receives alone say nothing against it.
-func deliveryBatch(t *testing.T, catalog relay.Catalog, ingest []relay.Message) []relay.Message {
+func deliveryBatch(t *testing.T, cat catalog.Catalog, ingest []relay.Message) []relay.Message {
 	t.Helper()
-	s := newStages(t, catalog)
+	s := newStages(t, cat)
 	var batch []relay.Message
 	for _, i := range []int{0, 1, 2, 3, 4, 5, 6, 8} {
 		batch = append(batch, s.deliveryOf(t, ingest[i]))
 	}
-	worn := s.deliveryOf(t, message(t, catalog, signed(t, "github", "ping", at), "worn"))
+	worn := s.deliveryOf(t, message(t, cat, signed(t, "github", "ping", at), "worn"))
 	worn.Receives = relay.MaxReceives + 1
 	return append(batch, relay.Message{ID: id("unreadable delivery"), Body: []byte(`{"v":1}`), Receives: 1}, worn)
 }
@@ -184,9 +185,9 @@ func (s *stages) retryOf(t *testing.T, first relay.Message) relay.Message {
 }
 
 // message is the ingest message that the receiver makes of a request. What is random in it is of the seed instead.
-func message(t *testing.T, catalog relay.Catalog, r lambdaevents.APIGatewayV2HTTPRequest, seed string) relay.Message {
+func message(t *testing.T, cat catalog.Catalog, r lambdaevents.APIGatewayV2HTTPRequest, seed string) relay.Message {
 	t.Helper()
-	s := newStages(t, catalog)
+	s := newStages(t, cat)
 	if answer, err := handler.Receive(s.receiver)(t.Context(), r); err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("%v, %+v", err, answer)
 	}
@@ -217,7 +218,7 @@ func id(seed string) string { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(seed
 
 // ofProvider is a provider's sample. A signature that is another each time (ECDSA, RSA-PSS) is the one of the file that is there, as long as
 // it is accepted, so that -update changes a file only where there is something new.
-func ofProvider(t *testing.T, catalog relay.Catalog, provider, path string) lambdaevents.APIGatewayV2HTTPRequest {
+func ofProvider(t *testing.T, cat catalog.Catalog, provider, path string) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	fresh, again := signed(t, provider, "", at), signed(t, provider, "", at)
 	if _, err := os.Stat(path); err != nil || cmp.Equal(fresh.Headers, again.Headers) {
@@ -230,7 +231,7 @@ func ofProvider(t *testing.T, catalog relay.Catalog, provider, path string) lamb
 			kept.Headers[name] = old.Headers[name]
 		}
 	}
-	if answer, err := handler.Receive(newStages(t, catalog).receiver)(t.Context(), kept); err != nil || answer.StatusCode != http.StatusOK {
+	if answer, err := handler.Receive(newStages(t, cat).receiver)(t.Context(), kept); err != nil || answer.StatusCode != http.StatusOK {
 		return fresh
 	}
 	return kept

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/events"
 	"webhook-relay/shared/local/memory"
@@ -18,15 +19,15 @@ import (
 var demoOnce = sync.OnceValues(events.Demo)
 
 // demo is the demonstration's catalog.
-func demo(t *testing.T) relay.Catalog {
+func demo(t *testing.T) catalog.Catalog {
 	t.Helper()
-	catalog, err := demoOnce()
+	cat, err := demoOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog.Sources, catalog.Endpoints = slices.Clone(catalog.Sources), slices.Clone(catalog.Endpoints) // tests change them
-	catalog.Subscriptions = slices.Clone(catalog.Subscriptions)
-	return catalog
+	cat.Sources, cat.Endpoints = slices.Clone(cat.Sources), slices.Clone(cat.Endpoints) // tests change them
+	cat.Subscriptions = slices.Clone(cat.Subscriptions)
+	return cat
 }
 
 // retention is so long that the samples, which bear one date, never expire.
@@ -54,10 +55,10 @@ type stages struct {
 	answer   int // of every endpoint
 }
 
-func newStages(t *testing.T, catalog relay.Catalog) *stages {
+func newStages(t *testing.T, cat catalog.Catalog) *stages {
 	t.Helper()
 	s := &stages{results: map[relay.RouteResult]int{}, outcomes: map[relay.Outcome]int{}, answer: 200}
-	if err := s.catalog.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+	if err := s.catalog.ReplaceCatalog(t.Context(), cat, 0); err != nil {
 		t.Fatal(err)
 	}
 	s.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s})

@@ -15,23 +15,31 @@ import (
 
 const module = "webhook-relay/"
 
+// core are the layers of the product itself, from the lowest up.
+var core = []string{"policy", "catalog", "gate", "relay", "operate"}
+
 // layers are the packages of this project, by the layer that they belong to. A package belongs to the layer with the longest prefix of its name.
 var layers = []struct {
 	name    string
 	prefix  []string
 	imports []string // the layers that it may import
 }{
-	{"policy", []string{"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/breaker"}, []string{"policy"}},
-	{"relay", []string{"shared/relay"}, []string{"policy", "relay"}},
-	{"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"}, []string{"policy", "relay", "name"}},
-	{"configuration", []string{"shared/config"}, []string{"policy", "relay", "adapter"}},
-	{"lambda", []string{"shared/lambda"}, []string{"policy", "relay", "adapter", "name"}},
+	{"policy", []string{"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/relay/gate/breaker", "shared/relay/format"}, core[:1]},
+	{"catalog", []string{"shared/relay/catalog"}, core[:1]},
+	{"gate", []string{"shared/relay/gate"}, core[:2]},
+	{"relay", []string{"shared/relay"}, core[:3]},
+	{"operate", []string{"shared/relay/operate"}, core[:4]},
+	{"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"}, with(core, "name")},
+	{"configuration", []string{"shared/config"}, with(core, "adapter")},
+	{"lambda", []string{"shared/lambda"}, with(core, "adapter", "name")},
 	{"name", []string{"shared/lambda/settings", "shared/telemetry/metric"}, nil},
-	{"lab", []string{"shared/lab"}, []string{"policy", "relay", "adapter", "configuration", "lambda", "name", "lab", "sample"}},
-	{"sample", []string{"events"}, []string{"policy", "relay", "configuration"}},
-	{"function", []string{"functions"}, []string{"policy", "relay", "adapter", "configuration", "lambda", "name", "sample"}},
+	{"lab", []string{"shared/lab"}, with(core, "adapter", "configuration", "lambda", "name", "lab", "sample")},
+	{"sample", []string{"events"}, with(core, "configuration")},
+	{"function", []string{"functions"}, with(core, "adapter", "configuration", "lambda", "name", "sample")},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},
 }
+
+func with(some []string, more ...string) []string { return slices.Concat(some, more) }
 
 // heavy must not be linked into a Lambda function.
 var heavy = []string{

@@ -4,6 +4,7 @@ package main
 import (
 	"io"
 	"log"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -56,7 +57,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
-		Operator:  relay.NewNotifier(relay.NewSubscribers(catalog, settings.Seconds(s.CatalogCacheSeconds)), sqs.New(queues, s.IngestQueueURL)),
+		Operator:  operate.NewNotifier(relay.NewSubscribers(catalog, settings.Seconds(s.CatalogCacheSeconds)), sqs.New(queues, s.IngestQueueURL)),
 		Reporter:  reporter,
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),

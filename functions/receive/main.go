@@ -2,6 +2,8 @@
 package main
 
 import (
+	"webhook-relay/shared/relay/operate"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -30,7 +32,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
 		Sources:         catalog,
 		Learned:         catalog,
 		Ingest:          ingest,
-		Operator:        relay.NewNotifier(nil, ingest),
+		Operator:        operate.NewNotifier(nil, ingest),
 		Ordered:         sqs.New(queues, s.OrderedIngestQueueURL),
 		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),

@@ -9,11 +9,11 @@ import (
 	"os"
 	"slices"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/sign"
 )
 
@@ -60,7 +60,7 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	return applyTo(ctx, t.catalog, next, applyOptions{time.Duration(c.Keep), c.DryRun}, printf)
 }
 
-func checkNotEmpty(file string, c relay.Catalog) error {
+func checkNotEmpty(file string, c catalog.Catalog) error {
 	if len(c.Sources)+len(c.Endpoints)+len(c.Subscriptions) == 0 {
 		return fmt.Errorf("%s has %w", file, ErrEmpty)
 	}
@@ -74,7 +74,7 @@ type applyOptions struct {
 }
 
 // applyTo shows what next changes in a catalog and, unless it is a dry run, writes it whole or not at all.
-func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, o applyOptions, printf func(string, ...any)) error {
+func applyTo(ctx context.Context, store catalog.Store, next catalog.Catalog, o applyOptions, printf func(string, ...any)) error {
 	current, revision, err := store.LoadCatalog(ctx)
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, 
 		return nil
 	}
 	err = store.ReplaceCatalog(ctx, next, revision)
-	if errors.Is(err, relay.ErrConflict) {
+	if errors.Is(err, catalog.ErrConflict) {
 		return fmt.Errorf("somebody else applied a configuration meanwhile; nothing was written, run it again: %w", err)
 	}
 	if err != nil {
@@ -118,7 +118,7 @@ func applyTo(ctx context.Context, store relay.CatalogStore, next relay.Catalog, 
 }
 
 // showPublicKeys shows what receivers verify signatures with that endpoints' private keys make. They are no secrets.
-func showPublicKeys(c relay.Catalog, printf func(string, ...any)) {
+func showPublicKeys(c catalog.Catalog, printf func(string, ...any)) {
 	for _, e := range c.Endpoints {
 		for _, secret := range e.Secrets {
 			if public := sign.PublicKey(secret); public != "" {

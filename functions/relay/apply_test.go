@@ -4,8 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
@@ -62,7 +61,7 @@ func TestApplyReplacesSecrets(t *testing.T) {
 			t.Errorf("%q: %v, want %q and no %q\n%s", step.args, err, step.want, step.wantNot, out)
 		}
 	}
-	if _, err := run(t, "apply", second, "--data", dir, "--keep=-1s"); !errors.Is(err, relay.ErrKeep) {
-		t.Errorf("got %v, want %v", err, relay.ErrKeep)
+	if _, err := run(t, "apply", second, "--data", dir, "--keep=-1s"); !errors.Is(err, catalog.ErrKeep) {
+		t.Errorf("got %v, want %v", err, catalog.ErrKeep)
 	}
 }

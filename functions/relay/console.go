@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -139,7 +140,7 @@ func because(reason string) string {
 }
 
 // swept prints a run of the sweeper that put something back, or failed.
-func (c *console) swept(r relay.SweepReport, err error) {
+func (c *console) swept(r operate.SweepReport, err error) {
 	if r.PutBack > 0 {
 		c.printf("put back  %s that had been lost", deliveriesOf(r.PutBack))
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/route"
@@ -102,7 +104,7 @@ func lastOf(d relay.Delivery) string {
 }
 
 // each calls f for each of an endpoint's deliveries in a status that is chosen, page by page.
-func (s selection) each(ctx context.Context, ledger relay.Ledger, endpoint string, status relay.Status, f func(relay.Delivery) error) error {
+func (s selection) each(ctx context.Context, ledger operate.Ledger, endpoint string, status relay.Status, f func(relay.Delivery) error) error {
 	chosen, err := s.filter()
 	if err != nil {
 		return err
@@ -127,10 +129,10 @@ func (s selection) each(ctx context.Context, ledger relay.Ledger, endpoint strin
 }
 
 // showEvent tells what became of the event.
-func (c *deliveriesCommand) showEvent(ctx context.Context, ledger relay.Ledger, out io.Writer) error {
+func (c *deliveriesCommand) showEvent(ctx context.Context, ledger operate.Ledger, out io.Writer) error {
 	record, deliveries, err := ledger.Event(ctx, c.Event)
 	switch {
-	case errors.Is(err, relay.ErrNotFound):
+	case errors.Is(err, catalog.ErrNotFound):
 		return fmt.Errorf("event %s is not on record: not routed yet, or its retention is over: %w", c.Event, err)
 	case err != nil:
 		return err

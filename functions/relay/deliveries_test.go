@@ -7,8 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
@@ -69,7 +68,7 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 	}
 	eventually(t, "all delivered", func() bool { n, all := target.count(); return n == 3 && all == 6 })
 	for _, args := range [][]string{{"deliveries", "--event", "evt_none"}, {"replay", "target", "--event", "evt_none"}, {"replay", "--event", "evt_none"}} {
-		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, relay.ErrNotFound) {
+		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("%v: %v\n%s", args, err, out)
 		}
 	}

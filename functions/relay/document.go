@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // The documents that --json prints, one a line. Times are UTC; what there is nothing to say of is left out.

@@ -7,11 +7,14 @@ import (
 	"io"
 	"slices"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"golang.org/x/sync/errgroup"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 type endpointsCommand struct {
@@ -105,8 +108,8 @@ type enableEndpointCommand struct {
 
 // Run enables an endpoint.
 func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
-	return c.operate(ctx, c.Name, out, func(t *target) (*relay.EndpointChange, error) {
-		return relay.EnableEndpoint(ctx, t.ledger, c.Name)
+	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
+		return operate.EnableEndpoint(ctx, t.ledger, c.Name)
 	}, fmt.Sprintf("enabled; for what has died: relay replay %s --reason disabled", c.Name))
 }
 
@@ -118,13 +121,13 @@ type disableEndpointCommand struct {
 
 // Run disables an endpoint.
 func (c *disableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
-	return c.operate(ctx, c.Name, out, func(t *target) (*relay.EndpointChange, error) {
-		return relay.DisableEndpoint(ctx, t.ledger, c.Name, c.Reason)
-	}, fmt.Sprintf("disabled, in force within %s; its deliveries die until you enable it", relay.DefaultCacheTTL))
+	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
+		return operate.DisableEndpoint(ctx, t.ledger, c.Name, c.Reason)
+	}, fmt.Sprintf("disabled, in force within %s; its deliveries die until you enable it", catalog.DefaultCacheTTL))
 }
 
 // operate changes an endpoint's state, says so, and tells whoever subscribed to it.
-func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer, change func(*target) (*relay.EndpointChange, error), done string,
+func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer, change func(*target) (*gate.Change, error), done string,
 ) (err error) {
 	t, err := f.open(ctx)
 	if err != nil {
@@ -136,7 +139,7 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	if !slices.Contains(names, endpoint) {
-		return fmt.Errorf("endpoint %s: %w", endpoint, relay.ErrNotFound)
+		return fmt.Errorf("endpoint %s: %w", endpoint, catalog.ErrNotFound)
 	}
 	changed, err := change(t)
 	if err != nil {
@@ -150,5 +153,5 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	_, _ = printLine(out, "%s  %s", endpoint, done)
-	return relay.NewNotifier(relay.NewSubscribers(t.catalog, 0), t.ingest).TellChange(ctx, changed)
+	return operate.NewNotifier(relay.NewSubscribers(t.catalog, 0), t.ingest).TellChange(ctx, changed)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"golang.org/x/sync/errgroup"
 
@@ -45,13 +47,13 @@ type hostOptions struct {
 // host is the whole relay in this process: the three stages behind the same handlers as the functions, on the embedded adapters.
 type host struct {
 	store   *sqlite.Store
-	catalog relay.CatalogStore
+	catalog catalog.Store
 	receive gateway.Lambda
 
 	queues  map[string]*sqlite.Queue
 	fanout  stage
 	deliver stage
-	sweeper *relay.Sweeper
+	sweeper *operate.Sweeper
 }
 
 type stage = func(context.Context, []relay.Message) []error
@@ -93,25 +95,25 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.queues, err = openQueues(h.store); err != nil {
 		return err
 	}
-	catalog, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
-	h.catalog = catalog
+	catalogs, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
+	h.catalog = catalogs
 	receiver := relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalog, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
-		Learned: catalog, Operator: relay.NewNotifier(nil, h.queues[ingestQueue]), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
+		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Learned: catalogs, Operator: operate.NewNotifier(nil, h.queues[ingestQueue]), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	failures := &memory.Failures{}
 	fanout := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalog, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue], Ordered: h.queues[orderedDelivery],
+		Subscriptions: catalogs, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue], Ordered: h.queues[orderedDelivery],
 		Poison: h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter, CacheTTL: catalogTTL,
 	})
 	deliverer := relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
+		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
 		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
-		Operator: relay.NewNotifier(relay.NewSubscribers(catalog, catalogTTL), h.queues[ingestQueue]),
+		Operator: operate.NewNotifier(relay.NewSubscribers(catalogs, catalogTTL), h.queues[ingestQueue]),
 	})
 	h.receive = handler.Receive(receiver)
-	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues}, nil)
+	h.sweeper = newSweeper(&localRelay{h.store, catalogs, h.queues}, nil)
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"golang.org/x/sync/errgroup"
 
@@ -120,7 +121,7 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 			return err
 		}
 		out.printf("catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once", len(next.Sources))
-		return applyTo(ctx, h.catalog, next, applyOptions{keep: relay.DefaultKeep}, func(string, ...any) {})
+		return applyTo(ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep}, func(string, ...any) {})
 	case c.Config != "":
 		next, err := config.ReadLocal(c.Config, os.LookupEnv)
 		if err != nil {
@@ -129,7 +130,7 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		if err := checkNotEmpty(c.Config, next); err != nil {
 			return err
 		}
-		return applyTo(ctx, h.catalog, next, applyOptions{keep: relay.DefaultKeep}, out.printf)
+		return applyTo(ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep}, out.printf)
 	}
 	return nil
 }
@@ -189,13 +190,13 @@ func besideDemo(front, endpoint http.Handler) http.Handler {
 }
 
 // demoCatalog is the demonstration's configuration, with its endpoint on this host.
-func demoCatalog(url string) (relay.Catalog, error) {
-	catalog, err := events.Demo()
-	for i := range catalog.Endpoints {
-		e := &catalog.Endpoints[i]
+func demoCatalog(url string) (catalog.Catalog, error) {
+	cat, err := events.Demo()
+	for i := range cat.Endpoints {
+		e := &cat.Endpoints[i]
 		if _, path, ok := strings.Cut(e.URL, events.DemoEndpointPath); ok {
 			e.URL = url + events.DemoEndpointPath + path
 		}
 	}
-	return catalog, err
+	return cat, err
 }

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -354,7 +356,7 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tells(relay.EndpointDisabled)
+	tells(gate.EndpointDisabled)
 	says("it answered 410 Gone", "endpoints")
 	says("target  dead, refused", "deliveries", "--event", event)
 	if !strings.Contains(printed.String(), "disabled  target: it answered 410 Gone") {
@@ -365,13 +367,13 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	}
 	says("disabled since", "endpoints", "disable", "target", "--reason", "again")
 	says("relay replay target --reason disabled", "endpoints", "enable", "target")
-	tells(relay.EndpointEnabled)
+	tells(gate.EndpointEnabled)
 	says("recovering", "endpoints", "enable", "target")
 	says("disabled", "endpoints", "disable", "target", "--reason", "it moves house")
-	tells(relay.EndpointDisabled)
+	tells(gate.EndpointDisabled)
 	says("it moves house", "endpoints", "list")
 	for _, what := range []string{"enable", "disable"} {
-		if out, err := run(t, "endpoints", what, "nobody", "--data", dir); !errors.Is(err, relay.ErrNotFound) {
+		if out, err := run(t, "endpoints", what, "nobody", "--data", dir); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("%s one that is not there: %v\n%s", what, err, out)
 		}
 	}
@@ -385,10 +387,10 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 	attempt := relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 500}
 	for _, r := range []relay.AttemptReport{
 		{EventID: "evt_1", Endpoint: "a", Held: 30 * time.Second},
-		{EventID: "evt_1", Endpoint: "a", Change: &relay.EndpointChange{Type: relay.EndpointOpened, Reason: "too many attempts failed"}},
-		{EventID: "evt_1", Endpoint: "a", Change: &relay.EndpointChange{Type: relay.EndpointRecovered}, Status: relay.Delivered, Attempt: attempt},
+		{EventID: "evt_1", Endpoint: "a", Change: &gate.Change{Type: gate.EndpointOpened, Reason: "too many attempts failed"}},
+		{EventID: "evt_1", Endpoint: "a", Change: &gate.Change{Type: gate.EndpointRecovered}, Status: relay.Delivered, Attempt: attempt},
 		{EventID: "evt_1", Endpoint: "a", Status: relay.Dead, Reason: relay.Exhausted, Attempt: attempt},
-		{EventID: "evt_1", Endpoint: "a", Err: relay.ErrConflict},
+		{EventID: "evt_1", Endpoint: "a", Err: catalog.ErrConflict},
 	} {
 		c.Attempted(t.Context(), r)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -48,9 +50,9 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 			c.Attempted(ctx, relay.AttemptReport{Status: relay.Dead, Reason: hostile, Attempt: attempt})
 		},
 		"change of endpoint": func(c *console) {
-			c.Attempted(ctx, relay.AttemptReport{Change: &relay.EndpointChange{Type: "endpoint.opened", Endpoint: hostile, Reason: hostile}})
+			c.Attempted(ctx, relay.AttemptReport{Change: &gate.Change{Type: "endpoint.opened", Endpoint: hostile, Reason: hostile}})
 		},
-		"sweep": func(c *console) { c.swept(relay.SweepReport{}, failed) },
+		"sweep": func(c *console) { c.swept(operate.SweepReport{}, failed) },
 	}
 	for what, tell := range told {
 		var out bytes.Buffer

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"golang.org/x/sync/errgroup"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 type replayCommand struct {
@@ -139,7 +141,7 @@ type deadDelivery struct {
 
 // send puts deliveries on their way, no faster than the rate, and returns how many. Those that somebody else put on their way since they were
 // listed, whether they have ended by now or not, or that have expired since, are left out.
-func (c *replayCommand) send(ctx context.Context, r relay.Replayer, dead []deadDelivery) (int, error) {
+func (c *replayCommand) send(ctx context.Context, r operate.Replayer, dead []deadDelivery) (int, error) {
 	pace := time.NewTicker(time.Second / time.Duration(c.Rate))
 	defer pace.Stop()
 	var sent atomic.Int64
@@ -155,7 +157,7 @@ func (c *replayCommand) send(ctx context.Context, r relay.Replayer, dead []deadD
 		}
 		g.Go(func() error {
 			err := r.ReplayDead(going, d.event, c.Endpoint, d.attempts)
-			if errors.Is(err, relay.ErrConflict) || errors.Is(err, relay.ErrNotFound) {
+			if errors.Is(err, catalog.ErrConflict) || errors.Is(err, catalog.ErrNotFound) {
 				return nil
 			}
 			if err == nil {

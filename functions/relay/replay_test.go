@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -29,7 +30,7 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 			}, 0)
 			dead = append(dead, deadDelivery{e.ID, 1})
 		}
-		replayer := relay.Replayer{Ledger: &ledger, Deliveries: &ledger, Retry: &retry}
+		replayer := operate.Replayer{Ledger: &ledger, Deliveries: &ledger, Retry: &retry}
 		c := replayCommand{Endpoint: "a", Rate: perSecond}
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Millisecond)

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"io"
 	"time"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 type rotateCommand struct {
@@ -22,7 +21,7 @@ func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	ep, err := relay.Rotate(ctx, t.catalog, c.Endpoint, time.Duration(c.Keep), time.Now())
+	ep, err := catalog.Rotate(ctx, t.catalog, c.Endpoint, time.Duration(c.Keep), time.Now())
 	if err != nil {
 		return err
 	}

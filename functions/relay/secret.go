@@ -7,8 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -36,21 +36,21 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	catalog, revision, err := t.catalog.LoadCatalog(ctx)
+	cat, revision, err := t.catalog.LoadCatalog(ctx)
 	if err != nil {
 		return err
 	}
-	at := slices.IndexFunc(catalog.Sources, func(s relay.Source) bool { return s.Name == c.Source })
+	at := slices.IndexFunc(cat.Sources, func(s catalog.Source) bool { return s.Name == c.Source })
 	if at < 0 {
 		return fmt.Errorf("there is no source %q", c.Source)
 	}
-	s := &catalog.Sources[at]
+	s := &cat.Sources[at]
 	if d, _ := verify.Describe(s.Verify.Provider); !d.Learns {
 		return fmt.Errorf("%s hands over no secret; that of source %s is the one in your configuration", d.Title, s.Name)
 	}
 	if c.Forget && len(s.Secrets) > 0 {
 		s.Secrets = nil
-		if err := t.catalog.ReplaceCatalog(ctx, catalog, revision); err != nil {
+		if err := t.catalog.ReplaceCatalog(ctx, cat, revision); err != nil {
 			return err
 		}
 		if _, err := printLine(out, "forgotten; relay secret %s --learn 10m lets a handshake bring a new one", s.Name); err != nil {
@@ -74,7 +74,7 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) error {
 	until := time.Now().Add(time.Duration(*c.Learn))
 	err := t.catalog.OpenLearning(ctx, c.Source, until)
-	if errors.Is(err, relay.ErrConflict) {
+	if errors.Is(err, catalog.ErrConflict) {
 		return fmt.Errorf("source %s has a secret; to replace it: relay secret %[1]s --forget --learn %s",
 			c.Source, time.Duration(*c.Learn))
 	}
@@ -82,7 +82,7 @@ func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) err
 		return err
 	}
 	_, err = printLine(out, "open until %s, in force within %s: the first handshake of source %s brings its secret",
-		until.Format(time.RFC3339), relay.DefaultCacheTTL, c.Source)
+		until.Format(time.RFC3339), catalog.DefaultCacheTTL, c.Source)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/events"
 	"webhook-relay/shared/config"
@@ -98,7 +99,7 @@ func (c *sendCommand) destination(source, query string) (to, shown string, err e
 }
 
 // signer is the source that the webhook is signed for, and what signs it.
-func (c *sendCommand) signer() (s relay.Source, v *verify.Verifier, err error) {
+func (c *sendCommand) signer() (s catalog.Source, v *verify.Verifier, err error) {
 	var signing string // where that is not the secret itself
 	if c.Config == "" {
 		s, signing, err = events.DemoSource(c.Provider)
@@ -118,17 +119,17 @@ func (c *sendCommand) signer() (s relay.Source, v *verify.Verifier, err error) {
 }
 
 // configured is the source that is named, of the configuration.
-func (c *sendCommand) configured() (relay.Source, error) {
-	catalog, err := config.Read(c.Config, os.LookupEnv)
+func (c *sendCommand) configured() (catalog.Source, error) {
+	cat, err := config.Read(c.Config, os.LookupEnv)
 	if err != nil {
-		return relay.Source{}, err
+		return catalog.Source{}, err
 	}
-	for _, s := range catalog.Sources {
+	for _, s := range cat.Sources {
 		if s.Name == c.Source {
 			return s, nil
 		}
 	}
-	return relay.Source{}, fmt.Errorf("%s has no source %q", c.Config, c.Source)
+	return catalog.Source{}, fmt.Errorf("%s has no source %q", c.Config, c.Source)
 }
 
 // webhook is what is sent: the file that was named, or a sample.

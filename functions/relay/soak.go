@@ -22,7 +22,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 type soakCommand struct {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -34,7 +36,7 @@ func (s *soak) audit(ctx context.Context, events []string, listed map[string]boo
 	s.mu.Unlock()
 	for _, event := range events {
 		_, deliveries, err := t.ledger.Event(ctx, event)
-		if err != nil && !errors.Is(err, relay.ErrNotFound) {
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return r, nil, err
 		}
 		before := r.open
@@ -127,7 +129,7 @@ const soakInHand = 2 * perEndpoint
 
 func (s *soak) mostDuplicates() int { return s.kills * soakInHand * len(s.endpoints()) }
 
-func (s *soak) verdict(r soakResult, swept relay.SweepReport) error {
+func (s *soak) verdict(r soakResult, swept operate.SweepReport) error {
 	if r.lost+r.open+swept.Stranded() == 0 && swept.Unaccounted() == 0 && r.duplicates <= s.mostDuplicates() {
 		return nil
 	}
@@ -136,7 +138,7 @@ func (s *soak) verdict(r soakResult, swept relay.SweepReport) error {
 }
 
 // sweep looks for deliveries at rest that should not be, of this hour and the one before: as the relay's own sweeper would three hours on.
-func (s *soak) sweep(ctx context.Context) (report relay.SweepReport, err error) {
+func (s *soak) sweep(ctx context.Context) (report operate.SweepReport, err error) {
 	l, err := openStore(s.Data)
 	if err != nil {
 		return report, err

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -97,7 +98,7 @@ func TestSoakVerdict(t *testing.T) {
 		"open":                                {1, soakResult{open: 1}, ErrSoak},
 	} {
 		s := &soak{soakCommand: soakCommand{Endpoints: 2}, kills: tt.kills}
-		if err := s.verdict(tt.result, relay.SweepReport{}); !errors.Is(err, tt.want) {
+		if err := s.verdict(tt.result, operate.SweepReport{}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -37,7 +40,7 @@ var ErrNoRelay = errors.New("no relay")
 
 // target is a relay to be operated, local or deployed. It must be closed.
 type target struct {
-	catalog catalog
+	catalog catalogStore
 	ledger  ledger
 	bodies  relay.Bodies
 	ingest  relay.Queue
@@ -45,18 +48,18 @@ type target struct {
 	close   func() error
 }
 
-type catalog interface {
-	relay.CatalogStore
-	relay.Names
-	relay.Sources
-	relay.Subscriptions
-	relay.LearningWindows
+type catalogStore interface {
+	catalog.Store
+	catalog.Names
+	catalog.Sources
+	catalog.Subscriptions
+	catalog.LearningWindows
 }
 
 type ledger interface {
-	relay.Ledger
+	operate.Ledger
 	relay.Deliveries
-	relay.EndpointStates
+	gate.EndpointStates
 }
 
 // checkKnown tells an endpoint that has nothing from one that there is not: ErrNotFound. One that was removed may still have deliveries.
@@ -71,13 +74,13 @@ func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("endpoint %s: %w", endpoint, relay.ErrNotFound)
+	return fmt.Errorf("endpoint %s: %w", endpoint, catalog.ErrNotFound)
 }
 
 // replayer sends the target's deliveries again.
-func (t *target) replayer() relay.Replayer {
+func (t *target) replayer() operate.Replayer {
 	fanout := relay.NewFanout(relay.FanoutConfig{Subscriptions: t.catalog, Bodies: t.bodies})
-	return relay.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Fanout: fanout}
+	return operate.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Fanout: fanout}
 }
 
 // open opens a relay that is there.

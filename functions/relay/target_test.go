@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
 )
@@ -62,8 +63,8 @@ func TestAnEndpointThatIsNotKnownIsAnError(t *testing.T) {
 	for _, args := range [][]string{
 		{"deliveries", "--endpoint", "nope"}, {"deliveries", "--endpoint", "nope", "--json"}, {"replay", "nope"}, {"replay", "nope", "--yes"},
 	} {
-		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, relay.ErrNotFound) || !strings.Contains(err.Error(), "endpoint nope") {
-			t.Errorf("%q: got %v, want %v\n%s", args, err, relay.ErrNotFound, out)
+		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, catalog.ErrNotFound) || !strings.Contains(err.Error(), "endpoint nope") {
+			t.Errorf("%q: got %v, want %v\n%s", args, err, catalog.ErrNotFound, out)
 		}
 	}
 	for _, args := range [][]string{{"deliveries", "--endpoint", "e"}, {"replay", "e"}} {

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"webhook-relay/shared/relay/operate"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -11,7 +13,6 @@ import (
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/telemetry"
 )
 
@@ -21,7 +22,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
-	return handler.Sweep(relay.NewSweeper(relay.SweeperConfig{
+	return handler.Sweep(operate.NewSweeper(operate.SweeperConfig{
 		Names:         catalog,
 		Subscriptions: catalog,
 		States:        ledger,

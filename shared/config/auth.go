@@ -6,10 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"webhook-relay/shared/relay/catalog"
 
 	"golang.org/x/net/http/httpguts"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -69,7 +69,7 @@ func (a auth) kinds() (kinds []string) {
 }
 
 // auth turns an endpoint's auth into the catalog's. to is the endpoint, as far as it is read.
-func (c *checker) auth(path string, a *auth, to relay.Endpoint) *relay.Auth {
+func (c *checker) auth(path string, a *auth, to catalog.Endpoint) *catalog.Auth {
 	if a == nil {
 		return nil
 	}
@@ -95,20 +95,20 @@ func (c *checker) auth(path string, a *auth, to relay.Endpoint) *relay.Auth {
 }
 
 // authOf turns the one block that is there into the catalog's.
-func (c *checker) authOf(path, kind string, a auth, to relay.Endpoint) *relay.Auth {
+func (c *checker) authOf(path, kind string, a auth, to catalog.Endpoint) *catalog.Auth {
 	switch {
 	case a.Basic != nil:
-		return &relay.Auth{Basic: c.basicAuth(path+".basic", *a.Basic)}
+		return &catalog.Auth{Basic: c.basicAuth(path+".basic", *a.Basic)}
 	case a.Bearer != "":
-		return &relay.Auth{Bearer: c.bearer(path+".bearer", a.Bearer)}
+		return &catalog.Auth{Bearer: c.bearer(path+".bearer", a.Bearer)}
 	case a.APIKey != nil:
-		return &relay.Auth{APIKey: c.apiKey(path+".api_key", *a.APIKey, to)}
+		return &catalog.Auth{APIKey: c.apiKey(path+".api_key", *a.APIKey, to)}
 	case a.OAuth2 != nil:
-		return &relay.Auth{OAuth2: c.oauth2(path+".oauth2", *a.OAuth2)}
+		return &catalog.Auth{OAuth2: c.oauth2(path+".oauth2", *a.OAuth2)}
 	case a.SigV4 != nil:
-		return &relay.Auth{SigV4: c.sigV4(path+".sigv4", *a.SigV4)}
+		return &catalog.Auth{SigV4: c.sigV4(path+".sigv4", *a.SigV4)}
 	default:
-		return &relay.Auth{Signature: c.signature(path, kind, a, to)}
+		return &catalog.Auth{Signature: c.signature(path, kind, a, to)}
 	}
 }
 
@@ -136,23 +136,23 @@ func (c *checker) bearer(path, s string) string {
 // secretOrReference resolves env:NAME, and leaves a reference to be resolved when it is needed.
 func (c *checker) secretOrReference(path, s string) (string, bool) {
 	s, ok := c.value(path, s, true)
-	if name, is := strings.CutPrefix(s, relay.SecretPrefix); is && !reference.MatchString(name) {
-		c.fail(path, "is no reference to a secret: %sNAME-or-ARN, and #KEY for a member of one that is a JSON object", relay.SecretPrefix)
+	if name, is := strings.CutPrefix(s, catalog.SecretPrefix); is && !reference.MatchString(name) {
+		c.fail(path, "is no reference to a secret: %sNAME-or-ARN, and #KEY for a member of one that is a JSON object", catalog.SecretPrefix)
 		return "", false
 	}
 	return s, ok
 }
 
-func (c *checker) basicAuth(path string, b basicAuth) *relay.BasicAuth {
-	out := &relay.BasicAuth{Username: c.authSecret(path+".username", b.Username), Password: c.authSecret(path+".password", b.Password)}
-	if strings.Contains(out.Username, ":") && !relay.IsReference(out.Username) {
+func (c *checker) basicAuth(path string, b basicAuth) *catalog.BasicAuth {
+	out := &catalog.BasicAuth{Username: c.authSecret(path+".username", b.Username), Password: c.authSecret(path+".password", b.Password)}
+	if strings.Contains(out.Username, ":") && !catalog.IsReference(out.Username) {
 		c.fail(path+".username", "has a colon, which ends a user name")
 	}
 	return out
 }
 
-func (c *checker) apiKey(path string, k apiKey, to relay.Endpoint) *relay.APIKey {
-	out := &relay.APIKey{Header: strings.ToLower(k.Header), Query: k.Query, Value: c.authSecret(path+".value", k.Value)}
+func (c *checker) apiKey(path string, k apiKey, to catalog.Endpoint) *catalog.APIKey {
+	out := &catalog.APIKey{Header: strings.ToLower(k.Header), Query: k.Query, Value: c.authSecret(path+".value", k.Value)}
 	switch {
 	case (k.Header == "") == (k.Query == ""):
 		c.fail(path, "must have exactly one of header and query")
@@ -166,7 +166,7 @@ func (c *checker) apiKey(path string, k apiKey, to relay.Endpoint) *relay.APIKey
 	return out
 }
 
-func (c *checker) oauth2(path string, o oauth2) *relay.OAuth2 {
+func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 	tokenURL := c.url(path+".token_url", o.TokenURL)
 	if strings.HasPrefix(tokenURL, "http:") {
 		c.fail(path+".token_url", "must be https: the client's secret is sent there")
@@ -182,7 +182,7 @@ func (c *checker) oauth2(path string, o oauth2) *relay.OAuth2 {
 			c.fail(fmt.Sprintf("%s.scopes[%d]", path, i), "is no scope: printable ASCII without spaces, quotes and backslashes")
 		}
 	}
-	out := &relay.OAuth2{TokenURL: tokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
+	out := &catalog.OAuth2{TokenURL: tokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
 	out.ClientID, _ = c.secretOrReference(path+".client_id", o.ClientID)
 	out.ClientSecret, _ = c.secretOrReference(path+".client_secret", o.ClientSecret)
 	return out
@@ -191,18 +191,18 @@ func (c *checker) oauth2(path string, o oauth2) *relay.OAuth2 {
 // awsName is the form of AWS's service and region names in a signature.
 var awsName = regexp.MustCompile(`^[a-z0-9-]+$`)
 
-func (c *checker) sigV4(path string, s sigV4) *relay.SigV4 {
+func (c *checker) sigV4(path string, s sigV4) *catalog.SigV4 {
 	if !awsName.MatchString(s.Service) {
 		c.fail(path+".service", "%q is no service of AWS's, such as execute-api or lambda", s.Service)
 	}
 	if !awsName.MatchString(s.Region) {
 		c.fail(path+".region", "%q is no region of AWS's, such as eu-central-1", s.Region)
 	}
-	return &relay.SigV4{Service: s.Service, Region: s.Region}
+	return &catalog.SigV4{Service: s.Service, Region: s.Region}
 }
 
-func (c *checker) signature(path, kind string, a auth, to relay.Endpoint) *relay.Signature {
-	out := &relay.Signature{Provider: verify.Canonical(a.Provider), Alone: a.Standard != nil && !*a.Standard}
+func (c *checker) signature(path, kind string, a auth, to catalog.Endpoint) *catalog.Signature {
+	out := &catalog.Signature{Provider: verify.Canonical(a.Provider), Alone: a.Standard != nil && !*a.Standard}
 	if a.HMAC != nil {
 		out.Provider, out.HMAC = kind, (*verify.HMAC)(a.HMAC)
 	}

@@ -7,16 +7,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 // parseAuth parses a file with one endpoint, which has this auth.
-func parseAuth(auth string, more ...string) (*relay.Auth, error) {
+func parseAuth(auth string, more ...string) (*catalog.Auth, error) {
 	text := "endpoints:\n  - name: e\n    url: https://e.example.com\n    auth: " + auth + "\n    " + strings.Join(more, "\n    ") + "\n"
 	c, err := config.Parse("relay.yaml", []byte(text), func(name string) (string, bool) {
 		v, ok := map[string]string{"SECRET": "hunter2", "REFERENCE": "aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:a-AbCdEf#k"}[name]
@@ -32,33 +32,33 @@ func TestHowARequestIsProved(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		auth string
-		want relay.Auth
+		want catalog.Auth
 	}{
-		"basic":              {"{basic: {username: u, password: env:SECRET}}", relay.Auth{Basic: &relay.BasicAuth{Username: "u", Password: "hunter2"}}},
-		"bearer":             {"{bearer: env:SECRET}", relay.Auth{Bearer: "hunter2"}},
-		"key in a header":    {"{api_key: {header: X-Api-Key, value: v}}", relay.Auth{APIKey: &relay.APIKey{Header: "x-api-key", Value: "v"}}},
-		"key in the query":   {"{api_key: {query: key, value: a b&}}", relay.Auth{APIKey: &relay.APIKey{Query: "key", Value: "a b&"}}},
-		"sigv4":              {"{sigv4: {service: execute-api, region: eu-central-1}}", relay.Auth{SigV4: &relay.SigV4{Service: "execute-api", Region: "eu-central-1"}}},
-		"provider":           {"{provider: github, secret: env:SECRET}", relay.Auth{Signature: &relay.Signature{Provider: "github", Secret: "hunter2"}}},
-		"provider alone":     {"{provider: github, secret: sec, standard: false}", relay.Auth{Signature: &relay.Signature{Provider: "github", Secret: "sec", Alone: true}}},
-		"a reference":        {"{bearer: 'aws-secretsmanager:shop/token'}", relay.Auth{Bearer: "aws-secretsmanager:shop/token"}},
-		"one by environment": {"{bearer: env:REFERENCE}", relay.Auth{Bearer: "aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:a-AbCdEf#k"}},
+		"basic":              {"{basic: {username: u, password: env:SECRET}}", catalog.Auth{Basic: &catalog.BasicAuth{Username: "u", Password: "hunter2"}}},
+		"bearer":             {"{bearer: env:SECRET}", catalog.Auth{Bearer: "hunter2"}},
+		"key in a header":    {"{api_key: {header: X-Api-Key, value: v}}", catalog.Auth{APIKey: &catalog.APIKey{Header: "x-api-key", Value: "v"}}},
+		"key in the query":   {"{api_key: {query: key, value: a b&}}", catalog.Auth{APIKey: &catalog.APIKey{Query: "key", Value: "a b&"}}},
+		"sigv4":              {"{sigv4: {service: execute-api, region: eu-central-1}}", catalog.Auth{SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"}}},
+		"provider":           {"{provider: github, secret: env:SECRET}", catalog.Auth{Signature: &catalog.Signature{Provider: "github", Secret: "hunter2"}}},
+		"provider alone":     {"{provider: github, secret: sec, standard: false}", catalog.Auth{Signature: &catalog.Signature{Provider: "github", Secret: "sec", Alone: true}}},
+		"a reference":        {"{bearer: 'aws-secretsmanager:shop/token'}", catalog.Auth{Bearer: "aws-secretsmanager:shop/token"}},
+		"one by environment": {"{bearer: env:REFERENCE}", catalog.Auth{Bearer: "aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:a-AbCdEf#k"}},
 		"a provider's secret elsewhere": {
-			"{provider: svix, secret: 'aws-secretsmanager:a#b c'}", relay.Auth{Signature: &relay.Signature{Provider: "svix", Secret: "aws-secretsmanager:a#b c"}},
+			"{provider: svix, secret: 'aws-secretsmanager:a#b c'}", catalog.Auth{Signature: &catalog.Signature{Provider: "svix", Secret: "aws-secretsmanager:a#b c"}},
 		},
 		"hmac": {
 			"{hmac: {header: X-Sig, payload: '{timestamp}.{url}.{body}', timestamp_header: X-Ts, tolerance: 1m}, secret: sec, standard: true}",
-			relay.Auth{Signature: &relay.Signature{Provider: "hmac", Secret: "sec", HMAC: &verify.HMAC{
+			catalog.Auth{Signature: &catalog.Signature{Provider: "hmac", Secret: "sec", HMAC: &verify.HMAC{
 				Header: "X-Sig", Payload: "{timestamp}.{url}.{body}", TimestampHeader: "X-Ts", Tolerance: time.Minute}}},
 		},
 		"oauth2": {
 			"{oauth2: {token_url: 'https://t.example.com/token', client_id: i, client_secret: env:SECRET, scopes: [a, 'b:c'], audience: x, style: body}}",
-			relay.Auth{OAuth2: &relay.OAuth2{TokenURL: "https://t.example.com/token", ClientID: "i", ClientSecret: "hunter2", Scopes: []string{"a", "b:c"},
+			catalog.Auth{OAuth2: &catalog.OAuth2{TokenURL: "https://t.example.com/token", ClientID: "i", ClientSecret: "hunter2", Scopes: []string{"a", "b:c"},
 				Audience: "x", InBody: true}},
 		},
 		"oauth2, as usual": {
 			"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, style: header}}",
-			relay.Auth{OAuth2: &relay.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "sec"}},
+			catalog.Auth{OAuth2: &catalog.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "sec"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

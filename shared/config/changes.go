@@ -8,21 +8,20 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // Changes tells what putting next in the place of current changes, a line each: "+" added, "-" removed, "~" changed, with the names of the
 // fields that change. No value is in it, so no secret is. That by now the time of a retiring secret has come is no change.
-func Changes(current, next relay.Catalog, now time.Time) []string {
+func Changes(current, next catalog.Catalog, now time.Time) []string {
 	var lines []string
-	lines = append(lines, changes("source", current.Sources, next.Sources, func(s relay.Source) string { return s.Name })...)
-	lines = append(lines, changes("endpoint", signingAt(now, current), signingAt(now, next), func(e relay.Endpoint) string { return e.Name })...)
+	lines = append(lines, changes("source", current.Sources, next.Sources, func(s catalog.Source) string { return s.Name })...)
+	lines = append(lines, changes("endpoint", signingAt(now, current), signingAt(now, next), func(e catalog.Endpoint) string { return e.Name })...)
 	return append(lines, changes("subscription", grouped(current), grouped(next), func(p pair) string { return p.Name })...)
 }
 
 // signingAt returns the endpoints with those of their retiring secrets that still sign.
-func signingAt(now time.Time, c relay.Catalog) []relay.Endpoint {
+func signingAt(now time.Time, c catalog.Catalog) []catalog.Endpoint {
 	endpoints := slices.Clone(c.Endpoints)
 	for i := range endpoints {
 		endpoints[i].Retiring = endpoints[i].StillRetiring(now)
@@ -37,7 +36,7 @@ type pair struct {
 	Filter []string
 }
 
-func grouped(c relay.Catalog) []pair {
+func grouped(c catalog.Catalog) []pair {
 	var out []pair
 	at := map[string]int{}
 	for _, s := range c.Subscriptions {

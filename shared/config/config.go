@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"webhook-relay/shared/relay/catalog"
 
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/net/http/httpguts"
@@ -94,22 +95,22 @@ type subscription struct {
 }
 
 // Read reads the file at path. Endpoints that name no secrets have none yet: see FillSecrets. lookup is os.LookupEnv, or a test's own.
-func Read(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
+func Read(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup}).read()
 }
 
 // ReadLocal is Read for a local relay: what only a deployed one can do is an error too.
-func ReadLocal(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
+func ReadLocal(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup, local: true}).read()
 }
 
 // ReadDeployed is Read for a deployed relay: credentials that would be sent over http are an error too.
-func ReadDeployed(path string, lookup func(string) (string, bool)) (relay.Catalog, error) {
+func ReadDeployed(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup, deployed: true}).read()
 }
 
 // Parse reads text, which came from the file of the given name.
-func Parse(name string, text []byte, lookup func(string) (string, bool)) (relay.Catalog, error) {
+func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)
 }
 
@@ -125,33 +126,33 @@ type checker struct {
 	problems []error
 }
 
-func (c *checker) read() (relay.Catalog, error) {
+func (c *checker) read() (catalog.Catalog, error) {
 	text, err := os.ReadFile(c.name)
 	if err != nil {
-		return relay.Catalog{}, fmt.Errorf("config: %w", err)
+		return catalog.Catalog{}, fmt.Errorf("config: %w", err)
 	}
 	return c.parse(text)
 }
 
-func (c *checker) parse(text []byte) (relay.Catalog, error) {
+func (c *checker) parse(text []byte) (catalog.Catalog, error) {
 	document, err := c.document(text)
 	if err != nil {
-		return relay.Catalog{}, err
+		return catalog.Catalog{}, err
 	}
 	c.lines = map[string]int{}
 	c.shape("", document, reflect.TypeFor[file]())
-	var catalog relay.Catalog
+	var cat catalog.Catalog
 	if len(c.problems) == 0 {
 		var f file
 		if err := document.Load(&f, yaml.WithKnownFields()); err != nil {
-			return relay.Catalog{}, c.yamlError(err)
+			return catalog.Catalog{}, c.yamlError(err)
 		}
-		catalog = c.catalog(f)
+		cat = c.catalog(f)
 	}
 	if len(c.problems) > 0 {
-		return relay.Catalog{}, fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
+		return catalog.Catalog{}, fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
 	}
-	return catalog, nil
+	return cat, nil
 }
 
 // fail notes a problem of the value at a path such as "endpoints[2].url".
@@ -179,13 +180,13 @@ func (c *checker) line(path string) int {
 // nameForm is the form of names: they stand in URLs, keys, schedule names and message group ids.
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-func (c *checker) catalog(f file) relay.Catalog {
-	var out relay.Catalog
+func (c *checker) catalog(f file) catalog.Catalog {
+	var out catalog.Catalog
 	sources, endpoints := names{}, names{}
 	for i, s := range f.Sources {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.checkName(path, s.Name, sources)
-		if s.Name == relay.OperatorSource {
+		if s.Name == catalog.OwnSource {
 			c.fail(path+".name", "%q is the source of the relay's own events, for subscriptions to name", s.Name)
 		}
 		out.Sources = append(out.Sources, c.source(path, s))
@@ -198,7 +199,7 @@ func (c *checker) catalog(f file) relay.Catalog {
 	wanted := map[string]map[string]bool{}
 	for i, s := range f.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
-		if s.Source != relay.OperatorSource {
+		if s.Source != catalog.OwnSource {
 			c.checkReference(path+".source", s.Source, sources)
 		}
 		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
@@ -208,13 +209,13 @@ func (c *checker) catalog(f file) relay.Catalog {
 				c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
 			}
 		}
-		out.Subscriptions = append(out.Subscriptions, relay.Subscription{
+		out.Subscriptions = append(out.Subscriptions, catalog.Subscription{
 			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", s.Source, &s.Filter),
 		})
 	}
-	slices.SortFunc(out.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(out.Endpoints, func(a, b relay.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(out.Subscriptions, func(a, b relay.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortFunc(out.Sources, func(a, b catalog.Source) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(out.Endpoints, func(a, b catalog.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int { return cmp.Compare(a.Source, b.Source) })
 	out.SetOrder()
 	return out
 }
@@ -253,8 +254,8 @@ func (c *checker) checkReference(path, name string, known names) {
 	}
 }
 
-func (c *checker) source(path string, s source) relay.Source {
-	out := relay.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
+func (c *checker) source(path string, s source) catalog.Source {
+	out := catalog.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
 		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC), EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
 		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
 	}}
@@ -304,15 +305,15 @@ func (c *checker) secrets(path string, in []string) []string {
 	return out
 }
 
-func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
-	out := relay.Endpoint{Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets), Header: map[string]string{}}
+func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
+	out := catalog.Endpoint{Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets), Header: map[string]string{}}
 	if len(out.Secrets) > 0 {
 		if _, err := sign.New(out.Secrets); err != nil {
 			c.fail(path+".secrets", "%w", err)
 		}
 	}
-	if len(out.Secrets) > relay.MaxSecrets {
-		c.fail(path+".secrets", "are %d, at most %d may sign", len(out.Secrets), relay.MaxSecrets)
+	if len(out.Secrets) > catalog.MaxSecrets {
+		c.fail(path+".secrets", "are %d, at most %d may sign", len(out.Secrets), catalog.MaxSecrets)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		value := e.Headers[name]
@@ -326,12 +327,12 @@ func (c *checker) endpoint(path string, e endpoint) relay.Endpoint {
 		out.Header[strings.ToLower(name)] = value
 	}
 	out.Auth = c.auth(path+".auth", e.Auth, out)
-	if out.Prove = relay.ProofKind(e.Prove); e.Prove != "" && out.Prove != relay.ProvePing && out.Prove != relay.ProveOptions {
-		c.fail(path+".prove", "%q is not known; there are %s and %s", e.Prove, relay.ProvePing, relay.ProveOptions)
+	if out.Prove = catalog.ProofKind(e.Prove); e.Prove != "" && out.Prove != catalog.ProvePing && out.Prove != catalog.ProveOptions {
+		c.fail(path+".prove", "%q is not known; there are %s and %s", e.Prove, catalog.ProvePing, catalog.ProveOptions)
 	}
 	if e.Timeout != nil {
-		if out.Timeout = *e.Timeout; out.Timeout < time.Second || out.Timeout > relay.MaxEndpointTimeout {
-			c.fail(path+".timeout", "%v is not between 1s and %v", out.Timeout, relay.MaxEndpointTimeout)
+		if out.Timeout = *e.Timeout; out.Timeout < time.Second || out.Timeout > catalog.MaxEndpointTimeout {
+			c.fail(path+".timeout", "%v is not between 1s and %v", out.Timeout, catalog.MaxEndpointTimeout)
 		}
 	}
 	c.retry(path+".retry", e.Retry, &out)
@@ -374,7 +375,7 @@ func (c *checker) checkHeader(path, name, value string) {
 		c.fail(path, "is not a header's name")
 	case !httpguts.ValidHeaderFieldValue(value):
 		c.fail(path, "has a value with control characters")
-	case relay.IsReserved(strings.ToLower(name)):
+	case catalog.IsReserved(strings.ToLower(name)):
 		c.fail(path, "is set by the relay or by the connection itself")
 	}
 }
@@ -382,13 +383,13 @@ func (c *checker) checkHeader(path, name, value string) {
 // FillSecrets gives each endpoint of next without secrets those it has in current, or a new one. It returns the new ones by endpoint, to
 // be shown once. Those that next replaces go on signing for keep, see relay.Endpoint.Succeed, whose errors it has. A source whose provider hands
 // over its secret in a handshake keeps the one it got.
-func FillSecrets(next *relay.Catalog, current relay.Catalog, keep time.Duration, now time.Time) (map[string]string, error) {
+func FillSecrets(next *catalog.Catalog, current catalog.Catalog, keep time.Duration, now time.Time) (map[string]string, error) {
 	for i := range next.Sources {
 		s := &next.Sources[i]
 		if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
 			continue
 		}
-		at := slices.IndexFunc(current.Sources, func(c relay.Source) bool {
+		at := slices.IndexFunc(current.Sources, func(c catalog.Source) bool {
 			return c.Name == s.Name && c.Verify.Provider == s.Verify.Provider
 		})
 		if at >= 0 {
@@ -399,7 +400,7 @@ func FillSecrets(next *relay.Catalog, current relay.Catalog, keep time.Duration,
 	for i := range next.Endpoints {
 		e := &next.Endpoints[i]
 		e.SecretsMade = len(e.Secrets) == 0
-		at := slices.IndexFunc(current.Endpoints, func(c relay.Endpoint) bool { return c.Name == e.Name })
+		at := slices.IndexFunc(current.Endpoints, func(c catalog.Endpoint) bool { return c.Name == e.Name })
 		switch {
 		case at >= 0:
 			if err := e.Succeed(current.Endpoints[at], keep, now); err != nil {
@@ -414,7 +415,7 @@ func FillSecrets(next *relay.Catalog, current relay.Catalog, keep time.Duration,
 }
 
 // Warnings tells what a deployed relay will not do, or should not, with a valid catalog, a line each.
-func Warnings(c relay.Catalog) []string {
+func Warnings(c catalog.Catalog) []string {
 	var lines []string
 	for _, e := range c.Endpoints {
 		u, err := url.Parse(e.URL)

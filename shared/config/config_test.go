@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -64,8 +65,8 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := relay.Catalog{
-		Sources: []relay.Source{
+	want := catalog.Catalog{
+		Sources: []catalog.Source{
 			{Name: "crm", Secrets: []string{"crm-secret"}, Verify: verify.Config{
 				Provider: "hmac",
 				HMAC: &verify.HMAC{
@@ -76,19 +77,19 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 			}},
 			{Name: "github", Secrets: []string{"gh-secret", "old"}, Verify: verify.Config{Provider: "github"}},
 		},
-		Endpoints: []relay.Endpoint{
+		Endpoints: []catalog.Endpoint{
 			{Name: "billing", URL: "http://billing.example.com", Header: map[string]string{}, Schedule: []time.Duration{}},
 			{
 				Name: "shipping", URL: "https://shipping.example.com/hooks?k=1", Secrets: []string{whsec},
-				Header: map[string]string{"x-env": "prod"}, Timeout: 20 * time.Second, Prove: relay.ProveOptions, Schedule: []time.Duration{5 * time.Second, 5 * time.Minute},
+				Header: map[string]string{"x-env": "prod"}, Timeout: 20 * time.Second, Prove: catalog.ProveOptions, Schedule: []time.Duration{5 * time.Second, 5 * time.Minute},
 			},
 		},
-		Subscriptions: []relay.Subscription{
+		Subscriptions: []catalog.Subscription{
 			{Source: "crm", Endpoint: "billing", Filter: `{"trust":["verified"],"data":{"a.b":[1e2,1.0,-0,9007199254740993,` +
 				`123456789012345678901234567890,"1e2","2017-10-02","yes",null,{"numeric":[">",0]}]}}`},
 			{Source: "crm", Endpoint: "shipping"},
 			{Source: "github", Endpoint: "shipping", Types: []string{"push", "pull_request.*"}},
-			{Source: relay.OperatorSource, Endpoint: "billing", Types: []string{"endpoint.*"}},
+			{Source: catalog.OwnSource, Endpoint: "billing", Types: []string{"endpoint.*"}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -119,7 +120,7 @@ sources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []relay.Source{
+	want := []catalog.Source{
 		{Name: "hub", Secrets: []string{"bb"}, Verify: verify.Config{Provider: "github", Once: verify.OnceBody}},
 		{Name: "meta", Secrets: []string{"gh-secret"}, Verify: verify.Config{
 			Provider: "meta", Settings: map[string]string{"verify_token": "crm-secret"}, AllowedIPs: []string{"192.0.2.0/24", "2001:db8::1"},
@@ -221,7 +222,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error tells a secret: %v", err)
 			}
-			if diff := cmp.Diff(relay.Catalog{}, got); diff != "" {
+			if diff := cmp.Diff(catalog.Catalog{}, got); diff != "" {
 				t.Errorf("a catalog all the same: %s", diff)
 			}
 		})
@@ -262,7 +263,7 @@ func TestAllProblemsAreReportedAtOnce(t *testing.T) {
 func TestEmptyFileIsAnEmptyCatalog(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "\n", "# nothing yet\n"} {
-		if got, err := config.Parse("r.yaml", []byte(text), lookup); err != nil || !cmp.Equal(got, relay.Catalog{}) {
+		if got, err := config.Parse("r.yaml", []byte(text), lookup); err != nil || !cmp.Equal(got, catalog.Catalog{}) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
@@ -278,19 +279,19 @@ func TestReadNamesTheFileThatIsMissing(t *testing.T) {
 func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	ended := relay.RetiringSecret{Secret: "ended", Until: now}
-	ending := relay.RetiringSecret{Secret: "ending", Until: now.Add(time.Second)}
-	next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "old"}, {Name: "new"}, {Name: "own", Secrets: []string{"mine"}}}}
-	current := relay.Catalog{Endpoints: []relay.Endpoint{
-		{Name: "old", Secrets: []string{"kept"}, Retiring: []relay.RetiringSecret{ending, ended}},
+	ended := catalog.RetiringSecret{Secret: "ended", Until: now}
+	ending := catalog.RetiringSecret{Secret: "ending", Until: now.Add(time.Second)}
+	next := catalog.Catalog{Endpoints: []catalog.Endpoint{{Name: "old"}, {Name: "new"}, {Name: "own", Secrets: []string{"mine"}}}}
+	current := catalog.Catalog{Endpoints: []catalog.Endpoint{
+		{Name: "old", Secrets: []string{"kept"}, Retiring: []catalog.RetiringSecret{ending, ended}},
 		{Name: "own", Secrets: []string{"mine"}},
 	}}
-	made, err := config.FillSecrets(&next, current, relay.DefaultKeep, now)
+	made, err := config.FillSecrets(&next, current, catalog.DefaultKeep, now)
 	if err != nil || len(made) != 1 || !strings.HasPrefix(made["new"], "whsec_") {
 		t.Errorf("made %v, %v", made, err)
 	}
-	want := []relay.Endpoint{
-		{Name: "old", Secrets: []string{"kept"}, SecretsMade: true, Retiring: []relay.RetiringSecret{ending}},
+	want := []catalog.Endpoint{
+		{Name: "old", Secrets: []string{"kept"}, SecretsMade: true, Retiring: []catalog.RetiringSecret{ending}},
 		{Name: "new", Secrets: []string{made["new"]}, SecretsMade: true},
 		{Name: "own", Secrets: []string{"mine"}},
 	}
@@ -303,57 +304,57 @@ func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 func TestSecretsThatTheFileReplacesRetire(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	until := func(secret string, d time.Duration) relay.RetiringSecret {
-		return relay.RetiringSecret{Secret: secret, Until: now.Add(d)}
+	until := func(secret string, d time.Duration) catalog.RetiringSecret {
+		return catalog.RetiringSecret{Secret: secret, Until: now.Add(d)}
 	}
 	for name, tt := range map[string]struct {
-		current relay.Endpoint
+		current catalog.Endpoint
 		next    []string
 		keep    time.Duration
-		want    []relay.RetiringSecret
+		want    []catalog.RetiringSecret
 		changes []string
 		err     error
 	}{
 		"replaced": {
-			relay.Endpoint{Secrets: []string{"a"}}, []string{"b"}, time.Hour, []relay.RetiringSecret{until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"a"}}, []string{"b"}, time.Hour, []catalog.RetiringSecret{until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"one of two": {
-			relay.Endpoint{Secrets: []string{"a", "b"}}, []string{"b"}, time.Hour, []relay.RetiringSecret{until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"a", "b"}}, []string{"b"}, time.Hour, []catalog.RetiringSecret{until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"a made one": {
-			relay.Endpoint{Secrets: []string{"a"}, SecretsMade: true, Retiring: []relay.RetiringSecret{until("r", time.Minute)}}, []string{"b"}, time.Hour,
-			[]relay.RetiringSecret{until("a", time.Hour), until("r", time.Minute)}, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"a"}, SecretsMade: true, Retiring: []catalog.RetiringSecret{until("r", time.Minute)}}, []string{"b"}, time.Hour,
+			[]catalog.RetiringSecret{until("a", time.Hour), until("r", time.Minute)}, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"no longer than one that retires already": {
-			relay.Endpoint{Secrets: []string{"a"}, Retiring: []relay.RetiringSecret{until("r", 2*time.Hour)}}, []string{"b"}, time.Hour,
-			[]relay.RetiringSecret{until("r", 2*time.Hour), until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"a"}, Retiring: []catalog.RetiringSecret{until("r", 2*time.Hour)}}, []string{"b"}, time.Hour,
+			[]catalog.RetiringSecret{until("r", 2*time.Hour), until("a", time.Hour)}, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"put back": {
-			relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", time.Minute)}}, []string{"a", "b"}, time.Hour,
+			catalog.Endpoint{Secrets: []string{"b"}, Retiring: []catalog.RetiringSecret{until("a", time.Minute)}}, []string{"a", "b"}, time.Hour,
 			nil, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"leaked": {
-			relay.Endpoint{Secrets: []string{"a"}, Retiring: []relay.RetiringSecret{until("r", time.Minute)}}, []string{"b"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"a"}, Retiring: []catalog.RetiringSecret{until("r", time.Minute)}}, []string{"b"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"leaked, as was found out later": {
-			relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", time.Minute)}}, []string{"b"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"b"}, Retiring: []catalog.RetiringSecret{until("a", time.Minute)}}, []string{"b"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
 		},
 		"applied again": {
-			relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", 2*time.Hour)}}, []string{"b"}, time.Hour,
-			[]relay.RetiringSecret{until("a", 2*time.Hour)}, nil, nil,
+			catalog.Endpoint{Secrets: []string{"b"}, Retiring: []catalog.RetiringSecret{until("a", 2*time.Hour)}}, []string{"b"}, time.Hour,
+			[]catalog.RetiringSecret{until("a", 2*time.Hour)}, nil, nil,
 		},
-		"applied again after its end": {relay.Endpoint{Secrets: []string{"b"}, Retiring: []relay.RetiringSecret{until("a", 0)}}, []string{"b"}, time.Hour, nil, nil, nil},
-		"too many":                    {relay.Endpoint{Secrets: []string{"a", "b", "c"}}, []string{"d", "e", "f"}, time.Hour, nil, nil, relay.ErrTooManySecrets},
+		"applied again after its end": {catalog.Endpoint{Secrets: []string{"b"}, Retiring: []catalog.RetiringSecret{until("a", 0)}}, []string{"b"}, time.Hour, nil, nil, nil},
+		"too many":                    {catalog.Endpoint{Secrets: []string{"a", "b", "c"}}, []string{"d", "e", "f"}, time.Hour, nil, nil, catalog.ErrTooManySecrets},
 		"not too many, if none is kept": {
-			relay.Endpoint{Secrets: []string{"a", "b", "c"}}, []string{"d", "e", "f"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
+			catalog.Endpoint{Secrets: []string{"a", "b", "c"}}, []string{"d", "e", "f"}, 0, nil, []string{"~ endpoint e: secrets"}, nil,
 		},
-		"no time": {relay.Endpoint{Secrets: []string{"a"}}, []string{"b"}, -time.Second, nil, nil, relay.ErrKeep},
+		"no time": {catalog.Endpoint{Secrets: []string{"a"}}, []string{"b"}, -time.Second, nil, nil, catalog.ErrKeep},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tt.current.Name = "e"
-			current := relay.Catalog{Endpoints: []relay.Endpoint{tt.current}}
-			next := relay.Catalog{Endpoints: []relay.Endpoint{{Name: "e", Secrets: tt.next}}}
+			current := catalog.Catalog{Endpoints: []catalog.Endpoint{tt.current}}
+			next := catalog.Catalog{Endpoints: []catalog.Endpoint{{Name: "e", Secrets: tt.next}}}
 			_, err := config.FillSecrets(&next, current, tt.keep, now)
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("got %v, want %v", err, tt.err)
@@ -373,16 +374,16 @@ func TestSecretsThatTheFileReplacesRetire(t *testing.T) {
 
 func TestSecretsOfHandshakesAreKept(t *testing.T) {
 	t.Parallel()
-	source := func(name, provider string, secrets ...string) relay.Source {
-		return relay.Source{Name: name, Verify: verify.Config{Provider: provider}, Secrets: secrets}
+	source := func(name, provider string, secrets ...string) catalog.Source {
+		return catalog.Source{Name: name, Verify: verify.Config{Provider: provider}, Secrets: secrets}
 	}
-	next := relay.Catalog{Sources: []relay.Source{
+	next := catalog.Catalog{Sources: []catalog.Source{
 		source("same", "asana"), source("own", "asana", "mine"), source("moved", "notion"), source("new", "asana"),
 	}}
-	current := relay.Catalog{Sources: []relay.Source{
+	current := catalog.Catalog{Sources: []catalog.Source{
 		source("same", "asana", "learned"), source("own", "asana", "learned"), source("moved", "asana", "learned"),
 	}}
-	if _, err := config.FillSecrets(&next, current, relay.DefaultKeep, time.Now()); err != nil {
+	if _, err := config.FillSecrets(&next, current, catalog.DefaultKeep, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{"learned", "mine", "", ""} {
@@ -419,7 +420,7 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	got := config.Warnings(relay.Catalog{Endpoints: []relay.Endpoint{
+	got := config.Warnings(catalog.Catalog{Endpoints: []catalog.Endpoint{
 		{Name: "fine", URL: "https://a.example.com:443/"}, {Name: "clear", URL: "http://a.example.com"}, {Name: "port", URL: "https://a.example.com:8443"},
 		{Name: "public", URL: "https://8.8.8.8/"}, {Name: "private", URL: "https://10.0.0.1"}, {Name: "loopback", URL: "https://[::1]/hooks"},
 		{Name: "mapped", URL: "https://[::ffff:169.254.169.254]"}, {Name: "public-mapped", URL: "https://[::ffff:8.8.8.8]"},

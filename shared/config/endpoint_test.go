@@ -12,22 +12,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/relay"
 )
 
 // parseEndpoint parses a file with one endpoint, which has these lines beside its name and URL.
-func parseEndpoint(lines ...string) (relay.Endpoint, error) {
+func parseEndpoint(lines ...string) (catalog.Endpoint, error) {
 	text := "endpoints:\n  - name: e\n    url: https://e.example.com\n"
 	for _, line := range lines {
 		text += "    " + strings.ReplaceAll(line, "\n", "\n    ") + "\n"
 	}
 	c, err := config.Parse("relay.yaml", []byte(text), lookupPEM)
 	if err != nil {
-		return relay.Endpoint{}, err
+		return catalog.Endpoint{}, err
 	}
 	return c.Endpoints[0], nil
 }
@@ -36,22 +36,22 @@ func TestHowADeliveryIsTried(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		line string
-		want relay.Endpoint
+		want catalog.Endpoint
 	}{
-		"nothing said":          {"headers: {}", relay.Endpoint{}},
-		"a list":                {"retry: {schedule: [1s, 2m]}", relay.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Minute}}},
-		"a single attempt":      {"retry: {schedule: []}", relay.Endpoint{Schedule: []time.Duration{}}},
-		"one attempt by number": {"retry: {exponential: {first: 1s, attempts: 1}}", relay.Endpoint{Schedule: []time.Duration{}}},
+		"nothing said":          {"headers: {}", catalog.Endpoint{}},
+		"a list":                {"retry: {schedule: [1s, 2m]}", catalog.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Minute}}},
+		"a single attempt":      {"retry: {schedule: []}", catalog.Endpoint{Schedule: []time.Duration{}}},
+		"one attempt by number": {"retry: {exponential: {first: 1s, attempts: 1}}", catalog.Endpoint{Schedule: []time.Duration{}}},
 		"growing waits": {"retry: {exponential: {first: 5s, factor: 3, max: 1m, attempts: 5}}",
-			relay.Endpoint{Schedule: []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, time.Minute}}},
+			catalog.Endpoint{Schedule: []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, time.Minute}}},
 		"growing waits, by default twice as long": {"retry: {exponential: {first: 1s, attempts: 4}}",
-			relay.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}}},
-		"an age, and the default schedule": {"retry: {max_age: 72h}", relay.Endpoint{MaxAge: 72 * time.Hour}},
-		"what is final":                    {`retry: {final: ["404", 4xx, 501]}`, relay.Endpoint{Final: []string{"404", "4xx", "501"}}},
-		"a rate by the second":             {"rate_limit: 50/s", relay.Endpoint{RateLimit: 50, RatePer: time.Second}},
-		"a rate by the minute":             {"rate_limit: 90/m", relay.Endpoint{RateLimit: 90, RatePer: time.Minute}},
-		"a rate by the hour":               {"rate_limit: 1000/h", relay.Endpoint{RateLimit: 1000, RatePer: time.Hour}},
-		"concurrency":                      {"concurrency: 10", relay.Endpoint{Concurrency: 10}},
+			catalog.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}}},
+		"an age, and the default schedule": {"retry: {max_age: 72h}", catalog.Endpoint{MaxAge: 72 * time.Hour}},
+		"what is final":                    {`retry: {final: ["404", 4xx, 501]}`, catalog.Endpoint{Final: []string{"404", "4xx", "501"}}},
+		"a rate by the second":             {"rate_limit: 50/s", catalog.Endpoint{RateLimit: 50, RatePer: time.Second}},
+		"a rate by the minute":             {"rate_limit: 90/m", catalog.Endpoint{RateLimit: 90, RatePer: time.Minute}},
+		"a rate by the hour":               {"rate_limit: 1000/h", catalog.Endpoint{RateLimit: 1000, RatePer: time.Hour}},
+		"concurrency":                      {"concurrency: 10", catalog.Endpoint{Concurrency: 10}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,12 +120,12 @@ func TestCertificates(t *testing.T) {
 	literal := "tls:\n  certificate: |\n    " + strings.ReplaceAll(strings.TrimSuffix(pems["CERT"], "\n"), "\n", "\n    ") + "\n  key: env:KEY\n  ca: env:TWO_CERTS"
 	for name, tt := range map[string]struct {
 		line string
-		want relay.TLS
+		want catalog.TLS
 	}{
-		"in the file":        {literal, relay.TLS{Certificate: []byte(pems["CERT"]), Key: []byte(pems["KEY"]), Authorities: []byte(pems["TWO_CERTS"])}},
-		"an authority alone": {"tls: {ca: env:CERT}", relay.TLS{Authorities: []byte(pems["CERT"])}},
+		"in the file":        {literal, catalog.TLS{Certificate: []byte(pems["CERT"]), Key: []byte(pems["KEY"]), Authorities: []byte(pems["TWO_CERTS"])}},
+		"an authority alone": {"tls: {ca: env:CERT}", catalog.TLS{Authorities: []byte(pems["CERT"])}},
 		"in Secrets Manager": {"tls: {certificate: env:CERT, key: aws-secretsmanager:shop/tls#key}",
-			relay.TLS{Certificate: []byte(pems["CERT"]), Key: []byte("aws-secretsmanager:shop/tls#key")}},
+			catalog.TLS{Certificate: []byte(pems["CERT"]), Key: []byte("aws-secretsmanager:shop/tls#key")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,12 +142,12 @@ func TestCertificates(t *testing.T) {
 
 func TestChangesOfAnEndpointAreToldByKey(t *testing.T) {
 	t.Parallel()
-	parse := func(lines ...string) relay.Catalog {
+	parse := func(lines ...string) catalog.Catalog {
 		e, err := parseEndpoint(lines...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return relay.Catalog{Endpoints: []relay.Endpoint{e}}
+		return catalog.Catalog{Endpoints: []catalog.Endpoint{e}}
 	}
 	plain := parse()
 	for lines, want := range map[string]string{

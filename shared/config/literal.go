@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 const useEnv = "; write env:NAME, which is replaced by the environment variable NAME (put a text that is meant as it is there, too)"
@@ -44,10 +43,10 @@ func literalHint(s string) string {
 // Secrets Manager is resolved there.
 func referenceHint(s string, known bool) string {
 	switch {
-	case !elsewhere.MatchString(s), known && relay.IsReference(s):
+	case !elsewhere.MatchString(s), known && catalog.IsReference(s):
 		return ""
 	case known:
-		return fmt.Sprintf("refers to a store of secrets in a form that is not known; write %sNAME-or-ARN, or env:NAME", relay.SecretPrefix)
+		return fmt.Sprintf("refers to a store of secrets in a form that is not known; write %sNAME-or-ARN, or env:NAME", catalog.SecretPrefix)
 	}
 	return "refers to a store of secrets, which only auth and tls of an endpoint can" + useEnv
 }

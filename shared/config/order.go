@@ -1,10 +1,11 @@
 package config
 
 import (
+	"webhook-relay/shared/relay/catalog"
+
 	"go.yaml.in/yaml/v4"
 
 	"webhook-relay/shared/document"
-	"webhook-relay/shared/relay"
 )
 
 // order is an endpoint's ordered: true, or the key that is put in order.
@@ -27,12 +28,12 @@ func (o *order) UnmarshalYAML(n *yaml.Node) error {
 const maxKeyPath = 256
 
 // order turns an endpoint's ordered into the catalog's.
-func (c *checker) order(path string, o order) relay.Order {
+func (c *checker) order(path string, o order) catalog.Order {
 	if o.Key == nil {
-		return relay.Order{On: o.On}
+		return catalog.Order{On: o.On}
 	}
 	if len(*o.Key) > maxKeyPath || *o.Key == "" || document.CheckPath(*o.Key) != nil {
 		c.fail(path+".key", "%q is no path of a JSON value, such as data.account.id, or /data/account.id where a name has a dot", *o.Key)
 	}
-	return relay.Order{On: true, Key: *o.Key}
+	return catalog.Order{On: true, Key: *o.Key}
 }

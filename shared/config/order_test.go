@@ -4,24 +4,24 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/relay"
 )
 
 func TestOrdered(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		line string
-		want relay.Order
+		want catalog.Order
 	}{
-		"nothing said": {"headers: {}", relay.Order{}},
-		"not":          {"ordered: false", relay.Order{}},
-		"all":          {"ordered: true", relay.Order{On: true}},
-		"by a key":     {"ordered: {key: data.account.id}", relay.Order{On: true, Key: "data.account.id"}},
-		"by a member":  {"ordered: {key: id}", relay.Order{On: true, Key: "id"}},
+		"nothing said": {"headers: {}", catalog.Order{}},
+		"not":          {"ordered: false", catalog.Order{}},
+		"all":          {"ordered: true", catalog.Order{On: true}},
+		"by a key":     {"ordered: {key: data.account.id}", catalog.Order{On: true, Key: "data.account.id"}},
+		"by a member":  {"ordered: {key: id}", catalog.Order{On: true, Key: "id"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,15 +74,15 @@ subscriptions:
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := map[string]relay.Order{}
+	sources := map[string]catalog.Order{}
 	for _, s := range c.Sources {
 		sources[s.Name] = s.Order
 	}
-	want := map[string]relay.Order{"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {}}
+	want := map[string]catalog.Order{"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {}}
 	if diff := cmp.Diff(want, sources); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
-	byEndpoint := map[string]relay.Order{"plain": {}, "by-a": {On: true, Key: "a"}, "by-b": {On: true, Key: "b"}}
+	byEndpoint := map[string]catalog.Order{"plain": {}, "by-a": {On: true, Key: "a"}, "by-b": {On: true, Key: "b"}}
 	for _, s := range c.Subscriptions {
 		if s.Order != byEndpoint[s.Endpoint] {
 			t.Errorf("subscription of %s to %s has %+v", s.Source, s.Endpoint, s.Order)

@@ -11,10 +11,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/retry"
 )
 
@@ -53,7 +53,7 @@ func TestPagesKeysOfAnEndpoint(t *testing.T) {
 			t.Errorf("the row of %s does not say %q: %s", key, says, rows[key])
 		}
 	}
-	if relay.DefaultEndpointTimeout.Seconds() != 15 || relay.MaxEndpointTimeout.Seconds() != 30 || retry.DefaultFactor != 2 || retry.MaxWait.Hours() != 336 {
+	if catalog.DefaultEndpointTimeout.Seconds() != 15 || catalog.MaxEndpointTimeout.Seconds() != 30 || retry.DefaultFactor != 2 || retry.MaxWait.Hours() != 336 {
 		t.Error("the defaults are others than those which the page is said to have")
 	}
 }

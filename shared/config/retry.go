@@ -5,8 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/retry"
 )
 
@@ -35,7 +35,7 @@ const (
 )
 
 // retry turns an endpoint's retry into the catalog's fields.
-func (c *checker) retry(path string, r *retrying, out *relay.Endpoint) {
+func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 	if r == nil {
 		return
 	}
@@ -77,7 +77,7 @@ var (
 )
 
 // limits turns an endpoint's rate_limit and concurrency into the catalog's fields.
-func (c *checker) limits(path string, e endpoint, out *relay.Endpoint) {
+func (c *checker) limits(path string, e endpoint, out *catalog.Endpoint) {
 	if e.RateLimit != "" {
 		parts := rateForm.FindStringSubmatch(e.RateLimit)
 		if parts == nil {

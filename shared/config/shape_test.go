@@ -4,23 +4,23 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 func TestFlowStyleIsReadAsBlockStyleIs(t *testing.T) {
 	t.Parallel()
-	want := relay.Catalog{
-		Sources: []relay.Source{
+	want := catalog.Catalog{
+		Sources: []catalog.Source{
 			{Name: "s", Secrets: []string{"gh-secret"}, Verify: verify.Config{Provider: "github"}},
 			{Name: "t", Secrets: []string{"user:password"}, Verify: verify.Config{Provider: "basic"}},
 		},
-		Endpoints:     []relay.Endpoint{{Name: "e", URL: "https://e.example.com:8443/a?b=c:d", Header: map[string]string{"x-env": "a:b"}}},
-		Subscriptions: []relay.Subscription{{Source: "s", Endpoint: "e", Types: []string{"a:b"}, Filter: `{"data":{"a":["c:d"]}}`}},
+		Endpoints:     []catalog.Endpoint{{Name: "e", URL: "https://e.example.com:8443/a?b=c:d", Header: map[string]string{"x-env": "a:b"}}},
+		Subscriptions: []catalog.Subscription{{Source: "s", Endpoint: "e", Types: []string{"a:b"}, Filter: `{"data":{"a":["c:d"]}}`}},
 	}
 	for name, text := range map[string]string{
 		"flow": `
@@ -96,7 +96,7 @@ func TestASecondDocumentIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := config.Parse("relay.yaml", []byte(tt.text), lookup)
-			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || !cmp.Equal(got, relay.Catalog{}) {
+			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.want) || !cmp.Equal(got, catalog.Catalog{}) {
 				t.Errorf("got %v, %+v\nwant %s", err, got, tt.want)
 			}
 		})

@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // tlsFiles is an endpoint's tls, in PEM.
@@ -19,7 +18,7 @@ type tlsFiles struct {
 }
 
 // tls turns an endpoint's tls into the catalog's. What Secrets Manager keeps cannot be checked here: it is when it is used.
-func (c *checker) tls(path string, t *tlsFiles, url string) *relay.TLS {
+func (c *checker) tls(path string, t *tlsFiles, url string) *catalog.TLS {
 	if t == nil {
 		return nil
 	}
@@ -32,7 +31,7 @@ func (c *checker) tls(path string, t *tlsFiles, url string) *relay.TLS {
 	if t.Certificate == "" && t.CA == "" {
 		c.fail(path, "has neither a certificate with its key nor a ca")
 	}
-	var out relay.TLS
+	var out catalog.TLS
 	known := true
 	for _, part := range []struct {
 		key, value string
@@ -44,8 +43,8 @@ func (c *checker) tls(path string, t *tlsFiles, url string) *relay.TLS {
 		value, ok := c.secretOrReference(path+"."+part.key, part.value)
 		*part.to = []byte(value)
 		if part.key != "ca" {
-			known = known && ok && !relay.IsReference(value)
-		} else if ok && !relay.IsReference(value) {
+			known = known && ok && !catalog.IsReference(value)
+		} else if ok && !catalog.IsReference(value) {
 			c.checkAuthorities(path+".ca", out.Authorities)
 		}
 	}
@@ -56,7 +55,7 @@ func (c *checker) tls(path string, t *tlsFiles, url string) *relay.TLS {
 }
 
 // checkPair checks the certificate that the relay shows. The errors of crypto/tls tell what is wrong, and nothing of the key.
-func (c *checker) checkPair(path string, t relay.TLS) {
+func (c *checker) checkPair(path string, t catalog.TLS) {
 	pair, err := tls.X509KeyPair(t.Certificate, t.Key)
 	if err != nil {
 		c.fail(path, "certificate and key: %w", err)

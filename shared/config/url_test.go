@@ -8,13 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/relay"
 )
 
 // parseWithURL reads a configuration of one endpoint with a URL.
-func parseWithURL(raw string) (relay.Catalog, error) {
+func parseWithURL(raw string) (catalog.Catalog, error) {
 	text := fmt.Sprintf("endpoints: [{name: a, url: %s}]", strconv.Quote(raw))
 	return config.Parse("relay.yaml", []byte(text), lookup)
 }
@@ -49,12 +49,12 @@ func TestURLsAreWrittenAsTheyAreSent(t *testing.T) {
 		"http://my_host.internal/":                          "http://my_host.internal/",
 		"https://graph.example.com/$batch?$filter=a eq 'b'": "https://graph.example.com/$batch?$filter=a%20eq%20'b'",
 	} {
-		catalog, err := parseWithURL(raw)
+		cat, err := parseWithURL(raw)
 		if err != nil {
 			t.Errorf("%s: %v", raw, err)
 			continue
 		}
-		if got := catalog.Endpoints[0].URL; got != want {
+		if got := cat.Endpoints[0].URL; got != want {
 			t.Errorf("%s: %s, want %s", raw, got, want)
 		}
 	}
@@ -109,9 +109,9 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 		"env:HOOK_URL":                                  "scheme",
 		"$HOOK_URL":                                     "env:NAME",
 	} {
-		catalog, err := parseWithURL(raw)
+		cat, err := parseWithURL(raw)
 		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "endpoints[0].url") || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, %v; want %q", raw, catalog.Endpoints, err, want)
+			t.Errorf("%q: %v, %v; want %q", raw, cat.Endpoints, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: the error tells the secret: %v", raw, err)
@@ -133,12 +133,12 @@ func TestEveryURLIsCheckedAlike(t *testing.T) {
 			"auth.oauth2.token_url: must be https"},
 		"tls and HTTP in capitals": {`endpoints: [{name: a, url: "HTTP://a.example.com", tls: {ca: x}}]`, "goes with a URL that begins with https"},
 	} {
-		catalog, err := config.Parse("relay.yaml", []byte(tt.text), lookup)
+		cat, err := config.Parse("relay.yaml", []byte(tt.text), lookup)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
-		if name == "token URL" && catalog.Endpoints[0].Auth.OAuth2.TokenURL != "https://a.example.com/a%20b" {
-			t.Errorf("token URL %s", catalog.Endpoints[0].Auth.OAuth2.TokenURL)
+		if name == "token URL" && cat.Endpoints[0].Auth.OAuth2.TokenURL != "https://a.example.com/a%20b" {
+			t.Errorf("token URL %s", cat.Endpoints[0].Auth.OAuth2.TokenURL)
 		}
 	}
 }
@@ -149,11 +149,11 @@ func FuzzURL(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		catalog, err := parseWithURL(raw)
+		cat, err := parseWithURL(raw)
 		if err != nil {
 			return
 		}
-		clean := catalog.Endpoints[0].URL
+		clean := cat.Endpoints[0].URL
 		again, err := parseWithURL(clean)
 		if err != nil || again.Endpoints[0].URL != clean {
 			t.Fatalf("%q became %q, and that %v, %v", raw, clean, again.Endpoints, err)

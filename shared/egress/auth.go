@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
@@ -64,7 +65,7 @@ func setHeader(req *http.Request, name, value string) error {
 // signedV4 are headers of AWS's signature: what a provider sent by these names must not stand beside ours.
 var signedV4 = []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"}
 
-func (c *Client) signV4(ctx context.Context, req *http.Request, s *relay.SigV4, body []byte) error {
+func (c *Client) signV4(ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte) error {
 	if c.credentials == nil {
 		return unproved(fmt.Errorf("%w: sigv4 needs the role of a deployed function", errAuth))
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -30,16 +31,16 @@ import (
 func TestAuthOnTheWire(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		auth          relay.Auth
+		auth          catalog.Auth
 		uri           string
 		header, value string
 	}{
-		"basic":                       {relay.Auth{Basic: &relay.BasicAuth{Username: "Aladdin", Password: "open sesame"}}, "/?a=b", "Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
-		"bearer":                      {relay.Auth{Bearer: "t-1"}, "/?a=b", "Authorization", "Bearer t-1"},
-		"key in a header":             {relay.Auth{APIKey: &relay.APIKey{Header: "x-api-key", Value: "k 1"}}, "/?a=b", "X-Api-Key", "k 1"},
-		"key in the query":            {relay.Auth{APIKey: &relay.APIKey{Query: "api key", Value: "k&1=é"}}, "/?a=b&api+key=k%261%3D%C3%A9", "Authorization", "Own"},
-		"a signature is there":        {relay.Auth{Signature: &relay.Signature{}}, "/?a=b", "Authorization", "Own"},
-		"nothing is asked for at all": {relay.Auth{}, "/?a=b", "Authorization", "Own"},
+		"basic":                       {catalog.Auth{Basic: &catalog.BasicAuth{Username: "Aladdin", Password: "open sesame"}}, "/?a=b", "Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
+		"bearer":                      {catalog.Auth{Bearer: "t-1"}, "/?a=b", "Authorization", "Bearer t-1"},
+		"key in a header":             {catalog.Auth{APIKey: &catalog.APIKey{Header: "x-api-key", Value: "k 1"}}, "/?a=b", "X-Api-Key", "k 1"},
+		"key in the query":            {catalog.Auth{APIKey: &catalog.APIKey{Query: "api key", Value: "k&1=é"}}, "/?a=b&api+key=k%261%3D%C3%A9", "Authorization", "Own"},
+		"a signature is there":        {catalog.Auth{Signature: &catalog.Signature{}}, "/?a=b", "Authorization", "Own"},
+		"nothing is asked for at all": {catalog.Auth{}, "/?a=b", "Authorization", "Own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +62,7 @@ func TestAuthOnTheWire(t *testing.T) {
 				t.Errorf("%s", r.RequestURI)
 			}
 		})
-		p := relay.Post{URL: url, Auth: &relay.Auth{APIKey: &relay.APIKey{Query: "key", Value: "v"}}, Timeout: ample}
+		p := relay.Post{URL: url, Auth: &catalog.Auth{APIKey: &catalog.APIKey{Query: "key", Value: "v"}}, Timeout: ample}
 		if _, err := unguarded().Post(t.Context(), p); err != nil {
 			t.Error(err)
 		}
@@ -72,10 +73,10 @@ func TestAuthOnTheWire(t *testing.T) {
 func TestAuthInjectsNothing(t *testing.T) {
 	t.Parallel()
 	const bad = secret + "\r\nX-More: x"
-	for name, auth := range map[string]relay.Auth{
+	for name, auth := range map[string]catalog.Auth{
 		"bearer":          {Bearer: bad},
 		"a line's end":    {Bearer: secret + "\n"},
-		"key in a header": {APIKey: &relay.APIKey{Header: "x-api-key", Value: bad}},
+		"key in a header": {APIKey: &catalog.APIKey{Header: "x-api-key", Value: bad}},
 	} {
 		p := postTo("http://127.0.0.1:1", ample)
 		p.Auth = &auth
@@ -95,7 +96,7 @@ func TestNoErrorHasTheKeyOfTheQuery(t *testing.T) {
 		"http://" + host: relay.Broken, "https://" + host: relay.TLSFailed, "http://127.0.0.1:1": relay.Refused, "http://missing.invalid:80": relay.DNSFailed,
 	} {
 		client := egress.NewWith(nil, resolver(nil), nil)
-		_, err := client.Post(t.Context(), relay.Post{URL: url, Auth: &relay.Auth{APIKey: &relay.APIKey{Query: secret, Value: secret}}, Timeout: ample})
+		_, err := client.Post(t.Context(), relay.Post{URL: url, Auth: &catalog.Auth{APIKey: &catalog.APIKey{Query: secret, Value: secret}}, Timeout: ample})
 		wantOutcome(t, err, want)
 	}
 }
@@ -104,12 +105,12 @@ func TestNoErrorHasTheKeyOfTheQuery(t *testing.T) {
 func TestAnswersAreRecordedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	const password = "hunter2&" + secret
-	for name, auth := range map[string]*relay.Auth{
+	for name, auth := range map[string]*catalog.Auth{
 		"its own header":   nil,
-		"basic":            {Basic: &relay.BasicAuth{Username: "u", Password: password}},
+		"basic":            {Basic: &catalog.BasicAuth{Username: "u", Password: password}},
 		"bearer":           {Bearer: password},
-		"key in a header":  {APIKey: &relay.APIKey{Header: "x-api-key", Value: password}},
-		"key in the query": {APIKey: &relay.APIKey{Query: "key", Value: password}},
+		"key in a header":  {APIKey: &catalog.APIKey{Header: "x-api-key", Value: password}},
+		"key in the query": {APIKey: &catalog.APIKey{Query: "key", Value: password}},
 	} {
 		for _, room := range []int{0, relay.MaxResponseBytes - 100, relay.MaxResponseBytes - 40} { // so that an end is cut off, too
 			url, _ := serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +145,7 @@ func TestAnswersAreRecordedWithoutWhatThePostCallsSecret(t *testing.T) {
 	const key = `k"<&/é ` + secret
 	p := relay.Post{
 		Header: relay.Header{"x-api-key": key, "x-env": "prod"}, Secrets: []string{key},
-		Auth: &relay.Auth{SigV4: &relay.SigV4{Service: "lambda", Region: "eu-central-1"}}, Timeout: ample,
+		Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}, Timeout: ample,
 	}
 	client := egress.New(egress.Options{Unguarded: true, Credentials: provider(nil)})
 	for name, echo := range map[string]func(io.Writer, *http.Request){
@@ -196,7 +197,7 @@ func TestSigV4(t *testing.T) {
 	p := postTo("", ample)
 	p.Header["x-amz-date"], p.Header["x-amz-content-sha256"] = "19700101T000000Z", "the provider's"
 	p.Header["idempotency-key"], p.Header["x-list"] = "k", "a,  b"
-	p.Auth = &relay.Auth{SigV4: &relay.SigV4{Service: "execute-api", Region: "eu-central-1"}}
+	p.Auth = &catalog.Auth{SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"}}
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if want := signedAgain(t, r, body); r.Header.Get("Authorization") != want || !bytes.Equal(body, p.Body) {
@@ -246,7 +247,7 @@ func signedAgain(t *testing.T, r *http.Request, body []byte) string {
 func TestSigV4WithoutCredentials(t *testing.T) {
 	t.Parallel()
 	p := postTo("http://127.0.0.1:1", ample)
-	p.Auth = &relay.Auth{SigV4: &relay.SigV4{Service: "lambda", Region: "eu-central-1"}}
+	p.Auth = &catalog.Auth{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}
 	_, err := unguarded().Post(t.Context(), p)
 	wantOutcome(t, err, relay.AuthFailed)
 
@@ -265,7 +266,7 @@ func TestCredentialsAreAskedForBySigV4Alone(t *testing.T) {
 		t.Error("asked for credentials")
 		return testCredentials, nil
 	})})
-	for _, auth := range []*relay.Auth{nil, {Bearer: "t"}} {
+	for _, auth := range []*catalog.Auth{nil, {Bearer: "t"}} {
 		if _, err := client.Post(t.Context(), relay.Post{URL: url, Auth: auth, Timeout: ample}); err != nil {
 			t.Error(err)
 		}
@@ -275,7 +276,7 @@ func TestCredentialsAreAskedForBySigV4Alone(t *testing.T) {
 // tokenServer has a token endpoint and an endpoint that wants its tokens.
 type tokenServer struct {
 	client *egress.Client
-	auth   relay.OAuth2
+	auth   catalog.OAuth2
 	url    string
 	asked  chan http.Header // for each token
 }
@@ -293,12 +294,12 @@ func serveTokens(t *testing.T, token http.HandlerFunc, hook http.HandlerFunc) *t
 	})
 	mux.HandleFunc("/hook", hook)
 	s.client, s.url, _ = serveHTTP2(t, mux.ServeHTTP)
-	s.auth = relay.OAuth2{TokenURL: s.url + "/token?" + secret, ClientID: "id " + secret, ClientSecret: "p&" + secret}
+	s.auth = catalog.OAuth2{TokenURL: s.url + "/token?" + secret, ClientID: "id " + secret, ClientSecret: "p&" + secret}
 	return s
 }
 
 func (s *tokenServer) post(ctx context.Context, timeout time.Duration) (relay.Reply, error) {
-	return s.client.Post(ctx, relay.Post{URL: s.url + "/hook", Header: relay.Header{}, Auth: &relay.Auth{OAuth2: &s.auth}, Timeout: timeout})
+	return s.client.Post(ctx, relay.Post{URL: s.url + "/hook", Header: relay.Header{}, Auth: &catalog.Auth{OAuth2: &s.auth}, Timeout: timeout})
 }
 
 // says answers with JSON.
@@ -315,15 +316,15 @@ func saysWith(status int, body string) http.HandlerFunc {
 func TestOAuth2OnTheWire(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		edit  func(*relay.OAuth2)
+		edit  func(*catalog.OAuth2)
 		form  map[string][]string
 		basic string
 	}{
 		"by header": {
-			func(*relay.OAuth2) {}, map[string][]string{"grant_type": {"client_credentials"}}, "id+s3cret p%26s3cret",
+			func(*catalog.OAuth2) {}, map[string][]string{"grant_type": {"client_credentials"}}, "id+s3cret p%26s3cret",
 		},
 		"in the body": {
-			func(o *relay.OAuth2) {
+			func(o *catalog.OAuth2) {
 				o.InBody, o.Scopes, o.Audience = true, []string{"a", "b:c"}, "https://api.example.com"
 			},
 			map[string][]string{

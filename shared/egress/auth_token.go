@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -58,7 +59,7 @@ func newTokens(client func() *http.Client) *tokens {
 	return &tokens{client: sync.OnceValue(client), now: now, kept: map[string]keptToken{}}
 }
 
-func tokenKey(o *relay.OAuth2) string {
+func tokenKey(o *catalog.OAuth2) string {
 	asked, _ := json.Marshal(o) // strings always encode
 	sum := sha256.Sum256(asked)
 	return string(sum[:])
@@ -71,7 +72,7 @@ type accessToken struct {
 }
 
 // get returns a token that is good for a while. Of several that want the same one, one fetches it for all.
-func (t *tokens) get(ctx context.Context, o *relay.OAuth2) (accessToken, error) {
+func (t *tokens) get(ctx context.Context, o *catalog.OAuth2) (accessToken, error) {
 	key := tokenKey(o)
 	t.mu.Lock()
 	known := t.kept[key]
@@ -93,7 +94,7 @@ func (t *tokens) get(ctx context.Context, o *relay.OAuth2) (accessToken, error) 
 	}
 }
 
-func (t *tokens) fetch(ctx context.Context, key string, o *relay.OAuth2) (string, error) {
+func (t *tokens) fetch(ctx context.Context, key string, o *catalog.OAuth2) (string, error) {
 	got, err := ask(context.WithValue(ctx, oauth2.HTTPClient, t.client()), o)
 	if err != nil {
 		return "", tokenFailure(err)
@@ -114,7 +115,7 @@ func (t *tokens) fetch(ctx context.Context, key string, o *relay.OAuth2) (string
 	return got.AccessToken, nil
 }
 
-func ask(ctx context.Context, o *relay.OAuth2) (*oauth2.Token, error) {
+func ask(ctx context.Context, o *catalog.OAuth2) (*oauth2.Token, error) {
 	cfg := clientcredentials.Config{
 		ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL, Scopes: o.Scopes, AuthStyle: oauth2.AuthStyleInHeader,
 	}
@@ -128,7 +129,7 @@ func ask(ctx context.Context, o *relay.OAuth2) (*oauth2.Token, error) {
 }
 
 // drop forgets a token that the endpoint refused, unless there is another by now.
-func (t *tokens) drop(o *relay.OAuth2, value string) {
+func (t *tokens) drop(o *catalog.OAuth2, value string) {
 	key := tokenKey(o)
 	t.mu.Lock()
 	defer t.mu.Unlock()

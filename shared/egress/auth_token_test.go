@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
@@ -269,7 +270,7 @@ func TestTokensAreFetchedByTheGuardedClient(t *testing.T) {
 			t.Parallel()
 			client := egress.NewWith(egress.GuardOf(egress.Options{}), resolver(map[string][]string{"inside.test": {"127.0.0.1"}}), nil)
 			p := postTo("https://a.test", ample)
-			p.Auth = &relay.Auth{OAuth2: &relay.OAuth2{TokenURL: tt.url, ClientID: secret, ClientSecret: secret}}
+			p.Auth = &catalog.Auth{OAuth2: &catalog.OAuth2{TokenURL: tt.url, ClientID: secret, ClientSecret: secret}}
 			_, err := client.Post(t.Context(), p)
 			wantOutcome(t, err, relay.AuthFailed)
 			if !strings.Contains(err.Error(), tt.reason) || tt.is != nil && !errors.Is(err, tt.is) {

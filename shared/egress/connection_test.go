@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -306,16 +307,16 @@ func TestEndpointsOwnCertificates(t *testing.T) {
 	client := egress.NewWith(nil, resolver(map[string][]string{"hook.test": {"127.0.0.1"}}), nil)
 	for _, tt := range []struct {
 		name string
-		tls  *relay.TLS
+		tls  *catalog.TLS
 		want relay.Outcome // "" for an answer
 		made int32         // connections by then
 	}{
-		{"with both", &relay.TLS{Certificate: certificate, Key: key, Authorities: ca.pem()}, "", 1},
-		{"with the same, on the same connection", &relay.TLS{Certificate: bytes.Clone(certificate), Key: key, Authorities: ca.pem()}, "", 1},
-		{"without its authority", &relay.TLS{Certificate: certificate, Key: key}, relay.TLSFailed, 1},
-		{"with another authority", &relay.TLS{Certificate: certificate, Key: key, Authorities: other.pem()}, relay.TLSFailed, 1},
-		{"without a certificate", &relay.TLS{Authorities: ca.pem()}, relay.TLSFailed, 1},
-		{"with a stranger's certificate", &relay.TLS{Certificate: strange, Key: strangeKey, Authorities: ca.pem()}, relay.TLSFailed, 1},
+		{"with both", &catalog.TLS{Certificate: certificate, Key: key, Authorities: ca.pem()}, "", 1},
+		{"with the same, on the same connection", &catalog.TLS{Certificate: bytes.Clone(certificate), Key: key, Authorities: ca.pem()}, "", 1},
+		{"without its authority", &catalog.TLS{Certificate: certificate, Key: key}, relay.TLSFailed, 1},
+		{"with another authority", &catalog.TLS{Certificate: certificate, Key: key, Authorities: other.pem()}, relay.TLSFailed, 1},
+		{"without a certificate", &catalog.TLS{Authorities: ca.pem()}, relay.TLSFailed, 1},
+		{"with a stranger's certificate", &catalog.TLS{Certificate: strange, Key: strangeKey, Authorities: ca.pem()}, relay.TLSFailed, 1},
 		{"with nothing", nil, relay.TLSFailed, 1},
 	} {
 		post := postTo(url, ample)
@@ -346,7 +347,7 @@ func TestConnectionsOfManyCertificatesAreNotKept(t *testing.T) {
 	client := egress.NewWith(nil, resolver(map[string][]string{"hook.test": {"127.0.0.1"}}), nil)
 	for i := range sets {
 		post := postTo("https://"+strings.Replace(host, "127.0.0.1", "hook.test", 1), ample)
-		post.TLS = &relay.TLS{Authorities: append(ca.pem(), strings.Repeat("\n", i)...)}
+		post.TLS = &catalog.TLS{Authorities: append(ca.pem(), strings.Repeat("\n", i)...)}
 		if _, err := client.Post(t.Context(), post); err != nil {
 			t.Fatal(err)
 		}
@@ -489,7 +490,7 @@ func TestAnAlertAfterTheHandshakeIsOneOfTLS(t *testing.T) {
 		host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake() })
 		client := egress.NewWith(nil, resolver(map[string][]string{"hook.test": {"127.0.0.1"}}), nil)
 		post := postTo("https://"+strings.Replace(host, "127.0.0.1", "hook.test", 1), ample)
-		post.TLS = &relay.TLS{Authorities: ca.pem()}
+		post.TLS = &catalog.TLS{Authorities: ca.pem()}
 		_, err := client.Post(t.Context(), post)
 		wantOutcome(t, err, relay.TLSFailed)
 	}

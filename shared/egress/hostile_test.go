@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
@@ -37,7 +38,7 @@ type hostile struct {
 	hello   []byte                                 // sent before that, beside the usual
 	header  relay.Header
 	body    []byte
-	tls     *relay.TLS
+	tls     *catalog.TLS
 	timeout time.Duration // ample unless given
 
 	want   relay.Outcome // "" for an answer, and its status:
@@ -235,10 +236,10 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"header's name with space":    injected(secret+" b", "c"),
 		"header's name beyond ASCII":  injected(secret+"é", "c"),
 		"header's name of nothing":    injected("", secret),
-		"client certificate is none":  {url: "https://good.test", tls: &relay.TLS{Certificate: []byte(secret), Key: []byte(secret)}, want: relay.Blocked, reason: "client certificate", is: egress.ErrRequest},
-		"another certificate's key":   {url: "https://good.test", tls: &relay.TLS{Certificate: certificate, Key: otherKey}, want: relay.Blocked, reason: "client certificate", is: egress.ErrRequest},
-		"authorities without any":     {url: "https://good.test", tls: &relay.TLS{Authorities: []byte(secret)}, want: relay.Blocked, reason: "authorities", is: egress.ErrRequest},
-		"certificate without its key": {url: "https://good.test", tls: &relay.TLS{Certificate: certificate}, want: relay.Blocked, reason: "client certificate", is: egress.ErrRequest},
+		"client certificate is none":  {url: "https://good.test", tls: &catalog.TLS{Certificate: []byte(secret), Key: []byte(secret)}, want: relay.Blocked, reason: "client certificate", is: egress.ErrRequest},
+		"another certificate's key":   {url: "https://good.test", tls: &catalog.TLS{Certificate: certificate, Key: otherKey}, want: relay.Blocked, reason: "client certificate", is: egress.ErrRequest},
+		"authorities without any":     {url: "https://good.test", tls: &catalog.TLS{Authorities: []byte(secret)}, want: relay.Blocked, reason: "authorities", is: egress.ErrRequest},
+		"certificate without its key": {url: "https://good.test", tls: &catalog.TLS{Certificate: certificate}, want: relay.Blocked, reason: "client certificate", is: egress.ErrRequest},
 
 		// Handshakes.
 		"wrong host":       {serve: secure(otherName, tls.VersionTLS13), url: "https", want: relay.TLSFailed, reason: "other.test"},

@@ -10,8 +10,7 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 const (
@@ -139,7 +138,7 @@ func within(ctx context.Context, limit time.Duration, missing string, phase func
 
 // transport returns the connections for an endpoint with the given certificates: those that were given the same before, byte for byte,
 // share them, and nobody else does.
-func (c *Client) transport(t *relay.TLS) (*http.Transport, error) {
+func (c *Client) transport(t *catalog.TLS) (*http.Transport, error) {
 	if t == nil {
 		return c.usual, nil
 	}
@@ -164,7 +163,7 @@ func (c *Client) transport(t *relay.TLS) (*http.Transport, error) {
 	return c.special[key], nil
 }
 
-func contentKey(t *relay.TLS) (key [sha256.Size]byte) {
+func contentKey(t *catalog.TLS) (key [sha256.Size]byte) {
 	hash := sha256.New()
 	for _, part := range [][]byte{t.Certificate, t.Key, t.Authorities} {
 		_ = binary.Write(hash, binary.BigEndian, uint64(len(part))) // a hash takes everything
@@ -173,7 +172,7 @@ func contentKey(t *relay.TLS) (key [sha256.Size]byte) {
 	return [sha256.Size]byte(hash.Sum(nil))
 }
 
-func specialTLS(t *relay.TLS) (*tls.Config, error) {
+func specialTLS(t *catalog.TLS) (*tls.Config, error) {
 	config := usualTLS(nil)
 	if len(t.Authorities) > 0 {
 		config.RootCAs = x509.NewCertPool()

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/retry"
 	"webhook-relay/shared/sign"
@@ -16,7 +18,7 @@ import (
 
 // target is an endpoint ready to be POSTed to.
 type target struct {
-	Endpoint
+	catalog.Endpoint
 	signers []*sign.Signer   // by how many of Retiring sign beside Secrets: they end from the last one on
 	foreign *verify.Verifier // makes Auth.Signature; nil: none is wanted
 	secrets []string         // what its answers are rid of
@@ -27,7 +29,7 @@ type target struct {
 // targetBytes is what a target takes beside its own text: signers, headers, maps.
 const targetBytes = 2 << 10
 
-func (t *target) bytes() int {
+func (t *target) Bytes() int {
 	size := targetBytes*(1+len(t.signers)) + 2*len(t.URL)
 	for name, value := range t.Header {
 		size += 2 * (len(name) + len(value))
@@ -39,7 +41,7 @@ func (t *target) bytes() int {
 }
 
 // lasting: what the endpoint refers to may change while the catalog does not.
-func (t *target) lasting() bool { return !t.refers }
+func (t *target) Lasting() bool { return !t.refers }
 
 // made is an attempt and what the endpoint said beside its status.
 type made struct {
@@ -51,12 +53,12 @@ type made struct {
 	disable    string        // it wants no more, and why
 }
 
-func (m made) verdict(probe bool) verdict {
+func (m made) verdict(probe bool) gate.Verdict {
 	why := string(m.Outcome)
 	if m.StatusCode != 0 {
 		why = strconv.Itoa(m.StatusCode)
 	}
-	return verdict{failed: m.Outcome != Succeeded, why: why, probe: probe, pause: m.pause, overload: m.overload, disable: m.disable}
+	return gate.Verdict{Failed: m.Outcome != Succeeded, Why: why, Probe: probe, Pause: m.pause, Overload: m.overload, Disable: m.disable}
 }
 
 // withhold is the attempt that is put on record where none is made.
@@ -65,17 +67,17 @@ func (s *step) withhold(outcome Outcome, why Reason, text string) made {
 }
 
 // verdictOf is what the gate is told of an attempt.
-func verdictOf(ep *target, a made, admitted admission) verdict {
-	v := a.verdict(admitted.probe)
+func verdictOf(ep *target, a made, admitted gate.Admission) gate.Verdict {
+	v := a.verdict(admitted.Probe)
 	if ep.Concurrency > 0 {
-		v.took = max(a.Duration, time.Millisecond)
+		v.Took = max(a.Duration, time.Millisecond)
 	}
 	return v
 }
 
 // attemptAdmitted is attempt within the gate's admission.
-func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted admission) (made, error) {
-	defer s.gate.release(ctx, ep.Name, admitted)
+func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted gate.Admission) (made, error) {
+	defer s.gate.Release(ctx, ep.Name, admitted)
 	return s.attempt(ctx, ep)
 }
 
@@ -115,7 +117,7 @@ func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at ti
 		Timeout: ep.Timeout,
 		TLS:     ep.TLS,
 	}
-	if ep.Prove == ProveOptions {
+	if ep.Prove == catalog.ProveOptions {
 		p.Header[headerRequestOrigin] = d.cfg.Origin
 	}
 	err := ep.authorize(&p, e, at)
@@ -146,16 +148,16 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 	return s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key)
 }
 
-func (d *Deliverer) loadEndpoint(ctx context.Context, g Generation, name string) (*target, error) {
+func (d *Deliverer) loadEndpoint(ctx context.Context, g catalog.Generation, name string) (*target, error) {
 	ep, err := d.cfg.Endpoints.Endpoint(ctx, g, name)
 	if err != nil {
 		return nil, err
 	}
-	ep.Timeout = min(cmp.Or(ep.Timeout, DefaultEndpointTimeout), MaxEndpointTimeout)
+	ep.Timeout = min(cmp.Or(ep.Timeout, catalog.DefaultEndpointTimeout), catalog.MaxEndpointTimeout)
 	if ep.Schedule == nil {
 		ep.Schedule = retry.DefaultSchedule
 	}
-	t := &target{Endpoint: ep, refers: slices.ContainsFunc(ep.references(), IsReference)}
+	t := &target{Endpoint: ep, refers: slices.ContainsFunc(ep.References(), catalog.IsReference)}
 	if err := t.addSigners(d.cfg.Now()); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", name, err)
 	}

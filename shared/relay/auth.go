@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/verify"
 )
@@ -17,13 +18,13 @@ var errUnready = errors.New("relay: nothing to prove ourselves with")
 
 // references resolves those of one endpoint: each secret is read once, since several values may be parts of it.
 type references struct {
-	store SecretStore
+	store catalog.SecretStore
 	read  map[string]string
 }
 
 // resolve returns what a value refers to; one that is no reference is itself.
 func (r references) resolve(ctx context.Context, value string) (string, error) {
-	reference, ok := strings.CutPrefix(value, SecretPrefix)
+	reference, ok := strings.CutPrefix(value, catalog.SecretPrefix)
 	if !ok {
 		return value, nil
 	}
@@ -48,11 +49,11 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 		return text, nil
 	}
 	if r.store == nil {
-		return "", fmt.Errorf("%w: %s%s: this host reads no secrets from elsewhere", errUnready, SecretPrefix, name)
+		return "", fmt.Errorf("%w: %s%s: this host reads no secrets from elsewhere", errUnready, catalog.SecretPrefix, name)
 	}
 	text, err := r.store.Secret(ctx, name)
-	if errors.Is(err, ErrNotFound) {
-		return "", fmt.Errorf("%w: %s%s: %v", errUnready, SecretPrefix, name, err) //nolint:errorlint // the endpoint itself is found
+	if errors.Is(err, catalog.ErrNotFound) {
+		return "", fmt.Errorf("%w: %s%s: %v", errUnready, catalog.SecretPrefix, name, err) //nolint:errorlint // the endpoint itself is found
 	}
 	if err == nil {
 		r.read[name] = text
@@ -62,11 +63,11 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 
 // arm resolves the endpoint's references and readies its signature. What the operator has to mend is kept for the attempts to tell; an error is
 // our own failure.
-func (t *target) arm(ctx context.Context, store SecretStore) error {
+func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
 	err := t.resolve(ctx, references{store, map[string]string{}})
-	t.secrets = t.hidden()
+	t.secrets = t.Hidden()
 	if err == nil && t.Auth != nil && t.Auth.Signature != nil {
-		t.foreign, t.unready = t.Auth.Signature.verifier(t.URL)
+		t.foreign, t.unready = t.Auth.Signature.Verifier(t.URL)
 	}
 	if errors.Is(err, errUnready) {
 		t.unready, err = err, nil
@@ -90,8 +91,8 @@ func (t *target) resolve(ctx context.Context, r references) error {
 	if t.Auth == nil {
 		return nil
 	}
-	t.Auth = t.Auth.clone()
-	for _, value := range t.Auth.secrets() {
+	t.Auth = t.Auth.Clone()
+	for _, value := range t.Auth.SecretValues() {
 		var err error
 		if *value, err = r.resolve(ctx, *value); err != nil {
 			return err
@@ -114,16 +115,16 @@ func (t *target) authorize(p *Post, e Event, at time.Time) error {
 }
 
 func (t *target) signForeign(p *Post, e Event, at time.Time) error {
-	header, err := t.Auth.Signature.sign(t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at)
+	header, err := t.Auth.Signature.Sign(t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at)
 	if err != nil {
 		return err
 	}
 	if t.Auth.Signature.Alone {
-		for _, name := range standardHeaders {
+		for _, name := range catalog.StandardHeaders {
 			delete(p.Header, name)
 		}
 	}
-	for _, name := range t.Auth.Signature.companions() {
+	for _, name := range t.Auth.Signature.Companions() {
 		if p.Header[name] != "" {
 			delete(header, name) // the webhook's own, or the operator's, says more than what is made up
 		}

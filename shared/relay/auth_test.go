@@ -14,6 +14,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -36,13 +37,13 @@ func (v *vault) Secret(_ context.Context, name string) (string, error) {
 	}
 	text, ok := v.secrets[name]
 	if !ok {
-		return "", fmt.Errorf("%s: %w", name, relay.ErrNotFound)
+		return "", fmt.Errorf("%s: %w", name, catalog.ErrNotFound)
 	}
 	return text, nil
 }
 
 // newAuthRig is a rig whose endpoint wants more than the signature of Standard Webhooks.
-func newAuthRig(t *testing.T, secrets relay.SecretStore, edit func(*relay.Endpoint)) *rig {
+func newAuthRig(t *testing.T, secrets catalog.SecretStore, edit func(*catalog.Endpoint)) *rig {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute, time.Minute}, "a")
 	c, revision, err := r.catalog.LoadCatalog(t.Context())
@@ -64,22 +65,22 @@ func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{secrets: map[string]string{"shop": `{"user":"u","password":"p"}`, "arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf": "PEM"}}
-		r := newAuthRig(t, v, func(ep *relay.Endpoint) {
-			ep.Auth = &relay.Auth{Basic: &relay.BasicAuth{Username: "aws-secretsmanager:shop#user", Password: "aws-secretsmanager:shop#password"}}
-			ep.TLS = &relay.TLS{Authorities: []byte("aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf")}
+		r := newAuthRig(t, v, func(ep *catalog.Endpoint) {
+			ep.Auth = &catalog.Auth{Basic: &catalog.BasicAuth{Username: "aws-secretsmanager:shop#user", Password: "aws-secretsmanager:shop#password"}}
+			ep.TLS = &catalog.TLS{Authorities: []byte("aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf")}
 		})
 		for n, asked := range []int32{2, 2, 4} {
 			r.mustPost(fmt.Sprint(n), "", "{}")
 			r.pump()
 			p := r.poster.posts[n]
-			if diff := cmp.Diff(&relay.Auth{Basic: &relay.BasicAuth{Username: "u", Password: "p"}}, p.Auth); diff != "" || string(p.TLS.Authorities) != "PEM" {
+			if diff := cmp.Diff(&catalog.Auth{Basic: &catalog.BasicAuth{Username: "u", Password: "p"}}, p.Auth); diff != "" || string(p.TLS.Authorities) != "PEM" {
 				t.Errorf("%s, -want +got:\n%s", p.TLS.Authorities, diff)
 			}
 			if got := v.asked.Load(); got != asked {
 				t.Errorf("after %d deliveries: asked %d times, want %d", n+1, got, asked)
 			}
 			if n == 1 {
-				time.Sleep(relay.DefaultCacheTTL)
+				time.Sleep(catalog.DefaultCacheTTL)
 			}
 		}
 		ep, err := r.catalog.Endpoint(t.Context(), "", "a")
@@ -93,10 +94,10 @@ func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
 func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 	t.Parallel()
 	v := &vault{secrets: map[string]string{"text": "hidden", "object": `{"n":1,"hidden":"hidden"}`, "empty": ""}}
-	reference := func(name string) *relay.Auth { return &relay.Auth{Bearer: relay.SecretPrefix + name} }
+	reference := func(name string) *catalog.Auth { return &catalog.Auth{Bearer: catalog.SecretPrefix + name} }
 	for name, tt := range map[string]struct {
-		store relay.SecretStore
-		auth  *relay.Auth
+		store catalog.SecretStore
+		auth  *catalog.Auth
 		want  string
 	}{
 		"no such secret":        {v, reference("none"), "aws-secretsmanager:none: none: relay: not found"},
@@ -106,14 +107,14 @@ func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 		"a member of a text":    {v, reference("text#x"), "aws-secretsmanager:text#x is empty, or is no string in a JSON object"},
 		"no store":              {nil, reference("text"), "this host reads no secrets from elsewhere"},
 		"a key of another form": {
-			v, &relay.Auth{Signature: &relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex"}, Secret: relay.SecretPrefix + "text"}},
+			v, &catalog.Auth{Signature: &catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex"}, Secret: catalog.SecretPrefix + "text"}},
 			"is not hex",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newAuthRig(t, tt.store, func(ep *relay.Endpoint) { ep.Auth = tt.auth })
+				r := newAuthRig(t, tt.store, func(ep *catalog.Endpoint) { ep.Auth = tt.auth })
 				event := r.mustPost("1", "", "{}")
 				r.pump()
 				d := r.deliveryOf(event, "a")
@@ -135,7 +136,7 @@ func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{secrets: map[string]string{"token": "t"}, err: errors.New("down")}
-		r := newAuthRig(t, v, func(ep *relay.Endpoint) { ep.Auth = &relay.Auth{Bearer: relay.SecretPrefix + "token"} })
+		r := newAuthRig(t, v, func(ep *catalog.Endpoint) { ep.Auth = &catalog.Auth{Bearer: catalog.SecretPrefix + "token"} })
 		event := r.mustPost("1", "", "{}")
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		r.consume(&r.delivery, nil, r.deliverer.Process)
@@ -145,7 +146,7 @@ func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		v.err = errors.New("down")
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		event = r.mustPost("2", "", "{}")
 		r.pump()
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 1 {
@@ -160,20 +161,20 @@ func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
 	described := &verify.HMAC{Header: "X-Sig", Algorithm: "sha512", Encoding: "base64", Payload: "{id}.{timestamp}.{url}.{body}", TimestampHeader: "X-Ts",
 		TimestampFormat: "ms", IDHeader: "X-Id"}
 	for name, tt := range map[string]struct {
-		signature relay.Signature
+		signature catalog.Signature
 		verifier  verify.Config
 		eventType string // as the receiver reads it
 	}{
-		"GitHub":           {relay.Signature{Provider: "github", Secret: "secret"}, verify.Config{Provider: "github"}, "push"},
-		"GitHub alone":     {relay.Signature{Provider: "github", Secret: "secret", Alone: true}, verify.Config{Provider: "github"}, "push"},
-		"svix":             {relay.Signature{Provider: "svix", Secret: endpointSecret}, verify.Config{Provider: "svix"}, ""},
-		"one that is told": {relay.Signature{Provider: "hmac", HMAC: described, Secret: "secret"}, verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, ""},
+		"GitHub":           {catalog.Signature{Provider: "github", Secret: "secret"}, verify.Config{Provider: "github"}, "push"},
+		"GitHub alone":     {catalog.Signature{Provider: "github", Secret: "secret", Alone: true}, verify.Config{Provider: "github"}, "push"},
+		"svix":             {catalog.Signature{Provider: "svix", Secret: endpointSecret}, verify.Config{Provider: "svix"}, ""},
+		"one that is told": {catalog.Signature{Provider: "hmac", HMAC: described, Secret: "secret"}, verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
-					ep.Auth = &relay.Auth{Signature: &tt.signature}
+				r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
+					ep.Auth = &catalog.Auth{Signature: &tt.signature}
 					ep.Header = map[string]string{"x-hub-signature-256": "not this one"}
 				})
 				in := inbound("1", "push", `{"a":1}`)
@@ -204,21 +205,21 @@ func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
 func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		signature relay.Signature
+		signature catalog.Signature
 		want      string
 	}{
-		"none is asked for":         {relay.Signature{Provider: "none", Secret: "secret"}, "takes none"},
-		"unknown":                   {relay.Signature{Provider: "githob", Secret: "secret"}, `"githob" is unknown`},
-		"unknown, by reference":     {relay.Signature{Provider: "githob", Secret: relay.SecretPrefix + "s"}, `"githob" is unknown`},
-		"what the relay itself has": {relay.Signature{Provider: "storyblok", Secret: "secret"}, "header webhook-signature is also that of Standard Webhooks"},
-		"a host for a signature":    {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "secret"}, "header host is set by"},
-		"no header's name":          {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "secret"}, "is not the name of a header"},
-		"a line in the prefix":      {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "secret"}, "control character"},
-		"settings":                  {relay.Signature{Provider: "meta", Secret: "secret"}, "describe its signature as hmac"},
-		"proof in the body":         {relay.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL"},
-		"only a public key":         {relay.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")}, "that is a public key"},
-		"no key at all":             {relay.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key"},
-		"by reference":              {relay.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"}, Secret: relay.SecretPrefix + "s"}, "no {body}"},
+		"none is asked for":         {catalog.Signature{Provider: "none", Secret: "secret"}, "takes none"},
+		"unknown":                   {catalog.Signature{Provider: "githob", Secret: "secret"}, `"githob" is unknown`},
+		"unknown, by reference":     {catalog.Signature{Provider: "githob", Secret: catalog.SecretPrefix + "s"}, `"githob" is unknown`},
+		"what the relay itself has": {catalog.Signature{Provider: "storyblok", Secret: "secret"}, "header webhook-signature is also that of Standard Webhooks"},
+		"a host for a signature":    {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "secret"}, "header host is set by"},
+		"no header's name":          {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "secret"}, "is not the name of a header"},
+		"a line in the prefix":      {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "secret"}, "control character"},
+		"settings":                  {catalog.Signature{Provider: "meta", Secret: "secret"}, "describe its signature as hmac"},
+		"proof in the body":         {catalog.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL"},
+		"only a public key":         {catalog.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")}, "that is a public key"},
+		"no key at all":             {catalog.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key"},
+		"by reference":              {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"}, Secret: catalog.SecretPrefix + "s"}, "no {body}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -227,10 +228,10 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 			}
 		})
 	}
-	for _, s := range []relay.Signature{
-		{Provider: "github", Secret: relay.SecretPrefix + "s#x"}, {Provider: "shopify", Secret: "secret"}, {Provider: "stripe", Secret: "secret"},
+	for _, s := range []catalog.Signature{
+		{Provider: "github", Secret: catalog.SecretPrefix + "s#x"}, {Provider: "shopify", Secret: "secret"}, {Provider: "stripe", Secret: "secret"},
 		{Provider: "storyblok", Secret: "secret", Alone: true},
-		{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Key: "whsec"}, Secret: relay.SecretPrefix + "s"},
+		{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Key: "whsec"}, Secret: catalog.SecretPrefix + "s"},
 	} {
 		if err := s.Check("https://a.example.com/?q"); err != nil {
 			t.Errorf("%s: %v", s.Provider, err)
@@ -250,10 +251,10 @@ func echoServer(t *testing.T) *httptest.Server {
 }
 
 // echoed is what is put on record of the answer of an endpoint that shows what it got.
-func echoed(t *testing.T, url string, edit func(*relay.Endpoint)) string {
+func echoed(t *testing.T, url string, edit func(*catalog.Endpoint)) string {
 	t.Helper()
 	client := egress.New(egress.Options{Unguarded: true})
-	r := newAuthRig(t, nil, func(ep *relay.Endpoint) { ep.Schedule = []time.Duration{}; edit(ep) })
+	r := newAuthRig(t, nil, func(ep *catalog.Endpoint) { ep.Schedule = []time.Duration{}; edit(ep) })
 	r.poster.answers["a"] = func(p relay.Post) (relay.Reply, error) {
 		p.URL = url
 		return client.Post(t.Context(), p)
@@ -265,7 +266,7 @@ func echoed(t *testing.T, url string, edit func(*relay.Endpoint)) string {
 
 func TestNoSecretOfAHeaderIsOnRecord(t *testing.T) {
 	t.Parallel()
-	answer := echoed(t, echoServer(t).URL, func(ep *relay.Endpoint) {
+	answer := echoed(t, echoServer(t).URL, func(ep *catalog.Endpoint) {
 		ep.Header = relay.Header{"x-api-key": `hunter1"`, "cookie": "theme=dark; id=hunter2", "x-token": "Token hunter3", "x-env": "prod"}
 	})
 	if !strings.Contains(answer, `"prod"`) || strings.Contains(answer, "hunter") {
@@ -282,11 +283,11 @@ func TestNoSecretOfASignatureIsOnRecord(t *testing.T) {
 			continue
 		}
 		_, secret, _, err := verify.Example(name, strings.NewReader(strings.Repeat("x", 32)))
-		s := relay.Signature{Provider: name, Secret: secret, Alone: true}
+		s := catalog.Signature{Provider: name, Secret: secret, Alone: true}
 		if err != nil || s.Check("https://a.example.com/") != nil {
 			continue
 		}
-		answer := echoed(t, url, func(ep *relay.Endpoint) { ep.Auth = &relay.Auth{Signature: &s} })
+		answer := echoed(t, url, func(ep *catalog.Endpoint) { ep.Auth = &catalog.Auth{Signature: &s} })
 		if !strings.Contains(answer, "Relay-Attempt") || strings.Contains(answer, secret) {
 			t.Errorf("%s: %s is in %s", name, secret, answer)
 		}
@@ -307,19 +308,19 @@ func TestNoSecretIsOnRecord(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	client := egress.New(egress.Options{Unguarded: true})
-	for name, auth := range map[string]relay.Auth{
-		"basic":           {Basic: &relay.BasicAuth{Username: "u", Password: hidden}},
+	for name, auth := range map[string]catalog.Auth{
+		"basic":           {Basic: &catalog.BasicAuth{Username: "u", Password: hidden}},
 		"bearer":          {Bearer: hidden},
-		"key in a header": {APIKey: &relay.APIKey{Header: "x-key", Value: hidden}},
-		"key in the URL":  {APIKey: &relay.APIKey{Query: "k", Value: hidden}},
-		"oauth2":          {OAuth2: &relay.OAuth2{TokenURL: "https://127.0.0.1:1/?" + hidden, ClientID: hidden, ClientSecret: hidden}},
-		"signature":       {Signature: &relay.Signature{Provider: "github", Secret: hidden}},
-		"reference":       {Bearer: relay.SecretPrefix + "s"},
+		"key in a header": {APIKey: &catalog.APIKey{Header: "x-key", Value: hidden}},
+		"key in the URL":  {APIKey: &catalog.APIKey{Query: "k", Value: hidden}},
+		"oauth2":          {OAuth2: &catalog.OAuth2{TokenURL: "https://127.0.0.1:1/?" + hidden, ClientID: hidden, ClientSecret: hidden}},
+		"signature":       {Signature: &catalog.Signature{Provider: "github", Secret: hidden}},
+		"reference":       {Bearer: catalog.SecretPrefix + "s"},
 	} {
 		for url, outcome := range map[string]relay.Outcome{server.URL: relay.Rejected, "http://127.0.0.1:1": relay.Refused} {
 			t.Run(name+", "+string(outcome), func(t *testing.T) {
 				t.Parallel()
-				r := newAuthRig(t, &vault{secrets: map[string]string{"s": hidden}}, func(ep *relay.Endpoint) { ep.Auth, ep.Schedule = &auth, []time.Duration{} })
+				r := newAuthRig(t, &vault{secrets: map[string]string{"s": hidden}}, func(ep *catalog.Endpoint) { ep.Auth, ep.Schedule = &auth, []time.Duration{} })
 				r.poster.answers["a"] = func(p relay.Post) (relay.Reply, error) {
 					p.URL = url
 					return client.Post(t.Context(), p)
@@ -360,8 +361,8 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
-				ep.Auth = &relay.Auth{Signature: &relay.Signature{Provider: provider, Secret: signing}}
+			r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
+				ep.Auth = &catalog.Auth{Signature: &catalog.Signature{Provider: provider, Secret: signing}}
 			})
 			r.mustPost("1", "", `{"a":1}`)
 			r.pump()
@@ -381,11 +382,11 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		auth := &relay.Auth{Signature: &relay.Signature{Provider: "shopify", Secret: "secret"}}
+		auth := &catalog.Auth{Signature: &catalog.Signature{Provider: "shopify", Secret: "secret"}}
 		if slices.Contains(auth.Headers("https://a.example.com/"), "x-shopify-shop-domain") {
 			t.Error("the endpoint's own headers cannot have the shop's domain")
 		}
-		r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
+		r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
 			ep.Auth, ep.Header = auth, map[string]string{"x-shopify-shop-domain": "mine.myshopify.com"}
 		})
 		r.mustPost("1", "orders/create", `{"a":1}`)
@@ -401,7 +402,7 @@ func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 // A token in an endpoint's URL comes back in what many servers say of a path that they do not know.
 func TestNoSecretOfAURLIsOnRecord(t *testing.T) {
 	t.Parallel()
-	r := newAuthRig(t, nil, func(ep *relay.Endpoint) {
+	r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
 		ep.URL = "https://a.example.com/services/T0001/0123456789abcdefABCDEF?token=hunter%261&v=2"
 	})
 	r.mustPost("1", "", "{}")

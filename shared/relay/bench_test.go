@@ -7,10 +7,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
@@ -29,27 +31,27 @@ type calls struct{ n atomic.Int64 }
 
 func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	b.Helper()
-	var catalog memory.Catalog
-	next := relay.Catalog{Sources: []relay.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken}}}}
+	var catalogs memory.Catalog
+	next := catalog.Catalog{Sources: []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken}}}}
 	for i := range endpoints {
 		name := fmt.Sprint("e", i)
-		next.Endpoints = append(next.Endpoints, relay.Endpoint{Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}})
-		next.Subscriptions = append(next.Subscriptions, relay.Subscription{Source: "app", Endpoint: name})
+		next.Endpoints = append(next.Endpoints, catalog.Endpoint{Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}})
+		next.Subscriptions = append(next.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name})
 	}
-	if err := catalog.ReplaceCatalog(b.Context(), next, 0); err != nil {
+	if err := catalogs.ReplaceCatalog(b.Context(), next, 0); err != nil {
 		b.Fatal(err)
 	}
 	r := &benchRig{calls: &calls{}, ingest: &memory.Queue{}, delivery: &memory.Queue{}}
 	ledger := &memory.Ledger{}
 	r.receiver = relay.NewReceiver(relay.ReceiverConfig{
-		Sources: &catalog, Ingest: countedQueue{r.calls, r.ingest}, Bodies: &memory.Bodies{}, Reporter: discard{},
+		Sources: &catalogs, Ingest: countedQueue{r.calls, r.ingest}, Bodies: &memory.Bodies{}, Reporter: discard{},
 	})
 	r.fanout = relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: &catalog, Events: countedEvents{r.calls, ledger}, Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
+		Subscriptions: &catalogs, Events: countedEvents{r.calls, ledger}, Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
 		Failures: &memory.Failures{},
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: &catalog, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
+		Endpoints: &catalogs, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
 		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{}, Keeper: ledger,
 	})
 	return r
@@ -177,7 +179,7 @@ func (e countedEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (*r
 
 type countedStates struct {
 	*calls
-	relay.EndpointStates
+	gate.EndpointStates
 }
 
 func (s countedStates) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {

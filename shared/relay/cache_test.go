@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -32,33 +33,33 @@ func (s *countedSources) set(token string, down bool) {
 	s.token, s.down = token, down
 }
 
-func (s *countedSources) Generation(context.Context) (relay.Generation, error) {
+func (s *countedSources) Generation(context.Context) (catalog.Generation, error) {
 	s.looks.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
 		return "", errInjected
 	}
-	return relay.Generation(s.token), nil
+	return catalog.Generation(s.token), nil
 }
 
-func (s *countedSources) SourceNames(context.Context, relay.Generation) ([]string, error) {
+func (s *countedSources) SourceNames(context.Context, catalog.Generation) ([]string, error) {
 	s.lists.Add(1)
 	return []string{"app"}, nil
 }
 
-func (s *countedSources) Source(_ context.Context, _ relay.Generation, name string) (relay.Source, error) {
+func (s *countedSources) Source(_ context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
 	s.reads.Add(1)
 	time.Sleep(10 * time.Millisecond) // virtual
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.down:
-		return relay.Source{}, errInjected
+		return catalog.Source{}, errInjected
 	case name != "app":
-		return relay.Source{}, fmt.Errorf("source %s: %w", name, relay.ErrNotFound)
+		return catalog.Source{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound)
 	}
-	return relay.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{s.token}}, nil
+	return catalog.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{s.token}}, nil
 }
 
 // cached runs f with a receiver of these sources, in virtual time. The function it passes sends a webhook with a token.
@@ -102,7 +103,7 @@ func TestChangedSecretIsInForceAfterTheTTL(t *testing.T) {
 		if err := send("app", "new"); !errors.Is(err, verify.ErrMismatch) {
 			t.Errorf("before the TTL: %v", err)
 		}
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		if err := send("app", "new"); err != nil {
 			t.Errorf("after it: %v", err)
 		}
@@ -116,7 +117,7 @@ func TestProbesOfUnknownNamesAreRemembered(t *testing.T) {
 	t.Parallel()
 	cached(t, func(s *countedSources, send func(string, string) error) {
 		for range 20 {
-			if err := send("nobody", "x"); !errors.Is(err, relay.ErrNotFound) {
+			if err := send("nobody", "x"); !errors.Is(err, catalog.ErrNotFound) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -161,7 +162,7 @@ func TestAFloodOfUnknownNamesCostsNoRead(t *testing.T) {
 	cached(t, func(s *countedSources, send func(string, string) error) {
 		_ = send("app", "old")
 		for i := range 10_001 {
-			if err := send(fmt.Sprint("probe", i), "x"); !errors.Is(err, relay.ErrNotFound) {
+			if err := send(fmt.Sprint("probe", i), "x"); !errors.Is(err, catalog.ErrNotFound) {
 				t.Fatal(err)
 			}
 		}
@@ -205,7 +206,7 @@ func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
 		_ = send("old")
 		s.set("new", false)
 		half.down = true
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		for range 20 {
 			if err := send("old"); err != nil {
 				t.Errorf("while the new source cannot be read: %v", err)
@@ -221,7 +222,7 @@ func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
 		}
 		half.down = true
 		s.set("newer", false)
-		time.Sleep(time.Hour + relay.DefaultCacheTTL)
+		time.Sleep(time.Hour + catalog.DefaultCacheTTL)
 		if err := send("new"); !errors.Is(err, relay.ErrUnavailable) {
 			t.Errorf("after an hour: %v", err)
 		}
@@ -235,10 +236,10 @@ type halfDown struct {
 	failed int
 }
 
-func (h *halfDown) Source(ctx context.Context, g relay.Generation, name string) (relay.Source, error) {
+func (h *halfDown) Source(ctx context.Context, g catalog.Generation, name string) (catalog.Source, error) {
 	if h.down {
 		h.failed++
-		return relay.Source{}, errInjected
+		return catalog.Source{}, errInjected
 	}
 	return h.countedSources.Source(ctx, g, name)
 }
@@ -252,9 +253,9 @@ func TestEntriesAreBounded(t *testing.T) {
 			names = append(names, fmt.Sprintf("e%02d", i))
 		}
 		r := newRig(t, nil, names...)
-		r.edit(func(c *relay.Catalog) {
+		r.edit(func(c *catalog.Catalog) {
 			for i := range c.Endpoints {
-				c.Endpoints[i].TLS = &relay.TLS{Authorities: make([]byte, 1<<20)}
+				c.Endpoints[i].TLS = &catalog.TLS{Authorities: make([]byte, 1<<20)}
 			}
 			for i := range c.Subscriptions {
 				c.Subscriptions[i].Types = []string{c.Subscriptions[i].Endpoint}

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 )
 
 const (
@@ -17,7 +19,7 @@ const (
 	recordDelay = 30 * time.Second
 	// settleTime is how long a copy of a message is held back: by then the attempt that the first copy led to has ended (it takes
 	// MaxEndpointTimeout at most) and is on record, and the copy can be told apart from it.
-	settleTime = MaxEndpointTimeout + 15*time.Second
+	settleTime = catalog.MaxEndpointTimeout + 15*time.Second
 	// scheduleSettle is the same for one that the scheduler carries as well, which is late by up to a minute.
 	scheduleSettle = settleTime + time.Minute
 	// keepMargin: an attempt that comes so little before its event expires, or later, keeps it for longer. The sweeper needs it
@@ -34,20 +36,20 @@ var errDeadline = errors.New("relay: not enough time left in this invocation for
 
 // DelivererConfig is what a Deliverer works with. Zero numbers mean their defaults.
 type DelivererConfig struct {
-	Endpoints  Endpoints
+	Endpoints  catalog.Endpoints
 	Deliveries Deliveries
 	Bodies     Bodies
 	Poster     Poster
-	Retry      Queue        // later attempts
-	Slow       Queue        // deliveries to endpoints that take long to answer; nil: they go with the others
-	Ordered    OrderedQueue // deliveries of ordered endpoints, for all their attempts; needed where there are such
-	Dead       Queue        // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
-	Poison     Queue        // messages that we cannot process
-	Scheduler  Scheduler    // waits longer than MaxDelay
-	Secrets    SecretStore  // what endpoints refer to; nil: deliveries to those that do fail
-	States     EndpointStates
-	Quotas     Quotas
-	Slots      Slots
+	Retry      Queue               // later attempts
+	Slow       Queue               // deliveries to endpoints that take long to answer; nil: they go with the others
+	Ordered    OrderedQueue        // deliveries of ordered endpoints, for all their attempts; needed where there are such
+	Dead       Queue               // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
+	Poison     Queue               // messages that we cannot process
+	Scheduler  Scheduler           // waits longer than MaxDelay
+	Secrets    catalog.SecretStore // what endpoints refer to; nil: deliveries to those that do fail
+	States     gate.EndpointStates
+	Quotas     gate.Quotas
+	Slots      gate.Slots
 	Failures   Failures
 	Keeper     EventKeeper
 	Operator   Operator // nil: is told nothing
@@ -62,8 +64,8 @@ type DelivererConfig struct {
 // Deliverer is the third stage: it POSTs a delivery, records the attempt, and sees to what follows.
 type Deliverer struct {
 	cfg       DelivererConfig
-	endpoints *cache[*target]
-	gate      *gate
+	endpoints *catalog.Cache[*target]
+	gate      *gate.Gate
 	failures  failures
 	copies    copies
 }
@@ -80,8 +82,8 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	d := &Deliverer{cfg: cfg}
-	d.endpoints = newCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
-	d.gate = newGate(gateConfig{States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random})
+	d.endpoints = catalog.NewCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
+	d.gate = gate.New(gate.Config{States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random})
 	d.failures = failures{counts: cfg.Failures, random: cfg.Random}
 	return d
 }
@@ -197,15 +199,15 @@ func (s *step) run(ctx context.Context) error {
 	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
 		return err
 	}
-	admitted, err := s.gate.admit(ctx, limits, s.record.Reserved)
+	admitted, err := s.gate.Admit(ctx, limits, s.record.Reserved)
 	switch {
 	case err != nil:
 		return err
-	case admitted.disabled != "":
-		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.disabled), ep)
-	case !admitted.held.IsZero():
-		return s.hold(ctx, s.withinAge(ep, admitted.held), admitted.reserved)
-	case admitted.unproved:
+	case admitted.Disabled != "":
+		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.Disabled), ep)
+	case !admitted.Held.IsZero():
+		return s.hold(ctx, s.withinAge(ep, admitted.Held), admitted.Reserved)
+	case admitted.Unproved:
 		return s.prove(ctx)
 	}
 	a, err := s.attemptAdmitted(ctx, ep, admitted)
@@ -217,7 +219,7 @@ func (s *step) run(ctx context.Context) error {
 			return s.carry(ctx, a, err)
 		}
 	}
-	switch change, err := s.gate.tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
+	switch change, err := s.gate.Tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
 	case err == nil:
 		s.changed(ctx, change)
 		a.disable = "" // it is
@@ -228,9 +230,9 @@ func (s *step) run(ctx context.Context) error {
 }
 
 // limits is what the gate has to know of an endpoint.
-func (s *step) limits(ep *target) limits {
-	return limits{
-		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer, Concurrency: ep.Concurrency, Proof: ep.proves(s.cfg.Origin),
+func (s *step) limits(ep *target) gate.Limits {
+	return gate.Limits{
+		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer, Concurrency: ep.Concurrency, Proof: ep.Proves(s.cfg.Origin),
 	}
 }
 
@@ -244,8 +246,8 @@ func enoughTime(ctx context.Context, ep *target) error {
 
 // endpoint returns the delivery's endpoint; nil: it is not in the catalog, which what is kept of the catalog does not decide.
 func (s *step) endpoint(ctx context.Context) (*target, error) {
-	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
-	if errors.Is(err, ErrNotFound) {
+	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
+	if errors.Is(err, catalog.ErrNotFound) {
 		return s.currentEndpoint(ctx)
 	}
 	return ep, err
@@ -254,8 +256,8 @@ func (s *step) endpoint(ctx context.Context) (*target, error) {
 // currentEndpoint returns the delivery's endpoint as the catalog has it now; nil: it is not in the catalog. Nothing final is
 // decided by what is kept of the catalog: an endpoint may have been removed and restored, or changed, a moment ago.
 func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
-	ep, err := s.endpoints.current(ctx, s.task.Endpoint)
-	if errors.Is(err, ErrNotFound) {
+	ep, err := s.endpoints.Current(ctx, s.task.Endpoint)
+	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, nil //nolint:nilnil // none, and no error
 	}
 	return ep, err
@@ -285,7 +287,7 @@ func (s *step) setAside(ctx context.Context) error {
 		t.Origin, t.Cycle = s.origin(), t.Cycle || s.inOrder()
 		out.Body = t.encode(EncodeEvent(s.event))
 	}
-	return sendOne(ctx, s.cfg.Poison, out)
+	return Send(ctx, s.cfg.Poison, out)
 }
 
 // early tells whether the delivery is on record as waiting for longer. Then a copy of this message will come at its time, unless the
@@ -318,7 +320,7 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
 	d.Reserved = d.Reserved || reserved
 	d.ExpiresAt = s.expires(d)
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
-	case errors.Is(err, ErrConflict): // another copy of the message was faster
+	case errors.Is(err, catalog.ErrConflict): // another copy of the message was faster
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
 			return err
 		}
@@ -408,7 +410,7 @@ func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) er
 	if wait <= MaxDelay {
 		t.NotBefore = time.Time{}
 		out.Body, out.Delay = t.encode(EncodeEvent(s.event)), wait
-		return sendOne(ctx, s.cfg.Retry, out)
+		return Send(ctx, s.cfg.Retry, out)
 	}
 	first := t.NotBefore.IsZero() // not a hop yet
 	t.NotBefore = at
@@ -420,7 +422,7 @@ func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) er
 		t.NotBefore = at.Add(scheduleSettle) // if only the scheduler's answer was lost, its message comes first and is on record by then
 	}
 	out.Body, out.Delay, out.Resent = t.encode(EncodeEvent(s.event)), MaxDelay, true
-	return sendOne(ctx, s.cfg.Retry, out)
+	return Send(ctx, s.cfg.Retry, out)
 }
 
 // scheduleName is the same for the same wait, so that it is arranged once, and another for the next wait of the same attempt: the

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
@@ -76,10 +77,10 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{gitHubSecret}})
-				c.Endpoints[slices.IndexFunc(c.Endpoints, func(e relay.Endpoint) bool { return e.Name == "in-order" })].Order =
-					relay.Order{On: true, Key: "repository.id"}
-				c.Subscriptions = []relay.Subscription{
+				c.Sources = append(c.Sources, catalog.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{gitHubSecret}})
+				c.Endpoints[slices.IndexFunc(c.Endpoints, func(e catalog.Endpoint) bool { return e.Name == "in-order" })].Order =
+					catalog.Order{On: true, Key: "repository.id"}
+				c.Subscriptions = []catalog.Subscription{
 					{Source: "github", Endpoint: "wants", Types: []string{"issues.opened"}, Filter: `{"data": {"repository": {"private": [false]}}}`},
 					{Source: "github", Endpoint: "does-not", Filter: `{"data": {"repository": {"private": [{"anything-but": [false]}]}}}`},
 					{Source: "github", Endpoint: "in-order"},
@@ -129,8 +130,8 @@ func TestDocumentBeyondTheBoundsMatchesNoConditionOnData(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "absent", "other", "all")
-				r.subscribe(relay.Subscription{Endpoint: "absent", Filter: `{"data": {"x": [{"exists": false}]}}`},
-					relay.Subscription{Endpoint: "other", Filter: `{"data": {"x": [{"anything-but": ["y"]}]}}`}, relay.Subscription{Endpoint: "all"})
+				r.subscribe(catalog.Subscription{Endpoint: "absent", Filter: `{"data": {"x": [{"exists": false}]}}`},
+					catalog.Subscription{Endpoint: "other", Filter: `{"data": {"x": [{"anything-but": ["y"]}]}}`}, catalog.Subscription{Endpoint: "all"})
 				in := inbound("1", "t", body)
 				in.Header["content-type"] = "application/x-www-form-urlencoded"
 				answer, err := r.receiver.Receive(t.Context(), in)

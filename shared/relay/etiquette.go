@@ -3,6 +3,7 @@ package relay
 import (
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/retry"
 )
@@ -26,7 +27,7 @@ func (m *made) listen(reply Reply, now time.Time) {
 	}
 	switch reply.StatusCode {
 	case 429:
-		m.pause = now.Add(max(m.retryAfter, overloadPause))
+		m.pause = now.Add(max(m.retryAfter, gate.OverloadPause))
 	case 502, 503, 504:
 		if m.retryAfter > 0 {
 			m.pause = now.Add(m.retryAfter)

@@ -9,20 +9,23 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/retry"
 )
 
 // answering is a rig whose endpoint "a" answers as it is told the first time, and 200 from then on.
-func answering(t *testing.T, first relay.Reply, change func(*relay.Endpoint)) *rig {
+func answering(t *testing.T, first relay.Reply, change func(*catalog.Endpoint)) *rig {
 	t.Helper()
 	return answeringTimes(t, 1, first, change)
 }
 
 // answeringTimes is answering for the first n times.
-func answeringTimes(t *testing.T, n int, first relay.Reply, change func(*relay.Endpoint)) *rig {
+func answeringTimes(t *testing.T, n int, first relay.Reply, change func(*catalog.Endpoint)) *rig {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute}, "a")
 	r.change(change)
@@ -35,7 +38,7 @@ func answeringTimes(t *testing.T, n int, first relay.Reply, change func(*relay.E
 	return r
 }
 
-func unchanged(*relay.Endpoint) {}
+func unchanged(*catalog.Endpoint) {}
 
 // firstAttempt lets one webhook come to its first attempt, and returns its delivery.
 func (r *rig) firstAttempt() relay.Delivery {
@@ -107,7 +110,7 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 	} {
 		for _, reply := range tt.replies {
 			synctest.Test(t, func(t *testing.T) {
-				r := answeringTimes(t, 1+tt.before, reply, func(e *relay.Endpoint) { e.Final = tt.final })
+				r := answeringTimes(t, 1+tt.before, reply, func(e *catalog.Endpoint) { e.Final = tt.final })
 				for range tt.before {
 					r.firstAttempt()
 				}
@@ -219,7 +222,7 @@ func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		if _, err := relay.DisableEndpoint(t.Context(), &r.states, "a", "it moves house"); err != nil {
+		if _, err := operate.DisableEndpoint(t.Context(), &r.states, "a", "it moves house"); err != nil {
 			t.Fatal(err)
 		}
 		id := r.mustPost("1", "t", "{}")
@@ -227,7 +230,7 @@ func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 		if d := r.deliveryOf(id, "a"); d.Reason != relay.EndpointGone {
 			t.Fatalf("while it is disabled: %+v", d)
 		}
-		if _, err := relay.EnableEndpoint(t.Context(), &r.states, "a"); err != nil {
+		if _, err := operate.EnableEndpoint(t.Context(), &r.states, "a"); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.replay(id, "a"); err != nil {
@@ -242,7 +245,7 @@ func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 
 // statesFail are states whose next writes fail, before they take effect or after.
 type statesFail struct {
-	relay.EndpointStates
+	gate.EndpointStates
 	left  *int
 	after bool
 }
@@ -322,7 +325,7 @@ func TestMaxAge(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, []time.Duration{time.Hour, time.Hour}, "a")
-				r.change(func(e *relay.Endpoint) { e.MaxAge = tt.maxAge })
+				r.change(func(e *catalog.Endpoint) { e.MaxAge = tt.maxAge })
 				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 429, Header: tt.header}, nil }
 				event := r.mustPost("1", "t", "{}")
 				r.pump()
@@ -343,7 +346,7 @@ func TestMaxAgeEndsAHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := answering(t, relay.Reply{StatusCode: 503, Header: relay.Header{"retry-after": "3600"}},
-			func(e *relay.Endpoint) { e.MaxAge = 30 * time.Minute })
+			func(e *catalog.Endpoint) { e.MaxAge = 30 * time.Minute })
 		r.firstAttempt()
 		second := r.mustPost("2", "t", "{}")
 		r.pump()

@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/verify"
@@ -102,7 +103,7 @@ func bodyKey(source string, receivedAt time.Time, body []byte) string {
 // one event. inbound is the trace that it belongs to; "": a new one.
 func OwnEvent(eventType, happened, inbound string, body []byte, at time.Time) Event {
 	return Event{
-		ID: EventID(OperatorSource, eventType+" "+happened), Receipt: randomID(), Source: OperatorSource, Type: eventType,
+		ID: EventID(catalog.OwnSource, eventType+" "+happened), Receipt: randomID(), Source: catalog.OwnSource, Type: eventType,
 		Trust: verify.Verified, ReceivedAt: wholeMillis(at), Header: Header{"content-type": "application/json"},
 		Trace: newTrace(inbound), Body: body,
 	}

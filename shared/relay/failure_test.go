@@ -7,13 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 )
 
 // kinds of queues that a message comes by to the deliverer, and the endpoint's order.
-var deliveryQueues = map[string]relay.Order{"without order": {}, "in order": {On: true}}
+var deliveryQueues = map[string]catalog.Order{"without order": {}, "in order": {On: true}}
 
 // receiveInVain receives everything in the rig's queues so often that nobody works on it, as while Lambda throttles.
 func (r *rig) receiveInVain(times int) {
@@ -240,17 +241,17 @@ func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
 // An endpoint is changed, or removed and restored, and changed back before any cache knows: nothing dies of what was true in between.
 func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 	t.Parallel()
-	const later = relay.DefaultCacheTTL / 2
+	const later = catalog.DefaultCacheTTL / 2
 	for name, tt := range map[string]struct {
-		between func(*relay.Catalog) // what is true for a moment
-		answer  relay.Reply          // of the endpoint's first attempt
+		between func(*catalog.Catalog) // what is true for a moment
+		answer  relay.Reply            // of the endpoint's first attempt
 		want    relay.Status
 	}{
-		"removed and restored": {func(c *relay.Catalog) { c.Endpoints, c.Subscriptions = nil, nil }, relay.Reply{StatusCode: 200}, relay.Delivered},
-		"a max_age":            {func(c *relay.Catalog) { c.Endpoints[0].MaxAge = time.Second }, relay.Reply{StatusCode: 200}, relay.Delivered},
-		"a shorter schedule":   {func(c *relay.Catalog) { c.Endpoints[0].Schedule = []time.Duration{} }, relay.Reply{StatusCode: 503}, relay.Waiting},
-		"a final status":       {func(c *relay.Catalog) { c.Endpoints[0].Final = []string{"503"} }, relay.Reply{StatusCode: 503}, relay.Waiting},
-		"410 from its old URL": {func(c *relay.Catalog) { c.Endpoints[0].URL = "https://old.example.com/" }, relay.Reply{StatusCode: 410}, relay.Waiting},
+		"removed and restored": {func(c *catalog.Catalog) { c.Endpoints, c.Subscriptions = nil, nil }, relay.Reply{StatusCode: 200}, relay.Delivered},
+		"a max_age":            {func(c *catalog.Catalog) { c.Endpoints[0].MaxAge = time.Second }, relay.Reply{StatusCode: 200}, relay.Delivered},
+		"a shorter schedule":   {func(c *catalog.Catalog) { c.Endpoints[0].Schedule = []time.Duration{} }, relay.Reply{StatusCode: 503}, relay.Waiting},
+		"a final status":       {func(c *catalog.Catalog) { c.Endpoints[0].Final = []string{"503"} }, relay.Reply{StatusCode: 503}, relay.Waiting},
+		"410 from its old URL": {func(c *catalog.Catalog) { c.Endpoints[0].URL = "https://old.example.com/" }, relay.Reply{StatusCode: 410}, relay.Waiting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -260,10 +261,10 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 				r.fanOut()
 				r.edit(tt.between)
 				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps what is true for this moment
-				r.edit(func(c *relay.Catalog) {
-					*c = relay.Catalog{Sources: c.Sources, Endpoints: []relay.Endpoint{{
+				r.edit(func(c *catalog.Catalog) {
+					*c = catalog.Catalog{Sources: c.Sources, Endpoints: []catalog.Endpoint{{
 						Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}, Schedule: []time.Duration{time.Hour},
-					}}, Subscriptions: []relay.Subscription{{Source: "app", Endpoint: "a"}}}
+					}}, Subscriptions: []catalog.Subscription{{Source: "app", Endpoint: "a"}}}
 				})
 				for _, name := range []string{"a", "old"} {
 					r.poster.answers[name] = func(relay.Post) (relay.Reply, error) { return tt.answer, nil }
@@ -298,7 +299,7 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 				state, revision, _ := r.states.EndpointState(t.Context(), "a")
 				disabled := state.Disable(time.Now(), "for a moment")
 				if port == "endpoint a" {
-					r.edit(func(c *relay.Catalog) { c.Endpoints, c.Subscriptions = nil, nil })
+					r.edit(func(c *catalog.Catalog) { c.Endpoints, c.Subscriptions = nil, nil })
 				} else if err := r.states.SaveEndpointState(t.Context(), "a", disabled, revision); err != nil {
 					t.Fatal(err)
 				}
@@ -307,15 +308,15 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 					t.Fatalf("%s", d.Status)
 				}
 				if port == "endpoint a" {
-					r.edit(func(c *relay.Catalog) {
-						c.Endpoints = []relay.Endpoint{{Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}}}
-						c.Subscriptions = []relay.Subscription{{Source: "app", Endpoint: "a"}}
+					r.edit(func(c *catalog.Catalog) {
+						c.Endpoints = []catalog.Endpoint{{Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}}}
+						c.Subscriptions = []catalog.Subscription{{Source: "app", Endpoint: "a"}}
 					})
 				} else if err := r.states.SaveEndpointState(t.Context(), "a", state, revision+1); err != nil {
 					t.Fatal(err)
 				}
 				second := r.mustPost("2", "t", "{}")
-				time.Sleep(relay.DefaultCacheTTL)
+				time.Sleep(catalog.DefaultCacheTTL)
 				r.fanOut()
 				f.n = 2
 				r.pump()

@@ -3,6 +3,7 @@ package relay
 import (
 	"cmp"
 	"context"
+	"webhook-relay/shared/relay/catalog"
 
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ var errUnsettled = errors.New("relay: copy of a message that was routed a moment
 
 // FanoutConfig is what a Fanout works with. Zero durations mean their defaults.
 type FanoutConfig struct {
-	Subscriptions Subscriptions
+	Subscriptions catalog.Subscriptions
 	Events        Events
 	Bodies        Bodies       // large bodies, for filters on data and the keys of ordered endpoints
 	Delivery      Queue        // first attempts
@@ -70,7 +71,7 @@ type FanoutConfig struct {
 // over several invocations if they are many.
 type Fanout struct {
 	cfg    FanoutConfig
-	routes *cache[routes]
+	routes *catalog.Cache[routes]
 	failed failures
 	large  chan struct{} // held by the message whose large body is being matched
 }
@@ -78,34 +79,34 @@ type Fanout struct {
 // routes are the subscriptions of one source, ready to be matched.
 type routes struct {
 	table     *route.Table
-	endpoints []string         // of the table's rules, by index
-	orders    map[string]Order // of the ordered among them
-	keyed     bool             // some of these have a key
-	size      int              // about how much memory they take
+	endpoints []string                 // of the table's rules, by index
+	orders    map[string]catalog.Order // of the ordered among them
+	keyed     bool                     // some of these have a key
+	size      int                      // about how much memory they take
 }
 
-func (r routes) bytes() int  { return r.size }
-func (routes) lasting() bool { return true }
+func (r routes) Bytes() int  { return r.size }
+func (routes) Lasting() bool { return true }
 
 // newRoutes returns a cache of the routes of sources.
-func newRoutes(ttl time.Duration, now func() time.Time, subscriptions Subscriptions) *cache[routes] {
-	load := func(ctx context.Context, g Generation, source string) (routes, error) {
+func newRoutes(ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions) *catalog.Cache[routes] {
+	load := func(ctx context.Context, g catalog.Generation, source string) (routes, error) {
 		return loadRoutes(ctx, subscriptions, g, source)
 	}
-	return newCache(ttl, now, subscriptions, load, nil)
+	return catalog.NewCache(ttl, now, subscriptions, load, nil)
 }
 
 // Subscribers tell whether anybody subscribes to an event. They remember the subscriptions as a Fanout does, and are safe for concurrent use.
-type Subscribers struct{ routes *cache[routes] }
+type Subscribers struct{ routes *catalog.Cache[routes] }
 
 // NewSubscribers returns the Subscribers of a catalog. It calls nothing yet. ttl is how long they remember it; zero: DefaultCacheTTL.
-func NewSubscribers(subscriptions Subscriptions, ttl time.Duration) *Subscribers {
+func NewSubscribers(subscriptions catalog.Subscriptions, ttl time.Duration) *Subscribers {
 	return &Subscribers{newRoutes(ttl, time.Now, subscriptions)}
 }
 
 // Want tells whether a subscription may take an event with an inline body. What a filter leaves undecided may be wanted.
 func (s *Subscribers) Want(ctx context.Context, e Event) (bool, error) {
-	rs, err := s.routes.get(ctx, e.Source)
+	rs, err := s.routes.Get(ctx, e.Source)
 	if err != nil {
 		return false, err
 	}
@@ -154,7 +155,7 @@ func (f *Fanout) settle(ctx context.Context, msgs []Message, routed []routing, e
 	settled := make([]error, len(msgs))
 	for i, m := range msgs {
 		settled[i] = f.failed.settle(ctx, m, errs[i], func(ctx context.Context) error {
-			return sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+			return Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 		})
 		f.cfg.Reporter.Routed(ctx, routed[i].report(errs[i]))
 	}
@@ -195,7 +196,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 		err = f.failed.suspect(ctx, m, m.Receives)
 	}
 	if err != nil {
-		return routing{result: Poisoned}, sendOne(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+		return routing{result: Poisoned}, Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
 	seen, err := f.look(ctx, e)
@@ -247,7 +248,7 @@ type sight struct {
 
 // look holds an event against the subscriptions of its source. Its document is read once, and only if somebody has to see it.
 func (f *Fanout) look(ctx context.Context, e Event) (sight, error) {
-	rs, err := f.routes.get(ctx, e.Source)
+	rs, err := f.routes.Get(ctx, e.Source)
 	if err != nil {
 		return sight{}, err
 	}
@@ -260,7 +261,7 @@ func (f *Fanout) look(ctx context.Context, e Event) (sight, error) {
 	seen := make(map[string]bool, len(result.Rules))
 	s := sight{wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen), lines: map[string]string{}}
 	for name, o := range rs.orders {
-		s.lines[name] = o.group(name, doc)
+		s.lines[name] = group(o, name, doc)
 	}
 	return s, nil
 }
@@ -312,14 +313,14 @@ func (r routes) names(rules []int, seen map[string]bool) []string {
 	return names
 }
 
-func loadRoutes(ctx context.Context, subscriptions Subscriptions, g Generation, source string) (routes, error) {
+func loadRoutes(ctx context.Context, subscriptions catalog.Subscriptions, g catalog.Generation, source string) (routes, error) {
 	subs, err := subscriptions.Subscriptions(ctx, g, source)
 	if err != nil {
 		return routes{}, err
 	}
 	rules := make([]route.Rule, len(subs))
 	endpoints := make([]string, len(subs))
-	orders, keyed := map[string]Order{}, false
+	orders, keyed := map[string]catalog.Order{}, false
 	size := routeBytes
 	for i, s := range subs {
 		rules[i], endpoints[i] = route.Rule{Types: s.Types}, s.Endpoint

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,17 +20,17 @@ import (
 )
 
 // subscribe replaces the rig's subscriptions.
-func (r *rig) subscribe(subs ...relay.Subscription) {
+func (r *rig) subscribe(subs ...catalog.Subscription) {
 	r.t.Helper()
-	catalog, revision, err := r.catalog.LoadCatalog(r.t.Context())
+	cat, revision, err := r.catalog.LoadCatalog(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	for i := range subs {
 		subs[i].Source = "app"
 	}
-	catalog.Subscriptions = subs
-	if err := r.catalog.ReplaceCatalog(r.t.Context(), catalog, revision); err != nil {
+	cat.Subscriptions = subs
+	if err := r.catalog.ReplaceCatalog(r.t.Context(), cat, revision); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -74,7 +75,7 @@ func TestFilters(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "all", "some")
 				bodies := &countedBodies{Bodies: &r.bodies}
-				r.subscribe(relay.Subscription{Endpoint: "some", Types: tt.types, Filter: tt.filter}, relay.Subscription{Endpoint: "all"})
+				r.subscribe(catalog.Subscription{Endpoint: "some", Types: tt.types, Filter: tt.filter}, catalog.Subscription{Endpoint: "all"})
 				r.build(func(p ports) ports { p.bodies = bodies; return p })
 				event := r.mustPost("1", "t", tt.body)
 				r.consume(&r.ingest, nil, r.fanout.Process)
@@ -97,7 +98,7 @@ func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a", "b")
-		r.subscribe(relay.Subscription{Endpoint: "a", Filter: `{"trust": ["verified"]}`}, relay.Subscription{Endpoint: "b", Filter: `{"data": {"x": [1]}}`})
+		r.subscribe(catalog.Subscription{Endpoint: "a", Filter: `{"trust": ["verified"]}`}, catalog.Subscription{Endpoint: "b", Filter: `{"data": {"x": [1]}}`})
 		event := r.mustPost("1", "t", `{"x": 2}`)
 		r.mustPost("2", "t", `{"x": 1.0}`)
 		r.pump()
@@ -121,9 +122,9 @@ func TestUndecidedSubscriptionsAreReported(t *testing.T) {
 			conditions = append(conditions, fmt.Sprintf(`{"wildcard": "*a*%d*"}`, i))
 		}
 		costly := `{"data": {"n": [` + strings.Join(conditions, ", ") + "]}}"
-		r.subscribe(relay.Subscription{Endpoint: "all"}, relay.Subscription{Endpoint: "costly", Filter: costly},
-			relay.Subscription{Endpoint: "both", Filter: costly}, relay.Subscription{Endpoint: "both"},
-			relay.Subscription{Endpoint: "cheap", Filter: `{"data": {"m": [{"numeric": [">", 0]}]}}`})
+		r.subscribe(catalog.Subscription{Endpoint: "all"}, catalog.Subscription{Endpoint: "costly", Filter: costly},
+			catalog.Subscription{Endpoint: "both", Filter: costly}, catalog.Subscription{Endpoint: "both"},
+			catalog.Subscription{Endpoint: "cheap", Filter: `{"data": {"m": [{"numeric": [">", 0]}]}}`})
 		event := r.mustPost("1", "t", `{"m": 1, "n": "`+strings.Repeat("ab", 1<<19)+`"}`)
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		record, _, err := r.ledger.Event(t.Context(), event)
@@ -161,7 +162,7 @@ func TestCopyAtTheFanOutWaits(t *testing.T) {
 		if err := errors.Join(process(original, 1), process(original, 1)); err != nil {
 			t.Errorf("the message itself, come again: %v", err)
 		}
-		time.Sleep(relay.MaxEndpointTimeout)
+		time.Sleep(catalog.MaxEndpointTimeout)
 		if err := process("copy", 0); err == nil {
 			t.Error("a copy is taken for done while the first may be in hand")
 		}
@@ -177,7 +178,7 @@ func TestLargeBodiesAreMatchedOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		bodies := &countedBodies{Bodies: &r.bodies}
-		r.subscribe(relay.Subscription{Endpoint: "a", Filter: `{"data": {"x": [{"exists": false}]}}`})
+		r.subscribe(catalog.Subscription{Endpoint: "a", Filter: `{"data": {"x": [{"exists": false}]}}`})
 		r.build(func(p ports) ports { p.bodies = bodies; return p })
 		for _, id := range []string{"1", "2", "3"} {
 			r.mustPost(id, "t", strings.Repeat("x", 100_000))
@@ -198,7 +199,7 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 		want   error
 	}{
 		"the body is out of reach":      {private, brokenBodies{}, errInjected},
-		"the body is gone":              {private, &memory.Bodies{}, relay.ErrNotFound},
+		"the body is gone":              {private, &memory.Bodies{}, catalog.ErrNotFound},
 		"the filter is of another time": {`{"data": {"a": [{"regex": "x"}]}}`, nil, route.ErrFilter},
 	}
 	for name, tt := range tests {
@@ -206,11 +207,11 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "a")
-				r.subscribe(relay.Subscription{Endpoint: "a", Filter: tt.filter})
+				r.subscribe(catalog.Subscription{Endpoint: "a", Filter: tt.filter})
 				event := r.mustPost("1", "t", strings.Repeat("x", 100_000))
 				r.build(func(p ports) ports { p.bodies = tt.bodies; return p })
 				r.consume(&r.ingest, nil, r.fanout.Process)
-				if _, _, err := r.ledger.Event(t.Context(), event); !errors.Is(err, relay.ErrNotFound) || r.ingest.Len() != 1 {
+				if _, _, err := r.ledger.Event(t.Context(), event); !errors.Is(err, catalog.ErrNotFound) || r.ingest.Len() != 1 {
 					t.Errorf("on record: %v; %d messages left, want 1", err, r.ingest.Len())
 				}
 				if got := r.reports.routed[0]; got.Result != relay.RouteAgain || !errors.Is(got.Err, tt.want) {

@@ -10,10 +10,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // fault strikes the k-th call to any port, in one of several ways.
@@ -172,7 +175,7 @@ func (f *fault) wrap(p ports) ports {
 // after every run that the promises held.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: relay.Order{On: true}, chunk: 2}} {
+	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: catalog.Order{On: true}, chunk: 2}} {
 		calls := runScript(t, kind, newFault(0, none))
 		if calls < 60 {
 			t.Fatalf("the script makes only %d calls", calls)
@@ -199,9 +202,9 @@ func newFault(k int, m mode) *fault {
 
 // kind is a kind of run.
 type kind struct {
-	batch int         // of messages, but for the ordered queues'
-	order relay.Order // of the endpoint "line"; none: there is no such
-	chunk int         // of deliveries that the fan-out sends at once; 0: the default
+	batch int           // of messages, but for the ordered queues'
+	order catalog.Order // of the endpoint "line"; none: there is no such
+	chunk int           // of deliveries that the fan-out sends at once; 0: the default
 }
 
 // endpoints are those that get each webhook.
@@ -219,7 +222,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{time.Second, time.Second, time.Hour}, append(kind.endpoints(), "operator")...)
 		r.reports.lost = f.gone
-		r.edit(func(c *relay.Catalog) {
+		r.edit(func(c *catalog.Catalog) {
 			for i := range c.Endpoints {
 				switch e := &c.Endpoints[i]; e.Name {
 				case "bad":
@@ -227,13 +230,13 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 				case "flaky":
 					e.RateLimit = 1
 				case "good":
-					e.Prove = relay.ProvePing
+					e.Prove = catalog.ProvePing
 				case "line":
 					e.Order = kind.order
 				}
 			}
 			own := &c.Subscriptions[len(c.Subscriptions)-1]
-			own.Source, own.Types = relay.OperatorSource, []string{relay.DeliveryDead}
+			own.Source, own.Types = catalog.OwnSource, []string{operate.DeliveryDead}
 			c.SetOrder()
 		})
 		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 500}, nil }
@@ -418,50 +421,50 @@ func partialOf(e *partialError, i, n int) (fails, ok bool) {
 
 type faultyGenerations struct {
 	s     striker
-	inner relay.Generations
+	inner catalog.Generations
 }
 
-func (p faultyGenerations) Generation(ctx context.Context) (out relay.Generation, err error) {
+func (p faultyGenerations) Generation(ctx context.Context) (out catalog.Generation, err error) {
 	err = p.s.strike(ctx, "generation", func() (err error) { out, err = p.inner.Generation(ctx); return err })
 	return out, err
 }
 
 type faultySources struct {
 	faultyGenerations
-	inner relay.Sources
+	inner catalog.Sources
 }
 
-func (p faultySources) Source(ctx context.Context, g relay.Generation, name string) (out relay.Source, err error) {
+func (p faultySources) Source(ctx context.Context, g catalog.Generation, name string) (out catalog.Source, err error) {
 	err = p.s.strike(ctx, "source "+name, func() (err error) { out, err = p.inner.Source(ctx, g, name); return err })
 	return out, err
 }
 
-func (p faultySources) SourceNames(ctx context.Context, g relay.Generation) (out []string, err error) {
+func (p faultySources) SourceNames(ctx context.Context, g catalog.Generation) (out []string, err error) {
 	err = p.s.strike(ctx, "names of sources", func() (err error) { out, err = p.inner.SourceNames(ctx, g); return err })
 	return out, err
 }
 
 type faultySubscriptions struct {
 	faultyGenerations
-	inner relay.Subscriptions
+	inner catalog.Subscriptions
 }
 
-func (p faultySubscriptions) Subscriptions(ctx context.Context, g relay.Generation, source string) (out []relay.Subscription, err error) {
+func (p faultySubscriptions) Subscriptions(ctx context.Context, g catalog.Generation, source string) (out []catalog.Subscription, err error) {
 	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) { out, err = p.inner.Subscriptions(ctx, g, source); return err })
 	return out, err
 }
 
 type faultyEndpoints struct {
 	faultyGenerations
-	inner relay.Endpoints
+	inner catalog.Endpoints
 }
 
-func (p faultyEndpoints) Endpoint(ctx context.Context, g relay.Generation, name string) (out relay.Endpoint, err error) {
+func (p faultyEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (out catalog.Endpoint, err error) {
 	err = p.s.strike(ctx, "endpoint "+name, func() (err error) { out, err = p.inner.Endpoint(ctx, g, name); return err })
 	return out, err
 }
 
-func (p faultyEndpoints) EndpointNames(ctx context.Context, g relay.Generation) (out []string, err error) {
+func (p faultyEndpoints) EndpointNames(ctx context.Context, g catalog.Generation) (out []string, err error) {
 	err = p.s.strike(ctx, "names of endpoints", func() (err error) { out, err = p.inner.EndpointNames(ctx, g); return err })
 	return out, err
 }
@@ -499,7 +502,7 @@ func (p faultyDeliveries) SaveDelivery(ctx context.Context, d relay.Delivery, pr
 
 type faultyStates struct {
 	s striker
-	relay.EndpointStates
+	gate.EndpointStates
 }
 
 func (p faultyStates) EndpointState(ctx context.Context, endpoint string) (out breaker.State, revision int64, err error) {
@@ -522,7 +525,7 @@ func (p faultyStates) SaveEndpointState(ctx context.Context, endpoint string, st
 
 type faultyQuotas struct {
 	s striker
-	relay.Quotas
+	gate.Quotas
 }
 
 func (p faultyQuotas) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (from time.Time, ok bool, err error) {
@@ -535,7 +538,7 @@ func (p faultyQuotas) Reserve(ctx context.Context, line string, d time.Duration,
 
 type faultySlots struct {
 	s striker
-	relay.Slots
+	gate.Slots
 }
 
 func (p faultySlots) ClaimSlot(ctx context.Context, endpoint string, n int, holder string, until time.Time) (ok bool, err error) {
@@ -579,7 +582,7 @@ func (p faultyKeeper) KeepEvent(ctx context.Context, id string, until time.Time)
 
 type faultyNames struct {
 	s     striker
-	inner relay.Names
+	inner catalog.Names
 }
 
 func (p faultyNames) Names(ctx context.Context) (sources, endpoints []string, err error) {
@@ -589,7 +592,7 @@ func (p faultyNames) Names(ctx context.Context) (sources, endpoints []string, er
 
 type faultyLedger struct {
 	s striker
-	relay.Ledger
+	operate.Ledger
 }
 
 func (p faultyLedger) Event(ctx context.Context, id string) (e relay.EventRecord, ds []relay.Delivery, err error) {
@@ -603,7 +606,7 @@ func (p faultyLedger) EventRecord(ctx context.Context, id string) (e relay.Event
 }
 
 func (p faultyLedger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (next relay.Page, err error) {
 	err = p.s.strike(ctx, fmt.Sprintf("list outcomes of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
 		next, err = p.Ledger.Outcomes(ctx, source, t, from, each)
@@ -635,15 +638,15 @@ func (p faultyLedger) DeliveriesOf(ctx context.Context, event string) (ds []rela
 
 type faultyCursors struct {
 	s     striker
-	inner relay.SweepCursors
+	inner operate.SweepCursors
 }
 
-func (p faultyCursors) SweepCursor(ctx context.Context) (c relay.SweepCursor, err error) {
+func (p faultyCursors) SweepCursor(ctx context.Context) (c operate.SweepCursor, err error) {
 	err = p.s.strike(ctx, "read cursor", func() (err error) { c, err = p.inner.SweepCursor(ctx); return err })
 	return c, err
 }
 
-func (p faultyCursors) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+func (p faultyCursors) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
 	return p.s.strike(ctx, fmt.Sprintf("save cursor %+v", c), func() error { return p.inner.SaveSweepCursor(ctx, c) })
 }
 
@@ -703,28 +706,28 @@ func (brokenBodies) Get(context.Context, string) ([]byte, error) { return nil, e
 
 type brokenGenerations struct{}
 
-func (brokenGenerations) Generation(context.Context) (relay.Generation, error) {
+func (brokenGenerations) Generation(context.Context) (catalog.Generation, error) {
 	return "", errInjected
 }
 
 type brokenSources struct{ brokenGenerations }
 
-func (brokenSources) SourceNames(context.Context, relay.Generation) ([]string, error) {
+func (brokenSources) SourceNames(context.Context, catalog.Generation) ([]string, error) {
 	return nil, errInjected
 }
 
-func (brokenSources) Source(context.Context, relay.Generation, string) (relay.Source, error) {
-	return relay.Source{}, errInjected
+func (brokenSources) Source(context.Context, catalog.Generation, string) (catalog.Source, error) {
+	return catalog.Source{}, errInjected
 }
 
 type brokenEndpoints struct{ brokenGenerations }
 
-func (brokenEndpoints) EndpointNames(context.Context, relay.Generation) ([]string, error) {
+func (brokenEndpoints) EndpointNames(context.Context, catalog.Generation) ([]string, error) {
 	return nil, errInjected
 }
 
-func (brokenEndpoints) Endpoint(context.Context, relay.Generation, string) (relay.Endpoint, error) {
-	return relay.Endpoint{}, errInjected
+func (brokenEndpoints) Endpoint(context.Context, catalog.Generation, string) (catalog.Endpoint, error) {
+	return catalog.Endpoint{}, errInjected
 }
 
 type brokenScheduler struct{}

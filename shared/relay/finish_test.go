@@ -7,9 +7,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // begun returns a rig with a delivery to "a" whose first attempt failed, and the message that made it, which was not acknowledged. From then on "a" is
@@ -62,7 +64,7 @@ func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 				due, _ := r.retry.Due()
 				time.Sleep(time.Until(due))
 				first, _ := r.retry.Receive(t.Context(), 10)
-				time.Sleep(relay.MaxEndpointTimeout)
+				time.Sleep(catalog.MaxEndpointTimeout)
 				copies, _ := r.retry.Receive(t.Context(), 10)
 				if len(first) != 1 || len(copies) > 0 && copies[0].ID != first[0].ID {
 					t.Fatalf("%d messages at the same time, and %d while they may be in hand", len(first), len(copies))
@@ -95,7 +97,7 @@ func TestMessageOfAnEarlierAttemptSendsNoOther(t *testing.T) {
 
 // statesFunc is how the states of endpoints are read.
 type statesFunc struct {
-	relay.EndpointStates
+	gate.EndpointStates
 	read func(ctx context.Context, endpoint string) (breaker.State, int64, error)
 }
 
@@ -168,7 +170,7 @@ func TestWaitThatTheSchedulerCarriesTooComesAfterIt(t *testing.T) {
 			time.Sleep(time.Second)
 			r.consume(&r.retry, nil, r.deliverer.Process) // hops
 		}
-		time.Sleep(time.Until(due) + time.Minute + relay.MaxEndpointTimeout) // so late the scheduler may be, and so long the attempt may take
+		time.Sleep(time.Until(due) + time.Minute + catalog.MaxEndpointTimeout) // so late the scheduler may be, and so long the attempt may take
 		if msgs, _ := r.retry.Receive(t.Context(), 10); len(msgs) != 1 {
 			t.Errorf("%d messages at the same time", len(msgs))
 		}

@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/format"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
@@ -64,13 +65,13 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 		Failures: 12, FailingSince: at, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
 		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
 	}
-	check(t, "endpoint-state.v1.json", state, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	check(t, "endpoint-state.v1.json", state, breaker.Encode, breaker.Decode)
 	failed := breaker.State{Failures: 1, FailingSince: at, FailedAt: at.Add(time.Minute)}
-	check(t, "endpoint-state-failed.v1.json", failed, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	check(t, "endpoint-state-failed.v1.json", failed, breaker.Encode, breaker.Decode)
 	proved := breaker.State{Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404"}
-	check(t, "endpoint-state-proof.v1.json", proved, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	check(t, "endpoint-state-proof.v1.json", proved, breaker.Encode, breaker.Decode)
 	slow := breaker.State{SlowUntil: at, SlowAt: at.Add(time.Minute), SlowSeen: 2}
-	check(t, "endpoint-state-slow.v1.json", slow, relay.EncodeEndpointState, relay.DecodeEndpointState)
+	check(t, "endpoint-state-slow.v1.json", slow, breaker.Encode, breaker.Decode)
 }
 
 // check holds what is written against the golden file, and what is read from it against v.
@@ -126,7 +127,7 @@ func FuzzDecode(f *testing.F) {
 			if again, err := relay.DecodeEvent(relay.EncodeEvent(e)); err != nil || !equal(e, again) {
 				t.Errorf("does not survive: %v\n%+v\n%+v", err, e, again)
 			}
-		} else if !errors.Is(err, relay.ErrFormat) {
+		} else if !errors.Is(err, format.ErrFormat) {
 			t.Errorf("not ErrFormat: %v", err)
 		}
 		if d, err := relay.DecodeDelivery(b); err == nil {
@@ -134,7 +135,7 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("does not survive: %v\n%+v\n%+v", err, d, again)
 			}
 		}
-		if _, err := relay.DecodeEventRecord(b); err != nil && !errors.Is(err, relay.ErrFormat) {
+		if _, err := relay.DecodeEventRecord(b); err != nil && !errors.Is(err, format.ErrFormat) {
 			t.Errorf("not ErrFormat: %v", err)
 		}
 	})

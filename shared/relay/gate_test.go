@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // stateTTL is how long an instance goes by what it knows of an endpoint.
@@ -46,7 +48,7 @@ type posted struct {
 }
 
 // newCrowd returns a rig without instances, whose endpoints are as change leaves them.
-func newCrowd(t *testing.T, change func(*relay.Endpoint), names ...string) *crowd {
+func newCrowd(t *testing.T, change func(*catalog.Endpoint), names ...string) *crowd {
 	t.Helper()
 	c := &crowd{rig: newRig(t, nil, names...), current: map[string]int{}, most: map[string]int{}}
 	c.change(change)
@@ -54,17 +56,17 @@ func newCrowd(t *testing.T, change func(*relay.Endpoint), names ...string) *crow
 }
 
 // change changes what the catalog says of the endpoints.
-func (r *rig) change(change func(*relay.Endpoint)) {
+func (r *rig) change(change func(*catalog.Endpoint)) {
 	r.t.Helper()
-	catalog, revision, err := r.catalog.LoadCatalog(r.t.Context())
+	cat, revision, err := r.catalog.LoadCatalog(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	catalog.Endpoints = slices.Clone(catalog.Endpoints)
-	for i := range catalog.Endpoints {
-		change(&catalog.Endpoints[i])
+	cat.Endpoints = slices.Clone(cat.Endpoints)
+	for i := range cat.Endpoints {
+		change(&cat.Endpoints[i])
 	}
-	if err := r.catalog.ReplaceCatalog(r.t.Context(), catalog, revision); err != nil {
+	if err := r.catalog.ReplaceCatalog(r.t.Context(), cat, revision); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -232,7 +234,7 @@ func TestRateLimitIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrowd(t, func(e *relay.Endpoint) { e.RateLimit, e.RatePer = tt.limit, tt.per }, "a")
+				c := newCrowd(t, func(e *catalog.Endpoint) { e.RateLimit, e.RatePer = tt.limit, tt.per }, "a")
 				c.send("w", tt.waiting)
 				began := time.Now()
 				c.run(5, tt.span)
@@ -272,7 +274,7 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const lasts = 40 * time.Second
-				c := newCrowd(t, func(e *relay.Endpoint) { e.Concurrency = tt.limit }, "a")
+				c := newCrowd(t, func(e *catalog.Endpoint) { e.Concurrency = tt.limit }, "a")
 				random := rand.New(rand.NewPCG(1, 2))
 				c.take = func(string) time.Duration { return tt.least + time.Duration(random.Int64N(int64(tt.most-tt.least))) }
 				if tt.instances == 2 {
@@ -306,7 +308,7 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(e *relay.Endpoint) { e.Concurrency = 6 }, "a")
+		c := newCrowd(t, func(e *catalog.Endpoint) { e.Concurrency = 6 }, "a")
 		c.handlers = 10
 		c.take = func(string) time.Duration { return time.Second }
 		c.send("w", 500)
@@ -323,8 +325,8 @@ func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		mostIs(6)
-		c.change(func(e *relay.Endpoint) { e.Concurrency = 2 })
-		time.Sleep(relay.DefaultCacheTTL + 5*time.Second)
+		c.change(func(e *catalog.Endpoint) { e.Concurrency = 2 })
+		time.Sleep(catalog.DefaultCacheTTL + 5*time.Second)
 		mostIs(6)
 		c.wait.Wait()
 		mostIs(2)
@@ -335,7 +337,7 @@ func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
 func TestNoWriteForADeliveryWhenAllIsWell(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 		c.send("w", 200)
 		c.run(4, time.Second)
 		want := map[string]int{"generation": 4, "endpoint a": 4, "endpoints in trouble": 4, "POST": 200, "save delivery": 200}
@@ -348,7 +350,7 @@ func TestNoWriteForADeliveryWhenAllIsWell(t *testing.T) {
 func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(*relay.Endpoint) {}, "a", "b")
+		c := newCrowd(t, func(*catalog.Endpoint) {}, "a", "b")
 		began := time.Now()
 		heals := began.Add(6 * time.Minute)
 		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
@@ -449,7 +451,7 @@ func (c *crowd) expectRamp(instances, waiting, fresh int) {
 func TestPlacesThatWereKeptDoNotPassTheRamp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(e *relay.Endpoint) { e.RateLimit = 50 }, "a")
+		c := newCrowd(t, func(e *catalog.Endpoint) { e.RateLimit = 50 }, "a")
 		c.expectRamp(2, 2000, 0)
 	})
 }
@@ -457,7 +459,7 @@ func TestPlacesThatWereKeptDoNotPassTheRamp(t *testing.T) {
 func TestWhatComesAllAtOnceKeepsToTheRamp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 		c.expectRamp(2, 20, 30)
 	})
 }
@@ -494,7 +496,7 @@ func TestHeldDeliveriesComeBackOneByOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+				c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 				s := tt.state(time.Now())
 				if err := c.states.SaveEndpointState(t.Context(), "a", s, 0); err != nil {
 					t.Fatal(err)
@@ -522,7 +524,7 @@ func TestHeldDeliveriesComeBackOneByOne(t *testing.T) {
 func TestRetryAfterIsSpread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
 			return relay.Reply{StatusCode: 400, Header: relay.Header{"retry-after": "600"}}, nil
 		}
@@ -541,7 +543,7 @@ func TestRetryAfterIsSpread(t *testing.T) {
 func (c *crowd) opened() int {
 	n := 0
 	for _, r := range c.reports.attempted {
-		if r.Change != nil && r.Change.Type == relay.EndpointOpened {
+		if r.Change != nil && r.Change.Type == gate.EndpointOpened {
 			n++
 		}
 	}
@@ -565,7 +567,7 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+				c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 				post := 0
 				c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
 					if post++; tt.fails(post) {
@@ -590,7 +592,7 @@ func TestAnAttemptThatWasUnderWayDoesNotCloseTheBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const slow = 20 * time.Second
-		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 		began := time.Now()
 		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
 			if time.Since(began) < slow {
@@ -619,7 +621,7 @@ func TestAnAttemptThatWasUnderWayDoesNotCloseTheBreaker(t *testing.T) {
 
 // releasing are slots that are released with a context that is over, or has no end.
 type releasing struct {
-	relay.Slots
+	gate.Slots
 	t        *testing.T
 	released *int
 }
@@ -636,7 +638,7 @@ func TestASlotIsReleasedWhenTheInvocationIsOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		r.change(func(e *relay.Endpoint) { e.Concurrency = 1 })
+		r.change(func(e *catalog.Endpoint) { e.Concurrency = 1 })
 		r.send("w", 1)
 		ctx, cancel := context.WithTimeout(t.Context(), deliverTimeout)
 		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
@@ -657,7 +659,7 @@ func TestASlotIsReleasedWhenTheInvocationIsOver(t *testing.T) {
 func TestAPauseIsForAllInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+		c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 		began := time.Now()
 		paused := began.Add(5 * time.Minute)
 		c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
@@ -685,7 +687,7 @@ func TestAPauseThatIsAskedForOnce(t *testing.T) {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrowd(t, func(*relay.Endpoint) {}, "a")
+				c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 				began := time.Now()
 				asked := began.Add(time.Second)
 				said := false

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/verify"
 )
@@ -22,7 +23,7 @@ const (
 
 // Keeps tells whether an inbound header (lower-case name) is kept with its event and passed on, unless its source is
 // configured to find its proof there. What is not kept, no filter can see: see verify.IsCredential.
-func Keeps(name string) bool { return !isReserved(name) && !verify.IsCredential(name) }
+func Keeps(name string) bool { return !catalog.BelongsToConnection(name) && !verify.IsCredential(name) }
 
 // storedHeader returns what of an inbound request's headers is kept and passed on: what Keeps tells, less the headers in drop
 // (the proof of this source) and those that the header "connection" names, which belong to the connection as well.
@@ -48,7 +49,7 @@ func storedHeader(h Header, drop []string) Header {
 }
 
 // outboundHeader returns the headers of one attempt: the provider's, then the endpoint's own, then ours.
-func outboundHeader(e Event, ep Endpoint, attempt int, signature map[string]string) Header {
+func outboundHeader(e Event, ep catalog.Endpoint, attempt int, signature map[string]string) Header {
 	h := make(Header, len(e.Header)+len(ep.Header)+len(signature)+6)
 	maps.Copy(h, e.Header)
 	maps.Copy(h, ep.Header)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,7 +81,7 @@ func TestTheOperatorMaySetCredentialsOfItsOwn(t *testing.T) {
 		"authorization": false, "x-api-key": false, "cookie": false, "accept": false, "x-signature": false,
 		"set-cookie": true, "host": true, "traceparent": true, "webhook-id": true, "relay-source": true, "proxy-authorization": true,
 	} {
-		if relay.IsReserved(name) != reserved {
+		if catalog.IsReserved(name) != reserved {
 			t.Errorf("%s: reserved is %v", name, !reserved)
 		}
 	}
@@ -179,7 +180,7 @@ func TestTheProofOfASourceIsNotKeptWhateverItsHeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		r.edit(func(c *relay.Catalog) {
+		r.edit(func(c *catalog.Catalog) {
 			c.Sources[0].Verify = verify.Config{Provider: "token", Settings: map[string]string{"header": "X-Proof"}}
 		})
 		r.build(func(p ports) ports { return p })

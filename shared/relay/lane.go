@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"time"
+	"webhook-relay/shared/relay/gate"
 )
 
 // slowLane names the queue that a message lies in, in its body.
@@ -27,11 +28,11 @@ const (
 
 // bypass sends the delivery to the slow lane if it belongs there. It limits the attempts of an ordered
 // endpoint that is slow instead.
-func (s *step) bypass(ctx context.Context, ep *limits) (sent bool, err error) {
+func (s *step) bypass(ctx context.Context, ep *gate.Limits) (sent bool, err error) {
 	if s.cfg.Slow == nil || s.lane == slowLane {
 		return false, nil
 	}
-	slow, err := s.gate.slow(ctx, *ep)
+	slow, err := s.gate.Slow(ctx, *ep)
 	if err != nil || !slow {
 		return false, err
 	}
@@ -53,7 +54,7 @@ func (s *step) sendToSlowLane(ctx context.Context) error {
 	if s.msg.Receives > 1 {
 		out.Delay, out.Resent = settleTime, true
 	}
-	return sendOne(ctx, s.cfg.Slow, out)
+	return Send(ctx, s.cfg.Slow, out)
 }
 
 // watch counts an attempt that takes long, while it is under way: others would use up what is left of
@@ -69,7 +70,7 @@ func (s *step) watch(ctx context.Context) (stop func()) {
 	noted := make(chan struct{})
 	timer := time.AfterFunc(after, func() {
 		defer close(noted)
-		s.gate.tookLong(ctx, s.task.Endpoint)
+		s.gate.TookLong(ctx, s.task.Endpoint)
 	})
 	return func() {
 		if !timer.Stop() {

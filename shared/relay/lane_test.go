@@ -7,13 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // slowRig is a rig whose endpoint "e" takes a time for each answer and counts as slow.
-func slowRig(t *testing.T, takes time.Duration, change func(*relay.Endpoint)) (*rig, *postsAtOnce) {
+func slowRig(t *testing.T, takes time.Duration, change func(*catalog.Endpoint)) (*rig, *postsAtOnce) {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute}, "e")
 	c, revision, err := r.catalog.LoadCatalog(t.Context())
@@ -63,7 +64,7 @@ func (p *postsAtOnce) Post(ctx context.Context, post relay.Post) (relay.Reply, e
 	return p.endpoints.Post(ctx, post)
 }
 
-func asItIs(*relay.Endpoint) {}
+func asItIs(*catalog.Endpoint) {}
 
 // TestTheSlowLaneKeepsADeliverysPlace has first attempts and retries go through the slow lane.
 func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
@@ -94,7 +95,7 @@ func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
 func TestRateLimitsHoldInTheSlowLane(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := slowRig(t, 0, func(e *relay.Endpoint) { e.RateLimit = 1 })
+		r, _ := slowRig(t, 0, func(e *catalog.Endpoint) { e.RateLimit = 1 })
 		for i := range 10 {
 			r.mustPost(fmt.Sprint(i), "push", "{}")
 		}
@@ -114,12 +115,12 @@ func TestRateLimitsHoldInTheSlowLane(t *testing.T) {
 func TestACopyInTheSlowLaneIsNotDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := slowRig(t, relay.MaxEndpointTimeout, func(e *relay.Endpoint) { e.Timeout = relay.MaxEndpointTimeout })
+		r, _ := slowRig(t, catalog.MaxEndpointTimeout, func(e *catalog.Endpoint) { e.Timeout = catalog.MaxEndpointTimeout })
 		r.delivery.Visibility, r.slow.Visibility = time.Second, visibilityFactor*deliverTimeout
 		lost := &answersLost{to: &r.slow}
 		build := func(slow relay.Queue) {
 			r.build(func(p ports) ports {
-				p.slow, p.poster = slow, &postsAtOnce{endpoints: r.poster, takes: relay.MaxEndpointTimeout}
+				p.slow, p.poster = slow, &postsAtOnce{endpoints: r.poster, takes: catalog.MaxEndpointTimeout}
 				return p
 			})
 		}
@@ -185,7 +186,7 @@ func TestHeldDeliveriesAreNotSentOn(t *testing.T) {
 func TestASlowOrderedEndpointHasFewAttemptsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, posts := slowRig(t, 5*time.Second, func(e *relay.Endpoint) { e.Order = relay.Order{On: true, Key: "data.k"} })
+		r, posts := slowRig(t, 5*time.Second, func(e *catalog.Endpoint) { e.Order = catalog.Order{On: true, Key: "data.k"} })
 		const webhooks = 40
 		for i := range webhooks {
 			r.mustPost(fmt.Sprint(i), "push", fmt.Sprintf(`{"data":{"k":"%d"}}`, i))

@@ -7,8 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // backlogs and latenesses are those that limits are tried with.
@@ -19,7 +18,7 @@ var (
 
 // limited is an endpoint with a limit, a backlog that waits for it, and queues that are late.
 type limited struct {
-	limit    func(*relay.Endpoint)
+	limit    func(*catalog.Endpoint)
 	takes    func(*rand.Rand) time.Duration // for an answer
 	backlog  int
 	lateness func(*rand.Rand) time.Duration
@@ -99,13 +98,13 @@ func (o outcome) checkRate(t *testing.T, perSecond float64) {
 }
 
 // perSecond is a rate limit.
-func perSecond(n int) func(*relay.Endpoint) {
-	return func(e *relay.Endpoint) { e.RateLimit, e.RatePer = n, time.Second }
+func perSecond(n int) func(*catalog.Endpoint) {
+	return func(e *catalog.Endpoint) { e.RateLimit, e.RatePer = n, time.Second }
 }
 
 func TestARateIsUsedAndKeptHoweverLateMessagesCome(t *testing.T) {
 	t.Parallel()
-	perMinute := func(e *relay.Endpoint) { e.RateLimit, e.RatePer = 1, time.Minute }
+	perMinute := func(e *catalog.Endpoint) { e.RateLimit, e.RatePer = 1, time.Minute }
 	for name, tt := range map[string]struct {
 		limited
 		perSecond float64
@@ -121,8 +120,8 @@ func TestARateIsUsedAndKeptHoweverLateMessagesCome(t *testing.T) {
 		"a jam, 50 a second":         {limited{perSecond(50), nil, 1600, upTo(2 * time.Second), time.Minute}, 50, 4},
 		"1,000 a second":             {limited{perSecond(1000), nil, 1600, upTo(2 * time.Minute), 0}, 1000, 160},
 		"one a minute":               {limited{perMinute, nil, 60, upTo(2 * time.Minute), 0}, 1.0 / 60, 2.5},
-		"together with concurrency":  {limited{func(e *relay.Endpoint) { perSecond(5)(e); e.Concurrency = 2 }, always(100 * time.Millisecond), 600, always(11 * time.Second), 0}, 5, 1.8},
-		"concurrency is lower still": {limited{func(e *relay.Endpoint) { perSecond(5)(e); e.Concurrency = 2 }, always(time.Second), 600, always(11 * time.Second), 0}, 5, 5},
+		"together with concurrency":  {limited{func(e *catalog.Endpoint) { perSecond(5)(e); e.Concurrency = 2 }, always(100 * time.Millisecond), 600, always(11 * time.Second), 0}, 5, 1.8},
+		"concurrency is lower still": {limited{func(e *catalog.Endpoint) { perSecond(5)(e); e.Concurrency = 2 }, always(time.Second), 600, always(11 * time.Second), 0}, 5, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -153,7 +152,7 @@ func TestReturnsUnderAConcurrencyDoNotGrowWithTheBacklog(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d slots", name, slots), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					o := limited{func(e *relay.Endpoint) { e.Concurrency = slots }, takes, 400, upTo(2 * time.Second), 0}.deliverAll(t)
+					o := limited{func(e *catalog.Endpoint) { e.Concurrency = slots }, takes, 400, upTo(2 * time.Second), 0}.deliverAll(t)
 					var busy time.Duration
 					for _, p := range o.posts {
 						busy += p.took
@@ -180,8 +179,8 @@ func simulate(b *testing.B, run func(t *testing.T)) {
 
 // BenchmarkReturns shows how often a delivery comes back from a limit, on average. All are at most maxReturns.
 func BenchmarkReturns(b *testing.B) {
-	for name, limit := range map[string]func(*relay.Endpoint){
-		"limit=rate": perSecond(1), "limit=concurrency": func(e *relay.Endpoint) { e.Concurrency = 5 },
+	for name, limit := range map[string]func(*catalog.Endpoint){
+		"limit=rate": perSecond(1), "limit=concurrency": func(e *catalog.Endpoint) { e.Concurrency = 5 },
 	} {
 		for _, backlog := range backlogs {
 			for _, late := range latenesses {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -85,7 +86,7 @@ func (w *world) onRecord(m relay.Message) bool {
 // sweep is how a run of the sweeper ended.
 type sweep struct {
 	*instance
-	report relay.SweepReport
+	report operate.SweepReport
 	err    error
 }
 
@@ -112,7 +113,7 @@ func (w *world) beginSweep() bool {
 	w.nextSweep(now)
 	in := &instance{world: w, name: sweeperName}
 	p := withFaults(in, w.in)
-	sweeper := relay.NewSweeper(relay.SweeperConfig{
+	sweeper := operate.NewSweeper(operate.SweeperConfig{
 		Names: faultyNames{in, &w.catalog}, Subscriptions: p.subs, Ledger: faultyLedger{in, &w.ledger}, Deliveries: p.deliveries,
 		Cursors: faultyCursors{in, &w.ledger}, Delivery: p.delivery, Retry: p.retry,
 	})

@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"time"
+	"webhook-relay/shared/relay/format"
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/verify"
@@ -93,26 +94,26 @@ func (m *madeAttempt) made() made {
 }
 
 func toEventDoc(e Event) eventDoc {
-	return eventDoc{formatVersion, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef, e.Holder, e.DeliveryID}
+	return eventDoc{format.Version, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef, e.Holder, e.DeliveryID}
 }
 
 func (d eventDoc) event() (Event, error) {
-	if err := checkVersion(d.Version); err != nil {
+	if err := format.CheckVersion(d.Version); err != nil {
 		return Event{}, err
 	}
 	if d.ID == "" || d.Source == "" || d.ReceivedAt.IsZero() {
-		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", ErrFormat)
+		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", format.ErrFormat)
 	}
 	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef, d.Holder, d.DeliveryID}, nil
 }
 
 // EncodeEvent returns e in the form that the ingest queue carries.
-func EncodeEvent(e Event) []byte { return encode(toEventDoc(e)) }
+func EncodeEvent(e Event) []byte { return format.Encode(toEventDoc(e)) }
 
 // DecodeEvent reads what EncodeEvent of this or an earlier version wrote; ErrFormat.
 func DecodeEvent(b []byte) (Event, error) {
 	var d eventDoc
-	if err := decode(b, &d, &d.Version); err != nil {
+	if err := format.Decode(b, &d, &d.Version); err != nil {
 		return Event{}, err
 	}
 	return d.event()
@@ -120,13 +121,13 @@ func DecodeEvent(b []byte) (Event, error) {
 
 // EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body apart leaves r.Body nil.
 func EncodeEventRecord(r EventRecord) []byte {
-	return encode(recordDoc{formatVersion, r.MessageID, r.Endpoints, r.Sent, r.RoutedAt, r.ExpiresAt, toEventDoc(r.Event)})
+	return format.Encode(recordDoc{format.Version, r.MessageID, r.Endpoints, r.Sent, r.RoutedAt, r.ExpiresAt, toEventDoc(r.Event)})
 }
 
 // DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote; ErrFormat.
 func DecodeEventRecord(b []byte) (EventRecord, error) {
 	var d recordDoc
-	if err := decode(b, &d, &d.Version); err != nil {
+	if err := format.Decode(b, &d, &d.Version); err != nil {
 		return EventRecord{}, err
 	}
 	e, err := d.Event.event()
@@ -138,18 +139,18 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
-	doc := deliveryDoc{formatVersion, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Reason, d.Attempts, d.Step, d.MessageID,
+	doc := deliveryDoc{format.Version, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Reason, d.Attempts, d.Step, d.MessageID,
 		d.Receives, d.NextAt, d.Held, d.Reserved, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
 	}
-	return encode(doc)
+	return format.Encode(doc)
 }
 
 // DecodeDelivery reads what EncodeDelivery of this or an earlier version wrote; ErrFormat.
 func DecodeDelivery(b []byte) (Delivery, error) {
 	var doc deliveryDoc
-	if err := decode(b, &doc, &doc.Version); err != nil {
+	if err := format.Decode(b, &doc, &doc.Version); err != nil {
 		return Delivery{}, err
 	}
 	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Reason, doc.Attempts, doc.Step, doc.MessageID,
@@ -171,8 +172,8 @@ func (d attemptDoc) attempt() Attempt {
 // encode returns the message of t for an event that is encoded already. It is put in as it is: a fan-out of ten would else read
 // and copy it ten times.
 func (t task) encode(event []byte) []byte {
-	t.Version = formatVersion
-	head := encode(t)
+	t.Version = format.Version
+	head := format.Encode(t)
 	const member = `,"event":`
 	message := make([]byte, 0, len(head)+len(member)+len(event))
 	message = append(message, head[:len(head)-1]...)
@@ -186,11 +187,11 @@ func decodeTask(b []byte) (task, Event, error) {
 		task
 		Event eventDoc `json:"event"`
 	}
-	if err := decode(b, &doc, &doc.Version); err != nil {
+	if err := format.Decode(b, &doc, &doc.Version); err != nil {
 		return task{}, Event{}, err
 	}
 	if doc.Endpoint == "" || doc.Attempt < 1 || doc.Step < 0 {
-		return task{}, Event{}, fmt.Errorf("%w: delivery without endpoint or attempt", ErrFormat)
+		return task{}, Event{}, fmt.Errorf("%w: delivery without endpoint or attempt", format.ErrFormat)
 	}
 	e, err := doc.Event.event()
 	return doc.task, e, err

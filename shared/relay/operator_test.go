@@ -13,26 +13,31 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // newOperatorRig returns a rig with the endpoint "a", and "ops", which subscribes to the relay's own events of the given types.
 func newOperatorRig(t *testing.T, schedule []time.Duration, types ...string) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "a", "ops")
-	r.edit(func(c *relay.Catalog) {
-		c.Subscriptions = []relay.Subscription{
-			{Source: "app", Endpoint: "a"}, {Source: relay.OperatorSource, Endpoint: "ops", Types: types},
+	r.edit(func(c *catalog.Catalog) {
+		c.Subscriptions = []catalog.Subscription{
+			{Source: "app", Endpoint: "a"}, {Source: catalog.OwnSource, Endpoint: "ops", Types: types},
 		}
 	})
 	return r
 }
 
-func (r *rig) notifier() *relay.Notifier { return relay.NewNotifier(relay.NewSubscribers(&r.catalog, 0), &r.ingest) }
+func (r *rig) notifier() *operate.Notifier {
+	return operate.NewNotifier(relay.NewSubscribers(&r.catalog, 0), &r.ingest)
+}
 
 // notice is one of the relay's own events as an endpoint gets it.
 type notice struct {
@@ -55,7 +60,7 @@ func (r *rig) notices() []notice {
 			r.t.Fatalf("%s: %v", p.Body, err)
 		}
 		want := map[string]string{
-			relay.HeaderSource: relay.OperatorSource, relay.HeaderEventType: n.Type, relay.HeaderTrust: "verified", "content-type": "application/json",
+			relay.HeaderSource: catalog.OwnSource, relay.HeaderEventType: n.Type, relay.HeaderTrust: "verified", "content-type": "application/json",
 		}
 		for name, value := range want {
 			if p.Header[name] != value {
@@ -88,14 +93,14 @@ func life(t *testing.T) (string, []notice) {
 	r.poster.failTimes("a", 1000)
 	event := r.mustPost("1", "push", "{}")
 	r.pump() // ten failures, a day of them, five days of them
-	change, err := relay.EnableEndpoint(t.Context(), &r.states, "a")
+	change, err := operate.EnableEndpoint(t.Context(), &r.states, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := r.notifier().TellChange(t.Context(), change); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(relay.DefaultCacheTTL)
+	time.Sleep(catalog.DefaultCacheTTL)
 	r.poster.failTimes("a", 11)
 	if err := r.replay(event, "a"); err != nil {
 		t.Error(err)
@@ -109,8 +114,8 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		event, got := life(t)
 		want := []string{
-			relay.EndpointOpened, relay.EndpointFailing, relay.EndpointDisabled, relay.DeliveryDead, relay.EndpointEnabled, relay.EndpointOpened,
-			relay.EndpointRecovered,
+			gate.EndpointOpened, gate.EndpointFailing, gate.EndpointDisabled, operate.DeliveryDead, gate.EndpointEnabled, gate.EndpointOpened,
+			gate.EndpointRecovered,
 		}
 		if diff := cmp.Diff(want, typesOf(got)); diff != "" {
 			t.Fatalf("told (-want +got):\n%s", diff)
@@ -156,7 +161,7 @@ func TestARareWebhookThatFailsDisablesNothing(t *testing.T) {
 			time.Sleep(30 * 24 * time.Hour)
 		}
 		for _, n := range r.notices() {
-			if n.Type != relay.DeliveryDead {
+			if n.Type != operate.DeliveryDead {
 				t.Errorf("told %s: %v", n.Type, n.Data)
 			}
 		}
@@ -184,7 +189,7 @@ func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 			t.Errorf("the operator's endpoint only fails, and is %+v", s)
 		}
 		told := map[string]int{}
-		for _, id := range r.reports.eventsOf(relay.OperatorSource) {
+		for _, id := range r.reports.eventsOf(catalog.OwnSource) {
 			record, _, err := r.ledger.Event(t.Context(), id)
 			if err != nil {
 				t.Fatal(err)
@@ -194,7 +199,7 @@ func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 				t.Errorf("%s tells of the operator's own endpoint: %s", id, record.Body)
 			}
 		}
-		want := map[string]int{relay.EndpointOpened: 1, relay.EndpointFailing: 1, relay.EndpointDisabled: 1, relay.DeliveryDead: 24}
+		want := map[string]int{gate.EndpointOpened: 1, gate.EndpointFailing: 1, gate.EndpointDisabled: 1, operate.DeliveryDead: 24}
 		if diff := cmp.Diff(want, told); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
@@ -277,7 +282,7 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 		if d := r.deliveryOf(event, "a"); d.Attempts != 1 || d.Reason != relay.EndpointDeclined || len(r.notices()) != 0 {
 			t.Errorf("told %v, record %+v", r.notices(), d)
 		}
-		if rep := r.reports.attempted[0]; rep.Change == nil || rep.Change.Type != relay.EndpointDisabled {
+		if rep := r.reports.attempted[0]; rep.Change == nil || rep.Change.Type != gate.EndpointDisabled {
 			t.Errorf("reported %+v", rep)
 		}
 	})
@@ -285,12 +290,12 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 
 // countedSubscriptions counts what is asked.
 type countedSubscriptions struct {
-	relay.Generations
-	in relay.Subscriptions
+	catalog.Generations
+	in catalog.Subscriptions
 	n  *int
 }
 
-func (s countedSubscriptions) Subscriptions(ctx context.Context, g relay.Generation, source string) ([]relay.Subscription, error) {
+func (s countedSubscriptions) Subscriptions(ctx context.Context, g catalog.Generation, source string) ([]catalog.Subscription, error) {
 	*s.n++
 	return s.in.Subscriptions(ctx, g, source)
 }
@@ -301,10 +306,10 @@ func TestWhatNobodyWantsIsNotSent(t *testing.T) {
 		types []string
 		want  []string
 	}{
-		"of these types":  {[]string{"endpoint.*"}, []string{relay.EndpointDisabled}},
-		"of this type":    {[]string{relay.DeliveryDead}, []string{relay.DeliveryDead, relay.DeliveryDead}},
+		"of these types":  {[]string{"endpoint.*"}, []string{gate.EndpointDisabled}},
+		"of this type":    {[]string{operate.DeliveryDead}, []string{operate.DeliveryDead, operate.DeliveryDead}},
 		"nobody at all":   {[]string{"none"}, nil},
-		"of whatever one": {nil, []string{relay.EndpointDisabled, relay.DeliveryDead, relay.DeliveryDead}},
+		"of whatever one": {nil, []string{gate.EndpointDisabled, operate.DeliveryDead, operate.DeliveryDead}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -330,7 +335,7 @@ func TestWhatNobodyWantsIsNotSent(t *testing.T) {
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("told (-want +got):\n%s", diff)
 				}
-				if n := len(r.reports.eventsOf(relay.OperatorSource)); n != len(tt.want) {
+				if n := len(r.reports.eventsOf(catalog.OwnSource)); n != len(tt.want) {
 					t.Errorf("%d events of its own", n)
 				}
 			})
@@ -341,20 +346,20 @@ func TestWhatNobodyWantsIsNotSent(t *testing.T) {
 func TestNothingIsTakenFromOutsideForTheRelaysOwn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	r.edit(func(c *relay.Catalog) {
+	r.edit(func(c *catalog.Catalog) {
 		c.Sources = append(c.Sources, c.Sources[0])
-		c.Sources[1].Name = relay.OperatorSource // written before the name was taken
+		c.Sources[1].Name = catalog.OwnSource // written before the name was taken
 	})
 	in := inbound("1", "endpoint.disabled", "{}")
-	in.Source = relay.OperatorSource
-	if _, err := r.receiver.Receive(t.Context(), in); !errors.Is(err, relay.ErrNotFound) || r.ingest.Len() != 0 {
+	in.Source = catalog.OwnSource
+	if _, err := r.receiver.Receive(t.Context(), in); !errors.Is(err, catalog.ErrNotFound) || r.ingest.Len() != 0 {
 		t.Errorf("%v, %d messages", err, r.ingest.Len())
 	}
 }
 
 // meddled is written to by somebody else before each of the first writes.
 type meddled struct {
-	relay.EndpointStates
+	gate.EndpointStates
 	times int
 }
 
@@ -372,14 +377,14 @@ func TestEnableAndDisable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		ctx := t.Context()
-		if c, err := relay.EnableEndpoint(ctx, &r.states, "a"); c != nil || err != nil {
+		if c, err := operate.EnableEndpoint(ctx, &r.states, "a"); c != nil || err != nil {
 			t.Errorf("one that is well: %+v, %v", c, err)
 		}
-		c, err := relay.DisableEndpoint(ctx, &meddled{&r.states, 2}, "a", "it moves house")
-		if err != nil || c.Type != relay.EndpointDisabled || c.Reason != "it moves house" || c.Revision != 3 || c.State.Failures != 1 {
+		c, err := operate.DisableEndpoint(ctx, &meddled{&r.states, 2}, "a", "it moves house")
+		if err != nil || c.Type != gate.EndpointDisabled || c.Reason != "it moves house" || c.Revision != 3 || c.State.Failures != 1 {
 			t.Errorf("while a function writes: %+v, %v", c, err)
 		}
-		if c, err := relay.DisableEndpoint(ctx, &r.states, "a", "again"); c != nil || err != nil {
+		if c, err := operate.DisableEndpoint(ctx, &r.states, "a", "again"); c != nil || err != nil {
 			t.Errorf("twice: %+v, %v", c, err)
 		}
 		event := r.mustPost("1", "", "{}")
@@ -387,10 +392,10 @@ func TestEnableAndDisable(t *testing.T) {
 		if d := r.deliveryOf(event, "a"); d.Reason != relay.EndpointGone || len(r.poster.posts) != 0 {
 			t.Errorf("disabled, and yet %+v", d)
 		}
-		if c, err = relay.EnableEndpoint(ctx, &r.states, "a"); err != nil || c.Type != relay.EndpointEnabled || c.Revision != 4 {
+		if c, err = operate.EnableEndpoint(ctx, &r.states, "a"); err != nil || c.Type != gate.EndpointEnabled || c.Revision != 4 {
 			t.Errorf("%+v, %v", c, err)
 		}
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		if err := r.replay(event, "a"); err != nil {
 			t.Error(err)
 		}
@@ -398,10 +403,10 @@ func TestEnableAndDisable(t *testing.T) {
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered {
 			t.Errorf("enabled, and yet %+v", d)
 		}
-		if _, err := relay.DisableEndpoint(ctx, &meddled{&r.states, 100}, "a", ""); !errors.Is(err, relay.ErrConflict) {
+		if _, err := operate.DisableEndpoint(ctx, &meddled{&r.states, 100}, "a", ""); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("written without end: %v", err)
 		}
-		if c, err := relay.DisableEndpoint(ctx, &r.states, "a", ""); err != nil || c.State.Reason == "" {
+		if c, err := operate.DisableEndpoint(ctx, &r.states, "a", ""); err != nil || c.State.Reason == "" {
 			t.Errorf("without a reason: %+v, %v", c, err)
 		}
 	})
@@ -428,7 +433,7 @@ func TestPagesOwnEvents(t *testing.T) {
 		r.pump()
 		told = append(told, r.notices()...)
 		r = newOperatorRig(t, nil)
-		r.edit(func(c *relay.Catalog) { c.Endpoints[0].Prove = relay.ProvePing })
+		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Prove = catalog.ProvePing })
 		r.poster.failTimes("a", 1)
 		r.mustPost("1", "push", "{}")
 		r.pump()

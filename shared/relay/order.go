@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/document"
 )
@@ -19,7 +20,7 @@ var errBehind = errors.New("relay: one before it in its group is not done with")
 
 // group names those that are in line with each other: of an endpoint or a source, and of the key that a document has. An event without one is
 // in line with the others of that kind.
-func (o Order) group(of string, doc document.Document) string {
+func group(o catalog.Order, of string, doc document.Document) string {
 	if o.Key == "" {
 		return of
 	}
@@ -45,7 +46,7 @@ func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoin
 }
 
 // lineUp sends a delivery that came by a queue without order to the end of its line.
-func (s *step) lineUp(ctx context.Context, o Order) error {
+func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	var doc document.Document
 	if o.Key != "" {
 		body, err := s.body(ctx)
@@ -56,9 +57,9 @@ func (s *step) lineUp(ctx context.Context, o Order) error {
 	}
 	t := s.task
 	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
-	out := t.inLine(s.event, EncodeEvent(s.event), o.group(t.Endpoint, doc), true)
+	out := t.inLine(s.event, EncodeEvent(s.event), group(o, t.Endpoint, doc), true)
 	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
-	return sendOne(ctx, s.cfg.Ordered, out)
+	return Send(ctx, s.cfg.Ordered, out)
 }
 
 // inOrder tells whether the message came by an ordered queue, whatever the catalog says of its endpoint by now.

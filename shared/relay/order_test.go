@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // orderedRig is a rig whose endpoint "line" has an order.
-func orderedRig(t *testing.T, order relay.Order, schedule []time.Duration) *rig {
+func orderedRig(t *testing.T, order catalog.Order, schedule []time.Duration) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "line")
 	r.setOrder(order)
@@ -24,7 +25,7 @@ func orderedRig(t *testing.T, order relay.Order, schedule []time.Duration) *rig 
 }
 
 // setOrder changes the endpoint's order, which new instances of the functions know at once.
-func (r *rig) setOrder(order relay.Order) {
+func (r *rig) setOrder(order catalog.Order) {
 	r.t.Helper()
 	c, revision, err := r.catalog.LoadCatalog(r.t.Context())
 	if err != nil {
@@ -70,7 +71,7 @@ func (r *rig) expectSequence(want ...string) {
 func TestOneOrderForTheEndpoint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, []time.Duration{time.Second, time.Minute})
+		r := orderedRig(t, catalog.Order{On: true}, []time.Duration{time.Second, time.Minute})
 		r.failWhile(func(body, attempt string) bool { return body == "1" || body == "2" && attempt == "1" })
 		for _, body := range []string{"1", "2", "3"} {
 			r.mustPost(body, "t", body)
@@ -86,7 +87,7 @@ func TestOneOrderForTheEndpoint(t *testing.T) {
 func TestAKeyThatFailsHoldsOnlyItselfBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true, Key: "data.id"}, []time.Duration{time.Hour})
+		r := orderedRig(t, catalog.Order{On: true, Key: "data.id"}, []time.Duration{time.Hour})
 		const a, b, number = `{"data":{"id":"a"}}`, `{"data":{"id":"b"}}`, `{"data":{"id":7}}`
 		r.failWhile(func(body, attempt string) bool { return body == a && attempt == "1" })
 		const behind = `{"data":{"id":"a","n":2}}`
@@ -111,7 +112,7 @@ func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		schedule := []time.Duration{80 * time.Hour, 30 * time.Hour} // seven holds and two, and less than what disables an endpoint
-		r := orderedRig(t, relay.Order{On: true}, schedule)
+		r := orderedRig(t, catalog.Order{On: true}, schedule)
 		r.failWhile(func(body, attempt string) bool { return attempt != "3" })
 		began := time.Now()
 		event := r.mustPost("1", "t", "1")
@@ -130,7 +131,7 @@ func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, []time.Duration{time.Second, time.Second, time.Second})
+		r := orderedRig(t, catalog.Order{On: true}, []time.Duration{time.Second, time.Second, time.Second})
 		panics := true
 		r.poster.answers["line"] = func(p relay.Post) (relay.Reply, error) {
 			switch attempt := p.Header[relay.HeaderAttempt]; {
@@ -159,13 +160,13 @@ func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 
 // awayEndpoints are out of reach for the next n times.
 type awayEndpoints struct {
-	relay.Endpoints
+	catalog.Endpoints
 	n int
 }
 
-func (f *awayEndpoints) Endpoint(ctx context.Context, g relay.Generation, name string) (relay.Endpoint, error) {
+func (f *awayEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
 	if f.n--; f.n >= 0 {
-		return relay.Endpoint{}, errInjected
+		return catalog.Endpoint{}, errInjected
 	}
 	return f.Endpoints.Endpoint(ctx, g, name)
 }
@@ -184,7 +185,7 @@ func TestAFaultOfOursHoldsUpALineAsLongAsItLasts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := orderedRig(t, relay.Order{On: true}, nil)
+				r := orderedRig(t, catalog.Order{On: true}, nil)
 				r.build(func(p ports) ports {
 					p.endpoints = &awayEndpoints{p.endpoints, tt.faults}
 					return p
@@ -222,7 +223,7 @@ func (f *unsaved) SaveDelivery(ctx context.Context, d relay.Delivery, prior int)
 func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, nil)
+		r := orderedRig(t, catalog.Order{On: true}, nil)
 		r.build(func(p ports) ports { p.deliveries = &unsaved{p.deliveries, relay.MaxFailures}; return p })
 		began := time.Now()
 		r.mustPost("1", "t", "1")
@@ -237,7 +238,7 @@ func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, nil)
+		r := orderedRig(t, catalog.Order{On: true}, nil)
 		event := r.mustPost("1", "t", "1")
 		r.consume(&r.inLine.ingest, nil, r.fanout.Process)
 		for range 2 {
@@ -265,7 +266,7 @@ func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, nil)
+		r := orderedRig(t, catalog.Order{On: true}, nil)
 		r.build(func(p ports) ports {
 			p.endpoints = &awayEndpoints{p.endpoints, 1}
 			return p
@@ -279,7 +280,7 @@ func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, nil)
+		r := orderedRig(t, catalog.Order{On: true}, nil)
 		for _, q := range []*memory.Queue{&r.inLine.ingest, &r.inLine.delivery} {
 			if err := q.Send(t.Context(), []relay.Outgoing{{Body: []byte("?"), Group: "g", Once: "1"}})[0]; err != nil {
 				t.Fatal(err)
@@ -296,7 +297,7 @@ func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, []time.Duration{2 * time.Hour})
+		r := orderedRig(t, catalog.Order{On: true}, []time.Duration{2 * time.Hour})
 		r.failWhile(func(string, string) bool { return true })
 		now := time.Now()
 		for name, tt := range map[string]struct {
@@ -328,10 +329,10 @@ func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 // Messages under way are understood whichever queue they lie in.
 func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct{ before, after relay.Order }{
-		"from none":      {relay.Order{}, relay.Order{On: true}},
-		"to none":        {relay.Order{On: true}, relay.Order{}},
-		"to another key": {relay.Order{On: true, Key: "a"}, relay.Order{On: true, Key: "b"}},
+	for name, tt := range map[string]struct{ before, after catalog.Order }{
+		"from none":      {catalog.Order{}, catalog.Order{On: true}},
+		"to none":        {catalog.Order{On: true}, catalog.Order{}},
+		"to another key": {catalog.Order{On: true, Key: "a"}, catalog.Order{On: true, Key: "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -381,7 +382,7 @@ func (r *rig) fanOut() {
 func TestBehindAFailureNothingOfItsGroupIsWorkedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true, Key: "k"}, []time.Duration{time.Hour})
+		r := orderedRig(t, catalog.Order{On: true, Key: "k"}, []time.Duration{time.Hour})
 		r.failWhile(func(body, _ string) bool { return strings.HasPrefix(body, `{"k":1`) })
 		for i, body := range []string{`{"k":1}`, `{"k":1,"n":2}`, `{"k":2}`, `{"k":1,"n":3}`} {
 			r.mustPost(fmt.Sprint(i), "t", body)
@@ -418,7 +419,7 @@ func (q *refusing) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 func TestTheFanOutGoesNoFurtherThanWhatFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, relay.Order{On: true}, nil)
+		r := orderedRig(t, catalog.Order{On: true}, nil)
 		r.build(func(p ports) ports {
 			p.line = &refusing{p.line, 1}
 			return p
@@ -446,7 +447,7 @@ func TestTheFanOutGoesNoFurtherThanAPartThatFailed(t *testing.T) {
 			names[i] = fmt.Sprintf("e%d", i)
 		}
 		r := newRig(t, nil, names...)
-		r.setOrder(relay.Order{On: true})
+		r.setOrder(catalog.Order{On: true})
 		r.build(func(p ports) ports {
 			p.line = &refusing{p.line, 1}
 			return p
@@ -468,7 +469,7 @@ func TestCopiesInLineArePostedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := orderedRig(t, relay.Order{On: true}, []time.Duration{time.Minute})
+				r := orderedRig(t, catalog.Order{On: true}, []time.Duration{time.Minute})
 				r.failWhile(func(body, attempt string) bool { return attempt == "1" })
 				r.mustPost("1", "t", "1")
 				msgs, _ := r.inLine.ingest.Receive(t.Context(), 1)

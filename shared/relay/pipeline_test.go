@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -75,9 +76,9 @@ func TestOutboundHeaders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		catalog, revision, _ := r.catalog.LoadCatalog(t.Context())
-		catalog.Endpoints[0].Header = map[string]string{"x-env": "prod", "authorization": "Bearer theirs"}
-		if err := r.catalog.ReplaceCatalog(t.Context(), catalog, revision); err != nil {
+		cat, revision, _ := r.catalog.LoadCatalog(t.Context())
+		cat.Endpoints[0].Header = map[string]string{"x-env": "prod", "authorization": "Bearer theirs"}
+		if err := r.catalog.ReplaceCatalog(t.Context(), cat, revision); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := r.receiver.Receive(t.Context(), relay.Inbound{
@@ -134,12 +135,12 @@ func TestReceiveRefuses(t *testing.T) {
 		in   relay.Inbound
 		want error
 	}{
-		"unknown source":   {relay.Inbound{Source: "nobody", Method: "POST", Header: ok}, relay.ErrNotFound},
+		"unknown source":   {relay.Inbound{Source: "nobody", Method: "POST", Header: ok}, catalog.ErrNotFound},
 		"wrong method":     {relay.Inbound{Source: "app", Method: "GET", Header: ok}, verify.ErrMethod},
 		"no signature":     {relay.Inbound{Source: "app", Method: "POST"}, verify.ErrMissing},
 		"wrong token":      {relay.Inbound{Source: "app", Method: "POST", Header: relay.Header{"authorization": "Bearer x"}}, verify.ErrMismatch},
 		"body over limit":  {relay.Inbound{Source: "app", Method: "POST", Header: ok, Body: make([]byte, relay.DefaultMaxBodyBytes+1)}, relay.ErrTooLarge},
-		"no source at all": {relay.Inbound{Method: "POST", Header: ok}, relay.ErrNotFound},
+		"no source at all": {relay.Inbound{Method: "POST", Header: ok}, catalog.ErrNotFound},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -214,10 +215,10 @@ func TestReplayedMailgunTokenMakesNoSecondEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		mail := relay.Source{Name: "mail", Verify: verify.Config{Provider: "mailgun"}, Secrets: []string{"key"}}
-		r.edit(func(c *relay.Catalog) {
+		mail := catalog.Source{Name: "mail", Verify: verify.Config{Provider: "mailgun"}, Secrets: []string{"key"}}
+		r.edit(func(c *catalog.Catalog) {
 			c.Sources = append(c.Sources, mail)
-			c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: mail.Name, Endpoint: "a"})
+			c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: mail.Name, Endpoint: "a"})
 		})
 		v, err := verify.New(mail.Verify, mail.Secrets)
 		if err != nil {
@@ -455,7 +456,7 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 				if errs := r.deliverer.Process(t.Context(), msgs); errs[0] == nil {
 					t.Fatal("the message was taken for done")
 				}
-				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(err, relay.ErrNotFound) {
+				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(err, catalog.ErrNotFound) {
 					t.Errorf("an attempt is on record: %v", err)
 				}
 				r.build(func(p ports) ports { return p })
@@ -475,7 +476,7 @@ func TestNoAttemptIsBegunThatCannotEnd(t *testing.T) {
 		r.mustPost("1", "", "{}")
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		msgs, _ := r.delivery.Receive(t.Context(), 1)
-		ctx, cancel := context.WithTimeout(t.Context(), relay.DefaultEndpointTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), catalog.DefaultEndpointTimeout)
 		defer cancel()
 		if errs := r.deliverer.Process(ctx, msgs); errs[0] == nil || len(r.poster.posts) != 0 {
 			t.Errorf("%d POSTs, error %v", len(r.poster.posts), errs[0])
@@ -505,7 +506,7 @@ func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		msgs, _ := r.delivery.Receive(t.Context(), 1)
 		bodies.takes = 20 * time.Second
-		ctx, cancel := context.WithTimeout(t.Context(), relay.DefaultEndpointTimeout+25*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), catalog.DefaultEndpointTimeout+25*time.Second)
 		defer cancel()
 		var again *relay.Again
 		if err := r.deliverer.Process(ctx, msgs)[0]; !errors.As(err, &again) || len(r.poster.posts) != 0 {
@@ -529,7 +530,7 @@ func TestEndpointGoneFromTheCatalog(t *testing.T) {
 		event := r.mustPost("1", "", "{}")
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		_, revision, _ := r.catalog.LoadCatalog(t.Context())
-		if err := r.catalog.ReplaceCatalog(t.Context(), relay.Catalog{}, revision); err != nil {
+		if err := r.catalog.ReplaceCatalog(t.Context(), catalog.Catalog{}, revision); err != nil {
 			t.Fatal(err)
 		}
 		r.pump()

@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 )
 
 // Bodies keeps large bodies. Get gives ErrNotFound for an unknown key; Put of a key that exists replaces it (a key
@@ -121,8 +123,8 @@ type Post struct {
 	Header  Header
 	Body    []byte
 	Timeout time.Duration // whole attempt
-	TLS     *TLS          // nil: the system's authorities, no certificate of the relay's own
-	Auth    *Auth         // what the poster adds to prove the request, its references resolved; nil: nothing. Its Signature is in Header already
+	TLS     *catalog.TLS  // nil: the system's authorities, no certificate of the relay's own
+	Auth    *catalog.Auth // what the poster adds to prove the request, its references resolved; nil: nothing. Its Signature is in Header already
 	Secrets []string      // beside what Auth adds: texts that the poster takes out of the answer
 }
 
@@ -158,7 +160,7 @@ type Poster interface {
 // Operator is told what the operator wants to know. An error means that it may not have been told.
 type Operator interface {
 	// TellChange tells of a change of an endpoint's state; nil is none.
-	TellChange(ctx context.Context, c *EndpointChange) error
+	TellChange(ctx context.Context, c *gate.Change) error
 	// TellDead tells of a delivery that died, of an event with a trace.
 	TellDead(ctx context.Context, d Delivery, trace string) error
 	// TellLearned tells that a handshake brought a source's secret.
@@ -175,7 +177,7 @@ func toldOrNot(o Operator) Operator {
 
 type untold struct{}
 
-func (untold) TellChange(context.Context, *EndpointChange) error    { return nil }
+func (untold) TellChange(context.Context, *gate.Change) error       { return nil }
 func (untold) TellDead(context.Context, Delivery, string) error     { return nil }
 func (untold) TellLearned(context.Context, string, time.Time) error { return nil }
 

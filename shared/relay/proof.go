@@ -9,8 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/gate"
 
-	"webhook-relay/shared/breaker"
+	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
@@ -30,19 +33,19 @@ const (
 )
 
 // perMinute is the endpoint's rate limit in attempts a minute.
-func (ep Endpoint) perMinute() float64 {
+func perMinute(ep *target) float64 {
 	return float64(ep.RateLimit) * float64(time.Minute) / float64(cmp.Or(ep.RatePer, time.Second))
 }
 
 // prove has the endpoint prove itself, unless another instance is at it, and holds the delivery until it has.
 func (s *step) prove(ctx context.Context) error {
 	// Who knows the endpoint as it was some seconds ago would ask for another proof than the others, and they would take turns.
-	s.endpoints.forget(s.task.Endpoint)
-	ep, err := s.endpoints.get(ctx, s.task.Endpoint)
+	s.endpoints.Forget(s.task.Endpoint)
+	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
 	if err != nil {
 		return err
 	}
-	held, err := s.gate.claimProof(ctx, s.limits(ep))
+	held, err := s.gate.ClaimProof(ctx, s.limits(ep))
 	if err != nil {
 		return err
 	}
@@ -53,17 +56,17 @@ func (s *step) prove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if change, err := s.gate.tell(ctx, ep.Name, v); err == nil {
+	if change, err := s.gate.Tell(ctx, ep.Name, v); err == nil {
 		s.changed(ctx, change)
 	}
-	if held, err = s.gate.back(ctx, ep.Name); err != nil {
+	if held, err = s.gate.Back(ctx, ep.Name); err != nil {
 		return err
 	}
 	return s.hold(ctx, held, false)
 }
 
 // ask sends what the endpoint has to answer.
-func (s *step) ask(ctx context.Context, ep *target) (verdict, error) {
+func (s *step) ask(ctx context.Context, ep *target) (gate.Verdict, error) {
 	began := s.cfg.Now()
 	post, err := s.question(ep, began)
 	var reply Reply
@@ -72,24 +75,24 @@ func (s *step) ask(ctx context.Context, ep *target) (verdict, error) {
 	}
 	var m made
 	if err := m.conclude(reply, err); err != nil {
-		return verdict{}, err
+		return gate.Verdict{}, err
 	}
-	proof := breaker.Proof{Of: ep.proves(s.cfg.Origin), At: wholeMillis(s.cfg.Now())}
+	proof := breaker.Proof{Of: ep.Proves(s.cfg.Origin), At: wholeMillis(s.cfg.Now())}
 	m.listen(reply, proof.At)
 	v := m.verdict(true)
 	switch {
 	case m.Error != "":
-		v.unproved = string(m.Outcome) + ": " + m.Error
-	case v.failed:
-		v.unproved = fmt.Sprintf("it answered %d", m.StatusCode)
-	case ep.Prove == ProveOptions:
+		v.Unproved = string(m.Outcome) + ": " + m.Error
+	case v.Failed:
+		v.Unproved = fmt.Sprintf("it answered %d", m.StatusCode)
+	case ep.Prove == catalog.ProveOptions:
 		proof.Rate, err = granted(reply.Header, s.cfg.Origin)
 		if err != nil {
-			v.failed, v.unproved = true, err.Error()
+			v.Failed, v.Unproved = true, err.Error()
 		}
 	}
-	if !v.failed {
-		v.proof = proof
+	if !v.Failed {
+		v.Proof = proof
 	}
 	return v, nil
 }
@@ -107,16 +110,16 @@ type pingData struct {
 
 // question is the request that has to be answered.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
-	e := Event{ID: EventID(OperatorSource, ""), Source: OperatorSource, Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace("")}
-	if ep.Prove == ProvePing {
+	e := Event{ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace("")}
+	if ep.Prove == catalog.ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = encode(ping{PingType, e.ReceivedAt, pingData{ep.Name}})
+		e.Body = format.Encode(ping{PingType, e.ReceivedAt, pingData{ep.Name}})
 	}
 	post, err := s.request(ep, e, 1, e.Body, now)
-	if err == nil && ep.Prove == ProveOptions {
+	if err == nil && ep.Prove == catalog.ProveOptions {
 		post.Method = "OPTIONS"
 		if ep.RateLimit > 0 {
-			post.Header[headerRequestRate] = strconv.Itoa(int(math.Ceil(ep.perMinute())))
+			post.Header[headerRequestRate] = strconv.Itoa(int(math.Ceil(perMinute(ep))))
 		}
 	}
 	return post, err

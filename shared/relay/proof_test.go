@@ -10,21 +10,23 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // newProver returns a rig whose one endpoint is to prove itself.
-func newProver(t *testing.T, kind relay.ProofKind, schedule ...time.Duration) *rig {
+func newProver(t *testing.T, kind catalog.ProofKind, schedule ...time.Duration) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "shipping")
-	r.edit(func(c *relay.Catalog) { c.Endpoints[0].Prove = kind })
+	r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Prove = kind })
 	return r
 }
 
 // isProof tells a request that asks for proof from a delivery.
-func isProof(p relay.Post) bool { return p.Header[relay.HeaderSource] == relay.OperatorSource }
+func isProof(p relay.Post) bool { return p.Header[relay.HeaderSource] == catalog.OwnSource }
 
 // proofs counts the requests for proof and the deliveries so far.
 func (r *rig) proofs() (proofs, deliveries int) {
@@ -82,7 +84,7 @@ func (r *rig) step() {
 func TestAnEndpointGetsNothingBeforeItHasProvedItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newProver(t, relay.ProvePing)
+		r := newProver(t, catalog.ProvePing)
 		fails := 3
 		r.answerProof(func(relay.Post) (relay.Reply, error) {
 			if fails--; fails >= 0 {
@@ -137,8 +139,8 @@ func TestAnEndpointGetsNothingBeforeItHasProvedItself(t *testing.T) {
 func TestAPingIsADelivery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newProver(t, relay.ProvePing)
-		r.edit(func(c *relay.Catalog) { c.Endpoints[0].Header = map[string]string{"authorization": "Bearer x"} })
+		r := newProver(t, catalog.ProvePing)
+		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Header = map[string]string{"authorization": "Bearer x"} })
 		r.mustPost("1", "push", "{}")
 		r.pump()
 		ping, delivery := r.poster.posts[0], r.poster.posts[1]
@@ -168,9 +170,9 @@ func TestAPingIsADelivery(t *testing.T) {
 }
 
 // slowEndpoints takes a millisecond to find an endpoint.
-type slowEndpoints struct{ relay.Endpoints }
+type slowEndpoints struct{ catalog.Endpoints }
 
-func (s slowEndpoints) Endpoint(ctx context.Context, g relay.Generation, name string) (relay.Endpoint, error) {
+func (s slowEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
 	time.Sleep(time.Millisecond) // virtual: all that run at once have come as far by then
 	return s.Endpoints.Endpoint(ctx, g, name)
 }
@@ -182,7 +184,7 @@ func TestOneAsksForProof(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newProver(t, relay.ProvePing)
+				r := newProver(t, catalog.ProvePing)
 				slow := func(p ports) ports {
 					p.endpoints = slowEndpoints{p.endpoints}
 					p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
@@ -228,7 +230,7 @@ func TestOneAsksForProof(t *testing.T) {
 
 // stateReads counts how often states are read.
 type stateReads struct {
-	relay.EndpointStates
+	gate.EndpointStates
 	n *int
 }
 
@@ -240,7 +242,7 @@ func (s stateReads) EndpointState(ctx context.Context, endpoint string) (breaker
 // TestAProvedEndpointCostsNoMoreThanAnother delivers a webhook a second for five minutes.
 func TestAProvedEndpointCostsNoMoreThanAnother(t *testing.T) {
 	t.Parallel()
-	reads := func(kind relay.ProofKind) (n int) {
+	reads := func(kind catalog.ProofKind) (n int) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newProver(t, kind)
 			r.build(func(p ports) ports {
@@ -261,7 +263,7 @@ func TestAProvedEndpointCostsNoMoreThanAnother(t *testing.T) {
 		})
 		return n
 	}
-	if with, without := reads(relay.ProvePing), reads(relay.ProveNothing); with > without+1 {
+	if with, without := reads(catalog.ProvePing), reads(catalog.ProveNothing); with > without+1 {
 		t.Errorf("the state is read %d times, %d where nothing is to be proved", with, without)
 	}
 }
@@ -269,26 +271,26 @@ func TestAProvedEndpointCostsNoMoreThanAnother(t *testing.T) {
 func TestWhatMustBeProvedAgain(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		change func(*relay.Endpoint)
+		change func(*catalog.Endpoint)
 		again  bool
 	}{
-		"nothing":       {func(*relay.Endpoint) {}, false},
-		"other secrets": {func(e *relay.Endpoint) { e.Secrets = []string{endpointSecret, endpointSecret} }, false},
-		"another URL":   {func(e *relay.Endpoint) { e.URL += "hooks" }, true},
-		"another kind":  {func(e *relay.Endpoint) { e.Prove = relay.ProveOptions }, true},
-		"no proof":      {func(e *relay.Endpoint) { e.Prove, e.URL = relay.ProveNothing, e.URL+"hooks" }, false},
+		"nothing":       {func(*catalog.Endpoint) {}, false},
+		"other secrets": {func(e *catalog.Endpoint) { e.Secrets = []string{endpointSecret, endpointSecret} }, false},
+		"another URL":   {func(e *catalog.Endpoint) { e.URL += "hooks" }, true},
+		"another kind":  {func(e *catalog.Endpoint) { e.Prove = catalog.ProveOptions }, true},
+		"no proof":      {func(e *catalog.Endpoint) { e.Prove, e.URL = catalog.ProveNothing, e.URL+"hooks" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newProver(t, relay.ProvePing)
+				r := newProver(t, catalog.ProvePing)
 				r.answerProof(func(relay.Post) (relay.Reply, error) {
 					return relay.Reply{StatusCode: 200, Header: relay.Header{"webhook-allowed-origin": "*"}}, nil
 				})
 				r.mustPost("1", "push", "{}")
 				r.pump()
-				r.edit(func(c *relay.Catalog) { tt.change(&c.Endpoints[0]) })
-				time.Sleep(relay.DefaultCacheTTL)
+				r.edit(func(c *catalog.Catalog) { tt.change(&c.Endpoints[0]) })
+				time.Sleep(catalog.DefaultCacheTTL)
 				r.mustPost("2", "push", "{}")
 				r.pump()
 				if proofs, deliveries := r.proofs(); proofs != map[bool]int{false: 1, true: 2}[tt.again] || deliveries != 2 {
@@ -303,11 +305,11 @@ func TestWhatMustBeProvedAgain(t *testing.T) {
 func TestAnInstanceThatKnowsTheOldURL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newProver(t, relay.ProvePing)
+		r := newProver(t, catalog.ProvePing)
 		r.mustPost("1", "push", "{}")
 		r.pump()
 		old := r.deliverer
-		r.edit(func(c *relay.Catalog) { c.Endpoints[0].URL += "hooks" })
+		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].URL += "hooks" })
 		r.build(func(p ports) ports { return p })
 		r.mustPost("2", "push", "{}")
 		r.pump()
@@ -352,9 +354,9 @@ func TestHandshake(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newProver(t, relay.ProveOptions)
+				r := newProver(t, catalog.ProveOptions)
 				r.origin = origin
-				r.edit(func(c *relay.Catalog) { c.Endpoints[0].RateLimit, c.Endpoints[0].RatePer = 100, time.Hour })
+				r.edit(func(c *catalog.Catalog) { c.Endpoints[0].RateLimit, c.Endpoints[0].RatePer = 100, time.Hour })
 				r.build(func(p ports) ports { return p })
 				r.answerProof(func(relay.Post) (relay.Reply, error) { return tt.reply, tt.err })
 				r.mustPost("1", "push", "{}")
@@ -394,8 +396,8 @@ func TestTheLowerRateHolds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newProver(t, relay.ProveOptions)
-				r.edit(func(c *relay.Catalog) { c.Endpoints[0].RateLimit = tt.limit })
+				r := newProver(t, catalog.ProveOptions)
+				r.edit(func(c *catalog.Catalog) { c.Endpoints[0].RateLimit = tt.limit })
 				r.answerProof(func(relay.Post) (relay.Reply, error) {
 					return relay.Reply{StatusCode: 200, Header: relay.Header{"webhook-allowed-origin": "*", "webhook-allowed-rate": tt.allowed}}, nil
 				})
@@ -427,7 +429,7 @@ func TestTheLowerRateHolds(t *testing.T) {
 func TestAnEndpointThatSaysThatItIsGoneWhenAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newProver(t, relay.ProvePing)
+		r := newProver(t, catalog.ProvePing)
 		r.answerProof(func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil })
 		id := r.mustPost("1", "push", "{}")
 		r.pump()
@@ -444,7 +446,7 @@ func TestAnEndpointThatSaysThatItIsGoneWhenAsked(t *testing.T) {
 func TestAnEndpointThatNeverProvesItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newProver(t, relay.ProvePing)
+		r := newProver(t, catalog.ProvePing)
 		r.answerProof(func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 500}, nil })
 		id := r.mustPost("1", "push", "{}")
 		began := time.Now()
@@ -471,7 +473,7 @@ func TestAnEndpointThatNeverProvesItself(t *testing.T) {
 func TestOurOwnFailureProvesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newProver(t, relay.ProvePing)
+		r := newProver(t, catalog.ProvePing)
 		failed := false
 		r.answerProof(func(relay.Post) (relay.Reply, error) {
 			if !failed {

@@ -6,9 +6,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // callsOn is how many calls of AWS's there are behind a call to a port, as deployed. Those of queues carry up to ten messages.
@@ -30,7 +32,7 @@ func TestAThousandQuietEndpointsCostNoMoreThanABusyOne(t *testing.T) {
 			names[i] = fmt.Sprintf("e%03d", i)
 		}
 		r := newRig(t, nil, names...)
-		r.edit(func(c *relay.Catalog) {
+		r.edit(func(c *catalog.Catalog) {
 			for i := range c.Subscriptions {
 				c.Subscriptions[i].Types = []string{c.Subscriptions[i].Endpoint}
 			}
@@ -57,7 +59,7 @@ func TestAThousandQuietEndpointsCostNoMoreThanABusyOne(t *testing.T) {
 		if n := calls.of("read state"); n > 0 {
 			t.Errorf("the states of endpoints that are well were read %d times", n)
 		}
-		if n := calls.of("generation"); n > 3*minutes*int(time.Minute/relay.DefaultCacheTTL) {
+		if n := calls.of("generation"); n > 3*minutes*int(time.Minute/catalog.DefaultCacheTTL) {
 			t.Errorf("%d looks at the generation, of three functions", n)
 		}
 	})
@@ -115,7 +117,7 @@ func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 
 // listFails is a store of states whose list of endpoints in trouble cannot be read.
 type listFails struct {
-	relay.EndpointStates
+	gate.EndpointStates
 	tries *int
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/verify"
 )
@@ -30,9 +31,9 @@ const (
 
 // ReceiverConfig is what a Receiver works with. Zero numbers mean their defaults.
 type ReceiverConfig struct {
-	Sources         Sources
-	Learned         LearnedSecrets // for providers that hand over their secret in a handshake; nil: those are refused
-	Fetcher         verify.Fetcher // for providers whose keys must be fetched; nil: those are refused
+	Sources         catalog.Sources
+	Learned         catalog.LearnedSecrets // for providers that hand over their secret in a handshake; nil: those are refused
+	Fetcher         verify.Fetcher         // for providers whose keys must be fetched; nil: those are refused
 	Ingest          Queue
 	Ordered         OrderedQueue // takes the place of Ingest for sources with an Order; needed where there are such
 	Bodies          Bodies
@@ -48,14 +49,14 @@ type ReceiverConfig struct {
 // Receiver is the first stage: it verifies a webhook and makes it safe.
 type Receiver struct {
 	cfg     ReceiverConfig
-	sources *cache[intake]
+	sources *catalog.Cache[intake]
 	names   usedNames
 }
 
 // intake is a source ready to be received from.
 type intake struct {
 	*verify.Verifier
-	order      Order
+	order      catalog.Order
 	learning   bool      // it waits for the secret that its provider will hand over
 	learnUntil time.Time // and takes it until then; zero: it does not
 }
@@ -63,8 +64,8 @@ type intake struct {
 // intakeBytes is what a verifier takes at most, but for a long list of addresses.
 const intakeBytes = 8 << 10
 
-func (intake) bytes() int      { return intakeBytes }
-func (i intake) lasting() bool { return !i.learning }
+func (intake) Bytes() int      { return intakeBytes }
+func (i intake) Lasting() bool { return !i.learning }
 
 // NewReceiver returns a Receiver. It calls nothing yet.
 func NewReceiver(cfg ReceiverConfig) *Receiver {
@@ -76,7 +77,7 @@ func NewReceiver(cfg ReceiverConfig) *Receiver {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	r := &Receiver{cfg: cfg}
-	r.sources = newCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
+	r.sources = catalog.NewCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
 	return r
 }
 
@@ -121,7 +122,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 }
 
 func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, error) {
-	source, err := r.sources.get(ctx, in.Source)
+	source, err := r.sources.Get(ctx, in.Source)
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
 	}
@@ -177,16 +178,16 @@ func (r *Receiver) learn(ctx context.Context, source string, until time.Time, se
 		return fmt.Errorf("%w: this relay keeps no secrets of handshakes; put it in the configuration", verify.ErrNoSecret)
 	}
 	if !r.cfg.Now().Before(until) {
-		return notOpen(ErrNotOpen, source)
+		return notOpen(catalog.ErrNotOpen, source)
 	}
 	err := r.cfg.Learned.LearnSecret(ctx, source, secret)
 	switch {
 	case err == nil:
-		r.sources.forget(source)
+		r.sources.Forget(source)
 		return nil
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, catalog.ErrConflict):
 		return fmt.Errorf("%w: %w", verify.ErrSecondHandshake, err)
-	case errors.Is(err, ErrNotOpen):
+	case errors.Is(err, catalog.ErrNotOpen):
 		return notOpen(err, source)
 	default:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -198,12 +199,12 @@ func notOpen(err error, source string) error {
 }
 
 // accept makes e safe: the body first, so that no message ever points to a body that is not there.
-func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
+func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 	queue, out := r.cfg.Ingest, Outgoing{}
 	if o.On {
 		queue, out = r.cfg.Ordered, Outgoing{Group: e.Source, Once: e.Receipt}
 		if o.Key != "" {
-			out.Group = o.group(e.Source, e.document(e.Body))
+			out.Group = group(o, e.Source, e.document(e.Body))
 		}
 	}
 	if len(e.Body) > r.cfg.InlineBodyBytes {
@@ -214,15 +215,15 @@ func (r *Receiver) accept(ctx context.Context, e Event, o Order) error {
 		e.Body, e.BodyRef = nil, &ref
 	}
 	out.Body = EncodeEvent(e)
-	if err := sendOne(ctx, queue, out); err != nil {
+	if err := Send(ctx, queue, out); err != nil {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
 	return nil
 }
 
-func (r *Receiver) loadSource(ctx context.Context, g Generation, name string) (intake, error) {
-	if name == OperatorSource {
-		return intake{}, fmt.Errorf("source %s: %w", name, ErrNotFound) // what is its own the relay does not take from anybody
+func (r *Receiver) loadSource(ctx context.Context, g catalog.Generation, name string) (intake, error) {
+	if name == catalog.OwnSource {
+		return intake{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound) // what is its own the relay does not take from anybody
 	}
 	s, err := r.cfg.Sources.Source(ctx, g, name)
 	if err != nil {
@@ -236,7 +237,7 @@ func (r *Receiver) loadSource(ctx context.Context, g Generation, name string) (i
 }
 
 func unavailableUnlessNotFound(err error) error {
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -250,6 +251,7 @@ func unavailableIfFetch(err error) error {
 	return err
 }
 
-func sendOne(ctx context.Context, q Queue, m Outgoing) error {
+// Send sends one message.
+func Send(ctx context.Context, q Queue, m Outgoing) error {
 	return q.Send(ctx, []Outgoing{m})[0]
 }

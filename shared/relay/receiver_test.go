@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,8 +47,8 @@ func newClosedLearner(t *testing.T) *learner {
 	t.Helper()
 	l := &learner{t: t}
 	asana := verify.Config{Provider: "asana"}
-	catalog := relay.Catalog{Sources: []relay.Source{{Name: "new", Verify: asana}, {Name: "old", Verify: asana, Secrets: []string{firstSecret}}}}
-	if err := l.catalog.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+	cat := catalog.Catalog{Sources: []catalog.Source{{Name: "new", Verify: asana}, {Name: "old", Verify: asana, Secrets: []string{firstSecret}}}}
+	if err := l.catalog.ReplaceCatalog(t.Context(), cat, 0); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -69,7 +71,7 @@ func (l *learner) told() []relay.Event {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		if e.Source == relay.OperatorSource {
+		if e.Source == catalog.OwnSource {
 			own = append(own, e)
 		}
 	}
@@ -86,7 +88,7 @@ func (l *learner) LearnSecret(ctx context.Context, source, secret string) error 
 
 // instance is a new instance of the function.
 func (l *learner) instance() *relay.Receiver {
-	return relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports, CacheTTL: time.Hour})
+	return relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports, CacheTTL: time.Hour})
 }
 
 // handshake has an instance asked to take a secret.
@@ -161,8 +163,8 @@ func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := l.told()
-	if len(told) != 1 || told[0].Type != relay.SourceSecretLearned {
-		t.Fatalf("told %+v, want one event of type %s", told, relay.SourceSecretLearned)
+	if len(told) != 1 || told[0].Type != operate.SourceSecretLearned {
+		t.Fatalf("told %+v, want one event of type %s", told, operate.SourceSecretLearned)
 	}
 	var body struct {
 		Type string            `json:"type"`
@@ -171,7 +173,7 @@ func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 	if err := json.Unmarshal(told[0].Body, &body); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"source": "new"}, body.Data); body.Type != relay.SourceSecretLearned || diff != "" {
+	if diff := cmp.Diff(map[string]string{"source": "new"}, body.Data); body.Type != operate.SourceSecretLearned || diff != "" {
 		t.Errorf("type %q, data (-want +got):\n%s", body.Type, diff)
 	}
 }
@@ -180,7 +182,7 @@ func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 func TestReceive_AnswersAHandshakeWhoseEventIsLost(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
-	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Operator: relay.NewNotifier(nil, failingQueue{}), Reporter: &l.reports})
+	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Operator: operate.NewNotifier(nil, failingQueue{}), Reporter: &l.reports})
 	if _, err := l.handshake(r, "new", firstSecret); err != nil {
 		t.Error(err)
 	}
@@ -214,13 +216,13 @@ func TestReceive_RefusesAHandshakeWithoutAWindow(t *testing.T) {
 			open(l)
 			r := l.instance()
 			for range 5 {
-				if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, relay.ErrNotOpen) ||
+				if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, catalog.ErrNotOpen) ||
 					!strings.Contains(err.Error(), "handshake refused: no learning window; run relay secret new --learn 10m") {
-					t.Errorf("%v, want %v and what to run", err, relay.ErrNotOpen)
+					t.Errorf("%v, want %v and what to run", err, catalog.ErrNotOpen)
 				}
 			}
 			for _, report := range l.reports.received {
-				if report.Handshake || report.Learned || !errors.Is(report.Err, relay.ErrNotOpen) {
+				if report.Handshake || report.Learned || !errors.Is(report.Err, catalog.ErrNotOpen) {
 					t.Errorf("reported as %+v", report)
 				}
 			}
@@ -237,23 +239,23 @@ func TestReceive_AWindowIsInForceAfterTheTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newClosedLearner(t)
-		r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
+		r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
 		refused := func(when string) {
 			t.Helper()
-			if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, relay.ErrNotOpen) {
-				t.Errorf("%s: %v, want %v", when, err, relay.ErrNotOpen)
+			if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, catalog.ErrNotOpen) {
+				t.Errorf("%s: %v, want %v", when, err, catalog.ErrNotOpen)
 			}
 		}
 		refused("before")
-		l.open("new", relay.DefaultCacheTTL+time.Second)
-		time.Sleep(relay.DefaultCacheTTL)
+		l.open("new", catalog.DefaultCacheTTL+time.Second)
+		time.Sleep(catalog.DefaultCacheTTL)
 		if err := l.webhook(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) { // the source is read
 			t.Error(err)
 		}
 		time.Sleep(time.Second)
 		refused("at the end")
 		l.open("new", time.Hour)
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		if _, err := l.handshake(r, "new", firstSecret); err != nil {
 			t.Errorf("in the window: %v", err)
 		}
@@ -323,7 +325,7 @@ func TestReceive_KeepsNothingWhereTheStoreFails(t *testing.T) {
 func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
-	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
+	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
 	if _, err := l.handshake(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
 		t.Errorf("%v, want %v", err, verify.ErrNoSecret)
 	}
@@ -331,9 +333,9 @@ func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
 }
 
 // sameGeneration is a catalog whose generation stays the same when a secret is learned, as DynamoDB's does.
-type sameGeneration struct{ relay.Sources }
+type sameGeneration struct{ catalog.Sources }
 
-func (sameGeneration) Generation(context.Context) (relay.Generation, error) { return "g", nil }
+func (sameGeneration) Generation(context.Context) (catalog.Generation, error) { return "g", nil }
 
 // TestReceive_OtherInstancesLearnOfAHandshake: one that knows the source without its secret reads it again after the TTL, until it has one.
 func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
@@ -342,7 +344,7 @@ func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
 		l := newLearner(t)
 		var calls countCalls
 		other := relay.NewReceiver(relay.ReceiverConfig{
-			Sources: faultySources{faultyGenerations{&calls, sameGeneration{&l.catalog}}, &l.catalog}, Learned: l, Ingest: &l.ingest, Operator: relay.NewNotifier(nil, &l.ingest), Reporter: &l.reports,
+			Sources: faultySources{faultyGenerations{&calls, sameGeneration{&l.catalog}}, &l.catalog}, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports,
 		})
 		if err := l.webhook(other, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
 			t.Errorf("before the handshake: %v", err)
@@ -351,7 +353,7 @@ func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 5 {
-			time.Sleep(relay.DefaultCacheTTL)
+			time.Sleep(catalog.DefaultCacheTTL)
 			if err := l.webhook(other, "new", firstSecret); err != nil {
 				t.Errorf("a TTL after the handshake: %v", err)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/retry"
 )
@@ -13,7 +15,7 @@ import (
 func (s *step) recordMade(ctx context.Context, ep *target) error {
 	a := s.task.Made.made()
 	if a.disable != "" {
-		change, err := s.gate.tell(ctx, s.task.Endpoint, a.verdict(false))
+		change, err := s.gate.Tell(ctx, s.task.Endpoint, a.verdict(false))
 		if err != nil {
 			return err
 		}
@@ -32,7 +34,7 @@ func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
 	}
 	var err error
 	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, catalog.ErrNotFound) {
 		return nil
 	}
 	return err
@@ -45,7 +47,7 @@ func (s *step) save(ctx context.Context, a made, ep *target) error {
 		return s.carry(ctx, a, err)
 	}
 	err = s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, catalog.ErrConflict) {
 		// Another copy of the message recorded this attempt first, and may have died before it did what follows.
 		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
 			return err
@@ -81,9 +83,9 @@ func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
 // changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
 // wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves. (Not to tell the endpoint itself would not do:
 // two that get each other's changes, and fail at times, could go on for ever.)
-func (s *step) changed(ctx context.Context, c *EndpointChange) {
+func (s *step) changed(ctx context.Context, c *gate.Change) {
 	s.report.Change = c
-	if s.event.Source != OperatorSource {
+	if s.event.Source != catalog.OwnSource {
 		_ = s.cfg.Operator.TellChange(ctx, c)
 	}
 }
@@ -94,13 +96,13 @@ func (s *step) died(ctx context.Context, resent bool) error {
 	if err := s.cfg.Keeper.KeepEvent(ctx, d.EventID, d.ExpiresAt); err != nil { // as long as it can be sent again
 		return err
 	}
-	if s.event.Source != OperatorSource {
+	if s.event.Source != catalog.OwnSource {
 		if err := s.cfg.Operator.TellDead(ctx, d, s.event.Trace); err != nil {
 			return err
 		}
 	}
 	again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
-	return sendOne(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
+	return Send(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
 }
 
 // blank is the delivery's record without an attempt.
@@ -145,7 +147,7 @@ func (s *step) outcome(a made, ep *target) Delivery {
 	case ep == nil:
 		d.Reason = EndpointGone
 		return d
-	case ep.isFinal(a.StatusCode):
+	case ep.IsFinal(a.StatusCode):
 		d.Reason = EndpointDeclined
 		return d
 	}
@@ -171,7 +173,7 @@ func (s *step) carry(ctx context.Context, a made, cause error) error {
 	t := s.task
 	t.Cycle = false
 	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
-	err := sendOne(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
+	err := Send(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
 	if err != nil {
 		return errors.Join(cause, err)
 	}

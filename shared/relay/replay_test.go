@@ -7,14 +7,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/relay"
 )
 
-func (r *rig) replayer() relay.Replayer {
-	return relay.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry, Fanout: r.fanout}
+func (r *rig) replayer() operate.Replayer {
+	return operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry, Fanout: r.fanout}
 }
 
 func (r *rig) replay(event, endpoint string) error {
@@ -32,7 +34,7 @@ func TestReplayOfADeliveryWhoseMessageIsLost(t *testing.T) {
 		time.Sleep(70 * time.Minute)
 		lost, _ := r.retry.Receive(t.Context(), 1)
 		_ = r.retry.Ack(t.Context(), lost[0])
-		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrConflict) {
+		if err := r.replay(event, "a"); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("a few minutes late: %v", err)
 		}
 		time.Sleep(20 * time.Minute)
@@ -54,11 +56,11 @@ func TestReplay(t *testing.T) {
 		large := strings.Repeat("x", 100_000)
 		event := r.mustPost("1", "", large)
 		r.consume(&r.ingest, nil, r.fanout.Process)
-		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrNotFound) {
+		if err := r.replay(event, "a"); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("before the first attempt: %v", err)
 		}
 		r.consume(&r.delivery, nil, r.deliverer.Process)
-		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrConflict) {
+		if err := r.replay(event, "a"); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("while it waits: %v", err)
 		}
 		r.pump()
@@ -71,7 +73,7 @@ func TestReplay(t *testing.T) {
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Waiting || d.Reason != "" || !d.NextAt.Equal(time.Now()) {
 			t.Errorf("under way, and on record as %+v", d)
 		}
-		if err := r.replay(event, "a"); !errors.Is(err, relay.ErrConflict) {
+		if err := r.replay(event, "a"); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("an impatient operator: %v", err)
 		}
 		r.poster.failTimes("a", 1)
@@ -80,7 +82,7 @@ func TestReplay(t *testing.T) {
 		if d.Status != relay.Delivered || d.Attempts != 4 || len(r.poster.posts) != 4 || string(r.poster.posts[3].Body) != large {
 			t.Errorf("after replay: %d POSTs, record %+v", len(r.poster.posts), d)
 		}
-		if err := r.replay("evt_none", "a"); !errors.Is(err, relay.ErrNotFound) {
+		if err := r.replay("evt_none", "a"); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("unknown event: %v", err)
 		}
 	})
@@ -97,9 +99,9 @@ func TestReplayOfTheDeadAsListed(t *testing.T) {
 		err       error
 	}{
 		"still dead":     {1, func(*rig, string) {}, relay.Waiting, 1, nil},
-		"on its way":     {1, (*rig).mustReplay, relay.Waiting, 1, relay.ErrConflict},
-		"delivered":      {1, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Delivered, 2, relay.ErrConflict},
-		"dead once more": {2, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Dead, 2, relay.ErrConflict},
+		"on its way":     {1, (*rig).mustReplay, relay.Waiting, 1, catalog.ErrConflict},
+		"delivered":      {1, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Delivered, 2, catalog.ErrConflict},
+		"dead once more": {2, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Dead, 2, catalog.ErrConflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -172,8 +174,8 @@ func TestRouteAgain(t *testing.T) {
 			t.Error("routed again to where it is on its way")
 		}
 		r.pump()
-		r.edit(func(c *relay.Catalog) {
-			for name, sub := range map[string]relay.Subscription{
+		r.edit(func(c *catalog.Catalog) {
+			for name, sub := range map[string]catalog.Subscription{
 				"late": {Types: []string{"user.*"}, Filter: `{"data": {"plan": ["free"]}}`}, "other": {Types: []string{"order.*"}},
 			} {
 				ep := c.Endpoints[0]
@@ -182,7 +184,7 @@ func TestRouteAgain(t *testing.T) {
 				c.Endpoints, c.Subscriptions = append(c.Endpoints, ep), append(c.Subscriptions, sub)
 			}
 		})
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		r.poster.failTimes("late", 1)
 		for range 2 { // an impatient operator
 			if names, err := r.replayer().Route(t.Context(), early); err != nil || !slices.Equal(names, []string{"late"}) {
@@ -207,7 +209,7 @@ func TestRouteAgain(t *testing.T) {
 		if report := r.sweep(); report.Unaccounted() != 0 {
 			t.Errorf("the sum of what it was routed to first: %+v", report)
 		}
-		if _, err := r.replayer().Route(t.Context(), "evt_none"); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := r.replayer().Route(t.Context(), "evt_none"); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("unknown event: %v", err)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -24,15 +25,15 @@ const hubSecret = "hub-secret"
 func newIngress(t *testing.T) *ingress {
 	t.Helper()
 	in := &ingress{t: t}
-	var catalog memory.Catalog
-	if err := catalog.ReplaceCatalog(t.Context(), relay.Catalog{Sources: []relay.Source{
+	var catalogs memory.Catalog
+	if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{
 		{Name: "hub", Verify: verify.Config{Provider: "github"}, Secrets: []string{hubSecret}},
 		{Name: "once", Verify: verify.Config{Provider: "github", Once: verify.OnceBody}, Secrets: []string{hubSecret}},
 		{Name: "shop", Verify: verify.Config{Provider: "stripe"}, Secrets: []string{hubSecret}},
 	}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalog, Ingest: &in.queue, Bodies: &memory.Bodies{}, Reporter: &in.reports})
+	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.queue, Bodies: &memory.Bodies{}, Reporter: &in.reports})
 	return in
 }
 

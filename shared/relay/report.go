@@ -1,6 +1,9 @@
 package relay
 
-import "time"
+import (
+	"time"
+	"webhook-relay/shared/relay/gate"
+)
 
 // ReceiveReport tells how a request at the ingress ended.
 type ReceiveReport struct {
@@ -57,11 +60,11 @@ type AttemptReport struct {
 	Type     string
 	Endpoint string
 	Attempt  Attempt
-	Status   Status          // the delivery's, after the attempt; "" if the message made none
-	Reason   Reason          // why it died, if Status is Dead
-	Wait     time.Duration   // until the next attempt, if Status is Waiting
-	Held     time.Duration   // no attempt was made: the endpoint is in trouble or over its limit, and the delivery comes back after this long
-	Age      time.Duration   // from acceptance to the end of the attempt
-	Change   *EndpointChange // what the attempt changed of the endpoint's state; nil: nothing that is worth telling
-	Err      error           // our own failure: the message goes back to the queue, or lies in the dead-letter queue
+	Status   Status        // the delivery's, after the attempt; "" if the message made none
+	Reason   Reason        // why it died, if Status is Dead
+	Wait     time.Duration // until the next attempt, if Status is Waiting
+	Held     time.Duration // no attempt was made: the endpoint is in trouble or over its limit, and the delivery comes back after this long
+	Age      time.Duration // from acceptance to the end of the attempt
+	Change   *gate.Change  // what the attempt changed of the endpoint's state; nil: nothing that is worth telling
+	Err      error         // our own failure: the message goes back to the queue, or lies in the dead-letter queue
 }

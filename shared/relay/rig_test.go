@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -57,16 +60,16 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
 	r.schedule.Queue = &r.retry
 	r.nameQueues()
-	catalog := relay.Catalog{Sources: []relay.Source{{
+	cat := catalog.Catalog{Sources: []catalog.Source{{
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
 	}}}
 	for _, name := range names {
-		catalog.Endpoints = append(catalog.Endpoints, relay.Endpoint{
+		cat.Endpoints = append(cat.Endpoints, catalog.Endpoint{
 			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: schedule,
 		})
-		catalog.Subscriptions = append(catalog.Subscriptions, relay.Subscription{Source: "app", Endpoint: name})
+		cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name})
 	}
-	if err := r.catalog.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+	if err := r.catalog.ReplaceCatalog(t.Context(), cat, 0); err != nil {
 		t.Fatal(err)
 	}
 	r.build(func(p ports) ports { return p })
@@ -88,17 +91,17 @@ func (r *rig) nameQueues() {
 
 // ports are those that a fault can strike.
 type ports struct {
-	sources    relay.Sources
-	subs       relay.Subscriptions
-	endpoints  relay.Endpoints
+	sources    catalog.Sources
+	subs       catalog.Subscriptions
+	endpoints  catalog.Endpoints
 	events     relay.Events
 	deliveries relay.Deliveries
 	bodies     relay.Bodies
 	poster     relay.Poster
 	scheduler  relay.Scheduler
-	states     relay.EndpointStates
-	quotas     relay.Quotas
-	slots      relay.Slots
+	states     gate.EndpointStates
+	quotas     gate.Quotas
+	slots      gate.Slots
 	failures   relay.Failures
 	keeper     relay.EventKeeper
 	ingest     relay.Queue
@@ -133,7 +136,7 @@ func (r *rig) build(wrap func(ports) ports) {
 	})
 	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: relay.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: operate.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
 		Origin: r.origin, Retention: r.retention,
 	})
 }
@@ -353,7 +356,7 @@ func (r *rig) deliveryOf(event, endpoint string) relay.Delivery {
 }
 
 // openOf lists all of an endpoint's deliveries in a status.
-func openOf(t *testing.T, l relay.Ledger, endpoint string, status relay.Status) (all []relay.Delivery) {
+func openOf(t *testing.T, l operate.Ledger, endpoint string, status relay.Status) (all []relay.Delivery) {
 	t.Helper()
 	for page, more := relay.Page(""), true; more; more = page != "" {
 		var some []relay.Delivery

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -17,31 +18,31 @@ import (
 )
 
 // edit changes the rig's catalog.
-func (r *rig) edit(change func(*relay.Catalog)) {
+func (r *rig) edit(change func(*catalog.Catalog)) {
 	r.t.Helper()
-	catalog, revision, err := r.catalog.LoadCatalog(r.t.Context())
+	cat, revision, err := r.catalog.LoadCatalog(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	catalog.Endpoints = slices.Clone(catalog.Endpoints)
-	change(&catalog)
-	if err := r.catalog.ReplaceCatalog(r.t.Context(), catalog, revision); err != nil {
+	cat.Endpoints = slices.Clone(cat.Endpoints)
+	change(&cat)
+	if err := r.catalog.ReplaceCatalog(r.t.Context(), cat, revision); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 // made says that the rig's endpoints have secrets of the relay's own making.
 func (r *rig) made() {
-	r.edit(func(c *relay.Catalog) {
+	r.edit(func(c *catalog.Catalog) {
 		for i := range c.Endpoints {
 			c.Endpoints[i].SecretsMade = true
 		}
 	})
 }
 
-func (r *rig) mustRotate(keep time.Duration) relay.Endpoint {
+func (r *rig) mustRotate(keep time.Duration) catalog.Endpoint {
 	r.t.Helper()
-	ep, err := relay.Rotate(r.t.Context(), &r.catalog, "shipping", keep, time.Now())
+	ep, err := catalog.Rotate(r.t.Context(), &r.catalog, "shipping", keep, time.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestRotationOverlaps(t *testing.T) {
 
 		secrets = append(secrets, r.mustRotate(time.Hour).Secrets[0])
 		end := time.Now().Add(time.Hour)
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		expect("after one rotation", true, true)
 		first, _, _ := strings.Cut(r.poster.posts[1].Header["webhook-signature"], " ")
 		r.poster.posts[1].Header["webhook-signature"] = first
@@ -102,8 +103,8 @@ func TestRotationOverlaps(t *testing.T) {
 			t.Error("the new secret does not sign first")
 		}
 
-		secrets = append(secrets, r.mustRotate(relay.DefaultKeep).Secrets[0])
-		time.Sleep(relay.DefaultCacheTTL)
+		secrets = append(secrets, r.mustRotate(catalog.DefaultKeep).Secrets[0])
+		time.Sleep(catalog.DefaultCacheTTL)
 		expect("after two", true, true, true)
 
 		time.Sleep(time.Until(end) - time.Second)
@@ -117,7 +118,7 @@ func TestRotationOverlaps(t *testing.T) {
 		} else {
 			secrets = append(secrets, ep.Secrets[0])
 		}
-		time.Sleep(relay.DefaultCacheTTL)
+		time.Sleep(catalog.DefaultCacheTTL)
 		expect("after all were ended", false, false, false, true)
 	})
 }
@@ -150,8 +151,8 @@ func TestRotationDropsWhatHasEndedAndProlongsNothing(t *testing.T) {
 func TestRotationIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil, "shipping", "own")
-	r.edit(func(c *relay.Catalog) { c.Endpoints[1].SecretsMade = true })
-	for range relay.MaxSecrets - 1 {
+	r.edit(func(c *catalog.Catalog) { c.Endpoints[1].SecretsMade = true })
+	for range catalog.MaxSecrets - 1 {
 		r.mustRotate(time.Hour)
 	}
 	want, revision, _ := r.catalog.LoadCatalog(t.Context())
@@ -161,13 +162,13 @@ func TestRotationIsRefused(t *testing.T) {
 		err      error
 		says     string
 	}{
-		"no such endpoint":       {"nobody", time.Hour, relay.ErrNotFound, `"nobody"`},
-		"secrets of the file":    {"own", time.Hour, relay.ErrSecretsConfigured, "in the place of the old one"},
-		"a negative time":        {"shipping", -time.Second, relay.ErrKeep, "-1s"},
-		"one secret too many":    {"shipping", time.Hour, relay.ErrTooManySecrets, "6 would sign, at most 5 may"},
-		"one too many, a moment": {"shipping", time.Second, relay.ErrTooManySecrets, "keeping none"},
+		"no such endpoint":       {"nobody", time.Hour, catalog.ErrNotFound, `"nobody"`},
+		"secrets of the file":    {"own", time.Hour, catalog.ErrSecretsConfigured, "in the place of the old one"},
+		"a negative time":        {"shipping", -time.Second, catalog.ErrKeep, "-1s"},
+		"one secret too many":    {"shipping", time.Hour, catalog.ErrTooManySecrets, "6 would sign, at most 5 may"},
+		"one too many, a moment": {"shipping", time.Second, catalog.ErrTooManySecrets, "keeping none"},
 	} {
-		if _, err := relay.Rotate(t.Context(), &r.catalog, tt.endpoint, tt.keep, time.Now()); !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.says) {
+		if _, err := catalog.Rotate(t.Context(), &r.catalog, tt.endpoint, tt.keep, time.Now()); !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, want %v that says %q", name, err, tt.err, tt.says)
 		}
 	}
@@ -187,7 +188,7 @@ func TestRotationsAtOnceComeOneAfterTheOther(t *testing.T) {
 	made := make(chan string, 3)
 	for range cap(made) {
 		rotations.Go(func() {
-			ep, err := relay.Rotate(t.Context(), &r.catalog, "shipping", time.Hour, time.Now())
+			ep, err := catalog.Rotate(t.Context(), &r.catalog, "shipping", time.Hour, time.Now())
 			if err != nil {
 				t.Error(err)
 				return
@@ -214,21 +215,21 @@ func TestRotationsAtOnceComeOneAfterTheOther(t *testing.T) {
 
 // busyStore is a catalog that somebody else replaces just before each of the first n replacements.
 type busyStore struct {
-	relay.CatalogStore
+	catalog.Store
 	n int
 }
 
-func (s *busyStore) ReplaceCatalog(ctx context.Context, c relay.Catalog, base int64) error {
+func (s *busyStore) ReplaceCatalog(ctx context.Context, c catalog.Catalog, base int64) error {
 	if s.n--; s.n >= 0 {
 		now, revision, err := s.LoadCatalog(ctx)
 		if err != nil {
 			return err
 		}
-		if err := s.CatalogStore.ReplaceCatalog(ctx, now, revision); err != nil {
+		if err := s.Store.ReplaceCatalog(ctx, now, revision); err != nil {
 			return err
 		}
 	}
-	return s.CatalogStore.ReplaceCatalog(ctx, c, base)
+	return s.Store.ReplaceCatalog(ctx, c, base)
 }
 
 func TestARotationThatMeetsChanges(t *testing.T) {
@@ -236,13 +237,13 @@ func TestARotationThatMeetsChanges(t *testing.T) {
 	r := newRig(t, nil, "shipping")
 	r.made()
 	rotate := func(changes int) error {
-		_, err := relay.Rotate(t.Context(), &busyStore{&r.catalog, changes}, "shipping", time.Hour, time.Now())
+		_, err := catalog.Rotate(t.Context(), &busyStore{&r.catalog, changes}, "shipping", time.Hour, time.Now())
 		return err
 	}
 	if err := rotate(2); err != nil {
 		t.Errorf("two changes between: %v", err)
 	}
-	if err := rotate(100); !errors.Is(err, relay.ErrConflict) {
+	if err := rotate(100); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("changes all the time: %v, want ErrConflict", err)
 	}
 	if ep, _ := r.catalog.Endpoint(t.Context(), "", "shipping"); len(ep.Retiring) != 1 {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
@@ -58,7 +59,7 @@ type webhook struct {
 type scriptedEndpoint struct {
 	schedule []time.Duration
 	types    []string
-	order    relay.Order
+	order    catalog.Order
 	ills     int           // attempts of each delivery that fail before one succeeds
 	illUntil time.Duration // and until then all fail
 	ill      answer
@@ -147,7 +148,7 @@ func newScript(seed uint64, short bool) script {
 		e := &scriptedEndpoint{
 			schedule: pick(r, from), types: pick(r, [][]string{nil, {"push"}, {"p*"}}), ill: pick(r, illAnswers), well: answer{status: 200},
 			ills:  pick(r, []int{0, 0, 1, 2, forEver}),
-			order: pick(r, []relay.Order{{}, {}, {On: true}, {On: true, Key: "data.key"}}),
+			order: pick(r, []catalog.Order{{}, {}, {On: true}, {On: true, Key: "data.key"}}),
 		}
 		if r.IntN(4) == 0 {
 			e.well.takes = upTo(14 * time.Second)
@@ -186,7 +187,7 @@ func newScript(seed uint64, short bool) script {
 // restored soon after it was removed, records that are kept for less long than the schedule lasts.
 func (s *script) drawBadDays(r *rand.Rand, span time.Duration, short bool) {
 	if s.changeAt > 0 && r.IntN(2) == 0 {
-		s.backFor = 1 + time.Duration(r.Int64N(int64(2*relay.DefaultCacheTTL)))
+		s.backFor = 1 + time.Duration(r.Int64N(int64(2*catalog.DefaultCacheTTL)))
 	}
 	if short {
 		return // the rest takes hours
@@ -245,8 +246,8 @@ func (s *script) drawFaults(r *rand.Rand, outageTime time.Duration) {
 }
 
 // catalog is the configuration, without the endpoints left out.
-func (s *script) catalog(without ...string) relay.Catalog {
-	c := relay.Catalog{Sources: []relay.Source{{
+func (s *script) catalog(without ...string) catalog.Catalog {
+	c := catalog.Catalog{Sources: []catalog.Source{{
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
 	}}}
 	for _, name := range sorted(s.endpoints) {
@@ -254,11 +255,11 @@ func (s *script) catalog(without ...string) relay.Catalog {
 			continue
 		}
 		e := s.endpoints[name]
-		c.Endpoints = append(c.Endpoints, relay.Endpoint{
+		c.Endpoints = append(c.Endpoints, catalog.Endpoint{
 			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: e.schedule,
 			Order: e.order, RateLimit: e.rateLimit, RatePer: e.ratePer, Concurrency: e.concurrency, MaxAge: e.maxAge, Final: e.final,
 		})
-		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: "app", Endpoint: name, Types: e.types})
+		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name, Types: e.types})
 	}
 	c.SetOrder()
 	return c

@@ -11,11 +11,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/lab/awsmodel"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // traffic is a run of the deliverer on the modelled AWS, as deployed: three queues, their event source
@@ -144,11 +145,11 @@ func slowName(i int) string { return "slow" + strconv.Itoa(i) }
 
 func (m *model) configure(t *testing.T) {
 	t.Helper()
-	var c relay.Catalog
+	var c catalog.Catalog
 	add := func(name string) {
-		c.Endpoints = append(c.Endpoints, relay.Endpoint{
+		c.Endpoints = append(c.Endpoints, catalog.Endpoint{
 			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret},
-			Timeout: relay.MaxEndpointTimeout, Concurrency: m.limited,
+			Timeout: catalog.MaxEndpointTimeout, Concurrency: m.limited,
 		})
 	}
 	for i := range quietEndpoints {
@@ -241,7 +242,7 @@ func (m *model) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
 // Delivery finds no delivery: a run keeps none, and none is attempted twice.
 func (m *model) Delivery(context.Context, string, string) (relay.Delivery, error) {
 	m.call("read delivery")
-	return relay.Delivery{}, relay.ErrNotFound
+	return relay.Delivery{}, catalog.ErrNotFound
 }
 
 func (m *model) SaveDelivery(context.Context, relay.Delivery, int) error {

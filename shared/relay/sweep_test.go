@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -115,7 +117,7 @@ func (w *world) sendDeadAgain() {
 	w.sentAgain = true
 	struck := w.struck
 	w.turns.over = true
-	replay := relay.Replayer{Ledger: w.records, Deliveries: w.in.deliveries, Retry: w.in.retry}
+	replay := operate.Replayer{Ledger: w.records, Deliveries: w.in.deliveries, Retry: w.in.retry}
 	for _, name := range sorted(w.script.endpoints) {
 		w.script.endpoints[name].mended = true
 		w.enable(name)
@@ -177,7 +179,7 @@ func (w *world) eachDelivery(f func(relay.Delivery)) {
 func (w *world) event(id string) (relay.EventRecord, []relay.Delivery) {
 	w.t.Helper()
 	record, deliveries, err := w.records.Event(w.t.Context(), id)
-	if err != nil && (!w.mayForget(id) || !errors.Is(err, relay.ErrNotFound)) {
+	if err != nil && (!w.mayForget(id) || !errors.Is(err, catalog.ErrNotFound)) {
 		w.t.Errorf("event %s got a 2xx, is in no queue and not on record: %v", id, err)
 	}
 	return record, deliveries

@@ -8,29 +8,31 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
-func (r *rig) sweeper(retry relay.Queue) *relay.Sweeper {
+func (r *rig) sweeper(retry relay.Queue) *operate.Sweeper {
 	cfg := r.sweeperConfig()
 	cfg.Retry = retry
-	return relay.NewSweeper(cfg)
+	return operate.NewSweeper(cfg)
 }
 
-func (r *rig) sweeperConfig() relay.SweeperConfig {
-	return relay.SweeperConfig{
+func (r *rig) sweeperConfig() operate.SweeperConfig {
+	return operate.SweeperConfig{
 		Names: &r.catalog, Subscriptions: &r.catalog, Ledger: &r.ledger, Deliveries: &r.ledger, Cursors: &r.ledger,
 		Delivery: &r.delivery, Retry: &r.retry,
 	}
 }
 
-func (r *rig) sweep() relay.SweepReport {
+func (r *rig) sweep() operate.SweepReport {
 	r.t.Helper()
 	report, err := r.sweeper(&r.retry).Run(r.t.Context())
 	if err != nil {
@@ -39,9 +41,9 @@ func (r *rig) sweep() relay.SweepReport {
 	return report
 }
 
-func (r *rig) expect(want relay.SweepReport) {
+func (r *rig) expect(want operate.SweepReport) {
 	r.t.Helper()
-	if diff := cmp.Diff(want, r.sweep(), cmpopts.IgnoreFields(relay.SweepReport{}, "Duration")); diff != "" {
+	if diff := cmp.Diff(want, r.sweep(), cmpopts.IgnoreFields(operate.SweepReport{}, "Duration")); diff != "" {
 		r.t.Errorf("sweep (-want +got):\n%s", diff)
 	}
 }
@@ -85,16 +87,16 @@ func TestSweeperSendsFirstAttemptsThatAreMissing(t *testing.T) {
 		_ = r.delivery.Ack(t.Context(), lost[0])
 		r.pump()
 		time.Sleep(3*time.Hour - time.Minute)
-		r.expect(relay.SweepReport{})
+		r.expect(operate.SweepReport{})
 		time.Sleep(2 * time.Minute)
-		r.expect(relay.SweepReport{Events: 1, Deliveries: 2, Delivered: 1, Missing: 1, PutBack: 1})
+		r.expect(operate.SweepReport{Events: 1, Deliveries: 2, Delivered: 1, Missing: 1, PutBack: 1})
 		r.pump()
 		for _, name := range []string{"a", "b"} {
 			if d := r.deliveryOf(event, name); d.Status != relay.Delivered || d.Attempts != 1 {
 				t.Errorf("%+v", d)
 			}
 		}
-		r.expect(relay.SweepReport{}) // an event is looked at once
+		r.expect(operate.SweepReport{}) // an event is looked at once
 	})
 }
 
@@ -114,9 +116,9 @@ func TestACopyOfWhatLiesInAQueueIsDropped(t *testing.T) {
 				r.consume(&r.ingest, nil, r.fanout.Process)
 				r.delivery.Move(where(r))
 				time.Sleep(3 * time.Hour)
-				r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
+				r.expect(operate.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
 				time.Sleep(time.Hour)
-				r.expect(relay.SweepReport{})
+				r.expect(operate.SweepReport{})
 				where(r).Move(&r.delivery)
 				r.pump()
 				if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || len(r.poster.posts) != 1 {
@@ -172,7 +174,7 @@ func TestSweeperKeepsALineInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{8 * time.Hour}, "a")
-		r.edit(func(c *relay.Catalog) { c.Endpoints[0].Order.On = true; c.SetOrder() })
+		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Order.On = true; c.SetOrder() })
 		r.poster.failTimes("a", 1)
 		var want []string
 		for i := range 4 {
@@ -228,7 +230,7 @@ func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T)
 			overdue int
 		}{{4 * time.Hour, 1}, {time.Hour, 0}, {21 * time.Hour, 1}} {
 			time.Sleep(step.wait)
-			report, err := relay.NewSweeper(cfg).Run(t.Context())
+			report, err := operate.NewSweeper(cfg).Run(t.Context())
 			if err != nil || report.Overdue != step.overdue {
 				t.Errorf("after another %v: %+v, error %v, want %d overdue", step.wait, report, err, step.overdue)
 			}
@@ -245,7 +247,7 @@ func TestWhatTheSweeperPutsBackIsPOSTedOnce(t *testing.T) {
 		r.mustPost("1", "", "{}")
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		time.Sleep(4*time.Hour + time.Minute)
-		r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
+		r.expect(operate.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
 		msgs, _ := r.delivery.Receive(t.Context(), 2)
 		for _, m := range slices.Backward(msgs) {
 			if err := r.deliverer.Process(t.Context(), []relay.Message{m})[0]; err != nil {
@@ -263,14 +265,14 @@ func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		own := relay.Event{ID: relay.EventID(relay.OperatorSource, "1"), Source: relay.OperatorSource, ReceivedAt: time.Now()}
+		own := relay.Event{ID: relay.EventID(catalog.OwnSource, "1"), Source: catalog.OwnSource, ReceivedAt: time.Now()}
 		if _, err := r.ledger.RecordEvent(t.Context(), relay.EventRecord{
 			Event: own, Endpoints: []string{"a"}, ExpiresAt: time.Now().Add(relay.DefaultRetention),
 		}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(4 * time.Hour)
-		r.expect(relay.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
+		r.expect(operate.SweepReport{Events: 1, Deliveries: 1, Missing: 1, PutBack: 1})
 	})
 }
 
@@ -280,7 +282,7 @@ func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		becomes func(*rig, string) // of the first attempt, which fails
-		broken  func(*relay.SweeperConfig)
+		broken  func(*operate.SweeperConfig)
 		want    int
 	}{
 		"waiting, and put back": {want: 0, becomes: func(r *rig, _ string) {
@@ -289,11 +291,11 @@ func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 		}},
 		"missing, and put back": {want: 0, becomes: func(r *rig, _ string) { lose(&r.delivery) }},
 		"missing, and not put back": {want: 1, becomes: func(r *rig, _ string) { lose(&r.delivery) },
-			broken: func(c *relay.SweeperConfig) { c.Delivery = brokenQueue{} }},
+			broken: func(c *operate.SweeperConfig) { c.Delivery = brokenQueue{} }},
 		"waiting, late, and not listed": {want: 1, becomes: func(r *rig, _ string) {
 			r.pumpFirst()
 			lose(&r.retry)
-		}, broken: func(c *relay.SweeperConfig) { c.Ledger = noneOverdue{c.Ledger} }},
+		}, broken: func(c *operate.SweeperConfig) { c.Ledger = noneOverdue{c.Ledger} }},
 		"in a state of another version": {want: 1, becomes: func(r *rig, event string) {
 			r.pumpFirst()
 			d := r.deliveryOf(event, "a")
@@ -316,7 +318,7 @@ func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 				if tt.broken != nil {
 					tt.broken(&cfg)
 				}
-				report, _ := relay.NewSweeper(cfg).Run(t.Context()) // what fails is counted
+				report, _ := operate.NewSweeper(cfg).Run(t.Context()) // what fails is counted
 				if got := report.Unaccounted(); got != tt.want || report.Events != 1 {
 					t.Errorf("%d deliveries unaccounted for, want %d: %+v", got, tt.want, report)
 				}
@@ -332,7 +334,7 @@ func (r *rig) pumpFirst() {
 }
 
 // noneOverdue is a ledger whose index has lost what is overdue.
-type noneOverdue struct{ relay.Ledger }
+type noneOverdue struct{ operate.Ledger }
 
 func (noneOverdue) Overdue(context.Context, string, time.Time, relay.Page) ([]relay.Delivery, relay.Page, error) {
 	return nil, "", nil
@@ -380,7 +382,7 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 				}
 				lose(&r.delivery)
 				time.Sleep(3 * time.Hour)
-				var sum relay.SweepReport
+				var sum operate.SweepReport
 				for runs := 0; ; runs++ {
 					cfg := r.sweeperConfig()
 					slow := &slowLedger{Ledger: &r.ledger, takes: tt.pageTakes}
@@ -389,7 +391,7 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 					if tt.killed && runs == 0 {
 						cfg.Cursors = killedCursors{&r.ledger}
 					}
-					report, err := relay.NewSweeper(cfg).Run(ctx)
+					report, err := operate.NewSweeper(cfg).Run(ctx)
 					cancel()
 					if err != nil && !tt.killed || report.Partial != (report.Behind > 0) {
 						t.Fatalf("%+v, %v", report, err)
@@ -413,15 +415,15 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 
 // slowLedger takes its time for each page of events that has some.
 type slowLedger struct {
-	relay.Ledger
+	operate.Ledger
 	takes time.Duration
 }
 
 func (l *slowLedger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	found := false
-	next, err := l.Ledger.Outcomes(ctx, source, t, from, func(o relay.EventOutcome) { found = true; each(o) })
+	next, err := l.Ledger.Outcomes(ctx, source, t, from, func(o operate.EventOutcome) { found = true; each(o) })
 	if found {
 		time.Sleep(l.takes)
 	}
@@ -429,6 +431,6 @@ func (l *slowLedger) Outcomes(
 }
 
 // killedCursors are of a process that is killed before it saves its own.
-type killedCursors struct{ relay.SweepCursors }
+type killedCursors struct{ operate.SweepCursors }
 
-func (killedCursors) SaveSweepCursor(context.Context, relay.SweepCursor) error { return errKilled }
+func (killedCursors) SaveSweepCursor(context.Context, operate.SweepCursor) error { return errKilled }

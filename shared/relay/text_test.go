@@ -8,11 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode/utf8"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // everyCharacter are all that Unicode has, those that queues do not take among them.
@@ -33,7 +35,7 @@ func checkEncoded(t *testing.T, text string) {
 	e.Type, e.Receipt, e.Trace, e.Header, e.Body = text, text, text, relay.Header{"x-text": text, text: "x"}, []byte(text)
 	e.BodyRef = &relay.BodyRef{Key: text, Size: 1}
 	encoded := relay.EncodeEvent(e)
-	if err := relay.CheckText(encoded); err != nil {
+	if err := format.CheckText(encoded); err != nil {
 		t.Errorf("event: %v", err)
 	}
 	back, err := relay.DecodeEvent(encoded)
@@ -46,9 +48,9 @@ func checkEncoded(t *testing.T, text string) {
 	for name, encoded := range map[string][]byte{
 		"delivery": relay.EncodeDelivery(d),
 		"record":   relay.EncodeEventRecord(relay.EventRecord{Event: e, MessageID: text, Endpoints: []string{text}}),
-		"state":    relay.EncodeEndpointState(breaker.State{Reason: text, Unproved: text, Proof: breaker.Proof{Of: text}}),
+		"state":    breaker.Encode(breaker.State{Reason: text, Unproved: text, Proof: breaker.Proof{Of: text}}),
 	} {
-		if err := relay.CheckText(encoded); err != nil {
+		if err := format.CheckText(encoded); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -78,7 +80,7 @@ func FuzzCheckText(f *testing.F) {
 		for _, r := range string(text) { // as XML 1.0 has its production Char
 			want = want && (r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000)
 		}
-		if err := relay.CheckText(text); (err == nil) != want || err != nil && !errors.Is(err, relay.ErrText) {
+		if err := format.CheckText(text); (err == nil) != want || err != nil && !errors.Is(err, format.ErrText) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
@@ -91,8 +93,8 @@ func TestForeignTextsReachNoQueueAsTheyAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const foreign = "a\uFFFE\uFFFF\x01\x1F\xED\xA0\x80\xFFz"
 		r := newRig(t, []time.Duration{time.Second, time.Hour}, "a", "operator")
-		r.edit(func(c *relay.Catalog) {
-			c.Subscriptions[1].Source = relay.OperatorSource
+		r.edit(func(c *catalog.Catalog) {
+			c.Subscriptions[1].Source = catalog.OwnSource
 		})
 		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
 			return relay.Reply{}, &relay.PostError{Outcome: relay.Broken, Err: errors.New(foreign)}

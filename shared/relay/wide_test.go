@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -48,7 +50,7 @@ func killable(r *rig, msgs []relay.Message) (errs []error, killed bool) {
 }
 
 // wideRig has a source with n endpoints, ordered or not, whose queue takes its time.
-func wideRig(t *testing.T, n int, order relay.Order, q *takingTime) *rig {
+func wideRig(t *testing.T, n int, order catalog.Order, q *takingTime) *rig {
 	t.Helper()
 	names := make([]string, n)
 	for i := range names {
@@ -79,7 +81,7 @@ func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 		cases[fmt.Sprintf("killed at chunk %d", k+1)] = &takingTime{takes: 3 * time.Second, dies: k + 1}
 	}
 	for name, q := range cases {
-		for _, order := range []relay.Order{{}, {On: true}} {
+		for _, order := range []catalog.Order{{}, {On: true}} {
 			t.Run(fmt.Sprintf("%s, ordered %t", name, order.On), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -106,7 +108,7 @@ func TestAFanOutThatGetsOnIsNeverSetAside(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := &takingTime{takes: 25 * time.Second}
-		r := wideRig(t, wideEndpoints, relay.Order{}, q)
+		r := wideRig(t, wideEndpoints, catalog.Order{}, q)
 		r.chunk = wideEndpoints / (relay.MaxReceives + 2*relay.MaxFailures)
 		r.build(func(p ports) ports {
 			p.delivery = q
@@ -197,8 +199,8 @@ func TestTheSmallEventsOfABatchComeFirst(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := &takingTime{takes: 25 * time.Second}
-		r := wideRig(t, wideEndpoints, relay.Order{}, q)
-		r.edit(func(c *relay.Catalog) {
+		r := wideRig(t, wideEndpoints, catalog.Order{}, q)
+		r.edit(func(c *catalog.Catalog) {
 			for i := range c.Subscriptions[1:] {
 				c.Subscriptions[1+i].Types = []string{"all"}
 			}
@@ -240,7 +242,7 @@ func TestAReplayReadsOneDeliveryOfMany(t *testing.T) {
 }
 
 // noDeliveries is a ledger of which nobody may read all deliveries of an event.
-type noDeliveries struct{ relay.Ledger }
+type noDeliveries struct{ operate.Ledger }
 
 func (noDeliveries) Event(context.Context, string) (relay.EventRecord, []relay.Delivery, error) {
 	return relay.EventRecord{}, nil, errInjected

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -27,8 +29,8 @@ type world struct {
 	rng    *rand.Rand
 	began  time.Time
 
-	store       relay.CatalogStore
-	records     relay.Ledger
+	store       catalog.Store
+	records     operate.Ledger
 	putAside    [2]lister // what the fan-out and the deliverer could not process
 	redrive     func()    // sends that back
 	redriveDead func()    // sends the dead queue to the retry queue
@@ -212,7 +214,7 @@ func newWorld(t *testing.T, s script) *world {
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: relay.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: operate.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
 			Random: func() float64 { return s.jitter }, Retention: s.retain,
 		}).Process
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/telemetry/metric"
@@ -67,12 +68,12 @@ var reasons = []struct {
 	err    error
 	reason string
 }{
-	{relay.ErrNotFound, metric.ReasonSource},
+	{catalog.ErrNotFound, metric.ReasonSource},
 	{verify.ErrMethod, metric.ReasonMethod},
 	{relay.ErrTooLarge, metric.ReasonSize},
 	{verify.ErrAddress, metric.ReasonAddress},
 	{verify.ErrNoSecret, metric.ReasonSecret},
-	{relay.ErrNotOpen, metric.ReasonSecret},
+	{catalog.ErrNotOpen, metric.ReasonSecret},
 	{verify.ErrMissing, metric.ReasonMissing},
 	{verify.ErrMalformed, metric.ReasonMalformed},
 	{verify.ErrRepeated, metric.ReasonMalformed},

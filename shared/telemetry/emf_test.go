@@ -12,6 +12,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/google/go-cmp/cmp"
@@ -108,11 +110,11 @@ var metrics = map[string]struct {
 	"failed, or not": {receive("", fmt.Errorf("%w: %w: queue down", relay.ErrUnavailable, relay.ErrUncertain)),
 		map[string]float64{"Failed[" + relayName + "]": 1, "Uncertain[" + relayName + "]": 1}},
 
-	"refused: no such source": {receive("", relay.ErrNotFound), refusedFor("source")},
+	"refused: no such source": {receive("", catalog.ErrNotFound), refusedFor("source")},
 	"refused: method":         {receive("", verify.ErrMethod), refusedFor("method")},
 	"refused: too large":      {receive("", relay.ErrTooLarge), refusedFor("size")},
 	"refused: address":        {receive("", verify.ErrAddress), refusedFor("address")},
-	"refused: no window":      {receive("", fmt.Errorf("%w; run", relay.ErrNotOpen)), refusedFor("secret")},
+	"refused: no window":      {receive("", fmt.Errorf("%w; run", catalog.ErrNotOpen)), refusedFor("secret")},
 	"refused: 2nd handshake":  {receive("", verify.ErrSecondHandshake), refusedFor("mismatch")},
 	"refused: no secret yet":  {receive("", verify.ErrNoSecret), refusedFor("secret")},
 	"refused: missing":        {receive("", verify.ErrMissing), refusedFor("missing")},
@@ -151,15 +153,15 @@ var metrics = map[string]struct {
 	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 
-	"a clean sweep": {sweep(relay.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0)},
-	"a sweep that found something": {sweep(relay.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2}, nil),
+	"a clean sweep": {sweep(operate.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0)},
+	"a sweep that found something": {sweep(operate.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2}, nil),
 		sweepOf(1, 5, 2, 0, 0)},
-	"a sweep in which the sum was wrong": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 2, 0)},
-	"a sweep that left something": {sweep(relay.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, Left: 1}, errors.New("queue down")),
+	"a sweep in which the sum was wrong": {sweep(operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 2, 0)},
+	"a sweep that left something": {sweep(operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, Left: 1}, errors.New("queue down")),
 		sweepOf(1, 2, 0, 1, 0)},
-	"a sweep of an idle relay":         {sweep(relay.SweepReport{}, nil), nil},
-	"a sweep that did not get through": {sweep(relay.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1)},
-	"a sweep that failed":              {sweep(relay.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
+	"a sweep of an idle relay":         {sweep(operate.SweepReport{}, nil), nil},
+	"a sweep that did not get through": {sweep(operate.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1)},
+	"a sweep that failed":              {sweep(operate.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
 }
 
 func receive(eventID string, err error) func(telemetry.Log) {
@@ -177,7 +179,7 @@ func route(r relay.RouteReport) func(telemetry.Log) {
 
 // routeOwn is of an event that was never received.
 func routeOwn(r relay.RouteReport) func(telemetry.Log) {
-	r.Source = relay.OperatorSource
+	r.Source = catalog.OwnSource
 	return func(l telemetry.Log) { l.Routed(context.Background(), r) }
 }
 
@@ -188,7 +190,7 @@ func attempt(status relay.Status, outcome relay.Outcome, err error) func(telemet
 	}
 }
 
-func sweep(r relay.SweepReport, err error) func(telemetry.Log) {
+func sweep(r operate.SweepReport, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) { l.Swept(context.Background(), r, err) }
 }
 

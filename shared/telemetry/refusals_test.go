@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/telemetry"
@@ -54,7 +55,7 @@ func TestAFloodOfRefusalsWritesFewLinesAndIsCounted(t *testing.T) {
 	f := newFlood()
 	const unknown, forged = 10_000, 5
 	for range unknown {
-		f.log.Received(t.Context(), relay.ReceiveReport{Source: "nobody", Err: relay.ErrNotFound})
+		f.log.Received(t.Context(), relay.ReceiveReport{Source: "nobody", Err: catalog.ErrNotFound})
 	}
 	for range forged { // another reason has an allowance of its own
 		f.log.Received(t.Context(), relay.ReceiveReport{Source: "github", Err: verify.ErrMismatch})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -54,18 +55,18 @@ func repeat(err error, n int) []error {
 func newIntake(t *testing.T) *intake {
 	t.Helper()
 	in := &intake{t: t}
-	var catalog memory.Catalog
-	if err := catalog.ReplaceCatalog(t.Context(), relay.Catalog{
-		Sources:       []relay.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{"token"}}},
-		Endpoints:     []relay.Endpoint{{Name: "a"}, {Name: "b"}},
-		Subscriptions: []relay.Subscription{{Source: "app", Endpoint: "a", Types: []string{"wanted"}}, {Source: "app", Endpoint: "b", Types: []string{"wanted"}}},
+	var catalogs memory.Catalog
+	if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources:       []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{"token"}}},
+		Endpoints:     []catalog.Endpoint{{Name: "a"}, {Name: "b"}},
+		Subscriptions: []catalog.Subscription{{Source: "app", Endpoint: "a", Types: []string{"wanted"}}, {Source: "app", Endpoint: "b", Types: []string{"wanted"}}},
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
 	log := deployed(&in.log)
-	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalog, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log})
+	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log})
 	in.fanout = relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: &catalog, Events: &in.ledger, Bodies: &memory.Bodies{}, Delivery: &in.delivery, Poison: &in.poison, Reporter: log,
+		Subscriptions: &catalogs, Events: &in.ledger, Bodies: &memory.Bodies{}, Delivery: &in.delivery, Poison: &in.poison, Reporter: log,
 		Failures: &memory.Failures{},
 	})
 	return in

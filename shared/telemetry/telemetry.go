@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/telemetry/metric"
@@ -98,7 +100,7 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 // their deliveries of neither.
 func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
 	deliveries := slog.Int(metric.Deliveries, r.Endpoints)
-	switch own := r.Source == relay.OperatorSource; {
+	switch own := r.Source == catalog.OwnSource; {
 	case own && r.Recorded && r.Endpoints > 0:
 		return l.measure(attrs, ownRouted, deliveries)
 	case own:
@@ -165,7 +167,7 @@ func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Att
 }
 
 // Swept logs a run of the sweeper, and the error that it ended with.
-func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
+func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	level := slog.LevelInfo
 	switch {
 	case err != nil:
@@ -183,7 +185,7 @@ func (l Log) Swept(ctx context.Context, r relay.SweepReport, err error) {
 
 // measureSweep counts what a run found. A metric without a value in a month costs nothing: those of which there was nothing are
 // left out.
-func (l Log) measureSweep(attrs []slog.Attr, r relay.SweepReport) []slog.Attr {
+func (l Log) measureSweep(attrs []slog.Attr, r operate.SweepReport) []slog.Attr {
 	partial := 0
 	if r.Partial {
 		partial = 1

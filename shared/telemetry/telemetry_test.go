@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,7 +107,7 @@ func TestOneLineForEach(t *testing.T) {
 		"dead, and the endpoint disabled": {
 			func(l telemetry.Log) {
 				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Status: relay.Dead, Reason: relay.EndpointDeclined,
-					Attempt: relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 410}, Change: &relay.EndpointChange{Type: relay.EndpointDisabled, Reason: "it answered 410 Gone"}})
+					Attempt: relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 410}, Change: &gate.Change{Type: gate.EndpointDisabled, Reason: "it answered 410 Gone"}})
 			},
 			map[string]any{"level": "WARN", "msg": "attempted", "source": "", "eventId": "evt_1", "eventType": "", "endpoint": "a",
 				"attempt": 1.0, "outcome": "rejected", "statusCode": 410.0, "durationMs": 0.0, "delivery": "dead", "ageMs": 0.0,
@@ -120,18 +122,18 @@ func TestOneLineForEach(t *testing.T) {
 		},
 		"a sweep that found nothing": {
 			func(l telemetry.Log) {
-				l.Swept(ctx, relay.SweepReport{Events: 2, Deliveries: 4, Delivered: 2, Dead: 1, Waiting: 1, Duration: time.Second}, nil)
+				l.Swept(ctx, operate.SweepReport{Events: 2, Deliveries: 4, Delivered: 2, Dead: 1, Waiting: 1, Duration: time.Second}, nil)
 			},
 			map[string]any{"level": "INFO", "msg": "swept", "events": 2.0, "deliveries": 4.0, "delivered": 2.0, "dead": 1.0, "waiting": 1.0,
 				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0, "partial": false, "durationMs": 1000.0},
 		},
 		"a sweep that had no time": {
-			func(l telemetry.Log) { l.Swept(ctx, relay.SweepReport{Partial: true}, nil) },
+			func(l telemetry.Log) { l.Swept(ctx, operate.SweepReport{Partial: true}, nil) },
 			map[string]any{"level": "WARN", "msg": "swept", "events": 0.0, "deliveries": 0.0, "delivered": 0.0, "dead": 0.0, "waiting": 0.0,
 				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0, "partial": true, "durationMs": 0.0},
 		},
 		"a sweep that failed": {
-			func(l telemetry.Log) { l.Swept(ctx, relay.SweepReport{Overdue: 1}, errors.New("queue down")) },
+			func(l telemetry.Log) { l.Swept(ctx, operate.SweepReport{Overdue: 1}, errors.New("queue down")) },
 			map[string]any{"level": "ERROR", "msg": "swept", "events": 0.0, "deliveries": 0.0, "delivered": 0.0, "dead": 0.0, "waiting": 0.0,
 				"missing": 0.0, "left": 0.0, "overdue": 1.0, "putBack": 0.0, "behind": 0.0, "partial": false, "durationMs": 0.0, "error": "queue down"},
 		},

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
-
-	"webhook-relay/shared/relay"
 )
 
 // The kinds of catalog items. Together with a name they are the sort key, and for those with secrets the name that these are
@@ -69,9 +69,9 @@ type endpointDoc struct {
 	Certificate string `json:"certificate,omitempty"` // of TLS, as Authorities is: both are public, and KMS seals 4 KiB at most
 	Authorities string `json:"authorities,omitempty"`
 
-	SecretsMade bool            `json:"secretsMade,omitempty"`
-	Prove       relay.ProofKind `json:"prove,omitempty"`
-	OrderKey    *string         `json:"orderKey,omitempty"`
+	SecretsMade bool              `json:"secretsMade,omitempty"`
+	Prove       catalog.ProofKind `json:"prove,omitempty"`
+	OrderKey    *string           `json:"orderKey,omitempty"`
 }
 
 type subscriptionsDoc struct {
@@ -87,14 +87,14 @@ type subscriptionDoc struct {
 }
 
 // orderKey is what is kept of an order: nil of none.
-func orderKey(o relay.Order) *string {
+func orderKey(o catalog.Order) *string {
 	if !o.On {
 		return nil
 	}
 	return &o.Key
 }
 
-func orderOf(key *string) relay.Order { return relay.Order{On: key != nil, Key: aws.ToString(key)} }
+func orderOf(key *string) catalog.Order { return catalog.Order{On: key != nil, Key: aws.ToString(key)} }
 
 // sealedDoc is what is sealed of a source or an endpoint.
 type sealedDoc struct {
@@ -102,54 +102,54 @@ type sealedDoc struct {
 	Header   map[string]string `json:"header,omitempty"`
 	Settings map[string]string `json:"settings,omitempty"`
 	TLSKey   string            `json:"tlsKey,omitempty"`
-	Auth     *relay.Auth       `json:"auth,omitempty"`
+	Auth     *catalog.Auth     `json:"auth,omitempty"`
 
-	Retiring []relay.RetiringSecret `json:"retiring,omitempty"`
+	Retiring []catalog.RetiringSecret `json:"retiring,omitempty"`
 }
 
 // Catalog keeps the catalog. It implements relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and
-// relay.CatalogStore and is safe for concurrent use. It caches nothing.
+// catalog.Store and is safe for concurrent use. It caches nothing.
 type Catalog struct {
 	table
-	sealer relay.Sealer
+	sealer catalog.Sealer
 }
 
 // NewCatalog returns the catalog in a table. The sealer seals and opens secrets; whoever only asks for Subscriptions needs none.
-func NewCatalog(client *dynamodb.Client, tableName string, sealer relay.Sealer) *Catalog {
+func NewCatalog(client *dynamodb.Client, tableName string, sealer catalog.Sealer) *Catalog {
 	return &Catalog{table{client, tableName}, sealer}
 }
 
 // Generation implements relay.Generations.
-func (c *Catalog) Generation(ctx context.Context) (relay.Generation, error) {
+func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 	p, err := c.pointer(ctx)
-	return relay.Generation(p.generation), err
+	return catalog.Generation(p.generation), err
 }
 
 // Source implements relay.Sources.
-func (c *Catalog) Source(ctx context.Context, g relay.Generation, name string) (relay.Source, error) {
+func (c *Catalog) Source(ctx context.Context, g catalog.Generation, name string) (catalog.Source, error) {
 	it, err := c.find(ctx, g, sourceKind, name)
 	if err != nil {
-		return relay.Source{}, err
+		return catalog.Source{}, err
 	}
 	return c.readSource(ctx, it)
 }
 
 // Endpoint implements relay.Endpoints.
-func (c *Catalog) Endpoint(ctx context.Context, g relay.Generation, name string) (relay.Endpoint, error) {
+func (c *Catalog) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
 	it, err := c.find(ctx, g, endpointKind, name)
 	if err != nil {
-		return relay.Endpoint{}, err
+		return catalog.Endpoint{}, err
 	}
 	return c.readEndpoint(ctx, it)
 }
 
 // find returns an item of a generation.
-func (c *Catalog) find(ctx context.Context, g relay.Generation, kind, name string) (it item, err error) {
+func (c *Catalog) find(ctx context.Context, g catalog.Generation, kind, name string) (it item, err error) {
 	if g != "" {
 		it, err = c.get(ctx, string(g), kind+"#"+name)
 	}
 	if err == nil && it == nil {
-		err = relay.ErrNotFound
+		err = catalog.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
@@ -158,8 +158,8 @@ func (c *Catalog) find(ctx context.Context, g relay.Generation, kind, name strin
 }
 
 // Subscriptions implements relay.Subscriptions.
-func (c *Catalog) Subscriptions(ctx context.Context, g relay.Generation, source string) ([]relay.Subscription, error) {
-	var subs []relay.Subscription
+func (c *Catalog) Subscriptions(ctx context.Context, g catalog.Generation, source string) ([]catalog.Subscription, error) {
+	var subs []catalog.Subscription
 	err := c.each(ctx, g, subscriptionKind+"#"+source+"#", func(it item) (err error) {
 		subs, err = appendSubscriptions(subs, it)
 		return err
@@ -170,34 +170,34 @@ func (c *Catalog) Subscriptions(ctx context.Context, g relay.Generation, source 
 	return subs, nil
 }
 
-// LoadCatalog implements relay.CatalogStore. It opens every secret, which is a call of the sealer for each.
-func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
+// LoadCatalog implements catalog.Store. It opens every secret, which is a call of the sealer for each.
+func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
 	p, err := c.pointer(ctx)
 	if err != nil {
-		return relay.Catalog{}, 0, err
+		return catalog.Catalog{}, 0, err
 	}
 	var items []item
-	err = c.each(ctx, relay.Generation(p.generation), "", func(it item) error {
+	err = c.each(ctx, catalog.Generation(p.generation), "", func(it item) error {
 		items = append(items, it)
 		return nil
 	})
 	if err != nil {
-		return relay.Catalog{}, 0, fmt.Errorf("dynamo: catalog: %w", err)
+		return catalog.Catalog{}, 0, fmt.Errorf("dynamo: catalog: %w", err)
 	}
 	loaded, err := c.readAll(ctx, items)
 	if err != nil {
-		return relay.Catalog{}, 0, err
+		return catalog.Catalog{}, 0, err
 	}
 	return loaded, p.current(), nil
 }
 
 // SourceNames implements relay.Sources.
-func (c *Catalog) SourceNames(ctx context.Context, g relay.Generation) ([]string, error) {
+func (c *Catalog) SourceNames(ctx context.Context, g catalog.Generation) ([]string, error) {
 	return c.namesOf(ctx, g, sourceKind)
 }
 
 // EndpointNames implements relay.Endpoints.
-func (c *Catalog) EndpointNames(ctx context.Context, g relay.Generation) ([]string, error) {
+func (c *Catalog) EndpointNames(ctx context.Context, g catalog.Generation) ([]string, error) {
 	return c.namesOf(ctx, g, endpointKind)
 }
 
@@ -215,7 +215,7 @@ func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err e
 }
 
 // namesOf reads the lists of a generation's names. A function that may read items one by one needs no other right for it.
-func (c *Catalog) namesOf(ctx context.Context, g relay.Generation, kind string) (names []string, err error) {
+func (c *Catalog) namesOf(ctx context.Context, g catalog.Generation, kind string) (names []string, err error) {
 	for n := 0; g != ""; n++ {
 		it, err := c.get(ctx, string(g), nameListSort(kind, n))
 		if err != nil {
@@ -236,7 +236,7 @@ func (c *Catalog) namesOf(ctx context.Context, g relay.Generation, kind string) 
 }
 
 // each calls do for a generation's items whose sort key begins with prefix, in order.
-func (c *Catalog) each(ctx context.Context, g relay.Generation, prefix string, do func(item) error) error {
+func (c *Catalog) each(ctx context.Context, g catalog.Generation, prefix string, do func(item) error) error {
 	if g == "" {
 		return nil
 	}
@@ -268,9 +268,9 @@ func (c *Catalog) eachOf(ctx context.Context, partition, prefix string, do func(
 const sealerCalls = 16
 
 // readAll makes a catalog of a generation's items, which are sorted by kind and name.
-func (c *Catalog) readAll(ctx context.Context, items []item) (relay.Catalog, error) {
+func (c *Catalog) readAll(ctx context.Context, items []item) (catalog.Catalog, error) {
 	var sources, endpoints []item
-	var loaded relay.Catalog
+	var loaded catalog.Catalog
 	for _, it := range items {
 		var err error
 		switch kind, _ := kindAndName(it); kind {
@@ -282,10 +282,10 @@ func (c *Catalog) readAll(ctx context.Context, items []item) (relay.Catalog, err
 			loaded.Subscriptions, err = appendSubscriptions(loaded.Subscriptions, it)
 		}
 		if err != nil {
-			return relay.Catalog{}, err
+			return catalog.Catalog{}, err
 		}
 	}
-	loaded.Sources, loaded.Endpoints = make([]relay.Source, len(sources)), make([]relay.Endpoint, len(endpoints))
+	loaded.Sources, loaded.Endpoints = make([]catalog.Source, len(sources)), make([]catalog.Endpoint, len(endpoints))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(sealerCalls)
 	for i, it := range sources {
@@ -299,7 +299,7 @@ func (c *Catalog) readAll(ctx context.Context, items []item) (relay.Catalog, err
 		g.Go(func() (err error) { loaded.Endpoints[i], err = c.readEndpoint(ctx, it); return err })
 	}
 	if err := g.Wait(); err != nil {
-		return relay.Catalog{}, err
+		return catalog.Catalog{}, err
 	}
 	return loaded, nil
 }
@@ -309,19 +309,19 @@ func kindAndName(it item) (kind, name string) {
 	return kind, name
 }
 
-func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error) {
+func (c *Catalog) readSource(ctx context.Context, it item) (catalog.Source, error) {
 	_, name := kindAndName(it)
 	var doc sourceDoc
 	if err := decode(it, &doc, &doc.Version); err != nil {
-		return relay.Source{}, err
+		return catalog.Source{}, err
 	}
 	secret, err := c.open(ctx, it)
 	if err != nil {
-		return relay.Source{}, err
+		return catalog.Source{}, err
 	}
-	s := relay.Source{Name: name, Secrets: secret.Secrets, Order: orderOf(doc.OrderKey)}
+	s := catalog.Source{Name: name, Secrets: secret.Secrets, Order: orderOf(doc.OrderKey)}
 	if err := json.Unmarshal(doc.Verify, &s.Verify); err != nil {
-		return relay.Source{}, unreadable(it, err)
+		return catalog.Source{}, unreadable(it, err)
 	}
 	s.Verify.Settings = secret.Settings
 	if s.Learns() && len(s.Secrets) == 0 {
@@ -331,7 +331,7 @@ func (c *Catalog) readSource(ctx context.Context, it item) (relay.Source, error)
 }
 
 // addLearned adds to a source of a generation the secret of its handshake or, if there is none, until when it may come.
-func (c *Catalog) addLearned(ctx context.Context, generation string, s *relay.Source) error {
+func (c *Catalog) addLearned(ctx context.Context, generation string, s *catalog.Source) error {
 	it, err := c.get(ctx, learnedPartition, s.Name)
 	if err != nil {
 		return err
@@ -370,7 +370,7 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 			item{":generation": text(string(g))})
 	}
 	if err == nil && !written {
-		err = fmt.Errorf("it has a secret: %w", relay.ErrConflict)
+		err = fmt.Errorf("it has a secret: %w", catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: window of source %s: %w", source, err)
@@ -408,7 +408,7 @@ const learnTries = 5
 
 // learnIn keeps the secret with a generation, unless it is there, and returns it as it was written. It takes the place of an open window or,
 // where this call has closed that for an earlier generation, of the secret kept there.
-func (c *Catalog) learnIn(ctx context.Context, g relay.Generation, source, secret string, kept []byte) ([]byte, error) {
+func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, secret string, kept []byte) ([]byte, error) {
 	s, err := c.Source(ctx, g, source)
 	switch {
 	case err != nil:
@@ -416,9 +416,9 @@ func (c *Catalog) learnIn(ctx context.Context, g relay.Generation, source, secre
 	case slices.Equal(s.Secrets, []string{secret}):
 		return kept, nil
 	case len(s.Secrets) > 0:
-		return nil, fmt.Errorf("dynamo: source %s has a secret: %w", source, relay.ErrConflict)
+		return nil, fmt.Errorf("dynamo: source %s has a secret: %w", source, catalog.ErrConflict)
 	case kept == nil && !time.Now().Before(s.LearnUntil):
-		return nil, fmt.Errorf("dynamo: source %s: %w", source, relay.ErrNotOpen)
+		return nil, fmt.Errorf("dynamo: source %s: %w", source, catalog.ErrNotOpen)
 	}
 	sealed, err := c.sealer.Seal(ctx, sourceKind+"/"+source, encode(sealedDoc{Secrets: []string{secret}}))
 	if err != nil {
@@ -435,9 +435,9 @@ func (c *Catalog) learnIn(ctx context.Context, g relay.Generation, source, secre
 	case err == nil && written:
 		return sealed, nil
 	case err == nil && isLearned(stored, string(g)):
-		err = relay.ErrConflict
+		err = catalog.ErrConflict
 	case err == nil:
-		err = relay.ErrNotOpen
+		err = catalog.ErrNotOpen
 	}
 	return nil, fmt.Errorf("dynamo: secret of source %s: %w", source, err)
 }
@@ -454,7 +454,7 @@ func (c *Catalog) countLearned(ctx context.Context) error {
 }
 
 // endpointDocs are what is kept of an endpoint, in the open and sealed.
-func endpointDocs(e relay.Endpoint) (endpointDoc, sealedDoc) {
+func endpointDocs(e catalog.Endpoint) (endpointDoc, sealedDoc) {
 	doc := endpointDoc{Version: docVersion, URL: e.URL, TimeoutNs: e.Timeout, Schedule: e.Schedule, MaxAgeNs: e.MaxAge, Final: e.Final,
 		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency, SecretsMade: e.SecretsMade, Prove: e.Prove,
 		OrderKey: orderKey(e.Order)}
@@ -465,27 +465,27 @@ func endpointDocs(e relay.Endpoint) (endpointDoc, sealedDoc) {
 	return doc, secret
 }
 
-func (c *Catalog) readEndpoint(ctx context.Context, it item) (relay.Endpoint, error) {
+func (c *Catalog) readEndpoint(ctx context.Context, it item) (catalog.Endpoint, error) {
 	_, name := kindAndName(it)
 	var doc endpointDoc
 	if err := decode(it, &doc, &doc.Version); err != nil {
-		return relay.Endpoint{}, err
+		return catalog.Endpoint{}, err
 	}
 	secret, err := c.open(ctx, it)
 	if err != nil {
-		return relay.Endpoint{}, err
+		return catalog.Endpoint{}, err
 	}
-	e := relay.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header, Auth: secret.Auth,
+	e := catalog.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header, Auth: secret.Auth,
 		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final,
 		RateLimit: doc.RateLimit, RatePer: doc.RatePerNs, Concurrency: doc.Concurrency,
 		SecretsMade: doc.SecretsMade, Retiring: secret.Retiring, Prove: doc.Prove, Order: orderOf(doc.OrderKey)}
 	if doc.Certificate != "" || doc.Authorities != "" {
-		e.TLS = &relay.TLS{Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities), Key: []byte(secret.TLSKey)}
+		e.TLS = &catalog.TLS{Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities), Key: []byte(secret.TLSKey)}
 	}
 	return e, nil
 }
 
-func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscription, error) {
+func appendSubscriptions(subs []catalog.Subscription, it item) ([]catalog.Subscription, error) {
 	_, rest := kindAndName(it)
 	source, _, _ := strings.Cut(rest, "#")
 	var doc subscriptionsDoc
@@ -493,7 +493,7 @@ func appendSubscriptions(subs []relay.Subscription, it item) ([]relay.Subscripti
 		return nil, err
 	}
 	for _, s := range doc.Subscriptions {
-		subs = append(subs, relay.Subscription{Source: source, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter, Order: orderOf(s.OrderKey)})
+		subs = append(subs, catalog.Subscription{Source: source, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter, Order: orderOf(s.OrderKey)})
 	}
 	return subs, nil
 }
@@ -516,7 +516,7 @@ func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (seale
 		return doc, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
 	}
 	if err := json.Unmarshal(plain, &doc); err != nil {
-		return doc, fmt.Errorf("%w: secrets of %s %s", relay.ErrFormat, kind, name) // the parser's error could quote them
+		return doc, fmt.Errorf("%w: secrets of %s %s", format.ErrFormat, kind, name) // the parser's error could quote them
 	}
 	return doc, nil
 }
@@ -533,5 +533,5 @@ func decode(it item, doc any, version *int) error {
 }
 
 func unreadable(it item, err error) error {
-	return fmt.Errorf("dynamo: %s: %w: %w", textOf(it, SortKey), relay.ErrFormat, err)
+	return fmt.Errorf("dynamo: %s: %w: %w", textOf(it, SortKey), format.ErrFormat, err)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/gate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -47,17 +48,17 @@ func TestLedgerConforms(t *testing.T) {
 
 func TestEndpointStates(t *testing.T) {
 	t.Parallel()
-	conformance.EndpointStates(t, func(t *testing.T) relay.EndpointStates { return newLedger(t) })
+	conformance.EndpointStates(t, func(t *testing.T) gate.EndpointStates { return newLedger(t) })
 }
 
 func TestQuotas(t *testing.T) {
 	t.Parallel()
-	conformance.Quotas(t, func(t *testing.T) relay.Quotas { return newLedger(t) })
+	conformance.Quotas(t, func(t *testing.T) gate.Quotas { return newLedger(t) })
 }
 
 func TestSlots(t *testing.T) {
 	t.Parallel()
-	conformance.Slots(t, func(t *testing.T) relay.Slots { return newLedger(t) })
+	conformance.Slots(t, func(t *testing.T) gate.Slots { return newLedger(t) })
 }
 
 func TestSweepCursors(t *testing.T) {

@@ -6,14 +6,14 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
-	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // The partitions of the ledger that are no event's.
@@ -46,7 +46,7 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 	if expired(it) {
 		return breaker.State{}, 0, nil
 	}
-	s, err := relay.DecodeEndpointState([]byte(textOf(it, docAttribute)))
+	s, err := breaker.Decode([]byte(textOf(it, docAttribute)))
 	if err != nil {
 		return breaker.State{}, 0, fmt.Errorf("dynamo: state of endpoint %s: %w", endpoint, err)
 	}
@@ -56,7 +56,7 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 // SaveEndpointState implements relay.EndpointStates.
 func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
 	it := key(endpointPrefix+endpoint, stateSort)
-	it[docAttribute] = text(string(relay.EncodeEndpointState(s)))
+	it[docAttribute] = text(string(breaker.Encode(s)))
 	it[revisionAttribute] = number(prior + 1)
 	it[TimeToLive] = number(time.Now().Add(stateKept).Unix())
 	if !s.Well() {
@@ -69,7 +69,7 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	}
 	written, _, err := l.putIf(ctx, it, condition, values)
 	if err == nil && !written {
-		err = fmt.Errorf("not of revision %d: %w", prior, relay.ErrConflict)
+		err = fmt.Errorf("not of revision %d: %w", prior, catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: state of endpoint %s: %w", endpoint, err)

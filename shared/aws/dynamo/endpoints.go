@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -105,7 +107,7 @@ func (p listParts) String() string { return fmt.Sprintf("%s %d %d", p.hash, p.it
 
 func parseParts(s string) (p listParts, err error) {
 	if _, err := fmt.Sscanf(s, "%s %d %d", &p.hash, &p.items, &p.names); err != nil {
-		return listParts{}, fmt.Errorf("%w: endpoints in parts %q", relay.ErrFormat, s)
+		return listParts{}, fmt.Errorf("%w: endpoints in parts %q", format.ErrFormat, s)
 	}
 	return p, nil
 }
@@ -142,7 +144,7 @@ func (l *Ledger) sent(ctx context.Context, r relay.EventRecord) (int, error) {
 func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
 	it, err := l.get(ctx, id, eventSort)
 	if err == nil && expired(it) {
-		err = relay.ErrNotFound
+		err = catalog.ErrNotFound
 	}
 	var r relay.EventRecord
 	if err == nil {

@@ -13,15 +13,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/dynamo"
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
@@ -84,7 +85,7 @@ func TestTheCatalogIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	c := dynamo.NewCatalog(client, table, plainly{})
 	unlearned := conformance.CatalogV1()
 	unlearned.Sources[1].Secrets = nil
-	must(t, c.ReplaceCatalog(t.Context(), relay.Catalog{}, 0))
+	must(t, c.ReplaceCatalog(t.Context(), catalog.Catalog{}, 0))
 	must(t, c.ReplaceCatalog(t.Context(), unlearned, 1))
 	must(t, c.OpenLearning(t.Context(), "learner", time.Now().Add(time.Hour)))
 	must(t, c.LearnSecret(t.Context(), "learner", "handed over"))
@@ -93,7 +94,7 @@ func TestTheCatalogIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 
 func TestTheCatalogOfEachVersionIsRead(t *testing.T) {
 	t.Parallel()
-	for file, want := range map[string]relay.Catalog{newestCatalog: conformance.CatalogV1()} {
+	for file, want := range map[string]catalog.Catalog{newestCatalog: conformance.CatalogV1()} {
 		client := newClient(t, nil)
 		c := dynamo.NewCatalog(client, restore(t, client, file), plainly{})
 		got, revision, err := c.LoadCatalog(t.Context())
@@ -104,7 +105,7 @@ func TestTheCatalogOfEachVersionIsRead(t *testing.T) {
 		if diff := cmp.Diff(want.Subscriptions[2:], subs); err != nil || diff != "" {
 			t.Errorf("%s: subscriptions of one source: %v (-want +got):\n%s", file, err, diff)
 		}
-		must(t, c.ReplaceCatalog(t.Context(), relay.Catalog{}, 3))
+		must(t, c.ReplaceCatalog(t.Context(), catalog.Catalog{}, 3))
 	}
 }
 
@@ -184,9 +185,9 @@ func readsLimits(t *testing.T, file string, l *dynamo.Ledger) {
 // A field that no item of the golden files has could be renamed unseen.
 func TestTheSamplesLeaveNothingOut(t *testing.T) {
 	t.Parallel()
-	catalog := conformance.CatalogV1()
+	cat := conformance.CatalogV1()
 	for name, v := range map[string]any{
-		"source": catalog.Sources[2], "endpoint": catalog.Endpoints[2], "subscription": catalog.Subscriptions[2],
+		"source": cat.Sources[2], "endpoint": cat.Endpoints[2], "subscription": cat.Subscriptions[2],
 		"state": sampleState,
 	} {
 		unset(t, name, reflect.ValueOf(v))

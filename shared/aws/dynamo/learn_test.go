@@ -7,11 +7,11 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -28,14 +28,14 @@ func preempted(t *testing.T, k int, meanwhile func()) (client *dynamodb.Client, 
 	}), reached
 }
 
-func learning() relay.Catalog {
-	return relay.Catalog{Sources: []relay.Source{{Name: "asana", Verify: verify.Config{Provider: "asana"}}}}
+func learning() catalog.Catalog {
+	return catalog.Catalog{Sources: []catalog.Source{{Name: "asana", Verify: verify.Config{Provider: "asana"}}}}
 }
 
 func secretsOf(t *testing.T, c *dynamo.Catalog) []string {
 	t.Helper()
 	s, err := c.Source(t.Context(), inForce(t, c), "asana")
-	if errors.Is(err, relay.ErrNotFound) {
+	if errors.Is(err, catalog.ErrNotFound) {
 		return []string{"removed"}
 	}
 	must(t, err)
@@ -46,9 +46,9 @@ func secretsOf(t *testing.T, c *dynamo.Catalog) []string {
 // made before each call of the handshake. Either the replacement is refused, or the secret is there after it.
 func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 	t.Parallel()
-	for name, replacement := range map[string]func(loaded relay.Catalog) relay.Catalog{
-		"of what was loaded": func(loaded relay.Catalog) relay.Catalog { return loaded },
-		"with an endpoint more": func(loaded relay.Catalog) relay.Catalog {
+	for name, replacement := range map[string]func(loaded catalog.Catalog) catalog.Catalog{
+		"of what was loaded": func(loaded catalog.Catalog) catalog.Catalog { return loaded },
+		"with an endpoint more": func(loaded catalog.Catalog) catalog.Catalog {
 			loaded.Endpoints = catalogOf("more").Endpoints
 			return loaded
 		},
@@ -71,7 +71,7 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 				if more = *reached; !more {
 					continue
 				}
-				if err != nil && !errors.Is(err, relay.ErrConflict) {
+				if err != nil && !errors.Is(err, catalog.ErrConflict) {
 					t.Errorf("learned before call %d of a replacement: %v", k, err)
 				}
 				if got := secretsOf(t, whole); !slices.Equal(got, []string{"learned"}) {
@@ -84,7 +84,7 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 				cut, reached := preempted(t, k, func() {
-					if err := replace(whole); err != nil && !errors.Is(err, relay.ErrConflict) {
+					if err := replace(whole); err != nil && !errors.Is(err, catalog.ErrConflict) {
 						t.Error(err)
 					}
 				})
@@ -105,13 +105,13 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 	configured := learning()
 	configured.Sources[0].Secrets = []string{"configured"}
 	for name, tt := range map[string]struct {
-		next relay.Catalog
+		next catalog.Catalog
 		want []string // secrets, if the replacement came in force
 		err  error    // of the handshake, then
 	}{
 		"as it was":     {learning(), []string{"learned"}, nil},
-		"with a secret": {configured, []string{"configured"}, relay.ErrConflict},
-		"without it":    {relay.Catalog{}, []string{"removed"}, relay.ErrNotFound},
+		"with a secret": {configured, []string{"configured"}, catalog.ErrConflict},
+		"without it":    {catalog.Catalog{}, []string{"removed"}, catalog.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +121,7 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 				whole := dynamo.NewCatalog(client, table, sealer{})
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
-				replaced := fmt.Errorf("not tried: %w", relay.ErrConflict)
+				replaced := fmt.Errorf("not tried: %w", catalog.ErrConflict)
 				cut, reached := preempted(t, k, func() { replaced = whole.ReplaceCatalog(t.Context(), tt.next, 1) })
 				err := dynamo.NewCatalog(cut, table, sealer{}).LearnSecret(t.Context(), "asana", "learned")
 				more = *reached
@@ -158,13 +158,13 @@ func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 		}
 		if k%2 == 0 {
 			must(t, whole.LearnSecret(t.Context(), "asana", "learned"))
-			if err := whole.ReplaceCatalog(t.Context(), learning(), 1); !errors.Is(err, relay.ErrConflict) {
+			if err := whole.ReplaceCatalog(t.Context(), learning(), 1); !errors.Is(err, catalog.ErrConflict) {
 				t.Errorf("after call %d: %v, want ErrConflict", k, err)
 			}
 		} else {
 			_ = whole.ReplaceCatalog(t.Context(), learning(), 1)
 			err := whole.LearnSecret(t.Context(), "asana", "learned")
-			if errors.Is(err, relay.ErrNotOpen) { // it was closed for a secret that the replacement has forgotten, before anybody was told
+			if errors.Is(err, catalog.ErrNotOpen) { // it was closed for a secret that the replacement has forgotten, before anybody was told
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 				err = whole.LearnSecret(t.Context(), "asana", "learned")
 			}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -79,7 +80,7 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
 	}
 	if expired(stored) {
-		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	d, err := relay.DecodeDelivery([]byte(textOf(stored, docAttribute)))
 	if err != nil {
@@ -96,7 +97,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	}
 	written, _, err := l.putIf(ctx, deliveryItem(d), condition, values)
 	if err == nil && !written {
-		err = fmt.Errorf("not at %d attempts: %w", prior, relay.ErrConflict)
+		err = fmt.Errorf("not at %d attempts: %w", prior, catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: save delivery %s to %s: %w", d.EventID, d.Endpoint, err)
@@ -206,7 +207,7 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 		return nil
 	})
 	if err == nil && event == nil {
-		err = relay.ErrNotFound
+		err = catalog.ErrNotFound
 	}
 	if err != nil {
 		return relay.EventRecord{}, nil, fmt.Errorf("dynamo: event %s: %w", id, err)

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/dynamo"
-	"webhook-relay/shared/breaker"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 func record(id string) relay.EventRecord {
@@ -83,7 +84,7 @@ func TestALostAnswerIsNotTakenForAnothersWrite(t *testing.T) {
 	if err := lossy().SaveDelivery(t.Context(), delivery("a", 2), 1); err != nil {
 		t.Errorf("SaveDelivery, the second: %v", err)
 	}
-	if err := lossy().SaveDelivery(t.Context(), delivery("a", 2), 1); !errors.Is(err, relay.ErrConflict) {
+	if err := lossy().SaveDelivery(t.Context(), delivery("a", 2), 1); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("SaveDelivery of what is on record: %v, want ErrConflict", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -37,7 +39,7 @@ const (
 
 // Outcomes implements relay.Ledger. None of its reads is consistent.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	listed, next, err := l.eventKeys(ctx, source, t, from, outcomesPage)
 	if err != nil {
@@ -70,9 +72,9 @@ func fitting(events []item) int {
 }
 
 // outcomes reads the deliveries of events.
-func (l *Ledger) outcomes(ctx context.Context, events []item, each func(relay.EventOutcome)) error {
+func (l *Ledger) outcomes(ctx context.Context, events []item, each func(operate.EventOutcome)) error {
 	var mu sync.Mutex
-	told := func(o relay.EventOutcome) {
+	told := func(o operate.EventOutcome) {
 		mu.Lock()
 		defer mu.Unlock()
 		each(o)
@@ -102,9 +104,9 @@ func (l *Ledger) outcomes(ctx context.Context, events []item, each func(relay.Ev
 }
 
 // outcomesOfSome reads the deliveries, of which there are at most pageSize, of several events in one call.
-func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(relay.EventOutcome)) error {
-	outcomes := make([]relay.EventOutcome, len(events))
-	byEvent := make(map[string]*relay.EventOutcome, len(events))
+func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(operate.EventOutcome)) error {
+	outcomes := make([]operate.EventOutcome, len(events))
+	byEvent := make(map[string]*operate.EventOutcome, len(events))
 	var keys []item
 	for i, it := range events {
 		id := textOf(it, PartitionKey)
@@ -112,7 +114,7 @@ func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(re
 		if err != nil {
 			return err
 		}
-		outcomes[i] = relay.EventOutcome{EventID: id, Endpoints: names}
+		outcomes[i] = operate.EventOutcome{EventID: id, Endpoints: names}
 		byEvent[id] = &outcomes[i]
 		for _, name := range names {
 			keys = append(keys, key(id, deliveryPrefix+name))
@@ -135,13 +137,13 @@ func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(re
 }
 
 // outcomeOfMany queries for the deliveries of one event.
-func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(relay.EventOutcome)) error {
+func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(operate.EventOutcome)) error {
 	id := textOf(event, PartitionKey)
 	names, err := l.endpointsOf(ctx, event, false)
 	if err != nil {
 		return err
 	}
-	o := relay.EventOutcome{EventID: id, Endpoints: names, Deliveries: make([]relay.DeliveryStatus, 0, len(names))}
+	o := operate.EventOutcome{EventID: id, Endpoints: names, Deliveries: make([]operate.DeliveryStatus, 0, len(names))}
 	err = l.queryAll(ctx, &dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :id AND begins_with(sk, :deliveries)"),
 		ExpressionAttributeValues: item{":id": text(id), ":deliveries": text(deliveryPrefix)},
@@ -166,15 +168,15 @@ func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(relay.
 }
 
 // appendStatus reads where a delivery stands. The sort key of the open index begins with when it is due.
-func appendStatus(to []relay.DeliveryStatus, it item) ([]relay.DeliveryStatus, error) {
-	d := relay.DeliveryStatus{
+func appendStatus(to []operate.DeliveryStatus, it item) ([]operate.DeliveryStatus, error) {
+	d := operate.DeliveryStatus{
 		Endpoint: strings.TrimPrefix(textOf(it, SortKey), deliveryPrefix), Status: relay.Status(textOf(it, statusAttribute)),
 	}
 	if d.Status == relay.Waiting {
 		due, _, _ := strings.Cut(textOf(it, OpenSortKey), "#")
 		var err error
 		if d.NextAt, err = time.Parse(sortableTime, due); err != nil {
-			return to, fmt.Errorf("%w: delivery %s to %s: %w", relay.ErrFormat, textOf(it, PartitionKey), d.Endpoint, err)
+			return to, fmt.Errorf("%w: delivery %s to %s: %w", format.ErrFormat, textOf(it, PartitionKey), d.Endpoint, err)
 		}
 	}
 	return append(to, d), nil
@@ -201,24 +203,24 @@ func (l *Ledger) readMany(ctx context.Context, keys []item, projection string) (
 }
 
 // SweepCursor implements relay.SweepCursors.
-func (l *Ledger) SweepCursor(ctx context.Context) (relay.SweepCursor, error) {
+func (l *Ledger) SweepCursor(ctx context.Context) (operate.SweepCursor, error) {
 	it, err := l.get(ctx, cursorPartition, cursorSort)
 	if err != nil {
-		return relay.SweepCursor{}, fmt.Errorf("dynamo: sweep cursor: %w", err)
+		return operate.SweepCursor{}, fmt.Errorf("dynamo: sweep cursor: %w", err)
 	}
 	if it == nil {
-		return relay.SweepCursor{}, nil
+		return operate.SweepCursor{}, nil
 	}
-	return relay.DecodeSweepCursor([]byte(textOf(it, docAttribute)))
+	return operate.DecodeSweepCursor([]byte(textOf(it, docAttribute)))
 }
 
 // cursorKept is how long the cursor of a relay that is no longer there stays.
 const cursorKept = 90 * 24 * time.Hour
 
 // SaveSweepCursor implements relay.SweepCursors.
-func (l *Ledger) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
 	it := key(cursorPartition, cursorSort)
-	it[docAttribute] = text(string(relay.EncodeSweepCursor(c)))
+	it[docAttribute] = text(string(operate.EncodeSweepCursor(c)))
 	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix()) // it is written anew every hour
 	if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it}); err != nil {
 		return fmt.Errorf("dynamo: sweep cursor: %w", err)

@@ -8,13 +8,12 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
-
-	"webhook-relay/shared/relay"
 )
 
 // The partitions beside the generations' own.
@@ -60,15 +59,15 @@ func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
 	return pointer{textOf(it, generationAttribute), numberOf(it, revisionAttribute), numberOf(it, learnedAttribute)}, nil
 }
 
-// ReplaceCatalog implements relay.CatalogStore. Beside ErrConflict and the errors of calls it gives ErrTooLarge and ErrTooSlow. If it is
+// ReplaceCatalog implements catalog.Store. Beside ErrConflict and the errors of calls it gives ErrTooLarge and ErrTooSlow. If it is
 // cut short, or returns any error, the old catalog stays in force, except that the error of the very last call may hide that it succeeded.
-func (c *Catalog) ReplaceCatalog(ctx context.Context, next relay.Catalog, base int64) error {
+func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base int64) error {
 	p, err := c.pointer(ctx)
 	if err != nil {
 		return err
 	}
 	if p.current() != base {
-		return fmt.Errorf("dynamo: catalog of revision %d, not %d: %w", p.current(), base, relay.ErrConflict)
+		return fmt.Errorf("dynamo: catalog of revision %d, not %d: %w", p.current(), base, catalog.ErrConflict)
 	}
 	if err := c.sweep(ctx, p); err != nil {
 		return fmt.Errorf("dynamo: delete old catalogs: %w", err)
@@ -161,7 +160,7 @@ func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
 }
 
 // write writes next as a generation: first its entry in the register, so that nothing is ever left that no one knows of.
-func (c *Catalog) write(ctx context.Context, generation string, begun time.Time, next relay.Catalog) error {
+func (c *Catalog) write(ctx context.Context, generation string, begun time.Time, next catalog.Catalog) error {
 	items, err := c.items(ctx, generation, next)
 	if err != nil {
 		return err
@@ -196,7 +195,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 		if now.generation == to.generation { // the answer to the first try was lost
 			return nil
 		}
-		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1, relay.ErrConflict)
+		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1, catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: catalog: %w", err)
@@ -205,7 +204,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 }
 
 // items makes the items of a generation. It calls the sealer for each source and endpoint with secrets.
-func (c *Catalog) items(ctx context.Context, generation string, next relay.Catalog) ([]item, error) {
+func (c *Catalog) items(ctx context.Context, generation string, next catalog.Catalog) ([]item, error) {
 	sources, endpoints := len(next.Sources), len(next.Endpoints)
 	items := make([]item, sources+endpoints)
 	g, ctx := errgroup.WithContext(ctx)
@@ -255,7 +254,7 @@ func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc a
 }
 
 // nameItems are the lists of a catalog's names.
-func nameItems(generation string, next relay.Catalog) (items []item) {
+func nameItems(generation string, next catalog.Catalog) (items []item) {
 	names := map[string][]string{}
 	for _, s := range next.Sources {
 		names[sourceKind] = append(names[sourceKind], s.Name)
@@ -276,7 +275,7 @@ func nameItems(generation string, next relay.Catalog) (items []item) {
 	return items
 }
 
-func subscriptionItems(generation string, subs []relay.Subscription) []item {
+func subscriptionItems(generation string, subs []catalog.Subscription) []item {
 	bySource := map[string][]subscriptionDoc{}
 	for _, s := range subs {
 		bySource[s.Source] = append(bySource[s.Source], subscriptionDoc{s.Endpoint, s.Types, s.Filter, orderKey(s.Order)})

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -18,23 +20,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/dynamo"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 // catalogOf makes a catalog whose every name tells which it is. It takes several calls to write.
-func catalogOf(which string) relay.Catalog {
-	var c relay.Catalog
+func catalogOf(which string) catalog.Catalog {
+	var c catalog.Catalog
 	for i := range 30 {
 		name := fmt.Sprintf("%s-%02d", which, i)
-		c.Sources = append(c.Sources, relay.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret"}})
-		c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
-		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: name, Endpoint: name})
+		c.Sources = append(c.Sources, catalog.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret"}})
+		c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
+		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: name, Endpoint: name})
 	}
 	return c
 }
 
-func expectInForce(t *testing.T, c *dynamo.Catalog, want relay.Catalog, revision int64) {
+func expectInForce(t *testing.T, c *dynamo.Catalog, want catalog.Catalog, revision int64) {
 	t.Helper()
 	got, at, err := c.LoadCatalog(t.Context())
 	if err != nil {
@@ -46,14 +47,14 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want relay.Catalog, revision
 }
 
 // inForce is the generation in force.
-func inForce(t *testing.T, c *dynamo.Catalog) relay.Generation {
+func inForce(t *testing.T, c *dynamo.Catalog) catalog.Generation {
 	t.Helper()
 	g, err := c.Generation(t.Context())
 	must(t, err)
 	return g
 }
 
-func replaceWith(t *testing.T, c *dynamo.Catalog, next relay.Catalog, base int64) {
+func replaceWith(t *testing.T, c *dynamo.Catalog, next catalog.Catalog, base int64) {
 	t.Helper()
 	if err := c.ReplaceCatalog(t.Context(), next, base); err != nil {
 		t.Fatal(err)
@@ -140,7 +141,7 @@ func TestOfTwoReplacementsOneWins(t *testing.T) {
 		return next(body)
 	}), table, sealer{})
 	errs["slow"] = overtaken.ReplaceCatalog(t.Context(), catalogOf("slow"), 0)
-	if errs["quick"] != nil || !errors.Is(errs["slow"], relay.ErrConflict) {
+	if errs["quick"] != nil || !errors.Is(errs["slow"], catalog.ErrConflict) {
 		t.Errorf("errors %v, want ErrConflict for the slow one alone", errs)
 	}
 	expectInForce(t, c, catalogOf("quick"), 1)
@@ -332,7 +333,7 @@ func TestALookUpIsOneCall(t *testing.T) {
 		"names of sources":   func() error { _, err := c.SourceNames(t.Context(), g); return err },
 		"names of endpoints": func() error { _, err := c.EndpointNames(t.Context(), g); return err },
 		"an unknown endpoint": func() error {
-			if _, err := c.Endpoint(t.Context(), g, "none"); !errors.Is(err, relay.ErrNotFound) {
+			if _, err := c.Endpoint(t.Context(), g, "none"); !errors.Is(err, catalog.ErrNotFound) {
 				return fmt.Errorf("%w, want ErrNotFound", err)
 			}
 			return nil
@@ -349,10 +350,10 @@ func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
-	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), relay.Catalog{
-		Sources: []relay.Source{{Name: "a", Verify: verify.Config{Provider: "github"}, Secrets: []string{"hidden-1"}}},
-		Endpoints: []relay.Endpoint{{Name: "b", URL: "https://example.com", Secrets: []string{"hidden-2"},
-			Header: map[string]string{"authorization": "hidden-3"}, Auth: &relay.Auth{Bearer: "hidden-4"}}},
+	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), catalog.Catalog{
+		Sources: []catalog.Source{{Name: "a", Verify: verify.Config{Provider: "github"}, Secrets: []string{"hidden-1"}}},
+		Endpoints: []catalog.Endpoint{{Name: "b", URL: "https://example.com", Secrets: []string{"hidden-2"},
+			Header: map[string]string{"authorization": "hidden-3"}, Auth: &catalog.Auth{Bearer: "hidden-4"}}},
 	}, 0)
 	sealed := map[string]string{}
 	for _, it := range scan(t, client, table) {
@@ -406,7 +407,7 @@ func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := c.Endpoint(t.Context(), inForce(t, c), "old")
-	want := relay.Endpoint{Name: "old", URL: "https://old.example.com", Secrets: []string{"s"}, Header: map[string]string{"x-env": "prod"}}
+	want := catalog.Endpoint{Name: "old", URL: "https://old.example.com", Secrets: []string{"s"}, Header: map[string]string{"x-env": "prod"}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -426,7 +427,7 @@ func TestAForeignVersionIsUnreadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Source(t.Context(), inForce(t, c), "a-00"); !errors.Is(err, relay.ErrFormat) {
+	if _, err := c.Source(t.Context(), inForce(t, c), "a-00"); !errors.Is(err, format.ErrFormat) {
 		t.Errorf("error %v, want ErrFormat", err)
 	}
 }
@@ -435,11 +436,11 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	c := dynamo.NewCatalog(client, createTable(t, client), sealer{})
-	want := relay.Catalog{Sources: []relay.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}}}
+	want := catalog.Catalog{Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}}}
 	for i := range 4500 { // more than a list of names in one item has
 		name := fmt.Sprintf("endpoint-%04d", i)
-		want.Endpoints = append(want.Endpoints, relay.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
-		want.Subscriptions = append(want.Subscriptions, relay.Subscription{Source: "github", Endpoint: name})
+		want.Endpoints = append(want.Endpoints, catalog.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
+		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: name})
 	}
 	replaceWith(t, c, want, 0)
 	expectInForce(t, c, want, 1)

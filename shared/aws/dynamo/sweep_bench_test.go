@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,7 +22,6 @@ import (
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/local/memory"
-	"webhook-relay/shared/relay"
 )
 
 const (
@@ -89,17 +90,17 @@ func (v *virtualTable) sweep(b *testing.B) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
 	})
-	catalog := &memory.Catalog{}
-	if err := catalog.ReplaceCatalog(b.Context(), relay.Catalog{Sources: []relay.Source{{Name: "app"}}}, 0); err != nil {
+	catalogs := &memory.Catalog{}
+	if err := catalogs.ReplaceCatalog(b.Context(), catalog.Catalog{Sources: []catalog.Source{{Name: "app"}}}, 0); err != nil {
 		b.Fatal(err)
 	}
 	cursors := &memory.Ledger{}
-	if err := cursors.SaveSweepCursor(b.Context(), relay.SweepCursor{Hour: sweptHour}); err != nil {
+	if err := cursors.SaveSweepCursor(b.Context(), operate.SweepCursor{Hour: sweptHour}); err != nil {
 		b.Fatal(err)
 	}
 	ledger := dynamo.NewLedger(client, "virtual")
-	report, err := relay.NewSweeper(relay.SweeperConfig{
-		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: cursors,
+	report, err := operate.NewSweeper(operate.SweeperConfig{
+		Names: catalogs, Subscriptions: catalogs, Ledger: ledger, Deliveries: ledger, Cursors: cursors,
 		Now: func() time.Time { return sweptHour.Add(3 * time.Hour) },
 	}).Run(b.Context())
 	if err != nil || report.Events != sweptEvents || report.Delivered != v.endpoints*sweptEvents || report.Unaccounted() != 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -13,7 +14,6 @@ import (
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
-	"webhook-relay/shared/relay"
 )
 
 const (
@@ -34,7 +34,7 @@ func client(t *testing.T) *awskms.Client {
 
 func TestSealerConforms(t *testing.T) {
 	t.Parallel()
-	conformance.Sealer(t, func(t *testing.T) relay.Sealer { return kms.New(client(t), keyARN) })
+	conformance.Sealer(t, func(t *testing.T) catalog.Sealer { return kms.New(client(t), keyARN) })
 }
 
 func TestAnotherKeyOpensNothing(t *testing.T) {

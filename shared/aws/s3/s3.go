@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-
-	"webhook-relay/shared/relay"
 )
 
 // Client returns a client for cfg. Where cfg or the environment names an endpoint of its own (an emulator, a store that speaks S3),
@@ -47,7 +46,7 @@ func (b *Bodies) Get(ctx context.Context, key string) ([]byte, error) {
 	out, err := b.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &b.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled})
 	var missing *types.NoSuchKey
 	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("s3: body %s: %w", key, relay.ErrNotFound)
+		return nil, fmt.Errorf("s3: body %s: %w", key, catalog.ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("s3: get %s: %w", key, err)

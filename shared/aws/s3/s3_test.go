@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -104,7 +105,7 @@ func TestGetTellsMissingFromForbiddenAndDamaged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			body, err := s3.New(tc.wire.client(config("http://127.0.0.1:9")), "bucket").Get(t.Context(), "a")
-			if err == nil || errors.Is(err, relay.ErrNotFound) != tc.notFound {
+			if err == nil || errors.Is(err, catalog.ErrNotFound) != tc.notFound {
 				t.Errorf("error %v, ErrNotFound wanted: %v", err, tc.notFound)
 			}
 			if body != nil {

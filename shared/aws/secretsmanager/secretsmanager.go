@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssecretsmanager "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
-
-	"webhook-relay/shared/relay"
 )
 
 // Store reads secrets. Make it with New; it is safe for concurrent use.
@@ -18,7 +17,7 @@ type Store struct {
 	client func() *awssecretsmanager.Client
 }
 
-var _ relay.SecretStore = Store{}
+var _ catalog.SecretStore = Store{}
 
 // New returns a Store. It calls nothing.
 func New(cfg aws.Config) Store {
@@ -32,11 +31,11 @@ func (s Store) Secret(ctx context.Context, name string) (string, error) {
 	var refused smithy.APIError
 	switch {
 	case err == nil && out.SecretString == nil:
-		return "", fmt.Errorf("secretsmanager: %s is binary: %w", name, relay.ErrNotFound)
+		return "", fmt.Errorf("secretsmanager: %s is binary: %w", name, catalog.ErrNotFound)
 	case err == nil:
 		return *out.SecretString, nil
 	case errors.As(err, &refused) && notToBeHad[refused.ErrorCode()]:
-		return "", fmt.Errorf("secretsmanager: %s: %s: %w", name, refused.ErrorCode(), relay.ErrNotFound)
+		return "", fmt.Errorf("secretsmanager: %s: %s: %w", name, refused.ErrorCode(), catalog.ErrNotFound)
 	default:
 		return "", fmt.Errorf("secretsmanager: %s: %w", name, err)
 	}

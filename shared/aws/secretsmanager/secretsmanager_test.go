@@ -7,13 +7,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"webhook-relay/shared/aws/secretsmanager"
 	"webhook-relay/shared/lab/emulator"
-	"webhook-relay/shared/relay"
 )
 
 func storeAt(url string) secretsmanager.Store {
@@ -32,7 +32,7 @@ func TestASecretIsReadAsItIsNow(t *testing.T) {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 	}
-	if _, err := store.Secret(t.Context(), "shop/tok"); !errors.Is(err, relay.ErrNotFound) {
+	if _, err := store.Secret(t.Context(), "shop/tok"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("one that is not there: %v", err)
 	}
 }
@@ -64,7 +64,7 @@ func TestErrors(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			text, err := storeAt(server.URL).Secret(t.Context(), "shop")
-			if text != "" || err == nil || errors.Is(err, relay.ErrNotFound) != tt.notFound || !strings.Contains(err.Error(), "shop") ||
+			if text != "" || err == nil || errors.Is(err, catalog.ErrNotFound) != tt.notFound || !strings.Contains(err.Error(), "shop") ||
 				strings.Contains(err.Error(), "hidden") {
 				t.Errorf("%q, %v", text, err)
 			}

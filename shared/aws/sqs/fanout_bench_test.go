@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -65,12 +66,12 @@ func BenchmarkWideFanout(b *testing.B) {
 // wideFanout returns a fan-out, and what makes a batch of new messages.
 func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanout, func() []relay.Message) {
 	b.Helper()
-	c := relay.Catalog{Sources: []relay.Source{{Name: "app"}}}
+	c := catalog.Catalog{Sources: []catalog.Source{{Name: "app"}}}
 	for i := range endpoints {
-		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: "app", Endpoint: fmt.Sprintf("endpoint-%05d", i)})
+		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: "app", Endpoint: fmt.Sprintf("endpoint-%05d", i)})
 	}
-	catalog := &memory.Catalog{}
-	if err := catalog.ReplaceCatalog(b.Context(), c, 0); err != nil {
+	catalogs := &memory.Catalog{}
+	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)
 	}
 	client := awssqs.New(awssqs.Options{
@@ -80,7 +81,7 @@ func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanou
 		}),
 	})
 	f := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalog, Events: &memory.Ledger{}, Delivery: sqs.New(client, "http://taking/delivery"), Reporter: silent{},
+		Subscriptions: catalogs, Events: &memory.Ledger{}, Delivery: sqs.New(client, "http://taking/delivery"), Reporter: silent{},
 	})
 	n := 0
 	return f, func() []relay.Message {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -77,7 +78,7 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		e.Outgoing = m
 		if n := size(m); n > maxBytes {
 			e.err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
-		} else if err := relay.CheckText(m.Body); err != nil { // the client would put other characters in the place of some
+		} else if err := format.CheckText(m.Body); err != nil { // the client would put other characters in the place of some
 			e.err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if q.ordered {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
 )
@@ -45,7 +46,7 @@ func bodiesKeep(t *testing.T, bodies relay.Bodies) {
 func bodiesNotFound(t *testing.T, bodies relay.Bodies) {
 	must(t, "Put", bodies.Put(t.Context(), bodyKey, []byte("1")))
 	for _, key := range []string{bodyKey + "x", bodyKey[:len(bodyKey)-1], "unknown"} {
-		if _, err := bodies.Get(t.Context(), key); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := bodies.Get(t.Context(), key); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("Get(%q): %v, want ErrNotFound", key, err)
 		}
 	}

@@ -8,23 +8,23 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 // CatalogUnderTest is all that a catalog's adapter implements, without a cache in front of it.
 type CatalogUnderTest interface {
-	relay.Sources
-	relay.LearnedSecrets
-	relay.LearningWindows
-	relay.Subscriptions
-	relay.Endpoints
-	relay.CatalogStore
-	relay.Names
+	catalog.Sources
+	catalog.LearnedSecrets
+	catalog.LearningWindows
+	catalog.Subscriptions
+	catalog.Endpoints
+	catalog.Store
+	catalog.Names
 }
 
 // Catalog tests a catalog: the three ports that stages read it through, and the one that operators write it through.
@@ -66,19 +66,19 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 // sameCatalog lets an adapter return empty for nil but where that has a meaning.
 var sameCatalog = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() != ".Schedule" }, cmpopts.EquateEmpty())
 
-func source(name string) relay.Source {
-	return relay.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret of " + name}}
+func source(name string) catalog.Source {
+	return catalog.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret of " + name}}
 }
 
-func endpoint(name string) relay.Endpoint {
-	return relay.Endpoint{Name: name, URL: "https://" + name + ".example.com/hooks", Secrets: []string{"whsec_c2VjcmV0"}}
+func endpoint(name string) catalog.Endpoint {
+	return catalog.Endpoint{Name: name, URL: "https://" + name + ".example.com/hooks", Secrets: []string{"whsec_c2VjcmV0"}}
 }
 
 // fullCatalog has every field of every type set somewhere, and is in the order that LoadCatalog returns.
-func fullCatalog() relay.Catalog {
-	return relay.Catalog{
-		Sources: []relay.Source{
-			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Order: relay.Order{On: true}, Verify: verify.Config{
+func fullCatalog() catalog.Catalog {
+	return catalog.Catalog{
+		Sources: []catalog.Source{
+			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Order: catalog.Order{On: true}, Verify: verify.Config{
 				Provider: "hmac",
 				HMAC: &verify.HMAC{Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Prefix: "sha512=",
 					Payload: "{id}.{timestamp}.{body}", TimestampHeader: "x-ts", IDHeader: "x-id", Tolerance: 90 * time.Second},
@@ -91,34 +91,34 @@ func fullCatalog() relay.Catalog {
 			}},
 			{Name: "open", Verify: verify.Config{Provider: "none"}},
 		},
-		Endpoints: []relay.Endpoint{
+		Endpoints: []catalog.Endpoint{
 			{Name: "billing", URL: "https://billing.example.com", Secrets: []string{"whsec_YmlsbGluZw=="}},
-			{Name: "knows-another", URL: "https://other.example.com", Secrets: []string{"whsk_c2VjcmV0"}, Auth: &relay.Auth{
-				Signature: &relay.Signature{Provider: "hmac", Secret: "s\x00é", Alone: true, HMAC: &verify.HMAC{Header: "X-Sig", Tolerance: time.Minute}}}},
+			{Name: "knows-another", URL: "https://other.example.com", Secrets: []string{"whsk_c2VjcmV0"}, Auth: &catalog.Auth{
+				Signature: &catalog.Signature{Provider: "hmac", Secret: "s\x00é", Alone: true, HMAC: &verify.HMAC{Header: "X-Sig", Tolerance: time.Minute}}}},
 			{Name: "shipping", URL: "http://127.0.0.1:9999/hooks?key=a%20b", Secrets: []string{"whsec_bmV3", "whsec_b2xk"},
 				Header: map[string]string{"x-env": "prod", "authorization": "Bearer é"}, Timeout: 12500 * time.Millisecond,
 				Schedule: []time.Duration{time.Second, 5 * time.Minute, 24 * time.Hour},
-				Order:    relay.Order{On: true, Key: "data.é"},
+				Order:    catalog.Order{On: true, Key: "data.é"},
 				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50, RatePer: time.Minute, Concurrency: 10,
-				SecretsMade: true, Prove: relay.ProveOptions, Retiring: []relay.RetiringSecret{
+				SecretsMade: true, Prove: catalog.ProveOptions, Retiring: []catalog.RetiringSecret{
 					{Secret: "whsec_b2xkZXI=", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
-				TLS: &relay.TLS{Certificate: []byte("-----BEGIN\nc"), Key: []byte("k\n"), Authorities: []byte("a")},
-				Auth: &relay.Auth{ // one field of these in a catalog that was checked
-					Basic: &relay.BasicAuth{Username: "é", Password: "p\n"}, Bearer: "b", APIKey: &relay.APIKey{Header: "h", Query: "q", Value: "v"},
-					OAuth2: &relay.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s", Scopes: []string{"a", "b"}, Audience: "x", InBody: true},
-					SigV4:  &relay.SigV4{Service: "lambda", Region: "eu-central-1"}}},
+				TLS: &catalog.TLS{Certificate: []byte("-----BEGIN\nc"), Key: []byte("k\n"), Authorities: []byte("a")},
+				Auth: &catalog.Auth{ // one field of these in a catalog that was checked
+					Basic: &catalog.BasicAuth{Username: "é", Password: "p\n"}, Bearer: "b", APIKey: &catalog.APIKey{Header: "h", Query: "q", Value: "v"},
+					OAuth2: &catalog.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s", Scopes: []string{"a", "b"}, Audience: "x", InBody: true},
+					SigV4:  &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}},
 		},
-		Subscriptions: []relay.Subscription{
+		Subscriptions: []catalog.Subscription{
 			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"}, Filter: ` {"data": {"é <&>\u003e": [1.0, {"numeric": [">", 1e2]}]}}`,
-				Order: relay.Order{On: true, Key: "data.é"}},
-			{Source: "crm", Endpoint: "billing", Order: relay.Order{On: true}},
+				Order: catalog.Order{On: true, Key: "data.é"}},
+			{Source: "crm", Endpoint: "billing", Order: catalog.Order{On: true}},
 			{Source: "open", Endpoint: "billing", Types: []string{"*"}},
 		},
 	}
 }
 
 // replace puts want in the place of whatever the catalog is and returns its revision.
-func replace(t *testing.T, c CatalogUnderTest, want relay.Catalog) int64 {
+func replace(t *testing.T, c CatalogUnderTest, want catalog.Catalog) int64 {
 	t.Helper()
 	_, base, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
@@ -132,7 +132,7 @@ func replace(t *testing.T, c CatalogUnderTest, want relay.Catalog) int64 {
 }
 
 // expectCatalog reads all of want through each of the ports.
-func expectCatalog(t *testing.T, c CatalogUnderTest, want relay.Catalog) {
+func expectCatalog(t *testing.T, c CatalogUnderTest, want catalog.Catalog) {
 	t.Helper()
 	got, _, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
@@ -153,7 +153,7 @@ func expectCatalog(t *testing.T, c CatalogUnderTest, want relay.Catalog) {
 }
 
 // generation is the one in force.
-func generation(t *testing.T, c CatalogUnderTest) relay.Generation {
+func generation(t *testing.T, c CatalogUnderTest) catalog.Generation {
 	t.Helper()
 	g, err := c.Generation(t.Context())
 	must(t, "Generation", err)
@@ -161,24 +161,24 @@ func generation(t *testing.T, c CatalogUnderTest) relay.Generation {
 }
 
 // of returns a source's subscriptions.
-func of(c relay.Catalog, source string) []relay.Subscription {
-	return slices.DeleteFunc(slices.Clone(c.Subscriptions), func(s relay.Subscription) bool { return s.Source != source })
+func of(c catalog.Catalog, source string) []catalog.Subscription {
+	return slices.DeleteFunc(slices.Clone(c.Subscriptions), func(s catalog.Subscription) bool { return s.Source != source })
 }
 
 func catalogNew(t *testing.T, c CatalogUnderTest) {
 	got, revision, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
-	equal(t, "catalog", relay.Catalog{}, got, sameCatalog)
+	equal(t, "catalog", catalog.Catalog{}, got, sameCatalog)
 	equal(t, "revision", int64(0), revision)
 }
 
 func catalogNotFound(t *testing.T, c CatalogUnderTest) {
 	for _, fill := range []func(){func() {}, func() { replace(t, c, fullCatalog()) }} {
 		fill()
-		if _, err := c.Source(t.Context(), generation(t, c), "unknown"); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := c.Source(t.Context(), generation(t, c), "unknown"); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("Source: %v, want ErrNotFound", err)
 		}
-		if _, err := c.Endpoint(t.Context(), generation(t, c), "crm"); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := c.Endpoint(t.Context(), generation(t, c), "crm"); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("Endpoint by a source's name: %v, want ErrNotFound", err)
 		}
 		subs, err := c.Subscriptions(t.Context(), generation(t, c), "unknown")
@@ -195,16 +195,16 @@ func catalogFields(t *testing.T, c CatalogUnderTest) {
 func catalogSchedules(t *testing.T, c CatalogUnderTest) {
 	standard, single := endpoint("standard"), endpoint("single")
 	single.Schedule = []time.Duration{}
-	replace(t, c, relay.Catalog{Endpoints: []relay.Endpoint{standard, single}})
-	expectCatalog(t, c, relay.Catalog{Endpoints: []relay.Endpoint{single, standard}})
+	replace(t, c, catalog.Catalog{Endpoints: []catalog.Endpoint{standard, single}})
+	expectCatalog(t, c, catalog.Catalog{Endpoints: []catalog.Endpoint{single, standard}})
 }
 
 func catalogSorted(t *testing.T, c CatalogUnderTest) {
-	var want relay.Catalog
+	var want catalog.Catalog
 	for _, name := range []string{"a", "a-b", "a1", "ab", "b"} {
 		want.Sources, want.Endpoints = append(want.Sources, source(name)), append(want.Endpoints, endpoint(name))
 	}
-	given := relay.Catalog{Sources: slices.Clone(want.Sources), Endpoints: slices.Clone(want.Endpoints)}
+	given := catalog.Catalog{Sources: slices.Clone(want.Sources), Endpoints: slices.Clone(want.Endpoints)}
 	slices.Reverse(given.Sources)
 	slices.Reverse(given.Endpoints)
 	replace(t, c, given)
@@ -212,10 +212,10 @@ func catalogSorted(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogOrder(t *testing.T, c CatalogUnderTest) {
-	given := relay.Catalog{Sources: []relay.Source{source("a"), source("b")}}
+	given := catalog.Catalog{Sources: []catalog.Source{source("a"), source("b")}}
 	for i, name := range []string{"z", "m", "a", "y", "n", "b"} {
 		given.Endpoints = append(given.Endpoints, endpoint(name))
-		given.Subscriptions = append(given.Subscriptions, relay.Subscription{Source: []string{"b", "a"}[i%2], Endpoint: name})
+		given.Subscriptions = append(given.Subscriptions, catalog.Subscription{Source: []string{"b", "a"}[i%2], Endpoint: name})
 	}
 	replace(t, c, given)
 	got, _, err := c.LoadCatalog(t.Context())
@@ -234,12 +234,12 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
-	want := relay.Catalog{Sources: []relay.Source{source("github")}}
+	want := catalog.Catalog{Sources: []catalog.Source{source("github")}}
 	filter := strings.Repeat("f", 4096) // a hundred of them are more than an item of DynamoDB's holds
 	for i := range 500 {
 		e := endpoint(fmt.Sprintf("endpoint-%03d", i))
 		want.Endpoints = append(want.Endpoints, e)
-		want.Subscriptions = append(want.Subscriptions, relay.Subscription{Source: "github", Endpoint: e.Name,
+		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: e.Name,
 			Types: []string{strings.Repeat("t", 100), fmt.Sprint(i)}, Filter: filter})
 		if i == 150 {
 			filter = ""
@@ -257,17 +257,17 @@ func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
 
 func catalogReplaced(t *testing.T, c CatalogUnderTest) {
 	replace(t, c, fullCatalog())
-	next := relay.Catalog{
-		Sources:       []relay.Source{source("crm"), source("stripe")},
-		Endpoints:     []relay.Endpoint{endpoint("shipping")},
-		Subscriptions: []relay.Subscription{{Source: "stripe", Endpoint: "shipping"}},
+	next := catalog.Catalog{
+		Sources:       []catalog.Source{source("crm"), source("stripe")},
+		Endpoints:     []catalog.Endpoint{endpoint("shipping")},
+		Subscriptions: []catalog.Subscription{{Source: "stripe", Endpoint: "shipping"}},
 	}
 	replace(t, c, next)
 	expectCatalog(t, c, next)
-	if _, err := c.Source(t.Context(), generation(t, c), "open"); !errors.Is(err, relay.ErrNotFound) {
+	if _, err := c.Source(t.Context(), generation(t, c), "open"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("a source that was left out: %v, want ErrNotFound", err)
 	}
-	if _, err := c.Endpoint(t.Context(), generation(t, c), "billing"); !errors.Is(err, relay.ErrNotFound) {
+	if _, err := c.Endpoint(t.Context(), generation(t, c), "billing"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("an endpoint that was left out: %v, want ErrNotFound", err)
 	}
 	subs, err := c.Subscriptions(t.Context(), generation(t, c), "open")
@@ -277,16 +277,16 @@ func catalogReplaced(t *testing.T, c CatalogUnderTest) {
 
 func catalogEmptied(t *testing.T, c CatalogUnderTest) {
 	replace(t, c, fullCatalog())
-	replace(t, c, relay.Catalog{})
-	expectCatalog(t, c, relay.Catalog{})
+	replace(t, c, catalog.Catalog{})
+	expectCatalog(t, c, catalog.Catalog{})
 }
 
 func catalogConflict(t *testing.T, c CatalogUnderTest) {
-	first := replace(t, c, relay.Catalog{Sources: []relay.Source{source("a")}})
+	first := replace(t, c, catalog.Catalog{Sources: []catalog.Source{source("a")}})
 	second := replace(t, c, fullCatalog())
 	for _, base := range []int64{0, first, second + 1} {
-		err := c.ReplaceCatalog(t.Context(), relay.Catalog{Sources: []relay.Source{source("b")}}, base)
-		if !errors.Is(err, relay.ErrConflict) {
+		err := c.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{source("b")}}, base)
+		if !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("a replacement of revision %d at %d: %v, want ErrConflict", base, second, err)
 		}
 	}
@@ -300,8 +300,8 @@ func catalogConcurrent(t *testing.T, c CatalogUnderTest) {
 	for range 3 {
 		_, base, err := c.LoadCatalog(t.Context())
 		must(t, "LoadCatalog", err)
-		candidate := func(i int) relay.Catalog {
-			return relay.Catalog{Sources: []relay.Source{source(fmt.Sprintf("s-%d-%d", base, i))}}
+		candidate := func(i int) catalog.Catalog {
+			return catalog.Catalog{Sources: []catalog.Source{source(fmt.Sprintf("s-%d-%d", base, i))}}
 		}
 		errs := atOnce(6, func(i int) error { return c.ReplaceCatalog(t.Context(), candidate(i), base) })
 		winner := slices.Index(errs, nil)
@@ -309,7 +309,7 @@ func catalogConcurrent(t *testing.T, c CatalogUnderTest) {
 			t.Fatalf("no replacement was accepted; the first: %v", errs[0])
 		}
 		for i, err := range errs {
-			if i != winner && !errors.Is(err, relay.ErrConflict) {
+			if i != winner && !errors.Is(err, catalog.ErrConflict) {
 				t.Fatalf("a second replacement of revision %d: %v, want ErrConflict", base, err)
 			}
 		}
@@ -319,12 +319,12 @@ func catalogConcurrent(t *testing.T, c CatalogUnderTest) {
 
 // catalogReaders replaces catalogs in which everything carries one number while it reads.
 func catalogReaders(t *testing.T, c CatalogUnderTest) {
-	numbered := func(n int) relay.Catalog {
-		var next relay.Catalog
+	numbered := func(n int) catalog.Catalog {
+		var next catalog.Catalog
 		for i := range 40 {
 			name := fmt.Sprintf("n%d-%02d", n, i)
 			next.Sources, next.Endpoints = append(next.Sources, source(name)), append(next.Endpoints, endpoint(name))
-			next.Subscriptions = append(next.Subscriptions, relay.Subscription{Source: name, Endpoint: name})
+			next.Subscriptions = append(next.Subscriptions, catalog.Subscription{Source: name, Endpoint: name})
 		}
 		return next
 	}
@@ -360,10 +360,10 @@ func catalogReaders(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogPrefix(t *testing.T, c CatalogUnderTest) {
-	want := relay.Catalog{
-		Sources:   []relay.Source{source("git"), source("git-2"), source("github")},
-		Endpoints: []relay.Endpoint{endpoint("a"), endpoint("b"), endpoint("c")},
-		Subscriptions: []relay.Subscription{
+	want := catalog.Catalog{
+		Sources:   []catalog.Source{source("git"), source("git-2"), source("github")},
+		Endpoints: []catalog.Endpoint{endpoint("a"), endpoint("b"), endpoint("c")},
+		Subscriptions: []catalog.Subscription{
 			{Source: "git", Endpoint: "a"}, {Source: "git-2", Endpoint: "b"}, {Source: "github", Endpoint: "c"}},
 	}
 	replace(t, c, want)
@@ -379,10 +379,10 @@ func catalogSame(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogGenerations(t *testing.T, c CatalogUnderTest) {
-	seen := map[relay.Generation]bool{generation(t, c): true}
+	seen := map[catalog.Generation]bool{generation(t, c): true}
 	equal(t, "generation of a catalog that nobody has changed", generation(t, c), generation(t, c))
 	for i := range 3 {
-		want := relay.Catalog{Sources: []relay.Source{source("a")}, Endpoints: []relay.Endpoint{endpoint(fmt.Sprint("e-", i)), endpoint("shared")}}
+		want := catalog.Catalog{Sources: []catalog.Source{source("a")}, Endpoints: []catalog.Endpoint{endpoint(fmt.Sprint("e-", i)), endpoint("shared")}}
 		replace(t, c, want)
 		g := generation(t, c)
 		if seen[g] {
@@ -398,10 +398,10 @@ func catalogGenerations(t *testing.T, c CatalogUnderTest) {
 	}
 	for g := range seen { // who has not looked for the generation in force since
 		_, err := c.Source(t.Context(), g, "a")
-		if _, absent := c.Source(t.Context(), g, "b"); !errors.Is(absent, relay.ErrNotFound) {
+		if _, absent := c.Source(t.Context(), g, "b"); !errors.Is(absent, catalog.ErrNotFound) {
 			t.Errorf("a source that is in no generation: %v", absent)
 		}
-		if err != nil && !errors.Is(err, relay.ErrNotFound) {
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("a source in generation %q: %v", g, err)
 		}
 	}
@@ -409,7 +409,7 @@ func catalogGenerations(t *testing.T, c CatalogUnderTest) {
 
 func catalogNames(t *testing.T, c CatalogUnderTest) {
 	for revision, want := range [][]string{{"b", "a"}, {"c"}, nil} {
-		var next relay.Catalog
+		var next catalog.Catalog
 		for _, name := range want {
 			next.Sources, next.Endpoints = append(next.Sources, source(name)), append(next.Endpoints, endpoint(name+"-endpoint"))
 		}

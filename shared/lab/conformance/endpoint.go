@@ -7,14 +7,15 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
-	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // EndpointStates tests a relay.EndpointStates.
-func EndpointStates(t *testing.T, fresh func(t *testing.T) relay.EndpointStates) {
-	for name, test := range map[string]func(*testing.T, relay.EndpointStates){
+func EndpointStates(t *testing.T, fresh func(t *testing.T) gate.EndpointStates) {
+	for name, test := range map[string]func(*testing.T, gate.EndpointStates){
 		"an endpoint without a state has the zero one":   stateNew,
 		"every field comes back, with the next revision": stateFields,
 		"a write asks for the revision on record":        stateConditions,
@@ -30,7 +31,7 @@ func EndpointStates(t *testing.T, fresh func(t *testing.T) relay.EndpointStates)
 }
 
 // expectTroubled waits until the list is so: it may be a second late.
-func expectTroubled(t *testing.T, states relay.EndpointStates, want ...string) {
+func expectTroubled(t *testing.T, states gate.EndpointStates, want ...string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		got, err := states.TroubledEndpoints(t.Context())
@@ -45,7 +46,7 @@ func expectTroubled(t *testing.T, states relay.EndpointStates, want ...string) {
 	}
 }
 
-func stateTroubled(t *testing.T, states relay.EndpointStates) {
+func stateTroubled(t *testing.T, states gate.EndpointStates) {
 	expectTroubled(t, states)
 	at := now()
 	kinds := map[string]breaker.State{
@@ -69,7 +70,7 @@ func stateTroubled(t *testing.T, states relay.EndpointStates) {
 	expectTroubled(t, states, slices.Sorted(maps.Keys(kinds))...)
 }
 
-func stateManyTroubled(t *testing.T, states relay.EndpointStates) {
+func stateManyTroubled(t *testing.T, states gate.EndpointStates) {
 	var want []string
 	for i := range 1200 {
 		name := fmt.Sprintf("endpoint-%04d", i)
@@ -87,7 +88,7 @@ func trouble() breaker.State {
 		SlowUntil: at(10), SlowAt: at(11), SlowSeen: 2}
 }
 
-func expectState(t *testing.T, states relay.EndpointStates, endpoint string, want breaker.State, revision int64) {
+func expectState(t *testing.T, states gate.EndpointStates, endpoint string, want breaker.State, revision int64) {
 	t.Helper()
 	got, r, err := states.EndpointState(t.Context(), endpoint)
 	must(t, "EndpointState", err)
@@ -95,11 +96,11 @@ func expectState(t *testing.T, states relay.EndpointStates, endpoint string, wan
 	equal(t, "revision of "+endpoint, revision, r)
 }
 
-func stateNew(t *testing.T, states relay.EndpointStates) {
+func stateNew(t *testing.T, states gate.EndpointStates) {
 	expectState(t, states, "shipping", breaker.State{}, 0)
 }
 
-func stateFields(t *testing.T, states relay.EndpointStates) {
+func stateFields(t *testing.T, states gate.EndpointStates) {
 	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "shipping", trouble(), 0))
 	expectState(t, states, "shipping", trouble(), 1)
 	expectState(t, states, "ship", breaker.State{}, 0)
@@ -107,21 +108,21 @@ func stateFields(t *testing.T, states relay.EndpointStates) {
 	expectState(t, states, "shipping", breaker.State{}, 2)
 }
 
-func stateConditions(t *testing.T, states relay.EndpointStates) {
+func stateConditions(t *testing.T, states gate.EndpointStates) {
 	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "shipping", trouble(), 0))
 	for _, prior := range []int64{0, 2, -1} {
 		err := states.SaveEndpointState(t.Context(), "shipping", breaker.State{}, prior)
-		if !errors.Is(err, relay.ErrConflict) {
+		if !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("over revision %d: %v, want ErrConflict", prior, err)
 		}
 	}
-	if err := states.SaveEndpointState(t.Context(), "other", trouble(), 1); !errors.Is(err, relay.ErrConflict) {
+	if err := states.SaveEndpointState(t.Context(), "other", trouble(), 1); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("over a state that is not there: %v, want ErrConflict", err)
 	}
 	expectState(t, states, "shipping", trouble(), 1)
 }
 
-func stateConcurrent(t *testing.T, states relay.EndpointStates) {
+func stateConcurrent(t *testing.T, states gate.EndpointStates) {
 	for prior := range int64(3) {
 		errs := make(chan error, 5)
 		for i := range cap(errs) {
@@ -133,7 +134,7 @@ func stateConcurrent(t *testing.T, states relay.EndpointStates) {
 			switch err := <-errs; {
 			case err == nil:
 				won++
-			case !errors.Is(err, relay.ErrConflict):
+			case !errors.Is(err, catalog.ErrConflict):
 				t.Errorf("%v, want ErrConflict", err)
 			}
 		}
@@ -142,8 +143,8 @@ func stateConcurrent(t *testing.T, states relay.EndpointStates) {
 }
 
 // Quotas tests a relay.Quotas.
-func Quotas(t *testing.T, fresh func(t *testing.T) relay.Quotas) {
-	for name, test := range map[string]func(*testing.T, relay.Quotas){
+func Quotas(t *testing.T, fresh func(t *testing.T) gate.Quotas) {
+	for name, test := range map[string]func(*testing.T, gate.Quotas){
 		"pieces follow on each other":           quotaFollow,
 		"time that nobody took is over":         quotaBegins,
 		"nothing is reserved too late":          quotaEnds,
@@ -157,7 +158,7 @@ func Quotas(t *testing.T, fresh func(t *testing.T) relay.Quotas) {
 }
 
 // expectPiece reserves a second, from start and within ten seconds of it. want is when it begins, after start; less than 0: not at all.
-func expectPiece(t *testing.T, quotas relay.Quotas, line string, start time.Time, want time.Duration) {
+func expectPiece(t *testing.T, quotas gate.Quotas, line string, start time.Time, want time.Duration) {
 	t.Helper()
 	from, ok, err := quotas.Reserve(t.Context(), line, time.Second, start, start.Add(10*time.Second))
 	must(t, "Reserve", err)
@@ -168,7 +169,7 @@ func expectPiece(t *testing.T, quotas relay.Quotas, line string, start time.Time
 	equal(t, "piece of "+line, want, got)
 }
 
-func quotaFollow(t *testing.T, quotas relay.Quotas) {
+func quotaFollow(t *testing.T, quotas gate.Quotas) {
 	start := now()
 	expectPiece(t, quotas, "a", start, 0)
 	expectPiece(t, quotas, "b", start, 0)
@@ -180,14 +181,14 @@ func quotaFollow(t *testing.T, quotas relay.Quotas) {
 	expectPiece(t, quotas, "a", start, 2*time.Second+1500*time.Microsecond)
 }
 
-func quotaBegins(t *testing.T, quotas relay.Quotas) {
+func quotaBegins(t *testing.T, quotas gate.Quotas) {
 	start := now()
 	expectPiece(t, quotas, "a", start, 0)
 	expectPiece(t, quotas, "a", start.Add(time.Minute), 0)
 	expectPiece(t, quotas, "a", start.Add(time.Minute+200*time.Millisecond), 800*time.Millisecond)
 }
 
-func quotaEnds(t *testing.T, quotas relay.Quotas) {
+func quotaEnds(t *testing.T, quotas gate.Quotas) {
 	start := now()
 	for i := range 11 {
 		expectPiece(t, quotas, "a", start, time.Duration(i)*time.Second)
@@ -200,7 +201,7 @@ func quotaEnds(t *testing.T, quotas relay.Quotas) {
 	expectPiece(t, quotas, "a", start.Add(time.Second), 10*time.Second)
 }
 
-func quotaConcurrent(t *testing.T, quotas relay.Quotas) {
+func quotaConcurrent(t *testing.T, quotas gate.Quotas) {
 	start := now()
 	got := make(chan time.Duration, 10)
 	for range cap(got) {
@@ -223,8 +224,8 @@ func quotaConcurrent(t *testing.T, quotas relay.Quotas) {
 }
 
 // Slots tests a relay.Slots.
-func Slots(t *testing.T, fresh func(t *testing.T) relay.Slots) {
-	for name, test := range map[string]func(*testing.T, relay.Slots){
+func Slots(t *testing.T, fresh func(t *testing.T) gate.Slots) {
+	for name, test := range map[string]func(*testing.T, gate.Slots){
 		"a slot has one holder at a time":         slotOneHolder,
 		"a slot is free once its time is over":    slotExpires,
 		"who holds a slot may hold it for longer": slotRenewed,
@@ -238,14 +239,14 @@ func Slots(t *testing.T, fresh func(t *testing.T) relay.Slots) {
 	}
 }
 
-func expectClaim(t *testing.T, slots relay.Slots, endpoint string, number int, holder string, lasts time.Duration, want bool) {
+func expectClaim(t *testing.T, slots gate.Slots, endpoint string, number int, holder string, lasts time.Duration, want bool) {
 	t.Helper()
 	got, err := slots.ClaimSlot(t.Context(), endpoint, number, holder, time.Now().Add(lasts))
 	must(t, "ClaimSlot", err)
 	equal(t, fmt.Sprintf("slot %d of %s for %s", number, endpoint, holder), want, got)
 }
 
-func slotOneHolder(t *testing.T, slots relay.Slots) {
+func slotOneHolder(t *testing.T, slots gate.Slots) {
 	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
 	expectClaim(t, slots, "shipping", 0, "b", time.Hour, false)
 	expectClaim(t, slots, "shipping", 1, "b", time.Hour, true)
@@ -253,21 +254,21 @@ func slotOneHolder(t *testing.T, slots relay.Slots) {
 	expectClaim(t, slots, "billing", 0, "b", time.Hour, true)
 }
 
-func slotExpires(t *testing.T, slots relay.Slots) {
+func slotExpires(t *testing.T, slots gate.Slots) {
 	expectClaim(t, slots, "shipping", 0, "a", -time.Millisecond, true)
 	expectClaim(t, slots, "shipping", 0, "b", time.Hour, true)
 	must(t, "ReleaseSlot of the former holder", slots.ReleaseSlot(t.Context(), "shipping", 0, "a"))
 	expectClaim(t, slots, "shipping", 0, "a", time.Hour, false)
 }
 
-func slotRenewed(t *testing.T, slots relay.Slots) {
+func slotRenewed(t *testing.T, slots gate.Slots) {
 	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
 	expectClaim(t, slots, "shipping", 0, "a", -time.Millisecond, true)
 	expectClaim(t, slots, "shipping", 0, "b", time.Hour, true)
 	expectClaim(t, slots, "shipping", 0, "a", time.Hour, false)
 }
 
-func slotReleased(t *testing.T, slots relay.Slots) {
+func slotReleased(t *testing.T, slots gate.Slots) {
 	must(t, "ReleaseSlot of a slot that nobody ever held", slots.ReleaseSlot(t.Context(), "shipping", 0, "a"))
 	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
 	must(t, "ReleaseSlot of another's slot", slots.ReleaseSlot(t.Context(), "shipping", 0, "b"))
@@ -278,7 +279,7 @@ func slotReleased(t *testing.T, slots relay.Slots) {
 	expectClaim(t, slots, "shipping", 0, "b", time.Hour, true)
 }
 
-func slotConcurrent(t *testing.T, slots relay.Slots) {
+func slotConcurrent(t *testing.T, slots gate.Slots) {
 	got := make(chan bool, 10)
 	for i := range cap(got) {
 		go func() {

@@ -2,21 +2,21 @@ package conformance
 
 import (
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 // CatalogV1 is what the golden files of version 1 hold of a catalog, in the order that LoadCatalog returns. Each field of each kind is set in
 // one of its items, and left out in another. It stays as it is, as they do: what a later version adds is in a catalog of that version.
-func CatalogV1() relay.Catalog {
-	byAccount := relay.Order{On: true, Key: "data.account.id"}
+func CatalogV1() catalog.Catalog {
+	byAccount := catalog.Order{On: true, Key: "data.account.id"}
 	hmac := verify.HMAC{
 		Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Key: "hex", Prefix: "sha512=", Payload: "{id}.{timestamp}.{body}",
 		TimestampHeader: "x-ts", TimestampJSON: "sent.at", TimestampFormat: "ms", IDHeader: "x-id", Tolerance: time.Minute,
 	}
-	return relay.Catalog{
-		Sources: []relay.Source{
+	return catalog.Catalog{
+		Sources: []catalog.Source{
 			{Name: "bare", Verify: verify.Config{Provider: "none"}},
 			{Name: "learner", Verify: verify.Config{Provider: "asana"}, Secrets: []string{"handed over"}},
 			{Name: "whole", Verify: verify.Config{
@@ -24,29 +24,29 @@ func CatalogV1() relay.Catalog {
 				URL: "https://relay.example.com/in/whole", AllowedIPs: []string{"192.0.2.0/24"}, Settings: map[string]string{"topic_arns": "arn"},
 			}, Secrets: []string{"new", "old"}, Order: byAccount},
 		},
-		Endpoints: []relay.Endpoint{
+		Endpoints: []catalog.Endpoint{
 			{Name: "bare", URL: "https://bare.example.com/", Secrets: []string{"whsec_bare"}},
-			{Name: "once", URL: "https://once.example.com/", Schedule: []time.Duration{}, Order: relay.Order{On: true}},
+			{Name: "once", URL: "https://once.example.com/", Schedule: []time.Duration{}, Order: catalog.Order{On: true}},
 			{
 				Name: "whole", URL: "https://whole.example.com/hooks", Secrets: []string{"whsec_new"}, Header: map[string]string{"x-env": "prod"},
 				Timeout: 20 * time.Second, Schedule: []time.Duration{5 * time.Second, time.Hour}, MaxAge: 48 * time.Hour, Final: []string{"404", "4xx"},
 				RateLimit: 90, RatePer: time.Minute, Concurrency: 4,
-				TLS: &relay.TLS{Certificate: []byte("certificate"), Key: []byte("key"), Authorities: []byte("authorities")},
-				Auth: &relay.Auth{
-					Basic: &relay.BasicAuth{Username: "relay", Password: "password"}, Bearer: "token",
-					APIKey: &relay.APIKey{Header: "x-api-key", Query: "key", Value: "value"},
-					OAuth2: &relay.OAuth2{TokenURL: "https://id.example.com/token", ClientID: "relay", ClientSecret: "secret",
+				TLS: &catalog.TLS{Certificate: []byte("certificate"), Key: []byte("key"), Authorities: []byte("authorities")},
+				Auth: &catalog.Auth{
+					Basic: &catalog.BasicAuth{Username: "relay", Password: "password"}, Bearer: "token",
+					APIKey: &catalog.APIKey{Header: "x-api-key", Query: "key", Value: "value"},
+					OAuth2: &catalog.OAuth2{TokenURL: "https://id.example.com/token", ClientID: "relay", ClientSecret: "secret",
 						Scopes: []string{"hooks"}, Audience: "hooks", InBody: true},
-					Signature: &relay.Signature{Provider: "hmac", HMAC: &hmac, Secret: "secret", Alone: true},
-					SigV4:     &relay.SigV4{Service: "execute-api", Region: "eu-central-1"},
+					Signature: &catalog.Signature{Provider: "hmac", HMAC: &hmac, Secret: "secret", Alone: true},
+					SigV4:     &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"},
 				},
-				Order: byAccount, SecretsMade: true, Prove: relay.ProvePing,
-				Retiring: []relay.RetiringSecret{{Secret: "whsec_old", Until: time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)}},
+				Order: byAccount, SecretsMade: true, Prove: catalog.ProvePing,
+				Retiring: []catalog.RetiringSecret{{Secret: "whsec_old", Until: time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)}},
 			},
 		},
-		Subscriptions: []relay.Subscription{
+		Subscriptions: []catalog.Subscription{
 			{Source: "bare", Endpoint: "bare"},
-			{Source: "bare", Endpoint: "once", Order: relay.Order{On: true}},
+			{Source: "bare", Endpoint: "once", Order: catalog.Order{On: true}},
 			{Source: "whole", Endpoint: "whole", Types: []string{"push", "pull_request.*"}, Filter: `{"trust": ["verified"]}`, Order: byAccount},
 		},
 	}

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
 
 // keeping is a ledger that keeps events.
 type keeping interface {
-	relay.Ledger
+	operate.Ledger
 	relay.Events
 	relay.EventKeeper
 }
@@ -40,7 +42,7 @@ func EventKeeper[L keeping](t *testing.T, fresh func(t *testing.T) L) {
 			must(t, "KeepEvent", l.KeepEvent(t.Context(), id, tt.until))
 			e, _, err := l.Event(t.Context(), id)
 			if tt.want.IsZero() {
-				if !errors.Is(err, relay.ErrNotFound) {
+				if !errors.Is(err, catalog.ErrNotFound) {
 					t.Errorf("Event: %v, want ErrNotFound", err)
 				}
 				return

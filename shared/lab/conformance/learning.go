@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 // learner is a source whose provider hands over its secret in a handshake.
-func learner(name string) relay.Source {
-	return relay.Source{Name: name, Verify: verify.Config{Provider: "asana"}}
+func learner(name string) catalog.Source {
+	return catalog.Source{Name: name, Verify: verify.Config{Provider: "asana"}}
 }
 
 // window opens a window for a source's handshake.
@@ -42,11 +42,11 @@ func windowOf(t *testing.T, c CatalogUnderTest, source string) time.Time {
 }
 
 func catalogWindows(t *testing.T, c CatalogUnderTest) {
-	want := relay.Catalog{Sources: []relay.Source{learner("asana"), source("github"), learner("other")}}
+	want := catalog.Catalog{Sources: []catalog.Source{learner("asana"), source("github"), learner("other")}}
 	replace(t, c, want)
 	refused := func(when string) {
 		t.Helper()
-		if err := c.LearnSecret(t.Context(), "asana", "s"); !errors.Is(err, relay.ErrNotOpen) {
+		if err := c.LearnSecret(t.Context(), "asana", "s"); !errors.Is(err, catalog.ErrNotOpen) {
 			t.Errorf("%s: %v, want ErrNotOpen", when, err)
 		}
 		loaded, _, err := c.LoadCatalog(t.Context()) // a window is no part of it
@@ -73,11 +73,11 @@ func catalogWindows(t *testing.T, c CatalogUnderTest) {
 		t.Errorf("there is a window until %s though the secret was learned", got)
 	}
 	for _, name := range []string{"asana", "github"} {
-		if err := c.OpenLearning(t.Context(), name, until); !errors.Is(err, relay.ErrConflict) {
+		if err := c.OpenLearning(t.Context(), name, until); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("a window for %s, which has a secret: %v, want ErrConflict", name, err)
 		}
 	}
-	if err := c.OpenLearning(t.Context(), "unknown", until); !errors.Is(err, relay.ErrNotFound) {
+	if err := c.OpenLearning(t.Context(), "unknown", until); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("a window for an unknown source: %v, want ErrNotFound", err)
 	}
 	replace(t, c, want)
@@ -86,7 +86,7 @@ func catalogWindows(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogWindowsOutlive(t *testing.T, c CatalogUnderTest) {
-	want := relay.Catalog{Sources: []relay.Source{learner("asana")}}
+	want := catalog.Catalog{Sources: []catalog.Source{learner("asana")}}
 	replace(t, c, want)
 	until := window(t, c, "asana")
 	loaded, base, err := c.LoadCatalog(t.Context())
@@ -101,17 +101,17 @@ func catalogWindowsOutlive(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogLearns(t *testing.T, c CatalogUnderTest) {
-	want := relay.Catalog{Sources: []relay.Source{learner("asana"), source("github"), learner("other")}}
+	want := catalog.Catalog{Sources: []catalog.Source{learner("asana"), source("github"), learner("other")}}
 	replace(t, c, want)
-	if err := c.LearnSecret(t.Context(), "unknown", "s"); !errors.Is(err, relay.ErrNotFound) {
+	if err := c.LearnSecret(t.Context(), "unknown", "s"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("of an unknown source: %v, want ErrNotFound", err)
 	}
-	if err := c.LearnSecret(t.Context(), "github", "s"); !errors.Is(err, relay.ErrConflict) {
+	if err := c.LearnSecret(t.Context(), "github", "s"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("of a source with a secret: %v, want ErrConflict", err)
 	}
 	learns(t, c, "asana", "first é")
 	must(t, "LearnSecret of the same", c.LearnSecret(t.Context(), "asana", "first é")) // a handshake whose answer was lost comes again
-	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, relay.ErrConflict) {
+	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("a second time: %v, want ErrConflict", err)
 	}
 	want.Sources[0].Secrets = []string{"first é"}
@@ -119,7 +119,7 @@ func catalogLearns(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogLearnsConcurrently(t *testing.T, c CatalogUnderTest) {
-	replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}})
+	replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana")}})
 	window(t, c, "asana")
 	errs := make(chan error, 5)
 	for i := range cap(errs) {
@@ -130,7 +130,7 @@ func catalogLearnsConcurrently(t *testing.T, c CatalogUnderTest) {
 		switch err := <-errs; {
 		case err == nil:
 			won++
-		case !errors.Is(err, relay.ErrConflict):
+		case !errors.Is(err, catalog.ErrConflict):
 			t.Errorf("%v, want ErrConflict", err)
 		}
 	}
@@ -138,7 +138,7 @@ func catalogLearnsConcurrently(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogForgets(t *testing.T, c CatalogUnderTest) {
-	replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana"), learner("notion")}})
+	replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana"), learner("notion")}})
 	learns(t, c, "asana", "a")
 	learns(t, c, "notion", "n")
 	loaded, _, err := c.LoadCatalog(t.Context())
@@ -150,32 +150,32 @@ func catalogForgets(t *testing.T, c CatalogUnderTest) {
 }
 
 // replacements are ways in which somebody replaces a catalog whose first source learns.
-func replacements() map[string]func(*relay.Catalog) {
-	return map[string]func(*relay.Catalog){
-		"as it was":  func(*relay.Catalog) {},
-		"made anew":  func(c *relay.Catalog) { c.Sources = []relay.Source{learner("asana")} },
-		"without it": func(c *relay.Catalog) { c.Sources = nil },
-		"with a secret": func(c *relay.Catalog) {
-			c.Sources = []relay.Source{learner("asana")}
+func replacements() map[string]func(*catalog.Catalog) {
+	return map[string]func(*catalog.Catalog){
+		"as it was":  func(*catalog.Catalog) {},
+		"made anew":  func(c *catalog.Catalog) { c.Sources = []catalog.Source{learner("asana")} },
+		"without it": func(c *catalog.Catalog) { c.Sources = nil },
+		"with a secret": func(c *catalog.Catalog) {
+			c.Sources = []catalog.Source{learner("asana")}
 			c.Sources[0].Secrets = []string{"configured"}
 		},
-		"with another": func(c *relay.Catalog) { c.Sources = append(c.Sources, source("github")) },
+		"with another": func(c *catalog.Catalog) { c.Sources = append(c.Sources, source("github")) },
 	}
 }
 
 func catalogKeepsLearned(t *testing.T, c CatalogUnderTest) {
 	for name, change := range replacements() {
-		replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}})
+		replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana")}})
 		before, base, err := c.LoadCatalog(t.Context())
 		must(t, "LoadCatalog", err)
 		learns(t, c, "asana", "learned")
 		change(&before)
-		if err := c.ReplaceCatalog(t.Context(), before, base); !errors.Is(err, relay.ErrConflict) {
+		if err := c.ReplaceCatalog(t.Context(), before, base); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("%s: %v, want ErrConflict, since what was loaded lacks the secret", name, err)
 		}
 		want := learner("asana")
 		want.Secrets = []string{"learned"}
-		expectCatalog(t, c, relay.Catalog{Sources: []relay.Source{want}})
+		expectCatalog(t, c, catalog.Catalog{Sources: []catalog.Source{want}})
 
 		next, base, err := c.LoadCatalog(t.Context())
 		must(t, "LoadCatalog", err)
@@ -192,7 +192,7 @@ type learnsBetween struct {
 	once  bool
 }
 
-func (c *learnsBetween) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
+func (c *learnsBetween) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
 	loaded, revision, err := c.CatalogUnderTest.LoadCatalog(ctx)
 	if err == nil && !c.once {
 		c.once, err = true, c.learn()
@@ -203,25 +203,25 @@ func (c *learnsBetween) LoadCatalog(ctx context.Context) (relay.Catalog, int64, 
 func catalogRotates(t *testing.T, c CatalogUnderTest) {
 	ep := endpoint("shipping")
 	ep.SecretsMade = true
-	replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}, Endpoints: []relay.Endpoint{ep}})
+	replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana")}, Endpoints: []catalog.Endpoint{ep}})
 	window(t, c, "asana")
 	learning := &learnsBetween{CatalogUnderTest: c, learn: func() error { return c.LearnSecret(t.Context(), "asana", "learned") }}
-	rotated, err := relay.Rotate(t.Context(), learning, "shipping", time.Hour, now())
+	rotated, err := catalog.Rotate(t.Context(), learning, "shipping", time.Hour, now())
 	must(t, "Rotate", err)
 	want := learner("asana")
 	want.Secrets = []string{"learned"}
-	expectCatalog(t, c, relay.Catalog{Sources: []relay.Source{want}, Endpoints: []relay.Endpoint{rotated}})
+	expectCatalog(t, c, catalog.Catalog{Sources: []catalog.Source{want}, Endpoints: []catalog.Endpoint{rotated}})
 	if len(rotated.Retiring) != 1 {
 		t.Errorf("%d secrets retire, want 1", len(rotated.Retiring))
 	}
 }
 
 func catalogRestored(t *testing.T, c CatalogUnderTest) {
-	with := relay.Catalog{Sources: []relay.Source{learner("asana")}}
+	with := catalog.Catalog{Sources: []catalog.Source{learner("asana")}}
 	replace(t, c, with)
 	learns(t, c, "asana", "first")
-	replace(t, c, relay.Catalog{})
-	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, relay.ErrNotFound) {
+	replace(t, c, catalog.Catalog{})
+	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("while it is removed: %v, want ErrNotFound", err)
 	}
 	replace(t, c, with)
@@ -234,7 +234,7 @@ func catalogRestored(t *testing.T, c CatalogUnderTest) {
 // catalogLearnsAmidst has handshakes meet replacements that take over what they have loaded: whoever was told that the secret is kept is right.
 func catalogLearnsAmidst(t *testing.T, c CatalogUnderTest) {
 	for round := range 5 {
-		replace(t, c, relay.Catalog{Sources: []relay.Source{learner("asana")}})
+		replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana")}})
 		window(t, c, "asana")
 		secret := fmt.Sprint("secret ", round)
 		errs := atOnce(4, func(i int) error {
@@ -246,7 +246,7 @@ func catalogLearnsAmidst(t *testing.T, c CatalogUnderTest) {
 				return err
 			}
 			loaded.Endpoints = append(loaded.Endpoints[:len(loaded.Endpoints):len(loaded.Endpoints)], endpoint(fmt.Sprint("endpoint-", i)))
-			if err := c.ReplaceCatalog(t.Context(), loaded, base); !errors.Is(err, relay.ErrConflict) {
+			if err := c.ReplaceCatalog(t.Context(), loaded, base); !errors.Is(err, catalog.ErrConflict) {
 				return err
 			}
 			return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -15,7 +17,7 @@ import (
 type LedgerUnderTest interface {
 	relay.Events
 	relay.Deliveries
-	relay.Ledger
+	operate.Ledger
 }
 
 // Events tests a relay.Events.
@@ -206,7 +208,7 @@ func eventConcurrent(t *testing.T, events relay.Events) {
 func deliveryNotFound(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, delivery("a", "shipping", 1), 0)
 	for _, key := range [][2]string{{eventID("a"), "billing"}, {eventID("b"), "shipping"}} {
-		if _, err := deliveries.Delivery(t.Context(), key[0], key[1]); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := deliveries.Delivery(t.Context(), key[0], key[1]); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("Delivery(%q): %v, want ErrNotFound", key, err)
 		}
 	}
@@ -224,13 +226,13 @@ func deliveryConditions(t *testing.T, deliveries relay.Deliveries) {
 			err := deliveries.SaveDelivery(t.Context(), next, prior)
 			if stored == prior {
 				must(t, event, err)
-			} else if !errors.Is(err, relay.ErrConflict) {
+			} else if !errors.Is(err, catalog.ErrConflict) {
 				t.Errorf("a write with prior %d over %d attempts: %v, want ErrConflict", prior, stored, err)
 			}
 			got, err := deliveries.Delivery(t.Context(), eventID(event), "shipping")
 			switch {
 			case stored == 0 && prior > 0:
-				if !errors.Is(err, relay.ErrNotFound) {
+				if !errors.Is(err, catalog.ErrNotFound) {
 					t.Errorf("after a refused write: %+v, %v, want ErrNotFound", got, err)
 				}
 			case stored == prior:
@@ -253,7 +255,7 @@ func deliveryHeld(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, held, 0)
 	save(t, deliveries, delivery("e", "shipping", 1), 0)
 	for _, again := range []relay.Delivery{held, delivery("e", "shipping", 1)} {
-		if err := deliveries.SaveDelivery(t.Context(), again, 0); !errors.Is(err, relay.ErrConflict) {
+		if err := deliveries.SaveDelivery(t.Context(), again, 0); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("over an attempt, of %d attempts: %v, want ErrConflict", again.Attempts, err)
 		}
 	}
@@ -266,10 +268,10 @@ func deliveryExpired(t *testing.T, deliveries relay.Deliveries) {
 	expired := delivery("a", "shipping", 2)
 	expired.ExpiresAt = now().Truncate(time.Second)
 	save(t, deliveries, expired, 0)
-	if _, err := deliveries.Delivery(t.Context(), expired.EventID, "shipping"); !errors.Is(err, relay.ErrNotFound) {
+	if _, err := deliveries.Delivery(t.Context(), expired.EventID, "shipping"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("Delivery: %v, want ErrNotFound", err)
 	}
-	if err := deliveries.SaveDelivery(t.Context(), delivery("a", "shipping", 3), 2); !errors.Is(err, relay.ErrConflict) {
+	if err := deliveries.SaveDelivery(t.Context(), delivery("a", "shipping", 3), 2); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("SaveDelivery over the attempts of an expired record: %v, want ErrConflict", err)
 	}
 	save(t, deliveries, delivery("a", "shipping", 1), 0)
@@ -320,7 +322,7 @@ func deliveryConcurrent(t *testing.T, deliveries relay.Deliveries) {
 				winner = i
 			case err == nil:
 				t.Fatalf("writes %d and %d over %d attempts were both accepted", winner, i, prior)
-			case !errors.Is(err, relay.ErrConflict):
+			case !errors.Is(err, catalog.ErrConflict):
 				t.Fatalf("SaveDelivery: %v, want ErrConflict", err)
 			}
 		}
@@ -332,7 +334,7 @@ func deliveryConcurrent(t *testing.T, deliveries relay.Deliveries) {
 
 func ledgerNotFound(t *testing.T, l LedgerUnderTest) {
 	recordEvent(t, l, record("a"))
-	if _, _, err := l.Event(t.Context(), eventID("b")); !errors.Is(err, relay.ErrNotFound) {
+	if _, _, err := l.Event(t.Context(), eventID("b")); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("Event: %v, want ErrNotFound", err)
 	}
 	events, page, err := l.EventsBySource(t.Context(), "unknown", now(), "")
@@ -344,7 +346,7 @@ func ledgerExpired(t *testing.T, l LedgerUnderTest) {
 	r := record("a")
 	r.ExpiresAt = now().Truncate(time.Second)
 	recordEvent(t, l, r)
-	if _, _, err := l.Event(t.Context(), r.ID); !errors.Is(err, relay.ErrNotFound) {
+	if _, _, err := l.Event(t.Context(), r.ID); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("Event: %v, want ErrNotFound", err)
 	}
 	equal(t, "listed events", 0, len(listEvents(t, l, r.ReceivedAt)))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -25,7 +26,7 @@ func eachPage(t *testing.T, method string, read func(relay.Page) (relay.Page, er
 }
 
 // listEvents pages through the events of an hour of the source github, by id.
-func listEvents(t *testing.T, l relay.Ledger, at time.Time) map[string]relay.EventRecord {
+func listEvents(t *testing.T, l operate.Ledger, at time.Time) map[string]relay.EventRecord {
 	t.Helper()
 	all := map[string]relay.EventRecord{}
 	eachPage(t, "EventsBySource", func(page relay.Page) (relay.Page, error) {
@@ -83,7 +84,7 @@ func ledgerBusyHour(t *testing.T, l LedgerUnderTest) {
 }
 
 // listDeliveries pages through an endpoint's deliveries; between is called after each page.
-func listDeliveries(t *testing.T, l relay.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery)) []relay.Delivery {
+func listDeliveries(t *testing.T, l operate.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery)) []relay.Delivery {
 	t.Helper()
 	var all []relay.Delivery
 	eachPage(t, "OpenDeliveries", func(page relay.Page) (relay.Page, error) {
@@ -96,7 +97,7 @@ func listDeliveries(t *testing.T, l relay.Ledger, endpoint string, s relay.Statu
 	return all
 }
 
-func list(t *testing.T, l relay.Ledger, endpoint string, s relay.Status) []relay.Delivery {
+func list(t *testing.T, l operate.Ledger, endpoint string, s relay.Status) []relay.Delivery {
 	t.Helper()
 	return listDeliveries(t, l, endpoint, s, func([]relay.Delivery) {})
 }

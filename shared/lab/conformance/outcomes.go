@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -12,13 +14,13 @@ import (
 )
 
 // SweepCursors tests a relay.SweepCursors.
-func SweepCursors(t *testing.T, cursors relay.SweepCursors) {
+func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	t.Helper()
 	none, err := cursors.SweepCursor(t.Context())
 	must(t, "SweepCursor", err)
-	equal(t, "the first cursor", relay.SweepCursor{}, none)
+	equal(t, "the first cursor", operate.SweepCursor{}, none)
 	hour := now().Truncate(time.Hour)
-	for _, c := range []relay.SweepCursor{
+	for _, c := range []operate.SweepCursor{
 		{Hour: hour, Source: "github", Page: "3/a page#of its own"}, {Hour: hour, Source: "relay"}, {Hour: hour.Add(time.Hour)},
 	} {
 		must(t, "SaveSweepCursor", cursors.SaveSweepCursor(t.Context(), c))
@@ -29,7 +31,7 @@ func SweepCursors(t *testing.T, cursors relay.SweepCursors) {
 }
 
 // anyOrder compares the deliveries of an outcome, which have none.
-var anyOrder = cmpopts.SortSlices(func(a, b relay.DeliveryStatus) bool { return a.Endpoint < b.Endpoint })
+var anyOrder = cmpopts.SortSlices(func(a, b operate.DeliveryStatus) bool { return a.Endpoint < b.Endpoint })
 
 // names returns n endpoint names as long as they can be.
 func names(n int) []string {
@@ -91,18 +93,18 @@ func ledgerEventRecord(t *testing.T, l LedgerUnderTest) {
 		equal(t, "event", r, got, sameRecord)
 	}
 	for _, id := range []string{expired.ID, eventID("unknown")} {
-		if _, err := l.EventRecord(t.Context(), id); !errors.Is(err, relay.ErrNotFound) {
+		if _, err := l.EventRecord(t.Context(), id); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("EventRecord: %v, want ErrNotFound", err)
 		}
 	}
 }
 
 // outcomes pages through the outcomes of an hour of the source github, by event.
-func outcomes(t *testing.T, l relay.Ledger, at time.Time) map[string]relay.EventOutcome {
+func outcomes(t *testing.T, l operate.Ledger, at time.Time) map[string]operate.EventOutcome {
 	t.Helper()
-	all := map[string]relay.EventOutcome{}
+	all := map[string]operate.EventOutcome{}
 	eachPage(t, "Outcomes", func(page relay.Page) (relay.Page, error) {
-		return l.Outcomes(t.Context(), "github", at, page, func(o relay.EventOutcome) {
+		return l.Outcomes(t.Context(), "github", at, page, func(o operate.EventOutcome) {
 			if _, twice := all[o.EventID]; twice {
 				t.Errorf("%s comes twice", o.EventID)
 			}
@@ -129,19 +131,19 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 	expired.ReceivedAt, expired.ExpiresAt = at, now().Truncate(time.Second)
 	recordEvent(t, l, expired)
 
-	deliveryIn := func(event, endpoint string, s relay.Status) relay.DeliveryStatus {
+	deliveryIn := func(event, endpoint string, s relay.Status) operate.DeliveryStatus {
 		d := delivery(event, endpoint, 1)
 		d.Status = s
 		if s != relay.Waiting {
 			d.NextAt = time.Time{}
 		}
 		save(t, l, d, 0)
-		return relay.DeliveryStatus{Endpoint: endpoint, Status: s, NextAt: d.NextAt}
+		return operate.DeliveryStatus{Endpoint: endpoint, Status: s, NextAt: d.NextAt}
 	}
-	mixed := []relay.DeliveryStatus{
+	mixed := []operate.DeliveryStatus{
 		deliveryIn("mixed", "a", relay.Delivered), deliveryIn("mixed", "b", relay.Dead), deliveryIn("mixed", "c", relay.Waiting),
 	}
-	var ofMany []relay.DeliveryStatus
+	var ofMany []operate.DeliveryStatus
 	for _, name := range many[:30] {
 		ofMany = append(ofMany, deliveryIn("many", name, relay.Delivered))
 	}
@@ -149,7 +151,7 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 
 	got := outcomes(t, l, at)
 	equal(t, "events", 4, len(got))
-	for name, want := range map[string]relay.EventOutcome{
+	for name, want := range map[string]operate.EventOutcome{
 		"unrouted": {}, "missing": {Endpoints: []string{"shipping"}}, "many": {Endpoints: many, Deliveries: ofMany},
 		"mixed": {Endpoints: []string{"a", "b", "c", "d"}, Deliveries: mixed},
 	} {

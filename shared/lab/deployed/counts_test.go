@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -28,7 +29,6 @@ import (
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/lab/deployed"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -85,20 +85,20 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	server := httptest.NewServer(e)
 	defer server.Close()
 	secret := rand.Text()
-	c := relay.Catalog{Sources: []relay.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}}}}
+	c := catalog.Catalog{Sources: []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}}}}
 	for i := range max(s.FanOut, s.Quiet) {
 		name := fmt.Sprintf("endpoint%d", i)
 		// As the default schedule: two waits that are the queue's, then such as are the scheduler's.
-		c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: name, URL: server.URL + "/" + name, Secrets: []string{signingSecret},
+		c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: name, URL: server.URL + "/" + name, Secrets: []string{signingSecret},
 			Schedule: []time.Duration{time.Second, time.Second, time.Hour, time.Hour, time.Hour, time.Hour}})
-		sub := relay.Subscription{Source: "app", Endpoint: name}
+		sub := catalog.Subscription{Source: "app", Endpoint: name}
 		if s.Quiet > 0 {
 			sub.Types = []string{fmt.Sprintf("order.created.%d", i)}
 		}
 		c.Subscriptions = append(c.Subscriptions, sub)
 	}
-	catalog := dynamo.NewCatalog(host.DynamoDB, host.Outputs["CatalogTable"], kms.New(host.KMS, host.Outputs["SecretsKeyArn"]))
-	if err := catalog.ReplaceCatalog(b.Context(), c, 0); err != nil {
+	catalogs := dynamo.NewCatalog(host.DynamoDB, host.Outputs["CatalogTable"], kms.New(host.KMS, host.Outputs["SecretsKeyArn"]))
+	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)
 	}
 	l := load{b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret, quiet: s.Quiet, sent: new(atomic.Int64)}

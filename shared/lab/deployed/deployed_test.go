@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -343,7 +346,7 @@ func told(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, eventType := range []string{relay.EndpointDisabled, relay.DeliveryDead} {
+	for _, eventType := range []string{gate.EndpointDisabled, operate.DeliveryDead} {
 		var got []post
 		eventually(t, eventType, func() bool {
 			got = w.tellings("retired", eventType)
@@ -354,7 +357,7 @@ func told(t *testing.T, w *world) {
 			header[strings.ToLower(name)] = got[0].header.Get(name)
 		}
 		_, err := verifier.Verify(t.Context(), verify.Request{Method: http.MethodPost, Header: header, Body: got[0].body, ReceivedAt: time.Now()})
-		if err != nil || len(got) > 1 || header["relay-source"] != relay.OperatorSource {
+		if err != nil || len(got) > 1 || header["relay-source"] != catalog.OwnSource {
 			t.Errorf("%d times %s: %s from %s: %v", len(got), eventType, got[0].body, header["relay-source"], err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -83,7 +84,7 @@ func ordered(t *testing.T, w *world) {
 			t.Errorf("%s waited for another key: %v", other, all)
 		}
 	}
-	replayer := relay.Replayer{Ledger: w.ledger, Deliveries: w.ledger, Retry: sqs.New(w.host.SQS, w.host.Outputs["RetryQueueUrl"])}
+	replayer := operate.Replayer{Ledger: w.ledger, Deliveries: w.ledger, Retry: sqs.New(w.host.SQS, w.host.Outputs["RetryQueueUrl"])}
 	if err := replayer.Replay(t.Context(), ids[3], "ordered"); err != nil {
 		t.Fatal(err)
 	}

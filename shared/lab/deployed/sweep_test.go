@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,7 +46,7 @@ func (w *world) nothingIsStranded(t *testing.T) {
 func (w *world) rewind(t *testing.T, now time.Time) {
 	t.Helper()
 	hour := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Hour)
-	if err := w.ledger.SaveSweepCursor(t.Context(), relay.SweepCursor{Hour: hour}); err != nil {
+	if err := w.ledger.SaveSweepCursor(t.Context(), operate.SweepCursor{Hour: hour}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -33,8 +34,8 @@ import (
 // openLearning lets the next handshake of a source bring its secret, as relay secret SOURCE --learn does.
 func (w *world) openLearning(t *testing.T, source string) {
 	t.Helper()
-	catalog := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]))
-	if err := catalog.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
+	catalogs := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]))
+	if err := catalogs.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -67,7 +68,7 @@ type world struct {
 	host    *deployed.Host
 	log     *logged
 	ledger  *dynamo.Ledger
-	sources map[string]relay.Source
+	sources map[string]catalog.Source
 
 	mu      sync.Mutex
 	answers map[string]func(n int) int // status of an endpoint's n-th POST
@@ -130,7 +131,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w := &world{
-		host: host, log: log, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]relay.Source{},
+		host: host, log: log, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]catalog.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
 			"broken":  statuses(http.StatusInternalServerError),
@@ -150,7 +151,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	t.Helper()
 	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
 	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
-	var c relay.Catalog
+	var c catalog.Catalog
 	for name, schedule := range map[string][]time.Duration{
 		"large": {}, "bulky": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
 		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour}, "retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {}, "unstarted": {}, "late": {}, "overdue": {time.Hour},
@@ -160,35 +161,35 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		if name == "guarded" {
 			url = "http://127.0.0.2/" // loopback too, but not the address that is let through
 		}
-		c.Sources = append(c.Sources, relay.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
-		ep := relay.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
+		c.Sources = append(c.Sources, catalog.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
+		ep := catalog.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
 		switch name {
 		case "limited":
 			ep.RateLimit = 2
 		case "narrow":
 			ep.Concurrency = 2
 		case "ordered":
-			ep.Order = relay.Order{On: true, Key: "data.key"}
+			ep.Order = catalog.Order{On: true, Key: "data.key"}
 		case "tokened":
-			ep.Auth = &relay.Auth{Bearer: relay.SecretPrefix + tokenSecret + "#token"}
+			ep.Auth = &catalog.Auth{Bearer: catalog.SecretPrefix + tokenSecret + "#token"}
 		case "api":
-			ep.Auth = &relay.Auth{SigV4: &relay.SigV4{Service: "execute-api", Region: "eu-central-1"}}
+			ep.Auth = &catalog.Auth{SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"}}
 		case "proved":
-			ep.Prove, ep.Retiring = relay.ProveOptions, []relay.RetiringSecret{{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()}}
+			ep.Prove, ep.Retiring = catalog.ProveOptions, []catalog.RetiringSecret{{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()}}
 		}
 		c.Endpoints = append(c.Endpoints, ep)
-		sub := relay.Subscription{Source: name, Endpoint: name}
+		sub := catalog.Subscription{Source: name, Endpoint: name}
 		if name == "bulky" {
 			sub.Filter = `{"data": [{"exists": false}]}` // the body must be read to be found no JSON
 		}
 		c.Subscriptions = append(c.Subscriptions, sub)
 	}
-	c.Sources = append(c.Sources, relay.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
+	c.Sources = append(c.Sources, catalog.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
 	c.Subscriptions = append(c.Subscriptions,
-		relay.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, relay.Subscription{Source: "github", Endpoint: "audit"})
-	c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: "operator", URL: endpoints + "/operator", Secrets: []string{signingSecret}})
-	c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: relay.OperatorSource, Endpoint: "operator"})
-	c.Sources = append(c.Sources, relay.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}})
+		catalog.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, catalog.Subscription{Source: "github", Endpoint: "audit"})
+	c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: "operator", URL: endpoints + "/operator", Secrets: []string{signingSecret}})
+	c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: catalog.OwnSource, Endpoint: "operator"})
+	c.Sources = append(c.Sources, catalog.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}})
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
 	}
@@ -196,11 +197,11 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Endpoints = append(c.Endpoints, relay.Endpoint{Name: "every", URL: endpoints + "/every", Secrets: []string{signingSecret}})
+	c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: "every", URL: endpoints + "/every", Secrets: []string{signingSecret}})
 	for _, source := range demo.Sources {
 		source.Name = demoPrefix + source.Name
 		c.Sources = append(c.Sources, source)
-		c.Subscriptions = append(c.Subscriptions, relay.Subscription{Source: source.Name, Endpoint: "every"})
+		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: source.Name, Endpoint: "every"})
 	}
 	c.SetOrder()
 	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])

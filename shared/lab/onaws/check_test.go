@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	doc "webhook-relay/shared/document"
 	"webhook-relay/shared/relay"
@@ -15,7 +18,7 @@ import (
 // checkPost holds a request against what its endpoint wants.
 func (p *pipeline) checkPost(name, event string, post relay.Post) {
 	switch ep := endpoints[name]; {
-	case ep.Prove != relay.ProveNothing && !p.proved:
+	case ep.Prove != catalog.ProveNothing && !p.proved:
 		p.wrong("endpoint %s got event %s before it had proved itself", name, event)
 	case ep.Auth != nil && (post.Auth == nil || post.Auth.Bearer != endpointToken):
 		p.wrong("endpoint %s got event %s without its token", name, event)
@@ -44,7 +47,7 @@ func (p *pipeline) checkUnnoticed(ctx context.Context) error {
 		p.wrong("%d sweeps failed", p.unswept)
 	}
 	err := p.check(ctx)
-	if n := p.told[relay.EndpointProved]; p.tells() && n != 1 {
+	if n := p.told[gate.EndpointProved]; p.tells() && n != 1 {
 		p.wrong("%d proofs are told of", n)
 	}
 	return err
@@ -63,7 +66,7 @@ func (p *pipeline) check(ctx context.Context) error {
 	for _, n := range dead {
 		all += n
 	}
-	if n := p.told[relay.DeliveryDead]; p.tells() && n != all {
+	if n := p.told[operate.DeliveryDead]; p.tells() && n != all {
 		p.wrong("%d deaths are told of, want %d", n, all)
 	}
 	for attempt, n := range p.posts {
@@ -121,7 +124,7 @@ func (p *pipeline) checkEvent(ctx context.Context, event string, dead map[string
 	if len(deliveries) != len(record.Endpoints) {
 		p.wrong("event %s has %d deliveries to %v", event, len(deliveries), record.Endpoints)
 	}
-	if record.Source == relay.OperatorSource {
+	if record.Source == catalog.OwnSource {
 		p.told[record.Type]++
 	} else if body := p.sent[event]; len(deliveries) > 0 && !bytes.Equal(p.bodies[event], body) {
 		p.wrong("event %s: %d bytes were POSTed, %d were sent", event, len(p.bodies[event]), len(body))

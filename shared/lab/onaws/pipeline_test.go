@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -105,7 +106,7 @@ type pipeline struct {
 	began    time.Time // a full hour
 
 	receiver *relay.Receiver
-	sweeper  *relay.Sweeper
+	sweeper  *operate.Sweeper
 
 	mu       sync.Mutex    // a batch is worked on concurrently
 	passed   time.Duration // that the run has skipped
@@ -235,7 +236,7 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
 	ingest := sqs.New(queues, p.urls["ingest"])
 	return relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalog, Learned: catalog, Ingest: ingest, Operator: relay.NewNotifier(nil, ingest), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
+		Sources: catalog, Learned: catalog, Ingest: ingest, Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	})
 }
@@ -263,16 +264,16 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: p.name, QueueURL: p.urls["retry"], RoleARN: scheduleRole,
 		}),
-		Operator: relay.NewNotifier(relay.NewSubscribers(catalog, cacheTTL), sqs.New(queues, p.urls["ingest"])),
+		Operator: operate.NewNotifier(relay.NewSubscribers(catalog, cacheTTL), sqs.New(queues, p.urls["ingest"])),
 		Reporter: p, CacheTTL: cacheTTL, Now: p.now, Random: func() float64 { return 0.5 },
 	})
 }
 
-func (p *pipeline) newSweeper(cfg aws.Config) *relay.Sweeper {
+func (p *pipeline) newSweeper(cfg aws.Config) *operate.Sweeper {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable())
-	return relay.NewSweeper(relay.SweeperConfig{
+	return operate.NewSweeper(operate.SweeperConfig{
 		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
 		Delivery: sqs.New(queues, p.urls["delivery"]), Retry: sqs.New(queues, p.urls["retry"]), Now: p.now,
 	})

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
@@ -19,27 +22,27 @@ const (
 
 // endpoint is a receiver of deliveries.
 type endpoint struct {
-	relay.Endpoint
+	catalog.Endpoint
 	outcomes []relay.Outcome // of the attempts of each delivery, whatever goes wrong at ours
 }
 
 var endpoints = map[string]endpoint{
-	"good":     {relay.Endpoint{Schedule: []time.Duration{}}, accepts},
-	"flaky":    {relay.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime}, // so few that each attempt asks for its own place
-	"bad":      {relay.Endpoint{Schedule: []time.Duration{time.Hour}}, []relay.Outcome{relay.Rejected, relay.Rejected}},
-	"closed":   {relay.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
-	"line":     {relay.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
-	"queue":    {relay.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
-	"proved":   {relay.Endpoint{Schedule: []time.Duration{}, Prove: relay.ProvePing}, accepts},
-	"narrow":   {relay.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts}, // so many that there is one left when three are lost
-	"tokened":  {relay.Endpoint{Schedule: []time.Duration{}, Auth: &relay.Auth{Bearer: relay.SecretPrefix + tokenSecret}}, accepts},
-	"operator": {relay.Endpoint{Schedule: []time.Duration{}}, accepts},
+	"good":     {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
+	"flaky":    {catalog.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime}, // so few that each attempt asks for its own place
+	"bad":      {catalog.Endpoint{Schedule: []time.Duration{time.Hour}}, []relay.Outcome{relay.Rejected, relay.Rejected}},
+	"closed":   {catalog.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
+	"line":     {catalog.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
+	"queue":    {catalog.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
+	"proved":   {catalog.Endpoint{Schedule: []time.Duration{}, Prove: catalog.ProvePing}, accepts},
+	"narrow":   {catalog.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts}, // so many that there is one left when three are lost
+	"tokened":  {catalog.Endpoint{Schedule: []time.Duration{}, Auth: &catalog.Auth{Bearer: catalog.SecretPrefix + tokenSecret}}, accepts},
+	"operator": {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
 }
 
 var (
 	accepts    = []relay.Outcome{relay.Succeeded}
 	secondTime = []relay.Outcome{relay.Rejected, relay.Succeeded}
-	byKey      = relay.Order{On: true, Key: "data.key"}
+	byKey      = catalog.Order{On: true, Key: "data.key"}
 )
 
 // status is how a delivery to the endpoint ends.
@@ -50,17 +53,17 @@ func (e endpoint) status() relay.Status {
 	return relay.Dead
 }
 
-var sources = map[string]relay.Source{
+var sources = map[string]catalog.Source{
 	"app":     {Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{token}},
 	"learner": {Name: "learner", Verify: verify.Config{Provider: "asana"}},
 }
 
 // script is what happens in a run beside the fault.
 type script struct {
-	subscriptions []relay.Subscription // the first is of the source that webhooks come by
-	webhooks      []verify.Webhook     // "RUN" in a body stands for the run's name
-	poison        map[string]string    // messages of a later version, by the queue that they lie in
-	losses        []loss               // then the sweeper comes
+	subscriptions []catalog.Subscription // the first is of the source that webhooks come by
+	webhooks      []verify.Webhook       // "RUN" in a body stands for the run's name
+	poison        map[string]string      // messages of a later version, by the queue that they lie in
+	losses        []loss                 // then the sweeper comes
 }
 
 // loss is of a message that a queue forgets: the first of an attempt.
@@ -89,7 +92,7 @@ var scripts = map[string]*script{
 	"setup": {
 		subscriptions: slices.Concat(
 			subscribe("learner", nil, "proved", "narrow", "tokened", "closed"),
-			subscribe(relay.OperatorSource, []string{relay.DeliveryDead, relay.EndpointProved, relay.SourceSecretLearned}, "operator")),
+			subscribe(catalog.OwnSource, []string{operate.DeliveryDead, gate.EndpointProved, operate.SourceSecretLearned}, "operator")),
 		webhooks: []verify.Webhook{{Body: []byte(`{"events":[],"run":"RUN"}`)}},
 		poison: map[string]string{
 			"ingest":   `{"v":99,"id":"evt_later"}`,
@@ -98,10 +101,10 @@ var scripts = map[string]*script{
 	},
 }
 
-func subscribe(source string, types []string, endpoints ...string) []relay.Subscription {
-	var subs []relay.Subscription
+func subscribe(source string, types []string, endpoints ...string) []catalog.Subscription {
+	var subs []catalog.Subscription
 	for _, name := range endpoints {
-		subs = append(subs, relay.Subscription{Source: source, Endpoint: name, Types: types})
+		subs = append(subs, catalog.Subscription{Source: source, Endpoint: name, Types: types})
 	}
 	return subs
 }
@@ -119,19 +122,19 @@ func order(id string, body []byte) verify.Webhook {
 	return verify.Webhook{DeliveryID: id, EventType: "order.paid", Body: body}
 }
 
-func (s *script) source() relay.Source { return sources[s.subscriptions[0].Source] }
+func (s *script) source() catalog.Source { return sources[s.subscriptions[0].Source] }
 
 // learns tells whether the provider begins with a handshake, in which it hands over its secret.
 func (s *script) learns() bool { return len(s.source().Secrets) == 0 }
 
 // tells tells whether somebody subscribed to the relay's own events.
 func (s *script) tells() bool {
-	return slices.ContainsFunc(s.subscriptions, func(sub relay.Subscription) bool { return sub.Source == relay.OperatorSource })
+	return slices.ContainsFunc(s.subscriptions, func(sub catalog.Subscription) bool { return sub.Source == catalog.OwnSource })
 }
 
 // catalog is the relay's configuration.
-func (s *script) catalog() relay.Catalog {
-	c := relay.Catalog{Sources: []relay.Source{s.source()}, Subscriptions: slices.Clone(s.subscriptions)}
+func (s *script) catalog() catalog.Catalog {
+	c := catalog.Catalog{Sources: []catalog.Source{s.source()}, Subscriptions: slices.Clone(s.subscriptions)}
 	for _, sub := range s.subscriptions {
 		ep := endpoints[sub.Endpoint].Endpoint
 		ep.Name, ep.URL, ep.Secrets = sub.Endpoint, "https://"+sub.Endpoint+".example.com/", []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}

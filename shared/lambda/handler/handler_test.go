@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -25,12 +26,12 @@ const secret = "handler-secret"
 // its ingest queue, and its verifiers.
 func newReceive(t *testing.T, ingest relay.Queue) (func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error), map[string]*verify.Verifier) {
 	t.Helper()
-	var catalog memory.Catalog
-	var next relay.Catalog
+	var catalogs memory.Catalog
+	var next catalog.Catalog
 	verifiers := map[string]*verify.Verifier{}
 	for name, cfg := range map[string]verify.Config{"hub": {Provider: "github"}, "stripe": {Provider: "stripe"}, "app": {Provider: "bearer"},
 		"office": {Provider: "github", AllowedIPs: []string{"192.0.2.0/24"}}} {
-		source := relay.Source{Name: name, Verify: cfg, Secrets: []string{secret}}
+		source := catalog.Source{Name: name, Verify: cfg, Secrets: []string{secret}}
 		v, err := verify.New(source.Verify, source.Secrets)
 		if err != nil {
 			t.Fatal(err)
@@ -38,11 +39,11 @@ func newReceive(t *testing.T, ingest relay.Queue) (func(context.Context, events.
 		verifiers[name] = v
 		next.Sources = append(next.Sources, source)
 	}
-	if err := catalog.ReplaceCatalog(t.Context(), next, 0); err != nil {
+	if err := catalogs.ReplaceCatalog(t.Context(), next, 0); err != nil {
 		t.Fatal(err)
 	}
 	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: &catalog, Ingest: ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
+		Sources: &catalogs, Ingest: ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
 	})), verifiers
 }
 
@@ -264,7 +265,7 @@ func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
 		for name, tt := range refusals {
 			t.Run(provider+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				source := relay.Source{Name: "s", Verify: cfg, Secrets: secrets}
+				source := catalog.Source{Name: "s", Verify: cfg, Secrets: secrets}
 				req := request("s", "{}", verify.Header{})
 				if name == "other address" {
 					source.Verify.AllowedIPs = []string{"192.0.2.0/24"}
@@ -279,12 +280,12 @@ func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
 				} else {
 					tt.change(&req)
 				}
-				var catalog memory.Catalog
-				if err := catalog.ReplaceCatalog(t.Context(), relay.Catalog{Sources: []relay.Source{source}}, 0); err != nil {
+				var catalogs memory.Catalog
+				if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{source}}, 0); err != nil {
 					t.Fatal(err)
 				}
 				receive := handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
-					Sources: &catalog, Ingest: down{}, Bodies: &memory.Bodies{}, Reporter: silent{},
+					Sources: &catalogs, Ingest: down{}, Bodies: &memory.Bodies{}, Reporter: silent{},
 				}))
 				got, err := receive(t.Context(), req)
 				if err != nil || got.StatusCode != tt.status {

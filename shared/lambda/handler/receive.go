@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -79,7 +80,7 @@ func lowerCase(headers map[string]string) relay.Header {
 // would help a forger more than a partner, whose operator finds it in the log.
 func Status(err error) int {
 	switch {
-	case errors.Is(err, relay.ErrNotFound):
+	case errors.Is(err, catalog.ErrNotFound):
 		return http.StatusNotFound
 	case errors.Is(err, verify.ErrAddress):
 		return http.StatusForbidden

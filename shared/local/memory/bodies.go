@@ -5,8 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // Bodies keeps bodies.
@@ -32,7 +31,7 @@ func (b *Bodies) Get(_ context.Context, key string) ([]byte, error) {
 	defer b.mu.Unlock()
 	body, ok := b.bodies[key]
 	if !ok {
-		return nil, fmt.Errorf("body %s: %w", key, relay.ErrNotFound)
+		return nil, fmt.Errorf("body %s: %w", key, catalog.ErrNotFound)
 	}
 	return bytes.Clone(body), nil
 }

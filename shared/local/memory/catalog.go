@@ -8,54 +8,53 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // Catalog is a catalog.
 type Catalog struct {
 	mu       sync.Mutex
-	catalog  relay.Catalog
+	catalog  catalog.Catalog
 	revision int64
 	windows  map[string]time.Time // until when a source may learn its secret
 }
 
 // LoadCatalog returns the catalog.
-func (c *Catalog) LoadCatalog(context.Context) (relay.Catalog, int64, error) {
+func (c *Catalog) LoadCatalog(context.Context) (catalog.Catalog, int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.catalog, c.revision, nil
 }
 
 // ReplaceCatalog replaces the catalog.
-func (c *Catalog) ReplaceCatalog(_ context.Context, next relay.Catalog, base int64) error {
+func (c *Catalog) ReplaceCatalog(_ context.Context, next catalog.Catalog, base int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if base != c.revision {
-		return fmt.Errorf("catalog is at revision %d, not %d: %w", c.revision, base, relay.ErrConflict)
+		return fmt.Errorf("catalog is at revision %d, not %d: %w", c.revision, base, catalog.ErrConflict)
 	}
-	slices.SortFunc(next.Sources, func(a, b relay.Source) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(next.Endpoints, func(a, b relay.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(next.Subscriptions, func(a, b relay.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortFunc(next.Sources, func(a, b catalog.Source) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(next.Endpoints, func(a, b catalog.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(next.Subscriptions, func(a, b catalog.Subscription) int { return cmp.Compare(a.Source, b.Source) })
 	c.catalog, c.revision = next, base+1
 	return nil
 }
 
 // Generation is the catalog's revision.
-func (c *Catalog) Generation(context.Context) (relay.Generation, error) {
+func (c *Catalog) Generation(context.Context) (catalog.Generation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return relay.Generation(strconv.FormatInt(c.revision, 10)), nil
+	return catalog.Generation(strconv.FormatInt(c.revision, 10)), nil
 }
 
 // SourceNames lists the names of the sources that there are now.
-func (c *Catalog) SourceNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+func (c *Catalog) SourceNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
 	sources, _, err := c.Names(ctx)
 	return sources, err
 }
 
 // EndpointNames lists the names of the endpoints that there are now.
-func (c *Catalog) EndpointNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
 	_, endpoints, err := c.Names(ctx)
 	return endpoints, err
 }
@@ -74,10 +73,10 @@ func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error
 }
 
 // Source finds a source of the catalog as it is now.
-func (c *Catalog) Source(_ context.Context, _ relay.Generation, name string) (relay.Source, error) {
+func (c *Catalog) Source(_ context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", name, func(s relay.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", name, func(s catalog.Source) string { return s.Name })
 	if s.Learns() && len(s.Secrets) == 0 {
 		s.LearnUntil = c.windows[name]
 	}
@@ -88,12 +87,12 @@ func (c *Catalog) Source(_ context.Context, _ relay.Generation, name string) (re
 func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", source, func(s relay.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string { return s.Name })
 	if err != nil {
 		return err
 	}
 	if len(s.Secrets) > 0 {
-		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
+		return fmt.Errorf("source %s has a secret: %w", source, catalog.ErrConflict)
 	}
 	if c.windows == nil {
 		c.windows = map[string]time.Time{}
@@ -106,7 +105,7 @@ func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time
 func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", source, func(s relay.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string { return s.Name })
 	if err != nil {
 		return err
 	}
@@ -114,31 +113,31 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 		return nil
 	}
 	if len(s.Secrets) > 0 {
-		return fmt.Errorf("source %s has a secret: %w", source, relay.ErrConflict)
+		return fmt.Errorf("source %s has a secret: %w", source, catalog.ErrConflict)
 	}
 	if !time.Now().Before(c.windows[source]) {
-		return fmt.Errorf("source %s: %w", source, relay.ErrNotOpen)
+		return fmt.Errorf("source %s: %w", source, catalog.ErrNotOpen)
 	}
 	delete(c.windows, source)
 	c.catalog.Sources = slices.Clone(c.catalog.Sources) // those that were loaded before stay as they are
-	i := slices.IndexFunc(c.catalog.Sources, func(s relay.Source) bool { return s.Name == source })
+	i := slices.IndexFunc(c.catalog.Sources, func(s catalog.Source) bool { return s.Name == source })
 	c.catalog.Sources[i].Secrets = []string{secret}
 	c.revision++
 	return nil
 }
 
 // Endpoint finds an endpoint of the catalog as it is now.
-func (c *Catalog) Endpoint(_ context.Context, _ relay.Generation, name string) (relay.Endpoint, error) {
+func (c *Catalog) Endpoint(_ context.Context, _ catalog.Generation, name string) (catalog.Endpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return find(c.catalog.Endpoints, "endpoint", name, func(e relay.Endpoint) string { return e.Name })
+	return find(c.catalog.Endpoints, "endpoint", name, func(e catalog.Endpoint) string { return e.Name })
 }
 
 // Subscriptions finds the subscriptions of a source of the catalog as it is now.
-func (c *Catalog) Subscriptions(_ context.Context, _ relay.Generation, source string) ([]relay.Subscription, error) {
+func (c *Catalog) Subscriptions(_ context.Context, _ catalog.Generation, source string) ([]catalog.Subscription, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(c.catalog.Subscriptions), func(s relay.Subscription) bool { return s.Source != source }), nil
+	return slices.DeleteFunc(slices.Clone(c.catalog.Subscriptions), func(s catalog.Subscription) bool { return s.Source != source }), nil
 }
 
 func find[T any](in []T, kind, name string, nameOf func(T) string) (T, error) {
@@ -146,5 +145,5 @@ func find[T any](in []T, kind, name string, nameOf func(T) string) (T, error) {
 		return in[i], nil
 	}
 	var none T
-	return none, fmt.Errorf("%s %s: %w", kind, name, relay.ErrNotFound)
+	return none, fmt.Errorf("%s %s: %w", kind, name, catalog.ErrNotFound)
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -17,7 +19,7 @@ type Ledger struct {
 	mu         sync.Mutex
 	events     map[string]relay.EventRecord
 	deliveries map[[2]string]relay.Delivery
-	cursor     relay.SweepCursor
+	cursor     operate.SweepCursor
 }
 
 // RecordEvent records r unless there is an unexpired record with its id.
@@ -51,7 +53,7 @@ func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.De
 	defer l.mu.Unlock()
 	d, ok := l.delivery(eventID, endpoint)
 	if !ok {
-		return relay.Delivery{}, fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+		return relay.Delivery{}, fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	d.History = slices.Clone(d.History)
 	return d, nil
@@ -62,7 +64,7 @@ func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) er
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if have, _ := l.delivery(d.EventID, d.Endpoint); have.Attempts != prior {
-		return fmt.Errorf("delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint, have.Attempts, prior, relay.ErrConflict)
+		return fmt.Errorf("delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint, have.Attempts, prior, catalog.ErrConflict)
 	}
 	if l.deliveries == nil {
 		l.deliveries = map[[2]string]relay.Delivery{}
@@ -87,7 +89,7 @@ func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay
 	defer l.mu.Unlock()
 	r, ok := l.events[id]
 	if !ok || !r.ExpiresAt.After(time.Now()) {
-		return relay.EventRecord{}, nil, fmt.Errorf("event %s: %w", id, relay.ErrNotFound)
+		return relay.EventRecord{}, nil, fmt.Errorf("event %s: %w", id, catalog.ErrNotFound)
 	}
 	return r, l.deliveriesOf(id), nil
 }

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/local/memory"
@@ -61,12 +62,12 @@ func TestSweepCursors(t *testing.T) {
 
 func TestEndpointStates(t *testing.T) {
 	t.Parallel()
-	conformance.EndpointStates(t, func(*testing.T) relay.EndpointStates { return &memory.States{} })
+	conformance.EndpointStates(t, func(*testing.T) gate.EndpointStates { return &memory.States{} })
 }
 
 func TestQuotas(t *testing.T) {
 	t.Parallel()
-	conformance.Quotas(t, func(*testing.T) relay.Quotas { return &memory.Quotas{} })
+	conformance.Quotas(t, func(*testing.T) gate.Quotas { return &memory.Quotas{} })
 }
 
 func TestFailures(t *testing.T) {
@@ -81,5 +82,5 @@ func TestEventKeeper(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	t.Parallel()
-	conformance.Slots(t, func(*testing.T) relay.Slots { return &memory.Slots{} })
+	conformance.Slots(t, func(*testing.T) gate.Slots { return &memory.Slots{} })
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
 )
@@ -25,14 +27,14 @@ func (l *Ledger) EventRecord(_ context.Context, id string) (relay.EventRecord, e
 	defer l.mu.Unlock()
 	r, ok := l.events[id]
 	if !ok || !r.ExpiresAt.After(time.Now()) {
-		return relay.EventRecord{}, fmt.Errorf("event %s: %w", id, relay.ErrNotFound)
+		return relay.EventRecord{}, fmt.Errorf("event %s: %w", id, catalog.ErrNotFound)
 	}
 	return r, nil
 }
 
 // Outcomes tells what has become of a source's events of an hour.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	events, next, err := l.EventsBySource(ctx, source, t, from)
 	if err != nil {
@@ -43,9 +45,9 @@ func (l *Ledger) Outcomes(
 		if err != nil {
 			return "", err
 		}
-		o := relay.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
+		o := operate.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
 		for _, d := range deliveries {
-			o.Deliveries = append(o.Deliveries, relay.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt})
+			o.Deliveries = append(o.Deliveries, operate.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt})
 		}
 		each(o)
 	}
@@ -53,14 +55,14 @@ func (l *Ledger) Outcomes(
 }
 
 // SweepCursor returns the sweeper's cursor.
-func (l *Ledger) SweepCursor(context.Context) (relay.SweepCursor, error) {
+func (l *Ledger) SweepCursor(context.Context) (operate.SweepCursor, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cursor, nil
 }
 
 // SaveSweepCursor replaces it.
-func (l *Ledger) SaveSweepCursor(_ context.Context, c relay.SweepCursor) error {
+func (l *Ledger) SaveSweepCursor(_ context.Context, c operate.SweepCursor) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cursor = c

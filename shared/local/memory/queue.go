@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"webhook-relay/shared/relay/format"
 
 	"webhook-relay/shared/relay"
 )
@@ -79,8 +80,8 @@ func (q *Queue) check(m relay.Outgoing, behind error) error {
 		return fmt.Errorf("memory: message of %d bytes, at most %d", len(m.Body), MaxMessageBytes)
 	case q.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0):
 		return fmt.Errorf("memory: message for an ordered queue of group %q, name %q and delay %v", m.Group, m.Once, m.Delay)
-	case relay.CheckText(m.Body) != nil:
-		return fmt.Errorf("memory: %w", relay.CheckText(m.Body))
+	case format.CheckText(m.Body) != nil:
+		return fmt.Errorf("memory: %w", format.CheckText(m.Body))
 	case behind != nil:
 		return fmt.Errorf("memory: one before it in its group: %w", behind)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"webhook-relay/shared/relay/catalog"
 
-	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // States keeps the states of endpoints in trouble.
@@ -33,7 +33,7 @@ func (s *States) SaveEndpointState(_ context.Context, endpoint string, state bre
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.states[endpoint].revision != prior {
-		return fmt.Errorf("state of endpoint %s is not of revision %d: %w", endpoint, prior, relay.ErrConflict)
+		return fmt.Errorf("state of endpoint %s is not of revision %d: %w", endpoint, prior, catalog.ErrConflict)
 	}
 	if s.states == nil {
 		s.states = map[string]stateOf{}

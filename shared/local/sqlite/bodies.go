@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"zombiezen.com/go/sqlite"
-
-	"webhook-relay/shared/relay"
 )
 
 // Bodies is a relay.Bodies. It is safe for concurrent use.
@@ -42,7 +41,7 @@ func (b *Bodies) Get(ctx context.Context, key string) ([]byte, error) {
 		}, key)
 	})
 	if err == nil && body == nil {
-		err = fmt.Errorf("sqlite: body %s: %w", key, relay.ErrNotFound)
+		err = fmt.Errorf("sqlite: body %s: %w", key, catalog.ErrNotFound)
 	}
 	return body, err
 }

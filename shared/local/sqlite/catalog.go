@@ -8,23 +8,24 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 
 	"zombiezen.com/go/sqlite"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
-// Catalog is relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and relay.CatalogStore. Sources and endpoints are sealed as a
+// Catalog is relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and catalog.Store. Sources and endpoints are sealed as a
 // whole, since an endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process wrote is
 // seen at once. It is safe for concurrent use.
 type Catalog struct {
 	store  *Store
-	sealer relay.Sealer
+	sealer catalog.Sealer
 }
 
 // Catalog returns the store's catalog, its items sealed with sealer.
-func (s *Store) Catalog(sealer relay.Sealer) *Catalog { return &Catalog{s, sealer} }
+func (s *Store) Catalog(sealer catalog.Sealer) *Catalog { return &Catalog{s, sealer} }
 
 // The items as they are sealed. Names in JSON are kept; a field that is added is empty in what was sealed before.
 type (
@@ -32,7 +33,7 @@ type (
 		Name    string        `json:"name"`
 		Verify  verify.Config `json:"verify"`
 		Secrets []string      `json:"secrets"`
-		Order   relay.Order   `json:"order"`
+		Order   catalog.Order `json:"order"`
 	}
 	endpointDoc struct {
 		Name     string            `json:"name"`
@@ -47,14 +48,14 @@ type (
 		RateLimit int           `json:"rateLimit"`
 		RatePer   time.Duration `json:"ratePer"` // nanoseconds
 
-		Concurrency int         `json:"concurrency"`
-		TLS         *relay.TLS  `json:"tls"`
-		Auth        *relay.Auth `json:"auth"`
-		Order       relay.Order `json:"order"`
+		Concurrency int           `json:"concurrency"`
+		TLS         *catalog.TLS  `json:"tls"`
+		Auth        *catalog.Auth `json:"auth"`
+		Order       catalog.Order `json:"order"`
 
-		SecretsMade bool                   `json:"secretsMade"`
-		Retiring    []relay.RetiringSecret `json:"retiring"`
-		Prove       relay.ProofKind        `json:"prove"`
+		SecretsMade bool                     `json:"secretsMade"`
+		Retiring    []catalog.RetiringSecret `json:"retiring"`
+		Prove       catalog.ProofKind        `json:"prove"`
 	}
 )
 
@@ -74,19 +75,19 @@ const (
 )
 
 // Generation implements relay.Generations. It is the catalog's revision; only the newest one is kept.
-func (c *Catalog) Generation(ctx context.Context) (relay.Generation, error) {
+func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 	var revision int64
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
 		return exec(conn, "SELECT number FROM revision", into(&revision))
 	})
-	return relay.Generation(strconv.FormatInt(revision, 10)), err
+	return catalog.Generation(strconv.FormatInt(revision, 10)), err
 }
 
 // Source implements relay.Sources.
-func (c *Catalog) Source(ctx context.Context, _ relay.Generation, name string) (relay.Source, error) {
+func (c *Catalog) Source(ctx context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
 	var d sourceDoc
 	if err := c.find(ctx, sources, name, &d); err != nil {
-		return relay.Source{}, err
+		return catalog.Source{}, err
 	}
 	s, err := c.withLearned(ctx, d)
 	if err != nil || !s.Learns() || len(s.Secrets) > 0 {
@@ -110,13 +111,13 @@ func windowOf(conn *sqlite.Conn, source string) (until int64, err error) {
 }
 
 // withLearned adds the secret that the source's provider handed over, if there is one.
-func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (relay.Source, error) {
-	s := relay.Source{Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Order: d.Order}
+func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (catalog.Source, error) {
+	s := catalog.Source{Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Order: d.Order}
 	if !s.Learns() || len(s.Secrets) > 0 {
 		return s, nil
 	}
 	err := c.find(ctx, learned, s.Name, &s.Secrets)
-	if errors.Is(err, relay.ErrNotFound) {
+	if errors.Is(err, catalog.ErrNotFound) {
 		err = nil
 	}
 	return s, err
@@ -137,10 +138,10 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 			return nil
 		}
 		if len(s.Secrets) > 0 {
-			return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
+			return fmt.Errorf("sqlite: source %s has a secret: %w", source, catalog.ErrConflict)
 		}
 		if !time.Now().Before(s.LearnUntil) {
-			return fmt.Errorf("sqlite: source %s: %w", source, relay.ErrNotOpen)
+			return fmt.Errorf("sqlite: source %s: %w", source, catalog.ErrNotOpen)
 		}
 		sealed, err := c.seal(ctx, learned, source, []string{secret})
 		if err != nil {
@@ -164,7 +165,7 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 			return err
 		}
 		if len(s.Secrets) > 0 {
-			return fmt.Errorf("sqlite: source %s has a secret: %w", source, relay.ErrConflict)
+			return fmt.Errorf("sqlite: source %s has a secret: %w", source, catalog.ErrConflict)
 		}
 		if done, err := c.openWindow(ctx, g, source, until); done || err != nil {
 			return err
@@ -173,7 +174,7 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 }
 
 // openWindow opens a source's window, if the catalog is still of revision g.
-func (c *Catalog) openWindow(ctx context.Context, g relay.Generation, source string, until time.Time) (done bool, err error) {
+func (c *Catalog) openWindow(ctx context.Context, g catalog.Generation, source string, until time.Time) (done bool, err error) {
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
 		err := exec(conn, "INSERT OR REPLACE INTO learning_windows (source, until)"+
 			" SELECT ?, ? FROM revision WHERE number = CAST(? AS INTEGER)", nil, source, until.UnixMilli(), string(g))
@@ -184,7 +185,7 @@ func (c *Catalog) openWindow(ctx context.Context, g relay.Generation, source str
 }
 
 // learn keeps a secret in a new revision and closes the window, if the catalog is still of revision g.
-func (c *Catalog) learn(ctx context.Context, g relay.Generation, secret item) (done bool, err error) {
+func (c *Catalog) learn(ctx context.Context, g catalog.Generation, secret item) (done bool, err error) {
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
 		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER) AND EXISTS"+
 			" (SELECT 1 FROM learning_windows WHERE source = ? AND until > ?)", nil, string(g), secret.name, time.Now().UnixMilli())
@@ -200,10 +201,10 @@ func (c *Catalog) learn(ctx context.Context, g relay.Generation, secret item) (d
 }
 
 // Endpoint implements relay.Endpoints.
-func (c *Catalog) Endpoint(ctx context.Context, _ relay.Generation, name string) (relay.Endpoint, error) {
+func (c *Catalog) Endpoint(ctx context.Context, _ catalog.Generation, name string) (catalog.Endpoint, error) {
 	var d endpointDoc
 	err := c.find(ctx, endpoints, name, &d)
-	return relay.Endpoint(d), err
+	return catalog.Endpoint(d), err
 }
 
 func (c *Catalog) find(ctx context.Context, k kind, name string, doc any) error {
@@ -215,7 +216,7 @@ func (c *Catalog) find(ctx context.Context, k kind, name string, doc any) error 
 		return err
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("sqlite: %s/%s: %w", k, name, relay.ErrNotFound)
+		return fmt.Errorf("sqlite: %s/%s: %w", k, name, catalog.ErrNotFound)
 	}
 	return c.open(ctx, k, found[0], doc)
 }
@@ -233,7 +234,7 @@ func (c *Catalog) open(ctx context.Context, k kind, i item, doc any) error {
 		return err
 	}
 	if err := json.Unmarshal(plain, doc); err != nil {
-		return fmt.Errorf("sqlite: %s/%s: %w", k, i.name, relay.ErrFormat) // json's error might quote a secret
+		return fmt.Errorf("sqlite: %s/%s: %w", k, i.name, format.ErrFormat) // json's error might quote a secret
 	}
 	return nil
 }
@@ -248,8 +249,8 @@ func (c *Catalog) seal(ctx context.Context, k kind, name string, doc any) (item,
 }
 
 // Subscriptions implements relay.Subscriptions.
-func (c *Catalog) Subscriptions(ctx context.Context, _ relay.Generation, source string) ([]relay.Subscription, error) {
-	var found []relay.Subscription
+func (c *Catalog) Subscriptions(ctx context.Context, _ catalog.Generation, source string) ([]catalog.Subscription, error) {
+	var found []catalog.Subscription
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
 		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions WHERE source = ? ORDER BY position",
 			subscriptions(&found), source)
@@ -257,26 +258,26 @@ func (c *Catalog) Subscriptions(ctx context.Context, _ relay.Generation, source 
 	return found, err
 }
 
-func subscriptions(found *[]relay.Subscription) func(*sqlite.Stmt) error {
+func subscriptions(found *[]catalog.Subscription) func(*sqlite.Stmt) error {
 	return func(stmt *sqlite.Stmt) error {
-		sub := relay.Subscription{Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1), Filter: stmt.ColumnText(3)}
+		sub := catalog.Subscription{Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1), Filter: stmt.ColumnText(3)}
 		if err := json.Unmarshal([]byte(stmt.ColumnText(2)), &sub.Types); err != nil {
-			return fmt.Errorf("sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint, relay.ErrFormat, err)
+			return fmt.Errorf("sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint, format.ErrFormat, err)
 		}
-		sub.Order = relay.Order{On: !stmt.ColumnIsNull(4), Key: stmt.ColumnText(4)}
+		sub.Order = catalog.Order{On: !stmt.ColumnIsNull(4), Key: stmt.ColumnText(4)}
 		*found = append(*found, sub)
 		return nil
 	}
 }
 
 // SourceNames implements relay.Sources.
-func (c *Catalog) SourceNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+func (c *Catalog) SourceNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
 	sourceNames, _, err := c.Names(ctx)
 	return sourceNames, err
 }
 
 // EndpointNames implements relay.Endpoints.
-func (c *Catalog) EndpointNames(ctx context.Context, _ relay.Generation) ([]string, error) {
+func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
 	_, endpointNames, err := c.Names(ctx)
 	return endpointNames, err
 }
@@ -298,9 +299,9 @@ func (c *Catalog) Names(ctx context.Context) (sourceNames, endpointNames []strin
 	return sourceNames, endpointNames, err
 }
 
-// LoadCatalog implements relay.CatalogStore.
-func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error) {
-	var catalog relay.Catalog
+// LoadCatalog implements catalog.Store.
+func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
+	var cat catalog.Catalog
 	var revision int64
 	var sealedSources, sealedEndpoints []item
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
@@ -314,43 +315,43 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (relay.Catalog, int64, error)
 			return err
 		}
 		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions ORDER BY source, position",
-			subscriptions(&catalog.Subscriptions))
+			subscriptions(&cat.Subscriptions))
 	})
 	if err != nil {
-		return relay.Catalog{}, 0, err
+		return catalog.Catalog{}, 0, err
 	}
 	for _, i := range sealedSources {
 		var d sourceDoc
 		if err := c.open(ctx, sources, i, &d); err != nil {
-			return relay.Catalog{}, 0, err
+			return catalog.Catalog{}, 0, err
 		}
 		s, err := c.withLearned(ctx, d)
 		if err != nil {
-			return relay.Catalog{}, 0, err
+			return catalog.Catalog{}, 0, err
 		}
-		catalog.Sources = append(catalog.Sources, s)
+		cat.Sources = append(cat.Sources, s)
 	}
 	for _, i := range sealedEndpoints {
 		var d endpointDoc
 		if err := c.open(ctx, endpoints, i, &d); err != nil {
-			return relay.Catalog{}, 0, err
+			return catalog.Catalog{}, 0, err
 		}
-		catalog.Endpoints = append(catalog.Endpoints, relay.Endpoint(d))
+		cat.Endpoints = append(cat.Endpoints, catalog.Endpoint(d))
 	}
-	return catalog, revision, nil
+	return cat, revision, nil
 }
 
-// ReplaceCatalog implements relay.CatalogStore. The new catalog is on disk when it returns.
-func (c *Catalog) ReplaceCatalog(ctx context.Context, catalog relay.Catalog, base int64) error {
+// ReplaceCatalog implements catalog.Store. The new catalog is on disk when it returns.
+func (c *Catalog) ReplaceCatalog(ctx context.Context, cat catalog.Catalog, base int64) error {
 	sealed := map[kind][]item{}
-	for _, s := range catalog.Sources {
+	for _, s := range cat.Sources {
 		i, err := c.seal(ctx, sources, s.Name, sourceDoc{s.Name, s.Verify, s.Secrets, s.Order})
 		if err != nil {
 			return err
 		}
 		sealed[sources] = append(sealed[sources], i)
 	}
-	for _, e := range catalog.Endpoints {
+	for _, e := range cat.Endpoints {
 		i, err := c.seal(ctx, endpoints, e.Name, endpointDoc(e))
 		if err != nil {
 			return err
@@ -363,15 +364,15 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, catalog relay.Catalog, bas
 		if conflict = err == nil && conn.Changes() == 0; err != nil || conflict {
 			return err
 		}
-		return replaceRows(conn, sealed, catalog.Subscriptions)
+		return replaceRows(conn, sealed, cat.Subscriptions)
 	})
 	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: catalog is no longer of revision %d: %w", base, relay.ErrConflict)
+		err = fmt.Errorf("sqlite: catalog is no longer of revision %d: %w", base, catalog.ErrConflict)
 	}
 	return err
 }
 
-func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []relay.Subscription) error {
+func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []catalog.Subscription) error {
 	for _, k := range []kind{sources, endpoints, learned} {
 		if err := exec(conn, "DELETE FROM "+string(k), nil); err != nil {
 			return err

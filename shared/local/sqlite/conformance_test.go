@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 
 	zombiezen "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -65,7 +67,7 @@ func TestBodies(t *testing.T) {
 }
 
 func TestSealer(t *testing.T) {
-	conformance.Sealer(t, func(t *testing.T) relay.Sealer { return sealer(t, t.TempDir()) })
+	conformance.Sealer(t, func(t *testing.T) catalog.Sealer { return sealer(t, t.TempDir()) })
 }
 
 // open opens a store for the length of the test.
@@ -240,5 +242,5 @@ func TestEventKeeper(t *testing.T) {
 
 func TestEndpointStates(t *testing.T) {
 	t.Parallel()
-	conformance.EndpointStates(t, func(t *testing.T) relay.EndpointStates { return open(t, t.TempDir()).Ledger() })
+	conformance.EndpointStates(t, func(t *testing.T) gate.EndpointStates { return open(t, t.TempDir()).Ledger() })
 }

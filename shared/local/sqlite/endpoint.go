@@ -3,11 +3,11 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"webhook-relay/shared/relay/catalog"
 
 	"zombiezen.com/go/sqlite"
 
-	"webhook-relay/shared/breaker"
-	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // EndpointState implements relay.EndpointStates.
@@ -23,7 +23,7 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 	if err != nil || doc == nil {
 		return breaker.State{}, 0, err
 	}
-	s, err := relay.DecodeEndpointState(doc)
+	s, err := breaker.Decode(doc)
 	return s, revision, err
 }
 
@@ -35,12 +35,12 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	}
 	conflict := false
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		err := exec(conn, query, nil, endpoint, prior, relay.EncodeEndpointState(s))
+		err := exec(conn, query, nil, endpoint, prior, breaker.Encode(s))
 		conflict = err == nil && conn.Changes() == 0
 		return err
 	})
 	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: state of endpoint %s is not of revision %d: %w", endpoint, prior, relay.ErrConflict)
+		err = fmt.Errorf("sqlite: state of endpoint %s is not of revision %d: %w", endpoint, prior, catalog.ErrConflict)
 	}
 	return err
 }
@@ -55,7 +55,7 @@ func (l *Ledger) TroubledEndpoints(ctx context.Context) (troubled []string, err 
 		})
 	})
 	for endpoint, doc := range states {
-		s, decodeErr := relay.DecodeEndpointState(doc)
+		s, decodeErr := breaker.Decode(doc)
 		if decodeErr != nil {
 			return nil, decodeErr
 		}

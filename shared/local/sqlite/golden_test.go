@@ -13,11 +13,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/lab/conformance"
-	"webhook-relay/shared/relay"
 )
 
 var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
@@ -49,7 +49,7 @@ func TestTheCatalogIsSealedAsInTheNewestGoldenFile(t *testing.T) {
 
 func TestTheCatalogOfEachVersionIsOpened(t *testing.T) {
 	t.Parallel()
-	for file, want := range map[string]relay.Catalog{newestCatalog: conformance.CatalogV1()} {
+	for file, want := range map[string]catalog.Catalog{newestCatalog: conformance.CatalogV1()} {
 		golden, err := os.ReadFile(filepath.Join("testdata", file))
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestTheCatalogOfEachVersionIsOpened(t *testing.T) {
 }
 
 // fill returns a new store's catalog with the items of version 1.
-func fill(t *testing.T, d *documents) relay.CatalogStore {
+func fill(t *testing.T, d *documents) catalog.Store {
 	t.Helper()
 	given := conformance.CatalogV1()
 	handedOver := given.Sources[1].Secrets[0]

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
@@ -70,7 +71,7 @@ func (s *stages) run(ctx context.Context) error {
 		errs[1] = s.delivery.Consume(ctx, sqlite.ConsumerOptions{}, each(func(ctx context.Context, m relay.Message) error {
 			d := relay.Delivery{EventID: string(m.Body), Endpoint: m.ID, Attempts: 1, ExpiresAt: expires}
 			err := ledger.SaveDelivery(ctx, d, 0)
-			if err != nil && !errors.Is(err, relay.ErrConflict) {
+			if err != nil && !errors.Is(err, catalog.ErrConflict) {
 				return err
 			}
 			s.delivered(m, err != nil)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	"zombiezen.com/go/sqlite"
 
@@ -95,7 +96,7 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 		return relay.Delivery{}, err
 	}
 	if stored.record == nil {
-		return relay.Delivery{}, fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, relay.ErrNotFound)
+		return relay.Delivery{}, fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	return relay.DecodeDelivery(stored.record)
 }
@@ -119,7 +120,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 		return err
 	})
 	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: delivery of %s to %s over %d attempts: %w", d.EventID, d.Endpoint, prior, relay.ErrConflict)
+		err = fmt.Errorf("sqlite: delivery of %s to %s over %d attempts: %w", d.EventID, d.Endpoint, prior, catalog.ErrConflict)
 	}
 	return err
 }
@@ -151,7 +152,7 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 		return relay.EventRecord{}, nil, err
 	}
 	if stored.record == nil {
-		return relay.EventRecord{}, nil, fmt.Errorf("sqlite: event %s: %w", id, relay.ErrNotFound)
+		return relay.EventRecord{}, nil, fmt.Errorf("sqlite: event %s: %w", id, catalog.ErrNotFound)
 	}
 	event, err := stored.event()
 	if err != nil {

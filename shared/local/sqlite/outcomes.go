@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 
 	"zombiezen.com/go/sqlite"
 
@@ -39,25 +41,25 @@ func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord,
 		return relay.EventRecord{}, err
 	}
 	if stored.record == nil {
-		return relay.EventRecord{}, fmt.Errorf("sqlite: event %s: %w", id, relay.ErrNotFound)
+		return relay.EventRecord{}, fmt.Errorf("sqlite: event %s: %w", id, catalog.ErrNotFound)
 	}
 	return stored.event()
 }
 
 // Outcomes implements relay.Ledger.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(relay.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	events, next, err := l.EventsBySource(ctx, source, t, from)
 	if err != nil {
 		return "", err
 	}
 	for _, e := range events {
-		o := relay.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
+		o := operate.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
 		err := l.store.read(ctx, func(conn *sqlite.Conn) error {
 			return exec(conn, "SELECT endpoint, status, since FROM deliveries WHERE event = ? AND expires > ?",
 				func(stmt *sqlite.Stmt) error {
-					o.Deliveries = append(o.Deliveries, relay.DeliveryStatus{
+					o.Deliveries = append(o.Deliveries, operate.DeliveryStatus{
 						Endpoint: stmt.ColumnText(0), Status: relay.Status(stmt.ColumnText(1)), NextAt: dueOf(stmt),
 					})
 					return nil
@@ -80,20 +82,20 @@ func dueOf(stmt *sqlite.Stmt) time.Time {
 }
 
 // SweepCursor implements relay.SweepCursors.
-func (l *Ledger) SweepCursor(ctx context.Context) (relay.SweepCursor, error) {
+func (l *Ledger) SweepCursor(ctx context.Context) (operate.SweepCursor, error) {
 	var stored row
 	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
 		return exec(conn, "SELECT cursor FROM sweep_cursor", stored.read)
 	})
 	if err != nil || stored.record == nil {
-		return relay.SweepCursor{}, err
+		return operate.SweepCursor{}, err
 	}
-	return relay.DecodeSweepCursor(stored.record)
+	return operate.DecodeSweepCursor(stored.record)
 }
 
 // SaveSweepCursor implements relay.SweepCursors.
-func (l *Ledger) SaveSweepCursor(ctx context.Context, c relay.SweepCursor) error {
+func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
 	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		return exec(conn, "INSERT OR REPLACE INTO sweep_cursor (id, cursor) VALUES (1, ?)", nil, relay.EncodeSweepCursor(c))
+		return exec(conn, "INSERT OR REPLACE INTO sweep_cursor (id, cursor) VALUES (1, ?)", nil, operate.EncodeSweepCursor(c))
 	})
 }

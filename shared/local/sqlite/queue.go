@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+	"webhook-relay/shared/relay/format"
 
 	"zombiezen.com/go/sqlite"
 
@@ -157,7 +158,7 @@ func check(m relay.Outgoing) error {
 	if m.Delay < 0 || m.Delay > relay.MaxDelay {
 		return fmt.Errorf("%w: delay of %v, at most %v", ErrMessage, m.Delay, relay.MaxDelay)
 	}
-	if err := relay.CheckText(m.Body); err != nil {
+	if err := format.CheckText(m.Body); err != nil {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return nil

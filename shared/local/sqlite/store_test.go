@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/relay/catalog"
 
 	zombiezen "zombiezen.com/go/sqlite"
 
@@ -260,7 +261,7 @@ func TestAFailedWriteBreaksTheStore(t *testing.T) {
 		"Save":    func() error { return ledger.SaveDelivery(t.Context(), relay.Delivery{}, 0) },
 		"Read":    func() error { _, err := ledger.Delivery(t.Context(), "a", "b"); return err },
 		"Put":     func() error { return s.Bodies(0).Put(t.Context(), "a", nil) },
-		"Replace": func() error { return s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), relay.Catalog{}, 0) },
+		"Replace": func() error { return s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), catalog.Catalog{}, 0) },
 		"Queue":   func() error { _, err := s.Queue("other", sqlite.QueueOptions{}); return err },
 		"Consume": func() error { return next(t, ended) },
 		"Err":     s.Err,
@@ -352,12 +353,12 @@ func TestASecondProcess(t *testing.T) {
 		})
 	}
 	theirs := queue(t, other, "test", sqlite.QueueOptions{Durable: true})
-	catalog := other.Catalog(sealer(t, dir))
+	catalogs := other.Catalog(sealer(t, dir))
 	var want, got []string
 	for i := range 5 {
 		want = append(want, fmt.Sprint("foreign ", i))
 		send(t, theirs, relay.Outgoing{Body: []byte(want[i]), Group: "f"})
-		if err := catalog.ReplaceCatalog(t.Context(), relay.Catalog{Sources: []relay.Source{{Name: "a"}}}, int64(i)); err != nil {
+		if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{{Name: "a"}}}, int64(i)); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, next(t, foreign))
@@ -404,9 +405,9 @@ func TestTheFileTellsNoSecret(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir)
-	err := s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), relay.Catalog{
-		Sources: []relay.Source{{Name: "a", Secrets: []string{"tell-nobody-1"}}},
-		Endpoints: []relay.Endpoint{{Name: "b", URL: "https://example.com/tell-nobody-2",
+	err := s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{{Name: "a", Secrets: []string{"tell-nobody-1"}}},
+		Endpoints: []catalog.Endpoint{{Name: "b", URL: "https://example.com/tell-nobody-2",
 			Header: map[string]string{"authorization": "tell-nobody-3"}}},
 	}, 0)
 	if err := errors.Join(err, s.Close()); err != nil {

@@ -1,5 +1,0 @@
-package relay
-
-// OperatorSource is the name of the source of the relay's own events: subscriptions may name it, no configuration may take it, and
-// nothing can be POSTed to it.
-const OperatorSource = "relay"

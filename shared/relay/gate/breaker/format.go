@@ -1,0 +1,60 @@
+package breaker
+
+import (
+	"time"
+	"webhook-relay/shared/relay/format"
+)
+
+// endpointDoc is an endpoint's state.
+type endpointDoc struct {
+	Version      int       `json:"v"`
+	Failures     int       `json:"failures,omitempty"`
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	OpenUntil    time.Time `json:"openUntil,omitzero"`
+	Openings     int       `json:"openings,omitempty"`
+	ClosedAt     time.Time `json:"closedAt,omitzero"`
+	PausedUntil  time.Time `json:"pausedUntil,omitzero"`
+	WarnedAt     time.Time `json:"warnedAt,omitzero"`
+	DisabledAt   time.Time `json:"disabledAt,omitzero"`
+	Reason       string    `json:"reason,omitempty"`
+	Proof        *proofDoc `json:"proof,omitempty"`
+	Unproved     string    `json:"unproved,omitempty"`
+	FailedAt     time.Time `json:"failedAt,omitzero"`
+	TookMs       int64     `json:"tookMs,omitempty"`
+	TookAt       time.Time `json:"tookAt,omitzero"`
+	SlowUntil    time.Time `json:"slowUntil,omitzero"`
+	SlowAt       time.Time `json:"slowAt,omitzero"`
+	SlowSeen     int       `json:"slowSeen,omitempty"`
+}
+
+type proofDoc struct {
+	Of   string    `json:"of"`
+	At   time.Time `json:"at"`
+	Rate int       `json:"ratePerMinute,omitempty"`
+}
+
+// Encode returns s in the form that ledgers keep.
+func Encode(s State) []byte {
+	doc := endpointDoc{format.Version, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
+		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.Took.Milliseconds(), s.TookAt, s.SlowUntil, s.SlowAt, s.SlowSeen}
+	if s.Proof != (Proof{}) {
+		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
+	}
+	return format.Encode(doc)
+}
+
+// Decode reads what EncodeEndpointState of this or an earlier version wrote; ErrFormat.
+func Decode(b []byte) (State, error) {
+	var d endpointDoc
+	if err := format.Decode(b, &d, &d.Version); err != nil {
+		return State{}, err
+	}
+	s := State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
+		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
+		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(), Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
+		SlowUntil: d.SlowUntil.UTC(), SlowAt: d.SlowAt.UTC(), SlowSeen: d.SlowSeen}
+	if d.Proof != nil {
+		s.Proof = Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}
+	}
+	return s, nil
+}

@@ -1,0 +1,162 @@
+package operate
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+
+	"webhook-relay/shared/relay/gate/breaker"
+)
+
+// Types of the relay's own events, beside those of changes of an endpoint's state. There is one for each delivery that dies, and one for each secret that
+// is learned.
+const (
+	DeliveryDead        = "delivery.dead"
+	SourceSecretLearned = "source.secret_learned" // a handshake brought a source's secret
+)
+
+// notice is the body of one of the relay's own events, in the form that Standard Webhooks recommends.
+type notice struct {
+	Type string     `json:"type"`
+	At   time.Time  `json:"timestamp"`
+	Data noticeData `json:"data"`
+}
+
+type noticeData struct {
+	Endpoint    string     `json:"endpoint,omitempty"`
+	Reason      string     `json:"reason,omitempty"`
+	NextProbeAt *time.Time `json:"nextProbeAt,omitempty"`
+	DisabledAt  *time.Time `json:"disabledAt,omitempty"`
+	EventID     string     `json:"eventId,omitempty"`
+	Source      string     `json:"source,omitempty"`
+	EventType   string     `json:"eventType,omitempty"`
+	Attempts    int        `json:"attempts,omitempty"`
+	StatusCode  int        `json:"statusCode,omitempty"`
+	Error       string     `json:"error,omitempty"`
+}
+
+// Notifier sends the relay's own events: it puts them on the ingest queue as events of the source catalog.OperatorSource. One that no subscription
+// would take is not sent. Whether one would is looked up when there is something to tell, which is rare, and remembered as the fan-out
+// does; so a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
+//
+// It implements Operator and is safe for concurrent use.
+type Notifier struct {
+	ingest      relay.Queue
+	subscribers *relay.Subscribers // nil: it is not known who subscribes
+}
+
+// NewNotifier returns a Notifier. It calls nothing yet. subscribers tell which events somebody wants; nil: all are sent. That is for a function that
+// may not read the subscriptions, and has something to tell so seldom that an event which nobody takes costs nothing worth saving.
+func NewNotifier(subscribers *relay.Subscribers, ingest relay.Queue) *Notifier {
+	return &Notifier{ingest, subscribers}
+}
+
+// TellChange tells of a change of an endpoint's state; nil is none.
+func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
+	if c == nil {
+		return nil
+	}
+	data := noticeData{Endpoint: c.Endpoint, Reason: c.Reason}
+	switch c.Type {
+	case gate.EndpointOpened:
+		data.NextProbeAt = &c.State.OpenUntil
+	case gate.EndpointFailing:
+		at := c.State.DisableAt()
+		data.DisabledAt = &at
+	}
+	return n.tell(ctx, c.Endpoint+" "+strconv.FormatInt(c.Revision, 10), "", notice{c.Type, c.At, data})
+}
+
+// TellDead tells of a delivery that died, of an event with a trace.
+func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string) error {
+	last := d.History[len(d.History)-1]
+	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+strconv.Itoa(d.Attempts), trace, notice{DeliveryDead, d.UpdatedAt, noticeData{
+		Endpoint: d.Endpoint, Reason: string(d.Reason), EventID: d.EventID, Source: d.Source, EventType: d.Type, Attempts: d.Attempts,
+		StatusCode: last.StatusCode, Error: last.Error,
+	}})
+}
+
+// TellLearned tells that a handshake brought a source's secret.
+func (n *Notifier) TellLearned(ctx context.Context, source string, at time.Time) error {
+	return n.tell(ctx, source+" "+rand.Text(), "", notice{SourceSecretLearned, at.UTC().Truncate(time.Millisecond), noticeData{Source: source}})
+}
+
+// tell sends an event. Its id is made of its type and of what happened, which is the same for each copy of it: the fan-out drops the second.
+func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice) error {
+	body, err := json.Marshal(what)
+	if err != nil {
+		return err
+	}
+	e := relay.OwnEvent(what.Type, happened, trace, body, time.Now())
+	if n.subscribers != nil {
+		wanted, err := n.subscribers.Want(ctx, e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what.Type, err)
+		}
+		if !wanted {
+			return nil
+		}
+	}
+	if err := relay.Send(ctx, n.ingest, relay.Outgoing{Body: relay.EncodeEvent(e)}); err != nil {
+		return fmt.Errorf("%s: %w", what.Type, err)
+	}
+	return nil
+}
+
+// byOperator is the reason of what an operator does and says no other for.
+const byOperator = "by its operator"
+
+// EnableEndpoint lets an endpoint have deliveries again that is disabled, open or paused: slowly at first. It returns what changed; nil if
+// the endpoint is none of these.
+func EnableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint string) (*gate.Change, error) {
+	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, gate.Change) {
+		if p := s.Phase(now); p == breaker.Closed || p == breaker.Recovering {
+			return s, gate.Change{}
+		}
+		return s.Enable(now), gate.Change{Type: gate.EndpointEnabled, Reason: byOperator}
+	})
+}
+
+// DisableEndpoint lets an endpoint have no deliveries until it is enabled: those that come up die. The reason is for people. It returns what changed; nil if the
+// endpoint is disabled already.
+func DisableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint, reason string) (*gate.Change, error) {
+	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, gate.Change) {
+		return s.Disable(now, cmp.Or(reason, byOperator)), gate.Change{Type: gate.EndpointDisabled, Reason: cmp.Or(reason, byOperator)}
+	})
+}
+
+// tries is how often a write is tried that meets others'.
+const tries = 4
+
+// operate writes what change makes of an endpoint's state, also when the functions write it at the same time.
+func operate(ctx context.Context, states gate.EndpointStates, endpoint string,
+	change func(breaker.State, time.Time) (breaker.State, gate.Change),
+) (*gate.Change, error) {
+	for try := 1; ; try++ {
+		before, revision, err := states.EndpointState(ctx, endpoint)
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now().UTC().Truncate(time.Millisecond)
+		after, c := change(before, now)
+		if after == before {
+			return nil, nil //nolint:nilnil // nothing changed
+		}
+		err = states.SaveEndpointState(ctx, endpoint, after, revision)
+		if err == nil {
+			c.Endpoint, c.At, c.State, c.Revision = endpoint, now, after, revision+1
+			return &c, nil
+		}
+		if !errors.Is(err, catalog.ErrConflict) || try == tries {
+			return nil, err
+		}
+	}
+}
