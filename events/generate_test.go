@@ -164,8 +164,8 @@ func deliveryBatch(t *testing.T, cat catalog.Catalog, ingest []relay.Message) []
 // deliveryOf is the delivery message that the fan-out makes of an ingest message.
 func (s *stages) deliveryOf(t *testing.T, ingest relay.Message) relay.Message {
 	t.Helper()
-	if err := s.fanout.Process(t.Context(), []relay.Message{ingest})[0]; err != nil {
-		t.Fatal(err)
+	if a := s.fanout.Process(t.Context(), []relay.Message{ingest})[0]; a.Retry {
+		t.Fatal(a.Err)
 	}
 	m := taken(t, &s.delivery)
 	m.ID = id("delivery of " + ingest.ID)
@@ -176,8 +176,8 @@ func (s *stages) deliveryOf(t *testing.T, ingest relay.Message) relay.Message {
 func (s *stages) retryOf(t *testing.T, first relay.Message) relay.Message {
 	t.Helper()
 	s.answer = http.StatusServiceUnavailable
-	if err := s.deliverer.Process(t.Context(), []relay.Message{first})[0]; err != nil {
-		t.Fatal(err)
+	if a := s.deliverer.Process(t.Context(), []relay.Message{first})[0]; a.Retry {
+		t.Fatal(a.Err)
 	}
 	m := taken(t, &s.retry)
 	m.ID = id("retry of " + first.ID)

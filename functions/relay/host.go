@@ -56,7 +56,7 @@ type host struct {
 	sweeper *operate.Sweeper
 }
 
-type stage = func(context.Context, []relay.Message) []error
+type stage = func(context.Context, []relay.Message) []relay.Action
 
 // The queues of a relay, those of the template.
 const (

@@ -34,7 +34,7 @@ func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
 	}()
 	for name := range h.queues {
 		q := &holding{name: name}
-		again := func(context.Context, []relay.Message) []error { return []error{&relay.Again{After: 5}} }
+		again := func(context.Context, []relay.Message) []relay.Action { return []relay.Action{{Retry: true, After: 5}} }
 		failed, err := mapping(q, again)(t.Context(), []relay.Message{{ID: "1", Body: []byte("{}"), Receives: 1}})
 		if err != nil || len(failed) != 1 || len(q.held) != 1 || q.held[0].For != 5 {
 			t.Errorf("%s: %v, %v, held %v", name, failed, err, q.held)

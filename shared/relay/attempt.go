@@ -89,8 +89,8 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	if err != nil {
 		return made{}, err
 	}
-	if err := enoughTime(ctx, ep); err != nil { // the gate and the body may have taken some
-		return made{}, err
+	if !enoughTime(ctx, ep) { // the gate and the body may have taken some
+		return made{}, errDeadline
 	}
 	post, err := s.request(ep, s.event, m.Number, body, began)
 	var reply Reply

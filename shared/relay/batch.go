@@ -10,31 +10,40 @@ import (
 // maxConcurrent bounds the work on one batch. Lambda's batches here are of ten, so none waits for another.
 const maxConcurrent = 64
 
-// eachMessage runs work for each message, concurrently, and returns one error for each. A panic becomes the error of the message
+// handled is how the handling of one message ended.
+type handled struct {
+	action Action
+	err    error // our own failure
+}
+
+// open tells whether the message is not done with.
+func (h handled) open() bool { return h.action.Retry || h.err != nil }
+
+// eachMessage runs work for each message, concurrently. A panic becomes the error of the message
 // that caused it: one bad message fails alone. The messages of a group, which an ordered queue gives, are worked on one after the other, and
-// behind one that failed none of them.
-func eachMessage(msgs []Message, work func(i int) error) []error {
-	errs := make([]error, len(msgs))
+// behind one that is not done with none of them.
+func eachMessage(msgs []Message, work func(i int) (Action, error)) []handled {
+	ends := make([]handled, len(msgs))
 	if len(msgs) == 1 {
-		errs[0] = recovered(func() error { return work(0) })
-		return errs
+		ends[0] = recovered(func() (Action, error) { return work(0) })
+		return ends
 	}
 	var g errgroup.Group
 	g.SetLimit(maxConcurrent)
 	for i := range msgs {
 		if before(msgs, i) >= 0 {
-			continue // its turn comes with its group's
+			continue // it follows those before it in its group
 		}
 		g.Go(func() error {
-			errs[i] = recovered(func() error { return work(i) })
+			ends[i] = recovered(func() (Action, error) { return work(i) })
 			for last, k := i, i+1; k < len(msgs); k++ {
 				if before(msgs, k) != last {
 					continue
 				}
-				if errs[last] == nil {
-					errs[k] = recovered(func() error { return work(k) })
+				if ends[last].open() {
+					ends[k] = handled{action: Action{Retry: true, Err: errBehind}}
 				} else {
-					errs[k] = &Again{Err: errBehind}
+					ends[k] = recovered(func() (Action, error) { return work(k) })
 				}
 				last = k
 			}
@@ -42,7 +51,7 @@ func eachMessage(msgs []Message, work func(i int) error) []error {
 		})
 	}
 	_ = g.Wait()
-	return errs
+	return ends
 }
 
 // before is the index of the last message of the same group before one; -1 if there is none.
@@ -58,11 +67,12 @@ func before(msgs []Message, i int) int {
 	return -1
 }
 
-func recovered(work func() error) (err error) {
+func recovered(work func() (Action, error)) (h handled) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("relay: panic: %v\n%s", p, debug.Stack())
+			h.err = fmt.Errorf("relay: panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return work()
+	h.action, h.err = work()
+	return h
 }

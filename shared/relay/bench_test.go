@@ -71,12 +71,12 @@ func (r *benchRig) receive(b *testing.B, id int) {
 }
 
 // consume lets a stage take one batch of ten.
-func consume(b *testing.B, q *memory.Queue, process func(context.Context, []relay.Message) []error) {
+func consume(b *testing.B, q *memory.Queue, process func(context.Context, []relay.Message) []relay.Action) {
 	b.Helper()
 	msgs, _ := q.Receive(b.Context(), 10)
-	for i, err := range process(b.Context(), msgs) {
-		if err != nil {
-			b.Fatal(err)
+	for i, a := range process(b.Context(), msgs) {
+		if a.Retry {
+			b.Fatal(a.Err)
 		}
 		_ = q.Ack(b.Context(), msgs[i])
 	}

@@ -88,27 +88,30 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	return d
 }
 
-// Process takes a batch of delivery messages, first attempts and later ones, and returns one error for each: nil where the
-// message is done with, else an *Again that says when it is to be handed out again. One bad message fails alone. ctx must carry
-// the invocation's deadline: an attempt is begun only if it can end, and be recorded, before it.
-func (d *Deliverer) Process(ctx context.Context, msgs []Message) []error {
+// Process takes a batch of delivery messages, first attempts and later ones, and returns what is to become of each. One bad message fails
+// alone. ctx must have the invocation's deadline: an attempt is begun only if it can end, and be recorded, before it.
+func (d *Deliverer) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
-	return eachMessage(msgs, func(i int) error {
-		step := &step{Deliverer: d, msg: msgs[i]}
-		err := recovered(func() error { return step.run(work) })
-		settled := d.failures.settle(ctx, step.countedAs(), err, step.setAside)
-		step.tell(ctx, err)
-		return settled
+	ends := eachMessage(msgs, func(i int) (Action, error) {
+		s := &step{Deliverer: d, msg: msgs[i], queue: queueOf(msgs[i])}
+		end := recovered(func() (Action, error) { return s.run(work) })
+		action := d.failures.decide(ctx, s.queue.countedAs(s), end.action, end.err, s.setAside)
+		s.tell(ctx, cmp.Or(end.err, end.action.Err))
+		return action, nil
 	})
+	actions := make([]Action, len(msgs))
+	for i, end := range ends {
+		actions[i] = end.action
+		if end.err != nil { // a panic while that was decided
+			actions[i] = Action{Retry: true, Err: end.err}
+		}
+	}
+	return actions
 }
 
-// tell reports what became of a message whose handling ended with err.
+// tell reports what became of a message; err is our own failure.
 func (s *step) tell(ctx context.Context, err error) {
-	var again *Again
-	if errors.As(err, &again) {
-		err = again.Err
-	}
 	if err != nil {
 		s.report.Err = err
 	}
@@ -121,7 +124,8 @@ func (s *step) tell(ctx context.Context, err error) {
 type step struct {
 	*Deliverer
 	msg    Message
-	reads  bool // the message can be read: task and event are what it says
+	queue  queueing // what depends on the queue that it came by
+	reads  bool     // the message can be read: task and event are what it says
 	task   task
 	lane   string // of the message: see task.Lane
 	event  Event
@@ -129,61 +133,79 @@ type step struct {
 	report AttemptReport
 }
 
-func (s *step) run(ctx context.Context) error {
+// run handles the message. Each of these steps may be the last; else the next one follows.
+//
+//	step     ends where                                    and then
+//	run      the message is unreadable                     it is set aside
+//	         it is a hop of a long wait                    it is sent on
+//	locate   its attempt is on record                      what follows the attempt is done, see finish
+//	         the delivery waits for longer, on record      its message is sent for that time
+//	         it was handed out too often to no effect      it is set aside
+//	prepare  it brings an attempt that was not recorded    that is recorded
+//	         the endpoint is gone, or the delivery too old the delivery dies
+//	         the endpoint is ordered, the queue is not     the delivery gets in line
+//	         too little time is left                       it is handed out again at once
+//	admit    the endpoint is slow                          it is sent to the slow queue
+//	         the gate holds or refuses it                  the delivery waits, or dies
+//	         the endpoint has not proved itself            it is asked to, and the delivery waits
+//	post     always                                        the attempt is recorded, and what follows is done
+func (s *step) run(ctx context.Context) (Action, error) {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
 	s.reads = err == nil
 	s.lane, s.task.Lane = s.task.Lane, "" // what is sent from here on goes to other queues
 	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
-	if err == nil && !s.inOrder() {
-		err = s.failures.suspect(ctx, s.msg, s.msg.Receives)
-	}
 	if err != nil {
 		s.report.Err = err
-		return s.setAside(ctx)
+		return Action{}, s.setAside(ctx)
 	}
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
-		return s.sendAt(ctx, s.task, s.task.NotBefore, s.msg.Resent) // a hop of a long wait
+		return s.queue.sendAt(ctx, s, s.task, s.task.NotBefore, s.msg.Resent)
 	}
 	waited, done, err := s.copies.take(ctx, s.event.ID+" "+s.task.Endpoint)
 	if err != nil {
-		return err
+		return Action{}, err
 	}
 	defer done()
-	if err := s.readRecord(ctx, waited); err != nil {
-		return err
+	return s.locate(ctx, waited)
+}
+
+// locate finds out where the delivery stands.
+func (s *step) locate(ctx context.Context, afterCopy bool) (Action, error) {
+	if err := s.readRecord(ctx, afterCopy); err != nil {
+		return Action{}, err
 	}
-	if s.inOrder() || s.task.Cycle {
+	if s.queue.keepsOrder() || s.task.Cycle {
 		s.resume()
 	}
 	if s.record.Attempts >= s.task.Attempt {
 		return s.finish(ctx)
 	}
 	if s.early() {
-		return s.sendAt(ctx, s.task, s.record.NextAt, true)
+		return s.queue.sendAt(ctx, s, s.task, s.record.NextAt, true)
 	}
-	if s.inOrder() {
-		if err := s.failures.suspect(ctx, s.countedAs(), s.inVain()); err != nil {
-			s.report.Err = err
-			return s.setAside(ctx)
-		}
+	if err := s.failures.suspect(ctx, s.queue.countedAs(s), s.queue.inVain(s)); err != nil {
+		s.report.Err = err
+		return Action{}, s.setAside(ctx)
 	}
+	return s.prepare(ctx)
+}
+
+// prepare finds the endpoint, and whether the delivery may still be attempted.
+func (s *step) prepare(ctx context.Context) (Action, error) {
 	ep, err := s.endpoint(ctx)
 	if err != nil {
-		return err
+		return Action{}, err
 	}
 	if s.task.Made != nil {
 		return s.recordMade(ctx, ep)
 	}
-	if ep == nil {
-		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
+	if ep != nil && ep.Order.On && !s.queue.keepsOrder() {
+		return Action{}, s.lineUp(ctx, ep.Order)
 	}
-	if ep.Order.On && !s.inOrder() {
-		return s.lineUp(ctx, ep.Order)
-	}
-	if s.tooOld(ep, s.cfg.Now()) {
+	if ep != nil && s.tooOld(ep, s.cfg.Now()) {
 		if ep, err = s.currentEndpoint(ctx); err != nil {
-			return err
+			return Action{}, err
 		}
 	}
 	if ep == nil {
@@ -192,17 +214,22 @@ func (s *step) run(ctx context.Context) error {
 	if s.tooOld(ep, s.cfg.Now()) {
 		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
 	}
-	if err := enoughTime(ctx, ep); err != nil { // before a place at the endpoint is taken
-		return err
+	if !enoughTime(ctx, ep) { // before a place at the endpoint is taken
+		return Action{Retry: true, Err: errDeadline}, nil
 	}
+	return s.admit(ctx, ep)
+}
+
+// admit asks the gate whether the endpoint may be called now.
+func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
 	limits := s.limits(ep)
 	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
-		return err
+		return Action{}, err
 	}
 	admitted, err := s.gate.Admit(ctx, limits, s.record.Reserved)
 	switch {
 	case err != nil:
-		return err
+		return Action{}, err
 	case admitted.Disabled != "":
 		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.Disabled), ep)
 	case !admitted.Held.IsZero():
@@ -210,13 +237,21 @@ func (s *step) run(ctx context.Context) error {
 	case admitted.Unproved:
 		return s.prove(ctx)
 	}
+	return s.post(ctx, ep, admitted)
+}
+
+// post makes the attempt, tells the gate of it and records it.
+func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (Action, error) {
 	a, err := s.attemptAdmitted(ctx, ep, admitted)
+	if errors.Is(err, errDeadline) {
+		return Action{Retry: true, Err: err}, nil
+	}
 	if err != nil {
-		return err
+		return Action{}, err
 	}
 	if a.final != "" {
 		if ep, err = s.heed(ctx, &a, ep); err != nil {
-			return s.carry(ctx, a, err)
+			return s.queue.unrecorded(ctx, s, a, err)
 		}
 	}
 	switch change, err := s.gate.Tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
@@ -224,7 +259,7 @@ func (s *step) run(ctx context.Context) error {
 		s.changed(ctx, change)
 		a.disable = "" // it is
 	case a.disable != "":
-		return s.carry(ctx, a, err) // once the attempt is on record nobody would do it
+		return s.queue.unrecorded(ctx, s, a, err) // once the attempt is on record nobody would do it
 	}
 	return s.save(ctx, a, ep)
 }
@@ -236,12 +271,10 @@ func (s *step) limits(ep *target) gate.Limits {
 	}
 }
 
-// enoughTime returns an error if an attempt might be cut off by the end of the invocation: it would be POSTed and not be recorded.
-func enoughTime(ctx context.Context, ep *target) error {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < ep.Timeout+recordReserve {
-		return &Again{Err: errDeadline}
-	}
-	return nil
+// enoughTime tells whether an attempt can end, and be recorded, before the invocation does.
+func enoughTime(ctx context.Context, ep *target) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) >= ep.Timeout+recordReserve
 }
 
 // endpoint returns the delivery's endpoint; nil: it is not in the catalog, which what is kept of the catalog does not decide.
@@ -284,8 +317,8 @@ func (s *step) setAside(ctx context.Context) error {
 	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
 	if s.reads {
 		t := s.task
-		t.Origin, t.Cycle = s.origin(), t.Cycle || s.inOrder()
-		out.Body = t.encode(EncodeEvent(s.event))
+		t.Origin, t.Cycle = s.origin(), t.Cycle || s.queue.keepsOrder()
+		out.Body = t.encode(s.raw())
 	}
 	return Send(ctx, s.cfg.Poison, out)
 }
@@ -306,65 +339,70 @@ func (s *step) withinAge(ep *target, until time.Time) time.Time {
 
 // hold puts the delivery off without an attempt. It is on record as waiting, so that it can be seen, and found again should its
 // message be lost. A reservation stays with it until its next attempt.
-func (s *step) hold(ctx context.Context, until time.Time, reserved bool) error {
+func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action, error) {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
 	if d.Attempts == 0 {
 		d = s.blank()
 	}
-	if s.inOrder() {
-		d.MessageID, d.Receives = s.origin(), s.counted()
-	}
+	s.queue.mark(s, &d)
 	d.Step = s.task.Step
 	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), true, now
 	d.Reserved = d.Reserved || reserved
 	d.ExpiresAt = s.expires(d)
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
 	case errors.Is(err, catalog.ErrConflict): // another copy of the message was faster
-		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
-			return err
-		}
-		return s.finish(ctx)
+		return s.finishRecorded(ctx)
 	case err != nil:
-		return err
+		return Action{}, err
 	}
 	s.record = d
 	if err := s.keepWaiting(ctx); err != nil {
-		return err
+		return Action{}, err
 	}
 	s.report.Held = until.Sub(now)
-	return s.sendAt(ctx, s.task, until, true)
+	return s.queue.sendAt(ctx, s, s.task, until, true)
+}
+
+// finishRecorded reads the record that another copy of the message was faster to write, and does what it may have left: it may have died since.
+func (s *step) finishRecorded(ctx context.Context) (Action, error) {
+	var err error
+	if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
+		return Action{}, err
+	}
+	return s.finish(ctx)
 }
 
 // finish does what is left to do after the attempt that is on record, if it is ours to do: the message that made the attempt
-// sends the next one, and so does any other once the next attempt is so late that its message must be lost.
-func (s *step) finish(ctx context.Context) error {
+// sends the next one, and so does any other once the next attempt is so late that its message must be lost. The message of an ordered queue is that of the
+// next attempt too.
+func (s *step) finish(ctx context.Context) (Action, error) {
 	d := s.record
-	if s.inOrder() && d.Status == Waiting {
+	if s.queue.keepsOrder() && d.Status == Waiting {
 		if err := s.keepWaiting(ctx); err != nil {
-			return err
+			return Action{}, err
 		}
-		return s.wait(d.NextAt)
+		return s.queue.sendAt(ctx, s, s.task, d.NextAt, true)
 	}
 	if d.Attempts != s.task.Attempt || d.Status == Delivered {
-		return nil
+		return Action{}, nil
 	}
 	ours := d.MessageID == s.origin()
 	resent := s.report.Status == "" // the attempt was recorded by an earlier run, which may have got this far
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
 		if err := s.keepWaiting(ctx); err != nil {
-			return err
+			return Action{}, err
 		}
 		next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: s.task.Step + 1}
 		if !resent {
-			return s.sendAt(ctx, next, d.NextAt, false)
+			return s.queue.sendAt(ctx, s, next, d.NextAt, false)
 		}
-		return s.sendAt(ctx, next, s.settled(d), true)
+		return s.queue.sendAt(ctx, s, next, s.whenSettled(d), true)
 	case d.Status == Dead && ours:
-		return s.died(ctx, resent)
+		return Action{}, s.died(ctx, resent)
 	}
-	return nil
+	return Action{}, nil
 }
 
 // keepWaiting keeps the event of a delivery whose next attempt comes late in the retention.
@@ -375,9 +413,9 @@ func (s *step) keepWaiting(ctx context.Context) error {
 	return s.cfg.Keeper.KeepEvent(ctx, s.record.EventID, s.record.ExpiresAt)
 }
 
-// settled is when a copy of a waiting delivery's next message is to come: when the first one is in hand no more. The scheduler knows it for a copy by
+// whenSettled is when a copy of a waiting delivery's next message is to come: when the first one is in hand no more. The scheduler knows it for a copy by
 // its time.
-func (s *step) settled(d Delivery) time.Time {
+func (s *step) whenSettled(d Delivery) time.Time {
 	at, now := d.NextAt, s.cfg.Now()
 	switch {
 	case at.Sub(now) > MaxDelay:
@@ -397,32 +435,6 @@ func (s *step) origin() string {
 		return s.task.Made.MessageID
 	}
 	return cmp.Or(s.task.Origin, s.msg.ID)
-}
-
-// sendAt sends t so that it comes back at the given time: by the queue's delay, by the scheduler if that is too short, and in hops of the
-// queue's delay if the scheduler refuses. A message of an ordered queue stays where it is.
-func (s *step) sendAt(ctx context.Context, t task, at time.Time, resent bool) error {
-	if s.inOrder() {
-		return s.wait(at)
-	}
-	wait := max(at.Sub(s.cfg.Now()), 0)
-	out := Outgoing{Group: t.Endpoint, Resent: resent}
-	if wait <= MaxDelay {
-		t.NotBefore = time.Time{}
-		out.Body, out.Delay = t.encode(EncodeEvent(s.event)), wait
-		return Send(ctx, s.cfg.Retry, out)
-	}
-	first := t.NotBefore.IsZero() // not a hop yet
-	t.NotBefore = at
-	out.Body = t.encode(EncodeEvent(s.event))
-	if err := s.cfg.Scheduler.Schedule(ctx, scheduleName(s.event.ID, t, at), at, out); err == nil {
-		return nil
-	}
-	if first {
-		t.NotBefore = at.Add(scheduleSettle) // if only the scheduler's answer was lost, its message comes first and is on record by then
-	}
-	out.Body, out.Delay, out.Resent = t.encode(EncodeEvent(s.event)), MaxDelay, true
-	return Send(ctx, s.cfg.Retry, out)
 }
 
 // scheduleName is the same for the same wait, so that it is arranged once, and another for the next wait of the same attempt: the

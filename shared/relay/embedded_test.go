@@ -127,16 +127,16 @@ type pushed struct {
 
 // handle is the queue's handler.
 func (p *pushed) handle(ctx context.Context, msgs []relay.Message) (failed []string, err error) {
-	settled := make(chan []error, 1)
-	b := &batch{msgs: msgs, hold: func(held []relay.Held) []error { return p.Hold(context.Background(), held) }, done: func(errs []error) { settled <- errs }}
+	settled := make(chan []relay.Action, 1)
+	b := &batch{msgs: msgs, hold: func(held []relay.Held) []error { return p.Hold(context.Background(), held) }, done: func(actions []relay.Action) { settled <- actions }}
 	p.mu.Lock()
 	p.batches = append(p.batches, b)
 	p.mu.Unlock()
 	p.notify()
 	select {
-	case errs := <-settled:
-		for i, err := range errs {
-			if err != nil {
+	case actions := <-settled:
+		for i, a := range actions {
+			if a.Retry {
 				failed = append(failed, msgs[i].ID)
 			}
 		}

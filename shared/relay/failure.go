@@ -24,20 +24,12 @@ const (
 // our faults pass in seconds. One that lasts sets nothing aside before half an hour has passed.
 var failureWaits = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 25 * time.Minute}
 
-// Again is the error of a message that is to be handed out again.
-type Again struct { //nolint:errname // it says when, and need not be a failure
-	After time.Duration // from now on
-	Err   error         // our own failure; nil: it waits at the head of its group, which is none
+// Action is what the queue is to do with a message that a stage is done with. The zero Action acknowledges it: it was worked on, or set aside.
+type Action struct {
+	Retry bool          // it is handed out again
+	After time.Duration // then: it is hidden for so long
+	Err   error         // then: our own failure; nil: it only waits
 }
-
-func (a *Again) Error() string {
-	if a.Err == nil {
-		return fmt.Sprintf("relay: to be handed out again after %s", a.After)
-	}
-	return a.Err.Error()
-}
-
-func (a *Again) Unwrap() error { return a.Err }
 
 // errSetAside: a message was set aside without a try.
 var errSetAside = errors.New("relay: set aside")
@@ -48,29 +40,25 @@ type failures struct {
 	random func() float64
 }
 
-// settle returns nil for a message that is done with or set aside, else an *Again. A failure is counted by the message's id.
-// One that cannot be counted sets nothing aside: the store is down, and the message has no part in it. What a stage returned
-// as *Again is no failure of the message's and stays as it is.
-func (f failures) settle(ctx context.Context, m Message, err error, setAside func(context.Context) error) error {
-	var again *Again
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &again):
-		f.survived(ctx, m, again)
-		return again
+// decide returns the Action for a message whose handling ended with one, or with an error, which is a failure of ours. A failure is counted by the message's id.
+// One that cannot be counted sets nothing aside: the store is down, and the message has no part in it. setAside moves the message to a
+// dead-letter queue.
+func (f failures) decide(ctx context.Context, m Message, a Action, err error, setAside func(context.Context) error) Action {
+	if err == nil {
+		f.survived(ctx, m, a)
+		return a
 	}
 	n, countErr := f.counts.CountFailure(ctx, m.ID)
 	if countErr != nil {
-		return &Again{After: min(f.wait(m.Receives), MaxDelay), Err: err}
+		return Action{Retry: true, After: min(f.wait(m.Receives), MaxDelay), Err: err}
 	}
 	if n < MaxFailures {
-		return &Again{After: f.wait(n), Err: err}
+		return Action{Retry: true, After: f.wait(n), Err: err}
 	}
 	if asideErr := setAside(ctx); asideErr != nil {
-		return &Again{After: f.wait(n), Err: errors.Join(err, asideErr)}
+		return Action{Retry: true, After: f.wait(n), Err: errors.Join(err, asideErr)}
 	}
-	return nil
+	return Action{}
 }
 
 // wait is how long a message is hidden after its nth failure.
@@ -103,8 +91,8 @@ func (f failures) suspect(ctx context.Context, m Message, receives int) error {
 
 // survived takes back that a try of a suspect was counted before it began: it ended, if not with the message. An event with many
 // deliveries is received as often as it takes, and so is one that had no time left beside such.
-func (f failures) survived(ctx context.Context, m Message, again *Again) {
-	if m.Receives > MaxReceives && again.Err != nil {
+func (f failures) survived(ctx context.Context, m Message, a Action) {
+	if m.Receives > MaxReceives && a.Retry && a.Err != nil {
 		_ = f.counts.ForgetFailures(ctx, m.ID) // else the next try that survives does
 	}
 }

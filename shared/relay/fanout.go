@@ -134,32 +134,31 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 	return f
 }
 
-// Process routes a batch of ingest messages and returns one error for each: nil where the message is done with, whatever
-// became of it, else an *Again that says when it is to be handed out again, of ErrUnfinished or a failure. One bad message fails
-// alone. ctx must carry the invocation's deadline: it ends in time before it.
-func (f *Fanout) Process(ctx context.Context, msgs []Message) []error {
+// Process routes a batch of ingest messages and returns what is to become of each: those that are done with are acknowledged, the others are to be
+// handed out again, for ErrUnfinished or a failure. One bad message fails
+// alone. ctx must have the invocation's deadline: it ends in time before it.
+func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
 	routed := make([]routing, len(msgs))
-	errs := eachMessage(msgs, func(i int) error {
-		var err error
-		routed[i], err = f.record(work, msgs[i])
-		return err
+	ends := eachMessage(msgs, func(i int) (action Action, err error) {
+		routed[i], action, err = f.record(work, msgs[i])
+		return action, err
 	})
-	f.send(work, msgs, routed, errs)
-	return f.settle(ctx, msgs, routed, errs)
+	f.send(work, msgs, routed, ends)
+	return f.finish(ctx, msgs, routed, ends)
 }
 
-// settle decides what becomes of the messages that failed, and reports all.
-func (f *Fanout) settle(ctx context.Context, msgs []Message, routed []routing, errs []error) []error {
-	settled := make([]error, len(msgs))
+// finish decides what becomes of the messages, and reports all.
+func (f *Fanout) finish(ctx context.Context, msgs []Message, routed []routing, ends []handled) []Action {
+	actions := make([]Action, len(msgs))
 	for i, m := range msgs {
-		settled[i] = f.failed.settle(ctx, m, errs[i], func(ctx context.Context) error {
+		actions[i] = f.failed.decide(ctx, m, ends[i].action, ends[i].err, func(ctx context.Context) error {
 			return Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 		})
-		f.cfg.Reporter.Routed(ctx, routed[i].report(errs[i]))
+		f.cfg.Reporter.Routed(ctx, routed[i].report(cmp.Or(ends[i].err, ends[i].action.Err)))
 	}
-	return settled
+	return actions
 }
 
 // routing is one message on its way through Process.
@@ -190,18 +189,18 @@ func (r routing) report(err error) RouteReport {
 }
 
 // record puts the event of m on record and tells which deliveries are to be sent.
-func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
+func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error) {
 	e, err := DecodeEvent(m.Body)
 	if err == nil {
 		err = f.failed.suspect(ctx, m, m.Receives)
 	}
 	if err != nil {
-		return routing{result: Poisoned}, Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+		return routing{result: Poisoned}, Action{}, Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
 	seen, err := f.look(ctx, e)
 	if err != nil {
-		return r, err
+		return r, Action{}, err
 	}
 	r.endpoints, r.undecided, r.lines = seen.wanted, seen.undecided, seen.lines
 	now := wholeMillis(f.cfg.Now())
@@ -209,34 +208,32 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, error) {
 		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now, ExpiresAt: f.expires(e, now),
 	})
 	if err != nil {
-		return r, err
+		return r, Action{}, err
 	}
-	r.recorded = existing == nil
-	if !r.recorded {
-		if err := r.resume(existing, m, now); err != nil {
-			return r, err
-		}
+	var action Action
+	if r.recorded = existing == nil; !r.recorded {
+		action = r.resume(existing, m, now)
 	}
 	if r.result == Routed && len(r.endpoints) == 0 {
 		r.result = Unrouted
 	}
-	return r, nil
+	return r, action, nil
 }
 
 // resume decides what is left to do for a message whose event is on record already.
-func (r *routing) resume(existing *EventRecord, m Message, now time.Time) error {
+func (r *routing) resume(existing *EventRecord, m Message, now time.Time) Action {
 	switch {
 	case existing.Receipt != r.event.Receipt: // the provider sent its webhook twice
 		r.result, r.endpoints = Duplicate, nil
-		return nil
+		return Action{}
 	case existing.MessageID != m.ID && now.Sub(existing.RoutedAt) < settleTime:
 		// A second copy of our own message: sent twice since an answer was lost, or redriven from the dead-letter
 		// queue. The first may be in hand this very moment.
-		return &Again{After: settleTime, Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)}
+		return Action{Retry: true, After: settleTime, Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)}
 	}
 	// We, or the first copy, died half-way: the deliveries that were meant then are sent again, and the deliverer drops the doubles.
 	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)), true
-	return nil
+	return Action{}
 }
 
 // sight is what an event says to the subscriptions of its source.

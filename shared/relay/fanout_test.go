@@ -152,11 +152,11 @@ func TestCopyAtTheFanOutWaits(t *testing.T) {
 			lose(&r.delivery)
 			m := msgs[0]
 			m.ID = id
-			err := r.fanout.Process(t.Context(), []relay.Message{m})[0]
+			a := r.fanout.Process(t.Context(), []relay.Message{m})[0]
 			if got := r.delivery.Len(); got != sent {
 				t.Errorf("%d deliveries sent, want %d", got, sent)
 			}
-			return err
+			return a.Err
 		}
 		original := msgs[0].ID
 		if err := errors.Join(process(original, 1), process(original, 1)); err != nil {

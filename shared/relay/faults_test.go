@@ -306,7 +306,7 @@ func (r *rig) pumpThrough(f *fault, batch int) {
 }
 
 // invoke is one invocation for what a queue hands out; false: it is nothing.
-func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(context.Context, []relay.Message) []error) bool {
+func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(context.Context, []relay.Message) []relay.Action) bool {
 	if from.Ordered {
 		batch = 1
 	}
@@ -316,15 +316,15 @@ func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(conte
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
 	defer cancel()
-	errs := process(ctx, msgs)
+	actions := process(ctx, msgs)
 	if r.revive(f) {
 		return true
 	}
-	if held := toHold(msgs, errs); len(held) > 0 {
+	if held := toHold(msgs, actions); len(held) > 0 {
 		_ = f.strike(ctx, "hold", func() error { return errors.Join(from.Hold(ctx, held)...) })
 	}
 	if !r.revive(f) {
-		acknowledge(from, msgs, errs)
+		acknowledge(from, msgs, actions)
 	}
 	return true
 }

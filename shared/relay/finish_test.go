@@ -23,8 +23,8 @@ func begun(t *testing.T, schedule ...time.Duration) (*rig, relay.Message) {
 	r.mustPost("1", "", "{}")
 	r.consume(&r.ingest, nil, r.fanout.Process)
 	msgs, _ := r.delivery.Receive(t.Context(), 1)
-	if err := r.deliverer.Process(t.Context(), msgs)[0]; err != nil {
-		t.Fatal(err)
+	if a := r.deliverer.Process(t.Context(), msgs)[0]; a.Retry {
+		t.Fatal(a)
 	}
 	_ = r.delivery.Ack(t.Context(), msgs[0])
 	return r, msgs[0]
@@ -35,8 +35,8 @@ func (r *rig) again(m relay.Message) {
 	r.t.Helper()
 	m.Receives++
 	r.build(func(p ports) ports { return p })
-	if err := r.deliverer.Process(r.t.Context(), []relay.Message{m})[0]; err != nil {
-		r.t.Error(err)
+	if a := r.deliverer.Process(r.t.Context(), []relay.Message{m})[0]; a.Retry {
+		r.t.Error(a)
 	}
 }
 
@@ -141,8 +141,8 @@ func TestWhoComesSecondFinishes(t *testing.T) {
 				r.build(func(p ports) ports {
 					return meanwhile(p, func() { dying.Process(t.Context(), msgs) })
 				})
-				if err := r.deliverer.Process(t.Context(), msgs)[0]; err != nil || r.retry.Len() != 1 {
-					t.Errorf("%d messages for the next attempt, %v", r.retry.Len(), err)
+				if a := r.deliverer.Process(t.Context(), msgs)[0]; a.Retry || r.retry.Len() != 1 {
+					t.Errorf("%d messages for the next attempt, %v", r.retry.Len(), a)
 				}
 			})
 		})

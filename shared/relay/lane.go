@@ -36,25 +36,7 @@ func (s *step) bypass(ctx context.Context, ep *gate.Limits) (sent bool, err erro
 	if err != nil || !slow {
 		return false, err
 	}
-	if s.inOrder() {
-		if ep.Concurrency == 0 || ep.Concurrency > slowOrdered {
-			ep.Concurrency = slowOrdered
-		}
-		return false, nil
-	}
-	return true, s.sendToSlowLane(ctx)
-}
-
-// sendToSlowLane sends the message on. If it was handed out before, it may have been sent on before: a
-// copy of it waits until the first one's attempt is on record.
-func (s *step) sendToSlowLane(ctx context.Context) error {
-	t := s.task
-	t.Lane, t.NotBefore = slowLane, time.Time{}
-	out := Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Resent: s.msg.Resent}
-	if s.msg.Receives > 1 {
-		out.Delay, out.Resent = settleTime, true
-	}
-	return Send(ctx, s.cfg.Slow, out)
+	return s.queue.slow(ctx, s, ep)
 }
 
 // watch counts an attempt that takes long, while it is under way: others would use up what is left of

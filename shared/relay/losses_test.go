@@ -69,7 +69,7 @@ func (w *world) loses(f *feed, b *batch) bool {
 		w.lostIngest += len(b.msgs)
 	}
 	w.note("message %s of %s is lost", b.msgs[0].ID, f.name)
-	b.done(make([]error, len(b.msgs)))
+	b.done(make([]relay.Action, len(b.msgs)))
 	return true
 }
 

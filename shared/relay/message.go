@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"time"
 	"webhook-relay/shared/relay/format"
@@ -169,17 +171,27 @@ func (d attemptDoc) attempt() Attempt {
 	return Attempt{d.Number, d.At.UTC(), time.Duration(d.DurationMs) * time.Millisecond, d.Outcome, d.StatusCode, d.Error, d.Response}
 }
 
+// eventMember begins the last member of a message. No other can look like it: within a JSON string its quotes are escaped, and no other member is called so.
+const eventMember = `,"event":`
+
 // encode returns the message of t for an event that is encoded already. It is put in as it is: a fan-out of ten would else read
 // and copy it ten times.
 func (t task) encode(event []byte) []byte {
 	t.Version = format.Version
 	head := format.Encode(t)
-	const member = `,"event":`
-	message := make([]byte, 0, len(head)+len(member)+len(event))
+	message := make([]byte, 0, len(head)+len(eventMember)+len(event))
 	message = append(message, head[:len(head)-1]...)
-	message = append(message, member...)
+	message = append(message, eventMember...)
 	message = append(message, event...)
 	return append(message, '}')
+}
+
+// raw is the step's event, encoded: as it came with the message.
+func (s *step) raw() []byte {
+	if _, event, ok := bytes.Cut(s.msg.Body, []byte(eventMember)); ok && json.Valid(event[:len(event)-1]) {
+		return event[:len(event)-1]
+	}
+	return EncodeEvent(s.event)
 }
 
 func decodeTask(b []byte) (task, Event, error) {

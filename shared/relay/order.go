@@ -57,13 +57,10 @@ func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	}
 	t := s.task
 	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
-	out := t.inLine(s.event, EncodeEvent(s.event), group(o, t.Endpoint, doc), true)
+	out := t.inLine(s.event, s.raw(), group(o, t.Endpoint, doc), true)
 	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
 	return Send(ctx, s.cfg.Ordered, out)
 }
-
-// inOrder tells whether the message came by an ordered queue, whatever the catalog says of its endpoint by now.
-func (s *step) inOrder() bool { return s.msg.Group != "" }
 
 // resume makes the task the one that the record leads to: a message of an ordered queue stays the same for a whole cycle.
 func (s *step) resume() {
@@ -75,39 +72,6 @@ func (s *step) resume() {
 	default:
 		s.task.Attempt = d.Attempts
 	}
-}
-
-// wait keeps the message at the head of its group until a time, or for as long as the queue can: then it is looked at again.
-func (s *step) wait(at time.Time) error {
-	return &Again{After: min(max(at.Sub(s.cfg.Now()), 0), MaxHold)}
-}
-
-// counted is the count that the record keeps.
-func (s *step) counted() int {
-	if !s.inOrder() {
-		return 0
-	}
-	return s.msg.Receives
-}
-
-// countedAs is the message as failures are counted of it: one of an ordered queue, which makes all attempts of a delivery, begins
-// anew with each.
-func (s *step) countedAs() Message {
-	m := s.msg
-	if s.inOrder() {
-		m.ID += "-" + strconv.Itoa(s.record.Attempts)
-	}
-	return m
-}
-
-// inVain is how often the message was handed out to no effect. One of an ordered queue comes back after each wait too, so that there only what came
-// after the record's last change counts, less the times that it looked in on its wait.
-func (s *step) inVain() int {
-	n := s.msg.Receives
-	if d := s.record; s.inOrder() && d.MessageID == s.msg.ID {
-		n -= d.Receives + int(max(d.NextAt.Sub(d.UpdatedAt), 0)/MaxHold)
-	}
-	return n
 }
 
 // tooOld tells whether the delivery may not be attempted at a time any more.

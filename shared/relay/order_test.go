@@ -389,10 +389,9 @@ func TestBehindAFailureNothingOfItsGroupIsWorkedOn(t *testing.T) {
 		}
 		r.fanOut()
 		msgs, _ := r.inLine.delivery.Receive(t.Context(), 10)
-		errs := r.deliverer.Process(t.Context(), msgs)
 		failed := map[string]int{}
-		for i, err := range errs {
-			if err != nil {
+		for i, a := range r.deliverer.Process(t.Context(), msgs) {
+			if a.Retry {
 				failed[msgs[i].Group]++
 			}
 		}
@@ -428,8 +427,8 @@ func TestTheFanOutGoesNoFurtherThanWhatFailed(t *testing.T) {
 			r.mustPost(body, "t", body)
 		}
 		msgs, _ := r.inLine.ingest.Receive(t.Context(), 10)
-		for i, err := range r.fanout.Process(t.Context(), msgs) {
-			if err == nil {
+		for i, a := range r.fanout.Process(t.Context(), msgs) {
+			if !a.Retry {
 				t.Errorf("message %d was acknowledged", i+1)
 			}
 		}

@@ -336,9 +336,9 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 		if len(msgs) != 10 {
 			t.Fatalf("a batch of %d", len(msgs))
 		}
-		for i, err := range r.fanout.Process(ctx, msgs) {
-			if err != nil {
-				t.Errorf("message %d goes back: %v", i, err)
+		for i, a := range r.fanout.Process(ctx, msgs) {
+			if a.Retry {
+				t.Errorf("message %d goes back: %v", i, a)
 			}
 			_ = r.ingest.Ack(ctx, msgs[i])
 		}
@@ -375,8 +375,8 @@ func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, nil, "a")
-			if errs := r.deliverer.Process(t.Context(), []relay.Message{m}); errs[0] != nil {
-				t.Errorf("goes back: %v", errs[0])
+			if a := r.deliverer.Process(t.Context(), []relay.Message{m})[0]; a.Retry {
+				t.Errorf("goes back: %v", a)
 			}
 			aside, _ := r.poison.Receive(t.Context(), 10)
 			if len(aside) != 1 || !bytes.Equal(aside[0].Body, m.Body) || len(r.poster.posts) != 0 {
@@ -453,7 +453,7 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 				r.consume(&r.ingest, nil, r.fanout.Process)
 				r.build(tt.wrap)
 				msgs, _ := r.delivery.Receive(t.Context(), 1)
-				if errs := r.deliverer.Process(t.Context(), msgs); errs[0] == nil {
+				if a := r.deliverer.Process(t.Context(), msgs)[0]; !a.Retry {
 					t.Fatal("the message was taken for done")
 				}
 				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(err, catalog.ErrNotFound) {
@@ -478,8 +478,8 @@ func TestNoAttemptIsBegunThatCannotEnd(t *testing.T) {
 		msgs, _ := r.delivery.Receive(t.Context(), 1)
 		ctx, cancel := context.WithTimeout(t.Context(), catalog.DefaultEndpointTimeout)
 		defer cancel()
-		if errs := r.deliverer.Process(ctx, msgs); errs[0] == nil || len(r.poster.posts) != 0 {
-			t.Errorf("%d POSTs, error %v", len(r.poster.posts), errs[0])
+		if a := r.deliverer.Process(ctx, msgs)[0]; !a.Retry || len(r.poster.posts) != 0 {
+			t.Errorf("%d POSTs, error %v", len(r.poster.posts), a)
 		}
 	})
 }
@@ -508,14 +508,13 @@ func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
 		bodies.takes = 20 * time.Second
 		ctx, cancel := context.WithTimeout(t.Context(), catalog.DefaultEndpointTimeout+25*time.Second)
 		defer cancel()
-		var again *relay.Again
-		if err := r.deliverer.Process(ctx, msgs)[0]; !errors.As(err, &again) || len(r.poster.posts) != 0 {
-			t.Errorf("%d POSTs, error %v", len(r.poster.posts), err)
+		if a := r.deliverer.Process(ctx, msgs)[0]; !a.Retry || a.After != 0 || len(r.poster.posts) != 0 {
+			t.Errorf("%d POSTs, %+v", len(r.poster.posts), a)
 		}
 		bodies.takes = 0
 		msgs[0].Receives++
-		if err := r.deliverer.Process(t.Context(), msgs)[0]; err != nil {
-			t.Error(err)
+		if a := r.deliverer.Process(t.Context(), msgs)[0]; a.Retry {
+			t.Error(a)
 		}
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 1 {
 			t.Errorf("in the end: %+v", d)

@@ -38,29 +38,29 @@ func perMinute(ep *target) float64 {
 }
 
 // prove has the endpoint prove itself, unless another instance is at it, and holds the delivery until it has.
-func (s *step) prove(ctx context.Context) error {
+func (s *step) prove(ctx context.Context) (Action, error) {
 	// Who knows the endpoint as it was some seconds ago would ask for another proof than the others, and they would take turns.
 	s.endpoints.Forget(s.task.Endpoint)
 	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
 	if err != nil {
-		return err
+		return Action{}, err
 	}
 	held, err := s.gate.ClaimProof(ctx, s.limits(ep))
 	if err != nil {
-		return err
+		return Action{}, err
 	}
 	if !held.IsZero() {
 		return s.hold(ctx, held, false)
 	}
 	v, err := s.ask(ctx, ep)
 	if err != nil {
-		return err
+		return Action{}, err
 	}
 	if change, err := s.gate.Tell(ctx, ep.Name, v); err == nil {
 		s.changed(ctx, change)
 	}
 	if held, err = s.gate.Back(ctx, ep.Name); err != nil {
-		return err
+		return Action{}, err
 	}
 	return s.hold(ctx, held, false)
 }

@@ -203,9 +203,9 @@ func TestOneAsksForProof(t *testing.T) {
 					r.build(slow)
 					deliverer := r.deliverer
 					instances.Go(func() {
-						for i, err := range deliverer.Process(t.Context(), msgs) {
-							if err != nil {
-								t.Error(err)
+						for i, a := range deliverer.Process(t.Context(), msgs) {
+							if a.Retry {
+								t.Error(a)
 							}
 							_ = r.delivery.Ack(t.Context(), msgs[i])
 						}

@@ -12,12 +12,12 @@ import (
 )
 
 // recordMade records the attempt that the message carries, and disables the endpoint if that could not be done when it was made.
-func (s *step) recordMade(ctx context.Context, ep *target) error {
+func (s *step) recordMade(ctx context.Context, ep *target) (Action, error) {
 	a := s.task.Made.made()
 	if a.disable != "" {
 		change, err := s.gate.Tell(ctx, s.task.Endpoint, a.verdict(false))
 		if err != nil {
-			return err
+			return Action{}, err
 		}
 		s.changed(ctx, change)
 	}
@@ -41,21 +41,17 @@ func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
 }
 
 // save records the attempt and sees to what follows.
-func (s *step) save(ctx context.Context, a made, ep *target) error {
+func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
 	next, err := s.next(ctx, a, ep)
 	if err != nil {
-		return s.carry(ctx, a, err)
+		return s.queue.unrecorded(ctx, s, a, err)
 	}
 	err = s.cfg.Deliveries.SaveDelivery(ctx, next, s.record.Attempts)
 	if errors.Is(err, catalog.ErrConflict) {
-		// Another copy of the message recorded this attempt first, and may have died before it did what follows.
-		if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
-			return err
-		}
-		return s.finish(ctx)
+		return s.finishRecorded(ctx)
 	}
 	if err != nil {
-		return s.carry(ctx, a, err)
+		return s.queue.unrecorded(ctx, s, a, err)
 	}
 	s.record = next
 	s.report.Attempt, s.report.Status = a.Attempt, s.record.Status
@@ -102,14 +98,14 @@ func (s *step) died(ctx context.Context, resent bool) error {
 		}
 	}
 	again := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1}
-	return Send(ctx, s.cfg.Dead, Outgoing{Body: again.encode(EncodeEvent(s.event)), Group: d.Endpoint, Resent: resent})
+	return Send(ctx, s.cfg.Dead, Outgoing{Body: again.encode(s.raw()), Group: d.Endpoint, Resent: resent})
 }
 
 // blank is the delivery's record without an attempt.
 func (s *step) blank() Delivery {
-	return Delivery{
-		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(), Receives: s.counted(),
-	}
+	d := Delivery{EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin()}
+	s.queue.mark(s, &d)
+	return d
 }
 
 // expires is when a delivery's record may be forgotten: the retention after its last change or its next attempt, and not before
@@ -162,21 +158,4 @@ func (s *step) outcome(a made, ep *target) Delivery {
 		d.Status, d.NextAt, d.Step = Waiting, next, s.task.Step+1
 	}
 	return d
-}
-
-// carry sends an attempt that could not be recorded on with its message, so that it is recorded later and not made twice. In an ordered queue
-// nothing can be sent past those behind it: there the attempt is made again.
-func (s *step) carry(ctx context.Context, a made, cause error) error {
-	if s.inOrder() {
-		return cause
-	}
-	t := s.task
-	t.Cycle = false
-	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
-	err := Send(ctx, s.cfg.Retry, Outgoing{Body: t.encode(EncodeEvent(s.event)), Group: t.Endpoint, Delay: recordDelay, Resent: true})
-	if err != nil {
-		return errors.Join(cause, err)
-	}
-	s.report.Attempt, s.report.Err = a.Attempt, cause
-	return nil
 }

@@ -206,7 +206,7 @@ func (r *rig) pump() {
 }
 
 // consume is one invocation by an event source mapping.
-func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []error) bool {
+func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []relay.Action) bool {
 	ctx := context.Background()
 	limit := 10
 	if q.Ordered {
@@ -230,26 +230,25 @@ func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context
 }
 
 // settle does what Lambda and a function's handler do once a stage has worked on a batch.
-func settle(q *memory.Queue, msgs []relay.Message, errs []error) {
-	acknowledge(q, msgs, errs)
-	q.Hold(context.Background(), toHold(msgs, errs))
+func settle(q *memory.Queue, msgs []relay.Message, actions []relay.Action) {
+	acknowledge(q, msgs, actions)
+	q.Hold(context.Background(), toHold(msgs, actions))
 }
 
 // acknowledge removes what a stage is done with from its queue.
-func acknowledge(q *memory.Queue, msgs []relay.Message, errs []error) {
-	for i, err := range errs {
-		if err == nil {
+func acknowledge(q *memory.Queue, msgs []relay.Message, actions []relay.Action) {
+	for i, a := range actions {
+		if !a.Retry {
 			_ = q.Ack(context.Background(), msgs[i])
 		}
 	}
 }
 
 // toHold are the messages that a stage wants again.
-func toHold(msgs []relay.Message, errs []error) (held []relay.Held) {
-	for i, err := range errs {
-		var again *relay.Again
-		if errors.As(err, &again) {
-			held = append(held, relay.Held{Message: msgs[i], For: again.After})
+func toHold(msgs []relay.Message, actions []relay.Action) (held []relay.Held) {
+	for i, a := range actions {
+		if a.Retry {
+			held = append(held, relay.Held{Message: msgs[i], For: a.After})
 		}
 	}
 	return held

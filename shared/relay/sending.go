@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// send sends the deliveries of a batch of events, and sets errs[i] for each event some of whose deliveries were not sent: to
-// ErrUnfinished if there was no time left for them. Events with few deliveries come first.
-func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, errs []error) {
-	s := newSending(ctx, f, routed, errs)
+// send sends the deliveries of a batch of events, and sets ends[i] for each event some of whose deliveries were not sent: to a retry at once
+// with ErrUnfinished if there was no time left for them. Events with few deliveries come first.
+func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, ends []handled) {
+	s := newSending(ctx, f, routed, ends)
 	defer s.cancel()
 	for _, i := range fewestFirst(msgs, routed) {
-		if k := before(msgs, i); k >= 0 && errs[k] != nil && errs[i] == nil {
-			errs[i] = &Again{Err: errBehind}
+		if k := before(msgs, i); k >= 0 && ends[k].open() && !ends[i].open() {
+			ends[i].action = Action{Retry: true, Err: errBehind}
 		}
 		s.addAll(i)
 	}
 	s.flush()
 	for i := range routed {
-		s.settle(ctx, i)
+		s.saveProgress(ctx, i)
 	}
 }
 
@@ -44,16 +44,16 @@ type sending struct {
 	ctx            context.Context // a sending is one call of send
 	cancel         context.CancelFunc
 	routed         []routing
-	errs           []error
+	ends           []handled
 	plain, ordered chunk
 	added          []int // by event: how many of its deliveries are in a chunk that was sent or is being filled
 	stored         []int // by event: how many the ledger knows to be sent
 	stopped        bool  // there is no time left for another chunk
 }
 
-func newSending(ctx context.Context, f *Fanout, routed []routing, errs []error) *sending {
+func newSending(ctx context.Context, f *Fanout, routed []routing, ends []handled) *sending {
 	s := &sending{
-		fanout: f, routed: routed, errs: errs, plain: chunk{queue: f.cfg.Delivery}, ordered: chunk{queue: f.cfg.Ordered},
+		fanout: f, routed: routed, ends: ends, plain: chunk{queue: f.cfg.Delivery}, ordered: chunk{queue: f.cfg.Ordered},
 		added: make([]int, len(routed)), stored: make([]int, len(routed)),
 	}
 	for i, r := range routed {
@@ -70,7 +70,7 @@ func newSending(ctx context.Context, f *Fanout, routed []routing, errs []error) 
 // addAll adds an event's deliveries that have not been sent, until one fails or there is no time left.
 func (s *sending) addAll(i int) {
 	r := &s.routed[i]
-	for s.added[i] < len(r.endpoints) && s.errs[i] == nil && !s.stopped {
+	for s.added[i] < len(r.endpoints) && !s.ends[i].open() && !s.stopped {
 		endpoint := r.endpoints[s.added[i]]
 		s.added[i]++
 		first := task{Endpoint: endpoint, Attempt: 1}
@@ -88,10 +88,10 @@ func (s *sending) addAll(i int) {
 // flush sends the chunk. It is called at least once, so that each invocation gets on.
 func (s *sending) flush() {
 	owners := slices.Concat(s.plain.owners, s.ordered.owners)
-	s.plain.send(s.ctx, s.errs)
-	s.ordered.send(s.ctx, s.errs)
+	s.plain.send(s.ctx, s.ends)
+	s.ordered.send(s.ctx, s.ends)
 	for _, i := range owners {
-		if s.errs[i] == nil {
+		if !s.ends[i].open() {
 			s.routed[i].sent = s.added[i]
 		}
 	}
@@ -99,17 +99,17 @@ func (s *sending) flush() {
 	s.stopped = ok && time.Until(deadline) < sendReserve-saveReserve
 }
 
-// settle notes how far an event got that is to be handed out again.
-func (s *sending) settle(ctx context.Context, i int) {
+// saveProgress notes how far an event got that is to be handed out again.
+func (s *sending) saveProgress(ctx context.Context, i int) {
 	r := s.routed[i]
-	if s.errs[i] == nil && r.sent < len(r.endpoints) {
-		s.errs[i] = &Again{Err: ErrUnfinished} // at once
+	if !s.ends[i].open() && r.sent < len(r.endpoints) {
+		s.ends[i].action = Action{Retry: true, Err: ErrUnfinished} // at once
 	}
-	if s.errs[i] == nil || r.sent <= s.stored[i] {
+	if !s.ends[i].open() || r.sent <= s.stored[i] {
 		return
 	}
 	if err := s.fanout.cfg.Events.SaveSent(ctx, r.event.ID, r.sent); err != nil {
-		s.errs[i] = err // then they are sent again, and the deliverer drops the doubles
+		s.ends[i].err = err // then they are sent again, and the deliverer drops the doubles
 	}
 }
 
@@ -125,13 +125,13 @@ func (c *chunk) add(owner int, m Outgoing) {
 	c.out, c.owners, c.bytes = append(c.out, m), append(c.owners, owner), c.bytes+len(m.Body)
 }
 
-func (c *chunk) send(ctx context.Context, errs []error) {
+func (c *chunk) send(ctx context.Context, ends []handled) {
 	if len(c.out) == 0 {
 		return
 	}
 	for k, err := range c.queue.Send(ctx, c.out) {
 		if err != nil {
-			errs[c.owners[k]] = err
+			ends[c.owners[k]].err = err
 		}
 	}
 	clear(c.out) // the messages can go

@@ -38,15 +38,15 @@ func (q *takingTime) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 }
 
 // killable runs an invocation of the fan-out, and tells whether the process was killed in it.
-func killable(r *rig, msgs []relay.Message) (errs []error, killed bool) {
+func killable(r *rig, msgs []relay.Message) (actions []relay.Action, killed bool) {
 	defer func() { killed = killed || recover() != nil }()
 	ctx, cancel := context.WithTimeout(context.Background(), fanoutTimeout)
 	defer cancel()
-	errs = r.fanout.Process(ctx, msgs)
+	actions = r.fanout.Process(ctx, msgs)
 	if ctx.Err() != nil {
 		r.t.Error("the invocation ran into its deadline")
 	}
-	return errs, false
+	return actions, false
 }
 
 // wideRig has a source with n endpoints, ordered or not, whose queue takes its time.
@@ -138,13 +138,13 @@ func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
 			time.Sleep(time.Minute)
 			continue
 		}
-		errs, killed := killable(r, msgs)
+		actions, killed := killable(r, msgs)
 		switch {
 		case killed:
-		case errs[0] == nil:
+		case !actions[0].Retry:
 			_ = from.Ack(context.Background(), msgs[0])
-		case !errors.Is(errs[0], relay.ErrUnfinished):
-			r.t.Error(errs[0])
+		case !errors.Is(actions[0].Err, relay.ErrUnfinished):
+			r.t.Error(actions[0])
 		}
 	}
 	if from.Len() > 0 {
@@ -208,9 +208,9 @@ func TestTheSmallEventsOfABatchComeFirst(t *testing.T) {
 		r.mustPost("wide", "all", "")
 		narrow := r.mustPost("narrow", "one", "")
 		msgs, _ := r.ingest.Receive(t.Context(), 10)
-		errs, _ := killable(r, msgs)
-		if !errors.Is(errs[0], relay.ErrUnfinished) || errs[1] != nil {
-			t.Errorf("%v", errs)
+		actions, _ := killable(r, msgs)
+		if !errors.Is(actions[0].Err, relay.ErrUnfinished) || actions[1].Retry {
+			t.Errorf("%v", actions)
 		}
 		if first := decodeSent(t, r.delivery.List()[0].Body); first.Event.ID != narrow {
 			t.Errorf("the first message is of %s, want the event to one endpoint", first.Event.ID)

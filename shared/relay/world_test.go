@@ -83,7 +83,7 @@ type instance struct {
 	*world
 	name    string
 	dead    bool
-	process func(context.Context, []relay.Message) []error
+	process func(context.Context, []relay.Message) []relay.Action
 
 	holds   string    // the delivery that this invocation is about
 	claimed time.Time // when a slot was last asked for
@@ -105,7 +105,7 @@ type feed struct {
 	from      source
 	limit     int
 	timeout   time.Duration
-	make      func(*instance, ports) func(context.Context, []relay.Message) []error
+	make      func(*instance, ports) func(context.Context, []relay.Message) []relay.Action
 	idle      []*instance
 	instances int
 }
@@ -119,18 +119,18 @@ type source interface {
 
 type lister interface{ List() []relay.Message }
 
-// batch is handed out; done settles it, errs being nil where a message is to be acknowledged.
+// batch is handed out; done settles it.
 type batch struct {
 	msgs []relay.Message
 	hold func([]relay.Held) []error
-	done func(errs []error)
+	done func([]relay.Action)
 }
 
 type invocation struct {
 	*instance
-	of   *feed
-	work *batch
-	errs []error
+	of      *feed
+	work    *batch
+	actions []relay.Action
 }
 
 // memorySource is a memory.Queue as a source.
@@ -142,9 +142,9 @@ func (q memorySource) Take(limit int) *batch {
 		return nil
 	}
 	hold := func(held []relay.Held) []error { return q.Hold(context.Background(), held) }
-	return &batch{msgs, hold, func(errs []error) {
-		for i, err := range errs {
-			if err == nil {
+	return &batch{msgs, hold, func(actions []relay.Action) {
+		for i, a := range actions {
+			if !a.Retry {
 				_ = q.Ack(context.Background(), msgs[i])
 			}
 		}
@@ -205,13 +205,13 @@ func newWorld(t *testing.T, s script) *world {
 	}
 	w.lateQueues()
 	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, counted{w.in.ingestLine, &w.received}
-	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
+	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
 		return relay.NewFanout(relay.FanoutConfig{
 			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in, Random: func() float64 { return s.jitter },
 			Chunk: s.chunk, Retention: s.retain,
 		}).Process
 	}
-	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []error {
+	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
 		return relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
 			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: operate.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
@@ -436,6 +436,9 @@ func (w *world) fate(c *pendingCall) mode {
 	return none
 }
 
+// unsettled is what becomes of the messages of a process that was killed.
+var unsettled = relay.Action{Retry: true, Err: errKilled}
+
 // jammed tells whether a batch that was taken reaches no function. It is seen again as one whose function was killed is.
 func (w *world) jammed(f *feed, b *batch) bool {
 	now := time.Since(w.began)
@@ -443,11 +446,7 @@ func (w *world) jammed(f *feed, b *batch) bool {
 		return false
 	}
 	w.note("message %s of %s reaches no function", b.msgs[0].ID, f.name)
-	errs := make([]error, len(b.msgs))
-	for i := range errs {
-		errs[i] = errKilled
-	}
-	b.done(errs)
+	b.done(slices.Repeat([]relay.Action{unsettled}, len(b.msgs)))
 	return true
 }
 
@@ -465,18 +464,18 @@ func (w *world) invoke(f *feed, b *batch) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
 		defer cancel()
-		errs := in.process(ctx, b.msgs)
-		in.holdAgain(ctx, b, errs)
+		actions := in.process(ctx, b.msgs)
+		in.holdAgain(ctx, b, actions)
 		w.mu.Lock()
-		w.ended = append(w.ended, &invocation{in, f, b, errs})
+		w.ended = append(w.ended, &invocation{in, f, b, actions})
 		w.mu.Unlock()
 		w.notify()
 	}()
 }
 
 // holdAgain has what a stage wants again hidden for as long as it says, as its handler does.
-func (in *instance) holdAgain(ctx context.Context, work *batch, errs []error) {
-	if held := toHold(work.msgs, errs); len(held) > 0 {
+func (in *instance) holdAgain(ctx context.Context, work *batch, actions []relay.Action) {
+	if held := toHold(work.msgs, actions); len(held) > 0 {
 		_ = in.strike(ctx, fmt.Sprintf("hold %d, the first for %s", len(held), held[0].For), func() error {
 			return errors.Join(work.hold(held)...)
 		})
@@ -515,13 +514,13 @@ func (w *world) reap() bool {
 		w.held[i.holds]--
 		i.posted, i.holds = "", ""
 		if i.dead {
-			for k := range i.errs {
-				i.errs[k] = errKilled
+			for k := range i.actions {
+				i.actions[k] = unsettled
 			}
 			i.instance = w.newInstance(i.of, i.name)
 		}
-		w.note("%-10s ends: %v", i.name, errors.Join(i.errs...))
-		i.work.done(i.errs)
+		w.note("%-10s ends: %v", i.name, i.actions)
+		i.work.done(i.actions)
 		i.of.idle = append(i.of.idle, i.instance)
 	}
 	return len(ended) > 0

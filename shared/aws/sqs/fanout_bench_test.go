@@ -45,9 +45,9 @@ func BenchmarkWideFanout(b *testing.B) {
 			f, msgs := wideFanout(b, sink, tt.events, tt.endpoints)
 			began := processorTime(b)
 			for b.Loop() {
-				for i, err := range f.Process(b.Context(), msgs()) {
-					if err != nil {
-						b.Fatalf("event %d: %v", i, err)
+				for i, a := range f.Process(b.Context(), msgs()) {
+					if a.Retry {
+						b.Fatalf("event %d: %v", i, a.Err)
 					}
 				}
 			}

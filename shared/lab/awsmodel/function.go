@@ -13,8 +13,8 @@ import (
 // ErrThrottled: there is no concurrency left for an invocation.
 var ErrThrottled = errors.New("awsmodel: throttled")
 
-// Process handles a batch and returns one error for each message: nil where it is done with.
-type Process func(ctx context.Context, msgs []relay.Message) []error
+// Process handles a batch and returns what is to become of each message.
+type Process func(ctx context.Context, msgs []relay.Message) []relay.Action
 
 // Function is a Lambda function. Each of its instances works on one invocation at a time. It is safe
 // for concurrent use; its fields must not be changed once it was invoked.
@@ -32,7 +32,7 @@ type Function struct {
 }
 
 // Invoke runs a batch. ErrThrottled means that it reached no instance.
-func (f *Function) Invoke(ctx context.Context, msgs []relay.Message) ([]error, error) {
+func (f *Function) Invoke(ctx context.Context, msgs []relay.Message) ([]relay.Action, error) {
 	process, cold, err := f.instance()
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (f *Function) Invoke(ctx context.Context, msgs []relay.Message) ([]error, e
 		defer cancel()
 		ctx = bounded
 	}
-	errs := process(ctx, msgs)
+	actions := process(ctx, msgs)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.running--
@@ -53,7 +53,7 @@ func (f *Function) Invoke(ctx context.Context, msgs []relay.Message) ([]error, e
 		return nil, fmt.Errorf("awsmodel: invocation: %w", ctx.Err())
 	}
 	f.idle = append(f.idle, process)
-	return errs, nil
+	return actions, nil
 }
 
 // instance returns an idle instance, or a new one.

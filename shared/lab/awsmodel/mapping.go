@@ -144,7 +144,7 @@ func (p *poller) invoke(ctx context.Context, batch []Received) {
 	for i, r := range batch {
 		msgs[i] = r.Message
 	}
-	errs, err := p.Function.Invoke(context.WithoutCancel(ctx), msgs)
+	actions, err := p.Function.Invoke(context.WithoutCancel(ctx), msgs)
 	if errors.Is(err, ErrThrottled) {
 		time.Sleep(throttleDelay)
 	}
@@ -153,12 +153,10 @@ func (p *poller) invoke(ctx context.Context, batch []Received) {
 	}
 	var done []Received
 	for i, r := range batch {
-		var again *relay.Again
-		switch {
-		case errs[i] == nil:
+		if a := actions[i]; a.Retry { // as package handler has it
+			p.Queue.ChangeVisibility(r, a.After)
+		} else {
 			done = append(done, r)
-		case errors.As(errs[i], &again): // as package handler has it
-			p.Queue.ChangeVisibility(r, again.After)
 		}
 	}
 	p.Queue.Delete(done)

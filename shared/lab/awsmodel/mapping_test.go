@@ -22,9 +22,9 @@ func run(t *testing.T, m *awsmodel.Mapping, d time.Duration) {
 
 func sleeper(d time.Duration) func(int) awsmodel.Process {
 	return func(int) awsmodel.Process {
-		return func(_ context.Context, msgs []relay.Message) []error {
+		return func(_ context.Context, msgs []relay.Message) []relay.Action {
 			time.Sleep(d)
-			return make([]error, len(msgs))
+			return make([]relay.Action, len(msgs))
 		}
 	}
 }
@@ -64,14 +64,14 @@ func TestConcurrencyShrinksWhenIdle(t *testing.T) {
 		var late int // invocations at once after the quiet time
 		began := time.Now()
 		f := &awsmodel.Function{New: func(int) awsmodel.Process {
-			return func(_ context.Context, msgs []relay.Message) []error {
+			return func(_ context.Context, msgs []relay.Message) []relay.Action {
 				if time.Since(began) > 10*time.Minute {
 					mu.Lock()
 					late++
 					mu.Unlock()
 				}
 				time.Sleep(5 * time.Second)
-				return make([]error, len(msgs))
+				return make([]relay.Action, len(msgs))
 			}
 		}}
 		m := &awsmodel.Mapping{Queue: q, Function: f, MaxConcurrency: 100}
@@ -91,13 +91,13 @@ func TestABatchLastsAsLongAsItsSlowestMessage(t *testing.T) {
 		send(q, "a", 10)
 		var sizes []int
 		f := &awsmodel.Function{New: func(int) awsmodel.Process {
-			return func(_ context.Context, msgs []relay.Message) []error {
+			return func(_ context.Context, msgs []relay.Message) []relay.Action {
 				sizes = append(sizes, len(msgs))
-				errs := make([]error, len(msgs))
+				actions := make([]relay.Action, len(msgs))
 				if msgs[0].Receives == 1 {
-					errs[0] = errors.New("failed")
+					actions[0] = relay.Action{Retry: true, After: time.Minute}
 				}
-				return errs
+				return actions
 			}
 		}}
 		m := &awsmodel.Mapping{Queue: q, Function: f}
@@ -131,13 +131,13 @@ func TestAThrottledReceiveCounts(t *testing.T) {
 		q := awsmodel.NewQueue(awsmodel.QueueOptions{Visibility: 160 * time.Second})
 		var receives int
 		f := &awsmodel.Function{Concurrency: 1, New: func(int) awsmodel.Process {
-			return func(_ context.Context, msgs []relay.Message) []error {
+			return func(_ context.Context, msgs []relay.Message) []relay.Action {
 				if string(msgs[0].Body) == "b" {
 					receives = msgs[0].Receives
 				} else {
 					time.Sleep(150 * time.Second)
 				}
-				return make([]error, len(msgs))
+				return make([]relay.Action, len(msgs))
 			}
 		}}
 		send(q, "a", 1)

@@ -223,7 +223,7 @@ func (p *pipeline) start() {
 }
 
 // newHandler is the handler of a function that consumes queues.
-func (p *pipeline) newHandler(function string, process func(context.Context, []relay.Message) []error, queues ...string) process {
+func (p *pipeline) newHandler(function string, process func(context.Context, []relay.Message) []relay.Action, queues ...string) process {
 	consumed := make([]handler.Queue, len(queues))
 	for i, queue := range queues {
 		consumed[i] = sqs.New(awssqs.NewFromConfig(p.clients(function)), p.urls[queue])

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -32,21 +31,21 @@ type Queue interface {
 // Batch returns the handler of queues: it hands an SQS batch to a stage, has what the stage wants again hidden for as long as
 // it says, and answers with those messages. It never returns an error, which would send the whole batch back. A message that
 // cannot be held, or of a queue that is not among those given, comes back after its queue's visibility timeout.
-func Batch(process func(context.Context, []relay.Message) []error, queues ...Queue) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+func Batch(process func(context.Context, []relay.Message) []relay.Action, queues ...Queue) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		msgs := make([]relay.Message, len(e.Records))
 		for i, r := range e.Records {
 			msgs[i] = message(r)
 		}
-		errs := process(ctx, msgs)
+		actions := process(ctx, msgs)
 		for _, q := range queues {
-			if held := toHold(q.Name(), e.Records, msgs, errs); len(held) > 0 {
+			if held := toHold(q.Name(), e.Records, msgs, actions); len(held) > 0 {
 				q.Hold(ctx, held) // what this cannot do the visibility timeout does
 			}
 		}
 		var answer events.SQSEventResponse
-		for i, err := range errs {
-			if err != nil {
+		for i, a := range actions {
+			if a.Retry {
 				answer.BatchItemFailures = append(answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: msgs[i].ID})
 			}
 		}
@@ -55,11 +54,10 @@ func Batch(process func(context.Context, []relay.Message) []error, queues ...Que
 }
 
 // toHold returns the messages of a queue that are to come again at a time that the stage has named.
-func toHold(queue string, records []events.SQSMessage, msgs []relay.Message, errs []error) (held []relay.Held) {
+func toHold(queue string, records []events.SQSMessage, msgs []relay.Message, actions []relay.Action) (held []relay.Held) {
 	for i, r := range records {
-		var again *relay.Again
-		if errors.As(errs[i], &again) && r.EventSourceARN[strings.LastIndexByte(r.EventSourceARN, ':')+1:] == queue {
-			held = append(held, relay.Held{Message: msgs[i], For: again.After})
+		if a := actions[i]; a.Retry && r.EventSourceARN[strings.LastIndexByte(r.EventSourceARN, ':')+1:] == queue {
+			held = append(held, relay.Held{Message: msgs[i], For: a.After})
 		}
 	}
 	return held

@@ -175,9 +175,9 @@ func TestBatchAnswersWithTheMessagesThatFailed(t *testing.T) {
 		{ID: "e", Body: []byte("5"), Receives: 1, Group: "shipping"},
 	}
 	var got []relay.Message
-	process := func(_ context.Context, msgs []relay.Message) []error {
+	process := func(_ context.Context, msgs []relay.Message) []relay.Action {
 		got = msgs
-		return []error{nil, errors.New("no"), nil, &relay.Again{After: time.Minute}, &relay.Again{After: time.Second, Err: errors.New("no")}}
+		return []relay.Action{{}, {Retry: true, Err: errors.New("no")}, {}, {Retry: true, After: time.Minute}, {Retry: true, After: time.Second, Err: errors.New("no")}}
 	}
 	event := handler.SQSEvent(sent)
 	event.Records[3].EventSourceARN, event.Records[4].EventSourceARN = "arn:aws:sqs:eu-west-1:1:ordered.fifo", "arn:aws:sqs:eu-west-1:1:other"
@@ -211,11 +211,11 @@ func (h *holder) Hold(_ context.Context, held []relay.Held) []error {
 func TestMessageOfUnknownReceiveCountIsTakenForHandedOutBefore(t *testing.T) {
 	t.Parallel()
 	event := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "a"}}}
-	_, err := handler.Batch(func(_ context.Context, msgs []relay.Message) []error {
+	_, err := handler.Batch(func(_ context.Context, msgs []relay.Message) []relay.Action {
 		if msgs[0].Receives < 2 {
 			t.Errorf("receives %d", msgs[0].Receives)
 		}
-		return []error{nil}
+		return make([]relay.Action, 1)
 	})(t.Context(), event)
 	if err != nil {
 		t.Error(err)
