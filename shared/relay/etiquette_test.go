@@ -54,7 +54,7 @@ func (r *rig) told() (delivery, endpoint string) {
 	case d.Status == relay.Delivered:
 		delivery = "delivered"
 	case d.Status == relay.Dead:
-		delivery = "dead, `" + string(d.Reason) + "`"
+		delivery = "dead, reason `" + string(d.Reason) + "`"
 	case wait > 10*time.Minute:
 		delivery = "retried, not before the time that it names"
 	case d.Status == relay.Waiting:
