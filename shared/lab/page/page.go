@@ -66,9 +66,14 @@ func Rows(t testing.TB, path, name string) [][]string {
 	}
 	var rows [][]string
 	for i, line := range strings.Split(strings.TrimSpace(table), "\n") {
-		if i > 1 {
-			rows = append(rows, strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "| "), " |"), " | "))
+		if i < 2 {
+			continue
 		}
+		cells := strings.Split(strings.TrimSuffix(strings.TrimPrefix(line, "|"), " |"), " |")
+		for i, cell := range cells {
+			cells[i] = strings.TrimSpace(cell)
+		}
+		rows = append(rows, cells)
 	}
 	if len(rows) == 0 {
 		t.Fatalf("%s: the table %s is empty", path, name)

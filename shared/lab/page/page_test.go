@@ -32,7 +32,7 @@ func TestATableIsReplaced(t *testing.T) {
 func TestRowsAreRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "page.md")
-	text := "<!-- checked:keys -->\n\n| key | default |\n|---|---|\n| `a`, `b` | none |\n| `c` |  |\n\n<!-- /checked -->\n"
+	text := "<!-- checked:keys -->\n\n| key | default |\n|---|---|\n| `a`, `b` | none |\n| `c` | |\n\n<!-- /checked -->\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
