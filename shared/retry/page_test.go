@@ -31,7 +31,7 @@ func inWords(d time.Duration) string {
 	}{{time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
 		if n := d / unit.size; n > 0 {
 			parts = append(parts, strconv.Itoa(int(n))+" "+unit.name)
-			d -= n * unit.size
+			d %= unit.size
 		}
 	}
 	return strings.Join(parts, " ")
