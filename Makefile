@@ -39,12 +39,14 @@ test-infra:
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/lab/deployed
 
-docs: ## write docs/providers.md anew from the table of providers
+# One package after the other: two tests may write the same page.
+docs: ## write the generated pages and tables of the documentation anew
 	go test -count=1 -run TestProvidersPage ./shared/verify -update
+	go test -count=1 -p 1 -run TestPage ./functions/relay ./shared/lab/cost ./shared/relay ./shared/retry -update-docs
 
 cost: node ## measure what webhooks use of AWS (some 3 minutes), and write docs/cost.md
 	go test -count=1 -timeout 20m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/lab/deployed -usage $(CURDIR)/shared/lab/cost/testdata/usage.json
-	go test -count=1 -run TestPage ./shared/lab/cost -update
+	go test -count=1 -run TestPage ./shared/lab/cost -update-docs
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./shared/... ./functions/...

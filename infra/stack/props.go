@@ -105,7 +105,7 @@ type Props struct {
 
 	// ThrottleRatePerSecond and ThrottleBurst bound the requests to /in/{source} from everybody together; above them partners get 429,
 	// which some never repeat. Any other route has 20 a second and a burst of 40. The account's own limit is shared by all its APIs: 10,000/s
-	// with a burst of 5,000, and in the smaller regions 2,500/s with a burst of 1,250 (docs/deployment.md lists them). The defaults fit everywhere.
+	// with a burst of 5,000, and in the smaller regions 2,500/s with a burst of 1,250 (docs/deploying.md lists them). The defaults fit everywhere.
 	ThrottleRatePerSecond int `context:"throttleRatePerSecond" default:"1000" min:"1" max:"100000"`
 	ThrottleBurst         int `context:"throttleBurst" default:"1000" min:"1" max:"100000"`
 

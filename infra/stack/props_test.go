@@ -3,14 +3,15 @@ package stack_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/infra/stack"
+	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/lambda/settings"
 )
 
@@ -203,12 +204,10 @@ func TestDefaultsAreThoseOfSettings(t *testing.T) {
 	}
 }
 
-func TestReadmeTellsEveryProp(t *testing.T) {
+// TestPageTellsEveryProp holds the table of settings in docs/deploying.md against the props and their defaults, both ways.
+func TestPageTellsEveryProp(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../docs/deployment.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	var want, got []string
 	props := reflect.TypeFor[stack.Props]()
 	for i := range props.NumField() {
 		tag := props.Field(i).Tag
@@ -216,8 +215,14 @@ func TestReadmeTellsEveryProp(t *testing.T) {
 		if d := tag.Get("default"); d != "" {
 			value = "`" + d + "`"
 		}
-		if row := fmt.Sprintf("| `%s` | %s | ", tag.Get("context"), value); !strings.Contains(string(readme), row) {
-			t.Errorf("docs/deployment.md has no row %s…", row)
-		}
+		want = append(want, fmt.Sprintf("`%s` | %s", tag.Get("context"), value))
+	}
+	for _, row := range page.Rows(t, "../../docs/deploying.md", "settings") {
+		got = append(got, row[0]+" | "+row[1])
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("settings (-code +page):\n%s", diff)
 	}
 }

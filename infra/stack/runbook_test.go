@@ -88,7 +88,7 @@ func TestCommandsSeeEveryResource(t *testing.T) {
 	if n := len(whole(t).Resources); n <= 100 {
 		t.Errorf("%d resources: any command would do", n)
 	}
-	for _, file := range []string{"../../README.md", "../../CONTRIBUTING.md", "../../events/README.md", "../../docs/deployment.md", "../../docs/runbook.md"} {
+	for _, file := range []string{"../../README.md", "../../CONTRIBUTING.md", "../../events/README.md", "../../docs/deploying.md", "../../docs/runbook.md"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/verify"
 )
 
@@ -193,28 +194,18 @@ func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 }
 
 // Every example of the table of docs/configuration.md is valid, and there is one of each kind.
-func TestExamplesOfTheReadme(t *testing.T) {
+func TestPageExamplesOfAuth(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(readme), "\n## Auth\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	seen := map[string]bool{}
-	for line := range strings.Lines(section) {
-		example, ok := strings.CutPrefix(line, "| `{")
-		if !ok {
-			continue
-		}
-		example, _, _ = strings.Cut(example, "` |")
-		kind, _, _ := strings.Cut(example, ":")
+	for _, row := range page.Rows(t, referencePage, "auth") {
+		example := page.Names(row[0])[0]
+		kind, _, _ := strings.Cut(strings.TrimPrefix(example, "{"), ":")
 		seen[kind] = true
 		for _, name := range []string{"PASSWORD", "TOKEN", "KEY"} {
 			example = strings.ReplaceAll(example, "env:"+name, "env:SECRET")
 		}
-		if _, err := parseAuth("{" + example); err != nil {
-			t.Errorf("{%s: %v", example, err)
+		if _, err := parseAuth(example); err != nil {
+			t.Errorf("%s: %v", example, err)
 		}
 	}
 	want := map[string]bool{"api_key": true, "basic": true, "bearer": true, "hmac": true, "oauth2": true, "provider": true, "sigv4": true}

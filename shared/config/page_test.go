@@ -4,81 +4,68 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/lab/page"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/retry"
 )
 
-// TestPagesKeysOfAnEndpoint holds the table of docs/configuration.md against the keys that an endpoint can have in the file, both ways. auth's own keys
-// have a table to themselves.
-func TestPagesKeysOfAnEndpoint(t *testing.T) {
+const referencePage = "../../docs/configuration.md"
+
+// TestPageHasEveryKey holds the tables of docs/configuration.md against the keys that the file can have, both ways. auth's own keys have a table to
+// themselves.
+func TestPageHasEveryKey(t *testing.T) {
 	t.Parallel()
 	structs := structsOf(t, ".")
-	var want []string
-	for key, typ := range structs["endpoint"] {
-		if key != "retry" {
-			want = append(want, key)
-			continue
+	for table, of := range map[string]string{"source-keys": "source", "hmac-keys": "hmac", "endpoint-keys": "endpoint", "subscription-keys": "subscription"} {
+		var want, got []string
+		for key, typ := range structs[of] {
+			if key != "retry" {
+				want = append(want, key)
+				continue
+			}
+			for sub := range structs[typ] {
+				want = append(want, key+"."+sub)
+			}
 		}
-		for sub := range structs[typ] {
-			want = append(want, key+"."+sub)
+		for _, row := range page.Rows(t, referencePage, table) {
+			got = append(got, page.Names(row[0])...)
 		}
-	}
-	rows := endpointRows(t)
-	var got []string
-	for keys := range rows {
-		for _, key := range strings.Split(keys, ", ") {
-			got = append(got, strings.Trim(key, "`"))
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-code +page):\n%s", table, diff)
 		}
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("keys (-code +page):\n%s", diff)
-	}
-	for key, says := range map[string]string{
-		"`timeout`":           "`15s` | for a whole attempt, `1s` to `30s`",
-		"`retry.exponential`": "`factor` is 2 if left out, `max` is 336h",
-	} {
-		if !strings.Contains(rows[key], says) {
-			t.Errorf("the row of %s does not say %q: %s", key, says, rows[key])
-		}
-	}
-	if catalog.DefaultEndpointTimeout.Seconds() != 15 || catalog.MaxEndpointTimeout.Seconds() != 30 || retry.DefaultFactor != 2 || retry.MaxWait.Hours() != 336 {
-		t.Error("the defaults are others than those which the page is said to have")
 	}
 }
 
-// endpointRows are the rows of the table of docs/configuration.md, by their first cell.
-func endpointRows(t *testing.T) map[string]string {
-	t.Helper()
-	readme, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
+// TestPageHasTheDefaults holds the columns of defaults and of values against the code.
+func TestPageHasTheDefaults(t *testing.T) {
+	t.Parallel()
+	short := func(d time.Duration) string {
+		return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 	}
-	_, table, found := strings.Cut(string(readme), "| key of an endpoint | default | meaning |\n|---|---|---|\n")
-	table, _, _ = strings.Cut(table, "\n\n")
-	if !found {
-		t.Fatal("docs/configuration.md has no table of an endpoint's keys")
+	rows := map[string][]string{}
+	for _, row := range page.Rows(t, referencePage, "endpoint-keys") {
+		rows[row[0]] = append(page.Names(row[1]), page.Names(row[2])...)
 	}
-	rows := map[string]string{}
-	for _, row := range strings.Split(strings.TrimSpace(table), "\n") {
-		key, rest, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
-		if rows[key] != "" {
-			t.Errorf("docs/configuration.md has two rows of %s", key)
+	for key, want := range map[string][]string{
+		"`timeout`":           {short(catalog.DefaultEndpointTimeout), "1s", short(catalog.MaxEndpointTimeout)},
+		"`retry.exponential`": {"first", "factor", strconv.Itoa(retry.DefaultFactor), "max", short(retry.MaxWait), "attempts"},
+	} {
+		if diff := cmp.Diff(want, rows[key]); diff != "" {
+			t.Errorf("%s (-code +page):\n%s", key, diff)
 		}
-		rows[key] = rest
 	}
-	return rows
 }
 
 // structsOf reads the structs of a package: for each its keys in YAML, and the name of the type of each where that is of the package.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +13,7 @@ import (
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
 
+	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/retry"
@@ -49,65 +50,64 @@ func (r *rig) firstAttempt() relay.Delivery {
 	return r.deliveryOf(event, "a")
 }
 
-// told is what the next first answer did to the delivery and to the endpoint, as docs/delivery.md words it.
+// told is what the next first answer did to the delivery and to the endpoint, as docs/delivering.md words it.
 func (r *rig) told() (delivery, endpoint string) {
 	d := r.firstAttempt()
 	switch wait := d.NextAt.Sub(d.UpdatedAt); {
 	case d.Status == relay.Delivered:
 		delivery = "delivered"
 	case d.Status == relay.Dead:
-		delivery = "dead, `" + string(d.Reason) + "`"
+		delivery = "dead, reason `" + string(d.Reason) + "`"
 	case wait > 10*time.Minute:
-		delivery = "tried again, not before the time asked for"
+		delivery = "retried, not before the time that it names"
 	case d.Status == relay.Waiting:
-		delivery = "tried again"
+		delivery = "retried"
 	}
 	state, _, err := r.states.EndpointState(r.t.Context(), "a")
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	endpoint = "as before"
+	endpoint = "unchanged"
 	switch held := state.HeldUntil(time.Now()); {
 	case state.Phase(time.Now()) == breaker.Disabled:
 		endpoint = "disabled"
 	case !held.IsZero() && time.Until(held) < time.Minute:
-		endpoint = fmt.Sprintf("left alone for %.0f s", time.Until(held).Seconds())
+		endpoint = fmt.Sprintf("paused for %.0f s", time.Until(held).Seconds())
 	case !held.IsZero():
-		endpoint = "left alone for as long"
+		endpoint = "paused for the time that it names"
 	}
 	return delivery, endpoint
 }
 
-// TestWhatAnAnswerDoes holds docs/delivery.md's table of answers against what the relay does.
-func TestWhatAnAnswerDoes(t *testing.T) {
+// TestPageWhatAnAnswerDoes makes the table of answers of docs/delivering.md from what the relay does.
+func TestPageWhatAnAnswerDoes(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../docs/delivery.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	later := relay.Header{"retry-after": "1200"}
-	rows := map[string]bool{}
-	for name, tt := range map[string]struct {
+	rows := [][]string{{"the endpoint answers", "the delivery is", "the endpoint is"}}
+	for _, tt := range []struct {
+		name    string
 		replies []relay.Reply
 		final   []string
 		before  int // so many attempts of other deliveries had the same answer
 	}{
-		"2xx": {[]relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}, 0},
-		"3xx, 4xx, 5xx": {[]relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
+		{"2xx", []relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}, 0},
+		{"3xx, 4xx, 5xx", []relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
 			{StatusCode: 502}, {StatusCode: 503}, {StatusCode: 504}}, nil, 0},
-		"4xx, 5xx with `Retry-After`": {[]relay.Reply{{StatusCode: 400, Header: later}, {StatusCode: 404, Header: later},
+		{"4xx, 5xx with `Retry-After`", []relay.Reply{{StatusCode: 400, Header: later}, {StatusCode: 404, Header: later},
 			{StatusCode: 500, Header: later}}, nil, 0},
-		"429":                             {[]relay.Reply{{StatusCode: 429}, {StatusCode: 429, Header: relay.Header{"retry-after": "1"}}}, nil, 0},
-		"502, 504, where it is not alone": {[]relay.Reply{{StatusCode: 502}, {StatusCode: 504}}, nil, 1},
-		"429, 502, 503, 504 with `Retry-After`": {[]relay.Reply{{StatusCode: 429, Header: later}, {StatusCode: 502, Header: later},
+		{"429", []relay.Reply{{StatusCode: 429}, {StatusCode: 429, Header: relay.Header{"retry-after": "1"}}}, nil, 0},
+		{"502, 504, and other attempts failed too", []relay.Reply{{StatusCode: 502}, {StatusCode: 504}}, nil, 1},
+		{"429, 502, 503, 504 with `Retry-After`", []relay.Reply{{StatusCode: 429, Header: later}, {StatusCode: 502, Header: later},
 			{StatusCode: 503, Header: later}, {StatusCode: 504, Header: later}}, nil, 0},
-		"410": {[]relay.Reply{{StatusCode: 410}, {StatusCode: 410, Header: later}}, nil, 0},
-		"no 2xx, with `webhook-delivery: disable`": {[]relay.Reply{{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}},
+		{"410", []relay.Reply{{StatusCode: 410}, {StatusCode: 410, Header: later}}, nil, 0},
+		{"not 2xx, with `webhook-delivery: disable`", []relay.Reply{{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}},
 			{StatusCode: 301, Header: relay.Header{"webhook-delivery": " Disable"}}}, nil, 0},
-		"no 2xx, with `webhook-delivery: abort-message`": {[]relay.Reply{{StatusCode: 400, Header: relay.Header{"webhook-delivery": "abort-message"}},
+		{"not 2xx, with `webhook-delivery: abort-message`", []relay.Reply{
+			{StatusCode: 400, Header: relay.Header{"webhook-delivery": "abort-message"}},
 			{StatusCode: 503, Header: relay.Header{"webhook-delivery": "abort-message"}}}, nil, 0},
-		"one that `retry.final` names": {[]relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}}, []string{"4xx", "501"}, 0},
+		{"a status that `retry.final` names", []relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}}, []string{"4xx", "501"}, 0},
 	} {
+		var row []string
 		for _, reply := range tt.replies {
 			synctest.Test(t, func(t *testing.T) {
 				r := answeringTimes(t, 1+tt.before, reply, func(e *catalog.Endpoint) { e.Final = tt.final })
@@ -115,21 +115,16 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 					r.firstAttempt()
 				}
 				delivery, endpoint := r.told()
-				row := fmt.Sprintf("| %s | %s | %s |", name, delivery, endpoint)
-				rows[row] = true
-				if !strings.Contains(string(readme), row+"\n") {
-					t.Errorf("%d %v: docs/delivery.md has no row %s", reply.StatusCode, reply.Header, row)
+				got := []string{tt.name, delivery, endpoint}
+				if row != nil && !slices.Equal(row, got) {
+					t.Errorf("%d %v: %v, others of its row: %v", reply.StatusCode, reply.Header, got, row)
 				}
+				row = got
 			})
 		}
+		rows = append(rows, row)
 	}
-	_, table, _ := strings.Cut(string(readme), "| answer | the delivery is | the endpoint is |\n|---|---|---|\n")
-	table, _, _ = strings.Cut(table, "\n\n")
-	for _, row := range strings.Split(table, "\n") {
-		if !rows[row] {
-			t.Errorf("docs/delivery.md says what nothing here does: %s", row)
-		}
-	}
+	page.Hold(t, "../../docs/delivering.md", "answers", page.Table(rows...))
 }
 
 // One in a hundred of a proxy's answers is no sign of too much to do.
@@ -357,28 +352,9 @@ func TestMaxAgeEndsAHold(t *testing.T) {
 	})
 }
 
-// TestTheDefaultSchedule walks its 75 hours, and holds docs/delivery.md's sentence about it against them.
+// TestTheDefaultSchedule walks its 75 hours.
 func TestTheDefaultSchedule(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../docs/delivery.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var words []string
-	for _, wait := range retry.DefaultSchedule {
-		switch {
-		case wait < time.Minute:
-			words = append(words, fmt.Sprintf("%d s", wait/time.Second))
-		case wait < time.Hour:
-			words = append(words, fmt.Sprintf("%d min", wait/time.Minute))
-		default:
-			words = append(words, fmt.Sprintf("%d h", wait/time.Hour))
-		}
-	}
-	last := len(words) - 1
-	if list := strings.Join(words[:last], ", ") + " and " + words[last]; !strings.Contains(string(readme), "after "+list+",") {
-		t.Errorf("docs/delivery.md has no %s", list)
-	}
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		r.poster.failTimes("a", 99)

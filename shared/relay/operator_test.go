@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/gate/breaker"
 )
@@ -412,17 +411,14 @@ func TestEnableAndDisable(t *testing.T) {
 	})
 }
 
-// TestPagesOwnEvents holds the table of the relay's own events: every type is there, with the members that its data has.
-func TestPagesOwnEvents(t *testing.T) {
+// TestPageOwnEvents holds the table of the relay's own events: every type is there, with the members that its data has.
+func TestPageOwnEvents(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../docs/delivery.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	documented := map[string][]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `((?:endpoint|delivery)\\.[a-z]+)` \\|[^|]*\\|([^|]*)\\|$").FindAllStringSubmatch(string(readme), -1) {
-		for _, member := range regexp.MustCompile("`([a-zA-Z]+)`").FindAllStringSubmatch(row[2], -1) {
-			documented[row[1]] = append(documented[row[1]], member[1])
+	for _, row := range page.Rows(t, "../../docs/operating.md", "own-events") {
+		eventType := page.Names(row[0])[0]
+		if eventType != operate.SourceSecretLearned { // the receiver's own test has its members
+			documented[eventType] = page.Names(row[1])
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -3,12 +3,11 @@ package route_test
 import (
 	"errors"
 	"fmt"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/route"
 )
 
@@ -301,26 +300,22 @@ func TestDocumentIsReadOnlyWhereItIsNeeded(t *testing.T) {
 	}
 }
 
-// TestPagesOperators holds the table of operators in docs/configuration.md: every row's filter takes its one example and not the other, and every
+// TestPageOperators holds the table of operators in docs/configuration.md: every row's filter takes its one example and not the other, and every
 // operator has a row.
-func TestPagesOperators(t *testing.T) {
+func TestPageOperators(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := regexp.MustCompile("(?m)^\\| `(\\[.*\\])` \\| .* \\| `(.*)` \\| `(.*)` \\|$").FindAllStringSubmatch(string(readme), -1)
 	var shown strings.Builder
-	for _, row := range rows {
-		filter := `{"data": {"field": ` + row[1] + "}}"
-		shown.WriteString(row[1])
+	for _, row := range page.Rows(t, "../../docs/configuration.md", "operators") {
+		pattern := page.Names(row[0])[0]
+		filter := `{"data": {"field": ` + pattern + "}}"
+		shown.WriteString(pattern)
 		for i, want := range []bool{true, false} {
-			if body := row[2+i]; matches(t, filter, route.Event{Data: []byte(body)}) != want {
-				t.Errorf("%s: %s: want %v", row[1], body, want)
+			if body := page.Names(row[2+i])[0]; matches(t, filter, route.Event{Data: []byte(body)}) != want {
+				t.Errorf("%s: %s: want %v", pattern, body, want)
 			}
 		}
 	}
-	_, err = route.ParseFilter([]byte(`{"type": [{"?": 1}]}`))
+	_, err := route.ParseFilter([]byte(`{"type": [{"?": 1}]}`))
 	_, operators, _ := strings.Cut(err.Error(), "there are ")
 	for _, operator := range append(strings.Split(operators, ", "), "null", "true") {
 		if !strings.Contains(shown.String(), operator) {

@@ -36,24 +36,50 @@ func providersMarkdown() []byte {
 	names := verify.Providers()
 	fmt.Fprintf(&b, `# Providers
 
-Generated from the table in shared/verify by make docs. There are %d. A source names its provider in the configuration:
+%d providers are built in. A source names its provider in the configuration:
 
     sources:
       - name: shop             # the provider POSTs to https://<your relay>/in/shop
         provider: shopify
         secrets: [env:SHOPIFY_SECRET]
 
-%[2]sverified%[2]s: a signature covers the body. %[2]sauthenticated%[2]s: a token, or a signature over less than the body. %[2]sunverified%[2]s: nothing is checked. The endpoint gets
-this as the header %[2]srelay-trust%[2]s. Where a provider has no delivery id, a webhook that it sends twice is delivered twice, unless %[2]sevent_id%[2]s names
-another place. %[2]sSigned%[2]s says what the proof covers, and what follows for somebody who has got hold of one webhook, without the secret. An id that is not signed
-names an event together with the bytes that are: a copy under another id is another event, but never takes the place of a webhook to come. Where two webhooks come
-with one such id, the log's line %[2]sreceived%[2]s has %[2]sdeliveryIdReused%[2]s, and both are delivered. Of a provider that signs the body and no id, a source with %[2]sonce: body%[2]s takes
-the same signed bytes once within the retention, whatever their id; a webhook that the provider makes anew with the same body counts as a copy then, too. No
-signed time is taken that is older than the retention, since delivery ids are remembered for as long. Any source can have %[2]sallowed_ips%[2]s beside its proof. Client certificates are API Gateway's affair: mutual TLS on
-the relay's own domain, for all sources of a relay (the props %[2]sdomainName%[2]s and %[2]struststoreUri%[2]s in [deployment.md](deployment.md#settings)).
+For a provider that is not here, describe its signature with %[2]shmac%[2]s: see [configuration](configuration.md#hmac-describe-a-signature). [Receiving](receiving.md) explains what happens to a webhook. This page is generated: %[2]smake docs%[2]s writes it from the table in shared/verify.
 
-A name may also be written in capitals and with underscores. Some providers have other names, which the configuration takes too: see
-[other names](#other-names). Some are [not in the table](#not-in-the-table).
+## How to read an entry
+
+Example: [github](#github).
+
+| line | meaning |
+|---|---|
+| Secret | what the provider calls its secret, and where it shows it |
+| Proof | where the proof is, how it is made, and what trust it gives |
+| Signed | what the proof covers: body, delivery id, event type, time |
+| With one captured webhook | what an attacker can do who has seen one webhook and does not know the secret |
+| Signed time | how old a signed timestamp may be |
+| Delivery id | where the id is by which the relay drops repeats |
+| Event type | where the type is that subscriptions name |
+| Handshake | how the provider checks the URL; the relay answers it |
+
+## Trust
+
+The endpoint gets the trust as the header %[2]srelay-trust%[2]s.
+
+- %[2]sverified%[2]s: a signature covers the body.
+- %[2]sauthenticated%[2]s: a token, or a signature over less than the body.
+- %[2]sunverified%[2]s: nothing is checked.
+
+## Repeats and copies
+
+- **No delivery id.** A webhook that the provider sends twice is delivered twice. Name another place with %[2]sevent_id%[2]s to change that.
+- **An id that is not signed.** The relay identifies the event by the id together with the signed bytes. A copy under another id is another event. It never takes the place of a genuine webhook. If two webhooks come with the same unsigned id, both are delivered, and the log line %[2]sreceived%[2]s has %[2]sdeliveryIdReused%[2]s.
+- **A signed body without a signed id.** Set %[2]sonce: body%[2]s at the source. The relay then takes the same signed bytes once within the retention, whatever their id. Two genuine webhooks with the same body count as one, too.
+- **A signed time.** The relay refuses a time older than the retention, because it remembers delivery ids for as long.
+
+Any source can have %[2]sallowed_ips%[2]s in addition to its proof. Client certificates (mutual TLS) are a setting of the whole relay: see %[2]struststoreUri%[2]s in [deploying](deploying.md#settings).
+
+## Names
+
+You may write a name in capitals and with underscores. Some providers have [other names](#other-names). Some are [not in the table](#not-in-the-table).
 `, len(names), "`")
 	for _, name := range names {
 		d, _ := verify.Describe(name)
@@ -84,7 +110,7 @@ A name may also be written in capitals and with underscores. Some providers have
 		line("Events such as", strings.Join(d.Examples, ", "))
 		line("Note", d.Note)
 	}
-	fmt.Fprint(&b, "\n# Other names\n\n")
+	fmt.Fprint(&b, "\n## Other names\n\n")
 	for _, alias := range verify.Aliases() {
 		fmt.Fprintf(&b, "- `%s` is [%[2]s](#%[2]s)\n", alias, verify.Canonical(alias))
 	}
@@ -97,7 +123,7 @@ const broughtSecret = "; it brings the secret, if the configuration has none and
 
 // notInTheTable names the providers that other relays list and this one does not.
 const notInTheTable = `
-# Not in the table
+## Not in the table
 
 How these prove their webhooks was found neither in public documentation nor in a package of their own. Take ` + "`hmac`, `token` or `basic`" + ` if one
 of them can be set up to sign so, or to send a header or credentials. Otherwise take ` + "`none`" + ` with ` + "`allowed_ips`" + ` and a URL that nobody can guess.

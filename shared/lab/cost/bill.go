@@ -166,18 +166,33 @@ func perEvent(operation string) bool {
 	return operation != "sqs:"+EmptyReceive && !strings.HasSuffix(operation, OfCatalog) && !strings.HasSuffix(operation, OfTrouble)
 }
 
-// Idle returns what a relay costs in a month in which nothing happens, at list prices. Of the alarms, ten in an account are free.
-func Idle(queues, alarms, metrics, dashboards int) []Line {
+// Month is what something costs in a month, whatever the number of events.
+type Month struct {
+	What  string
+	Idle  float64 // in a month without events
+	InUse float64 // in a month in which every metric had a value: one that had none is not billed
+	Free  float64 // as Idle, less what AWS gives each account for nothing
+}
+
+// Fixed returns what a relay costs in a month besides its events, at list prices.
+func Fixed(queues, alarms, metrics, dashboards int) []Month {
 	const (
 		pollers     = 5 // that Lambda keeps at a queue: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 		pollSeconds = 20
 		month       = 30 * 24 * 3600
+
+		// https://aws.amazon.com/sqs/pricing/ and https://aws.amazon.com/cloudwatch/pricing/
+		freeRequests, freeAlarms, freeDashboards = 1_000_000, 10, 3
 	)
-	return []Line{
-		{"SQS, Lambda's waiting at the queues", SQSRequest.Of(float64(queues * pollers * month / pollSeconds))},
-		{"KMS, the key", KMSKey.Of(1)},
-		{"CloudWatch, alarms", Alarm.Of(float64(alarms))},
-		{"CloudWatch, the relay's metrics, in a month in which each had a value", Metric.Of(float64(metrics))},
-		{"CloudWatch, dashboards", Dashboard.Of(float64(dashboards))},
+	same := func(what string, p Price, n, free int) Month {
+		usd := p.Of(float64(n))
+		return Month{What: what, Idle: usd, InUse: usd, Free: p.Of(float64(max(0, n-free)))}
+	}
+	return []Month{
+		same("SQS: Lambda asks each queue for messages", SQSRequest, queues*pollers*month/pollSeconds, freeRequests),
+		same("KMS: the key", KMSKey, 1, 0),
+		same("CloudWatch: alarms", Alarm, alarms, freeAlarms),
+		{What: "CloudWatch: the relay's metrics", InUse: Metric.Of(float64(metrics))},
+		same("CloudWatch: dashboards", Dashboard, dashboards, freeDashboards),
 	}
 }

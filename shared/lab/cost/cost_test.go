@@ -2,8 +2,6 @@ package cost_test
 
 import (
 	"encoding/json"
-	"errors"
-	"flag"
 	"math"
 	"os"
 	"testing"
@@ -11,12 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/lab/cost"
+	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/telemetry/metric"
 )
-
-const pagePath = "../../../docs/cost.md"
-
-var update = flag.Bool("update", false, "write "+pagePath)
 
 // recorded is what make cost counted.
 func recorded(t *testing.T) []cost.Usage {
@@ -37,8 +32,8 @@ func read(t *testing.T, path string, to any) {
 	}
 }
 
-// idle counts in the template what costs by the month.
-func idle(t *testing.T) []cost.Line {
+// fixed counts in the template what costs by the month.
+func fixed(t *testing.T) []cost.Month {
 	t.Helper()
 	var template struct {
 		Resources map[string]struct {
@@ -54,35 +49,28 @@ func idle(t *testing.T) []cost.Line {
 			count[r.Type] += more
 		}
 	}
-	return cost.Idle(count["AWS::Lambda::EventSourceMapping"], count["AWS::CloudWatch::Alarm"], len(metric.Names)+len(metric.Reasons),
+	return cost.Fixed(count["AWS::Lambda::EventSourceMapping"], count["AWS::CloudWatch::Alarm"], len(metric.Names)+len(metric.Reasons),
 		count["AWS::CloudWatch::Dashboard"])
 }
 
 func TestPageFollowsFromWhatWasCounted(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(pagePath)
-	if err != nil {
-		t.Fatal(err)
+	for name, table := range cost.Tables(recorded(t), fixed(t)) {
+		page.Hold(t, "../../../docs/cost.md", name, table)
 	}
-	want, err := cost.Page(string(text), recorded(t), idle(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(pagePath, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(want, string(text)); diff != "" {
-		t.Errorf("%s does not follow from counts and prices; go test ./shared/lab/cost -update writes it (-want +got):\n%s", pagePath, diff)
-	}
+	page.Hold(t, "../../../README.md", "cost", cost.Summary(recorded(t), fixed(t)))
 }
 
-func TestAPageWithoutMarksIsRefused(t *testing.T) {
+func TestFixed(t *testing.T) {
 	t.Parallel()
-	if page, err := cost.Page("# Cost\n", recorded(t), nil); !errors.Is(err, cost.ErrPage) {
-		t.Errorf("%q, %v", page, err)
+	sum := cost.Month{}
+	for _, m := range cost.Fixed(1, 12, 10, 4) {
+		sum.Idle, sum.InUse, sum.Free = sum.Idle+m.Idle, sum.InUse+m.InUse, sum.Free+m.Free
+	}
+	// 648,000 requests of SQS, one key, alarms at 0.10, dashboards at 3, metrics at 0.30.
+	want := cost.Month{Idle: 0.2592 + 1 + 1.2 + 12, InUse: 0.2592 + 1 + 1.2 + 12 + 3, Free: 1 + 0.2 + 3}
+	if diff := cmp.Diff(want, sum, about); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

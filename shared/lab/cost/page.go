@@ -1,36 +1,53 @@
 package cost
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// The marks in the page between which Page writes: everything else is written by hand.
-const (
-	begin = "<!-- %s: written by make cost -->\n"
-	end   = "<!-- end of %s -->\n"
-)
-
-// ErrPage: the page lacks a mark.
-var ErrPage = errors.New("cost: the page has no mark")
-
-// Page returns page with its tables as they follow from usage and the prices.
-func Page(page string, usage []Usage, idle []Line) (string, error) {
-	for name, table := range map[string]string{
-		"money": money(usage), "calls": calls(usage), "time": lambdaTime(usage), "idle": monthly(idle), "others": others(usage), "prices": prices(),
-	} {
-		open, closing := fmt.Sprintf(begin, name), fmt.Sprintf(end, name)
-		before, rest, ok := strings.Cut(page, open)
-		_, after, ended := strings.Cut(rest, closing)
-		if !ok || !ended {
-			return "", fmt.Errorf("%w %q", ErrPage, name)
-		}
-		page = before + open + "\n" + table + "\n" + closing + after
+// Tables returns the generated tables of docs/cost.md by name, as they follow from usage and the prices.
+func Tables(usage []Usage, fixed []Month) map[string]string {
+	return map[string]string{
+		"bill": bill(usage, fixed), "money": money(usage), "calls": calls(usage), "time": lambdaTime(usage), "fixed": monthly(fixed),
+		"others": others(usage), "prices": prices(),
 	}
-	return page, nil
+}
+
+// Summary returns the README's line on costs.
+func Summary(usage []Usage, fixed []Month) string {
+	f := sum(fixed)
+	return fmt.Sprintf("- **Cost.** %.0f USD a month while idle, up to %.0f while in use. On top, %.2f USD for each million webhooks of 1 KiB to one endpoint. "+
+		"See [cost](docs/cost.md).\n", f.Idle, f.InUse, Of(usage[0]).PerMillion())
+}
+
+// sum adds up what a month costs.
+func sum(fixed []Month) Month {
+	all := Month{What: "**together**"}
+	for _, m := range fixed {
+		all.Idle += m.Idle
+		all.InUse += m.InUse
+		all.Free += m.Free
+	}
+	return all
+}
+
+// bill is what a month costs by how many events it has.
+func bill(usage []Usage, fixed []Month) string {
+	rows := [][]string{{"events a month", "fixed", "for the events, in full batches", "together"}}
+	for _, n := range []struct {
+		name   string
+		events float64
+	}{{"0", 0}, {"10,000", 1e4}, {"100,000", 1e5}, {"1 million", 1e6}, {"10 million", 1e7}, {"100 million", 1e8}} {
+		month := sum(fixed).InUse
+		if n.events == 0 {
+			month = sum(fixed).Idle
+		}
+		events := Of(usage[0]).PerMillion() * n.events / 1e6
+		rows = append(rows, []string{n.name, fmt.Sprintf("%.2f", month), fmt.Sprintf("%.2f", events), fmt.Sprintf("%.2f", month+events)})
+	}
+	return table(rows)
 }
 
 // table writes rows in Markdown; the first is the head. All columns but the first are numbers.
@@ -123,13 +140,16 @@ func lambdaTime(usage []Usage) string {
 		rowOf("GB of logs", "%.2f", usage, func(u Usage) float64 { return u.million(u.LoggedBytes()) / giga })))
 }
 
-func monthly(lines []Line) string {
-	rows, sum := [][]string{{"USD a month, whatever happens", ""}}, 0.0
-	for _, l := range lines {
-		rows = append(rows, []string{l.What, fmt.Sprintf("%.2f", l.USD)})
-		sum += l.USD
+func monthly(fixed []Month) string {
+	rows := [][]string{{"USD a month", "idle", "in use", "idle, less AWS's free allowances"}}
+	for _, m := range append(fixed, sum(fixed)) {
+		row := []string{m.What}
+		for _, usd := range []float64{m.Idle, m.InUse, m.Free} {
+			row = append(row, fmt.Sprintf("%.2f", usd))
+		}
+		rows = append(rows, row)
 	}
-	return table(append(rows, []string{"**together**", fmt.Sprintf("**%.2f**", sum)}))
+	return table(rows)
 }
 
 // others compares with what is built on EventBridge's API destinations and on SNS. Both need the same front: a gateway and a function that
