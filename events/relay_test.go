@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/events"
@@ -61,15 +62,17 @@ func newStages(t *testing.T, cat catalog.Catalog) *stages {
 	if err := s.catalog.ReplaceCatalog(t.Context(), cat, 0); err != nil {
 		t.Fatal(err)
 	}
-	s.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s})
-	s.fanout = relay.NewFanout(relay.FanoutConfig{
+	s.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s}))
+	s.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: &s.catalog, Events: &s.ledger, Delivery: &s.delivery, Poison: &s.ingestDLQ, Reporter: s, Retention: retention,
 		Failures: &s.failures,
-	})
-	s.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+		Bodies:   &memory.Bodies{},
+	}))
+	s.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry, Dead: &s.dead, Poison: &s.deliveryDLQ,
 		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Failures: &s.failures, Keeper: &s.ledger, Reporter: s, Retention: retention,
-	})
+		Slots: &memory.Slots{},
+	}))
 	return s
 }
 

@@ -4,6 +4,7 @@ package main
 import (
 	"io"
 	"log"
+	"time"
 	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,13 +33,13 @@ func main() {
 	start.Function(wire)
 }
 
-func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
+func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
 	delivery, retry := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.RetryQueueURL)
 	slow, ordered := sqs.New(queues, s.SlowQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
-	return handler.Batch(relay.NewDeliverer(relay.DelivererConfig{
+	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints:  catalog,
 		Deliveries: ledger,
 		States:     ledger,
@@ -57,10 +58,14 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) any {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
-		Operator:  operate.NewNotifier(relay.NewSubscribers(catalog, settings.Seconds(s.CatalogCacheSeconds)), sqs.New(queues, s.IngestQueueURL)),
+		Operator:  operate.NewNotifier(relay.NewRouter(catalog, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now), sqs.New(queues, s.IngestQueueURL)),
 		Reporter:  reporter,
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),
 		Origin:    s.Origin,
-	}).Process, delivery, retry, slow, ordered)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return handler.Batch(deliverer.Process, delivery, retry, slow, ordered), nil
 }

@@ -19,11 +19,11 @@ import (
 
 func main() { start.Function(wire) }
 
-func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
+func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	ingest, ordered := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.OrderedIngestQueueURL)
-	return handler.Batch(relay.NewFanout(relay.FanoutConfig{
+	fanout, err := relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil), // subscriptions hold no secrets
 		Events:        ledger,
 		Failures:      ledger,
@@ -34,5 +34,9 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) any {
 		Reporter:      reporter,
 		Retention:     settings.Days(s.RetentionDays),
 		CacheTTL:      settings.Seconds(s.CatalogCacheSeconds),
-	}).Process, ingest, ordered)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return handler.Batch(fanout.Process, ingest, ordered), nil
 }

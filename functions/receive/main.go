@@ -24,11 +24,11 @@ import (
 
 func main() { start.Function(wire) }
 
-func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
+func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	queues := awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
 	ingest := sqs.New(queues, s.IngestQueueURL)
-	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
+	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources:         catalog,
 		Learned:         catalog,
 		Ingest:          ingest,
@@ -41,5 +41,9 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) any {
 		InlineBodyBytes: s.InlineBodyBytes,
 		Retention:       settings.Days(s.RetentionDays),
 		CacheTTL:        settings.Seconds(s.CatalogCacheSeconds),
-	}))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return handler.Receive(receiver), nil
 }

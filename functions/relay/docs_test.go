@@ -19,8 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/lab/page"
+	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/telemetry/metric"
 )
 

@@ -153,5 +153,5 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	_, _ = printLine(out, "%s  %s", endpoint, done)
-	return operate.NewNotifier(relay.NewSubscribers(t.catalog, 0), t.ingest).TellChange(ctx, changed)
+	return operate.NewNotifier(relay.NewRouter(t.catalog, nil, 0, time.Now), t.ingest).TellChange(ctx, changed)
 }

@@ -97,23 +97,34 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	catalogs, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalogs
-	receiver := relay.NewReceiver(relay.ReceiverConfig{
+	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(nil, h.queues[ingestQueue]), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
+	if err != nil {
+		return err
+	}
 	failures := &memory.Failures{}
-	fanout := relay.NewFanout(relay.FanoutConfig{
+	fanout, err := relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalogs, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue], Ordered: h.queues[orderedDelivery],
 		Poison: h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter, CacheTTL: catalogTTL,
 	})
-	deliverer := relay.NewDeliverer(relay.DelivererConfig{
+	if err != nil {
+		return err
+	}
+	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
 		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
 		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
-		Operator: operate.NewNotifier(relay.NewSubscribers(catalogs, catalogTTL), h.queues[ingestQueue]),
+		Operator: operate.NewNotifier(relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue]),
 	})
+	if err != nil {
+		return err
+	}
 	h.receive = handler.Receive(receiver)
-	h.sweeper = newSweeper(&localRelay{h.store, catalogs, h.queues}, nil)
+	if h.sweeper, err = newSweeper(&localRelay{h.store, catalogs, h.queues}, nil); err != nil {
+		return err
+	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
 	return nil
 }

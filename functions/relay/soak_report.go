@@ -144,7 +144,11 @@ func (s *soak) sweep(ctx context.Context) (report operate.SweepReport, err error
 		return report, err
 	}
 	defer func() { err = errors.Join(err, l.store.Close()) }()
-	return newSweeper(l, func() time.Time { return time.Now().Add(3 * time.Hour) }).Run(ctx)
+	sweeper, err := newSweeper(l, func() time.Time { return time.Now().Add(3 * time.Hour) })
+	if err != nil {
+		return operate.SweepReport{}, err
+	}
+	return sweeper.Run(ctx)
 }
 
 // percentiles tells the 50th, 90th, 99th and the greatest of some times.

@@ -8,7 +8,7 @@ import (
 
 // newSweeper returns the sweeper of a local relay, by its own clock or, with nil, the machine's. By a clock of its own it keeps no
 // cursor: the relay's sweeper is to look at the same events in its time.
-func newSweeper(l *localRelay, now func() time.Time) *operate.Sweeper {
+func newSweeper(l *localRelay, now func() time.Time) (*operate.Sweeper, error) {
 	ledger := l.store.Ledger()
 	cfg := operate.SweeperConfig{
 		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger, Deliveries: ledger,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
@@ -79,8 +80,7 @@ func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 
 // replayer sends the target's deliveries again.
 func (t *target) replayer() operate.Replayer {
-	fanout := relay.NewFanout(relay.FanoutConfig{Subscriptions: t.catalog, Bodies: t.bodies})
-	return operate.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Fanout: fanout}
+	return operate.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Router: relay.NewRouter(t.catalog, t.bodies, 0, time.Now)}
 }
 
 // open opens a relay that is there.

@@ -18,11 +18,11 @@ import (
 
 func main() { start.Function(wire) }
 
-func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
+func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
-	return handler.Sweep(operate.NewSweeper(operate.SweeperConfig{
+	sweeper, err := operate.NewSweeper(operate.SweeperConfig{
 		Names:         catalog,
 		Subscriptions: catalog,
 		States:        ledger,
@@ -31,5 +31,9 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) any {
 		Cursors:       ledger,
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
 		Retry:         sqs.New(queues, s.RetryQueueURL),
-	}).Run, log.Swept)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return handler.Sweep(sweeper.Run, log.Swept), nil
 }

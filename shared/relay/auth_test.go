@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,10 +56,11 @@ func newAuthRig(t *testing.T, secrets catalog.SecretStore, edit func(*catalog.En
 	if err := r.catalog.ReplaceCatalog(t.Context(), c, revision); err != nil {
 		t.Fatal(err)
 	}
-	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &r.catalog, Deliveries: &r.ledger, Bodies: &r.bodies, Poster: r.poster, Retry: &r.retry, Dead: &r.dead, Poison: &r.poison,
 		States: &r.states, Quotas: &r.quotas, Slots: &r.slots, Failures: &r.failures, Keeper: &r.ledger, Reporter: &r.reports, Secrets: secrets,
-	})
+		Scheduler: &memory.Scheduler{Queue: &memory.Queue{}},
+	}))
 	return r
 }
 

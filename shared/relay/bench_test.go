@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 
@@ -43,17 +44,19 @@ func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	}
 	r := &benchRig{calls: &calls{}, ingest: &memory.Queue{}, delivery: &memory.Queue{}}
 	ledger := &memory.Ledger{}
-	r.receiver = relay.NewReceiver(relay.ReceiverConfig{
+	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: &catalogs, Ingest: countedQueue{r.calls, r.ingest}, Bodies: &memory.Bodies{}, Reporter: discard{},
-	})
-	r.fanout = relay.NewFanout(relay.FanoutConfig{
+	}))
+	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: &catalogs, Events: countedEvents{r.calls, ledger}, Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
 		Failures: &memory.Failures{},
-	})
-	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+		Bodies:   &memory.Bodies{}, Poison: &memory.Queue{},
+	}))
+	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: &catalogs, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
 		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{}, Keeper: ledger,
-	})
+		Retry: &memory.Queue{}, Dead: &memory.Queue{}, Poison: &memory.Queue{}, Scheduler: &memory.Scheduler{Queue: &memory.Queue{}}, Slots: &memory.Slots{},
+	}))
 	return r
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/memory"
@@ -67,7 +68,7 @@ func cached(t *testing.T, f func(s *countedSources, send func(source, token stri
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &countedSources{token: "old"}
-		r := relay.NewReceiver(relay.ReceiverConfig{Sources: s, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}})
+		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: s, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}}))
 		f(s, func(source, token string) error {
 			_, err := r.Receive(t.Context(), relay.Inbound{
 				Source: source, Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{"authorization": "Bearer " + token},
@@ -196,7 +197,7 @@ func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &countedSources{token: "old"}
 		half := &halfDown{countedSources: s}
-		r := relay.NewReceiver(relay.ReceiverConfig{Sources: half, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}})
+		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: half, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}}))
 		send := func(token string) error {
 			_, err := r.Receive(t.Context(), relay.Inbound{
 				Source: "app", Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{"authorization": "Bearer " + token},

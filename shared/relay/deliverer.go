@@ -70,8 +70,16 @@ type Deliverer struct {
 	copies    copies
 }
 
-// NewDeliverer returns a Deliverer. It calls nothing yet.
-func NewDeliverer(cfg DelivererConfig) *Deliverer {
+// NewDeliverer returns a Deliverer. It calls nothing yet. The error names what cfg lacks.
+func NewDeliverer(cfg DelivererConfig) (*Deliverer, error) {
+	if err := Lacks("DelivererConfig", map[string]bool{
+		"Endpoints": cfg.Endpoints == nil, "Deliveries": cfg.Deliveries == nil, "Bodies": cfg.Bodies == nil, "Poster": cfg.Poster == nil,
+		"Retry": cfg.Retry == nil, "Dead": cfg.Dead == nil, "Poison": cfg.Poison == nil, "Scheduler": cfg.Scheduler == nil,
+		"States": cfg.States == nil, "Quotas": cfg.Quotas == nil, "Slots": cfg.Slots == nil, "Failures": cfg.Failures == nil,
+		"Keeper": cfg.Keeper == nil, "Reporter": cfg.Reporter == nil,
+	}); err != nil {
+		return nil, err
+	}
 	cfg.Retention = cmp.Or(cfg.Retention, DefaultRetention)
 	cfg.Origin = cmp.Or(cfg.Origin, DefaultOrigin)
 	if cfg.Now == nil {
@@ -85,7 +93,7 @@ func NewDeliverer(cfg DelivererConfig) *Deliverer {
 	d.endpoints = catalog.NewCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
 	d.gate = gate.New(gate.Config{States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random})
 	d.failures = failures{counts: cfg.Failures, random: cfg.Random}
-	return d
+	return d, nil
 }
 
 // Process takes a batch of delivery messages, first attempts and later ones, and returns what is to become of each. One bad message fails

@@ -8,11 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
-
-	"webhook-relay/shared/document"
-	"webhook-relay/shared/route"
 )
 
 // DefaultRetention is how long events and deliveries stay on record, and how long a provider's delivery id is remembered.
@@ -71,57 +67,18 @@ type FanoutConfig struct {
 // over several invocations if they are many.
 type Fanout struct {
 	cfg    FanoutConfig
-	routes *catalog.Cache[routes]
+	router *Router
 	failed failures
-	large  chan struct{} // held by the message whose large body is being matched
 }
 
-// routes are the subscriptions of one source, ready to be matched.
-type routes struct {
-	table     *route.Table
-	endpoints []string                 // of the table's rules, by index
-	orders    map[string]catalog.Order // of the ordered among them
-	keyed     bool                     // some of these have a key
-	size      int                      // about how much memory they take
-}
-
-func (r routes) Bytes() int  { return r.size }
-func (routes) Lasting() bool { return true }
-
-// newRoutes returns a cache of the routes of sources.
-func newRoutes(ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions) *catalog.Cache[routes] {
-	load := func(ctx context.Context, g catalog.Generation, source string) (routes, error) {
-		return loadRoutes(ctx, subscriptions, g, source)
+// NewFanout returns a Fanout. It calls nothing yet. The error names what cfg lacks.
+func NewFanout(cfg FanoutConfig) (*Fanout, error) {
+	if err := Lacks("FanoutConfig", map[string]bool{
+		"Subscriptions": cfg.Subscriptions == nil, "Events": cfg.Events == nil, "Bodies": cfg.Bodies == nil, "Delivery": cfg.Delivery == nil,
+		"Poison": cfg.Poison == nil, "Failures": cfg.Failures == nil, "Reporter": cfg.Reporter == nil,
+	}); err != nil {
+		return nil, err
 	}
-	return catalog.NewCache(ttl, now, subscriptions, load, nil)
-}
-
-// Subscribers tell whether anybody subscribes to an event. They remember the subscriptions as a Fanout does, and are safe for concurrent use.
-type Subscribers struct{ routes *catalog.Cache[routes] }
-
-// NewSubscribers returns the Subscribers of a catalog. It calls nothing yet. ttl is how long they remember it; zero: DefaultCacheTTL.
-func NewSubscribers(subscriptions catalog.Subscriptions, ttl time.Duration) *Subscribers {
-	return &Subscribers{newRoutes(ttl, time.Now, subscriptions)}
-}
-
-// Want tells whether a subscription may take an event with an inline body. What a filter leaves undecided may be wanted.
-func (s *Subscribers) Want(ctx context.Context, e Event) (bool, error) {
-	rs, err := s.routes.Get(ctx, e.Source)
-	if err != nil {
-		return false, err
-	}
-	result := rs.table.Match(filtered(e, document.Document{Text: e.Body}))
-	return len(result.Rules)+len(result.Undecided) > 0, nil
-}
-
-// routeBytes is what a subscription takes beside its own text, and textFactor how many times its text what is made of it takes.
-const (
-	routeBytes = 256
-	textFactor = 8
-)
-
-// NewFanout returns a Fanout. It calls nothing yet.
-func NewFanout(cfg FanoutConfig) *Fanout {
 	cfg.Retention, cfg.Chunk = cmp.Or(cfg.Retention, DefaultRetention), cmp.Or(cfg.Chunk, DefaultChunk)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -129,9 +86,11 @@ func NewFanout(cfg FanoutConfig) *Fanout {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
-	f := &Fanout{cfg: cfg, large: make(chan struct{}, 1), failed: failures{counts: cfg.Failures, random: cfg.Random}}
-	f.routes = newRoutes(cfg.CacheTTL, cfg.Now, cfg.Subscriptions)
-	return f
+	return &Fanout{
+		cfg:    cfg,
+		router: NewRouter(cfg.Subscriptions, cfg.Bodies, cfg.CacheTTL, cfg.Now),
+		failed: failures{counts: cfg.Failures, random: cfg.Random},
+	}, nil
 }
 
 // Process routes a batch of ingest messages and returns what is to become of each: those that are done with are acknowledged, the others are to be
@@ -198,7 +157,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error)
 		return routing{result: Poisoned}, Action{}, Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
-	seen, err := f.look(ctx, e)
+	seen, err := f.router.look(ctx, e)
 	if err != nil {
 		return r, Action{}, err
 	}
@@ -234,106 +193,6 @@ func (r *routing) resume(existing *EventRecord, m Message, now time.Time) Action
 	// We, or the first copy, died half-way: the deliveries that were meant then are sent again, and the deliverer drops the doubles.
 	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)), true
 	return Action{}
-}
-
-// sight is what an event says to the subscriptions of its source.
-type sight struct {
-	wanted    []string          // the endpoints that want it, each once, in the order of the catalog
-	undecided []string          // those of filters that could not be told of
-	lines     map[string]string // of every ordered endpoint of the source: the group that the event belongs to
-}
-
-// look holds an event against the subscriptions of its source. Its document is read once, and only if somebody has to see it.
-func (f *Fanout) look(ctx context.Context, e Event) (sight, error) {
-	rs, err := f.routes.Get(ctx, e.Source)
-	if err != nil {
-		return sight{}, err
-	}
-	doc, done, err := f.document(ctx, e, rs.keyed || rs.table.NeedsBody(e.Type))
-	if err != nil {
-		return sight{}, err
-	}
-	defer done()
-	result := rs.table.Match(filtered(e, doc))
-	seen := make(map[string]bool, len(result.Rules))
-	s := sight{wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen), lines: map[string]string{}}
-	for name, o := range rs.orders {
-		s.lines[name] = group(o, name, doc)
-	}
-	return s, nil
-}
-
-// Wanting returns the endpoints that subscriptions in force send an event to, and those whose filters are undecided for it.
-func (f *Fanout) Wanting(ctx context.Context, e Event) (endpoints, undecided []string, err error) {
-	seen, err := f.look(ctx, e)
-	return seen.wanted, seen.undecided, err
-}
-
-// filtered is an event as filters see it.
-func filtered(e Event, doc document.Document) route.Event {
-	return route.Event{
-		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text, Opaque: doc.Opaque,
-	}
-}
-
-// document reads the document of e if it is needed. A large body is fetched then, and looked at one at a time, until done is called:
-// what is made of it may be many times its size, and a function's memory has no room for a batch of those.
-func (f *Fanout) document(ctx context.Context, e Event, needed bool) (doc document.Document, done func(), err error) {
-	switch {
-	case !needed:
-		return document.Document{}, func() {}, nil
-	case e.BodyRef == nil:
-		return e.document(e.Body), func() {}, nil
-	}
-	select {
-	case f.large <- struct{}{}:
-	case <-ctx.Done():
-		return document.Document{}, nil, ctx.Err()
-	}
-	body, err := f.cfg.Bodies.Get(ctx, e.BodyRef.Key)
-	if err != nil {
-		<-f.large
-		return document.Document{}, nil, err
-	}
-	return e.document(body), func() { <-f.large }, nil
-}
-
-// names returns the endpoints of rules that are not in seen yet, each once.
-func (r routes) names(rules []int, seen map[string]bool) []string {
-	names := make([]string, 0, len(rules))
-	for _, i := range rules {
-		if name := r.endpoints[i]; !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func loadRoutes(ctx context.Context, subscriptions catalog.Subscriptions, g catalog.Generation, source string) (routes, error) {
-	subs, err := subscriptions.Subscriptions(ctx, g, source)
-	if err != nil {
-		return routes{}, err
-	}
-	rules := make([]route.Rule, len(subs))
-	endpoints := make([]string, len(subs))
-	orders, keyed := map[string]catalog.Order{}, false
-	size := routeBytes
-	for i, s := range subs {
-		rules[i], endpoints[i] = route.Rule{Types: s.Types}, s.Endpoint
-		size += routeBytes + textFactor*(len(s.Filter)+len(strings.Join(s.Types, "")))
-		if s.Order.On {
-			orders[s.Endpoint] = s.Order
-			keyed = keyed || s.Order.Key != ""
-		}
-		if s.Filter == "" {
-			continue
-		}
-		if rules[i].Filter, err = route.ParseFilter([]byte(s.Filter)); err != nil {
-			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
-		}
-	}
-	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed, size: size}, nil
 }
 
 // expires is when an event that is routed now may be forgotten: the retention after it was accepted. What still waits then was kept for longer by

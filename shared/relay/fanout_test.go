@@ -200,7 +200,7 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 	}{
 		"the body is out of reach":      {private, brokenBodies{}, errInjected},
 		"the body is gone":              {private, &memory.Bodies{}, catalog.ErrNotFound},
-		"the filter is of another time": {`{"data": {"a": [{"regex": "x"}]}}`, nil, route.ErrFilter},
+		"the filter is of another time": {`{"data": {"a": [{"regex": "x"}]}}`, &memory.Bodies{}, route.ErrFilter},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 
@@ -136,7 +137,7 @@ func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
 	p := m.ports()
 	p.poster = m
 	p = withFaults(m, p)
-	return relay.NewDeliverer(relay.DelivererConfig{
+	return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
 		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &m.reports,
 		Random: func() float64 {
@@ -144,7 +145,7 @@ func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
 			defer m.mu.Unlock()
 			return random.Float64()
 		},
-	})
+	}))
 }
 
 // strike counts the calls, and makes none for who is dead.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
@@ -113,10 +114,10 @@ func (w *world) beginSweep() bool {
 	w.nextSweep(now)
 	in := &instance{world: w, name: sweeperName}
 	p := withFaults(in, w.in)
-	sweeper := operate.NewSweeper(operate.SweeperConfig{
+	sweeper := lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: faultyNames{in, &w.catalog}, Subscriptions: p.subs, Ledger: faultyLedger{in, &w.ledger}, Deliveries: p.deliveries,
 		Cursors: faultyCursors{in, &w.ledger}, Delivery: p.delivery, Retry: p.retry,
-	})
+	}))
 	w.quiet = w.atRest()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), sweepTimeout)

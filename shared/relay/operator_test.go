@@ -35,7 +35,7 @@ func newOperatorRig(t *testing.T, schedule []time.Duration, types ...string) *ri
 }
 
 func (r *rig) notifier() *operate.Notifier {
-	return operate.NewNotifier(relay.NewSubscribers(&r.catalog, 0), &r.ingest)
+	return operate.NewNotifier(relay.NewRouter(&r.catalog, nil, 0, time.Now), &r.ingest)
 }
 
 // notice is one of the relay's own events as an endpoint gets it.

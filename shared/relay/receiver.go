@@ -67,8 +67,13 @@ const intakeBytes = 8 << 10
 func (intake) Bytes() int      { return intakeBytes }
 func (i intake) Lasting() bool { return !i.learning }
 
-// NewReceiver returns a Receiver. It calls nothing yet.
-func NewReceiver(cfg ReceiverConfig) *Receiver {
+// NewReceiver returns a Receiver. It calls nothing yet. The error names what cfg lacks.
+func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
+	if err := Lacks("ReceiverConfig", map[string]bool{
+		"Sources": cfg.Sources == nil, "Ingest": cfg.Ingest == nil, "Bodies": cfg.Bodies == nil, "Reporter": cfg.Reporter == nil,
+	}); err != nil {
+		return nil, err
+	}
 	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
 	cfg.InlineBodyBytes = min(cmp.Or(cfg.InlineBodyBytes, DefaultInlineBodyBytes), MaxInlineBodyBytes)
 	cfg.Retention = cmp.Or(cfg.Retention, DefaultRetention)
@@ -78,7 +83,7 @@ func NewReceiver(cfg ReceiverConfig) *Receiver {
 	cfg.Operator = toldOrNot(cfg.Operator)
 	r := &Receiver{cfg: cfg}
 	r.sources = catalog.NewCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
-	return r
+	return r, nil
 }
 
 // Inbound is a request to a source's URL.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 
@@ -88,7 +89,7 @@ func (l *learner) LearnSecret(ctx context.Context, source, secret string) error 
 
 // instance is a new instance of the function.
 func (l *learner) instance() *relay.Receiver {
-	return relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports, CacheTTL: time.Hour})
+	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports, CacheTTL: time.Hour, Bodies: &memory.Bodies{}}))
 }
 
 // handshake has an instance asked to take a secret.
@@ -182,7 +183,7 @@ func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 func TestReceive_AnswersAHandshakeWhoseEventIsLost(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
-	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Operator: operate.NewNotifier(nil, failingQueue{}), Reporter: &l.reports})
+	r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: failingQueue{}, Operator: operate.NewNotifier(nil, failingQueue{}), Reporter: &l.reports, Bodies: &memory.Bodies{}}))
 	if _, err := l.handshake(r, "new", firstSecret); err != nil {
 		t.Error(err)
 	}
@@ -239,7 +240,7 @@ func TestReceive_AWindowIsInForceAfterTheTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newClosedLearner(t)
-		r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
+		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports, Bodies: &memory.Bodies{}}))
 		refused := func(when string) {
 			t.Helper()
 			if _, err := l.handshake(r, "new", secondSecret); !errors.Is(err, catalog.ErrNotOpen) {
@@ -325,7 +326,7 @@ func TestReceive_KeepsNothingWhereTheStoreFails(t *testing.T) {
 func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
-	r := relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports})
+	r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports, Bodies: &memory.Bodies{}}))
 	if _, err := l.handshake(r, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
 		t.Errorf("%v, want %v", err, verify.ErrNoSecret)
 	}
@@ -343,9 +344,10 @@ func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLearner(t)
 		var calls countCalls
-		other := relay.NewReceiver(relay.ReceiverConfig{
+		other := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 			Sources: faultySources{faultyGenerations{&calls, sameGeneration{&l.catalog}}, &l.catalog}, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports,
-		})
+			Bodies: &memory.Bodies{},
+		}))
 		if err := l.webhook(other, "new", firstSecret); !errors.Is(err, verify.ErrNoSecret) {
 			t.Errorf("before the handshake: %v", err)
 		}

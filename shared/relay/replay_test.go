@@ -16,7 +16,7 @@ import (
 )
 
 func (r *rig) replayer() operate.Replayer {
-	return operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry, Fanout: r.fanout}
+	return operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry, Router: relay.NewRouter(&r.catalog, &r.bodies, 0, time.Now)}
 }
 
 func (r *rig) replay(event, endpoint string) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/memory"
@@ -33,7 +34,7 @@ func newIngress(t *testing.T) *ingress {
 	}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.queue, Bodies: &memory.Bodies{}, Reporter: &in.reports})
+	in.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.queue, Bodies: &memory.Bodies{}, Reporter: &in.reports}))
 	return in
 }
 

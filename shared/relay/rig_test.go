@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
@@ -126,19 +127,19 @@ func (r *rig) ports() ports {
 // build makes new stages, as new function instances would be, on the rig's ports as wrap returns them.
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
-	r.receiver = relay.NewReceiver(relay.ReceiverConfig{
+	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: &r.reports,
-	})
-	r.fanout = relay.NewFanout(relay.FanoutConfig{
+	}))
+	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures,
 		Reporter: &r.reports, Retention: r.retention,
 		Chunk: r.chunk,
-	})
-	r.deliverer = relay.NewDeliverer(relay.DelivererConfig{
+	}))
+	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: operate.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
 		Origin: r.origin, Retention: r.retention,
-	})
+	}))
 }
 
 // post sends a webhook to the source "app".

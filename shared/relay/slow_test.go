@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/lab/awsmodel"
@@ -182,11 +183,12 @@ func (m *model) instance(int) awsmodel.Process {
 	cfg := relay.DelivererConfig{
 		Endpoints: m, Deliveries: m, Poster: m, States: m, Slots: m, Quotas: &memory.Quotas{}, Reporter: m,
 		Retry: modelledQueue{m, "retry", m.retry}, Failures: &memory.Failures{},
+		Bodies: &memory.Bodies{}, Dead: &memory.Queue{}, Poison: &memory.Queue{}, Scheduler: &memory.Scheduler{Queue: &memory.Queue{}}, Keeper: &memory.Ledger{},
 	}
 	if !m.noLane {
 		cfg.Slow = modelledQueue{m, "slow", m.slowLane}
 	}
-	return relay.NewDeliverer(cfg).Process
+	return lab.Must(relay.NewDeliverer(cfg)).Process
 }
 
 // modelledQueue counts what is sent.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 
@@ -22,7 +23,7 @@ import (
 func (r *rig) sweeper(retry relay.Queue) *operate.Sweeper {
 	cfg := r.sweeperConfig()
 	cfg.Retry = retry
-	return operate.NewSweeper(cfg)
+	return lab.Must(operate.NewSweeper(cfg))
 }
 
 func (r *rig) sweeperConfig() operate.SweeperConfig {
@@ -230,7 +231,7 @@ func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T)
 			overdue int
 		}{{4 * time.Hour, 1}, {time.Hour, 0}, {21 * time.Hour, 1}} {
 			time.Sleep(step.wait)
-			report, err := operate.NewSweeper(cfg).Run(t.Context())
+			report, err := lab.Must(operate.NewSweeper(cfg)).Run(t.Context())
 			if err != nil || report.Overdue != step.overdue {
 				t.Errorf("after another %v: %+v, error %v, want %d overdue", step.wait, report, err, step.overdue)
 			}
@@ -318,7 +319,7 @@ func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 				if tt.broken != nil {
 					tt.broken(&cfg)
 				}
-				report, _ := operate.NewSweeper(cfg).Run(t.Context()) // what fails is counted
+				report, _ := lab.Must(operate.NewSweeper(cfg)).Run(t.Context()) // what fails is counted
 				if got := report.Unaccounted(); got != tt.want || report.Events != 1 {
 					t.Errorf("%d deliveries unaccounted for, want %d: %+v", got, tt.want, report)
 				}
@@ -391,7 +392,7 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 					if tt.killed && runs == 0 {
 						cfg.Cursors = killedCursors{&r.ledger}
 					}
-					report, err := operate.NewSweeper(cfg).Run(ctx)
+					report, err := lab.Must(operate.NewSweeper(cfg)).Run(ctx)
 					cancel()
 					if err != nil && !tt.killed || report.Partial != (report.Behind > 0) {
 						t.Fatalf("%+v, %v", report, err)

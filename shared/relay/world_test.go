@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 
@@ -206,17 +207,17 @@ func newWorld(t *testing.T, s script) *world {
 	w.lateQueues()
 	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, counted{w.in.ingestLine, &w.received}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
-		return relay.NewFanout(relay.FanoutConfig{
+		return lab.Must(relay.NewFanout(relay.FanoutConfig{
 			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in, Random: func() float64 { return s.jitter },
 			Chunk: s.chunk, Retention: s.retain,
-		}).Process
+		})).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
-		return relay.NewDeliverer(relay.DelivererConfig{
+		return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: operate.NewNotifier(relay.NewSubscribers(p.subs, 0), p.ingest),
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
 			Random: func() float64 { return s.jitter }, Retention: s.retain,
-		}).Process
+		})).Process
 	}
 	w.feeds = []*feed{
 		{name: "fanout", from: memorySource{&w.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout, instances: s.fanouts},
@@ -667,9 +668,9 @@ func (w *world) send(i int, h webhook) {
 	for try := 1; ; try++ {
 		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
 		p := withFaults(in, w.in)
-		receiver := relay.NewReceiver(relay.ReceiverConfig{
+		receiver := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 			Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: in,
-		})
+		}))
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
 		answer, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
 		cancel()

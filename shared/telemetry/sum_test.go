@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,11 +65,11 @@ func newIntake(t *testing.T) *intake {
 		t.Fatal(err)
 	}
 	log := deployed(&in.log)
-	in.receiver = relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log})
-	in.fanout = relay.NewFanout(relay.FanoutConfig{
+	in.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log}))
+	in.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: &catalogs, Events: &in.ledger, Bodies: &memory.Bodies{}, Delivery: &in.delivery, Poison: &in.poison, Reporter: log,
 		Failures: &memory.Failures{},
-	})
+	}))
 	return in
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 
@@ -99,10 +100,10 @@ func (v *virtualTable) sweep(b *testing.B) {
 		b.Fatal(err)
 	}
 	ledger := dynamo.NewLedger(client, "virtual")
-	report, err := operate.NewSweeper(operate.SweeperConfig{
+	report, err := lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: catalogs, Subscriptions: catalogs, Ledger: ledger, Deliveries: ledger, Cursors: cursors,
 		Now: func() time.Time { return sweptHour.Add(3 * time.Hour) },
-	}).Run(b.Context())
+	})).Run(b.Context())
 	if err != nil || report.Events != sweptEvents || report.Delivered != v.endpoints*sweptEvents || report.Unaccounted() != 0 {
 		b.Fatalf("%+v, %v", report, err)
 	}

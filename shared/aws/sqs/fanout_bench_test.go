@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -80,9 +81,10 @@ func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanou
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
 	})
-	f := relay.NewFanout(relay.FanoutConfig{
+	f := lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalogs, Events: &memory.Ledger{}, Delivery: sqs.New(client, "http://taking/delivery"), Reporter: silent{},
-	})
+		Bodies: &memory.Bodies{}, Failures: &memory.Failures{}, Poison: &memory.Queue{},
+	}))
 	n := 0
 	return f, func() []relay.Message {
 		msgs := make([]relay.Message, events)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -235,27 +236,27 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 	queues := awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
 	ingest := sqs.New(queues, p.urls["ingest"])
-	return relay.NewReceiver(relay.ReceiverConfig{
+	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Learned: catalog, Ingest: ingest, Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
-	})
+	}))
 }
 
 func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	return relay.NewFanout(relay.FanoutConfig{
+	return lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: dynamo.NewCatalog(tables, p.catalogTable(), nil), Events: dynamo.NewLedger(tables, p.ledgerTable()),
 		Failures: dynamo.NewLedger(tables, p.ledgerTable()), Random: func() float64 { return 0.5 },
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
 		Poison: sqs.New(queues, p.urls["ingest-dlq"]), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
-	})
+	}))
 }
 
 func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable())
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
-	return relay.NewDeliverer(relay.DelivererConfig{
+	return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: ledger, Secrets: secretsmanager.New(cfg), Slots: ledger,
 		Failures: ledger, Keeper: ledger,
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Poster: p,
@@ -264,19 +265,19 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: p.name, QueueURL: p.urls["retry"], RoleARN: scheduleRole,
 		}),
-		Operator: operate.NewNotifier(relay.NewSubscribers(catalog, cacheTTL), sqs.New(queues, p.urls["ingest"])),
+		Operator: operate.NewNotifier(relay.NewRouter(catalog, nil, cacheTTL, time.Now), sqs.New(queues, p.urls["ingest"])),
 		Reporter: p, CacheTTL: cacheTTL, Now: p.now, Random: func() float64 { return 0.5 },
-	})
+	}))
 }
 
 func (p *pipeline) newSweeper(cfg aws.Config) *operate.Sweeper {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable())
-	return operate.NewSweeper(operate.SweeperConfig{
+	return lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
 		Delivery: sqs.New(queues, p.urls["delivery"]), Retry: sqs.New(queues, p.urls["retry"]), Now: p.now,
-	})
+	}))
 }
 
 func (p *pipeline) now() time.Time {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -42,9 +43,9 @@ func newReceive(t *testing.T, ingest relay.Queue) (func(context.Context, events.
 	if err := catalogs.ReplaceCatalog(t.Context(), next, 0); err != nil {
 		t.Fatal(err)
 	}
-	return handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
+	return handler.Receive(lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: &catalogs, Ingest: ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
-	})), verifiers
+	}))), verifiers
 }
 
 type silent struct{}
@@ -284,9 +285,9 @@ func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
 				if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{source}}, 0); err != nil {
 					t.Fatal(err)
 				}
-				receive := handler.Receive(relay.NewReceiver(relay.ReceiverConfig{
+				receive := handler.Receive(lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 					Sources: &catalogs, Ingest: down{}, Bodies: &memory.Bodies{}, Reporter: silent{},
-				}))
+				})))
 				got, err := receive(t.Context(), req)
 				if err != nil || got.StatusCode != tt.status {
 					t.Fatalf("%d, %v; want %d", got.StatusCode, err, tt.status)

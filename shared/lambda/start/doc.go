@@ -3,5 +3,5 @@
 //
 //	func main() { start.Function(wire) }
 //
-//	func wire(s settings.Fanout, cfg aws.Config, log telemetry.Log) any { … return handler.Batch(fanout.Process) }
+//	func wire(s settings.Fanout, cfg aws.Config, log telemetry.Log) (any, error) { … return handler.Batch(fanout.Process) }
 package start

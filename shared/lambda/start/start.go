@@ -15,7 +15,7 @@ import (
 
 // Function serves the handler that wire returns, one that lambda.Start takes. It does not return. If the environment is incomplete it logs what is
 // missing, and the process ends with status 1, which Lambda reports as a failed init.
-func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sweep](wire func(s S, cfg aws.Config, log telemetry.Log) any) {
+func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sweep](wire func(s S, cfg aws.Config, log telemetry.Log) (any, error)) {
 	logger := lambdacontext.NewLogger()
 	s, settingsErr := settings.Read[S]()
 	cfg, awsErr := awsconfig.Config()
@@ -23,7 +23,12 @@ func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings
 		logger.Error("cannot start", telemetry.KeyError, err)
 		os.Exit(1)
 	}
-	lambda.Start(wire(s, cfg, telemetry.Log{
+	handler, err := wire(s, cfg, telemetry.Log{
 		Logger: logger, Relay: os.Getenv(settings.RelayName), Refusals: &telemetry.RefusalLimiter{},
-	}))
+	})
+	if err != nil {
+		logger.Error("cannot start", telemetry.KeyError, err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
 }

@@ -49,14 +49,14 @@ type noticeData struct {
 //
 // It implements Operator and is safe for concurrent use.
 type Notifier struct {
-	ingest      relay.Queue
-	subscribers *relay.Subscribers // nil: it is not known who subscribes
+	ingest relay.Queue
+	router *relay.Router // nil: it is not known who subscribes
 }
 
-// NewNotifier returns a Notifier. It calls nothing yet. subscribers tell which events somebody wants; nil: all are sent. That is for a function that
+// NewNotifier returns a Notifier. It calls nothing yet. router tells which events somebody wants; nil: all are sent. That is for a function that
 // may not read the subscriptions, and has something to tell so seldom that an event which nobody takes costs nothing worth saving.
-func NewNotifier(subscribers *relay.Subscribers, ingest relay.Queue) *Notifier {
-	return &Notifier{ingest, subscribers}
+func NewNotifier(router *relay.Router, ingest relay.Queue) *Notifier {
+	return &Notifier{ingest, router}
 }
 
 // TellChange tells of a change of an endpoint's state; nil is none.
@@ -96,8 +96,8 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 		return err
 	}
 	e := relay.OwnEvent(what.Type, happened, trace, body, time.Now())
-	if n.subscribers != nil {
-		wanted, err := n.subscribers.Want(ctx, e)
+	if n.router != nil {
+		wanted, err := n.router.Wants(ctx, e)
 		if err != nil {
 			return fmt.Errorf("%s: %w", what.Type, err)
 		}

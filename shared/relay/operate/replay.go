@@ -15,7 +15,7 @@ type Replayer struct {
 	Ledger     Ledger
 	Deliveries relay.Deliveries
 	Retry      relay.Queue
-	Fanout     *relay.Fanout // routes events again; nil: Route is not called
+	Router     *relay.Router // routes events again; nil: Route is not called
 }
 
 // Replay sends a delivery again that has ended, dead or delivered: it begins a new cycle of attempts with the event as it is on record.
@@ -91,7 +91,7 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	endpoints, undecided, err := r.Fanout.Wanting(ctx, record.Event)
+	endpoints, undecided, err := r.Router.Wanting(ctx, record.Event)
 	if err != nil {
 		return nil, err
 	}

@@ -64,12 +64,18 @@ type SweeperConfig struct {
 // source is no longer in the catalog.
 type Sweeper struct{ cfg SweeperConfig }
 
-// NewSweeper returns a Sweeper. It calls nothing yet.
-func NewSweeper(cfg SweeperConfig) *Sweeper {
+// NewSweeper returns a Sweeper. It calls nothing yet. The error names what cfg lacks.
+func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
+	if err := relay.Lacks("SweeperConfig", map[string]bool{
+		"Names": cfg.Names == nil, "Subscriptions": cfg.Subscriptions == nil, "Ledger": cfg.Ledger == nil, "Deliveries": cfg.Deliveries == nil,
+		"Delivery": cfg.Delivery == nil, "Retry": cfg.Retry == nil,
+	}); err != nil {
+		return nil, err
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Sweeper{cfg}
+	return &Sweeper{cfg}, nil
 }
 
 // Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through. The error joins

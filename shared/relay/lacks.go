@@ -1,0 +1,21 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ErrIncomplete: a configuration lacks something that has no default.
+var ErrIncomplete = errors.New("relay: incomplete configuration")
+
+// Lacks returns an error that names the fields of a configuration that are missing, of those that are needed.
+func Lacks(config string, missing map[string]bool) error {
+	maps.DeleteFunc(missing, func(_ string, isMissing bool) bool { return !isMissing })
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has no %s", ErrIncomplete, config, strings.Join(slices.Sorted(maps.Keys(missing)), ", no "))
+}

@@ -1,0 +1,160 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/route"
+)
+
+// routes are the subscriptions of one source, ready to be matched.
+type routes struct {
+	table     *route.Table
+	endpoints []string                 // of the table's rules, by index
+	orders    map[string]catalog.Order // of the ordered among them
+	keyed     bool                     // some of these have a key
+	size      int                      // about how much memory they take
+}
+
+func (r routes) Bytes() int  { return r.size }
+func (routes) Lasting() bool { return true }
+
+// newRoutes returns a cache of the routes of sources.
+func newRoutes(ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions) *catalog.Cache[routes] {
+	load := func(ctx context.Context, g catalog.Generation, source string) (routes, error) {
+		return loadRoutes(ctx, subscriptions, g, source)
+	}
+	return catalog.NewCache(ttl, now, subscriptions, load, nil)
+}
+
+// Router matches events against the subscriptions in force. It remembers these, and is safe for concurrent use.
+type Router struct {
+	bodies Bodies
+	routes *catalog.Cache[routes]
+	large  chan struct{} // held while the document of a large body is looked at
+}
+
+// NewRouter returns a Router. It calls nothing yet. bodies are those of events whose body is not inline; nil: there are none such. ttl is how long it takes the
+// catalog to be the one that it knows; zero: catalog.DefaultCacheTTL. now tells the time.
+func NewRouter(subscriptions catalog.Subscriptions, bodies Bodies, ttl time.Duration, now func() time.Time) *Router {
+	return &Router{bodies, newRoutes(ttl, now, subscriptions), make(chan struct{}, 1)}
+}
+
+// Wants tells whether a subscription may take an event with an inline body. What a filter leaves undecided may be wanted.
+func (r *Router) Wants(ctx context.Context, e Event) (bool, error) {
+	rs, err := r.routes.Get(ctx, e.Source)
+	if err != nil {
+		return false, err
+	}
+	result := rs.table.Match(filtered(e, document.Document{Text: e.Body}))
+	return len(result.Rules)+len(result.Undecided) > 0, nil
+}
+
+// routeBytes is what a subscription takes beside its own text, and textFactor how many times its text what is made of it takes.
+const (
+	routeBytes = 256
+	textFactor = 8
+)
+
+// sight is what an event says to the subscriptions of its source.
+type sight struct {
+	wanted    []string          // the endpoints that want it, each once, in the order of the catalog
+	undecided []string          // those of filters that could not be told of
+	lines     map[string]string // of every ordered endpoint of the source: the group that the event belongs to
+}
+
+// look holds an event against the subscriptions of its source. Its document is read once, and only if somebody has to see it.
+func (r *Router) look(ctx context.Context, e Event) (sight, error) {
+	rs, err := r.routes.Get(ctx, e.Source)
+	if err != nil {
+		return sight{}, err
+	}
+	doc, done, err := r.document(ctx, e, rs.keyed || rs.table.NeedsBody(e.Type))
+	if err != nil {
+		return sight{}, err
+	}
+	defer done()
+	result := rs.table.Match(filtered(e, doc))
+	seen := make(map[string]bool, len(result.Rules))
+	s := sight{wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen), lines: map[string]string{}}
+	for name, o := range rs.orders {
+		s.lines[name] = group(o, name, doc)
+	}
+	return s, nil
+}
+
+// Wanting returns the endpoints that subscriptions in force send an event to, and those whose filters are undecided for it.
+func (r *Router) Wanting(ctx context.Context, e Event) (endpoints, undecided []string, err error) {
+	seen, err := r.look(ctx, e)
+	return seen.wanted, seen.undecided, err
+}
+
+// filtered is an event as filters see it.
+func filtered(e Event, doc document.Document) route.Event {
+	return route.Event{
+		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text, Opaque: doc.Opaque,
+	}
+}
+
+// document reads the document of e if it is needed. A large body is fetched then, and looked at one at a time, until done is called:
+// what is made of it may be many times its size, and a function's memory has no room for a batch of those.
+func (r *Router) document(ctx context.Context, e Event, needed bool) (doc document.Document, done func(), err error) {
+	switch {
+	case !needed:
+		return document.Document{}, func() {}, nil
+	case e.BodyRef == nil:
+		return e.document(e.Body), func() {}, nil
+	}
+	select {
+	case r.large <- struct{}{}:
+	case <-ctx.Done():
+		return document.Document{}, nil, ctx.Err()
+	}
+	body, err := r.bodies.Get(ctx, e.BodyRef.Key)
+	if err != nil {
+		<-r.large
+		return document.Document{}, nil, err
+	}
+	return e.document(body), func() { <-r.large }, nil
+}
+
+// names returns the endpoints of rules that are not in seen yet, each once.
+func (r routes) names(rules []int, seen map[string]bool) []string {
+	names := make([]string, 0, len(rules))
+	for _, i := range rules {
+		if name := r.endpoints[i]; !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func loadRoutes(ctx context.Context, subscriptions catalog.Subscriptions, g catalog.Generation, source string) (routes, error) {
+	subs, err := subscriptions.Subscriptions(ctx, g, source)
+	if err != nil {
+		return routes{}, err
+	}
+	rules := make([]route.Rule, len(subs))
+	endpoints := make([]string, len(subs))
+	orders, keyed := map[string]catalog.Order{}, false
+	size := routeBytes
+	for i, s := range subs {
+		rules[i], endpoints[i] = route.Rule{Types: s.Types}, s.Endpoint
+		size += routeBytes + textFactor*(len(s.Filter)+len(strings.Join(s.Types, "")))
+		if s.Order.On {
+			orders[s.Endpoint] = s.Order
+			keyed = keyed || s.Order.Key != ""
+		}
+		if s.Filter == "" {
+			continue
+		}
+		if rules[i].Filter, err = route.ParseFilter([]byte(s.Filter)); err != nil {
+			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
+		}
+	}
+	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed, size: size}, nil
+}
