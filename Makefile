@@ -11,7 +11,7 @@ CDK           := infra/node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
+.PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,10 +77,6 @@ build-local: ## build the functions for this machine into bin/local
 	@for fn in $(FUNCTIONS); do \
 		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
 	done
-
-invoke: build-local node ## invoke a built function without AWS or Docker: make invoke FN=receive EVENT=events/receive/github-push.json
-	@test -n "$(FN)" -a -n "$(EVENT)" || { echo "usage: make invoke FN=receive EVENT=events/receive/github-push.json"; exit 2; }
-	@go run ./functions/relay invoke $(FN) $(EVENT)
 
 synth: build-lambda ## synthesise the CloudFormation template into cdk.out; needs no AWS account and no network
 	CDK_OUTDIR=cdk.out go run ./infra
