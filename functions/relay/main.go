@@ -1,7 +1,7 @@
 // Command relay runs the webhook relay on this machine and operates one, local or deployed.
 //
 //	relay local        hosts the whole relay in one process
-//	relay send         signs a sample as its provider would, and posts it
+//	relay send         signs a sample as its provider would, and posts or prints it
 //	relay apply        checks a configuration, shows what would change, and writes it
 //	relay deliveries   tells what became of webhooks
 //	relay replay       sends deliveries again
@@ -30,7 +30,7 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Local      localCommand      `cmd:"" help:"Host the whole relay on this machine."`
-	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post it."`
+	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post or print it."`
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
 	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint, or an event to who subscribed later."`
