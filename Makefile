@@ -11,7 +11,7 @@ CDK           := infra/node_modules/.bin/cdk
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
+.PHONY: help run send test test-go test-infra e2e soak cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-infra:
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/lab/deployed
+
+soak: ## kill a local relay under load for FOR (1m) and check that nothing is lost
+	go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./shared/lab/soak -for $(or $(FOR),1m) $(ARGS)
 
 docs: ## write docs/providers.md anew from the table of providers
 	go test -count=1 -run TestProvidersPage ./shared/verify -update

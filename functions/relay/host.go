@@ -111,7 +111,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Operator: relay.NewNotifier(catalog, h.queues[ingestQueue], catalogTTL),
 	})
 	h.receive = handler.Receive(receiver)
-	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues}, nil)
+	h.sweeper = newSweeper(&localRelay{h.store, catalog, h.queues})
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
 	return nil
 }

@@ -8,7 +8,6 @@
 //	relay endpoints    tells where endpoints stand, enables and disables them
 //	relay secret       shows, or forgets, what a source's provider handed over in its handshake
 //	relay rotate       gives an endpoint a new secret, beside the old one for a while
-//	relay soak         loads a relay, kills it at random, and checks that nothing is lost
 package main
 
 import (
@@ -37,7 +36,6 @@ type commands struct {
 	Endpoints  endpointsCommand  `cmd:"" help:"Tell where endpoints stand, enable and disable them."`
 	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a source's provider hands over in its handshake, or let a handshake bring it."`
 	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret, and let the old one sign beside it for a while."`
-	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`
 }
 
 // ErrInterrupted: the command was stopped before it was done.

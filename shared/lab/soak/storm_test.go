@@ -1,4 +1,4 @@
-package main
+package soak_test
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,14 +26,14 @@ import (
 	"webhook-relay/shared/breaker"
 )
 
-type soakCommand struct {
-	For       time.Duration `help:"How long to send." default:"60s"`
-	Rate      int           `help:"Webhooks a second, over all senders." default:"200"`
-	Senders   int           `help:"Senders at work." default:"16"`
-	Endpoints int           `help:"Endpoints: the first is well, the second and third fail, hang, and reset connections now and then, the others for whole phases. One more never takes one webhook in ten." default:"4"`
-	KillEvery time.Duration `help:"Kill the relay this often, on average; 0s: never." default:"10s"`
-	Seed      uint64        `help:"What is random follows from it; 0: another each time." default:"0"`
-	Data      string        `help:"Directory for its data, new or empty. Default: one that is removed afterwards." type:"path"`
+// plan is what a soak does.
+type plan struct {
+	length    time.Duration // of sending
+	rate      int           // webhooks a second, over all senders
+	senders   int
+	endpoints int           // the first is well, the second and third fail now and then, the others for whole phases
+	killEvery time.Duration // on average; 0: never
+	seed      uint64        // of the times of the kills; 0: another each time
 }
 
 // The bounds of a soak.
@@ -44,32 +45,26 @@ const (
 	soakTell     = 5 * time.Second                 // between lines that tell how far it is
 )
 
-// ErrSoak: a promise was broken; the figures that were printed say which.
-var ErrSoak = errors.New("the soak found a promise broken")
+// errSoak: a promise was broken; the figures that were printed say which.
+var errSoak = errors.New("the soak found a promise broken")
 
-// Run sends webhooks to a "relay local" of its own while its endpoints misbehave and it is killed at random, and then holds the ledger
-// against what senders and endpoints saw. It talks to loopback only. ErrSoak: something that got a 2xx is neither delivered nor dead, or was POSTed
-// more often than the kills explain.
-func (c *soakCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	if err := c.check(); err != nil {
+// run sends webhooks to a relay of its own while its endpoints misbehave and it is killed at random, and then holds
+// the ledger against what senders and endpoints saw. It talks to loopback only and keeps everything in dir. errSoak:
+// something that got a 2xx is neither delivered nor dead, or was POSTed more often than the kills explain.
+func (p plan) run(ctx context.Context, dir string, out io.Writer) error {
+	if err := p.check(); err != nil {
 		return err
 	}
-	if c.Seed == 0 {
-		c.Seed = rand.Uint64()
+	if p.seed == 0 {
+		p.seed = rand.Uint64()
 	}
-	if c.Data == "" {
-		if c.Data, err = os.MkdirTemp("", "relay-soak-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }()
-	}
-	s := &soak{soakCommand: *c, out: out, sent: map[string]*soakWebhook{}, got: map[string]soakSeen{}}
+	s := &soak{plan: p, dir: dir, out: out, sent: map[string]*soakWebhook{}, got: map[string]soakSeen{}}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(out, "soak      %s at %d/s by %d senders to %d endpoints, killed every %s, seed %d, data in %s\n",
-		c.For, c.Rate, c.Senders, c.Endpoints, c.KillEvery, c.Seed, c.Data)
+		s.length, s.rate, s.senders, s.endpoints, s.killEvery, s.seed, dir)
 	if err := s.storm(ctx); err != nil {
 		s.tell()
 		return err
@@ -77,26 +72,20 @@ func (c *soakCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	return s.judge(ctx)
 }
 
-func (c *soakCommand) check() error {
-	if c.For <= 0 || c.Rate < 1 || c.Senders < 1 || c.Endpoints < 1 || c.KillEvery < 0 {
-		return errors.New("--for, --rate, --senders and --endpoints are above zero")
+func (p plan) check() error {
+	if p.length <= 0 || p.rate < 1 || p.senders < 1 || p.endpoints < 1 || p.killEvery < 0 {
+		return errors.New("length, rate, senders and endpoints are above zero")
 	}
-	if n := c.For.Seconds() * float64(c.Rate); n > soakMost {
-		return fmt.Errorf("%.0f webhooks, at most %d: shorten --for or lower --rate", n, soakMost)
+	if n := p.length.Seconds() * float64(p.rate); n > soakMost {
+		return fmt.Errorf("%.0f webhooks, at most %d: make it shorter, or slower", n, soakMost)
 	}
-	left, err := os.ReadDir(c.Data)
-	if len(left) > 0 {
-		return fmt.Errorf("--data %s is not empty", c.Data)
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // soak is one run.
 type soak struct {
-	soakCommand
+	plan
+	dir    string
 	out    io.Writer
 	config string
 	server *http.Server
@@ -128,17 +117,14 @@ type soakSeen struct {
 
 // prepare starts the endpoints and the relay.
 func (s *soak) prepare(ctx context.Context) error {
-	listener, err := listen(ctx, "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	s.began = time.Now()
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive), ReadHeaderTimeout: soakPatience}
 	go func() { _ = s.server.Serve(listener) }()
-	if err := os.MkdirAll(s.Data, 0o700); err != nil {
-		return err
-	}
-	s.config = filepath.Join(s.Data, "soak.yaml")
+	s.config = filepath.Join(s.dir, "soak.yaml")
 	if err := os.WriteFile(s.config, []byte(s.configuration(listener.Addr().String())), 0o600); err != nil {
 		return err
 	}
@@ -150,9 +136,9 @@ func soakEndpoint(i int) string { return fmt.Sprintf("e%d", i) }
 // soakPicky is the endpoint that never takes one webhook in ten.
 const soakPicky = "picky"
 
-func (s *soak) endpoints() []string {
+func (s *soak) names() []string {
 	names := []string{soakPicky}
-	for i := range s.Endpoints {
+	for i := range s.endpoints {
 		names = append(names, soakEndpoint(i))
 	}
 	return names
@@ -161,7 +147,7 @@ func (s *soak) endpoints() []string {
 // configuration has one source and all endpoints, each of which wants everything.
 func (s *soak) configuration(target string) string {
 	var endpoints, subscriptions strings.Builder
-	for _, name := range s.endpoints() {
+	for _, name := range s.names() {
 		schedule := "1s, 1s, 2s, 4s"
 		if name == soakPicky {
 			schedule = "" // what it never takes must not be all that it gets at last, which would hold its deliveries
@@ -175,14 +161,14 @@ func (s *soak) configuration(target string) string {
 
 // startRelay starts the relay as a process of its own and waits until it listens.
 func (s *soak) startRelay(ctx context.Context) error {
-	self, err := os.Executable()
+	binary, err := command()
 	if err != nil {
 		return err
 	}
 	var said bytes.Buffer
 	listens := make(announcement, 1)
-	args := []string{"local", "--quiet", "--addr", "127.0.0.1:0", "--data", s.Data, "--config", s.config}
-	child := exec.Command(self, args...) //nolint:gosec,noctx // this program itself, ended by close
+	args := []string{"local", "--quiet", "--addr", "127.0.0.1:0", "--data", s.dir, "--config", s.config}
+	child := exec.Command(binary, args...) // ended by close
 	child.Stdout, child.Stderr = listens, &said
 	if err := child.Start(); err != nil {
 		return err
@@ -206,7 +192,8 @@ func (s *soak) startRelay(ctx context.Context) error {
 type announcement chan string
 
 func (a announcement) Write(line []byte) (int, error) {
-	if addr, listens := listensOn(string(line)); listens {
+	_, after, _ := strings.Cut(string(line), "is listening on http://")
+	if addr, _, listens := strings.Cut(after, "/"); listens {
 		a <- addr
 	}
 	return len(line), nil
@@ -230,6 +217,7 @@ func (s *soak) close() {
 	}
 }
 
+// pause waits, or returns the error of ctx if it ends before.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -244,7 +232,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // storm sends for as long as was asked for, and then waits until everything has ended: endpoints are well from then on. What takes longer
 // than soakDrain is left for judge to tell.
 func (s *soak) storm(ctx context.Context) error {
-	bounded, stopAll := context.WithTimeout(ctx, s.For+soakDrain)
+	bounded, stopAll := context.WithTimeout(ctx, s.length+soakDrain)
 	defer stopAll()
 	watching, stopWatching := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
@@ -269,9 +257,9 @@ func (s *soak) storm(ctx context.Context) error {
 // sendAll sends and kills for as long as was asked for.
 func (s *soak) sendAll(ctx context.Context) error {
 	g, working := errgroup.WithContext(ctx)
-	sending, stop := context.WithTimeout(working, s.For)
+	sending, stop := context.WithTimeout(working, s.length)
 	defer stop()
-	for i := range s.Senders {
+	for i := range s.senders {
 		g.Go(func() error { return s.send(working, sending, i) })
 	}
 	g.Go(func() error { return s.killAtRandom(working, sending) })
@@ -294,7 +282,7 @@ func (s *soak) tell() {
 func (s *soak) send(ctx, sending context.Context, sender int) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	defer client.CloseIdleConnections()
-	tick := time.NewTicker(time.Duration(s.Senders) * time.Second / time.Duration(s.Rate))
+	tick := time.NewTicker(time.Duration(s.senders) * time.Second / time.Duration(s.rate))
 	defer tick.Stop()
 	for n := 1; ; n++ {
 		select {
@@ -302,7 +290,7 @@ func (s *soak) send(ctx, sending context.Context, sender int) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := s.sendUntilAccepted(ctx, client, fmt.Sprintf("%d-%d-%d", s.Seed, sender, n)); err != nil {
+		if err := s.sendUntilAccepted(ctx, client, fmt.Sprintf("%d-%d-%d", s.seed, sender, n)); err != nil {
 			return err
 		}
 	}
@@ -315,7 +303,7 @@ func (s *soak) sendUntilAccepted(ctx context.Context, client *http.Client, id st
 		s.mu.Lock()
 		addr := s.addr
 		s.mu.Unlock()
-		event, err := publish(ctx, client, addr, "soak", id)
+		event, err := publish(ctx, client, addr, id)
 		now := time.Now()
 		if err == nil {
 			s.mu.Lock()
@@ -343,14 +331,13 @@ func (s *soak) webhook(event string) *soakWebhook {
 	return w
 }
 
-// publish posts a webhook to the source "app" of the relay at addr, which knows its senders by a token, and returns the event's id; an error if
-// it got no 2xx.
-func publish(ctx context.Context, client *http.Client, addr, token, id string) (string, error) {
+// publish posts a webhook to the relay at addr and returns the event's id; an error if it got no 2xx.
+func publish(ctx context.Context, client *http.Client, addr, id string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`))
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Authorization", "Bearer soak")
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Webhook-Id", id)
 	resp, err := client.Do(req)
@@ -388,12 +375,12 @@ func (s *soak) mood(name, event string, since time.Duration) mood {
 	switch {
 	case name == soakPicky && strings.ContainsAny(event[len(event)-1:], "abc"): // of 32 letters
 		return failing
-	case name == soakPicky || n == 0 || since >= s.For:
+	case name == soakPicky || n == 0 || since >= s.length:
 		return well
 	case n < 3:
 		return moody
 	}
-	phase := int(since * time.Duration(2*len(phases)) / s.For)
+	phase := int(since * time.Duration(2*len(phases)) / s.length)
 	return phases[(phase+n)%len(phases)]
 }
 
@@ -431,12 +418,12 @@ func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 
 // killAtRandom kills the relay and starts it again until sending ends.
 func (s *soak) killAtRandom(ctx, sending context.Context) error {
-	if s.KillEvery == 0 {
+	if s.killEvery == 0 {
 		return nil
 	}
-	rng := rand.New(rand.NewPCG(s.Seed, 0))
+	rng := rand.New(rand.NewPCG(s.seed, 0))
 	for {
-		if pause(sending, time.Duration((0.5+rng.Float64())*float64(s.KillEvery))) != nil {
+		if pause(sending, time.Duration((0.5+rng.Float64())*float64(s.killEvery))) != nil {
 			return ctx.Err()
 		}
 		s.childMu.Lock()

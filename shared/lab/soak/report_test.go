@@ -1,4 +1,4 @@
-package main
+package soak_test
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"webhook-relay/shared/local/keyfile"
+	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
 )
 
@@ -24,21 +26,21 @@ type soakResult struct {
 
 // audit reads what the ledger says of some events, and tells which of them have deliveries open. listed are the dead ones that are listed.
 func (s *soak) audit(ctx context.Context, events []string, listed map[string]bool) (r soakResult, open []string, err error) {
-	t, err := openLocal(s.Data)
+	store, err := sqlite.Open(s.dir)
 	if err != nil {
 		return r, nil, err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	s.mu.Lock()
 	got := maps.Clone(s.got)
 	s.mu.Unlock()
 	for _, event := range events {
-		_, deliveries, err := t.ledger.Event(ctx, event)
+		_, deliveries, err := store.Ledger().Event(ctx, event)
 		if err != nil && !errors.Is(err, relay.ErrNotFound) {
 			return r, nil, err
 		}
 		before := r.open
-		r.open += len(s.endpoints()) - len(deliveries)
+		r.open += len(s.names()) - len(deliveries)
 		for _, d := range deliveries {
 			r.count(d, got[d.EventID+" "+d.Endpoint], listed[d.EventID+" "+d.Endpoint])
 		}
@@ -51,18 +53,21 @@ func (s *soak) audit(ctx context.Context, events []string, listed map[string]boo
 
 // listDead returns the dead deliveries that are listed, by event and endpoint.
 func (s *soak) listDead(ctx context.Context) (listed map[string]bool, err error) {
-	t, err := openLocal(s.Data)
+	store, err := sqlite.Open(s.dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	listed = map[string]bool{}
-	for _, name := range s.endpoints() {
-		if err := (selection{}).each(ctx, t.ledger, name, relay.Dead, func(d relay.Delivery) error {
-			listed[d.EventID+" "+name] = true
-			return nil
-		}); err != nil {
-			return nil, err
+	for _, name := range s.names() {
+		for page, more := relay.Page(""), true; more; more = page != "" {
+			var dead []relay.Delivery
+			if dead, page, err = store.Ledger().OpenDeliveries(ctx, name, relay.Dead, page); err != nil {
+				return nil, err
+			}
+			for _, d := range dead {
+				listed[d.EventID+" "+name] = true
+			}
 		}
 	}
 	return listed, nil
@@ -97,7 +102,7 @@ func (s *soak) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	swept, err := s.sweep(ctx)
+	swept, err := sweep(ctx, s.dir)
 	if err != nil {
 		return err
 	}
@@ -109,7 +114,7 @@ func (s *soak) judge(ctx context.Context) error {
 	}
 	printf := func(format string, args ...any) { _, _ = fmt.Fprintf(s.out, format+"\n", args...) }
 	printf("accepted  %d webhooks, %.0f/s; %d posts got no 2xx; the relay was killed %d times",
-		len(s.accepts), float64(len(s.accepts))/s.For.Seconds(), s.refused, s.kills)
+		len(s.accepts), float64(len(s.accepts))/s.length.Seconds(), s.refused, s.kills)
 	printf("ended     %d deliveries delivered, %d dead and listed", r.delivered, r.dead)
 	printf("accept    %s", percentiles(s.accepts))
 	printf("delivery  %s from the beginning of the accepted post to its first arrival at %s", percentiles(through), soakEndpoint(0))
@@ -121,28 +126,46 @@ func (s *soak) judge(ctx context.Context) error {
 	return s.verdict(r, swept)
 }
 
-// soakInHand is how many deliveries to one endpoint the relay has in hand at once, first ones and later ones: a kill between the POST and its record
-// has each made again.
-const soakInHand = 2 * perEndpoint
+// soakInHand is how many deliveries to one endpoint the local host has in hand at once, 32 first ones and 32 later
+// ones: a kill between the POST and its record has each made again.
+const soakInHand = 2 * 32
 
-func (s *soak) mostDuplicates() int { return s.kills * soakInHand * len(s.endpoints()) }
+func (s *soak) mostDuplicates() int { return s.kills * soakInHand * len(s.names()) }
 
 func (s *soak) verdict(r soakResult, swept relay.SweepReport) error {
 	if r.lost+r.open+swept.Stranded() == 0 && swept.Unaccounted() == 0 && r.duplicates <= s.mostDuplicates() {
 		return nil
 	}
 	return fmt.Errorf("%w: %d lost, %d open, %d stranded, %d unaccounted for, %d duplicates and %d at most, seed %d",
-		ErrSoak, r.lost, r.open, swept.Stranded(), swept.Unaccounted(), r.duplicates, s.mostDuplicates(), s.Seed)
+		errSoak, r.lost, r.open, swept.Stranded(), swept.Unaccounted(), r.duplicates, s.mostDuplicates(), s.seed)
 }
 
-// sweep looks for deliveries at rest that should not be, of this hour and the one before: as the relay's own sweeper would three hours on.
-func (s *soak) sweep(ctx context.Context) (report relay.SweepReport, err error) {
-	l, err := openStore(s.Data)
+// sweep looks for deliveries at rest that should not be, of this hour and the one before: as the relay's own sweeper
+// would three hours on. It keeps no cursor, so that the relay's sweeper looks at the same events in its time.
+func sweep(ctx context.Context, dir string) (report relay.SweepReport, err error) {
+	store, err := sqlite.Open(dir)
 	if err != nil {
 		return report, err
 	}
-	defer func() { err = errors.Join(err, l.store.Close()) }()
-	return newSweeper(l, func() time.Time { return time.Now().Add(3 * time.Hour) }).Run(ctx)
+	defer func() { err = errors.Join(err, store.Close()) }()
+	sealer, err := keyfile.New(dir)
+	if err != nil {
+		return report, err
+	}
+	visibility := sqlite.QueueOptions{Visibility: time.Minute}
+	delivery, err := store.Queue("delivery", visibility)
+	if err != nil {
+		return report, err
+	}
+	retry, err := store.Queue("retry", visibility)
+	if err != nil {
+		return report, err
+	}
+	catalog, ledger := store.Catalog(sealer), store.Ledger()
+	return relay.NewSweeper(relay.SweeperConfig{
+		Names: catalog, Subscriptions: catalog, States: ledger, Ledger: ledger, Deliveries: ledger,
+		Delivery: delivery, Retry: retry, Now: func() time.Time { return time.Now().Add(3 * time.Hour) },
+	}).Run(ctx)
 }
 
 // percentiles tells the 50th, 90th, 99th and the greatest of some times.
