@@ -6,6 +6,8 @@ GOLANGCI_LINT := v2.6.2
 GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"
 BIN           := bin
 CDK           := infra/node_modules/.bin/cdk
+# A module of its own, so that the product does not depend on what it is tested against.
+INTEROP       := shared/lab/interop
 
 # The CDK prints a banner on Node 20, which is past its end of life and works.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
@@ -59,10 +61,11 @@ fuzz: ## fuzz each parser of foreign bytes for FUZZTIME (10s, or 5000x: so many 
 		done; \
 	done
 
-lint: bin/golangci-lint ## gofmt, go vet and golangci-lint
+lint: bin/golangci-lint ## gofmt, go vet and golangci-lint, of both modules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	bin/golangci-lint run
+	cd $(INTEROP) && go vet ./... && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml
 
 bin/golangci-lint: Makefile
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)

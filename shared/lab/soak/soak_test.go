@@ -58,7 +58,7 @@ func TestSoak(t *testing.T) {
 	if *soakFor == 0 {
 		t.Skip("make soak FOR=10m runs it")
 	}
-	dir, err := os.MkdirTemp("", "relay-soak-")
+	dir, err := os.MkdirTemp("", "relay-soak-") //nolint:usetesting // it stays where the soak fails
 	if err != nil {
 		t.Fatal(err)
 	}

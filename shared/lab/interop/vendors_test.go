@@ -1,4 +1,4 @@
-package verify_test
+package interop_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -22,8 +21,49 @@ import (
 	stripe "github.com/stripe/stripe-go/v83/webhook"
 	twilio "github.com/twilio/twilio-go/client"
 
+	"webhook-relay/events"
 	"webhook-relay/shared/verify"
 )
+
+// body is what all but Twilio send: it signs the fields of a form, so its own sample is used.
+const body = `{"id":"evt_1","type":"invoice.paid","action":"opened","amount":1200}`
+
+// subject is a provider with keys and a webhook.
+type subject struct {
+	cfg      verify.Config
+	secret   string
+	verifier *verify.Verifier
+	webhook  verify.Webhook
+}
+
+func newSubject(t *testing.T, provider string) subject {
+	t.Helper()
+	cfg, secret, signing, err := verify.Example(provider, bytes.NewReader(bytes.Repeat([]byte("seed"), 8)))
+	must(t, err)
+	v, err := verify.New(cfg, []string{secret}, verify.SignWith(signing))
+	must(t, err)
+	w := verify.Webhook{Body: []byte(body), EventType: "invoice.paid", DeliveryID: "msg-1"}
+	if provider == "twilio" {
+		w.Body, w.EventType, err = events.Sample(provider, "")
+		must(t, err)
+	}
+	return subject{cfg, secret, v, w}
+}
+
+// accepts tells whether Verify accepts a request that comes now.
+func (s subject) accepts(t *testing.T, r verify.Request) error {
+	t.Helper()
+	r.ReceivedAt = time.Now()
+	_, err := s.verifier.Verify(t.Context(), r)
+	return err
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // vendors are the Go packages that providers publish, or that their documentation names, for those who receive their webhooks.
 var vendors = map[string]struct {
@@ -113,17 +153,19 @@ func TestVendorsAgree(t *testing.T) {
 	for provider, vendor := range vendors {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
-			s := newSubject(t, verify.Config{Provider: provider}, "current")
+			s := newSubject(t, provider)
 			synctest.Test(t, func(t *testing.T) {
-				r := request(t, s.verifier, s.webhook, time.Now())
+				r, err := s.verifier.Sign(s.webhook, time.Now())
+				must(t, err)
 				if !vendor.accepts(t, s, r) {
 					t.Fatalf("the vendor refuses what Sign makes: %q", r.Header)
 				}
 				for i := range len(r.Body) * 8 {
 					flipped := r
-					flipped.Body = flip(r.Body, i)
-					theirs, ours := vendor.accepts(t, s, flipped), s.verify(flipped) == nil
-					if theirs != ours || ours && !slices.Contains(partlySigned, provider) {
+					flipped.Body = bytes.Clone(r.Body)
+					flipped.Body[i/8] ^= 1 << (i % 8)
+					theirs, ours := vendor.accepts(t, s, flipped), s.accepts(t, flipped) == nil
+					if theirs != ours || ours && provider != "twilio" { // which signs the fields of a form
 						t.Errorf("bit %d of the body flipped: accepted by the vendor %v, by Verify %v", i, theirs, ours)
 					}
 				}
@@ -131,7 +173,7 @@ func TestVendorsAgree(t *testing.T) {
 					return
 				}
 				r.Header = vendor.signs(t, s, time.Now())
-				if err := s.verify(r); err != nil {
+				if err := s.accepts(t, r); err != nil {
 					t.Errorf("Verify refuses what the vendor signs: %v", err)
 				}
 			})
