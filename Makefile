@@ -28,15 +28,17 @@ send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 test: node test-go test-infra test-interop ## run the tests (5 minutes on 2 cores); installs what it needs
 
 # The race detector makes a test up to ten times as slow. It watches the packages in which goroutines of the product
-# meet, but for loops over providers, characters and deliveries; test-long has it watch the rest.
+# meet, but for loops over providers, characters and deliveries; test-long has it watch the rest. Of package verify these
+# are SHARED: what its verifiers and fetchers share. Packages deployed and invoke are raced nowhere: they run functions
+# that are built as for Lambda.
 RACED   := /functions/|/shared/(aws|egress|lambda|local|relay|telemetry)
 SCRIPTS := TestRandomScripts|TestLostMessages|TestFaultAtEveryCall
 LOOPS   := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestSend
+SHARED  := Cached|Fetch|Concurren|Vectors|Handshake
 LIST    := go list ./events/... ./functions/... ./shared/...
 
 test-go test-infra: node
 
-# Packages deployed and invoke are raced nowhere: they run functions that are built as for Lambda.
 test-go:
 	go test -timeout 15m $$($(LIST) | grep -vE '$(RACED)')
 	go test -timeout 15m -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
@@ -45,8 +47,9 @@ test-go:
 test-long: node ## what make test leaves out: ten times as many random scripts and faults, more of the race detector, fuzzing for FUZZTIME (5000x)
 	RELAY_TEST_LONG=1 go test -timeout 30m -run '$(SCRIPTS)' ./shared/relay/...
 	RELAY_TEST_LONG=1 go test -timeout 30m -race -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
-	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke
-	RELAY_TEST_LONG=1 go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke)')
+	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke ./shared/lab/onaws
+	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke)|/verify')
+	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),5000x)
 
 # What the product's signatures are held against is no dependency of the product.
