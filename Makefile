@@ -6,12 +6,14 @@ GOLANGCI_LINT := v2.6.2
 GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"
 BIN           := bin
 CDK           := infra/node_modules/.bin/cdk
+# A module of its own, so that the product does not depend on vendors' packages.
+INTEROP       := shared/lab/interop
 
 # The CDK prints a banner on Node 20, which is past its end of life and works.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-go test-infra e2e cost docs bench fuzz lint fmt build-lambda build-local invoke synth deploy node clean
+.PHONY: help run send test test-go test-infra test-interop test-long e2e soak cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,14 +25,36 @@ run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
-test: node ## run every test, and fuzz each parser for FUZZTIME (200x); installs what it needs
-	@$(MAKE) --no-print-directory test-go test-infra
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),200x)
+test: node test-go test-infra test-interop ## run the tests (5 minutes on 2 cores); installs what it needs
 
-# The random scripts and faults twice: a part of them with the race detector, which makes each ten times as slow.
+# The race detector makes a test up to ten times as slow. It watches the packages in which goroutines of the product
+# meet, but for loops over providers, characters and deliveries; test-long has it watch the rest. Of package verify these
+# are SHARED: what its verifiers and fetchers share. Packages deployed and invoke are raced nowhere: they run functions
+# that are built as for Lambda.
+RACED   := /functions/|/shared/(aws|egress|lambda|local|relay|telemetry)
+SCRIPTS := TestRandomScripts|TestLostMessages|TestFaultAtEveryCall
+LOOPS   := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestSend
+SHARED  := Cached|Fetch|Concurren|Vectors|Handshake
+LIST    := go list ./events/... ./functions/... ./shared/...
+
+test-go test-infra: node
+
 test-go:
-	go test -race -timeout 30m ./events/... ./functions/... ./shared/...
-	go test -timeout 15m -run 'TestRandomScripts|TestLostMessages|TestFaultAtEveryCall' ./shared/relay
+	go test -timeout 15m $$($(LIST) | grep -vE '$(RACED)')
+	go test -timeout 15m -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
+	go test -timeout 15m -race -skip '$(LOOPS)' $$($(LIST) | grep -E '$(RACED)')
+
+test-long: node ## what make test leaves out: ten times as many random scripts and faults, more of the race detector, fuzzing for FUZZTIME (5000x)
+	RELAY_TEST_LONG=1 go test -timeout 30m -run '$(SCRIPTS)' ./shared/relay/...
+	RELAY_TEST_LONG=1 go test -timeout 30m -race -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
+	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke ./shared/lab/onaws
+	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke)|/verify')
+	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),5000x)
+
+# What the product's signatures are held against is no dependency of the product.
+test-interop:
+	cd $(INTEROP) && go test -race ./...
 
 # jsii, which CDK in Go rests on, has data races of its own.
 test-infra:
@@ -38,6 +62,9 @@ test-infra:
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/lab/deployed
+
+soak: ## kill a local relay under load for FOR (1m) and check that nothing is lost
+	go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./shared/lab/soak -for $(or $(FOR),1m) $(ARGS)
 
 # One package after the other: two tests may write the same page.
 docs: ## write the generated pages and tables of the documentation anew
@@ -58,10 +85,11 @@ fuzz: ## fuzz each parser of foreign bytes for FUZZTIME (10s, or 5000x: so many 
 		done; \
 	done
 
-lint: bin/golangci-lint ## gofmt, go vet and golangci-lint
+lint: bin/golangci-lint ## gofmt, go vet and golangci-lint, of both modules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	bin/golangci-lint run
+	cd $(INTEROP) && go vet ./... && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yml
 
 bin/golangci-lint: Makefile
 	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT)
@@ -79,10 +107,6 @@ build-local: ## build the functions for this machine into bin/local
 	@for fn in $(FUNCTIONS); do \
 		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
 	done
-
-invoke: build-local node ## invoke a built function without AWS or Docker: make invoke FN=receive EVENT=events/receive/github-push.json
-	@test -n "$(FN)" -a -n "$(EVENT)" || { echo "usage: make invoke FN=receive EVENT=events/receive/github-push.json"; exit 2; }
-	@go run ./functions/relay invoke $(FN) $(EVENT)
 
 synth: build-lambda ## synthesise the CloudFormation template into cdk.out; needs no AWS account and no network
 	CDK_OUTDIR=cdk.out go run ./infra

@@ -159,7 +159,7 @@ func TestReceiveAcceptsEachProvidersEvent(t *testing.T) {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			s := newStages(t, demo(t))
-			request := read[lambdaevents.APIGatewayV2HTTPRequest](t, "receive/providers/"+provider+".json")
+			request := signed(t, provider, "", at)
 			answer, err := handler.Receive(s.receiver)(t.Context(), request)
 			if err != nil || answer.StatusCode/100 != 2 {
 				t.Fatalf("status %d, %v", answer.StatusCode, err)

@@ -122,7 +122,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	h.receive = handler.Receive(receiver)
-	if h.sweeper, err = newSweeper(&localRelay{h.store, catalogs, h.queues}, nil); err != nil {
+	if h.sweeper, err = newSweeper(&localRelay{h.store, catalogs, h.queues}); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process

@@ -103,13 +103,6 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// listensOn finds in what a relay printed where it listens.
-func listensOn(printed string) (addr string, listens bool) {
-	_, after, _ := strings.Cut(printed, "is listening on http://")
-	addr, _, listens = strings.Cut(after, "/")
-	return addr, listens
-}
-
 // configure applies the configuration that was asked for.
 func (c *localCommand) configure(ctx context.Context, h *host, url string, out *console) error {
 	switch {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -75,9 +76,29 @@ subscriptions:
 `
 }
 
-// postTo posts a webhook to the source "app" of configFor.
+// postTo posts a webhook to the source "app" of configFor and returns the event's id; an error if it got no 2xx.
 func postTo(ctx context.Context, client *http.Client, addr, id string) (string, error) {
-	return publish(ctx, client, addr, "token", id)
+	body := strings.NewReader(`{"id":"` + id + `"}`)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", body)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer token")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Webhook-Id", id)
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var answer struct{ ID string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK || answer.ID == "" {
+		return "", fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return answer.ID, nil
 }
 
 func TestGuardBlocksLoopback(t *testing.T) {

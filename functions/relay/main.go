@@ -1,15 +1,13 @@
 // Command relay runs the webhook relay on this machine and operates one, local or deployed.
 //
 //	relay local        hosts the whole relay in one process
-//	relay send         signs a sample as its provider would, and posts it
+//	relay send         signs a sample as its provider would, and posts or prints it
 //	relay apply        checks a configuration, shows what would change, and writes it
 //	relay deliveries   tells what became of webhooks
 //	relay replay       sends deliveries again
 //	relay endpoints    tells where endpoints stand, enables and disables them
 //	relay secret       shows, or forgets, what a source's provider handed over in its handshake
 //	relay rotate       gives an endpoint a new secret, beside the old one for a while
-//	relay invoke       runs one built function on emulated AWS
-//	relay soak         loads a relay, kills it at random, and checks that nothing is lost
 package main
 
 import (
@@ -31,15 +29,13 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Local      localCommand      `cmd:"" help:"Host the whole relay on this machine."`
-	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post it."`
+	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post or print it."`
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
 	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
 	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint, or an event to who subscribed later."`
 	Endpoints  endpointsCommand  `cmd:"" help:"Tell where endpoints stand, enable and disable them."`
 	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a source's provider hands over in its handshake, or let a handshake bring it."`
 	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret, and let the old one sign beside it for a while."`
-	Invoke     invokeCommand     `cmd:"" help:"Run one built function on emulated AWS."`
-	Soak       soakCommand       `cmd:"" help:"Load a relay of its own, kill it at random, and check that nothing is lost."`
 }
 
 // ErrInterrupted: the command was stopped before it was done.

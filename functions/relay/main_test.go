@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,9 +77,9 @@ func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
 	stop()
 	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: https://e.example.com}\n")
 	for _, args := range [][]string{
-		{"apply", file}, {"replay", "e"}, {"endpoints"}, {"soak", "--for", "1s"}, {"send", "github", "--to", "http://127.0.0.1:1/in/github"},
+		{"apply", file}, {"replay", "e"}, {"endpoints"}, {"send", "github", "--to", "http://127.0.0.1:1/in/github"},
 	} {
-		if args[0] != "soak" && args[0] != "send" {
+		if args[0] != "send" {
 			args = append(args, "--data", t.TempDir())
 		}
 		if err := Run(ctx, args, &output{}); !errors.Is(err, ErrInterrupted) {
@@ -87,6 +88,30 @@ func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
 	}
 	if err := Run(ctx, []string{"local", "--addr", "127.0.0.1:0", "--data", t.TempDir()}, &output{}); err != nil {
 		t.Errorf("relay local: %v", err)
+	}
+}
+
+// Ctrl-C ends a command that waits for somebody else with the status that shells know.
+func TestInterruptedCommandEndsWithStatus130(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{}, 1)
+	hangs := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	})
+	cmd := command(t.Context(), "send", "github", "--to", hangs.URL)
+	out := &output{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "relay: interrupted") {
+		t.Errorf("exit status %d, want %d:\n%s", code, exitInterrupted, out)
 	}
 }
 
@@ -125,6 +150,13 @@ func listeningOn(t *testing.T, out *output) (addr string) {
 		return listens
 	})
 	return addr
+}
+
+// listensOn finds in what a relay printed where it listens.
+func listensOn(printed string) (addr string, listens bool) {
+	_, after, _ := strings.Cut(printed, "is listening on http://")
+	addr, _, listens = strings.Cut(after, "/")
+	return addr, listens
 }
 
 // receiver is an endpoint that counts what it got, by webhook-id, and answers as it is told.

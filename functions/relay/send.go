@@ -26,7 +26,8 @@ import (
 type sendCommand struct {
 	Provider string `arg:"" optional:"" help:"Provider to sign as, such as github."`
 	List     bool   `help:"List the providers and their event types."`
-	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or the source of --source there."`
+	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or the source of --source there." xor:"to"`
+	Print    bool   `help:"Print the event that API Gateway would hand to the function receive, as JSON for SAM CLI or aws lambda invoke, and send nothing." xor:"to"`
 	Secret   string `help:"Secret to sign with. Of providers that sign with a private key, that key: in PEM, or as the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64. Default: the demonstration's." env:"RELAY_SECRET"`
 	Type     string `help:"Event type, of those that events/webhooks has for the provider. Default: the first."`
 	Body     string `help:"File to send in the place of a sample." type:"existingfile"`
@@ -38,8 +39,16 @@ type sendCommand struct {
 // sendTimeout is longer than an ingress may take.
 const sendTimeout = 35 * time.Second
 
-// Run sends one webhook and prints the answer.
+// Run sends one webhook and prints the answer, or prints the webhook as Lambda would get it.
 func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
+	if c.Print && !c.List && c.Provider != "" {
+		at := time.Now()
+		source, signed, _, err := c.sign(at)
+		if err != nil {
+			return err
+		}
+		return printLambdaEvent(ctx, out, source, signed, at)
+	}
 	return c.send(ctx, func(format string, args ...any) { _, _ = printLine(out, format, args...) })
 }
 
@@ -57,24 +66,15 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	case c.Provider == "":
 		return errors.New("name a provider, such as github; --list shows them all")
 	}
-	c.Provider = verify.Canonical(c.Provider)
-	source, verifier, err := c.signer()
+	source, signed, eventType, err := c.sign(time.Now())
 	if err != nil {
 		return err
 	}
-	webhook, err := c.webhook()
+	to, shown, err := c.destination(source, signed.Query)
 	if err != nil {
 		return err
 	}
-	signed, err := verifier.Sign(webhook, time.Now())
-	if err != nil {
-		return err
-	}
-	to, shown, err := c.destination(source.Name, signed.Query)
-	if err != nil {
-		return err
-	}
-	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(webhook.EventType), len(signed.Body), shown)
+	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(eventType), len(signed.Body), shown)
 	status, answer, err := post(ctx, to, signed)
 	if err != nil {
 		return err
@@ -84,6 +84,21 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	}
 	printf("answered  %d %s", status, printable(answer))
 	return nil
+}
+
+// sign returns the webhook as its provider sends it to the named source at a time, and its event type.
+func (c *sendCommand) sign(at time.Time) (source string, signed verify.Request, eventType string, err error) {
+	c.Provider = verify.Canonical(c.Provider)
+	s, verifier, err := c.signer()
+	if err != nil {
+		return "", verify.Request{}, "", err
+	}
+	webhook, err := c.webhook()
+	if err != nil {
+		return "", verify.Request{}, "", err
+	}
+	signed, err = verifier.Sign(webhook, at)
+	return s.Name, signed, webhook.EventType, err
 }
 
 // destination returns the URL to post to, with the query that the provider adds, and how to show it: a proof may be in a query.

@@ -2,13 +2,20 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"strings"
 	"testing"
+	"webhook-relay/shared/lab"
 
+	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/local/memory"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -59,6 +66,51 @@ func TestSendAsEveryProvider(t *testing.T) {
 	}
 	if err := sends.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSendPrintsWhatReceiveAccepts hands what is printed to the function's handler: of providers that sign
+// the body, a time, the URL, a form, and nothing.
+func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
+	t.Parallel()
+	catalog, err := events.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var store memory.Catalog
+	if err := store.ReplaceCatalog(t.Context(), catalog, 0); err != nil {
+		t.Fatal(err)
+	}
+	var ingest memory.Queue
+	receive := handler.Receive(lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &store, Ingest: &ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
+	})))
+	binary := writeFile(t, "scan.bin", "\x00\xff\x1b[31m\n")
+	for i, args := range [][]string{
+		{"github"}, {"GitHub", "--type", "ping"}, {"stripe"}, {"twilio"}, {"braintree"}, {"plaid"}, {"none"},
+		{"bearer", "--body", binary},
+	} {
+		out, err := run(t, append([]string{"send", "--print"}, args...)...)
+		if err != nil {
+			t.Fatalf("%q: %v", args, err)
+		}
+		var event lambdaevents.APIGatewayV2HTTPRequest
+		if err := json.Unmarshal([]byte(out), &event); err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, out)
+		}
+		answer, err := receive(t.Context(), event)
+		if err != nil || answer.StatusCode != http.StatusOK || ingest.Len() != i+1 {
+			t.Errorf("%q: %v, status %d, %d messages in the queue\n%s", args, err, answer.StatusCode, ingest.Len(), out)
+		}
+	}
+	for name, args := range map[string][]string{
+		"without a provider": {},
+		"with an address":    {"github", "--to", "http://127.0.0.1:1/in/github"},
+		"an unknown type":    {"github", "--type", "no-such-type"},
+	} {
+		if out, err := run(t, append([]string{"send", "--print"}, args...)...); err == nil {
+			t.Errorf("%s: no error\n%s", name, out)
+		}
 	}
 }
 

@@ -6,18 +6,13 @@ import (
 	"webhook-relay/shared/relay/operate"
 )
 
-// newSweeper returns the sweeper of a local relay, by its own clock or, with nil, the machine's. By a clock of its own it keeps no
-// cursor: the relay's sweeper is to look at the same events in its time.
-func newSweeper(l *localRelay, now func() time.Time) (*operate.Sweeper, error) {
+// newSweeper returns the sweeper of a local relay.
+func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 	ledger := l.store.Ledger()
-	cfg := operate.SweeperConfig{
-		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger, Deliveries: ledger,
-		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue], Now: now,
-	}
-	if now == nil {
-		cfg.Cursors = ledger
-	}
-	return operate.NewSweeper(cfg)
+	return operate.NewSweeper(operate.SweeperConfig{
+		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
+		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue],
+	})
 }
 
 // sweep runs the sweeper each time that the interval has passed, until ctx ends. Never at once: what fell due while no host ran is being
@@ -28,5 +23,17 @@ func (h *host) sweep(ctx context.Context, every time.Duration, swept func(operat
 		if ctx.Err() == nil {
 			swept(report, err)
 		}
+	}
+}
+
+// pause waits, or returns the error of ctx if it ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

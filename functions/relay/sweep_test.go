@@ -45,13 +45,3 @@ func TestSweepingNeedsAnInterval(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
-
-func TestSoakFindsWhatIsStranded(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	leave(t, dir, "https://a.example.com", time.Now())
-	report, err := (&soak{soakCommand: soakCommand{Data: dir}}).sweep(t.Context())
-	if err != nil || report.Events != 1 || report.Stranded() != 1 {
-		t.Errorf("%+v, %v", report, err)
-	}
-}

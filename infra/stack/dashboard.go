@@ -3,29 +3,20 @@ package stack
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 
-	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// A dashboard is a grid of 24 columns: one widget over its whole width, then three graphs a row.
+// A dashboard is a grid of 24 columns: the alarms over its whole width, then three graphs a row.
 const (
+	alarmHeight = 4
 	graphWidth  = 8
 	graphHeight = 6
 )
-
-// top is the widget over a dashboard's whole width.
-type top struct {
-	kind       string
-	height     int
-	properties map[string]any
-}
 
 // graph is one diagram: a statistic, over each period, of some metrics.
 type graph struct {
@@ -64,32 +55,28 @@ func expression(label, formula string, args ...any) line {
 	return line{map[string]any{"label": label, "expression": fmt.Sprintf(formula, args...)}}
 }
 
-// addDashboards shows the relay twice: what becomes of webhooks, by the relay's own metrics, under all alarms, and what the services
-// that it is made of do. Each has at most 50 metrics: an account's first three such dashboards are free.
-func (r *relay) addDashboards() {
+// addDashboard shows all alarms, what becomes of webhooks, and how its queues and functions are.
+// It has at most 50 metrics: an account's first three such dashboards are free.
+func (r *relay) addDashboard() {
 	alarms := make([]*string, len(r.alarms))
 	for i, alarm := range r.alarms {
 		alarms[i] = alarm.AttrArn()
 	}
-	r.addDashboard("Dashboard", top{"alarm", 4, map[string]any{"title": "Alarms", "alarms": alarms}}, r.webhookGraphs())
-	r.addDashboard("Services", top{"text", 2, map[string]any{
-		"markdown": "What the services do that the relay is made of, in the order that a webhook takes.",
-	}}, r.serviceGraphs())
-}
-
-func (r *relay) addDashboard(id string, top top, graphs []graph) {
 	widgets := []map[string]any{{
-		"type": top.kind, "x": 0, "y": 0, "width": 3 * graphWidth, "height": top.height, "properties": top.properties,
+		"type": "alarm", "x": 0, "y": 0, "width": 3 * graphWidth, "height": alarmHeight,
+		"properties": map[string]any{"title": "Alarms", "alarms": alarms},
 	}}
-	for i, g := range graphs {
+	for i, g := range append(r.webhookGraphs(), r.serviceGraphs()...) {
 		widgets = append(widgets, map[string]any{
-			"type": "metric", "x": i % 3 * graphWidth, "y": top.height + i/3*graphHeight, "width": graphWidth, "height": graphHeight,
+			"type": "metric", "x": i % 3 * graphWidth, "y": alarmHeight + i/3*graphHeight,
+			"width": graphWidth, "height": graphHeight,
 			"properties": map[string]any{
-				"title": g.title, "stat": g.statistic, "metrics": g.lines, "period": 60 * cmp.Or(g.minutes, 5), "region": r.stack.Region(),
-				"stacked": g.stacked, "yAxis": map[string]any{"left": map[string]any{"min": 0}},
+				"title": g.title, "stat": g.statistic, "metrics": g.lines, "period": 60 * cmp.Or(g.minutes, 5),
+				"region": r.stack.Region(), "stacked": g.stacked, "yAxis": map[string]any{"left": map[string]any{"min": 0}},
 			},
 		})
 	}
+	id := "Dashboard"
 	awscloudwatch.NewCfnDashboard(r.stack, &id, &awscloudwatch.CfnDashboardProps{
 		DashboardBody: r.stack.ToJsonString(map[string]any{"widgets": widgets}, nil),
 	})
@@ -114,6 +101,7 @@ func (r *relay) webhookGraphs() []graph {
 		{title: "Acceptance to delivery, ms", statistic: "p99", lines: []line{
 			r.own("99th percentile", metric.DeliveryAgeMs), r.own("median", metric.DeliveryAgeMs).by("p50"),
 		}},
+		// Without the slow queue: the age of messages to slow endpoints tells of no incident.
 		{title: "Age of the oldest message, s", statistic: "Maximum", lines: r.ofQueues("ApproximateAgeOfOldestMessage")},
 		// Of those that failed without the queue's answer nobody knows how many it took: both ends of what there can be are shown.
 		{title: "Accepted since the window's start and not yet routed, unrouted, duplicate or unreadable: on its way, or a dead letter",
@@ -131,8 +119,6 @@ func (r *relay) webhookGraphs() []graph {
 		{title: "Lost deliveries: found, and put back; the others may lie in a queue", statistic: "Sum", lines: []line{
 			r.own("found", metric.Stranded), r.own("put back", metric.PutBack),
 		}, minutes: 60},
-		{title: "USD per million events, without logs, traces, storage and transfer (docs/cost.md)", statistic: "Sum", lines: r.ofCost(),
-			minutes: 60, stacked: true},
 	}
 }
 
@@ -145,72 +131,23 @@ func (r *relay) ofReasons() []line {
 	return lines
 }
 
-// ofCost estimates what a million events cost at the pace and with the failures of each hour. It takes SQS's messages for sent, received
-// and deleted one by one, and so too much where they come in batches.
-func (r *relay) ofCost() []line {
-	perMillion := func(p cost.Price) float64 { return p.Of(1_000_000) }
-	lines := []line{
-		r.own("accepted", metric.Accepted).as("accepted"),
-		r.ofAPI("requests", "Count").as("requests"),
-	}
-	var invocations, time []string
-	for i, f := range r.functions() {
-		n, ms := fmt.Sprintf("n%d", i), fmt.Sprintf("ms%d", i)
-		lines = append(lines, ofFunction(f, "Invocations").as(n), ofFunction(f, "Duration").as(ms))
-		invocations = append(invocations, fmt.Sprintf("FILL(%s,0)", n))
-		time = append(time, fmt.Sprintf("FILL(%s,0)*%d", ms, f.memoryMiB))
-	}
-	var messages []string
-	for i, l := range r.ofQueues("NumberOfMessagesSent") {
-		lines = append(lines, l.as(fmt.Sprintf("sent%d", i)))
-		messages = append(messages, fmt.Sprintf("FILL(sent%d,0)", i))
-	}
-	return append(lines,
-		ofTable("ledger", "ConsumedWriteCapacityUnits", r.ledger).as("w0"), ofTable("ledger", "ConsumedReadCapacityUnits", r.ledger).as("r0"),
-		ofTable("events", "ConsumedWriteCapacityUnits", r.ledger, "GlobalSecondaryIndexName", eventsIndex).as("w1"),
-		ofTable("open", "ConsumedWriteCapacityUnits", r.ledger, "GlobalSecondaryIndexName", openIndex).as("w2"),
-		ofTable("catalog", "ConsumedReadCapacityUnits", r.catalog).as("r1"),
-		expression("API Gateway", "%.4f*FILL(requests,0)/accepted", perMillion(cost.HTTPRequest)),
-		expression("Lambda", "(%.4f*(%s)+%.10f*(%s))/accepted", perMillion(cost.LambdaRequest), strings.Join(invocations, "+"),
-			perMillion(cost.LambdaTime)/1000/1024, strings.Join(time, "+")),
-		expression("SQS", "%.4f*(%s)/accepted", 3*perMillion(cost.SQSRequest), strings.Join(messages, "+")),
-		expression("DynamoDB", "(%.4f*(FILL(w0,0)+FILL(w1,0)+FILL(w2,0))+%.4f*(FILL(r0,0)+FILL(r1,0)))/accepted",
-			perMillion(cost.DynamoWrite), perMillion(cost.DynamoRead)),
-	)
-}
-
+// serviceGraphs leave the sweep out, which runs once an hour and has alarms of its own. A maximum of
+// functions at once is set for those alone that consume queues.
 func (r *relay) serviceGraphs() []graph {
+	const visible = "ApproximateNumberOfMessagesVisible"
+	receive := shownFunction{r.receive, receiveName}
+	fanout, deliver := shownFunction{r.fanout, fanoutName}, shownFunction{r.deliver, deliverName}
 	return []graph{
-		{title: "Webhooks, and those refused", statistic: "Sum", lines: []line{r.ofAPI("all", "Count"), r.ofAPI("4xx", "4xx"), r.ofAPI("5xx", "5xx")}},
-		{title: "Answer to the partner, ms, 99th percentile", statistic: "p99", lines: []line{
-			r.ofAPI("whole", "Latency"), r.ofAPI("of it receive", "IntegrationLatency"),
-		}},
-		{title: "Messages put on the queues", statistic: "Sum", lines: r.ofAllQueues("NumberOfMessagesSent")},
-		{title: "Messages queued", statistic: "Maximum", lines: r.ofAllQueues("ApproximateNumberOfMessagesVisible")},
-		{title: "Age of the oldest message to a slow endpoint, s", statistic: "Maximum", lines: []line{
-			ofQueue("slow", "ApproximateAgeOfOldestMessage", r.slow),
-		}},
+		{title: "Messages queued", statistic: "Maximum", lines: append(r.ofQueues(visible), ofQueue("slow", visible, r.slow))},
 		{title: "Dead letters", statistic: "Maximum", lines: []line{
-			ofQueue("ingest", "ApproximateNumberOfMessagesVisible", r.ingestDLQ),
-			ofQueue("delivery", "ApproximateNumberOfMessagesVisible", r.deliveryDLQ),
-			ofQueue("ordered ingest", "ApproximateNumberOfMessagesVisible", r.ordered.ingestDLQ),
-			ofQueue("ordered delivery", "ApproximateNumberOfMessagesVisible", r.ordered.deliveryDLQ),
-			ofQueue("dead", "ApproximateNumberOfMessagesVisible", r.dead),
+			ofQueue("ingest", visible, r.ingestDLQ), ofQueue("delivery", visible, r.deliveryDLQ),
+			ofQueue("ordered ingest", visible, r.ordered.ingestDLQ),
+			ofQueue("ordered delivery", visible, r.ordered.deliveryDLQ),
+			ofQueue("dead", visible, r.dead),
 		}},
-		{title: "Errors of functions", statistic: "Sum", lines: r.ofFunctions("Errors")},
-		{title: "Throttles of functions", statistic: "Sum", lines: r.ofFunctions("Throttles")},
-		{title: "Duration of functions, ms, 99th percentile", statistic: "p99", lines: r.ofFunctions("Duration")},
-		{title: "Functions at once", statistic: "Maximum", lines: r.ofFunctions("ConcurrentExecutions")},
-		{title: "Throttles of tables", statistic: "Sum", lines: []line{
-			ofTable("catalog, reads", "ReadThrottleEvents", r.catalog), ofTable("catalog, writes", "WriteThrottleEvents", r.catalog),
-			ofTable("ledger, reads", "ReadThrottleEvents", r.ledger), ofTable("ledger, writes", "WriteThrottleEvents", r.ledger),
-			ofTable("events, writes", "WriteThrottleEvents", r.ledger, "GlobalSecondaryIndexName", eventsIndex),
-			ofTable("open, writes", "WriteThrottleEvents", r.ledger, "GlobalSecondaryIndexName", openIndex),
-			ofTable("troubled, writes", "WriteThrottleEvents", r.ledger, "GlobalSecondaryIndexName", troubledIndex),
-		}},
-		{title: "Waits over 15 min", statistic: "Sum", lines: []line{
-			r.ofSchedules("sent", "InvocationAttemptCount"), r.ofSchedules("dropped", "InvocationDroppedCount"),
-		}},
+		{title: "Functions at once", statistic: "Maximum", lines: ofFunctions("ConcurrentExecutions", fanout, deliver)},
+		{title: "Errors of functions", statistic: "Sum", lines: ofFunctions("Errors", receive, fanout, deliver)},
+		{title: "Throttles of functions", statistic: "Sum", lines: ofFunctions("Throttles", receive, fanout, deliver)},
 	}
 }
 
@@ -219,16 +156,7 @@ func (r *relay) own(label, name string) line {
 	return labelled(label, metric.Namespace, name, metric.Relay, *r.stack.StackName())
 }
 
-func (r *relay) ofAPI(label, metric string) line {
-	return labelled(label, "AWS/ApiGateway", metric, "ApiId", *r.api.ApiId())
-}
-
-func (r *relay) ofSchedules(label, metric string) line {
-	return labelled(label, "AWS/Scheduler", metric, "ScheduleGroup", *r.schedules.Ref())
-}
-
-// ofQueues leaves the slow queue out. The first dashboard has as many metrics as are free, and the age of messages to slow
-// endpoints tells of no incident.
+// ofQueues are the queues that functions consume, without the slow one.
 func (r *relay) ofQueues(metric string) []line {
 	return []line{
 		ofQueue("ingest", metric, r.ingest), ofQueue("delivery", metric, r.delivery), ofQueue("retry", metric, r.retry),
@@ -236,40 +164,20 @@ func (r *relay) ofQueues(metric string) []line {
 	}
 }
 
-func (r *relay) ofAllQueues(metric string) []line {
-	return append(r.ofQueues(metric), ofQueue("slow", metric, r.slow))
-}
-
 func ofQueue(label, metric string, queue awssqs.Queue) line {
 	return labelled(label, "AWS/SQS", metric, "QueueName", *queue.QueueName())
 }
 
-// shownFunction is a function as graphs and costs see it.
+// shownFunction is a function with the name that graphs call it by.
 type shownFunction struct {
 	awslambda.Function
-	name      string
-	memoryMiB int
+	name string
 }
 
-func (r *relay) functions() []shownFunction {
-	return []shownFunction{
-		{r.receive, receiveName, receiveMemoryMiB}, {r.fanout, fanoutName, fanoutMemoryMiB}, {r.deliver, deliverName, deliverMemoryMiB},
-		{r.sweep, sweepName, sweepMemoryMiB},
-	}
-}
-
-func (r *relay) ofFunctions(metric string) []line {
-	var lines []line
-	for _, f := range r.functions() {
-		lines = append(lines, ofFunction(f, metric))
+func ofFunctions(metric string, functions ...shownFunction) []line {
+	lines := make([]line, len(functions))
+	for i, f := range functions {
+		lines[i] = labelled(f.name, "AWS/Lambda", metric, "FunctionName", *f.FunctionName())
 	}
 	return lines
-}
-
-func ofFunction(f shownFunction, metric string) line {
-	return labelled(f.name, "AWS/Lambda", metric, "FunctionName", *f.FunctionName())
-}
-
-func ofTable(label, metric string, table awsdynamodb.Table, index ...string) line {
-	return labelled(label, "AWS/DynamoDB", metric, append([]string{"TableName", *table.TableName()}, index...)...)
 }

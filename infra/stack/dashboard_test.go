@@ -25,18 +25,22 @@ type widget struct {
 	}
 }
 
-// dashboards are the widgets of each dashboard.
-func dashboards(t *testing.T, tmpl template) map[string][]widget {
+// dashboard returns the widgets of the one dashboard.
+func dashboard(t *testing.T, tmpl template) (widgets []widget) {
 	t.Helper()
-	all := map[string][]widget{}
-	tmpl.each(t, "AWS::CloudWatch::Dashboard", func(t *testing.T, id string, r resource) {
+	found := 0
+	tmpl.each(t, "AWS::CloudWatch::Dashboard", func(t *testing.T, _ string, r resource) {
+		found++
 		var body struct{ Widgets []widget }
 		if err := json.Unmarshal([]byte(render(r.get("DashboardBody"))), &body); err != nil {
 			t.Fatal(err)
 		}
-		all[name(id)] = body.Widgets
+		widgets = body.Widgets
 	})
-	return all
+	if found != 1 {
+		t.Errorf("%d dashboards, want one", found)
+	}
+	return widgets
 }
 
 // metrics are those of all graphs: namespace, name, dimensions, options. Expressions have options alone.
@@ -55,38 +59,47 @@ func metrics(widgets []widget) iter.Seq[[]any] {
 // option is one of those at the end of a metric.
 func option(metric []any, name string) any { return get(metric, len(metric)-1, name) }
 
-// shown is what must be on the dashboard of a resource, by its type.
-var shown = map[string][]string{
-	"AWS::ApiGatewayV2::Api":        {"Count", "4xx", "5xx", "Latency", "IntegrationLatency"},
-	"AWS::Lambda::Function":         {"Errors", "Throttles", "Duration", "ConcurrentExecutions"},
-	"AWS::SQS::Queue":               {"ApproximateNumberOfMessagesVisible"},
-	"AWS::DynamoDB::Table":          {"ReadThrottleEvents", "WriteThrottleEvents"},
-	"AWS::Scheduler::ScheduleGroup": {"InvocationAttemptCount", "InvocationDroppedCount"},
+// wanted is what the dashboard must show of a resource. The ages of messages to slow endpoints and the
+// sweep's errors are left to their alarms.
+func wanted(tmpl template, id string, consumers map[string]bool) []string {
+	switch r := tmpl.Resources[id]; r.Type {
+	case "AWS::Lambda::Function":
+		switch {
+		case name(id) == "Sweep":
+			return nil
+		case consumers[id]:
+			return []string{"Errors", "Throttles", "ConcurrentExecutions"}
+		}
+		return []string{"Errors", "Throttles"}
+	case "AWS::SQS::Queue":
+		if len(tmpl.mappings()[id]) > 0 && name(id) != "Slow" {
+			return []string{"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
+		}
+		return []string{"ApproximateNumberOfMessagesVisible"}
+	}
+	return nil
 }
 
-// Whatever is added to the stack is shown too, and what is shown exists.
-func TestDashboardShowsEverything(t *testing.T) {
+// Whatever queue or function is added to the stack is shown too, and what is shown exists.
+func TestDashboardShowsEveryQueueAndFunction(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, tmpl template) {
+		consumers := map[string]bool{}
+		for _, mappings := range tmpl.mappings() {
+			for _, m := range mappings {
+				consumers[target(m.get("FunctionName"))] = true
+			}
+		}
 		want := map[string]bool{}
-		for id, r := range tmpl.Resources {
-			metrics := shown[r.Type]
-			if r.Type == "AWS::SQS::Queue" && len(tmpl.sources()[id]) == 0 {
-				metrics = append(slices.Clone(metrics), "ApproximateAgeOfOldestMessage", "NumberOfMessagesSent")
-			}
-			for _, metric := range metrics {
+		for id := range tmpl.Resources {
+			for _, metric := range wanted(tmpl, id, consumers) {
 				want[metric+" of "+name(id)] = true
-			}
-			for _, index := range items(r.get("GlobalSecondaryIndexes")) { // a full index throttles its table
-				want[fmt.Sprint("WriteThrottleEvents of ", name(id), " ", get(index, "IndexName"))] = true
 			}
 		}
 		got := map[string]bool{}
-		for _, shown := range dashboards(t, tmpl) {
-			for m := range metrics(shown) {
-				if len(m) > 1 && m[0] != metric.Namespace && option(m, "visible") == nil {
-					got[shownBy(t, m)] = true
-				}
+		for m := range metrics(dashboard(t, tmpl)) {
+			if len(m) > 1 && m[0] != metric.Namespace {
+				got[shownBy(t, m)] = true
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -95,39 +108,32 @@ func TestDashboardShowsEverything(t *testing.T) {
 	})
 }
 
-// shownBy writes a line of a graph as metric, resource and index, and fails where its label is missing.
+// shownBy writes a line of a graph as metric and resource, and fails where its label is missing.
 func shownBy(t *testing.T, metric []any) string {
 	t.Helper()
-	if label, _ := get(metric, len(metric)-1, "label").(string); label == "" {
+	if label, _ := option(metric, "label").(string); label == "" {
 		t.Errorf("%v has no label but the generated name", metric)
 	}
 	of, _, _ := strings.Cut(strings.Trim(fmt.Sprint(metric[3]), "{}"), ".") // {Ingest.QueueName}
-	for _, dimension := range metric[4 : len(metric)-1] {
-		if dimension != "GlobalSecondaryIndexName" {
-			of += " " + fmt.Sprint(dimension)
-		}
-	}
 	return fmt.Sprintf("%v of %s", metric[1], of)
 }
 
-func TestDashboardsAreGrids(t *testing.T) {
+func TestDashboardIsAGrid(t *testing.T) {
 	t.Parallel()
-	for id, shown := range dashboards(t, defaults(t)) {
-		taken := map[[2]int]string{}
-		for _, w := range shown {
-			if w.Type == "metric" && (w.Properties.Region != "{AWS::Region}" || w.Properties.Stat == "") {
-				t.Errorf("%s: region %q, statistic %q", w.Properties.Title, w.Properties.Region, w.Properties.Stat)
-			}
-			if w.X+w.Width > 24 {
-				t.Errorf("%s ends in column %d of 24", w.Properties.Title, w.X+w.Width)
-			}
-			for x := w.X; x < w.X+w.Width; x++ {
-				for y := w.Y; y < w.Y+w.Height; y++ {
-					if taken[[2]int{x, y}] != "" {
-						t.Fatalf("%s: %s covers %s", id, w.Properties.Title, taken[[2]int{x, y}])
-					}
-					taken[[2]int{x, y}] = w.Properties.Title
+	taken := map[[2]int]string{}
+	for _, w := range dashboard(t, defaults(t)) {
+		if w.Type == "metric" && (w.Properties.Region != "{AWS::Region}" || w.Properties.Stat == "") {
+			t.Errorf("%s: region %q, statistic %q", w.Properties.Title, w.Properties.Region, w.Properties.Stat)
+		}
+		if w.X+w.Width > 24 {
+			t.Errorf("%s ends in column %d of 24", w.Properties.Title, w.X+w.Width)
+		}
+		for x := w.X; x < w.X+w.Width; x++ {
+			for y := w.Y; y < w.Y+w.Height; y++ {
+				if taken[[2]int{x, y}] != "" {
+					t.Fatalf("%s covers %s", w.Properties.Title, taken[[2]int{x, y}])
 				}
+				taken[[2]int{x, y}] = w.Properties.Title
 			}
 		}
 	}
@@ -139,7 +145,7 @@ func TestDashboardBeginsWithAllAlarms(t *testing.T) {
 	for alarm := range alarms {
 		want = append(want, "{"+alarm+".Arn}")
 	}
-	got := dashboards(t, defaults(t))["Dashboard"][0].Properties.Alarms
+	got := dashboard(t, defaults(t))[0].Properties.Alarms
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -148,18 +154,16 @@ func TestDashboardBeginsWithAllAlarms(t *testing.T) {
 }
 
 // Above 50 metrics a dashboard is not one of the free ones: https://aws.amazon.com/cloudwatch/pricing/.
-func TestDashboardsAreOfTheFreeKind(t *testing.T) {
+func TestDashboardIsOfTheFreeKind(t *testing.T) {
 	t.Parallel()
-	for id, shown := range dashboards(t, whole(t)) {
-		distinct := map[string]bool{}
-		for m := range metrics(shown) {
-			if len(m) > 1 {
-				distinct[render(m[:len(m)-1])] = true
-			}
+	distinct := map[string]bool{}
+	for m := range metrics(dashboard(t, whole(t))) {
+		if len(m) > 1 {
+			distinct[render(m[:len(m)-1])] = true
 		}
-		if n := len(distinct); n < 10 || n > 50 {
-			t.Errorf("%s has %d metrics, at most 50 are free", id, n)
-		}
+	}
+	if n := len(distinct); n < 10 || n > 50 {
+		t.Errorf("%d metrics, at most 50 are free", n)
 	}
 }
 
@@ -184,7 +188,7 @@ func TestDashboardShowsTheRelaysOwnMetrics(t *testing.T) {
 	for _, reason := range metric.Reasons {
 		want[fmt.Sprint(metric.Refused, " ", metric.Relay, " ", relayName, " ", metric.Reason, " ", reason)] = true
 	}
-	for m := range metrics(dashboards(t, tmpl)["Dashboard"]) {
+	for m := range metrics(dashboard(t, tmpl)) {
 		if m[0] == metric.Namespace {
 			got[strings.Trim(fmt.Sprint(m[1:len(m)-1]), "[]")] = true
 		}
@@ -212,7 +216,7 @@ func TestTheSumOnTheDashboard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := map[string]int{}
-			for _, w := range dashboards(t, defaults(t))["Dashboard"] {
+			for _, w := range dashboard(t, defaults(t)) {
 				values := map[string]int{}
 				for _, m := range w.Properties.Metrics {
 					if id, named := option(m, "id").(string); named {
@@ -245,28 +249,26 @@ func TestExpressionsKnowTheirMetrics(t *testing.T) {
 	t.Parallel()
 	identifier := regexp.MustCompile(`\b[a-z][A-Za-z0-9_]*`)
 	found := 0
-	for _, shown := range dashboards(t, defaults(t)) {
-		for _, w := range shown {
-			ids, used := map[string]bool{}, map[string]bool{}
-			for _, m := range w.Properties.Metrics {
-				if id, ok := option(m, "id").(string); ok {
-					if ids[id] {
-						t.Errorf("%s: %s is there twice", w.Properties.Title, id)
-					}
-					ids[id] = true
+	for _, w := range dashboard(t, defaults(t)) {
+		ids, used := map[string]bool{}, map[string]bool{}
+		for _, m := range w.Properties.Metrics {
+			if id, ok := option(m, "id").(string); ok {
+				if ids[id] {
+					t.Errorf("%s: %s is there twice", w.Properties.Title, id)
 				}
-				formula, _ := option(m, "expression").(string)
-				if len(formula) > 1024 || strings.Count(formula, "(") != strings.Count(formula, ")") {
-					t.Errorf("%s: %s has %d characters, or a parenthesis that stands alone", w.Properties.Title, formula, len(formula))
-				}
-				for _, id := range identifier.FindAllString(formula, -1) {
-					found++
-					used[id] = true
-				}
+				ids[id] = true
 			}
-			if diff := cmp.Diff(ids, used); diff != "" {
-				t.Errorf("%s: names (-there +used):\n%s", w.Properties.Title, diff)
+			formula, _ := option(m, "expression").(string)
+			if len(formula) > 1024 || strings.Count(formula, "(") != strings.Count(formula, ")") {
+				t.Errorf("%s: %s has %d characters, or a parenthesis that stands alone", w.Properties.Title, formula, len(formula))
 			}
+			for _, id := range identifier.FindAllString(formula, -1) {
+				found++
+				used[id] = true
+			}
+		}
+		if diff := cmp.Diff(ids, used); diff != "" {
+			t.Errorf("%s: names (-there +used):\n%s", w.Properties.Title, diff)
 		}
 	}
 	if found == 0 {

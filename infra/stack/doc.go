@@ -4,7 +4,7 @@
 //	relay, err := stack.New(app, "Relay", props)
 //
 // It reads as the relay does: the key of the secrets, the tables, the bodies, the queues, the network (if asked for), the functions
-// with what each may do, the hourly sweep, the ingress, the alarms, the dashboards, the outputs, a file each.
+// with what each may do, the hourly sweep, the ingress, the alarms, the dashboard, the outputs, a file each.
 //
 // What it guarantees, held by its tests for every resource of the template and not for a list of names:
 //
@@ -17,8 +17,8 @@
 //   - The tables, the bodies and the key outlive the stack, and the stage prod cannot be destroyed before it is released.
 //   - The template depends on the props and the functions' code alone: not on the account, the region, or CDK feature flags. The
 //     same props make the same template, byte for byte.
-//   - Each alarm has an entry in docs/runbook.md, each resource that can get into trouble is on a dashboard, and so is each of
-//     the relay's own metrics.
+//   - Each alarm has an entry in docs/runbook.md. Each queue, each function that a webhook passes and each of
+//     the relay's own metrics is on the dashboard.
 //
 // It does not guarantee that a relay works without its operator: the alarms go nowhere until Props.AlarmEmail or
 // Props.AlarmTopicARN says where, and a destroyed stack takes what is in its queues and schedules with it.

@@ -137,6 +137,8 @@ func (r *relay) sweepGrants() []grant {
 		// What it writes are deliveries that are due now, and how far it has got.
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
+		// The events of what it puts back are kept for longer.
+		r.count("evt_*"),
 		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex), r.indexARN(troubledIndex)}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()}},
 	}

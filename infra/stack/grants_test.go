@@ -106,6 +106,7 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Ledger.Arn}/index/events",
 		"dynamodb:Query on {Ledger.Arn}/index/open",
 		"dynamodb:Query on {Ledger.Arn}/index/troubled",
+		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[evt_*]]]",
 		"logs:CreateLogStream on {SweepLogs.Arn}",
 		"logs:PutLogEvents on {SweepLogs.Arn}",
 		"sqs:SendMessage on {Delivery.Arn}",

@@ -67,7 +67,7 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	}
 	r.addIngress()
 	r.addAlarms()
-	r.addDashboards()
+	r.addDashboard()
 	r.addOutputs()
 	return r.stack, nil
 }

@@ -467,7 +467,7 @@ func TestFetchingByHTTPSOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := egress.HTTPClient(o, 1).Do(req); !errors.Is(err, egress.ErrRequest) {
+	if resp, err := egress.New(o).HTTPClient(1).Do(req); !errors.Is(err, egress.ErrRequest) {
 		t.Errorf("fetching: got %v, %v, want %v", resp, err, egress.ErrRequest)
 	}
 	if _, err := egress.New(o).Post(t.Context(), postTo(url, ample)); !errors.Is(err, egress.ErrRequest) {

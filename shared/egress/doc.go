@@ -3,7 +3,7 @@
 //	client := egress.New(egress.Options{})
 //	reply, err := client.Post(ctx, relay.Post{URL: endpoint.URL, Header: header, Body: body, Timeout: endpoint.Timeout})
 //
-//	keys := egress.HTTPClient(egress.Options{HTTPSOnly: true}, maxKeyBytes) // an *http.Client for tokens, keys and certificates
+//	keys := egress.NewKeyFetcher(egress.Options{HTTPSOnly: true}) // fetches the keys and certificates of providers
 //
 // # Where it goes
 //

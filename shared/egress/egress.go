@@ -37,7 +37,7 @@ var (
 	ErrRequest = errors.New("egress: malformed request")
 )
 
-// Options are for New and HTTPClient. The zero value is meant for production.
+// Options are for New and NewKeyFetcher. The zero value is meant for production.
 type Options struct {
 	Unguarded bool     // connect to any address and port: for development against one's own machine, never in production
 	HTTPSOnly bool     // refuse http URLs, with ErrRequest

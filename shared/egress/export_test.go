@@ -14,6 +14,8 @@ var (
 	Guard      = guard
 	Except     = except
 	LetThrough = letThrough
+
+	ErrTooLarge = errTooLarge
 )
 
 // GuardOf is the guard of a Client with the given options.
@@ -30,7 +32,7 @@ func NewOver(dial func(context.Context, string, string) (net.Conn, error), roots
 	return newClient(Options{}, dial, roots)
 }
 
-// HTTPClient is that of a Client made by NewWith or NewOver.
+// HTTPClient is that by which a Client fetches.
 func (c *Client) HTTPClient(maxBytes int64) *http.Client { return c.httpClient(maxBytes) }
 
 // CloseIdleConnections closes the connections that are kept.

@@ -8,21 +8,19 @@ import (
 	"time"
 )
 
-// fetchTimeout bounds a request of HTTPClient's from the first byte to the last.
+// fetchTimeout bounds a fetch from the first byte to the last.
 const fetchTimeout = 10 * time.Second
 
-// ErrTooLarge: an answer to HTTPClient is longer than allowed.
-var ErrTooLarge = errors.New("egress: answer too large")
+// errTooLarge: what is fetched is longer than allowed.
+var errTooLarge = errors.New("egress: answer too large")
 
-// HTTPClient returns a client for what else has to be fetched from addresses that come from a configuration or a sender: tokens, keys,
+// httpClient returns a client for what has to be fetched from addresses that come from a configuration or a sender: tokens, keys,
 // certificates. It goes where Post goes and nowhere else, follows no redirect (the 3xx is the answer), unpacks nothing, takes 10 s
-// at most, and reads of an answer no more than maxBytes; a longer one ends in ErrTooLarge, so that a part never passes for the whole.
+// at most, and reads of an answer no more than maxBytes; a longer one ends in errTooLarge, so that a part never passes for the whole.
 //
 // Its errors are found with errors.Is and errors.As under the *url.Error that every http.Client returns: ErrGuard, ErrRequest and the
 // outcomes of Post. The text of a *url.Error has the URL in it, with its query; what it wraps has not. A request is sent
 // anew as by Post, if it has no body or a GetBody. The client is safe for concurrent use.
-func HTTPClient(o Options, maxBytes int64) *http.Client { return New(o).httpClient(maxBytes) }
-
 func (c *Client) httpClient(maxBytes int64) *http.Client {
 	return &http.Client{
 		Transport:     fetcher{c, maxBytes},
@@ -79,7 +77,7 @@ func (c *capped) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p[:min(int64(len(p)), c.left+1)])
 	if int64(n) > c.left {
 		n, c.left = int(c.left), 0
-		return n, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, c.max)
+		return n, fmt.Errorf("%w: more than %d bytes", errTooLarge, c.max)
 	}
 	c.left -= int64(n)
 	return n, err

@@ -17,7 +17,7 @@ import (
 // maxKeyBytes is far more than a key set or a chain of certificates has.
 const maxKeyBytes = 256 << 10
 
-// KeyFetcher gets the keys and certificates with which providers sign, through HTTPClient. Make it with NewKeyFetcher, and share it: it is safe for
+// KeyFetcher gets the keys and certificates with which providers sign, through a guarded client. Make it with NewKeyFetcher, and share it: it is safe for
 // concurrent use.
 type KeyFetcher struct{ client func() *http.Client }
 
@@ -25,7 +25,7 @@ var _ verify.Fetcher = KeyFetcher{}
 
 // NewKeyFetcher returns a KeyFetcher. It makes its client when it first needs it: few sources do.
 func NewKeyFetcher(o Options) KeyFetcher {
-	return KeyFetcher{sync.OnceValue(func() *http.Client { return HTTPClient(o, maxKeyBytes) })}
+	return KeyFetcher{sync.OnceValue(func() *http.Client { return New(o).httpClient(maxKeyBytes) })}
 }
 
 // Fetch returns the body of an answer with status 200; any other status, and more than 256 KiB, is an error. No error tells the URL: it may hold a

@@ -2,9 +2,19 @@
 
 package relay_test
 
-// How many seeds are run, and which calls fail.
-const (
-	faultStep       = 1    // of TestFaultAtEveryCall: every call
-	randomScripts   = 4000 // of TestRandomScripts
-	embeddedScripts = 24   // of TestRandomScriptsOnTheEmbeddedAdapter
+import "os"
+
+// How many seeds are run, and which calls fail. With RELAY_TEST_LONG it is all that is worth its time: make test-long.
+var (
+	long            = os.Getenv("RELAY_TEST_LONG") != ""
+	faultStep       = choose(9, 1)      // of TestFaultAtEveryCall: every ninth call, or every call
+	randomScripts   = choose(400, 4000) // of TestRandomScripts
+	embeddedScripts = choose(3, 24)     // of TestRandomScriptsOnTheEmbeddedAdapter
 )
+
+func choose(short, all int) int {
+	if long {
+		return all
+	}
+	return short
+}

@@ -24,7 +24,7 @@ var calls = map[string][]string{
 	},
 	"sweep": {
 		"GetItem catalog", "Query catalog", "Query events", "Query open", "BatchGetItem ledger", "GetItem event",
-		"PutItem delivery", "GetItem cursor", "PutItem cursor",
+		"PutItem delivery", "UpdateItem event", "GetItem cursor", "PutItem cursor",
 		"SendMessage delivery", "SendMessage retry",
 	},
 	"mapping": {

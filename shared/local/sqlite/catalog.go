@@ -89,16 +89,15 @@ func (c *Catalog) Source(ctx context.Context, _ catalog.Generation, name string)
 	if err := c.find(ctx, sources, name, &d); err != nil {
 		return catalog.Source{}, err
 	}
-	s, err := c.withLearned(ctx, d)
-	if err != nil || !s.Learns() || len(s.Secrets) > 0 {
-		return s, err
-	}
-	var until int64
-	err = c.store.look(ctx, func(conn *sqlite.Conn) (err error) {
+	var until int64 // read before the secret: whoever learns that closes the window
+	if err := c.store.look(ctx, func(conn *sqlite.Conn) (err error) {
 		until, err = windowOf(conn, name)
 		return err
-	})
-	if until > 0 {
+	}); err != nil {
+		return catalog.Source{}, err
+	}
+	s, err := c.withLearned(ctx, d)
+	if until > 0 && s.Learns() && len(s.Secrets) == 0 {
 		s.LearnUntil = time.UnixMilli(until)
 	}
 	return s, err
