@@ -74,10 +74,6 @@ func (r *relay) addAlarms() {
 				"its log."),
 		throttles("ReceiveThrottles", r.receive,
 			"page: partners get 5xx since no concurrency is left. First see what uses up the account's."),
-		throttles("FanoutThrottles", r.fanout,
-			"ticket: events wait since no concurrency is left. First see what uses up the account's."),
-		throttles("DeliverThrottles", r.deliver,
-			"ticket: deliveries wait since no concurrency is left. First see what uses up the account's."),
 		{id: "SweptUp", namespace: metric.Namespace, metric: metric.PutBack, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries had been lost, or were hours late, and were sent again: a bug of ours, or an outage. First see in the log of sweep how many, " +
@@ -96,13 +92,11 @@ func (r *relay) addAlarms() {
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 3, minutes: 180,
 			description: "ticket: sweep did not get through its work three hours in a row: what may be lost is found late. First see in its log " +
 				"how many events it looks at, how long it takes, and how many hours it is behind."},
-		hourly(throttles("SweepThrottles", r.sweep,
-			"ticket: sweep cannot start since no concurrency is left. First see what uses up the account's.")),
 		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",
 			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60, times: 3, below: true,
 			description: "ticket: sweep has not run for some hours, and what may be lost is not found. First see that its rule is enabled."},
 		r.refusedByUs("Ingress5xx", 1, lasting, "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
-			"SQS, S3 or DynamoDB is down; then the access log's integrationError."),
+			"SQS, S3 or DynamoDB is down; then the access log's integrationError, if there is one (accessLog)."),
 		// A relay that gets a webhook an hour, all of which fail, is below the alarm above.
 		r.refusedByUs("Ingress5xxRecurring", 60, recurring, "ticket: partners got 5xx in six of the last 24 hours. First look as for Ingress5xx."),
 	}

@@ -153,11 +153,18 @@ func (r *relay) addFunction(f function) awslambda.Function {
 	logs := r.addLogs(f.id + "Logs")
 	role := awsiam.NewRole(r.stack, new(f.id+"Role"), &awsiam.RoleProps{
 		AssumedBy:      awsiam.NewServicePrincipal(new("lambda.amazonaws.com"), nil),
-		InlinePolicies: policies(slices.Concat(everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...))),
+		InlinePolicies: policies(slices.Concat(r.everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...))),
 	})
 	// Near this limit Go collects harder, where Lambda would kill at its own; the tenth between is for what Go does not count.
 	f.environment["GOMEMLIMIT"] = fmt.Sprintf("%dMiB", f.memoryMiB*9/10)
 	f.environment[settings.RelayName] = *r.stack.StackName()
+	tracing, platformLogs := awslambda.Tracing_DISABLED, awslambda.SystemLogLevel_WARN
+	if r.props.Tracing {
+		tracing = awslambda.Tracing_ACTIVE
+	}
+	if r.props.PlatformLogs {
+		platformLogs = awslambda.SystemLogLevel_INFO
+	}
 	return awslambda.NewFunction(r.stack, &f.id, &awslambda.FunctionProps{
 		Description:           &f.description,
 		Runtime:               awslambda.Runtime_PROVIDED_AL2023(),
@@ -171,11 +178,11 @@ func (r *relay) addFunction(f function) awslambda.Function {
 		RecursiveLoop:         f.recursiveLoop,
 		Vpc:                   f.network.vpc,
 		SecurityGroups:        f.network.groups,
-		Tracing:               awslambda.Tracing_ACTIVE,
+		Tracing:               tracing,
 		LogGroup:              logs,
 		LoggingFormat:         awslambda.LoggingFormat_JSON,
 		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_INFO,
-		SystemLogLevelV2:      awslambda.SystemLogLevel_INFO, // has the report line of each invocation
+		SystemLogLevelV2:      platformLogs,
 	})
 }
 

@@ -105,10 +105,11 @@ func TestFunctions(t *testing.T) {
 		if r.number("Timeout") != timeouts[name(id)] || r.number("MemorySize") != memory[name(id)] {
 			t.Errorf("timeout %d s, memory %d MiB", r.number("Timeout"), r.number("MemorySize"))
 		}
-		if r.get("TracingConfig", "Mode") != "Active" {
-			t.Error("is not traced")
+		if r.get("TracingConfig") != nil {
+			t.Error("is traced, and nobody asked for it")
 		}
-		if r.get("LoggingConfig", "LogFormat") != "JSON" || r.get("LoggingConfig", "ApplicationLogLevel") != "INFO" {
+		if r.get("LoggingConfig", "LogFormat") != "JSON" || r.get("LoggingConfig", "ApplicationLogLevel") != "INFO" ||
+			r.get("LoggingConfig", "SystemLogLevel") != "WARN" {
 			t.Errorf("logs %v", r.get("LoggingConfig"))
 		}
 		if logs := tmpl.Resources[target(r.get("LoggingConfig", "LogGroup"))]; logs.Type != "AWS::Logs::LogGroup" {

@@ -44,12 +44,13 @@ var (
 	}
 )
 
-// everyFunction is what any function needs to be seen: its own log group, and traces.
-func everyFunction(logGroupARN *string) []grant {
-	return []grant{
-		{actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, resources: []*string{logGroupARN}},
-		{actions: []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, resources: []*string{new("*")}},
+// everyFunction is what any function needs to be seen: its own log group, and traces if they are wanted.
+func (r *relay) everyFunction(logGroupARN *string) []grant {
+	grants := []grant{{actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, resources: []*string{logGroupARN}}}
+	if r.props.Tracing {
+		grants = append(grants, grant{actions: []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, resources: []*string{new("*")}})
 	}
+	return grants
 }
 
 // consume is what Lambda needs, in a function's name, to hand it a queue's messages.

@@ -47,11 +47,13 @@ func (r *relay) addIngress() {
 			"ThrottlingRateLimit":  r.props.ThrottleRatePerSecond,
 			"ThrottlingBurstLimit": r.props.ThrottleBurst,
 		}},
-		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+	})
+	if r.props.AccessLog {
+		stage.SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 			DestinationArn: r.addLogs("IngressLogs").LogGroupArn(),
 			Format:         accessLogFormat(r.stack),
-		},
-	})
+		})
+	}
 	for _, route := range *routes {
 		if resource, ok := route.Node().DefaultChild().(awsapigatewayv2.CfnRoute); ok {
 			stage.AddResourceDependency(resource, nil) // the settings of a route that is not there yet are refused

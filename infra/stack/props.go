@@ -94,6 +94,17 @@ type Props struct {
 	// two years that CloudWatch Logs knows.
 	LogRetentionDays int `context:"logRetentionDays" default:"30"`
 
+	// Dashboard makes a CloudWatch dashboard of alarms, webhooks, queues and functions. It costs 3 USD a month beyond an account's first three.
+	Dashboard bool `context:"dashboard" default:"false"`
+	// Tracing has X-Ray trace the functions: 0.30 USD for a million events.
+	Tracing bool `context:"tracing" default:"false"`
+	// AccessLog has API Gateway log each request, accepted ones too: 0.17 USD for a million. The gateway's own errors are nowhere else.
+	AccessLog bool `context:"accessLog" default:"false"`
+	// PlatformLogs has Lambda log the start and the report of each invocation: 0.34 USD for a million events. Metrics have the sums.
+	PlatformLogs bool `context:"platformLogs" default:"false"`
+	// LedgerRecovery lets the ledger be recovered to a point in time of the last 35 days: 0.20 USD a month for each GB. The catalog always can be.
+	LedgerRecovery bool `context:"ledgerRecovery" default:"false"`
+
 	// MaxBodyBytes is the largest webhook accepted. A function's request is at most 6 MB (6,291,456 bytes), with the body in
 	// base64 and up to 10 KiB of headers in it.
 	MaxBodyBytes int `context:"maxBodyBytes" default:"4194304" min:"1" max:"4500000"`

@@ -67,7 +67,9 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	}
 	r.addIngress()
 	r.addAlarms()
-	r.addDashboard()
+	if r.props.Dashboard {
+		r.addDashboard()
+	}
 	r.addOutputs()
 	return r.stack, nil
 }

@@ -25,8 +25,8 @@ func TestTables(t *testing.T) {
 		if r.get("BillingMode") != "PAY_PER_REQUEST" || r.get("OnDemandThroughput") != nil {
 			t.Errorf("billing %v, ceiling %v, want on demand without one", r.get("BillingMode"), r.get("OnDemandThroughput"))
 		}
-		if r.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") != true {
-			t.Error("cannot be recovered to a point in time")
+		if recovery := r.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"); recovery != (name(id) == "Catalog") {
+			t.Errorf("can be recovered to a point in time: %v", recovery)
 		}
 		for _, attribute := range items(r.get("AttributeDefinitions")) {
 			if get(attribute, "AttributeType") != "S" {
@@ -115,9 +115,34 @@ func TestIngressIsOneRoute(t *testing.T) {
 	})
 }
 
+// What costs by the event and is read by few is there for who asks for it.
+func TestWhatIsAskedForIsObserved(t *testing.T) {
+	t.Parallel()
+	for asked, tmpl := range map[bool]template{false: defaults(t), true: whole(t)} {
+		got := map[string]bool{
+			"dashboard":  len(tmpl.of("AWS::CloudWatch::Dashboard")) > 0,
+			"access log": tmpl.of("AWS::ApiGatewayV2::Stage")[0].get("AccessLogSettings") != nil,
+		}
+		for _, f := range tmpl.of("AWS::Lambda::Function") {
+			got["traces"] = f.get("TracingConfig", "Mode") == "Active"
+			got["Lambda's own lines"] = f.get("LoggingConfig", "SystemLogLevel") == "INFO"
+		}
+		for _, table := range tmpl.of("AWS::DynamoDB::Table") {
+			if table.get("TimeToLiveSpecification") != nil {
+				got["recovery of the ledger"] = table.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") == true
+			}
+		}
+		for what, is := range got {
+			if is != asked {
+				t.Errorf("%s: %t, asked for: %t", what, is, asked)
+			}
+		}
+	}
+}
+
 func TestStagesAreLogged(t *testing.T) {
 	t.Parallel()
-	tmpl := defaults(t)
+	tmpl := whole(t)
 	tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
 		if logs := tmpl.Resources[target(r.get("AccessLogSettings", "DestinationArn"))]; logs.Type != "AWS::Logs::LogGroup" {
 			t.Error("has no access log")
@@ -214,7 +239,7 @@ func TestPropsReachTheTemplate(t *testing.T) {
 		"retentionDays, bodies":  {byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 38.0},
 		"retentionDays, fanout":  {byName["Fanout"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
 		"retentionDays, deliver": {byName["Deliver"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
-		"logRetentionDays":       {byName["IngressLogs"].get("RetentionInDays"), 90.0},
+		"logRetentionDays":       {byName["ReceiveLogs"].get("RetentionInDays"), 90.0},
 		"maxBodyBytes":           {byName["Receive"].get("Environment", "Variables", "RELAY_MAX_BODY_BYTES"), "1000"},
 		"inlineBodyBytes":        {byName["Receive"].get("Environment", "Variables", "RELAY_INLINE_BODY_BYTES"), "100"},
 		"catalogCacheSeconds":    {byName["Deliver"].get("Environment", "Variables", "RELAY_CATALOG_CACHE_SECONDS"), "5"},

@@ -16,21 +16,21 @@ const (
 // addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events and deliveries, for
 // RetentionDays). Both are on demand, without a ceiling of their own: a throttled write is a webhook delayed.
 func (r *relay) addTables() {
-	r.catalog = r.addTable("Catalog", nil)
-	r.ledger = r.addTable("Ledger", new("expires_at"))
+	r.catalog = r.addTable("Catalog", nil, true)
+	r.ledger = r.addTable("Ledger", new("expires_at"), r.props.LedgerRecovery)
 	r.addIndex(eventsIndex)
 	r.addIndex(openIndex)
 	r.addIndex(troubledIndex)
 }
 
-func (r *relay) addTable(id string, timeToLive *string) awsdynamodb.Table {
+func (r *relay) addTable(id string, timeToLive *string, recovery bool) awsdynamodb.Table {
 	return awsdynamodb.NewTable(r.stack, &id, &awsdynamodb.TableProps{
 		PartitionKey:        text("pk"),
 		SortKey:             text("sk"),
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
 		TimeToLiveAttribute: timeToLive,
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
-			PointInTimeRecoveryEnabled: new(true),
+			PointInTimeRecoveryEnabled: new(recovery),
 		},
 		RemovalPolicy:      r.keptTable(),
 		DeletionProtection: whenTrue(r.props.protected()),

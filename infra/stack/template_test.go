@@ -66,6 +66,7 @@ func wholeProps() stack.Props {
 		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: truststore,
 		OwnershipCertificateARN: ownership, DataKeyARN: dataKey, FormerDataKeyARNs: []string{formerDataKey},
 		Secrets: []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey}, Invoke: []string{invokedAPI, invokedFunction},
+		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
 		EgressPorts: []uint16{8443}, Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
 	}
 }
@@ -146,6 +147,15 @@ func stubFunctions(dir string) (string, error) {
 
 // each calls f for every resource of a type, in the order of their ids, and fails where there is none: a test that finds nothing
 // to look at proves nothing.
+func (tmpl template) of(resourceType string) (all []resource) {
+	for _, r := range tmpl.Resources {
+		if r.Type == resourceType {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 func (tmpl template) each(t *testing.T, resourceType string, f func(t *testing.T, id string, r resource)) {
 	t.Helper()
 	found := false

@@ -18,12 +18,6 @@ const (
 	// FullProcessorMiB is the memory with which a function has one processor; with less it has that part of it:
 	// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html.
 	FullProcessorMiB = 1769
-	// PlatformLogBytes is what Lambda itself logs of an invocation at level INFO, its start and its report, and AccessLogBytes what
-	// API Gateway logs of a request in the stack's format.
-	PlatformLogBytes = 560
-	AccessLogBytes   = 330
-	// TracedShare is the default sampling rule of X-Ray where much happens. An invocation in the sample is a trace.
-	TracedShare = 0.05
 )
 
 // Line is a part of the bill.
@@ -47,10 +41,9 @@ func Of(u Usage) Bill {
 	b.add("SQS", u.sqs())
 	b.add("DynamoDB, writes", DynamoWrite.Of(u.units("dynamodb:PutItem")))
 	b.add("DynamoDB, reads", DynamoRead.Of(u.units("dynamodb:GetItem")))
-	b.add("DynamoDB, 30 days of storage", DynamoStored.Of(float64(u.StoredBytes))+DynamoBackup.Of(float64(u.StoredBytes)))
+	b.add("DynamoDB, 30 days of storage", DynamoStored.Of(float64(u.StoredBytes)))
 	b.add("Scheduler", Schedule.Of(u.units("scheduler:CreateSchedule")))
 	b.add("CloudWatch Logs", LogsIngested.Of(u.LoggedBytes()))
-	b.add("X-Ray", Trace.Of(TracedShare*u.invocations()))
 	b.add("Data transfer out", TransferOut.Of(float64(u.PostedBytes)))
 	return b
 }
@@ -94,9 +87,9 @@ func (u Usage) sqs() float64 {
 	return usd
 }
 
-// LoggedBytes are those of the functions, of Lambda and of API Gateway.
+// LoggedBytes are those of the functions. Lambda and API Gateway log nothing of what goes well, unless they are asked to.
 func (u Usage) LoggedBytes() float64 {
-	bytes := PlatformLogBytes*u.invocations() + AccessLogBytes*float64(u.Events)
+	bytes := 0.0
 	for _, f := range u.Functions {
 		bytes += float64(f.LoggedBytes)
 	}

@@ -114,8 +114,8 @@ func TestBill(t *testing.T) {
 	t.Parallel()
 	want := map[string]float64{ // USD for a million events
 		"API Gateway": 1.00, "Lambda, requests": 0.20, "Lambda, time": 0.012 * 1e6 * 0.0000133334, "SQS": 2*0.40 + 0.10,
-		"DynamoDB, writes": 4 * 0.625, "DynamoDB, reads": 0.5 * 0.125, "DynamoDB, 30 days of storage": 3 * 0.45, "Scheduler": 0.01,
-		"CloudWatch Logs": (110 + 560 + 330) / 1e9 * 1e6 * 0.50, "X-Ray": 0.05 * 5, "Data transfer out": 2 * 0.09,
+		"DynamoDB, writes": 4 * 0.625, "DynamoDB, reads": 0.5 * 0.125, "DynamoDB, 30 days of storage": 3 * 0.25, "Scheduler": 0.01,
+		"CloudWatch Logs": 110 / 1e9 * 1e6 * 0.50, "Data transfer out": 2 * 0.09,
 	}
 	got, sum := map[string]float64{}, 0.0
 	bill := cost.Of(billed)

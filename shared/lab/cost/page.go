@@ -159,8 +159,7 @@ func others(usage []Usage) string {
 		f := u.Functions["Receive"]
 		time := float64(f.Invocations) * u.BilledMs("Receive") / 1000 * float64(f.MemoryMiB) / 1024
 		return HTTPRequest.Of(float64(u.Events)) + LambdaRequest.Of(float64(f.Invocations)) + LambdaTime.Of(time) +
-			LogsIngested.Of(float64(f.LoggedBytes+f.Invocations*PlatformLogBytes+u.Events*AccessLogBytes)) +
-			Trace.Of(TracedShare*float64(f.Invocations)) + TransferOut.Of(float64(u.PostedBytes))
+			LogsIngested.Of(float64(f.LoggedBytes)) + TransferOut.Of(float64(u.PostedBytes))
 	}
 	return table([][]string{
 		head("USD for a million events", usage),

@@ -31,7 +31,6 @@ var (
 	DynamoWrite   = Price{"DynamoDB on demand, writes", 0.625, million, "million request units of 1 KB", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
 	DynamoRead    = Price{"DynamoDB on demand, reads", 0.125, million, "million request units of 4 KB", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
 	DynamoStored  = Price{"DynamoDB, storage", 0.25, giga, "GB-month", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
-	DynamoBackup  = Price{"DynamoDB, point-in-time recovery", 0.20, giga, "GB-month", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
 	S3Put         = Price{"S3 Standard, PUT", 0.005, 1000, "thousand requests", "https://aws.amazon.com/s3/pricing/"}
 	S3Get         = Price{"S3 Standard, GET", 0.0004, 1000, "thousand requests", "https://aws.amazon.com/s3/pricing/"}
 	S3Stored      = Price{"S3 Standard, storage", 0.023, giga, "GB-month", "https://aws.amazon.com/s3/pricing/"}
@@ -42,7 +41,6 @@ var (
 	Metric        = Price{"CloudWatch, custom metric", 0.30, 1, "metric and month", "https://aws.amazon.com/cloudwatch/pricing/"}
 	Alarm         = Price{"CloudWatch, alarm", 0.10, 1, "alarm and month", "https://aws.amazon.com/cloudwatch/pricing/"}
 	Dashboard     = Price{"CloudWatch, dashboard", 3.00, 1, "dashboard and month", "https://aws.amazon.com/cloudwatch/pricing/"}
-	Trace         = Price{"X-Ray, traces recorded", 5.00, million, "million traces", "https://aws.amazon.com/xray/pricing/"}
 	TransferOut   = Price{"Data transfer to the internet", 0.09, giga, "GB", "https://aws.amazon.com/ec2/pricing/on-demand/#Data_Transfer"}
 
 	BusEvent       = Price{"EventBridge, custom events", 1.00, million, "million events, each 64 KB one", "https://aws.amazon.com/eventbridge/pricing/"}
@@ -54,8 +52,8 @@ var (
 // Prices are all of them, in the order in which the page lists them.
 func Prices() []Price {
 	return []Price{
-		HTTPRequest, LambdaRequest, LambdaTime, SQSRequest, SQSFair, DynamoWrite, DynamoRead, DynamoStored, DynamoBackup,
-		S3Put, S3Get, S3Stored, KMSRequest, KMSKey, Schedule, LogsIngested, Metric, Alarm, Dashboard, Trace, TransferOut,
+		HTTPRequest, LambdaRequest, LambdaTime, SQSRequest, SQSFair, DynamoWrite, DynamoRead, DynamoStored,
+		S3Put, S3Get, S3Stored, KMSRequest, KMSKey, Schedule, LogsIngested, Metric, Alarm, Dashboard, TransferOut,
 		BusEvent, APIDestination, SNSPublish, SNSDelivery,
 	}
 }
