@@ -12,7 +12,7 @@ const slowLane = "slow"
 // The slow queue. An invocation lasts as long as its slowest message, and an event source mapping runs only so many invocations at once. So an endpoint that answers slowly would use up the invocations that other endpoints need. That also happens if it answers 2xx and its circuit breaker stays closed. Therefore slow attempts are counted in the endpoint's state. While the state says that the endpoint is slow, its deliveries are sent to a queue of their own, which has its own maximum concurrency.
 
 const (
-	// slowAfter is how long an attempt is under way when it counts as one that takes long.
+	// slowAfter is the duration after which an attempt counts as slow.
 	slowAfter = 2 * time.Second
 	// stillSlowAfter is the same in the slow queue. It is shorter, so that an endpoint near slowAfter does not change queues all the time.
 	stillSlowAfter = time.Second
