@@ -35,7 +35,8 @@ func (r references) resolve(ctx context.Context, value string) (string, error) {
 	}
 	if isMember {
 		var object map[string]any
-		_ = json.Unmarshal([]byte(text), &object) // without an object there is no member; the error is dropped because it would quote the secret
+		// Without an object there is no member. The error is dropped because it would quote the secret.
+		_ = json.Unmarshal([]byte(text), &object)
 		text, _ = object[member].(string)
 	}
 	if text == "" {

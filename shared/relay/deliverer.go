@@ -21,7 +21,7 @@ const (
 	settleTime = catalog.MaxEndpointTimeout + 15*time.Second
 	// scheduleSettle is the delay of a copy where the scheduler may send the first message too. The scheduler is up to a minute late.
 	scheduleSettle = settleTime + time.Minute
-	// keepMargin is the end of an event's retention in which a waiting delivery prolongs it. If the next attempt comes that close to the event's expiry, or after it, the event is kept for longer. The sweeper needs the event to send a lost message again.
+	// keepMargin is the last part of an event's retention. If a waiting delivery's next attempt is due in that part, or later, the event is kept for longer. The sweeper needs the event to send a lost message again.
 	keepMargin = 24 * time.Hour
 	// earlySlack is how early a message may come and still count as due.
 	earlySlack = 5 * time.Second

@@ -45,9 +45,10 @@ type BodyRef struct {
 // EventRecord is what the ledger keeps of an event.
 type EventRecord struct {
 	Event
-	MessageID string    // id of the queue message that recorded it
-	Endpoints []string  // the endpoints it was routed to, in the catalog's order; empty: unrouted
-	Sent      int       // how many of Endpoints, from the first on, have had their delivery sent; only kept if that takes several invocations
+	MessageID string   // id of the queue message that recorded it
+	Endpoints []string // the endpoints it was routed to, in the catalog's order; empty: unrouted
+	// Sent is to how many of Endpoints, from the first on, deliveries have been sent. It is kept only if that takes several invocations.
+	Sent      int
 	RoutedAt  time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; the record counts as absent from then on
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// MaxFailures is how often our handling of a message may fail. After the last failure the message is set aside in a dead-letter queue.
+	// MaxFailures is how often our handling of a message may fail. With that failure the message is set aside in a dead-letter queue.
 	MaxFailures = 5
 	// MaxReceives is how often a message may be received without effect before it becomes a suspect: it may kill the process, which then cannot count a failure. SQS also counts receives that reach no function, because Lambda throttles or a deployment is broken. So a suspect is still tried, and each try is counted before it begins.
 	MaxReceives = 25
@@ -78,7 +78,7 @@ func (f failures) suspect(ctx context.Context, m Message, receives int) error {
 	}
 	n, err := f.counts.CountFailure(ctx, m.ID)
 	if err != nil || n <= MaxFailures {
-		return nil //nolint:nilerr // if it cannot be counted, it is tried
+		return nil //nolint:nilerr // what cannot be counted is tried
 	}
 	return fmt.Errorf("%w: received %d times to no effect, and tried %d times", errSetAside, receives, n-1)
 }

@@ -60,7 +60,7 @@ type FanoutConfig struct {
 	Random        func() float64 // in [0, 1), for jitter
 }
 
-// Fanout is the second stage. It records an event once, and sends a delivery for each endpoint that takes it. These are up to MaxEndpoints; many of them take several invocations.
+// Fanout is the second stage. It records an event once, and sends a delivery for each endpoint that takes it. There may be up to MaxEndpoints of them. If there are many, it takes several invocations.
 type Fanout struct {
 	cfg    FanoutConfig
 	router *Router
@@ -141,7 +141,7 @@ func (r routing) report(err error) RouteReport {
 	return rep
 }
 
-// record records the event of m and tells which deliveries are to be sent.
+// record writes the event of m to the ledger and tells which deliveries are to be sent.
 func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error) {
 	e, err := DecodeEvent(m.Body)
 	if err == nil {
@@ -197,7 +197,7 @@ func (f *Fanout) expires(e Event, now time.Time) time.Time {
 	return at
 }
 
-// Expiry returns t plus the retention, rounded up to whole seconds: DynamoDB's time to live counts in seconds.
+// Expiry returns t plus the retention, rounded up to the next whole second: DynamoDB's time to live counts in seconds.
 func Expiry(t time.Time, retention time.Duration) time.Time {
 	return t.Add(retention).UTC().Truncate(time.Second).Add(time.Second)
 }

@@ -77,9 +77,10 @@ type task struct {
 	Step      int          `json:"step"`               // attempts already made in this cycle; a replay begins a new cycle
 	NotBefore time.Time    `json:"notBefore,omitzero"` // for a wait longer than a queue's delay, which goes in hops
 	Made      *madeAttempt `json:"made,omitempty"`     // an attempt that was made and could not be recorded
-	Cycle     bool         `json:"cycle,omitempty"`    // the message stands for all further attempts: it was set aside, in most cases from an ordered queue
-	Lane      string       `json:"lane,omitempty"`     // slowLane: the message came by the slow queue
-	Origin    string       `json:"origin,omitempty"`   // id of the message that was set aside; a redrive gives the message a new id
+	// Cycle tells that the message stands for all further attempts: it was set aside from an ordered queue.
+	Cycle  bool   `json:"cycle,omitempty"`
+	Lane   string `json:"lane,omitempty"`   // slowLane: the message came by the slow queue
+	Origin string `json:"origin,omitempty"` // the message's id before it was set aside and redriven
 }
 
 // madeAttempt carries an attempt in a message while the ledger is down, so that the attempt is recorded later and not made twice.

@@ -17,7 +17,7 @@ const maxLineAge = 13 * 24 * time.Hour
 // errBehind means that a message of an ordered queue is received again because one before it in its group is.
 var errBehind = errors.New("relay: one before it in its group is not done with")
 
-// group returns the message group of a delivery or an event: the endpoint's or source's name, and the value of the order's key in the document. Events without a key share one group.
+// group returns the message group of a delivery or an event: the endpoint's or source's name, and a hash of the value that the order's key has in the document. Events without a key share one group.
 func group(o catalog.Order, of string, doc document.Document) string {
 	if o.Key == "" {
 		return of

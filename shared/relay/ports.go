@@ -68,7 +68,7 @@ const MaxHold = 11 * time.Hour
 type Failures interface {
 	// CountFailure adds one to a message's count and returns the count: 1 the first time. A count is forgotten MaxQueueTime after its last change, or later.
 	CountFailure(ctx context.Context, messageID string) (int, error)
-	// ForgetFailures resets a message's count to zero. It has no effect on a message without a count.
+	// ForgetFailures resets a message's count to zero. For a message without a count it changes nothing that matters.
 	ForgetFailures(ctx context.Context, messageID string) error
 }
 

@@ -90,7 +90,7 @@ type Inbound struct {
 	Source     string
 	Method     string
 	Query      string // raw, without the "?"
-	RemoteIP   string // the client of the API Gateway or HTTP server
+	RemoteIP   string // address of the client of the API Gateway or HTTP server
 	Header     Header
 	Body       []byte
 	ReceivedAt time.Time // when the API Gateway or HTTP server received it; signed timestamps are compared with this

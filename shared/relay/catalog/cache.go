@@ -150,7 +150,7 @@ func (c *Cache[V]) find(name string, g Generation) (cacheEntry[V], bool) {
 }
 
 func (c *Cache[V]) entryAt(at *list.Element) *cacheEntry[V] {
-	return at.Value.(*cacheEntry[V]) //nolint:forcetypeassert // the list has no other type
+	return at.Value.(*cacheEntry[V]) //nolint:forcetypeassert // the list has no others
 }
 
 func (c *Cache[V]) isFresh(e cacheEntry[V], g Generation) bool {

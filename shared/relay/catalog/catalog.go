@@ -8,10 +8,11 @@ import (
 
 // Source is one partner that sends us webhooks: a provider or the operator's own application.
 type Source struct {
-	Name    string        // [a-z0-9][a-z0-9-]{0,62}; the last part of its URL, /in/{name}
-	Verify  verify.Config // how its webhooks are verified, and where their id and type are
-	Secrets []string      // the accepted secrets, newest first; empty only for provider "none", or for one that sends its secret in a handshake
-	Order   Order         // derived from its ordered endpoints, see Catalog.SetOrder
+	Name   string        // [a-z0-9][a-z0-9-]{0,62}; the last part of its URL, /in/{name}
+	Verify verify.Config // how its webhooks are verified, and where their id and type are
+	// Secrets are the accepted secrets, newest first. It is empty only for provider "none", or for a provider that sends its secret in a handshake.
+	Secrets []string
+	Order   Order // derived from its ordered endpoints, see Catalog.SetOrder
 
 	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no window is open, or there is a secret already. It is not part of the configuration: Sources sets it, and Store neither reads nor writes it.
 	LearnUntil time.Time

@@ -12,8 +12,9 @@ package catalog
 //   - While the catalog changes, until every instance knows the change, webhooks join their groups in the order in which they happen to arrive. Messages in flight are understood in either queue: those of the ordered queue go on in order, others join their group when they are handled.
 //   - The relay's own events about endpoints and deliveries also join their group in the order in which they happen to arrive.
 type Order struct {
-	On  bool
-	Key string // path of a JSON value in the payload ("data.account.id"): events with the same value are ordered among each other; "": all events are
+	On bool
+	// Key is the path of a JSON value in the payload ("data.account.id"). Events with the same value are ordered among each other; "": all events are.
+	Key string
 }
 
 // SetOrder sets the Order of sources and subscriptions from their endpoints, so that each stage finds it in what it reads anyway. Whoever makes a Catalog calls it. A source gets the key that all its ordered endpoints share: its webhooks need no stricter order.
