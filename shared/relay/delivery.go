@@ -41,7 +41,7 @@ const (
 	EndpointDeclined Reason = "refused"   // the endpoint's answer was final: 410, webhook-delivery, or one of Endpoint.Final
 )
 
-// Attempt is one POST of a delivery.
+// Attempt is one try of a delivery: usually one POST.
 type Attempt struct {
 	Number     int           // 1 for the first; counts over all cycles
 	At         time.Time     // UTC, whole milliseconds; its start

@@ -159,7 +159,7 @@ func (p *pushed) Take(int) *batch {
 	return b
 }
 
-// Due is never so soon that a batch would not be pushed first.
+// Due is an hour from now: every batch is pushed long before.
 func (p *pushed) Due() (time.Time, bool) {
 	return time.Now().Add(time.Hour), len(p.List()) > 0
 }

@@ -88,7 +88,7 @@ func TestPageWhatAnAnswerDoes(t *testing.T) {
 		name    string
 		replies []relay.Reply
 		final   []string
-		before  int // so many attempts of other deliveries had the same answer
+		before  int // how many attempts of other deliveries had the same answer
 	}{
 		{"2xx", []relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}, 0},
 		{"3xx, 4xx, 5xx", []relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
@@ -159,7 +159,7 @@ func TestRetryAfterWithinBounds(t *testing.T) {
 	const scheduled = time.Minute
 	for name, tt := range map[string]struct {
 		value string
-		ahead time.Duration // value is a date, so far ahead
+		ahead time.Duration // if set, value is a date this far ahead
 		want  time.Duration
 	}{
 		"seconds":                {value: "600", want: 10 * time.Minute},

@@ -140,7 +140,7 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 					if attempts == 2 {
 						f.n = 0
 						r.failWhile(func(_, attempt string) bool {
-							f.n, f.kind = 1, "endpoint line" // strikes the second attempt, by another instance
+							f.n, f.kind = 1, "endpoint line" // at the second attempt, in another instance
 							return attempt == "1"
 						})
 					}
@@ -243,7 +243,7 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 	t.Parallel()
 	const later = catalog.DefaultCacheTTL / 2
 	for name, tt := range map[string]struct {
-		between func(*catalog.Catalog) // what is true for a moment
+		between func(*catalog.Catalog) // the change for a moment
 		answer  relay.Reply            // of the endpoint's first attempt
 		want    relay.Status
 	}{
@@ -260,7 +260,7 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 				r.mustPost("0", "t", "{}")
 				r.fanOut()
 				r.edit(tt.between)
-				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps what is true for this moment
+				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps the state of this moment
 				r.edit(func(c *catalog.Catalog) {
 					*c = catalog.Catalog{Sources: c.Sources, Endpoints: []catalog.Endpoint{{
 						Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}, Schedule: []time.Duration{time.Hour},
@@ -303,7 +303,7 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 				} else if err := r.states.SaveEndpointState(t.Context(), "a", disabled, revision); err != nil {
 					t.Fatal(err)
 				}
-				r.consume(&r.delivery, nil, r.deliverer.Process) // and it knows
+				r.consume(&r.delivery, nil, r.deliverer.Process) // now the instance has it in its cache
 				if d := r.deliveryOf(first, "a"); d.Status != relay.Dead {
 					t.Fatalf("%s", d.Status)
 				}
@@ -401,7 +401,7 @@ func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
 				r.retention = 24 * time.Hour
 				r.build(func(p ports) ports { return p })
 				event := late(r)
-				time.Sleep(time.Hour) // the message of what is replayed still lies in its queue
+				time.Sleep(time.Hour) // the replay's message is still in its queue
 				if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting {
 					t.Errorf("%+v", d)
 				}

@@ -45,7 +45,7 @@ func (c *countedBodies) Get(ctx context.Context, key string) ([]byte, error) {
 	c.reads.Add(1)
 	c.most.Store(max(c.most.Load(), c.inHand.Add(1)))
 	defer c.inHand.Add(-1)
-	time.Sleep(time.Millisecond) // virtual: all that run at once are in hand by then
+	time.Sleep(time.Millisecond) // virtual: all concurrent reads have begun by then
 	return c.Bodies.Get(ctx, key)
 }
 

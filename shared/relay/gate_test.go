@@ -287,7 +287,7 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 				c.send("w", tt.waiting)
 				end := time.Now().Add(lasts)
 				c.run(tt.instances, lasts)
-				time.Sleep(time.Minute) // attempts of the killed end
+				time.Sleep(time.Minute) // the attempts of killed instances end
 				if c.most["a"] != tt.limit {
 					t.Errorf("%d attempts at once, allowed are %d", c.most["a"], tt.limit)
 				}
@@ -376,7 +376,7 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 				after = append(after, p)
 			}
 		}
-		// Each instance has a batch in hand when it begins, and one more until it hears of the others' failures.
+		// Each instance has a batch in flight at the beginning, and one more until it learns of the others' failures.
 		if early < breaker.OpenAfter || early > 2*5*10 {
 			t.Errorf("%d attempts before all knew that the breaker was open", early)
 		}

@@ -34,11 +34,12 @@ func TestLostMessagesArePutBack(t *testing.T) {
 	}
 }
 
-// newLosses draws a script with losses.
+// newLosses makes a script with losses.
 func newLosses(seed uint64) script {
 	s := newScript(seed, false)
 	s.again, s.changeAt = "", 0
-	s.jams = slices.DeleteFunc(s.jams, func(j jam) bool { return j.feed == 0 || j.feed == 3 }) // what is routed late is not swept
+	// The sweeper does not look at events that were routed late.
+	s.jams = slices.DeleteFunc(s.jams, func(j jam) bool { return j.feed == 0 || j.feed == 3 })
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 1 + r.IntN(2) {
 		s.losses = append(s.losses, 1+r.IntN(6))

@@ -268,7 +268,7 @@ func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 			t.Errorf("%d dead listed, %d in the dead queue, %d poison", len(dead), r.dead.Len(), r.poison.Len())
 		}
 
-		r.poster.failTimes("a", 1) // the endpoint is mended, almost
+		r.poster.failTimes("a", 1) // the endpoint fails once more
 		r.dead.Move(&r.retry)
 		r.pump()
 		d = r.deliveryOf(event, "a")

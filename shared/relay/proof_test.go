@@ -173,7 +173,7 @@ func TestAPingIsADelivery(t *testing.T) {
 type slowEndpoints struct{ catalog.Endpoints }
 
 func (s slowEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
-	time.Sleep(time.Millisecond) // virtual: all that run at once have come as far by then
+	time.Sleep(time.Millisecond) // virtual: all concurrent reads have begun by then
 	return s.Endpoints.Endpoint(ctx, g, name)
 }
 
@@ -252,7 +252,7 @@ func TestAProvedEndpointCostsNoMoreThanAnother(t *testing.T) {
 			r.mustPost("first", "push", "{}")
 			r.pump()
 			time.Sleep(breaker.RampTime)
-			r.mustPost("second", "push", "{}") // its success ends the recovery on record
+			r.mustPost("second", "push", "{}") // its success ends the recorded recovery
 			r.pump()
 			n = 0
 			for i := range 300 {

@@ -85,7 +85,7 @@ func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 		"paused":   func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Hour)} },
 		"disabled": func(now time.Time) breaker.State { return breaker.State{DisabledAt: now, Reason: "by its operator"} },
 	} {
-		for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 4500 * time.Millisecond} { // of the 5 s since the list was read
+		for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 4500 * time.Millisecond} { // since the list was read; a change is known 5 s after it at the latest
 			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {

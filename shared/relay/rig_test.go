@@ -183,7 +183,7 @@ func (r *rig) pump() {
 	r.t.Helper()
 	for range 10_000 {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
-		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself puts aside what fails too often
+		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself sets aside messages that fail too often
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.slow, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy

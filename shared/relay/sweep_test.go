@@ -404,7 +404,7 @@ const earlySlack = 5 * time.Second
 
 // delay returns how much later than due an attempt may come in this run: the time of the outages, and for each fault the time until a message is received again or missed.
 func (w *world) delay() time.Duration {
-	d := 10 * time.Minute // other deliveries that are in hand
+	d := 10 * time.Minute // other deliveries in flight
 	for _, o := range w.outages {
 		d += o.lasts
 	}

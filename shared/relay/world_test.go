@@ -354,7 +354,7 @@ func (w *world) run() {
 	for range 20_000 {
 		synctest.Wait()
 		if w.reap() || w.beginSweep() {
-			continue // what ended is settled once all is quiet again
+			continue // what has ended is settled when everything is quiet
 		}
 		if w.step() {
 			if w.rng.IntN(50) == 0 {
