@@ -16,17 +16,19 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// target is an endpoint ready to be POSTed to.
+// target is an endpoint that is ready for POSTs.
 type target struct {
 	catalog.Endpoint
-	signers []*sign.Signer   // by how many of Retiring sign beside Secrets: they end from the last one on
-	foreign *verify.Verifier // makes Auth.Signature; nil: none is wanted
-	secrets []string         // what its answers are rid of
-	refers  bool             // to secrets that are kept elsewhere
-	unready error            // why nothing can be sent before the operator has mended something; nil: it can
+	// signers[n] signs with Secrets and with the first n of Retiring, which end from the last one on.
+	signers []*sign.Signer
+	foreign *verify.Verifier // makes Auth.Signature; nil: not configured
+	secrets []string         // removed from the endpoint's answers
+	refers  bool             // some of its values are references to secrets stored elsewhere
+	// unready says what the operator has to mend before anything can be sent; nil: nothing.
+	unready error
 }
 
-// targetBytes is what a target takes beside its own text: signers, headers, maps.
+// targetBytes is the memory that a target takes beside its own text: signers, headers, maps.
 const targetBytes = 2 << 10
 
 func (t *target) Bytes() int {
@@ -40,17 +42,17 @@ func (t *target) Bytes() int {
 	return size
 }
 
-// lasting: what the endpoint refers to may change while the catalog does not.
+// Lasting is false for an endpoint with references: those secrets may change while the catalog does not.
 func (t *target) Lasting() bool { return !t.refers }
 
-// made is an attempt and what the endpoint said beside its status.
+// made is an attempt, with what the endpoint said beside its status.
 type made struct {
 	Attempt
-	final      Reason        // why no other attempt follows, whatever the schedule says; "" where it decides
-	retryAfter time.Duration // how long the endpoint wants to be left alone by this delivery
-	pause      time.Time     // until when it wants to be left alone by all
-	overload   bool          // there may be too much to do for it: it wants to be left alone by all if it says so more than once
-	disable    string        // it wants no more, and why
+	final      Reason        // no attempt follows, for this reason; "": the schedule decides
+	retryAfter time.Duration // this delivery's Retry-After
+	pause      time.Time     // no delivery to this endpoint before then
+	overload   bool          // a sign of overload: the endpoint is paused if it repeats it
+	disable    string        // why the endpoint wants no more; "": it did not say so
 }
 
 func (m made) verdict(probe bool) gate.Verdict {
@@ -61,12 +63,12 @@ func (m made) verdict(probe bool) gate.Verdict {
 	return gate.Verdict{Failed: m.Outcome != Succeeded, Why: why, Probe: probe, Pause: m.pause, Overload: m.overload, Disable: m.disable}
 }
 
-// withhold is the attempt that is put on record where none is made.
+// withhold returns the attempt that is recorded when none is made.
 func (s *step) withhold(outcome Outcome, why Reason, text string) made {
 	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
 }
 
-// verdictOf is what the gate is told of an attempt.
+// verdictOf returns what the gate is told about an attempt.
 func verdictOf(ep *target, a made, admitted gate.Admission) gate.Verdict {
 	v := a.verdict(admitted.Probe)
 	if ep.Concurrency > 0 {
@@ -75,7 +77,7 @@ func verdictOf(ep *target, a made, admitted gate.Admission) gate.Verdict {
 	return v
 }
 
-// attemptAdmitted is attempt within the gate's admission.
+// attemptAdmitted makes the attempt, then releases what the gate admitted.
 func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted gate.Admission) (made, error) {
 	defer s.gate.Release(ctx, ep.Name, admitted)
 	return s.attempt(ctx, ep)
@@ -108,7 +110,7 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	return m, nil
 }
 
-// request is the POST of an event, signed. Its error is a *PostError.
+// request returns the signed POST of an event. Its error is a *PostError.
 func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at time.Time) (Post, error) {
 	p := Post{
 		URL:     ep.URL,
@@ -124,7 +126,7 @@ func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at ti
 	return p, err
 }
 
-// conclude notes how the POST ended. An error that is not the endpoint's is returned: no attempt was used up.
+// conclude notes how the POST ended. It returns an error only if the failure is ours: then no attempt is used up.
 func (a *Attempt) conclude(reply Reply, err error) error {
 	if failed, ok := errors.AsType[*PostError](err); ok {
 		a.Outcome, a.Error = failed.Outcome, failed.Err.Error()

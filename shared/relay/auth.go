@@ -13,16 +13,16 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// errUnready: the operator has to mend the endpoint's configuration, or what it refers to, before anything can be sent.
+// errUnready means that the operator has to mend the endpoint's configuration, or a secret that it refers to, before anything can be sent.
 var errUnready = errors.New("relay: nothing to prove ourselves with")
 
-// references resolves those of one endpoint: each secret is read once, since several values may be parts of it.
+// references resolves the references of one endpoint. It reads each secret once, because several values may be parts of one secret.
 type references struct {
 	store catalog.SecretStore
 	read  map[string]string
 }
 
-// resolve returns what a value refers to; one that is no reference is itself.
+// resolve returns the secret that a value refers to. A value that is no reference is returned as it is.
 func (r references) resolve(ctx context.Context, value string) (string, error) {
 	reference, ok := strings.CutPrefix(value, catalog.SecretPrefix)
 	if !ok {
@@ -35,7 +35,8 @@ func (r references) resolve(ctx context.Context, value string) (string, error) {
 	}
 	if isMember {
 		var object map[string]any
-		_ = json.Unmarshal([]byte(text), &object) // what is no object has no member; the error would quote it
+		// Without an object there is no member. The error is dropped because it would quote the secret.
+		_ = json.Unmarshal([]byte(text), &object)
 		text, _ = object[member].(string)
 	}
 	if text == "" {
@@ -61,8 +62,7 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 	return text, err
 }
 
-// arm resolves the endpoint's references and readies its signature. What the operator has to mend is kept for the attempts to tell; an error is
-// our own failure.
+// arm resolves the endpoint's references and prepares its signature. A mistake that the operator has to mend is kept in t.unready, and the attempts report it. An error is our own failure.
 func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
 	err := t.resolve(ctx, references{store, map[string]string{}})
 	t.secrets = t.Hidden()
@@ -75,7 +75,7 @@ func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
 	return err
 }
 
-// resolve puts what they refer to in the place of references. The catalog's own values stay as they are.
+// resolve replaces references by the secrets. It works on copies, so that the catalog's own values stay unchanged.
 func (t *target) resolve(ctx context.Context, r references) error {
 	if t.TLS != nil {
 		own := *t.TLS
@@ -101,7 +101,7 @@ func (t *target) resolve(ctx context.Context, r references) error {
 	return nil
 }
 
-// authorize adds to a request what proves it to the endpoint, or says why that cannot be.
+// authorize adds the endpoint's authentication to a request, or returns why it cannot.
 func (t *target) authorize(p *Post, e Event, at time.Time) error {
 	p.Auth, p.Secrets = t.Auth, t.secrets
 	err := t.unready
@@ -126,7 +126,7 @@ func (t *target) signForeign(p *Post, e Event, at time.Time) error {
 	}
 	for _, name := range t.Auth.Signature.Companions() {
 		if p.Header[name] != "" {
-			delete(header, name) // the webhook's own, or the operator's, says more than what is made up
+			delete(header, name) // the value of the webhook, or of the operator, is better than a made-up one
 		}
 	}
 	maps.Copy(p.Header, header)

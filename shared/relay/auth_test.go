@@ -25,7 +25,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// vault keeps secrets by name, and counts how often it is asked.
+// vault is a SecretStore. It counts the reads.
 type vault struct {
 	secrets map[string]string
 	err     error
@@ -44,7 +44,7 @@ func (v *vault) Secret(_ context.Context, name string) (string, error) {
 	return text, nil
 }
 
-// newAuthRig is a rig whose endpoint wants more than the signature of Standard Webhooks.
+// newAuthRig returns a rig whose endpoint needs more than the signature of Standard Webhooks.
 func newAuthRig(t *testing.T, secrets catalog.SecretStore, edit func(*catalog.Endpoint)) *rig {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute, time.Minute}, "a")
@@ -93,7 +93,7 @@ func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
 	})
 }
 
-// What the operator has to mend costs attempts, so that it ends, and says what it is. Nothing is sent.
+// A mistake that the operator has to mend costs attempts, so that the delivery ends. The attempts report the mistake. Nothing is sent.
 func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 	t.Parallel()
 	v := &vault{secrets: map[string]string{"text": "hidden", "object": `{"n":1,"hidden":"hidden"}`, "empty": ""}}
@@ -134,7 +134,7 @@ func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 	}
 }
 
-// A store that is down is our own failure: it uses up no attempt, and what was read before goes on.
+// A secret store that is down is our own failure: it uses up no attempt. Secrets that were read before stay in use.
 func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
 	})
 }
 
-// Receivers that know another format verify it by package verify, as the relay itself would.
+// A receiver that knows another provider's format verifies the signature with package verify, as the relay itself would.
 func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
 	t.Parallel()
 	described := &verify.HMAC{Header: "X-Sig", Algorithm: "sha512", Encoding: "base64", Payload: "{id}.{timestamp}.{url}.{body}", TimestampHeader: "X-Ts",
@@ -242,7 +242,7 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 	}
 }
 
-// echoServer refuses all that it gets, and shows it.
+// echoServer answers every request with 500 and a copy of the request.
 func echoServer(t *testing.T) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -253,7 +253,7 @@ func echoServer(t *testing.T) *httptest.Server {
 	return server
 }
 
-// echoed is what is put on record of the answer of an endpoint that shows what it got.
+// echoed returns what is recorded of the answer of an endpoint that echoes its request.
 func echoed(t *testing.T, url string, edit func(*catalog.Endpoint)) string {
 	t.Helper()
 	client := egress.New(egress.Options{Unguarded: true})
@@ -277,7 +277,7 @@ func TestNoSecretOfAHeaderIsOnRecord(t *testing.T) {
 	}
 }
 
-// Where a signature covers no body it is mostly the secret itself.
+// Where a signature does not cover the body, it is often the secret itself.
 func TestNoSecretOfASignatureIsOnRecord(t *testing.T) {
 	t.Parallel()
 	url, tried := echoServer(t).URL, 0
@@ -301,7 +301,7 @@ func TestNoSecretOfASignatureIsOnRecord(t *testing.T) {
 	}
 }
 
-// Nothing that is put on record or told has a secret in it, whatever is made of the request: the endpoint sends back all that it gets.
+// No record and no report contains a secret, whatever the request is, although the endpoint echoes everything that it gets.
 func TestNoSecretIsOnRecord(t *testing.T) {
 	t.Parallel()
 	const hidden = "hunter2&"
@@ -349,13 +349,13 @@ func TestNoSecretIsOnRecord(t *testing.T) {
 	}
 }
 
-// publicKeyOf is what a source of a provider has for a secret.
+// publicKeyOf returns the secret that a source of the provider has for the example's key.
 func publicKeyOf(provider string) string {
 	_, secret, _, _ := verify.Example(provider, strings.NewReader(strings.Repeat("x", 32)))
 	return secret
 }
 
-// Of a provider that signs with a private key, the endpoint's secret is that key.
+// For a provider that signs with a private key, the endpoint's secret is that key.
 func TestAuthSignsWithAPrivateKey(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"discord", "sendgrid", "telnyx"} {
@@ -381,7 +381,7 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 	}
 }
 
-// What a provider sends beside its signature is sent too; but what is made up does not replace what the operator or the webhook has.
+// The headers that a provider sends beside its signature are sent too. A made-up value does not replace the operator's or the webhook's.
 func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -402,7 +402,7 @@ func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 	})
 }
 
-// A token in an endpoint's URL comes back in what many servers say of a path that they do not know.
+// Many servers repeat the URL in their answer to an unknown path. A token in the endpoint's URL must not be recorded from there.
 func TestNoSecretOfAURLIsOnRecord(t *testing.T) {
 	t.Parallel()
 	r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {

@@ -7,21 +7,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxConcurrent bounds the work on one batch. Lambda's batches here are of ten, so none waits for another.
+// maxConcurrent limits how many messages of one batch are handled at once. Lambda's batches have ten, so none of them waits.
 const maxConcurrent = 64
 
-// handled is how the handling of one message ended.
+// handled is the result of handling one message.
 type handled struct {
 	action Action
 	err    error // our own failure
 }
 
-// open tells whether the message is not done with.
+// open tells whether the message is to be received again, or failed.
 func (h handled) open() bool { return h.action.Retry || h.err != nil }
 
-// eachMessage runs work for each message, concurrently. A panic becomes the error of the message
-// that caused it: one bad message fails alone. The messages of a group, which an ordered queue gives, are worked on one after the other, and
-// behind one that is not done with none of them.
+// eachMessage calls work for each message, concurrently. A panic becomes the error of its message: one bad message fails alone. The messages of a group, which come from an ordered queue, are handled one after the other. If one of them is to come again, those behind it are not handled, and come again too.
 func eachMessage(msgs []Message, work func(i int) (Action, error)) []handled {
 	ends := make([]handled, len(msgs))
 	if len(msgs) == 1 {
@@ -32,7 +30,7 @@ func eachMessage(msgs []Message, work func(i int) (Action, error)) []handled {
 	g.SetLimit(maxConcurrent)
 	for i := range msgs {
 		if before(msgs, i) >= 0 {
-			continue // it follows those before it in its group
+			continue // handled after those before it in its group
 		}
 		g.Go(func() error {
 			ends[i] = recovered(func() (Action, error) { return work(i) })
@@ -54,7 +52,7 @@ func eachMessage(msgs []Message, work func(i int) (Action, error)) []handled {
 	return ends
 }
 
-// before is the index of the last message of the same group before one; -1 if there is none.
+// before returns the index of the previous message of the same group, or -1 if there is none.
 func before(msgs []Message, i int) int {
 	if msgs[i].Group == "" {
 		return -1

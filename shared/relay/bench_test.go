@@ -17,7 +17,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// benchRig is a relay with one source and n endpoints on in-memory ports, whose calls are counted as AWS would bill them.
+// benchRig is a relay with one source and n endpoints on in-memory ports. It counts the calls as AWS would bill them.
 type benchRig struct {
 	calls     *calls
 	ingest    *memory.Queue
@@ -27,7 +27,7 @@ type benchRig struct {
 	deliverer *relay.Deliverer
 }
 
-// calls counts the requests that the AWS adapters make: one for each record read or written, one for each ten messages of a Send.
+// calls counts the requests that the AWS adapters would make: one for each record that is read or written, and one for each ten messages of a Send.
 type calls struct{ n atomic.Int64 }
 
 func newBenchRig(b *testing.B, endpoints int) *benchRig {
@@ -73,7 +73,7 @@ func (r *benchRig) receive(b *testing.B, id int) {
 	}
 }
 
-// consume lets a stage take one batch of ten.
+// consume passes one batch of ten to a stage.
 func consume(b *testing.B, q *memory.Queue, process func(context.Context, []relay.Message) []relay.Action) {
 	b.Helper()
 	msgs, _ := q.Receive(b.Context(), 10)

@@ -18,11 +18,11 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// countedSources has one source, "app", whose token can be changed, and can be down.
+// countedSources has one source, "app". Its token can be changed, and the store can be down.
 type countedSources struct {
-	looks atomic.Int64 // at the generation
-	reads atomic.Int64 // of a source
-	lists atomic.Int64 // of all names
+	looks atomic.Int64 // reads of the generation
+	reads atomic.Int64 // reads of a source
+	lists atomic.Int64 // reads of all names
 	mu    sync.Mutex
 	token string
 	down  bool
@@ -63,7 +63,7 @@ func (s *countedSources) Source(_ context.Context, _ catalog.Generation, name st
 	return catalog.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{s.token}}, nil
 }
 
-// cached runs f with a receiver of these sources, in virtual time. The function it passes sends a webhook with a token.
+// cached runs f with a receiver of these sources, in virtual time. The function that f gets sends a webhook with a token.
 func cached(t *testing.T, f func(s *countedSources, send func(source, token string) error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestOutageOfTheCatalogIsBridgedForAnHour(t *testing.T) {
 	})
 }
 
-// TestAFloodOfUnknownNamesCostsNoRead: nor does it put anything out of the cache.
+// TestAFloodOfUnknownNamesCostsNoRead also checks that it evicts nothing from the cache.
 func TestAFloodOfUnknownNamesCostsNoRead(t *testing.T) {
 	t.Parallel()
 	cached(t, func(s *countedSources, send func(string, string) error) {
@@ -191,7 +191,7 @@ func TestWhatHasNotChangedIsNotReadAgain(t *testing.T) {
 	})
 }
 
-// TestANewGenerationThatCannotBeReadIsBridged: the look at the generation succeeds, and the read of the source does not.
+// TestANewGenerationThatCannotBeReadIsBridged: the read of the generation succeeds, and the read of the source fails.
 func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
 	})
 }
 
-// halfDown has sources that cannot be read, and tells which generation is in force.
+// halfDown returns the current generation, but its sources cannot be read.
 type halfDown struct {
 	*countedSources
 	down   bool
@@ -245,7 +245,7 @@ func (h *halfDown) Source(ctx context.Context, g catalog.Generation, name string
 	return h.countedSources.Source(ctx, g, name)
 }
 
-// TestEntriesAreBounded has more large endpoints than a cache may hold: the least recently used are read again, those in use are not.
+// TestEntriesAreBounded has more large endpoints than fit into a cache. The least recently used are read again, those in use are not.
 func TestEntriesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -302,7 +302,7 @@ func (c *countCalls) strike(_ context.Context, what string, call func() error) e
 	return call()
 }
 
-// of is how many calls there were whose description begins so.
+// of returns the number of calls whose description begins with prefix.
 func (c *countCalls) of(what string) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestCopiesInOneBatchArePOSTedOnce hands the deliverer a message and a copy of it, which was sent since the answer to the first was lost.
+// TestCopiesInOneBatchArePOSTedOnce gives the deliverer a message and its copy. The copy was sent because the answer to the first send was lost.
 func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]int{"the copy comes second": 0, "the copy comes first": 1} {
@@ -51,8 +51,7 @@ func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
 	}
 }
 
-// TestAMessageThatComesAfterItsCopyIsNotPOSTed: the fan-out sent the copy since the answer to the first was lost. The copy is marked, the
-// first is not, and the queue hands it out last.
+// TestAMessageThatComesAfterItsCopyIsNotPOSTed: the fan-out sent the copy because the answer to the first send was lost. The copy is marked as resent and the first message is not, and the queue hands out the first one last.
 func TestAMessageThatComesAfterItsCopyIsNotPOSTed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

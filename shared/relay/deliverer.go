@@ -13,55 +13,54 @@ import (
 )
 
 const (
-	// recordReserve is the time an invocation keeps for what follows a POST: a record and a message.
+	// recordReserve is the time that an invocation reserves after an attempt, for one write to the ledger and one message to a queue.
 	recordReserve = 5 * time.Second
-	// recordDelay is how long an attempt that could not be recorded waits in the queue for the ledger to come back.
+	// recordDelay is the delay of the message that carries an attempt which could not be recorded. The ledger may be back by then.
 	recordDelay = 30 * time.Second
-	// settleTime is how long a copy of a message is held back: by then the attempt that the first copy led to has ended (it takes
-	// MaxEndpointTimeout at most) and is on record, and the copy can be told apart from it.
+	// settleTime is the delay of a copy of a message. By then the attempt of the first copy has ended (it takes at most MaxEndpointTimeout) and is recorded, so that the deliverer can recognise the copy.
 	settleTime = catalog.MaxEndpointTimeout + 15*time.Second
-	// scheduleSettle is the same for one that the scheduler carries as well, which is late by up to a minute.
+	// scheduleSettle is the delay of a copy where the scheduler may send the first message too. The scheduler is up to a minute late.
 	scheduleSettle = settleTime + time.Minute
-	// keepMargin: an attempt that comes so little before its event expires, or later, keeps it for longer. The sweeper needs it
-	// to put a lost message back.
+	// keepMargin is the last part of an event's retention. If a waiting delivery's next attempt is due in that part, or later, the event is kept for longer. The sweeper needs the event to send a lost message again.
 	keepMargin = 24 * time.Hour
-	// earlySlack: a message this little before its time is as good as due.
+	// earlySlack is how early a message may come and still count as due.
 	earlySlack = 5 * time.Second
-	// overdueAfter: a waiting delivery whose next attempt is late by this much has lost its message.
+	// overdueAfter is how late the next attempt of a waiting delivery may be. After that its message counts as lost.
 	overdueAfter = MaxDelay
 )
 
-// errDeadline: a message is handed out again without an attempt.
+// errDeadline means that the message is received again without an attempt.
 var errDeadline = errors.New("relay: not enough time left in this invocation for an attempt")
 
-// DelivererConfig is what a Deliverer works with. Zero numbers mean their defaults.
+// DelivererConfig configures a Deliverer. A zero number means its default.
 type DelivererConfig struct {
 	Endpoints  catalog.Endpoints
 	Deliveries Deliveries
 	Bodies     Bodies
 	Poster     Poster
 	Retry      Queue               // later attempts
-	Slow       Queue               // deliveries to endpoints that take long to answer; nil: they go with the others
-	Ordered    OrderedQueue        // deliveries of ordered endpoints, for all their attempts; needed where there are such
-	Dead       Queue               // deliveries that ran out of attempts; sent back to Retry they begin a new cycle
+	Slow       Queue               // deliveries to slow endpoints; nil: they stay in the other queues
+	Ordered    OrderedQueue        // all attempts of ordered endpoints; needed if there are any
+	Dead       Queue               // dead deliveries; a message redriven to Retry begins a new cycle
 	Poison     Queue               // messages that we cannot process
 	Scheduler  Scheduler           // waits longer than MaxDelay
-	Secrets    catalog.SecretStore // what endpoints refer to; nil: deliveries to those that do fail
+	Secrets    catalog.SecretStore // secrets that endpoints refer to; nil: deliveries to those endpoints fail
 	States     gate.EndpointStates
 	Quotas     gate.Quotas
 	Slots      gate.Slots
 	Failures   Failures
 	Keeper     EventKeeper
-	Operator   Operator // nil: is told nothing
+	Operator   Operator // nil: nobody is told
 	Reporter   Reporter
 	Retention  time.Duration // DefaultRetention
 	CacheTTL   time.Duration // DefaultCacheTTL
-	Origin     string        // the DNS name that the relay gives itself towards endpoints that prove themselves by ProveOptions; DefaultOrigin
-	Now        func() time.Time
-	Random     func() float64 // in [0, 1), for jitter
+	// Origin is the DNS name that the relay gives as its own in the handshake of ProveOptions; default DefaultOrigin.
+	Origin string
+	Now    func() time.Time
+	Random func() float64 // in [0, 1), for jitter
 }
 
-// Deliverer is the third stage: it POSTs a delivery, records the attempt, and sees to what follows.
+// Deliverer is the third stage. It POSTs a delivery and records the attempt. Then it sends the next attempt's message, or lets the delivery die.
 type Deliverer struct {
 	cfg       DelivererConfig
 	endpoints *catalog.Cache[*target]
@@ -96,8 +95,7 @@ func NewDeliverer(cfg DelivererConfig) (*Deliverer, error) {
 	return d, nil
 }
 
-// Process takes a batch of delivery messages, first attempts and later ones, and returns what is to become of each. One bad message fails
-// alone. ctx must have the invocation's deadline: an attempt is begun only if it can end, and be recorded, before it.
+// Process handles a batch of delivery messages, for first attempts and for retries, and returns an Action for each. One bad message fails alone. ctx must have the invocation's deadline: an attempt begins only if there is time to finish and record it.
 func (d *Deliverer) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
@@ -111,14 +109,14 @@ func (d *Deliverer) Process(ctx context.Context, msgs []Message) []Action {
 	actions := make([]Action, len(msgs))
 	for i, end := range ends {
 		actions[i] = end.action
-		if end.err != nil { // a panic while that was decided
+		if end.err != nil { // a panic in decide
 			actions[i] = Action{Retry: true, Err: end.err}
 		}
 	}
 	return actions
 }
 
-// tell reports what became of a message; err is our own failure.
+// tell reports how the message ended. err is our own failure.
 func (s *step) tell(ctx context.Context, err error) {
 	if err != nil {
 		s.report.Err = err
@@ -128,40 +126,40 @@ func (s *step) tell(ctx context.Context, err error) {
 	}
 }
 
-// step is the way of one message through Process.
+// step is one message in Process.
 type step struct {
 	*Deliverer
 	msg    Message
-	queue  queueing // what depends on the queue that it came by
-	reads  bool     // the message can be read: task and event are what it says
+	queue  queueing // what differs between ordered and other queues
+	reads  bool     // task and event are decoded from the message
 	task   task
-	lane   string // of the message: see task.Lane
+	lane   string // the message's: see task.Lane
 	event  Event
 	record Delivery // as stored; zero if there is none
 	report AttemptReport
 }
 
-// run handles the message. Each of these steps may be the last; else the next one follows.
+// run handles the message. Each row below may be the end; otherwise the next row follows.
 //
-//	step     ends where                                    and then
+//	step     ends if                                       and then
 //	run      the message is unreadable                     it is set aside
-//	         it is a hop of a long wait                    it is sent on
-//	locate   its attempt is on record                      what follows the attempt is done, see finish
-//	         the delivery waits for longer, on record      its message is sent for that time
-//	         it was handed out too often to no effect      it is set aside
-//	prepare  it brings an attempt that was not recorded    that is recorded
-//	         the endpoint is gone, or the delivery too old the delivery dies
-//	         the endpoint is ordered, the queue is not     the delivery gets in line
-//	         too little time is left                       it is handed out again at once
+//	         it is a hop of a long wait                    it is sent again
+//	locate   its attempt is recorded already               the rest is done, see finish
+//	         the record says: wait for longer              the message is sent for that time
+//	         it was received too often without effect      it is set aside
+//	prepare  it carries an unrecorded attempt              the attempt is recorded
+//	         the endpoint is removed, the delivery too old the delivery dies
+//	         the endpoint is ordered, the queue is not     the delivery goes to the ordered queue
+//	         too little time is left                       it is received again at once
 //	admit    the endpoint is slow                          it is sent to the slow queue
 //	         the gate holds or refuses it                  the delivery waits, or dies
-//	         the endpoint has not proved itself            it is asked to, and the delivery waits
-//	post     always                                        the attempt is recorded, and what follows is done
+//	         the endpoint has no proof yet                 the proof is asked for, the delivery waits
+//	post     always                                        the attempt is recorded, then see finish
 func (s *step) run(ctx context.Context) (Action, error) {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
 	s.reads = err == nil
-	s.lane, s.task.Lane = s.task.Lane, "" // what is sent from here on goes to other queues
+	s.lane, s.task.Lane = s.task.Lane, "" // messages sent from here on go to other queues
 	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
 	if err != nil {
 		s.report.Err = err
@@ -178,7 +176,7 @@ func (s *step) run(ctx context.Context) (Action, error) {
 	return s.locate(ctx, waited)
 }
 
-// locate finds out where the delivery stands.
+// locate reads the delivery's record and decides whether an attempt is due.
 func (s *step) locate(ctx context.Context, afterCopy bool) (Action, error) {
 	if err := s.readRecord(ctx, afterCopy); err != nil {
 		return Action{}, err
@@ -199,7 +197,7 @@ func (s *step) locate(ctx context.Context, afterCopy bool) (Action, error) {
 	return s.prepare(ctx)
 }
 
-// prepare finds the endpoint, and whether the delivery may still be attempted.
+// prepare loads the endpoint and checks whether the delivery may still be attempted.
 func (s *step) prepare(ctx context.Context) (Action, error) {
 	ep, err := s.endpoint(ctx)
 	if err != nil {
@@ -222,7 +220,7 @@ func (s *step) prepare(ctx context.Context) (Action, error) {
 	if s.tooOld(ep, s.cfg.Now()) {
 		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
 	}
-	if !enoughTime(ctx, ep) { // before a place at the endpoint is taken
+	if !enoughTime(ctx, ep) { // check before the gate takes a slot at the endpoint
 		return Action{Retry: true, Err: errDeadline}, nil
 	}
 	return s.admit(ctx, ep)
@@ -248,7 +246,7 @@ func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
 	return s.post(ctx, ep, admitted)
 }
 
-// post makes the attempt, tells the gate of it and records it.
+// post makes the attempt, tells the gate its result and records it.
 func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (Action, error) {
 	a, err := s.attemptAdmitted(ctx, ep, admitted)
 	if errors.Is(err, errDeadline) {
@@ -265,27 +263,27 @@ func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (A
 	switch change, err := s.gate.Tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
 	case err == nil:
 		s.changed(ctx, change)
-		a.disable = "" // it is
+		a.disable = "" // done
 	case a.disable != "":
-		return s.queue.unrecorded(ctx, s, a, err) // once the attempt is on record nobody would do it
+		return s.queue.unrecorded(ctx, s, a, err) // once the attempt is recorded, nothing would disable the endpoint
 	}
 	return s.save(ctx, a, ep)
 }
 
-// limits is what the gate has to know of an endpoint.
+// limits returns what the gate needs to know of an endpoint.
 func (s *step) limits(ep *target) gate.Limits {
 	return gate.Limits{
 		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer, Concurrency: ep.Concurrency, Proof: ep.Proves(s.cfg.Origin),
 	}
 }
 
-// enoughTime tells whether an attempt can end, and be recorded, before the invocation does.
+// enoughTime tells whether an attempt can end and be recorded before the invocation ends.
 func enoughTime(ctx context.Context, ep *target) bool {
 	deadline, ok := ctx.Deadline()
 	return !ok || time.Until(deadline) >= ep.Timeout+recordReserve
 }
 
-// endpoint returns the delivery's endpoint; nil: it is not in the catalog, which what is kept of the catalog does not decide.
+// endpoint returns the delivery's endpoint, or nil if the catalog does not have it. Where the cache does not have it, the catalog itself is read.
 func (s *step) endpoint(ctx context.Context) (*target, error) {
 	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -294,8 +292,7 @@ func (s *step) endpoint(ctx context.Context) (*target, error) {
 	return ep, err
 }
 
-// currentEndpoint returns the delivery's endpoint as the catalog has it now; nil: it is not in the catalog. Nothing final is
-// decided by what is kept of the catalog: an endpoint may have been removed and restored, or changed, a moment ago.
+// currentEndpoint returns the delivery's endpoint as the catalog has it now, or nil if the catalog does not have it. Final decisions never rest on the cache: an endpoint may have been removed, restored or changed a moment ago.
 func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
 	ep, err := s.endpoints.Current(ctx, s.task.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -304,14 +301,14 @@ func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
 	return ep, err
 }
 
-// heed returns the endpoint as it is now, after it has said that it wants no more. If it has moved meanwhile, another said so.
+// heed returns the endpoint as it is now, after it answered that it wants no more deliveries. If its URL has changed meanwhile, the answer came from the old URL and does not count.
 func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error) {
 	ep, err := s.currentEndpoint(ctx)
 	if err != nil {
 		return asked, err
 	}
 	if ep == nil {
-		return asked, nil // save finds that it is gone
+		return asked, nil // save notices that it is removed
 	}
 	if ep.URL != asked.URL {
 		a.final, a.disable = "", ""
@@ -319,8 +316,7 @@ func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error
 	return ep, nil
 }
 
-// setAside moves a message that is unreadable, or that has failed too often by our own fault, to the dead-letter queue of bugs.
-// One that can be read keeps its id, so that it goes on where it stood once it is redriven.
+// setAside moves a message to the dead-letter queue of bugs: it is unreadable, or our handling of it failed too often. A readable message keeps its id, so that it goes on from the same point after a redrive.
 func (s *step) setAside(ctx context.Context) error {
 	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
 	if s.reads {
@@ -331,13 +327,12 @@ func (s *step) setAside(ctx context.Context) error {
 	return Send(ctx, s.cfg.Poison, out)
 }
 
-// early tells whether the delivery is on record as waiting for longer. Then a copy of this message will come at its time, unless the
-// function died after it had put that on record and before it sent one.
+// early tells whether the record says that the delivery waits for longer. Then a copy of this message usually comes at that time. There is none if the function died after it wrote the record and before it sent the copy.
 func (s *step) early() bool {
 	return s.task.Made == nil && s.record.Status == Waiting && s.record.NextAt.After(s.cfg.Now().Add(earlySlack))
 }
 
-// withinAge returns when a delivery that is held comes back: not later than it dies of its age.
+// withinAge returns when a held delivery comes back: at until, or when its age limit is reached, if that is earlier.
 func (s *step) withinAge(ep *target, until time.Time) time.Time {
 	if dies := s.event.ReceivedAt.Add(ep.MaxAge + time.Millisecond); ep.MaxAge > 0 && until.After(dies) {
 		return dies
@@ -345,8 +340,7 @@ func (s *step) withinAge(ep *target, until time.Time) time.Time {
 	return until
 }
 
-// hold puts the delivery off without an attempt. It is on record as waiting, so that it can be seen, and found again should its
-// message be lost. A reservation stays with it until its next attempt.
+// hold delays the delivery without an attempt. The record says that it waits, so that it is listed and the sweeper finds it if its message is lost. A reservation stays with the delivery until its next attempt.
 func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action, error) {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
@@ -372,7 +366,7 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 	return s.queue.sendAt(ctx, s, s.task, until, true)
 }
 
-// finishRecorded reads the record that another copy of the message was faster to write, and does what it may have left: it may have died since.
+// finishRecorded reads the record that another copy of the message wrote first, and does what that copy may have left undone: it may have died since.
 func (s *step) finishRecorded(ctx context.Context) (Action, error) {
 	var err error
 	if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -381,9 +375,7 @@ func (s *step) finishRecorded(ctx context.Context) (Action, error) {
 	return s.finish(ctx)
 }
 
-// finish does what is left to do after the attempt that is on record, if it is ours to do: the message that made the attempt
-// sends the next one, and so does any other once the next attempt is so late that its message must be lost. The message of an ordered queue is that of the
-// next attempt too.
+// finish does what is left to do after the recorded attempt, if this message is responsible for it. The message that made the attempt sends the next one. Any other message does so only if the next attempt is so late that its message must be lost. A message of an ordered queue also stands for the next attempt.
 func (s *step) finish(ctx context.Context) (Action, error) {
 	d := s.record
 	if s.queue.keepsOrder() && d.Status == Waiting {
@@ -396,7 +388,7 @@ func (s *step) finish(ctx context.Context) (Action, error) {
 		return Action{}, nil
 	}
 	ours := d.MessageID == s.origin()
-	resent := s.report.Status == "" // the attempt was recorded by an earlier run, which may have got this far
+	resent := s.report.Status == "" // an earlier run recorded the attempt, and may have sent the message too
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
 		if err := s.keepWaiting(ctx); err != nil {
@@ -413,7 +405,7 @@ func (s *step) finish(ctx context.Context) (Action, error) {
 	return Action{}, nil
 }
 
-// keepWaiting keeps the event of a delivery whose next attempt comes late in the retention.
+// keepWaiting prolongs the retention of the event if the delivery's next attempt comes near its end, or later.
 func (s *step) keepWaiting(ctx context.Context) error {
 	if s.record.NextAt.Before(s.event.ReceivedAt.Add(s.cfg.Retention - keepMargin)) {
 		return nil
@@ -421,8 +413,7 @@ func (s *step) keepWaiting(ctx context.Context) error {
 	return s.cfg.Keeper.KeepEvent(ctx, s.record.EventID, s.record.ExpiresAt)
 }
 
-// whenSettled is when a copy of a waiting delivery's next message is to come: when the first one is in hand no more. The scheduler knows it for a copy by
-// its time.
+// whenSettled returns when a copy of a waiting delivery's next message is to come: after the first one has been handled. The scheduler recognises a copy by its time, so it gets the same time.
 func (s *step) whenSettled(d Delivery) time.Time {
 	at, now := d.NextAt, s.cfg.Now()
 	switch {
@@ -431,7 +422,7 @@ func (s *step) whenSettled(d Delivery) time.Time {
 	case at.Before(now):
 		at = now
 	}
-	if d.NextAt.Sub(d.UpdatedAt) > MaxDelay { // where the scheduler refused the first, that comes in hops at scheduleSettle
+	if d.NextAt.Sub(d.UpdatedAt) > MaxDelay { // if the scheduler refused the first one, that comes in hops, at scheduleSettle
 		at = at.Add(scheduleSettle)
 	}
 	return at.Add(settleTime)
@@ -445,8 +436,7 @@ func (s *step) origin() string {
 	return cmp.Or(s.task.Origin, s.msg.ID)
 }
 
-// scheduleName is the same for the same wait, so that it is arranged once, and another for the next wait of the same attempt: the
-// scheduler forgets a name only some time after it has fired.
+// scheduleName names a wait for the scheduler. The same wait has the same name, so that it is scheduled once. The next wait of the same attempt has another name, because the scheduler forgets a name only some time after it has fired.
 func scheduleName(eventID string, t task, at time.Time) string {
 	sum := sha256.Sum256([]byte(t.Endpoint))
 	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt) + "-" + strconv.FormatInt(at.Unix(), 36)

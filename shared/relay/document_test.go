@@ -20,7 +20,7 @@ import (
 
 const gitHubSecret = "It's a Secret to Everybody"
 
-// gitHubPush is a webhook of GitHub's with a body.
+// gitHubPush returns a webhook of GitHub's with a body.
 func gitHubPush(body []byte, contentType string) relay.Inbound {
 	mac := hmac.New(sha256.New, []byte(gitHubSecret))
 	mac.Write(body)
@@ -46,7 +46,7 @@ func zipped(t *testing.T, body string) []byte {
 	return out.Bytes()
 }
 
-// Type, filters and ordering keys read one document, whatever the body wraps it in and whatever the content type says.
+// Type, filters and ordering keys read the same document, whatever the body wraps it in and whatever the content type is.
 func TestEverythingReadsTheSameDocument(t *testing.T) {
 	t.Parallel()
 	const document = `{"action":"opened","repository":{"private":false,"id":7}}`
@@ -119,7 +119,7 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 	}
 }
 
-// What cannot be read within the bounds lets no condition on data hold, not even that something is absent.
+// If the document cannot be read within the limits, no condition on data holds, not even one that something is absent.
 func TestDocumentBeyondTheBoundsMatchesNoConditionOnData(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{

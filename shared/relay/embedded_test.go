@@ -12,8 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestRandomScriptsOnTheEmbeddedAdapter runs scripts as TestRandomScripts does, with the queues and tables of the local host in the
-// place of those in memory. Its own goroutines are beyond the seed, so that a seed repeats the script and not each step.
+// TestRandomScriptsOnTheEmbeddedAdapter runs scripts as TestRandomScripts does, with the queues and tables of the local host instead of those in memory. The adapter has goroutines of its own that the seed does not control. So a seed repeats the script, but not each step.
 func TestRandomScriptsOnTheEmbeddedAdapter(t *testing.T) {
 	t.Parallel()
 	if *seedFlag != 0 {
@@ -28,7 +27,7 @@ func TestRandomScriptsOnTheEmbeddedAdapter(t *testing.T) {
 	}
 }
 
-// newEmbeddedWorld is newWorld on package sqlite.
+// newEmbeddedWorld returns a world on package sqlite.
 func newEmbeddedWorld(t *testing.T, s script) *world {
 	t.Helper()
 	w := newWorld(t, s)
@@ -160,7 +159,7 @@ func (p *pushed) Take(int) *batch {
 	return b
 }
 
-// Due is never so soon that a batch would not be pushed first.
+// Due is an hour from now: every batch is pushed long before.
 func (p *pushed) Due() (time.Time, bool) {
 	return time.Now().Add(time.Hour), len(p.List()) > 0
 }

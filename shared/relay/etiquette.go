@@ -8,8 +8,7 @@ import (
 	"webhook-relay/shared/retry"
 )
 
-// What an endpoint can say beside its status. Standard Webhooks names 410, 429, 502 and 504 and the header webhook-delivery; Retry-After is
-// RFC 9110, section 10.2.3, which ties it to no status.
+// What an endpoint can say beside its status. Standard Webhooks names 410, 429, 502, 504 and the header webhook-delivery. RFC 9110, section 10.2.3, defines Retry-After and ties it to no status.
 const (
 	headerRetryAfter = "retry-after"
 	headerDelivery   = "webhook-delivery"
@@ -17,7 +16,7 @@ const (
 	sayAbort         = "abort-message"
 )
 
-// listen takes note of what the endpoint said beside its status.
+// listen notes what the endpoint said beside its status.
 func (m *made) listen(reply Reply, now time.Time) {
 	if m.Outcome == Succeeded || m.StatusCode == 0 {
 		return

@@ -19,13 +19,13 @@ import (
 	"webhook-relay/shared/retry"
 )
 
-// answering is a rig whose endpoint "a" answers as it is told the first time, and 200 from then on.
+// answering returns a rig whose endpoint "a" gives the answer once, and 200 afterwards.
 func answering(t *testing.T, first relay.Reply, change func(*catalog.Endpoint)) *rig {
 	t.Helper()
 	return answeringTimes(t, 1, first, change)
 }
 
-// answeringTimes is answering for the first n times.
+// answeringTimes is answering for the first n attempts.
 func answeringTimes(t *testing.T, n int, first relay.Reply, change func(*catalog.Endpoint)) *rig {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute}, "a")
@@ -41,7 +41,7 @@ func answeringTimes(t *testing.T, n int, first relay.Reply, change func(*catalog
 
 func unchanged(*catalog.Endpoint) {}
 
-// firstAttempt lets one webhook come to its first attempt, and returns its delivery.
+// firstAttempt makes the first attempt of one webhook, and returns its delivery.
 func (r *rig) firstAttempt() relay.Delivery {
 	r.t.Helper()
 	event := r.mustPost(fmt.Sprint(len(r.poster.posts)+1), "t", "{}")
@@ -50,7 +50,7 @@ func (r *rig) firstAttempt() relay.Delivery {
 	return r.deliveryOf(event, "a")
 }
 
-// told is what the next first answer did to the delivery and to the endpoint, as docs/delivering.md words it.
+// told describes what the next first answer did to the delivery and to the endpoint, in the words of docs/delivering.md.
 func (r *rig) told() (delivery, endpoint string) {
 	d := r.firstAttempt()
 	switch wait := d.NextAt.Sub(d.UpdatedAt); {
@@ -79,7 +79,7 @@ func (r *rig) told() (delivery, endpoint string) {
 	return delivery, endpoint
 }
 
-// TestPageWhatAnAnswerDoes makes the table of answers of docs/delivering.md from what the relay does.
+// TestPageWhatAnAnswerDoes generates the table of answers in docs/delivering.md from what the relay does.
 func TestPageWhatAnAnswerDoes(t *testing.T) {
 	t.Parallel()
 	later := relay.Header{"retry-after": "1200"}
@@ -88,7 +88,7 @@ func TestPageWhatAnAnswerDoes(t *testing.T) {
 		name    string
 		replies []relay.Reply
 		final   []string
-		before  int // so many attempts of other deliveries had the same answer
+		before  int // how many attempts of other deliveries had the same answer
 	}{
 		{"2xx", []relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}, 0},
 		{"3xx, 4xx, 5xx", []relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
@@ -127,7 +127,7 @@ func TestPageWhatAnAnswerDoes(t *testing.T) {
 	page.Hold(t, "../../docs/delivering.md", "answers", page.Table(rows...))
 }
 
-// One in a hundred of a proxy's answers is no sign of too much to do.
+// One such answer of a proxy in a hundred is no sign of overload.
 func TestALoneBadGatewayHoldsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -153,13 +153,13 @@ func TestALoneBadGatewayHoldsNothing(t *testing.T) {
 	})
 }
 
-// Retry-After lengthens the schedule's wait, within bounds, and never shortens it.
+// Retry-After makes the schedule's wait longer, within limits, and never shorter.
 func TestRetryAfterWithinBounds(t *testing.T) {
 	t.Parallel()
 	const scheduled = time.Minute
 	for name, tt := range map[string]struct {
 		value string
-		ahead time.Duration // value is a date, so far ahead
+		ahead time.Duration // if set, value is a date this far ahead
 		want  time.Duration
 	}{
 		"seconds":                {value: "600", want: 10 * time.Minute},
@@ -193,7 +193,7 @@ func TestRetryAfterWithinBounds(t *testing.T) {
 	}
 }
 
-// A pause is for the endpoint, not for the delivery, and shorter.
+// A pause is for the whole endpoint, and shorter than the delivery's wait.
 func TestAPauseIsAnHourAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestAPauseIsAnHourAtMost(t *testing.T) {
 	})
 }
 
-// What an instance knows of an endpoint that is disabled may be old, and a delivery dies of it.
+// An instance may have an old state of a disabled endpoint, from which a delivery could die.
 func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 	})
 }
 
-// statesFail are states whose next writes fail, before they take effect or after.
+// statesFail is a store of states whose next writes fail, before or after they take effect.
 type statesFail struct {
 	gate.EndpointStates
 	left  *int
@@ -336,7 +336,7 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-// Who is held waits no longer than max_age allows, and is then on record without an attempt.
+// A held delivery waits no longer than max_age allows. Then its death is recorded without an attempt.
 func TestMaxAgeEndsAHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -352,7 +352,7 @@ func TestMaxAgeEndsAHold(t *testing.T) {
 	})
 }
 
-// TestTheDefaultSchedule walks its 75 hours.
+// TestTheDefaultSchedule makes all attempts of the default schedule's 75 hours.
 func TestTheDefaultSchedule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,53 +12,51 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Header holds a request's or a message's headers: lower-case names, and for each its value. A header that was
-// sent several times has its values joined by ",", as API Gateway's payload 2.0 does.
+// Header holds the headers of a request or a message, by lower-case name. The values of a header that was sent several times are joined by ",", as in API Gateway's payload 2.0.
 type Header = verify.Header
 
 // Event is one accepted webhook.
 type Event struct {
 	ID         string          // "evt_" and 32 characters of [a-z2-7]; the webhook-id of every delivery
-	Receipt    string          // random; tells copies of one message from a webhook that the provider sent twice
-	Source     string          // name of the source it came in by
+	Receipt    string          // random; the same in all copies of one message, another if the provider sends a webhook twice
+	Source     string          // name of its source
 	Type       string          // event type, "" where the provider has none
-	Trust      verify.Trust    // what the provider's proof is worth; "" on records of before it was kept
+	Trust      verify.Trust    // how far the provider's proof goes; "" on older records that lack it
 	ReceivedAt time.Time       // UTC, whole milliseconds
-	Header     Header          // as received, less what must not be stored (see storedHeader)
-	Trace      string          // W3C traceparent of the webhook's way through the relay
+	Header     Header          // as received, without what must not be stored (see storedHeader)
+	Trace      string          // W3C traceparent of the webhook within the relay
 	Body       []byte          // raw bytes, as received; nil when BodyRef is set
-	BodyRef    *BodyRef        // where a large body lies; nil when Body holds it
-	Holder     document.Holder // where in the body its document is
+	BodyRef    *BodyRef        // the stored large body; nil when Body holds it
+	Holder     document.Holder // where the document is within the body
 	DeliveryID string          // the provider's own id of the webhook; "" where it has none
 }
 
-// document reads the body, which is e's wherever it was kept.
+// document reads the document in body, which is the event's body wherever it was stored.
 func (e Event) document(body []byte) document.Document {
 	return document.Read(e.Header["content-type"], body, e.Holder)
 }
 
-// BodyRef is the claim check of a body that is too large to ride in a message.
+// BodyRef refers to a stored body that is too large for a message (the claim check pattern).
 type BodyRef struct {
-	Key  string `json:"key"`  // key in Bodies; carries the SHA-256 of the bytes, so that one key has one content
+	Key  string `json:"key"`  // key in Bodies; contains the SHA-256 of the bytes, so that one key has one content
 	Size int    `json:"size"` // bytes
 }
 
 // EventRecord is what the ledger keeps of an event.
 type EventRecord struct {
 	Event
-	MessageID string    // id of the queue message that recorded it
-	Endpoints []string  // the endpoints it was routed to, in the order of the catalog; empty: unrouted
-	Sent      int       // to so many of them, from the first on, deliveries have been sent; kept only of events that take several invocations
+	MessageID string   // id of the queue message that recorded it
+	Endpoints []string // the endpoints it was routed to, in the catalog's order; empty: unrouted
+	// Sent is to how many of Endpoints, from the first on, deliveries have been sent. It is kept only if that takes several invocations.
+	Sent      int
 	RoutedAt  time.Time // UTC, whole milliseconds
-	ExpiresAt time.Time // UTC, whole seconds; from then on the record counts as absent
+	ExpiresAt time.Time // UTC, whole seconds; the record counts as absent from then on
 }
 
 // idEncoding writes ids in lower case without padding: safe in URLs, headers and schedule names.
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// EventID returns the id of the event that source's provider calls deliveryID, where it signs that: the same for the same two strings, so that
-// a webhook sent twice is recognised, and found by its provider's id in one read. Where the provider names no delivery (deliveryID == "") the
-// id is random.
+// EventID returns an event's id, for a provider that signs its deliveryID. The same source and deliveryID always give the same id. So a webhook that is sent twice is recognised, and one read finds an event by its provider's id. If the provider has no id (deliveryID == "") the result is random.
 func EventID(source, deliveryID string) string {
 	if deliveryID == "" {
 		return "evt_" + randomID()
@@ -67,16 +65,14 @@ func EventID(source, deliveryID string) string {
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
 }
 
-// BoundEventID is EventID where the provider does not sign deliveryID: what it signs is a part of the name, so that nobody can take the id of a
-// webhook that is yet to come with a copy of another one. Such an event has its provider's id on record, and in the line that says that it was
-// received; without the signed bytes its own id cannot be told. An empty deliveryID names the signed bytes alone.
+// BoundEventID returns an event's id, for a provider that does not sign its deliveryID. The signed bytes are part of the hash. Otherwise somebody could send a copy of an old webhook under the delivery id of a future one, and that one would be dropped as a duplicate. The provider's id is in the event's record and in the log line of its receipt, but the event's id cannot be computed without the signed bytes. If deliveryID is empty, the signed bytes alone give the id.
 func BoundEventID(source, deliveryID string, signed []byte) string {
 	bytes := sha256.Sum256(signed)
-	sum := sha256.Sum256([]byte("\x00" + source + "\x00" + string(bytes[:]) + deliveryID)) // EventID hashes nothing that begins so
+	sum := sha256.Sum256([]byte("\x00" + source + "\x00" + string(bytes[:]) + deliveryID)) // EventID never hashes text that begins with NUL
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
 }
 
-// eventID returns the id of a webhook that was verified.
+// eventID returns the id of a verified webhook.
 func eventID(source string, found verify.Result) string {
 	switch {
 	case found.Once:
@@ -93,14 +89,13 @@ func randomID() string {
 	return idEncoding.EncodeToString(b[:])
 }
 
-// bodyKey names a body in Bodies: by day, so that a lifecycle rule and a person find their way, and by content.
+// bodyKey returns a body's key in Bodies. It begins with the day, for lifecycle rules and for people, and ends with a hash of the content.
 func bodyKey(source string, receivedAt time.Time, body []byte) string {
 	sum := sha256.Sum256(body)
 	return strings.Join([]string{receivedAt.Format("2006/01/02"), source, idEncoding.EncodeToString(sum[:])}, "/")
 }
 
-// OwnEvent is an event of the relay's own, of the source catalog.OperatorSource. Its id is made of its type and of what happened: two that say the same are
-// one event. inbound is the trace that it belongs to; "": a new one.
+// OwnEvent returns one of the relay's own events, of the source catalog.OwnSource. Its id is a hash of eventType and happened: two events with the same texts are one event. inbound is the traceparent to continue; "": a new trace begins.
 func OwnEvent(eventType, happened, inbound string, body []byte, at time.Time) Event {
 	return Event{
 		ID: EventID(catalog.OwnSource, eventType+" "+happened), Receipt: randomID(), Source: catalog.OwnSource, Type: eventType,

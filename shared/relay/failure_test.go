@@ -13,10 +13,10 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// kinds of queues that a message comes by to the deliverer, and the endpoint's order.
+// The queues by which a message comes to the deliverer, and the endpoint's order.
 var deliveryQueues = map[string]catalog.Order{"without order": {}, "in order": {On: true}}
 
-// receiveInVain receives everything in the rig's queues so often that nobody works on it, as while Lambda throttles.
+// receiveInVain receives everything in the rig's queues n times without handling it, as while Lambda throttles.
 func (r *rig) receiveInVain(times int) {
 	for range times {
 		for _, q := range r.queues() {
@@ -28,12 +28,12 @@ func (r *rig) receiveInVain(times int) {
 	}
 }
 
-// queues are those that functions consume.
+// queues returns the queues that functions consume.
 func (r *rig) queues() []*memory.Queue {
 	return []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery}
 }
 
-// Lambda throttles, or a deployment is broken, for half an hour, for a night, for two days: nothing is set aside without a try.
+// Lambda throttles, or a deployment is broken, for half an hour, for a night, or for two days. No message is set aside without a try.
 func TestReceivesThatReachNoFunctionSetNothingAside(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -76,7 +76,7 @@ func (brokenEvents) RecordEvent(context.Context, relay.EventRecord) (*relay.Even
 	return nil, errInjected
 }
 
-// What fails by our fault is set aside after the fifth failure, and not within half an hour.
+// A message whose handling fails is set aside after the fifth failure, and not within the first half hour.
 func TestAMessageThatFailsFiveTimesIsSetAside(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -127,7 +127,7 @@ func (f *failsTimes) strike(_ context.Context, what string, call func() error) e
 	return call()
 }
 
-// One fault of ours that passes costs seconds on every queue, not the queue's visibility timeout.
+// One passing fault of ours costs seconds on every queue, not the queue's visibility timeout.
 func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -140,7 +140,7 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 					if attempts == 2 {
 						f.n = 0
 						r.failWhile(func(_, attempt string) bool {
-							f.n, f.kind = 1, "endpoint line" // strikes the second attempt, by another instance
+							f.n, f.kind = 1, "endpoint line" // at the second attempt, in another instance
 							return attempt == "1"
 						})
 					}
@@ -166,7 +166,7 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 	}
 }
 
-// What cannot be held comes back after the visibility timeout, and what cannot be counted is set aside by nobody.
+// A message that cannot be held comes back after the visibility timeout. If failures cannot be counted, no message is set aside.
 func TestFaultsWhileAFaultIsHandledLoseNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestFaultsWhileAFaultIsHandledLoseNothing(t *testing.T) {
 	})
 }
 
-// killed is a process that a POST kills: no call to any port is made from then on.
+// killed is a process that dies at a POST. From then on no call to any port is made.
 type killed struct{ dead bool }
 
 func (k *killed) strike(_ context.Context, what string, call func() error) error {
@@ -202,7 +202,7 @@ func (k *killed) strike(_ context.Context, what string, call func() error) error
 	return call()
 }
 
-// A message that kills the process leaves nobody to count a failure. It is set aside all the same.
+// A message that kills the process is set aside, although the dead process cannot count a failure.
 func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -238,12 +238,12 @@ func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
 	}
 }
 
-// An endpoint is changed, or removed and restored, and changed back before any cache knows: nothing dies of what was true in between.
+// An endpoint is changed, or removed and restored, before any cache notices. No delivery dies of the state in between.
 func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 	t.Parallel()
 	const later = catalog.DefaultCacheTTL / 2
 	for name, tt := range map[string]struct {
-		between func(*catalog.Catalog) // what is true for a moment
+		between func(*catalog.Catalog) // the change for a moment
 		answer  relay.Reply            // of the endpoint's first attempt
 		want    relay.Status
 	}{
@@ -260,7 +260,7 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 				r.mustPost("0", "t", "{}")
 				r.fanOut()
 				r.edit(tt.between)
-				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps what is true for this moment
+				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps the state of this moment
 				r.edit(func(c *catalog.Catalog) {
 					*c = catalog.Catalog{Sources: c.Sources, Endpoints: []catalog.Endpoint{{
 						Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}, Schedule: []time.Duration{time.Hour},
@@ -284,7 +284,7 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 	}
 }
 
-// While the catalog, or a disabled endpoint's state, cannot be read, nothing dies.
+// While the catalog, or a disabled endpoint's state, cannot be read, no delivery dies.
 func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, port := range map[string]string{"the catalog": "endpoint a", "the state": "read state of a"} {
@@ -303,7 +303,7 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 				} else if err := r.states.SaveEndpointState(t.Context(), "a", disabled, revision); err != nil {
 					t.Fatal(err)
 				}
-				r.consume(&r.delivery, nil, r.deliverer.Process) // and it knows
+				r.consume(&r.delivery, nil, r.deliverer.Process) // now the instance has it in its cache
 				if d := r.deliveryOf(first, "a"); d.Status != relay.Dead {
 					t.Fatalf("%s", d.Status)
 				}
@@ -328,7 +328,7 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 	}
 }
 
-// Whatever waits, or lies in the dead queue, is on record with its event, however short the retention is.
+// Every delivery that waits, or lies in the dead queue, is recorded together with its event, however short the retention is.
 func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -372,7 +372,7 @@ func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 	}
 }
 
-// What is sent again at the end of a short retention, or was routed after it, is on record with its event while it waits.
+// A delivery that is replayed at the end of a short retention, or routed after it, is recorded together with its event while it waits.
 func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
 	t.Parallel()
 	for name, late := range map[string]func(r *rig) (event string){
@@ -401,7 +401,7 @@ func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
 				r.retention = 24 * time.Hour
 				r.build(func(p ports) ports { return p })
 				event := late(r)
-				time.Sleep(time.Hour) // the message of what is replayed still lies in its queue
+				time.Sleep(time.Hour) // the replay's message is still in its queue
 				if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting {
 					t.Errorf("%+v", d)
 				}

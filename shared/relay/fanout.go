@@ -11,60 +11,56 @@ import (
 	"time"
 )
 
-// DefaultRetention is how long events and deliveries stay on record, and how long a provider's delivery id is remembered.
+// DefaultRetention is how long events and deliveries stay in the ledger. A provider's delivery id is remembered as long.
 const DefaultRetention = 30 * 24 * time.Hour
 
-// SweepDelay is how long after its acceptance an event is looked at by a sweep, at the earliest. A message that makes us fail comes back for half an
-// hour before it is set aside; the rest is for an outage of ours.
+// SweepDelay is the earliest time after its acceptance at which a sweep looks at an event. A message whose handling fails is retried for half an hour before it is set aside. The rest of the time allows for an outage of ours.
 const SweepDelay = 2 * time.Hour
 
-// MaxEndpoints is to how many endpoints an event can be routed.
+// MaxEndpoints is the number of endpoints to which one event can be routed.
 const MaxEndpoints = 10_000
 
-// DefaultChunk is how many deliveries are in memory as messages at once.
+// DefaultChunk is the number of deliveries that are in memory as messages at once.
 const DefaultChunk = 500
 
 const (
-	// sendChunkBytes bounds the bytes of a chunk.
+	// sendChunkBytes is the most bytes in a chunk.
 	sendChunkBytes = 8 << 20
-	// sendReserve is how much of an invocation must be left to begin another chunk. At 256 MiB a chunk takes about a second.
+	// sendReserve is the time that an invocation must have left to begin another chunk. With 256 MiB of memory a chunk takes about a second.
 	sendReserve = 10 * time.Second
-	// saveReserve is kept for noting how far it got.
+	// saveReserve is the time reserved for saving the progress.
 	saveReserve = 3 * time.Second
 )
 
-// ErrUnfinished: an event has more deliveries than one invocation can send. Its message must be handed out again; what has been
-// sent is on record, and the rest is sent then.
+// ErrUnfinished means that an event has more deliveries than one invocation can send. Its message must be received again. The ledger knows how many deliveries were sent; the next invocation sends the rest.
 var ErrUnfinished = errors.New("relay: not all deliveries of the event have been sent yet")
 
-// ErrUndecided: whether a subscription wants an event cannot be told, see route.Result.
+// ErrUndecided means that the relay cannot tell whether a subscription takes an event: see route.Result.
 var ErrUndecided = errors.New("relay: filter not decided")
 
-// BodiesOutlive is how much longer than the retention a large body must be kept, from when it was accepted: while the longest
-// schedule lasts, with its jitter (16 days), then MaxQueueTime in the dead queue, and a day.
+// BodiesOutlive is how much longer than the retention a large body must be kept, counted from its acceptance. It is the sum of the longest schedule with its jitter (16 days), of MaxQueueTime in the dead queue, and of one day.
 const BodiesOutlive = 16*24*time.Hour + MaxQueueTime + 24*time.Hour
 
 var errUnsettled = errors.New("relay: copy of a message that was routed a moment ago")
 
-// FanoutConfig is what a Fanout works with. Zero durations mean their defaults.
+// FanoutConfig configures a Fanout. A zero duration means its default.
 type FanoutConfig struct {
 	Subscriptions catalog.Subscriptions
 	Events        Events
-	Bodies        Bodies       // large bodies, for filters on data and the keys of ordered endpoints
+	Bodies        Bodies       // large bodies, for filters on data and for the keys of ordered endpoints
 	Delivery      Queue        // first attempts
-	Ordered       OrderedQueue // deliveries of ordered endpoints; needed where there are such
+	Ordered       OrderedQueue // deliveries of ordered endpoints; needed if there are any
 	Poison        Queue        // messages that we cannot process
 	Failures      Failures
 	Reporter      Reporter
 	Retention     time.Duration // DefaultRetention
 	CacheTTL      time.Duration // DefaultCacheTTL
-	Chunk         int           // how many deliveries are in memory as messages at once; DefaultChunk
+	Chunk         int           // deliveries in memory as messages at once; DefaultChunk
 	Now           func() time.Time
 	Random        func() float64 // in [0, 1), for jitter
 }
 
-// Fanout is the second stage: it records an event, once, and sends a delivery for each endpoint that wants it: up to MaxEndpoints,
-// over several invocations if they are many.
+// Fanout is the second stage. It records an event once, and sends a delivery for each endpoint that takes it. There may be up to MaxEndpoints of them. If there are many, it takes several invocations.
 type Fanout struct {
 	cfg    FanoutConfig
 	router *Router
@@ -93,9 +89,7 @@ func NewFanout(cfg FanoutConfig) (*Fanout, error) {
 	}, nil
 }
 
-// Process routes a batch of ingest messages and returns what is to become of each: those that are done with are acknowledged, the others are to be
-// handed out again, for ErrUnfinished or a failure. One bad message fails
-// alone. ctx must have the invocation's deadline: it ends in time before it.
+// Process routes a batch of ingest messages and returns an Action for each. A finished message is acknowledged. The others are received again, because of ErrUnfinished or a failure. One bad message fails alone. ctx must have the invocation's deadline: Process ends before it.
 func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
@@ -108,7 +102,7 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 	return f.finish(ctx, msgs, routed, ends)
 }
 
-// finish decides what becomes of the messages, and reports all.
+// finish decides on the Action of each message, and reports each.
 func (f *Fanout) finish(ctx context.Context, msgs []Message, routed []routing, ends []handled) []Action {
 	actions := make([]Action, len(msgs))
 	for i, m := range msgs {
@@ -120,17 +114,17 @@ func (f *Fanout) finish(ctx context.Context, msgs []Message, routed []routing, e
 	return actions
 }
 
-// routing is one message on its way through Process.
+// routing is the state of one message in Process.
 type routing struct {
 	event     Event
 	result    RouteResult
-	recorded  bool              // the event was not on record before
-	endpoints []string          // deliveries to send
-	undecided []string          // endpoints whose filters could not be told of
-	lines     map[string]string // the groups of those to ordered endpoints
+	recorded  bool              // this message recorded the event
+	endpoints []string          // their deliveries are to be sent
+	undecided []string          // of subscriptions whose filter could not be decided
+	lines     map[string]string // message group of each ordered endpoint
 	raw       []byte            // the encoded event
-	resent    bool              // they may have been sent before
-	sent      int               // to so many of endpoints, from the first on, they have been
+	resent    bool              // the deliveries may have been sent before
+	sent      int               // how many of endpoints, from the first on, have had their delivery sent
 }
 
 func (r routing) report(err error) RouteReport {
@@ -147,7 +141,7 @@ func (r routing) report(err error) RouteReport {
 	return rep
 }
 
-// record puts the event of m on record and tells which deliveries are to be sent.
+// record writes the event of m to the ledger and tells which deliveries are to be sent.
 func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error) {
 	e, err := DecodeEvent(m.Body)
 	if err == nil {
@@ -179,24 +173,22 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error)
 	return r, action, nil
 }
 
-// resume decides what is left to do for a message whose event is on record already.
+// resume decides what is left to do for a message whose event is recorded already.
 func (r *routing) resume(existing *EventRecord, m Message, now time.Time) Action {
 	switch {
 	case existing.Receipt != r.event.Receipt: // the provider sent its webhook twice
 		r.result, r.endpoints = Duplicate, nil
 		return Action{}
 	case existing.MessageID != m.ID && now.Sub(existing.RoutedAt) < settleTime:
-		// A second copy of our own message: sent twice since an answer was lost, or redriven from the dead-letter
-		// queue. The first may be in hand this very moment.
+		// A second copy of our own message: it was sent twice because an answer was lost, or it was redriven from the dead-letter queue. The first copy may be in flight at this moment.
 		return Action{Retry: true, After: settleTime, Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)}
 	}
-	// We, or the first copy, died half-way: the deliveries that were meant then are sent again, and the deliverer drops the doubles.
+	// An earlier run, of this message or of the first copy, died half-way. The deliveries of that run are sent again, and the deliverer drops the repeats.
 	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)), true
 	return Action{}
 }
 
-// expires is when an event that is routed now may be forgotten: the retention after it was accepted. What still waits then was kept for longer by
-// the deliverer or the sweeper. The sweeper does not look at an event that is routed late: that one is kept while its messages may lie in a queue.
+// expires returns when the record of an event that is routed now may expire: the retention after its acceptance. If a delivery still waits then, the deliverer or the sweeper has prolonged it. The sweeper does not look at events that were routed late. Those are kept as long as a queue may hold their messages.
 func (f *Fanout) expires(e Event, now time.Time) time.Time {
 	at := Expiry(e.ReceivedAt, f.cfg.Retention)
 	if late := Expiry(now, MaxQueueTime); now.Sub(e.ReceivedAt) > SweepDelay && late.After(at) {
@@ -205,7 +197,7 @@ func (f *Fanout) expires(e Event, now time.Time) time.Time {
 	return at
 }
 
-// Expiry is when what happened at t may be forgotten, in whole seconds as DynamoDB's time to live wants it.
+// Expiry returns t plus the retention, rounded up to the next whole second: DynamoDB's time to live counts in seconds.
 func Expiry(t time.Time, retention time.Duration) time.Time {
 	return t.Add(retention).UTC().Truncate(time.Second).Add(time.Second)
 }

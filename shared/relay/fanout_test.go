@@ -35,7 +35,7 @@ func (r *rig) subscribe(subs ...catalog.Subscription) {
 	}
 }
 
-// countedBodies counts the bodies that are read, and how many at a time.
+// countedBodies counts the reads of bodies, and how many run at a time.
 type countedBodies struct {
 	relay.Bodies
 	reads, inHand, most atomic.Int32
@@ -45,7 +45,7 @@ func (c *countedBodies) Get(ctx context.Context, key string) ([]byte, error) {
 	c.reads.Add(1)
 	c.most.Store(max(c.most.Load(), c.inHand.Add(1)))
 	defer c.inHand.Add(-1)
-	time.Sleep(time.Millisecond) // virtual: all that run at once are in hand by then
+	time.Sleep(time.Millisecond) // virtual: all concurrent reads have begun by then
 	return c.Bodies.Get(ctx, key)
 }
 
@@ -112,7 +112,7 @@ func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
 	})
 }
 
-// TestUndecidedSubscriptionsAreReported: an event that costs one filter too much goes to those that take it, and is told of.
+// TestUndecidedSubscriptionsAreReported: an event has one filter more than it may cost. It goes to the endpoints whose filters take it, and the others are reported.
 func TestUndecidedSubscriptionsAreReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestUndecidedSubscriptionsAreReported(t *testing.T) {
 	})
 }
 
-// TestCopyAtTheFanOutWaits: it sends once more what the first may have sent, when that has come to its end.
+// TestCopyAtTheFanOutWaits: the copy sends again what the first message may have sent, after the first one has ended.
 func TestCopyAtTheFanOutWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

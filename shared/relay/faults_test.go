@@ -19,27 +19,27 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// fault strikes the k-th call to any port, in one of several ways.
+// fault makes the k-th call to any port go wrong, in one of several ways.
 type fault struct {
 	mu   sync.Mutex
 	k, n int
 	mode mode
-	dead bool // the process is gone until the rig starts another
+	dead bool // the process is killed until the rig starts another
 
 	steps    []string        // the calls
-	open     map[string]bool // attempts that were POSTed and are not on record
-	excuses  map[string]int  // POSTs of an attempt that may have been made in vain
+	open     map[string]bool // attempts that were POSTed and are not recorded
+	excuses  map[string]int  // allowed repeats of an attempt's POST
 	ingested int             // messages that the ingest queues have accepted
 }
 
-// gone tells whether the process is: what it reports then is lost.
+// gone tells whether the process is dead. What it reports then is lost.
 func (f *fault) gone() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.dead
 }
 
-// mode is what becomes of a call.
+// mode is the way in which a call goes wrong.
 type mode string
 
 const (
@@ -56,15 +56,15 @@ const (
 	failAllBut1 mode = "all entries fail but the first"
 )
 
-// throttledCalls is how many calls in a row are throttled.
+// throttledCalls is the number of calls in a row that are throttled.
 const throttledCalls = 4
 
-// harmful tells whether a process may have died, or have been cut off from all ports, between a POST and its record.
+// harmful tells whether the mode may kill a process, or cut it off from all ports, between a POST and its record.
 func (m mode) harmful() bool {
 	return m == killBefore || m == killAfter || m == hangBefore || m == hangAfter
 }
 
-// partial tells which of n entries of a Send fail; false if m is no such fault.
+// partial tells which of the n entries of a Send fail. ok is false if m is no such mode.
 func (m mode) partial(i, n int) (fails, ok bool) {
 	switch m {
 	case failFirst:
@@ -80,7 +80,7 @@ func (m mode) partial(i, n int) (fails, ok bool) {
 
 var errKilled = errors.New("killed")
 
-// partialError is the fault of a Send some of whose entries fail. Other calls fail as a whole.
+// partialError is the fault of a Send some of whose entries fail. Other calls fail completely.
 type partialError struct{ mode mode }
 
 func (e *partialError) Error() string { return string(e.mode) }
@@ -88,9 +88,9 @@ func (e *partialError) Is(target error) bool {
 	return target == errInjected //nolint:errorlint // what Is is for
 }
 
-// striker decides what becomes of each call to a port.
+// striker decides the result of each call to a port.
 type striker interface {
-	// strike makes the call, or does not, and returns its error or another.
+	// strike makes the call or leaves it out, and returns its error or another.
 	strike(ctx context.Context, what string, call func() error) error
 }
 
@@ -106,7 +106,7 @@ func (f *fault) strike(ctx context.Context, what string, call func() error) erro
 	return err
 }
 
-// next makes the call unless it is the one, all within the lock: calls are made one by one.
+// next makes the call, unless it is the one that goes wrong. It holds the lock, so that calls are made one by one.
 func (f *fault) next(what string, call func() error) (mode, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +120,8 @@ func (f *fault) next(what string, call func() error) (mode, error) {
 	}
 	inLine := strings.HasPrefix(what, "save delivery") && strings.Contains(what, " line,")
 	if f.mode.dies() || inLine || f.mode == throttled && what == "send 1 to retry" {
-		defer f.excuse() // the process is gone, or neither ledger nor queue took the attempt; past those in line it cannot be sent
+		// The process died, or neither the ledger nor the queue took the attempt. An ordered message cannot be sent past the others.
+		defer f.excuse()
 	}
 	if _, partial := f.mode.partial(0, 1); partial {
 		return f.mode, &partialError{f.mode}
@@ -146,14 +147,14 @@ func (f *fault) make(what string, call func() error) error {
 	return err
 }
 
-// excuse excuses another POST of each attempt that is not on record.
+// excuse allows another POST of each attempt that is not recorded.
 func (f *fault) excuse() {
 	for attempt := range f.open {
 		f.excuses[attempt]++
 	}
 }
 
-// withFaults returns ports each of whose calls s strikes.
+// withFaults returns ports whose calls all go through s.
 func withFaults(s striker, p ports) ports {
 	return ports{
 		faultySources{faultyGenerations{s, p.sources}, p.sources}, faultySubscriptions{faultyGenerations{s, p.subs}, p.subs},
@@ -171,8 +172,7 @@ func (f *fault) wrap(p ports) ports {
 	return withFaults(f, p)
 }
 
-// TestFaultAtEveryCall runs a small script of webhooks once for each call to a port and each way in which that call can go wrong, and checks
-// after every run that the promises held.
+// TestFaultAtEveryCall runs a small script of webhooks once for each call to a port and each way in which that call can go wrong. After every run it checks the promises.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: catalog.Order{On: true}, chunk: 2}} {
@@ -202,12 +202,12 @@ func newFault(k int, m mode) *fault {
 
 // kind is a kind of run.
 type kind struct {
-	batch int           // of messages, but for the ordered queues'
-	order catalog.Order // of the endpoint "line"; none: there is no such
-	chunk int           // of deliveries that the fan-out sends at once; 0: the default
+	batch int           // of messages, except in ordered queues
+	order catalog.Order // of the endpoint "line"; zero: there is no such endpoint
+	chunk int           // deliveries that the fan-out sends at once; 0: the default
 }
 
-// endpoints are those that get each webhook.
+// endpoints returns those that get each webhook.
 func (k kind) endpoints() []string {
 	if k.order.On {
 		return []string{"bad", "flaky", "good", "line"}
@@ -215,8 +215,7 @@ func (k kind) endpoints() []string {
 	return []string{"bad", "flaky", "good"}
 }
 
-// runScript sends a few webhooks through a relay that f strikes, lets all queues run empty, and checks the promises. It returns the number
-// of calls that were made to ports.
+// runScript sends a few webhooks through a relay with the fault f, waits until all queues are empty, and checks the promises. It returns the number of calls to ports.
 func runScript(t *testing.T, kind kind, f *fault) int {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,7 +268,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 	return f.n
 }
 
-// revive starts new function instances in the place of those that were killed.
+// revive starts new function instances for those that were killed.
 func (r *rig) revive(f *fault) bool {
 	if !f.dead {
 		return false
@@ -279,7 +278,7 @@ func (r *rig) revive(f *fault) bool {
 	return true
 }
 
-// pumpThrough is pump for a relay that f strikes: an invocation that is killed acknowledges nothing.
+// pumpThrough is pump for a relay with the fault f. A killed invocation acknowledges nothing.
 func (r *rig) pumpThrough(f *fault, batch int) {
 	r.t.Helper()
 	queues := []*memory.Queue{&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.delivery}
@@ -305,7 +304,7 @@ func (r *rig) pumpThrough(f *fault, batch int) {
 	r.t.Error("the queues never ran empty")
 }
 
-// invoke is one invocation for what a queue hands out; false: it is nothing.
+// invoke makes one invocation with a batch of a queue. It returns false if the queue is empty.
 func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(context.Context, []relay.Message) []relay.Action) bool {
 	if from.Ordered {
 		batch = 1
@@ -329,7 +328,7 @@ func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(conte
 	return true
 }
 
-// checkPromises holds the end of a run against the promises of the package.
+// checkPromises checks the end of a run against the promises of the package.
 func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool, kind kind) {
 	t.Helper()
 	if len(accepted) != 2 {
@@ -384,7 +383,7 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool, ki
 	}
 }
 
-// The ports, each with a fault before it.
+// The ports, each behind the fault.
 
 type faultyQueue struct {
 	s    striker
@@ -401,7 +400,7 @@ func (q faultyQueue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	}
 	errs = make([]error, len(msgs))
 	partial, _ := errors.AsType[*partialError](err)
-	behind := map[string]bool{} // a failure, in an ordered queue
+	behind := map[string]bool{} // in an ordered queue: the groups with a failure
 	for i, m := range msgs {
 		if fails, ok := partialOf(partial, i, len(msgs)); ok && !fails && !behind[m.Group] {
 			errs[i] = q.Queue.Send(ctx, msgs[i:i+1])[0]
@@ -578,7 +577,7 @@ func (p faultyKeeper) KeepEvent(ctx context.Context, id string, until time.Time)
 	return p.s.strike(ctx, "keep event "+id, func() error { return p.inner.KeepEvent(ctx, id, until) })
 }
 
-// What the sweeper reads.
+// The ports that the sweeper reads.
 
 type faultyNames struct {
 	s     striker
@@ -678,7 +677,7 @@ type faultyPoster struct {
 	relay.Poster
 }
 
-// Post turns a fault into a broken connection, which is how a POST fails; the killed process gets no answer at all.
+// Post turns a fault into a broken connection, as a failed POST is. A killed process gets no answer at all.
 func (p faultyPoster) Post(ctx context.Context, post relay.Post) (out relay.Reply, err error) {
 	err = p.s.strike(ctx, "POST "+attemptOf(post), func() (err error) { out, err = p.Poster.Post(ctx, post); return err })
 	if errors.Is(err, errInjected) {
@@ -687,7 +686,7 @@ func (p faultyPoster) Post(ctx context.Context, post relay.Post) (out relay.Repl
 	return out, err
 }
 
-// Ports that are down for good.
+// Ports that are down permanently.
 
 type brokenQueue struct{}
 

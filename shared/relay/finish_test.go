@@ -14,8 +14,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// begun returns a rig with a delivery to "a" whose first attempt failed, and the message that made it, which was not acknowledged. From then on "a" is
-// well.
+// begun returns a rig with a delivery to "a" whose first attempt failed, and the message that made the attempt. From then on "a" answers 200.
 func begun(t *testing.T, schedule ...time.Duration) (*rig, relay.Message) {
 	t.Helper()
 	r := newRig(t, schedule, "a")
@@ -30,7 +29,7 @@ func begun(t *testing.T, schedule ...time.Duration) (*rig, relay.Message) {
 	return r, msgs[0]
 }
 
-// again hands a message out once more, to another instance.
+// again passes a message to the deliverer once more, in another instance.
 func (r *rig) again(m relay.Message) {
 	r.t.Helper()
 	m.Receives++
@@ -40,11 +39,10 @@ func (r *rig) again(m relay.Message) {
 	}
 }
 
-// TestNextMessageAndItsCopyComeApart: a function died after it had sent the next attempt's message and before its own was acknowledged. It comes again
-// and sends another, which must not be in hand while the first is: they would make the attempt twice.
+// TestNextMessageAndItsCopyComeApart: a function died after it had sent the next attempt's message and before its own was acknowledged. Its own message is received again and sends a copy of the next one. The copy must not be in flight together with the first, since both would make the attempt.
 func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct{ wait, before time.Duration }{ // the next is due
+	for name, tt := range map[string]struct{ wait, before time.Duration }{ // when the next attempt is due
 		"soon after":                 {10 * time.Minute, 9 * time.Minute},
 		"at the moment":              {10 * time.Minute, 0},
 		"and has come":               {10 * time.Minute, -30 * time.Second},
@@ -78,7 +76,7 @@ func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 	}
 }
 
-// TestMessageOfAnEarlierAttemptSendsNoOther: however late the next attempt is, it is not the first one's message that knows where its cycle stands.
+// TestMessageOfAnEarlierAttemptSendsNoOther: however late the next attempt is, the first attempt's message does not send it, because it does not know the place in the schedule.
 func TestMessageOfAnEarlierAttemptSendsNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -95,7 +93,7 @@ func TestMessageOfAnEarlierAttemptSendsNoOther(t *testing.T) {
 	})
 }
 
-// statesFunc is how the states of endpoints are read.
+// statesFunc is a function that reads the states of endpoints.
 type statesFunc struct {
 	gate.EndpointStates
 	read func(ctx context.Context, endpoint string) (breaker.State, int64, error)
@@ -107,8 +105,7 @@ func (f statesFunc) EndpointState(ctx context.Context, endpoint string) (breaker
 	return f.read(ctx, endpoint)
 }
 
-// TestWhoComesSecondFinishes: SQS hands a message out twice at the same time. One instance dies after it has put the attempt on record, and the other finds
-// it there when it is about to write: it does what is left to do.
+// TestWhoComesSecondFinishes: SQS hands out a message twice at the same time. One instance records the attempt and dies. The other finds that record when it is about to write, and does what is left to do.
 func TestWhoComesSecondFinishes(t *testing.T) {
 	t.Parallel()
 	for name, meanwhile := range map[string]func(p ports, first func()) ports{
@@ -170,14 +167,15 @@ func TestWaitThatTheSchedulerCarriesTooComesAfterIt(t *testing.T) {
 			time.Sleep(time.Second)
 			r.consume(&r.retry, nil, r.deliverer.Process) // hops
 		}
-		time.Sleep(time.Until(due) + time.Minute + catalog.MaxEndpointTimeout) // so late the scheduler may be, and so long the attempt may take
+		// The scheduler may be a minute late, and then the attempt takes its longest time.
+		time.Sleep(time.Until(due) + time.Minute + catalog.MaxEndpointTimeout)
 		if msgs, _ := r.retry.Receive(t.Context(), 10); len(msgs) != 1 {
 			t.Errorf("%d messages at the same time", len(msgs))
 		}
 	})
 }
 
-// namedOnce is a scheduler that knows a name for as long as it lives.
+// namedOnce is a scheduler that never forgets a name.
 type namedOnce struct {
 	relay.Scheduler
 	known map[string]bool
@@ -191,7 +189,7 @@ func (s namedOnce) Schedule(ctx context.Context, name string, at time.Time, m re
 	return s.Scheduler.Schedule(ctx, name, at, m)
 }
 
-// TestDeliveryIsHeldTimeAndAgain: each time is a wait of its own, though it is for the same attempt.
+// TestDeliveryIsHeldTimeAndAgain: each hold is a wait of its own, although all are for the same attempt.
 func TestDeliveryIsHeldTimeAndAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -216,7 +214,7 @@ func TestDeliveryIsHeldTimeAndAgain(t *testing.T) {
 	})
 }
 
-// TestHopKeepsItsMark: a first attempt that is held on record looks there before it is made, whatever carries it.
+// TestHopKeepsItsMark: a first attempt whose hold is recorded reads the record before it is made, whether the scheduler or hops bring it.
 func TestHopKeepsItsMark(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -74,7 +74,7 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	check(t, "endpoint-state-slow.v1.json", slow, breaker.Encode, breaker.Decode)
 }
 
-// check holds what is written against the golden file, and what is read from it against v.
+// check compares what is written with the golden file, and what is read from it with v.
 func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode func([]byte) (T, error)) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -95,7 +95,7 @@ func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode 
 	}
 }
 
-// The delivery queues' message is the core's own affair, so its golden file is read by running it.
+// Only this package reads the delivery queues' message. So its golden file is checked by processing it.
 func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
 	t.Parallel()
 	wantPosts := map[string]int{"task.v1.json": 1, "task-origin.v1.json": 1, "task-lane.v1.json": 1, "task-made.v1.json": 0}

@@ -22,25 +22,25 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// stateTTL is how long an instance goes by what it knows of an endpoint.
+// stateTTL is how long an instance uses the state that it has read.
 const stateTTL = 5 * time.Second
 
-// crowd is several instances of the deliverer at work at once, on the same ports, in virtual time.
+// crowd is several instances of the deliverer that work at the same time on the same ports, in virtual time.
 type crowd struct {
 	*rig
-	take     func(endpoint string) time.Duration // how long an endpoint takes for an answer; nil: no time
-	handlers int                                 // of each instance, beside its one; as in the local host, and with kills nil
-	kills    func() bool                         // whether an instance is killed in the middle of the POST that begins; nil: none is
+	take     func(endpoint string) time.Duration // how long an endpoint takes to answer; nil: no time
+	handlers int                                 // further concurrent workers of each instance, as in the local host; with them kills is nil
+	kills    func() bool                         // whether the POST that begins kills its instance; nil: never
 	wait     sync.WaitGroup
 
 	mu      sync.Mutex
 	posts   []posted
-	current map[string]int // attempts under way, by endpoint
+	current map[string]int // attempts in flight, by endpoint
 	most    map[string]int
 	calls   map[string]int // to ports
 }
 
-// posted is a POST that has ended.
+// posted is a finished POST.
 type posted struct {
 	endpoint   string
 	began      time.Time
@@ -48,7 +48,7 @@ type posted struct {
 	statusCode int
 }
 
-// newCrowd returns a rig without instances, whose endpoints are as change leaves them.
+// newCrowd returns a rig without instances. change sets up its endpoints.
 func newCrowd(t *testing.T, change func(*catalog.Endpoint), names ...string) *crowd {
 	t.Helper()
 	c := &crowd{rig: newRig(t, nil, names...), current: map[string]int{}, most: map[string]int{}}
@@ -56,7 +56,7 @@ func newCrowd(t *testing.T, change func(*catalog.Endpoint), names ...string) *cr
 	return c
 }
 
-// change changes what the catalog says of the endpoints.
+// change changes the endpoints in the catalog.
 func (r *rig) change(change func(*catalog.Endpoint)) {
 	r.t.Helper()
 	cat, revision, err := r.catalog.LoadCatalog(r.t.Context())
@@ -72,7 +72,7 @@ func (r *rig) change(change func(*catalog.Endpoint)) {
 	}
 }
 
-// send sends so many webhooks, up to where their deliveries wait for the deliverer.
+// send sends n webhooks, and routes them, so that their deliveries wait for the deliverer.
 func (r *rig) send(prefix string, n int) {
 	r.t.Helper()
 	for i := range n {
@@ -82,7 +82,7 @@ func (r *rig) send(prefix string, n int) {
 	}
 }
 
-// start starts so many instances, which work until a time.
+// start starts n instances, which work until a time.
 func (c *crowd) start(n int, until time.Time) {
 	for i := range n {
 		random := rand.New(rand.NewPCG(uint64(i), 0))
@@ -94,14 +94,14 @@ func (c *crowd) start(n int, until time.Time) {
 		c.wait.Go(func() {
 			m.work(d, until)
 			for time.Now().Before(until) {
-				next := &member{crowd: c} // in the place of one that was killed
+				next := &member{crowd: c} // replaces a killed one
 				next.work(next.deliverer(random), until)
 			}
 		})
 	}
 }
 
-// work takes one message after the other, until a time or until the instance is killed.
+// work handles one message after the other, until a time or until the instance is killed.
 func (m *member) work(d *relay.Deliverer, until time.Time) {
 	for !m.dead.Load() && time.Now().Before(until) {
 		if !m.takeOne(&m.delivery, d) && !m.takeOne(&m.retry, d) {
@@ -110,7 +110,7 @@ func (m *member) work(d *relay.Deliverer, until time.Time) {
 	}
 }
 
-// nextPoll is how long an instance that found nothing waits before it looks again.
+// nextPoll returns how long an instance waits after it found no message.
 func (c *crowd) nextPoll() time.Duration {
 	next := time.Second
 	for _, q := range []*memory.Queue{&c.delivery, &c.retry} {
@@ -148,7 +148,7 @@ func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
 	}))
 }
 
-// strike counts the calls, and makes none for who is dead.
+// strike counts the calls, and makes none for a killed instance.
 func (m *member) strike(_ context.Context, what string, call func() error) error {
 	if m.dead.Load() {
 		return errKilled
@@ -163,7 +163,7 @@ func (m *member) strike(_ context.Context, what string, call func() error) error
 	return call()
 }
 
-// takeOne is one invocation for a queue; false: there was nothing to do.
+// takeOne makes one invocation for a queue. It returns false if there was nothing to do.
 func (m *member) takeOne(q *memory.Queue, d *relay.Deliverer) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), deliverTimeout)
 	defer cancel()
@@ -174,7 +174,7 @@ func (m *member) takeOne(q *memory.Queue, d *relay.Deliverer) bool {
 	return len(msgs) > 0
 }
 
-// Post answers as the rig's endpoints do, and takes note. Of one whose instance is killed the endpoint may see all of its timeout.
+// Post answers as the rig's endpoints do, and records the POST. If the instance is killed, the endpoint may still work on it for its whole timeout.
 func (m *member) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	name, began := host(p), time.Now()
 	m.mu.Lock()
@@ -208,7 +208,7 @@ func (c *crowd) ended(p posted) {
 	c.posts = append(c.posts, p)
 }
 
-// within is how many POSTs to an endpoint began between two times.
+// within returns how many POSTs to an endpoint began between two times.
 func (c *crowd) within(endpoint string, from, to time.Time) int {
 	n := 0
 	for _, p := range c.posts {
@@ -223,7 +223,7 @@ func TestRateLimitIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		limit     int
-		per, span time.Duration // span: over which it must hold
+		per, span time.Duration // span: the time over which the rate must hold
 		waiting   int
 	}{
 		"8 a second":     {8, time.Second, time.Minute, 600},
@@ -261,8 +261,8 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		limit, instances, waiting int
-		least, most               time.Duration // that an attempt takes
-		kills                     int           // of so many attempts one kills its instance; 0: none
+		least, most               time.Duration // of an attempt
+		kills                     int           // one in this many attempts kills its instance; 0: none
 	}{
 		"one at a time":              {1, 4, 200, 100 * time.Millisecond, 300 * time.Millisecond, 0},
 		"more instances than slots":  {3, 8, 250, 100 * time.Millisecond, time.Second, 0},
@@ -287,7 +287,7 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 				c.send("w", tt.waiting)
 				end := time.Now().Add(lasts)
 				c.run(tt.instances, lasts)
-				time.Sleep(time.Minute) // attempts of the killed end
+				time.Sleep(time.Minute) // the attempts of killed instances end
 				if c.most["a"] != tt.limit {
 					t.Errorf("%d attempts at once, allowed are %d", c.most["a"], tt.limit)
 				}
@@ -295,8 +295,7 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 				for _, p := range c.posts {
 					busy += min(p.took, end.Sub(p.began))
 				}
-				// Those in waiting come back at random: a slot is empty until one comes. The slot of one that was killed is nobody's for as long
-				// again as its attempt took.
+				// Waiting deliveries come back at random times, so a slot is unused until one comes. A killed instance's slot stays taken for as long again as its attempt took.
 				if used := busy.Seconds() / (float64(tt.limit) * lasts.Seconds()); used < 0.4 {
 					t.Errorf("used to %.2f", used)
 				}
@@ -305,7 +304,7 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 	}
 }
 
-// Attempts that follow on each other in one process hand their slots on, but not those that there are no more.
+// Attempts in one process pass their slots on to each other, except the slots that no longer exist.
 func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -334,7 +333,7 @@ func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
 	})
 }
 
-// An endpoint in no trouble and without limits costs no call to what the gate knows but one look at its state.
+// A well endpoint without limits costs no write. The gate reads only the list of troubled endpoints.
 func TestNoWriteForADeliveryWhenAllIsWell(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -377,7 +376,7 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 				after = append(after, p)
 			}
 		}
-		// Each instance has a batch in hand when it begins, and one more until it hears of the others' failures.
+		// Each instance has a batch in flight at the beginning, and one more until it learns of the others' failures.
 		if early < breaker.OpenAfter || early > 2*5*10 {
 			t.Errorf("%d attempts before all knew that the breaker was open", early)
 		}
@@ -395,7 +394,7 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 		if len(probes) < 3 || len(after) == 0 {
 			t.Fatalf("%d probes, %d attempts after them", len(probes), len(after))
 		}
-		healed := after[0].began.Add(after[0].took) // the probe that went well
+		healed := after[0].began.Add(after[0].took) // the successful probe
 		for i := range 3 {
 			from := healed.Add(time.Duration(i) * breaker.RampDouble)
 			allowed := breaker.RampStart << i * int(breaker.RampDouble/time.Second)
@@ -416,8 +415,7 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 	})
 }
 
-// expectRamp holds an endpoint that is well for a second and then fails for half a minute against the rate at which what waits is released, and
-// with it so many new deliveries a second.
+// expectRamp runs an endpoint that is well for a second and then fails for half a minute. It checks the rate at which the waiting deliveries are released, while fresh new ones arrive each second.
 func (c *crowd) expectRamp(instances, waiting, fresh int) {
 	c.t.Helper()
 	began := time.Now()
@@ -465,7 +463,7 @@ func TestWhatComesAllAtOnceKeepsToTheRamp(t *testing.T) {
 	})
 }
 
-// nextOf are the times at which the deliveries that wait for the endpoint "a" come back, the first one first.
+// nextOf returns the times at which the waiting deliveries of the endpoint "a" come back, in order.
 func (r *rig) nextOf() []time.Time {
 	r.t.Helper()
 	var at []time.Time
@@ -521,7 +519,7 @@ func TestHeldDeliveriesComeBackOneByOne(t *testing.T) {
 	}
 }
 
-// Deliveries that are told the same Retry-After come back at times of their own, and none before.
+// Deliveries with the same Retry-After come back at different times, and none before it.
 func TestRetryAfterIsSpread(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -540,7 +538,7 @@ func TestRetryAfterIsSpread(t *testing.T) {
 	})
 }
 
-// opened is how often the breaker opened.
+// opened returns how often the breaker opened.
 func (c *crowd) opened() int {
 	n := 0
 	for _, r := range c.reports.attempted {
@@ -588,7 +586,7 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 	}
 }
 
-// What went well was under way when ten others failed: only the probe says how it is now.
+// These successes were in flight when ten others failed. Only the probe shows the present state.
 func TestAnAttemptThatWasUnderWayDoesNotCloseTheBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -620,7 +618,7 @@ func TestAnAttemptThatWasUnderWayDoesNotCloseTheBreaker(t *testing.T) {
 	})
 }
 
-// releasing are slots that are released with a context that is over, or has no end.
+// releasing is a store of slots that reports whether a slot is released with a context that has ended, or has no deadline.
 type releasing struct {
 	gate.Slots
 	t        *testing.T
@@ -656,7 +654,7 @@ func TestASlotIsReleasedWhenTheInvocationIsOver(t *testing.T) {
 	})
 }
 
-// A pause that one delivery is told of holds for all, on all instances.
+// A pause that one delivery is told holds for all deliveries, on all instances.
 func TestAPauseIsForAllInstances(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -681,7 +679,7 @@ func TestAPauseIsForAllInstances(t *testing.T) {
 	})
 }
 
-// One answer asks for the pause. Instances that took the endpoint to be well hear of it while it lasts.
+// One answer asks for the pause. Instances that know the endpoint as well learn of the pause while it lasts.
 func TestAPauseThatIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{429, 503} {

@@ -13,7 +13,7 @@ import (
 // UserAgent is the user-agent of every outbound request.
 const UserAgent = "webhook-relay/1"
 
-// Headers that tell the endpoint what it got, beside those of Standard Webhooks.
+// Headers that the relay adds for the endpoint, beside those of Standard Webhooks.
 const (
 	HeaderSource    = "relay-source"     // name of the source
 	HeaderEventType = "relay-event-type" // event type, absent where the provider has none
@@ -21,12 +21,10 @@ const (
 	HeaderAttempt   = "relay-attempt"    // number of the attempt, 1 for the first
 )
 
-// Keeps tells whether an inbound header (lower-case name) is kept with its event and passed on, unless its source is
-// configured to find its proof there. What is not kept, no filter can see: see verify.IsCredential.
+// Keeps tells whether an inbound header (lower-case name) is stored with its event and sent to endpoints. A header that holds its source's proof is not kept either. Filters cannot see a header that is not kept: see verify.IsCredential.
 func Keeps(name string) bool { return !catalog.BelongsToConnection(name) && !verify.IsCredential(name) }
 
-// storedHeader returns what of an inbound request's headers is kept and passed on: what Keeps tells, less the headers in drop
-// (the proof of this source) and those that the header "connection" names, which belong to the connection as well.
+// storedHeader returns the inbound headers that are stored and sent to endpoints. These are the ones that Keeps allows, without those in drop (the proof of this source) and without those that the header "connection" names, which belong to the connection too.
 func storedHeader(h Header, drop []string) Header {
 	kept := make(Header, len(h))
 	for name, value := range h {
@@ -48,7 +46,7 @@ func storedHeader(h Header, drop []string) Header {
 	return kept
 }
 
-// outboundHeader returns the headers of one attempt: the provider's, then the endpoint's own, then ours.
+// outboundHeader returns the headers of one attempt. Later ones replace earlier ones: the provider's, the endpoint's own, ours.
 func outboundHeader(e Event, ep catalog.Endpoint, attempt int, signature map[string]string) Header {
 	h := make(Header, len(e.Header)+len(ep.Header)+len(signature)+6)
 	maps.Copy(h, e.Header)
@@ -67,5 +65,5 @@ func outboundHeader(e Event, ep catalog.Endpoint, attempt int, signature map[str
 	return h
 }
 
-// wholeMillis is the precision of times on record.
+// wholeMillis rounds a time down to the precision of recorded times.
 func wholeMillis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// passedOn returns the headers with which an endpoint gets a webhook that came with some.
+// passedOn returns the headers with which an endpoint gets a webhook that had the given ones.
 func passedOn(t *testing.T, header relay.Header) (got relay.Header) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -34,7 +34,7 @@ func passedOn(t *testing.T, header relay.Header) (got relay.Header) {
 	return got
 }
 
-// A source of one provider may get the credentials of another, or a second one of its own: none is kept.
+// A webhook may also have the credentials of another provider, or a second one of its own provider. None is kept.
 func TestNoCredentialIsPassedOnWhateverTheProofIs(t *testing.T) {
 	t.Parallel()
 	names := []string{"cookie", "proxy-authorization", "x-api-key", "x-auth-token", "x-amz-security-token", "x-csrf-token", "x-access-token"}
@@ -175,7 +175,7 @@ func FuzzTraceContext(f *testing.F) {
 	})
 }
 
-// The operator may name any header for a token. It is kept no more than those whose names say what they are.
+// The operator may name any header for a token. Such a header is never kept, even if its name does not look like a credential.
 func TestTheProofOfASourceIsNotKeptWhateverItsHeader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

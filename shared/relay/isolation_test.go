@@ -11,8 +11,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestABatchIsNotDelayedByItsWorst delivers a batch to ten endpoints, of which one hangs for its whole timeout, one resets the connection and
-// one answers 500 at once: the POSTs to the other seven end when they would have without these.
+// TestABatchIsNotDelayedByItsWorst delivers a batch to ten endpoints. One hangs for its whole timeout, one resets the connection, and one answers 500 at once. The POSTs to the other seven must end as early as without these three.
 func TestABatchIsNotDelayedByItsWorst(t *testing.T) {
 	t.Parallel()
 	const answersAfter = 100 * time.Millisecond

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// ErrIncomplete: a configuration lacks something that has no default.
+// ErrIncomplete means that a configuration lacks something that has no default.
 var ErrIncomplete = errors.New("relay: incomplete configuration")
 
-// Lacks returns an error that names the fields of a configuration that are missing, of those that are needed.
+// Lacks returns an error that names the required fields of a configuration that are missing.
 func Lacks(config string, missing map[string]bool) error {
 	maps.DeleteFunc(missing, func(_ string, isMissing bool) bool { return !isMissing })
 	if len(missing) == 0 {

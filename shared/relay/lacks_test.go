@@ -10,7 +10,7 @@ import (
 	"webhook-relay/shared/relay/operate"
 )
 
-// What a stage needs and does not get is named when it is made, not met by the first message.
+// A missing dependency of a stage is reported by its constructor, not at the first message.
 func TestConstructorsNameWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	_, receiver := relay.NewReceiver(relay.ReceiverConfig{Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}})

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// slowRig is a rig whose endpoint "e" takes a time for each answer and counts as slow.
+// slowRig returns a rig whose endpoint "e" takes a time for each answer and counts as slow.
 func slowRig(t *testing.T, takes time.Duration, change func(*catalog.Endpoint)) (*rig, *postsAtOnce) {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute}, "e")
@@ -43,7 +43,7 @@ func (r *rig) slowUntil(t *testing.T, until time.Time) {
 	}
 }
 
-// postsAtOnce counts the POSTs under way.
+// postsAtOnce counts the POSTs in flight.
 type postsAtOnce struct {
 	*endpoints
 	takes time.Duration
@@ -66,7 +66,7 @@ func (p *postsAtOnce) Post(ctx context.Context, post relay.Post) (relay.Reply, e
 
 func asItIs(*catalog.Endpoint) {}
 
-// TestTheSlowLaneKeepsADeliverysPlace has first attempts and retries go through the slow lane.
+// TestTheSlowLaneKeepsADeliverysPlace sends first attempts and retries through the slow queue.
 func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
 	})
 }
 
-// TestRateLimitsHoldInTheSlowLane has ten deliveries keep their reservations on their way through it.
+// TestRateLimitsHoldInTheSlowLane: ten deliveries keep their reservations on their way through the slow queue.
 func TestRateLimitsHoldInTheSlowLane(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,8 +110,7 @@ func TestRateLimitsHoldInTheSlowLane(t *testing.T) {
 	})
 }
 
-// TestACopyInTheSlowLaneIsNotDeliveredTwice loses the queue's answer after it took the message: the message
-// is handed out again and sent on a second time, while the attempt of the first copy is under way.
+// TestACopyInTheSlowLaneIsNotDeliveredTwice loses the queue's answer after it accepted the message. So the message is received again and sent on a second time, while the attempt of the first copy is in flight.
 func TestACopyInTheSlowLaneIsNotDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -148,7 +147,7 @@ func TestACopyInTheSlowLaneIsNotDeliveredTwice(t *testing.T) {
 	})
 }
 
-// answersLost takes messages and says that it failed.
+// answersLost accepts messages and returns an error.
 type answersLost struct {
 	to   relay.Queue
 	sent int
@@ -163,7 +162,7 @@ func (q *answersLost) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
-// TestHeldDeliveriesAreNotSentOn: a delivery that may not be attempted now waits where it is.
+// TestHeldDeliveriesAreNotSentOn: a delivery that may not be attempted now stays in its queue.
 func TestHeldDeliveriesAreNotSentOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -182,7 +181,7 @@ func TestHeldDeliveriesAreNotSentOn(t *testing.T) {
 	})
 }
 
-// TestASlowOrderedEndpointHasFewAttemptsAtOnce: it cannot leave its queue, whose invocations others need.
+// TestASlowOrderedEndpointHasFewAttemptsAtOnce: its messages cannot leave their queue, whose invocations other endpoints need.
 func TestASlowOrderedEndpointHasFewAttemptsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,39 +10,39 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// backlogs and latenesses are those that limits are tried with.
+// backlogs and latenesses are the ones with which limits are tested.
 var (
 	backlogs   = []int{200, 400, 800, 1600, 3200}
 	latenesses = []time.Duration{0, 9 * time.Second, 11 * time.Second, 30 * time.Second, 2 * time.Minute}
 )
 
-// limited is an endpoint with a limit, a backlog that waits for it, and queues that are late.
+// limited is an endpoint with a limit, a backlog of deliveries, and queues that deliver late.
 type limited struct {
 	limit    func(*catalog.Endpoint)
 	takes    func(*rand.Rand) time.Duration // for an answer
 	backlog  int
 	lateness func(*rand.Rand) time.Duration
-	jam      time.Duration // nobody receives anything for so long, from when a third should be done
+	jam      time.Duration // no message is received for so long, beginning when a third should be done
 }
 
-// always is a lateness, or a duration, that is always the same.
+// always returns a lateness, or a duration, that never changes.
 func always(d time.Duration) func(*rand.Rand) time.Duration {
 	return func(*rand.Rand) time.Duration { return d }
 }
 
-// upTo is one that is anything up to a duration.
+// upTo returns one that is random up to a maximum.
 func upTo(d time.Duration) func(*rand.Rand) time.Duration {
 	return func(r *rand.Rand) time.Duration { return time.Duration(r.Int64N(int64(d) + 1)) }
 }
 
-// outcome is what became of the backlog.
+// outcome tells what became of the backlog.
 type outcome struct {
 	*crowd
-	returns float64       // of a delivery, on average
+	returns float64       // average returns of a delivery
 	took    time.Duration // until the last POST began
 }
 
-// deliverAll works the backlog off, with five instances. It runs in a bubble.
+// deliverAll works off the backlog with five instances. It runs in a bubble.
 func (l limited) deliverAll(t *testing.T) outcome {
 	t.Helper()
 	c := newCrowd(t, l.limit, "a")
@@ -74,7 +74,7 @@ func (l limited) deliverAll(t *testing.T) outcome {
 	return outcome{c, float64(holds) / float64(l.backlog), c.posts[len(c.posts)-1].began.Sub(began)}
 }
 
-// mostIn is the largest number of POSTs that began within a time.
+// mostIn returns the largest number of POSTs that began within a time.
 func (o outcome) mostIn(window time.Duration) int {
 	most, first := 0, 0
 	for i, p := range o.posts {
@@ -86,7 +86,7 @@ func (o outcome) mostIn(window time.Duration) int {
 	return most
 }
 
-// checkRate holds every window against rate × window, the burst and an attempt.
+// checkRate checks that every window has at most rate × window POSTs, plus the burst and one attempt.
 func (o outcome) checkRate(t *testing.T, perSecond float64) {
 	t.Helper()
 	for _, window := range []time.Duration{100 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 10 * time.Minute} {
@@ -140,7 +140,7 @@ func TestARateIsUsedAndKeptHoweverLateMessagesCome(t *testing.T) {
 	}
 }
 
-// maxReturns is the average number of returns of a delivery that no backlog and no lateness may exceed.
+// maxReturns is the largest average number of returns of a delivery, for any backlog and any lateness.
 const maxReturns = 3
 
 func TestReturnsUnderAConcurrencyDoNotGrowWithTheBacklog(t *testing.T) {

@@ -12,8 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestLostMessagesArePutBack runs scripts in which the queues lose messages, on a relay that has other webhooks to deliver when the sweeper comes: what
-// it puts back must keep the promises.
+// TestLostMessagesArePutBack runs scripts in which the queues lose messages. The relay has other webhooks to deliver while the sweeper runs. What the sweeper sends again must keep the promises.
 func TestLostMessagesArePutBack(t *testing.T) {
 	t.Parallel()
 	lost := 0
@@ -35,11 +34,12 @@ func TestLostMessagesArePutBack(t *testing.T) {
 	}
 }
 
-// newLosses draws a script with losses.
+// newLosses makes a script with losses.
 func newLosses(seed uint64) script {
 	s := newScript(seed, false)
 	s.again, s.changeAt = "", 0
-	s.jams = slices.DeleteFunc(s.jams, func(j jam) bool { return j.feed == 0 || j.feed == 3 }) // what is routed late is not swept
+	// The sweeper does not look at events that were routed late.
+	s.jams = slices.DeleteFunc(s.jams, func(j jam) bool { return j.feed == 0 || j.feed == 3 })
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 1 + r.IntN(2) {
 		s.losses = append(s.losses, 1+r.IntN(6))
@@ -55,8 +55,7 @@ func newLosses(seed uint64) script {
 	return s
 }
 
-// loses tells whether a queue loses the batch that is taken from it now. An ingest message only if its event is on record: before, it is nowhere
-// else, and SQS's word for it is all there is.
+// loses tells whether a queue loses the batch that is taken from it now. An ingest message is lost only if its event is recorded. Before that the message is the only copy, and the relay relies on SQS.
 func (w *world) loses(f *feed, b *batch) bool {
 	ingest := f == w.feeds[0] || f == w.feeds[3]
 	if w.redrove || ingest && slices.ContainsFunc(b.msgs, func(m relay.Message) bool { return !w.onRecord(m) }) {
@@ -74,7 +73,7 @@ func (w *world) loses(f *feed, b *batch) bool {
 	return true
 }
 
-// onRecord tells whether an ingest message, or a copy of it, has put its event on record.
+// onRecord tells whether an ingest message, or a copy of it, has recorded its event.
 func (w *world) onRecord(m relay.Message) bool {
 	e, err := relay.DecodeEvent(m.Body)
 	if err != nil {
@@ -84,7 +83,7 @@ func (w *world) onRecord(m relay.Message) bool {
 	return err == nil && record.Receipt == e.Receipt
 }
 
-// sweep is how a run of the sweeper ended.
+// sweep is the result of a run of the sweeper.
 type sweep struct {
 	*instance
 	report operate.SweepReport
@@ -97,14 +96,14 @@ const (
 	sweepAgain   = time.Minute // after a run that failed
 )
 
-// nextSweep has the next sweep come within the hour after the one that a time lies in, so that there is one in each.
+// nextSweep sets the next sweep to a time in the following hour, so that each hour has one.
 func (w *world) nextSweep(after time.Time) {
 	next := after.Truncate(time.Hour).Add(time.Hour)
 	w.sweepFrom = next.Add(time.Duration(w.rng.Int64N(int64(30 * time.Minute))))
 	w.sweepBy = w.sweepFrom.Add(time.Duration(w.rng.Int64N(int64(20 * time.Minute))))
 }
 
-// beginSweep begins a sweep if it is time: in the midst of things by chance, so that it meets what lies in the queues.
+// beginSweep begins a sweep if it is time. At random it begins while other things happen, so that it meets messages in the queues.
 func (w *world) beginSweep() bool {
 	now := time.Now()
 	if !w.sweeps || w.sweeping || now.Before(w.sweepFrom) || now.Before(w.sweepBy) && w.rng.IntN(4) > 0 {
@@ -139,7 +138,7 @@ func (w *world) atRest() bool {
 	return len(w.setAside()) == 0
 }
 
-// endSweep holds what a run found against what the queues have lost.
+// endSweep compares what a run found with what the queues have lost.
 func (w *world) endSweep(s sweep) {
 	w.t.Helper()
 	w.sweeping, w.lastSweep = false, s
@@ -154,7 +153,8 @@ func (w *world) endSweep(s sweep) {
 	if r.Stranded() > 0 || s.err != nil {
 		w.note("the sweeper finds %+v, %v", r, s.err)
 	}
-	if r.PutBack > 0 && w.lost == 0 && w.quiet && len(w.setAside()) == 0 && !w.redrove { // what is redriven to an ordered queue may stand behind others
+	// a message redriven to an ordered queue may wait behind others
+	if r.PutBack > 0 && w.lost == 0 && w.quiet && len(w.setAside()) == 0 && !w.redrove {
 		w.t.Errorf("the sweeper put back %d, and nothing was lost or lay in a queue", r.PutBack)
 	}
 	if r.Unaccounted() != 0 && s.err == nil {
@@ -162,7 +162,7 @@ func (w *world) endSweep(s sweep) {
 	}
 }
 
-// sweepOut lets the sweeper come until every event has been looked at and nothing waits: what was lost of a long wait is found late.
+// sweepOut runs the sweeper until every event has been looked at and nothing waits. A lost message of a long wait is found late.
 func (w *world) sweepOut() {
 	w.t.Helper()
 	for hours := 0; hours < 7 && !w.t.Failed(); hours++ {
@@ -187,7 +187,7 @@ func (w *world) sweepOut() {
 	}
 }
 
-// checkStarted holds that each event has a delivery on record for each of its endpoints.
+// checkStarted checks that each event has a recorded delivery for each of its endpoints.
 func (w *world) checkStarted() {
 	w.t.Helper()
 	for _, event := range sorted(w.accepted) {

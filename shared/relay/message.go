@@ -11,7 +11,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// eventDoc is an event's JSON form: the ingest queue's message, a part of the delivery queues' messages, and the record's core.
+// eventDoc is the JSON form of an event. It is the whole message in the ingest queue, a part of the messages in the delivery queues, and the core of the event's record.
 type eventDoc struct {
 	Version    int             `json:"v"`
 	ID         string          `json:"id"`
@@ -28,7 +28,7 @@ type eventDoc struct {
 	DeliveryID string          `json:"deliveryId,omitempty"`
 }
 
-// recordDoc is an event's record.
+// recordDoc is the JSON form of an event's record.
 type recordDoc struct {
 	Version   int       `json:"v"`
 	MessageID string    `json:"messageId"`
@@ -69,26 +69,27 @@ type deliveryDoc struct {
 	History   []attemptDoc `json:"history"`
 }
 
-// task is a message of the delivery queues: the next step of one delivery.
+// task is a message in a delivery queue: the next step of one delivery.
 type task struct {
 	Version   int          `json:"v"`
 	Endpoint  string       `json:"endpoint"`
 	Attempt   int          `json:"attempt"`            // number of the attempt to make, 1 for the first
-	Step      int          `json:"step"`               // attempts made before in this cycle; a replay begins a new cycle
-	NotBefore time.Time    `json:"notBefore,omitzero"` // a wait longer than a queue can carry goes in hops
-	Made      *madeAttempt `json:"made,omitempty"`     // the attempt was made and could not be recorded
-	Cycle     bool         `json:"cycle,omitempty"`    // it stands for all attempts from here on, as in an ordered queue, from which it was set aside
-	Lane      string       `json:"lane,omitempty"`     // slowLane: the message came by the queue of slow endpoints
-	Origin    string       `json:"origin,omitempty"`   // id of the message that was put aside as this one: a redrive gives it another
+	Step      int          `json:"step"`               // attempts already made in this cycle; a replay begins a new cycle
+	NotBefore time.Time    `json:"notBefore,omitzero"` // for a wait longer than a queue's delay, which goes in hops
+	Made      *madeAttempt `json:"made,omitempty"`     // an attempt that was made and could not be recorded
+	// Cycle tells that the message stands for all further attempts: it was set aside from an ordered queue.
+	Cycle  bool   `json:"cycle,omitempty"`
+	Lane   string `json:"lane,omitempty"`   // slowLane: the message came by the slow queue
+	Origin string `json:"origin,omitempty"` // the message's id before it was set aside and redriven
 }
 
-// madeAttempt carries an attempt past a ledger that is down, so that it is recorded later and not made twice.
+// madeAttempt carries an attempt in a message while the ledger is down, so that the attempt is recorded later and not made twice.
 type madeAttempt struct {
 	MessageID    string     `json:"messageId"` // of the message that made it
 	Attempt      attemptDoc `json:"attempt"`
 	Final        Reason     `json:"final,omitempty"`
 	RetryAfterMs int64      `json:"retryAfterMs,omitempty"`
-	Disable      string     `json:"disable,omitempty"` // why the endpoint wants no more, if its state does not know yet
+	Disable      string     `json:"disable,omitempty"` // why the endpoint wants no more, if its state does not know it yet
 }
 
 func (m *madeAttempt) made() made {
@@ -109,10 +110,10 @@ func (d eventDoc) event() (Event, error) {
 	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef, d.Holder, d.DeliveryID}, nil
 }
 
-// EncodeEvent returns e in the form that the ingest queue carries.
+// EncodeEvent returns e in the form of the ingest queue's messages.
 func EncodeEvent(e Event) []byte { return format.Encode(toEventDoc(e)) }
 
-// DecodeEvent reads what EncodeEvent of this or an earlier version wrote; ErrFormat.
+// DecodeEvent reads what EncodeEvent of this or an earlier version wrote. Error: ErrFormat.
 func DecodeEvent(b []byte) (Event, error) {
 	var d eventDoc
 	if err := format.Decode(b, &d, &d.Version); err != nil {
@@ -121,12 +122,12 @@ func DecodeEvent(b []byte) (Event, error) {
 	return d.event()
 }
 
-// EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body apart leaves r.Body nil.
+// EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body separately passes a nil r.Body.
 func EncodeEventRecord(r EventRecord) []byte {
 	return format.Encode(recordDoc{format.Version, r.MessageID, r.Endpoints, r.Sent, r.RoutedAt, r.ExpiresAt, toEventDoc(r.Event)})
 }
 
-// DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote; ErrFormat.
+// DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote. Error: ErrFormat.
 func DecodeEventRecord(b []byte) (EventRecord, error) {
 	var d recordDoc
 	if err := format.Decode(b, &d, &d.Version); err != nil {
@@ -149,7 +150,7 @@ func EncodeDelivery(d Delivery) []byte {
 	return format.Encode(doc)
 }
 
-// DecodeDelivery reads what EncodeDelivery of this or an earlier version wrote; ErrFormat.
+// DecodeDelivery reads what EncodeDelivery of this or an earlier version wrote. Error: ErrFormat.
 func DecodeDelivery(b []byte) (Delivery, error) {
 	var doc deliveryDoc
 	if err := format.Decode(b, &doc, &doc.Version); err != nil {
@@ -171,11 +172,10 @@ func (d attemptDoc) attempt() Attempt {
 	return Attempt{d.Number, d.At.UTC(), time.Duration(d.DurationMs) * time.Millisecond, d.Outcome, d.StatusCode, d.Error, d.Response}
 }
 
-// eventMember begins the last member of a message. No other can look like it: within a JSON string its quotes are escaped, and no other member is called so.
+// eventMember begins the last member of a message. No other text in a message can look like it: inside a JSON string its quotes are escaped, and no other member has this name.
 const eventMember = `,"event":`
 
-// encode returns the message of t for an event that is encoded already. It is put in as it is: a fan-out of ten would else read
-// and copy it ten times.
+// encode returns the message of t with an event that is encoded already. The event is inserted as it is. Otherwise a fan-out to ten endpoints would parse and copy it ten times.
 func (t task) encode(event []byte) []byte {
 	t.Version = format.Version
 	head := format.Encode(t)
@@ -186,7 +186,7 @@ func (t task) encode(event []byte) []byte {
 	return append(message, '}')
 }
 
-// raw is the step's event, encoded: as it came with the message.
+// raw returns the step's event as it was encoded in the message.
 func (s *step) raw() []byte {
 	if _, event, ok := bytes.Cut(s.msg.Body, []byte(eventMember)); ok && json.Valid(event[:len(event)-1]) {
 		return event[:len(event)-1]

@@ -5,19 +5,18 @@ import (
 	"sync"
 )
 
-// maxNames is how many delivery ids a usedNames remembers at least, and half of how many at most: 1 MB.
+// maxNames is the number of delivery ids that a usedNames remembers at least; at most it is twice that: 1 MB.
 const maxNames = 8 << 10
 
-// usedNames tells whether a delivery id came before as that of another event, which one that is signed cannot. It remembers the last ones
-// of this process: to be certain, each event would have to be held against a record of its own. The zero value is empty. It is safe for concurrent use.
+// usedNames tells whether a delivery id was used before for another event. This can happen only with ids that the provider does not sign. It remembers the latest ids in this process: certainty would need a record for each event. The zero value is empty. It is safe for concurrent use.
 type usedNames struct {
 	mu            sync.Mutex
-	recent, older map[uint64]uint64 // hashes of events' ids, by those of source and delivery id
+	recent, older map[uint64]uint64 // hash of the event's id, by the hash of source and delivery id
 }
 
 var nameSeed = maphash.MakeSeed()
 
-// reused remembers the delivery id of e, and tells whether it was another event's.
+// reused remembers the delivery id of e, and tells whether it belonged to another event before.
 func (u *usedNames) reused(e Event) bool {
 	if e.DeliveryID == "" {
 		return false

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// NextAttempt is the message of a delivery's next attempt: where its cycle stands if it waits, else the first of a new one.
+// NextAttempt returns the message of a delivery's next attempt. A waiting delivery goes on with its cycle. Any other begins a new cycle.
 func NextAttempt(d Delivery, e Event) Outgoing {
 	next := task{Endpoint: d.Endpoint, Attempt: d.Attempts + 1, Step: d.Step}
 	return Outgoing{Body: next.encode(EncodeEvent(e)), Group: d.Endpoint, Resent: true}
 }
 
-// FirstAttempts are the messages of an event's first attempts, copies of which may have been sent before.
+// FirstAttempts returns the messages of an event's first attempts, of which copies may have been sent before.
 func FirstAttempts(e Event, endpoints []string) []Outgoing {
 	out := make([]Outgoing, len(endpoints))
 	raw := EncodeEvent(e)
@@ -21,7 +21,7 @@ func FirstAttempts(e Event, endpoints []string) []Outgoing {
 	return out
 }
 
-// SendFirstAttempts sends messages without having more of them in memory than DefaultChunk.
+// SendFirstAttempts sends the messages of FirstAttempts. It has at most DefaultChunk of them in memory at once. It returns one error for each endpoint.
 func SendFirstAttempts(ctx context.Context, q Queue, e Event, endpoints []string) []error {
 	var errs []error
 	for chunk := range slices.Chunk(endpoints, DefaultChunk) {

@@ -22,7 +22,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// newOperatorRig returns a rig with the endpoint "a", and "ops", which subscribes to the relay's own events of the given types.
+// newOperatorRig returns a rig with the endpoint "a", and the endpoint "ops" that subscribes to the relay's own events of the given types.
 func newOperatorRig(t *testing.T, schedule []time.Duration, types ...string) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "a", "ops")
@@ -46,7 +46,7 @@ type notice struct {
 	Data map[string]any `json:"data"`
 }
 
-// notices are the relay's own events that "ops" was POSTed, in order.
+// notices returns the relay's own events that were POSTed to "ops", in order.
 func (r *rig) notices() []notice {
 	r.t.Helper()
 	var got []notice
@@ -82,10 +82,10 @@ func typesOf(notices []notice) []string {
 	return types
 }
 
-// hourly is a schedule of n waits of an hour.
+// hourly returns a schedule of n waits of an hour.
 func hourly(n int) []time.Duration { return slices.Repeat([]time.Duration{time.Hour}, n) }
 
-// life takes an endpoint through everything that the relay tells of, and returns what it told.
+// life takes an endpoint through everything that the relay tells of, and returns what was told.
 func life(t *testing.T) (string, []notice) {
 	t.Helper()
 	r := newOperatorRig(t, hourly(130))
@@ -170,7 +170,7 @@ func TestARareWebhookThatFailsDisablesNothing(t *testing.T) {
 	})
 }
 
-// An operator's endpoint that always fails, for days, with a breaker: what becomes of the relay's own events is told to nobody.
+// The operator's endpoint always fails, for days, and has a circuit breaker. The relay tells nothing about deliveries of its own events.
 func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 	})
 }
 
-// eventsOf are the ids of a source's events that were routed.
+// eventsOf returns the ids of a source's routed events.
 func (r *reports) eventsOf(source string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -218,7 +218,7 @@ func (r *reports) eventsOf(source string) []string {
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// failsOnce is a queue whose next message is refused, or accepted with the answer lost.
+// failsOnce is a queue that refuses the next message, or accepts it and loses the answer.
 type failsOnce struct {
 	relay.Queue
 	accepts bool
@@ -240,7 +240,7 @@ func TestADeathIsToldBeforeItsMessageIsDone(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		wrap  func(ports, failsOnce) ports
-		lost  bool // the answer alone
+		lost  bool // only the answer is lost
 		dead  int  // messages in the dead queue
 		twice int  // copies of the relay's event
 	}{
@@ -269,7 +269,7 @@ func TestADeathIsToldBeforeItsMessageIsDone(t *testing.T) {
 	}
 }
 
-// A change that cannot be told costs the delivery nothing.
+// If a change cannot be told, the delivery goes on.
 func TestAChangeThatCannotBeTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -287,7 +287,7 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 	})
 }
 
-// countedSubscriptions counts what is asked.
+// countedSubscriptions counts the reads.
 type countedSubscriptions struct {
 	catalog.Generations
 	in catalog.Subscriptions
@@ -356,7 +356,7 @@ func TestNothingIsTakenFromOutsideForTheRelaysOwn(t *testing.T) {
 	}
 }
 
-// meddled is written to by somebody else before each of the first writes.
+// meddled is a store to which somebody else writes before each of the first writes.
 type meddled struct {
 	gate.EndpointStates
 	times int
@@ -411,7 +411,7 @@ func TestEnableAndDisable(t *testing.T) {
 	})
 }
 
-// TestPageOwnEvents holds the table of the relay's own events: every type is there, with the members that its data has.
+// TestPageOwnEvents checks the table of the relay's own events: it has every type, with the members of its data.
 func TestPageOwnEvents(t *testing.T) {
 	t.Parallel()
 	documented := map[string][]string{}

@@ -11,15 +11,13 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// maxLineAge is how long after it was sent a message of an ordered queue is still attempted: SQS forgets a message after 14 days, however long it
-// has stood behind others. What is older dies, which is on record; a day is enough to see to all of a long line.
+// maxLineAge is how long after it was sent a message of an ordered queue is still attempted. SQS deletes a message after 14 days, also if it has waited behind others all the time. So an older delivery dies, which is recorded. One day is enough to handle every message of a long group.
 const maxLineAge = 13 * 24 * time.Hour
 
-// errBehind: a message of an ordered queue comes again since one before it in its group does.
+// errBehind means that a message of an ordered queue is received again because one before it in its group is.
 var errBehind = errors.New("relay: one before it in its group is not done with")
 
-// group names those that are in line with each other: of an endpoint or a source, and of the key that a document has. An event without one is
-// in line with the others of that kind.
+// group returns the message group of a delivery or an event: the endpoint's or source's name, and a hash of the value that the order's key has in the document. Events without a key share one group.
 func group(o catalog.Order, of string, doc document.Document) string {
 	if o.Key == "" {
 		return of
@@ -31,13 +29,13 @@ func group(o catalog.Order, of string, doc document.Document) string {
 	return of + "#" + shortHash(key)
 }
 
-// shortHash stands for a text in names: 26 characters, which no two texts have in common but by intent or an incredible accident.
+// shortHash returns 26 characters that stand for a text in names: 128 bits of its SHA-256, so that different texts do not collide in practice.
 func shortHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return idEncoding.EncodeToString(sum[:16])
 }
 
-// inLine is the message of a task for an ordered queue. A delivery gets in line once for each cycle of attempts.
+// inLine returns the message of a task for an ordered queue. A delivery is sent to its queue once for each cycle of attempts.
 func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoing {
 	return Outgoing{
 		Body: t.encode(raw), Group: group, Resent: resent,
@@ -45,7 +43,7 @@ func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoin
 	}
 }
 
-// lineUp sends a delivery that came by a queue without order to the end of its line.
+// lineUp sends a delivery that came by an unordered queue to the end of its group in the ordered queue.
 func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	var doc document.Document
 	if o.Key != "" {
@@ -58,15 +56,15 @@ func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	t := s.task
 	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
 	out := t.inLine(s.event, s.raw(), group(o, t.Endpoint, doc), true)
-	out.Once += "-" + shortHash(s.msg.ID) // it may have been in line minutes ago, and been put aside
+	out.Once += "-" + shortHash(s.msg.ID) // it may have been in that queue minutes ago and been set aside
 	return Send(ctx, s.cfg.Ordered, out)
 }
 
-// resume makes the task the one that the record leads to: a message of an ordered queue stays the same for a whole cycle.
+// resume sets the task to the attempt that the record names. A message of an ordered queue stays the same for a whole cycle.
 func (s *step) resume() {
 	d := s.record
 	switch {
-	case d.Attempts < s.task.Attempt: // the cycle begins with it
+	case d.Attempts < s.task.Attempt: // its cycle begins with this message
 	case d.Status == Waiting:
 		s.task.Attempt, s.task.Step = d.Attempts+1, d.Step
 	default:
@@ -74,7 +72,7 @@ func (s *step) resume() {
 	}
 }
 
-// tooOld tells whether the delivery may not be attempted at a time any more.
+// tooOld tells whether the delivery may no longer be attempted at the given time.
 func (s *step) tooOld(ep *target, at time.Time) bool {
 	return ep.MaxAge > 0 && at.Sub(s.event.ReceivedAt) > ep.MaxAge || !s.msg.SentAt.IsZero() && at.Sub(s.msg.SentAt) > maxLineAge
 }

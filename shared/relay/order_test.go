@@ -16,7 +16,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// orderedRig is a rig whose endpoint "line" has an order.
+// orderedRig returns a rig whose endpoint "line" has an order.
 func orderedRig(t *testing.T, order catalog.Order, schedule []time.Duration) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "line")
@@ -24,7 +24,7 @@ func orderedRig(t *testing.T, order catalog.Order, schedule []time.Duration) *ri
 	return r
 }
 
-// setOrder changes the endpoint's order, which new instances of the functions know at once.
+// setOrder changes the endpoint's order, and starts new instances of the functions, which know it at once.
 func (r *rig) setOrder(order catalog.Order) {
 	r.t.Helper()
 	c, revision, err := r.catalog.LoadCatalog(r.t.Context())
@@ -42,7 +42,7 @@ func (r *rig) setOrder(order catalog.Order) {
 	r.build(func(p ports) ports { return p })
 }
 
-// sequence is what was POSTed, as "body attempt", in order.
+// sequence returns what was POSTed, as "body attempt", in order.
 func (r *rig) sequence() []string {
 	var all []string
 	for _, p := range r.poster.posts {
@@ -51,7 +51,7 @@ func (r *rig) sequence() []string {
 	return all
 }
 
-// failWhile has the endpoint answer 503 to bodies for as long as says.
+// failWhile makes the endpoint answer 503 to a body for as long as says is true.
 func (r *rig) failWhile(says func(body, attempt string) bool) {
 	r.poster.answers["line"] = func(p relay.Post) (relay.Reply, error) {
 		if says(strings.TrimSpace(string(p.Body)), p.Header[relay.HeaderAttempt]) {
@@ -107,11 +107,11 @@ func TestAKeyThatFailsHoldsOnlyItselfBack(t *testing.T) {
 	})
 }
 
-// Waits of several hops make no poison of a message, however often it is handed out.
+// A wait of several holds is not a failure, however often the message is received.
 func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		schedule := []time.Duration{80 * time.Hour, 30 * time.Hour} // seven holds and two, and less than what disables an endpoint
+		schedule := []time.Duration{80 * time.Hour, 30 * time.Hour} // seven holds and two, in less time than disables an endpoint
 		r := orderedRig(t, catalog.Order{On: true}, schedule)
 		r.failWhile(func(body, attempt string) bool { return attempt != "3" })
 		began := time.Now()
@@ -127,7 +127,7 @@ func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 	})
 }
 
-// What makes us fail is put aside where it stood, and the order goes on. Redriven, it goes on at the end of the line.
+// A message whose handling fails is set aside, and the order goes on. After a redrive it goes to the end of its group.
 func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 	})
 }
 
-// awayEndpoints are out of reach for the next n times.
+// awayEndpoints cannot be read the next n times.
 type awayEndpoints struct {
 	catalog.Endpoints
 	n int
@@ -171,7 +171,7 @@ func (f *awayEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name
 	return f.Endpoints.Endpoint(ctx, g, name)
 }
 
-// A fault of ours that passes holds up a line for seconds, not for the queue's visibility timeout; one that lasts sets nothing aside within half an hour.
+// A passing fault of ours delays a group for seconds, not for the queue's visibility timeout. A lasting fault sets nothing aside within half an hour.
 func TestAFaultOfOursHoldsUpALineAsLongAsItLasts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -219,7 +219,7 @@ func (f *unsaved) SaveDelivery(ctx context.Context, d relay.Delivery, prior int)
 	return f.Deliveries.SaveDelivery(ctx, d, prior)
 }
 
-// What could not be put on record does not count as if it were.
+// An attempt that could not be recorded does not count as recorded.
 func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 	})
 }
 
-// A line knows names for minutes. What is put aside and redriven meanwhile has the name that it had.
+// An ordered queue remembers names for minutes. A message that is set aside and redriven within that time has the same name.
 func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 	})
 }
 
-// The queue's own time is what is left where it cannot be told.
+// A message that fails once comes back by itself, at the latest after the queue's visibility timeout.
 func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -293,7 +293,7 @@ func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	})
 }
 
-// SQS forgets a message after a time, so that what has stood in line for too long dies while it is still there to tell.
+// SQS deletes a message after a time. So a delivery that has waited too long in its group dies while its message is still there.
 func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -326,7 +326,7 @@ func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 	})
 }
 
-// Messages under way are understood whichever queue they lie in.
+// Messages in flight are understood in either queue.
 func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ before, after catalog.Order }{
@@ -378,7 +378,7 @@ func (r *rig) fanOut() {
 	}
 }
 
-// In a batch of several messages of a group none is worked on behind one that failed, and other groups are none the worse.
+// In a batch with several messages of a group, none is handled behind one that failed. Other groups are not affected.
 func TestBehindAFailureNothingOfItsGroupIsWorkedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -414,7 +414,7 @@ func (q *refusing) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return q.OrderedQueue.Send(ctx, msgs)
 }
 
-// An event whose deliveries could not be sent is fanned out again, before those behind it.
+// An event whose deliveries could not be sent is fanned out again before those behind it.
 func TestTheFanOutGoesNoFurtherThanWhatFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -437,7 +437,7 @@ func TestTheFanOutGoesNoFurtherThanWhatFailed(t *testing.T) {
 	})
 }
 
-// Nor do the deliveries of an event that are sent by parts.
+// The same holds if the deliveries of an event are sent in parts.
 func TestTheFanOutGoesNoFurtherThanAPartThatFailed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -461,7 +461,7 @@ func TestTheFanOutGoesNoFurtherThanAPartThatFailed(t *testing.T) {
 	})
 }
 
-// A fan-out that runs twice, and a provider that sends a webhook twice, make no second POST.
+// If a fan-out runs twice, or a provider sends a webhook twice, there is no second POST.
 func TestCopiesInLineArePostedOnce(t *testing.T) {
 	t.Parallel()
 	for name, apart := range map[string]time.Duration{"at once": 0, "when the queue has forgotten their names": 10 * time.Minute} {
@@ -483,7 +483,7 @@ func TestCopiesInLineArePostedOnce(t *testing.T) {
 	}
 }
 
-// What a source without an ordered endpoint needs of the ports does not depend on others having one.
+// A source without an ordered endpoint makes the same calls to ports, whether or not other sources have one.
 func TestSourcesWithoutOrderTouchNoOrderedQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

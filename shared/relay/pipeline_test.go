@@ -113,7 +113,7 @@ func TestOutboundHeaders(t *testing.T) {
 	})
 }
 
-// The signature of one delivery, computed apart with: printf '%s' "$id.$time.$body" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$key -binary | base64
+// The signature of one delivery, computed independently with: printf '%s' "$id.$time.$body" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$key -binary | base64
 func TestDeliverySignatureVector(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestDuplicateWebhookIsRoutedOnce(t *testing.T) {
 	})
 }
 
-// Mailgun signs a token, and nothing of the event: a copy with another event has the same token, and is no other webhook.
+// Mailgun signs a token, and nothing of the event. A copy with another event has the same token, and counts as the same webhook.
 func TestReplayedMailgunTokenMakesNoSecondEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 			t.Errorf("%d dead listed, %d in the dead queue, %d poison", len(dead), r.dead.Len(), r.poison.Len())
 		}
 
-		r.poster.failTimes("a", 1) // the endpoint is mended, almost
+		r.poster.failTimes("a", 1) // the endpoint fails once more
 		r.dead.Move(&r.retry)
 		r.pump()
 		d = r.deliveryOf(event, "a")
@@ -389,8 +389,7 @@ func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 	}
 }
 
-// TestRedrivenMessageGoesOnWhereItStood: a message that failed too often after its attempt was recorded is put aside. Sent back, with a new
-// id and as never received, it neither repeats the attempt nor leaves the delivery waiting for ever.
+// TestRedrivenMessageGoesOnWhereItStood: the handling of a message failed too often after its attempt was recorded, and the message is set aside. It is redriven with a new id and a receive count of 1. It must neither repeat the attempt nor leave the delivery waiting for ever.
 func TestRedrivenMessageGoesOnWhereItStood(t *testing.T) {
 	t.Parallel()
 	for name, schedule := range map[string][]time.Duration{"to be tried again": {2 * time.Hour}, "dead": {}} {
@@ -484,7 +483,7 @@ func TestNoAttemptIsBegunThatCannotEnd(t *testing.T) {
 	})
 }
 
-// slowBodies takes its time for what it returns.
+// slowBodies takes time to return a body.
 type slowBodies struct {
 	relay.Bodies
 	takes time.Duration
@@ -495,7 +494,7 @@ func (b *slowBodies) Get(ctx context.Context, key string) ([]byte, error) {
 	return b.Bodies.Get(ctx, key)
 }
 
-// TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime: there was enough time for an attempt before the body was read.
+// TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime: before the body was read there was enough time for an attempt; afterwards there is not.
 func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -7,113 +7,103 @@ import (
 	"webhook-relay/shared/relay/gate"
 )
 
-// Bodies keeps large bodies. Get gives ErrNotFound for an unknown key; Put of a key that exists replaces it (a key
-// names its content, so the bytes are the same).
+// Bodies stores large bodies. Get returns ErrNotFound for an unknown key. Put replaces the body of an existing key; a key contains the hash of its content, so the bytes are the same.
 type Bodies interface {
 	Put(ctx context.Context, key string, body []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
-// Message is a message as a queue hands it to a stage.
+// Message is a message that a stage received from a queue.
 type Message struct {
 	ID       string // the queue's id; the same each time this message is received
 	Body     []byte
-	Receives int  // how often it has been handed out, this time included: 1 the first time
+	Receives int  // the receive count, this time included: 1 the first time
 	Resent   bool // as sent: a copy of it may have been sent before
 
-	Group  string    // of an ordered queue's message, as sent: none other of it is in hand; "": the queue keeps no order
-	Handle string    // names this receive of it, to the queue; "" where ID and Receives do
-	SentAt time.Time // when the queue took it, where the queue forgets a message after a time; else zero
+	Group  string    // the message group in an ordered queue: no other message of it is in flight; "": the queue is not ordered
+	Handle string    // the queue's name for this receive; "" where ID and Receives are enough
+	SentAt time.Time // when the queue accepted it; zero if the queue keeps messages forever
 }
 
-// Outgoing is a message to be sent.
+// Outgoing is a message to send.
 type Outgoing struct {
-	Body   []byte        // at most 1 MiB, and such as CheckText accepts: JSON
-	Group  string        // fairness group (the endpoint), "" for none; in an ordered queue those that are in line with each other, at most 128 characters
-	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds; always 0 for an ordered queue
-	Resent bool          // a copy may have been sent before; the adapter sets it too when it tries again after a lost answer
-	Once   string        // for an ordered queue, which needs it (see OrderedQueue): at most 128 characters of [0-9a-zA-Z_.#-]
+	Body []byte // at most 1 MiB, of characters that CheckText accepts: JSON
+	// Group is the fairness group, which is the endpoint; "" for none. In an ordered queue it is the message group, of at most 128 characters.
+	Group  string
+	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds; always 0 in an ordered queue
+	Resent bool          // a copy may have been sent before; the adapter also sets it when it tries again after a lost answer
+	Once   string        // the deduplication id that an ordered queue needs (see OrderedQueue): at most 128 of [0-9a-zA-Z_.#-]
 }
 
-// MaxDelay is the longest wait a queue can carry (SQS: DelaySeconds).
+// MaxDelay is the longest delay of a queue (SQS: DelaySeconds).
 const MaxDelay = 15 * time.Minute
 
 // Queue sends messages.
 type Queue interface {
-	// Send sends each message and returns one error for each, nil where the queue has accepted it. Where an error is returned
-	// the message may have been sent all the same (the answer was lost).
+	// Send sends each message and returns one error for each, or nil if the queue has accepted it. With an error, the message may have been sent all the same: the answer was lost.
 	Send(ctx context.Context, msgs []Outgoing) []error
 }
 
-// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order in which it accepted
-// them: none as long as one before it is in hand or hidden.
+// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order in which it accepted them. While a message is in flight or hidden, no later message of its group is handed out.
 //
-// Send accepts the messages of a group in the order given, and behind one that fails none of its group. A message is
-// dropped, without an error, if another of the same name (Once) was accepted within the last five minutes and is still in
-// the queue. An adapter may also drop it if only one of the two holds: SQS does for five minutes, the embedded one for as
-// long as the other is there. So what must come again has another name.
+// Send accepts the messages of a group in the given order. If one fails, it accepts no later message of that group. A message is dropped without an error if another one with the same Once was accepted in the last five minutes and is still in the queue. An adapter may also drop it if only one of the two is true: SQS drops it within five minutes, the embedded queue while the other message is still there. So a message that must arrive a second time needs another Once.
 type OrderedQueue interface{ Queue }
 
-// Holder is the receiving side of a queue, for whoever hands its messages to a stage.
+// Holder is the receiving side of a queue, for the code that passes its messages to a stage.
 type Holder interface {
-	// Hold hides messages that are in hand, each for its own time from now on, and returns one error for each. They must not
-	// be acknowledged then. An error means that the message comes back after the queue's visibility timeout.
+	// Hold hides messages that are in flight, each for its own duration from now on, and returns one error for each. The caller must not acknowledge them. After an error the message comes back after the queue's visibility timeout.
 	Hold(ctx context.Context, held []Held) []error
 }
 
-// Held is a message that is to be handed out again.
+// Held is a message that is to be received again later.
 type Held struct {
 	Message
 	For time.Duration // 0 to MaxHold; a queue may round it up to whole seconds
 }
 
-// MaxHold is the longest time that a queue can hide a message: SQS has 12 hours, counted from when it was handed out.
+// MaxHold is the longest time for which a queue can hide a message. SQS allows 12 hours, counted from the receive.
 const MaxHold = 11 * time.Hour
 
-// Failures counts how often our handling of a message has failed, for all instances together.
+// Failures counts how often our handling of a message has failed. All instances share the counts.
 type Failures interface {
-	// CountFailure adds one to a message's count and returns it: 1 the first time. A count is forgotten MaxQueueTime after its
-	// last change, or later.
+	// CountFailure adds one to a message's count and returns the count: 1 the first time. A count is forgotten MaxQueueTime after its last change, or later.
 	CountFailure(ctx context.Context, messageID string) (int, error)
-	// ForgetFailures has a message's count begin anew. For one that has no count it does nothing of consequence.
+	// ForgetFailures resets a message's count to zero. For a message without a count it changes nothing that matters.
 	ForgetFailures(ctx context.Context, messageID string) error
 }
 
-// MaxQueueTime is the longest that a queue keeps a message.
+// MaxQueueTime is the longest time for which a queue keeps a message.
 const MaxQueueTime = 14 * 24 * time.Hour
 
-// Scheduler sends a message at a time further away than MaxDelay.
+// Scheduler sends a message at a time later than MaxDelay from now.
 type Scheduler interface {
-	// Schedule arranges for msg to be sent at the given time, or up to a minute or so later. A second call with the same
-	// name (1 to 64 characters of [0-9a-zA-Z_.-]) while the first is pending changes nothing and is no error.
+	// Schedule sends msg at the given time, or up to about a minute later. A second call with the same name (1 to 64 characters of [0-9a-zA-Z_.-]) changes nothing while the first is pending, and is no error.
 	Schedule(ctx context.Context, name string, at time.Time, msg Outgoing) error
 }
 
 // Events records events.
 type Events interface {
-	// RecordEvent writes r unless an unexpired record with its id exists; then it returns that record and writes nothing.
+	// RecordEvent writes r, unless an unexpired record with its id exists. Then it returns that record and writes nothing.
 	RecordEvent(ctx context.Context, r EventRecord) (existing *EventRecord, err error)
-	// SaveSent notes that the deliveries to the first sent endpoints of an event on record have been sent. A lower number than
-	// the one on record changes nothing. Nor does a call for an event that is not on record; neither is an error.
+	// SaveSent notes that the deliveries to the first sent endpoints of a recorded event have been sent. It does nothing, without an error, if the recorded number is not lower or the event is not recorded.
 	SaveSent(ctx context.Context, eventID string, sent int) error
 }
 
-// EventKeeper keeps events on record for longer.
+// EventKeeper prolongs how long events are kept.
 type EventKeeper interface {
-	// KeepEvent has an event's record expire at a time, in whole seconds, unless it expires later already. One that is not, or no
-	// longer, on record stays so, without an error.
+	// KeepEvent moves the expiry of an event's record to until, in whole seconds, unless it expires later already. If the event is not recorded, or no longer, nothing happens and there is no error.
 	KeepEvent(ctx context.Context, eventID string, until time.Time) error
 }
 
 // Deliveries records deliveries.
 type Deliveries interface {
-	// Delivery returns the record as the last write left it; ErrNotFound where there is none or it has expired.
+	// Delivery returns the record as the last write left it. Error: ErrNotFound if there is none or it has expired.
 	Delivery(ctx context.Context, eventID, endpoint string) (Delivery, error)
-	// SaveDelivery writes d if the stored record has prior attempts (0: none is stored, or it has expired), else ErrConflict.
+	// SaveDelivery writes d if the stored record has prior attempts, else it returns ErrConflict. 0 means that no record is stored, or that it has expired.
 	SaveDelivery(ctx context.Context, d Delivery, prior int) error
 }
 
-// Page is a place in a listing: "" is its start, and its end.
+// Page is a position in a listing. "" is the start as an argument, and the end as a result.
 type Page string
 
 // Post is a request to an endpoint.
@@ -122,14 +112,14 @@ type Post struct {
 	URL     string
 	Header  Header
 	Body    []byte
-	Timeout time.Duration // whole attempt
-	TLS     *catalog.TLS  // nil: the system's authorities, no certificate of the relay's own
-	Auth    *catalog.Auth // what the poster adds to prove the request, its references resolved; nil: nothing. Its Signature is in Header already
-	Secrets []string      // beside what Auth adds: texts that the poster takes out of the answer
+	Timeout time.Duration // of the whole attempt
+	TLS     *catalog.TLS  // nil: the system's authorities, no client certificate
+	// Auth is what the poster adds to authenticate the request, with its references resolved; nil: nothing. Its Signature is in Header already.
+	Auth    *catalog.Auth
+	Secrets []string // texts that the poster removes from the answer, beside those that Auth adds
 }
 
-// ReplyHeaders are the headers of an answer that matter: those that say when to come again, or not at all, and those that grant the
-// handshake of ProveOptions.
+// ReplyHeaders returns the names of the answer's headers that the relay reads: those that say when to try again, or not at all, and those that answer the handshake of ProveOptions.
 func ReplyHeaders() []string {
 	return []string{headerRetryAfter, headerDelivery, headerAllowedOrigin, headerAllowedRate}
 }
@@ -137,37 +127,35 @@ func ReplyHeaders() []string {
 // Reply is an endpoint's answer.
 type Reply struct {
 	StatusCode int
-	Header     Header // those of ReplyHeaders; nil if none was sent
+	Header     Header // those of ReplyHeaders; nil if there are none
 	Body       []byte // at most MaxResponseBytes
 }
 
-// PostError is why a POST got no answer.
+// PostError tells why a POST got no answer.
 type PostError struct {
 	Outcome Outcome // never Succeeded nor Rejected
-	Err     error   // free of secrets: the URL's query is not in it
+	Err     error   // without secrets: it does not contain the URL's query
 }
 
 func (e *PostError) Error() string { return string(e.Outcome) + ": " + e.Err.Error() }
 func (e *PostError) Unwrap() error { return e.Err }
 
-// Poster POSTs to endpoints. It follows no redirect and reads at most MaxResponseBytes of the answer. The status line is the answer: if
-// what follows breaks off, Reply holds what came. Where no answer came the error is a *PostError; any other error is our own failure,
-// such as the end of ctx (the invocation's, not the endpoint's timeout).
+// Poster POSTs to endpoints. It does not follow redirects and reads at most MaxResponseBytes of the answer's body. An answer counts from its status line on: if the connection breaks afterwards, Reply holds what came. Without an answer the error is a *PostError. Any other error is our own failure, such as the end of ctx (the invocation's deadline, not the endpoint's timeout).
 type Poster interface {
 	Post(ctx context.Context, p Post) (Reply, error)
 }
 
-// Operator is told what the operator wants to know. An error means that it may not have been told.
+// Operator passes news to the operator. After an error the operator may not have been told.
 type Operator interface {
-	// TellChange tells of a change of an endpoint's state; nil is none.
+	// TellChange tells of a change of an endpoint's state. nil means that there is none.
 	TellChange(ctx context.Context, c *gate.Change) error
-	// TellDead tells of a delivery that died, of an event with a trace.
+	// TellDead tells of a delivery that died. trace is the traceparent of its event.
 	TellDead(ctx context.Context, d Delivery, trace string) error
 	// TellLearned tells that a handshake brought a source's secret.
 	TellLearned(ctx context.Context, source string, at time.Time) error
 }
 
-// toldOrNot returns an Operator that is told nothing in the place of nil.
+// toldOrNot returns o, or an Operator that does nothing if o is nil.
 func toldOrNot(o Operator) Operator {
 	if o == nil {
 		return untold{}
@@ -181,7 +169,7 @@ func (untold) TellChange(context.Context, *gate.Change) error       { return nil
 func (untold) TellDead(context.Context, Delivery, string) error     { return nil }
 func (untold) TellLearned(context.Context, string, time.Time) error { return nil }
 
-// Reporter is told what happened, one call each, after the fact. Calls must not block.
+// Reporter gets a report of everything that happened, one call each, afterwards. Its calls must not block.
 type Reporter interface {
 	Received(ctx context.Context, r ReceiveReport)
 	Routed(ctx context.Context, r RouteReport)

@@ -17,10 +17,10 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// PingType is the event type of the request that asks an endpoint to prove itself.
+// PingType is the event type of the request that asks an endpoint for its proof.
 const PingType = "webhook.ping"
 
-// DefaultOrigin is what a relay calls itself in a handshake if nobody has told it its name.
+// DefaultOrigin is the name that a relay gives as its own in a handshake if none is configured.
 const DefaultOrigin = "localhost"
 
 // The headers of the handshake.
@@ -32,14 +32,14 @@ const (
 	anyValue            = "*"
 )
 
-// perMinute is the endpoint's rate limit in attempts a minute.
+// perMinute returns the endpoint's rate limit in attempts a minute.
 func perMinute(ep *target) float64 {
 	return float64(ep.RateLimit) * float64(time.Minute) / float64(cmp.Or(ep.RatePer, time.Second))
 }
 
-// prove has the endpoint prove itself, unless another instance is at it, and holds the delivery until it has.
+// prove asks the endpoint for its proof, unless another instance is doing so, and holds the delivery meanwhile.
 func (s *step) prove(ctx context.Context) (Action, error) {
-	// Who knows the endpoint as it was some seconds ago would ask for another proof than the others, and they would take turns.
+	// An instance with an old cache entry would ask for another proof than the others do, and the two proofs would replace each other again and again.
 	s.endpoints.Forget(s.task.Endpoint)
 	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *step) prove(ctx context.Context) (Action, error) {
 	return s.hold(ctx, held, false)
 }
 
-// ask sends what the endpoint has to answer.
+// ask sends the request that the endpoint must answer.
 func (s *step) ask(ctx context.Context, ep *target) (gate.Verdict, error) {
 	began := s.cfg.Now()
 	post, err := s.question(ep, began)
@@ -97,7 +97,7 @@ func (s *step) ask(ctx context.Context, ep *target) (gate.Verdict, error) {
 	return v, nil
 }
 
-// ping is the body of a ping, in the form that Standard Webhooks recommends.
+// ping is the body of that request, in the form that Standard Webhooks recommends.
 type ping struct {
 	Type string    `json:"type"`
 	At   time.Time `json:"timestamp"`
@@ -108,7 +108,7 @@ type pingData struct {
 	Endpoint string `json:"endpoint"`
 }
 
-// question is the request that has to be answered.
+// question returns the request that the endpoint must answer.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
 	e := Event{ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace("")}
 	if ep.Prove == catalog.ProvePing {
@@ -125,8 +125,7 @@ func (s *step) question(ep *target, now time.Time) (Post, error) {
 	return post, err
 }
 
-// granted reads the endpoint's answer to the handshake: how many requests a minute it allows, 0 where it sets no limit. Its error says why they
-// are not allowed, and repeats nothing that the endpoint said.
+// granted reads the endpoint's answer to the handshake. rate is the number of requests a minute that it allows, or 0 if it sets no limit. The error says why it allows none, and repeats nothing that the endpoint sent.
 func granted(answer Header, origin string) (rate int, err error) {
 	switch allowed := answer[headerAllowedOrigin]; {
 	case allowed == "":

@@ -17,7 +17,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// newProver returns a rig whose one endpoint is to prove itself.
+// newProver returns a rig whose only endpoint must give a proof.
 func newProver(t *testing.T, kind catalog.ProofKind, schedule ...time.Duration) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "shipping")
@@ -28,7 +28,7 @@ func newProver(t *testing.T, kind catalog.ProofKind, schedule ...time.Duration) 
 // isProof tells a request that asks for proof from a delivery.
 func isProof(p relay.Post) bool { return p.Header[relay.HeaderSource] == catalog.OwnSource }
 
-// proofs counts the requests for proof and the deliveries so far.
+// proofs returns the numbers of requests for proof and of deliveries so far.
 func (r *rig) proofs() (proofs, deliveries int) {
 	r.poster.mu.Lock()
 	defer r.poster.mu.Unlock()
@@ -42,7 +42,7 @@ func (r *rig) proofs() (proofs, deliveries int) {
 	return proofs, deliveries
 }
 
-// answerProof makes the endpoint answer requests for proof as told, and deliveries with 200.
+// answerProof makes the endpoint answer requests for proof with the given answer, and deliveries with 200.
 func (r *rig) answerProof(answer func(relay.Post) (relay.Reply, error)) {
 	r.poster.answers["shipping"] = func(p relay.Post) (relay.Reply, error) {
 		if isProof(p) {
@@ -61,7 +61,7 @@ func (r *rig) state() breaker.State {
 	return s
 }
 
-// changes lists what the operator was told of endpoints.
+// changes lists the changes of endpoints that the operator was told.
 func (r *reports) changes() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,7 +74,7 @@ func (r *reports) changes() []string {
 	return out
 }
 
-// step lets the functions work on what is due now, and waits for nothing.
+// step makes the functions handle what is due now, and waits for nothing.
 func (r *rig) step() {
 	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) || r.consume(&r.delivery, nil, r.deliverer.Process) ||
 		r.consume(&r.retry, nil, r.deliverer.Process) {
@@ -169,15 +169,15 @@ func TestAPingIsADelivery(t *testing.T) {
 	})
 }
 
-// slowEndpoints takes a millisecond to find an endpoint.
+// slowEndpoints takes a millisecond to read an endpoint.
 type slowEndpoints struct{ catalog.Endpoints }
 
 func (s slowEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
-	time.Sleep(time.Millisecond) // virtual: all that run at once have come as far by then
+	time.Sleep(time.Millisecond) // virtual: all concurrent reads have begun by then
 	return s.Endpoints.Endpoint(ctx, g, name)
 }
 
-// TestOneAsksForProof has ten deliveries come up at once, while an endpoint takes a second to answer.
+// TestOneAsksForProof has ten deliveries arrive at once, while the endpoint takes a second to answer.
 func TestOneAsksForProof(t *testing.T) {
 	t.Parallel()
 	for name, batch := range map[string]int{"of ten instances": 1, "of a batch": 10} {
@@ -228,7 +228,7 @@ func TestOneAsksForProof(t *testing.T) {
 	}
 }
 
-// stateReads counts how often states are read.
+// stateReads counts the reads of states.
 type stateReads struct {
 	gate.EndpointStates
 	n *int
@@ -252,7 +252,7 @@ func TestAProvedEndpointCostsNoMoreThanAnother(t *testing.T) {
 			r.mustPost("first", "push", "{}")
 			r.pump()
 			time.Sleep(breaker.RampTime)
-			r.mustPost("second", "push", "{}") // its success ends the recovery on record
+			r.mustPost("second", "push", "{}") // its success ends the recorded recovery
 			r.pump()
 			n = 0
 			for i := range 300 {
@@ -301,7 +301,7 @@ func TestWhatMustBeProvedAgain(t *testing.T) {
 	}
 }
 
-// TestAnInstanceThatKnowsTheOldURL must not have that proved, in turns with those that know the new one.
+// TestAnInstanceThatKnowsTheOldURL must not ask for the proof of the old URL, in turns with instances that know the new one.
 func TestAnInstanceThatKnowsTheOldURL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -313,7 +313,7 @@ func TestAnInstanceThatKnowsTheOldURL(t *testing.T) {
 		r.build(func(p ports) ports { return p })
 		r.mustPost("2", "push", "{}")
 		r.pump()
-		time.Sleep(10 * time.Second) // the old one looks at the state again, and not yet at the catalog
+		time.Sleep(10 * time.Second) // the old instance reads the state again, but not yet the catalog
 		r.deliverer = old
 		r.mustPost("3", "push", "{}")
 		r.pump()
@@ -338,7 +338,7 @@ func TestHandshake(t *testing.T) {
 		reply relay.Reply
 		err   error
 		rate  int
-		why   string // "": it is proved
+		why   string // "": it gives its proof
 	}{
 		"our origin":             {allows(allowedOrigin, origin, allowedRate, "*"), nil, 0, ""},
 		"any origin and a rate":  {allows(allowedOrigin, "*", allowedRate, "120"), nil, 120, ""},
@@ -381,7 +381,7 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// TestTheLowerRateHolds delivers for five minutes, once the endpoint no longer recovers.
+// TestTheLowerRateHolds delivers for five minutes, after the endpoint has recovered.
 func TestTheLowerRateHolds(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -442,7 +442,7 @@ func TestAnEndpointThatSaysThatItIsGoneWhenAsked(t *testing.T) {
 	})
 }
 
-// TestAnEndpointThatNeverProvesItself is asked less and less often, and disabled in the end.
+// TestAnEndpointThatNeverProvesItself is asked less and less often, and is disabled in the end.
 func TestAnEndpointThatNeverProvesItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

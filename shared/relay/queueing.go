@@ -9,20 +9,20 @@ import (
 	"webhook-relay/shared/relay/gate"
 )
 
-// queueing is what depends on whether a delivery's message came by a queue that keeps order, whatever the catalog says of its endpoint by now.
+// queueing is what differs between messages of ordered and of other queues. The queue decides, whatever the catalog says of the endpoint by now.
 type queueing interface {
 	keepsOrder() bool
-	// countedAs is the message as failures are counted of it.
+	// countedAs returns the message under whose id failures are counted.
 	countedAs(s *step) Message
-	// inVain is how often the message was handed out to no effect.
+	// inVain returns how many receives of the message had no effect.
 	inVain(s *step) int
-	// mark notes in a record that is written how far the message's receives were to some effect.
+	// mark notes the message's receive count in a record that is about to be saved. Up to then its receives had an effect.
 	mark(s *step, d *Delivery)
-	// sendAt sees to it that the message, with a task, comes back at a time. resent: it may have been sent before.
+	// sendAt makes the message come back at a time, with the task t. resent tells that it may have been sent before.
 	sendAt(ctx context.Context, s *step, t task, at time.Time, resent bool) (Action, error)
-	// unrecorded sees to an attempt that was made and could not be recorded because of an error.
+	// unrecorded handles an attempt that was made and could not be recorded. cause is the error.
 	unrecorded(ctx context.Context, s *step, a made, cause error) (Action, error)
-	// slow sees to a delivery for an endpoint that is slow; it is sent to the slow queue, or may be attempted within limits.
+	// slow handles a delivery to a slow endpoint: it sends the message to the slow queue, or it lowers the limits in ep.
 	slow(ctx context.Context, s *step, ep *gate.Limits) (sent bool, err error)
 }
 
@@ -33,7 +33,7 @@ func queueOf(m Message) queueing {
 	return unordered{}
 }
 
-// unordered: each attempt has a message of its own.
+// unordered is any other queue. Each attempt has a message of its own.
 type unordered struct{}
 
 func (unordered) keepsOrder() bool { return false }
@@ -44,7 +44,7 @@ func (unordered) inVain(s *step) int { return s.msg.Receives }
 
 func (unordered) mark(*step, *Delivery) {}
 
-// sendAt sends the task by the queue's delay, by the scheduler if that is too short, and in hops of the queue's delay if the scheduler refuses.
+// sendAt sends the task with the queue's delay. If that is too short it uses the scheduler, and if the scheduler refuses, hops of MaxDelay.
 func (unordered) sendAt(ctx context.Context, s *step, t task, at time.Time, resent bool) (Action, error) {
 	wait := max(at.Sub(s.cfg.Now()), 0)
 	out := Outgoing{Group: t.Endpoint, Resent: resent}
@@ -60,13 +60,14 @@ func (unordered) sendAt(ctx context.Context, s *step, t task, at time.Time, rese
 		return Action{}, nil
 	}
 	if first {
-		t.NotBefore = at.Add(scheduleSettle) // if only the scheduler's answer was lost, its message comes first and is on record by then
+		// Perhaps only the scheduler's answer was lost. Then its message comes first, and its attempt is recorded before this one is due.
+		t.NotBefore = at.Add(scheduleSettle)
 	}
 	out.Body, out.Delay, out.Resent = t.encode(s.raw()), MaxDelay, true
 	return Action{}, Send(ctx, s.cfg.Retry, out)
 }
 
-// unrecorded sends the attempt on with its message, so that it is recorded later and not made twice.
+// unrecorded sends the attempt in a message, so that it is recorded later and not made twice.
 func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (Action, error) {
 	t := s.task
 	t.Cycle = false
@@ -79,7 +80,7 @@ func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (
 	return Action{}, nil
 }
 
-// slow sends the message on. If it was handed out before, it may have been sent on before: a copy of it waits until the first one's attempt is on record.
+// slow sends the message to the slow queue. A message that was received before may have been sent there before. So its copy is delayed until the first one's attempt is recorded.
 func (unordered) slow(ctx context.Context, s *step, _ *gate.Limits) (sent bool, err error) {
 	t := s.task
 	t.Lane, t.NotBefore = slowLane, time.Time{}
@@ -90,19 +91,19 @@ func (unordered) slow(ctx context.Context, s *step, _ *gate.Limits) (sent bool, 
 	return true, Send(ctx, s.cfg.Slow, out)
 }
 
-// ordered: one message stands for all attempts of a cycle, at the head of its group.
+// ordered is an ordered queue. One message, at the head of its group, stands for all attempts of a cycle.
 type ordered struct{}
 
 func (ordered) keepsOrder() bool { return true }
 
-// countedAs has the count begin anew with each attempt.
+// countedAs makes the count begin anew with each attempt.
 func (ordered) countedAs(s *step) Message {
 	m := s.msg
 	m.ID += "-" + strconv.Itoa(s.record.Attempts)
 	return m
 }
 
-// inVain counts what came after the record's last change, less the times that the message looked in on its wait.
+// inVain counts the receives since the record's last change. It leaves out those that only split a long wait into several holds.
 func (ordered) inVain(s *step) int {
 	n := s.msg.Receives
 	if d := s.record; d.MessageID == s.msg.ID {
@@ -113,17 +114,17 @@ func (ordered) inVain(s *step) int {
 
 func (ordered) mark(s *step, d *Delivery) { d.MessageID, d.Receives = s.origin(), s.msg.Receives }
 
-// sendAt keeps the message at the head of its group until a time, or for as long as the queue can: then it is looked at again.
+// sendAt holds the message at the head of its group until a time, or for MaxHold. After MaxHold it is received and held again.
 func (ordered) sendAt(_ context.Context, s *step, _ task, at time.Time, _ bool) (Action, error) {
 	return Action{Retry: true, After: min(max(at.Sub(s.cfg.Now()), 0), MaxHold)}, nil
 }
 
-// unrecorded has the attempt made again: nothing can be sent past those behind it.
+// unrecorded makes the queue hand out the message again, so the attempt is made again. A new message with the attempt would come after the others of its group.
 func (ordered) unrecorded(_ context.Context, _ *step, _ made, cause error) (Action, error) {
 	return Action{}, cause
 }
 
-// slow limits the endpoint's attempts under way: the message cannot leave its queue.
+// slow limits the endpoint's concurrency, because the message cannot leave its queue.
 func (ordered) slow(_ context.Context, _ *step, ep *gate.Limits) (sent bool, err error) {
 	if ep.Concurrency == 0 || ep.Concurrency > slowOrdered {
 		ep.Concurrency = slowOrdered

@@ -13,16 +13,15 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// callsOn is how many calls of AWS's there are behind a call to a port, as deployed. Those of queues carry up to ten messages.
+// callsOn returns the number of AWS calls behind the calls to ports, as deployed. A call to a queue sends up to ten messages.
 func (c *countCalls) callsOn() (n int) {
 	n = c.of("")
-	n += c.of("source ") + c.of("endpoint ") // what is sealed is opened by KMS
+	n += c.of("source ") + c.of("endpoint ") // KMS decrypts what is sealed
 	n += 3 * c.of("endpoints in trouble")    // a query for each shard
 	return n - c.of("POST ") - c.of("receive")
 }
 
-// TestAThousandQuietEndpointsCostNoMoreThanABusyOne: each gets a webhook a minute, for ten minutes, in batches of ten, from instances that know
-// nothing at first.
+// TestAThousandQuietEndpointsCostNoMoreThanABusyOne: each endpoint gets a webhook a minute, for ten minutes, in batches of ten. The instances begin with empty caches.
 func TestAThousandQuietEndpointsCostNoMoreThanABusyOne(t *testing.T) {
 	t.Parallel()
 	const endpoints, minutes, batch = 1000, 10, 10
@@ -78,7 +77,7 @@ func (c *countCalls) kinds() map[string]int {
 	return kinds
 }
 
-// TestTroubleIsKnownWithinFiveSeconds has another instance, or the operator, write the state of an endpoint that has been quiet.
+// TestTroubleIsKnownWithinFiveSeconds: another instance, or the operator, writes the state of an endpoint that was quiet.
 func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range map[string]func(now time.Time) breaker.State{
@@ -86,7 +85,7 @@ func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 		"paused":   func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Hour)} },
 		"disabled": func(now time.Time) breaker.State { return breaker.State{DisabledAt: now, Reason: "by its operator"} },
 	} {
-		for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 4500 * time.Millisecond} { // of the 5 s since the list was read
+		for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 4500 * time.Millisecond} { // since the list was read; a change is known 5 s after it at the latest
 			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -115,7 +114,7 @@ func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 	}
 }
 
-// listFails is a store of states whose list of endpoints in trouble cannot be read.
+// listFails is a store of states whose list of troubled endpoints cannot be read.
 type listFails struct {
 	gate.EndpointStates
 	tries *int
@@ -126,7 +125,7 @@ func (s listFails) TroubledEndpoints(context.Context) ([]string, error) {
 	return nil, errInjected
 }
 
-// TestWithoutTheListWhatIsKnownStands: endpoints of which nothing is known get their deliveries, and one that is known to be disabled gets none.
+// TestWithoutTheListWhatIsKnownStands: unknown endpoints get their deliveries, and an endpoint known as disabled gets none.
 func TestWithoutTheListWhatIsKnownStands(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,57 +11,56 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Why a request is refused at the ingress, beside ErrNotFound (no such source) and the errors of package verify.
+// Reasons to refuse a request from a partner. ErrNotFound (no such source) and the errors of package verify are others.
 var (
 	ErrTooLarge    = errors.New("relay: body too large")          // over ReceiverConfig.MaxBodyBytes
 	ErrUnavailable = errors.New("relay: temporarily unavailable") // a store or queue of ours is down; nothing was promised
-	ErrUncertain   = errors.New("relay: sent without an answer")  // beside ErrUnavailable: the webhook may be on its way all the same
+	ErrUncertain   = errors.New("relay: sent without an answer")  // with ErrUnavailable: the webhook may have been accepted all the same
 )
 
 // Defaults of ReceiverConfig.
 const (
-	// DefaultMaxBodyBytes leaves room for base64 in the 6 MB that Lambda takes.
+	// DefaultMaxBodyBytes leaves room for base64 within the 6 MB that Lambda accepts.
 	DefaultMaxBodyBytes = 4 << 20
-	// DefaultInlineBodyBytes: a larger body costs more as a part of the ledger's item (1 write unit per KB) than as an
-	// object in S3, and a fan-out of ten such bodies still fits one batch of messages.
+	// DefaultInlineBodyBytes is the size above which S3 is cheaper than a part of the ledger's item (1 write unit per KB). A fan-out of ten deliveries with bodies of this size still fits into one batch of messages.
 	DefaultInlineBodyBytes = 16 << 10
-	// MaxInlineBodyBytes keeps an event's item below DynamoDB's 400 KB and ten deliveries below SQS's 1 MiB.
+	// MaxInlineBodyBytes keeps an event's item below DynamoDB's 400 KB, and ten deliveries below SQS's 1 MiB.
 	MaxInlineBodyBytes = 64 << 10
 )
 
-// ReceiverConfig is what a Receiver works with. Zero numbers mean their defaults.
+// ReceiverConfig configures a Receiver. A zero number means its default.
 type ReceiverConfig struct {
 	Sources         catalog.Sources
-	Learned         catalog.LearnedSecrets // for providers that hand over their secret in a handshake; nil: those are refused
+	Learned         catalog.LearnedSecrets // for providers that send their secret in a handshake; nil: those are refused
 	Fetcher         verify.Fetcher         // for providers whose keys must be fetched; nil: those are refused
 	Ingest          Queue
-	Ordered         OrderedQueue // takes the place of Ingest for sources with an Order; needed where there are such
+	Ordered         OrderedQueue // replaces Ingest for sources with an Order; needed if there are any
 	Bodies          Bodies
-	Operator        Operator // nil: is told nothing
+	Operator        Operator // nil: nobody is told
 	Reporter        Reporter
 	MaxBodyBytes    int           // bytes; DefaultMaxBodyBytes
-	InlineBodyBytes int           // bytes; larger bodies go to Bodies; DefaultInlineBodyBytes
-	Retention       time.Duration // of delivery ids: nothing is taken whose signed time is longer ago; DefaultRetention
+	InlineBodyBytes int           // larger bodies go to Bodies; DefaultInlineBodyBytes
+	Retention       time.Duration // of delivery ids; an older signed timestamp is refused; DefaultRetention
 	CacheTTL        time.Duration // DefaultCacheTTL
 	Now             func() time.Time
 }
 
-// Receiver is the first stage: it verifies a webhook and makes it safe.
+// Receiver is the first stage. It verifies a webhook and stores it safely.
 type Receiver struct {
 	cfg     ReceiverConfig
 	sources *catalog.Cache[intake]
 	names   usedNames
 }
 
-// intake is a source ready to be received from.
+// intake is a source that is ready to receive.
 type intake struct {
 	*verify.Verifier
 	order      catalog.Order
-	learning   bool      // it waits for the secret that its provider will hand over
-	learnUntil time.Time // and takes it until then; zero: it does not
+	learning   bool      // it has no secret yet: its provider will send one in a handshake
+	learnUntil time.Time // it accepts that secret until then; zero: it does not
 }
 
-// intakeBytes is what a verifier takes at most, but for a long list of addresses.
+// intakeBytes is the memory that a verifier takes at most, except one with a long list of addresses.
 const intakeBytes = 8 << 10
 
 func (intake) Bytes() int      { return intakeBytes }
@@ -91,26 +90,25 @@ type Inbound struct {
 	Source     string
 	Method     string
 	Query      string // raw, without the "?"
-	RemoteIP   string // who connected to the front door
+	RemoteIP   string // address of the client of the API Gateway or HTTP server
 	Header     Header
 	Body       []byte
-	ReceivedAt time.Time // when the front door got it: signed timestamps are judged against this
+	ReceivedAt time.Time // when the API Gateway or HTTP server received it; signed timestamps are compared with this
 }
 
-// Answer is what the partner is told.
+// Answer is what to answer the partner.
 type Answer struct {
 	EventID string        // of the accepted webhook; "" for a handshake
-	Reply   *verify.Reply // what the provider wants to hear; nil: any 2xx
-	Allow   []string      // with verify.ErrMethod: the methods that the source takes
-	NoBody  bool          // with an error: the provider wants its answers without a body
+	Reply   *verify.Reply // the answer that the provider expects; nil: any 2xx
+	Allow   []string      // with verify.ErrMethod: the methods that the source accepts
+	NoBody  bool          // with an error: the provider expects an answer without a body
 
-	learned bool // the handshake brought the secret, which is kept
+	learned bool // the handshake brought the secret, which is stored
 }
 
-// Receive verifies in and accepts it, or answers a handshake of the provider's. When the answer has an event id, the webhook is safe: its
-// message is in the ingest queue, and its body, if large, in Bodies. Errors: ErrNotFound, ErrTooLarge, those of package verify, or
-// ErrUnavailable, with ErrUncertain where the message was sent and the queue's answer is missing: the partner sends again, and the second is
-// a duplicate if the first arrived.
+// Receive verifies in and accepts it, or answers a provider's handshake. If the answer has an event id, the webhook is safe: its message is in the ingest queue, and its body, if large, in Bodies.
+//
+// Errors: ErrNotFound, ErrTooLarge, those of package verify, or ErrUnavailable. It is also ErrUncertain if the message was sent and the queue's answer is missing. Then the partner sends the webhook again; the second one is a duplicate if the first arrived.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)
@@ -138,7 +136,7 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 	return e, answer, nil
 }
 
-// take verifies and accepts what came for a source.
+// take verifies and accepts a request to a source.
 func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, Answer, error) {
 	if n := len(in.Body); n > r.cfg.MaxBodyBytes {
 		return Event{}, Answer{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
@@ -175,9 +173,7 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
 }
 
-// learn keeps a secret that a provider handed over, before it is answered: what it signs from now on can be verified.
-// Anybody can hand over a secret. So one is taken only while the operator expects it, and whoever comes second is refused.
-// What is known of the window is as old as the source is in the cache: outside of it nothing is read.
+// learn stores the secret that a provider sent in a handshake. It does so before the answer: from the answer on, the provider's signatures can be verified. Anybody can send a secret. So one is accepted only while the operator has opened a window for it, and a second one is refused. The window is known from the cached source: outside of it, nothing is read.
 func (r *Receiver) learn(ctx context.Context, source string, until time.Time, secret string) error {
 	if r.cfg.Learned == nil {
 		return fmt.Errorf("%w: this relay keeps no secrets of handshakes; put it in the configuration", verify.ErrNoSecret)
@@ -203,7 +199,7 @@ func notOpen(err error, source string) error {
 	return fmt.Errorf("%w; run relay secret %s --learn 10m", err, source)
 }
 
-// accept makes e safe: the body first, so that no message ever points to a body that is not there.
+// accept makes e safe. The body is stored first, so that no message refers to a missing body.
 func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 	queue, out := r.cfg.Ingest, Outgoing{}
 	if o.On {
@@ -228,7 +224,7 @@ func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 
 func (r *Receiver) loadSource(ctx context.Context, g catalog.Generation, name string) (intake, error) {
 	if name == catalog.OwnSource {
-		return intake{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound) // what is its own the relay does not take from anybody
+		return intake{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound) // nobody may send the relay's own events to it
 	}
 	s, err := r.cfg.Sources.Source(ctx, g, name)
 	if err != nil {
@@ -248,7 +244,7 @@ func unavailableUnlessNotFound(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// unavailableIfFetch tells our own inability to verify from a refusal: the partner should send again.
+// unavailableIfFetch tells our own inability to verify from a refusal. After the former the partner should send again.
 func unavailableIfFetch(err error) error {
 	if errors.Is(err, verify.ErrFetch) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

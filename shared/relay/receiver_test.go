@@ -19,24 +19,23 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Secrets that handshakes bring.
+// The secrets that handshakes bring.
 const (
 	firstSecret  = "b537207f20cbfa02357cf448134da559"
 	secondSecret = "e8bd39d61597dcd5631b8012eae53e81"
 )
 
-// learner is a front door with two sources of a provider that hands over its secret in a handshake: "new" has none yet, "old" has one by
-// configuration. It is the store of learned secrets, too.
+// learner is a rig with two sources of a provider that sends its secret in a handshake: "new" has no secret yet, "old" has a configured one. It is also the store of learned secrets.
 type learner struct {
 	t       *testing.T
 	catalog memory.Catalog
 	ingest  memory.Queue
 	reports reports
 	fault   error // of the store
-	asked   int   // how often the store was to keep a secret
+	asked   int   // how often the store was asked to keep a secret
 }
 
-// newLearner returns one with an open window for "new".
+// newLearner returns a learner with an open window for "new".
 func newLearner(t *testing.T) *learner {
 	t.Helper()
 	l := newClosedLearner(t)
@@ -55,7 +54,7 @@ func newClosedLearner(t *testing.T) *learner {
 	return l
 }
 
-// open has the operator open a window.
+// open opens a window, as the operator does.
 func (l *learner) open(source string, d time.Duration) {
 	l.t.Helper()
 	if err := l.catalog.OpenLearning(l.t.Context(), source, time.Now().Add(d)); err != nil {
@@ -63,7 +62,7 @@ func (l *learner) open(source string, d time.Duration) {
 	}
 }
 
-// told are the relay's own events in the ingest queue.
+// told returns the relay's own events in the ingest queue.
 func (l *learner) told() []relay.Event {
 	l.t.Helper()
 	var own []relay.Event
@@ -87,12 +86,12 @@ func (l *learner) LearnSecret(ctx context.Context, source, secret string) error 
 	return l.catalog.LearnSecret(ctx, source, secret)
 }
 
-// instance is a new instance of the function.
+// instance returns a new instance of the function.
 func (l *learner) instance() *relay.Receiver {
 	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &l.catalog, Learned: l, Ingest: &l.ingest, Operator: operate.NewNotifier(nil, &l.ingest), Reporter: &l.reports, CacheTTL: time.Hour, Bodies: &memory.Bodies{}}))
 }
 
-// handshake has an instance asked to take a secret.
+// handshake sends a handshake with a secret to an instance.
 func (l *learner) handshake(r *relay.Receiver, source, secret string) (relay.Answer, error) {
 	return r.Receive(l.t.Context(), relay.Inbound{
 		Source: source, Method: "POST", Header: relay.Header{"x-hook-secret": secret}, Body: []byte("{}"), ReceivedAt: time.Now(),
@@ -116,7 +115,7 @@ func (l *learner) webhook(r *relay.Receiver, source, secret string) error {
 	return err
 }
 
-// kept holds the secrets of a source against those that it should have.
+// kept checks the secrets of a source.
 func (l *learner) kept(source string, want ...string) {
 	l.t.Helper()
 	s, err := l.catalog.Source(l.t.Context(), "", source)
@@ -156,7 +155,7 @@ func TestReceive_KeepsTheSecretOfAHandshakeBeforeItAnswers(t *testing.T) {
 	}
 }
 
-// TestReceive_TellsOfALearnedSecret: the operator gets an event, without the secret in it.
+// TestReceive_TellsOfALearnedSecret: the operator gets an event, and the secret is not in it.
 func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
@@ -179,7 +178,7 @@ func TestReceive_TellsOfALearnedSecret(t *testing.T) {
 	}
 }
 
-// TestReceive_AnswersAHandshakeWhoseEventIsLost: the secret is kept, and the provider would be refused a second time.
+// TestReceive_AnswersAHandshakeWhoseEventIsLost: the secret is stored, and a second handshake of the provider would be refused.
 func TestReceive_AnswersAHandshakeWhoseEventIsLost(t *testing.T) {
 	t.Parallel()
 	l := newLearner(t)
@@ -203,7 +202,7 @@ func (failingQueue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
-// TestReceive_RefusesAHandshakeWithoutAWindow: whoever comes first plants no secret, and costs no call.
+// TestReceive_RefusesAHandshakeWithoutAWindow: a stranger cannot plant a secret, and causes no call.
 func TestReceive_RefusesAHandshakeWithoutAWindow(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*learner){
@@ -235,7 +234,7 @@ func TestReceive_RefusesAHandshakeWithoutAWindow(t *testing.T) {
 	}
 }
 
-// TestReceive_AWindowIsInForceAfterTheTTL: an instance that knows the source reads it again, and sees the end of the window at once.
+// TestReceive_AWindowIsInForceAfterTheTTL: an instance that has the source in its cache reads it again after the TTL. It sees the end of the window at once.
 func TestReceive_AWindowIsInForceAfterTheTTL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -333,12 +332,12 @@ func TestReceive_RefusesHandshakesWithoutAStore(t *testing.T) {
 	l.kept("new")
 }
 
-// sameGeneration is a catalog whose generation stays the same when a secret is learned, as DynamoDB's does.
+// sameGeneration is a catalog whose generation stays the same when a secret is learned, as in DynamoDB.
 type sameGeneration struct{ catalog.Sources }
 
 func (sameGeneration) Generation(context.Context) (catalog.Generation, error) { return "g", nil }
 
-// TestReceive_OtherInstancesLearnOfAHandshake: one that knows the source without its secret reads it again after the TTL, until it has one.
+// TestReceive_OtherInstancesLearnOfAHandshake: an instance that has the source without its secret in its cache reads it again after each TTL, until the source has a secret.
 func TestReceive_OtherInstancesLearnOfAHandshake(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"webhook-relay/shared/retry"
 )
 
-// recordMade records the attempt that the message carries, and disables the endpoint if that could not be done when it was made.
+// recordMade records the attempt that the message carries. It also disables the endpoint if that failed at the time of the attempt.
 func (s *step) recordMade(ctx context.Context, ep *target) (Action, error) {
 	a := s.task.Made.made()
 	if a.disable != "" {
@@ -24,9 +24,7 @@ func (s *step) recordMade(ctx context.Context, ep *target) (Action, error) {
 	return s.save(ctx, a, ep)
 }
 
-// readRecord reads where the delivery stands. A first attempt that is handed out for the first time has no record, unless a copy of it was in
-// hand before: the read, one call for each delivery, is saved. The copy is marked as one, this message may not be, and queues keep no order. So one
-// that comes so late that the fan-out, or the sweeper, may have sent it again is looked up.
+// readRecord reads the delivery's record. It skips the read, which costs one call for each delivery, for a first attempt that is received for the first time: such a delivery has no record, unless a copy of the message was handled before. A copy is marked as resent, but this message may be the unmarked one and still arrive second, since the queue is not ordered. So the read is not skipped for a message so late that the fan-out or the sweeper may have sent it again.
 func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
 	late := s.cfg.Now().Sub(s.event.ReceivedAt) >= failureWaits[0]
 	if !afterCopy && !late && s.task.Attempt == 1 && s.msg.Receives <= 1 && !s.msg.Resent && s.task.Made == nil {
@@ -40,7 +38,7 @@ func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
 	return err
 }
 
-// save records the attempt and sees to what follows.
+// save records the attempt and does what follows it.
 func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
 	next, err := s.next(ctx, a, ep)
 	if err != nil {
@@ -63,7 +61,7 @@ func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
 	return s.finish(ctx)
 }
 
-// next returns the delivery's record with a added. If it dies, it does so by the catalog as it is now.
+// next returns the delivery's record with the attempt a added. Before a delivery dies, its endpoint is read from the catalog again.
 func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
 	d := s.after(a, ep)
 	if d.Status != Dead || a.Outcome == Removed || a.Outcome == Withheld {
@@ -76,9 +74,7 @@ func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
 	return s.after(a, ep), nil
 }
 
-// changed tells of a change of the endpoint's state. If that fails it is not told again: the state itself shows it, and the delivery does not
-// wait for it. What becomes of the relay's own events is told to nobody: they never feed on themselves. (Not to tell the endpoint itself would not do:
-// two that get each other's changes, and fail at times, could go on for ever.)
+// changed tells the operator of a change of the endpoint's state. A failure to tell is not repeated: the state itself shows the change, and the delivery must not wait. The relay tells nothing about deliveries of its own events, so that such events never cause more of them. It would not be enough to leave out the endpoint itself: two endpoints that get each other's changes, and fail at times, could go on for ever.
 func (s *step) changed(ctx context.Context, c *gate.Change) {
 	s.report.Change = c
 	if s.event.Source != catalog.OwnSource {
@@ -86,10 +82,10 @@ func (s *step) changed(ctx context.Context, c *gate.Change) {
 	}
 }
 
-// died tells of the death that is on record, and sends the delivery to where the dead lie. Both are done again if either fails.
+// died tells the operator of the recorded death, and sends the delivery to the dead queue. If either fails, both are done again.
 func (s *step) died(ctx context.Context, resent bool) error {
 	d := s.record
-	if err := s.cfg.Keeper.KeepEvent(ctx, d.EventID, d.ExpiresAt); err != nil { // as long as it can be sent again
+	if err := s.cfg.Keeper.KeepEvent(ctx, d.EventID, d.ExpiresAt); err != nil { // as long as it can be replayed
 		return err
 	}
 	if s.event.Source != catalog.OwnSource {
@@ -101,15 +97,14 @@ func (s *step) died(ctx context.Context, resent bool) error {
 	return Send(ctx, s.cfg.Dead, Outgoing{Body: again.encode(s.raw()), Group: d.Endpoint, Resent: resent})
 }
 
-// blank is the delivery's record without an attempt.
+// blank returns the delivery's record without an attempt.
 func (s *step) blank() Delivery {
 	d := Delivery{EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type, MessageID: s.origin()}
 	s.queue.mark(s, &d)
 	return d
 }
 
-// expires is when a delivery's record may be forgotten: the retention after its last change or its next attempt, and not before
-// a message of it, or a copy of one, can no longer lie in a queue.
+// expires returns when a delivery's record may expire: the retention after its last change or its next attempt, whichever is later. It is never earlier than the time when the last message of the delivery, or a copy of it, has left the queues.
 func (s *step) expires(d Delivery) time.Time {
 	last := d.UpdatedAt
 	if d.NextAt.After(last) {
@@ -118,14 +113,14 @@ func (s *step) expires(d Delivery) time.Time {
 	return Expiry(last, max(s.cfg.Retention, MaxQueueTime))
 }
 
-// after returns the delivery's record with a added.
+// after returns the delivery's record with the attempt a added.
 func (s *step) after(a made, ep *target) Delivery {
 	d := s.outcome(a, ep)
 	d.ExpiresAt = s.expires(d)
 	return d
 }
 
-// outcome is after but for when the record expires.
+// outcome is after without the time at which the record expires.
 func (s *step) outcome(a made, ep *target) Delivery {
 	d := s.blank()
 	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()), slices.Concat(s.record.History, []Attempt{a.Attempt})

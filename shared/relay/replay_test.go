@@ -88,7 +88,7 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// Of two operators who listed the same dead deliveries the second sends none of those that the first has sent, whatever became of them since.
+// Two operators have listed the same dead deliveries. The second sends none of those that the first has sent, whatever became of them since.
 func TestReplayOfTheDeadAsListed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -129,7 +129,7 @@ func (r *rig) mustReplay(event string) {
 	}
 }
 
-// A replay whose message the queue refuses leaves the delivery as it was; one that is cut off leaves it waiting, for the sweeper to find.
+// If the queue refuses a replay's message, the delivery stays as it was. If the replay is cut off, the delivery waits, and the sweeper finds it.
 func TestReplayThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// ingress is a receiver with the source "hub" (github, which signs the body alone), the same with once: body ("once"), and "shop" (stripe,
-// which signs its id).
+// ingress is a receiver with three sources: "hub" (github, which signs the body only), "once" (the same with once: body), and "shop" (stripe, which signs its id).
 type ingress struct {
 	t        *testing.T
 	receiver *relay.Receiver
@@ -38,7 +37,7 @@ func newIngress(t *testing.T) *ingress {
 	return in
 }
 
-// send signs a body as the provider does, sends it with a delivery id, and returns the id of its event.
+// send signs a body as the provider does, sends it with a delivery id, and returns its event's id.
 func (in *ingress) send(source, provider, id, body string) string {
 	in.t.Helper()
 	v, err := verify.New(verify.Config{Provider: provider}, []string{hubSecret})
@@ -61,7 +60,7 @@ func (in *ingress) send(source, provider, id, body string) string {
 
 func (in *ingress) last() relay.ReceiveReport { return in.reports.received[len(in.reports.received)-1] }
 
-// A copy of a webhook under the ids of webhooks to come takes none of them away: each is an event of its own, and the second use of an id is told.
+// Somebody sends a copy of a webhook under the ids of future webhooks. None of those is lost: each is an event of its own, and the second use of an id is reported.
 func TestReceive_ACopyDoesNotTakeTheIDOfAGenuineWebhook(t *testing.T) {
 	t.Parallel()
 	in := newIngress(t)
@@ -102,7 +101,7 @@ func TestReceive_OnceTakesTheSameSignedBytesOnce(t *testing.T) {
 	}
 }
 
-// A webhook whose id is signed is found by it in one read.
+// A webhook whose provider signs its id is found by that id in one read.
 func TestReceive_ASignedIDNamesTheEventAlone(t *testing.T) {
 	t.Parallel()
 	in := newIngress(t)

@@ -18,13 +18,13 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Secrets of the rig's catalog.
+// The secrets of the rig's catalog.
 const (
 	bearerToken    = "rig-token"
 	endpointSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 )
 
-// rig is a whole relay on in-memory ports, driven by hand. Run it in a synctest bubble: its waits are then virtual.
+// rig is a whole relay on in-memory ports. A test drives it by hand. Run it in a synctest bubble, so that its waits are virtual.
 type rig struct {
 	t         *testing.T
 	catalog   memory.Catalog
@@ -39,7 +39,7 @@ type rig struct {
 	retry     memory.Queue
 	slow      memory.Queue
 	schedule  memory.Scheduler
-	inLine    struct{ ingest, delivery memory.Queue } // the ordered ones
+	inLine    struct{ ingest, delivery memory.Queue } // the ordered queues
 	dead      memory.Queue
 	ingestDL  memory.Queue
 	poison    memory.Queue
@@ -47,15 +47,14 @@ type rig struct {
 	reports   reports
 	origin    string        // "": the default
 	retention time.Duration // zero: the default
-	chunk     int           // of deliveries that the fan-out sends at once; 0: the default
+	chunk     int           // deliveries that the fan-out sends at once; 0: the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
 	deliverer *relay.Deliverer
 }
 
-// newRig returns a rig with the source "app" (bearer) and the given endpoints, all subscribed to it. wrap, if not nil, may replace
-// ports before the stages are made.
+// newRig returns a rig with the source "app" (bearer) and the given endpoints, all subscribed to it. wrap may replace ports before the stages are made; nil: it replaces none.
 func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
@@ -77,7 +76,7 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	return r
 }
 
-// nameQueues sets the rig's queues up as they are deployed.
+// nameQueues sets up the rig's queues as deployed.
 func (r *rig) nameQueues() {
 	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
 	for name, q := range map[string]*memory.Queue{"ingest": &r.ingest, "ordered-ingest": &r.inLine.ingest} {
@@ -90,7 +89,7 @@ func (r *rig) nameQueues() {
 	}
 }
 
-// ports are those that a fault can strike.
+// ports are the ports at which a fault can happen.
 type ports struct {
 	sources    catalog.Sources
 	subs       catalog.Subscriptions
@@ -116,7 +115,7 @@ type ports struct {
 	poison     relay.Queue
 }
 
-// ports are the rig's own, without faults.
+// ports returns the rig's own ports, without faults.
 func (r *rig) ports() ports {
 	return ports{
 		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
@@ -150,7 +149,7 @@ func (r *rig) post(id, eventType, body string) (string, error) {
 	return answer.EventID, err
 }
 
-// inbound is a webhook to the source "app" that is in order.
+// inbound returns a valid webhook to the source "app".
 func inbound(id, eventType, body string) relay.Inbound {
 	return relay.Inbound{
 		Source: "app", Method: "POST", Body: []byte(body), ReceivedAt: time.Now(),
@@ -160,7 +159,7 @@ func inbound(id, eventType, body string) relay.Inbound {
 	}
 }
 
-// mustPost is post of a webhook that is accepted.
+// mustPost posts a webhook that must be accepted.
 func (r *rig) mustPost(id, eventType, body string) string {
 	r.t.Helper()
 	event, err := r.post(id, eventType, body)
@@ -170,7 +169,7 @@ func (r *rig) mustPost(id, eventType, body string) string {
 	return event
 }
 
-// The numbers of the queues and functions, as deployed.
+// The settings of the queues and functions, as deployed.
 const (
 	maxReceives      = 1000 // of every queue
 	receiveTimeout   = 10 * time.Second
@@ -179,12 +178,12 @@ const (
 	visibilityFactor = 6
 )
 
-// pump lets the functions consume their queues until nothing is left in them, waiting as long as it takes.
+// pump makes the functions consume their queues until all are empty, and waits as long as that takes.
 func (r *rig) pump() {
 	r.t.Helper()
 	for range 10_000 {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
-		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself puts aside what fails too often
+		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself sets aside messages that fail too often
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.slow, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy
@@ -206,7 +205,7 @@ func (r *rig) pump() {
 	r.t.Fatal("the queues never ran empty")
 }
 
-// consume is one invocation by an event source mapping.
+// consume makes one invocation, as an event source mapping does.
 func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []relay.Action) bool {
 	ctx := context.Background()
 	limit := 10
@@ -230,13 +229,13 @@ func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context
 	return true
 }
 
-// settle does what Lambda and a function's handler do once a stage has worked on a batch.
+// settle does what Lambda and a function's handler do after a stage has handled a batch.
 func settle(q *memory.Queue, msgs []relay.Message, actions []relay.Action) {
 	acknowledge(q, msgs, actions)
 	q.Hold(context.Background(), toHold(msgs, actions))
 }
 
-// acknowledge removes what a stage is done with from its queue.
+// acknowledge deletes the finished messages from their queue.
 func acknowledge(q *memory.Queue, msgs []relay.Message, actions []relay.Action) {
 	for i, a := range actions {
 		if !a.Retry {
@@ -245,7 +244,7 @@ func acknowledge(q *memory.Queue, msgs []relay.Message, actions []relay.Action) 
 	}
 }
 
-// toHold are the messages that a stage wants again.
+// toHold returns the messages that are to be received again.
 func toHold(msgs []relay.Message, actions []relay.Action) (held []relay.Held) {
 	for i, a := range actions {
 		if a.Retry {
@@ -255,7 +254,7 @@ func toHold(msgs []relay.Message, actions []relay.Action) (held []relay.Held) {
 	return held
 }
 
-// endpoints is a Poster whose hosts answer as they are told, 200 if they are not.
+// endpoints is a Poster. Its hosts give the answers set for them, or else 200.
 type endpoints struct {
 	mu      sync.Mutex
 	answers map[string]func(relay.Post) (relay.Reply, error)
@@ -293,7 +292,7 @@ func (e *endpoints) attempts() map[string]int {
 	return n
 }
 
-// attemptOf names the attempt that p is.
+// attemptOf returns the name of the attempt that p is.
 func attemptOf(p relay.Post) string {
 	return fmt.Sprintf("%s %s %s", p.Header["webhook-id"], host(p), p.Header[relay.HeaderAttempt])
 }
@@ -302,9 +301,9 @@ func host(p relay.Post) string {
 	return strings.TrimSuffix(strings.TrimPrefix(p.URL, "https://"), ".example.com/")
 }
 
-// reports keeps what the stages reported.
+// reports keeps the reports of the stages.
 type reports struct {
-	lost      func() bool // nil: they are not
+	lost      func() bool // nil: they are never lost
 	mu        sync.Mutex
 	received  []relay.ReceiveReport
 	routed    []relay.RouteReport
@@ -355,7 +354,7 @@ func (r *rig) deliveryOf(event, endpoint string) relay.Delivery {
 	return d
 }
 
-// openOf lists all of an endpoint's deliveries in a status.
+// openOf lists all of an endpoint's deliveries with a status.
 func openOf(t *testing.T, l operate.Ledger, endpoint string, status relay.Status) (all []relay.Delivery) {
 	t.Helper()
 	for page, more := relay.Page(""), true; more; more = page != "" {

@@ -31,7 +31,7 @@ func (r *rig) edit(change func(*catalog.Catalog)) {
 	}
 }
 
-// made says that the rig's endpoints have secrets of the relay's own making.
+// made marks the secrets of the rig's endpoints as made by the relay.
 func (r *rig) made() {
 	r.edit(func(c *catalog.Catalog) {
 		for i := range c.Endpoints {
@@ -63,7 +63,7 @@ func verifies(t *testing.T, secret string, p relay.Post) bool {
 	return webhook.VerifyIgnoringTimestamp(p.Body, header) == nil
 }
 
-// TestRotationOverlaps posts a webhook at each stage of two rotations, always through the same instance, whose cache knows the endpoint.
+// TestRotationOverlaps posts a webhook at each stage of two rotations, always through the same instance, which has the endpoint in its cache.
 func TestRotationOverlaps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -10,13 +10,13 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// routes are the subscriptions of one source, ready to be matched.
+// routes are the subscriptions of one source, ready for matching.
 type routes struct {
 	table     *route.Table
-	endpoints []string                 // of the table's rules, by index
-	orders    map[string]catalog.Order // of the ordered among them
-	keyed     bool                     // some of these have a key
-	size      int                      // about how much memory they take
+	endpoints []string                 // endpoints[i] is the endpoint of the table's rule i
+	orders    map[string]catalog.Order // of the ordered endpoints
+	keyed     bool                     // at least one of these orders has a key
+	size      int                      // the approximate memory, in bytes
 }
 
 func (r routes) Bytes() int  { return r.size }
@@ -30,20 +30,19 @@ func newRoutes(ttl time.Duration, now func() time.Time, subscriptions catalog.Su
 	return catalog.NewCache(ttl, now, subscriptions, load, nil)
 }
 
-// Router matches events against the subscriptions in force. It remembers these, and is safe for concurrent use.
+// Router matches events with the current subscriptions. It caches them, and is safe for concurrent use.
 type Router struct {
 	bodies Bodies
 	routes *catalog.Cache[routes]
-	large  chan struct{} // held while the document of a large body is looked at
+	large  chan struct{} // held while a large body's document is in memory
 }
 
-// NewRouter returns a Router. It calls nothing yet. bodies are those of events whose body is not inline; nil: there are none such. ttl is how long it takes the
-// catalog to be the one that it knows; zero: catalog.DefaultCacheTTL. now tells the time.
+// NewRouter returns a Router. It calls nothing yet. bodies stores the bodies that are not inline; nil: there are none. ttl is how old its copy of the catalog may be; zero: catalog.DefaultCacheTTL. now returns the current time.
 func NewRouter(subscriptions catalog.Subscriptions, bodies Bodies, ttl time.Duration, now func() time.Time) *Router {
 	return &Router{bodies, newRoutes(ttl, now, subscriptions), make(chan struct{}, 1)}
 }
 
-// Wants tells whether a subscription may take an event with an inline body. What a filter leaves undecided may be wanted.
+// Wants tells whether any subscription may take an event with an inline body. A filter that cannot be decided counts as yes.
 func (r *Router) Wants(ctx context.Context, e Event) (bool, error) {
 	rs, err := r.routes.Get(ctx, e.Source)
 	if err != nil {
@@ -53,20 +52,20 @@ func (r *Router) Wants(ctx context.Context, e Event) (bool, error) {
 	return len(result.Rules)+len(result.Undecided) > 0, nil
 }
 
-// routeBytes is what a subscription takes beside its own text, and textFactor how many times its text what is made of it takes.
+// routeBytes is the memory of a subscription beside its text. textFactor is the memory of its compiled form, in multiples of its text.
 const (
 	routeBytes = 256
 	textFactor = 8
 )
 
-// sight is what an event says to the subscriptions of its source.
+// sight is the result of matching an event with the subscriptions of its source.
 type sight struct {
-	wanted    []string          // the endpoints that want it, each once, in the order of the catalog
-	undecided []string          // those of filters that could not be told of
-	lines     map[string]string // of every ordered endpoint of the source: the group that the event belongs to
+	wanted    []string          // endpoints that take it, each once, in the catalog's order
+	undecided []string          // endpoints whose filters could not be decided
+	lines     map[string]string // the event's message group at each ordered endpoint of the source
 }
 
-// look holds an event against the subscriptions of its source. Its document is read once, and only if somebody has to see it.
+// look matches an event with the subscriptions of its source. It reads the event's document once, and only if a subscription needs it.
 func (r *Router) look(ctx context.Context, e Event) (sight, error) {
 	rs, err := r.routes.Get(ctx, e.Source)
 	if err != nil {
@@ -86,21 +85,20 @@ func (r *Router) look(ctx context.Context, e Event) (sight, error) {
 	return s, nil
 }
 
-// Wanting returns the endpoints that subscriptions in force send an event to, and those whose filters are undecided for it.
+// Wanting returns the endpoints to which the current subscriptions send an event, and those whose filters cannot be decided for it.
 func (r *Router) Wanting(ctx context.Context, e Event) (endpoints, undecided []string, err error) {
 	seen, err := r.look(ctx, e)
 	return seen.wanted, seen.undecided, err
 }
 
-// filtered is an event as filters see it.
+// filtered returns an event as filters see it.
 func filtered(e Event, doc document.Document) route.Event {
 	return route.Event{
 		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text, Opaque: doc.Opaque,
 	}
 }
 
-// document reads the document of e if it is needed. A large body is fetched then, and looked at one at a time, until done is called:
-// what is made of it may be many times its size, and a function's memory has no room for a batch of those.
+// document reads the document of e if it is needed. A large body is fetched for that. Only one of them is in use at a time, until done is called: its parsed form may take many times its size, and a function does not have the memory for a batch of those.
 func (r *Router) document(ctx context.Context, e Event, needed bool) (doc document.Document, done func(), err error) {
 	switch {
 	case !needed:
@@ -121,7 +119,7 @@ func (r *Router) document(ctx context.Context, e Event, needed bool) (doc docume
 	return e.document(body), func() { <-r.large }, nil
 }
 
-// names returns the endpoints of rules that are not in seen yet, each once.
+// names returns the endpoints of rules that are not yet in seen, each once.
 func (r routes) names(rules []int, seen map[string]bool) []string {
 	names := make([]string, 0, len(rules))
 	for _, i := range rules {

@@ -12,33 +12,33 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// script is what happens in a run of a world, all of it drawn from a seed.
+// script describes what happens in a run of a world. A seed determines all of it.
 type script struct {
 	seed                             uint64
 	jitter                           float64 // in [0, 1), the same for every wait
 	fanouts, deliverers, fanoutBatch int
-	chunk                            int // of deliveries that a fan-out sends at once
+	chunk                            int // deliveries that a fan-out sends at once
 	webhooks                         []webhook
 	endpoints                        map[string]*scriptedEndpoint
 	faults                           []struct {
 		k    int
 		mode mode
 	}
-	sweepFault struct { // that strikes the sweeper
+	sweepFault struct { // of the sweeper
 		k    int
 		mode mode
 	}
 	outages  []outage
-	losses   []int         // which of the batches that are taken a queue loses
-	changeAt time.Duration // when "c" is taken out of the catalog; 0: never
-	backFor  time.Duration // how long after that it is put back; 0: never
-	late     time.Duration // by how much at most the queues that keep no order hand messages out too late
+	losses   []int         // indexes of the batches that a queue loses
+	changeAt time.Duration // when "c" is removed from the catalog; 0: never
+	backFor  time.Duration // how long after that it is restored; 0: never
+	late     time.Duration // the largest delay with which unordered queues hand messages out
 	jams     []jam
-	retain   time.Duration // how long what is on record stays there; 0: the default
-	again    string        // how dead deliveries are sent again at the end; "": not
+	retain   time.Duration // the retention; 0: the default
+	again    string        // how dead deliveries are sent again at the end; "": not at all
 }
 
-// jam is a time in which what a queue hands out reaches no function: Lambda throttles, or a deployment is broken.
+// jam is a time in which a queue's messages reach no function: Lambda throttles, or a deployment is broken.
 type jam struct {
 	feed        int // of world.feeds
 	from, lasts time.Duration
@@ -48,20 +48,20 @@ func (j jam) holds(feed int, now time.Duration) bool {
 	return feed == j.feed && now >= j.from && now < j.from+j.lasts
 }
 
-// webhook is one that a provider sends.
+// webhook is one webhook of a provider.
 type webhook struct {
 	at                  time.Duration
 	id, eventType, body string
-	key                 string // that the body has; "": none
+	key                 string // in the body; "": none
 }
 
-// scriptedEndpoint is how an endpoint behaves, and what the catalog says of it.
+// scriptedEndpoint tells how an endpoint behaves, and what the catalog says of it.
 type scriptedEndpoint struct {
 	schedule []time.Duration
 	types    []string
 	order    catalog.Order
-	ills     int           // attempts of each delivery that fail before one succeeds
-	illUntil time.Duration // and until then all fail
+	ills     int           // failed attempts of each delivery before one succeeds
+	illUntil time.Duration // until then all attempts fail
 	ill      answer
 	well     answer
 	mended   bool
@@ -73,7 +73,7 @@ type scriptedEndpoint struct {
 	final       []string
 }
 
-// longestRetryAfter is the longest that an endpoint asks for.
+// longestRetryAfter is the longest Retry-After of an endpoint.
 const longestRetryAfter = 20 * time.Minute
 
 type answer struct {
@@ -82,7 +82,7 @@ type answer struct {
 	header relay.Header
 }
 
-// retryAfter is how long the answer asks to be left alone.
+// retryAfter returns the answer's Retry-After.
 func (a answer) retryAfter() time.Duration {
 	seconds, _ := strconv.Atoi(a.header["retry-after"])
 	if a.status < 400 {
@@ -91,7 +91,7 @@ func (a answer) retryAfter() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// ends tells whether the ill answer is the last, whatever the schedule says.
+// ends tells whether no attempt follows the failed answer, whatever the schedule says.
 func (e *scriptedEndpoint) ends() bool {
 	status := strconv.Itoa(e.ill.status)
 	return status == "410" || e.ill.header["webhook-delivery"] != "" || slices.Contains(e.final, status) || slices.Contains(e.final, status[:1]+"xx")
@@ -130,7 +130,7 @@ var (
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// newScript draws a script. Short ones hold no wait over some minutes, for adapters that work through the time.
+// newScript makes a script from a seed. Short scripts have no wait over some minutes, for adapters that run in real time.
 func newScript(seed uint64, short bool) script {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := script{
@@ -164,7 +164,7 @@ func newScript(seed uint64, short bool) script {
 			h.body = `{"data":{"key":` + h.key + `}}`
 		}
 		if i > 0 && r.IntN(3) == 0 {
-			h = s.webhooks[r.IntN(i)] // the provider sends one twice
+			h = s.webhooks[r.IntN(i)] // the provider sends a webhook twice
 		} else if r.IntN(4) == 0 {
 			h.body += strings.Repeat(" ", relay.DefaultInlineBodyBytes)
 		}
@@ -183,8 +183,7 @@ func newScript(seed uint64, short bool) script {
 	return s
 }
 
-// drawBadDays draws what AWS, or an operator, does now and then: queues that are late, receives that reach no function, an endpoint that is
-// restored soon after it was removed, records that are kept for less long than the schedule lasts.
+// drawBadDays adds what AWS, or an operator, does now and then: queues that deliver late, receives that reach no function, an endpoint that is restored soon after its removal, a retention that is shorter than the schedule.
 func (s *script) drawBadDays(r *rand.Rand, span time.Duration, short bool) {
 	if s.changeAt > 0 && r.IntN(2) == 0 {
 		s.backFor = 1 + time.Duration(r.Int64N(int64(2*catalog.DefaultCacheTTL)))
@@ -205,7 +204,7 @@ func (s *script) drawBadDays(r *rand.Rand, span time.Duration, short bool) {
 	}
 }
 
-// drawManners draws what an endpoint asks for and what the operator does, each now and then.
+// drawManners adds what an endpoint asks for and what the operator does, each now and then.
 func (e *scriptedEndpoint) drawManners(r *rand.Rand, span time.Duration) {
 	rarely := func() bool { return r.IntN(5) == 0 }
 	if rarely() {
@@ -225,9 +224,9 @@ func (e *scriptedEndpoint) drawManners(r *rand.Rand, span time.Duration) {
 	}
 }
 
-// drawFaults draws no fault at all, one, a pair or a few, and now and then a port that is down for a while.
+// drawFaults adds no fault, one, a pair or a few, and now and then a port that is down for a while.
 func (s *script) drawFaults(r *rand.Rand, outageTime time.Duration) {
-	calls := 6 * len(s.webhooks) * (1 + len(s.endpoints)) // about as many as there will be
+	calls := 6 * len(s.webhooks) * (1 + len(s.endpoints)) // an estimate of their number
 	for range pick(r, []int{0, 1, 2, 2, 2, 3, 5}) {
 		s.faults = append(s.faults, struct {
 			k    int
@@ -245,7 +244,7 @@ func (s *script) drawFaults(r *rand.Rand, outageTime time.Duration) {
 	}
 }
 
-// catalog is the configuration, without the endpoints left out.
+// catalog returns the configuration, without the given endpoints.
 func (s *script) catalog(without ...string) catalog.Catalog {
 	c := catalog.Catalog{Sources: []catalog.Source{{
 		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken},
@@ -265,7 +264,7 @@ func (s *script) catalog(without ...string) catalog.Catalog {
 	return c
 }
 
-// ids are the different webhooks.
+// ids returns the different webhooks.
 func (s *script) ids() map[string]bool {
 	ids := map[string]bool{}
 	for _, h := range s.webhooks {

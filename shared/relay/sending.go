@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// send sends the deliveries of a batch of events, and sets ends[i] for each event some of whose deliveries were not sent: to a retry at once
-// with ErrUnfinished if there was no time left for them. Events with few deliveries come first.
+// send sends the deliveries of a batch of events. It sets ends[i] for each event some of whose deliveries were not sent. If only the time was missing, that is a retry at once with ErrUnfinished. Events with few deliveries come first.
 func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, ends []handled) {
 	s := newSending(ctx, f, routed, ends)
 	defer s.cancel()
@@ -24,8 +23,7 @@ func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, end
 	}
 }
 
-// fewestFirst returns the indexes of a batch, those of events with few deliveries first: they need not wait for the others. The
-// events of an ordered queue keep their order.
+// fewestFirst returns the indexes of a batch. Events with few deliveries come first, so that they do not wait for the others. The events of an ordered queue keep their order.
 func fewestFirst(msgs []Message, routed []routing) []int {
 	order := make([]int, len(msgs))
 	for i := range order {
@@ -37,17 +35,16 @@ func fewestFirst(msgs []Message, routed []routing) []int {
 	return order
 }
 
-// sending sends the deliveries of a batch in chunks. A chunk holds those of one large event or of several small ones, so that a
-// call to a queue carries as many as it can.
+// sending sends the deliveries of a batch in chunks. A chunk holds the deliveries of one large event, or of several small ones, so that each call to a queue sends as many as it can.
 type sending struct {
 	fanout         *Fanout
-	ctx            context.Context // a sending is one call of send
+	ctx            context.Context // a sending lasts for one call of send
 	cancel         context.CancelFunc
 	routed         []routing
 	ends           []handled
 	plain, ordered chunk
-	added          []int // by event: how many of its deliveries are in a chunk that was sent or is being filled
-	stored         []int // by event: how many the ledger knows to be sent
+	added          []int // by event: how many of its deliveries were put into a chunk
+	stored         []int // by event: how many of them the ledger has as sent
 	stopped        bool  // there is no time left for another chunk
 }
 
@@ -67,7 +64,7 @@ func newSending(ctx context.Context, f *Fanout, routed []routing, ends []handled
 	return s
 }
 
-// addAll adds an event's deliveries that have not been sent, until one fails or there is no time left.
+// addAll adds an event's unsent deliveries, until one fails or there is no time left.
 func (s *sending) addAll(i int) {
 	r := &s.routed[i]
 	for s.added[i] < len(r.endpoints) && !s.ends[i].open() && !s.stopped {
@@ -85,7 +82,7 @@ func (s *sending) addAll(i int) {
 	}
 }
 
-// flush sends the chunk. It is called at least once, so that each invocation gets on.
+// flush sends the chunk. It is called at least once, so that each invocation makes progress.
 func (s *sending) flush() {
 	owners := slices.Concat(s.plain.owners, s.ordered.owners)
 	s.plain.send(s.ctx, s.ends)
@@ -99,7 +96,7 @@ func (s *sending) flush() {
 	s.stopped = ok && time.Until(deadline) < sendReserve-saveReserve
 }
 
-// saveProgress notes how far an event got that is to be handed out again.
+// saveProgress records how many deliveries of an event were sent, if the event's message is to be received again.
 func (s *sending) saveProgress(ctx context.Context, i int) {
 	r := s.routed[i]
 	if !s.ends[i].open() && r.sent < len(r.endpoints) {
@@ -109,15 +106,15 @@ func (s *sending) saveProgress(ctx context.Context, i int) {
 		return
 	}
 	if err := s.fanout.cfg.Events.SaveSent(ctx, r.event.ID, r.sent); err != nil {
-		s.ends[i].err = err // then they are sent again, and the deliverer drops the doubles
+		s.ends[i].err = err // they are sent again then, and the deliverer drops the repeats
 	}
 }
 
-// chunk is a number of messages for a queue.
+// chunk is a list of messages for one queue.
 type chunk struct {
 	queue  Queue
 	out    []Outgoing
-	owners []int // the events that they are of
+	owners []int // for each message the index of its event
 	bytes  int
 }
 
@@ -134,6 +131,6 @@ func (c *chunk) send(ctx context.Context, ends []handled) {
 			ends[c.owners[k]].err = err
 		}
 	}
-	clear(c.out) // the messages can go
+	clear(c.out) // frees the messages
 	c.out, c.owners, c.bytes = c.out[:0], c.owners[:0], 0
 }

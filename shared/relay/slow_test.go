@@ -20,30 +20,27 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// traffic is a run of the deliverer on the modelled AWS, as deployed: three queues, their event source
-// mappings, one function whose instances share nothing but the ledger. A hundred quiet endpoints answer
-// within a quarter of a second. They get the larger part of the deliveries, and the latency of theirs is
-// measured, from the send to the delivery queue until the answer.
+// traffic is a run of the deliverer on a model of AWS, as deployed: three queues, their event source mappings, and one function. Its instances share only the ledger. A hundred quiet endpoints answer within a quarter of a second, and get most of the deliveries. Their latency is measured, from the send to the delivery queue until the answer.
 type traffic struct {
 	length    time.Duration
-	measured  time.Duration // from then on latencies count
-	settled   time.Duration // from then on they also count as those of the steady state
-	quiet     int           // deliveries a second to the quiet endpoints, all together
+	measured  time.Duration // latencies are measured from then on
+	settled   time.Duration // from then on latencies count as steady state
+	quiet     int           // deliveries a second to all quiet endpoints together
 	slow      []slowEndpoint
-	noLane    bool // there is no slow lane
+	noLane    bool // without the slow queue
 	delivery  int  // maximum concurrency of the delivery queue's mapping; 0: as deployed
 	batchSize int  // of the delivery queue's mapping; 0: 10
-	ready     bool // this mapping has its maximum concurrency all the time
+	ready     bool // this mapping has its maximum concurrency from the start
 	limited   int  // concurrency of every endpoint; 0: not limited
 	seed      uint64
 }
 
-// slowEndpoint takes long to answer, with 200.
+// slowEndpoint is slow to answer, with 200.
 type slowEndpoint struct {
 	rate  int           // deliveries a second
 	takes time.Duration // until it answers
-	from  time.Duration // before, it answers as the quiet endpoints do
-	until time.Duration // and from then on again; 0: never
+	from  time.Duration // before that it answers as the quiet endpoints do
+	until time.Duration // afterwards it does so again; 0: never
 }
 
 const (
@@ -56,13 +53,13 @@ const (
 	slowConcurrency     = 50
 )
 
-// observed is what a run showed.
+// observed is what a run measured.
 type observed struct {
 	whole, steady latencies       // of the quiet endpoints
-	peak          int             // invocations by the delivery queue at once
+	peak          int             // most concurrent invocations of the delivery queue
 	delivered     map[string]int  // by endpoint
 	calls         map[string]int  // to AWS
-	sentOn        []time.Duration // when deliveries were sent to the slow lane
+	sentOn        []time.Duration // when deliveries were sent to the slow queue
 }
 
 // latencies are sorted.
@@ -70,7 +67,7 @@ type latencies []time.Duration
 
 func (l latencies) percentile(p int) time.Duration { return l[len(l)*p/100] }
 
-// over counts those above a bound.
+// over counts the latencies above a limit.
 func (l latencies) over(bound time.Duration) int {
 	i, _ := slices.BinarySearch(l, bound+1)
 	return len(l) - i
@@ -80,7 +77,7 @@ func (l latencies) String() string {
 	return fmt.Sprintf("p50 %.2f s, p99 %.2f s", l.percentile(50).Seconds(), l.percentile(99).Seconds())
 }
 
-// model is a relay's deliverer in the model.
+// model is the deliverer of a relay in the model of AWS.
 type model struct {
 	traffic
 	memory.Catalog
@@ -96,7 +93,7 @@ type model struct {
 	observed
 }
 
-// run runs the traffic, and then for another minute, so that what is under way can end.
+// run runs the traffic, and then waits another minute, so that the attempts in flight can end.
 func (tr traffic) run(t *testing.T) (o observed) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +161,7 @@ func (m *model) configure(t *testing.T) {
 	}
 }
 
-// send sends first attempts at a rate, each at a time at random within its interval.
+// send sends first attempts at a rate, each at a random time within its interval.
 func (m *model) send(rate int, endpoint func(n int) string) {
 	for n := range rate * int(m.length/time.Second) {
 		name := endpoint(n)
@@ -223,7 +220,7 @@ func (m *model) call(what string) {
 	time.Sleep(time.Duration((5 + 5*awsmodel.Random(m.seed, what, n)) * float64(time.Millisecond)))
 }
 
-// Post takes as long as the endpoint does.
+// Post takes as long as its endpoint.
 func (m *model) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
 	name, id := host(p), p.Header["webhook-id"]
 	n, err := strconv.Atoi(id[strings.LastIndexByte(id, '-')+1:])
@@ -241,7 +238,7 @@ func (m *model) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
 	return relay.Reply{StatusCode: 200}, nil
 }
 
-// Delivery finds no delivery: a run keeps none, and none is attempted twice.
+// Delivery finds no record: a run keeps none, and attempts nothing twice.
 func (m *model) Delivery(context.Context, string, string) (relay.Delivery, error) {
 	m.call("read delivery")
 	return relay.Delivery{}, catalog.ErrNotFound
@@ -297,9 +294,7 @@ func (m *model) Attempted(_ context.Context, r relay.AttemptReport) {
 func (m *model) Received(context.Context, relay.ReceiveReport) {}
 func (m *model) Routed(context.Context, relay.RouteReport)     {}
 
-// TestASlowEndpointDelaysNoOther has one endpoint of a hundred and one begin to take 14 s for each of its
-// hundred webhooks a second, all of which it answers with 200. The p99 of the others stays within twice of
-// what it is without, in the steady state and over ten minutes in which that happens.
+// TestASlowEndpointDelaysNoOther: one endpoint of a hundred and one begins to take 14 s for each of its hundred webhooks a second. It answers all of them with 200. The p99 of the others stays within twice of what it is without the slow endpoint, in the steady state and over the ten minutes in which that happens.
 func TestASlowEndpointDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	const (
@@ -329,7 +324,7 @@ func TestASlowEndpointDelaysNoOther(t *testing.T) {
 	}
 }
 
-// TestAnEndpointThatIsFastAgainLeavesTheSlowLane has an endpoint take 5 s for some minutes.
+// TestAnEndpointThatIsFastAgainLeavesTheSlowLane: an endpoint takes 5 s for some minutes.
 func TestAnEndpointThatIsFastAgainLeavesTheSlowLane(t *testing.T) {
 	t.Parallel()
 	const from, until = time.Minute, 4 * time.Minute
@@ -350,9 +345,7 @@ func TestAnEndpointThatIsFastAgainLeavesTheSlowLane(t *testing.T) {
 	}
 }
 
-// BenchmarkSlowEndpoint shows the latency of a hundred other endpoints over ten minutes in which one
-// endpoint begins to take 14 s, in seconds of virtual time: with and without the slow lane, and with what
-// was considered in its place.
+// BenchmarkSlowEndpoint shows the latency of a hundred other endpoints over ten minutes in which one endpoint begins to take 14 s, in seconds of virtual time. It compares the slow queue with none, and with the alternatives that were considered.
 func BenchmarkSlowEndpoint(b *testing.B) {
 	slow := func(rate int) []slowEndpoint {
 		return []slowEndpoint{{rate: rate, takes: 14 * time.Second, from: time.Minute}}
@@ -386,7 +379,7 @@ func BenchmarkSlowEndpoint(b *testing.B) {
 	}
 }
 
-// inBenchmark runs the traffic in a test of its own: only tests have bubbles.
+// inBenchmark runs the traffic in a test of its own, because only tests have bubbles.
 func (tr traffic) inBenchmark() (o observed) {
 	all := func(string, string) (bool, error) { return true, nil }
 	testing.RunTests(all, []testing.InternalTest{{Name: "traffic", F: func(t *testing.T) { o = tr.run(t) }}})

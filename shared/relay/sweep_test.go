@@ -16,11 +16,10 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// With -seed a failing run is repeated, alone and with its steps printed.
+// With -seed one failing run is repeated, and its steps are printed.
 var seedFlag = flag.Uint64("seed", 0, "seed of the one random script to run; 0: all")
 
-// TestRandomScripts runs scripts drawn from seeds: webhooks, endpoints that fail and recover, functions that work at once, faults, a
-// changed configuration, dead deliveries sent again. It holds each quiet moment and each end against the promises of the package.
+// TestRandomScripts runs scripts made from seeds: webhooks, endpoints that fail and recover, concurrent functions, faults, a changed configuration, dead deliveries that are sent again. It checks the promises of the package at each quiet moment and at each end.
 func TestRandomScripts(t *testing.T) {
 	t.Parallel()
 	const parts = 4
@@ -61,8 +60,7 @@ func runScriptOf(t *testing.T, s script, build func(*testing.T, script) *world) 
 	})
 }
 
-// play runs the script to its end: everything sent, dead-letter queues of ours redriven, and dead deliveries sent again if the
-// script says so.
+// play runs the script to its end: everything is sent, dead-letter queues of ours are redriven, and dead deliveries are sent again if the script says so.
 func (w *world) play() {
 	w.start()
 	w.senders = len(w.script.webhooks)
@@ -93,7 +91,7 @@ func (w *world) play() {
 	}
 }
 
-// change takes the endpoint c away, and may put it back.
+// change removes the endpoint c, and may restore it.
 func (w *world) change() {
 	time.Sleep(w.script.changeAt)
 	if err := w.store.ReplaceCatalog(w.t.Context(), w.script.catalog("c"), w.revision); err != nil {
@@ -111,7 +109,7 @@ func (w *world) change() {
 	w.notify()
 }
 
-// sendDeadAgain mends all endpoints and sends what is dead again: it is delivered then, unless another fault strikes.
+// sendDeadAgain makes all endpoints well and sends the dead deliveries again. They are delivered then, unless another fault happens.
 func (w *world) sendDeadAgain() {
 	w.note("the operator sends dead deliveries again: %s", w.script.again)
 	w.sentAgain = true
@@ -132,7 +130,7 @@ func (w *world) sendDeadAgain() {
 		}
 	}
 	if w.script.again == "redrive" {
-		w.redriven = true // of a message that was sent twice both copies come back
+		w.redriven = true // both copies of a message that was sent twice come back
 		w.redriveDead()
 	}
 	w.run()
@@ -154,7 +152,7 @@ func (w *world) sendDeadAgain() {
 	})
 }
 
-// enable enables an endpoint that was disabled since it had failed for days on end.
+// enable enables an endpoint that was disabled because every attempt had failed for days.
 func (w *world) enable(endpoint string) {
 	state, revision, err := w.in.states.EndpointState(w.t.Context(), endpoint)
 	if err == nil && !state.DisabledAt.IsZero() {
@@ -165,7 +163,7 @@ func (w *world) enable(endpoint string) {
 	}
 }
 
-// eachDelivery calls f for each delivery of what was accepted.
+// eachDelivery calls f for each delivery of an accepted webhook.
 func (w *world) eachDelivery(f func(relay.Delivery)) {
 	for _, event := range sorted(w.accepted) {
 		_, deliveries := w.event(event)
@@ -175,7 +173,7 @@ func (w *world) eachDelivery(f func(relay.Delivery)) {
 	}
 }
 
-// event looks an event up. It must be on record until the time to keep it has run out, and after that as long as a delivery of it is open.
+// event reads an event. It must be recorded until its retention has passed, and longer while a delivery of it is open.
 func (w *world) event(id string) (relay.EventRecord, []relay.Delivery) {
 	w.t.Helper()
 	record, deliveries, err := w.records.Event(w.t.Context(), id)
@@ -185,12 +183,12 @@ func (w *world) event(id string) (relay.EventRecord, []relay.Delivery) {
 	return record, deliveries
 }
 
-// mayForget tells whether the time to keep an event, and its deliveries that are done, has run out.
+// mayForget tells whether the retention of an event and of its finished deliveries has passed.
 func (w *world) mayForget(event string) bool {
 	return w.script.retain > 0 && time.Since(w.accepted[event]) > w.script.retain
 }
 
-// checkKept holds that each open delivery has its event on record.
+// checkKept checks that the event of each open delivery is recorded.
 func (w *world) checkKept() {
 	w.t.Helper()
 	if w.script.retain == 0 {
@@ -207,7 +205,7 @@ func (w *world) checkKept() {
 	}
 }
 
-// messageDoc is what a check must know of a message.
+// messageDoc holds the fields of a message that a check needs.
 type messageDoc struct {
 	ID       string `json:"id"` // of the ingest queue's
 	Endpoint string `json:"endpoint"`
@@ -216,7 +214,7 @@ type messageDoc struct {
 	} `json:"event"`
 }
 
-// deliveryOf names the delivery that a message is about; an ingest message is about all of its event's.
+// deliveryOf returns the delivery of a message. An ingest message stands for all deliveries of its event.
 func deliveryOf(m relay.Message) string {
 	var doc messageDoc
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
@@ -225,8 +223,7 @@ func deliveryOf(m relay.Message) string {
 	return doc.ID + doc.Event.ID + " " + doc.Endpoint
 }
 
-// checkNothingStranded holds a quiet moment against the sums: each message at the fan-out has one result or is still to be worked on, and
-// each delivery that is neither delivered nor dead has a message that will bring it on.
+// checkNothingStranded checks the sums at a quiet moment. Each message at the fan-out has one result or is still to be handled. Each delivery that is neither delivered nor dead has a message that continues it.
 func (w *world) checkNothingStranded() {
 	w.t.Helper()
 	w.checkKept()
@@ -238,7 +235,8 @@ func (w *world) checkNothingStranded() {
 		final += n
 	}
 	ingest := slices.Concat(w.feeds[0].from.List(), w.feeds[3].from.List(), w.putAside[0].List())
-	routing := len(w.feeds[0].idle) < w.feeds[0].instances || len(w.feeds[3].idle) < w.feeds[3].instances // and of a batch in hand one may be done
+	// of a batch in flight, one message may be finished
+	routing := len(w.feeds[0].idle) < w.feeds[0].instances || len(w.feeds[3].idle) < w.feeds[3].instances
 	if final+len(ingest) != w.received && !routing {
 		w.t.Errorf("%d messages received; %d have a result and %d wait: %v", w.received, final, len(ingest), w.reports.results())
 	}
@@ -267,7 +265,7 @@ func (w *world) checkNothingStranded() {
 	}
 }
 
-// checkEnd holds the end of a run against the promises.
+// checkEnd checks the promises at the end of a run.
 func (w *world) checkEnd() {
 	w.t.Helper()
 	for _, f := range w.feeds {
@@ -309,7 +307,7 @@ func (w *world) checkEnd() {
 	}
 }
 
-// checkHistory holds a delivery's attempts against its endpoint's schedule.
+// checkHistory compares a delivery's attempts with its endpoint's schedule.
 func (w *world) checkHistory(d relay.Delivery) {
 	w.t.Helper()
 	e := w.script.endpoints[d.Endpoint]
@@ -338,7 +336,7 @@ func (w *world) checkHistory(d relay.Delivery) {
 	}
 }
 
-// checkAllowed holds that an attempt was made, not withheld, only if the delivery was young enough and the answer before was not the last.
+// checkAllowed checks that an attempt was made, and not withheld, only if the delivery was young enough and the answer before was not final.
 func (w *world) checkAllowed(d relay.Delivery, e *scriptedEndpoint, i int) {
 	w.t.Helper()
 	a := d.History[i]
@@ -355,7 +353,7 @@ func (w *world) checkAllowed(d relay.Delivery, e *scriptedEndpoint, i int) {
 	}
 }
 
-// checkRemoved holds that an endpoint was taken for removed only while it was, whatever an instance remembers of the catalog.
+// checkRemoved checks that an endpoint counted as removed only while it was, whatever the instances have in their caches.
 func (w *world) checkRemoved(d relay.Delivery, a relay.Attempt) {
 	w.t.Helper()
 	from, until := w.began.Add(w.script.changeAt), time.Now()
@@ -367,7 +365,7 @@ func (w *world) checkRemoved(d relay.Delivery, a relay.Attempt) {
 	}
 }
 
-// checkWait holds the time between an attempt and the next against the schedule, and what the endpoint asked for.
+// checkWait compares the time between two attempts with the schedule and with what the endpoint asked for.
 func (w *world) checkWait(d relay.Delivery, scheduled time.Duration, before, a relay.Attempt) {
 	w.t.Helper()
 	wait := scheduled
@@ -383,13 +381,12 @@ func (w *world) checkWait(d relay.Delivery, scheduled time.Duration, before, a r
 	}
 }
 
-// endsEarly tells whether an attempt may have been the last of its cycle, whatever its place in it.
+// endsEarly tells whether an attempt may have been the last of its cycle, wherever it was in the schedule.
 func (e *scriptedEndpoint) endsEarly(a relay.Attempt) bool {
 	return e.maxAge > 0 || e.ends() && a.StatusCode == e.ill.status
 }
 
-// mayEnd tells whether a delivery may have died before the end of the schedule: of what its endpoint said, or of its age, which the next
-// attempt would have been beyond.
+// mayEnd tells whether a delivery may have died before the end of the schedule: because of the endpoint's answer, or because the next attempt would have been beyond its age limit.
 func (w *world) mayEnd(d relay.Delivery, e *scriptedEndpoint, step int) bool {
 	switch d.Reason {
 	case relay.EndpointDeclined:
@@ -402,13 +399,12 @@ func (w *world) mayEnd(d relay.Delivery, e *scriptedEndpoint, step int) bool {
 	}
 }
 
-// earlySlack is how much too early a message of a long wait may be.
+// earlySlack is how much too early a message of a long wait may come.
 const earlySlack = 5 * time.Second
 
-// delay is how much later than due an attempt may come in this run: what the outages last, and for each fault the time until a message is
-// seen again or missed.
+// delay returns how much later than due an attempt may come in this run: the time of the outages, and for each fault the time until a message is received again or missed.
 func (w *world) delay() time.Duration {
-	d := 10 * time.Minute // other deliveries that are in hand
+	d := 10 * time.Minute // other deliveries in flight
 	for _, o := range w.outages {
 		d += o.lasts
 	}

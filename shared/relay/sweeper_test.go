@@ -49,7 +49,7 @@ func (r *rig) expect(want operate.SweepReport) {
 	}
 }
 
-// lose takes everything out of a queue.
+// lose deletes everything in a queue.
 func lose(q *memory.Queue) { q.Move(&memory.Queue{}) }
 
 func TestSweeperSendsAnOverdueDeliveryOnWhereItStood(t *testing.T) {
@@ -101,7 +101,7 @@ func TestSweeperSendsFirstAttemptsThatAreMissing(t *testing.T) {
 	})
 }
 
-// A message in a backlog or a dead-letter queue is not lost, and nobody can tell. It gets a copy, once, which is dropped.
+// A message in a backlog or a dead-letter queue is not lost, but the sweeper cannot know. The delivery gets one copy, which is dropped.
 func TestACopyOfWhatLiesInAQueueIsDropped(t *testing.T) {
 	t.Parallel()
 	for name, where := range map[string]func(*rig) *memory.Queue{
@@ -130,7 +130,7 @@ func TestACopyOfWhatLiesInAQueueIsDropped(t *testing.T) {
 	}
 }
 
-// On a busy relay a message is visible in a queue whenever the sweeper looks, and any might be the one it misses.
+// On a busy relay a message is visible in a queue whenever the sweeper looks. Any of them might be the one that it misses.
 func TestWhatIsLostOnABusyRelayIsPutBackInTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, losing := range map[string]func(*rig){
@@ -170,7 +170,7 @@ func TestWhatIsLostOnABusyRelayIsPutBackInTheEnd(t *testing.T) {
 	}
 }
 
-// What stands in line behind a delivery that fails has no record, for as long as that takes. It gets a copy at the end of the line, once.
+// A delivery in a message group behind one that fails has no record as long as that takes. It gets one copy, at the end of the group.
 func TestSweeperKeepsALineInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestSweeperKeepsALineInOrder(t *testing.T) {
 	})
 }
 
-// Deliveries to a slow endpoint may stand in a backlog of their own, also some hours after it was slow.
+// Deliveries to a slow endpoint may wait in the slow queue's backlog, even some hours after the endpoint was slow.
 func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -240,7 +240,7 @@ func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T)
 	})
 }
 
-// A copy that the sweeper has put back may overtake the message that it found missing, which was never handed out before and is no copy itself.
+// A copy that the sweeper sends may overtake the message that it found missing. That message was never received before, and is not marked as a copy.
 func TestWhatTheSweeperPutsBackIsPOSTedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -261,7 +261,7 @@ func TestWhatTheSweeperPutsBackIsPOSTedOnce(t *testing.T) {
 	})
 }
 
-// The relay's own events have a source that no catalog has.
+// The relay's own events have a source that is in no catalog.
 func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -277,8 +277,7 @@ func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 	})
 }
 
-// What a run finds of an event is delivered, dead, or waiting for an attempt that comes or that it puts back itself; and what it does not find it sends,
-// or takes to lie in a queue. Anything else is counted.
+// Every delivery that a run finds is delivered, dead, waiting for an attempt that comes, or sent again by the run. A delivery that it does not find is sent again, or assumed to be in a queue. Everything else is counted.
 func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -334,7 +333,7 @@ func (r *rig) pumpFirst() {
 	r.consume(&r.delivery, nil, r.deliverer.Process)
 }
 
-// noneOverdue is a ledger whose index has lost what is overdue.
+// noneOverdue is a ledger whose index has lost the overdue deliveries.
 type noneOverdue struct{ operate.Ledger }
 
 func (noneOverdue) Overdue(context.Context, string, time.Time, relay.Page) ([]relay.Delivery, relay.Page, error) {
@@ -358,8 +357,7 @@ func TestSweeperTellsWhatItCouldNotDo(t *testing.T) {
 	})
 }
 
-// A run that has not the time for all events is continued by the next: each event is looked at once, and nothing of an hour is left
-// out. What a killed run did not save is looked at again.
+// A run without enough time for all events is continued by the next. Each event is looked at once, and no part of an hour is left out. What a killed run did not save is looked at again.
 func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -370,7 +368,7 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 		"in time":       {pageTakes: time.Second, looked: 40},
 		"over time":     {pageTakes: 30 * time.Second, looked: 40},
 		"far over time": {pageTakes: 4 * time.Minute, looked: 40},
-		"killed":        {pageTakes: time.Second, looked: 80, killed: true}, // before it saved how far it had got
+		"killed":        {pageTakes: time.Second, looked: 80, killed: true}, // before it saved its progress
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -414,7 +412,7 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 	}
 }
 
-// slowLedger takes its time for each page of events that has some.
+// slowLedger takes time for each page of events that is not empty.
 type slowLedger struct {
 	operate.Ledger
 	takes time.Duration
@@ -431,7 +429,7 @@ func (l *slowLedger) Outcomes(
 	return next, err
 }
 
-// killedCursors are of a process that is killed before it saves its own.
+// killedCursors belong to a process that is killed before it saves its cursor.
 type killedCursors struct{ operate.SweepCursors }
 
 func (killedCursors) SaveSweepCursor(context.Context, operate.SweepCursor) error { return errKilled }

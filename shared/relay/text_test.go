@@ -18,7 +18,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// everyCharacter are all that Unicode has, those that queues do not take among them.
+// everyCharacter contains all of Unicode, including the characters that queues refuse.
 func everyCharacter() string {
 	var b strings.Builder
 	for r := rune(0); r <= utf8.MaxRune; r++ {
@@ -29,7 +29,7 @@ func everyCharacter() string {
 	return b.String()
 }
 
-// checkEncoded holds what is encoded of a text in every field against what queues take, and against the text.
+// checkEncoded encodes a text in every field. It checks that queues accept the result, and that it decodes to the same text.
 func checkEncoded(t *testing.T, text string) {
 	t.Helper()
 	e := sample
@@ -78,7 +78,7 @@ func FuzzCheckText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		want := len(text) > 0 && utf8.Valid(text)
-		for _, r := range string(text) { // as XML 1.0 has its production Char
+		for _, r := range string(text) { // the production Char of XML 1.0
 			want = want && (r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000)
 		}
 		if err := format.CheckText(text); (err == nil) != want || err != nil && !errors.Is(err, format.ErrText) {
@@ -87,8 +87,7 @@ func FuzzCheckText(f *testing.F) {
 	})
 }
 
-// TestForeignTextsReachNoQueueAsTheyAre sends what SQS would refuse through all stages: in the type, the id, headers, and what an endpoint's connection failed
-// with. The queues of the rig refuse what SQS does. The first attempt cannot be recorded, so that its error travels in a message too.
+// TestForeignTextsReachNoQueueAsTheyAre sends text that SQS would refuse through all stages: in the type, the id, headers, and an endpoint's connection error. The queues of the rig refuse what SQS refuses. The first attempt cannot be recorded, so that its error is sent in a message too.
 func TestForeignTextsReachNoQueueAsTheyAre(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

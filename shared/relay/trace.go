@@ -12,10 +12,10 @@ const (
 	headerTracestate  = "tracestate"
 )
 
-// knownFlags are the trace flags that are passed on: sampled, and random-trace-id of level 2. The others have to be zero.
+// knownFlags are the trace flags that are passed on: sampled, and random-trace-id of level 2. All others must be zero.
 const knownFlags = 0x03
 
-// trace is what a traceparent says.
+// trace is a parsed traceparent.
 type trace struct {
 	id, span string // 32 and 16 hex digits
 	flags    byte
@@ -25,11 +25,10 @@ func (t trace) String() string {
 	return "00-" + t.id + "-" + t.span + "-" + hex.EncodeToString([]byte{t.flags})
 }
 
-// parentLength is how long a traceparent of version 00 is: version, trace id, span id and flags, with dashes between.
+// parentLength is the length of a traceparent of version 00: version, trace id, span id and flags, with dashes between.
 const parentLength = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
 
-// readTrace reads a traceparent. Of a version that is not known yet it reads what version 00 has, as section 4.3 of the
-// specification asks. ok is false where the trace has to be begun anew.
+// readTrace parses a traceparent. From an unknown version it reads the fields of version 00, as section 4.3 of the specification asks. ok is false if a new trace must begin.
 func readTrace(inbound string) (t trace, ok bool) {
 	known, later := inbound, ""
 	if len(inbound) > parentLength {
@@ -57,7 +56,7 @@ func isHex(s string, n int) bool { return len(s) == n && strings.Trim(s, "012345
 
 func isZero(digits string) bool { return strings.Trim(digits, "0") == "" }
 
-// newTrace returns the traceparent that an event keeps, in version 00: the partner's if it can be read, else a new one, sampled.
+// newTrace returns the traceparent that an event keeps, in version 00: the partner's if it is valid, else a new one, sampled.
 func newTrace(inbound string) string {
 	t, ok := readTrace(inbound)
 	if !ok {
@@ -76,16 +75,14 @@ func childTrace(parent string) string {
 	return t.String()
 }
 
-// Bounds of tracestate: members, by the specification, and characters, of which at least 512 are to be passed on. Members longer
-// than longMember are the first to be left out.
+// Limits of tracestate. The specification allows 32 members and requires that at least 512 characters are passed on. Members longer than longMember are dropped first.
 const (
 	maxStateMembers = 32
 	maxStateBytes   = 512
 	longMember      = 128
 )
 
-// inheritedState returns the tracestate to pass on: "" without a traceparent that can be read, since it belongs to that trace, and
-// where it is malformed itself.
+// inheritedState returns the tracestate to pass on. It returns "" if the tracestate is malformed, or if the traceparent is missing or invalid: a tracestate belongs to its traceparent.
 func inheritedState(h Header) string {
 	if _, ok := readTrace(h[headerTraceparent]); !ok {
 		return ""
@@ -110,7 +107,7 @@ func inheritedState(h Header) string {
 	return shortened(members)
 }
 
-// isStateKey and isStateValue hold a member of tracestate against the grammar of level 2 of the specification.
+// isStateKey and isStateValue check a member of tracestate against the grammar of level 2 of the specification.
 func isStateKey(key string) bool {
 	const first, rest = "abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz0123456789_-*/@"
 	return key != "" && len(key) <= 256 && strings.Contains(first, key[:1]) && strings.Trim(key, rest) == ""
@@ -120,7 +117,7 @@ func isStateValue(value string) bool {
 	return value != "" && len(value) <= 256 && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' || r == '=' })
 }
 
-// shortened joins the members that fit: long ones are left out first, then the last ones, which are the oldest.
+// shortened joins the members that fit. It drops long ones first, then the last ones, which are the oldest.
 func shortened(members []string) string {
 	joined := strings.Join(members, ",")
 	if len(joined) <= maxStateBytes {

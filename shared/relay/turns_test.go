@@ -4,13 +4,13 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// turns is what a world knows of the order of its webhooks: when each was sent for the first time, and when the first 2xx came.
+// turns is the order of a world's webhooks: when each was first sent, and when it first got a 2xx.
 type turns struct {
 	now          int
 	keys         map[string]string // by event
 	begun, ended map[string]int
 	posted       map[[2]string]bool // deliveries, by event and endpoint
-	over         bool               // the operator sends again what is dead
+	over         bool               // the operator sends dead deliveries again
 }
 
 func (t *turns) sent(h webhook) {
@@ -29,11 +29,10 @@ func (t *turns) accepted(event string) {
 	}
 }
 
-// before tells whether a webhook had its 2xx before another was sent.
+// before tells whether one webhook got its 2xx before another was sent.
 func (t *turns) before(a, b string) bool { return t.ended[a] > 0 && t.ended[a] < t.begun[b] }
 
-// checkTurn holds a POST that begins against the order of its endpoint: those of the same line that came before have ended, and none that came after
-// has begun. It is not promised once an operator, or the sweeper, has brought something back. The caller holds the lock.
+// checkTurn checks a POST that begins against the order of its endpoint: earlier deliveries of its group have ended, and no later one has begun. This is not promised after an operator, or the sweeper, has sent something again. The caller holds the lock.
 func (w *world) checkTurn(event, endpoint string) {
 	order := w.script.endpoints[endpoint].order
 	if !order.On || w.turns.over || w.redriven || w.lost > 0 || len(w.setAside()) > 0 {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// AddQuery appends a query, already encoded and without "?", to that of a URL, and leaves what is there as it is written.
+// AddQuery appends an encoded query, without "?", to the query of a URL. It does not change how the existing query is written.
 func AddQuery(u *url.URL, query string) {
 	if query == "" {
 		return

@@ -15,18 +15,18 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// The numbers of a wide event here: as many chunks as ten thousand endpoints have by default.
+// The sizes of a wide event here: it has as many chunks as ten thousand endpoints have by default.
 const (
 	wideEndpoints = 1000
 	wideChunk     = wideEndpoints * relay.DefaultChunk / relay.MaxEndpoints
 )
 
-// takingTime is a queue that takes its time for each Send, and dies at one of them.
+// takingTime is a queue that takes time for each Send, and dies at one of them.
 type takingTime struct {
 	relay.OrderedQueue
 	takes time.Duration
 	sends int
-	dies  int // with which Send; 0: with none
+	dies  int // which Send kills the process; 0: none
 }
 
 func (q *takingTime) Send(ctx context.Context, msgs []relay.Outgoing) []error {
@@ -49,7 +49,7 @@ func killable(r *rig, msgs []relay.Message) (actions []relay.Action, killed bool
 	return actions, false
 }
 
-// wideRig has a source with n endpoints, ordered or not, whose queue takes its time.
+// wideRig returns a rig with a source and n endpoints, ordered or not, whose queue takes time.
 func wideRig(t *testing.T, n int, order catalog.Order, q *takingTime) *rig {
 	t.Helper()
 	names := make([]string, n)
@@ -71,8 +71,7 @@ func wideRig(t *testing.T, n int, order catalog.Order, q *takingTime) *rig {
 	return r
 }
 
-// An event to more endpoints than an invocation has the time for is sent by several, each of which goes on where the last stopped; one that is killed
-// has its part made again.
+// An event with more endpoints than one invocation can send to takes several invocations. Each continues where the last stopped. What a killed one sent is sent again.
 func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	const chunks = wideEndpoints / wideChunk
@@ -103,7 +102,7 @@ func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
-// An event that takes more invocations than a message may be received to no effect is no suspect: each of them got on.
+// An event may take more invocations than MaxReceives. It is no suspect, because each invocation made progress.
 func TestAFanOutThatGetsOnIsNeverSetAside(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,7 +125,7 @@ func TestAFanOutThatGetsOnIsNeverSetAside(t *testing.T) {
 	})
 }
 
-// fanOutAll runs invocations for one message at a time until the queue is empty.
+// fanOutAll makes invocations with one message each until the queue is empty.
 func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
 	r.t.Helper()
 	for range 200 {
@@ -156,8 +155,7 @@ func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
 	return r.delivery.List()
 }
 
-// expectOnceEach holds that every endpoint has one message of each event, in their order if it is ordered, and more only if the process was
-// killed.
+// expectOnceEach checks that every endpoint has one message of each event, in order if it is ordered. It may have more only if the process was killed.
 func expectOnceEach(t *testing.T, q *takingTime, ordered bool, sent []relay.Message, events ...string) {
 	t.Helper()
 	got := map[string][]string{} // by endpoint
@@ -182,7 +180,7 @@ func expectOnceEach(t *testing.T, q *takingTime, ordered bool, sent []relay.Mess
 	}
 }
 
-// decodeSent reads what a test must know of a delivery's message.
+// decodeSent reads the fields of a delivery's message that a test needs.
 func decodeSent(t *testing.T, body []byte) (m struct {
 	Endpoint string
 	Event    struct{ ID string }
@@ -221,7 +219,7 @@ func TestTheSmallEventsOfABatchComeFirst(t *testing.T) {
 	})
 }
 
-// What died of an event to many endpoints is sent again for the price of one delivery, not of all.
+// To replay one dead delivery of an event to many endpoints costs as much as one delivery, not as all of them.
 func TestAReplayReadsOneDeliveryOfMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,7 +239,7 @@ func TestAReplayReadsOneDeliveryOfMany(t *testing.T) {
 	})
 }
 
-// noDeliveries is a ledger of which nobody may read all deliveries of an event.
+// noDeliveries is a ledger that cannot read all deliveries of an event.
 type noDeliveries struct{ operate.Ledger }
 
 func (noDeliveries) Event(context.Context, string) (relay.EventRecord, []relay.Delivery, error) {

@@ -21,9 +21,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// world is a whole relay in which one thing happens at a time: each call to a port waits until it is let go on, and which of those that
-// wait goes on, and what becomes of it, is the seed's choice. Several instances of each function work at once, so that a seed stands for
-// one interleaving of their calls. It lives in a synctest bubble.
+// world is a whole relay in which one thing happens at a time. Each call to a port waits until the world lets it go on. The seed decides which waiting call goes on and what its result is. Several instances of each function work at once, so that a seed stands for one interleaving of their calls. A world lives in a synctest bubble.
 type world struct {
 	*rig
 	script script
@@ -32,49 +30,49 @@ type world struct {
 
 	store       catalog.Store
 	records     operate.Ledger
-	putAside    [2]lister // what the fan-out and the deliverer could not process
-	redrive     func()    // sends that back
-	redriveDead func()    // sends the dead queue to the retry queue
-	redriven    bool      // has been done, or the sweeper has sent something: attempts may be late by any time
-	redrove     bool      // the operator has
-	sentAgain   bool      // dead deliveries have been
+	putAside    [2]lister // the dead-letter queues of the fan-out and the deliverer
+	redrive     func()    // redrives those
+	redriveDead func()    // redrives the dead queue to the retry queue
+	redriven    bool      // a redrive was made, or the sweeper has sent something: attempts may be late by any time
+	redrove     bool      // the operator has redriven
+	sentAgain   bool      // dead deliveries were sent again
 	revision    int64     // of the catalog
 	sweeps      bool      // a sweeper runs
-	sweepFrom   time.Time // when the next sweep may begin, in the midst of things
-	sweepBy     time.Time // and does, where nothing else happens
+	sweepFrom   time.Time // when the next sweep may begin, while other things happen
+	sweepBy     time.Time // when it begins at the latest, if nothing else happens
 	sweeping    bool
 	swept       chan sweep
 	lastSweep   sweep
 	lost        int  // messages that a queue has lost
-	lostIngest  int  // of which so many were at the fan-out
+	lostIngest  int  // of these, messages at the fan-out
 	taken       int  // batches that a queue might lose
-	quiet       bool // when the last sweep began no message was anywhere
+	quiet       bool // no message was anywhere when the last sweep began
 
-	in    ports // as the functions see them, without faults
+	in    ports // the functions' ports, without faults
 	feeds []*feed
-	ready chan struct{} // something waits to be let go on, or has ended
+	ready chan struct{} // a call waits to go on, or has ended
 
-	mu          sync.Mutex // an instance may make calls while another of its calls is under way
+	mu          sync.Mutex // an instance may make calls while another of its calls is in flight
 	waiting     []*pendingCall
 	ended       []*invocation
-	senders     int // at work
-	calls       int // let go on so far
+	senders     int // working now
+	calls       int // that went on so far
 	sweepCall   int // of the sweeper
 	struck      int // calls that went wrong
 	outages     []outage
 	steps       []string
-	accepted    map[string]time.Time // what got a 2xx, and when it was first sent
-	held        map[string]int       // how many invocations are about a delivery now
-	doubled     map[string]bool      // deliveries that two invocations were about at once
-	fannedOut   map[string]bool      // deliveries that a fan-out sent a second time, when not all of its event's were accepted
+	accepted    map[string]time.Time // webhooks that got a 2xx, and when each was first sent
+	held        map[string]int       // invocations that now handle a delivery
+	doubled     map[string]bool      // deliveries that two invocations handled at once
+	fannedOut   map[string]bool      // deliveries that a fan-out sent twice, since not all of the event's were accepted
 	carried     map[string]bool      // attempts that could not be recorded at once
 	inHand      map[string]int       // copies of a delivery's attempt that are being POSTed
-	excuses     map[string]int       // POSTs of an attempt that may have been made in vain
+	excuses     map[string]int       // allowed repeats of an attempt's POST
 	posts       map[string]int
-	underWay    map[string]int           // attempts, by endpoint
+	underWay    map[string]int           // attempts in flight, by endpoint
 	late        map[string]int           // of these, those that may outlast their slots
-	heldFor     map[string]time.Duration // how long a delivery was put off without an attempt
-	received    int                      // messages that the ingest queues have accepted, and copies of them
+	heldFor     map[string]time.Duration // how long a delivery was held
+	received    int                      // messages, and copies of them, that the ingest queues have accepted
 	copiesAside int                      // of these, copies in the dead-letter queue: the answer to setting one aside was lost
 	turns       turns
 }
@@ -86,14 +84,14 @@ type instance struct {
 	dead    bool
 	process func(context.Context, []relay.Message) []relay.Action
 
-	holds   string    // the delivery that this invocation is about
-	claimed time.Time // when a slot was last asked for
+	holds   string    // the delivery that this invocation handles
+	claimed time.Time // when it last tried to claim a slot
 	posted  string    // the attempt that this invocation POSTed
-	safe    bool      // and that is on record, or on its way there
+	safe    bool      // that attempt is recorded, or in a message
 	trouble int       // faults since the POST
 }
 
-// pendingCall is a call to a port that waits to be let go on.
+// pendingCall is a call to a port that waits to go on.
 type pendingCall struct {
 	by   *instance
 	what string
@@ -120,7 +118,7 @@ type source interface {
 
 type lister interface{ List() []relay.Message }
 
-// batch is handed out; done settles it.
+// batch is a batch of messages; done settles it.
 type batch struct {
 	msgs []relay.Message
 	hold func([]relay.Held) []error
@@ -152,11 +150,11 @@ func (q memorySource) Take(limit int) *batch {
 	}}
 }
 
-// outage is a port that fails from a call on, or all of them.
+// outage makes a port, or all ports, fail from a call on.
 type outage struct {
-	port  string // a part of what its calls are noted as; "" for every port
-	from  int    // the call it begins with
-	calls int    // how many calls fail; 0: as many as there are in the time
+	port  string // a part of the names of its calls; "" for every port
+	from  int    // the first failing call
+	calls int    // how many calls fail; 0: all within the time
 	lasts time.Duration
 
 	begun time.Time
@@ -181,7 +179,7 @@ func (o *outage) strikes(call int, what string) bool {
 	return time.Since(o.begun) < o.lasts
 }
 
-// lateQueues has the queues that keep no order hand messages out later than due, by up to what the script says.
+// lateQueues makes the unordered queues hand messages out late, by up to the script's maximum.
 func (w *world) lateQueues() {
 	if w.script.late == 0 {
 		return
@@ -243,10 +241,10 @@ func newWorld(t *testing.T, s script) *world {
 	return w
 }
 
-// feeds is how many queues are mapped to functions.
+// feeds is the number of queues that are mapped to functions.
 const feeds = 6
 
-// start gives the feeds their instances.
+// start creates the instances of the feeds.
 func (w *world) start() {
 	for _, f := range w.feeds {
 		for i := range f.instances {
@@ -263,7 +261,7 @@ func (w *world) newInstance(f *feed, name string) *instance {
 	return in
 }
 
-// strike waits for its turn, and then has the call made or not, as the world decides.
+// strike waits for its turn. Then it makes the call or not, as the world decides.
 func (in *instance) strike(ctx context.Context, what string, call func() error) error {
 	c := &pendingCall{in, what, make(chan mode)}
 	in.mu.Lock()
@@ -311,7 +309,7 @@ func (in *instance) strike(ctx context.Context, what string, call func() error) 
 	return err
 }
 
-// tookEffect notes what a call that took effect means to the attempt that the invocation POSTed, and to what is counted.
+// tookEffect notes what an effective call means for the attempt that the invocation POSTed, and for the counts.
 func (in *instance) tookEffect(what string, m mode) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -351,12 +349,12 @@ func (w *world) notify() {
 	}
 }
 
-// run lets everything happen until nothing is left to do, and holds every quiet moment against the promises.
+// run runs the world until nothing is left to do, and checks the promises at every quiet moment.
 func (w *world) run() {
 	for range 20_000 {
 		synctest.Wait()
 		if w.reap() || w.beginSweep() {
-			continue // what ended is settled once all is quiet again
+			continue // what has ended is settled when everything is quiet
 		}
 		if w.step() {
 			if w.rng.IntN(50) == 0 {
@@ -374,7 +372,7 @@ func (w *world) run() {
 	w.t.Errorf("it never ends")
 }
 
-// step lets one thing happen: a call that waits goes on, or a batch is handed to an idle instance.
+// step makes one thing happen: a waiting call goes on, or an idle instance gets a batch.
 func (w *world) step() bool {
 	w.mu.Lock()
 	slices.SortFunc(w.waiting, func(a, b *pendingCall) int {
@@ -417,7 +415,7 @@ func (w *world) letGo(i int) {
 	c.goOn <- m
 }
 
-// fate is what becomes of the call that is let go on now.
+// fate decides the result of the call that goes on now.
 func (w *world) fate(c *pendingCall) mode {
 	if c.by.name == sweeperName {
 		if w.sweepCall++; w.sweepCall == w.script.sweepFault.k {
@@ -437,10 +435,10 @@ func (w *world) fate(c *pendingCall) mode {
 	return none
 }
 
-// unsettled is what becomes of the messages of a process that was killed.
+// unsettled is the result for the messages of a killed process.
 var unsettled = relay.Action{Retry: true, Err: errKilled}
 
-// jammed tells whether a batch that was taken reaches no function. It is seen again as one whose function was killed is.
+// jammed tells whether a batch that was taken reaches no function. It is received again, as if its function had been killed.
 func (w *world) jammed(f *feed, b *batch) bool {
 	now := time.Since(w.began)
 	if !slices.ContainsFunc(w.script.jams, func(j jam) bool { return j.holds(slices.Index(w.feeds, f), now) }) {
@@ -451,7 +449,7 @@ func (w *world) jammed(f *feed, b *batch) bool {
 	return true
 }
 
-// invoke hands a batch to an idle instance.
+// invoke passes a batch to an idle instance.
 func (w *world) invoke(f *feed, b *batch) {
 	in := f.idle[0]
 	f.idle = f.idle[1:]
@@ -474,7 +472,7 @@ func (w *world) invoke(f *feed, b *batch) {
 	}()
 }
 
-// holdAgain has what a stage wants again hidden for as long as it says, as its handler does.
+// holdAgain hides the messages that are to be received again, for the time that the stage asked for, as its handler does.
 func (in *instance) holdAgain(ctx context.Context, work *batch, actions []relay.Action) {
 	if held := toHold(work.msgs, actions); len(held) > 0 {
 		_ = in.strike(ctx, fmt.Sprintf("hold %d, the first for %s", len(held), held[0].For), func() error {
@@ -483,7 +481,7 @@ func (in *instance) holdAgain(ctx context.Context, work *batch, actions []relay.
 	}
 }
 
-// takes notes the delivery that an invocation is about.
+// takes notes the delivery that an invocation handles.
 func (in *instance) takes(delivery string) {
 	in.holds = delivery
 	if in.held[delivery]++; in.held[delivery] > 1 {
@@ -491,7 +489,7 @@ func (in *instance) takes(delivery string) {
 	}
 }
 
-// reap settles what the invocations that have ended worked on; one whose process was killed has settled nothing.
+// reap settles the batches of invocations that have ended. A killed process has settled nothing.
 func (w *world) reap() bool {
 	select {
 	case s := <-w.swept:
@@ -507,7 +505,7 @@ func (w *world) reap() bool {
 	for _, i := range ended {
 		if i.posted != "" {
 			w.inHand[i.posted]--
-			// Neither recorded nor carried on: cut off or killed. What is in line cannot be carried on.
+			// Neither recorded nor sent in a message: cut off or killed. An ordered message cannot be sent on.
 			if trouble := i.trouble; !i.safe && (trouble >= 2 || trouble >= 1 && w.script.endpoints[strings.Fields(i.posted)[1]].order.On) {
 				w.excuses[i.posted]++
 			}
@@ -527,7 +525,7 @@ func (w *world) reap() bool {
 	return len(ended) > 0
 }
 
-// await waits until there is something to do again; false if there never will be.
+// await waits until there is something to do. It returns false if there never will be.
 func (w *world) await() bool {
 	var due time.Time
 	w.mu.Lock()
@@ -556,12 +554,13 @@ func (w *world) await() bool {
 	return true
 }
 
-// Post is an endpoint: it takes its time and answers as the script has it.
+// Post is an endpoint. It takes its time and answers as in the script.
 func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt := attemptOf(p)
 	in.mu.Lock()
 	if in.inHand[attempt] > 0 || in.carried[attempt] || (in.redriven || in.fannedOut[in.holds]) && in.doubled[in.holds] {
-		in.excuses[attempt]++ // a copy, while the other is in hand or carries the attempt about; or copies that an operator or a fan-out brought back
+		// a copy, while the other is in flight or carries the attempt; or copies that an operator or a fan-out sent again
+		in.excuses[attempt]++
 	}
 	in.inHand[attempt]++
 	in.posts[attempt]++
@@ -572,7 +571,7 @@ func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error)
 	in.mu.Unlock()
 	select {
 	case <-ctx.Done():
-		in.goesWrong(2) // cut off from everything
+		in.goesWrong(2) // cut off from all ports
 		return relay.Reply{}, ctx.Err()
 	case <-time.After(min(answer.takes, p.Timeout)):
 	}
@@ -585,8 +584,7 @@ func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error)
 	return relay.Reply{StatusCode: answer.status, Header: answer.header}, nil
 }
 
-// beginPost counts the attempts that are under way at an endpoint, and returns what ends the count. One that began so long after its slot was
-// claimed that it may outlast it excuses one too many.
+// beginPost counts the attempts in flight at an endpoint, and returns the function that ends the count. An attempt may begin so long after its slot was claimed that it outlasts the claim. Such an attempt allows one too many.
 func (in *instance) beginPost(endpoint string) (end func()) {
 	limit, late := in.script.endpoints[endpoint].concurrency, 0
 	if time.Since(in.claimed) >= slotSpare {
@@ -605,7 +603,7 @@ func (in *instance) beginPost(endpoint string) (end func()) {
 	}
 }
 
-// slotSpare is for how long a slot is claimed beyond what an attempt may take.
+// slotSpare is how much longer than its attempt a slot is claimed.
 const slotSpare = 15 * time.Second
 
 var (
@@ -613,7 +611,7 @@ var (
 	errReset = errors.New("connection reset")
 )
 
-// What a function reports is lost with its process.
+// The reports of a function are lost with its process.
 
 func (in *instance) Received(ctx context.Context, r relay.ReceiveReport) {
 	if !in.killed() {
@@ -629,14 +627,14 @@ func (in *instance) Routed(ctx context.Context, r relay.RouteReport) {
 
 func (in *instance) Attempted(ctx context.Context, r relay.AttemptReport) {
 	in.mu.Lock()
-	in.heldFor[r.EventID+" "+r.Endpoint] += r.Held // also where the process died after it
+	in.heldFor[r.EventID+" "+r.Endpoint] += r.Held // also if the process died after it
 	in.mu.Unlock()
 	if !in.killed() {
 		in.reports.Attempted(ctx, r)
 	}
 }
 
-// counted is a queue that counts what it has accepted.
+// counted is a queue that counts the accepted messages.
 type counted struct {
 	relay.Queue
 	n *int
@@ -691,10 +689,10 @@ func (w *world) note(format string, args ...any) {
 	w.steps = append(w.steps, fmt.Sprintf("%-14s ", time.Since(w.began))+fmt.Sprintf(format, args...))
 }
 
-// sorted returns a map's keys in order: nothing may depend on how maps are ordered.
+// sorted returns a map's keys in order, so that nothing depends on the order of maps.
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// setAside are the messages that our own functions could not process.
+// setAside returns the messages that our own functions could not process.
 func (w *world) setAside() []relay.Message {
 	return slices.Concat(w.putAside[0].List(), w.putAside[1].List())
 }

@@ -16,8 +16,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Auth is how requests prove to an endpoint that they are the relay's, beside the signature of Standard Webhooks. Exactly one of its fields is
-// set. It is part of the catalog, which seals all of it: names in JSON are kept. What is said to be a secret may be a reference (SecretPrefix).
+// Auth is how the relay authenticates to an endpoint, beside the signature of Standard Webhooks. Exactly one field is set. It is stored in the catalog, which encrypts all of it: do not change its JSON names. A value described as a secret may be a reference (SecretPrefix).
 type Auth struct {
 	Basic     *BasicAuth `json:"basic,omitempty"`
 	Bearer    string     `json:"bearer,omitempty"` // a secret: the token of "Authorization: Bearer …"
@@ -33,52 +32,50 @@ type BasicAuth struct {
 	Password string `json:"password"`
 }
 
-// APIKey is a value in a header or in the URL's query: one of the two is set.
+// APIKey is a value in a header or in the URL's query. Exactly one of Header and Query is set.
 type APIKey struct {
 	Header string `json:"header,omitempty"` // lower case
 	Query  string `json:"query,omitempty"`  // the parameter's name
 	Value  string `json:"value"`            // a secret
 }
 
-// OAuth2 asks a token endpoint for access tokens by client credentials (RFC 6749, section 4.4).
+// OAuth2 gets access tokens from a token endpoint with client credentials (RFC 6749, section 4.4).
 type OAuth2 struct {
 	TokenURL     string   `json:"tokenUrl"` // https
-	ClientID     string   `json:"clientId"` // a secret, as far as references go
+	ClientID     string   `json:"clientId"` // may be a reference, like a secret
 	ClientSecret string   `json:"clientSecret"`
 	Scopes       []string `json:"scopes,omitempty"`
-	Audience     string   `json:"audience,omitempty"` // for those who want the parameter; "": it is not sent
-	InBody       bool     `json:"inBody,omitempty"`   // id and secret go in the request's body, not in its Authorization header
+	Audience     string   `json:"audience,omitempty"` // for token endpoints that need this parameter; "": not sent
+	InBody       bool     `json:"inBody,omitempty"`   // id and secret are sent in the body, not in the Authorization header
 }
 
-// Signature is one that the receiver knows already: as a provider of package verify signs, or as an HMAC that is described.
+// Signature is a signature that the receiver can verify already: the one of a provider of package verify, or a described HMAC.
 type Signature struct {
 	Provider string       `json:"provider"`        // a name of verify.Providers
 	HMAC     *verify.HMAC `json:"hmac,omitempty"`  // for provider "hmac"
-	Secret   string       `json:"secret"`          // a secret, in the provider's own form; the private key, where it signs with one
-	Alone    bool         `json:"alone,omitempty"` // the headers of Standard Webhooks are left out
+	Secret   string       `json:"secret"`          // a secret in the provider's form; its private key, if it signs with one
+	Alone    bool         `json:"alone,omitempty"` // the headers of Standard Webhooks are not sent
 }
 
-// SigV4 signs as AWS wants it, with the credentials of the deliver function's role.
+// SigV4 signs requests for AWS, with the credentials of the deliver function's role.
 type SigV4 struct {
 	Service string `json:"service"` // execute-api, lambda, …
 	Region  string `json:"region"`
 }
 
-// SecretPrefix begins a reference to a secret of AWS Secrets Manager, in the place of the secret: "aws-secretsmanager:shop/token", or
-// "aws-secretsmanager:shop/api#password" for a string in a secret that is a JSON object. The name may be an ARN.
+// SecretPrefix begins a reference to a secret of AWS Secrets Manager, which replaces the secret itself: "aws-secretsmanager:shop/token". For a string in a secret that is a JSON object it is "aws-secretsmanager:shop/api#password". The name may be an ARN.
 const SecretPrefix = "aws-secretsmanager:"
 
 // IsReference tells whether a value is a reference.
 func IsReference(value string) bool { return strings.HasPrefix(value, SecretPrefix) }
 
-// SecretStore keeps secrets that the catalog only refers to. Safe for concurrent use.
+// SecretStore reads secrets to which the catalog only refers. It is safe for concurrent use.
 type SecretStore interface {
-	// Secret returns the secret of a name or ARN as it is now. ErrNotFound: none is to be had by that name; it does not exist, is deleted, or may not
-	// be read. No error has a secret in it.
+	// Secret returns the current secret of a name or ARN. ErrNotFound means that it does not exist, is deleted, or may not be read. No error contains a secret.
 	Secret(ctx context.Context, name string) (string, error)
 }
 
-// SecretValues are the values of a that may be references.
+// SecretValues returns the values of a that may be references.
 func (a *Auth) SecretValues() []*string {
 	all := []*string{&a.Bearer}
 	if a.Basic != nil {
@@ -96,7 +93,7 @@ func (a *Auth) SecretValues() []*string {
 	return all
 }
 
-// Clone returns a copy whose secrets can be written.
+// Clone returns a copy whose secrets can be changed.
 func (a *Auth) Clone() *Auth {
 	c := *a
 	c.Basic, c.APIKey, c.OAuth2, c.Signature = cloned(a.Basic), cloned(a.APIKey), cloned(a.OAuth2), cloned(a.Signature)
@@ -111,7 +108,7 @@ func cloned[T any](p *T) *T {
 	return &c
 }
 
-// References are the values of an endpoint that may be references.
+// References returns the values of an endpoint that may be references.
 func (ep Endpoint) References() (all []string) {
 	if ep.Auth != nil {
 		for _, value := range ep.Auth.SecretValues() {
@@ -124,12 +121,10 @@ func (ep Endpoint) References() (all []string) {
 	return all
 }
 
-// minSecretBytes is how long a value of Header, or a part of one, has to be to count as a secret: to take words such as prod out of answers would
-// leave holes in all of them.
+// minSecretBytes is the shortest value of Header, or part of one, that counts as a secret. If words such as prod were removed from answers, every answer would have gaps.
 const minSecretBytes = 6
 
-// Hidden are the texts that no record may have, should the endpoint send them back: values of its headers, whole and as it may take them apart (the
-// token of an Authorization, a cookie of several), and what signs as a provider does, which with many is the header itself.
+// Hidden returns the texts that must be removed from an endpoint's answers before they are recorded. These are the values of its headers and of its URL, as a whole and in their parts (the token of an Authorization, each cookie of several), and the secret of its Signature, which many providers send as the header itself.
 func (ep Endpoint) Hidden() (all []string) {
 	for _, value := range ep.Header {
 		parts := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ;,=", r) })
@@ -143,14 +138,14 @@ func (ep Endpoint) Hidden() (all []string) {
 	return all
 }
 
-// minSecretSegment is how long a segment of a URL's path has to be to count as a secret, as those of chat services' webhooks are.
+// minSecretSegment is the shortest segment of a URL's path that counts as a secret. The webhook URLs of chat services have such segments.
 const minSecretSegment = 20
 
-// secretsOfURL are the values of a URL's query, and what of its path may be a secret.
+// secretsOfURL returns the values of a URL's query, and the segments of its path that may be secrets.
 func secretsOfURL(raw string) (all []string) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil // it cannot be sent to
+		return nil // nothing can be sent to it
 	}
 	for _, values := range u.Query() {
 		all = append(all, values...)
@@ -163,7 +158,7 @@ func secretsOfURL(raw string) (all []string) {
 	return all
 }
 
-// NeedsAWS tells what of an endpoint only a deployed relay can do, for an operator's eye; "" where there is nothing.
+// NeedsAWS tells the operator why an endpoint works only in a deployed relay; "" if it works everywhere.
 func (ep Endpoint) NeedsAWS() string {
 	if ep.Auth != nil && ep.Auth.SigV4 != nil {
 		return "sigv4 signs with the role of a deployed function"
@@ -174,7 +169,7 @@ func (ep Endpoint) NeedsAWS() string {
 	return ""
 }
 
-// Verifier returns what makes the signature. Of a provider that signs with a private key, the secret is that key.
+// Verifier returns the value that makes the signature. For a provider that signs with a private key, the secret is that key.
 func (s *Signature) Verifier(endpointURL string) (*verify.Verifier, error) {
 	cfg := verify.Config{Provider: s.Provider, HMAC: s.HMAC}
 	if d, _ := verify.Describe(s.Provider); d.NeedsURL != "" || s.HMAC != nil && strings.Contains(s.HMAC.Payload, "{url}") {
@@ -183,7 +178,7 @@ func (s *Signature) Verifier(endpointURL string) (*verify.Verifier, error) {
 	return verify.NewSigner(cfg, nil, s.Secret)
 }
 
-// Sign returns the headers, less the content type, with which the provider would send w.
+// Sign returns the headers, without the content type, with which the provider would send w.
 func (s *Signature) Sign(v *verify.Verifier, endpointURL string, w verify.Webhook, at time.Time) (verify.Header, error) {
 	r, err := v.Sign(w, at)
 	if err != nil {
@@ -209,13 +204,13 @@ func (s *Signature) Sign(v *verify.Verifier, endpointURL string, w verify.Webhoo
 	return r.Header, nil
 }
 
-// Check tells what keeps deliveries to a URL from being signed so; nil: nothing. A secret that is a reference is taken to be one that fits.
+// Check returns why deliveries to a URL cannot be signed this way, or nil. A secret that is a reference is assumed to be valid.
 func (s Signature) Check(endpointURL string) error {
 	_, err := s.sample(endpointURL)
 	return err
 }
 
-// sample returns the headers of one that is made for nobody.
+// sample returns the headers of a signed sample webhook.
 func (s Signature) sample(endpointURL string) (verify.Header, error) {
 	d, _ := verify.Describe(s.Provider)
 	if slices.ContainsFunc(d.Settings, func(one verify.SettingDescription) bool { return !one.Optional }) {
@@ -236,7 +231,7 @@ func (s Signature) sample(endpointURL string) (verify.Header, error) {
 	return s.Sign(v, endpointURL, sample, time.Unix(0, 0))
 }
 
-// Headers are the names, in lower case, of the headers that a sets on requests to a URL, in no particular order.
+// Headers returns the lower-case names of the headers that a sets on requests to a URL, in no particular order.
 func (a *Auth) Headers(endpointURL string) []string {
 	switch {
 	case a.APIKey != nil && a.APIKey.Header == "":
@@ -244,7 +239,7 @@ func (a *Auth) Headers(endpointURL string) []string {
 	case a.APIKey != nil:
 		return []string{a.APIKey.Header}
 	case a.Signature != nil:
-		header, _ := a.Signature.sample(endpointURL) // none where it cannot be made, see Check
+		header, _ := a.Signature.sample(endpointURL) // none if it cannot be made, see Check
 		for _, name := range a.Signature.Companions() {
 			delete(header, name) // the endpoint's own headers may have them
 		}
@@ -256,7 +251,7 @@ func (a *Auth) Headers(endpointURL string) []string {
 	}
 }
 
-// IsCredential tells whether who sees one request could send others: what proves it is in it, and no mere signature of it.
+// IsCredential tells whether somebody who sees one request could make others. That is so if the request contains the secret itself, and not only a signature made with it.
 func (a *Auth) IsCredential() bool {
 	if a.Signature == nil {
 		return a.SigV4 == nil
@@ -265,11 +260,11 @@ func (a *Auth) IsCredential() bool {
 	return d.Trust == verify.Authenticated
 }
 
-// Companions are the headers that the signature's provider sends beside its proof.
+// Companions returns the names of the headers that the signature's provider sends beside its proof.
 func (s *Signature) Companions() []string {
 	d, _ := verify.Describe(s.Provider)
 	return d.Companions
 }
 
-// standardHeaders are those of Standard Webhooks.
+// StandardHeaders are the headers of Standard Webhooks.
 var StandardHeaders = []string{"webhook-id", "webhook-timestamp", "webhook-signature"}

@@ -12,33 +12,29 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// DefaultCacheTTL is how long a function takes the catalog to be the one that it knows. Then it asks for the generation in force: a change of the
-// catalog is in force everywhere after that time.
+// DefaultCacheTTL is how long a function uses the catalog that it knows. Then it asks for the current generation. So a change of the catalog is in force everywhere after that time.
 const DefaultCacheTTL = 30 * time.Second
 
 const (
-	// While the catalog cannot be read, an entry once read stays in use for this long: webhooks go on being accepted through an
-	// outage, and a secret that was withdrawn does not live for ever. Stores keep a generation for longer, see Generations.
+	// staleLimit is how long a cache entry stays in use while the catalog cannot be read. Webhooks are accepted through an outage, and a withdrawn secret does not stay valid for ever. Stores keep a generation for longer, see Generations.
 	staleLimit = time.Hour
-	// What could not be renewed is tried again after this long, not at each event.
+	// staleRetry is the wait after a failed read: there is no new try at each event.
 	staleRetry = time.Second
-	// A load is shared by all who wait for it, so it ends by its own clock and not with the first one's context.
+	// loadTimeout ends a load. A load is shared by all who wait for it, so it must not end with the context of the first one.
 	loadTimeout = 5 * time.Second
-	// maxCacheBytes bounds the memory of a cache, as far as its entries can tell theirs: some 10,000 endpoints. The least recently used go first.
+	// maxCacheBytes limits the memory of a cache, by the sizes that its entries report: about 10,000 endpoints. The least recently used entries are dropped first.
 	maxCacheBytes = 32 << 20
 )
 
-// Cached is what a cache keeps.
+// Cached is a cache entry.
 type Cached interface {
-	// bytes is about how much memory it takes.
+	// Bytes returns the approximate memory of the entry.
 	Bytes() int
-	// lasting tells whether it is good for as long as its generation is in force. If not, it is read again after the TTL.
+	// Lasting tells whether the entry is valid as long as its generation is current. If not, it is read again after the TTL.
 	Lasting() bool
 }
 
-// Cache keeps what load made of the catalog's entries. As long as the generation in force is the same, it reads nothing twice: one look at the
-// generation in each TTL serves all entries. Once a name was not found, all names of the generation are read, so that no other unknown name
-// costs a read. It is safe for concurrent use.
+// Cache caches what load makes of the catalog's entries. As long as the generation stays the same, it reads nothing twice: one read of the generation in each TTL serves all entries. After a name was not found, it reads all names of the generation, so that no other unknown name costs a read. It is safe for concurrent use.
 type Cache[V Cached] struct {
 	generation *Renewed[Generation]
 	load       func(ctx context.Context, g Generation, name string) (V, error)
@@ -48,8 +44,8 @@ type Cache[V Cached] struct {
 	flights    singleflight.Group
 
 	mu      sync.Mutex
-	entries map[string]*list.Element // their values are *cacheEntry[V]
-	recent  *list.List               // the most recently used first
+	entries map[string]*list.Element // the values are *cacheEntry[V]
+	recent  *list.List               // most recently used first
 	used    int                      // bytes
 	known   nameSet
 }
@@ -58,19 +54,18 @@ type cacheEntry[V any] struct {
 	name      string
 	value     V
 	of        Generation
-	confirmed time.Time // when it was last known to be in force
-	expiry    time.Time // of one that is not lasting: when it is to be read again
-	retry     time.Time // it could not be read again: it stays in use until then
+	confirmed time.Time // when it was last known to be current
+	expiry    time.Time // if it is not lasting: when to read it again
+	retry     time.Time // a new read failed: it stays in use until then
 }
 
-// nameSet is the names of a generation.
+// nameSet holds the names of a generation.
 type nameSet struct {
 	of    Generation
-	names map[string]struct{} // nil: they were not read
+	names map[string]struct{} // nil: not read yet
 }
 
-// NewCache returns a cache of what load makes of a name's entry in the catalog. names lists all names that there are; nil if load knows every name.
-// Zero ttl: DefaultCacheTTL.
+// NewCache returns a cache of what load makes of a name's entry in the catalog. names lists all existing names; nil if load finds every name. A zero ttl means DefaultCacheTTL.
 func NewCache[V Cached](ttl time.Duration, now func() time.Time, generations Generations,
 	load func(context.Context, Generation, string) (V, error), names func(context.Context, Generation) ([]string, error),
 ) *Cache[V] {
@@ -81,7 +76,7 @@ func NewCache[V Cached](ttl time.Duration, now func() time.Time, generations Gen
 	}
 }
 
-// Get returns an entry of the generation in force; ErrNotFound.
+// Get returns the entry in the current generation. Error: ErrNotFound.
 func (c *Cache[V]) Get(ctx context.Context, name string) (V, error) {
 	var none V
 	g, err := c.generation.Get(ctx)
@@ -114,7 +109,7 @@ func (c *Cache[V]) Get(ctx context.Context, name string) (V, error) {
 	}
 }
 
-// Current reads an entry as it is now, whatever is kept of it. It is for decisions that are final.
+// Current reads an entry as it is now and ignores the cached one. Use it for final decisions.
 func (c *Cache[V]) Current(ctx context.Context, name string) (V, error) {
 	c.generation.expire()
 	g, err := c.generation.load(ctx)
@@ -127,7 +122,7 @@ func (c *Cache[V]) Current(ctx context.Context, name string) (V, error) {
 	return v, err
 }
 
-// Forget makes the next get ask for the generation in force, and read an entry that is not lasting again.
+// Forget makes the next Get ask for the current generation, and read the entry again if it is not lasting.
 func (c *Cache[V]) Forget(name string) {
 	c.generation.expire()
 	c.mu.Lock()
@@ -137,7 +132,7 @@ func (c *Cache[V]) Forget(name string) {
 	}
 }
 
-// find returns the entry of a name, which is in use now.
+// find returns the cached entry of a name and marks it as used.
 func (c *Cache[V]) find(name string, g Generation) (cacheEntry[V], bool) {
 	confirmed := c.generation.readAt()
 	c.mu.Lock()
@@ -163,7 +158,7 @@ func (c *Cache[V]) isFresh(e cacheEntry[V], g Generation) bool {
 	return e.of == g && (e.value.Lasting() || now.Before(e.expiry)) || now.Before(e.retry)
 }
 
-// isAbsent tells whether the generation is known not to have a name.
+// isAbsent tells whether the generation is known not to have the name.
 func (c *Cache[V]) isAbsent(name string, g Generation) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +169,7 @@ func (c *Cache[V]) isAbsent(name string, g Generation) bool {
 	return !there
 }
 
-// keep stores what was loaded. A failed load puts off the next try for a known entry.
+// keep caches what was loaded. After a failed load, a known entry is not tried again for staleRetry.
 func (c *Cache[V]) keep(ctx context.Context, name string, g Generation, v V, err error) {
 	if errors.Is(err, ErrNotFound) {
 		c.readNames(ctx, g)
@@ -208,7 +203,7 @@ func (c *Cache[V]) remove(at *list.Element) {
 	c.used -= e.value.Bytes()
 }
 
-// readNames reads all names of a generation. If that fails, the next unknown name tries again.
+// readNames reads all names of a generation. After a failure, the next unknown name tries again.
 func (c *Cache[V]) readNames(ctx context.Context, g Generation) {
 	if c.names == nil {
 		return
@@ -226,8 +221,7 @@ func (c *Cache[V]) readNames(ctx context.Context, g Generation) {
 	c.known = known
 }
 
-// Renewed is one value that is read again once it is older than ttl. While that fails, the last one stays in use for limit, zero: for ever, and the
-// next try is put off by retry. It is safe for concurrent use.
+// Renewed is one value that is read again when it is older than ttl. While reads fail, the last value stays in use for limit (zero: for ever), and the next try comes after retry. It is safe for concurrent use.
 type Renewed[T any] struct {
 	load    func(context.Context) (T, error)
 	ttl     time.Duration
@@ -238,19 +232,19 @@ type Renewed[T any] struct {
 
 	mu     sync.Mutex
 	value  T
-	read   time.Time // when the read that brought it began; zero: there is none
+	read   time.Time // when the read of value began; zero: there is no value
 	expiry time.Time
 }
 
-// NewRenewed returns a value that load reads, at the first call of get.
+// NewRenewed returns a value that the first Get reads with load.
 func NewRenewed[T any](load func(context.Context) (T, error), ttl, limit time.Duration, now func() time.Time) *Renewed[T] {
 	return &Renewed[T]{load: load, ttl: ttl, retry: staleRetry, limit: limit, now: now}
 }
 
-// Assume sets the value that is in use until it can be read.
+// Assume sets the value that is used until one can be read.
 func (r *Renewed[T]) Assume(v T) { r.value, r.read = v, time.Unix(0, 0) }
 
-// Get returns the value. The error is that of a read, where none has succeeded for too long.
+// Get returns the value. It returns the error of a read if none has succeeded for too long.
 func (r *Renewed[T]) Get(ctx context.Context) (T, error) {
 	r.mu.Lock()
 	value, fresh := r.value, r.now().Before(r.expiry)
@@ -275,7 +269,7 @@ func (r *Renewed[T]) Get(ctx context.Context) (T, error) {
 	}
 }
 
-// keep stores what a read brought that began at a time, unless another has brought something newer, and returns what is in use.
+// keep stores the value of a read that began at a time, unless a newer one is stored. It returns the value to use.
 func (r *Renewed[T]) keep(v T, began time.Time, err error) (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -292,7 +286,7 @@ func (r *Renewed[T]) keep(v T, began time.Time, err error) (T, error) {
 	return r.value, nil
 }
 
-// expire makes the next get read the value again, also where a read is under way.
+// expire makes the next Get read the value again, even if a read is in flight.
 func (r *Renewed[T]) expire() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -300,7 +294,7 @@ func (r *Renewed[T]) expire() {
 	r.flights.Forget("")
 }
 
-// readAt is when the value was last read.
+// readAt returns when the value was last read.
 func (r *Renewed[T]) readAt() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

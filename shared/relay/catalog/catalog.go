@@ -6,63 +6,61 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Source is who sends us webhooks: a provider or the operator's own application.
+// Source is one partner that sends us webhooks: a provider or the operator's own application.
 type Source struct {
-	Name    string        // [a-z0-9][a-z0-9-]{0,62}; the last part of its URL, /in/{name}
-	Verify  verify.Config // how its webhooks prove themselves, and where their id and type are
-	Secrets []string      // the secrets that are accepted, newest first; empty only for provider "none"
-	Order   Order         // what its ordered endpoints have in common, see Catalog.SetOrder
+	Name   string        // [a-z0-9][a-z0-9-]{0,62}; the last part of its URL, /in/{name}
+	Verify verify.Config // how its webhooks are verified, and where their id and type are
+	// Secrets are the accepted secrets, newest first. It is empty only for provider "none", or for a provider that sends its secret in a handshake.
+	Secrets []string
+	Order   Order // derived from its ordered endpoints, see Catalog.SetOrder
 
-	// LearnUntil is when the window ends in which a handshake may bring the secret. Zero: there is none, or a secret is
-	// there already. It is no part of the configuration: Sources sets it, and Store neither reads nor writes it.
+	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no window is open, or there is a secret already. It is not part of the configuration: Sources sets it, and Store neither reads nor writes it.
 	LearnUntil time.Time
 }
 
-// Learns tells whether the source's provider hands over its secret in a handshake.
+// Learns tells whether the source's provider sends its secret in a handshake.
 func (s Source) Learns() bool {
 	d, _ := verify.Describe(s.Verify.Provider)
 	return d.Learns
 }
 
-// Endpoint is where webhooks are POSTed to.
+// Endpoint is a URL to which webhooks are POSTed.
 type Endpoint struct {
 	Name     string            // [a-z0-9][a-z0-9-]{0,62}
 	URL      string            // absolute, http or https, without userinfo or fragment
-	Secrets  []string          // Standard Webhooks secrets (whsec_… or whsk_…), each signs every request; at least one
+	Secrets  []string          // Standard Webhooks secrets (whsec_… or whsk_…), at least one; each signs every request
 	Header   map[string]string // static headers, lower-case names, added to every request
-	Timeout  time.Duration     // for one attempt, from dialling to the last byte read; zero: DefaultEndpointTimeout
+	Timeout  time.Duration     // of one attempt, from dialling to the last byte read; zero: DefaultEndpointTimeout
 	Schedule []time.Duration   // waits between attempts; nil: retry.DefaultSchedule; empty: a single attempt
 
-	MaxAge    time.Duration // after acceptance; then a delivery dies and is not tried again; zero: the schedule alone decides
-	Final     []string      // answers that no further attempt follows: a status ("404") or a class of them ("4xx")
-	RateLimit int           // attempts in each RatePer, over all instances together; 0: no limit
+	MaxAge    time.Duration // counted from acceptance; an older delivery dies; zero: only the schedule decides
+	Final     []string      // answers after which no attempt follows: a status ("404") or a class ("4xx")
+	RateLimit int           // attempts in each RatePer, over all instances; 0: no limit
 	RatePer   time.Duration // at most an hour; zero: a second
 
-	Concurrency int   // attempts under way at once, over all instances together; 0: no limit
-	TLS         *TLS  // nil: the system's authorities, no certificate of the relay's own
-	Auth        *Auth // what it wants beside the signature of Standard Webhooks; nil: nothing
-	Order       Order // whether its deliveries are made in the order of acceptance
+	Concurrency int   // attempts in flight, over all instances; 0: no limit
+	TLS         *TLS  // nil: the system's authorities, no client certificate
+	Auth        *Auth // authentication beside the signature of Standard Webhooks; nil: none
+	Order       Order // whether deliveries keep the order of acceptance
 
-	SecretsMade bool             // Secrets are the relay's own making, which Rotate may change; false: they stand in the operator's file
-	Retiring    []RetiringSecret // those that were replaced, the last to end first: each signs every request too, until its time
-	Prove       ProofKind        // how it proves itself before it gets anything; "": it need not
+	SecretsMade bool             // the relay made Secrets, and Rotate may change them; false: they are in the operator's file
+	Retiring    []RetiringSecret // replaced secrets, the last to end first; each signs every request until its end
+	Prove       ProofKind        // the proof that it must give before its first delivery; "": none
 }
 
-// DefaultEndpointTimeout is how long an attempt may take at an endpoint that sets no timeout of its own. Standard Webhooks
-// recommends 15 to 30 s.
+// DefaultEndpointTimeout is the timeout of an attempt if the endpoint sets none. Standard Webhooks recommends 15 to 30 s.
 const DefaultEndpointTimeout = 15 * time.Second
 
-// MaxEndpointTimeout bounds an endpoint's timeout: the deliver function's own timeout leaves room for one such attempt
-// and its record.
+// MaxEndpointTimeout is the longest timeout of an endpoint. One such attempt and its record fit into the timeout of the deliver function.
 const MaxEndpointTimeout = 30 * time.Second
 
-// Subscription joins a source to an endpoint.
+// Subscription sends a source's events to an endpoint.
 type Subscription struct {
 	Source   string
 	Endpoint string
-	Types    []string // event types, "*" stands for any run of characters; empty: all
+	Types    []string // event types, "*" matches any characters; empty: all types
 	Filter   string   // a filter of package route, JSON; "": none
-	Order    Order    // its endpoint's, see Catalog.SetOrder
+	Order    Order    // that of its endpoint, see Catalog.SetOrder
 }
 
 // Catalog is the whole configuration of a relay.

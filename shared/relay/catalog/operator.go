@@ -1,5 +1,4 @@
 package catalog
 
-// OwnSource is the name of the source of the relay's own events: subscriptions may name it, no configuration may take it, and
-// nothing can be POSTed to it.
+// OwnSource is the source of the relay's own events. Subscriptions may name it. No configuration may define it, and nothing can be POSTed to it.
 const OwnSource = "relay"

@@ -1,27 +1,23 @@
 package catalog
 
-// Order says whether the deliveries to an endpoint are made one after the other, in the order in which their webhooks were accepted. The zero
-// Order is none.
+// Order tells whether an endpoint gets its deliveries one after the other, in the order in which their webhooks were accepted. The zero Order means no order.
 //
-// Webhooks of a source with an ordered endpoint go through ordered queues, and a delivery's message stays at the head of its group until the
-// delivery has ended: it waits there for its next attempt, held by the queue. What follows from that:
+// Webhooks of a source with an ordered endpoint go through ordered queues. A delivery's message stays at the head of its message group until the delivery has ended: while it waits for its next attempt, it is held in the queue. The consequences:
 //
-//   - A delivery that fails holds back those behind it, of its key only, for as long as its schedule and MaxAge let it live.
-//   - There is one POST at a time for a key.
-//   - An attempt that was made and could not be recorded is made again, since its message cannot be sent on past those behind it.
-//   - A message that makes us fail is put aside as any other, and the order goes on without it.
-//   - A delivery that is sent again (a replay, a redriven dead letter), or that the Sweeper puts back, gets in line at the end. Many of these come by
-//     the queue without order, so that they get in line as they happen to come.
-//   - Webhooks accepted while the catalog changes, until every instance knows of the change, are in line as they come. Messages under way are
-//     understood whichever queue they lie in: those of the ordered queue go on in order, others get in line when their turn comes.
-//   - The relay's own events about endpoints and deliveries are in line as they come, too.
+//   - A delivery that fails delays those behind it, of its key only, for as long as its schedule and MaxAge allow.
+//   - At most one POST is in flight for a key.
+//   - An attempt that was made and could not be recorded is made again: its message cannot be sent past those behind it.
+//   - A message whose handling fails is set aside as any other, and the order continues without it.
+//   - A delivery that is sent again (a replay, a redriven message, or the sweep) goes to the end of its group. Many of these come by an unordered queue, so they join the group in a random order.
+//   - While the catalog changes, until every instance knows the change, webhooks join their groups in the order in which they happen to arrive. Messages in flight are understood in either queue: those of the ordered queue go on in order, others join their group when they are handled.
+//   - The relay's own events about endpoints and deliveries also join their group in the order in which they happen to arrive.
 type Order struct {
-	On  bool
-	Key string // path of a JSON value in the payload ("data.account.id"): those where it says the same are in line; "": all are
+	On bool
+	// Key is the path of a JSON value in the payload ("data.account.id"). Events with the same value are ordered among each other; "": all events are.
+	Key string
 }
 
-// SetOrder derives what sources and subscriptions say of order from the endpoints, so that each stage finds it in what it reads anyway. Whoever
-// makes a catalog calls it. A source has the key that all its ordered endpoints have in common: its webhooks need no stricter order then.
+// SetOrder sets the Order of sources and subscriptions from their endpoints, so that each stage finds it in what it reads anyway. Whoever makes a Catalog calls it. A source gets the key that all its ordered endpoints share: its webhooks need no stricter order.
 func (c *Catalog) SetOrder() {
 	orders := make(map[string]Order, len(c.Endpoints))
 	for _, e := range c.Endpoints {

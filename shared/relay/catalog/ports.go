@@ -6,94 +6,85 @@ import (
 	"time"
 )
 
-// The decisions that callers of the ports make.
+// The errors by which callers of the ports decide.
 var (
-	// ErrNotFound: there is no such source, endpoint, event, delivery or body.
+	// ErrNotFound means that there is no such source, endpoint, event, delivery or body.
 	ErrNotFound = errors.New("relay: not found")
-	// ErrConflict: the record is not, or no longer, in the state that a conditional write asked for. Nothing was written.
+	// ErrConflict means that a conditional write found the record in another state. Nothing was written.
 	ErrConflict = errors.New("relay: conflict")
-	// ErrNotOpen: a handshake brought a secret, and its operator has opened no window for one, or the window is over.
+	// ErrNotOpen means that a handshake brought a secret, and the operator has opened no window for it, or the window has ended.
 	ErrNotOpen = errors.New("relay: handshake refused: no learning window")
 )
 
-// Generation names a state of the catalog; "" names that of a new store, which is empty.
+// Generation names one state of the catalog. "" names the empty catalog of a new store.
 type Generation string
 
-// Generations tells which state of the catalog is in force.
+// Generations tells which state of the catalog is current.
 type Generations interface {
-	// Generation names the catalog in force; each that ReplaceCatalog writes has a name of its own. What the ports below find in a generation stays
-	// the same, but for the secret that a source learns. They find it for at least two hours after another generation came in force; in its
-	// place they may find what is in force by then.
+	// Generation returns the name of the current catalog. Each catalog that ReplaceCatalog writes has another name. The content of a generation does not change, except for a secret that a source learns. The ports below can read a generation for at least two hours after it was replaced. After that they may read the current one instead.
 	Generation(ctx context.Context) (Generation, error)
 }
 
-// Sources finds sources.
+// Sources reads sources.
 type Sources interface {
 	Generations
-	// Source finds a source of a generation; ErrNotFound.
+	// Source returns a source of a generation. Error: ErrNotFound.
 	Source(ctx context.Context, g Generation, name string) (Source, error)
 	// SourceNames lists the names of a generation's sources.
 	SourceNames(ctx context.Context, g Generation) ([]string, error)
 }
 
-// LearnedSecrets keeps the secrets that providers hand over in handshakes.
+// LearnedSecrets stores the secrets that providers send in handshakes.
 type LearnedSecrets interface {
-	// LearnSecret makes secret the only secret of a source whose configuration has none, if a window is open for it: from
-	// now on Sources returns it with the source. The window closes with the same write. The catalog's revision is raised,
-	// so that a replacement made from what was loaded before gets ErrConflict and cannot undo it. The secret that the
-	// source has learned already is no error. ErrConflict: the source has another, configured or learned. ErrNotOpen: no
-	// window is open. ErrNotFound: there is no such source. With these nothing was written.
+	// LearnSecret makes secret the only secret of a source whose configuration has none, if a window is open for it. From then on Sources returns it with the source. The same write closes the window. It also raises the catalog's revision, so that a replacement of an older revision gets ErrConflict and cannot undo it. It is no error if the source has learned the same secret before.
+	//
+	// Errors, after which nothing was written: ErrConflict if the source has another secret, configured or learned; ErrNotOpen if no window is open; ErrNotFound if there is no such source.
 	LearnSecret(ctx context.Context, source, secret string) error
 }
 
-// LearningWindows lets handshakes bring secrets: it is the operator's side of LearnedSecrets.
+// LearningWindows allows handshakes to bring secrets. It is the operator's side of LearnedSecrets.
 type LearningWindows interface {
-	// OpenLearning lets the next handshake of a source bring its secret until a time, in whole milliseconds, in the place of
-	// a window that is open already. A window outlives a replacement of the catalog. ErrConflict: the source has a secret,
-	// which must be forgotten first. ErrNotFound: there is no such source.
+	// OpenLearning allows the next handshake of a source to bring its secret until a time, in whole milliseconds. It replaces a window that is open already. A replacement of the catalog leaves the window open. Errors: ErrConflict if the source has a secret, which must be forgotten first; ErrNotFound if there is no such source.
 	OpenLearning(ctx context.Context, source string, until time.Time) error
 }
 
-// Subscriptions finds the subscriptions of a source of a generation, in the operator's order; none is not an error.
+// Subscriptions returns the subscriptions of a source in a generation, in the operator's order. It is no error if there are none.
 type Subscriptions interface {
 	Generations
 	Subscriptions(ctx context.Context, g Generation, source string) ([]Subscription, error)
 }
 
-// Endpoints finds endpoints.
+// Endpoints reads endpoints.
 type Endpoints interface {
 	Generations
-	// Endpoint finds an endpoint of a generation; ErrNotFound.
+	// Endpoint returns an endpoint of a generation. Error: ErrNotFound.
 	Endpoint(ctx context.Context, g Generation, name string) (Endpoint, error)
 	// EndpointNames lists the names of a generation's endpoints.
 	EndpointNames(ctx context.Context, g Generation) ([]string, error)
 }
 
-// Store reads and replaces the catalog as a whole.
+// Store reads and replaces the whole catalog.
 type Store interface {
-	// LoadCatalog returns the catalog and its revision; a new store has an empty catalog of revision 0. Sources and endpoints
-	// come sorted by name, subscriptions grouped by source in the operator's order.
+	// LoadCatalog returns the catalog and its revision. A new store has an empty catalog of revision 0. Sources and endpoints are sorted by name, subscriptions are grouped by source in the operator's order.
 	LoadCatalog(ctx context.Context) (Catalog, int64, error)
-	// ReplaceCatalog puts c, which is valid, in the place of the catalog of revision base, wholly or not at all: readers see the
-	// old catalog or the new one. ErrConflict: somebody else replaced it since, or a source has learned a secret.
+	// ReplaceCatalog replaces the catalog of revision base by c, which must be valid. Readers see either the old catalog or the new one, never a mixture. Error: ErrConflict if somebody else has replaced the catalog since, or a source has learned a secret.
 	ReplaceCatalog(ctx context.Context, c Catalog, base int64) error
 }
 
-// Sealer encrypts secrets at rest. What was sealed opens only with the same name (for a catalog item its kind and its name),
-// so that a sealed secret cannot be moved to another item.
+// Sealer encrypts secrets at rest. A sealed secret opens only with the name with which it was sealed (for a catalog item its kind and name), so that it cannot be moved to another item.
 type Sealer interface {
 	Seal(ctx context.Context, name string, plain []byte) ([]byte, error)
 	Open(ctx context.Context, name string, sealed []byte) ([]byte, error)
 }
 
-// Names lists what is in the catalog by name, sorted, and opens no secret.
+// Names lists the sources and endpoints of the catalog by name, sorted. It decrypts no secret.
 type Names interface {
 	Names(ctx context.Context) (sources, endpoints []string, err error)
 }
 
-// TLS is what an endpoint asks of a connection beyond the usual, in PEM. An empty field means the usual.
+// TLS holds an endpoint's requirements for a connection, in PEM. An empty field means the default.
 type TLS struct {
-	Certificate []byte // the relay's own, with its chain, for mutual TLS
+	Certificate []byte // client certificate for mutual TLS, with its chain
 	Key         []byte // the certificate's private key
-	Authorities []byte // certificates that may sign the endpoint's, in place of the system's
+	Authorities []byte // certificates that may sign the endpoint's, instead of the system's
 }

@@ -5,26 +5,26 @@ import (
 	"encoding/hex"
 )
 
-// ProofKind is how an endpoint proves itself before it gets its first delivery, and again when its URL has changed. The set is closed.
+// ProofKind is the proof that an endpoint must give before its first delivery, and again after its URL has changed. The set is closed.
 type ProofKind string
 
 // The kinds of proof.
 const (
 	ProveNothing ProofKind = ""
-	// ProvePing: it answers a POST of type PingType, signed as deliveries are, with 2xx.
+	// ProvePing: it must answer 2xx to a POST of type PingType, signed as deliveries are.
 	ProvePing ProofKind = "ping"
-	// ProveOptions: it grants the handshake of the CloudEvents 1.0 webhook specification
+	// ProveOptions: it must grant the handshake of the CloudEvents 1.0 webhook specification
 	// (https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md, section 4).
 	ProveOptions ProofKind = "options"
 )
 
-// Proves names what an endpoint has to prove to a relay of that origin; "": nothing. It is a hash: the URL may have a secret in it.
+// Proves names the proof that an endpoint owes to a relay of that origin; "": none. The name is a hash, because the URL may contain a secret.
 func (ep Endpoint) Proves(origin string) string {
 	if ep.Prove == ProveNothing {
 		return ""
 	}
 	if ep.Prove == ProvePing {
-		origin = "" // it is not told
+		origin = "" // a ping does not contain it
 	}
 	sum := sha256.Sum256([]byte(string(ep.Prove) + "\x00" + ep.URL + "\x00" + origin))
 	return hex.EncodeToString(sum[:20])

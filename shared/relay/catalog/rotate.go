@@ -11,32 +11,31 @@ import (
 )
 
 const (
-	// DefaultKeep is how long a secret that was replaced goes on signing, for receivers to change over.
+	// DefaultKeep is how long a replaced secret still signs, so that receivers have time to change.
 	DefaultKeep = 24 * time.Hour
-	// MaxSecrets is how many secrets of an endpoint may sign at a time: webhook-signature has an entry of some 50 characters for each (88 for
-	// Ed25519), and receivers try them all.
+	// MaxSecrets is how many secrets of an endpoint may sign at the same time. Each adds an entry of about 50 characters to webhook-signature (88 for Ed25519), and receivers try every entry.
 	MaxSecrets = 5
-	// rotateTries bounds the tries of a rotation that meets other changes of the catalog.
+	// rotateTries is the number of tries of a rotation that conflicts with other changes of the catalog.
 	rotateTries = 5
 )
 
-// Why an endpoint's secrets are not rotated. Nothing was written.
+// Reasons why an endpoint's secrets are not rotated. Nothing was written.
 var (
-	// ErrSecretsConfigured: they stand in the configuration file, which the next "apply" would put back in force.
+	// ErrSecretsConfigured means that the secrets are in the configuration file. The next "apply" would restore them.
 	ErrSecretsConfigured = errors.New("relay: secrets are configured")
-	// ErrTooManySecrets: with one more there would be more than MaxSecrets.
+	// ErrTooManySecrets means that one more secret would make more than MaxSecrets.
 	ErrTooManySecrets = errors.New("relay: too many secrets")
-	// ErrKeep: a time to keep the old secrets that is negative.
+	// ErrKeep means that the time to keep the old secrets is negative.
 	ErrKeep = errors.New("relay: negative time to keep a secret")
 )
 
-// RetiringSecret is a secret that another has replaced. It is part of the catalog: names in JSON are kept.
+// RetiringSecret is a secret that was replaced. It is stored in the catalog: do not change its JSON names.
 type RetiringSecret struct {
 	Secret string    `json:"secret"`
-	Until  time.Time `json:"until"` // it signs before, and not any more from then on
+	Until  time.Time `json:"until"` // it signs before this time only
 }
 
-// SigningSecrets returns the secrets that sign at a time: those of now, then those that retire, the last to end first.
+// SigningSecrets returns the secrets that sign at a time: the current ones, then the retiring ones, the last to end first.
 func (ep Endpoint) SigningSecrets(now time.Time) []string {
 	secrets := slices.Clone(ep.Secrets)
 	for _, r := range ep.StillRetiring(now) {
@@ -50,14 +49,9 @@ func (ep Endpoint) StillRetiring(now time.Time) []RetiringSecret {
 	return slices.DeleteFunc(slices.Clone(ep.Retiring), func(r RetiringSecret) bool { return !now.Before(r.Until) })
 }
 
-// Rotate gives an endpoint a new secret, which signs first, and lets those of before sign beside it until keep from now; one that was to
-// end sooner still does. So every request carries a signature of each, and the receiver changes over when it likes. A keep of 0 ends them at
-// once, which is for a secret that has leaked; DefaultKeep is the usual. Requests carry the new signature once the deliver function's cache
-// has run out (DefaultCacheTTL), and the old ones not a moment too long.
+// Rotate gives an endpoint a new secret, which signs first. The secrets so far sign beside it until keep from now; a secret that was to end sooner still does. So every request has a signature of each, and the receiver can change at any time before. A keep of 0 ends the old secrets at once, which is for a secret that has leaked; the usual value is DefaultKeep. Requests have the new signature when the deliver function's cache has expired (DefaultCacheTTL). The old signatures end exactly on time.
 //
-// It returns the endpoint as it is now: Secrets[0] is the new secret, to be shown once. Calls at the same time come one after the other.
-// ErrNotFound: there is no such endpoint. ErrSecretsConfigured, ErrTooManySecrets, ErrKeep. ErrConflict: others changed the catalog all the
-// time.
+// Rotate returns the endpoint as it is now. Secrets[0] is the new secret, to be shown once. Concurrent calls are made one after the other. Errors: ErrNotFound if there is no such endpoint; ErrSecretsConfigured; ErrTooManySecrets; ErrKeep; ErrConflict if others changed the catalog at each try.
 func Rotate(ctx context.Context, store Store, endpoint string, keep time.Duration, now time.Time) (Endpoint, error) {
 	if keep < 0 {
 		return Endpoint{}, fmt.Errorf("%w: %v", ErrKeep, keep)
@@ -71,7 +65,7 @@ func Rotate(ctx context.Context, store Store, endpoint string, keep time.Duratio
 		if at < 0 {
 			return Endpoint{}, fmt.Errorf("endpoint %q: %w", endpoint, ErrNotFound)
 		}
-		catalog.Endpoints = slices.Clone(catalog.Endpoints) // the store may have handed out its own
+		catalog.Endpoints = slices.Clone(catalog.Endpoints) // the store may have returned its own slice
 		ep := &catalog.Endpoints[at]
 		if err := ep.rotate(sign.NewSecret(), keep, now); err != nil {
 			return Endpoint{}, fmt.Errorf("endpoint %s: %w", endpoint, err)
@@ -102,9 +96,7 @@ func (ep *Endpoint) rotate(secret string, keep time.Duration, now time.Time) err
 	return ep.retire(was, end, now)
 }
 
-// Succeed prepares an endpoint of a new catalog for the place of the one that it was: without secrets of its own it has those of before, and those
-// that it has no longer sign beside its own until keep from now, so that the receiver changes over when it likes. Those that were retiring stay until
-// their time has come. A keep of 0 ends all of them at once. ErrTooManySecrets, ErrKeep.
+// Succeed prepares an endpoint of a new catalog that replaces the endpoint was. If it has no secrets of its own, it takes those of was. Secrets that it no longer has still sign beside its own until keep from now, so that the receiver has time to change. Secrets that were retiring already keep their end. A keep of 0 ends all of them at once. Errors: ErrTooManySecrets, ErrKeep.
 func (ep *Endpoint) Succeed(was Endpoint, keep time.Duration, now time.Time) error {
 	switch {
 	case keep < 0:
@@ -122,7 +114,7 @@ func endOf(keep time.Duration, now time.Time) time.Time {
 	return now.Add(keep).UTC().Truncate(time.Second)
 }
 
-// retire lets the secrets that the endpoint was signed with, and has no longer, sign until end. They are in the order in which they end, the last first.
+// retire makes the secrets that the endpoint no longer has sign until end. Retiring is sorted by end, the last first.
 func (ep *Endpoint) retire(was Endpoint, end, now time.Time) error {
 	ep.Retiring = nil
 	for _, old := range was.Secrets {

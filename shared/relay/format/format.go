@@ -8,17 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// Version of the formats below. Readers keep understanding every earlier one, since a deployment meets messages in flight and items on
-// record. They ignore members that they do not know, and an older reader meets what a newer writer wrote: while functions are being updated,
-// which CloudFormation does in no order, and after a roll back. So within a version only that may be added which an older reader may ignore
-// without harm. Any other change takes the next number, which an older reader puts aside and does not misunderstand, and takes two releases:
-// one that reads it, then one that writes it.
+// Version is the version of the documents. Readers must understand every earlier version, because a deployment meets old messages in flight and old records. They ignore members that they do not know.
+//
+// An older reader also meets documents of a newer writer: while functions are being updated, which CloudFormation does in no fixed order, and after a roll back. So a change within a version may only add members that an older reader can ignore without harm. Any other change takes the next version number: an older reader sets such a document aside instead of misunderstanding it. It also takes two releases: the first one reads the new version, the second one writes it.
 const Version = 1
 
-// ErrFormat: a queue message or a record cannot be read. Trying again does not help.
+// ErrFormat means that a queue message or a record cannot be read. A retry does not help.
 var ErrFormat = errors.New("relay: unreadable format")
 
-// Encode cannot fail: every field of the documents is a plain value.
+// Encode returns the JSON of a document. It cannot fail: every field of the documents is a plain value.
 func Encode(doc any) []byte {
 	b, err := json.Marshal(doc)
 	if err != nil {
@@ -27,21 +25,19 @@ func Encode(doc any) []byte {
 	return escapeNoncharacters(b)
 }
 
-// escapeNoncharacters escapes U+FFFE and U+FFFF, which queues do not take (see CheckText). Of all such characters they alone are written by package json
-// as they are; and they are within its strings.
+// escapeNoncharacters escapes U+FFFE and U+FFFF, which queues refuse (see CheckText). Package json escapes all other such characters itself. These two occur only inside strings.
 func escapeNoncharacters(b []byte) []byte {
-	if !bytes.Contains(b, []byte("\xEF\xBF")) { // how both begin, and U+FFFD
+	if !bytes.Contains(b, []byte("\xEF\xBF")) { // the first bytes of both, and of U+FFFD
 		return b
 	}
 	b = bytes.ReplaceAll(b, []byte("\uFFFE"), []byte(`\ufffe`))
 	return bytes.ReplaceAll(b, []byte("\uFFFF"), []byte(`\uffff`))
 }
 
-// ErrText: a message is empty, or has a character that queues do not take.
+// ErrText means that a message is empty, or contains a character that queues refuse.
 var ErrText = errors.New("relay: not a text that queues take")
 
-// CheckText tells whether a queue takes a message's body, as SQS does: UTF-8 of at least one character, all of them such as XML 1.0 has (tab, newline,
-// carriage return, and from U+0020 on all but U+FFFE and U+FFFF). ErrText.
+// CheckText tells whether a queue accepts a message's body, by the rules of SQS: valid UTF-8, at least one character, and only characters of XML 1.0 (tab, newline, carriage return, and all from U+0020 on except U+FFFE and U+FFFF). Error: ErrText.
 func CheckText(body []byte) error {
 	if len(body) == 0 {
 		return fmt.Errorf("%w: it is empty", ErrText)
@@ -59,7 +55,7 @@ func CheckText(body []byte) error {
 	return nil
 }
 
-// Decode reads a document whose version field is version; ErrFormat.
+// Decode reads a document whose version field is version. Error: ErrFormat.
 func Decode(b []byte, doc any, version *int) error {
 	if err := json.Unmarshal(b, doc); err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
@@ -67,7 +63,7 @@ func Decode(b []byte, doc any, version *int) error {
 	return CheckVersion(*version)
 }
 
-// CheckVersion tells whether this build reads documents of a version; ErrFormat.
+// CheckVersion tells whether this build reads documents of a version. Error: ErrFormat.
 func CheckVersion(v int) error {
 	if v < 1 || v > Version {
 		return fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrFormat, v, Version)

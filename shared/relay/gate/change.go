@@ -6,28 +6,28 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// What changes of an endpoint's state: a type of the relay's own events each.
+// The changes of an endpoint's state. Each is the type of one of the relay's own events.
 const (
-	EndpointOpened    = "endpoint.opened"    // its breaker opened: deliveries are held
-	EndpointRecovered = "endpoint.recovered" // its breaker closed again
-	EndpointFailing   = "endpoint.failing"   // a day of nothing but failures: it will be disabled
+	EndpointOpened    = "endpoint.opened"    // its circuit breaker opened: deliveries are held
+	EndpointRecovered = "endpoint.recovered" // its circuit breaker closed again
+	EndpointFailing   = "endpoint.failing"   // every attempt has failed for a day: it will be disabled
 	EndpointDisabled  = "endpoint.disabled"
-	EndpointEnabled   = "endpoint.enabled"  // by its operator
-	EndpointProved    = "endpoint.proved"   // it has proved itself: deliveries begin
-	EndpointUnproven  = "endpoint.unproven" // it was asked to, and did not: deliveries are held
+	EndpointEnabled   = "endpoint.enabled"  // by the operator
+	EndpointProved    = "endpoint.proved"   // it gave its proof: deliveries begin
+	EndpointUnproven  = "endpoint.unproven" // it was asked for its proof and did not give it: deliveries are held
 )
 
-// Change is a change of an endpoint's state that its operator wants to know of.
+// Change is a change of an endpoint's state that the operator wants to know.
 type Change struct {
 	Endpoint string
 	Type     string // one of the EndpointX types
 	Reason   string
 	At       time.Time // UTC, whole milliseconds
 	State    breaker.State
-	Revision int64 // of State: no other change of the endpoint has it
+	Revision int64 // of State: unique among the changes of the endpoint
 }
 
-// changeOf returns what of a change of state is worth telling; nil for nothing.
+// changeOf returns the change that is worth telling between two states, or nil.
 func changeOf(endpoint string, before, after breaker.State, revision int64, now time.Time) *Change {
 	c := &Change{Endpoint: endpoint, At: now, State: after, Revision: revision}
 	switch was, is := before.Phase(now), after.Phase(now); {

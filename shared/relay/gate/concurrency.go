@@ -9,43 +9,39 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// How an endpoint's concurrency is kept, over all instances together: each attempt claims one of as many slots. A delivery that
-// finds none free reserves a place in a queue, as for a rate. Places follow on each other as slots become free: an attempt's
-// usual time, divided by the number of slots. Where that is estimated too short a delivery comes back once more, with a better
-// estimate; so the first guess is short, since one that is too long leaves slots unused.
+// How the concurrency limit works. All instances share a semaphore for each endpoint: every attempt claims one of its slots. A delivery that finds no free slot makes a reservation in a queue, as at a rate limit. Reservations follow each other at the speed at which slots become free: the usual duration of an attempt, divided by the number of slots. If the estimated duration is too short, a delivery comes back once more, with a better estimate. So the first estimate is short: an estimate that is too long would leave slots unused.
 const (
-	// slotSpare is how much longer than one attempt a slot is claimed for. So much longer than its attempt the slot of an
-	// instance that was killed stays lost.
+	// slotSpare is added to the endpoint's timeout for the time that a slot is claimed. A killed instance's slot stays taken for that much longer.
 	slotSpare = 15 * time.Second
-	// slotTries is how many slots are tried before a delivery takes them all to be in use.
+	// slotTries is how many slots a delivery tries. If none of them is free, it takes all to be in use.
 	slotTries = 4
-	// slotPatience is how long a delivery with a reservation waits for a slot: queues keep whole seconds.
+	// slotPatience is how long a delivery with a reservation waits for a slot. Queues deliver with a precision of one second.
 	slotPatience = time.Second
 	slotPoll     = slotPatience / 4
-	// slotsAhead is how far ahead the queue reaches: less than a rate's, since an endpoint's speed may change.
+	// slotsAhead is how far ahead reservations reach. It is less than for a rate limit, since an endpoint's speed may change.
 	slotsAhead = 6 * time.Hour
-	// firstTook is the guess where nobody has measured for tookValid.
+	// firstTook is the estimated duration of an attempt if nobody has measured one within tookValid.
 	firstTook = 100 * time.Millisecond
 	tookValid = 10 * time.Minute
-	// releaseTimeout is what an attempt whose invocation is over has left for giving back its slot.
+	// releaseTimeout is the time that an attempt has left to release its slot after its invocation has ended.
 	releaseTimeout = 2 * time.Second
 )
 
-// slot is one of those that an endpoint's concurrency consists of.
+// slot is one slot of an endpoint's semaphore.
 type slot struct {
 	number int
-	holder string // of this claim
+	holder string // unique to this claim
 }
 
-// semaphore is what this instance knows of the slots of one endpoint.
+// semaphore is what this instance knows of an endpoint's slots.
 type semaphore struct {
-	queue  pieces        // guarded by the entry's lock, as what follows
-	took   time.Duration // by attempts, the last ones more than those before
-	tookAt time.Time     // when the last one ended
+	queue  pieces        // this and the next two are guarded by the entry's lock
+	took   time.Duration // average duration of attempts; recent ones weigh more
+	tookAt time.Time     // when it was last updated
 
 	mu   sync.Mutex
-	busy map[int]bool // slots that this instance has, or is asking for
-	last time.Time    // the last place in the queue that this instance knows of
+	busy map[int]bool // slots that this instance holds or is claiming
+	last time.Time    // the latest reservation that this instance knows of
 }
 
 func (s *semaphore) queued(at time.Time) {
@@ -54,14 +50,14 @@ func (s *semaphore) queued(at time.Time) {
 	s.last = at
 }
 
-// hasQueue tells whether deliveries wait for slots, as far as this instance knows.
+// hasQueue tells whether deliveries have reservations for slots, as far as this instance knows.
 func (s *semaphore) hasQueue(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.last.After(now)
 }
 
-// claim claims a slot; nil: there is none free. A delivery without a reservation does not get ahead of those that wait.
+// claim claims a slot, or returns nil if none is free. A delivery without a reservation does not overtake those that have one.
 func (g *Gate) claim(ctx context.Context, ep Limits, e *entry, reserved bool) (*slot, error) {
 	if !reserved && e.semaphore.hasQueue(g.now()) {
 		return nil, nil //nolint:nilnil // none, and no error
@@ -98,7 +94,7 @@ func (g *Gate) claimAny(ctx context.Context, ep Limits, sem *semaphore) (*slot, 
 	return nil, nil //nolint:nilnil // none, and no error
 }
 
-// choose picks a slot at random among those that this instance has nothing to do with; false: there is none left to try.
+// choose picks a random slot among those that this instance neither holds nor has tried. It returns false if none is left.
 func (s *semaphore) choose(n int, tried map[int]bool, random func() float64) (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,14 +115,14 @@ func (s *semaphore) choose(n int, tried map[int]bool, random func() float64) (in
 	return i, true
 }
 
-// leave forgets a slot that this instance has no more, or did not get.
+// leave forgets a slot that this instance released or did not get.
 func (s *semaphore) leave(i int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.busy, i)
 }
 
-// reserveSlot gives a delivery that found no slot its place in the queue.
+// reserveSlot makes a reservation for a delivery that found no slot.
 func (g *Gate) reserveSlot(ctx context.Context, ep Limits, e *entry) (Admission, error) {
 	if err := e.acquire(ctx); err != nil {
 		return Admission{}, err
@@ -145,8 +141,7 @@ func (g *Gate) reserveSlot(ctx context.Context, ep Limits, e *entry) (Admission,
 	return Admission{Held: at, Reserved: true}, nil
 }
 
-// estimate is how long an attempt takes at the endpoint, as far as anybody knows. Where this instance has not measured it, the
-// others may have: their state is read then, also of an endpoint that is well. The caller holds the entry's lock.
+// estimate returns how long an attempt at the endpoint takes. If this instance has no recent measurement, it reads the endpoint's state, where another instance may have written one, also if the endpoint is well. The caller holds the entry's lock.
 func (g *Gate) estimate(ctx context.Context, endpoint string, e *entry, now time.Time) time.Duration {
 	if now.Sub(e.semaphore.tookAt) < tookValid {
 		return e.semaphore.took
@@ -160,7 +155,7 @@ func (g *Gate) estimate(ctx context.Context, endpoint string, e *entry, now time
 	return firstTook
 }
 
-// measured takes note of how long an attempt took and returns the estimate.
+// measured adds a measured duration and returns the new estimate.
 func (s *semaphore) measured(took time.Duration, now time.Time) time.Duration {
 	if now.Sub(s.tookAt) >= tookValid {
 		s.took = took
@@ -170,13 +165,12 @@ func (s *semaphore) measured(took time.Duration, now time.Time) time.Duration {
 	return s.took
 }
 
-// outdated tells whether what the other instances know of how long attempts take is off by half, or old.
+// outdated tells whether the duration in the shared state is wrong by a factor of two, or old.
 func outdated(s breaker.State, took time.Duration, now time.Time) bool {
 	return took > 2*s.Took || took < s.Took/2 || now.Sub(s.TookAt) > tookValid/2
 }
 
-// Release gives back the slot that an attempt was admitted with. Where that cannot be written the slot is free once its time is
-// over.
+// Release releases the slot that an attempt was admitted with. If that cannot be written, the slot becomes free when the time of its claim ends.
 func (g *Gate) Release(ctx context.Context, endpoint string, a Admission) {
 	if a.slot == nil {
 		return

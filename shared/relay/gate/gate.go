@@ -10,23 +10,20 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// How the gate keeps in touch with the other instances.
+// How an instance learns of the other instances' changes.
 const (
-	// stateTTL is how long an endpoint's state is taken to be as it was read, and so how long the others go on after one was asked for a pause.
-	// It costs an instance a read every so often, of each endpoint in use that is in trouble.
+	// stateTTL is how long an endpoint's state is used after it was read. After one instance was asked for a pause, the others go on for up to this long. It costs each instance one read in this time for each troubled endpoint in use.
 	stateTTL = 5 * time.Second
-	// troubledTTL is how often an instance in use reads which endpoints are in trouble: the list may be a second late.
+	// troubledTTL is how often an instance in use reads the list of troubled endpoints. That list may be one second late.
 	troubledTTL  = stateTTL - time.Second
-	tellInterval = time.Second      // failures are counted here and told together: a write a second for an instance at most
-	probeReserve = 15 * time.Second // what a probe may take beside the endpoint's timeout before another takes its place
-	stateTries   = 4                // of a write that meets others'
-	// overloadPause is how long an endpoint is left alone by all deliveries after it, or the proxy before it, said that there is too much to do
-	// and not for how long.
+	tellInterval = time.Second      // failures are counted here and told together: at most one write a second for an instance
+	probeReserve = 15 * time.Second // the time for a probe, beside the endpoint's timeout, before another replaces it
+	stateTries   = 4                // tries of a write that conflicts with others
+	// OverloadPause is the pause after 429, 502 or 504 without Retry-After. The answer may come from the endpoint or from a proxy before it.
 	OverloadPause = 5 * time.Second
 )
 
-// Gate decides which deliveries may be attempted now: it knows the endpoints in trouble, the limits of the others, and shares
-// both with all other instances. It is safe for concurrent use.
+// Gate decides which deliveries may be attempted now. It knows the troubled endpoints and the limits of the others, and shares both with all other instances. It is safe for concurrent use.
 type Gate struct {
 	states EndpointStates
 	quotas Quotas
@@ -34,7 +31,7 @@ type Gate struct {
 	now    func() time.Time
 	random func() float64
 
-	troubled *catalog.Renewed[map[string]bool] // the endpoints in trouble
+	troubled *catalog.Renewed[map[string]bool] // the names of the troubled endpoints
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -42,15 +39,15 @@ type Gate struct {
 
 // entry is what this instance knows of one endpoint.
 type entry struct {
-	lock     chan struct{} // of one: whoever has put something in may go on; a mutex would outlast a context
+	lock     chan struct{} // a lock of capacity 1: unlike a mutex, waiting for it ends with a context
 	state    breaker.State
 	revision int64
-	known    bool      // it was read, or written, once
+	known    bool      // it was read or written at least once
 	next     time.Time // when to read it again
 
-	untold   int       // failures since they were last told
-	told     time.Time // when
-	window   time.Time // when the counts below began
+	untold   int       // failures that the shared state does not have yet
+	told     time.Time // when it was last told
+	window   time.Time // start of the counts below
 	attempts int
 	failed   int
 
@@ -61,17 +58,17 @@ type entry struct {
 // Admission is the gate's answer for one delivery.
 type Admission struct {
 	Probe    bool
-	Held     time.Time // not now: come back then; zero: go ahead
-	Reserved bool      // it comes back by a reservation
-	Disabled string    // why the endpoint gets nothing; "": it is enabled
-	Unproved bool      // not before the endpoint has proved itself: see claimProof
-	slot     *slot     // to be released after the attempt; nil: the endpoint's concurrency is not limited
+	Held     time.Time // not now: come back at this time; zero: go ahead
+	Reserved bool      // Held is a reservation
+	Disabled string    // why the endpoint is disabled; "": it is enabled
+	Unproved bool      // the endpoint must give its proof first: see ClaimProof
+	slot     *slot     // to release after the attempt; nil: no concurrency limit
 }
 
 // granted tells whether the delivery may be attempted.
 func (a Admission) granted() bool { return a.Held.IsZero() && a.Disabled == "" && !a.Unproved }
 
-// Config is what a gate works with. All of it is needed.
+// Config configures a Gate. Every field is required.
 type Config struct {
 	States EndpointStates
 	Quotas Quotas
@@ -80,11 +77,11 @@ type Config struct {
 	Random func() float64 // in [0, 1)
 }
 
-// New returns a gate. It calls nothing yet.
+// New returns a Gate. It calls nothing yet.
 func New(cfg Config) *Gate {
 	g := &Gate{
 		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, entries: map[string]*entry{},
-		now: func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) }, // states are compared with what was read
+		now: func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) }, // rounded, because states are compared with what was read
 	}
 	g.troubled = catalog.NewRenewed(g.readTroubled, troubledTTL, 0, g.now)
 	g.troubled.Assume(nil)
@@ -102,7 +99,7 @@ func (g *Gate) entry(endpoint string) *entry {
 	return e
 }
 
-// acquire waits until nobody else works on the entry.
+// acquire waits for the entry's lock.
 func (e *entry) acquire(ctx context.Context) error {
 	select {
 	case e.lock <- struct{}{}:
@@ -114,8 +111,7 @@ func (e *entry) acquire(ctx context.Context) error {
 
 func (e *entry) release() { <-e.lock }
 
-// Admit asks whether a delivery to ep may be attempted. reserved: it has waited for a reservation of its own, early or late, and
-// is not sent behind those that wait. What is admitted is to be released after the attempt.
+// Admit asks whether a delivery to ep may be attempted now. reserved tells that it has had a reservation of its own, however late it comes, so it is not sent behind those that wait. After an admitted attempt, call Release.
 func (g *Gate) Admit(ctx context.Context, ep Limits, reserved bool) (Admission, error) {
 	e := g.entry(ep.Name)
 	a, err := g.check(ctx, ep, e, reserved)
@@ -143,7 +139,7 @@ func (g *Gate) Admit(ctx context.Context, ep Limits, reserved bool) (Admission, 
 	return a, err
 }
 
-// check asks the endpoint's state, and has a delivery without a reservation wait behind those that have one.
+// check asks the endpoint's state. A delivery without a reservation gets one if others wait.
 func (g *Gate) check(ctx context.Context, ep Limits, e *entry, reserved bool) (Admission, error) {
 	if err := e.acquire(ctx); err != nil {
 		return Admission{}, err
@@ -170,15 +166,14 @@ func (g *Gate) check(ctx context.Context, ep Limits, e *entry, reserved bool) (A
 	return g.reserve(ctx, ep.Name, e, r, now.Add(-r.fresh()), now)
 }
 
-// spend makes the delivery the probe, where one is needed, or takes an attempt from the endpoint's budget: it may begin after a
-// wait.
+// spend makes the delivery the probe if one is needed. Otherwise it takes an attempt from the endpoint's budget, which may begin after a wait.
 func (g *Gate) spend(ctx context.Context, ep Limits, e *entry, reserved bool) (a Admission, wait time.Duration, err error) {
 	if err := e.acquire(ctx); err != nil {
 		return a, 0, err
 	}
 	defer e.release()
 	now := g.now()
-	if held := g.heldUntil(e.state, now); !held.IsZero() { // since a moment
+	if held := g.heldUntil(e.state, now); !held.IsZero() { // it changed a moment ago
 		return Admission{Held: held}, 0, nil
 	}
 	if e.state.NeedsProbe(now) {
@@ -188,8 +183,7 @@ func (g *Gate) spend(ctx context.Context, ep Limits, e *entry, reserved bool) (a
 	return g.take(ctx, ep, e, reserved, now)
 }
 
-// mattersNow tells whether the state on record may keep a delivery back. That of an endpoint that is known to be well, and that nobody lists as
-// in trouble, is not read.
+// mattersNow tells whether the stored state may hold a delivery. If this instance knows the endpoint as well, and it is not in the list of troubled endpoints, the state is not read.
 func (g *Gate) mattersNow(ctx context.Context, ep Limits, e *entry) bool {
 	if !e.state.Well() || g.unproved(ep, e.state) {
 		return true
@@ -210,9 +204,7 @@ func (g *Gate) readTroubled(ctx context.Context) (map[string]bool, error) {
 	return troubled, nil
 }
 
-// refresh reads the state again when it is old and may be another by now. While it cannot be read, the one that is known stands:
-// deliveries go on through an outage of the ledger, as they do without the gate. A disabled endpoint is read each time, since
-// deliveries die of it: they must not die of what was true some seconds ago.
+// refresh reads the state again if it is old and may have changed. If the read fails, the known state stays in use: deliveries go on through an outage of the ledger, as they would without the gate. The state of a disabled endpoint is read each time, because its deliveries die: they must not die of a state that is some seconds old.
 func (g *Gate) refresh(ctx context.Context, ep Limits, e *entry) error {
 	now := g.now()
 	disabled := e.state.Phase(now) == breaker.Disabled
@@ -236,15 +228,15 @@ func (g *Gate) reread(ctx context.Context, endpoint string, e *entry) error {
 	return nil
 }
 
-// keep notes the state as it is on record.
+// keep stores the state as it was read or written.
 func (e *entry) keep(s breaker.State, revision int64, now time.Time) {
 	if !s.OpenUntil.Equal(e.state.OpenUntil) || !s.ClosedAt.Equal(e.state.ClosedAt) {
-		e.window = time.Time{} // what failed before tells nothing of how it is now
+		e.window = time.Time{} // earlier failures say nothing about the present
 	}
 	e.state, e.revision, e.known, e.next = s, revision, true, now.Add(stateTTL)
 }
 
-// claimProbe lets exactly one instance go ahead: the one whose write of the probe's state succeeds.
+// claimProbe lets exactly one instance make the probe: the one whose write of the probe's state succeeds.
 func (g *Gate) claimProbe(ctx context.Context, ep Limits, e *entry, now time.Time) (Admission, error) {
 	next := e.state.Probe(now, ep.Timeout+probeReserve)
 	err := g.states.SaveEndpointState(ctx, ep.Name, next, e.revision)
@@ -259,7 +251,7 @@ func (g *Gate) claimProbe(ctx context.Context, ep Limits, e *entry, now time.Tim
 	return Admission{Probe: true}, nil
 }
 
-// heldUntil is when a delivery that the state holds is to come back; zero: it holds none.
+// heldUntil returns when a delivery that the state holds comes back; zero: the state holds none.
 func (g *Gate) heldUntil(s breaker.State, now time.Time) time.Time {
 	held := s.HeldUntil(now)
 	if held.IsZero() {
@@ -268,27 +260,26 @@ func (g *Gate) heldUntil(s breaker.State, now time.Time) time.Time {
 	return g.spread(held, s.Spread(now))
 }
 
-// spread returns a time at random between from and so much later.
+// spread returns a random time between from and from + over.
 func (g *Gate) spread(from time.Time, over time.Duration) time.Time {
 	return from.Add(time.Duration(g.random() * float64(over)))
 }
 
-// Verdict is how an attempt went, as the gate wants to know it.
+// Verdict is the result of an attempt, as far as the gate needs it.
 type Verdict struct {
 	Failed   bool
-	Why      string // in a word, or its status
+	Why      string // the status code, or the outcome
 	Probe    bool
-	Pause    time.Time     // the whole endpoint is to be left alone until then
-	Overload bool          // it is to be left alone for overloadPause, unless this was the only failure
-	Disable  string        // the endpoint says that it wants no more, and why
-	Took     time.Duration // by the attempt, where the endpoint's concurrency is limited; zero: nobody needs to know
+	Pause    time.Time     // no attempt at the endpoint before then
+	Overload bool          // pause for OverloadPause, unless failures are rare
+	Disable  string        // why the endpoint wants no more deliveries; "": it did not say so
+	Took     time.Duration // duration of the attempt, if the concurrency is limited; else zero
 
-	Proof    breaker.Proof // what a probe has proved, if that was what it was for
-	Unproved string        // why it has not
+	Proof    breaker.Proof // what a probe proved, if it was made for that
+	Unproved string        // why such a probe failed
 }
 
-// Tell takes note of an attempt. It returns what changed, for the operator; nil for nothing. An error means that the other instances do
-// not know of it; the attempt itself is none the worse.
+// Tell notes the result of an attempt. It returns the change of state to tell the operator, or nil. After an error the other instances do not know of the attempt; the attempt itself still counts.
 func (g *Gate) Tell(ctx context.Context, endpoint string, v Verdict) (*Change, error) {
 	e := g.entry(endpoint)
 	if err := e.acquire(ctx); err != nil {
@@ -305,7 +296,7 @@ func (g *Gate) Tell(ctx context.Context, endpoint string, v Verdict) (*Change, e
 	}
 	e.untold++
 	if !v.Failed {
-		e.untold = 0 // they are not in a row with what follows
+		e.untold = 0 // a success ends the run of failures
 	}
 	if !g.worthTelling(e, v, half, now) {
 		return nil, nil //nolint:nilnil // nothing changed
@@ -318,7 +309,7 @@ func (g *Gate) Tell(ctx context.Context, endpoint string, v Verdict) (*Change, e
 	return change, err
 }
 
-// count notes an attempt in this instance's window and tells whether half of enough attempts failed.
+// count counts an attempt in this instance's window. It tells whether there were enough attempts and half of them failed.
 func (e *entry) count(now time.Time, failed bool) bool {
 	if now.Sub(e.window) >= breaker.RateWindow {
 		e.window, e.attempts, e.failed = now, 0, 0
@@ -330,11 +321,10 @@ func (e *entry) count(now time.Time, failed bool) bool {
 	return e.attempts >= breaker.MinAttempts && 2*e.failed >= e.attempts
 }
 
-// ails tells whether one in ten of the attempts in this instance's window failed, and more than one: a proxy's answer now and then, as while
-// one of many servers is replaced, is no reason to stop.
+// ails tells whether at least a tenth of the attempts in this instance's window failed, and more than one. A proxy's error now and then, as while one of many servers is replaced, is no reason for a pause.
 func (e *entry) ails() bool { return e.failed > 1 && 10*e.failed >= e.attempts }
 
-// worthTelling: a success is, where there was trouble; failures are from time to time, and at once where they move the breaker.
+// worthTelling tells whether to write the verdict to the shared state. A success is written if there was trouble. Failures are written from time to time, and at once if they open the breaker.
 func (g *Gate) worthTelling(e *entry, v Verdict, half bool, now time.Time) bool {
 	switch {
 	case v.Probe || v.Disable != "" || v.Pause.After(e.state.PausedUntil):
@@ -348,7 +338,7 @@ func (g *Gate) worthTelling(e *entry, v Verdict, half bool, now time.Time) bool 
 	return now.Sub(e.told) >= tellInterval || closed && (half || e.state.Failures+e.untold >= breaker.OpenAfter)
 }
 
-// heals tells whether the attempt shows that all is well: of an open breaker only the probe does. Others were under way when it opened.
+// heals tells whether the attempt shows that the endpoint is well. If the breaker is open, only the probe shows that: other attempts were in flight when it opened.
 func (v Verdict) heals(s breaker.State) bool { return !v.Failed && (v.Probe || s.OpenUntil.IsZero()) }
 
 func (v Verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breaker.State {
@@ -377,7 +367,7 @@ func (v Verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breake
 	return s
 }
 
-// update applies change to the state as it is on record, also when others write it at the same time.
+// update applies change to the stored state, and tries again if others write at the same time.
 func (g *Gate) update(ctx context.Context, endpoint string, e *entry, change func(breaker.State) breaker.State) (*Change, error) {
 	if !e.known {
 		if err := g.reread(ctx, endpoint, e); err != nil {

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Limits is what an endpoint's configuration says of when it may be called.
+// Limits is the part of an endpoint's configuration that says when it may be called.
 type Limits struct {
 	Name        string
 	Timeout     time.Duration // of an attempt
-	RateLimit   int           // attempts in each RatePer, over all instances together; 0: no limit
+	RateLimit   int           // attempts in each RatePer, over all instances; 0: no limit
 	RatePer     time.Duration // zero: a second
-	Concurrency int           // attempts under way at once, over all instances together; 0: no limit
-	Proof       string        // names what it must have proved before it gets anything; "": nothing
+	Concurrency int           // attempts in flight, over all instances; 0: no limit
+	Proof       string        // names the proof that it must give before its first delivery; "": none
 }
 
-// rate is the endpoint's limit, or what it allowed when it proved itself, so many a minute, where that is less.
+// rate returns the endpoint's rate limit, or the rate that it allowed with its proof (attempts a minute) if that is lower.
 func (ep Limits) rate(allowed int) rate {
 	own := rate{ep.RateLimit, cmp.Or(ep.RatePer, time.Second)}
 	if granted := (rate{allowed, time.Minute}); ep.Proof != "" && granted.below(own) {

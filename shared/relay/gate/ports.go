@@ -7,31 +7,26 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// EndpointStates keeps what is known of endpoints in trouble, for all instances together.
+// EndpointStates stores the states of endpoints, which all instances share.
 type EndpointStates interface {
-	// EndpointState returns an endpoint's state as the last write left it, and its revision; the zero state of revision 0 where none was
-	// ever written.
+	// EndpointState returns an endpoint's state as the last write left it, and its revision. If none was ever written it returns the zero state and revision 0.
 	EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error)
-	// SaveEndpointState writes a state, which then has revision prior+1, if the stored one has revision prior; else ErrConflict.
+	// SaveEndpointState writes a state with revision prior+1 if the stored one has revision prior, else it returns ErrConflict.
 	SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error
-	// TroubledEndpoints lists, in no particular order, the endpoints whose state is not breaker.State.Well. One whose state was written less than a
-	// second ago may be missing, or still be there.
+	// TroubledEndpoints lists, in no particular order, the endpoints for which breaker.State.Well is false. The list may be one second late.
 	TroubledEndpoints(ctx context.Context) ([]string, error)
 }
 
-// Quotas keeps lines of time, of which all instances together reserve one piece after the other.
+// Quotas stores lines of time. All instances reserve pieces of a line, one after the other.
 type Quotas interface {
-	// Reserve reserves the next piece of a line, as long as d, and returns where it begins: where the last one ends, but not before earliest.
-	// If that would be after latest, nothing is reserved, and false returned with where it would have begun. Times are kept in whole
-	// microseconds. A line may be forgotten an hour after its end.
+	// Reserve reserves the next piece of a line, of length d, and returns its start: the end of the last piece, but not before earliest. If that start would be after latest, it reserves nothing, and returns the start and false. Times are stored in whole microseconds. A line may be forgotten an hour after its end.
 	Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error)
 }
 
-// Slots are places that what all instances do at once has to share: each has one holder at a time.
+// Slots are the slots of semaphores, which all instances share. Each slot has at most one holder at a time.
 type Slots interface {
-	// ClaimSlot gives an endpoint's slot to a holder until a time, if nobody holds it, or somebody whose time is over, or the holder itself: it
-	// says which.
+	// ClaimSlot gives an endpoint's slot to a holder until a time, and returns whether it did. It does if the slot is free, if the time of its holder has passed, or if holder has it already.
 	ClaimSlot(ctx context.Context, endpoint string, number int, holder string, until time.Time) (bool, error)
-	// ReleaseSlot makes a slot free if the holder still has it. If not, that is no error.
+	// ReleaseSlot frees a slot if the holder still has it. Otherwise it does nothing, and that is no error.
 	ReleaseSlot(ctx context.Context, endpoint string, number int, holder string) error
 }

@@ -8,7 +8,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// ClaimProof makes it this instance's turn to have the endpoint prove itself: the time is zero then, else when to come back.
+// ClaimProof asks for the right to ask the endpoint for its proof. If this instance may do so, held is zero; otherwise held is when to come back.
 func (g *Gate) ClaimProof(ctx context.Context, ep Limits) (held time.Time, err error) {
 	e := g.entry(ep.Name)
 	if err := e.acquire(ctx); err != nil {
@@ -26,12 +26,12 @@ func (g *Gate) ClaimProof(ctx context.Context, ep Limits) (held time.Time, err e
 	return a.Held, err
 }
 
-// unproved tells whether the endpoint is yet to prove itself.
+// unproved tells whether the endpoint still has to give its proof.
 func (g *Gate) unproved(ep Limits, s breaker.State) bool {
 	return ep.Proof != "" && s.Proof.Of != ep.Proof
 }
 
-// Back is when a delivery may come back to the endpoint: now, if nothing holds it.
+// Back returns when a held delivery may come back: now, if the endpoint's state holds nothing.
 func (g *Gate) Back(ctx context.Context, endpoint string) (time.Time, error) {
 	e := g.entry(endpoint)
 	if err := e.acquire(ctx); err != nil {

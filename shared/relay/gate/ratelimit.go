@@ -5,36 +5,32 @@ import (
 	"time"
 )
 
-// How an endpoint's rate is kept, over all instances together. Each endpoint has two lines of time, of which instances reserve
-// pieces, an attempt's interval each:
+// How the rate limit works. Each endpoint has two lines of time, which all instances share. They reserve pieces of them; a piece is as long as the interval between two attempts.
 //
-//   - The budget. Every attempt spends a piece of it, when it is made: one that has begun, or begins within a moment, and not
-//     longer ago than the burst. So in no time d are there more than rate × (d + burst) + 1 attempts, whoever comes late.
-//   - The queue. A delivery that would be too early reserves a piece of it, once, and comes back when that begins. However late
-//     it comes, it is admitted if the budget has a piece: the time that it did not use is nobody else's. Only if many come
-//     late at the same time, after a jam, the budget turns some away: they reserve again, behind those that wait.
+//   - The budget. Every attempt takes a piece of it when it is made. The piece must have begun, or begin within a moment, and its start must not be further back than the burst. So in any time d there are at most rate × (d + burst) + 1 attempts, however late deliveries come.
+//   - The queue. A delivery that would be too early reserves one piece of it, and comes back when that piece begins. However late it comes, it is admitted if the budget has a piece: nobody else has used its time. Only if many deliveries come late at once, after a jam, does the budget reject some. Those reserve again, behind the others.
 //
-// Reservations place the returns. They are no permission, so that nothing depends on when a message comes.
+// A reservation is a time to come back, not a permission. So the limit holds whenever a message really arrives.
 const (
-	// rateBurst is how much of the time that nobody used may be made up for at once; of slower rates one attempt.
+	// rateBurst is how much unused capacity may be used later: one second of it, or one attempt at rates below one a second.
 	rateBurst = time.Second
-	// ratePart is for how long a time an instance takes pieces at most, so that it need not ask for each, and leaves few unused.
+	// ratePart is the longest time for which an instance reserves pieces at once. It saves a call for each piece, and leaves few pieces unused.
 	ratePart = 100 * time.Millisecond
-	// ratePatience is how long a delivery with a reservation waits here for its piece of the budget: queues keep whole seconds.
+	// ratePatience is how long a delivery with a reservation waits here for its piece of the budget. Queues deliver with a precision of one second.
 	ratePatience = time.Second
-	// rateAhead is how far ahead the queue reaches. A delivery that finds no place within it comes back in half the time or more.
+	// rateAhead is how far ahead reservations reach. A delivery that gets none within it comes back after a random time between half of it and all of it.
 	rateAhead = 24 * time.Hour
 )
 
 // limiter is what this instance has of an endpoint's lines.
 type limiter struct {
-	budget, recovery, queue pieces // recovery: the budget while the endpoint recovers
+	budget, recovery, queue pieces // recovery is the budget while the endpoint recovers
 	rejections              rejections
 }
 
-// reserve gives a delivery its place in the queue; the zero admission where that has begun.
+// reserve makes a reservation for a delivery. It returns the zero Admission if the reserved piece has begun already.
 func (g *Gate) reserve(ctx context.Context, endpoint string, e *entry, r rate, earliest, now time.Time) (Admission, error) {
-	line := "queue#" + endpoint + "#" + r.interval().String() // under another rate the places are others
+	line := "queue#" + endpoint + "#" + r.interval().String() // another rate has another queue
 	at, ok, err := e.limiter.queue.take(ctx, g.quotas, line, r.interval(), earliest, now.Add(rateAhead))
 	switch {
 	case err != nil:
@@ -47,7 +43,7 @@ func (g *Gate) reserve(ctx context.Context, endpoint string, e *entry, r rate, e
 	return Admission{}, nil
 }
 
-// take spends a piece of the endpoint's budget, or says when the delivery is to come back.
+// take takes a piece of the endpoint's budget, or says when the delivery is to come back.
 func (g *Gate) take(ctx context.Context, ep Limits, e *entry, reserved bool, now time.Time) (a Admission, wait time.Duration, err error) {
 	r, recovering := e.rate(ep, now)
 	if r.attempts == 0 {
@@ -77,16 +73,16 @@ func (g *Gate) take(ctx context.Context, ep Limits, e *entry, reserved bool, now
 	return a, 0, err
 }
 
-// pieces are what this instance has taken of a line of time and not given to deliveries yet.
+// pieces are the pieces of a line that this instance has reserved and not given to deliveries yet.
 type pieces struct {
 	interval time.Duration
-	next     time.Time // when the next of them begins
+	next     time.Time // when the first of them begins
 	left     int
-	part     int       // how many it takes at a time: twice as many where they are used up, half as many where they lapse
-	free     time.Time // before it nothing of the line is free
+	part     int       // how many to reserve at once: doubled after all were used, halved after some lapsed
+	free     time.Time // nothing of the line is free before this time
 }
 
-// take returns when the next piece begins: not before earliest. If that would be after latest it takes none and returns false.
+// take returns when the next piece begins, which is not before earliest. If that would be after latest, it takes none and returns false.
 func (p *pieces) take(ctx context.Context, q Quotas, line string, interval time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
 	had := p.left > 0
 	if p.interval != interval {
@@ -121,19 +117,18 @@ func (p *pieces) take(ctx context.Context, q Quotas, line string, interval time.
 	return at, true, nil
 }
 
-// rejections are how long deliveries have been turned away from an endpoint that recovers. The longer, the further apart they
-// come back: each return costs a write and a message.
+// rejections tell how long a recovering endpoint has been rejecting deliveries. The longer it has, the more time passes until they come back: each return costs a write and a message.
 type rejections struct {
-	window time.Time // the last in which one was turned away
+	window time.Time // the last window with a rejection
 	streak int       // windows in a row
 }
 
 const (
 	rejectionWindow = time.Second
-	maxSpread       = 64 * time.Second // over which they come back at most
+	maxSpread       = 64 * time.Second // the longest spread
 )
 
-// spread returns over how long a time whoever is turned away now is to come back.
+// spread returns the window over which rejected deliveries spread their next try.
 func (r *rejections) spread(now time.Time) time.Duration {
 	window := now.Truncate(rejectionWindow)
 	switch since := window.Sub(r.window); {
@@ -147,13 +142,13 @@ func (r *rejections) spread(now time.Time) time.Duration {
 	return min(rejectionWindow<<min(r.streak, 10), maxSpread)
 }
 
-// rate is so many attempts in so long a time; the zero rate is no limit.
+// rate is a number of attempts in a time. The zero rate is no limit.
 type rate struct {
 	attempts int
 	per      time.Duration
 }
 
-// rate is the endpoint's own rate, or the one at which it recovers if that is lower.
+// rate returns the endpoint's own rate, or the rate at which it recovers if that is lower.
 func (e *entry) rate(ep Limits, now time.Time) (r rate, recovering bool) {
 	r = ep.rate(e.state.Proof.Rate)
 	if ramp := (rate{e.state.Rate(now), time.Second}); ramp.below(r) {
@@ -162,16 +157,15 @@ func (e *entry) rate(ep Limits, now time.Time) (r rate, recovering bool) {
 	return r, false
 }
 
-// interval is the time that an attempt has to itself, in whole microseconds.
+// interval returns the time between two attempts, in whole microseconds.
 func (r rate) interval() time.Duration {
 	return max((r.per / time.Duration(r.attempts)).Truncate(time.Microsecond), time.Microsecond)
 }
 
-// burst is how much unused time an attempt may make up for: a second, or an attempt's interval where that is longer, lest one
-// that is a little late makes the next one too early.
+// burst returns how much unused capacity an attempt may use: one second, or one interval if that is longer. Otherwise an attempt that is a little late would make the next one too early.
 func (r rate) burst() time.Duration { return max(rateBurst, r.interval()) }
 
-// fresh is the same for a delivery that has not waited yet: at slow rates the first two do not come together.
+// fresh is burst for a delivery that has not waited yet: at rates of one a second or slower it is 0, so that the first two attempts do not come together.
 func (r rate) fresh() time.Duration {
 	if r.interval() < rateBurst {
 		return rateBurst
@@ -179,12 +173,12 @@ func (r rate) fresh() time.Duration {
 	return 0
 }
 
-// below tells whether r is a limit, and the lower one.
+// below tells whether r is a limit, and lower than other.
 func (r rate) below(other rate) bool {
 	return r.attempts > 0 && (other.attempts == 0 || r.interval() > other.interval())
 }
 
-// sleep waits; its error is the context's.
+// sleep waits for d, or until ctx ends. Its error is that of ctx.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -6,7 +6,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// Slow tells whether an endpoint that could have attempts now is slow.
+// Slow tells whether an endpoint is slow. It is false while the endpoint's state holds deliveries.
 func (g *Gate) Slow(ctx context.Context, ep Limits) (bool, error) {
 	e := g.entry(ep.Name)
 	if err := e.acquire(ctx); err != nil {
@@ -20,7 +20,7 @@ func (g *Gate) Slow(ctx context.Context, ep Limits) (bool, error) {
 	return e.state.Slow(now) && g.heldUntil(e.state, now).IsZero(), nil
 }
 
-// TookLong counts an attempt. If it cannot be written, others of the endpoint will be.
+// TookLong counts a slow attempt. If the count cannot be written, it is dropped; a slow endpoint has more such attempts.
 func (g *Gate) TookLong(ctx context.Context, endpoint string) {
 	e := g.entry(endpoint)
 	if err := e.acquire(ctx); err != nil {

@@ -16,8 +16,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// Types of the relay's own events, beside those of changes of an endpoint's state. There is one for each delivery that dies, and one for each secret that
-// is learned.
+// Types of the relay's own events, beside those for changes of an endpoint's state. There is one event for each delivery that dies, and one for each learned secret.
 const (
 	DeliveryDead        = "delivery.dead"
 	SourceSecretLearned = "source.secret_learned" // a handshake brought a source's secret
@@ -43,23 +42,20 @@ type noticeData struct {
 	Error       string     `json:"error,omitempty"`
 }
 
-// Notifier sends the relay's own events: it puts them on the ingest queue as events of the source catalog.OperatorSource. One that no subscription
-// would take is not sent. Whether one would is looked up when there is something to tell, which is rare, and remembered as the fan-out
-// does; so a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
+// Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source catalog.OwnSource. It does not send an event that no subscription takes. It looks up the subscriptions only when there is an event, which is rare, and caches them as the fan-out does. So a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
 //
 // It implements Operator and is safe for concurrent use.
 type Notifier struct {
 	ingest relay.Queue
-	router *relay.Router // nil: it is not known who subscribes
+	router *relay.Router // nil: every event is sent
 }
 
-// NewNotifier returns a Notifier. It calls nothing yet. router tells which events somebody wants; nil: all are sent. That is for a function that
-// may not read the subscriptions, and has something to tell so seldom that an event which nobody takes costs nothing worth saving.
+// NewNotifier returns a Notifier. It calls nothing yet. router tells which events a subscription takes; nil: all events are sent. Use nil in a function that may not read the subscriptions and has very few events: an event that nobody takes then costs next to nothing.
 func NewNotifier(router *relay.Router, ingest relay.Queue) *Notifier {
 	return &Notifier{ingest, router}
 }
 
-// TellChange tells of a change of an endpoint's state; nil is none.
+// TellChange sends the event for a change of an endpoint's state. nil means that there is none.
 func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 	if c == nil {
 		return nil
@@ -75,7 +71,7 @@ func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 	return n.tell(ctx, c.Endpoint+" "+strconv.FormatInt(c.Revision, 10), "", notice{c.Type, c.At, data})
 }
 
-// TellDead tells of a delivery that died, of an event with a trace.
+// TellDead sends the event for a delivery that died. trace is the traceparent of the delivery's event.
 func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string) error {
 	last := d.History[len(d.History)-1]
 	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+strconv.Itoa(d.Attempts), trace, notice{DeliveryDead, d.UpdatedAt, noticeData{
@@ -84,12 +80,12 @@ func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string)
 	}})
 }
 
-// TellLearned tells that a handshake brought a source's secret.
+// TellLearned sends the event for a source's secret that a handshake brought.
 func (n *Notifier) TellLearned(ctx context.Context, source string, at time.Time) error {
 	return n.tell(ctx, source+" "+rand.Text(), "", notice{SourceSecretLearned, at.UTC().Truncate(time.Millisecond), noticeData{Source: source}})
 }
 
-// tell sends an event. Its id is made of its type and of what happened, which is the same for each copy of it: the fan-out drops the second.
+// tell sends an event. Its id is a hash of its type and of happened, so a repeat has the same id, and the fan-out drops it.
 func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice) error {
 	body, err := json.Marshal(what)
 	if err != nil {
@@ -111,11 +107,10 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 	return nil
 }
 
-// byOperator is the reason of what an operator does and says no other for.
+// byOperator is the reason of an operator's action without a reason.
 const byOperator = "by its operator"
 
-// EnableEndpoint lets an endpoint have deliveries again that is disabled, open or paused: slowly at first. It returns what changed; nil if
-// the endpoint is none of these.
+// EnableEndpoint lets deliveries go again to an endpoint that is disabled, open or paused, at a limited rate at first. An unproved endpoint is asked for its proof again at once. It returns what changed, or nil if the endpoint is none of these.
 func EnableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint string) (*gate.Change, error) {
 	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, gate.Change) {
 		if p := s.Phase(now); p == breaker.Closed || p == breaker.Recovering {
@@ -125,18 +120,17 @@ func EnableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint st
 	})
 }
 
-// DisableEndpoint lets an endpoint have no deliveries until it is enabled: those that come up die. The reason is for people. It returns what changed; nil if the
-// endpoint is disabled already.
+// DisableEndpoint stops all deliveries to an endpoint until it is enabled. Deliveries that come up meanwhile die. The reason is for people. It returns what changed, or nil if the endpoint is disabled already.
 func DisableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint, reason string) (*gate.Change, error) {
 	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, gate.Change) {
 		return s.Disable(now, cmp.Or(reason, byOperator)), gate.Change{Type: gate.EndpointDisabled, Reason: cmp.Or(reason, byOperator)}
 	})
 }
 
-// tries is how often a write is tried that meets others'.
+// tries is the number of tries of a write that conflicts with others.
 const tries = 4
 
-// operate writes what change makes of an endpoint's state, also when the functions write it at the same time.
+// operate writes what change makes of an endpoint's state, and tries again if the functions write it at the same time.
 func operate(ctx context.Context, states gate.EndpointStates, endpoint string,
 	change func(breaker.State, time.Time) (breaker.State, gate.Change),
 ) (*gate.Change, error) {

@@ -10,31 +10,27 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Replayer sends deliveries again, for the relay's operator. It is safe for concurrent use.
+// Replayer sends deliveries again for the operator. It is safe for concurrent use.
 type Replayer struct {
 	Ledger     Ledger
 	Deliveries relay.Deliveries
 	Retry      relay.Queue
-	Router     *relay.Router // routes events again; nil: Route is not called
+	Router     *relay.Router // needed for Route only
 }
 
-// Replay sends a delivery again that has ended, dead or delivered: it begins a new cycle of attempts with the event as it is on record.
-// One that waits and whose next attempt is late by a quarter of an hour, so that its message must be lost, goes on where it stood.
-// It is on record as waiting before its message is sent, so that a second call finds it under way; only two calls at the same moment may both
-// send it. ErrNotFound: no such event, or no delivery of it to the endpoint is on record. ErrConflict: it waits for its next attempt.
+// Replay sends a dead or delivered delivery again. It begins a new cycle of attempts, with the recorded event. A waiting delivery is sent again too if its next attempt is a quarter of an hour late, so that its message must be lost; it goes on with its cycle. The delivery is recorded as waiting before its message is sent. So a second call gets ErrConflict; only two calls at the same moment may both send it. Errors: ErrNotFound if the event, or its delivery to the endpoint, is not recorded; ErrConflict if it waits for its next attempt.
 func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
 	return r.replay(ctx, eventID, endpoint, func(d relay.Delivery) bool {
 		return d.Status != relay.Waiting || !time.Now().Before(d.NextAt.Add(relay.MaxDelay))
 	})
 }
 
-// ReplayDead is Replay of a delivery that was listed as dead after so many attempts. ErrConflict: it is not so any more; somebody else has sent
-// it again since, whatever has become of it by now. So of two runs over the same list the second sends nothing that the first has sent.
+// ReplayDead is Replay for a delivery that was listed as dead after a number of attempts. Error: ErrConflict if that is no longer so, because somebody has sent it again since. So if two runs use the same list, the second sends nothing that the first has sent.
 func (r Replayer) ReplayDead(ctx context.Context, eventID, endpoint string, attempts int) error {
 	return r.replay(ctx, eventID, endpoint, func(d relay.Delivery) bool { return d.Status == relay.Dead && d.Attempts == attempts })
 }
 
-// replay sends a delivery again if it may be.
+// replay sends a delivery again if may allows it.
 func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func(relay.Delivery) bool) error {
 	record, err := r.Ledger.EventRecord(ctx, eventID)
 	if err != nil {
@@ -47,19 +43,18 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 	if !may(d) {
 		return fmt.Errorf("delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d), d.Attempts, catalog.ErrConflict)
 	}
-	ctx = context.WithoutCancel(ctx) // what is on record as waiting must have its message
+	ctx = context.WithoutCancel(ctx) // a delivery recorded as waiting must have its message
 	if err := makeDue(ctx, r.Ledger, r.Deliveries, record, d, time.Now()); err != nil {
 		return err
 	}
 	if err := relay.Send(ctx, r.Retry, relay.NextAttempt(d, record.Event)); err != nil {
-		_ = r.Deliveries.SaveDelivery(ctx, d, d.Attempts) // so that it can be replayed at once; else in a quarter of an hour
+		_ = r.Deliveries.SaveDelivery(ctx, d, d.Attempts) // so that it can be replayed at once; otherwise in a quarter of an hour
 		return err
 	}
 	return nil
 }
 
-// makeDue records that a delivery waits for an attempt which is due now, with no place in the endpoint's rate kept for it. It is kept on record, and
-// its event is, until its message can no longer lie in a queue. ErrConflict: it has changed meanwhile.
+// makeDue records that a delivery waits and is due now, without a reservation. The records of the delivery and of its event are kept until no queue can hold the message any more. Error: ErrConflict if the delivery has changed meanwhile.
 func makeDue(ctx context.Context, keeper relay.EventKeeper, deliveries relay.Deliveries, event relay.EventRecord, d relay.Delivery, now time.Time) error {
 	now = now.UTC().Truncate(time.Millisecond)
 	if until := relay.Expiry(now, relay.MaxQueueTime); until.After(d.ExpiresAt) {
@@ -74,7 +69,7 @@ func makeDue(ctx context.Context, keeper relay.EventKeeper, deliveries relay.Del
 	return deliveries.SaveDelivery(ctx, d, d.Attempts)
 }
 
-// standing is a delivery's status, and until when it waits.
+// standing returns a delivery's status, and until when it waits.
 func standing(d relay.Delivery) string {
 	if d.Status == relay.Waiting {
 		return "waiting until " + d.NextAt.Format(time.RFC3339)
@@ -82,10 +77,7 @@ func standing(d relay.Delivery) string {
 	return string(d.Status)
 }
 
-// Route matches an event on record against the subscriptions of today, sends it to those endpoints that it has not been routed to yet, and
-// returns their names: what came before somebody subscribed to it need not be lost. Until their first attempt they are not on record: a
-// second call before it sends them again, and the deliverer drops the double, unless both are handled at the same time. ErrNotFound: no such event.
-// ErrUndecided, beside the names: filters of further endpoints could not be told of.
+// Route matches a recorded event with the current subscriptions, sends it to the endpoints that it was not routed to yet, and returns their names. So an event from before a subscription need not be lost. These deliveries have no record before their first attempt. A second call before that sends them again, and the deliverer drops the repeat, unless both are handled at the same time. Errors: ErrNotFound if there is no such event; ErrUndecided, beside the names, if filters of further endpoints could not be decided.
 func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	record, deliveries, err := r.Ledger.Event(ctx, eventID)
 	if err != nil {

@@ -2,27 +2,26 @@ package operate
 
 import "time"
 
-// SweepReport tells what a run of the Sweeper saw. Of the events that it looked at Deliveries = Delivered + Dead + Waiting +
-// Missing, and of what is missing nothing is left that was not put back.
+// SweepReport tells what a run of the Sweeper found. For the events that it looked at, Deliveries = Delivered + Dead + Waiting + Missing. Left counts the missing ones that were not sent again.
 type SweepReport struct {
 	Events     int // looked at
-	Deliveries int // that the events were routed to
+	Deliveries int // to which the events were routed
 	Delivered  int
 	Dead       int
-	Waiting    int  // for an attempt to come, or one that was overdue and is due now
-	Missing    int  // no delivery is on record
-	Left       int  // of the missing: not put back; normally zero
-	Overdue    int  // waiting deliveries, of all events, whose attempt was more than two hours late
-	PutBack    int  // deliveries that were sent again, missing or overdue; normally zero
-	Partial    bool // it did not get through; the next run goes on where it stopped
-	Behind     int  // whole hours of events that were to be looked at and have not been; normally zero
+	Waiting    int  // an attempt is due later, or was overdue and is due now
+	Missing    int  // without a record
+	Left       int  // missing and not sent again; normally zero
+	Overdue    int  // waiting deliveries of all events whose attempt was late by more than the Sweeper allows
+	PutBack    int  // sent again, missing or overdue; normally zero
+	Partial    bool // the run ended early; the next one continues
+	Behind     int  // whole hours of events not looked at yet; normally zero
 	Duration   time.Duration
 }
 
-// Stranded is how many deliveries were late or missing. Normally zero.
+// Stranded returns how many deliveries were late or missing. Normally zero.
 func (r SweepReport) Stranded() int { return r.Overdue + r.Missing }
 
-// Unaccounted is how many deliveries are in none of these places. Always zero, as long as the relay has no bug and the run did not fail.
+// Unaccounted returns how many deliveries are in none of these counts. It is zero unless the relay has a bug or the run failed.
 func (r SweepReport) Unaccounted() int {
 	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - (r.Missing - r.Left)
 }

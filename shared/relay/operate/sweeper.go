@@ -16,52 +16,44 @@ import (
 )
 
 const (
-	// strandedAfter is how late an attempt must be to be taken for lost.
+	// strandedAfter is how late an attempt may be before its message counts as lost.
 	strandedAfter = relay.SweepDelay
-	// strandedInLine is the same at an ordered endpoint, where hours in the queue behind others are nothing unusual.
+	// strandedInLine is the same for ordered and slow endpoints, where a message may wait for hours behind others.
 	strandedInLine = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.
 	firstLook = 24 * time.Hour
-	// sweepReserve is the part of an invocation that is kept for the page that is being looked at, and for the cursor.
+	// sweepReserve is the time of an invocation that is reserved to finish the current page and to save the cursor.
 	sweepReserve = 30 * time.Second
-	// saveCursorAfter is how many events a run that is killed may have to look at again.
+	// saveCursorAfter is how many events a killed run may leave to look at again.
 	saveCursorAfter = 1000
-	// sweepEndpoints and sweepCalls bound how many endpoints are asked for overdue deliveries, and how many deliveries are
-	// put back, at the same time.
+	// sweepEndpoints is how many endpoints are asked for overdue deliveries at the same time. sweepCalls is how many deliveries are sent again at the same time.
 	sweepEndpoints = 8
 	sweepCalls     = 16
 )
 
-// SweeperConfig is what a Sweeper works with.
+// SweeperConfig configures a Sweeper.
 type SweeperConfig struct {
 	Names         catalog.Names
-	Subscriptions catalog.Subscriptions // they tell which endpoints are ordered
-	States        gate.EndpointStates   // they tell which are slow; nil: none is
+	Subscriptions catalog.Subscriptions // to find the ordered endpoints
+	States        gate.EndpointStates   // to find the slow endpoints; nil: there are none
 	Ledger        Ledger
 	Deliveries    relay.Deliveries
-	Cursors       SweepCursors // nil: none is kept, and each run looks at the events of a day
+	Cursors       SweepCursors // nil: no cursor, and each run looks at the events of a day
 	Delivery      relay.Queue  // first attempts
 	Retry         relay.Queue  // later attempts
 	Now           func() time.Time
 }
 
-// Sweeper finds deliveries whose message a bug or an outage has lost, and sends them again. Run it hourly; it normally finds
-// nothing. It has two rules:
+// Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run it hourly; normally it finds nothing. It has two rules:
 //
-//   - A waiting delivery whose attempt is two hours late, a day at an ordered or a slow endpoint, is due now, and its message is
-//     sent again.
-//   - Each event is looked at once, two to three hours after it was accepted. Of its deliveries those that are not on record
-//     are recorded as waiting and due now, and their first attempts are sent. From then on the first rule watches them.
+//   - A waiting delivery is overdue if its attempt is two hours late, or a day at an ordered or slow endpoint. It is recorded as due now, and its message is sent again.
+//   - Each event is looked at once, two to three hours after its acceptance. A delivery of it without a record is recorded as waiting and due now, and its first attempt is sent. From then on the first rule watches it.
 //
-// A message that was not lost but is late, in a backlog or a dead-letter queue, then has a copy. That does no harm: the
-// deliverer reads the record before it makes an attempt so late, and drops the second. It costs a second POST only where both
-// are in hand at the same moment.
+// A message that is only late, in a backlog or in a dead-letter queue, then has a copy. That does no harm: the deliverer reads the record before such a late attempt, and drops the second message. There is a second POST only if both are handled at the same moment.
 //
-// A cursor says how far the second rule has got. So a run that ends early, or is killed, skips nothing: the next one goes on
-// there. A run looks at some thousand events a second (docs/cost.md), hours that were left behind are made up for.
+// A cursor stores the progress of the second rule. So a run that ends early, or is killed, skips nothing: the next run continues there. A run looks at some thousand events a second (docs/cost.md), and makes up for hours that were left out.
 //
-// The Sweeper does not find deliveries of an event that was recorded only hours after it was accepted, nor of an event whose
-// source is no longer in the catalog.
+// The Sweeper does not find deliveries of an event that was recorded only hours after its acceptance, or of an event whose source is no longer in the catalog.
 type Sweeper struct{ cfg SweeperConfig }
 
 // NewSweeper returns a Sweeper. It calls nothing yet. The error names what cfg lacks.
@@ -78,8 +70,7 @@ func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 	return &Sweeper{cfg}, nil
 }
 
-// Run sweeps once. It ends in time before ctx's deadline, and then reports that it did not get through. The error joins
-// everything that failed; the report holds in any case.
+// Run sweeps once. It ends before the deadline of ctx, and then reports that it is partial. The error joins everything that failed. The report is valid in any case.
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
 	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
@@ -100,17 +91,17 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 // sweep is one run.
 type sweep struct {
 	*Sweeper
-	ctx    context.Context // a sweep is one call of Run
+	ctx    context.Context // a sweep lasts for one call of Run
 	began  time.Time
 	now    time.Time
-	late   map[string]time.Time // by endpoint of the catalog: what was due before is late
-	listed bool                 // all that the ledger lists as overdue is due now
+	late   map[string]time.Time // by endpoint of the catalog: an attempt due before this time is late
+	listed bool                 // everything that the ledger lists as overdue was resumed
 
 	mu     sync.Mutex
 	report SweepReport
 }
 
-// learn finds out when a delivery to each endpoint is late.
+// learn finds out from when on a delivery to each endpoint is late.
 func (r *sweep) learn(sources, endpoints []string) error {
 	r.late = make(map[string]time.Time, len(endpoints))
 	for _, name := range endpoints {
@@ -137,7 +128,7 @@ func (r *sweep) learn(sources, endpoints []string) error {
 	})
 }
 
-// learnSlow finds out which endpoints are slow, or were so within the last day: their deliveries may stand in a backlog of their own.
+// learnSlow finds the endpoints that are slow, or were so within the last day. Their deliveries may wait in the slow queue's backlog.
 func (r *sweep) learnSlow() error {
 	if r.cfg.States == nil {
 		return nil
@@ -161,25 +152,25 @@ func (r *sweep) learnSlow() error {
 	return nil
 }
 
-// isLate tells whether an attempt at an endpoint that was due at a time is late.
+// isLate tells whether an attempt is late that was due at a time.
 func (r *sweep) isLate(endpoint string, due time.Time) bool {
 	late, known := r.late[endpoint]
-	if !known { // in the catalog no more: its delivery is to end
+	if !known { // no longer in the catalog: its delivery will die
 		late = r.now.Add(-strandedAfter)
 	}
 	return due.Before(late)
 }
 
-// isKnown tells whether the catalog has an endpoint, so that its overdue deliveries are listed.
+// isKnown tells whether the catalog has an endpoint. If so, its overdue deliveries are listed.
 func (r *sweep) isKnown(endpoint string) bool {
 	_, known := r.late[endpoint]
 	return known
 }
 
-// lastHour is the end of the last hour whose events are looked at.
+// lastHour returns the end of the last hour whose events are looked at.
 func (r *sweep) lastHour() time.Time { return r.now.Add(-strandedAfter).Truncate(time.Hour) }
 
-// timeLeft tells whether there is some of a share of the time that the run has, less the reserve.
+// timeLeft tells whether the run is still within the given share of its time, without the reserve.
 func (r *sweep) timeLeft(share float64) bool {
 	deadline, ok := r.ctx.Deadline()
 	if !ok {
@@ -196,7 +187,7 @@ func (r *sweep) count(change func(*SweepReport)) {
 	change(&r.report)
 }
 
-// resumeOverdue is the first rule. It leaves half of the time to the second.
+// resumeOverdue is the first rule. It leaves half of the time for the second.
 func (r *sweep) resumeOverdue(endpoints []string) error {
 	g, ctx := errgroup.WithContext(r.ctx)
 	g.SetLimit(sweepEndpoints)
@@ -227,12 +218,11 @@ func (r *sweep) resumeOverdueOf(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// resume records an overdue delivery as due now, and sends its next attempt. If it dies between the two, the delivery is overdue
-// again in two hours.
+// resume records an overdue delivery as due now, and sends its next attempt. If the function dies between the two, the delivery is overdue again in two hours.
 func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 	record, err := r.cfg.Ledger.EventRecord(ctx, d.EventID)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return nil // it has expired since, and there is nothing to send
+		return nil // the event has expired since: there is nothing to send
 	}
 	if err != nil {
 		return err
@@ -251,7 +241,7 @@ func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 	return nil
 }
 
-// lookAtEvents is the second rule: it looks at the events from the cursor on to the last hour that ended two hours ago.
+// lookAtEvents is the second rule. It looks at the events from the cursor to the last hour that ended two hours ago.
 func (r *sweep) lookAtEvents(sources []string) error {
 	c, err := r.cursor()
 	if err != nil {
@@ -270,7 +260,7 @@ type cursor struct {
 	*sweep
 	at      SweepCursor
 	saved   SweepCursor
-	unsaved int // events since
+	unsaved int // events since the last save
 }
 
 func (r *sweep) cursor() (*cursor, error) {
@@ -296,7 +286,7 @@ func (c *cursor) save() error {
 	return c.cfg.Cursors.SaveSweepCursor(c.ctx, c.at)
 }
 
-// run moves the cursor to a time, as long as there is time left.
+// run moves the cursor towards end while there is time left.
 func (c *cursor) run(end time.Time, sources []string) error {
 	for c.at.Hour.Before(end) {
 		for _, source := range sources {
@@ -312,7 +302,7 @@ func (c *cursor) run(end time.Time, sources []string) error {
 	return nil
 }
 
-// runSource looks at what is left of a source's events of the cursor's hour. False: there is no time left.
+// runSource looks at the remaining events of a source in the cursor's hour. It returns false if there is no time left.
 func (c *cursor) runSource(source string) (bool, error) {
 	page := relay.Page("")
 	if source == c.at.Source {
@@ -337,21 +327,20 @@ func (c *cursor) runSource(source string) (bool, error) {
 	return true, nil
 }
 
-// look is what a page of events came to.
+// look is the result for a page of events.
 type look struct {
 	sum   SweepReport
 	found []finding
 }
 
-// finding is an event with deliveries to be put back.
+// finding is an event with deliveries to send again.
 type finding struct {
 	event   string
-	missing []string // endpoints without a delivery on record
-	overdue []string // endpoints whose delivery waits for an attempt that is late
+	missing []string // endpoints without a recorded delivery
+	overdue []string // endpoints with a waiting delivery that is late
 }
 
-// lookAtPage looks at a page of a source's events of an hour, puts back what is lost of them, and returns the next page. An
-// error means that the page has to be looked at again.
+// lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns the next page. After an error the page must be looked at again.
 func (r *sweep) lookAtPage(source string, hour time.Time, from relay.Page) (next relay.Page, events int, err error) {
 	var l look
 	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) { r.lookAt(&l, o) })
@@ -363,7 +352,7 @@ func (r *sweep) lookAtPage(source string, hour time.Time, from relay.Page) (next
 	return next, l.sum.Events, err
 }
 
-// lookAt adds an event to the sums.
+// lookAt adds an event to the counts.
 func (r *sweep) lookAt(l *look, o EventOutcome) {
 	wanted := make(map[string]bool, len(o.Endpoints))
 	for _, name := range o.Endpoints {
@@ -374,7 +363,7 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 	l.sum.Deliveries += len(wanted)
 	for _, d := range o.Deliveries {
 		if !wanted[d.Endpoint] {
-			continue // the operator had the event routed there later
+			continue // the operator routed the event there later
 		}
 		delete(wanted, d.Endpoint)
 		switch {
@@ -383,7 +372,7 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 		case d.Status == relay.Dead:
 			l.sum.Dead++
 		case d.Status == relay.Waiting && (!r.isLate(d.Endpoint, d.NextAt) || !r.listed && r.isKnown(d.Endpoint)):
-			l.sum.Waiting++ // or what the next run resumes, since this one could not resume all
+			l.sum.Waiting++ // or overdue, for the next run: this one could not resume everything
 		case d.Status == relay.Waiting:
 			f.overdue = append(f.overdue, d.Endpoint)
 		}
@@ -411,8 +400,8 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 	record, err := r.cfg.Ledger.EventRecord(r.ctx, f.event)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
-		return nil // it has expired since, and there is nothing to send
-	case errors.Is(err, format.ErrFormat): // to look again would not help
+		return nil // the event has expired since: there is nothing to send
+	case errors.Is(err, format.ErrFormat): // looking again would not help
 		r.mu.Lock()
 		sum.Left += len(f.missing)
 		r.mu.Unlock()
@@ -427,8 +416,7 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 	return errors.Join(failed...)
 }
 
-// resumeUnlisted resumes a delivery that is still overdue after everything that the ledger lists so has been resumed. If it should
-// have been listed then, it counts as unaccounted for: it is in none of the sums.
+// resumeUnlisted resumes a delivery that is still overdue after every delivery that the ledger lists as overdue was resumed. If the ledger should have listed it, it is in none of the counts and so counts as unaccounted.
 func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 	d, err := r.cfg.Deliveries.Delivery(r.ctx, event, endpoint)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
@@ -468,7 +456,7 @@ func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []st
 		switch {
 		case err == nil:
 			lost = append(lost, endpoints[i])
-		case !errors.Is(err, catalog.ErrConflict): // else its attempt was made a moment ago
+		case !errors.Is(err, catalog.ErrConflict): // otherwise its attempt was made a moment ago
 			failed = append(failed, err)
 		}
 	}
@@ -485,7 +473,7 @@ func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []st
 	return errors.Join(failed...)
 }
 
-// add adds the sums of a page.
+// add adds the counts of a page.
 func (r *SweepReport) add(page SweepReport) {
 	r.Events += page.Events
 	r.Deliveries += page.Deliveries

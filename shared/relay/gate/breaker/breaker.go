@@ -5,76 +5,74 @@ import (
 	"time"
 )
 
-// How the breaker moves. The figures follow what receivers of webhooks report of outages: a deployment takes a minute or two, and ten
-// failures in a row are no accident.
+// The breaker's numbers. They follow what receivers of webhooks report about outages: a deployment takes a minute or two, and ten failures in a row are no accident.
 const (
-	// OpenAfter failures in a row, counted over all instances, open the breaker.
+	// OpenAfter is the number of failures in a row, over all instances, that opens the breaker.
 	OpenAfter = 10
-	// RateWindow is the time over which one instance counts attempts: MinAttempts of which half failed open the breaker as well.
+	// RateWindow is the time over which one instance counts attempts. The breaker also opens if there are MinAttempts in it and half of them failed.
 	RateWindow  = time.Minute
 	MinAttempts = 20
-	// FirstWait is how long the breaker stays open before the first probe; each probe that fails doubles it, up to MaxWait.
+	// FirstWait is how long the breaker stays open before the first probe. Each failed probe doubles the wait, up to MaxWait.
 	FirstWait = 30 * time.Second
 	MaxWait   = 15 * time.Minute
-	// RampTime is how long after closing requests are let through slowly: RampStart a second at first, twice as many every RampDouble.
+	// RampTime is how long the rate is limited after the breaker closes. It begins with RampStart requests a second and doubles every RampDouble.
 	RampTime   = 2 * time.Minute
 	RampStart  = 5
 	RampDouble = 10 * time.Second
-	// MinSpread is over how long a time deliveries come back after a pause, however short it was.
+	// MinSpread is the shortest time over which deliveries come back after a pause, however short the pause was.
 	MinSpread = 5 * time.Second
-	// MaxPause bounds the pause that an endpoint may ask for.
+	// MaxPause is the longest pause that an endpoint may ask for.
 	MaxPause = time.Hour
-	// WarnAfter and DisableAfter are how long nothing but failures is suffered: then the operator is warned, and then the endpoint
-	// is disabled, Notice after the warning at the soonest. Standard Webhooks recommends several days, and to announce it.
+	// WarnAfter and DisableAfter count the time in which every attempt failed. After WarnAfter the operator is warned. After DisableAfter, and at least Notice after the warning, the endpoint is disabled. Standard Webhooks recommends to disable after several days, and to announce it.
 	WarnAfter    = 24 * time.Hour
 	DisableAfter = 5 * 24 * time.Hour
 	Notice       = 24 * time.Hour
-	// Silence is how long after a failure the next one belongs to the same run: single failures of a rare webhook do not add up.
+	// Silence is the longest time between two failures of one run. So single failures of a rare webhook do not add up.
 	Silence = 24 * time.Hour
 )
 
-// State is what is known of an endpoint's trouble. Times are UTC.
+// State is what is known about an endpoint's failures. Times are UTC.
 type State struct {
-	Failures     int           // attempts in a row that failed
-	FailingSince time.Time     // when the first of them ended; zero: the last attempt went well
+	Failures     int           // failed attempts in a row
+	FailingSince time.Time     // when the first of them ended; zero: the last attempt succeeded
 	FailedAt     time.Time     // when the last of them was told
-	OpenUntil    time.Time     // no request before, then one probe; zero: closed
+	OpenUntil    time.Time     // no request before then, one probe afterwards; zero: closed
 	Openings     int           // how often in a row the breaker opened
-	ClosedAt     time.Time     // when it closed after the last time it was open
-	PausedUntil  time.Time     // no request before: the endpoint asked for it
+	ClosedAt     time.Time     // when it last closed
+	PausedUntil  time.Time     // no request before then, as the endpoint asked
 	WarnedAt     time.Time     // when the operator was warned of this run of failures
 	DisabledAt   time.Time     // zero: enabled
-	Reason       string        // why it is disabled, or else open
-	Proof        Proof         // what it has shown before it got deliveries; zero: nothing, or nobody asked
-	Took         time.Duration // by an attempt, about, in whole milliseconds; zero: nobody needed to know
-	TookAt       time.Time     // when that was measured
-	Unproved     string        // why the last try to have it shown failed; "": it did not
-	SlowUntil    time.Time     // its attempts took long: it is slow until then
-	SlowAt       time.Time     // when the attempts below began to be counted
-	SlowSeen     int           // attempts since then that took long
+	Reason       string        // why it is disabled or open
+	Proof        Proof         // the proof that it gave; zero: none, or none was needed
+	Took         time.Duration // average duration of an attempt, whole milliseconds; zero: not needed
+	TookAt       time.Time     // when Took was measured
+	Unproved     string        // why it last failed to give its proof; "": it did not fail
+	SlowUntil    time.Time     // it is slow until then
+	SlowAt       time.Time     // start of the count below
+	SlowSeen     int           // slow attempts since then
 }
 
-// Proof is what an endpoint that must prove itself has shown.
+// Proof is the proof that an endpoint gave.
 type Proof struct {
-	Of   string    // names what was proved, in the asker's own words: under another name it must be proved again
+	Of   string    // names what was proved, in the caller's words; another name needs another proof
 	At   time.Time // when
-	Rate int       // requests a minute that the endpoint allows; 0: as many as there are
+	Rate int       // requests a minute that the endpoint allows; 0: no limit
 }
 
-// Phase names where an endpoint stands. The set is closed.
+// Phase is an endpoint's state in a word. The set is closed.
 type Phase string
 
 // The phases of an endpoint.
 const (
-	Closed     Phase = "closed"     // all is well, or not bad enough
+	Closed     Phase = "closed"     // it is well, or not bad enough to act
 	Open       Phase = "open"       // deliveries are held until the next probe
-	Recovering Phase = "recovering" // it was open a moment ago: deliveries are let through slowly
+	Recovering Phase = "recovering" // it was open a moment ago: the rate is limited
 	Paused     Phase = "paused"     // the endpoint asked for a pause
 	Disabled   Phase = "disabled"   // until the operator enables it
-	Unproved   Phase = "unproved"   // it was asked to prove itself, and failed: deliveries are held until it does
+	Unproved   Phase = "unproved"   // it did not give its proof: deliveries are held until it does
 )
 
-// Phase tells where the endpoint stands at a time.
+// Phase returns the endpoint's phase at a time.
 func (s State) Phase(now time.Time) Phase {
 	switch {
 	case !s.DisabledAt.IsZero():
@@ -91,8 +89,7 @@ func (s State) Phase(now time.Time) Phase {
 	return Closed
 }
 
-// HeldUntil is until when deliveries wait: zero where they need not. A breaker whose time is over holds nothing: whoever has claimed the
-// probe goes ahead, see Probe.
+// HeldUntil returns when held deliveries may come back, or zero if none are held. A breaker whose wait is over holds nothing: the delivery that claims the probe goes ahead, see Probe.
 func (s State) HeldUntil(now time.Time) time.Time {
 	held := s.PausedUntil
 	if s.OpenUntil.After(held) {
@@ -104,19 +101,18 @@ func (s State) HeldUntil(now time.Time) time.Time {
 	return held
 }
 
-// NeedsProbe tells whether the breaker is open and its wait is over: one request, and no more, may go through.
+// NeedsProbe tells whether the breaker is open and its wait is over. Then exactly one request may be made.
 func (s State) NeedsProbe(now time.Time) bool {
 	return !s.OpenUntil.IsZero() && !now.Before(s.OpenUntil) && s.DisabledAt.IsZero()
 }
 
-// Probe returns the state while a probe is under way, for lease at most: if nothing is heard of it by then, there is another.
+// Probe returns the state while a probe is in flight. If its result is not told within lease, another probe may be made.
 func (s State) Probe(now time.Time, lease time.Duration) State {
 	s.OpenUntil = now.Add(lease)
 	return s
 }
 
-// Spread is over how long a time after HeldUntil the held deliveries are to come back, so that they do not come all at once: as long as they
-// waited, and after a breaker that is open until they know whether the probe went well.
+// Spread returns the time after HeldUntil over which the held deliveries come back, so that they do not come all at once. It is as long as they waited. While the breaker is open it is at least FirstWait, so that most of them come after the probe has ended.
 func (s State) Spread(now time.Time) time.Duration {
 	held := s.HeldUntil(now)
 	if held.IsZero() {
@@ -129,15 +125,15 @@ func (s State) Spread(now time.Time) time.Duration {
 	return min(max(held.Sub(now), least), MaxWait)
 }
 
-// Rate is how many requests a second may go through while the endpoint recovers; 0: as many as there are.
+// Rate returns how many requests a second are allowed while the endpoint recovers; 0: no limit.
 func (s State) Rate(now time.Time) int {
 	if s.Phase(now) != Recovering {
 		return 0
 	}
-	return RampStart << (max(now.Sub(s.ClosedAt), 0) / RampDouble) // clocks of instances differ, and step back
+	return RampStart << (max(now.Sub(s.ClosedAt), 0) / RampDouble) // the clocks of instances differ, and may go back
 }
 
-// Succeeded returns the state after a 2xx: the run of failures is over, and an open breaker closes.
+// Succeeded returns the state after a 2xx. The run of failures ends, and an open breaker closes.
 func (s State) Succeeded(now time.Time) State {
 	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof, Took: s.Took, TookAt: s.TookAt}
 	if !s.DisabledAt.IsZero() {
@@ -157,13 +153,13 @@ func (s State) Succeeded(now time.Time) State {
 
 // Failure is what happened since the state was last told.
 type Failure struct {
-	Attempts int    // that failed, at least one
+	Attempts int    // how many failed, at least one
 	Probe    bool   // the last of them was the probe
-	Half     bool   // this instance saw MinAttempts within RateWindow, half of which failed
-	Why      string // the last of them failed: a status, or an outcome in a word
+	Half     bool   // this instance counted MinAttempts within RateWindow, of which half failed
+	Why      string // how the last of them failed: a status code or an outcome
 }
 
-// opens says why f opens the breaker, after so many failures in a row.
+// opens returns why f opens the breaker, after so many failures in a row.
 func (f Failure) opens(failures int) string {
 	switch {
 	case f.Probe:
@@ -174,8 +170,7 @@ func (f Failure) opens(failures int) string {
 	return fmt.Sprintf("half of %d attempts or more within a minute failed, the last one with %s", MinAttempts, f.Why)
 }
 
-// Failed returns the state after a failure. One that was under way when the breaker opened tells nothing new: only the probe's makes
-// the wait longer.
+// Failed returns the state after a failure. If the breaker is open, only the failure of the probe makes the wait longer: other attempts were in flight when it opened.
 func (s State) Failed(now time.Time, f Failure) State {
 	if s.FailingSince.IsZero() || now.Sub(s.FailedAt) > Silence {
 		s.Failures, s.FailingSince, s.WarnedAt = 0, now, time.Time{}
@@ -200,37 +195,37 @@ func (s State) Failed(now time.Time, f Failure) State {
 	return s
 }
 
-// Proved returns the state after a probe that has proved what p names.
+// Proved returns the state after a probe that proved p.
 func (s State) Proved(now time.Time, p Proof) State {
 	s = s.Succeeded(now)
 	s.Proof = p
 	return s
 }
 
-// NotProved returns the state after a probe that has proved nothing.
+// NotProved returns the state after a probe that did not prove anything.
 func (s State) NotProved(now time.Time, f Failure, why string) State {
 	s = s.Failed(now, f)
 	s.Unproved = why
 	return s
 }
 
-// Well tells whether nothing is the matter: s is the zero State but for its Proof and how long attempts take.
+// Well tells whether nothing is wrong: s is the zero State, except for its Proof and the duration of attempts.
 func (s State) Well() bool { return s == State{Proof: s.Proof, Took: s.Took, TookAt: s.TookAt} }
 
-// wait is how long the breaker stays open the nth time in a row.
+// wait returns how long the breaker stays open the nth time in a row.
 func wait(n int) time.Duration {
-	if n > 16 { // far beyond MaxWait, and before any overflow
+	if n > 16 { // far above MaxWait, and below an overflow
 		return MaxWait
 	}
 	return min(FirstWait<<(n-1), MaxWait)
 }
 
-// NeedsWarning tells whether the operator is to be warned that the endpoint will be disabled.
+// NeedsWarning tells whether the operator must now be warned that the endpoint will be disabled.
 func (s State) NeedsWarning(now time.Time) bool {
 	return s.DisabledAt.IsZero() && s.WarnedAt.IsZero() && !s.FailingSince.IsZero() && now.Sub(s.FailingSince) >= WarnAfter
 }
 
-// DisableAt is when the endpoint will be disabled if it goes on failing; zero: nobody was warned yet.
+// DisableAt returns when the endpoint will be disabled if every attempt fails until then; zero: the operator was not warned yet.
 func (s State) DisableAt() time.Time {
 	at, soonest := s.FailingSince.Add(DisableAfter), s.WarnedAt.Add(Notice)
 	switch {
@@ -248,7 +243,7 @@ func (s State) Warned(now time.Time) State {
 	return s
 }
 
-// Pause returns the state after the endpoint asked for a pause, of MaxPause at most. The longest one asked for counts.
+// Pause returns the state after the endpoint asked for a pause, which is at most MaxPause. Of several pauses the longest counts.
 func (s State) Pause(now, until time.Time) State {
 	if latest := now.Add(MaxPause); until.After(latest) {
 		until = latest
@@ -259,7 +254,7 @@ func (s State) Pause(now, until time.Time) State {
 	return s
 }
 
-// Disable returns the state of an endpoint that gets nothing until it is enabled.
+// Disable returns the state of a disabled endpoint: it gets no deliveries until it is enabled.
 func (s State) Disable(now time.Time, reason string) State {
 	if s.DisabledAt.IsZero() {
 		s.DisabledAt, s.Reason = now, reason
@@ -267,5 +262,5 @@ func (s State) Disable(now time.Time, reason string) State {
 	return s
 }
 
-// Enable returns the state of an endpoint that the operator has enabled: it recovers slowly.
+// Enable returns the state after the operator enabled the endpoint: it recovers at a limited rate.
 func (s State) Enable(now time.Time) State { return State{ClosedAt: now, Proof: s.Proof} }

@@ -9,7 +9,7 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// failing is a state after n failures, a second apart, and the time of the last.
+// failing returns a state after n failures, a second apart, and the time of the last.
 func failing(n int) (breaker.State, time.Time) {
 	var s breaker.State
 	now := start
@@ -168,7 +168,7 @@ func TestHeldDeliveriesComeBackSpread(t *testing.T) {
 	}
 }
 
-// failUntil is the state after failures an hour apart, up to and with one at a time. The operator is warned when it is to be.
+// failUntil returns the state after failures an hour apart, from one time to another, both included. The operator is warned when that is due.
 func failUntil(s breaker.State, from, to time.Time) breaker.State {
 	for now := from; ; now = now.Add(time.Hour) {
 		if now.After(to) {
@@ -283,7 +283,7 @@ func TestAProofIsAProbe(t *testing.T) {
 	}
 }
 
-// An endpoint that need not prove itself any more is probed with a delivery.
+// An endpoint that no longer has to give a proof is probed with a delivery.
 func TestAProbeEndsBeingUnproved(t *testing.T) {
 	t.Parallel()
 	unproved := breaker.State{}.Probe(start, time.Minute).NotProved(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")

@@ -1,16 +1,13 @@
-// Package breaker decides when an endpoint in trouble gets requests. It is a state machine without a clock or a store: whoever keeps the
-// State, for all instances of a function together, asks it what may be sent and tells it how that went.
+// Package breaker is the circuit breaker of an endpoint. It is a state machine without a clock or a store. The caller stores the [State], which all instances of a function share, asks it what may be sent ([State.HeldUntil], [State.NeedsProbe]), and tells it each result ([State.Succeeded], [State.Failed]).
 //
 //	closed ──OpenAfter failures in a row, or half of a window's attempts──▶ open ──its wait is over──▶ one probe
 //	  ▲                                                                      ▲                           │
 //	  └── recovering: slowly more, for RampTime ◀──────────2xx──────────────┼───────────────────────────┤
 //	                                                                        └── fails: twice the wait ◀─┘
 //
-// While it is open deliveries are held: they wait and use up no attempt. Beside that an endpoint can ask for a pause (Retry-After, 429),
-// and it is disabled when it says that it is gone or has done nothing but fail for DisableAfter.
+// While the breaker is open, deliveries are held: they wait and use up no attempt. An endpoint can also ask for a pause (Retry-After, 429). An endpoint is disabled when it says that it is gone, or when every attempt has failed for DisableAfter.
 //
-// An endpoint can be asked to prove itself before it gets anything. To be asked is to be probed: what fails is tried again after the same
-// waits, and what succeeds lets deliveries through slowly.
+// An endpoint may have to give a proof before its first delivery. The request for the proof is a probe: after a failure it is repeated with the same waits, and after a success deliveries begin at a limited rate.
 //
-// A State that is all well is the zero State but for its Proof, so that an endpoint without trouble needs no record, and no write.
+// The State of an endpoint without trouble is the zero State, except for its Proof and the duration of its attempts. So such an endpoint needs no record and no write.
 package breaker

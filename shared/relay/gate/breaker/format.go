@@ -5,7 +5,7 @@ import (
 	"webhook-relay/shared/relay/format"
 )
 
-// endpointDoc is an endpoint's state.
+// endpointDoc is the JSON form of a State.
 type endpointDoc struct {
 	Version      int       `json:"v"`
 	Failures     int       `json:"failures,omitempty"`
@@ -43,7 +43,7 @@ func Encode(s State) []byte {
 	return format.Encode(doc)
 }
 
-// Decode reads what EncodeEndpointState of this or an earlier version wrote; ErrFormat.
+// Decode reads what Encode of this or an earlier version wrote. Error: ErrFormat.
 func Decode(b []byte) (State, error) {
 	var d endpointDoc
 	if err := format.Decode(b, &d, &d.Version); err != nil {

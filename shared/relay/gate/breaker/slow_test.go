@@ -12,7 +12,7 @@ func TestSlow(t *testing.T) {
 	const s = time.Second
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
-		tookLong []time.Duration // when attempts that took long were counted
+		tookLong []time.Duration // when slow attempts were counted
 		at       time.Duration
 		want     bool
 	}{
@@ -48,8 +48,7 @@ func TestTookLongIsNoWriteWhileTheEndpointIsSlow(t *testing.T) {
 	}
 }
 
-// TestASuccessSaysNothingOfSlowness: a slow endpoint succeeds. What was counted is forgotten in time, so
-// that the state of an endpoint that is well is the zero one.
+// TestASuccessSaysNothingOfSlowness: a slow endpoint succeeds. The counts of slow attempts expire, so that a well endpoint has the zero state.
 func TestASuccessSaysNothingOfSlowness(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
