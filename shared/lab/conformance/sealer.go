@@ -34,7 +34,7 @@ func seal(t *testing.T, s catalog.Sealer, plain []byte) []byte {
 	return sealed
 }
 
-// refuses expects that sealed does not open, and that the error does not tell the secret.
+// refuses checks that sealed does not open, and that the error does not contain the secret.
 func refuses(t *testing.T, s catalog.Sealer, what, name string, sealed []byte) {
 	t.Helper()
 	plain, err := s.Open(t.Context(), name, sealed)
