@@ -19,7 +19,7 @@ import (
 // settingCertificate pins a certificate, so that none is fetched.
 const settingCertificate = "certificate"
 
-// certificates returns the key of the certificate at a URL that a request names. The caller must
+// certificates provides the key of the certificate at a URL that a request names. The caller must
 // have checked that the URL is the provider's own.
 type certificates struct {
 	keys   *keys

@@ -31,7 +31,7 @@ const (
 	budgetRefill = time.Minute // for one request
 )
 
-// errTooMany says that the budget for unknown names of a host is used up.
+// errTooMany says that the budget for an unknown name of a host is used up.
 var errTooMany = errors.New("verify: the provider's server was asked for too many unknown names")
 
 // fetch asks the provider's servers. All its errors are ErrFetch.

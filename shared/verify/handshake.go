@@ -68,7 +68,7 @@ func textReply(body string) *Result {
 }
 
 func jsonReply(body any) *Result {
-	text, _ := json.Marshal(body) // of strings alone
+	text, _ := json.Marshal(body) // marshalling strings cannot fail
 	return &Result{Reply: &Reply{Status: 200, ContentType: "application/json", Body: string(text)}}
 }
 

@@ -36,7 +36,7 @@ var paypalHosts = map[string]struct{ host, name string }{
 }
 
 // paypalWindow is our choice: PayPal states no tolerance. It sends a transmission again for three
-// days, and does not say whether it signs it anew.
+// days, and does not say whether it signs it again.
 const paypalWindow = 4 * 24 * time.Hour
 
 // trust is not Verified, because a CRC-32 does not protect the body. Four chosen bytes give another

@@ -388,7 +388,8 @@ func TestCompanions_AreNotLookedAt(t *testing.T) {
 	}
 }
 
-// TestNewSigner_TakesPrivateKeysInEveryForm signs as each provider that signs with a private key, with one of the operator's own.
+// TestNewSigner_TakesPrivateKeysInEveryForm signs with a private key of the operator's, for each
+// provider that signs with a private key.
 func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 	t.Parallel()
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
@@ -467,7 +468,7 @@ func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 	}
 }
 
-// Where the public half is among the secrets, what NewSigner makes is what New takes.
+// If the public key is among the secrets, NewSigner's signatures are accepted by New's Verifier.
 func TestNewSigner_SignsWhatThePublicHalfVerifies(t *testing.T) {
 	t.Parallel()
 	for _, provider := range verify.Providers() {
@@ -502,7 +503,7 @@ func TestNewSigner_SignsWhatThePublicHalfVerifies(t *testing.T) {
 	}
 }
 
-// TestAliases_AreProviders holds the other names against the table.
+// TestAliases_AreProviders checks the aliases against the table.
 func TestAliases_AreProviders(t *testing.T) {
 	t.Parallel()
 	names := verify.Aliases()

@@ -8,7 +8,7 @@ const PricesAsOf = "June 2026"
 type Price struct {
 	What   string
 	USD    float64
-	Per    float64 // units that one USD amount buys
+	Per    float64 // the number of units that cost USD
 	Unit   string
 	Source string // where it is published
 }

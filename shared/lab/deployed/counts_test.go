@@ -253,7 +253,7 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 	for _, tt := range []struct {
 		service, operation, asked, got string
 		status                         int
-		want                           map[string]cost.Calls // all so far of the operation
+		want                           map[string]cost.Calls // all calls of the operation so far
 	}{
 		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10) + `"}`, `{}`, 200, calls("sqs:SendMessage", 1, 1, 0)},
 		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10+1) + `","MessageGroupId":"a"}`, `{}`, 200, calls("sqs:SendMessage", 2, 3, 2)},
@@ -263,7 +263,7 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 		{"sqs", "ReceiveMessage", `{}`, `{"Messages":[{"Body":"` + big(64<<10+1) + `"}]}`, 200, calls("sqs:ReceiveMessage", 1, 2, 0)},
 		{"sqs", "GetQueueAttributes", `{}`, `{}`, 200, map[string]cost.Calls{"sqs:GetQueueAttributes": {}}},
 		{"dynamodb", "PutItem", put("a", 1500, ""), `{}`, 200, calls("dynamodb:PutItem", 1, 2, 0)},
-		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)}, // by the larger, which was there
+		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)}, // billed by the larger item, which existed before
 		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 400, calls("dynamodb:PutItem", 3, 5, 0)},
 		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 4, 7, 0)},
 		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 5, 8, 0)},

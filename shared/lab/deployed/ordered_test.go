@@ -29,7 +29,7 @@ type orderedStep struct {
 }
 
 func readStep(body []byte) (s orderedStep) {
-	_ = json.Unmarshal(body, &s) // what is none fails never
+	_ = json.Unmarshal(body, &s) // an invalid step never fails
 	return s
 }
 
