@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// EndpointStates tests a relay.EndpointStates.
+// EndpointStates tests a gate.EndpointStates.
 func EndpointStates(t *testing.T, fresh func(t *testing.T) gate.EndpointStates) {
 	for name, test := range map[string]func(*testing.T, gate.EndpointStates){
 		"an endpoint without a state has the zero one":   stateNew,
@@ -142,7 +142,7 @@ func stateConcurrent(t *testing.T, states gate.EndpointStates) {
 	}
 }
 
-// Quotas tests a relay.Quotas.
+// Quotas tests a gate.Quotas.
 func Quotas(t *testing.T, fresh func(t *testing.T) gate.Quotas) {
 	for name, test := range map[string]func(*testing.T, gate.Quotas){
 		"pieces follow on each other":           quotaFollow,
@@ -224,7 +224,7 @@ func quotaConcurrent(t *testing.T, quotas gate.Quotas) {
 	}
 }
 
-// Slots tests a relay.Slots.
+// Slots tests a gate.Slots.
 func Slots(t *testing.T, fresh func(t *testing.T) gate.Slots) {
 	for name, test := range map[string]func(*testing.T, gate.Slots){
 		"a slot has one holder at a time":         slotOneHolder,

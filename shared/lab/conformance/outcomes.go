@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// SweepCursors tests a relay.SweepCursors.
+// SweepCursors tests an operate.SweepCursors.
 func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	t.Helper()
 	none, err := cursors.SweepCursor(t.Context())

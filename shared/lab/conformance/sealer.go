@@ -7,7 +7,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Sealer tests a relay.Sealer.
+// Sealer tests a catalog.Sealer.
 func Sealer(t *testing.T, fresh func(t *testing.T) catalog.Sealer) {
 	for name, test := range map[string]func(*testing.T, catalog.Sealer){
 		"what was sealed opens":               sealerOpens,
