@@ -15,19 +15,20 @@ import (
 //go:embed demo.yaml
 var demoConfig []byte
 
-// What the demonstration's host must know of its configuration.
+// The parts of the demonstration's configuration that its host must know.
 const (
-	DemoEndpointPath   = "/demo/endpoint"                                 // path of the endpoint's URL
+	DemoEndpointPath   = "/demo/endpoint"                                 // path in the endpoint's URL
 	DemoEndpointSecret = "whsec_ZGVtby1lbmRwb2ludC1kZW1vLWVuZHBvaW50LTAx" //nolint:gosec // public: signs what the endpoint gets
 )
 
-// DemoConfig returns the configuration of demo.yaml.
+// DemoConfig returns the configuration in demo.yaml.
 func DemoConfig() (catalog.Catalog, error) {
 	return config.Parse("events/demo.yaml", demoConfig, os.LookupEnv)
 }
 
-// Demo returns the demonstration's configuration: that of demo.yaml, and for each provider that has no source there one of the provider's
-// name, which the same endpoint gets.
+// Demo returns the demonstration's configuration. It has the sources of demo.yaml and, for each
+// provider without a source there, a source with the provider's name. The same endpoint gets the
+// events of all of them.
 func Demo() (catalog.Catalog, error) {
 	cat, err := DemoConfig()
 	if err != nil {
@@ -48,7 +49,8 @@ func Demo() (catalog.Catalog, error) {
 	return cat, nil
 }
 
-// DemoSource returns the source that Demo has for a provider, and the key for verify.SignWith, "" where the secret itself signs.
+// DemoSource returns Demo's source for a provider, and the key for verify.SignWith. The key is ""
+// if the secret itself signs.
 func DemoSource(provider string) (s catalog.Source, signing string, err error) {
 	cat, err := DemoConfig()
 	if err != nil {
@@ -62,7 +64,7 @@ func DemoSource(provider string) (s catalog.Source, signing string, err error) {
 	return demoSource(provider)
 }
 
-// demoSource makes a source with the same public keys each time.
+// demoSource makes a source that has the same public keys each time.
 func demoSource(provider string) (catalog.Source, string, error) {
 	seed := sha256.Sum256([]byte("demonstration " + provider))
 	cfg, secret, signing, err := verify.Example(provider, bytes.NewReader(seed[:]))

@@ -1,9 +1,10 @@
-// Package events holds samples: webhooks as providers send them, and the events by which Lambda starts each function.
+// Package events holds samples: webhooks as providers send them, and the events with which Lambda
+// invokes each function.
 //
 //	body, eventType, err := events.Sample("github", "")   // a push
 //
-// The webhooks are made up, and true to the providers' documented shapes: names are of example.com, addresses are of the ranges
-// that RFC 5737 keeps for documentation. Lambda's events lie beside them, as files; this package's tests make them of the
-// webhooks (-update) and feed each to the handler that it is for. README.md says what each file is, and how to invoke a
-// function with it.
+// The webhooks are made up in the documented form of the providers. Names are under example.com,
+// and addresses are from the ranges that RFC 5737 reserves for documentation. Lambda's events are
+// files beside them. This package's tests generate them from the webhooks (-update) and pass each
+// to its handler. README.md describes each file, and how to invoke a function with it.
 package events

@@ -12,14 +12,14 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// ErrNoSample says that there is no such sample. The message lists those that there are.
+// ErrNoSample says that there is no such sample. The message lists the provider's samples.
 var ErrNoSample = errors.New("events: no such sample")
 
 //go:embed webhooks
 var webhooks embed.FS
 
-// Sample returns the body of a provider's webhook, and its event type: the one that is asked for, the provider's first in List if that
-// is "". The body is the caller's to change. The only error is ErrNoSample.
+// Sample returns the body and the event type of a provider's webhook. If eventType is "", it is the
+// provider's first in List. The caller may change the body. The only error is ErrNoSample.
 func Sample(provider, eventType string) (body []byte, foundType string, err error) {
 	types := sampled(provider)
 	if eventType == "" && len(types) > 0 {
@@ -33,7 +33,8 @@ func Sample(provider, eventType string) (body []byte, foundType string, err erro
 	return body, eventType, err
 }
 
-// List returns all samples as provider/type: sorted by provider, and of each the one first that Sample returns by default.
+// List returns all samples as provider/type. They are sorted by provider; a provider's default
+// sample comes first.
 func List() []string {
 	var all []string
 	for _, p := range verify.Providers() {
@@ -44,14 +45,15 @@ func List() []string {
 	return all
 }
 
-// sampled returns the event types of a provider that have a sample, in the order of the table of providers.
+// sampled returns the event types for which a provider has a sample, in the order of the table of
+// providers.
 func sampled(provider string) []string {
 	d, _ := verify.Describe(provider)
 	return slices.DeleteFunc(slices.Clone(d.Examples), func(t string) bool { return fileOf(provider, t) == "" })
 }
 
-// fileOf returns the path of a sample, "" where there is none: webhooks/<provider>/<type>.<json, form or xml>. What a file's name cannot
-// hold is a "-" there.
+// fileOf returns the path of a sample, "" if there is none: webhooks/<provider>/<type>.<json, form
+// or xml>. Characters that a file's name cannot have are replaced by "-".
 func fileOf(provider, eventType string) string {
 	files, _ := webhooks.ReadDir("webhooks/" + provider)
 	name := strings.NewReplacer(":", "-", "/", "-").Replace(eventType)

@@ -152,7 +152,8 @@ func TestReceiveAnswersItsEvents(t *testing.T) {
 	}
 }
 
-// TestReceiveAcceptsEachProvidersEvent hands to the receiver what API Gateway makes of each provider's sample.
+// TestReceiveAcceptsEachProvidersEvent passes to the receiver the event that API Gateway makes from
+// each provider's sample.
 func TestReceiveAcceptsEachProvidersEvent(t *testing.T) {
 	t.Parallel()
 	for _, provider := range verify.Providers() {
@@ -175,7 +176,7 @@ func TestReceiveAcceptsEachProvidersEvent(t *testing.T) {
 	}
 }
 
-// left is how many messages there are in each queue, without those that are empty.
+// left returns the number of messages in each queue that is not empty.
 func (s *stages) left() map[string]int {
 	n := map[string]int{
 		"delivery": s.delivery.Len(), "retry": s.retry.Len(), "dead": s.dead.Len(),
@@ -253,8 +254,9 @@ func TestDeliverProcessesItsEvents(t *testing.T) {
 	}
 }
 
-// indented lists the providers that send JSON on several lines. Receivers of others may write the body anew before they check its signature, as the
-// packages of WorkOS, Smartcar and eBay do.
+// indented lists the providers that send JSON on several lines. Receivers of other providers may
+// encode the body again before they check its signature, as the packages of WorkOS, Smartcar and
+// eBay do.
 var indented = []string{"sns", "stripe"}
 
 func TestSamplesAreWrittenAsTheirProvidersWriteThem(t *testing.T) {
@@ -263,7 +265,7 @@ func TestSamplesAreWrittenAsTheirProvidersWriteThem(t *testing.T) {
 		provider, eventType, _ := strings.Cut(sample, "/")
 		body, _, err := events.Sample(provider, eventType)
 		if err != nil || !json.Valid(body) || slices.Contains(indented, provider) {
-			continue // a form, XML
+			continue // a form or XML
 		}
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, body); err != nil {

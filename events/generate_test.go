@@ -31,11 +31,11 @@ import (
 
 var update = flag.Bool("update", false, "write Lambda's events anew")
 
-// at is when all samples were received.
+// at is the time at which all samples were received.
 var at = time.Date(2026, time.January, 15, 12, 0, 0, 0, time.UTC)
 
-// TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks holds each file against what the stages themselves make of the samples. With -update it
-// writes them.
+// TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks compares each file with what the stages make
+// from the samples. With -update it writes the files.
 func TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks(t *testing.T) {
 	var files map[string]any
 	synctest.Test(t, func(t *testing.T) { files = generate(t) })
@@ -58,7 +58,7 @@ func TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks(t *testing.T) {
 	}
 }
 
-// glob returns the files of a pattern, sorted.
+// glob returns the files that match a pattern, sorted.
 func glob(t *testing.T, pattern string) []string {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -99,7 +99,7 @@ func generate(t *testing.T) map[string]any {
 	files["fanout/single.json"] = queued("Ingest", single)
 	files["fanout/batch.json"] = queued("Ingest", batch...)
 
-	// An endpoint that is in the catalog at the fan-out, and no longer at the delivery.
+	// An endpoint that is in the catalog at the fan-out, but no longer at the delivery.
 	cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: retired, Endpoint: "gone"})
 	s := newStages(t, cat)
 	first := s.deliveryOf(t, single)
@@ -110,7 +110,7 @@ func generate(t *testing.T) map[string]any {
 	return files
 }
 
-// hourly is what EventBridge starts the sweep with.
+// hourly is the event with which EventBridge invokes the sweep.
 func hourly() lambdaevents.EventBridgeEvent {
 	return lambdaevents.EventBridgeEvent{
 		Version: "0", ID: id("hourly"), DetailType: "Scheduled Event", Source: "aws.events", AccountID: account, Time: at, Region: "eu-central-1",
@@ -121,8 +121,8 @@ func hourly() lambdaevents.EventBridgeEvent {
 // retired is a source without subscriptions.
 const retired = "retired"
 
-// ingestBatch are ten messages: seven good ones, then a webhook that its provider sent a second time, one that nobody wants, and one that
-// cannot be read.
+// ingestBatch returns ten messages: seven good ones, then a webhook that its provider sent twice,
+// one without a subscription, and one that cannot be read.
 func ingestBatch(t *testing.T, cat catalog.Catalog) []relay.Message {
 	t.Helper()
 	var batch []relay.Message
@@ -138,8 +138,9 @@ func ingestBatch(t *testing.T, cat catalog.Catalog) []relay.Message {
 	return append(batch, again, unwanted, relay.Message{ID: id("unreadable"), Body: []byte("not a message of the relay's"), Receives: 1})
 }
 
-// deliveryBatch are ten messages: what the fan-out makes of the good ones of ingest and of the one for an endpoint that is gone, one that
-// cannot be read, and one that has been received often: receives alone say nothing against it.
+// deliveryBatch returns ten messages: the deliveries of ingest's good messages, one for an endpoint
+// that is gone, one that cannot be read, and one with a high receive count. A high count alone is
+// no reason to give up.
 func deliveryBatch(t *testing.T, cat catalog.Catalog, ingest []relay.Message) []relay.Message {
 	t.Helper()
 	s := newStages(t, cat)
@@ -152,7 +153,7 @@ func deliveryBatch(t *testing.T, cat catalog.Catalog, ingest []relay.Message) []
 	return append(batch, relay.Message{ID: id("unreadable delivery"), Body: []byte(`{"v":1}`), Receives: 1}, worn)
 }
 
-// deliveryOf is the delivery message that the fan-out makes of an ingest message.
+// deliveryOf returns the delivery message that the fan-out makes from an ingest message.
 func (s *stages) deliveryOf(t *testing.T, ingest relay.Message) relay.Message {
 	t.Helper()
 	if a := s.fanout.Process(t.Context(), []relay.Message{ingest})[0]; a.Retry {
@@ -163,7 +164,7 @@ func (s *stages) deliveryOf(t *testing.T, ingest relay.Message) relay.Message {
 	return m
 }
 
-// retryOf is the message of the second attempt, after an endpoint has refused the first.
+// retryOf returns the message of the second attempt, after an endpoint refused the first.
 func (s *stages) retryOf(t *testing.T, first relay.Message) relay.Message {
 	t.Helper()
 	s.answer = http.StatusServiceUnavailable
@@ -175,7 +176,8 @@ func (s *stages) retryOf(t *testing.T, first relay.Message) relay.Message {
 	return m
 }
 
-// message is the ingest message that the receiver makes of a request. What is random in it is of the seed instead.
+// message returns the ingest message that the receiver makes from a request. Random values are
+// replaced by values from the seed.
 func message(t *testing.T, cat catalog.Catalog, r lambdaevents.APIGatewayV2HTTPRequest, seed string) relay.Message {
 	t.Helper()
 	s := newStages(t, cat)
@@ -204,10 +206,11 @@ func change(t *testing.T, m relay.Message, by func(*relay.Event)) relay.Message 
 	return m
 }
 
-// id is a UUID, the same for the same seed.
+// id returns a UUID that is the same for the same seed.
 func id(seed string) string { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(seed)).String() }
 
-// signed is a sample as its provider sends it to its source of the demonstration; eventType "" is the provider's first.
+// signed returns a sample as its provider sends it to its source of the demonstration. eventType ""
+// is the provider's first.
 func signed(t *testing.T, provider, eventType string, when time.Time) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	body, eventType, err := events.Sample(provider, eventType)
@@ -234,7 +237,7 @@ func sign(t *testing.T, provider string, w verify.Webhook, when time.Time) lambd
 	return request(t, source.Name, r)
 }
 
-// wronglySigned is a push whose body was changed on the way.
+// wronglySigned returns a push whose body was changed after it was signed.
 func wronglySigned(t *testing.T) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	r := signed(t, "github", "push", at)
@@ -242,7 +245,7 @@ func wronglySigned(t *testing.T) lambdaevents.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// binary is a body of all 256 bytes: no JSON, no UTF-8, with NUL.
+// binary returns a body with all 256 byte values: no JSON, no UTF-8, with NUL.
 func binary(t *testing.T) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	body := make([]byte, 256)
@@ -254,7 +257,7 @@ func binary(t *testing.T) lambdaevents.APIGatewayV2HTTPRequest {
 	return r
 }
 
-// request is what API Gateway makes of a POST to a source.
+// request returns the event that API Gateway makes from a POST to a source.
 func request(t *testing.T, source string, sent verify.Request) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	const api = "a1b2c3d4e5"
@@ -280,7 +283,7 @@ func request(t *testing.T, source string, sent verify.Request) lambdaevents.APIG
 
 const account = "000000000000"
 
-// queued is the event by which Lambda starts a queue's function.
+// queued returns the event with which Lambda invokes a queue's function.
 func queued(queue string, msgs ...relay.Message) lambdaevents.SQSEvent {
 	e := handler.SQSEvent(msgs)
 	for i := range e.Records {

@@ -31,10 +31,10 @@ func demo(t *testing.T) catalog.Catalog {
 	return cat
 }
 
-// retention is so long that the samples, which bear one date, never expire.
+// retention is so long that the samples, which all have the same fixed date, never expire.
 const retention = math.MaxInt64 / 3 * time.Nanosecond
 
-// stages are a relay on ports in memory. It is the reporter itself.
+// stages is a relay on ports in memory. It is also the reporter.
 type stages struct {
 	catalog  memory.Catalog
 	ledger   memory.Ledger
@@ -100,7 +100,7 @@ func (s *stages) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
 	return relay.Reply{StatusCode: s.answer}, nil
 }
 
-// taken returns the one message that a queue holds, whenever it is due, and takes it from the queue.
+// taken removes and returns the one message in a queue, whenever it is due.
 func taken(t *testing.T, q *memory.Queue) relay.Message {
 	t.Helper()
 	if due, ok := q.Due(); ok {

@@ -1,8 +1,10 @@
-// Command receiver is an endpoint to try the relay with: it prints what arrives, checks the signature, and can fail on purpose.
+// Command receiver is an endpoint for trying the relay. It prints the requests that arrive, checks
+// their signatures, and can fail on purpose.
 //
 //	go run ./events/receiver -secret whsec_… -fail 1
 //
-// It shows what a receiver has to do: read the body, verify it with a library of Standard Webhooks, answer 2xx.
+// It shows what a receiver must do: read the body, verify it with a Standard Webhooks library, and
+// answer 2xx.
 package main
 
 import (
@@ -59,7 +61,7 @@ func newReceiver(out io.Writer, secret string, fail int64) (http.Handler, error)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			return // the relay is gone, and tries again
+			return // the relay is gone and will try again
 		}
 		status := http.StatusNoContent
 		if seen.Add(1) <= fail {

@@ -1,11 +1,12 @@
-// Package document reads the body of a webhook as one JSON document. Whatever needs a value of a
-// body reads it here: proofs, delivery ids, event types, filters and ordering keys all see the same.
+// Package document reads the body of a webhook as one JSON document. All code that needs a value of
+// a body uses it: proofs, delivery ids, event types, filters and ordering keys. So they all see the
+// same document.
 //
 //	doc := document.Read(contentType, body, document.Holder{})
 //	id := document.Value(doc.Text, "data", "id")
 //
-// What the document is, is decided by the bytes of the body. The content type is not signed by any
-// provider, so it decides only where the bytes leave it open:
+// The bytes of the body decide what the document is. No provider signs the content type, so the
+// content type decides only if the bytes do not:
 //
 //	the body                              the document
 //	JSON, with or without a UTF-8 BOM     that JSON, whatever the content type says
@@ -18,18 +19,18 @@
 //	any of these, compressed with gzip    as it is without the compression
 //	anything else                         none
 //
-// A body is a form if its content type says so or, under any content type, if it has an equals sign
-// and nothing but printable ASCII without spaces, quotes, angle brackets and braces. Forms are parsed
-// as the URL standard of the WHATWG says: fields end at "&" alone, and a "%" that begins no escape
-// stands for itself.
+// A body is a form if its content type says so. Under any other content type it is a form if it has
+// an equals sign and only printable ASCII without spaces, quotes, angle brackets, braces,
+// backslashes, "^" and backquotes. Forms are parsed by the WHATWG's URL standard: fields end only
+// at "&", and a "%" that begins no escape is a plain "%".
 //
 // Bytes that are not UTF-8 are read as U+FFFD, as browsers do.
 //
 // # Bounds
 //
-// A body that has a document which is larger than the bounds ([MaxDepth], [MaxFields], [MaxInflated])
-// is [Document].Opaque: nobody may conclude from it what is absent.
+// A document that exceeds a limit ([MaxDepth], [MaxFields], [MaxInflated]) is not read, and
+// [Document].Opaque is set. Do not conclude from such a document that a value is absent.
 //
-// [Paths.Find] reads a text in one pass without building anything: a hostile body costs no memory.
-// [Read] allocates at most a small multiple of the body, or of what it inflates to.
+// [Paths.Find] reads a text in one pass and builds nothing, so a hostile body costs no memory.
+// [Read] allocates at most a small multiple of the body, or of the decompressed body.
 package document

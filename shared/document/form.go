@@ -9,13 +9,13 @@ import (
 // Field is a field of a form.
 type Field struct{ Name, Value string }
 
-// Fields are the fields of a form, in the order in which they came.
+// Fields are the fields of a form, in their order in the form.
 type Fields []Field
 
-// ParseForm parses a form as the URL standard of the WHATWG says
-// (https://url.spec.whatwg.org/#urlencoded-parsing): fields are split at "&" alone, "+" is a space,
-// and a "%" that begins no escape stands for itself. Any text is a form. False: it has more than
-// limit fields; nothing was parsed.
+// ParseForm parses a form by the WHATWG's URL standard
+// (https://url.spec.whatwg.org/#urlencoded-parsing): fields are split only at "&", "+" is a space,
+// and a "%" that begins no escape is a plain "%". Any text is a valid form. It returns false,
+// without parsing, if there are more than limit fields.
 func ParseForm(text []byte, limit int) (Fields, bool) {
 	n := bytes.Count(text, []byte("&")) + 1
 	if n > limit && countFields(text) > limit {
@@ -68,7 +68,7 @@ func hexValue(c byte) byte {
 	return c | 0x20 - 'a' + 10
 }
 
-// Values returns the values of the fields of a name.
+// Values returns the values of all fields with the given name.
 func (f Fields) Values(name string) (values []string) {
 	for _, field := range f {
 		if field.Name == name {
@@ -78,7 +78,7 @@ func (f Fields) Values(name string) (values []string) {
 	return values
 }
 
-// single returns the value of a field that comes once, nil of any other.
+// single returns the value of a field that occurs exactly once, else nil.
 func (f Fields) single(name string) []byte {
 	values := f.Values(name)
 	if len(values) != 1 {
@@ -87,7 +87,7 @@ func (f Fields) single(name string) []byte {
 	return []byte(values[0])
 }
 
-// json writes the fields as an object; nil where there are none.
+// json writes the fields as an object. It returns nil if there are none.
 func (f Fields) json() []byte {
 	if len(f) == 0 {
 		return nil
@@ -109,7 +109,7 @@ func (f Fields) json() []byte {
 	return append(out, '}')
 }
 
-// quoteAll writes the values of one field: a text, or a list of them.
+// quoteAll writes the values of one field: a string, or a list of strings.
 func quoteAll(out []byte, fields Fields) []byte {
 	if len(fields) == 1 {
 		return quote(out, fields[0].Value)
@@ -122,8 +122,8 @@ func quoteAll(out []byte, fields Fields) []byte {
 	return append(out, ']')
 }
 
-// readFields returns the fields of a body that is a form or multipart/form-data; none of any other.
-// False: there are too many.
+// readFields returns the fields of a body that is a form or multipart/form-data, and none for any
+// other body. It returns false if there are too many.
 func readFields(contentType string, body []byte) (Fields, bool) {
 	if boundary := boundaryOf(body); boundary != nil {
 		return readParts(body, boundary)
@@ -134,8 +134,8 @@ func readFields(contentType string, body []byte) (Fields, bool) {
 	return nil, true
 }
 
-// isForm tells whether a content type is that of a form. A header that was sent twice has its values
-// joined by commas.
+// isForm tells whether a content type is that of a form. The values of a header that was sent twice
+// are joined by commas.
 func isForm(contentType string) bool {
 	for part := range strings.SplitSeq(contentType, ",") {
 		media, _, _ := strings.Cut(part, ";")
@@ -146,7 +146,7 @@ func isForm(contentType string) bool {
 	return false
 }
 
-// looksLikeForm tells whether a body has the bytes of a form that was written by a program.
+// looksLikeForm tells whether a body looks like a form that a program wrote.
 func looksLikeForm(body []byte) bool {
 	return bytes.IndexByte(body, '=') > 0 && !bytes.ContainsFunc(body, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`"<>{}\^`+"`", r)

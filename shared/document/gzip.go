@@ -14,12 +14,12 @@ var (
 	ErrTooLarge = errors.New("document: too large uncompressed")
 )
 
-// IsGzip tells whether a body is compressed with gzip (RFC 1952), by its first bytes: no JSON, form
-// or text begins so. The header Content-Encoding is not signed, so it is not asked.
+// IsGzip tells by its first bytes whether a body is compressed with gzip (RFC 1952). No JSON, form
+// or text begins with these bytes. The header Content-Encoding is not signed, so it is ignored.
 func IsGzip(body []byte) bool { return bytes.HasPrefix(body, []byte("\x1F\x8B\x08")) }
 
-// Inflate writes a body that is compressed with gzip to w, uncompressed: at most MaxInflated bytes,
-// of which it holds a small window at a time. Errors are ErrGzip, ErrTooLarge and those of w.
+// Inflate decompresses a gzip body into w, at most MaxInflated bytes. It holds only a small window
+// in memory. Errors are ErrGzip, ErrTooLarge and those of w.
 func Inflate(w io.Writer, body []byte) error {
 	r, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
@@ -35,13 +35,13 @@ func Inflate(w io.Writer, body []byte) error {
 	return err
 }
 
-// inflated returns a body without its compression; false where it is too large. What only begins as
-// gzip does is returned as it is.
+// inflated returns the decompressed body. It returns false if that is too large. A body that only
+// begins like gzip is returned unchanged.
 func inflated(body []byte) ([]byte, bool) {
 	if !IsGzip(body) {
 		return body, true
 	}
-	// The last four bytes tell the size, if nothing was tampered with.
+	// The last four bytes are the size, unless somebody changed them.
 	size := binary.LittleEndian.Uint32(body[max(len(body)-4, 0):])
 	out := bytes.NewBuffer(make([]byte, 0, min(size, MaxInflated)+bytes.MinRead))
 	switch err := Inflate(out, body); {

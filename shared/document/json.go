@@ -7,25 +7,25 @@ import (
 	"unicode/utf8"
 )
 
-// scanner reads JSON text (RFC 8259) from front to back. It builds nothing, so that a hostile text
-// costs no more than the pass over it: one bit of memory for each level beyond the first 1,024.
+// scanner reads JSON (RFC 8259) from beginning to end. It builds nothing, so a hostile text costs
+// no more than one pass over it, and one bit of memory for each level beyond the first 1,024.
 type scanner struct {
 	text    []byte
 	at      int
-	deepest int // the greatest depth seen
+	deepest int // the greatest depth so far
 	shallow [16]uint64
-	deep    []uint64 // of levels from 1,024 on
+	deep    []uint64 // for levels from 1,024 on
 }
 
-// Valid tells whether text is JSON, and how deep its objects and lists are nested.
+// Valid tells whether text is JSON, and how deeply its objects and lists are nested.
 func Valid(text []byte) (depth int, ok bool) {
 	s := scanner{text: text}
 	ok = s.skip(0) && s.next() == 0 && s.at == len(text)
 	return s.deepest, ok
 }
 
-// next passes over white space and returns the byte that follows, 0 at the end. (A NUL in the text
-// is told from the end by at.)
+// next skips white space and returns the next byte, 0 at the end. (Callers distinguish a NUL in the
+// text from the end by at.)
 func (s *scanner) next() byte {
 	for ; s.at < len(s.text); s.at++ {
 		switch c := s.text[s.at]; c {
@@ -37,7 +37,7 @@ func (s *scanner) next() byte {
 	return 0
 }
 
-// take passes over c, which has to be next.
+// take skips c, which must be next.
 func (s *scanner) take(c byte) bool {
 	if s.next() != c {
 		return false
@@ -46,8 +46,8 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// skip passes over a value that is so many levels deep. It uses no recursion: a text of brackets
-// alone would cost a stack of many times its size.
+// skip skips a value at the given depth. It does not use recursion, because for a text of brackets
+// the stack would be many times larger than the text.
 func (s *scanner) skip(depth int) bool {
 	for level := 0; ; {
 		switch c := s.next(); c {
@@ -97,8 +97,9 @@ func (s *scanner) skip(depth int) bool {
 	}
 }
 
-// close reads what follows a value at a level: the ends of what it was the last of, and the comma and
-// the name before the next. The level is 0 when all has ended.
+// close reads the text after a value at a level: the ends of the objects and lists whose last value
+// it was, and the comma and the name before the next value. It returns level 0 at the end of the
+// outermost value.
 func (s *scanner) close(level int) (int, bool) {
 	for level > 0 {
 		object := s.isObject(level)
@@ -116,7 +117,7 @@ func (s *scanner) close(level int) (int, bool) {
 	return 0, true
 }
 
-// open notes whether a level is an object.
+// open records whether a level is an object.
 func (s *scanner) open(level int, object bool) {
 	word, bit := s.bit(level)
 	if *word &^= bit; object {
@@ -140,7 +141,7 @@ func (s *scanner) bit(level int) (word *uint64, bit uint64) {
 	return &s.deep[i], 1 << (level % 64)
 }
 
-// name passes over a member's name and the colon.
+// name skips a member's name and the colon.
 func (s *scanner) name() bool {
 	return s.next() == '"' && s.string() && s.take(':')
 }
@@ -153,7 +154,7 @@ func (s *scanner) word(w string) bool {
 	return true
 }
 
-// number passes over a number (RFC 8259, section 6).
+// number skips a number (RFC 8259, section 6).
 func (s *scanner) number() bool {
 	if s.peek() == '-' {
 		s.at++
@@ -194,9 +195,9 @@ func (s *scanner) digits() bool {
 	return s.at > from
 }
 
-// string passes over the string that begins here. Eight bytes are looked at in one step (byte by
-// byte, this takes longer than an HMAC): of x, the lowest byte that is 0 is also the lowest whose
-// high bit is set in (x-ones)&^x; a byte below n is found in the same way with x-n*ones.
+// string skips the string that begins here. It checks eight bytes at a time, because checking each
+// byte takes longer than an HMAC. The lowest zero byte of x is also the lowest byte whose high bit
+// is set in (x-ones)&^x. A byte below n is found in the same way with x-n*ones.
 func (s *scanner) string() bool {
 	const ones = 0x0101010101010101
 	b, i := s.text, s.at+1
@@ -205,13 +206,13 @@ func (s *scanner) string() bool {
 			word := binary.LittleEndian.Uint64(b[i:])
 			quote, escape := word^ones*'"', word^ones*'\\'
 			ends := ((quote-ones)&^quote | (escape-ones)&^escape | (word-ones*' ')&^word) & (ones << 7)
-			i += bits.TrailingZeros64(ends) / 8 // 8 where there is none
+			i += bits.TrailingZeros64(ends) / 8 // 8 if there is none
 			if ends != 0 {
 				break
 			}
 		}
 		for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
-			i++ // of the last few bytes of a text each is looked at
+			i++ // the last few bytes of a text are checked one by one
 		}
 		if i >= len(b) {
 			return false
@@ -232,7 +233,7 @@ func (s *scanner) string() bool {
 	}
 }
 
-// escapeLength returns the length of the escape that b begins with, 0 where it is none.
+// escapeLength returns the length of the escape at the beginning of b, 0 if it is invalid.
 func escapeLength(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -256,8 +257,8 @@ func escapeLength(b []byte) int {
 
 func isHex(c byte) bool { return c-'0' <= 9 || c|0x20-'a' <= 5 }
 
-// Scalar returns what a value says: a string unquoted, a number or boolean as it is written, "" for
-// all else.
+// Scalar returns a value as text: a string without quotes and escapes, a number or boolean as it is
+// written, "" for anything else.
 func Scalar(value []byte) string {
 	switch {
 	case len(value) == 0 || value[0] == '{' || value[0] == '[' || value[0] == 'n':
@@ -268,7 +269,7 @@ func Scalar(value []byte) string {
 	return string(value)
 }
 
-// AppendScalar appends what Scalar returns.
+// AppendScalar appends the result of Scalar.
 func AppendScalar(b, value []byte) []byte {
 	if n := len(value) - 1; n > 0 && value[0] == '"' && isPlain(value[1:n]) {
 		return append(b, value[1:n]...)
@@ -276,7 +277,7 @@ func AppendScalar(b, value []byte) []byte {
 	return append(b, Scalar(value)...)
 }
 
-// unquote returns what a valid string says.
+// unquote decodes a valid string.
 func unquote(quoted []byte) string {
 	inner := quoted[1 : len(quoted)-1]
 	if isPlain(inner) {
@@ -285,8 +286,8 @@ func unquote(quoted []byte) string {
 	return string(appendUnquoted(make([]byte, 0, len(inner)), inner))
 }
 
-// appendUnquoted appends what a valid string without its quotes says. What is no UTF-8, and half a
-// surrogate pair, becomes U+FFFD.
+// appendUnquoted decodes a valid string without its quotes, and appends the result. Bytes that are
+// not UTF-8 and unpaired surrogates become U+FFFD.
 func appendUnquoted(b, inner []byte) []byte {
 	for len(inner) > 0 {
 		if inner[0] != '\\' {
@@ -314,7 +315,7 @@ func appendUnquoted(b, inner []byte) []byte {
 	return b
 }
 
-// escaped returns what a letter after a backslash stands for.
+// escaped returns the character for a letter after a backslash.
 func escaped(c byte) byte {
 	switch c {
 	case 'b':
@@ -339,7 +340,7 @@ func hexRune(escape []byte) (r rune) {
 	return r
 }
 
-// isPlain tells whether a string stands for itself: ASCII without escapes.
+// isPlain tells whether a string is ASCII without escapes, so that it needs no decoding.
 func isPlain(inner []byte) bool {
 	for _, c := range inner {
 		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {

@@ -10,8 +10,8 @@ import (
 // maxBoundary is the length of the longest boundary (RFC 2046, section 5.1.1).
 const maxBoundary = 70
 
-// boundaryOf returns the boundary of a body of multipart/form-data, which is the body's own first
-// line: the one in the content type is not signed. Nil: it is no such body.
+// boundaryOf returns the boundary of a multipart/form-data body from the body's first line, because
+// the content type is not signed. nil: it is no such body.
 func boundaryOf(body []byte) []byte {
 	line, _, ok := bytes.Cut(body[:min(len(body), maxBoundary+8)], []byte("\r\n"))
 	boundary, dashes := bytes.CutPrefix(line, []byte("--"))
@@ -21,8 +21,8 @@ func boundaryOf(body []byte) []byte {
 	return boundary
 }
 
-// readParts returns the parts of a body of multipart/form-data (RFC 7578) as fields, but for files.
-// A body that breaks off has none. False: there are too many.
+// readParts returns the parts of a multipart/form-data body (RFC 7578) as fields, without files. A
+// body that ends too early has none. It returns false if there are too many.
 func readParts(body, boundary []byte) (Fields, bool) {
 	var fields Fields
 	reader := multipart.NewReader(bytes.NewReader(body), string(boundary))

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// SplitPath returns the members that a path of a JSON value names, in the order in which they hold each other. A path is either
-// members separated by dots, "event.kind", or, where a member's own name has a dot, a JSON Pointer (RFC 6901), which begins with a
-// slash: "/event.kind/id". The first element of an array is its member "0" in both.
+// SplitPath splits a path in a JSON value into member names, from the outermost to the innermost. A
+// path is either member names separated by dots, "event.kind", or a JSON Pointer (RFC 6901), which
+// begins with a slash: "/event.kind/id". Use a JSON Pointer if a name contains a dot. In both, the
+// first element of an array is its member "0".
 func SplitPath(path string) []string {
 	pointer, ok := strings.CutPrefix(path, "/")
 	if !ok {
@@ -20,7 +21,7 @@ func SplitPath(path string) []string {
 	return members
 }
 
-// CheckPath tells what is wrong with a path as the configuration has it; nil: nothing.
+// CheckPath says what is wrong with a path of the configuration. nil: it is valid.
 func CheckPath(path string) error {
 	pointer, ok := strings.CutPrefix(path, "/")
 	if !ok && strings.Contains("."+path+".", "..") {

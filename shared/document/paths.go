@@ -9,32 +9,33 @@ import (
 	"unicode/utf8"
 )
 
-// Why a text has no values.
+// The errors of Find.
 var (
-	// ErrSyntax: the text is not one JSON value (RFC 8259).
+	// ErrSyntax: the text is not exactly one JSON value (RFC 8259).
 	ErrSyntax = errors.New("document: not JSON")
-	// ErrAmbiguous: a name that is looked for occurs twice, or in another case.
+	// ErrAmbiguous: a wanted name occurs twice, or also in another case.
 	ErrAmbiguous = errors.New("document: ambiguous JSON")
 )
 
-// Paths are places in JSON documents, made ready to be found. A path is a list of member names; the
-// first element of a list is its member "0". The zero Paths has none. Safe for concurrent use.
+// Paths are places in JSON documents, prepared for Find. A path is a list of member names. The
+// first element of a list is its member "0". The zero Paths has no paths. It is safe for concurrent
+// use.
 type Paths struct {
 	root   node
 	count  int
 	strict bool
 }
 
-// node is a step that paths have in common. A node has at most 64 children: a table entry has a
-// handful.
+// node is a step that several paths can share. It has at most 64 children; an entry of the table of
+// providers needs a handful.
 type node struct {
 	names    []string
 	children []*node
 	ends     []int // indexes of the paths that end here
 }
 
-// NewPaths returns the Paths of a lenient reader: of a name that occurs several times in an object
-// the last counts, as it does in filters and in nearly all readers of JSON.
+// NewPaths returns the Paths of a lenient reader. If an object has a name several times, the last
+// counts, as in filters and in nearly all JSON readers.
 func NewPaths(paths ...[]string) *Paths {
 	p := &Paths{count: len(paths)}
 	for i, path := range paths {
@@ -47,9 +48,10 @@ func NewPaths(paths ...[]string) *Paths {
 	return p
 }
 
-// NewStrictPaths returns the Paths of a reader for what a proof depends on. It refuses with
-// ErrAmbiguous whatever another reader could read differently: a name on the way to a place that
-// occurs twice in its object, or in another case; and with ErrSyntax text that is not UTF-8.
+// NewStrictPaths returns the Paths of a reader for values on which a proof depends. It refuses any
+// text that another reader could read differently: with ErrAmbiguous if a name on the way to a
+// place occurs twice in its object, or also in another case; and with ErrSyntax if the text is not
+// UTF-8.
 func NewStrictPaths(paths ...[]string) *Paths {
 	p := NewPaths(paths...)
 	p.strict = true
@@ -67,12 +69,12 @@ func (n *node) child(name string) *node {
 	return n.children[len(n.children)-1]
 }
 
-// Len is the number of paths.
+// Len returns the number of paths.
 func (p *Paths) Len() int { return p.count }
 
-// Find returns the values at the paths of a text, appended to room, as they are written there; an
-// empty one for what is not there. It reads the whole text, of any depth, and allocates nothing
-// that grows with it (but a bit for each level of nesting). A UTF-8 byte order mark is passed over.
+// Find appends to room the values at the paths in a text, unchanged, and an empty value if there is
+// none. It reads the whole text, at any depth. It allocates only one bit for each level of nesting
+// beyond 1,024. It skips a UTF-8 byte order mark.
 func (p *Paths) Find(text []byte, room [][]byte) ([][]byte, error) {
 	for range p.count {
 		room = append(room, nil)
@@ -93,15 +95,15 @@ func (p *Paths) Find(text []byte, room [][]byte) ([][]byte, error) {
 	return room, nil
 }
 
-// Value returns what the text says at one path, "" where that is no string, number or boolean or the
-// text is no JSON.
+// Value returns the string, number or boolean at one path of the text. It returns "" for other
+// values, if the value is absent, or if the text is no JSON.
 func Value(text []byte, path ...string) string {
 	var room [1][]byte
 	found, _ := NewPaths(path).Find(text, room[:0])
 	return Scalar(found[0])
 }
 
-// finder looks for paths. Its methods return false where the text is no JSON, or ambiguous.
+// finder finds paths. Its methods return false if the text is no JSON or is ambiguous.
 type finder struct {
 	scanner
 	found     [][]byte
@@ -109,7 +111,7 @@ type finder struct {
 	ambiguous string
 }
 
-// value reads the value that is next, for what is looked for in it.
+// value reads the next value and finds the wanted places in it.
 func (f *finder) value(n *node, depth int) bool {
 	c := f.next()
 	begin := f.at
@@ -128,7 +130,7 @@ func (f *finder) value(n *node, depth int) bool {
 	return ok
 }
 
-// list reads a list, of which the first element can be looked for.
+// list reads a list. Only its first element can be wanted.
 func (f *finder) list(n *node, depth int) bool {
 	f.at++
 	f.deepest = max(f.deepest, depth)
@@ -177,7 +179,8 @@ func (f *finder) object(n *node, depth int) bool {
 	}
 }
 
-// member reads a member's value; i is that of the child that it is named for, -1 for none.
+// member reads a member's value. i is the index of the child with the member's name, -1 if there is
+// none.
 func (f *finder) member(n *node, i int, seen *uint64, depth int) bool {
 	if i < 0 {
 		return f.skip(depth)
@@ -193,7 +196,7 @@ func (f *finder) member(n *node, i int, seen *uint64, depth int) bool {
 	return f.value(n.children[i], depth)
 }
 
-// forget drops what was found in a member that occurs again.
+// forget drops the values found in a member that occurs again.
 func (f *finder) forget(n *node) {
 	for _, i := range n.ends {
 		f.found[i] = nil
@@ -203,8 +206,8 @@ func (f *finder) forget(n *node) {
 	}
 }
 
-// match returns the child that a name leads to, -1 for none; false where the name could be taken for
-// that of a child.
+// match returns the index of the child with the written name, -1 if there is none. It returns false
+// if another reader could read the name as that of a child.
 func (f *finder) match(n *node, written []byte) (int, bool) {
 	for end := len(written) - 1; ; end-- {
 		if written[end] == '"' {
@@ -232,10 +235,10 @@ func (f *finder) match(n *node, written []byte) (int, bool) {
 	return -1, true
 }
 
-// longestName bounds, in bytes, the names that can be looked for where they are escaped.
+// longestName is the length in bytes of the longest wanted name that is recognised with escapes.
 const longestName = 256
 
-// matchEscaped is match for names with escapes or beyond ASCII.
+// matchEscaped is match for names with escapes or characters beyond ASCII.
 func (f *finder) matchEscaped(n *node, inner []byte) (int, bool) {
 	if len(inner) > 6*longestName {
 		return -1, true
@@ -258,12 +261,12 @@ func (f *finder) matchEscaped(n *node, inner []byte) (int, bool) {
 	return -1, i < 0
 }
 
-// fold makes names alike that differ in case alone. Both: some letters have a second lower or upper
-// case.
+// fold makes two names equal if they differ only in case. It converts in both directions, because
+// some letters have a second lower or upper case.
 func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
-// Members returns the names and values of an object, which is valid JSON; none of any other value.
-// Strings of values are quoted as they are written.
+// Members yields the names and values of an object that is valid JSON, and nothing for any other
+// value. String values keep their quotes and escapes.
 func Members(text []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		s := scanner{text: trimBOM(text)}
@@ -286,7 +289,7 @@ func Members(text []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// Elements returns the elements of a list, which is valid JSON; none of any other value.
+// Elements yields the elements of a list that is valid JSON, and nothing for any other value.
 func Elements(text []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		s := scanner{text: trimBOM(text)}
@@ -304,7 +307,7 @@ func Elements(text []byte) iter.Seq[[]byte] {
 	}
 }
 
-// element passes over the next value and returns it as it is written.
+// element skips the next value and returns its text.
 func (s *scanner) element() []byte {
 	s.next()
 	begin := s.at

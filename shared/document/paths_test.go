@@ -22,7 +22,7 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// syntax is both, good and bad.
+// syntax holds valid and invalid texts.
 var syntax = []string{
 	``, ` `, `{}`, `[]`, `{"a":{}}`, `[[],{}]`, `{"a":1,"b":[true,false,null]}`, `1`, `-1`, `0`, `-0.5e+10`, `1E5`, `"a"`, `"\u00e9\n"`,
 	`01`, `1.`, `.5`, `-`, `1e`, `+1`, `1x`, `tru`, `truex`, `nul`, `{`, `[`, `{]`, `[}`, `{"a"}`, `{"a":}`, `{"a":1,}`, `[1,]`, `[,1]`, `{,}`,
@@ -138,7 +138,7 @@ func TestMembersAndElements(t *testing.T) {
 	}
 }
 
-// FuzzValid holds the scanner against encoding/json.
+// FuzzValid compares the scanner with encoding/json.
 func FuzzValid(f *testing.F) {
 	for _, text := range syntax {
 		f.Add([]byte(text))
@@ -151,7 +151,7 @@ func FuzzValid(f *testing.F) {
 	})
 }
 
-// FuzzFind holds what is found against what encoding/json decodes.
+// FuzzFind compares the values found with those that encoding/json decodes.
 func FuzzFind(f *testing.F) {
 	for _, text := range append(syntax, `{"a":{"b":1},"a":{"c":[{"b":"\u0041"}]}}`) {
 		f.Add([]byte(text))
@@ -209,7 +209,7 @@ func scalarOf(value any) string {
 	return ""
 }
 
-// FuzzRead holds that a document is valid, whatever the body.
+// FuzzRead checks that a document is valid JSON, whatever the body.
 func FuzzRead(f *testing.F) {
 	f.Add(formType, []byte("a=1&payload={}"), "payload", false)
 	f.Add("", []byte("--b\r\n"+part("a", "1")+"\r\n--b--"), "", false)

@@ -8,30 +8,30 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is read.
+// Limits of a document.
 const (
 	MaxDepth    = 10_000  // levels of objects and lists
 	MaxFields   = 10_000  // fields of a form, parts of a multipart body
-	MaxInflated = 8 << 20 // bytes that a compressed body has uncompressed
+	MaxInflated = 8 << 20 // bytes of a body after decompression
 )
 
-// Holder says where in a body its document is, for providers that wrap it. The zero Holder is for
-// bodies that are the document.
+// Holder says where a body holds its document, for providers that wrap it. With the zero Holder the
+// body is the document.
 type Holder struct {
-	Field  string `json:"field,omitempty"`  // the form's field, or part, that holds the JSON
+	Field  string `json:"field,omitempty"`  // the form's field, or the part, that holds the JSON
 	Token  bool   `json:"token,omitempty"`  // the body is a JSON Web Token; its claims are the document
-	Claim  string `json:"claim,omitempty"`  // of a token: the claim that holds the JSON as a text
-	Inline string `json:"inline,omitempty"` // a member that holds JSON as a text: the JSON takes its place
+	Claim  string `json:"claim,omitempty"`  // for a token: the claim that holds the JSON as a string
+	Inline string `json:"inline,omitempty"` // a member that holds JSON as a string; the string is replaced by that JSON
 }
 
-// Document is what a body says.
+// Document is the document in a body.
 type Document struct {
 	Text   []byte // JSON in UTF-8; nil: the body has no document
-	Opaque bool   // there is a document, and it is larger than the bounds
+	Opaque bool   // there is a document, but it exceeds a limit
 }
 
-// Read returns the document of a body. The text may share the body's bytes. contentType is the
-// header as it came.
+// Read returns the document of a body. Its text may share the body's memory. contentType is the
+// header as received.
 func Read(contentType string, body []byte, h Holder) Document {
 	body, ok := inflated(body)
 	if !ok {
@@ -55,9 +55,9 @@ func Read(contentType string, body []byte, h Holder) Document {
 	return Document{Text: fields.json()}
 }
 
-// Find returns the values at the paths of the document of a body, appended to room, as
-// [Paths.Find] does. It is Read and Find in one pass where the body is JSON, as nearly all are. Of a
-// body without a document, and of one that is too large, nothing is found.
+// Find appends to room the values at the paths in a body's document, like [Paths.Find]. If the body
+// is JSON, as nearly all are, this takes one pass instead of two. It finds nothing in a body
+// without a document or with a document that is too large.
 func Find(p *Paths, contentType string, body []byte, h Holder, room [][]byte) [][]byte {
 	if c := First(body); !h.Token && (c == '{' || c == '[') {
 		if found, err := p.Find(body, room); err == nil {
@@ -68,14 +68,14 @@ func Find(p *Paths, contentType string, body []byte, h Holder, room [][]byte) []
 	return found
 }
 
-// First returns the first byte of a text after a byte order mark and white space, 0 where there is
+// First returns the first byte of a text after a byte order mark and white space, 0 if there is
 // none.
 func First(text []byte) byte {
 	s := scanner{text: trimBOM(text)}
 	return s.next()
 }
 
-// fromJSON returns the document of a text that is JSON, the zero Document for any other.
+// fromJSON returns the document of a text if it is JSON, else the zero Document.
 func fromJSON(text []byte) Document {
 	text = trimBOM(text)
 	depth, ok := Valid(text)
@@ -85,7 +85,7 @@ func fromJSON(text []byte) Document {
 	case depth > MaxDepth:
 		return Document{Opaque: true}
 	}
-	if !utf8.Valid(text) { // ToValidUTF8 copies in any case
+	if !utf8.Valid(text) { // ToValidUTF8 would copy valid text too
 		text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
 	}
 	return Document{Text: text}
@@ -93,7 +93,7 @@ func fromJSON(text []byte) Document {
 
 func trimBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")) }
 
-// unwrap returns the JSON of a JSON Web Token (RFC 7519): nil where it is none.
+// unwrap returns the JSON in a JSON Web Token (RFC 7519), nil if the text is no token.
 func (h Holder) unwrap(token []byte) []byte {
 	parts := bytes.Split(bytes.TrimSpace(token), []byte("."))
 	if len(parts) != 3 {
@@ -109,7 +109,7 @@ func (h Holder) unwrap(token []byte) []byte {
 	return h.inline(claims)
 }
 
-// inline puts the JSON that a member holds as a text in its place.
+// inline replaces a string member that holds JSON by that JSON.
 func (h Holder) inline(text []byte) []byte {
 	if h.Inline == "" {
 		return text
@@ -128,8 +128,8 @@ func (h Holder) inline(text []byte) []byte {
 	return bytes.Join([][]byte{text[:from], held, text[from+len(found[0]):]}, nil)
 }
 
-// quote writes a text as JSON. Bytes that are not UTF-8 become U+FFFD.
+// quote writes a text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func quote(b []byte, text string) []byte {
-	quoted, _ := json.Marshal(strings.ToValidUTF8(text, "\uFFFD")) // a string makes no error
+	quoted, _ := json.Marshal(strings.ToValidUTF8(text, "\uFFFD")) // marshalling a string cannot fail
 	return append(b, quoted...)
 }

@@ -1,7 +1,8 @@
-// Package lab is what tests and tools have in common. Its packages test the product; the product imports none of them.
+// Package lab holds what tests and tools share. Its packages test the product. The product imports
+// none of them.
 package lab
 
-// Must returns v, and panics if err is not nil: for what a test is made of.
+// Must returns v, and panics if err is not nil. Use it to build the input of a test.
 func Must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

@@ -22,7 +22,7 @@ func TestPageSchedule(t *testing.T) {
 	page.Hold(t, "../../docs/delivering.md", "retry-schedule", page.Table(rows...))
 }
 
-// inWords writes a duration with spaces between number and unit, without the parts that are zero.
+// inWords formats a duration with spaces between number and unit, without zero parts.
 func inWords(d time.Duration) string {
 	var parts []string
 	for _, unit := range []struct {

@@ -16,7 +16,7 @@ const (
 	ignoreCaseOperator  = "equals-ignore-case"
 )
 
-// operators are those that look at one value, each with what adds its operand to a list.
+// operators are the operators that look at one value. Each function adds an operand to a list.
 var operators = map[string]func(l *list, operand any) error{
 	"prefix":           textual(affix(strings.HasPrefix)),
 	"suffix":           textual(affix(strings.HasSuffix)),
@@ -26,7 +26,7 @@ var operators = map[string]func(l *list, operand any) error{
 	"numeric":          addNumbers,
 }
 
-// negatable are those of the operators that may follow anything-but.
+// negatable are the operators that anything-but can contain.
 var negatable = []string{"prefix", "suffix", ignoreCaseOperator, "wildcard"}
 
 func isOperator(name string) bool {
@@ -62,7 +62,7 @@ func (l *list) add(element any) error {
 	return nil
 }
 
-// single returns what an operator's object says.
+// single returns the name and the operand in an operator's object.
 func single(object map[string]any) (name string, operand any, err error) {
 	if len(object) != 1 {
 		return "", nil, fmt.Errorf("an operator is an object with one name, this one has %d;"+
@@ -107,8 +107,8 @@ func (l *list) addExists(operand any) error {
 	return nil
 }
 
-// textual is an operator that makes a condition for strings of its operand. Nothing else fulfils
-// it.
+// textual returns an operator that makes a condition on strings from its operand. Other values
+// never match it.
 func textual(read func(operand any) (condition, error)) func(*list, any) error {
 	return func(l *list, operand any) error {
 		c, err := read(operand)
@@ -135,7 +135,7 @@ func equalsIgnoreCase(operand any) (condition, error) {
 	}}, err
 }
 
-// affix is prefix or suffix: of a string, or of {"equals-ignore-case": string}.
+// affix reads the operand of prefix or suffix: a string, or {"equals-ignore-case": string}.
 func affix(has func(s, affix string) bool) func(any) (condition, error) {
 	return func(operand any) (condition, error) {
 		object, isObject := operand.(map[string]any)
@@ -157,8 +157,8 @@ func affix(has func(s, affix string) bool) func(any) (condition, error) {
 	}
 }
 
-// wildcard reads a string in which "*" stands for any run of characters, `\*` for a star and `\\`
-// for a backslash.
+// wildcard reads a string in which "*" stands for any sequence of characters, `\*` for a star and
+// `\\` for a backslash.
 func wildcard(operand any) (condition, error) {
 	s, err := stringOf(operand)
 	if err != nil {
@@ -186,7 +186,7 @@ func wildcard(operand any) (condition, error) {
 	}}, nil
 }
 
-// searchSteps is what it costs to look for the parts between a glob's ends in s.
+// searchSteps is the cost of searching s for the parts between a glob's ends.
 func (g glob) searchSteps(s string) int {
 	if len(g) <= 2 {
 		return 0
@@ -211,7 +211,7 @@ func addBlock(l *list, operand any) error {
 	return nil
 }
 
-// comparisons are the numbers for which a comparison with x holds.
+// comparisons return the numbers for which a comparison with x holds.
 var comparisons = map[string]func(x scalar) span{
 	"=":  func(x scalar) span { return span{cut{at: x}, cut{x, true}} },
 	"<":  func(x scalar) span { return span{below, cut{at: x}} },
@@ -247,7 +247,7 @@ func addNumbers(l *list, operand any) error {
 }
 
 // addAnythingBut reads a value, a list of values, or one of the negatable operators with a string
-// or a list of them.
+// or a list of strings.
 func (l *list) addAnythingBut(operand any) error {
 	not, err := refused(operand)
 	if err != nil {
@@ -293,7 +293,7 @@ func (l *list) addValue(v any) error {
 	return err
 }
 
-// addRefused adds what an operator behind anything-but says.
+// addRefused adds an operator inside anything-but.
 func (l *list) addRefused(name string, operand any) error {
 	affix := operand
 	if object, isObject := operand.(map[string]any); isObject {

@@ -15,10 +15,10 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// bound is how many steps an event may cost.
+// bound returns how many steps an event may cost.
 func bound(e route.Event) int { return route.BaseSteps + route.StepsPerByte*len(e.Data) }
 
-// repeated returns a list of what one returns for 0, 1, …, with commas.
+// repeated returns a comma-separated list of the results of one for 0, 1, ….
 func repeated(n int, one func(i int) string) string {
 	var b strings.Builder
 	for i := range n {
@@ -30,16 +30,16 @@ func repeated(n int, one func(i int) string) string {
 	return b.String()
 }
 
-// always returns a function for repeated.
+// always returns a function for repeated that always returns the same string.
 func always(s string) func(int) string { return func(int) string { return s } }
 
-// either returns a function for repeated that returns two strings in turn: of equal values in a row
-// a match sees one.
+// either returns a function for repeated that returns two strings in turn, because a match keeps
+// only one of equal values in a row.
 func either(a, b string) func(int) string {
 	return func(i int) string { return []string{a, b}[i%2] }
 }
 
-// filled returns a JSON array, within what is before and after it, of about size bytes.
+// filled returns a JSON array of about size bytes, with text before and after it.
 func filled(before string, size int, one func(i int) string, after string) string {
 	var b strings.Builder
 	b.WriteString(before)
@@ -52,14 +52,15 @@ func filled(before string, size int, one func(i int) string, after string) strin
 	return b.String() + after
 }
 
-// hostile is an event that costs as much as it can, and filters that it does so with. None matches.
+// hostile is an event with the highest possible cost, and the filters that cause it. None of them
+// matches.
 type hostile struct {
 	filters []string
 	body    string
-	decided bool // the bound suffices
+	decided bool // the bound is sufficient
 }
 
-// listed makes filters on data.n of conditions: as many filters as there are lists.
+// listed returns one filter on data.n for each list of conditions.
 func listed(lists ...string) []string {
 	var filters []string
 	for _, l := range lists {
@@ -116,9 +117,9 @@ func hostiles(size int) map[string]hostile {
 	}
 }
 
-// TestNoEventCostsMoreThanItsBound: whatever the filters, the steps stay within a multiple of the
-// event's size and so do the allocations; a rule that cannot be told of is named. It is not parallel,
-// so that nothing else allocates meanwhile.
+// TestNoEventCostsMoreThanItsBound checks that, whatever the filters, the steps and the allocations
+// stay within a multiple of the event's size, and that undecided rules are reported. It is not
+// parallel, so that nothing else allocates meanwhile.
 func TestNoEventCostsMoreThanItsBound(t *testing.T) {
 	const size = 1 << 20
 	for name, h := range hostiles(size) {
@@ -157,8 +158,8 @@ func (h hostile) table(t testing.TB) *route.Table {
 	return route.New(rules)
 }
 
-// TestManyConditionsOfAListCostLittleMoreThanOne: a value is held against all numbers and blocks of
-// a list at once.
+// TestManyConditionsOfAListCostLittleMoreThanOne checks that a value is compared with all numbers
+// and blocks of a list in one search.
 func TestManyConditionsOfAListCostLittleMoreThanOne(t *testing.T) {
 	t.Parallel()
 	steps := func(n int, form, value string) int {
@@ -175,7 +176,8 @@ func TestManyConditionsOfAListCostLittleMoreThanOne(t *testing.T) {
 	}
 }
 
-// TestCostlyFilterLeavesTheOthersTheirs: only the rule that asks for too much stays undecided.
+// TestCostlyFilterLeavesTheOthersTheirs checks that only the rule that needs too many steps is
+// undecided.
 func TestCostlyFilterLeavesTheOthersTheirs(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
@@ -192,7 +194,8 @@ func TestCostlyFilterLeavesTheOthersTheirs(t *testing.T) {
 	}
 }
 
-// TestOpaqueEvents: no condition on data holds, and the rules that would have to look are told of.
+// TestOpaqueEvents checks that no condition on data holds, and that the rules that depend on one
+// are reported.
 func TestOpaqueEvents(t *testing.T) {
 	t.Parallel()
 	filters := []string{
@@ -220,7 +223,7 @@ func TestOpaqueEvents(t *testing.T) {
 	}
 }
 
-// FuzzSteps holds the bound for any filter and event, and that what is undecided is so within it.
+// FuzzSteps checks the bound for any filter and event, and that undecided rules are within it.
 func FuzzSteps(f *testing.F) {
 	f.Add([]byte(`{"data": {"a": [{"wildcard": "*a*a*b"}, {"cidr": "10.0.0.0/8"}]}}`), []byte(`{"a": ["aaa", "10.0.0.1"]}`), uint64(1))
 	f.Add([]byte(`{"$or": [{"data": {"a": {"b": [1]}}}, {"data": {"a": {"b": [{"exists": false}]}}}]}`), []byte(`{"a": [{"b": 1}, {}]}`), uint64(2))
@@ -236,7 +239,7 @@ func FuzzSteps(f *testing.F) {
 				rules = append(rules, route.Rule{Filter: filter})
 			}
 		}
-		// As many copies as make the event cost much, with little to read for the fuzzer.
+		// So many copies that the event is expensive, while the fuzzer has little to read.
 		one := route.Event{Type: "t", Source: "app", Data: body}
 		many := route.Event{Type: "t", Source: "app", Data: []byte("[" + repeated(20_000/(len(body)+1)+1, always(string(body))) + "]")}
 		for _, e := range []route.Event{one, many} {
@@ -253,7 +256,7 @@ func FuzzSteps(f *testing.F) {
 	})
 }
 
-// BenchmarkHostile takes events of 4 MiB and reports what a byte and a step of them costs.
+// BenchmarkHostile matches events of 4 MiB and reports the cost of a byte and of a step.
 func BenchmarkHostile(b *testing.B) {
 	for name, h := range hostiles(4 << 20) {
 		b.Run(name, func(b *testing.B) {

@@ -5,27 +5,29 @@ import (
 	"slices"
 )
 
-// Event is what rules are held against. Empty strings are absent.
+// Event is an event to match. Empty strings count as absent.
 type Event struct {
 	Type   string
 	Source string
 	Trust  string
 	Header map[string]string // lower-case names
-	// Data is the event's document as valid JSON text (RFC 8259) in valid UTF-8, nested at most 512
-	// deep; empty: the event has none. It is not looked at unless Table.NeedsBody says so.
+	// Data is the event's document, as valid JSON (RFC 8259) in valid UTF-8, nested at most 512
+	// levels deep. Empty: the event has none. It is read only if Table.NeedsBody says so.
 	Data []byte
-	// Opaque: there is a document, but it could not be read. No condition on data holds then.
+	// Opaque means that there is a document, but it could not be read. Then no condition on data
+	// holds.
 	Opaque bool
 }
 
-// value is what an event has in a place that filters name. An array is what its elements are, so
-// that one of them stands for itself.
+// value is the event's value in a place that filters name. An array is represented by its elements,
+// and a single value by itself.
 type value struct {
 	scalars *datum
 	objects []object
 }
 
-// object is the members of an object that filters name, ascending by number, see want.
+// object holds those members of an object that filters name, in ascending order of their numbers,
+// see want.
 type object []member
 
 type member struct {
@@ -41,8 +43,8 @@ func (o object) member(number int) value {
 	return o[at].value
 }
 
-// tidy sorts members. Of several with one name it leaves the last, as most readers of JSON do, and
-// none that has nothing.
+// tidy sorts the members. It keeps the last of several members with the same name, as most JSON
+// readers do, and drops empty members.
 func (o object) tidy() object {
 	slices.SortStableFunc(o, func(a, b member) int { return cmp.Compare(a.number, b.number) })
 	kept := o[:0]
@@ -57,14 +59,14 @@ func (o object) tidy() object {
 
 // want is a place in events that filters name.
 type want struct {
-	number  int                // of its name among those in its object
-	scalars bool               // conditions on its values
-	fields  map[string]*want   // what is named within it
-	found   map[scalar]*bucket // rules to be held against an event that has this value here
+	number  int                // number of the name among the names in its object
+	scalars bool               // there are conditions on its values
+	fields  map[string]*want   // the names within it
+	found   map[scalar]*bucket // entries to try for an event with this value here
 }
 
-// bucket is the entries of a table that a key leads to. It has an identity, so that an event takes
-// it once.
+// bucket holds the entries of a table under a key. It is used by pointer, so that an event takes it
+// only once.
 type bucket struct{ entries []int }
 
 func (w *want) field(name string) *want {
@@ -79,14 +81,14 @@ func (w *want) field(name string) *want {
 	return next
 }
 
-// reader takes from an event what is wanted of it, and nothing else.
+// reader reads the wanted values of an event and nothing else.
 type reader struct {
 	text string // valid JSON
 	at   int
 
-	data    []datum  // room for what is read next
+	data    []datum  // free space for the next values
 	members []member // likewise
-	open    []member // of the objects that are being read
+	open    []member // members of the objects that are being read
 	taken   map[*bucket]bool
 	entries []int // of the buckets taken
 }
@@ -134,7 +136,8 @@ func (r *reader) string(w *want, s string) value {
 	return v
 }
 
-// scalar notes a value found at w, and takes the bucket that it leads to. Of a run of equal values it keeps one.
+// scalar records a value found at w, and takes the bucket under it. Of equal values in a row it
+// keeps one.
 func (r *reader) scalar(w *want, v *value, s scalar) {
 	if !w.scalars || v.scalars != nil && v.scalars.scalar == s {
 		return
@@ -151,7 +154,7 @@ func (r *reader) scalar(w *want, v *value, s scalar) {
 	}
 }
 
-// take reads the next value and adds to v what w wants of it.
+// take reads the next value and adds the part that w wants to v.
 func (r *reader) take(w *want, v *value) {
 	switch r.next() {
 	case '[':
@@ -188,7 +191,7 @@ func (r *reader) object(w *want) object {
 		m := member{number: field.number}
 		r.take(field, &m.value)
 		r.open = append(r.open, m)
-		if n := len(r.open) - begin; n == limit { // it may be the same names again and again
+		if n := len(r.open) - begin; n == limit { // the same names may be repeated many times
 			kept := object(r.open[begin:]).tidy()
 			r.open = r.open[:begin+len(kept)]
 			limit = max(few, 2*len(kept))
@@ -199,7 +202,7 @@ func (r *reader) object(w *want) object {
 	return o
 }
 
-// keep returns a copy of o that stays.
+// keep returns a copy of o that is not overwritten.
 func (r *reader) keep(o object) object {
 	r.members = withRoom(r.members, len(o))
 	begin := len(r.members)
@@ -207,8 +210,8 @@ func (r *reader) keep(o object) object {
 	return r.members[begin:len(r.members):len(r.members)]
 }
 
-// withRoom returns a slice with room for n more: block itself, or a new one. What is in the old one
-// stays where it is.
+// withRoom returns a slice with space for n more elements: block itself, or a new one. Elements in
+// the old slice stay valid.
 func withRoom[T any](block []T, n int) []T {
 	if len(block)+n <= cap(block) {
 		return block
@@ -217,7 +220,7 @@ func withRoom[T any](block []T, n int) []T {
 	return make([]T, 0, max(n, min(max(few, 2*cap(block)), many)))
 }
 
-// more moves to the next element or member, or past the end.
+// more moves to the next element or member, or past the end of the array or object.
 func (r *reader) more(end byte) bool {
 	if r.next() == ',' {
 		r.at++
@@ -229,7 +232,7 @@ func (r *reader) more(end byte) bool {
 	return false
 }
 
-// next skips space and returns what comes then.
+// next skips white space and returns the next byte.
 func (r *reader) next() byte {
 	for {
 		switch c := r.text[r.at]; c {
@@ -241,7 +244,7 @@ func (r *reader) next() byte {
 	}
 }
 
-// skip moves past the next value and returns it as it is written.
+// skip moves past the next value and returns its text.
 func (r *reader) skip() string {
 	r.next()
 	begin := r.at

@@ -13,19 +13,20 @@ import (
 
 // Bounds of a filter.
 const (
-	// MaxFilterBytes is the longest filter that ParseFilter accepts; EventBridge's own bound is 2,048, on request 4,096.
+	// MaxFilterBytes is the longest filter that ParseFilter accepts. EventBridge's own limit is
+	// 2,048, on request 4,096.
 	MaxFilterBytes = 4096
-	// MaxFilterDepth is how deep its objects may be nested.
+	// MaxFilterDepth is how deep a filter's objects may be nested.
 	MaxFilterDepth = 32
-	// MaxAlternatives is how many filters without "$or" one with it may stand for. EventBridge's bound is 1,000, but there it is one of a few
-	// hundred rules.
+	// MaxAlternatives limits the number of filters without "$or" into which a filter is expanded.
+	// EventBridge's limit is 1,000, but it has only a few hundred rules.
 	MaxAlternatives = 100
 )
 
-// ErrFilter: a filter cannot be used. It comes as a *FilterError.
+// ErrFilter says that a filter cannot be used. The error is a *FilterError.
 var ErrFilter = errors.New("route: filter")
 
-// FilterError tells what is wrong with a filter, and where.
+// FilterError says what is wrong with a filter, and where.
 type FilterError struct {
 	At      string // such as "data.repository.private[0]"; "" for the whole filter
 	Problem string // what is wrong, and what is allowed
@@ -42,18 +43,18 @@ func (e *FilterError) Unwrap() error { return ErrFilter }
 // Filter is a condition on a whole event. It does not change, so it is safe for concurrent use.
 type Filter struct {
 	text         string
-	alternatives []node // of which one must match
+	alternatives []node // one of them must match
 }
 
 // node is a part of a filter: a field with conditions on its values, or an object with fields.
 type node struct {
 	name   string
-	at     string // where its first list stands
-	lists  []list // each must hold for one and the same value
-	fields []node // by name; empty if there are lists
+	at     string // location of its first list, for the operator
+	lists  []list // each must hold for the same value
+	fields []node // sorted by name; empty if there are lists
 }
 
-// The fields of the document that a filter is held against.
+// The fields of the document that a filter is matched against.
 const (
 	typeField    = "type"
 	sourceField  = "source"
@@ -62,11 +63,12 @@ const (
 	dataField    = "data"
 )
 
-// trusts are the values of the field trust.
+// trusts are the possible values of the field trust.
 var trusts = []string{"verified", "authenticated", "unverified"}
 
-// ParseFilter reads a filter, which is JSON: an object with any of the fields type, source, trust, headers and data, within which a field
-// has a list of the values that it may have, or an object of fields. In a list stand strings, numbers, true, false and null as they are, and
+// ParseFilter reads a filter. It is a JSON object with any of the fields type, source, trust,
+// headers and data. A field inside these has either a list of allowed values, or an object of
+// fields. A list may contain strings, numbers, true, false, null and these operators:
 //
 //	{"prefix": "a"}                          strings that begin so
 //	{"prefix": {"equals-ignore-case": "a"}}  the same, upper and lower case alike
@@ -78,7 +80,7 @@ var trusts = []string{"verified", "authenticated", "unverified"}
 //	{"anything-but": "a"}                    any value but this; a list, or prefix, suffix, equals-ignore-case or wildcard with one or a list
 //	{"exists": true}                         any value; false: none
 //
-// An object may have {"$or": [{…}, {…}]} among its fields. The error is a *FilterError.
+// An object may also have {"$or": [{…}, {…}]} among its fields. The error is a *FilterError.
 func ParseFilter(text []byte) (*Filter, error) {
 	if len(text) > MaxFilterBytes {
 		return nil, &FilterError{Problem: fmt.Sprintf("%d bytes of JSON, allowed are %d", len(text), MaxFilterBytes)}
@@ -98,8 +100,8 @@ func ParseFilter(text []byte) (*Filter, error) {
 	return &Filter{string(text), alternatives}, nil
 }
 
-// Headers returns the names of the headers that f looks at, each with where it does so first, as
-// FilterError.At says it. What is kept of a request's headers is for the caller to know.
+// Headers returns the names of the headers that f uses. For each it gives the place of the first
+// use, in the form of FilterError.At. The caller knows which headers of a request are kept.
 func (f *Filter) Headers() map[string]string {
 	places := map[string]string{}
 	for _, alternative := range f.alternatives {
@@ -117,9 +119,9 @@ func (f *Filter) Headers() map[string]string {
 	return places
 }
 
-// location is where in a filter something stands.
+// location is a place in a filter.
 type location struct {
-	at    string // for the operator
+	at    string // as shown to the operator
 	names []string
 	inOr  bool // within an "$or"
 }
@@ -130,13 +132,14 @@ func (p location) field(name string) location {
 	return p
 }
 
-// element is an element of the list at p. It is no deeper: an event's arrays are none in a filter.
+// element returns the location of an element of the list at p. names stays the same: an event's
+// arrays do not appear in a filter.
 func (p location) element(i int) location {
 	p.at = fmt.Sprintf("%s[%d]", p.at, i)
 	return p
 }
 
-// decode reads the next value of valid JSON, in which no object has a name twice.
+// decode reads the next value of valid JSON. It refuses an object that has a name twice.
 func decode(r *reader) (any, *FilterError) {
 	switch r.next() {
 	case '{':
@@ -182,7 +185,7 @@ func decodeObject(r *reader) (any, *FilterError) {
 	return object, nil
 }
 
-// within puts the field or element before e.At that holds it.
+// within adds the field or element that contains e.At before it.
 func (e *FilterError) within(at string) *FilterError {
 	if !strings.HasPrefix(e.At, "[") {
 		at += "."
@@ -194,7 +197,7 @@ func (p location) fail(format string, args ...any) error {
 	return &FilterError{At: p.at, Problem: fmt.Sprintf(format, args...)}
 }
 
-// object reads an object of fields and multiplies its "$or"s out: what it returns has none.
+// object reads an object of fields and expands its "$or"s: the result has none.
 func (p location) object(fields map[string]any) ([]node, error) {
 	switch {
 	case len(fields) == 0:
@@ -218,7 +221,7 @@ func (p location) object(fields map[string]any) ([]node, error) {
 	return product, nil
 }
 
-// member reads a field, or an "$or", and returns the objects that it alone amounts to.
+// member reads a field or an "$or", and returns it as a list of alternatives.
 func (p location) member(name string, value any) ([]node, error) {
 	if name == "$or" {
 		return p.field(name).or(p, value)
@@ -246,15 +249,15 @@ func (p location) member(name string, value any) ([]node, error) {
 
 const bareOperator = `is an operator without a list around it; write [{"%s": …}]`
 
-// reserved are names that no field within an "$or" has, beside those of operators: EventBridge takes
-// such an "$or" for a field of that name.
+// reserved are names, beside those of operators, that no field within an "$or" may have.
+// EventBridge would read such an "$or" as a field with that name.
 var reserved = []string{
 	"exactly", "=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case",
 	"date-after", "date-on-or-after", "date-before", "date-on-or-before", "in-date-range",
 	"ip-address-in-range", "ip-address-not-in-range",
 }
 
-// checkName refuses names of fields that were meant as operators.
+// checkName refuses names of fields that were probably meant as operators.
 func (p location) checkName(value any) error {
 	name := p.names[len(p.names)-1]
 	if p.inOr && (isOperator(name) || slices.Contains(reserved, name)) {
@@ -270,7 +273,7 @@ func (p location) checkName(value any) error {
 	return nil
 }
 
-// check holds the field at p, of the given value, against the document that an event is.
+// check checks the field at p with the given value against the fields that an event has.
 func (p location) check(value any) error {
 	_, isObject := value.(map[string]any)
 	name := p.names[len(p.names)-1]
@@ -289,12 +292,12 @@ func (p location) check(value any) error {
 	return p.checkName(value)
 }
 
-// isToken tells whether s, in lower case, may name a header (RFC 9110, section 5.6.2).
+// isToken tells whether s, in lower case, can be the name of a header (RFC 9110, section 5.6.2).
 func isToken(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") == ""
 }
 
-// or reads the list of an "$or" among the fields of parent.
+// or reads the list of an "$or" in the object parent.
 func (p location) or(parent location, value any) ([]node, error) {
 	alternatives, _ := value.([]any)
 	if len(alternatives) < 2 {
@@ -336,7 +339,7 @@ func (p location) list(elements []any) (list, error) {
 	return l, nil
 }
 
-// checkElement refuses what no event has outside data: there every value is a string.
+// checkElement refuses values that no event has outside of data, where every value is a string.
 func (p location) checkElement(i int, element any) error {
 	field := p.names[0]
 	if field == dataField {
@@ -366,10 +369,10 @@ func (p location) checkElement(i int, element any) error {
 	return nil
 }
 
-// isHeaderless tells whether no header's value has this character.
+// isHeaderless tells whether a header's value cannot contain this character.
 func isHeaderless(r rune) bool { return r != '\t' && unicode.IsControl(r) }
 
-// multiply returns the objects that are one of a and one of b.
+// multiply returns every combination of an object of a with an object of b.
 func (p location) multiply(a, b []node) ([]node, error) {
 	var product []node
 	for _, x := range a {
@@ -384,7 +387,7 @@ func (p location) multiply(a, b []node) ([]node, error) {
 	return product, nil
 }
 
-// merge returns the field or object that is both a and b, which have one name.
+// merge combines a and b, which have the same name, into a field or object that requires both.
 func (p location) merge(a, b node) (node, error) {
 	both := node{name: a.name, at: a.at, lists: slices.Concat(a.lists, b.lists)}
 	switch {
@@ -409,8 +412,8 @@ func (p location) merge(a, b node) (node, error) {
 	return both, nil
 }
 
-// satisfiable tells whether one value may be in all the lists. It looks at lists of exact values
-// only: of the others it cannot tell.
+// satisfiable tells whether one value can be in all the lists. It checks only lists of exact
+// values; about others it cannot tell.
 func satisfiable(lists []list) bool {
 	for i := range lists {
 		inAll := func(s scalar) bool { return allHold(lists, s) }

@@ -20,7 +20,8 @@ func parse(t testing.TB, filter string) *route.Filter {
 	return f
 }
 
-// matches tells whether a filter matches, in a table of its own and in one where it is found among others.
+// matches tells whether a filter matches, both alone in a table and among others, where it is found
+// by its key.
 func matches(t testing.TB, filter string, e route.Event) bool {
 	t.Helper()
 	one := route.New([]route.Rule{{Filter: parse(t, filter)}}).Match(e).Rules != nil
@@ -32,7 +33,7 @@ func matches(t testing.TB, filter string, e route.Event) bool {
 	return one
 }
 
-// instance is the event that EventBridge's documentation explains patterns with, as a body.
+// instance is the example event of EventBridge's documentation, as a body.
 const instance = `{
 	"version": "0", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2", "account": "111122223333",
 	"time": "2017-10-02T18:43:48Z", "region": "us-west-1", "resources": ["arn:aws:ec2:us-west-1:123456789012:instance/i-1234567890abcdef0"],
@@ -43,7 +44,8 @@ const instance = `{
 	"employees": [[{"firstName": "John", "lastName": "Doe"}, {"firstName": "Anna", "lastName": "Smith"}], [{"firstName": "Peter", "lastName": "Jones"}]]
 }`
 
-// TestEventBridgesExamples has the examples of EventBridge's user guide and of its matcher's own documentation.
+// TestEventBridgesExamples has the examples of EventBridge's user guide and of its matcher's
+// documentation.
 func TestEventBridgesExamples(t *testing.T) {
 	t.Parallel()
 	tests := map[string]bool{
@@ -286,7 +288,8 @@ func TestBodyIsNeededOnlyWhereAFilterLooksAtIt(t *testing.T) {
 	}
 }
 
-// TestDocumentIsReadOnlyWhereItIsNeeded: one that is no JSON would make the reader panic.
+// TestDocumentIsReadOnlyWhereItIsNeeded uses a document that is no JSON, which would make the
+// reader panic.
 func TestDocumentIsReadOnlyWhereItIsNeeded(t *testing.T) {
 	t.Parallel()
 	table := route.New([]route.Rule{
@@ -300,8 +303,8 @@ func TestDocumentIsReadOnlyWhereItIsNeeded(t *testing.T) {
 	}
 }
 
-// TestPageOperators holds the table of operators in docs/configuration.md: every row's filter takes its one example and not the other, and every
-// operator has a row.
+// TestPageOperators checks the table of operators in docs/configuration.md. Each row's filter must
+// match its first example and not the second, and every operator must have a row.
 func TestPageOperators(t *testing.T) {
 	t.Parallel()
 	var shown strings.Builder

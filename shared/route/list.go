@@ -8,31 +8,31 @@ import (
 	"sort"
 )
 
-// list is what stands in a filter's list: alternatives, of which one must hold. Those that can be
-// ordered are, so that many of them cost little more than one.
+// list is a list in a filter: alternatives, one of which must hold. Alternatives that can be sorted
+// are, so that many of them cost little more than one.
 type list struct {
 	exact   []scalar       // sorted
-	numbers []span         // sorted, apart from each other
-	blocks  []netip.Prefix // sorted, apart from each other
+	numbers []span         // sorted, without overlaps
+	blocks  []netip.Prefix // sorted, without overlaps
 	others  []condition
-	absent  bool // {"exists": false} is among them
+	absent  bool // {"exists": false} is in the list
 
-	exactSteps, numberSteps, blockSteps int // what it costs to look for a value among these
+	exactSteps, numberSteps, blockSteps int // cost of a search among these
 }
 
-// condition tells whether a value is as wanted. It costs steps, and what holds spends besides.
+// condition tells whether a value matches. It costs steps, plus the steps that holds spends itself.
 type condition struct {
 	steps int
 	holds func(*meter, *datum) bool
 }
 
-// cut is a point between numbers: just before one, or just after it.
+// cut is a point between numbers: directly before a number, or directly after it.
 type cut struct {
 	at    scalar
 	after bool
 }
 
-// The ends of all numbers.
+// The cuts below and above all numbers.
 var (
 	below = cut{at: scalar{kind: number, sign: -2}}
 	above = cut{at: scalar{kind: number, sign: 2}}
@@ -51,7 +51,7 @@ func (c *cut) compare(o *cut) int {
 // span is the numbers between two cuts.
 type span struct{ from, to cut }
 
-// seal makes a list ready: nothing is added after it.
+// seal prepares a list for matching. Nothing may be added after it.
 func (l *list) seal() {
 	slices.SortFunc(l.exact, scalar.compare)
 	l.exact = slices.Compact(l.exact)
@@ -71,15 +71,15 @@ func (l *list) seal() {
 	l.blockSteps = searchSteps(len(l.blocks), 0)
 }
 
-// searchSteps is what a binary search costs among n values of so many bytes.
+// searchSteps is the cost of a binary search among n values of up to longest bytes.
 func searchSteps(n, longest int) int {
 	return bits.Len(uint(n)) * compareSteps(longest) //nolint:gosec // a length is not negative
 }
 
-// compareSteps is what it costs to compare so many bytes.
+// compareSteps is the cost of comparing n bytes.
 func compareSteps(n int) int { return 1 + n/64 }
 
-// union sorts spans and joins those that meet.
+// union sorts spans and joins those that touch or overlap.
 func union(spans []span) []span {
 	slices.SortFunc(spans, func(a, b span) int { return a.from.compare(&b.from) })
 	joined := spans[:0]
@@ -95,7 +95,7 @@ func union(spans []span) []span {
 	return joined
 }
 
-// disjoint sorts blocks and leaves those out that lie in another.
+// disjoint sorts blocks and drops those that lie inside another.
 func disjoint(blocks []netip.Prefix) []netip.Prefix {
 	slices.SortFunc(blocks, func(a, b netip.Prefix) int {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
@@ -109,12 +109,12 @@ func disjoint(blocks []netip.Prefix) []netip.Prefix {
 	return kept
 }
 
-// isExact tells whether l lists exact values alone, so that rules can be found by them.
+// isExact tells whether l lists only exact values, so that rules can be indexed by them.
 func (l *list) isExact() bool {
 	return len(l.others)+len(l.numbers)+len(l.blocks) == 0 && !l.absent
 }
 
-// holds tells whether one of the alternatives does. It means nothing once m is used up.
+// holds tells whether one of the alternatives holds. The result has no meaning once m is used up.
 func (l *list) holds(m *meter, d *datum) bool {
 	if !m.spend(1 + l.exactSteps) {
 		return false

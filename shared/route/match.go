@@ -2,25 +2,25 @@ package route
 
 import "slices"
 
-// check is a node of a filter that is made ready for a table.
+// check is a node of a filter, prepared for a table.
 type check struct {
-	member int    // which of its object, see want
-	lists  []list // each must hold for one and the same value
+	member int    // its number in the object, see want
+	lists  []list // each must hold for the same value
 	fields []check
 }
 
-// outcome is what comes of holding a part of a filter against a part of an event.
+// outcome is the result of matching a part of a filter against a part of an event.
 type outcome int
 
 const (
 	no     outcome = iota
-	absent         // nothing of what it names is there, and it allows that
-	found          // it matches, in values that are there
+	absent         // nothing that it names is present, and it allows that
+	found          // it matches values that are present
 )
 
-// match holds c against what an event has in its place. The elements of an array that it matches
-// in are the same for all its fields, and what it wants absent must be absent from these; from all,
-// if it wants nothing else. The outcome means nothing once m is used up.
+// match matches c against the event's value in its place. All fields of c must match in the same
+// elements of an array. A field that must be absent must be absent from these elements, or from all
+// of them if c has no other condition. The outcome has no meaning once m is used up.
 func (c *check) match(m *meter, v value) outcome {
 	switch {
 	case len(c.lists) > 0 && v.scalars != nil:
@@ -54,7 +54,7 @@ func (c *check) match(m *meter, v value) outcome {
 	return best
 }
 
-// matchFields holds the fields of a filter's object against an object of the event.
+// matchFields matches the fields of a filter's object against an object of the event.
 func matchFields(m *meter, fields []check, o object) outcome {
 	best := absent
 	for i := range fields {

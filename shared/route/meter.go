@@ -1,18 +1,18 @@
 package route
 
-// The bound on the work of a match, in steps. A step is a condition held against a value, or as
-// much: an element of an array that is looked at, eight bytes that a wildcard is looked for in.
+// The limit for the work of a match, in steps. A step is one condition tried on one value, or an
+// equal amount of work: one element of an array, or eight bytes searched by a wildcard.
 const (
-	// StepsPerByte is how many steps each byte of an event's document adds.
+	// StepsPerByte is the number of steps for each byte of an event's document.
 	StepsPerByte = 1
-	// BaseSteps is how many steps every event has.
+	// BaseSteps is the number of steps for every event.
 	BaseSteps = 4 << 20
 )
 
-// meter counts the steps that are left. What is found out once there are none means nothing.
+// meter counts the remaining steps. Results have no meaning once it is negative.
 type meter struct{ left int }
 
-// spend takes n steps and tells whether there were as many.
+// spend uses up n steps and tells whether that many were left.
 func (m *meter) spend(n int) bool {
 	m.left -= n
 	return m.left >= 0

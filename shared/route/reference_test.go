@@ -18,8 +18,9 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// What a filter means, spelt out after the formal rule of EventBridge's matcher: a document is a set of fields, each with the elements of
-// arrays that it lies in; every field of the filter takes one that it accepts, and no two lie in different elements of one array.
+// The meaning of a filter, written directly after the formal rule of EventBridge's matcher. A
+// document is a set of fields, each with the array elements that contain it. Every field of the
+// filter must accept one of them, and no two of these may be in different elements of one array.
 
 // leaf is a scalar of a document.
 type leaf struct {
@@ -56,10 +57,10 @@ func consistent(a, b leaf) bool {
 	return true
 }
 
-// conditions are a filter without "$or": by path, the lists that must accept the value there.
+// conditions is a filter without "$or": for each path, the lists that must accept its value.
 type conditions map[string][][]any
 
-// expand multiplies a filter out.
+// expand expands a filter into alternatives.
 func expand(filter map[string]any, path string) []conditions {
 	product := []conditions{{}}
 	for name, v := range filter {
@@ -169,7 +170,7 @@ func acceptsOne(wanted, value any) bool {
 	panic(fmt.Sprint("unknown operator ", operator))
 }
 
-// refused tells whether the operand of anything-but names value.
+// refused tells whether the operand of anything-but includes value.
 func refused(operand, value any) bool {
 	switch operand := operand.(type) {
 	case []any:
@@ -200,7 +201,7 @@ func rational(n json.Number) *big.Rat {
 	return r
 }
 
-// wild is naive for wildcards, which can escape.
+// wild is naive for wildcards, which have escapes.
 func wild(pattern, s string) bool {
 	switch {
 	case pattern == "":
@@ -243,7 +244,7 @@ func meant(t testing.TB, filter string, e route.Event) bool {
 	return slices.ContainsFunc(expand(decoded(t, filter).(map[string]any), ""), func(c conditions) bool { return c.match(found) })
 }
 
-// scribe writes random filters and bodies, small enough for many of them to meet.
+// scribe writes random filters and bodies, small enough that many of them match.
 type scribe struct{ *rand.Rand }
 
 func pick[T any](s scribe, from ...T) T { return from[s.IntN(len(from))] }
@@ -336,7 +337,8 @@ func (s scribe) event() route.Event {
 	return e
 }
 
-// TestTablesAgreeWithTheDefinition holds tables of random filters, so that each is found by whichever way there is, against the definition.
+// TestTablesAgreeWithTheDefinition compares tables of random filters with the definition. The
+// tables find their filters in all possible ways.
 func TestTablesAgreeWithTheDefinition(t *testing.T) {
 	t.Parallel()
 	s := scribe{rand.New(rand.NewPCG(1, 2))}
@@ -398,6 +400,6 @@ func FuzzFilterAgreesWithTheDefinition(f *testing.F) {
 	})
 }
 
-// opinion is what the definition's means read in their own way: what is not ASCII, or not valid (its cases and replacements), and exponents
-// (big.Rat writes all their digits).
+// opinion matches texts that the functions of the definition read differently: text that is not
+// ASCII or not valid (its cases and replacements), and exponents (big.Rat writes all their digits).
 var opinion = regexp.MustCompile(`[^\x00-\x7e]|\\u|[0-9][eE]`)

@@ -7,42 +7,45 @@ import (
 	"strings"
 )
 
-// Rule says which events a subscription wants.
+// Rule says which events a subscription takes.
 type Rule struct {
-	Types  []string // patterns, of which one must match; empty: every event
+	Types  []string // patterns, one of which must match; empty: every event
 	Filter *Filter  // must match as well; nil: every event
 }
 
-// Table is a set of rules made ready for matching. It does not change, so it is safe for concurrent use.
+// Table is a set of rules that is ready for matching. It does not change, so it is safe for
+// concurrent use.
 type Table struct {
 	plain *typeIndex // rules without a filter
 
 	entries  []entry
-	byType   *typeIndex // entries whose key is their types
-	always   []int      // entries that have no key
-	wanted   want       // what filters name, and the other keys
-	needBody *typeIndex // entries that name something in data
+	byType   *typeIndex // entries whose keys are their types
+	always   []int      // entries without a key
+	wanted   want       // the places that filters name, with the other keys
+	needBody *typeIndex // entries with a condition on data
 }
 
-// entry is an alternative of a filter, for the rules that share it and their types.
+// entry is one alternative of a filter, for all rules with that filter and the same types.
 type entry struct {
-	types   []glob  // to be looked at where they are not the key; empty: every event
+	types   []glob  // one must match; empty: every event
 	context []check // all fields but data
 	data    []check // the field data, if it is named
 	rules   []int
 }
 
-// Result is what comes of a match. The slices are the caller's; their indexes ascend, each once.
+// Result is the result of a match. The slices are the caller's. Their indexes ascend, each once.
 type Result struct {
-	Rules []int // that match the event
-	// Undecided are rules that nobody can tell of, and which are not among Rules: the event is Opaque,
-	// and all that they want beside data is there; or their filters cost more steps than it has.
+	Rules []int // match the event
+	// Undecided are rules for which the result is unknown. They are not in Rules. Either the event
+	// is Opaque and matches them in everything except data, or their filters need more steps than
+	// the event has.
 	Undecided []int
-	// Steps is what the filters cost: at most BaseSteps, and StepsPerByte for each byte of Event.Data.
+	// Steps is the cost of the filters: at most BaseSteps, plus StepsPerByte for each byte of
+	// Event.Data.
 	Steps int
 }
 
-// New returns a Table of the rules. It takes patterns as they are; Validate belongs where they come from.
+// New returns a Table of the rules. It does not check patterns: call Validate where they are read.
 func New(rules []Rule) *Table {
 	t := &Table{plain: newTypeIndex(), byType: newTypeIndex(), needBody: newTypeIndex()}
 	var b builder
@@ -60,7 +63,7 @@ func New(rules []Rule) *Table {
 	return t
 }
 
-// Match tells which rules match e. It is deterministic.
+// Match returns the rules that match e. It is deterministic.
 func (t *Table) Match(e Event) Result {
 	var out Result
 	for rules := range t.plain.find(e.Type) {
@@ -79,18 +82,19 @@ func (t *Table) Match(e Event) Result {
 	return out
 }
 
-// NeedsBody tells whether Match has to see the body of an event of this type: whether a rule that takes the type has a filter on data.
+// NeedsBody tells whether Match needs the body of an event of this type: whether a rule for that
+// type has a filter on data.
 func (t *Table) NeedsBody(eventType string) bool { return t.needBody.leads(eventType) }
 
-// filter adds the rules with filters. The entries that are held against e share its steps equally;
-// what some of them leave is shared by those that need more.
+// filter adds the rules with filters. The entries that are tried share e's steps equally. Steps
+// that some do not use go to those that need more.
 func (t *Table) filter(out *Result, e Event) {
 	needed := t.NeedsBody(e.Type)
 	opaque := needed && e.Opaque
 	var r reader
 	document := r.event(&t.wanted, e, needed && !opaque && len(e.Data) > 0)
 	open := t.open(e.Type, r.entries)
-	if opaque { // what leads in by a value of data is not found
+	if opaque { // no key in data can be found, so try all entries
 		open = make([]int, len(t.entries))
 		for i := range open {
 			open[i] = i
@@ -123,7 +127,7 @@ func (t *Table) filter(out *Result, e Event) {
 	out.Steps = BaseSteps + StepsPerByte*len(e.Data) - left
 }
 
-// verdict is what is known of an entry and an event.
+// verdict is the result of an entry for an event.
 type verdict int
 
 const (
@@ -146,7 +150,8 @@ func (e *entry) match(m *meter, eventType string, document object, opaque bool) 
 	return differs
 }
 
-// open returns the entries to be held against an event, each once: those found by its values, and by its type, and the others.
+// open returns the entries to try for an event, each once: those found by its values, those found
+// by its type, and those without a key.
 func (t *Table) open(eventType string, found []int) []int {
 	found = append(found, t.always...)
 	for entries := range t.byType.find(eventType) {
@@ -162,13 +167,13 @@ func (e *entry) takes(m *meter, eventType string) bool {
 	})
 }
 
-// builder gathers rules with filters and chooses the keys of each.
+// builder collects rules with filters and chooses the keys of each.
 type builder struct {
 	groups []group
-	at     map[string]int // of a group, by types and filter
+	at     map[string]int // index of a group, by types and filter
 }
 
-// group is rules alike.
+// group is a set of rules with the same types and filter.
 type group struct {
 	Rule
 	rules []int
@@ -187,14 +192,14 @@ func (b *builder) add(rule Rule, i int) {
 	b.groups[at].rules = append(b.groups[at].rules, i)
 }
 
-// key is a value of a field, by which entries can be found.
+// key is a value of a field by which entries can be found.
 type key struct {
 	field *want
 	value scalar
 }
 
 func (b *builder) build(t *Table) {
-	types := want{} // as a place: patterns are counted like values
+	types := want{} // stands for the type, so that patterns are counted like values
 	shared := map[key]int{}
 	for _, g := range b.groups {
 		for j := range g.Filter.alternatives {
@@ -221,7 +226,7 @@ func (b *builder) build(t *Table) {
 	}
 }
 
-// typeKeys are the keys that patterns of types are: none if there are no patterns.
+// typeKeys returns the keys of type patterns: none if there are no patterns.
 func typeKeys(types *want, patterns []string) [][]key {
 	var keys []key
 	for _, pattern := range patterns {
@@ -233,8 +238,8 @@ func typeKeys(types *want, patterns []string) [][]key {
 	return [][]key{keys}
 }
 
-// keys adds to the sets one for each list of exact values in n, and puts what n names into w. What
-// matches n has a key of each set.
+// keys appends one set of keys for each list of exact values in n, and adds the places that n names
+// to w. An event that matches n has a key of each set.
 func (n *node) keys(w *want, sets [][]key) [][]key {
 	for i := range n.lists {
 		l := &n.lists[i]
@@ -254,7 +259,8 @@ func (n *node) keys(w *want, sets [][]key) [][]key {
 	return sets
 }
 
-// narrowest returns the set of keys that fewest entries share, the first of several; nil if there is none.
+// narrowest returns the set of keys that the fewest entries share, the first if there are several,
+// and nil if there is none.
 func narrowest(sets [][]key, shared map[key]int) []key {
 	var best []key
 	fewest := math.MaxInt
@@ -270,7 +276,7 @@ func narrowest(sets [][]key, shared map[key]int) []key {
 	return best
 }
 
-// index makes an entry be found by keys.
+// index adds an entry to the index under its keys.
 func (t *Table) index(i int, patterns []string, types *want, keys []key) {
 	switch {
 	case keys == nil:
@@ -290,7 +296,7 @@ func (t *Table) index(i int, patterns []string, types *want, keys []key) {
 	}
 }
 
-// checks makes a filter's alternative ready: what it says of data, and the rest.
+// checks prepares an alternative of a filter: its conditions on data, and the others.
 func (w *want) checks(pattern *node) (context, data []check) {
 	for _, c := range w.compile(pattern).fields {
 		if c.member == w.field(dataField).number {

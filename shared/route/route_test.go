@@ -99,7 +99,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// naive is the definition of a match, spelt out.
+// naive is the definition of a match, written directly.
 func naive(pattern, s string) bool {
 	if pattern == "" {
 		return s == ""
@@ -141,8 +141,8 @@ func FuzzMatchAgreesWithTheDefinition(f *testing.F) {
 	})
 }
 
-// BenchmarkMatch takes events in turn, which match one rule each, among 10 rules and among 10,000, and reports the cost of the
-// latter as a multiple of the former. The budget is 2.
+// BenchmarkMatch matches events in turn, each with one matching rule, among 10 rules and among
+// 10,000. It reports the second cost as a multiple of the first. The budget is 2.
 func BenchmarkMatch(b *testing.B) {
 	const push = `{"action":"opened","number":%d,"repository":{"id":186853002,"name":"n","full_name":"octo/repo-%d","private":false,` +
 		`"owner":{"login":"octo","id":21031067}},"labels":[{"name":"bug"},{"name":"repo-%d"}],"sender":{"login":"octo"}}`
@@ -177,7 +177,8 @@ type subject struct {
 	took    time.Duration
 }
 
-// newSubject makes rules, numbered in their pattern or filter, and events that each match one of them, in turn.
+// newSubject makes rules, numbered in their pattern or filter, and events that match the rules in
+// turn.
 func newSubject(b *testing.B, pattern, filter, body string, rules int) *subject {
 	b.Helper()
 	s := &subject{events: make([]route.Event, 10_000), rules: rules}
@@ -204,7 +205,7 @@ func newSubject(b *testing.B, pattern, filter, body string, rules int) *subject 
 	return s
 }
 
-// matchSome matches enough events for the clock's own cost not to count.
+// matchSome matches so many events that the cost of the clock does not matter.
 func (s *subject) matchSome(b *testing.B) {
 	began := time.Now()
 	for range 1000 {
@@ -217,7 +218,7 @@ func (s *subject) matchSome(b *testing.B) {
 	s.took += time.Since(began)
 }
 
-// BenchmarkTried matches against 10,000 rules that nothing but trying can tell, and reports what one costs.
+// BenchmarkTried matches against 10,000 rules without a key, and reports the cost of one.
 func BenchmarkTried(b *testing.B) {
 	const rules = 10_000
 	s := newSubject(b, "", `{"data": {"name": [{"suffix": "-%d."}]}}`, `{"name": "number-%d."}`, rules)
@@ -227,7 +228,8 @@ func BenchmarkTried(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rules, "ns/rule")
 }
 
-// BenchmarkNew makes a table of 10,000 rules with filters, parsing included: what a function does when it first sees a source.
+// BenchmarkNew makes a table of 10,000 rules with filters, including parsing. A function does this
+// when it first sees a source.
 func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -239,7 +241,7 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-// BenchmarkBody matches against a large body, of which the filter names little or much.
+// BenchmarkBody matches against a large body. The filter names a small or a large part of it.
 func BenchmarkBody(b *testing.B) {
 	element := `{"id":186853002,"name":"a name","tags":["x","y"],"text":"` + strings.Repeat("lorem ipsum ", 20) + `"},`
 	body := []byte(`{"items":[` + strings.Repeat(element, (1<<20)/len(element)) + `{"id":7}],"last":true}`)

@@ -20,8 +20,8 @@ const (
 )
 
 // scalar is a string, a number, a boolean or null, of a filter or of an event. Equal values are
-// equal scalars. A number is sign × 0.text × 10^magnitude, exactly; its text neither begins nor
-// ends with 0. Texts share the memory of what they were read from where they can.
+// equal scalars. A number is exactly sign × 0.text × 10^magnitude, and its text neither begins nor
+// ends with 0. If possible, a text shares memory with its source.
 type scalar struct {
 	kind      kind
 	sign      int8
@@ -60,8 +60,8 @@ func (s scalar) compare(o scalar) int {
 	return int(s.sign) * strings.Compare(s.text, o.text)
 }
 
-// maxExponent is the largest exponent of a number. Those beyond count as this one. A magnitude,
-// which the number of digits is added to, stays within 32 bits.
+// maxExponent is the largest exponent of a number; a larger one counts as this. So a magnitude, the
+// sum of the exponent and the number of digits, fits into 32 bits.
 const maxExponent = 1 << 30
 
 // parseNumber reads a valid JSON number.
@@ -100,20 +100,20 @@ func parseExponent(s string) int {
 	return e
 }
 
-// datum is a scalar of an event, in the list of those of its place.
+// datum is a scalar of an event, in the linked list of scalars in its place.
 type datum struct {
 	scalar
-	read *reading // made when it is first asked for
+	read *reading // made when it is first needed
 	next *datum
 }
 
-// reading is what operators make of a string. It is made once for each string of an event.
+// reading is a string as some operators need it. It is made once for each string of an event.
 type reading struct {
-	address netip.Addr // unmapped; the zero Addr if the string is none
+	address netip.Addr // unmapped; the zero Addr if the string is no address
 	folded  string     // see fold
 }
 
-// noReading is of the many strings that are no address and are folded as they stand.
+// noReading is shared by the many strings that are no address and do not change when folded.
 var noReading reading
 
 func (d *datum) reading() *reading {
@@ -137,8 +137,8 @@ func (d *datum) folded() string {
 	return d.text
 }
 
-// parseAddress returns an address, as IPv4 if it is mapped into IPv6, and the zero Addr for what
-// is none. netip makes an error of that, so what is none at first sight is not shown to it.
+// parseAddress returns the address in s, as IPv4 if it is mapped into IPv6, and the zero Addr if s
+// is no address. netip allocates an error for such texts, so most of them are sorted out before.
 func parseAddress(s string) netip.Addr {
 	const longest = 64 // with a zone
 	if len(s) > longest || strings.Count(s, ".") != 3 && strings.Count(s, ":") < 2 {
@@ -151,8 +151,8 @@ func parseAddress(s string) netip.Addr {
 	return address.Unmap()
 }
 
-// fold returns s with each character replaced by the first of those that Unicode's simple folding
-// takes for the same. Equal folded strings are equal to strings.EqualFold.
+// fold replaces each character by the first of the characters that Unicode's simple folding treats
+// as equal. Two folded strings are equal exactly if strings.EqualFold says so.
 func fold(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || 'a' <= r && r <= 'z' }) < 0 {
 		return s
@@ -169,15 +169,15 @@ func foldRune(r rune) rune {
 	}
 	for {
 		next := unicode.SimpleFold(r)
-		if next <= r { // the last leads to the first
+		if next <= r { // the last one leads back to the first
 			return next
 		}
 		r = next
 	}
 }
 
-// unquote returns the string that a token of valid JSON stands for. What is no character becomes
-// U+FFFD, as with encoding/json.
+// unquote returns the string in a token of valid JSON. Like encoding/json, it replaces invalid
+// surrogates by U+FFFD.
 func unquote(token string) string {
 	s := token[1 : len(token)-1]
 	at := strings.IndexByte(s, '\\')
@@ -195,8 +195,8 @@ func unquote(token string) string {
 	return b.String()
 }
 
-// unescape writes the character whose escape s begins with, behind the backslash, and returns what
-// follows.
+// unescape writes the character of the escape at the beginning of s, after the backslash, and
+// returns the rest.
 func unescape(b *strings.Builder, s string) string {
 	if s[0] != 'u' {
 		if i := strings.IndexByte("bfnrt", s[0]); i >= 0 {
@@ -219,7 +219,7 @@ func unescape(b *strings.Builder, s string) string {
 	return s
 }
 
-// pairOf returns the character of a surrogate and of the escaped one that s begins with.
+// pairOf returns the character made of a surrogate and the escaped surrogate at the beginning of s.
 func pairOf(r rune, s string) rune {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return utf8.RuneError

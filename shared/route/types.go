@@ -13,10 +13,11 @@ import (
 // MaxPatternBytes is the longest pattern that Validate accepts.
 const MaxPatternBytes = 256
 
-// ErrPattern: a pattern cannot be one of an event type; the message says why.
+// ErrPattern says that a text cannot be a pattern of event types. The message says why.
 var ErrPattern = errors.New("route: pattern")
 
-// Validate checks a pattern: not empty, at most MaxPatternBytes, no control characters; else ErrPattern.
+// Validate checks a pattern: not empty, at most MaxPatternBytes, no control characters. Its error
+// is ErrPattern.
 func Validate(pattern string) error {
 	switch {
 	case pattern == "":
@@ -29,18 +30,18 @@ func Validate(pattern string) error {
 	return nil
 }
 
-// typeIndex finds numbers by the patterns they were added with. It is complete once sealed.
+// typeIndex finds ids by type patterns. It is complete once it is sealed.
 type typeIndex struct {
-	all    []int            // what takes every event
+	all    []int            // match every event
 	exact  map[string][]int // by the whole type
-	prefix map[string][]int // by what stands before the only "*", which is the last character
-	sizes  []size           // which lengths of prefix to look up, ascending
+	prefix map[string][]int // by the text before the only "*", which is the last character
+	sizes  []size           // the lengths of the keys of prefix, ascending
 	globs  []patternGlob    // the other patterns
-	others map[string][]int // the same, until sealed
+	others map[string][]int // the same, before seal
 }
 
-// size is a length that keys of prefix have, and the bytes they end in at that length. Most patterns end in ".*", so that
-// looking at one byte of the type spares the look-up of nearly every length.
+// size is a length of keys in prefix, and the last bytes of the keys of that length. Most patterns
+// end in ".*", so one byte of the type is enough to skip the look-up for nearly every length.
 type size struct {
 	length int
 	ends   [256]bool
@@ -55,7 +56,7 @@ func newTypeIndex() *typeIndex {
 	return &typeIndex{exact: map[string][]int{}, prefix: map[string][]int{}, others: map[string][]int{}}
 }
 
-// add makes every type that one of the patterns matches lead to id; without patterns every type does.
+// add adds id under each pattern. Without patterns every type finds it.
 func (x *typeIndex) add(patterns []string, id int) {
 	if len(patterns) == 0 {
 		x.all = append(x.all, id)
@@ -90,7 +91,7 @@ func (x *typeIndex) seal() {
 	x.others = nil
 }
 
-// find gives the lists of numbers that eventType leads to, in no order; one number may be in several.
+// find yields the lists of ids that match eventType, in no order. An id may be in several lists.
 func (x *typeIndex) find(eventType string) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		if len(x.all) > 0 && !yield(x.all) {
@@ -118,7 +119,7 @@ func (x *typeIndex) find(eventType string) iter.Seq[[]int] {
 	}
 }
 
-// leads tells whether eventType leads to any number.
+// leads tells whether eventType finds any id.
 func (x *typeIndex) leads(eventType string) bool {
 	for range x.find(eventType) {
 		return true
@@ -129,13 +130,13 @@ func (x *typeIndex) leads(eventType string) bool {
 // glob is a pattern split at its stars.
 type glob []string
 
-// match tells whether s is as g says.
+// match tells whether s matches g.
 func (g glob) match(s string) bool {
 	middle, ok := g.ends(s)
 	return ok && g.within(middle)
 }
 
-// ends tells whether s begins and ends as g does, and returns what is between.
+// ends tells whether s begins and ends as g does, and returns the text between.
 func (g glob) ends(s string) (middle string, ok bool) {
 	first, last := g[0], g[len(g)-1]
 	if len(g) == 1 {
@@ -147,8 +148,8 @@ func (g glob) ends(s string) (middle string, ok bool) {
 	return s[len(first) : len(s)-len(last)], true
 }
 
-// within takes each part between the ends of g at the first place it fits: any later place would
-// leave less room for the parts that follow.
+// within takes the first occurrence of each part between the ends of g. A later occurrence would
+// only leave less text for the parts that follow.
 func (g glob) within(s string) bool {
 	for i := 1; i < len(g)-1; i++ {
 		_, rest, found := strings.Cut(s, g[i])

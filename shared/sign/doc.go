@@ -1,12 +1,14 @@
-// Package sign signs outbound webhooks as Standard Webhooks describes (https://www.standardwebhooks.com), its v1 with that
-// project's own library.
+// Package sign signs outbound webhooks by the Standard Webhooks specification
+// (https://www.standardwebhooks.com). It uses that project's own library for v1.
 //
 //	signer, err := sign.New(endpoint.Secrets)
 //	header := signer.Headers(event.ID, time.Now(), body)
 //
-// Every secret makes a signature of its own over "{id}.{Unix seconds}.{body}", so that a receiver verifies with the old secret or the new one
-// while it changes over: v1, HMAC-SHA256, with a secret that the receiver has too (whsec_), and v1a, Ed25519, with a private key (whsk_) whose
-// public half (whpk_, see [PublicKey]) is all that the receiver needs. The body is signed as it is, binary too.
+// Every secret makes its own signature over "{id}.{Unix seconds}.{body}". So during a rotation a
+// receiver can verify with the old or the new secret. There are two kinds of secrets. With v1,
+// HMAC-SHA256, the receiver has the same secret (whsec_). With v1a, Ed25519, the secret is a
+// private key (whsk_), and the receiver needs only its public key (whpk_, see [PublicKey]). The
+// body is signed byte for byte; it may be binary.
 //
-// No error of this package has a secret in it.
+// No error of this package contains a secret.
 package sign

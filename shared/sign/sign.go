@@ -15,20 +15,22 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// What secrets, and the public half of those of Ed25519, begin with. What follows is the key in padded standard base64.
+// The prefixes of secrets, and of the public keys of Ed25519. After the prefix comes the key in
+// padded standard base64.
 const (
 	SecretPrefix  = "whsec_" // HMAC-SHA256
-	PrivatePrefix = "whsk_"  // Ed25519: the seed (RFC 8032, section 5.1.5), with or without the public half after it
+	PrivatePrefix = "whsk_"  // Ed25519: the seed (RFC 8032, section 5.1.5), with or without the public key after it
 	PublicPrefix  = "whpk_"
 )
 
-// The length of a key of SecretPrefix in bytes, as Standard Webhooks asks for it.
+// The allowed length in bytes of a key with SecretPrefix, from Standard Webhooks.
 const (
 	MinKeyBytes = 24
 	MaxKeyBytes = 64
 )
 
-// ErrSecret: a secret is missing or is not one of Standard Webhooks. The message names it by its position, never by its value.
+// ErrSecret: a secret is missing or is not one of Standard Webhooks. The message names it by its
+// position, never by its value.
 var ErrSecret = errors.New("sign: secret")
 
 // Signer signs requests to one endpoint. It is safe for concurrent use.
@@ -41,8 +43,9 @@ type key interface {
 	Sign(id string, at time.Time, body []byte) (string, error)
 }
 
-// New returns a Signer that signs with every one of the secrets, in their order. ErrSecret if there is none, or one that lacks
-// SecretPrefix and PrivatePrefix, is not base64, or is not of the right length.
+// New returns a Signer that signs with each of the secrets, in their order. The error is ErrSecret
+// if there is no secret, or if a secret has neither SecretPrefix nor PrivatePrefix, is not base64,
+// or has a wrong length.
 func New(secrets []string) (*Signer, error) {
 	if len(secrets) == 0 {
 		return nil, fmt.Errorf("%w: none given, at least one is needed", ErrSecret)
@@ -68,7 +71,7 @@ func parse(secret string) (key, error) {
 	}
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
-		return nil, err // tells a position, not what is there
+		return nil, err // names a position, not the secret
 	}
 	if len(raw) < MinKeyBytes || len(raw) > MaxKeyBytes {
 		return nil, fmt.Errorf("%d bytes, allowed are %d to %d", len(raw), MinKeyBytes, MaxKeyBytes)
@@ -76,7 +79,7 @@ func parse(secret string) (key, error) {
 	return standardwebhooks.NewWebhookRaw(raw)
 }
 
-// private signs as v1a.
+// private signs with v1a.
 type private ed25519.PrivateKey
 
 func parsePrivate(encoded string) (key, error) {
@@ -100,7 +103,8 @@ func (k private) Sign(id string, at time.Time, body []byte) (string, error) {
 	return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(ed25519.PrivateKey(k), signed)), nil
 }
 
-// PublicKey returns what a receiver verifies the signatures of a secret of PrivatePrefix with, PublicPrefix and the key; "" for any other.
+// PublicKey returns the public key for the receiver of a secret with PrivatePrefix: PublicPrefix
+// and the key. It returns "" for any other secret.
 func PublicKey(secret string) string {
 	k, err := parse(secret)
 	own, ok := k.(private)
@@ -110,12 +114,13 @@ func PublicKey(secret string) string {
 	return PublicPrefix + base64.StdEncoding.EncodeToString(own[ed25519.SeedSize:])
 }
 
-// Headers returns the headers, in lower case, that sign a request: webhook-id, webhook-timestamp (Unix seconds of at) and
-// webhook-signature, one entry, "v1," or "v1a,", for each secret with spaces between.
+// Headers returns the headers, in lower case, that sign a request: webhook-id, webhook-timestamp
+// (at in Unix seconds) and webhook-signature. The last has one entry, "v1,…" or "v1a,…", for each
+// secret, separated by spaces.
 func (s *Signer) Headers(id string, at time.Time, body []byte) map[string]string {
 	signatures := make([]string, len(s.keys))
 	for i, k := range s.keys {
-		signatures[i], _ = k.Sign(id, at, body) // its error is always nil: neither HMAC nor Ed25519 can fail
+		signatures[i], _ = k.Sign(id, at, body) // the error is always nil: neither HMAC nor Ed25519 can fail
 	}
 	return map[string]string{
 		standardwebhooks.HeaderWebhookID:        id,

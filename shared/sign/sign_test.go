@@ -82,7 +82,8 @@ func TestEverySecretVerifiesEveryBody(t *testing.T) {
 	}
 }
 
-// A private key's public half is that of RFC 8032, section 7.1, TEST 1, in whichever form the key is written.
+// A private key's public key is that of RFC 8032, section 7.1, TEST 1, in each form of the private
+// key.
 const (
 	seedOnly  = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 	seedWhole = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg=="
@@ -100,7 +101,7 @@ func TestPublicKey(t *testing.T) {
 	}
 }
 
-// Receivers know the secret, or the public key, or both.
+// A receiver has the secret, the public key, or both.
 func TestPrivateKeysSignBesideSecrets(t *testing.T) {
 	t.Parallel()
 	body := []byte{0, 0xff, '.', '\n'}

@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// alias is another name of a provider: one by which other relays know it, or that it once had.
+// alias is another name of a provider: one that other relays use, or an earlier name of the
+// provider.
 type alias struct{ name, provider string }
 
-// Canonical returns the provider's own name of a name that a configuration may use for it: another name of the provider, or either of them in
-// capitals or with underscores, as other relays write them (AWS_SNS). Any other name is returned as it is.
+// Canonical returns the provider's name in this package for a name that a configuration may use.
+// That may be an alias, or either name in capitals or with underscores, as other relays write them
+// (AWS_SNS). Any other name is returned unchanged.
 func Canonical(name string) string {
 	plain := strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	if i, ok := slices.BinarySearchFunc(aliases, plain, func(a alias, name string) int { return cmp.Compare(a.name, name) }); ok {
@@ -22,7 +24,7 @@ func Canonical(name string) string {
 	return name
 }
 
-// Aliases returns all other names of providers, sorted.
+// Aliases returns the aliases of all providers, sorted.
 func Aliases() []string {
 	names := make([]string, len(aliases))
 	for i, a := range aliases {

@@ -17,34 +17,35 @@ import (
 	"time"
 )
 
-// public is the scheme of a signature that the provider makes with a private key of its own. The secrets are the public halves: they need
-// not be kept secret, but whoever could exchange one could sign.
+// public is the scheme of a signature made with the provider's private key. The secrets are the
+// public keys. They need not stay secret, but whoever could replace one could sign.
 type public struct {
 	signature algorithm
-	keyForm   string // in which the provider shows its public key: keyHex and keyBase64 of the bare key, keySPKI of all else
-	header    string // carries the signature; lower case, as all names here
+	keyForm   string // the form in which the provider shows its public key: keyHex or keyBase64 of the bare key, keySPKI for all other forms
+	header    string // of the signature; lower case, as all names here
 	encoding  string // of the signature: hex (lower case), base64
 	layout    layout // zero: the header holds one signature
 
-	payload         []string // what is signed: placeholders, and text between them
-	idHeader        string   // goes with {id}: an id, or a nonce
-	timestampHeader string   // goes with {timestamp}
+	payload         []string // the signed text: placeholders, and text between them
+	idHeader        string   // required with {id}: an id, or a nonce
+	timestampHeader string   // required with {timestamp}, unless the layout holds the time
 	timestampFormat string   // of {timestamp}, which is in timestampHeader or in the layout
 	tolerance       time.Duration
-	twice           bool   // what is signed is the SHA-256 of the payload
-	form            string // what is signed as {body} is this field of a form, decoded
+	twice           bool   // the SHA-256 of the payload is signed
+	form            string // {body} stands for this field of a form, decoded
 }
 
-// algorithm is a kind of key, with the hash that is signed; crypto.Hash(0) where the message itself is.
+// algorithm is a kind of key with its hash. With crypto.Hash(0) the message itself is signed.
 type algorithm struct {
 	name string
 	hash crypto.Hash
-	fits func(key crypto.PublicKey) error // says what is wrong with a key; nil: nothing
+	fits func(key crypto.PublicKey) error // says why a key does not fit; nil: it fits
 	make func(seed []byte) (crypto.Signer, error)
-	pss  bool // of RSA: RSASSA-PSS, with a salt of the hash's size (RFC 8017, section 8.1)
+	pss  bool // for RSA: RSASSA-PSS, with a salt of the hash's size (RFC 8017, section 8.1)
 }
 
-// The algorithms. SHA-1 is what two senders have and nobody else should: who cannot choose both of two colliding messages gains nothing by it.
+// The algorithms. Two senders use SHA-1, and no other should. An attacker gains nothing from a
+// collision, because they cannot choose both messages.
 var (
 	ed25519Pure  = algorithm{"Ed25519", 0, wantEd25519, makeEd25519, false}
 	ecdsaSHA256  = algorithm{"ECDSA-SHA256", crypto.SHA256, wantP256, makeP256, false}
@@ -55,7 +56,7 @@ var (
 	rsaPSSSHA512 = algorithm{"RSA-PSS-SHA512", crypto.SHA512, wantRSA, makeRSA, true}
 )
 
-// digest returns what of a message is signed.
+// digest returns the hash of a message, or the message itself if that is signed.
 func (a algorithm) digest(message []byte) []byte {
 	if a.hash == 0 {
 		return message
@@ -65,7 +66,7 @@ func (a algorithm) digest(message []byte) []byte {
 	return h.Sum(nil)
 }
 
-// verified tells whether the owner of key signed what digest was made of.
+// verified tells whether signature is the key owner's signature of digest.
 func (a algorithm) verified(key crypto.PublicKey, digest, signature []byte) bool {
 	switch key := key.(type) {
 	case ed25519.PublicKey:
@@ -81,7 +82,7 @@ func (a algorithm) verified(key crypto.PublicKey, digest, signature []byte) bool
 	return false
 }
 
-// sign makes a signature with the private key that SignWith gave.
+// sign makes a signature with the private key from SignWith.
 func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 	if key == nil {
 		return nil, errNeedsKey
@@ -92,7 +93,7 @@ func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 	return key.Sign(rand.Reader, a.digest(message), a.hash)
 }
 
-// errNeedsKey says that what is configured verifies and cannot sign.
+// errNeedsKey says that the configuration can verify but not sign.
 var errNeedsKey = errors.New("verify: what is configured cannot sign; SignWith takes the private half of the key")
 
 func (s public) trust() Trust { return Verified }
@@ -142,7 +143,7 @@ func (s public) prepare(k *keys) (proof, error) {
 	return p, err
 }
 
-// readKeys returns the public keys that the secrets carry. At least one is there.
+// readKeys returns the public keys in the secrets. There must be at least one.
 func (s public) readKeys(k *keys) (all []crypto.PublicKey, err error) {
 	if err := checkSecrets(k.secrets); err != nil {
 		return nil, err
@@ -201,10 +202,11 @@ func (p *publicProof) check(_ context.Context, r Request) error {
 	return fmt.Errorf("%w: header %s, signatures %d, keys %d", ErrMismatch, p.header, decoded, len(p.keys))
 }
 
-// maxSignature is longer than any signature of the keys that are taken, encoded: what exceeds it is not decoded.
+// maxSignature is longer than any encoded signature of the accepted keys. A longer text is not
+// decoded.
 const maxSignature = 2048
 
-// base64Strict takes base64 in the one form that its senders write.
+// base64Strict accepts base64 only in the form that its senders write.
 var base64Strict = base64.StdEncoding.Strict()
 
 func decode(e encoding, text string) ([]byte, error) {
@@ -216,7 +218,7 @@ func decode(e encoding, text string) ([]byte, error) {
 	return raw[:n], err
 }
 
-// signatures returns the signatures of the header, and the time that is listed with them.
+// signatures returns the signatures in the header, and the time if the layout holds it.
 func (p *publicProof) signatures(h Header, room []string) (timestamp string, signatures []string, err error) {
 	if p.layout == (layout{}) {
 		value, err := single(h, p.header)
@@ -228,7 +230,8 @@ func (p *publicProof) signatures(h Header, room []string) (timestamp string, sig
 	return p.layout.read(p.header, h[p.header], room)
 }
 
-// message returns what is signed, and when it was: the zero time where that is not. listed is the time that the layout has.
+// message returns the signed text and the signed time. The time is zero if none is signed. listed
+// is the time from the layout.
 func (p *publicProof) message(r Request, listed string) (message []byte, sentAt time.Time, err error) {
 	if p.form != "" {
 		message, err = onlyField(r.Body, p.form)
@@ -275,7 +278,8 @@ func (p *publicProof) message(r Request, listed string) (message []byte, sentAt 
 	return message, sentAt, nil
 }
 
-// checkSeam refuses a body that begins with a digit right after the time: the same signature would fit another division into time and body.
+// checkSeam refuses a body that begins with a digit directly after the time. The same signature
+// would also fit another division into time and body.
 func (p *publicProof) checkSeam(body []byte) error {
 	after := p.payload[slices.Index(p.payload, placeTimestamp)+1]
 	if after == placeBody && len(body) > 0 && '0' <= body[0] && body[0] <= '9' {
@@ -284,7 +288,8 @@ func (p *publicProof) checkSeam(body []byte) error {
 	return nil
 }
 
-// signedID returns the id. As with an HMAC, it must not contain what ends it in the payload.
+// signedID returns the id. As with an HMAC, it must not contain the text that follows it in the
+// payload.
 func (p *publicProof) signedID(h Header) (string, error) {
 	id, err := single(h, p.idHeader)
 	if end := p.payload[slices.Index(p.payload, placeID)+1]; err == nil && strings.Contains(id, end) {
@@ -293,7 +298,8 @@ func (p *publicProof) signedID(h Header) (string, error) {
 	return id, err
 }
 
-// formField returns a field of a form. A field that comes twice is refused: readers differ in which they take.
+// formField returns a field of a form. It refuses a field that occurs twice, because readers differ
+// in which one they use.
 func formField(body []byte, name string) ([]byte, error) {
 	fields, err := readForm(body)
 	if err != nil {
@@ -303,7 +309,7 @@ func formField(body []byte, name string) ([]byte, error) {
 	return []byte(value), err
 }
 
-// onlyField returns the field of a form that has no other.
+// onlyField returns the field of a form that has no other field.
 func onlyField(body []byte, name string) ([]byte, error) {
 	value, err := formField(body, name)
 	if err != nil {

@@ -13,27 +13,29 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// The table of attacks. Somebody holds one webhook of a provider as it was sent, and not the secret. Each row changes it in a way. What is to come of
-// it follows from what the table says that the provider signs, so that a new provider has all rows at once, and docs/providers.md, which is
-// made of the same facts, is true.
+// The table of attacks. An attacker has a copy of one webhook of a provider, but not the secret.
+// Each row changes the copy in one way. The expected result follows from what the table says that
+// the provider signs. So a new provider has all rows at once, and docs/providers.md, which is made
+// from the same facts, is true.
 
 // attacked is a provider under attack.
 type attacked struct {
 	subject
 	d       verify.Description
 	genuine verify.Result
-	proof   []string // headers that the proof cannot do without
+	proof   []string // headers that the proof needs
 }
 
-// token tells whether a webhook holds the secret itself, or none is needed: whoever has one can send anything.
+// token tells whether a webhook holds the secret itself, or no secret is needed. Then whoever has
+// one can send anything.
 func (a attacked) token() bool { return a.d.Signed.Nothing }
 
-// attack runs a row against every provider.
+// attack runs a row for every provider.
 func attack(t *testing.T, row func(t *testing.T, a attacked)) {
 	t.Parallel()
 	for _, name := range verify.Providers() {
 		if name == "hmac" {
-			continue // its scheme is the operator's
+			continue // the operator describes its scheme
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +51,7 @@ func attack(t *testing.T, row func(t *testing.T, a attacked)) {
 	}
 }
 
-// eventOf is what an event id is made of; "" where it is random.
+// eventOf returns what an event id is made from; "" if it is random.
 func eventOf(r verify.Result) string {
 	switch {
 	case r.Once:
@@ -60,7 +62,7 @@ func eventOf(r verify.Result) string {
 	return fmt.Sprintf("%s %q", r.DeliveryID, r.Bound)
 }
 
-// same fails the test unless the request is refused, or is the genuine webhook.
+// same fails the test unless the request is refused or counts as the genuine webhook.
 func (a attacked) same(t *testing.T, what string, r verify.Request) {
 	t.Helper()
 	got, err := a.verifier.Verify(context.Background(), r)
@@ -69,7 +71,7 @@ func (a attacked) same(t *testing.T, what string, r verify.Request) {
 	}
 }
 
-// idHeaders are the headers that a delivery id is read from.
+// idHeaders returns the headers from which a delivery id is read.
 func (a attacked) idHeaders() (names []string) {
 	for _, l := range a.d.DeliveryIDs {
 		if l.Header != "" {
@@ -79,7 +81,7 @@ func (a attacked) idHeaders() (names []string) {
 	return names
 }
 
-// typeHeaders are the headers that an event type is read from.
+// typeHeaders returns the headers from which an event type is read.
 func (a attacked) typeHeaders() (names []string) {
 	for _, l := range append(slices.Clone(a.d.EventType), a.d.OrEventType) {
 		if l.Header != "" {
@@ -112,7 +114,7 @@ func TestAttack_AnotherDeliveryID(t *testing.T) {
 	})
 }
 
-// A copy that is sent under the id of a webhook to come is another event than that.
+// A copy that is sent under the id of a future webhook must be another event than that webhook.
 func TestAttack_TheIDOfAnotherWebhook(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
 		if a.d.Signed.ID || !a.d.Signed.Body || len(a.idHeaders()) == 0 || slices.Contains(ownBodies, a.d.Name) {
@@ -198,7 +200,7 @@ func TestAttack_Age(t *testing.T) {
 	})
 }
 
-// Nothing is taken when the id of the original is forgotten, as soon as that may be.
+// No copy is accepted after the id of the original may be forgotten.
 func TestMaxAge_EndsWithTheRetention(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
 		if !a.d.Signed.Time {
@@ -239,7 +241,8 @@ func TestAttack_BytesAroundTheBody(t *testing.T) {
 	})
 }
 
-// replayed fails the test if a webhook with another body passes for a new one, though what its provider signs would tell.
+// replayed fails the test if a webhook with another body counts as a new one, although its provider
+// signs enough to notice.
 func (a attacked) replayed(t *testing.T, what string, r verify.Request) {
 	t.Helper()
 	got, err := a.verifier.Verify(context.Background(), r)
@@ -272,7 +275,8 @@ func TestAttack_ExtraFormFields(t *testing.T) {
 	})
 }
 
-// Members come twice: in the same name, in another case and with escapes, before and after those that are there.
+// Members occur twice: with the same name, in another case and with escapes, before and after the
+// original.
 func TestAttack_DuplicateMembers(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
 		body := strings.TrimSpace(string(a.request.Body))
@@ -299,7 +303,7 @@ func TestAttack_DuplicateMembers(t *testing.T) {
 	})
 }
 
-// nested is JSON with a value at a path.
+// nested returns JSON with a value at a path.
 func nested(path []string) string {
 	switch {
 	case len(path) == 0:
@@ -322,7 +326,8 @@ func TestAttack_OtherMethods(t *testing.T) {
 	})
 }
 
-// Bytes go over from a part of what is signed to its neighbour, and so pass both seams of a part between them.
+// Bytes move from a signed part to its neighbour. They may also move across both seams of a part
+// between them.
 func TestAttack_BytesMovedAtEverySeam(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
 		if a.token() || slices.Contains(partlySigned, a.d.Name) {
@@ -351,7 +356,8 @@ func TestAttack_BytesMovedAtEverySeam(t *testing.T) {
 	})
 }
 
-// moved returns a request with the bytes between its signed parts moved in every way: the text of id, time and body, in both orders, divided anew.
+// moved returns requests in which bytes are moved between the signed parts in every way: the text
+// of id, time and body, in both orders, divided differently.
 func (a attacked) moved(r verify.Request) (all []verify.Request) {
 	divide := func(names []string, text string) {
 		for i := 0; i <= min(len(text), 120); i++ {
@@ -424,7 +430,8 @@ func (a attacked) movedInList(r verify.Request) (all []verify.Request) {
 	return all
 }
 
-// TestOnce_IsTakenWhereItHelps: a source takes the same signed bytes once where the provider signs no id, and nowhere else.
+// TestOnce_IsTakenWhereItHelps checks that Once is accepted only for sources whose provider signs
+// no id.
 func TestOnce_IsTakenWhereItHelps(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
 		var secrets []string

@@ -18,9 +18,10 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// BenchmarkVerify measures a whole Verify (headers, signature, delivery id, event type), of that the proof alone, and, in the same run, the
-// bare HMAC that no verification can do without. They take turns and the best times are compared, so that other work on the machine does
-// not count. "x-bare" is the ratio of the whole, "proof-x-bare" that of the proof, whose budget at 1 KiB is 1.2.
+// BenchmarkVerify measures a whole Verify (headers, signature, delivery id, event type), the proof
+// alone, and, in the same run, the bare HMAC that every verification needs. They take turns and the
+// best times are compared, so that other work on the machine does not count. "x-bare" is the ratio
+// of the whole, "proof-x-bare" the ratio of the proof. The budget of the latter at 1 KiB is 1.2.
 func BenchmarkVerify(b *testing.B) {
 	for _, c := range []struct{ name, provider, first, last string }{ // members as the provider has them in the body
 		{"github, action first", "github", `"action":"opened"`, `"sender":1`},
@@ -37,8 +38,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkVerifyForms measures one provider for each form of an HMAC that the table has, at 1 KiB, as BenchmarkVerify does. What names the
-// webhook and its type comes first in the body.
+// BenchmarkVerifyForms measures one provider for each form of HMAC in the table, at 1 KiB, like
+// BenchmarkVerify. The id and the type come first in the body.
 func BenchmarkVerifyForms(b *testing.B) {
 	seen := map[string]bool{}
 	for _, provider := range verify.Providers() {
@@ -52,7 +53,8 @@ func BenchmarkVerifyForms(b *testing.B) {
 	}
 }
 
-// formOf is what a provider's proof has in common with those of others: all but names. "" is no HMAC in a header.
+// formOf returns what identifies the form of a provider's proof: everything except names. "" means
+// that it is no HMAC in a header.
 func formOf(d verify.Description) string {
 	header, form, _ := strings.Cut(d.Proof, ": ")
 	if !strings.HasPrefix(header, "header ") || !strings.Contains(form, "HMAC-") {
@@ -61,7 +63,8 @@ func formOf(d verify.Description) string {
 	return regexp.MustCompile(`[a-z0-9-]+=`).ReplaceAllString(form, "=")
 }
 
-// membersOf are the members of a body that a provider's delivery id and event type are read from.
+// membersOf returns the members of a body from which a provider's delivery id and event type are
+// read.
 func membersOf(d verify.Description) string {
 	members := map[string]any{}
 	for _, l := range slices.Concat(d.DeliveryIDs, d.EventType, []verify.Locator{d.OrEventType}) {
@@ -77,7 +80,7 @@ func membersOf(d verify.Description) string {
 	return string(text[1 : len(text)-1])
 }
 
-// within puts a value at a path into what is there already.
+// within sets a value at a path of an existing object.
 func within(path []string, there any) any {
 	switch {
 	case len(path) == 0:
@@ -125,7 +128,8 @@ func benchmarkVerify(b *testing.B, provider string, body []byte) {
 	b.ReportMetric(testing.AllocsPerRun(100, whole), "allocs/verify")
 }
 
-// bareHMAC returns the HMAC over as many bytes as the subject's provider signs, with its hash, and nothing else.
+// bareHMAC returns a function that only computes an HMAC, with the provider's hash over as many
+// bytes as the provider signs.
 func bareHMAC(s subject, r verify.Request) func() {
 	d, _ := verify.Describe(s.cfg.Provider)
 	_, payload, _ := strings.Cut(d.Proof, " over ")
@@ -149,7 +153,7 @@ func bareHMAC(s subject, r verify.Request) func() {
 	}
 }
 
-// each returns how many nanoseconds a call takes.
+// each returns the nanoseconds of one call.
 func each(calls int, f func()) float64 {
 	start := time.Now()
 	for range calls {
@@ -158,7 +162,7 @@ func each(calls int, f func()) float64 {
 	return float64(time.Since(start)) / float64(calls)
 }
 
-// jsonBody returns an object of many small members, some nested, between two others.
+// jsonBody returns an object with many small members, some nested, between two given members.
 func jsonBody(size int, first, last string) []byte {
 	const member = `"repository_%d":{"full_name":"octo/hello-world","private":false,"size":108,"topics":["a","b"],` +
 		`"description":"My first repository on a rather \"big\" site","url":"https://api.example.com/repos/octo/hello-world"},`

@@ -16,8 +16,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// strictly returns the values at paths of a body, a JSON object, that a proof depends on. What another reader
-// could read differently is refused.
+// strictly returns the values at paths of a body that is a JSON object. A proof depends on these
+// values, so a body that another reader could read differently is refused.
 func strictly(paths *document.Paths, body []byte) ([][]byte, error) {
 	found, err := paths.Find(body, nil)
 	switch {
@@ -31,7 +31,7 @@ func strictly(paths *document.Paths, body []byte) ([][]byte, error) {
 	return found, nil
 }
 
-// strictValue returns what a body says at a path, "" where that is nothing or ambiguous.
+// strictValue returns the value at a path of the body, "" if it is absent or ambiguous.
 func strictValue(body []byte, path ...string) string {
 	found, err := strictly(document.NewStrictPaths(path), body)
 	if err != nil {
@@ -40,7 +40,7 @@ func strictValue(body []byte, path ...string) string {
 	return document.Scalar(found[0])
 }
 
-// decodeObject decodes a body that is a JSON object, for who signs it.
+// decodeObject decodes a body that is a JSON object, for signing.
 func decodeObject(body []byte) (map[string]any, error) {
 	var object map[string]any
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -51,7 +51,8 @@ func decodeObject(body []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// member returns what a path of names leads to: strings and numbers as they are written, all else "".
+// member returns the value at a path of names. Strings and numbers are returned as they are
+// written, all other values as "".
 func member(object map[string]any, path ...string) string {
 	var value any = object
 	for _, name := range path {
@@ -67,8 +68,8 @@ func member(object map[string]any, path ...string) string {
 	return ""
 }
 
-// proveBody puts a proof into the body of r, which is a JSON object. What comes of it has to pass the check:
-// a member that is added may differ in case alone from one that is there.
+// proveBody adds a proof to the body of r, which is a JSON object. The result must pass the check,
+// because an added member may differ only in case from an existing one.
 func proveBody(p proof, r *Request, change func(object map[string]any) error) (err error) {
 	if r.Body, err = rewrite(r.Body, change); err != nil {
 		return err
@@ -76,7 +77,7 @@ func proveBody(p proof, r *Request, change func(object map[string]any) error) (e
 	return p.check(context.Background(), *r)
 }
 
-// rewrite returns a body that is a JSON object after a change.
+// rewrite applies a change to a body that is a JSON object.
 func rewrite(body []byte, change func(object map[string]any) error) ([]byte, error) {
 	object, err := decodeObject(body)
 	if err != nil {
@@ -95,8 +96,8 @@ func rewrite(body []byte, change func(object map[string]any) error) ([]byte, err
 	return out.Bytes(), nil
 }
 
-// mailgun is the scheme of Mailgun: it signs a time and a token, both in the body, and nothing of the event. The token is good for one
-// webhook, which is why it is the delivery id.
+// mailgun is the scheme of Mailgun. It signs a time and a token, both in the body, and nothing of
+// the event. A token is used for one webhook only, so it is the delivery id.
 type mailgun struct{}
 
 func (mailgun) trust() Trust { return Authenticated }
@@ -105,7 +106,8 @@ func (mailgun) describe() string {
 	return "body: signature.signature, hex of HMAC-SHA256 over signature.timestamp and signature.token; not over the event"
 }
 
-// window: Mailgun states none. Its token is another in each attempt, so that the time may be taken to be too.
+// window returns our default, because Mailgun states no tolerance. Its token changes with each
+// attempt, so we assume that the time does too.
 func (mailgun) window() time.Duration { return DefaultTolerance }
 
 func (mailgun) prepare(k *keys) (proof, error) {
@@ -145,7 +147,7 @@ func (p *mailgunProof) check(_ context.Context, r Request) error {
 	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
-// sign makes a token of its own unless w has an id: the same twice would be the same webhook.
+// sign makes a token unless w has an id. Two webhooks with the same token would count as one.
 func (p *mailgunProof) sign(r *Request, w Webhook, at time.Time) error {
 	token := w.DeliveryID
 	if token == "" {
@@ -160,7 +162,8 @@ func (p *mailgunProof) sign(r *Request, w Webhook, at time.Time) error {
 	})
 }
 
-// adyenItems is the scheme of Adyen's payment webhooks: each item of the body has a signature of its own, over eight of its fields.
+// adyenItems is the scheme of Adyen's payment webhooks. Each item of the body has its own
+// signature, over eight of its fields.
 type adyenItems struct{}
 
 func (adyenItems) trust() Trust { return Authenticated }
@@ -183,12 +186,12 @@ func (adyenItems) prepare(k *keys) (proof, error) {
 type adyenProof struct {
 	macs *macs
 	list *document.Paths
-	item *document.Paths // in an element of the list: the fields that are signed, the signature, the item
+	item *document.Paths // in an element of the list: the signed fields, the signature, the item
 }
 
 func (*adyenProof) headers() []string { return nil }
 
-// adyenFields are signed, joined by colons.
+// adyenFields are the signed fields. They are joined by colons.
 var adyenFields = []string{"pspReference", "originalReference", "merchantAccountCode", "merchantReference", "amount.value", "amount.currency",
 	"eventCode", "success"}
 
@@ -232,7 +235,7 @@ func (p *adyenProof) checkItem(element []byte) error {
 	return p.macs.check(adyenSignature, sent, text)
 }
 
-// itemText returns what is signed of an element of the list, and the signature that it has.
+// itemText returns the signed text of an element of the list, and its signature.
 func (p *adyenProof) itemText(element []byte) (text, signature string, err error) {
 	found, err := strictly(p.item, element)
 	if err != nil {
@@ -279,7 +282,7 @@ func (p *adyenProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	})
 }
 
-// forEachItem calls f for every item, of which there must be one.
+// forEachItem calls f for every item. There must be at least one.
 func forEachItem(object map[string]any, f func(item map[string]any) error) error {
 	list, _ := object["notificationItems"].([]any)
 	if len(list) == 0 {
@@ -298,8 +301,8 @@ func forEachItem(object map[string]any, f func(item map[string]any) error) error
 	return nil
 }
 
-// adyenText returns what is signed of an item. The merchant's reference is the one field that may have a colon: with a second one, another division
-// of the same text would have the same signature.
+// adyenText returns the signed text of an item. Only the merchant's reference may contain a colon.
+// If a second field could, the same text could be divided in another way, with the same signature.
 func adyenText(fields []string) (string, error) {
 	for i, name := range adyenFields {
 		if name != "merchantReference" && strings.Contains(fields[i], ":") {
@@ -311,7 +314,7 @@ func adyenText(fields []string) (string, error) {
 
 // bodyToken is the scheme of a body that holds the secret itself.
 type bodyToken struct {
-	list   string // the member whose elements each hold it; "": the body does
+	list   string // the member whose elements each hold the secret; "": the body holds it
 	member string
 }
 
@@ -342,7 +345,7 @@ type bodyTokenProof struct {
 	bodyToken
 	first          string
 	sums           [][sha256.Size]byte
-	lists, members *document.Paths // of the member that is the list, and of the one that is the token
+	lists, members *document.Paths // find the list, and the token in an object
 }
 
 func (*bodyTokenProof) headers() []string { return nil }
@@ -374,7 +377,7 @@ func (p *bodyTokenProof) check(_ context.Context, r Request) error {
 	return nil
 }
 
-// checkHolder checks an object that holds the token.
+// checkHolder checks an object that must hold the token.
 func (p *bodyTokenProof) checkHolder(holder []byte) error {
 	found, err := strictly(p.members, holder)
 	if err != nil {
@@ -391,7 +394,7 @@ func (p *bodyTokenProof) errNoHolder() error {
 	return fmt.Errorf("%w: %s in the body has an element that is no object", ErrMalformed, p.list)
 }
 
-// holders returns the objects that hold the token: at least one.
+// holders returns the objects that must hold the token: at least one.
 func (p *bodyTokenProof) holders(object map[string]any) ([]map[string]any, error) {
 	if p.list == "" {
 		return []map[string]any{object}, nil
@@ -419,7 +422,8 @@ func (p *bodyTokenProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	})
 }
 
-// firstObject names the type of a body that is an object with one member that is an object or a list, named for what it holds.
+// firstObject returns the name of the first member that is an object or a list. It is the event
+// type for bodies that name one member after the event.
 func firstObject(r Request) string {
 	if _, ok := document.Valid(r.Body); !ok {
 		return ""

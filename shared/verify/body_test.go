@@ -20,7 +20,8 @@ const (
 	bodyHexKey = "74686520736563726574277320206f776e206279746573"
 )
 
-// adyenBody returns a notification whose items are given, each signed with bodyHexKey unless it has a signature.
+// adyenBody returns a notification with the given items. Each is signed with bodyHexKey unless it
+// has a signature.
 func adyenBody(items ...string) string {
 	for i, item := range items {
 		items[i] = `{"NotificationRequestItem":` + item + `}`
@@ -28,7 +29,7 @@ func adyenBody(items ...string) string {
 	return `{"live":"false","notificationItems":[` + strings.Join(items, ",") + `]}`
 }
 
-// adyenItem returns an item of eight fields, which a signature follows that is made over the text.
+// adyenItem returns an item of eight fields, followed by a signature over the text.
 func adyenItem(text, more string, fields ...string) string {
 	key, _ := hex.DecodeString(bodyHexKey)
 	names := []string{`"pspReference":"`, `"originalReference":"`, `"merchantAccountCode":"`, `"merchantReference":"`, `"amount":{"value":`,
@@ -242,7 +243,7 @@ func TestSign_TwilioByTheBody(t *testing.T) {
 	}
 }
 
-// Mandrill has no hash of a body: a query that looks like Twilio's is a query as any other.
+// Mandrill has no hash of a body. A query that looks like Twilio's is an ordinary query.
 func TestVerify_MandrillKnowsNoBodyHash(t *testing.T) {
 	t.Parallel()
 	const u = "https://a.example/in"
@@ -316,7 +317,7 @@ func TestVerify_DocuSignTakesAnyNumberedHeader(t *testing.T) {
 	}
 }
 
-// TestVerify_HubSpotURL holds the characters that HubSpot's page lists.
+// TestVerify_HubSpotURL checks the characters that HubSpot's page lists.
 func TestVerify_HubSpotURL(t *testing.T) {
 	t.Parallel()
 	const sent = "q=%3A%2F%3F%40%21%24%27%28%29%2A%2C%3B%20%23%2B%3a"
@@ -420,7 +421,8 @@ func TestNew_TokensBodiesAndURLs(t *testing.T) {
 	}
 }
 
-// TestDescribe_Windows holds how old a signed time may be against what each provider's page says, or the table's comment on it.
+// TestDescribe_Windows compares the tolerances of signed times with each provider's page, or with
+// the table's comment on it.
 func TestDescribe_Windows(t *testing.T) {
 	t.Parallel()
 	for provider, want := range map[string]time.Duration{
@@ -433,7 +435,8 @@ func TestDescribe_Windows(t *testing.T) {
 	}
 }
 
-// Whoever has a plain hash over a secret and a text can make that of a longer text: of the text, the hash's own padding, and anything.
+// From a plain hash over a secret and a text, anybody can compute the hash of a longer text: the
+// text, the hash's own padding, and anything.
 func TestVerify_HubSpotTakesNoExtendedBody(t *testing.T) {
 	t.Parallel()
 	const u = "https://a.example/in?a=b"

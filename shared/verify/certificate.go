@@ -16,22 +16,23 @@ import (
 	"time"
 )
 
-// settingCertificate pins a certificate in the place of what would be fetched.
+// settingCertificate pins a certificate, so that none is fetched.
 const settingCertificate = "certificate"
 
-// certificates gives the key of the certificate at a URL that a request names. The caller has held the URL against the provider's own before.
+// certificates provides the key of the certificate at a URL that a request names. The caller must
+// have checked that the URL is the provider's own.
 type certificates struct {
 	keys   *keys
-	names  []string       // one of which the certificate must be for
+	names  []string       // the certificate must be for one of these
 	pinned *rsa.PublicKey // nil: certificates are fetched
 
 	mu      sync.Mutex
-	lastURL string // of the certificate that was checked last: it is the same for weeks
+	lastURL string // of the certificate that was checked last; it stays the same for weeks
 	last    *x509.Certificate
 	lastAt  time.Time
 }
 
-// keepChecked is how long a checked certificate is taken without checking its chain again.
+// keepChecked is how long a checked certificate is used without another check of its chain.
 const keepChecked = 10 * time.Minute
 
 func newCertificates(k *keys, names ...string) (*certificates, error) {
@@ -48,8 +49,8 @@ func newCertificates(k *keys, names ...string) (*certificates, error) {
 	return c, nil
 }
 
-// key returns the key to verify with. Its errors are ErrFetch, those of a certificate too: nobody but the provider can put one where it is
-// fetched, so that one that does not hold is no refusal of the request. It should be sent again.
+// key returns the key to verify with. Its errors are ErrFetch, also for a bad certificate: only the
+// provider can put one at the URL, so the request itself is not to blame and should be sent again.
 func (c *certificates) key(ctx context.Context, url string, at time.Time) (*rsa.PublicKey, error) {
 	if c.pinned != nil {
 		return c.pinned, nil
@@ -74,7 +75,7 @@ func (c *certificates) key(ctx context.Context, url string, at time.Time) (*rsa.
 	return key, nil
 }
 
-// checked returns the certificate of a URL that was checked a short while ago, else nil.
+// checked returns the certificate of a URL if it was checked recently, else nil.
 func (c *certificates) checked(url string, at time.Time) *x509.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +85,8 @@ func (c *certificates) checked(url string, at time.Time) *x509.Certificate {
 	return c.last
 }
 
-// verify returns the first certificate of a file, if it is for one of the names, in force, and issued under a root of the system.
+// verify returns the first certificate of a file. It must be for one of the names, valid at the
+// given time, and issued under one of the system's roots.
 func (c *certificates) verify(ctx context.Context, file []byte, at time.Time) (*x509.Certificate, error) {
 	chain, err := parseCertificates(file)
 	if err != nil {
@@ -114,8 +116,9 @@ func (c *certificates) verify(ctx context.Context, file []byte, at time.Time) (*
 	return leaf, nil
 }
 
-// addIssuer fetches the certificate that another was issued with, from where that one says (RFC 5280, section 4.2.2.1): a file may hold the
-// first of a chain alone. It need not be trusted: it is held against the system's roots.
+// addIssuer fetches the issuer of a certificate from the URL in that certificate (RFC 5280, section
+// 4.2.2.1), because a file may hold only the first certificate of a chain. The fetched one need not
+// be trusted: it is checked against the system's roots.
 func (c *certificates) addIssuer(ctx context.Context, pool *x509.CertPool, url string) error {
 	der, err := c.keys.fetch(ctx, Fetch{URL: url})
 	if err != nil {
@@ -129,7 +132,8 @@ func (c *certificates) addIssuer(ctx context.Context, pool *x509.CertPool, url s
 	return nil
 }
 
-// isFor tells whether a certificate names a host. One without alternative names has it in its subject, as PayPal's has.
+// isFor tells whether a certificate is for a host. A certificate without alternative names has the
+// host in its subject, as PayPal's does.
 func isFor(c *x509.Certificate, name string) bool {
 	if len(c.DNSNames) == 0 {
 		return c.Subject.CommonName == name
@@ -137,7 +141,7 @@ func isFor(c *x509.Certificate, name string) bool {
 	return c.VerifyHostname(name) == nil
 }
 
-// parseCertificates reads a PEM file of one certificate or more.
+// parseCertificates reads a PEM file with one or more certificates.
 func parseCertificates(file []byte) (chain []*x509.Certificate, err error) {
 	for block, rest := pem.Decode(file); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -184,16 +188,17 @@ func makeCertificate(seed []byte) (signing string, settings map[string]string, e
 	return signing, map[string]string{settingCertificate: string(text)}, nil
 }
 
-// hexDigits are those of names that providers give to keys.
+// hexDigits are the characters of the names that providers give to keys.
 const hexDigits = "0123456789abcdefABCDEF"
 
-// isName tells whether a text is made of some characters, and has one to a number of them. What a request names is asked for only if it has the
-// form of the provider's names: whoever invents names shall find few that pass.
+// isName tells whether a text consists of the given characters and has 1 to longest bytes. A name
+// from a request is fetched only if it has the form of the provider's names, so that few invented
+// names lead to a request.
 func isName(text, characters string, longest int) bool {
 	return text != "" && len(text) <= longest && strings.Trim(text, characters) == ""
 }
 
-// noSecrets is for the schemes whose keys the provider publishes.
+// noSecrets refuses secrets for schemes whose keys the provider publishes.
 func noSecrets(k *keys) error {
 	if len(k.secrets) > 0 {
 		return wrong("secrets", "are not used: the provider signs with a key that it publishes; remove them")

@@ -19,7 +19,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// authority issues certificates: a root, and one below it that issues the others.
+// authority issues certificates. It has a root, and an intermediate below it that issues the
+// others.
 type authority struct {
 	roots        *x509.CertPool
 	intermediate *x509.Certificate
@@ -128,7 +129,7 @@ func TestVerify_ChecksCertificates(t *testing.T) {
 	}
 }
 
-// fetchingSNS returns a Verifier that has no certificate pinned.
+// fetchingSNS returns a Verifier without a pinned certificate.
 func fetchingSNS(t *testing.T, f verify.Fetcher, roots *x509.CertPool) *verify.Verifier {
 	t.Helper()
 	s := newSubject(t, verify.Config{Provider: "sns"}, "current")
@@ -165,7 +166,7 @@ func TestVerify_ChecksACertificateAgainInTime(t *testing.T) {
 	}
 }
 
-// A key of the right form and of the wrong owner.
+// A key that has the right form but belongs to somebody else.
 func TestVerify_PinnedCertificateIsTheOnlyOne(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

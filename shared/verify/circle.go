@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// circle is the scheme of Circle: an ECDSA signature over the body, with a key that Circle gives by its id.
+// circle is the scheme of Circle: an ECDSA signature over the body, with a key that Circle
+// publishes under an id.
 type circle struct{}
 
 const (
@@ -23,7 +24,7 @@ const (
 	settingProduct = "product"
 )
 
-// circlePaths are where each product has its keys, the first is the default.
+// circlePaths are the paths of each product's keys. "" is the default.
 var circlePaths = map[string]string{
 	"": "/v2/notifications/publicKey/", "wallets": "/v2/notifications/publicKey/", "cpn": "/v2/cpn/notifications/publicKey/",
 	"stablefx": "/v2/stablefx/notifications/publicKey/",

@@ -9,17 +9,18 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// cloudEventsPrefix begins the headers that hold an event's attributes in binary mode.
+// cloudEventsPrefix is the prefix of the headers that hold an event's attributes in binary mode.
 const cloudEventsPrefix = "ce-"
 
-// The media types of CloudEvents whose body holds events with their attributes.
+// The media types of CloudEvents whose body holds the attributes too.
 const (
 	cloudEventsMedia = "application/cloudevents+json"
 	cloudEventsBatch = "application/cloudevents-batch+json"
 )
 
-// cloudEventsValue returns the attribute in a header: unquoted, as senders of before version 1.0.1 write it, and then percent-decoded
-// once (CloudEvents, HTTP binding 1.0.2, section 3.1.3.2). What is not well-formed stays as it is.
+// cloudEventsValue returns the attribute in a header. It removes the quotes that senders before
+// version 1.0.1 write, and then percent-decodes once (CloudEvents, HTTP binding 1.0.2, section
+// 3.1.3.2). Text that is not well-formed stays as it is.
 func cloudEventsValue(header string) string {
 	if len(header) >= 2 && header[0] == '"' && header[len(header)-1] == '"' {
 		header = unquoted(header[1 : len(header)-1])
@@ -33,7 +34,7 @@ func cloudEventsValue(header string) string {
 	return header
 }
 
-// unquoted resolves the escapes of a quoted string (RFC 9110, section 5.6.4).
+// unquoted removes the escapes of a quoted string (RFC 9110, section 5.6.4).
 func unquoted(text string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
@@ -45,7 +46,8 @@ func unquoted(text string) string {
 	return b.String()
 }
 
-// cloudEventsID returns the id of a request in structured mode, and of a batch. In JSON of another media type it looks for no id.
+// cloudEventsID returns the id of a request in structured mode, or of a batch. JSON of any other
+// media type has no id.
 func cloudEventsID(r Request) string {
 	switch mediaOf(r) {
 	case cloudEventsMedia:
@@ -73,7 +75,8 @@ func mediaOf(r Request) string {
 	return strings.ToLower(strings.TrimSpace(media))
 }
 
-// shopifyID is the id of an Event of Shopify's, whose headers have other names, and of a webhook without the id of an event.
+// shopifyID returns the id of a Shopify Event, whose headers have other names, or of a webhook
+// without an event's id.
 func shopifyID(r Request) string {
 	event, topic := r.Header["shopify-event-id"], r.Header["shopify-topic"]
 	if event != "" && topic != "" {

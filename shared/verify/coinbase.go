@@ -8,13 +8,15 @@ import (
 	"time"
 )
 
-// hook0 is the scheme of Hook0, which Coinbase's Developer Platform sends by. One header has the time and one signature or two: v0, over the time and
-// the body, and v1, over the names and values of some headers too. Where both are there, v1 counts.
+// hook0 is the scheme of Hook0, which Coinbase's Developer Platform uses to send. One header holds
+// the time and one or two signatures: v0 over the time and the body, and v1 also over the names and
+// values of some headers. If both are present, v1 counts.
 type hook0 struct{}
 
 const hook0Header = "x-hook0-signature"
 
-// The layouts of the two signatures; the entry h has the names of the signed headers, with a space between.
+// The layouts of the two signatures. The entry h holds the names of the signed headers, separated
+// by spaces.
 var (
 	hook0V0 = layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"}
 	hook0V1 = layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"}
@@ -68,7 +70,7 @@ func (p *hook0Proof) check(_ context.Context, r Request) error {
 	return p.fresh.check(at, r.ReceivedAt)
 }
 
-// readHook0 returns what the header holds; names is "" where v0 counts.
+// readHook0 returns the content of the header. names is "" if v0 counts.
 func readHook0(value string) (timestamp string, signatures []string, names string, err error) {
 	var room, more [4]string
 	if timestamp, signatures, err = hook0V1.read(hook0Header, value, room[:0]); err != nil {
@@ -91,7 +93,8 @@ func readHook0(value string) (timestamp string, signatures []string, names strin
 	return timestamp, signatures, lists[0], nil
 }
 
-// hook0Values returns the values of headers as they are signed. A dot in one would leave open where it ends and the next, or the body, begins.
+// hook0Values returns the signed values of headers. A value with a dot is refused: it would not be
+// clear where it ends and the next value or the body begins.
 func hook0Values(h Header, names string) (string, error) {
 	var values []string
 	for name := range strings.SplitSeq(names, " ") {

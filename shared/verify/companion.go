@@ -17,15 +17,17 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// companion is a header that a provider sends beside the proof and that receivers of its webhooks look for: its own package may refuse a webhook
-// without it. Verify does not look at it. Where it stands for what a relay cannot know, such as a shop, it is made up.
+// companion is a header that a provider sends beside the proof. Receivers look for it, and the
+// provider's own package may refuse a webhook without it. Verify ignores it. If its value is
+// something that a relay cannot know, such as a shop, Sign makes it up.
 type companion struct {
 	header string                                      // lower case
-	value  string                                      // {id}, {type} and {time} in it stand for the delivery id, the event type and the time in Unix seconds
-	make   func(r *Request, w Webhook, k *keys) string // in the place of value; "": the header is left out
+	value  string                                      // {id}, {type} and {time} are replaced by the delivery id, the event type and the time in Unix seconds
+	make   func(r *Request, w Webhook, k *keys) string // makes the value instead; "": the header is left out
 }
 
-// accompany adds to a signed request the headers that are not there yet.
+// accompany adds the companion headers that a signed request does not have yet. It always sets
+// content-type.
 func accompany(r *Request, beside []companion, w Webhook, k *keys, at time.Time) {
 	for _, c := range beside {
 		if r.Header[c.header] != "" && c.header != "content-type" {
@@ -41,7 +43,7 @@ func accompany(r *Request, beside []companion, w Webhook, k *keys, at time.Time)
 	}
 }
 
-// beforeDot and afterDot are the parts of an event type such as order.created.
+// beforeDot and afterDot return the parts of an event type such as order.created.
 func beforeDot(_ *Request, w Webhook, _ *keys) string {
 	name, _, _ := strings.Cut(w.EventType, ".")
 	return name
@@ -52,12 +54,13 @@ func afterDot(_ *Request, w Webhook, _ *keys) string {
 	return name
 }
 
-// sha1Signature is the older signature that some providers send beside that with SHA-256: the same key, the same body.
+// sha1Signature makes the older signature that some providers send beside the SHA-256 one: the same
+// key, the same body.
 func sha1Signature(prefix string) func(*Request, Webhook, *keys) string {
 	return bodySignature(sha1.New, prefix)
 }
 
-// bodySignature is the hex of an HMAC over the body, with the first secret.
+// bodySignature makes the hex of an HMAC over the body, with the first secret.
 func bodySignature(newHash func() hash.Hash, prefix string) func(*Request, Webhook, *keys) string {
 	return func(r *Request, _ Webhook, k *keys) string {
 		if len(k.secrets) == 0 {
@@ -69,7 +72,8 @@ func bodySignature(newHash func() hash.Hash, prefix string) func(*Request, Webho
 	}
 }
 
-// gitLabHook is the event type as GitLab's header has it: merge_request is Merge Request Hook.
+// gitLabHook returns the event type as GitLab's header writes it: merge_request is Merge Request
+// Hook.
 func gitLabHook(_ *Request, w Webhook, _ *keys) string {
 	name, known := map[string]string{"build": "Job", "access_token": "Resource Access Token"}[w.EventType]
 	if known {
@@ -85,33 +89,34 @@ func gitLabHook(_ *Request, w Webhook, _ *keys) string {
 	return strings.Join(words, " ") + " Hook"
 }
 
-// beforeUnderscore is the first word of an event type such as post_created.
+// beforeUnderscore returns the first word of an event type such as post_created.
 func beforeUnderscore(_ *Request, w Webhook, _ *keys) string {
 	name, _, _ := strings.Cut(w.EventType, "_")
 	return name
 }
 
-// sha256Signature is the signature of who sends it by several names.
+// sha256Signature makes the signature for providers that send it under several names.
 func sha256Signature(prefix string) func(*Request, Webhook, *keys) string {
 	return bodySignature(sha256.New, prefix)
 }
 
-// linearTime is the time that the body has.
+// linearTime returns the time in the body.
 func linearTime(r *Request, _ Webhook, _ *keys) string {
 	return document.Value(r.Body, "webhookTimestamp")
 }
 
-// snsMember is a member of a message of Amazon SNS.
+// snsMember returns a member of an Amazon SNS message.
 func snsMember(name string) func(*Request, Webhook, *keys) string {
 	return func(r *Request, _ Webhook, _ *keys) string { return document.Value(r.Body, name) }
 }
 
-// webSubLinks are the links by which a subscriber knows the topic (WebSub, section 7).
+// webSubLinks returns the links by which a subscriber recognises the topic (WebSub, section 7).
 func webSubLinks(_ *Request, _ Webhook, k *keys) string {
 	return `<https://hub.example.com/>; rel="hub", <` + k.settings["topic"] + `>; rel="self"`
 }
 
-// escapeNonASCII returns a text in which what is not ASCII is escaped as JSON has it (RFC 8259, section 7): \u00e9. Bytes that are no UTF-8 stay.
+// escapeNonASCII escapes characters outside ASCII as JSON does (RFC 8259, section 7): \u00e9. Bytes
+// that are not valid UTF-8 stay.
 func escapeNonASCII(text []byte) []byte {
 	if !slices.ContainsFunc(text, func(c byte) bool { return c >= utf8.RuneSelf }) {
 		return text
@@ -133,7 +138,7 @@ func escapeNonASCII(text []byte) []byte {
 	return escaped
 }
 
-// settingOf is the value of a setting.
+// settingOf returns the value of a setting.
 func settingOf(name string) func(*Request, Webhook, *keys) string {
 	return func(_ *Request, _ Webhook, k *keys) string { return k.settings[name] }
 }

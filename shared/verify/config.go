@@ -12,23 +12,25 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// Config says how a source's webhooks prove themselves. It is part of the catalog: names in JSON are kept.
+// Config says how a source's webhooks are verified. The catalog stores it: do not rename the JSON
+// fields.
 type Config struct {
 	Provider   string   `json:"provider"`             // a name of Providers
 	HMAC       *HMAC    `json:"hmac,omitempty"`       // for provider "hmac", required there and refused elsewhere
-	EventType  *Locator `json:"eventType,omitempty"`  // overrides where the provider's event type is
-	EventID    *Locator `json:"eventId,omitempty"`    // overrides where the provider's delivery id is
-	Once       string   `json:"once,omitempty"`       // OnceBody: what is signed names a webhook, whatever its delivery id; "": the id does
-	URL        string   `json:"url,omitempty"`        // the source's URL as the provider knows it, for those who sign it; refused elsewhere
-	AllowedIPs []string `json:"allowedIps,omitempty"` // addresses or CIDR ranges that may send, beside the proof; none: all
+	EventType  *Locator `json:"eventType,omitempty"`  // replaces the place of the provider's event type
+	EventID    *Locator `json:"eventId,omitempty"`    // replaces the place of the provider's delivery id
+	Once       string   `json:"once,omitempty"`       // OnceBody: the signed bytes identify a webhook, whatever its delivery id; "": the id does
+	URL        string   `json:"url,omitempty"`        // the source's URL as the provider knows it; required if the provider signs it, refused otherwise
+	AllowedIPs []string `json:"allowedIps,omitempty"` // addresses or CIDR ranges that may send; the proof is checked as well; none: all
 
-	// Settings are what else the provider needs, by the names that its Description lists. There may be secrets among them: a catalog seals
-	// them as it does the secrets.
+	// Settings are further values that the provider needs, by the names in its Description. They
+	// may hold secrets: a catalog must encrypt them as it does the secrets.
 	Settings map[string]string `json:"settings,omitempty"`
 }
 
-// HMAC describes a signature of the form prefix + encoding(HMAC(secret, payload)) in a header. What the payload does not
-// sign is refused: a timestamp or an id beside it would look like protection and be none.
+// HMAC describes a signature of the form prefix + encoding(HMAC(secret, payload)) in a header. A
+// timestamp or an id that the payload does not sign is refused, because it would look like
+// protection and be none.
 type HMAC struct {
 	Header    string `json:"header"`              // name of the signature's header
 	Algorithm string `json:"algorithm,omitempty"` // sha256 (default), sha1, sha512
@@ -36,44 +38,48 @@ type HMAC struct {
 	Key       string `json:"key,omitempty"`       // how a secret carries the key: its bytes (default), hex, base64, whsec
 	Prefix    string `json:"prefix,omitempty"`    // before the encoded signature, such as "sha256="
 
-	// Payload is what is signed: "{body}" (default), "{timestamp}.{body}", "{id}.{timestamp}.{body}" or any text around these; {url} is
-	// Config.URL, whose query the request must have, {method} the request's method.
+	// Payload is the signed text: "{body}" (default), "{timestamp}.{body}",
+	// "{id}.{timestamp}.{body}" or any text around these. {url} is Config.URL, whose query the
+	// request must have. {method} is the request's method.
 	Payload         string        `json:"payload,omitempty"`
-	TimestampHeader string        `json:"timestampHeader,omitempty"` // goes with {timestamp}
-	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with it; in the place of the former
+	TimestampHeader string        `json:"timestampHeader,omitempty"` // required with {timestamp}
+	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with the body; in place of TimestampHeader
 	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339, utc (the same without offset), unix (seconds or milliseconds, by their length), http (as the header Date)
-	IDHeader        string        `json:"idHeader,omitempty"`        // goes with {id}; gives the delivery id, unless EventID does
-	Tolerance       time.Duration `json:"tolerance,omitempty"`       // both ways; default DefaultTolerance; Unlimited: any age; goes with a timestamp
+	IDHeader        string        `json:"idHeader,omitempty"`        // required with {id}; it is the delivery id, unless EventID is set
+	Tolerance       time.Duration `json:"tolerance,omitempty"`       // in both directions; default DefaultTolerance; Unlimited: any age; only with a timestamp
 }
 
-// Locator says where in a request a value is: exactly one of its fields is set.
+// Locator says where a value is in a request. Exactly one of its fields is set.
 type Locator struct {
 	Header string `json:"header,omitempty"` // a header's name
 	JSON   string `json:"json,omitempty"`   // a path into a JSON body: "event.kind", or "/event.kind" for one member with a dot in its name; "0" is an array's first element
 	Body   bool   `json:"body,omitempty"`   // the hash of the whole body, for a delivery id: the same body twice is one webhook
 }
 
-// OnceBody is the value of Config.Once for providers that sign neither the delivery id nor the time: the same signed bytes are one webhook, so that a
-// copy cannot be sent again under another id. A webhook that the provider makes anew with the same body counts as a copy too.
+// OnceBody is the value of Config.Once for providers that sign neither the delivery id nor the
+// time. Requests with the same signed bytes are one webhook, so a copy cannot be sent again under
+// another id. If the provider sends a new webhook with the same body, it counts as a copy too.
 const OnceBody = "body"
 
-// DefaultTolerance is how far a signed timestamp may lie from the time of receipt, in either direction, where the
-// provider states nothing else. Stripe's and the Standard Webhooks libraries use the same five minutes.
+// DefaultTolerance is how far a signed timestamp may differ from the time of receipt, in either
+// direction, if the provider states nothing else. Stripe and the Standard Webhooks libraries use
+// the same five minutes.
 const DefaultTolerance = 5 * time.Minute
 
-// Unlimited is the tolerance of who does not care about age: senders whose signature stays as it was when they send again after
-// hours. A time in the future is refused all the same, beyond DefaultTolerance.
+// Unlimited is the tolerance for senders that keep the first signature when they send again hours
+// later. A time in the future is still refused, beyond DefaultTolerance.
 const Unlimited = time.Duration(math.MaxInt64)
 
-// ErrConfig says that the description itself is wrong; the message says which field and how to mend it.
+// ErrConfig says that the configuration is wrong. The message names the field and how to correct
+// it.
 var ErrConfig = errors.New("verify: configuration")
 
-// wrong names a field as the configuration file does.
+// wrong returns an ErrConfig that names the field as the configuration file does.
 func wrong(field, format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrConfig, field, fmt.Sprintf(format, args...))
 }
 
-// provider returns the table's entry with all that c adds to it.
+// provider returns the table's entry, changed by what c sets.
 func (c Config) provider() (provider, error) {
 	p, ok := lookUp(c.Provider)
 	switch {
@@ -105,7 +111,7 @@ func (c Config) provider() (provider, error) {
 	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(), p.checkSettings(c), p.checkOnce(c.Once))
 }
 
-// checkOnce refuses a Config.Once that would do nothing, or harm.
+// checkOnce refuses a Config.Once that has no effect or does harm.
 func (p provider) checkOnce(once string) error {
 	covers := p.scheme.covers()
 	switch {
@@ -131,7 +137,7 @@ func unknownProvider(name string) error {
 	return wrong("provider", "%q is unknown; all %d are in docs/providers.md", name, len(all))
 }
 
-// allowedIPs reads AllowedIPs; a single address is a range of one.
+// allowedIPs parses AllowedIPs. A single address is a range of one.
 func (c Config) allowedIPs() ([]netip.Prefix, error) {
 	var allowed []netip.Prefix
 	for i, text := range c.AllowedIPs {
@@ -161,7 +167,7 @@ func (l *Locator) check(field string) error {
 	return nil
 }
 
-// count tells how many of the fields are set.
+// count returns how many of the fields are set.
 func (l *Locator) count() (n int) {
 	for _, set := range []bool{l.Header != "", l.JSON != "", l.Body} {
 		if set {
@@ -178,7 +184,7 @@ func (l *Locator) checkNoBody() error {
 	return nil
 }
 
-// checkName refuses what no request could have as a header's name (RFC 9110, section 5.6.2).
+// checkName refuses a text that cannot be the name of a header (RFC 9110, section 5.6.2).
 func checkName(field, name string) error {
 	const nameBytes = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
 	if strings.Trim(strings.ToLower(name), nameBytes) != "" {

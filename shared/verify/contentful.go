@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// contentful is Contentful's scheme: HMAC-SHA256, in hex, over method, path, headers and body, a line each. Which headers are signed says
-// one of them, that lists itself: so none can be added or left out.
+// contentful is Contentful's scheme: HMAC-SHA256, in hex, over method, path, headers and body, each
+// on its own line. One header lists the signed headers. It is on its own list, so no header can be
+// added or left out.
 type contentful struct{}
 
 // Contentful's headers.
@@ -74,8 +75,8 @@ func (p *contentfulProof) check(_ context.Context, r Request) error {
 	return p.fresh.check(at, r.ReceivedAt)
 }
 
-// signedHeaders returns the names of what is signed, sorted. Headers that we read must come once; others, such as the webhook's name, may have
-// a comma of their own.
+// signedHeaders returns the sorted names of the signed headers. A header that this package reads
+// must be sent once. Others, such as the webhook's name, may contain a comma.
 func signedHeaders(h Header) ([]string, error) {
 	list := h[contentfulSigned]
 	if list == "" {
@@ -104,7 +105,8 @@ func signedHeaders(h Header) ([]string, error) {
 	return names, nil
 }
 
-// checkHeaderSeams refuses a value with the begin of another signed header in it: the signature would fit two divisions of the line.
+// checkHeaderSeams refuses a value that contains the beginning of another signed header. The
+// signature would fit two divisions of the line.
 func checkHeaderSeams(h Header, names []string) error {
 	for _, name := range names {
 		if !strings.Contains(h[name], ";") {
@@ -117,7 +119,7 @@ func checkHeaderSeams(h Header, names []string) error {
 	return nil
 }
 
-// signed writes what is signed.
+// signed returns the appender of the signed text.
 func (p *contentfulProof) signed(r *Request, names []string) appender {
 	return func(s *state) {
 		s.buf = append(append(s.buf, cmp.Or(r.Method, "POST")...), '\n')

@@ -11,7 +11,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// An id that is a hash is one of what is signed: other escapes, another order, line ends and what is not signed make no new event.
+// An id that is a hash is the hash of what is signed. Other escapes, another order, line ends and
+// unsigned parts do not make a new event.
 func TestHashIDs_AreOfWhatIsSigned(t *testing.T) {
 	t.Parallel()
 	for provider, change := range map[string]func(body string) string{
@@ -46,12 +47,12 @@ func TestHashIDs_AreOfWhatIsSigned(t *testing.T) {
 	}
 }
 
-// reescaped writes a form with more escapes.
+// reescaped returns a form with more escapes.
 func reescaped(body string) string {
 	return strings.NewReplacer("e", "%65", "t", "%74").Replace(body)
 }
 
-// reordered writes a form in another order, and with other escapes.
+// reordered returns a form in another order and with other escapes.
 func reordered(body string) string {
 	fields := strings.Split(body, "&")
 	for i, field := range fields {
@@ -69,7 +70,7 @@ func reordered(body string) string {
 	return strings.Join(fields, "&")
 }
 
-// One signature of Braintree's fits a payload with a line end after it and without.
+// The same signature of Braintree fits a payload with and without a line end after it.
 func TestHashIDs_BraintreeLineEnd(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "braintree"}, "current")
@@ -91,7 +92,7 @@ func TestHashIDs_BraintreeLineEnd(t *testing.T) {
 	}
 }
 
-// What a slack webhook is, its bytes say: another content type makes it no other event.
+// The bytes decide what a Slack webhook is. Another content type does not make it another event.
 func TestSlack_ContentTypeDecidesNothing(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "slack"}, "current")
@@ -104,7 +105,7 @@ func TestSlack_ContentTypeDecidesNothing(t *testing.T) {
 	}
 }
 
-// Payloads that can be divided in several ways are refused, and the message says how to mend them.
+// A payload that can be divided in several ways is refused, and the message says how to correct it.
 func TestHMAC_RefusesPayloadsOfSeveralDivisions(t *testing.T) {
 	t.Parallel()
 	for payload, c := range map[string]struct {
@@ -143,7 +144,7 @@ func TestHMAC_RefusesPayloadsOfSeveralDivisions(t *testing.T) {
 	}
 }
 
-// An id has none of the bytes that part it from its neighbours, on either side.
+// An id may not contain the bytes that separate it from its neighbours, on either side.
 func TestHMAC_IDsKeepToTheirSeams(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Payload: "{body}|{id}", IDHeader: "X-Id"}}, "key")
@@ -155,7 +156,7 @@ func TestHMAC_IDsKeepToTheirSeams(t *testing.T) {
 	}
 }
 
-// Of a body in parts nothing is taken that two readers could take for two things.
+// A body in parts is refused if two readers could read different things from it.
 func TestDropboxSign_TakesOneFormOfPartsAlone(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "dropbox-sign"}, "current")
@@ -205,7 +206,7 @@ func TestDropboxSign_TakesOneFormOfPartsAlone(t *testing.T) {
 	}
 }
 
-// Topic and key of Contentful's count where they are in the list of what is signed, and nowhere else.
+// Contentful's topic and key count only if they are on the list of signed headers.
 func TestContentful_ReadsSignedHeadersAlone(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "contentful"}, "current")
@@ -225,7 +226,7 @@ func TestContentful_ReadsSignedHeadersAlone(t *testing.T) {
 	}
 }
 
-// Of a form's proof that covers some fields, the others are refused.
+// A form is refused if it has fields that its proof does not cover.
 func TestForms_HaveSignedFieldsAlone(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"braintree", "travis-ci"} {
@@ -238,7 +239,7 @@ func TestForms_HaveSignedFieldsAlone(t *testing.T) {
 	}
 }
 
-// ConfigCat's ids have 32 digits of hex, and its bodies are what the webhook's settings say.
+// ConfigCat's ids have 32 hex digits. The webhook's settings define the form of its bodies.
 func TestConfigCat_TakesAnyBodyWithAnIDOfItsOwn(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "configcat"}, "current")

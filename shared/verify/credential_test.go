@@ -8,7 +8,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// TestEveryProvider_CarriesItsProofInCredentials holds the table against the one list of headers that are not kept.
+// TestEveryProvider_CarriesItsProofInCredentials checks the table against the one list of headers
+// that are not stored.
 func TestEveryProvider_CarriesItsProofInCredentials(t *testing.T) {
 	t.Parallel()
 	for _, name := range verify.Providers() {

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// digest is the scheme of a plain hash over the body, the time and the secret, in hex. The secret comes last, so that nothing can be
-// appended to what was signed. Nothing stands between body and time: a body that ends in a digit is refused, since the
-// same hash would then fit a body with more or fewer of them.
+// digest is the scheme of a plain hash over the body, the time and the secret, in hex. The secret
+// comes last, so nothing can be appended to the signed text. Nothing separates the body from the
+// time. A body that ends in a digit is refused, because the same hash would fit a body with more or
+// fewer digits at its end.
 type digest struct {
-	header          string // lower case, as is the other
+	header          string // both names are in lower case
 	timestampHeader string // Unix seconds
 	tolerance       time.Duration
 }
@@ -83,7 +84,7 @@ func (p *digestProof) checkForm(sent string, body []byte) error {
 	return checkDigestBody(body)
 }
 
-// checkHex refuses what is not the hex of size bytes, folded to lower case.
+// checkHex refuses a text that is not the lower-case hex of size bytes.
 func checkHex(header, sent string, size int) error {
 	if n := hex.EncodedLen(size); len(sent) != n || strings.Trim(sent, "0123456789abcdef") != "" {
 		return malformed(header, fmt.Sprintf("a signature of %d characters, hex", n))

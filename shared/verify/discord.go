@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 )
 
-// answerDiscord answers the pings that Discord sends when a URL is saved: of type 1 to an interactions endpoint, of type 0 to one for webhook events,
-// whose events are of type 1 too, but have an event.
+// answerDiscord answers the pings that Discord sends when a URL is saved: type 1 for an
+// interactions endpoint, type 0 for webhook events. Webhook events have type 1 too, but also a
+// member "event".
 func answerDiscord(_ context.Context, _ *keys, r Request) (*Result, error) {
 	var body struct {
 		Type  *int            `json:"type"`

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write docs/providers.md anew")
 
 const providersPage = "../../docs/providers.md"
 
-// TestProvidersPageIsTheTable holds docs/providers.md against the table; -update writes it.
+// TestProvidersPageIsTheTable compares docs/providers.md with the table. -update writes the page.
 func TestProvidersPageIsTheTable(t *testing.T) {
 	t.Parallel()
 	want := providersMarkdown()
@@ -118,10 +118,10 @@ You may write a name in capitals and with underscores. Some providers have [othe
 	return b.Bytes()
 }
 
-// broughtSecret is said of handshakes that bring the secret.
+// broughtSecret is the text for handshakes that bring the secret.
 const broughtSecret = "; it brings the secret, if the configuration has none and `relay secret SOURCE --learn 10m` was run before"
 
-// notInTheTable names the providers that other relays list and this one does not.
+// notInTheTable names the providers that other relays list but this one does not.
 const notInTheTable = `
 ## Not in the table
 
@@ -166,7 +166,7 @@ func toleranceText(d time.Duration) string {
 	return or(d == verify.Unlimited, "not older than the retention (30 days by default)", "at most "+short(d)+" off")
 }
 
-// short writes a duration without the parts that are zero: 5m, not 5m0s.
+// short formats a duration without zero parts: 5m, not 5m0s.
 func short(d time.Duration) string {
 	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
 }
@@ -192,7 +192,7 @@ func signedText(d verify.Description) string {
 	return strings.Join(facts, ", ")
 }
 
-// captured says what somebody can do with one webhook, who does not have the secret.
+// captured says what somebody can do with a copy of one webhook without the secret.
 func captured(d verify.Description) string {
 	switch {
 	case d.Proof == "":
@@ -208,7 +208,7 @@ func captured(d verify.Description) string {
 	}, "; ")
 }
 
-// replayText says whether a copy passes for a new webhook.
+// replayText says whether a copy counts as a new webhook.
 func replayText(d verify.Description) string {
 	switch {
 	case d.Signed.ID && d.Signed.Time:
@@ -220,7 +220,7 @@ func replayText(d verify.Description) string {
 	return text + or(d.Signed.Body, " (with `once: body` "+or(d.Signed.Time, "no", "after the retention")+")", "")
 }
 
-// period is how long a copy with a signed time is taken.
+// period says how long a copy with a signed time is accepted.
 func period(d verify.Description) string {
 	return or(d.Tolerance == verify.Unlimited, "the retention", short(d.Tolerance))
 }

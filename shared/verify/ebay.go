@@ -10,7 +10,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// ebay is the scheme of eBay: a header of JSON in base64, with the id of the key and an ECDSA signature over the body.
+// ebay is the scheme of eBay: a header with JSON in base64, which holds the key's id and an ECDSA
+// signature over the body.
 type ebay struct{}
 
 const ebayHeader = "x-ebay-signature"
@@ -65,7 +66,8 @@ func (p *ebayProof) check(ctx context.Context, r Request) error {
 	return nil
 }
 
-// readEBay returns what the header says. Its algorithm is taken from no request: it is the one that eBay's keys are for.
+// readEBay returns the content of the header. It accepts only the algorithm that eBay's keys are
+// for.
 func readEBay(value string) (keyID string, signature []byte, ok bool) {
 	text, err := decode(base64Strict, value)
 	if err != nil {

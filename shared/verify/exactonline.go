@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// exactOnline is the scheme of Exact Online: the body is {"Content":…,"HashCode":"…"}, and HashCode the HMAC of the content's own bytes.
+// exactOnline is the scheme of Exact Online. The body is {"Content":…,"HashCode":"…"}, and HashCode
+// is the HMAC of the content's raw bytes.
 type exactOnline struct{}
 
-// What stands around the content and its hash.
+// The text around the content and its hash.
 const (
 	exactContent = `{"Content":`
 	exactHash    = `,"HashCode":"`
@@ -42,7 +43,8 @@ func (p *exactProof) check(_ context.Context, r Request) error {
 	return p.macs.checkAll("HashCode in the body", hash, asTextAndBody("", content))
 }
 
-// readExact takes a body apart. It takes the one form in which Exact Online writes it, so that no reader can find another content in it.
+// readExact splits a body. It accepts only the form that Exact Online writes, so that no reader can
+// find another content in it.
 func readExact(body []byte) (content []byte, hash string, err error) {
 	rest, begins := bytes.CutPrefix(bytes.Trim(body, " \t\r\n"), []byte(exactContent))
 	at := bytes.LastIndex(rest, []byte(exactHash))

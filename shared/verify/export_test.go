@@ -7,13 +7,13 @@ import (
 	"hash/crc32"
 )
 
-// TrustRoots lets certificates that are fetched end in other roots than the system's.
+// TrustRoots lets fetched certificates end in other roots than the system's.
 func TrustRoots(pool *x509.CertPool) Option { return func(k *keys) { k.roots = pool } }
 
-// Prove checks a request's proof, and reads nothing else of it.
+// Prove checks only a request's proof.
 func (v *Verifier) Prove(ctx context.Context, r Request) error { return v.proof.check(ctx, r) }
 
-// Signed returns what the proof of a request is made over, where its scheme puts that together in a way of its own.
+// Signed returns the signed text of a request, for schemes that build it in a special way.
 func (v *Verifier) Signed(r Request) (signed []byte, ok bool) {
 	switch p := v.proof.(type) {
 	case *contentfulProof:

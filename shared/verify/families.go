@@ -1,15 +1,16 @@
 package verify
 
-// What several entries of the table share.
+// Values that several entries of the table share.
 
 // The schemes of the Standard Webhooks family.
 var (
 	standardScheme = standard{standardV1("webhook", keyStandard)}
-	svixScheme     = standard{standardV1("svix", keyStandard)} // Svix's, where the standard comes from
-	standardText   = standardV1("webhook", keyText)            // of those whose key is the secret's own bytes, though it looks as the standard's do
+	svixScheme     = standard{standardV1("svix", keyStandard)} // of Svix, where the standard comes from
+	standardText   = standardV1("webhook", keyText)            // for senders whose key is the secret's own bytes, although it looks like a key of the standard's
 )
 
-// standardV1 is the HMAC of Standard Webhooks: headers begin with a name, secrets carry the key in a form.
+// standardV1 is the HMAC of Standard Webhooks. name begins its headers, and key is the form of the
+// key in a secret.
 func standardV1(name, key string) signed {
 	return signed{
 		HMAC: HMAC{Header: name + "-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: key,
@@ -36,7 +37,7 @@ var (
 	}
 )
 
-// What the providers of Meta have in common.
+// Values that the providers of Meta share.
 const (
 	docsMeta  = "https://developers.facebook.com/docs/graph-api/webhooks/getting-started"
 	labelMeta = "App Secret (App Dashboard › App settings › Basic)"

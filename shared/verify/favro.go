@@ -9,8 +9,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// favro is the scheme of Favro: it signs an id of the body and the URL, and nothing else of the body. That each id is taken once is all that keeps
-// a copy with another event out.
+// favro is the scheme of Favro. It signs an id in the body and the URL, and nothing else of the
+// body. A copy with another event is kept out only because each id is accepted once.
 type favro struct{}
 
 const (

@@ -15,25 +15,26 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Bounds of what Cached fetches and keeps.
+// Limits of Cached.
 const (
 	fetchTimeout = 10 * time.Second
-	keepAnswer   = time.Hour        // providers change their keys over days, and announce new ones before they use them
-	keepStale    = 24 * time.Hour   // where there is no newer one: a key that was withdrawn may be taken for so long
-	keepFailure  = 10 * time.Second // so that a provider's server in trouble, or a forger's invented key, is not asked with each request
+	keepAnswer   = time.Hour        // providers change their keys over days, and publish new ones before they use them
+	keepStale    = 24 * time.Hour   // used while there is no newer answer; a withdrawn key may be accepted for so long
+	keepFailure  = 10 * time.Second // so that a provider's server in trouble is not asked again with every request, and neither is a forger's invented key
 	maxAnswers   = 64
 
-	// A forger can invent names of keys, each with a request of its own. So unknown names share budgets: each belongs to one, as a hash says that
-	// nobody outside can compute. Who would use up the budget of a genuine name has to use up all of them, and each of them fills up by itself.
-	fetchBudgets = 64          // of one host
+	// A forger can invent a new key name for each request. So unknown names share budgets: a hash
+	// that no outsider can compute assigns each name to one budget. To block a genuine name, a
+	// forger must use up all budgets, and each of them refills by itself.
+	fetchBudgets = 64          // for one host
 	budgetSize   = 2           // requests
 	budgetRefill = time.Minute // for one request
 )
 
-// errTooMany: a host has been asked for unknown names as often as is good.
+// errTooMany says that the budget for an unknown name of a host is used up.
 var errTooMany = errors.New("verify: the provider's server was asked for too many unknown names")
 
-// fetch asks the provider's servers. Its errors are ErrFetch.
+// fetch asks the provider's servers. All its errors are ErrFetch.
 func (k *keys) fetch(ctx context.Context, f Fetch) ([]byte, error) {
 	if k.fetcher == nil {
 		return nil, fmt.Errorf("%w: this program has no Fetcher", ErrFetch)
@@ -45,7 +46,7 @@ func (k *keys) fetch(ctx context.Context, f Fetch) ([]byte, error) {
 	return answer, nil
 }
 
-// hostOf returns the host of a URL: the rest may hold a token.
+// hostOf returns the host of a URL, for errors: the rest of the URL may hold a token.
 func hostOf(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -54,11 +55,12 @@ func hostOf(rawURL string) string {
 	return u.Hostname()
 }
 
-// Cached returns a Fetcher that asks f no more than is needed, whatever requests come in: an answer is kept for an hour, a failure for
-// ten seconds, and the same request from many goroutines is made once. An answer that is older serves on for a day while there is no newer one,
-// unless Fetch.MaxAge is set. A host is asked for names that it has not answered for before at most 64 times a minute, and 128 times at once; what it
-// has answered for is no forger's invention, and asked for all the same. It keeps at most 64 answers. It is safe for concurrent use, and meant to be
-// shared by all sources.
+// Cached returns a Fetcher that limits the requests to f, whatever webhooks come in. It caches an
+// answer for an hour and a failure for ten seconds. Concurrent identical requests are made once. If
+// there is no newer answer, an old one is used for up to a day, unless Fetch.MaxAge is set. Names
+// for which a host has not yet answered are requested at most 64 times a minute for each host, and
+// 128 times at once. Names with a cached answer are not limited, because no forger invented them.
+// It keeps at most 64 answers. It is safe for concurrent use. All sources should share it.
 func Cached(f Fetcher) Fetcher {
 	return &cache{fetcher: f, kept: map[fetchID]kept{}, budgets: map[budgetID]budget{}, seed: maphash.MakeSeed()}
 }
@@ -69,17 +71,18 @@ type cache struct {
 
 	mu      sync.Mutex
 	kept    map[fetchID]kept
-	budgets map[budgetID]budget // those that are not full
+	budgets map[budgetID]budget // only those that are partly used up
 	seed    maphash.Seed
 }
 
-// budgetID names one of a host's budgets.
+// budgetID identifies one of a host's budgets.
 type budgetID struct {
 	host   string
 	number uint64
 }
 
-// budget is how many requests were made on it, as of a time: it counts down by one in each budgetRefill.
+// budget is the number of requests that were charged to it, at a point in time. The number falls by
+// one every budgetRefill.
 type budget struct {
 	used float64
 	at   time.Time
@@ -89,7 +92,8 @@ func (b budget) now(now time.Time) budget {
 	return budget{max(0, b.used-float64(now.Sub(b.at))/float64(budgetRefill)), now}
 }
 
-// kept is the last answer to a request, if there was one, and why there is no newer one.
+// kept is the cache entry of a request: its last answer, if there was one, and the error if a newer
+// request failed.
 type kept struct {
 	name     fetchID
 	answer   []byte
@@ -98,7 +102,7 @@ type kept struct {
 	failedAt time.Time
 }
 
-// fresh tells whether the answer may be given to who wants it no older than maxAge, if that is not 0.
+// fresh tells whether the answer is new enough. maxAge is the caller's limit; 0: none.
 func (k kept) fresh(now time.Time, maxAge time.Duration) bool {
 	limit := keepAnswer
 	if maxAge != 0 {
@@ -110,7 +114,7 @@ func (k kept) fresh(now time.Time, maxAge time.Duration) bool {
 func (k kept) usable(now time.Time) bool { return now.Sub(k.at) < keepStale }
 func (k kept) failed(now time.Time) bool { return now.Sub(k.failedAt) < keepFailure }
 
-// give returns the answer, an old one too, unless maxAge is set: else why there is none.
+// give returns the answer, or the error. An old answer is good enough unless maxAge is set.
 func (k kept) give(now time.Time, maxAge time.Duration) ([]byte, error) {
 	if k.err == nil || k.fresh(now, maxAge) || maxAge == 0 && k.usable(now) {
 		return k.answer, nil
@@ -120,7 +124,7 @@ func (k kept) give(now time.Time, maxAge time.Duration) ([]byte, error) {
 
 type fetchID [sha256.Size]byte
 
-// name says what is asked for, whoever asks.
+// name identifies what is requested, without the headers of the caller.
 func (f Fetch) name() fetchID {
 	return sha256.Sum256(fmt.Appendf(nil, "%q %q %q", f.Method, f.URL, f.Body))
 }
@@ -144,7 +148,7 @@ func (c *cache) Fetch(ctx context.Context, f Fetch) ([]byte, error) {
 		return k.give(now, f.MaxAge)
 	}
 	flight := c.flights.DoChan(string(id[:]), func() (any, error) {
-		// Others wait for this answer too, so that who asked first may not take it with him.
+		// Others wait for this answer too, so it must not end when the first caller's ctx does.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
 		return c.ask(ctx, id, f)
@@ -199,7 +203,9 @@ func (c *cache) mayAsk(f Fetch, now time.Time) bool {
 	return true
 }
 
-// makeRoom drops what serves nobody, then the oldest. A failure goes before an answer: whoever makes many must not push out keys in use.
+// makeRoom drops entries that are of no use, and then the oldest if the cache is full. A failed
+// request without an answer counts as the oldest, so that many failures cannot push out keys in
+// use.
 func (c *cache) makeRoom(now time.Time) {
 	maps.DeleteFunc(c.kept, func(_ fetchID, k kept) bool { return !k.usable(now) && !k.failed(now) })
 	if len(c.kept) < maxAnswers {

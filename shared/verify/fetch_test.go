@@ -15,7 +15,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// server is a Fetcher that counts, takes a second for each answer, and fails while it is down.
+// server is a Fetcher that counts requests, takes a second for each answer, and fails while it is
+// down.
 type server struct {
 	count atomic.Int32
 	down  atomic.Bool
@@ -117,7 +118,8 @@ func TestCached_AsksOnceForMany(t *testing.T) {
 	})
 }
 
-// Whoever names keys that do not exist, each in a request of its own, has few of them asked for, and pushes none out that is in use.
+// A sender that names keys which do not exist, each in a new request, causes few fetches, and
+// pushes no key in use out of the cache.
 func TestCached_BoundsWhatForgersCause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -173,7 +175,8 @@ func TestCached_BoundsWhatForgersCause(t *testing.T) {
 	})
 }
 
-// However many names forgers invent, what a server has answered for before is asked for again when it has grown old.
+// However many names forgers invent, a name with an old answer is requested again when that answer
+// has expired.
 func TestCached_ForgersTakeNoPlaceOfWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -199,8 +202,8 @@ func TestCached_ForgersTakeNoPlaceOfWhatIsKnown(t *testing.T) {
 	})
 }
 
-// An instance that has just started knows no name. What forgers ask of it meanwhile keeps it from learning the genuine one but seldom, and not
-// for long.
+// An instance that has just started knows no name. Forged requests in that time rarely keep it from
+// fetching the genuine key, and never for long.
 func TestCached_LearnsAGenuineNameAmongForged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -316,7 +319,7 @@ func TestVerify_FetchesKeys(t *testing.T) {
 	}
 }
 
-// A key that Google began to use since its set was fetched.
+// Google began to use a key after its set was fetched.
 func TestVerify_FetchesASetAnewForANewKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -362,7 +365,7 @@ func TestVerify_WithoutAFetcher(t *testing.T) {
 	}
 }
 
-// A token whose form is wrong has nothing fetched.
+// A token in a wrong form causes no fetch.
 func TestVerify_FetchesNothingForATokenThatIsNone(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "plaid"}, "current")

@@ -13,18 +13,20 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// signedFields is the scheme of an HMAC-SHA256 over two fields of a JSON body, a time and an id or a type: nothing else of the body is signed.
+// signedFields is the scheme of an HMAC-SHA256 over two fields of a JSON body: a time, and an id or
+// a type. Nothing else of the body is signed.
 type signedFields struct {
-	time, other []string // the fields, by their paths; the time in Unix seconds
-	between     string   // what is signed between them
-	header      string   // carries the signature, in base64; lower case; "": it is in the body, in hex
-	inBody      []string // where
-	part        string   // of a multipart/form-data body, that holds the JSON; "": the body is JSON
+	time, other []string // the paths of the fields; the time is in Unix seconds
+	between     string   // the signed text between them
+	header      string   // of the signature, in base64; lower case; "": the signature is in the body, in hex
+	inBody      []string // the path of the signature in the body
+	part        string   // the part of a multipart/form-data body that holds the JSON; "": the body is JSON
 }
 
 func (signedFields) trust() Trust { return Authenticated }
 
-// window: what is sent again has its first time, but the same id or the same facts.
+// window is unlimited: a webhook that is sent again keeps its first time, but also its id or its
+// facts.
 func (signedFields) window() time.Duration { return Unlimited }
 
 func (s signedFields) describe() string {
@@ -60,7 +62,7 @@ func (s signedFields) prepare(k *keys) (proof, error) {
 type fieldsProof struct {
 	signedFields
 	macs  *macs
-	paths *document.Paths // of the time, the other field, and the signature if it is in the body
+	paths *document.Paths // find the time, the other field, and the signature if it is in the body
 	fresh freshness
 }
 
@@ -99,7 +101,7 @@ func (p *fieldsProof) check(_ context.Context, r Request) error {
 	return p.fresh.check(at, r.ReceivedAt)
 }
 
-// find reads the JSON that the body is, or has in its part.
+// find reads the JSON in the body or in its part.
 func (p *fieldsProof) find(r Request) ([][]byte, error) {
 	body := r.Body
 	if p.part != "" {
@@ -111,7 +113,8 @@ func (p *fieldsProof) find(r Request) ([][]byte, error) {
 	return strictly(p.paths, body)
 }
 
-// text returns what is signed. The time is digits, and the other begins with none: the same text cannot be divided in another way.
+// text returns the signed text. The time consists of digits and the other field does not begin with
+// one, so the text can be divided in one way only.
 func (p *fieldsProof) text(first, second string) (string, time.Time, error) {
 	if first == "" || second == "" {
 		return "", time.Time{}, fmt.Errorf("%w: %s or %s in the body", ErrMissing, dotted(p.time), dotted(p.other))
@@ -149,7 +152,7 @@ func (p *fieldsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
 	return err
 }
 
-// holderOf returns the object in which the last member of a path is, nil where there is none.
+// holderOf returns the object that holds the last member of a path, nil if there is none.
 func holderOf(object map[string]any, path []string) map[string]any {
 	for _, name := range path[:len(path)-1] {
 		object, _ = object[name].(map[string]any)
@@ -157,8 +160,9 @@ func holderOf(object map[string]any, path []string) map[string]any {
 	return object
 }
 
-// onlyPart returns the one part of a body of multipart/form-data (RFC 7578), in the one form that its sender writes. Readers of such bodies
-// differ in all else: which of two parts of one name they take, what a part's other headers mean, where a line ends, whose boundary counts.
+// onlyPart returns the only part of a multipart/form-data body (RFC 7578), in the one form that the
+// sender writes. Readers differ in everything else: which of two parts with the same name they use,
+// what a part's other headers mean, where a line ends, and whose boundary counts.
 func onlyPart(r Request, name string) ([]byte, error) {
 	bad := fmt.Errorf("%w: the body is no form in parts with %s and nothing else", ErrMalformed, name)
 	line, rest, _ := bytes.Cut(r.Body, []byte("\r\n"))
@@ -182,14 +186,15 @@ func onlyPart(r Request, name string) ([]byte, error) {
 	return value, nil
 }
 
-// isBoundary tells whether a text can be a boundary (RFC 2046, section 5.1.1) that needs no quotes.
+// isBoundary tells whether a text is a valid boundary (RFC 2046, section 5.1.1) that needs no
+// quotes.
 func isBoundary(text string) bool {
 	return text != "" && len(text) <= 70 && !strings.ContainsFunc(text, func(r rune) bool {
 		return !isAlphanumeric(r) && !strings.ContainsRune("-_'+.", r)
 	})
 }
 
-// isHeadOf tells whether the headers of a part are its name and, at most, a content type.
+// isHeadOf tells whether a part's headers are its name and at most a content type.
 func isHeadOf(head, name string) bool {
 	named, typed := 0, 0
 	for line := range strings.SplitSeq(head, "\r\n") {
@@ -210,19 +215,21 @@ func isHeadOf(head, name string) bool {
 	return named == 1
 }
 
-// isTextOfUTF8 tells whether a content type leaves a part as it is: a text or JSON, in no other encoding than UTF-8.
+// isTextOfUTF8 tells whether a content type leaves a part unchanged: text or JSON, in no other
+// encoding than UTF-8.
 func isTextOfUTF8(contentType string) bool {
 	media, parameters, err := mime.ParseMediaType(contentType)
 	charset, other := parameters["charset"]
 	return err == nil && (media == "application/json" || media == "text/plain") && (!other || strings.EqualFold(charset, "utf-8"))
 }
 
-// writePart returns a form with one part, and its content type. The boundary is a hash of the value, which cannot hold it.
+// writePart returns a form with one part, and its content type. The boundary is a hash of the
+// value, so the value cannot contain it.
 func writePart(name string, value []byte) (body []byte, contentType string) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	_ = w.SetBoundary(hexSHA256(value))   // it has the form of one
-	_ = w.WriteField(name, string(value)) // a buffer takes all
+	_ = w.SetBoundary(hexSHA256(value))   // a hash has a boundary's form
+	_ = w.WriteField(name, string(value)) // a write to a buffer cannot fail
 	_ = w.Close()
 	return b.Bytes(), w.FormDataContentType()
 }

@@ -12,8 +12,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// fireblocks is the scheme of Fireblocks: a JSON Web Signature (RFC 7515) in a header, detached: the body is its payload. The keys are published, by
-// id, for each region.
+// fireblocks is the scheme of Fireblocks: a detached JSON Web Signature (RFC 7515) in a header,
+// with the body as its payload. The keys are published for each region, under an id.
 type fireblocks struct{}
 
 const (
@@ -21,7 +21,7 @@ const (
 	fireblocksAlgorithm = "RS512"
 )
 
-// fireblocksHosts have the keys of an environment.
+// fireblocksHosts are the hosts with the keys of each environment.
 var fireblocksHosts = map[string]string{
 	"": "keys.fireblocks.io", production: "keys.fireblocks.io", "eu": "eu-keys.fireblocks.io", "eu2": "eu2-keys.fireblocks.io",
 	sandbox: "sandbox-keys.fireblocks.io",
@@ -81,10 +81,11 @@ func (p *fireblocksProof) check(ctx context.Context, r Request) error {
 	return nil
 }
 
-// webEncoding is base64url as JSON Web Signatures have it, in the one form that their senders write.
+// webEncoding is the base64url of JSON Web Signatures, in the only form that senders write.
 var webEncoding = base64.RawURLEncoding.Strict()
 
-// readDetached returns the head of a detached signature, the id of its key, and the signature. Its algorithm is taken from no request.
+// readDetached returns the head of a detached signature, the id of its key, and the signature. It
+// accepts only fireblocksAlgorithm.
 func readDetached(value string) (head, keyID string, signature []byte, ok bool) {
 	head, encoded, cut := strings.Cut(value, "..")
 	if !cut {
@@ -103,7 +104,7 @@ func readDetached(value string) (head, keyID string, signature []byte, ok bool) 
 	return head, keyID, signature, err == nil && keyID != "" && len(keyID) <= maxValueBytes
 }
 
-// detachedText is what is signed.
+// detachedText returns the signed text.
 func detachedText(head string, body []byte) []byte {
 	return webEncoding.AppendEncode([]byte(head+"."), body)
 }

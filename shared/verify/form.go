@@ -18,18 +18,20 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// formSigned is the scheme of who signs the URL, followed by each field of the form, its name and its value, sorted by name: HMAC-SHA1 in base64.
-// Neither the order of the fields nor how they are escaped is signed, and nothing parts a name from its value.
+// formSigned is the scheme that signs the URL, followed by the name and the value of each field of
+// the form, sorted by name: HMAC-SHA1 in base64. It signs neither the order of the fields nor their
+// escapes, and nothing separates a name from its value.
 type formSigned struct {
 	header string // lower case
-	twilio bool   // other bodies are signed by their hash in the query; the URL may have its port or not; a header may name HMAC-SHA256
+	twilio bool   // a body that is no form is signed by its hash in the query; the URL may be signed with or without its port; a header may name HMAC-SHA256
 }
 
-// twilioSettings names the algorithm, and the key, of a webhook that Twilio signs with a SharedKey: key=…,algorithm=HMAC_SHA256. The header is
-// not signed. Who changes it makes no signature fit: no text has the same HMAC by both algorithms.
+// twilioSettings is the header that names the algorithm and the key if Twilio signs with a
+// SharedKey: key=…,algorithm=HMAC_SHA256. The header is not signed. If an attacker changes it, no
+// signature fits, because no text has the same HMAC with both algorithms.
 const twilioSettings = "x-twilio-webhooks-signature-settings"
 
-// bodyHash is the query's parameter that has the hash of a body that is no form, in hex.
+// bodyHash is the query parameter with the hash, in hex, of a body that is no form.
 const bodyHash = "bodySHA256"
 
 func (formSigned) trust() Trust { return Verified }
@@ -55,7 +57,7 @@ type formProof struct {
 	formSigned
 	url    string
 	macs   *macs
-	shared *macs // of Twilio's SharedKeys
+	shared *macs // for Twilio's SharedKeys
 }
 
 func (p *formProof) headers() []string { return []string{p.header} }
@@ -76,7 +78,7 @@ func (p *formProof) check(_ context.Context, r Request) error {
 	return macs.check("header "+p.header, sent, signed...)
 }
 
-// macsOf returns what makes the signature that the headers tell of.
+// macsOf returns the HMACs of the algorithm that the headers name.
 func (p *formProof) macsOf(h Header) (*macs, error) {
 	if !p.twilio {
 		return p.macs, nil
@@ -97,7 +99,8 @@ func (p *formProof) macsOf(h Header) (*macs, error) {
 	return p.macs, nil
 }
 
-// signed returns what the provider may have signed: it takes a URL with or without its port for the source's.
+// signed returns the texts that the provider may have signed. Twilio may sign the URL with or
+// without its port.
 func (p *formProof) signed(r Request) ([]string, error) {
 	text, err := p.signedText(r)
 	if err != nil || !p.twilio {
@@ -106,7 +109,8 @@ func (p *formProof) signed(r Request) ([]string, error) {
 	return []string{p.url + text, otherPort(p.url) + text}, nil
 }
 
-// signedText returns what is signed after the URL. A form that says what the hash of another body would is none of Twilio's.
+// signedText returns the signed text after the URL. It refuses a form whose text looks like the
+// hash of another body: Twilio sends none.
 func (p *formProof) signedText(r Request) (string, error) {
 	if hash := p.withHash(r.Body); p.twilio && r.Query == queryOf(p.url+hash) {
 		return hash, nil
@@ -121,7 +125,7 @@ func (p *formProof) signedText(r Request) (string, error) {
 	return text, err
 }
 
-// withHash returns what Twilio appends to the URL for a body that is no form.
+// withHash returns the text that Twilio appends to the URL for a body that is no form.
 func (p *formProof) withHash(body []byte) string {
 	separator := "?"
 	if strings.Contains(p.url, "?") {
@@ -135,7 +139,8 @@ func hexSHA256(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// otherPort returns a URL without its port, or, if it has none, with that of its scheme: Twilio signs either.
+// otherPort returns a URL without its port, or with its scheme's port if it has none. Twilio signs
+// either.
 func otherPort(u string) string {
 	scheme, rest, _ := strings.Cut(u, "://")
 	end := strings.IndexAny(rest, "/?#")
@@ -155,7 +160,8 @@ func otherPort(u string) string {
 	return scheme + "://" + host + path
 }
 
-// formText returns what is signed of a form. A field that comes several times counts once for each of its values, as Twilio's own libraries have it.
+// formText returns the signed text of a form. If a field occurs several times, each different value
+// counts once, as in Twilio's own libraries.
 func formText(body []byte) (string, error) {
 	fields, err := readForm(body)
 	if err != nil {
@@ -175,16 +181,17 @@ func formText(body []byte) (string, error) {
 	return text.String(), nil
 }
 
-// isFieldName tells whether a form's field could have a name. Nothing parts a name from its value in what is signed, so that
-// whoever holds a webhook can move characters from the one to the other: into names of letters, digits and few signs alone.
+// isFieldName tells whether a form's field has a plausible name. Nothing separates a name from its
+// value in the signed text, so an attacker with a copy of a webhook can move characters between
+// them. This check limits names to letters, digits and few signs.
 func isFieldName(name string) bool {
 	const signs = "_.-[]"
 	return name != "" && len(name) <= 64 && !strings.ContainsRune(signs+"0123456789", rune(name[0])) &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(signs, r) })
 }
 
-// maxFormFields bounds the forms that proofs are read from: each field costs memory, and nothing is
-// proved yet. Providers send a few dozen.
+// maxFormFields limits the forms from which proofs are read. Each field costs memory, and nothing
+// is proved yet. Providers send a few dozen.
 const maxFormFields = 1000
 
 func readForm(body []byte) (document.Fields, error) {
@@ -195,7 +202,7 @@ func readForm(body []byte) (document.Fields, error) {
 	return fields, nil
 }
 
-// formValue returns the value of a field that has to come once.
+// formValue returns the value of a field that must occur once.
 func formValue(fields document.Fields, name string) (string, error) {
 	switch values := fields.Values(name); {
 	case len(values) > 1:
@@ -218,7 +225,8 @@ func (p *formProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	return err
 }
 
-// braintree is the scheme of Braintree: a form of a payload and its signature, one for each public key.
+// braintree is the scheme of Braintree: a form with a payload and its signatures, one for each
+// public key.
 type braintree struct{}
 
 func (braintree) trust() Trust { return Verified }
@@ -257,14 +265,16 @@ func (p *braintreeProof) check(_ context.Context, r Request) error {
 	}
 	for pair := range strings.SplitSeq(signatures, "&") {
 		if name, signature, _ := strings.Cut(pair, "|"); name == p.publicKey {
-			// Braintree's own libraries take a signature that was made over one more line end.
+			// Braintree's own libraries also accept a signature over the payload with one more line
+			// end.
 			return p.macs.check("bt_signature in the form", signature, payload, payload+"\n")
 		}
 	}
 	return fmt.Errorf("%w: bt_signature in the form has none of the public key in settings.public_key", ErrMismatch)
 }
 
-// readBraintree returns the fields of a notification. A payload with the form of a challenge is refused: anybody can have one signed.
+// readBraintree returns the fields of a notification. It refuses a payload in the form of a
+// challenge, because anybody can have a challenge signed.
 func readBraintree(body []byte) (payload, signatures string, err error) {
 	fields, err := readForm(body)
 	if err != nil {
@@ -285,7 +295,8 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 	return payload, signatures, nil
 }
 
-// errOtherFields refuses a form with fields that its signature does not cover: they would pass for proved.
+// errOtherFields refuses a form with fields that its signature does not cover. They would look
+// proved.
 var errOtherFields = fmt.Errorf("%w: the form has fields that are not signed", ErrMalformed)
 
 // isBraintreeChallenge tells whether a text has the form of Braintree's challenges: 20 to 32 digits of hex in lower case.
@@ -309,13 +320,13 @@ func (p *braintreeProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	return err
 }
 
-// braintreeKind reads the kind of a notification, which is XML in base64.
+// braintreeKind returns the kind of a notification, which is XML in base64.
 func braintreeKind(r Request) string {
 	payload, _, err := readBraintree(r.Body)
 	if err != nil {
 		return ""
 	}
-	document, _ := base64.StdEncoding.DecodeString(payload) // line ends are passed over; "" where it is none
+	document, _ := base64.StdEncoding.DecodeString(payload) // the decoder skips line ends; "" if it is no base64
 	_, rest, _ := strings.Cut(string(document), "<kind>")
 	kind, _, ok := strings.Cut(rest, "</kind>")
 	if !ok {
@@ -324,8 +335,8 @@ func braintreeKind(r Request) string {
 	return kind
 }
 
-// formEvent reads the event type of a form.
+// formEvent returns the event type of a form.
 func formEvent(r Request) string {
-	event, _ := formField(r.Body, "event") // none in what is no form
+	event, _ := formField(r.Body, "event") // "" if the body is no form
 	return string(event)
 }

@@ -15,7 +15,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// FuzzVerify_CutsInOnePlace: where nothing stands between body and time, one signature fits at most one division into the two.
+// FuzzVerify_CutsInOnePlace checks schemes with nothing between body and time. A signature must fit
+// at most one division into the two.
 func FuzzVerify_CutsInOnePlace(f *testing.F) {
 	const key = "key"
 	cloudinary := newVerifier(f, verify.Config{Provider: "cloudinary", Settings: map[string]string{"algorithm": "sha256"}}, key)
@@ -53,8 +54,8 @@ func FuzzVerify_CutsInOnePlace(f *testing.F) {
 	})
 }
 
-// FuzzVerify_CutsTheQueryInOnePlace: where nothing stands between the URL and the body, or the fields of a form, one signature fits at most one division
-// into the two.
+// FuzzVerify_CutsTheQueryInOnePlace checks schemes with nothing between the URL and the body or the
+// form's fields. A signature must fit at most one division into the two.
 func FuzzVerify_CutsTheQueryInOnePlace(f *testing.F) {
 	const key, base = "key", "https://relay.example.com/in/x"
 	for _, text := range []string{`?src=sq{"a":1}`, `{"a":1}`, "?src=sqa=1", "??src=sq{}", `?src=sq{"merchant_id":"a","data":{"type":"evil"}}`, "?src=sq", ""} {
@@ -104,7 +105,8 @@ func FuzzVerify_CutsTheQueryInOnePlace(f *testing.F) {
 	})
 }
 
-// FuzzVerify_Contentful: what is accepted says itself, once, that its time and its list are signed.
+// FuzzVerify_Contentful checks that an accepted request lists its time and its list, each once, as
+// signed.
 func FuzzVerify_Contentful(f *testing.F) {
 	const key, signed, timestamp = "key", "x-contentful-signed-headers", "x-contentful-timestamp"
 	v := newVerifier(f, verify.Config{Provider: "contentful", URL: "https://relay.example.com/in/cms"}, key)

@@ -20,7 +20,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// signedWithKeys say, with the standard library alone, whether what a header claims is so.
+// signedWithKeys tell, with the standard library only, whether a header's claim is true.
 var signedWithKeys = []struct {
 	provider, header, timestamp string
 	signed                      func(t testing.TB, signature, timestamp string, body []byte) bool
@@ -61,7 +61,8 @@ func isECDSA(t testing.TB, provider string, digest, signature []byte) bool {
 	return ecdsa.VerifyASN1(private(t, provider, "current").Public().(*ecdsa.PublicKey), digest, signature)
 }
 
-// FuzzPublicKeys: nothing panics, and what verifies was signed with the private key.
+// FuzzPublicKeys checks that nothing panics, and that what verifies was signed with the private
+// key.
 func FuzzPublicKeys(f *testing.F) {
 	subjects := make([]subject, len(signedWithKeys))
 	for i, o := range signedWithKeys {
@@ -85,7 +86,7 @@ func FuzzPublicKeys(f *testing.F) {
 	})
 }
 
-// FuzzToken: no token passes but those that were signed.
+// FuzzToken checks that only signed tokens pass.
 func FuzzToken(f *testing.F) {
 	s := newSubject(f, verify.Config{Provider: "google-pubsub"}, "current")
 	good := strings.TrimPrefix(s.request.Header["authorization"], "Bearer ")
@@ -110,7 +111,8 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// FuzzSNS: of every message that verifies, a library that takes the last of two members and minds their case reads what was signed.
+// FuzzSNS checks every message that verifies: a library that uses the last of two equal members,
+// and distinguishes their case, must read the signed values.
 func FuzzSNS(f *testing.F) {
 	s := newSubject(f, verify.Config{Provider: "sns"}, "current")
 	good := string(snsRequest(f, snsMembers()).Body)
@@ -143,8 +145,8 @@ func FuzzSNS(f *testing.F) {
 	})
 }
 
-// FuzzCertificate: whatever is served for a certificate or for that of its issuer, nothing panics, and nothing but a certificate of the authority's
-// is taken.
+// FuzzCertificate serves any bytes as the certificate or as its issuer's. Nothing may panic, and
+// only a certificate of the authority may be accepted.
 func FuzzCertificate(f *testing.F) {
 	f.Add([]byte(newSubject(f, verify.Config{Provider: "sns"}, "current").cfg.Settings["certificate"]))
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"))
@@ -162,7 +164,8 @@ func FuzzCertificate(f *testing.F) {
 	})
 }
 
-// FuzzFetchedKeys: whatever a provider's server sends for its keys, nothing panics, and no signature passes whose key it is not.
+// FuzzFetchedKeys serves any bytes as a provider's keys. Nothing may panic, and no signature of
+// another key may pass.
 func FuzzFetchedKeys(f *testing.F) {
 	const googleURL, tokenURL = "https://www.googleapis.com/oauth2/v3/certs", "https://api.ebay.com/identity/v1/oauth2/token"
 	urls := map[string]string{

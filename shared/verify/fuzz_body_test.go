@@ -12,8 +12,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// FuzzBodyProofs: whatever the body, nothing panics, and a provider whose proof is in the body takes none that was not signed. What Sign makes of a
-// body verifies.
+// FuzzBodyProofs checks that no body causes a panic, and that a provider with the proof in the body
+// accepts only signed ones. The result of Sign must verify.
 func FuzzBodyProofs(f *testing.F) {
 	providers := []string{"adyen", "aircall", "braintree", "mailgun", "microsoft-graph", "prismic", "twilio", "mandrill", "dropbox-sign", "ecwid"}
 	for i := range providers {
@@ -47,8 +47,8 @@ func FuzzBodyProofs(f *testing.F) {
 	})
 }
 
-// FuzzDistinctNames: a body that a proof is read from all over is taken only if encoding/json reads it as we do, however it treats names in
-// another case.
+// FuzzDistinctNames checks bodies from which a proof reads many places. Such a body may be accepted
+// only if encoding/json reads it as we do, whether it distinguishes the case of names or not.
 func FuzzDistinctNames(f *testing.F) {
 	for _, body := range []string{`{"passcode":"tt"}`, `{"passcode":"x","passcode":"tt"}`, `{"PASSCODE":"x","passcode":"tt"}`, `{"pa\u0073scode":"tt"}`,
 		`{"passcode":"tt"}{}`, `{"a":{"passcode":"tt"}}`, `{"passcode":"tt",}`, `{"passcode":"tt","paſſcode":"x"}`} {
@@ -68,7 +68,8 @@ func FuzzDistinctNames(f *testing.F) {
 	})
 }
 
-// FuzzSignedURL: whatever the URL and the query, a form that Twilio signs under the URL verifies, with and without the port, and under no other query.
+// FuzzSignedURL checks forms that Twilio signs with any URL and query. They must verify with and
+// without the port, and with no other query.
 func FuzzSignedURL(f *testing.F) {
 	for _, u := range []string{"https://a.example/in", "http://a.example:80", "https://u:p@[::1]:1/x?a=b", "a", "://", "https://a.example/%3A%2f?x:1", "https://a/?b@c:1"} {
 		f.Add(u, "x=1")
@@ -95,7 +96,8 @@ func FuzzSignedURL(f *testing.F) {
 	})
 }
 
-// FuzzHandshakes: whatever is asked, nothing panics, and nothing is echoed that is markup or ends a header.
+// FuzzHandshakes checks that no request causes a panic, and that no reply echoes markup or text
+// that ends a header.
 func FuzzHandshakes(f *testing.F) {
 	names := []string{"challenge", "check", "validationToken", "hub.challenge", "crc_token", "challengeCode", "bt_challenge", "challenge_code", "verify"}
 	for _, name := range names {

@@ -12,7 +12,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// FuzzDropboxSign_ReadsWhatAReceiverReads: of a body in parts that is accepted, the standard library reads one part, with the same event in it.
+// FuzzDropboxSign_ReadsWhatAReceiverReads checks accepted bodies in parts: the standard library
+// must find one part in them, with the same event.
 func FuzzDropboxSign_ReadsWhatAReceiverReads(f *testing.F) {
 	s := newSubject(f, verify.Config{Provider: "dropbox-sign"}, "current")
 	f.Add(s.request.Body, s.request.Header["content-type"])

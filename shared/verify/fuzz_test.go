@@ -15,7 +15,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// oracles say, without the package under test, which signatures a request may carry in each header that has one.
+// oracles say, without the package under test, which signatures a request may carry in each
+// signature header.
 var oracles = []struct {
 	cfg    verify.Config
 	header string
@@ -57,7 +58,8 @@ var oracles = []struct {
 var described = verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "x-sig", Prefix: "v2=",
 	Payload: "{id}|{timestamp}|{body}", IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"}}
 
-// FuzzVerify: nothing panics, and what verifies was signed. What was signed is refused for its form or its time alone.
+// FuzzVerify checks that nothing panics, and that what verifies was signed. A signed request may be
+// refused only for its form or its time.
 func FuzzVerify(f *testing.F) {
 	verifiers := make([]*verify.Verifier, len(oracles))
 	which := byte(0)
@@ -81,8 +83,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzHeaders: whatever stands in one header of a provider's webhook, nothing panics, a body that was not signed is refused, and a refusal is
-// one of those that are documented.
+// FuzzHeaders puts any text into one header of a provider's webhook. Nothing may panic, an unsigned
+// body must be refused, and the error must be a documented one.
 func FuzzHeaders(f *testing.F) {
 	for _, provider := range verify.Providers() {
 		s := newSubject(f, verify.Config{Provider: provider}, "current")
@@ -112,7 +114,7 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// FuzzSign: what Sign makes verifies and keeps its id, whatever the body.
+// FuzzSign checks that the result of Sign verifies and keeps its id, whatever the body.
 func FuzzSign(f *testing.F) {
 	f.Add(uint8(0), "msg_1", []byte(`{"type":"a"}`))
 	f.Add(uint8(2), "a.b", []byte("1700000000.x"))
@@ -146,7 +148,8 @@ func bounded(id string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// FuzzJSONPath: in every document that encoding/json takes, the same value is found that a full decoding gives.
+// FuzzJSONPath checks that, in every document that encoding/json accepts, the value found is the
+// same as after full decoding.
 func FuzzJSONPath(f *testing.F) {
 	for _, body := range []string{
 		`{"a":"x"}`, `{"b":{"a":1},"a":{"b":{"c":true}}}`,
@@ -176,7 +179,7 @@ func FuzzJSONPath(f *testing.F) {
 	})
 }
 
-// decoded finds a value by decoding all of a document.
+// decoded finds a value by decoding the whole document.
 func decoded(t *testing.T, document []byte, path []string) string {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(document))

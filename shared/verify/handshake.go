@@ -17,22 +17,24 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// The responders of the handshakes. Whoever asks chooses what is echoed and, in some, what is signed. So a value is short and of few
-// characters, it is sent as text or JSON and never as HTML, and no responder signs what could be a webhook: each says why not.
+// The responders of the handshakes. The sender chooses the text that is echoed and, for some
+// providers, signed. So the text must be short and of a few characters, and it is sent as text or
+// JSON, never as HTML. No responder signs a text that could be a webhook; each comment says why.
 
-// maxChallengeBytes bounds what is echoed or signed. The longest that is documented, Microsoft Graph's, has about 120.
+// maxChallengeBytes limits a text that is echoed or signed. The longest documented one, Microsoft
+// Graph's, has about 120 bytes.
 const maxChallengeBytes = 512
 
-// Bytes that a challenge may have beside letters and digits.
+// Bytes that a challenge may contain beside letters and digits.
 const (
 	tokenMarks   = "-._~+/="
-	signedMarks  = "-_~+/=" // of what is signed for anybody: without the dots of a JSON Web Token
+	signedMarks  = "-_~+/=" // for texts that are signed for anybody: no dots, which a JSON Web Token has
 	namingMarks  = "-._"
 	originMarks  = "-.:*/"
-	visibleMarks = " !\"#$%&'()*+,-./:;=?@[\\]^_`{|}~" // no angle brackets: nothing that is echoed shall be taken for HTML
+	visibleMarks = " !\"#$%&'()*+,-./:;=?@[\\]^_`{|}~" // no angle brackets, so that no echoed text can be read as HTML
 )
 
-// challenge returns value if it is short and made of ASCII letters, digits and marks.
+// challenge returns value if it is short and consists of ASCII letters, digits and marks.
 func challenge(where, value, marks string) (string, error) {
 	switch {
 	case value == "":
@@ -49,10 +51,10 @@ func isAlphanumeric(r rune) bool {
 	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 }
 
-// noHandshake is what responders return for any other request.
+// noHandshake is what a responder returns for a request that is no handshake.
 func noHandshake() (*Result, error) { return nil, nil } //nolint:nilnil // as handshake has it
 
-// queried returns the challenge in a query, "" if there is none.
+// queried returns the challenge in a query parameter, "" if there is none.
 func queried(r Request, method, name, marks string) (string, error) {
 	values, err := url.ParseQuery(r.Query)
 	if cmp.Or(r.Method, "POST") != method || err != nil || !values.Has(name) {
@@ -66,7 +68,7 @@ func textReply(body string) *Result {
 }
 
 func jsonReply(body any) *Result {
-	text, _ := json.Marshal(body) // of strings alone
+	text, _ := json.Marshal(body) // marshalling strings cannot fail
 	return &Result{Reply: &Reply{Status: 200, ContentType: "application/json", Body: string(text)}}
 }
 
@@ -89,7 +91,7 @@ func echoValidationToken(_ *keys, r Request) (*Result, error) {
 	return echoQueried(r, "POST", "validationToken")
 }
 
-// acknowledgeHead says that there is something at the URL.
+// acknowledgeHead answers a HEAD request with 200.
 func acknowledgeHead(_ *keys, r Request) (*Result, error) {
 	if r.Method != "HEAD" {
 		return noHandshake()
@@ -124,7 +126,8 @@ func answerOkta(_ *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"verification": value}), nil
 }
 
-// echoRingCentral answers the request that has nothing but the header: on some webhooks the same header is the token.
+// echoRingCentral answers a request that has the header and no body. Some webhooks have the same
+// header, as their token.
 func echoRingCentral(_ *keys, r Request) (*Result, error) {
 	if len(r.Body) > 0 {
 		return noHandshake()
@@ -136,7 +139,8 @@ func echoRingCentral(_ *keys, r Request) (*Result, error) {
 	return emptyReply(200, Header{"validation-token": value}), nil
 }
 
-// echoSmartsheet answers what has the header, whatever its body: of a webhook nothing is taken then.
+// echoSmartsheet answers any request that has the header, with or without a body. No event is
+// accepted from it.
 func echoSmartsheet(_ *keys, r Request) (*Result, error) {
 	value, err := offered(r, "smartsheet-hook-challenge")
 	if value == "" || err != nil {
@@ -145,7 +149,7 @@ func echoSmartsheet(_ *keys, r Request) (*Result, error) {
 	return emptyReply(200, Header{"smartsheet-hook-response": value}), nil
 }
 
-// answerMeta confirms a subscription to who knows the token that was given to Meta.
+// answerMeta confirms a subscription if the request has the token that the operator gave to Meta.
 func answerMeta(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "hub.challenge", tokenMarks)
 	if value == "" || err != nil {
@@ -161,7 +165,7 @@ func answerMeta(k *keys, r Request) (*Result, error) {
 	return textReply(value), nil
 }
 
-// matchSetting holds what a request says against a setting, in constant time.
+// matchSetting compares a value of the request with a setting, in constant time.
 func (k *keys) matchSetting(setting, where, sent string) error {
 	if sent == "" {
 		return fmt.Errorf("%w: %s in the query", ErrMissing, where)
@@ -170,9 +174,11 @@ func (k *keys) matchSetting(setting, where, sent string) error {
 	return matchToken([][sha256.Size]byte{want}, sent, where+" in the query, held against settings."+setting)
 }
 
-// answerWebSub confirms a subscription to the topic that the source is for, if it was asked for with the token: anybody may ask a hub to subscribe
-// this URL, with a secret of his own, which would take the place of the operator's. The token is in the URL that the hub was given (WebSub has no other
-// place for it), or in hub.verify_token, which PubSubHubbub 0.3 has. (To leave, let the lease run out: everybody may ask a hub to end a subscription.)
+// answerWebSub confirms a subscription if the request has the token and the source's topic. The
+// token is needed because anybody may ask a hub to subscribe this URL with a secret of their own,
+// which would replace the operator's. The token is in the URL that was given to the hub (WebSub has
+// no other place for it), or in hub.verify_token, which PubSubHubbub 0.3 has. (Unsubscribing is not
+// answered, because anybody may ask a hub to end a subscription. Let the lease run out.)
 func answerWebSub(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "hub.challenge", visibleMarks)
 	if value == "" || err != nil {
@@ -192,7 +198,7 @@ func answerWebSub(k *keys, r Request) (*Result, error) {
 	return textReply(value), nil
 }
 
-// checkVerifyToken refuses a token that could be guessed.
+// checkVerifyToken refuses a token that is short enough to be guessed.
 func checkVerifyToken(k *keys) error {
 	const least = 16
 	if n := len(k.settings["verify_token"]); n < least {
@@ -201,8 +207,9 @@ func checkVerifyToken(k *keys) error {
 	return nil
 }
 
-// answerX signs what anybody asks for, with the key that signs webhooks. That is no use to a forger: a challenge has no brace, and a webhook
-// is taken only if it is a JSON object.
+// answerX signs a text that anybody may choose, with the key that signs webhooks. A forger cannot
+// use the signature: a challenge has no brace, and a webhook is accepted only if it is a JSON
+// object.
 func answerX(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "crc_token", signedMarks)
 	if value == "" || err != nil {
@@ -212,8 +219,8 @@ func answerX(k *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"response_token": "sha256=" + base64.StdEncoding.EncodeToString(sum)}), nil
 }
 
-// answerLinkedIn signs what anybody asks for. What a webhook's signature is made over begins with "hmacsha256=", which no challenge does: it
-// has no "=".
+// answerLinkedIn signs a text that anybody may choose. The signed text of a webhook begins with
+// "hmacsha256=". No challenge does, because it has no "=".
 func answerLinkedIn(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "challengeCode", "-_")
 	if value == "" || err != nil {
@@ -224,7 +231,7 @@ func answerLinkedIn(k *keys, r Request) (*Result, error) {
 	}), nil
 }
 
-// answerSmartcar signs what anybody asks for; it is made safe as answerX is.
+// answerSmartcar signs a text that anybody may choose. It is safe for the same reason as answerX.
 func answerSmartcar(k *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "eventType") != "VERIFY" {
 		return noHandshake()
@@ -242,8 +249,9 @@ func hmacSHA256(secret, text string) []byte {
 	return mac.Sum(nil)
 }
 
-// answerBraintree signs what anybody asks for, if it has the form of Braintree's challenges. A payload of that form is refused
-// (see braintreeProof), so that no such signature is one of a webhook.
+// answerBraintree signs a text that anybody may choose, if it has the form of Braintree's
+// challenges. A payload of that form is refused (see braintreeProof), so no such signature can be a
+// webhook's.
 func answerBraintree(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "bt_challenge", "")
 	if value == "" || err != nil {
@@ -257,8 +265,8 @@ func answerBraintree(k *keys, r Request) (*Result, error) {
 	return textReply(k.settings["public_key"] + "|" + hex.EncodeToString(mac.Sum(nil))), nil
 }
 
-// answerEBay hashes what anybody asks for, before the verification token and the URL. Webhooks are signed with another key, of eBay's, so that
-// the hash proves nothing but this.
+// answerEBay hashes a text that anybody may choose, followed by the verification token and the URL.
+// Webhooks are signed with another key, eBay's own, so the hash proves nothing else.
 func answerEBay(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "challenge_code", namingMarks)
 	if value == "" || err != nil {
@@ -268,7 +276,7 @@ func answerEBay(k *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"challengeResponse": hex.EncodeToString(sum[:])}), nil
 }
 
-// answerFitbit says yes to the right code and no to any other: Fitbit tries both.
+// answerFitbit answers 204 to the right code and 404 to any other: Fitbit tries both.
 func answerFitbit(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "verify", tokenMarks)
 	if value == "" || err != nil {
@@ -281,7 +289,7 @@ func answerFitbit(k *keys, r Request) (*Result, error) {
 	return emptyReply(204, nil), nil
 }
 
-// answerMonday echoes the challenge of a body that is nothing else.
+// answerMonday echoes the challenge of a body that has no other member.
 func answerMonday(_ *keys, r Request) (*Result, error) {
 	var body map[string]string
 	if len(r.Body) > 2*maxChallengeBytes || json.Unmarshal(r.Body, &body) != nil || len(body) != 1 || body["challenge"] == "" {
@@ -294,8 +302,9 @@ func answerMonday(_ *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"challenge": value}), nil
 }
 
-// answerCloudEvents grants what the sender asks for (CloudEvents' HTTP 1.1 Web Hooks, section 4): its origin, at the rate it names. The grant says
-// that it may try; each event needs the token.
+// answerCloudEvents allows the sender's origin, at the rate that it asks for (CloudEvents' HTTP 1.1
+// Web Hooks, section 4). The answer only allows the sender to try; each event still needs the
+// token.
 func answerCloudEvents(_ *keys, r Request) (*Result, error) {
 	if r.Method != "OPTIONS" {
 		return noHandshake()
@@ -313,7 +322,7 @@ func answerCloudEvents(_ *keys, r Request) (*Result, error) {
 	return emptyReply(200, h), nil
 }
 
-// learnAsana takes the secret that Asana hands over, and echoes it.
+// learnAsana learns the secret that Asana hands over, and echoes it.
 func learnAsana(k *keys, r Request) (*Result, error) {
 	value, err := offered(r, "x-hook-secret")
 	if value == "" || err != nil {
@@ -322,7 +331,8 @@ func learnAsana(k *keys, r Request) (*Result, error) {
 	return k.learn(value, Header{"x-hook-secret": value})
 }
 
-// learnVerificationToken takes the token that Notion or Gusto hands over. The operator confirms it there.
+// learnVerificationToken learns the token that Notion or Gusto hands over. The operator confirms it
+// at the provider.
 func learnVerificationToken(k *keys, r Request) (*Result, error) {
 	found := strictValue(r.Body, "verification_token")
 	if found == "" {
@@ -335,9 +345,9 @@ func learnVerificationToken(k *keys, r Request) (*Result, error) {
 	return k.learn(value, nil)
 }
 
-// learn takes a secret, if there is none yet: otherwise anybody could bring his own.
+// learn accepts a secret if there is none yet. Otherwise anybody could bring a secret of their own.
 func (k *keys) learn(secret string, header Header) (*Result, error) {
-	const least = 16 // bytes; what the providers send has twice as many
+	const least = 16 // bytes; the providers send twice as many
 	switch {
 	case len(k.secrets) > 0:
 		return nil, ErrSecondHandshake
@@ -349,7 +359,8 @@ func (k *keys) learn(secret string, header Header) (*Result, error) {
 	return result, nil
 }
 
-// answerSlack echoes the challenge of a verification, which is signed as any request.
+// answerSlack echoes the challenge of a verification request, which is signed like any other
+// request.
 func answerSlack(_ context.Context, _ *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "type") != "url_verification" {
 		return noHandshake()
@@ -361,8 +372,8 @@ func answerSlack(_ context.Context, _ *keys, r Request) (*Result, error) {
 	return textReply(value), nil
 }
 
-// answerZoom signs what a signed request asks for. What Zoom signs has a colon ("v0:…"), and a challenge has none: whoever has a copy of
-// such a request gains nothing by it.
+// answerZoom signs the text that a signed request asks for. The signed text of a webhook has a
+// colon ("v0:…") and a challenge has none, so a copy of such a request is of no use to an attacker.
 func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "event") != "endpoint.url_validation" {
 		return noHandshake()
@@ -374,7 +385,7 @@ func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"plainToken": value, "encryptedToken": hex.EncodeToString(hmacSHA256(k.secrets[0], value))}), nil
 }
 
-// answerTwitch echoes the challenge of a new subscription, and takes note of the end of one.
+// answerTwitch echoes the challenge of a new subscription, and acknowledges the end of one.
 func answerTwitch(_ context.Context, _ *keys, r Request) (*Result, error) {
 	switch r.Header["twitch-eventsub-message-type"] {
 	case "webhook_callback_verification":
@@ -389,7 +400,7 @@ func answerTwitch(_ context.Context, _ *keys, r Request) (*Result, error) {
 	return noHandshake()
 }
 
-// answerXero answers the intent to receive: a signed list of no events.
+// answerXero answers the "intent to receive": a signed request with an empty list of events.
 func answerXero(_ context.Context, _ *keys, r Request) (*Result, error) {
 	found, err := strictly(document.NewStrictPaths([]string{"events"}), r.Body)
 	if err != nil || !document.IsList(found[0]) {
@@ -401,7 +412,7 @@ func answerXero(_ context.Context, _ *keys, r Request) (*Result, error) {
 	return emptyReply(200, nil), nil
 }
 
-// answerBitbucketTest answers the button Test connection.
+// answerBitbucketTest answers the button "Test connection".
 func answerBitbucketTest(_ *keys, r Request) (*Result, error) {
 	if r.Header["x-event-key"] != "diagnostics:ping" {
 		return noHandshake()
@@ -409,7 +420,7 @@ func answerBitbucketTest(_ *keys, r Request) (*Result, error) {
 	return &Result{Reply: &Reply{Status: 200}}, nil
 }
 
-// answerWooCommerce answers the ping of a webhook that is saved; there is no order in it.
+// answerWooCommerce answers the ping that is sent when a webhook is saved. It holds no order.
 func answerWooCommerce(_ *keys, r Request) (*Result, error) {
 	id, err := formField(r.Body, "webhook_id")
 	if r.Header["x-wc-webhook-signature"] != "" || err != nil || strings.Trim(string(id), "0123456789") != "" {
@@ -418,7 +429,7 @@ func answerWooCommerce(_ *keys, r Request) (*Result, error) {
 	return &Result{Reply: &Reply{Status: 200}}, nil
 }
 
-// answerOura confirms a subscription to who knows the token that was given to Oura.
+// answerOura confirms a subscription if the request has the token that the operator gave to Oura.
 func answerOura(k *keys, r Request) (*Result, error) {
 	value, err := queried(r, "GET", "challenge", tokenMarks)
 	if value == "" || err != nil {
@@ -431,7 +442,7 @@ func answerOura(k *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"challenge": value}), nil
 }
 
-// answerTebex answers a webhook that tests the URL with its id.
+// answerTebex answers a webhook that tests the URL with the webhook's id.
 func answerTebex(_ context.Context, _ *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "type") != "validation.webhook" {
 		return nil, nil //nolint:nilnil // no handshake
@@ -443,8 +454,8 @@ func answerTebex(_ context.Context, _ *keys, r Request) (*Result, error) {
 	return jsonReply(map[string]string{"id": value}), nil
 }
 
-// answerVercelDrain answers a request without a signature, by which Vercel asks whether the URL is ours: the header is no secret, Vercel shows it for
-// the URL to say it.
+// answerVercelDrain answers an unsigned request by which Vercel checks the URL. The header is no
+// secret: Vercel shows its value so that the URL can return it.
 func answerVercelDrain(k *keys, r Request) (*Result, error) {
 	if r.Header["x-vercel-signature"] != "" {
 		return noHandshake()
@@ -452,7 +463,8 @@ func answerVercelDrain(k *keys, r Request) (*Result, error) {
 	return emptyReply(200, Header{"x-vercel-verify": k.settings["verify"]}), nil
 }
 
-// answerStrava confirms a subscription to who knows the token that was given to Strava.
+// answerStrava confirms a subscription if the request has the token that the operator gave to
+// Strava.
 func answerStrava(k *keys, r Request) (*Result, error) {
 	answer, err := answerMeta(k, r)
 	if answer == nil || err != nil {

@@ -23,7 +23,7 @@ var webSubSettings = map[string]string{"topic": "https://example.com/feed.xml", 
 
 const handshakeKey = "the-secrets-own-bytes"
 
-// handshakeConfig gives a provider's settings the values that the tests below use.
+// handshakeConfig sets a provider's settings to the values that the tests below use.
 func handshakeConfig(provider string) verify.Config {
 	settings := map[string]map[string]string{
 		"braintree": {"public_key": "integration_public_key"}, "fitbit": {"verification_code": "right"},
@@ -48,7 +48,7 @@ func inJSON(body string) *verify.Reply {
 	return &verify.Reply{Status: 200, ContentType: "application/json", Body: body}
 }
 
-// slackSigned returns a request as Slack signs it; Zoom differs in its headers alone.
+// slackSigned returns a request with Slack's signature. Zoom's differs only in its headers.
 func slackSigned(prefix, body string) verify.Request {
 	const at = "1700000000"
 	timestamp := map[string]string{"x-slack-": "x-slack-request-timestamp", "x-zm-": "x-zm-request-timestamp"}[prefix]
@@ -71,8 +71,8 @@ func headed(method, name, value string) verify.Request {
 	return verify.Request{Method: method, Header: verify.Header{name: value}}
 }
 
-// TestHandshake_AnswersAsDocumented holds each request and answer as the provider's page, which Describe names, shows them; where it prints
-// values, they are its own.
+// TestHandshake_AnswersAsDocumented checks each request and answer as the provider's page (see
+// Describe) shows them. If the page prints values, the test uses them.
 func TestHandshake_AnswersAsDocumented(t *testing.T) {
 	t.Parallel()
 	const plainToken = "qgg8vlvZRS6UYooatFL8Aw" // as Zoom's page has it
@@ -159,7 +159,8 @@ func TestHandshake_AnswersAsDocumented(t *testing.T) {
 	}
 }
 
-// newHandshaker makes a verifier with the key of these tests, or without one where the provider has none.
+// newHandshaker makes a verifier with the key of these tests, or without one if the provider has
+// none.
 func newHandshaker(t testing.TB, cfg verify.Config) *verify.Verifier {
 	t.Helper()
 	if d, _ := verify.Describe(cfg.Provider); d.Secret == "" {
@@ -289,7 +290,8 @@ func TestHandshake_Refusals(t *testing.T) {
 	}
 }
 
-// A forgery is a body that a responder is asked to sign, and the request that would then be signed.
+// forgery is a body that a responder is asked to sign, and the request that this signature would
+// prove.
 type forgery struct {
 	provider string
 	text     string // to be signed
@@ -298,7 +300,8 @@ type forgery struct {
 	forge    func(text, signature string) verify.Request
 }
 
-// TestHandshake_SignsNoWebhook asks each responder that signs what it is asked for the signature of each text that would be a webhook.
+// TestHandshake_SignsNoWebhook asks each responder that signs texts to sign each text that would be
+// a webhook.
 func TestHandshake_SignsNoWebhook(t *testing.T) {
 	t.Parallel()
 	const at = "1700000000"
@@ -368,7 +371,8 @@ func TestHandshake_SignsNoWebhook(t *testing.T) {
 	}
 }
 
-// TestHandshake_ReflectsNoMarkup asks each responder that echoes to echo a page, and what could end a header.
+// TestHandshake_ReflectsNoMarkup asks each responder that echoes texts to echo an HTML page, and
+// text that could end a header.
 func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	t.Parallel()
 	quoted := func(format string) func(string) verify.Request {
@@ -435,13 +439,13 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	}
 }
 
-// asJSON returns a text as JSON.
+// asJSON returns a text as a JSON string.
 func asJSON(text string) []byte {
 	b, _ := json.Marshal(text)
 	return b
 }
 
-// echoNothing lists the providers whose handshake has nothing of the request in its answer.
+// echoNothing lists the providers whose handshake reply contains nothing from the request.
 var echoNothing = []string{"bitbucket-server", "circle", "discord", "intercom", "mandrill", "sns", "surveymonkey", "trello", "vercel-log-drains", "woocommerce",
 	"xero"}
 
@@ -450,7 +454,8 @@ func onTime(r verify.Request) verify.Request {
 	return r
 }
 
-// A payload that Braintree's libraries sign with one more line end is no way round what is refused: a challenge has none.
+// Braintree's libraries also accept the signature of a payload with one more line end. A payload in
+// the form of a challenge is refused with it too.
 func TestVerify_BraintreeTakesOneMoreLineEnd(t *testing.T) {
 	t.Parallel()
 	sum := sha1.Sum([]byte("private"))

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// hubSpotEscapes are what HubSpot writes without its escape in the URL that it signs, and nothing else.
+// hubSpotEscapes are the only escapes that HubSpot replaces by their characters in the URL that it
+// signs.
 var hubSpotEscapes = []string{
 	"%3A", ":", "%2F", "/", "%3F", "?", "%40", "@", "%21", "!", "%24", "$", "%27", "'", "%28", "(", "%29", ")", "%2A", "*", "%2C", ",", "%3B", ";",
 }
 
-// hubSpotURL returns a URL as HubSpot signs it.
+// hubSpotURL returns a URL in the form that HubSpot signs.
 func hubSpotURL(u string) string {
 	if !strings.Contains(u, "%") {
 		return u
@@ -25,16 +26,17 @@ func hubSpotURL(u string) string {
 	return strings.NewReplacer(hubSpotEscapes...).Replace(u)
 }
 
-// hubSpotSignature has the signature of the versions before the third.
+// hubSpotSignature is the header with the signature of versions 1 and 2.
 const hubSpotSignature = "x-hubspot-signature"
 
-// hubSpotPlain is the scheme of HubSpot's versions 1 and 2, and of Recharge: no HMAC but a plain SHA-256, in hex, over the secret and what follows it. Whoever has
-// such a hash can make that of a longer text, which goes on with the hash's padding. That begins with a byte that stands nowhere outside of
-// JSON's strings: so a body that is no JSON is refused.
+// hubSpotPlain is the scheme of HubSpot's versions 1 and 2, and of Recharge. It is no HMAC but a
+// plain SHA-256, in hex, over the secret and the text after it. From such a hash anybody can
+// compute the hash of a longer text, which continues with the hash's padding. The padding begins
+// with a byte that JSON allows nowhere outside of strings, so a body that is no JSON is refused.
 type hubSpotPlain struct {
 	header  string // carries the hash; lower case
-	version string // as the header x-hubspot-signature-version has it; "": of who has no versions
-	withURL bool   // method and URL come before the body
+	version string // the value of the header x-hubspot-signature-version; "": the sender has no versions
+	withURL bool   // method and URL are signed before the body
 }
 
 func (hubSpotPlain) trust() Trust { return Verified }
@@ -59,7 +61,7 @@ func (s hubSpotPlain) prepare(k *keys) (proof, error) {
 
 type hubSpotProof struct {
 	hubSpotPlain
-	before  string // the body
+	before  string // the signed text before the body
 	query   string // of the configured URL
 	secrets [][]byte
 }

@@ -10,14 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// hygraph is the scheme of Hygraph: it signs a JSON object of the body, as a text, the environment and the time. Hygraph itself signs the body with
-// a &, < or > escaped, as Go writes JSON; its own package for receivers, @hygraph/utils, signs and takes the body as it is. Both are taken: who
-// reads JSON reads the same.
+// hygraph is the scheme of Hygraph. It signs a JSON object that holds the body as a string, the
+// environment and the time. Hygraph signs the body with &, < and > escaped, as Go writes JSON. Its
+// package for receivers, @hygraph/utils, signs and accepts the body unescaped. Both are accepted: a
+// JSON reader reads the same from both.
 type hygraph struct{}
 
 const hygraphHeader = "gcms-signature"
 
-// hygraphLayout is that of the signature and the time; the environment's entry is read apart.
+// hygraphLayout describes the signature and the time. The entry of the environment is read
+// separately.
 var hygraphLayout = layout{separator: ", ", equals: "=", signature: "sign", timestamp: "t"}
 
 func (hygraph) trust() Trust          { return Verified }
@@ -73,7 +75,9 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 	return p.fresh.check(at, r.ReceivedAt)
 }
 
-// hygraphSigned returns what appends what is signed, given the escapes of the body. Bytes that are no UTF-8 cannot be told apart in it.
+// hygraphSigned returns a function that makes the appender of the signed text from the escapes for
+// the body. Bytes that are not valid UTF-8 are refused, because different ones would be written the
+// same way.
 func hygraphSigned(body []byte, environment, timestamp string) (func(escapes func() *byteEscapes) appender, error) {
 	if !utf8.Valid(body) || !utf8.ValidString(environment) {
 		return nil, fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
@@ -89,10 +93,11 @@ func hygraphSigned(body []byte, environment, timestamp string) (func(escapes fun
 	}, nil
 }
 
-// byteEscapes are what stands for each byte in a text in JSON (RFC 8259, section 7); "": itself.
+// byteEscapes holds the JSON escape of each byte (RFC 8259, section 7); "": the byte itself.
 type byteEscapes [256]string
 
-// writeEscaped writes a text as it is written into JSON. It is hashed in pieces: with its escapes a hostile body is many times its size.
+// writeEscaped hashes a text as JSON writes it. It works in pieces, because the escapes make a
+// hostile body many times larger.
 func (s *state) writeEscaped(text []byte, escapes *byteEscapes) {
 	const piece = 4 << 10
 	done := 0
@@ -128,7 +133,7 @@ var (
 )
 
 func (p *hygraphProof) sign(r *Request, _ Webhook, at time.Time) error {
-	const environment = "master" // the first that a project has
+	const environment = "master" // the first environment of a project
 	timestamp := writeTime(timeMillis, at)
 	signed, err := hygraphSigned(r.Body, environment, timestamp)
 	if err != nil {

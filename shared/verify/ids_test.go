@@ -8,7 +8,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// received returns what a provider's webhook with a body and headers of its own turns out to be, whatever its proof.
+// received returns the result for a provider's webhook with the given body and headers, without
+// checking its proof.
 func received(t *testing.T, provider, body string, header verify.Header) verify.Result {
 	t.Helper()
 	cfg, secret, signing, err := verify.Example(provider, strings.NewReader(strings.Repeat("k", 32)))
@@ -39,7 +40,8 @@ type sent struct {
 	header verify.Header
 }
 
-// Two webhooks of a pair are different ones, of which the second must not be dropped as a copy; what is sent again has the same id.
+// The two webhooks of a pair differ, so the second must not be dropped as a copy. A repeated
+// webhook has the same id.
 func TestIDsThatNameWhatHappenedDoNotMakeOneWebhookOfTwo(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

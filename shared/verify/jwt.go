@@ -18,39 +18,41 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// webToken is the scheme of a JSON Web Token (RFC 7519) in a header. Where it has a hash of the body in a claim it proves the webhook, else
-// only who sends it. Or the body is the token, and its claims are the webhook.
+// webToken is the scheme of a JSON Web Token (RFC 7519) in a header. If a claim holds a hash of the
+// body, the token proves the webhook. Otherwise it proves only the sender. The body may also be the
+// token itself; then its claims are the webhook.
 type webToken struct {
-	header    string // lower case; "" where the body is the token
-	media     string // the content type of a body that is the token
+	header    string // lower case; "": the body is the token
+	media     string // the content type if the body is the token
 	prefix    string // before the token, such as "Bearer "
-	algorithm string // the one that is taken, whatever the token says of itself
+	algorithm string // the accepted one, whatever the token says
 	published published
-	public    algorithm // the secrets are public keys for it, as X.509 has them; zero: they are keys of an HMAC
-	bodyHash  string    // the claim with the SHA-256 of the body; "" where there is none
+	public    algorithm // the secrets are public keys for it, in X.509's form; zero: they are keys of an HMAC
+	bodyHash  string    // the claim with the SHA-256 of the body; "": none
 	hashForm  string    // hex, base64, base64url
-	timed     string    // the claim that says when it was made: iat, nbf; "" where none does
+	timed     string    // the claim with the time of issue: iat, nbf; "": none
 	tolerance time.Duration
 	claims    []wantedClaim
 }
 
-// published is how a key is had that the provider publishes by its id; the zero value is for keys among the secrets.
+// published describes how to get a key that the provider publishes under an id. It is zero if the
+// secrets are the keys.
 type published struct {
-	// find returns the key of an id. It is asked for keys that are not pinned.
+	// find returns the key with an id. It is not called if keys are pinned.
 	find  func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
-	check func(k *keys) error // of the settings that find needs; nil: none
+	check func(k *keys) error // checks the settings that find needs; nil: none
 	sign  algorithm
 }
 
-// wantedClaim is a claim that must be one of some values; of none, that must be there.
+// wantedClaim is a claim that must have one of some values. Without values, it must be present.
 type wantedClaim struct {
 	name    string
 	values  []string
-	setting string // the value is that of a setting; in the place of values
-	url     bool   // the value is the source's URL; in the place of values
+	setting string // the setting that holds the value; instead of values
+	url     bool   // the value is the source's URL; instead of values
 }
 
-// maxToken bounds a token before it is parsed. API Gateway bounds all headers together to 10 KiB.
+// maxToken limits a token before it is parsed. API Gateway limits all headers together to 10 KiB.
 const maxToken = 16 << 10
 
 func (s webToken) trust() Trust {
@@ -145,7 +147,7 @@ func (p *webTokenProof) token(r Request) (string, error) {
 		case strings.Count(token, ".") != 2:
 			return "", fmt.Errorf("%w: a token as the body", ErrMissing)
 		case strings.ContainsFunc(token, func(r rune) bool { return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.' }):
-			return "", p.malformed("a JSON Web Token and nothing else") // line ends would be read past
+			return "", p.malformed("a JSON Web Token and nothing else") // base64 decoders skip line ends
 		}
 		return token, nil
 	}
@@ -160,7 +162,7 @@ func (p *webTokenProof) token(r Request) (string, error) {
 	return token, nil
 }
 
-// where is what has the token.
+// where names the place of the token, for errors.
 func (p *webTokenProof) where() string {
 	if p.header == "" {
 		return "the body"
@@ -187,7 +189,7 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 	if p.bodyHash != "" {
 		sent, _ := claims[p.bodyHash].(string)
 		if p.hashForm == "base64url" {
-			sent = strings.TrimRight(sent, "=") // with and without its padding it is the same hash
+			sent = strings.TrimRight(sent, "=") // with or without padding, it is the same hash
 		}
 		if subtle.ConstantTimeCompare([]byte(sent), []byte(p.hashOf(r.Body))) != 1 {
 			return fmt.Errorf("%w: the body has another hash than the token's claim %s", ErrMismatch, p.bodyHash)
@@ -196,8 +198,9 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 	return p.checkTime(claims, r.ReceivedAt)
 }
 
-// readClaims returns the claims of a token (RFC 7515, section 5.2) whose signature is right. They are
-// decoded after that: the body of a stranger would else be many times its size in memory.
+// readClaims checks the signature of a token (RFC 7515, section 5.2) and returns its claims. It
+// decodes the claims only after the check: decoded, a stranger's body would take many times its
+// size in memory.
 func (p *webTokenProof) readClaims(ctx context.Context, token string) (jwt.MapClaims, error) {
 	end := strings.LastIndexByte(token, '.')
 	signedText, encoded := token[:max(end, 0)], token[end+1:]
@@ -224,11 +227,11 @@ func (p *webTokenProof) readClaims(ctx context.Context, token string) (jwt.MapCl
 	return claims, nil
 }
 
-// tokenEncoding is that of a token's parts.
+// tokenEncoding is the encoding of a token's parts.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// readHead returns the id of the key that the token names. The algorithm is the table's, and the token
-// has to say the same; an extension that it calls critical is none that this package knows.
+// readHead returns the id of the key that the token names. The token must name the table's
+// algorithm. A token with critical extensions is refused, because this package knows none.
 func (p *webTokenProof) readHead(encoded string) (keyID string, err error) {
 	text, err := tokenEncoding.DecodeString(encoded)
 	if err != nil {
@@ -284,7 +287,7 @@ func hasText(claims jwt.MapClaims, name string) bool {
 	return text != ""
 }
 
-// wanted returns what a claim may be.
+// wanted returns the values that a claim may have.
 func (p *webTokenProof) wanted(c wantedClaim) []string {
 	switch {
 	case c.setting != "":
@@ -295,7 +298,8 @@ func (p *webTokenProof) wanted(c wantedClaim) []string {
 	return c.values
 }
 
-// holds tells whether a claim is a value, or a list with it (as aud may be), or a boolean that is written so.
+// holds tells whether a claim is the value, a list that contains it (as aud may be), or the boolean
+// that is written so.
 func holds(claim any, value string) bool {
 	switch claim := claim.(type) {
 	case string:
@@ -320,11 +324,12 @@ func (p *webTokenProof) hashOf(body []byte) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// clockLeeway is how far ahead a token's own times may lie: RFC 7519 allows for some difference between two clocks.
+// clockLeeway is how far a token's own times may lie ahead. RFC 7519 allows some leeway for
+// differing clocks.
 const clockLeeway = time.Minute
 
-// checkTime holds the time the token was made at against the tolerance, where the provider signs one; and every token against the times that it
-// has of its own (RFC 7519, sections 4.1.4 to 4.1.6).
+// checkTime checks the time of issue against the tolerance, if the provider signs one. It also
+// checks every token against its own times (RFC 7519, sections 4.1.4 to 4.1.6).
 func (p *webTokenProof) checkTime(claims jwt.MapClaims, receivedAt time.Time) error {
 	times := map[string]time.Time{}
 	for name, read := range map[string]func() (*jwt.NumericDate, error){
@@ -365,7 +370,7 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 		switch values := p.wanted(want); {
 		case len(values) == 0 && !hasText(claims, want.name):
 			return fmt.Errorf("%w: the body has no %s", ErrMalformed, want.name)
-		case len(values) == 0: // it is the body's
+		case len(values) == 0: // the body has the claim already
 		case values[0] == "true":
 			claims[want.name] = true
 		default:
@@ -378,7 +383,7 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	if p.timed != "" {
 		claims[p.timed] = at.Unix()
 		if p.tolerance != Unlimited {
-			claims["exp"] = at.Add(p.tolerance + time.Second).Unix() // the token is no longer good at its end
+			claims["exp"] = at.Add(p.tolerance + time.Second).Unix() // at the time exp the token is already invalid
 		}
 	}
 	t := jwt.NewWithClaims(jwt.GetSigningMethod(p.algorithm), claims)
@@ -400,15 +405,15 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	return err
 }
 
-// findKinde looks for a key among those of a business at Kinde.
+// findKinde finds a key in the key set of a business at Kinde.
 func findKinde(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
 	return k.findInSet(ctx, "https://"+k.settings[settingSubdomain]+".kinde.com/.well-known/jwks", id)
 }
 
-// settingSubdomain is the setting that names a business at Kinde.
+// settingSubdomain names a business at Kinde.
 const settingSubdomain = "subdomain"
 
-// checkSubdomain refuses what would make another host of the URL that keys come from.
+// checkSubdomain refuses a value that would change the host from which keys are fetched.
 func checkSubdomain(k *keys) error {
 	if value := k.settings[settingSubdomain]; strings.ContainsFunc(value, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) {
 		return wrong("settings."+settingSubdomain, "%q is not the part before .kinde.com", value)

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// settingKeySet pins the keys that would be fetched.
+// settingKeySet pins keys, so that none are fetched.
 const settingKeySet = "jwks"
 
-// errNoSuchKey refuses a request: the key that it names is none of the provider's.
+// errNoSuchKey refuses a request that names a key which the provider does not have.
 var errNoSuchKey = errors.New("verify: no such key")
 
-// keySet are the public keys of a JSON Web Key Set (RFC 7517), in its order.
+// keySet holds the public keys of a JSON Web Key Set (RFC 7517), in its order.
 type keySet []publishedKey
 
 type publishedKey struct {
@@ -38,7 +38,7 @@ func (s keySet) find(id string) (crypto.PublicKey, error) {
 	return nil, errNoSuchKey
 }
 
-// webKey is a public key as a key set has it; numbers are in base64url.
+// webKey is a public key in a key set. Its numbers are in base64url.
 type webKey struct {
 	Type  string `json:"kty"`
 	ID    string `json:"kid"`
@@ -53,7 +53,7 @@ var errWebKey = errors.New("verify: no public key of RSA or on the curve P-256")
 
 func (w webKey) read() (crypto.PublicKey, error) {
 	number := func(text string) []byte {
-		raw, _ := base64.RawURLEncoding.DecodeString(text) // what is none fits no key
+		raw, _ := base64.RawURLEncoding.DecodeString(text) // an invalid number fits no key
 		return raw
 	}
 	switch {
@@ -74,7 +74,7 @@ func (w webKey) read() (crypto.PublicKey, error) {
 	return nil, errWebKey
 }
 
-// pinnedKeySet returns the keys that the settings pin, nil where they pin none.
+// pinnedKeySet returns the keys in the settings, nil if there are none.
 func pinnedKeySet(k *keys) (keySet, error) {
 	text := k.settings[settingKeySet]
 	if text == "" {
@@ -87,7 +87,7 @@ func pinnedKeySet(k *keys) (keySet, error) {
 	return set, nil
 }
 
-// readKeySet reads a set. Keys of other kinds are passed over, as RFC 7517 has it.
+// readKeySet reads a set. It skips keys of other kinds, as RFC 7517 says.
 func readKeySet(text []byte) (keySet, error) {
 	var all struct {
 		Keys []webKey `json:"keys"`
@@ -122,7 +122,8 @@ func writeKeySet(id string, key crypto.PublicKey) (string, error) {
 	return string(text), err
 }
 
-// exampleKeyID is the id of keys that were made for an example. It has the form that ids have at all providers.
+// exampleKeyID is the id of keys made for an example. It has the form that ids have at all
+// providers.
 const exampleKeyID = "00000000-0000-4000-8000-000000000000"
 
 // isUUID tells whether a text has the form of a UUID (RFC 9562, section 4).
@@ -135,7 +136,7 @@ func isUUID(text string) bool {
 	return len(text) == 36
 }
 
-// makePublished makes a key to pin, and its private half for SignWith.
+// makePublished makes a key to pin, and its private key for SignWith.
 func makePublished(a algorithm, seed []byte) (secret, signing string, settings map[string]string, err error) {
 	key, err := a.make(seed)
 	if err != nil {
@@ -148,7 +149,7 @@ func makePublished(a algorithm, seed []byte) (secret, signing string, settings m
 	return "", signing, map[string]string{settingKeySet: set}, err
 }
 
-// keyByID is what a scheme has whose requests name a key of the provider's.
+// keyByID finds the provider's key that a request names.
 type keyByID struct {
 	keys    *keys
 	fetch   func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
@@ -169,7 +170,7 @@ func newKeyByID(k *keys, a algorithm, fetch func(ctx context.Context, k *keys, i
 	return p, err
 }
 
-// find returns the key of the id that a header has.
+// find returns the key with the id that a header names.
 func (p *keyByID) find(ctx context.Context, header, id string) (crypto.PublicKey, error) {
 	if p.pinned == nil {
 		return p.fetch(ctx, p.keys, id)
@@ -189,18 +190,18 @@ func (p *keyByID) exampleID() string {
 	return exampleKeyID
 }
 
-// refetchKeySet is how often a set may be fetched anew on account of a key that is not in it.
+// refetchKeySet limits how often a set is fetched again because a key is not in it.
 const refetchKeySet = time.Minute
 
-// findGoogle looks for a key among those that Google signs its identity tokens with.
+// findGoogle finds a key in the set with which Google signs identity tokens.
 func findGoogle(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
 	return k.findInSet(ctx, "https://www.googleapis.com/oauth2/v3/certs", id)
 }
 
-// findInSet looks for a key in the set that a URL has.
+// findInSet finds a key in the set at a URL.
 func (k *keys) findInSet(ctx context.Context, keysURL, id string) (crypto.PublicKey, error) {
 	key, err := k.findIn(ctx, Fetch{URL: keysURL}, id)
-	if errors.Is(err, errNoSuchKey) { // one that is newer than what was kept
+	if errors.Is(err, errNoSuchKey) { // it may be newer than the cached set
 		return k.findIn(ctx, Fetch{URL: keysURL, MaxAge: refetchKeySet}, id)
 	}
 	return key, err
@@ -218,20 +219,20 @@ func (k *keys) findIn(ctx context.Context, f Fetch, id string) (crypto.PublicKey
 	return set.find(id)
 }
 
-// What a provider wants to know of who asks it for keys.
+// The settings that a provider needs from those who ask for its keys.
 const (
 	settingEnvironment  = "environment"
 	settingClientID     = "client_id"
 	settingClientSecret = "client_secret"
 )
 
-// Environments that several providers have, the first one is the default.
+// Environments that several providers have. The first is the default.
 const (
 	production = "production"
 	sandbox    = "sandbox"
 )
 
-// checkEnvironment holds the setting against what there is.
+// checkEnvironment refuses an unknown environment.
 func checkEnvironment(k *keys) error {
 	if e := k.settings[settingEnvironment]; e != "" && e != production && e != sandbox {
 		return wrong("settings."+settingEnvironment, "%q is unknown; known are %s, %s", e, production, sandbox)
@@ -239,7 +240,7 @@ func checkEnvironment(k *keys) error {
 	return nil
 }
 
-// findPlaid asks Plaid for a key. One that Plaid has withdrawn has a time at which it ended.
+// findPlaid asks Plaid for a key. A key with a time of expiry is withdrawn.
 func findPlaid(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
 	if !isUUID(id) {
 		return nil, errNoSuchKey
@@ -279,7 +280,7 @@ func findPlaid(ctx context.Context, k *keys, id string) (crypto.PublicKey, error
 	return key, nil
 }
 
-// findEBay asks eBay for a key, with a token of the application's (OAuth client credentials).
+// findEBay asks eBay for a key, with an application token (OAuth client credentials).
 func findEBay(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
 	host := "https://api.ebay.com"
 	if k.settings[settingEnvironment] == sandbox {
@@ -315,7 +316,7 @@ func findEBay(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
 	return readFetched("eBay", answer.Key)
 }
 
-// readFetched reads a key on the curve P-256 that a provider sent.
+// readFetched reads a P-256 key that a provider sent.
 func readFetched(provider, text string) (crypto.PublicKey, error) {
 	key, err := readSPKI(text)
 	if err == nil {

@@ -2,30 +2,31 @@ package verify
 
 import "strings"
 
-// layout is how a signature's header is written where it holds several named entries:
+// layout describes a signature header that holds several named entries:
 //
 //	t=1614265330,v1=5257a8…,v1=b7f3…,v0=6ffbb5…   separator ",", equals "="
 //	v1,K5oZfzN9… v1a,hnO3f9T8…                    separator " ", equals ","
 //	1614265330000,5257a8…,b7f3…                   separator ",", leading
 //
-// Entries of other names, and those without one, are passed over, and so are spaces before an entry. It is large: its methods want a pointer,
-// or copies of it take a twentieth of a verification.
+// Entries with other names or without a name are ignored, and so are spaces before an entry. The
+// struct is large. Its methods use a pointer, because copying it takes a twentieth of a
+// verification.
 type layout struct {
 	separator string // between entries
 	equals    string // between an entry's name and its value
 	signature string // name of the entries that hold a signature
-	or        string // another such name, "" where there is none; the same keys make it
-	timestamp string // name of the one entry that holds the timestamp; "" where there is none
+	or        string // another such name, made with the same keys; "": none
+	timestamp string // name of the one entry that holds the timestamp; "": none
 	leading   bool   // the first entry is the timestamp, and has no name
-	lists     bool   // there may be several such lists, all of one time, with a space between
-	nonce     bool   // what stands in the timestamp's place is a random text: no time is signed
-	bare      bool   // an entry without a name is a signature too
+	lists     bool   // there may be several such lists with the same time, separated by a space
+	nonce     bool   // a random text is in the timestamp's place; no time is signed
+	bare      bool   // an entry without a name is also a signature
 }
 
 // timed tells whether the header holds a timestamp.
 func (l *layout) timed() bool { return l.timestamp != "" || l.leading }
 
-// read returns the timestamp of a header and its signatures, appended to room.
+// read returns the timestamp and the signatures of a header. It appends the signatures to room.
 func (l *layout) read(header, value string, room []string) (timestamp string, signatures []string, err error) {
 	if !l.lists {
 		return l.readList(header, value, room)
@@ -71,7 +72,8 @@ func (l *layout) readList(header, value string, room []string) (timestamp string
 	return timestamp, room, nil
 }
 
-// joined tells whether an entry has a comma that the layout itself does not put there: the seam of a header sent twice.
+// joined tells whether an entry has a comma that is not the layout's own. Such a comma means that
+// the header was sent twice.
 func (l *layout) joined(entry string) bool {
 	if l.separator == "," {
 		return false
@@ -83,7 +85,7 @@ func (l *layout) joined(entry string) bool {
 	return at >= 0
 }
 
-// write returns the header of one signature; the zero layout is the signature alone.
+// write returns a header with one signature. With the zero layout that is the signature alone.
 func (l *layout) write(timestamp, signature string) string {
 	entry := l.signature + l.equals + signature
 	if !l.timed() {

@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// key is one secret, ready to sign. Used states are kept, since a state that is reset has the key's own two blocks
-// hashed already, and needs no memory.
+// key is one secret, ready to sign. It keeps used states: a state that is reset has already hashed
+// the key's own two blocks and needs no new memory.
 type key struct{ states sync.Pool }
 
 type state struct {
@@ -25,7 +25,8 @@ func newKey(newHash func() hash.Hash, secret []byte) *key {
 func (k *key) get() *state  { return k.states.Get().(*state) } //nolint:forcetypeassert // the pool holds nothing else
 func (k *key) put(s *state) { k.states.Put(s) }
 
-// sum writes what is left in the buffer and returns the encoded signature; it is valid until the state is used again.
+// sum hashes the rest of the buffer and returns the encoded signature. The result is valid until
+// the state is used again.
 func (s *state) sum(e encoding) []byte {
 	s.mac.Write(s.buf)
 	s.buf = s.mac.Sum(s.buf[:0])
@@ -34,7 +35,7 @@ func (s *state) sum(e encoding) []byte {
 	return s.buf[n:]
 }
 
-// macs makes and compares the HMACs of the schemes that put together what is signed from parts of a request.
+// macs makes and compares the HMACs of schemes that build the signed text from parts of a request.
 type macs struct {
 	encoding encoding
 	size     int // of a signature, before it is encoded
@@ -49,12 +50,12 @@ func newMacs(newHash func() hash.Hash, e encoding, secrets [][]byte) *macs {
 	return m
 }
 
-// appender writes what is signed to a state, so that no text need be made of it.
+// appender writes the signed text directly to a state, so that no string is built.
 type appender func(s *state)
 
 func asText(text string) appender { return func(s *state) { s.buf = append(s.buf, text...) } }
 
-// asTextAndBody writes a text, and a body that is not copied.
+// asTextAndBody writes a text and the body, without copying the body.
 func asTextAndBody(text string, body []byte) appender {
 	return func(s *state) {
 		s.buf = append(s.buf, text...)
@@ -63,7 +64,7 @@ func asTextAndBody(text string, body []byte) appender {
 	}
 }
 
-// flush hashes what is in the buffer.
+// flush hashes the buffer and empties it.
 func (s *state) flush() {
 	s.mac.Write(s.buf)
 	s.buf = s.buf[:0]
@@ -85,7 +86,8 @@ func (s *state) signAll(e encoding, signed appender) []byte {
 	return s.sum(e)
 }
 
-// check tells whether sent is a signature of one of the texts. where is what has it, for the error.
+// check tells whether sent is a signature of one of the texts. where names the place of the
+// signature, for the error.
 func (m *macs) check(where, sent string, texts ...string) error {
 	if slices.ContainsFunc(texts, func(text string) bool { return m.match(sent, asText(text)) }) {
 		return nil
@@ -93,7 +95,7 @@ func (m *macs) check(where, sent string, texts ...string) error {
 	return m.refusal(where, sent)
 }
 
-// checkAll is check for what is no text yet.
+// checkAll is check for an appender.
 func (m *macs) checkAll(where, sent string, signed appender) error {
 	if m.match(sent, signed) {
 		return nil

@@ -12,14 +12,14 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// What Verify may allocate for a request that nobody signed: so many times the body's size, and so
-// much beside. (A token in the body is decoded, and a form's fields are sorted by name: copies.)
+// What Verify may allocate for an unsigned request: this multiple of the body's size, plus a
+// constant. (Decoding a token in the body and sorting a form's fields by name make copies.)
 const (
 	memoryMultiple = 8
 	memoryBeside   = 128 << 10
 )
 
-// hostileBodies are bodies of about size bytes that readers of many kinds spend most memory on.
+// hostileBodies returns bodies of about size bytes for which different readers use the most memory.
 func hostileBodies(size int) map[string][]byte {
 	fill := func(before, unit, after string) []byte {
 		n := max(0, size-len(before)-len(after)) / len(unit)
@@ -73,8 +73,8 @@ func hostileBodies(size int) map[string][]byte {
 	return bodies
 }
 
-// requestsOf returns requests with the headers of a provider's webhook, whose signature is of another
-// body, and without.
+// requestsOf returns requests with the headers of a provider's webhook, with a signature of another
+// body and without one.
 func requestsOf(t testing.TB, provider string) (*verify.Verifier, []verify.Request) {
 	t.Helper()
 	s := newSubject(t, verify.Config{Provider: provider}, "current")
@@ -102,7 +102,7 @@ func checkMemory(t *testing.T, v *verify.Verifier, provider, what string, r veri
 	}
 }
 
-// No parallel test runs beside this one, whose memory would count as its own.
+// No test may run in parallel, because its memory would be counted too.
 func TestMemoryBeforeTheProof(t *testing.T) {
 	for _, size := range []int{1 << 10, 64 << 10} {
 		bodies := hostileBodies(size)

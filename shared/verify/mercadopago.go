@@ -11,7 +11,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// mercadoPago is the scheme of Mercado Pago: it signs data.id of the query, the request's id and a time, and nothing of the body.
+// mercadoPago is the scheme of Mercado Pago. It signs data.id of the query, the request's id and a
+// time, and nothing of the body.
 type mercadoPago struct{}
 
 const (
@@ -24,7 +25,7 @@ var mercadoPagoLayout = layout{separator: ",", equals: "=", signature: "v1", tim
 
 func (mercadoPago) trust() Trust { return Authenticated }
 
-// window: Mercado Pago's own libraries hold the time against nothing unless they are told to.
+// window is unlimited: Mercado Pago's own libraries check the time only if they are told to.
 func (mercadoPago) window() time.Duration { return Unlimited }
 
 func (mercadoPago) describe() string {
@@ -69,7 +70,8 @@ func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
 	return p.fresh.check(at, r.ReceivedAt)
 }
 
-// mercadoPagoText returns what is signed, less the pairs of which a webhook has none. A body that tells of another resource than the one that is signed is refused.
+// mercadoPagoText returns the signed text. Pairs that the webhook does not have are left out. A
+// body about another resource than the signed one is refused.
 func mercadoPagoText(r Request, timestamp string) (string, error) {
 	request := r.Header[mercadoPagoRequest]
 	if strings.Contains(request, ",") {
@@ -86,7 +88,7 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 		return "", err
 	case strings.Contains(id+request, ";"):
 		return "", fmt.Errorf("%w: %s in the query or header %s has a semicolon", ErrMalformed, mercadoPagoID, mercadoPagoRequest)
-	case told != "" && told != id: // of the two only the query's is signed
+	case told != "" && told != id: // only the query's id is signed
 		return "", fmt.Errorf("%w: the body has another %s than the query", ErrMismatch, mercadoPagoID)
 	}
 	if id != "" {
@@ -98,7 +100,8 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 	return id + request + "ts:" + timestamp + ";", nil
 }
 
-// mercadoPagoTold returns the id of the resource that a body tells of. A body that could be read in two ways is refused.
+// mercadoPagoTold returns the id of the resource that the body is about. It refuses a body that
+// could be read in two ways.
 func mercadoPagoTold(body []byte) (string, error) {
 	if len(body) == 0 {
 		return "", nil

@@ -31,7 +31,7 @@ func TestAPathCanNameAMemberWithADot(t *testing.T) {
 	}
 }
 
-// Ids, types, signed times: all paths of the configuration are read alike.
+// Ids, types, signed times: all paths in the configuration are read in the same way.
 func TestEveryPathOfASourceIsReadAlike(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// paypal is the scheme of PayPal: RSA over the transmission's id and time, the webhook's id, and the CRC-32 of the body.
+// paypal is the scheme of PayPal: RSA over the id and the time of the transmission, the webhook's
+// id, and the CRC-32 of the body.
 type paypal struct{}
 
-// settingWebhookID is signed and not sent: it ties a transmission to one listener.
+// settingWebhookID is signed but not sent. It binds a transmission to one listener.
 const settingWebhookID = "webhook_id"
 
 const (
@@ -27,16 +28,19 @@ const (
 	paypalRSASHA256 = "SHA256withRSA"
 )
 
-// paypalHosts are where each environment has its certificates, and the name that these are for. Anybody can make an account in the sandbox.
+// paypalHosts are the hosts with each environment's certificates, and the name in these
+// certificates. Anybody can open an account in the sandbox.
 var paypalHosts = map[string]struct{ host, name string }{
 	production: {"api.paypal.com", "messageverificationcerts.paypal.com"},
 	sandbox:    {"api.sandbox.paypal.com", "messageverificationcerts.sandbox.paypal.com"},
 }
 
-// paypalWindow: PayPal states no tolerance. It repeats a transmission for three days, and does not say that it signs it anew.
+// paypalWindow is our choice: PayPal states no tolerance. It sends a transmission again for three
+// days, and does not say whether it signs it again.
 const paypalWindow = 4 * 24 * time.Hour
 
-// trust: a CRC-32 is no hash that keeps a body from being exchanged. Four bytes make another body fit.
+// trust is not Verified, because a CRC-32 does not protect the body. Four chosen bytes give another
+// body the same CRC-32.
 func (paypal) trust() Trust { return Authenticated }
 
 func (paypal) window() time.Duration { return paypalWindow }
@@ -73,7 +77,7 @@ func (s paypal) prepare(k *keys) (proof, error) {
 type paypalProof struct {
 	paypal
 	webhookID    string
-	host         string // that certificates are fetched from
+	host         string // from which certificates are fetched
 	certificates *certificates
 	private      crypto.Signer // nil: cannot sign
 	fresh        freshness
@@ -110,7 +114,8 @@ func (p *paypalProof) check(ctx context.Context, r Request) error {
 	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
-// certificate returns the URL of the certificate, which must be PayPal's own: a header must not send us anywhere else.
+// certificate returns the URL of the certificate. It must be PayPal's own, so that a header cannot
+// send our request to another host.
 func (p *paypalProof) certificate(h Header) (string, error) {
 	text, err := single(h, paypalCertURL)
 	if err != nil {
@@ -125,7 +130,8 @@ func (p *paypalProof) certificate(h Header) (string, error) {
 	return text, nil
 }
 
-// signedText returns what is signed, and when it was sent. No part but the last can have the separator in it.
+// signedText returns the signed text and the time of sending. Only its last part could contain the
+// separator.
 func (p *paypalProof) signedText(r Request) (text string, sentAt time.Time, err error) {
 	id, err := single(r.Header, paypalID)
 	if err != nil {

@@ -10,14 +10,15 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// pin ties webhooks to one customer of a provider that signs those of all customers with one key. Without it anybody who is a customer
-// too could send on what he gets, and it would be taken as the operator's own. The zero pin ties nothing.
+// pin binds webhooks to one customer, for a provider that signs the webhooks of all customers with
+// the same key. Without it, any other customer could forward their own webhooks, and they would be
+// accepted as the operator's. The zero pin checks nothing.
 type pin struct {
-	setting string   // lists what is taken
-	paths   []string // of the values in the document that name the customer, joined by a slash
+	setting string   // lists the accepted customers
+	paths   []string // of the values in the document that name the customer; the values are joined by a slash
 }
 
-// pinned is a pin with what is taken.
+// pinned is a pin with the accepted customers.
 type pinned struct {
 	pin
 	taken  []string
@@ -41,7 +42,7 @@ func newPinned(p provider, k *keys) (pinned, error) {
 	return out, nil
 }
 
-// check refuses a proved request of another customer.
+// check refuses a proved request that is another customer's.
 func (p pinned) check(r Request) error {
 	if p.setting == "" {
 		return nil
@@ -60,7 +61,8 @@ func (p pinned) check(r Request) error {
 	return nil
 }
 
-// fill returns a body that is the first customer's, for who signs it. What has no document is returned as it is.
+// fill returns the body with the first accepted customer in it, for signing. A body without a
+// document is returned unchanged.
 func (p pinned) fill(r Request) []byte {
 	if p.setting == "" || p.check(r) == nil {
 		return r.Body
@@ -79,7 +81,7 @@ func (p pinned) fill(r Request) []byte {
 	return []byte(url.Values{p.holder.Field: {string(text)}}.Encode())
 }
 
-// set puts a value at a path, and objects on the way to it.
+// set sets the value at a path, and creates missing objects on the way.
 func set(object map[string]any, path []string, value string) {
 	for _, name := range path[:len(path)-1] {
 		inner, ok := object[name].(map[string]any)

@@ -8,7 +8,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Of a provider that signs all customers' webhooks with one key, those of another customer are refused, however genuine.
+// If a provider signs all customers' webhooks with one key, another customer's webhooks are refused
+// although they are genuine.
 func TestVerify_TakesTheOperatorsOwnWebhooksAlone(t *testing.T) {
 	t.Parallel()
 	for provider, c := range map[string]struct {

@@ -11,23 +11,23 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// maxValueBytes bounds a delivery id and an event type.
+// maxValueBytes limits a delivery id and an event type.
 const maxValueBytes = 256
 
-// places is where requests say what they are.
+// places says where requests hold their id and type.
 type places struct {
 	ids, types []place
 	orType     []place         // one, or none
-	paths      *document.Paths // of every place in the body, found in one pass
+	paths      *document.Paths // of all places in the body, found in one pass
 	holder     document.Holder
 	allIDs     bool
-	once       bool                   // what is covered names the webhook
-	binds      bool                   // an id that is not covered names a webhook together with what is
-	idBy       func(r Request) string // nil, or the id where ids yield nothing
+	once       bool                   // what the proof covers identifies the webhook
+	binds      bool                   // an id that is not covered identifies a webhook only together with what is covered
+	idBy       func(r Request) string // the id if ids give none; nil: none
 	typeBy     func(r Request) string
 }
 
-// place is a header, or, where that is "", the path of that index, or what the proof covers.
+// place is a header, or if header is "", the path with that index, or what the proof covers.
 type place struct {
 	header  string
 	path    int
@@ -57,7 +57,7 @@ func newPlaces(p provider, once string) places {
 	return x
 }
 
-// read returns what a request that is proved says it is.
+// read returns the id and type of a proved request.
 func (v *Verifier) read(r Request) Result {
 	x, said := &v.place, v.readable(r)
 	var room [4][]byte
@@ -74,7 +74,7 @@ func (v *Verifier) read(r Request) Result {
 	return result
 }
 
-// orEmpty returns b, or what has no bytes and is not nil.
+// orEmpty returns b, or an empty slice instead of nil.
 func orEmpty(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -103,7 +103,7 @@ func (p place) value(h Header, found [][]byte) string {
 	return document.Scalar(found[p.path])
 }
 
-// hashed is what a delivery id begins with that stands for something longer.
+// hashed is the prefix of a delivery id that is the hash of a longer value.
 const hashed = "sha256:"
 
 // id returns the delivery id, and whether the proof covers it.
@@ -115,7 +115,7 @@ func (v *Verifier) id(h Header, found [][]byte, r Request) (id string, covered b
 	return id, covered
 }
 
-// placedID is the delivery id at its places.
+// placedID returns the delivery id from its places.
 func (v *Verifier) placedID(h Header, found [][]byte, r Request) (id string, covered bool) {
 	if v.place.allIDs {
 		return v.place.joinedID(h, found)
@@ -138,17 +138,18 @@ func (v *Verifier) placedID(h Header, found [][]byte, r Request) (id string, cov
 	return "", false
 }
 
-// testZeros is how many zeros make an id that stands for none.
+// testZeros is how many zeros make an id that stands for no id.
 const testZeros = 8
 
-// isTestID tells whether an id is one that a provider gives to all of its test webhooks, such as evt_00000000000000 (Stripe) or the
-// UUID of zeros: they are no copies of each other.
+// isTestID tells whether a provider gives this id to all of its test webhooks, such as
+// evt_00000000000000 (Stripe) or the UUID of zeros. Such webhooks are not copies of each other.
 func isTestID(id string) bool {
 	digits := id[strings.LastIndexByte(id, '_')+1:]
 	return strings.Trim(digits, "0-") == "" && strings.Count(digits, "0") >= testZeros
 }
 
-// joinedID makes one id of several, "" unless all are there. They are quoted before they are hashed, so that no others make the same.
+// joinedID makes one id from several. It returns "" unless all are present. They are quoted before
+// they are hashed, so that no other ids give the same result.
 func (x *places) joinedID(h Header, found [][]byte) (id string, covered bool) {
 	var all []byte
 	covered = true
@@ -189,7 +190,7 @@ func eventType(places []place, h Header, found [][]byte) string {
 	return checkedType(string(joined))
 }
 
-// append appends the value to b; nothing where there is none.
+// append appends the value to b, or nothing if there is none.
 func (p place) append(b []byte, h Header, found [][]byte) []byte {
 	if p.header != "" {
 		return append(b, p.value(h, found)...)
@@ -201,7 +202,7 @@ func checkedType(joined string) string {
 	switch {
 	case len(joined) > maxValueBytes:
 		return ""
-	case isPrintable(joined): // as nearly all are, and soon told
+	case isPrintable(joined): // nearly all types are, and this check is fast
 		return joined
 	case !utf8.ValidString(joined) || strings.ContainsFunc(joined, unicode.IsControl):
 		return ""
@@ -219,7 +220,8 @@ func isPrintable(text string) bool {
 	return true
 }
 
-// write puts w's id and type into the headers where read finds them. What is in the body is the body's.
+// write puts w's id and type into the headers from which read takes them. An id or type in the body
+// is the caller's.
 func (x *places) write(h Header, w Webhook) {
 	if len(x.ids) > 0 && x.ids[0].header != "" && w.DeliveryID != "" {
 		h[x.ids[0].header] = w.DeliveryID

@@ -97,7 +97,7 @@ func overridden(provider, typeHeader, typePath, idHeader, idPath string) verify.
 	}
 }
 
-// at returns what the member at a path of a body is taken for.
+// at returns the value that is read at a path of a body.
 func at(t testing.TB, path, body string) string {
 	t.Helper()
 	v := newVerifier(t, verify.Config{Provider: "none", EventID: &verify.Locator{JSON: path}})

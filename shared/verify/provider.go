@@ -15,36 +15,36 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// provider is one entry of the table: how its webhooks prove themselves, where they say what they are, and what a person who
-// sets one up needs to know.
+// provider is one entry of the table: how the provider's webhooks are verified, where their id and
+// type are, and what a person needs to know to set it up.
 type provider struct {
 	name   string // in the configuration
-	title  string // as it writes itself
-	docs   string // its own page on signatures
-	secret string // what it calls the secret, and where it shows it; "" where it has none
+	title  string // as the provider writes its name
+	docs   string // the provider's own page on signatures
+	secret string // what the provider calls the secret, and where it shows it; "": it has none
 	scheme scheme
 
-	ids    []Locator              // the first that is there is the delivery id
-	allIDs bool                   // all of ids make it together
-	idBy   func(r Request) string // the delivery id where ids yield nothing; nil: none
-	onceBy bool                   // the id is proved and the event is not: that each id is taken once is all that keeps a copy with another event out
-	types  []Locator              // joined by "." up to the first that is not there; only the first may be a header
-	orType Locator                // the event type where types yield nothing
-	typeBy typeBy                 // the event type where no locator can name it, and the others yield nothing
-	holder document.Holder        // where in the body the document is that ids, types and filters read
+	ids    []Locator              // the first that is present is the delivery id
+	allIDs bool                   // all of ids together are the delivery id
+	idBy   func(r Request) string // the delivery id if ids give none; nil: none
+	onceBy bool                   // the proof covers the id but not the event; a copy with another event is kept out only because each id is accepted once
+	types  []Locator              // joined by "." up to the first that is absent; only the first may be a header
+	orType Locator                // the event type if types give none
+	typeBy typeBy                 // the event type if no locator can name it and the others give none
+	holder document.Holder        // where the body holds the document from which ids, types and filters read
 
-	beside []companion // what it sends beside the proof, and its own receivers want
+	beside []companion // headers beside the proof that the provider's own receivers expect
 
-	settings  []setting // what it needs beside secrets
-	pin       pin       // whose webhooks are taken, where the provider's key is that of all its customers
-	needsURL  string    // why it needs Config.URL; "" where it does not
+	settings  []setting // what the provider needs beside secrets
+	pin       pin       // which customers are accepted, if the provider has one key for all customers
+	needsURL  string    // why it needs Config.URL; "": it does not
 	handshake handshake
-	reply     *Reply // to an accepted webhook; nil: any 2xx
+	reply     *Reply // the answer to an accepted webhook; nil: any 2xx
 	examples  []string
-	note      string // for the operator, beyond what can be told from the fields
+	note      string // for the operator; what the other fields cannot say
 }
 
-// typeBy is how an event type is found where that takes more than a locator.
+// typeBy finds an event type that a locator cannot name.
 type typeBy struct {
 	about string // where it is, for the operator's documentation
 	read  func(r Request) string
@@ -58,24 +58,24 @@ type setting struct {
 	optional bool
 }
 
-// handshake is how a provider asks whether a URL is ours. The zero value is none. Responders return nil for a request that is no
-// handshake.
+// handshake describes how a provider checks the URL. The zero value is none. A responder returns
+// nil for a request that is no handshake.
 type handshake struct {
 	about   string   // one line for the operator's documentation
 	methods []string // beside POST
-	// open answers without a proof. It must not sign or hash with a secret what the request says, in any form that could pass for a body's
-	// signature: anybody may ask.
+	// open answers without a proof. Anybody may send such a request, so open must not sign or hash
+	// its content with a secret in a form that could pass as the signature of a body.
 	open func(k *keys, r Request) (*Result, error)
 	// proved answers a request whose proof was checked.
 	proved func(ctx context.Context, k *keys, r Request) (*Result, error)
-	learns bool                // open may bring the secret
-	check  func(k *keys) error // of the settings that the handshake needs; nil: none
+	learns bool                // open may return a secret to learn
+	check  func(k *keys) error // checks the settings that the handshake needs; nil: none
 }
 
-// describedProvider is the one whose scheme is in the configuration.
+// describedProvider is the provider whose scheme is described in the configuration.
 const describedProvider = "hmac"
 
-// lookUp finds a provider by its name, or by another name of it.
+// lookUp finds a provider by its name or one of its aliases.
 func lookUp(name string) (provider, bool) { return find(Canonical(name)) }
 
 // find finds a provider by its own name.
@@ -96,7 +96,7 @@ func Providers() []string {
 	return names
 }
 
-// explain adds to an error about the secrets what the provider calls them.
+// explain adds to an error about the secrets the provider's word for them.
 func (p provider) explain(err error) error {
 	if p.secret == "" || !strings.Contains(err.Error(), "secrets") {
 		return err
@@ -104,7 +104,7 @@ func (p provider) explain(err error) error {
 	return fmt.Errorf("%w (at %s: %s)", err, p.title, p.secret)
 }
 
-// checkSettings holds what the configuration gives against what the provider needs.
+// checkSettings checks that the configuration has what the provider needs, and nothing else.
 func (p provider) checkSettings(c Config) error {
 	var errs []error
 	if p.needsURL != "" && c.URL == "" {
@@ -137,37 +137,38 @@ func (p provider) knownSettings() string {
 	return "provider " + p.name + " has " + strings.Join(names, ", ")
 }
 
-// Description is what the table says of a provider, for documentation and tests.
+// Description describes a provider, for documentation and tests.
 type Description struct {
 	Name, Title string
 	Docs        string // URL of the provider's page on signatures
-	Secret      string // what the provider calls the secret, and where it shows it; "" where it has none
+	Secret      string // what the provider calls the secret, and where it shows it; "": it has none
 	Proof       string // the scheme in one line
 	Trust       Trust
 	Signed      Signed
-	Tolerance   time.Duration // how far a signed timestamp may lie off; 0: none is signed; Unlimited: as old as MaxAge allows
-	DeliveryIDs []Locator     // the first that is there, or all of them together
+	Tolerance   time.Duration // how far a signed timestamp may differ; 0: no time is signed; Unlimited: as old as MaxAge allows
+	DeliveryIDs []Locator     // the first that is present, or all of them together
 	AllIDs      bool          // all of DeliveryIDs together
 	EventType   []Locator     // joined by "."
-	OrEventType Locator       // where EventType yields nothing; zero: none
-	TypeBy      string        // where the event type is, if it takes more than locators to say it; else ""
-	NeedsURL    string        // why Config.URL is needed; "" where it is not
+	OrEventType Locator       // used if EventType gives none; zero: none
+	TypeBy      string        // where the event type is, if locators cannot say it; else ""
+	NeedsURL    string        // why Config.URL is needed; "": it is not
 	Settings    []SettingDescription
-	Handshake   string   // "" where there is none
+	Handshake   string   // "": none
 	Learns      bool     // the handshake brings the secret, if the configuration has none
 	Methods     []string // POST first
 	Examples    []string // event types
 	Note        string
 
-	Aliases    []string // other names of it that a configuration may use, sorted
-	Companions []string // headers that the provider sends beside the proof, in lower case: Sign writes them, Verify does not look at them
+	Aliases    []string // other names that a configuration may use, sorted
+	Companions []string // headers that the provider sends beside the proof, in lower case; Sign writes them, Verify ignores them
 }
 
-// Signed tells which facts about a webhook its proof covers. Whoever holds a copy can exchange the others. False also where there is no such fact.
+// Signed tells which facts of a webhook its proof covers. An attacker with a copy can change the
+// others. A fact that the webhook does not have is false too.
 type Signed struct {
 	ID, Type, Time, Body bool
 
-	Nothing bool // but, perhaps, when it was sent: the proof is a token, and whoever holds a copy can send anything with it
+	Nothing bool // the proof covers at most the time of sending: it is a token, and whoever has a copy can send any webhook
 }
 
 func (p provider) signed() Signed {
@@ -185,7 +186,7 @@ type SettingDescription struct {
 	Optional             bool
 }
 
-// Describe returns what the table says of a provider; false for an unknown one.
+// Describe returns the table's description of a provider. It returns false for an unknown one.
 func Describe(name string) (Description, bool) {
 	p, ok := lookUp(name)
 	if !ok {
@@ -204,7 +205,7 @@ func Describe(name string) (Description, bool) {
 		d.Settings = append(d.Settings, SettingDescription{s.name, s.label, s.example, s.optional})
 	}
 	if p.scheme == nil {
-		return d, true // it is in the configuration
+		return d, true // the scheme is in the configuration
 	}
 	d.Proof = p.scheme.describe()
 	d.Trust = p.scheme.trust()
@@ -215,9 +216,10 @@ func Describe(name string) (Description, bool) {
 	return d, true
 }
 
-// Example returns what is needed to sign and to verify a provider's webhooks without the provider: a configuration with made-up values,
-// a secret made of 32 bytes of random, in the provider's own form, and the key for SignWith, "" where the secret itself signs. The error
-// is that of reading random, or says that the provider is unknown.
+// Example returns all that is needed to sign and verify a provider's webhooks without the provider:
+// a configuration with made-up values, a secret in the provider's own form, made from 32 bytes of
+// random, and the key for SignWith ("": the secret itself signs). The error comes from reading
+// random, or says that the provider is unknown.
 func Example(name string, random io.Reader) (cfg Config, secret, signing string, err error) {
 	p, ok := lookUp(name)
 	if !ok {
@@ -256,10 +258,11 @@ func Example(name string, random io.Reader) (cfg Config, secret, signing string,
 	return cfg, secret, signing, nil
 }
 
-// keyMaker is a scheme whose secrets have a form of their own.
+// keyMaker is a scheme whose secrets have a special form.
 type keyMaker interface {
-	// makeKey makes a key of 32 random bytes: the secret ("" where the scheme has none), what SignWith takes if the secret is but the public
-	// half, and settings that go with it, such as a certificate.
+	// makeKey makes a key from 32 random bytes. It returns the secret ("": the scheme has none),
+	// the key for SignWith if the secret is only the public half, and the settings that belong to
+	// it, such as a certificate.
 	makeKey(seed []byte) (secret, signing string, settings map[string]string, err error)
 }
 
@@ -271,7 +274,7 @@ func withSetting(m map[string]string, name, value string) map[string]string {
 	return m
 }
 
-// The forms in which a secret carries the key.
+// The forms of the key in a secret.
 const (
 	keyText     = "" // its bytes
 	keyHex      = "hex"
@@ -279,7 +282,7 @@ const (
 	keyStandard = "whsec" // as Standard Webhooks writes it
 )
 
-// readKey returns the key that a secret carries.
+// readKey returns the key in a secret.
 func readKey(form, secret string) ([]byte, error) {
 	switch form {
 	case keyHex:
@@ -303,7 +306,7 @@ func readKey(form, secret string) ([]byte, error) {
 	return []byte(secret), nil
 }
 
-// read returns the keys that the secrets carry. At least one secret is there, and none is empty.
+// read returns the keys in the secrets. There must be at least one secret, and none may be empty.
 func (k *keys) read(form string) ([][]byte, error) {
 	if err := checkSecrets(k.secrets); err != nil {
 		return nil, err
@@ -332,9 +335,11 @@ func writeKey(form string, key []byte) string {
 	return hex.EncodeToString(key)
 }
 
-// standardKey reads a secret as Standard Webhooks writes it: whsec_ and the key in base64. The prefix may be left out, as the
-// standard's own libraries have it, and the version v1 may come before it, as Supabase writes it. The key is the provider's choice, and the standard's
-// bounds are not held against it: Svix, where the standard comes from, shows one of 18 bytes. What is shorter than leastKey was not copied whole.
+// standardKey reads a secret in the form of Standard Webhooks: whsec_ and the key in base64. The
+// prefix may be missing, as in the standard's own libraries, and the version v1 may come before it,
+// as Supabase writes it. The key's length is the provider's choice, so the standard's limits are
+// not enforced: Svix, where the standard comes from, shows a key of 18 bytes. A key shorter than
+// leastKey was not copied completely.
 func standardKey(secret string) ([]byte, error) {
 	key, err := decodeKey(strings.TrimPrefix(strings.TrimPrefix(secret, "v1,"), "whsec_"))
 	if err != nil {
@@ -348,7 +353,8 @@ func standardKey(secret string) ([]byte, error) {
 
 const leastKey = 16
 
-// decodeKey reads base64 in either alphabet, with and without its padding: vendors show keys in all of these, and their packages read them so.
+// decodeKey reads base64 in either alphabet, with and without padding: vendors show keys in all of
+// these forms, and their packages read all of them.
 func decodeKey(text string) ([]byte, error) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	return base64.RawStdEncoding.DecodeString(text)

@@ -16,17 +16,18 @@ import (
 	"strings"
 )
 
-// keySPKI is the form of a public key as X.509 has it (RFC 5280, SubjectPublicKeyInfo): base64, or PEM, with or without its line breaks.
+// keySPKI is the form of a public key in X.509 (RFC 5280, SubjectPublicKeyInfo): base64, or PEM,
+// with or without line breaks.
 const keySPKI = "spki"
 
-// What PEM has around the base64, with what it is between.
+// The text around the base64 in PEM. Its kind is between these marks.
 const (
 	pemBegin  = "-----BEGIN "
 	pemEnd    = "-----END "
 	pemDashes = "-----"
 )
 
-// readPublic returns the key of a text that the provider shows.
+// readPublic reads a public key in the form that the provider shows.
 func readPublic(form, text string) (crypto.PublicKey, error) {
 	if form == keySPKI {
 		return readSPKI(text)
@@ -38,7 +39,7 @@ func readPublic(form, text string) (crypto.PublicKey, error) {
 	return ed25519.PublicKey(raw), nil
 }
 
-// readSPKI takes a public key, or a certificate with it.
+// readSPKI reads a public key, or the key of a certificate.
 func readSPKI(text string) (crypto.PublicKey, error) {
 	kind, der, err := readPEM(text)
 	if err != nil {
@@ -59,8 +60,9 @@ func readSPKI(text string) (crypto.PublicKey, error) {
 	return nil, errors.New("decodes, but is no public key; copy it whole, as the provider shows it")
 }
 
-// readPEM returns what a text of PEM says that it is, and its bytes; of base64 without the frame, the bytes alone. It takes PEM on one line, since
-// that is how eBay sends it; with line ends written as \n, as environment variables have them; and in base64 as a whole, as Wix shows it.
+// readPEM returns the kind that PEM names, and the decoded bytes. For base64 without PEM's frame
+// the kind is "". It reads PEM on one line, as eBay sends it; with line ends written as \n, as in
+// environment variables; and encoded in base64 as a whole, as Wix shows it.
 func readPEM(text string) (kind string, der []byte, err error) {
 	text = strings.Join(strings.Fields(strings.ReplaceAll(text, `\n`, "\n")), " ")
 	if framed, ok := strings.CutPrefix(text, pemBegin); ok {
@@ -83,14 +85,14 @@ func writePublic(form string, key crypto.PublicKey) (string, error) {
 	return base64.StdEncoding.EncodeToString(der), err
 }
 
-// Why a text is not what SignWith takes.
+// The reasons why SignWith refuses a text.
 var (
 	errPublicHalf = errors.New("verify: SignWith: that is a public key, which signs nothing; give its private half")
 	errNoPrivate  = errors.New("verify: SignWith: that is no private key: PEM, or the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64")
 )
 
-// readPrivate reads what SignWith takes: a private key for a, in PEM or as the base64 of PKCS #8, as Example makes it; of Ed25519 also the bare
-// seed. "" is nil.
+// readPrivate reads the key for SignWith: a private key for a, in PEM or as the base64 of PKCS #8,
+// as Example returns it. An Ed25519 key may also be the bare seed. It returns nil for "".
 func readPrivate(a algorithm, text string) (crypto.Signer, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // who only verifies needs none
@@ -111,7 +113,7 @@ func readPrivate(a algorithm, text string) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// whyNoPrivate tells a public key from what is no key at all.
+// whyNoPrivate distinguishes a public key from a text that is no key.
 func whyNoPrivate(a algorithm, kind, text string) error {
 	public, err := readSPKI(text)
 	if strings.Contains(kind, "PUBLIC KEY") || kind == "CERTIFICATE" || err == nil && a.fits(public) == nil {
@@ -120,7 +122,7 @@ func whyNoPrivate(a algorithm, kind, text string) error {
 	return errNoPrivate
 }
 
-// parsePrivate reads a private key in any of the forms that PEM may have; nil: it is none.
+// parsePrivate reads a private key in any form that PEM may have. nil: it is none.
 func parsePrivate(der []byte) crypto.Signer {
 	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
 		signer, _ := key.(crypto.Signer)
@@ -135,7 +137,8 @@ func parsePrivate(der []byte) crypto.Signer {
 	return nil
 }
 
-// readBareSeed reads an Ed25519 key as its libraries write it: the seed, or the seed and the public key after it, in hex or base64; nil: it is none.
+// readBareSeed reads an Ed25519 key as its libraries write it: the seed, or the seed followed by
+// the public key, in hex or base64. nil: it is none.
 func readBareSeed(a algorithm, text string) crypto.Signer {
 	if a.name != ed25519Pure.name {
 		return nil
@@ -168,7 +171,7 @@ func wantP256(key crypto.PublicKey) error {
 	return nil
 }
 
-// minRSABits is what every provider in the table has at least.
+// minRSABits is the smallest key size of the providers in the table.
 const minRSABits = 2048
 
 func wantRSA(key crypto.PublicKey) error {
@@ -184,13 +187,14 @@ func wantRSA(key crypto.PublicKey) error {
 
 func makeEd25519(seed []byte) (crypto.Signer, error) { return ed25519.NewKeyFromSeed(seed), nil }
 
-// makeP256 clears the highest bit, so that the number is below the order of the curve.
+// makeP256 clears the highest bit, so that the number is less than the order of the curve.
 func makeP256(seed []byte) (crypto.Signer, error) {
 	scalar := append([]byte{seed[0] & 0x7f}, seed[1:]...)
 	return ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar)
 }
 
-// makeRSA makes the same key of the same seed, which rsa.GenerateKey does not: an example is signed by one program and verified by another.
+// makeRSA makes the same key from the same seed. rsa.GenerateKey does not. One program signs an
+// example and another verifies it, so both must make the same key.
 func makeRSA(seed []byte) (crypto.Signer, error) {
 	stream := rand.NewChaCha8([32]byte(seed))
 	e, one := big.NewInt(65537), big.NewInt(1)
@@ -198,7 +202,7 @@ func makeRSA(seed []byte) (crypto.Signer, error) {
 		b := make([]byte, minRSABits/16)
 		for {
 			_, _ = stream.Read(b)                        // never fails
-			b[0], b[len(b)-1] = b[0]|0xc0, b[len(b)-1]|1 // two of these have a product of all bits; odd
+			b[0], b[len(b)-1] = b[0]|0xc0, b[len(b)-1]|1 // the two top bits make the product full size; the last makes it odd
 			p := new(big.Int).SetBytes(b)
 			if new(big.Int).Mod(new(big.Int).Sub(p, one), e).Sign() != 0 && p.ProbablyPrime(20) {
 				return p

@@ -22,20 +22,20 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// signed is the scheme of an HMAC over the body and what the provider adds to it.
+// signed is the scheme of an HMAC over the body and the values that the provider adds to it.
 type signed struct {
 	HMAC
 	layout   layout                   // zero: the header holds Prefix and one signature
-	numbered bool                     // the header comes as Header-1, Header-2, …: one for each key of the provider's
-	or       string                   // another header of the same form, for the provider's other key; in lower case, "" where there is none
-	tidyURL  func(url string) string  // what the provider makes of the URL before it signs it; nil: nothing
-	inflated bool                     // a body that is compressed with gzip is signed as it was before
-	object   bool                     // a body that is no JSON object is refused, since the handshake signs other texts for anybody
-	whole    bool                     // a body that is no JSON is refused: nothing but its own end parts it from what is signed after it
-	hashed   bool                     // the hex of the body's SHA-256 is signed in its place
-	setting  string                   // the setting that {setting} in the payload stands for
-	rewrite  func(body []byte) []byte // another form of the body that the vendor's own receivers take as the one that was signed; nil: none
-	idLength int                      // of an id that nothing parts from what follows it; 0: it is not known (see checkID)
+	numbered bool                     // the headers are Header-1, Header-2, …: one for each of the provider's keys
+	or       string                   // another header of the same form, for the provider's other key; in lower case; "": none
+	tidyURL  func(url string) string  // how the provider rewrites the URL before it signs it; nil: not at all
+	inflated bool                     // a body compressed with gzip is signed as it was before compression
+	object   bool                     // a body that is no JSON object is refused, because the handshake signs other texts for anybody
+	whole    bool                     // a body that is no JSON is refused, because nothing but its own end separates it from the signed text after it
+	hashed   bool                     // the hex of the body's SHA-256 is signed instead of the body
+	setting  string                   // the setting whose value replaces {setting} in the payload
+	rewrite  func(body []byte) []byte // another form of the body that the vendor's own receivers also accept as the signed one; nil: none
+	idLength int                      // length of an id that is directly followed by the next part; 0: not known (see checkGluedID)
 }
 
 var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
@@ -45,21 +45,21 @@ var encodings = map[string]encoding{"": lowerHex{}, "hex": lowerHex{}, "upper-he
 
 var keyForms = []string{keyText, keyHex, keyBase64, keyStandard}
 
-// encoding is what *base64.Encoding has and this package uses of it.
+// encoding is the part of *base64.Encoding that this package uses.
 type encoding interface {
 	EncodedLen(n int) int
 	AppendEncode(dst, src []byte) []byte
 	Decode(dst, src []byte) (int, error)
 }
 
-// lowerHex writes hex in lower case, and reads it in either.
+// lowerHex writes hex in lower case and reads it in either case.
 type lowerHex struct{}
 
 func (lowerHex) EncodedLen(n int) int                { return hex.EncodedLen(n) }
 func (lowerHex) AppendEncode(dst, src []byte) []byte { return hex.AppendEncode(dst, src) }
 func (lowerHex) Decode(dst, src []byte) (int, error) { return hex.Decode(dst, src) }
 
-// encodingOfHex is the base64 of the hex: of the table alone.
+// encodingOfHex is the base64 of the hex. Only entries of the table may use it.
 const encodingOfHex = "base64 of the hex"
 
 type base64OfHex struct{}
@@ -87,8 +87,8 @@ func (upperHex) AppendEncode(dst, src []byte) []byte {
 	return dst
 }
 
-// foldHex returns a signature that was sent in the case in which e writes it. The two cases of hex are the same bytes, and receivers of the
-// vendors' own that decode a signature take both.
+// foldHex converts a hex signature to the case that e writes. Both cases stand for the same bytes,
+// and the vendors' own receivers that decode a signature accept both.
 func foldHex(e encoding, sent string) string {
 	switch e.(type) {
 	case lowerHex:
@@ -108,10 +108,10 @@ type hmacProof struct {
 	encoding encoding
 	size     int             // of an encoded signature
 	payload  []string        // placeholders, and text between them
-	timedBy  string          // the header that holds the time, for errors
-	time     *document.Paths // of the time in the body; nil: it is not there
-	glued    bool            // no text parts the id from what follows it in the payload
-	idEnds   string          // the bytes of the text before and after it that are next to it: it has none of them
+	timedBy  string          // names the place of the time, for errors
+	time     *document.Paths // finds the time in the body; nil: it is not in the body
+	glued    bool            // the id is directly followed by the next part of the payload
+	idEnds   string          // the bytes of the payload's text directly before and after the id; the id may contain none of them
 	fresh    freshness
 	keys     []*key
 }
@@ -123,14 +123,14 @@ const (
 	placeBody      = "{body}"
 	placeURL       = "{url}"
 	placeMethod    = "{method}"
-	placeSetting   = "{setting}" // of the table alone
+	placeSetting   = "{setting}" // only for entries of the table
 )
 
 var placeholders = []string{placeBody, placeID, placeMethod, placeTimestamp, placeURL} // sorted
 
 func (s signed) trust() Trust { return Verified }
 
-// window is the tolerance of a signed time, 0 where there is none.
+// window returns the tolerance of the signed time, 0 if no time is signed.
 func (s signed) window() time.Duration {
 	if s.TimestampHeader == "" && s.TimestampJSON == "" && (!s.layout.timed() || s.layout.nonce) {
 		return 0
@@ -194,7 +194,7 @@ func (s signed) prepare(k *keys) (proof, error) {
 	return p, err
 }
 
-// checkForm holds each field against what it may be.
+// checkForm checks each field on its own.
 func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 	switch {
 	case s.Header == "":
@@ -216,7 +216,8 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 		checkName("hmac.id_header", s.IDHeader))
 }
 
-// checkUse holds the fields against the payload. A timestamp or an id that is not signed would look like protection and be none.
+// checkUse checks the fields against the payload. A timestamp or an id that is not signed would
+// look like protection and be none.
 func (s signed) checkUse(payload []string) error {
 	timed, named := slices.Contains(payload, placeTimestamp), slices.Contains(payload, placeID)
 	inBody := s.TimestampJSON != ""
@@ -243,7 +244,7 @@ func (s signed) checkUse(payload []string) error {
 	return nil
 }
 
-// parsePayload takes the payload apart: each part is a placeholder or text without braces.
+// parsePayload splits the payload into parts: each is a placeholder or text without braces.
 func (s signed) parsePayload() ([]string, error) {
 	if s.Payload == "" {
 		return []string{placeBody}, nil
@@ -265,7 +266,8 @@ func (s signed) parsePayload() ([]string, error) {
 	return parts, nil
 }
 
-// besideID tells whether nothing parts the id from what follows it, and which bytes are next to it.
+// besideID tells whether the id is directly followed by the next part, and which bytes of text are
+// next to it.
 func besideID(payload []string) (glued bool, ends string) {
 	at := slices.Index(payload, placeID)
 	if at < 0 {
@@ -282,11 +284,12 @@ func besideID(payload []string) (glued bool, ends string) {
 
 func isText(part string) bool { return part[0] != '{' }
 
-// checkSeams refuses a payload of which one text can be divided into its parts in several ways: whoever holds a webhook could move bytes from one
-// part to another, and the signature would still fit. URL and method are always the same.
+// checkSeams refuses a payload whose signed text can be divided into its parts in several ways.
+// Otherwise an attacker with a copy of a webhook could move bytes from one part to another, and the
+// signature would still fit. The URL and the method are constant, so they count as text.
 func checkSeams(text string, payload []string, timeFormat string) error {
 	varies := func(part string) bool { return part == placeID || part == placeTimestamp || part == placeBody }
-	before := "" // the part that varies
+	before := "" // the last part that varies
 	between := ""
 	for _, part := range payload {
 		if !varies(part) {
@@ -303,7 +306,8 @@ func checkSeams(text string, payload []string, timeFormat string) error {
 	return nil
 }
 
-// checkSeam checks what stands between two parts. It has to have a byte next to an id, or after a time, that neither has in it.
+// checkSeam checks the text between two parts. Next to an id, or after a time, it must have a byte
+// that the id or the time cannot contain.
 func checkSeam(text, before, between, after, timeFormat string) error {
 	const mend = "have the sender sign a text between them, such as %s.%s"
 	if between == "" {
@@ -326,7 +330,7 @@ func checkSeam(text, before, between, after, timeFormat string) error {
 
 func (p *hmacProof) headers() []string { return slices.Clone(p.names) }
 
-// maxNumber is how many numbered headers are looked for: DocuSign allows an account 100 keys.
+// maxNumber is how many numbered headers are read. DocuSign allows 100 keys for an account.
 const maxNumber = 100
 
 func (p *hmacProof) signatureHeaders() []string {
@@ -387,7 +391,8 @@ func (p *hmacProof) checkBody(body []byte) error {
 	return nil
 }
 
-// claim reads the headers and checks their form. room is where the signatures go, as long as it is enough.
+// claim reads the headers and checks their form. room is memory for the signatures; more is
+// allocated if it is too small.
 func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 	c.method = cmp.Or(r.Method, "POST")
 	if c.timestamp, c.signatures, err = p.readSignatures(r.Header, room); err != nil {
@@ -437,7 +442,7 @@ func (p *hmacProof) readSignatures(h Header, room []string) (timestamp string, s
 	return p.layout.read(p.Header, value, room)
 }
 
-// readEach reads what is there of several headers, each with one signature.
+// readEach reads several headers, each with one signature. Some of them may be absent.
 func (p *hmacProof) readEach(h Header, room []string) (signatures []string, err error) {
 	signatures = room
 	for _, name := range p.names {
@@ -463,8 +468,9 @@ func (s signed) tidy(url string) string {
 	return s.tidyURL(url)
 }
 
-// errOtherQuery refuses a request whose query is not that of the URL. Where both URL and body are signed nothing stands between them: what belongs to
-// the body could pass for a part of the query.
+// errOtherQuery refuses a request whose query is not the query of the configured URL. If both URL
+// and body are signed, nothing separates them, so a part of the body could pass as a part of the
+// query.
 var errOtherQuery = fmt.Errorf("%w: the request has another query than url", ErrMismatch)
 
 // queryOf returns the query that a request to the URL comes with.
@@ -473,7 +479,7 @@ func queryOf(url string) string {
 	return query
 }
 
-// timeInHeader returns the header with the time. An HTTP date has one comma of its own.
+// timeInHeader returns the header with the time. An HTTP date contains one comma.
 func (p *hmacProof) timeInHeader(h Header) (string, error) {
 	value := h[p.TimestampHeader]
 	if p.TimestampFormat == timeHTTP && strings.Count(value, ",") == 1 {
@@ -482,7 +488,7 @@ func (p *hmacProof) timeInHeader(h Header) (string, error) {
 	return single(h, p.TimestampHeader)
 }
 
-// timeInBody reads the time that the body holds.
+// timeInBody reads the time from the body.
 func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	var room [1][]byte
 	found, err := p.time.Find(body, room[:0])
@@ -496,8 +502,9 @@ func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	return readTime(p.TimestampFormat, p.TimestampJSON+" in the body", value)
 }
 
-// checkedID returns the id that is signed. The same signature must not fit another division of the payload: from "a.1.2", signed as id "a",
-// time 1, body "2", one could else make id "a.1", time 2 and another body.
+// checkedID returns the signed id. The same signature must not fit another division of the payload.
+// From "a.1.2", signed as id "a", time 1, body "2", an attacker could otherwise make id "a.1", time
+// 2 and another body.
 func (p *hmacProof) checkedID(r Request) (string, error) {
 	id, err := single(r.Header, p.IDHeader)
 	if err != nil {
@@ -512,7 +519,7 @@ func (p *hmacProof) checkedID(r Request) (string, error) {
 	return id, nil
 }
 
-// checkEnd refuses a value that contains the text that ends it in the payload.
+// checkEnd refuses a value that contains the text which follows it in the payload.
 func (p *hmacProof) checkEnd(header, place, value string) error {
 	next := slices.Index(p.payload, place) + 1
 	if next < len(p.payload) && p.payload[next] != "" && p.payload[next][0] != '{' && strings.Contains(value, p.payload[next]) {
@@ -521,7 +528,8 @@ func (p *hmacProof) checkEnd(header, place, value string) error {
 	return nil
 }
 
-// matchesAny tells whether one of the keys makes one of the signatures, over the body or over its other form.
+// matchesAny tells whether one of the keys made one of the signatures, over the body or over its
+// other form.
 func (p *hmacProof) matchesAny(c *claim, body []byte) bool {
 	if slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, body) }) {
 		return true
@@ -533,9 +541,11 @@ func (p *hmacProof) matchesAny(c *claim, body []byte) bool {
 	return !bytes.Equal(other, body) && slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, other) })
 }
 
-// checkGluedID checks an id that no text parts from what follows it. One of the provider's own length, letters and digits alone, ends there. Any other
-// comes with a body that begins with a brace or a bracket, which are neither in an id nor in a time: the first of these ends both. It does not begin
-// as one of the provider's own. The time cannot begin elsewhere: with a digit more or less it would be decades off.
+// checkGluedID checks an id that is directly followed by the next part of the payload. An id that
+// begins with idLength letters and digits has the provider's form and must end there. After any
+// other id the body must begin with { or [. Neither an id nor a time contains these bytes, so the
+// first of them marks the end of both. The time cannot begin elsewhere: with one digit more or less
+// it would be decades off.
 func (p *hmacProof) checkGluedID(id string, body []byte) error {
 	plain := func(text string) bool {
 		return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) })
@@ -560,7 +570,8 @@ func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
 	})
 }
 
-// refusal says why none of the signatures matched. They are decoded only here: what matched needs no decoding.
+// refusal says why no signature matched. Signatures are decoded only here: one that matches needs
+// no decoding.
 func (p *hmacProof) refusal(c claim) error {
 	raw := make([]byte, p.size)
 	decodes := func(s string) bool { _, err := p.encoding.Decode(raw, []byte(s)); return err == nil }
@@ -608,7 +619,7 @@ func (p *hmacProof) sign(r *Request, w Webhook, at time.Time) (err error) {
 	return nil
 }
 
-// withTime returns a body whose time is at; one that has none is returned as it is.
+// withTime returns the body with its time set to at. A body without a time is returned unchanged.
 func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
 	found, err := p.time.Find(body, nil)
 	if err != nil || len(found[0]) == 0 {
@@ -623,8 +634,8 @@ func (p *hmacProof) withTime(body []byte, at time.Time) []byte {
 	return slices.Concat(body[:from], []byte(now), body[from+len(value):])
 }
 
-// writeBody hashes the body as the provider signs it; false: that cannot be had. What is compressed is
-// never in memory as a whole: nothing is proved yet.
+// writeBody hashes the body as the provider signs it. It returns false if the body cannot be
+// decompressed. A decompressed body is never in memory as a whole, because nothing is proved yet.
 func (s signed) writeBody(mac hash.Hash, body []byte) bool {
 	if s.inflated && document.IsGzip(body) {
 		return document.Inflate(mac, body) == nil
@@ -633,8 +644,8 @@ func (s signed) writeBody(mac hash.Hash, body []byte) bool {
 	return true
 }
 
-// sign returns the encoded signature of a request; it is valid until the state is used again. Nil: the
-// body cannot be read.
+// sign returns the encoded signature of a request. It is valid until the state is used again. nil:
+// the body cannot be read.
 func (s *state) sign(p *hmacProof, c *claim, body []byte) []byte {
 	s.mac.Reset()
 	s.buf = s.buf[:0]

@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// privately is a scheme whose provider signs with a private key: what verifies cannot sign.
+// privately is a scheme whose provider signs with a private key. The verifying key cannot sign.
 type privately interface {
-	// publicHalf returns the secret that goes with a private key; "": the scheme has no secrets.
+	// publicHalf returns the secret that belongs to a private key; "": the scheme has no secrets.
 	publicHalf(key string) (string, error)
 }
 
-// NewSigner returns a Verifier whose Sign signs as cfg's provider does with key: the secret itself, or, of a provider that signs with a private
-// key, that key, in the forms that SignWith takes. A private key takes the place of all that cfg's source has in its secrets; what it has in its
-// settings stays. The error says if key is a public key, or is none of the provider's kind.
+// NewSigner returns a Verifier whose Sign signs as cfg's provider does. key is the secret itself
+// or, if the provider signs with a private key, that private key in a form that SignWith takes. A
+// private key replaces all of the source's secrets; the settings stay. The error says if key is a
+// public key, or is not of the provider's kind.
 func NewSigner(cfg Config, secrets []string, key string) (*Verifier, error) {
 	p, ok := lookUp(cfg.Provider)
 	if !ok {
@@ -43,7 +44,7 @@ func NewSigner(cfg Config, secrets []string, key string) (*Verifier, error) {
 func SignsPrivately(name string) bool {
 	p, _ := lookUp(name)
 	if _, isStandard := p.scheme.(standard); isStandard {
-		return false // v1, an HMAC, is what its senders have
+		return false // its senders use v1, an HMAC
 	}
 	switch s := p.scheme.(type) {
 	case webToken:
@@ -56,7 +57,7 @@ func SignsPrivately(name string) bool {
 
 var errNoKey = errors.New("verify: SignWith: no key")
 
-// readSigner is readPrivate for what must be there.
+// readSigner is readPrivate for a key that is required.
 func readSigner(a algorithm, key string) (crypto.Signer, error) {
 	if strings.TrimSpace(key) == "" {
 		return nil, errNoKey
@@ -97,7 +98,7 @@ func (standard) publicHalf(key string) (string, error) {
 	return standardPublic + text, err
 }
 
-// fetchedKey checks the key of a provider whose public keys are fetched.
+// fetchedKey checks a private key for a provider whose public keys are fetched.
 func fetchedKey(a algorithm, key string) (string, error) {
 	_, err := readSigner(a, key)
 	return "", err

@@ -16,8 +16,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// sns is the scheme of Amazon SNS: the body is a JSON object whose members Signature, SignatureVersion and SigningCertURL prove some of the
-// others.
+// sns is the scheme of Amazon SNS. The body is a JSON object whose members Signature,
+// SignatureVersion and SigningCertURL prove some of the other members.
 type sns struct{}
 
 // The kinds of SNS messages.
@@ -27,10 +27,12 @@ const (
 	snsUnsubscribe  = "UnsubscribeConfirmation"
 )
 
-// settingTopics are the topics that a source takes messages of: anybody with an AWS account has SNS sign messages of his own topics.
+// settingTopics lists the topics whose messages a source accepts. It is needed because SNS signs
+// messages of any AWS account's topics.
 const settingTopics = "topic_arns"
 
-// snsMembers returns the members that are signed, in order, nil for a kind that SNS does not send. Of a Notification Subject alone may be missing.
+// snsMembers returns the signed members in order, nil for a kind that SNS does not send. Only a
+// Notification's Subject may be missing.
 func snsMembers(kind string) []string {
 	switch kind {
 	case snsNotification:
@@ -41,7 +43,7 @@ func snsMembers(kind string) []string {
 	return nil
 }
 
-// snsAlgorithm returns what SignatureVersion says.
+// snsAlgorithm returns the algorithm of a SignatureVersion.
 func snsAlgorithm(version string) (algorithm, error) {
 	switch version {
 	case "1":
@@ -54,7 +56,8 @@ func snsAlgorithm(version string) (algorithm, error) {
 
 func (sns) trust() Trust { return Verified }
 
-// window: SNS sends a message again as it was, for as long as the topic's delivery policy says, and states no tolerance.
+// window is unlimited: SNS sends a message again unchanged, for as long as the topic's delivery
+// policy says, and states no tolerance.
 func (sns) window() time.Duration { return Unlimited }
 
 func (sns) describe() string {
@@ -85,7 +88,7 @@ func (s sns) prepare(k *keys) (proof, error) {
 	return p, err
 }
 
-// listed returns the items of a list with commas.
+// listed returns the items of a comma-separated list.
 func listed(text string) []string {
 	var items []string
 	for item := range strings.SplitSeq(text, ",") {
@@ -114,7 +117,7 @@ func (p *snsProof) check(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(p.topics, m["TopicArn"]) { // before anything is fetched on its account
+	if !slices.Contains(p.topics, m["TopicArn"]) { // check this before anything is fetched for the message
 		return fmt.Errorf("%w: TopicArn is not in settings.%s", ErrMismatch, settingTopics)
 	}
 	text, err := m.signedText()
@@ -146,7 +149,7 @@ func (p *snsProof) check(ctx context.Context, r Request) error {
 	return p.fresh.check(sentAt, r.ReceivedAt)
 }
 
-// snsMessage holds the members of a message that are text.
+// snsMessage holds the members of a message that are strings.
 type snsMessage map[string]string
 
 // snsKnown are the members that this package reads.
@@ -161,8 +164,9 @@ var snsPaths = sync.OnceValue(func() *document.Paths {
 	return document.NewStrictPaths(paths...)
 })
 
-// parseSNS reads a message. A member in another case than SNS writes is refused: JSON libraries differ in which they take, so that what is
-// signed here and what is read there could be two things.
+// parseSNS reads a message. It refuses a member whose name is in another case than SNS writes it.
+// JSON libraries differ in which member they use, so a receiver could read another value than the
+// signed one.
 func parseSNS(body []byte) (snsMessage, error) {
 	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' {
 		return nil, fmt.Errorf("%w: the body is no message of SNS's; raw message delivery has no signature, turn it off", ErrMissing)
@@ -183,8 +187,9 @@ func parseSNS(body []byte) (snsMessage, error) {
 	return m, nil
 }
 
-// signedText returns what is signed: for each member its name and value, with a line end after both. A value with line ends could pass for
-// several members; only Message, which is the first, has them.
+// signedText returns the signed text: the name and the value of each member, each followed by a
+// line end. A value with line ends could pass as several members. Only Message, which comes first,
+// may have them.
 func (m snsMessage) signedText() (string, error) {
 	names := snsMembers(m["Type"])
 	if names == nil {
@@ -206,8 +211,9 @@ func (m snsMessage) signedText() (string, error) {
 	return b.String(), nil
 }
 
-// checkURL takes only a URL of SNS's in the region of the topic, which was held against the settings: no message may send us anywhere else. A
-// certificate's is a file of its own, SubscribeURL has a query.
+// checkURL accepts only a URL of SNS in the topic's region, so that no message can send our request
+// elsewhere. The topic was checked against the settings before. The URL of a certificate must be a
+// plain file; SubscribeURL has a query.
 func (m snsMessage) checkURL(member string, certificate bool) error {
 	u, err := url.Parse(m[member])
 	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" && u.Host == snsHost(m["TopicArn"]) {
@@ -219,12 +225,12 @@ func (m snsMessage) checkURL(member string, certificate bool) error {
 	return fmt.Errorf("%w: %s in the body is no URL of SNS's in the topic's region", ErrMalformed, member)
 }
 
-// snsCertificate is what the path of SNS's certificates begins with.
+// snsCertificate is the beginning of the path of SNS's certificates.
 const snsCertificate = "/SimpleNotificationService-"
 
 // snsHost returns SNS's host in the region of a topic.
 func snsHost(topic string) string {
-	parts := strings.Split(topic, ":") // as prepare has it
+	parts := strings.Split(topic, ":") // prepare has checked its form
 	host := "sns." + parts[3] + ".amazonaws.com"
 	if parts[1] == "aws-cn" {
 		host += ".cn"
@@ -232,9 +238,10 @@ func snsHost(topic string) string {
 	return host
 }
 
-// sign writes the message anew: with the time, the first topic of the settings unless its own is among them, and the proof.
+// sign rewrites the message with the time, the proof, and the first topic of the settings, unless
+// the message's topic is in the settings.
 func (p *snsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
-	r.Header["content-type"] = "text/plain; charset=UTF-8" // as SNS has it
+	r.Header["content-type"] = "text/plain; charset=UTF-8" // as SNS sends it
 	r.Body, err = rewrite(r.Body, func(object map[string]any) error {
 		m := snsMessage{}
 		for name, value := range object {
@@ -260,8 +267,8 @@ func (p *snsProof) sign(r *Request, _ Webhook, at time.Time) (err error) {
 	return err
 }
 
-// confirmSNS answers what is no notification. A subscription to a topic that the source takes is confirmed, once the request is proved; that one
-// was ended is taken notice of, and nothing is subscribed again.
+// confirmSNS answers a proved message that is no notification. It confirms a subscription to an
+// accepted topic. It acknowledges the end of a subscription, and does not subscribe again.
 func confirmSNS(ctx context.Context, k *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "Type") == snsNotification {
 		return nil, nil //nolint:nilnil // the usual case, which needs no second reading

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// snsMembers is a message as SNS documents it.
+// snsMembers is a message as in SNS's documentation.
 func snsMembers() map[string]string {
 	return map[string]string{
 		"Type": "Notification", "MessageId": "22b80b92", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders", "Subject": "order.created",
@@ -23,7 +23,7 @@ func snsMembers() map[string]string {
 	}
 }
 
-// snsRequest signs the text as the documentation writes it.
+// snsRequest signs the text in the documented form.
 func snsRequest(t testing.TB, members map[string]string) verify.Request {
 	t.Helper()
 	text := "Message\n" + members["Message"] + "\nMessageId\n" + members["MessageId"] + "\n"
@@ -85,7 +85,8 @@ func TestVerify_SNS(t *testing.T) {
 	}
 }
 
-// What is signed cannot be changed, be it by another division of the same text or by a body that libraries read in different ways.
+// Signed values cannot be changed, neither by another division of the same text nor by a body that
+// libraries read differently.
 func TestVerify_SNSRefusesWhatWasNotSigned(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "sns"}, "current")
@@ -139,7 +140,7 @@ func TestVerify_SNSRefusesWhatWasNotSigned(t *testing.T) {
 	}
 }
 
-// fetches is a Fetcher that has answers by URL and keeps what it was asked for.
+// fetches is a Fetcher with an answer for each URL. It keeps the requests.
 type fetches struct {
 	answers map[string]string
 	asked   chan verify.Fetch
@@ -216,7 +217,8 @@ func TestVerify_SNSSubscription(t *testing.T) {
 	}
 }
 
-// A request must not be able to send us anywhere but to the provider, and not even there before all that can be checked without a key is right.
+// A request must not cause a fetch from any host but the provider's. And nothing is fetched before
+// everything is checked that needs no key.
 func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 	t.Parallel()
 	sns := newSubject(t, verify.Config{Provider: "sns"}, "current")
@@ -270,7 +272,7 @@ func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 	}
 }
 
-// wantFetch checks whether r has the certificate fetched, when none is pinned.
+// wantFetch checks whether r causes a fetch of the certificate if none is pinned.
 func wantFetch(t *testing.T, s subject, r verify.Request, what string, fetched bool) {
 	t.Helper()
 	f := newFetches(nil)

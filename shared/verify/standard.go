@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// standard is the scheme of Standard Webhooks with both of its signatures: v1, an HMAC, and v1a, Ed25519. Each secret says which it is for, so that a
-// sender can go over from one to the other.
+// standard is the scheme of Standard Webhooks with both of its signatures: v1, an HMAC, and v1a,
+// Ed25519. Each secret says which of the two it is for, so that a sender can change from one to the
+// other.
 type standard struct{ v1 signed }
 
-// The prefixes of the keys of v1a: the public one among the secrets, the private one for SignWith.
+// The prefixes of v1a's keys. Public keys are given as secrets, the private key to SignWith.
 const (
 	standardPublic  = "whpk_"
 	standardPrivate = "whsk_"
@@ -75,7 +76,7 @@ func (s standard) prepare(k *keys) (proof, error) {
 	return p, err
 }
 
-// sort puts a secret where it belongs.
+// sort adds a secret to the keys of its version.
 func (s standard) sort(secret string, symmetric *keys, asymmetric *publicProof) error {
 	if strings.HasPrefix(secret, standardPrivate) {
 		return errors.New("is a private key, which verifies nothing; give its public half, " + standardPublic + "…")
@@ -94,7 +95,7 @@ func (s standard) sort(secret string, symmetric *keys, asymmetric *publicProof) 
 	return err
 }
 
-// readStandardPrivate reads a private key: the seed, or the seed and the public half after it.
+// readStandardPrivate reads a private key: the seed, or the seed followed by the public key.
 func readStandardPrivate(text string) (crypto.Signer, error) {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, standardPrivate))
 	if n := len(raw); err != nil || (n != ed25519.SeedSize && n != ed25519.PrivateKeySize) {
@@ -103,17 +104,18 @@ func readStandardPrivate(text string) (crypto.Signer, error) {
 	return ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize]), nil
 }
 
-// standardProof is what proves a request: one proof or two.
+// standardProof holds the proofs of a source's secrets: v1, v1a or both.
 type standardProof struct {
 	standard
 	proofs []proof
-	signer proof // by SignWith; nil: the first of proofs signs
+	signer proof // set by SignWith; nil: the first of proofs signs
 }
 
 func (p *standardProof) headers() []string { return p.proofs[0].headers() }
 
-// check takes what any proof takes. Of two refusals it tells the one that says more: stale and future are of authentic requests alone, and
-// malformed may only mean that there is no signature of that version.
+// check accepts a request that any of the proofs accepts. Of two refusals it returns the one that
+// says more: only authentic requests are stale or in the future, and ErrMalformed may only mean
+// that there is no signature of that version.
 func (p *standardProof) check(ctx context.Context, r Request) error {
 	var refusal error
 	for _, one := range p.proofs {

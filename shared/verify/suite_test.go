@@ -21,10 +21,11 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// The tests in this file run over every provider in the table and derive what they expect from what Sign writes, so that a new
-// entry has them all at once.
+// The tests in this file run for every provider in the table and derive their expectations from the
+// result of Sign. So a new entry has all of them at once.
 
-// partlySigned lists the providers that do not sign all of the body, on purpose: each has tests of its own of what it does sign.
+// partlySigned lists the providers that sign only a part of the body on purpose. Each has its own
+// tests of what it signs.
 var partlySigned = []string{
 	"adyen", "aircall", "braintree", "cloudsignal", "dropbox-sign", "ecwid", "favro", "figma", "mailgun", "mandrill", "meraki", "mercado-pago",
 	"microsoft-graph", "prismic", "sns", "travis-ci", "twilio",
@@ -33,17 +34,18 @@ var partlySigned = []string{
 // unproved are the providers that prove nothing.
 var unproved = []string{"none", "strava"}
 
-// listed are the providers whose header is a list of signatures and nothing else, but for the time before Recurly's: one that was sent twice is
-// but a longer list.
+// listed are the providers whose header is only a list of signatures (Recurly's begins with a
+// time). If such a header is sent twice, it is just a longer list.
 var listed = []string{"bridge-api", "circleci", "configcat", "cronofy", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
 
-// contentTypes are those that are not application/json.
+// contentTypes are the content types that are not application/json.
 var contentTypes = map[string]string{"livekit": "application/webhook+json"}
 
-// leftOut lists headers that are signed where they are there: without one, another text is signed.
+// leftOut lists headers that are signed only if they are present. Without one, another text is
+// signed.
 var leftOut = map[string]string{"mercado-pago": "x-request-id"}
 
-// ownBodies lists the providers that can sign nothing but a body of their own form.
+// ownBodies lists the providers that can only sign a body in their own form.
 var ownBodies = []string{
 	"adyen", "aircall", "braintree", "circle", "cloudsignal", "configcat", "dropbox-sign", "ecwid", "exact-online", "favro",
 	"figma", "fireblocks", "framer", "hubspot-v1", "hubspot-v2", "hygraph", "kinde", "linear", "mailgun", "mandrill", "meraki",
@@ -60,19 +62,20 @@ var (
 	}
 )
 
-// seed is a source of random bytes that gives the same ones for the same name.
+// seed is a source of random bytes that is always the same for a name.
 func seed(name string) io.Reader {
 	sum := sha256.Sum256([]byte(name))
 	return bytes.NewReader(sum[:])
 }
 
-// secret makes a secret that every scheme with a secret of text takes.
+// secret makes a secret that is valid for every scheme with text secrets.
 func secret(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return "whsec_" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// configs returns the names of what is tested: each provider, and many configurations of the one that is described.
+// configs returns the names of the tested configurations: each provider, and many configurations of
+// provider hmac.
 func configs() map[string]verify.Config {
 	all := map[string]verify.Config{}
 	for _, name := range verify.Providers() {
@@ -114,7 +117,8 @@ type subject struct {
 	request  verify.Request
 }
 
-// example is what verify.Example makes. It is kept, since an RSA key takes long to make.
+// example returns the result of verify.Example. It is cached, because an RSA key takes long to
+// make.
 type example struct {
 	cfg             verify.Config
 	secret, signing string
@@ -122,7 +126,7 @@ type example struct {
 
 var examples sync.Map
 
-// newSubject makes the keys of the given name for cfg.
+// newSubject makes the keys with the given name for cfg.
 func newSubject(t testing.TB, cfg verify.Config, name string) subject {
 	t.Helper()
 	made, _ := examples.LoadOrStore(cfg.Provider+" "+name, sync.OnceValues(func() (example, error) {
@@ -154,7 +158,7 @@ func newSubject(t testing.TB, cfg verify.Config, name string) subject {
 	return s
 }
 
-// webhook returns the provider's sample, of those in the folder events.
+// webhook returns the provider's sample from the folder events.
 func webhook(t testing.TB, provider string) verify.Webhook {
 	t.Helper()
 	if !slices.Contains(ownBodies, provider) {
@@ -183,7 +187,7 @@ func request(t testing.TB, v *verify.Verifier, w verify.Webhook, at time.Time) v
 	return r
 }
 
-// with returns r with another value of one header; "" takes it away.
+// with returns r with another value of one header; "" removes the header.
 func with(r verify.Request, name, value string) verify.Request {
 	r.Header = maps.Clone(r.Header)
 	if r.Header[name] = value; value == "" {
@@ -192,7 +196,7 @@ func with(r verify.Request, name, value string) verify.Request {
 	return r
 }
 
-// proofHeaders returns the headers that the scheme cannot do without.
+// proofHeaders returns the headers that the scheme needs.
 func (s subject) proofHeaders(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -220,7 +224,8 @@ func (s subject) verify(r verify.Request) error {
 	return err
 }
 
-// refused fails the test unless r is refused for its signature: never for its time, which is judged only where that is right.
+// refused fails the test unless r is refused for its signature. It must not be refused for its
+// time, which is checked only if the signature is right.
 func (s subject) refused(t *testing.T, what string, r verify.Request) {
 	t.Helper()
 	err := s.verify(r)
@@ -300,7 +305,8 @@ func TestEveryProvider_RefusesOneFlippedBit(t *testing.T) {
 	})
 }
 
-// bodyChanged holds a changed body against what the scheme signs. Where it signs a part, it must not panic, and a refusal is one of the signature.
+// bodyChanged checks a changed body against what the scheme signs. If the scheme signs only a part,
+// the body must not cause a panic, and a refusal must be for the signature.
 func (s subject) bodyChanged(t *testing.T, what string, r verify.Request) {
 	t.Helper()
 	switch {
@@ -328,7 +334,8 @@ func flip(b []byte, bit int) []byte {
 	return b
 }
 
-// inHex tells whether a byte of a header is in the hex of a signature, the shortest of which is of SHA-1.
+// inHex tells whether a byte of a header is inside the hex of a signature. The shortest signature
+// is SHA-1's.
 func inHex(value string, at int) bool {
 	isHex := func(c byte) bool { return strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) }
 	from, to := at, at
@@ -524,7 +531,7 @@ func TestEveryProvider_VerifiesConcurrently(t *testing.T) {
 	})
 }
 
-// TestTable holds the entries to what tests, documentation and the binary search need of them.
+// TestTable checks that the entries have what tests, documentation and the binary search need.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	names := verify.Providers()

@@ -6,16 +6,19 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// providers is the table of all known providers, sorted by name. An entry is static data, so that hundreds of them cost a function's
-// start nothing. The origin of each is the page that docs names. Where a vendor states no window for a signed time, nor whether it signs
-// anew when it sends again, the tolerance is a judgement: unlimited if the signed body has an id, which makes a copy a duplicate, else the
-// default.
+// providers is the table of all known providers, sorted by name. Its entries are static data, so
+// that hundreds of them do not slow the start of a function. The source of an entry is its page in
+// docs, unless a comment names another. Some vendors state neither a window for a signed time, nor
+// whether they sign again for each attempt. Then the tolerance is our decision: unlimited if the
+// signed body has an id, because then a copy is a duplicate, else the default.
+//
+// If the id is {Body: true}, the comment says what makes each webhook's body unique.
 var providers = []provider{
 	{
 		name: "ably", title: "Ably", docs: "https://ably.com/docs/platform/integrations/webhooks",
 		secret:   "API key that the integration rule signs with: what follows its colon",
 		scheme:   signed{HMAC: HMAC{Header: "x-ably-signature", Encoding: "base64"}},
-		ids:      []Locator{{Body: true}}, // a batch; each item in it has a serial and a time
+		ids:      []Locator{{Body: true}}, // the body is a batch; each item in it has a serial and a time
 		types:    []Locator{{JSON: "items.0.source"}},
 		examples: []string{"channel.message", "channel.presence", "channel.lifecycle"},
 		note:     "Signs batched requests in Ably's envelope alone. The type is that of a batch's first item.",
@@ -24,9 +27,9 @@ var providers = []provider{
 		name: "adyen", title: "Adyen (payments)", docs: "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
 		secret: "HMAC key, hex (Customer Area › Developers › Webhooks)",
 		scheme: adyenItems{},
-		ids:    []Locator{{Body: true}}, // what Adyen sends again with later facts has the same references
+		ids:    []Locator{{Body: true}}, // a repeated webhook with later facts has the same references
 		types:  []Locator{{JSON: "notificationItems.0." + adyenItem + ".eventCode"}},
-		// Older accounts send again what is answered otherwise.
+		// If older accounts get another answer, they send the webhook again.
 		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "[accepted]"},
 		examples: []string{"AUTHORISATION", "CAPTURE", "REFUND"},
 		note:     "The signature covers the references, the amount, the event code and success of each item; not the rest of additionalData.",
@@ -49,7 +52,7 @@ var providers = []provider{
 			HMAC:   HMAC{Header: "x-affirm-signature", Algorithm: "sha512", Payload: "{timestamp}.{body}"},
 			layout: layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"},
 		},
-		ids:      []Locator{{Body: true}}, // it holds the checkout and the time of the event
+		ids:      []Locator{{Body: true}}, // the body holds the checkout and the event's time
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"confirmed", "approved"},
 	},
@@ -72,8 +75,8 @@ var providers = []provider{
 	},
 	{
 		name: "aiprise", title: "AiPrise", docs: "https://docs.aiprise.com/",
-		// Sources: AiPrise's page (docs/callbacks-authentication) for the header, the key and the HMAC; event_type as
-		// Hookdeck's published code has it.
+		// Sources: AiPrise's page (docs/callbacks-authentication) for the header, the key and the
+		// HMAC; Hookdeck's published code for event_type.
 		secret:   "API key, the private one",
 		scheme:   signed{HMAC: HMAC{Header: "x-hmac-signature"}},
 		types:    []Locator{{JSON: "event_type"}},
@@ -94,15 +97,16 @@ var providers = []provider{
 		name: "airtable", title: "Airtable", docs: "https://airtable.com/developers/web/api/webhooks-overview",
 		secret:   "macSecretBase64, in the answer to the webhook's creation",
 		scheme:   signed{HMAC: HMAC{Header: "x-airtable-content-mac", Prefix: "hmac-sha256=", Key: keyBase64}},
-		ids:      []Locator{{Body: true}}, // it names the webhook and the time, in milliseconds
-		reply:    &Reply{Status: 200},     // Airtable wants no body
+		ids:      []Locator{{Body: true}}, // the body names the webhook and the time, in milliseconds
+		reply:    &Reply{Status: 200},     // Airtable expects no body
 		examples: []string{"ping"},
 		note:     "It says only that there is something to be fetched, and has no type.",
 	},
 	{
 		name: "airwallex", title: "Airwallex", docs: "https://www.airwallex.com/docs/developer-tools/webhooks/listen-for-webhook-events",
 		secret: "Secret of the webhook URL (Settings › Developer › Webhooks)",
-		// A judgement. A bound there must be, for a digit could else be moved between the time and what follows it.
+		// Our decision. The time must be limited, because otherwise a digit could be moved between
+		// the time and the text after it.
 		scheme: signed{HMAC: HMAC{Header: "x-signature", Payload: "{timestamp}{body}", TimestampHeader: "x-timestamp",
 			TimestampFormat: timeMillis, Tolerance: 24 * time.Hour}},
 		ids:      []Locator{{JSON: "id"}},
@@ -114,7 +118,7 @@ var providers = []provider{
 		// Sources: Akeneo's documentation of events, and the client in its own PIM (GuzzleWebhookClient).
 		secret:   "secret of the connection (Connect › Connection settings › Event subscription)",
 		scheme:   signed{HMAC: HMAC{Header: "x-akeneo-request-signature", Payload: "{timestamp}.{body}", TimestampHeader: "x-akeneo-request-timestamp"}},
-		ids:      []Locator{{Body: true}}, // a batch of events, each with an id
+		ids:      []Locator{{Body: true}}, // the body is a batch of events, each with an id
 		types:    []Locator{{JSON: "events.0.action"}},
 		examples: []string{"product.created", "product.updated"},
 		note:     noteFirstEvent,
@@ -131,7 +135,7 @@ var providers = []provider{
 		name: "asana", title: "Asana", docs: "https://developers.asana.com/docs/webhooks-guide",
 		secret:    "X-Hook-Secret of the handshake: leave it out, it is learned",
 		scheme:    signed{HMAC: HMAC{Header: "x-hook-signature"}},
-		ids:       []Locator{{Body: true}}, // its events have times; the heartbeats, without events, count once
+		ids:       []Locator{{Body: true}}, // the events in the body have times; heartbeats, without events, count once
 		types:     []Locator{{JSON: "events.0.resource.resource_type"}, {JSON: "events.0.action"}},
 		handshake: handshake{about: "POST with X-Hook-Secret: the header is echoed, and the secret kept", open: learnAsana, learns: true},
 		examples:  []string{"task.changed", "task.added"},
@@ -148,7 +152,7 @@ var providers = []provider{
 		name: "assemblyai", title: "AssemblyAI", docs: "https://www.assemblyai.com/docs/concepts/webhooks",
 		secret:   "webhook_auth_header_value of your request, less Bearer",
 		scheme:   token{header: authorization, prefix: "Bearer "},
-		ids:      []Locator{{Body: true}}, // it holds transcript_id and status, and nothing else
+		ids:      []Locator{{Body: true}}, // the body holds transcript_id and status, and nothing else
 		types:    []Locator{{JSON: "status"}},
 		examples: []string{"completed", "error"},
 		note:     "Give webhook_auth_header_name Authorization, and webhook_auth_header_value Bearer and the secret.",
@@ -166,7 +170,7 @@ var providers = []provider{
 		name: "auth0", title: "Auth0 log streams", docs: "https://auth0.com/docs/customize/log-streams/custom-log-streams",
 		secret:   "Authorization Token (Monitoring › Streams)",
 		scheme:   token{header: authorization},
-		ids:      []Locator{{Body: true}}, // log entries, each with an id; how a batch is cut when it is sent again is not stated
+		ids:      []Locator{{Body: true}}, // the body holds log entries, each with an id; how a batch is divided when it is sent again is not stated
 		types:    []Locator{{JSON: "0.data.type"}},
 		orType:   Locator{JSON: "data.type"},
 		examples: []string{"s", "ss", "fp"},
@@ -184,7 +188,8 @@ var providers = []provider{
 		name: "azure-devops", title: "Azure DevOps", docs: "https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks",
 		secret: "Basic authentication username and password (Project settings › Service hooks), as user:password",
 		scheme: token{header: authorization, prefix: "Basic ", basic: true},
-		// The id is the event's, of which each subscription makes a notification. Tests have the ids of the documentation's samples.
+		// "id" is the event's. Each subscription makes its own notification of the event. Test
+		// notifications have the ids of the documentation's samples.
 		ids: []Locator{{JSON: "id"}, {JSON: "subscriptionId"}, {JSON: "notificationId"}}, allIDs: true,
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"git.push", "build.complete", "workitem.created"},
@@ -208,7 +213,8 @@ var providers = []provider{
 		name: "bigcommerce", title: "BigCommerce", docs: "https://docs.bigcommerce.com/developer/docs/integrations/webhooks/https",
 		secret: "value of a header in headers of the hook, of your own making",
 		scheme: token{named: true},
-		// The hash is of data alone, which names what has changed: two changes of one order have the same.
+		// The hash is over data alone, which names what has changed. Two changes of one order have
+		// the same hash.
 		ids: []Locator{{JSON: "hash"}, {JSON: "scope"}, {JSON: "created_at"}}, allIDs: true,
 		types:    []Locator{{JSON: "scope"}},
 		settings: []setting{{name: headerSetting, label: "name of that header in headers of the hook", example: "X-Webhook-Token"}},
@@ -242,14 +248,14 @@ var providers = []provider{
 	{
 		name: "box", title: "Box", docs: "https://developer.box.com/guides/webhooks/v2/signatures-v2/",
 		secret: "Primary and Secondary Signature Key (your app › Webhooks), as two secrets",
-		// The ten minutes are those of the SDKs.
+		// The ten minutes are from the SDKs.
 		scheme: signed{
 			HMAC: HMAC{Header: "box-signature-primary", Encoding: "base64", Payload: "{body}{timestamp}", TimestampHeader: "box-delivery-timestamp",
 				TimestampFormat: timeRFC3339, Tolerance: 10 * time.Minute},
 			or:      "box-signature-secondary",
-			rewrite: escapeNonASCII, // as Box's own packages do
+			rewrite: escapeNonASCII, // like Box's own packages
 		},
-		ids:   []Locator{{JSON: "id"}}, // box-delivery-id is another for each attempt
+		ids:   []Locator{{JSON: "id"}}, // box-delivery-id changes with each attempt
 		types: []Locator{{JSON: "trigger"}},
 		beside: []companion{
 			{header: "box-delivery-id", value: "{id}"},
@@ -262,7 +268,7 @@ var providers = []provider{
 		name: "braintree", title: "Braintree", docs: "https://developer.paypal.com/braintree/docs/guides/webhooks/parse",
 		secret:    "Private Key (Settings › API › API Keys)",
 		scheme:    braintree{},
-		ids:       []Locator{{Body: true}}, // the payload has a time, and is sent again as it was
+		ids:       []Locator{{Body: true}}, // the payload has a time, and is sent again unchanged
 		typeBy:    typeBy{"kind in the payload", braintreeKind},
 		settings:  []setting{{name: "public_key", label: "Public Key, beside the private one", example: "integration_public_key"}},
 		handshake: handshake{about: "GET with bt_challenge", methods: []string{"GET"}, open: answerBraintree},
@@ -278,14 +284,14 @@ var providers = []provider{
 	},
 	{
 		name: "bridge-api", title: "Bridge (bridgeapi.io)", docs: "https://docs.bridgeapi.io/docs/secure-your-webhooks",
-		// Sources: Bridge's page for the header, v1 and the HMAC; the comma and the capitals as Hookdeck's published
-		// code has them.
+		// Sources: Bridge's page for the header, v1 and the HMAC; Hookdeck's published code for the
+		// comma and the capitals.
 		secret: "Signing secret of the webhook (Dashboard › Webhooks)",
 		scheme: signed{
 			HMAC:   HMAC{Header: "bridgeapi-signature", Encoding: "upper-hex"},
 			layout: layout{separator: ",", equals: "=", signature: "v1"},
 		},
-		ids:      []Locator{{Body: true}}, // it has the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has the time, in milliseconds
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"item.refreshed", "item.created"},
 		note:     "bridge.xyz is another company: provider bridge-xyz.",
@@ -293,8 +299,8 @@ var providers = []provider{
 	{
 		name: "bridge-xyz", title: "Bridge (bridge.xyz)",
 		docs: "https://apidocs.bridge.xyz/get-started/introduction/quick-start/setting-up-webhooks",
-		// Source: Bridge's pages (webhooks/signature). They say that a SHA-256 digest is verified; that the digest is
-		// hashed once more as Hookdeck's published code has it.
+		// Source: Bridge's pages (webhooks/signature). They say that a SHA-256 digest is verified.
+		// That the digest is hashed once more is from Hookdeck's published code.
 		secret: "public_key in the answer to the webhook's creation, PEM",
 		scheme: public{
 			signature: rsaSHA256, keyForm: keySPKI, header: "x-webhook-signature", encoding: "base64",
@@ -321,7 +327,7 @@ var providers = []provider{
 		name: "cal-com", title: "Cal.com", docs: "https://cal.com/docs/developing/guides/automation/webhooks",
 		secret:   "Secret (Settings › Developer › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-cal-signature-256"}},
-		ids:      []Locator{{Body: true}}, // it has a uid and the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has a uid and the time, in milliseconds
 		types:    []Locator{{JSON: "triggerEvent"}},
 		examples: []string{"BOOKING_CREATED", "BOOKING_CANCELLED"},
 	},
@@ -332,7 +338,7 @@ var providers = []provider{
 			HMAC:   HMAC{Header: "calendly-webhook-signature", Payload: "{timestamp}.{body}", Tolerance: 3 * time.Minute},
 			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
 		},
-		ids:      []Locator{{Body: true}}, // it has the time, in microseconds
+		ids:      []Locator{{Body: true}}, // the body has the time, in microseconds
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"invitee.created", "invitee.canceled"},
 	},
@@ -349,10 +355,12 @@ var providers = []provider{
 		secret: "Client secret",
 		scheme: signed{HMAC: HMAC{Header: "x-webhook-signature", Encoding: "base64", Payload: "{timestamp}{body}",
 			TimestampHeader: "x-webhook-timestamp", TimestampFormat: timeMillis,
-			// A judgement: no window is stated, nor whether a webhook is signed anew when it is sent again, by default up to 42 minutes later and
-			// as the merchant sets it. A bound there must be, for a digit could else be moved between the time and what follows it.
+			// Our decision. No window is stated, nor whether a webhook is signed again for each
+			// attempt. By default, attempts continue for up to 42 minutes; the merchant can change
+			// that. The time must be limited, because otherwise a digit could be moved between the
+			// time and the text after it.
 			Tolerance: 24 * time.Hour}},
-		ids:      []Locator{{Body: true}}, // it holds event_time and what it is about
+		ids:      []Locator{{Body: true}}, // the body holds event_time and its subject
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_FAILED_WEBHOOK", "REFUND_STATUS_WEBHOOK"},
 	},
@@ -420,13 +428,14 @@ var providers = []provider{
 		name: "clickup", title: "ClickUp", docs: "https://developer.clickup.com/docs/webhooksignature",
 		secret: "webhook.secret in the answer to Create Webhook",
 		scheme: signed{HMAC: HMAC{Header: "x-signature"}},
-		// No id: a history item is told of by several webhooks, and some bodies hold nothing that differs.
+		// No id: several webhooks can be about the same history item, and some bodies are equal.
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"taskCreated", "taskUpdated", "taskDeleted"},
 	},
 	{
 		name: "clio", title: "Clio Manage", docs: "https://docs.developers.clio.com/api-docs/webhooks/",
-		// Source: the handshake and the signature as Hookdeck's published code has them; not checked against Clio's page.
+		// Source: Hookdeck's published code for the handshake and the signature; not checked
+		// against Clio's page.
 		secret:    "X-Hook-Secret of the handshake, or shared_secret of the webhook: leave it out, it is learned",
 		scheme:    signed{HMAC: HMAC{Header: "x-hook-signature"}},
 		types:     []Locator{{JSON: "meta.event"}},
@@ -437,7 +446,8 @@ var providers = []provider{
 	{
 		name: "close", title: "Close", docs: "https://developer.close.com/topics/webhooks/",
 		secret: "signature_key, hex, in the answer to the subscription's creation",
-		// A judgement. A bound there must be, for a digit could else be moved between the time and what follows it.
+		// Our decision. The time must be limited, because otherwise a digit could be moved between
+		// the time and the text after it.
 		scheme: signed{HMAC: HMAC{Header: "close-sig-hash", Payload: "{timestamp}{body}", TimestampHeader: "close-sig-timestamp",
 			Key: keyHex, Tolerance: 24 * time.Hour}},
 		ids:      []Locator{{JSON: "event.id"}},
@@ -501,7 +511,8 @@ var providers = []provider{
 	},
 	{
 		name: "coinbase", title: "Coinbase Developer Platform", docs: "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
-		// Sources: Coinbase's page with its code, and the client of Hook0, by which it sends.
+		// Sources: Coinbase's page with its code, and the client of Hook0, which Coinbase uses to
+		// send.
 		secret:   "secret in the metadata of the webhook subscription",
 		scheme:   hook0{},
 		ids:      []Locator{{JSON: "id"}, {Body: true}},
@@ -565,8 +576,9 @@ var providers = []provider{
 	},
 	{
 		name: "courier", title: "Courier", docs: "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
-		// Sources: Courier's page for the header, its parts and the HMAC; its example has a time in milliseconds. The
-		// page does not show what stands between time and body: the dot as Hookdeck's published code has it.
+		// Sources: Courier's page for the header, its parts and the HMAC; its example has a time in
+		// milliseconds. The page does not show the text between time and body. The dot is from
+		// Hookdeck's published code.
 		secret: "Signing secret of the outbound webhook",
 		scheme: signed{
 			HMAC:   HMAC{Header: "courier-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeUnix},
@@ -633,14 +645,15 @@ var providers = []provider{
 		name: "deel", title: "Deel", docs: "https://developer.deel.com/docs/webhooks-get-started",
 		secret:   "signing key, in the answer to the webhook's creation",
 		scheme:   signed{HMAC: HMAC{Header: "x-deel-signature", Payload: "POST{body}"}},
-		ids:      []Locator{{Body: true}}, // it holds the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body holds the time, in milliseconds
 		types:    []Locator{{JSON: "data.meta.event_type"}},
 		examples: []string{"contract.created", "contract.status.updated"},
 	},
 	{
 		name: "discord", title: "Discord", docs: "https://docs.discord.com/developers/interactions/overview",
 		secret: "Public Key (Developer Portal › General Information)",
-		// Discord states no tolerance. It signs when it sends, so that what it sends again has a time of its own: the default is a judgement.
+		// Discord states no tolerance. It signs when it sends, so a repeated webhook has a new
+		// time. The default is our decision.
 		scheme: public{
 			signature: ed25519Pure, keyForm: keyHex, header: "x-signature-ed25519", encoding: "hex",
 			payload: []string{placeTimestamp, placeBody}, timestampHeader: "x-signature-timestamp",
@@ -671,7 +684,7 @@ var providers = []provider{
 		name: "documenso", title: "Documenso", docs: "https://docs.documenso.com/docs/developers/webhooks/verification",
 		secret:   "Secret of the webhook",
 		scheme:   token{header: "x-documenso-secret"},
-		ids:      []Locator{{Body: true}}, // it has the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has the time, in milliseconds
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"DOCUMENT_COMPLETED", "DOCUMENT_SIGNED"},
 	},
@@ -679,7 +692,7 @@ var providers = []provider{
 		name: "docusign", title: "DocuSign Connect", docs: "https://developers.docusign.com/platform/webhooks/connect/hmac/",
 		secret: "HMAC key (Settings › Connect › Connect keys)",
 		scheme: signed{HMAC: HMAC{Header: "x-docusign-signature", Encoding: "base64"}, numbered: true},
-		// The body counts its attempts, so that its hash is no id.
+		// The body counts the attempts, so its hash cannot be the id.
 		ids: []Locator{{JSON: "data.envelopeId"}, {JSON: "event"}, {JSON: "generatedDateTime"}}, allIDs: true,
 		types:    []Locator{{JSON: "event"}},
 		beside:   []companion{{header: "x-authorization-digest", value: "HMACSHA256"}},
@@ -708,7 +721,7 @@ var providers = []provider{
 			part: dropboxSignPart},
 		types:    []Locator{{JSON: "event.event_type"}},
 		holder:   document.Holder{Field: dropboxSignPart},
-		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "Hello API Event Received"}, // any other has it sent again
+		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "Hello API Event Received"}, // after any other answer it is sent again
 		examples: []string{"signature_request_sent", "signature_request_all_signed", "callback_test"},
 		note: "event_hash covers the event's time and type alone: whoever holds one webhook can make another of the same time and type, about any " +
 			"document. There is no delivery id. The body is a form in parts; its part json has the event.",
@@ -774,7 +787,7 @@ var providers = []provider{
 			HMAC:   HMAC{Header: "elevenlabs-signature", Payload: "{timestamp}.{body}", Tolerance: 30 * time.Minute},
 			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "v0"},
 		},
-		ids:      []Locator{{Body: true}}, // it holds the conversation's id and the time of the event
+		ids:      []Locator{{Body: true}}, // the body holds the conversation's id and the event's time
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"post_call_transcription", "post_call_audio", "call_initiation_failure"},
 	},
@@ -789,7 +802,8 @@ var providers = []provider{
 	},
 	{
 		name: "ethoca", title: "Ethoca Alerts (Mastercard)", docs: "https://developer.mastercard.com/ethoca-alerts-merchants/documentation/",
-		// Source: the proof and the members as Hookdeck's published code has them; not checked against Mastercard's page.
+		// Source: Hookdeck's published code for the proof and the members; not checked against
+		// Mastercard's page.
 		secret:   "username and password that you gave to Ethoca, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		ids:      []Locator{{JSON: "alertId"}},
@@ -807,7 +821,7 @@ var providers = []provider{
 	},
 	{
 		name: "exact-online", title: "Exact Online", docs: "https://support.exactonline.com/community/s/article/All-All-DNO-Content-webhooksc",
-		// Source: as Hookdeck's published code has it; not checked against Exact's page.
+		// Source: Hookdeck's published code; not checked against Exact's page.
 		secret:   "Webhook secret of the app (App Center)",
 		scheme:   exactOnline{},
 		ids:      []Locator{{Body: true}},
@@ -818,14 +832,15 @@ var providers = []provider{
 		name: "fastspring", title: "FastSpring", docs: "https://developer.fastspring.com/reference/message-security",
 		secret:   "HMAC SHA256 Secret (Developer Tools › Webhooks › Configuration)",
 		scheme:   signed{HMAC: HMAC{Header: "x-fs-signature", Encoding: "base64"}},
-		ids:      []Locator{{Body: true}}, // a batch of events, each with an id
+		ids:      []Locator{{Body: true}}, // the body is a batch of events, each with an id
 		types:    []Locator{{JSON: "events.0.type"}},
 		examples: []string{"order.completed", "subscription.activated"},
 		note:     noteFirstEvent,
 	},
 	{
 		name: "favro", title: "Favro", docs: "https://favro.com/developer/#webhook-signatures",
-		// Sources: Favro's page, as its clients quote it (@bscotch/favro-sdk), and Hookdeck's webhook-skills.
+		// Sources: Favro's page, as its clients quote it (@bscotch/favro-sdk), and Hookdeck's
+		// webhook-skills.
 		secret:   "secret of the webhook",
 		scheme:   favro{},
 		ids:      []Locator{{JSON: "payloadId"}},
@@ -858,8 +873,8 @@ var providers = []provider{
 	},
 	{
 		name: "fireblocks", title: "Fireblocks (webhooks v2)", docs: "https://developers.fireblocks.com/reference/validating-webhooks",
-		// Sources: Fireblocks' page for the header, the detached JWS and the published key sets; the addresses of the
-		// other regions as Hookdeck's published code has them.
+		// Sources: Fireblocks' page for the header, the detached JWS and the published key sets;
+		// Hookdeck's published code for the addresses of the other regions.
 		scheme: fireblocks{},
 		ids:    []Locator{{JSON: "id"}},
 		types:  []Locator{{JSON: "eventType"}},
@@ -877,7 +892,7 @@ var providers = []provider{
 		name: "fireflies", title: "Fireflies", docs: "https://docs.fireflies.ai/graphql-api/webhooks-v2",
 		secret:   "Signing secret of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
-		ids:      []Locator{{Body: true}}, // it has the meeting's id and the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has the meeting's id and the time, in milliseconds
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"meeting.transcribed", "meeting.summarized"},
 		note:     "For version 2 of its webhooks.",
@@ -895,7 +910,8 @@ var providers = []provider{
 	},
 	{
 		name: "flexport", title: "Flexport", docs: "https://apidocs.flexport.com/v2/tag/Webhook-Endpoints/",
-		// Sources: Flexport's page for the two headers and their HMACs; the prefix as Hookdeck's published code has it.
+		// Sources: Flexport's page for the two headers and their HMACs; Hookdeck's published code
+		// for the prefix.
 		secret:   "secret token of the endpoint (account Settings)",
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
 		ids:      []Locator{{JSON: "id"}},
@@ -914,7 +930,7 @@ var providers = []provider{
 		name: "flutterwave-v4", title: "Flutterwave v4", docs: "https://developer.flutterwave.com/docs/webhooks",
 		secret:   "Secret hash (Settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "flutterwave-signature", Encoding: "base64"}},
-		ids:      []Locator{{Body: true}}, // it has ids and the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has ids and the time, in milliseconds
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"charge.completed", "transfer.disburse"},
 	},
@@ -959,8 +975,8 @@ var providers = []provider{
 	},
 	{
 		name: "framer", title: "Framer forms", docs: "https://www.framer.com/help/articles/webhooks-for-forms/",
-		// Sources: Framer's page (help/articles/framer-form-webhook-setup) for the headers and the form of the
-		// signature; that the id follows the body as webhook.co's published adapter has it.
+		// Sources: Framer's page (help/articles/framer-form-webhook-setup) for the headers and the
+		// form of the signature; webhook.co's published adapter for the id after the body.
 		secret: "Secret of the form's webhook",
 		scheme: signed{
 			HMAC:  HMAC{Header: "framer-signature", Prefix: "sha256=", Payload: "{body}{id}", IDHeader: "framer-webhook-submission-id"},
@@ -973,7 +989,8 @@ var providers = []provider{
 	{
 		name: "front", title: "Front", docs: "https://dev.frontapp.com/docs/application-webhooks",
 		secret: "Signing key of the application (Developers › your app › Features)",
-		// No window is stated, nor whether an attempt is signed anew: what comes twice has the same id.
+		// No window is stated, nor whether each attempt is signed again. A webhook that comes twice
+		// has the same id.
 		scheme: signed{HMAC: HMAC{Header: "x-front-signature", Encoding: "base64", Payload: "{timestamp}:{body}", TimestampFormat: timeMillis,
 			TimestampHeader: "x-front-request-timestamp", Tolerance: Unlimited}},
 		ids: []Locator{{JSON: "payload.id"}, {JSON: "type"}}, allIDs: true, // an activity has webhooks of several types
@@ -985,7 +1002,8 @@ var providers = []provider{
 	},
 	{
 		name: "fusionauth", title: "FusionAuth", docs: "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
-		// Sources: FusionAuth's page for the header and the claim; the claim's base64 as Hookdeck's published code has it.
+		// Sources: FusionAuth's page for the header and the claim; Hookdeck's published code for
+		// the claim's base64.
 		secret:   "secret of the HMAC key that signs the webhook (Settings › Key Master)",
 		scheme:   webToken{header: "x-fusionauth-signature-jwt", algorithm: "HS256", bodyHash: "request_body_sha256", hashForm: "base64"},
 		ids:      []Locator{{JSON: "event.id"}},
@@ -1005,7 +1023,8 @@ var providers = []provider{
 		name: "ghost", title: "Ghost", docs: "https://docs.ghost.org/webhooks",
 		secret: "Secret (Settings › Integrations › custom integration)",
 		scheme: signed{
-			// The default window is a judgement: none is stated, and the five retries with the same signature are over within a minute.
+			// The default window is our decision: none is stated. The five retries have the same
+			// signature and end within a minute.
 			HMAC:   HMAC{Header: "x-ghost-signature", Payload: "{body}{timestamp}", TimestampFormat: timeMillis},
 			layout: layout{separator: ", ", equals: "=", timestamp: "t", signature: "sha256"},
 		},
@@ -1113,7 +1132,7 @@ var providers = []provider{
 	},
 	{
 		name: "google-pubsub", title: "Google Cloud Pub/Sub", docs: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
-		// Google signs a token for an hour and may send it for as long.
+		// Google signs a token for an hour, and may send it for as long.
 		scheme: webToken{
 			header: authorization, prefix: "Bearer ", algorithm: "RS256",
 			published: published{find: findGoogle, sign: rsaSHA256}, timed: "iat", tolerance: time.Hour,
@@ -1310,7 +1329,7 @@ var providers = []provider{
 		scheme: webToken{
 			media: "application/jwt", algorithm: "RS256",
 			published: published{find: findKinde, check: checkSubdomain, sign: rsaSHA256},
-			claims:    []wantedClaim{{name: "event_id"}, {name: "type"}}, // with the same keys Kinde signs what its users carry
+			claims:    []wantedClaim{{name: "event_id"}, {name: "type"}}, // Kinde signs its users' tokens with the same keys
 		},
 		ids:    []Locator{{JSON: "event_id"}},
 		types:  []Locator{{JSON: "type"}},
@@ -1325,10 +1344,11 @@ var providers = []provider{
 	{
 		name: "klaviyo", title: "Klaviyo", docs: "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
 		secret: "secret_key, given when the webhook is created",
-		// A judgement: no window is stated, and the header's time has been seen some hours off that of the body.
+		// Our decision. No window is stated, and the header's time has been seen to differ by some
+		// hours from the body's.
 		scheme: signed{HMAC: HMAC{Header: "klaviyo-signature", Payload: "{body}{timestamp}", TimestampHeader: "klaviyo-timestamp",
 			TimestampFormat: timeHTTP, Tolerance: 24 * time.Hour}},
-		ids:      []Locator{{Body: true}}, // it holds when it was sent, in microseconds
+		ids:      []Locator{{Body: true}}, // the body holds the time of sending, in microseconds
 		types:    []Locator{{JSON: "data.0.topic"}},
 		examples: []string{"event:klaviyo.sent_sms", "event:klaviyo.opened_email"},
 		note:     "For system webhooks, not those of flows. " + noteFirstEvent,
@@ -1424,7 +1444,7 @@ var providers = []provider{
 		name: "logto", title: "Logto", docs: "https://docs.logto.io/developers/webhooks/secure-webhooks",
 		secret:   "Signing key (Console › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "logto-signature-sha-256"}},
-		ids:      []Locator{{Body: true}}, // it holds createdAt, in milliseconds, and whom it is about
+		ids:      []Locator{{Body: true}}, // the body holds createdAt, in milliseconds, and the person that it is about
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"User.Created", "PostSignIn", "PostRegister"},
 	},
@@ -1440,7 +1460,7 @@ var providers = []provider{
 		name: "mailersend", title: "MailerSend", docs: "https://developers.mailersend.com/api/v1/webhooks.html#security",
 		secret:   "Signing secret of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "signature"}},
-		ids:      []Locator{{Body: true}}, // it has the activity's id and the time, in microseconds
+		ids:      []Locator{{Body: true}}, // the body has the activity's id and the time, in microseconds
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"activity.delivered", "activity.sent"},
 	},
@@ -1478,11 +1498,11 @@ var providers = []provider{
 	},
 	{
 		name: "meraki", title: "Cisco Meraki", docs: "https://developer.cisco.com/meraki/webhooks/",
-		// Sources: Meraki's samples (developer.cisco.com) for sharedSecret and alertType; alertTypeId as Hookdeck's
-		// published code has it.
+		// Sources: Meraki's samples (developer.cisco.com) for sharedSecret and alertType;
+		// Hookdeck's published code for alertTypeId.
 		secret:   "Shared secret of the HTTP server (Network-wide › Alerts)",
 		scheme:   bodyToken{member: "sharedSecret"},
-		ids:      []Locator{{Body: true}}, // it has the time at which it was sent
+		ids:      []Locator{{Body: true}}, // the body has the time of sending
 		types:    []Locator{{JSON: "alertTypeId"}},
 		orType:   Locator{JSON: "alertType"},
 		examples: []string{"motion_alert", "settings_changed"},
@@ -1551,7 +1571,7 @@ var providers = []provider{
 		secret: "Signing secret, in the answer to the webhook's creation",
 		scheme: signed{
 			HMAC:   HMAC{Header: "x-mollie-signature"},
-			layout: layout{separator: ",", equals: "=", signature: "sha256", bare: true}, // the header comes twice while secrets are exchanged
+			layout: layout{separator: ",", equals: "=", signature: "sha256", bare: true}, // the header comes twice during a rotation of secrets
 		},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
@@ -1575,7 +1595,7 @@ var providers = []provider{
 		name: "monnify", title: "Monnify", docs: "https://developers.monnify.com/docs/webhooks",
 		secret:   "Secret key (Developer › API keys)",
 		scheme:   signed{HMAC: HMAC{Header: "monnify-signature", Algorithm: "sha512"}},
-		ids:      []Locator{{Body: true}}, // a payment's events have its reference, and several refunds of it one type
+		ids:      []Locator{{Body: true}}, // the reference is no id: all events of a payment have it, and several refunds of it have one type
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"SUCCESSFUL_TRANSACTION", "SUCCESSFUL_DISBURSEMENT"},
 	},
@@ -1604,7 +1624,8 @@ var providers = []provider{
 	},
 	{
 		name: "nmi", title: "NMI", docs: "https://secure.nmi.com/merchants/resources/integration/integration_portal.php#webhooks_setup",
-		// Source: as Hookdeck's published code has it; not checked against NMI's page. What stands at t is a nonce.
+		// Source: Hookdeck's published code; not checked against NMI's page. The value of t is a
+		// nonce.
 		secret: "Signing key (Settings › Webhooks)",
 		scheme: signed{
 			HMAC:   HMAC{Header: "webhook-signature", Payload: "{timestamp}.{body}"},
@@ -1629,14 +1650,15 @@ var providers = []provider{
 		name: "npm", title: "npm hooks", docs: "https://github.com/npm/hook-receiver",
 		secret:   "secret given to npm hook add",
 		scheme:   signed{HMAC: HMAC{Header: "x-npm-signature", Prefix: "sha256="}},
-		ids:      []Locator{{Body: true}}, // it holds the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body holds the time, in milliseconds
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"package:publish", "package:unpublish", "package:star"},
 		note:     "npm's own registry is reported to have retired its hooks; others such as cnpm send them.",
 	},
 	{
 		name: "nuvemshop", title: "Nuvemshop (Tiendanube)", docs: "https://tiendanube.github.io/api-documentation/resources/webhook",
-		// Source: as Hookdeck's published code has it; Nuvemshop's page was seen for the events, not for the signature.
+		// Source: Hookdeck's published code. Nuvemshop's page was read for the events, not for the
+		// signature.
 		secret:   "Client secret of the app",
 		scheme:   signed{HMAC: HMAC{Header: "x-linkedstore-hmac-sha256"}},
 		types:    []Locator{{JSON: "event"}},
@@ -1707,14 +1729,14 @@ var providers = []provider{
 	},
 	{
 		name: "oura", title: "Oura", docs: "https://cloud.ouraring.com/v2/docs#tag/Webhook-Subscription-Routes",
-		// Source: as Hookdeck's published code has it; not checked against Oura's page. The form of the time is not
-		// documented: it is signed, and held against nothing.
+		// Source: Hookdeck's published code; not checked against Oura's page. The form of the time
+		// is not documented, so it is signed but not checked.
 		secret: "Client secret of the application",
 		scheme: signed{
 			HMAC:  HMAC{Header: "x-oura-signature", Encoding: "upper-hex", Payload: "{id}{body}", IDHeader: "x-oura-timestamp"},
 			whole: true, object: true,
 		},
-		ids:      []Locator{{Body: true}}, // it names what has changed, and when
+		ids:      []Locator{{Body: true}}, // the body names what has changed, and when
 		types:    []Locator{{JSON: "data_type"}, {JSON: "event_type"}},
 		settings: []setting{{name: "verification_token", label: "verification_token of the subscription, of your own making", example: "example-verification-token"}},
 		handshake: handshake{about: "GET with verification_token and challenge: the challenge is echoed as JSON if the token is yours", methods: []string{"GET"},
@@ -1725,7 +1747,7 @@ var providers = []provider{
 		name: "paddle", title: "Paddle Billing", docs: "https://developer.paddle.com/webhooks/signature-verification",
 		secret: "Secret key, pdl_ntfset_… (Developer Tools › Notifications › the destination)",
 		scheme: signed{
-			// The five seconds are those of Paddle's SDKs and of its documentation.
+			// The five seconds are from Paddle's SDKs and its documentation.
 			HMAC:   HMAC{Header: "paddle-signature", Payload: "{timestamp}:{body}", Tolerance: 5 * time.Second},
 			layout: layout{separator: ";", equals: "=", signature: "h1", timestamp: "ts"},
 		},
@@ -1792,10 +1814,10 @@ var providers = []provider{
 	},
 	{
 		name: "picqer", title: "Picqer", docs: "https://picqer.com/en/api/webhooks",
-		// Source: as Hookdeck's published code has it; not checked against Picqer's page.
+		// Source: Hookdeck's published code; not checked against Picqer's page.
 		secret:   "secret, given when the webhook is created",
 		scheme:   signed{HMAC: HMAC{Header: "x-picqer-signature", Encoding: "base64"}},
-		ids:      []Locator{{Body: true}}, // it has the time of the event and what it is about
+		ids:      []Locator{{Body: true}}, // the body has the event's time and its subject
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"orders.created", "picklists.closed"},
 	},
@@ -1836,7 +1858,7 @@ var providers = []provider{
 		name: "postmark", title: "Postmark", docs: "https://postmarkapp.com/developer/webhooks/webhooks-overview",
 		secret:   "HTTP basic credentials of the webhook, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
-		ids:      []Locator{{Body: true}}, // one message makes many records; each holds when it was
+		ids:      []Locator{{Body: true}}, // one message makes many records, each with its time
 		types:    []Locator{{JSON: "RecordType"}},
 		examples: []string{"Delivery", "Bounce", "SpamComplaint"},
 	},
@@ -1869,15 +1891,16 @@ var providers = []provider{
 		name: "pusher", title: "Pusher Channels", docs: "https://pusher.com/docs/channels/server_api/webhooks/",
 		secret:   "secret (App Keys) of the key that X-Pusher-Key names",
 		scheme:   signed{HMAC: HMAC{Header: "x-pusher-signature"}},
-		ids:      []Locator{{Body: true}}, // a batch, with its time in milliseconds
+		ids:      []Locator{{Body: true}}, // the body is a batch, with its time in milliseconds
 		types:    []Locator{{JSON: "events.0.name"}},
 		examples: []string{"channel_occupied", "member_added", "client_event"},
 		note:     "The type is that of a batch's first event.",
 	},
 	{
 		name: "pylon", title: "Pylon", docs: "https://docs.usepylon.com/pylon-docs/developer/webhooks",
-		// Source: as Hookdeck's published code has it; not checked against Pylon's page. An article of Pylon's support
-		// (December 2024) has another header, X-Pylon-Signature, over the body alone.
+		// Source: Hookdeck's published code; not checked against Pylon's page. An article of
+		// Pylon's support (December 2024) has another header, X-Pylon-Signature, over the body
+		// alone.
 		secret: "Secret of the webhook destination",
 		scheme: signed{HMAC: HMAC{Header: "pylon-webhook-signature", Prefix: "hs256=", Payload: "{timestamp}.{body}",
 			TimestampHeader: "pylon-webhook-timestamp"}},
@@ -1912,7 +1935,7 @@ var providers = []provider{
 		secret: "Security token (the stream's Settings)",
 		scheme: signed{HMAC: HMAC{Header: "x-qn-signature", Payload: "{id}{timestamp}{body}", IDHeader: "x-qn-nonce",
 			TimestampHeader: "x-qn-timestamp"}},
-		ids:      []Locator{{Body: true}}, // a range of blocks, each with a hash
+		ids:      []Locator{{Body: true}}, // the body is a range of blocks, each with a hash
 		examples: []string{"block"},
 		note:     "No type is sent.",
 	},
@@ -1926,7 +1949,8 @@ var providers = []provider{
 	},
 	{
 		name: "recharge", title: "Recharge", docs: "https://docs.getrecharge.com/docs/webhooks-overview#validating-webhooks",
-		// Sources: Recharge's page with its code, and other receivers, such as the crate webhook-verify.
+		// Sources: Recharge's page with its code, and other receivers, such as the crate
+		// webhook-verify.
 		secret:   "API Client Secret of the token",
 		scheme:   hubSpotPlain{header: "x-recharge-hmac-sha256"},
 		types:    []Locator{{Header: "x-recharge-topic"}},
@@ -2031,7 +2055,7 @@ var providers = []provider{
 		name: "sanity", title: "Sanity", docs: "https://www.sanity.io/docs/webhooks",
 		secret: "Secret of the webhook (project API settings)",
 		scheme: signed{
-			// A judgement: Sanity's own library holds the time against nothing, and no window is stated.
+			// Our decision: Sanity's own library does not check the time, and no window is stated.
 			HMAC: HMAC{Header: "sanity-webhook-signature", Encoding: "base64url", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis,
 				Tolerance: Unlimited},
 			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "v1"},
@@ -2061,7 +2085,8 @@ var providers = []provider{
 		name: "sendgrid", title: "Twilio SendGrid",
 		docs:   "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
 		secret: "Verification Key (Settings › Mail Settings › Signed Event Webhook)",
-		// SendGrid states no tolerance, and does not say that what it sends again, for a day, is signed anew.
+		// SendGrid states no tolerance. It repeats a webhook for a day, and does not say whether it
+		// signs it again.
 		scheme: public{
 			signature: ecdsaSHA256, keyForm: keySPKI, header: "x-twilio-email-event-webhook-signature", encoding: "base64",
 			payload: []string{placeTimestamp, placeBody}, timestampHeader: "x-twilio-email-event-webhook-timestamp", tolerance: Unlimited,
@@ -2095,7 +2120,8 @@ var providers = []provider{
 		name: "shopify", title: "Shopify", docs: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
 		secret: "Client secret of the app",
 		scheme: signed{HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"}, or: "shopify-hmac-sha256"},
-		// An event makes webhooks of several topics. Each has the event's id, with which Shopify tells what it sends again.
+		// An event makes webhooks of several topics. Each has the event's id, by which Shopify
+		// identifies repeated webhooks.
 		ids: []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-topic"}}, allIDs: true,
 		idBy:   shopifyID,
 		types:  []Locator{{Header: "x-shopify-topic"}},
@@ -2137,10 +2163,10 @@ var providers = []provider{
 	{
 		name: "sinch", title: "Sinch Conversation API", docs: "https://developers.sinch.com/docs/conversation/callbacks/#validating-callbacks",
 		secret: "Secret token of the webhook",
-		// Each attempt has a nonce of its own, and so is signed anew.
+		// Each attempt has its own nonce, so it is signed again.
 		scheme: signed{HMAC: HMAC{Header: "x-sinch-webhook-signature", Encoding: "base64", Payload: "{body}.{id}.{timestamp}",
 			IDHeader: "x-sinch-webhook-signature-nonce", TimestampHeader: "x-sinch-webhook-signature-timestamp"}},
-		ids:      []Locator{{Body: true}}, // it has ids and the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has ids and the time, in milliseconds
 		typeBy:   typeBy{"the name of the first member that is an object", firstObject},
 		beside:   []companion{{header: "x-sinch-webhook-signature-algorithm", value: "HmacSHA256"}},
 		examples: []string{"message_delivery_report", "message"},
@@ -2163,7 +2189,7 @@ var providers = []provider{
 		orType:    Locator{JSON: "type"},
 		holder:    document.Holder{Field: "payload"},
 		handshake: handshake{about: "url_verification, signed: the challenge is echoed", proved: answerSlack},
-		reply:     &Reply{Status: 200}, // a body would be shown to who gave a slash command
+		reply:     &Reply{Status: 200}, // Slack would show a body to the user of a slash command
 		examples:  []string{"app_mention", "message"},
 	},
 	{
@@ -2189,7 +2215,8 @@ var providers = []provider{
 	},
 	{
 		name: "smile", title: "Smile API (getsmileapi.com)", docs: "https://docs.getsmileapi.com/reference/webhooks",
-		// Source: as Hookdeck's published code has it; Smile's page was seen for the events, not for the signature.
+		// Source: Hookdeck's published code. Smile's page was read for the events, not for the
+		// signature.
 		secret:   "secret, given when the webhook is registered",
 		scheme:   signed{HMAC: HMAC{Header: "smile-signature", Algorithm: "sha512"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -2232,8 +2259,9 @@ var providers = []provider{
 	},
 	{
 		name: "solidgate", title: "Solidgate", docs: "https://docs.solidgate.com/payments/integrate/webhooks/",
-		// Sources: Solidgate's page (payments/integrate/access-to-api), and its package @solidgate/node-sdk 1.4.1, which
-		// signs requests so; the names of the headers as Hookdeck's published code has them.
+		// Sources: Solidgate's page (payments/integrate/access-to-api), and its package
+		// @solidgate/node-sdk 1.4.1, which signs requests in this way; Hookdeck's published code
+		// for the names of the headers.
 		secret:   "webhook secret key, wh_sk_… (Hub › Developers › Channels)",
 		scheme:   signed{HMAC: HMAC{Header: "signature", Algorithm: "sha512", Encoding: encodingOfHex, Payload: "{setting}{body}{setting}"}, setting: "public_key"},
 		ids:      []Locator{{Header: "solidgate-event-id"}},
@@ -2254,7 +2282,7 @@ var providers = []provider{
 		name: "spacelift", title: "Spacelift", docs: "https://docs.spacelift.io/integrations/webhooks",
 		secret:   "Secret of the webhook (Integrations › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-signature-256", Prefix: "sha256="}},
-		ids:      []Locator{{Body: true}}, // it holds the run and the number of its state
+		ids:      []Locator{{Body: true}}, // the body holds the run and the number of its state
 		types:    []Locator{{JSON: "state"}},
 		examples: []string{"FINISHED", "UNCONFIRMED", "FAILED"},
 	},
@@ -2311,9 +2339,10 @@ var providers = []provider{
 	},
 	{
 		name: "strava", title: "Strava", docs: "https://developers.strava.com/docs/webhooks/",
-		// Sources: Strava's page for the fields of an event; the handshake as Hookdeck's published code has it.
+		// Sources: Strava's page for the fields of an event; Hookdeck's published code for the
+		// handshake.
 		scheme:   unsigned{},
-		ids:      []Locator{{Body: true}}, // it has what has changed, and when
+		ids:      []Locator{{Body: true}}, // the body says what has changed, and when
 		types:    []Locator{{JSON: "object_type"}, {JSON: "aspect_type"}},
 		settings: []setting{{name: "verify_token", label: "verify_token of the subscription, of your own making", example: "STRAVA"}},
 		handshake: handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed as JSON if hub.verify_token is yours", methods: []string{"GET"},
@@ -2344,7 +2373,7 @@ var providers = []provider{
 		name: "sumsub", title: "Sumsub", docs: "https://docs.sumsub.com/docs/webhook-manager",
 		secret:   "Secret key of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-payload-digest"}},
-		ids:      []Locator{{Body: true}}, // it has ids and the time, in milliseconds
+		ids:      []Locator{{Body: true}}, // the body has ids and the time, in milliseconds
 		types:    []Locator{{JSON: "type"}},
 		beside:   []companion{{header: "x-payload-digest-alg", value: "HMAC_SHA256_HEX"}},
 		examples: []string{"applicantReviewed", "applicantCreated"},
@@ -2356,9 +2385,9 @@ var providers = []provider{
 		scheme: signed{
 			HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
 				IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
-			layout: layout{separator: ", ", equals: ",", signature: "v1"}, // the standard's is a space
+			layout: layout{separator: ", ", equals: ",", signature: "v1"}, // the standard's separator is a space
 		},
-		// No id: webhook-id is another for each attempt.
+		// No id: webhook-id changes with each attempt.
 		examples: []string{"send-email", "send-sms"},
 		note:     "No type is sent: make a source for each hook. Hooks whose answer Supabase uses, such as custom-access-token, cannot be relayed.",
 	},
@@ -2390,11 +2419,12 @@ var providers = []provider{
 	},
 	{
 		name: "synctera", title: "Synctera", docs: "https://docs.synctera.com/docs/webhooks-guide",
-		// Source: as Hookdeck's published code has it; Synctera's guide was seen for the events, not for the signature.
+		// Source: Hookdeck's published code. Synctera's guide was read for the events, not for the
+		// signature.
 		secret: "secret of POST /v0/webhook_secrets",
 		scheme: signed{
 			HMAC:   HMAC{Header: "synctera-signature", Payload: "{timestamp}.{body}", TimestampHeader: "request-timestamp"},
-			layout: layout{separator: "."}, // one for each secret, while they are exchanged
+			layout: layout{separator: "."}, // one for each secret during a rotation
 		},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
@@ -2410,7 +2440,7 @@ var providers = []provider{
 	},
 	{
 		name: "tebex", title: "Tebex", docs: "https://docs.tebex.io/developers/webhooks/overview",
-		// Source: as Hookdeck's published code has it; not checked against Tebex's page.
+		// Source: Hookdeck's published code; not checked against Tebex's page.
 		secret:    "Webhook secret (Developers › Webhooks › Endpoints)",
 		scheme:    signed{HMAC: HMAC{Header: "x-signature"}, hashed: true},
 		ids:       []Locator{{JSON: "id"}},
@@ -2424,7 +2454,7 @@ var providers = []provider{
 		scheme: token{header: "x-telegram-bot-api-secret-token"},
 		ids:    []Locator{{JSON: "update_id"}},
 		typeBy: typeBy{"the name of the first member that is an object", firstObject},
-		// A body would be read as a call of the Bot API.
+		// Telegram would read a body as a call of the Bot API.
 		reply:    &Reply{Status: 200},
 		examples: []string{"message", "callback_query"},
 	},
@@ -2447,7 +2477,7 @@ var providers = []provider{
 			HMAC:   HMAC{Header: "terra-signature", Payload: "{timestamp}.{body}"},
 			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
 		},
-		ids:      []Locator{{Body: true}}, // it holds the user, the times that the data is of, and the data
+		ids:      []Locator{{Body: true}}, // the body holds the user, the data, and the times of the data
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"daily", "activity", "auth"},
 	},
@@ -2471,13 +2501,13 @@ var providers = []provider{
 	},
 	{
 		name: "tiktok-shop", title: "TikTok Shop", docs: "https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview",
-		// Source: as Hookdeck's published code has it; not checked against TikTok Shop's page.
+		// Source: Hookdeck's published code; not checked against TikTok Shop's page.
 		secret:   "App secret",
 		scheme:   signed{HMAC: HMAC{Header: authorization, Payload: "{setting}{body}"}, setting: "app_key"},
 		ids:      []Locator{{JSON: "tts_notification_id"}},
 		types:    []Locator{{JSON: "type"}},
 		settings: []setting{{name: "app_key", label: "App key, beside the secret", example: "6example0key"}},
-		reply:    &Reply{Status: 200}, // TikTok Shop wants no body
+		reply:    &Reply{Status: 200}, // TikTok Shop expects no body
 		examples: []string{"1"},
 		note:     "The event type is TikTok Shop's number: 1 is ORDER_STATUS_CHANGE.",
 	},
@@ -2501,7 +2531,8 @@ var providers = []provider{
 	},
 	{
 		name: "token-io", title: "Token.io", docs: "https://developer.token.io/token_rest_api_doc/content/e-rest/webhooks.htm",
-		// Source: as Hookdeck's published code has it; Token.io's page was seen for the events, not for the signature.
+		// Source: Hookdeck's published code. Token.io's page was read for the events, not for the
+		// signature.
 		secret:   "public key of the member (Dashboard › Settings › Member Information)",
 		scheme:   public{signature: ed25519Pure, keyForm: keyBase64, header: "token-signature", encoding: "base64url", payload: []string{placeBody}},
 		types:    []Locator{{Header: "token-event"}},
@@ -2524,7 +2555,8 @@ var providers = []provider{
 		name: "trello", title: "Trello", docs: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
 		secret: "Secret (trello.com/power-ups/admin › your Power-Up › API key)",
 		scheme: signed{HMAC: HMAC{Header: "x-trello-webhook", Algorithm: "sha1", Encoding: "base64", Payload: "{body}{url}"}},
-		// An action comes by each webhook of a board, a list and a card that it concerns: each names its own model.
+		// An action is sent by the webhook of each board, list and card that it concerns. Each of
+		// these webhooks names its own model.
 		ids: []Locator{{JSON: "action.id"}, {JSON: "model.id"}}, allIDs: true,
 		types:     []Locator{{JSON: "action.type"}},
 		needsURL:  "signs the callbackURL",
@@ -2537,7 +2569,7 @@ var providers = []provider{
 		scheme:   formSigned{header: "x-twilio-signature", twilio: true},
 		ids:      []Locator{{Header: "i-twilio-idempotency-token"}},
 		needsURL: "signs the URL of the webhook",
-		reply:    &Reply{Status: 200}, // a body would be read as TwiML
+		reply:    &Reply{Status: 200}, // Twilio would read a body as TwiML
 		examples: []string{"incoming-message"},
 		note: "Let Twilio use POST. There is no event type: make a source for each kind of webhook, and for each query that you give Twilio with " +
 			"the URL.",
@@ -2545,7 +2577,7 @@ var providers = []provider{
 	{
 		name: "twitch", title: "Twitch EventSub", docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
 		secret: "secret, given when the subscription is created",
-		// The ten minutes are those of the documentation's advice on replays.
+		// The ten minutes are the documentation's advice on replays.
 		scheme: signed{HMAC: HMAC{Header: "twitch-eventsub-message-signature", Prefix: "sha256=", Payload: "{id}{timestamp}{body}",
 			IDHeader: "twitch-eventsub-message-id", TimestampHeader: "twitch-eventsub-message-timestamp", TimestampFormat: timeRFC3339,
 			Tolerance: 10 * time.Minute}},
@@ -2575,21 +2607,22 @@ var providers = []provider{
 		scheme:   signed{HMAC: HMAC{Header: "x-uber-signature"}},
 		ids:      []Locator{{JSON: "event_id"}},
 		types:    []Locator{{JSON: "event_type"}},
-		reply:    &Reply{Status: 200}, // Uber wants no body
+		reply:    &Reply{Status: 200}, // Uber expects no body
 		examples: []string{"orders.notification", "orders.cancel"},
 	},
 	{
 		name: "unit", title: "Unit", docs: "https://docs.unit.co/webhooks/#securing-your-webhooks",
 		secret:   "Token of the webhook, the whole of it",
 		scheme:   signed{HMAC: HMAC{Header: "x-unit-signature", Algorithm: "sha1", Encoding: "base64"}},
-		ids:      []Locator{{Body: true}}, // a list of events, each with an id
+		ids:      []Locator{{Body: true}}, // the body is a list of events, each with an id
 		types:    []Locator{{JSON: "data.0.type"}},
 		examples: []string{"transaction.created", "application.approved"},
 		note:     noteFirstEvent,
 	},
 	{
 		name: "utila", title: "Utila", docs: "https://docs.utila.io/reference/webhooks",
-		// Source: as Hookdeck's published code has it; Utila's page was seen for the events, not for the signature.
+		// Source: Hookdeck's published code. Utila's page was read for the events, not for the
+		// signature.
 		secret:   "public key of the webhooks, PEM (Vault Settings › Webhooks)",
 		scheme:   public{signature: rsaPSSSHA512, keyForm: keySPKI, header: "x-utila-signature", encoding: "base64", payload: []string{placeBody}},
 		ids:      []Locator{{JSON: "id"}},
@@ -2606,10 +2639,11 @@ var providers = []provider{
 	},
 	{
 		name: "vercel-log-drains", title: "Vercel Drains", docs: "https://vercel.com/docs/drains/security",
-		// Sources: Vercel's page for the signature; the answer with x-vercel-verify as Hookdeck's published code has it.
+		// Sources: Vercel's page for the signature; Hookdeck's published code for the answer with
+		// x-vercel-verify.
 		secret:   "Signature secret of the drain (Team Settings › Drains)",
 		scheme:   signed{HMAC: HMAC{Header: "x-vercel-signature", Algorithm: "sha1"}},
-		ids:      []Locator{{Body: true}}, // a batch of entries, each with an id
+		ids:      []Locator{{Body: true}}, // the body is a batch of entries, each with an id
 		types:    []Locator{{JSON: "0.source"}},
 		settings: []setting{{name: "verify", label: "value of x-vercel-verify, shown when the drain is made", example: "example-verify"}},
 		handshake: handshake{about: "a request without a signature: an empty 200 with x-vercel-verify; nothing is accepted", methods: []string{"GET"},
@@ -2636,7 +2670,8 @@ var providers = []provider{
 	{
 		name: "vonage", title: "Vonage", docs: "https://developer.vonage.com/en/getting-started/concepts/webhooks",
 		secret: "Signature secret (Dashboard › API settings)",
-		// Vonage states no tolerance, and does not say that what it sends again, for a day, is signed anew.
+		// Vonage states no tolerance. It repeats a webhook for a day, and does not say whether it
+		// signs it again.
 		scheme: webToken{
 			header: authorization, prefix: "Bearer ", algorithm: "HS256",
 			bodyHash: "payload_hash", hashForm: "hex", timed: "iat", tolerance: Unlimited,
@@ -2693,7 +2728,7 @@ var providers = []provider{
 	{
 		name: "whatsapp", title: "WhatsApp Business Platform", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
-		ids:       []Locator{{Body: true}}, // each message has an id, each status that of its message and a time
+		ids:       []Locator{{Body: true}}, // each message has an id, each status its message's id and a time
 		types:     typesMeta,
 		examples:  []string{"whatsapp_business_account.messages"},
 	},
@@ -2712,7 +2747,7 @@ var providers = []provider{
 	{
 		name: "wix", title: "Wix", docs: "https://dev.wix.com/docs/build-apps/develop-your-app/access/authentication/verify-requests-received-from-wix",
 		secret: "Public key of the app (View ID & keys)",
-		// A token has its own end, some days later.
+		// A token expires by itself, some days later.
 		scheme:   webToken{media: "text/plain", algorithm: "RS256", public: rsaSHA256, timed: "iat", tolerance: Unlimited},
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "eventType"}},
@@ -2780,11 +2815,11 @@ var providers = []provider{
 		name: "xero", title: "Xero", docs: "https://developer.xero.com/documentation/guides/webhooks/overview/",
 		secret: "Webhooks key (your app › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "x-xero-signature", Encoding: "base64"}},
-		ids:    []Locator{{Body: true}}, // it has a random text, entropy
+		ids:    []Locator{{Body: true}}, // the body has a random text, entropy
 		types:  []Locator{{JSON: "events.0.eventCategory"}, {JSON: "events.0.eventType"}},
 		handshake: handshake{about: "intent to receive, a signed list of no events: 200 if the signature matches, else 401",
 			proved: answerXero},
-		reply:    &Reply{Status: 200}, // Xero wants no body
+		reply:    &Reply{Status: 200}, // Xero expects no body
 		examples: []string{"INVOICE.UPDATE", "CONTACT.CREATE"},
 		note:     "The event type is that of the first event.",
 	},
@@ -2816,8 +2851,8 @@ var providers = []provider{
 	},
 	{
 		name: "zero-hash", title: "Zero Hash", docs: "https://docs.zerohash.com/docs/webhook-security",
-		// Sources: Zero Hash's page for the headers and the time, in milliseconds; what x-zh-hook-signature covers as
-		// Hookdeck's published code has it.
+		// Sources: Zero Hash's page for the headers and the time, in milliseconds; Hookdeck's
+		// published code for what x-zh-hook-signature covers.
 		secret: "HMAC shared secret, which Zero Hash issues",
 		scheme: signed{
 			HMAC:  HMAC{Header: "x-zh-hook-signature", Payload: "{body}{timestamp}", TimestampHeader: "x-zh-hook-timestamp", TimestampFormat: timeUnix},
@@ -2841,7 +2876,8 @@ var providers = []provider{
 	{
 		name: "zoom", title: "Zoom", docs: "https://developers.zoom.us/docs/api/webhooks/",
 		secret: "Secret Token (your app › Features › Access)",
-		// No window is stated, nor whether an attempt is signed anew: a copy has the same body, and so the same id.
+		// No window is stated, nor whether each attempt is signed again. A copy has the same body,
+		// and so the same id.
 		scheme: signed{HMAC: HMAC{Header: "x-zm-signature", Prefix: "v0=", Payload: "v0:{timestamp}:{body}",
 			TimestampHeader: "x-zm-request-timestamp", Tolerance: Unlimited}},
 		ids:       []Locator{{Body: true}}, // each has its time in milliseconds

@@ -12,9 +12,9 @@ const (
 	timeSeconds = "s"
 	timeMillis  = "ms"
 	timeRFC3339 = "rfc3339"
-	timeUTC     = "utc"  // as RFC 3339, without the offset that it wants; UTC is meant
-	timeUnix    = "unix" // seconds or milliseconds, told apart by their length, where a vendor does not say which
-	timeHTTP    = "http" // as the header Date has it (RFC 9110, section 5.6.7)
+	timeUTC     = "utc"  // as RFC 3339, without the required offset; UTC is meant
+	timeUnix    = "unix" // seconds or milliseconds, told apart by their length, for vendors that do not say which
+	timeHTTP    = "http" // as in the header Date (RFC 9110, section 5.6.7)
 )
 
 const (
@@ -22,11 +22,12 @@ const (
 	layoutHTTP = "Mon, 02 Jan 2006 15:04:05 GMT"
 )
 
-// timeFormats are those that a configuration may name.
+// timeFormats are the formats that a configuration may name.
 var timeFormats = []string{"", timeSeconds, timeMillis, timeRFC3339, timeUTC, timeUnix, timeHTTP}
 
-// readTime reads a timestamp. A number is digits and nothing else, and begins with no 0: where a body stands before it, another one that ends in
-// zeros would have the same signature. Twelve digits of seconds reach far beyond any year and below any overflow.
+// readTime reads a timestamp. A number consists of digits only and has no leading 0. Otherwise, if
+// the body comes directly before it, another body that ends in zeros would have the same signature.
+// Twelve digits of seconds are far beyond any real date and far below an overflow.
 func readTime(format, where, value string) (time.Time, error) {
 	if format == timeUnix {
 		format = timeSeconds
@@ -47,7 +48,7 @@ func readTime(format, where, value string) (time.Time, error) {
 	case timeUTC:
 		var room [len(layoutUTC) + len(".000000Z")]byte
 		var t time.Time
-		if err := t.UnmarshalText(append(append(room[:0], value...), 'Z')); err != nil { // time.Parse is fast for RFC 3339 alone
+		if err := t.UnmarshalText(append(append(room[:0], value...), 'Z')); err != nil { // time.Parse is fast only for RFC 3339
 			return bad("a time as RFC 3339 writes it, without an offset")
 		}
 		return t, nil
@@ -73,20 +74,21 @@ func readTime(format, where, value string) (time.Time, error) {
 
 func hasZeroBefore(number string) bool { return len(number) > 1 && number[0] == '0' }
 
-// freshness is how far a signed time may lie from the time of receipt.
+// freshness says how far a signed time may differ from the time of receipt.
 type freshness struct {
 	past, future time.Duration
 }
 
-// DefaultMaxAge is how old a signed webhook may be where nothing else is said: as long as a relay remembers delivery ids by default.
+// DefaultMaxAge is the default of MaxAge: a relay remembers delivery ids for as long by default.
 const DefaultMaxAge = 30 * 24 * time.Hour
 
-// freshness returns what a scheme with a tolerance may take. No copy is taken when the id of the original is forgotten, which may have come
-// before its own time.
+// freshness returns the limits for a scheme with the given tolerance. A copy must never be accepted
+// after the original's id is forgotten. The original may have arrived before its own timestamp, so
+// future and past together are at most the maximum age.
 func (k *keys) freshness(tolerance time.Duration) freshness {
 	maxAge := cmp.Or(k.maxAge, DefaultMaxAge)
 	f := freshness{past: tolerance, future: tolerance}
-	if tolerance > 24*time.Hour { // which is for what is sent again, and no clock's error
+	if tolerance > 24*time.Hour { // such a tolerance is for repeated sending, not for wrong clocks
 		f.future = DefaultTolerance
 	}
 	f.future = min(f.future, maxAge/2)
@@ -94,7 +96,7 @@ func (k *keys) freshness(tolerance time.Duration) freshness {
 	return f
 }
 
-// check holds a signed time against the time of receipt.
+// check compares a signed time with the time of receipt.
 func (f freshness) check(sentAt, receivedAt time.Time) error {
 	age := receivedAt.Sub(sentAt)
 	if age > f.past {

@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// token is the scheme of a header that holds the secret itself: it tells who sends, and proves nothing of what is sent.
+// token is the scheme of a header that holds the secret itself. It proves the sender, but not the
+// content.
 type token struct {
 	header string // lower case
-	prefix string // before the token, such as "Bearer "; compared without regard to case, as RFC 9110 has it for authentication schemes
+	prefix string // before the token, such as "Bearer "; compared without regard to case, as RFC 9110 says for authentication schemes
 	basic  bool   // the secret is user:password, sent in base64 (RFC 7617)
-	named  bool   // settings.header names another header
+	named  bool   // settings.header can name another header
 }
 
-// headerSetting is the setting of a token that is named.
+// headerSetting names the header of a token with named set.
 const headerSetting = "header"
 
 const authorization = "authorization"
@@ -67,7 +68,8 @@ func (t token) prepare(k *keys) (proof, error) {
 	return p, nil
 }
 
-// checkForm refuses what no request could carry once. A value without a prefix may have spaces inside: it may be "Bearer …" itself.
+// checkForm refuses a token that cannot be sent in one header. Without a prefix, a token may
+// contain spaces: it may be "Bearer …" itself.
 func (t token) checkForm(field, secret string) error {
 	least := ' '
 	if t.prefix != "" {
@@ -91,7 +93,7 @@ func (t token) makeKey(seed []byte) (secret, signing string, settings map[string
 	return secret, "", nil, nil
 }
 
-// tokenProof compares hashes, so that the time it takes tells nothing of a token's length.
+// tokenProof compares hashes, so that the time of a comparison does not show a token's length.
 type tokenProof struct {
 	token
 	first string
@@ -112,8 +114,9 @@ func (p *tokenProof) check(_ context.Context, r Request) error {
 	return matchToken(p.sums, sent, "header "+p.header)
 }
 
-// cutScheme returns what follows an authentication scheme, which prefix names with a space behind it: upper and lower case are
-// alike, and there may be more spaces (RFC 9110, section 11.4). An empty prefix is no scheme. What follows is not empty.
+// cutScheme returns the text after an authentication scheme. prefix is the scheme's name with a
+// space after it. Case does not matter, and there may be more spaces (RFC 9110, section 11.4). An
+// empty prefix means no scheme. ok is false if nothing follows.
 func cutScheme(value, prefix string) (credentials string, ok bool) {
 	if len(value) < len(prefix) || !strings.EqualFold(value[:len(prefix)], prefix) {
 		return "", false
@@ -140,7 +143,7 @@ func (p *tokenProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	return nil
 }
 
-// unsigned is the scheme that checks nothing, for a source that says so aloud.
+// unsigned is the scheme that checks nothing. A source must ask for it by name.
 type unsigned struct{}
 
 func (unsigned) trust() Trust     { return Unverified }

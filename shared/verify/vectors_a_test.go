@@ -132,7 +132,8 @@ func TestVerify_VectorsPublishedByVendors(t *testing.T) {
 	}
 }
 
-// TestSign_CloudinaryVectorsOfNoYear holds Sign alone against vectors whose time lies beyond any that Verify takes.
+// TestSign_CloudinaryVectorsOfNoYear checks only Sign, with vectors whose time is beyond any that
+// Verify accepts.
 func TestSign_CloudinaryVectorsOfNoYear(t *testing.T) {
 	t.Parallel()
 	for origin, vector := range map[string]struct {
@@ -164,7 +165,8 @@ func base64HMAC(key, text string) string {
 	return base64.StdEncoding.EncodeToString(rawHMAC(key, text))
 }
 
-// TestVerify_SamplesSignedAsVendorsSay takes each sample of the folder events with headers made as the vendor's documentation says.
+// TestVerify_SamplesSignedAsVendorsSay verifies each sample of the folder events, with headers made
+// as the vendor's documentation says.
 func TestVerify_SamplesSignedAsVendorsSay(t *testing.T) {
 	t.Parallel()
 	const key, seconds, millis = "the secret's own bytes", "1700000000", "1700000000000"
@@ -370,7 +372,8 @@ func TestVerify_ListsOfSignatures(t *testing.T) {
 	}
 }
 
-// Where nothing stands between body and time, a digit moved from one to the other leaves the signature as it is.
+// If nothing separates body and time, a digit moved from one to the other leaves the signature
+// unchanged.
 func TestVerify_DigitMovedBetweenBodyAndTime(t *testing.T) {
 	t.Parallel()
 	const at = "1700000000000"
@@ -468,7 +471,7 @@ func TestVerify_BitbucketServerTestsTheConnection(t *testing.T) {
 
 func TestVerify_Contentful(t *testing.T) {
 	t.Parallel()
-	// The vector is of prismatic-io's tests, where Contentful's own node-apps-toolkit made it.
+	// The vector is from prismatic-io's tests. Contentful's own node-apps-toolkit made it.
 	const (
 		at        = 1767225600000
 		body      = `{"sys":{"id":"5KsDBWseXY6QegucYAoacS","type":"Entry"},"fields":{"title":{"en-US":"Hello, World!"}}}`

@@ -98,7 +98,7 @@ VwIDAQAB
 	}
 }
 
-// webKeySet writes a P-256 key, PEM or base64, as a JSON Web Key Set.
+// webKeySet returns a P-256 key, given as PEM or base64, as a JSON Web Key Set.
 func webKeySet(t *testing.T, id, text string) string {
 	t.Helper()
 	text = strings.NewReplacer("-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").Replace(text)
@@ -112,7 +112,8 @@ func webKeySet(t *testing.T, id, text string) string {
 		base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:]))
 }
 
-// The signatures below are made with the standard library alone, from what the providers document: they publish no vector.
+// The signatures below are made with the standard library only, from the providers' documentation:
+// they publish no vectors.
 
 const (
 	signedTime = "1700000000"
@@ -121,7 +122,7 @@ const (
 	travisPayload = `{"type": "push", "repository": {"owner_name": "example", "name": "web"}}`
 )
 
-// private returns the key that Example gives for SignWith.
+// private returns the key from Example for SignWith.
 func private(t testing.TB, provider, name string) crypto.Signer {
 	t.Helper()
 	_, _, signing, err := verify.Example(provider, seed(name))
@@ -139,7 +140,7 @@ func private(t testing.TB, provider, name string) crypto.Signer {
 	return key.(crypto.Signer)
 }
 
-// spkiOf returns the public half of that key as X.509 has it, in base64.
+// spkiOf returns the public key of that key in X.509's form, in base64.
 func spkiOf(t testing.TB, provider string) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(private(t, provider, "current").Public())
@@ -171,7 +172,7 @@ func ecdsaOver(t testing.TB, provider string, digest []byte) []byte {
 	return signature
 }
 
-// hs256 makes a token of JSON claims; the key is the secret's own text.
+// hs256 makes a token from JSON claims. The key is the text of the secret.
 func hs256(secret, claims string) string {
 	text := webEncoded(`{"alg":"HS256","typ":"JWT"}`) + "." + webEncoded(claims)
 	mac := hmac.New(sha256.New, []byte(secret))
@@ -186,7 +187,8 @@ func rs256(t testing.TB, header, claims string) string {
 	return rs256Of(t, "current", header, claims)
 }
 
-// rs256Of signs with the key of a name, which is the same for every provider with keys of RSA.
+// rs256Of signs with the key of the given name. The key is the same for every provider with RSA
+// keys.
 func rs256Of(t testing.TB, name, header, claims string) string {
 	t.Helper()
 	text := webEncoded(header) + "." + webEncoded(claims)
@@ -197,7 +199,7 @@ func rs256Of(t testing.TB, name, header, claims string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// es256 signs as JWT has it: two numbers of 32 bytes, no DER.
+// es256 signs in JWT's form: two numbers of 32 bytes, not DER.
 func es256(t testing.TB, header, claims string) string {
 	t.Helper()
 	text := webEncoded(header) + "." + webEncoded(claims)
@@ -274,7 +276,7 @@ func TestVerify_SignedWithTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// standardKeys are a pair of Standard Webhooks' asymmetric keys.
+// standardKeys is a pair of asymmetric Standard Webhooks keys.
 func standardKeys(name string) (public, private string, key ed25519.PrivateKey) {
 	key = ed25519.NewKeyFromSeed(sha256Of(name))
 	return "whpk_" + base64Of(key.Public().(ed25519.PublicKey)), "whsk_" + base64Of(key), key
@@ -455,7 +457,7 @@ func TestVerify_DiscordPings(t *testing.T) {
 		if err != nil || got.Handshake != (want != nil) || (want != nil && fmt.Sprint(*got.Reply) != fmt.Sprint(*want)) {
 			t.Errorf("%s: got %+v, %v, want %+v", body, got, err, want)
 		}
-		// Discord sends wrong signatures too, and wants to see them refused.
+		// Discord also sends wrong signatures, and expects them to be refused.
 		if got, err := s.verifier.Verify(t.Context(), with(r, "x-signature-timestamp", "1700000001")); !errors.Is(err, verify.ErrMismatch) {
 			t.Errorf("%s with another time: got %+v, %v, want %v", body, got, err, verify.ErrMismatch)
 		}
@@ -549,7 +551,7 @@ func TestVerify_TokensThatAreNotTheProviders(t *testing.T) {
 	}
 }
 
-// Where nothing parts the time from the body, digits could go over from one to the other.
+// If nothing separates the time from the body, digits could move between them.
 func TestVerify_DividesTimeAndBodyInOneWay(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "sendgrid"}, "current")

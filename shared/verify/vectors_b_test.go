@@ -121,7 +121,8 @@ func TestVerify_VectorsOfPaymentsCommerceCommunication(t *testing.T) {
 	}
 }
 
-// TestVerify_SamplesOfPaymentsCommerceCommunication takes each sample of the folder events with headers made as the vendor's documentation says.
+// TestVerify_SamplesOfPaymentsCommerceCommunication verifies each sample of the folder events, with
+// headers made as the vendor's documentation says.
 func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 	t.Parallel()
 	const key, at, millis, date = "the secret's own bytes", "1700000000", "1700000000000", "2023-11-14T22:13:20"
@@ -449,8 +450,9 @@ func TestVerify_TakesEitherCaseAndNoOffset(t *testing.T) {
 	}
 }
 
-// Where nothing stands between body and time, a digit moved from one to the other leaves the signature as it is.
-// Seconds and milliseconds have one form: with a zero before it the same text could be cut elsewhere.
+// If nothing separates body and time, a digit moved from one to the other leaves the signature
+// unchanged. Seconds and milliseconds have only one form: with a leading zero, the same text could
+// be divided elsewhere.
 func TestVerify_RefusesTimesThatBeginWithAZero(t *testing.T) {
 	t.Parallel()
 	for format, at := range map[string]string{"s": "1700000000", "ms": "1700000000000"} {

@@ -107,7 +107,8 @@ func TestVerify_VectorsOfBodiesAndURLs(t *testing.T) {
 	}
 }
 
-// TestVerify_SamplesOfBodiesAndURLs signs the sample of each provider as its documentation says, without the package under test.
+// TestVerify_SamplesOfBodiesAndURLs signs each provider's sample as its documentation says, without
+// the package under test.
 func TestVerify_SamplesOfBodiesAndURLs(t *testing.T) {
 	t.Parallel()
 	const key, seconds, millis = "the secret's own bytes", "1700000000", "1700000000000"
@@ -282,8 +283,7 @@ func hashOf(text string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// sampleBody returns the body of the provider's sample, of those in the folder events.
-// boundTo is what a delivery id of a provider that signs the body, and not the id, is bound to.
+// boundTo returns what a delivery id is bound to if the provider signs the body and not the id.
 func boundTo(d verify.Description, id string, body []byte) []byte {
 	if id == "" || d.Signed.ID || !d.Signed.Body {
 		return nil
@@ -291,6 +291,7 @@ func boundTo(d verify.Description, id string, body []byte) []byte {
 	return body
 }
 
+// sampleBody returns the body of the provider's sample in the folder events.
 func sampleBody(t testing.TB, provider string) []byte {
 	t.Helper()
 	d, _ := verify.Describe(provider)
@@ -305,7 +306,7 @@ func sampleBody(t testing.TB, provider string) []byte {
 	return body
 }
 
-// withMember returns a JSON body with another text at a path; "0" is a list's first element.
+// withMember returns a JSON body with another string at a path. "0" is a list's first element.
 func withMember(t testing.TB, body []byte, text string, path ...string) []byte {
 	t.Helper()
 	var document any

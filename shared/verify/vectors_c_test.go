@@ -15,7 +15,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// inPart returns a form of one part, as Dropbox Sign sends it.
+// inPart returns a form with one part, as Dropbox Sign sends it.
 func inPart(name, value string) string {
 	return "--boundary01\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n--boundary01--\r\n"
 }

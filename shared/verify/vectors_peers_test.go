@@ -15,7 +15,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// TestVerify_PeersProviders signs as the vendors' pages and packages say, independently of Sign. Their sources are named in the table.
+// TestVerify_PeersProviders signs as the vendors' pages and packages say, without Sign. The table
+// names their sources.
 func TestVerify_PeersProviders(t *testing.T) {
 	t.Parallel()
 	const key, ts, ms = "peers-secret", "1700000000", "1700000000000"
@@ -97,7 +98,7 @@ func base64Sum(text string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// Coinbase's page: v1 covers headers too, by {timestamp}.{names}.{values}.{body}.
+// Coinbase's page: v1 also covers headers, as {timestamp}.{names}.{values}.{body}.
 func TestVerify_CoinbaseSignsHeaders(t *testing.T) {
 	t.Parallel()
 	const key, ts, body = "coinbase-secret", "1700000000", `{"id":"1"}`
@@ -132,7 +133,7 @@ func TestVerify_CoinbaseSignsHeaders(t *testing.T) {
 	}
 }
 
-// Bytes must not move over a seam without a separator.
+// Bytes must not move across a seam without a separator.
 func TestVerify_NothingMovesOverASeam(t *testing.T) {
 	t.Parallel()
 	const key, ts, body = "seam-secret", "1700000000", `{"a":{"b":1}}`

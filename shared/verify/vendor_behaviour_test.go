@@ -24,7 +24,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// What the vendors' own packages and pages do, where that is more or less than one would think. Each test names its source.
+// What the vendors' own packages and pages do, if that is more or less than one would expect. Each
+// test names its source.
 
 const vendorSecret = "vendor-secret"
 
@@ -40,7 +41,7 @@ func accepts(t *testing.T, cfg verify.Config, secrets []string, r verify.Request
 	return err
 }
 
-// @hygraph/utils 1.3 signs the body as it is; Hygraph itself signs it as Go writes JSON.
+// @hygraph/utils 1.3 signs the body unchanged. Hygraph itself signs it as Go writes JSON.
 func TestHygraph_SignsTheBodyAsItIsOrEscaped(t *testing.T) {
 	t.Parallel()
 	const body, ts = `{"operation":"publish","data":{"html":"<p>a & b</p>\n"}}`, "1700000000000"
@@ -70,7 +71,8 @@ func TestHygraph_SignsTheBodyAsItIsOrEscaped(t *testing.T) {
 	}
 }
 
-// Mollie's documentation and mollie-api-php's SignatureValidator take the hex with and without its prefix.
+// Mollie's documentation and mollie-api-php's SignatureValidator accept the hex with and without
+// its prefix.
 func TestMollie_ThePrefixMayBeMissing(t *testing.T) {
 	t.Parallel()
 	const body = `{"resource":"event","id":"event_1"}`
@@ -141,7 +143,7 @@ func TestShopify_EventsHaveOtherNames(t *testing.T) {
 	}
 }
 
-// mercadopago 3 (utils/webhook): what is not there is left out of what is signed.
+// mercadopago 3 (utils/webhook): absent values are left out of the signed text.
 func TestMercadoPago_SignsNoRequestIDWhereThereIsNone(t *testing.T) {
 	t.Parallel()
 	const body, ts = `{"id":1,"type":"payment","data":{"id":"ABC"}}`, "1700000000000"
@@ -203,7 +205,8 @@ func swapCase(s string) string {
 	return strings.ToLower(s)
 }
 
-// @wix/sdk (helpers.js, parsePublicKeyIfEncoded) takes PEM, and the base64 of PEM. The other forms are those in which keys are kept.
+// @wix/sdk (helpers.js, parsePublicKeyIfEncoded) accepts PEM, and the base64 of PEM. Keys are
+// stored in the other forms.
 func TestPublicKeys_AreReadInTheFormsInWhichTheyAreKept(t *testing.T) {
 	t.Parallel()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -269,7 +272,7 @@ func TestSignedTimes_AreHeldAgainstTheVendorsWindows(t *testing.T) {
 	}
 }
 
-// RFC 7519, sections 4.1.4 to 4.1.6. Each token is one that is accepted, but for one time.
+// RFC 7519, sections 4.1.4 to 4.1.6. Each token differs from an accepted one in one time.
 func TestTokens_AreHeldAgainstTheirOwnTimes(t *testing.T) {
 	t.Parallel()
 	at := func(d time.Duration) int64 { return signedAt.Add(d).Unix() }
@@ -307,7 +310,8 @@ func TestTokens_AreHeldAgainstTheirOwnTimes(t *testing.T) {
 	}
 }
 
-// Box's packages (box-node-sdk, computeWebhookSignature with escapeBody) take a body that was signed with what is not ASCII escaped.
+// Box's packages (box-node-sdk, computeWebhookSignature with escapeBody) accept a body that was
+// signed with its non-ASCII characters escaped.
 func TestBox_SignsTheBodyAsItIsOrEscaped(t *testing.T) {
 	t.Parallel()
 	const body, escaped, ts = `{"trigger":"FILE.UPLOADED","name":"é 😀"}`, `{"trigger":"FILE.UPLOADED","name":"\u00e9 \ud83d\ude00"}`, "2023-11-14T22:13:20Z"
@@ -327,7 +331,8 @@ func TestBox_SignsTheBodyAsItIsOrEscaped(t *testing.T) {
 	}
 }
 
-// TestSign_WritesWhatTheVendorsReceiversLookFor lists the headers that receivers of the vendors' own look for beside the proof.
+// TestSign_WritesWhatTheVendorsReceiversLookFor lists the headers beside the proof that the
+// vendors' own receivers look for.
 func TestSign_WritesWhatTheVendorsReceiversLookFor(t *testing.T) {
 	t.Parallel()
 	for provider, want := range map[string]verify.Header{
@@ -366,7 +371,7 @@ func TestSign_WritesWhatTheVendorsReceiversLookFor(t *testing.T) {
 	}
 }
 
-// What is sent beside the proof decides nothing: a webhook is the same without it.
+// Headers beside the proof decide nothing: without them the webhook is the same.
 func TestCompanions_AreNotLookedAt(t *testing.T) {
 	t.Parallel()
 	for _, provider := range verify.Providers() {
@@ -383,7 +388,8 @@ func TestCompanions_AreNotLookedAt(t *testing.T) {
 	}
 }
 
-// TestNewSigner_TakesPrivateKeysInEveryForm signs as each provider that signs with a private key, with one of the operator's own.
+// TestNewSigner_TakesPrivateKeysInEveryForm signs with a private key of the operator's, for each
+// provider that signs with a private key.
 func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 	t.Parallel()
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
@@ -462,7 +468,7 @@ func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 	}
 }
 
-// Where the public half is among the secrets, what NewSigner makes is what New takes.
+// If the public key is among the secrets, NewSigner's signatures are accepted by New's Verifier.
 func TestNewSigner_SignsWhatThePublicHalfVerifies(t *testing.T) {
 	t.Parallel()
 	for _, provider := range verify.Providers() {
@@ -497,7 +503,7 @@ func TestNewSigner_SignsWhatThePublicHalfVerifies(t *testing.T) {
 	}
 }
 
-// TestAliases_AreProviders holds the other names against the table.
+// TestAliases_AreProviders checks the aliases against the table.
 func TestAliases_AreProviders(t *testing.T) {
 	t.Parallel()
 	names := verify.Aliases()

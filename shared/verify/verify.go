@@ -13,53 +13,57 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// Header holds a request's headers: lower-case names, and for each its value. A header that was sent several times
-// has its values joined by ",", as API Gateway's payload 2.0 does.
+// Header holds a request's headers: a value for each lower-case name. The values of a header that
+// was sent several times are joined by ",", as in API Gateway's payload 2.0.
 type Header map[string]string
 
-// Request is an inbound request, as far as verification needs it.
+// Request is the part of an inbound request that verification needs.
 type Request struct {
 	Method     string // "" is POST
 	Query      string // raw, without the "?"
-	RemoteIP   string // who connected to the front door; needed for Config.AllowedIPs alone
+	RemoteIP   string // the client's address, as the HTTP front end saw it; used only for Config.AllowedIPs
 	Header     Header
 	Body       []byte    // raw bytes
-	ReceivedAt time.Time // freshness is judged against this, not against the time of processing
+	ReceivedAt time.Time // freshness is judged against this time, not against the time of processing
 }
 
-// Trust is what a webhook's proof is worth. The set is closed.
+// Trust says how far a webhook's proof goes. The set is closed.
 type Trust string
 
 // The kinds of trust, the strongest first.
 const (
 	Verified      Trust = "verified"      // a signature covers the body
-	Authenticated Trust = "authenticated" // a token, or a signature over less than the body: the sender is known, what is said is not proved
+	Authenticated Trust = "authenticated" // a token, or a signature over less than the body: the sender is known, the content is not proved
 	Unverified    Trust = "unverified"    // nothing was checked
 )
 
-// Result is what a request turned out to be.
+// Result describes a request that Verify accepted.
 type Result struct {
-	DeliveryID string // the provider's id of this webhook, the same when it is sent again; "" where it has none
-	// Bound is what the proof covers, where it does not cover DeliveryID: together they name the webhook. Whoever holds a copy can send it with any
-	// id, but not what another webhook says. nil where DeliveryID is covered, or "", or nothing is covered: a token is no signature. It may share
-	// memory with the request's body.
+	DeliveryID string // the provider's id of this webhook, the same when it is sent again; "": it has none
+	// Bound is the part of the request that the proof covers. It is set if the proof does not cover
+	// DeliveryID; then both together identify the webhook. An attacker with a copy can send it with
+	// another id, but cannot give it the content of another webhook. Bound is nil if the proof
+	// covers DeliveryID, if DeliveryID is "", or if the proof covers nothing: a token is no
+	// signature. It may share memory with the request's body.
 	Bound []byte
-	// Once: Bound alone names the webhook, whatever its id (see Config.Once).
+	// Once means that Bound alone identifies the webhook, whatever its id (see Config.Once).
 	Once      bool
-	EventType string // "" where it has none
+	EventType string // "": it has none
 	Trust     Trust
-	Holder    document.Holder // where in the body the document is that filters read
+	Holder    document.Holder // where the body holds the document that filters read
 
-	// Handshake: this is no webhook, the provider asks whether the URL is ours. Nothing is to be accepted; Reply answers.
+	// Handshake means that the request is no webhook: the provider checks the URL. Accept no event;
+	// send Reply.
 	Handshake bool
-	// Reply is the answer that the provider wants, nil where any 2xx will do.
+	// Reply is the answer that the provider expects. nil: any 2xx will do.
 	Reply *Reply
-	// Learned is a secret that the provider hands over in a handshake, to sign with from now on: keep it before you answer, and only
-	// if the source has none. Anybody can make such a request.
+	// Learned is a secret that the provider hands over in a handshake and signs with from now on.
+	// Store it before you answer, and only if the source has no secret: anybody can make such a
+	// request.
 	Learned string
 }
 
-// Reply is an answer to a provider.
+// Reply is an answer that a provider expects.
 type Reply struct {
 	Status      int
 	ContentType string // "" with an empty body
@@ -67,32 +71,34 @@ type Reply struct {
 	Body        string
 }
 
-// Webhook is what Sign makes a request of.
+// Webhook is the input of Sign.
 type Webhook struct {
-	Body       []byte // holds the id and the type itself where the provider has them in the body
-	DeliveryID string // goes where the provider has it in a header; required where it is signed
-	EventType  string // goes where the provider has it in a header, less what Verify adds to it from the body
+	Body       []byte // holds the id and the type if the provider has them in the body
+	DeliveryID string // is written to the header that the provider uses for it; required if it is signed
+	EventType  string // is written to the header that the provider uses for it, without the part that Verify reads from the body
 }
 
-// Why a request was refused. Compare with errors.Is.
+// The reasons why a request was refused. Compare with errors.Is.
 var (
-	ErrMissing   = errors.New("verify: signature missing")                // what the scheme needs is absent or empty
-	ErrMalformed = errors.New("verify: signature malformed")              // present, but not of the scheme's form
+	ErrMissing   = errors.New("verify: signature missing")                // a value that the scheme needs is absent or empty
+	ErrMalformed = errors.New("verify: signature malformed")              // present, but not in the scheme's form
 	ErrRepeated  = errors.New("verify: signature header repeated")        // a header that the scheme needs was sent more than once
-	ErrMismatch  = errors.New("verify: signature does not match")         // no secret makes it
+	ErrMismatch  = errors.New("verify: signature does not match")         // no secret makes this signature
 	ErrStale     = errors.New("verify: timestamp too old")                // older than the tolerance
-	ErrFuture    = errors.New("verify: timestamp too far in the future")  // further ahead than the tolerance
+	ErrFuture    = errors.New("verify: timestamp too far in the future")  // further ahead than the tolerance allows
 	ErrMethod    = errors.New("verify: method not allowed")               // see Verifier.Methods
 	ErrAddress   = errors.New("verify: address not allowed")              // RemoteIP is not in Config.AllowedIPs
-	ErrNoSecret  = errors.New("verify: no secret yet")                    // the provider's handshake, which brings it, has not been made
-	ErrFetch     = errors.New("verify: the provider's key cannot be had") // not the request's fault: it should be sent again
+	ErrNoSecret  = errors.New("verify: no secret yet")                    // the secret comes with the provider's handshake, which has not been made
+	ErrFetch     = errors.New("verify: the provider's key cannot be had") // not the request's fault: the provider should send it again
 )
 
-// ErrSecondHandshake is an ErrMismatch: a handshake brought a secret, and the source has one.
+// ErrSecondHandshake is an ErrMismatch: a handshake brought a secret, but the source already has
+// one.
 var ErrSecondHandshake = fmt.Errorf("%w: a second handshake, though there is a secret", ErrMismatch)
 
-// Fetcher gets what a scheme needs from the provider's own servers: a certificate, a public key. It must be guarded against
-// requests to private addresses, bound the answer's size, and give an error for any status but 200. Safe for concurrent use.
+// Fetcher fetches a certificate or a public key from the provider's servers, if the scheme needs
+// one. It must refuse private addresses, limit the size of the answer, and return an error for any
+// status but 200. It must be safe for concurrent use.
 type Fetcher interface {
 	Fetch(ctx context.Context, f Fetch) ([]byte, error)
 }
@@ -100,32 +106,35 @@ type Fetcher interface {
 // Fetch is a request of a Fetcher.
 type Fetch struct {
 	Method string // "" is GET
-	URL    string // https; http only for the certificate of an issuer, which is held against the system's roots
+	URL    string // https; http only for an issuer's certificate, which is checked against the system's roots
 	Header Header
 	Body   []byte
-	MaxAge time.Duration // of an answer that was kept, beside the keeper's own limit; 0: no other limit
+	MaxAge time.Duration // accept no cached answer that is older; 0: only the cache's own limit
 }
 
-// Option changes what New makes.
+// Option is an option of New.
 type Option func(*keys)
 
-// FetchBy lets schemes that need it ask the provider's servers. Without it their webhooks fail with ErrFetch.
+// FetchBy sets the Fetcher for schemes that need keys or certificates from the provider's servers.
+// Without it their webhooks fail with ErrFetch.
 func FetchBy(f Fetcher) Option { return func(k *keys) { k.fetcher = f } }
 
-// MaxAge bounds the age of every webhook whose time is signed: as long as delivery ids are remembered, 0 is DefaultMaxAge. A copy that is older would
-// be taken for a new webhook.
+// MaxAge limits the age of every webhook whose time is signed. Give it the time for which delivery
+// ids are remembered. 0 is DefaultMaxAge. An older copy would be accepted as a new webhook.
 func MaxAge(age time.Duration) Option { return func(k *keys) { k.maxAge = age } }
 
-// SignsOnly says that nothing will be verified: what a receiver makes of a payload that can be divided in several ways is its own affair.
+// SignsOnly says that the Verifier only signs. New then accepts a payload that can be divided in
+// several ways: how the receiver reads it is not our concern.
 func SignsOnly() Option { return func(k *keys) { k.signsOnly = true } }
 
-// SignWith gives Sign the private half of a key whose public half is among the secrets: as Example makes it, in PEM, or, of Ed25519, its 32 bytes
-// in hex or base64.
+// SignWith gives Sign the private key that belongs to one of the secrets, for schemes whose secrets
+// are public keys. The key has the form that Example returns, or PEM; an Ed25519 key may also be
+// its 32 bytes in hex or base64.
 func SignWith(key string) Option { return func(k *keys) { k.signing = key } }
 
-// Verifier checks the requests that one source gets. It is made by New and safe for concurrent use.
+// Verifier checks the requests of one source. New makes it. It is safe for concurrent use.
 type Verifier struct {
-	proof     proof // nil: the secret is still to be learned
+	proof     proof // nil: the secret is not learned yet
 	trust     Trust
 	onceBy    bool // see provider
 	pin       pinned
@@ -137,13 +146,14 @@ type Verifier struct {
 	keys      *keys
 }
 
-// proof is a scheme with its secrets, ready for use. Implementations are safe for concurrent use, and are pointers, so
-// that printing a Verifier shows no secret.
+// proof is a scheme with its secrets, ready for use. Implementations are safe for concurrent use.
+// They are pointers, so that printing a Verifier shows no secret.
 type proof interface {
 	check(ctx context.Context, r Request) error
-	// sign adds to r, which has w's body, what check wants to see. It may write the body anew, where the proof is in it.
+	// sign adds to r, whose body is w's, what check expects. It may rewrite the body if the proof
+	// is in it.
 	sign(r *Request, w Webhook, at time.Time) error
-	headers() []string // carry the proof itself; none where it is elsewhere
+	headers() []string // that carry the proof itself; none if the proof is elsewhere
 }
 
 // scheme is a way to prove a webhook, as the table of providers describes it.
@@ -154,13 +164,14 @@ type scheme interface {
 	describe() string // one line for the operator's documentation
 }
 
-// keys is what the configuration of one source gives a scheme. It is used by pointer, for the sake of %v.
+// keys is what the configuration of one source gives a scheme. It is always used by pointer, so
+// that %v prints no secret.
 type keys struct {
 	secrets  []string
 	settings map[string]string
 	url      string // as the provider knows it; "" unless the provider needs it
 	fetcher  Fetcher
-	roots    *x509.CertPool // of certificates that are fetched; nil: the system's
+	roots    *x509.CertPool // for fetched certificates; nil: the system's
 	signing  string
 	maxAge   time.Duration // 0: DefaultMaxAge
 
@@ -168,9 +179,10 @@ type keys struct {
 	signsOnly bool
 }
 
-// New returns the Verifier that cfg describes. The secrets are those that are accepted, newest first: at least one and
-// none of them empty, but for providers that have none or hand theirs over in a handshake. Errors are ErrConfig; their message
-// names the field as the configuration file does and what the provider calls it, and holds no secret.
+// New returns the Verifier that cfg describes. secrets are the accepted secrets, newest first.
+// There must be at least one, and none may be empty, except for providers that have no secret or
+// send it in a handshake. Errors are ErrConfig. Their message names the field as the configuration
+// file does, says what the provider calls it, and holds no secret.
 func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 	p, err := cfg.provider()
 	if err != nil {
@@ -204,8 +216,9 @@ func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns what r is, if it is authentic and fresh, or a handshake of the provider's. The errors are those above; they tell
-// names of headers and durations, never a secret or a signature. ctx bounds what a scheme asks of the provider's servers.
+// Verify checks that r is authentic and fresh, or is a handshake, and describes it. It returns the
+// errors above. They hold names of headers and durations, never a secret or a signature. ctx limits
+// requests to the provider's servers.
 func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
 	if err := v.checkAddress(r.RemoteIP); err != nil {
 		return Result{}, err
@@ -259,9 +272,9 @@ func (v *Verifier) checkAddress(remote string) error {
 	return nil
 }
 
-// Sign returns the request with which the provider would send w at a time, signed with the first secret: the inverse of
-// Verify, for tests and for sending samples. The error is that with which Verify would refuse w's delivery id or body, or says that
-// the scheme needs SignWith.
+// Sign returns the request that the provider would send for w at the given time, signed with the
+// first secret. It is the inverse of Verify, for tests and samples. The error is the one with which
+// Verify would refuse w's delivery id or body, or says that the scheme needs SignWith.
 func (v *Verifier) Sign(w Webhook, at time.Time) (Request, error) {
 	r := Request{Method: "POST", Header: Header{"content-type": "application/json"}, Body: w.Body, ReceivedAt: at}
 	v.place.write(r.Header, w)
@@ -279,8 +292,8 @@ func (v *Verifier) Sign(w Webhook, at time.Time) (Request, error) {
 	return r, nil
 }
 
-// SignatureHeaders returns the names, in lower case, of the headers that carry the proof itself: of no more use once a request
-// is verified, and, where the proof is a token, not to be kept.
+// SignatureHeaders returns the names, in lower case, of the headers that carry the proof. They have
+// no use after the request is verified. Do not store them: the proof may be a token.
 func (v *Verifier) SignatureHeaders() []string {
 	if v.proof == nil {
 		return nil
@@ -291,11 +304,11 @@ func (v *Verifier) SignatureHeaders() []string {
 // Methods returns the methods that the provider uses, POST first, then those of its handshakes.
 func (v *Verifier) Methods() []string { return append([]string{"POST"}, v.handshake.methods...) }
 
-// WantsNoBody tells whether the provider wants its answers without a body. That holds for refusals too: Xero takes a URL for
-// wrong that refuses with one.
+// WantsNoBody tells whether the provider expects answers without a body. This also holds for
+// refusals: Xero rejects a URL that refuses with a body.
 func (v *Verifier) WantsNoBody() bool { return v.reply != nil && v.reply.Body == "" }
 
-// single returns the value of a header that a proof needs once.
+// single returns the value of a header that must be sent exactly once.
 func single(h Header, name string) (string, error) {
 	value := h[name]
 	switch {
@@ -313,7 +326,7 @@ func malformed(header, expected string) error {
 	return fmt.Errorf("%w: header %s is not %s", ErrMalformed, header, expected)
 }
 
-// checkSecrets holds for every scheme that has secrets: with an empty one anybody could sign.
+// checkSecrets holds for every scheme that has secrets. With an empty secret anybody could sign.
 func checkSecrets(secrets []string) error {
 	if len(secrets) == 0 {
 		return wrong("secrets", "at least one is needed")
@@ -324,7 +337,8 @@ func checkSecrets(secrets []string) error {
 	return nil
 }
 
-// checkLength refuses a key or a token of one byte. That stops slips, not attacks: providers recommend 16 bytes and more.
+// checkLength refuses a key or a token of one byte. This catches mistakes, not attacks: providers
+// recommend 16 bytes and more.
 func checkLength(field string, n int) error {
 	const least = 2
 	if n < least {

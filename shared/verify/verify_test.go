@@ -51,7 +51,7 @@ func TestVerify_PublishedVectors(t *testing.T) {
 				"webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}, `{"test": 2432232314}`, 1614265330,
 		},
 		"Svix, docs.svix.com, Verifying webhooks manually": {
-			verify.Config{Provider: "svix"}, "whsec_plJ3nmyCDGBKInavdOK15jsl", // of 18 bytes
+			verify.Config{Provider: "svix"}, "whsec_plJ3nmyCDGBKInavdOK15jsl", // 18 bytes
 			verify.Header{"svix-id": "msg_loFOjxBNrRLzqYUf", "svix-timestamp": "1731705121",
 				"svix-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="}, `{"event_type":"ping","data":{"success":true}}`, 1731705121,
 		},
@@ -95,7 +95,7 @@ func TestVerify_PublishedVectors(t *testing.T) {
 	}
 }
 
-// stripeSignature is made without the package under test: Stripe publishes no vector.
+// stripeSignature makes a signature without the package under test. Stripe publishes no vector.
 func stripeSignature(secret, timestamp, body string) string {
 	return hexHMAC(secret, timestamp+"."+body)
 }
@@ -305,7 +305,8 @@ func TestSignatureHeaders(t *testing.T) {
 	}
 }
 
-// The URL and the body of Square's are signed without a seam: what is cut off the body's begin must not pass as the end of the query.
+// Square signs the URL and the body with nothing between them. Text cut off the beginning of the
+// body must not pass as the end of the query.
 func TestVerify_HoldsTheQueryAgainstTheURL(t *testing.T) {
 	t.Parallel()
 	const u, body = "https://relay.example.com/in/sq?src=sq", `{"merchant_id":"M","data":{"type":"evil","object":{}}}`

@@ -11,38 +11,38 @@ import (
 // The documented thresholds of fair queues.
 const (
 	noisyShare    = 0.10            // of the messages in flight, or of the processing time
-	noisyInFlight = 30              // messages of the group, at least, where the share in flight decides
-	forgetAfter   = 5 * time.Minute // without a message sent a group is quiet again
+	noisyInFlight = 30              // of the group, at least, for the share in flight to count
+	forgetAfter   = 5 * time.Minute // a group is quiet again if nothing was sent to it for so long
 )
 
-// What the documentation does not say.
+// Values that the documentation does not state.
 const (
-	detectEvery = time.Second // noisy groups are found so late
-	recent      = time.Minute // time constant of the processing time that counts as recent
+	detectEvery = time.Second // delay until noisy groups are detected
+	recent      = time.Minute // time constant of the recent processing time
 )
 
-// fairness knows the groups of a queue.
+// fairness tracks the groups of a queue.
 type fairness struct {
 	groups   map[string]*group
-	ready    []*group // have visible messages
+	ready    []*group // groups with visible messages
 	detected time.Time
 }
 
-// group is a message group, which SQS calls a tenant.
+// group is a message group. SQS calls it a tenant.
 type group struct {
 	name     string
-	single   bool // of a message without a group
-	messages int  // in the queue, in whatever state
+	single   bool // for a message without a group
+	messages int  // in the queue, in any state
 	visible  []*message
 	inFlight int
 	noisy    bool
 	sentAt   time.Time // when the last message was sent
 
-	busy      float64 // processing time in seconds, the recent more than the earlier
+	busy      float64 // processing time in seconds; recent time counts more
 	accounted time.Time
 }
 
-// join returns the group of a message that is sent.
+// join returns the group of a message that is sent, and adds the message to it.
 func (f *fairness) join(name, id string, now time.Time) *group {
 	single := name == ""
 	if single {
@@ -58,7 +58,7 @@ func (f *fairness) join(name, id string, now time.Time) *group {
 	return g
 }
 
-// leave notes that a message of a group is in the queue no more.
+// leave removes a message from its group.
 func (f *fairness) leave(g *group) {
 	if g.messages--; g.single {
 		delete(f.groups, g.name)
@@ -72,7 +72,7 @@ func (g *group) account(now time.Time) {
 	g.accounted = now
 }
 
-// detect finds the noisy groups, from time to time.
+// detect finds the noisy groups, at most once every detectEvery.
 func (f *fairness) detect(now time.Time, inFlight int) {
 	if now.Sub(f.detected) < detectEvery {
 		return
@@ -92,7 +92,7 @@ func (f *fairness) detect(now time.Time, inFlight int) {
 	}
 }
 
-// next takes the message that is to be handed out next. There must be one.
+// next removes and returns the message to receive next. There must be one.
 func (f *fairness) next(unfair bool) *message {
 	best := 0
 	for i := 1; i < len(f.ready); i++ {
@@ -108,7 +108,7 @@ func (f *fairness) next(unfair bool) *message {
 	return m
 }
 
-// before tells whether a message of g is handed out before one of another group.
+// before tells whether a message of g is received before a message of the other group.
 func (g *group) before(other *group, unfair bool) bool {
 	switch {
 	case unfair:
@@ -120,8 +120,8 @@ func (g *group) before(other *group, unfair bool) bool {
 	return g.visible[0].availableAt.Before(other.visible[0].availableAt)
 }
 
-// Random returns a number in [0, 1) that follows from a seed, a name and a number. What it decides does
-// not depend on the order of calls.
+// Random returns a number in [0, 1) that follows from a seed, a name and a number. It does not
+// depend on the order of calls.
 func Random(seed uint64, of string, n int) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, seed))

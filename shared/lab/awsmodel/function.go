@@ -10,28 +10,28 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// ErrThrottled: there is no concurrency left for an invocation.
+// ErrThrottled says that no concurrency is left for an invocation.
 var ErrThrottled = errors.New("awsmodel: throttled")
 
-// Process handles a batch and returns what is to become of each message.
+// Process handles a batch and returns an action for each message.
 type Process func(ctx context.Context, msgs []relay.Message) []relay.Action
 
-// Function is a Lambda function. Each of its instances works on one invocation at a time. It is safe
-// for concurrent use; its fields must not be changed once it was invoked.
+// Function is a Lambda function. Each instance handles one invocation at a time. It is safe for
+// concurrent use. Do not change its fields after the first invocation.
 type Function struct {
-	New         func(instance int) Process // an instance's handler: with memory of its own
+	New         func(instance int) Process // makes an instance's handler, with its own memory
 	Timeout     time.Duration              // of an invocation; 0: none
-	Concurrency int                        // invocations at once, all event sources together; 0: no limit
+	Concurrency int                        // concurrent invocations, from all event sources together; 0: no limit
 	ColdStart   time.Duration              // before an instance's first invocation
 
 	mu          sync.Mutex
-	idle        []Process // the last one to have worked is the first to work again
+	idle        []Process // the one that worked last is used first
 	instances   int
 	running     int
 	invocations int
 }
 
-// Invoke runs a batch. ErrThrottled means that it reached no instance.
+// Invoke handles a batch. ErrThrottled means that no instance received it.
 func (f *Function) Invoke(ctx context.Context, msgs []relay.Message) ([]relay.Action, error) {
 	process, cold, err := f.instance()
 	if err != nil {
@@ -74,7 +74,7 @@ func (f *Function) instance() (process Process, cold bool, err error) {
 	return f.New(f.instances), true, nil
 }
 
-// Used is how many instances and invocations there have been.
+// Used returns the number of instances and invocations so far.
 func (f *Function) Used() (instances, invocations int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

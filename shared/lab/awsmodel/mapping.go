@@ -12,15 +12,15 @@ import (
 
 // How an event source mapping scales.
 const (
-	firstBatches  = 5           // concurrent batches at first, and at least
+	firstBatches  = 5           // concurrent batches at the start, and the minimum
 	scaleInterval = time.Second // 300 a minute
 	scaleStep     = 5
 	longPoll      = 20 * time.Second
-	throttleDelay = time.Second // a poller whose invocation was throttled waits; not documented
+	throttleDelay = time.Second // a poller waits so long after a throttled invocation; not documented
 )
 
-// Mapping is an event source mapping with ReportBatchItemFailures: it hands a queue's messages to a
-// function. Its fields must not be changed once it runs.
+// Mapping is an event source mapping with ReportBatchItemFailures. It hands a queue's messages to a
+// function. Do not change its fields after Run is called.
 type Mapping struct {
 	Queue          *Queue
 	Function       *Function
@@ -31,18 +31,18 @@ type Mapping struct {
 
 	mu      sync.Mutex
 	pollers []*poller
-	working int // invocations
+	working int // concurrent invocations
 	peak    int
 }
 
-// poller takes one batch after the other.
+// poller receives one batch after the other.
 type poller struct {
 	*Mapping
 	stop context.CancelFunc
 	idle bool // waits for messages
 }
 
-// Run maps until ctx ends, and returns when all invocations have ended.
+// Run runs the mapping until ctx ends, and returns when all invocations have ended.
 func (m *Mapping) Run(ctx context.Context) {
 	if m.BatchSize == 0 {
 		m.BatchSize = 10
@@ -85,7 +85,8 @@ func (m *Mapping) add(ctx context.Context, n int, polling *sync.WaitGroup) {
 	}
 }
 
-// scaleBack stops an idle poller where more than half are idle. How fast AWS does it is not documented.
+// scaleBack stops an idle poller if more than half of them are idle. How fast AWS does this is not
+// documented.
 func (m *Mapping) scaleBack() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,7 +99,7 @@ func (m *Mapping) scaleBack() {
 	}
 }
 
-// Peak is the greatest number of invocations at once so far.
+// Peak returns the largest number of concurrent invocations so far.
 func (m *Mapping) Peak() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -123,7 +124,7 @@ func (p *poller) note(change func()) {
 	change()
 }
 
-// receive takes a batch. While it waits for the first message the poller may be stopped.
+// receive receives a batch. The poller can be stopped while it waits for the first message.
 func (p *poller) receive(ctx context.Context) []Received {
 	p.note(func() { p.idle = true })
 	batch := p.Queue.Receive(ctx, p.BatchSize, longPoll)
@@ -138,7 +139,8 @@ func (p *poller) receive(ctx context.Context) []Received {
 	return batch
 }
 
-// invoke runs the function and deletes what it is done with. The rest comes back by itself.
+// invoke invokes the function and deletes the messages that are done. The others become visible
+// again.
 func (p *poller) invoke(ctx context.Context, batch []Received) {
 	msgs := make([]relay.Message, len(batch))
 	for i, r := range batch {
@@ -153,7 +155,7 @@ func (p *poller) invoke(ctx context.Context, batch []Received) {
 	}
 	var done []Received
 	for i, r := range batch {
-		if a := actions[i]; a.Retry { // as package handler has it
+		if a := actions[i]; a.Retry { // like package handler
 			p.Queue.ChangeVisibility(r, a.After)
 		} else {
 			done = append(done, r)

@@ -12,7 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// run runs a mapping for a time, then until its invocations have ended.
+// run runs a mapping for a time, and waits until its invocations have ended.
 func run(t *testing.T, m *awsmodel.Mapping, d time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -83,7 +83,8 @@ func TestConcurrencyShrinksWhenIdle(t *testing.T) {
 	})
 }
 
-// TestABatchLastsAsLongAsItsSlowestMessage also has one message that fails, and comes back alone.
+// TestABatchLastsAsLongAsItsSlowestMessage also has one message that fails and is received again
+// alone.
 func TestABatchLastsAsLongAsItsSlowestMessage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -124,7 +125,8 @@ func TestAWindowFillsBatches(t *testing.T) {
 	})
 }
 
-// TestAThrottledReceiveCounts has no concurrency for two minutes: the message was received in vain.
+// TestAThrottledReceiveCounts has no free concurrency for two minutes, so the receive of the second
+// message has no effect.
 func TestAThrottledReceiveCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -150,7 +152,7 @@ func TestAThrottledReceiveCounts(t *testing.T) {
 	})
 }
 
-// TestInstancesKeepTheirMemory uses the same instance again, and never for two batches at once.
+// TestInstancesKeepTheirMemory uses the same instance again, but never for two batches at once.
 func TestInstancesKeepTheirMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

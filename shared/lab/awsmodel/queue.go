@@ -11,18 +11,18 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// QueueOptions says how a queue works. Zero fields mean their defaults.
+// QueueOptions configures a queue. Zero fields mean their defaults.
 type QueueOptions struct {
 	Visibility  time.Duration // visibility timeout; 30 s
-	Lateness    time.Duration // messages become available up to so much late, at random; none
-	DeadLetter  *Queue        // takes what was received MaxReceives times; nil: nothing does
+	Lateness    time.Duration // messages become visible up to so much late, at random; none
+	DeadLetter  *Queue        // receives a message after MaxReceives receives; nil: none
 	MaxReceives int           // of a message, needed with DeadLetter
 	Unfair      bool          // without fair queues: the oldest message comes first, whatever its group
 	Latency     time.Duration // mean time of a call; none
 	Seed        uint64        // of lateness and latency
 }
 
-// Queue is an SQS standard queue. It is a relay.Queue, safe for concurrent use.
+// Queue is an SQS standard queue and a relay.Queue. It is safe for concurrent use.
 type Queue struct {
 	options QueueOptions
 
@@ -31,7 +31,7 @@ type Queue struct {
 	visible  int
 	inFlight int
 	fairness fairness
-	waiting  []chan struct{} // receivers in a long poll, the longest first
+	waiting  []chan struct{} // receivers in a long poll, the longest waiting first
 }
 
 // message is a message in a queue.
@@ -39,10 +39,10 @@ type message struct {
 	relay.Message
 	group       *group
 	availableAt time.Time   // when it last became visible
-	timer       *time.Timer // makes it visible; nil while it is
+	timer       *time.Timer // makes it visible; nil while it is visible
 }
 
-// Counts is how many messages a queue has.
+// Counts is the number of messages in a queue.
 type Counts struct {
 	Visible  int // can be received now
 	InFlight int // received, and neither deleted nor visible again
@@ -77,7 +77,7 @@ func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	return make([]error, len(msgs))
 }
 
-// call takes the time of a call to SQS.
+// call waits as long as a call to SQS takes.
 func (q *Queue) call() {
 	if q.options.Latency == 0 {
 		return
@@ -117,14 +117,14 @@ func (q *Queue) showAfter(m *message, wait time.Duration) {
 	})
 }
 
-// Received is a message that was handed out.
+// Received is a received message.
 type Received struct {
 	relay.Message
 	of *message
 }
 
-// Receive returns up to limit messages, and waits up to a time for the first. Nobody else receives
-// them before the visibility timeout is over.
+// Receive returns up to limit messages, and waits up to wait for the first. No other receiver gets
+// them before the visibility timeout ends.
 func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) []Received {
 	q.call()
 	timeout := time.NewTimer(wait)
@@ -146,7 +146,7 @@ func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) []Re
 	}
 }
 
-// take hands out messages, or returns a channel that is closed when there are some.
+// take receives messages, or returns a channel that is closed when there may be some.
 func (q *Queue) take(limit int) ([]Received, chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -166,7 +166,7 @@ func (q *Queue) take(limit int) ([]Received, chan struct{}) {
 		got = append(got, Received{m.Message, m})
 	}
 	if q.visible > 0 {
-		q.wake() // another receiver may have been woken in vain
+		q.wake() // another receiver may have been woken without a message for it
 	}
 	if len(got) > 0 {
 		return got, nil
@@ -208,10 +208,12 @@ func (q *Queue) end(m *message) {
 	m.group.inFlight--
 }
 
-// current tells whether a message is still in flight from this receive. The caller holds the lock.
+// current tells whether the message is still in flight from this receive. The caller holds the
+// lock.
 func (r Received) current() bool { return r.of.timer != nil && r.of.Receives == r.Receives }
 
-// Delete deletes messages. One that is visible again, or was received again, stays.
+// Delete deletes messages. It has no effect on a message that is visible again or was received
+// again.
 func (q *Queue) Delete(msgs []Received) {
 	if len(msgs) == 0 {
 		return
@@ -230,7 +232,7 @@ func (q *Queue) Delete(msgs []Received) {
 	}
 }
 
-// ChangeVisibility makes a message that is in flight visible after a time.
+// ChangeVisibility makes a message in flight visible after a time.
 func (q *Queue) ChangeVisibility(r Received, after time.Duration) {
 	q.call()
 	q.mu.Lock()

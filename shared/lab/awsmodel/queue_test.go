@@ -31,7 +31,7 @@ func TestQuietGroupsComeFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := awsmodel.NewQueue(awsmodel.QueueOptions{})
 		send(q, "loud", 100)
-		q.Receive(t.Context(), 40, 0) // more than 30, and all that is in flight
+		q.Receive(t.Context(), 40, 0) // more than 30, and all messages in flight
 		time.Sleep(2 * time.Second)
 		if noisy := q.Noisy(); fmt.Sprint(noisy) != "[loud]" {
 			t.Fatalf("noisy: %v", noisy)
@@ -109,7 +109,7 @@ func TestADeletedMessageStaysAway(t *testing.T) {
 		if len(again) != 1 || again[0].ID != got[1].ID {
 			t.Fatalf("received %v again", again)
 		}
-		q.Delete(got[1:]) // in vain: it was received again since
+		q.Delete(got[1:]) // no effect: it was received again since
 		q.ChangeVisibility(again[0], 5*time.Second)
 		began := time.Now()
 		q.Receive(t.Context(), 10, time.Minute)

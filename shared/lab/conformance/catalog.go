@@ -16,7 +16,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// CatalogUnderTest is all that a catalog's adapter implements, without a cache in front of it.
+// CatalogUnderTest is everything that a catalog's adapter implements, without a cache in front of
+// it.
 type CatalogUnderTest interface {
 	catalog.Sources
 	catalog.LearnedSecrets
@@ -27,7 +28,8 @@ type CatalogUnderTest interface {
 	catalog.Names
 }
 
-// Catalog tests a catalog: the three ports that stages read it through, and the one that operators write it through.
+// Catalog tests a catalog: the three ports through which stages read it, and the port through which
+// operators write it.
 func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 	for name, test := range map[string]func(*testing.T, CatalogUnderTest){
 		"a new store has an empty catalog of revision 0":   catalogNew,
@@ -63,7 +65,7 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 	}
 }
 
-// sameCatalog lets an adapter return empty for nil but where that has a meaning.
+// sameCatalog lets an adapter return empty instead of nil, except where the two differ in meaning.
 var sameCatalog = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() != ".Schedule" }, cmpopts.EquateEmpty())
 
 func source(name string) catalog.Source {
@@ -74,7 +76,8 @@ func endpoint(name string) catalog.Endpoint {
 	return catalog.Endpoint{Name: name, URL: "https://" + name + ".example.com/hooks", Secrets: []string{"whsec_c2VjcmV0"}}
 }
 
-// fullCatalog has every field of every type set somewhere, and is in the order that LoadCatalog returns.
+// fullCatalog returns a catalog in which every field of every type is set somewhere, in the order
+// of LoadCatalog.
 func fullCatalog() catalog.Catalog {
 	return catalog.Catalog{
 		Sources: []catalog.Source{
@@ -103,7 +106,7 @@ func fullCatalog() catalog.Catalog {
 				SecretsMade: true, Prove: catalog.ProveOptions, Retiring: []catalog.RetiringSecret{
 					{Secret: "whsec_b2xkZXI=", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 				TLS: &catalog.TLS{Certificate: []byte("-----BEGIN\nc"), Key: []byte("k\n"), Authorities: []byte("a")},
-				Auth: &catalog.Auth{ // one field of these in a catalog that was checked
+				Auth: &catalog.Auth{ // a checked catalog has only one of these
 					Basic: &catalog.BasicAuth{Username: "é", Password: "p\n"}, Bearer: "b", APIKey: &catalog.APIKey{Header: "h", Query: "q", Value: "v"},
 					OAuth2: &catalog.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s", Scopes: []string{"a", "b"}, Audience: "x", InBody: true},
 					SigV4:  &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}},
@@ -117,7 +120,7 @@ func fullCatalog() catalog.Catalog {
 	}
 }
 
-// replace puts want in the place of whatever the catalog is and returns its revision.
+// replace replaces the current catalog by want and returns the new revision.
 func replace(t *testing.T, c CatalogUnderTest, want catalog.Catalog) int64 {
 	t.Helper()
 	_, base, err := c.LoadCatalog(t.Context())
@@ -131,7 +134,7 @@ func replace(t *testing.T, c CatalogUnderTest, want catalog.Catalog) int64 {
 	return revision
 }
 
-// expectCatalog reads all of want through each of the ports.
+// expectCatalog reads all of want through each port.
 func expectCatalog(t *testing.T, c CatalogUnderTest, want catalog.Catalog) {
 	t.Helper()
 	got, _, err := c.LoadCatalog(t.Context())
@@ -152,7 +155,7 @@ func expectCatalog(t *testing.T, c CatalogUnderTest, want catalog.Catalog) {
 	}
 }
 
-// generation is the one in force.
+// generation returns the current generation.
 func generation(t *testing.T, c CatalogUnderTest) catalog.Generation {
 	t.Helper()
 	g, err := c.Generation(t.Context())
@@ -235,7 +238,7 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 
 func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
 	want := catalog.Catalog{Sources: []catalog.Source{source("github")}}
-	filter := strings.Repeat("f", 4096) // a hundred of them are more than an item of DynamoDB's holds
+	filter := strings.Repeat("f", 4096) // a hundred of them are larger than an item of DynamoDB can be
 	for i := range 500 {
 		e := endpoint(fmt.Sprintf("endpoint-%03d", i))
 		want.Endpoints = append(want.Endpoints, e)
@@ -317,7 +320,8 @@ func catalogConcurrent(t *testing.T, c CatalogUnderTest) {
 	}
 }
 
-// catalogReaders replaces catalogs in which everything carries one number while it reads.
+// catalogReaders reads while it replaces catalogs. All names of one catalog have the same number,
+// so a mixed catalog is noticed.
 func catalogReaders(t *testing.T, c CatalogUnderTest) {
 	numbered := func(n int) catalog.Catalog {
 		var next catalog.Catalog
@@ -396,7 +400,7 @@ func catalogGenerations(t *testing.T, c CatalogUnderTest) {
 		must(t, "EndpointNames", err)
 		equal(t, "names of endpoints", []string{fmt.Sprint("e-", i), "shared"}, endpoints)
 	}
-	for g := range seen { // who has not looked for the generation in force since
+	for g := range seen { // as a reader that has not asked for the current generation since
 		_, err := c.Source(t.Context(), g, "a")
 		if _, absent := c.Source(t.Context(), g, "b"); !errors.Is(absent, catalog.ErrNotFound) {
 			t.Errorf("a source that is in no generation: %v", absent)

@@ -12,13 +12,13 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// patience is how long a suite waits for what must come.
+// patience is how long a suite waits for something that must happen.
 const patience = 30 * time.Second
 
-// sameRecord compares records: an adapter may return an empty slice or map for a nil one.
+// sameRecord compares records. An adapter may return an empty slice or map instead of nil.
 var sameRecord = cmpopts.EquateEmpty()
 
-// binary holds every byte, NUL and invalid UTF-8 among them.
+// binary returns every byte value, including NUL and invalid UTF-8.
 func binary() []byte {
 	b := make([]byte, 256)
 	for i := range b {
@@ -27,13 +27,13 @@ func binary() []byte {
 	return b
 }
 
-// eventID makes an event id that is the same for the same name.
+// eventID returns an event id that is always the same for a name.
 func eventID(name string) string { return relay.EventID("conformance", name) }
 
-// now is the current time as records carry it.
+// now returns the current time with the precision of records.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// later is an expiry far enough away for any test.
+// later returns a time of expiry that no test reaches.
 func later() time.Time { return now().Add(time.Hour).Truncate(time.Second) }
 
 // equal ends the test if got differs from want.
@@ -71,5 +71,5 @@ func atOnce[R any](n int, f func(i int) R) []R {
 	return results
 }
 
-// jsonText is a JSON string of n bytes in all.
+// jsonText returns a JSON string with a total length of n bytes.
 func jsonText(n int) []byte { return []byte(`"` + strings.Repeat("x", n-2) + `"`) }

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// EndpointStates tests a relay.EndpointStates.
+// EndpointStates tests a gate.EndpointStates.
 func EndpointStates(t *testing.T, fresh func(t *testing.T) gate.EndpointStates) {
 	for name, test := range map[string]func(*testing.T, gate.EndpointStates){
 		"an endpoint without a state has the zero one":   stateNew,
@@ -30,7 +30,7 @@ func EndpointStates(t *testing.T, fresh func(t *testing.T) gate.EndpointStates) 
 	}
 }
 
-// expectTroubled waits until the list is so: it may be a second late.
+// expectTroubled waits until the list is as wanted. The list may be a second late.
 func expectTroubled(t *testing.T, states gate.EndpointStates, want ...string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -80,7 +80,7 @@ func stateManyTroubled(t *testing.T, states gate.EndpointStates) {
 	expectTroubled(t, states, want...)
 }
 
-// trouble has every field set.
+// trouble returns a state with every field set.
 func trouble() breaker.State {
 	at := func(n int) time.Time { return time.Date(2026, 1, 2, 3, n, 5, 678_000_000, time.UTC) }
 	return breaker.State{Failures: 12, FailingSince: at(1), FailedAt: at(9), OpenUntil: at(2), Openings: 3, ClosedAt: at(4), PausedUntil: at(5),
@@ -142,7 +142,7 @@ func stateConcurrent(t *testing.T, states gate.EndpointStates) {
 	}
 }
 
-// Quotas tests a relay.Quotas.
+// Quotas tests a gate.Quotas.
 func Quotas(t *testing.T, fresh func(t *testing.T) gate.Quotas) {
 	for name, test := range map[string]func(*testing.T, gate.Quotas){
 		"pieces follow on each other":           quotaFollow,
@@ -157,7 +157,8 @@ func Quotas(t *testing.T, fresh func(t *testing.T) gate.Quotas) {
 	}
 }
 
-// expectPiece reserves a second, from start and within ten seconds of it. want is when it begins, after start; less than 0: not at all.
+// expectPiece reserves one second, not before start and within ten seconds of it. want is the
+// beginning of the reservation, relative to start; negative: there must be none.
 func expectPiece(t *testing.T, quotas gate.Quotas, line string, start time.Time, want time.Duration) {
 	t.Helper()
 	from, ok, err := quotas.Reserve(t.Context(), line, time.Second, start, start.Add(10*time.Second))
@@ -223,7 +224,7 @@ func quotaConcurrent(t *testing.T, quotas gate.Quotas) {
 	}
 }
 
-// Slots tests a relay.Slots.
+// Slots tests a gate.Slots.
 func Slots(t *testing.T, fresh func(t *testing.T) gate.Slots) {
 	for name, test := range map[string]func(*testing.T, gate.Slots){
 		"a slot has one holder at a time":         slotOneHolder,

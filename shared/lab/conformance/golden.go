@@ -7,8 +7,9 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// CatalogV1 is what the golden files of version 1 hold of a catalog, in the order that LoadCatalog returns. Each field of each kind is set in
-// one of its items, and left out in another. It stays as it is, as they do: what a later version adds is in a catalog of that version.
+// CatalogV1 is the catalog in the golden files of version 1, in the order of LoadCatalog. Each
+// field of each kind is set in one of its items and absent in another. Like the files, it never
+// changes: fields of a later version belong into a catalog of that version.
 func CatalogV1() catalog.Catalog {
 	byAccount := catalog.Order{On: true, Key: "data.account.id"}
 	hmac := verify.HMAC{

@@ -10,7 +10,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// keeping is a ledger that keeps events.
+// keeping is a ledger that can extend the retention of events.
 type keeping interface {
 	operate.Ledger
 	relay.Events

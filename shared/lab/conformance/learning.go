@@ -33,7 +33,8 @@ func learns(t *testing.T, c CatalogUnderTest, source, secret string) {
 	must(t, "LearnSecret", c.LearnSecret(t.Context(), source, secret))
 }
 
-// windowOf returns until when a source of the catalog in force may learn its secret.
+// windowOf returns the end of the window in which a source of the current catalog may learn its
+// secret.
 func windowOf(t *testing.T, c CatalogUnderTest, source string) time.Time {
 	t.Helper()
 	s, err := c.Source(t.Context(), generation(t, c), source)
@@ -49,7 +50,7 @@ func catalogWindows(t *testing.T, c CatalogUnderTest) {
 		if err := c.LearnSecret(t.Context(), "asana", "s"); !errors.Is(err, catalog.ErrNotOpen) {
 			t.Errorf("%s: %v, want ErrNotOpen", when, err)
 		}
-		loaded, _, err := c.LoadCatalog(t.Context()) // a window is no part of it
+		loaded, _, err := c.LoadCatalog(t.Context()) // a window is no part of the catalog
 		must(t, "LoadCatalog", err)
 		if diff := cmp.Diff(want, loaded, sameCatalog); diff != "" {
 			t.Errorf("%s, the catalog (-want +got):\n%s", when, diff)
@@ -110,7 +111,7 @@ func catalogLearns(t *testing.T, c CatalogUnderTest) {
 		t.Errorf("of a source with a secret: %v, want ErrConflict", err)
 	}
 	learns(t, c, "asana", "first é")
-	must(t, "LearnSecret of the same", c.LearnSecret(t.Context(), "asana", "first é")) // a handshake whose answer was lost comes again
+	must(t, "LearnSecret of the same", c.LearnSecret(t.Context(), "asana", "first é")) // a provider repeats a handshake whose answer was lost
 	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("a second time: %v, want ErrConflict", err)
 	}
@@ -143,13 +144,13 @@ func catalogForgets(t *testing.T, c CatalogUnderTest) {
 	learns(t, c, "notion", "n")
 	loaded, _, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
-	loaded.Sources[0].Secrets = nil // forgotten on purpose; the other's is kept as the catalog's own
+	loaded.Sources[0].Secrets = nil // forgotten on purpose; the other source keeps its secret as the catalog's own
 	replace(t, c, loaded)
 	expectCatalog(t, c, loaded)
 	learns(t, c, "asana", "b")
 }
 
-// replacements are ways in which somebody replaces a catalog whose first source learns.
+// replacements returns ways to replace a catalog whose first source learns its secret.
 func replacements() map[string]func(*catalog.Catalog) {
 	return map[string]func(*catalog.Catalog){
 		"as it was":  func(*catalog.Catalog) {},
@@ -185,7 +186,7 @@ func catalogKeepsLearned(t *testing.T, c CatalogUnderTest) {
 	}
 }
 
-// learnsBetween has a source learn a secret between each load and replacement, the first time.
+// learnsBetween lets a source learn a secret between the first load and its replacement.
 type learnsBetween struct {
 	CatalogUnderTest
 	learn func() error
@@ -231,7 +232,8 @@ func catalogRestored(t *testing.T, c CatalogUnderTest) {
 	expectCatalog(t, c, with)
 }
 
-// catalogLearnsAmidst has handshakes meet replacements that take over what they have loaded: whoever was told that the secret is kept is right.
+// catalogLearnsAmidst runs a handshake concurrently with replacements that keep what they have
+// loaded. If LearnSecret succeeds, the secret must be kept.
 func catalogLearnsAmidst(t *testing.T, c CatalogUnderTest) {
 	for round := range 5 {
 		replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana")}})

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// LedgerUnderTest is all that a ledger's adapter implements.
+// LedgerUnderTest is everything that a ledger's adapter implements.
 type LedgerUnderTest interface {
 	relay.Events
 	relay.Deliveries
@@ -58,7 +58,7 @@ func Deliveries(t *testing.T, fresh func(t *testing.T) relay.Deliveries) {
 	}
 }
 
-// Ledger tests a relay.Ledger together with the ports that fill it.
+// Ledger tests an operate.Ledger together with the ports that fill it.
 func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 	for name, test := range map[string]func(*testing.T, LedgerUnderTest){
 		"an unknown event is not found":                       ledgerNotFound,
@@ -86,7 +86,7 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 	}
 }
 
-// record is a plain event on record.
+// record returns a plain record of an event.
 func record(name string) relay.EventRecord {
 	return relay.EventRecord{
 		Event: relay.Event{ID: eventID(name), Receipt: "r-" + name, Source: "github", Type: "push", ReceivedAt: now(),
@@ -95,7 +95,7 @@ func record(name string) relay.EventRecord {
 	}
 }
 
-// delivery is a plain delivery after n attempts, waiting for the next.
+// delivery returns a plain delivery after n attempts that waits for the next one.
 func delivery(event, endpoint string, n int) relay.Delivery {
 	d := relay.Delivery{EventID: eventID(event), Endpoint: endpoint, Source: "github", Type: "push", Status: relay.Waiting,
 		Attempts: n, MessageID: fmt.Sprint("m-", n), NextAt: now().Add(time.Minute), UpdatedAt: now(), ExpiresAt: later()}
@@ -377,7 +377,7 @@ func ledgerEvent(t *testing.T, l LedgerUnderTest) {
 
 func ledgerLargeEvent(t *testing.T, l LedgerUnderTest) {
 	recordEvent(t, l, record("a"))
-	for i := range 24 { // 50 KiB of responses each: more than any store returns in one piece
+	for i := range 24 { // 50 KiB of responses each: more than any store returns at once
 		d := delivery("a", fmt.Sprintf("e-%02d", i), relay.MaxHistory)
 		for j := range d.History {
 			d.History[j].Response = slices.Repeat([]byte{byte(j)}, relay.MaxResponseBytes)

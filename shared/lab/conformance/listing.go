@@ -11,7 +11,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// eachPage calls a listing's method from the first page to the last.
+// eachPage calls a listing's method for each page, from the first to the last.
 func eachPage(t *testing.T, method string, read func(relay.Page) (relay.Page, error)) {
 	t.Helper()
 	page := relay.Page("")
@@ -25,7 +25,7 @@ func eachPage(t *testing.T, method string, read func(relay.Page) (relay.Page, er
 	t.Fatal("the listing has no end")
 }
 
-// listEvents pages through the events of an hour of the source github, by id.
+// listEvents reads all pages of an hour's events of the source github, by id.
 func listEvents(t *testing.T, l operate.Ledger, at time.Time) map[string]relay.EventRecord {
 	t.Helper()
 	all := map[string]relay.EventRecord{}
@@ -77,19 +77,19 @@ func ledgerBusyHour(t *testing.T, l LedgerUnderTest) {
 	at := now().Truncate(time.Hour)
 	for i := range n {
 		r := record(fmt.Sprint(i))
-		r.ReceivedAt = at // ties must not lose anybody
+		r.ReceivedAt = at // events of the same time must not be lost
 		recordEvent(t, l, r)
 	}
 	equal(t, "events", n, len(listEvents(t, l, at)))
 }
 
-// listDeliveries pages through an endpoint's deliveries; between is called after each page.
+// listDeliveries reads all pages of an endpoint's deliveries. It calls between after each page.
 func listDeliveries(t *testing.T, l operate.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery)) []relay.Delivery {
 	t.Helper()
 	var all []relay.Delivery
 	eachPage(t, "OpenDeliveries", func(page relay.Page) (relay.Page, error) {
 		deliveries, next, err := l.OpenDeliveries(t.Context(), endpoint, s, page)
-		must(t, "OpenDeliveries", err) // before what comes between
+		must(t, "OpenDeliveries", err) // checked before between is called
 		all = append(all, deliveries...)
 		between(deliveries)
 		return next, nil
@@ -102,7 +102,7 @@ func list(t *testing.T, l operate.Ledger, endpoint string, s relay.Status) []rel
 	return listDeliveries(t, l, endpoint, s, func([]relay.Delivery) {})
 }
 
-// scattered returns 0 to n-1 out of order; n is no multiple of 7.
+// scattered returns 0 to n-1 out of order. n must not be a multiple of 7.
 func scattered(n int) []int {
 	order := make([]int, n)
 	for i := range order {
@@ -148,7 +148,7 @@ func ledgerStatus(t *testing.T, l LedgerUnderTest) {
 	dead.Status, dead.NextAt = relay.Dead, time.Time{}
 	save(t, l, dead, 1)
 	expect(0, 1)
-	save(t, l, delivery("a", "shipping", 3), 2) // sent again
+	save(t, l, delivery("a", "shipping", 3), 2) // replayed
 	expect(1, 0)
 	delivered := delivery("a", "shipping", 4)
 	delivered.Status, delivered.NextAt = relay.Delivered, time.Time{}
@@ -175,7 +175,7 @@ func ledgerMoving(t *testing.T, l LedgerUnderTest) {
 	due := now().Add(time.Minute)
 	for i := range n {
 		d := delivery(fmt.Sprint(i), "shipping", 1)
-		d.NextAt = due // ties must not lose anybody
+		d.NextAt = due // deliveries of the same time must not be lost
 		save(t, l, d, 0)
 	}
 	seen := map[string]bool{}

@@ -8,7 +8,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// OrderedQueueUnderTest is a queue that keeps order together with its receiving end.
+// OrderedQueueUnderTest is an ordered queue together with its receiving end.
 type OrderedQueueUnderTest struct{ QueueUnderTest }
 
 // OrderedQueue tests a relay.OrderedQueue.
@@ -33,7 +33,7 @@ func OrderedQueue(t *testing.T, fresh func(t *testing.T) OrderedQueueUnderTest) 
 	}
 }
 
-// inGroup returns messages of the bodies "1", "2" and so on.
+// inGroup returns n messages with the bodies "1", "2" and so on.
 func inGroup(group string, n int) []relay.Outgoing {
 	msgs := make([]relay.Outgoing, n)
 	for i := range msgs {
@@ -42,7 +42,7 @@ func inGroup(group string, n int) []relay.Outgoing {
 	return msgs
 }
 
-// next takes the next message, which must be of a group and have a body.
+// next receives the next message, which must have the given group and body.
 func (q OrderedQueueUnderTest) next(t *testing.T, group string, body int) relay.Message {
 	t.Helper()
 	m := q.await(t, 1)[0]
@@ -50,7 +50,7 @@ func (q OrderedQueueUnderTest) next(t *testing.T, group string, body int) relay.
 	return m
 }
 
-// heads takes the first messages of the groups "a" and "b", which may come either way round.
+// heads receives the first messages of the groups "a" and "b", in either order.
 func (q OrderedQueueUnderTest) heads(t *testing.T) (a, b relay.Message) {
 	t.Helper()
 	both := append(q.await(t, 1), q.await(t, 1)...)
@@ -165,7 +165,8 @@ func orderedOnce(t *testing.T, q OrderedQueueUnderTest) {
 	q.nothing(t, 100*time.Millisecond)
 }
 
-// One whose namesake is gone comes or is dropped, without an error, and what is behind it comes either way.
+// A message may be dropped without an error, or arrive, if one with the same name was sent and
+// acknowledged before. The message behind it arrives in both cases.
 func orderedOnceGone(t *testing.T, q OrderedQueueUnderTest) {
 	two := inGroup("a", 2)
 	q.send(t, two[0])

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// SweepCursors tests a relay.SweepCursors.
+// SweepCursors tests an operate.SweepCursors.
 func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	t.Helper()
 	none, err := cursors.SweepCursor(t.Context())
@@ -30,10 +30,10 @@ func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	}
 }
 
-// anyOrder compares the deliveries of an outcome, which have none.
+// anyOrder compares the deliveries of an outcome without regard to their order.
 var anyOrder = cmpopts.SortSlices(func(a, b operate.DeliveryStatus) bool { return a.Endpoint < b.Endpoint })
 
-// names returns n endpoint names as long as they can be.
+// names returns n endpoint names of the maximum length.
 func names(n int) []string {
 	all := make([]string, n)
 	for i := range all {
@@ -55,7 +55,8 @@ func eventToMost(t *testing.T, events relay.Events) {
 	expectEvent(t, events, r)
 }
 
-// A function that routes an event by another configuration writes its list, and finds the event on record.
+// A function with another configuration writes its own list of endpoints, and finds the event on
+// record.
 func eventOtherList(t *testing.T, events relay.Events) {
 	first, second := record("wide"), record("wide")
 	first.Endpoints, second.Endpoints = names(4000), names(3999)
@@ -99,7 +100,7 @@ func ledgerEventRecord(t *testing.T, l LedgerUnderTest) {
 	}
 }
 
-// outcomes pages through the outcomes of an hour of the source github, by event.
+// outcomes reads all pages of an hour's outcomes of the source github, by event.
 func outcomes(t *testing.T, l operate.Ledger, at time.Time) map[string]operate.EventOutcome {
 	t.Helper()
 	all := map[string]operate.EventOutcome{}
@@ -180,7 +181,7 @@ func ledgerBusyOutcomes(t *testing.T, l LedgerUnderTest) {
 	equal(t, "events, and those without a delivery", []int{n, 77}, []int{len(all), missing})
 }
 
-// Of events with many endpoints a page has few, and nothing is lost between two pages.
+// A page holds few events with many endpoints, and nothing is lost between two pages.
 func ledgerWideOutcomes(t *testing.T, l LedgerUnderTest) {
 	at := now().Truncate(time.Hour)
 	for i := range 12 {

@@ -11,21 +11,23 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// QueueUnderTest is a queue together with its receiving end, which is no port: on AWS it is Lambda's.
+// QueueUnderTest is a queue together with its receiving end. The receiving end is no port: on AWS
+// it is Lambda's.
 type QueueUnderTest struct {
 	relay.Queue
-	// Visibility is how long a received message stays hidden until it is handed out again. 1 or 2 s keep the suite short.
+	// Visibility is the visibility timeout of a received message. 1 or 2 s keep the suite short.
 	Visibility time.Duration
-	// Receive returns up to limit messages. It may return none at once or wait a while for one, at the longest until ctx ends;
-	// the end of ctx is not an error.
+	// Receive returns up to limit messages. It may return none at once, or wait for one until ctx
+	// ends at the latest. The end of ctx is not an error.
 	Receive func(ctx context.Context, limit int) ([]relay.Message, error)
 	// Ack removes a message that Receive has returned.
 	Ack func(ctx context.Context, m relay.Message) error
-	// Hold is relay.Holder's for messages that Receive has returned, which the receiving end then lets go of as some that failed.
+	// Hold is relay.Holder's method, for messages that Receive has returned. The receiving end then
+	// reports them as failed.
 	Hold func(ctx context.Context, held []relay.Held) []error
 }
 
-// largestBody is what every queue must carry: 1 MiB less 1 KiB for what travels beside a body.
+// largestBody is what every queue must accept: 1 MiB less 1 KiB for what is sent beside a body.
 const largestBody = 1<<20 - 1<<10
 
 // Queue tests a relay.Queue.
@@ -56,13 +58,13 @@ func Queue(t *testing.T, fresh func(t *testing.T) QueueUnderTest) {
 	}
 }
 
-// send sends and expects one nil error for each message.
+// send sends messages and expects a nil error for each.
 func (q QueueUnderTest) send(t *testing.T, msgs ...relay.Outgoing) {
 	t.Helper()
 	equal(t, "errors of Send", make([]error, len(msgs)), q.Send(t.Context(), msgs))
 }
 
-// receive returns the next n messages, each acknowledged.
+// receive returns the next n messages and acknowledges each.
 func (q QueueUnderTest) receive(t *testing.T, n int) []relay.Message {
 	t.Helper()
 	msgs := q.await(t, n)
@@ -72,8 +74,8 @@ func (q QueueUnderTest) receive(t *testing.T, n int) []relay.Message {
 	return msgs
 }
 
-// await returns the next n messages and acknowledges none. It must not be given more than is received within one visibility
-// timeout.
+// await returns the next n messages without acknowledging them. n must be small enough that they
+// arrive within one visibility timeout.
 func (q QueueUnderTest) await(t *testing.T, n int) []relay.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -90,7 +92,7 @@ func (q QueueUnderTest) await(t *testing.T, n int) []relay.Message {
 	return msgs
 }
 
-// nothing expects that no message comes within d.
+// nothing checks that no message arrives within d.
 func (q QueueUnderTest) nothing(t *testing.T, d time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -121,7 +123,8 @@ func queueBody(t *testing.T, q QueueUnderTest) {
 	}
 }
 
-// characters are all that XML 1.0 has (its production Char), in texts that a queue takes. A carriage return is none of them: XML's readers make a newline of it.
+// characters returns texts with all characters of XML 1.0 (its production Char), small enough for a
+// queue. A carriage return is left out, because XML readers turn it into a newline.
 func characters() (texts []string) {
 	var b strings.Builder
 	for _, span := range [][2]rune{{0x9, 0xA}, {0x20, 0xD7FF}, {0xE000, 0xFFFD}, {0x10000, 0x10FFFF}} {
@@ -152,7 +155,7 @@ func queueCharacters(t *testing.T, q QueueUnderTest) {
 	}
 }
 
-// noTexts are what SQS refuses.
+// noTexts returns texts that SQS refuses.
 func noTexts() []string {
 	texts := []string{"", "\xED\xA0\x80 a surrogate", "\xC3", "\uFFFE", "\uFFFF", "\xFF"}
 	for c := range byte(' ') {
@@ -303,7 +306,7 @@ func (q QueueUnderTest) hold(t *testing.T, held ...relay.Held) {
 
 func queueHold(t *testing.T, q QueueUnderTest) {
 	var bodies []string
-	for i := range 12 { // more than SQS holds in one call
+	for i := range 12 { // more than one call to SQS can hold
 		bodies = append(bodies, fmt.Sprintf("%02d", i))
 		q.send(t, relay.Outgoing{Body: []byte(bodies[i])})
 	}

@@ -8,13 +8,13 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// SchedulerUnderTest is a scheduler, and what it has pending.
+// SchedulerUnderTest is a scheduler, and a way to see its pending messages.
 type SchedulerUnderTest struct {
 	relay.Scheduler
 	Pending func(t *testing.T) []Scheduled // in any order
 }
 
-// Scheduled is a message that a scheduler holds.
+// Scheduled is a pending message of a scheduler.
 type Scheduled struct {
 	Name   string
 	At     time.Time
@@ -23,7 +23,8 @@ type Scheduled struct {
 	Resent bool
 }
 
-// Scheduler tests a relay.Scheduler. That a message is sent when its time has come is the adapter's own test.
+// Scheduler tests a relay.Scheduler. The adapter's own test must check that a message is sent at
+// its time.
 func Scheduler(t *testing.T, fresh func(t *testing.T) SchedulerUnderTest) {
 	for name, test := range map[string]func(*testing.T, SchedulerUnderTest){
 		"a message is held with all it has":              schedulerKeeps,
@@ -42,7 +43,7 @@ func Scheduler(t *testing.T, fresh func(t *testing.T) SchedulerUnderTest) {
 	}
 }
 
-// expect compares what is pending; a scheduler may be up to a minute late.
+// expect compares the pending messages. A scheduler may be up to a minute late.
 func (s SchedulerUnderTest) expect(t *testing.T, want map[string]Scheduled) {
 	t.Helper()
 	got := map[string]Scheduled{}

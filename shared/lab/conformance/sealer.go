@@ -7,7 +7,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Sealer tests a relay.Sealer.
+// Sealer tests a catalog.Sealer.
 func Sealer(t *testing.T, fresh func(t *testing.T) catalog.Sealer) {
 	for name, test := range map[string]func(*testing.T, catalog.Sealer){
 		"what was sealed opens":               sealerOpens,
@@ -34,7 +34,7 @@ func seal(t *testing.T, s catalog.Sealer, plain []byte) []byte {
 	return sealed
 }
 
-// refuses expects that sealed does not open, and that the error does not tell the secret.
+// refuses checks that sealed does not open, and that the error does not contain the secret.
 func refuses(t *testing.T, s catalog.Sealer, what, name string, sealed []byte) {
 	t.Helper()
 	plain, err := s.Open(t.Context(), name, sealed)

@@ -7,15 +7,17 @@ import (
 	"strings"
 )
 
-// What a run on one machine cannot measure, and the bill therefore assumes.
+// Values that a run on one machine cannot measure. The bill assumes them.
 const (
-	// WaitSQSMs and WaitDynamoMs are how long a function waits for a send and for a write: what the services are seen to take within
-	// a region on an ordinary day.
+	// WaitSQSMs and WaitDynamoMs are how long a function waits for a send and for a write. They are
+	// usual times within a region on an ordinary day.
 	WaitSQSMs    = 10
 	WaitDynamoMs = 5
-	// WaitEndpointMs is how long the slowest endpoint of a batch takes to answer. Deliver's time is nearly all of it.
+	// WaitEndpointMs is how long the slowest endpoint of a batch takes to answer. It is nearly all
+	// of deliver's time.
 	WaitEndpointMs = 200
-	// FullProcessorMiB is the memory with which a function has one processor; with less it has that part of it:
+	// FullProcessorMiB is the memory size at which a function has one full processor. With less
+	// memory it has the same share of a processor:
 	// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html.
 	FullProcessorMiB = 1769
 )
@@ -23,7 +25,7 @@ const (
 // Line is a part of the bill.
 type Line struct {
 	What string
-	USD  float64 // for the usage that was billed
+	USD  float64 // for the billed usage
 }
 
 // Bill is what a usage costs.
@@ -59,7 +61,7 @@ func (b Bill) PerMillion() float64 {
 	return b.million(sum)
 }
 
-// million scales from the usage's events to a million.
+// million scales a number from the usage's events to a million events.
 func (u Usage) million(n float64) float64 { return n * million / float64(u.Events) }
 
 func (u Usage) invocations() float64 {
@@ -78,7 +80,7 @@ func (u Usage) units(operations ...string) float64 {
 	return sum
 }
 
-// sqs is what all requests cost but those that only waited.
+// sqs returns the cost of all SQS requests except empty receives.
 func (u Usage) sqs() float64 {
 	usd := 0.0
 	for _, operation := range []string{"sqs:SendMessage", "sqs:SendMessageBatch", "sqs:ReceiveMessage", "sqs:DeleteMessageBatch"} {
@@ -96,18 +98,20 @@ func (u Usage) LoggedBytes() float64 {
 	return bytes
 }
 
-// GBSeconds is Lambda's time as it is billed.
+// GBSeconds returns Lambda's billed time.
 func (u Usage) GBSeconds() float64 {
 	sum := 0.0
-	for _, name := range slices.Sorted(maps.Keys(u.Functions)) { // in one order: a sum of fractions depends on it
+	for _, name := range slices.Sorted(maps.Keys(u.Functions)) { // in a fixed order, because a sum of fractions depends on it
 		f := u.Functions[name]
 		sum += float64(f.Invocations) * u.BilledMs(name) / 1000 * float64(f.MemoryMiB) / 1024
 	}
 	return sum
 }
 
-// BilledMs is how long an invocation of a function takes: what it was seen to need of a processor, stretched by the part of one that it has,
-// and what it waits for, of which it does a batch's side by side. Lambda rounds up to whole milliseconds. 0 for a function that did not run.
+// BilledMs returns how long an invocation of a function takes. It is the measured processor time,
+// divided by the function's share of a processor, plus the time that it waits. A function waits for
+// all messages of a batch concurrently. Lambda rounds up to whole milliseconds. It returns 0 for a
+// function that did not run.
 func (u Usage) BilledMs(name string) float64 {
 	f := u.Functions[name]
 	if f.Invocations == 0 {
@@ -132,7 +136,8 @@ func (u Usage) waitMs(name string) float64 {
 	return 0
 }
 
-// CallsPerEvent is how many AWS calls the functions made for each event, without those of the catalog and Lambda's own polling of the queues.
+// CallsPerEvent returns the number of AWS calls that the functions made for each event. Calls for
+// the catalog and Lambda's own polling of the queues do not count.
 func CallsPerEvent(u Usage) float64 {
 	calls := 0
 	for operation, c := range u.Calls {
@@ -143,7 +148,8 @@ func CallsPerEvent(u Usage) float64 {
 	return float64(calls) / float64(u.Events)
 }
 
-// AllCallsPerEvent is CallsPerEvent with the calls that are made by the hour: of the catalog, of KMS, of the endpoints in trouble.
+// AllCallsPerEvent returns CallsPerEvent plus the calls that are made by the hour: for the catalog,
+// to KMS, and for the endpoints in trouble.
 func AllCallsPerEvent(u Usage) float64 {
 	calls := 0
 	for operation, c := range u.Calls {
@@ -154,23 +160,23 @@ func AllCallsPerEvent(u Usage) float64 {
 	return CallsPerEvent(u) + float64(calls)/float64(u.Events)
 }
 
-// perEvent tells whether an operation is called for events, and not by the hour.
+// perEvent tells whether an operation is called for events, not by the hour.
 func perEvent(operation string) bool {
 	return operation != "sqs:"+EmptyReceive && !strings.HasSuffix(operation, OfCatalog) && !strings.HasSuffix(operation, OfTrouble)
 }
 
-// Month is what something costs in a month, whatever the number of events.
+// Month is what something costs in a month, independent of the number of events.
 type Month struct {
 	What  string
 	Idle  float64 // in a month without events
-	InUse float64 // in a month in which every metric had a value: one that had none is not billed
-	Free  float64 // as Idle, less what AWS gives each account for nothing
+	InUse float64 // in a month in which every metric had a value; a metric without a value is not billed
+	Free  float64 // as Idle, less AWS's free allowance for each account
 }
 
-// Fixed returns what a relay costs in a month besides its events, at list prices.
+// Fixed returns the monthly costs of a relay without its events, at list prices.
 func Fixed(queues, alarms, metrics, dashboards int) []Month {
 	const (
-		pollers     = 5 // that Lambda keeps at a queue: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+		pollers     = 5 // that Lambda keeps for a queue: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 		pollSeconds = 20
 		month       = 30 * 24 * 3600
 

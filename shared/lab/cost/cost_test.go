@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// recorded is what make cost counted.
+// recorded returns the usage that make cost counted.
 func recorded(t *testing.T) []cost.Usage {
 	t.Helper()
 	var usage []cost.Usage
@@ -45,7 +45,7 @@ func fixed(t *testing.T) []cost.Month {
 	count := map[string]int{}
 	for _, r := range template.Resources {
 		count[r.Type]++
-		if more := len(r.Properties.Metrics) - 2; more > 0 { // an alarm of an expression is billed for each metric that this reads
+		if more := len(r.Properties.Metrics) - 2; more > 0 { // an alarm on an expression is billed for each metric in it
 			count[r.Type] += more
 		}
 	}
@@ -74,7 +74,7 @@ func TestFixed(t *testing.T) {
 	}
 }
 
-// The call that costs is the one that nobody has noticed.
+// An expensive call is the one that nobody has noticed.
 func TestCallsForAnEventAreWithinTheirBudget(t *testing.T) {
 	t.Parallel()
 	found := false
@@ -97,7 +97,7 @@ func TestCallsForAnEventAreWithinTheirBudget(t *testing.T) {
 	}
 }
 
-// billed is a usage whose bill can be reckoned by hand.
+// billed is a usage whose bill can be computed by hand.
 var billed = cost.Usage{
 	Scenario: cost.Scenario{FanOut: 1}, Events: 1000, PostedBytes: 2_000_000, StoredBytes: 3_000_000,
 	Functions: map[string]cost.Function{

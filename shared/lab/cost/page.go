@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Tables returns the generated tables of docs/cost.md by name, as they follow from usage and the prices.
+// Tables returns the generated tables of docs/cost.md by name, computed from usage and prices.
 func Tables(usage []Usage, fixed []Month) map[string]string {
 	return map[string]string{
 		"bill": bill(usage, fixed), "money": money(usage), "calls": calls(usage), "time": lambdaTime(usage), "fixed": monthly(fixed),
@@ -15,14 +15,14 @@ func Tables(usage []Usage, fixed []Month) map[string]string {
 	}
 }
 
-// Summary returns the README's line on costs.
+// Summary returns the README's line about costs.
 func Summary(usage []Usage, fixed []Month) string {
 	f := sum(fixed)
 	return fmt.Sprintf("- **Cost.** %.0f USD a month while idle, up to %.0f while in use. On top, %.2f USD for each million webhooks of 1 KiB to one endpoint. "+
 		"See [cost](docs/cost.md).\n", f.Idle, f.InUse, Of(usage[0]).PerMillion())
 }
 
-// sum adds up what a month costs.
+// sum adds up the costs of a month.
 func sum(fixed []Month) Month {
 	all := Month{What: "**together**"}
 	for _, m := range fixed {
@@ -33,7 +33,7 @@ func sum(fixed []Month) Month {
 	return all
 }
 
-// bill is what a month costs by how many events it has.
+// bill returns the table of monthly costs by the number of events.
 func bill(usage []Usage, fixed []Month) string {
 	rows := [][]string{{"events a month", "fixed", "for the events, in full batches", "together"}}
 	for _, n := range []struct {
@@ -50,7 +50,8 @@ func bill(usage []Usage, fixed []Month) string {
 	return table(rows)
 }
 
-// table writes rows in Markdown; the first is the head. All columns but the first are numbers.
+// table writes rows in Markdown. The first row is the head. All columns except the first are
+// numbers.
 func table(rows [][]string) string {
 	var b strings.Builder
 	for i, row := range rows {
@@ -62,7 +63,7 @@ func table(rows [][]string) string {
 	return b.String()
 }
 
-// head names the scenarios above a table's columns.
+// head returns the head of a table, with a column for each scenario.
 func head(first string, usage []Usage) []string {
 	row := []string{first}
 	for _, u := range usage {
@@ -81,7 +82,7 @@ func head(first string, usage []Usage) []string {
 	return row
 }
 
-// rowOf writes a number of each scenario.
+// rowOf returns a row with one number for each scenario.
 func rowOf(what, format string, usage []Usage, value func(Usage) float64) []string {
 	row := []string{what}
 	for _, u := range usage {
@@ -152,8 +153,8 @@ func monthly(fixed []Month) string {
 	return table(rows)
 }
 
-// others compares with what is built on EventBridge's API destinations and on SNS. Both need the same front: a gateway and a function that
-// verifies; neither takes a signed webhook by itself.
+// others compares the relay with solutions on EventBridge's API destinations and on SNS. Both also
+// need a gateway and a function that verifies, because neither accepts a signed webhook by itself.
 func others(usage []Usage) string {
 	front := func(u Usage) float64 {
 		f := u.Functions["Receive"]

@@ -1,19 +1,19 @@
 package cost
 
-// PricesAsOf is when the prices were last compared: AWS's own pages where their text has the figure, else at least one guide of 2026 that
-// quotes them.
+// PricesAsOf is when the prices were last checked: against AWS's own pages if their text has the
+// price, else against at least one guide of 2026 that quotes them.
 const PricesAsOf = "June 2026"
 
 // Price is AWS's list price in us-east-1.
 type Price struct {
 	What   string
 	USD    float64
-	Per    float64 // units that USD buys
+	Per    float64 // the number of units that cost USD
 	Unit   string
 	Source string // where it is published
 }
 
-// Of returns what n units cost, in USD.
+// Of returns the cost of n units in USD.
 func (p Price) Of(n float64) float64 { return n * p.USD / p.Per }
 
 const (
@@ -49,7 +49,7 @@ var (
 	SNSDelivery    = Price{"SNS, HTTP deliveries", 0.60, million, "million notifications", "https://aws.amazon.com/sns/pricing/"}
 )
 
-// Prices are all of them, in the order in which the page lists them.
+// Prices returns all prices, in the order of the page.
 func Prices() []Price {
 	return []Price{
 		HTTPRequest, LambdaRequest, LambdaTime, SQSRequest, SQSFair, DynamoWrite, DynamoRead, DynamoStored,

@@ -6,40 +6,42 @@ type Usage struct {
 	Events      int                 `json:"events"`   // accepted
 	Attempts    int                 `json:"attempts"` // POSTs to endpoints
 	PostedBytes int                 `json:"postedBytes"`
-	StoredBytes int                 `json:"storedBytes"` // in DynamoDB at the end, as it bills them
+	StoredBytes int                 `json:"storedBytes"` // in DynamoDB at the end, as it is billed
 	Functions   map[string]Function `json:"functions"`   // by name in the stack: "Receive"
 	Calls       map[string]Calls    `json:"calls"`       // by operation: "sqs:SendMessageBatch"
 }
 
-// Scenario is what was asked of the relay.
+// Scenario is the load of a run.
 type Scenario struct {
-	FanOut         int  `json:"fanOut"`          // endpoints that want each event
+	FanOut         int  `json:"fanOut"`          // endpoints that get each event
 	FailingPercent int  `json:"failingPercent"`  // of attempts
-	Burst          bool `json:"burst"`           // events came as fast as they were taken, else one after the other
-	Quiet          int  `json:"quiet,omitempty"` // endpoints of which each event is for another; 0: each is for all of them
+	Burst          bool `json:"burst"`           // events were sent as fast as they were accepted, else one after the other
+	Quiet          int  `json:"quiet,omitempty"` // number of endpoints that get the events in turn, one each; 0: all endpoints get each event
 }
 
 // Function is what a function used.
 type Function struct {
 	MemoryMiB    int     `json:"memoryMiB"`
 	Invocations  int     `json:"invocations"`
-	ProcessorMs  float64 `json:"processorMs"` // of all its processes, their starts included
+	ProcessorMs  float64 `json:"processorMs"` // of all its processes, including their starts
 	LoggedBytes  int     `json:"loggedBytes"` // by the function itself
 	LoggedEvents int     `json:"loggedEvents"`
 }
 
-// OfCatalog marks the calls by which an instance reads the configuration: by the hour, too, as long as it is in use.
+// OfCatalog marks the calls by which an instance reads the configuration. They are made by the
+// hour, as long as the instance is in use.
 const OfCatalog = ", catalog"
 
-// EmptyReceive is what a ReceiveMessage that brought nothing is counted as.
+// EmptyReceive is the operation for a ReceiveMessage that returned no message.
 const EmptyReceive = "ReceiveMessage, empty"
 
-// OfTrouble marks the calls by which an instance finds the endpoints in trouble: by the hour as well.
+// OfTrouble marks the calls by which an instance finds the endpoints in trouble. They are made by
+// the hour too.
 const OfTrouble = ", endpoints in trouble"
 
-// Calls are those of one operation of an AWS API.
+// Calls counts the calls of one operation of an AWS API.
 type Calls struct {
 	Calls int     `json:"calls"`
-	Units float64 `json:"units"` // billed: chunks of SQS, request units of DynamoDB, else as many as calls
+	Units float64 `json:"units"` // billed: chunks for SQS, request units for DynamoDB, else the number of calls
 	Fair  float64 `json:"fair,omitempty"`
 }

@@ -9,22 +9,24 @@ import (
 	"path/filepath"
 )
 
-// Reachable is the one loopback address that the functions of Synthesise's assembly may POST to, on any port: endpoints of a test listen on
-// it. The rest of the guard is as deployed.
+// Reachable is the only loopback address to which the functions of Synthesise's assembly may POST,
+// on any port. A test's endpoints listen on it. The rest of the guard is as deployed.
 const Reachable = "127.0.0.1"
 
 var functionNames = []string{"receive", "fanout", "deliver", "sweep"}
 
-// What endpoints of Synthesise's assembly may refer to and call: secrets whose names begin so, and an API of API Gateway.
+// What endpoints of Synthesise's assembly may use: secrets whose names have this prefix, and one
+// API of API Gateway.
 const (
 	SecretsPrefix = "deployed/"
 	InvokedAPI    = "arn:aws:execute-api:" + region + ":" + account + ":api/stage/POST/hook"
 )
 
-// Synthesise builds the functions for this machine and synthesises the template around them, in dir, and returns the cloud assembly's
-// folder. root is the repository's. It runs the go command and, for the CDK, Node; the first build takes a minute, later ones some ten
-// seconds. A function differs from what is deployed in the processor it is built for and in the link-time variable of package egress
-// that lets Reachable through.
+// Synthesise builds the functions for this machine, synthesises the template with them in dir, and
+// returns the folder of the cloud assembly. root is the repository's root. It runs the go command
+// and, for the CDK, Node. The first build takes a minute, later ones about ten seconds. A function
+// differs from the deployed one in two things: the processor it is built for, and the link-time
+// variable of package egress that permits Reachable.
 func Synthesise(ctx context.Context, root, dir string) (assembly string, err error) {
 	functions, assembly := filepath.Join(dir, "functions"), filepath.Join(dir, "cdk.out")
 	for _, name := range functionNames {

@@ -15,8 +15,8 @@ import (
 	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// Usage tells what the stack has used since its start, as AWS bills it; what is the sender's and the endpoints' to know is left zero, and
-// processor time is known only after Close.
+// Usage returns what the stack has used since its start, as AWS bills it. Values that only the
+// sender and the endpoints know are zero. Processor time is known only after Close.
 func (h *Host) Usage() cost.Usage {
 	u := cost.Usage{Functions: map[string]cost.Function{}}
 	for _, f := range h.functions {
@@ -26,9 +26,9 @@ func (h *Host) Usage() cost.Usage {
 	return u
 }
 
-// end closes an instance and counts what it took. f.mu must be held.
+// end closes an instance and counts what it used. The caller holds f.mu.
 func (f *function) end(i *runtimeapi.Instance) {
-	_ = i.Close() // there is nothing to be done about it
+	_ = i.Close() // an error changes nothing here
 	f.used.ProcessorMs += float64(i.ProcessorTime().Microseconds()) / 1000
 }
 
@@ -54,7 +54,8 @@ type meter struct {
 	items map[string]storedItem // by table and key
 }
 
-// storedItem is what a write to DynamoDB is billed by, beside the new item: the size of the old one, and its entries in indexes.
+// storedItem is an item of DynamoDB, as far as a later write is billed by it: its size and its
+// entries in indexes.
 type storedItem struct {
 	bytes   int
 	indexes map[string]string // key, by index
@@ -89,7 +90,7 @@ func (m *meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// billed is what of a call decides on its price: https://aws.amazon.com/sqs/pricing/ and
+// billed is the part of a call that decides its price: https://aws.amazon.com/sqs/pricing/ and
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html.
 type billed struct {
 	MessageBody, MessageGroupID string
@@ -107,7 +108,7 @@ func (m *meter) count(r *http.Request, asked, got []byte, status int) {
 	name := service(r)
 	var in, out billed
 	if name != "s3" {
-		// What is no JSON is an error's, and has nothing to count.
+		// Text that is no JSON belongs to an error, and has nothing to count.
 		_ = json.Unmarshal(asked, &in)
 		_ = json.Unmarshal(got, &out)
 	}
@@ -137,7 +138,7 @@ func (m *meter) add(service, operation string, units, fair float64) {
 
 func (m *meter) countSQS(operation string, in, out billed) {
 	if operation == "GetQueueAttributes" {
-		return // Lambda's own, when a mapping is made
+		return // made by Lambda when a mapping is created
 	}
 	size, group := len(in.MessageBody), in.MessageGroupID
 	for _, e := range in.Entries {
@@ -147,7 +148,7 @@ func (m *meter) countSQS(operation string, in, out billed) {
 		size += len(message.Body)
 	}
 	if operation == "ReceiveMessage" && len(out.Messages) == 0 {
-		operation = cost.EmptyReceive // billed too, but by the hour that a poller waits and not by event
+		operation = cost.EmptyReceive // billed too, but by the hours of polling, not by events
 	}
 	units, fair := roundUp(size, 64<<10), 0.0
 	if group != "" {
@@ -174,7 +175,7 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 			operation += cost.OfTrouble
 		}
 		m.add("dynamodb", operation, units, 0)
-	case !done: // a condition that does not hold costs as a write does
+	case !done: // a write whose condition fails costs as much as a write
 		m.add("dynamodb", operation, 1, 0)
 	default:
 		key := in.TableName + keyText(in.Item["pk"]) + keyText(in.Item["sk"])
@@ -184,8 +185,8 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 	}
 }
 
-// indexWrites counts the request units of the global secondary indexes, whose entries are small here: one to add an entry or to take
-// it away, two to move it.
+// indexWrites counts the request units of the global secondary indexes, whose entries are small
+// here: one to add or remove an entry, two to move it.
 func indexWrites(before, now map[string]string) float64 {
 	writes := 0.0
 	names := maps.Clone(now)
@@ -203,7 +204,7 @@ func indexWrites(before, now map[string]string) float64 {
 	return writes
 }
 
-// indexKeys returns the keys that an item has in indexes: attributes called {index}_pk and {index}_sk.
+// indexKeys returns an item's keys in indexes: the attributes named {index}_pk and {index}_sk.
 func indexKeys(item map[string]map[string]any) map[string]string {
 	keys := map[string]string{}
 	for name, value := range item {
@@ -219,8 +220,9 @@ func keyText(value map[string]any) string {
 	return "/" + text
 }
 
-// itemBytes is an item's size: names and values, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html.
-// Numbers count by their digits here, which is a little too much.
+// itemBytes returns an item's size: its names and values
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html).
+// Numbers count by their digits here, which is slightly too much.
 func itemBytes(item map[string]map[string]any) int {
 	size := 0
 	for name, value := range item {
@@ -237,7 +239,8 @@ func itemBytes(item map[string]map[string]any) int {
 	return size
 }
 
-// read returns the calls so far, and the bytes that are stored, with the 100 bytes that DynamoDB adds to each item and each index entry.
+// read returns the calls so far, and the stored bytes. These include the 100 bytes that DynamoDB
+// adds to each item and each index entry.
 func (m *meter) read() (map[string]cost.Calls, int) {
 	const overhead = 100
 	m.mu.Lock()
@@ -252,7 +255,7 @@ func (m *meter) read() (map[string]cost.Calls, int) {
 	return maps.Clone(m.calls), stored
 }
 
-// roundUp counts the chunks of bytes; there is no call without one.
+// roundUp returns the number of chunks. A call has at least one.
 func roundUp(bytes, chunk int) float64 {
 	return max(1, math.Ceil(float64(bytes)/float64(chunk)))
 }

@@ -38,12 +38,14 @@ const (
 	measuredEvents  = 500
 	measuredSenders = 32
 	bodyBytes       = 1024
-	// Each quiet endpoint gets some events, so that what an instance reads of it once counts for them together.
+	// Each quiet endpoint gets several events, so that what an instance reads once for an endpoint
+	// serves all of them.
 	quietEndpoints = 1000
 	quietEvents    = 10 * quietEndpoints
 )
 
-// BenchmarkUsage runs webhooks through the synthesised stack and reports what they used. Without -usage it is one small scenario.
+// BenchmarkUsage sends webhooks through the synthesised stack and reports what they used. Without
+// -usage it runs one small scenario.
 func BenchmarkUsage(b *testing.B) {
 	assembly, err := deployed.Synthesise(b.Context(), repository, b.TempDir())
 	if err != nil {
@@ -73,7 +75,7 @@ func BenchmarkUsage(b *testing.B) {
 	}
 }
 
-// measure runs a scenario on a stack of its own, until all is delivered.
+// measure runs a scenario on a new stack until everything is delivered.
 func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Usage {
 	b.Helper()
 	host, err := deployed.Start(b.Context(), assembly, io.Discard)
@@ -88,7 +90,8 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	c := catalog.Catalog{Sources: []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}}}}
 	for i := range max(s.FanOut, s.Quiet) {
 		name := fmt.Sprintf("endpoint%d", i)
-		// As the default schedule: two waits that are the queue's, then such as are the scheduler's.
+		// Like the default schedule: the queue makes the first two waits, the scheduler the later
+		// ones.
 		c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: name, URL: server.URL + "/" + name, Secrets: []string{signingSecret},
 			Schedule: []time.Duration{time.Second, time.Second, time.Hour, time.Hour, time.Hour, time.Hour}})
 		sub := catalog.Subscription{Source: "app", Endpoint: name}
@@ -118,7 +121,7 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	return u
 }
 
-// endpoints answer 503 to so many of a hundred POSTs, by chance.
+// endpoints answer 503 to a random share of POSTs, given in percent.
 type endpoints struct {
 	failing                    int
 	attempts, delivered, bytes atomic.Int64
@@ -157,7 +160,8 @@ type load struct {
 	sent        *atomic.Int64 // events
 }
 
-// eventType is that of the next event: each is for another of the quiet endpoints.
+// eventType returns the type of the next event. The events are for each of the quiet endpoints in
+// turn.
 func (l load) eventType() string {
 	if l.quiet == 0 {
 		return "order.created"
@@ -202,7 +206,7 @@ func (l load) send() {
 	}
 }
 
-// wait lets scheduled retries come until so many deliveries have arrived.
+// wait fires scheduled retries until the given number of deliveries has arrived.
 func (l load) wait(delivered int64) {
 	l.until("all delivered", func() bool {
 		if _, err := l.host.PassTime(context.Background()); err != nil {
@@ -212,7 +216,7 @@ func (l load) wait(delivered int64) {
 	})
 }
 
-// drained waits until no message is left in hand, so that each has been counted to its end.
+// drained waits until no message is in flight, so that each is counted completely.
 func (l load) drained() {
 	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow"} {
 		url := l.host.Queue(name)
@@ -237,7 +241,8 @@ func (l load) until(what string, holds func() bool) {
 	}
 }
 
-// TestMeterCountsAsAWSBills makes calls one after the other on one meter, against a server that answers what it is told to.
+// TestMeterCountsAsAWSBills makes the calls one after the other on one meter. The server returns
+// the given answers.
 func TestMeterCountsAsAWSBills(t *testing.T) {
 	t.Parallel()
 	big := func(bytes int) string { return strings.Repeat("x", bytes) }
@@ -248,7 +253,7 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 	for _, tt := range []struct {
 		service, operation, asked, got string
 		status                         int
-		want                           map[string]cost.Calls // all so far of the operation
+		want                           map[string]cost.Calls // all calls of the operation so far
 	}{
 		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10) + `"}`, `{}`, 200, calls("sqs:SendMessage", 1, 1, 0)},
 		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10+1) + `","MessageGroupId":"a"}`, `{}`, 200, calls("sqs:SendMessage", 2, 3, 2)},
@@ -258,7 +263,7 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 		{"sqs", "ReceiveMessage", `{}`, `{"Messages":[{"Body":"` + big(64<<10+1) + `"}]}`, 200, calls("sqs:ReceiveMessage", 1, 2, 0)},
 		{"sqs", "GetQueueAttributes", `{}`, `{}`, 200, map[string]cost.Calls{"sqs:GetQueueAttributes": {}}},
 		{"dynamodb", "PutItem", put("a", 1500, ""), `{}`, 200, calls("dynamodb:PutItem", 1, 2, 0)},
-		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)}, // by the larger, which was there
+		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)}, // billed by the larger item, which existed before
 		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 400, calls("dynamodb:PutItem", 3, 5, 0)},
 		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 4, 7, 0)},
 		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 5, 8, 0)},

@@ -27,9 +27,10 @@ const repository = "../../.."
 
 // excused are grants that no test can need, each with the reason.
 //
-// Only the grants of the props that Synthesise sets are there to be used. Two kinds are not, and stand as they were read, in
-// TestGrantsOfAWholeRelay of package stack: those of fixedEgress, which Lambda itself uses to attach the function to its network, and those
-// to invoke a function's URL, which is no service that an emulator plays.
+// Only the grants that follow from Synthesise's props are tested here. Two kinds are not covered,
+// and are checked as text in TestGrantsOfAWholeRelay of package stack: those of fixedEgress, which
+// Lambda itself uses to attach the function to its network, and those to invoke a function's URL,
+// which no emulator plays.
 var excused = map[string]string{
 	"DeliverRole: ec2:DeleteNetworkInterface on *":     detaches,
 	"DeliverRole: ec2:DescribeNetworkInterfaces on *":  detaches,
@@ -51,7 +52,8 @@ const (
 
 const detaches = "Lambda itself uses it, where fixedEgress has just been turned off"
 
-// TestDeployed sends webhooks through the synthesised stack, and then looks at what it was granted and what it left behind.
+// TestDeployed sends webhooks through the synthesised stack. Then it checks the grants and what was
+// left behind.
 func TestDeployed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -120,7 +122,8 @@ func TestDeployed(t *testing.T) {
 	})
 }
 
-// badDay has deliveries lie in their queue for two seconds, and then reach no function twice, as when there is no concurrency left.
+// badDay delays deliveries in their queue for two seconds, and then throttles two batches, as if no
+// concurrency were left.
 func badDay(t *testing.T, w *world) {
 	resume := w.host.Stop("Delivery")
 	defer resume()
@@ -146,7 +149,7 @@ func badDay(t *testing.T, w *world) {
 	}
 }
 
-// delivered also finds the webhook by its source, as the operator's command does.
+// delivered also finds the webhook by its source, like the operator's command.
 func delivered(t *testing.T, w *world) {
 	body, eventType, err := events.Sample("github", "push")
 	if err != nil {
@@ -226,7 +229,8 @@ func refused(t *testing.T, w *world) {
 	}
 }
 
-// everyProvider sends each provider's sample, signed as it signs, and then sees them all at one endpoint.
+// everyProvider sends each provider's sample with the provider's signature, and expects all of them
+// at one endpoint.
 func everyProvider(t *testing.T, w *world) {
 	for _, provider := range verify.Providers() {
 		source, signing, err := events.DemoSource(provider)
@@ -264,8 +268,9 @@ func everyProvider(t *testing.T, w *world) {
 	})
 }
 
-// learned has Asana's handshake made in a window, and then webhooks signed with the secret that it brought. Instances that saw the source before go on
-// without it for as long as they keep a source.
+// learned makes Asana's handshake in an open window, and then sends webhooks signed with the
+// learned secret. Instances that have read the source before do not know the secret until their
+// cache entry expires.
 func learned(t *testing.T, w *world) {
 	const secret = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
 	w.openLearning(t, "learner")
@@ -304,7 +309,7 @@ func redriven(t *testing.T, w *world) {
 		t.Fatalf("listed as dead: %+v, %v", dead, err)
 	}
 	w.answer("broken", func(int) int { return http.StatusOK })
-	eventually(t, "it is delivered", func() bool { // on record as dead a moment before its message is in the queue
+	eventually(t, "it is delivered", func() bool { // the record says dead a moment before the message is in the queue
 		if _, err := w.host.Redrive(t.Context(), w.host.Outputs["DeadQueueUrl"], w.host.Outputs["RetryQueueUrl"]); err != nil {
 			t.Fatal(err)
 		}
@@ -332,13 +337,14 @@ func disabled(t *testing.T, w *world) {
 	if d := w.settled(t, first, "gone", relay.Dead, 1); d.Reason != relay.EndpointDeclined {
 		t.Errorf("it answered 410, and the delivery died of %q", d.Reason)
 	}
-	eventually(t, "every instance knows", func() bool { // one that does not is told 410 as well
+	eventually(t, "every instance knows", func() bool { // an instance that does not know is answered 410 too
 		id := w.send(t, "gone", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 		return w.settled(t, id, "gone", relay.Dead, 1).Reason == relay.EndpointGone && len(w.posts("gone", id)) == 0
 	})
 }
 
-// told sees what the relay tells an operator of an endpoint that is gone, once, signed as any webhook.
+// told expects that the relay tells the operator once about an endpoint that is gone, with a signed
+// webhook.
 func told(t *testing.T, w *world) {
 	id := w.send(t, "retired", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, id, "retired", relay.Dead, 1)
@@ -373,13 +379,13 @@ func limited(t *testing.T, w *world) {
 	for _, id := range ids {
 		w.settled(t, id, "limited", relay.Delivered, 1)
 	}
-	// So many seconds have begun, of which the first and the last need not have been whole.
+	// So many seconds have begun. The first and the last may have been partial.
 	if took, least := time.Since(began), (webhooks/perSecond-2)*time.Second; took < least {
 		t.Errorf("%d webhooks at %d a second within %s", webhooks, perSecond, took)
 	}
 }
 
-// proved delivers to an endpoint that grants the handshake, and one of whose secrets is on its way out.
+// proved delivers to an endpoint that answers the proof, and that has a retiring secret.
 func proved(t *testing.T, w *world) {
 	id := w.send(t, "proved", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, id, "proved", relay.Delivered, 1)
@@ -409,7 +415,8 @@ func tokened(t *testing.T, w *world) {
 	}
 }
 
-// signedForAWS plays what API Gateway does: whose role signed must be allowed to call the API. The signature itself is held in package egress.
+// signedForAWS does what API Gateway does: the role that signed must be allowed to call the API.
+// Package egress checks the signature itself.
 func signedForAWS(t *testing.T, w *world) {
 	id := w.send(t, "api", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, id, "api", relay.Delivered, 1)
@@ -424,7 +431,8 @@ func signedForAWS(t *testing.T, w *world) {
 	}
 }
 
-// narrow has more webhooks come to an endpoint than may be under way at once, to all instances together.
+// narrow sends more webhooks to an endpoint than its concurrency limit, which holds for all
+// instances together.
 func narrow(t *testing.T, w *world) {
 	const webhooks, most = 8, 2
 	var current, highest atomic.Int32
@@ -435,7 +443,7 @@ func narrow(t *testing.T, w *world) {
 				break
 			}
 		}
-		time.Sleep(100 * time.Millisecond) // as an endpoint does that cannot take more at once
+		time.Sleep(100 * time.Millisecond) // like an endpoint that cannot handle more at once
 		return http.StatusOK
 	})
 	var ids []string
@@ -466,7 +474,7 @@ func slow(t *testing.T, w *world) {
 	}
 }
 
-// guarded holds that the seam of the test build lets one address through and no more.
+// guarded checks that the test build permits exactly one loopback address.
 func guarded(t *testing.T, w *world) {
 	id := w.send(t, "guarded", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	for _, a := range w.settled(t, id, "guarded", relay.Dead, 1).History {
@@ -476,8 +484,8 @@ func guarded(t *testing.T, w *world) {
 	}
 }
 
-// putAside sends what no stage can process: each message must end in the dead-letter queue, put there by the function or, after its
-// receives, by SQS.
+// putAside sends messages that no stage can process. Each must end in the dead-letter queue. Either
+// the function puts it there, or SQS does after the maximum number of receives.
 func putAside(t *testing.T, w *world) {
 	event := relay.Event{
 		ID: relay.EventID("large", "gone"), Receipt: "r", Source: "large", ReceivedAt: time.Now().UTC().Truncate(time.Millisecond),

@@ -1,6 +1,6 @@
-// Package deployed runs what would be deployed, without an account: it reads the synthesised template, makes the queues, tables and
-// the bucket that it names in the emulators of package emulator, starts the functions of the same cloud assembly, and plays the
-// services between them.
+// Package deployed runs the deployed system without an account. It reads the synthesised template
+// and creates its queues, tables and bucket in the emulators of package emulator. It starts the
+// functions of the same cloud assembly, and plays the AWS services between them.
 //
 //	assembly, err := deployed.Synthesise(ctx, "../../..", dir)
 //	host, err := deployed.Start(ctx, assembly, os.Stderr)
@@ -9,39 +9,50 @@
 //
 // # What the template decides
 //
-// Everything that is said here of a resource is taken from the template. A type of resource that is neither played nor known to do nothing
-// here is ErrTemplate, and so is a property that is neither, whatever its value: what changes nothing here is listed beside what is played.
+// Everything about a resource is taken from the template. A resource type that is neither played
+// nor known to have no effect here is ErrTemplate. So is such a property, whatever its value:
+// properties without effect here are listed beside those that are played.
 //
-//   - Ref, Fn::GetAtt, Fn::Join and Fn::Sub of every property and output are resolved, of the resources that are not played too: a
-//     name that leads nowhere is found wherever it is.
-//   - Queues are made with all their attributes and their RedrivePolicy, tables with keys and indexes, under generated names.
-//   - Functions are the assets that the template names. They get the environment, the timeout and the memory size that it says, and beside
-//     what Lambda itself sets only AWS_ENDPOINT_URL. Instances are started on demand, one for each invocation under way.
+//   - Ref, Fn::GetAtt, Fn::Join and Fn::Sub are resolved in every property and output, also of
+//     resources that are not played. So a name of nothing is found wherever it is.
+//   - Queues are created with all their attributes and their RedrivePolicy, tables with keys and
+//     indexes, under generated names.
+//   - Functions are the assets that the template names. They get the template's environment,
+//     timeout and memory size, and what Lambda itself sets. The only addition is AWS_ENDPOINT_URL.
+//     Instances are started when needed, one for each concurrent invocation.
 //   - Each AWS::Lambda::EventSourceMapping is polled as Lambda does it
-//     (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html): by five pollers at first, and by one more whenever
-//     all have a batch in hand, up to the maximum concurrency; BatchSize messages at most; what a batch's answer names as failed is not
-//     deleted, if ReportBatchItemFailures is set, and comes back when its visibility timeout is over: the queue's, or what the function set
-//     with ChangeMessageVisibility. A queue whose visibility timeout is shorter than its function's timeout is refused.
-//   - Routes of the HTTP API become events of payload format 2.0, if a stage deploys them and the template permits API Gateway to invoke the function.
-//   - Rules of EventBridge with a rate become its scheduled events, if the template permits it to invoke the function.
-//   - EventBridge Scheduler takes on the role that a schedule names, if that trusts it.
+//     (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html). It starts with five
+//     pollers. One more is added whenever all of them have a batch, up to the maximum concurrency.
+//     A batch has at most BatchSize messages. If ReportBatchItemFailures is set, messages that the
+//     answer names as failed are not deleted. They are received again after their visibility
+//     timeout: the queue's, or the one that the function set with ChangeMessageVisibility. A queue
+//     whose visibility timeout is shorter than its function's timeout is refused.
+//   - Routes of the HTTP API become events of payload format 2.0, if a stage deploys them and the
+//     template permits API Gateway to invoke the function.
+//   - EventBridge rules with a rate become its scheduled events, if the template permits it to
+//     invoke the function.
+//   - EventBridge Scheduler assumes the role that a schedule names, if the role trusts it.
 //
 // # Who may do what
 //
-// Every function has a door of its own to the services. It reads the action and the resource of each call from the wire and holds them
-// against the policies of the function's role: what is not granted is answered as AWS does and listed by [Host.Denied], what is granted
-// and was never needed by [Host.Unused]. What Lambda does in a function's name counts too: polling the queues, writing logs and traces.
-// Policies of resources are not evaluated: those of the template only deny what does not come over TLS, which nothing here does.
+// Every function calls the services through its own proxy (door). The proxy reads the action and
+// the resource of each call and checks them against the policies of the function's role. A call
+// that is not granted is refused as AWS does, and listed by [Host.Denied]. Grants that were never
+// needed are listed by [Host.Unused]. Calls that Lambda makes on behalf of a function count too:
+// polling the queues, writing logs and traces. Resource policies are not evaluated. Those of the
+// template only deny calls without TLS, and nothing here uses TLS.
 //
 // # A bad day
 //
-// [Host.Stop] takes nothing from a queue for a while, so that messages arrive late. [Host.Throttle] hands batches to no function: their messages
-// count as received. [Host.PassVisibility] saves a test the wait for a visibility timeout, which is minutes.
+// [Host.Stop] receives nothing from a queue for a while, so that messages arrive late.
+// [Host.Throttle] hands batches to no function, but their messages count as received.
+// [Host.PassVisibility] ends visibility timeouts early, so that a test need not wait for minutes.
 //
 // # What is not as in AWS
 //
-// Time: pollers are added at once and stay, where
-// Lambda adds 300 in a minute and takes idle ones away, and a schedule's time comes when
-// [Host.PassTime] is called, and a rule's when [Host.PlayRules] is. Memory is not bounded. Throttles of the API's stage, alarms, logs' retention and tables' time-to-live
-// do not act; [Host.WithoutTimeToLive] tells which tables have items that the latter would never delete.
+// Time differs. Pollers are added at once and stay, while Lambda adds 300 a minute and removes idle
+// ones. A schedule is due when [Host.PassTime] is called, and a rule when [Host.PlayRules] is.
+// Memory is not limited. Throttles of the API's stage, alarms, log retention and time-to-live have
+// no effect. [Host.WithoutTimeToLive] lists the tables with items that time-to-live would never
+// delete.
 package deployed

@@ -2,7 +2,7 @@ package deployed
 
 import "webhook-relay/shared/lab/cost"
 
-// Meter is for tests: what a stack's calls are counted by.
+// Meter exports, for tests, the meter of a stack's calls.
 type Meter struct{ *meter }
 
 func NewMeter() Meter { return Meter{newMeter()} }

@@ -6,10 +6,10 @@ import (
 	"net/http"
 )
 
-// Role is for tests: a role of the template, apart from a stack.
+// Role exports, for tests, a role of the template without a stack.
 type Role struct{ role *role }
 
-// NewRole reads the properties of an AWS::IAM::Role, in JSON and resolved.
+// NewRole reads the properties of an AWS::IAM::Role from resolved JSON.
 func NewRole(name, properties string) (Role, error) {
 	var p roleProperties
 	if err := json.Unmarshal([]byte(properties), &p); err != nil {
@@ -31,7 +31,7 @@ func (r Role) Unused() []string { return r.role.unused() }
 
 func (r Role) Denied() []string { return r.role.refused() }
 
-// Calls tells what a request asks for, an action on a resource a line.
+// Calls returns the calls of a request, one action on one resource per line.
 func Calls(r *http.Request) ([]string, error) {
 	made, err := calls(r)
 	var lines []string

@@ -16,7 +16,8 @@ import (
 	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// functionProperties are those of AWS::Lambda::Function that the host plays, and those that change nothing here.
+// functionProperties are the properties of AWS::Lambda::Function that the host plays, and those
+// without effect here.
 type functionProperties struct {
 	Runtime, Handler, Role string
 	MemorySize, Timeout    int
@@ -46,7 +47,7 @@ type function struct {
 	used     cost.Function
 }
 
-// newFunction reads a function from the template. Its instances are started when they are needed.
+// newFunction reads a function from the template. Its instances are started when needed.
 func (h *Host) newFunction(id string) (*function, error) {
 	var p functionProperties
 	if err := h.stack.properties(id, &p); err != nil {
@@ -76,7 +77,8 @@ func (h *Host) newFunction(id string) (*function, error) {
 	}, nil
 }
 
-// logs is a function's log stream, which Lambda writes in the function's name. It is safe for concurrent use.
+// logs is a function's log stream. Lambda writes it with the function's role. It is safe for
+// concurrent use.
 type logs struct {
 	role   *role
 	stream string
@@ -98,7 +100,7 @@ func (l *logs) Write(line []byte) (int, error) {
 		l.lines, l.bytes = l.lines+bytes.Count(line, []byte("\n")), l.bytes+len(line)
 		return l.out.Write(line)
 	}
-	return len(line), nil // lost, as Lambda loses them
+	return len(line), nil // dropped, as Lambda drops them
 }
 
 // invoke sends an event to an idle instance, or to a new one.
@@ -147,7 +149,7 @@ func (f *function) put(i *runtimeapi.Instance) {
 	f.idle = append(f.idle, i)
 }
 
-// close ends the idle instances, and others when they become idle.
+// close closes the idle instances. The others are closed when they become idle.
 func (f *function) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

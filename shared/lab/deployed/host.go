@@ -33,11 +33,11 @@ import (
 
 const schedulerService = "scheduler.amazonaws.com"
 
-// Host is a stack that runs. It is safe for concurrent use.
+// Host is a running stack. It is safe for concurrent use.
 type Host struct {
 	Outputs map[string]string // of the stack
 
-	// Clients with an operator's rights: nothing of what they do is held against a role.
+	// Clients with an operator's rights. Their calls are not checked against a role.
 	SQS      *awssqs.Client
 	DynamoDB *dynamodb.Client
 	S3       *awss3.Client
@@ -45,7 +45,7 @@ type Host struct {
 	Secrets  *emulator.SecretsManager
 
 	assembly   string
-	suffix     string // of every name
+	suffix     string // part of every name
 	log        io.Writer
 	services   map[string]*url.URL
 	schedules  *emulator.Scheduler
@@ -64,8 +64,8 @@ type Host struct {
 	polling sync.WaitGroup
 }
 
-// Start makes and starts the stack whose cloud assembly is in a folder. The functions' logs go to log. It must be closed. Errors are
-// ErrTemplate, or an emulator's. ctx bounds the start alone.
+// Start creates and starts the stack of the cloud assembly in a folder. The functions' logs go to
+// log. Close the Host. Errors are ErrTemplate, or an emulator's. ctx limits only the start.
 func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	t, err := readTemplate(assembly)
 	if err != nil {
@@ -102,18 +102,19 @@ func (h *Host) connect(services emulator.Services) {
 		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL, "scheduler": h.schedules.URL,
 		"secretsmanager": h.Secrets.URL,
 	} {
-		h.services[name], _ = url.Parse(address) // servers' own addresses
+		h.services[name], _ = url.Parse(address) // addresses of our own servers
 	}
 }
 
-// clientConfig is the configuration of clients of one service. It fits no account of AWS's.
+// clientConfig returns the configuration for clients of one service. Its credentials fit no real
+// account.
 func clientConfig(endpoint string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
 	}
 }
 
-// build makes everything that the template names, in the order in which it depends on each other, and begins to poll.
+// build creates everything in the template, in the order of its dependencies, and starts to poll.
 func (h *Host) build(ctx, polling context.Context) error {
 	if err := h.stack.all(); err != nil {
 		return err
@@ -166,7 +167,7 @@ func (h *Host) poll(ctx, polling context.Context) error {
 	return nil
 }
 
-// checkAPI holds that an API is played.
+// checkAPI checks that the API is of a kind that the host plays.
 func (h *Host) checkAPI(id string) error {
 	var p struct {
 		ProtocolType string
@@ -182,7 +183,8 @@ func (h *Host) checkAPI(id string) error {
 	return nil
 }
 
-// stages returns the APIs that are served, each by a stage that deploys every route at once and has no name in the path.
+// stages returns the APIs that have a stage. The stage must deploy every route automatically and
+// have no name in the path.
 func (h *Host) stages() (map[string]bool, error) {
 	staged := map[string]bool{}
 	for _, id := range h.stack.ofType("AWS::ApiGatewayV2::Stage") {
@@ -247,7 +249,7 @@ func (h *Host) addRoute(id string, staged map[string]bool) error {
 	return nil
 }
 
-// permitted tells whether a permission lets a service invoke a function for a source.
+// permitted tells whether a permission allows a service to invoke a function for a source.
 func (h *Host) permitted(service, functionARN, source string) bool {
 	return slices.ContainsFunc(h.stack.ofType("AWS::Lambda::Permission"), func(id string) bool {
 		var p struct{ Action, FunctionName, Principal, SourceARN string }
@@ -266,9 +268,9 @@ func (h *Host) functionOf(functionARN string) *function {
 	return nil
 }
 
-// serve is gateway.Lambda.
+// serve implements gateway.Lambda.
 func (f *function) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (answer events.APIGatewayV2HTTPResponse, err error) {
-	// An invocation outlives the client that it is for.
+	// An invocation continues when its client is gone.
 	payload, err := f.invoke(context.WithoutCancel(ctx), e)
 	if err != nil {
 		return answer, err
@@ -276,8 +278,8 @@ func (f *function) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) 
 	return answer, json.Unmarshal(payload, &answer)
 }
 
-// Close ends the stack: its pollers, with the invocations under way, its functions and its services. What lies in the emulators
-// stays until they end. A second call changes nothing.
+// Close stops the stack: its pollers with the current invocations, its functions and its services.
+// Data in the emulators stays until they end. A second call has no effect.
 func (h *Host) Close() {
 	h.stop()
 	h.polling.Wait()
@@ -292,7 +294,8 @@ func (h *Host) Close() {
 	h.Secrets.Close()
 }
 
-// Queue returns the URL of the queue with a name in the stack ("IngestDlq"), "" if there is none.
+// Queue returns the URL of the queue with the given name in the stack ("IngestDlq"), "" if there is
+// none.
 func (h *Host) Queue(name string) string {
 	for _, id := range h.stack.ofType("AWS::SQS::Queue") {
 		if nameOf(id) == name {
@@ -302,7 +305,8 @@ func (h *Host) Queue(name string) string {
 	return ""
 }
 
-// Instances tells how many instances of a function have been started, by the function's name in the stack ("Deliver").
+// Instances returns how many instances of a function have been started. name is its name in the
+// stack ("Deliver").
 func (h *Host) Instances(name string) int {
 	for _, f := range h.functions {
 		if f.runtime.Name == name {
@@ -314,8 +318,8 @@ func (h *Host) Instances(name string) int {
 	return 0
 }
 
-// May tells whether the role of a function ("Deliver") allows what it did without the door: a request to an API, which it signed. It counts as a
-// call.
+// May tells whether the role of a function ("Deliver") allows something that the function did
+// without the proxy: a signed request to an API. It counts as a call.
 func (h *Host) May(name, action, resource string) bool {
 	for _, f := range h.functions {
 		if f.runtime.Name == name {
@@ -325,10 +329,12 @@ func (h *Host) May(name, action, resource string) bool {
 	return false
 }
 
-// Denied lists the calls that a role does not allow, as "DeliverRole: sqs:SendMessage on arn:…". Names are without their generated part.
+// Denied lists the calls that a role does not allow, as "DeliverRole: sqs:SendMessage on arn:…".
+// Names have no generated part.
 func (h *Host) Denied() []string { return h.eachRole((*role).refused) }
 
-// Unused lists what is granted and was not needed, an action on a resource each, written as Denied does.
+// Unused lists the grants that were not needed, one action on one resource each, in the form of
+// Denied.
 func (h *Host) Unused() []string { return h.eachRole((*role).unused) }
 
 func (h *Host) eachRole(list func(*role) []string) []string {
@@ -342,12 +348,14 @@ func (h *Host) eachRole(list func(*role) []string) []string {
 	return slices.Compact(lines)
 }
 
-// Stop has Lambda take nothing from a queue ("Delivery") until resume is called, so that what is sent meanwhile arrives late. Batches that are
-// under way are not stopped. It panics where no function consumes the queue.
+// Stop stops Lambda from receiving from a queue ("Delivery") until resume is called, so that new
+// messages arrive late. Current batches are not stopped. It panics if no function consumes the
+// queue.
 func (h *Host) Stop(queue string) (resume func()) { return h.mappings[h.Queue(queue)].stop() }
 
-// Throttle has the next batches of a queue reach no function, as when there is no concurrency left: their messages have been received, and
-// come back after the visibility timeout. It panics where no function consumes the queue.
+// Throttle lets the next batches of a queue reach no function, as if no concurrency were left.
+// Their messages count as received, and are received again after the visibility timeout. It panics
+// if no function consumes the queue.
 func (h *Host) Throttle(queue string, batches int) {
 	m := h.mappings[h.Queue(queue)]
 	m.mu.Lock()
@@ -355,15 +363,16 @@ func (h *Host) Throttle(queue string, batches int) {
 	m.throttled += batches
 }
 
-// PassVisibility lets the visibility timeout of what failed in a queue ("Ingest") be over, and returns how many messages there were. It
-// panics where no function consumes the queue.
+// PassVisibility ends the visibility timeout of the failed messages of a queue ("Ingest"), and
+// returns how many there were. It panics if no function consumes the queue.
 func (h *Host) PassVisibility(ctx context.Context, queue string) (int, error) {
 	return h.mappings[h.Queue(queue)].passVisibility(ctx)
 }
 
-// PassTime lets the time of every pending schedule come: EventBridge Scheduler sends their messages with the role that each names. The
-// time until which a message and its delivery's record say that it waits is taken back to now, since for the function it has not come. It
-// returns how many there were.
+// PassTime makes every pending schedule due. EventBridge Scheduler sends the messages with the
+// roles that the schedules name. For the functions, the time has not passed. So the time until
+// which the message and its delivery's record wait is set to now. It returns the number of
+// schedules.
 func (h *Host) PassTime(ctx context.Context) (int, error) {
 	pending := h.schedules.Pending()
 	for _, p := range pending {
@@ -400,7 +409,7 @@ func (h *Host) fire(ctx context.Context, due emulator.Schedule) error {
 	return err
 }
 
-// passTime makes a message, and the record of its delivery, one whose time has come.
+// passTime makes a message, and the record of its delivery, due.
 func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 	var about struct {
 		Endpoint string
@@ -425,7 +434,8 @@ func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 	return json.Marshal(message)
 }
 
-// Redrive moves the messages of one queue to another, as SQS's StartMessageMoveTask does, and returns how many there were.
+// Redrive moves the messages of one queue to another, like SQS's StartMessageMoveTask, and returns
+// how many there were.
 func (h *Host) Redrive(ctx context.Context, from, to string) (int, error) {
 	for moved := 0; ; {
 		batch, err := h.SQS.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
@@ -452,7 +462,7 @@ func (h *Host) Redrive(ctx context.Context, from, to string) (int, error) {
 	}
 }
 
-// locked lets several processes write to one writer.
+// locked allows several processes to write to one writer.
 type locked struct {
 	mu  sync.Mutex
 	out io.Writer

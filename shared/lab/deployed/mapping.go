@@ -14,16 +14,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// How many batches of a queue Lambda takes at a time: at first, and at most where the template has no maximum.
+// How many batches of a queue Lambda handles at once: at the start, and at most if the template has
+// no maximum.
 const (
 	firstPollers = 5
 	mostPollers  = 1250
 )
 
-// longPoll is how long a poller waits for a message, in seconds; Lambda's own.
+// longPoll is how long a poller waits for a message, in seconds. Lambda uses the same.
 const longPoll = 20
 
-// mappingProperties are those of AWS::Lambda::EventSourceMapping that the host plays.
+// mappingProperties are the properties of AWS::Lambda::EventSourceMapping that the host plays.
 type mappingProperties struct {
 	BatchSize             int
 	EventSourceARN        string
@@ -38,15 +39,15 @@ type mapping struct {
 	function *function
 	url      string
 	client   *awssqs.Client // with the function's rights
-	operator *awssqs.Client // with none that would count
+	operator *awssqs.Client // its calls are not checked
 	most     int            // pollers
 	polling  *sync.WaitGroup
 
 	mu            sync.Mutex
 	pollers, busy int
-	resumed       chan struct{}     // nil unless it is stopped; closed when it goes on
-	throttled     int               // batches that are to reach no function
-	handle        map[string]string // by message id: the receipt of each that failed and was not seen again
+	resumed       chan struct{}     // nil unless the mapping is stopped; closed when it continues
+	throttled     int               // batches that must still reach no function
+	handle        map[string]string // by message id: the receipt of each message that failed and was not received again
 }
 
 func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
@@ -82,7 +83,7 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 	return m, m.check(ctx)
 }
 
-// check asks what Lambda asks when it makes a mapping.
+// check makes the check that Lambda makes when a mapping is created.
 func (m *mapping) check(ctx context.Context) error {
 	out, err := m.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
 		QueueUrl: &m.url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameVisibilityTimeout},
@@ -97,7 +98,7 @@ func (m *mapping) check(ctx context.Context) error {
 	return nil
 }
 
-// start begins to poll, until ctx ends.
+// start starts to poll, until ctx ends.
 func (m *mapping) start(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,7 +112,8 @@ func (m *mapping) add(ctx context.Context) {
 	m.polling.Go(func() { m.poll(ctx) })
 }
 
-// take counts a poller that has a batch. When all have one, there is a backlog as far as anybody can tell, and another begins.
+// take counts a poller that has a batch. If all pollers have one, there is probably a backlog, and
+// another poller starts.
 func (m *mapping) take(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,7 +128,8 @@ func (m *mapping) done() {
 	m.busy--
 }
 
-// stop has the pollers ask for no more messages until the returned function is called. A second stop is undone with the first.
+// stop stops the pollers from receiving until the returned function is called. A second stop ends
+// with the first.
 func (m *mapping) stop() (resume func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -143,7 +146,7 @@ func (m *mapping) stop() (resume func()) {
 	})
 }
 
-// mayAsk waits while the mapping is stopped. It tells whether ctx has not ended.
+// mayAsk waits while the mapping is stopped. It returns false if ctx has ended.
 func (m *mapping) mayAsk(ctx context.Context) bool {
 	m.mu.Lock()
 	resumed := m.resumed
@@ -157,7 +160,7 @@ func (m *mapping) mayAsk(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// poll takes batches until ctx ends.
+// poll receives batches until ctx ends.
 func (m *mapping) poll(ctx context.Context) {
 	for m.mayAsk(ctx) {
 		out, err := m.client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
@@ -167,7 +170,7 @@ func (m *mapping) poll(ctx context.Context) {
 		})
 		if err != nil {
 			pause(ctx)
-		} else if len(out.Messages) > 0 && m.mayAsk(ctx) { // what was asked for before the mapping was stopped is in hand, and waits too
+		} else if len(out.Messages) > 0 && m.mayAsk(ctx) { // a batch that was requested before the stop waits too
 			m.take(ctx)
 			m.hand(ctx, out.Messages)
 			m.done()
@@ -175,7 +178,7 @@ func (m *mapping) poll(ctx context.Context) {
 	}
 }
 
-// pause keeps a poller that is refused from asking without end.
+// pause waits a moment, so that a poller does not ask again at once after an error.
 func pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
@@ -183,8 +186,8 @@ func pause(ctx context.Context) {
 	}
 }
 
-// hand invokes the function with a batch, and deletes what it is done with. The rest comes back when its visibility timeout is over: the
-// queue's, or what the function set it to.
+// hand invokes the function with a batch, and deletes the messages that are done. The others are
+// received again after their visibility timeout: the queue's, or the one that the function set.
 func (m *mapping) hand(ctx context.Context, batch []types.Message) {
 	m.receive(batch)
 	if m.throttle() {
@@ -195,18 +198,18 @@ func (m *mapping) hand(ctx context.Context, batch []types.Message) {
 	failed := m.failed(batch, answer, err)
 	var done []types.DeleteMessageBatchRequestEntry
 	for _, message := range batch {
-		if !failed(*message.MessageId) { // else it comes back when the function wants it to, or after the visibility timeout
+		if !failed(*message.MessageId) { // a failed message is received again after the visibility timeout, or when the function wants it
 			done = append(done, types.DeleteMessageBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
 		}
 	}
 	m.remember(batch, failed)
-	// What fails here comes back too.
+	// If the deletion fails, these messages are received again too.
 	if len(done) > 0 {
 		_, _ = m.client.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &m.url, Entries: done})
 	}
 }
 
-// throttle takes one from the batches that are to reach no function, and tells whether there was one.
+// throttle uses up one of the throttled batches. It returns false if there is none.
 func (m *mapping) throttle() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -217,7 +220,7 @@ func (m *mapping) throttle() bool {
 	return true
 }
 
-// receive forgets the receipts of messages that have come back.
+// receive drops the receipts of messages that were received again.
 func (m *mapping) receive(batch []types.Message) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -226,7 +229,7 @@ func (m *mapping) receive(batch []types.Message) {
 	}
 }
 
-// remember keeps the receipts of the messages that failed.
+// remember keeps the receipts of the failed messages.
 func (m *mapping) remember(batch []types.Message, failed func(id string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -237,7 +240,8 @@ func (m *mapping) remember(batch []types.Message, failed func(id string) bool) {
 	}
 }
 
-// passVisibility makes the messages visible that failed and have not come back, and returns how many there were.
+// passVisibility makes the failed messages visible that were not received again, and returns how
+// many there were.
 func (m *mapping) passVisibility(ctx context.Context) (int, error) {
 	m.mu.Lock()
 	handles := m.handle
@@ -254,8 +258,8 @@ func (m *mapping) passVisibility(ctx context.Context) (int, error) {
 	return len(handles), nil
 }
 
-// failed tells which messages of a batch are to be handed out again:
-// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+// failed tells which messages of a batch must be received again
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
 func (m *mapping) failed(batch []types.Message, answer []byte, err error) func(id string) bool {
 	all := func(string) bool { return true }
 	if err != nil {

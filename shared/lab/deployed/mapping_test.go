@@ -24,7 +24,8 @@ import (
 	"webhook-relay/shared/lab/deployed"
 )
 
-// askedAt is in the environment of the test binary where it is a function of a stack: what it asks before it has processed its batch.
+// askedAt is an environment variable. If it is set, the test binary is a function of a stack, and
+// asks at this URL before its batch is processed.
 const askedAt = "DEPLOYED_TEST_ASKS"
 
 func TestMain(m *testing.M) {
@@ -52,7 +53,7 @@ func ask(ctx context.Context, url string) error {
 	return errors.Join(err, resp.Body.Close())
 }
 
-// A backlog of slow batches has as many in hand at once as the template allows, and no more.
+// A backlog of slow batches runs with exactly the maximum concurrency of the template.
 func TestMaximumConcurrency(t *testing.T) {
 	t.Parallel()
 	for name, most := range map[string]int32{"fewer than at first": 2, "more than at first": 7} {
@@ -78,7 +79,7 @@ func TestMaximumConcurrency(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for n := range int32(messages) { // one answer at a time, each when there are as many in hand as can be
+			for n := range int32(messages) { // one answer at a time, each when the maximum number of batches is in flight
 				left := min(most, messages-n)
 				eventually(t, fmt.Sprintf("%d in hand", left), func() bool { return inHand.Load() == left })
 				release <- struct{}{}
@@ -91,13 +92,15 @@ func TestMaximumConcurrency(t *testing.T) {
 	}
 }
 
-// startWithSlowFunction starts the small stack with batches of one, a maximum concurrency, and a function that asks at url.
+// startWithSlowFunction starts the small stack with batches of one, a maximum concurrency, and a
+// function that asks at url.
 func startWithSlowFunction(t *testing.T, url string, most int32) (host *deployed.Host, queue string) {
 	t.Helper()
 	return startAsking(t, url, most, 900)
 }
 
-// startAsking does so with a visibility timeout and, as long, a timeout of the function, in seconds.
+// startAsking does the same with a visibility timeout in seconds. The function's timeout is equally
+// long.
 func startAsking(t *testing.T, url string, most int32, seconds int) (host *deployed.Host, queue string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -121,7 +124,8 @@ func startAsking(t *testing.T, url string, most int32, seconds int) (host *deplo
 	return host, host.Queue("Queue")
 }
 
-// asked is a server that a function asks, which refuses the first so many times. It counts.
+// asked is a server that a function asks. It refuses the first requests, as many as it is told, and
+// counts all.
 func asked(t *testing.T, refusals int32) (url string, times *atomic.Int32) {
 	t.Helper()
 	times = &atomic.Int32{}
@@ -141,7 +145,7 @@ func put(t *testing.T, host *deployed.Host, queue string) {
 	}
 }
 
-// count is how many messages of a queue are in a state.
+// count returns how many messages of a queue are in a state.
 func count(t *testing.T, host *deployed.Host, queue string, state sqstypes.QueueAttributeName) string {
 	t.Helper()
 	out, err := host.SQS.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
@@ -181,7 +185,8 @@ func TestAVisibilityTimeoutCanBePassed(t *testing.T) {
 	eventually(t, "it is processed", func() bool { return times.Load() == 2 })
 }
 
-// SQS counts receives that reach nobody, and moves a message after as many as the template says.
+// SQS counts receives that reach no function, and moves a message after the template's maximum
+// number of receives.
 func TestThrottledReceivesReachNobodyAndCount(t *testing.T) {
 	t.Parallel()
 	url, times := asked(t, 0)
@@ -209,7 +214,7 @@ func TestAStoppedQueueIsLate(t *testing.T) {
 	for range 3 {
 		put(t, host, queue)
 	}
-	// What a poller had asked for before is in hand, and waits too.
+	// A batch that a poller requested before the stop waits too.
 	waiting, inHand := sqstypes.QueueAttributeNameApproximateNumberOfMessages, sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	if got := count(t, host, queue, waiting) + "+" + count(t, host, queue, inHand); !slices.Contains([]string{"3+0", "2+1", "1+2"}, got) {
 		t.Errorf("waiting and in hand are %s messages of 3", got)

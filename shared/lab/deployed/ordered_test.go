@@ -18,7 +18,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// orderedStep is a webhook to the endpoint "ordered", which says itself how often it fails there.
+// orderedStep is a webhook to the endpoint "ordered". It says itself how often it fails there.
 type orderedStep struct {
 	N    int `json:"n"`
 	Data struct {
@@ -29,7 +29,7 @@ type orderedStep struct {
 }
 
 func readStep(body []byte) (s orderedStep) {
-	_ = json.Unmarshal(body, &s) // what is none fails never
+	_ = json.Unmarshal(body, &s) // an invalid step never fails
 	return s
 }
 
@@ -40,8 +40,9 @@ func (s orderedStep) status(attempt int) int {
 	return http.StatusOK
 }
 
-// ordered sends webhooks of two keys and without one. Of the first key one fails once and one dies: those behind it wait, the others do not. Sent
-// again, the dead one gets in line anew.
+// ordered sends webhooks of two keys and without a key. Of the first key, one fails once and one
+// dies. Those behind them wait, the others do not. After its replay, the dead one is ordered as a
+// new one.
 func ordered(t *testing.T, w *world) {
 	steps := []struct {
 		key      string
@@ -94,7 +95,7 @@ func ordered(t *testing.T, w *world) {
 	}
 }
 
-// allPosts are the POSTs that an endpoint has got, in order.
+// allPosts returns the POSTs that an endpoint received, in order.
 func (w *world) allPosts(endpoint string) []post {
 	w.mu.Lock()
 	defer w.mu.Unlock()

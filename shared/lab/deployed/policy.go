@@ -13,10 +13,10 @@ import (
 type call struct {
 	action   string            // service:Operation
 	resource string            // ARN, or "*" for an action without resources
-	context  map[string]string // a key with several values has them with commas between
+	context  map[string]string // several values of a key are separated by commas
 }
 
-// texts is a string or a list of them, as policies have it.
+// texts is a string or a list of strings, as in policies.
 type texts []string
 
 func (t *texts) UnmarshalJSON(b []byte) error {
@@ -35,7 +35,7 @@ type statement struct {
 	Resource  texts
 	Condition map[string]map[string]texts
 
-	// What is not evaluated, and must not be there.
+	// These are not evaluated, so they must not be set.
 	NotAction, NotResource, NotPrincipal any
 }
 
@@ -44,7 +44,7 @@ type policyDocument struct {
 	Statement []statement
 }
 
-// roleProperties are those of AWS::IAM::Role.
+// roleProperties are the properties of AWS::IAM::Role.
 type roleProperties struct {
 	AssumeRolePolicyDocument policyDocument
 	Policies                 []struct {
@@ -56,7 +56,7 @@ type roleProperties struct {
 	Description any
 }
 
-// role is what somebody may do, and what of it was of use. It is safe for concurrent use.
+// role holds what a principal may do, and which of that was used. It is safe for concurrent use.
 type role struct {
 	name    string
 	trust   []statement
@@ -67,14 +67,14 @@ type role struct {
 	denied []string
 }
 
-// grant is one action on one resource of a statement; the smallest thing that can be too much.
+// grant is one action on one resource of a statement: the smallest unit that can be unused.
 type grant struct {
 	action, resource string
 	statement        statement
 	used             bool
 }
 
-// covers tells whether a grant or a denial is about c.
+// covers tells whether a grant or a denial applies to c.
 func (g *grant) covers(c call) bool {
 	return like("(?i)", g.action, c.action) && like("", g.resource, c.resource) && g.statement.holds(c.context)
 }
@@ -108,7 +108,7 @@ func newRole(name string, p roleProperties) (*role, error) {
 	return r, nil
 }
 
-// check refuses what would be evaluated wrongly.
+// check refuses a statement that the host would evaluate wrongly.
 func (s statement) check() error {
 	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return fmt.Errorf("effect %q is not evaluated", s.Effect)
@@ -124,7 +124,8 @@ func (s statement) check() error {
 	return nil
 }
 
-// may tells whether the role allows c, and notes it: as used, or as denied. What is denied no grant allows.
+// may tells whether the role allows c, and records it as used or as denied. A denial overrides
+// every grant.
 func (r *role) may(c call) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,14 +148,14 @@ func (r *role) may(c call) bool {
 	return allowed
 }
 
-// trusts tells whether a service may take the role on.
+// trusts tells whether a service may assume the role.
 func (r *role) trusts(service string, context map[string]string) bool {
 	return slices.ContainsFunc(r.trust, func(s statement) bool {
 		return s.Effect == "Allow" && slices.Contains(s.Action, "sts:AssumeRole") && slices.Contains(s.Principal.Service, service) && s.holds(context)
 	})
 }
 
-// unused lists what was granted and never needed.
+// unused lists the grants that were never needed.
 func (r *role) unused() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,7 +174,8 @@ func (r *role) refused() []string {
 	return slices.Clone(r.denied)
 }
 
-// holds tells whether all conditions are met. A key that the call does not have meets none.
+// holds tells whether all conditions are met. A condition on a key that the call does not have is
+// not met.
 func (s statement) holds(context map[string]string) bool {
 	for operator, keys := range s.Condition {
 		for key, wanted := range keys {
@@ -195,7 +197,7 @@ func (s statement) holds(context map[string]string) bool {
 	return true
 }
 
-// have tells whether one of the texts is a value, as an operator compares them.
+// have tells whether one of the texts matches the value under an operator.
 func (t texts) have(operator, value string) bool {
 	return slices.ContainsFunc(t, func(wanted string) bool {
 		switch {
@@ -208,13 +210,14 @@ func (t texts) have(operator, value string) bool {
 	})
 }
 
-// arnLike compares each of the six components of an ARN by itself, as IAM does.
+// arnLike compares each of the six components of an ARN separately, as IAM does.
 func arnLike(pattern, arn string) bool {
 	const components = 6
 	return slices.EqualFunc(strings.SplitN(pattern, ":", components), strings.SplitN(arn, ":", components), func(p, t string) bool { return like("", p, t) })
 }
 
-// like compares as IAM does: * is any run of characters, ? is one. flags are those of package regexp.
+// like compares as IAM does: * matches any sequence of characters, ? one character. flags are those
+// of package regexp.
 func like(flags, pattern, text string) bool {
 	quoted := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(pattern))
 	return regexp.MustCompile(flags + `^(?s:` + quoted + `)$`).MatchString(text)

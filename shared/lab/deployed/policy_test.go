@@ -109,7 +109,7 @@ func TestWhatIsNotEvaluatedIsRefused(t *testing.T) {
 	}
 }
 
-// TestARoleMayBeLimitedToAttributes: of a condition for all values, each value must meet it.
+// TestARoleMayBeLimitedToAttributes checks a ForAllValues condition: each value must meet it.
 func TestARoleMayBeLimitedToAttributes(t *testing.T) {
 	t.Parallel()
 	r, err := deployed.NewRole("R", `{"Policies": [{"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "dynamodb:UpdateItem",

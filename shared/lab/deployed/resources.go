@@ -17,12 +17,13 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// construct is a logical id without the hash that the CDK ends it with.
+// construct matches a logical id and captures it without the CDK's hash at its end.
 var construct = regexp.MustCompile(`^(.*?)(?:[0-9A-F]{8})?$`)
 
 func nameOf(id string) string { return construct.FindStringSubmatch(id)[1] }
 
-// notPlayed are the types whose resources do nothing here, each with the reason. Their properties are resolved all the same.
+// notPlayed are the resource types without effect here, each with the reason. Their properties are
+// still resolved.
 var notPlayed = map[string]string{
 	"AWS::CloudWatch::Alarm":     "no metric is kept; the stack's own tests read them",
 	"AWS::CloudWatch::Dashboard": "nobody looks",
@@ -31,7 +32,7 @@ var notPlayed = map[string]string{
 	"AWS::SQS::QueuePolicy":      "policies of resources are not evaluated",
 }
 
-// inert are the properties that change nothing here, of types that have no others.
+// inert are the properties without effect here, for types that have no others.
 var inert = map[string][]string{
 	"AWS::KMS::Key":                 {"Description", "EnableKeyRotation", "KeyPolicy"},
 	"AWS::Logs::LogGroup":           {"RetentionInDays"},
@@ -39,7 +40,7 @@ var inert = map[string][]string{
 	"AWS::Scheduler::ScheduleGroup": {},
 }
 
-// checkInert refuses a resource of such a type that says more.
+// checkInert refuses a resource of such a type that has other properties.
 func checkInert(id string, r resource) error {
 	for property := range r.Properties {
 		if known, is := inert[r.Type]; is && !slices.Contains(known, property) {
@@ -49,7 +50,8 @@ func checkInert(id string, r resource) error {
 	return nil
 }
 
-// provision makes a resource under a name of this host's own. Of types that nothing runs on it only has the name.
+// provision creates a resource under a generated name. For types on which nothing runs, it only
+// returns the name.
 func (h *Host) provision(ctx context.Context) maker {
 	return func(id string, r resource) (physical, error) {
 		name := strings.ToLower(nameOf(id)) + h.suffix
@@ -79,7 +81,7 @@ func (h *Host) provision(ctx context.Context) maker {
 		case "AWS::ApiGatewayV2::Api":
 			return physical{name, map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL}}, h.checkAPI(id)
 		case "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
-			"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission": // read when all is made
+			"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission": // read when all resources exist
 			return physical{ref: name}, nil
 		}
 		if notPlayed[r.Type] == "" {
@@ -93,7 +95,8 @@ func named(ref, arn string) physical { return physical{ref, map[string]string{"A
 
 func roleARN(name string) string { return "arn:aws:iam::" + account + ":role/" + name }
 
-// makeQueue makes a queue with all that the template says of it: CloudFormation's properties have the names of SQS's attributes.
+// makeQueue creates a queue with all properties of the template. CloudFormation's properties have
+// the names of SQS's attributes.
 func (h *Host) makeQueue(ctx context.Context, id, name string) (physical, error) {
 	var properties map[string]any
 	if err := h.stack.properties(id, &properties); err != nil {
@@ -122,7 +125,8 @@ func (h *Host) makeQueue(ctx context.Context, id, name string) (physical, error)
 		h.keptAttributes(ctx, *made.QueueUrl, attributes)
 }
 
-// keptAttributes compares what the emulator holds of a queue with what it was made with: an attribute that it does not know, it drops.
+// keptAttributes compares the attributes that the emulator stored with those of the template,
+// because the emulator drops attributes that it does not know.
 func (h *Host) keptAttributes(ctx context.Context, url string, want map[string]string) error {
 	got, err := h.SQS.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
 		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
@@ -131,14 +135,15 @@ func (h *Host) keptAttributes(ctx context.Context, url string, want map[string]s
 		return err
 	}
 	for name, value := range want {
-		if got.Attributes[name] != value && name != "SqsManagedSseEnabled" { // encryption at rest is nothing that an emulator could show
+		if got.Attributes[name] != value && name != "SqsManagedSseEnabled" { // an emulator cannot show encryption at rest
 			return fmt.Errorf("%w: attribute %s is %q, made as %q", ErrTemplate, name, got.Attributes[name], value)
 		}
 	}
 	return nil
 }
 
-// tableProperties are those of AWS::DynamoDB::Table: what a table is created with, and what is set later.
+// tableProperties are the properties of AWS::DynamoDB::Table: those for CreateTable, and those that
+// are set later.
 type tableProperties struct {
 	dynamodb.CreateTableInput
 	TimeToLiveSpecification *struct {
@@ -149,7 +154,8 @@ type tableProperties struct {
 	PointInTimeRecoverySpecification any // nothing is restored
 }
 
-// makeTable makes a table with the template's keys and indexes: CloudFormation's properties have the names of CreateTable's.
+// makeTable creates a table with the template's keys and indexes. CloudFormation's properties have
+// the names of CreateTable's.
 func (h *Host) makeTable(ctx context.Context, id, name string) error {
 	var p tableProperties
 	if err := h.stack.properties(id, &p); err != nil {
@@ -166,8 +172,8 @@ func (h *Host) makeTable(ctx context.Context, id, name string) error {
 	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
 }
 
-// WithoutTimeToLive lists the tables with items that lack the attribute which the table's time-to-live goes by, as a number: they
-// would stay for ever. Tables without time-to-live are not looked at.
+// WithoutTimeToLive lists the tables with items that lack a numeric time-to-live attribute. Such
+// items would stay for ever. Tables without time-to-live are not checked.
 func (h *Host) WithoutTimeToLive(ctx context.Context) ([]string, error) {
 	var lines []string
 	for table, attribute := range h.timeToLive {

@@ -12,7 +12,7 @@ import (
 
 const rulesService = "events.amazonaws.com"
 
-// rule is one of EventBridge's that starts functions at times.
+// rule is an EventBridge rule that invokes functions at a rate.
 type rule struct {
 	arn     string
 	targets []*function
@@ -51,8 +51,8 @@ func (h *Host) addRule(id string) error {
 	return nil
 }
 
-// PlayRules lets the time of every rule come once: EventBridge starts the functions that each names. The error is a function's own; Lambda
-// would make such an invocation again.
+// PlayRules makes every rule due once: EventBridge invokes the functions that each names. The error
+// is a function's own. Lambda would retry such an invocation.
 func (h *Host) PlayRules(ctx context.Context) error {
 	var errs []error
 	for _, r := range h.rules {

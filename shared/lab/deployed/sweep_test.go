@@ -17,8 +17,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// swept leaves behind what a loss does, an event without its delivery and a delivery whose retry does not come, and lets the rule of the
-// sweeper come.
+// swept leaves behind two losses, an event without its delivery and a delivery whose retry does not
+// come, and fires the sweeper's rule.
 func swept(t *testing.T, w *world) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w.rewind(t, now)
@@ -35,14 +35,16 @@ func swept(t *testing.T, w *world) {
 	w.settled(t, overdue, "overdue", relay.Delivered, 2)
 }
 
-// nothingIsStranded has the sweeper look again at the two events that are old enough, and expects to find them in order.
+// nothingIsStranded runs the sweeper again over the two events that are old enough, and expects
+// that nothing is missing.
 func (w *world) nothingIsStranded(t *testing.T) {
 	t.Helper()
 	w.rewind(t, time.Now().UTC())
 	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
 }
 
-// rewind has the sweeper begin with the last hour that it looks at. A new relay's begins a day earlier, with as many queries for each hour.
+// rewind sets the sweeper to the last hour that it searches. A new relay's sweeper begins a day
+// earlier and makes as many queries for each hour.
 func (w *world) rewind(t *testing.T, now time.Time) {
 	t.Helper()
 	hour := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Hour)
@@ -51,7 +53,8 @@ func (w *world) rewind(t *testing.T, now time.Time) {
 	}
 }
 
-// leave records an event of a source for the endpoint of the same name, as if it had been received in the last hour that the sweeper looks at.
+// leave records an event of a source for the endpoint with the same name. Its time of receipt is in
+// the last hour that the sweeper searches.
 func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
 	t.Helper()
 	receivedAt := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
@@ -64,7 +67,8 @@ func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
 	return e.ID
 }
 
-// sweep lets the rule come, and holds the metrics of the run's one line against those that are not zero.
+// sweep fires the rule, and compares the metrics in the run's single log line with the expected
+// ones that are not zero.
 func (w *world) sweep(t *testing.T, want map[string]float64) {
 	t.Helper()
 	before := len(w.log.lines("swept"))
@@ -98,7 +102,7 @@ func (w *world) sweep(t *testing.T, want map[string]float64) {
 	}
 }
 
-// logged is what functions log, to be read while they go on.
+// logged collects what functions log. It can be read while they run.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -116,7 +120,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// lines are those with a message.
+// lines returns the lines with a message.
 func (l *logged) lines(msg string) (found [][]byte) {
 	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, `"message":"`+msg+`"`) {

@@ -15,13 +15,13 @@ import (
 	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// ErrTemplate means that the template is wrong, or uses what the host does not play.
+// ErrTemplate says that the template is wrong, or uses something that the host does not play.
 var ErrTemplate = errors.New("deployed: template")
 
-// templateFile is the stack's template in its cloud assembly.
+// templateFile is the stack's template in the cloud assembly.
 const templateFile = "Relay.template.json"
 
-// account and region are where the host plays that the stack is. The account is the emulators' own.
+// account and region are those of the played stack. The emulators use the same account.
 const (
 	account = "000000000000"
 	region  = runtimeapi.DefaultRegion
@@ -40,20 +40,22 @@ type resource struct {
 	}
 }
 
-// physical is what a logical id stands for once it is made.
+// physical is what a logical id stands for once the resource exists.
 type physical struct {
 	ref        string
-	attributes map[string]string // nil: nothing runs on it, and any attribute has a value that stands for it
+	attributes map[string]string // nil: nothing runs on it, and any attribute gets a made-up value
 }
 
-// maker makes a resource; it may resolve its properties, which makes those that they refer to first.
+// maker creates a resource. It may resolve the resource's properties, which first creates the
+// resources that they refer to.
 type maker func(id string, r resource) (physical, error)
 
-// resolver puts values in the place of the template's intrinsic functions, and makes each resource when it is first referred to.
+// resolver replaces the template's intrinsic functions by values, and creates each resource when it
+// is first referred to.
 type resolver struct {
 	template
 	make maker
-	made map[string]*physical // nil: in the making
+	made map[string]*physical // nil: being created
 }
 
 func readTemplate(assembly string) (template, error) {
@@ -72,7 +74,7 @@ func newResolver(t template, m maker) *resolver {
 	return &resolver{template: t, make: m, made: map[string]*physical{}}
 }
 
-// ofType returns the logical ids of a type, sorted.
+// ofType returns the logical ids of the resources of a type, sorted.
 func (r *resolver) ofType(name string) []string {
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(r.Resources)) {
@@ -83,7 +85,7 @@ func (r *resolver) ofType(name string) []string {
 	return ids
 }
 
-// all makes every resource and resolves every property of each, as CloudFormation does.
+// all creates every resource and resolves all its properties, as CloudFormation does.
 func (r *resolver) all() error {
 	for _, id := range slices.Sorted(maps.Keys(r.Resources)) {
 		if _, err := r.physical(id); err != nil {
@@ -129,7 +131,8 @@ func (r *resolver) physical(id string) (physical, error) {
 	}
 }
 
-// properties resolves the properties of a resource into v, whose fields have their names. A property that v has no field for is not played.
+// properties resolves the properties of a resource into v, whose fields have the same names. A
+// property without a field in v is not played, so it is an error.
 func (r *resolver) properties(id string, v any) error {
 	resolved, err := r.value(r.Resources[id].Properties)
 	if err != nil {
@@ -147,7 +150,7 @@ func (r *resolver) properties(id string, v any) error {
 	return nil
 }
 
-// value resolves v, a value of JSON.
+// value resolves a JSON value.
 func (r *resolver) value(v any) (any, error) {
 	switch v := v.(type) {
 	case []any:
@@ -189,7 +192,7 @@ func (r *resolver) text(v any) (string, error) {
 	return text, nil
 }
 
-// call carries out an intrinsic function, of those that the template uses.
+// call evaluates an intrinsic function. It knows those that the template uses.
 func (r *resolver) call(name string, argument any) (any, error) {
 	list, _ := argument.([]any)
 	text, isText := argument.(string)

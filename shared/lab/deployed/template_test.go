@@ -12,7 +12,7 @@ import (
 	"webhook-relay/shared/lab/deployed"
 )
 
-// small is a stack that starts: a function behind a queue and an API.
+// small is a minimal stack that starts: a function behind a queue and an API.
 const small = `{"Resources": {
 	"Queue12345678": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 60,
 		"RedrivePolicy": {"deadLetterTargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}, "maxReceiveCount": 5}}},
@@ -68,7 +68,8 @@ func TestASmallStackStarts(t *testing.T) {
 	}
 }
 
-// A template that CloudFormation, Lambda or API Gateway would refuse, or that would not work, does not start.
+// A template that CloudFormation, Lambda or API Gateway would refuse, or that would not work, does
+// not start.
 func TestABrokenTemplateDoesNotStart(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ old, new, fact string }{
@@ -130,7 +131,7 @@ func TestABrokenTemplateDoesNotStart(t *testing.T) {
 	}
 }
 
-// A function whose binary cannot run is a 500 of the API's, as in AWS.
+// If a function's binary cannot run, the API answers 500, as in AWS.
 func TestAFunctionThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	host, err := start(t, strings.Replace(small, `"Value": {"Ref": "Queue12345678"}`, `"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}`, 1))

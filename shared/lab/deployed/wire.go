@@ -17,26 +17,29 @@ import (
 	"strings"
 )
 
-// errUnread means that a request could not be told to be a call that policies speak of.
+// errUnread says that a request cannot be recognised as a call that policies cover.
 var errUnread = errors.New("deployed: cannot tell what is called")
 
-// credential finds the service in the credential scope of a request's signature: AKIA…/20260102/eu-central-1/sqs/aws4_request.
+// credential matches the credential scope of a request's signature and captures the service:
+// AKIA…/20260102/eu-central-1/sqs/aws4_request.
 var credential = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/aws4_request`)
 
-// door is the way of one role to the AWS services: it holds each call against the role's policies, and passes on what is granted.
+// door is the proxy through which one role calls the AWS services. It checks each call against the
+// role's policies and forwards calls that are granted.
 type door struct {
 	role     *role
-	services map[string]*url.URL // by the name that signatures have
+	services map[string]*url.URL // by the service names in signatures
 	meter    *meter
 }
 
-// open serves the door until the server is closed. All services have its one URL.
+// open starts the proxy. It runs until the returned server is closed. All services have the same
+// URL.
 func (d *door) open() *httptest.Server {
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(d.services[service(r.In)]) },
 		Transport:      d.meter,
 		ModifyResponse: d.hideMissing,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { // the caller has gone, or the emulator
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { // the caller or the emulator is gone
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
@@ -63,7 +66,8 @@ func service(r *http.Request) string {
 	return found[1]
 }
 
-// hideMissing does as S3 does: that an object is missing is told only to who may list the bucket.
+// hideMissing does what S3 does: only a caller that may list the bucket is told that an object is
+// missing.
 func (d *door) hideMissing(answer *http.Response) error {
 	if service(answer.Request) != "s3" || answer.Request.Method != http.MethodGet || answer.StatusCode != http.StatusNotFound {
 		return nil
@@ -76,7 +80,7 @@ func (d *door) hideMissing(answer *http.Response) error {
 	return nil
 }
 
-// deny answers as a service does. The clients need no more than the status and, of JSON, the type.
+// deny refuses a call as a service does. The clients need only the status and, in JSON, the type.
 func deny(w http.ResponseWriter, c call) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(http.StatusForbidden)
@@ -85,27 +89,28 @@ func deny(w http.ResponseWriter, c call) {
 	})
 }
 
-// request is what is read of the JSON of all services together; encoding/json does not mind that they write Url and Arn.
+// request holds the JSON fields that are read, of all services together. encoding/json accepts
+// their spelling with Url and Arn.
 type request struct {
 	QueueURL          string
 	TableName         string
 	IndexName         string
-	RequestItems      map[string]any // of the batch operations, by table
+	RequestItems      map[string]any // for batch operations, by table
 	KeyID             string
 	EncryptionContext map[string]string
-	Item, Key         itemKey // of PutItem, of UpdateItem
+	Item, Key         itemKey // for PutItem, for UpdateItem
 	UpdateExpression  string
 	GroupName         string
 	SecretID          string
 	Target            struct{ RoleARN string }
 }
 
-// itemKey is what an item's partition is named by.
+// itemKey is the partition key of an item.
 type itemKey struct {
 	Partition struct{ S string } `json:"pk"`
 }
 
-// calls reads what r asks for. It leaves r to be read again.
+// calls returns the calls that r makes. r can be read again afterwards.
 func calls(r *http.Request) ([]call, error) {
 	name := service(r)
 	if name == "s3" {
@@ -178,10 +183,11 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 	return made, nil
 }
 
-// term is a word of an expression that is no keyword, which the relay writes in capitals.
+// term matches a word of an expression that is no keyword. The relay writes keywords in capitals.
 var term = regexp.MustCompile(`:?[a-z_]+\(?`)
 
-// updated lists the attributes that an update names, and those of the key. IAM counts those of a condition too, which are not read here.
+// updated lists the attributes that an update names, and the key's. IAM also counts the attributes
+// of a condition, which are not read here.
 func updated(expression string) []string {
 	names := []string{"pk", "sk"}
 	for _, word := range term.FindAllString(expression, -1) {
@@ -200,7 +206,8 @@ func encryptionContext(pairs map[string]string) map[string]string {
 	return context
 }
 
-// secretARN is that of a secret by its name, with six characters such as Secrets Manager adds, or by its ARN.
+// secretARN returns the ARN of a secret. id is its name, to which six characters are added as
+// Secrets Manager does, or its ARN.
 func secretARN(id string) string {
 	if strings.HasPrefix(id, "arn:") {
 		return id

@@ -25,7 +25,8 @@ import (
 	"webhook-relay/shared/lab/deployed"
 )
 
-// TestCallsAreReadFromTheWire makes each call with the SDK, against a server that reads it and answers nothing of use.
+// TestCallsAreReadFromTheWire makes each call with the SDK. The server reads it and returns nothing
+// useful.
 func TestCallsAreReadFromTheWire(t *testing.T) {
 	t.Parallel()
 	const (

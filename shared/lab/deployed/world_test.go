@@ -31,7 +31,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// openLearning lets the next handshake of a source bring its secret, as relay secret SOURCE --learn does.
+// openLearning lets a source's next handshake bring its secret, like relay secret SOURCE --learn.
 func (w *world) openLearning(t *testing.T, source string) {
 	t.Helper()
 	catalogs := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]))
@@ -40,7 +40,7 @@ func (w *world) openLearning(t *testing.T, source string) {
 	}
 }
 
-// tellings are the POSTs that the endpoint "operator" has got of a type and about an endpoint.
+// tellings returns the POSTs to the endpoint "operator" of one type and about one endpoint.
 func (w *world) tellings(about, eventType string) []post {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -53,7 +53,7 @@ func (w *world) tellings(about, eventType string) []post {
 	return found
 }
 
-// passVisibility saves the wait for the visibility timeouts of what failed.
+// passVisibility ends the visibility timeouts of failed messages, so that the test need not wait.
 func (w *world) passVisibility(t *testing.T) {
 	t.Helper()
 	for _, queue := range []string{"Ingest", "Delivery", "Retry"} {
@@ -71,7 +71,7 @@ type world struct {
 	sources map[string]catalog.Source
 
 	mu      sync.Mutex
-	answers map[string]func(n int) int // status of an endpoint's n-th POST
+	answers map[string]func(n int) int // the status for an endpoint's n-th POST
 	got     map[string][]post
 }
 
@@ -80,20 +80,22 @@ type post struct {
 	body   []byte
 }
 
-// demoPrefix is what the names of the demonstration's sources begin with here.
+// demoPrefix is the prefix of the demonstration's source names here.
 const demoPrefix = "demo-"
 
-// endpointToken is what an endpoint wants to see, and is kept in Secrets Manager, in a secret of this name.
+// endpointToken is the token that an endpoint expects. It is stored in Secrets Manager, in a secret
+// with this name.
 const (
 	endpointToken = "t0ken"
 	tokenSecret   = deployed.SecretsPrefix + "shop"
 )
 
-// signingSecret is an endpoint's.
+// signingSecret is the signing secret of an endpoint.
 const signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// lookAtSources opens every folder with sources of the stack. The go command takes a result from its cache if what the test has opened is
-// unchanged; what the compilers that Synthesise starts open, it does not know.
+// lookAtSources opens every folder with sources of the stack. The go command reuses a cached test
+// result if the files that the test opened are unchanged. It does not know which files Synthesise's
+// compilers open.
 func lookAtSources(t *testing.T, root string) {
 	t.Helper()
 	for _, dir := range []string{"functions", "infra", "shared"} {
@@ -146,7 +148,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// configure puts a source and an endpoint of the same name for each test into the catalog, and a provider with two endpoints.
+// configure writes the catalog: a source and an endpoint with the same name for each test, and a
+// provider with two endpoints.
 func (w *world) configure(t *testing.T, endpoints string) {
 	t.Helper()
 	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
@@ -159,7 +162,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {
-			url = "http://127.0.0.2/" // loopback too, but not the address that is let through
+			url = "http://127.0.0.2/" // also loopback, but not the permitted address
 		}
 		c.Sources = append(c.Sources, catalog.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
 		ep := catalog.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
@@ -180,7 +183,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		c.Endpoints = append(c.Endpoints, ep)
 		sub := catalog.Subscription{Source: name, Endpoint: name}
 		if name == "bulky" {
-			sub.Filter = `{"data": [{"exists": false}]}` // the body must be read to be found no JSON
+			sub.Filter = `{"data": [{"exists": false}]}` // the body must be read to find that it is no JSON
 		}
 		c.Subscriptions = append(c.Subscriptions, sub)
 	}
@@ -233,7 +236,7 @@ func (w *world) serveEndpoint(rw http.ResponseWriter, r *http.Request) {
 	rw.WriteHeader(status)
 }
 
-// statuses answers with one status after the other, and with the last one from then on.
+// statuses returns the given statuses one after the other, and then repeats the last.
 func statuses(all ...int) func(int) int {
 	return func(n int) int { return all[min(n, len(all))-1] }
 }
@@ -244,7 +247,7 @@ func (w *world) answer(endpoint string, with func(n int) int) {
 	w.answers[endpoint] = with
 }
 
-// posts are the POSTs of an event that an endpoint has got.
+// posts returns the POSTs of an event that an endpoint received.
 func (w *world) posts(endpoint, eventID string) []post {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -257,7 +260,7 @@ func (w *world) posts(endpoint, eventID string) []post {
 	return found
 }
 
-// header is what proves a webhook to its source.
+// header is the header that proves a webhook to its source.
 func (w *world) header(t *testing.T, source string, webhook verify.Webhook) verify.Header {
 	t.Helper()
 	v, err := verify.New(w.sources[source].Verify, w.sources[source].Secrets)
@@ -271,7 +274,7 @@ func (w *world) header(t *testing.T, source string, webhook verify.Webhook) veri
 	return r.Header
 }
 
-// send sends a webhook as its provider would, and returns its event's id.
+// send sends a webhook as its provider does, and returns the event's id.
 func (w *world) send(t *testing.T, source string, webhook verify.Webhook) string {
 	t.Helper()
 	status, text := w.post(t, "/in/"+source, w.header(t, source, webhook), webhook.Body)
@@ -303,7 +306,8 @@ func (w *world) post(t *testing.T, path string, header verify.Header, body []byt
 	return resp.StatusCode, answer
 }
 
-// settled waits until a delivery has a status after at least so many attempts, and returns it.
+// settled waits until a delivery has a status and at least the given number of attempts, and
+// returns it.
 func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Status, attempts int) relay.Delivery {
 	t.Helper()
 	var d relay.Delivery
@@ -315,7 +319,7 @@ func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Sta
 	return d
 }
 
-// queuesAreEmpty waits until no message is on its way.
+// queuesAreEmpty waits until the queues hold no messages.
 func (w *world) queuesAreEmpty(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow", "OrderedIngest", "OrderedDelivery"} {
@@ -323,7 +327,7 @@ func (w *world) queuesAreEmpty(t *testing.T) {
 	}
 }
 
-// messages counts what is in a queue, in hand or delayed or neither.
+// messages counts the messages in a queue: visible, in flight and delayed.
 func (w *world) messages(t *testing.T, name string) int {
 	t.Helper()
 	url, sum := w.host.Queue(name), 0
@@ -347,7 +351,7 @@ func (w *world) messages(t *testing.T, name string) int {
 	return sum
 }
 
-// eventually waits for what processes of their own bring about.
+// eventually waits for a result of other processes.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -1,5 +1,5 @@
-// Package emulator runs stand-ins for the AWS services that the relay uses, on loopback, for tests and for trying a
-// built function.
+// Package emulator runs stand-ins for the AWS services that the relay uses, on loopback, for tests
+// and for trying a built function.
 //
 //	services := emulator.Start(t)      // SQS, S3 and DynamoDB
 //	kms := emulator.NewKMS(t)          // Encrypt and Decrypt
@@ -7,14 +7,17 @@
 //	secrets := emulator.NewSecretsManager(t)
 //	err := emulator.CreateTable(ctx, client, "catalog", [2]string{"pk", "sk"}, nil)
 //
-// A program that is no test has Run, RunKMS, RunScheduler and RunSecretsManager, which return an error or want to be closed.
+// Outside of tests use Run, RunKMS, RunScheduler and RunSecretsManager. Run returns an error; the
+// results of the others must be closed.
 //
-// SQS, S3 and DynamoDB are npm packages, pinned in infra/package.json: one Node process for each process that asks for them,
-// started with the first call and ended with that process, however it ends. If they are not installed yet, "npm ci" does it; test
-// binaries that start at the same time wait for the one that does. KMS, EventBridge Scheduler and Secrets Manager are small servers in this
-// package, which speak the services' protocols as far as the relay uses them, and refuse what the services refuse.
+// SQS, S3 and DynamoDB are npm packages, pinned in infra/package.json. Each process that uses them
+// has one Node process, which starts with the first call and ends with that process, however it
+// ends. If the packages are not installed, "npm ci" is run. Test binaries that start at the same
+// time wait for the one that runs it. KMS, EventBridge Scheduler and Secrets Manager are small
+// servers in this package. They implement as much of the services' protocols as the relay uses, and
+// refuse what the services refuse.
 //
-// None of them checks signatures or permissions. What they hold is gone when they end. The emulator of SQS forgets the message group of a
-// message on a standard queue, so fairness cannot be seen here; the one of DynamoDB has no transactions and never deletes by
-// time-to-live.
+// None of them checks signatures or permissions. Their data is lost when they end. The SQS emulator
+// drops the message group of a message on a standard queue, so fairness cannot be observed. The
+// DynamoDB emulator has no transactions, and never deletes by time-to-live.
 package emulator

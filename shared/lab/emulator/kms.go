@@ -14,31 +14,31 @@ import (
 	"testing"
 )
 
-// KMS speaks KMS's protocol (AWS JSON 1.1) for Encrypt and Decrypt. Any key id is a symmetric key of its own, the same in every KMS of
-// one process.
+// KMS implements KMS's protocol (AWS JSON 1.1) for Encrypt and Decrypt. Any key id is a symmetric
+// key, and it is the same in every KMS of one process.
 type KMS struct {
 	URL string
 
 	server *httptest.Server
 }
 
-// RunKMS starts a KMS, which ends with Close.
+// RunKMS starts a KMS. Stop it with Close.
 func RunKMS() *KMS {
 	server := httptest.NewServer(http.HandlerFunc(serveKMS))
 	return &KMS{server.URL, server}
 }
 
-// Close ends it.
+// Close stops k.
 func (k *KMS) Close() { k.server.Close() }
 
-// NewKMS starts a KMS, which ends with the test.
+// NewKMS starts a KMS that stops with the test.
 func NewKMS(tb testing.TB) *KMS {
 	k := RunKMS()
 	tb.Cleanup(k.Close)
 	return k
 }
 
-// kmsSecret is what keys are derived from.
+// kmsSecret is the secret from which keys are derived.
 var kmsSecret = rand.Text()
 
 // maxPlaintext is KMS's own limit.
@@ -95,7 +95,7 @@ func decrypt(w http.ResponseWriter, in kmsRequest) {
 	answer(w, map[string]any{"Plaintext": plain, "KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"})
 }
 
-// keyMark stands in front of what a key has encrypted.
+// keyMark is the prefix of a ciphertext. It identifies the key.
 func keyMark(keyID string) []byte {
 	sum := sha256.Sum256([]byte(keyID))
 	return sum[:8]
@@ -114,13 +114,13 @@ func sealing(keyID string) cipher.AEAD {
 	return aead
 }
 
-// additional is the data that is authenticated: the context, in one order.
+// additional returns the authenticated data: the encryption context, in a fixed order.
 func additional(in kmsRequest) []byte {
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(in.EncryptionContext)) {
 		pairs = append(pairs, name, in.EncryptionContext[name])
 	}
-	b, _ := json.Marshal(pairs) // strings always encode
+	b, _ := json.Marshal(pairs) // encoding strings cannot fail
 	return b
 }
 
@@ -129,7 +129,7 @@ func answer(w http.ResponseWriter, body any) {
 	_ = json.NewEncoder(w).Encode(body) // a client that is gone needs no answer
 }
 
-// refuse answers with an error as both JSON protocols carry it.
+// refuse answers with an error, in the form of both JSON protocols.
 func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amzn-Errortype", code)

@@ -15,16 +15,18 @@ import (
 	"time"
 )
 
-// Services are the base URLs of the emulators in Node. Any region and any credentials will do. S3 wants addressing by path.
+// Services are the base URLs of the emulators in Node. They accept any region and any credentials.
+// S3 needs path-style addressing.
 type Services struct {
 	SQS      string `json:"sqs"`
 	S3       string `json:"s3"`
 	DynamoDB string `json:"dynamodb"`
 }
 
-// Run returns the emulators of this process, whose queues, buckets and tables need names of their own, since all share them. The first
-// call takes about a second, or some ten seconds where the packages must be installed. The error says why they cannot run,
-// such as that Node is missing. They end with this process.
+// Run returns the emulators of this process. All callers share them, so queues, buckets and tables
+// need unique names. The first call takes about a second, or about ten seconds if the packages must
+// be installed. The error says why they cannot run, for example that Node is missing. They end with
+// this process.
 func Run() (Services, error) {
 	services, err := started()
 	if err != nil {
@@ -33,7 +35,7 @@ func Run() (Services, error) {
 	return services, nil
 }
 
-// Start is Run for a test, which ends with the error if there is one.
+// Start is Run for a test. An error ends the test.
 func Start(tb testing.TB) Services {
 	tb.Helper()
 	services, err := Run()
@@ -45,7 +47,7 @@ func Start(tb testing.TB) Services {
 
 var started = sync.OnceValues(start)
 
-// patience is how long the process may take to listen; 2 busy cores are slow.
+// patience is how long the process may take until it listens; 2 busy cores are slow.
 const patience = time.Minute
 
 func start() (Services, error) {
@@ -82,11 +84,11 @@ func start() (Services, error) {
 		_ = stdin.Close()
 		return services, fmt.Errorf("emulators/start.js: %w, %w: %s", err, cmd.Wait(), complaints.Bytes())
 	}
-	go func() { _ = cmd.Wait() }() // holds on to its standard input, which it lives by, until this process ends
+	go func() { _ = cmd.Wait() }() // keeps its standard input open until this process ends; the emulators end with it
 	return services, nil
 }
 
-// infraDir finds the folder that pins the packages: tests run in the folder of their own package.
+// infraDir finds the folder that pins the packages. Tests run in the folder of their own package.
 func infraDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -104,7 +106,8 @@ func infraDir() (string, error) {
 	}
 }
 
-// install installs the packages if that was not done since the lock file changed. One process at a time does it.
+// install installs the packages, unless that was done since the lock file changed. Only one process
+// at a time does it.
 func install(infra string) error {
 	for _, command := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(command); err != nil {
@@ -115,7 +118,7 @@ func install(infra string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = manifest.Close() }() // and with it the lock
+	defer func() { _ = manifest.Close() }() // this also releases the lock
 	if err := syscall.Flock(int(manifest.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", manifest.Name(), err)
 	}
@@ -130,7 +133,7 @@ func install(infra string) error {
 	return nil
 }
 
-// installed looks at the file that npm writes last.
+// installed checks the file that npm writes last.
 func installed(infra string) bool {
 	record, err := os.Stat(filepath.Join(infra, "node_modules", ".package-lock.json"))
 	if err != nil {
@@ -140,7 +143,7 @@ func installed(infra string) bool {
 	return err == nil && !record.ModTime().Before(lock.ModTime())
 }
 
-// Setenv sets what Lambda sets, and then vars, for the length of a test.
+// Setenv sets the variables that Lambda sets, and then vars, until the end of the test.
 func Setenv(t *testing.T, vars map[string]string) {
 	t.Helper()
 	all := map[string]string{

@@ -18,8 +18,9 @@ import (
 	"time"
 )
 
-// Scheduler speaks EventBridge Scheduler's protocol (REST JSON) for CreateSchedule: one-time schedules in UTC whose universal target is
-// SQS's SendMessage. It keeps them until the test fires them, whatever their time. It is safe for concurrent use.
+// Scheduler implements EventBridge Scheduler's protocol (REST JSON) for CreateSchedule: one-time
+// schedules in UTC with SQS's SendMessage as their universal target. It keeps schedules until the
+// test fires them, whatever their time. It is safe for concurrent use.
 type Scheduler struct {
 	URL string
 
@@ -35,13 +36,13 @@ type Schedule struct {
 	Name        string
 	At          time.Time
 	RoleARN     string
-	Input       json.RawMessage // of SendMessage
+	Input       json.RawMessage // for SendMessage
 	DeleteAfter bool            // ActionAfterCompletion is DELETE
 	MaxAge      time.Duration   // of the retry policy
 	MaxTries    int
 }
 
-// RunScheduler starts a Scheduler, which ends with Close.
+// RunScheduler starts a Scheduler. Stop it with Close.
 func RunScheduler() *Scheduler {
 	s := &Scheduler{}
 	mux := http.NewServeMux()
@@ -51,25 +52,25 @@ func RunScheduler() *Scheduler {
 	return s
 }
 
-// Close ends it.
+// Close stops s.
 func (s *Scheduler) Close() { s.server.Close() }
 
-// NewScheduler starts a Scheduler, which ends with the test.
+// NewScheduler starts a Scheduler that stops with the test.
 func NewScheduler(tb testing.TB) *Scheduler {
 	s := RunScheduler()
 	tb.Cleanup(s.Close)
 	return s
 }
 
-// Pending returns the schedules that have not been fired, in the order in which they were made.
+// Pending returns the schedules that were not fired yet, in the order of their creation.
 func (s *Scheduler) Pending() []Schedule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.pending)
 }
 
-// Fire does what the service does when a schedule's time has come: it makes the call of SendMessage, to the host of the queue's URL, and
-// deletes the schedule if that is asked for.
+// Fire does what the service does at a schedule's time: it calls SendMessage at the host of the
+// queue's URL, and deletes the schedule if it says so.
 func (s *Scheduler) Fire(ctx context.Context, group, name string) error {
 	due, err := s.Take(group, name)
 	if err != nil {
@@ -103,7 +104,8 @@ func (s *Scheduler) Fire(ctx context.Context, group, name string) error {
 	return nil
 }
 
-// loopback returns the address of a queue's host. Every name under localhost means loopback (RFC 6761), but few resolvers know it.
+// loopback returns the address of a queue's host. Every name under localhost means loopback (RFC
+// 6761), but few resolvers support it.
 func loopback(queue *url.URL) string {
 	if strings.HasSuffix(queue.Hostname(), ".localhost") {
 		return net.JoinHostPort("127.0.0.1", queue.Port())
@@ -111,7 +113,7 @@ func loopback(queue *url.URL) string {
 	return queue.Host
 }
 
-// Take returns a schedule whose time has come, for a host that makes its call by itself, and deletes it if that is asked for.
+// Take returns a schedule, for a host that makes its call itself, and deletes it if it says so.
 func (s *Scheduler) Take(group, name string) (Schedule, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +151,7 @@ type createSchedule struct {
 
 var scheduleName = regexp.MustCompile(`^[0-9a-zA-Z_.-]{1,64}$`)
 
-// maxInput is the service's quota for a target's input.
+// maxInput is the service's limit for a target's input.
 const maxInput = 256 << 10
 
 func (s *Scheduler) create(w http.ResponseWriter, r *http.Request) {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// SecretsManager speaks the protocol of Secrets Manager (AWS JSON 1.1) for GetSecretValue. It is safe for concurrent use.
+// SecretsManager implements Secrets Manager's protocol (AWS JSON 1.1) for GetSecretValue. It is
+// safe for concurrent use.
 type SecretsManager struct {
 	URL string
 
@@ -17,7 +18,7 @@ type SecretsManager struct {
 	secrets map[string]string
 }
 
-// RunSecretsManager starts a SecretsManager without secrets, which ends with Close.
+// RunSecretsManager starts a SecretsManager without secrets. Stop it with Close.
 func RunSecretsManager() *SecretsManager {
 	m := &SecretsManager{secrets: map[string]string{}}
 	m.server = httptest.NewServer(m)
@@ -25,17 +26,17 @@ func RunSecretsManager() *SecretsManager {
 	return m
 }
 
-// Close ends it.
+// Close stops m.
 func (m *SecretsManager) Close() { m.server.Close() }
 
-// NewSecretsManager starts a SecretsManager, which ends with the test.
+// NewSecretsManager starts a SecretsManager that stops with the test.
 func NewSecretsManager(tb testing.TB) *SecretsManager {
 	m := RunSecretsManager()
 	tb.Cleanup(m.Close)
 	return m
 }
 
-// Set makes text the current version of a secret, which is found by this name, or ARN, alone.
+// Set makes text the current version of a secret. Only this name, or ARN, finds it.
 func (m *SecretsManager) Set(name, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 // tablePatience is how long a table may take to become active.
 const tablePatience = time.Minute
 
-// CreateTable makes a table with a partition and a sort key, both strings, and with indexes of keys only, by their name. It returns when the
-// table can be used.
+// CreateTable makes a table with a partition key and a sort key, both strings, and with keys-only
+// indexes, by name. It returns when the table is ready.
 func CreateTable(ctx context.Context, client *dynamodb.Client, name string, keys [2]string, indexes map[string][2]string) error {
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest}
 	schema := func(names [2]string) []types.KeySchemaElement {

@@ -25,7 +25,8 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// body is what all but Twilio send: it signs the fields of a form, so its own sample is used.
+// body is what all providers except Twilio send. Twilio signs the fields of a form, so its own
+// sample is used.
 const body = `{"id":"evt_1","type":"invoice.paid","action":"opened","amount":1200}`
 
 // subject is a provider with keys and a webhook.
@@ -50,7 +51,7 @@ func newSubject(t *testing.T, provider string) subject {
 	return subject{cfg, secret, v, w}
 }
 
-// accepts tells whether Verify accepts a request that comes now.
+// accepts tells whether Verify accepts a request that arrives now.
 func (s subject) accepts(t *testing.T, r verify.Request) error {
 	t.Helper()
 	r.ReceivedAt = time.Now()
@@ -65,7 +66,8 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// vendors are the Go packages that providers publish, or that their documentation names, for those who receive their webhooks.
+// vendors are the Go packages that providers publish, or that their documentation names, for
+// receivers of their webhooks.
 var vendors = map[string]struct {
 	accepts func(t *testing.T, s subject, r verify.Request) bool
 	signs   func(t *testing.T, s subject, at time.Time) verify.Header // nil: it cannot
@@ -136,7 +138,7 @@ func standardOf(t *testing.T, s subject) *standardwebhooks.Webhook {
 	return w
 }
 
-// overHTTP is r as net/http hands it to a handler.
+// overHTTP returns r as net/http passes it to a handler.
 func overHTTP(t *testing.T, r verify.Request) *http.Request {
 	t.Helper()
 	got := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(r.Body))
@@ -146,8 +148,9 @@ func overHTTP(t *testing.T, r verify.Request) *http.Request {
 	return got
 }
 
-// TestVendorsAgree holds what Sign makes, and each body that is one bit away from it, against the vendor's own package; and what that package
-// signs, where it can, against Verify. The packages go by the wall clock, which is the bubble's.
+// TestVendorsAgree checks Sign's requests, and each body that differs from them in one bit, with
+// the vendor's own package. If that package can sign, it also checks its signatures with Verify.
+// The packages use the wall clock, which is the bubble's.
 func TestVendorsAgree(t *testing.T) {
 	t.Parallel()
 	for provider, vendor := range vendors {
@@ -165,7 +168,7 @@ func TestVendorsAgree(t *testing.T) {
 					flipped.Body = bytes.Clone(r.Body)
 					flipped.Body[i/8] ^= 1 << (i % 8)
 					theirs, ours := vendor.accepts(t, s, flipped), s.accepts(t, flipped) == nil
-					if theirs != ours || ours && provider != "twilio" { // which signs the fields of a form
+					if theirs != ours || ours && provider != "twilio" { // Twilio signs the fields of a form
 						t.Errorf("bit %d of the body flipped: accepted by the vendor %v, by Verify %v", i, theirs, ours)
 					}
 				}

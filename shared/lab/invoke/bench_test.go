@@ -11,8 +11,8 @@ import (
 	"webhook-relay/shared/lambda/settings"
 )
 
-// BenchmarkColdStart holds the start of each function, from the process's beginning until it asks for its first event, against that of a
-// Lambda function in Go that does nothing.
+// BenchmarkColdStart compares the start of each function, from the start of the process until it
+// asks for its first event, with that of a Go Lambda function that does nothing.
 func BenchmarkColdStart(b *testing.B) {
 	empty := filepath.Join(b.TempDir(), "bootstrap")
 	compile(b, "./testdata/empty", empty)
@@ -33,7 +33,7 @@ func BenchmarkColdStart(b *testing.B) {
 	}
 }
 
-// compile builds as the Makefile does.
+// compile builds with the Makefile's flags.
 func compile(b *testing.B, pkg, binary string) {
 	b.Helper()
 	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
@@ -43,7 +43,7 @@ func compile(b *testing.B, pkg, binary string) {
 	}
 }
 
-// start starts a function, ends it, and returns how long the start took.
+// start starts a function, stops it, and returns how long the start took.
 func start(b *testing.B, f runtimeapi.Function) time.Duration {
 	b.Helper()
 	began := time.Now()
@@ -56,7 +56,7 @@ func start(b *testing.B, f runtimeapi.Function) time.Duration {
 	return took
 }
 
-// environments are complete, and point nowhere: no function calls anything before its first event.
+// environments are complete, but point nowhere: no function calls a service before its first event.
 func environments(b *testing.B) map[string]map[string]string {
 	b.Helper()
 	receive, err := settings.Environment(settings.Receive{CatalogTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u", BodiesBucket: "b", SecretsKeyARN: "k"})

@@ -16,7 +16,8 @@ import (
 	"webhook-relay/shared/lambda/settings"
 )
 
-// Why a function was not invoked. What it did wrong itself is an error of package runtimeapi.
+// The reasons why a function was not invoked. Errors of the function itself are those of package
+// runtimeapi.
 var (
 	ErrFunction = errors.New("invoke: no such function")
 	ErrEvent    = errors.New("invoke: no event")
@@ -27,10 +28,10 @@ var (
 type Call struct {
 	Function string // receive, fanout, deliver or sweep
 	Event    string // path of the event, a JSON file
-	BinDir   string // where the functions are, built for this machine: BinDir/<function>/bootstrap
+	BinDir   string // folder of the functions, built for this machine: BinDir/<function>/bootstrap
 }
 
-// function is what the template says of a function.
+// function holds the template's values for a function.
 type function struct {
 	timeout     time.Duration
 	memoryMB    int
@@ -70,8 +71,9 @@ var functions = map[string]function{
 	}},
 }
 
-// Run carries out the call and prints what came of it. Errors are ErrFunction, ErrEvent and ErrNotBuilt, which come before anything is
-// started; that an emulator does not start; and those of runtimeapi's Start and Invoke, after the function's log is printed.
+// Run makes the call and prints its results. ErrFunction, ErrEvent and ErrNotBuilt are returned
+// before anything is started. Other errors are that an emulator does not start, and those of
+// runtimeapi's Start and Invoke; the latter are returned after the function's log is printed.
 func (c Call) Run(ctx context.Context, out io.Writer) error {
 	f, known := functions[c.Function]
 	if !known {
@@ -113,7 +115,7 @@ func readEvent(path string) ([]byte, error) {
 	return event, nil
 }
 
-// run starts f, invokes it once and ends it. The log is whole, whatever the error.
+// run starts f, invokes it once and stops it. It returns the complete log, also with an error.
 func run(ctx context.Context, f runtimeapi.Function, event []byte) (answer []byte, log string, err error) {
 	var output bytes.Buffer
 	f.Log = &output
@@ -126,7 +128,7 @@ func run(ctx context.Context, f runtimeapi.Function, event []byte) (answer []byt
 	return answer, output.String(), err
 }
 
-// printAll prints the answer or the error, the log, and what is left behind.
+// printAll prints the answer or the error, the log, and what is left in the services.
 func printAll(ctx context.Context, out io.Writer, w *world, answer []byte, log string, failed error) error {
 	left, err := w.left(ctx)
 	if err != nil {
@@ -147,7 +149,7 @@ func printAll(ctx context.Context, out io.Writer, w *world, answer []byte, log s
 
 type section struct{ title, text string }
 
-// indented is an answer for the eye; what is no JSON stays as it is.
+// indented formats an answer for reading. Text that is no JSON stays as it is.
 func indented(answer []byte) string {
 	var b bytes.Buffer
 	if err := json.Indent(&b, answer, "", "  "); err != nil {

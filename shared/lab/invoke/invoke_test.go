@@ -17,7 +17,8 @@ import (
 
 const samples = "../../../events"
 
-// build has make build functions, wherever it is run and whatever the environment says of the checkout's state, and returns the folder that they are in.
+// build runs make to build functions, and returns the folder with them. The result does not depend
+// on the environment's settings about the state of the checkout.
 func build(t *testing.T, functions ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -29,7 +30,8 @@ func build(t *testing.T, functions ...string) string {
 	return filepath.Join(dir, "local")
 }
 
-// A commit that does not touch a function leaves it as it was, to the byte: nothing of it is deployed again.
+// A commit that does not change a function leaves its binary identical, so it is not deployed
+// again.
 func TestFunctionsCarryNothingOfTheCheckout(t *testing.T) {
 	t.Parallel()
 	info, err := buildinfo.ReadFile(filepath.Join(build(t, "sweep"), "sweep", "bootstrap"))
@@ -46,7 +48,8 @@ func TestFunctionsCarryNothingOfTheCheckout(t *testing.T) {
 	}
 }
 
-// Package deployed runs the same functions in the same way; here are the sample events, and what each leaves behind.
+// Package deployed runs the same functions in the same way. These tests use the sample events and
+// check what each leaves behind.
 func TestFunctionsDoTheirWork(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("RELAY_TEST_LONG") == "" {

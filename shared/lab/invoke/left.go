@@ -20,8 +20,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// left tells what lies in the queues, in the ledger, in the bucket and with the scheduler: how many there are, and a line for each (in a
-// queue, for the first ten).
+// left lists what is in the queues, the ledger, the bucket and the scheduler: the count, and a line
+// for each (for a queue, the first ten).
 func (w *world) left(ctx context.Context) (string, error) {
 	var b strings.Builder
 	for _, name := range queueNames {
@@ -56,7 +56,8 @@ func list(b *strings.Builder, what, count string, lines []string) {
 	}
 }
 
-// messages counts a queue's messages, and shows those that one call brings. Delayed ones cannot be looked at.
+// messages counts a queue's messages, and returns a line for each that one call receives. Delayed
+// messages cannot be received.
 func (w *world) messages(ctx context.Context, url string) (count string, lines []string, err error) {
 	attributes, err := w.sqs.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
 		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
@@ -78,7 +79,7 @@ func (w *world) messages(ctx context.Context, url string) (count string, lines [
 	return count, lines, nil
 }
 
-// summary tells in a line what a message is.
+// summary describes a message in one line.
 func summary(body string) string {
 	type event struct{ ID, Source, Type string }
 	var m struct {
@@ -102,7 +103,7 @@ func eventLine(id, eventType, source string) string {
 	return fmt.Sprintf("%s %s from %s", id, cmp.Or(eventType, "(no type)"), source)
 }
 
-// records tells of the ledger's items, sorted by event.
+// records describes the ledger's items, sorted by event.
 func (w *world) records(ctx context.Context) ([]string, error) {
 	ledger := dynamo.NewLedger(w.tables, w.ledgerTable)
 	var lines []string
@@ -123,7 +124,7 @@ func (w *world) records(ctx context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// record tells of the item with the given keys, whose form is in the documentation of package dynamo.
+// record describes the item with the given keys. Package dynamo documents their form.
 func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string, error) {
 	if name, ok := strings.CutPrefix(id, "endpoint#"); ok && sort == "state" {
 		state, _, err := ledger.EndpointState(ctx, name)
@@ -134,7 +135,7 @@ func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string
 		return fmt.Sprintf("%s, for endpoints %v", eventLine(r.ID, r.Type, r.Source), r.Endpoints), err
 	}
 	endpoint, isDelivery := strings.CutPrefix(sort, "delivery#")
-	if !isDelivery { // the relay's own notes: how often a message failed, places of a rate limit, how far the sweeper is
+	if !isDelivery { // other items of the relay: failure counts of messages, reservations of a rate limit, the sweeper's cursor
 		return id + " " + sort, nil
 	}
 	d, err := ledger.Delivery(ctx, id, endpoint)

@@ -25,7 +25,7 @@ import (
 	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// The queues, in the order in which they are shown.
+// The queues, in the order of the output.
 const (
 	ingest          = "ingest"
 	delivery        = "delivery"
@@ -40,14 +40,14 @@ const (
 
 var queueNames = []string{ingest, delivery, retry, slow, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ}
 
-// What the emulators take any name for.
+// Names that the emulators do not check.
 const (
 	secretsKey    = "arn:aws:kms:" + runtimeapi.DefaultRegion + ":000000000000:key/local"
 	scheduleGroup = "local"
 	scheduleRole  = "arn:aws:iam::000000000000:role/local"
 )
 
-// world is an AWS for one invocation.
+// world is the emulated AWS for one invocation.
 type world struct {
 	services  emulator.Services
 	secrets   *emulator.KMS
@@ -64,13 +64,13 @@ type world struct {
 	catalog      *dynamo.Catalog
 }
 
-// newWorld makes a world with the demonstration's catalog. It must be closed.
+// newWorld makes a world with the demonstration's catalog. Close it.
 func newWorld(ctx context.Context) (*world, error) {
 	services, err := emulator.Run()
 	if err != nil {
 		return nil, err
 	}
-	name := strings.ToLower(rand.Text()) // all worlds of a process share the emulators
+	name := strings.ToLower(rand.Text()) // the worlds of a process share the emulators
 	w := &world{
 		services: services, secrets: emulator.RunKMS(), schedules: emulator.RunScheduler(),
 		queues: map[string]string{}, catalogTable: "catalog-" + name, ledgerTable: "ledger-" + name, bucket: "bodies-" + name,
@@ -92,7 +92,8 @@ func (w *world) close() {
 	w.schedules.Close()
 }
 
-// account is the configuration of clients of one service. It fits no account of AWS's.
+// account returns the configuration for clients of one service. Its credentials fit no real
+// account.
 func account(endpoint string) aws.Config {
 	return aws.Config{
 		Region: runtimeapi.DefaultRegion, BaseEndpoint: &endpoint,
@@ -100,7 +101,7 @@ func account(endpoint string) aws.Config {
 	}
 }
 
-// pointTo adds to a function's environment where its services are.
+// pointTo adds the addresses of the services to a function's environment.
 func (w *world) pointTo(env map[string]string) {
 	env["AWS_ENDPOINT_URL_SQS"] = w.services.SQS
 	env["AWS_ENDPOINT_URL_S3"] = w.services.S3
@@ -143,7 +144,7 @@ func (w *world) createStores(ctx context.Context) error {
 	return group.Wait()
 }
 
-// createTable makes a table with the keys that both have, and indexes of keys only by their name.
+// createTable makes a table with the keys that both tables have, and keys-only indexes by name.
 func (w *world) createTable(ctx context.Context, name string, indexes map[string][2]string) error {
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest}
 	keys := func(names [2]string) []types.KeySchemaElement {

@@ -15,7 +15,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// checkPost holds a request against what its endpoint wants.
+// checkPost checks that a request is what its endpoint expects.
 func (p *pipeline) checkPost(name, event string, post relay.Post) {
 	switch ep := endpoints[name]; {
 	case ep.Prove != catalog.ProveNothing && !p.proved:
@@ -32,7 +32,7 @@ func (p *pipeline) checkPost(name, event string, post relay.Post) {
 	}
 }
 
-// checkUnnoticed is check of a run in which the clients have hidden the fault.
+// checkUnnoticed is check for a run in which the clients' retries hide the fault.
 func (p *pipeline) checkUnnoticed(ctx context.Context) error {
 	if requests, err := p.requests(p.name); err != nil || p.tries != len(requests) {
 		p.wrong("%d requests were sent %d times: %v", len(requests), p.tries, err)
@@ -53,7 +53,7 @@ func (p *pipeline) checkUnnoticed(ctx context.Context) error {
 	return err
 }
 
-// check holds the end of a run against the promises.
+// check checks the promises at the end of a run.
 func (p *pipeline) check(ctx context.Context) error {
 	p.checkAccepted()
 	dead := map[string]int{} // deliveries, by endpoint
@@ -77,7 +77,7 @@ func (p *pipeline) check(ctx context.Context) error {
 	return errors.Join(p.checkListed(ctx, dead), p.checkQueues(ctx, all))
 }
 
-// checkAccepted: what got a 2xx is what was sent.
+// checkAccepted checks that every webhook that was sent got a 2xx.
 func (p *pipeline) checkAccepted() {
 	different := map[string]bool{}
 	for _, w := range p.webhooks {
@@ -88,7 +88,8 @@ func (p *pipeline) checkAccepted() {
 	}
 }
 
-// checkSums: what an ingest queue has accepted is routed, unrouted or a duplicate, and each event is so but once. It returns the events.
+// checkSums checks that what an ingest queue accepted is routed, unrouted or a duplicate, and that
+// each event is routed or unrouted exactly once. It returns the events.
 func (p *pipeline) checkSums() map[string]int {
 	events := map[string]int{}
 	for receipt, event := range p.receipts {
@@ -115,7 +116,8 @@ func (p *pipeline) checkSums() map[string]int {
 	return events
 }
 
-// checkEvent: each delivery has ended, after no more and no fewer attempts than the endpoint gave cause for. It counts the dead, and what is told.
+// checkEvent checks that each delivery has ended, with exactly the attempts that the endpoint's
+// outcomes require. It counts dead deliveries and the relay's own events.
 func (p *pipeline) checkEvent(ctx context.Context, event string, dead map[string]int) error {
 	record, deliveries, err := p.ledger.Event(ctx, event)
 	if err != nil {
@@ -146,7 +148,7 @@ func (p *pipeline) checkEvent(ctx context.Context, event string, dead map[string
 	return nil
 }
 
-// checkListed: the dead deliveries are listed, and no others.
+// checkListed checks that exactly the dead deliveries are listed.
 func (p *pipeline) checkListed(ctx context.Context, dead map[string]int) error {
 	for _, sub := range p.subscriptions {
 		for status, want := range map[relay.Status]int{relay.Waiting: 0, relay.Dead: dead[sub.Endpoint]} {
@@ -162,7 +164,8 @@ func (p *pipeline) checkListed(ctx context.Context, dead map[string]int) error {
 	return nil
 }
 
-// checkQueues: the dead deliveries can be redriven, and nothing was put aside but what nobody can read.
+// checkQueues checks that the dead deliveries can be redriven, and that only unreadable messages
+// are in the other dead-letter queues.
 func (p *pipeline) checkQueues(ctx context.Context, dead int) error {
 	for queue, want := range map[string]int{"dead": dead, "ingest-dlq": len(p.poison) / 2, "delivery-dlq": len(p.poison) / 2} {
 		msgs, err := p.receive(ctx, queue, 10)

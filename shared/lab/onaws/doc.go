@@ -1,2 +1,3 @@
-// Package onaws runs the stages on the adapters of AWS, against emulators of its services, with a fault at every call.
+// Package onaws tests the stages with the AWS adapters, against emulators of the services, with a
+// fault at every kind of call.
 package onaws

@@ -17,15 +17,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// With another -seed other calls are struck.
+// Another -seed strikes other calls.
 var seedFlag = flag.Uint64("seed", 1, "draws in which script and batches each kind of call is struck, which of them, and for how long")
 
 const (
-	atOnce = 6 // runs: they wait for the emulators most of the time
-	outage = 3 // calls to one service: as often as package sqs tries
+	atOnce = 6 // concurrent runs; they mostly wait for the emulators
+	outage = 3 // calls to one service, as many as package sqs tries
 )
 
-// ways are how a call can go wrong, by what it comes to. Of each way one is drawn.
+// ways are the ways in which a call can go wrong, grouped by their effect. Of each group one is
+// drawn.
 var ways = [][]strike{
 	{{refused, 1}, {refused, outage}, {failed, 1}, {failed, outage}},
 	{{throttled, 1}, {throttled, outage}},
@@ -38,21 +39,23 @@ var ways = [][]strike{
 	{{failStored, 1}},
 }
 
-// unnoticed are those that clients which try again get over.
+// unnoticed are the ways that clients with retries recover from.
 var unnoticed = [][]strike{
 	{{refused, 1}, {failed, 1}, {throttled, 1}, {unanswered, 1}},
 	{{lost, 1}, {late, 1}, {failedLate, 1}},
 }
 
-// TestAFaultAtEveryKindOfCall runs small scripts of webhooks through the functions on the AWS adapters, once for each kind of AWS call that
-// they make and each way in which it can go wrong, and holds the end against the promises. The SDK does not try again here, so that
-// the faults reach the adapters and the core.
+// TestAFaultAtEveryKindOfCall runs small scripts of webhooks through the functions on the AWS
+// adapters. There is one run for each kind of AWS call and each way in which it can go wrong. At
+// the end of a run it checks the promises. The SDK does not retry here, so the faults reach the
+// adapters and the core.
 func TestAFaultAtEveryKindOfCall(t *testing.T) {
 	s := sweep{newAccount(t), func() aws.Retryer { return aws.NopRetryer{} }, (*pipeline).check}
 	s.run(t, ways)
 }
 
-// TestOneFaultIsNotNoticed does so with clients that try again as deployed: nobody sees that one call went wrong.
+// TestOneFaultIsNotNoticed does the same with clients that retry as deployed. Then a single fault
+// has no visible effect.
 func TestOneFaultIsNotNoticed(t *testing.T) {
 	a := newAccount(t)
 	s := sweep{a, a.cfg.Retryer, (*pipeline).checkUnnoticed}
@@ -66,17 +69,18 @@ type sweep struct {
 	check   func(*pipeline, context.Context) error
 }
 
-// setting is what a run begins with.
+// setting is the start of a run.
 type setting struct {
 	script string
 	batch  int // the size of batches
 }
 
-// census is how many calls of a kind there are in a setting without a fault.
+// census is the number of calls of each kind in each setting, without a fault.
 type census map[string]map[setting]int
 
-// run runs each script without a fault, to count the calls, and then for each kind of call and each way one of those that have such a call:
-// with RELAY_TEST_LONG all of these, else a quarter.
+// run first runs each script without a fault, to count the calls. Then it draws, for each kind of
+// call and each way, one run that has such a call. It plays all of these with RELAY_TEST_LONG, else
+// a quarter.
 func (s sweep) run(t *testing.T, ways [][]strike) {
 	t.Helper()
 	calls := s.count(t)
@@ -84,7 +88,7 @@ func (s sweep) run(t *testing.T, ways [][]strike) {
 		t.Fatalf("kinds of calls without a fault (-want +got):\n%s", diff)
 	}
 	random := rand.New(rand.NewPCG(*seedFlag, 0))
-	share := 4 // one in so many faults is played
+	share := 4 // one of so many faults is played
 	if os.Getenv("RELAY_TEST_LONG") != "" {
 		share = 1
 	}
@@ -132,7 +136,7 @@ func (s sweep) count(t *testing.T) census {
 	return calls
 }
 
-// draw draws a setting in which there are calls of a kind, which of them is struck, and how.
+// draw chooses a setting with calls of a kind, which of these calls is struck, and how.
 func (c census) draw(r *rand.Rand, kind string, way []strike) (setting, fault) {
 	in := pick(r, slices.SortedFunc(maps.Keys(c[kind]), setting.compare))
 	return in, fault{pick(r, way), kind, 1 + r.IntN(c[kind][in])}
@@ -144,7 +148,8 @@ func (s setting) compare(other setting) int {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// possible tells whether the fault can be: a batch alone can fail in part, and no function is at work when its messages are deleted.
+// possible tells whether the fault can occur: only a batch can fail in part, and no function runs
+// while its messages are deleted.
 func (f fault) possible() bool {
 	if f.mode.kills() {
 		return !strings.HasPrefix(f.kind, "mapping")
@@ -152,7 +157,7 @@ func (f fault) possible() bool {
 	return !f.mode.partial() || strings.Contains(f.kind, "MessageBatch")
 }
 
-// play is one run. It returns the number of calls of each kind.
+// play plays one run. It returns the number of calls of each kind.
 func (s sweep) play(t *testing.T, in setting, f fault) map[string]int {
 	t.Helper()
 	p, err := newPipeline(t.Context(), s.account, scripts[in.script], s.retryer, in.batch, f)
@@ -172,7 +177,7 @@ func (s sweep) play(t *testing.T, in setting, f fault) map[string]int {
 	return p.wire.counts
 }
 
-// play has everything happen that the script says.
+// play plays the script.
 func (p *pipeline) play(ctx context.Context) error {
 	requests, err := p.requests(p.name)
 	if err != nil {

@@ -2,9 +2,10 @@ package onaws_test
 
 import "slices"
 
-// calls are the kinds of AWS calls that each function may make, and Lambda's mappings in their names: with one more there is one more to
-// strike, and with one fewer here the scripts have lost one. What is called after a failure only (counts of failures, holds of messages
-// that failed) is made in the runs with a fault, and not struck itself.
+// calls are the kinds of AWS calls that each function may make, and those that Lambda's mappings
+// make for it. A new kind must be added here, so that it is struck. If a kind is missing in a run,
+// the scripts no longer cover it. Calls that are made only after a failure (counts of failures,
+// holds of failed messages) occur in the runs with a fault, and are not struck themselves.
 var calls = map[string][]string{
 	"receive": {
 		"GetItem catalog", "GetItem learned", "PutItem learned", "UpdateItem catalog", "Decrypt secret", "Encrypt secret",
@@ -33,13 +34,13 @@ var calls = map[string][]string{
 	},
 }
 
-// afterFailures are calls that a run without faults has no reason to make: they cannot be chosen to be struck.
+// afterFailures are calls that a run without faults does not make, so they cannot be struck.
 var afterFailures = []string{
 	"fanout: UpdateItem count", "fanout: ChangeMessageVisibilityBatch ingest", "fanout: ChangeMessageVisibilityBatch ordered-ingest",
 	"deliver: UpdateItem count", "deliver: ChangeMessageVisibilityBatch delivery", "deliver: ChangeMessageVisibilityBatch retry",
 }
 
-// kinds are all of them, as the wire names them, sorted.
+// kinds returns all kinds, as the wire names them, sorted.
 func kinds() []string {
 	var all []string
 	for function, kinds := range calls {

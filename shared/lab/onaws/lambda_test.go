@@ -22,9 +22,9 @@ type mapping struct {
 	queue      string
 	visibility time.Duration
 	limit      int
-	ordered    bool // a message is taken when its turn comes: nobody else knows what stands in line
+	ordered    bool // receives only as much as it hands out, because only the queue knows the order
 	process    process
-	stored     int // messages that the queue has and the mapping has not seen
+	stored     int // messages that are in the queue and not received yet
 	held       []held
 }
 
@@ -34,11 +34,11 @@ func (p *pipeline) mapping(queue string) *mapping {
 	return p.mappings[slices.IndexFunc(p.mappings, func(m *mapping) bool { return m.queue == queue })]
 }
 
-// held is a message that was taken from its queue before its time.
+// held is a message that was received before it is due.
 type held struct {
 	types.Message
 	due    time.Time
-	failed bool // it was handed out, and is to be so again
+	failed bool // it was handed out and failed, and must be handed out again
 }
 
 // pump plays Lambda and Scheduler until nothing is left to do.
@@ -67,11 +67,11 @@ func (p *pipeline) pump(ctx context.Context) error {
 	return nil
 }
 
-// fetch takes from a queue what it has.
+// fetch receives everything that a queue has.
 func (p *pipeline) fetch(ctx context.Context, m *mapping) error {
 	now := p.now()
 	m.held = slices.DeleteFunc(m.held, func(h held) bool {
-		over := h.failed && !h.due.After(now) // its visibility timeout is
+		over := h.failed && !h.due.After(now) // its visibility timeout is over
 		if over && p.show(ctx, m.queue, h.Message) {
 			m.stored++
 		}
@@ -92,7 +92,8 @@ func (p *pipeline) fetch(ctx context.Context, m *mapping) error {
 	return nil
 }
 
-// most is how many messages are received at once: of an ordered queue as many as are handed out, since it is the queue that keeps the others back.
+// most is the number of messages to receive at once. For an ordered queue it is the batch size,
+// because the queue itself holds back the others.
 func (m *mapping) most() int32 {
 	if m.ordered {
 		return int32(m.limit) //nolint:gosec // a few
@@ -100,7 +101,7 @@ func (m *mapping) most() int32 {
 	return 10
 }
 
-// keep has messages wait for their time, but for those that the script has the queue forget.
+// keep holds messages until they are due, and deletes those that the script loses.
 func (m *mapping) keep(ctx context.Context, p *pipeline, msgs []types.Message) error {
 	m.stored -= len(msgs)
 	for _, msg := range msgs {
@@ -117,7 +118,7 @@ func (m *mapping) keep(ctx context.Context, p *pipeline, msgs []types.Message) e
 	return nil
 }
 
-// loses tells whether a message is the first of those that the script has the queue forget.
+// loses tells whether a message is the first of those that the script loses.
 func (p *pipeline) loses(queue, body string) bool {
 	d := read(body)
 	for _, l := range p.losses {
@@ -129,7 +130,8 @@ func (p *pipeline) loses(queue, body string) bool {
 	return false
 }
 
-// show lets a message be received again; false if it is no longer there: it was deleted, and the answer lost.
+// show makes a message visible again. It returns false if the message no longer exists: it was
+// deleted, but the answer was lost.
 func (p *pipeline) show(ctx context.Context, queue string, m types.Message) bool {
 	_, err := p.queues.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{
 		QueueUrl: aws.String(p.urls[queue]), ReceiptHandle: m.ReceiptHandle,
@@ -150,7 +152,7 @@ func (p *pipeline) receive(ctx context.Context, queue string, most int32) ([]typ
 	return out.Messages, nil
 }
 
-// take returns a batch of what is due.
+// take returns a batch of messages that are due.
 func (m *mapping) take(now time.Time) []types.Message {
 	var batch []types.Message
 	m.held = slices.DeleteFunc(m.held, func(h held) bool {
@@ -163,7 +165,8 @@ func (m *mapping) take(now time.Time) []types.Message {
 	return batch
 }
 
-// invoke hands a batch to a function, and has done messages deleted and the others come back.
+// invoke hands a batch to a function. Then it deletes the messages that are done, and holds the
+// others.
 func (p *pipeline) invoke(ctx context.Context, m *mapping, batch []types.Message) error {
 	p.inHand, p.routed = nil, nil
 	p.note("%s: batch of %d", m.queue, len(batch))
@@ -213,8 +216,9 @@ func eventOf(queueURL string, batch []types.Message) events.SQSEvent {
 	return e
 }
 
-// excuse notes which attempts of the invocation that has ended may be POSTed once more: those that neither were recorded nor can be, since
-// the process was killed or nothing can be sent past what stands in line, and those of which there were two copies in the batch.
+// excuse records which attempts of the last invocation may be POSTed once more. These are attempts
+// that are not recorded and cannot be, because the process was killed or because nothing can be
+// sent ahead in an ordered queue. They are also attempts with two copies in the batch.
 func (p *pipeline) excuse(m *mapping, batch []types.Message) {
 	copies := map[string]int{}
 	for _, msg := range batch {
@@ -228,7 +232,7 @@ func (p *pipeline) excuse(m *mapping, batch []types.Message) {
 	}
 }
 
-// keepResults notes what became of the messages of a batch at the fan-out.
+// keepResults records the results of a batch at the fan-out.
 func (p *pipeline) keepResults(batch []types.Message) {
 	if len(p.routed) != len(batch) {
 		p.wrong("%d reports for %d messages", len(p.routed), len(batch))
@@ -246,7 +250,8 @@ func (p *pipeline) keepResults(batch []types.Message) {
 	}
 }
 
-// remove deletes the messages of a batch that are done with. Those that cannot be deleted come again.
+// remove deletes the messages of a batch that are done. Those that cannot be deleted are handed out
+// again.
 func (p *pipeline) remove(ctx context.Context, m *mapping, batch []types.Message, again map[string]bool) {
 	in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(p.urls[m.queue])}
 	for _, msg := range batch {
@@ -268,7 +273,7 @@ func (p *pipeline) remove(ctx context.Context, m *mapping, batch []types.Message
 	}
 }
 
-// pass lets time pass until something is due; false if nothing will ever be.
+// pass lets time pass until something is due. It returns false if nothing will ever be due.
 func (p *pipeline) pass(ctx context.Context) (bool, error) {
 	var next time.Time
 	soonest := func(at time.Time) {
@@ -305,7 +310,7 @@ func (p *pipeline) pass(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// poisonQueues has a later version of the relay leave messages behind.
+// poisonQueues sends messages of a later version of the relay.
 func (p *pipeline) poisonQueues(ctx context.Context) error {
 	for queue, body := range p.poison {
 		if _, err := p.queues.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: aws.String(p.urls[queue]), MessageBody: &body}); err != nil {
@@ -316,8 +321,9 @@ func (p *pipeline) poisonQueues(ctx context.Context) error {
 	return nil
 }
 
-// sweep plays some of the hours in which the rule comes, and Lambda, which makes a run that fails again up to twice. What a run has recorded as
-// due and could not send is late two hours later, a day at an ordered endpoint.
+// sweep plays some of the hours at which the rule fires, and Lambda, which retries a failed run up
+// to twice. A delivery that a run recorded as due but could not send is overdue two hours later, at
+// an ordered endpoint a day later.
 func (p *pipeline) sweep(ctx context.Context) error {
 	for _, hours := range []int{3, 4, 7, 29} {
 		if hours > 4 && p.unswept == 0 {

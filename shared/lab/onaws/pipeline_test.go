@@ -41,7 +41,7 @@ const (
 	secretsKey   = "arn:aws:kms:eu-central-1:000000000000:key/test"
 	scheduleRole = "arn:aws:iam::000000000000:role/schedules"
 
-	maxTurns = 2000 // of a run: none takes a tenth of it
+	maxTurns = 2000 // for a run; none needs a tenth of it
 	patience = 20   // how often a provider sends a webhook that gets no 2xx
 )
 
@@ -53,16 +53,18 @@ const (
 	longestMessageDelay = 900 // seconds
 )
 
-// outOfSight is the visibility timeout of every queue, in seconds: the run itself says when a message comes again.
+// outOfSight is the visibility timeout of every queue, in seconds. The run itself decides when a
+// message is received again.
 const outOfSight = 3600
 
-// cacheTTL outlasts a run, so that new instances alone read the catalog: the same call time and again would prove little.
+// cacheTTL is longer than a run, so that only new instances read the catalog. Many equal calls
+// would prove little.
 const cacheTTL = 24 * time.Hour
 
 // account is what all runs share: the services, and the settings of the functions' clients.
 type account struct {
 	bucket    string     // of bodies
-	cfg       aws.Config // as package awsconfig makes it, but with more patience
+	cfg       aws.Config // from package awsconfig, with more patience
 	transport *http.Transport
 	schedules *emulator.Scheduler
 }
@@ -91,15 +93,16 @@ func newAccount(t *testing.T) *account {
 	return a
 }
 
-// pipeline is one run of a script: the functions on the adapters and clients that they are deployed with, and Lambda's part played by hand. It
-// has queues and tables of its own, and a time of its own, which stands still while anything can be done.
+// pipeline is one run of a script: the functions with their deployed adapters and clients, while
+// the test plays Lambda. It has its own queues and tables. It also has its own clock, which does
+// not advance while there is work.
 type pipeline struct {
 	*account
 	*script
 	name     string
 	retryer  func() aws.Retryer
-	wire     *wire          // of the functions: every call goes over it
-	queues   *awssqs.Client // the operator's, like the catalog and the ledger: without faults
+	wire     *wire          // every call of the functions goes through it
+	queues   *awssqs.Client // the operator's, like catalog and ledger: without faults
 	catalog  *dynamo.Catalog
 	ledger   *dynamo.Ledger
 	urls     map[string]string
@@ -109,31 +112,31 @@ type pipeline struct {
 	receiver *relay.Receiver
 	sweeper  *operate.Sweeper
 
-	mu       sync.Mutex    // a batch is worked on concurrently
-	passed   time.Duration // that the run has skipped
+	mu       sync.Mutex    // messages of a batch are handled concurrently
+	passed   time.Duration // time that the run has skipped
 	steps    []string
-	broken   []string // promises
+	broken   []string // broken promises
 	lost     map[loss]bool
-	due      map[string]time.Time // when messages with a delay can be seen, by id
-	holds    map[string]time.Time // when messages that a function holds can be seen again, by receipt handle
-	copied   map[string]bool      // what the queues have accepted, without their ids
+	due      map[string]time.Time // when delayed messages become visible, by id
+	holds    map[string]time.Time // when messages that a function holds become visible, by receipt handle
+	copied   map[string]bool      // messages that the queues have accepted, without their ids
 	posts    map[string]int       // by attempt
 	bodies   map[string][]byte    // by event, as the endpoints got them
-	safe     map[string]bool      // attempts that are on record, or on their way there
+	safe     map[string]bool      // attempts that are recorded, or will be
 	accepted []string             // events, in the order of their 2xx
-	reached  map[string]int       // how far each line of an ordered endpoint has come with them
-	proved   bool                 // the endpoint "proved" was asked to, and did
-	inHand   []string             // attempts that the present invocation has POSTed
-	excuses  map[string]int       // POSTs of an attempt that may have been made in vain
-	receipts map[string]string    // the events of what the ingest queue has accepted, by receipt
-	routed   []relay.RouteReport  // of the present invocation
+	reached  map[string]int       // for each key of an ordered endpoint, the position in accepted of its last event
+	proved   bool                 // the endpoint "proved" was asked for its proof and gave it
+	inHand   []string             // attempts that the current invocation has POSTed
+	excuses  map[string]int       // how often an attempt may be POSTed again
+	receipts map[string]string    // the events that the ingest queue has accepted, by receipt
+	routed   []relay.RouteReport  // of the current invocation
 	results  map[string]relay.RouteResult
 	sent     map[string][]byte // the bodies that got a 2xx, by event
-	told     map[string]int    // of the relay's own events, by type
-	tries    int               // of providers
-	unswept  int               // runs of the sweeper that failed
-	reported int               // attempts that the deliverer told of
-	failures int               // messages that it could not process
+	told     map[string]int    // the relay's own events, by type
+	tries    int               // requests of providers
+	unswept  int               // failed runs of the sweeper
+	reported int               // attempts that the deliverer reported
+	failures int               // messages that the deliverer could not process
 }
 
 func newPipeline(ctx context.Context, a *account, s *script, retryer func() aws.Retryer, batch int, f fault) (*pipeline, error) {
@@ -192,7 +195,7 @@ func (p *pipeline) createTables(ctx context.Context) error {
 func (p *pipeline) catalogTable() string { return "catalog-" + p.name }
 func (p *pipeline) ledgerTable() string  { return "ledger-" + p.name }
 
-// configure puts the script's catalog in force.
+// configure writes the script's catalog.
 func (p *pipeline) configure(ctx context.Context) error {
 	_, revision, err := p.catalog.LoadCatalog(ctx)
 	if err != nil {
@@ -204,14 +207,14 @@ func (p *pipeline) configure(ctx context.Context) error {
 	return p.catalog.OpenLearning(ctx, p.script.source().Name, p.now().Add(1000*time.Hour))
 }
 
-// clients is the configuration of a function's clients.
+// clients returns the configuration of a function's clients.
 func (p *pipeline) clients(function string) aws.Config {
 	cfg := p.cfg.Copy()
 	cfg.HTTPClient, cfg.Retryer = &http.Client{Transport: port{p.wire, function}}, p.retryer
 	return cfg
 }
 
-// start makes a new instance of each function, wired as its main does it.
+// start makes a new instance of each function, wired as in its main.
 func (p *pipeline) start() {
 	p.wire.dead = false
 	p.receiver = p.newReceiver(p.clients("receive"))
@@ -223,7 +226,7 @@ func (p *pipeline) start() {
 	p.sweeper = p.newSweeper(p.clients("sweep"))
 }
 
-// newHandler is the handler of a function that consumes queues.
+// newHandler returns the handler of a function that consumes queues.
 func (p *pipeline) newHandler(function string, process func(context.Context, []relay.Message) []relay.Action, queues ...string) process {
 	consumed := make([]handler.Queue, len(queues))
 	for i, queue := range queues {
@@ -292,12 +295,12 @@ func (p *pipeline) note(format string, args ...any) {
 	p.steps = append(p.steps, fmt.Sprintf("%10s  ", p.passed.Truncate(time.Millisecond))+fmt.Sprintf(format, args...))
 }
 
-// wrong notes that a promise was broken.
+// wrong records a broken promise.
 func (p *pipeline) wrong(format string, args ...any) {
 	p.broken = append(p.broken, fmt.Sprintf(format, args...))
 }
 
-// document is what the run must know of a message.
+// document is the part of a message that the run reads.
 type document struct {
 	ID       string // of an ingest message's event
 	Receipt  string
@@ -312,14 +315,14 @@ func (d document) delivery() string { return d.Event.ID + " " + d.Endpoint }
 func read(body string) document {
 	var d document
 	if err := json.Unmarshal([]byte(body), &d); err != nil {
-		panic(err) // our own functions have written it
+		panic(err) // written by our own functions
 	}
 	return d
 }
 
 func attemptName(event, endpoint, number string) string { return event + " " + endpoint + " " + number }
 
-// done is told of each of the functions' calls that took effect.
+// done is called for each call of the functions that took effect.
 func (p *pipeline) done(c *call, answer map[string]any) {
 	switch {
 	case c.operation == "PutItem" && c.resource == "delivery":
@@ -352,7 +355,7 @@ func (p *pipeline) done(c *call, answer map[string]any) {
 	}
 }
 
-// stored notes a message that a queue has accepted.
+// stored records a message that a queue has accepted.
 func (p *pipeline) stored(c *call, entry map[string]any, id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -368,7 +371,7 @@ func (p *pipeline) stored(c *call, entry map[string]any, id string) {
 	}
 	d := read(textOf(entry, "MessageBody"))
 	message := fmt.Sprint(c.resource, d.Receipt, d.delivery(), d.Attempt)
-	unread := c.resource == "ingest-dlq" // two copies of what nobody can read are none the worse
+	unread := c.resource == "ingest-dlq" // two copies of an unreadable message do no harm
 	if p.copied[message] && !unread && textOf(entry, "MessageAttributes", sqs.ResentAttribute, "StringValue") != "1" {
 		p.wrong("message %s has been sent before, and is not marked", id)
 	}
@@ -381,7 +384,7 @@ func (p *pipeline) stored(c *call, entry map[string]any, id string) {
 	}
 }
 
-// Post is the endpoints.
+// Post plays the endpoints.
 func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error) {
 	p.wire.mu.Lock()
 	dead := p.wire.dead
@@ -416,7 +419,7 @@ func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error)
 // Received implements relay.Reporter.
 func (p *pipeline) Received(context.Context, relay.ReceiveReport) {}
 
-// Routed implements relay.Reporter. Reports come in the order of the batch.
+// Routed implements relay.Reporter. Reports arrive in the order of the batch.
 func (p *pipeline) Routed(_ context.Context, r relay.RouteReport) { p.routed = append(p.routed, r) }
 
 // Attempted implements relay.Reporter.
@@ -434,7 +437,7 @@ func (p *pipeline) Attempted(_ context.Context, r relay.AttemptReport) {
 	}
 }
 
-// send is a provider: it sends a request until it gets a 2xx.
+// send plays a provider: it sends a request until it gets a 2xx.
 func (p *pipeline) send(ctx context.Context, in relay.Inbound) {
 	in.Source, in.Method = p.source().Name, http.MethodPost
 	for range patience {
@@ -447,7 +450,7 @@ func (p *pipeline) send(ctx context.Context, in relay.Inbound) {
 			return
 		}
 		p.note("webhook is refused: %v", err)
-		if errors.Is(err, verify.ErrMismatch) { // the secret is known, but nobody told the provider so
+		if errors.Is(err, verify.ErrMismatch) { // the relay knows the secret, but the provider got no answer
 			p.apply(ctx)
 		}
 		p.skip(time.Minute)
@@ -455,7 +458,7 @@ func (p *pipeline) send(ctx context.Context, in relay.Inbound) {
 	p.wrong("a webhook was refused %d times", patience)
 }
 
-// accept notes a 2xx: of an event, or of a handshake, which is none.
+// accept records a 2xx, for an event or for a handshake.
 func (p *pipeline) accept(event string, body []byte) {
 	p.note("webhook is accepted as %q", event)
 	if event != "" && p.sent[event] == nil {
@@ -463,15 +466,16 @@ func (p *pipeline) accept(event string, body []byte) {
 	}
 }
 
-// apply is the operator, who puts the catalog in force anew, and with it forgets what was learned and lets a handshake bring it.
+// apply plays the operator, who applies the catalog again. That forgets the learned secret, and
+// opens a window for a new handshake.
 func (p *pipeline) apply(ctx context.Context) {
 	if err := p.configure(ctx); err != nil {
 		p.wrong("apply: %v", err)
 	}
-	p.start() // as if the cache's time were over
+	p.start() // as if the cache entries had expired
 }
 
-// revive starts new instances where the process was killed.
+// revive starts new instances if the process was killed.
 func (p *pipeline) revive() bool {
 	if !p.wire.dead {
 		return false

@@ -15,26 +15,26 @@ import (
 
 const (
 	token         = "a-token"                   // of the source "app"
-	learnedSecret = "a-secret-of-the-providers" // which the provider of the source "learner" hands over
-	endpointToken = "t0ken"                     // that the endpoint "tokened" wants to see
-	tokenSecret   = "relay/token"               // what it is called in Secrets Manager
+	learnedSecret = "a-secret-of-the-providers" // handed over by the provider of the source "learner"
+	endpointToken = "t0ken"                     // expected by the endpoint "tokened"
+	tokenSecret   = "relay/token"               // its name in Secrets Manager
 )
 
 // endpoint is a receiver of deliveries.
 type endpoint struct {
 	catalog.Endpoint
-	outcomes []relay.Outcome // of the attempts of each delivery, whatever goes wrong at ours
+	outcomes []relay.Outcome // of the attempts of each delivery, whatever fails in the relay
 }
 
 var endpoints = map[string]endpoint{
 	"good":     {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
-	"flaky":    {catalog.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime}, // so few that each attempt asks for its own place
+	"flaky":    {catalog.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime}, // so low that each attempt makes its own reservation
 	"bad":      {catalog.Endpoint{Schedule: []time.Duration{time.Hour}}, []relay.Outcome{relay.Rejected, relay.Rejected}},
 	"closed":   {catalog.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
 	"line":     {catalog.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
 	"queue":    {catalog.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
 	"proved":   {catalog.Endpoint{Schedule: []time.Duration{}, Prove: catalog.ProvePing}, accepts},
-	"narrow":   {catalog.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts}, // so many that there is one left when three are lost
+	"narrow":   {catalog.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts}, // so high that one is left when three are lost
 	"tokened":  {catalog.Endpoint{Schedule: []time.Duration{}, Auth: &catalog.Auth{Bearer: catalog.SecretPrefix + tokenSecret}}, accepts},
 	"operator": {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
 }
@@ -45,7 +45,7 @@ var (
 	byKey      = catalog.Order{On: true, Key: "data.key"}
 )
 
-// status is how a delivery to the endpoint ends.
+// status returns how a delivery to the endpoint ends.
 func (e endpoint) status() relay.Status {
 	if e.outcomes[len(e.outcomes)-1] == relay.Succeeded {
 		return relay.Delivered
@@ -58,21 +58,21 @@ var sources = map[string]catalog.Source{
 	"learner": {Name: "learner", Verify: verify.Config{Provider: "asana"}},
 }
 
-// script is what happens in a run beside the fault.
+// script is what happens in a run, apart from the fault.
 type script struct {
-	subscriptions []catalog.Subscription // the first is of the source that webhooks come by
+	subscriptions []catalog.Subscription // the first names the source of the webhooks
 	webhooks      []verify.Webhook       // "RUN" in a body stands for the run's name
-	poison        map[string]string      // messages of a later version, by the queue that they lie in
-	losses        []loss                 // then the sweeper comes
+	poison        map[string]string      // messages of a later version, by their queue
+	losses        []loss                 // lost messages, which the sweeper must restore
 }
 
-// loss is of a message that a queue forgets: the first of an attempt.
+// loss is a message that a queue loses: the first one of an attempt.
 type loss struct {
 	queue, webhook, endpoint string
 	attempt                  int
 }
 
-const unwanted = "unwanted" // the id of a webhook that nobody subscribed to
+const unwanted = "unwanted" // the id of a webhook without a subscription
 
 var scripts = map[string]*script{
 	"repeats": {
@@ -124,15 +124,15 @@ func order(id string, body []byte) verify.Webhook {
 
 func (s *script) source() catalog.Source { return sources[s.subscriptions[0].Source] }
 
-// learns tells whether the provider begins with a handshake, in which it hands over its secret.
+// learns tells whether the provider begins with a handshake that hands over its secret.
 func (s *script) learns() bool { return len(s.source().Secrets) == 0 }
 
-// tells tells whether somebody subscribed to the relay's own events.
+// tells tells whether there is a subscription to the relay's own events.
 func (s *script) tells() bool {
 	return slices.ContainsFunc(s.subscriptions, func(sub catalog.Subscription) bool { return sub.Source == catalog.OwnSource })
 }
 
-// catalog is the relay's configuration.
+// catalog returns the relay's configuration.
 func (s *script) catalog() catalog.Catalog {
 	c := catalog.Catalog{Sources: []catalog.Source{s.source()}, Subscriptions: slices.Clone(s.subscriptions)}
 	for _, sub := range s.subscriptions {
@@ -144,7 +144,7 @@ func (s *script) catalog() catalog.Catalog {
 	return c
 }
 
-// requests are what the provider sends, one after the other.
+// requests returns the provider's requests, in order.
 func (s *script) requests(run string) ([]relay.Inbound, error) {
 	var all []relay.Inbound
 	secrets := s.source().Secrets

@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// mode is what becomes of a call to an AWS service.
+// mode is what happens to a call to an AWS service.
 type mode string
 
 const (
@@ -34,7 +34,7 @@ const (
 	throttleEntry mode = "the last entry is throttled"
 )
 
-// takesEffect tells whether the service does what is asked.
+// takesEffect tells whether the service executes the call.
 func (m mode) takesEffect() bool {
 	return m == none || m == lost || m == late || m == failedLate || m == brokenOff || m == killAfter
 }
@@ -42,7 +42,8 @@ func (m mode) takesEffect() bool {
 func (m mode) kills() bool   { return m == killBefore || m == killAfter }
 func (m mode) partial() bool { return m == failEntry || m == failStored || m == throttleEntry }
 
-// strike is what becomes of a call, and of the calls to the same service that follow, as many as calls says in all.
+// strike is what happens to a call and to the next calls to the same service. calls is their number
+// in all.
 type strike struct {
 	mode  mode
 	calls int
@@ -64,7 +65,7 @@ type fault struct {
 
 var errKilled = errors.New("killed")
 
-// timeout is how net/http reports that no answer came in time.
+// timeout is net/http's error for an answer that does not arrive in time.
 type timeout struct{}
 
 func (timeout) Error() string { return "timeout awaiting response headers" }
@@ -75,16 +76,16 @@ type call struct {
 	function, service, operation, resource string
 
 	doc    map[string]any     // its JSON; nil for S3
-	delays map[string]float64 // seconds, taken out of a call to SQS, by the entry's id; "" where there is one message alone
+	delays map[string]float64 // in seconds, removed from a call to SQS, by the entry's id; "" for a single message
 }
 
-// kind is what counts as the same sort of call in every run.
+// kind identifies equal calls in different runs.
 func (c *call) kind() string { return c.function + ": " + c.operation + " " + c.resource }
 
 // batch tells whether single entries of the call can fail.
 func (c *call) batch() bool { return c.service == "sqs" && strings.HasSuffix(c.operation, "Batch") }
 
-// textOf returns a string in JSON, "" if it is not there.
+// textOf returns a string in JSON, "" if it is absent.
 func textOf(doc any, path ...string) string {
 	for _, name := range path {
 		members, _ := doc.(map[string]any)
@@ -94,7 +95,7 @@ func textOf(doc any, path ...string) string {
 	return s
 }
 
-// readCall tells what a request asks for.
+// readCall reads which call a request makes.
 func readCall(r *http.Request, body []byte) (*call, error) {
 	protocol, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if protocol == "" && !strings.HasPrefix(r.URL.Path, "/schedules/") {
@@ -122,7 +123,8 @@ func readCall(r *http.Request, body []byte) (*call, error) {
 	return c, nil
 }
 
-// item names what a call to DynamoDB is about: what an item of the ledger holds or an index lists, else the table.
+// item names the subject of a call to DynamoDB: the kind of the ledger's item, or the index, else
+// the table.
 func (c *call) item() string {
 	table, _, _ := strings.Cut(textOf(c.doc, "TableName"), "-")
 	partition, sort := textOf(c.doc, "Item", "pk", "S")+textOf(c.doc, "Key", "pk", "S"), textOf(c.doc, "Item", "sk", "S")+textOf(c.doc, "Key", "sk", "S")
@@ -140,20 +142,21 @@ func (c *call) item() string {
 	return table
 }
 
-// wire is what a run's functions are connected by. Each call takes effect or not, and is answered or not, as the fault says. A queue's delays
-// are taken out of what is sent and left to the run, which has a time of its own.
+// wire connects a run's functions with the services. The fault decides whether a call takes effect
+// and whether it is answered. Delays are removed from calls to SQS and passed to the run, which has
+// its own clock.
 type wire struct {
 	fault fault
 	next  http.RoundTripper
-	done  func(c *call, answer map[string]any) // is told of each call that took effect, with SQS's answer
+	done  func(c *call, answer map[string]any) // called for each call that took effect, with SQS's answer
 	note  func(format string, args ...any)
 
 	mu      sync.Mutex
 	counts  map[string]int // of calls, by kind
-	left    int            // calls that the fault is still to strike, once it has begun
-	service string         // that it strikes
-	dead    bool           // the process is gone until the run starts another
-	age     int            // of the run: grows when more time has passed than FIFO queues know a name for
+	left    int            // calls that the fault still strikes, after it has begun
+	service string         // the service that it strikes
+	dead    bool           // the process is dead until the run starts another
+	age     int            // of the run; it grows when more time has passed than FIFO queues remember a deduplication id
 }
 
 // port is the transport of one function.
@@ -195,7 +198,7 @@ func (w port) RoundTrip(r *http.Request) (*http.Response, error) {
 	return outcome(r, c, m, answer)
 }
 
-// fate is what becomes of a call.
+// fate decides what happens to a call.
 func (w *wire) fate(c *call) (mode, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -211,14 +214,14 @@ func (w *wire) fate(c *call) (mode, error) {
 		m = f.mode
 		w.left--
 	}
-	if m.partial() && !c.batch() { // an entry that is sent again, alone
+	if m.partial() && !c.batch() { // an entry that is sent again alone
 		m = throttled
 	}
 	w.note("%s: %s", c.kind(), m)
 	return m, nil
 }
 
-// forward has the service do what is asked, less the entry that is to fail.
+// forward lets the service execute the call, without the entry that must fail.
 func (w *wire) forward(r *http.Request, c *call, body []byte, m mode) (*http.Response, error) {
 	if c.service != "sqs" {
 		resp, err := w.send(r, body)
@@ -252,8 +255,9 @@ func (w *wire) forward(r *http.Request, c *call, body []byte, m mode) (*http.Res
 	return jsonResponse(r, http.StatusOK, answer), nil
 }
 
-// takeTimes takes out of a call to SQS what goes by its clock: delays, how long a message is held, and for how long a FIFO queue knows a
-// name, which the present age of the run is made a part of.
+// takeTimes removes from a call to SQS what depends on its clock: delays and the time of a hold.
+// FIFO queues remember a deduplication id for a limited time, so the run's age becomes a part of
+// it.
 func (c *call) takeTimes(age int) {
 	c.delays = map[string]float64{}
 	entries, _ := c.doc["Entries"].([]any)
@@ -275,7 +279,8 @@ func (c *call) takeTimes(age int) {
 	}
 }
 
-// takeEntry returns what is to be told of the entry that fails, nil if none does, and takes it out unless it is to take effect.
+// takeEntry returns the error for the entry that fails, nil if none does. It removes the entry
+// unless it must take effect.
 func (c *call) takeEntry(m mode) map[string]any {
 	if !m.partial() {
 		return nil
@@ -292,7 +297,7 @@ func (c *call) takeEntry(m mode) map[string]any {
 	return failed
 }
 
-// send returns the service's answer once it is all there.
+// send returns the service's answer when it is complete.
 func (w *wire) send(r *http.Request, body []byte) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
@@ -335,7 +340,8 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// throttling is how each service says that it is asked too much: its API reference, Errors or Common Errors.
+// throttling is each service's answer when it is throttled, from its API reference, Errors or
+// Common Errors.
 var throttling = map[string]struct {
 	status int
 	code   string
@@ -349,7 +355,7 @@ var throttling = map[string]struct {
 	"secretsmanager": {http.StatusBadRequest, "ThrottlingException"},
 }
 
-// refusal answers with an error, in the service's own protocol.
+// refusal answers with an error in the service's protocol.
 func (c *call) refusal(r *http.Request, status int, code string) *http.Response {
 	if c.service != "s3" {
 		resp := jsonResponse(r, status, map[string]any{"__type": code, "message": "injected"})
@@ -362,7 +368,7 @@ func (c *call) refusal(r *http.Request, status int, code string) *http.Response 
 }
 
 func jsonResponse(r *http.Request, status int, doc map[string]any) *http.Response {
-	body, _ := json.Marshal(doc) // it came out of JSON
+	body, _ := json.Marshal(doc) // it was decoded from JSON
 	return response(r, status, "application/x-amz-json-1.0", body)
 }
 

@@ -10,16 +10,17 @@ import (
 	"testing"
 )
 
-// update is a flag of every test binary that links this package.
+// update is a flag of every test binary that imports this package.
 var update = flag.Bool("update-docs", false, "write the generated tables of the documentation")
 
-// ErrMark: the page has no table of this name.
+// ErrMark says that the page has no table with this name.
 var ErrMark = errors.New("page: no such table")
 
-// writing is held while a page is read and written: parallel tests may share a page.
+// writing is locked while a page is read and written, because parallel tests may share a page.
 var writing sync.Mutex
 
-// Hold fails the test unless the generated table name of the page at path is want. With -update-docs it writes the table instead.
+// Hold fails the test unless the generated table with the given name on the page at path is want.
+// With -update-docs it writes the table instead.
 func Hold(t testing.TB, path, name, want string) {
 	t.Helper()
 	writing.Lock()
@@ -42,7 +43,8 @@ func Hold(t testing.TB, path, name, want string) {
 	}
 }
 
-// Replace returns text with table in the place of the generated table name; ErrMark.
+// Replace returns text with the generated table of the given name replaced by table. The error is
+// ErrMark.
 func Replace(text, name, table string) (string, error) {
 	before, _, after, err := cut(text, "generated", name)
 	if err != nil {
@@ -51,7 +53,8 @@ func Replace(text, name, table string) (string, error) {
 	return before + "\n" + strings.TrimRight(table, "\n") + "\n\n" + after, nil
 }
 
-// Rows returns the rows of the checked table name of the page at path, without its head; each is its cells.
+// Rows returns the cells of each row of the checked table with the given name on the page at path,
+// without its head.
 func Rows(t testing.TB, path, name string) [][]string {
 	t.Helper()
 	writing.Lock()
@@ -81,7 +84,7 @@ func Rows(t testing.TB, path, name string) [][]string {
 	return rows
 }
 
-// Names returns the names that a cell has in backticks: "`dns`, `tls`" has two.
+// Names returns the names in backticks in a cell: "`dns`, `tls`" has two.
 func Names(cell string) []string {
 	var names []string
 	for i, part := range strings.Split(cell, "`") {
@@ -92,7 +95,7 @@ func Names(cell string) []string {
 	return names
 }
 
-// Table writes rows in Markdown; the first is the head.
+// Table writes rows in Markdown. The first row is the head.
 func Table(rows ...[]string) string {
 	var b strings.Builder
 	for i, row := range rows {
@@ -104,7 +107,8 @@ func Table(rows ...[]string) string {
 	return b.String()
 }
 
-// cut returns what is before, between and after the marks of a table. The marks stay with what is outside.
+// cut returns the text before, between and after the marks of a table. The marks are part of before
+// and after.
 func cut(text, kind, name string) (before, table, after string, err error) {
 	open, closing := fmt.Sprintf("<!-- %s:%s -->\n", kind, name), fmt.Sprintf("<!-- /%s -->", kind)
 	before, rest, found := strings.Cut(text, open)

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// api returns the Runtime API: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+// api returns the Runtime API (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html).
 func (i *Instance) api() http.Handler {
 	mux := http.NewServeMux()
 	const root = "/2018-06-01/runtime/"
@@ -24,7 +24,7 @@ func (i *Instance) api() http.Handler {
 	return mux
 }
 
-// serveNext waits for an event and hands it out.
+// serveNext waits for an event and returns it.
 func (i *Instance) serveNext(w http.ResponseWriter, r *http.Request) {
 	i.asked.Do(func() { close(i.ready) })
 	select {
@@ -39,11 +39,12 @@ func (i *Instance) serveNext(w http.ResponseWriter, r *http.Request) {
 		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(i.function.Timeout).UnixMilli(), 10))
 		h.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:"+i.region+":000000000000:function:"+i.function.Name)
 		h.Set("Lambda-Runtime-Trace-Id", traceID(time.Now()))
-		_, _ = w.Write(call.payload) // a process that is gone is noticed by its end
+		_, _ = w.Write(call.payload) // if the process is gone, run notices it
 	}
 }
 
-// traceID returns a new X-Ray trace, sampled: https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html
+// traceID returns a new, sampled X-Ray trace
+// (https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html).
 func traceID(now time.Time) string {
 	random := strings.ReplaceAll(uuid.NewString(), "-", "")
 	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=1", now.Unix(), random[:24], strings.ReplaceAll(uuid.NewString(), "-", "")[:16])
@@ -57,7 +58,7 @@ func (i *Instance) serveResponse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		return // the process is gone, or its own loss: the invocation times out
+		return // the process is gone or sent too little: the invocation times out
 	}
 	i.answer(w, r, http.StatusAccepted, result{payload: body})
 }
@@ -66,7 +67,7 @@ func (i *Instance) serveError(w http.ResponseWriter, r *http.Request) {
 	i.answer(w, r, http.StatusAccepted, result{err: functionError(r)})
 }
 
-// answer hands what the function says to the invocation that it names, if that is the one under way.
+// answer passes the function's result to the invocation that it names, if that is the current one.
 func (i *Instance) answer(w http.ResponseWriter, r *http.Request, status int, res result) {
 	i.mu.Lock()
 	call := i.current
@@ -84,16 +85,16 @@ func (i *Instance) answer(w http.ResponseWriter, r *http.Request, status int, re
 	respond(w, status, map[string]string{"status": "OK"})
 }
 
-// serveInitError notes why the function cannot start; its process is expected to exit then.
+// serveInitError records why the function cannot start. Its process should then exit.
 func (i *Instance) serveInitError(w http.ResponseWriter, r *http.Request) {
 	i.note(functionError(r))
 	respond(w, http.StatusAccepted, map[string]string{"status": "OK"})
 }
 
-// functionError reads what a runtime reports. What is not of the documented form is the message as it stands.
+// functionError reads a runtime's error report. A report in another form becomes the message.
 func functionError(r *http.Request) *FunctionError {
 	e := &FunctionError{}
-	body, _ := io.ReadAll(io.LimitReader(r.Body, MaxPayloadBytes)) // half a report is better than none
+	body, _ := io.ReadAll(io.LimitReader(r.Body, MaxPayloadBytes)) // a part of a report is better than none
 	if err := json.Unmarshal(body, e); err != nil {
 		e.Message = string(body)
 	}

@@ -17,7 +17,7 @@ import (
 	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// bootstrapVariable makes the test binary a function's bootstrap.
+// bootstrapVariable turns the test binary into a function's bootstrap.
 const bootstrapVariable = "RUNTIMEAPI_TEST_BOOTSTRAP"
 
 func TestMain(m *testing.M) {
@@ -88,7 +88,7 @@ var bootstraps = map[string]func(){
 	},
 }
 
-// tell is a POST to the Runtime API.
+// tell sends a POST to the Runtime API.
 func tell(path, body string) (*http.Response, error) {
 	url := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/" + path
 	return http.Post(url, "application/json", strings.NewReader(body)) //nolint:noctx // ends with the process

@@ -18,16 +18,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// Why an invocation brought no answer, beside a *FunctionError. After ErrTimeout, ErrExited and ErrClosed the instance has ended.
+// The reasons why an invocation has no answer, beside a *FunctionError. After ErrTimeout, ErrExited
+// and ErrClosed the instance has ended.
 var (
-	ErrInit     = errors.New("runtimeapi: function did not start")         // Start only
+	ErrInit     = errors.New("runtimeapi: function did not start")         // only from Start
 	ErrTimeout  = errors.New("runtimeapi: function timed out")             // the process was killed
 	ErrExited   = errors.New("runtimeapi: function's process ended")       // it exited, or a signal ended it
-	ErrClosed   = errors.New("runtimeapi: instance closed")                // by Close, or with the context of an invocation
-	ErrTooLarge = errors.New("runtimeapi: payload too large for a Lambda") // the invocation's own; nothing was sent
+	ErrClosed   = errors.New("runtimeapi: instance closed")                // by Close, or by the context of an invocation
+	ErrTooLarge = errors.New("runtimeapi: payload too large for a Lambda") // only this invocation's event; nothing was sent
 )
 
-// FunctionError is an error that the function reported, as Lambda's Invoke answers it.
+// FunctionError is an error that the function reported, in the form of Lambda's Invoke.
 type FunctionError struct {
 	Type    string `json:"errorType"`
 	Message string `json:"errorMessage"`
@@ -42,18 +43,18 @@ const (
 	DefaultTimeout  = 3 * time.Second
 	DefaultRegion   = "eu-central-1"
 
-	// initTimeout bounds the time until a function asks for its first event.
+	// initTimeout limits the time until a function asks for its first event.
 	initTimeout = 10 * time.Second
 )
 
-// Function describes a function. Binary is required; zero fields mean their defaults.
+// Function describes a function. Binary is required. Other zero fields mean their defaults.
 type Function struct {
-	Name     string            // the name of the folder that Binary is in
+	Name     string            // default: the name of Binary's folder
 	Binary   string            // path of the bootstrap, built for this machine
-	Env      map[string]string // the function's own environment; may override what Lambda sets, but not the Runtime API's address
-	MemoryMB int               // DefaultMemoryMB; told, not enforced
+	Env      map[string]string // the function's own environment; overrides what Lambda sets, except the Runtime API's address
+	MemoryMB int               // DefaultMemoryMB; passed to the function, not enforced
 	Timeout  time.Duration     // of an invocation; DefaultTimeout
-	Log      io.Writer         // gets the process's standard output and error, until Close returns; nil: they are dropped
+	Log      io.Writer         // gets the process's standard output and error until Close returns; nil: they are dropped
 }
 
 // Instance is a running function. It is safe for concurrent use.
@@ -61,7 +62,7 @@ type Instance struct {
 	function Function
 	region   string
 	process  *exec.Cmd
-	turn     chan struct{}    // holds the invocation that is under way
+	turn     chan struct{}    // held by the current invocation
 	events   chan *invocation // from Invoke to the runtime
 	ready    chan struct{}    // closed when the runtime asks for its first event
 	asked    sync.Once
@@ -69,14 +70,14 @@ type Instance struct {
 
 	mu      sync.Mutex
 	current *invocation // handed out and not answered yet
-	cause   error       // why the instance ends; the first one counts
+	cause   error       // why the instance ends; only the first is kept
 }
 
-// invocation is one event on its way.
+// invocation is one event and its result.
 type invocation struct {
 	id      string
 	payload []byte
-	result  chan result // has room for the one answer, so that it can be given whoever waits
+	result  chan result // buffered, so that the answer can be sent even if nobody waits
 }
 
 type result struct {
@@ -84,9 +85,10 @@ type result struct {
 	err     error
 }
 
-// Start starts f and waits until it asks for its first event. Errors are ErrInit: the binary cannot be run, the process ended, the
-// function reported an error (a *FunctionError too), or it took longer than Lambda's 10 s. When ctx ends, so does the wait, and the
-// process with it; later it has no say.
+// Start starts f and waits until it asks for its first event. The error is ErrInit if the binary
+// cannot be run, the process ended, the function reported an error (then also a *FunctionError), or
+// it took longer than Lambda's 10 s. If ctx ends before that, the process is killed. Later ctx has
+// no effect.
 func Start(ctx context.Context, f Function) (*Instance, error) {
 	binary, err := filepath.Abs(f.Binary)
 	if err != nil {
@@ -116,7 +118,7 @@ func Start(ctx context.Context, f Function) (*Instance, error) {
 	return nil, fmt.Errorf("%w: %s: %w", ErrInit, f.Name, i.why())
 }
 
-// start begins to serve the Runtime API and starts the process.
+// start starts the server of the Runtime API and the process.
 func (i *Instance) start(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -126,8 +128,8 @@ func (i *Instance) start(ctx context.Context) error {
 	i.process.Env = i.environment(listener.Addr().String())
 	i.process.Dir = filepath.Dir(i.function.Binary)
 	i.process.SysProcAttr = endsWithParent()
-	i.process.Stdout, i.process.Stderr = i.function.Log, i.function.Log // one writer: exec never writes to it from two goroutines
-	i.process.WaitDelay = time.Second                                   // for output that a child of the process holds open
+	i.process.Stdout, i.process.Stderr = i.function.Log, i.function.Log // one writer, so exec never writes to it from two goroutines
+	i.process.WaitDelay = time.Second                                   // for output that a child of the process keeps open
 	server := &http.Server{Handler: i.api(), ReadHeaderTimeout: initTimeout}
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	started := make(chan error)
@@ -135,8 +137,8 @@ func (i *Instance) start(ctx context.Context) error {
 	return <-started
 }
 
-// run starts the process and waits for its end. Linux kills a process with the thread that started it (not with the whole
-// process), so that thread stays here.
+// run starts the process and waits for its end. Linux kills the process when the thread that
+// started it ends, not when the whole parent process ends. So this goroutine stays on its thread.
 func (i *Instance) run(server *http.Server, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -146,12 +148,12 @@ func (i *Instance) run(server *http.Server, started chan<- error) {
 	if err != nil {
 		return
 	}
-	_ = i.process.Wait() // the state tells more
+	_ = i.process.Wait() // ProcessState says more
 	i.note(fmt.Errorf("%w: %v", ErrExited, i.process.ProcessState))
 	close(i.ended)
 }
 
-// environment is the process's: Lambda's, then the function's own.
+// environment returns the process's environment: Lambda's, then the function's own.
 func (i *Instance) environment(api string) []string {
 	env := []string{
 		"AWS_LAMBDA_FUNCTION_NAME=" + i.function.Name,
@@ -164,7 +166,7 @@ func (i *Instance) environment(api string) []string {
 		"AWS_LAMBDA_LOG_STREAM_NAME=local",
 		"AWS_REGION=" + i.region,
 		"AWS_DEFAULT_REGION=" + i.region,
-		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", // AWS's own example, of no account
+		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", // AWS's example, which belongs to no account
 		"AWS_SECRET_ACCESS_KEY=local",
 		"AWS_SESSION_TOKEN=local",
 		"LAMBDA_TASK_ROOT=" + filepath.Dir(i.function.Binary),
@@ -173,14 +175,15 @@ func (i *Instance) environment(api string) []string {
 		"_HANDLER=" + filepath.Base(i.function.Binary),
 	}
 	for name, value := range i.function.Env {
-		env = append(env, name+"="+value) // of two values exec takes the last
+		env = append(env, name+"="+value) // if a name occurs twice, exec takes the last
 	}
 	return append(env, "AWS_LAMBDA_RUNTIME_API="+api)
 }
 
-// Invoke sends the function an event and returns its answer. While another invocation is under way it waits for its turn. Errors are
-// a *FunctionError, ErrTooLarge, ErrTimeout, ErrExited, ErrClosed, or that of ctx. A context that ends during the invocation ends
-// the instance too: the function would go on with an event whose answer nobody takes.
+// Invoke sends the function an event and returns its answer. It waits while another invocation
+// runs. Errors are a *FunctionError, ErrTooLarge, ErrTimeout, ErrExited, ErrClosed, or ctx's error.
+// If ctx ends during the invocation, the instance ends too, because the function would continue
+// with an event whose answer nobody takes.
 func (i *Instance) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if len(payload) > MaxPayloadBytes {
 		return nil, fmt.Errorf("%w: event of %d bytes, at most %d", ErrTooLarge, len(payload), MaxPayloadBytes)
@@ -204,7 +207,7 @@ func (i *Instance) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return i.await(ctx, call)
 }
 
-// await returns the answer to call, which the runtime has taken.
+// await returns the answer to call, which the runtime has received.
 func (i *Instance) await(ctx context.Context, call *invocation) ([]byte, error) {
 	late := time.NewTimer(i.function.Timeout)
 	defer late.Stop()
@@ -219,21 +222,23 @@ func (i *Instance) await(ctx context.Context, call *invocation) ([]byte, error) 
 	}
 	<-i.ended
 	select {
-	case r := <-call.result: // a function that panics answers first and exits then
+	case r := <-call.result: // a function that panics answers before it exits
 		return r.payload, r.err
 	default:
 		return nil, i.why()
 	}
 }
 
-// Close ends the process and waits for its end, and for the last of its output. A second call changes nothing.
+// Close kills the process, and waits for its end and the rest of its output. A second call has no
+// effect.
 func (i *Instance) Close() error {
 	i.end(ErrClosed)
 	<-i.ended
 	return nil
 }
 
-// ProcessorTime is what the process has used of processors, from its start to its end; 0 before that.
+// ProcessorTime returns the processor time that the process used in all. It is 0 until the process
+// has ended.
 func (i *Instance) ProcessorTime() time.Duration {
 	select {
 	case <-i.ended:
@@ -243,10 +248,10 @@ func (i *Instance) ProcessorTime() time.Duration {
 	}
 }
 
-// end kills the process, for the reason given if there is none yet.
+// end kills the process. It records the cause if there is none yet.
 func (i *Instance) end(cause error) {
 	i.note(cause)
-	_ = i.process.Process.Kill() // an error means that it has ended
+	_ = i.process.Process.Kill() // an error means that it has already ended
 }
 
 func (i *Instance) note(cause error) {

@@ -21,7 +21,8 @@ import (
 	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// bootstrap is a function of this test binary. Its timeout is far beyond what any but "hang" takes.
+// bootstrap returns a function of this test binary. Its timeout is far longer than any function
+// except "hang" takes.
 func bootstrap(name string, log io.Writer) runtimeapi.Function {
 	return runtimeapi.Function{
 		Name: name, Binary: os.Args[0], Env: map[string]string{bootstrapVariable: name}, Timeout: time.Minute, Log: log,
@@ -266,7 +267,7 @@ func TestEnvironmentIsLambdasAndTheFunctionsAndNothingElse(t *testing.T) {
 	}
 }
 
-// environment returns that of a function which answers with its own.
+// environment returns the environment of a function that answers with it.
 func environment(t *testing.T, f runtimeapi.Function) map[string]string {
 	t.Helper()
 	answer, err := start(t, f).Invoke(t.Context(), []byte("{}"))
@@ -335,7 +336,7 @@ func TestAnswerToAnotherInvocationIsRefused(t *testing.T) {
 	}
 }
 
-// BenchmarkInvoke is what one invocation costs on top of the function's own work.
+// BenchmarkInvoke measures the cost of an invocation beside the function's own work.
 func BenchmarkInvoke(b *testing.B) {
 	i, err := runtimeapi.Start(b.Context(), bootstrap("echo", nil))
 	if err != nil {

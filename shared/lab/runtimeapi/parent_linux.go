@@ -2,5 +2,6 @@ package runtimeapi
 
 import "syscall"
 
-// endsWithParent has the kernel kill the process when the thread that started it ends: no function outlives a test that was killed.
+// endsWithParent lets the kernel kill the process when the thread that started it ends, so that no
+// function outlives a killed test.
 func endsWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

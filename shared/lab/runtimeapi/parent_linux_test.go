@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestFunctionEndsWithTheProcessThatStartedIt: both hold the pipe's end that is written to, so it reads to its end only when both are gone.
+// TestFunctionEndsWithTheProcessThatStartedIt gives both processes the writing end of a pipe. The
+// test reads to its end only when both are gone.
 func TestFunctionEndsWithTheProcessThatStartedIt(t *testing.T) {
 	t.Parallel()
 	host := exec.CommandContext(t.Context(), os.Args[0])

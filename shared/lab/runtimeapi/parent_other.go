@@ -4,5 +4,6 @@ package runtimeapi
 
 import "syscall"
 
-// endsWithParent: other systems have no such order; a process that waits for its next event ends when the Runtime API's connection does.
+// endsWithParent returns nil, because other systems cannot do this. A process that waits for its
+// next event ends when the connection to the Runtime API closes.
 func endsWithParent() *syscall.SysProcAttr { return nil }

@@ -18,15 +18,17 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// soakResult is what the ledger says of everything that got a 2xx, held against what the endpoints saw.
+// soakResult compares the ledger's records of everything that got a 2xx with what the endpoints
+// saw.
 type soakResult struct {
 	delivered, dead int
-	open            int // deliveries that wait, or have not been attempted
-	lost            int // events that are not on record, deliveries that are said to be delivered and were never taken, dead ones not listed
-	duplicates      int // POSTs beyond one for each attempt on record
+	open            int // deliveries that wait or were not attempted
+	lost            int // events without a record, deliveries recorded as delivered that no endpoint accepted, dead deliveries that are not listed
+	duplicates      int // POSTs beyond the attempts on record
 }
 
-// audit reads what the ledger says of some events, and tells which of them have deliveries open. listed are the dead ones that are listed.
+// audit reads the records of some events, and returns those events that still have open deliveries.
+// listed are the dead deliveries that are listed.
 func (s *soak) audit(ctx context.Context, events []string, listed map[string]bool) (r soakResult, open []string, err error) {
 	store, err := sqlite.Open(s.dir)
 	if err != nil {
@@ -53,7 +55,7 @@ func (s *soak) audit(ctx context.Context, events []string, listed map[string]boo
 	return r, open, nil
 }
 
-// listDead returns the dead deliveries that are listed, by event and endpoint.
+// listDead returns the listed dead deliveries, by event and endpoint.
 func (s *soak) listDead(ctx context.Context) (listed map[string]bool, err error) {
 	store, err := sqlite.Open(s.dir)
 	if err != nil {
@@ -94,7 +96,7 @@ func (r *soakResult) count(d relay.Delivery, seen soakSeen, listed bool) {
 	}
 }
 
-// judge prints the figures.
+// judge prints the figures and returns the verdict.
 func (s *soak) judge(ctx context.Context) error {
 	listed, err := s.listDead(ctx)
 	if err != nil {
@@ -128,8 +130,8 @@ func (s *soak) judge(ctx context.Context) error {
 	return s.verdict(r, swept)
 }
 
-// soakInHand is how many deliveries to one endpoint the local host has in hand at once, 32 first ones and 32 later
-// ones: a kill between the POST and its record has each made again.
+// soakInHand is how many deliveries to one endpoint the local host handles at once: 32 first
+// attempts and 32 later ones. A kill between a POST and its record lets each be made again.
 const soakInHand = 2 * 32
 
 func (s *soak) mostDuplicates() int { return s.kills * soakInHand * len(s.names()) }
@@ -142,8 +144,9 @@ func (s *soak) verdict(r soakResult, swept operate.SweepReport) error {
 		errSoak, r.lost, r.open, swept.Stranded(), swept.Unaccounted(), r.duplicates, s.mostDuplicates(), s.seed)
 }
 
-// sweep looks for deliveries at rest that should not be, of this hour and the one before: as the relay's own sweeper
-// would three hours on. It keeps no cursor, so that the relay's sweeper looks at the same events in its time.
+// sweep searches this hour and the last for lost deliveries, as the relay's own sweeper would three
+// hours later. It does not change the cursor, so the relay's sweeper still searches the same
+// events.
 func sweep(ctx context.Context, dir string) (report operate.SweepReport, err error) {
 	store, err := sqlite.Open(dir)
 	if err != nil {
@@ -174,7 +177,7 @@ func sweep(ctx context.Context, dir string) (report operate.SweepReport, err err
 	return sweeper.Run(ctx)
 }
 
-// percentiles tells the 50th, 90th, 99th and the greatest of some times.
+// percentiles returns the 50th, 90th and 99th percentile and the maximum.
 func percentiles(times []time.Duration) string {
 	if len(times) == 0 {
 		return "none"
@@ -186,7 +189,7 @@ func percentiles(times []time.Duration) string {
 	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, max %s", at(50), at(90), at(99), at(100))
 }
 
-// watchMemory notes the relay's resident memory until ctx ends, where the system tells it.
+// watchMemory records the relay's resident memory until ctx ends, if the system shows it.
 func (s *soak) watchMemory(ctx context.Context) {
 	for pause(ctx, soakSample) == nil {
 		s.childMu.Lock()
@@ -199,7 +202,7 @@ func (s *soak) watchMemory(ctx context.Context) {
 	}
 }
 
-// residentBytes is the resident memory of a process; false where there is no /proc.
+// residentBytes returns the resident memory of a process. It returns false if there is no /proc.
 func residentBytes(pid int) (int64, bool) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
@@ -214,7 +217,7 @@ func residentBytes(pid int) (int64, bool) {
 	return 0, false
 }
 
-// memoryOverTime tells the memory at ten points of the run.
+// memoryOverTime returns the memory at ten points of the run.
 func (s *soak) memoryOverTime() string {
 	if len(s.memory) == 0 {
 		return "not told by this system"

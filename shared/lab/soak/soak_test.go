@@ -32,7 +32,7 @@ func init() {
 	flag.Uint64Var(&full.seed, "seed", 0, "TestSoak's kills follow from it; 0: another each time")
 }
 
-// built is where the command is built, once for all tests.
+// built is the path of the command, which is built once for all tests.
 var built string
 
 func TestMain(m *testing.M) {
@@ -54,7 +54,7 @@ var command = sync.OnceValues(func() (string, error) {
 	return built, nil
 })
 
-// TestSoak soaks the relay for as long as -for says. Its data stays where it fails.
+// TestSoak soaks the relay for as long as -for says. If it fails, its data is kept.
 func TestSoak(t *testing.T) {
 	if *soakFor == 0 {
 		t.Skip("make soak FOR=10m runs it")
@@ -72,7 +72,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// TestShortSoak lets the relay be killed under load for a few seconds.
+// TestShortSoak kills the relay under load for a few seconds.
 func TestShortSoak(t *testing.T) {
 	var out strings.Builder
 	p := plan{length: 3 * time.Second, rate: 50, senders: 4, endpoints: 3, killEvery: time.Second, seed: 1}
@@ -95,7 +95,7 @@ func TestShortSoak(t *testing.T) {
 	}
 }
 
-// A soak that is stopped has no verdict, and no success.
+// A soak that is stopped has neither a verdict nor success.
 func TestAnInterruptedSoakTellsHowFarItWas(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
@@ -110,7 +110,7 @@ func TestAnInterruptedSoakTellsHowFarItWas(t *testing.T) {
 	}
 }
 
-// stopper ends a soak when it says that it has begun.
+// stopper stops a soak when it prints that it has begun.
 type stopper struct {
 	strings.Builder
 	stop func()
@@ -121,7 +121,7 @@ func (s *stopper) Write(p []byte) (int, error) {
 	return s.Builder.Write(p)
 }
 
-// TestSoakTellsWhatIsLost holds deliveries against what an endpoint saw and what is listed.
+// TestSoakTellsWhatIsLost compares deliveries with what an endpoint saw and what is listed.
 func TestSoakTellsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -167,7 +167,8 @@ func TestSoakVerdict(t *testing.T) {
 	}
 }
 
-// Endpoints from the fourth on are each in every mood, not all in the same at a time, and all but the picky one are well at last.
+// Each endpoint from the fourth on goes through every mood, but not all of them in the same mood at
+// a time. At the end all except the picky one are well.
 func TestSoakEndpointsHavePhases(t *testing.T) {
 	t.Parallel()
 	s := &soak{plan: plan{length: time.Minute, endpoints: 5}}
@@ -201,7 +202,7 @@ func TestSoakRefusesWhatHasNoBounds(t *testing.T) {
 	}
 }
 
-// The verdict knows what a loss leaves behind: an event on record whose delivery has no message.
+// The sweep finds what a loss leaves behind: an event on record whose delivery has no message.
 func TestSoakFindsWhatIsStranded(t *testing.T) {
 	t.Parallel()
 	binary, err := command()
@@ -224,7 +225,7 @@ func TestSoakFindsWhatIsStranded(t *testing.T) {
 	}
 }
 
-// lose writes an event that was routed to endpoints without a message for them.
+// lose records an event that was routed to endpoints, without messages for them.
 func lose(t *testing.T, dir string, endpoints []string) {
 	t.Helper()
 	store, err := sqlite.Open(dir)

@@ -26,31 +26,32 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// plan is what a soak does.
+// plan is the configuration of a soak.
 type plan struct {
-	length    time.Duration // of sending
+	length    time.Duration // how long webhooks are sent
 	rate      int           // webhooks a second, over all senders
 	senders   int
-	endpoints int           // the first is well, the second and third fail now and then, the others for whole phases
+	endpoints int           // the first is well, the second and third sometimes fail, the others fail for whole phases
 	killEvery time.Duration // on average; 0: never
-	seed      uint64        // of the times of the kills; 0: another each time
+	seed      uint64        // decides the times of the kills; 0: another one each time
 }
 
-// The bounds of a soak.
+// The limits of a soak.
 const (
 	soakMost     = 1_000_000                       // webhooks
-	soakDrain    = breaker.MaxWait + 5*time.Minute // as long as an endpoint's deliveries can be held, and to let them through
-	soakPatience = 20 * time.Second                // for the relay to listen
-	soakSample   = time.Second                     // between looks at its memory
-	soakTell     = 5 * time.Second                 // between lines that tell how far it is
+	soakDrain    = breaker.MaxWait + 5*time.Minute // as long as an endpoint's deliveries can be held, and time to deliver them
+	soakPatience = 20 * time.Second                // until the relay listens
+	soakSample   = time.Second                     // between samples of its memory
+	soakTell     = 5 * time.Second                 // between lines of progress
 )
 
-// errSoak: a promise was broken; the figures that were printed say which.
+// errSoak says that a promise was broken. The printed figures say which.
 var errSoak = errors.New("the soak found a promise broken")
 
-// run sends webhooks to a relay of its own while its endpoints misbehave and it is killed at random, and then holds
-// the ledger against what senders and endpoints saw. It talks to loopback only and keeps everything in dir. errSoak:
-// something that got a 2xx is neither delivered nor dead, or was POSTed more often than the kills explain.
+// run sends webhooks to a relay while its endpoints misbehave and it is killed at random. Then it
+// compares the ledger with what senders and endpoints saw. It uses only loopback and keeps
+// everything in dir. errSoak means that something that got a 2xx is neither delivered nor dead, or
+// was POSTed more often than the kills explain.
 func (p plan) run(ctx context.Context, dir string, out io.Writer) error {
 	if err := p.check(); err != nil {
 		return err
@@ -90,23 +91,23 @@ type soak struct {
 	config string
 	server *http.Server
 
-	childMu sync.Mutex // held by whoever kills and starts
+	childMu sync.Mutex // held while the relay is killed and started
 	child   *exec.Cmd
-	memory  []int64 // of the relay, in bytes, each soakSample
+	memory  []int64 // of the relay, in bytes, one for each soakSample
 
 	mu      sync.Mutex
 	addr    string // where the relay listens, or listened last
 	kills   int
 	drains  bool                    // sending has ended
-	open    int                     // deliveries, when the ledger was last read: then
+	open    int                     // open deliveries when the ledger was last read
 	sent    map[string]*soakWebhook // by event
 	refused int                     // posts that got no 2xx
 	accepts []time.Duration
 	got     map[string]soakSeen // by event and endpoint
-	began   time.Time           // of the endpoints' first phase
+	began   time.Time           // when the endpoints' first phase began
 }
 
-// soakWebhook is one that got a 2xx.
+// soakWebhook is a webhook that got a 2xx.
 type soakWebhook struct{ accepted, delivered time.Time }
 
 // soakSeen is what an endpoint saw of an event.
@@ -133,7 +134,7 @@ func (s *soak) prepare(ctx context.Context) error {
 
 func soakEndpoint(i int) string { return fmt.Sprintf("e%d", i) }
 
-// soakPicky is the endpoint that never takes one webhook in ten.
+// soakPicky is the endpoint that never accepts one webhook in ten.
 const soakPicky = "picky"
 
 func (s *soak) names() []string {
@@ -144,13 +145,13 @@ func (s *soak) names() []string {
 	return names
 }
 
-// configuration has one source and all endpoints, each of which wants everything.
+// configuration returns one source and all endpoints, each of which gets every event.
 func (s *soak) configuration(target string) string {
 	var endpoints, subscriptions strings.Builder
 	for _, name := range s.names() {
 		schedule := "1s, 1s, 2s, 4s"
 		if name == soakPicky {
-			schedule = "" // what it never takes must not be all that it gets at last, which would hold its deliveries
+			schedule = "" // only a part of its deliveries at the end may be ones that it never accepts, else the circuit breaker would hold them
 		}
 		fmt.Fprintf(&endpoints, "  - {name: %s, url: \"http://%s/%s\", timeout: 1s, retry: {schedule: [%s]}}\n", name, target, name, schedule)
 		fmt.Fprintf(&subscriptions, "  - {source: app, endpoint: %s}\n", name)
@@ -159,7 +160,7 @@ func (s *soak) configuration(target string) string {
 		"subscriptions:\n" + subscriptions.String()
 }
 
-// startRelay starts the relay as a process of its own and waits until it listens.
+// startRelay starts the relay as a process and waits until it listens.
 func (s *soak) startRelay(ctx context.Context) error {
 	binary, err := command()
 	if err != nil {
@@ -188,7 +189,7 @@ func (s *soak) startRelay(ctx context.Context) error {
 	}
 }
 
-// announcement gets the address that a relay listens on from what it prints, which it does a line at a time.
+// announcement gets the relay's address from its output. The relay writes one line at a time.
 type announcement chan string
 
 func (a announcement) Write(line []byte) (int, error) {
@@ -199,7 +200,7 @@ func (a announcement) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// killRelay ends the relay as a power cut would.
+// killRelay kills the relay, which has the effect of a power cut.
 func (s *soak) killRelay() {
 	if s.child != nil {
 		_ = s.child.Process.Kill()
@@ -217,7 +218,7 @@ func (s *soak) close() {
 	}
 }
 
-// pause waits, or returns the error of ctx if it ends before.
+// pause waits for d. It returns ctx's error if ctx ends before.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -229,8 +230,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// storm sends for as long as was asked for, and then waits until everything has ended: endpoints are well from then on. What takes longer
-// than soakDrain is left for judge to tell.
+// storm sends for the planned time, and then waits until all deliveries have ended. From then on
+// the endpoints are well. It stops after soakDrain; judge reports what is still open.
 func (s *soak) storm(ctx context.Context) error {
 	bounded, stopAll := context.WithTimeout(ctx, s.length+soakDrain)
 	defer stopAll()
@@ -254,7 +255,7 @@ func (s *soak) storm(ctx context.Context) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// sendAll sends and kills for as long as was asked for.
+// sendAll sends webhooks and kills the relay for the planned time.
 func (s *soak) sendAll(ctx context.Context) error {
 	g, working := errgroup.WithContext(ctx)
 	sending, stop := context.WithTimeout(working, s.length)
@@ -266,7 +267,7 @@ func (s *soak) sendAll(ctx context.Context) error {
 	return g.Wait()
 }
 
-// tell prints how far the soak is.
+// tell prints the progress of the soak.
 func (s *soak) tell() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,7 +279,8 @@ func (s *soak) tell() {
 		len(s.accepts), s.refused, s.kills, doing)
 }
 
-// send posts webhooks until sending ends; the one in hand then is still posted until it gets a 2xx.
+// send posts webhooks until sending ends. It continues with the current webhook until it gets a
+// 2xx.
 func (s *soak) send(ctx, sending context.Context, sender int) error {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	defer client.CloseIdleConnections()
@@ -296,7 +298,7 @@ func (s *soak) send(ctx, sending context.Context, sender int) error {
 	}
 }
 
-// sendUntilAccepted is a provider with one webhook: it posts it until it gets a 2xx.
+// sendUntilAccepted plays a provider: it posts one webhook until it gets a 2xx.
 func (s *soak) sendUntilAccepted(ctx context.Context, client *http.Client, id string) error {
 	for {
 		began := time.Now()
@@ -321,7 +323,7 @@ func (s *soak) sendUntilAccepted(ctx context.Context, client *http.Client, id st
 	}
 }
 
-// webhook returns what is known of an event. The caller holds mu.
+// webhook returns the entry of an event. The caller holds mu.
 func (s *soak) webhook(event string) *soakWebhook {
 	w := s.sent[event]
 	if w == nil {
@@ -331,7 +333,8 @@ func (s *soak) webhook(event string) *soakWebhook {
 	return w
 }
 
-// publish posts a webhook to the relay at addr and returns the event's id; an error if it got no 2xx.
+// publish posts a webhook to the relay at addr and returns the event's id. It returns an error if
+// it gets no 2xx.
 func publish(ctx context.Context, client *http.Client, addr, id string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`))
 	if err != nil {
@@ -366,14 +369,16 @@ const (
 	hanging
 )
 
-// phases are what endpoints from the fourth on go through, each beginning with another, twice in a soak. Deliveries to them are held.
+// phases are the moods of the endpoints from the fourth on, twice in a soak. Each endpoint begins
+// with another one. Deliveries to them are held.
 var phases = []mood{well, failing, moody, hanging, well, resetting}
 
-// mood tells how an endpoint behaves towards an event some time after the beginning. All but the picky one are well once nothing is sent any more.
+// mood returns how an endpoint behaves towards an event at a time since the beginning. When sending
+// has ended, all except the picky one are well.
 func (s *soak) mood(name, event string, since time.Duration) mood {
 	n, _ := strconv.Atoi(strings.TrimPrefix(name, "e"))
 	switch {
-	case name == soakPicky && strings.ContainsAny(event[len(event)-1:], "abc"): // of 32 letters
+	case name == soakPicky && strings.ContainsAny(event[len(event)-1:], "abc"): // one of 32 letters
 		return failing
 	case name == soakPicky || n == 0 || since >= s.length:
 		return well
@@ -384,7 +389,7 @@ func (s *soak) mood(name, event string, since time.Duration) mood {
 	return phases[(phase+n)%len(phases)]
 }
 
-// receive is every endpoint.
+// receive plays all endpoints.
 func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	event, name := r.Header.Get("webhook-id"), strings.TrimPrefix(r.URL.Path, "/")
@@ -416,7 +421,7 @@ func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// killAtRandom kills the relay and starts it again until sending ends.
+// killAtRandom kills the relay and starts it again, until sending ends.
 func (s *soak) killAtRandom(ctx, sending context.Context) error {
 	if s.killEvery == 0 {
 		return nil
@@ -439,7 +444,7 @@ func (s *soak) killAtRandom(ctx, sending context.Context) error {
 	}
 }
 
-// drain waits until no delivery of what was accepted is open.
+// drain waits until no delivery of an accepted webhook is open.
 func (s *soak) drain(ctx context.Context) error {
 	s.mu.Lock()
 	left := slices.Collect(maps.Keys(s.sent))

@@ -1,4 +1,5 @@
-// Command empty is a Lambda function that does nothing: what the cold start of the others is held against.
+// Command empty is a Lambda function that does nothing. The cold start of the others is compared
+// with it.
 package main
 
 import "github.com/aws/aws-lambda-go/lambda"
