@@ -23,7 +23,7 @@ func (h *holding) Hold(_ context.Context, held []relay.Held) []error {
 // A stage can have the messages of every queue that the host consumes held: a failure there is over within seconds.
 func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
 	t.Parallel()
-	h, err := openHost(t.TempDir(), hostOptions{})
+	h, err := openHost(t.TempDir(), hostOptions{Reporter: silent{}})
 	if err != nil {
 		t.Fatal(err)
 	}

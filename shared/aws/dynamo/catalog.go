@@ -426,10 +426,10 @@ func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, sec
 	}
 	condition, values := "learn_until > :now", item{":now": number(time.Now().UnixMilli())}
 	if kept != nil {
-		condition, values = "sealed = :kept", item{":kept": binary(kept)}
+		condition, values = "sealed = :kept", item{":kept": bytesOf(kept)}
 	}
 	it := key(learnedPartition, source)
-	it[generationAttribute], it[sealedAttribute] = text(string(g)), binary(sealed)
+	it[generationAttribute], it[sealedAttribute] = text(string(g)), bytesOf(sealed)
 	written, stored, err := c.putIf(ctx, it, condition, values)
 	switch {
 	case err == nil && written:

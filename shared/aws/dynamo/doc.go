@@ -37,10 +37,10 @@
 // # Ledger
 //
 //	pk               sk                   attributes
-//	<event id>       event                doc, body, endpoints or parts, expires_at, write, events_pk, events_sk
+//	<event id>       event                doc and body, or packed; endpoints or parts, expires_at, write, events_pk, events_sk
 //	<event id>       endpoints#<hash>#<n> endpoints, expires_at: a part of a list that is too long for the event's item
 //	<event id>       sent                 sent, expires_at, write: to how many endpoints deliveries have been sent, where that takes several invocations
-//	<event id>       delivery#<endpoint>  doc, attempts, status, expires_at, write, open_pk, open_sk
+//	<event id>       delivery#<endpoint>  doc or packed, attempts, status, expires_at, write, open_pk, open_sk
 //	endpoint#<name>  state                doc, revision, expires_at, write, troubled_pk, troubled_sk: only of endpoints that have failed
 //	quota#<name>     line                 ends (Unix microseconds), expires_at: how far ahead the places of an endpoint's rate limit are taken
 //	failure#<id>     count                failures, expires_at: how often the handling of a queue's message has failed
@@ -48,7 +48,7 @@
 //	                                      concurrency limit may have under way; without holder it is free
 //	sweep            cursor               doc: how far the sweeper has looked at the events
 //
-// doc is the core's own versioned form. endpoints are names, separated by commas. expires_at is the table's time-to-live attribute; DynamoDB deletes days late, so
+// doc is the core's own versioned form. packed is doc and body compressed together, with the length of doc in front; it takes their place where it is smaller. endpoints are names, separated by commas. expires_at is the table's time-to-live attribute; DynamoDB deletes days late, so
 // every condition and every reader compares it. write is random for each call: a conditional write whose answer
 // was lost and that is tried again then recognises its own work, and does not take it for somebody else's.
 //

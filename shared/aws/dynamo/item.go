@@ -28,8 +28,8 @@ const (
 // item is an item or a part of one: a key, values for an expression.
 type item = map[string]types.AttributeValue
 
-func text(s string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: s} }
-func binary(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
+func text(s string) types.AttributeValue    { return &types.AttributeValueMemberS{Value: s} }
+func bytesOf(b []byte) types.AttributeValue { return &types.AttributeValueMemberB{Value: b} }
 func number[N int | int64](n N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(int64(n), 10)}
 }

@@ -82,7 +82,7 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 	if expired(stored) {
 		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
-	d, err := relay.DecodeDelivery([]byte(textOf(stored, docAttribute)))
+	d, err := readDelivery(stored)
 	if err != nil {
 		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
 	}
@@ -113,22 +113,23 @@ func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, erro
 	body, endpoints := r.Body, r.Endpoints
 	r.Body, r.Endpoints, r.Sent = nil, nil, 0 // kept apart, the body not in base64
 	it := key(r.ID, eventSort)
-	it[docAttribute] = text(string(relay.EncodeEventRecord(r)))
+	pack(it, relay.EncodeEventRecord(r), body)
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
 	it[EventsPartitionKey] = text(eventsPartition(r.Source, r.ReceivedAt, shardOf(r.ID, shards)))
 	it[EventsSortKey] = text(r.ReceivedAt.UTC().Format(sortableTime) + "#" + r.ID)
-	if len(body) > 0 {
-		it[bodyAttribute] = binary(body)
-	}
 	return it, l.addEndpoints(ctx, it, endpoints)
 }
 
 func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, error) {
-	r, err := relay.DecodeEventRecord([]byte(textOf(it, docAttribute)))
+	doc, body, err := unpack(it)
+	if err != nil {
+		return relay.EventRecord{}, err
+	}
+	r, err := relay.DecodeEventRecord(doc)
 	if err != nil {
 		return r, err
 	}
-	r.Body = binaryOf(it, bodyAttribute)
+	r.Body = body
 	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC() // KeepEvent changes it alone
 	r.Endpoints, err = l.endpointsOf(ctx, it, true)
 	return r, err
@@ -147,7 +148,7 @@ func shardOf(id string, shards uint32) int {
 
 func deliveryItem(d relay.Delivery) item {
 	it := key(d.EventID, deliveryPrefix+d.Endpoint)
-	it[docAttribute] = text(string(relay.EncodeDelivery(d)))
+	pack(it, relay.EncodeDelivery(d), nil)
 	it[attemptsAttribute] = number(d.Attempts)
 	it[statusAttribute] = text(string(d.Status))
 	it[TimeToLive] = number(d.ExpiresAt.Unix())
@@ -156,6 +157,14 @@ func deliveryItem(d relay.Delivery) item {
 		it[OpenSortKey] = text(at.UTC().Format(sortableTime) + "#" + d.EventID)
 	}
 	return it
+}
+
+func readDelivery(it item) (relay.Delivery, error) {
+	doc, _, err := unpack(it)
+	if err != nil {
+		return relay.Delivery{}, err
+	}
+	return relay.DecodeDelivery(doc)
 }
 
 // listedAt is the time that a delivery is listed under. Those that are delivered are not listed: each would cost one write more.
@@ -198,7 +207,7 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 			if !strings.HasPrefix(sort, deliveryPrefix) {
 				continue
 			}
-			d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))
+			d, err := readDelivery(it)
 			if err != nil {
 				return err
 			}
@@ -227,7 +236,7 @@ func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Deli
 			if expired(it) {
 				continue
 			}
-			d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))
+			d, err := readDelivery(it)
 			if err != nil {
 				return err
 			}

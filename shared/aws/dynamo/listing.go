@@ -42,7 +42,7 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 		if err != nil {
 			return nil, "", fmt.Errorf("dynamo: event %s: %w", textOf(it, PartitionKey), err)
 		}
-		r.Header = nil
+		r.Header, r.Body = nil, nil
 		events = append(events, r)
 	}
 	return events, next, nil
@@ -130,7 +130,7 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 	}
 	var deliveries []relay.Delivery
 	for _, it := range items {
-		d, err := relay.DecodeDelivery([]byte(textOf(it, docAttribute)))
+		d, err := readDelivery(it)
 		if err != nil {
 			return nil, "", fmt.Errorf("dynamo: delivery %s to %s: %w", textOf(it, PartitionKey), endpoint, err)
 		}
@@ -196,10 +196,10 @@ func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until
 	return out.Items, textOf(out.LastEvaluatedKey, q.sort), nil
 }
 
-// What read may read: all of an event but its body, all of a delivery.
+// What read may read: all of an event, but for a body that is stored apart from it; all of a delivery.
 const (
-	eventParts    = "pk, sk, doc, expires_at, endpoints, parts"
-	deliveryParts = "pk, sk, doc, expires_at"
+	eventParts    = "pk, sk, doc, packed, expires_at, endpoints, parts"
+	deliveryParts = "pk, sk, doc, packed, expires_at"
 
 	statusName = "#status" // in expressions, where DynamoDB reserves the word
 )

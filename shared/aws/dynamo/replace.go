@@ -249,7 +249,7 @@ func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc a
 	if err != nil {
 		return nil, err
 	}
-	it[sealedAttribute] = binary(sealed)
+	it[sealedAttribute] = bytesOf(sealed)
 	return it, nil
 }
 

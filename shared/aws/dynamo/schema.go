@@ -25,6 +25,7 @@ const (
 const (
 	docAttribute        = "doc"
 	bodyAttribute       = "body"
+	packedAttribute     = "packed"
 	endpointsAttribute  = "endpoints"
 	partsAttribute      = "parts"
 	sentAttribute       = "sent"
