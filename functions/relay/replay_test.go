@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// A mass replay keeps its pace; one that is broken off is gone on with, and sends nothing twice.
+// A mass replay keeps its rate. If it is interrupted, running it again sends the rest, and nothing twice.
 func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
