@@ -24,7 +24,7 @@ func New(cfg aws.Config) Store {
 	return Store{sync.OnceValue(func() *awssecretsmanager.Client { return awssecretsmanager.NewFromConfig(cfg) })}
 }
 
-// Secret implements relay.SecretStore: it returns the secret's current version, which must be text. relay.ErrNotFound: there is no such secret, it
+// Secret implements catalog.SecretStore: it returns the secret's current version, which must be text. catalog.ErrNotFound: there is no such secret, it
 // is marked for deletion, cannot be decrypted, has no text, or the role may not read it. Any other error is the service's.
 func (s Store) Secret(ctx context.Context, name string) (string, error) {
 	out, err := s.client().GetSecretValue(ctx, &awssecretsmanager.GetSecretValueInput{SecretId: &name})

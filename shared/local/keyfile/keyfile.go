@@ -20,7 +20,7 @@ const (
 // ErrSealed: what was to be opened was not sealed with this key under this name, or has been changed.
 var ErrSealed = errors.New("keyfile: sealed value does not open")
 
-// Sealer is a relay.Sealer with a key in a file of its own, so that a copy of the database alone tells no secret. It seals
+// Sealer is a catalog.Sealer with a key in a file of its own, so that a copy of the database alone tells no secret. It seals
 // with AES-256-GCM, a random nonce, and the name as additional data. It is safe for concurrent use.
 type Sealer struct{ aead cipher.AEAD }
 
@@ -75,12 +75,12 @@ func makeKey(dir, path string) error {
 	return nil
 }
 
-// Seal implements relay.Sealer.
+// Seal implements catalog.Sealer.
 func (s *Sealer) Seal(_ context.Context, name string, plain []byte) ([]byte, error) {
 	return s.aead.Seal(nil, nil, plain, []byte(name)), nil
 }
 
-// Open implements relay.Sealer; ErrSealed.
+// Open implements catalog.Sealer; ErrSealed.
 func (s *Sealer) Open(_ context.Context, name string, sealed []byte) ([]byte, error) {
 	plain, err := s.aead.Open(nil, nil, sealed, []byte(name))
 	if err != nil {
