@@ -11,7 +11,7 @@ import (
 // MaxPlainBytes is how much KMS encrypts in one call (its API reference, Encrypt, symmetric keys).
 const MaxPlainBytes = 4096
 
-// ErrTooLarge means that more than MaxPlainBytes were to be sealed.
+// ErrTooLarge means that the secret to seal is larger than MaxPlainBytes.
 var ErrTooLarge = errors.New("kms: secret too large")
 
 // Sealer seals with one key. It implements catalog.Sealer and is safe for concurrent use.
@@ -20,12 +20,12 @@ type Sealer struct {
 	keyARN string
 }
 
-// New returns the sealer of a symmetric key. Only what that very key has sealed opens again.
+// New returns the sealer of a symmetric key. It opens only what the same key has sealed.
 func New(client *awskms.Client, keyARN string) *Sealer {
 	return &Sealer{client: client, keyARN: keyARN}
 }
 
-// Seal implements catalog.Sealer: ErrTooLarge beyond MaxPlainBytes.
+// Seal implements catalog.Sealer. It returns ErrTooLarge for more than MaxPlainBytes.
 func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
 	if len(plain) > MaxPlainBytes {
 		return nil, fmt.Errorf("%w: %s has %d bytes, KMS encrypts %d", ErrTooLarge, name, len(plain), MaxPlainBytes)
