@@ -106,7 +106,7 @@ func percentile(times []time.Duration, p int) time.Duration {
 // counter is a set of endpoints. They count the webhooks that arrive and note the time of each.
 type counter struct {
 	urls    []string
-	ill     map[string]http.HandlerFunc // those that do not count, by path
+	ill     map[string]http.HandlerFunc // handlers of ill endpoints, which do not count, by path
 	arrived atomic.Int64
 	goal    atomic.Int64
 	reached chan struct{}

@@ -24,7 +24,7 @@ type demoEndpoint struct {
 func newDemoEndpoint(out *console) *demoEndpoint {
 	webhook, err := standardwebhooks.NewWebhook(events.DemoEndpointSecret)
 	if err != nil {
-		panic(err) // a constant of ours
+		panic(err) // cannot fail: the secret is a constant
 	}
 	return &demoEndpoint{webhook: webhook, out: out, seen: map[string]bool{}}
 }
@@ -32,7 +32,7 @@ func newDemoEndpoint(out *console) *demoEndpoint {
 func (d *demoEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the sender is gone
+		return // the sender has closed the connection
 	}
 	if err := d.webhook.Verify(body, r.Header); err != nil {
 		d.out.printf("endpoint  refuses a request: %v", err)

@@ -185,7 +185,7 @@ func TestPageQueues(t *testing.T) {
 	if err := json.Unmarshal(text, &template); err != nil {
 		t.Fatal(err)
 	}
-	const hash = 8 // characters that CDK puts behind the id of a construct
+	const hash = 8 // characters that CDK appends to a construct's id
 	var want, got []string
 	for id, r := range template.Resources {
 		if r.Type != "AWS::SQS::Queue" {
@@ -259,7 +259,7 @@ func constants(t *testing.T, dir string) map[string][]string {
 			typ, named := spec.Type.(*ast.Ident)
 			for _, value := range spec.Values {
 				if literal, isLiteral := value.(*ast.BasicLit); named && isLiteral && literal.Kind == token.STRING {
-					text, _ := strconv.Unquote(literal.Value) // it compiles
+					text, _ := strconv.Unquote(literal.Value) // cannot fail: it compiles
 					if found[typ.Name] == nil {
 						found[typ.Name] = map[string]bool{}
 					}

@@ -151,10 +151,10 @@ func (e *example) send(provider, source string, args ...string) string {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		fail  map[string]int // by endpoint, so many first requests
+		fail  map[string]int // by endpoint: how many of the first requests fail
 		send  func(*example)
 		show  func(arrival) string
-		order bool // of what arrives
+		order bool // the expected arrivals, formatted by show
 		want  []string
 		check func(*example)
 	}{
@@ -211,7 +211,7 @@ func TestExamples(t *testing.T) {
 			check: func(e *example) {
 				of := e.arrived(func(a arrival) string { return a.body + a.attempt })
 				of = slices.DeleteFunc(of, func(s string) bool { return !strings.Contains(s, `"id":"a"`) })
-				if !slices.IsSorted(of) { // they differ in their version and attempt alone
+				if !slices.IsSorted(of) { // they differ only in version and attempt
 					e.t.Errorf("the account's changes came out of order: %q", of)
 				}
 			}},

@@ -76,7 +76,7 @@ subscriptions:
 `
 }
 
-// postTo posts a webhook to the source "app" of configFor and returns the event's id; an error if it got no 2xx.
+// postTo posts a webhook to the source "app" of configFor and returns the event's id. It returns an error if the answer was not 2xx.
 func postTo(ctx context.Context, client *http.Client, addr, id string) (string, error) {
 	body := strings.NewReader(`{"id":"` + id + `"}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", body)
@@ -226,7 +226,7 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 	kill := start()
 
 	var mu sync.Mutex
-	accepted := map[string]string{} // event by the provider's id
+	accepted := map[string]string{} // the event's id, by the provider's id
 	ids := make(chan string, webhooks)
 	for i := range webhooks {
 		ids <- fmt.Sprint(i)

@@ -84,7 +84,7 @@ func checkEnabled(ctx context.Context, t *target, endpoint string) error {
 // route sends an event to the endpoints that have subscribed to it since it was routed.
 func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) error {
 	if c.DryRun {
-		return errors.New("--dry-run needs an endpoint name: for --event alone the relay cannot say beforehand where the event would go")
+		return errors.New("--dry-run needs an endpoint name: with --event alone the relay finds the endpoints only while it sends")
 	}
 	endpoints, err := t.replayer().Route(ctx, c.Event)
 	switch {

@@ -379,7 +379,7 @@ func (c *checker) checkHeader(path, name, value string) {
 	case !httpguts.ValidHeaderFieldValue(value):
 		c.fail(path, "has a value with control characters; a header cannot contain them")
 	case catalog.IsReserved(strings.ToLower(name)):
-		c.fail(path, "is set by the relay or by the connection itself; remove it here")
+		c.fail(path, "is set by the relay or by the connection itself, so it cannot be set here")
 	}
 }
 

@@ -104,7 +104,7 @@ var numericHost = regexp.MustCompile(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
 // maxHostBytes is the length of the longest name in DNS.
 const maxHostBytes = 253
 
-// cleanHost returns a host as it is resolved: an address, or a name in ASCII without a dot at its end.
+// cleanHost returns a host in the form in which it is resolved: an address, or a name in ASCII without a dot at its end.
 func cleanHost(host string) (string, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		switch {

@@ -68,7 +68,7 @@ func TestATokenIsKeptWhileItLasts(t *testing.T) {
 					t.Errorf("%s later: %d tokens, want %d", after, n, asked)
 				}
 			}
-			const slack = 5 * time.Second // the token's end is reckoned from when it came
+			const slack = 5 * time.Second // the token's life counts from its arrival
 			post(0, 1)
 			if tt.kept > 0 {
 				post(tt.kept-slack, 1)

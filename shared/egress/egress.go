@@ -58,7 +58,7 @@ type Client struct {
 	tokens      *tokens
 
 	mu      sync.Mutex
-	special map[[sha256.Size]byte]*http.Transport // by the content of relay.TLS
+	special map[[sha256.Size]byte]*http.Transport // by the content of catalog.TLS
 }
 
 var _ relay.Poster = (*Client)(nil)
@@ -148,7 +148,7 @@ func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, e
 	method := cmp.Or(p.Method, http.MethodPost)
 	req, err := http.NewRequestWithContext(ctx, method, p.URL, bytes.NewReader(p.Body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes it
+		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes the URL
 	}
 	if err := checkURL(req.URL, c.httpsOnly); err != nil {
 		return nil, err

@@ -30,22 +30,22 @@ const goodAddress = "127.0.0.2"
 
 // hostile is one way to abuse the relay, and its expected result.
 type hostile struct {
-	url     string                                 // where to; or what the endpoint there does:
-	name    string                                 // by which it is called; good.test unless given
-	rebinds bool                                   // once it has been called, and has answered, its name is that of a private address
-	serve   func(*net.TCPConn)                     // over TCP; url is then its scheme, http unless given
-	serve2  func(p peer2, stream uint32) (ok bool) // to a request of HTTP/2
-	hello   []byte                                 // sent before that, beside the usual
+	url     string                                 // the URL to call if the case has no endpoint; else the endpoint:
+	name    string                                 // the endpoint's name; default: good.test
+	rebinds bool                                   // after its first answer, its name resolves to a private address
+	serve   func(*net.TCPConn)                     // the endpoint over TCP; url is then its scheme, default: http
+	serve2  func(p peer2, stream uint32) (ok bool) // the endpoint's answer to a request of HTTP/2
+	hello   []byte                                 // frames sent before that, beside the usual ones
 	header  relay.Header
 	body    []byte
 	tls     *catalog.TLS
-	timeout time.Duration // ample unless given
+	timeout time.Duration // default: ample
 
-	want   relay.Outcome // "" for an answer, and its status:
+	want   relay.Outcome // "" if an answer is expected, with this status:
 	status int
-	reason string // in the error
+	reason string // text in the error
 	is     error
-	most   int32 // requests that may have reached the endpoint of HTTP/2
+	most   int32 // largest number of requests that may reach the endpoint of HTTP/2
 }
 
 // blockedAt is an address that the guard refuses.

@@ -23,7 +23,7 @@ const (
 // progress records how far a request has come, as reported by net/http.
 type progress struct {
 	phase  atomic.Int32 // set by net/http's goroutines
-	conn   net.Conn     // the last one the request was given to
+	conn   net.Conn     // the last connection that the request was sent on
 	conns  int
 	reused bool
 }

@@ -165,7 +165,7 @@ func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 		} else {
 			_ = whole.ReplaceCatalog(t.Context(), learning(), 1)
 			err := whole.LearnSecret(t.Context(), "asana", "learned")
-			if errors.Is(err, catalog.ErrNotOpen) { // it was closed for a secret that the replacement has forgotten, before anybody was told
+			if errors.Is(err, catalog.ErrNotOpen) { // a secret closed the window, and the replacement forgot the secret before the provider got its answer
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 				err = whole.LearnSecret(t.Context(), "asana", "learned")
 			}

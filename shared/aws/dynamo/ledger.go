@@ -140,7 +140,7 @@ func eventsPartition(source string, t time.Time, shard int) string {
 // shardOf returns the shard for an id.
 func shardOf(id string, shards uint32) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(id)) // never fails
+	_, _ = h.Write([]byte(id)) // writing to a hash cannot fail
 	return int(h.Sum32() % shards)
 }
 

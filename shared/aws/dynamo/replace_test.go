@@ -114,7 +114,7 @@ func TestALostAnswerToTheLastCallIsNoConflict(t *testing.T) {
 	lossy := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
 		resp, err := next(body)
 		if op == "PutItem" {
-			if puts++; puts == 2 { // the register's entry is the first
+			if puts++; puts == 2 { // the first item is the register's entry
 				_ = resp.Body.Close()
 				return nil, &lostError{}
 			}
@@ -135,7 +135,7 @@ func TestOfTwoReplacementsOneWins(t *testing.T) {
 	c := dynamo.NewCatalog(client, table, sealer{})
 	errs := map[string]error{}
 	overtaken := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
-		if op == "PutItem" && bytes.Contains(body, []byte("attribute_not_exists")) { // the pointer's move: the other is quicker
+		if op == "PutItem" && bytes.Contains(body, []byte("attribute_not_exists")) { // before the pointer moves, the other replacement does
 			errs["quick"] = c.ReplaceCatalog(t.Context(), catalogOf("quick"), 0)
 		}
 		return next(body)
@@ -277,11 +277,11 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	age(t, client, table, abandoned, 61*time.Minute)
 	age(t, client, table, underWay, 50*time.Minute)
 
-	third := replaced() // the first and the abandoned one are found to be out of force
+	third := replaced() // marks the first and the abandoned one as out of force
 	expect("at first", map[string]bool{first: true, second: true, abandoned: true, underWay: true, third: true})
 	age(t, client, table, first, 119*time.Minute)
 	age(t, client, table, abandoned, 121*time.Minute)
-	replaced() // the second one is found to be, a day after it was written
+	replaced() // marks the second one, a day after it was written
 	expect("two hours later", map[string]bool{first: true, second: true, abandoned: false, underWay: true, third: true})
 	age(t, client, table, first, 121*time.Minute)
 	replaced()
@@ -437,7 +437,7 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 	client := newClient(t, nil)
 	c := dynamo.NewCatalog(client, createTable(t, client), sealer{})
 	want := catalog.Catalog{Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}}}
-	for i := range 4500 { // more than a list of names in one item has
+	for i := range 4500 { // more names than fit into one item
 		name := fmt.Sprintf("endpoint-%04d", i)
 		want.Endpoints = append(want.Endpoints, catalog.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
 		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: name})

@@ -79,7 +79,7 @@ type virtualTable struct {
 	endpoints int
 	takes     time.Duration
 	calls     atomic.Int64
-	eighths   atomic.Int64 // of a read unit: half a unit for 4 KB, by the 1 KB
+	eighths   atomic.Int64 // eighths of a read unit; 4 KB cost half a unit
 }
 
 var sweptHour = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)

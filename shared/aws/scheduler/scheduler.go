@@ -96,6 +96,6 @@ func (s *Scheduler) input(msg relay.Outgoing) []byte {
 	if msg.Resent {
 		m.Attributes = map[string]attribute{resentAttribute: {DataType: "String", StringValue: "1"}}
 	}
-	b, _ := json.Marshal(m) // strings always encode
+	b, _ := json.Marshal(m) // encoding strings cannot fail
 	return b
 }

@@ -293,7 +293,7 @@ func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
 					t.Fatalf("%d, %v; want %d", got.StatusCode, err, tt.status)
 				}
 				if tt.status == 404 {
-					checkAnswer(t, got) // whose it would be is not known
+					checkAnswer(t, got) // nobody knows which provider it would be for
 				} else if got.Body != "" || got.Headers["content-type"] != "" {
 					t.Errorf("body %q, %v", got.Body, got.Headers)
 				}
