@@ -128,7 +128,7 @@ func (c *sendCommand) signer() (s catalog.Source, v *verify.Verifier, err error)
 	case c.Secret != "":
 		v, err = verify.NewSigner(s.Verify, s.Secrets, c.Secret)
 	case c.Config != "" && verify.SignsPrivately(s.Verify.Provider):
-		err = fmt.Errorf("%s signs with a private key, and %s holds only the public key; give the private key with --secret", s.Verify.Provider, c.Config)
+		err = fmt.Errorf("%s signs with a private key, which %s does not contain; give the key with --secret", s.Verify.Provider, c.Config)
 	default:
 		v, err = verify.New(s.Verify, s.Secrets, verify.SignWith(signing))
 	}

@@ -383,9 +383,9 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 // that was loaded after that contains the secret and writes it with the others. A replacement that was loaded before is refused, since
 // the pointer counts learned secrets.
 //
-// One case is left: a replacement that was loaded before may come in force between the two writes here. So LearnSecret reads the pointer
-// once more at the end, and learns the secret again for the new generation. If the process dies just before that, the window is closed
-// and no secret is learned. The operator then opens another window.
+// One case is left: a replacement that was loaded before may come in force before the count is raised here. So LearnSecret reads the
+// pointer once more at the end, and learns the secret again for the new generation. If the process dies just before that, the window is
+// closed and no secret is learned. The operator then opens another window.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
 	var kept []byte // the sealed secret that this call has written
 	for range learnTries {
