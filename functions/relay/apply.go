@@ -19,14 +19,14 @@ import (
 
 type applyCommand struct {
 	targetFlags
-	File   string `arg:"" help:"Configuration." type:"existingfile"`
-	DryRun bool   `help:"Show what would change, and write nothing."`
-	Empty  bool   `help:"Apply a configuration that has nothing in it, which removes everything."`
-	Keep   span   `help:"How long secrets of endpoints that the file names no longer go on signing beside the new ones; 0 ends all from before at once; 2d is two days." default:"24h"`
+	File   string `arg:"" help:"Configuration file." type:"existingfile"`
+	DryRun bool   `help:"Show what would change, but write nothing."`
+	Empty  bool   `help:"Apply a configuration even if it is empty. This removes all sources, endpoints and subscriptions."`
+	Keep   span   `help:"How long an endpoint's replaced secrets keep signing beside the new ones. 0 ends all old secrets at once. Example: 2d for two days." default:"24h"`
 }
 
-// ErrEmpty: a configuration has nothing in it, and nobody said that this is meant.
-var ErrEmpty = errors.New("no sources, endpoints or subscriptions: it would remove all there are; relay apply --empty does")
+// ErrEmpty is returned for a configuration without sources, endpoints or subscriptions, unless --empty is given.
+var ErrEmpty = errors.New("no sources, endpoints or subscriptions, so applying it would remove everything; if you want that, run relay apply --empty")
 
 // Run checks the configuration and writes it.
 func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
@@ -67,13 +67,13 @@ func checkNotEmpty(file string, c catalog.Catalog) error {
 	return nil
 }
 
-// applyOptions say how a configuration is applied.
+// applyOptions are the options of applyTo.
 type applyOptions struct {
-	keep   time.Duration // see relay.Endpoint.Succeed
+	keep   time.Duration // see catalog.Endpoint.Succeed
 	dryRun bool
 }
 
-// applyTo shows what next changes in a catalog and, unless it is a dry run, writes it whole or not at all.
+// applyTo shows what next changes in the catalog. Unless it is a dry run, it then writes next, all or nothing.
 func applyTo(ctx context.Context, store catalog.Store, next catalog.Catalog, o applyOptions, printf func(string, ...any)) error {
 	current, revision, err := store.LoadCatalog(ctx)
 	if err != nil {
@@ -99,7 +99,7 @@ func applyTo(ctx context.Context, store catalog.Store, next catalog.Catalog, o a
 	}
 	err = store.ReplaceCatalog(ctx, next, revision)
 	if errors.Is(err, catalog.ErrConflict) {
-		return fmt.Errorf("somebody else applied a configuration meanwhile; nothing was written, run it again: %w", err)
+		return fmt.Errorf("somebody else applied a configuration at the same time; nothing was written, run the command again: %w", err)
 	}
 	if err != nil {
 		return err
@@ -117,7 +117,8 @@ func applyTo(ctx context.Context, store catalog.Store, next catalog.Catalog, o a
 	return nil
 }
 
-// showPublicKeys shows what receivers verify signatures with that endpoints' private keys make. They are no secrets.
+// showPublicKeys prints the public keys of endpoints that sign with private keys. Receivers verify signatures with them. Public
+// keys are no secrets.
 func showPublicKeys(c catalog.Catalog, printf func(string, ...any)) {
 	for _, e := range c.Endpoints {
 		for _, secret := range e.Secrets {

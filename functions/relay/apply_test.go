@@ -24,7 +24,7 @@ func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
 	}
 }
 
-// What a local relay could not do is refused as a whole, by whichever command.
+// A configuration that only a deployed relay can run is refused as a whole, by every command.
 func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: 'https://e.example.com', auth: {bearer: 'aws-secretsmanager:shop'}}\n")
@@ -36,7 +36,7 @@ func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 	}
 }
 
-// A secret that the file replaces signs for a while beside the new one; once it has leaked it is ended by applying the file again.
+// A replaced secret signs beside the new one for a while. A leaked secret is ended by applying the file again with --keep 0.
 func TestApplyReplacesSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -21,9 +21,9 @@ import (
 	"webhook-relay/shared/local/gateway"
 )
 
-// The end-to-end benchmarks hold the local host against a bare relay in the same run: one that accepts a webhook, appends it to a log
-// (fsync for all that have gathered), answers, and POSTs it to its endpoints, with no verification, no queue, no record, no retry.
-// Senders, relay and endpoints share this machine, so only the ratios say something.
+// The end-to-end benchmarks compare the local host with a bare relay in the same run. The bare relay accepts a webhook, appends it
+// to a log (one fsync for all webhooks that have gathered), answers, and POSTs it to its endpoints. It has no verification, no
+// queue, no record and no retry. Senders, relay and endpoints share this machine, so only the ratios are meaningful.
 
 const (
 	benchSenders  = 32
@@ -31,7 +31,7 @@ const (
 	benchBody     = 1 << 10
 )
 
-// BenchmarkThroughput: 32 senders as fast as they can, 1 KiB, durable, until everything is delivered.
+// BenchmarkThroughput has 32 senders send durable webhooks of 1 KiB as fast as they can, and measures until all are delivered.
 func BenchmarkThroughput(b *testing.B) {
 	for _, fanout := range []int{1, 10} {
 		b.Run(fmt.Sprintf("fanout=%d", fanout), func(b *testing.B) {
@@ -52,7 +52,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkLatency: 100 events/s, from the beginning of the request to the arrival at the endpoint.
+// BenchmarkLatency sends 100 events/s, and measures from the beginning of the request to the arrival at the endpoint.
 func BenchmarkLatency(b *testing.B) {
 	target := newCounter(b, 1)
 	bare, relay := startBare(b, target.urls), startRelay(b, target.urls)
@@ -70,9 +70,9 @@ func BenchmarkLatency(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkIllEndpoints: ten endpoints in turn, 50 events/s, without and with three of them ill: one hangs for its whole timeout, one resets
-// its connections, one answers 500 at once. It compares the arrival times at the other seven, over several rounds of each in turn: a disk that
-// takes long for one fsync decides on the p99 of a single one.
+// BenchmarkIllEndpoints sends 50 events/s to ten endpoints in turn. In one run all are well. In the other three are ill: one hangs
+// for its whole timeout, one resets its connections, one answers 500 at once. It compares the latencies of the other seven. It
+// alternates several rounds of both runs, because in a single round one slow fsync would decide the p99.
 func BenchmarkIllEndpoints(b *testing.B) {
 	well, ill := newCounter(b, 10), newCounter(b, 10)
 	ill.ill = map[string]http.HandlerFunc{
@@ -103,10 +103,10 @@ func percentile(times []time.Duration, p int) time.Duration {
 	return times[min(len(times)*p/100, len(times)-1)]
 }
 
-// counter is a set of endpoints that count, and note when which webhook arrived.
+// counter is a set of endpoints. They count the webhooks that arrive and note the time of each.
 type counter struct {
 	urls    []string
-	ill     map[string]http.HandlerFunc // those that do not count, by path
+	ill     map[string]http.HandlerFunc // handlers of ill endpoints, which do not count, by path
 	arrived atomic.Int64
 	goal    atomic.Int64
 	reached chan struct{}
@@ -135,7 +135,7 @@ func (c *counter) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// round sends n webhooks by 32 senders and returns how long it took until each had reached every endpoint.
+// round sends n webhooks from 32 senders. It returns the time until each had reached every endpoint.
 func (c *counter) round(b *testing.B, to string, n int) time.Duration {
 	c.goal.Store(c.arrived.Load() + int64(n*len(c.urls)))
 	var next atomic.Int64
@@ -163,7 +163,8 @@ func (c *counter) spread(b *testing.B, to string) []time.Duration {
 	return c.pace(b, 300, 20*time.Millisecond, func(i int) (string, bool) { return fmt.Sprintf("%s/in/app%d", to, i%10), i%10 < 7 })
 }
 
-// pace sends n webhooks, each to the URL that the function names, and returns the latencies of those that it says are to be measured.
+// pace sends n webhooks, each to the URL that the function returns. It returns the latencies of the webhooks that the function
+// selects.
 func (c *counter) pace(b *testing.B, n int, every time.Duration, url func(i int) (string, bool)) []time.Duration {
 	sent := map[string]time.Time{}
 	var senders sync.WaitGroup
@@ -194,7 +195,7 @@ func (c *counter) pace(b *testing.B, n int, every time.Duration, url func(i int)
 
 var bodies atomic.Int64
 
-// newBody is a webhook of 1 KiB that begins with an id of 26 bytes.
+// newBody returns a webhook of 1 KiB that begins with an id of 26 bytes.
 func newBody() []byte {
 	body := fmt.Appendf(make([]byte, 0, benchBody), "%026d", bodies.Add(1))
 	return append(body, bytes.Repeat([]byte("x"), benchBody-len(body))...)
@@ -235,7 +236,7 @@ func newServer(b *testing.B, h http.Handler) string {
 	return listener.Addr().String()
 }
 
-// eachItsOwn makes a source app0 to app9 for each endpoint in the place of one source for all.
+// eachItsOwn is an option of startRelay: a source for each endpoint (app0 to app9) instead of one source for all.
 const eachItsOwn = "each its own"
 
 // startRelay starts the local host with a configuration for urls, and returns its base URL.
@@ -277,7 +278,7 @@ func startRelay(b *testing.B, urls []string, options ...string) string {
 	return "http://" + newServer(b, gateway.New(h.receive))
 }
 
-// bareRelay is the reference.
+// bareRelay is the bare relay that the benchmarks compare with.
 type bareRelay struct {
 	urls    []string
 	appends chan bareAppend
@@ -326,7 +327,7 @@ func (r *bareRelay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.posts <- body
 }
 
-// write appends what has gathered and makes it durable at once.
+// write appends all lines that have gathered with one write and one fsync.
 func (r *bareRelay) write(b *testing.B, log *os.File) {
 	for first := range r.appends {
 		group := []bareAppend{first}

@@ -14,12 +14,12 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// console tells a person what happens, one line each. Lines are written by one goroutine and handed over by a channel, so that a slow
-// terminal holds up no webhook: when it is too slow, lines are dropped and counted.
+// console prints what happens, one line per event, for a person to read. One goroutine writes the lines, which reach it through a
+// channel, so a slow terminal delays no webhook. If the terminal is too slow, lines are dropped and counted.
 type console struct {
 	lines  chan string
 	done   sync.WaitGroup
-	closed chan struct{} // nobody reads the lines any longer
+	closed chan struct{} // closed once writing fails: nobody reads the lines any more
 
 	mu      sync.Mutex
 	dropped int
@@ -33,7 +33,7 @@ func newConsole(out io.Writer) *console {
 	return c
 }
 
-// write writes the lines, and what was written out whenever there is nothing more for now. Once that fails it only takes them.
+// write writes the lines. It flushes whenever no more lines are queued. After a failed flush it only drains the channel.
 func (c *console) write(out *bufio.Writer) {
 	defer func() { _ = out.Flush() }()
 	failed := false
@@ -49,7 +49,7 @@ func (c *console) write(out *bufio.Writer) {
 	}
 }
 
-// flush writes what is left. No line may follow.
+// flush writes the queued lines and waits for the writer to end. No line may be printed after it.
 func (c *console) flush() {
 	close(c.lines)
 	c.done.Wait()
@@ -63,7 +63,7 @@ func (c *console) takeDropped() int {
 	return n
 }
 
-// printf prints one line with the time before it, whatever is in its arguments.
+// printf prints one line that begins with the time. Line breaks and control characters in its arguments are escaped.
 func (c *console) printf(format string, args ...any) {
 	line := time.Now().Format("15:04:05.000 ") + printable(fmt.Sprintf(format, args...)) + "\n"
 	select {
@@ -95,7 +95,7 @@ func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
 	c.printf("accepted  %s %s from %s, %d bytes, in %d ms", r.EventID, typeOf(r.Type), r.Source, r.BodyBytes, r.Duration.Milliseconds())
 }
 
-// Routed prints what became of an event at the fan-out.
+// Routed prints the result of routing an event.
 func (c *console) Routed(_ context.Context, r relay.RouteReport) {
 	switch {
 	case r.Err != nil:
@@ -139,7 +139,7 @@ func because(reason string) string {
 	return ": " + reason
 }
 
-// swept prints a run of the sweeper that put something back, or failed.
+// swept prints a sweep that put a delivery back or failed. Other sweeps print nothing.
 func (c *console) swept(r operate.SweepReport, err error) {
 	if r.PutBack > 0 {
 		c.printf("put back  %s that had been lost", deliveriesOf(r.PutBack))
@@ -149,7 +149,7 @@ func (c *console) swept(r operate.SweepReport, err error) {
 	}
 }
 
-// answerOf is an attempt's status code, or why there is none.
+// answerOf returns an attempt's status code, or its outcome and error if it got no answer.
 func answerOf(a relay.Attempt) string {
 	if a.StatusCode != 0 {
 		return strconv.Itoa(a.StatusCode)
@@ -171,7 +171,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// silent reports nothing.
+// silent is the Reporter of --quiet.
 type silent struct{}
 
 func (silent) Received(context.Context, relay.ReceiveReport)  {}

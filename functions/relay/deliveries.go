@@ -16,22 +16,22 @@ import (
 type deliveriesCommand struct {
 	targetFlags
 	selection
-	Event    string `help:"Id of an event: tell what became of it, attempt by attempt."`
-	Endpoint string `help:"Name of an endpoint: list its open deliveries. Name this or --event, not both."`
-	Status   string `help:"With --endpoint: dead or waiting." enum:"dead,waiting" default:"dead"`
-	JSON     bool   `help:"Print JSON, a document a line, with what the endpoints answered." name:"json"`
+	Event    string `help:"Event id. Show what happened to the event, attempt by attempt."`
+	Endpoint string `help:"Endpoint name. List its dead or waiting deliveries. Use this or --event, not both."`
+	Status   string `help:"Status to list with --endpoint: dead or waiting." enum:"dead,waiting" default:"dead"`
+	JSON     bool   `help:"Print JSON, one document a line, including the beginnings of the endpoints' answers." name:"json"`
 }
 
-// selection chooses among an endpoint's open deliveries.
+// selection filters an endpoint's dead or waiting deliveries.
 type selection struct {
-	Reason string `help:"Only those that died of it: exhausted, expired, disabled or refused." enum:",exhausted,expired,disabled,refused" default:""`
-	Source string `help:"Only those of events from this source."`
-	Type   string `help:"Only those of events of this type; * is any run of characters."`
-	Since  moment `help:"Only those that died, or were tried last, since then: a time (2006-01-02T15:04:05Z), a day (2006-01-02, from 0:00 UTC), or so long before now (36h, 2d, 1w)."`
-	Until  moment `help:"Only those that died, or were tried last, until then: as --since."`
+	Reason string `help:"Only deliveries that died for this reason: exhausted, expired, disabled or refused." enum:",exhausted,expired,disabled,refused" default:""`
+	Source string `help:"Only deliveries of events from this source."`
+	Type   string `help:"Only deliveries of events of this type. * stands for any characters."`
+	Since  moment `help:"Only deliveries whose death or last attempt is not before this: a time (2006-01-02T15:04:05Z), a day (2006-01-02, meaning 0:00 UTC), or a duration before now (36h, 2d, 1w)."`
+	Until  moment `help:"Only deliveries whose death or last attempt is not after this. Same forms as --since."`
 }
 
-// filter returns whether a delivery is chosen.
+// filter returns a function that reports whether a delivery matches the selection.
 func (s selection) filter() (func(relay.Delivery) bool, error) {
 	var types *route.Table
 	if s.Type != "" {
@@ -51,9 +51,9 @@ func (s selection) filter() (func(relay.Delivery) bool, error) {
 func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	switch {
 	case (c.Event == "") == (c.Endpoint == ""):
-		return errors.New("name an event with --event, or an endpoint with --endpoint")
+		return errors.New("give either --event ID or --endpoint NAME")
 	case c.Event != "" && c.selection != (selection{}):
-		return errors.New("--reason, --source, --type, --since and --until choose among an endpoint's deliveries; name it with --endpoint")
+		return errors.New("--reason, --source, --type, --since and --until filter the deliveries of an endpoint; use them with --endpoint, not with --event")
 	}
 	t, err := c.open(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	return err
 }
 
-// standingOf tells where a delivery stands, and why.
+// standingOf returns a delivery's status and the reason for it.
 func standingOf(d relay.Delivery) string {
 	switch {
 	case d.Status == relay.Dead && d.Reason != "":
@@ -94,7 +94,7 @@ func standingOf(d relay.Delivery) string {
 	return string(d.Status)
 }
 
-// lastOf tells of a delivery's last attempt; one that is held may have none yet.
+// lastOf describes a delivery's last attempt. A held delivery may have no attempt yet: then it returns "".
 func lastOf(d relay.Delivery) string {
 	if len(d.History) == 0 {
 		return ""
@@ -103,7 +103,7 @@ func lastOf(d relay.Delivery) string {
 	return fmt.Sprintf(", attempt %d at %s: %s", last.Number, last.At.Format(time.RFC3339), answerOf(last))
 }
 
-// each calls f for each of an endpoint's deliveries in a status that is chosen, page by page.
+// each calls f for each delivery of the endpoint that has the status and matches the selection. It reads page by page.
 func (s selection) each(ctx context.Context, ledger operate.Ledger, endpoint string, status relay.Status, f func(relay.Delivery) error) error {
 	chosen, err := s.filter()
 	if err != nil {
@@ -128,12 +128,12 @@ func (s selection) each(ctx context.Context, ledger operate.Ledger, endpoint str
 	}
 }
 
-// showEvent tells what became of the event.
+// showEvent prints an event, its deliveries and their attempts.
 func (c *deliveriesCommand) showEvent(ctx context.Context, ledger operate.Ledger, out io.Writer) error {
 	record, deliveries, err := ledger.Event(ctx, c.Event)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
-		return fmt.Errorf("event %s is not on record: not routed yet, or its retention is over: %w", c.Event, err)
+		return fmt.Errorf("event %s is not on record: it was refused, is not routed yet, or its retention is over: %w", c.Event, err)
 	case err != nil:
 		return err
 	case c.JSON:

@@ -11,8 +11,8 @@ import (
 	"webhook-relay/events"
 )
 
-// demoEndpoint is the demonstration's receiver: it checks the signature with the Standard Webhooks library, as any receiver would,
-// fails the first time it sees a webhook, and accepts it from then on.
+// demoEndpoint is the demonstration's receiver. Like any receiver it checks the signature with the Standard Webhooks library. It
+// answers 503 the first time it gets a webhook, and accepts it from then on.
 type demoEndpoint struct {
 	webhook *standardwebhooks.Webhook
 	out     *console
@@ -24,7 +24,7 @@ type demoEndpoint struct {
 func newDemoEndpoint(out *console) *demoEndpoint {
 	webhook, err := standardwebhooks.NewWebhook(events.DemoEndpointSecret)
 	if err != nil {
-		panic(err) // a constant of ours
+		panic(err) // cannot fail: the secret is a constant
 	}
 	return &demoEndpoint{webhook: webhook, out: out, seen: map[string]bool{}}
 }
@@ -32,7 +32,7 @@ func newDemoEndpoint(out *console) *demoEndpoint {
 func (d *demoEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the sender is gone
+		return // the sender has closed the connection
 	}
 	if err := d.webhook.Verify(body, r.Header); err != nil {
 		d.out.printf("endpoint  refuses a request: %v", err)
@@ -57,7 +57,7 @@ func (d *demoEndpoint) firstTime(id string) bool {
 	return first
 }
 
-// sendDemo sends the demonstration's sample. That the relay refused it is told, and ends nothing.
+// sendDemo sends the demonstration's sample. If the relay refuses it, that is printed, and the host goes on.
 func sendDemo(ctx context.Context, addr string, out *console) error {
 	send := sendCommand{Provider: "github", To: "http://" + addr + "/in/github"}
 	if err := send.send(ctx, out.printf); err != nil && ctx.Err() == nil {

@@ -20,7 +20,8 @@ import (
 	"webhook-relay/shared/lab/emulator"
 )
 
-// The command finds a stack's parts by its outputs, whose names it shares with the template and with nothing else.
+// The command finds a stack's tables, key, bucket and queues by its outputs. Only the template and the command know their names,
+// so this test compares the two.
 func TestTheTemplateHasTheOutputsThatAreLookedUp(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../infra/stack/testdata/template.golden.json")

@@ -29,7 +29,7 @@ const (
 	maxReadmeLines = 150
 )
 
-// pages reads README.md, the other pages at the top, events/README.md and all of docs, by their path from the root.
+// pages reads README.md, the other pages at the root, events/README.md and all of docs. The key is the path from the root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -62,7 +62,7 @@ var (
 	heading   = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
 
-// links are the links of a page, without those in code.
+// links returns the links of a page, except links in code.
 func links(text string) []string {
 	var all []string
 	for _, m := range link.FindAllStringSubmatch(codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(text, ""), ""), -1) {
@@ -71,7 +71,7 @@ func links(text string) []string {
 	return all
 }
 
-// anchors are the fragments by which GitHub knows the headings of a page.
+// anchors returns the fragments that GitHub makes of a page's headings.
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
@@ -92,7 +92,8 @@ func anchors(text string) map[string]bool {
 	return found
 }
 
-// resolve follows a link of a page: the path from the root and the fragment. outside: it leads elsewhere.
+// resolve returns the path from the root and the fragment that a page's link leads to. outside: the link leads out of the
+// repository.
 func resolve(from, link string) (path, fragment string, outside bool) {
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "mailto:") {
 		return "", "", true
@@ -111,7 +112,7 @@ func TestReadmeIsAFrontPage(t *testing.T) {
 	}
 }
 
-// TestLinksResolve follows every relative link and anchor.
+// TestLinksResolve checks that every relative link and anchor leads to something that exists.
 func TestLinksResolve(t *testing.T) {
 	t.Parallel()
 	all := pages(t)
@@ -132,7 +133,7 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
-// TestEveryPageIsReached follows the links from README.md.
+// TestEveryPageIsReached checks that links lead from README.md to every page.
 func TestEveryPageIsReached(t *testing.T) {
 	t.Parallel()
 	all := pages(t)
@@ -162,7 +163,7 @@ func TestEveryPageIsReached(t *testing.T) {
 	}
 }
 
-// TestPageQueues holds the table of queues against the template.
+// TestPageQueues compares the documentation's table of queues with the template.
 func TestPageQueues(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(root + "/infra/stack/testdata/template.golden.json")
@@ -184,7 +185,7 @@ func TestPageQueues(t *testing.T) {
 	if err := json.Unmarshal(text, &template); err != nil {
 		t.Fatal(err)
 	}
-	const hash = 8 // characters that CDK puts behind the id of a construct
+	const hash = 8 // characters that CDK appends to a construct's id
 	var want, got []string
 	for id, r := range template.Resources {
 		if r.Type != "AWS::SQS::Queue" {
@@ -209,7 +210,7 @@ func TestPageQueues(t *testing.T) {
 	}
 }
 
-// TestPageWords holds the tables of docs/glossary.md and docs/operating.md against the closed sets of the code.
+// TestPageWords compares the tables of docs/glossary.md and docs/operating.md with the closed sets in the code.
 func TestPageWords(t *testing.T) {
 	t.Parallel()
 	ofRelay := constants(t, root+"/shared/relay")
@@ -237,7 +238,7 @@ func TestPageWords(t *testing.T) {
 	}
 }
 
-// constants reads the string constants of a package that have a type, by the type.
+// constants reads the typed string constants of a package, grouped by type.
 func constants(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob(dir + "/*.go")
@@ -258,7 +259,7 @@ func constants(t *testing.T, dir string) map[string][]string {
 			typ, named := spec.Type.(*ast.Ident)
 			for _, value := range spec.Values {
 				if literal, isLiteral := value.(*ast.BasicLit); named && isLiteral && literal.Kind == token.STRING {
-					text, _ := strconv.Unquote(literal.Value) // it compiles
+					text, _ := strconv.Unquote(literal.Value) // cannot fail: it compiles
 					if found[typ.Name] == nil {
 						found[typ.Name] = map[string]bool{}
 					}

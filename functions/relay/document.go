@@ -10,31 +10,31 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// The documents that --json prints, one a line. Times are UTC; what there is nothing to say of is left out.
+// The documents that --json prints, one a line. Times are UTC. Empty fields are omitted.
 
-// eventDocument is an event and what became of it.
+// eventDocument is an event and its deliveries.
 type eventDocument struct {
 	ID         string             `json:"id"`
 	Source     string             `json:"source"`
 	Type       string             `json:"type,omitempty"`
 	Trust      string             `json:"trust"`
 	ReceivedAt time.Time          `json:"receivedAt"`
-	Endpoints  []string           `json:"endpoints"`  // that it was routed to
-	Deliveries []deliveryDocument `json:"deliveries"` // of which an attempt, or that there is none yet, is on record
+	Endpoints  []string           `json:"endpoints"`  // the endpoints that it was routed to
+	Deliveries []deliveryDocument `json:"deliveries"` // those on record: attempted, or recorded as waiting without an attempt
 }
 
-// deliveryDocument is where a delivery stands.
+// deliveryDocument is the state of a delivery.
 type deliveryDocument struct {
 	EventID   string            `json:"eventId"`
 	Endpoint  string            `json:"endpoint"`
 	Source    string            `json:"source"`
 	Type      string            `json:"type,omitempty"`
 	Status    relay.Status      `json:"status"`
-	Reason    relay.Reason      `json:"reason,omitempty"` // of a death
-	Held      bool              `json:"held,omitempty"`   // put off without an attempt
+	Reason    relay.Reason      `json:"reason,omitempty"` // why it is dead
+	Held      bool              `json:"held,omitempty"`   // waiting without an attempt: see held in docs/glossary.md
 	NextAt    time.Time         `json:"nextAt,omitzero"`
 	UpdatedAt time.Time         `json:"updatedAt"`
-	Attempts  []attemptDocument `json:"attempts"` // the last of them
+	Attempts  []attemptDocument `json:"attempts"` // the latest attempts
 }
 
 // attemptDocument is one attempt.
@@ -45,20 +45,20 @@ type attemptDocument struct {
 	Outcome    relay.Outcome `json:"outcome"`
 	StatusCode int           `json:"statusCode,omitempty"`
 	Error      string        `json:"error,omitempty"`
-	Response   string        `json:"response,omitempty"` // how the endpoint's answer begins
+	Response   string        `json:"response,omitempty"` // the beginning of the endpoint's answer
 }
 
-// endpointDocument is where an endpoint stands.
+// endpointDocument is the state of an endpoint.
 type endpointDocument struct {
 	Name         string        `json:"name"`
 	State        breaker.Phase `json:"state"`
-	Reason       string        `json:"reason,omitempty"` // why it is disabled or open, or has not proved itself
+	Reason       string        `json:"reason,omitempty"` // why it is disabled, open or unproved
 	DisabledAt   time.Time     `json:"disabledAt,omitzero"`
 	NextProbeAt  time.Time     `json:"nextProbeAt,omitzero"`
 	PausedUntil  time.Time     `json:"pausedUntil,omitzero"`
 	FailingSince time.Time     `json:"failingSince,omitzero"`
-	Failures     int           `json:"failures,omitempty"` // in a row
-	DisableAt    time.Time     `json:"disableAt,omitzero"` // if it goes on failing
+	Failures     int           `json:"failures,omitempty"` // failed attempts in a row
+	DisableAt    time.Time     `json:"disableAt,omitzero"` // when it is disabled if it keeps failing
 }
 
 func documentOfEvent(e relay.EventRecord, deliveries []relay.Delivery) eventDocument {
@@ -110,7 +110,7 @@ func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDoc
 	return d
 }
 
-// writeDocument prints a document on a line of its own.
+// writeDocument prints a document as one line of JSON.
 func writeDocument(out io.Writer, document any) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)

@@ -18,17 +18,17 @@ import (
 )
 
 type endpointsCommand struct {
-	List    listEndpointsCommand   `cmd:"" default:"withargs" help:"List the endpoints and where each stands."`
-	Enable  enableEndpointCommand  `cmd:"" help:"Let an endpoint have deliveries again that is disabled, open or paused."`
-	Disable disableEndpointCommand `cmd:"" help:"Let an endpoint have no deliveries: those that come up die, and can be replayed."`
+	List    listEndpointsCommand   `cmd:"" default:"withargs" help:"List the endpoints and the state of each."`
+	Enable  enableEndpointCommand  `cmd:"" help:"Send deliveries to an endpoint again that is disabled, open or paused."`
+	Disable disableEndpointCommand `cmd:"" help:"Stop deliveries to an endpoint. Its deliveries become dead, and can be replayed."`
 }
 
 type listEndpointsCommand struct {
 	targetFlags
-	JSON bool `help:"Print JSON, a document a line." name:"json"`
+	JSON bool `help:"Print JSON, one document a line." name:"json"`
 }
 
-// statesAtOnce is how many endpoints' states are read at a time.
+// statesAtOnce is the number of endpoint states that are read concurrently.
 const statesAtOnce = 16
 
 // Run lists the endpoints.
@@ -68,7 +68,7 @@ func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err erro
 	return err
 }
 
-// stateOf tells where an endpoint stands, and since or until when.
+// stateOf describes an endpoint's state, and since or until when it holds.
 func stateOf(s breaker.State, now time.Time) string {
 	text := string(s.Phase(now))
 	switch s.Phase(now) {
@@ -86,7 +86,7 @@ func stateOf(s breaker.State, now time.Time) string {
 		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
 	case breaker.Recovering:
 		text = fmt.Sprintf("recovering until %s", s.ClosedAt.Add(breaker.RampTime).Format(time.RFC3339))
-	case breaker.Closed: // the word of circuit breakers, which reads as if nothing went out
+	case breaker.Closed: // "closed" would read as if the endpoint got nothing
 		text = "well"
 		if !s.FailingSince.IsZero() {
 			text = "tried as ever"
@@ -116,7 +116,7 @@ func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 type disableEndpointCommand struct {
 	targetFlags
 	Name   string `arg:"" help:"Name of the endpoint."`
-	Reason string `help:"Why, for people to read."`
+	Reason string `help:"Why, as text for people."`
 }
 
 // Run disables an endpoint.
@@ -126,7 +126,7 @@ func (c *disableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	}, fmt.Sprintf("disabled, in force within %s; its deliveries die until you enable it", catalog.DefaultCacheTTL))
 }
 
-// operate changes an endpoint's state, says so, and tells whoever subscribed to it.
+// operate changes an endpoint's state, prints the new state, and sends the relay's own event about it to subscribers.
 func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer, change func(*target) (*gate.Change, error), done string,
 ) (err error) {
 	t, err := f.open(ctx)
@@ -139,7 +139,7 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	if !slices.Contains(names, endpoint) {
-		return fmt.Errorf("endpoint %s: %w", endpoint, catalog.ErrNotFound)
+		return fmt.Errorf("endpoint %s: %w (relay endpoints lists them)", endpoint, catalog.ErrNotFound)
 	}
 	changed, err := change(t)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestWhereADeliveryStands(t *testing.T) {
 			Status: relay.Waiting, NextAt: noon.Add(time.Hour), Attempts: 1, History: failed,
 		},
 		"dead, expired, attempt 1 at 2026-01-02T12:00:00Z: 503": {Status: relay.Dead, Reason: relay.Expired, Attempts: 1, History: failed},
-		"dead, attempt 1 at 2026-01-02T12:00:00Z: 503":          {Status: relay.Dead, Attempts: 1, History: failed}, // of before reasons were kept
+		"dead, attempt 1 at 2026-01-02T12:00:00Z: 503":          {Status: relay.Dead, Attempts: 1, History: failed}, // from before reasons were stored
 	} {
 		if got := standingOf(d) + lastOf(d); got != want {
 			t.Errorf("%+v:\ngot  %s\nwant %s", d, got, want)

@@ -22,7 +22,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// receiverURL is where the endpoints of the examples are: events/receiver listens there.
+// receiverURL is the base URL of the examples' endpoints: events/receiver listens there.
 const receiverURL = "http://127.0.0.1:9000"
 
 // arrival is a request that an endpoint of an example got.
@@ -31,7 +31,7 @@ type arrival struct {
 	body                         string
 }
 
-// sink plays the endpoints of an example. It checks each request's signature.
+// sink is the endpoints of an example. It checks each request's signature.
 type sink struct {
 	*httptest.Server
 	secrets map[string]string // by endpoint
@@ -86,7 +86,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// arrived returns what has arrived, each described by show.
+// arrived returns the requests that arrived, each formatted by show.
 func (s *sink) arrived(show func(arrival) string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *sink) arrived(show func(arrival) string) []string {
 	return all
 }
 
-// authorization returns what arrived in this header.
+// authorization returns the Authorization headers of the requests that arrived.
 func (s *sink) authorization() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *sink) wrong() []string {
 
 var deliveriesOfRouted = regexp.MustCompile(`routed +evt_\S+ to (\d+) endpoint`)
 
-// settled tells by what a relay printed whether every event that it accepted was routed, and every delivery of these was made.
+// settled reports, from a relay's output, whether every accepted event was routed and every delivery of them was made.
 func settled(printed string) bool {
 	routed, deliveries := 0, 0
 	for _, m := range deliveriesOfRouted.FindAllStringSubmatch(printed, -1) {
@@ -151,10 +151,10 @@ func (e *example) send(provider, source string, args ...string) string {
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		fail  map[string]int // by endpoint, so many first requests
+		fail  map[string]int // by endpoint: how many of the first requests fail
 		send  func(*example)
 		show  func(arrival) string
-		order bool // of what arrives
+		order bool // the expected arrivals, formatted by show
 		want  []string
 		check func(*example)
 	}{
@@ -211,7 +211,7 @@ func TestExamples(t *testing.T) {
 			check: func(e *example) {
 				of := e.arrived(func(a arrival) string { return a.body + a.attempt })
 				of = slices.DeleteFunc(of, func(s string) bool { return !strings.Contains(s, `"id":"a"`) })
-				if !slices.IsSorted(of) { // they differ in their version and attempt alone
+				if !slices.IsSorted(of) { // they differ only in version and attempt
 					e.t.Errorf("the account's changes came out of order: %q", of)
 				}
 			}},
@@ -250,7 +250,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestPageOfEachExample puts each example into the page that explains it.
+// TestPageOfEachExample writes each example into the page that explains it.
 func TestPageOfEachExample(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../docs/examples/*.yaml")

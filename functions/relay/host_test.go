@@ -7,7 +7,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// holding is a queue that takes note of what it is to hold.
+// holding is a queue that records which messages it is told to hold.
 type holding struct {
 	name string
 	held []relay.Held
@@ -20,7 +20,7 @@ func (h *holding) Hold(_ context.Context, held []relay.Held) []error {
 	return make([]error, len(held))
 }
 
-// A stage can have the messages of every queue that the host consumes held: a failure there is over within seconds.
+// Stages can hold messages of every queue that the host consumes. So a message that failed comes back within seconds.
 func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
 	t.Parallel()
 	h, err := openHost(t.TempDir(), hostOptions{Reporter: silent{}})

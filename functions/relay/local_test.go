@@ -61,7 +61,7 @@ func TestDirectoryInUseIsToldPlainly(t *testing.T) {
 	}
 }
 
-// configFor is a configuration with one source and one endpoint.
+// configFor returns a configuration with one source and one endpoint.
 func configFor(url string) string {
 	return `
 sources:
@@ -76,7 +76,7 @@ subscriptions:
 `
 }
 
-// postTo posts a webhook to the source "app" of configFor and returns the event's id; an error if it got no 2xx.
+// postTo posts a webhook to the source "app" of configFor and returns the event's id. It returns an error if the answer was not 2xx.
 func postTo(ctx context.Context, client *http.Client, addr, id string) (string, error) {
 	body := strings.NewReader(`{"id":"` + id + `"}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", body)
@@ -114,7 +114,7 @@ func TestGuardBlocksLoopback(t *testing.T) {
 	}
 }
 
-// Whatever ends a local relay from outside, what it has in hand is finished and on record.
+// A local relay that is stopped, by a signal or because its output is closed, finishes and records the attempts in flight.
 func TestInterruptDrains(t *testing.T) {
 	t.Parallel()
 	signals := func(signals ...os.Signal) func(*exec.Cmd, io.Closer) error {
@@ -201,7 +201,8 @@ func recorded(t *testing.T, dir, event string) map[string]relay.Delivery {
 	return byEndpoint
 }
 
-// TestNothingAcceptedIsLostWhenTheHostIsKilled sends two hundred webhooks while the host is killed with kill -9 and started again, several times.
+// TestNothingAcceptedIsLostWhenTheHostIsKilled sends two hundred webhooks. Meanwhile the host is killed with kill -9 and started
+// again several times.
 func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 	t.Parallel()
 	const webhooks, kills = 200, 5
@@ -225,7 +226,7 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 	kill := start()
 
 	var mu sync.Mutex
-	accepted := map[string]string{} // event by the provider's id
+	accepted := map[string]string{} // the event's id, by the provider's id
 	ids := make(chan string, webhooks)
 	for i := range webhooks {
 		ids <- fmt.Sprint(i)
@@ -339,7 +340,8 @@ func TestApplyReachesARunningHost(t *testing.T) {
 	eventually(t, "the delivery", func() bool { n, _ := target.count(); return n == 1 })
 }
 
-// TestEndpointsAreListedEnabledAndDisabled goes through an endpoint's trouble with a relay that tells an operator's endpoint of it.
+// TestEndpointsAreListedEnabledAndDisabled takes an endpoint through failure, disabling and enabling. The relay sends its own
+// events about it to an operator's endpoint.
 func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	t.Parallel()
 	var gone atomic.Bool
@@ -400,7 +402,7 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	}
 }
 
-// What the console prints of an endpoint's trouble is one line for each thing that happens.
+// The console prints one line for each thing that happens to an endpoint in trouble.
 func TestConsoleTellsOfTrouble(t *testing.T) {
 	t.Parallel()
 	var out output
@@ -429,7 +431,8 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 	}
 }
 
-// TestHostileEndpointsDelayNobody sends to one endpoint that is well and to others that hang, reset, speak no HTTP, answer without end.
+// TestHostileEndpointsDelayNobody sends to one well endpoint, and to others that hang, reset, speak no HTTP, or answer without
+// end.
 func TestHostileEndpointsDelayNobody(t *testing.T) {
 	t.Parallel()
 	good := newReceiver(t, nil)

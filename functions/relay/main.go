@@ -1,13 +1,13 @@
-// Command relay runs the webhook relay on this machine and operates one, local or deployed.
+// Command relay runs the webhook relay on this machine, and operates a relay that is local or deployed.
 //
 //	relay local        hosts the whole relay in one process
-//	relay send         signs a sample as its provider would, and posts or prints it
+//	relay send         signs a sample webhook as its provider would, and posts or prints it
 //	relay apply        checks a configuration, shows what would change, and writes it
-//	relay deliveries   tells what became of webhooks
+//	relay deliveries   shows what happened to webhooks
 //	relay replay       sends deliveries again
-//	relay endpoints    tells where endpoints stand, enables and disables them
-//	relay secret       shows, or forgets, what a source's provider handed over in its handshake
-//	relay rotate       gives an endpoint a new secret, beside the old one for a while
+//	relay endpoints    shows the state of each endpoint, enables and disables endpoints
+//	relay secret       shows or forgets the secret that a provider sent in its handshake
+//	relay rotate       gives an endpoint a new secret, and keeps the old one valid for a while
 package main
 
 import (
@@ -29,19 +29,19 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Local      localCommand      `cmd:"" help:"Host the whole relay on this machine."`
-	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider would, and post or print it."`
-	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what would change, and write it whole or not at all."`
-	Deliveries deliveriesCommand `cmd:"" help:"Tell what became of a webhook, or list an endpoint's dead or waiting deliveries."`
-	Replay     replayCommand     `cmd:"" help:"Send a delivery again, or all dead ones of an endpoint, or an event to who subscribed later."`
-	Endpoints  endpointsCommand  `cmd:"" help:"Tell where endpoints stand, enable and disable them."`
-	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a source's provider hands over in its handshake, or let a handshake bring it."`
-	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret, and let the old one sign beside it for a while."`
+	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider does, and post or print it."`
+	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what it changes, and write it. Either all of it is written or nothing."`
+	Deliveries deliveriesCommand `cmd:"" help:"Show what happened to a webhook, or list the dead or waiting deliveries of an endpoint."`
+	Replay     replayCommand     `cmd:"" help:"Send one delivery again, or all dead deliveries of an endpoint, or an event to endpoints that subscribed later."`
+	Endpoints  endpointsCommand  `cmd:"" help:"Show the state of each endpoint, enable or disable an endpoint."`
+	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a provider sends in its handshake, or accept one from the next handshake."`
+	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret. The old one signs too for a while."`
 }
 
-// ErrInterrupted: the command was stopped before it was done.
+// ErrInterrupted is returned when a command was stopped before it was done.
 var ErrInterrupted = errors.New("interrupted")
 
-// exitInterrupted is the status by which shells know a command that Ctrl-C ended.
+// exitInterrupted is the exit status that shells use for a command ended by Ctrl-C.
 const exitInterrupted = 130
 
 func main() {
@@ -58,9 +58,9 @@ func main() {
 	os.Exit(1)
 }
 
-// ends are the signals that end a command: once it has done what it cannot leave half done, such as what the local host has in hand.
-// A terminal that is closed sends SIGHUP; of who asked for that to be ignored, as nohup does, it stays so. A signal that comes
-// again changes nothing: what is being drained has its own bounds.
+// ends returns the signals that stop a command. The command first finishes what it cannot leave half done: the local host, for
+// example, drains. A closed terminal sends SIGHUP. If SIGHUP is ignored, as under nohup, it stays ignored. A second signal changes
+// nothing, because draining has its own time limits.
 func ends() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -69,7 +69,7 @@ func ends() []os.Signal {
 	return signals
 }
 
-// version is that of the module, and of its source where the build knows it.
+// version returns the module's version, the source revision if the build knows it, and the Go version.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -84,22 +84,23 @@ func version() string {
 	return text + " " + info.GoVersion
 }
 
-// shortRevision is how much of a revision a version of the module has.
+// shortRevision is the number of characters of a revision in a module's version.
 const shortRevision = 12
 
-// Run carries out the command line args. It returns when the command is done or ctx ends: ErrInterrupted, except of "relay local".
+// Run executes the command line args. It returns when the command is done or ctx ends. If ctx ended first, it returns
+// ErrInterrupted; "relay local" returns nil then.
 func Run(ctx context.Context, args []string, out io.Writer) error {
 	var c commands
 	out = &printableWriter{to: out}
 	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
-		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true), // a key in PEM begins with them
+		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true), // a PEM key begins with hyphens
 		kong.Vars{"version": "relay " + version()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
 	if err != nil {
 		return err
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return fmt.Errorf("%w (relay --help tells what there is)", err)
+		return fmt.Errorf("%w (relay --help lists the commands and flags)", err)
 	}
 	err = parsed.Run()
 	if err != nil && ctx.Err() != nil {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// The test binary is the command itself when a test starts it so.
+// If a test starts the test binary as a process, it runs as the command itself.
 const asCommand = "RELAY_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// output is what a running command prints, as it comes.
+// output collects what a running command prints.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -52,7 +52,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// eventually waits for a condition that another process brings about.
+// eventually waits for a condition that another process or goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -91,7 +91,7 @@ func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a command that waits for somebody else with the status that shells know.
+// Ctrl-C ends a command that waits for an answer, with the exit status that shells expect.
 func TestInterruptedCommandEndsWithStatus130(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{}, 1)
@@ -152,14 +152,14 @@ func listeningOn(t *testing.T, out *output) (addr string) {
 	return addr
 }
 
-// listensOn finds in what a relay printed where it listens.
+// listensOn finds the address in the output of a relay.
 func listensOn(printed string) (addr string, listens bool) {
 	_, after, _ := strings.Cut(printed, "is listening on http://")
 	addr, _, listens = strings.Cut(after, "/")
 	return addr, listens
 }
 
-// receiver is an endpoint that counts what it got, by webhook-id, and answers as it is told.
+// receiver is an endpoint that counts the webhooks it gets, by webhook-id. The test sets its answers.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -185,7 +185,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// count is how many different webhooks arrived, and how many in all.
+// count returns how many different webhooks arrived, and how many requests in all.
 func (r *receiver) count() (different, all int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

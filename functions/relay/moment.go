@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// moment is a point in time as an operator names it.
+// moment is a point in time on the command line.
 type moment struct{ time.Time }
 
-// UnmarshalText reads a time, a day, or how long before now it was.
+// UnmarshalText reads a time, a day, or a duration before now.
 func (m *moment) UnmarshalText(text []byte) error {
 	if ago, ok := readSpan(string(text)); ok {
 		m.Time = time.Now().Add(-ago)
@@ -23,20 +23,20 @@ func (m *moment) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is neither a time such as 2006-01-02T15:04:05Z or 2006-01-02 nor a duration before now such as 36h, 2d or 1w", text)
+	return fmt.Errorf("%q is neither a time (2006-01-02T15:04:05Z), nor a day (2006-01-02), nor a duration before now (36h, 2d, 1w)", text)
 }
 
-// span is a duration as an operator gives it: days and weeks beside the units of Go.
+// span is a duration on the command line. Beside Go's units it has d for days and w for weeks.
 type span time.Duration
 
 // UnmarshalText reads a duration.
 func (s *span) UnmarshalText(text []byte) error {
 	d, ok := readSpan(string(text))
 	if plain, err := time.ParseDuration(string(text)); err == nil {
-		d, ok = plain, true // a negative one too: the command says why it makes no sense
+		d, ok = plain, true // negative durations too: the command itself rejects them and says why
 	}
 	if !ok {
-		return fmt.Errorf("%q is no duration, such as 90m, 36h, 2d or 1w", text)
+		return fmt.Errorf("%q is no duration; write for example 90m, 36h, 2d or 1w", text)
 	}
 	*s = span(d)
 	return nil
@@ -47,7 +47,7 @@ const (
 	week = 7 * day
 )
 
-// spanForm is weeks, days and what time.ParseDuration reads, in that order: "1w2d12h". A sign makes no sense here.
+// spanForm matches weeks, days and a duration for time.ParseDuration, in that order: "1w2d12h". It allows no sign.
 var spanForm = regexp.MustCompile(`^(?:([0-9]{1,5})w)?(?:([0-9]{1,5})d)?([0-9.].*)?$`)
 
 func readSpan(text string) (time.Duration, bool) {
@@ -62,7 +62,7 @@ func readSpan(text string) (time.Duration, bool) {
 			return 0, false
 		}
 	}
-	weeks, _ := strconv.Atoi(parts[1]) // five digits, or none
+	weeks, _ := strconv.Atoi(parts[1]) // at most five digits; "" gives 0
 	days, _ := strconv.Atoi(parts[2])
 	hours := float64(weeks)*week.Hours() + float64(days)*day.Hours() + rest.Hours()
 	if hours > time.Duration(math.MaxInt64).Hours() {

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestAnOrderIsKept has the first of three webhooks fail twice, on a host that an endpoint with an order is configured for.
+// TestAnOrderIsKept lets the first of three webhooks fail twice, at an endpoint with ordered delivery.
 func TestAnOrderIsKept(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

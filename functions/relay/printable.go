@@ -12,12 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns a text of others, such as an endpoint's answer, on one line and without anything that a terminal would obey:
-// what is not printable is escaped, in the form that JSON has, line breaks included.
+// printable returns foreign text, such as an endpoint's answer, as one line that is safe to print on a terminal. It escapes
+// everything that is not printable, line breaks included, as JSON does.
 func printable(s string) string { return string(appendPrintable(nil, []byte(s), "")) }
 
-// name returns a name that others chose, such as the last part of a request's path, so that what stands around it cannot be
-// mistaken for a part of it: quoted, unless it is letters, digits and marks alone.
+// name returns a foreign name, such as the last part of a request's path, in a form that cannot be confused with the text around
+// it. It is quoted if it is empty or contains spaces, quotes, or characters that are not printable.
 func name(s string) string {
 	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || !strconv.IsPrint(r) || r == utf8.RuneError }) {
 		return `"` + strings.ReplaceAll(printable(s), `"`, `\"`) + `"`
@@ -25,15 +25,15 @@ func name(s string) string {
 	return s
 }
 
-// printLine prints one line, whatever is in its arguments.
+// printLine prints one line. Line breaks and control characters in its arguments are escaped.
 func printLine(out io.Writer, format string, args ...any) (int, error) {
 	return io.WriteString(out, printable(fmt.Sprintf(format, args...))+"\n")
 }
 
-// lastOfPlane0 is the last character that one escape of JSON can name.
+// lastOfPlane0 is the last character that a single JSON escape can express.
 const lastOfPlane0 = 0xffff
 
-// appendPrintable appends text to b with everything escaped that is neither printable nor in keep.
+// appendPrintable appends text to b. It escapes every character that is neither printable nor in keep.
 func appendPrintable(b, text []byte, keep string) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -53,13 +53,13 @@ func appendPrintable(b, text []byte, keep string) []byte {
 	return b
 }
 
-// printableWriter writes to a terminal, or a file that is shown on one, and lets no control character through but tabs and line
-// breaks. It is safe for concurrent use.
+// printableWriter writes to a terminal, or to a file that is later shown on one. It escapes all control characters but tabs and
+// line breaks. It is safe for concurrent use.
 type printableWriter struct {
 	to io.Writer
 
 	mu   sync.Mutex
-	part []byte // the beginning of a character whose rest is still to come
+	part []byte // the first bytes of a character that is still incomplete
 }
 
 func (w *printableWriter) Write(p []byte) (int, error) {
@@ -77,7 +77,7 @@ func (w *printableWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lastRune is where the last character of a text begins, or what there is of it.
+// lastRune returns the index at which the last character of a text begins, complete or not.
 func lastRune(text []byte) int {
 	for i := len(text) - 1; i >= 0 && i >= len(text)-utf8.UTFMax; i-- {
 		if utf8.RuneStart(text[i]) {

@@ -18,10 +18,10 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// hostile makes a line of its own, colours it, moves about in it, turns it round, and ends with half a character.
+// hostile contains a line break, colours, cursor movements, a change of text direction, and ends with half a character.
 const hostile = "x\r\n12:00:00.000 delivered evt_forged \x1b[31m\x1b]0;title\a\u009b2J\u202e\u2066\x7f\xff\xc3"
 
-// checkPrinted fails where a terminal would obey what was printed, or it has more lines than are meant.
+// checkPrinted fails the test if the output contains anything that a terminal would interpret, or too many lines.
 func checkPrinted(t *testing.T, what, printed string, lines int) {
 	t.Helper()
 	obeyed := func(r rune) bool {
@@ -75,7 +75,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	checkPrinted(t, "deliveries --json", out.String(), 1)
 }
 
-// The path and the method of a request, and the answer to one, come from whoever can reach the port.
+// Anybody who can reach the port chooses a request's path and method; an endpoint chooses its answer.
 func TestNothingForeignReachesTheTerminalOfALocalRelay(t *testing.T) {
 	t.Parallel()
 	addr, out := startLocal(t, "--demo", "--data", t.TempDir())

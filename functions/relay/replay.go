@@ -23,17 +23,17 @@ import (
 type replayCommand struct {
 	targetFlags
 	selection
-	Endpoint string `arg:"" optional:"" help:"Name of the endpoint whose dead deliveries are meant."`
-	Event    string `help:"Id of an event: send it to the endpoint again, whatever became of it; without an endpoint, to those that subscribed to it since."`
-	Yes      bool   `help:"Send them. Without it many are counted, and none is sent."`
-	DryRun   bool   `help:"Count, and send nothing, even with --yes."`
-	Rate     int    `help:"Deliveries a second that are sent on their way." default:"50"`
+	Endpoint string `arg:"" optional:"" help:"Endpoint name. Its dead deliveries are sent again; with --event, the delivery of that event."`
+	Event    string `help:"Event id. Send the event to the endpoint again, whether it was delivered or is dead. Without an endpoint: send it to the endpoints that subscribed to it after it was routed."`
+	Yes      bool   `help:"Send an endpoint's dead deliveries. Without --yes they are only counted."`
+	DryRun   bool   `help:"Count only, even with --yes. Nothing is sent."`
+	Rate     int    `help:"How many deliveries a second to put back on the queue." default:"50"`
 }
 
 const (
-	// replaysAtOnce is how many deliveries are put on their way at a time; each takes three calls.
+	// replaysAtOnce is the number of deliveries that are replayed concurrently. Each takes three calls.
 	replaysAtOnce = 8
-	// maxReplayRate is more than replaysAtOnce get to.
+	// maxReplayRate is higher than what replaysAtOnce can reach.
 	maxReplayRate = 10_000
 )
 
@@ -41,9 +41,9 @@ const (
 func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	switch {
 	case c.Endpoint == "" && c.Event == "":
-		return errors.New("name an endpoint, an event with --event, or both")
+		return errors.New("give an endpoint name, or --event ID, or both")
 	case c.Event != "" && c.selection != (selection{}):
-		return errors.New("--reason, --source, --type, --since and --until choose among many; leave --event out")
+		return errors.New("--reason, --source, --type, --since and --until filter the dead deliveries of an endpoint; they cannot be used with --event, which names a single one")
 	case c.Rate < 1 || c.Rate > maxReplayRate:
 		return fmt.Errorf("--rate %d: 1 to %d a second", c.Rate, maxReplayRate)
 	}
@@ -71,20 +71,20 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	return err
 }
 
-// checkEnabled keeps deliveries from dying at once.
+// checkEnabled returns an error if the endpoint is disabled, because replayed deliveries would become dead at once.
 func checkEnabled(ctx context.Context, t *target, endpoint string) error {
 	s, _, err := t.ledger.EndpointState(ctx, endpoint)
 	if err == nil && s.Phase(time.Now()) == breaker.Disabled {
-		err = fmt.Errorf("%s is disabled (%s), and what is sent to it dies at once: relay endpoints enable %s comes first",
+		err = fmt.Errorf("%s is disabled (%s), so replayed deliveries would be dead again at once; first run relay endpoints enable %s",
 			endpoint, s.Reason, endpoint)
 	}
 	return err
 }
 
-// route sends an event to whoever has subscribed to it since it was routed.
+// route sends an event to the endpoints that have subscribed to it since it was routed.
 func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) error {
 	if c.DryRun {
-		return errors.New("--dry-run needs an endpoint: one event goes to those that have subscribed to it since")
+		return errors.New("--dry-run needs an endpoint name: with --event alone the relay finds the endpoints only while it sends")
 	}
 	endpoints, err := t.replayer().Route(ctx, c.Event)
 	switch {
@@ -98,7 +98,7 @@ func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) err
 	return err
 }
 
-// many sends an endpoint's dead deliveries again, those that are chosen.
+// many sends those dead deliveries of an endpoint again that match the selection.
 func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) error {
 	var dead []deadDelivery
 	kinds := map[string]int{}
@@ -127,20 +127,20 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 	}
 	sent, err := c.send(ctx, t.replayer(), dead)
 	if err != nil {
-		return fmt.Errorf("after %d of %d; run it again to go on with the others: %w", sent, len(dead), err)
+		return fmt.Errorf("stopped after %d of %d deliveries; run the command again to send the others: %w", sent, len(dead), err)
 	}
 	_, err = printLine(out, "%s to %s on the way again", deliveriesOf(sent), c.Endpoint)
 	return err
 }
 
-// deadDelivery is what is kept of one in the list.
+// deadDelivery is what many keeps of each listed delivery.
 type deadDelivery struct {
 	event    string
 	attempts int
 }
 
-// send puts deliveries on their way, no faster than the rate, and returns how many. Those that somebody else put on their way since they were
-// listed, whether they have ended by now or not, or that have expired since, are left out.
+// send replays deliveries, no faster than the rate, and returns how many it sent. It skips a delivery that somebody else has
+// replayed since it was listed, whatever its status is now. It also skips a delivery that has expired since.
 func (c *replayCommand) send(ctx context.Context, r operate.Replayer, dead []deadDelivery) (int, error) {
 	pace := time.NewTicker(time.Second / time.Duration(c.Rate))
 	defer pace.Stop()

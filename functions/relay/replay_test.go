@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// A mass replay keeps its pace; one that is broken off is gone on with, and sends nothing twice.
+// A mass replay keeps its rate. If it is interrupted, running it again sends the rest, and nothing twice.
 func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || first != perSecond || retry.Len() != first {
 			t.Errorf("%d sent within a second, %d on their way, %v", first, retry.Len(), err)
 		}
-		for i, status := range []relay.Status{relay.Delivered, relay.Dead} { // one that went well since, and one that failed again
+		for i, status := range []relay.Status{relay.Delivered, relay.Dead} { // one has been delivered since, and one has failed again
 			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
 				EventID: dead[i].event, Endpoint: "a", Source: "app", Status: status, Attempts: 2, ExpiresAt: time.Now().Add(relay.DefaultRetention),
 			}, 1)

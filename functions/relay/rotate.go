@@ -11,10 +11,10 @@ import (
 type rotateCommand struct {
 	targetFlags
 	Endpoint string `arg:"" help:"Name of the endpoint."`
-	Keep     span   `help:"How long the old secrets go on signing beside the new one; 0 ends them at once; 2d is two days." default:"24h"`
+	Keep     span   `help:"How long the old secrets keep signing beside the new one. 0 ends them at once. Example: 2d for two days." default:"24h"`
 }
 
-// Run gives an endpoint a new secret and shows it, this once.
+// Run gives an endpoint a new secret and prints it. It is never shown again.
 func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	t, err := c.open(ctx)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRotate gives an endpoint a second and a third secret, and applies the file that names none again.
+// TestRotate gives an endpoint a second and a third secret. In between it applies the file, which names no secrets, again.
 func TestRotate(t *testing.T) {
 	t.Parallel()
 	dir, file := t.TempDir(), writeFile(t, "relay.yaml", "endpoints:\n  - {name: shipping, url: 'https://shipping.example.com'}\n"+

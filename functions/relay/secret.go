@@ -15,18 +15,18 @@ import (
 type secretCommand struct {
 	targetFlags
 	Source string `arg:"" help:"Name of the source."`
-	Learn  *span  `help:"Let the next handshake bring the secret, for this long (10m); at most 24h." placeholder:"DURATION"`
-	Forget bool   `help:"Forget it. With --learn the next handshake brings a new one."`
+	Learn  *span  `help:"Accept a secret from the next handshake, for this long (such as 10m; at most 24h)." placeholder:"DURATION"`
+	Forget bool   `help:"Forget the secret. Add --learn to accept a new one from the next handshake."`
 }
 
-// maxWindow bounds a window: whoever knows the source's URL can plant a secret in it.
+// maxWindow is the longest window. While it is open, anybody who knows the source's URL can plant a secret.
 const maxWindow = 24 * time.Hour
 
-// ErrWindow: the duration of a window makes no sense.
-var ErrWindow = errors.New("above 0, at most 24h")
+// ErrWindow is returned for a --learn duration that is out of range.
+var ErrWindow = errors.New("must be above 0, at most 24h")
 
-// Run shows the secret that a source's provider handed over in its handshake (Notion, for one, wants to see it again), forgets it, or lets
-// a handshake bring it.
+// Run shows or forgets the secret that the source's provider sent in its handshake, or opens a window in which a handshake may
+// bring one. Showing it is needed for providers such as Notion, which ask for the secret again.
 func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if c.Learn != nil && (*c.Learn <= 0 || time.Duration(*c.Learn) > maxWindow) {
 		return fmt.Errorf("--learn %s: %w", time.Duration(*c.Learn), ErrWindow)
@@ -42,11 +42,11 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	at := slices.IndexFunc(cat.Sources, func(s catalog.Source) bool { return s.Name == c.Source })
 	if at < 0 {
-		return fmt.Errorf("there is no source %q", c.Source)
+		return fmt.Errorf("there is no source %q in the configuration that was applied", c.Source)
 	}
 	s := &cat.Sources[at]
 	if d, _ := verify.Describe(s.Verify.Provider); !d.Learns {
-		return fmt.Errorf("%s hands over no secret; that of source %s is the one in your configuration", d.Title, s.Name)
+		return fmt.Errorf("%s hands over no secret in a handshake; source %s uses the secret in your configuration", d.Title, s.Name)
 	}
 	if c.Forget && len(s.Secrets) > 0 {
 		s.Secrets = nil
@@ -70,12 +70,12 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	return err
 }
 
-// learn opens a window for a handshake.
+// learn opens the window in which a handshake may bring the secret.
 func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) error {
 	until := time.Now().Add(time.Duration(*c.Learn))
 	err := t.catalog.OpenLearning(ctx, c.Source, until)
 	if errors.Is(err, catalog.ErrConflict) {
-		return fmt.Errorf("source %s has a secret; to replace it: relay secret %[1]s --forget --learn %s",
+		return fmt.Errorf("source %s already has a secret; to replace it, run relay secret %[1]s --forget --learn %s",
 			c.Source, time.Duration(*c.Learn))
 	}
 	if err != nil {
@@ -86,7 +86,7 @@ func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) err
 	return err
 }
 
-// noSecret tells what is missing for the source to have a secret.
+// noSecret returns an error that says what to do so that the source gets a secret.
 func (c *secretCommand) noSecret(ctx context.Context, t *target) error {
 	g, err := t.catalog.Generation(ctx)
 	if err != nil {

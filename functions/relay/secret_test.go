@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSecretOfAHandshake has Notion hand over its token in a window, shows it to the operator, applies the configuration again, and forgets
-// the token.
+// TestSecretOfAHandshake lets Notion send its token in a window, shows it to the operator, applies the configuration again, and
+// forgets the token.
 func TestSecretOfAHandshake(t *testing.T) {
 	t.Parallel()
 	dir, file := t.TempDir(), writeFile(t, "relay.yaml", "sources:\n  - {name: pages, provider: notion}\n  - {name: open, provider: none}\n")

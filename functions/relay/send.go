@@ -24,22 +24,22 @@ import (
 )
 
 type sendCommand struct {
-	Provider string `arg:"" optional:"" help:"Provider to sign as, such as github."`
+	Provider string `arg:"" optional:"" help:"Provider whose signature to make, such as github."`
 	List     bool   `help:"List the providers and their event types."`
-	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or the source of --source there." xor:"to"`
-	Print    bool   `help:"Print the event that API Gateway would hand to the function receive, as JSON for SAM CLI or aws lambda invoke, and send nothing." xor:"to"`
-	Secret   string `help:"Secret to sign with. Of providers that sign with a private key, that key: in PEM, or as the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64. Default: the demonstration's." env:"RELAY_SECRET"`
-	Type     string `help:"Event type, of those that events/webhooks has for the provider. Default: the first."`
-	Body     string `help:"File to send in the place of a sample." type:"existingfile"`
-	ID       string `help:"Delivery id. Default: a new one each time."`
-	Config   string `help:"Configuration to take the secret and the scheme from, with --source." type:"existingfile" and:"source"`
-	Source   string `help:"Name of the source in --config." and:"source"`
+	To       string `help:"URL of the source. Default: http://127.0.0.1:8080/in/PROVIDER, or /in/SOURCE with --source." xor:"to"`
+	Print    bool   `help:"Send nothing. Print the event that API Gateway would pass to the function receive, as JSON for SAM CLI or aws lambda invoke." xor:"to"`
+	Secret   string `help:"Secret to sign with. For providers that sign with a private key: that key, in PEM or as base64 of PKCS #8; for Ed25519 also its 32 bytes in hex or base64. Default: the secret of the demonstration." env:"RELAY_SECRET"`
+	Type     string `help:"Event type: one that events/webhooks has a sample of for the provider. Default: the first."`
+	Body     string `help:"File to send instead of a sample." type:"existingfile"`
+	ID       string `help:"The provider's delivery id. Default: a new one each time."`
+	Config   string `help:"Configuration file to read the secret and the scheme from. Needs --source." type:"existingfile" and:"source"`
+	Source   string `help:"Name of the source in the file of --config." and:"source"`
 }
 
-// sendTimeout is longer than an ingress may take.
+// sendTimeout is longer than an ingress may take to answer.
 const sendTimeout = 35 * time.Second
 
-// Run sends one webhook and prints the answer, or prints the webhook as Lambda would get it.
+// Run sends one webhook and prints the answer. With --print it prints the webhook in the form in which Lambda gets it.
 func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
 	if c.Print && !c.List && c.Provider != "" {
 		at := time.Now()
@@ -64,7 +64,7 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 		}
 		return nil
 	case c.Provider == "":
-		return errors.New("name a provider, such as github; --list shows them all")
+		return errors.New("give the name of a provider, such as github; --list shows them all")
 	}
 	source, signed, eventType, err := c.sign(time.Now())
 	if err != nil {
@@ -86,7 +86,8 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	return nil
 }
 
-// sign returns the webhook as its provider sends it to the named source at a time, and its event type.
+// sign returns the webhook as its provider would send it at the given time, its event type, and the name of the source it is
+// signed for.
 func (c *sendCommand) sign(at time.Time) (source string, signed verify.Request, eventType string, err error) {
 	c.Provider = verify.Canonical(c.Provider)
 	s, verifier, err := c.signer()
@@ -101,7 +102,8 @@ func (c *sendCommand) sign(at time.Time) (source string, signed verify.Request, 
 	return s.Name, signed, webhook.EventType, err
 }
 
-// destination returns the URL to post to, with the query that the provider adds, and how to show it: a proof may be in a query.
+// destination returns the URL to post to, with the query that the provider adds, and the URL to print. The printed URL has no
+// query, because a query may contain a proof.
 func (c *sendCommand) destination(source, query string) (to, shown string, err error) {
 	u, err := url.Parse(cmp.Or(c.To, "http://127.0.0.1:8080/in/"+source))
 	if err != nil {
@@ -113,9 +115,9 @@ func (c *sendCommand) destination(source, query string) (to, shown string, err e
 	return to, u.Redacted(), nil
 }
 
-// signer is the source that the webhook is signed for, and what signs it.
+// signer returns the source that the webhook is signed for, and the verifier that signs it.
 func (c *sendCommand) signer() (s catalog.Source, v *verify.Verifier, err error) {
-	var signing string // where that is not the secret itself
+	var signing string // the signing key, if it is not the secret itself
 	if c.Config == "" {
 		s, signing, err = events.DemoSource(c.Provider)
 	} else {
@@ -126,14 +128,14 @@ func (c *sendCommand) signer() (s catalog.Source, v *verify.Verifier, err error)
 	case c.Secret != "":
 		v, err = verify.NewSigner(s.Verify, s.Secrets, c.Secret)
 	case c.Config != "" && verify.SignsPrivately(s.Verify.Provider):
-		err = fmt.Errorf("%s signs with a private key, which %s does not have: give it with --secret", s.Verify.Provider, c.Config)
+		err = fmt.Errorf("%s signs with a private key, which %s does not contain; give the key with --secret", s.Verify.Provider, c.Config)
 	default:
 		v, err = verify.New(s.Verify, s.Secrets, verify.SignWith(signing))
 	}
 	return s, v, err
 }
 
-// configured is the source that is named, of the configuration.
+// configured returns the source --source of the file --config.
 func (c *sendCommand) configured() (catalog.Source, error) {
 	cat, err := config.Read(c.Config, os.LookupEnv)
 	if err != nil {
@@ -147,7 +149,7 @@ func (c *sendCommand) configured() (catalog.Source, error) {
 	return catalog.Source{}, fmt.Errorf("%s has no source %q", c.Config, c.Source)
 }
 
-// webhook is what is sent: the file that was named, or a sample.
+// webhook returns the webhook to send: the file of --body, or a sample.
 func (c *sendCommand) webhook() (verify.Webhook, error) {
 	w := verify.Webhook{DeliveryID: cmp.Or(c.ID, rand.Text()), EventType: c.Type}
 	var err error
@@ -171,10 +173,10 @@ func post(ctx context.Context, to string, signed verify.Request) (int, string, e
 	}
 	resp, err := (&http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: egress.Localhost((&net.Dialer{}).DialContext)}}).Do(req)
 	if quoting := (*url.Error)(nil); errors.As(err, &quoting) {
-		err = quoting.Err // it quotes the URL
+		err = quoting.Err // url.Error quotes the URL, which may contain a proof
 	}
 	if err != nil {
-		return 0, "", errors.Join(err, errors.New("is the relay running? \"relay local\" starts it"))
+		return 0, "", errors.Join(err, errors.New("is the relay running? Start it with \"relay local\", or name its URL with --to"))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))

@@ -12,14 +12,14 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Where a printed webhook comes from and goes to. Both are of ranges and names kept for documentation.
+// The sender and the gateway of a printed webhook. The address and the name are reserved for documentation.
 const (
 	printedSender  = "203.0.113.10"
 	printedGateway = "gateway.example.com"
 )
 
-// printLambdaEvent prints what API Gateway hands to receive (payload format 2.0) when a provider sends signed
-// to the source. The output is valid JSON whatever the body is: API Gateway encodes binary ones in base64.
+// printLambdaEvent prints the event (payload format 2.0) that API Gateway passes to receive when a provider sends signed to the
+// source. The output is valid JSON for every body: binary bodies are encoded in base64, as API Gateway does.
 func printLambdaEvent(ctx context.Context, out io.Writer, source string, signed verify.Request, at time.Time) error {
 	url := "https://" + printedGateway + "/in/" + source
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)

@@ -46,7 +46,7 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestSendAsEveryProvider sends the sample of each provider, signed as it signs, to the demonstration.
+// TestSendAsEveryProvider sends each provider's sample, with the provider's signature, to the demonstration.
 func TestSendAsEveryProvider(t *testing.T) {
 	t.Parallel()
 	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
@@ -69,8 +69,8 @@ func TestSendAsEveryProvider(t *testing.T) {
 	}
 }
 
-// TestSendPrintsWhatReceiveAccepts hands what is printed to the function's handler: of providers that sign
-// the body, a time, the URL, a form, and nothing.
+// TestSendPrintsWhatReceiveAccepts passes what is printed to the function's handler. It covers providers that sign the body, a
+// time, the URL, a form, and nothing.
 func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
 	t.Parallel()
 	catalog, err := events.Demo()
@@ -114,7 +114,7 @@ func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
 	}
 }
 
-// Of a provider that signs with a private key, --secret is that key: in PEM, or as it is made for the demonstration.
+// For a provider that signs with a private key, --secret is that key: in PEM, or in the form the demonstration has.
 func TestSendTakesPrivateKeys(t *testing.T) {
 	t.Parallel()
 	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())

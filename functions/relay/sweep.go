@@ -15,8 +15,8 @@ func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 	})
 }
 
-// sweep runs the sweeper each time that the interval has passed, until ctx ends. Never at once: what fell due while no host ran is being
-// worked on then.
+// sweep runs the sweeper after each interval until ctx ends. It never runs at the start: then the host is still working on
+// deliveries that fell due while no host ran.
 func (h *host) sweep(ctx context.Context, every time.Duration, swept func(operate.SweepReport, error)) {
 	for pause(ctx, every) == nil {
 		report, err := h.sweeper.Run(ctx)
@@ -26,7 +26,7 @@ func (h *host) sweep(ctx context.Context, every time.Duration, swept func(operat
 	}
 }
 
-// pause waits, or returns the error of ctx if it ends before.
+// pause waits for d. If ctx ends first, it returns the error of ctx.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

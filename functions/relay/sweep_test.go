@@ -8,8 +8,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// leave writes into a directory, configured as configFor says, what a loss leaves behind: an event on record, received at a time, whose
-// delivery has no message.
+// leave writes a lost delivery into a directory that is configured as configFor says: an event on record, received at the given
+// time, whose delivery has no message.
 func leave(t *testing.T, dir, url string, receivedAt time.Time) (event string) {
 	t.Helper()
 	if _, err := run(t, "apply", writeFile(t, "relay.yaml", configFor(url)), "--data", dir); err != nil {

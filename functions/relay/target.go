@@ -27,19 +27,19 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// targetFlags say which relay a command operates.
+// targetFlags select the relay that a command operates.
 type targetFlags struct {
 	Data  string `help:"Directory of the local relay (default: .relay)." type:"path" xor:"relay"`
-	Stack string `help:"Name of a deployed stack, in the place of a local relay; uses your own AWS credentials." xor:"relay"`
+	Stack string `help:"Name of a deployed stack, to operate it instead of a local relay. Uses your own AWS credentials." xor:"relay"`
 }
 
-// dir is the directory of the local relay. The flag has no default, which would go together with --stack.
+// dir returns the directory of the local relay. The default is not on the flag, because kong would then reject --stack.
 func (f targetFlags) dir() string { return cmp.Or(f.Data, ".relay") }
 
-// ErrNoRelay: there is no local relay in the directory.
+// ErrNoRelay is returned when the directory has no local relay.
 var ErrNoRelay = errors.New("no relay")
 
-// target is a relay to be operated, local or deployed. It must be closed.
+// target is an open relay, local or deployed. It must be closed.
 type target struct {
 	catalog catalogStore
 	ledger  ledger
@@ -63,7 +63,8 @@ type ledger interface {
 	gate.EndpointStates
 }
 
-// checkKnown tells an endpoint that has nothing from one that there is not: ErrNotFound. One that was removed may still have deliveries.
+// checkKnown returns ErrNotFound if there is no endpoint of this name. An endpoint that was removed counts as known while it has
+// dead or waiting deliveries.
 func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 	_, names, err := t.catalog.Names(ctx)
 	if err != nil || slices.Contains(names, endpoint) {
@@ -75,23 +76,23 @@ func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("endpoint %s: %w", endpoint, catalog.ErrNotFound)
+	return fmt.Errorf("endpoint %s: %w (relay endpoints lists them)", endpoint, catalog.ErrNotFound)
 }
 
-// replayer sends the target's deliveries again.
+// replayer returns the Replayer of the target's deliveries.
 func (t *target) replayer() operate.Replayer {
 	return operate.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Router: relay.NewRouter(t.catalog, t.bodies, 0, time.Now)}
 }
 
-// open opens a relay that is there.
+// open opens a relay that exists.
 func (f targetFlags) open(ctx context.Context) (*target, error) {
 	if f.Stack == "" && !sqlite.Exists(f.dir()) {
-		return nil, fmt.Errorf("%w in %s; start one with relay local or relay apply, or name another with --data", ErrNoRelay, f.dir())
+		return nil, fmt.Errorf("%w in %s; create one with relay local or relay apply, or give another directory with --data, or a deployed stack with --stack", ErrNoRelay, f.dir())
 	}
 	return f.make(ctx)
 }
 
-// make opens a relay; a local one is made if it is not there.
+// make opens a relay. A local relay is created if it does not exist.
 func (f targetFlags) make(ctx context.Context) (*target, error) {
 	if f.Stack == "" {
 		return openLocal(f.dir())
@@ -114,14 +115,14 @@ func openLocal(dir string) (*target, error) {
 	}, nil
 }
 
-// localRelay is what a directory holds of a relay.
+// localRelay is the open store of a local relay, its catalog and its queues.
 type localRelay struct {
 	store   *sqlite.Store
 	catalog *sqlite.Catalog
 	queues  map[string]*sqlite.Queue
 }
 
-// openStore opens the relay in a directory. Its host may be running. The store must be closed.
+// openStore opens the relay in a directory. The relay's host may be running at the same time. The store must be closed.
 func openStore(dir string) (*localRelay, error) {
 	store, err := sqlite.Open(dir)
 	if err != nil {
@@ -140,7 +141,7 @@ func openStore(dir string) (*localRelay, error) {
 	return &localRelay{store, store.Catalog(sealer), queues}, nil
 }
 
-// Outputs of the stack by which its relay is found.
+// The stack's outputs by which its tables, key, bucket and queues are found.
 const (
 	outputCatalogTable   = "CatalogTable"
 	outputLedgerTable    = "LedgerTable"
@@ -188,7 +189,7 @@ func stackOutputs(ctx context.Context, cfg aws.Config, stack string) (map[string
 	}
 	for _, name := range outputs {
 		if found[name] == "" {
-			return nil, fmt.Errorf("has no output %s; is it a webhook relay's?", name)
+			return nil, fmt.Errorf("has no output %s; it is not the stack of a webhook relay, or an older version's: check --stack, or deploy again", name)
 		}
 	}
 	return found, nil

@@ -13,7 +13,7 @@ import (
 
 const oneEndpoint = "endpoints:\n  - {name: e, url: https://e.example.com}\n"
 
-// What only looks at a relay must not make one.
+// Commands that only read must not create a relay.
 func TestCommandsThatNeedARelayMakeNone(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
@@ -84,7 +84,7 @@ func TestAnEndpointThatIsNotKnownIsAnError(t *testing.T) {
 	}
 }
 
-// leaveDead puts a dead delivery to an endpoint on record.
+// leaveDead records a dead delivery to an endpoint.
 func leaveDead(t *testing.T, dir, endpoint string) {
 	t.Helper()
 	l, err := openStore(dir)
@@ -107,7 +107,7 @@ func TestARateThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// A file that came out empty would take everything away, with secrets that nobody can have again.
+// A file that is empty by mistake would remove everything, including secrets that cannot be recovered.
 func TestAnEmptyConfigurationIsAppliedWhenItIsMeant(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// auth is what an endpoint wants beside the signature of Standard Webhooks: one of its blocks.
+// auth is how requests to an endpoint are authenticated, beside the Standard Webhooks signature. Exactly one block is set.
 type auth struct {
 	Basic    *basicAuth `yaml:"basic"`
 	Bearer   string     `yaml:"bearer"`
@@ -23,8 +23,8 @@ type auth struct {
 	Provider string     `yaml:"provider"`
 	SigV4    *sigV4     `yaml:"sigv4"`
 
-	Secret   string `yaml:"secret"`   // goes with hmac and provider, as does
-	Standard *bool  `yaml:"standard"` // false: without the headers of Standard Webhooks
+	Secret   string `yaml:"secret"`   // only with hmac and provider
+	Standard *bool  `yaml:"standard"` // only with hmac and provider; false: omit the Standard Webhooks headers
 }
 
 type basicAuth struct {
@@ -52,7 +52,7 @@ type sigV4 struct {
 	Region  string `yaml:"region"`
 }
 
-// kinds are the blocks that are there, by their keys.
+// kinds returns the keys of the blocks that are set.
 func (a auth) kinds() (kinds []string) {
 	for _, kind := range []struct {
 		key   string
@@ -68,7 +68,7 @@ func (a auth) kinds() (kinds []string) {
 	return kinds
 }
 
-// auth turns an endpoint's auth into the catalog's. to is the endpoint, as far as it is read.
+// auth converts an endpoint's auth into the catalog's form. to is the endpoint as read so far.
 func (c *checker) auth(path string, a *auth, to catalog.Endpoint) *catalog.Auth {
 	if a == nil {
 		return nil
@@ -80,21 +80,21 @@ func (c *checker) auth(path string, a *auth, to catalog.Endpoint) *catalog.Auth 
 	}
 	signs := a.HMAC != nil || a.Provider != ""
 	if !signs && (a.Secret != "" || a.Standard != nil) {
-		c.fail(path, "has secret or standard, which go with hmac and provider only")
+		c.fail(path, "has secret or standard, which only hmac and provider use")
 	}
 	out := c.authOf(path, kinds[0], *a, to)
 	if c.deployed && strings.HasPrefix(strings.ToLower(to.URL), "http:") && out.IsCredential() {
-		c.fail(path, "would be sent in the clear: the endpoint's url must begin with https")
+		c.fail(path, "would be sent in the clear, without encryption; the endpoint's url must begin with https")
 	}
 	for _, name := range slices.Sorted(slices.Values(out.Headers(to.URL))) {
 		if _, twice := to.Header[name]; twice {
-			c.fail(path+"."+kinds[0], "sets the header %s, which headers has too", name)
+			c.fail(path+"."+kinds[0], "sets the header %s, which headers sets too; remove it from headers", name)
 		}
 	}
 	return out
 }
 
-// authOf turns the one block that is there into the catalog's.
+// authOf converts the one block that is set into the catalog's form.
 func (c *checker) authOf(path, kind string, a auth, to catalog.Endpoint) *catalog.Auth {
 	switch {
 	case a.Basic != nil:
@@ -112,32 +112,32 @@ func (c *checker) authOf(path, kind string, a auth, to catalog.Endpoint) *catalo
 	}
 }
 
-// reference is the form of what relay.SecretPrefix begins: the name or ARN of a secret, and a member of it.
+// reference is the form of what follows catalog.SecretPrefix: the name or ARN of a secret, and optionally # and a member of it.
 var reference = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
 
-// authSecret resolves a secret that a header is to carry. "" if it cannot be had, which is reported.
+// authSecret resolves a secret that is sent in a header. It returns "" if the secret cannot be resolved, and reports why.
 func (c *checker) authSecret(path, s string) string {
 	s, ok := c.secretOrReference(path, s)
 	if ok && !httpguts.ValidHeaderFieldValue(s) {
-		c.fail(path, "has control characters, which no header can carry")
+		c.fail(path, "has control characters, which a header cannot contain")
 	}
 	return s
 }
 
-// bearer resolves the token of "Authorization: Bearer …".
+// bearer resolves the token of the header "Authorization: Bearer …".
 func (c *checker) bearer(path, s string) string {
 	token := c.authSecret(path, s)
 	if scheme, _, more := strings.Cut(token, " "); more && strings.EqualFold(scheme, "Bearer") {
-		c.fail(path, "begins with Bearer, which the relay writes itself; give the token alone")
+		c.fail(path, "begins with Bearer, which the relay adds itself; write the token only")
 	}
 	return token
 }
 
-// secretOrReference resolves env:NAME, and leaves a reference to be resolved when it is needed.
+// secretOrReference resolves env:NAME. A reference to AWS Secrets Manager stays as it is, and is resolved when it is needed.
 func (c *checker) secretOrReference(path, s string) (string, bool) {
 	s, ok := c.value(path, s, true)
 	if name, is := strings.CutPrefix(s, catalog.SecretPrefix); is && !reference.MatchString(name) {
-		c.fail(path, "is no reference to a secret: %sNAME-or-ARN, and #KEY for a member of one that is a JSON object", catalog.SecretPrefix)
+		c.fail(path, "is not a reference to a secret; write %sNAME-or-ARN, and add #KEY for one member of a secret that is a JSON object", catalog.SecretPrefix)
 		return "", false
 	}
 	return s, ok
@@ -146,7 +146,7 @@ func (c *checker) secretOrReference(path, s string) (string, bool) {
 func (c *checker) basicAuth(path string, b basicAuth) *catalog.BasicAuth {
 	out := &catalog.BasicAuth{Username: c.authSecret(path+".username", b.Username), Password: c.authSecret(path+".password", b.Password)}
 	if strings.Contains(out.Username, ":") && !catalog.IsReference(out.Username) {
-		c.fail(path+".username", "has a colon, which ends a user name")
+		c.fail(path+".username", "has a colon, which a user name cannot contain in Basic authentication")
 	}
 	return out
 }
@@ -160,7 +160,7 @@ func (c *checker) apiKey(path string, k apiKey, to catalog.Endpoint) *catalog.AP
 		c.checkHeader(path+".header", k.Header, "")
 	default:
 		if u, err := url.Parse(to.URL); err == nil && u.Query().Has(k.Query) {
-			c.fail(path+".query", "the endpoint's url has %s too", k.Query)
+			c.fail(path+".query", "the endpoint's url already has a query parameter %s; remove it there", k.Query)
 		}
 	}
 	return out
@@ -169,17 +169,17 @@ func (c *checker) apiKey(path string, k apiKey, to catalog.Endpoint) *catalog.AP
 func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 	tokenURL := c.url(path+".token_url", o.TokenURL)
 	if strings.HasPrefix(tokenURL, "http:") {
-		c.fail(path+".token_url", "must be https: the client's secret is sent there")
+		c.fail(path+".token_url", "must begin with https, because the client's secret is sent there")
 	}
 	if hint := literalHint(o.Audience); hint != "" {
 		c.fail(path+".audience", "%s", hint)
 	}
 	if o.Style != "" && o.Style != "header" && o.Style != "body" {
-		c.fail(path+".style", "%q is neither header, the default, nor body", o.Style)
+		c.fail(path+".style", "%q is neither header (the default) nor body", o.Style)
 	}
 	for i, scope := range o.Scopes {
 		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			c.fail(fmt.Sprintf("%s.scopes[%d]", path, i), "is no scope: printable ASCII without spaces, quotes and backslashes")
+			c.fail(fmt.Sprintf("%s.scopes[%d]", path, i), "is not a scope; a scope is printable ASCII without spaces, quotes and backslashes")
 		}
 	}
 	out := &catalog.OAuth2{TokenURL: tokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
@@ -188,15 +188,15 @@ func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 	return out
 }
 
-// awsName is the form of AWS's service and region names in a signature.
+// awsName is the form of AWS service and region names in a signature.
 var awsName = regexp.MustCompile(`^[a-z0-9-]+$`)
 
 func (c *checker) sigV4(path string, s sigV4) *catalog.SigV4 {
 	if !awsName.MatchString(s.Service) {
-		c.fail(path+".service", "%q is no service of AWS's, such as execute-api or lambda", s.Service)
+		c.fail(path+".service", "%q is not the name of an AWS service, such as execute-api or lambda", s.Service)
 	}
 	if !awsName.MatchString(s.Region) {
-		c.fail(path+".region", "%q is no region of AWS's, such as eu-central-1", s.Region)
+		c.fail(path+".region", "%q is not the name of an AWS region, such as eu-central-1", s.Region)
 	}
 	return &catalog.SigV4{Service: s.Service, Region: s.Region}
 }

@@ -16,7 +16,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// parseAuth parses a file with one endpoint, which has this auth.
+// parseAuth parses a file with one endpoint that has this auth.
 func parseAuth(auth string, more ...string) (*catalog.Auth, error) {
 	text := "endpoints:\n  - name: e\n    url: https://e.example.com\n    auth: " + auth + "\n    " + strings.Join(more, "\n    ") + "\n"
 	c, err := config.Parse("relay.yaml", []byte(text), func(name string) (string, bool) {
@@ -84,19 +84,19 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 		"none":                  {"{}", "", "auth: must have exactly one of api_key, basic, bearer, hmac, oauth2, provider and sigv4, not 0"},
 		"two":                   {"{bearer: x, sigv4: {service: lambda, region: r}}", "", "not 2"},
 		"a described provider":  {"{provider: github, hmac: {header: X}, secret: sec}", "", "not 2"},
-		"unknown key":           {"{bearre: x}", "", "endpoints[0].auth.bearre: is no key there"},
-		"secret with a token":   {"{bearer: x, secret: sec}", "", "auth: has secret or standard, which go with hmac and provider only"},
+		"unknown key":           {"{bearre: x}", "", "endpoints[0].auth.bearre: is not a known key"},
+		"secret with a token":   {"{bearer: x, secret: sec}", "", "auth: has secret or standard, which only hmac and provider use"},
 		"standard with a token": {"{bearer: x, standard: false}", "", "auth: has secret or standard"},
 		"no such variable":      {"{bearer: env:NOT_SET}", "", "auth.bearer: the environment variable NOT_SET is not set"},
 		"token of two lines":    {`{bearer: "a\r\nX-More: hunter2"}`, "", "auth.bearer: has control characters"},
 		"password of two lines": {`{basic: {username: u, password: "hunter2\n"}}`, "", "auth.basic.password: has control characters"},
 		"user with a colon":     {"{basic: {username: 'a:b', password: p}}", "", "auth.basic.username: has a colon"},
 		"no user":               {"{basic: {password: p}}", "", "auth.basic.username: is empty"},
-		"authorization twice":   {"{bearer: x}", "headers: {Authorization: y}", "auth.bearer: sets the header authorization, which headers has too"},
-		"signature twice":       {"{hmac: {header: X-Sig}, secret: sec}", "headers: {x-sig: y}", "auth.hmac: sets the header x-sig, which headers has too"},
+		"authorization twice":   {"{bearer: x}", "headers: {Authorization: y}", "auth.bearer: sets the header authorization, which headers sets too"},
+		"signature twice":       {"{hmac: {header: X-Sig}, secret: sec}", "headers: {x-sig: y}", "auth.hmac: sets the header x-sig, which headers sets too"},
 		"timestamp twice":       {"{provider: slack, secret: sec}", "headers: {X-Slack-Request-Timestamp: y}", "auth.provider: sets the header x-slack-request-timestamp"},
-		"date of AWS twice":     {"{sigv4: {service: lambda, region: r}}", "headers: {X-Amz-Date: y}", "auth.sigv4: sets the header x-amz-date, which headers has too"},
-		"key twice":             {"{api_key: {header: X-Key, value: x}}", "headers: {x-key: y}", "auth.api_key: sets the header x-key, which headers has too"},
+		"date of AWS twice":     {"{sigv4: {service: lambda, region: r}}", "headers: {X-Amz-Date: y}", "auth.sigv4: sets the header x-amz-date, which headers sets too"},
+		"key twice":             {"{api_key: {header: X-Key, value: x}}", "headers: {x-key: y}", "auth.api_key: sets the header x-key, which headers sets too"},
 		"key nowhere":           {"{api_key: {value: x}}", "", "auth.api_key: must have exactly one of header and query"},
 		"key in both":           {"{api_key: {header: X, query: x, value: x}}", "", "auth.api_key: must have exactly one of header and query"},
 		"key without value":     {"{api_key: {header: X}}", "", "auth.api_key.value: is empty"},
@@ -104,23 +104,23 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 		"length as a key":       {"{api_key: {header: Content-Length, value: x}}", "", "is set by the relay or by the connection itself"},
 		"hop-by-hop key":        {"{api_key: {header: Connection, value: x}}", "", "is set by the relay or by the connection itself"},
 		"our signature as key":  {"{api_key: {header: Webhook-Signature, value: x}}", "", "is set by the relay or by the connection itself"},
-		"no header's name":      {`{api_key: {header: "X\r\nY", value: x}}`, "", "is not a header's name"},
+		"no header's name":      {`{api_key: {header: "X\r\nY", value: x}}`, "", "is not a valid header name"},
 		"no token URL":          {strings.ReplaceAll(oauth, "%", ""), "", "auth.oauth2.token_url: has the scheme"},
-		"token URL in clear":    {strings.ReplaceAll(oauth, "%", "http://t.example.com"), "", "auth.oauth2.token_url: must be https"},
+		"token URL in clear":    {strings.ReplaceAll(oauth, "%", "http://t.example.com"), "", "auth.oauth2.token_url: must begin with https"},
 		"password in token URL": {strings.ReplaceAll(oauth, "%", "https://a:hunter2@t.example.com"), "", "auth.oauth2.token_url: has a user or password"},
 		"unknown style":         {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, style: query}}", "", `auth.oauth2.style: "query" is neither`},
 		"no client":             {"{oauth2: {token_url: 'https://t.example.com', client_secret: sec}}", "", "auth.oauth2.client_id: is empty"},
-		"two scopes in one":     {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, scopes: [a, b c]}}", "", "auth.oauth2.scopes[1]: is no scope"},
-		"no region":             {"{sigv4: {service: lambda}}", "", "auth.sigv4.region: \"\" is no region"},
-		"no service":            {"{sigv4: {service: 'a/b', region: r}}", "", `auth.sigv4.service: "a/b" is no service`},
+		"two scopes in one":     {"{oauth2: {token_url: 'https://t.example.com', client_id: i, client_secret: sec, scopes: [a, b c]}}", "", "auth.oauth2.scopes[1]: is not a scope"},
+		"no region":             {"{sigv4: {service: lambda}}", "", "auth.sigv4.region: \"\" is not the name of an AWS region"},
+		"no service":            {"{sigv4: {service: 'a/b', region: r}}", "", `auth.sigv4.service: "a/b" is not the name of an AWS service`},
 		"unknown provider":      {"{provider: githob, secret: hunter2}", "", `auth.provider: verify: configuration: provider: "githob" is unknown`},
 		"provider, no secret":   {"{provider: github}", "", "auth.secret: is empty"},
 		"hmac without header":   {"{hmac: {algorithm: sha256}, secret: hunter2}", "", "auth.hmac: verify: configuration: hmac.header: missing"},
 		"hmac in host":          {"{hmac: {header: Host}, secret: hunter2}", "", "auth.hmac: relay: header host is set by the relay"},
 		"key of another form":   {"{hmac: {header: X, key: hex}, secret: hunter2}", "", "is not hex"},
-		"a reference to none":   {"{bearer: 'aws-secretsmanager:'}", "", "auth.bearer: is no reference to a secret"},
-		"a reference with more": {"{bearer: 'aws-secretsmanager:a b'}", "", "auth.bearer: is no reference to a secret"},
-		"an empty member":       {"{bearer: 'aws-secretsmanager:a#'}", "", "auth.bearer: is no reference to a secret"},
+		"a reference to none":   {"{bearer: 'aws-secretsmanager:'}", "", "auth.bearer: is not a reference to a secret"},
+		"a reference with more": {"{bearer: 'aws-secretsmanager:a b'}", "", "auth.bearer: is not a reference to a secret"},
+		"an empty member":       {"{bearer: 'aws-secretsmanager:a#'}", "", "auth.bearer: is not a reference to a secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +135,7 @@ func TestWhatIsWrongWithAnAuthIsSaidWithLineAndKey(t *testing.T) {
 	}
 }
 
-// A deployed relay sends nothing that proves it over http: whoever is on the way could use it.
+// A deployed relay sends no credential over http, because anybody on the network path could then use it.
 func TestCredentialsAreNotSentInTheClear(t *testing.T) {
 	t.Parallel()
 	for auth, refused := range map[string]bool{
@@ -162,7 +162,7 @@ func TestAKeyOfTheURLIsNotGivenTwice(t *testing.T) {
 	t.Parallel()
 	text := "endpoints:\n  - name: e\n    url: https://e.example.com?key=a\n    auth:\n      api_key: {query: key, value: x}\n"
 	_, err := config.Parse("relay.yaml", []byte(text), lookup)
-	if err == nil || !strings.Contains(err.Error(), "relay.yaml:5: endpoints[0].auth.api_key.query: the endpoint's url has key too") {
+	if err == nil || !strings.Contains(err.Error(), "relay.yaml:5: endpoints[0].auth.api_key.query: the endpoint's url already has a query parameter key") {
 		t.Error(err)
 	}
 }
@@ -193,7 +193,7 @@ func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 	}
 }
 
-// Every example of the table of docs/configuration.md is valid, and there is one of each kind.
+// Every example in the table of docs/configuration.md is valid, and each kind has one.
 func TestPageExamplesOfAuth(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -11,8 +11,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Changes tells what putting next in the place of current changes, a line each: "+" added, "-" removed, "~" changed, with the names of the
-// fields that change. No value is in it, so no secret is. That by now the time of a retiring secret has come is no change.
+// Changes lists what replacing current by next changes, one a line: "+" added, "-" removed, "~" changed, with the names of the
+// changed fields. The lines contain no values, and so no secrets. A retiring secret that has ended by now is not a change.
 func Changes(current, next catalog.Catalog, now time.Time) []string {
 	var lines []string
 	lines = append(lines, changes("source", current.Sources, next.Sources, func(s catalog.Source) string { return s.Name })...)
@@ -20,7 +20,7 @@ func Changes(current, next catalog.Catalog, now time.Time) []string {
 	return append(lines, changes("subscription", grouped(current), grouped(next), func(p pair) string { return p.Name })...)
 }
 
-// signingAt returns the endpoints with those of their retiring secrets that still sign.
+// signingAt returns the endpoints with only those retiring secrets that still sign at the time.
 func signingAt(now time.Time, c catalog.Catalog) []catalog.Endpoint {
 	endpoints := slices.Clone(c.Endpoints)
 	for i := range endpoints {
@@ -29,7 +29,7 @@ func signingAt(now time.Time, c catalog.Catalog) []catalog.Endpoint {
 	return endpoints
 }
 
-// pair is all the subscriptions from one source to one endpoint, in order.
+// pair is all subscriptions from one source to one endpoint, in order.
 type pair struct {
 	Name   string
 	Types  [][]string
@@ -85,13 +85,14 @@ func changedFields(a, b any) []string {
 	return fields
 }
 
-// keys are those in the file of fields that are not called like them.
+// keys maps fields to their keys in the file, where the key is not the field's name in lower case.
 var keys = map[string]string{
 	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit", "RatePer": "rate_limit",
 	"SecretsMade": "secrets", "Retiring": "secrets",
 }
 
-// same takes an absent list or map for an empty one, except where that means something else: no schedule is the default one.
+// same compares two fields. An absent list or map equals an empty one, except for Schedule: an absent schedule is the default one,
+// an empty schedule allows no retry.
 func same(name string, a, b reflect.Value) bool {
 	isList := a.Kind() == reflect.Map || a.Kind() == reflect.Slice
 	if isList && a.Len() == 0 && b.Len() == 0 && name != "Schedule" {

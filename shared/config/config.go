@@ -27,10 +27,10 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// ErrInvalid: the configuration is not valid. The message lists everything that is wrong, a line each.
+// ErrInvalid is returned for a configuration that is not valid. The message lists all errors, one a line.
 var ErrInvalid = errors.New("config: invalid")
 
-// file is the YAML file's form.
+// file is the form of the YAML file.
 type file struct {
 	Sources       []source       `yaml:"sources"`
 	Endpoints     []endpoint     `yaml:"endpoints"`
@@ -94,35 +94,36 @@ type subscription struct {
 	Filter   yaml.Node `yaml:"filter"`
 }
 
-// Read reads the file at path. Endpoints that name no secrets have none yet: see FillSecrets. lookup is os.LookupEnv, or a test's own.
+// Read reads the file at path. Endpoints without secrets in the file have none yet: see FillSecrets. lookup is os.LookupEnv, or a
+// test's own function.
 func Read(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup}).read()
 }
 
-// ReadLocal is Read for a local relay: what only a deployed one can do is an error too.
+// ReadLocal is Read for a local relay. It also reports settings that only a deployed relay supports.
 func ReadLocal(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup, local: true}).read()
 }
 
-// ReadDeployed is Read for a deployed relay: credentials that would be sent over http are an error too.
+// ReadDeployed is Read for a deployed relay. It also reports credentials that would be sent over http.
 func ReadDeployed(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup, deployed: true}).read()
 }
 
-// Parse reads text, which came from the file of the given name.
+// Parse reads text as Read reads a file. name is the file's name in errors.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)
 }
 
-// checker turns the file into a catalog and gathers what is wrong on the way.
+// checker turns the file into a catalog and collects the errors.
 type checker struct {
-	signatures map[string][]string // by source, the headers that its proof is in
+	signatures map[string][]string // by source, the headers that contain its proof
 
 	name     string
 	lookup   func(string) (string, bool)
-	local    bool           // refuses what needs AWS
-	deployed bool           // refuses what proves itself in the clear
-	lines    map[string]int // of each value, by its path
+	local    bool           // rejects settings that need AWS
+	deployed bool           // rejects credentials sent over http
+	lines    map[string]int // the line of each value, by the value's path
 	problems []error
 }
 
@@ -155,12 +156,13 @@ func (c *checker) parse(text []byte) (catalog.Catalog, error) {
 	return cat, nil
 }
 
-// fail notes a problem of the value at a path such as "endpoints[2].url".
+// fail records a problem of the value at a path such as "endpoints[2].url".
 func (c *checker) fail(path, format string, args ...any) {
 	c.failAt(c.line(path), path, format, args...)
 }
 
-// failAt notes a problem on a line. A path has the file's own keys in it, which may hold anything.
+// failAt records a problem on a line. The path is escaped if need be, because it contains keys of the file, which may hold any
+// character.
 func (c *checker) failAt(line int, path, format string, args ...any) {
 	if strings.ContainsFunc(path, unicode.IsControl) {
 		path = strings.Trim(strconv.Quote(path), `"`)
@@ -169,7 +171,7 @@ func (c *checker) failAt(line int, path, format string, args ...any) {
 	c.problems = append(c.problems, fmt.Errorf("%s: %w", where, fmt.Errorf(format, args...)))
 }
 
-// line finds the line of the value at path, or of the nearest value that holds it where it is absent.
+// line returns the line of the value at path. If there is no such value, it returns the line of the nearest enclosing one.
 func (c *checker) line(path string) int {
 	for path != "" && c.lines[path] == 0 {
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
@@ -177,7 +179,7 @@ func (c *checker) line(path string) int {
 	return max(c.lines[path], 1)
 }
 
-// nameForm is the form of names: they stand in URLs, keys, schedule names and message group ids.
+// nameForm is the form of names. Names are part of URLs, keys, schedule names and message group ids.
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
@@ -187,7 +189,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.checkName(path, s.Name, sources)
 		if s.Name == catalog.OwnSource {
-			c.fail(path+".name", "%q is the source of the relay's own events, for subscriptions to name", s.Name)
+			c.fail(path+".name", "%q is the source of the relay's own events; it exists already, so only name it in subscriptions", s.Name)
 		}
 		out.Sources = append(out.Sources, c.source(path, s))
 	}
@@ -220,7 +222,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	return out
 }
 
-// names maps each name to the path where it was given first.
+// names maps each name to the path at which it appears first.
 type names map[string]string
 
 func (c *checker) checkName(path, name string, seen names) {
@@ -228,13 +230,14 @@ func (c *checker) checkName(path, name string, seen names) {
 	if !nameForm.MatchString(name) {
 		c.fail(path, "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
 	} else if first, twice := seen[name]; twice {
-		c.fail(path, "%q is taken by %s on line %d; names are used once", name, strings.TrimSuffix(first, ".name"), c.line(first))
+		c.fail(path, "%q is already the name of %s on line %d; use each name once", name, strings.TrimSuffix(first, ".name"), c.line(first))
 	} else {
 		seen[name] = path
 	}
 }
 
-// checkFanOut refuses the subscription with which a source has more endpoints than one event can go to. wanted are the endpoints of each source.
+// checkFanOut reports the subscription that gives a source more endpoints than one event can go to. wanted holds the endpoints of
+// each source.
 func (c *checker) checkFanOut(path string, s subscription, wanted map[string]map[string]bool) {
 	endpoints := wanted[s.Source]
 	if endpoints == nil {
@@ -260,7 +263,7 @@ func (c *checker) source(path string, s source) catalog.Source {
 		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
 	}}
 	if len(out.Secrets) < len(s.Secrets) || len(out.Verify.Settings) < len(s.Settings) {
-		return out // their own problem is reported
+		return out // these problems are reported already
 	}
 	if s.URL != "" {
 		c.checkSignedURL(path+".url", s.URL)
@@ -277,7 +280,7 @@ func (c *checker) source(path string, s source) catalog.Source {
 	return out
 }
 
-// settings resolves env:NAME in values. It leaves out what cannot be had.
+// settings resolves env:NAME in the values. It omits a value that cannot be resolved.
 func (c *checker) settings(path string, in map[string]string) map[string]string {
 	var out map[string]string
 	for _, name := range slices.Sorted(maps.Keys(in)) {
@@ -291,7 +294,7 @@ func (c *checker) settings(path string, in map[string]string) map[string]string 
 	return out
 }
 
-// secrets resolves env:NAME. It returns nil if one of them cannot be had.
+// secrets resolves env:NAME. It returns nil if any secret cannot be resolved.
 func (c *checker) secrets(path string, in []string) []string {
 	var out []string
 	for i, s := range in {
@@ -313,7 +316,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 		}
 	}
 	if len(out.Secrets) > catalog.MaxSecrets {
-		c.fail(path+".secrets", "are %d, at most %d may sign", len(out.Secrets), catalog.MaxSecrets)
+		c.fail(path+".secrets", "has %d secrets; at most %d can sign at a time", len(out.Secrets), catalog.MaxSecrets)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		value := e.Headers[name]
@@ -322,7 +325,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 		}
 		c.checkHeader(path+".headers", name, value)
 		if _, twice := out.Header[strings.ToLower(name)]; twice {
-			c.fail(path+".headers."+name, "is there in another spelling, too; upper and lower case are alike in a header's name")
+			c.fail(path+".headers."+name, "is given twice, in different spellings; upper and lower case do not matter in a header's name")
 		}
 		out.Header[strings.ToLower(name)] = value
 	}
@@ -345,7 +348,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	return out
 }
 
-// url returns a URL that requests are sent to, as it is sent; one that is refused comes back as it is.
+// url returns a URL in the form in which requests use it. It reports an invalid URL and returns it unchanged.
 func (c *checker) url(path, raw string) string {
 	clean, err := cleanURL(raw)
 	if err != nil {
@@ -355,13 +358,13 @@ func (c *checker) url(path, raw string) string {
 	return clean
 }
 
-// checkSignedURL checks a URL that a provider signs. It has to be the one that the provider has, character for character: it is
-// not changed.
+// checkSignedURL checks a URL that is part of what a provider signs. It is not changed, because it must equal the provider's URL
+// character for character.
 func (c *checker) checkSignedURL(path, raw string) {
 	clean, err := cleanURL(raw)
 	if err == nil && clean != raw {
-		err = errors.New("is not written as it is sent: percent-encode what is not ASCII and spaces, and write the host in Punycode without a " +
-			"dot at its end; give the provider the same")
+		err = errors.New("is not written as it is sent: percent-encode spaces and characters outside ASCII, and write the host in Punycode without a " +
+			"dot at its end; give the provider the same URL")
 	}
 	if err != nil {
 		c.fail(path, "%w", err)
@@ -372,17 +375,18 @@ func (c *checker) checkHeader(path, name, value string) {
 	path += "." + name
 	switch {
 	case !httpguts.ValidHeaderFieldName(name):
-		c.fail(path, "is not a header's name")
+		c.fail(path, "is not a valid header name")
 	case !httpguts.ValidHeaderFieldValue(value):
-		c.fail(path, "has a value with control characters")
+		c.fail(path, "has a value with control characters; a header cannot contain them")
 	case catalog.IsReserved(strings.ToLower(name)):
-		c.fail(path, "is set by the relay or by the connection itself")
+		c.fail(path, "is set by the relay or by the connection itself, so it cannot be set here")
 	}
 }
 
-// FillSecrets gives each endpoint of next without secrets those it has in current, or a new one. It returns the new ones by endpoint, to
-// be shown once. Those that next replaces go on signing for keep, see relay.Endpoint.Succeed, whose errors it has. A source whose provider hands
-// over its secret in a handshake keeps the one it got.
+// FillSecrets gives secrets to the endpoints of next that have none: those that the endpoint has in current, or a new one. It
+// returns the new secrets by endpoint, to be shown once. Secrets that next replaces keep signing for keep: see
+// catalog.Endpoint.Succeed, whose errors it returns. If a source's provider hands over its secret in a handshake, the source keeps
+// the secret that it has.
 func FillSecrets(next *catalog.Catalog, current catalog.Catalog, keep time.Duration, now time.Time) (map[string]string, error) {
 	for i := range next.Sources {
 		s := &next.Sources[i]
@@ -414,13 +418,13 @@ func FillSecrets(next *catalog.Catalog, current catalog.Catalog, keep time.Durat
 	return made, nil
 }
 
-// Warnings tells what a deployed relay will not do, or should not, with a valid catalog, a line each.
+// Warnings returns what a deployed relay will not do, or should not do, with a valid catalog, one a line.
 func Warnings(c catalog.Catalog) []string {
 	var lines []string
 	for _, e := range c.Endpoints {
 		u, err := url.Parse(e.URL)
 		if err != nil {
-			continue // not of a valid catalog
+			continue // a valid catalog has no such URL
 		}
 		if u.Scheme == "http" {
 			lines = append(lines, fmt.Sprintf("endpoint %s: http sends webhooks in the clear; use https", e.Name))

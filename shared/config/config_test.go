@@ -151,19 +151,19 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"filter of a range":            {filter("      data: {a: [{numeric: [1, 5]}]}\n"), "relay.yaml:11: subscriptions[0].filter.data.a[0]: numeric takes one of =, <, <=, > and >="},
 		"filter with a tag":            {filter("      type: [a]\n      data: {a: [!!binary eA==]}\n"), "relay.yaml:12: subscriptions[0].filter: has YAML that a filter cannot have"},
 		"filter with a reference":      {filter("      type: &types [a]\n      data: {a: *types}\n"), "relay.yaml:11: subscriptions[0].filter: has YAML that a filter cannot have"},
-		"filter with infinity":         {filter("      type: [a]\n      data:\n        a: [.inf]\n"), "relay.yaml:13: subscriptions[0].filter: has the number .inf, which is none in JSON"},
-		"filter in octal":              {filter("      type: [a]\n      data: {a: [0o17]}\n"), "relay.yaml:12: subscriptions[0].filter: has the number 0o17, which is none in JSON"},
+		"filter with infinity":         {filter("      type: [a]\n      data:\n        a: [.inf]\n"), "relay.yaml:13: subscriptions[0].filter: has the number .inf, which is not a number in JSON"},
+		"filter in octal":              {filter("      type: [a]\n      data: {a: [0o17]}\n"), "relay.yaml:12: subscriptions[0].filter: has the number 0o17, which is not a number in JSON"},
 		"empty filter":                 {filter("      {}\n"), "relay.yaml:11: subscriptions[0].filter: is empty; name the fields that matter"},
 		"filter too long":              {filter("      type: [" + strings.Repeat("x", 4096) + "]\n"), "relay.yaml:11: subscriptions[0].filter: 4109 bytes of JSON, allowed are 4096"},
-		"unknown key":                  {"sources:\n  - name: s\n    provider: none\n    secert: x\n", `relay.yaml:4: sources[0].secert: is no key there; there are name, provider`},
-		"unknown section":              {"source: []\n", `relay.yaml:1: source: is no key there; there are sources, endpoints, subscriptions`},
-		"key given twice":              {"sources: []\nsources: []\n", `relay.yaml:2: sources: is there twice, first on line 1`},
+		"unknown key":                  {"sources:\n  - name: s\n    provider: none\n    secert: x\n", `relay.yaml:4: sources[0].secert: is not a known key; the keys here are name, provider`},
+		"unknown section":              {"source: []\n", `relay.yaml:1: source: is not a known key; the keys here are sources, endpoints, subscriptions`},
+		"key given twice":              {"sources: []\nsources: []\n", `relay.yaml:2: sources: is given twice, first on line 1`},
 		"not YAML":                     {"sources: [\n", "relay.yaml:"},
-		"wrong kind of value":          {"sources: 7\n", "relay.yaml:1: sources: is no list, such as [a, b]"},
-		"duration without unit":        {endpoint("url: https://e.example.com\n    timeout: 15"), "relay.yaml:4: endpoints[0].timeout: is no duration, such as 15s or 5m"},
+		"wrong kind of value":          {"sources: 7\n", "relay.yaml:1: sources: is not a list such as [a, b]"},
+		"duration without unit":        {endpoint("url: https://e.example.com\n    timeout: 15"), "relay.yaml:4: endpoints[0].timeout: is not a duration such as 15s or 5m"},
 		"source of the relay's own":    {"sources:\n  - {name: relay, provider: none}\n", `relay.yaml:2: sources[0].name: "relay" is the source of the relay's own events`},
-		"source named twice":           {source + "  - name: s\n    provider: none\n", `relay.yaml:4: sources[1].name: "s" is taken by sources[0] on line 2`},
-		"endpoint named twice":         {"endpoints:\n  - {name: e, url: https://e.example.com}\n  - {name: e, url: https://e.example.com}\n", `relay.yaml:3: endpoints[1].name: "e" is taken by endpoints[0] on line 2`},
+		"source named twice":           {source + "  - name: s\n    provider: none\n", `relay.yaml:4: sources[1].name: "s" is already the name of sources[0] on line 2`},
+		"endpoint named twice":         {"endpoints:\n  - {name: e, url: https://e.example.com}\n  - {name: e, url: https://e.example.com}\n", `relay.yaml:3: endpoints[1].name: "e" is already the name of endpoints[0] on line 2`},
 		"bad name":                     {"sources:\n  - name: A b\n    provider: none\n", `relay.yaml:2: sources[0].name: "A b" is not a name`},
 		"no name":                      {"sources:\n  - provider: none\n", `relay.yaml:2: sources[0].name: "" is not a name`},
 		"unknown provider":             {"sources:\n  - name: s\n    provider: githbu\n    secrets: [xy]\n", "relay.yaml:2: sources[0]: verify: configuration: provider:"},
@@ -182,20 +182,20 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		"empty type":                   {source + "subscriptions:\n  - source: s\n    endpoint: e\n    types: [\"\"]\n", "relay.yaml:7: subscriptions[0].types[0]: "},
 		"userinfo":                     {endpoint("url: https://u:hunter2@e.example.com"), "relay.yaml:3: endpoints[0].url: has a user or password in it"},
 		"unknown proof":                {endpoint("prove: head"), `relay.yaml:3: endpoints[0].prove: "head" is not known; there are ping and options`},
-		"more secrets than may be":     {endpoint("secrets: [" + strings.Repeat(whsec+", ", 5) + whsec + "]"), "relay.yaml:3: endpoints[0].secrets: are 6, at most 5 may sign"},
+		"more secrets than may be":     {endpoint("secrets: [" + strings.Repeat(whsec+", ", 5) + whsec + "]"), "relay.yaml:3: endpoints[0].secrets: has 6 secrets; at most 5 can sign at a time"},
 		"unknown scheme":               {endpoint("url: ftp://e.example.com"), `relay.yaml:3: endpoints[0].url: has the scheme "ftp"`},
 		"no scheme":                    {endpoint("url: e.example.com"), `relay.yaml:3: endpoints[0].url: has the scheme ""`},
 		"no host":                      {endpoint("url: https:///x"), "relay.yaml:3: endpoints[0].url: has no host"},
 		"no URL":                       {"endpoints:\n  - name: e\n", "relay.yaml:2: endpoints[0].url: "},
-		"no such port":                 {endpoint("url: https://e.example.com:65536"), "relay.yaml:3: endpoints[0].url: has the port 65536; there are 1 to 65535"},
-		"port zero":                    {endpoint("url: https://e.example.com:0"), "relay.yaml:3: endpoints[0].url: has the port 0; there are"},
+		"no such port":                 {endpoint("url: https://e.example.com:65536"), "relay.yaml:3: endpoints[0].url: has the port 65536; ports are 1 to 65535"},
+		"port zero":                    {endpoint("url: https://e.example.com:0"), "relay.yaml:3: endpoints[0].url: has the port 0; ports are"},
 		"fragment":                     {endpoint("url: https://e.example.com/#x"), "relay.yaml:3: endpoints[0].url: has a fragment"},
-		"malformed URL":                {endpoint("url: \"https://e.example.com/%zz?hunter2\""), "relay.yaml:3: endpoints[0].url: has a % that two hex digits do not follow; write %25 for a percent sign"},
+		"malformed URL":                {endpoint("url: \"https://e.example.com/%zz?hunter2\""), "relay.yaml:3: endpoints[0].url: has a % without two hex digits after it; write %25 for a percent sign"},
 		"bad signing secret":           {endpoint("url: https://e.example.com\n    secrets: [hunter2]"), "relay.yaml:4: endpoints[0].secrets: sign: secret 1 of 1: "},
 		"header injection":             {endpoint("url: https://e.example.com\n    headers: {X-A: \"1\\r\\nX-B: 2\"}"), "relay.yaml:4: endpoints[0].headers.X-A: has a value with control characters"},
 		"header not there":             {endpoint("url: https://e.example.com\n    headers: {X-Key: env:NOPE}"), "relay.yaml:4: endpoints[0].headers.X-Key: the environment variable NOPE is not set, or empty"},
-		"header in two spellings":      {endpoint("url: https://e.example.com\n    headers: {X-A: a, x-a: b}"), "relay.yaml:4: endpoints[0].headers.x-a: is there in another spelling, too"},
-		"bad header name":              {endpoint("url: https://e.example.com\n    headers: {\"X A\": x}"), "endpoints[0].headers.X A: is not a header's name"},
+		"header in two spellings":      {endpoint("url: https://e.example.com\n    headers: {X-A: a, x-a: b}"), "relay.yaml:4: endpoints[0].headers.x-a: is given twice, in different spellings"},
+		"bad header name":              {endpoint("url: https://e.example.com\n    headers: {\"X A\": x}"), "endpoints[0].headers.X A: is not a valid header name"},
 		"our own header":               {endpoint("url: https://e.example.com\n    headers: {Webhook-Signature: x}"), "relay.yaml:4: endpoints[0].headers.Webhook-Signature: is set by the relay"},
 		"timeout too long":             {endpoint("url: https://e.example.com\n    timeout: 31s"), "relay.yaml:4: endpoints[0].timeout: 31s is not between 1s and 30s"},
 		"timeout zero":                 {endpoint("url: https://e.example.com\n    timeout: 0s"), "relay.yaml:4: endpoints[0].timeout: 0s is not between"},
@@ -300,7 +300,7 @@ func TestSecretsAreMadeOnceAndKept(t *testing.T) {
 	}
 }
 
-// A secret that the file names no longer goes on signing for a while, so that a receiver need not change over at the same moment.
+// A secret that the file no longer names keeps signing for a while, so the receiver need not change over at the same moment.
 func TestSecretsThatTheFileReplacesRetire(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -437,7 +437,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// What one event can go to is bounded, since it is put on record whole.
+// The number of endpoints of one event is bounded, because the event's record holds them all.
 func TestASourceHasAsManyEndpointsAsAnEventCanGoTo(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

@@ -19,7 +19,7 @@ import (
 	"webhook-relay/shared/config"
 )
 
-// parseEndpoint parses a file with one endpoint, which has these lines beside its name and URL.
+// parseEndpoint parses a file with one endpoint that has these lines beside its name and URL.
 func parseEndpoint(lines ...string) (catalog.Endpoint, error) {
 	text := "endpoints:\n  - name: e\n    url: https://e.example.com\n"
 	for _, line := range lines {
@@ -70,21 +70,21 @@ func TestHowADeliveryIsTried(t *testing.T) {
 func TestWhatIsWrongWithAnEndpointIsSaidWithLineAndKey(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ line, want string }{
-		"both schedules":         {"retry: {schedule: [1s], exponential: {first: 1s, attempts: 2}}", "relay.yaml:4: endpoints[0].retry: has schedule and exponential"},
+		"both schedules":         {"retry: {schedule: [1s], exponential: {first: 1s, attempts: 2}}", "relay.yaml:4: endpoints[0].retry: has both schedule and exponential"},
 		"no attempts":            {"retry:\n  exponential: {first: 5s}", "relay.yaml:5: endpoints[0].retry.exponential: retry: schedule: 0 attempts"},
 		"shrinking waits":        {"retry: {exponential: {first: 5s, factor: 0.5, attempts: 3}}", "relay.yaml:4: endpoints[0].retry.exponential: retry: schedule: factor 0.5"},
 		"a wait too long":        {"retry: {schedule: [400h]}", "relay.yaml:4: endpoints[0].retry.schedule: retry: schedule: entry 1 of 1"},
-		"no age":                 {"retry:\n  max_age: 0s", "relay.yaml:5: endpoints[0].retry.max_age: 0s is not more than 0s"},
+		"no age":                 {"retry:\n  max_age: 0s", "relay.yaml:5: endpoints[0].retry.max_age: 0s must be above 0s"},
 		"an age beyond reason":   {"retry: {max_age: 10000h}", "relay.yaml:4: endpoints[0].retry.max_age: 10000h0m0s"},
 		"final success":          {"retry:\n  final: [404, 2xx]", `endpoints[0].retry.final[1]: "2xx" is neither a status that is no success`},
 		"final nonsense":         {"retry: {final: [4xxx]}", `relay.yaml:4: endpoints[0].retry.final[0]: "4xxx" is neither`},
-		"rate without unit":      {"rate_limit: 50", `relay.yaml:4: endpoints[0].rate_limit: "50" is no rate`},
+		"rate without unit":      {"rate_limit: 50", `relay.yaml:4: endpoints[0].rate_limit: "50" is not a rate`},
 		"rate of none":           {"rate_limit: 0/s", "relay.yaml:4: endpoints[0].rate_limit: 0 is not between 1 and 100000"},
-		"rate by the day":        {"rate_limit: 5/d", `relay.yaml:4: endpoints[0].rate_limit: "5/d" is no rate`},
+		"rate by the day":        {"rate_limit: 5/d", `relay.yaml:4: endpoints[0].rate_limit: "5/d" is not a rate`},
 		"concurrency of none":    {"concurrency: 0", "relay.yaml:4: endpoints[0].concurrency: 0 is not between 1 and 10000"},
 		"negative concurrency":   {"concurrency: -1", "relay.yaml:4: endpoints[0].concurrency: -1 is not"},
 		"tls of nothing":         {"tls: {}", "relay.yaml:4: endpoints[0].tls: has neither a certificate with its key nor a ca"},
-		"certificate, no key":    {"tls: {certificate: env:CERT}", "relay.yaml:4: endpoints[0].tls: certificate and key go together"},
+		"certificate, no key":    {"tls: {certificate: env:CERT}", "relay.yaml:4: endpoints[0].tls: needs both certificate and key, or neither"},
 		"another's key":          {"tls: {certificate: env:CERT, key: env:OTHER_KEY}", "relay.yaml:4: endpoints[0].tls: certificate and key: tls: private key does not match public key"},
 		"no PEM":                 {"tls: {certificate: hunter2, key: hunter2}", "relay.yaml:4: endpoints[0].tls: certificate and key: tls: failed to find any PEM data"},
 		"key not in environment": {"tls: {certificate: env:CERT, key: env:NOPE}", "relay.yaml:4: endpoints[0].tls.key: the environment variable NOPE is not set"},
@@ -109,12 +109,12 @@ func TestWhatIsWrongWithAnEndpointIsSaidWithLineAndKey(t *testing.T) {
 func TestTLSGoesWithHTTPSAlone(t *testing.T) {
 	t.Parallel()
 	_, err := config.Parse("r.yaml", []byte("endpoints:\n  - {name: e, url: http://e.example.com, tls: {ca: env:CERT}}\n"), lookupPEM)
-	if err == nil || !strings.Contains(err.Error(), "r.yaml:2: endpoints[0].tls: goes with a URL that begins with https") {
+	if err == nil || !strings.Contains(err.Error(), "r.yaml:2: endpoints[0].tls: needs an endpoint url that begins with https") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A certificate may stand in the file, its key in the environment, and either in Secrets Manager, where nobody can look yet.
+// The certificate may be in the file and its key in the environment. Either may be in Secrets Manager; then it is not checked here.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
 	literal := "tls:\n  certificate: |\n    " + strings.ReplaceAll(strings.TrimSuffix(pems["CERT"], "\n"), "\n", "\n    ") + "\n  key: env:KEY\n  ca: env:TWO_CERTS"
@@ -176,7 +176,7 @@ func TestTheLongestExponentialScheduleIsValid(t *testing.T) {
 	}
 }
 
-// pems are certificates, each its own authority, and their keys.
+// pems are self-signed certificates and their keys.
 var pems = func() map[string]string {
 	all := map[string]string{}
 	all["CERT"], all["KEY"] = newPair("new", time.Now().Add(time.Hour))

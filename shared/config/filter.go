@@ -15,8 +15,8 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// filter reads the filter of a subscription to source and returns it as JSON, in the operator's
-// order; "" if there is none, or it is wrong.
+// filter returns a subscription's filter as JSON, with its members in the file's order. It returns "" if there is no filter or the
+// filter is wrong.
 func (c *checker) filter(path, source string, node *yaml.Node) string {
 	if node.IsZero() {
 		return ""
@@ -34,17 +34,17 @@ func (c *checker) filter(path, source string, node *yaml.Node) string {
 	headers := filter.Headers()
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if !relay.Keeps(name) || slices.Contains(c.signatures[source], name) {
-			c.fail(path+"."+headers[name], "is never kept with an event: credentials, signatures and"+
-				" what belongs to the connection end at the relay")
+			c.fail(path+"."+headers[name], "is never kept with an event, so no filter can match it; the relay drops"+
+				" credentials, signatures and headers of the connection")
 		}
 	}
 	return b.String()
 }
 
-const notJSON = "has YAML that a filter cannot have; write plain lists, maps, strings, numbers, true, false and null"
+const notJSON = "has YAML that a filter cannot have; use only plain lists, maps, strings, numbers, true, false and null"
 
-// writeJSON writes a node as JSON. Numbers stay as they are written: going through Go's types would change them. If JSON has no word for
-// a part of it, that comes back, and why.
+// writeJSON writes a node as JSON. Numbers stay as they are written, because converting them to Go's types would change them. If a
+// part of the node has no form in JSON, writeJSON returns that part and the reason.
 func writeJSON(b *strings.Builder, n *yaml.Node) (misfit *yaml.Node, problem string) {
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0:
@@ -57,14 +57,14 @@ func writeJSON(b *strings.Builder, n *yaml.Node) (misfit *yaml.Node, problem str
 	switch n.Tag {
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) {
-			return n, fmt.Sprintf("has the number %s, which is none in JSON", n.Value)
+			return n, fmt.Sprintf("has the number %s, which is not a number in JSON", n.Value)
 		}
 		b.WriteString(n.Value)
 	case "!!bool":
 		b.WriteString(strings.ToLower(n.Value))
 	case "!!null":
 		b.WriteString("null")
-	default: // a date is a string to JSON
+	default: // a date, too, is a string in JSON
 		writeString(b, n.Value)
 	}
 	return nil, ""
@@ -107,7 +107,7 @@ func writeMap(b *strings.Builder, members []*yaml.Node) (misfit *yaml.Node, prob
 func writeString(b *strings.Builder, s string) {
 	var quoted bytes.Buffer
 	e := json.NewEncoder(&quoted)
-	e.SetEscapeHTML(false) // numeric's < and > stay legible
-	_ = e.Encode(s)        // a string can be encoded
+	e.SetEscapeHTML(false) // keep < and > of the operator numeric readable
+	_ = e.Encode(s)        // encoding a string cannot fail
 	b.Write(bytes.TrimSpace(quoted.Bytes()))
 }

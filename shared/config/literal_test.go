@@ -10,7 +10,7 @@ import (
 	"webhook-relay/shared/config"
 )
 
-// secretPlaces are configurations with a place for a secret, %s, and the path of it.
+// secretPlaces are configurations with %s in the place of a secret, by the path of that place.
 var secretPlaces = map[string]string{
 	"sources[0].secrets[0]":                  `sources: [{name: a, provider: bearer, secrets: [%s]}]`,
 	"sources[0].settings.verify_token":       `sources: [{name: a, provider: whatsapp, secrets: [sec], settings: {verify_token: %s}}]`,
@@ -60,7 +60,7 @@ func TestSecretsThatOnlyLookOddAreTaken(t *testing.T) {
 	}
 }
 
-// A reference is resolved in auth and tls alone: elsewhere it would be the secret itself.
+// A reference is resolved in auth and tls only. Elsewhere the text of the reference would itself be used as the secret.
 func TestReferencesAreRefusedWhereNothingResolvesThem(t *testing.T) {
 	t.Parallel()
 	for path, place := range secretPlaces {

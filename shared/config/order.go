@@ -8,7 +8,7 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// order is an endpoint's ordered: true, or the key that is put in order.
+// order is an endpoint's ordered: true, or a map with the key whose events stay in order.
 type order struct {
 	On  bool    `yaml:"-"`
 	Key *string `yaml:"key"`
@@ -24,16 +24,16 @@ func (o *order) UnmarshalYAML(n *yaml.Node) error {
 	return n.Load((*keyed)(o))
 }
 
-// maxKeyPath bounds a key's path: a slip of the pen beyond that.
+// maxKeyPath is the longest path of a key. A longer one is a mistake.
 const maxKeyPath = 256
 
-// order turns an endpoint's ordered into the catalog's.
+// order converts an endpoint's ordered into the catalog's form.
 func (c *checker) order(path string, o order) catalog.Order {
 	if o.Key == nil {
 		return catalog.Order{On: o.On}
 	}
 	if len(*o.Key) > maxKeyPath || *o.Key == "" || document.CheckPath(*o.Key) != nil {
-		c.fail(path+".key", "%q is no path of a JSON value, such as data.account.id, or /data/account.id where a name has a dot", *o.Key)
+		c.fail(path+".key", "%q is not the path of a JSON value; write it such as data.account.id, or /data/account.id if a name contains a dot", *o.Key)
 	}
 	return catalog.Order{On: true, Key: *o.Key}
 }

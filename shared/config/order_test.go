@@ -48,7 +48,7 @@ func TestOrderedWronglyIsRefused(t *testing.T) {
 	}
 }
 
-// What the stages read says what the endpoints ask for.
+// SetOrder writes into the sources and subscriptions, which the stages read, what the endpoints' ordered asks for.
 func TestSourcesAndSubscriptionsKnowTheOrderOfTheirEndpoints(t *testing.T) {
 	t.Parallel()
 	const file = `

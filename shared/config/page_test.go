@@ -21,8 +21,8 @@ import (
 
 const referencePage = "../../docs/configuration.md"
 
-// TestPageHasEveryKey holds the tables of docs/configuration.md against the keys that the file can have, both ways. auth's own keys have a table to
-// themselves.
+// TestPageHasEveryKey compares the tables of docs/configuration.md with the keys that the file can have, both ways. auth's own keys
+// have a table of their own.
 func TestPageHasEveryKey(t *testing.T) {
 	t.Parallel()
 	structs := structsOf(t, ".")
@@ -48,7 +48,7 @@ func TestPageHasEveryKey(t *testing.T) {
 	}
 }
 
-// TestPageHasTheDefaults holds the columns of defaults and of values against the code.
+// TestPageHasTheDefaults compares the columns of defaults and of values with the code.
 func TestPageHasTheDefaults(t *testing.T) {
 	t.Parallel()
 	short := func(d time.Duration) string {
@@ -68,7 +68,7 @@ func TestPageHasTheDefaults(t *testing.T) {
 	}
 }
 
-// structsOf reads the structs of a package: for each its keys in YAML, and the name of the type of each where that is of the package.
+// structsOf reads the structs of a package. For each it returns the YAML keys and, if a key's type is of the package, its name.
 func structsOf(t *testing.T, dir string) map[string]map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -95,7 +95,7 @@ func structsOf(t *testing.T, dir string) map[string]map[string]string {
 				if field.Tag == nil {
 					continue
 				}
-				tag, _ := strconv.Unquote(field.Tag.Value) // it compiles
+				tag, _ := strconv.Unquote(field.Tag.Value) // cannot fail: it compiles
 				if key := reflect.StructTag(tag).Get("yaml"); key != "" {
 					keys[key] = typeName(field.Type)
 				}

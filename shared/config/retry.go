@@ -10,7 +10,7 @@ import (
 	"webhook-relay/shared/retry"
 )
 
-// retrying is an endpoint's retry: how long and how often a delivery is tried.
+// retrying is an endpoint's retry: how often and for how long a delivery is attempted.
 type retrying struct {
 	Schedule    *[]time.Duration `yaml:"schedule"`
 	Exponential *exponential     `yaml:"exponential"`
@@ -26,15 +26,15 @@ type exponential struct {
 }
 
 const (
-	// maxAge is the longest max_age: a slip of the pen beyond that.
+	// maxAge is the longest max_age. A longer one is a mistake.
 	maxAge = 365 * 24 * time.Hour
-	// maxRate bounds the number in rate_limit. An endpoint that takes more is not in need of one.
+	// maxRate is the highest number in rate_limit. An endpoint that takes more needs no limit.
 	maxRate = 100_000
-	// maxConcurrency bounds concurrency: an account runs no more attempts at once than this, unless it was raised.
+	// maxConcurrency is the highest concurrency. Unless its quota was raised, an AWS account cannot run more attempts at once.
 	maxConcurrency = 10_000
 )
 
-// retry turns an endpoint's retry into the catalog's fields.
+// retry converts an endpoint's retry into the catalog's fields.
 func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 	if r == nil {
 		return
@@ -42,7 +42,7 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 	var err error
 	switch {
 	case r.Schedule != nil && r.Exponential != nil:
-		c.fail(path, "has schedule and exponential; one of them says when to try again")
+		c.fail(path, "has both schedule and exponential; use one of them")
 	case r.Exponential != nil:
 		path := path + ".exponential"
 		if out.Schedule, err = retry.Exponential(*r.Exponential).Schedule(); err != nil {
@@ -56,19 +56,19 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 	}
 	if r.MaxAge != nil {
 		if out.MaxAge = *r.MaxAge; out.MaxAge <= 0 || out.MaxAge > maxAge {
-			c.fail(path+".max_age", "%v is not more than 0s and at most %v", out.MaxAge, maxAge)
+			c.fail(path+".max_age", "%v must be above 0s and at most %v", out.MaxAge, maxAge)
 		}
 	}
 	for i, status := range r.Final {
 		if !finalForm.MatchString(status) {
 			c.fail(fmt.Sprintf("%s.final[%d]", path, i),
-				`%q is neither a status that is no success, such as "404", nor a class of them, such as "4xx"`, status)
+				`%q is neither a status that is no success, such as "404", nor a class of such statuses, such as "4xx"`, status)
 		}
 	}
 	out.Final = r.Final
 }
 
-// finalForm is the form of what can be final: 2xx is success, and 1xx no answer.
+// finalForm is the form of a final status. 2xx is success, and 1xx is not an answer, so neither can be final.
 var finalForm = regexp.MustCompile(`^[345](xx|[0-9][0-9])$`)
 
 var (
@@ -76,12 +76,12 @@ var (
 	rateUnit = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
 )
 
-// limits turns an endpoint's rate_limit and concurrency into the catalog's fields.
+// limits converts an endpoint's rate_limit and concurrency into the catalog's fields.
 func (c *checker) limits(path string, e endpoint, out *catalog.Endpoint) {
 	if e.RateLimit != "" {
 		parts := rateForm.FindStringSubmatch(e.RateLimit)
 		if parts == nil {
-			c.fail(path+".rate_limit", "%q is no rate; a number a second, minute or hour is, such as 50/s, 90/m or 1000/h", e.RateLimit)
+			c.fail(path+".rate_limit", "%q is not a rate; write a number a second, minute or hour, such as 50/s, 90/m or 1000/h", e.RateLimit)
 			return
 		}
 		out.RateLimit, _ = strconv.Atoi(parts[1]) // nine digits at most

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document reads the only document there is, an empty map if there is none.
+// document returns the file's only document, or an empty map if the file is empty.
 func (c *checker) document(text []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(text))
 	if err != nil {
@@ -25,37 +25,37 @@ func (c *checker) document(text []byte) (*yaml.Node, error) {
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
-		return nil, fmt.Errorf("%w:\n%s:%d: a second document begins; a configuration is one", ErrInvalid, c.name, second.Line)
+		return nil, fmt.Errorf("%w:\n%s:%d: a second document begins; a configuration is a single YAML document", ErrInvalid, c.name, second.Line)
 	case !errors.Is(err, io.EOF):
 		return nil, c.yamlError(err)
 	}
 	return first.Content[0], nil
 }
 
-// yamlError gives a parser's error the file's name and the line. What does not fit its place has been told by then, so that an error of
-// that stage is one of a merge; its own words repeat the value, which may be a secret.
+// yamlError adds the file's name and the line to a parser's error. shape has already reported values of the wrong type, so a
+// constructor error can only come from a merge (<<). Its own text is dropped, because it repeats the value, which may be a secret.
 func (c *checker) yamlError(err error) error {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	switch {
 	case !ok || e.Mark.Line == 0:
 		return fmt.Errorf("%w:\n%s: %w", ErrInvalid, c.name, err)
 	case e.Stage == yaml.ConstructorStage:
-		return fmt.Errorf("%w:\n%s:%d: is merged (<<) into what it does not fit", ErrInvalid, c.name, e.Mark.Line)
+		return fmt.Errorf("%w:\n%s:%d: merges (<<) a value that does not fit here", ErrInvalid, c.name, e.Mark.Line)
 	}
 	return fmt.Errorf("%w:\n%s:%d: %s", ErrInvalid, c.name, e.Mark.Line, e.Message)
 }
 
-// nodeType is what a filter stays: it may have any shape.
+// nodeType is the type of a filter, which may have any shape.
 var nodeType = reflect.TypeFor[yaml.Node]()
 
-// misfits says what a value is not that does not fit a type of that kind.
+// misfits are the messages for a value that does not fit a type of the kind.
 var misfits = map[reflect.Kind]string{
-	reflect.String: "is no single value", reflect.Int: "is no whole number", reflect.Float64: "is no number", reflect.Bool: "is neither true nor false",
-	reflect.Int64: "is no duration, such as 15s or 5m", reflect.Slice: "is no list, such as [a, b]", reflect.Map: "is no map, such as {key: value}",
+	reflect.String: "is not a single value", reflect.Int: "is not a whole number", reflect.Float64: "is not a number", reflect.Bool: "is neither true nor false",
+	reflect.Int64: "is not a duration such as 15s or 5m", reflect.Slice: "is not a list such as [a, b]", reflect.Map: "is not a map such as {key: value}",
 }
 
-// shape checks that a node fits the type it is for, and notes the line of each value in it. The decoder would check it too, but knows Go's
-// types and not the file's keys.
+// shape checks that a node fits the type it is for, and records the line of each value in it. The decoder would check types too, but
+// its errors name Go's types and not the file's keys.
 func (c *checker) shape(path string, n *yaml.Node, t reflect.Type) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -73,7 +73,7 @@ func (c *checker) shape(path string, n *yaml.Node, t reflect.Type) {
 		c.elements(path, n, t)
 	case t == nodeType || n.ShortTag() == "!!null":
 	case t.Kind() == reflect.Struct:
-		c.fail(path, "is no map; there are %s", keysOf(t))
+		c.fail(path, "is not a map; its keys are %s", keysOf(t))
 	case n.Load(reflect.New(t).Interface()) != nil:
 		c.fail(path, "%s", misfits[t.Kind()])
 	}
@@ -98,13 +98,13 @@ func (c *checker) members(path string, n *yaml.Node, t reflect.Type) {
 		member, known := memberOf(t, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			c.failAt(key.Line, path, "has a key that is no single value")
+			c.failAt(key.Line, path, "has a key that is not a single value")
 		case key.ShortTag() == "!!merge":
-			continue // checked where it is defined, and by the decoder
+			continue // checked where the map is defined, and by the decoder
 		case first[key.Value] != 0:
-			c.failAt(key.Line, at, "is there twice, first on line %d", first[key.Value])
+			c.failAt(key.Line, at, "is given twice, first on line %d", first[key.Value])
 		case !known:
-			c.failAt(key.Line, at, "is no key there; there are %s", keysOf(t))
+			c.failAt(key.Line, at, "is not a known key; the keys here are %s", keysOf(t))
 		default:
 			first[key.Value], c.lines[at] = key.Line, value.Line
 			c.shape(at, value, member)
@@ -112,7 +112,7 @@ func (c *checker) members(path string, n *yaml.Node, t reflect.Type) {
 	}
 }
 
-// memberOf is the type of what a type has under a key.
+// memberOf returns the type of the value that t has under a key.
 func memberOf(t reflect.Type, key string) (reflect.Type, bool) {
 	switch {
 	case t == nodeType:

@@ -83,7 +83,7 @@ subscriptions: [{source: s, endpoint: e, types: [*type], filter: {data: {a: [c:d
 	}
 }
 
-// What comes after the first document would be left out, and what it names deleted.
+// A second document must not be ignored silently: whatever only it names would then be deleted from the catalog.
 func TestASecondDocumentIsRefused(t *testing.T) {
 	t.Parallel()
 	const first = "sources:\n  - {name: s, provider: none}\n"
@@ -111,23 +111,23 @@ func TestASecondDocumentIsRefused(t *testing.T) {
 func TestAValueOfTheWrongKindIsSaidWithLineAndKey(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ line, want string }{
-		"duration without unit":     {"timeout: 15", `endpoints[0].timeout: is no duration, such as 15s or 5m`},
-		"duration of no unit":       {"retry: {schedule: [5s, 5 minutes]}", `endpoints[0].retry.schedule[1]: is no duration, such as 15s or 5m`},
-		"duration that is a map":    {"timeout: {seconds: 15}", `endpoints[0].timeout: is no duration, such as 15s or 5m`},
-		"one in place of a list":    {"secrets: hunter2", "endpoints[0].secrets: is no list, such as [a, b]"},
-		"list in place of one":      {"rate_limit: [hunter2]", "endpoints[0].rate_limit: is no single value"},
-		"map in place of one":       {"prove: {ping: true}", "endpoints[0].prove: is no single value"},
-		"one in place of a map":     {"headers: hunter2", "endpoints[0].headers: is no map, such as {key: value}"},
-		"one in place of keys":      {"retry: 5s", "endpoints[0].retry: is no map; there are schedule, exponential, max_age, final"},
-		"word in place of a number": {"concurrency: many", "endpoints[0].concurrency: is no whole number"},
-		"part of a number":          {"concurrency: 1.5", "endpoints[0].concurrency: is no whole number"},
-		"factor of a word":          {"retry: {exponential: {factor: double}}", "endpoints[0].retry.exponential.factor: is no number"},
+		"duration without unit":     {"timeout: 15", `endpoints[0].timeout: is not a duration such as 15s or 5m`},
+		"duration of no unit":       {"retry: {schedule: [5s, 5 minutes]}", `endpoints[0].retry.schedule[1]: is not a duration such as 15s or 5m`},
+		"duration that is a map":    {"timeout: {seconds: 15}", `endpoints[0].timeout: is not a duration such as 15s or 5m`},
+		"one in place of a list":    {"secrets: hunter2", "endpoints[0].secrets: is not a list such as [a, b]"},
+		"list in place of one":      {"rate_limit: [hunter2]", "endpoints[0].rate_limit: is not a single value"},
+		"map in place of one":       {"prove: {ping: true}", "endpoints[0].prove: is not a single value"},
+		"one in place of a map":     {"headers: hunter2", "endpoints[0].headers: is not a map such as {key: value}"},
+		"one in place of keys":      {"retry: 5s", "endpoints[0].retry: is not a map; its keys are schedule, exponential, max_age, final"},
+		"word in place of a number": {"concurrency: many", "endpoints[0].concurrency: is not a whole number"},
+		"part of a number":          {"concurrency: 1.5", "endpoints[0].concurrency: is not a whole number"},
+		"factor of a word":          {"retry: {exponential: {factor: double}}", "endpoints[0].retry.exponential.factor: is not a number"},
 		"word in place of yes":      {"ordered: perhaps", "endpoints[0].ordered: is neither true nor false"},
-		"unknown key":               {"retry: {shedule: [5s]}", `endpoints[0].retry.shedule: is no key there; there are schedule, exponential, max_age, final`},
-		"unknown key of order":      {"ordered: {on: true}", `endpoints[0].ordered.on: is no key there; there are key`},
-		"key given twice":           {"headers: {a: b, a: hunter2}", "endpoints[0].headers.a: is there twice, first on line 4"},
-		"key of two lines":          {`headers: {"a\nhunter: 1": b}`, `endpoints[0].headers.a\nhunter: 1: is not a header's name`},
-		"key that is a list":        {"headers: {[a]: b}", "endpoints[0].headers: has a key that is no single value"},
+		"unknown key":               {"retry: {shedule: [5s]}", `endpoints[0].retry.shedule: is not a known key; the keys here are schedule, exponential, max_age, final`},
+		"unknown key of order":      {"ordered: {on: true}", `endpoints[0].ordered.on: is not a known key; the keys here are key`},
+		"key given twice":           {"headers: {a: b, a: hunter2}", "endpoints[0].headers.a: is given twice, first on line 4"},
+		"key of two lines":          {`headers: {"a\nhunter: 1": b}`, `endpoints[0].headers.a\nhunter: 1: is not a valid header name`},
+		"key that is a list":        {"headers: {[a]: b}", "endpoints[0].headers: has a key that is not a single value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +142,7 @@ func TestAValueOfTheWrongKindIsSaidWithLineAndKey(t *testing.T) {
 	}
 }
 
-// What is merged is checked as it is where it stands.
+// A merged map is checked where it is defined.
 func TestAMergeThatDoesNotFitIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

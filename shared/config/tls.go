@@ -17,16 +17,17 @@ type tlsFiles struct {
 	CA          string `yaml:"ca"`
 }
 
-// tls turns an endpoint's tls into the catalog's. What Secrets Manager keeps cannot be checked here: it is when it is used.
+// tls converts an endpoint's tls into the catalog's form. Values kept in Secrets Manager cannot be checked here. They are checked
+// when they are used.
 func (c *checker) tls(path string, t *tlsFiles, url string) *catalog.TLS {
 	if t == nil {
 		return nil
 	}
 	if strings.HasPrefix(url, "http:") {
-		c.fail(path, "goes with a URL that begins with https")
+		c.fail(path, "needs an endpoint url that begins with https")
 	}
 	if (t.Certificate == "") != (t.Key == "") {
-		c.fail(path, "certificate and key go together")
+		c.fail(path, "needs both certificate and key, or neither")
 	}
 	if t.Certificate == "" && t.CA == "" {
 		c.fail(path, "has neither a certificate with its key nor a ca")
@@ -54,7 +55,7 @@ func (c *checker) tls(path string, t *tlsFiles, url string) *catalog.TLS {
 	return &out
 }
 
-// checkPair checks the certificate that the relay shows. The errors of crypto/tls tell what is wrong, and nothing of the key.
+// checkPair checks the relay's client certificate and its key. The errors of crypto/tls say what is wrong without quoting the key.
 func (c *checker) checkPair(path string, t catalog.TLS) {
 	pair, err := tls.X509KeyPair(t.Certificate, t.Key)
 	if err != nil {
@@ -66,7 +67,7 @@ func (c *checker) checkPair(path string, t catalog.TLS) {
 	}
 }
 
-// checkAuthorities checks every certificate that may sign the endpoint's.
+// checkAuthorities checks every certificate that may sign the endpoint's certificate.
 func (c *checker) checkAuthorities(path string, text []byte) {
 	n := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {

@@ -14,9 +14,13 @@ import (
 	"webhook-relay/shared/egress"
 )
 
-// cleanURL reads a URL of the configuration and returns it as it is sent: white space, characters outside ASCII and others that no
-// URL may have are percent-encoded in the path and the query, a name in other letters than ASCII is written in Punycode, and the
-// scheme and a dot at the end of the host are tidied. What cannot be meant is refused. Errors quote no part that may be a secret.
+// cleanURL returns a URL of the configuration in the form in which it is sent:
+//
+//   - Spaces, characters outside ASCII, and other characters that a URL cannot contain are percent-encoded in the path and the query.
+//   - A host name outside ASCII is written in Punycode.
+//   - The scheme is written in lower case, and a dot at the end of the host is removed.
+//
+// It rejects URLs that are surely a mistake. Errors quote no part of the URL that may be a secret.
 func cleanURL(raw string) (string, error) {
 	if err := checkURLText(raw); err != nil {
 		return "", err
@@ -24,17 +28,17 @@ func cleanURL(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return "", errors.New("is not a URL") // the parser's error would repeat what may be a secret
+		return "", errors.New("is not a URL") // the parser's error would quote the URL, which may contain a secret
 	case u.User != nil:
-		return "", errors.New("has a user or password in it; credentials do not belong in a URL, send them in headers")
+		return "", errors.New("has a user or password in it; credentials do not belong in a URL, send them with auth or headers")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("has the scheme %q; https and http are known", u.Scheme)
+		return "", fmt.Errorf("has the scheme %q; use https or http", u.Scheme)
 	case u.Hostname() == "":
 		return "", errors.New("has no host")
 	case strings.HasSuffix(u.Host, ":"):
-		return "", errors.New("has a colon after the host, and no port")
+		return "", errors.New("has a colon after the host, but no port")
 	case !egress.IsPort(u.Port()):
-		return "", fmt.Errorf("has the port %s; there are 1 to 65535", u.Port())
+		return "", fmt.Errorf("has the port %s; ports are 1 to 65535", u.Port())
 	}
 	host, err := cleanHost(u.Hostname())
 	if err != nil {
@@ -44,7 +48,7 @@ func cleanURL(raw string) (string, error) {
 		host += ":" + u.Port()
 	}
 	_, rest, _ := strings.Cut(raw, "//")
-	rest = rest[strings.IndexAny(rest+"/", "/?"):] // the authority has neither
+	rest = rest[strings.IndexAny(rest+"/", "/?"):] // the authority contains neither
 	path, query, hasQuery := strings.Cut(rest, "?")
 	clean := u.Scheme + "://" + host + encodeURL(path, pathBytes)
 	if hasQuery {
@@ -53,7 +57,7 @@ func cleanURL(raw string) (string, error) {
 	return clean, nil
 }
 
-// checkURLText refuses what can be told before a URL is taken apart.
+// checkURLText reports mistakes that can be seen before the URL is parsed.
 func checkURLText(raw string) error {
 	switch {
 	case strings.TrimSpace(raw) != raw:
@@ -65,14 +69,14 @@ func checkURLText(raw string) error {
 	case strings.Contains(raw, "#"):
 		return errors.New("has a fragment (#…), which is never sent; write %23 for a # of the path or the query")
 	case badEscape.MatchString(raw):
-		return errors.New("has a % that two hex digits do not follow; write %25 for a percent sign")
+		return errors.New("has a % without two hex digits after it; write %25 for a percent sign")
 	}
 	return nil
 }
 
 var badEscape = regexp.MustCompile(`%([^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|.?$)`)
 
-// The characters that stand for themselves (RFC 3986, appendix A), and the percent sign of an escape.
+// The characters that need no escape (RFC 3986, appendix A), and the percent sign that begins one.
 const (
 	unreserved = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
 	pathBytes  = unreserved + "%!$&'()*+,;=:@/"
@@ -91,21 +95,21 @@ func encodeURL(text, plain string) string {
 	return b.String()
 }
 
-// hostForm is the form of a name that DNS may have: underscores are in use.
+// hostForm is the form of a name in DNS. It allows underscores, because some names have them.
 var hostForm = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
 
-// numericHost is the form of what some resolvers take for an IPv4 address, although it is none in the usual notation.
+// numericHost matches hosts that some resolvers read as an IPv4 address although they are not in dotted notation.
 var numericHost = regexp.MustCompile(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
 
-// maxHostBytes is the longest name that DNS has.
+// maxHostBytes is the length of the longest name in DNS.
 const maxHostBytes = 253
 
-// cleanHost returns a host as it is resolved: an address, or a name in ASCII without a dot at its end.
+// cleanHost returns a host in the form in which it is resolved: an address, or a name in ASCII without a dot at its end.
 func cleanHost(host string) (string, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		switch {
 		case ip.Zone() != "":
-			return "", errors.New("has an address with a zone, which means something on one machine only")
+			return "", errors.New("has an address with a zone, which is valid on one machine only; write it without the zone")
 		case ip.Is6():
 			return "[" + host + "]", nil
 		}
@@ -114,7 +118,7 @@ func cleanHost(host string) (string, error) {
 	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) || strings.Contains(strings.ToLower(host), "xn--") {
 		ascii, err := idna.Lookup.ToASCII(host)
 		if err != nil {
-			return "", errors.New("has a host that is no internationalised domain name; write it in Punycode (xn--…)")
+			return "", errors.New("has a host that is not a valid internationalised domain name; write it in Punycode (xn--…)")
 		}
 		host = ascii
 	}
@@ -122,10 +126,10 @@ func cleanHost(host string) (string, error) {
 	switch {
 	case numericHost.MatchString(host):
 		if _, err := netip.ParseAddr(host); err != nil {
-			return "", errors.New("has a number for a host that is no address; write an IPv4 address as four numbers")
+			return "", errors.New("has a number as its host that is not an address; write an IPv4 address as four numbers")
 		}
 	case len(host) > maxHostBytes || !hostForm.MatchString(host):
-		return "", errors.New("has a host that is no name: labels of letters, digits and hyphens, 63 characters each at most, with dots between")
+		return "", errors.New("has a host that is not a valid name; a name has labels of letters, digits and hyphens, at most 63 characters each, with dots between them")
 	}
 	return host, nil
 }

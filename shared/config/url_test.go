@@ -13,7 +13,7 @@ import (
 	"webhook-relay/shared/config"
 )
 
-// parseWithURL reads a configuration of one endpoint with a URL.
+// parseWithURL reads a configuration whose only endpoint has this URL.
 func parseWithURL(raw string) (catalog.Catalog, error) {
 	text := fmt.Sprintf("endpoints: [{name: a, url: %s}]", strconv.Quote(raw))
 	return config.Parse("relay.yaml", []byte(text), lookup)
@@ -119,7 +119,7 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 	}
 }
 
-// Every URL of the configuration is read by the same rules.
+// Every URL in the configuration follows the same rules.
 func TestEveryURLIsCheckedAlike(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ text, want string }{
@@ -130,8 +130,8 @@ func TestEveryURLIsCheckedAlike(t *testing.T) {
 		"token URL, fragment": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/#x", client_id: i, client_secret: sec}}}]`,
 			"auth.oauth2.token_url: has a fragment"},
 		"token URL, http": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "HTTP://a.example.com/", client_id: i, client_secret: sec}}}]`,
-			"auth.oauth2.token_url: must be https"},
-		"tls and HTTP in capitals": {`endpoints: [{name: a, url: "HTTP://a.example.com", tls: {ca: x}}]`, "goes with a URL that begins with https"},
+			"auth.oauth2.token_url: must begin with https"},
+		"tls and HTTP in capitals": {`endpoints: [{name: a, url: "HTTP://a.example.com", tls: {ca: x}}]`, "needs an endpoint url that begins with https"},
 	} {
 		cat, err := config.Parse("relay.yaml", []byte(tt.text), lookup)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
@@ -143,7 +143,7 @@ func TestEveryURLIsCheckedAlike(t *testing.T) {
 	}
 }
 
-// What is accepted is sent as it is written, and stays as it is if it is read again.
+// An accepted URL is sent exactly as cleanURL wrote it. Cleaning it again changes nothing.
 func FuzzURL(f *testing.F) {
 	for _, seed := range []string{"https://a.example.com/a b?c=ü#d", "https://bücher.example.:443", "http://[::1]/%2f", "https://%41.example"} {
 		f.Add(seed)

@@ -22,16 +22,16 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// errAuth: what would prove the request to the endpoint is not to be had.
+// errAuth means that the credentials for a request cannot be obtained.
 var errAuth = errors.New("egress: cannot prove ourselves to the endpoint")
 
-// unproved is the error of a request that was not sent for want of what proves it.
+// unproved returns the error of a request that was not sent for lack of credentials.
 func unproved(err error) error {
 	return &relay.PostError{Outcome: relay.AuthFailed, Err: err}
 }
 
-// authorize adds to a request what p.Auth asks for. It returns the access token if there is one, which may turn out to be withdrawn. Errors are
-// those of Post.
+// authorize adds to a request what p.Auth asks for. It returns the access token, if there is one, because it may turn out to be revoked. Its
+// errors are those of Post.
 func (c *Client) authorize(ctx context.Context, req *http.Request, p relay.Post) (token accessToken, err error) {
 	a := p.Auth
 	switch {
@@ -62,7 +62,7 @@ func setHeader(req *http.Request, name, value string) error {
 	return nil
 }
 
-// signedV4 are headers of AWS's signature: what a provider sent by these names must not stand beside ours.
+// signedV4 are headers of AWS's signature. Headers of these names that came from a provider are removed, so they do not stand beside ours.
 var signedV4 = []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"}
 
 func (c *Client) signV4(ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte) error {
@@ -83,11 +83,11 @@ func (c *Client) signV4(ctx context.Context, req *http.Request, s *catalog.SigV4
 	return nil
 }
 
-// redacted stands in an answer for what proved the request.
+// redacted replaces credentials in an answer.
 const redacted = "[redacted]"
 
-// redact takes out of the beginning of an answer what proved the request, in the forms in which it was sent and may come back: endpoints that fail
-// like to show what they got, and answers are put on record. cut says that there was more of the answer, so that the last of it may be the
+// redact removes the request's credentials from the beginning of an answer, in the forms in which they were sent and may come back. Failing
+// endpoints often show the request that they got, and answers are recorded. cut means that the answer has more, so its end may be the
 // beginning of a secret.
 func redact(body []byte, req *http.Request, p relay.Post, cut bool) []byte {
 	if len(body) == 0 {
@@ -105,7 +105,7 @@ func redact(body []byte, req *http.Request, p relay.Post, cut bool) []byte {
 	return body[:min(len(body), relay.MaxResponseBytes)]
 }
 
-// secretsOf returns all forms of what is secret in a request, the longest first: one may be a part of another.
+// secretsOf returns all forms of the secrets in a request, the longest first, because one may be a part of another.
 func secretsOf(req *http.Request, p relay.Post) (all []string) {
 	scheme, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	_, password, _ := req.BasicAuth()
@@ -121,14 +121,14 @@ func secretsOf(req *http.Request, p relay.Post) (all []string) {
 	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
-// formsOf returns a text as it is, and as JSON, HTML and URLs quote it.
+// formsOf returns a text unchanged, and as JSON, HTML and URLs quote it.
 func formsOf(text string) []string {
 	forms := []string{text, html.EscapeString(text), url.QueryEscape(text), url.PathEscape(text)}
 	for _, escapeHTML := range []bool{false, true} { // & or \u0026
 		var quoted bytes.Buffer
 		e := json.NewEncoder(&quoted)
 		e.SetEscapeHTML(escapeHTML)
-		_ = e.Encode(text) // strings always encode
+		_ = e.Encode(text) // encoding a string cannot fail
 		forms = append(forms, string(quoted.Bytes()[1:quoted.Len()-2]))
 	}
 	return forms

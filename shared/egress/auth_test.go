@@ -69,7 +69,7 @@ func TestAuthOnTheWire(t *testing.T) {
 	})
 }
 
-// A secret may come from elsewhere than the configuration, which is checked.
+// A secret need not come from the configuration, whose values are checked.
 func TestAuthInjectsNothing(t *testing.T) {
 	t.Parallel()
 	const bad = secret + "\r\nX-More: x"
@@ -88,7 +88,7 @@ func TestAuthInjectsNothing(t *testing.T) {
 	}
 }
 
-// A query's key is in no error of whatever kind.
+// No error of any kind contains a key that is sent in the query.
 func TestNoErrorHasTheKeyOfTheQuery(t *testing.T) {
 	t.Parallel()
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { readRequest(conn) })
@@ -101,7 +101,7 @@ func TestNoErrorHasTheKeyOfTheQuery(t *testing.T) {
 	}
 }
 
-// What an endpoint sends back is put on record, and may be what proved the request.
+// An endpoint's answer is recorded, and may contain the request's credentials.
 func TestAnswersAreRecordedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	const password = "hunter2&" + secret
@@ -139,7 +139,7 @@ func TestAnswersAreRecordedWithoutSecrets(t *testing.T) {
 	}
 }
 
-// Whoever echoes a request does so in the manner of his own answer.
+// An endpoint that echoes a request quotes it in the format of its own answer.
 func TestAnswersAreRecordedWithoutWhatThePostCallsSecret(t *testing.T) {
 	t.Parallel()
 	const key = `k"<&/é ` + secret
@@ -191,7 +191,7 @@ func provider(err error) aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return testCredentials, err }
 }
 
-// The endpoint signs what it got, by the headers that are said to be signed, and comes to the same.
+// The endpoint computes the signature itself, over the headers that are listed as signed, and gets the same result.
 func TestSigV4(t *testing.T) {
 	t.Parallel()
 	p := postTo("", ample)
@@ -258,7 +258,7 @@ func TestSigV4WithoutCredentials(t *testing.T) {
 	}
 }
 
-// Few endpoints want a role's credentials: nobody else asks for them.
+// Only SigV4 retrieves the role's credentials, because few endpoints need them.
 func TestCredentialsAreAskedForBySigV4Alone(t *testing.T) {
 	t.Parallel()
 	url, _ := serveHTTP(t, respond(200, nil))
@@ -273,7 +273,7 @@ func TestCredentialsAreAskedForBySigV4Alone(t *testing.T) {
 	}
 }
 
-// tokenServer has a token endpoint and an endpoint that wants its tokens.
+// tokenServer is a token endpoint, and an endpoint that requires its tokens.
 type tokenServer struct {
 	client *egress.Client
 	auth   catalog.OAuth2

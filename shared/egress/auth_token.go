@@ -22,26 +22,28 @@ import (
 )
 
 const (
-	// maxAnswerBytes is far more than a token endpoint's answer has; maxTokenBytes fits the headers that servers take.
+	// maxAnswerBytes is far more than the answer of a token endpoint has. maxTokenBytes fits into the headers that servers accept.
 	maxAnswerBytes = 64 << 10
 	maxTokenBytes  = 8 << 10
 
-	// maxTokenAge is how long a token is kept, whatever its endpoint says: one that is withdrawn does not live on for ever. One without
-	// expires_in is kept as long.
+	// maxTokenAge is the longest time for which a token is kept, whatever its endpoint says, so that a revoked token is not used for ever. A token
+	// without expires_in is kept as long.
 	maxTokenAge = time.Hour
-	// tokenMargin is how long before its end a token is not used any more: it must outlast an attempt. At most half of its life.
+	// tokenMargin is how long before its end a token is no longer used, because it must outlast an attempt. It is at most half of the token's
+	// life.
 	tokenMargin = time.Minute
 
-	// maxTokens bounds how many are kept.
+	// maxTokens is the largest number of cached tokens.
 	maxTokens = 1000
 )
 
-// tokenErrors are those of RFC 6749, section 5.2. What else a token endpoint says is not repeated: it knows our secret.
+// tokenErrors are the codes of RFC 6749, section 5.2. Nothing else that a token endpoint says is repeated, because it knows our secret.
 var tokenErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
 
-// tokens gets access tokens and keeps them while they last, by all that is asked for. It is safe for concurrent use.
+// tokens fetches access tokens and caches them while they last, by everything that the request for them contains. It is safe for concurrent
+// use.
 type tokens struct {
-	client  func() *http.Client // made when it is first needed: few endpoints want a token
+	client  func() *http.Client // created on first use, because few endpoints need a token
 	now     func() time.Time
 	flights singleflight.Group
 
@@ -55,23 +57,23 @@ type keptToken struct {
 }
 
 func newTokens(client func() *http.Client) *tokens {
-	now := func() time.Time { return time.Now().Round(0) } // the wall clock: it goes on while the Lambda sandbox is frozen
+	now := func() time.Time { return time.Now().Round(0) } // the wall clock, because it runs on while the Lambda sandbox is frozen
 	return &tokens{client: sync.OnceValue(client), now: now, kept: map[string]keptToken{}}
 }
 
 func tokenKey(o *catalog.OAuth2) string {
-	asked, _ := json.Marshal(o) // strings always encode
+	asked, _ := json.Marshal(o) // encoding strings cannot fail
 	sum := sha256.Sum256(asked)
 	return string(sum[:])
 }
 
-// accessToken is a token as one request gets it.
+// accessToken is a token for one request.
 type accessToken struct {
 	value string
-	kept  bool // from before, so that it may have been withdrawn
+	kept  bool // it was cached, so it may have been revoked
 }
 
-// get returns a token that is good for a while. Of several that want the same one, one fetches it for all.
+// get returns a token that stays valid for a while. If several callers need the same token, one fetches it for all.
 func (t *tokens) get(ctx context.Context, o *catalog.OAuth2) (accessToken, error) {
 	key := tokenKey(o)
 	t.mu.Lock()
@@ -128,7 +130,7 @@ func ask(ctx context.Context, o *catalog.OAuth2) (*oauth2.Token, error) {
 	return cfg.Token(ctx)
 }
 
-// drop forgets a token that the endpoint refused, unless there is another by now.
+// drop forgets a token that the endpoint rejected, unless it has been replaced by another.
 func (t *tokens) drop(o *catalog.OAuth2, value string) {
 	key := tokenKey(o)
 	t.mu.Lock()
@@ -138,7 +140,7 @@ func (t *tokens) drop(o *catalog.OAuth2, value string) {
 	}
 }
 
-// tokenFailure says why there is no token, in words of ours.
+// tokenFailure returns the reason why there is no token, in fixed texts.
 func tokenFailure(err error) error {
 	var refused *oauth2.RetrieveError
 	var quoting *url.Error
@@ -155,13 +157,14 @@ func tokenFailure(err error) error {
 	case errors.As(err, &quoting) && quoting.Timeout():
 		return unproved(fmt.Errorf("%w: no answer of the token endpoint within %s", errAuth, fetchTimeout))
 	case errors.As(err, &quoting):
-		return quoting.Err // this machine's, or a URL that is none
+		return quoting.Err // an error of this machine, or a malformed URL
 	default:
 		return unproved(fmt.Errorf("%w: no token in what the token endpoint answered: malformed, cut off, or over %d bytes", errAuth, maxAnswerBytes))
 	}
 }
 
-// isVisible tells whether s is what a header carries unharmed: a token has fewer characters still (RFC 6750, section 2.1), but not everybody's.
+// isVisible reports whether s has only visible ASCII characters, which a header transmits unchanged. RFC 6750, section 2.1, allows tokens even
+// fewer characters, but not everybody follows it.
 func isVisible(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }

@@ -68,7 +68,7 @@ func TestATokenIsKeptWhileItLasts(t *testing.T) {
 					t.Errorf("%s later: %d tokens, want %d", after, n, asked)
 				}
 			}
-			const slack = 5 * time.Second // the token's end is reckoned from when it came
+			const slack = 5 * time.Second // the token's life counts from its arrival
 			post(0, 1)
 			if tt.kept > 0 {
 				post(tt.kept-slack, 1)
@@ -78,7 +78,7 @@ func TestATokenIsKeptWhileItLasts(t *testing.T) {
 	}
 }
 
-// An endpoint that refuses a kept token has refused who we are, and done nothing: it gets the request once more, with a token of now.
+// An endpoint that rejects a cached token has rejected our credentials and processed nothing. It gets the request once more, with a new token.
 func TestARefusedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	var made, good, posts atomic.Int32
@@ -173,7 +173,7 @@ func TestEndpointsDoNotShareTokens(t *testing.T) {
 	}
 }
 
-// A token endpoint that does what it likes costs an attempt, tells nothing of what it was told, and leaves the client as it was.
+// A hostile token endpoint fails the attempt. It reveals no secret, and leaves the client as it was.
 func TestHostileTokenEndpoints(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -221,7 +221,7 @@ func TestHostileTokenEndpoints(t *testing.T) {
 	}
 }
 
-// One that is slow costs the attempt's timeout.
+// A slow token endpoint costs the attempt's timeout.
 func TestSlowTokenEndpoints(t *testing.T) {
 	t.Parallel()
 	for name, rest := range map[string]time.Duration{"hangs": time.Hour, "drips": 5 * time.Millisecond} {
@@ -251,7 +251,7 @@ func dripUntil(w http.ResponseWriter, rest time.Duration, done <-chan struct{}) 
 	}
 }
 
-// The token endpoint's address is judged as an endpoint's is.
+// The guard checks the token endpoint's address like an endpoint's.
 func TestTokensAreFetchedByTheGuardedClient(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -280,7 +280,7 @@ func TestTokensAreFetchedByTheGuardedClient(t *testing.T) {
 	}
 }
 
-// The invocation's end while a token is waited for uses up no attempt.
+// If the invocation ends while a token is awaited, no attempt is used up.
 func TestTheEndOfContextIsNoFailureOfTheTokenEndpoint(t *testing.T) {
 	t.Parallel()
 	done := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// authority signs certificates.
+// authority is a certificate authority.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -51,7 +51,7 @@ func (a authority) sign(t *testing.T, public *ecdsa.PublicKey, template *x509.Ce
 	return certificate
 }
 
-// issue returns a certificate for a name, good for servers and clients, until the time given.
+// issue returns a certificate for a name, valid for servers and clients until the given time.
 func (a authority) issue(t *testing.T, name string, until time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -25,7 +25,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// piped returns a dial function over pipes, for tests in which time is virtual. It hands the server's end of each to serve, and counts them.
+// piped returns a dial function over pipes, for tests in virtual time. It passes the server's end of each to serve, and counts them.
 func piped(serve func(net.Conn)) (dial func(context.Context, string, string) (net.Conn, error), connections *atomic.Int32) {
 	connections = new(atomic.Int32)
 	return func(context.Context, string, string) (net.Conn, error) {
@@ -41,7 +41,7 @@ func piped(serve func(net.Conn)) (dial func(context.Context, string, string) (ne
 	}, connections
 }
 
-// eagerConn buffers what is written, as a socket does and a pipe does not. It is closed by who writes.
+// eagerConn buffers writes, as a socket does and a pipe does not. The writer closes it.
 type eagerConn struct {
 	net.Conn
 	out chan []byte
@@ -66,7 +66,7 @@ func (c eagerConn) send() {
 	_ = c.Conn.Close()
 }
 
-// answers answers each request on a connection with a status and no body.
+// answers answers each request on a connection with the status and no body.
 func answers(status string) func(net.Conn) {
 	return func(conn net.Conn) {
 		for in := bufio.NewReader(conn); ; {
@@ -131,7 +131,7 @@ func TestEveryPhaseHasItsLimit(t *testing.T) {
 	}
 }
 
-// Servers close kept connections after 5 s, the most hasty of the common ones.
+// The hastiest of the common servers close idle connections after 5 s.
 func TestConnectionsAreKeptForFourSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestConnectionsAreKeptForFourSeconds(t *testing.T) {
 	})
 }
 
-// An HTTP/2 connection on which nothing comes any more is given up before the attempt's time is, and not used again.
+// A silent HTTP/2 connection is given up before the attempt's timeout, and not used again.
 func TestDeadHTTP2ConnectionIsNoticed(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -193,7 +193,7 @@ func TestDeadHTTP2ConnectionIsNoticed(t *testing.T) {
 	})
 }
 
-// endingConn tells when net/http has closed it.
+// endingConn signals when net/http has closed it.
 type endingConn struct {
 	net.Conn
 	closed chan struct{}
@@ -209,7 +209,7 @@ func (c endingConn) Close() error {
 	return err
 }
 
-// A kept connection that the endpoint closes after it was chosen for a request, and before a byte of that is written, costs no attempt.
+// The endpoint may close a kept connection after it was chosen for a request and before a byte of the request is written. That costs no attempt.
 func TestRequestIsSentAnewIfNothingOfItWasWritten(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{"with a body": "body", "without": ""} {
@@ -285,7 +285,7 @@ func TestOurOwnExhaustionIsNoOutcome(t *testing.T) {
 	}
 }
 
-// An endpoint that asks for the relay's certificate, and is signed by an authority of its own.
+// The endpoint asks for the relay's certificate, and its own certificate is signed by its own authority.
 func TestEndpointsOwnCertificates(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t), newAuthority(t)
@@ -478,7 +478,7 @@ func TestFetchingByHTTPSOnly(t *testing.T) {
 	}
 }
 
-// In TLS 1.3 the alert comes after the handshake, in the place of an answer, in both versions of HTTP.
+// In TLS 1.3 the alert comes after the handshake, instead of an answer, in both versions of HTTP.
 func TestAnAlertAfterTheHandshakeIsOneOfTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)

@@ -23,27 +23,27 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// bodyTimeout bounds the time for a body, which only the record wants, once the status is known: an endpoint that drips its answer
-// must not hold its place for the whole attempt.
+// bodyTimeout limits the time for the body once the status is known. Only the record needs the body, so an endpoint that sends its answer
+// very slowly must not occupy the attempt's whole timeout.
 const bodyTimeout = 2 * time.Second
 
-// maxReplyHeader is the longest value of relay.ReplyHeaders that makes sense: a DNS name.
+// maxReplyHeader is the longest meaningful value of relay.ReplyHeaders: that of a DNS name.
 const maxReplyHeader = 253
 
 var (
-	// ErrGuard: the guard refuses the address or port.
+	// ErrGuard means that the guard refuses the address or port.
 	ErrGuard = errors.New("egress: refused by the guard")
-	// ErrRequest: the URL, a header or a certificate is malformed; the message says which, but never a value.
+	// ErrRequest means that the URL, a header or a certificate is malformed. The message says which, but never contains a value.
 	ErrRequest = errors.New("egress: malformed request")
 )
 
-// Options are for New and NewKeyFetcher. The zero value is meant for production.
+// Options are for New and NewKeyFetcher. The zero value is for production.
 type Options struct {
-	Unguarded bool     // connect to any address and port: for development against one's own machine, never in production
+	Unguarded bool     // connect to any address and port: for development on one's own machine, never in production
 	HTTPSOnly bool     // refuse http URLs, with ErrRequest
-	Ports     []uint16 // allowed beside 80 and 443
+	Ports     []uint16 // allowed in addition to 80 and 443
 
-	Credentials aws.CredentialsProvider // sign for endpoints with SigV4; nil: there are none
+	Credentials aws.CredentialsProvider // sign for endpoints with SigV4; nil: such requests fail
 }
 
 func (o Options) ports() ssrf.Option { return ssrf.WithPorts(append([]uint16{80, 443}, o.Ports...)...) }
@@ -58,7 +58,7 @@ type Client struct {
 	tokens      *tokens
 
 	mu      sync.Mutex
-	special map[[sha256.Size]byte]*http.Transport // by the content of relay.TLS
+	special map[[sha256.Size]byte]*http.Transport // by the content of catalog.TLS
 }
 
 var _ relay.Poster = (*Client)(nil)
@@ -87,13 +87,13 @@ func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
 	}
 }
 
-// Post makes one attempt within p.Timeout. What it returns is told in the package comment.
+// Post makes one attempt within p.Timeout. The package comment describes what it returns.
 func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	reply, withdrawn, err := c.post(attempt, p)
 	if withdrawn {
-		if again, _, failed := c.post(attempt, p); !errors.Is(failed, errAuth) { // without another token the 401 is the answer
+		if again, _, failed := c.post(attempt, p); !errors.Is(failed, errAuth) { // if no other token can be had, the 401 is the result
 			reply, err = again, failed
 		}
 	}
@@ -103,7 +103,7 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	return reply, err
 }
 
-// post sends the request once. withdrawn: the answer is that the access token, which was kept from before, is good no longer.
+// post sends the request once. withdrawn: the endpoint rejected an access token that was kept from an earlier request.
 func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply, withdrawn bool, err error) {
 	attempt, cancel := context.WithCancel(attempt)
 	defer cancel()
@@ -137,7 +137,7 @@ func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply,
 		c.tokens.drop(p.Auth.OAuth2, token.value)
 		withdrawn = token.kept
 	}
-	defer func() { _ = resp.Body.Close() }() // drops the connection if there is more to read
+	defer func() { _ = resp.Body.Close() }() // drops the connection if the body has more to read
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
 	body = redact(body, req, p, err != nil || len(body) == relay.MaxResponseBytes)
@@ -148,7 +148,7 @@ func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, e
 	method := cmp.Or(p.Method, http.MethodPost)
 	req, err := http.NewRequestWithContext(ctx, method, p.URL, bytes.NewReader(p.Body))
 	if err != nil {
-		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes it
+		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes the URL
 	}
 	if err := checkURL(req.URL, c.httpsOnly); err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func checkURL(u *url.URL, httpsOnly bool) error {
 	}
 }
 
-// IsPort tells whether the port of a URL is one, 1 to 65535, or left out.
+// IsPort reports whether a URL's port is valid: 1 to 65535, or absent.
 func IsPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0
@@ -192,8 +192,8 @@ func checkHeader(name, value string) error {
 	}
 }
 
-// headerKey returns the name in the usual spelling, but for those that tell net/http to send a POST again after the endpoint
-// may have seen it: it knows them only in that spelling.
+// headerKey returns the header's name in its canonical spelling. Two names are an exception: on their account net/http sends a POST again
+// that the endpoint may have received already. It recognises them only in the canonical spelling, so they get another.
 func headerKey(name string) string {
 	switch key := http.CanonicalHeaderKey(name); key {
 	case "Idempotency-Key", "X-Idempotency-Key":
@@ -203,7 +203,7 @@ func headerKey(name string) string {
 	}
 }
 
-// isToken tells whether s is a token of RFC 9110, section 5.6.2, as a header's name must be.
+// isToken reports whether s is a token of RFC 9110, section 5.6.2, as a header's name must be.
 func isToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)

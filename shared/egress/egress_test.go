@@ -94,7 +94,7 @@ func earlyHints(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte("ok"))
 }
 
-// redirect sends elsewhere, and answers 200 there.
+// redirect answers with a redirect, and with 200 at its target.
 func redirect(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/elsewhere" {
@@ -180,7 +180,7 @@ func TestHostComesFromTheURL(t *testing.T) {
 
 func write(conn net.Conn, s string) { _, _ = io.WriteString(conn, s) }
 
-// flood writes s until the client is gone.
+// flood writes s until the client has closed the connection.
 func flood(conn net.Conn, s string) {
 	chunk := []byte(strings.Repeat(s, 32<<10/len(s)))
 	for {
@@ -190,7 +190,7 @@ func flood(conn net.Conn, s string) {
 	}
 }
 
-// drip writes a byte every few milliseconds until the client is gone.
+// drip writes a byte every few milliseconds until the client has closed the connection.
 func drip(conn net.Conn) {
 	for range time.Tick(5 * time.Millisecond) {
 		if _, err := conn.Write([]byte("b")); err != nil {
@@ -215,7 +215,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The status line is the answer, whatever becomes of the body.
+// The status line is the answer, whatever happens to the body.
 func TestBodyThatDoesNotEndLeavesTheAnswer(t *testing.T) {
 	t.Parallel()
 	const brief = 400 * time.Millisecond
@@ -320,7 +320,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// net/http sends a POST with an Idempotency-Key again when a kept connection breaks. We count attempts ourselves.
+// net/http sends a POST with an Idempotency-Key again if a kept connection breaks. The relay counts attempts itself, so that must not happen.
 func TestRequestThatWasWrittenIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32

@@ -21,8 +21,8 @@ var (
 // GuardOf is the guard of a Client with the given options.
 func GuardOf(o Options) func(string, string, syscall.RawConn) error { return guard(o.ports()) }
 
-// NewWith returns a Client whose addresses are judged by control (nil: not at all), whose names are resolved by resolver (nil: by
-// the system) and whose certificates are signed by roots: tests have no public addresses.
+// NewWith returns a Client for tests, which have no public addresses. control checks its addresses (nil: no check), resolver resolves its names (nil:
+// the system), and roots sign its certificates.
 func NewWith(control func(string, string, syscall.RawConn) error, resolver *net.Resolver, roots *x509.CertPool) *Client {
 	return NewOver((&net.Dialer{Control: control, Resolver: resolver}).DialContext, roots)
 }
@@ -32,11 +32,11 @@ func NewOver(dial func(context.Context, string, string) (net.Conn, error), roots
 	return newClient(Options{}, dial, roots)
 }
 
-// HTTPClient is that by which a Client fetches.
+// HTTPClient returns the client for fetches.
 func (c *Client) HTTPClient(maxBytes int64) *http.Client { return c.httpClient(maxBytes) }
 
 // CloseIdleConnections closes the connections that are kept.
 func (c *Client) CloseIdleConnections() { c.usual.CloseIdleConnections() }
 
-// SetClock lets a test say how old tokens are.
+// SetClock sets the clock that tells the age of tokens.
 func (c *Client) SetClock(now func() time.Time) { c.tokens.now = now }

@@ -12,7 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// told is an error under a text of ours.
+// told is an error with a text of ours.
 type told struct {
 	text  string
 	cause error
@@ -21,16 +21,16 @@ type told struct {
 func (e told) Error() string { return e.text }
 func (e told) Unwrap() error { return e.cause }
 
-// handshakeError is an error of the TLS handshake. Most of them have no type of their own, so they are known by where they arise.
+// handshakeError is an error of the TLS handshake. Most such errors have no type of their own, so they are marked where they arise.
 type handshakeError struct{ cause error }
 
 func (e handshakeError) Error() string { return "TLS handshake: " + e.cause.Error() }
 func (e handshakeError) Unwrap() error { return e.cause }
 
-// blocked is the error of a request that was not sent.
+// blocked returns the error of a request that was not sent.
 func blocked(err error) error { return &relay.PostError{Outcome: relay.Blocked, Err: err} }
 
-// explain tells by the types in err's chain, never by its text, how the attempt ended.
+// explain returns how the attempt ended. It looks at the types in err's chain, never at texts.
 func explain(err error) error {
 	if isOurs(err) {
 		return fmt.Errorf("egress: %w", err)
@@ -59,14 +59,13 @@ func explain(err error) error {
 	}
 }
 
-// isAlert tells whether a connection ended with an alert of TLS. In TLS 1.3 a server judges the client's certificate, or that there
-// is none, only after the handshake, so that its alert comes in the place of an answer. crypto/tls gives these operations to alerts
-// alone.
+// isAlert reports whether a TLS alert ended the connection. In TLS 1.3 a server checks the client's certificate, or its absence, only after the
+// handshake, so its alert comes instead of an answer. crypto/tls uses these operations for alerts only.
 func isAlert(operation *net.OpError) bool {
 	return operation.Op == "remote error" || operation.Op == "local error"
 }
 
-// isOurs tells whether this machine had no room for another connection.
+// isOurs reports whether this machine could not open another connection.
 func isOurs(err error) bool {
 	for _, exhausted := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 		if errors.Is(err, exhausted) {
@@ -76,7 +75,7 @@ func isOurs(err error) bool {
 	return false
 }
 
-// brokenText is one of a few fixed texts: net/http quotes malformed answers.
+// brokenText returns one of a few fixed texts, because net/http's errors quote malformed answers.
 func brokenText(err error) string {
 	switch {
 	case errors.Is(err, errTurnedAway):
@@ -90,7 +89,7 @@ func brokenText(err error) string {
 	}
 }
 
-// printable bounds a text that may quote a certificate.
+// printable removes unprintable characters from a text that may quote a certificate, and limits its length.
 func printable(text string) string {
 	const most = 300
 	text = strings.Map(func(r rune) rune {

@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// fetchTimeout bounds a fetch from the first byte to the last.
+// fetchTimeout limits a fetch, from its start to the last byte.
 const fetchTimeout = 10 * time.Second
 
-// errTooLarge: what is fetched is longer than allowed.
+// errTooLarge means that an answer is longer than allowed.
 var errTooLarge = errors.New("egress: answer too large")
 
-// httpClient returns a client for what has to be fetched from addresses that come from a configuration or a sender: tokens, keys,
-// certificates. It goes where Post goes and nowhere else, follows no redirect (the 3xx is the answer), unpacks nothing, takes 10 s
-// at most, and reads of an answer no more than maxBytes; a longer one ends in errTooLarge, so that a part never passes for the whole.
+// httpClient returns a client for fetching tokens, keys and certificates from addresses that a configuration or a sender has named. It connects
+// only where Post may connect, follows no redirect (the 3xx is the answer), decompresses nothing, and takes at most 10 s. It reads at most
+// maxBytes of an answer. A longer answer ends in errTooLarge, so a part is never taken for the whole.
 //
-// Its errors are found with errors.Is and errors.As under the *url.Error that every http.Client returns: ErrGuard, ErrRequest and the
-// outcomes of Post. The text of a *url.Error has the URL in it, with its query; what it wraps has not. A request is sent
-// anew as by Post, if it has no body or a GetBody. The client is safe for concurrent use.
+// Its errors are ErrGuard, ErrRequest and the outcomes of Post. Find them with errors.Is and errors.As under the *url.Error that every
+// http.Client returns. The text of a *url.Error contains the URL with its query; the error that it wraps does not. A request is sent again in the
+// same cases as by Post, if it has no body or has a GetBody. The client is safe for concurrent use.
 func (c *Client) httpClient(maxBytes int64) *http.Client {
 	return &http.Client{
 		Transport:     fetcher{c, maxBytes},
@@ -67,7 +67,7 @@ func (f fetcher) check(req *http.Request) error {
 	return nil
 }
 
-// capped is a body that may have left more bytes.
+// capped is a body of which at most left more bytes are read.
 type capped struct {
 	io.ReadCloser
 	max, left int64

@@ -18,8 +18,8 @@ import (
 )
 
 // The files hold block, name and RFC of every row of the registries as of 2026-07-18:
-// https://www.iana.org/assignments/iana-ipv4-special-registry and https://www.iana.org/assignments/iana-ipv6-special-registry. Those
-// that are globally reachable are no endpoint's either: they belong to protocols.
+// https://www.iana.org/assignments/iana-ipv4-special-registry and https://www.iana.org/assignments/iana-ipv6-special-registry. Globally reachable
+// blocks are included: they belong to protocols, so they are not endpoints either.
 func TestGuardRefusesWhatIANARegistersAsSpecial(t *testing.T) {
 	t.Parallel()
 	control := egress.Guard()
@@ -54,7 +54,7 @@ func networkOf(a netip.Addr) string {
 func last(p netip.Prefix) netip.Addr   { return plus(p, 1, 0) }
 func middle(p netip.Prefix) netip.Addr { return plus(p, 2, 1) }
 
-// plus returns the address that lies (size of the prefix)/divisor, less 1, behind its start; or the start, in a prefix of one.
+// plus returns the address that is (size of the prefix + spare)/divisor, less 1, after the prefix's start.
 func plus(p netip.Prefix, divisor, spare int64) netip.Addr {
 	size := new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
 	offset := size.Div(size.Add(size, big.NewInt(spare)), big.NewInt(divisor))
@@ -102,7 +102,7 @@ func TestPortsAreThoseOfTheWebAndThoseAllowed(t *testing.T) {
 	}
 }
 
-// The guard of this test takes 127.0.0.2 for a public address.
+// The guard of this test treats 127.0.0.2 as a public address.
 func TestNamesAreJudgedByTheirAddresses(t *testing.T) {
 	t.Parallel()
 	const private, public = "127.0.0.3", "127.0.0.2" // addresses on which nothing else takes the same port
@@ -141,7 +141,7 @@ func TestNamesAreJudgedByTheirAddresses(t *testing.T) {
 	}
 }
 
-// A name that was public when it was looked up for the first connection is judged anew for the second.
+// A name that was public when it was looked up for the first connection is checked again for the second.
 func TestRebindingIsSeen(t *testing.T) {
 	t.Parallel()
 	const public = "127.0.0.2"

@@ -19,33 +19,33 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// The timeouts of attempts that must run into them: brief leaves time for a connection, slow for a handshake as well.
+// The timeouts of attempts that are meant to time out: brief leaves time for a connection, slow for a handshake too.
 const (
 	brief = 150 * time.Millisecond
 	slow  = 500 * time.Millisecond
 )
 
-// goodAddress is the one address of this machine that the guard of these tests takes for public.
+// goodAddress is the only address of this machine that the guard of these tests treats as public.
 const goodAddress = "127.0.0.2"
 
-// hostile is a way to abuse the relay, and what must become of it.
+// hostile is one way to abuse the relay, and its expected result.
 type hostile struct {
-	url     string                                 // where to; or what the endpoint there does:
-	name    string                                 // by which it is called; good.test unless given
-	rebinds bool                                   // once it has been called, and has answered, its name is that of a private address
-	serve   func(*net.TCPConn)                     // over TCP; url is then its scheme, http unless given
-	serve2  func(p peer2, stream uint32) (ok bool) // to a request of HTTP/2
-	hello   []byte                                 // sent before that, beside the usual
+	url     string                                 // the URL to call if the case has no endpoint; else the endpoint:
+	name    string                                 // the endpoint's name; default: good.test
+	rebinds bool                                   // after its first answer, its name resolves to a private address
+	serve   func(*net.TCPConn)                     // the endpoint over TCP; url is then its scheme, default: http
+	serve2  func(p peer2, stream uint32) (ok bool) // the endpoint's answer to a request of HTTP/2
+	hello   []byte                                 // frames sent before that, beside the usual ones
 	header  relay.Header
 	body    []byte
 	tls     *catalog.TLS
-	timeout time.Duration // ample unless given
+	timeout time.Duration // default: ample
 
-	want   relay.Outcome // "" for an answer, and its status:
+	want   relay.Outcome // "" if an answer is expected, with this status:
 	status int
-	reason string // in the error
+	reason string // text in the error
 	is     error
-	most   int32 // requests that may have reached the endpoint of HTTP/2
+	most   int32 // largest number of requests that may reach the endpoint of HTTP/2
 }
 
 // blockedAt is an address that the guard refuses.
@@ -53,18 +53,18 @@ func blockedAt(host, reason string) hostile {
 	return hostile{url: "http://" + host, want: relay.Blocked, reason: reason, is: egress.ErrGuard}
 }
 
-// malformed is a URL that is not even looked up.
+// malformed is a URL that is rejected before it is looked up.
 func malformed(url string) hostile {
 	return hostile{url: url, want: relay.Blocked, reason: "URL", is: egress.ErrRequest}
 }
 
-// injected is a header that is not sent.
+// injected is a header that is rejected.
 func injected(name, value string) hostile {
 	return hostile{url: "http://good.test", header: relay.Header{name: value}, want: relay.Blocked, reason: "header", is: egress.ErrRequest}
 }
 
-// Each case is met with its outcome and a reason, and leaves the client as it was: the next request to somebody else succeeds, and in the
-// end there is neither a connection nor a goroutine more than before. So this test runs by itself.
+// Each case gives its outcome and a reason, and leaves the client as it was: the next request, to another endpoint, succeeds. In the end there are no
+// more connections and goroutines than before. So this test runs alone.
 func TestHostile(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("cases", func(t *testing.T) {
@@ -187,7 +187,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"loopback in wide digits":          blockedAt("１２７.０.０.１", "127.0.0.0/8"),
 		"loopback with ideographic dots":   blockedAt("127。0。0。1", "127.0.0.0/8"),
 
-		// Spellings that some resolvers take for an address: ours asks for a name, and there is none.
+		// Spellings that some resolvers read as an address. Ours looks them up as names, and they do not exist.
 		"loopback, short":          {url: "http://127.1", want: relay.DNSFailed, reason: "127.1"},
 		"loopback, decimal":        {url: "http://2130706433", want: relay.DNSFailed, reason: "2130706433"},
 		"loopback, hexadecimal":    {url: "http://0x7f000001", want: relay.DNSFailed, reason: "0x7f000001"},
@@ -196,7 +196,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"metadata, mixed radices":  {url: "http://0xa9.254.0251.254", want: relay.DNSFailed, reason: "no such host"},
 		"a name that is not there": {url: "https://missing.test", want: relay.DNSFailed, reason: "no such host"},
 
-		// Names of public and private addresses, of which the public ones alone are dialled; and answers that lead elsewhere.
+		// Names with public and private addresses, of which only the public ones are dialled; and DNS answers that lead elsewhere.
 		"private, then public":        {serve: says(head + "\r\n"), name: "mixed.test", status: 200},
 		"public, then private":        {serve: says(head + "\r\n"), name: "mixed2.test", status: 200},
 		"dead, then private":          {url: "http://mixed2.test", want: relay.Refused, reason: "connection refused"},
@@ -251,7 +251,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"handshake hangs":  {serve: func(conn *net.TCPConn) { untilGone(conn) }, url: "https", timeout: brief, want: relay.TimedOut, reason: "no end of the TLS handshake within 150ms"},
 		"handshake drips":  {serve: func(conn *net.TCPConn) { write(conn, "\x16\x03\x03\x3f\xff"); drip(conn) }, url: "https", timeout: brief, want: relay.TimedOut, reason: "no end of the TLS handshake"},
 
-		// HTTP/1.1 answers that are none.
+		// Malformed HTTP/1.1 answers.
 		"hangs":                 {serve: saysAnd("", untilGone), timeout: brief, want: relay.TimedOut, reason: "no answer within 150ms"},
 		"reads nothing":         {serve: func(*net.TCPConn) { <-t.Context().Done() }, body: large, timeout: brief, want: relay.TimedOut, reason: "request not taken within 150ms"},
 		"half a status":         {serve: saysAnd("HTTP/1.1 20", untilGone), timeout: brief, want: relay.TimedOut, reason: "no end of the answer's headers within 150ms"},
@@ -325,7 +325,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 	}
 }
 
-// bomb is a mebibyte of nothing, packed.
+// bomb is a compressed mebibyte of zeros.
 func bomb() string {
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
@@ -418,7 +418,7 @@ func (h hostile) post(t *testing.T, good tls.Certificate, requests *atomic.Int32
 	return post
 }
 
-// countedConn tells when it is closed.
+// countedConn counts down when it is closed.
 type countedConn struct {
 	net.Conn
 	open   *atomic.Int32

@@ -37,7 +37,7 @@ func setting(name uint16, value uint32) []byte {
 	return frame(frameSettings, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(nil, name), value)...)
 }
 
-// peer2 is a server's end of an HTTP/2 connection, with which all can be done that a server should not do.
+// peer2 is a server's end of an HTTP/2 connection that can do everything a server should not do.
 type peer2 struct {
 	net.Conn
 	requests *atomic.Int32
@@ -49,7 +49,7 @@ func (p peer2) send(frames ...[]byte) {
 	}
 }
 
-// flood sends frames until the client is gone, or has long given up: not all of them close such a connection before it is idle.
+// flood sends frames until the client has closed the connection or has long given up. Not every client closes such a connection before it is idle.
 func (p peer2) flood(frames ...[]byte) {
 	var chunk []byte
 	for len(chunk) < 16<<10 {
@@ -66,8 +66,8 @@ func (p peer2) flood(frames ...[]byte) {
 	}
 }
 
-// serve2 speaks HTTP/2 over TLS on a connection: it sends hello after the preface, acknowledges settings, and hands over the stream of each
-// request once its headers are there. It returns when the client is gone, or answer returns false.
+// serve2 speaks HTTP/2 over TLS on a connection. It sends hello after the preface, acknowledges settings, and passes each request's stream to answer once
+// the headers are complete. It returns when the client has closed the connection or answer returns false.
 func serve2(conn net.Conn, certificate tls.Certificate, requests *atomic.Int32, hello []byte, answer func(p peer2, stream uint32) bool) {
 	secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}})
 	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
@@ -92,7 +92,7 @@ func serve2(conn net.Conn, certificate tls.Certificate, requests *atomic.Int32, 
 	}
 }
 
-// read reads a frame and drops what is in it.
+// read reads a frame and discards its payload.
 func (p peer2) read() (kind, flags byte, stream uint32, err error) {
 	var head [9]byte
 	if _, err := io.ReadFull(p, head[:]); err != nil {

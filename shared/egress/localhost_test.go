@@ -12,7 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// No name server is asked for a name of this machine: it is loopback, which the guard refuses.
+// No name server is asked for a name of this machine. The name stands for loopback, which the guard refuses.
 func TestLocalhostIsLoopback(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))

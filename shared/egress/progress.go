@@ -20,10 +20,10 @@ const (
 	answering
 )
 
-// progress is how far a request has come, as net/http tells it.
+// progress records how far a request has come, as reported by net/http.
 type progress struct {
-	phase  atomic.Int32 // told from goroutines of net/http's
-	conn   net.Conn     // the last one the request was given to
+	phase  atomic.Int32 // set by net/http's goroutines
+	conn   net.Conn     // the last connection that the request was sent on
 	conns  int
 	reused bool
 }
@@ -45,14 +45,14 @@ func (p *progress) trace() *httptrace.ClientTrace {
 	}
 }
 
-// noteHandshake tells the request that asked for a connection that its handshake begins: net/http leaves that to who dials.
+// noteHandshake tells the request that its connection begins the handshake. If a program dials TLS itself, net/http leaves this call to it.
 func noteHandshake(ctx context.Context) {
 	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.TLSHandshakeStart != nil {
 		trace.TLSHandshakeStart()
 	}
 }
 
-// missing is what the request waits for.
+// missing returns what the request is waiting for.
 func (p *progress) missing() string {
 	switch p.phase.Load() {
 	case connecting:
@@ -73,8 +73,8 @@ func (p *progress) isHTTP2() bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// refusedCertificate tells whether a new connection broke whose server had asked for our certificate. A server that closes the
-// connection right after its alert may reset it, so that the alert is lost.
+// refusedCertificate reports whether a new connection broke on which the server had asked for our certificate. A server that closes the connection
+// right after its alert may reset it, and then the alert is lost.
 func (p *progress) refusedCertificate() bool {
 	secure, ok := p.conn.(*tls.Conn)
 	if !ok || p.reused || p.phase.Load() == answering {
@@ -84,11 +84,11 @@ func (p *progress) refusedCertificate() bool {
 	return ok && conn.asked
 }
 
-// errTurnedAway: an HTTP/2 endpoint turned a request away unprocessed, and again when it was sent anew.
+// errTurnedAway means that an HTTP/2 endpoint rejected a request as unprocessed twice.
 var errTurnedAway = errors.New("turned away twice")
 
-// roundTrip sends a request and returns the answer. The body of one that switches protocols is the connection itself, which knows no
-// deadline: it is closed unread, since we speak nothing else.
+// roundTrip sends a request and returns the answer. If the answer switches protocols, its body is the connection itself, which has no deadline. The
+// body is closed unread then, because the client speaks no other protocol.
 func roundTrip(transport *http.Transport, req *http.Request, seen *progress) (*http.Response, error) {
 	resp, err := send(transport, req, seen)
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
@@ -97,12 +97,12 @@ func roundTrip(transport *http.Transport, req *http.Request, seen *progress) (*h
 	return resp, err
 }
 
-// send sends a request, and anew what the package comment says: on connections that were found dead before a byte of it was written,
-// and once more what an HTTP/2 endpoint turned away.
+// send sends a request, and sends it again in the cases that the package comment lists: if the connection was found closed before a byte of the
+// request was written, and once more if an HTTP/2 endpoint rejected it as unprocessed.
 func send(transport *http.Transport, req *http.Request, seen *progress) (*http.Response, error) {
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), seen.trace()))
 	if body := req.GetBody; body != nil {
-		// net/http asks for the body each time it sends the request anew; by itself it would do so seven times.
+		// net/http asks for the body each time it sends the request again. Without this limit it would do so seven times.
 		req.GetBody = func() (io.ReadCloser, error) {
 			if seen.conns > 1 && seen.isHTTP2() {
 				return nil, errTurnedAway
@@ -123,7 +123,7 @@ func send(transport *http.Transport, req *http.Request, seen *progress) (*http.R
 	return transport.RoundTrip(again)
 }
 
-// foundClosed tells whether the endpoint had closed a kept connection before net/http began to write a request to it. It sends a POST
-// anew in all such cases but this one, in which the connection's end was seen between its choice and its use. Its error has neither a
-// type nor an exported name, so it is known by its text; a test holds that.
+// foundClosed reports whether the endpoint had closed a kept connection before net/http began to write the request. In all other such cases net/http
+// sends a POST again by itself. In this one it saw the connection's end after choosing the connection and before using it. The error has neither a type
+// nor an exported name, so it is recognised by its text. A test checks the text.
 func foundClosed(err error) bool { return err.Error() == "http: server closed idle connection" }

@@ -32,7 +32,7 @@ func TestOneAddressIsLetThrough(t *testing.T) {
 	}
 }
 
-// What is deployed lets no address through: no build of the Makefile's sets the variable, and nothing but the linker could.
+// A deployed program has no exception to the guard: no build in the Makefile sets the variable, and only the linker could set it.
 func TestDeployedBuildLetsNothingThrough(t *testing.T) {
 	t.Parallel()
 	if egress.LetThrough != "" {

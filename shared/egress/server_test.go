@@ -19,13 +19,13 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// ample is a timeout that no test waits for.
+// ample is a timeout that no test reaches.
 const ample = 20 * time.Second
 
-// secret stands in the URLs, headers and bodies of requests, and may stand in no error.
+// secret is in the URLs, headers and bodies of requests. It must not be in any error.
 const secret = "s3cret"
 
-// postTo returns a request with secrets in it.
+// postTo returns a request that contains secrets.
 func postTo(url string, timeout time.Duration) relay.Post {
 	return relay.Post{
 		URL:     url + "/" + secret + "?token=" + secret,
@@ -84,8 +84,8 @@ func countConnections(server *httptest.Server) *atomic.Int32 {
 	return &n
 }
 
-// listen accepts connections on address, hands each to serve, and returns where it listens and how many there were. A
-// connection is closed when serve returns; serve has to return when the client is gone.
+// listen accepts connections on address and passes each to serve. It returns the address that it listens on and the number of connections so far. A
+// connection is closed when serve returns. serve must return when the client has closed the connection.
 func listen(t *testing.T, address string, serve func(*net.TCPConn)) (host string, connections *atomic.Int32) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
@@ -123,7 +123,7 @@ func readRequest(conn net.Conn) []byte {
 // untilGone waits for the client to close its end.
 func untilGone(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// resolver answers from a table, without any network. Other names do not exist.
+// resolver resolves names from a table, without a network. Names that are not in it do not exist.
 func resolver(addresses map[string][]string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
@@ -132,7 +132,7 @@ func resolver(addresses map[string][]string) *net.Resolver {
 	}}
 }
 
-// answerDNS answers queries as over TCP: two bytes of length before each message (RFC 1035, section 4.2.2).
+// answerDNS answers queries in the format of DNS over TCP: two bytes of length before each message (RFC 1035, section 4.2.2).
 func answerDNS(conn net.Conn, addresses map[string][]string) {
 	defer func() { _ = conn.Close() }()
 	for {

@@ -14,38 +14,38 @@ import (
 )
 
 const (
-	// dialTimeout and handshakeTimeout leave an attempt of the default timeout time for the answer.
+	// dialTimeout and handshakeTimeout leave time for the answer in an attempt with the default timeout.
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
 
-	// idleTimeout is shorter than the time after which common servers close a kept connection (Node.js and Apache: 5 s), lest a
-	// request be written into a closing one: it could not be sent again. net/http compares it with the wall clock too, so
-	// connections that slept through a freeze of the Lambda sandbox are not used.
+	// idleTimeout is shorter than the time after which common servers close an idle connection (Node.js and Apache: 5 s). Otherwise a request could be
+	// written into a connection that is being closed, and could not be sent again. net/http also compares the idle time with the wall clock, so
+	// connections that were idle during a freeze of the Lambda sandbox are not used.
 	idleTimeout = 4 * time.Second
 
-	// Fewer connections are kept than half of the 1,024 file descriptors of a Lambda function, and all of them may be to one host: many
-	// endpoints can be on one, and to dial anew for each costs more than the attempt.
+	// maxIdle is less than half of the 1,024 file descriptors of a Lambda function. All kept connections may be to one host: many endpoints can be on
+	// one host, and a new connection for each attempt costs more than the attempt.
 	maxIdle = 448
 
-	// maxHeaderBytes bounds the headers of a response, which are read whole and thrown away but for relay.ReplyHeaders.
+	// maxHeaderBytes limits a response's headers. They are read completely, and discarded except for relay.ReplyHeaders.
 	maxHeaderBytes = 64 << 10
 
-	// What an HTTP/2 peer may send unasked: by default 4 MiB for each request, of which we want relay.MaxResponseBytes.
+	// How much an HTTP/2 peer may send before we read it. The default is 4 MiB for each request, of which we need relay.MaxResponseBytes.
 	streamWindow     = 16 << 10
 	connectionWindow = 1 << 20
 
-	// An HTTP/2 connection is shared by all attempts at an endpoint, so that a dead one fails them all until it is found out.
+	// All attempts at an endpoint share an HTTP/2 connection. A dead connection fails them all until a ping detects it.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
 
-	// maxSpecial is how many sets of endpoints' own certificates have their connections kept.
+	// maxSpecial is the number of sets of endpoints' certificates for which connections are kept.
 	maxSpecial = 32
 )
 
-// dialer connects, as net.Dialer does.
+// dialer opens a connection, like net.Dialer.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// usualTLS is what a connection to an endpoint without certificates of its own is made with. No roots: the system's.
+// usualTLS returns the configuration for endpoints without certificates of their own. If roots is nil, the system's are used.
 func usualTLS(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }
@@ -58,7 +58,7 @@ func newTransport(dial dialer, config *tls.Config) *http.Transport {
 		DialContext:            dial.plain,
 		DialTLSContext:         dial.secure(config),
 		Protocols:              &protocols,
-		DisableCompression:     true, // else net/http asks for gzip and unpacks what it gets
+		DisableCompression:     true, // otherwise net/http asks for gzip and decompresses the answer
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,
@@ -81,7 +81,7 @@ func (d dialer) plain(ctx context.Context, network, address string) (conn net.Co
 	return conn, err
 }
 
-// secure connects, and then shakes hands within handshakeTimeout.
+// secure connects, and then does the TLS handshake within handshakeTimeout.
 func (d dialer) secure(config *tls.Config) dialer {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, err := net.SplitHostPort(address)
@@ -106,13 +106,13 @@ func (d dialer) secure(config *tls.Config) dialer {
 	}
 }
 
-// askingConn is a connection whose server may ask for a certificate of ours. It does so in the handshake.
+// askingConn records whether the server asked for our certificate, which happens in the handshake.
 type askingConn struct {
 	net.Conn
 	asked bool
 }
 
-// certificate returns what crypto/tls calls when the server asks: it gives the certificate that fits, or an empty one.
+// certificate returns the function that crypto/tls calls when the server asks for a certificate. It returns one that fits, or an empty one.
 func (c *askingConn) certificate(ours []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		c.asked = true
@@ -125,7 +125,7 @@ func (c *askingConn) certificate(ours []tls.Certificate) func(*tls.CertificateRe
 	}
 }
 
-// within runs a phase of an attempt, and says in its error if that took longer than its limit.
+// within runs a phase of an attempt. If the phase exceeds its limit, the error says so.
 func within(ctx context.Context, limit time.Duration, missing string, phase func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -136,8 +136,8 @@ func within(ctx context.Context, limit time.Duration, missing string, phase func
 	return err
 }
 
-// transport returns the connections for an endpoint with the given certificates: those that were given the same before, byte for byte,
-// share them, and nobody else does.
+// transport returns the connection pool for an endpoint with the given certificates. Endpoints whose certificates are equal byte for byte share a
+// pool; no others do.
 func (c *Client) transport(t *catalog.TLS) (*http.Transport, error) {
 	if t == nil {
 		return c.usual, nil
@@ -152,7 +152,7 @@ func (c *Client) transport(t *catalog.TLS) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	for other, transport := range c.special { // whichever: to make one anew costs a handshake
+	for other, transport := range c.special { // any one: making it again costs only a handshake
 		if len(c.special) < maxSpecial {
 			break
 		}
@@ -166,7 +166,7 @@ func (c *Client) transport(t *catalog.TLS) (*http.Transport, error) {
 func contentKey(t *catalog.TLS) (key [sha256.Size]byte) {
 	hash := sha256.New()
 	for _, part := range [][]byte{t.Certificate, t.Key, t.Authorities} {
-		_ = binary.Write(hash, binary.BigEndian, uint64(len(part))) // a hash takes everything
+		_ = binary.Write(hash, binary.BigEndian, uint64(len(part))) // writing to a hash cannot fail
 		hash.Write(part)
 	}
 	return [sha256.Size]byte(hash.Sum(nil))

@@ -12,9 +12,9 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// directive is what tells CloudWatch which members of a line are metrics, and which dimensions they have:
+// directive tells CloudWatch which members of a line are metrics, and which dimensions they have:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-// It is the same for all lines of a kind, so it is encoded once.
+// All lines of a kind have the same directive, so it is encoded once.
 type directive struct{ attr slog.Attr }
 
 func newDirective(dimensions [][]string, names ...string) directive {
@@ -28,7 +28,7 @@ func newDirective(dimensions [][]string, names ...string) directive {
 	for _, name := range names {
 		d.Metrics = append(d.Metrics, definition{name})
 	}
-	encoded, _ := json.Marshal([]metricDirective{d}) // strings alone
+	encoded, _ := json.Marshal([]metricDirective{d}) // encoding strings cannot fail
 	return directive{slog.Any("CloudWatchMetrics", json.RawMessage(encoded))}
 }
 
@@ -51,7 +51,7 @@ var (
 	deadUnasked = newDirective(perRelay, metric.Dead)
 )
 
-// measure makes a line's attributes metrics too, if the log is a deployed relay's. The values must be those that d names.
+// measure adds to a line's attributes what makes it metrics, if the log is a deployed relay's. The values must be those that d names.
 func (l Log) measure(attrs []slog.Attr, d directive, values ...slog.Attr) []slog.Attr {
 	if l.Relay == "" {
 		return attrs
@@ -63,7 +63,7 @@ func (l Log) measure(attrs []slog.Attr, d directive, values ...slog.Attr) []slog
 
 func one(name string) slog.Attr { return slog.Int(name, 1) }
 
-// reasons tells why a request was refused. The first that fits counts.
+// reasons maps errors to the reason why a request was refused. The first match counts.
 var reasons = []struct {
 	err    error
 	reason string

@@ -26,13 +26,13 @@ import (
 
 const relayName = "webhook-relay-prod"
 
-// deployed is a log as a function has it, but for where it goes.
+// deployed returns a log like a function's, except for where it writes.
 func deployed(out io.Writer) telemetry.Log {
 	handler := slog.NewJSONHandler(out, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr})
 	return telemetry.Log{Logger: slog.New(handler), Relay: relayName}
 }
 
-// emf is a line as CloudWatch reads it.
+// emf is a line in the form in which CloudWatch reads it.
 type emf struct {
 	AWS *struct {
 		Timestamp         int64
@@ -44,9 +44,9 @@ type emf struct {
 	} `json:"_aws"`
 }
 
-// extract does as CloudWatch does with a line, and fails where its specification says that CloudWatch would refuse it:
+// extract reads a line as CloudWatch does, and fails the test if CloudWatch would refuse the line according to its specification:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-// The metrics are named with their dimensions' values; nil if the line has none.
+// It returns the metrics by name and the values of their dimensions, or nil if the line has none.
 func extract(t *testing.T, line []byte) map[string]float64 {
 	t.Helper()
 	var document emf
@@ -99,7 +99,7 @@ func refusedFor(reason string) map[string]float64 {
 	return map[string]float64{"Refused[" + relayName + "]": 1, "Refused[" + relayName + " " + reason + "]": 1}
 }
 
-// metrics is what each report counts as.
+// metrics are the metrics that each report counts as.
 var metrics = map[string]struct {
 	report func(telemetry.Log)
 	want   map[string]float64
@@ -177,7 +177,7 @@ func route(r relay.RouteReport) func(telemetry.Log) {
 	return func(l telemetry.Log) { l.Routed(context.Background(), r) }
 }
 
-// routeOwn is of an event that was never received.
+// routeOwn is a report about the relay's own event, which was never received.
 func routeOwn(r relay.RouteReport) func(telemetry.Log) {
 	r.Source = catalog.OwnSource
 	return func(l telemetry.Log) { l.Routed(context.Background(), r) }
@@ -194,7 +194,7 @@ func sweep(r operate.SweepReport, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) { l.Swept(context.Background(), r, err) }
 }
 
-// sweepOf are the metrics of a sweep: those that are not zero.
+// sweepOf returns the metrics of a sweep that are not zero.
 func sweepOf(events, stranded, putBack, unaccounted, partial float64) map[string]float64 {
 	all := map[string]float64{
 		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName + "]": stranded, "PutBack[" + relayName + "]": putBack,
@@ -218,7 +218,7 @@ func TestLinesAreMetrics(t *testing.T) {
 	}
 }
 
-// What is written is named for the dashboard, and the other way round.
+// Every metric that is written has a name for the dashboard, and every name is written.
 func TestReasonsAreAllNamed(t *testing.T) {
 	t.Parallel()
 	written := map[string]bool{}
@@ -243,7 +243,7 @@ func TestReasonsAreAllNamed(t *testing.T) {
 	}
 }
 
-// A local relay's lines are for a reader of lines.
+// A local relay's lines contain no metrics.
 func TestWithoutANameThereAreNoMetrics(t *testing.T) {
 	t.Parallel()
 	for name, tt := range metrics {
@@ -255,7 +255,7 @@ func TestWithoutANameThereAreNoMetrics(t *testing.T) {
 	}
 }
 
-// BenchmarkLine compares an attempt's line that is metrics with one that is not; bytes/line is what CloudWatch Logs bills.
+// BenchmarkLine compares the line of an attempt with and without metrics. bytes/line is what CloudWatch Logs bills.
 func BenchmarkLine(b *testing.B) {
 	for name, relay := range map[string]string{"plain": "", "metrics": relayName} {
 		b.Run(name, func(b *testing.B) {

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// refusalWindow is how long a reason's allowance of lines is for.
+	// refusalWindow is the time for which refusalLines counts.
 	refusalWindow = time.Minute
-	// refusalLines is how many refusals for one reason have a line of their own in a window. It shows who sends what.
+	// refusalLines is the number of refusals for one reason in a window that get a line of their own. These lines show who sends what.
 	refusalLines = 10
-	// refusalBatch is how many refusals without a line are told in one.
+	// refusalBatch is the number of refusals without a line that are logged together in one line.
 	refusalBatch = 100
 )
 
-// RefusalLimiter bounds the log lines of refused requests, which anybody can cause: in each minute the first ten for a reason have a line each, and of
-// the others a hundred have one line together, or as many as there were in the minute. That line counts as many in the metric Refused. What is
-// not yet told when a process ends, 99 for a reason at most, is not counted.
+// RefusalLimiter limits the log lines of refused requests, which anybody can cause. In each minute the first ten refusals for a reason have a line
+// each. Of the others, a hundred share one line, or as many as there were in the minute. That line adds their number to the metric Refused. Refusals
+// that are not yet logged when a process ends are not counted: at most 99 for a reason.
 //
-// The zero value is ready. It is safe for concurrent use.
+// The zero value is ready to use. It is safe for concurrent use.
 type RefusalLimiter struct {
 	Now func() time.Time // nil: time.Now
 
@@ -32,11 +32,11 @@ type RefusalLimiter struct {
 	reasons map[string]refusals
 }
 
-// refusals are those of one reason in a window.
+// refusals are the refusals for one reason in a window.
 type refusals struct {
 	began   time.Time
 	lines   int
-	counted int // without a line, and not yet told
+	counted int // without a line, and not yet logged
 }
 
 func (l *RefusalLimiter) now() time.Time {
@@ -46,7 +46,7 @@ func (l *RefusalLimiter) now() time.Time {
 	return time.Now()
 }
 
-// hasLine tells whether a refusal gets a line of its own. If not, it is counted.
+// hasLine reports whether a refusal gets a line of its own. If not, it is counted.
 func (l *RefusalLimiter) hasLine(reason string) bool {
 	if l == nil {
 		return true
@@ -70,7 +70,7 @@ func (l *RefusalLimiter) hasLine(reason string) bool {
 	return own
 }
 
-// due returns what is to be told now, and forgets it: how many refusals there were without a line, by reason.
+// due returns how many refusals without a line are to be logged now, by reason, and resets their count.
 func (l *RefusalLimiter) due() map[string]int {
 	if l == nil {
 		return nil
@@ -91,7 +91,7 @@ func (l *RefusalLimiter) due() map[string]int {
 	return due
 }
 
-// tellRefusals logs the refusals that had no line of their own, where it is time to.
+// tellRefusals logs the refusals without a line of their own that are due.
 func (l Log) tellRefusals(ctx context.Context) {
 	due := l.Refusals.due()
 	for _, reason := range slices.Sorted(maps.Keys(due)) {

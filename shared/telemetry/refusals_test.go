@@ -15,7 +15,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// flood is a log, and how many lines and refusals it tells of.
+// flood is a log that counts its lines and the refusals that they report.
 type flood struct {
 	log  telemetry.Log
 	text bytes.Buffer
@@ -31,7 +31,7 @@ func newFlood() *flood {
 	return f
 }
 
-// told returns the number of lines so far and the sum of the metric, by reason.
+// told returns the number of lines so far and the sums of the metric, by reason.
 func (f *flood) told(t *testing.T) (lines int, refused map[string]int) {
 	t.Helper()
 	refused = map[string]int{}

@@ -16,7 +16,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// intake is the way of a webhook as far as the metrics' first sum goes, with a log that is a deployed relay's.
+// intake is the part of the relay that the first sum of the metrics covers, with the log of a deployed relay.
 type intake struct {
 	t        *testing.T
 	log      bytes.Buffer
@@ -28,7 +28,7 @@ type intake struct {
 	fanout   *relay.Fanout
 }
 
-// faulty is a queue that tells of a failure instead of taking messages, or after it has taken them.
+// faulty is a queue that returns an error instead of accepting messages, or after accepting them.
 type faulty struct {
 	memory.Queue
 	before, after error
@@ -84,7 +84,7 @@ func (in *intake) post(id, eventType string) {
 	}
 }
 
-// fanOut hands all messages of the ingest queue out, so many times.
+// fanOut delivers all messages of the ingest queue to the fan-out, so many times.
 func (in *intake) fanOut(times int) {
 	msgs := in.ingest.List()
 	for range times {
@@ -92,7 +92,7 @@ func (in *intake) fanOut(times int) {
 	}
 }
 
-// counts are the sums of the metrics in the log.
+// counts returns the sums of the metrics in the log.
 func (in *intake) counts() map[string]int {
 	in.t.Helper()
 	counts := map[string]int{}
@@ -104,7 +104,7 @@ func (in *intake) counts() map[string]int {
 	return counts
 }
 
-// The sum of package metric holds by value, whatever happens to a message on its way.
+// The sum in package metric holds, whatever happens to a message.
 func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 	t.Parallel()
 	errDown := errors.New("queue down")

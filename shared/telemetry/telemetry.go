@@ -12,7 +12,7 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// Keys of the log lines, camelCase as the Lambda runtime's requestId.
+// Keys of the log lines. They are camelCase, like the Lambda runtime's requestId.
 const (
 	KeyEvent    = "eventId"
 	KeySource   = "source"
@@ -25,21 +25,21 @@ const (
 	KeyError    = "error"
 
 	KeyDeliveryID = "deliveryId"       // the provider's own id of a webhook
-	KeyReused     = "deliveryIdReused" // it is not signed, and came with other signed bytes before
+	KeyReused     = "deliveryIdReused" // the id is not signed, and came before with other signed bytes
 )
 
 // Log is a relay.Reporter that writes to a logger. It is safe for concurrent use if the logger is.
 type Log struct {
-	Logger *slog.Logger // of JSON, if Relay is set
-	Relay  string       // the deployed relay's name, under which its lines are metrics too; "": they are lines alone
+	Logger *slog.Logger // must write JSON if Relay is set
+	Relay  string       // the deployed relay's name, under which its lines are metrics too; "": no metrics
 
-	Refusals *RefusalLimiter // nil: each refused request has a line
+	Refusals *RefusalLimiter // nil: every refused request has a line
 }
 
 var _ relay.Reporter = Log{}
 
-// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or failed (ours). Of many that are refused not
-// each has a line (RefusalLimiter).
+// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or failed (ours). Not every refused request has a
+// line: see RefusalLimiter.
 func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	defer l.tellRefusals(ctx)
 	line := func(outcome string) []slog.Attr {
@@ -61,7 +61,7 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 		l.log(ctx, slog.LevelWarn, "received", r.Err, l.measure(attrs, refused, one(metric.Refused)))
 	case r.Learned && r.Untold != nil:
 		l.log(ctx, slog.LevelError, "received", r.Untold, line("secret learned"))
-	case r.Learned: // whoever sent it signs from now on: the operator should see who that was
+	case r.Learned: // whoever sent the secret can sign from now on, so the operator should see it
 		l.log(ctx, slog.LevelWarn, "received", nil, line("secret learned"))
 	case r.Handshake:
 		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))
@@ -70,14 +70,14 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 		if r.DeliveryID != "" {
 			attrs = append(attrs, slog.String(KeyDeliveryID, r.DeliveryID))
 		}
-		if r.Reused { // a line is enough: a metric of its own would be billed
+		if r.Reused { // a line is enough, because a metric of its own would be billed
 			attrs, level = append(attrs, slog.Bool(KeyReused, true)), slog.LevelWarn
 		}
 		l.log(ctx, level, "received", nil, l.measure(attrs, accepted, one(metric.Accepted)))
 	}
 }
 
-// Routed logs what became of an event at the fan-out.
+// Routed logs the result of routing an event.
 func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	level := slog.LevelInfo
 	if r.Err != nil || r.Result == relay.Poisoned {
@@ -88,16 +88,16 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 		slog.Int("deliveries", r.Endpoints))
 	if len(r.Undecided) > 0 {
 		level = max(level, slog.LevelWarn)
-		const some = 20 // a line has an end
+		const some = 20 // keeps the line short
 		attrs = append(attrs, slog.Int("undecided", len(r.Undecided)),
 			slog.Any("undecidedEndpoints", r.Undecided[:min(some, len(r.Undecided))]))
 	}
 	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
 }
 
-// measureRouted counts what became of an event: when it is put on record, whatever becomes of its message then, and not again when a copy of the
-// message goes on where the first got stuck. The relay's own events were never received: they are left out of both sides of the sum, and
-// their deliveries of neither.
+// measureRouted counts the result of routing an event. It counts an event when it is recorded, whatever happens to its message afterwards. It does not
+// count the event again when a copy of the message continues where the first one failed. The relay's own events were never received, so neither side of
+// the sum counts them. Their deliveries are counted.
 func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
 	deliveries := slog.Int(metric.Deliveries, r.Endpoints)
 	switch own := r.Source == catalog.OwnSource; {
@@ -123,7 +123,7 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	switch {
 	case r.Err != nil:
 		level = slog.LevelError
-	case r.Status != relay.Delivered && r.Status != "": // else it was held, or had the endpoint prove itself
+	case r.Status != relay.Delivered && r.Status != "": // without a status it was held, or the endpoint had to prove itself
 		level = slog.LevelWarn
 	}
 	attrs := append(make([]slog.Attr, 0, room),
@@ -149,7 +149,7 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	l.log(ctx, level, "attempted", r.Err, l.measureAttempt(attrs, r))
 }
 
-// measureAttempt counts what is on record: an attempt that is not, for our own failure, is reported again.
+// measureAttempt counts attempts that are recorded. An attempt that could not be recorded, because the relay itself failed, is reported again.
 func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Attr {
 	took := slog.Int64(metric.EndpointMs, r.Attempt.Duration.Milliseconds())
 	asked := !slices.Contains([]relay.Outcome{relay.Removed, relay.Withheld, relay.Blocked, relay.AuthFailed}, r.Attempt.Outcome)
@@ -166,7 +166,7 @@ func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Att
 	return attrs
 }
 
-// Swept logs a run of the sweeper, and the error that it ended with.
+// Swept logs a run of the sweeper, and the error with which it ended.
 func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	level := slog.LevelInfo
 	switch {
@@ -183,8 +183,7 @@ func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	l.log(ctx, level, "swept", err, l.measureSweep(attrs, r))
 }
 
-// measureSweep counts what a run found. A metric without a value in a month costs nothing: those of which there was nothing are
-// left out.
+// measureSweep counts what a sweep found. Zeros are not written, because a metric without a value in a month costs nothing.
 func (l Log) measureSweep(attrs []slog.Attr, r operate.SweepReport) []slog.Attr {
 	partial := 0
 	if r.Partial {
@@ -212,7 +211,7 @@ func (l Log) measureSweep(attrs []slog.Attr, r operate.SweepReport) []slog.Attr 
 	return l.measure(attrs, newDirective(perRelay, names...), values...)
 }
 
-// room is for all attributes that a line can have, so that they are allocated once.
+// room is enough for all attributes of a line, so they are allocated once.
 const room = 24
 
 func (l Log) log(ctx context.Context, level slog.Level, msg string, err error, attrs []slog.Attr) {

@@ -31,11 +31,11 @@ const (
 //	AWS_SECRET_ACCESS_KEY            required
 //	AWS_SESSION_TOKEN                of temporary credentials
 //	AWS_ENDPOINT_URL                 base URL of every service instead of AWS's own: an emulator, a private endpoint
-//	AWS_ENDPOINT_URL_<SERVICE>       of one service (SQS, DYNAMODB, S3, KMS, SCHEDULER), stronger than AWS_ENDPOINT_URL
+//	AWS_ENDPOINT_URL_<SERVICE>       of one service (SQS, DYNAMODB, S3, KMS, SCHEDULER), takes precedence over AWS_ENDPOINT_URL
 //	AWS_IGNORE_CONFIGURED_ENDPOINT_URLS   "true": both are ignored
 //
-// The error is ErrEnvironment and names what is missing, never a value. Call it once for each process: each configuration has
-// connections and a retry quota of its own.
+// The error is ErrEnvironment. It names the missing variables and never contains a value. Call Config once for each process: each
+// configuration has its own connections and its own retry quota.
 func Config() (aws.Config, error) {
 	var missing []string
 	for _, name := range []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
@@ -76,7 +76,7 @@ func httpClient() aws.HTTPClient {
 			t.TLSHandshakeTimeout = 2 * time.Second
 			t.ResponseHeaderTimeout = 4 * time.Second
 			t.IdleConnTimeout = 20 * time.Second
-			t.MaxIdleConnsPerHost = 32 // as many calls as a batch has under way: no connection is made and thrown away
+			t.MaxIdleConnsPerHost = 32 // as many as a batch's concurrent calls, so no connection is closed after one use
 			t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 		})
 }
@@ -88,16 +88,16 @@ func newRetryer() aws.Retryer {
 	})
 }
 
-// endpoints answers the questions that a service's client asks of its configuration's sources.
+// endpoints gives the services' clients the endpoints in the environment, in the form in which they ask a configuration source.
 type endpoints struct{}
 
-// GetServiceBaseEndpoint returns the URL that the environment gives for a service, by the service's id ("SQS", "DynamoDB").
+// GetServiceBaseEndpoint returns the URL in the environment for a service, given the service's id ("SQS", "DynamoDB").
 func (endpoints) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
 	url := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(sdkID, " ", "_")))
 	return url, url != "", nil
 }
 
-// GetIgnoreConfiguredEndpoints tells whether the environment forbids other endpoints than AWS's own.
+// GetIgnoreConfiguredEndpoints reports whether the environment forbids endpoints other than AWS's own.
 func (e endpoints) GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, error) {
 	return e.ignored(), true, nil
 }

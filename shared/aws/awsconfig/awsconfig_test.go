@@ -98,7 +98,7 @@ func TestACallIsTriedThreeTimes(t *testing.T) {
 	}
 }
 
-// BenchmarkConfig is the share of a cold start that the configuration and two clients take.
+// BenchmarkConfig measures what the configuration and two clients add to a cold start.
 func BenchmarkConfig(b *testing.B) {
 	b.Setenv("AWS_REGION", "eu-central-1")
 	b.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")

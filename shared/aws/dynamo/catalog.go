@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The kinds of catalog items. Together with a name they are the sort key, and for those with secrets the name that these are
-// sealed under ("source/github").
+// The kinds of catalog items. A kind and a name make the sort key. For items with secrets they also make the name under which the
+// secrets are sealed ("source/github").
 const (
 	sourceKind       = "source"
 	endpointKind     = "endpoint"
@@ -24,28 +24,28 @@ const (
 	namesKind        = "names"
 )
 
-// namesPerItem keeps a list of names, of 63 characters at most, far from the bound of an item.
+// namesPerItem keeps a list of names far below an item's limit. A name has at most 63 characters.
 const namesPerItem = 4000
 
 // namesDoc is a part of the list of a generation's sources or endpoints.
 type namesDoc struct {
 	Version int      `json:"v"`
 	Names   []string `json:"names"`
-	More    bool     `json:"more,omitempty"` // the next item goes on
+	More    bool     `json:"more,omitempty"` // the list continues in the next item
 }
 
-// nameListSort is the sort key of the nth part of a list.
+// nameListSort returns the sort key of the nth part of a list.
 func nameListSort(kind string, n int) string { return fmt.Sprintf("%s#%s#%06d", namesKind, kind, n) }
 
-// The bounds of an item of subscriptions keep it far from DynamoDB's, and the fan-out's read small: one with a name and two types for each
-// is about 10 KB.
+// The limits of an item of subscriptions. They keep the item far below DynamoDB's limit, and the fan-out's read small: a hundred
+// subscriptions with a name and two types each have about 10 KB.
 const (
 	subscriptionsPerItem     = 100
 	subscriptionBytesPerItem = 64 << 10
 )
 
-// docVersion is the version of the documents below; relay's own formats carry theirs, and the same rule holds for both: what is added within a
-// version is what an older reader may ignore without harm.
+// docVersion is the version of the documents below. The formats of package relay carry versions of their own. One rule holds for both:
+// within a version, only fields may be added that an older reader can safely ignore.
 const docVersion = 1
 
 type sourceDoc struct {
@@ -59,14 +59,14 @@ type endpointDoc struct {
 	Version   int             `json:"v"`
 	URL       string          `json:"url"`
 	TimeoutNs time.Duration   `json:"timeoutNs,omitempty"`
-	Schedule  []time.Duration `json:"scheduleNs"` // null and empty are two things
+	Schedule  []time.Duration `json:"scheduleNs"` // null means the default schedule, empty means no retry
 	MaxAgeNs  time.Duration   `json:"maxAgeNs,omitempty"`
 	Final     []string        `json:"final,omitempty"`
 	RateLimit int             `json:"rateLimit,omitempty"`
 	RatePerNs time.Duration   `json:"ratePerNs,omitempty"`
 
 	Concurrency int    `json:"concurrency,omitempty"`
-	Certificate string `json:"certificate,omitempty"` // of TLS, as Authorities is: both are public, and KMS seals 4 KiB at most
+	Certificate string `json:"certificate,omitempty"` // of TLS, like Authorities; not sealed, because both are public and KMS seals 4 KiB at most
 	Authorities string `json:"authorities,omitempty"`
 
 	SecretsMade bool              `json:"secretsMade,omitempty"`
@@ -82,11 +82,11 @@ type subscriptionsDoc struct {
 type subscriptionDoc struct {
 	Endpoint string   `json:"endpoint"`
 	Types    []string `json:"types,omitempty"`
-	Filter   string   `json:"filter,omitempty"` // JSON in a string: it comes back as it was written
+	Filter   string   `json:"filter,omitempty"` // JSON in a string, so it is read back exactly as written
 	OrderKey *string  `json:"orderKey,omitempty"`
 }
 
-// orderKey is what is kept of an order: nil of none.
+// orderKey returns the stored form of an order: nil if it is off.
 func orderKey(o catalog.Order) *string {
 	if !o.On {
 		return nil
@@ -96,7 +96,7 @@ func orderKey(o catalog.Order) *string {
 
 func orderOf(key *string) catalog.Order { return catalog.Order{On: key != nil, Key: aws.ToString(key)} }
 
-// sealedDoc is what is sealed of a source or an endpoint.
+// sealedDoc is the sealed part of a source or an endpoint.
 type sealedDoc struct {
 	Secrets  []string          `json:"secrets,omitempty"`
 	Header   map[string]string `json:"header,omitempty"`
@@ -107,25 +107,25 @@ type sealedDoc struct {
 	Retiring []catalog.RetiringSecret `json:"retiring,omitempty"`
 }
 
-// Catalog keeps the catalog. It implements relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and
-// catalog.Store and is safe for concurrent use. It caches nothing.
+// Catalog keeps the catalog. It implements catalog.Sources, catalog.LearnedSecrets, catalog.LearningWindows, catalog.Subscriptions,
+// catalog.Endpoints and catalog.Store. It is safe for concurrent use. It has no cache.
 type Catalog struct {
 	table
 	sealer catalog.Sealer
 }
 
-// NewCatalog returns the catalog in a table. The sealer seals and opens secrets; whoever only asks for Subscriptions needs none.
+// NewCatalog returns the catalog in a table. The sealer seals and opens secrets. It may be nil if only Subscriptions is called.
 func NewCatalog(client *dynamodb.Client, tableName string, sealer catalog.Sealer) *Catalog {
 	return &Catalog{table{client, tableName}, sealer}
 }
 
-// Generation implements relay.Generations.
+// Generation implements catalog.Generations.
 func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 	p, err := c.pointer(ctx)
 	return catalog.Generation(p.generation), err
 }
 
-// Source implements relay.Sources.
+// Source implements catalog.Sources.
 func (c *Catalog) Source(ctx context.Context, g catalog.Generation, name string) (catalog.Source, error) {
 	it, err := c.find(ctx, g, sourceKind, name)
 	if err != nil {
@@ -134,7 +134,7 @@ func (c *Catalog) Source(ctx context.Context, g catalog.Generation, name string)
 	return c.readSource(ctx, it)
 }
 
-// Endpoint implements relay.Endpoints.
+// Endpoint implements catalog.Endpoints.
 func (c *Catalog) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
 	it, err := c.find(ctx, g, endpointKind, name)
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *Catalog) find(ctx context.Context, g catalog.Generation, kind, name str
 	return it, nil
 }
 
-// Subscriptions implements relay.Subscriptions.
+// Subscriptions implements catalog.Subscriptions.
 func (c *Catalog) Subscriptions(ctx context.Context, g catalog.Generation, source string) ([]catalog.Subscription, error) {
 	var subs []catalog.Subscription
 	err := c.each(ctx, g, subscriptionKind+"#"+source+"#", func(it item) (err error) {
@@ -170,7 +170,7 @@ func (c *Catalog) Subscriptions(ctx context.Context, g catalog.Generation, sourc
 	return subs, nil
 }
 
-// LoadCatalog implements catalog.Store. It opens every secret, which is a call of the sealer for each.
+// LoadCatalog implements catalog.Store. It opens every secret, which takes one call of the sealer each.
 func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
 	p, err := c.pointer(ctx)
 	if err != nil {
@@ -191,17 +191,17 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, erro
 	return loaded, p.current(), nil
 }
 
-// SourceNames implements relay.Sources.
+// SourceNames implements catalog.Sources.
 func (c *Catalog) SourceNames(ctx context.Context, g catalog.Generation) ([]string, error) {
 	return c.namesOf(ctx, g, sourceKind)
 }
 
-// EndpointNames implements relay.Endpoints.
+// EndpointNames implements catalog.Endpoints.
 func (c *Catalog) EndpointNames(ctx context.Context, g catalog.Generation) ([]string, error) {
 	return c.namesOf(ctx, g, endpointKind)
 }
 
-// Names implements relay.Names.
+// Names implements catalog.Names.
 func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err error) {
 	g, err := c.Generation(ctx)
 	if err != nil {
@@ -214,7 +214,7 @@ func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err e
 	return sources, endpoints, err
 }
 
-// namesOf reads the lists of a generation's names. A function that may read items one by one needs no other right for it.
+// namesOf reads the list of a generation's names by GetItem. So a function that may only read single items needs no other permission.
 func (c *Catalog) namesOf(ctx context.Context, g catalog.Generation, kind string) (names []string, err error) {
 	for n := 0; g != ""; n++ {
 		it, err := c.get(ctx, string(g), nameListSort(kind, n))
@@ -222,7 +222,7 @@ func (c *Catalog) namesOf(ctx context.Context, g catalog.Generation, kind string
 			return nil, fmt.Errorf("dynamo: names: %w", err)
 		}
 		if it == nil {
-			break // there are none of this kind
+			break // the generation has none of this kind
 		}
 		var doc namesDoc
 		if err := decode(it, &doc, &doc.Version); err != nil {
@@ -235,7 +235,7 @@ func (c *Catalog) namesOf(ctx context.Context, g catalog.Generation, kind string
 	return names, nil
 }
 
-// each calls do for a generation's items whose sort key begins with prefix, in order.
+// each calls do for each item of a generation whose sort key begins with prefix, in order.
 func (c *Catalog) each(ctx context.Context, g catalog.Generation, prefix string, do func(item) error) error {
 	if g == "" {
 		return nil
@@ -264,10 +264,10 @@ func (c *Catalog) eachOf(ctx context.Context, partition, prefix string, do func(
 	})
 }
 
-// sealerCalls is how many secrets are sealed or opened at a time.
+// sealerCalls is the number of secrets that are sealed or opened concurrently.
 const sealerCalls = 16
 
-// readAll makes a catalog of a generation's items, which are sorted by kind and name.
+// readAll builds a catalog from a generation's items, which are sorted by kind and name.
 func (c *Catalog) readAll(ctx context.Context, items []item) (catalog.Catalog, error) {
 	var sources, endpoints []item
 	var loaded catalog.Catalog
@@ -291,7 +291,7 @@ func (c *Catalog) readAll(ctx context.Context, items []item) (catalog.Catalog, e
 	for i, it := range sources {
 		g.Go(func() (err error) {
 			loaded.Sources[i], err = c.readSource(ctx, it)
-			loaded.Sources[i].LearnUntil = time.Time{} // no part of the catalog
+			loaded.Sources[i].LearnUntil = time.Time{} // not part of the catalog
 			return err
 		})
 	}
@@ -330,7 +330,8 @@ func (c *Catalog) readSource(ctx context.Context, it item) (catalog.Source, erro
 	return s, err
 }
 
-// addLearned adds to a source of a generation the secret of its handshake or, if there is none, until when it may come.
+// addLearned adds to a source of a generation the secret of its handshake. If there is none, it adds the end of the window in which one
+// may come.
 func (c *Catalog) addLearned(ctx context.Context, generation string, s *catalog.Source) error {
 	it, err := c.get(ctx, learnedPartition, s.Name)
 	if err != nil {
@@ -347,12 +348,12 @@ func (c *Catalog) addLearned(ctx context.Context, generation string, s *catalog.
 	return nil
 }
 
-// isLearned tells whether an item holds the secret of a handshake in a generation.
+// isLearned reports whether an item holds the secret of a handshake in this generation.
 func isLearned(it item, generation string) bool {
 	return len(binaryOf(it, sealedAttribute)) > 0 && textOf(it, generationAttribute) == generation
 }
 
-// OpenLearning implements relay.LearningWindows. The window takes the place of a secret that was learned in another generation.
+// OpenLearning implements catalog.LearningWindows. The window overwrites a secret that was learned in another generation.
 func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Time) error {
 	g, err := c.Generation(ctx)
 	if err != nil {
@@ -378,12 +379,15 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 	return nil
 }
 
-// LearnSecret implements relay.LearnedSecrets. The secret takes the place of the window, beside the generation in force, and is forgotten with that: a
-// replacement writes what was loaded with the others. Those that were loaded before are refused, since the pointer counts what was learned. One that
-// came in force in between, made of what was loaded before, is found by a last look at the pointer; then the secret is learned again. If the process
-// dies just there, the window is closed and nothing is learned: the operator opens another.
+// LearnSecret implements catalog.LearnedSecrets. It writes the secret over the window's item, for the generation in force. A replacement
+// that was loaded after that contains the secret and writes it with the others. A replacement that was loaded before is refused, since
+// the pointer counts learned secrets.
+//
+// One case is left: a replacement that was loaded before may come in force before the count is raised here. So LearnSecret reads the
+// pointer once more at the end, and learns the secret again for the new generation. If the process dies just before that, the window is
+// closed and no secret is learned. The operator then opens another window.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
-	var kept []byte // the secret as this call has written it
+	var kept []byte // the sealed secret that this call has written
 	for range learnTries {
 		g, err := c.Generation(ctx)
 		if err != nil {
@@ -403,11 +407,11 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 	return fmt.Errorf("dynamo: secret of source %s: the catalog was replaced %d times", source, learnTries)
 }
 
-// learnTries bounds the tries of LearnSecret while the catalog is replaced again and again.
+// learnTries is how often LearnSecret tries while the catalog is replaced again and again.
 const learnTries = 5
 
-// learnIn keeps the secret with a generation, unless it is there, and returns it as it was written. It takes the place of an open window or,
-// where this call has closed that for an earlier generation, of the secret kept there.
+// learnIn stores the secret for a generation, unless the generation has it, and returns it as stored. It overwrites an open window. If
+// this call has already closed the window for an earlier generation, it overwrites the secret stored there (kept).
 func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, secret string, kept []byte) ([]byte, error) {
 	s, err := c.Source(ctx, g, source)
 	switch {
@@ -442,7 +446,7 @@ func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, sec
 	return nil, fmt.Errorf("dynamo: secret of source %s: %w", source, err)
 }
 
-// countLearned raises the revision. It touches nothing else of the pointer, which is all that the receiver's role allows.
+// countLearned raises the revision. It changes no other attribute of the pointer, because the receiver's role allows no other.
 func (c *Catalog) countLearned(ctx context.Context) error {
 	_, err := c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &c.name,
@@ -453,7 +457,7 @@ func (c *Catalog) countLearned(ctx context.Context) error {
 	return err
 }
 
-// endpointDocs are what is kept of an endpoint, in the open and sealed.
+// endpointDocs returns what is stored of an endpoint: the readable part and the part to be sealed.
 func endpointDocs(e catalog.Endpoint) (endpointDoc, sealedDoc) {
 	doc := endpointDoc{Version: docVersion, URL: e.URL, TimeoutNs: e.Timeout, Schedule: e.Schedule, MaxAgeNs: e.MaxAge, Final: e.Final,
 		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency, SecretsMade: e.SecretsMade, Prove: e.Prove,
@@ -498,13 +502,13 @@ func appendSubscriptions(subs []catalog.Subscription, it item) ([]catalog.Subscr
 	return subs, nil
 }
 
-// open opens what is sealed of an item of a generation.
+// open opens the sealed part of an item of a generation.
 func (c *Catalog) open(ctx context.Context, it item) (sealedDoc, error) {
 	kind, name := kindAndName(it)
 	return c.unseal(ctx, it, kind, name)
 }
 
-// unseal opens what is sealed in an item; one without secrets has nothing sealed.
+// unseal opens the sealed part of an item. An item without secrets has no sealed part.
 func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (sealedDoc, error) {
 	var doc sealedDoc
 	sealed := binaryOf(it, sealedAttribute)
@@ -521,7 +525,7 @@ func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (seale
 	return doc, nil
 }
 
-// decode reads an item's document; version is the doc's field.
+// decode reads an item's document. version is the doc's version field.
 func decode(it item, doc any, version *int) error {
 	if err := json.Unmarshal([]byte(textOf(it, docAttribute)), doc); err != nil {
 		return unreadable(it, err)

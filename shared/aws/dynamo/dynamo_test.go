@@ -80,17 +80,17 @@ func newLedger(t *testing.T) *dynamo.Ledger {
 	return dynamo.NewLedger(client, createTable(t, client))
 }
 
-// hook stands between a client and DynamoDB. It may answer itself, change the request, or call next. A client makes calls side by side;
-// its hook is at work for one of them at a time, except within next.
+// hook intercepts a client's calls to DynamoDB. It may answer itself, change the request, or call next. A client makes concurrent calls,
+// but its hook runs for one at a time, except inside next.
 type hook func(operation string, body []byte, next func(body []byte) (*http.Response, error)) (*http.Response, error)
 
-// wire carries a client's calls, through a hook if there is one.
+// wire is a client's transport, with a hook if there is one.
 type wire struct {
 	hook hook
-	mu   *sync.Mutex // what the hook remembers
+	mu   *sync.Mutex // guards the hook's state
 }
 
-// calls is the transport of all tests.
+// calls is the HTTP client of all tests.
 var calls = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
 func (w wire) Do(r *http.Request) (*http.Response, error) {
@@ -124,7 +124,7 @@ func newClient(t *testing.T, h hook) *dynamodb.Client {
 	})
 }
 
-// createTable makes a table that has all that the catalog and the ledger need.
+// createTable creates a table with all keys and indexes of the catalog and the ledger.
 func createTable(t *testing.T, client *dynamodb.Client) string {
 	t.Helper()
 	name := rand.Text()
@@ -158,7 +158,7 @@ func keys(partition, sort string) []types.KeySchemaElement {
 		{AttributeName: &partition, KeyType: types.KeyTypeHash}, {AttributeName: &sort, KeyType: types.KeyTypeRange}}
 }
 
-// scan returns all that is in a table.
+// scan returns all items of a table.
 func scan(t *testing.T, client *dynamodb.Client, table string) []map[string]types.AttributeValue {
 	t.Helper()
 	var all []map[string]types.AttributeValue
@@ -180,7 +180,7 @@ func text(it map[string]types.AttributeValue, name string) string {
 	return s.Value
 }
 
-// loseAnswers lets an operation through and loses its answer, the first n times.
+// loseAnswers executes an operation but loses its answer, the first n times.
 func loseAnswers(operation string, n int) hook {
 	var mu sync.Mutex
 	return func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
@@ -196,13 +196,13 @@ func loseAnswers(operation string, n int) hook {
 	}
 }
 
-// lostError is an error that the client tries again after.
+// lostError is an error after which the client tries again.
 type lostError struct{}
 
 func (*lostError) Error() string         { return "connection reset by peer" }
 func (*lostError) ConnectionError() bool { return true }
 
-// sealer turns secrets round and remembers their name.
+// sealer reverses secrets and stores their name with them.
 type sealer struct{}
 
 func (sealer) Seal(_ context.Context, name string, plain []byte) ([]byte, error) {

@@ -16,7 +16,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// The partitions of the ledger that are no event's.
+// The ledger's partitions that do not belong to an event.
 const (
 	endpointPrefix = "endpoint#"
 	quotaPrefix    = "quota#"
@@ -27,17 +27,19 @@ const (
 )
 
 const (
-	// stateKept is how long an endpoint's state stays on record after the last change: longer than any delivery could need it.
+	// stateKept is how long an endpoint's state stays on record after its last change: longer than any delivery could need it.
 	stateKept = 10 * 365 * 24 * time.Hour
 	lineKept  = 2 * time.Hour
-	// reserveTries: a line that has ended is begun anew by one of those that want it, behind whom the others come in their next try.
+	// reserveTries is the number of tries of Reserve. If a line has ended, only one of several concurrent callers can start it anew. The
+	// others come after it in their next try.
 	reserveTries = 3
 	slotKept     = time.Hour
-	// troubledShards: an outage of the internet's brings thousands of endpoints into trouble in a few seconds, and each comes into the index.
+	// troubledShards is the number of shards of the index. In an outage of the internet thousands of endpoints fail within seconds, and
+	// each is written to the index.
 	troubledShards = 4
 )
 
-// EndpointState implements relay.EndpointStates.
+// EndpointState implements gate.EndpointStates.
 func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
 	it, err := l.get(ctx, endpointPrefix+endpoint, stateSort)
 	if err != nil {
@@ -53,7 +55,7 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 	return s, numberOf(it, revisionAttribute), nil
 }
 
-// SaveEndpointState implements relay.EndpointStates.
+// SaveEndpointState implements gate.EndpointStates.
 func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
 	it := key(endpointPrefix+endpoint, stateSort)
 	it[docAttribute] = text(string(breaker.Encode(s)))
@@ -77,7 +79,7 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	return nil
 }
 
-// TroubledEndpoints implements relay.EndpointStates. It asks all shards of the index at once.
+// TroubledEndpoints implements gate.EndpointStates. It queries all shards of the index concurrently.
 func (l *Ledger) TroubledEndpoints(ctx context.Context) ([]string, error) {
 	shards := make([][]string, troubledShards)
 	g, ctx := errgroup.WithContext(ctx)
@@ -103,8 +105,9 @@ func (l *Ledger) TroubledEndpoints(ctx context.Context) ([]string, error) {
 
 func troubledPartition(shard int) string { return "troubled#" + strconv.Itoa(shard) }
 
-// Reserve implements relay.Quotas. If an answer is lost and the call made again, a piece is reserved twice: the limit is kept all the same. A line
-// is one item, of which DynamoDB takes 1,000 writes a second, those that it refuses among them: whoever is refused is told for how long.
+// Reserve implements gate.Quotas. If an answer is lost and the call is repeated, a piece is reserved twice; the limit still holds. A
+// line is one item. DynamoDB takes 1,000 writes a second to an item, refused writes included. A caller that is refused is told how long
+// the line is taken.
 func (l *Ledger) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
 	from, ok, err := l.reserve(ctx, line, d.Microseconds(), earliest.UnixMicro(), latest.UnixMicro(), latest.Add(lineKept).Unix())
 	if err != nil {
@@ -113,7 +116,7 @@ func (l *Ledger) Reserve(ctx context.Context, line string, d time.Duration, earl
 	return time.UnixMicro(from).UTC(), ok, nil
 }
 
-// reserve is Reserve in microseconds. It lengthens the line, which is the usual case, and reads it only where that is refused.
+// reserve is Reserve in microseconds. It first tries to extend the line, the usual case. It reads the line only if that is refused.
 func (l *Ledger) reserve(ctx context.Context, line string, length, first, last, expires int64) (from int64, ok bool, err error) {
 	for range reserveTries {
 		from, ok, err = l.extend(ctx, line, "ends BETWEEN :first AND :last", "ends + :d", item{
@@ -139,7 +142,7 @@ func (l *Ledger) reserve(ctx context.Context, line string, length, first, last, 
 	return 0, false, fmt.Errorf("others were faster %d times", reserveTries)
 }
 
-// extend sets a line's end on a condition, and returns it.
+// extend sets a line's end on a condition, and returns the new end.
 func (l *Ledger) extend(ctx context.Context, line, condition, end string, values item) (int64, bool, error) {
 	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &l.name,
@@ -158,7 +161,7 @@ func (l *Ledger) extend(ctx context.Context, line, condition, end string, values
 	return numberOf(out.Attributes, "ends"), true, nil
 }
 
-// ClaimSlot implements relay.Slots. Each slot is a partition of its own, so that a busy endpoint makes none hot.
+// ClaimSlot implements gate.Slots. Each slot is a partition of its own, so a busy endpoint makes no partition hot.
 func (l *Ledger) ClaimSlot(ctx context.Context, endpoint string, slot int, holder string, until time.Time) (bool, error) {
 	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:           &l.name,
@@ -179,7 +182,7 @@ func (l *Ledger) ClaimSlot(ctx context.Context, endpoint string, slot int, holde
 	return true, nil
 }
 
-// ReleaseSlot implements relay.Slots.
+// ReleaseSlot implements gate.Slots.
 func (l *Ledger) ReleaseSlot(ctx context.Context, endpoint string, slot int, holder string) error {
 	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &l.name,

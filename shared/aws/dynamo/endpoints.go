@@ -16,26 +16,25 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// An event's item names the endpoints that it is routed to, separated by commas. Ten thousand names can have 640 KB, more than an
-// item may. A list that is longer than maxNames is cut into items of its own, parts, which are written before the event's. Their sort
-// keys have a hash of the list: so two functions that route one event by different configurations do not mix their lists up.
+// An event's item holds the names of the endpoints that it is routed to, separated by commas. Ten thousand names can have 640 KB, more
+// than an item may have. A list longer than maxNames is cut into separate items (parts), which are written before the event's item.
+// Their sort keys contain a hash of the list. So two functions that route one event by different configurations do not mix their lists.
 const (
 	maxNames   = 64 << 10
 	maxPart    = 256 << 10
 	partPrefix = "endpoints#"
 	sentSort   = "sent"
-	// sentFrom is the number of endpoints from which on an event may take several invocations. Of others nobody asks how far
-	// they have got.
+	// sentFrom is the number of endpoints from which an event may take several invocations. For smaller events the progress is not read.
 	sentFrom = 100
 )
 
-// listParts describe a list that is kept in items of its own.
+// listParts describes a list that is stored in parts.
 type listParts struct {
 	hash         string
 	items, names int
 }
 
-// addEndpoints puts the names into an event's item, or into parts to which it refers.
+// addEndpoints puts the names into an event's item, or writes them as parts to which the item refers.
 func (l *Ledger) addEndpoints(ctx context.Context, it item, endpoints []string) error {
 	if len(endpoints) == 0 {
 		return nil
@@ -61,7 +60,7 @@ func (l *Ledger) addEndpoints(ctx context.Context, it item, endpoints []string) 
 	return nil
 }
 
-// endpointsOf returns the names that an event's item has, or refers to.
+// endpointsOf returns the names that an event's item holds or refers to.
 func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]string, error) {
 	list := textOf(it, endpointsAttribute)
 	if refers := textOf(it, partsAttribute); refers != "" {
@@ -88,10 +87,10 @@ func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]s
 	return strings.Split(list, ","), nil
 }
 
-// namesOf is how many endpoints an event's item has, or refers to.
+// namesOf returns the number of endpoints that an event's item holds or refers to.
 func namesOf(it item) int {
 	if refers := textOf(it, partsAttribute); refers != "" {
-		p, _ := parseParts(refers) // whoever reads the names finds what is wrong with it
+		p, _ := parseParts(refers) // endpointsOf reports a malformed reference
 		return p.names
 	}
 	list := textOf(it, endpointsAttribute)
@@ -128,7 +127,7 @@ func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
 	return nil
 }
 
-// sent is to how many endpoints an event has been sent, as far as SaveSent was told.
+// sent returns the number of endpoints that an event has been sent to, as last saved by SaveSent.
 func (l *Ledger) sent(ctx context.Context, r relay.EventRecord) (int, error) {
 	if len(r.Endpoints) < sentFrom {
 		return 0, nil
@@ -140,7 +139,7 @@ func (l *Ledger) sent(ctx context.Context, r relay.EventRecord) (int, error) {
 	return int(numberOf(it, sentAttribute)), nil
 }
 
-// EventRecord implements relay.Ledger.
+// EventRecord implements operate.Ledger.
 func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
 	it, err := l.get(ctx, id, eventSort)
 	if err == nil && expired(it) {

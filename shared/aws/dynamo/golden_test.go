@@ -30,8 +30,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
 
-// The files in testdata are the items that a version has written, one a line, whole. What is random or the time of the writing stands in them as
-// these.
+// The files in testdata are the items that a version of the code has written, one a line, complete. Random values and the time of writing
+// are replaced by these.
 const (
 	generation = "GENERATION"
 	replaced   = "REPLACED"
@@ -74,7 +74,7 @@ var (
 	}
 )
 
-// newest are the files that today's code writes. One of an earlier version stays, and is read.
+// The files that today's code writes. Files of earlier versions stay, and are still read.
 const (
 	newestCatalog = "catalog.v1.jsonl"
 	newestLedger  = "ledger.v1.jsonl"
@@ -165,7 +165,7 @@ func TestTheLedgerOfEachVersionIsRead(t *testing.T) {
 	}
 }
 
-// readsLimits reads an endpoint's state, and takes what is left of its rate and its slots.
+// readsLimits reads an endpoint's state, and reserves what is left of its rate and its slots.
 func readsLimits(t *testing.T, file string, l *dynamo.Ledger) {
 	t.Helper()
 	state, revision, err := l.EndpointState(t.Context(), "shipping")
@@ -184,7 +184,7 @@ func readsLimits(t *testing.T, file string, l *dynamo.Ledger) {
 	}
 }
 
-// A field that no item of the golden files has could be renamed unseen.
+// A field that is in no golden file could be renamed without a test noticing.
 func TestTheSamplesLeaveNothingOut(t *testing.T) {
 	t.Parallel()
 	cat := conformance.CatalogV1()
@@ -213,7 +213,7 @@ func unset(t *testing.T, path string, v reflect.Value) {
 	}
 }
 
-// compare holds items against a golden file.
+// compare compares items with a golden file.
 func compare(t *testing.T, file string, items []map[string]types.AttributeValue) {
 	t.Helper()
 	got := lines(t, items)
@@ -231,7 +231,7 @@ func compare(t *testing.T, file string, items []map[string]types.AttributeValue)
 	}
 }
 
-// lines writes items as a golden file has them: as DynamoDB does in JSON, but binary attributes as the text that they are in these tests.
+// lines writes items in the form of a golden file: DynamoDB's JSON, but binary attributes as text, since they are text in these tests.
 func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
 	t.Helper()
 	named := map[string]string{}
@@ -264,7 +264,7 @@ func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
 	return []byte(strings.Join(out, ""))
 }
 
-// line writes an item with its attributes in the order of their names.
+// line writes an item with its attributes sorted by name.
 func line(t *testing.T, it map[string]types.AttributeValue) string {
 	t.Helper()
 	typed := map[string]map[string]string{}
@@ -306,7 +306,7 @@ func packed(doc, body string) []byte {
 	return format.Deflate(append(binary.AppendUvarint(nil, uint64(len(doc))), doc+body...))
 }
 
-// restore returns a new table with the items of a golden file.
+// restore returns a new table that holds the items of a golden file.
 func restore(t *testing.T, client *dynamodb.Client, file string) (table string) {
 	t.Helper()
 	golden, err := os.ReadFile(filepath.Join("testdata", file))
@@ -341,7 +341,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// plainly seals nothing, so that the golden files show what would be sealed, under which name.
+// plainly seals nothing, so the golden files show what would be sealed and under which name.
 type plainly struct{}
 
 func (plainly) Seal(_ context.Context, name string, plain []byte) ([]byte, error) {

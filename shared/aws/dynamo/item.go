@@ -14,18 +14,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// ErrTooLarge means that an item is larger than the 400 KB that DynamoDB stores. Nothing was written.
+// ErrTooLarge means that an item exceeds the 400 KB that DynamoDB stores. Nothing was written.
 var ErrTooLarge = errors.New("dynamo: item too large")
 
 const maxItemBytes = 400 << 10
 
-// Bulk calls may do a part of their work and hand back the rest, to be asked for again.
+// Bulk calls may process only a part of a request and return the rest, which is then sent again.
 const (
 	maxBulkTries  = 8
 	firstBulkWait = 25 * time.Millisecond // doubles with each try, with full jitter: 3 s in all on average
 )
 
-// item is an item or a part of one: a key, values for an expression.
+// item is an item, or a part of one such as a key, or the values of an expression.
 type item = map[string]types.AttributeValue
 
 func text(s string) types.AttributeValue    { return &types.AttributeValueMemberS{Value: s} }
@@ -38,7 +38,7 @@ func key(partition, sort string) item {
 	return item{PartitionKey: text(partition), SortKey: text(sort)}
 }
 
-// The readers of attributes return zero for what is absent or of another type.
+// These functions return zero if the attribute is absent or of another type.
 
 func textOf(it item, name string) string {
 	v, _ := it[name].(*types.AttributeValueMemberS)
@@ -61,11 +61,11 @@ func numberOf(it item, name string) int64 {
 	if v == nil {
 		return 0
 	}
-	n, _ := strconv.ParseInt(v.Value, 10, 64) // we write whole numbers alone
+	n, _ := strconv.ParseInt(v.Value, 10, 64) // the relay writes whole numbers only
 	return n
 }
 
-// checkSize returns ErrTooLarge if it exceeds DynamoDB's limit, which counts names and values.
+// checkSize returns ErrTooLarge if the item exceeds DynamoDB's limit, which counts the attributes' names and values.
 func checkSize(it item) error {
 	var size int
 	for name, value := range it {
@@ -92,7 +92,7 @@ type table struct {
 	name   string
 }
 
-// get returns an item as the last write left it, nil for none.
+// get returns an item by a consistent read, or nil if there is none.
 func (t table) get(ctx context.Context, partition, sort string) (item, error) {
 	out, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &t.name, Key: key(partition, sort), ConsistentRead: aws.Bool(true)})
@@ -102,9 +102,9 @@ func (t table) get(ctx context.Context, partition, sort string) (item, error) {
 	return out.Item, nil
 }
 
-// putIf writes it if the condition on what is stored under its key holds. If not, it returns what is stored there, nil for nothing.
-// The client tries again after a lost answer, and its second try finds the work of the first: the mark of this write tells that from
-// another's.
+// putIf writes the item if the condition holds for the item stored under its key. If it does not hold, putIf returns the stored item,
+// or nil. The client repeats a call whose answer was lost, and the repeat finds the item of the first try. A random mark in each
+// write tells that item from somebody else's.
 func (t table) putIf(ctx context.Context, it item, condition string, values item) (written bool, stored item, err error) {
 	mark := rand.Text()
 	it[writeAttribute] = text(mark)
@@ -120,7 +120,7 @@ func (t table) putIf(ctx context.Context, it item, condition string, values item
 	return textOf(stored, writeAttribute) == mark, stored, err
 }
 
-// queryAll calls each for every page that in asks for.
+// queryAll runs the query and calls each for every page.
 func (t table) queryAll(ctx context.Context, in *dynamodb.QueryInput, each func([]item) error) error {
 	in.TableName = &t.name
 	pages := dynamodb.NewQueryPaginator(t.client, in)
@@ -136,13 +136,14 @@ func (t table) queryAll(ctx context.Context, in *dynamodb.QueryInput, each func(
 	return nil
 }
 
-// conditionFailed tells whether a conditional write was refused because of its condition.
+// conditionFailed reports whether a conditional write failed because its condition did not hold.
 func conditionFailed(err error) bool {
 	var failed *types.ConditionalCheckFailedException
 	return errors.As(err, &failed)
 }
 
-// again waits before the next try of a bulk call, at random and longer each time; an error says that there is none.
+// again waits before the next try of a bulk call, for a random time that grows with each try. It returns an error if no try is left
+// or ctx has ended.
 func again(ctx context.Context, try int) error {
 	if try >= maxBulkTries {
 		return fmt.Errorf("a part was left undone %d times", try)

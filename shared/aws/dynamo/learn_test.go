@@ -15,7 +15,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// preempted is a client before whose kth call something else happens; reached tells whether it did.
+// preempted returns a client before whose kth call meanwhile is run. reached reports whether that happened.
 func preempted(t *testing.T, k int, meanwhile func()) (client *dynamodb.Client, reached *bool) {
 	t.Helper()
 	n, reached := 0, new(bool)
@@ -42,8 +42,8 @@ func secretsOf(t *testing.T, c *dynamo.Catalog) []string {
 	return s.Secrets
 }
 
-// TestALearnedSecretSurvivesAReplacement has a source learn a secret before each call of a replacement and of the load before it, and a replacement
-// made before each call of the handshake. Either the replacement is refused, or the secret is there after it.
+// TestALearnedSecretSurvivesAReplacement lets a source learn a secret before each call of a replacement and of the load before it. It also
+// makes a replacement before each call of the handshake. Either the replacement is refused, or the secret is there after it.
 func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 	t.Parallel()
 	for name, replacement := range map[string]func(loaded catalog.Catalog) catalog.Catalog{
@@ -98,7 +98,7 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 	}
 }
 
-// TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt is the same with the load before the handshake.
+// TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt is the same, with the load before the handshake.
 func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -141,7 +141,8 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 	}
 }
 
-// TestAHandshakeCutShortIsTakenUp: its process dies before the kth call, and the provider tries again, after a replacement that was loaded before.
+// TestAHandshakeCutShortIsTakenUp lets the process die before the kth call of the handshake. Then the provider tries again, also after a
+// replacement that was loaded before the handshake.
 func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -164,7 +165,7 @@ func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 		} else {
 			_ = whole.ReplaceCatalog(t.Context(), learning(), 1)
 			err := whole.LearnSecret(t.Context(), "asana", "learned")
-			if errors.Is(err, catalog.ErrNotOpen) { // it was closed for a secret that the replacement has forgotten, before anybody was told
+			if errors.Is(err, catalog.ErrNotOpen) { // a secret closed the window, and the replacement forgot the secret before the provider got its answer
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 				err = whole.LearnSecret(t.Context(), "asana", "learned")
 			}

@@ -20,22 +20,21 @@ const (
 	deliveryPrefix = "delivery#"
 )
 
-// shards is over how many partitions of an index what belongs together is spread: the events of a source and hour, the deliveries to an endpoint in
-// a status. One partition takes 1,000 writes a second, and a delivery that is held is two: it leaves its place and takes another. An index that cannot
-// keep up throttles the writes to the table.
+// shards is the number of index partitions over which related items are spread: the events of a source and hour, and the deliveries to
+// an endpoint in a status. One partition takes 1,000 writes a second. A held delivery takes two writes: one removes its old entry and one
+// adds the new. An index that cannot keep up throttles the writes to the table.
 const shards = 8
 
-// sortableTime has one width, so that its text sorts as the time does.
+// sortableTime has a fixed width, so times sort correctly as text.
 const sortableTime = "2006-01-02T15:04:05.000Z"
 
-// Conditions of writes; :now is in Unix seconds, as expires_at is.
+// Conditions of writes. :now is in Unix seconds, like expires_at.
 const (
 	absent        = "attribute_not_exists(pk) OR expires_at <= :now"
 	afterAttempts = "(attempts = :prior AND expires_at > :now)"
 )
 
-// Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and relay.Ledger and is safe for
-// concurrent use.
+// Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and operate.Ledger. It is safe for concurrent use.
 type Ledger struct{ table }
 
 // NewLedger returns the ledger in a table.
@@ -45,7 +44,7 @@ func NewLedger(client *dynamodb.Client, tableName string) *Ledger {
 
 // RecordEvent implements relay.Events.
 func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
-	const tries = 3 // a record that expires between the refused write and the look at it makes room for another try
+	const tries = 3 // a record may expire between the refused write and the read, so the write is tried again
 	it, err := l.eventItem(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
@@ -93,7 +92,7 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
 	condition, values := afterAttempts, item{":now": number(time.Now().Unix()), ":prior": number(prior)}
 	if prior == 0 {
-		condition = absent + " OR " + afterAttempts // it was held before its first attempt
+		condition = absent + " OR " + afterAttempts // or it was held before its first attempt
 	}
 	written, _, err := l.putIf(ctx, deliveryItem(d), condition, values)
 	if err == nil && !written {
@@ -105,13 +104,13 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	return nil
 }
 
-// expired tells whether a stored item counts as absent; nil does.
+// expired reports whether a stored item counts as absent. A nil item does.
 func expired(it item) bool { return numberOf(it, TimeToLive) <= time.Now().Unix() }
 
-// eventItem returns an event's item, once what has no room in it is stored.
+// eventItem returns an event's item. Endpoints that do not fit into the item are stored before it returns.
 func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, error) {
 	body, endpoints := r.Body, r.Endpoints
-	r.Body, r.Endpoints, r.Sent = nil, nil, 0 // kept apart, the body not in base64
+	r.Body, r.Endpoints, r.Sent = nil, nil, 0 // stored in attributes of their own; the body is not base64 there
 	it := key(r.ID, eventSort)
 	pack(it, relay.EncodeEventRecord(r), body)
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
@@ -130,7 +129,7 @@ func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, err
 		return r, err
 	}
 	r.Body = body
-	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC() // KeepEvent changes it alone
+	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC() // KeepEvent changes only this attribute, not doc
 	r.Endpoints, err = l.endpointsOf(ctx, it, true)
 	return r, err
 }
@@ -139,10 +138,10 @@ func eventsPartition(source string, t time.Time, shard int) string {
 	return strings.Join([]string{source, t.UTC().Format("2006010215"), strconv.Itoa(shard)}, "#")
 }
 
-// shardOf is the shard of what has this id.
+// shardOf returns the shard for an id.
 func shardOf(id string, shards uint32) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(id)) // never fails
+	_, _ = h.Write([]byte(id)) // writing to a hash cannot fail
 	return int(h.Sum32() % shards)
 }
 
@@ -167,7 +166,7 @@ func readDelivery(it item) (relay.Delivery, error) {
 	return relay.DecodeDelivery(doc)
 }
 
-// listedAt is the time that a delivery is listed under. Those that are delivered are not listed: each would cost one write more.
+// listedAt returns the time under which a delivery is listed. Delivered ones are not listed, because that would cost one more write each.
 func listedAt(d relay.Delivery) (at time.Time, listed bool) {
 	switch d.Status {
 	case relay.Waiting:
@@ -183,7 +182,7 @@ func openPartition(endpoint string, s relay.Status, shard int) string {
 	return strings.Join([]string{endpoint, string(s), strconv.Itoa(shard)}, "#")
 }
 
-// Event implements relay.Ledger.
+// Event implements operate.Ledger.
 func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
 	var event *relay.EventRecord
 	var deliveries []relay.Delivery
@@ -224,7 +223,7 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 	return *event, deliveries, nil
 }
 
-// DeliveriesOf implements relay.Ledger.
+// DeliveriesOf implements operate.Ledger.
 func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Delivery, error) {
 	var deliveries []relay.Delivery
 	err := l.queryAll(ctx, &dynamodb.QueryInput{

@@ -170,7 +170,7 @@ func TestAnEndpointsDeliveriesAreSpreadOverShards(t *testing.T) {
 	}
 }
 
-// inShard returns n event names of one of the shards, as FNV-1a of their ids has it.
+// inShard returns n event names whose ids fall into the shard by FNV-1a.
 func inShard(shard uint32, n int) (names []string) {
 	for i := 0; len(names) < n; i++ {
 		name := fmt.Sprint("event ", i)
@@ -183,7 +183,8 @@ func inShard(shard uint32, n int) (names []string) {
 	return names
 }
 
-// TestAListingIsInOrderHoweverItsShardsAreFilled: each shard is given by how many deliveries it has, due one after the other from a second on.
+// TestAListingIsInOrderHoweverItsShardsAreFilled describes each shard by the number of its deliveries and the second from which on they
+// fall due, one after the other.
 func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 	t.Parallel()
 	for name, shards := range map[string][]struct{ from, n int }{
@@ -232,7 +233,7 @@ func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 	}
 }
 
-// TestTroubledEndpointsAreSpreadOverShards, so that an outage of thousands of endpoints at once throttles no write.
+// TestTroubledEndpointsAreSpreadOverShards checks the spread: an outage of thousands of endpoints at once must throttle no write.
 func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -275,7 +276,7 @@ func TestAListingAsksAgainForWhatWasLeftOut(t *testing.T) {
 	}
 }
 
-// answerHalf has the first half of a BatchGetItem's keys read, rounded up, and hands back the others.
+// answerHalf executes a BatchGetItem for the first half of its keys, rounded up, and returns the others as unprocessed.
 func answerHalf(t *testing.T, table string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
 	t.Helper()
 	var in struct {

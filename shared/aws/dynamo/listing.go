@@ -17,16 +17,16 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// pageSize is how many records a page has at most: as many as one BatchGetItem reads.
+// pageSize is the largest number of records in a page: as many as one BatchGetItem reads.
 const pageSize = 100
 
-// beforeAll sorts before every time, and afterAll after. (A key's value cannot be empty.)
+// beforeAll sorts before every time, and afterAll sorts after every time. (A key's value cannot be empty.)
 const (
 	beforeAll = "0"
 	afterAll  = ":"
 )
 
-// EventsBySource implements relay.Ledger. A page is the shard that the listing has come to, and the last sort key seen in it.
+// EventsBySource implements operate.Ledger. A page names the shard that the listing has reached and the last sort key read in it.
 func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
 	listed, next, err := l.eventKeys(ctx, source, t, from, pageSize)
 	if err != nil {
@@ -48,10 +48,10 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 	return events, next, nil
 }
 
-// eventKey is the key of an event's item, and where the index has it.
+// eventKey is the key of an event's item, and its position in the index.
 type eventKey struct {
 	item
-	place relay.Page // the listing goes on after it from here
+	place relay.Page // the page that continues after this event
 }
 
 func keysOf(listed []eventKey) []item {
@@ -105,19 +105,19 @@ func parseEventsPage(p relay.Page) (shard int, after string, err error) {
 	return shard, after, nil
 }
 
-// OpenDeliveries implements relay.Ledger. A page is the last sort key seen, whichever shard it was in. A delivery that leaves the status between the look into
-// the index and the look at its record is left out.
+// OpenDeliveries implements operate.Ledger. A page is the last sort key read, in whichever shard. A delivery that leaves the status
+// after the index was read and before its record is read is omitted.
 func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, s relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
 	return l.open(ctx, endpoint, s, afterAll, from)
 }
 
-// Overdue implements relay.Ledger. It is paged as OpenDeliveries is.
+// Overdue implements operate.Ledger. It is paged like OpenDeliveries.
 func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page) ([]relay.Delivery, relay.Page, error) {
 	return l.open(ctx, endpoint, relay.Waiting, before.UTC().Format(sortableTime), from)
 }
 
-// open lists an endpoint's deliveries in a status, up to a sort key. No two have the same sort key, so that the last one seen says where to go on in
-// each shard.
+// open lists an endpoint's deliveries in a status, up to a sort key. Sort keys are unique, so the last one read is where the listing
+// continues in every shard.
 func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, until string, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	keys, more, err := l.openKeys(ctx, endpoint, s, cmp.Or(string(from), beforeAll), until)
@@ -141,7 +141,7 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 	return deliveries, relay.Page(more), nil
 }
 
-// openKeys returns the keys of a page over all shards, in order, and the sort key to go on after, "" at the end.
+// openKeys returns the keys of a page over all shards, in order, and the sort key after which the next page begins, or "" at the end.
 func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, after, until string) (keys []item, more string, err error) {
 	index := indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}
 	found, mores := make([][]item, shards), make([]string, shards)
@@ -155,7 +155,8 @@ func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, 
 	if err := g.Wait(); err != nil {
 		return nil, "", err
 	}
-	// A shard that has more says how far the others can be shown: it may go on with any sort key after its last one.
+	// A shard with more entries limits the page: it may continue with any sort key after its last one, so keys of other shards beyond that
+	// must wait.
 	end := ""
 	for _, m := range mores {
 		if m != "" && (end == "" || m < end) {
@@ -180,8 +181,8 @@ func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, 
 // indexQuery names an index and its keys.
 type indexQuery struct{ index, partition, sort string }
 
-// keys returns up to limit of the keys, the table's and its own, that an index has in a partition after a sort key and before another, in order, and the
-// sort key to go on after, "" at the end.
+// keys returns up to limit entries of an index partition, in order, with sort keys after one key and up to another. An entry has the
+// table's keys and the index's. more is the sort key after which to continue, or "" at the end.
 func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until string, limit int) (keys []item, more string, err error) {
 	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &l.name,
@@ -196,16 +197,16 @@ func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until
 	return out.Items, textOf(out.LastEvaluatedKey, q.sort), nil
 }
 
-// What read may read: all of an event, but for a body that is stored apart from it; all of a delivery.
+// The projections of read: an event, without a body that is stored separately, and a whole delivery.
 const (
 	eventParts    = "pk, sk, doc, packed, expires_at, endpoints, parts"
 	deliveryParts = "pk, sk, doc, packed, expires_at"
 
-	statusName = "#status" // in expressions, where DynamoDB reserves the word
+	statusName = "#status" // for expressions, because status is a reserved word in DynamoDB
 )
 
-// read returns parts of the items of keys (at most pageSize) that are there and have not expired, in the order of keys. A read
-// that is not consistent costs half, and may be a second behind. The projection has to name the keys and expires_at.
+// read returns the projected parts of the items of keys (at most pageSize), in the order of keys. It omits absent and expired items. An
+// inconsistent read costs half, and may be a second behind. The projection must include the keys and expires_at.
 func (l *Ledger) read(ctx context.Context, keys []item, projection string, consistent bool) ([]item, error) {
 	found := make(map[string]item, len(keys))
 	left := types.KeysAndAttributes{
@@ -240,5 +241,5 @@ func (l *Ledger) read(ctx context.Context, keys []item, projection string, consi
 	return items, nil
 }
 
-// identity makes an item's key one string.
+// identity returns an item's key as one string.
 func identity(it item) string { return textOf(it, PartitionKey) + "\x00" + textOf(it, SortKey) }

@@ -18,26 +18,27 @@ import (
 )
 
 const (
-	// outcomesPage is how many events a page of Outcomes has at most, and outcomesNames of about how many endpoints they are.
+	// outcomesPage is the largest number of events in a page of Outcomes, and outcomesNames is about the largest number of their endpoints.
 	outcomesPage  = 1000
 	outcomesNames = 50_000
-	// outcomesCalls is how many calls are under way at the same time.
+	// outcomesCalls is the number of concurrent calls.
 	outcomesCalls = 16
-	// outcomesQuery is the number of endpoints from which on an event's deliveries are queried for. Fewer are read together with those
-	// of other events, in a hundredth of the calls, but each is billed as half a unit, of which a query of 4 KB is one.
+	// outcomesQuery is the number of endpoints from which an event's deliveries are read by a query. Deliveries of smaller events are read
+	// together with those of other events. That takes a hundredth of the calls, but each delivery is billed half a read unit, while a query
+	// is billed half a unit for each 4 KB.
 	outcomesQuery = 11
 
 	cursorPartition = "sweep"
 	cursorSort      = "cursor"
 )
 
-// What Outcomes reads of an event and of a delivery.
+// The projections of Outcomes, of an event and of a delivery.
 const (
 	outcomeOfEvent    = "pk, sk, expires_at, endpoints, parts"
 	outcomeOfDelivery = "pk, sk, expires_at, " + statusName + ", " + OpenSortKey
 )
 
-// Outcomes implements relay.Ledger. None of its reads is consistent.
+// Outcomes implements operate.Ledger. None of its reads is consistent.
 func (l *Ledger) Outcomes(
 	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
@@ -49,7 +50,7 @@ func (l *Ledger) Outcomes(
 	if err != nil {
 		return "", fmt.Errorf("dynamo: outcomes of %s: %w", source, err)
 	}
-	if n := fitting(events); n < len(events) { // the others are of the next page
+	if n := fitting(events); n < len(events) { // the others belong to the next page
 		last := textOf(events[n-1], PartitionKey)
 		i := slices.IndexFunc(listed, func(k eventKey) bool { return textOf(k.item, PartitionKey) == last })
 		events, next = events[:n], listed[i].place
@@ -60,7 +61,7 @@ func (l *Ledger) Outcomes(
 	return next, nil
 }
 
-// fitting is how many of the events make a page by the number of their endpoints: at least one.
+// fitting returns how many of the events fit into a page by the number of their endpoints. It is at least one.
 func fitting(events []item) int {
 	names := 0
 	for i, it := range events {
@@ -71,7 +72,7 @@ func fitting(events []item) int {
 	return len(events)
 }
 
-// outcomes reads the deliveries of events.
+// outcomes reads the deliveries of events and calls each for every event, one call at a time.
 func (l *Ledger) outcomes(ctx context.Context, events []item, each func(operate.EventOutcome)) error {
 	var mu sync.Mutex
 	told := func(o operate.EventOutcome) {
@@ -103,7 +104,7 @@ func (l *Ledger) outcomes(ctx context.Context, events []item, each func(operate.
 	return g.Wait()
 }
 
-// outcomesOfSome reads the deliveries, of which there are at most pageSize, of several events in one call.
+// outcomesOfSome reads the deliveries of several events, at most pageSize in all, with one call.
 func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(operate.EventOutcome)) error {
 	outcomes := make([]operate.EventOutcome, len(events))
 	byEvent := make(map[string]*operate.EventOutcome, len(events))
@@ -136,7 +137,7 @@ func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(op
 	return nil
 }
 
-// outcomeOfMany queries for the deliveries of one event.
+// outcomeOfMany reads the deliveries of one event by a query.
 func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(operate.EventOutcome)) error {
 	id := textOf(event, PartitionKey)
 	names, err := l.endpointsOf(ctx, event, false)
@@ -167,7 +168,7 @@ func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(operat
 	return nil
 }
 
-// appendStatus reads where a delivery stands. The sort key of the open index begins with when it is due.
+// appendStatus reads a delivery's status. Its sort key in the open index begins with the time at which it is due.
 func appendStatus(to []operate.DeliveryStatus, it item) ([]operate.DeliveryStatus, error) {
 	d := operate.DeliveryStatus{
 		Endpoint: strings.TrimPrefix(textOf(it, SortKey), deliveryPrefix), Status: relay.Status(textOf(it, statusAttribute)),
@@ -182,7 +183,7 @@ func appendStatus(to []operate.DeliveryStatus, it item) ([]operate.DeliveryStatu
 	return append(to, d), nil
 }
 
-// readMany is read, not consistent, of any number of keys.
+// readMany is an inconsistent read of any number of keys.
 func (l *Ledger) readMany(ctx context.Context, keys []item, projection string) ([]item, error) {
 	var chunks [][]item
 	for chunk := range slices.Chunk(keys, pageSize) {
@@ -202,7 +203,7 @@ func (l *Ledger) readMany(ctx context.Context, keys []item, projection string) (
 	return slices.Concat(chunks...), nil
 }
 
-// SweepCursor implements relay.SweepCursors.
+// SweepCursor implements operate.SweepCursors.
 func (l *Ledger) SweepCursor(ctx context.Context) (operate.SweepCursor, error) {
 	it, err := l.get(ctx, cursorPartition, cursorSort)
 	if err != nil {
@@ -214,14 +215,14 @@ func (l *Ledger) SweepCursor(ctx context.Context) (operate.SweepCursor, error) {
 	return operate.DecodeSweepCursor([]byte(textOf(it, docAttribute)))
 }
 
-// cursorKept is how long the cursor of a relay that is no longer there stays.
+// cursorKept is how long the cursor stays after a relay is gone.
 const cursorKept = 90 * 24 * time.Hour
 
-// SaveSweepCursor implements relay.SweepCursors.
+// SaveSweepCursor implements operate.SweepCursors.
 func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
 	it := key(cursorPartition, cursorSort)
 	it[docAttribute] = text(string(operate.EncodeSweepCursor(c)))
-	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix()) // it is written anew every hour
+	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix()) // each sweep, every hour, writes it again
 	if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it}); err != nil {
 		return fmt.Errorf("dynamo: sweep cursor: %w", err)
 	}

@@ -16,39 +16,40 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The partitions beside the generations' own.
+// The catalog's partitions that are not generations.
 const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
 	generationsPartition = "generations"
-	learnedPartition     = "learned" // windows and secrets of handshakes, by source; apart, so that receive may write here alone
+	learnedPartition     = "learned" // windows and secrets of handshakes, by source; a partition of its own, because receive may write to no other
 )
 
-// A generation that is not in force may still be being written until abandonedAfter; whoever writes it gives up well before. One that was in force is
-// read by who has not looked at the pointer since, for an hour at most: relay.Generations promises two.
+// A generation that is not in force may still be being written until abandonedAfter. Its writer gives up well before (giveUpAfter). A
+// replaced generation is read by those who have not polled the pointer since, for at most an hour. catalog.Generations promises two hours
+// (keptAfter).
 const (
 	abandonedAfter = time.Hour
 	giveUpAfter    = abandonedAfter / 2
 	keptAfter      = 2 * time.Hour
 )
 
-// ErrTooSlow means that writing the catalog took longer than half an hour, by the wall clock. The old one stays in force.
+// ErrTooSlow means that writing the catalog took longer than half an hour by the wall clock. The old catalog stays in force.
 var ErrTooSlow = errors.New("dynamo: catalog took too long to write")
 
-// What one call of BatchWriteItem takes, and how many are under way at a time.
+// The largest number of writes in a call of BatchWriteItem, and the number of concurrent calls.
 const (
 	batchWrites    = 25
 	batchesAtATime = 4
 )
 
-// pointer says which generation is in force; the zero pointer stands for the empty catalog of a new store.
+// pointer names the generation in force. The zero pointer stands for the empty catalog of a new store.
 type pointer struct {
 	generation string
 	revision   int64 // how often the catalog was replaced
-	learned    int64 // how often a source has learned a secret, so that a replacement cannot undo it unknowingly
+	learned    int64 // how often a source has learned a secret; counted so that a replacement cannot undo that unknowingly
 }
 
-// current is the revision for all others: it grows with each change. The counts grow alone, so that no two states have the same sum.
+// current returns the revision that callers see. It grows with each change. Both counts only grow, so no two states have the same sum.
 func (p pointer) current() int64 { return p.revision + p.learned }
 
 func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
@@ -59,8 +60,8 @@ func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
 	return pointer{textOf(it, generationAttribute), numberOf(it, revisionAttribute), numberOf(it, learnedAttribute)}, nil
 }
 
-// ReplaceCatalog implements catalog.Store. Beside ErrConflict and the errors of calls it gives ErrTooLarge and ErrTooSlow. If it is
-// cut short, or returns any error, the old catalog stays in force, except that the error of the very last call may hide that it succeeded.
+// ReplaceCatalog implements catalog.Store. It can also return ErrTooLarge and ErrTooSlow. If it is interrupted or returns an error, the
+// old catalog stays in force. The one exception is an error of the very last call, which may hide that the call succeeded.
 func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base int64) error {
 	p, err := c.pointer(ctx)
 	if err != nil {
@@ -72,7 +73,7 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base
 	if err := c.sweep(ctx, p); err != nil {
 		return fmt.Errorf("dynamo: delete old catalogs: %w", err)
 	}
-	begun := time.Now().Round(0) // the wall clock: it goes on while the machine sleeps
+	begun := time.Now().Round(0) // the wall clock, because it also counts while the machine sleeps
 	generation := rand.Text()
 	if err := c.write(ctx, generation, begun, next); err != nil {
 		return fmt.Errorf("dynamo: write catalog: %w", err)
@@ -83,8 +84,8 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base
 	return c.move(ctx, pointer{generation, p.revision + 1, p.learned})
 }
 
-// sweep deletes the generations that no reader and no writer can be at work in. One is marked by the first replacement that finds it out of force,
-// and deleted by the first one keptAfter that.
+// sweep deletes the generations that no reader or writer can still use. The first replacement that finds a generation out of force, and
+// begun more than abandonedAfter ago, marks it. The first replacement that comes keptAfter later deletes it.
 func (c *Catalog) sweep(ctx context.Context, p pointer) error {
 	var retired, old []item
 	err := c.eachOf(ctx, generationsPartition, "", func(it item) error {
@@ -114,10 +115,10 @@ func (c *Catalog) sweep(ctx context.Context, p pointer) error {
 	return nil
 }
 
-// since is how long ago a time in Unix seconds was.
+// since returns the time that has passed since a Unix time in seconds.
 func since(seconds int64) time.Duration { return time.Since(time.Unix(seconds, 0)) }
 
-// drop deletes a generation's items, and last its entry in the register, so that what is interrupted is taken up again.
+// drop deletes a generation's items, and its entry in the register last, so an interrupted deletion is continued later.
 func (c *Catalog) drop(ctx context.Context, generation string) error {
 	var deletes []types.WriteRequest
 	remove := func(k item) {
@@ -141,7 +142,7 @@ func (c *Catalog) drop(ctx context.Context, generation string) error {
 	return c.bulk(ctx, deletes)
 }
 
-// dropLearned deletes the secrets that were learned in a generation. A window that was opened since stays.
+// dropLearned deletes the secrets that were learned in a generation. A window that was opened since then stays.
 func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
 	return c.eachOf(ctx, learnedPartition, "", func(it item) error {
 		if textOf(it, generationAttribute) != generation {
@@ -159,7 +160,7 @@ func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
 	})
 }
 
-// write writes next as a generation: first its entry in the register, so that nothing is ever left that no one knows of.
+// write writes next as a generation. It first writes the entry in the register, so no items are ever left that nobody knows of.
 func (c *Catalog) write(ctx context.Context, generation string, begun time.Time, next catalog.Catalog) error {
 	items, err := c.items(ctx, generation, next)
 	if err != nil {
@@ -177,7 +178,7 @@ func (c *Catalog) write(ctx context.Context, generation string, begun time.Time,
 	return c.bulk(ctx, puts)
 }
 
-// move puts the pointer on a generation if the catalog's revision is still the one before.
+// move points to a generation, if the catalog's revision is still the one before.
 func (c *Catalog) move(ctx context.Context, to pointer) error {
 	it := key(catalogPartition, pointerSort)
 	it[generationAttribute], it[revisionAttribute], it[learnedAttribute] = text(to.generation), number(to.revision), number(to.learned)
@@ -192,7 +193,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 		if lookErr != nil {
 			return lookErr
 		}
-		if now.generation == to.generation { // the answer to the first try was lost
+		if now.generation == to.generation { // the first try succeeded, but its answer was lost
 			return nil
 		}
 		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1, catalog.ErrConflict)
@@ -203,7 +204,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 	return nil
 }
 
-// items makes the items of a generation. It calls the sealer for each source and endpoint with secrets.
+// items returns the items of a generation. It calls the sealer once for each source and endpoint with secrets.
 func (c *Catalog) items(ctx context.Context, generation string, next catalog.Catalog) ([]item, error) {
 	sources, endpoints := len(next.Sources), len(next.Endpoints)
 	items := make([]item, sources+endpoints)
@@ -253,7 +254,7 @@ func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc a
 	return it, nil
 }
 
-// nameItems are the lists of a catalog's names.
+// nameItems returns the items with the lists of a catalog's names.
 func nameItems(generation string, next catalog.Catalog) (items []item) {
 	names := map[string][]string{}
 	for _, s := range next.Sources {
@@ -291,7 +292,7 @@ func subscriptionItems(generation string, subs []catalog.Subscription) []item {
 	return items
 }
 
-// parts divides a source's subscriptions over items.
+// parts divides a source's subscriptions into items.
 func parts(docs []subscriptionDoc) [][]subscriptionDoc {
 	var out [][]subscriptionDoc
 	var part []subscriptionDoc
@@ -312,7 +313,7 @@ func encode(doc any) []byte {
 	return b
 }
 
-// bulk carries out writes in any order, and those again that DynamoDB hands back as not done.
+// bulk executes writes in any order. It repeats those that DynamoDB returns as unprocessed.
 func (c *Catalog) bulk(ctx context.Context, writes []types.WriteRequest) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(batchesAtATime)

@@ -23,7 +23,7 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// catalogOf makes a catalog whose every name tells which it is. It takes several calls to write.
+// catalogOf returns a catalog in which every name shows which catalog it is. Writing it takes several calls.
 func catalogOf(which string) catalog.Catalog {
 	var c catalog.Catalog
 	for i := range 30 {
@@ -46,7 +46,7 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want catalog.Catalog, revisi
 	}
 }
 
-// inForce is the generation in force.
+// inForce returns the generation in force.
 func inForce(t *testing.T, c *dynamo.Catalog) catalog.Generation {
 	t.Helper()
 	g, err := c.Generation(t.Context())
@@ -61,7 +61,7 @@ func replaceWith(t *testing.T, c *dynamo.Catalog, next catalog.Catalog, base int
 	}
 }
 
-// cutAfter lets n calls through and fails all later ones before they arrive, as the end of a process would.
+// cutAfter lets n calls through. All later calls fail before they arrive, as if the process had ended.
 type cutAfter struct {
 	mu   sync.Mutex
 	left int
@@ -114,7 +114,7 @@ func TestALostAnswerToTheLastCallIsNoConflict(t *testing.T) {
 	lossy := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
 		resp, err := next(body)
 		if op == "PutItem" {
-			if puts++; puts == 2 { // the register's entry is the first
+			if puts++; puts == 2 { // the first item is the register's entry
 				_ = resp.Body.Close()
 				return nil, &lostError{}
 			}
@@ -135,7 +135,7 @@ func TestOfTwoReplacementsOneWins(t *testing.T) {
 	c := dynamo.NewCatalog(client, table, sealer{})
 	errs := map[string]error{}
 	overtaken := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
-		if op == "PutItem" && bytes.Contains(body, []byte("attribute_not_exists")) { // the pointer's move: the other is quicker
+		if op == "PutItem" && bytes.Contains(body, []byte("attribute_not_exists")) { // before the pointer moves, the other replacement does
 			errs["quick"] = c.ReplaceCatalog(t.Context(), catalogOf("quick"), 0)
 		}
 		return next(body)
@@ -184,7 +184,7 @@ func TestReplacingAsksAgainForWhatWasNotWritten(t *testing.T) {
 	expectInForce(t, c, catalogOf("new"), 1)
 }
 
-// age makes a generation look as if it had been begun, and if it was retired so, so long ago.
+// age changes a generation's times so that it was begun, and if it is retired also retired, d ago.
 func age(t *testing.T, client *dynamodb.Client, table, generation string, d time.Duration) {
 	t.Helper()
 	for _, attribute := range []string{"created_at", "retired_at"} {
@@ -204,7 +204,7 @@ func age(t *testing.T, client *dynamodb.Client, table, generation string, d time
 	}
 }
 
-// generations returns the number of items that each registered generation has, and fails if any other has some.
+// generations returns the number of items of each registered generation. It fails the test if a generation that is not registered has items.
 func generations(t *testing.T, client *dynamodb.Client, table string) map[string]int {
 	t.Helper()
 	registered, items := map[string]int{}, map[string]int{}
@@ -226,7 +226,7 @@ func generations(t *testing.T, client *dynamodb.Client, table string) map[string
 	return registered
 }
 
-// newest returns the generation that is in now and was not in before.
+// newest returns the generation that is in now but not in before.
 func newest(t *testing.T, before, now map[string]int) string {
 	t.Helper()
 	for generation := range now {
@@ -277,11 +277,11 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	age(t, client, table, abandoned, 61*time.Minute)
 	age(t, client, table, underWay, 50*time.Minute)
 
-	third := replaced() // the first and the abandoned one are found to be out of force
+	third := replaced() // marks the first and the abandoned one as out of force
 	expect("at first", map[string]bool{first: true, second: true, abandoned: true, underWay: true, third: true})
 	age(t, client, table, first, 119*time.Minute)
 	age(t, client, table, abandoned, 121*time.Minute)
-	replaced() // the second one is found to be, a day after it was written
+	replaced() // marks the second one, a day after it was written
 	expect("two hours later", map[string]bool{first: true, second: true, abandoned: false, underWay: true, third: true})
 	age(t, client, table, first, 121*time.Minute)
 	replaced()
@@ -289,7 +289,7 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	expectInForce(t, c, catalogOf("c4"), 5)
 }
 
-// TestWhoHasNotLookedAgainReadsTheReplacedGeneration: between a look at the generation in force and the next one the catalog is replaced many times.
+// TestWhoHasNotLookedAgainReadsTheReplacedGeneration replaces the catalog many times after a reader has polled the generation in force.
 func TestWhoHasNotLookedAgainReadsTheReplacedGeneration(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -386,7 +386,7 @@ func TestSubscriptionsNeedNoSealer(t *testing.T) {
 	}
 }
 
-// An endpoint that an earlier version wrote has neither secrets on their way out nor anything to prove, and nobody knows who made its secrets.
+// An endpoint written by an earlier version has no retiring secrets and no proof, and does not say who made its secrets.
 func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -437,7 +437,7 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 	client := newClient(t, nil)
 	c := dynamo.NewCatalog(client, createTable(t, client), sealer{})
 	want := catalog.Catalog{Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}}}
-	for i := range 4500 { // more than a list of names in one item has
+	for i := range 4500 { // more names than fit into one item
 		name := fmt.Sprintf("endpoint-%04d", i)
 		want.Endpoints = append(want.Endpoints, catalog.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
 		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: name})

@@ -1,7 +1,7 @@
 package dynamo
 
-// The tables' schema: what whoever creates the tables must agree with. All keys are strings; the indexes belong to the ledger
-// and project keys only.
+// The tables' schema. The template that creates the tables must use the same names. All keys are strings. The indexes belong to the
+// ledger and project keys only.
 const (
 	PartitionKey = "pk"
 	SortKey      = "sk"
@@ -21,7 +21,7 @@ const (
 	TroubledSortKey      = "troubled_sk"
 )
 
-// Attributes that are no keys.
+// Attributes that are not keys.
 const (
 	docAttribute        = "doc"
 	bodyAttribute       = "body"

@@ -31,8 +31,9 @@ const (
 	sweepMiB    = 1769 // of the function sweep
 )
 
-// BenchmarkSweep looks at an hour of a virtual table, of whose items each event has 2 KB and each delivery 0.7 KB, and computes what a million events
-// cost, and how long the function takes for an hour with 1,000 events a second. The processor's time includes what the virtual table uses, and no TLS.
+// BenchmarkSweep sweeps an hour of a virtual table, in which an event has 2 KB and a delivery 0.7 KB. It computes what a million events
+// cost, and how long the function takes for an hour with 1,000 events a second. The processor time includes the virtual table's, and no
+// TLS.
 func BenchmarkSweep(b *testing.B) {
 	for _, endpoints := range []int{1, 10, 40} {
 		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
@@ -54,7 +55,8 @@ func BenchmarkSweep(b *testing.B) {
 	}
 }
 
-// BenchmarkSweepWaits is BenchmarkSweep where each call takes 15 ms: how long an hour of 1,000 events a second takes for want of answers.
+// BenchmarkSweepWaits is BenchmarkSweep with calls that take 15 ms each. It shows how long the sweep of an hour with 1,000 events a second
+// takes when waiting for answers is the limit.
 func BenchmarkSweepWaits(b *testing.B) {
 	table := &virtualTable{endpoints: 1, takes: 15 * time.Millisecond}
 	for b.Loop() {
@@ -72,17 +74,17 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// virtualTable answers what the sweeper reads of a ledger in which an hour of the source app has sweptEvents events, all delivered.
+// virtualTable answers the sweeper's reads as a ledger would in which the source app has sweptEvents delivered events in an hour.
 type virtualTable struct {
 	endpoints int
 	takes     time.Duration
 	calls     atomic.Int64
-	eighths   atomic.Int64 // of a read unit: half a unit for 4 KB, by the 1 KB
+	eighths   atomic.Int64 // eighths of a read unit; 4 KB cost half a unit
 }
 
 var sweptHour = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 
-// sweep looks at the hour.
+// sweep sweeps the hour.
 func (v *virtualTable) sweep(b *testing.B) {
 	b.Helper()
 	client := dynamodb.New(dynamodb.Options{
@@ -139,7 +141,7 @@ func (v *virtualTable) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(&answer)}, nil
 }
 
-// bill counts so many bytes, read in one piece.
+// bill counts bytes that are read in one piece.
 func (v *virtualTable) bill(bytes int) { v.eighths.Add(int64((bytes + 4095) / 4096 * 4)) }
 
 // list answers a query of the index of events.

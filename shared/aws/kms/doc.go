@@ -2,7 +2,7 @@
 //
 //	sealer := kms.New(awskms.NewFromConfig(cfg), keyARN)
 //
-// The name that a secret is sealed under is its encryption context, {"name": name}: what was sealed under one name does not open
-// under another, and CloudTrail shows whose secret was opened. KMS itself does the encryption, so a secret is never larger than
-// 4,096 bytes, and each call is one request to KMS: callers keep what they have opened for a while.
+// The name that a secret is sealed under is its encryption context, {"name": name}. So a secret sealed under one name does not open under
+// another, and CloudTrail shows which secret was opened. KMS itself encrypts, so a secret has at most 4,096 bytes. Each call is one request
+// to KMS: callers cache opened secrets for a while.
 package kms

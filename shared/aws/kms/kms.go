@@ -11,21 +11,21 @@ import (
 // MaxPlainBytes is how much KMS encrypts in one call (its API reference, Encrypt, symmetric keys).
 const MaxPlainBytes = 4096
 
-// ErrTooLarge means that more than MaxPlainBytes were to be sealed.
+// ErrTooLarge means that the secret to seal is larger than MaxPlainBytes.
 var ErrTooLarge = errors.New("kms: secret too large")
 
-// Sealer seals with one key. It implements relay.Sealer and is safe for concurrent use.
+// Sealer seals with one key. It implements catalog.Sealer and is safe for concurrent use.
 type Sealer struct {
 	client *awskms.Client
 	keyARN string
 }
 
-// New returns the sealer of a symmetric key. Only what that very key has sealed opens again.
+// New returns the sealer of a symmetric key. It opens only what the same key has sealed.
 func New(client *awskms.Client, keyARN string) *Sealer {
 	return &Sealer{client: client, keyARN: keyARN}
 }
 
-// Seal implements relay.Sealer: ErrTooLarge beyond MaxPlainBytes.
+// Seal implements catalog.Sealer. It returns ErrTooLarge for more than MaxPlainBytes.
 func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
 	if len(plain) > MaxPlainBytes {
 		return nil, fmt.Errorf("%w: %s has %d bytes, KMS encrypts %d", ErrTooLarge, name, len(plain), MaxPlainBytes)
@@ -37,7 +37,7 @@ func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, e
 	return out.CiphertextBlob, nil
 }
 
-// Open implements relay.Sealer.
+// Open implements catalog.Sealer.
 func (s *Sealer) Open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
 	out, err := s.client.Decrypt(ctx, &awskms.DecryptInput{KeyId: &s.keyARN, CiphertextBlob: sealed, EncryptionContext: named(name)})
 	if err != nil {

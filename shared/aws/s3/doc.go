@@ -1,11 +1,10 @@
-// Package s3 keeps large bodies in Amazon S3: the claim check of what does not fit into a queue's message.
+// Package s3 keeps large bodies in Amazon S3, since they do not fit into a queue's message (the claim check pattern).
 //
 //	bodies := s3.New(s3.Client(cfg), bucket)
 //
-// An object is readable by every key holder as soon as Put has returned (S3 is strongly consistent), and its bytes are guarded by a
-// CRC-32 in both directions. Objects are never deleted here: the bucket's lifecycle does that, after the longest time that an
-// event can still be delivered or replayed.
+// An object can be read as soon as Put has returned (S3 is strongly consistent). A CRC-32 guards its bytes in both directions. This package
+// never deletes objects. The bucket's lifecycle rule deletes them, after the longest time that an event can still be delivered or replayed.
 //
-// To tell that an object is missing, S3 wants the permission s3:ListBucket on the bucket beside s3:GetObject; without it the answer
-// is "access denied", which Get returns as it is.
+// S3 reports that an object is missing only if the caller has s3:ListBucket on the bucket, beside s3:GetObject. Without it the answer is
+// "access denied", which Get returns unchanged.
 package s3

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// Client returns a client for cfg. Where cfg or the environment names an endpoint of its own (an emulator, a store that speaks S3),
-// buckets are addressed by path, since such an endpoint's name seldom resolves with a bucket in front of it.
+// Client returns a client for cfg. If cfg or the environment sets an endpoint (an emulator, a store that speaks S3), buckets are addressed by
+// path, because a host name with the bucket in front of it seldom resolves there.
 func Client(cfg aws.Config) *awss3.Client {
 	return awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }
@@ -24,7 +24,7 @@ type Bodies struct {
 	bucket string
 }
 
-// New returns the bodies in bucket, which exists.
+// New returns the bodies in bucket, which must exist.
 func New(client *awss3.Client, bucket string) *Bodies { return &Bodies{client: client, bucket: bucket} }
 
 // Put implements relay.Bodies.
@@ -52,7 +52,7 @@ func (b *Bodies) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, fmt.Errorf("s3: get %s: %w", key, err)
 	}
 	defer func() { _ = out.Body.Close() }()
-	body := bytes.NewBuffer(make([]byte, 0, aws.ToInt64(out.ContentLength)+bytes.MinRead)) // grows no further
+	body := bytes.NewBuffer(make([]byte, 0, aws.ToInt64(out.ContentLength)+bytes.MinRead)) // large enough, so it never grows
 	if _, err := body.ReadFrom(out.Body); err != nil {
 		return nil, fmt.Errorf("s3: get %s: %w", key, err)
 	}

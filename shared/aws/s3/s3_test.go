@@ -40,7 +40,7 @@ func TestBodiesConform(t *testing.T) {
 	})
 }
 
-// wire answers each request with one status and body, and remembers the last request.
+// wire answers each request with the same status and body, and keeps the last request.
 type wire struct {
 	status int
 	body   string

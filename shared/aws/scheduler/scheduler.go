@@ -15,28 +15,28 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// sendMessage is the universal target that calls SQS's SendMessage; its input is that call's, in JSON (EventBridge Scheduler
-// User Guide, "Using universal targets"). The partition comes before it.
+// sendMessage is the universal target that calls SQS's SendMessage, without the partition that precedes it in the ARN. Its input is that
+// call's input, in JSON (EventBridge Scheduler User Guide, "Using universal targets").
 const sendMessage = ":scheduler:::aws-sdk:sqs:sendMessage"
 
-// What Scheduler does while SQS refuses: the most it offers.
+// How long and how often Scheduler retries while SQS refuses: the largest values that it offers.
 const (
 	retrySeconds = 86400
 	retryTries   = 185
 )
 
-// lead is how far ahead a time must be at least: Scheduler takes none that has passed, and works in whole minutes.
+// lead is the shortest time ahead. Scheduler refuses a time that has passed, and works in whole minutes.
 const lead = time.Minute
 
-// resentAttribute must be the name that consumers of the queue look for, sqs.ResentAttribute. Adapters do not import each
-// other, so a test holds the two together.
+// resentAttribute must equal sqs.ResentAttribute, the name that the queue's consumers look for. Adapters do not import each other, so a
+// test compares the two.
 const resentAttribute = "Resent"
 
-// Target says where messages go. All fields are required.
+// Target is where messages go. All fields are required.
 type Target struct {
-	Group    string // schedule group that the schedules are made in
+	Group    string // schedule group for the schedules
 	QueueURL string // the queue that gets the messages
-	RoleARN  string // the role that Scheduler sends them with; the target is in its partition
+	RoleARN  string // the role that Scheduler sends them with; also gives the target's partition
 }
 
 // Scheduler implements relay.Scheduler for one queue and is safe for concurrent use.
@@ -63,8 +63,7 @@ type attribute struct {
 	StringValue string
 }
 
-// Schedule implements relay.Scheduler. The time is rounded up to a whole second, and is at least a minute ahead. msg.Delay is of no
-// account: the time says when.
+// Schedule implements relay.Scheduler. The time is rounded up to a whole second, and to at least a minute ahead. msg.Delay is ignored.
 func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
 	if soonest := time.Now().Add(lead); at.Before(soonest) {
 		at = soonest
@@ -90,13 +89,13 @@ func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg
 	return nil
 }
 
-// input encodes the call of SendMessage. Scheduler puts values of its own in the place of keywords like
-// <aws.scheduler.execution-id>; none is in the input, since the encoder writes each "<" as an escape.
+// input encodes the call of SendMessage. Scheduler replaces keywords like <aws.scheduler.execution-id> in the input by its own values. The
+// input contains none, since the encoder escapes each "<".
 func (s *Scheduler) input(msg relay.Outgoing) []byte {
 	m := message{QueueURL: s.target.QueueURL, Body: string(msg.Body), Group: msg.Group}
 	if msg.Resent {
 		m.Attributes = map[string]attribute{resentAttribute: {DataType: "String", StringValue: "1"}}
 	}
-	b, _ := json.Marshal(m) // strings always encode
+	b, _ := json.Marshal(m) // encoding strings cannot fail
 	return b
 }

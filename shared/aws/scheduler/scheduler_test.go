@@ -85,7 +85,7 @@ func TestAScheduleIsMadeAsIntended(t *testing.T) {
 	}
 }
 
-// The universal target lies in the partition of whoever schedules, as China's and those of governments are.
+// The universal target is in the partition of the account, also in China and in the government clouds.
 func TestTheTargetIsInTheRolesPartition(t *testing.T) {
 	t.Parallel()
 	service := emulator.NewScheduler(t)

@@ -19,13 +19,14 @@ type Store struct {
 
 var _ catalog.SecretStore = Store{}
 
-// New returns a Store. It calls nothing.
+// New returns a Store. It makes no call.
 func New(cfg aws.Config) Store {
 	return Store{sync.OnceValue(func() *awssecretsmanager.Client { return awssecretsmanager.NewFromConfig(cfg) })}
 }
 
-// Secret implements relay.SecretStore: it returns the secret's current version, which must be text. relay.ErrNotFound: there is no such secret, it
-// is marked for deletion, cannot be decrypted, has no text, or the role may not read it. Any other error is the service's.
+// Secret implements catalog.SecretStore. It returns the secret's current version, which must be text. The error is catalog.ErrNotFound if
+// there is no such secret, if it is marked for deletion, cannot be decrypted or has no text, or if the role may not read it. Any other error
+// is the service's.
 func (s Store) Secret(ctx context.Context, name string) (string, error) {
 	out, err := s.client().GetSecretValue(ctx, &awssecretsmanager.GetSecretValueInput{SecretId: &name})
 	var refused smithy.APIError
@@ -41,7 +42,7 @@ func (s Store) Secret(ctx context.Context, name string) (string, error) {
 	}
 }
 
-// notToBeHad are the codes of errors that last until somebody has mended the secret, its name or the role.
+// notToBeHad are the codes of errors that last until somebody corrects the secret, its name or the role.
 var notToBeHad = map[string]bool{
 	"AccessDeniedException": true, "ResourceNotFoundException": true, "InvalidRequestException": true, "InvalidParameterException": true,
 	"ValidationException": true, "DecryptionFailure": true,

@@ -37,7 +37,7 @@ func TestASecretIsReadAsItIsNow(t *testing.T) {
 	}
 }
 
-// What somebody has to mend is told from what passes by itself.
+// Errors that somebody must correct differ from errors that pass by themselves.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

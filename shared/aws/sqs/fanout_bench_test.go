@@ -32,9 +32,9 @@ const (
 	fanoutTimeout = 30  // seconds
 )
 
-// BenchmarkWideFanout sends the deliveries of events of 12 KiB to many endpoints, by SQS's client on a transport that takes everything. The
-// processor's time includes the transport's, which reads each message once more, and no TLS; s/256MiB is how long a function with so much memory
-// takes for it.
+// BenchmarkWideFanout sends the deliveries of events of 12 KiB to many endpoints, through SQS's client, on a transport that accepts
+// everything. The processor time includes the transport's, which reads each message once more, and no TLS. s/256MiB is how long a function
+// with 256 MiB of memory takes.
 func BenchmarkWideFanout(b *testing.B) {
 	for name, tt := range map[string]struct{ events, endpoints int }{
 		"events=10/endpoints=5000": {10, 5000},
@@ -64,7 +64,7 @@ func BenchmarkWideFanout(b *testing.B) {
 	}
 }
 
-// wideFanout returns a fan-out, and what makes a batch of new messages.
+// wideFanout returns a fan-out, and a function that makes a batch of new messages.
 func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanout, func() []relay.Message) {
 	b.Helper()
 	c := catalog.Catalog{Sources: []catalog.Source{{Name: "app"}}}
@@ -107,7 +107,7 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// taking is an SQS that takes every message, and forgets it.
+// taking is an SQS that accepts every message and forgets it.
 type taking struct{ messages, calls, heap atomic.Int64 }
 
 // Do implements the client's transport.

@@ -24,7 +24,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// sent is a message in a call, as it is on the wire.
+// sent is a message in a call, as sent on the wire.
 type sent struct {
 	ID                string `json:"Id"`
 	MessageBody       string
@@ -37,7 +37,7 @@ type sent struct {
 	VisibilityTimeout int
 }
 
-// mark is the message's body, with "*" behind it if it is marked as resent.
+// mark returns the message's body, followed by "*" if it is marked as resent.
 func (s sent) mark() string {
 	if a := s.MessageAttributes[sqs.ResentAttribute]; a.DataType == "String" && a.StringValue == "1" {
 		return s.MessageBody + "*"
@@ -45,7 +45,7 @@ func (s sent) mark() string {
 	return s.MessageBody
 }
 
-// wire is SQS as a client sees it. answer gets the number of the call, from 1, and its messages.
+// wire is a fake SQS. answer gets the number of the call, from 1, and its messages.
 type wire struct {
 	answer func(call int, msgs []sent) (*http.Response, error)
 
@@ -92,7 +92,7 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// marks returns the messages of each call.
+// marks returns the marks of the messages, by call.
 func (w *wire) marks() [][]string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -126,7 +126,7 @@ func response(status int, body any) *http.Response {
 
 type object = map[string]any
 
-// accept is the answer to a call or a batch whose every message was accepted.
+// accept returns the answer to a call in which every message was accepted.
 func accept(msgs []sent) *http.Response {
 	return response(200, object{"Successful": successes(msgs), "Failed": []object{}, "MessageId": "m-0"})
 }
@@ -406,7 +406,7 @@ func TestSendRefusesWhatIsTooLarge(t *testing.T) {
 	}
 }
 
-// failing answers each message with the codes given for it, one for each try, and then accepts it.
+// failing answers each message with its codes, one a try, and then accepts it.
 func failing(codes map[string][]string) func(int, []sent) (*http.Response, error) {
 	left := maps.Clone(codes)
 	return func(_ int, msgs []sent) (*http.Response, error) {
@@ -435,7 +435,7 @@ func failing(codes map[string][]string) func(int, []sent) (*http.Response, error
 
 const internalError = "InternalError"
 
-// Of two messages of a group in one call SQS could take the second and not the first.
+// If one call contained two messages of a group, SQS could take the second and not the first.
 func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 	t.Parallel()
 	const refused, throttled = "InvalidMessageContents", "RequestThrottled"
@@ -494,7 +494,8 @@ func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 	}
 }
 
-// A message that could not be held comes back by itself: no error may be swallowed, and no try made after an answer that says that it is of no use.
+// A message that could not be held comes back by itself. So no error may be swallowed, and no try made after an answer that says it cannot
+// succeed.
 func TestHoldSetsTheVisibilityTimeout(t *testing.T) {
 	t.Parallel()
 	reset := func(int, []sent) (*http.Response, error) { return nil, errReset }

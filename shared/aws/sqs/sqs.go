@@ -26,7 +26,7 @@ import (
 // ResentAttribute is the message attribute (type String, value "1") of a message of which a copy may have been sent before.
 const ResentAttribute = "Resent"
 
-// What SQS takes in one call (quotas of SendMessageBatch).
+// The limits of one call (quotas of SendMessageBatch).
 const (
 	maxEntries = 10
 	maxBytes   = 1 << 20 // of a message with its attributes, and of a batch
@@ -34,15 +34,15 @@ const (
 
 const (
 	maxTries    = 3
-	firstWait   = 100 * time.Millisecond // at most, before the second try; doubles, with full jitter
-	concurrency = 8                      // calls at a time: 5,000 messages in some 60 round trips
+	firstWait   = 100 * time.Millisecond // longest wait before the second try; doubles with each try, with full jitter
+	concurrency = 8                      // concurrent calls: 5,000 messages take some 60 round trips
 )
 
-// Why a message was not sent. Compare with errors.Is.
+// The reasons why a message was not sent. Compare with errors.Is.
 var (
-	// ErrTooLarge means that with its attributes the message is larger than the 1 MiB that SQS takes. It was not sent.
+	// ErrTooLarge means that the message with its attributes exceeds the 1 MiB that SQS takes. It was not sent.
 	ErrTooLarge = errors.New("sqs: message too large")
-	// ErrRefused means that SQS will not take the message, or nothing from us, however often it is sent.
+	// ErrRefused means that SQS refuses the message, or everything from us, however often it is sent.
 	ErrRefused = errors.New("sqs: refused")
 
 	errNoAnswer = errors.New("sqs: no message id in the answer")
@@ -55,30 +55,30 @@ type Queue struct {
 	ordered bool
 }
 
-// New returns the queue at url: a FIFO queue if that ends with ".fifo", as the name of each of them does. The client's own retry settings do
-// not matter but to Hold.
+// New returns the queue at url. It is a FIFO queue if url ends with ".fifo", as the names of all FIFO queues do. The client's own retry
+// settings matter for Hold only.
 func New(client *awssqs.Client, url string) *Queue {
 	return &Queue{client: client, url: url, ordered: strings.HasSuffix(url, ".fifo")}
 }
 
-// entry is a message on its way.
+// entry is a message that is being sent.
 type entry struct {
 	relay.Outgoing
-	err   error // of the last try; nil: sent
-	final bool  // no further try: sent, or trying again is of no use
+	err   error // the error of the last try; nil if sent
+	final bool  // no further try: it is sent, or another try cannot succeed
 }
 
-// Send implements relay.Queue. Up to 8 calls are under way at a time. A message is tried at most 3 times, as long as ctx lasts.
+// Send implements relay.Queue. It makes up to 8 concurrent calls. It tries each message at most 3 times, as long as ctx lasts.
 func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	entries := make([]entry, len(msgs))
-	groups := map[string][]*entry{} // of an ordered queue
+	groups := map[string][]*entry{} // used for an ordered queue
 	var pending []*entry
 	for i, m := range msgs {
 		e := &entries[i]
 		e.Outgoing = m
 		if n := size(m); n > maxBytes {
 			e.err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
-		} else if err := format.CheckText(m.Body); err != nil { // the client would put other characters in the place of some
+		} else if err := format.CheckText(m.Body); err != nil { // the client would replace some characters
 			e.err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if q.ordered {
@@ -108,8 +108,8 @@ func (q *Queue) sendAtOnce(ctx context.Context, pending []*entry) {
 	_ = calls.Wait() // each entry has its own error
 }
 
-// sendInOrder sends the first message of each group together, then the second of each, and so on: of two in one call SQS could take the second
-// and not the first.
+// sendInOrder sends the first messages of all groups together, then the second ones, and so on. If one call contained two messages of a
+// group, SQS could take the second and not the first.
 func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 	for len(groups) > 0 {
 		var heads []*entry
@@ -129,10 +129,10 @@ func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 	}
 }
 
-// Name is the last part of the queue's URL, as it is of its ARN.
+// Name returns the last part of the queue's URL, which is also the last part of its ARN.
 func (q *Queue) Name() string { return path.Base(q.url) }
 
-// Hold implements relay.Holder by the messages' visibility timeouts, ten messages to a call.
+// Hold implements relay.Holder by changing the messages' visibility timeouts, ten messages in a call.
 func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, 0, len(held))
 	for batch := range slices.Chunk(held, maxEntries) {
@@ -141,7 +141,7 @@ func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	return errs
 }
 
-// hold tries again those that SQS refuses by no fault of theirs. A call that fails as a whole the client has tried again.
+// hold retries the messages that SQS refuses for a reason of its own. If a call fails as a whole, the SDK's client has retried it already.
 func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, len(held))
 	pending := make([]int, len(held))
@@ -157,7 +157,7 @@ func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 	return errs
 }
 
-// holdOnce makes one call for the pending of the messages, sets their errors, and returns those that are worth another.
+// holdOnce makes one call for the pending messages, sets their errors, and returns those that are worth another try.
 func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, errs []error) (again []int) {
 	in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
 	for _, i := range pending {
@@ -186,11 +186,11 @@ func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, 
 	return again
 }
 
-// size is what SQS counts: the body and the attribute's name, type and value. The attribute counts even where it is not set yet,
-// since a later try may set it.
+// size returns the bytes that SQS counts: the body and the attribute's name, type and value. The attribute is counted even if it is not
+// set yet, because a later try may set it.
 func size(m relay.Outgoing) int { return len(m.Body) + len(ResentAttribute+"String"+"1") }
 
-// batches cuts entries into what one call can carry.
+// batches divides entries into batches that fit into one call each.
 func batches(entries []*entry) [][]*entry {
 	var cut [][]*entry
 	var bytes int
@@ -205,7 +205,7 @@ func batches(entries []*entry) [][]*entry {
 	return cut
 }
 
-// sendBatch tries until every entry is final.
+// sendBatch retries until every entry is final, or the tries or ctx have ended.
 func (q *Queue) sendBatch(ctx context.Context, pending []*entry) {
 	for try := range maxTries {
 		if try > 0 && !wait(ctx, firstWait<<(try-1)) {
@@ -283,13 +283,13 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 	}
 }
 
-// index reads an entry's id in an answer to a call with n entries.
+// index parses an entry's id in the answer to a call with n entries.
 func index(id *string, n int) (int, bool) {
 	i, err := strconv.Atoi(aws.ToString(id))
 	return i, err == nil && i >= 0 && i < n
 }
 
-// answered takes in the message id of a good answer, or its absence.
+// answered records the message id of a successful answer, or that there was none.
 func (e *entry) answered(id *string) {
 	if aws.ToString(id) != "" {
 		e.err, e.final = nil, true
@@ -298,15 +298,15 @@ func (e *entry) answered(id *string) {
 	e.err, e.Resent = errNoAnswer, true
 }
 
-// refused takes in an entry of Failed. SQS's own fault may have struck after it had stored the message.
+// refused records an entry of Failed. If the fault is SQS's own, SQS may have stored the message before it.
 func (e *entry) refused(f types.BatchResultErrorEntry) {
 	e.err = fmt.Errorf("%w: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
 	e.final = f.SenderFault && !throttles(aws.ToString(f.Code))
 	e.Resent = e.Resent || !f.SenderFault
 }
 
-// failed takes in the error of a whole call. An answer of 4xx says that nothing was stored; after anything else, no answer
-// included, the message may be in the queue.
+// failed records the error of a whole call. After an answer of 4xx nothing was stored. After any other error, or no answer, the message may
+// be in the queue.
 func (e *entry) failed(err error) {
 	var answer *awshttp.ResponseError
 	if !errors.As(err, &answer) || answer.HTTPStatusCode() < 400 || answer.HTTPStatusCode() >= 500 {
@@ -331,7 +331,7 @@ func text(s string) *string {
 	return &s
 }
 
-// seconds rounds up.
+// seconds rounds up to whole seconds.
 func seconds(d time.Duration) int32 {
 	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // hours at most
 }
@@ -345,7 +345,7 @@ func attributes(resent bool) map[string]types.MessageAttributeValue {
 	}
 }
 
-// wait waits up to limit, at random; false if ctx ended first.
+// wait waits for a random time up to limit. It returns false if ctx ended first.
 func wait(ctx context.Context, limit time.Duration) bool {
 	timer := time.NewTimer(rand.N(limit))
 	defer timer.Stop()

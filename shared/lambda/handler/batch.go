@@ -14,7 +14,7 @@ import (
 // ResentAttribute is the SQS message attribute that marks a message of which a copy may have been sent before.
 const ResentAttribute = "Resent"
 
-// SQS's own attributes of a message. Only those of a FIFO queue have a sequence number; fair queues have groups too.
+// SQS's own attributes of a message. Only messages of a FIFO queue have a sequence number. Messages of fair queues have groups too.
 const (
 	receiveCount   = "ApproximateReceiveCount"
 	sequenceNumber = "SequenceNumber"
@@ -28,9 +28,9 @@ type Queue interface {
 	Name() string // the last part of its ARN
 }
 
-// Batch returns the handler of queues: it hands an SQS batch to a stage, has what the stage wants again hidden for as long as
-// it says, and answers with those messages. It never returns an error, which would send the whole batch back. A message that
-// cannot be held, or of a queue that is not among those given, comes back after its queue's visibility timeout.
+// Batch returns the handler of queues. It passes an SQS batch to a stage. It hides each message that the stage wants to receive again for as long as the
+// stage says, and reports those messages as failed. It never returns an error, because Lambda would then return the whole batch to the queue. If a message
+// cannot be held, or its queue is not among those given, it comes back after its queue's visibility timeout.
 func Batch(process func(context.Context, []relay.Message) []relay.Action, queues ...Queue) func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		msgs := make([]relay.Message, len(e.Records))
@@ -40,7 +40,7 @@ func Batch(process func(context.Context, []relay.Message) []relay.Action, queues
 		actions := process(ctx, msgs)
 		for _, q := range queues {
 			if held := toHold(q.Name(), e.Records, msgs, actions); len(held) > 0 {
-				q.Hold(ctx, held) // what this cannot do the visibility timeout does
+				q.Hold(ctx, held) // an error is ignored: the message then comes back after the visibility timeout
 			}
 		}
 		var answer events.SQSEventResponse
@@ -53,7 +53,7 @@ func Batch(process func(context.Context, []relay.Message) []relay.Action, queues
 	}
 }
 
-// toHold returns the messages of a queue that are to come again at a time that the stage has named.
+// toHold returns the messages of a queue that the stage wants to receive again at a certain time.
 func toHold(queue string, records []events.SQSMessage, msgs []relay.Message, actions []relay.Action) (held []relay.Held) {
 	for i, r := range records {
 		if a := actions[i]; a.Retry && r.EventSourceARN[strings.LastIndexByte(r.EventSourceARN, ':')+1:] == queue {
@@ -66,7 +66,7 @@ func toHold(queue string, records []events.SQSMessage, msgs []relay.Message, act
 func message(r events.SQSMessage) relay.Message {
 	receives, err := strconv.Atoi(r.Attributes[receiveCount])
 	if err != nil {
-		receives = 2 // unknown: be careful, as with a message that was handed out before
+		receives = 2 // unknown, so be careful: treat it as received before
 	}
 	_, resent := r.MessageAttributes[ResentAttribute]
 	m := relay.Message{ID: r.MessageId, Body: []byte(r.Body), Receives: receives, Resent: resent, Handle: r.ReceiptHandle}
@@ -79,7 +79,7 @@ func message(r events.SQSMessage) relay.Message {
 	return m
 }
 
-// SQSEvent is the inverse: the event that Lambda's event source mapping makes of a batch, but for the queue's ARN.
+// SQSEvent is the inverse: it returns the event that Lambda's event source mapping makes of a batch, without the queue's ARN.
 func SQSEvent(msgs []relay.Message) events.SQSEvent {
 	e := events.SQSEvent{Records: make([]events.SQSMessage, len(msgs))}
 	for i, m := range msgs {

@@ -23,8 +23,8 @@ import (
 
 const secret = "handler-secret"
 
-// newReceive returns the ingress of a relay with the sources "hub" (github), "stripe", "app" (bearer) and "office" (github, from 192.0.2.0/24 alone),
-// its ingest queue, and its verifiers.
+// newReceive returns the ingress of a relay, its ingest queue and its verifiers. The sources are "hub" (github), "stripe", "app" (bearer) and "office" (github,
+// only from 192.0.2.0/24).
 func newReceive(t *testing.T, ingest relay.Queue) (func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error), map[string]*verify.Verifier) {
 	t.Helper()
 	var catalogs memory.Catalog
@@ -54,7 +54,7 @@ func (silent) Received(context.Context, relay.ReceiveReport)  {}
 func (silent) Routed(context.Context, relay.RouteReport)      {}
 func (silent) Attempted(context.Context, relay.AttemptReport) {}
 
-// request is a POST to a source, as API Gateway hands it over.
+// request is a POST to a source, in the form in which API Gateway passes it on.
 func request(source, body string, header verify.Header) events.APIGatewayV2HTTPRequest {
 	r := events.APIGatewayV2HTTPRequest{
 		Version: "2.0", Headers: header, Body: body, PathParameters: map[string]string{"source": source},
@@ -128,7 +128,7 @@ func TestReceiveAnswers(t *testing.T) {
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
-// checkAnswer holds an answer against the contract: an id, or problem details.
+// checkAnswer compares an answer with the contract: an id, or problem details.
 func checkAnswer(t *testing.T, got events.APIGatewayV2HTTPResponse) {
 	t.Helper()
 	var body struct {
@@ -196,7 +196,7 @@ func TestBatchAnswersWithTheMessagesThatFailed(t *testing.T) {
 	}
 }
 
-// holder is a queue that takes note of what it is to hold.
+// holder is a queue that records which messages it is told to hold.
 type holder struct {
 	name string
 	held []relay.Held
@@ -223,7 +223,7 @@ func TestMessageOfUnknownReceiveCountIsTakenForHandedOutBefore(t *testing.T) {
 	}
 }
 
-// The adapter that sends and the handler that receives do not import each other.
+// The adapter that sends and the handler that receives do not import each other, so this test compares their attribute's name.
 func TestResentIsCalledTheSameOnBothSides(t *testing.T) {
 	t.Parallel()
 	if handler.ResentAttribute != sqs.ResentAttribute {
@@ -231,7 +231,7 @@ func TestResentIsCalledTheSameOnBothSides(t *testing.T) {
 	}
 }
 
-// Xero takes a URL for wrong that answers with a body; of others a body would be shown to people, or run.
+// Xero rejects a URL whose answers have a body. For other providers, a browser could show a body to people, or run it.
 func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
 	t.Parallel()
 	refusals := map[string]struct {
@@ -293,7 +293,7 @@ func TestRefusalsHaveNoBodyWhereTheProviderWantsNone(t *testing.T) {
 					t.Fatalf("%d, %v; want %d", got.StatusCode, err, tt.status)
 				}
 				if tt.status == 404 {
-					checkAnswer(t, got) // whose it would be is not known
+					checkAnswer(t, got) // nobody knows which provider it would be for
 				} else if got.Body != "" || got.Headers["content-type"] != "" {
 					t.Errorf("body %q, %v", got.Body, got.Headers)
 				}

@@ -17,15 +17,16 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// PathParameter is the name of the route's parameter that holds the source: /in/{source}.
+// PathParameter is the parameter of the route /in/{source} that contains the source.
 const PathParameter = "source"
 
-// retryAfterSeconds is what a partner is told when we cannot accept: long enough for a throttled store to recover, short enough
-// for providers that give up within minutes.
+// retryAfterSeconds is the Retry-After of a 503. It is long enough for a throttled store to recover, and short enough for providers that give up within
+// minutes.
 const retryAfterSeconds = "10"
 
-// Receive returns the handler of the ingress: 200 with {"id":"evt_…"} for an accepted webhook, else problem details (RFC 9457) with a
-// fixed text for each status. A provider that wants answers without a body gets refusals without one too. It never returns an error, which API Gateway would turn into a 500 that says nothing.
+// Receive returns the handler of the ingress. It answers 200 with {"id":"evt_…"} to an accepted webhook, and otherwise problem details (RFC 9457) with a
+// fixed text for each status. If a provider requires answers without a body, its refusals have none either. The handler never returns an error, because API
+// Gateway would turn it into a 500 without explanation.
 func Receive(r *relay.Receiver) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 	return func(ctx context.Context, req events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		in, err := inbound(req)
@@ -51,7 +52,7 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 		Method:     req.RequestContext.HTTP.Method,
 		Query:      req.RawQueryString,
 		RemoteIP:   req.RequestContext.HTTP.SourceIP,
-		Header:     lowerCase(req.Headers), // values joined by ","; cookies come apart and end here
+		Header:     lowerCase(req.Headers), // values are joined by ","; cookies come in a field of their own and are dropped here
 		Body:       []byte(req.Body),
 		ReceivedAt: time.UnixMilli(req.RequestContext.TimeEpoch),
 	}
@@ -67,7 +68,7 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 	return in, nil
 }
 
-// lowerCase spells names as API Gateway does; SAM's stand-in for it passes them on as they came.
+// lowerCase returns the headers with names in lower case, as API Gateway spells them. SAM's emulation of it leaves names as they came.
 func lowerCase(headers map[string]string) relay.Header {
 	h := make(relay.Header, len(headers))
 	for name, value := range headers {
@@ -76,8 +77,8 @@ func lowerCase(headers map[string]string) relay.Header {
 	return h
 }
 
-// Status returns the HTTP status that tells a partner of a Receiver's error. What is wrong with a signature is not told: that
-// would help a forger more than a partner, whose operator finds it in the log.
+// Status returns the HTTP status for a Receiver's error. It does not say what is wrong with a signature. That would help a forger more than a partner, whose
+// operator finds it in the log.
 func Status(err error) int {
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
@@ -118,7 +119,7 @@ func problem(status int) events.APIGatewayV2HTTPResponse {
 	return r
 }
 
-// refusal returns problem details for a Receiver's error, or the status alone to a provider that wants no body.
+// refusal returns problem details for a Receiver's error, or only the status if the provider wants no body.
 func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	r := problem(Status(err))
 	if r.StatusCode == http.StatusMethodNotAllowed {
@@ -131,7 +132,7 @@ func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	return r
 }
 
-// reply returns what a provider wants to hear. It may have in it what the request said: no browser is to take that for a page.
+// reply returns the answer that a provider expects. It may contain text of the request, so its headers keep a browser from rendering it as a page.
 func reply(r verify.Reply) events.APIGatewayV2HTTPResponse {
 	out := events.APIGatewayV2HTTPResponse{
 		StatusCode: r.Status,
@@ -146,7 +147,7 @@ func reply(r verify.Reply) events.APIGatewayV2HTTPResponse {
 }
 
 func respond(status int, contentType string, body any) events.APIGatewayV2HTTPResponse {
-	b, _ := json.Marshal(body) // structs of strings and numbers
+	b, _ := json.Marshal(body) // encoding strings and numbers cannot fail
 	return events.APIGatewayV2HTTPResponse{
 		StatusCode: status,
 		Headers:    map[string]string{"content-type": contentType, "cache-control": "no-store"},

@@ -9,8 +9,7 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// RelayName is the variable that holds the relay's name, the stack's, in every function's environment. Where it is not set no metrics are
-// written.
+// RelayName is the environment variable with the relay's name, which is the stack's, in every function. If it is not set, no metrics are written.
 const RelayName = "RELAY_NAME"
 
 // Receive is the environment of the function receive.
@@ -58,8 +57,8 @@ type Deliver struct {
 	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 
-	EgressPorts []uint16 `env:"RELAY_EGRESS_PORTS"` // of endpoints, that the guard allows beside 80 and 443; separated by commas
-	Origin      string   `env:"RELAY_ORIGIN"`       // the DNS name that the relay gives itself towards endpoints; the ingress's
+	EgressPorts []uint16 `env:"RELAY_EGRESS_PORTS"` // endpoint ports that the guard allows in addition to 80 and 443; separated by commas
+	Origin      string   `env:"RELAY_ORIGIN"`       // the DNS name that the relay tells endpoints as its own: the ingress's
 }
 
 // Sweep is the environment of the function sweep.
@@ -70,7 +69,7 @@ type Sweep struct {
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 }
 
-// Read reads a function's settings from the environment. The error names every variable that is missing or cannot be read.
+// Read reads a function's settings from the environment. The error names every variable that is missing or cannot be parsed.
 func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
 	s, err := env.ParseAs[T]()
 	if err != nil {
@@ -79,7 +78,7 @@ func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
 	return s, nil
 }
 
-// Environment returns the variables that make Read return s. Zero fields are left out, so that their defaults hold.
+// Environment returns the variables that make Read return s. Zero fields are omitted, so they get their defaults.
 func Environment[T Receive | Fanout | Deliver | Sweep](s T) (map[string]string, error) {
 	params, err := env.GetFieldParams(&s)
 	if err != nil {
@@ -100,8 +99,8 @@ func Environment[T Receive | Fanout | Deliver | Sweep](s T) (map[string]string, 
 	return vars, nil
 }
 
-// Days turns a setting into a duration.
+// Days converts a setting in days into a duration.
 func Days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
-// Seconds turns a setting into a duration.
+// Seconds converts a setting in seconds into a duration.
 func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }

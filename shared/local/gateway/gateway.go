@@ -25,12 +25,12 @@ const (
 // Lambda is a Lambda handler for payload format 2.0.
 type Lambda func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 
-// maxDrained is how much of a body that is too large is read and thrown away before it is answered: a sender that reads no
-// answer before it has sent everything would see its connection reset. Of an even larger one the sender gets the answer if it looks.
+// maxDrained is how much of a body that is too large is read and discarded before the answer. Without that, a sender that reads the answer only after it has
+// sent everything would see its connection reset. If a body is even larger, the sender gets the answer only if it reads while it sends.
 const maxDrained = 64 << 20
 
-// New returns the HTTP API in front of receive. Its own answers are problem details (RFC 9457), where API Gateway's are
-// {"message":"…"}: see the package comment.
+// New returns the HTTP API in front of receive. Its own error answers are problem details (RFC 9457), while API Gateway's are {"message":"…"}: see the package
+// comment.
 func New(receive Lambda) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		source, ok := sourceOf(r)
@@ -42,8 +42,8 @@ func New(receive Lambda) http.Handler {
 	})
 }
 
-// sourceOf returns the one parameter of the route /in/{source}. As at API Gateway no path is redirected to a tidier one, which
-// would turn a POST into a GET, and a slash at the end makes another path.
+// sourceOf returns the parameter of the route /in/{source}. As in API Gateway, no path is redirected to a cleaner one, because a redirect would turn a POST
+// into a GET. A path with a slash at the end is another path.
 func sourceOf(r *http.Request) (source string, ok bool) {
 	segment, ok := strings.CutPrefix(r.URL.EscapedPath(), "/in/")
 	if !ok || segment == "" || strings.Contains(segment, "/") {
@@ -73,10 +73,10 @@ func serve(w http.ResponseWriter, r *http.Request, source string, receive Lambda
 	write(w, answer)
 }
 
-// readBody returns the body, or the status of a refusal.
+// readBody returns the body, or the status of the error answer.
 func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
 	if r.ContentLength > MaxBodyBytes && r.Header.Get("Expect") != "" {
-		return nil, http.StatusRequestEntityTooLarge // whoever asks first has not sent it yet
+		return nil, http.StatusRequestEntityTooLarge // a sender that asks first has not sent the body yet
 	}
 	all := http.MaxBytesReader(w, r.Body, MaxBodyBytes+maxDrained)
 	body, err := io.ReadAll(io.LimitReader(all, MaxBodyBytes+1))
@@ -84,13 +84,13 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) 
 		return nil, http.StatusBadRequest
 	}
 	if len(body) > MaxBodyBytes {
-		_, _ = io.Copy(io.Discard, all) // the answer is the same however far this comes
+		_, _ = io.Copy(io.Discard, all) // an error changes nothing: the answer is the same
 		return nil, http.StatusRequestEntityTooLarge
 	}
 	return body, http.StatusOK
 }
 
-// Event returns what API Gateway makes of r, a request to a source whose body has been read.
+// Event returns the event that API Gateway makes of r, a request to a source whose body has been read.
 func Event(r *http.Request, source string, body []byte, at time.Time) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
@@ -123,8 +123,8 @@ func Event(r *http.Request, source string, body []byte, at time.Time) events.API
 	return e
 }
 
-// asText returns a header's value as an event can carry it, in JSON: UTF-8 as it is, anything else read as ISO-8859-1, which is
-// what HTTP's header values were (RFC 9110, section 5.5). Nothing is lost: each byte becomes a character.
+// asText returns a header's value in a form that JSON can contain. UTF-8 stays as it is. Anything else is read as ISO-8859-1, the former encoding of HTTP header
+// values (RFC 9110, section 5.5). Nothing is lost, because each byte becomes one character.
 func asText(value string) string {
 	if utf8.ValidString(value) {
 		return value
@@ -136,8 +136,8 @@ func asText(value string) string {
 	return string(runes)
 }
 
-// isText tells whether API Gateway passes a body on as it is: text and JSON media types, and here only if it is UTF-8, where API
-// Gateway would damage it.
+// isText reports whether API Gateway passes a body on without base64: it does for text and JSON media types. Here the body must also be UTF-8. API Gateway would
+// damage a body that is not.
 func isText(contentType string, body []byte) bool {
 	media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	media = strings.TrimSpace(media)
@@ -155,7 +155,7 @@ func write(w http.ResponseWriter, answer events.APIGatewayV2HTTPResponse) {
 		body, _ = base64.StdEncoding.DecodeString(answer.Body)
 	}
 	w.WriteHeader(answer.StatusCode)
-	_, _ = w.Write(body) // the partner may be gone
+	_, _ = w.Write(body) // the partner may have closed the connection
 }
 
 func headerBytes(r *http.Request) int {

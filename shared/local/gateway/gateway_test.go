@@ -22,7 +22,7 @@ import (
 	"webhook-relay/shared/local/gateway"
 )
 
-// call sends a request through the gateway and returns the event that the function got, nil if none, and the answer.
+// call sends a request through the gateway. It returns the answer and the event that the function got, or nil if it got none.
 func call(t *testing.T, r *http.Request, answer events.APIGatewayV2HTTPResponse, fail error) (*events.APIGatewayV2HTTPRequest, *http.Response) {
 	t.Helper()
 	var got *events.APIGatewayV2HTTPRequest
@@ -148,7 +148,7 @@ func TestAnswerInBase64IsDecoded(t *testing.T) {
 	}
 }
 
-// isProblem tells whether an answer is problem details of a status.
+// isProblem reports whether an answer is the problem details of a status.
 func isProblem(h http.Header, body []byte, status int) bool {
 	var document struct {
 		Title, Detail string
@@ -158,7 +158,7 @@ func isProblem(h http.Header, body []byte, status int) bool {
 	return err == nil && h.Get("content-type") == "application/problem+json" && document.Status == status && document.Title != "" && document.Detail != ""
 }
 
-// serveLocally starts a server as the local host does, and returns its address.
+// serveLocally starts a server in the way of the local host, and returns its address.
 func serveLocally(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -174,7 +174,7 @@ func serveLocally(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// A sender that reads its answer only once it has sent everything, as most do, has to get one.
+// Most senders read the answer only after they have sent everything. They must get one too.
 func TestRefusalsAreReadByWhoSendsEverythingFirst(t *testing.T) {
 	t.Parallel()
 	addr := serveLocally(t)

@@ -28,20 +28,20 @@ func document(status int) []byte {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail,omitempty"`
-	}{http.StatusText(status), status, details[status]}) // strings and a number
+	}{http.StatusText(status), status, details[status]}) // encoding strings and a number cannot fail
 	return b
 }
 
-// problem answers where a request does not get as far as the function, or the function fails.
+// problem answers a request that does not reach the function, or for which the function fails.
 func problem(w http.ResponseWriter, status int) {
 	w.Header().Set("content-type", problemType)
 	w.Header().Set("cache-control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(document(status)) // the partner may be gone
+	_, _ = w.Write(document(status)) // the partner may have closed the connection
 }
 
-// Listener returns l for a server whose handler is New's. What net/http answers by itself, in plain text, to a request that it
-// cannot read becomes problem details, and the connection is closed in a way that lets the sender read them.
+// Listener wraps l for a server whose handler is New's. If net/http cannot read a request, it answers by itself, in plain text. The wrapper turns such an answer
+// into problem details, and closes the connection in a way that lets the sender read them.
 func Listener(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }
@@ -57,13 +57,13 @@ func (l listener) Accept() (net.Conn, error) {
 // conn is a connection that net/http writes to.
 type conn struct {
 	*net.TCPConn
-	refused atomic.Bool // net/http answered by itself
+	refused atomic.Bool // net/http has answered by itself
 }
 
-// refusalMark follows the status line of net/http's own answers, and of none that a handler makes: those have a date.
+// refusalMark follows the status line in net/http's own answers. It never does in a handler's answers, because those have a date.
 var refusalMark = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// Write writes an answer of a handler as it is, and net/http's own as problem details.
+// Write writes a handler's answer unchanged, and net/http's own answer as problem details.
 func (c *conn) Write(b []byte) (int, error) {
 	line, _, own := bytes.Cut(b[:min(len(b), 512)], refusalMark)
 	var status int
@@ -83,14 +83,14 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// lingerTime and lingerBytes bound how long what a refused sender still sends is read. A connection that is closed with bytes
-// unread is reset, and the sender may lose the answer.
+// lingerTime and lingerBytes limit how much is read of what a refused sender still sends. If a connection is closed with unread bytes, it is reset, and the sender
+// may lose the answer.
 const (
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 4 << 20
 )
 
-// Close closes the connection, after a refusal once the sender has had time to read it.
+// Close closes the connection. After a refusal it first gives the sender time to read the answer.
 func (c *conn) Close() error {
 	if c.refused.Load() {
 		_ = c.CloseWrite()

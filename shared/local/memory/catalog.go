@@ -16,7 +16,7 @@ type Catalog struct {
 	mu       sync.Mutex
 	catalog  catalog.Catalog
 	revision int64
-	windows  map[string]time.Time // until when a source may learn its secret
+	windows  map[string]time.Time // the end of each source's window for a handshake
 }
 
 // LoadCatalog returns the catalog.
@@ -40,20 +40,20 @@ func (c *Catalog) ReplaceCatalog(_ context.Context, next catalog.Catalog, base i
 	return nil
 }
 
-// Generation is the catalog's revision.
+// Generation returns the catalog's revision.
 func (c *Catalog) Generation(context.Context) (catalog.Generation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return catalog.Generation(strconv.FormatInt(c.revision, 10)), nil
 }
 
-// SourceNames lists the names of the sources that there are now.
+// SourceNames lists the names of the current sources.
 func (c *Catalog) SourceNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
 	sources, _, err := c.Names(ctx)
 	return sources, err
 }
 
-// EndpointNames lists the names of the endpoints that there are now.
+// EndpointNames lists the names of the current endpoints.
 func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
 	_, endpoints, err := c.Names(ctx)
 	return endpoints, err
@@ -72,7 +72,7 @@ func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error
 	return sources, endpoints, nil
 }
 
-// Source finds a source of the catalog as it is now.
+// Source returns a source of the current catalog.
 func (c *Catalog) Source(_ context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +101,7 @@ func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time
 	return nil
 }
 
-// LearnSecret gives a source without secrets one while its window is open, which is a new revision.
+// LearnSecret gives a secret to a source that has none, while its window is open. That makes a new revision.
 func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,21 +119,21 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 		return fmt.Errorf("source %s: %w", source, catalog.ErrNotOpen)
 	}
 	delete(c.windows, source)
-	c.catalog.Sources = slices.Clone(c.catalog.Sources) // those that were loaded before stay as they are
+	c.catalog.Sources = slices.Clone(c.catalog.Sources) // a catalog that was loaded before must not change
 	i := slices.IndexFunc(c.catalog.Sources, func(s catalog.Source) bool { return s.Name == source })
 	c.catalog.Sources[i].Secrets = []string{secret}
 	c.revision++
 	return nil
 }
 
-// Endpoint finds an endpoint of the catalog as it is now.
+// Endpoint returns an endpoint of the current catalog.
 func (c *Catalog) Endpoint(_ context.Context, _ catalog.Generation, name string) (catalog.Endpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return find(c.catalog.Endpoints, "endpoint", name, func(e catalog.Endpoint) string { return e.Name })
 }
 
-// Subscriptions finds the subscriptions of a source of the catalog as it is now.
+// Subscriptions returns the subscriptions of a source of the current catalog.
 func (c *Catalog) Subscriptions(_ context.Context, _ catalog.Generation, source string) ([]catalog.Subscription, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// maxCounts bounds what is remembered: when more messages have failed, all counts begin anew.
+// maxCounts is the largest number of counts. When more messages have failed, all counts are reset.
 const maxCounts = 100_000
 
-// Failures counts how often the handling of messages has failed. A host that is a single process needs no other: counts begin
-// anew with the process, and a message that kills it is known by how often it was received.
+// Failures counts how often the handling of a message has failed. That is enough for a host with a single process. The counts begin again with the process. A
+// message that kills the process is recognised by its receive count.
 type Failures struct {
 	mu     sync.Mutex
 	counts map[string]int
 }
 
-// CountFailure adds one to a message's count and returns it.
+// CountFailure adds one to a message's count and returns the count.
 func (f *Failures) CountFailure(_ context.Context, messageID string) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -26,7 +26,7 @@ func (f *Failures) CountFailure(_ context.Context, messageID string) (int, error
 	return f.counts[messageID], nil
 }
 
-// ForgetFailures has a message's count begin anew.
+// ForgetFailures resets a message's count.
 func (f *Failures) ForgetFailures(_ context.Context, messageID string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

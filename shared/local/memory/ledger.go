@@ -14,7 +14,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// Ledger is a ledger. Its listings come by pageSize at a time.
+// Ledger is a ledger. Its listings have pages of pageSize.
 type Ledger struct {
 	mu         sync.Mutex
 	events     map[string]relay.EventRecord
@@ -33,10 +33,10 @@ func (l *Ledger) RecordEvent(_ context.Context, r relay.EventRecord) (*relay.Eve
 		l.events = map[string]relay.EventRecord{}
 	}
 	l.events[r.ID] = r
-	return nil, nil //nolint:nilnil // nil is the port's word for "no such record was there"
+	return nil, nil //nolint:nilnil // nil is how the port says that there was no such record
 }
 
-// KeepEvent has an event's record expire at a time, or later.
+// KeepEvent extends an event's record until a time. It never shortens it.
 func (l *Ledger) KeepEvent(_ context.Context, id string, until time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) er
 	return nil
 }
 
-// delivery looks an unexpired delivery up; the zero value has no attempts. The caller holds the lock.
+// delivery returns an unexpired delivery, or the zero value, which has no attempts. The caller must hold the lock.
 func (l *Ledger) delivery(eventID, endpoint string) (relay.Delivery, bool) {
 	d, ok := l.deliveries[[2]string{eventID, endpoint}]
 	if !ok || !d.ExpiresAt.After(time.Now()) {
@@ -94,10 +94,10 @@ func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay
 	return r, l.deliveriesOf(id), nil
 }
 
-// pageSize is so small that whoever lists anything meets the next page.
+// pageSize is so small that every test of a listing needs a second page.
 const pageSize = 2
 
-// paged returns what comes after a page's end in the order of keys, no two of which are equal.
+// paged returns the page that follows from, in the order of keys, which must be unique.
 func paged[V any](all []V, key func(V) string, from relay.Page) ([]V, relay.Page) {
 	all = slices.DeleteFunc(all, func(v V) bool { return from != "" && key(v) <= string(from) })
 	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(key(a), key(b)) })
@@ -122,7 +122,7 @@ func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, f
 	return events, next, nil
 }
 
-// OpenDeliveries lists an endpoint's deliveries that wait or are dead.
+// OpenDeliveries lists an endpoint's waiting or dead deliveries.
 func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
 	return l.open(from, func(d relay.Delivery) bool { return d.Endpoint == endpoint && d.Status == status })
 }

@@ -10,7 +10,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// SaveSent notes how far the deliveries of an event have been sent.
+// SaveSent records to how many endpoints the deliveries of an event have been sent.
 func (l *Ledger) SaveSent(_ context.Context, eventID string, sent int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -32,7 +32,7 @@ func (l *Ledger) EventRecord(_ context.Context, id string) (relay.EventRecord, e
 	return r, nil
 }
 
-// Outcomes tells what has become of a source's events of an hour.
+// Outcomes returns what became of a source's events of an hour.
 func (l *Ledger) Outcomes(
 	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
@@ -61,7 +61,7 @@ func (l *Ledger) SweepCursor(context.Context) (operate.SweepCursor, error) {
 	return l.cursor, nil
 }
 
-// SaveSweepCursor replaces it.
+// SaveSweepCursor replaces the sweeper's cursor.
 func (l *Ledger) SaveSweepCursor(_ context.Context, c operate.SweepCursor) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,18 +15,18 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// Queue is a queue that hands messages out in the order in which they become visible. With Ordered set it is a relay.OrderedQueue: it hands out those
-// of a group in the order in which they were sent, and none while one of them is in hand that was handed out before.
+// Queue is a queue that delivers messages in the order in which they become visible. With Ordered set it is a relay.OrderedQueue: it delivers the messages of a
+// group in the order in which they were sent, and none of a group while an earlier one of it is in flight.
 type Queue struct {
-	Name       string        // begins the ids of its messages, where several queues must not have the same
-	Visibility time.Duration // how long a message is out of sight once received; zero: 30 s
+	Name       string        // prefix of its messages' ids, for several queues whose ids must differ
+	Visibility time.Duration // visibility timeout; zero: 30 s
 	Ordered    bool
-	Late       func() time.Duration // how much later than due a message is handed out; called by one goroutine at a time; nil: not at all
+	Late       func() time.Duration // how much later than due a message is delivered; called by one goroutine at a time; nil: never late
 
 	mu       sync.Mutex
 	messages []*stored
 	last     int
-	names    map[string]time.Time // of an ordered queue's messages, and when they were accepted
+	names    map[string]time.Time // deduplication ids of an ordered queue, and when each was accepted
 }
 
 type stored struct {
@@ -38,11 +38,12 @@ type stored struct {
 const (
 	// MaxMessageBytes is the largest body that is accepted, as in SQS.
 	MaxMessageBytes = 1 << 20
-	// onceFor is how long an ordered queue knows a name, as in SQS.
+	// onceFor is how long an ordered queue remembers a deduplication id, as in SQS.
 	onceFor = 5 * time.Minute
 )
 
-// Send accepts each message that is not too large and a text such as SQS takes, and in an ordered queue has a group, a name and no delay.
+// Send accepts each message that is not too large and has only characters that SQS accepts. In an ordered queue a message must also have a group and a
+// deduplication id, and no delay.
 func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -88,7 +89,7 @@ func (q *Queue) check(m relay.Outgoing, behind error) error {
 	return nil
 }
 
-// Receive hands out up to limit visible messages, and hides them for the visibility timeout.
+// Receive returns up to limit visible messages, and hides them for the visibility timeout.
 func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -112,7 +113,7 @@ func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
 	return out, nil
 }
 
-// groupsDue is from when on the next message of each group may be handed out: in an ordered queue none of its messages is in hand then.
+// groupsDue returns for each group when its next message may be delivered. In an ordered queue none of the group's messages is in flight then.
 func (q *Queue) groupsDue() map[string]time.Time {
 	due := map[string]time.Time{}
 	for _, m := range q.messages {
@@ -124,7 +125,7 @@ func (q *Queue) groupsDue() map[string]time.Time {
 	return due
 }
 
-// inHand returns a message that was handed out as m, and has not become visible again; nil if there is none.
+// inHand returns the message that was delivered as m, if it is still in flight, and otherwise nil.
 func (q *Queue) inHand(m relay.Message) *stored {
 	for _, s := range q.messages {
 		if s.ID == m.ID && s.Receives == m.Receives && s.visible.After(time.Now()) {
@@ -134,7 +135,7 @@ func (q *Queue) inHand(m relay.Message) *stored {
 	return nil
 }
 
-// Hold hides messages that are in hand, each for its time from now on.
+// Hold hides messages in flight, each for its time from now on.
 func (q *Queue) Hold(_ context.Context, held []relay.Held) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -157,7 +158,7 @@ func (q *Queue) late() time.Duration {
 	return q.Late()
 }
 
-// Ack removes a message; from an ordered queue only while it is in hand.
+// Ack removes a message. From an ordered queue it does so only while the message is in flight.
 func (q *Queue) Ack(_ context.Context, m relay.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -168,14 +169,14 @@ func (q *Queue) Ack(_ context.Context, m relay.Message) error {
 	return nil
 }
 
-// Len is how many messages are in the queue, visible or not.
+// Len returns the number of messages in the queue, visible or not.
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.messages)
 }
 
-// List returns all messages, visible or not, and hands out none of them.
+// List returns all messages, visible or not, without receiving them.
 func (q *Queue) List() []relay.Message {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -186,7 +187,7 @@ func (q *Queue) List() []relay.Message {
 	return msgs
 }
 
-// Due is when the next message may be handed out; false if there is none.
+// Due returns when the next message may be delivered, or false if there is none.
 func (q *Queue) Due() (time.Time, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -196,7 +197,7 @@ func (q *Queue) Due() (time.Time, bool) {
 	return slices.MinFunc(slices.Collect(maps.Values(q.groupsDue())), time.Time.Compare), true
 }
 
-// Move sends every message of q to another queue as a new one, which is how SQS redrives dead letters.
+// Move sends every message of q to another queue as a new message. SQS redrives dead-letter queues in the same way.
 func (q *Queue) Move(to *Queue) {
 	q.mu.Lock()
 	moved := q.messages

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Quotas keeps lines of time. A host that is a single process needs no other: when it starts again it knows of no place that was kept, so that
-// a rate may be exceeded for as long as places were kept ahead.
+// Quotas keeps lines of reservations. That is enough for a host with a single process. After a restart it has forgotten all reservations, so a rate may be
+// exceeded for as long as reservations had been made ahead.
 type Quotas struct {
 	mu   sync.Mutex
 	ends map[string]time.Time

@@ -8,7 +8,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// Scheduler sends a message to Queue at any time ahead.
+// Scheduler sends messages to Queue at a later time.
 type Scheduler struct {
 	Queue *Queue
 
@@ -16,7 +16,7 @@ type Scheduler struct {
 	names map[string]time.Time
 }
 
-// Schedule puts msg into the queue, visible from the given time on.
+// Schedule sends msg to the queue. The message is visible from the given time on.
 func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Slots keeps who holds which slot. A host that is a single process needs no other: nobody is at work once it has died.
+// Slots keeps the holder of each slot. That is enough for a host with a single process, because no attempt is in flight after it has died.
 type Slots struct {
 	mu      sync.Mutex
 	holders map[slotKey]holder
@@ -22,7 +22,7 @@ type holder struct {
 	until time.Time
 }
 
-// ClaimSlot gives a slot to a holder, unless another has it.
+// ClaimSlot gives a slot to a holder, unless another holder has it.
 func (s *Slots) ClaimSlot(_ context.Context, endpoint string, number int, name string, until time.Time) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// States keeps the states of endpoints in trouble.
+// States keeps the states of endpoints that have failed.
 type States struct {
 	mu     sync.Mutex
 	states map[string]stateOf

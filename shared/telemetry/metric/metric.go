@@ -1,75 +1,75 @@
 package metric
 
-// Namespace is where CloudWatch keeps the relay's metrics.
+// Namespace is the CloudWatch namespace of the relay's metrics.
 const Namespace = "WebhookRelay"
 
-// The dimensions, which are members of the log line by the same name.
+// The dimensions. Each is a member of the log line with the same name.
 const (
 	Relay  = "Relay"  // the stack's name
 	Reason = "reason" // of Refused: one of Reasons
 )
 
-// Of the ingress: each request counts as one of these.
+// Metrics of the ingress. Each request counts as Accepted, Refused or Failed, except handshakes, which are not counted.
 const (
 	Accepted  = "Accepted"
 	Refused   = "Refused"   // the partner's fault
-	Failed    = "Failed"    // ours: it got 503
-	Uncertain = "Uncertain" // of those that failed: the queue may have taken it all the same
+	Failed    = "Failed"    // the relay's fault: the partner got 503
+	Uncertain = "Uncertain" // failed requests that the queue may have accepted nevertheless
 )
 
-// Of the fan-out. Once everything has arrived that is on its way or lies in a dead-letter queue,
+// Metrics of the fan-out. Once no message is on its way any more, and none but the poisoned ones lies in a dead-letter queue,
 //
 //	Accepted <= Routed + Unrouted + Duplicate + Poisoned <= Accepted + Uncertain
 //
-// since an event counts as routed or unrouted when it is put on record, which happens once, and not for each time that its message is handed
-// out. A function that dies before it has written its line counts too little; a duplicate or an unreadable message that is handed out
-// again after all counts twice.
+// because an event counts as routed or unrouted when it is recorded. That happens once, however often its message is received. Two cases break the
+// sum: if a function dies before it has written its line, one is missing. If a duplicate or an unreadable message is received again although it was
+// handled, it counts twice.
 const (
 	Routed     = "Routed"
-	Unrouted   = "Unrouted"   // no subscription wants it
-	Duplicate  = "Duplicate"  // its provider had sent it before
-	Poisoned   = "Poisoned"   // cannot be read, and was put aside
-	Deliveries = "Deliveries" // of the events that are routed
+	Unrouted   = "Unrouted"   // no subscription takes it
+	Duplicate  = "Duplicate"  // a repeat of a webhook
+	Poisoned   = "Poisoned"   // cannot be read; moved to a dead-letter queue
+	Deliveries = "Deliveries" // the deliveries of the routed events
 )
 
-// Of the deliveries.
+// Metrics of the deliveries.
 const (
-	EndpointMs    = "EndpointMs"    // of each POST: how long the endpoint took, or was waited for, in milliseconds
-	DeliveryAgeMs = "DeliveryAgeMs" // of each that arrived: from the webhook's acceptance to the end of the attempt, in milliseconds
-	Dead          = "Dead"          // ran out of attempts
+	EndpointMs    = "EndpointMs"    // of each POST: time until the endpoint's answer or failure, in milliseconds
+	DeliveryAgeMs = "DeliveryAgeMs" // of each delivery that arrived: from the webhook's acceptance to the end of the attempt, in milliseconds
+	Dead          = "Dead"          // deliveries that became dead
 )
 
-// Of a run of the sweeper. Those that are zero are not written.
+// Metrics of a sweep. Zeros are not written.
 const (
-	SweptEvents = "SweptEvents" // looked at; each is once
+	SweptEvents = "SweptEvents" // events checked; each event is checked once
 	Stranded    = "Stranded"    // deliveries that are late or missing
-	PutBack     = "PutBack"     // of which so many were sent again
-	Unaccounted = "Unaccounted" // deliveries of the events that are not delivered, dead or waiting, and were not put back
-	Partial     = "Partial"     // 1 where it did not get through all that was to be looked at
+	PutBack     = "PutBack"     // those of them that were sent again
+	Unaccounted = "Unaccounted" // deliveries that are neither delivered, dead nor waiting, and were not put back
+	Partial     = "Partial"     // 1 if the sweep did not finish
 )
 
-// Names are all metrics, each of which is billed.
+// Names are all metrics. Each one is billed.
 var Names = []string{
 	Accepted, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
 	PutBack, Unaccounted, Partial,
 }
 
-// Reasons are all that a request is refused for.
+// Reasons are all reasons for which a request is refused.
 var Reasons = []string{
 	ReasonSource, ReasonMethod, ReasonSize, ReasonAddress, ReasonSecret, ReasonMissing, ReasonMalformed, ReasonMismatch, ReasonTimestamp,
 	ReasonOther,
 }
 
-// The reasons. The log line's error has the particulars.
+// The reasons. The log line's error has the details.
 const (
 	ReasonSource    = "source"    // there is no such source
-	ReasonMethod    = "method"    // the source does not take it
-	ReasonSize      = "size"      // body over the limit
-	ReasonAddress   = "address"   // the source does not take requests from there
-	ReasonSecret    = "secret"    // the source has none before its provider's handshake, and takes none now
+	ReasonMethod    = "method"    // the source does not take this method
+	ReasonSize      = "size"      // the body is too large
+	ReasonAddress   = "address"   // the source takes no requests from this address
+	ReasonSecret    = "secret"    // the source has no secret before its provider's handshake, and no window for one is open
 	ReasonMissing   = "missing"   // no signature or token
-	ReasonMalformed = "malformed" // a signature that is none, or more than one
-	ReasonMismatch  = "mismatch"  // no secret makes this signature, or it is not the token
+	ReasonMalformed = "malformed" // a malformed signature, or more than one
+	ReasonMismatch  = "mismatch"  // no secret makes this signature, or the token is wrong
 	ReasonTimestamp = "timestamp" // signed too long ago, or in the future
 	ReasonOther     = "other"
 )
