@@ -34,11 +34,12 @@ func unpack(it item) (doc, body []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	n, head := binary.Uvarint(plain)
-	if head <= 0 || n > uint64(len(plain)-head) {
+	length, head := binary.Uvarint(plain)
+	n := int(min(length, maxUnpacked)) //nolint:gosec // bounded
+	if head <= 0 || n > len(plain)-head {
 		return nil, nil, fmt.Errorf("%w: packed item of %d bytes has no document", format.ErrFormat, len(plain))
 	}
-	doc, body = plain[head:head+int(n)], plain[head+int(n):] //nolint:gosec // bounded above
+	doc, body = plain[head:head+n], plain[head+n:]
 	if len(body) == 0 {
 		body = nil
 	}
