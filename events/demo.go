@@ -6,9 +6,9 @@ import (
 	_ "embed" // for demo.yaml
 	"os"
 	"slices"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -17,7 +17,8 @@ var demoConfig []byte
 
 // The parts of the demonstration's configuration that its host must know.
 const (
-	DemoEndpointPath   = "/demo/endpoint"                                 // path in the endpoint's URL
+	// path in the endpoint's URL
+	DemoEndpointPath   = "/demo/endpoint"
 	DemoEndpointSecret = "whsec_ZGVtby1lbmRwb2ludC1kZW1vLWVuZHBvaW50LTAx" //nolint:gosec // public: signs what the endpoint gets
 )
 
@@ -36,7 +37,9 @@ func Demo() (catalog.Catalog, error) {
 	}
 	named := len(cat.Sources)
 	for _, provider := range verify.Providers() {
-		if slices.ContainsFunc(cat.Sources[:named], func(s catalog.Source) bool { return s.Verify.Provider == provider }) {
+		if slices.ContainsFunc(cat.Sources[:named], func(s catalog.Source) bool {
+			return s.Verify.Provider == provider
+		}) {
 			continue
 		}
 		s, _, err := demoSource(provider)
@@ -44,7 +47,10 @@ func Demo() (catalog.Catalog, error) {
 			return catalog.Catalog{}, err
 		}
 		cat.Sources = append(cat.Sources, s)
-		cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: s.Name, Endpoint: cat.Endpoints[0].Name})
+		cat.Subscriptions = append(
+			cat.Subscriptions,
+			catalog.Subscription{Source: s.Name, Endpoint: cat.Endpoints[0].Name},
+		)
 	}
 	return cat, nil
 }

@@ -27,7 +27,10 @@ func Sample(provider, eventType string) (body []byte, foundType string, err erro
 	}
 	if !slices.Contains(types, eventType) {
 		wanted := strings.TrimSuffix(provider+"/"+eventType, "/")
-		return nil, "", fmt.Errorf("%w: %s; of this provider there are: %s", ErrNoSample, wanted, cmp.Or(strings.Join(types, ", "), "none"))
+		return nil, "", fmt.Errorf(
+			"%w: %s; of this provider there are: %s", ErrNoSample, wanted,
+			cmp.Or(strings.Join(types, ", "), "none"),
+		)
 	}
 	body, err = webhooks.ReadFile(fileOf(provider, eventType))
 	return body, eventType, err
@@ -49,7 +52,9 @@ func List() []string {
 // providers.
 func sampled(provider string) []string {
 	d, _ := verify.Describe(provider)
-	return slices.DeleteFunc(slices.Clone(d.Examples), func(t string) bool { return fileOf(provider, t) == "" })
+	return slices.DeleteFunc(slices.Clone(d.Examples), func(t string) bool {
+		return fileOf(provider, t) == ""
+	})
 }
 
 // fileOf returns the path of a sample, "" if there is none: webhooks/<provider>/<type>.<json, form

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +17,7 @@ import (
 	"webhook-relay/events"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -26,7 +26,10 @@ func TestEveryFileIsASampleAndEverySampleAFile(t *testing.T) {
 	var files []string
 	err := filepath.WalkDir("webhooks", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
-			files = append(files, strings.TrimSuffix(strings.TrimPrefix(path, "webhooks/"), filepath.Ext(path)))
+			files = append(
+				files,
+				strings.TrimSuffix(strings.TrimPrefix(path, "webhooks/"), filepath.Ext(path)),
+			)
 		}
 		return err
 	})
@@ -36,7 +39,9 @@ func TestEveryFileIsASampleAndEverySampleAFile(t *testing.T) {
 	var listed []string
 	for _, sample := range events.List() {
 		provider, eventType, _ := strings.Cut(sample, "/")
-		listed = append(listed, provider+"/"+strings.NewReplacer(":", "-", "/", "-").Replace(eventType))
+		listed = append(
+			listed, provider+"/"+strings.NewReplacer(":", "-", "/", "-").Replace(eventType),
+		)
 	}
 	slices.Sort(listed)
 	slices.Sort(files)
@@ -52,7 +57,8 @@ func TestSampleOfEveryProvider(t *testing.T) {
 		if err != nil || len(body) == 0 || eventType == "" {
 			t.Errorf("%s: %q, %d bytes, %v", provider, eventType, len(body), err)
 		}
-		if d, _ := verify.Describe(provider); body[0] == '{' && !json.Valid(body) || eventType != d.Examples[0] {
+		if d, _ := verify.Describe(provider); body[0] == '{' && !json.Valid(body) ||
+			eventType != d.Examples[0] {
 			t.Errorf("%s: %q, valid JSON: %v", provider, eventType, json.Valid(body))
 		}
 	}
@@ -71,8 +77,14 @@ func TestSample(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ provider, ask, told string }{
 		"an unknown provider": {"nobody", "", "nobody; of this provider there are: none"},
-		"an unknown type":     {"github", "pull", "github/pull; of this provider there are: push, pull_request.opened, ping"},
-		"another's type":      {"stripe", "push", "stripe/push; of this provider there are: charge.succeeded, invoice.paid"},
+		"an unknown type": {
+			"github", "pull",
+			"github/pull; of this provider there are: push, pull_request.opened, ping",
+		},
+		"another's type": {
+			"stripe", "push",
+			"stripe/push; of this provider there are: charge.succeeded, invoice.paid",
+		},
 	} {
 		_, _, err := events.Sample(tt.provider, tt.ask)
 		if !errors.Is(err, events.ErrNoSample) || !strings.HasSuffix(err.Error(), tt.told) {
@@ -87,7 +99,9 @@ func TestDemonstrationSubscribesItsEndpointToASourceOfEachProvider(t *testing.T)
 	var providers []string
 	for _, s := range cat.Sources {
 		providers = append(providers, s.Verify.Provider)
-		if !slices.ContainsFunc(cat.Subscriptions, func(sub catalog.Subscription) bool { return sub.Source == s.Name }) {
+		if !slices.ContainsFunc(cat.Subscriptions, func(sub catalog.Subscription) bool {
+			return sub.Source == s.Name
+		}) {
 			t.Errorf("source %s has no subscription", s.Name)
 		}
 	}
@@ -96,8 +110,12 @@ func TestDemonstrationSubscribesItsEndpointToASourceOfEachProvider(t *testing.T)
 		t.Errorf("providers (-known +demonstrated):\n%s", diff)
 	}
 	endpoint := cat.Endpoints[0]
-	if !strings.HasSuffix(endpoint.URL, events.DemoEndpointPath) || !slices.Equal(endpoint.Secrets, []string{events.DemoEndpointSecret}) {
-		t.Errorf("the endpoint's URL is %s, and its secret the constant: %v", endpoint.URL, endpoint.Secrets[0] == events.DemoEndpointSecret)
+	if !strings.HasSuffix(endpoint.URL, events.DemoEndpointPath) ||
+		!slices.Equal(endpoint.Secrets, []string{events.DemoEndpointSecret}) {
+		t.Errorf(
+			"the endpoint's URL is %s, and its secret the constant: %v", endpoint.URL,
+			endpoint.Secrets[0] == events.DemoEndpointSecret,
+		)
 	}
 }
 
@@ -131,7 +149,9 @@ func TestReceiveAnswersItsEvents(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := newStages(t, demo(t))
-			answer, err := handler.Receive(s.receiver)(t.Context(), read[lambdaevents.APIGatewayV2HTTPRequest](t, "receive/"+file+".json"))
+			answer, err := handler.Receive(s.receiver)(
+				t.Context(), read[lambdaevents.APIGatewayV2HTTPRequest](t, "receive/"+file+".json"),
+			)
 			if err != nil || answer.StatusCode != want.status {
 				t.Fatalf("status %d, %v; want %d", answer.StatusCode, err, want.status)
 			}
@@ -145,7 +165,8 @@ func TestReceiveAnswersItsEvents(t *testing.T) {
 			if err != nil || e.Type != want.eventType || !e.ReceivedAt.Equal(at) {
 				t.Errorf("event of type %q at %v, %v", e.Type, e.ReceivedAt, err)
 			}
-			if file == "app-binary" && (len(e.Body) != 256 || e.Body[0] != 0 || e.Body[255] != 255) {
+			if file == "app-binary" && (len(e.Body) != 256 || e.Body[0] != 0 ||
+				e.Body[255] != 255) {
 				t.Errorf("body %x", e.Body)
 			}
 		})
@@ -166,7 +187,8 @@ func TestReceiveAcceptsEachProvidersEvent(t *testing.T) {
 				t.Fatalf("status %d, %v", answer.StatusCode, err)
 			}
 			e, err := relay.DecodeEvent(taken(t, &s.ingest).Body)
-			if err != nil || e.Source != request.PathParameters["source"] || !e.ReceivedAt.Equal(at) {
+			if err != nil || e.Source != request.PathParameters["source"] ||
+				!e.ReceivedAt.Equal(at) {
 				t.Errorf("event of %s at %v, %v", e.Source, e.ReceivedAt, err)
 			}
 			if d, _ := verify.Describe(provider); d.Trust != "" && e.Trust != d.Trust {
@@ -198,18 +220,24 @@ func TestFanoutProcessesItsEvents(t *testing.T) {
 	}{
 		"single": {map[relay.RouteResult]int{relay.Routed: 1}, map[string]int{"delivery": 1}},
 		"batch": {
-			map[relay.RouteResult]int{relay.Routed: 7, relay.Duplicate: 1, relay.Unrouted: 1, relay.Poisoned: 1},
+			map[relay.RouteResult]int{
+				relay.Routed: 7, relay.Duplicate: 1, relay.Unrouted: 1, relay.Poisoned: 1,
+			},
 			map[string]int{"delivery": 7, "ingest-dlq": 1},
 		},
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s := newStages(t, demo(t))
-			answer, err := handler.Batch(s.fanout.Process)(t.Context(), read[lambdaevents.SQSEvent](t, "fanout/"+file+".json"))
+			answer, err := handler.Batch(s.fanout.Process)(
+				t.Context(), read[lambdaevents.SQSEvent](t, "fanout/"+file+".json"),
+			)
 			if err != nil || len(answer.BatchItemFailures) > 0 {
 				t.Errorf("failures %v, %v", answer.BatchItemFailures, err)
 			}
-			if diff := cmp.Diff(want.results, s.results) + cmp.Diff(want.left, s.left()); diff != "" {
+			if diff := cmp.Diff(
+				want.results, s.results,
+			) + cmp.Diff(want.left, s.left()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -226,7 +254,9 @@ func TestDeliverProcessesItsEvents(t *testing.T) {
 		"single": {map[relay.Outcome]int{relay.Succeeded: 1}, map[string]int{}, "1"},
 		"retry":  {map[relay.Outcome]int{relay.Succeeded: 1}, map[string]int{}, "2"},
 		"batch": {
-			map[relay.Outcome]int{relay.Succeeded: 7, relay.Removed: 1}, map[string]int{"dead": 1, "delivery-dlq": 2}, "1",
+			map[relay.Outcome]int{
+				relay.Succeeded: 7, relay.Removed: 1,
+			}, map[string]int{"dead": 1, "delivery-dlq": 2}, "1",
 		},
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -235,18 +265,22 @@ func TestDeliverProcessesItsEvents(t *testing.T) {
 			event := read[lambdaevents.SQSEvent](t, "deliver/"+file+".json")
 			for _, r := range event.Records {
 				for range relay.MaxFailures {
-					_, _ = s.failures.CountFailure(t.Context(), r.MessageId) // as if it had killed the process
+					// as if it had killed the process
+					_, _ = s.failures.CountFailure(t.Context(), r.MessageId)
 				}
 			}
 			answer, err := handler.Batch(s.deliverer.Process)(t.Context(), event)
 			if err != nil || len(answer.BatchItemFailures) > 0 {
 				t.Errorf("failures %v, %v", answer.BatchItemFailures, err)
 			}
-			if diff := cmp.Diff(want.outcomes, s.outcomes) + cmp.Diff(want.left, s.left()); diff != "" {
+			if diff := cmp.Diff(
+				want.outcomes, s.outcomes,
+			) + cmp.Diff(want.left, s.left()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for _, p := range s.posted {
-				if !strings.HasSuffix(p.URL, events.DemoEndpointPath) || p.Header[relay.HeaderAttempt] != want.attempt {
+				if !strings.HasSuffix(p.URL, events.DemoEndpointPath) ||
+					p.Header[relay.HeaderAttempt] != want.attempt {
 					t.Errorf("attempt %s to %s", p.Header[relay.HeaderAttempt], p.URL)
 				}
 			}

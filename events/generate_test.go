@@ -16,7 +16,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -26,6 +25,7 @@ import (
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -53,7 +53,10 @@ func TestLambdaEventsAreWhatTheRelayMakesOfTheWebhooks(t *testing.T) {
 		}
 		got, err := os.ReadFile(path)
 		if err != nil || !bytes.Equal(want, got) {
-			t.Errorf("%s is stale (%v); go test ./events -update writes it (-want +got):\n%s", path, err, cmp.Diff(string(want), string(got)))
+			t.Errorf(
+				"%s is stale (%v); go test ./events -update writes it (-want +got):\n%s", path, err,
+				cmp.Diff(string(want), string(got)),
+			)
 		}
 	}
 }
@@ -89,10 +92,17 @@ func generate(t *testing.T) map[string]any {
 		"receive/github-push.json":            push,
 		"receive/github-wrong-signature.json": wronglySigned(t),
 		"receive/stripe-charge.json":          signed(t, "stripe", "", at),
-		"receive/stripe-stale.json":           signed(t, "stripe", "", at.Add(-verify.DefaultTolerance-time.Second)),
-		"receive/app-order.json":              signed(t, "bearer", "", at),
-		"receive/app-binary.json":             binary(t),
-		"receive/unknown-source.json":         request(t, "nobody", verify.Request{Header: verify.Header{"content-type": "application/json"}, Body: []byte("{}")}),
+		"receive/stripe-stale.json": signed(
+			t, "stripe", "", at.Add(-verify.DefaultTolerance-time.Second),
+		),
+		"receive/app-order.json":  signed(t, "bearer", "", at),
+		"receive/app-binary.json": binary(t),
+		"receive/unknown-source.json": request(
+			t, "nobody",
+			verify.Request{
+				Header: verify.Header{"content-type": "application/json"}, Body: []byte("{}"),
+			},
+		),
 	}
 	single := message(t, cat, push, "single")
 	batch := ingestBatch(t, cat)
@@ -100,7 +110,9 @@ func generate(t *testing.T) map[string]any {
 	files["fanout/batch.json"] = queued("Ingest", batch...)
 
 	// An endpoint that is in the catalog at the fan-out, but no longer at the delivery.
-	cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: retired, Endpoint: "gone"})
+	cat.Subscriptions = append(
+		cat.Subscriptions, catalog.Subscription{Source: retired, Endpoint: "gone"},
+	)
 	s := newStages(t, cat)
 	first := s.deliveryOf(t, single)
 	files["deliver/single.json"] = queued("Delivery", first)
@@ -113,8 +125,11 @@ func generate(t *testing.T) map[string]any {
 // hourly is the event with which EventBridge invokes the sweep.
 func hourly() lambdaevents.EventBridgeEvent {
 	return lambdaevents.EventBridgeEvent{
-		Version: "0", ID: id("hourly"), DetailType: "Scheduled Event", Source: "aws.events", AccountID: account, Time: at, Region: "eu-central-1",
-		Resources: []string{"arn:aws:events:eu-central-1:" + account + ":rule/relay-Hourly"}, Detail: json.RawMessage("{}"),
+		Version: "0", ID: id("hourly"), DetailType: "Scheduled Event", Source: "aws.events",
+		AccountID: account, Time: at, Region: "eu-central-1",
+		Resources: []string{
+			"arn:aws:events:eu-central-1:" + account + ":rule/relay-Hourly",
+		}, Detail: json.RawMessage("{}"),
 	}
 }
 
@@ -127,15 +142,28 @@ func ingestBatch(t *testing.T, cat catalog.Catalog) []relay.Message {
 	t.Helper()
 	var batch []relay.Message
 	for _, s := range []struct{ source, provider, eventType string }{
-		{"github", "github", "push"}, {"github", "github", "pull_request.opened"}, {"stripe", "stripe", "invoice.paid"},
-		{"standard", "standard-webhooks", ""}, {"crm", "hmac", ""}, {"app", "bearer", ""}, {"open", "none", ""},
+		{"github", "github", "push"}, {"github", "github", "pull_request.opened"}, {
+			"stripe", "stripe", "invoice.paid",
+		},
+		{
+			"standard", "standard-webhooks", "",
+		}, {"crm", "hmac", ""}, {"app", "bearer", ""}, {"open", "none", ""},
 	} {
-		batch = append(batch, message(t, cat, signed(t, s.provider, s.eventType, at), s.provider+s.eventType))
+		batch = append(
+			batch, message(t, cat, signed(t, s.provider, s.eventType, at), s.provider+s.eventType),
+		)
 	}
 	again := message(t, cat, signed(t, "github", "push", at), "again")
-	unwanted := change(t, batch[5], func(e *relay.Event) { e.Source, e.ID = retired, relay.EventID(retired, "1001") })
+	unwanted := change(t, batch[5], func(e *relay.Event) {
+		e.Source, e.ID = retired, relay.EventID(retired, "1001")
+	})
 	unwanted.ID = id("unwanted")
-	return append(batch, again, unwanted, relay.Message{ID: id("unreadable"), Body: []byte("not a message of the relay's"), Receives: 1})
+	return append(
+		batch, again, unwanted,
+		relay.Message{
+			ID: id("unreadable"), Body: []byte("not a message of the relay's"), Receives: 1,
+		},
+	)
 }
 
 // deliveryBatch returns ten messages: the deliveries of ingest's good messages, one for an endpoint
@@ -150,7 +178,10 @@ func deliveryBatch(t *testing.T, cat catalog.Catalog, ingest []relay.Message) []
 	}
 	worn := s.deliveryOf(t, message(t, cat, signed(t, "github", "ping", at), "worn"))
 	worn.Receives = relay.MaxReceives + 1
-	return append(batch, relay.Message{ID: id("unreadable delivery"), Body: []byte(`{"v":1}`), Receives: 1}, worn)
+	return append(
+		batch, relay.Message{ID: id("unreadable delivery"), Body: []byte(`{"v":1}`), Receives: 1},
+		worn,
+	)
 }
 
 // deliveryOf returns the delivery message that the fan-out makes from an ingest message.
@@ -178,17 +209,21 @@ func (s *stages) retryOf(t *testing.T, first relay.Message) relay.Message {
 
 // message returns the ingest message that the receiver makes from a request. Random values are
 // replaced by values from the seed.
-func message(t *testing.T, cat catalog.Catalog, r lambdaevents.APIGatewayV2HTTPRequest, seed string) relay.Message {
+func message(
+	t *testing.T, cat catalog.Catalog, r lambdaevents.APIGatewayV2HTTPRequest, seed string,
+) relay.Message {
 	t.Helper()
 	s := newStages(t, cat)
-	if answer, err := handler.Receive(s.receiver)(t.Context(), r); err != nil || answer.StatusCode != http.StatusOK {
+	if answer, err := handler.Receive(s.receiver)(t.Context(), r); err != nil ||
+		answer.StatusCode != http.StatusOK {
 		t.Fatalf("%v, %+v", err, answer)
 	}
 	m := taken(t, &s.ingest)
 	m.ID = id(seed)
 	return change(t, m, func(e *relay.Event) {
 		e.Receipt = relay.EventID("receipt", seed)[len("evt_"):]
-		e.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" // the example of W3C's recommendation
+		// the example of W3C's recommendation
+		e.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 		if e.Source == "open" {
 			e.ID = relay.EventID(e.Source, seed)
 		}
@@ -211,16 +246,26 @@ func id(seed string) string { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(seed
 
 // signed returns a sample as its provider sends it to its source of the demonstration. eventType ""
 // is the provider's first.
-func signed(t *testing.T, provider, eventType string, when time.Time) lambdaevents.APIGatewayV2HTTPRequest {
+func signed(
+	t *testing.T, provider, eventType string, when time.Time,
+) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	body, eventType, err := events.Sample(provider, eventType)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sign(t, provider, verify.Webhook{Body: body, EventType: eventType, DeliveryID: id(provider + "/" + eventType)}, when)
+	return sign(
+		t, provider,
+		verify.Webhook{
+			Body: body, EventType: eventType, DeliveryID: id(provider + "/" + eventType),
+		},
+		when,
+	)
 }
 
-func sign(t *testing.T, provider string, w verify.Webhook, when time.Time) lambdaevents.APIGatewayV2HTTPRequest {
+func sign(
+	t *testing.T, provider string, w verify.Webhook, when time.Time,
+) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	source, key, err := events.DemoSource(provider)
 	if err != nil {
@@ -241,7 +286,9 @@ func sign(t *testing.T, provider string, w verify.Webhook, when time.Time) lambd
 func wronglySigned(t *testing.T) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	r := signed(t, "github", "push", at)
-	r.Body = string(bytes.Replace([]byte(r.Body), []byte("refs/heads/main"), []byte("refs/heads/evil"), 1))
+	r.Body = string(bytes.Replace(
+		[]byte(r.Body), []byte("refs/heads/main"), []byte("refs/heads/evil"), 1,
+	))
 	return r
 }
 
@@ -252,24 +299,34 @@ func binary(t *testing.T) lambdaevents.APIGatewayV2HTTPRequest {
 	for i := range body {
 		body[i] = byte(i)
 	}
-	r := sign(t, "bearer", verify.Webhook{Body: body, EventType: "scan.finished", DeliveryID: id("binary")}, at)
+	r := sign(
+		t, "bearer",
+		verify.Webhook{Body: body, EventType: "scan.finished", DeliveryID: id("binary")}, at,
+	)
 	r.Headers["content-type"] = "application/octet-stream"
 	return r
 }
 
 // request returns the event that API Gateway makes from a POST to a source.
-func request(t *testing.T, source string, sent verify.Request) lambdaevents.APIGatewayV2HTTPRequest {
+func request(
+	t *testing.T, source string, sent verify.Request,
+) lambdaevents.APIGatewayV2HTTPRequest {
 	t.Helper()
 	const api = "a1b2c3d4e5"
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+api+".execute-api.eu-central-1.amazonaws.com/in/"+source, nil)
+	r := httptest.NewRequestWithContext(
+		t.Context(), http.MethodPost,
+		"https://"+api+".execute-api.eu-central-1.amazonaws.com/in/"+source, nil,
+	)
 	r.URL.RawQuery = sent.Query
 	r.RemoteAddr = "203.0.113.10:443"
 	for name, value := range sent.Header {
 		r.Header.Set(name, value)
 	}
 	for name, value := range map[string]string{
-		"accept": "*/*", "user-agent": "Sample/1", "content-length": strconv.Itoa(len(sent.Body)), "x-forwarded-for": "203.0.113.10",
-		"x-forwarded-port": "443", "x-forwarded-proto": "https", "x-amzn-trace-id": "Root=1-6968d940-0123456789abcdef01234567",
+		"accept": "*/*", "user-agent": "Sample/1", "content-length": strconv.Itoa(len(sent.Body)),
+		"x-forwarded-for":  "203.0.113.10",
+		"x-forwarded-port": "443", "x-forwarded-proto": "https",
+		"x-amzn-trace-id": "Root=1-6968d940-0123456789abcdef01234567",
 	} {
 		r.Header.Set(name, value)
 	}
@@ -295,7 +352,9 @@ func queued(queue string, msgs ...relay.Message) lambdaevents.SQSEvent {
 		r.EventSourceARN = "arn:aws:sqs:eu-central-1:" + account + ":" + queue
 		r.Attributes["SenderId"] = "AROAEXAMPLE:function"
 		r.Attributes["SentTimestamp"] = strconv.FormatInt(at.Add(time.Second).UnixMilli(), 10)
-		r.Attributes["ApproximateFirstReceiveTimestamp"] = strconv.FormatInt(at.Add(1010*time.Millisecond).UnixMilli(), 10)
+		r.Attributes["ApproximateFirstReceiveTimestamp"] = strconv.FormatInt(
+			at.Add(1010*time.Millisecond).UnixMilli(), 10,
+		)
 		var delivery struct{ Endpoint string }
 		if json.Unmarshal(msgs[i].Body, &delivery) == nil && delivery.Endpoint != "" {
 			r.Attributes["MessageGroupId"] = delivery.Endpoint

@@ -8,12 +8,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/events"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // demoOnce makes the demonstration's keys once.
@@ -26,7 +26,8 @@ func demo(t *testing.T) catalog.Catalog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cat.Sources, cat.Endpoints = slices.Clone(cat.Sources), slices.Clone(cat.Endpoints) // tests change them
+	// tests change them
+	cat.Sources, cat.Endpoints = slices.Clone(cat.Sources), slices.Clone(cat.Endpoints)
 	cat.Subscriptions = slices.Clone(cat.Subscriptions)
 	return cat
 }
@@ -58,19 +59,26 @@ type stages struct {
 
 func newStages(t *testing.T, cat catalog.Catalog) *stages {
 	t.Helper()
-	s := &stages{results: map[relay.RouteResult]int{}, outcomes: map[relay.Outcome]int{}, answer: 200}
+	s := &stages{
+		results: map[relay.RouteResult]int{}, outcomes: map[relay.Outcome]int{}, answer: 200,
+	}
 	if err := s.catalog.ReplaceCatalog(t.Context(), cat, 0); err != nil {
 		t.Fatal(err)
 	}
-	s.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s}))
+	s.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &s.catalog, Ingest: &s.ingest, Bodies: &s.bodies, Reporter: s,
+	}))
 	s.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: &s.catalog, Events: &s.ledger, Delivery: &s.delivery, Poison: &s.ingestDLQ, Reporter: s, Retention: retention,
+		Subscriptions: &s.catalog, Events: &s.ledger, Delivery: &s.delivery, Poison: &s.ingestDLQ,
+		Reporter: s, Retention: retention,
 		Failures: &s.failures,
 		Bodies:   &memory.Bodies{},
 	}))
 	s.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry, Dead: &s.dead, Poison: &s.deliveryDLQ,
-		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas, Failures: &s.failures, Keeper: &s.ledger, Reporter: s, Retention: retention,
+		Endpoints: &s.catalog, Deliveries: &s.ledger, Bodies: &s.bodies, Poster: s, Retry: &s.retry,
+		Dead: &s.dead, Poison: &s.deliveryDLQ,
+		Scheduler: &memory.Scheduler{Queue: &s.retry}, States: &s.states, Quotas: &s.quotas,
+		Failures: &s.failures, Keeper: &s.ledger, Reporter: s, Retention: retention,
 		Slots: &memory.Slots{},
 	}))
 	return s

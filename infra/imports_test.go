@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The stack describes the relay from outside: all it may know of its code is the names that the functions read and those of
-// the metrics that they write.
+// The stack describes the relay from outside: all it may know of its code is the names that the
+// functions read and those of the metrics that they write.
 func TestInfraImportsNamesAlone(t *testing.T) {
 	t.Parallel()
 	allowed := []string{"webhook-relay/infra/stack", "webhook-relay/shared/lambda/settings",

@@ -10,10 +10,12 @@ import (
 	"testing"
 )
 
-// nodeAge keeps the CDK from a banner on Node 20. jsii hands on the environment that a process begins with, so that infra itself cannot set it.
+// nodeAge keeps the CDK from a banner on Node 20. jsii hands on the environment that a process
+// begins with, so that infra itself cannot set it.
 const nodeAge = "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20"
 
-// command returns the call of infra with a context, writing to outdir, as the command line of the CDK would make it.
+// command returns the call of infra with a context, writing to outdir, as the command line of the
+// CDK would make it.
 func command(t *testing.T, bin, outdir string, context map[string]string) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(context)
@@ -29,12 +31,15 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	bin, outdir := filepath.Join(dir, "infra"), filepath.Join(dir, "cdk.out")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", bin, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(
+		t.Context(), "go", "build", "-buildvcs=false", "-o", bin, ".",
+	).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
 	out, err := command(t, bin, outdir, map[string]string{"stages": "prod"}).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "context has no key stages") || strings.Contains(string(out), "panic") {
+	if err == nil || !strings.Contains(string(out), "context has no key stages") ||
+		strings.Contains(string(out), "panic") {
 		t.Errorf("misspelt context: error %v and\n%s\nwant a plain message", err, out)
 	}
 
@@ -42,11 +47,15 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name, "bootstrap"), []byte(name), 0o600); err != nil {
+		if err := os.WriteFile(
+			filepath.Join(dir, name, "bootstrap"), []byte(name), 0o600,
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out, err = command(t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"}).CombinedOutput()
+	out, err = command(
+		t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"},
+	).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -95,7 +104,10 @@ func checkFunctionsCanBeFound(t *testing.T, outdir string) {
 func TestNodeIsAskedForAsOne(t *testing.T) {
 	t.Parallel()
 	version := regexp.MustCompile(`Node\.js (\d+)`)
-	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../Makefile", "../.ci/run", "../shared/lab/emulator/node.go"} {
+	for _, file := range []string{
+		"../README.md", "../CONTRIBUTING.md", "../Makefile", "../.ci/run",
+		"../shared/lab/emulator/node.go",
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +128,9 @@ func TestNodeIsAskedForAsOne(t *testing.T) {
 func TestTheBannerOfAnOldNodeIsHidden(t *testing.T) {
 	t.Parallel()
 	for file, says := range map[string]string{
-		"../Makefile": "export " + strings.Replace(nodeAge, "=", " ?= ", 1), "../cdk.json": `"app": "` + nodeAge + ` go run ./infra"`,
+		"../Makefile": "export " + strings.Replace(
+			nodeAge, "=", " ?= ", 1,
+		), "../cdk.json": `"app": "` + nodeAge + ` go run ./infra"`,
 		"../shared/lab/deployed/build.go": `"` + nodeAge + `"`,
 	} {
 		text, err := os.ReadFile(file)

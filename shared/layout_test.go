@@ -1,4 +1,5 @@
-// Package shared_test holds who may import whom: the layout of the project is a promise to whoever reads it.
+// Package shared_test holds who may import whom: the layout of the project is a promise to whoever
+// reads it.
 package shared_test
 
 import (
@@ -18,24 +19,41 @@ const module = "webhook-relay/"
 // core are the layers of the product itself, from the lowest up.
 var core = []string{"policy", "catalog", "gate", "relay", "operate"}
 
-// layers are the packages of this project, by the layer that they belong to. A package belongs to the layer with the longest prefix of its name.
+// layers are the packages of this project, by the layer that they belong to. A package belongs to
+// the layer with the longest prefix of its name.
 var layers = []struct {
 	name    string
 	prefix  []string
 	imports []string // the layers that it may import
 }{
-	{"policy", []string{"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry", "shared/relay/gate/breaker", "shared/relay/format"}, core[:1]},
+	{
+		"policy",
+		[]string{
+			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
+			"shared/relay/gate/breaker", "shared/relay/format",
+		},
+		core[:1],
+	},
 	{"catalog", []string{"shared/relay/catalog"}, core[:1]},
 	{"gate", []string{"shared/relay/gate"}, core[:2]},
 	{"relay", []string{"shared/relay"}, core[:3]},
 	{"operate", []string{"shared/relay/operate"}, core[:4]},
-	{"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"}, with(core, "name")},
+	{
+		"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"},
+		with(core, "name"),
+	},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
 	{"lambda", []string{"shared/lambda"}, with(core, "adapter", "name")},
 	{"name", []string{"shared/lambda/settings", "shared/telemetry/metric"}, nil},
-	{"lab", []string{"shared/lab"}, with(core, "adapter", "configuration", "lambda", "name", "lab", "sample")},
+	{
+		"lab", []string{"shared/lab"},
+		with(core, "adapter", "configuration", "lambda", "name", "lab", "sample"),
+	},
 	{"sample", []string{"events"}, with(core, "configuration")},
-	{"function", []string{"functions"}, with(core, "adapter", "configuration", "lambda", "name", "sample")},
+	{
+		"function", []string{"functions"},
+		with(core, "adapter", "configuration", "lambda", "name", "sample"),
+	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},
 }
 
@@ -43,8 +61,10 @@ func with(some []string, more ...string) []string { return slices.Concat(some, m
 
 // heavy must not be linked into a Lambda function.
 var heavy = []string{
-	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite", "modernc.org/", "go.yaml.in/yaml",
-	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing", "html/template", "text/template", "net/rpc", "encoding/gob",
+	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite",
+	"modernc.org/", "go.yaml.in/yaml",
+	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing", "html/template",
+	"text/template", "net/rpc", "encoding/gob",
 }
 
 type listed struct {
@@ -56,7 +76,9 @@ type listed struct {
 
 func list(t *testing.T, args ...string) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Name,Imports,Deps"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{
+		"list", "-json=ImportPath,Name,Imports,Deps",
+	}, args...)...)
 	cmd.Dir = ".."
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -113,8 +135,12 @@ func TestWhoImportsWhom(t *testing.T) {
 			if !ours {
 				continue
 			}
-			if layer := layerOf(other); layer < 0 || !slices.Contains(layers[own].imports, layers[layer].name) {
-				t.Errorf("%s imports %s; the layer %s may import %v", name, other, layers[own].name, layers[own].imports)
+			if layer := layerOf(other); layer < 0 ||
+				!slices.Contains(layers[own].imports, layers[layer].name) {
+				t.Errorf(
+					"%s imports %s; the layer %s may import %v", name, other, layers[own].name,
+					layers[own].imports,
+				)
 			}
 		}
 	}
@@ -134,7 +160,9 @@ func builtWith(t *testing.T) string {
 	}
 	found := regexp.MustCompile(`(?m)^GOFLAGS_SMALL := .*-tags (\S+)`).FindSubmatch(makefile)
 	if found == nil {
-		t.Fatal("the Makefile builds the functions without tags: lambda.norpc leaves out net/rpc, which brings html/template and encoding/gob")
+		t.Fatal(
+			"the Makefile builds the functions without tags: lambda.norpc leaves out net/rpc, which brings html/template and encoding/gob",
+		)
 	}
 	return string(found[1])
 }
@@ -142,7 +170,10 @@ func builtWith(t *testing.T) string {
 // TestFunctionsLinkNothingHeavy lists what is linked as the functions are built.
 func TestFunctionsLinkNothingHeavy(t *testing.T) {
 	t.Parallel()
-	for _, p := range list(t, "-tags", builtWith(t), "-deps", "./functions/receive", "./functions/fanout", "./functions/deliver", "./functions/sweep") {
+	for _, p := range list(
+		t, "-tags", builtWith(t), "-deps", "./functions/receive", "./functions/fanout",
+		"./functions/deliver", "./functions/sweep",
+	) {
 		for _, name := range heavy {
 			if strings.HasPrefix(p.ImportPath, name) {
 				t.Errorf("the functions link %s", p.ImportPath)

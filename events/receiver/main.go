@@ -24,7 +24,9 @@ const maxBody = 4 << 20
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9000", "address to listen on")
-	secret := flag.String("secret", "", "secret of the endpoint, whsec_…; without it signatures are not checked")
+	secret := flag.String(
+		"secret", "", "secret of the endpoint, whsec_…; without it signatures are not checked",
+	)
 	fail := flag.Int64("fail", 0, "answer 503 to so many requests first")
 	flag.Parse()
 	if err := serve(*addr, *secret, *fail); err != nil {
@@ -39,7 +41,9 @@ func serve(addr, secret string, fail int64) error {
 		return err
 	}
 	fmt.Printf("listening on http://%s, Ctrl-C stops it\n", addr)
-	return (&http.Server{Addr: addr, Handler: handler, ReadHeaderTimeout: 10 * time.Second}).ListenAndServe()
+	return (&http.Server{
+		Addr: addr, Handler: handler, ReadHeaderTimeout: 10 * time.Second,
+	}).ListenAndServe()
 }
 
 // newReceiver returns a handler that prints a line for each request.
@@ -67,8 +71,10 @@ func newReceiver(out io.Writer, secret string, fail int64) (http.Handler, error)
 		if seen.Add(1) <= fail {
 			status = http.StatusServiceUnavailable
 		}
-		_, _ = fmt.Fprintf(out, "%s %s %s attempt %s, signature %s, %d bytes, answered %d\n", r.URL.Path, r.Header.Get("webhook-id"),
-			r.Header.Get("relay-event-type"), r.Header.Get("relay-attempt"), verify(body, r.Header), len(body), status)
+		_, _ = fmt.Fprintf(out, "%s %s %s attempt %s, signature %s, %d bytes, answered %d\n",
+			r.URL.Path, r.Header.Get("webhook-id"),
+			r.Header.Get("relay-event-type"), r.Header.Get("relay-attempt"), verify(body, r.Header),
+			len(body), status)
 		w.WriteHeader(status)
 	}), nil
 }

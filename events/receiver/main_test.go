@@ -33,7 +33,9 @@ func TestReceiver(t *testing.T) {
 		{"{ }", "signature wrong", http.StatusNoContent},
 	} {
 		out.Reset()
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", strings.NewReader("{}"))
+		r := httptest.NewRequestWithContext(
+			t.Context(), http.MethodPost, "/x", strings.NewReader("{}"),
+		)
 		now := time.Now()
 		signature, err := webhook.Sign("evt_1", now, []byte(want.signed))
 		if err != nil {

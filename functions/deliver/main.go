@@ -1,11 +1,11 @@
-// Command deliver is the Lambda function behind the delivery, retry, slow and ordered queues: it POSTs deliveries to their endpoints.
+// Command deliver is the Lambda function behind the delivery, retry, slow and ordered queues: it
+// POSTs deliveries to their endpoints.
 package main
 
 import (
 	"io"
 	"log"
 	"time"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -24,11 +24,13 @@ import (
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
 )
 
 func main() {
-	// net/http logs what an endpoint sends unasked on an idle connection, and that may be an echo of our request.
+	// net/http logs what an endpoint sends unasked on an idle connection, and that may be an echo
+	// of our request.
 	log.SetOutput(io.Discard)
 	start.Function(wire)
 }
@@ -36,7 +38,9 @@ func main() {
 func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
-	catalog := dynamo.NewCatalog(tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
+	catalog := dynamo.NewCatalog(
+		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
+	)
 	delivery, retry := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.RetryQueueURL)
 	slow, ordered := sqs.New(queues, s.SlowQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
 	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
@@ -58,7 +62,10 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
-		Operator:  operate.NewNotifier(relay.NewRouter(catalog, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now), sqs.New(queues, s.IngestQueueURL)),
+		Operator: operate.NewNotifier(
+			relay.NewRouter(catalog, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now),
+			sqs.New(queues, s.IngestQueueURL),
+		),
 		Reporter:  reporter,
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),

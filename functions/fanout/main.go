@@ -1,5 +1,5 @@
-// Command fanout is the Lambda function behind the ingest queues: it records events and sends a delivery for each endpoint that
-// wants them.
+// Command fanout is the Lambda function behind the ingest queues: it records events and sends a
+// delivery for each endpoint that wants them.
 package main
 
 import (
@@ -24,7 +24,8 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 	ledger := dynamo.NewLedger(tables, s.LedgerTable)
 	ingest, ordered := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.OrderedIngestQueueURL)
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil), // subscriptions hold no secrets
+		// subscriptions hold no secrets
+		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil),
 		Events:        ledger,
 		Failures:      ledger,
 		Bodies:        s3.New(s3.Client(cfg), s.BodiesBucket),

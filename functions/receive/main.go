@@ -1,9 +1,8 @@
-// Command receive is the Lambda function behind the HTTP API: it verifies a webhook and puts it on the ingest queue.
+// Command receive is the Lambda function behind the HTTP API: it verifies a webhook and puts it on
+// the ingest queue.
 package main
 
 import (
-	"webhook-relay/shared/relay/operate"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -18,6 +17,7 @@ import (
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
 	"webhook-relay/shared/verify"
 )
@@ -26,7 +26,10 @@ func main() { start.Function(wire) }
 
 func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	queues := awssqs.NewFromConfig(cfg)
-	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN))
+	catalog := dynamo.NewCatalog(
+		dynamodb.NewFromConfig(cfg), s.CatalogTable,
+		kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
+	)
 	ingest := sqs.New(queues, s.IngestQueueURL)
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources:         catalog,

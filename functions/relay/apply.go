@@ -9,11 +9,11 @@ import (
 	"os"
 	"slices"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/sign"
 )
 
@@ -25,8 +25,11 @@ type applyCommand struct {
 	Keep   span   `help:"How long an endpoint's replaced secrets keep signing beside the new ones. 0 ends all old secrets at once. Example: 2d for two days." default:"24h"`
 }
 
-// ErrEmpty is returned for a configuration without sources, endpoints or subscriptions, unless --empty is given.
-var ErrEmpty = errors.New("no sources, endpoints or subscriptions, so applying it would remove everything; if you want that, run relay apply --empty")
+// ErrEmpty is returned for a configuration without sources, endpoints or subscriptions, unless
+// --empty is given.
+var ErrEmpty = errors.New(
+	"no sources, endpoints or subscriptions, so applying it would remove everything; if you want that, run relay apply --empty",
+)
 
 // Run checks the configuration and writes it.
 func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
@@ -45,7 +48,10 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	printf := func(format string, args ...any) { _, _ = printLine(out, format, args...) }
 	if c.DryRun && c.Stack == "" && !sqlite.Exists(c.dir()) {
-		return applyTo(ctx, &memory.Catalog{}, next, applyOptions{time.Duration(c.Keep), true}, printf)
+		return applyTo(
+			ctx, &memory.Catalog{}, next, applyOptions{keep: time.Duration(c.Keep), dryRun: true},
+			printf,
+		)
 	}
 	t, err := c.make(ctx)
 	if err != nil {
@@ -57,7 +63,9 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			printf("warning: %s", w)
 		}
 	}
-	return applyTo(ctx, t.catalog, next, applyOptions{time.Duration(c.Keep), c.DryRun}, printf)
+	return applyTo(
+		ctx, t.catalog, next, applyOptions{keep: time.Duration(c.Keep), dryRun: c.DryRun}, printf,
+	)
 }
 
 func checkNotEmpty(file string, c catalog.Catalog) error {
@@ -73,8 +81,12 @@ type applyOptions struct {
 	dryRun bool
 }
 
-// applyTo shows what next changes in the catalog. Unless it is a dry run, it then writes next, all or nothing.
-func applyTo(ctx context.Context, store catalog.Store, next catalog.Catalog, o applyOptions, printf func(string, ...any)) error {
+// applyTo shows what next changes in the catalog. Unless it is a dry run, it then writes next, all
+// or nothing.
+func applyTo(
+	ctx context.Context, store catalog.Store, next catalog.Catalog, o applyOptions,
+	printf func(string, ...any),
+) error {
 	current, revision, err := store.LoadCatalog(ctx)
 	if err != nil {
 		return err
@@ -99,31 +111,42 @@ func applyTo(ctx context.Context, store catalog.Store, next catalog.Catalog, o a
 	}
 	err = store.ReplaceCatalog(ctx, next, revision)
 	if errors.Is(err, catalog.ErrConflict) {
-		return fmt.Errorf("somebody else applied a configuration at the same time; nothing was written, run the command again: %w", err)
+		return fmt.Errorf(
+			"somebody else applied a configuration at the same time; nothing was written, run the command again: %w",
+			err,
+		)
 	}
 	if err != nil {
 		return err
 	}
 	printf("catalog   revision %d is in force", revision+1)
 	for _, endpoint := range slices.Sorted(maps.Keys(made)) {
-		printf("secret    of endpoint %s, made now and shown this once: %s", endpoint, made[endpoint])
+		printf(
+			"secret    of endpoint %s, made now and shown this once: %s", endpoint, made[endpoint],
+		)
 	}
 	for _, e := range next.Endpoints {
 		for _, old := range e.Retiring {
-			printf("secret    of endpoint %s, from before, signs beside those of now until %s", e.Name, old.Until.Format(time.RFC3339))
+			printf(
+				"secret    of endpoint %s, from before, signs beside those of now until %s", e.Name,
+				old.Until.Format(time.RFC3339),
+			)
 		}
 	}
 	showPublicKeys(next, printf)
 	return nil
 }
 
-// showPublicKeys prints the public keys of endpoints that sign with private keys. Receivers verify signatures with them. Public
-// keys are no secrets.
+// showPublicKeys prints the public keys of endpoints that sign with private keys. Receivers verify
+// signatures with them. Public keys are no secrets.
 func showPublicKeys(c catalog.Catalog, printf func(string, ...any)) {
 	for _, e := range c.Endpoints {
 		for _, secret := range e.Secrets {
 			if public := sign.PublicKey(secret); public != "" {
-				printf("key       of endpoint %s, for its receiver to verify v1a with: %s", e.Name, public)
+				printf(
+					"key       of endpoint %s, for its receiver to verify v1a with: %s", e.Name,
+					public,
+				)
 			}
 		}
 	}

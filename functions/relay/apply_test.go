@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -14,11 +15,14 @@ func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
 		private = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
 		public  = "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 	)
-	text := "endpoints:\n  - {name: e, url: 'https://e.example.com', secrets: ['" + private + "', whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}\n"
+	text := "endpoints:\n  - {name: e, url: 'https://e.example.com', secrets: ['" + private +
+		"', whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}\n"
 	file := writeFile(t, "relay.yaml", text)
 	for _, when := range []string{"when it changes something", "when there is nothing to change"} {
 		out, err := run(t, "apply", file, "--data", dir)
-		if err != nil || !strings.Contains(out, "key       of endpoint e, for its receiver to verify v1a with: "+public+"\n") || strings.Contains(out, private) {
+		if err != nil || !strings.Contains(
+			out, "key       of endpoint e, for its receiver to verify v1a with: "+public+"\n",
+		) || strings.Contains(out, private) {
 			t.Errorf("%s: %v\n%s", when, err, out)
 		}
 	}
@@ -27,23 +31,37 @@ func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
 // A configuration that only a deployed relay can run is refused as a whole, by every command.
 func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 	t.Parallel()
-	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: 'https://e.example.com', auth: {bearer: 'aws-secretsmanager:shop'}}\n")
-	for _, args := range [][]string{{"apply", file}, {"apply", file, "--dry-run"}, {"local", "--config", file, "--addr", "127.0.0.1:0"}} {
+	file := writeFile(
+		t, "relay.yaml",
+		"endpoints:\n  - {name: e, url: 'https://e.example.com', auth: {bearer: 'aws-secretsmanager:shop'}}\n",
+	)
+	for _, args := range [][]string{
+		{"apply", file}, {"apply", file, "--dry-run"},
+		{"local", "--config", file, "--addr", "127.0.0.1:0"},
+	} {
 		out, err := run(t, append(args, "--data", t.TempDir())...)
-		if err == nil || !strings.Contains(err.Error(), "relay.yaml:2: endpoints[0]: a deployed relay alone reads AWS Secrets Manager") || strings.Contains(out, "+ endpoint e") {
+		if err == nil || !strings.Contains(
+			err.Error(),
+			"relay.yaml:2: endpoints[0]: a deployed relay alone reads AWS Secrets Manager",
+		) || strings.Contains(out, "+ endpoint e") {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
 	}
 }
 
-// A replaced secret signs beside the new one for a while. A leaked secret is ended by applying the file again with --keep 0.
+// A replaced secret signs beside the new one for a while. A leaked secret is ended by applying the
+// file again with --keep 0.
 func TestApplyReplacesSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := func(secret string) string {
-		return writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: 'https://e.example.com', secrets: ["+secret+"]}\n")
+		return writeFile(
+			t, "relay.yaml",
+			"endpoints:\n  - {name: e, url: 'https://e.example.com', secrets: ["+secret+"]}\n",
+		)
 	}
-	first, second := file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), file("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
+	first, second := file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+		file("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
 	const beside = "secret    of endpoint e, from before, signs beside those of now until 2"
 	for _, step := range []struct {
 		args          []string
@@ -61,7 +79,9 @@ func TestApplyReplacesSecrets(t *testing.T) {
 			t.Errorf("%q: %v, want %q and no %q\n%s", step.args, err, step.want, step.wantNot, out)
 		}
 	}
-	if _, err := run(t, "apply", second, "--data", dir, "--keep=-1s"); !errors.Is(err, catalog.ErrKeep) {
+	if _, err := run(
+		t, "apply", second, "--data", dir, "--keep=-1s",
+	); !errors.Is(err, catalog.ErrKeep) {
 		t.Errorf("got %v, want %v", err, catalog.ErrKeep)
 	}
 }

@@ -21,9 +21,10 @@ import (
 	"webhook-relay/shared/local/gateway"
 )
 
-// The end-to-end benchmarks compare the local host with a bare relay in the same run. The bare relay accepts a webhook, appends it
-// to a log (one fsync for all webhooks that have gathered), answers, and POSTs it to its endpoints. It has no verification, no
-// queue, no record and no retry. Senders, relay and endpoints share this machine, so only the ratios are meaningful.
+// The end-to-end benchmarks compare the local host with a bare relay in the same run. The bare
+// relay accepts a webhook, appends it to a log (one fsync for all webhooks that have gathered),
+// answers, and POSTs it to its endpoints. It has no verification, no queue, no record and no retry.
+// Senders, relay and endpoints share this machine, so only the ratios are meaningful.
 
 const (
 	benchSenders  = 32
@@ -31,7 +32,8 @@ const (
 	benchBody     = 1 << 10
 )
 
-// BenchmarkThroughput has 32 senders send durable webhooks of 1 KiB as fast as they can, and measures until all are delivered.
+// BenchmarkThroughput has 32 senders send durable webhooks of 1 KiB as fast as they can, and
+// measures until all are delivered.
 func BenchmarkThroughput(b *testing.B) {
 	for _, fanout := range []int{1, 10} {
 		b.Run(fmt.Sprintf("fanout=%d", fanout), func(b *testing.B) {
@@ -52,7 +54,8 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkLatency sends 100 events/s, and measures from the beginning of the request to the arrival at the endpoint.
+// BenchmarkLatency sends 100 events/s, and measures from the beginning of the request to the
+// arrival at the endpoint.
 func BenchmarkLatency(b *testing.B) {
 	target := newCounter(b, 1)
 	bare, relay := startBare(b, target.urls), startRelay(b, target.urls)
@@ -70,15 +73,18 @@ func BenchmarkLatency(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkIllEndpoints sends 50 events/s to ten endpoints in turn. In one run all are well. In the other three are ill: one hangs
-// for its whole timeout, one resets its connections, one answers 500 at once. It compares the latencies of the other seven. It
-// alternates several rounds of both runs, because in a single round one slow fsync would decide the p99.
+// BenchmarkIllEndpoints sends 50 events/s to ten endpoints in turn. In one run all are well. In the
+// other three are ill: one hangs for its whole timeout, one resets its connections, one answers 500
+// at once. It compares the latencies of the other seven. It alternates several rounds of both runs,
+// because in a single round one slow fsync would decide the p99.
 func BenchmarkIllEndpoints(b *testing.B) {
 	well, ill := newCounter(b, 10), newCounter(b, 10)
 	ill.ill = map[string]http.HandlerFunc{
 		"/7": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"/8": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"/9": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"/9": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+		},
 	}
 	a, c := startRelay(b, well.urls, eachItsOwn), startRelay(b, ill.urls, eachItsOwn)
 	const rounds = 5
@@ -135,7 +141,8 @@ func (c *counter) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// round sends n webhooks from 32 senders. It returns the time until each had reached every endpoint.
+// round sends n webhooks from 32 senders. It returns the time until each had reached every
+// endpoint.
 func (c *counter) round(b *testing.B, to string, n int) time.Duration {
 	c.goal.Store(c.arrived.Load() + int64(n*len(c.urls)))
 	var next atomic.Int64
@@ -155,17 +162,24 @@ func (c *counter) round(b *testing.B, to string, n int) time.Duration {
 
 // paced sends 100 webhooks/s for two seconds and returns their latencies.
 func (c *counter) paced(b *testing.B, to string) []time.Duration {
-	return c.pace(b, 200, 10*time.Millisecond, func(int) (string, bool) { return to + "/in/app", true })
+	return c.pace(b, 200, 10*time.Millisecond, func(int) (string, bool) {
+		return to + "/in/app", true
+	})
 }
 
-// spread sends 50 webhooks/s for six seconds to ten endpoints in turn, and returns the latencies of the first seven.
+// spread sends 50 webhooks/s for six seconds to ten endpoints in turn, and returns the latencies of
+// the first seven.
 func (c *counter) spread(b *testing.B, to string) []time.Duration {
-	return c.pace(b, 300, 20*time.Millisecond, func(i int) (string, bool) { return fmt.Sprintf("%s/in/app%d", to, i%10), i%10 < 7 })
+	return c.pace(b, 300, 20*time.Millisecond, func(i int) (string, bool) {
+		return fmt.Sprintf("%s/in/app%d", to, i%10), i%10 < 7
+	})
 }
 
-// pace sends n webhooks, each to the URL that the function returns. It returns the latencies of the webhooks that the function
-// selects.
-func (c *counter) pace(b *testing.B, n int, every time.Duration, url func(i int) (string, bool)) []time.Duration {
+// pace sends n webhooks, each to the URL that the function returns. It returns the latencies of the
+// webhooks that the function selects.
+func (c *counter) pace(
+	b *testing.B, n int, every time.Duration, url func(i int) (string, bool),
+) []time.Duration {
 	sent := map[string]time.Time{}
 	var senders sync.WaitGroup
 	tick := time.NewTicker(every)
@@ -204,7 +218,9 @@ func newBody() []byte {
 var benchClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 512}}
 
 func (c *counter) send(b *testing.B, url string, body []byte) {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		context.Background(), http.MethodPost, url, bytes.NewReader(body),
+	)
 	if err != nil {
 		b.Error(err)
 		return
@@ -236,7 +252,8 @@ func newServer(b *testing.B, h http.Handler) string {
 	return listener.Addr().String()
 }
 
-// eachItsOwn is an option of startRelay: a source for each endpoint (app0 to app9) instead of one source for all.
+// eachItsOwn is an option of startRelay: a source for each endpoint (app0 to app9) instead of one
+// source for all.
 const eachItsOwn = "each its own"
 
 // startRelay starts the local host with a configuration for urls, and returns its base URL.
@@ -257,12 +274,15 @@ func startRelay(b *testing.B, urls []string, options ...string) string {
 		fmt.Fprintf(&endpoints, "  - {name: e%d, url: %s, timeout: 5s}\n", i, url)
 		fmt.Fprintf(&subscriptions, "  - {source: %s, endpoint: e%d}\n", source, i)
 	}
-	text := "sources:\n" + sources.String() + "endpoints:\n" + endpoints.String() + "subscriptions:\n" + subscriptions.String()
+	text := "sources:\n" + sources.String() + "endpoints:\n" + endpoints.String() +
+		"subscriptions:\n" + subscriptions.String()
 	catalog, err := config.Parse("bench.yaml", []byte(text), os.LookupEnv)
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := applyTo(context.Background(), h.catalog, catalog, applyOptions{}, func(string, ...any) {}); err != nil {
+	if err := applyTo(
+		context.Background(), h.catalog, catalog, applyOptions{}, func(string, ...any) {},
+	); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -295,14 +315,18 @@ func startBare(b *testing.B, urls []string) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &bareRelay{urls: urls, appends: make(chan bareAppend, 1024), posts: make(chan []byte, 1<<16)}
+	r := &bareRelay{
+		urls: urls, appends: make(chan bareAppend, 1024), posts: make(chan []byte, 1<<16),
+	}
 	go r.write(b, log)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	for range 64 {
 		go func() {
 			for body := range r.posts {
 				for _, url := range urls {
-					req, _ := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader(body))
+					req, _ := http.NewRequestWithContext(
+						context.Background(), http.MethodPost, url, bytes.NewReader(body),
+					)
 					if resp, err := client.Do(req); err == nil {
 						_, _ = io.Copy(io.Discard, resp.Body)
 						_ = resp.Body.Close()

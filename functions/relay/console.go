@@ -9,13 +9,14 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 )
 
-// console prints what happens, one line per event, for a person to read. One goroutine writes the lines, which reach it through a
-// channel, so a slow terminal delays no webhook. If the terminal is too slow, lines are dropped and counted.
+// console prints what happens, one line per event, for a person to read. One goroutine writes the
+// lines, which reach it through a channel, so a slow terminal delays no webhook. If the terminal is
+// too slow, lines are dropped and counted.
 type console struct {
 	lines  chan string
 	done   sync.WaitGroup
@@ -33,7 +34,8 @@ func newConsole(out io.Writer) *console {
 	return c
 }
 
-// write writes the lines. It flushes whenever no more lines are queued. After a failed flush it only drains the channel.
+// write writes the lines. It flushes whenever no more lines are queued. After a failed flush it
+// only drains the channel.
 func (c *console) write(out *bufio.Writer) {
 	defer func() { _ = out.Flush() }()
 	failed := false
@@ -63,7 +65,8 @@ func (c *console) takeDropped() int {
 	return n
 }
 
-// printf prints one line that begins with the time. Line breaks and control characters in its arguments are escaped.
+// printf prints one line that begins with the time. Line breaks and control characters in its
+// arguments are escaped.
 func (c *console) printf(format string, args ...any) {
 	line := time.Now().Format("15:04:05.000 ") + printable(fmt.Sprintf(format, args...)) + "\n"
 	select {
@@ -92,7 +95,10 @@ func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
 		c.printf("answered  a handshake of %s", r.Source)
 		return
 	}
-	c.printf("accepted  %s %s from %s, %d bytes, in %d ms", r.EventID, typeOf(r.Type), r.Source, r.BodyBytes, r.Duration.Milliseconds())
+	c.printf(
+		"accepted  %s %s from %s, %d bytes, in %d ms", r.EventID, typeOf(r.Type), r.Source,
+		r.BodyBytes, r.Duration.Milliseconds(),
+	)
 }
 
 // Routed prints the result of routing an event.
@@ -106,7 +112,10 @@ func (c *console) Routed(_ context.Context, r relay.RouteReport) {
 		c.printf("%-9s %s %s from %s", r.Result, r.EventID, typeOf(r.Type), r.Source)
 	}
 	if len(r.Undecided) > 0 {
-		c.printf("undecided %s to %s: see docs/configuration.md#filters", r.EventID, strings.Join(r.Undecided, ", "))
+		c.printf(
+			"undecided %s to %s: see docs/configuration.md#filters", r.EventID,
+			strings.Join(r.Undecided, ", "),
+		)
 	}
 }
 
@@ -116,15 +125,21 @@ func (c *console) Attempted(_ context.Context, r relay.AttemptReport) {
 		c.printf("again     %s to %s: %v", r.EventID, r.Endpoint, r.Err)
 	}
 	if r.Change != nil {
-		c.printf("%-9s %s%s", strings.TrimPrefix(r.Change.Type, "endpoint."), r.Endpoint, because(r.Change.Reason))
+		c.printf(
+			"%-9s %s%s", strings.TrimPrefix(r.Change.Type, "endpoint."), r.Endpoint,
+			because(r.Change.Reason),
+		)
 	}
 	if r.Held > 0 {
-		c.printf("held      %s to %s for %v", r.EventID, r.Endpoint, r.Held.Round(100*time.Millisecond))
+		c.printf(
+			"held      %s to %s for %v", r.EventID, r.Endpoint, r.Held.Round(100*time.Millisecond),
+		)
 	}
 	if r.Err != nil || r.Status == "" {
 		return
 	}
-	line := fmt.Sprintf("%s to %s, attempt %d: %s in %d ms", r.EventID, r.Endpoint, r.Attempt.Number, answerOf(r.Attempt),
+	line := fmt.Sprintf("%s to %s, attempt %d: %s in %d ms", r.EventID, r.Endpoint,
+		r.Attempt.Number, answerOf(r.Attempt),
 		r.Attempt.Duration.Milliseconds())
 	if r.Status == relay.Waiting {
 		line += fmt.Sprintf(", again in %v", r.Wait.Round(100*time.Millisecond))

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/route"
 )
 
@@ -41,8 +41,10 @@ func (s selection) filter() (func(relay.Delivery) bool, error) {
 		types = route.New([]route.Rule{{Types: []string{s.Type}}})
 	}
 	return func(d relay.Delivery) bool {
-		return (s.Reason == "" || string(d.Reason) == s.Reason) && (s.Source == "" || d.Source == s.Source) &&
-			(s.Since.IsZero() || !d.UpdatedAt.Before(s.Since.Time)) && (s.Until.IsZero() || !d.UpdatedAt.After(s.Until.Time)) &&
+		return (s.Reason == "" || string(d.Reason) == s.Reason) && (s.Source == "" ||
+			d.Source == s.Source) &&
+			(s.Since.IsZero() || !d.UpdatedAt.Before(s.Since.Time)) && (s.Until.IsZero() ||
+			!d.UpdatedAt.After(s.Until.Time)) &&
 			(types == nil || len(types.Match(route.Event{Type: d.Type}).Rules) > 0)
 	}, nil
 }
@@ -53,7 +55,9 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 	case (c.Event == "") == (c.Endpoint == ""):
 		return errors.New("give either --event ID or --endpoint NAME")
 	case c.Event != "" && c.selection != (selection{}):
-		return errors.New("--reason, --source, --type, --since and --until filter the deliveries of an endpoint; use them with --endpoint, not with --event")
+		return errors.New(
+			"--reason, --source, --type, --since and --until filter the deliveries of an endpoint; use them with --endpoint, not with --event",
+		)
 	}
 	t, err := c.open(ctx)
 	if err != nil {
@@ -69,7 +73,10 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		if c.JSON {
 			return writeDocument(out, documentOf(d))
 		}
-		_, err := printLine(out, "%s  %s from %s: %s%s", d.EventID, typeOf(d.Type), d.Source, standingOf(d), lastOf(d))
+		_, err := printLine(
+			out, "%s  %s from %s: %s%s", d.EventID, typeOf(d.Type), d.Source, standingOf(d),
+			lastOf(d),
+		)
 		return err
 	})
 	if err == nil && total == 0 {
@@ -87,24 +94,35 @@ func standingOf(d relay.Delivery) string {
 	case d.Status == relay.Dead && d.Reason != "":
 		return fmt.Sprintf("dead, %s", d.Reason)
 	case d.Status == relay.Waiting && d.Held:
-		return fmt.Sprintf("held until %s, then attempt %d", d.NextAt.Format(time.RFC3339), d.Attempts+1)
+		return fmt.Sprintf(
+			"held until %s, then attempt %d", d.NextAt.Format(time.RFC3339), d.Attempts+1,
+		)
 	case d.Status == relay.Waiting:
-		return fmt.Sprintf("waiting for attempt %d at %s", d.Attempts+1, d.NextAt.Format(time.RFC3339))
+		return fmt.Sprintf(
+			"waiting for attempt %d at %s", d.Attempts+1, d.NextAt.Format(time.RFC3339),
+		)
 	}
 	return string(d.Status)
 }
 
-// lastOf describes a delivery's last attempt. A held delivery may have no attempt yet: then it returns "".
+// lastOf describes a delivery's last attempt. A held delivery may have no attempt yet: then it
+// returns "".
 func lastOf(d relay.Delivery) string {
 	if len(d.History) == 0 {
 		return ""
 	}
 	last := d.History[len(d.History)-1]
-	return fmt.Sprintf(", attempt %d at %s: %s", last.Number, last.At.Format(time.RFC3339), answerOf(last))
+	return fmt.Sprintf(
+		", attempt %d at %s: %s", last.Number, last.At.Format(time.RFC3339), answerOf(last),
+	)
 }
 
-// each calls f for each delivery of the endpoint that has the status and matches the selection. It reads page by page.
-func (s selection) each(ctx context.Context, ledger operate.Ledger, endpoint string, status relay.Status, f func(relay.Delivery) error) error {
+// each calls f for each delivery of the endpoint that has the status and matches the selection. It
+// reads page by page.
+func (s selection) each(
+	ctx context.Context, ledger operate.Ledger, endpoint string, status relay.Status,
+	f func(relay.Delivery) error,
+) error {
 	chosen, err := s.filter()
 	if err != nil {
 		return err
@@ -129,11 +147,16 @@ func (s selection) each(ctx context.Context, ledger operate.Ledger, endpoint str
 }
 
 // showEvent prints an event, its deliveries and their attempts.
-func (c *deliveriesCommand) showEvent(ctx context.Context, ledger operate.Ledger, out io.Writer) error {
+func (c *deliveriesCommand) showEvent(
+	ctx context.Context, ledger operate.Ledger, out io.Writer,
+) error {
 	record, deliveries, err := ledger.Event(ctx, c.Event)
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
-		return fmt.Errorf("event %s is not on record: it was refused, is not routed yet, or its retention is over: %w", c.Event, err)
+		return fmt.Errorf(
+			"event %s is not on record: it was refused, is not routed yet, or its retention is over: %w",
+			c.Event, err,
+		)
 	case err != nil:
 		return err
 	case c.JSON:
@@ -144,14 +167,18 @@ func (c *deliveriesCommand) showEvent(ctx context.Context, ledger operate.Ledger
 }
 
 func printEvent(out io.Writer, record relay.EventRecord, deliveries []relay.Delivery) {
-	_, _ = printLine(out, "%s  %s from %s, received %s, routed to %s", record.ID, typeOf(record.Type), record.Source,
+	_, _ = printLine(out, "%s  %s from %s, received %s, routed to %s", record.ID,
+		typeOf(record.Type), record.Source,
 		record.ReceivedAt.Format(time.RFC3339), plural(len(record.Endpoints), "endpoint"))
 	onRecord := map[string]bool{}
 	for _, d := range deliveries {
 		onRecord[d.Endpoint] = true
 		_, _ = printLine(out, "  %s  %s", d.Endpoint, standingOf(d))
 		for _, a := range d.History {
-			_, _ = printLine(out, "    attempt %d at %s: %s in %d ms", a.Number, a.At.Format(time.RFC3339), answerOf(a), a.Duration.Milliseconds())
+			_, _ = printLine(
+				out, "    attempt %d at %s: %s in %d ms", a.Number, a.At.Format(time.RFC3339),
+				answerOf(a), a.Duration.Milliseconds(),
+			)
 		}
 	}
 	for _, name := range record.Endpoints {
@@ -160,6 +187,8 @@ func printEvent(out io.Writer, record relay.EventRecord, deliveries []relay.Deli
 		}
 	}
 	if len(record.Endpoints)+len(deliveries) == 0 {
-		_, _ = printLine(out, "  no subscription wanted it; once one does: relay replay --event %s", record.ID)
+		_, _ = printLine(
+			out, "  no subscription wanted it; once one does: relay replay --event %s", record.ID,
+		)
 	}
 }

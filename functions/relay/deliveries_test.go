@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -36,47 +37,80 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		}
 		return strings.Contains(out, want)
 	}
-	eventually(t, "three dead", func() bool { return says("3 dead at target", "deliveries", "--endpoint", "target") })
-	if !says("attempt 1 at ", "deliveries", "--event", event) || !says("target  dead", "deliveries", "--event", event) {
+	eventually(t, "three dead", func() bool {
+		return says("3 dead at target", "deliveries", "--endpoint", "target")
+	})
+	if !says("attempt 1 at ", "deliveries", "--event", event) ||
+		!says("target  dead", "deliveries", "--event", event) {
 		t.Error("the event's attempts are not told")
 	}
-	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") || !says("0 dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
+	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") ||
+		!says("0 dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
 		t.Error("why they died is not told")
 	}
-	if !says(`{"id":"`+event+`","source":"app","trust":"`, "deliveries", "--event", event, "--json") ||
-		!says(`"endpoint":"target","source":"app","status":"dead","reason":"exhausted"`, "deliveries", "--endpoint", "target", "--json") ||
-		!says(`{"name":"target","state":"closed"`, "endpoints", "--json") || says("1 endpoint\n", "endpoints", "--json") {
+	if !says(
+		`{"id":"`+event+`","source":"app","trust":"`, "deliveries", "--event", event, "--json",
+	) ||
+		!says(
+			`"endpoint":"target","source":"app","status":"dead","reason":"exhausted"`, "deliveries",
+			"--endpoint", "target", "--json",
+		) ||
+		!says(`{"name":"target","state":"closed"`, "endpoints", "--json") ||
+		says("1 endpoint\n", "endpoints", "--json") {
 		t.Error("not told in JSON")
 	}
-	if !says("0 dead", "deliveries", "--endpoint", "target", "--until", "1h") || !says("3 dead", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app") {
+	if !says("0 dead", "deliveries", "--endpoint", "target", "--until", "1h") ||
+		!says("3 dead", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app") {
 		t.Error("not chosen by age and source")
 	}
-	if !says("3  (no type) from app, dead, exhausted", "replay", "target") || !says("3 deliveries would be sent", "replay", "target", "--yes", "--dry-run") ||
-		!says("0 deliveries would be sent", "replay", "target", "--type", "user.*") || !says("3 dead", "deliveries", "--endpoint", "target") {
+	if !says("3  (no type) from app, dead, exhausted", "replay", "target") ||
+		!says("3 deliveries would be sent", "replay", "target", "--yes", "--dry-run") ||
+		!says("0 deliveries would be sent", "replay", "target", "--type", "user.*") ||
+		!says("3 dead", "deliveries", "--endpoint", "target") {
 		t.Error("what would be sent is not told, or was sent")
 	}
 	mended.Store(true)
 	if !says("1 delivery to target on the way again", "replay", "target", "--event", event) {
 		t.Error("one replay")
 	}
-	eventually(t, "one delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
-	if !says("2 deliveries to target on the way again", "replay", "target", "--yes", "--rate", "1000") {
+	eventually(t, "one delivered", func() bool {
+		return says("target  delivered", "deliveries", "--event", event)
+	})
+	if !says(
+		"2 deliveries to target on the way again", "replay", "target", "--yes", "--rate", "1000",
+	) {
 		t.Error("all replayed")
 	}
 	if !says("0 deliveries to target on the way again", "replay", "target", "--yes") {
 		t.Error("sent twice what is under way")
 	}
-	eventually(t, "all delivered", func() bool { n, all := target.count(); return n == 3 && all == 6 })
-	for _, args := range [][]string{{"deliveries", "--event", "evt_none"}, {"replay", "target", "--event", "evt_none"}, {"replay", "--event", "evt_none"}} {
-		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, catalog.ErrNotFound) {
+	eventually(t, "all delivered", func() bool {
+		n, all := target.count()
+		return n == 3 && all == 6
+	})
+	for _, args := range [][]string{
+		{"deliveries", "--event", "evt_none"}, {"replay", "target", "--event", "evt_none"},
+		{"replay", "--event", "evt_none"},
+	} {
+		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(
+			err, catalog.ErrNotFound,
+		) {
 			t.Errorf("%v: %v\n%s", args, err, out)
 		}
 	}
 	for _, args := range [][]string{
-		{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {"deliveries", "--endpoint", "a", "--status", "new"},
-		{"deliveries", "--event", "evt_x", "--since", "1h"}, {"deliveries", "--endpoint", "a", "--since", "yesterday"},
-		{"replay"}, {"replay", "target", "--event", event, "--reason", "expired"}, {"replay", "target", "--reason", "boredom"},
-		{"replay", "target", "--rate", "0"}, {"replay", "target", "--type", strings.Repeat("x", 1000)},
+		{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {
+			"deliveries", "--endpoint", "a", "--status", "new",
+		},
+		{"deliveries", "--event", "evt_x", "--since", "1h"}, {
+			"deliveries", "--endpoint", "a", "--since", "yesterday",
+		},
+		{"replay"}, {"replay", "target", "--event", event, "--reason", "expired"}, {
+			"replay", "target", "--reason", "boredom",
+		},
+		{"replay", "target", "--rate", "0"}, {
+			"replay", "target", "--type", strings.Repeat("x", 1000),
+		},
 	} {
 		if out, err := run(t, append(args, "--data", dir)...); err == nil {
 			t.Errorf("%v: no error\n%s", args, out)
@@ -100,7 +134,9 @@ func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
 		out, err := run(t, append(args, "--data", dir)...)
 		return err == nil && strings.Contains(out, want)
 	}
-	eventually(t, "it is unrouted", func() bool { return says("no subscription wanted it", "deliveries", "--event", event) })
+	eventually(t, "it is unrouted", func() bool {
+		return says("no subscription wanted it", "deliveries", "--event", event)
+	})
 	if !says("nobody has subscribed", "replay", "--event", event) {
 		t.Error("sent to somebody")
 	}
@@ -110,5 +146,7 @@ func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
 	if !says("on the way to target", "replay", "--event", event) {
 		t.Error("not sent")
 	}
-	eventually(t, "it is delivered", func() bool { return says("target  delivered", "deliveries", "--event", event) })
+	eventually(t, "it is delivered", func() bool {
+		return says("target  delivered", "deliveries", "--event", event)
+	})
 }

@@ -11,8 +11,9 @@ import (
 	"webhook-relay/events"
 )
 
-// demoEndpoint is the demonstration's receiver. Like any receiver it checks the signature with the Standard Webhooks library. It
-// answers 503 the first time it gets a webhook, and accepts it from then on.
+// demoEndpoint is the demonstration's receiver. Like any receiver it checks the signature with the
+// Standard Webhooks library. It answers 503 the first time it gets a webhook, and accepts it from
+// then on.
 type demoEndpoint struct {
 	webhook *standardwebhooks.Webhook
 	out     *console
@@ -57,7 +58,8 @@ func (d *demoEndpoint) firstTime(id string) bool {
 	return first
 }
 
-// sendDemo sends the demonstration's sample. If the relay refuses it, that is printed, and the host goes on.
+// sendDemo sends the demonstration's sample. If the relay refuses it, that is printed, and the host
+// goes on.
 func sendDemo(ctx context.Context, addr string, out *console) error {
 	send := sendCommand{Provider: "github", To: "http://" + addr + "/in/github"}
 	if err := send.send(ctx, out.printf); err != nil && ctx.Err() == nil {

@@ -20,8 +20,8 @@ import (
 	"webhook-relay/shared/lab/emulator"
 )
 
-// The command finds a stack's tables, key, bucket and queues by its outputs. Only the template and the command know their names,
-// so this test compares the two.
+// The command finds a stack's tables, key, bucket and queues by its outputs. Only the template and
+// the command know their names, so this test compares the two.
 func TestTheTemplateHasTheOutputsThatAreLookedUp(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../infra/stack/testdata/template.golden.json")
@@ -45,13 +45,17 @@ func stacks(t *testing.T, name string, outputs map[string]string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("Action") != "DescribeStacks" || r.FormValue("StackName") != name {
 			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id %s does not exist</Message></Error></ErrorResponse>",
+			fmt.Fprintf(w,
+				"<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id %s does not exist</Message></Error></ErrorResponse>",
 				r.FormValue("StackName"))
 			return
 		}
 		var members strings.Builder
 		for key, value := range outputs {
-			fmt.Fprintf(&members, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>", key, value)
+			fmt.Fprintf(
+				&members, "<member><OutputKey>%s</OutputKey><OutputValue>%s</OutputValue></member>",
+				key, value,
+			)
 		}
 		fmt.Fprintf(w, "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>%s</StackName><Outputs>%s</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
 			name, members.String())
@@ -65,20 +69,32 @@ func TestApplyToADeployedStack(t *testing.T) {
 	keys := emulator.NewKMS(t)
 	const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 	outputs := map[string]string{
-		"IngressUrl": "https://in.example.com", "CatalogTable": "apply-catalog", "LedgerTable": "apply-ledger", "SecretsKeyArn": key,
-		"RetryQueueUrl": services.SQS + "/123456789012/apply-retry", "IngestQueueUrl": services.SQS + "/123456789012/apply-ingest",
+		"IngressUrl": "https://in.example.com", "CatalogTable": "apply-catalog",
+		"LedgerTable": "apply-ledger", "SecretsKeyArn": key,
+		"RetryQueueUrl": services.SQS +
+			"/123456789012/apply-retry", "IngestQueueUrl": services.SQS +
+			"/123456789012/apply-ingest",
 		"BodiesBucket": "apply-bodies",
 	}
 	for name, value := range map[string]string{
-		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "",
-		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ENDPOINT_URL_CLOUDFORMATION": stacks(t, "webhook-relay-dev", outputs), "AWS_ENDPOINT_URL_DYNAMODB": services.DynamoDB,
+		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+		"AWS_SESSION_TOKEN": "",
+		"AWS_CONFIG_FILE":   "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+		"AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL_CLOUDFORMATION": stacks(
+			t, "webhook-relay-dev", outputs,
+		), "AWS_ENDPOINT_URL_DYNAMODB": services.DynamoDB,
 		"AWS_ENDPOINT_URL_KMS": keys.URL, "AWS_ENDPOINT_URL_SQS": services.SQS,
 	} {
 		t.Setenv(name, value)
 	}
-	cfg := aws.Config{Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	tables := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.BaseEndpoint = &services.DynamoDB })
+	cfg := aws.Config{
+		Region:      "eu-central-1",
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+	tables := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
+		o.BaseEndpoint = &services.DynamoDB
+	})
 	_, err := tables.CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName: aws.String("apply-catalog"), BillingMode: types.BillingModePayPerRequest,
 		KeySchema: []types.KeySchemaElement{
@@ -86,7 +102,10 @@ func TestApplyToADeployedStack(t *testing.T) {
 			{AttributeName: aws.String(dynamo.SortKey), KeyType: types.KeyTypeRange},
 		},
 		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String(dynamo.PartitionKey), AttributeType: types.ScalarAttributeTypeS},
+			{
+				AttributeName: aws.String(dynamo.PartitionKey),
+				AttributeType: types.ScalarAttributeTypeS,
+			},
 			{AttributeName: aws.String(dynamo.SortKey), AttributeType: types.ScalarAttributeTypeS},
 		},
 	})
@@ -94,7 +113,9 @@ func TestApplyToADeployedStack(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the table is there", func() bool {
-		out, err := tables.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("apply-catalog")})
+		out, err := tables.DescribeTable(
+			t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("apply-catalog")},
+		)
 		return err == nil && out.Table.TableStatus == types.TableStatusActive
 	})
 
@@ -103,11 +124,19 @@ func TestApplyToADeployedStack(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"--dry-run"}, []string{"warning: endpoint target: http", "warning: endpoint target: port 8080", "+ source app", "dry run"}},
+		{
+			[]string{"--dry-run"},
+			[]string{
+				"warning: endpoint target: http", "warning: endpoint target: port 8080",
+				"+ source app", "dry run",
+			},
+		},
 		{nil, []string{"+ endpoint target", "revision 1 is in force", "whsec_"}},
 		{nil, []string{"revision 1, nothing to change"}},
 	} {
-		out, err := run(t, append([]string{"apply", config, "--stack", "webhook-relay-dev"}, step.args...)...)
+		out, err := run(t, append([]string{
+			"apply", config, "--stack", "webhook-relay-dev",
+		}, step.args...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +146,10 @@ func TestApplyToADeployedStack(t *testing.T) {
 			}
 		}
 	}
-	catalog := dynamo.NewCatalog(tables, "apply-catalog", kms.New(awskms.NewFromConfig(cfg, func(o *awskms.Options) { o.BaseEndpoint = &keys.URL }), key))
+	catalog := dynamo.NewCatalog(tables, "apply-catalog", kms.New(awskms.NewFromConfig(cfg,
+		func(o *awskms.Options) {
+			o.BaseEndpoint = &keys.URL
+		}), key))
 	g, err := catalog.Generation(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -127,11 +159,13 @@ func TestApplyToADeployedStack(t *testing.T) {
 		t.Errorf("a function reads %+v, %v", source, err)
 	}
 
-	if _, err := run(t, "apply", config, "--stack", "nobodys"); err == nil || !strings.Contains(err.Error(), "stack nobodys") {
+	if _, err := run(t, "apply", config, "--stack", "nobodys"); err == nil ||
+		!strings.Contains(err.Error(), "stack nobodys") {
 		t.Errorf("unknown stack: %v", err)
 	}
 	delete(outputs, "SecretsKeyArn")
-	if _, err := run(t, "apply", config, "--stack", "webhook-relay-dev"); err == nil || !strings.Contains(err.Error(), "no output SecretsKeyArn") {
+	if _, err := run(t, "apply", config, "--stack", "webhook-relay-dev"); err == nil ||
+		!strings.Contains(err.Error(), "no output SecretsKeyArn") {
 		t.Errorf("another stack: %v", err)
 	}
 }

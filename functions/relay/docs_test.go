@@ -29,7 +29,8 @@ const (
 	maxReadmeLines = 150
 )
 
-// pages reads README.md, the other pages at the root, events/README.md and all of docs. The key is the path from the root.
+// pages reads README.md, the other pages at the root, events/README.md and all of docs. The key is
+// the path from the root.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -40,7 +41,9 @@ func pages(t *testing.T) map[string]string {
 		}
 		found[path] = string(text)
 	}
-	for _, path := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "events/README.md"} {
+	for _, path := range []string{
+		"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "events/README.md",
+	} {
 		read(path)
 	}
 	err := fs.WalkDir(os.DirFS(root), "docs", func(path string, _ fs.DirEntry, err error) error {
@@ -65,7 +68,9 @@ var (
 // links returns the links of a page, except links in code.
 func links(text string) []string {
 	var all []string
-	for _, m := range link.FindAllStringSubmatch(codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(text, ""), ""), -1) {
+	for _, m := range link.FindAllStringSubmatch(
+		codeSpan.ReplaceAllString(codeBlock.ReplaceAllString(text, ""), ""), -1,
+	) {
 		all = append(all, m[1])
 	}
 	return all
@@ -92,8 +97,8 @@ func anchors(text string) map[string]bool {
 	return found
 }
 
-// resolve returns the path from the root and the fragment that a page's link leads to. outside: the link leads out of the
-// repository.
+// resolve returns the path from the root and the fragment that a page's link leads to. outside: the
+// link leads out of the repository.
 func resolve(from, link string) (path, fragment string, outside bool) {
 	if strings.Contains(link, "://") || strings.HasPrefix(link, "mailto:") {
 		return "", "", true
@@ -157,7 +162,8 @@ func TestEveryPageIsReached(t *testing.T) {
 		if !reached[path] {
 			t.Errorf("no way of links leads from README.md to %s", path)
 		}
-		if strings.HasPrefix(path, "docs/") && !strings.HasPrefix(path, "docs/adr/0") && !direct[path] {
+		if strings.HasPrefix(path, "docs/") && !strings.HasPrefix(path, "docs/adr/0") &&
+			!direct[path] {
 			t.Errorf("README.md has no link to %s", path)
 		}
 	}
@@ -198,7 +204,13 @@ func TestPageQueues(t *testing.T) {
 		if to := p.RedrivePolicy.DeadLetterTargetArn["Fn::GetAtt"]; len(to) > 0 {
 			dead = "`" + to[0][:len(to[0])-hash] + "`"
 		}
-		want = append(want, fmt.Sprintf("`%s` | %s | %d days | %s", id[:len(id)-hash], kind, p.MessageRetentionPeriod/(24*3600), dead))
+		want = append(
+			want,
+			fmt.Sprintf(
+				"`%s` | %s | %d days | %s", id[:len(id)-hash], kind,
+				p.MessageRetentionPeriod/(24*3600), dead,
+			),
+		)
 	}
 	for _, row := range page.Rows(t, root+"/docs/how-it-works.md", "queues") {
 		got = append(got, strings.Join(row[:4], " | "))
@@ -210,18 +222,22 @@ func TestPageQueues(t *testing.T) {
 	}
 }
 
-// TestPageWords compares the tables of docs/glossary.md and docs/operating.md with the closed sets in the code.
+// TestPageWords compares the tables of docs/glossary.md and docs/operating.md with the closed sets
+// in the code.
 func TestPageWords(t *testing.T) {
 	t.Parallel()
 	ofRelay := constants(t, root+"/shared/relay")
 	phases := []string{
-		string(breaker.Closed), string(breaker.Open), string(breaker.Recovering), string(breaker.Paused), string(breaker.Disabled), string(breaker.Unproved),
+		string(breaker.Closed), string(breaker.Open), string(breaker.Recovering),
+		string(breaker.Paused), string(breaker.Disabled), string(breaker.Unproved),
 	}
 	for _, table := range []struct {
 		page, name string
 		want       []string
 	}{
-		{"glossary", "status", ofRelay["Status"]}, {"glossary", "outcomes", ofRelay["Outcome"]}, {"glossary", "reasons", ofRelay["Reason"]},
+		{
+			"glossary", "status", ofRelay["Status"],
+		}, {"glossary", "outcomes", ofRelay["Outcome"]}, {"glossary", "reasons", ofRelay["Reason"]},
 		{"glossary", "results", ofRelay["RouteResult"]}, {"glossary", "refusals", metric.Reasons},
 		{"operating", "metrics", metric.Names}, {"operating", "endpoint-states", phases},
 	} {
@@ -258,7 +274,8 @@ func constants(t *testing.T, dir string) map[string][]string {
 			}
 			typ, named := spec.Type.(*ast.Ident)
 			for _, value := range spec.Values {
-				if literal, isLiteral := value.(*ast.BasicLit); named && isLiteral && literal.Kind == token.STRING {
+				if literal, isLiteral := value.(*ast.BasicLit); named && isLiteral &&
+					literal.Kind == token.STRING {
 					text, _ := strconv.Unquote(literal.Value) // cannot fail: it compiles
 					if found[typ.Name] == nil {
 						found[typ.Name] = map[string]bool{}

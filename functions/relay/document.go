@@ -14,24 +14,26 @@ import (
 
 // eventDocument is an event and its deliveries.
 type eventDocument struct {
-	ID         string             `json:"id"`
-	Source     string             `json:"source"`
-	Type       string             `json:"type,omitempty"`
-	Trust      string             `json:"trust"`
-	ReceivedAt time.Time          `json:"receivedAt"`
-	Endpoints  []string           `json:"endpoints"`  // the endpoints that it was routed to
-	Deliveries []deliveryDocument `json:"deliveries"` // those on record: attempted, or recorded as waiting without an attempt
+	ID         string    `json:"id"`
+	Source     string    `json:"source"`
+	Type       string    `json:"type,omitempty"`
+	Trust      string    `json:"trust"`
+	ReceivedAt time.Time `json:"receivedAt"`
+	Endpoints  []string  `json:"endpoints"` // the endpoints that it was routed to
+	// those on record: attempted, or recorded as waiting without an attempt
+	Deliveries []deliveryDocument `json:"deliveries"`
 }
 
 // deliveryDocument is the state of a delivery.
 type deliveryDocument struct {
-	EventID   string            `json:"eventId"`
-	Endpoint  string            `json:"endpoint"`
-	Source    string            `json:"source"`
-	Type      string            `json:"type,omitempty"`
-	Status    relay.Status      `json:"status"`
-	Reason    relay.Reason      `json:"reason,omitempty"` // why it is dead
-	Held      bool              `json:"held,omitempty"`   // waiting without an attempt: see held in docs/glossary.md
+	EventID  string       `json:"eventId"`
+	Endpoint string       `json:"endpoint"`
+	Source   string       `json:"source"`
+	Type     string       `json:"type,omitempty"`
+	Status   relay.Status `json:"status"`
+	Reason   relay.Reason `json:"reason,omitempty"` // why it is dead
+	// waiting without an attempt: see held in docs/glossary.md
+	Held      bool              `json:"held,omitempty"`
 	NextAt    time.Time         `json:"nextAt,omitzero"`
 	UpdatedAt time.Time         `json:"updatedAt"`
 	Attempts  []attemptDocument `json:"attempts"` // the latest attempts
@@ -58,13 +60,16 @@ type endpointDocument struct {
 	PausedUntil  time.Time     `json:"pausedUntil,omitzero"`
 	FailingSince time.Time     `json:"failingSince,omitzero"`
 	Failures     int           `json:"failures,omitempty"` // failed attempts in a row
-	DisableAt    time.Time     `json:"disableAt,omitzero"` // when it is disabled if it keeps failing
+	// when it is disabled if it keeps failing
+	DisableAt time.Time `json:"disableAt,omitzero"`
 }
 
 func documentOfEvent(e relay.EventRecord, deliveries []relay.Delivery) eventDocument {
 	d := eventDocument{
 		ID: e.ID, Source: e.Source, Type: e.Type, Trust: string(e.Trust), ReceivedAt: e.ReceivedAt,
-		Endpoints: append([]string{}, e.Endpoints...), Deliveries: make([]deliveryDocument, len(deliveries)),
+		Endpoints: append([]string{}, e.Endpoints...), Deliveries: make(
+			[]deliveryDocument, len(deliveries),
+		),
 	}
 	for i, delivery := range deliveries {
 		d.Deliveries[i] = documentOf(delivery)
@@ -74,7 +79,8 @@ func documentOfEvent(e relay.EventRecord, deliveries []relay.Delivery) eventDocu
 
 func documentOf(d relay.Delivery) deliveryDocument {
 	doc := deliveryDocument{
-		EventID: d.EventID, Endpoint: d.Endpoint, Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason,
+		EventID: d.EventID, Endpoint: d.Endpoint, Source: d.Source, Type: d.Type, Status: d.Status,
+		Reason:    d.Reason,
 		UpdatedAt: d.UpdatedAt, Attempts: make([]attemptDocument, len(d.History)),
 	}
 	if d.Status == relay.Waiting {
@@ -82,7 +88,10 @@ func documentOf(d relay.Delivery) deliveryDocument {
 	}
 	for i, a := range d.History {
 		doc.Attempts[i] = attemptDocument{
-			a.Number, a.At, a.Duration.Milliseconds(), a.Outcome, a.StatusCode, a.Error, strings.ToValidUTF8(string(a.Response), "\ufffd"),
+			Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(), Outcome: a.Outcome,
+			StatusCode: a.StatusCode, Error: a.Error, Response: strings.ToValidUTF8(
+				string(a.Response), "\ufffd",
+			),
 		}
 	}
 	return doc
@@ -90,7 +99,8 @@ func documentOf(d relay.Delivery) deliveryDocument {
 
 func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDocument {
 	d := endpointDocument{
-		Name: name, State: s.Phase(now), DisabledAt: s.DisabledAt, NextProbeAt: s.OpenUntil, FailingSince: s.FailingSince, Failures: s.Failures,
+		Name: name, State: s.Phase(now), DisabledAt: s.DisabledAt, NextProbeAt: s.OpenUntil,
+		FailingSince: s.FailingSince, Failures: s.Failures,
 	}
 	switch d.State {
 	case breaker.Disabled:

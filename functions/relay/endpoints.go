@@ -7,14 +7,14 @@ import (
 	"io"
 	"slices"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 )
 
 type endpointsCommand struct {
@@ -56,7 +56,9 @@ func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err erro
 	}
 	for i, name := range names {
 		if c.JSON {
-			err = errors.Join(err, writeDocument(out, documentOfEndpoint(name, states[i], time.Now())))
+			err = errors.Join(
+				err, writeDocument(out, documentOfEndpoint(name, states[i], time.Now())),
+			)
 		} else {
 			_, _ = printLine(out, "%s  %s", name, stateOf(states[i], time.Now()))
 		}
@@ -75,7 +77,9 @@ func stateOf(s breaker.State, now time.Time) string {
 	case breaker.Disabled:
 		return fmt.Sprintf("disabled since %s: %s", s.DisabledAt.Format(time.RFC3339), s.Reason)
 	case breaker.Unproved:
-		text = fmt.Sprintf("unproved (%s), asked again at %s", s.Unproved, s.OpenUntil.Format(time.RFC3339))
+		text = fmt.Sprintf(
+			"unproved (%s), asked again at %s", s.Unproved, s.OpenUntil.Format(time.RFC3339),
+		)
 	case breaker.Open:
 		text = "open until " + s.OpenUntil.Format(time.RFC3339)
 		if s.Reason != "" {
@@ -85,7 +89,9 @@ func stateOf(s breaker.State, now time.Time) string {
 	case breaker.Paused:
 		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
 	case breaker.Recovering:
-		text = fmt.Sprintf("recovering until %s", s.ClosedAt.Add(breaker.RampTime).Format(time.RFC3339))
+		text = fmt.Sprintf(
+			"recovering until %s", s.ClosedAt.Add(breaker.RampTime).Format(time.RFC3339),
+		)
 	case breaker.Closed: // "closed" would read as if the endpoint got nothing
 		text = "well"
 		if !s.FailingSince.IsZero() {
@@ -93,7 +99,10 @@ func stateOf(s breaker.State, now time.Time) string {
 		}
 	}
 	if !s.FailingSince.IsZero() {
-		text += fmt.Sprintf(", failing since %s (%s)", s.FailingSince.Format(time.RFC3339), plural(s.Failures, "attempt"))
+		text += fmt.Sprintf(
+			", failing since %s (%s)", s.FailingSince.Format(time.RFC3339),
+			plural(s.Failures, "attempt"),
+		)
 	}
 	if !s.WarnedAt.IsZero() {
 		text += fmt.Sprintf(", to be disabled at %s", s.DisableAt().Format(time.RFC3339))
@@ -123,11 +132,16 @@ type disableEndpointCommand struct {
 func (c *disableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
 		return operate.DisableEndpoint(ctx, t.ledger, c.Name, c.Reason)
-	}, fmt.Sprintf("disabled, in force within %s; its deliveries die until you enable it", catalog.DefaultCacheTTL))
+	}, fmt.Sprintf(
+		"disabled, in force within %s; its deliveries die until you enable it",
+		catalog.DefaultCacheTTL,
+	))
 }
 
-// operate changes an endpoint's state, prints the new state, and sends the relay's own event about it to subscribers.
-func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer, change func(*target) (*gate.Change, error), done string,
+// operate changes an endpoint's state, prints the new state, and sends the relay's own event about
+// it to subscribers.
+func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer,
+	change func(*target) (*gate.Change, error), done string,
 ) (err error) {
 	t, err := f.open(ctx)
 	if err != nil {
@@ -139,7 +153,9 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	if !slices.Contains(names, endpoint) {
-		return fmt.Errorf("endpoint %s: %w (relay endpoints lists them)", endpoint, catalog.ErrNotFound)
+		return fmt.Errorf(
+			"endpoint %s: %w (relay endpoints lists them)", endpoint, catalog.ErrNotFound,
+		)
 	}
 	changed, err := change(t)
 	if err != nil {
@@ -153,5 +169,7 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	_, _ = printLine(out, "%s  %s", endpoint, done)
-	return operate.NewNotifier(relay.NewRouter(t.catalog, nil, 0, time.Now), t.ingest).TellChange(ctx, changed)
+	return operate.NewNotifier(
+		relay.NewRouter(t.catalog, nil, 0, time.Now), t.ingest,
+	).TellChange(ctx, changed)
 }

@@ -43,7 +43,8 @@ type sink struct {
 	bad  []string
 }
 
-// newSink returns a sink for the endpoints of an example, and the example with the sink's URL in it.
+// newSink returns a sink for the endpoints of an example, and the example with the sink's URL in
+// it.
 func newSink(t *testing.T, example string) (s *sink, configuration string) {
 	t.Helper()
 	s = &sink{secrets: map[string]string{}, fail: map[string]int{}}
@@ -53,7 +54,9 @@ func newSink(t *testing.T, example string) (s *sink, configuration string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	configuration = writeFile(t, example+".yaml", strings.ReplaceAll(string(text), receiverURL, s.URL))
+	configuration = writeFile(
+		t, example+".yaml", strings.ReplaceAll(string(text), receiverURL, s.URL),
+	)
 	catalog, err := config.ReadLocal(configuration, os.LookupEnv)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +82,12 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.bad = append(s.bad, fmt.Sprintf("%s: %v", name, err))
 	}
-	s.got = append(s.got, arrival{name, r.Header.Get("relay-event-type"), r.Header.Get(relay.HeaderAttempt), string(body)})
+	s.got = append(
+		s.got,
+		arrival{
+			name, r.Header.Get("relay-event-type"), r.Header.Get(relay.HeaderAttempt), string(body),
+		},
+	)
 	s.auth = append(s.auth, r.Header.Get("Authorization"))
 	if s.fail[name]--; s.fail[name] >= 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -113,7 +121,8 @@ func (s *sink) wrong() []string {
 
 var deliveriesOfRouted = regexp.MustCompile(`routed +evt_\S+ to (\d+) endpoint`)
 
-// settled reports, from a relay's output, whether every accepted event was routed and every delivery of them was made.
+// settled reports, from a relay's output, whether every accepted event was routed and every
+// delivery of them was made.
 func settled(printed string) bool {
 	routed, deliveries := 0, 0
 	for _, m := range deliveriesOfRouted.FindAllStringSubmatch(printed, -1) {
@@ -123,7 +132,8 @@ func settled(printed string) bool {
 	for _, other := range []string{" unrouted ", " duplicate "} {
 		routed += strings.Count(printed, other)
 	}
-	return routed == strings.Count(printed, " accepted ") && deliveries == strings.Count(printed, " delivered ")
+	return routed == strings.Count(printed, " accepted ") &&
+		deliveries == strings.Count(printed, " delivered ")
 }
 
 func endpointAndType(a arrival) string { return a.endpoint + " " + a.eventType }
@@ -139,7 +149,10 @@ type example struct {
 // send signs a webhook for a source as its provider does, and returns what "relay send" printed.
 func (e *example) send(provider, source string, args ...string) string {
 	e.t.Helper()
-	out, err := run(e.t, append([]string{"send", provider, "--config", e.configuration, "--source", source, "--to", "http://" + e.addr + "/in/" + source},
+	out, err := run(e.t, append([]string{
+		"send", provider, "--config", e.configuration, "--source", source, "--to",
+		"http://" + e.addr + "/in/" + source,
+	},
 		args...)...)
 	if err != nil {
 		e.t.Errorf("%s: %v\n%s", source, err, out)
@@ -160,10 +173,21 @@ func TestExamples(t *testing.T) {
 	}{
 		"notifications": {send: func(e *example) {
 			e.send("bearer", "shop", "--type", "order.created")
-			e.send("bearer", "shop", "--type", "order.created", "--body", writeFile(e.t, "b.json", `{"order":{"customer":{"id":"C-2"}}}`))
-			e.send("bearer", "shop", "--type", "order.shipped", "--body", writeFile(e.t, "b.json", `{"order":{"customer":{"id":"C-2"}}}`))
-			e.send("bearer", "shop", "--type", "order.shipped", "--body", writeFile(e.t, "b.json", `{"order":{"customer":{"id":"C-3"}}}`))
-		}, show: endpointAndType, want: []string{"customer-a order.created", "customer-b webhook.ping", "customer-b order.shipped"}},
+			e.send(
+				"bearer", "shop", "--type", "order.created", "--body",
+				writeFile(e.t, "b.json", `{"order":{"customer":{"id":"C-2"}}}`),
+			)
+			e.send(
+				"bearer", "shop", "--type", "order.shipped", "--body",
+				writeFile(e.t, "b.json", `{"order":{"customer":{"id":"C-2"}}}`),
+			)
+			e.send(
+				"bearer", "shop", "--type", "order.shipped", "--body",
+				writeFile(e.t, "b.json", `{"order":{"customer":{"id":"C-3"}}}`),
+			)
+		}, show: endpointAndType, want: []string{
+			"customer-a order.created", "customer-b webhook.ping", "customer-b order.shipped",
+		}},
 
 		"integrations": {send: func(e *example) {
 			e.send("github", "github", "--type", "ping")
@@ -172,24 +196,34 @@ func TestExamples(t *testing.T) {
 			e.send("stripe", "stripe", "--type", "invoice.paid")
 			e.send("stripe", "stripe", "--type", "charge.succeeded")
 			e.send("stripe", "stripe", "--type", "charge.succeeded") // a repeat
-			wrong, err := run(e.t, "send", "github", "--to", "http://"+e.addr+"/in/github", "--secret", "another")
+			wrong, err := run(
+				e.t, "send", "github", "--to", "http://"+e.addr+"/in/github", "--secret", "another",
+			)
 			if err == nil || !strings.Contains(err.Error(), "answered 401") {
 				e.t.Errorf("another secret: %v\n%s", err, wrong)
 			}
-		}, show: endpointAndType, want: []string{"ci push", "ci pull_request.opened", "billing charge.succeeded"}},
+		}, show: endpointAndType, want: []string{
+			"ci push", "ci pull_request.opened", "billing charge.succeeded",
+		}},
 
 		"automation": {send: func(e *example) {
 			handshake := `{"token":"t","challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}`
-			if out := e.send("slack", "slack", "--body", writeFile(e.t, "b.json", handshake)); !strings.Contains(out, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P") {
+			if out := e.send(
+				"slack", "slack", "--body", writeFile(e.t, "b.json", handshake),
+			); !strings.Contains(out, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P") {
 				e.t.Errorf("the handshake is not answered:\n%s", out)
 			}
 			e.send("slack", "slack")
 			other := `{"event":{"type":"app_mention","channel":"C0OTHER"},"type":"event_callback","event_id":"Ev1"}`
 			e.send("slack", "slack", "--body", writeFile(e.t, "b.json", other))
-		}, fail: map[string]int{"workflows": 1}, order: true, show: func(a arrival) string { return a.eventType + " " + a.attempt },
+		}, fail: map[string]int{"workflows": 1}, order: true, show: func(a arrival) string {
+			return a.eventType + " " + a.attempt
+		},
 			want: []string{"app_mention 1", "app_mention 2"},
 			check: func(e *example) {
-				if diff := cmp.Diff([]string{"Bearer workflow-token", "Bearer workflow-token"}, e.authorization()); diff != "" {
+				if diff := cmp.Diff(
+					[]string{"Bearer workflow-token", "Bearer workflow-token"}, e.authorization(),
+				); diff != "" {
 					e.t.Errorf("Authorization (-want +got):\n%s", diff)
 				}
 			}},
@@ -197,20 +231,31 @@ func TestExamples(t *testing.T) {
 		"synchronization": {send: func(e *example) {
 			for _, body := range []string{"a 1", "a 2", "a 3", "b 1"} {
 				id, version, _ := strings.Cut(body, " ")
-				text := fmt.Sprintf(`{"type":"user.updated","timestamp":"2026-01-15T12:00:00Z","data":{"id":%q,"version":%s}}`, id, version)
+				text := fmt.Sprintf(
+					`{"type":"user.updated","timestamp":"2026-01-15T12:00:00Z","data":{"id":%q,"version":%s}}`,
+					id, version,
+				)
 				e.send("standard-webhooks", "accounts", "--body", writeFile(e.t, "b.json", text))
 			}
 		}, fail: map[string]int{"replica": 1}, order: false, show: func(a arrival) string {
-			for _, version := range []string{`"a","version":1`, `"a","version":2`, `"a","version":3`, `"b","version":1`} {
+			for _, version := range []string{
+				`"a","version":1`, `"a","version":2`, `"a","version":3`, `"b","version":1`,
+			} {
 				if strings.Contains(a.body, version) {
-					return strings.NewReplacer(`"`, "", `,"version":`, " ").Replace(version) + " attempt " + a.attempt
+					return strings.NewReplacer(
+						`"`, "", `,"version":`, " ",
+					).Replace(version) + " attempt " + a.attempt
 				}
 			}
 			return a.body
-		}, want: []string{"a 1 attempt 1", "a 1 attempt 2", "a 2 attempt 1", "a 3 attempt 1", "b 1 attempt 1"},
+		}, want: []string{
+			"a 1 attempt 1", "a 1 attempt 2", "a 2 attempt 1", "a 3 attempt 1", "b 1 attempt 1",
+		},
 			check: func(e *example) {
 				of := e.arrived(func(a arrival) string { return a.body + a.attempt })
-				of = slices.DeleteFunc(of, func(s string) bool { return !strings.Contains(s, `"id":"a"`) })
+				of = slices.DeleteFunc(of, func(s string) bool {
+					return !strings.Contains(s, `"id":"a"`)
+				})
 				if !slices.IsSorted(of) { // they differ only in version and attempt
 					e.t.Errorf("the account's changes came out of order: %q", of)
 				}
@@ -230,7 +275,9 @@ func TestExamples(t *testing.T) {
 					t.Logf("the relay printed\n%s", printed)
 				}
 			}()
-			eventually(t, "everything accepted is routed and delivered", func() bool { return settled(printed.String()) })
+			eventually(t, "everything accepted is routed and delivered", func() bool {
+				return settled(printed.String())
+			})
 			got := s.arrived(tt.show)
 			want := slices.Clone(tt.want)
 			if !tt.order {
@@ -262,6 +309,9 @@ func TestPageOfEachExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		page.Hold(t, strings.TrimSuffix(file, ".yaml")+".md", "configuration", "```yaml\n"+string(text)+"```\n")
+		page.Hold(
+			t, strings.TrimSuffix(file, ".yaml")+".md", "configuration",
+			"```yaml\n"+string(text)+"```\n",
+		)
 	}
 }

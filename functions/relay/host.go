@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"golang.org/x/sync/errgroup"
 
@@ -17,17 +15,20 @@ import (
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
 
 // The numbers of the local host. Those that the template has too are the same there.
 const (
-	maxReceives    = 1000 // of the ingest queues: the stages themselves set aside what they cannot process
+	// of the ingest queues: the stages themselves set aside what they cannot process
+	maxReceives    = 1000
 	fanoutTimeout  = 30 * time.Second
 	deliverTimeout = 60 * time.Second
 
-	// A handler here is a goroutine and not a function instance, so there can be many: what limits an endpoint is how much of them
-	// one endpoint may take.
+	// A handler here is a goroutine and not a function instance, so there can be many: what limits
+	// an endpoint is how much of them one endpoint may take.
 	ingestHandlers   = 8
 	deliveryHandlers = 256
 	retryHandlers    = 128
@@ -44,7 +45,8 @@ type hostOptions struct {
 	Reporter relay.Reporter
 }
 
-// host is the whole relay in this process: the three stages behind the same handlers as the functions, on the embedded adapters.
+// host is the whole relay in this process: the three stages behind the same handlers as the
+// functions, on the embedded adapters.
 type host struct {
 	store   *sqlite.Store
 	catalog catalog.Store
@@ -95,34 +97,49 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.queues, err = openQueues(h.store); err != nil {
 		return err
 	}
-	catalogs, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(), h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
+	catalogs, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(),
+		h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalogs
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest], Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
-		Learned: catalogs, Operator: operate.NewNotifier(nil, h.queues[ingestQueue]), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
+		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest],
+		Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Learned: catalogs, Operator: operate.NewNotifier(
+			nil, h.queues[ingestQueue],
+		), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	if err != nil {
 		return err
 	}
 	failures := &memory.Failures{}
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalogs, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue], Ordered: h.queues[orderedDelivery],
-		Poison: h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Subscriptions: catalogs, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue],
+		Ordered: h.queues[orderedDelivery],
+		Poison:  h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter,
+		CacheTTL: catalogTTL,
 	})
 	if err != nil {
 		return err
 	}
 	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{}, Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(egress.Options{Unguarded: !o.Guard}),
-		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery], Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
-		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter, CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
-		Operator: operate.NewNotifier(relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue]),
+		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{},
+		Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(
+			egress.Options{Unguarded: !o.Guard},
+		),
+		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery],
+		Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],
+		Scheduler: h.store.Scheduler(h.queues[retryQueue]), Reporter: o.Reporter,
+		CacheTTL: catalogTTL, Failures: failures, Keeper: ledger,
+		Operator: operate.NewNotifier(
+			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
+		),
 	})
 	if err != nil {
 		return err
 	}
 	h.receive = handler.Receive(receiver)
-	if h.sweeper, err = newSweeper(&localRelay{h.store, catalogs, h.queues}); err != nil {
+	if h.sweeper, err = newSweeper(&localRelay{
+		store: h.store, catalog: catalogs, queues: h.queues,
+	}); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
@@ -142,12 +159,15 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	}
 	ingest := sqlite.QueueOptions{
 		DeadLetter: queues[ingestDLQ], MaxReceives: maxReceives, Visibility: fanoutTimeout,
-		Durable: true, // a partner gets its 2xx for it; all else has its cause in a queue until it is on disk itself
+		// a partner gets its 2xx for it; all else has its cause in a queue until it is on disk
+		// itself
+		Durable: true,
 	}
 	open(ingestQueue, ingest)
 	ingest.Ordered = true
 	open(orderedIngest, ingest)
-	open(deliveryQueue, sqlite.QueueOptions{Visibility: deliverTimeout}) // the deliverer puts aside what it cannot process, here too
+	// the deliverer puts aside what it cannot process, here too
+	open(deliveryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	open(retryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	open(slowQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	open(orderedDelivery, sqlite.QueueOptions{Visibility: deliverTimeout, Ordered: true})
@@ -160,15 +180,31 @@ func (h *host) consume(ctx context.Context) error {
 	defer cancel()
 	var g errgroup.Group
 	start := func(queue string, process stage, o sqlite.ConsumerOptions) {
-		g.Go(func() error { return h.queues[queue].Consume(ctx, o, mapping(h.queues[queue], process)) })
+		g.Go(func() error {
+			return h.queues[queue].Consume(ctx, o, mapping(h.queues[queue], process))
+		})
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
-	start(deliveryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint})
-	start(retryQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint})
-	start(slowQueue, h.deliver, sqlite.ConsumerOptions{Concurrency: slowHandlers, PerGroup: perEndpoint})
+	start(
+		deliveryQueue, h.deliver,
+		sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint},
+	)
+	start(
+		retryQueue, h.deliver,
+		sqlite.ConsumerOptions{Concurrency: retryHandlers, PerGroup: perEndpoint},
+	)
+	start(
+		slowQueue, h.deliver,
+		sqlite.ConsumerOptions{Concurrency: slowHandlers, PerGroup: perEndpoint},
+	)
 	// One at a time: in a batch each would wait for the slowest.
-	start(orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers})
-	start(orderedDelivery, h.deliver, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: deliveryHandlers})
+	start(
+		orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers},
+	)
+	start(
+		orderedDelivery, h.deliver,
+		sqlite.ConsumerOptions{BatchSize: 1, Concurrency: deliveryHandlers},
+	)
 	select {
 	case <-ctx.Done():
 	case <-h.store.Done():
@@ -177,7 +213,8 @@ func (h *host) consume(ctx context.Context) error {
 	return errors.Join(g.Wait(), h.store.Err())
 }
 
-// mapping is what Lambda's event source mapping does around a function: whatever queue it consumes, the function can hold its messages.
+// mapping is what Lambda's event source mapping does around a function: whatever queue it consumes,
+// the function can hold its messages.
 func mapping(queue handler.Queue, process stage) sqlite.Handler {
 	fn := handler.Batch(process, queue)
 	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
@@ -197,7 +234,9 @@ func mapping(queue handler.Queue, process stage) sqlite.Handler {
 // waiting is how many messages are still to be worked on; 0 if that cannot be told.
 func (h *host) waiting(ctx context.Context) int {
 	n := 0
-	for _, name := range []string{ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, slowQueue} {
+	for _, name := range []string{
+		ingestQueue, orderedIngest, deliveryQueue, orderedDelivery, retryQueue, slowQueue,
+	} {
 		if k, err := h.queues[name].Len(ctx); err == nil {
 			n += k
 		}

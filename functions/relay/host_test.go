@@ -20,7 +20,8 @@ func (h *holding) Hold(_ context.Context, held []relay.Held) []error {
 	return make([]error, len(held))
 }
 
-// Stages can hold messages of every queue that the host consumes. So a message that failed comes back within seconds.
+// Stages can hold messages of every queue that the host consumes. So a message that failed comes
+// back within seconds.
 func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
 	t.Parallel()
 	h, err := openHost(t.TempDir(), hostOptions{Reporter: silent{}})
@@ -34,8 +35,12 @@ func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
 	}()
 	for name := range h.queues {
 		q := &holding{name: name}
-		again := func(context.Context, []relay.Message) []relay.Action { return []relay.Action{{Retry: true, After: 5}} }
-		failed, err := mapping(q, again)(t.Context(), []relay.Message{{ID: "1", Body: []byte("{}"), Receives: 1}})
+		again := func(context.Context, []relay.Message) []relay.Action {
+			return []relay.Action{{Retry: true, After: 5}}
+		}
+		failed, err := mapping(q, again)(
+			t.Context(), []relay.Message{{ID: "1", Body: []byte("{}"), Receives: 1}},
+		)
 		if err != nil || len(failed) != 1 || len(q.held) != 1 || q.held[0].For != 5 {
 			t.Errorf("%s: %v, %v, held %v", name, failed, err, q.held)
 		}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +21,7 @@ import (
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 type localCommand struct {
@@ -50,8 +50,10 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
-	signal.Ignore(syscall.SIGPIPE) // else a line to a closed standard output would end the process at once
-	log.SetOutput(io.Discard)      // net/http logs what an endpoint sends unasked, and that may be an echo of our request
+	// else a line to a closed standard output would end the process at once
+	signal.Ignore(syscall.SIGPIPE)
+	// net/http logs what an endpoint sends unasked, and that may be an echo of our request
+	log.SetOutput(io.Discard)
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
 		return err
@@ -95,7 +97,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	}
 	listener, err := lc.Listen(ctx, "tcp", at)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use; stop what listens there, or choose another address with --addr", addr)
+		return nil, fmt.Errorf(
+			"%s is in use; stop what listens there, or choose another address with --addr", addr,
+		)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("--addr %s: %w", addr, err)
@@ -113,8 +117,13 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		if err != nil {
 			return err
 		}
-		out.printf("catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once", len(next.Sources))
-		return applyTo(ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep}, func(string, ...any) {})
+		out.printf(
+			"catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once",
+			len(next.Sources),
+		)
+		return applyTo(
+			ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep}, func(string, ...any) {},
+		)
 	case c.Config != "":
 		next, err := config.ReadLocal(c.Config, os.LookupEnv)
 		if err != nil {
@@ -128,16 +137,21 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 	return nil
 }
 
-// serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no new requests, those under way
-// answered, batches in hand finished. What is still queued waits on disk for the next start.
-func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener, out *console) error {
+// serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no
+// new requests, those under way answered, batches in hand finished. What is still queued waits on
+// disk for the next start.
+func (c *localCommand) serve(
+	ctx context.Context, h *host, listener net.Listener, out *console,
+) error {
 	front := gateway.New(h.receive)
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
 	server := &http.Server{
-		Handler: front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout, IdleTimeout: 75 * time.Second,
-		MaxHeaderBytes: http.DefaultMaxHeaderBytes, // the gateway itself answers what is over its limit
+		Handler: front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout,
+		IdleTimeout: 75 * time.Second,
+		// the gateway itself answers what is over its limit
+		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
@@ -160,18 +174,25 @@ func (c *localCommand) serve(ctx context.Context, h *host, listener net.Listener
 		}
 		return nil
 	})
-	out.printf("relay     is listening on http://%s/in/{source}, data in %s, Ctrl-C stops it", listener.Addr(), c.Data)
+	out.printf(
+		"relay     is listening on http://%s/in/{source}, data in %s, Ctrl-C stops it",
+		listener.Addr(), c.Data,
+	)
 	if c.Demo {
 		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
 	}
 	err := g.Wait()
 	if err == nil {
-		out.printf("stopped; %s in %s for the next start", plural(h.waiting(context.WithoutCancel(ctx)), "message"), c.Data)
+		out.printf(
+			"stopped; %s in %s for the next start",
+			plural(h.waiting(context.WithoutCancel(ctx)), "message"), c.Data,
+		)
 	}
 	return err
 }
 
-// besideDemo serves the demonstration's endpoint beside the relay. A ServeMux would redirect what has an untidy path.
+// besideDemo serves the demonstration's endpoint beside the relay. A ServeMux would redirect what
+// has an untidy path.
 func besideDemo(front, endpoint http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == events.DemoEndpointPath {

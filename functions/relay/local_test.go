@@ -17,21 +17,26 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 )
 
 func TestDemonstrationShowsRetryAndDelivery(t *testing.T) {
 	t.Parallel()
 	_, out := startLocal(t, "--demo", "--data", t.TempDir())
-	eventually(t, "the second attempt", func() bool { return strings.Contains(out.String(), "delivered") })
-	for _, want := range []string{"accepted  evt_", "routed    evt_", "attempt 1: 503", "again in 1", "signature valid", "attempt 2: 204"} {
+	eventually(t, "the second attempt", func() bool {
+		return strings.Contains(out.String(), "delivered")
+	})
+	for _, want := range []string{
+		"accepted  evt_", "routed    evt_", "attempt 1: 503", "again in 1", "signature valid",
+		"attempt 2: 204",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -46,7 +51,8 @@ func TestPortInUseIsToldPlainly(t *testing.T) {
 	}
 	defer l.Close()
 	_, err = run(t, "local", "--addr", l.Addr().String(), "--data", t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "is in use") || !strings.Contains(err.Error(), "--addr") {
+	if err == nil || !strings.Contains(err.Error(), "is in use") ||
+		!strings.Contains(err.Error(), "--addr") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -76,7 +82,8 @@ subscriptions:
 `
 }
 
-// postTo posts a webhook to the source "app" of configFor and returns the event's id. It returns an error if the answer was not 2xx.
+// postTo posts a webhook to the source "app" of configFor and returns the event's id. It returns an
+// error if the answer was not 2xx.
 func postTo(ctx context.Context, client *http.Client, addr, id string) (string, error) {
 	body := strings.NewReader(`{"id":"` + id + `"}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", body)
@@ -104,17 +111,23 @@ func postTo(ctx context.Context, client *http.Client, addr, id string) (string, 
 func TestGuardBlocksLoopback(t *testing.T) {
 	t.Parallel()
 	target := newReceiver(t, nil)
-	addr, out := startLocal(t, "--guard", "--data", t.TempDir(), "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
+	addr, out := startLocal(
+		t, "--guard", "--data", t.TempDir(), "--config",
+		writeFile(t, "relay.yaml", configFor(target.URL)),
+	)
 	if _, err := postTo(t.Context(), http.DefaultClient, addr, "1"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "an attempt", func() bool { return strings.Contains(out.String(), "attempt 1: blocked") })
+	eventually(t, "an attempt", func() bool {
+		return strings.Contains(out.String(), "attempt 1: blocked")
+	})
 	if n, _ := target.count(); n != 0 {
 		t.Errorf("the endpoint got %d webhooks", n)
 	}
 }
 
-// A local relay that is stopped, by a signal or because its output is closed, finishes and records the attempts in flight.
+// A local relay that is stopped, by a signal or because its output is closed, finishes and records
+// the attempts in flight.
 func TestInterruptDrains(t *testing.T) {
 	t.Parallel()
 	signals := func(signals ...os.Signal) func(*exec.Cmd, io.Closer) error {
@@ -126,11 +139,13 @@ func TestInterruptDrains(t *testing.T) {
 		}
 	}
 	for name, end := range map[string]func(cmd *exec.Cmd, stdout io.Closer) error{
-		"Ctrl-C":                     signals(syscall.SIGINT),
-		"Ctrl-C again and again":     signals(syscall.SIGINT, syscall.SIGINT, syscall.SIGINT),
-		"kill":                       signals(syscall.SIGTERM),
-		"the terminal is closed":     signals(syscall.SIGHUP),
-		"nobody reads what it tells": func(_ *exec.Cmd, stdout io.Closer) error { return stdout.Close() },
+		"Ctrl-C":                 signals(syscall.SIGINT),
+		"Ctrl-C again and again": signals(syscall.SIGINT, syscall.SIGINT, syscall.SIGINT),
+		"kill":                   signals(syscall.SIGTERM),
+		"the terminal is closed": signals(syscall.SIGHUP),
+		"nobody reads what it tells": func(_ *exec.Cmd, stdout io.Closer) error {
+			return stdout.Close()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,7 +165,10 @@ func checkDrains(t *testing.T, end func(cmd *exec.Cmd, stdout io.Closer) error) 
 		<-goOn
 	})
 	dir := t.TempDir()
-	cmd := command(t.Context(), "local", "--addr", "127.0.0.1:0", "--data", dir, "--config", writeFile(t, "relay.yaml", configFor(target.URL)))
+	cmd := command(
+		t.Context(), "local", "--addr", "127.0.0.1:0", "--data", dir, "--config",
+		writeFile(t, "relay.yaml", configFor(target.URL)),
+	)
 	stdout, stdin, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +190,10 @@ func checkDrains(t *testing.T, end func(cmd *exec.Cmd, stdout io.Closer) error) 
 	if err := end(cmd, stdout); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "no new requests", func() bool { _, err := postTo(t.Context(), http.DefaultClient, addr, "2"); return err != nil })
+	eventually(t, "no new requests", func() bool {
+		_, err := postTo(t.Context(), http.DefaultClient, addr, "2")
+		return err != nil
+	})
 	close(goOn)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("exit: %v\n%s", err, out)
@@ -201,8 +222,8 @@ func recorded(t *testing.T, dir, event string) map[string]relay.Delivery {
 	return byEndpoint
 }
 
-// TestNothingAcceptedIsLostWhenTheHostIsKilled sends two hundred webhooks. Meanwhile the host is killed with kill -9 and started
-// again several times.
+// TestNothingAcceptedIsLostWhenTheHostIsKilled sends two hundred webhooks. Meanwhile the host is
+// killed with kill -9 and started again several times.
 func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 	t.Parallel()
 	const webhooks, kills = 200, 5
@@ -212,7 +233,10 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 	config := writeFile(t, "relay.yaml", configFor(target.URL))
 	start := func() func() {
 		out := &output{}
-		cmd := command(t.Context(), "local", "--quiet", "--addr", "127.0.0.1:0", "--data", dir, "--config", config)
+		cmd := command(
+			t.Context(), "local", "--quiet", "--addr", "127.0.0.1:0", "--data", dir, "--config",
+			config,
+		)
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -232,7 +256,9 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 		ids <- fmt.Sprint(i)
 	}
 	close(ids)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := &http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second,
+	}
 	acceptedSoFar := func() int {
 		mu.Lock()
 		defer mu.Unlock()
@@ -256,16 +282,24 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 		})
 	}
 	for i := 1; i <= kills; i++ {
-		eventually(t, "webhooks are accepted", func() bool { return acceptedSoFar() >= i*webhooks/(kills+1) })
+		eventually(t, "webhooks are accepted", func() bool {
+			return acceptedSoFar() >= i*webhooks/(kills+1)
+		})
 		kill()
 		kill = start()
 	}
 	senders.Wait()
-	eventually(t, "everything accepted is delivered", func() bool { n, _ := target.count(); return n >= webhooks })
+	eventually(t, "everything accepted is delivered", func() bool {
+		n, _ := target.count()
+		return n >= webhooks
+	})
 	kill()
 
 	different, all := target.count()
-	t.Logf("%d webhooks accepted, %d delivered in %d POSTs, the host killed %d times", len(accepted), different, all, kills+1)
+	t.Logf(
+		"%d webhooks accepted, %d delivered in %d POSTs, the host killed %d times", len(accepted),
+		different, all, kills+1,
+	)
 	for id, event := range accepted {
 		if target.got[event] == 0 {
 			t.Errorf("webhook %s got a 2xx as %s and was never delivered", id, event)
@@ -304,8 +338,18 @@ func TestApply(t *testing.T) {
 		revision int64
 	}{
 		{[]string{"apply", bad, "--data", dir}, nil, true, 0},
-		{[]string{"apply", good, "--data", dir, "--dry-run"}, []string{"+ source app", "dry run"}, false, 0},
-		{[]string{"apply", good, "--data", dir}, []string{"+ source app", "+ endpoint target", "+ subscription app → target", "revision 1", "whsec_"}, false, 1},
+		{
+			[]string{"apply", good, "--data", dir, "--dry-run"},
+			[]string{"+ source app", "dry run"}, false, 0,
+		},
+		{
+			[]string{"apply", good, "--data", dir},
+			[]string{
+				"+ source app", "+ endpoint target", "+ subscription app → target", "revision 1",
+				"whsec_",
+			},
+			false, 1,
+		},
 		{[]string{"apply", good, "--data", dir}, []string{"nothing to change"}, false, 1},
 		{[]string{"apply", filepath.Join(dir, "none.yaml"), "--data", dir}, nil, true, 1},
 	}
@@ -333,15 +377,20 @@ func TestApplyReachesARunningHost(t *testing.T) {
 	if _, err := postTo(t.Context(), http.DefaultClient, addr, "1"); err == nil {
 		t.Fatal("accepted by a relay without sources")
 	}
-	if _, err := run(t, "apply", writeFile(t, "relay.yaml", configFor(target.URL)), "--data", dir); err != nil {
+	if _, err := run(
+		t, "apply", writeFile(t, "relay.yaml", configFor(target.URL)), "--data", dir,
+	); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the new source is in force", func() bool { _, err := postTo(t.Context(), http.DefaultClient, addr, "1"); return err == nil })
+	eventually(t, "the new source is in force", func() bool {
+		_, err := postTo(t.Context(), http.DefaultClient, addr, "1")
+		return err == nil
+	})
 	eventually(t, "the delivery", func() bool { n, _ := target.count(); return n == 1 })
 }
 
-// TestEndpointsAreListedEnabledAndDisabled takes an endpoint through failure, disabling and enabling. The relay sends its own
-// events about it to an operator's endpoint.
+// TestEndpointsAreListedEnabledAndDisabled takes an endpoint through failure, disabling and
+// enabling. The relay sends its own events about it to an operator's endpoint.
 func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	t.Parallel()
 	var gone atomic.Bool
@@ -352,7 +401,9 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 		}
 	})
 	told := make(chan string, 10)
-	operator := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) { told <- r.Header.Get("relay-event-type") })
+	operator := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
+		told <- r.Header.Get("relay-event-type")
+	})
 	tells := func(want string) {
 		t.Helper()
 		select {
@@ -365,12 +416,16 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	text := configFor(target.URL) + "  - {source: relay, endpoint: operator, types: [\"endpoint.*\"]}\n"
-	text = strings.Replace(text, "subscriptions:", "  - {name: operator, url: "+operator.URL+"}\nsubscriptions:", 1)
+	text := configFor(target.URL) +
+		"  - {source: relay, endpoint: operator, types: [\"endpoint.*\"]}\n"
+	text = strings.Replace(
+		text, "subscriptions:", "  - {name: operator, url: "+operator.URL+"}\nsubscriptions:", 1,
+	)
 	addr, printed := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text))
 	says := func(want string, args ...string) {
 		t.Helper()
-		if out, err := run(t, append(args, "--data", dir)...); err != nil || !strings.Contains(out, want) {
+		if out, err := run(t, append(args, "--data", dir)...); err != nil ||
+			!strings.Contains(out, want) {
 			t.Errorf("%v: no %q: %v\n%s", args, want, err, out)
 		}
 	}
@@ -385,7 +440,8 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	if !strings.Contains(printed.String(), "disabled  target: it answered 410 Gone") {
 		t.Errorf("the console does not tell:\n%s", printed)
 	}
-	if out, err := run(t, "replay", "target", "--event", event, "--data", dir); err == nil || !strings.Contains(err.Error(), "endpoints enable") {
+	if out, err := run(t, "replay", "target", "--event", event, "--data", dir); err == nil ||
+		!strings.Contains(err.Error(), "endpoints enable") {
 		t.Errorf("replay to one that is disabled: %v\n%s", err, out)
 	}
 	says("disabled since", "endpoints", "disable", "target", "--reason", "again")
@@ -396,7 +452,9 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 	tells(gate.EndpointDisabled)
 	says("it moves house", "endpoints", "list")
 	for _, what := range []string{"enable", "disable"} {
-		if out, err := run(t, "endpoints", what, "nobody", "--data", dir); !errors.Is(err, catalog.ErrNotFound) {
+		if out, err := run(t, "endpoints", what, "nobody", "--data", dir); !errors.Is(
+			err, catalog.ErrNotFound,
+		) {
 			t.Errorf("%s one that is not there: %v\n%s", what, err, out)
 		}
 	}
@@ -410,9 +468,18 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 	attempt := relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 500}
 	for _, r := range []relay.AttemptReport{
 		{EventID: "evt_1", Endpoint: "a", Held: 30 * time.Second},
-		{EventID: "evt_1", Endpoint: "a", Change: &gate.Change{Type: gate.EndpointOpened, Reason: "too many attempts failed"}},
-		{EventID: "evt_1", Endpoint: "a", Change: &gate.Change{Type: gate.EndpointRecovered}, Status: relay.Delivered, Attempt: attempt},
-		{EventID: "evt_1", Endpoint: "a", Status: relay.Dead, Reason: relay.Exhausted, Attempt: attempt},
+		{
+			EventID: "evt_1", Endpoint: "a",
+			Change: &gate.Change{Type: gate.EndpointOpened, Reason: "too many attempts failed"},
+		},
+		{
+			EventID: "evt_1", Endpoint: "a", Change: &gate.Change{Type: gate.EndpointRecovered},
+			Status: relay.Delivered, Attempt: attempt,
+		},
+		{
+			EventID: "evt_1", Endpoint: "a", Status: relay.Dead, Reason: relay.Exhausted,
+			Attempt: attempt,
+		},
 		{EventID: "evt_1", Endpoint: "a", Err: catalog.ErrConflict},
 	} {
 		c.Attempted(t.Context(), r)
@@ -423,16 +490,18 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 		lines = append(lines, strings.TrimSpace(line[len("15:04:05.000 "):]))
 	}
 	want := []string{
-		"held      evt_1 to a for 30s", "opened    a: too many attempts failed", "recovered a", "delivered evt_1 to a, attempt 1: 500 in 0 ms",
-		"dead      evt_1 to a, attempt 1: 500 in 0 ms: exhausted", "again     evt_1 to a: relay: conflict",
+		"held      evt_1 to a for 30s", "opened    a: too many attempts failed", "recovered a",
+		"delivered evt_1 to a, attempt 1: 500 in 0 ms",
+		"dead      evt_1 to a, attempt 1: 500 in 0 ms: exhausted",
+		"again     evt_1 to a: relay: conflict",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// TestHostileEndpointsDelayNobody sends to one well endpoint, and to others that hang, reset, speak no HTTP, or answer without
-// end.
+// TestHostileEndpointsDelayNobody sends to one well endpoint, and to others that hang, reset, speak
+// no HTTP, or answer without end.
 func TestHostileEndpointsDelayNobody(t *testing.T) {
 	t.Parallel()
 	good := newReceiver(t, nil)
@@ -460,12 +529,18 @@ func TestHostileEndpointsDelayNobody(t *testing.T) {
 	})
 	text := "sources:\n  - {name: app, provider: bearer, secrets: [token]}\nendpoints:\n"
 	subscriptions := "subscriptions:\n"
-	for name, r := range map[string]*receiver{"good": good, "hang": hang, "endless": endless, "reset": reset, "nohttp": noHTTP} {
-		text += fmt.Sprintf("  - {name: %s, url: %s, timeout: 3s, retry: {schedule: []}}\n", name, r.URL)
+	for name, r := range map[string]*receiver{
+		"good": good, "hang": hang, "endless": endless, "reset": reset, "nohttp": noHTTP,
+	} {
+		text += fmt.Sprintf(
+			"  - {name: %s, url: %s, timeout: 3s, retry: {schedule: []}}\n", name, r.URL,
+		)
 		subscriptions += fmt.Sprintf("  - {source: app, endpoint: %s}\n", name)
 	}
 	dir := t.TempDir()
-	addr, _ := startLocal(t, "--data", dir, "--config", writeFile(t, "relay.yaml", text+subscriptions))
+	addr, _ := startLocal(
+		t, "--data", dir, "--config", writeFile(t, "relay.yaml", text+subscriptions),
+	)
 	const webhooks = 40
 	var ids []string
 	for i := range webhooks {
@@ -475,16 +550,24 @@ func TestHostileEndpointsDelayNobody(t *testing.T) {
 		}
 		ids = append(ids, id)
 	}
-	eventually(t, "the good endpoint has everything", func() bool { n, _ := good.count(); return n == webhooks })
-	eventually(t, "the first webhook's attempts are on record", func() bool { return len(recorded(t, dir, ids[0])) == 5 })
+	eventually(t, "the good endpoint has everything", func() bool {
+		n, _ := good.count()
+		return n == webhooks
+	})
+	eventually(t, "the first webhook's attempts are on record", func() bool {
+		return len(recorded(t, dir, ids[0])) == 5
+	})
 	for name, want := range map[string]struct {
 		status  relay.Status
 		outcome relay.Outcome
 	}{
 		"good": {relay.Delivered, relay.Succeeded}, "endless": {relay.Delivered, relay.Succeeded},
-		"hang": {relay.Dead, relay.TimedOut}, "reset": {relay.Dead, relay.Broken}, "nohttp": {relay.Dead, relay.Broken},
+		"hang": {
+			relay.Dead, relay.TimedOut,
+		}, "reset": {relay.Dead, relay.Broken}, "nohttp": {relay.Dead, relay.Broken},
 	} {
-		if d := recorded(t, dir, ids[0])[name]; d.Status != want.status || len(d.History) != 1 || d.History[0].Outcome != want.outcome {
+		if d := recorded(t, dir, ids[0])[name]; d.Status != want.status || len(d.History) != 1 ||
+			d.History[0].Outcome != want.outcome {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}

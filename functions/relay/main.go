@@ -1,4 +1,5 @@
-// Command relay runs the webhook relay on this machine, and operates a relay that is local or deployed.
+// Command relay runs the webhook relay on this machine, and operates a relay that is local or
+// deployed.
 //
 //	relay local        hosts the whole relay in one process
 //	relay send         signs a sample webhook as its provider would, and posts or prints it
@@ -58,9 +59,10 @@ func main() {
 	os.Exit(1)
 }
 
-// ends returns the signals that stop a command. The command first finishes what it cannot leave half done: the local host, for
-// example, drains. A closed terminal sends SIGHUP. If SIGHUP is ignored, as under nohup, it stays ignored. A second signal changes
-// nothing, because draining has its own time limits.
+// ends returns the signals that stop a command. The command first finishes what it cannot leave
+// half done: the local host, for example, drains. A closed terminal sends SIGHUP. If SIGHUP is
+// ignored, as under nohup, it stays ignored. A second signal changes nothing, because draining has
+// its own time limits.
 func ends() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -69,7 +71,8 @@ func ends() []os.Signal {
 	return signals
 }
 
-// version returns the module's version, the source revision if the build knows it, and the Go version.
+// version returns the module's version, the source revision if the build knows it, and the Go
+// version.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -77,7 +80,8 @@ func version() string {
 	}
 	text := cmp.Or(info.Main.Version, "(devel)")
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(text, s.Value[:min(len(s.Value), shortRevision)]) {
+		if s.Key == "vcs.revision" &&
+			!strings.Contains(text, s.Value[:min(len(s.Value), shortRevision)]) {
 			text += " " + s.Value
 		}
 	}
@@ -87,14 +91,17 @@ func version() string {
 // shortRevision is the number of characters of a revision in a module's version.
 const shortRevision = 12
 
-// Run executes the command line args. It returns when the command is done or ctx ends. If ctx ended first, it returns
-// ErrInterrupted; "relay local" returns nil then.
+// Run executes the command line args. It returns when the command is done or ctx ends. If ctx ended
+// first, it returns ErrInterrupted; "relay local" returns nil then.
 func Run(ctx context.Context, args []string, out io.Writer) error {
 	var c commands
 	out = &printableWriter{to: out}
 	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
-		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true), // a PEM key begins with hyphens
-		kong.Vars{"version": "relay " + version()}, kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
+		// a PEM key begins with hyphens
+		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true),
+		kong.Vars{
+			"version": "relay " + version(),
+		}, kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,9 @@ func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
 	stop()
 	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: https://e.example.com}\n")
 	for _, args := range [][]string{
-		{"apply", file}, {"replay", "e"}, {"endpoints"}, {"send", "github", "--to", "http://127.0.0.1:1/in/github"},
+		{"apply", file}, {"replay", "e"}, {"endpoints"}, {
+			"send", "github", "--to", "http://127.0.0.1:1/in/github",
+		},
 	} {
 		if args[0] != "send" {
 			args = append(args, "--data", t.TempDir())
@@ -86,7 +88,9 @@ func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", args, err, ErrInterrupted)
 		}
 	}
-	if err := Run(ctx, []string{"local", "--addr", "127.0.0.1:0", "--data", t.TempDir()}, &output{}); err != nil {
+	if err := Run(
+		ctx, []string{"local", "--addr", "127.0.0.1:0", "--data", t.TempDir()}, &output{},
+	); err != nil {
 		t.Errorf("relay local: %v", err)
 	}
 }
@@ -110,7 +114,8 @@ func TestInterruptedCommandEndsWithStatus130(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "relay: interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted ||
+		!strings.Contains(out.String(), "relay: interrupted") {
 		t.Errorf("exit status %d, want %d:\n%s", code, exitInterrupted, out)
 	}
 }
@@ -125,13 +130,16 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
-// startLocal runs "relay local" in this process until the test ends, and returns its address and what it prints.
+// startLocal runs "relay local" in this process until the test ends, and returns its address and
+// what it prints.
 func startLocal(t *testing.T, args ...string) (string, *output) {
 	t.Helper()
 	out := &output{}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, append([]string{"local", "--addr", "127.0.0.1:0"}, args...), out) }()
+	go func() {
+		ended <- Run(ctx, append([]string{"local", "--addr", "127.0.0.1:0"}, args...), out)
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -159,7 +167,8 @@ func listensOn(printed string) (addr string, listens bool) {
 	return addr, listens
 }
 
-// receiver is an endpoint that counts the webhooks it gets, by webhook-id. The test sets its answers.
+// receiver is an endpoint that counts the webhooks it gets, by webhook-id. The test sets its
+// answers.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex

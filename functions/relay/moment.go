@@ -23,7 +23,10 @@ func (m *moment) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is neither a time (2006-01-02T15:04:05Z), nor a day (2006-01-02), nor a duration before now (36h, 2d, 1w)", text)
+	return fmt.Errorf(
+		"%q is neither a time (2006-01-02T15:04:05Z), nor a day (2006-01-02), nor a duration before now (36h, 2d, 1w)",
+		text,
+	)
 }
 
 // span is a duration on the command line. Beside Go's units it has d for days and w for weeks.
@@ -47,7 +50,8 @@ const (
 	week = 7 * day
 )
 
-// spanForm matches weeks, days and a duration for time.ParseDuration, in that order: "1w2d12h". It allows no sign.
+// spanForm matches weeks, days and a duration for time.ParseDuration, in that order: "1w2d12h". It
+// allows no sign.
 var spanForm = regexp.MustCompile(`^(?:([0-9]{1,5})w)?(?:([0-9]{1,5})d)?([0-9.].*)?$`)
 
 func readSpan(text string) (time.Duration, bool) {

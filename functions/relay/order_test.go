@@ -13,7 +13,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestAnOrderIsKept lets the first of three webhooks fail twice, at an endpoint with ordered delivery.
+// TestAnOrderIsKept lets the first of three webhooks fail twice, at an endpoint with ordered
+// delivery.
 func TestAnOrderIsKept(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -42,7 +43,9 @@ func TestAnOrderIsKept(t *testing.T) {
 		return slices.Clone(got)
 	}
 	eventually(t, "all delivered", func() bool { return len(seen()) == 5 })
-	want := []string{events[0] + " 1", events[0] + " 2", events[0] + " 3", events[1] + " 1", events[2] + " 1"}
+	want := []string{
+		events[0] + " 1", events[0] + " 2", events[0] + " 3", events[1] + " 1", events[2] + " 1",
+	}
 	if diff := cmp.Diff(want, seen()); diff != "" {
 		t.Errorf("POSTs (-want +got):\n%s", diff)
 	}

@@ -12,14 +12,17 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns foreign text, such as an endpoint's answer, as one line that is safe to print on a terminal. It escapes
-// everything that is not printable, line breaks included, as JSON does.
+// printable returns foreign text, such as an endpoint's answer, as one line that is safe to print
+// on a terminal. It escapes everything that is not printable, line breaks included, as JSON does.
 func printable(s string) string { return string(appendPrintable(nil, []byte(s), "")) }
 
-// name returns a foreign name, such as the last part of a request's path, in a form that cannot be confused with the text around
-// it. It is quoted if it is empty or contains spaces, quotes, or characters that are not printable.
+// name returns a foreign name, such as the last part of a request's path, in a form that cannot be
+// confused with the text around it. It is quoted if it is empty or contains spaces, quotes, or
+// characters that are not printable.
 func name(s string) string {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || !strconv.IsPrint(r) || r == utf8.RuneError }) {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r == '"' || !strconv.IsPrint(r) || r == utf8.RuneError
+	}) {
 		return `"` + strings.ReplaceAll(printable(s), `"`, `\"`) + `"`
 	}
 	return s
@@ -33,7 +36,8 @@ func printLine(out io.Writer, format string, args ...any) (int, error) {
 // lastOfPlane0 is the last character that a single JSON escape can express.
 const lastOfPlane0 = 0xffff
 
-// appendPrintable appends text to b. It escapes every character that is neither printable nor in keep.
+// appendPrintable appends text to b. It escapes every character that is neither printable nor in
+// keep.
 func appendPrintable(b, text []byte, keep string) []byte {
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
@@ -53,8 +57,8 @@ func appendPrintable(b, text []byte, keep string) []byte {
 	return b
 }
 
-// printableWriter writes to a terminal, or to a file that is later shown on one. It escapes all control characters but tabs and
-// line breaks. It is safe for concurrent use.
+// printableWriter writes to a terminal, or to a file that is later shown on one. It escapes all
+// control characters but tabs and line breaks. It is safe for concurrent use.
 type printableWriter struct {
 	to io.Writer
 

@@ -12,16 +12,18 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 )
 
-// hostile contains a line break, colours, cursor movements, a change of text direction, and ends with half a character.
+// hostile contains a line break, colours, cursor movements, a change of text direction, and ends
+// with half a character.
 const hostile = "x\r\n12:00:00.000 delivered evt_forged \x1b[31m\x1b]0;title\a\u009b2J\u202e\u2066\x7f\xff\xc3"
 
-// checkPrinted fails the test if the output contains anything that a terminal would interpret, or too many lines.
+// checkPrinted fails the test if the output contains anything that a terminal would interpret, or
+// too many lines.
 func checkPrinted(t *testing.T, what, printed string, lines int) {
 	t.Helper()
 	obeyed := func(r rune) bool {
@@ -40,17 +42,37 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	ctx, failed := t.Context(), errors.New(hostile)
 	attempt := relay.Attempt{Number: 1, Outcome: relay.Outcome(hostile), Error: hostile}
 	told := map[string]func(c *console){
-		"refused source": func(c *console) { c.Received(ctx, relay.ReceiveReport{Source: hostile, Err: failed}) },
-		"accepted type":  func(c *console) { c.Received(ctx, relay.ReceiveReport{Source: "s", EventID: "e", Type: hostile}) },
-		"unrouted type": func(c *console) {
-			c.Routed(ctx, relay.RouteReport{EventID: "e", Type: hostile, Source: hostile, Result: relay.Unrouted})
+		"refused source": func(c *console) {
+			c.Received(ctx, relay.ReceiveReport{Source: hostile, Err: failed})
 		},
-		"fault at fan-out": func(c *console) { c.Routed(ctx, relay.RouteReport{EventID: "e", Err: failed}) },
+		"accepted type": func(c *console) {
+			c.Received(ctx, relay.ReceiveReport{Source: "s", EventID: "e", Type: hostile})
+		},
+		"unrouted type": func(c *console) {
+			c.Routed(
+				ctx,
+				relay.RouteReport{
+					EventID: "e", Type: hostile, Source: hostile, Result: relay.Unrouted,
+				},
+			)
+		},
+		"fault at fan-out": func(c *console) {
+			c.Routed(ctx, relay.RouteReport{EventID: "e", Err: failed})
+		},
 		"attempt": func(c *console) {
-			c.Attempted(ctx, relay.AttemptReport{Status: relay.Dead, Reason: hostile, Attempt: attempt})
+			c.Attempted(
+				ctx, relay.AttemptReport{Status: relay.Dead, Reason: hostile, Attempt: attempt},
+			)
 		},
 		"change of endpoint": func(c *console) {
-			c.Attempted(ctx, relay.AttemptReport{Change: &gate.Change{Type: "endpoint.opened", Endpoint: hostile, Reason: hostile}})
+			c.Attempted(
+				ctx,
+				relay.AttemptReport{
+					Change: &gate.Change{
+						Type: "endpoint.opened", Endpoint: hostile, Reason: hostile,
+					},
+				},
+			)
 		},
 		"sweep": func(c *console) { c.swept(operate.SweepReport{}, failed) },
 	}
@@ -61,26 +83,40 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		c.flush()
 		checkPrinted(t, what, out.String(), 1)
 	}
-	delivery := relay.Delivery{EventID: "e", Endpoint: hostile, Source: hostile, Type: hostile, Status: relay.Dead, Reason: hostile,
+	delivery := relay.Delivery{EventID: "e", Endpoint: hostile, Source: hostile, Type: hostile,
+		Status: relay.Dead, Reason: hostile,
 		History: []relay.Attempt{attempt}}
 	var out bytes.Buffer
-	printEvent(&out, relay.EventRecord{Event: relay.Event{ID: "e", Type: hostile, Source: hostile}, Endpoints: []string{"a" + hostile}}, []relay.Delivery{delivery})
+	printEvent(
+		&out,
+		relay.EventRecord{
+			Event:     relay.Event{ID: "e", Type: hostile, Source: hostile},
+			Endpoints: []string{"a" + hostile},
+		},
+		[]relay.Delivery{delivery},
+	)
 	checkPrinted(t, "deliveries --event", out.String(), 4)
 	attempt.Response = []byte(hostile)
 	delivery.History[0] = attempt
 	out.Reset()
-	if err := writeDocument(&printableWriter{to: &out}, documentOf(delivery)); err != nil || !json.Valid(out.Bytes()) {
+	if err := writeDocument(&printableWriter{to: &out}, documentOf(delivery)); err != nil ||
+		!json.Valid(out.Bytes()) {
 		t.Errorf("%v: %q is no JSON", err, out.String())
 	}
 	checkPrinted(t, "deliveries --json", out.String(), 1)
 }
 
-// Anybody who can reach the port chooses a request's path and method; an endpoint chooses its answer.
+// Anybody who can reach the port chooses a request's path and method; an endpoint chooses its
+// answer.
 func TestNothingForeignReachesTheTerminalOfALocalRelay(t *testing.T) {
 	t.Parallel()
 	addr, out := startLocal(t, "--demo", "--data", t.TempDir())
-	for _, path := range []string{"/in/x%0A12:00:00.000%20delivered%20evt_forged%1B%5B31m", "/in/%C2%9B2J%E2%80%AE"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+path, nil)
+	for _, path := range []string{
+		"/in/x%0A12:00:00.000%20delivered%20evt_forged%1B%5B31m", "/in/%C2%9B2J%E2%80%AE",
+	} {
+		req, err := http.NewRequestWithContext(
+			t.Context(), http.MethodPost, "http://"+addr+path, nil,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +126,9 @@ func TestNothingForeignReachesTheTerminalOfALocalRelay(t *testing.T) {
 		}
 		_ = resp.Body.Close()
 	}
-	eventually(t, "both refusals", func() bool { return strings.Count(out.String(), "refused ") == 2 })
+	eventually(t, "both refusals", func() bool {
+		return strings.Count(out.String(), "refused ") == 2
+	})
 	printed := out.String()
 	checkPrinted(t, "relay local", printed, strings.Count(printed, "\n"))
 	if strings.Contains(printed, "\n12:00:00.000") {
@@ -135,7 +173,8 @@ func TestACharacterMayComeInParts(t *testing.T) {
 func TestVersionIsTold(t *testing.T) {
 	t.Parallel()
 	out, err := command(t.Context(), "--version").Output()
-	if err != nil || !strings.HasPrefix(string(out), "relay ") || !strings.Contains(string(out), "go1.") || strings.Count(string(out), "\n") != 1 {
+	if err != nil || !strings.HasPrefix(string(out), "relay ") ||
+		!strings.Contains(string(out), "go1.") || strings.Count(string(out), "\n") != 1 {
 		t.Errorf("%q, %v", out, err)
 	}
 }
@@ -144,12 +183,14 @@ func TestMomentsAreNamedAsOperatorsDo(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	for text, ago := range map[string]time.Duration{
-		"36h": 36 * time.Hour, "2d": 2 * day, "1w": 7 * day, "1w2d": 9 * day, "1d12h": 36 * time.Hour, "1d1h30m": 25*time.Hour + 30*time.Minute,
+		"36h": 36 * time.Hour, "2d": 2 * day, "1w": 7 * day, "1w2d": 9 * day,
+		"1d12h": 36 * time.Hour, "1d1h30m": 25*time.Hour + 30*time.Minute,
 		"0s": 0, "90m": 90 * time.Minute, "1.5h": 90 * time.Minute,
 	} {
 		var m moment
 		before := time.Now()
-		if err := m.UnmarshalText([]byte(text)); err != nil || m.Before(before.Add(-ago)) || m.After(time.Now().Add(-ago)) {
+		if err := m.UnmarshalText([]byte(text)); err != nil || m.Before(before.Add(-ago)) ||
+			m.After(time.Now().Add(-ago)) {
 			t.Errorf("%s: %v, %v", text, m, err)
 		}
 		var s span
@@ -157,13 +198,18 @@ func TestMomentsAreNamedAsOperatorsDo(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, time.Duration(s), err)
 		}
 	}
-	for text, want := range map[string]string{"2026-11-30": "2026-11-30T00:00:00Z", "2026-11-30T12:00:00+01:00": "2026-11-30T11:00:00Z"} {
+	for text, want := range map[string]string{
+		"2026-11-30": "2026-11-30T00:00:00Z", "2026-11-30T12:00:00+01:00": "2026-11-30T11:00:00Z",
+	} {
 		var m moment
-		if err := m.UnmarshalText([]byte(text)); err != nil || m.UTC().Format(time.RFC3339) != want {
+		if err := m.UnmarshalText([]byte(text)); err != nil ||
+			m.UTC().Format(time.RFC3339) != want {
 			t.Errorf("%s: %v, %v", text, m, err)
 		}
 	}
-	for _, text := range []string{"", "d", "2", "-2d", "-36h", "2d1w", "2 d", "2x", "1M", "99999w", "yesterday"} {
+	for _, text := range []string{
+		"", "d", "2", "-2d", "-36h", "2d1w", "2 d", "2x", "1M", "99999w", "yesterday",
+	} {
 		if err := new(moment).UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is taken", text)
 		}

@@ -11,13 +11,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 )
 
 type replayCommand struct {
@@ -31,7 +31,8 @@ type replayCommand struct {
 }
 
 const (
-	// replaysAtOnce is the number of deliveries that are replayed concurrently. Each takes three calls.
+	// replaysAtOnce is the number of deliveries that are replayed concurrently. Each takes three
+	// calls.
 	replaysAtOnce = 8
 	// maxReplayRate is higher than what replaysAtOnce can reach.
 	maxReplayRate = 10_000
@@ -43,7 +44,9 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	case c.Endpoint == "" && c.Event == "":
 		return errors.New("give an endpoint name, or --event ID, or both")
 	case c.Event != "" && c.selection != (selection{}):
-		return errors.New("--reason, --source, --type, --since and --until filter the dead deliveries of an endpoint; they cannot be used with --event, which names a single one")
+		return errors.New(
+			"--reason, --source, --type, --since and --until filter the dead deliveries of an endpoint; they cannot be used with --event, which names a single one",
+		)
 	case c.Rate < 1 || c.Rate > maxReplayRate:
 		return fmt.Errorf("--rate %d: 1 to %d a second", c.Rate, maxReplayRate)
 	}
@@ -71,7 +74,8 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	return err
 }
 
-// checkEnabled returns an error if the endpoint is disabled, because replayed deliveries would become dead at once.
+// checkEnabled returns an error if the endpoint is disabled, because replayed deliveries would
+// become dead at once.
 func checkEnabled(ctx context.Context, t *target, endpoint string) error {
 	s, _, err := t.ledger.EndpointState(ctx, endpoint)
 	if err == nil && s.Phase(time.Now()) == breaker.Disabled {
@@ -84,7 +88,9 @@ func checkEnabled(ctx context.Context, t *target, endpoint string) error {
 // route sends an event to the endpoints that have subscribed to it since it was routed.
 func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) error {
 	if c.DryRun {
-		return errors.New("--dry-run needs an endpoint name: with --event alone the relay finds the endpoints only while it sends")
+		return errors.New(
+			"--dry-run needs an endpoint name: with --event alone the relay finds the endpoints only while it sends",
+		)
 	}
 	endpoints, err := t.replayer().Route(ctx, c.Event)
 	switch {
@@ -103,7 +109,7 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 	var dead []deadDelivery
 	kinds := map[string]int{}
 	err := c.each(ctx, t.ledger, c.Endpoint, relay.Dead, func(d relay.Delivery) error {
-		dead = append(dead, deadDelivery{d.EventID, d.Attempts})
+		dead = append(dead, deadDelivery{event: d.EventID, attempts: d.Attempts})
 		kinds[fmt.Sprintf("%s from %s, %s", typeOf(d.Type), d.Source, standingOf(d))]++
 		return nil
 	})
@@ -119,7 +125,10 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 		}) {
 			_, _ = printLine(out, "%7d  %s", kinds[kind], kind)
 		}
-		_, err = printLine(out, "%s would be sent to %s again; --yes sends them", deliveriesOf(len(dead)), c.Endpoint)
+		_, err = printLine(
+			out, "%s would be sent to %s again; --yes sends them", deliveriesOf(len(dead)),
+			c.Endpoint,
+		)
 		return errors.Join(err, checkEnabled(ctx, t, c.Endpoint))
 	}
 	if err := checkEnabled(ctx, t, c.Endpoint); err != nil {
@@ -127,7 +136,10 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 	}
 	sent, err := c.send(ctx, t.replayer(), dead)
 	if err != nil {
-		return fmt.Errorf("stopped after %d of %d deliveries; run the command again to send the others: %w", sent, len(dead), err)
+		return fmt.Errorf(
+			"stopped after %d of %d deliveries; run the command again to send the others: %w", sent,
+			len(dead), err,
+		)
 	}
 	_, err = printLine(out, "%s to %s on the way again", deliveriesOf(sent), c.Endpoint)
 	return err
@@ -139,9 +151,12 @@ type deadDelivery struct {
 	attempts int
 }
 
-// send replays deliveries, no faster than the rate, and returns how many it sent. It skips a delivery that somebody else has
-// replayed since it was listed, whatever its status is now. It also skips a delivery that has expired since.
-func (c *replayCommand) send(ctx context.Context, r operate.Replayer, dead []deadDelivery) (int, error) {
+// send replays deliveries, no faster than the rate, and returns how many it sent. It skips a
+// delivery that somebody else has replayed since it was listed, whatever its status is now. It also
+// skips a delivery that has expired since.
+func (c *replayCommand) send(
+	ctx context.Context, r operate.Replayer, dead []deadDelivery,
+) (int, error) {
 	pace := time.NewTicker(time.Second / time.Duration(c.Rate))
 	defer pace.Stop()
 	var sent atomic.Int64

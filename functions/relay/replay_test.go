@@ -7,13 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 )
 
-// A mass replay keeps its rate. If it is interrupted, running it again sends the rest, and nothing twice.
+// A mass replay keeps its rate. If it is interrupted, running it again sends the rest, and nothing
+// twice.
 func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,9 +25,14 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 		for i := range deliveries {
 			e := relay.Event{ID: fmt.Sprintf("evt_%03d", i), Source: "app", ReceivedAt: time.Now()}
 			expires := time.Now().Add(relay.DefaultRetention)
-			_, _ = ledger.RecordEvent(t.Context(), relay.EventRecord{Event: e, Endpoints: []string{"a"}, ExpiresAt: expires}) // never fails
+			// never fails
+			_, _ = ledger.RecordEvent(
+				t.Context(),
+				relay.EventRecord{Event: e, Endpoints: []string{"a"}, ExpiresAt: expires},
+			)
 			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
-				EventID: e.ID, Endpoint: "a", Source: "app", Status: relay.Dead, Reason: relay.Exhausted, Attempts: 1, ExpiresAt: expires,
+				EventID: e.ID, Endpoint: "a", Source: "app", Status: relay.Dead,
+				Reason: relay.Exhausted, Attempts: 1, ExpiresAt: expires,
 			}, 0)
 			dead = append(dead, deadDelivery{e.ID, 1})
 		}
@@ -39,9 +45,11 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || first != perSecond || retry.Len() != first {
 			t.Errorf("%d sent within a second, %d on their way, %v", first, retry.Len(), err)
 		}
-		for i, status := range []relay.Status{relay.Delivered, relay.Dead} { // one has been delivered since, and one has failed again
+		// one has been delivered since, and one has failed again
+		for i, status := range []relay.Status{relay.Delivered, relay.Dead} {
 			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
-				EventID: dead[i].event, Endpoint: "a", Source: "app", Status: status, Attempts: 2, ExpiresAt: time.Now().Add(relay.DefaultRetention),
+				EventID: dead[i].event, Endpoint: "a", Source: "app", Status: status, Attempts: 2,
+				ExpiresAt: time.Now().Add(relay.DefaultRetention),
 			}, 1)
 		}
 		began := time.Now()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -25,10 +26,15 @@ func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = printLine(out, "secret    of endpoint %s, made now and shown this once: %s", ep.Name, ep.Secrets[0])
+	_, err = printLine(
+		out, "secret    of endpoint %s, made now and shown this once: %s", ep.Name, ep.Secrets[0],
+	)
 	for _, old := range ep.Retiring {
 		if err == nil {
-			_, err = printLine(out, "secret    one from before signs beside it until %s", old.Until.Format(time.RFC3339))
+			_, err = printLine(
+				out, "secret    one from before signs beside it until %s",
+				old.Until.Format(time.RFC3339),
+			)
 		}
 	}
 	return err

@@ -5,11 +5,13 @@ import (
 	"testing"
 )
 
-// TestRotate gives an endpoint a second and a third secret. In between it applies the file, which names no secrets, again.
+// TestRotate gives an endpoint a second and a third secret. In between it applies the file, which
+// names no secrets, again.
 func TestRotate(t *testing.T) {
 	t.Parallel()
-	dir, file := t.TempDir(), writeFile(t, "relay.yaml", "endpoints:\n  - {name: shipping, url: 'https://shipping.example.com'}\n"+
-		"  - {name: own, url: 'https://own.example.com', secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}\n")
+	dir, file := t.TempDir(), writeFile(t, "relay.yaml",
+		"endpoints:\n  - {name: shipping, url: 'https://shipping.example.com'}\n"+
+			"  - {name: own, url: 'https://own.example.com', secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]}\n")
 	must := func(args ...string) string {
 		t.Helper()
 		out, err := run(t, append(args, "--data", dir)...)
@@ -20,7 +22,8 @@ func TestRotate(t *testing.T) {
 	}
 	first := must("apply", file)
 	second := must("rotate", "shipping")
-	if n := strings.Count(second, "whsec_"); n != 1 || !strings.Contains(second, "one from before signs beside it until 2") {
+	if n := strings.Count(second, "whsec_"); n != 1 ||
+		!strings.Contains(second, "one from before signs beside it until 2") {
 		t.Errorf("shows %d secrets:\n%s", n, second)
 	}
 	if _, made, _ := strings.Cut(second, "whsec_"); strings.Contains(first, made) {
@@ -29,16 +32,21 @@ func TestRotate(t *testing.T) {
 	if out := must("apply", file); !strings.Contains(out, "nothing to change") {
 		t.Errorf("applied after a rotation:\n%s", out)
 	}
-	if out := must("rotate", "shipping", "--keep", "1h"); strings.Count(out, "signs beside it") != 2 {
+	if out := must(
+		"rotate", "shipping", "--keep", "1h",
+	); strings.Count(out, "signs beside it") != 2 {
 		t.Errorf("after the third:\n%s", out)
 	}
 	if out := must("rotate", "shipping", "--keep", "0s"); strings.Contains(out, "signs beside it") {
 		t.Errorf("kept none:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"in the place of the old one": {"own"}, `"nobody"`: {"nobody"}, "negative": {"shipping", "--keep=-1s"},
+		"in the place of the old one": {"own"}, `"nobody"`: {"nobody"}, "negative": {
+			"shipping", "--keep=-1s",
+		},
 	} {
-		if out, err := run(t, append([]string{"rotate", "--data", dir}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+		if out, err := run(t, append([]string{"rotate", "--data", dir}, args...)...); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
 		}
 	}

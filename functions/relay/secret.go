@@ -7,8 +7,8 @@ import (
 	"io"
 	"slices"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -19,14 +19,16 @@ type secretCommand struct {
 	Forget bool   `help:"Forget the secret. Add --learn to accept a new one from the next handshake."`
 }
 
-// maxWindow is the longest window. While it is open, anybody who knows the source's URL can plant a secret.
+// maxWindow is the longest window. While it is open, anybody who knows the source's URL can plant a
+// secret.
 const maxWindow = 24 * time.Hour
 
 // ErrWindow is returned for a --learn duration that is out of range.
 var ErrWindow = errors.New("must be above 0, at most 24h")
 
-// Run shows or forgets the secret that the source's provider sent in its handshake, or opens a window in which a handshake may
-// bring one. Showing it is needed for providers such as Notion, which ask for the secret again.
+// Run shows or forgets the secret that the source's provider sent in its handshake, or opens a
+// window in which a handshake may bring one. Showing it is needed for providers such as Notion,
+// which ask for the secret again.
 func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if c.Learn != nil && (*c.Learn <= 0 || time.Duration(*c.Learn) > maxWindow) {
 		return fmt.Errorf("--learn %s: %w", time.Duration(*c.Learn), ErrWindow)
@@ -46,14 +48,19 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	s := &cat.Sources[at]
 	if d, _ := verify.Describe(s.Verify.Provider); !d.Learns {
-		return fmt.Errorf("%s hands over no secret in a handshake; source %s uses the secret in your configuration", d.Title, s.Name)
+		return fmt.Errorf(
+			"%s hands over no secret in a handshake; source %s uses the secret in your configuration",
+			d.Title, s.Name,
+		)
 	}
 	if c.Forget && len(s.Secrets) > 0 {
 		s.Secrets = nil
 		if err := t.catalog.ReplaceCatalog(ctx, cat, revision); err != nil {
 			return err
 		}
-		if _, err := printLine(out, "forgotten; relay secret %s --learn 10m lets a handshake bring a new one", s.Name); err != nil {
+		if _, err := printLine(
+			out, "forgotten; relay secret %s --learn 10m lets a handshake bring a new one", s.Name,
+		); err != nil {
 			return err
 		}
 		if c.Learn == nil {
@@ -81,7 +88,8 @@ func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	_, err = printLine(out, "open until %s, in force within %s: the first handshake of source %s brings its secret",
+	_, err = printLine(out,
+		"open until %s, in force within %s: the first handshake of source %s brings its secret",
 		until.Format(time.RFC3339), catalog.DefaultCacheTTL, c.Source)
 	return err
 }
@@ -100,5 +108,8 @@ func (c *secretCommand) noSecret(ctx context.Context, t *target) error {
 		return fmt.Errorf("source %s has no secret yet; its provider hands one over when you set up the webhook there, until %s",
 			s.Name, s.LearnUntil.Format(time.RFC3339))
 	}
-	return fmt.Errorf("source %s has no secret yet; run relay secret %[1]s --learn 10m, then set up the webhook at its provider", s.Name)
+	return fmt.Errorf(
+		"source %s has no secret yet; run relay secret %[1]s --learn 10m, then set up the webhook at its provider",
+		s.Name,
+	)
 }

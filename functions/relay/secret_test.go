@@ -7,11 +7,14 @@ import (
 	"time"
 )
 
-// TestSecretOfAHandshake lets Notion send its token in a window, shows it to the operator, applies the configuration again, and
-// forgets the token.
+// TestSecretOfAHandshake lets Notion send its token in a window, shows it to the operator, applies
+// the configuration again, and forgets the token.
 func TestSecretOfAHandshake(t *testing.T) {
 	t.Parallel()
-	dir, file := t.TempDir(), writeFile(t, "relay.yaml", "sources:\n  - {name: pages, provider: notion}\n  - {name: open, provider: none}\n")
+	dir, file := t.TempDir(), writeFile(
+		t, "relay.yaml",
+		"sources:\n  - {name: pages, provider: notion}\n  - {name: open, provider: none}\n",
+	)
 	addr, _ := startLocal(t, "--data", dir, "--config", file)
 	handOver := func(token string) int {
 		t.Helper()
@@ -24,13 +27,15 @@ func TestSecretOfAHandshake(t *testing.T) {
 	}
 	fails := func(want string, args ...string) {
 		t.Helper()
-		if out, err := run(t, append([]string{"secret", "--data", dir}, args...)...); err == nil || !strings.Contains(err.Error(), want) {
+		if out, err := run(t, append([]string{"secret", "--data", dir}, args...)...); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
 		}
 	}
 	succeeds := func(want string, args ...string) {
 		t.Helper()
-		if out, err := run(t, append([]string{"secret", "--data", dir}, args...)...); err != nil || !strings.Contains(out, want) {
+		if out, err := run(t, append([]string{"secret", "--data", dir}, args...)...); err != nil ||
+			!strings.Contains(out, want) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
 		}
 	}
@@ -46,17 +51,23 @@ func TestSecretOfAHandshake(t *testing.T) {
 	}
 	fails("no secret yet", "pages")
 	succeeds("open until "+time.Now().Format("2006-"), "pages", "--learn", "10m")
-	fails("no secret yet; its provider hands one over when you set up the webhook there, until", "pages")
+	fails(
+		"no secret yet; its provider hands one over when you set up the webhook there, until",
+		"pages",
+	)
 	fails("hands over no secret", "open")
 	fails(`no source "nobody"`, "nobody")
-	eventually(t, "the window is in force", func() bool { return handOver("secret_first_of_all") == http.StatusOK })
+	eventually(t, "the window is in force", func() bool {
+		return handOver("secret_first_of_all") == http.StatusOK
+	})
 	if status := handOver("secret_second_of_all"); status/100 == 2 {
 		t.Errorf("a second handshake: %d", status)
 	}
 	if _, err := run(t, "apply", file, "--data", dir); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run(t, "secret", "pages", "--data", dir); err != nil || strings.TrimSpace(out) != "secret_first_of_all" {
+	if out, err := run(t, "secret", "pages", "--data", dir); err != nil ||
+		strings.TrimSpace(out) != "secret_first_of_all" {
 		t.Errorf("%q, %v", out, err)
 	}
 	fails("--forget --learn 10m", "pages", "--learn", "10m")

@@ -14,12 +14,12 @@ import (
 	"os"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/events"
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -39,7 +39,8 @@ type sendCommand struct {
 // sendTimeout is longer than an ingress may take to answer.
 const sendTimeout = 35 * time.Second
 
-// Run sends one webhook and prints the answer. With --print it prints the webhook in the form in which Lambda gets it.
+// Run sends one webhook and prints the answer. With --print it prints the webhook in the form in
+// which Lambda gets it.
 func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
 	if c.Print && !c.List && c.Provider != "" {
 		at := time.Now()
@@ -74,7 +75,10 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	if err != nil {
 		return err
 	}
-	printf("sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(eventType), len(signed.Body), shown)
+	printf(
+		"sending   %s %s, %d bytes, signed, to %s", c.Provider, typeOf(eventType), len(signed.Body),
+		shown,
+	)
 	status, answer, err := post(ctx, to, signed)
 	if err != nil {
 		return err
@@ -86,9 +90,11 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 	return nil
 }
 
-// sign returns the webhook as its provider would send it at the given time, its event type, and the name of the source it is
-// signed for.
-func (c *sendCommand) sign(at time.Time) (source string, signed verify.Request, eventType string, err error) {
+// sign returns the webhook as its provider would send it at the given time, its event type, and the
+// name of the source it is signed for.
+func (c *sendCommand) sign(
+	at time.Time,
+) (source string, signed verify.Request, eventType string, err error) {
 	c.Provider = verify.Canonical(c.Provider)
 	s, verifier, err := c.signer()
 	if err != nil {
@@ -102,8 +108,8 @@ func (c *sendCommand) sign(at time.Time) (source string, signed verify.Request, 
 	return s.Name, signed, webhook.EventType, err
 }
 
-// destination returns the URL to post to, with the query that the provider adds, and the URL to print. The printed URL has no
-// query, because a query may contain a proof.
+// destination returns the URL to post to, with the query that the provider adds, and the URL to
+// print. The printed URL has no query, because a query may contain a proof.
 func (c *sendCommand) destination(source, query string) (to, shown string, err error) {
 	u, err := url.Parse(cmp.Or(c.To, "http://127.0.0.1:8080/in/"+source))
 	if err != nil {
@@ -128,7 +134,10 @@ func (c *sendCommand) signer() (s catalog.Source, v *verify.Verifier, err error)
 	case c.Secret != "":
 		v, err = verify.NewSigner(s.Verify, s.Secrets, c.Secret)
 	case c.Config != "" && verify.SignsPrivately(s.Verify.Provider):
-		err = fmt.Errorf("%s signs with a private key, which %s does not contain; give the key with --secret", s.Verify.Provider, c.Config)
+		err = fmt.Errorf(
+			"%s signs with a private key, which %s does not contain; give the key with --secret",
+			s.Verify.Provider, c.Config,
+		)
 	default:
 		v, err = verify.New(s.Verify, s.Secrets, verify.SignWith(signing))
 	}
@@ -171,12 +180,22 @@ func post(ctx context.Context, to string, signed verify.Request) (int, string, e
 	for name, value := range signed.Header {
 		req.Header.Set(name, value)
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: egress.Localhost((&net.Dialer{}).DialContext)}}).Do(req)
+	resp, err := (&http.Client{
+		Transport: &http.Transport{
+			Proxy:       http.ProxyFromEnvironment,
+			DialContext: egress.Localhost((&net.Dialer{}).DialContext),
+		},
+	}).Do(req)
 	if quoting := (*url.Error)(nil); errors.As(err, &quoting) {
 		err = quoting.Err // url.Error quotes the URL, which may contain a proof
 	}
 	if err != nil {
-		return 0, "", errors.Join(err, errors.New("is the relay running? Start it with \"relay local\", or name its URL with --to"))
+		return 0, "", errors.Join(
+			err,
+			errors.New(
+				"is the relay running? Start it with \"relay local\", or name its URL with --to",
+			),
+		)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))

@@ -12,15 +12,19 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// The sender and the gateway of a printed webhook. The address and the name are reserved for documentation.
+// The sender and the gateway of a printed webhook. The address and the name are reserved for
+// documentation.
 const (
 	printedSender  = "203.0.113.10"
 	printedGateway = "gateway.example.com"
 )
 
-// printLambdaEvent prints the event (payload format 2.0) that API Gateway passes to receive when a provider sends signed to the
-// source. The output is valid JSON for every body: binary bodies are encoded in base64, as API Gateway does.
-func printLambdaEvent(ctx context.Context, out io.Writer, source string, signed verify.Request, at time.Time) error {
+// printLambdaEvent prints the event (payload format 2.0) that API Gateway passes to receive when a
+// provider sends signed to the source. The output is valid JSON for every body: binary bodies are
+// encoded in base64, as API Gateway does.
+func printLambdaEvent(
+	ctx context.Context, out io.Writer, source string, signed verify.Request, at time.Time,
+) error {
 	url := "https://" + printedGateway + "/in/" + source
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
 	if err != nil {
@@ -31,7 +35,8 @@ func printLambdaEvent(ctx context.Context, out io.Writer, source string, signed 
 		r.Header.Set(name, value)
 	}
 	for name, value := range map[string]string{
-		"Accept": "*/*", "User-Agent": "relay-send", "Content-Length": strconv.Itoa(len(signed.Body)),
+		"Accept": "*/*", "User-Agent": "relay-send",
+		"Content-Length":  strconv.Itoa(len(signed.Body)),
 		"X-Forwarded-For": printedSender, "X-Forwarded-Port": "443", "X-Forwarded-Proto": "https",
 	} {
 		r.Header.Set(name, value)

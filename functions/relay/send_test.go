@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"webhook-relay/shared/lab"
 
 	lambdaevents "github.com/aws/aws-lambda-go/events"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
@@ -23,7 +23,8 @@ func TestSend(t *testing.T) {
 	t.Parallel()
 	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
 	for provider, source := range map[string]string{
-		"github": "github", "stripe": "stripe", "standard-webhooks": "standard", "hmac": "crm", "bearer": "app", "none": "open",
+		"github": "github", "stripe": "stripe", "standard-webhooks": "standard", "hmac": "crm",
+		"bearer": "app", "none": "open",
 	} {
 		out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source)
 		if err != nil || !strings.Contains(out, `200 {"id":"evt_`) {
@@ -35,18 +36,27 @@ func TestSend(t *testing.T) {
 		want string
 	}{
 		"unknown provider": {[]string{"githbu"}, "near it are"},
-		"wrong secret":     {[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401"},
-		"unknown source":   {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
-		"unknown type":     {[]string{"github", "--type", "no-such-type"}, "no-such-type; of this provider there are: push, pull_request.opened, ping"},
-		"nobody there":     {[]string{"github", "--to", "http://127.0.0.1:1/in/github"}, "is the relay running"},
+		"wrong secret": {
+			[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401",
+		},
+		"unknown source": {[]string{"github", "--to", "http://" + addr + "/in/nobody"}, "404"},
+		"unknown type": {
+			[]string{"github", "--type", "no-such-type"},
+			"no-such-type; of this provider there are: push, pull_request.opened, ping",
+		},
+		"nobody there": {
+			[]string{"github", "--to", "http://127.0.0.1:1/in/github"}, "is the relay running",
+		},
 	} {
-		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if out, err := run(t, append([]string{"send"}, tt.args...)...); err == nil ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
 }
 
-// TestSendAsEveryProvider sends each provider's sample, with the provider's signature, to the demonstration.
+// TestSendAsEveryProvider sends each provider's sample, with the provider's signature, to the
+// demonstration.
 func TestSendAsEveryProvider(t *testing.T) {
 	t.Parallel()
 	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
@@ -58,7 +68,9 @@ func TestSendAsEveryProvider(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name); err != nil || !strings.Contains(out, "answered  2") {
+			if out, err := run(
+				t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name,
+			); err != nil || !strings.Contains(out, "answered  2") {
 				t.Errorf("%s: %v\n%s", provider, err, out)
 			}
 			return nil
@@ -69,8 +81,8 @@ func TestSendAsEveryProvider(t *testing.T) {
 	}
 }
 
-// TestSendPrintsWhatReceiveAccepts passes what is printed to the function's handler. It covers providers that sign the body, a
-// time, the URL, a form, and nothing.
+// TestSendPrintsWhatReceiveAccepts passes what is printed to the function's handler. It covers
+// providers that sign the body, a time, the URL, a form, and nothing.
 func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
 	t.Parallel()
 	catalog, err := events.Demo()
@@ -87,7 +99,9 @@ func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
 	})))
 	binary := writeFile(t, "scan.bin", "\x00\xff\x1b[31m\n")
 	for i, args := range [][]string{
-		{"github"}, {"GitHub", "--type", "ping"}, {"stripe"}, {"twilio"}, {"braintree"}, {"plaid"}, {"none"},
+		{"github"}, {
+			"GitHub", "--type", "ping",
+		}, {"stripe"}, {"twilio"}, {"braintree"}, {"plaid"}, {"none"},
 		{"bearer", "--body", binary},
 	} {
 		out, err := run(t, append([]string{"send", "--print"}, args...)...)
@@ -100,7 +114,10 @@ func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
 		}
 		answer, err := receive(t.Context(), event)
 		if err != nil || answer.StatusCode != http.StatusOK || ingest.Len() != i+1 {
-			t.Errorf("%q: %v, status %d, %d messages in the queue\n%s", args, err, answer.StatusCode, ingest.Len(), out)
+			t.Errorf(
+				"%q: %v, status %d, %d messages in the queue\n%s", args, err, answer.StatusCode,
+				ingest.Len(), out,
+			)
 		}
 	}
 	for name, args := range map[string][]string{
@@ -114,7 +131,8 @@ func TestSendPrintsWhatReceiveAccepts(t *testing.T) {
 	}
 }
 
-// For a provider that signs with a private key, --secret is that key: in PEM, or in the form the demonstration has.
+// For a provider that signs with a private key, --secret is that key: in PEM, or in the form the
+// demonstration has.
 func TestSendTakesPrivateKeys(t *testing.T) {
 	t.Parallel()
 	addr, _ := startLocal(t, "--demo", "--data", t.TempDir())
@@ -134,7 +152,9 @@ func TestSendTakesPrivateKeys(t *testing.T) {
 		}
 		armored := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 		for form, key := range map[string]string{"PKCS #8": signing, "PEM": armored} {
-			out, err := run(t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name, "--secret", key)
+			out, err := run(
+				t, "send", provider, "--to", "http://"+addr+"/in/"+source.Name, "--secret", key,
+			)
 			if err != nil || !strings.Contains(out, "answered  2") {
 				t.Errorf("%s, %s: %v\n%s", provider, form, err, out)
 			}
@@ -142,7 +162,8 @@ func TestSendTakesPrivateKeys(t *testing.T) {
 		if len(source.Secrets) == 0 {
 			continue
 		}
-		if _, err := run(t, "send", provider, "--secret", source.Secrets[0]); err == nil || !strings.Contains(err.Error(), "public key") {
+		if _, err := run(t, "send", provider, "--secret", source.Secrets[0]); err == nil ||
+			!strings.Contains(err.Error(), "public key") {
 			t.Errorf("%s, its public key: %v", provider, err)
 		}
 	}
@@ -160,7 +181,8 @@ func TestSendTakesOtherNames(t *testing.T) {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
-	if out, err := run(t, "send", "--list"); err != nil || !strings.Contains(out, "aws-sns") || !strings.Contains(out, "is sns") {
+	if out, err := run(t, "send", "--list"); err != nil || !strings.Contains(out, "aws-sns") ||
+		!strings.Contains(out, "is sns") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -168,7 +190,8 @@ func TestSendTakesOtherNames(t *testing.T) {
 func TestSendListsTheProviders(t *testing.T) {
 	t.Parallel()
 	out, err := run(t, "send", "--list")
-	if err != nil || !strings.Contains(out, "shopify") || strings.Count(out, "\n") < len(verify.Providers()) {
+	if err != nil || !strings.Contains(out, "shopify") ||
+		strings.Count(out, "\n") < len(verify.Providers()) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if _, err := run(t, "send"); err == nil || !strings.Contains(err.Error(), "--list") {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"time"
+
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -10,14 +11,17 @@ import (
 func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 	ledger := l.store.Ledger()
 	return operate.NewSweeper(operate.SweeperConfig{
-		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
+		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger,
+		Deliveries: ledger, Cursors: ledger,
 		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue],
 	})
 }
 
-// sweep runs the sweeper after each interval until ctx ends. It never runs at the start: then the host is still working on
-// deliveries that fell due while no host ran.
-func (h *host) sweep(ctx context.Context, every time.Duration, swept func(operate.SweepReport, error)) {
+// sweep runs the sweeper after each interval until ctx ends. It never runs at the start: then the
+// host is still working on deliveries that fell due while no host ran.
+func (h *host) sweep(
+	ctx context.Context, every time.Duration, swept func(operate.SweepReport, error),
+) {
 	for pause(ctx, every) == nil {
 		report, err := h.sweeper.Run(ctx)
 		if ctx.Err() == nil {

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -25,6 +22,9 @@ import (
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 )
 
 // targetFlags select the relay that a command operates.
@@ -33,7 +33,8 @@ type targetFlags struct {
 	Stack string `help:"Name of a deployed stack, to operate it instead of a local relay. Uses your own AWS credentials." xor:"relay"`
 }
 
-// dir returns the directory of the local relay. The default is not on the flag, because kong would then reject --stack.
+// dir returns the directory of the local relay. The default is not on the flag, because kong would
+// then reject --stack.
 func (f targetFlags) dir() string { return cmp.Or(f.Data, ".relay") }
 
 // ErrNoRelay is returned when the directory has no local relay.
@@ -63,8 +64,8 @@ type ledger interface {
 	gate.EndpointStates
 }
 
-// checkKnown returns ErrNotFound if there is no endpoint of this name. An endpoint that was removed counts as known while it has
-// dead or waiting deliveries.
+// checkKnown returns ErrNotFound if there is no endpoint of this name. An endpoint that was removed
+// counts as known while it has dead or waiting deliveries.
 func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 	_, names, err := t.catalog.Names(ctx)
 	if err != nil || slices.Contains(names, endpoint) {
@@ -81,13 +82,19 @@ func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 
 // replayer returns the Replayer of the target's deliveries.
 func (t *target) replayer() operate.Replayer {
-	return operate.Replayer{Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry, Router: relay.NewRouter(t.catalog, t.bodies, 0, time.Now)}
+	return operate.Replayer{
+		Ledger: t.ledger, Deliveries: t.ledger, Retry: t.retry,
+		Router: relay.NewRouter(t.catalog, t.bodies, 0, time.Now),
+	}
 }
 
 // open opens a relay that exists.
 func (f targetFlags) open(ctx context.Context) (*target, error) {
 	if f.Stack == "" && !sqlite.Exists(f.dir()) {
-		return nil, fmt.Errorf("%w in %s; create one with relay local or relay apply, or give another directory with --data, or a deployed stack with --stack", ErrNoRelay, f.dir())
+		return nil, fmt.Errorf(
+			"%w in %s; create one with relay local or relay apply, or give another directory with --data, or a deployed stack with --stack",
+			ErrNoRelay, f.dir(),
+		)
 	}
 	return f.make(ctx)
 }
@@ -110,7 +117,9 @@ func openLocal(dir string) (*target, error) {
 		return nil, err
 	}
 	return &target{
-		catalog: l.catalog, ledger: l.store.Ledger(), bodies: l.store.Bodies(relay.DefaultRetention + relay.BodiesOutlive),
+		catalog: l.catalog, ledger: l.store.Ledger(), bodies: l.store.Bodies(
+			relay.DefaultRetention + relay.BodiesOutlive,
+		),
 		ingest: l.queues[ingestQueue], retry: l.queues[retryQueue], close: l.store.Close,
 	}, nil
 }
@@ -122,7 +131,8 @@ type localRelay struct {
 	queues  map[string]*sqlite.Queue
 }
 
-// openStore opens the relay in a directory. The relay's host may be running at the same time. The store must be closed.
+// openStore opens the relay in a directory. The relay's host may be running at the same time. The
+// store must be closed.
 func openStore(dir string) (*localRelay, error) {
 	store, err := sqlite.Open(dir)
 	if err != nil {
@@ -138,7 +148,7 @@ func openStore(dir string) (*localRelay, error) {
 		_ = store.Close()
 		return nil, err
 	}
-	return &localRelay{store, store.Catalog(sealer), queues}, nil
+	return &localRelay{store: store, catalog: store.Catalog(sealer), queues: queues}, nil
 }
 
 // The stack's outputs by which its tables, key, bucket and queues are found.
@@ -152,7 +162,8 @@ const (
 )
 
 var outputs = []string{
-	outputCatalogTable, outputLedgerTable, outputSecretsKeyARN, outputBodiesBucket, outputIngestQueueURL, outputRetryQueueURL,
+	outputCatalogTable, outputLedgerTable, outputSecretsKeyARN, outputBodiesBucket,
+	outputIngestQueueURL, outputRetryQueueURL,
 }
 
 func openDeployed(ctx context.Context, stack string) (*target, error) {
@@ -177,7 +188,9 @@ func openDeployed(ctx context.Context, stack string) (*target, error) {
 }
 
 func stackOutputs(ctx context.Context, cfg aws.Config, stack string) (map[string]string, error) {
-	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
+	described, err := cloudformation.NewFromConfig(cfg).DescribeStacks(
+		ctx, &cloudformation.DescribeStacksInput{StackName: &stack},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +202,10 @@ func stackOutputs(ctx context.Context, cfg aws.Config, stack string) (map[string
 	}
 	for _, name := range outputs {
 		if found[name] == "" {
-			return nil, fmt.Errorf("has no output %s; it is not the stack of a webhook relay, or an older version's: check --stack, or deploy again", name)
+			return nil, fmt.Errorf(
+				"has no output %s; it is not the stack of a webhook relay, or an older version's: check --stack, or deploy again",
+				name,
+			)
 		}
 	}
 	return found, nil

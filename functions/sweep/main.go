@@ -1,9 +1,8 @@
-// Command sweep is the Lambda function behind an hourly rule: it finds deliveries that a bug or an outage has lost, and puts them back.
+// Command sweep is the Lambda function behind an hourly rule: it finds deliveries that a bug or an
+// outage has lost, and puts them back.
 package main
 
 import (
-	"webhook-relay/shared/relay/operate"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -13,6 +12,7 @@ import (
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
 )
 

@@ -10,17 +10,21 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// alarm fires when a metric has been at its threshold or above in so many of the last periods. A period without data is a good one: a
-// relay that was just deployed, and one that is idle, have none. Of what must happen no data is told as an alarm is, but not as long as there
-// never was any: an alarm is in that state when it is made, which tells nobody.
+// alarm fires when a metric has been at its threshold or above in so many of the last periods. A
+// period without data is a good one: a relay that was just deployed, and one that is idle, have
+// none. Of what must happen no data is told as an alarm is, but not as long as there never was any:
+// an alarm is in that state when it is made, which tells nobody.
 type alarm struct {
 	id                           string
 	namespace, metric, statistic string
 	dimension, of                string
-	threshold, minutes           int    // minutes of a period
-	times, outOf                 int    // periods; 0: one. outOf 0: the same as times
-	below                        bool   // fires the other way round: when the metric has been below its threshold, or there is no data any more
-	description                  string // what it means, and what to do first; begins with page or ticket
+	threshold, minutes           int // minutes of a period
+	times, outOf                 int // periods; 0: one. outOf 0: the same as times
+	// fires the other way round: when the metric has been below its threshold, or there is no data
+	// any more
+	below bool
+	// what it means, and what to do first; begins with page or ticket
+	description string
 }
 
 // addAlarms watches everything that a webhook can get stuck in or fall out of.
@@ -51,17 +55,20 @@ func (r *relay) addAlarms() {
 		age("RetryAge", r.retry, 45,
 			"ticket: retries are late. First look at the errors and throttles of deliver; if there are none, many endpoints are down "+
 				"and retryMaxConcurrency is too small for them."),
-		// Endpoints that take long and get much have a backlog here, which is their own trouble. It must not outlast queueDays.
+		// Endpoints that take long and get much have a backlog here, which is their own trouble. It
+		// must not outlast queueDays.
 		age("SlowAge", r.slow, 24*60,
 			"ticket: deliveries to slow endpoints have waited for a day; SQS drops them after seven. First see which endpoints take long: they "+
 				"get more than they take, or slowMaxConcurrency is too small for them."),
 		age("OrderedIngestAge", r.ordered.ingest, 20,
 			"page: accepted webhooks for ordered endpoints are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
-		// A delivery may stand behind others for as long as their schedules last, which is three days by default, and dies after thirteen.
+		// A delivery may stand behind others for as long as their schedules last, which is three
+		// days by default, and dies after thirteen.
 		age("OrderedDeliveryAge", r.ordered.delivery, 6*24*60,
 			"ticket: deliveries have stood in line at an ordered endpoint for six days; after thirteen they die. First see which endpoint "+
 				"fails, and why (docs/runbook.md)."),
-		{id: "SchedulesDropped", namespace: "AWS/Scheduler", metric: "InvocationDroppedCount", statistic: "Sum",
+		{id: "SchedulesDropped", namespace: "AWS/Scheduler", metric: "InvocationDroppedCount",
+			statistic: "Sum",
 			dimension: "ScheduleGroup", of: *r.schedules.Ref(), threshold: 1, minutes: 5,
 			description: "page: EventBridge Scheduler gave up sending due retries; sweep puts them back when they are two hours late. First " +
 				"see that the schedules' role may still send to the retry queue."},
@@ -78,11 +85,13 @@ func (r *relay) addAlarms() {
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries had been lost, or were hours late, and were sent again: a bug of ours, or an outage. First see in the log of sweep how many, " +
 				"then find out what lost them (docs/runbook.md)."},
-		{id: "SweepStranded", namespace: metric.Namespace, metric: metric.Stranded, statistic: "Sum",
+		{id: "SweepStranded", namespace: metric.Namespace, metric: metric.Stranded,
+			statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60, times: 2,
 			description: "ticket: two runs of sweep on end found deliveries that are late or missing: more are lost, or a queue has a backlog of hours. " +
 				"First see the ages of the queues' oldest messages, then in its log how many it put back."},
-		{id: "SweepUnaccounted", namespace: metric.Namespace, metric: metric.Unaccounted, statistic: "Sum",
+		{id: "SweepUnaccounted", namespace: metric.Namespace, metric: metric.Unaccounted,
+			statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries are neither delivered nor dead nor waiting, and sweep did not put them back: a bug of ours. First read " +
 				"its log (docs/runbook.md)."},
@@ -93,12 +102,17 @@ func (r *relay) addAlarms() {
 			description: "ticket: sweep did not get through its work three hours in a row: what may be lost is found late. First see in its log " +
 				"how many events it looks at, how long it takes, and how many hours it is behind."},
 		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",
-			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60, times: 3, below: true,
+			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60,
+			times: 3, below: true,
 			description: "ticket: sweep has not run for some hours, and what may be lost is not found. First see that its rule is enabled."},
-		r.refusedByUs("Ingress5xx", 1, lasting, "page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
-			"SQS, S3 or DynamoDB is down; then the access log's integrationError, if there is one (accessLog)."),
+		r.refusedByUs("Ingress5xx", 1, lasting,
+			"page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
+				"SQS, S3 or DynamoDB is down; then the access log's integrationError, if there is one (accessLog)."),
 		// A relay that gets a webhook an hour, all of which fail, is below the alarm above.
-		r.refusedByUs("Ingress5xxRecurring", 60, recurring, "ticket: partners got 5xx in six of the last 24 hours. First look as for Ingress5xx."),
+		r.refusedByUs(
+			"Ingress5xxRecurring", 60, recurring,
+			"ticket: partners got 5xx in six of the last 24 hours. First look as for Ingress5xx.",
+		),
 	}
 	actions := r.alarmActions()
 	for _, a := range alarms {
@@ -106,8 +120,8 @@ func (r *relay) addAlarms() {
 	}
 }
 
-// alarmActions returns the topics that alarms are sent to: the one that the props name, and one of the stack's own for the e-mail
-// address; nil without either.
+// alarmActions returns the topics that alarms are sent to: the one that the props name, and one of
+// the stack's own for the e-mail address; nil without either.
 func (r *relay) alarmActions() *[]any {
 	var topics []any
 	if r.props.AlarmTopicARN != "" {
@@ -122,15 +136,20 @@ func (r *relay) alarmActions() *[]any {
 	return &topics
 }
 
-// addAlarmTopic makes a topic that mails what the alarms of this account send to it. It is not encrypted at rest: alarms cannot
-// publish by the key that AWS manages for SNS, and there is nothing in them but the metrics' names and values.
+// addAlarmTopic makes a topic that mails what the alarms of this account send to it. It is not
+// encrypted at rest: alarms cannot publish by the key that AWS manages for SNS, and there is
+// nothing in them but the metrics' names and values.
 func (r *relay) addAlarmTopic() awssns.Topic {
 	topic := awssns.NewTopic(r.stack, new("Alarms"), &awssns.TopicProps{EnforceSSL: new(true)})
 	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
-		Principals: list[awsiam.IPrincipal](awsiam.NewServicePrincipal(new("cloudwatch.amazonaws.com"), nil)),
-		Actions:    pointers([]string{"sns:Publish"}),
-		Resources:  list(topic.TopicArn()),
-		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": r.stack.Account()}},
+		Principals: list[awsiam.IPrincipal](awsiam.NewServicePrincipal(
+			new("cloudwatch.amazonaws.com"), nil,
+		)),
+		Actions:   pointers([]string{"sns:Publish"}),
+		Resources: list(topic.TopicArn()),
+		Conditions: &map[string]any{
+			"StringEquals": map[string]any{"aws:SourceAccount": r.stack.Account()},
+		},
 	}))
 	awssns.NewCfnSubscription(r.stack, new("AlarmMail"), &awssns.CfnSubscriptionProps{
 		TopicArn: topic.TopicArn(), Protocol: new("email"), Endpoint: &r.props.AlarmEmail,
@@ -139,36 +158,42 @@ func (r *relay) addAlarmTopic() awssns.Topic {
 }
 
 func visible(id string, queue awssqs.Queue, description string) alarm {
-	return alarm{id: id, namespace: "AWS/SQS", metric: "ApproximateNumberOfMessagesVisible", statistic: "Maximum",
-		dimension: "QueueName", of: *queue.QueueName(), threshold: 1, minutes: 1, description: description}
+	return alarm{id: id, namespace: "AWS/SQS", metric: "ApproximateNumberOfMessagesVisible",
+		statistic: "Maximum",
+		dimension: "QueueName", of: *queue.QueueName(), threshold: 1, minutes: 1,
+		description: description}
 }
 
 func age(id string, queue awssqs.Queue, minutes int, description string) alarm {
-	return alarm{id: id, namespace: "AWS/SQS", metric: "ApproximateAgeOfOldestMessage", statistic: "Maximum",
-		dimension: "QueueName", of: *queue.QueueName(), threshold: minutes * 60, minutes: 5, description: description}
+	return alarm{id: id, namespace: "AWS/SQS", metric: "ApproximateAgeOfOldestMessage",
+		statistic: "Maximum",
+		dimension: "QueueName", of: *queue.QueueName(), threshold: minutes * 60, minutes: 5,
+		description: description}
 }
 
 // spell is in how many periods, out of how many, something has happened.
 type spell struct{ times, outOf int }
 
 var (
-	// lasting, of minutes: a fault of a moment touches two at most. A message that makes a function fail comes back within six minutes, so
-	// that one message alone fails in three of fifteen.
-	lasting = spell{3, 15}
+	// lasting, of minutes: a fault of a moment touches two at most. A message that makes a function
+	// fail comes back within six minutes, so that one message alone fails in three of fifteen.
+	lasting = spell{times: 3, outOf: 15}
 	// recurring, of hours, is what comes too seldom to be lasting.
-	recurring = spell{6, 24}
+	recurring = spell{times: 6, outOf: 24}
 	// twice, of hours, is for what is done again by itself in the next.
-	twice = spell{2, 3}
+	twice = spell{times: 2, outOf: 3}
 )
 
 // failures fires when a function has failed in three of the last fifteen minutes.
 func failures(id string, f awslambda.Function, description string) alarm {
 	return alarm{id: id, namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum",
-		dimension: "FunctionName", of: *f.FunctionName(), threshold: 1, minutes: 1, times: lasting.times, outOf: lasting.outOf,
+		dimension: "FunctionName", of: *f.FunctionName(), threshold: 1, minutes: 1,
+		times: lasting.times, outOf: lasting.outOf,
 		description: description}
 }
 
-// hourly makes an alarm of a function that runs once an hour: it fires when two of the last three hours were bad.
+// hourly makes an alarm of a function that runs once an hour: it fires when two of the last three
+// hours were bad.
 func hourly(a alarm) alarm {
 	a.minutes, a.times, a.outOf = 60, twice.times, twice.outOf
 	return a
@@ -177,7 +202,8 @@ func hourly(a alarm) alarm {
 // refusedByUs fires on 5xx answers at the ingress.
 func (r *relay) refusedByUs(id string, minutes int, s spell, description string) alarm {
 	return alarm{id: id, namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
-		dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: minutes, times: s.times, outOf: s.outOf, description: description}
+		dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: minutes, times: s.times,
+		outOf: s.outOf, description: description}
 }
 
 func throttles(id string, f awslambda.Function, description string) alarm {
@@ -206,7 +232,8 @@ func (r *relay) addAlarm(a alarm, actions *[]any) {
 	if a.outOf > times {
 		p.DatapointsToAlarm = number(times)
 	}
-	p.Namespace, p.MetricName, p.Statistic, p.Period = &a.namespace, &a.metric, &a.statistic, number(60*a.minutes)
+	p.Namespace, p.MetricName, p.Statistic, p.Period = &a.namespace, &a.metric, &a.statistic,
+		number(60*a.minutes)
 	p.Dimensions = list(&awscloudwatch.CfnAlarm_DimensionProperty{Name: &a.dimension, Value: &a.of})
 	r.alarms = append(r.alarms, awscloudwatch.NewCfnAlarm(r.stack, &a.id, p))
 }

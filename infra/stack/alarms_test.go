@@ -50,10 +50,17 @@ func TestAlarms(t *testing.T) {
 		if !strings.Contains(rest, "First ") {
 			t.Errorf("description %q does not say what to do first", description)
 		}
-		comparison := map[any]string{"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}[r.get("ComparisonOperator")]
-		noData, known := map[any]string{"notBreaching": "", "missing": ", or no data any more"}[r.get("TreatMissingData")]
+		comparison := map[any]string{
+			"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<",
+		}[r.get("ComparisonOperator")]
+		noData, known := map[any]string{
+			"notBreaching": "", "missing": ", or no data any more",
+		}[r.get("TreatMissingData")]
 		if comparison == "" || !known {
-			t.Errorf("compares %v, missing data %v", r.get("ComparisonOperator"), r.get("TreatMissingData"))
+			t.Errorf(
+				"compares %v, missing data %v", r.get("ComparisonOperator"),
+				r.get("TreatMissingData"),
+			)
 		}
 		m, periods := r.Properties, noData
 		if n := r.number("EvaluationPeriods"); n != 1 {
@@ -64,15 +71,21 @@ func TestAlarms(t *testing.T) {
 			periods = fmt.Sprintf(", %d of %d", times, n) + periods
 		}
 		period, _ := m["Period"].(float64)
-		got[id] = fmt.Sprintf("%s: %v %v %v of %v %s %s %d in %.0f s%s", severity, m["Statistic"], m["Namespace"], m["MetricName"],
-			get(m["Dimensions"], 0, "Name"), render(get(m["Dimensions"], 0, "Value")), comparison, r.number("Threshold"), period, periods)
+		got[id] = fmt.Sprintf("%s: %v %v %v of %v %s %s %d in %.0f s%s", severity, m["Statistic"],
+			m["Namespace"], m["MetricName"],
+			get(
+				m["Dimensions"], 0, "Name",
+			), render(get(
+				m["Dimensions"], 0, "Value",
+			)), comparison, r.number("Threshold"), period, periods)
 	})
 	if diff := cmp.Diff(alarms, got); diff != "" {
 		t.Errorf("alarms (-want +got):\n%s", diff)
 	}
 }
 
-// The sweep first runs an hour after the first deployment. Until then there is no data, which is no alarm; later it is told.
+// The sweep first runs an hour after the first deployment. Until then there is no data, which is no
+// alarm; later it is told.
 func TestTheAbsenceOfTheSweepIsNoAlarmBeforeItsFirstRun(t *testing.T) {
 	t.Parallel()
 	tmpl := whole(t)
@@ -80,7 +93,9 @@ func TestTheAbsenceOfTheSweepIsNoAlarmBeforeItsFirstRun(t *testing.T) {
 	if got := absent.get("TreatMissingData"); got != "missing" {
 		t.Errorf("no data counts as %v", got)
 	}
-	if diff := cmp.Diff(absent.get("AlarmActions"), absent.get("InsufficientDataActions")); diff != "" || absent.get("AlarmActions") == nil {
+	if diff := cmp.Diff(
+		absent.get("AlarmActions"), absent.get("InsufficientDataActions"),
+	); diff != "" || absent.get("AlarmActions") == nil {
 		t.Errorf("who is told that there is no data any more (-alarm +no data):\n%s", diff)
 	}
 	if got := tmpl.Resources["SweepErrors"].get("InsufficientDataActions"); got != nil {
@@ -94,19 +109,23 @@ func TestNoAlarmFiresAtTheFirstDeployment(t *testing.T) {
 	both(t, func(t *testing.T, tmpl template) {
 		tmpl.each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
 			below := r.get("ComparisonOperator") == "LessThanThreshold"
-			want := map[bool]string{false: "notBreaching", true: "missing"}[below] // an alarm that is made has no data, which tells nobody
+			// an alarm that is made has no data, which tells nobody
+			want := map[bool]string{false: "notBreaching", true: "missing"}[below]
 			if r.get("TreatMissingData") != want {
 				t.Errorf("no data is %v", r.get("TreatMissingData"))
 			}
 			if hours := r.number("EvaluationPeriods"); below && hours < 3 {
-				t.Errorf("what must happen every hour is missed after %d, and the first hour has none of it", hours)
+				t.Errorf(
+					"what must happen every hour is missed after %d, and the first hour has none of it",
+					hours,
+				)
 			}
 		})
 	})
 }
 
-// One error of a function, or one 5xx, is no reason to call somebody: what failed is done again. Those that count attempts or refusals of a
-// moment need three minutes.
+// One error of a function, or one 5xx, is no reason to call somebody: what failed is done again.
+// Those that count attempts or refusals of a moment need three minutes.
 func TestOneTransientErrorPagesNobody(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
@@ -120,7 +139,8 @@ func TestOneTransientErrorPagesNobody(t *testing.T) {
 			return
 		}
 		// A fault of a moment lies in two periods where it falls between them.
-		if n, most := r.number("DatapointsToAlarm"), r.number("EvaluationPeriods"); n < 2 || n < 3 && m["Period"] == 60.0 || most <= n {
+		if n, most := r.number("DatapointsToAlarm"),
+			r.number("EvaluationPeriods"); n < 2 || n < 3 && m["Period"] == 60.0 || most <= n {
 			t.Errorf("fires at %d of %d periods of %v s", n, most, m["Period"])
 		}
 	})
@@ -129,8 +149,8 @@ func TestOneTransientErrorPagesNobody(t *testing.T) {
 	}
 }
 
-// An alarm that stays on says nothing of what happens next. The depth of a queue may be watched only where somebody's work empties it:
-// what lies in dead stays for as long as SQS keeps it.
+// An alarm that stays on says nothing of what happens next. The depth of a queue may be watched
+// only where somebody's work empties it: what lies in dead stays for as long as SQS keeps it.
 func TestDeathsAreWatchedByTheirRate(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
@@ -139,7 +159,8 @@ func TestDeathsAreWatchedByTheirRate(t *testing.T) {
 		if name(target(r.get("Dimensions", 0, "Value"))) == "Dead" {
 			t.Error("stays on for as long as a message lies in dead, 14 days")
 		}
-		rate = rate || r.get("MetricName") == metric.Dead && r.get("Statistic") == "Sum" && r.number("Period") <= 3600
+		rate = rate || r.get("MetricName") == metric.Dead && r.get("Statistic") == "Sum" &&
+			r.number("Period") <= 3600
 	})
 	if !rate {
 		t.Error("no alarm on deaths")
@@ -162,7 +183,8 @@ func TestEverythingAWebhookCanGetStuckInHasAnAlarm(t *testing.T) {
 		switch {
 		case name(id) == "Receive":
 			return []string{"Errors", "Throttles"}
-		case r.Type == "AWS::Lambda::Function": // where a consumer is throttled its queue's messages grow old
+		case r.Type == "AWS::Lambda::Function":
+			// where a consumer is throttled its queue's messages grow old
 			return []string{"Errors"}
 		case r.Type == "AWS::ApiGatewayV2::Api":
 			return []string{"5xx"}
@@ -197,13 +219,17 @@ func TestAlarmsGoToTheTopicIfThereIsOne(t *testing.T) {
 		relay func(*testing.T) template
 		want  []string
 	}{
-		"a topic":                {with(stack.Props{AlarmTopicARN: topic}), []string{topic}},
-		"an address":             {with(stack.Props{AlarmEmail: "ops@example.com"}), []string{"{Alarms}"}},
+		"a topic": {with(stack.Props{AlarmTopicARN: topic}), []string{topic}},
+		"an address": {
+			with(stack.Props{AlarmEmail: "ops@example.com"}), []string{"{Alarms}"},
+		},
 		"a topic and an address": {whole, []string{topic, "{Alarms}"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.relay(t).each(t, "AWS::CloudWatch::Alarm", func(t *testing.T, _ string, r resource) {
+			test.relay(t).each(t, "AWS::CloudWatch::Alarm", func(
+				t *testing.T, _ string, r resource,
+			) {
 				for _, property := range []string{"AlarmActions", "OKActions"} {
 					var got []string
 					for _, action := range items(r.get(property)) {
@@ -222,20 +248,30 @@ func TestAlarmMail(t *testing.T) {
 	t.Parallel()
 	tmpl := whole(t)
 	tmpl.each(t, "AWS::SNS::Subscription", func(t *testing.T, _ string, r resource) {
-		if name(target(r.get("TopicArn"))) != "Alarms" || r.get("Protocol") != "email" || r.get("Endpoint") != "ops@example.com" {
-			t.Errorf("goes from %v by %v to %v", r.get("TopicArn"), r.get("Protocol"), r.get("Endpoint"))
+		if name(target(r.get("TopicArn"))) != "Alarms" || r.get("Protocol") != "email" ||
+			r.get("Endpoint") != "ops@example.com" {
+			t.Errorf(
+				"goes from %v by %v to %v", r.get("TopicArn"), r.get("Protocol"), r.get("Endpoint"),
+			)
 		}
 	})
-	// A topic's policy takes the place of the default one, so that alarms need leave; and only this account's have it.
+	// A topic's policy takes the place of the default one, so that alarms need leave; and only this
+	// account's have it.
 	tmpl.each(t, "AWS::SNS::TopicPolicy", func(t *testing.T, _ string, r resource) {
 		got := map[string]any{}
 		for _, s := range items(r.get("PolicyDocument", "Statement")) {
-			got[fmt.Sprint(get(s, "Effect"), " ", get(s, "Action"), " by ", get(s, "Principal"))] = get(s, "Condition")
+			got[fmt.Sprint(
+				get(s, "Effect"), " ", get(s, "Action"), " by ", get(s, "Principal"),
+			)] = get(s, "Condition")
 		}
 		want := map[string]any{
-			"Deny sns:Publish by *": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+			"Deny sns:Publish by *": map[string]any{
+				"Bool": map[string]any{"aws:SecureTransport": "false"},
+			},
 			"Allow sns:Publish by map[Service:cloudwatch.amazonaws.com]": map[string]any{
-				"StringEquals": map[string]any{"aws:SourceAccount": map[string]any{"Ref": "AWS::AccountId"}}},
+				"StringEquals": map[string]any{
+					"aws:SourceAccount": map[string]any{"Ref": "AWS::AccountId"},
+				}},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("policy (-want +got):\n%s", diff)

@@ -26,7 +26,8 @@ type graph struct {
 	stacked          bool // the lines are parts of a whole
 }
 
-// line is a metric in the dashboard's notation: namespace, name, dimensions, options; or an expression, which is nothing but options.
+// line is a metric in the dashboard's notation: namespace, name, dimensions, options; or an
+// expression, which is nothing but options.
 type line []any
 
 func labelled(label, namespace, metric string, dimensions ...string) line {
@@ -50,13 +51,14 @@ func (l line) with(option string, value any) line {
 	return l
 }
 
-// expression is a line that is computed. A metric without a value in a period counts as zero in FILL(name, 0), else the line has a gap.
+// expression is a line that is computed. A metric without a value in a period counts as zero in
+// FILL(name, 0), else the line has a gap.
 func expression(label, formula string, args ...any) line {
 	return line{map[string]any{"label": label, "expression": fmt.Sprintf(formula, args...)}}
 }
 
-// addDashboard shows all alarms, what becomes of webhooks, and how its queues and functions are.
-// It has at most 50 metrics: an account's first three such dashboards are free.
+// addDashboard shows all alarms, what becomes of webhooks, and how its queues and functions are. It
+// has at most 50 metrics: an account's first three such dashboards are free.
 func (r *relay) addDashboard() {
 	alarms := make([]*string, len(r.alarms))
 	for i, alarm := range r.alarms {
@@ -71,8 +73,11 @@ func (r *relay) addDashboard() {
 			"type": "metric", "x": i % 3 * graphWidth, "y": alarmHeight + i/3*graphHeight,
 			"width": graphWidth, "height": graphHeight,
 			"properties": map[string]any{
-				"title": g.title, "stat": g.statistic, "metrics": g.lines, "period": 60 * cmp.Or(g.minutes, 5),
-				"region": r.stack.Region(), "stacked": g.stacked, "yAxis": map[string]any{"left": map[string]any{"min": 0}},
+				"title": g.title, "stat": g.statistic, "metrics": g.lines,
+				"period": 60 * cmp.Or(g.minutes, 5),
+				"region": r.stack.Region(), "stacked": g.stacked, "yAxis": map[string]any{
+					"left": map[string]any{"min": 0},
+				},
 			},
 		})
 	}
@@ -85,40 +90,66 @@ func (r *relay) addDashboard() {
 func (r *relay) webhookGraphs() []graph {
 	return []graph{
 		{title: "Webhooks", statistic: "Sum", lines: []line{
-			r.own("accepted", metric.Accepted), r.own("refused", metric.Refused), r.own("failed", metric.Failed),
+			r.own("accepted", metric.Accepted), r.own("refused", metric.Refused), r.own(
+				"failed", metric.Failed,
+			),
 		}},
 		{title: "Refused, by reason", statistic: "Sum", lines: r.ofReasons(), stacked: true},
 		{title: "Fan-out", statistic: "Sum", lines: []line{
-			r.own("routed", metric.Routed), r.own("unrouted", metric.Unrouted), r.own("duplicate", metric.Duplicate),
+			r.own("routed", metric.Routed), r.own("unrouted", metric.Unrouted), r.own(
+				"duplicate", metric.Duplicate,
+			),
 			r.own("unreadable", metric.Poisoned), r.own("deliveries sent", metric.Deliveries),
 		}},
 		{title: "Deliveries", statistic: "SampleCount", lines: []line{
-			r.own("delivered", metric.DeliveryAgeMs), r.own("attempts", metric.EndpointMs), r.own("dead", metric.Dead).by("Sum"),
+			r.own(
+				"delivered", metric.DeliveryAgeMs,
+			), r.own("attempts", metric.EndpointMs), r.own("dead", metric.Dead).by("Sum"),
 		}},
 		{title: "Endpoints' time to answer, ms", statistic: "p99", lines: []line{
-			r.own("99th percentile", metric.EndpointMs), r.own("median", metric.EndpointMs).by("p50"),
+			r.own(
+				"99th percentile", metric.EndpointMs,
+			), r.own("median", metric.EndpointMs).by("p50"),
 		}},
 		{title: "Acceptance to delivery, ms", statistic: "p99", lines: []line{
-			r.own("99th percentile", metric.DeliveryAgeMs), r.own("median", metric.DeliveryAgeMs).by("p50"),
+			r.own(
+				"99th percentile", metric.DeliveryAgeMs,
+			), r.own("median", metric.DeliveryAgeMs).by("p50"),
 		}},
 		// Without the slow queue: the age of messages to slow endpoints tells of no incident.
-		{title: "Age of the oldest message, s", statistic: "Maximum", lines: r.ofQueues("ApproximateAgeOfOldestMessage")},
-		// Of those that failed without the queue's answer nobody knows how many it took: both ends of what there can be are shown.
+		{
+			title: "Age of the oldest message, s", statistic: "Maximum",
+			lines: r.ofQueues("ApproximateAgeOfOldestMessage"),
+		},
+		// Of those that failed without the queue's answer nobody knows how many it took: both ends
+		// of what there can be are shown.
 		{title: "Accepted since the window's start and not yet routed, unrouted, duplicate or unreadable: on its way, or a dead letter",
 			statistic: "Sum", lines: []line{
-				r.own("accepted", metric.Accepted).as("accepted"), r.own("uncertain", metric.Uncertain).as("uncertain"),
-				r.own("routed", metric.Routed).as("routed"), r.own("unrouted", metric.Unrouted).as("unrouted"),
-				r.own("duplicate", metric.Duplicate).as("duplicate"), r.own("unreadable", metric.Poisoned).as("poisoned"),
-				expression("at least", "RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))"),
+				r.own(
+					"accepted", metric.Accepted,
+				).as("accepted"), r.own("uncertain", metric.Uncertain).as("uncertain"),
+				r.own(
+					"routed", metric.Routed,
+				).as("routed"), r.own("unrouted", metric.Unrouted).as("unrouted"),
+				r.own(
+					"duplicate", metric.Duplicate,
+				).as("duplicate"), r.own("unreadable", metric.Poisoned).as("poisoned"),
+				expression(
+					"at least",
+					"RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))",
+				),
 				expression("at most",
 					"RUNNING_SUM(FILL(accepted,0)+FILL(uncertain,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))"),
 			}},
 		{title: "Deliveries of a swept hour that are not delivered, dead, waiting, put back or in a queue: always zero", statistic: "Sum", lines: []line{
-			r.own("unaccounted", metric.Unaccounted), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
+			r.own(
+				"unaccounted", metric.Unaccounted,
+			), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
 		}, minutes: 60},
-		{title: "Lost deliveries: found, and put back; the others may lie in a queue", statistic: "Sum", lines: []line{
-			r.own("found", metric.Stranded), r.own("put back", metric.PutBack),
-		}, minutes: 60},
+		{title: "Lost deliveries: found, and put back; the others may lie in a queue",
+			statistic: "Sum", lines: []line{
+				r.own("found", metric.Stranded), r.own("put back", metric.PutBack),
+			}, minutes: 60},
 	}
 }
 
@@ -126,28 +157,44 @@ func (r *relay) webhookGraphs() []graph {
 func (r *relay) ofReasons() []line {
 	lines := make([]line, len(metric.Reasons))
 	for i, reason := range metric.Reasons {
-		lines[i] = labelled(reason, metric.Namespace, metric.Refused, metric.Relay, *r.stack.StackName(), metric.Reason, reason)
+		lines[i] = labelled(
+			reason, metric.Namespace, metric.Refused, metric.Relay, *r.stack.StackName(),
+			metric.Reason, reason,
+		)
 	}
 	return lines
 }
 
-// serviceGraphs leave the sweep out, which runs once an hour and has alarms of its own. A maximum of
-// functions at once is set for those alone that consume queues.
+// serviceGraphs leave the sweep out, which runs once an hour and has alarms of its own. A maximum
+// of functions at once is set for those alone that consume queues.
 func (r *relay) serviceGraphs() []graph {
 	const visible = "ApproximateNumberOfMessagesVisible"
-	receive := shownFunction{r.receive, receiveName}
-	fanout, deliver := shownFunction{r.fanout, fanoutName}, shownFunction{r.deliver, deliverName}
+	receive := shownFunction{Function: r.receive, name: receiveName}
+	fanout, deliver := shownFunction{Function: r.fanout, name: fanoutName},
+		shownFunction{Function: r.deliver, name: deliverName}
 	return []graph{
-		{title: "Messages queued", statistic: "Maximum", lines: append(r.ofQueues(visible), ofQueue("slow", visible, r.slow))},
+		{
+			title: "Messages queued", statistic: "Maximum",
+			lines: append(r.ofQueues(visible), ofQueue("slow", visible, r.slow)),
+		},
 		{title: "Dead letters", statistic: "Maximum", lines: []line{
 			ofQueue("ingest", visible, r.ingestDLQ), ofQueue("delivery", visible, r.deliveryDLQ),
 			ofQueue("ordered ingest", visible, r.ordered.ingestDLQ),
 			ofQueue("ordered delivery", visible, r.ordered.deliveryDLQ),
 			ofQueue("dead", visible, r.dead),
 		}},
-		{title: "Functions at once", statistic: "Maximum", lines: ofFunctions("ConcurrentExecutions", fanout, deliver)},
-		{title: "Errors of functions", statistic: "Sum", lines: ofFunctions("Errors", receive, fanout, deliver)},
-		{title: "Throttles of functions", statistic: "Sum", lines: ofFunctions("Throttles", receive, fanout, deliver)},
+		{
+			title: "Functions at once", statistic: "Maximum",
+			lines: ofFunctions("ConcurrentExecutions", fanout, deliver),
+		},
+		{
+			title: "Errors of functions", statistic: "Sum",
+			lines: ofFunctions("Errors", receive, fanout, deliver),
+		},
+		{
+			title: "Throttles of functions", statistic: "Sum",
+			lines: ofFunctions("Throttles", receive, fanout, deliver),
+		},
 	}
 }
 
@@ -159,8 +206,12 @@ func (r *relay) own(label, name string) line {
 // ofQueues are the queues that functions consume, without the slow one.
 func (r *relay) ofQueues(metric string) []line {
 	return []line{
-		ofQueue("ingest", metric, r.ingest), ofQueue("delivery", metric, r.delivery), ofQueue("retry", metric, r.retry),
-		ofQueue("ordered ingest", metric, r.ordered.ingest), ofQueue("ordered delivery", metric, r.ordered.delivery),
+		ofQueue(
+			"ingest", metric, r.ingest,
+		), ofQueue("delivery", metric, r.delivery), ofQueue("retry", metric, r.retry),
+		ofQueue("ordered ingest", metric, r.ordered.ingest), ofQueue(
+			"ordered delivery", metric, r.ordered.delivery,
+		),
 	}
 }
 

@@ -43,7 +43,8 @@ func dashboard(t *testing.T, tmpl template) (widgets []widget) {
 	return widgets
 }
 
-// metrics are those of all graphs: namespace, name, dimensions, options. Expressions have options alone.
+// metrics are those of all graphs: namespace, name, dimensions, options. Expressions have options
+// alone.
 func metrics(widgets []widget) iter.Seq[[]any] {
 	return func(yield func([]any) bool) {
 		for _, w := range widgets {
@@ -59,8 +60,8 @@ func metrics(widgets []widget) iter.Seq[[]any] {
 // option is one of those at the end of a metric.
 func option(metric []any, name string) any { return get(metric, len(metric)-1, name) }
 
-// wanted is what the dashboard must show of a resource. The ages of messages to slow endpoints and the
-// sweep's errors are left to their alarms.
+// wanted is what the dashboard must show of a resource. The ages of messages to slow endpoints and
+// the sweep's errors are left to their alarms.
 func wanted(tmpl template, id string, consumers map[string]bool) []string {
 	switch r := tmpl.Resources[id]; r.Type {
 	case "AWS::Lambda::Function":
@@ -123,8 +124,12 @@ func TestDashboardIsAGrid(t *testing.T) {
 	t.Parallel()
 	taken := map[[2]int]string{}
 	for _, w := range dashboard(t, whole(t)) {
-		if w.Type == "metric" && (w.Properties.Region != "{AWS::Region}" || w.Properties.Stat == "") {
-			t.Errorf("%s: region %q, statistic %q", w.Properties.Title, w.Properties.Region, w.Properties.Stat)
+		if w.Type == "metric" && (w.Properties.Region != "{AWS::Region}" ||
+			w.Properties.Stat == "") {
+			t.Errorf(
+				"%s: region %q, statistic %q", w.Properties.Title, w.Properties.Region,
+				w.Properties.Stat,
+			)
 		}
 		if w.X+w.Width > 24 {
 			t.Errorf("%s ends in column %d of 24", w.Properties.Title, w.X+w.Width)
@@ -154,7 +159,8 @@ func TestDashboardBeginsWithAllAlarms(t *testing.T) {
 	}
 }
 
-// Above 50 metrics a dashboard is not one of the free ones: https://aws.amazon.com/cloudwatch/pricing/.
+// Above 50 metrics a dashboard is not one of the free ones:
+// https://aws.amazon.com/cloudwatch/pricing/.
 func TestDashboardIsOfTheFreeKind(t *testing.T) {
 	t.Parallel()
 	distinct := map[string]bool{}
@@ -187,7 +193,9 @@ func TestDashboardShowsTheRelaysOwnMetrics(t *testing.T) {
 		want[fmt.Sprint(written, " ", metric.Relay, " ", relayName)] = true
 	}
 	for _, reason := range metric.Reasons {
-		want[fmt.Sprint(metric.Refused, " ", metric.Relay, " ", relayName, " ", metric.Reason, " ", reason)] = true
+		want[fmt.Sprint(
+			metric.Refused, " ", metric.Relay, " ", relayName, " ", metric.Reason, " ", reason,
+		)] = true
 	}
 	for m := range metrics(dashboard(t, tmpl)) {
 		if m[0] == metric.Namespace {
@@ -199,7 +207,8 @@ func TestDashboardShowsTheRelaysOwnMetrics(t *testing.T) {
 	}
 }
 
-// The sum that is on the dashboard is that of package metric, between what is sure to have been accepted and what may have been.
+// The sum that is on the dashboard is that of package metric, between what is sure to have been
+// accepted and what may have been.
 func TestTheSumOnTheDashboard(t *testing.T) {
 	t.Parallel()
 	term := regexp.MustCompile(`([-+]?)FILL\((\w+),0\)`)
@@ -207,12 +216,32 @@ func TestTheSumOnTheDashboard(t *testing.T) {
 		counts          map[string]int
 		atLeast, atMost int
 	}{
-		"nothing":                                   {nil, 0, 0},
-		"all of it has ended":                       {map[string]int{metric.Accepted: 10, metric.Routed: 4, metric.Unrouted: 3, metric.Duplicate: 2, metric.Poisoned: 1}, 0, 0},
-		"some are on their way, or lost":            {map[string]int{metric.Accepted: 10, metric.Routed: 7}, 3, 3},
-		"the queue took what it did not answer":     {map[string]int{metric.Accepted: 1, metric.Uncertain: 1, metric.Routed: 1, metric.Duplicate: 1}, -1, 0},
-		"the queue did not take it":                 {map[string]int{metric.Accepted: 1, metric.Uncertain: 1, metric.Routed: 1}, 0, 1},
-		"one is lost, which a lost answer hid once": {map[string]int{metric.Accepted: 2, metric.Uncertain: 1, metric.Routed: 1, metric.Duplicate: 1}, 0, 1},
+		"nothing": {nil, 0, 0},
+		"all of it has ended": {
+			map[string]int{
+				metric.Accepted: 10, metric.Routed: 4, metric.Unrouted: 3, metric.Duplicate: 2,
+				metric.Poisoned: 1,
+			},
+			0, 0,
+		},
+		"some are on their way, or lost": {
+			map[string]int{metric.Accepted: 10, metric.Routed: 7}, 3, 3,
+		},
+		"the queue took what it did not answer": {
+			map[string]int{
+				metric.Accepted: 1, metric.Uncertain: 1, metric.Routed: 1, metric.Duplicate: 1,
+			},
+			-1, 0,
+		},
+		"the queue did not take it": {
+			map[string]int{metric.Accepted: 1, metric.Uncertain: 1, metric.Routed: 1}, 0, 1,
+		},
+		"one is lost, which a lost answer hid once": {
+			map[string]int{
+				metric.Accepted: 2, metric.Uncertain: 1, metric.Routed: 1, metric.Duplicate: 1,
+			},
+			0, 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -238,7 +267,9 @@ func TestTheSumOnTheDashboard(t *testing.T) {
 					}
 				}
 			}
-			if diff := cmp.Diff(map[string]int{"at least": tt.atLeast, "at most": tt.atMost}, got); diff != "" {
+			if diff := cmp.Diff(
+				map[string]int{"at least": tt.atLeast, "at most": tt.atMost}, got,
+			); diff != "" {
 				t.Errorf("accepted and not ended (-want +got):\n%s", diff)
 			}
 		})
@@ -261,7 +292,10 @@ func TestExpressionsKnowTheirMetrics(t *testing.T) {
 			}
 			formula, _ := option(m, "expression").(string)
 			if len(formula) > 1024 || strings.Count(formula, "(") != strings.Count(formula, ")") {
-				t.Errorf("%s: %s has %d characters, or a parenthesis that stands alone", w.Properties.Title, formula, len(formula))
+				t.Errorf(
+					"%s: %s has %d characters, or a parenthesis that stands alone",
+					w.Properties.Title, formula, len(formula),
+				)
 			}
 			for _, id := range identifier.FindAllString(formula, -1) {
 				found++

@@ -10,13 +10,15 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 )
 
-// dataServices are those that encrypt with the data key in the caller's name. CloudWatch Logs uses the key in its own.
+// dataServices are those that encrypt with the data key in the caller's name. CloudWatch Logs uses
+// the key in its own.
 var dataServices = []string{"dynamodb", "s3", "sqs"}
 
-// useDataKey is what callers of these services need: of DynamoDB all of it, of S3 and SQS the first two.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+// useDataKey is what callers of these services need: of DynamoDB all of it, of S3 and SQS the first
+// two. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 var useDataKey = []string{
-	"kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+	"kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom",
+	"kms:ReEncryptTo",
 }
 
 // addDataKey finds the operator's key for what is stored, if there is one.
@@ -26,7 +28,8 @@ func (r *relay) addDataKey() {
 	}
 }
 
-// dataKeyGrants lets a role use the data key, and decrypt with those before it, by way of some services alone.
+// dataKeyGrants lets a role use the data key, and decrypt with those before it, by way of some
+// services alone.
 func (r *relay) dataKeyGrants(services ...string) (grants []grant) {
 	var by []string
 	for _, service := range services {
@@ -34,15 +37,28 @@ func (r *relay) dataKeyGrants(services ...string) (grants []grant) {
 	}
 	conditions := map[string]any{"StringEquals": map[string]any{"kms:ViaService": by}}
 	if r.dataKey != nil {
-		grants = append(grants, grant{actions: useDataKey, resources: []*string{r.dataKey.KeyArn()}, conditions: conditions})
+		grants = append(
+			grants,
+			grant{
+				actions: useDataKey, resources: []*string{r.dataKey.KeyArn()},
+				conditions: conditions,
+			},
+		)
 	}
 	if former := slices.Clone(r.props.FormerDataKeyARNs); len(former) > 0 {
-		grants = append(grants, grant{actions: []string{"kms:Decrypt"}, resources: *pointers(former), conditions: conditions})
+		grants = append(
+			grants,
+			grant{
+				actions: []string{"kms:Decrypt"}, resources: *pointers(former),
+				conditions: conditions,
+			},
+		)
 	}
 	return grants
 }
 
-// dataKeyReuse is how long SQS uses a data key before it asks KMS again: as long as it can, since each queue is asked by many callers.
+// dataKeyReuse is how long SQS uses a data key before it asks KMS again: as long as it can, since
+// each queue is asked by many callers.
 func (r *relay) dataKeyReuse() awscdk.Duration {
 	if r.dataKey == nil {
 		return nil

@@ -25,18 +25,24 @@ const (
 var functionNames = []string{receiveName, fanoutName, deliverName, sweepName}
 
 const (
-	// receiveTimeoutSeconds: the impatient among the providers hang up after 5 to 10 s, an answer later than that helps nobody.
+	// receiveTimeoutSeconds: the impatient among the providers hang up after 5 to 10 s, an answer
+	// later than that helps nobody.
 	receiveTimeoutSeconds = 10
-	// fanoutTimeoutSeconds: ten events, each a conditional put and a batch or two of sends, and the SDK's retries on a bad day.
+	// fanoutTimeoutSeconds: ten events, each a conditional put and a batch or two of sends, and the
+	// SDK's retries on a bad day.
 	fanoutTimeoutSeconds = 30
-	// deliverTimeoutSeconds: ten deliveries at once, each at most an endpoint's 30 s, and as long again to read, record and send on.
+	// deliverTimeoutSeconds: ten deliveries at once, each at most an endpoint's 30 s, and as long
+	// again to read, record and send on.
 	deliverTimeoutSeconds = 60
 
-	// receiveMemoryMiB: a 4 MiB body is there three times (event, base64, bytes); the rest buys CPU for the cold start's TLS.
+	// receiveMemoryMiB: a 4 MiB body is there three times (event, base64, bytes); the rest buys CPU
+	// for the cold start's TLS.
 	receiveMemoryMiB = 256
-	// fanoutMemoryMiB: ten messages of at most 1 MiB and what they become, and one large body with what a filter wants of it.
+	// fanoutMemoryMiB: ten messages of at most 1 MiB and what they become, and one large body with
+	// what a filter wants of it.
 	fanoutMemoryMiB = 256
-	// deliverMemoryMiB: ten bodies of 4 MiB, read from S3 and signed, and the CPU for ten TLS handshakes at once.
+	// deliverMemoryMiB: ten bodies of 4 MiB, read from S3 and signed, and the CPU for ten TLS
+	// handshakes at once.
 	deliverMemoryMiB = 512
 )
 
@@ -76,8 +82,9 @@ func (r *relay) addReceive() error {
 		return err
 	}
 	r.receive = r.addFunction(function{
-		id: "Receive", name: receiveName, description: "Verifies a webhook and puts it on the ingest queue",
-		memoryMiB: receiveMemoryMiB, timeoutSeconds: receiveTimeoutSeconds,
+		id: "Receive", name: receiveName,
+		description: "Verifies a webhook and puts it on the ingest queue",
+		memoryMiB:   receiveMemoryMiB, timeoutSeconds: receiveTimeoutSeconds,
 		environment: environment, grants: r.receiveGrants(),
 	})
 	return nil
@@ -100,8 +107,9 @@ func (r *relay) addFanout() error {
 		return err
 	}
 	r.fanout = r.addFunction(function{
-		id: "Fanout", name: fanoutName, description: "Records an event and queues a delivery for each endpoint it is routed to",
-		memoryMiB: fanoutMemoryMiB, timeoutSeconds: fanoutTimeoutSeconds,
+		id: "Fanout", name: fanoutName,
+		description: "Records an event and queues a delivery for each endpoint it is routed to",
+		memoryMiB:   fanoutMemoryMiB, timeoutSeconds: fanoutTimeoutSeconds,
 		environment: environment, grants: r.fanoutGrants(),
 	})
 	r.consume("IngestToFanout", r.ingest, r.fanout, batchSize, r.props.FanoutMaxConcurrency)
@@ -133,29 +141,37 @@ func (r *relay) addDeliver() error {
 		return err
 	}
 	r.deliver = r.addFunction(function{
-		id: "Deliver", name: deliverName, description: "POSTs a delivery to its endpoint, records the attempt and arranges the next",
-		memoryMiB: deliverMemoryMiB, timeoutSeconds: deliverTimeoutSeconds,
+		id: "Deliver", name: deliverName,
+		description: "POSTs a delivery to its endpoint, records the attempt and arranges the next",
+		memoryMiB:   deliverMemoryMiB, timeoutSeconds: deliverTimeoutSeconds,
 		environment: environment, grants: r.deliverGrants(),
-		// It sends retries to the queue that starts it, on purpose; Lambda would take that for a runaway and stop it after 16 rounds.
+		// It sends retries to the queue that starts it, on purpose; Lambda would take that for a
+		// runaway and stop it after 16 rounds.
 		recursiveLoop: awslambda.RecursiveLoop_ALLOW,
 		network:       r.network,
 	})
-	// Each queue has its own share of deliver, so that a mass of retries never delays a first attempt, and no endpoint
-	// that takes long to answer uses up the invocations of the others.
+	// Each queue has its own share of deliver, so that a mass of retries never delays a first
+	// attempt, and no endpoint that takes long to answer uses up the invocations of the others.
 	r.consume("DeliveryToDeliver", r.delivery, r.deliver, batchSize, r.props.DeliveryMaxConcurrency)
 	r.consume("RetryToDeliver", r.retry, r.deliver, batchSize, r.props.RetryMaxConcurrency)
 	r.consume("SlowToDeliver", r.slow, r.deliver, batchSize, r.props.SlowMaxConcurrency)
-	r.consume("OrderedDeliveryToDeliver", r.ordered.delivery, r.deliver, 1, r.props.DeliveryMaxConcurrency)
+	r.consume(
+		"OrderedDeliveryToDeliver", r.ordered.delivery, r.deliver, 1,
+		r.props.DeliveryMaxConcurrency,
+	)
 	return nil
 }
 
 func (r *relay) addFunction(f function) awslambda.Function {
 	logs := r.addLogs(f.id + "Logs")
 	role := awsiam.NewRole(r.stack, new(f.id+"Role"), &awsiam.RoleProps{
-		AssumedBy:      awsiam.NewServicePrincipal(new("lambda.amazonaws.com"), nil),
-		InlinePolicies: policies(slices.Concat(r.everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...))),
+		AssumedBy: awsiam.NewServicePrincipal(new("lambda.amazonaws.com"), nil),
+		InlinePolicies: policies(slices.Concat(
+			r.everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...),
+		)),
 	})
-	// Near this limit Go collects harder, where Lambda would kill at its own; the tenth between is for what Go does not count.
+	// Near this limit Go collects harder, where Lambda would kill at its own; the tenth between is
+	// for what Go does not count.
 	f.environment["GOMEMLIMIT"] = fmt.Sprintf("%dMiB", f.memoryMiB*9/10)
 	f.environment[settings.RelayName] = *r.stack.StackName()
 	tracing, platformLogs := awslambda.Tracing_DISABLED, awslambda.SystemLogLevel_WARN
@@ -166,15 +182,18 @@ func (r *relay) addFunction(f function) awslambda.Function {
 		platformLogs = awslambda.SystemLogLevel_INFO
 	}
 	return awslambda.NewFunction(r.stack, &f.id, &awslambda.FunctionProps{
-		Description:           &f.description,
-		Runtime:               awslambda.Runtime_PROVIDED_AL2023(),
-		Architecture:          awslambda.Architecture_ARM_64(),
-		Handler:               new("bootstrap"),
-		Code:                  awslambda.Code_FromAsset(new(filepath.Join(r.props.FunctionsDir, f.name)), nil),
-		MemorySize:            number(f.memoryMiB),
-		Timeout:               seconds(f.timeoutSeconds),
-		Environment:           pointerMap(f.environment),
-		Role:                  role.WithoutPolicyUpdates(nil), // the role says what its grants say, and nothing that a construct adds
+		Description:  &f.description,
+		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture: awslambda.Architecture_ARM_64(),
+		Handler:      new("bootstrap"),
+		Code: awslambda.Code_FromAsset(
+			new(filepath.Join(r.props.FunctionsDir, f.name)), nil,
+		),
+		MemorySize:  number(f.memoryMiB),
+		Timeout:     seconds(f.timeoutSeconds),
+		Environment: pointerMap(f.environment),
+		// the role says what its grants say, and nothing that a construct adds
+		Role:                  role.WithoutPolicyUpdates(nil),
 		RecursiveLoop:         f.recursiveLoop,
 		Vpc:                   f.network.vpc,
 		SecurityGroups:        f.network.groups,
@@ -186,7 +205,8 @@ func (r *relay) addFunction(f function) awslambda.Function {
 	})
 }
 
-// addLogs makes a log group, which goes with the stack: what must be remembered of a webhook is in the ledger.
+// addLogs makes a log group, which goes with the stack: what must be remembered of a webhook is in
+// the ledger.
 func (r *relay) addLogs(id string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(r.stack, &id, &awslogs.LogGroupProps{
 		Retention:     logRetentions[r.props.LogRetentionDays],
@@ -195,13 +215,17 @@ func (r *relay) addLogs(id string) awslogs.LogGroup {
 	})
 }
 
-// batchSize is how many messages a function gets at once, but for those of ordered queues, which come one by one: the messages of a group would
-// hold up each other's return to the queue, and each group would wait for the slowest in the batch.
+// batchSize is how many messages a function gets at once, but for those of ordered queues, which
+// come one by one: the messages of a group would hold up each other's return to the queue, and each
+// group would wait for the slowest in the batch.
 const batchSize = 10
 
-// consume starts f with a queue's messages, each answered for on its own. It waits for no batch to fill: that
-// would add to every delivery's time what it saves in invocations, and under load batches are full anyway.
-func (r *relay) consume(id string, queue awssqs.Queue, f awslambda.Function, batchSize, maxConcurrency int) {
+// consume starts f with a queue's messages, each answered for on its own. It waits for no batch to
+// fill: that would add to every delivery's time what it saves in invocations, and under load
+// batches are full anyway.
+func (r *relay) consume(
+	id string, queue awssqs.Queue, f awslambda.Function, batchSize, maxConcurrency int,
+) {
 	awslambda.NewEventSourceMapping(r.stack, &id, &awslambda.EventSourceMappingProps{
 		Target:                  f,
 		EventSourceArn:          queue.QueueArn(),

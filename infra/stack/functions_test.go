@@ -30,14 +30,19 @@ func names(t *testing.T, s any) []string {
 func TestEnvironmentIsWhatSettingsRead(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"Receive": names(t, &settings.Receive{}), "Fanout": names(t, &settings.Fanout{}), "Deliver": names(t, &settings.Deliver{}),
+		"Receive": names(
+			t, &settings.Receive{},
+		), "Fanout": names(t, &settings.Fanout{}), "Deliver": names(t, &settings.Deliver{}),
 		"Sweep": names(t, &settings.Sweep{}),
 	}
 	got := map[string][]string{}
-	whole(t).each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) { // the most: what is not asked for is left out
+	// the most: what is not asked for is left out
+	whole(t).each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
 		variables, _ := r.get("Environment", "Variables").(map[string]any)
 		got[name(id)] = slices.Sorted(maps.Keys(variables))
-		if limit := fmt.Sprintf("%dMiB", r.number("MemorySize")*9/10); variables["GOMEMLIMIT"] != limit {
+		if limit := fmt.Sprintf(
+			"%dMiB", r.number("MemorySize")*9/10,
+		); variables["GOMEMLIMIT"] != limit {
 			t.Errorf("GOMEMLIMIT %v, want %s", variables["GOMEMLIMIT"], limit)
 		}
 	})
@@ -99,7 +104,8 @@ func TestFunctions(t *testing.T) {
 	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 900}
 	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 1769}
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
-		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" || r.get("Handler") != "bootstrap" {
+		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" ||
+			r.get("Handler") != "bootstrap" {
 			t.Errorf("runs %v on %v", r.get("Runtime"), r.get("Architectures"))
 		}
 		if r.number("Timeout") != timeouts[name(id)] || r.number("MemorySize") != memory[name(id)] {
@@ -108,17 +114,21 @@ func TestFunctions(t *testing.T) {
 		if r.get("TracingConfig") != nil {
 			t.Error("is traced, and nobody asked for it")
 		}
-		if r.get("LoggingConfig", "LogFormat") != "JSON" || r.get("LoggingConfig", "ApplicationLogLevel") != "INFO" ||
+		if r.get("LoggingConfig", "LogFormat") != "JSON" ||
+			r.get("LoggingConfig", "ApplicationLogLevel") != "INFO" ||
 			r.get("LoggingConfig", "SystemLogLevel") != "WARN" {
 			t.Errorf("logs %v", r.get("LoggingConfig"))
 		}
-		if logs := tmpl.Resources[target(r.get("LoggingConfig", "LogGroup"))]; logs.Type != "AWS::Logs::LogGroup" {
+		if logs := tmpl.Resources[target(r.get(
+			"LoggingConfig", "LogGroup",
+		))]; logs.Type != "AWS::Logs::LogGroup" {
 			t.Error("has no log group of its own")
 		}
 	})
 }
 
-// Lambda stops what it takes for a runaway: a function that sends to a queue that starts it needs leave, and no other has it.
+// Lambda stops what it takes for a runaway: a function that sends to a queue that starts it needs
+// leave, and no other has it.
 func TestRecursionIsAllowedWhereItIsMeant(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
@@ -131,7 +141,9 @@ func TestRecursionIsAllowedWhereItIsMeant(t *testing.T) {
 	}
 	recursive := 0
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
-		loops := slices.ContainsFunc(statements(tmpl.Resources[target(r.get("Role"))]), func(grant string) bool {
+		loops := slices.ContainsFunc(statements(
+			tmpl.Resources[target(r.get("Role"))],
+		), func(grant string) bool {
 			return slices.Contains(starts[id], grant)
 		})
 		if loops {

@@ -28,12 +28,15 @@ func TestTemplateIsTheGoldenOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("template differs; if that is meant, run the test with -update and read the diff (-want +got):\n%s", diff)
+		t.Errorf(
+			"template differs; if that is meant, run the test with -update and read the diff (-want +got):\n%s",
+			diff,
+		)
 	}
 }
 
-// cdk.json's feature flags reach the app through the CDK's command line only, so that the template of cdk deploy would differ
-// from the one tested here if they meant anything to it.
+// cdk.json's feature flags reach the app through the CDK's command line only, so that the template
+// of cdk deploy would differ from the one tested here if they meant anything to it.
 func TestFeatureFlagsChangeNothing(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../cdk.json")

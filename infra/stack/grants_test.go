@@ -115,31 +115,39 @@ var grants = map[string][]string{
 const itsOwnCode = " if map[ArnLike:map[lambda:SourceFunctionArn:map[Fn::Join:" +
 	"[ [arn: map[Ref:AWS::Partition] :lambda: map[Ref:AWS::Region] : map[Ref:AWS::AccountId] :function:*]]]]]"
 
-// networkGrants is what deliver's role has besides where egress is fixed: Lambda may, the function's own code may not.
+// networkGrants is what deliver's role has besides where egress is fixed: Lambda may, the
+// function's own code may not.
 var networkGrants = []string{
 	"ec2:AssignPrivateIpAddresses on *", "not ec2:AssignPrivateIpAddresses on *" + itsOwnCode,
 	"ec2:CreateNetworkInterface on *", "not ec2:CreateNetworkInterface on *" + itsOwnCode,
 }
 
-// dataKeyGrants is what each role has besides where the data is encrypted with keys of the operator's.
+// dataKeyGrants is what each role has besides where the data is encrypted with keys of the
+// operator's.
 func dataKeyGrants(services ...string) (lines []string) {
 	var by []string
 	for _, service := range services {
-		by = append(by, "map[Fn::Join:[ ["+service+". map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]")
+		by = append(
+			by, "map[Fn::Join:[ ["+service+". map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]",
+		)
 	}
 	via := " if map[StringEquals:map[kms:ViaService:[" + strings.Join(by, " ") + "]]]"
-	for _, action := range []string{"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo"} {
+	for _, action := range []string{
+		"Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo",
+	} {
 		lines = append(lines, "kms:"+action+" on "+dataKey+via)
 	}
 	return append(lines, "kms:Decrypt on "+formerDataKey+via)
 }
 
-// authGrants is what deliver's role has besides where endpoints may refer to secrets and call what is in AWS.
+// authGrants is what deliver's role has besides where endpoints may refer to secrets and call what
+// is in AWS.
 var authGrants = []string{
 	"execute-api:Invoke on " + invokedAPI,
 	"kms:Decrypt on " + otherKey + " if map[StringEquals:map[kms:ViaService:" +
 		"map[Fn::Join:[ [secretsmanager. map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]]]",
-	"lambda:InvokeFunction on " + invokedFunction + " if map[Bool:map[lambda:InvokedViaFunctionUrl:true]]",
+	"lambda:InvokeFunction on " + invokedFunction +
+		" if map[Bool:map[lambda:InvokedViaFunctionUrl:true]]",
 	"lambda:InvokeFunctionUrl on " + invokedFunction,
 	"secretsmanager:GetSecretValue on " + otherSecret,
 	"secretsmanager:GetSecretValue on arn:{AWS::Partition}:secretsmanager:{AWS::Region}:{AWS::AccountId}:secret:relay/*",
@@ -150,7 +158,9 @@ func statements(role resource) []string {
 	var lines []string
 	for _, policy := range items(role.get("Policies")) {
 		for _, s := range items(get(policy, "PolicyDocument", "Statement")) {
-			effect, known := map[string]string{"Allow": "", "Deny": "not "}[render(get(s, "Effect"))]
+			effect, known := map[string]string{
+				"Allow": "", "Deny": "not ",
+			}[render(get(s, "Effect"))]
 			if !known {
 				effect = "?? "
 			}
@@ -175,7 +185,10 @@ func TestGrants(t *testing.T) {
 	defaults(t).each(t, "AWS::IAM::Role", func(t *testing.T, id string, r resource) {
 		got[name(id)] = statements(r)
 		if r.get("ManagedPolicyArns") != nil {
-			t.Errorf("has managed policies %v, whose content is not ours to see", r.get("ManagedPolicyArns"))
+			t.Errorf(
+				"has managed policies %v, whose content is not ours to see",
+				r.get("ManagedPolicyArns"),
+			)
 		}
 	})
 	if diff := cmp.Diff(grants, got); diff != "" {
@@ -183,7 +196,9 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// What can be asked for adds the network, secrets and what is called to deliver's grants and the keys of what is stored to all, puts another key in the place of the stack's, and changes nothing else.
+// What can be asked for adds the network, secrets and what is called to deliver's grants and the
+// keys of what is stored to all, puts another key in the place of the stack's, and changes nothing
+// else.
 func TestGrantsOfAWholeRelay(t *testing.T) {
 	t.Parallel()
 	want := maps.Clone(grants)
@@ -197,7 +212,9 @@ func TestGrantsOfAWholeRelay(t *testing.T) {
 	}
 	for role, lines := range want {
 		if role != "SchedulesRole" && role != "BodiesRole" {
-			lines = append(slices.Clip(lines), "xray:PutTelemetryRecords on *", "xray:PutTraceSegments on *")
+			lines = append(
+				slices.Clip(lines), "xray:PutTelemetryRecords on *", "xray:PutTraceSegments on *",
+			)
 		}
 		want[role] = slices.Clone(lines)
 		for i := range lines {
@@ -209,7 +226,10 @@ func TestGrantsOfAWholeRelay(t *testing.T) {
 	whole(t).each(t, "AWS::IAM::Role", func(t *testing.T, id string, r resource) {
 		got[name(id)] = statements(r)
 		if r.get("ManagedPolicyArns") != nil {
-			t.Errorf("has managed policies %v, whose content is not ours to see", r.get("ManagedPolicyArns"))
+			t.Errorf(
+				"has managed policies %v, whose content is not ours to see",
+				r.get("ManagedPolicyArns"),
+			)
 		}
 	})
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -281,8 +301,9 @@ func TestRolesAreForOneServiceEach(t *testing.T) {
 	}
 }
 
-// CloudFormation changes the role before the function that has it, and Lambda deletes the function's interfaces long after: the right to
-// must be there before, while and after fixedEgress is turned off.
+// CloudFormation changes the role before the function that has it, and Lambda deletes the
+// function's interfaces long after: the right to must be there before, while and after fixedEgress
+// is turned off.
 func TestFixedEgressCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	on := with(stack.Props{FixedEgress: true})(t)
@@ -292,7 +313,9 @@ func TestFixedEgressCanBeTurnedOff(t *testing.T) {
 				continue
 			}
 			granted := statements(r)
-			for _, action := range []string{"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"} {
+			for _, action := range []string{
+				"ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
+			} {
 				if !slices.Contains(granted, action+" on *") {
 					t.Errorf("%s: Lambda may not %s", step, action)
 				}
@@ -304,7 +327,8 @@ func TestFixedEgressCanBeTurnedOff(t *testing.T) {
 	}
 	// Nor is it another role that the function gets, since Lambda uses the one that it has.
 	for id, r := range on.Resources {
-		if r.Type == "AWS::Lambda::Function" && target(r.get("Role")) != target(defaults(t).Resources[id].get("Role")) {
+		if r.Type == "AWS::Lambda::Function" &&
+			target(r.get("Role")) != target(defaults(t).Resources[id].get("Role")) {
 			t.Errorf("%s has another role with fixedEgress", id)
 		}
 	}

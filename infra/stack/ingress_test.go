@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A route without a throttle of its own gets little; a throttle of a route that is not there, or not yet, fails the deployment.
+// A route without a throttle of its own gets little; a throttle of a route that is not there, or
+// not yet, fails the deployment.
 func TestEachRouteIsThrottled(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
@@ -18,7 +19,11 @@ func TestEachRouteIsThrottled(t *testing.T) {
 		routes[key] = id
 	})
 	tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
-		want := map[string]any{"ANY /in/{source}": map[string]any{"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 1000.0}}
+		want := map[string]any{
+			"ANY /in/{source}": map[string]any{
+				"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 1000.0,
+			},
+		}
 		if diff := cmp.Diff(want, r.get("RouteSettings")); diff != "" {
 			t.Errorf("routes (-want +got):\n%s", diff)
 		}
@@ -34,14 +39,17 @@ func TestEachRouteIsThrottled(t *testing.T) {
 	})
 }
 
-// /v1, /console and /health are the operator's: no route of partners reaches them, whatever a source is called.
+// /v1, /console and /health are the operator's: no route of partners reaches them, whatever a
+// source is called.
 func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 	t.Parallel()
 	defaults(t).each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
 		key, _ := r.get("RouteKey").(string)
 		_, path, _ := strings.Cut(key, " ")
-		segments := strings.Split(path, "/") // the first is empty: a path begins with a slash, and $default does not
-		if len(segments) < 2 || segments[0] != "" || strings.ContainsAny(segments[1], "{}+$") || strings.Contains(path, "+}") {
+		// the first is empty: a path begins with a slash, and $default does not
+		segments := strings.Split(path, "/")
+		if len(segments) < 2 || segments[0] != "" || strings.ContainsAny(segments[1], "{}+$") ||
+			strings.Contains(path, "+}") {
 			t.Fatalf("route %q catches paths that it does not name", key)
 		}
 		if slices.Contains([]string{"", "v1", "console", "health"}, segments[1]) {
@@ -54,10 +62,13 @@ func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 func TestOriginIsTheIngressHost(t *testing.T) {
 	t.Parallel()
 	for want, tmpl := range map[string]template{
-		"{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}": defaults(t), "hooks.example.com": whole(t),
+		"{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}": defaults(t),
+		"hooks.example.com": whole(t),
 	} {
 		tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
-			if got := render(r.get("Environment", "Variables", "RELAY_ORIGIN")); name(id) == "Deliver" && got != want {
+			if got := render(r.get(
+				"Environment", "Variables", "RELAY_ORIGIN",
+			)); name(id) == "Deliver" && got != want {
 				t.Errorf("origin %s, want %s", got, want)
 			}
 		})

@@ -11,7 +11,8 @@ import (
 	"webhook-relay/infra/stack"
 )
 
-// longestRelay is the template of a relay with everything that can be asked for, and the longest stage, tags and lists that the props take.
+// longestRelay is the template of a relay with everything that can be asked for, and the longest
+// stage, tags and lists that the props take.
 var longestRelay = sync.OnceValues(func() (template, error) {
 	longest := wholeProps()
 	longest.Stage, longest.Tags = strings.Repeat("s", 20), manyTags(45)
@@ -27,7 +28,9 @@ var longestRelay = sync.OnceValues(func() (template, error) {
 
 func shapes(t *testing.T) map[string]template {
 	t.Helper()
-	return map[string]template{"least": defaults(t), "most": whole(t), "longest": done(t)(longestRelay())}
+	return map[string]template{
+		"least": defaults(t), "most": whole(t), "longest": done(t)(longestRelay()),
+	}
 }
 
 // inEachShape runs a test on the least and the most that a relay can be, and on the longest.
@@ -38,11 +41,14 @@ func inEachShape(t *testing.T, f func(t *testing.T, tmpl template)) {
 	}
 }
 
-// nameLimits are how long a name may be that CloudFormation makes, by type. It shortens those of functions, roles, buckets and standard
-// queues to what their service takes, and the other types take more than any stage needs. The name of a FIFO queue it shortens to 80 before it
-// appends .fifo (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/280), and that those of schedule groups and rules are
-// shortened nobody promises.
-var nameLimits = map[string]int{"AWS::SQS::Queue": 80, "AWS::Scheduler::ScheduleGroup": 64, "AWS::Events::Rule": 64}
+// nameLimits are how long a name may be that CloudFormation makes, by type. It shortens those of
+// functions, roles, buckets and standard queues to what their service takes, and the other types
+// take more than any stage needs. The name of a FIFO queue it shortens to 80 before it appends
+// .fifo (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/280), and
+// that those of schedule groups and rules are shortened nobody promises.
+var nameLimits = map[string]int{
+	"AWS::SQS::Queue": 80, "AWS::Scheduler::ScheduleGroup": 64, "AWS::Events::Rule": 64,
+}
 
 // A name is the stack's, the logical id and at most thirteen characters.
 func TestGeneratedNamesFitForTheLongestStage(t *testing.T) {
@@ -70,7 +76,8 @@ func TestGeneratedNamesFitForTheLongestStage(t *testing.T) {
 	}
 }
 
-// Of a template: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html.
+// Of a template:
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html.
 func TestTemplateIsWithinCloudFormationsLimits(t *testing.T) {
 	t.Parallel()
 	inEachShape(t, func(t *testing.T, tmpl template) {
@@ -94,10 +101,12 @@ func TestTemplateIsWithinCloudFormationsLimits(t *testing.T) {
 
 // pseudo are the longest values of CloudFormation's own parameters.
 var pseudo = map[any]int{
-	"AWS::Partition": len("aws-us-gov"), "AWS::Region": len("ap-southeast-1"), "AWS::AccountId": 12, "AWS::URLSuffix": len("amazonaws.com.cn"),
+	"AWS::Partition": len("aws-us-gov"), "AWS::Region": len("ap-southeast-1"), "AWS::AccountId": 12,
+	"AWS::URLSuffix": len("amazonaws.com.cn"),
 }
 
-// size is that of a value as JSON without white space. A reference is counted as the longest ARN that it can stand for here, a FIFO queue's.
+// size is that of a value as JSON without white space. A reference is counted as the longest ARN
+// that it can stand for here, a FIFO queue's.
 func size(v any) int {
 	const longestReference = len("arn:aws-us-gov:sqs:ap-southeast-1:123456789012:") + 80
 	switch v := v.(type) {
@@ -133,7 +142,8 @@ func size(v any) int {
 	return len(text)
 }
 
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 10,240 characters for all inline policies of a role.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: 10,240 characters for
+// all inline policies of a role.
 func TestPoliciesAreWithinIAMsLimits(t *testing.T) {
 	t.Parallel()
 	inEachShape(t, func(t *testing.T, tmpl template) {
@@ -176,14 +186,17 @@ func TestFunctionsAreWithinLambdasLimits(t *testing.T) {
 		tmpl.each(t, "AWS::Lambda::EventSourceMapping", func(t *testing.T, _ string, r resource) {
 			queue := tmpl.Resources[target(r.get("EventSourceArn"))]
 			timeout := tmpl.Resources[target(r.get("FunctionName"))].number("Timeout")
-			if visibility := queue.number("VisibilityTimeout"); visibility < 6*timeout || visibility > 43_200 {
+			if visibility := queue.number("VisibilityTimeout"); visibility < 6*timeout ||
+				visibility > 43_200 {
 				t.Errorf("visibility timeout %d s, function timeout %d s", visibility, timeout)
 			}
 			if n := r.number("ScalingConfig", "MaximumConcurrency"); n < 2 || n > 1000 {
 				t.Errorf("maximum concurrency %d", n)
 			}
 			if n := r.number("BatchSize"); n < 1 || n > 10 {
-				t.Errorf("batches of %d: above 10 there must be a window, and FIFO queues have none", n)
+				t.Errorf(
+					"batches of %d: above 10 there must be a window, and FIFO queues have none", n,
+				)
 			}
 		})
 	})
@@ -214,13 +227,16 @@ func TestQueuesAreWithinSQSsLimits(t *testing.T) {
 	})
 }
 
-// The gateway takes an access log format of 3 KB, and a throttle only up to the account's: in the smallest regions 2,500 a second with a burst
-// of 1,250. https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+// The gateway takes an access log format of 3 KB, and a throttle only up to the account's: in the
+// smallest regions 2,500 a second with a burst of 1,250.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 func TestIngressIsWithinEveryRegionsLimits(t *testing.T) {
 	t.Parallel()
 	inEachShape(t, func(t *testing.T, tmpl template) {
 		tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
-			if n := len(render(r.get("AccessLogSettings", "Format"))); r.get("AccessLogSettings") != nil && n > 3072 {
+			if n := len(render(r.get(
+				"AccessLogSettings", "Format",
+			))); r.get("AccessLogSettings") != nil && n > 3072 {
 				t.Errorf("log format of %d bytes", n)
 			}
 			settings := items(r.get("DefaultRouteSettings"))
@@ -240,8 +256,9 @@ func TestIngressIsWithinEveryRegionsLimits(t *testing.T) {
 	})
 }
 
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html: a description has 1,024 characters; an alarm looks back
-// a day, or a week where its periods are hours.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html: a
+// description has 1,024 characters; an alarm looks back a day, or a week where its periods are
+// hours.
 func TestAlarmsAreWithinCloudWatchsLimits(t *testing.T) {
 	t.Parallel()
 	inEachShape(t, func(t *testing.T, tmpl template) {
@@ -275,7 +292,12 @@ func TestNetworkIsWithinVPCsLimits(t *testing.T) {
 			case "AWS::EC2::SecurityGroup":
 				var rules []string
 				for _, rule := range items(r.get("SecurityGroupEgress")) {
-					rules = append(rules, fmt.Sprint(get(rule, "IpProtocol"), get(rule, "FromPort"), get(rule, "CidrIp")))
+					rules = append(
+						rules,
+						fmt.Sprint(
+							get(rule, "IpProtocol"), get(rule, "FromPort"), get(rule, "CidrIp"),
+						),
+					)
 				}
 				slices.Sort(rules)
 				if n := len(rules); n > 60 || len(slices.Compact(rules)) < n {
@@ -289,7 +311,9 @@ func TestNetworkIsWithinVPCsLimits(t *testing.T) {
 				}
 			}
 			if own, all := len(items(r.get("Tags"))), len(tmpl.manifest.Tags); own+all > 50 {
-				t.Errorf("%s %s: %d tags of its own and %d of the stack, 50 at most", name, id, own, all)
+				t.Errorf(
+					"%s %s: %d tags of its own and %d of the stack, 50 at most", name, id, own, all,
+				)
 			}
 		}
 		if addresses > 5 {
@@ -298,7 +322,8 @@ func TestNetworkIsWithinVPCsLimits(t *testing.T) {
 	}
 }
 
-// What is asked for in lists is bounded by the size of a role's policy: a list that is too long is refused before CloudFormation would.
+// What is asked for in lists is bounded by the size of a role's policy: a list that is too long is
+// refused before CloudFormation would.
 func TestPolicyThatGrewTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	p := stack.Props{}

@@ -33,24 +33,37 @@ func TestOnlyDeliverIsInTheNetwork(t *testing.T) {
 			}
 			return
 		}
-		if diff := cmp.Diff([]string{"EgressPrivateSubnet1Subnet", "EgressPrivateSubnet2Subnet"}, subnets); diff != "" {
+		if diff := cmp.Diff(
+			[]string{"EgressPrivateSubnet1Subnet", "EgressPrivateSubnet2Subnet"}, subnets,
+		); diff != "" {
 			t.Errorf("subnets (-want +got):\n%s", diff)
 		}
-		if groups := items(r.get("VpcConfig", "SecurityGroupIds")); len(groups) != 1 || name(target(groups[0])) != "EgressGroup" {
+		if groups := items(r.get("VpcConfig", "SecurityGroupIds")); len(groups) != 1 ||
+			name(target(groups[0])) != "EgressGroup" {
 			t.Errorf("security groups %v", groups)
 		}
 	})
 }
 
-// The guard in front of each POST lets ports 80 and 443 pass, and those asked for; so does the network, and nothing gets in.
+// The guard in front of each POST lets ports 80 and 443 pass, and those asked for; so does the
+// network, and nothing gets in.
 func TestTheNetworkLetsOutHTTPAlone(t *testing.T) {
 	t.Parallel()
 	whole(t).each(t, "AWS::EC2::SecurityGroup", func(t *testing.T, _ string, r resource) {
 		var got []string
 		for _, rule := range items(r.get("SecurityGroupEgress")) {
-			got = append(got, fmt.Sprint(get(rule, "IpProtocol"), " ", get(rule, "FromPort"), "-", get(rule, "ToPort"), " ", get(rule, "CidrIp")))
+			got = append(
+				got,
+				fmt.Sprint(
+					get(rule, "IpProtocol"), " ", get(rule, "FromPort"), "-", get(rule, "ToPort"),
+					" ", get(rule, "CidrIp"),
+				),
+			)
 		}
-		if diff := cmp.Diff([]string{"tcp 80-80 0.0.0.0/0", "tcp 443-443 0.0.0.0/0", "tcp 8443-8443 0.0.0.0/0"}, got); diff != "" {
+		if diff := cmp.Diff(
+			[]string{"tcp 80-80 0.0.0.0/0", "tcp 443-443 0.0.0.0/0", "tcp 8443-8443 0.0.0.0/0"},
+			got,
+		); diff != "" {
 			t.Errorf("egress (-want +got):\n%s", diff)
 		}
 		if r.get("SecurityGroupIngress") != nil {
@@ -68,7 +81,8 @@ func TestEgressAddresses(t *testing.T) {
 		addresses = append(addresses, "{"+target(r.get("AllocationId"))+".PublicIp}")
 	})
 	slices.Sort(addresses)
-	if got := render(tmpl.Outputs["EgressAddresses"].Value); len(addresses) != 2 || got != strings.Join(addresses, ",") {
+	if got := render(tmpl.Outputs["EgressAddresses"].Value); len(addresses) != 2 ||
+		got != strings.Join(addresses, ",") {
 		t.Errorf("output %s, NAT gateways have %v", got, addresses)
 	}
 	ways := map[string]bool{} // NAT gateways that a default route leads to
@@ -105,7 +119,9 @@ func TestTablesAndBodiesPassByNoNAT(t *testing.T) {
 			}
 		}
 	})
-	want := map[string]bool{"com.amazonaws.{AWS::Region}.dynamodb": true, "com.amazonaws.{AWS::Region}.s3": true}
+	want := map[string]bool{
+		"com.amazonaws.{AWS::Region}.dynamodb": true, "com.amazonaws.{AWS::Region}.s3": true,
+	}
 	if diff := cmp.Diff(want, services); diff != "" || len(private) != 2 {
 		t.Errorf("%d private route tables, endpoints (-want +got):\n%s", len(private), diff)
 	}

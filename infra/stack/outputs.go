@@ -2,7 +2,8 @@ package stack
 
 import "github.com/aws/aws-cdk-go/awscdk/v2"
 
-// addOutputs names what people and the operator's command need to find. The keys are a contract: the command looks them up.
+// addOutputs names what people and the operator's command need to find. The keys are a contract:
+// the command looks them up.
 func (r *relay) addOutputs() {
 	r.addOutput("IngressUrl", r.ingressURL(), "Partners POST to {IngressUrl}/in/{source}")
 	r.addOutput("IngressApiId", r.api.ApiId(), "Id of the HTTP API")
@@ -13,18 +14,35 @@ func (r *relay) addOutputs() {
 	r.addOutput("IngestQueueUrl", r.ingest.QueueUrl(), "Accepted events, for fanout")
 	r.addOutput("DeliveryQueueUrl", r.delivery.QueueUrl(), "First attempts, for deliver")
 	r.addOutput("RetryQueueUrl", r.retry.QueueUrl(), "Later attempts, for deliver")
-	r.addOutput("OrderedIngestQueueUrl", r.ordered.ingest.QueueUrl(), "Accepted events of sources with an ordered endpoint, for fanout")
-	r.addOutput("OrderedDeliveryQueueUrl", r.ordered.delivery.QueueUrl(), "Deliveries of ordered endpoints, for deliver")
+	r.addOutput(
+		"OrderedIngestQueueUrl", r.ordered.ingest.QueueUrl(),
+		"Accepted events of sources with an ordered endpoint, for fanout",
+	)
+	r.addOutput(
+		"OrderedDeliveryQueueUrl", r.ordered.delivery.QueueUrl(),
+		"Deliveries of ordered endpoints, for deliver",
+	)
 	r.addOutput("DeadQueueUrl", r.dead.QueueUrl(), "Deliveries that ran out of attempts")
 	if r.domain != nil {
-		r.addOutput("IngressDnsTarget", r.domain.AttrRegionalDomainName(), "The DNS record of "+r.props.DomainName+" points here")
-		r.addOutput("IngressDnsZoneId", r.domain.AttrRegionalHostedZoneId(), "Hosted zone of IngressDnsTarget, for an alias record")
+		r.addOutput(
+			"IngressDnsTarget", r.domain.AttrRegionalDomainName(),
+			"The DNS record of "+r.props.DomainName+" points here",
+		)
+		r.addOutput(
+			"IngressDnsZoneId", r.domain.AttrRegionalHostedZoneId(),
+			"Hosted zone of IngressDnsTarget, for an alias record",
+		)
 	}
 	if r.props.FixedEgress {
-		r.addOutput("EgressAddresses", awscdk.Fn_Join(new(","), &r.network.addresses), "POSTs to endpoints come from these addresses")
+		r.addOutput(
+			"EgressAddresses", awscdk.Fn_Join(new(","), &r.network.addresses),
+			"POSTs to endpoints come from these addresses",
+		)
 	}
 }
 
 func (r *relay) addOutput(key string, value *string, description string) {
-	awscdk.NewCfnOutput(r.stack, &key, &awscdk.CfnOutputProps{Value: value, Description: &description})
+	awscdk.NewCfnOutput(
+		r.stack, &key, &awscdk.CfnOutputProps{Value: value, Description: &description},
+	)
 }

@@ -12,15 +12,21 @@ func TestDomain(t *testing.T) {
 	t.Parallel()
 	tmpl := whole(t)
 	tmpl.each(t, "AWS::ApiGatewayV2::DomainName", func(t *testing.T, _ string, r resource) {
-		want := []any{map[string]any{"CertificateArn": certificate, "EndpointType": "REGIONAL", "SecurityPolicy": "TLS_1_2",
+		want := []any{map[string]any{"CertificateArn": certificate, "EndpointType": "REGIONAL",
+			"SecurityPolicy":                      "TLS_1_2",
 			"OwnershipVerificationCertificateArn": ownership}}
-		if diff := cmp.Diff(want, r.get("DomainNameConfigurations")); diff != "" || r.get("DomainName") != "hooks.example.com" {
+		if diff := cmp.Diff(want, r.get("DomainNameConfigurations")); diff != "" ||
+			r.get("DomainName") != "hooks.example.com" {
 			t.Errorf("name %v, configuration (-want +got):\n%s", r.get("DomainName"), diff)
 		}
 	})
 	tmpl.each(t, "AWS::ApiGatewayV2::ApiMapping", func(t *testing.T, _ string, r resource) {
-		got := []string{target(r.get("DomainName")), name(target(r.get("ApiId"))), target(r.get("Stage"))}
-		if diff := cmp.Diff([]string{"IngressDomain", "Ingress", "IngressStage"}, got); diff != "" || r.get("ApiMappingKey") != nil {
+		got := []string{
+			target(r.get("DomainName")), name(target(r.get("ApiId"))), target(r.get("Stage")),
+		}
+		if diff := cmp.Diff(
+			[]string{"IngressDomain", "Ingress", "IngressStage"}, got,
+		); diff != "" || r.get("ApiMappingKey") != nil {
 			t.Errorf("key %v, mapping (-want +got):\n%s", r.get("ApiMappingKey"), diff)
 		}
 	})
@@ -42,14 +48,21 @@ func TestPartnersShowACertificateIfAsked(t *testing.T) {
 		relay func(*testing.T) template
 		want  any
 	}{
-		"a domain": {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate}), nil},
-		"and a truststore": {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: authorities}),
+		"a domain": {
+			with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate}), nil,
+		},
+		"and a truststore": {with(stack.Props{
+			DomainName: "hooks.example.com", CertificateARN: certificate,
+			DisableDefaultEndpoint: true, TruststoreURI: authorities,
+		}),
 			map[string]any{"TruststoreUri": authorities}},
 		"and a certificate that was imported": {whole, map[string]any{"TruststoreUri": truststore}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.relay(t).each(t, "AWS::ApiGatewayV2::DomainName", func(t *testing.T, _ string, r resource) {
+			test.relay(t).each(t, "AWS::ApiGatewayV2::DomainName", func(
+				t *testing.T, _ string, r resource,
+			) {
 				if diff := cmp.Diff(test.want, r.get("MutualTlsAuthentication")); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
@@ -64,13 +77,17 @@ func TestTheDefaultEndpointIsClosedOnlyIfAsked(t *testing.T) {
 		relay func(*testing.T) template
 		want  any
 	}{
-		"no domain":         {defaults, nil},
-		"a domain":          {with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate}), nil},
+		"no domain": {defaults, nil},
+		"a domain": {
+			with(stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate}), nil,
+		},
 		"a domain, and ask": {whole, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.relay(t).each(t, "AWS::ApiGatewayV2::Api", func(t *testing.T, _ string, r resource) {
+			test.relay(t).each(t, "AWS::ApiGatewayV2::Api", func(
+				t *testing.T, _ string, r resource,
+			) {
 				if got := r.get("DisableExecuteApiEndpoint"); got != test.want {
 					t.Errorf("disabled %v, want %v", got, test.want)
 				}
@@ -112,7 +129,9 @@ func TestProtection(t *testing.T) {
 
 func TestTags(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff(map[string]string{"app": "webhook-relay", "stage": "dev"}, defaults(t).manifest.Tags); diff != "" {
+	if diff := cmp.Diff(
+		map[string]string{"app": "webhook-relay", "stage": "dev"}, defaults(t).manifest.Tags,
+	); diff != "" {
 		t.Errorf("by default (-want +got):\n%s", diff)
 	}
 	want := wholeProps().Tags
@@ -129,7 +148,9 @@ func TestAKeyOfTheOperatorsIsUsedAndNoneMade(t *testing.T) {
 		if r.Type == "AWS::KMS::Key" || r.Type == "AWS::KMS::Alias" {
 			t.Errorf("%s is a %s", id, r.Type)
 		}
-		if variable := r.get("Environment", "Variables", "RELAY_SECRETS_KEY_ARN"); variable != nil && variable != secretsKey {
+		if variable := r.get(
+			"Environment", "Variables", "RELAY_SECRETS_KEY_ARN",
+		); variable != nil && variable != secretsKey {
 			t.Errorf("%s uses %v", id, variable)
 		}
 	}
@@ -138,12 +159,18 @@ func TestAKeyOfTheOperatorsIsUsedAndNoneMade(t *testing.T) {
 	}
 }
 
-// API Gateway asks for the second certificate only where it is given: with one of ACM's own there is none.
+// API Gateway asks for the second certificate only where it is given: with one of ACM's own there
+// is none.
 func TestOwnershipIsProvedOnlyIfAsked(t *testing.T) {
 	t.Parallel()
-	p := stack.Props{DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: truststore}
+	p := stack.Props{
+		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true,
+		TruststoreURI: truststore,
+	}
 	with(p)(t).each(t, "AWS::ApiGatewayV2::DomainName", func(t *testing.T, _ string, r resource) {
-		if got := r.get("DomainNameConfigurations", 0, "OwnershipVerificationCertificateArn"); got != nil {
+		if got := r.get(
+			"DomainNameConfigurations", 0, "OwnershipVerificationCertificateArn",
+		); got != nil {
 			t.Errorf("certificate %v", got)
 		}
 	})
@@ -153,11 +180,16 @@ func TestOwnershipIsProvedOnlyIfAsked(t *testing.T) {
 func TestEverythingStoredIsEncryptedWithTheDataKey(t *testing.T) {
 	t.Parallel()
 	keys := map[string]func(resource) any{
-		"AWS::SQS::Queue":      func(r resource) any { return r.get("KmsMasterKeyId") },
-		"AWS::Logs::LogGroup":  func(r resource) any { return r.get("KmsKeyId") },
-		"AWS::DynamoDB::Table": func(r resource) any { return r.get("SSESpecification", "KMSMasterKeyId") },
+		"AWS::SQS::Queue":     func(r resource) any { return r.get("KmsMasterKeyId") },
+		"AWS::Logs::LogGroup": func(r resource) any { return r.get("KmsKeyId") },
+		"AWS::DynamoDB::Table": func(r resource) any {
+			return r.get("SSESpecification", "KMSMasterKeyId")
+		},
 		"AWS::S3::Bucket": func(r resource) any {
-			return r.get("BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "KMSMasterKeyID")
+			return r.get(
+				"BucketEncryption", "ServerSideEncryptionConfiguration", 0,
+				"ServerSideEncryptionByDefault", "KMSMasterKeyID",
+			)
 		},
 	}
 	for kind, key := range keys {

@@ -19,124 +19,154 @@ import (
 // ErrProps: a prop or a context key is unknown, unreadable or out of its range.
 var ErrProps = errors.New("stack: props")
 
-// Props are what can be chosen about a relay. A zero field means its default. Each can be given as CDK context under the name in
-// its tag: cdk deploy -c stage=prod -c maxBodyBytes=1048576.
+// Props are what can be chosen about a relay. A zero field means its default. Each can be given as
+// CDK context under the name in its tag: cdk deploy -c stage=prod -c maxBodyBytes=1048576.
 type Props struct {
-	// Stage tells one relay of an account from another: the stack's name is webhook-relay-{stage}. [a-z][a-z0-9-]{0,19}: the name that
-	// CloudFormation makes for a FIFO queue has room for no more.
+	// Stage tells one relay of an account from another: the stack's name is webhook-relay-{stage}.
+	// [a-z][a-z0-9-]{0,19}: the name that CloudFormation makes for a FIFO queue has room for no
+	// more.
 	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,19}$"`
-	// FunctionsDir holds {name}/bootstrap for each function, built for Linux on arm64; relative to the working directory.
+	// FunctionsDir holds {name}/bootstrap for each function, built for Linux on arm64; relative to
+	// the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
-	// AlarmTopicARN is an SNS topic of yours that alarms, and their ends, are sent to. Its policy must let CloudWatch publish.
+	// AlarmTopicARN is an SNS topic of yours that alarms, and their ends, are sent to. Its policy
+	// must let CloudWatch publish.
 	AlarmTopicARN string `context:"alarmTopicArn" pattern:"^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+$"`
-	// AlarmEmail is told of alarms, and of their ends, through a topic of the stack's own; with AlarmTopicARN, both are. The address
-	// gets a mail to confirm first, and nothing before that is done. Without either nobody is told.
+	// AlarmEmail is told of alarms, and of their ends, through a topic of the stack's own; with
+	// AlarmTopicARN, both are. The address gets a mail to confirm first, and nothing before that is
+	// done. Without either nobody is told.
 	AlarmEmail string `context:"alarmEmail" pattern:"^[^@ ]+@[^@ ]+[.][^@ ]+$"`
 
-	// DomainName is a name of yours that partners POST to, such as hooks.example.com; CertificateARN, which goes with it, is a
-	// certificate for it from ACM in the relay's own region. The DNS record is yours to make: an alias or CNAME to the output
-	// IngressDnsTarget. Empty: the gateway's own name.
+	// DomainName is a name of yours that partners POST to, such as hooks.example.com;
+	// CertificateARN, which goes with it, is a certificate for it from ACM in the relay's own
+	// region. The DNS record is yours to make: an alias or CNAME to the output IngressDnsTarget.
+	// Empty: the gateway's own name.
 	DomainName     string `context:"domainName" pattern:"^([a-z0-9]([a-z0-9-]*[a-z0-9])?[.])+[a-z]{2,}$"`
 	CertificateARN string `context:"certificateArn" pattern:"^arn:[^:]+:acm:[^:]+:[0-9]{12}:certificate/.+$"`
-	// DisableDefaultEndpoint closes the gateway's own name, so that DomainName is the one way in. Partners that were given the
-	// gateway's get 404 from then on.
+	// DisableDefaultEndpoint closes the gateway's own name, so that DomainName is the one way in.
+	// Partners that were given the gateway's get 404 from then on.
 	DisableDefaultEndpoint bool `context:"disableDefaultEndpoint" default:"false"`
-	// TruststoreURI asks partners for a client certificate (mutual TLS), all of them: it is a PEM file of the authorities that may issue
-	// them, in a bucket of yours in the relay's region, as s3://bucket/key. It goes with DomainName and DisableDefaultEndpoint, since the
-	// gateway's own name asks for none. After a change of the file deploy with another key, which is what API Gateway notices.
+	// TruststoreURI asks partners for a client certificate (mutual TLS), all of them: it is a PEM
+	// file of the authorities that may issue them, in a bucket of yours in the relay's region, as
+	// s3://bucket/key. It goes with DomainName and DisableDefaultEndpoint, since the gateway's own
+	// name asks for none. After a change of the file deploy with another key, which is what API
+	// Gateway notices.
 	TruststoreURI string `context:"truststoreUri" pattern:"^s3://[a-z0-9.-]+/.+$"`
-	// OwnershipCertificateARN is a public certificate for DomainName that ACM itself issued, in the relay's region. API Gateway asks for it
-	// where TruststoreURI is set and CertificateARN was imported into ACM or issued by AWS Private CA: it proves that the name is yours.
+	// OwnershipCertificateARN is a public certificate for DomainName that ACM itself issued, in the
+	// relay's region. API Gateway asks for it where TruststoreURI is set and CertificateARN was
+	// imported into ACM or issued by AWS Private CA: it proves that the name is yours.
 	OwnershipCertificateARN string `context:"ownershipCertificateArn" pattern:"^arn:[^:]+:acm:[^:]+:[0-9]{12}:certificate/.+$"`
 
-	// FixedEgress gives the POSTs to endpoints addresses that do not change, the output EgressAddresses, for receivers that admit
-	// known senders only: deliver moves into a VPC with a NAT gateway in each of two zones. This is the one part of a relay that
-	// costs money while idle: about 73 USD a month at the prices of us-east-1 (twice 0.045 USD an hour for a gateway and 0.005 for
-	// its address), and 0.045 USD for each GB that passes, of POSTs and of calls to SQS, KMS and Scheduler.
+	// FixedEgress gives the POSTs to endpoints addresses that do not change, the output
+	// EgressAddresses, for receivers that admit known senders only: deliver moves into a VPC with a
+	// NAT gateway in each of two zones. This is the one part of a relay that costs money while
+	// idle: about 73 USD a month at the prices of us-east-1 (twice 0.045 USD an hour for a gateway
+	// and 0.005 for its address), and 0.045 USD for each GB that passes, of POSTs and of calls to
+	// SQS, KMS and Scheduler.
 	FixedEgress bool `context:"fixedEgress" default:"false"`
-	// EgressPorts are those that endpoints may be on beside 80 and 443, such as 8443,9000; at most 50, since a security group has 60
-	// rules. Every port more is one that whoever writes the configuration can send requests to.
+	// EgressPorts are those that endpoints may be on beside 80 and 443, such as 8443,9000; at most
+	// 50, since a security group has 60 rules. Every port more is one that whoever writes the
+	// configuration can send requests to.
 	EgressPorts []uint16 `context:"egressPorts"`
-	// Secrets are those of AWS Secrets Manager that endpoints may refer to: ARNs, or what the names of secrets in the stack's own account and
-	// region begin with, such as relay/.
+	// Secrets are those of AWS Secrets Manager that endpoints may refer to: ARNs, or what the names
+	// of secrets in the stack's own account and region begin with, such as relay/.
 	Secrets []string `context:"secrets" pattern:"^(arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+[*]?$"`
-	// SecretsManagerKeys are the ARNs of KMS keys of yours that encrypt some of Secrets, as those of another account always are: deliver may decrypt
-	// with them what comes by way of Secrets Manager. A key's policy must leave access to the account's IAM policies, and that of another account's key
-	// name this account, as must the secret's own.
+	// SecretsManagerKeys are the ARNs of KMS keys of yours that encrypt some of Secrets, as those
+	// of another account always are: deliver may decrypt with them what comes by way of Secrets
+	// Manager. A key's policy must leave access to the account's IAM policies, and that of another
+	// account's key name this account, as must the secret's own.
 	SecretsManagerKeys []string `context:"secretsManagerKeys" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
-	// Invoke are the ARNs of what endpoints with sigv4 may call: Lambda functions, by their function URLs, and APIs of API Gateway
+	// Invoke are the ARNs of what endpoints with sigv4 may call: Lambda functions, by their
+	// function URLs, and APIs of API Gateway
 	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
 	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
-	// SecretsKeyARN is a symmetric KMS key of yours, in the same region, that seals the catalog's secrets instead of one that the
-	// stack makes. Its key policy must leave access to the account's IAM policies. Give it from the first deployment on: what
-	// one key has sealed another cannot open, so that after a change the configuration must be applied again with all its secrets.
+	// SecretsKeyARN is a symmetric KMS key of yours, in the same region, that seals the catalog's
+	// secrets instead of one that the stack makes. Its key policy must leave access to the
+	// account's IAM policies. Give it from the first deployment on: what one key has sealed another
+	// cannot open, so that after a change the configuration must be applied again with all its
+	// secrets.
 	SecretsKeyARN string `context:"secretsKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
 
-	// DataKeyARN is a symmetric KMS key of yours, in the same region, that encrypts what the relay stores: tables, bodies, queues and logs.
-	// Empty: keys that AWS owns, which cost nothing. Its policy must leave access to the account's IAM policies, and let CloudWatch Logs use it
+	// DataKeyARN is a symmetric KMS key of yours, in the same region, that encrypts what the relay
+	// stores: tables, bodies, queues and logs. Empty: keys that AWS owns, which cost nothing. Its
+	// policy must leave access to the account's IAM policies, and let CloudWatch Logs use it
 	// (docs/keys.md has the policy).
 	DataKeyARN string `context:"dataKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
-	// FormerDataKeyARNs are keys that were DataKeyARN before. What they encrypted stays encrypted with them: the functions may still decrypt
-	// with them, and nothing new is encrypted. Leave a key here for as long as messages and bodies are kept.
+	// FormerDataKeyARNs are keys that were DataKeyARN before. What they encrypted stays encrypted
+	// with them: the functions may still decrypt with them, and nothing new is encrypted. Leave a
+	// key here for as long as messages and bodies are kept.
 	FormerDataKeyARNs []string `context:"formerDataKeyArns" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
 
-	// Protect is true or false, or auto for true in the stage prod only: the stack cannot be destroyed (termination protection), nor
-	// a table deleted by any other way, before it is false again. Data outlives the stack in every stage.
+	// Protect is true or false, or auto for true in the stage prod only: the stack cannot be
+	// destroyed (termination protection), nor a table deleted by any other way, before it is false
+	// again. Data outlives the stack in every stage.
 	Protect string `context:"protect" default:"auto" pattern:"^(auto|true|false)$"`
-	// Tags are put on the stack and all its resources, beside app and stage, which are the relay's own: at most 48, or 45 with
-	// FixedEgress, since AWS takes 50 and subnets have three of the CDK's. They are given as team=shop,env=x
-	// or as an object in cdk.json, without a comma anywhere and without = in a name. Two names must differ in more than case, for IAM.
+	// Tags are put on the stack and all its resources, beside app and stage, which are the relay's
+	// own: at most 48, or 45 with FixedEgress, since AWS takes 50 and subnets have three of the
+	// CDK's. They are given as team=shop,env=x or as an object in cdk.json, without a comma
+	// anywhere and without = in a name. Two names must differ in more than case, for IAM.
 	Tags map[string]string `context:"tags" envKeyValSeparator:"="`
 
-	// RetentionDays is how long events and deliveries are kept, 1 to 3650. Within it a repeated webhook is recognised.
+	// RetentionDays is how long events and deliveries are kept, 1 to 3650. Within it a repeated
+	// webhook is recognised.
 	RetentionDays int `context:"retentionDays" default:"30" min:"1" max:"3650"`
-	// LogRetentionDays is how long logs are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731, the periods up to
-	// two years that CloudWatch Logs knows.
+	// LogRetentionDays is how long logs are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
+	// 400, 545 or 731, the periods up to two years that CloudWatch Logs knows.
 	LogRetentionDays int `context:"logRetentionDays" default:"30"`
 
-	// Dashboard makes a CloudWatch dashboard of alarms, webhooks, queues and functions. It costs 3 USD a month beyond an account's first three.
+	// Dashboard makes a CloudWatch dashboard of alarms, webhooks, queues and functions. It costs 3
+	// USD a month beyond an account's first three.
 	Dashboard bool `context:"dashboard" default:"false"`
 	// Tracing has X-Ray trace the functions: 0.30 USD for a million events.
 	Tracing bool `context:"tracing" default:"false"`
-	// AccessLog has API Gateway log each request, accepted ones too: 0.17 USD for a million. The gateway's own errors are nowhere else.
+	// AccessLog has API Gateway log each request, accepted ones too: 0.17 USD for a million. The
+	// gateway's own errors are nowhere else.
 	AccessLog bool `context:"accessLog" default:"false"`
-	// PlatformLogs has Lambda log the start and the report of each invocation: 0.34 USD for a million events. Metrics have the sums.
+	// PlatformLogs has Lambda log the start and the report of each invocation: 0.34 USD for a
+	// million events. Metrics have the sums.
 	PlatformLogs bool `context:"platformLogs" default:"false"`
-	// LedgerRecovery lets the ledger be recovered to a point in time of the last 35 days: 0.20 USD a month for each GB. The catalog always can be.
+	// LedgerRecovery lets the ledger be recovered to a point in time of the last 35 days: 0.20 USD
+	// a month for each GB. The catalog always can be.
 	LedgerRecovery bool `context:"ledgerRecovery" default:"false"`
 
-	// MaxBodyBytes is the largest webhook accepted. A function's request is at most 6 MB (6,291,456 bytes), with the body in
-	// base64 and up to 10 KiB of headers in it.
+	// MaxBodyBytes is the largest webhook accepted. A function's request is at most 6 MB (6,291,456
+	// bytes), with the body in base64 and up to 10 KiB of headers in it.
 	MaxBodyBytes int `context:"maxBodyBytes" default:"4194304" min:"1" max:"4500000"`
-	// InlineBodyBytes is the largest body that rides in messages and items, larger ones go to the bucket. SQS bills each 64 KiB of
-	// a message; ten deliveries of 64 KiB, in base64 and with their headers, are what one batch of SQS holds.
+	// InlineBodyBytes is the largest body that rides in messages and items, larger ones go to the
+	// bucket. SQS bills each 64 KiB of a message; ten deliveries of 64 KiB, in base64 and with
+	// their headers, are what one batch of SQS holds.
 	InlineBodyBytes int `context:"inlineBodyBytes" default:"16384" min:"1" max:"65536"`
 	// CatalogCacheSeconds is how long a change of the configuration may take to be seen.
 	CatalogCacheSeconds int `context:"catalogCacheSeconds" default:"30" min:"1" max:"3600"`
 
-	// ThrottleRatePerSecond and ThrottleBurst bound the requests to /in/{source} from everybody together; above them partners get 429,
-	// which some never repeat. Any other route has 20 a second and a burst of 40. The account's own limit is shared by all its APIs: 10,000/s
-	// with a burst of 5,000, and in the smaller regions 2,500/s with a burst of 1,250 (docs/deploying.md lists them). The defaults fit everywhere.
+	// ThrottleRatePerSecond and ThrottleBurst bound the requests to /in/{source} from everybody
+	// together; above them partners get 429, which some never repeat. Any other route has 20 a
+	// second and a burst of 40. The account's own limit is shared by all its APIs: 10,000/s with a
+	// burst of 5,000, and in the smaller regions 2,500/s with a burst of 1,250 (docs/deploying.md
+	// lists them). The defaults fit everywhere.
 	ThrottleRatePerSecond int `context:"throttleRatePerSecond" default:"1000" min:"1" max:"100000"`
 	ThrottleBurst         int `context:"throttleBurst" default:"1000" min:"1" max:"100000"`
 
-	// FanoutMaxConcurrency, DeliveryMaxConcurrency, RetryMaxConcurrency and SlowMaxConcurrency bound how many invocations a
-	// queue starts at once, 10 messages each. First attempts get the most, since every delivery has one; fair queues tell
-	// endpoints apart only where more than about thirty messages are in flight. An endpoint that begins to take long occupies
-	// invocations of the delivery queue until the instances know that it is slow: with 100 a second of 14 s each, some 170 to 300
-	// (docs/adr/0009-slow-endpoints.md). Then it has those of the slow queue. The sum leaves room for receive in an account's
-	// 1,000.
+	// FanoutMaxConcurrency, DeliveryMaxConcurrency, RetryMaxConcurrency and SlowMaxConcurrency
+	// bound how many invocations a queue starts at once, 10 messages each. First attempts get the
+	// most, since every delivery has one; fair queues tell endpoints apart only where more than
+	// about thirty messages are in flight. An endpoint that begins to take long occupies
+	// invocations of the delivery queue until the instances know that it is slow: with 100 a second
+	// of 14 s each, some 170 to 300 (docs/adr/0009-slow-endpoints.md). Then it has those of the
+	// slow queue. The sum leaves room for receive in an account's 1,000.
 	FanoutMaxConcurrency   int `context:"fanoutMaxConcurrency" default:"50" min:"2" max:"1000"`
 	DeliveryMaxConcurrency int `context:"deliveryMaxConcurrency" default:"300" min:"2" max:"1000"`
 	RetryMaxConcurrency    int `context:"retryMaxConcurrency" default:"30" min:"2" max:"1000"`
 	SlowMaxConcurrency     int `context:"slowMaxConcurrency" default:"50" min:"2" max:"1000"`
 }
 
-// ourKey is what a context key of ours looks like, misspelt or not. Those of the CDK have a colon, a slash or a hyphen.
+// ourKey is what a context key of ours looks like, misspelt or not. Those of the CDK have a colon,
+// a slash or a hyphen.
 var ourKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 
-// PropsFromContext reads props from CDK context, where the command line gives strings and cdk.json other JSON values too. A key that
-// looks like ours and is not is an error, as is a value that cannot be read; defaults are filled in. All errors wrap ErrProps.
+// PropsFromContext reads props from CDK context, where the command line gives strings and cdk.json
+// other JSON values too. A key that looks like ours and is not is an error, as is a value that
+// cannot be read; defaults are filled in. All errors wrap ErrProps.
 func PropsFromContext(context map[string]any) (Props, error) {
 	kinds := contextKinds()
 	values := map[string]string{}
@@ -145,13 +175,17 @@ func PropsFromContext(context map[string]any) (Props, error) {
 		if !known {
 			if ourKey.MatchString(key) {
 				names := strings.Join(slices.Sorted(maps.Keys(kinds)), ", ")
-				return Props{}, fmt.Errorf("%w: context has no key %s, only %s", ErrProps, key, names)
+				return Props{},
+					fmt.Errorf("%w: context has no key %s, only %s", ErrProps, key, names)
 			}
 			continue
 		}
 		var ok bool
 		if values[key], ok = contextText(context[key], kind); !ok {
-			return Props{}, fmt.Errorf("%w: context %s is a %T, which does not make a %s", ErrProps, key, context[key], kind)
+			return Props{}, fmt.Errorf(
+				"%w: context %s is a %T, which does not make a %s", ErrProps, key, context[key],
+				kind,
+			)
 		}
 	}
 	p, err := parse(Props{}, values)
@@ -161,17 +195,22 @@ func PropsFromContext(context map[string]any) (Props, error) {
 	return p, p.checkGiven()
 }
 
-// checkGiven refuses a number that was given as 0, which would pass for one that was not: where none is, the default is there by now.
+// checkGiven refuses a number that was given as 0, which would pass for one that was not: where
+// none is, the default is there by now.
 func (p Props) checkGiven() error {
 	for field, v := range reflect.ValueOf(p).Fields() {
 		if v.CanInt() && v.IsZero() {
-			return fmt.Errorf("%w: %s is 0; leave it out for its default, %s", ErrProps, field.Tag.Get("context"), field.Tag.Get("default"))
+			return fmt.Errorf(
+				"%w: %s is 0; leave it out for its default, %s", ErrProps, field.Tag.Get("context"),
+				field.Tag.Get("default"),
+			)
 		}
 	}
 	return nil
 }
 
-// contextText writes a JSON value as the command line would give it, and tells whether a prop of that kind can have such a value.
+// contextText writes a JSON value as the command line would give it, and tells whether a prop of
+// that kind can have such a value.
 func contextText(value any, kind reflect.Kind) (string, bool) {
 	switch value := value.(type) {
 	case string:
@@ -181,7 +220,8 @@ func contextText(value any, kind reflect.Kind) (string, bool) {
 	case bool:
 		return strconv.FormatBool(value), kind == reflect.Bool || kind == reflect.String
 	case []any:
-		return strings.ReplaceAll(strings.Trim(fmt.Sprint(value), "[]"), " ", ","), kind == reflect.Slice
+		return strings.ReplaceAll(strings.Trim(fmt.Sprint(value), "[]"), " ", ","),
+			kind == reflect.Slice
 	case map[string]any:
 		var pairs []string
 		for name, of := range value {
@@ -203,7 +243,8 @@ func (p Props) withDefaults() (Props, error) {
 
 func parse(p Props, values map[string]string) (Props, error) {
 	err := env.ParseWithOptions(&p, env.Options{
-		Environment: values, TagName: "context", DefaultValueTagName: "default", SetDefaultsForZeroValuesOnly: true,
+		Environment: values, TagName: "context", DefaultValueTagName: "default",
+		SetDefaultsForZeroValuesOnly: true,
 	})
 	if err != nil {
 		return Props{}, fmt.Errorf("%w: %w", ErrProps, err)
@@ -222,11 +263,16 @@ func contextKinds() map[string]reflect.Kind {
 
 // logRetentions are the periods that CloudWatch Logs knows, in days.
 var logRetentions = map[int]awslogs.RetentionDays{
-	1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS, 5: awslogs.RetentionDays_FIVE_DAYS,
-	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS, 30: awslogs.RetentionDays_ONE_MONTH,
-	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS, 120: awslogs.RetentionDays_FOUR_MONTHS,
-	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS, 365: awslogs.RetentionDays_ONE_YEAR,
-	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS, 731: awslogs.RetentionDays_TWO_YEARS,
+	1: awslogs.RetentionDays_ONE_DAY, 3: awslogs.RetentionDays_THREE_DAYS,
+	5: awslogs.RetentionDays_FIVE_DAYS,
+	7: awslogs.RetentionDays_ONE_WEEK, 14: awslogs.RetentionDays_TWO_WEEKS,
+	30: awslogs.RetentionDays_ONE_MONTH,
+	60: awslogs.RetentionDays_TWO_MONTHS, 90: awslogs.RetentionDays_THREE_MONTHS,
+	120: awslogs.RetentionDays_FOUR_MONTHS,
+	150: awslogs.RetentionDays_FIVE_MONTHS, 180: awslogs.RetentionDays_SIX_MONTHS,
+	365: awslogs.RetentionDays_ONE_YEAR,
+	400: awslogs.RetentionDays_THIRTEEN_MONTHS, 545: awslogs.RetentionDays_EIGHTEEN_MONTHS,
+	731: awslogs.RetentionDays_TWO_YEARS,
 }
 
 // check names everything that is wrong with p at once.
@@ -262,22 +308,32 @@ func (p Props) check() error {
 		refuse("secretsManagerKeys without secrets: there is nothing to decrypt")
 	}
 	if p.TruststoreURI != "" && !p.DisableDefaultEndpoint {
-		refuse("truststoreUri without domainName and disableDefaultEndpoint leaves a way in without a certificate")
+		refuse(
+			"truststoreUri without domainName and disableDefaultEndpoint leaves a way in without a certificate",
+		)
 	}
 	if p.OwnershipCertificateARN != "" && p.TruststoreURI == "" {
-		refuse("ownershipCertificateArn without truststoreUri: API Gateway asks for it with client certificates only")
+		refuse(
+			"ownershipCertificateArn without truststoreUri: API Gateway asks for it with client certificates only",
+		)
 	}
 	if slices.Contains(p.FormerDataKeyARNs, p.DataKeyARN) && p.DataKeyARN != "" {
 		refuse("formerDataKeyArns has dataKeyArn, which is in use")
 	}
 	if n := p.listed(); n > mostListed {
-		refuse("secrets, secretsManagerKeys, invoke and formerDataKeyArns have %d characters together, not %d at most: IAM takes policies of 10240", n, mostListed)
+		refuse(
+			"secrets, secretsManagerKeys, invoke and formerDataKeyArns have %d characters together, not %d at most: IAM takes policies of 10240",
+			n, mostListed,
+		)
 	}
 	p.checkRegion(refuse)
 	p.checkPorts(refuse)
 	p.checkTags(refuse)
 	if logRetentions[p.LogRetentionDays] == "" {
-		refuse("logRetentionDays is %d, not one of %d", p.LogRetentionDays, slices.Sorted(maps.Keys(logRetentions)))
+		refuse(
+			"logRetentionDays is %d, not one of %d", p.LogRetentionDays,
+			slices.Sorted(maps.Keys(logRetentions)),
+		)
 	}
 	for _, name := range functionNames {
 		if bootstrap := filepath.Join(p.FunctionsDir, name, "bootstrap"); !isFile(bootstrap) {
@@ -287,12 +343,14 @@ func (p Props) check() error {
 	return errors.Join(wrong...)
 }
 
-// checkRegion refuses ARNs of several regions: a certificate, a key and an alarm's topic must be in the relay's own.
+// checkRegion refuses ARNs of several regions: a certificate, a key and an alarm's topic must be in
+// the relay's own.
 func (p Props) checkRegion(refuse func(format string, args ...any)) {
 	of := map[string][]string{}
 	for name, arn := range map[string]string{
-		"alarmTopicArn": p.AlarmTopicARN, "certificateArn": p.CertificateARN, "ownershipCertificateArn": p.OwnershipCertificateARN,
-		"secretsKeyArn": p.SecretsKeyARN, "dataKeyArn": p.DataKeyARN,
+		"alarmTopicArn": p.AlarmTopicARN, "certificateArn": p.CertificateARN,
+		"ownershipCertificateArn": p.OwnershipCertificateARN,
+		"secretsKeyArn":           p.SecretsKeyARN, "dataKeyArn": p.DataKeyARN,
 	} {
 		if parts := strings.Split(arn, ":"); len(parts) > 3 {
 			of[parts[3]] = append(of[parts[3]], name)
@@ -308,8 +366,9 @@ func (p Props) checkRegion(refuse func(format string, args ...any)) {
 	}
 }
 
-// mostListed is how many characters of what props list a role's policy has room for: IAM takes 10,240, and deliver's own statements have the
-// rest. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+// mostListed is how many characters of what props list a role's policy has room for: IAM takes
+// 10,240, and deliver's own statements have the rest.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const mostListed = 2500
 
 // listed is how many characters the props put into deliver's policy.
@@ -351,8 +410,8 @@ func (p Props) checkPorts(refuse func(format string, args ...any)) {
 	}
 }
 
-// mostTags is what AWS takes on a resource; subnetTags are those that the CDK itself puts on a subnet: Name, aws-cdk:subnet-name and
-// aws-cdk:subnet-type.
+// mostTags is what AWS takes on a resource; subnetTags are those that the CDK itself puts on a
+// subnet: Name, aws-cdk:subnet-name and aws-cdk:subnet-type.
 const (
 	mostTags   = 50
 	subnetTags = 3

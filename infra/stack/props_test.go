@@ -21,8 +21,9 @@ func TestPropsFromContext(t *testing.T) {
 		Stage: "dev", FunctionsDir: "bin/lambda", RetentionDays: 30, LogRetentionDays: 30,
 		MaxBodyBytes: 4194304, InlineBodyBytes: 16384, CatalogCacheSeconds: 30,
 		ThrottleRatePerSecond: 1000, ThrottleBurst: 1000,
-		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 300, RetryMaxConcurrency: 30, SlowMaxConcurrency: 50,
-		Protect: "auto",
+		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 300, RetryMaxConcurrency: 30,
+		SlowMaxConcurrency: 50,
+		Protect:            "auto",
 	}
 	for name, test := range map[string]struct {
 		context map[string]any
@@ -33,7 +34,9 @@ func TestPropsFromContext(t *testing.T) {
 			func(p *stack.Props) { p.Stage, p.MaxBodyBytes = "prod", 1<<20 }},
 		"numbers, as cdk.json has them": {map[string]any{"maxBodyBytes": 4000000.0},
 			func(p *stack.Props) { p.MaxBodyBytes = 4000000 }},
-		"keys of the CDK are not ours": {map[string]any{"@aws-cdk/x:y": true, "aws:cdk:z": []any{}, "cli-telemetry": false},
+		"keys of the CDK are not ours": {map[string]any{
+			"@aws-cdk/x:y": true, "aws:cdk:z": []any{}, "cli-telemetry": false,
+		},
 			func(*stack.Props) {}},
 		"true, as -c gives it": {map[string]any{"fixedEgress": "true", "protect": "false"},
 			func(p *stack.Props) { p.FixedEgress, p.Protect = true, "false" }},
@@ -41,12 +44,30 @@ func TestPropsFromContext(t *testing.T) {
 			func(p *stack.Props) { p.FixedEgress, p.Protect = true, "true" }},
 		"tags, as -c gives them": {map[string]any{"tags": "team=shop,query=a=b"},
 			func(p *stack.Props) { p.Tags = map[string]string{"team": "shop", "query": "a=b"} }},
-		"tags, as cdk.json has them": {map[string]any{"tags": map[string]any{"team": "shop", "costCentre": 42.0}},
-			func(p *stack.Props) { p.Tags = map[string]string{"team": "shop", "costCentre": "42"} }},
-		"secrets, as -c gives them":   {map[string]any{"secrets": "relay/,shop/"}, func(p *stack.Props) { p.Secrets = []string{"relay/", "shop/"} }},
-		"ports, as -c gives them":     {map[string]any{"egressPorts": "8443,9000"}, func(p *stack.Props) { p.EgressPorts = []uint16{8443, 9000} }},
-		"ports, as cdk.json has them": {map[string]any{"egressPorts": []any{8443.0, "9000"}}, func(p *stack.Props) { p.EgressPorts = []uint16{8443, 9000} }},
-		"a port, as cdk.json has it":  {map[string]any{"egressPorts": 8443.0}, func(p *stack.Props) { p.EgressPorts = []uint16{8443} }},
+		"tags, as cdk.json has them": {map[string]any{
+			"tags": map[string]any{"team": "shop", "costCentre": 42.0},
+		},
+			func(p *stack.Props) {
+				p.Tags = map[string]string{"team": "shop", "costCentre": "42"}
+			}},
+		"secrets, as -c gives them": {map[string]any{
+			"secrets": "relay/,shop/",
+		}, func(p *stack.Props) {
+			p.Secrets = []string{"relay/", "shop/"}
+		}},
+		"ports, as -c gives them": {map[string]any{
+			"egressPorts": "8443,9000",
+		}, func(p *stack.Props) {
+			p.EgressPorts = []uint16{8443, 9000}
+		}},
+		"ports, as cdk.json has them": {map[string]any{
+			"egressPorts": []any{8443.0, "9000"},
+		}, func(p *stack.Props) {
+			p.EgressPorts = []uint16{8443, 9000}
+		}},
+		"a port, as cdk.json has it": {map[string]any{"egressPorts": 8443.0}, func(p *stack.Props) {
+			p.EgressPorts = []uint16{8443}
+		}},
 		"an alarm topic, which has no default": {map[string]any{"alarmTopicArn": topic},
 			func(p *stack.Props) { p.AlarmTopicARN = topic }},
 	} {
@@ -74,11 +95,19 @@ func TestContextErrorsNameTheKey(t *testing.T) {
 		"misspelt":           {map[string]any{"maxBodybytes": "1"}, "maxBodybytes"},
 		"misspelt, an array": {map[string]any{"stages": []any{}}, "stages"},
 		"not a number":       {map[string]any{"retentionDays": "a month"}, "RetentionDays"},
-		"none, as a string":  {map[string]any{"retentionDays": "0"}, "retentionDays is 0; leave it out for its default, 30"},
-		"none":               {map[string]any{"maxBodyBytes": 0.0}, "maxBodyBytes is 0; leave it out for its default, 4194304"},
+		"none, as a string": {
+			map[string]any{"retentionDays": "0"},
+			"retentionDays is 0; leave it out for its default, 30",
+		},
+		"none": {
+			map[string]any{"maxBodyBytes": 0.0},
+			"maxBodyBytes is 0; leave it out for its default, 4194304",
+		},
 		"a fraction":         {map[string]any{"retentionDays": 1.5}, "RetentionDays"},
 		"tags without value": {map[string]any{"tags": "team"}, "Tags"},
-		"tags for a number":  {map[string]any{"retentionDays": map[string]any{"a": "b"}}, "retentionDays"},
+		"tags for a number": {
+			map[string]any{"retentionDays": map[string]any{"a": "b"}}, "retentionDays",
+		},
 		"not true or false":  {map[string]any{"fixedEgress": "yes"}, "FixedEgress"},
 		"a port too far":     {map[string]any{"egressPorts": "65536"}, "EgressPorts"},
 		"ports for a number": {map[string]any{"retentionDays": []any{1.0}}, "retentionDays"},
@@ -104,53 +133,166 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		props stack.Props
 		says  []string
 	}{
-		"stage in capitals":              {stack.Props{Stage: "Prod"}, []string{`stage "Prod"`}},
-		"stage too long":                 {stack.Props{Stage: strings.Repeat("a", 33)}, []string{"stage"}},
-		"topic that is a queue":          {stack.Props{AlarmTopicARN: "arn:aws:sqs:eu-west-1:111122223333:q"}, []string{"alarmTopicArn"}},
-		"mail to nobody":                 {stack.Props{AlarmEmail: "ops"}, []string{`alarmEmail "ops"`}},
-		"protection, perhaps":            {stack.Props{Protect: "maybe"}, []string{`protect "maybe"`}},
-		"domain with a scheme":           {stack.Props{DomainName: "https://a.example", CertificateARN: certificate}, []string{"domainName"}},
-		"domain without certificate":     {stack.Props{DomainName: "a.example"}, []string{"go together"}},
-		"certificate without domain":     {stack.Props{CertificateARN: certificate}, []string{"go together"}},
-		"certificate of no ACM":          {stack.Props{DomainName: "a.example", CertificateARN: topic}, []string{"certificateArn"}},
-		"truststore without a domain":    {stack.Props{TruststoreURI: "s3://trust/ca.pem"}, []string{"without a certificate"}},
-		"a way in beside the truststore": {stack.Props{TruststoreURI: "s3://trust/ca.pem", DomainName: "a.example", CertificateARN: certificate}, []string{"without a certificate"}},
-		"truststore that is no object":   {stack.Props{TruststoreURI: "https://trust.example/ca.pem"}, []string{"truststoreUri"}},
-		"no way in":                      {stack.Props{DisableDefaultEndpoint: true}, []string{"no way in"}},
-		"key by its alias":               {stack.Props{SecretsKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"}, []string{"secretsKeyArn"}},
-		"secret of another service":      {stack.Props{Secrets: []string{"relay/", "arn:aws:ssm:eu-west-1:111122223333:parameter/x"}}, []string{`secrets "arn:aws:ssm`}},
-		"any secret":                     {stack.Props{Secrets: []string{"*"}}, []string{`secrets "*"`}},
-		"keys of no secrets":             {stack.Props{SecretsManagerKeys: []string{otherKey}}, []string{"secretsManagerKeys without secrets"}},
-		"any key":                        {stack.Props{Secrets: []string{"relay/"}, SecretsManagerKeys: []string{"*"}}, []string{`secretsManagerKeys "*"`}},
-		"any function":                   {stack.Props{Invoke: []string{"arn:aws:lambda:eu-west-1:111122223333:function:*"}}, []string{"invoke"}},
-		"a queue to invoke":              {stack.Props{Invoke: []string{"arn:aws:sqs:eu-west-1:111122223333:q"}}, []string{"invoke"}},
-		"port 0":                         {stack.Props{EgressPorts: []uint16{8443, 0}}, []string{"egressPorts: 0"}},
-		"a port twice":                   {stack.Props{EgressPorts: []uint16{8443, 8443}}, []string{"8443 is open already"}},
-		"a port that is open":            {stack.Props{EgressPorts: []uint16{443}}, []string{"443 is open already"}},
-		"ports, too many":                {stack.Props{EgressPorts: make([]uint16, 51)}, []string{"egressPorts are 51, not 50"}},
-		"stage too long for names":       {stack.Props{Stage: "a-stage-of-21-letters"}, []string{"stage"}},
-		"a certificate for nothing":      {stack.Props{DomainName: "a.example", CertificateARN: certificate, OwnershipCertificateARN: ownership}, []string{"ownershipCertificateArn without truststoreUri"}},
-		"ownership by no certificate":    {stack.Props{OwnershipCertificateARN: topic}, []string{"ownershipCertificateArn \"arn"}},
-		"data key by its alias":          {stack.Props{DataKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"}, []string{"dataKeyArn"}},
-		"ARNs of two regions":            {stack.Props{AlarmTopicARN: topic, SecretsKeyARN: "arn:aws:kms:us-east-1:111122223333:key/x"}, []string{"alarmTopicArn in eu-west-1; secretsKeyArn in us-east-1"}},
-		"a former key in use":            {stack.Props{DataKeyARN: dataKey, FormerDataKeyARNs: []string{dataKey}}, []string{"in use"}},
-		"tag of ours in another case":    {stack.Props{Tags: map[string]string{"Stage": "x"}}, []string{"Stage is not yours"}},
-		"tags that IAM takes for one":    {stack.Props{Tags: map[string]string{"team": "a", "Team": "b"}}, []string{"twice"}},
-		"tags, too many for subnets":     {stack.Props{FixedEgress: true, Tags: manyTags(46)}, []string{"tags are 46, not 45"}},
-		"tag of ours":                    {stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is not yours"}},
-		"tag of theirs":                  {stack.Props{Tags: map[string]string{"aws:x": "x"}}, []string{"aws:x is not yours"}},
-		"tag with a comma":               {stack.Props{Tags: map[string]string{"a": "b,c"}}, []string{"tags: a=b,c"}},
-		"tags, too many":                 {stack.Props{Tags: manyTags(49)}, []string{"tags are 49"}},
-		"negative retention":             {stack.Props{RetentionDays: -1}, []string{"retentionDays is -1, not 1 to 3650"}},
-		"log retention in between":       {stack.Props{LogRetentionDays: 31}, []string{"logRetentionDays is 31"}},
-		"body above the request":         {stack.Props{MaxBodyBytes: 4500001}, []string{"maxBodyBytes"}},
-		"inline above the scheduler":     {stack.Props{InlineBodyBytes: 131073}, []string{"inlineBodyBytes"}},
-		"concurrency below Lambda's":     {stack.Props{RetryMaxConcurrency: 1}, []string{"retryMaxConcurrency is 1, not 2 to 1000"}},
-		"concurrency above Lambda's":     {stack.Props{DeliveryMaxConcurrency: 1001}, []string{"deliveryMaxConcurrency"}},
-		"everything wrong is said":       {stack.Props{Stage: "-", ThrottleBurst: -5}, []string{"stage", "throttleBurst"}},
-		"a folder in place of bootstrap": {stack.Props{FunctionsDir: "testdata"}, []string{"deliver/bootstrap"}},
+		"stage in capitals": {stack.Props{Stage: "Prod"}, []string{`stage "Prod"`}},
+		"stage too long": {
+			stack.Props{Stage: strings.Repeat("a", 33)}, []string{"stage"},
+		},
+		"topic that is a queue": {
+			stack.Props{AlarmTopicARN: "arn:aws:sqs:eu-west-1:111122223333:q"},
+			[]string{"alarmTopicArn"},
+		},
+		"mail to nobody": {
+			stack.Props{AlarmEmail: "ops"}, []string{`alarmEmail "ops"`},
+		},
+		"protection, perhaps": {
+			stack.Props{Protect: "maybe"}, []string{`protect "maybe"`},
+		},
+		"domain with a scheme": {
+			stack.Props{DomainName: "https://a.example", CertificateARN: certificate},
+			[]string{"domainName"},
+		},
+		"domain without certificate": {
+			stack.Props{DomainName: "a.example"}, []string{"go together"},
+		},
+		"certificate without domain": {
+			stack.Props{CertificateARN: certificate}, []string{"go together"},
+		},
+		"certificate of no ACM": {
+			stack.Props{DomainName: "a.example", CertificateARN: topic}, []string{"certificateArn"},
+		},
+		"truststore without a domain": {
+			stack.Props{TruststoreURI: "s3://trust/ca.pem"}, []string{"without a certificate"},
+		},
+		"a way in beside the truststore": {
+			stack.Props{
+				TruststoreURI: "s3://trust/ca.pem", DomainName: "a.example",
+				CertificateARN: certificate,
+			},
+			[]string{"without a certificate"},
+		},
+		"truststore that is no object": {
+			stack.Props{TruststoreURI: "https://trust.example/ca.pem"}, []string{"truststoreUri"},
+		},
+		"no way in": {
+			stack.Props{DisableDefaultEndpoint: true}, []string{"no way in"},
+		},
+		"key by its alias": {
+			stack.Props{SecretsKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"},
+			[]string{"secretsKeyArn"},
+		},
+		"secret of another service": {
+			stack.Props{
+				Secrets: []string{"relay/", "arn:aws:ssm:eu-west-1:111122223333:parameter/x"},
+			},
+			[]string{`secrets "arn:aws:ssm`},
+		},
+		"any secret": {
+			stack.Props{Secrets: []string{"*"}}, []string{`secrets "*"`},
+		},
+		"keys of no secrets": {
+			stack.Props{SecretsManagerKeys: []string{otherKey}},
+			[]string{"secretsManagerKeys without secrets"},
+		},
+		"any key": {
+			stack.Props{Secrets: []string{"relay/"}, SecretsManagerKeys: []string{"*"}},
+			[]string{`secretsManagerKeys "*"`},
+		},
+		"any function": {
+			stack.Props{Invoke: []string{"arn:aws:lambda:eu-west-1:111122223333:function:*"}},
+			[]string{"invoke"},
+		},
+		"a queue to invoke": {
+			stack.Props{Invoke: []string{"arn:aws:sqs:eu-west-1:111122223333:q"}},
+			[]string{"invoke"},
+		},
+		"port 0": {
+			stack.Props{EgressPorts: []uint16{8443, 0}}, []string{"egressPorts: 0"},
+		},
+		"a port twice": {
+			stack.Props{EgressPorts: []uint16{8443, 8443}}, []string{"8443 is open already"},
+		},
+		"a port that is open": {
+			stack.Props{EgressPorts: []uint16{443}}, []string{"443 is open already"},
+		},
+		"ports, too many": {
+			stack.Props{EgressPorts: make([]uint16, 51)}, []string{"egressPorts are 51, not 50"},
+		},
+		"stage too long for names": {
+			stack.Props{Stage: "a-stage-of-21-letters"}, []string{"stage"},
+		},
+		"a certificate for nothing": {
+			stack.Props{
+				DomainName: "a.example", CertificateARN: certificate,
+				OwnershipCertificateARN: ownership,
+			},
+			[]string{"ownershipCertificateArn without truststoreUri"},
+		},
+		"ownership by no certificate": {
+			stack.Props{OwnershipCertificateARN: topic}, []string{"ownershipCertificateArn \"arn"},
+		},
+		"data key by its alias": {
+			stack.Props{DataKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"},
+			[]string{"dataKeyArn"},
+		},
+		"ARNs of two regions": {
+			stack.Props{
+				AlarmTopicARN: topic, SecretsKeyARN: "arn:aws:kms:us-east-1:111122223333:key/x",
+			},
+			[]string{"alarmTopicArn in eu-west-1; secretsKeyArn in us-east-1"},
+		},
+		"a former key in use": {
+			stack.Props{DataKeyARN: dataKey, FormerDataKeyARNs: []string{dataKey}},
+			[]string{"in use"},
+		},
+		"tag of ours in another case": {
+			stack.Props{Tags: map[string]string{"Stage": "x"}}, []string{"Stage is not yours"},
+		},
+		"tags that IAM takes for one": {
+			stack.Props{Tags: map[string]string{"team": "a", "Team": "b"}}, []string{"twice"},
+		},
+		"tags, too many for subnets": {
+			stack.Props{FixedEgress: true, Tags: manyTags(46)}, []string{"tags are 46, not 45"},
+		},
+		"tag of ours": {
+			stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is not yours"},
+		},
+		"tag of theirs": {
+			stack.Props{Tags: map[string]string{"aws:x": "x"}}, []string{"aws:x is not yours"},
+		},
+		"tag with a comma": {
+			stack.Props{Tags: map[string]string{"a": "b,c"}}, []string{"tags: a=b,c"},
+		},
+		"tags, too many": {
+			stack.Props{Tags: manyTags(49)}, []string{"tags are 49"},
+		},
+		"negative retention": {
+			stack.Props{RetentionDays: -1}, []string{"retentionDays is -1, not 1 to 3650"},
+		},
+		"log retention in between": {
+			stack.Props{LogRetentionDays: 31}, []string{"logRetentionDays is 31"},
+		},
+		"body above the request": {
+			stack.Props{MaxBodyBytes: 4500001}, []string{"maxBodyBytes"},
+		},
+		"inline above the scheduler": {
+			stack.Props{InlineBodyBytes: 131073}, []string{"inlineBodyBytes"},
+		},
+		"concurrency below Lambda's": {
+			stack.Props{RetryMaxConcurrency: 1},
+			[]string{"retryMaxConcurrency is 1, not 2 to 1000"},
+		},
+		"concurrency above Lambda's": {
+			stack.Props{DeliveryMaxConcurrency: 1001}, []string{"deliveryMaxConcurrency"},
+		},
+		"everything wrong is said": {
+			stack.Props{Stage: "-", ThrottleBurst: -5}, []string{"stage", "throttleBurst"},
+		},
+		"a folder in place of bootstrap": {
+			stack.Props{FunctionsDir: "testdata"}, []string{"deliver/bootstrap"},
+		},
 		"functions that were not built": {stack.Props{FunctionsDir: t.TempDir()}, []string{
-			"receive/bootstrap is missing", "fanout/bootstrap is missing", "deliver/bootstrap is missing", "sweep/bootstrap is missing", "make"}},
+			"receive/bootstrap is missing", "fanout/bootstrap is missing",
+			"deliver/bootstrap is missing", "sweep/bootstrap is missing", "make"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,9 +320,11 @@ func manyTags(n int) map[string]string {
 	return tags
 }
 
-// The defaults are in two places, here for who deploys and in package settings for who runs a function by hand.
+// The defaults are in two places, here for who deploys and in package settings for who runs a
+// function by hand.
 func TestDefaultsAreThoseOfSettings(t *testing.T) {
-	for _, name := range []string{"CATALOG_TABLE", "LEDGER_TABLE", "INGEST_QUEUE_URL", "DELIVERY_QUEUE_URL", "POISON_QUEUE_URL",
+	for _, name := range []string{"CATALOG_TABLE", "LEDGER_TABLE", "INGEST_QUEUE_URL",
+		"DELIVERY_QUEUE_URL", "POISON_QUEUE_URL",
 		"ORDERED_INGEST_QUEUE_URL", "ORDERED_DELIVERY_QUEUE_URL",
 		"BODIES_BUCKET", "SECRETS_KEY_ARN"} {
 		t.Setenv("RELAY_"+name, "x")
@@ -198,13 +342,17 @@ func TestDefaultsAreThoseOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := []int{p.MaxBodyBytes, p.InlineBodyBytes, p.CatalogCacheSeconds, p.RetentionDays}
-	want := []int{receive.MaxBodyBytes, receive.InlineBodyBytes, receive.CatalogCacheSeconds, fanout.RetentionDays}
+	want := []int{
+		receive.MaxBodyBytes, receive.InlineBodyBytes, receive.CatalogCacheSeconds,
+		fanout.RetentionDays,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-settings +stack):\n%s", diff)
 	}
 }
 
-// TestPageTellsEveryProp holds the table of settings in docs/deploying.md against the props and their defaults, both ways.
+// TestPageTellsEveryProp holds the table of settings in docs/deploying.md against the props and
+// their defaults, both ways.
 func TestPageTellsEveryProp(t *testing.T) {
 	t.Parallel()
 	var want, got []string

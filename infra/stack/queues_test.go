@@ -38,8 +38,11 @@ func TestEveryQueueIsConsumedWithADeadLetterQueueOrIsOne(t *testing.T) {
 		switch {
 		case len(sources[id]) == 0 && deadLetters == "":
 			t.Error("has no dead-letter queue and is none")
-		case len(sources[id]) > 1 && name(id) != "DeliveryDlq": // its redrive names the delivery queue, from where slow ones go on
-			t.Errorf("is the dead-letter queue of %v: a redrive could not tell where to", sources[id])
+		case len(sources[id]) > 1 && name(id) != "DeliveryDlq":
+			// its redrive names the delivery queue, from where slow ones go on
+			t.Errorf(
+				"is the dead-letter queue of %v: a redrive could not tell where to", sources[id],
+			)
 		case len(sources[id]) >= 1:
 			if deadLetters != "" || len(mappings[id]) > 0 {
 				t.Error("a dead-letter queue is consumed, or has one itself")
@@ -53,15 +56,22 @@ func TestEveryQueueIsConsumedWithADeadLetterQueueOrIsOne(t *testing.T) {
 			}
 			switch got := r.number("MessageRetentionPeriod"); {
 			case isFIFO(r) && got != fourteenDays:
-				t.Errorf("keeps messages for %d s, want %d: one may wait for long behind others, and its time begins anew in its dead-letter queue", got, fourteenDays)
+				t.Errorf(
+					"keeps messages for %d s, want %d: one may wait for long behind others, and its time begins anew in its dead-letter queue",
+					got, fourteenDays,
+				)
 			case !isFIFO(r) && (got < 4*24*60*60 || got > fourteenDays/2):
-				t.Errorf("keeps messages for %d s, want four days at least, and at most half of its dead-letter queue's time", got)
+				t.Errorf(
+					"keeps messages for %d s, want four days at least, and at most half of its dead-letter queue's time",
+					got,
+				)
 			}
 		}
 	})
 }
 
-// SQS counts receives that reach no function, so that it may move nothing: the functions themselves set aside what they cannot process.
+// SQS counts receives that reach no function, so that it may move nothing: the functions themselves
+// set aside what they cannot process.
 func TestMaxReceives(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
@@ -98,7 +108,8 @@ func TestQueuesAndBucketsRefusePlainHTTP(t *testing.T) {
 func deniesPlainHTTP(policy resource) bool {
 	for _, s := range items(policy.get("PolicyDocument", "Statement")) {
 		action := get(s, "Action")
-		if get(s, "Effect") == "Deny" && (action == "sqs:*" || action == "s3:*") && get(s, "Principal", "AWS") == "*" &&
+		if get(s, "Effect") == "Deny" && (action == "sqs:*" || action == "s3:*") &&
+			get(s, "Principal", "AWS") == "*" &&
 			get(s, "Condition", "Bool", "aws:SecureTransport") == "false" {
 			return true
 		}
@@ -117,7 +128,8 @@ func TestQueuesAreEncrypted(t *testing.T) {
 	})
 }
 
-// FIFO queues know no delay per message, which the others need, and a dead-letter queue is of the same kind as its queue.
+// FIFO queues know no delay per message, which the others need, and a dead-letter queue is of the
+// same kind as its queue.
 func TestOnlyQueuesOfOrderedEndpointsAreOrdered(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
@@ -125,10 +137,12 @@ func TestOnlyQueuesOfOrderedEndpointsAreOrdered(t *testing.T) {
 		if isFIFO(r) != strings.HasPrefix(name(id), "Ordered") {
 			t.Errorf("is a FIFO queue: %t", isFIFO(r))
 		}
-		if dlq := target(r.get("RedrivePolicy", "deadLetterTargetArn")); dlq != "" && isFIFO(tmpl.Resources[dlq]) != isFIFO(r) {
+		if dlq := target(r.get("RedrivePolicy", "deadLetterTargetArn")); dlq != "" &&
+			isFIFO(tmpl.Resources[dlq]) != isFIFO(r) {
 			t.Error("has a dead-letter queue of another kind")
 		}
-		if isFIFO(r) && (r.get("DeduplicationScope") != "messageGroup" || r.get("FifoThroughputLimit") != "perMessageGroupId") {
+		if isFIFO(r) && (r.get("DeduplicationScope") != "messageGroup" ||
+			r.get("FifoThroughputLimit") != "perMessageGroupId") {
 			t.Error("has one limit for all its message groups")
 		}
 	})
@@ -146,12 +160,17 @@ func TestEventSourceMappings(t *testing.T) {
 		visibility := queue.number("VisibilityTimeout")
 		timeout := tmpl.Resources[target(r.get("FunctionName"))].number("Timeout")
 		if timeout == 0 || visibility < 6*timeout {
-			t.Errorf("visibility timeout %d s, function timeout %d s, want six times as much", visibility, timeout)
+			t.Errorf(
+				"visibility timeout %d s, function timeout %d s, want six times as much",
+				visibility, timeout,
+			)
 		}
-		if types := items(r.get("FunctionResponseTypes")); len(types) != 1 || types[0] != "ReportBatchItemFailures" {
+		if types := items(r.get("FunctionResponseTypes")); len(types) != 1 ||
+			types[0] != "ReportBatchItemFailures" {
 			t.Errorf("response types %v, want partial batch responses", types)
 		}
-		if got := r.number("ScalingConfig", "MaximumConcurrency"); got == 0 || got != concurrency[name(id)] {
+		if got := r.number("ScalingConfig", "MaximumConcurrency"); got == 0 ||
+			got != concurrency[name(id)] {
 			t.Errorf("maximum concurrency %d, want %d", got, concurrency[name(id)])
 		}
 		batch := 10
@@ -159,7 +178,10 @@ func TestEventSourceMappings(t *testing.T) {
 			batch = 1 // no group waits for another, nor for those behind its first
 		}
 		if r.number("BatchSize") != batch || r.get("MaximumBatchingWindowInSeconds") != nil {
-			t.Errorf("batches of %d, window %v, want %d and none", r.number("BatchSize"), r.get("MaximumBatchingWindowInSeconds"), batch)
+			t.Errorf(
+				"batches of %d, window %v, want %d and none", r.number("BatchSize"),
+				r.get("MaximumBatchingWindowInSeconds"), batch,
+			)
 		}
 	})
 }

@@ -20,7 +20,8 @@ func runbook(t *testing.T) string {
 	return string(text)
 }
 
-// Each alarm has an entry under its name, which says what it means (as a page or a ticket), what to look at, and what to do.
+// Each alarm has an entry under its name, which says what it means (as a page or a ticket), what to
+// look at, and what to do.
 func TestRunbookHasEveryAlarmAndNoOther(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{}
@@ -61,7 +62,9 @@ func TestRunbookNamesWhatThereIs(t *testing.T) {
 			}
 			return found
 		}
-		lookUps := regexp.MustCompile(`resource (AWS::\w+::\w+) (\w+)`).FindAllStringSubmatch(text, -1)
+		lookUps := regexp.MustCompile(
+			`resource (AWS::\w+::\w+) (\w+)`,
+		).FindAllStringSubmatch(text, -1)
 		for _, match := range regexp.MustCompile(`errors ([A-Z]\w+)`).FindAllStringSubmatch(text, -1) {
 			lookUps = append(lookUps, []string{match[0], "AWS::Logs::LogGroup", match[1] + "Logs"})
 		}
@@ -73,7 +76,9 @@ func TestRunbookNamesWhatThereIs(t *testing.T) {
 				t.Errorf("%s finds %v, want one", match[0], found)
 			}
 		}
-		outputs := regexp.MustCompile(`(?:output|queue|dlq|peek|redrive) ([A-Z]\w+)`).FindAllStringSubmatch(text, -1)
+		outputs := regexp.MustCompile(
+			`(?:output|queue|dlq|peek|redrive) ([A-Z]\w+)`,
+		).FindAllStringSubmatch(text, -1)
 		for _, match := range outputs {
 			if _, there := tmpl.Outputs[match[1]]; !there {
 				t.Errorf("%s: no such output", match[0])
@@ -85,19 +90,26 @@ func TestRunbookNamesWhatThereIs(t *testing.T) {
 	})
 }
 
-// describe-stack-resources ends after a hundred resources, without a word: a stack with everything has more.
+// describe-stack-resources ends after a hundred resources, without a word: a stack with everything
+// has more.
 func TestCommandsSeeEveryResource(t *testing.T) {
 	t.Parallel()
 	if n := len(whole(t).Resources); n <= 100 {
 		t.Errorf("%d resources: any command would do", n)
 	}
-	for _, file := range []string{"../../README.md", "../../CONTRIBUTING.md", "../../events/README.md", "../../docs/deploying.md", "../../docs/runbook.md"} {
+	for _, file := range []string{
+		"../../README.md", "../../CONTRIBUTING.md", "../../events/README.md",
+		"../../docs/deploying.md", "../../docs/runbook.md",
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(string(text), "describe-stack-resources") {
-			t.Errorf("%s: describe-stack-resources leaves out what is over 100; list-stack-resources does not", file)
+			t.Errorf(
+				"%s: describe-stack-resources leaves out what is over 100; list-stack-resources does not",
+				file,
+			)
 		}
 	}
 }

@@ -8,12 +8,15 @@ import (
 
 const schedulerService = "scheduler.amazonaws.com"
 
-// addSchedules makes the group of the waits that are longer than a queue can carry, and the role that EventBridge Scheduler takes
-// on to end them: it may send to the retry queue and do nothing else, and only for schedules of this group.
+// addSchedules makes the group of the waits that are longer than a queue can carry, and the role
+// that EventBridge Scheduler takes on to end them: it may send to the retry queue and do nothing
+// else, and only for schedules of this group.
 func (r *relay) addSchedules() {
 	r.schedules = awsscheduler.NewCfnScheduleGroup(r.stack, new("Schedules"), nil)
 	r.schedulesRole = awsiam.NewRole(r.stack, new("SchedulesRole"), &awsiam.RoleProps{
-		Description: new("EventBridge Scheduler sends due deliveries of the webhook relay to its retry queue"),
+		Description: new(
+			"EventBridge Scheduler sends due deliveries of the webhook relay to its retry queue",
+		),
 		AssumedBy: awsiam.NewServicePrincipal(new(schedulerService), &awsiam.ServicePrincipalOpts{
 			Conditions: &map[string]any{"StringEquals": map[string]any{
 				"aws:SourceAccount": r.stack.Account(),
@@ -29,6 +32,8 @@ func (r *relay) addSchedules() {
 // scheduleARN is any schedule of the group.
 func (r *relay) scheduleARN() *string {
 	return r.stack.FormatArn(&awscdk.ArnComponents{
-		Service: new("scheduler"), Resource: new("schedule"), ResourceName: new(*r.schedules.Ref() + "/*"),
+		Service: new("scheduler"), Resource: new("schedule"), ResourceName: new(
+			*r.schedules.Ref() + "/*",
+		),
 	})
 }

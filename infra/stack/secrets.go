@@ -5,16 +5,17 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 )
 
-// addSecretsKey makes the key that seals the catalog's secrets, unless the props name one. It is kept on destroy: without it the kept
-// tables are useless.
+// addSecretsKey makes the key that seals the catalog's secrets, unless the props name one. It is
+// kept on destroy: without it the kept tables are useless.
 func (r *relay) addSecretsKey() {
 	if r.props.SecretsKeyARN != "" {
 		r.secretsKey = awskms.Key_FromKeyArn(r.stack, new("SecretsKey"), &r.props.SecretsKeyARN)
 		return
 	}
 	r.secretsKey = awskms.NewKey(r.stack, new("SecretsKey"), &awskms.KeyProps{
-		Description:       new("Seals the secrets of the webhook relay's sources and endpoints"),
-		Alias:             new("alias/" + *r.stack.StackName() + "-secrets"), // for a person's eye; nothing in the relay uses it
+		Description: new("Seals the secrets of the webhook relay's sources and endpoints"),
+		// for a person's eye; nothing in the relay uses it
+		Alias:             new("alias/" + *r.stack.StackName() + "-secrets"),
 		EnableKeyRotation: new(true),
 		RemovalPolicy:     awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE,
 	})

@@ -37,17 +37,19 @@ type relay struct {
 	alarms                       []awscloudwatch.CfnAlarm
 }
 
-// New adds a relay to scope, for any account and region. ErrProps names everything that is wrong with the props; nothing has been
-// added then.
+// New adds a relay to scope, for any account and region. ErrProps names everything that is wrong
+// with the props; nothing has been added then.
 func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	p, err := p.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	r := &relay{props: p, stack: awscdk.NewStack(scope, &id, &awscdk.StackProps{
-		StackName:   new("webhook-relay-" + p.Stage),
-		Description: new("Webhook relay: receives webhooks, fans them out to subscribed endpoints, delivers and retries them"),
-		Tags:        pointerMap(p.tags()),
+		StackName: new("webhook-relay-" + p.Stage),
+		Description: new(
+			"Webhook relay: receives webhooks, fans them out to subscribed endpoints, delivers and retries them",
+		),
+		Tags: pointerMap(p.tags()),
 
 		TerminationProtection: whenTrue(p.protected()),
 	})}

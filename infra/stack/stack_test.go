@@ -18,14 +18,20 @@ func TestTables(t *testing.T) {
 	want := map[string][]string{
 		"Catalog": {"pk HASH, sk RANGE"},
 		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, KEYS_ONLY",
-			"open: open_pk HASH, open_sk RANGE, KEYS_ONLY", "troubled: troubled_pk HASH, troubled_sk RANGE, KEYS_ONLY", "TTL expires_at"},
+			"open: open_pk HASH, open_sk RANGE, KEYS_ONLY",
+			"troubled: troubled_pk HASH, troubled_sk RANGE, KEYS_ONLY", "TTL expires_at"},
 	}
 	got := map[string][]string{}
 	defaults(t).each(t, "AWS::DynamoDB::Table", func(t *testing.T, id string, r resource) {
 		if r.get("BillingMode") != "PAY_PER_REQUEST" || r.get("OnDemandThroughput") != nil {
-			t.Errorf("billing %v, ceiling %v, want on demand without one", r.get("BillingMode"), r.get("OnDemandThroughput"))
+			t.Errorf(
+				"billing %v, ceiling %v, want on demand without one", r.get("BillingMode"),
+				r.get("OnDemandThroughput"),
+			)
 		}
-		if recovery := r.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"); recovery != (name(id) == "Catalog") {
+		if recovery := r.get(
+			"PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled",
+		); recovery != (name(id) == "Catalog") {
 			t.Errorf("can be recovered to a point in time: %v", recovery)
 		}
 		for _, attribute := range items(r.get("AttributeDefinitions")) {
@@ -36,7 +42,13 @@ func TestTables(t *testing.T) {
 		lines := []string{keys(r.get("KeySchema"))}
 		for _, index := range items(r.get("GlobalSecondaryIndexes")) {
 			projection := get(index, "Projection", "ProjectionType")
-			lines = append(lines, fmt.Sprintf("%v: %s, %v", get(index, "IndexName"), keys(get(index, "KeySchema")), projection))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"%v: %s, %v", get(index, "IndexName"), keys(get(index, "KeySchema")),
+					projection,
+				),
+			)
 		}
 		if r.get("TimeToLiveSpecification", "Enabled") == true {
 			lines = append(lines, "TTL "+render(r.get("TimeToLiveSpecification", "AttributeName")))
@@ -58,11 +70,16 @@ func keys(schema any) string {
 
 func TestWhatHoldsDataOutlivesTheStack(t *testing.T) {
 	t.Parallel()
-	for _, resourceType := range []string{"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"} {
+	for _, resourceType := range []string{
+		"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key",
+	} {
 		defaults(t).each(t, resourceType, func(t *testing.T, _ string, r resource) {
 			// What a failed first deployment has made holds nothing yet: it goes with it.
 			if r.DeletionPolicy != "RetainExceptOnCreate" || r.UpdateReplacePolicy != "Retain" {
-				t.Errorf("deletion %s, replacement %s, want RetainExceptOnCreate and Retain", r.DeletionPolicy, r.UpdateReplacePolicy)
+				t.Errorf(
+					"deletion %s, replacement %s, want RetainExceptOnCreate and Retain",
+					r.DeletionPolicy, r.UpdateReplacePolicy,
+				)
 			}
 		})
 	}
@@ -71,17 +88,23 @@ func TestWhatHoldsDataOutlivesTheStack(t *testing.T) {
 func TestBucketsArePrivateAndForget(t *testing.T) {
 	t.Parallel()
 	defaults(t).each(t, "AWS::S3::Bucket", func(t *testing.T, _ string, r resource) {
-		for _, block := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+		for _, block := range []string{
+			"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets",
+		} {
 			if r.get("PublicAccessBlockConfiguration", block) != true {
 				t.Errorf("%s is off", block)
 			}
 		}
-		encryption := r.get("BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault")
+		encryption := r.get(
+			"BucketEncryption", "ServerSideEncryptionConfiguration", 0,
+			"ServerSideEncryptionByDefault",
+		)
 		if get(encryption, "SSEAlgorithm") != "AES256" {
 			t.Error("is not encrypted by S3")
 		}
 		rule := items(r.get("LifecycleConfiguration", "Rules"))
-		if len(rule) != 1 || get(rule, 0, "Status") != "Enabled" || get(rule, 0, "ExpirationInDays") != 61.0 ||
+		if len(rule) != 1 || get(rule, 0, "Status") != "Enabled" ||
+			get(rule, 0, "ExpirationInDays") != 61.0 ||
 			get(rule, 0, "AbortIncompleteMultipartUpload", "DaysAfterInitiation") != 1.0 {
 			t.Errorf("lifecycle %v, want expiry after 30 days of retention and 15 more", rule)
 		}
@@ -109,8 +132,12 @@ func TestIngressIsOneRoute(t *testing.T) {
 		}
 	})
 	tmpl.each(t, "AWS::ApiGatewayV2::Integration", func(t *testing.T, _ string, r resource) {
-		if name(target(r.get("IntegrationUri"))) != "Receive" || r.get("PayloadFormatVersion") != "2.0" {
-			t.Errorf("goes to %v with payload %v", r.get("IntegrationUri"), r.get("PayloadFormatVersion"))
+		if name(target(r.get("IntegrationUri"))) != "Receive" ||
+			r.get("PayloadFormatVersion") != "2.0" {
+			t.Errorf(
+				"goes to %v with payload %v", r.get("IntegrationUri"),
+				r.get("PayloadFormatVersion"),
+			)
 		}
 	})
 }
@@ -129,7 +156,9 @@ func TestWhatIsAskedForIsObserved(t *testing.T) {
 		}
 		for _, table := range tmpl.of("AWS::DynamoDB::Table") {
 			if table.get("TimeToLiveSpecification") != nil {
-				got["recovery of the ledger"] = table.get("PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled") == true
+				got["recovery of the ledger"] = table.get(
+					"PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled",
+				) == true
 			}
 		}
 		for what, is := range got {
@@ -144,7 +173,9 @@ func TestStagesAreLogged(t *testing.T) {
 	t.Parallel()
 	tmpl := whole(t)
 	tmpl.each(t, "AWS::ApiGatewayV2::Stage", func(t *testing.T, _ string, r resource) {
-		if logs := tmpl.Resources[target(r.get("AccessLogSettings", "DestinationArn"))]; logs.Type != "AWS::Logs::LogGroup" {
+		if logs := tmpl.Resources[target(r.get(
+			"AccessLogSettings", "DestinationArn",
+		))]; logs.Type != "AWS::Logs::LogGroup" {
 			t.Error("has no access log")
 		}
 		format := render(r.get("AccessLogSettings", "Format"))
@@ -153,8 +184,10 @@ func TestStagesAreLogged(t *testing.T) {
 			t.Fatalf("access log is no JSON: %v", err)
 		}
 		want := map[string]string{
-			"requestId": "$context.requestId", "time": "$context.requestTime", "ip": "$context.identity.sourceIp",
-			"method": "$context.httpMethod", "path": "$context.path", "statusCode": "$context.status",
+			"requestId": "$context.requestId", "time": "$context.requestTime",
+			"ip":     "$context.identity.sourceIp",
+			"method": "$context.httpMethod", "path": "$context.path",
+			"statusCode":    "$context.status",
 			"responseBytes": "$context.responseLength", "durationMs": "$context.responseLatency",
 			"integrationError": "$context.integrationErrorMessage",
 		}
@@ -170,8 +203,10 @@ func TestOutputs(t *testing.T) {
 	tmpl := defaults(t)
 	want := map[string]string{
 		"IngressUrl": "{Ingress.ApiEndpoint}", "IngressApiId": "{Ingress}",
-		"CatalogTable": "{Catalog}", "LedgerTable": "{Ledger}", "SecretsKeyArn": "{SecretsKey.Arn}", "BodiesBucket": "{Bodies}",
-		"IngestQueueUrl": "{Ingest}", "DeliveryQueueUrl": "{Delivery}", "RetryQueueUrl": "{Retry}", "DeadQueueUrl": "{Dead}",
+		"CatalogTable": "{Catalog}", "LedgerTable": "{Ledger}", "SecretsKeyArn": "{SecretsKey.Arn}",
+		"BodiesBucket":   "{Bodies}",
+		"IngestQueueUrl": "{Ingest}", "DeliveryQueueUrl": "{Delivery}", "RetryQueueUrl": "{Retry}",
+		"DeadQueueUrl":          "{Dead}",
 		"OrderedIngestQueueUrl": "{OrderedIngest}", "OrderedDeliveryQueueUrl": "{OrderedDelivery}",
 	}
 	got := map[string]string{}
@@ -187,23 +222,33 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// A name that is fixed stands in the way of a second stage and of a replacement. An alias of a key has no other identity, and is
-// made of the stack's name.
+// A name that is fixed stands in the way of a second stage and of a replacement. An alias of a key
+// has no other identity, and is made of the stack's name.
 func TestNothingHasAFixedName(t *testing.T) {
 	t.Parallel()
 	fixed := map[string]string{
-		"AWS::CloudWatch::Alarm": "AlarmName", "AWS::DynamoDB::Table": "TableName", "AWS::IAM::Role": "RoleName",
-		"AWS::Lambda::Function": "FunctionName", "AWS::Logs::LogGroup": "LogGroupName", "AWS::S3::Bucket": "BucketName",
-		"AWS::SQS::Queue": "QueueName", "AWS::Scheduler::ScheduleGroup": "Name", "AWS::SNS::Topic": "TopicName",
-		"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::Events::Rule": "Name", "AWS::EC2::SecurityGroup": "GroupName",
+		"AWS::CloudWatch::Alarm": "AlarmName", "AWS::DynamoDB::Table": "TableName",
+		"AWS::IAM::Role":        "RoleName",
+		"AWS::Lambda::Function": "FunctionName", "AWS::Logs::LogGroup": "LogGroupName",
+		"AWS::S3::Bucket": "BucketName",
+		"AWS::SQS::Queue": "QueueName", "AWS::Scheduler::ScheduleGroup": "Name",
+		"AWS::SNS::Topic":            "TopicName",
+		"AWS::CloudWatch::Dashboard": "DashboardName", "AWS::Events::Rule": "Name",
+		"AWS::EC2::SecurityGroup": "GroupName",
 	}
 	unnamed := []string{ // types that have no name to fix, or one that need not be unique
-		"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
-		"AWS::KMS::Alias", "AWS::KMS::Key", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission",
-		"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy",
-		"AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName", // of a name that is the operator's
-		"AWS::EC2::EIP", "AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route", "AWS::EC2::RouteTable",
-		"AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::EC2::VPCEndpoint",
+		"AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route",
+		"AWS::ApiGatewayV2::Stage",
+		"AWS::KMS::Alias", "AWS::KMS::Key", "AWS::Lambda::EventSourceMapping",
+		"AWS::Lambda::Permission",
+		"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::Subscription",
+		"AWS::SNS::TopicPolicy",
+		// of a name that is the operator's
+		"AWS::ApiGatewayV2::ApiMapping", "AWS::ApiGatewayV2::DomainName",
+		"AWS::EC2::EIP", "AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::Route",
+		"AWS::EC2::RouteTable",
+		"AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC",
+		"AWS::EC2::VPCEndpoint",
 		"AWS::EC2::VPCGatewayAttachment",
 	}
 	both(t, func(t *testing.T, tmpl template) {
@@ -222,8 +267,10 @@ func TestNothingHasAFixedName(t *testing.T) {
 func TestPropsReachTheTemplate(t *testing.T) {
 	t.Parallel()
 	tmpl, err := synthesise(stack.Props{
-		Stage: "prod", RetentionDays: 7, LogRetentionDays: 90, MaxBodyBytes: 1000, InlineBodyBytes: 100, CatalogCacheSeconds: 5,
-		ThrottleRatePerSecond: 11, ThrottleBurst: 12, FanoutMaxConcurrency: 13, DeliveryMaxConcurrency: 14, RetryMaxConcurrency: 15, SlowMaxConcurrency: 16,
+		Stage: "prod", RetentionDays: 7, LogRetentionDays: 90, MaxBodyBytes: 1000,
+		InlineBodyBytes: 100, CatalogCacheSeconds: 5,
+		ThrottleRatePerSecond: 11, ThrottleBurst: 12, FanoutMaxConcurrency: 13,
+		DeliveryMaxConcurrency: 14, RetryMaxConcurrency: 15, SlowMaxConcurrency: 16,
 		EgressPorts: []uint16{8443, 9000},
 	}, nil)
 	if err != nil {
@@ -234,22 +281,54 @@ func TestPropsReachTheTemplate(t *testing.T) {
 		byName[name(id)] = r
 	}
 	for what, test := range map[string]struct{ got, want any }{
-		"stage":                  {byName["SecretsKeyAlias"].get("AliasName"), "alias/webhook-relay-prod-secrets"},
-		"retentionDays, receive": {byName["Receive"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
-		"retentionDays, bodies":  {byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 38.0},
-		"retentionDays, fanout":  {byName["Fanout"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
-		"retentionDays, deliver": {byName["Deliver"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7"},
-		"logRetentionDays":       {byName["ReceiveLogs"].get("RetentionInDays"), 90.0},
-		"maxBodyBytes":           {byName["Receive"].get("Environment", "Variables", "RELAY_MAX_BODY_BYTES"), "1000"},
-		"inlineBodyBytes":        {byName["Receive"].get("Environment", "Variables", "RELAY_INLINE_BODY_BYTES"), "100"},
-		"catalogCacheSeconds":    {byName["Deliver"].get("Environment", "Variables", "RELAY_CATALOG_CACHE_SECONDS"), "5"},
-		"egressPorts":            {byName["Deliver"].get("Environment", "Variables", "RELAY_EGRESS_PORTS"), "8443,9000"},
-		"throttleRatePerSecond":  {byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingRateLimit"), 11.0},
-		"throttleBurst":          {byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingBurstLimit"), 12.0},
-		"fanoutMaxConcurrency":   {byName["IngestToFanout"].get("ScalingConfig", "MaximumConcurrency"), 13.0},
-		"deliveryMaxConcurrency": {byName["DeliveryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 14.0},
-		"retryMaxConcurrency":    {byName["RetryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 15.0},
-		"slowMaxConcurrency":     {byName["SlowToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 16.0},
+		"stage": {
+			byName["SecretsKeyAlias"].get("AliasName"), "alias/webhook-relay-prod-secrets",
+		},
+		"retentionDays, receive": {
+			byName["Receive"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7",
+		},
+		"retentionDays, bodies": {
+			byName["Bodies"].get("LifecycleConfiguration", "Rules", 0, "ExpirationInDays"), 38.0,
+		},
+		"retentionDays, fanout": {
+			byName["Fanout"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7",
+		},
+		"retentionDays, deliver": {
+			byName["Deliver"].get("Environment", "Variables", "RELAY_RETENTION_DAYS"), "7",
+		},
+		"logRetentionDays": {byName["ReceiveLogs"].get("RetentionInDays"), 90.0},
+		"maxBodyBytes": {
+			byName["Receive"].get("Environment", "Variables", "RELAY_MAX_BODY_BYTES"), "1000",
+		},
+		"inlineBodyBytes": {
+			byName["Receive"].get("Environment", "Variables", "RELAY_INLINE_BODY_BYTES"), "100",
+		},
+		"catalogCacheSeconds": {
+			byName["Deliver"].get("Environment", "Variables", "RELAY_CATALOG_CACHE_SECONDS"), "5",
+		},
+		"egressPorts": {
+			byName["Deliver"].get("Environment", "Variables", "RELAY_EGRESS_PORTS"), "8443,9000",
+		},
+		"throttleRatePerSecond": {
+			byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingRateLimit"),
+			11.0,
+		},
+		"throttleBurst": {
+			byName["IngressStage"].get("RouteSettings", "ANY /in/{source}", "ThrottlingBurstLimit"),
+			12.0,
+		},
+		"fanoutMaxConcurrency": {
+			byName["IngestToFanout"].get("ScalingConfig", "MaximumConcurrency"), 13.0,
+		},
+		"deliveryMaxConcurrency": {
+			byName["DeliveryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 14.0,
+		},
+		"retryMaxConcurrency": {
+			byName["RetryToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 15.0,
+		},
+		"slowMaxConcurrency": {
+			byName["SlowToDeliver"].get("ScalingConfig", "MaximumConcurrency"), 16.0,
+		},
 	} {
 		if test.got != test.want {
 			t.Errorf("%s: %v in the template, want %v", what, test.got, test.want)

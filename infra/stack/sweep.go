@@ -8,17 +8,19 @@ import (
 )
 
 const (
-	// sweepTimeoutSeconds: the sweeper ends in time before it, and goes on with what was left in its next run.
+	// sweepTimeoutSeconds: the sweeper ends in time before it, and goes on with what was left in
+	// its next run.
 	sweepTimeoutSeconds = 900
-	// sweepMemoryMiB is what has a whole processor, which is what a sweep of a busy hour takes its time for. With less it would take
-	// longer and cost the same.
+	// sweepMemoryMiB is what has a whole processor, which is what a sweep of a busy hour takes its
+	// time for. With less it would take longer and cost the same.
 	sweepMemoryMiB = 1769
 
 	eventsService = "events.amazonaws.com"
 )
 
-// addSweep makes the function that puts back what was lost, and the rule that starts it every hour. A run that fails is made again by
-// Lambda, a minute and then two minutes later; one that does not get through is continued by the next.
+// addSweep makes the function that puts back what was lost, and the rule that starts it every hour.
+// A run that fails is made again by Lambda, a minute and then two minutes later; one that does not
+// get through is continued by the next.
 func (r *relay) addSweep() error {
 	environment, err := settings.Environment(settings.Sweep{
 		CatalogTable:     *r.catalog.TableName(),
@@ -30,14 +32,17 @@ func (r *relay) addSweep() error {
 		return err
 	}
 	r.sweep = r.addFunction(function{
-		id: "Sweep", name: sweepName, description: "Puts deliveries that were lost back on their queue",
-		memoryMiB: sweepMemoryMiB, timeoutSeconds: sweepTimeoutSeconds,
+		id: "Sweep", name: sweepName,
+		description: "Puts deliveries that were lost back on their queue",
+		memoryMiB:   sweepMemoryMiB, timeoutSeconds: sweepTimeoutSeconds,
 		environment: environment, grants: r.sweepGrants(),
 	})
 	hourly := awsevents.NewCfnRule(r.stack, new("Hourly"), &awsevents.CfnRuleProps{
 		Description:        new("Starts the sweep of the webhook relay"),
 		ScheduleExpression: new("rate(1 hour)"),
-		Targets:            list(&awsevents.CfnRule_TargetProperty{Arn: r.sweep.FunctionArn(), Id: new("Sweep")}),
+		Targets: list(&awsevents.CfnRule_TargetProperty{
+			Arn: r.sweep.FunctionArn(), Id: new("Sweep"),
+		}),
 	})
 	awslambda.NewCfnPermission(r.stack, new("HourlyMaySweep"), &awslambda.CfnPermissionProps{
 		Action: new("lambda:InvokeFunction"), FunctionName: r.sweep.FunctionArn(),

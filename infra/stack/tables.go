@@ -8,13 +8,16 @@ import (
 // The ledger's indexes.
 const (
 	eventsIndex = "events" // by source and hour
-	openIndex   = "open"   // deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its delivery
+	// deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its
+	// delivery
+	openIndex = "open"
 
 	troubledIndex = "troubled" // endpoints in trouble; sparse too
 )
 
-// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events and deliveries, for
-// RetentionDays). Both are on demand, without a ceiling of their own: a throttled write is a webhook delayed.
+// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large:
+// events and deliveries, for RetentionDays). Both are on demand, without a ceiling of their own: a
+// throttled write is a webhook delayed.
 func (r *relay) addTables() {
 	r.catalog = r.addTable("Catalog", nil, true)
 	r.ledger = r.addTable("Ledger", new("expires_at"), r.props.LedgerRecovery)
@@ -39,8 +42,8 @@ func (r *relay) addTable(id string, timeToLive *string, recovery bool) awsdynamo
 	})
 }
 
-// keptTable: what a failed deployment has just made goes with it. A table with deletion protection cannot go, so that it stays behind and
-// the rollback succeeds.
+// keptTable: what a failed deployment has just made goes with it. A table with deletion protection
+// cannot go, so that it stays behind and the rollback succeeds.
 func (r *relay) keptTable() awscdk.RemovalPolicy {
 	if r.props.protected() {
 		return awscdk.RemovalPolicy_RETAIN
@@ -48,8 +51,9 @@ func (r *relay) keptTable() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 }
 
-// addIndex makes an index of the ledger. It projects keys only: a listing reads the items themselves, so that it shows their
-// present state, and a write to an item that changes none of the keys costs nothing here.
+// addIndex makes an index of the ledger. It projects keys only: a listing reads the items
+// themselves, so that it shows their present state, and a write to an item that changes none of the
+// keys costs nothing here.
 func (r *relay) addIndex(name string) {
 	r.ledger.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      &name,

@@ -62,12 +62,19 @@ var wholeRelay = sync.OnceValues(func() (template, error) { return synthesise(wh
 
 func wholeProps() stack.Props {
 	return stack.Props{
-		Stage: "prod", AlarmTopicARN: topic, AlarmEmail: "ops@example.com", FixedEgress: true, SecretsKeyARN: secretsKey,
-		DomainName: "hooks.example.com", CertificateARN: certificate, DisableDefaultEndpoint: true, TruststoreURI: truststore,
-		OwnershipCertificateARN: ownership, DataKeyARN: dataKey, FormerDataKeyARNs: []string{formerDataKey},
-		Secrets: []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey}, Invoke: []string{invokedAPI, invokedFunction},
+		Stage: "prod", AlarmTopicARN: topic, AlarmEmail: "ops@example.com", FixedEgress: true,
+		SecretsKeyARN: secretsKey,
+		DomainName:    "hooks.example.com", CertificateARN: certificate,
+		DisableDefaultEndpoint: true, TruststoreURI: truststore,
+		OwnershipCertificateARN: ownership, DataKeyARN: dataKey,
+		FormerDataKeyARNs: []string{formerDataKey},
+		Secrets:           []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey},
+		Invoke:    []string{invokedAPI, invokedFunction},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
-		EgressPorts: []uint16{8443}, Tags: map[string]string{"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "", "of two words": "x=y"},
+		EgressPorts: []uint16{8443}, Tags: map[string]string{
+			"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "",
+			"of two words": "x=y",
+		},
 	}
 }
 
@@ -108,7 +115,9 @@ func synthesise(p stack.Props, context map[string]any) (tmpl template, err error
 	if p.FunctionsDir, err = stubFunctions(dir); err != nil {
 		return template{}, err
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{Outdir: new(filepath.Join(dir, "out")), Context: &context, AnalyticsReporting: new(false)})
+	app := awscdk.NewApp(&awscdk.AppProps{
+		Outdir: new(filepath.Join(dir, "out")), Context: &context, AnalyticsReporting: new(false),
+	})
 	if _, err := stack.New(app, "Relay", p); err != nil {
 		return template{}, err
 	}
@@ -138,15 +147,17 @@ func stubFunctions(dir string) (string, error) {
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return "", err
 		}
-		if err := os.WriteFile(filepath.Join(folder, "bootstrap"), []byte(name), 0o600); err != nil {
+		if err := os.WriteFile(
+			filepath.Join(folder, "bootstrap"), []byte(name), 0o600,
+		); err != nil {
 			return "", err
 		}
 	}
 	return filepath.Join(dir, "lambda"), nil
 }
 
-// each calls f for every resource of a type, in the order of their ids, and fails where there is none: a test that finds nothing
-// to look at proves nothing.
+// each calls f for every resource of a type, in the order of their ids, and fails where there is
+// none: a test that finds nothing to look at proves nothing.
 func (tmpl template) of(resourceType string) (all []resource) {
 	for _, r := range tmpl.Resources {
 		if r.Type == resourceType {
@@ -156,7 +167,9 @@ func (tmpl template) of(resourceType string) (all []resource) {
 	return all
 }
 
-func (tmpl template) each(t *testing.T, resourceType string, f func(t *testing.T, id string, r resource)) {
+func (tmpl template) each(
+	t *testing.T, resourceType string, f func(t *testing.T, id string, r resource),
+) {
 	t.Helper()
 	found := false
 	for _, id := range slices.Sorted(maps.Keys(tmpl.Resources)) {
@@ -210,7 +223,8 @@ func items(v any) []any {
 	}
 }
 
-// target is the id of the resource that v refers to, whole or by an attribute; "" where v is no reference.
+// target is the id of the resource that v refers to, whole or by an attribute; "" where v is no
+// reference.
 func target(v any) string {
 	if id, ok := get(v, "Ref").(string); ok {
 		return id

@@ -6,14 +6,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"webhook-relay/shared/relay/catalog"
 
 	"golang.org/x/net/http/httpguts"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// auth is how requests to an endpoint are authenticated, beside the Standard Webhooks signature. Exactly one block is set.
+// auth is how requests to an endpoint are authenticated, beside the Standard Webhooks signature.
+// Exactly one block is set.
 type auth struct {
 	Basic    *basicAuth `yaml:"basic"`
 	Bearer   string     `yaml:"bearer"`
@@ -23,8 +24,9 @@ type auth struct {
 	Provider string     `yaml:"provider"`
 	SigV4    *sigV4     `yaml:"sigv4"`
 
-	Secret   string `yaml:"secret"`   // only with hmac and provider
-	Standard *bool  `yaml:"standard"` // only with hmac and provider; false: omit the Standard Webhooks headers
+	Secret string `yaml:"secret"` // only with hmac and provider
+	// only with hmac and provider; false: omit the Standard Webhooks headers
+	Standard *bool `yaml:"standard"`
 }
 
 type basicAuth struct {
@@ -58,7 +60,11 @@ func (a auth) kinds() (kinds []string) {
 		key   string
 		there bool
 	}{
-		{"api_key", a.APIKey != nil}, {"basic", a.Basic != nil}, {"bearer", a.Bearer != ""}, {"hmac", a.HMAC != nil}, {"oauth2", a.OAuth2 != nil},
+		{
+			"api_key", a.APIKey != nil,
+		}, {
+			"basic", a.Basic != nil,
+		}, {"bearer", a.Bearer != ""}, {"hmac", a.HMAC != nil}, {"oauth2", a.OAuth2 != nil},
 		{"provider", a.Provider != ""}, {"sigv4", a.SigV4 != nil},
 	} {
 		if kind.there {
@@ -75,7 +81,11 @@ func (c *checker) auth(path string, a *auth, to catalog.Endpoint) *catalog.Auth 
 	}
 	kinds := a.kinds()
 	if len(kinds) != 1 {
-		c.fail(path, "must have exactly one of api_key, basic, bearer, hmac, oauth2, provider and sigv4, not %d", len(kinds))
+		c.fail(
+			path,
+			"must have exactly one of api_key, basic, bearer, hmac, oauth2, provider and sigv4, not %d",
+			len(kinds),
+		)
 		return nil
 	}
 	signs := a.HMAC != nil || a.Provider != ""
@@ -84,11 +94,17 @@ func (c *checker) auth(path string, a *auth, to catalog.Endpoint) *catalog.Auth 
 	}
 	out := c.authOf(path, kinds[0], *a, to)
 	if c.deployed && strings.HasPrefix(strings.ToLower(to.URL), "http:") && out.IsCredential() {
-		c.fail(path, "would be sent in the clear, without encryption; the endpoint's url must begin with https")
+		c.fail(
+			path,
+			"would be sent in the clear, without encryption; the endpoint's url must begin with https",
+		)
 	}
 	for _, name := range slices.Sorted(slices.Values(out.Headers(to.URL))) {
 		if _, twice := to.Header[name]; twice {
-			c.fail(path+"."+kinds[0], "sets the header %s, which headers sets too; remove it from headers", name)
+			c.fail(
+				path+"."+kinds[0],
+				"sets the header %s, which headers sets too; remove it from headers", name,
+			)
 		}
 	}
 	return out
@@ -112,10 +128,12 @@ func (c *checker) authOf(path, kind string, a auth, to catalog.Endpoint) *catalo
 	}
 }
 
-// reference is the form of what follows catalog.SecretPrefix: the name or ARN of a secret, and optionally # and a member of it.
+// reference is the form of what follows catalog.SecretPrefix: the name or ARN of a secret, and
+// optionally # and a member of it.
 var reference = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
 
-// authSecret resolves a secret that is sent in a header. It returns "" if the secret cannot be resolved, and reports why.
+// authSecret resolves a secret that is sent in a header. It returns "" if the secret cannot be
+// resolved, and reports why.
 func (c *checker) authSecret(path, s string) string {
 	s, ok := c.secretOrReference(path, s)
 	if ok && !httpguts.ValidHeaderFieldValue(s) {
@@ -133,26 +151,40 @@ func (c *checker) bearer(path, s string) string {
 	return token
 }
 
-// secretOrReference resolves env:NAME. A reference to AWS Secrets Manager stays as it is, and is resolved when it is needed.
+// secretOrReference resolves env:NAME. A reference to AWS Secrets Manager stays as it is, and is
+// resolved when it is needed.
 func (c *checker) secretOrReference(path, s string) (string, bool) {
 	s, ok := c.value(path, s, true)
 	if name, is := strings.CutPrefix(s, catalog.SecretPrefix); is && !reference.MatchString(name) {
-		c.fail(path, "is not a reference to a secret; write %sNAME-or-ARN, and add #KEY for one member of a secret that is a JSON object", catalog.SecretPrefix)
+		c.fail(
+			path,
+			"is not a reference to a secret; write %sNAME-or-ARN, and add #KEY for one member of a secret that is a JSON object",
+			catalog.SecretPrefix,
+		)
 		return "", false
 	}
 	return s, ok
 }
 
 func (c *checker) basicAuth(path string, b basicAuth) *catalog.BasicAuth {
-	out := &catalog.BasicAuth{Username: c.authSecret(path+".username", b.Username), Password: c.authSecret(path+".password", b.Password)}
+	out := &catalog.BasicAuth{
+		Username: c.authSecret(path+".username", b.Username),
+		Password: c.authSecret(path+".password", b.Password),
+	}
 	if strings.Contains(out.Username, ":") && !catalog.IsReference(out.Username) {
-		c.fail(path+".username", "has a colon, which a user name cannot contain in Basic authentication")
+		c.fail(
+			path+".username",
+			"has a colon, which a user name cannot contain in Basic authentication",
+		)
 	}
 	return out
 }
 
 func (c *checker) apiKey(path string, k apiKey, to catalog.Endpoint) *catalog.APIKey {
-	out := &catalog.APIKey{Header: strings.ToLower(k.Header), Query: k.Query, Value: c.authSecret(path+".value", k.Value)}
+	out := &catalog.APIKey{
+		Header: strings.ToLower(k.Header), Query: k.Query,
+		Value: c.authSecret(path+".value", k.Value),
+	}
 	switch {
 	case (k.Header == "") == (k.Query == ""):
 		c.fail(path, "must have exactly one of header and query")
@@ -160,7 +192,10 @@ func (c *checker) apiKey(path string, k apiKey, to catalog.Endpoint) *catalog.AP
 		c.checkHeader(path+".header", k.Header, "")
 	default:
 		if u, err := url.Parse(to.URL); err == nil && u.Query().Has(k.Query) {
-			c.fail(path+".query", "the endpoint's url already has a query parameter %s; remove it there", k.Query)
+			c.fail(
+				path+".query",
+				"the endpoint's url already has a query parameter %s; remove it there", k.Query,
+			)
 		}
 	}
 	return out
@@ -169,7 +204,9 @@ func (c *checker) apiKey(path string, k apiKey, to catalog.Endpoint) *catalog.AP
 func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 	tokenURL := c.url(path+".token_url", o.TokenURL)
 	if strings.HasPrefix(tokenURL, "http:") {
-		c.fail(path+".token_url", "must begin with https, because the client's secret is sent there")
+		c.fail(
+			path+".token_url", "must begin with https, because the client's secret is sent there",
+		)
 	}
 	if hint := literalHint(o.Audience); hint != "" {
 		c.fail(path+".audience", "%s", hint)
@@ -178,11 +215,18 @@ func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 		c.fail(path+".style", "%q is neither header (the default) nor body", o.Style)
 	}
 	for i, scope := range o.Scopes {
-		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-			c.fail(fmt.Sprintf("%s.scopes[%d]", path, i), "is not a scope; a scope is printable ASCII without spaces, quotes and backslashes")
+		if scope == "" || strings.ContainsFunc(scope, func(r rune) bool {
+			return r <= ' ' || r > '~' || r == '"' || r == '\\'
+		}) {
+			c.fail(
+				fmt.Sprintf("%s.scopes[%d]", path, i),
+				"is not a scope; a scope is printable ASCII without spaces, quotes and backslashes",
+			)
 		}
 	}
-	out := &catalog.OAuth2{TokenURL: tokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body"}
+	out := &catalog.OAuth2{
+		TokenURL: tokenURL, Scopes: o.Scopes, Audience: o.Audience, InBody: o.Style == "body",
+	}
 	out.ClientID, _ = c.secretOrReference(path+".client_id", o.ClientID)
 	out.ClientSecret, _ = c.secretOrReference(path+".client_secret", o.ClientSecret)
 	return out
@@ -193,16 +237,22 @@ var awsName = regexp.MustCompile(`^[a-z0-9-]+$`)
 
 func (c *checker) sigV4(path string, s sigV4) *catalog.SigV4 {
 	if !awsName.MatchString(s.Service) {
-		c.fail(path+".service", "%q is not the name of an AWS service, such as execute-api or lambda", s.Service)
+		c.fail(
+			path+".service", "%q is not the name of an AWS service, such as execute-api or lambda",
+			s.Service,
+		)
 	}
 	if !awsName.MatchString(s.Region) {
-		c.fail(path+".region", "%q is not the name of an AWS region, such as eu-central-1", s.Region)
+		c.fail(
+			path+".region", "%q is not the name of an AWS region, such as eu-central-1", s.Region,
+		)
 	}
 	return &catalog.SigV4{Service: s.Service, Region: s.Region}
 }
 
 func (c *checker) signature(path, kind string, a auth, to catalog.Endpoint) *catalog.Signature {
-	out := &catalog.Signature{Provider: verify.Canonical(a.Provider), Alone: a.Standard != nil && !*a.Standard}
+	out := &catalog.Signature{Provider: verify.Canonical(a.Provider), Alone: a.Standard != nil &&
+		!*a.Standard}
 	if a.HMAC != nil {
 		out.Provider, out.HMAC = kind, (*verify.HMAC)(a.HMAC)
 	}

@@ -8,16 +8,27 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Changes lists what replacing current by next changes, one a line: "+" added, "-" removed, "~" changed, with the names of the
-// changed fields. The lines contain no values, and so no secrets. A retiring secret that has ended by now is not a change.
+// Changes lists what replacing current by next changes, one a line: "+" added, "-" removed, "~"
+// changed, with the names of the changed fields. The lines contain no values, and so no secrets. A
+// retiring secret that has ended by now is not a change.
 func Changes(current, next catalog.Catalog, now time.Time) []string {
 	var lines []string
-	lines = append(lines, changes("source", current.Sources, next.Sources, func(s catalog.Source) string { return s.Name })...)
-	lines = append(lines, changes("endpoint", signingAt(now, current), signingAt(now, next), func(e catalog.Endpoint) string { return e.Name })...)
-	return append(lines, changes("subscription", grouped(current), grouped(next), func(p pair) string { return p.Name })...)
+	lines = append(lines, changes("source", current.Sources, next.Sources,
+		func(s catalog.Source) string {
+			return s.Name
+		})...)
+	lines = append(lines, changes("endpoint", signingAt(now, current), signingAt(now, next),
+		func(e catalog.Endpoint) string {
+			return e.Name
+		})...)
+	return append(lines, changes("subscription", grouped(current), grouped(next),
+		func(p pair) string {
+			return p.Name
+		})...)
 }
 
 // signingAt returns the endpoints with only those retiring secrets that still sign at the time.
@@ -63,7 +74,9 @@ func changes[T any](kind string, current, next []T, name func(T) string) []strin
 		if !known {
 			lines = append(lines, fmt.Sprintf("+ %s %s", kind, name(v)))
 		} else if fields := changedFields(before, v); len(fields) > 0 {
-			lines = append(lines, fmt.Sprintf("~ %s %s: %s", kind, name(v), strings.Join(fields, ", ")))
+			lines = append(
+				lines, fmt.Sprintf("~ %s %s: %s", kind, name(v), strings.Join(fields, ", ")),
+			)
 		}
 	}
 	for _, gone := range slices.Sorted(maps.Keys(old)) {
@@ -87,12 +100,13 @@ func changedFields(a, b any) []string {
 
 // keys maps fields to their keys in the file, where the key is not the field's name in lower case.
 var keys = map[string]string{
-	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit", "RatePer": "rate_limit",
+	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit",
+	"RatePer":     "rate_limit",
 	"SecretsMade": "secrets", "Retiring": "secrets",
 }
 
-// same compares two fields. An absent list or map equals an empty one, except for Schedule: an absent schedule is the default one,
-// an empty schedule allows no retry.
+// same compares two fields. An absent list or map equals an empty one, except for Schedule: an
+// absent schedule is the default one, an empty schedule allows no retry.
 func same(name string, a, b reflect.Value) bool {
 	isList := a.Kind() == reflect.Map || a.Kind() == reflect.Slice
 	if isList && a.Len() == 0 && b.Len() == 0 && name != "Schedule" {

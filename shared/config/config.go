@@ -15,19 +15,20 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"webhook-relay/shared/relay/catalog"
 
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
 	"webhook-relay/shared/verify"
 )
 
-// ErrInvalid is returned for a configuration that is not valid. The message lists all errors, one a line.
+// ErrInvalid is returned for a configuration that is not valid. The message lists all errors, one a
+// line.
 var ErrInvalid = errors.New("config: invalid")
 
 // file is the form of the YAML file.
@@ -94,18 +95,20 @@ type subscription struct {
 	Filter   yaml.Node `yaml:"filter"`
 }
 
-// Read reads the file at path. Endpoints without secrets in the file have none yet: see FillSecrets. lookup is os.LookupEnv, or a
-// test's own function.
+// Read reads the file at path. Endpoints without secrets in the file have none yet: see
+// FillSecrets. lookup is os.LookupEnv, or a test's own function.
 func Read(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup}).read()
 }
 
-// ReadLocal is Read for a local relay. It also reports settings that only a deployed relay supports.
+// ReadLocal is Read for a local relay. It also reports settings that only a deployed relay
+// supports.
 func ReadLocal(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup, local: true}).read()
 }
 
-// ReadDeployed is Read for a deployed relay. It also reports credentials that would be sent over http.
+// ReadDeployed is Read for a deployed relay. It also reports credentials that would be sent over
+// http.
 func ReadDeployed(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: path, lookup: lookup, deployed: true}).read()
 }
@@ -161,8 +164,8 @@ func (c *checker) fail(path, format string, args ...any) {
 	c.failAt(c.line(path), path, format, args...)
 }
 
-// failAt records a problem on a line. The path is escaped if need be, because it contains keys of the file, which may hold any
-// character.
+// failAt records a problem on a line. The path is escaped if need be, because it contains keys of
+// the file, which may hold any character.
 func (c *checker) failAt(line int, path, format string, args ...any) {
 	if strings.ContainsFunc(path, unicode.IsControl) {
 		path = strings.Trim(strconv.Quote(path), `"`)
@@ -171,7 +174,8 @@ func (c *checker) failAt(line int, path, format string, args ...any) {
 	c.problems = append(c.problems, fmt.Errorf("%s: %w", where, fmt.Errorf(format, args...)))
 }
 
-// line returns the line of the value at path. If there is no such value, it returns the line of the nearest enclosing one.
+// line returns the line of the value at path. If there is no such value, it returns the line of the
+// nearest enclosing one.
 func (c *checker) line(path string) int {
 	for path != "" && c.lines[path] == 0 {
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
@@ -179,7 +183,8 @@ func (c *checker) line(path string) int {
 	return max(c.lines[path], 1)
 }
 
-// nameForm is the form of names. Names are part of URLs, keys, schedule names and message group ids.
+// nameForm is the form of names. Names are part of URLs, keys, schedule names and message group
+// ids.
 var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
@@ -189,7 +194,11 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.checkName(path, s.Name, sources)
 		if s.Name == catalog.OwnSource {
-			c.fail(path+".name", "%q is the source of the relay's own events; it exists already, so only name it in subscriptions", s.Name)
+			c.fail(
+				path+".name",
+				"%q is the source of the relay's own events; it exists already, so only name it in subscriptions",
+				s.Name,
+			)
 		}
 		out.Sources = append(out.Sources, c.source(path, s))
 	}
@@ -212,12 +221,20 @@ func (c *checker) catalog(f file) catalog.Catalog {
 			}
 		}
 		out.Subscriptions = append(out.Subscriptions, catalog.Subscription{
-			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(path+".filter", s.Source, &s.Filter),
+			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(
+				path+".filter", s.Source, &s.Filter,
+			),
 		})
 	}
-	slices.SortFunc(out.Sources, func(a, b catalog.Source) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(out.Endpoints, func(a, b catalog.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
+	slices.SortFunc(out.Endpoints, func(a, b catalog.Endpoint) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
+	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int {
+		return cmp.Compare(a.Source, b.Source)
+	})
 	out.SetOrder()
 	return out
 }
@@ -230,14 +247,17 @@ func (c *checker) checkName(path, name string, seen names) {
 	if !nameForm.MatchString(name) {
 		c.fail(path, "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
 	} else if first, twice := seen[name]; twice {
-		c.fail(path, "%q is already the name of %s on line %d; use each name once", name, strings.TrimSuffix(first, ".name"), c.line(first))
+		c.fail(
+			path, "%q is already the name of %s on line %d; use each name once", name,
+			strings.TrimSuffix(first, ".name"), c.line(first),
+		)
 	} else {
 		seen[name] = path
 	}
 }
 
-// checkFanOut reports the subscription that gives a source more endpoints than one event can go to. wanted holds the endpoints of
-// each source.
+// checkFanOut reports the subscription that gives a source more endpoints than one event can go to.
+// wanted holds the endpoints of each source.
 func (c *checker) checkFanOut(path string, s subscription, wanted map[string]map[string]bool) {
 	endpoints := wanted[s.Source]
 	if endpoints == nil {
@@ -245,8 +265,12 @@ func (c *checker) checkFanOut(path string, s subscription, wanted map[string]map
 		wanted[s.Source] = endpoints
 	}
 	before := len(endpoints)
-	if endpoints[s.Endpoint] = true; len(endpoints) > before && len(endpoints) == relay.MaxEndpoints+1 {
-		c.fail(path, "source %q has more than %d endpoints; one event can go to %d", s.Source, relay.MaxEndpoints, relay.MaxEndpoints)
+	if endpoints[s.Endpoint] = true; len(endpoints) > before &&
+		len(endpoints) == relay.MaxEndpoints+1 {
+		c.fail(
+			path, "source %q has more than %d endpoints; one event can go to %d", s.Source,
+			relay.MaxEndpoints, relay.MaxEndpoints,
+		)
 	}
 }
 
@@ -259,7 +283,8 @@ func (c *checker) checkReference(path, name string, known names) {
 
 func (c *checker) source(path string, s source) catalog.Source {
 	out := catalog.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
-		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC), EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
+		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC),
+		EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
 		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
 	}}
 	if len(out.Secrets) < len(s.Secrets) || len(out.Verify.Settings) < len(s.Settings) {
@@ -309,14 +334,20 @@ func (c *checker) secrets(path string, in []string) []string {
 }
 
 func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
-	out := catalog.Endpoint{Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets), Header: map[string]string{}}
+	out := catalog.Endpoint{
+		Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets),
+		Header: map[string]string{},
+	}
 	if len(out.Secrets) > 0 {
 		if _, err := sign.New(out.Secrets); err != nil {
 			c.fail(path+".secrets", "%w", err)
 		}
 	}
 	if len(out.Secrets) > catalog.MaxSecrets {
-		c.fail(path+".secrets", "has %d secrets; at most %d can sign at a time", len(out.Secrets), catalog.MaxSecrets)
+		c.fail(
+			path+".secrets", "has %d secrets; at most %d can sign at a time", len(out.Secrets),
+			catalog.MaxSecrets,
+		)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		value := e.Headers[name]
@@ -325,17 +356,28 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 		}
 		c.checkHeader(path+".headers", name, value)
 		if _, twice := out.Header[strings.ToLower(name)]; twice {
-			c.fail(path+".headers."+name, "is given twice, in different spellings; upper and lower case do not matter in a header's name")
+			c.fail(
+				path+".headers."+name,
+				"is given twice, in different spellings; upper and lower case do not matter in a header's name",
+			)
 		}
 		out.Header[strings.ToLower(name)] = value
 	}
 	out.Auth = c.auth(path+".auth", e.Auth, out)
-	if out.Prove = catalog.ProofKind(e.Prove); e.Prove != "" && out.Prove != catalog.ProvePing && out.Prove != catalog.ProveOptions {
-		c.fail(path+".prove", "%q is not known; there are %s and %s", e.Prove, catalog.ProvePing, catalog.ProveOptions)
+	if out.Prove = catalog.ProofKind(e.Prove); e.Prove != "" && out.Prove != catalog.ProvePing &&
+		out.Prove != catalog.ProveOptions {
+		c.fail(
+			path+".prove", "%q is not known; there are %s and %s", e.Prove, catalog.ProvePing,
+			catalog.ProveOptions,
+		)
 	}
 	if e.Timeout != nil {
-		if out.Timeout = *e.Timeout; out.Timeout < time.Second || out.Timeout > catalog.MaxEndpointTimeout {
-			c.fail(path+".timeout", "%v is not between 1s and %v", out.Timeout, catalog.MaxEndpointTimeout)
+		if out.Timeout = *e.Timeout; out.Timeout < time.Second ||
+			out.Timeout > catalog.MaxEndpointTimeout {
+			c.fail(
+				path+".timeout", "%v is not between 1s and %v", out.Timeout,
+				catalog.MaxEndpointTimeout,
+			)
 		}
 	}
 	c.retry(path+".retry", e.Retry, &out)
@@ -348,7 +390,8 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	return out
 }
 
-// url returns a URL in the form in which requests use it. It reports an invalid URL and returns it unchanged.
+// url returns a URL in the form in which requests use it. It reports an invalid URL and returns it
+// unchanged.
 func (c *checker) url(path, raw string) string {
 	clean, err := cleanURL(raw)
 	if err != nil {
@@ -358,8 +401,8 @@ func (c *checker) url(path, raw string) string {
 	return clean
 }
 
-// checkSignedURL checks a URL that is part of what a provider signs. It is not changed, because it must equal the provider's URL
-// character for character.
+// checkSignedURL checks a URL that is part of what a provider signs. It is not changed, because it
+// must equal the provider's URL character for character.
 func (c *checker) checkSignedURL(path, raw string) {
 	clean, err := cleanURL(raw)
 	if err == nil && clean != raw {
@@ -383,11 +426,13 @@ func (c *checker) checkHeader(path, name, value string) {
 	}
 }
 
-// FillSecrets gives secrets to the endpoints of next that have none: those that the endpoint has in current, or a new one. It
-// returns the new secrets by endpoint, to be shown once. Secrets that next replaces keep signing for keep: see
-// catalog.Endpoint.Succeed, whose errors it returns. If a source's provider hands over its secret in a handshake, the source keeps
-// the secret that it has.
-func FillSecrets(next *catalog.Catalog, current catalog.Catalog, keep time.Duration, now time.Time) (map[string]string, error) {
+// FillSecrets gives secrets to the endpoints of next that have none: those that the endpoint has in
+// current, or a new one. It returns the new secrets by endpoint, to be shown once. Secrets that
+// next replaces keep signing for keep: see catalog.Endpoint.Succeed, whose errors it returns. If a
+// source's provider hands over its secret in a handshake, the source keeps the secret that it has.
+func FillSecrets(
+	next *catalog.Catalog, current catalog.Catalog, keep time.Duration, now time.Time,
+) (map[string]string, error) {
 	for i := range next.Sources {
 		s := &next.Sources[i]
 		if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
@@ -404,7 +449,9 @@ func FillSecrets(next *catalog.Catalog, current catalog.Catalog, keep time.Durat
 	for i := range next.Endpoints {
 		e := &next.Endpoints[i]
 		e.SecretsMade = len(e.Secrets) == 0
-		at := slices.IndexFunc(current.Endpoints, func(c catalog.Endpoint) bool { return c.Name == e.Name })
+		at := slices.IndexFunc(current.Endpoints, func(c catalog.Endpoint) bool {
+			return c.Name == e.Name
+		})
 		switch {
 		case at >= 0:
 			if err := e.Succeed(current.Endpoints[at], keep, now); err != nil {
@@ -418,7 +465,8 @@ func FillSecrets(next *catalog.Catalog, current catalog.Catalog, keep time.Durat
 	return made, nil
 }
 
-// Warnings returns what a deployed relay will not do, or should not do, with a valid catalog, one a line.
+// Warnings returns what a deployed relay will not do, or should not do, with a valid catalog, one a
+// line.
 func Warnings(c catalog.Catalog) []string {
 	var lines []string
 	for _, e := range c.Endpoints {
@@ -427,13 +475,29 @@ func Warnings(c catalog.Catalog) []string {
 			continue // a valid catalog has no such URL
 		}
 		if u.Scheme == "http" {
-			lines = append(lines, fmt.Sprintf("endpoint %s: http sends webhooks in the clear; use https", e.Name))
+			lines = append(
+				lines,
+				fmt.Sprintf("endpoint %s: http sends webhooks in the clear; use https", e.Name),
+			)
 		}
 		if p := u.Port(); p != "" && p != "80" && p != "443" {
-			lines = append(lines, fmt.Sprintf("endpoint %s: port %s is blocked by the guard unless the stack's egressPorts have it", e.Name, p))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"endpoint %s: port %s is blocked by the guard unless the stack's egressPorts have it",
+					e.Name, p,
+				),
+			)
 		}
-		if address, err := netip.ParseAddr(u.Hostname()); err == nil && egress.CheckAddress(address) != nil {
-			lines = append(lines, fmt.Sprintf("endpoint %s: %s is blocked by the guard, which lets nothing through to private and reserved addresses", e.Name, address))
+		if address, err := netip.ParseAddr(u.Hostname()); err == nil &&
+			egress.CheckAddress(address) != nil {
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"endpoint %s: %s is blocked by the guard, which lets nothing through to private and reserved addresses",
+					e.Name, address,
+				),
+			)
 		}
 	}
 	return lines

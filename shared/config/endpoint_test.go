@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // parseEndpoint parses a file with one endpoint that has these lines beside its name and URL.
@@ -38,20 +38,45 @@ func TestHowADeliveryIsTried(t *testing.T) {
 		line string
 		want catalog.Endpoint
 	}{
-		"nothing said":          {"headers: {}", catalog.Endpoint{}},
-		"a list":                {"retry: {schedule: [1s, 2m]}", catalog.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Minute}}},
-		"a single attempt":      {"retry: {schedule: []}", catalog.Endpoint{Schedule: []time.Duration{}}},
-		"one attempt by number": {"retry: {exponential: {first: 1s, attempts: 1}}", catalog.Endpoint{Schedule: []time.Duration{}}},
+		"nothing said": {"headers: {}", catalog.Endpoint{}},
+		"a list": {
+			"retry: {schedule: [1s, 2m]}",
+			catalog.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Minute}},
+		},
+		"a single attempt": {
+			"retry: {schedule: []}", catalog.Endpoint{Schedule: []time.Duration{}},
+		},
+		"one attempt by number": {
+			"retry: {exponential: {first: 1s, attempts: 1}}",
+			catalog.Endpoint{Schedule: []time.Duration{}},
+		},
 		"growing waits": {"retry: {exponential: {first: 5s, factor: 3, max: 1m, attempts: 5}}",
-			catalog.Endpoint{Schedule: []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, time.Minute}}},
+			catalog.Endpoint{
+				Schedule: []time.Duration{
+					5 * time.Second, 15 * time.Second, 45 * time.Second, time.Minute,
+				},
+			}},
 		"growing waits, by default twice as long": {"retry: {exponential: {first: 1s, attempts: 4}}",
-			catalog.Endpoint{Schedule: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}}},
-		"an age, and the default schedule": {"retry: {max_age: 72h}", catalog.Endpoint{MaxAge: 72 * time.Hour}},
-		"what is final":                    {`retry: {final: ["404", 4xx, 501]}`, catalog.Endpoint{Final: []string{"404", "4xx", "501"}}},
-		"a rate by the second":             {"rate_limit: 50/s", catalog.Endpoint{RateLimit: 50, RatePer: time.Second}},
-		"a rate by the minute":             {"rate_limit: 90/m", catalog.Endpoint{RateLimit: 90, RatePer: time.Minute}},
-		"a rate by the hour":               {"rate_limit: 1000/h", catalog.Endpoint{RateLimit: 1000, RatePer: time.Hour}},
-		"concurrency":                      {"concurrency: 10", catalog.Endpoint{Concurrency: 10}},
+			catalog.Endpoint{
+				Schedule: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second},
+			}},
+		"an age, and the default schedule": {
+			"retry: {max_age: 72h}", catalog.Endpoint{MaxAge: 72 * time.Hour},
+		},
+		"what is final": {
+			`retry: {final: ["404", 4xx, 501]}`,
+			catalog.Endpoint{Final: []string{"404", "4xx", "501"}},
+		},
+		"a rate by the second": {
+			"rate_limit: 50/s", catalog.Endpoint{RateLimit: 50, RatePer: time.Second},
+		},
+		"a rate by the minute": {
+			"rate_limit: 90/m", catalog.Endpoint{RateLimit: 90, RatePer: time.Minute},
+		},
+		"a rate by the hour": {
+			"rate_limit: 1000/h", catalog.Endpoint{RateLimit: 1000, RatePer: time.Hour},
+		},
+		"concurrency": {"concurrency: 10", catalog.Endpoint{Concurrency: 10}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +84,8 @@ func TestHowADeliveryIsTried(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tt.want.Name, tt.want.URL, tt.want.Header = "e", "https://e.example.com", map[string]string{}
+			tt.want.Name, tt.want.URL, tt.want.Header = "e", "https://e.example.com",
+				map[string]string{}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -70,28 +96,88 @@ func TestHowADeliveryIsTried(t *testing.T) {
 func TestWhatIsWrongWithAnEndpointIsSaidWithLineAndKey(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ line, want string }{
-		"both schedules":         {"retry: {schedule: [1s], exponential: {first: 1s, attempts: 2}}", "relay.yaml:4: endpoints[0].retry: has both schedule and exponential"},
-		"no attempts":            {"retry:\n  exponential: {first: 5s}", "relay.yaml:5: endpoints[0].retry.exponential: retry: schedule: 0 attempts"},
-		"shrinking waits":        {"retry: {exponential: {first: 5s, factor: 0.5, attempts: 3}}", "relay.yaml:4: endpoints[0].retry.exponential: retry: schedule: factor 0.5"},
-		"a wait too long":        {"retry: {schedule: [400h]}", "relay.yaml:4: endpoints[0].retry.schedule: retry: schedule: entry 1 of 1"},
-		"no age":                 {"retry:\n  max_age: 0s", "relay.yaml:5: endpoints[0].retry.max_age: 0s must be above 0s"},
-		"an age beyond reason":   {"retry: {max_age: 10000h}", "relay.yaml:4: endpoints[0].retry.max_age: 10000h0m0s"},
-		"final success":          {"retry:\n  final: [404, 2xx]", `endpoints[0].retry.final[1]: "2xx" is neither a status that is no success`},
-		"final nonsense":         {"retry: {final: [4xxx]}", `relay.yaml:4: endpoints[0].retry.final[0]: "4xxx" is neither`},
-		"rate without unit":      {"rate_limit: 50", `relay.yaml:4: endpoints[0].rate_limit: "50" is not a rate`},
-		"rate of none":           {"rate_limit: 0/s", "relay.yaml:4: endpoints[0].rate_limit: 0 is not between 1 and 100000"},
-		"rate by the day":        {"rate_limit: 5/d", `relay.yaml:4: endpoints[0].rate_limit: "5/d" is not a rate`},
-		"concurrency of none":    {"concurrency: 0", "relay.yaml:4: endpoints[0].concurrency: 0 is not between 1 and 10000"},
-		"negative concurrency":   {"concurrency: -1", "relay.yaml:4: endpoints[0].concurrency: -1 is not"},
-		"tls of nothing":         {"tls: {}", "relay.yaml:4: endpoints[0].tls: has neither a certificate with its key nor a ca"},
-		"certificate, no key":    {"tls: {certificate: env:CERT}", "relay.yaml:4: endpoints[0].tls: needs both certificate and key, or neither"},
-		"another's key":          {"tls: {certificate: env:CERT, key: env:OTHER_KEY}", "relay.yaml:4: endpoints[0].tls: certificate and key: tls: private key does not match public key"},
-		"no PEM":                 {"tls: {certificate: hunter2, key: hunter2}", "relay.yaml:4: endpoints[0].tls: certificate and key: tls: failed to find any PEM data"},
-		"key not in environment": {"tls: {certificate: env:CERT, key: env:NOPE}", "relay.yaml:4: endpoints[0].tls.key: the environment variable NOPE is not set"},
-		"certificate expired":    {"tls:\n  certificate: env:OLD_CERT\n  key: env:OLD_KEY", "relay.yaml:5: endpoints[0].tls.certificate: the certificate of CN=old expired on "},
-		"ca expired":             {"tls: {ca: env:OLD_CERT}", "relay.yaml:4: endpoints[0].tls.ca: block 1, CERTIFICATE: the certificate of CN=old expired on "},
-		"ca that is a key":       {"tls: {ca: env:KEY}", "relay.yaml:4: endpoints[0].tls.ca: block 1, PRIVATE KEY: x509: "},
-		"ca that is no PEM":      {"tls: {ca: hunter2}", "relay.yaml:4: endpoints[0].tls.ca: has no certificate in PEM"},
+		"both schedules": {
+			"retry: {schedule: [1s], exponential: {first: 1s, attempts: 2}}",
+			"relay.yaml:4: endpoints[0].retry: has both schedule and exponential",
+		},
+		"no attempts": {
+			"retry:\n  exponential: {first: 5s}",
+			"relay.yaml:5: endpoints[0].retry.exponential: retry: schedule: 0 attempts",
+		},
+		"shrinking waits": {
+			"retry: {exponential: {first: 5s, factor: 0.5, attempts: 3}}",
+			"relay.yaml:4: endpoints[0].retry.exponential: retry: schedule: factor 0.5",
+		},
+		"a wait too long": {
+			"retry: {schedule: [400h]}",
+			"relay.yaml:4: endpoints[0].retry.schedule: retry: schedule: entry 1 of 1",
+		},
+		"no age": {
+			"retry:\n  max_age: 0s",
+			"relay.yaml:5: endpoints[0].retry.max_age: 0s must be above 0s",
+		},
+		"an age beyond reason": {
+			"retry: {max_age: 10000h}", "relay.yaml:4: endpoints[0].retry.max_age: 10000h0m0s",
+		},
+		"final success": {
+			"retry:\n  final: [404, 2xx]",
+			`endpoints[0].retry.final[1]: "2xx" is neither a status that is no success`,
+		},
+		"final nonsense": {
+			"retry: {final: [4xxx]}",
+			`relay.yaml:4: endpoints[0].retry.final[0]: "4xxx" is neither`,
+		},
+		"rate without unit": {
+			"rate_limit: 50", `relay.yaml:4: endpoints[0].rate_limit: "50" is not a rate`,
+		},
+		"rate of none": {
+			"rate_limit: 0/s",
+			"relay.yaml:4: endpoints[0].rate_limit: 0 is not between 1 and 100000",
+		},
+		"rate by the day": {
+			"rate_limit: 5/d", `relay.yaml:4: endpoints[0].rate_limit: "5/d" is not a rate`,
+		},
+		"concurrency of none": {
+			"concurrency: 0",
+			"relay.yaml:4: endpoints[0].concurrency: 0 is not between 1 and 10000",
+		},
+		"negative concurrency": {
+			"concurrency: -1", "relay.yaml:4: endpoints[0].concurrency: -1 is not",
+		},
+		"tls of nothing": {
+			"tls: {}",
+			"relay.yaml:4: endpoints[0].tls: has neither a certificate with its key nor a ca",
+		},
+		"certificate, no key": {
+			"tls: {certificate: env:CERT}",
+			"relay.yaml:4: endpoints[0].tls: needs both certificate and key, or neither",
+		},
+		"another's key": {
+			"tls: {certificate: env:CERT, key: env:OTHER_KEY}",
+			"relay.yaml:4: endpoints[0].tls: certificate and key: tls: private key does not match public key",
+		},
+		"no PEM": {
+			"tls: {certificate: hunter2, key: hunter2}",
+			"relay.yaml:4: endpoints[0].tls: certificate and key: tls: failed to find any PEM data",
+		},
+		"key not in environment": {
+			"tls: {certificate: env:CERT, key: env:NOPE}",
+			"relay.yaml:4: endpoints[0].tls.key: the environment variable NOPE is not set",
+		},
+		"certificate expired": {
+			"tls:\n  certificate: env:OLD_CERT\n  key: env:OLD_KEY",
+			"relay.yaml:5: endpoints[0].tls.certificate: the certificate of CN=old expired on ",
+		},
+		"ca expired": {
+			"tls: {ca: env:OLD_CERT}",
+			"relay.yaml:4: endpoints[0].tls.ca: block 1, CERTIFICATE: the certificate of CN=old expired on ",
+		},
+		"ca that is a key": {
+			"tls: {ca: env:KEY}", "relay.yaml:4: endpoints[0].tls.ca: block 1, PRIVATE KEY: x509: ",
+		},
+		"ca that is no PEM": {
+			"tls: {ca: hunter2}", "relay.yaml:4: endpoints[0].tls.ca: has no certificate in PEM",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,7 +185,8 @@ func TestWhatIsWrongWithAnEndpointIsSaidWithLineAndKey(t *testing.T) {
 			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v\nwant %s", err, tt.want)
 			}
-			if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), pems["KEY"])) {
+			if err != nil && (strings.Contains(err.Error(), "hunter2") ||
+				strings.Contains(err.Error(), pems["KEY"])) {
 				t.Errorf("the error tells a secret: %v", err)
 			}
 		})
@@ -108,24 +195,43 @@ func TestWhatIsWrongWithAnEndpointIsSaidWithLineAndKey(t *testing.T) {
 
 func TestTLSGoesWithHTTPSAlone(t *testing.T) {
 	t.Parallel()
-	_, err := config.Parse("r.yaml", []byte("endpoints:\n  - {name: e, url: http://e.example.com, tls: {ca: env:CERT}}\n"), lookupPEM)
-	if err == nil || !strings.Contains(err.Error(), "r.yaml:2: endpoints[0].tls: needs an endpoint url that begins with https") {
+	_, err := config.Parse(
+		"r.yaml",
+		[]byte("endpoints:\n  - {name: e, url: http://e.example.com, tls: {ca: env:CERT}}\n"),
+		lookupPEM,
+	)
+	if err == nil || !strings.Contains(
+		err.Error(), "r.yaml:2: endpoints[0].tls: needs an endpoint url that begins with https",
+	) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// The certificate may be in the file and its key in the environment. Either may be in Secrets Manager; then it is not checked here.
+// The certificate may be in the file and its key in the environment. Either may be in Secrets
+// Manager; then it is not checked here.
 func TestCertificates(t *testing.T) {
 	t.Parallel()
-	literal := "tls:\n  certificate: |\n    " + strings.ReplaceAll(strings.TrimSuffix(pems["CERT"], "\n"), "\n", "\n    ") + "\n  key: env:KEY\n  ca: env:TWO_CERTS"
+	literal := "tls:\n  certificate: |\n    " + strings.ReplaceAll(
+		strings.TrimSuffix(pems["CERT"], "\n"), "\n", "\n    ",
+	) + "\n  key: env:KEY\n  ca: env:TWO_CERTS"
 	for name, tt := range map[string]struct {
 		line string
 		want catalog.TLS
 	}{
-		"in the file":        {literal, catalog.TLS{Certificate: []byte(pems["CERT"]), Key: []byte(pems["KEY"]), Authorities: []byte(pems["TWO_CERTS"])}},
-		"an authority alone": {"tls: {ca: env:CERT}", catalog.TLS{Authorities: []byte(pems["CERT"])}},
+		"in the file": {
+			literal,
+			catalog.TLS{
+				Certificate: []byte(pems["CERT"]), Key: []byte(pems["KEY"]),
+				Authorities: []byte(pems["TWO_CERTS"]),
+			},
+		},
+		"an authority alone": {
+			"tls: {ca: env:CERT}", catalog.TLS{Authorities: []byte(pems["CERT"])},
+		},
 		"in Secrets Manager": {"tls: {certificate: env:CERT, key: aws-secretsmanager:shop/tls#key}",
-			catalog.TLS{Certificate: []byte(pems["CERT"]), Key: []byte("aws-secretsmanager:shop/tls#key")}},
+			catalog.TLS{
+				Certificate: []byte(pems["CERT"]), Key: []byte("aws-secretsmanager:shop/tls#key"),
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,11 +262,15 @@ func TestChangesOfAnEndpointAreToldByKey(t *testing.T) {
 		"rate_limit: 5/m":                                    "rate_limit",
 		"concurrency: 5\ntls: {ca: env:CERT}":                "concurrency, tls",
 	} {
-		if diff := cmp.Diff([]string{"~ endpoint e: " + want}, config.Changes(plain, parse(lines), time.Now())); diff != "" {
+		if diff := cmp.Diff(
+			[]string{"~ endpoint e: " + want}, config.Changes(plain, parse(lines), time.Now()),
+		); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", lines, diff)
 		}
 	}
-	if lines := config.Changes(parse("rate_limit: 5/m"), parse("rate_limit: 5/h"), time.Now()); len(lines) != 1 {
+	if lines := config.Changes(
+		parse("rate_limit: 5/m"), parse("rate_limit: 5/h"), time.Now(),
+	); len(lines) != 1 {
 		t.Errorf("another unit: %q", lines)
 	}
 }
@@ -171,7 +281,9 @@ func TestTheLongestExponentialScheduleIsValid(t *testing.T) {
 	if err != nil || len(got.Schedule) != 47 {
 		t.Errorf("%v, %v", got.Schedule, err)
 	}
-	if _, err := parseEndpoint("retry: {exponential: {first: 1ns, factor: 1e308, attempts: 51}}"); err == nil || !strings.Contains(err.Error(), "336h") {
+	if _, err := parseEndpoint(
+		"retry: {exponential: {first: 1ns, factor: 1e308, attempts: 51}}",
+	); err == nil || !strings.Contains(err.Error(), "336h") {
 		t.Errorf("more than 14 days in all: %v", err)
 	}
 }
@@ -197,9 +309,12 @@ func newPair(name string, until time.Time) (certificate, key string) {
 		panic(err)
 	}
 	template := x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: until.Add(-24 * time.Hour), NotAfter: until, IsCA: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: until.Add(-24 * time.Hour), NotAfter: until, IsCA: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
+	der, err := x509.CreateCertificate(
+		rand.Reader, &template, &template, &private.PublicKey, private,
+	)
 	if err != nil {
 		panic(err)
 	}

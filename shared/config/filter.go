@@ -15,8 +15,8 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// filter returns a subscription's filter as JSON, with its members in the file's order. It returns "" if there is no filter or the
-// filter is wrong.
+// filter returns a subscription's filter as JSON, with its members in the file's order. It returns
+// "" if there is no filter or the filter is wrong.
 func (c *checker) filter(path, source string, node *yaml.Node) string {
 	if node.IsZero() {
 		return ""
@@ -34,8 +34,9 @@ func (c *checker) filter(path, source string, node *yaml.Node) string {
 	headers := filter.Headers()
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if !relay.Keeps(name) || slices.Contains(c.signatures[source], name) {
-			c.fail(path+"."+headers[name], "is never kept with an event, so no filter can match it; the relay drops"+
-				" credentials, signatures and headers of the connection")
+			c.fail(path+"."+headers[name],
+				"is never kept with an event, so no filter can match it; the relay drops"+
+					" credentials, signatures and headers of the connection")
 		}
 	}
 	return b.String()
@@ -43,8 +44,9 @@ func (c *checker) filter(path, source string, node *yaml.Node) string {
 
 const notJSON = "has YAML that a filter cannot have; use only plain lists, maps, strings, numbers, true, false and null"
 
-// writeJSON writes a node as JSON. Numbers stay as they are written, because converting them to Go's types would change them. If a
-// part of the node has no form in JSON, writeJSON returns that part and the reason.
+// writeJSON writes a node as JSON. Numbers stay as they are written, because converting them to
+// Go's types would change them. If a part of the node has no form in JSON, writeJSON returns that
+// part and the reason.
 func writeJSON(b *strings.Builder, n *yaml.Node) (misfit *yaml.Node, problem string) {
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0:

@@ -30,18 +30,27 @@ var secretPlaces = map[string]string{
 func TestTextsThatStandForAnotherValueElsewhereAreRefused(t *testing.T) {
 	t.Parallel()
 	for text, hint := range map[string]string{
-		"${TOKEN}": "env:NAME", "$TOKEN": "env:NAME", "$token": "env:NAME", "a-${TOKEN}-b": "env:NAME", "${TOKEN:-hunter2}": "env:NAME",
-		"$(cat hunter2)": "env:NAME", "{{ TOKEN }}": "env:NAME", "{{resolve:secretsmanager:hunter2}}": "env:NAME", "%TOKEN%": "env:NAME",
-		"<your token>": "placeholder", "Bearer env:TOKEN": "whole value", "token env:TOKEN": "whole value", "env:": "no plain name",
-		"env: TOKEN": "no plain name", "env:$TOKEN": "no plain name", "env:${TOKEN}": "env:NAME", " env:TOKEN": "env:",
-		"ENV:TOKEN": "env:NAME", "process.env.TOKEN": "env:NAME", "env:NOT_SET": "is not set",
-		"ssm:/prod/token": "store of secrets", "secretsmanager:token": "store of secrets", "aws-ssm:token": "store of secrets",
-		"arn:aws:secretsmanager:eu-central-1:123456789012:secret:x": "store of secrets", "op://vault/item": "store of secrets",
-		"vault:secret/x": "store of secrets", "file:///run/secrets/x": "store of secrets",
+		"${TOKEN}": "env:NAME", "$TOKEN": "env:NAME", "$token": "env:NAME",
+		"a-${TOKEN}-b": "env:NAME", "${TOKEN:-hunter2}": "env:NAME",
+		"$(cat hunter2)": "env:NAME", "{{ TOKEN }}": "env:NAME",
+		"{{resolve:secretsmanager:hunter2}}": "env:NAME", "%TOKEN%": "env:NAME",
+		"<your token>": "placeholder", "Bearer env:TOKEN": "whole value",
+		"token env:TOKEN": "whole value", "env:": "no plain name",
+		"env: TOKEN": "no plain name", "env:$TOKEN": "no plain name", "env:${TOKEN}": "env:NAME",
+		" env:TOKEN": "env:",
+		"ENV:TOKEN":  "env:NAME", "process.env.TOKEN": "env:NAME", "env:NOT_SET": "is not set",
+		"ssm:/prod/token": "store of secrets", "secretsmanager:token": "store of secrets",
+		"aws-ssm:token": "store of secrets",
+		"arn:aws:secretsmanager:eu-central-1:123456789012:secret:x": "store of secrets",
+		"op://vault/item": "store of secrets",
+		"vault:secret/x":  "store of secrets", "file:///run/secrets/x": "store of secrets",
 	} {
 		for path, place := range secretPlaces {
-			_, err := config.Parse("relay.yaml", fmt.Appendf(nil, place, strconv.Quote(text)), lookup)
-			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), hint) {
+			_, err := config.Parse(
+				"relay.yaml", fmt.Appendf(nil, place, strconv.Quote(text)), lookup,
+			)
+			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), path+": ") ||
+				!strings.Contains(err.Error(), hint) {
 				t.Errorf("%s: %q: %v; want %q", path, text, err, hint)
 			}
 			if err != nil && strings.Contains(err.Error(), "hunter2") {
@@ -53,20 +62,31 @@ func TestTextsThatStandForAnotherValueElsewhereAreRefused(t *testing.T) {
 
 func TestSecretsThatOnlyLookOddAreTaken(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"$2a$10$N9qo8uLOickgx2ZMRZoMye", "pa$$word", "100%", "a{b}c", "a<b>c", "environment", "opaque", "my-ssm", "s3cr3t:x"} {
-		if _, err := config.Parse("relay.yaml", fmt.Appendf(nil, secretPlaces["endpoints[0].auth.basic.password"], strconv.Quote(text)), lookup); err != nil {
+	for _, text := range []string{
+		"$2a$10$N9qo8uLOickgx2ZMRZoMye", "pa$$word", "100%", "a{b}c", "a<b>c", "environment",
+		"opaque", "my-ssm", "s3cr3t:x",
+	} {
+		if _, err := config.Parse(
+			"relay.yaml",
+			fmt.Appendf(nil, secretPlaces["endpoints[0].auth.basic.password"], strconv.Quote(text)),
+			lookup,
+		); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 }
 
-// A reference is resolved in auth and tls only. Elsewhere the text of the reference would itself be used as the secret.
+// A reference is resolved in auth and tls only. Elsewhere the text of the reference would itself be
+// used as the secret.
 func TestReferencesAreRefusedWhereNothingResolvesThem(t *testing.T) {
 	t.Parallel()
 	for path, place := range secretPlaces {
-		_, err := config.Parse("relay.yaml", fmt.Appendf(nil, place, `"aws-secretsmanager:shop/token"`), lookup)
+		_, err := config.Parse(
+			"relay.yaml", fmt.Appendf(nil, place, `"aws-secretsmanager:shop/token"`), lookup,
+		)
 		resolved := strings.Contains(path, ".auth.") || strings.Contains(path, ".tls.")
-		if refused := err != nil && strings.Contains(err.Error(), "store of secrets"); refused == resolved {
+		if refused := err != nil &&
+			strings.Contains(err.Error(), "store of secrets"); refused == resolved {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -74,7 +94,10 @@ func TestReferencesAreRefusedWhereNothingResolvesThem(t *testing.T) {
 
 func TestABearerTokenIsGivenWithoutItsScheme(t *testing.T) {
 	t.Parallel()
-	_, err := config.Parse("relay.yaml", fmt.Appendf(nil, secretPlaces["endpoints[0].auth.bearer"], `"bearer abc"`), lookup)
+	_, err := config.Parse(
+		"relay.yaml", fmt.Appendf(nil, secretPlaces["endpoints[0].auth.bearer"], `"bearer abc"`),
+		lookup,
+	)
 	if err == nil || !strings.Contains(err.Error(), "begins with Bearer") {
 		t.Errorf("got %v", err)
 	}

@@ -1,11 +1,10 @@
 package config
 
 import (
-	"webhook-relay/shared/relay/catalog"
-
 	"go.yaml.in/yaml/v4"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // order is an endpoint's ordered: true, or a map with the key whose events stay in order.
@@ -33,7 +32,11 @@ func (c *checker) order(path string, o order) catalog.Order {
 		return catalog.Order{On: o.On}
 	}
 	if len(*o.Key) > maxKeyPath || *o.Key == "" || document.CheckPath(*o.Key) != nil {
-		c.fail(path+".key", "%q is not the path of a JSON value; write it such as data.account.id, or /data/account.id if a name contains a dot", *o.Key)
+		c.fail(
+			path+".key",
+			"%q is not the path of a JSON value; write it such as data.account.id, or /data/account.id if a name contains a dot",
+			*o.Key,
+		)
 	}
 	return catalog.Order{On: true, Key: *o.Key}
 }

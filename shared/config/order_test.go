@@ -4,11 +4,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func TestOrdered(t *testing.T) {
@@ -20,8 +20,10 @@ func TestOrdered(t *testing.T) {
 		"nothing said": {"headers: {}", catalog.Order{}},
 		"not":          {"ordered: false", catalog.Order{}},
 		"all":          {"ordered: true", catalog.Order{On: true}},
-		"by a key":     {"ordered: {key: data.account.id}", catalog.Order{On: true, Key: "data.account.id"}},
-		"by a member":  {"ordered: {key: id}", catalog.Order{On: true, Key: "id"}},
+		"by a key": {
+			"ordered: {key: data.account.id}", catalog.Order{On: true, Key: "data.account.id"},
+		},
+		"by a member": {"ordered: {key: id}", catalog.Order{On: true, Key: "id"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -36,19 +38,22 @@ func TestOrdered(t *testing.T) {
 func TestOrderedWronglyIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
-		"ordered: perhaps", "ordered: []", "ordered: {keys: id}", `ordered: {key: ""}`, "ordered: {key: data..id}", "ordered: {key: .id}",
+		"ordered: perhaps", "ordered: []", "ordered: {keys: id}", `ordered: {key: ""}`,
+		"ordered: {key: data..id}", "ordered: {key: .id}",
 		"ordered: {key: " + strings.Repeat("x", 300) + "}",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			if got, err := parseEndpoint(line); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "relay.yaml:4") {
+			if got, err := parseEndpoint(line); !errors.Is(err, config.ErrInvalid) ||
+				!strings.Contains(err.Error(), "relay.yaml:4") {
 				t.Errorf("got %+v, %v", got.Order, err)
 			}
 		})
 	}
 }
 
-// SetOrder writes into the sources and subscriptions, which the stages read, what the endpoints' ordered asks for.
+// SetOrder writes into the sources and subscriptions, which the stages read, what the endpoints'
+// ordered asks for.
 func TestSourcesAndSubscriptionsKnowTheOrderOfTheirEndpoints(t *testing.T) {
 	t.Parallel()
 	const file = `
@@ -78,11 +83,15 @@ subscriptions:
 	for _, s := range c.Sources {
 		sources[s.Name] = s.Order
 	}
-	want := map[string]catalog.Order{"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {}}
+	want := map[string]catalog.Order{
+		"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {},
+	}
 	if diff := cmp.Diff(want, sources); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
-	byEndpoint := map[string]catalog.Order{"plain": {}, "by-a": {On: true, Key: "a"}, "by-b": {On: true, Key: "b"}}
+	byEndpoint := map[string]catalog.Order{
+		"plain": {}, "by-a": {On: true, Key: "a"}, "by-b": {On: true, Key: "b"},
+	}
 	for _, s := range c.Subscriptions {
 		if s.Order != byEndpoint[s.Endpoint] {
 			t.Errorf("subscription of %s to %s has %+v", s.Source, s.Endpoint, s.Order)

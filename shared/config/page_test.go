@@ -21,12 +21,15 @@ import (
 
 const referencePage = "../../docs/configuration.md"
 
-// TestPageHasEveryKey compares the tables of docs/configuration.md with the keys that the file can have, both ways. auth's own keys
-// have a table of their own.
+// TestPageHasEveryKey compares the tables of docs/configuration.md with the keys that the file can
+// have, both ways. auth's own keys have a table of their own.
 func TestPageHasEveryKey(t *testing.T) {
 	t.Parallel()
 	structs := structsOf(t, ".")
-	for table, of := range map[string]string{"source-keys": "source", "hmac-keys": "hmac", "endpoint-keys": "endpoint", "subscription-keys": "subscription"} {
+	for table, of := range map[string]string{
+		"source-keys": "source", "hmac-keys": "hmac", "endpoint-keys": "endpoint",
+		"subscription-keys": "subscription",
+	} {
 		var want, got []string
 		for key, typ := range structs[of] {
 			if key != "retry" {
@@ -59,8 +62,13 @@ func TestPageHasTheDefaults(t *testing.T) {
 		rows[row[0]] = append(page.Names(row[1]), page.Names(row[2])...)
 	}
 	for key, want := range map[string][]string{
-		"`timeout`":           {short(catalog.DefaultEndpointTimeout), "1s", short(catalog.MaxEndpointTimeout)},
-		"`retry.exponential`": {"first", "factor", strconv.Itoa(retry.DefaultFactor), "max", short(retry.MaxWait), "attempts"},
+		"`timeout`": {
+			short(catalog.DefaultEndpointTimeout), "1s", short(catalog.MaxEndpointTimeout),
+		},
+		"`retry.exponential`": {
+			"first", "factor", strconv.Itoa(retry.DefaultFactor), "max", short(retry.MaxWait),
+			"attempts",
+		},
 	} {
 		if diff := cmp.Diff(want, rows[key]); diff != "" {
 			t.Errorf("%s (-code +page):\n%s", key, diff)
@@ -68,7 +76,8 @@ func TestPageHasTheDefaults(t *testing.T) {
 	}
 }
 
-// structsOf reads the structs of a package. For each it returns the YAML keys and, if a key's type is of the package, its name.
+// structsOf reads the structs of a package. For each it returns the YAML keys and, if a key's type
+// is of the package, its name.
 func structsOf(t *testing.T, dir string) map[string]map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -5,8 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/retry"
 )
 
@@ -30,7 +30,8 @@ const (
 	maxAge = 365 * 24 * time.Hour
 	// maxRate is the highest number in rate_limit. An endpoint that takes more needs no limit.
 	maxRate = 100_000
-	// maxConcurrency is the highest concurrency. Unless its quota was raised, an AWS account cannot run more attempts at once.
+	// maxConcurrency is the highest concurrency. Unless its quota was raised, an AWS account cannot
+	// run more attempts at once.
 	maxConcurrency = 10_000
 )
 
@@ -68,7 +69,8 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 	out.Final = r.Final
 }
 
-// finalForm is the form of a final status. 2xx is success, and 1xx is not an answer, so neither can be final.
+// finalForm is the form of a final status. 2xx is success, and 1xx is not an answer, so neither can
+// be final.
 var finalForm = regexp.MustCompile(`^[345](xx|[0-9][0-9])$`)
 
 var (
@@ -81,7 +83,11 @@ func (c *checker) limits(path string, e endpoint, out *catalog.Endpoint) {
 	if e.RateLimit != "" {
 		parts := rateForm.FindStringSubmatch(e.RateLimit)
 		if parts == nil {
-			c.fail(path+".rate_limit", "%q is not a rate; write a number a second, minute or hour, such as 50/s, 90/m or 1000/h", e.RateLimit)
+			c.fail(
+				path+".rate_limit",
+				"%q is not a rate; write a number a second, minute or hour, such as 50/s, 90/m or 1000/h",
+				e.RateLimit,
+			)
 			return
 		}
 		out.RateLimit, _ = strconv.Atoi(parts[1]) // nine digits at most
@@ -91,8 +97,11 @@ func (c *checker) limits(path string, e endpoint, out *catalog.Endpoint) {
 		}
 	}
 	if e.Concurrency != nil {
-		if out.Concurrency = *e.Concurrency; out.Concurrency < 1 || out.Concurrency > maxConcurrency {
-			c.fail(path+".concurrency", "%d is not between 1 and %d", out.Concurrency, maxConcurrency)
+		if out.Concurrency = *e.Concurrency; out.Concurrency < 1 ||
+			out.Concurrency > maxConcurrency {
+			c.fail(
+				path+".concurrency", "%d is not between 1 and %d", out.Concurrency, maxConcurrency,
+			)
 		}
 	}
 }

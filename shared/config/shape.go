@@ -25,22 +25,29 @@ func (c *checker) document(text []byte) (*yaml.Node, error) {
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
-		return nil, fmt.Errorf("%w:\n%s:%d: a second document begins; a configuration is a single YAML document", ErrInvalid, c.name, second.Line)
+		return nil, fmt.Errorf(
+			"%w:\n%s:%d: a second document begins; a configuration is a single YAML document",
+			ErrInvalid, c.name, second.Line,
+		)
 	case !errors.Is(err, io.EOF):
 		return nil, c.yamlError(err)
 	}
 	return first.Content[0], nil
 }
 
-// yamlError adds the file's name and the line to a parser's error. shape has already reported values of the wrong type, so a
-// constructor error can only come from a merge (<<). Its own text is dropped, because it repeats the value, which may be a secret.
+// yamlError adds the file's name and the line to a parser's error. shape has already reported
+// values of the wrong type, so a constructor error can only come from a merge (<<). Its own text is
+// dropped, because it repeats the value, which may be a secret.
 func (c *checker) yamlError(err error) error {
 	e, ok := errors.AsType[*yaml.LoadError](err)
 	switch {
 	case !ok || e.Mark.Line == 0:
 		return fmt.Errorf("%w:\n%s: %w", ErrInvalid, c.name, err)
 	case e.Stage == yaml.ConstructorStage:
-		return fmt.Errorf("%w:\n%s:%d: merges (<<) a value that does not fit here", ErrInvalid, c.name, e.Mark.Line)
+		return fmt.Errorf(
+			"%w:\n%s:%d: merges (<<) a value that does not fit here", ErrInvalid, c.name,
+			e.Mark.Line,
+		)
 	}
 	return fmt.Errorf("%w:\n%s:%d: %s", ErrInvalid, c.name, e.Mark.Line, e.Message)
 }
@@ -50,12 +57,14 @@ var nodeType = reflect.TypeFor[yaml.Node]()
 
 // misfits are the messages for a value that does not fit a type of the kind.
 var misfits = map[reflect.Kind]string{
-	reflect.String: "is not a single value", reflect.Int: "is not a whole number", reflect.Float64: "is not a number", reflect.Bool: "is neither true nor false",
-	reflect.Int64: "is not a duration such as 15s or 5m", reflect.Slice: "is not a list such as [a, b]", reflect.Map: "is not a map such as {key: value}",
+	reflect.String: "is not a single value", reflect.Int: "is not a whole number",
+	reflect.Float64: "is not a number", reflect.Bool: "is neither true nor false",
+	reflect.Int64: "is not a duration such as 15s or 5m",
+	reflect.Slice: "is not a list such as [a, b]", reflect.Map: "is not a map such as {key: value}",
 }
 
-// shape checks that a node fits the type it is for, and records the line of each value in it. The decoder would check types too, but
-// its errors name Go's types and not the file's keys.
+// shape checks that a node fits the type it is for, and records the line of each value in it. The
+// decoder would check types too, but its errors name Go's types and not the file's keys.
 func (c *checker) shape(path string, n *yaml.Node, t reflect.Type) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

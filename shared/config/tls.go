@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -17,8 +18,8 @@ type tlsFiles struct {
 	CA          string `yaml:"ca"`
 }
 
-// tls converts an endpoint's tls into the catalog's form. Values kept in Secrets Manager cannot be checked here. They are checked
-// when they are used.
+// tls converts an endpoint's tls into the catalog's form. Values kept in Secrets Manager cannot be
+// checked here. They are checked when they are used.
 func (c *checker) tls(path string, t *tlsFiles, url string) *catalog.TLS {
 	if t == nil {
 		return nil
@@ -37,7 +38,10 @@ func (c *checker) tls(path string, t *tlsFiles, url string) *catalog.TLS {
 	for _, part := range []struct {
 		key, value string
 		to         *[]byte
-	}{{"certificate", t.Certificate, &out.Certificate}, {"key", t.Key, &out.Key}, {"ca", t.CA, &out.Authorities}} {
+	}{
+		{"certificate", t.Certificate, &out.Certificate}, {"key", t.Key, &out.Key},
+		{"ca", t.CA, &out.Authorities},
+	} {
 		if part.value == "" {
 			continue
 		}
@@ -55,7 +59,8 @@ func (c *checker) tls(path string, t *tlsFiles, url string) *catalog.TLS {
 	return &out
 }
 
-// checkPair checks the relay's client certificate and its key. The errors of crypto/tls say what is wrong without quoting the key.
+// checkPair checks the relay's client certificate and its key. The errors of crypto/tls say what is
+// wrong without quoting the key.
 func (c *checker) checkPair(path string, t catalog.TLS) {
 	pair, err := tls.X509KeyPair(t.Certificate, t.Key)
 	if err != nil {
@@ -87,7 +92,9 @@ func (c *checker) checkAuthorities(path string, text []byte) {
 
 func expired(c *x509.Certificate) error {
 	if end := c.NotAfter; time.Now().After(end) {
-		return fmt.Errorf("the certificate of %s expired on %s", c.Subject, end.UTC().Format(time.DateOnly))
+		return fmt.Errorf(
+			"the certificate of %s expired on %s", c.Subject, end.UTC().Format(time.DateOnly),
+		)
 	}
 	return nil
 }

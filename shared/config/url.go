@@ -16,7 +16,8 @@ import (
 
 // cleanURL returns a URL of the configuration in the form in which it is sent:
 //
-//   - Spaces, characters outside ASCII, and other characters that a URL cannot contain are percent-encoded in the path and the query.
+//   - Spaces, characters outside ASCII, and other characters that a URL cannot contain are
+//     percent-encoded in the path and the query.
 //   - A host name outside ASCII is written in Punycode.
 //   - The scheme is written in lower case, and a dot at the end of the host is removed.
 //
@@ -28,9 +29,12 @@ func cleanURL(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return "", errors.New("is not a URL") // the parser's error would quote the URL, which may contain a secret
+		// the parser's error would quote the URL, which may contain a secret
+		return "", errors.New("is not a URL")
 	case u.User != nil:
-		return "", errors.New("has a user or password in it; credentials do not belong in a URL, send them with auth or headers")
+		return "", errors.New(
+			"has a user or password in it; credentials do not belong in a URL, send them with auth or headers",
+		)
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", fmt.Errorf("has the scheme %q; use https or http", u.Scheme)
 	case u.Hostname() == "":
@@ -67,7 +71,9 @@ func checkURLText(raw string) error {
 	case literalHint(raw) != "":
 		return errors.New(literalHint(raw))
 	case strings.Contains(raw, "#"):
-		return errors.New("has a fragment (#…), which is never sent; write %23 for a # of the path or the query")
+		return errors.New(
+			"has a fragment (#…), which is never sent; write %23 for a # of the path or the query",
+		)
 	case badEscape.MatchString(raw):
 		return errors.New("has a % without two hex digits after it; write %25 for a percent sign")
 	}
@@ -96,29 +102,39 @@ func encodeURL(text, plain string) string {
 }
 
 // hostForm is the form of a name in DNS. It allows underscores, because some names have them.
-var hostForm = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`)
+var hostForm = regexp.MustCompile(
+	`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`,
+)
 
-// numericHost matches hosts that some resolvers read as an IPv4 address although they are not in dotted notation.
+// numericHost matches hosts that some resolvers read as an IPv4 address although they are not in
+// dotted notation.
 var numericHost = regexp.MustCompile(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
 
 // maxHostBytes is the length of the longest name in DNS.
 const maxHostBytes = 253
 
-// cleanHost returns a host in the form in which it is resolved: an address, or a name in ASCII without a dot at its end.
+// cleanHost returns a host in the form in which it is resolved: an address, or a name in ASCII
+// without a dot at its end.
 func cleanHost(host string) (string, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		switch {
 		case ip.Zone() != "":
-			return "", errors.New("has an address with a zone, which is valid on one machine only; write it without the zone")
+			return "", errors.New(
+				"has an address with a zone, which is valid on one machine only; write it without the zone",
+			)
 		case ip.Is6():
 			return "[" + host + "]", nil
 		}
 		return host, nil
 	}
-	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) || strings.Contains(strings.ToLower(host), "xn--") {
+	if strings.ContainsFunc(host, func(r rune) bool {
+		return r > unicode.MaxASCII
+	}) || strings.Contains(strings.ToLower(host), "xn--") {
 		ascii, err := idna.Lookup.ToASCII(host)
 		if err != nil {
-			return "", errors.New("has a host that is not a valid internationalised domain name; write it in Punycode (xn--…)")
+			return "", errors.New(
+				"has a host that is not a valid internationalised domain name; write it in Punycode (xn--…)",
+			)
 		}
 		host = ascii
 	}
@@ -126,10 +142,14 @@ func cleanHost(host string) (string, error) {
 	switch {
 	case numericHost.MatchString(host):
 		if _, err := netip.ParseAddr(host); err != nil {
-			return "", errors.New("has a number as its host that is not an address; write an IPv4 address as four numbers")
+			return "", errors.New(
+				"has a number as its host that is not an address; write an IPv4 address as four numbers",
+			)
 		}
 	case len(host) > maxHostBytes || !hostForm.MatchString(host):
-		return "", errors.New("has a host that is not a valid name; a name has labels of letters, digits and hyphens, at most 63 characters each, with dots between them")
+		return "", errors.New(
+			"has a host that is not a valid name; a name has labels of letters, digits and hyphens, at most 63 characters each, with dots between them",
+		)
 	}
 	return host, nil
 }

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // parseWithURL reads a configuration whose only endpoint has this URL.
@@ -22,18 +22,19 @@ func parseWithURL(raw string) (catalog.Catalog, error) {
 func TestURLsAreWrittenAsTheyAreSent(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
-		"https://a.example.com":                             "https://a.example.com",
-		"https://a.example.com/":                            "https://a.example.com/",
-		"https://a.example.com?":                            "https://a.example.com?",
-		"https://a.example.com?x=1":                         "https://a.example.com?x=1",
-		"HTTPS://A.example.com/X":                           "https://A.example.com/X",
-		"https://a.example.com/a b":                         "https://a.example.com/a%20b",
-		"https://a.example.com/?q=a b&r=1":                  "https://a.example.com/?q=a%20b&r=1",
-		"https://a.example.com/?stadt=Zürich":               "https://a.example.com/?stadt=Z%C3%BCrich",
-		"https://a.example.com/Zürich/日本":                   "https://a.example.com/Z%C3%BCrich/%E6%97%A5%E6%9C%AC",
-		"https://a.example.com/%2Fa%20b?c=%26":              "https://a.example.com/%2Fa%20b?c=%26",
-		"https://a.example.com/?a[]=1&b={x}|y":              "https://a.example.com/?a%5B%5D=1&b=%7Bx%7D%7Cy",
-		`https://a.example.com/"<>\^` + "`":                 "https://a.example.com/%22%3C%3E%5C%5E%60",
+		"https://a.example.com":                "https://a.example.com",
+		"https://a.example.com/":               "https://a.example.com/",
+		"https://a.example.com?":               "https://a.example.com?",
+		"https://a.example.com?x=1":            "https://a.example.com?x=1",
+		"HTTPS://A.example.com/X":              "https://A.example.com/X",
+		"https://a.example.com/a b":            "https://a.example.com/a%20b",
+		"https://a.example.com/?q=a b&r=1":     "https://a.example.com/?q=a%20b&r=1",
+		"https://a.example.com/?stadt=Zürich":  "https://a.example.com/?stadt=Z%C3%BCrich",
+		"https://a.example.com/Zürich/日本":      "https://a.example.com/Z%C3%BCrich/%E6%97%A5%E6%9C%AC",
+		"https://a.example.com/%2Fa%20b?c=%26": "https://a.example.com/%2Fa%20b?c=%26",
+		"https://a.example.com/?a[]=1&b={x}|y": "https://a.example.com/?a%5B%5D=1&b=%7Bx%7D%7Cy",
+		`https://a.example.com/"<>\^` +
+			"`": "https://a.example.com/%22%3C%3E%5C%5E%60",
 		"https://a.example.com/a?b?c/d:@!$&'()*+,;=":        "https://a.example.com/a?b?c/d:@!$&'()*+,;=",
 		"https://a.example.com/?x=1&x=2&&=":                 "https://a.example.com/?x=1&x=2&&=",
 		"https://bücher.example/":                           "https://xn--bcher-kva.example/",
@@ -110,7 +111,10 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 		"$HOOK_URL":                                     "env:NAME",
 	} {
 		cat, err := parseWithURL(raw)
-		if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "endpoints[0].url") || !strings.Contains(err.Error(), want) {
+		if !errors.Is(
+			err, config.ErrInvalid,
+		) || !strings.Contains(err.Error(), "endpoints[0].url") ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want %q", raw, cat.Endpoints, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
@@ -123,21 +127,38 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 func TestEveryURLIsCheckedAlike(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ text, want string }{
-		"source, encoded by the provider": {`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com/in/a?x=%C3%BC"}]`, ""},
-		"source, not as it is sent":       {`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com/in/a?x=ü"}]`, "sources[0].url: is not written as it is sent"},
-		"source, dot":                     {`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com./in/a"}]`, "sources[0].url: is not written as it is sent"},
-		"token URL":                       {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/a b", client_id: i, client_secret: sec}}}]`, ""},
+		"source, encoded by the provider": {
+			`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com/in/a?x=%C3%BC"}]`,
+			"",
+		},
+		"source, not as it is sent": {
+			`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com/in/a?x=ü"}]`,
+			"sources[0].url: is not written as it is sent",
+		},
+		"source, dot": {
+			`sources: [{name: a, provider: trello, secrets: [sec], url: "https://r.example.com./in/a"}]`,
+			"sources[0].url: is not written as it is sent",
+		},
+		"token URL": {
+			`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/a b", client_id: i, client_secret: sec}}}]`,
+			"",
+		},
 		"token URL, fragment": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "https://a.example.com/#x", client_id: i, client_secret: sec}}}]`,
 			"auth.oauth2.token_url: has a fragment"},
 		"token URL, http": {`endpoints: [{name: a, url: "https://a.example.com", auth: {oauth2: {token_url: "HTTP://a.example.com/", client_id: i, client_secret: sec}}}]`,
 			"auth.oauth2.token_url: must begin with https"},
-		"tls and HTTP in capitals": {`endpoints: [{name: a, url: "HTTP://a.example.com", tls: {ca: x}}]`, "needs an endpoint url that begins with https"},
+		"tls and HTTP in capitals": {
+			`endpoints: [{name: a, url: "HTTP://a.example.com", tls: {ca: x}}]`,
+			"needs an endpoint url that begins with https",
+		},
 	} {
 		cat, err := config.Parse("relay.yaml", []byte(tt.text), lookup)
-		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil ||
+			!strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
-		if name == "token URL" && cat.Endpoints[0].Auth.OAuth2.TokenURL != "https://a.example.com/a%20b" {
+		if name == "token URL" &&
+			cat.Endpoints[0].Auth.OAuth2.TokenURL != "https://a.example.com/a%20b" {
 			t.Errorf("token URL %s", cat.Endpoints[0].Auth.OAuth2.TokenURL)
 		}
 	}
@@ -145,7 +166,10 @@ func TestEveryURLIsCheckedAlike(t *testing.T) {
 
 // An accepted URL is sent exactly as cleanURL wrote it. Cleaning it again changes nothing.
 func FuzzURL(f *testing.F) {
-	for _, seed := range []string{"https://a.example.com/a b?c=ü#d", "https://bücher.example.:443", "http://[::1]/%2f", "https://%41.example"} {
+	for _, seed := range []string{
+		"https://a.example.com/a b?c=ü#d", "https://bücher.example.:443", "http://[::1]/%2f",
+		"https://%41.example",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -163,10 +187,13 @@ func FuzzURL(f *testing.F) {
 			t.Fatalf("%q: %v", clean, err)
 		}
 		u, err := url.Parse(clean)
-		if err != nil || strings.ContainsFunc(clean, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		if err != nil || strings.ContainsFunc(clean, func(r rune) bool {
+			return r <= ' ' || r > '~'
+		}) {
 			t.Fatalf("%q: %v", clean, err)
 		}
-		if sent := u.Scheme + "://" + u.Host + req.URL.RequestURI(); sent != clean && sent != strings.Replace(clean, u.Host, u.Host+"/", 1) {
+		if sent := u.Scheme + "://" + u.Host + req.URL.RequestURI(); sent != clean &&
+			sent != strings.Replace(clean, u.Host, u.Host+"/", 1) {
 			t.Errorf("%q is sent as %q", clean, sent)
 		}
 	})

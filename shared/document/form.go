@@ -25,7 +25,7 @@ func ParseForm(text []byte, limit int) (Fields, bool) {
 	for part := range bytes.SplitSeq(text, []byte("&")) {
 		if len(part) > 0 {
 			name, value, _ := bytes.Cut(part, []byte("="))
-			fields = append(fields, Field{unescape(name), unescape(value)})
+			fields = append(fields, Field{Name: unescape(name), Value: unescape(value)})
 		}
 	}
 	return fields, true

@@ -29,7 +29,9 @@ func Inflate(w io.Writer, body []byte) error {
 	switch {
 	case n > MaxInflated:
 		return ErrTooLarge
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(
+		err, io.ErrUnexpectedEOF,
+	):
 		return ErrGzip
 	}
 	return err

@@ -205,7 +205,8 @@ func (s *scanner) string() bool {
 		for i+8 <= len(b) {
 			word := binary.LittleEndian.Uint64(b[i:])
 			quote, escape := word^ones*'"', word^ones*'\\'
-			ends := ((quote-ones)&^quote | (escape-ones)&^escape | (word-ones*' ')&^word) & (ones << 7)
+			ends := ((quote-ones)&^quote | (escape-ones)&^escape |
+				(word-ones*' ')&^word) & (ones << 7)
 			i += bits.TrailingZeros64(ends) / 8 // 8 if there is none
 			if ends != 0 {
 				break

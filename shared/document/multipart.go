@@ -42,6 +42,6 @@ func readParts(body, boundary []byte) (Fields, bool) {
 		if err != nil {
 			return nil, true
 		}
-		fields = append(fields, Field{part.FormName(), string(value)})
+		fields = append(fields, Field{Name: part.FormName(), Value: string(value)})
 	}
 }

@@ -25,10 +25,18 @@ func SplitPath(path string) []string {
 func CheckPath(path string) error {
 	pointer, ok := strings.CutPrefix(path, "/")
 	if !ok && strings.Contains("."+path+".", "..") {
-		return fmt.Errorf("%q has an empty member name; write them separated by single dots, as event.kind, or as a JSON Pointer, /event/kind", path)
+		return fmt.Errorf(
+			"%q has an empty member name; write them separated by single dots, as event.kind, or as a JSON Pointer, /event/kind",
+			path,
+		)
 	}
-	if ok && strings.Contains(strings.ReplaceAll(strings.ReplaceAll(pointer, "~0", ""), "~1", ""), "~") {
-		return fmt.Errorf("%q is no JSON Pointer (RFC 6901): a ~ in a name is written ~0, a / is written ~1", path)
+	if ok && strings.Contains(
+		strings.ReplaceAll(strings.ReplaceAll(pointer, "~0", ""), "~1", ""), "~",
+	) {
+		return fmt.Errorf(
+			"%q is no JSON Pointer (RFC 6901): a ~ in a name is written ~0, a / is written ~1",
+			path,
+		)
 	}
 	return nil
 }

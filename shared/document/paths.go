@@ -79,7 +79,9 @@ func (p *Paths) Find(text []byte, room [][]byte) ([][]byte, error) {
 	for range p.count {
 		room = append(room, nil)
 	}
-	f := finder{scanner: scanner{text: trimBOM(text)}, found: room[len(room)-p.count:], strict: p.strict}
+	f := finder{
+		scanner: scanner{text: trimBOM(text)}, found: room[len(room)-p.count:], strict: p.strict,
+	}
 	if p.strict && !utf8.Valid(text) {
 		return room, ErrSyntax
 	}
@@ -87,7 +89,8 @@ func (p *Paths) Find(text []byte, room [][]byte) ([][]byte, error) {
 	switch {
 	case f.ambiguous != "":
 		clear(f.found)
-		return room, fmt.Errorf("%w: a second %q, or one in another case", ErrAmbiguous, f.ambiguous)
+		return room,
+			fmt.Errorf("%w: a second %q, or one in another case", ErrAmbiguous, f.ambiguous)
 	case !ok:
 		clear(f.found)
 		return room, ErrSyntax

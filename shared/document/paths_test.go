@@ -24,12 +24,18 @@ func TestValid(t *testing.T) {
 
 // syntax holds valid and invalid texts.
 var syntax = []string{
-	``, ` `, `{}`, `[]`, `{"a":{}}`, `[[],{}]`, `{"a":1,"b":[true,false,null]}`, `1`, `-1`, `0`, `-0.5e+10`, `1E5`, `"a"`, `"\u00e9\n"`,
-	`01`, `1.`, `.5`, `-`, `1e`, `+1`, `1x`, `tru`, `truex`, `nul`, `{`, `[`, `{]`, `[}`, `{"a"}`, `{"a":}`, `{"a":1,}`, `[1,]`, `[,1]`, `{,}`,
-	`{"a":1 "b":2}`, `{1:2}`, `[1 2]`, `[1]]`, `{}{}`, `"a`, `"\x"`, `"\u12"`, `"\u12zz"`, "\"\n\"", "\"01234567\x1f01234567\"", `"01234567\`,
-	`{"a":"\ud83d\ude00\ud800x\ud800\u0041\udc00\ud800\ud800"}`, `/* a */ {}`, `{"a":1} // b`, `{"a":/**/1}`, `{'a':1}`, `[1]` + "\x00", "\x00", `{"a":"b"` + "\u00a0}", `"` + "\x7f" + `"`,
-	`"` + strings.Repeat("a", 100) + `"`, `"` + strings.Repeat(`\\`, 20) + `"`, `"` + strings.Repeat(`\\`, 20) + `\"`,
-	strings.Repeat("[", 3000) + strings.Repeat("]", 3000), strings.Repeat(`{"a":[`, 1100) + strings.Repeat("]}", 1100),
+	``, ` `, `{}`, `[]`, `{"a":{}}`, `[[],{}]`, `{"a":1,"b":[true,false,null]}`, `1`, `-1`, `0`,
+	`-0.5e+10`, `1E5`, `"a"`, `"\u00e9\n"`,
+	`01`, `1.`, `.5`, `-`, `1e`, `+1`, `1x`, `tru`, `truex`, `nul`, `{`, `[`, `{]`, `[}`, `{"a"}`,
+	`{"a":}`, `{"a":1,}`, `[1,]`, `[,1]`, `{,}`,
+	`{"a":1 "b":2}`, `{1:2}`, `[1 2]`, `[1]]`, `{}{}`, `"a`, `"\x"`, `"\u12"`, `"\u12zz"`, "\"\n\"",
+	"\"01234567\x1f01234567\"", `"01234567\`,
+	`{"a":"\ud83d\ude00\ud800x\ud800\u0041\udc00\ud800\ud800"}`, `/* a */ {}`, `{"a":1} // b`,
+	`{"a":/**/1}`, `{'a':1}`, `[1]` + "\x00", "\x00", `{"a":"b"` + "\u00a0}", `"` + "\x7f" + `"`,
+	`"` + strings.Repeat("a", 100) + `"`, `"` + strings.Repeat(`\\`, 20) + `"`, `"` +
+		strings.Repeat(`\\`, 20) + `\"`,
+	strings.Repeat("[", 3000) + strings.Repeat("]", 3000), strings.Repeat(`{"a":[`, 1100) +
+		strings.Repeat("]}", 1100),
 	strings.Repeat("[", 2000) + strings.Repeat("]", 1999) + "}",
 }
 
@@ -41,33 +47,53 @@ func TestFind(t *testing.T) {
 		want   []string
 		strict error // what the strict reader says; nil: the same
 	}{
-		"nothing there":                {`{"z":1}`, []string{"", "", ""}, nil},
-		"values as they are written":   {`{"a" : { "b" : 1.50 } }`, []string{`{ "b" : 1.50 }`, "1.50", ""}, nil},
-		"no object":                    {`[1]`, []string{"", "", ""}, nil},
-		"the first element":            {`{"l":[{"x":"1"},{"x":"2"}]}`, []string{"", "", `"1"`}, nil},
-		"an empty list":                {`{"l":[]}`, []string{"", "", ""}, nil},
-		"an object is no list":         {`{"l":{"0":{"x":1}}}`, []string{"", "", "1"}, nil},
-		"an escaped name":              {`{"\u0061":1}`, []string{"1", "", ""}, nil},
-		"the last of two counts":       {`{"a":{"b":1},"a":2}`, []string{"2", "", ""}, document.ErrAmbiguous},
-		"escaped doubles":              {`{"a":1,"\u0061":2}`, []string{"2", "", ""}, document.ErrAmbiguous},
-		"doubles within":               {`{"a":{"b":1,"b":2}}`, []string{`{"b":1,"b":2}`, "2", ""}, document.ErrAmbiguous},
-		"doubles elsewhere":            {`{"z":1,"z":2,"a":3}`, []string{"3", "", ""}, nil},
-		"another case":                 {`{"a":1,"A":2}`, []string{"1", "", ""}, document.ErrAmbiguous},
-		"another case, beyond ASCII":   {`{"\u212A":1,"a":1}`, []string{"1", "", ""}, nil},
-		"a broken text":                {`{"a":1,"l":}`, nil, document.ErrSyntax},
-		"a text that goes on":          {`{"a":1}x`, nil, document.ErrSyntax},
-		"a comment":                    {`{"a":1/*,"a":2*/}`, nil, document.ErrSyntax},
-		"bytes that are not UTF-8":     {"{\"a\":1,\"z\":\"\xff\"}", []string{"1", "", ""}, document.ErrSyntax},
-		"a member of the same value":   {`{"a":{"b":{"a":{"b":5}}}}`, []string{`{"b":{"a":{"b":5}}}`, `{"a":{"b":5}}`, ""}, nil},
-		"a byte order mark before it":  {"\uFEFF" + `{"a":1}`, []string{"1", "", ""}, nil},
-		"white space around":           {"\n\t {\"a\":1}\r\n", []string{"1", "", ""}, nil},
-		"deeper than all bounds below": {`{"z":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,"a":1}`, []string{"1", "", ""}, nil},
+		"nothing there": {`{"z":1}`, []string{"", "", ""}, nil},
+		"values as they are written": {
+			`{"a" : { "b" : 1.50 } }`, []string{`{ "b" : 1.50 }`, "1.50", ""}, nil,
+		},
+		"no object": {`[1]`, []string{"", "", ""}, nil},
+		"the first element": {
+			`{"l":[{"x":"1"},{"x":"2"}]}`, []string{"", "", `"1"`}, nil,
+		},
+		"an empty list":        {`{"l":[]}`, []string{"", "", ""}, nil},
+		"an object is no list": {`{"l":{"0":{"x":1}}}`, []string{"", "", "1"}, nil},
+		"an escaped name":      {`{"\u0061":1}`, []string{"1", "", ""}, nil},
+		"the last of two counts": {
+			`{"a":{"b":1},"a":2}`, []string{"2", "", ""}, document.ErrAmbiguous,
+		},
+		"escaped doubles": {
+			`{"a":1,"\u0061":2}`, []string{"2", "", ""}, document.ErrAmbiguous,
+		},
+		"doubles within": {
+			`{"a":{"b":1,"b":2}}`, []string{`{"b":1,"b":2}`, "2", ""}, document.ErrAmbiguous,
+		},
+		"doubles elsewhere": {`{"z":1,"z":2,"a":3}`, []string{"3", "", ""}, nil},
+		"another case": {
+			`{"a":1,"A":2}`, []string{"1", "", ""}, document.ErrAmbiguous,
+		},
+		"another case, beyond ASCII": {`{"\u212A":1,"a":1}`, []string{"1", "", ""}, nil},
+		"a broken text":              {`{"a":1,"l":}`, nil, document.ErrSyntax},
+		"a text that goes on":        {`{"a":1}x`, nil, document.ErrSyntax},
+		"a comment":                  {`{"a":1/*,"a":2*/}`, nil, document.ErrSyntax},
+		"bytes that are not UTF-8": {
+			"{\"a\":1,\"z\":\"\xff\"}", []string{"1", "", ""}, document.ErrSyntax,
+		},
+		"a member of the same value": {
+			`{"a":{"b":{"a":{"b":5}}}}`, []string{`{"b":{"a":{"b":5}}}`, `{"a":{"b":5}}`, ""}, nil,
+		},
+		"a byte order mark before it": {"\uFEFF" + `{"a":1}`, []string{"1", "", ""}, nil},
+		"white space around":          {"\n\t {\"a\":1}\r\n", []string{"1", "", ""}, nil},
+		"deeper than all bounds below": {
+			`{"z":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `,"a":1}`,
+			[]string{"1", "", ""}, nil,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := document.NewPaths(paths...).Find([]byte(test.text), nil)
-			if want := errors.Is(test.strict, document.ErrSyntax) && test.want == nil; errors.Is(err, document.ErrSyntax) != want {
+			if want := errors.Is(test.strict, document.ErrSyntax) &&
+				test.want == nil; errors.Is(err, document.ErrSyntax) != want {
 				t.Fatalf("the error is %v", err)
 			}
 			if diff := cmp.Diff(orEmpty(test.want, 3), texts(got)); diff != "" {
@@ -77,7 +103,8 @@ func TestFind(t *testing.T) {
 			if !errors.Is(err, test.strict) || (err != nil) != (test.strict != nil) {
 				t.Errorf("strictly, the error is %v, want %v", err, test.strict)
 			}
-			if want := test.want; err == nil && !slices.Equal(texts(got), want) || err != nil && !slices.Equal(texts(got), []string{"", "", ""}) {
+			if want := test.want; err == nil && !slices.Equal(texts(got), want) || err != nil &&
+				!slices.Equal(texts(got), []string{"", "", ""}) {
 				t.Errorf("strictly, found %q", got)
 			}
 		})
@@ -102,9 +129,10 @@ func texts(values [][]byte) []string {
 func TestFindAllocatesNothing(t *testing.T) {
 	paths := document.NewStrictPaths([]string{"data", "id"}, []string{"type"})
 	for name, body := range map[string]string{
-		"usual":     `{"id":"evt_1","data":{"id":"x","list":[1,2,{"a":"b"}]},"type":"a.b"}`,
-		"long name": `{"` + strings.Repeat("n", 1<<16) + `":{` + strings.Repeat(`"00000":0,`, 1<<12) + `"a":1},"type":"a"}`,
-		"deep":      strings.Repeat("[", 1000) + strings.Repeat("]", 1000),
+		"usual": `{"id":"evt_1","data":{"id":"x","list":[1,2,{"a":"b"}]},"type":"a.b"}`,
+		"long name": `{"` + strings.Repeat("n", 1<<16) + `":{` +
+			strings.Repeat(`"00000":0,`, 1<<12) + `"a":1},"type":"a"}`,
+		"deep": strings.Repeat("[", 1000) + strings.Repeat("]", 1000),
 	} {
 		var room [2][]byte
 		text := []byte(body)
@@ -227,7 +255,11 @@ func FuzzRead(f *testing.F) {
 }
 
 func BenchmarkFind(b *testing.B) {
-	body := []byte(`{"id":"evt_1","data":{"object":{"` + strings.Repeat(`name":"some text of usual length","`, 28) + `id":1}},"type":"a.b"}`)
+	body := []byte(
+		`{"id":"evt_1","data":{"object":{"` + strings.Repeat(
+			`name":"some text of usual length","`, 28,
+		) + `id":1}},"type":"a.b"}`,
+	)
 	paths := document.NewPaths([]string{"id"}, []string{"type"})
 	b.Run("Find", func(b *testing.B) {
 		b.SetBytes(int64(len(body)))

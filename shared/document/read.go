@@ -18,10 +18,13 @@ const (
 // Holder says where a body holds its document, for providers that wrap it. With the zero Holder the
 // body is the document.
 type Holder struct {
-	Field  string `json:"field,omitempty"`  // the form's field, or the part, that holds the JSON
-	Token  bool   `json:"token,omitempty"`  // the body is a JSON Web Token; its claims are the document
-	Claim  string `json:"claim,omitempty"`  // for a token: the claim that holds the JSON as a string
-	Inline string `json:"inline,omitempty"` // a member that holds JSON as a string; the string is replaced by that JSON
+	Field string `json:"field,omitempty"` // the form's field, or the part, that holds the JSON
+	// the body is a JSON Web Token; its claims are the document
+	Token bool `json:"token,omitempty"`
+	// for a token: the claim that holds the JSON as a string
+	Claim string `json:"claim,omitempty"`
+	// a member that holds JSON as a string; the string is replaced by that JSON
+	Inline string `json:"inline,omitempty"`
 }
 
 // Document is the document in a body.
@@ -130,6 +133,7 @@ func (h Holder) inline(text []byte) []byte {
 
 // quote writes a text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func quote(b []byte, text string) []byte {
-	quoted, _ := json.Marshal(strings.ToValidUTF8(text, "\uFFFD")) // marshalling a string cannot fail
+	// marshalling a string cannot fail
+	quoted, _ := json.Marshal(strings.ToValidUTF8(text, "\uFFFD"))
 	return append(b, quoted...)
 }

@@ -15,11 +15,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // errAuth means that the credentials for a request cannot be obtained.
@@ -30,9 +30,11 @@ func unproved(err error) error {
 	return &relay.PostError{Outcome: relay.AuthFailed, Err: err}
 }
 
-// authorize adds to a request what p.Auth asks for. It returns the access token, if there is one, because it may turn out to be revoked. Its
-// errors are those of Post.
-func (c *Client) authorize(ctx context.Context, req *http.Request, p relay.Post) (token accessToken, err error) {
+// authorize adds to a request what p.Auth asks for. It returns the access token, if there is one,
+// because it may turn out to be revoked. Its errors are those of Post.
+func (c *Client) authorize(
+	ctx context.Context, req *http.Request, p relay.Post,
+) (token accessToken, err error) {
 	a := p.Auth
 	switch {
 	case a == nil:
@@ -62,10 +64,13 @@ func setHeader(req *http.Request, name, value string) error {
 	return nil
 }
 
-// signedV4 are headers of AWS's signature. Headers of these names that came from a provider are removed, so they do not stand beside ours.
+// signedV4 are headers of AWS's signature. Headers of these names that came from a provider are
+// removed, so they do not stand beside ours.
 var signedV4 = []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256"}
 
-func (c *Client) signV4(ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte) error {
+func (c *Client) signV4(
+	ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte,
+) error {
 	if c.credentials == nil {
 		return unproved(fmt.Errorf("%w: sigv4 needs the role of a deployed function", errAuth))
 	}
@@ -77,7 +82,9 @@ func (c *Client) signV4(ctx context.Context, req *http.Request, s *catalog.SigV4
 		req.Header.Del(name)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(sum[:]), s.Service, s.Region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(
+		ctx, credentials, req, hex.EncodeToString(sum[:]), s.Service, s.Region, time.Now(),
+	); err != nil {
 		return fmt.Errorf("egress: sigv4: %w", err)
 	}
 	return nil
@@ -86,9 +93,10 @@ func (c *Client) signV4(ctx context.Context, req *http.Request, s *catalog.SigV4
 // redacted replaces credentials in an answer.
 const redacted = "[redacted]"
 
-// redact removes the request's credentials from the beginning of an answer, in the forms in which they were sent and may come back. Failing
-// endpoints often show the request that they got, and answers are recorded. cut means that the answer has more, so its end may be the
-// beginning of a secret.
+// redact removes the request's credentials from the beginning of an answer, in the forms in which
+// they were sent and may come back. Failing endpoints often show the request that they got, and
+// answers are recorded. cut means that the answer has more, so its end may be the beginning of a
+// secret.
 func redact(body []byte, req *http.Request, p relay.Post, cut bool) []byte {
 	if len(body) == 0 {
 		return body
@@ -105,11 +113,14 @@ func redact(body []byte, req *http.Request, p relay.Post, cut bool) []byte {
 	return body[:min(len(body), relay.MaxResponseBytes)]
 }
 
-// secretsOf returns all forms of the secrets in a request, the longest first, because one may be a part of another.
+// secretsOf returns all forms of the secrets in a request, the longest first, because one may be a
+// part of another.
 func secretsOf(req *http.Request, p relay.Post) (all []string) {
 	scheme, credentials, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	_, password, _ := req.BasicAuth()
-	secrets := []string{cmp.Or(credentials, scheme), password, req.Header.Get("X-Amz-Security-Token")}
+	secrets := []string{
+		cmp.Or(credentials, scheme), password, req.Header.Get("X-Amz-Security-Token"),
+	}
 	if p.Auth != nil && p.Auth.APIKey != nil {
 		secrets = append(secrets, p.Auth.APIKey.Value)
 	}

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -26,6 +25,7 @@ import (
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func TestAuthOnTheWire(t *testing.T) {
@@ -35,22 +35,43 @@ func TestAuthOnTheWire(t *testing.T) {
 		uri           string
 		header, value string
 	}{
-		"basic":                       {catalog.Auth{Basic: &catalog.BasicAuth{Username: "Aladdin", Password: "open sesame"}}, "/?a=b", "Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
-		"bearer":                      {catalog.Auth{Bearer: "t-1"}, "/?a=b", "Authorization", "Bearer t-1"},
-		"key in a header":             {catalog.Auth{APIKey: &catalog.APIKey{Header: "x-api-key", Value: "k 1"}}, "/?a=b", "X-Api-Key", "k 1"},
-		"key in the query":            {catalog.Auth{APIKey: &catalog.APIKey{Query: "api key", Value: "k&1=é"}}, "/?a=b&api+key=k%261%3D%C3%A9", "Authorization", "Own"},
-		"a signature is there":        {catalog.Auth{Signature: &catalog.Signature{}}, "/?a=b", "Authorization", "Own"},
+		"basic": {
+			catalog.Auth{Basic: &catalog.BasicAuth{Username: "Aladdin", Password: "open sesame"}},
+			"/?a=b", "Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+		},
+		"bearer": {
+			catalog.Auth{Bearer: "t-1"}, "/?a=b", "Authorization", "Bearer t-1",
+		},
+		"key in a header": {
+			catalog.Auth{APIKey: &catalog.APIKey{Header: "x-api-key", Value: "k 1"}}, "/?a=b",
+			"X-Api-Key", "k 1",
+		},
+		"key in the query": {
+			catalog.Auth{APIKey: &catalog.APIKey{Query: "api key", Value: "k&1=é"}},
+			"/?a=b&api+key=k%261%3D%C3%A9", "Authorization", "Own",
+		},
+		"a signature is there": {
+			catalog.Auth{Signature: &catalog.Signature{}}, "/?a=b", "Authorization", "Own",
+		},
 		"nothing is asked for at all": {catalog.Auth{}, "/?a=b", "Authorization", "Own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url, _ := serveHTTP(t, func(_ http.ResponseWriter, r *http.Request) {
-				if r.RequestURI != tt.uri || r.Header.Get(tt.header) != tt.value || len(r.Header.Values(tt.header)) != 1 {
-					t.Errorf("%s %v, want %s and %s: %s", r.RequestURI, r.Header, tt.uri, tt.header, tt.value)
+				if r.RequestURI != tt.uri || r.Header.Get(tt.header) != tt.value ||
+					len(r.Header.Values(tt.header)) != 1 {
+					t.Errorf(
+						"%s %v, want %s and %s: %s", r.RequestURI, r.Header, tt.uri, tt.header,
+						tt.value,
+					)
 				}
 			})
-			p := relay.Post{URL: url + "/?a=b", Header: relay.Header{"authorization": "Own"}, Auth: &tt.auth, Timeout: ample}
-			if reply, err := unguarded().Post(t.Context(), p); err != nil || reply.StatusCode != http.StatusOK {
+			p := relay.Post{
+				URL: url + "/?a=b", Header: relay.Header{"authorization": "Own"}, Auth: &tt.auth,
+				Timeout: ample,
+			}
+			if reply, err := unguarded().Post(t.Context(), p); err != nil ||
+				reply.StatusCode != http.StatusOK {
 				t.Errorf("%d, %v", reply.StatusCode, err)
 			}
 		})
@@ -62,7 +83,10 @@ func TestAuthOnTheWire(t *testing.T) {
 				t.Errorf("%s", r.RequestURI)
 			}
 		})
-		p := relay.Post{URL: url, Auth: &catalog.Auth{APIKey: &catalog.APIKey{Query: "key", Value: "v"}}, Timeout: ample}
+		p := relay.Post{
+			URL: url, Auth: &catalog.Auth{APIKey: &catalog.APIKey{Query: "key", Value: "v"}},
+			Timeout: ample,
+		}
 		if _, err := unguarded().Post(t.Context(), p); err != nil {
 			t.Error(err)
 		}
@@ -93,10 +117,19 @@ func TestNoErrorHasTheKeyOfTheQuery(t *testing.T) {
 	t.Parallel()
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { readRequest(conn) })
 	for url, want := range map[string]relay.Outcome{
-		"http://" + host: relay.Broken, "https://" + host: relay.TLSFailed, "http://127.0.0.1:1": relay.Refused, "http://missing.invalid:80": relay.DNSFailed,
+		"http://" + host: relay.Broken, "https://" +
+			host: relay.TLSFailed, "http://127.0.0.1:1": relay.Refused,
+		"http://missing.invalid:80": relay.DNSFailed,
 	} {
 		client := egress.NewWith(nil, resolver(nil), nil)
-		_, err := client.Post(t.Context(), relay.Post{URL: url, Auth: &catalog.Auth{APIKey: &catalog.APIKey{Query: secret, Value: secret}}, Timeout: ample})
+		_, err := client.Post(
+			t.Context(),
+			relay.Post{
+				URL:     url,
+				Auth:    &catalog.Auth{APIKey: &catalog.APIKey{Query: secret, Value: secret}},
+				Timeout: ample,
+			},
+		)
 		wantOutcome(t, err, want)
 	}
 }
@@ -112,13 +145,17 @@ func TestAnswersAreRecordedWithoutSecrets(t *testing.T) {
 		"key in a header":  {APIKey: &catalog.APIKey{Header: "x-api-key", Value: password}},
 		"key in the query": {APIKey: &catalog.APIKey{Query: "key", Value: password}},
 	} {
-		for _, room := range []int{0, relay.MaxResponseBytes - 100, relay.MaxResponseBytes - 40} { // so that an end is cut off, too
+		// so that an end is cut off, too
+		for _, room := range []int{0, relay.MaxResponseBytes - 100, relay.MaxResponseBytes - 40} {
 			url, _ := serveHTTP(t, func(w http.ResponseWriter, r *http.Request) {
 				_, _ = fmt.Fprintf(w, "%s%s %q", strings.Repeat("-", room), r.RequestURI, r.Header)
 				user, pass, _ := r.BasicAuth()
 				_, _ = fmt.Fprintf(w, " %s:%s end", user, pass)
 			})
-			p := relay.Post{URL: url, Header: relay.Header{"authorization": "Bearer " + password}, Auth: auth, Timeout: ample}
+			p := relay.Post{
+				URL: url, Header: relay.Header{"authorization": "Bearer " + password}, Auth: auth,
+				Timeout: ample,
+			}
 			reply, err := unguarded().Post(t.Context(), p)
 			if err != nil {
 				t.Fatal(err)
@@ -129,7 +166,8 @@ func TestAnswersAreRecordedWithoutSecrets(t *testing.T) {
 					t.Errorf("%s: %s is in %s", name, part, reply.Body)
 				}
 			}
-			if room == 0 && (!bytes.Contains(reply.Body, []byte("[redacted]")) || !bytes.HasSuffix(reply.Body, []byte(" end"))) {
+			if room == 0 && (!bytes.Contains(reply.Body, []byte("[redacted]")) ||
+				!bytes.HasSuffix(reply.Body, []byte(" end"))) {
 				t.Errorf("%s: %s", name, reply.Body)
 			}
 			if len(reply.Body) > relay.MaxResponseBytes {
@@ -145,20 +183,30 @@ func TestAnswersAreRecordedWithoutWhatThePostCallsSecret(t *testing.T) {
 	const key = `k"<&/é ` + secret
 	p := relay.Post{
 		Header: relay.Header{"x-api-key": key, "x-env": "prod"}, Secrets: []string{key},
-		Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}, Timeout: ample,
+		Auth: &catalog.Auth{
+			SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"},
+		}, Timeout: ample,
 	}
 	client := egress.New(egress.Options{Unguarded: true, Credentials: provider(nil)})
 	for name, echo := range map[string]func(io.Writer, *http.Request){
 		"as they are": func(w io.Writer, r *http.Request) { _ = r.Header.Write(w) },
-		"in JSON":     func(w io.Writer, r *http.Request) { _ = json.NewEncoder(w).Encode(r.Header) },
+		"in JSON": func(w io.Writer, r *http.Request) {
+			_ = json.NewEncoder(w).Encode(r.Header)
+		},
 		"in JSON of another kind": func(w io.Writer, r *http.Request) {
 			e := json.NewEncoder(w)
 			e.SetEscapeHTML(false)
 			_ = e.Encode(r.Header)
 		},
-		"in HTML":     func(w io.Writer, r *http.Request) { _, _ = io.WriteString(w, html.EscapeString(fmt.Sprint(r.Header))) },
-		"in a URL":    func(w io.Writer, r *http.Request) { _, _ = io.WriteString(w, url.Values(r.Header).Encode()) },
-		"in its path": func(w io.Writer, r *http.Request) { _, _ = io.WriteString(w, url.PathEscape(fmt.Sprint(r.Header))) },
+		"in HTML": func(w io.Writer, r *http.Request) {
+			_, _ = io.WriteString(w, html.EscapeString(fmt.Sprint(r.Header)))
+		},
+		"in a URL": func(w io.Writer, r *http.Request) {
+			_, _ = io.WriteString(w, url.Values(r.Header).Encode())
+		},
+		"in its path": func(w io.Writer, r *http.Request) {
+			_, _ = io.WriteString(w, url.PathEscape(fmt.Sprint(r.Header)))
+		},
 		"without an end": func(w io.Writer, r *http.Request) {
 			_, _ = fmt.Fprint(w, r.Header.Get("X-Env"), key[:len(key)-1])
 			_ = http.NewResponseController(w.(http.ResponseWriter)).Flush() //nolint:errcheck,forcetypeassert // it is one
@@ -185,13 +233,16 @@ func TestAnswersAreRecordedWithoutWhatThePostCallsSecret(t *testing.T) {
 	}
 }
 
-var testCredentials = aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: "session-token"}
+var testCredentials = aws.Credentials{
+	AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: "session-token",
+}
 
 func provider(err error) aws.CredentialsProviderFunc {
 	return func(context.Context) (aws.Credentials, error) { return testCredentials, err }
 }
 
-// The endpoint computes the signature itself, over the headers that are listed as signed, and gets the same result.
+// The endpoint computes the signature itself, over the headers that are listed as signed, and gets
+// the same result.
 func TestSigV4(t *testing.T) {
 	t.Parallel()
 	p := postTo("", ample)
@@ -200,10 +251,13 @@ func TestSigV4(t *testing.T) {
 	p.Auth = &catalog.Auth{SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"}}
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		if want := signedAgain(t, r, body); r.Header.Get("Authorization") != want || !bytes.Equal(body, p.Body) {
+		if want := signedAgain(t, r, body); r.Header.Get("Authorization") != want ||
+			!bytes.Equal(body, p.Body) {
 			t.Errorf("got  %s\nwant %s", r.Header.Get("Authorization"), want)
 		}
-		if got := r.Header.Get("X-Amz-Content-Sha256") + r.Header.Get("X-Amz-Security-Token"); got != testCredentials.SessionToken {
+		if got := r.Header.Get(
+			"X-Amz-Content-Sha256",
+		) + r.Header.Get("X-Amz-Security-Token"); got != testCredentials.SessionToken {
 			t.Errorf("%q", got)
 		}
 	}))
@@ -217,7 +271,9 @@ func TestSigV4(t *testing.T) {
 
 func signedAgain(t *testing.T, r *http.Request, body []byte) string {
 	t.Helper()
-	again, err := http.NewRequestWithContext(t.Context(), r.Method, "http://"+r.Host+r.RequestURI, bytes.NewReader(body))
+	again, err := http.NewRequestWithContext(
+		t.Context(), r.Method, "http://"+r.Host+r.RequestURI, bytes.NewReader(body),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +294,10 @@ func signedAgain(t *testing.T, r *http.Request, body []byte) string {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(t.Context(), testCredentials, again, hex.EncodeToString(sum[:]), "execute-api", "eu-central-1", at); err != nil {
+	if err := v4.NewSigner().SignHTTP(
+		t.Context(), testCredentials, again, hex.EncodeToString(sum[:]), "execute-api",
+		"eu-central-1", at,
+	); err != nil {
 		t.Fatal(err)
 	}
 	return again.Header.Get("Authorization")
@@ -252,7 +311,9 @@ func TestSigV4WithoutCredentials(t *testing.T) {
 	wantOutcome(t, err, relay.AuthFailed)
 
 	lost := errors.New("no credentials")
-	_, err = egress.New(egress.Options{Unguarded: true, Credentials: provider(lost)}).Post(t.Context(), p)
+	_, err = egress.New(egress.Options{
+		Unguarded: true, Credentials: provider(lost),
+	}).Post(t.Context(), p)
 	if _, charged := errors.AsType[*relay.PostError](err); charged || !errors.Is(err, lost) {
 		t.Errorf("got %v, want our own failure", err)
 	}
@@ -262,12 +323,15 @@ func TestSigV4WithoutCredentials(t *testing.T) {
 func TestCredentialsAreAskedForBySigV4Alone(t *testing.T) {
 	t.Parallel()
 	url, _ := serveHTTP(t, respond(200, nil))
-	client := egress.New(egress.Options{Unguarded: true, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		t.Error("asked for credentials")
-		return testCredentials, nil
-	})})
+	client := egress.New(egress.Options{Unguarded: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			t.Error("asked for credentials")
+			return testCredentials, nil
+		})})
 	for _, auth := range []*catalog.Auth{nil, {Bearer: "t"}} {
-		if _, err := client.Post(t.Context(), relay.Post{URL: url, Auth: auth, Timeout: ample}); err != nil {
+		if _, err := client.Post(
+			t.Context(), relay.Post{URL: url, Auth: auth, Timeout: ample},
+		); err != nil {
 			t.Error(err)
 		}
 	}
@@ -294,12 +358,20 @@ func serveTokens(t *testing.T, token http.HandlerFunc, hook http.HandlerFunc) *t
 	})
 	mux.HandleFunc("/hook", hook)
 	s.client, s.url, _ = serveHTTP2(t, mux.ServeHTTP)
-	s.auth = catalog.OAuth2{TokenURL: s.url + "/token?" + secret, ClientID: "id " + secret, ClientSecret: "p&" + secret}
+	s.auth = catalog.OAuth2{
+		TokenURL: s.url + "/token?" + secret, ClientID: "id " + secret, ClientSecret: "p&" + secret,
+	}
 	return s
 }
 
 func (s *tokenServer) post(ctx context.Context, timeout time.Duration) (relay.Reply, error) {
-	return s.client.Post(ctx, relay.Post{URL: s.url + "/hook", Header: relay.Header{}, Auth: &catalog.Auth{OAuth2: &s.auth}, Timeout: timeout})
+	return s.client.Post(
+		ctx,
+		relay.Post{
+			URL: s.url + "/hook", Header: relay.Header{}, Auth: &catalog.Auth{OAuth2: &s.auth},
+			Timeout: timeout,
+		},
+	)
 }
 
 // says answers with JSON.
@@ -321,14 +393,18 @@ func TestOAuth2OnTheWire(t *testing.T) {
 		basic string
 	}{
 		"by header": {
-			func(*catalog.OAuth2) {}, map[string][]string{"grant_type": {"client_credentials"}}, "id+s3cret p%26s3cret",
+			func(*catalog.OAuth2) {}, map[string][]string{
+				"grant_type": {"client_credentials"},
+			}, "id+s3cret p%26s3cret",
 		},
 		"in the body": {
 			func(o *catalog.OAuth2) {
-				o.InBody, o.Scopes, o.Audience = true, []string{"a", "b:c"}, "https://api.example.com"
+				o.InBody, o.Scopes, o.Audience = true, []string{"a", "b:c"},
+					"https://api.example.com"
 			},
 			map[string][]string{
-				"grant_type": {"client_credentials"}, "client_id": {"id s3cret"}, "client_secret": {"p&s3cret"}, "scope": {"a b:c"},
+				"grant_type": {"client_credentials"}, "client_id": {"id s3cret"},
+				"client_secret": {"p&s3cret"}, "scope": {"a b:c"},
 				"audience": {"https://api.example.com"},
 			}, " ",
 		},
@@ -338,7 +414,8 @@ func TestOAuth2OnTheWire(t *testing.T) {
 			s := serveTokens(t, func(w http.ResponseWriter, r *http.Request) {
 				delete(r.Form, secret) // the URL's
 				user, password, _ := r.BasicAuth()
-				if diff := cmp.Diff(tt.form, map[string][]string(r.Form)); diff != "" || user+" "+password != tt.basic {
+				if diff := cmp.Diff(tt.form, map[string][]string(r.Form)); diff != "" ||
+					user+" "+password != tt.basic {
 					t.Errorf("%q, -want +got:\n%s", user+" "+password, diff)
 				}
 				says(`{"access_token":"t/1~=","token_type":"bearer","expires_in":"300"}`)(w, r)
@@ -348,7 +425,8 @@ func TestOAuth2OnTheWire(t *testing.T) {
 				}
 			})
 			tt.edit(&s.auth)
-			if reply, err := s.post(t.Context(), ample); err != nil || reply.StatusCode != http.StatusOK {
+			if reply, err := s.post(t.Context(), ample); err != nil ||
+				reply.StatusCode != http.StatusOK {
 				t.Errorf("%d, %v", reply.StatusCode, err)
 			}
 		})

@@ -12,36 +12,41 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 	"golang.org/x/sync/singleflight"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 const (
-	// maxAnswerBytes is far more than the answer of a token endpoint has. maxTokenBytes fits into the headers that servers accept.
+	// maxAnswerBytes is far more than the answer of a token endpoint has. maxTokenBytes fits into
+	// the headers that servers accept.
 	maxAnswerBytes = 64 << 10
 	maxTokenBytes  = 8 << 10
 
-	// maxTokenAge is the longest time for which a token is kept, whatever its endpoint says, so that a revoked token is not used for ever. A token
-	// without expires_in is kept as long.
+	// maxTokenAge is the longest time for which a token is kept, whatever its endpoint says, so
+	// that a revoked token is not used for ever. A token without expires_in is kept as long.
 	maxTokenAge = time.Hour
-	// tokenMargin is how long before its end a token is no longer used, because it must outlast an attempt. It is at most half of the token's
-	// life.
+	// tokenMargin is how long before its end a token is no longer used, because it must outlast an
+	// attempt. It is at most half of the token's life.
 	tokenMargin = time.Minute
 
 	// maxTokens is the largest number of cached tokens.
 	maxTokens = 1000
 )
 
-// tokenErrors are the codes of RFC 6749, section 5.2. Nothing else that a token endpoint says is repeated, because it knows our secret.
-var tokenErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
+// tokenErrors are the codes of RFC 6749, section 5.2. Nothing else that a token endpoint says is
+// repeated, because it knows our secret.
+var tokenErrors = []string{
+	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+	"unsupported_grant_type", "invalid_scope",
+}
 
-// tokens fetches access tokens and caches them while they last, by everything that the request for them contains. It is safe for concurrent
-// use.
+// tokens fetches access tokens and caches them while they last, by everything that the request for
+// them contains. It is safe for concurrent use.
 type tokens struct {
 	client  func() *http.Client // created on first use, because few endpoints need a token
 	now     func() time.Time
@@ -57,7 +62,8 @@ type keptToken struct {
 }
 
 func newTokens(client func() *http.Client) *tokens {
-	now := func() time.Time { return time.Now().Round(0) } // the wall clock, because it runs on while the Lambda sandbox is frozen
+	// the wall clock, because it runs on while the Lambda sandbox is frozen
+	now := func() time.Time { return time.Now().Round(0) }
 	return &tokens{client: sync.OnceValue(client), now: now, kept: map[string]keptToken{}}
 }
 
@@ -73,14 +79,15 @@ type accessToken struct {
 	kept  bool // it was cached, so it may have been revoked
 }
 
-// get returns a token that stays valid for a while. If several callers need the same token, one fetches it for all.
+// get returns a token that stays valid for a while. If several callers need the same token, one
+// fetches it for all.
 func (t *tokens) get(ctx context.Context, o *catalog.OAuth2) (accessToken, error) {
 	key := tokenKey(o)
 	t.mu.Lock()
 	known := t.kept[key]
 	t.mu.Unlock()
 	if t.now().Before(known.until) {
-		return accessToken{known.value, true}, nil
+		return accessToken{value: known.value, kept: true}, nil
 	}
 	fetched := t.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
@@ -89,10 +96,11 @@ func (t *tokens) get(ctx context.Context, o *catalog.OAuth2) (accessToken, error
 	})
 	select {
 	case <-ctx.Done():
-		return accessToken{}, unproved(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
+		return accessToken{},
+			unproved(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
 	case r := <-fetched:
 		value, _ := r.Val.(string)
-		return accessToken{value, false}, r.Err
+		return accessToken{value: value, kept: false}, r.Err
 	}
 }
 
@@ -101,8 +109,12 @@ func (t *tokens) fetch(ctx context.Context, key string, o *catalog.OAuth2) (stri
 	if err != nil {
 		return "", tokenFailure(err)
 	}
-	if !isVisible(got.AccessToken) || len(got.AccessToken) > maxTokenBytes || got.Type() != "Bearer" {
-		return "", unproved(fmt.Errorf("%w: what the token endpoint gave is no bearer token of up to %d bytes", errAuth, maxTokenBytes))
+	if !isVisible(got.AccessToken) || len(got.AccessToken) > maxTokenBytes ||
+		got.Type() != "Bearer" {
+		return "", unproved(fmt.Errorf(
+			"%w: what the token endpoint gave is no bearer token of up to %d bytes", errAuth,
+			maxTokenBytes,
+		))
 	}
 	life := maxTokenAge
 	if !got.Expiry.IsZero() {
@@ -113,13 +125,16 @@ func (t *tokens) fetch(ctx context.Context, key string, o *catalog.OAuth2) (stri
 	if len(t.kept) >= maxTokens {
 		clear(t.kept)
 	}
-	t.kept[key] = keptToken{got.AccessToken, t.now().Add(life - min(tokenMargin, life/2))}
+	t.kept[key] = keptToken{
+		value: got.AccessToken, until: t.now().Add(life - min(tokenMargin, life/2)),
+	}
 	return got.AccessToken, nil
 }
 
 func ask(ctx context.Context, o *catalog.OAuth2) (*oauth2.Token, error) {
 	cfg := clientcredentials.Config{
-		ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL, Scopes: o.Scopes, AuthStyle: oauth2.AuthStyleInHeader,
+		ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.TokenURL, Scopes: o.Scopes,
+		AuthStyle: oauth2.AuthStyleInHeader,
 	}
 	if o.InBody {
 		cfg.AuthStyle = oauth2.AuthStyleInParams
@@ -151,20 +166,28 @@ func tokenFailure(err error) error {
 		if slices.Contains(tokenErrors, refused.ErrorCode) {
 			code = " " + refused.ErrorCode
 		}
-		return unproved(fmt.Errorf("%w: the token endpoint answered %d%s", errAuth, refused.Response.StatusCode, code))
+		return unproved(fmt.Errorf(
+			"%w: the token endpoint answered %d%s", errAuth, refused.Response.StatusCode, code,
+		))
 	case errors.As(err, &failed):
 		return unproved(fmt.Errorf("%w: token endpoint: %w", errAuth, failed))
 	case errors.As(err, &quoting) && quoting.Timeout():
-		return unproved(fmt.Errorf("%w: no answer of the token endpoint within %s", errAuth, fetchTimeout))
+		return unproved(fmt.Errorf(
+			"%w: no answer of the token endpoint within %s", errAuth, fetchTimeout,
+		))
 	case errors.As(err, &quoting):
 		return quoting.Err // an error of this machine, or a malformed URL
 	default:
-		return unproved(fmt.Errorf("%w: no token in what the token endpoint answered: malformed, cut off, or over %d bytes", errAuth, maxAnswerBytes))
+		return unproved(fmt.Errorf(
+			"%w: no token in what the token endpoint answered: malformed, cut off, or over %d bytes",
+			errAuth, maxAnswerBytes,
+		))
 	}
 }
 
-// isVisible reports whether s has only visible ASCII characters, which a header transmits unchanged. RFC 6750, section 2.1, allows tokens even
-// fewer characters, but not everybody follows it.
+// isVisible reports whether s has only visible ASCII characters, which a header transmits
+// unchanged. RFC 6750, section 2.1, allows tokens even fewer characters, but not everybody follows
+// it.
 func isVisible(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }

@@ -11,10 +11,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func TestATokenIsFetchedOnceForMany(t *testing.T) {
@@ -78,7 +78,8 @@ func TestATokenIsKeptWhileItLasts(t *testing.T) {
 	}
 }
 
-// An endpoint that rejects a cached token has rejected our credentials and processed nothing. It gets the request once more, with a new token.
+// An endpoint that rejects a cached token has rejected our credentials and processed nothing. It
+// gets the request once more, with a new token.
 func TestARefusedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	var made, good, posts atomic.Int32
@@ -114,8 +115,12 @@ func TestARefusedTokenIsReplaced(t *testing.T) {
 		good.Store(step.good)
 		none.Store(step.none)
 		reply, err := s.post(t.Context(), ample)
-		if err != nil || reply.StatusCode != step.status || made.Load() != step.tokens || posts.Load() != step.posts {
-			t.Errorf("%s: %d, %v, %d tokens and %d POSTs so far, want %+v", step.name, reply.StatusCode, err, made.Load(), posts.Load(), step)
+		if err != nil || reply.StatusCode != step.status || made.Load() != step.tokens ||
+			posts.Load() != step.posts {
+			t.Errorf(
+				"%s: %d, %v, %d tokens and %d POSTs so far, want %+v", step.name, reply.StatusCode,
+				err, made.Load(), posts.Load(), step,
+			)
 		}
 	}
 }
@@ -147,7 +152,8 @@ func TestALateRefusalDropsNoNewerToken(t *testing.T) {
 	<-arrived
 	passed.Store(int64(time.Hour))
 	for n := range 2 {
-		if reply, err := s.post(t.Context(), ample); err != nil || reply.StatusCode != http.StatusOK || made.Load() != 2 {
+		if reply, err := s.post(t.Context(), ample); err != nil ||
+			reply.StatusCode != http.StatusOK || made.Load() != 2 {
 			t.Errorf("%d, %v and %d tokens", reply.StatusCode, err, made.Load())
 		}
 		if n == 0 {
@@ -173,15 +179,21 @@ func TestEndpointsDoNotShareTokens(t *testing.T) {
 	}
 }
 
-// A hostile token endpoint fails the attempt. It reveals no secret, and leaves the client as it was.
+// A hostile token endpoint fails the attempt. It reveals no secret, and leaves the client as it
+// was.
 func TestHostileTokenEndpoints(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		token  http.HandlerFunc
 		reason string
 	}{
-		"refuses":          {saysWith(401, `{"error":"invalid_client","error_description":"`+secret+`"}`), "the token endpoint answered 401 invalid_client"},
-		"refuses with 200": {says(`{"error":"invalid_scope","access_token":"t"}`), "answered 200 invalid_scope"},
+		"refuses": {
+			saysWith(401, `{"error":"invalid_client","error_description":"`+secret+`"}`),
+			"the token endpoint answered 401 invalid_client",
+		},
+		"refuses with 200": {
+			says(`{"error":"invalid_scope","access_token":"t"}`), "answered 200 invalid_scope",
+		},
 		"says what it was told": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusBadRequest)
 			says(`{"error":"`+secret+`"}`)(w, r)
@@ -198,20 +210,26 @@ func TestHostileTokenEndpoints(t *testing.T) {
 		"no token":           {says(`{"token":"` + secret + `"}`), "malformed"},
 		"a number for token": {says(`{"access_token":1}`), "malformed"},
 		"life is no number":  {says(`{"access_token":"t","expires_in":1e400}`), "malformed"},
-		"never ends":         {func(w http.ResponseWriter, _ *http.Request) { writeUpTo(w, 1<<30) }, "over 65536 bytes"},
+		"never ends": {func(w http.ResponseWriter, _ *http.Request) {
+			writeUpTo(w, 1<<30)
+		}, "over 65536 bytes"},
 		"breaks off": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "{")
 			w.(http.Flusher).Flush()
 			panic(http.ErrAbortHandler)
 		}, "cut off"},
-		"a long token": {says(`{"access_token":"` + strings.Repeat(secret, 2000) + `"}`), "no bearer token"},
+		"a long token": {
+			says(`{"access_token":"` + strings.Repeat(secret, 2000) + `"}`), "no bearer token",
+		},
 		"lines in it":  {says(`{"access_token":"` + secret + `\r\nX-More: x"}`), "no bearer token"},
 		"another type": {says(`{"access_token":"t","token_type":"mac"}`), "no bearer token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serveTokens(t, tt.token, func(http.ResponseWriter, *http.Request) { t.Error("the endpoint got a request") })
+			s := serveTokens(t, tt.token, func(http.ResponseWriter, *http.Request) {
+				t.Error("the endpoint got a request")
+			})
 			_, err := s.post(t.Context(), ample)
 			wantOutcome(t, err, relay.AuthFailed)
 			if !strings.Contains(err.Error(), tt.reason) {
@@ -224,11 +242,15 @@ func TestHostileTokenEndpoints(t *testing.T) {
 // A slow token endpoint costs the attempt's timeout.
 func TestSlowTokenEndpoints(t *testing.T) {
 	t.Parallel()
-	for name, rest := range map[string]time.Duration{"hangs": time.Hour, "drips": 5 * time.Millisecond} {
+	for name, rest := range map[string]time.Duration{
+		"hangs": time.Hour, "drips": 5 * time.Millisecond,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			done := make(chan struct{})
-			s := serveTokens(t, func(w http.ResponseWriter, _ *http.Request) { dripUntil(w, rest, done) }, respond(200, nil))
+			s := serveTokens(t, func(w http.ResponseWriter, _ *http.Request) {
+				dripUntil(w, rest, done)
+			}, respond(200, nil))
 			t.Cleanup(func() { close(done) }) // before the server waits for it
 			_, err := s.post(t.Context(), brief)
 			wantOutcome(t, err, relay.AuthFailed)
@@ -259,7 +281,9 @@ func TestTokensAreFetchedByTheGuardedClient(t *testing.T) {
 		is          error
 	}{
 		"private address": {"https://10.0.0.1/" + secret, "10.0.0.1", egress.ErrGuard},
-		"metadata":        {"https://169.254.169.254/" + secret, "169.254.169.254", egress.ErrGuard},
+		"metadata": {
+			"https://169.254.169.254/" + secret, "169.254.169.254", egress.ErrGuard,
+		},
 		"private by name": {"https://inside.test/" + secret, "127.0.0.1", egress.ErrGuard},
 		"another port":    {"https://198.51.100.1:8443/" + secret, "refused", egress.ErrGuard},
 		"http":            {"http://198.51.100.1/" + secret, "scheme https", egress.ErrRequest},
@@ -268,9 +292,14 @@ func TestTokensAreFetchedByTheGuardedClient(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := egress.NewWith(egress.GuardOf(egress.Options{}), resolver(map[string][]string{"inside.test": {"127.0.0.1"}}), nil)
+			client := egress.NewWith(
+				egress.GuardOf(egress.Options{}),
+				resolver(map[string][]string{"inside.test": {"127.0.0.1"}}), nil,
+			)
 			p := postTo("https://a.test", ample)
-			p.Auth = &catalog.Auth{OAuth2: &catalog.OAuth2{TokenURL: tt.url, ClientID: secret, ClientSecret: secret}}
+			p.Auth = &catalog.Auth{
+				OAuth2: &catalog.OAuth2{TokenURL: tt.url, ClientID: secret, ClientSecret: secret},
+			}
 			_, err := client.Post(t.Context(), p)
 			wantOutcome(t, err, relay.AuthFailed)
 			if !strings.Contains(err.Error(), tt.reason) || tt.is != nil && !errors.Is(err, tt.is) {
@@ -289,7 +318,8 @@ func TestTheEndOfContextIsNoFailureOfTheTokenEndpoint(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), brief)
 	defer cancel()
 	_, err := s.post(ctx, ample)
-	if _, charged := errors.AsType[*relay.PostError](err); charged || !errors.Is(err, context.DeadlineExceeded) {
+	if _, charged := errors.AsType[*relay.PostError](err); charged ||
+		!errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -27,15 +27,21 @@ func newAuthority(t *testing.T) authority {
 	}
 	a := authority{key: key}
 	a.certificate = a.sign(t, &key.PublicKey, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test authority"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		Subject: pkix.Name{
+			CommonName: "test authority",
+		}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign,
 	})
 	return a
 }
 
-func (a authority) sign(t *testing.T, public *ecdsa.PublicKey, template *x509.Certificate) *x509.Certificate {
+func (a authority) sign(
+	t *testing.T, public *ecdsa.PublicKey, template *x509.Certificate,
+) *x509.Certificate {
 	t.Helper()
-	template.SerialNumber, template.NotBefore = big.NewInt(1), time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // before virtual time begins
+	// before virtual time begins
+	template.SerialNumber, template.NotBefore = big.NewInt(1),
+		time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 	parent := a.certificate
 	if parent == nil {
 		parent = template

@@ -17,16 +17,19 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
-// piped returns a dial function over pipes, for tests in virtual time. It passes the server's end of each to serve, and counts them.
-func piped(serve func(net.Conn)) (dial func(context.Context, string, string) (net.Conn, error), connections *atomic.Int32) {
+// piped returns a dial function over pipes, for tests in virtual time. It passes the server's end
+// of each to serve, and counts them.
+func piped(serve func(net.Conn)) (dial func(
+	context.Context, string, string,
+) (net.Conn, error), connections *atomic.Int32) {
 	connections = new(atomic.Int32)
 	return func(context.Context, string, string) (net.Conn, error) {
 		connections.Add(1)
@@ -82,7 +85,10 @@ func answers(status string) func(net.Conn) {
 
 func TestEveryPhaseHasItsLimit(t *testing.T) {
 	t.Parallel()
-	never := func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+	never := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	silent, _ := piped(untilGone)
 	drips, _ := piped(func(conn net.Conn) {
 		readRequest(conn)
@@ -92,7 +98,10 @@ func TestEveryPhaseHasItsLimit(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	})
-	deaf, _ := piped(func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)); time.Sleep(time.Minute) })
+	deaf, _ := piped(func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1))
+		time.Sleep(time.Minute)
+	})
 	for name, tt := range map[string]struct {
 		dial   func(context.Context, string, string) (net.Conn, error)
 		scheme string
@@ -100,12 +109,27 @@ func TestEveryPhaseHasItsLimit(t *testing.T) {
 		took   time.Duration
 		want   string // the error
 	}{
-		"connection":                 {never, "http", 30 * time.Second, 10 * time.Second, "timeout: no connection within 10s"},
-		"connection, of the whole":   {never, "http", 5 * time.Second, 5 * time.Second, "timeout: no connection within 5s"},
-		"handshake":                  {silent, "https", 30 * time.Second, 10 * time.Second, "timeout: TLS handshake: no end within 10s"},
-		"handshake, of the whole":    {silent, "https", 5 * time.Second, 5 * time.Second, "timeout: no end of the TLS handshake within 5s"},
-		"request":                    {deaf, "http", 15 * time.Second, 15 * time.Second, "timeout: request not taken within 15s"},
-		"first byte":                 {silent, "http", 15 * time.Second, 15 * time.Second, "timeout: no answer within 15s"},
+		"connection": {
+			never, "http", 30 * time.Second, 10 * time.Second, "timeout: no connection within 10s",
+		},
+		"connection, of the whole": {
+			never, "http", 5 * time.Second, 5 * time.Second, "timeout: no connection within 5s",
+		},
+		"handshake": {
+			silent, "https", 30 * time.Second, 10 * time.Second,
+			"timeout: TLS handshake: no end within 10s",
+		},
+		"handshake, of the whole": {
+			silent, "https", 5 * time.Second, 5 * time.Second,
+			"timeout: no end of the TLS handshake within 5s",
+		},
+		"request": {
+			deaf, "http", 15 * time.Second, 15 * time.Second,
+			"timeout: request not taken within 15s",
+		},
+		"first byte": {
+			silent, "http", 15 * time.Second, 15 * time.Second, "timeout: no answer within 15s",
+		},
 		"body, once there is status": {drips, "http", 15 * time.Second, 2 * time.Second, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,13 +164,18 @@ func TestConnectionsAreKeptForFourSeconds(t *testing.T) {
 		for _, step := range []struct {
 			pause time.Duration
 			want  int32
-		}{{0, 1}, {0, 1}, {3900 * time.Millisecond, 1}, {4100 * time.Millisecond, 2}, {time.Hour, 3}} {
+		}{
+			{0, 1}, {0, 1}, {3900 * time.Millisecond, 1}, {4100 * time.Millisecond, 2},
+			{time.Hour, 3},
+		} {
 			time.Sleep(step.pause)
 			if _, err := client.Post(t.Context(), postTo("http://hook.test", ample)); err != nil {
 				t.Fatal(err)
 			}
 			if n := connections.Load(); n != step.want {
-				t.Errorf("after a pause of %s: %d connections made, want %d", step.pause, n, step.want)
+				t.Errorf(
+					"after a pause of %s: %d connections made, want %d", step.pause, n, step.want,
+				)
 			}
 		}
 		time.Sleep(time.Minute) // until no connection is kept
@@ -162,7 +191,9 @@ func TestDeadHTTP2ConnectionIsNoticed(t *testing.T) {
 		var requests atomic.Int32
 		dead := atomic.Bool{}
 		dial, connections := piped(func(conn net.Conn) {
-			serve2(conn, certificate, &requests, frame(frameSettings, 0, 0), func(p peer2, stream uint32) bool {
+			serve2(conn, certificate, &requests, frame(frameSettings, 0, 0), func(
+				p peer2, stream uint32,
+			) bool {
 				if dead.Load() {
 					untilGone(p)
 					return false
@@ -209,7 +240,8 @@ func (c endingConn) Close() error {
 	return err
 }
 
-// The endpoint may close a kept connection after it was chosen for a request and before a byte of the request is written. That costs no attempt.
+// The endpoint may close a kept connection after it was chosen for a request and before a byte of
+// the request is written. That costs no attempt.
 func TestRequestIsSentAnewIfNothingOfItWasWritten(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{"with a body": "body", "without": ""} {
@@ -245,7 +277,9 @@ func TestRequestIsSentAnewIfNothingOfItWasWritten(t *testing.T) {
 				t.Fatal(err)
 			}
 			first := <-servers
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(
+				got httptrace.GotConnInfo,
+			) {
 				if got.Reused {
 					_ = first.Close()
 					<-closed
@@ -265,10 +299,13 @@ func TestRequestIsSentAnewIfNothingOfItWasWritten(t *testing.T) {
 func TestConnectionErrors(t *testing.T) {
 	t.Parallel()
 	for cause, want := range map[syscall.Errno]relay.Outcome{
-		syscall.EHOSTUNREACH: relay.Refused, syscall.ENETUNREACH: relay.Refused, syscall.EADDRNOTAVAIL: relay.Refused,
-		syscall.ETIMEDOUT: relay.TimedOut,
+		syscall.EHOSTUNREACH: relay.Refused, syscall.ENETUNREACH: relay.Refused,
+		syscall.EADDRNOTAVAIL: relay.Refused,
+		syscall.ETIMEDOUT:     relay.TimedOut,
 	} {
-		client := egress.NewWith(func(string, string, syscall.RawConn) error { return cause }, nil, nil)
+		client := egress.NewWith(func(string, string, syscall.RawConn) error {
+			return cause
+		}, nil, nil)
 		_, err := client.Post(t.Context(), postTo("http://127.0.0.1", ample))
 		wantOutcome(t, err, want)
 	}
@@ -277,7 +314,9 @@ func TestConnectionErrors(t *testing.T) {
 func TestOurOwnExhaustionIsNoOutcome(t *testing.T) {
 	t.Parallel()
 	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		client := egress.NewWith(func(string, string, syscall.RawConn) error { return cause }, nil, nil)
+		client := egress.NewWith(func(string, string, syscall.RawConn) error {
+			return cause
+		}, nil, nil)
 		_, err := client.Post(t.Context(), postTo("http://127.0.0.1", ample))
 		if _, charged := errors.AsType[*relay.PostError](err); charged || !errors.Is(err, cause) {
 			t.Errorf("got %#v, want %v and no outcome", err, cause)
@@ -285,13 +324,16 @@ func TestOurOwnExhaustionIsNoOutcome(t *testing.T) {
 	}
 }
 
-// The endpoint asks for the relay's certificate, and its own certificate is signed by its own authority.
+// The endpoint asks for the relay's certificate, and its own certificate is signed by its own
+// authority.
 func TestEndpointsOwnCertificates(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t), newAuthority(t)
 	until := time.Now().Add(time.Hour)
 	config := &tls.Config{
-		Certificates: []tls.Certificate{ca.issue(t, "hook.test", until)}, ClientCAs: ca.pool(), ClientAuth: tls.RequireAndVerifyClientCert,
+		Certificates: []tls.Certificate{
+			ca.issue(t, "hook.test", until),
+		}, ClientCAs: ca.pool(), ClientAuth: tls.RequireAndVerifyClientCert,
 	}
 	var connections atomic.Int32
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) {
@@ -311,12 +353,30 @@ func TestEndpointsOwnCertificates(t *testing.T) {
 		want relay.Outcome // "" for an answer
 		made int32         // connections by then
 	}{
-		{"with both", &catalog.TLS{Certificate: certificate, Key: key, Authorities: ca.pem()}, "", 1},
-		{"with the same, on the same connection", &catalog.TLS{Certificate: bytes.Clone(certificate), Key: key, Authorities: ca.pem()}, "", 1},
-		{"without its authority", &catalog.TLS{Certificate: certificate, Key: key}, relay.TLSFailed, 1},
-		{"with another authority", &catalog.TLS{Certificate: certificate, Key: key, Authorities: other.pem()}, relay.TLSFailed, 1},
+		{
+			"with both", &catalog.TLS{Certificate: certificate, Key: key, Authorities: ca.pem()},
+			"", 1,
+		},
+		{
+			"with the same, on the same connection",
+			&catalog.TLS{Certificate: bytes.Clone(certificate), Key: key, Authorities: ca.pem()},
+			"", 1,
+		},
+		{
+			"without its authority", &catalog.TLS{Certificate: certificate, Key: key},
+			relay.TLSFailed, 1,
+		},
+		{
+			"with another authority",
+			&catalog.TLS{Certificate: certificate, Key: key, Authorities: other.pem()},
+			relay.TLSFailed, 1,
+		},
 		{"without a certificate", &catalog.TLS{Authorities: ca.pem()}, relay.TLSFailed, 1},
-		{"with a stranger's certificate", &catalog.TLS{Certificate: strange, Key: strangeKey, Authorities: ca.pem()}, relay.TLSFailed, 1},
+		{
+			"with a stranger's certificate",
+			&catalog.TLS{Certificate: strange, Key: strangeKey, Authorities: ca.pem()},
+			relay.TLSFailed, 1,
+		},
 		{"with nothing", nil, relay.TLSFailed, 1},
 	} {
 		post := postTo(url, ample)
@@ -337,7 +397,9 @@ func TestConnectionsOfManyCertificatesAreNotKept(t *testing.T) {
 	t.Parallel()
 	const sets, kept = 40, 32
 	ca := newAuthority(t)
-	config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "hook.test", time.Now().Add(time.Hour))}}
+	config := &tls.Config{
+		Certificates: []tls.Certificate{ca.issue(t, "hook.test", time.Now().Add(time.Hour))},
+	}
 	var open atomic.Int32
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) {
 		open.Add(1)
@@ -367,23 +429,41 @@ func TestHeadersThatSayWhenToComeAgain(t *testing.T) {
 		header string
 		want   relay.Header
 	}{
-		"none":       {"Location: /x\r\nSet-Cookie: " + secret + "\r\n", nil},
-		"both":       {"RETRY-AFTER: 120\r\nWebhook-Delivery: abort-message\r\n", relay.Header{"retry-after": "120", "webhook-delivery": "abort-message"}},
-		"a date":     {"Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n", relay.Header{"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}},
-		"allowed":    {"WebHook-Allowed-Origin: *\r\nWebHook-Allowed-Rate: 120\r\n", relay.Header{"webhook-allowed-origin": "*", "webhook-allowed-rate": "120"}},
+		"none": {"Location: /x\r\nSet-Cookie: " + secret + "\r\n", nil},
+		"both": {
+			"RETRY-AFTER: 120\r\nWebhook-Delivery: abort-message\r\n",
+			relay.Header{"retry-after": "120", "webhook-delivery": "abort-message"},
+		},
+		"a date": {
+			"Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n",
+			relay.Header{"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"},
+		},
+		"allowed": {
+			"WebHook-Allowed-Origin: *\r\nWebHook-Allowed-Rate: 120\r\n",
+			relay.Header{"webhook-allowed-origin": "*", "webhook-allowed-rate": "120"},
+		},
 		"first wins": {"Retry-After: 1\r\nRetry-After: 2\r\n", relay.Header{"retry-after": "1"}},
 		"empty":      {"Retry-After:\r\n", nil},
-		"too long":   {"Retry-After: " + strings.Repeat("1", 254) + "\r\nWebhook-Delivery: disable\r\n", relay.Header{"webhook-delivery": "disable"}},
-		"no text":    {"Retry-After: 1\xff\r\n", nil},
+		"too long": {
+			"Retry-After: " + strings.Repeat("1", 254) + "\r\nWebhook-Delivery: disable\r\n",
+			relay.Header{"webhook-delivery": "disable"},
+		},
+		"no text": {"Retry-After: 1\xff\r\n", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dial, _ := piped(answers("503 Service Unavailable\r\n" + strings.TrimSuffix(tt.header, "\r\n")))
-			reply, err := egress.NewOver(dial, nil).Post(t.Context(), postTo("http://hook.test", ample))
+			dial, _ := piped(answers(
+				"503 Service Unavailable\r\n" + strings.TrimSuffix(tt.header, "\r\n"),
+			))
+			reply, err := egress.NewOver(dial, nil).Post(
+				t.Context(), postTo("http://hook.test", ample),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(relay.Reply{StatusCode: 503, Header: tt.want, Body: []byte{}}, reply); diff != "" {
+			if diff := cmp.Diff(
+				relay.Reply{StatusCode: 503, Header: tt.want, Body: []byte{}}, reply,
+			); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -407,9 +487,14 @@ func TestFetching(t *testing.T) {
 		case strings.Contains(request, "/upgrade"):
 			status = "101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade"
 		}
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+		_, _ = fmt.Fprintf(
+			conn, "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", status,
+			len(body), body,
+		)
 	})
-	guarded := egress.NewWith(egress.Except(goodAddress, egress.Guard()), resolver(nil), nil).HTTPClient(limit)
+	guarded := egress.NewWith(
+		egress.Except(goodAddress, egress.Guard()), resolver(nil), nil,
+	).HTTPClient(limit)
 	open := "http://" + host
 	for name, tt := range map[string]struct {
 		url, header string
@@ -418,17 +503,31 @@ func TestFetching(t *testing.T) {
 		want        error
 		outcome     relay.Outcome
 	}{
-		"an answer":           {url: open, status: 200, size: 4},
-		"at the limit":        {url: open + "/at-the-limit", status: 200, size: limit},
-		"over the limit":      {url: open + "/over", status: 200, size: limit, want: egress.ErrTooLarge},
-		"redirect":            {url: open + "/redirect", status: 302, size: 4},
-		"protocol switched":   {url: open + "/upgrade", status: 101},
-		"metadata":            {url: "http://169.254.169.254/latest", want: egress.ErrGuard, outcome: relay.Blocked},
-		"runtime API":         {url: "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", want: egress.ErrGuard, outcome: relay.Blocked},
-		"file":                {url: "file:///proc/self/environ", want: egress.ErrRequest, outcome: relay.Blocked},
-		"password in the URL": {url: "http://user:" + secret + "@" + host, want: egress.ErrRequest, outcome: relay.Blocked},
-		"header injected":     {url: open, header: "a\r\nb: c", want: egress.ErrRequest, outcome: relay.Blocked},
-		"no such name":        {url: "http://missing.test", outcome: relay.DNSFailed},
+		"an answer":    {url: open, status: 200, size: 4},
+		"at the limit": {url: open + "/at-the-limit", status: 200, size: limit},
+		"over the limit": {
+			url: open + "/over", status: 200, size: limit, want: egress.ErrTooLarge,
+		},
+		"redirect":          {url: open + "/redirect", status: 302, size: 4},
+		"protocol switched": {url: open + "/upgrade", status: 101},
+		"metadata": {
+			url: "http://169.254.169.254/latest", want: egress.ErrGuard, outcome: relay.Blocked,
+		},
+		"runtime API": {
+			url: "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", want: egress.ErrGuard,
+			outcome: relay.Blocked,
+		},
+		"file": {
+			url: "file:///proc/self/environ", want: egress.ErrRequest, outcome: relay.Blocked,
+		},
+		"password in the URL": {
+			url: "http://user:" + secret + "@" + host, want: egress.ErrRequest,
+			outcome: relay.Blocked,
+		},
+		"header injected": {
+			url: open, header: "a\r\nb: c", want: egress.ErrRequest, outcome: relay.Blocked,
+		},
+		"no such name": {url: "http://missing.test", outcome: relay.DNSFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -450,7 +549,8 @@ func TestFetching(t *testing.T) {
 			switch {
 			case len(body) != tt.size || tt.want != nil && !errors.Is(err, tt.want):
 				t.Errorf("got %d bytes, %v, want %d, %v", len(body), err, tt.size, tt.want)
-			case (failed == nil) != (tt.outcome == "") || failed != nil && failed.Outcome != tt.outcome:
+			case (failed == nil) != (tt.outcome == "") || failed != nil &&
+				failed.Outcome != tt.outcome:
 				t.Errorf("got %v, want outcome %q", err, tt.outcome)
 			case tt.want == nil && tt.outcome == "" && err != nil:
 				t.Error(err)
@@ -470,7 +570,9 @@ func TestFetchingByHTTPSOnly(t *testing.T) {
 	if resp, err := egress.New(o).HTTPClient(1).Do(req); !errors.Is(err, egress.ErrRequest) {
 		t.Errorf("fetching: got %v, %v, want %v", resp, err, egress.ErrRequest)
 	}
-	if _, err := egress.New(o).Post(t.Context(), postTo(url, ample)); !errors.Is(err, egress.ErrRequest) {
+	if _, err := egress.New(o).Post(
+		t.Context(), postTo(url, ample),
+	); !errors.Is(err, egress.ErrRequest) {
 		t.Errorf("posting: got %v, want %v", err, egress.ErrRequest)
 	}
 	if n := connections.Load(); n != 0 {
@@ -484,11 +586,18 @@ func TestAnAlertAfterTheHandshakeIsOneOfTLS(t *testing.T) {
 	ca := newAuthority(t)
 	for _, protocol := range []string{"http/1.1", "h2"} {
 		config := &tls.Config{
-			Certificates: []tls.Certificate{ca.issue(t, "hook.test", time.Now().Add(time.Hour))}, ClientCAs: ca.pool(),
-			ClientAuth: tls.RequireAndVerifyClientCert, NextProtos: []string{protocol}, MinVersion: tls.VersionTLS13,
+			Certificates: []tls.Certificate{
+				ca.issue(t, "hook.test", time.Now().Add(time.Hour)),
+			}, ClientCAs: ca.pool(),
+			ClientAuth: tls.RequireAndVerifyClientCert, NextProtos: []string{protocol},
+			MinVersion: tls.VersionTLS13,
 		}
-		host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { _ = tls.Server(conn, config).Handshake() })
-		client := egress.NewWith(nil, resolver(map[string][]string{"hook.test": {"127.0.0.1"}}), nil)
+		host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) {
+			_ = tls.Server(conn, config).Handshake()
+		})
+		client := egress.NewWith(
+			nil, resolver(map[string][]string{"hook.test": {"127.0.0.1"}}), nil,
+		)
 		post := postTo("https://"+strings.Replace(host, "127.0.0.1", "hook.test", 1), ample)
 		post.TLS = &catalog.TLS{Authorities: ca.pem()}
 		_, err := client.Post(t.Context(), post)

@@ -23,8 +23,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// bodyTimeout limits the time for the body once the status is known. Only the record needs the body, so an endpoint that sends its answer
-// very slowly must not occupy the attempt's whole timeout.
+// bodyTimeout limits the time for the body once the status is known. Only the record needs the
+// body, so an endpoint that sends its answer very slowly must not occupy the attempt's whole
+// timeout.
 const bodyTimeout = 2 * time.Second
 
 // maxReplyHeader is the longest meaningful value of relay.ReplyHeaders: that of a DNS name.
@@ -33,22 +34,27 @@ const maxReplyHeader = 253
 var (
 	// ErrGuard means that the guard refuses the address or port.
 	ErrGuard = errors.New("egress: refused by the guard")
-	// ErrRequest means that the URL, a header or a certificate is malformed. The message says which, but never contains a value.
+	// ErrRequest means that the URL, a header or a certificate is malformed. The message says
+	// which, but never contains a value.
 	ErrRequest = errors.New("egress: malformed request")
 )
 
 // Options are for New and NewKeyFetcher. The zero value is for production.
 type Options struct {
-	Unguarded bool     // connect to any address and port: for development on one's own machine, never in production
+	// connect to any address and port: for development on one's own machine, never in production
+	Unguarded bool
 	HTTPSOnly bool     // refuse http URLs, with ErrRequest
 	Ports     []uint16 // allowed in addition to 80 and 443
 
 	Credentials aws.CredentialsProvider // sign for endpoints with SigV4; nil: such requests fail
 }
 
-func (o Options) ports() ssrf.Option { return ssrf.WithPorts(append([]uint16{80, 443}, o.Ports...)...) }
+func (o Options) ports() ssrf.Option {
+	return ssrf.WithPorts(append([]uint16{80, 443}, o.Ports...)...)
+}
 
-// Client POSTs to endpoints and keeps connections to them for a few seconds. It is safe for concurrent use.
+// Client POSTs to endpoints and keeps connections to them for a few seconds. It is safe for
+// concurrent use.
 type Client struct {
 	dial      dialer
 	httpsOnly bool
@@ -93,7 +99,8 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	defer cancel()
 	reply, withdrawn, err := c.post(attempt, p)
 	if withdrawn {
-		if again, _, failed := c.post(attempt, p); !errors.Is(failed, errAuth) { // if no other token can be had, the 401 is the result
+		// if no other token can be had, the 401 is the result
+		if again, _, failed := c.post(attempt, p); !errors.Is(failed, errAuth) {
 			reply, err = again, failed
 		}
 	}
@@ -103,8 +110,11 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	return reply, err
 }
 
-// post sends the request once. withdrawn: the endpoint rejected an access token that was kept from an earlier request.
-func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply, withdrawn bool, err error) {
+// post sends the request once. withdrawn: the endpoint rejected an access token that was kept from
+// an earlier request.
+func (c *Client) post(
+	attempt context.Context, p relay.Post,
+) (reply relay.Reply, withdrawn bool, err error) {
 	attempt, cancel := context.WithCancel(attempt)
 	defer cancel()
 	req, err := c.newRequest(attempt, p)
@@ -120,16 +130,24 @@ func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply,
 		return relay.Reply{}, false, err
 	}
 	var seen progress
-	resp, err := roundTrip(transport, req, &seen) // not an http.Client, which would follow redirects and quote the URL in its errors
+	// not an http.Client, which would follow redirects and quote the URL in its errors
+	resp, err := roundTrip(transport, req, &seen)
 	switch {
 	case err == nil:
 	case attempt.Err() != nil:
-		return relay.Reply{}, false, &relay.PostError{Outcome: relay.TimedOut, Err: told{seen.missing() + " within " + p.Timeout.String(), err}}
+		return relay.Reply{}, false, &relay.PostError{
+			Outcome: relay.TimedOut,
+			Err:     told{text: seen.missing() + " within " + p.Timeout.String(), cause: err},
+		}
 	default:
 		err = explain(err)
-		if failed, ok := errors.AsType[*relay.PostError](err); ok && failed.Outcome == relay.Broken && seen.refusedCertificate() {
+		if failed, ok := errors.AsType[*relay.PostError](err); ok &&
+			failed.Outcome == relay.Broken && seen.refusedCertificate() {
 			failed.Outcome = relay.TLSFailed
-			failed.Err = told{"TLS: connection lost after the endpoint asked for a client certificate", failed.Err}
+			failed.Err = told{
+				text:  "TLS: connection lost after the endpoint asked for a client certificate",
+				cause: failed.Err,
+			}
 		}
 		return relay.Reply{}, false, err
 	}
@@ -141,7 +159,8 @@ func (c *Client) post(attempt context.Context, p relay.Post) (reply relay.Reply,
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
 	body = redact(body, req, p, err != nil || len(body) == relay.MaxResponseBytes)
-	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body}, withdrawn, nil
+	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body},
+		withdrawn, nil
 }
 
 func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, error) {
@@ -165,7 +184,9 @@ func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, e
 func checkURL(u *url.URL, httpsOnly bool) error {
 	switch {
 	case u.Hostname() == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%w: URL must have scheme http or https, a host, and no user or password", ErrRequest)
+		return fmt.Errorf(
+			"%w: URL must have scheme http or https, a host, and no user or password", ErrRequest,
+		)
 	case !IsPort(u.Port()):
 		return fmt.Errorf("%w: URL has a port that is none", ErrRequest)
 	case httpsOnly && u.Scheme != "https":
@@ -192,8 +213,9 @@ func checkHeader(name, value string) error {
 	}
 }
 
-// headerKey returns the header's name in its canonical spelling. Two names are an exception: on their account net/http sends a POST again
-// that the endpoint may have received already. It recognises them only in the canonical spelling, so they get another.
+// headerKey returns the header's name in its canonical spelling. Two names are an exception: on
+// their account net/http sends a POST again that the endpoint may have received already. It
+// recognises them only in the canonical spelling, so they get another.
 func headerKey(name string) string {
 	switch key := http.CanonicalHeaderKey(name); key {
 	case "Idempotency-Key", "X-Idempotency-Key":
@@ -215,7 +237,8 @@ func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 func replyHeader(h http.Header) relay.Header {
 	var kept relay.Header
 	for _, name := range relay.ReplyHeaders() {
-		if value := h.Get(name); value != "" && len(value) <= maxReplyHeader && printable(value) == value {
+		if value := h.Get(name); value != "" && len(value) <= maxReplyHeader &&
+			printable(value) == value {
 			if kept == nil {
 				kept = relay.Header{}
 			}

@@ -37,10 +37,17 @@ func TestAnswers(t *testing.T) {
 		handler http.HandlerFunc
 		want    relay.Reply
 	}{
-		"200 with a body":  {respond(200, []byte("thanks\x00\xff")), relay.Reply{StatusCode: 200, Body: []byte("thanks\x00\xff")}},
-		"204":              {respond(204, nil), relay.Reply{StatusCode: 204, Body: []byte{}}},
-		"404":              {respond(404, []byte("who?")), relay.Reply{StatusCode: 404, Body: []byte("who?")}},
-		"500":              {respond(500, []byte("oops")), relay.Reply{StatusCode: 500, Body: []byte("oops")}},
+		"200 with a body": {
+			respond(200, []byte("thanks\x00\xff")),
+			relay.Reply{StatusCode: 200, Body: []byte("thanks\x00\xff")},
+		},
+		"204": {respond(204, nil), relay.Reply{StatusCode: 204, Body: []byte{}}},
+		"404": {
+			respond(404, []byte("who?")), relay.Reply{StatusCode: 404, Body: []byte("who?")},
+		},
+		"500": {
+			respond(500, []byte("oops")), relay.Reply{StatusCode: 500, Body: []byte("oops")},
+		},
 		"body at the cap":  {respond(200, long[1:]), relay.Reply{StatusCode: 200, Body: long[1:]}},
 		"body over it":     {respond(200, long), relay.Reply{StatusCode: 200, Body: long[1:]}},
 		"early hints":      {earlyHints, relay.Reply{StatusCode: 200, Body: []byte("ok")}},
@@ -116,7 +123,8 @@ func TestRequestIsSentAsGiven(t *testing.T) {
 			t.Errorf("%s %s", r.Method, r.RequestURI)
 		}
 		want := http.Header{
-			"Content-Length": {"5"}, "Content-Type": {"application/x-thing"}, "User-Agent": {"relay-test"},
+			"Content-Length": {"5"}, "Content-Type": {"application/x-thing"},
+			"User-Agent":      {"relay-test"},
 			"Idempotency-Key": {"k"}, "X-List": {"a,b"}, "X-Utf8": {"é\tb"},
 		}
 		if diff := cmp.Diff(want, r.Header); diff != "" {
@@ -125,7 +133,8 @@ func TestRequestIsSentAsGiven(t *testing.T) {
 	}
 	post := relay.Post{
 		Header: relay.Header{
-			"content-type": "application/x-thing", "user-agent": "relay-test", "host": "elsewhere.example",
+			"content-type": "application/x-thing", "user-agent": "relay-test",
+			"host":            "elsewhere.example",
 			"idempotency-key": "k", "x-list": "a,b", "x-utf8": "é\tb",
 		},
 		Body:    body,
@@ -145,7 +154,8 @@ func TestOptionsHasNoBody(t *testing.T) {
 	t.Parallel()
 	check := func(_ http.ResponseWriter, r *http.Request) {
 		got, err := io.ReadAll(r.Body)
-		if r.Method != http.MethodOptions || len(got) > 0 || err != nil || r.Header.Get("Webhook-Request-Origin") != "relay.example" {
+		if r.Method != http.MethodOptions || len(got) > 0 || err != nil ||
+			r.Header.Get("Webhook-Request-Origin") != "relay.example" {
 			t.Errorf("%s %q, %v, %v", r.Method, got, err, r.Header)
 		}
 	}
@@ -153,7 +163,9 @@ func TestOptionsHasNoBody(t *testing.T) {
 	client, url2, _ := serveHTTP2(t, check)
 	for url, client := range map[string]*egress.Client{url: unguarded(), url2: client} {
 		reply, err := client.Post(t.Context(), relay.Post{
-			Method: http.MethodOptions, URL: url, Header: relay.Header{"webhook-request-origin": "relay.example"}, Timeout: ample,
+			Method: http.MethodOptions, URL: url, Header: relay.Header{
+				"webhook-request-origin": "relay.example",
+			}, Timeout: ample,
 		})
 		if err != nil || reply.StatusCode != 200 {
 			t.Errorf("%d, %v", reply.StatusCode, err)
@@ -165,14 +177,19 @@ func TestHostComesFromTheURL(t *testing.T) {
 	t.Parallel()
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) {
 		request := readRequest(conn)
-		_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(request), request)
+		_, _ = fmt.Fprintf(
+			conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(request), request,
+		)
 	})
 	_, port, _ := net.SplitHostPort(host)
 	client := egress.NewWith(nil, resolver(map[string][]string{"hook.example": {"127.0.0.1"}}), nil)
 	reply, err := client.Post(t.Context(), relay.Post{
-		URL: "http://hook.example:" + port, Header: relay.Header{"host": "elsewhere.example", "user-agent": "test"}, Timeout: ample,
+		URL: "http://hook.example:" + port, Header: relay.Header{
+			"host": "elsewhere.example", "user-agent": "test",
+		}, Timeout: ample,
 	})
-	want := "POST / HTTP/1.1\r\nHost: hook.example:" + port + "\r\nUser-Agent: test\r\nContent-Length: 0\r\n\r\n"
+	want := "POST / HTTP/1.1\r\nHost: hook.example:" + port +
+		"\r\nUser-Agent: test\r\nContent-Length: 0\r\n\r\n"
 	if diff := cmp.Diff(want, string(reply.Body)); err != nil || diff != "" {
 		t.Errorf("%v, -want +got:\n%s", err, diff)
 	}
@@ -242,7 +259,9 @@ func TestBodyThatDoesNotEndLeavesTheAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(relay.Reply{StatusCode: 201, Body: []byte("some")}, got); diff != "" {
+			if diff := cmp.Diff(
+				relay.Reply{StatusCode: 201, Body: []byte("some")}, got,
+			); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -267,7 +286,9 @@ func TestHugeAnswersCostNoMoreThanShortOnes(t *testing.T) {
 			for _, tt := range []struct {
 				client *egress.Client
 				url    string
-				most   int // the sockets' buffers on both sides; in HTTP/2, where streams share a connection, the stream's window
+				// the sockets' buffers on both sides; in HTTP/2, where streams share a connection,
+				// the stream's window
+				most int
 			}{
 				{unguarded(), url, 32 << 20},
 				{client2, url2, 64 << 10},
@@ -320,7 +341,8 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// net/http sends a POST with an Idempotency-Key again if a kept connection breaks. The relay counts attempts itself, so that must not happen.
+// net/http sends a POST with an Idempotency-Key again if a kept connection breaks. The relay counts
+// attempts itself, so that must not happen.
 func TestRequestThatWasWrittenIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
@@ -364,7 +386,11 @@ func TestEndOfContextIsItsError(t *testing.T) {
 	}{
 		"before":   {ended, func(conn *net.TCPConn) { untilGone(conn) }, context.Canceled},
 		"deadline": {soon, func(conn *net.TCPConn) { untilGone(conn) }, context.DeadlineExceeded},
-		"during":   {during, func(conn *net.TCPConn) { readRequest(conn); cancelDuring(); untilGone(conn) }, context.Canceled},
+		"during": {during, func(conn *net.TCPConn) {
+			readRequest(conn)
+			cancelDuring()
+			untilGone(conn)
+		}, context.Canceled},
 	}
 	for name, tt := range tests {
 		host, _ := listen(t, "127.0.0.1:0", tt.serve)

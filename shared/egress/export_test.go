@@ -21,14 +21,19 @@ var (
 // GuardOf is the guard of a Client with the given options.
 func GuardOf(o Options) func(string, string, syscall.RawConn) error { return guard(o.ports()) }
 
-// NewWith returns a Client for tests, which have no public addresses. control checks its addresses (nil: no check), resolver resolves its names (nil:
-// the system), and roots sign its certificates.
-func NewWith(control func(string, string, syscall.RawConn) error, resolver *net.Resolver, roots *x509.CertPool) *Client {
+// NewWith returns a Client for tests, which have no public addresses. control checks its addresses
+// (nil: no check), resolver resolves its names (nil: the system), and roots sign its certificates.
+func NewWith(
+	control func(string, string, syscall.RawConn) error, resolver *net.Resolver,
+	roots *x509.CertPool,
+) *Client {
 	return NewOver((&net.Dialer{Control: control, Resolver: resolver}).DialContext, roots)
 }
 
 // NewOver returns a Client that connects by dial.
-func NewOver(dial func(context.Context, string, string) (net.Conn, error), roots *x509.CertPool) *Client {
+func NewOver(
+	dial func(context.Context, string, string) (net.Conn, error), roots *x509.CertPool,
+) *Client {
 	return newClient(Options{}, dial, roots)
 }
 

@@ -21,7 +21,8 @@ type told struct {
 func (e told) Error() string { return e.text }
 func (e told) Unwrap() error { return e.cause }
 
-// handshakeError is an error of the TLS handshake. Most such errors have no type of their own, so they are marked where they arise.
+// handshakeError is an error of the TLS handshake. Most such errors have no type of their own, so
+// they are marked where they arise.
 type handshakeError struct{ cause error }
 
 func (e handshakeError) Error() string { return "TLS handshake: " + e.cause.Error() }
@@ -49,25 +50,33 @@ func explain(err error) error {
 	case errors.As(err, &network) && network.Timeout():
 		return &relay.PostError{Outcome: relay.TimedOut, Err: err}
 	case errors.As(err, &handshake):
-		return &relay.PostError{Outcome: relay.TLSFailed, Err: told{printable(handshake.Error()), err}}
+		return &relay.PostError{
+			Outcome: relay.TLSFailed, Err: told{text: printable(handshake.Error()), cause: err},
+		}
 	case errors.As(err, &operation) && isAlert(operation):
-		return &relay.PostError{Outcome: relay.TLSFailed, Err: told{printable("TLS: " + operation.Error()), err}}
+		return &relay.PostError{
+			Outcome: relay.TLSFailed,
+			Err:     told{text: printable("TLS: " + operation.Error()), cause: err},
+		}
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return &relay.PostError{Outcome: relay.Refused, Err: err}
 	default:
-		return &relay.PostError{Outcome: relay.Broken, Err: told{brokenText(err), err}}
+		return &relay.PostError{Outcome: relay.Broken, Err: told{text: brokenText(err), cause: err}}
 	}
 }
 
-// isAlert reports whether a TLS alert ended the connection. In TLS 1.3 a server checks the client's certificate, or its absence, only after the
-// handshake, so its alert comes instead of an answer. crypto/tls uses these operations for alerts only.
+// isAlert reports whether a TLS alert ended the connection. In TLS 1.3 a server checks the client's
+// certificate, or its absence, only after the handshake, so its alert comes instead of an answer.
+// crypto/tls uses these operations for alerts only.
 func isAlert(operation *net.OpError) bool {
 	return operation.Op == "remote error" || operation.Op == "local error"
 }
 
 // isOurs reports whether this machine could not open another connection.
 func isOurs(err error) bool {
-	for _, exhausted := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+	for _, exhausted := range []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+	} {
 		if errors.Is(err, exhausted) {
 			return true
 		}
@@ -85,11 +94,15 @@ func brokenText(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "connection closed before an answer"
 	default:
-		return fmt.Sprintf("no answer in HTTP: connection lost, malformed, or headers over %d bytes", maxHeaderBytes)
+		return fmt.Sprintf(
+			"no answer in HTTP: connection lost, malformed, or headers over %d bytes",
+			maxHeaderBytes,
+		)
 	}
 }
 
-// printable removes unprintable characters from a text that may quote a certificate, and limits its length.
+// printable removes unprintable characters from a text that may quote a certificate, and limits its
+// length.
 func printable(text string) string {
 	const most = 300
 	text = strings.Map(func(r rune) rune {

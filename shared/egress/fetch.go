@@ -14,18 +14,22 @@ const fetchTimeout = 10 * time.Second
 // errTooLarge means that an answer is longer than allowed.
 var errTooLarge = errors.New("egress: answer too large")
 
-// httpClient returns a client for fetching tokens, keys and certificates from addresses that a configuration or a sender has named. It connects
-// only where Post may connect, follows no redirect (the 3xx is the answer), decompresses nothing, and takes at most 10 s. It reads at most
-// maxBytes of an answer. A longer answer ends in errTooLarge, so a part is never taken for the whole.
+// httpClient returns a client for fetching tokens, keys and certificates from addresses that a
+// configuration or a sender has named. It connects only where Post may connect, follows no redirect
+// (the 3xx is the answer), decompresses nothing, and takes at most 10 s. It reads at most maxBytes
+// of an answer. A longer answer ends in errTooLarge, so a part is never taken for the whole.
 //
-// Its errors are ErrGuard, ErrRequest and the outcomes of Post. Find them with errors.Is and errors.As under the *url.Error that every
-// http.Client returns. The text of a *url.Error contains the URL with its query; the error that it wraps does not. A request is sent again in the
-// same cases as by Post, if it has no body or has a GetBody. The client is safe for concurrent use.
+// Its errors are ErrGuard, ErrRequest and the outcomes of Post. Find them with errors.Is and
+// errors.As under the *url.Error that every http.Client returns. The text of a *url.Error contains
+// the URL with its query; the error that it wraps does not. A request is sent again in the same
+// cases as by Post, if it has no body or has a GetBody. The client is safe for concurrent use.
 func (c *Client) httpClient(maxBytes int64) *http.Client {
 	return &http.Client{
-		Transport:     fetcher{c, maxBytes},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       fetchTimeout,
+		Transport: fetcher{client: c, max: maxBytes},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+		Timeout: fetchTimeout,
 	}
 }
 
@@ -49,7 +53,7 @@ func (f fetcher) RoundTrip(req *http.Request) (*http.Response, error) {
 	default:
 		return nil, explain(err)
 	}
-	resp.Body = &capped{resp.Body, f.max, f.max}
+	resp.Body = &capped{ReadCloser: resp.Body, max: f.max, left: f.max}
 	return resp, nil
 }
 

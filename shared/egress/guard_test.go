@@ -18,12 +18,15 @@ import (
 )
 
 // The files hold block, name and RFC of every row of the registries as of 2026-07-18:
-// https://www.iana.org/assignments/iana-ipv4-special-registry and https://www.iana.org/assignments/iana-ipv6-special-registry. Globally reachable
-// blocks are included: they belong to protocols, so they are not endpoints either.
+// https://www.iana.org/assignments/iana-ipv4-special-registry and
+// https://www.iana.org/assignments/iana-ipv6-special-registry. Globally reachable blocks are
+// included: they belong to protocols, so they are not endpoints either.
 func TestGuardRefusesWhatIANARegistersAsSpecial(t *testing.T) {
 	t.Parallel()
 	control := egress.Guard()
-	for file, rows := range map[string]int{"testdata/iana-ipv4.csv": 26, "testdata/iana-ipv6.csv": 25} {
+	for file, rows := range map[string]int{
+		"testdata/iana-ipv4.csv": 26, "testdata/iana-ipv6.csv": 25,
+	} {
 		text, err := os.Open(file)
 		if err != nil {
 			t.Fatal(err)
@@ -36,8 +39,13 @@ func TestGuardRefusesWhatIANARegistersAsSpecial(t *testing.T) {
 		for _, row := range registry[1:] {
 			block := netip.MustParsePrefix(row[0])
 			for _, address := range []netip.Addr{block.Addr(), middle(block), last(block)} {
-				if err := control(networkOf(address), netip.AddrPortFrom(address, 443).String(), nil); !errors.Is(err, egress.ErrGuard) {
-					t.Errorf("%s of %s, %s: got %v, want %v", address, row[0], row[1], err, egress.ErrGuard)
+				if err := control(
+					networkOf(address), netip.AddrPortFrom(address, 443).String(), nil,
+				); !errors.Is(err, egress.ErrGuard) {
+					t.Errorf(
+						"%s of %s, %s: got %v, want %v", address, row[0], row[1], err,
+						egress.ErrGuard,
+					)
 				}
 			}
 		}
@@ -54,11 +62,14 @@ func networkOf(a netip.Addr) string {
 func last(p netip.Prefix) netip.Addr   { return plus(p, 1, 0) }
 func middle(p netip.Prefix) netip.Addr { return plus(p, 2, 1) }
 
-// plus returns the address that is (size of the prefix + spare)/divisor, less 1, after the prefix's start.
+// plus returns the address that is (size of the prefix + spare)/divisor, less 1, after the prefix's
+// start.
 func plus(p netip.Prefix, divisor, spare int64) netip.Addr {
 	size := new(big.Int).Lsh(big.NewInt(1), uint(p.Addr().BitLen()-p.Bits()))
 	offset := size.Div(size.Add(size, big.NewInt(spare)), big.NewInt(divisor))
-	sum := new(big.Int).Add(new(big.Int).SetBytes(p.Addr().AsSlice()), offset.Sub(offset, big.NewInt(1)))
+	sum := new(big.Int).Add(
+		new(big.Int).SetBytes(p.Addr().AsSlice()), offset.Sub(offset, big.NewInt(1)),
+	)
 	address, _ := netip.AddrFromSlice(sum.FillBytes(make([]byte, p.Addr().BitLen()/8)))
 	return address
 }
@@ -67,10 +78,14 @@ func TestGuardLetsPublicAddressesThrough(t *testing.T) {
 	t.Parallel()
 	control := egress.Guard()
 	for _, address := range []string{
-		"8.8.8.8:80", "8.8.8.8:443", "172.15.255.255:443", "172.32.0.1:443", "100.63.255.255:443", "100.128.0.1:443", "192.0.1.1:443",
-		"[2606:4700::1111]:443", "[2a00::1]:80", "[2001:4860:4860::8888]:443", "[2001:200::1]:443", "[2a00::5efe:a00:1:1]:443",
+		"8.8.8.8:80", "8.8.8.8:443", "172.15.255.255:443", "172.32.0.1:443", "100.63.255.255:443",
+		"100.128.0.1:443", "192.0.1.1:443",
+		"[2606:4700::1111]:443", "[2a00::1]:80", "[2001:4860:4860::8888]:443", "[2001:200::1]:443",
+		"[2a00::5efe:a00:1:1]:443",
 	} {
-		if err := control(networkOf(netip.MustParseAddrPort(address).Addr()), address, nil); err != nil {
+		if err := control(
+			networkOf(netip.MustParseAddrPort(address).Addr()), address, nil,
+		); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -105,7 +120,8 @@ func TestPortsAreThoseOfTheWebAndThoseAllowed(t *testing.T) {
 // The guard of this test treats 127.0.0.2 as a public address.
 func TestNamesAreJudgedByTheirAddresses(t *testing.T) {
 	t.Parallel()
-	const private, public = "127.0.0.3", "127.0.0.2" // addresses on which nothing else takes the same port
+	// addresses on which nothing else takes the same port
+	const private, public = "127.0.0.3", "127.0.0.2"
 	answer := func(conn *net.TCPConn) {
 		readRequest(conn)
 		_, _ = conn.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
@@ -121,7 +137,9 @@ func TestNamesAreJudgedByTheirAddresses(t *testing.T) {
 		"mixed2.example":  {public, private},
 		"both.example":    {"::1", public},
 	})
-	guard := egress.Guard(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(netip.MustParsePrefix(public+"/32")))
+	guard := egress.Guard(
+		ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(netip.MustParsePrefix(public+"/32")),
+	)
 	client := egress.NewWith(guard, names, nil)
 
 	for host, refused := range map[string]bool{
@@ -133,7 +151,9 @@ func TestNamesAreJudgedByTheirAddresses(t *testing.T) {
 		case refused:
 			wantOutcome(t, err, relay.Blocked)
 		case err != nil || reply.StatusCode != http.StatusNoContent:
-			t.Errorf("%s: got %d, %v, want the public address's answer", host, reply.StatusCode, err)
+			t.Errorf(
+				"%s: got %d, %v, want the public address's answer", host, reply.StatusCode, err,
+			)
 		}
 	}
 	if n := connections.Load(); n != 0 {
@@ -141,7 +161,8 @@ func TestNamesAreJudgedByTheirAddresses(t *testing.T) {
 	}
 }
 
-// A name that was public when it was looked up for the first connection is checked again for the second.
+// A name that was public when it was looked up for the first connection is checked again for the
+// second.
 func TestRebindingIsSeen(t *testing.T) {
 	t.Parallel()
 	const public = "127.0.0.2"
@@ -151,9 +172,13 @@ func TestRebindingIsSeen(t *testing.T) {
 	})
 	_, port, _ := net.SplitHostPort(host)
 	addresses := map[string][]string{"rebinds.example": {public}}
-	guard := egress.Guard(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(netip.MustParsePrefix(public+"/32")))
+	guard := egress.Guard(
+		ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(netip.MustParsePrefix(public+"/32")),
+	)
 	client := egress.NewWith(guard, resolver(addresses), nil)
-	if _, err := client.Post(t.Context(), postTo("http://rebinds.example:"+port, ample)); err != nil {
+	if _, err := client.Post(
+		t.Context(), postTo("http://rebinds.example:"+port, ample),
+	); err != nil {
 		t.Fatal(err)
 	}
 	addresses["rebinds.example"] = []string{"169.254.169.254"}
@@ -174,7 +199,8 @@ func TestProxyOfTheEnvironmentIsNotAsked(t *testing.T) {
 	proxy, asked := listen(t, "127.0.0.1:0", func(*net.TCPConn) {})
 	t.Setenv("HTTP_PROXY", "http://"+proxy)
 	t.Setenv("HTTPS_PROXY", "http://"+proxy)
-	url = strings.Replace(url, "127.0.0.1", "hook.example", 1) // net/http never asks a proxy for loopback
+	// net/http never asks a proxy for loopback
+	url = strings.Replace(url, "127.0.0.1", "hook.example", 1)
 	client := egress.NewWith(nil, resolver(map[string][]string{"hook.example": {"127.0.0.1"}}), nil)
 	if _, err := client.Post(t.Context(), postTo(url, ample)); err != nil || asked.Load() != 0 {
 		t.Errorf("got %v, the proxy was asked %d times", err, asked.Load())

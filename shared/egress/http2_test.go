@@ -11,12 +11,13 @@ import (
 
 // Frames and codes of HTTP/2: RFC 9113, sections 6 and 7.
 const (
-	frameData, frameHeaders, frameReset, frameSettings        = 0, 1, 3, 4
-	framePush, framePing, frameGoAway, frameContinuation      = 5, 6, 7, 9
-	endStream, endHeaders, ack                                = 1, 4, 1
-	maxStreams, initialWindow                                 = 3, 4
-	codeProtocol, codeInternal, codeRefused                   = 1, 2, 7
-	status200                                            byte = 0x88 // an index into the static table of RFC 7541
+	frameData, frameHeaders, frameReset, frameSettings   = 0, 1, 3, 4
+	framePush, framePing, frameGoAway, frameContinuation = 5, 6, 7, 9
+	endStream, endHeaders, ack                           = 1, 4, 1
+	maxStreams, initialWindow                            = 3, 4
+	codeProtocol, codeInternal, codeRefused              = 1, 2, 7
+	// an index into the static table of RFC 7541
+	status200 byte = 0x88
 )
 
 // frame returns a frame's bytes.
@@ -30,11 +31,15 @@ func reset(stream, code uint32) []byte {
 }
 
 func goAway(last, code uint32) []byte {
-	return frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, last), code)...)
+	return frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint32(
+		binary.BigEndian.AppendUint32(nil, last), code,
+	)...)
 }
 
 func setting(name uint16, value uint32) []byte {
-	return frame(frameSettings, 0, 0, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(nil, name), value)...)
+	return frame(frameSettings, 0, 0, binary.BigEndian.AppendUint32(
+		binary.BigEndian.AppendUint16(nil, name), value,
+	)...)
 }
 
 // peer2 is a server's end of an HTTP/2 connection that can do everything a server should not do.
@@ -49,7 +54,8 @@ func (p peer2) send(frames ...[]byte) {
 	}
 }
 
-// flood sends frames until the client has closed the connection or has long given up. Not every client closes such a connection before it is idle.
+// flood sends frames until the client has closed the connection or has long given up. Not every
+// client closes such a connection before it is idle.
 func (p peer2) flood(frames ...[]byte) {
 	var chunk []byte
 	for len(chunk) < 16<<10 {
@@ -66,10 +72,16 @@ func (p peer2) flood(frames ...[]byte) {
 	}
 }
 
-// serve2 speaks HTTP/2 over TLS on a connection. It sends hello after the preface, acknowledges settings, and passes each request's stream to answer once
-// the headers are complete. It returns when the client has closed the connection or answer returns false.
-func serve2(conn net.Conn, certificate tls.Certificate, requests *atomic.Int32, hello []byte, answer func(p peer2, stream uint32) bool) {
-	secure := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}})
+// serve2 speaks HTTP/2 over TLS on a connection. It sends hello after the preface, acknowledges
+// settings, and passes each request's stream to answer once the headers are complete. It returns
+// when the client has closed the connection or answer returns false.
+func serve2(
+	conn net.Conn, certificate tls.Certificate, requests *atomic.Int32, hello []byte,
+	answer func(p peer2, stream uint32) bool,
+) {
+	secure := tls.Server(
+		conn, &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}},
+	)
 	preface := make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
 	if _, err := io.ReadFull(secure, preface); err != nil {
 		return

@@ -12,10 +12,13 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// No name server is asked for a name of this machine. The name stands for loopback, which the guard refuses.
+// No name server is asked for a name of this machine. The name stands for loopback, which the guard
+// refuses.
 func TestLocalhostIsLoopback(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
 	t.Cleanup(server.Close)
 	at, err := url.Parse(server.URL)
 	if err != nil {
@@ -28,7 +31,8 @@ func TestLocalhostIsLoopback(t *testing.T) {
 			t.Errorf("%s: %d, %v", host, reply.StatusCode, err)
 		}
 		_, err = egress.New(egress.Options{}).Post(t.Context(), p)
-		if failed, ok := errors.AsType[*relay.PostError](err); !ok || failed.Outcome != relay.Blocked {
+		if failed, ok := errors.AsType[*relay.PostError](err); !ok ||
+			failed.Outcome != relay.Blocked {
 			t.Errorf("%s, guarded: %v", host, err)
 		}
 	}

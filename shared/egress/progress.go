@@ -45,7 +45,8 @@ func (p *progress) trace() *httptrace.ClientTrace {
 	}
 }
 
-// noteHandshake tells the request that its connection begins the handshake. If a program dials TLS itself, net/http leaves this call to it.
+// noteHandshake tells the request that its connection begins the handshake. If a program dials TLS
+// itself, net/http leaves this call to it.
 func noteHandshake(ctx context.Context) {
 	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.TLSHandshakeStart != nil {
 		trace.TLSHandshakeStart()
@@ -73,8 +74,9 @@ func (p *progress) isHTTP2() bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// refusedCertificate reports whether a new connection broke on which the server had asked for our certificate. A server that closes the connection
-// right after its alert may reset it, and then the alert is lost.
+// refusedCertificate reports whether a new connection broke on which the server had asked for our
+// certificate. A server that closes the connection right after its alert may reset it, and then the
+// alert is lost.
 func (p *progress) refusedCertificate() bool {
 	secure, ok := p.conn.(*tls.Conn)
 	if !ok || p.reused || p.phase.Load() == answering {
@@ -87,9 +89,12 @@ func (p *progress) refusedCertificate() bool {
 // errTurnedAway means that an HTTP/2 endpoint rejected a request as unprocessed twice.
 var errTurnedAway = errors.New("turned away twice")
 
-// roundTrip sends a request and returns the answer. If the answer switches protocols, its body is the connection itself, which has no deadline. The
-// body is closed unread then, because the client speaks no other protocol.
-func roundTrip(transport *http.Transport, req *http.Request, seen *progress) (*http.Response, error) {
+// roundTrip sends a request and returns the answer. If the answer switches protocols, its body is
+// the connection itself, which has no deadline. The body is closed unread then, because the client
+// speaks no other protocol.
+func roundTrip(
+	transport *http.Transport, req *http.Request, seen *progress,
+) (*http.Response, error) {
 	resp, err := send(transport, req, seen)
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		_ = resp.Body.Close()
@@ -97,12 +102,14 @@ func roundTrip(transport *http.Transport, req *http.Request, seen *progress) (*h
 	return resp, err
 }
 
-// send sends a request, and sends it again in the cases that the package comment lists: if the connection was found closed before a byte of the
-// request was written, and once more if an HTTP/2 endpoint rejected it as unprocessed.
+// send sends a request, and sends it again in the cases that the package comment lists: if the
+// connection was found closed before a byte of the request was written, and once more if an HTTP/2
+// endpoint rejected it as unprocessed.
 func send(transport *http.Transport, req *http.Request, seen *progress) (*http.Response, error) {
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), seen.trace()))
 	if body := req.GetBody; body != nil {
-		// net/http asks for the body each time it sends the request again. Without this limit it would do so seven times.
+		// net/http asks for the body each time it sends the request again. Without this limit it
+		// would do so seven times.
 		req.GetBody = func() (io.ReadCloser, error) {
 			if seen.conns > 1 && seen.isHTTP2() {
 				return nil, errTurnedAway
@@ -123,7 +130,8 @@ func send(transport *http.Transport, req *http.Request, seen *progress) (*http.R
 	return transport.RoundTrip(again)
 }
 
-// foundClosed reports whether the endpoint had closed a kept connection before net/http began to write the request. In all other such cases net/http
-// sends a POST again by itself. In this one it saw the connection's end after choosing the connection and before using it. The error has neither a type
-// nor an exported name, so it is recognised by its text. A test checks the text.
+// foundClosed reports whether the endpoint had closed a kept connection before net/http began to
+// write the request. In all other such cases net/http sends a POST again by itself. In this one it
+// saw the connection's end after choosing the connection and before using it. The error has neither
+// a type nor an exported name, so it is recognised by its text. A test checks the text.
 func foundClosed(err error) bool { return err.Error() == "http: server closed idle connection" }

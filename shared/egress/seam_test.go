@@ -26,13 +26,16 @@ func TestOneAddressIsLetThrough(t *testing.T) {
 		"nor a name":                   {"127.0.0.1", "localhost:80", egress.ErrGuard},
 		"one of IPv6":                  {"::1", "[::1]:80", nil},
 	} {
-		if err := egress.Except(tt.exempt, refuse)("tcp", tt.address, nil); !errors.Is(err, tt.want) {
+		if err := egress.Except(tt.exempt, refuse)(
+			"tcp", tt.address, nil,
+		); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.want)
 		}
 	}
 }
 
-// A deployed program has no exception to the guard: no build in the Makefile sets the variable, and only the linker could set it.
+// A deployed program has no exception to the guard: no build in the Makefile sets the variable, and
+// only the linker could set it.
 func TestDeployedBuildLetsNothingThrough(t *testing.T) {
 	t.Parallel()
 	if egress.LetThrough != "" {
@@ -51,6 +54,8 @@ func TestDeployedBuildLetsNothingThrough(t *testing.T) {
 	}
 	makefile, _ := os.ReadFile("../../Makefile") // read above
 	if !strings.Contains(string(makefile), "build-lambda:") {
-		t.Error("the Makefile has no target build-lambda: what is deployed is built elsewhere, and not looked at here")
+		t.Error(
+			"the Makefile has no target build-lambda: what is deployed is built elsewhere, and not looked at here",
+		)
 	}
 }

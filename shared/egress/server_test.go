@@ -28,8 +28,10 @@ const secret = "s3cret"
 // postTo returns a request that contains secrets.
 func postTo(url string, timeout time.Duration) relay.Post {
 	return relay.Post{
-		URL:     url + "/" + secret + "?token=" + secret,
-		Header:  relay.Header{"content-type": "text/plain", "user-agent": "test", "authorization": "Bearer " + secret},
+		URL: url + "/" + secret + "?token=" + secret,
+		Header: relay.Header{
+			"content-type": "text/plain", "user-agent": "test", "authorization": "Bearer " + secret,
+		},
 		Body:    []byte("body " + secret),
 		Timeout: timeout,
 	}
@@ -42,7 +44,8 @@ func wantOutcome(t *testing.T, err error, want relay.Outcome) {
 	if !ok || failed.Outcome != want {
 		t.Fatalf("got %v, want outcome %s", err, want)
 	}
-	if text := failed.Error(); strings.Contains(text, secret) || strings.ContainsAny(text, "\r\n\x00") || len(text) > 500 {
+	if text := failed.Error(); strings.Contains(text, secret) ||
+		strings.ContainsAny(text, "\r\n\x00") || len(text) > 500 {
 		t.Errorf("the text is not fit for a record: %q", text)
 	}
 	t.Log(failed)
@@ -59,9 +62,13 @@ func serveHTTP(t *testing.T, handler http.HandlerFunc) (url string, connections 
 }
 
 // serveHTTP2 starts a server that speaks HTTP/2 over TLS, and a client that trusts it.
-func serveHTTP2(t *testing.T, handler http.HandlerFunc) (client *egress.Client, url string, connections *atomic.Int32) {
+func serveHTTP2(
+	t *testing.T, handler http.HandlerFunc,
+) (client *egress.Client, url string, connections *atomic.Int32) {
 	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(
+		w http.ResponseWriter, r *http.Request,
+	) {
 		if r.ProtoMajor != 2 {
 			t.Errorf("%s, want HTTP/2", r.Proto)
 		}
@@ -71,7 +78,9 @@ func serveHTTP2(t *testing.T, handler http.HandlerFunc) (client *egress.Client, 
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return egress.NewWith(nil, nil, server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs), server.URL, connections
+	return egress.NewWith(
+		nil, nil, server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+	), server.URL, connections
 }
 
 func countConnections(server *httptest.Server) *atomic.Int32 {
@@ -84,9 +93,12 @@ func countConnections(server *httptest.Server) *atomic.Int32 {
 	return &n
 }
 
-// listen accepts connections on address and passes each to serve. It returns the address that it listens on and the number of connections so far. A
-// connection is closed when serve returns. serve must return when the client has closed the connection.
-func listen(t *testing.T, address string, serve func(*net.TCPConn)) (host string, connections *atomic.Int32) {
+// listen accepts connections on address and passes each to serve. It returns the address that it
+// listens on and the number of connections so far. A connection is closed when serve returns. serve
+// must return when the client has closed the connection.
+func listen(
+	t *testing.T, address string, serve func(*net.TCPConn),
+) (host string, connections *atomic.Int32) {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 	if err != nil {
@@ -125,14 +137,17 @@ func untilGone(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 // resolver resolves names from a table, without a network. Names that are not in it do not exist.
 func resolver(addresses map[string][]string) *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return &net.Resolver{PreferGo: true, Dial: func(
+		context.Context, string, string,
+	) (net.Conn, error) {
 		client, server := net.Pipe()
 		go answerDNS(server, addresses)
 		return client, nil
 	}}
 }
 
-// answerDNS answers queries in the format of DNS over TCP: two bytes of length before each message (RFC 1035, section 4.2.2).
+// answerDNS answers queries in the format of DNS over TCP: two bytes of length before each message
+// (RFC 1035, section 4.2.2).
 func answerDNS(conn net.Conn, addresses map[string][]string) {
 	defer func() { _ = conn.Close() }()
 	for {
@@ -145,7 +160,9 @@ func answerDNS(conn net.Conn, addresses map[string][]string) {
 			return
 		}
 		reply := dnsReply(query, addresses)
-		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(reply))), reply...)); err != nil {
+		if _, err := conn.Write(
+			append(binary.BigEndian.AppendUint16(nil, uint16(len(reply))), reply...),
+		); err != nil {
 			return
 		}
 	}
@@ -174,7 +191,9 @@ func dnsReply(query []byte, addresses map[string][]string) []byte {
 		if kind != wanted {
 			continue
 		}
-		answers = append(answers, 0xc0, headerSize, 0, byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(address.BitLen()/8))
+		answers = append(
+			answers, 0xc0, headerSize, 0, byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(address.BitLen()/8),
+		)
 		answers = append(answers, address.AsSlice()...)
 		count++
 	}

@@ -10,31 +10,38 @@ import (
 	"net"
 	"net/http"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
 const (
-	// dialTimeout and handshakeTimeout leave time for the answer in an attempt with the default timeout.
+	// dialTimeout and handshakeTimeout leave time for the answer in an attempt with the default
+	// timeout.
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
 
-	// idleTimeout is shorter than the time after which common servers close an idle connection (Node.js and Apache: 5 s). Otherwise a request could be
-	// written into a connection that is being closed, and could not be sent again. net/http also compares the idle time with the wall clock, so
-	// connections that were idle during a freeze of the Lambda sandbox are not used.
+	// idleTimeout is shorter than the time after which common servers close an idle connection
+	// (Node.js and Apache: 5 s). Otherwise a request could be written into a connection that is
+	// being closed, and could not be sent again. net/http also compares the idle time with the wall
+	// clock, so connections that were idle during a freeze of the Lambda sandbox are not used.
 	idleTimeout = 4 * time.Second
 
-	// maxIdle is less than half of the 1,024 file descriptors of a Lambda function. All kept connections may be to one host: many endpoints can be on
-	// one host, and a new connection for each attempt costs more than the attempt.
+	// maxIdle is less than half of the 1,024 file descriptors of a Lambda function. All kept
+	// connections may be to one host: many endpoints can be on one host, and a new connection for
+	// each attempt costs more than the attempt.
 	maxIdle = 448
 
-	// maxHeaderBytes limits a response's headers. They are read completely, and discarded except for relay.ReplyHeaders.
+	// maxHeaderBytes limits a response's headers. They are read completely, and discarded except
+	// for relay.ReplyHeaders.
 	maxHeaderBytes = 64 << 10
 
-	// How much an HTTP/2 peer may send before we read it. The default is 4 MiB for each request, of which we need relay.MaxResponseBytes.
+	// How much an HTTP/2 peer may send before we read it. The default is 4 MiB for each request, of
+	// which we need relay.MaxResponseBytes.
 	streamWindow     = 16 << 10
 	connectionWindow = 1 << 20
 
-	// All attempts at an endpoint share an HTTP/2 connection. A dead connection fails them all until a ping detects it.
+	// All attempts at an endpoint share an HTTP/2 connection. A dead connection fails them all
+	// until a ping detects it.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
 
@@ -45,9 +52,12 @@ const (
 // dialer opens a connection, like net.Dialer.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// usualTLS returns the configuration for endpoints without certificates of their own. If roots is nil, the system's are used.
+// usualTLS returns the configuration for endpoints without certificates of their own. If roots is
+// nil, the system's are used.
 func usualTLS(roots *x509.CertPool) *tls.Config {
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	return &tls.Config{
+		RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	}
 }
 
 func newTransport(dial dialer, config *tls.Config) *http.Transport {
@@ -55,10 +65,11 @@ func newTransport(dial dialer, config *tls.Config) *http.Transport {
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	return &http.Transport{
-		DialContext:            dial.plain,
-		DialTLSContext:         dial.secure(config),
-		Protocols:              &protocols,
-		DisableCompression:     true, // otherwise net/http asks for gzip and decompresses the answer
+		DialContext:    dial.plain,
+		DialTLSContext: dial.secure(config),
+		Protocols:      &protocols,
+		// otherwise net/http asks for gzip and decompresses the answer
+		DisableCompression:     true,
 		IdleConnTimeout:        idleTimeout,
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,
@@ -112,8 +123,11 @@ type askingConn struct {
 	asked bool
 }
 
-// certificate returns the function that crypto/tls calls when the server asks for a certificate. It returns one that fits, or an empty one.
-func (c *askingConn) certificate(ours []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+// certificate returns the function that crypto/tls calls when the server asks for a certificate. It
+// returns one that fits, or an empty one.
+func (c *askingConn) certificate(
+	ours []tls.Certificate,
+) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		c.asked = true
 		for i := range ours {
@@ -126,18 +140,20 @@ func (c *askingConn) certificate(ours []tls.Certificate) func(*tls.CertificateRe
 }
 
 // within runs a phase of an attempt. If the phase exceeds its limit, the error says so.
-func within(ctx context.Context, limit time.Duration, missing string, phase func(context.Context) error) error {
+func within(
+	ctx context.Context, limit time.Duration, missing string, phase func(context.Context) error,
+) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := phase(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return told{missing + " within " + limit.String(), err}
+		return told{text: missing + " within " + limit.String(), cause: err}
 	}
 	return err
 }
 
-// transport returns the connection pool for an endpoint with the given certificates. Endpoints whose certificates are equal byte for byte share a
-// pool; no others do.
+// transport returns the connection pool for an endpoint with the given certificates. Endpoints
+// whose certificates are equal byte for byte share a pool; no others do.
 func (c *Client) transport(t *catalog.TLS) (*http.Transport, error) {
 	if t == nil {
 		return c.usual, nil
@@ -177,13 +193,17 @@ func specialTLS(t *catalog.TLS) (*tls.Config, error) {
 	if len(t.Authorities) > 0 {
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(t.Authorities) {
-			return nil, fmt.Errorf("%w: the endpoint's authorities have no certificate in PEM", ErrRequest)
+			return nil,
+				fmt.Errorf("%w: the endpoint's authorities have no certificate in PEM", ErrRequest)
 		}
 	}
 	if len(t.Certificate)+len(t.Key) > 0 {
 		pair, err := tls.X509KeyPair(t.Certificate, t.Key)
 		if err != nil {
-			return nil, fmt.Errorf("%w: client certificate: not a certificate and its private key, both in PEM", ErrRequest)
+			return nil, fmt.Errorf(
+				"%w: client certificate: not a certificate and its private key, both in PEM",
+				ErrRequest,
+			)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
-
 	"webhook-relay/shared/retry"
 	"webhook-relay/shared/sign"
 	"webhook-relay/shared/verify"
@@ -19,7 +19,8 @@ import (
 // target is an endpoint that is ready for POSTs.
 type target struct {
 	catalog.Endpoint
-	// signers[n] signs with Secrets and with the first n of Retiring, which end from the last one on.
+	// signers[n] signs with Secrets and with the first n of Retiring, which end from the last one
+	// on.
 	signers []*sign.Signer
 	foreign *verify.Verifier // makes Auth.Signature; nil: not configured
 	secrets []string         // removed from the endpoint's answers
@@ -42,7 +43,8 @@ func (t *target) Bytes() int {
 	return size
 }
 
-// Lasting is false for an endpoint with references: those secrets may change while the catalog does not.
+// Lasting is false for an endpoint with references: those secrets may change while the catalog does
+// not.
 func (t *target) Lasting() bool { return !t.refers }
 
 // made is an attempt, with what the endpoint said beside its status.
@@ -60,12 +62,20 @@ func (m made) verdict(probe bool) gate.Verdict {
 	if m.StatusCode != 0 {
 		why = strconv.Itoa(m.StatusCode)
 	}
-	return gate.Verdict{Failed: m.Outcome != Succeeded, Why: why, Probe: probe, Pause: m.pause, Overload: m.overload, Disable: m.disable}
+	return gate.Verdict{
+		Failed: m.Outcome != Succeeded, Why: why, Probe: probe, Pause: m.pause,
+		Overload: m.overload, Disable: m.disable,
+	}
 }
 
 // withhold returns the attempt that is recorded when none is made.
 func (s *step) withhold(outcome Outcome, why Reason, text string) made {
-	return made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text}, final: why}
+	return made{
+		Attempt: Attempt{
+			Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text,
+		},
+		final: why,
+	}
 }
 
 // verdictOf returns what the gate is told about an attempt.
@@ -78,7 +88,9 @@ func verdictOf(ep *target, a made, admitted gate.Admission) gate.Verdict {
 }
 
 // attemptAdmitted makes the attempt, then releases what the gate admitted.
-func (s *step) attemptAdmitted(ctx context.Context, ep *target, admitted gate.Admission) (made, error) {
+func (s *step) attemptAdmitted(
+	ctx context.Context, ep *target, admitted gate.Admission,
+) (made, error) {
 	defer s.gate.Release(ctx, ep.Name, admitted)
 	return s.attempt(ctx, ep)
 }
@@ -111,7 +123,9 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 }
 
 // request returns the signed POST of an event. Its error is a *PostError.
-func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at time.Time) (Post, error) {
+func (d *Deliverer) request(
+	ep *target, e Event, attempt int, body []byte, at time.Time,
+) (Post, error) {
 	p := Post{
 		URL:     ep.URL,
 		Header:  outboundHeader(e, ep.Endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
@@ -126,7 +140,8 @@ func (d *Deliverer) request(ep *target, e Event, attempt int, body []byte, at ti
 	return p, err
 }
 
-// conclude notes how the POST ended. It returns an error only if the failure is ours: then no attempt is used up.
+// conclude notes how the POST ended. It returns an error only if the failure is ours: then no
+// attempt is used up.
 func (a *Attempt) conclude(reply Reply, err error) error {
 	if failed, ok := errors.AsType[*PostError](err); ok {
 		a.Outcome, a.Error = failed.Outcome, failed.Err.Error()
@@ -150,7 +165,9 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 	return s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key)
 }
 
-func (d *Deliverer) loadEndpoint(ctx context.Context, g catalog.Generation, name string) (*target, error) {
+func (d *Deliverer) loadEndpoint(
+	ctx context.Context, g catalog.Generation, name string,
+) (*target, error) {
 	ep, err := d.cfg.Endpoints.Endpoint(ctx, g, name)
 	if err != nil {
 		return nil, err

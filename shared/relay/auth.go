@@ -8,21 +8,24 @@ import (
 	"maps"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// errUnready means that the operator has to mend the endpoint's configuration, or a secret that it refers to, before anything can be sent.
+// errUnready means that the operator has to mend the endpoint's configuration, or a secret that it
+// refers to, before anything can be sent.
 var errUnready = errors.New("relay: nothing to prove ourselves with")
 
-// references resolves the references of one endpoint. It reads each secret once, because several values may be parts of one secret.
+// references resolves the references of one endpoint. It reads each secret once, because several
+// values may be parts of one secret.
 type references struct {
 	store catalog.SecretStore
 	read  map[string]string
 }
 
-// resolve returns the secret that a value refers to. A value that is no reference is returned as it is.
+// resolve returns the secret that a value refers to. A value that is no reference is returned as it
+// is.
 func (r references) resolve(ctx context.Context, value string) (string, error) {
 	reference, ok := strings.CutPrefix(value, catalog.SecretPrefix)
 	if !ok {
@@ -35,12 +38,14 @@ func (r references) resolve(ctx context.Context, value string) (string, error) {
 	}
 	if isMember {
 		var object map[string]any
-		// Without an object there is no member. The error is dropped because it would quote the secret.
+		// Without an object there is no member. The error is dropped because it would quote the
+		// secret.
 		_ = json.Unmarshal([]byte(text), &object)
 		text, _ = object[member].(string)
 	}
 	if text == "" {
-		return "", fmt.Errorf("%w: %s is empty, or is no string in a JSON object", errUnready, value)
+		return "",
+			fmt.Errorf("%w: %s is empty, or is no string in a JSON object", errUnready, value)
 	}
 	return text, nil
 }
@@ -50,7 +55,10 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 		return text, nil
 	}
 	if r.store == nil {
-		return "", fmt.Errorf("%w: %s%s: this host reads no secrets from elsewhere", errUnready, catalog.SecretPrefix, name)
+		return "", fmt.Errorf(
+			"%w: %s%s: this host reads no secrets from elsewhere", errUnready, catalog.SecretPrefix,
+			name,
+		)
 	}
 	text, err := r.store.Secret(ctx, name)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -62,9 +70,10 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 	return text, err
 }
 
-// arm resolves the endpoint's references and prepares its signature. A mistake that the operator has to mend is kept in t.unready, and the attempts report it. An error is our own failure.
+// arm resolves the endpoint's references and prepares its signature. A mistake that the operator
+// has to mend is kept in t.unready, and the attempts report it. An error is our own failure.
 func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
-	err := t.resolve(ctx, references{store, map[string]string{}})
+	err := t.resolve(ctx, references{store: store, read: map[string]string{}})
 	t.secrets = t.Hidden()
 	if err == nil && t.Auth != nil && t.Auth.Signature != nil {
 		t.foreign, t.unready = t.Auth.Signature.Verifier(t.URL)
@@ -75,7 +84,8 @@ func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
 	return err
 }
 
-// resolve replaces references by the secrets. It works on copies, so that the catalog's own values stay unchanged.
+// resolve replaces references by the secrets. It works on copies, so that the catalog's own values
+// stay unchanged.
 func (t *target) resolve(ctx context.Context, r references) error {
 	if t.TLS != nil {
 		own := *t.TLS
@@ -115,7 +125,9 @@ func (t *target) authorize(p *Post, e Event, at time.Time) error {
 }
 
 func (t *target) signForeign(p *Post, e Event, at time.Time) error {
-	header, err := t.Auth.Signature.Sign(t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at)
+	header, err := t.Auth.Signature.Sign(
+		t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at,
+	)
 	if err != nil {
 		return err
 	}
@@ -126,7 +138,8 @@ func (t *target) signForeign(p *Post, e Event, at time.Time) error {
 	}
 	for _, name := range t.Auth.Signature.Companions() {
 		if p.Header[name] != "" {
-			delete(header, name) // the value of the webhook, or of the operator, is better than a made-up one
+			// the value of the webhook, or of the operator, is better than a made-up one
+			delete(header, name)
 		}
 	}
 	maps.Copy(p.Header, header)

@@ -14,14 +14,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/local/memory"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/egress"
+	"webhook-relay/shared/lab"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -57,8 +57,10 @@ func newAuthRig(t *testing.T, secrets catalog.SecretStore, edit func(*catalog.En
 		t.Fatal(err)
 	}
 	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: &r.catalog, Deliveries: &r.ledger, Bodies: &r.bodies, Poster: r.poster, Retry: &r.retry, Dead: &r.dead, Poison: &r.poison,
-		States: &r.states, Quotas: &r.quotas, Slots: &r.slots, Failures: &r.failures, Keeper: &r.ledger, Reporter: &r.reports, Secrets: secrets,
+		Endpoints: &r.catalog, Deliveries: &r.ledger, Bodies: &r.bodies, Poster: r.poster,
+		Retry: &r.retry, Dead: &r.dead, Poison: &r.poison,
+		States: &r.states, Quotas: &r.quotas, Slots: &r.slots, Failures: &r.failures,
+		Keeper: &r.ledger, Reporter: &r.reports, Secrets: secrets,
 		Scheduler: &memory.Scheduler{Queue: &memory.Queue{}},
 	}))
 	return r
@@ -67,16 +69,32 @@ func newAuthRig(t *testing.T, secrets catalog.SecretStore, edit func(*catalog.En
 func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := &vault{secrets: map[string]string{"shop": `{"user":"u","password":"p"}`, "arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf": "PEM"}}
+		v := &vault{
+			secrets: map[string]string{
+				"shop": `{"user":"u","password":"p"}`,
+				"arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf": "PEM",
+			},
+		}
 		r := newAuthRig(t, v, func(ep *catalog.Endpoint) {
-			ep.Auth = &catalog.Auth{Basic: &catalog.BasicAuth{Username: "aws-secretsmanager:shop#user", Password: "aws-secretsmanager:shop#password"}}
-			ep.TLS = &catalog.TLS{Authorities: []byte("aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf")}
+			ep.Auth = &catalog.Auth{
+				Basic: &catalog.BasicAuth{
+					Username: "aws-secretsmanager:shop#user",
+					Password: "aws-secretsmanager:shop#password",
+				},
+			}
+			ep.TLS = &catalog.TLS{
+				Authorities: []byte(
+					"aws-secretsmanager:arn:aws:secretsmanager:eu-central-1:1:secret:ca-AbCdEf",
+				),
+			}
 		})
 		for n, asked := range []int32{2, 2, 4} {
 			r.mustPost(fmt.Sprint(n), "", "{}")
 			r.pump()
 			p := r.poster.posts[n]
-			if diff := cmp.Diff(&catalog.Auth{Basic: &catalog.BasicAuth{Username: "u", Password: "p"}}, p.Auth); diff != "" || string(p.TLS.Authorities) != "PEM" {
+			if diff := cmp.Diff(
+				&catalog.Auth{Basic: &catalog.BasicAuth{Username: "u", Password: "p"}}, p.Auth,
+			); diff != "" || string(p.TLS.Authorities) != "PEM" {
 				t.Errorf("%s, -want +got:\n%s", p.TLS.Authorities, diff)
 			}
 			if got := v.asked.Load(); got != asked {
@@ -93,24 +111,47 @@ func TestReferencesAreResolvedWhenAnEndpointIsRead(t *testing.T) {
 	})
 }
 
-// A mistake that the operator has to mend costs attempts, so that the delivery ends. The attempts report the mistake. Nothing is sent.
+// A mistake that the operator has to mend costs attempts, so that the delivery ends. The attempts
+// report the mistake. Nothing is sent.
 func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 	t.Parallel()
-	v := &vault{secrets: map[string]string{"text": "hidden", "object": `{"n":1,"hidden":"hidden"}`, "empty": ""}}
-	reference := func(name string) *catalog.Auth { return &catalog.Auth{Bearer: catalog.SecretPrefix + name} }
+	v := &vault{
+		secrets: map[string]string{
+			"text": "hidden", "object": `{"n":1,"hidden":"hidden"}`, "empty": "",
+		},
+	}
+	reference := func(name string) *catalog.Auth {
+		return &catalog.Auth{Bearer: catalog.SecretPrefix + name}
+	}
 	for name, tt := range map[string]struct {
 		store catalog.SecretStore
 		auth  *catalog.Auth
 		want  string
 	}{
-		"no such secret":        {v, reference("none"), "aws-secretsmanager:none: none: relay: not found"},
-		"an empty one":          {v, reference("empty"), "aws-secretsmanager:empty is empty"},
-		"no such member":        {v, reference("object#x"), "aws-secretsmanager:object#x is empty, or is no string in a JSON object"},
-		"a member that is none": {v, reference("object#n"), "aws-secretsmanager:object#n is empty, or is no string in a JSON object"},
-		"a member of a text":    {v, reference("text#x"), "aws-secretsmanager:text#x is empty, or is no string in a JSON object"},
-		"no store":              {nil, reference("text"), "this host reads no secrets from elsewhere"},
+		"no such secret": {
+			v, reference("none"), "aws-secretsmanager:none: none: relay: not found",
+		},
+		"an empty one": {v, reference("empty"), "aws-secretsmanager:empty is empty"},
+		"no such member": {
+			v, reference("object#x"),
+			"aws-secretsmanager:object#x is empty, or is no string in a JSON object",
+		},
+		"a member that is none": {
+			v, reference("object#n"),
+			"aws-secretsmanager:object#n is empty, or is no string in a JSON object",
+		},
+		"a member of a text": {
+			v, reference("text#x"),
+			"aws-secretsmanager:text#x is empty, or is no string in a JSON object",
+		},
+		"no store": {nil, reference("text"), "this host reads no secrets from elsewhere"},
 		"a key of another form": {
-			v, &catalog.Auth{Signature: &catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex"}, Secret: catalog.SecretPrefix + "text"}},
+			v, &catalog.Auth{
+				Signature: &catalog.Signature{
+					Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Key: "hex"},
+					Secret: catalog.SecretPrefix + "text",
+				},
+			},
 			"is not hex",
 		},
 	} {
@@ -121,11 +162,13 @@ func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 				event := r.mustPost("1", "", "{}")
 				r.pump()
 				d := r.deliveryOf(event, "a")
-				if d.Status != relay.Dead || d.Attempts != 3 || d.Reason != relay.Exhausted || len(r.poster.posts) != 0 {
+				if d.Status != relay.Dead || d.Attempts != 3 || d.Reason != relay.Exhausted ||
+					len(r.poster.posts) != 0 {
 					t.Errorf("%+v after %d POSTs", d, len(r.poster.posts))
 				}
 				for _, a := range d.History {
-					if a.Outcome != relay.AuthFailed || !strings.Contains(a.Error, tt.want) || strings.Contains(a.Error, "hidden") {
+					if a.Outcome != relay.AuthFailed || !strings.Contains(a.Error, tt.want) ||
+						strings.Contains(a.Error, "hidden") {
 						t.Errorf("%s: %s, want %q", a.Outcome, a.Error, tt.want)
 					}
 				}
@@ -134,12 +177,15 @@ func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 	}
 }
 
-// A secret store that is down is our own failure: it uses up no attempt. Secrets that were read before stay in use.
+// A secret store that is down is our own failure: it uses up no attempt. Secrets that were read
+// before stay in use.
 func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := &vault{secrets: map[string]string{"token": "t"}, err: errors.New("down")}
-		r := newAuthRig(t, v, func(ep *catalog.Endpoint) { ep.Auth = &catalog.Auth{Bearer: catalog.SecretPrefix + "token"} })
+		r := newAuthRig(t, v, func(ep *catalog.Endpoint) {
+			ep.Auth = &catalog.Auth{Bearer: catalog.SecretPrefix + "token"}
+		})
 		event := r.mustPost("1", "", "{}")
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		r.consume(&r.delivery, nil, r.deliverer.Process)
@@ -158,20 +204,34 @@ func TestASecretStoreThatIsDownUsesUpNoAttempt(t *testing.T) {
 	})
 }
 
-// A receiver that knows another provider's format verifies the signature with package verify, as the relay itself would.
+// A receiver that knows another provider's format verifies the signature with package verify, as
+// the relay itself would.
 func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
 	t.Parallel()
-	described := &verify.HMAC{Header: "X-Sig", Algorithm: "sha512", Encoding: "base64", Payload: "{id}.{timestamp}.{url}.{body}", TimestampHeader: "X-Ts",
+	described := &verify.HMAC{Header: "X-Sig", Algorithm: "sha512", Encoding: "base64",
+		Payload: "{id}.{timestamp}.{url}.{body}", TimestampHeader: "X-Ts",
 		TimestampFormat: "ms", IDHeader: "X-Id"}
 	for name, tt := range map[string]struct {
 		signature catalog.Signature
 		verifier  verify.Config
 		eventType string // as the receiver reads it
 	}{
-		"GitHub":           {catalog.Signature{Provider: "github", Secret: "secret"}, verify.Config{Provider: "github"}, "push"},
-		"GitHub alone":     {catalog.Signature{Provider: "github", Secret: "secret", Alone: true}, verify.Config{Provider: "github"}, "push"},
-		"svix":             {catalog.Signature{Provider: "svix", Secret: endpointSecret}, verify.Config{Provider: "svix"}, ""},
-		"one that is told": {catalog.Signature{Provider: "hmac", HMAC: described, Secret: "secret"}, verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, ""},
+		"GitHub": {
+			catalog.Signature{Provider: "github", Secret: "secret"},
+			verify.Config{Provider: "github"}, "push",
+		},
+		"GitHub alone": {
+			catalog.Signature{Provider: "github", Secret: "secret", Alone: true},
+			verify.Config{Provider: "github"}, "push",
+		},
+		"svix": {
+			catalog.Signature{Provider: "svix", Secret: endpointSecret},
+			verify.Config{Provider: "svix"}, "",
+		},
+		"one that is told": {
+			catalog.Signature{Provider: "hmac", HMAC: described, Secret: "secret"},
+			verify.Config{Provider: "hmac", HMAC: described, URL: "https://a.example.com/"}, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,12 +252,18 @@ func TestDeliveriesAreSignedAsTheReceiverKnowsIt(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := v.Verify(t.Context(), verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()})
-				if err != nil || got.DeliveryID != accepted.EventID || got.EventType != tt.eventType || got.Trust != verify.Verified {
+				got, err := v.Verify(
+					t.Context(),
+					verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()},
+				)
+				if err != nil || got.DeliveryID != accepted.EventID ||
+					got.EventType != tt.eventType || got.Trust != verify.Verified {
 					t.Errorf("%+v, %v", got, err)
 				}
-				if p.Header["content-type"] != "application/x+json" || (p.Header["webhook-signature"] == "") != tt.signature.Alone ||
-					(p.Header["webhook-id"] == "") != tt.signature.Alone || (p.Header["webhook-timestamp"] == "") != tt.signature.Alone {
+				if p.Header["content-type"] != "application/x+json" ||
+					(p.Header["webhook-signature"] == "") != tt.signature.Alone ||
+					(p.Header["webhook-id"] == "") != tt.signature.Alone ||
+					(p.Header["webhook-timestamp"] == "") != tt.signature.Alone {
 					t.Errorf("headers %v", p.Header)
 				}
 			})
@@ -211,30 +277,77 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		signature catalog.Signature
 		want      string
 	}{
-		"none is asked for":         {catalog.Signature{Provider: "none", Secret: "secret"}, "takes none"},
-		"unknown":                   {catalog.Signature{Provider: "githob", Secret: "secret"}, `"githob" is unknown`},
-		"unknown, by reference":     {catalog.Signature{Provider: "githob", Secret: catalog.SecretPrefix + "s"}, `"githob" is unknown`},
-		"what the relay itself has": {catalog.Signature{Provider: "storyblok", Secret: "secret"}, "header webhook-signature is also that of Standard Webhooks"},
-		"a host for a signature":    {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "secret"}, "header host is set by"},
-		"no header's name":          {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "secret"}, "is not the name of a header"},
-		"a line in the prefix":      {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "}, Secret: "secret"}, "control character"},
-		"settings":                  {catalog.Signature{Provider: "meta", Secret: "secret"}, "describe its signature as hmac"},
-		"proof in the body":         {catalog.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL"},
-		"only a public key":         {catalog.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")}, "that is a public key"},
-		"no key at all":             {catalog.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key"},
-		"by reference":              {catalog.Signature{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"}, Secret: catalog.SecretPrefix + "s"}, "no {body}"},
+		"none is asked for": {
+			catalog.Signature{Provider: "none", Secret: "secret"}, "takes none",
+		},
+		"unknown": {
+			catalog.Signature{Provider: "githob", Secret: "secret"}, `"githob" is unknown`,
+		},
+		"unknown, by reference": {
+			catalog.Signature{Provider: "githob", Secret: catalog.SecretPrefix + "s"},
+			`"githob" is unknown`,
+		},
+		"what the relay itself has": {
+			catalog.Signature{Provider: "storyblok", Secret: "secret"},
+			"header webhook-signature is also that of Standard Webhooks",
+		},
+		"a host for a signature": {
+			catalog.Signature{
+				Provider: "hmac", HMAC: &verify.HMAC{Header: "Host"}, Secret: "secret",
+			},
+			"header host is set by",
+		},
+		"no header's name": {
+			catalog.Signature{
+				Provider: "hmac", HMAC: &verify.HMAC{Header: "X\r\nY"}, Secret: "secret",
+			},
+			"is not the name of a header",
+		},
+		"a line in the prefix": {
+			catalog.Signature{
+				Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Prefix: "a\r\nX: "},
+				Secret: "secret",
+			},
+			"control character",
+		},
+		"settings": {
+			catalog.Signature{Provider: "meta", Secret: "secret"}, "describe its signature as hmac",
+		},
+		"proof in the body": {
+			catalog.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL",
+		},
+		"only a public key": {
+			catalog.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")},
+			"that is a public key",
+		},
+		"no key at all": {
+			catalog.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key",
+		},
+		"by reference": {
+			catalog.Signature{
+				Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Payload: "no body"},
+				Secret: catalog.SecretPrefix + "s",
+			},
+			"no {body}",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if err := tt.signature.Check("https://a.example.com/"); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if err := tt.signature.Check("https://a.example.com/"); err == nil ||
+				!strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}
 	for _, s := range []catalog.Signature{
-		{Provider: "github", Secret: catalog.SecretPrefix + "s#x"}, {Provider: "shopify", Secret: "secret"}, {Provider: "stripe", Secret: "secret"},
+		{
+			Provider: "github", Secret: catalog.SecretPrefix + "s#x",
+		}, {Provider: "shopify", Secret: "secret"}, {Provider: "stripe", Secret: "secret"},
 		{Provider: "storyblok", Secret: "secret", Alone: true},
-		{Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Key: "whsec"}, Secret: catalog.SecretPrefix + "s"},
+		{
+			Provider: "hmac", HMAC: &verify.HMAC{Header: "X", Key: "whsec"},
+			Secret: catalog.SecretPrefix + "s",
+		},
 	} {
 		if err := s.Check("https://a.example.com/?q"); err != nil {
 			t.Errorf("%s: %v", s.Provider, err)
@@ -257,7 +370,10 @@ func echoServer(t *testing.T) *httptest.Server {
 func echoed(t *testing.T, url string, edit func(*catalog.Endpoint)) string {
 	t.Helper()
 	client := egress.New(egress.Options{Unguarded: true})
-	r := newAuthRig(t, nil, func(ep *catalog.Endpoint) { ep.Schedule = []time.Duration{}; edit(ep) })
+	r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
+		ep.Schedule = []time.Duration{}
+		edit(ep)
+	})
 	r.poster.answers["a"] = func(p relay.Post) (relay.Reply, error) {
 		p.URL = url
 		return client.Post(t.Context(), p)
@@ -270,7 +386,10 @@ func echoed(t *testing.T, url string, edit func(*catalog.Endpoint)) string {
 func TestNoSecretOfAHeaderIsOnRecord(t *testing.T) {
 	t.Parallel()
 	answer := echoed(t, echoServer(t).URL, func(ep *catalog.Endpoint) {
-		ep.Header = relay.Header{"x-api-key": `hunter1"`, "cookie": "theme=dark; id=hunter2", "x-token": "Token hunter3", "x-env": "prod"}
+		ep.Header = relay.Header{
+			"x-api-key": `hunter1"`, "cookie": "theme=dark; id=hunter2", "x-token": "Token hunter3",
+			"x-env": "prod",
+		}
 	})
 	if !strings.Contains(answer, `"prod"`) || strings.Contains(answer, "hunter") {
 		t.Error(answer)
@@ -290,7 +409,9 @@ func TestNoSecretOfASignatureIsOnRecord(t *testing.T) {
 		if err != nil || s.Check("https://a.example.com/") != nil {
 			continue
 		}
-		answer := echoed(t, url, func(ep *catalog.Endpoint) { ep.Auth = &catalog.Auth{Signature: &s} })
+		answer := echoed(t, url, func(ep *catalog.Endpoint) {
+			ep.Auth = &catalog.Auth{Signature: &s}
+		})
 		if !strings.Contains(answer, "Relay-Attempt") || strings.Contains(answer, secret) {
 			t.Errorf("%s: %s is in %s", name, secret, answer)
 		}
@@ -301,7 +422,8 @@ func TestNoSecretOfASignatureIsOnRecord(t *testing.T) {
 	}
 }
 
-// No record and no report contains a secret, whatever the request is, although the endpoint echoes everything that it gets.
+// No record and no report contains a secret, whatever the request is, although the endpoint echoes
+// everything that it gets.
 func TestNoSecretIsOnRecord(t *testing.T) {
 	t.Parallel()
 	const hidden = "hunter2&"
@@ -316,14 +438,24 @@ func TestNoSecretIsOnRecord(t *testing.T) {
 		"bearer":          {Bearer: hidden},
 		"key in a header": {APIKey: &catalog.APIKey{Header: "x-key", Value: hidden}},
 		"key in the URL":  {APIKey: &catalog.APIKey{Query: "k", Value: hidden}},
-		"oauth2":          {OAuth2: &catalog.OAuth2{TokenURL: "https://127.0.0.1:1/?" + hidden, ClientID: hidden, ClientSecret: hidden}},
-		"signature":       {Signature: &catalog.Signature{Provider: "github", Secret: hidden}},
-		"reference":       {Bearer: catalog.SecretPrefix + "s"},
+		"oauth2": {
+			OAuth2: &catalog.OAuth2{
+				TokenURL: "https://127.0.0.1:1/?" + hidden, ClientID: hidden, ClientSecret: hidden,
+			},
+		},
+		"signature": {Signature: &catalog.Signature{Provider: "github", Secret: hidden}},
+		"reference": {Bearer: catalog.SecretPrefix + "s"},
 	} {
-		for url, outcome := range map[string]relay.Outcome{server.URL: relay.Rejected, "http://127.0.0.1:1": relay.Refused} {
+		for url, outcome := range map[string]relay.Outcome{
+			server.URL: relay.Rejected, "http://127.0.0.1:1": relay.Refused,
+		} {
 			t.Run(name+", "+string(outcome), func(t *testing.T) {
 				t.Parallel()
-				r := newAuthRig(t, &vault{secrets: map[string]string{"s": hidden}}, func(ep *catalog.Endpoint) { ep.Auth, ep.Schedule = &auth, []time.Duration{} })
+				r := newAuthRig(t, &vault{
+					secrets: map[string]string{"s": hidden},
+				}, func(ep *catalog.Endpoint) {
+					ep.Auth, ep.Schedule = &auth, []time.Duration{}
+				})
 				r.poster.answers["a"] = func(p relay.Post) (relay.Reply, error) {
 					p.URL = url
 					return client.Post(t.Context(), p)
@@ -338,8 +470,12 @@ func TestNoSecretIsOnRecord(t *testing.T) {
 				if err != nil || len(dead) != 1 {
 					t.Fatalf("%d dead letters, %v", len(dead), err)
 				}
-				seen := fmt.Sprintf("%+v %s %+v %s", d, d.History[0].Response, r.reports.attempted, dead[0].Body)
-				for _, form := range []string{"hunter", base64.StdEncoding.EncodeToString([]byte("u:" + hidden))} {
+				seen := fmt.Sprintf(
+					"%+v %s %+v %s", d, d.History[0].Response, r.reports.attempted, dead[0].Body,
+				)
+				for _, form := range []string{
+					"hunter", base64.StdEncoding.EncodeToString([]byte("u:" + hidden)),
+				} {
 					if strings.Contains(seen, form) {
 						t.Errorf("%s is in %s", form, seen)
 					}
@@ -360,12 +496,16 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 	t.Parallel()
 	for _, provider := range []string{"discord", "sendgrid", "telnyx"} {
 		synctest.Test(t, func(t *testing.T) {
-			cfg, secret, signing, err := verify.Example(provider, strings.NewReader(strings.Repeat("x", 32)))
+			cfg, secret, signing, err := verify.Example(
+				provider, strings.NewReader(strings.Repeat("x", 32)),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
-				ep.Auth = &catalog.Auth{Signature: &catalog.Signature{Provider: provider, Secret: signing}}
+				ep.Auth = &catalog.Auth{
+					Signature: &catalog.Signature{Provider: provider, Secret: signing},
+				}
 			})
 			r.mustPost("1", "", `{"a":1}`)
 			r.pump()
@@ -374,14 +514,17 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := r.poster.posts[0]
-			if _, err := v.Verify(t.Context(), verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()}); err != nil {
+			if _, err := v.Verify(
+				t.Context(), verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()},
+			); err != nil {
 				t.Errorf("%s: %v", provider, err)
 			}
 		})
 	}
 }
 
-// The headers that a provider sends beside its signature are sent too. A made-up value does not replace the operator's or the webhook's.
+// The headers that a provider sends beside its signature are sent too. A made-up value does not
+// replace the operator's or the webhook's.
 func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -390,19 +533,22 @@ func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {
 			t.Error("the endpoint's own headers cannot have the shop's domain")
 		}
 		r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
-			ep.Auth, ep.Header = auth, map[string]string{"x-shopify-shop-domain": "mine.myshopify.com"}
+			ep.Auth, ep.Header = auth,
+				map[string]string{"x-shopify-shop-domain": "mine.myshopify.com"}
 		})
 		r.mustPost("1", "orders/create", `{"a":1}`)
 		r.pump()
 		h := r.poster.posts[0].Header
-		if h["x-shopify-shop-domain"] != "mine.myshopify.com" || h["x-shopify-api-version"] == "" || h["x-shopify-webhook-id"] == "" ||
+		if h["x-shopify-shop-domain"] != "mine.myshopify.com" || h["x-shopify-api-version"] == "" ||
+			h["x-shopify-webhook-id"] == "" ||
 			h["x-shopify-topic"] != "orders/create" || h["x-shopify-hmac-sha256"] == "" {
 			t.Errorf("%v", h)
 		}
 	})
 }
 
-// Many servers repeat the URL in their answer to an unknown path. A token in the endpoint's URL must not be recorded from there.
+// Many servers repeat the URL in their answer to an unknown path. A token in the endpoint's URL
+// must not be recorded from there.
 func TestNoSecretOfAURLIsOnRecord(t *testing.T) {
 	t.Parallel()
 	r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
@@ -411,7 +557,9 @@ func TestNoSecretOfAURLIsOnRecord(t *testing.T) {
 	r.mustPost("1", "", "{}")
 	r.pump()
 	got := r.poster.posts[0].Secrets
-	for secret, hidden := range map[string]bool{"hunter&1": true, "0123456789abcdefABCDEF": true, "2": false, "services": false} {
+	for secret, hidden := range map[string]bool{
+		"hunter&1": true, "0123456789abcdefABCDEF": true, "2": false, "services": false,
+	} {
 		if slices.Contains(got, secret) != hidden {
 			t.Errorf("%s: hidden is %v", secret, !hidden)
 		}

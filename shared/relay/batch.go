@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxConcurrent limits how many messages of one batch are handled at once. Lambda's batches have ten, so none of them waits.
+// maxConcurrent limits how many messages of one batch are handled at once. Lambda's batches have
+// ten, so none of them waits.
 const maxConcurrent = 64
 
 // handled is the result of handling one message.
@@ -19,7 +20,10 @@ type handled struct {
 // open tells whether the message is to be received again, or failed.
 func (h handled) open() bool { return h.action.Retry || h.err != nil }
 
-// eachMessage calls work for each message, concurrently. A panic becomes the error of its message: one bad message fails alone. The messages of a group, which come from an ordered queue, are handled one after the other. If one of them is to come again, those behind it are not handled, and come again too.
+// eachMessage calls work for each message, concurrently. A panic becomes the error of its message:
+// one bad message fails alone. The messages of a group, which come from an ordered queue, are
+// handled one after the other. If one of them is to come again, those behind it are not handled,
+// and come again too.
 func eachMessage(msgs []Message, work func(i int) (Action, error)) []handled {
 	ends := make([]handled, len(msgs))
 	if len(msgs) == 1 {

@@ -7,17 +7,18 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
-// benchRig is a relay with one source and n endpoints on in-memory ports. It counts the calls as AWS would bill them.
+// benchRig is a relay with one source and n endpoints on in-memory ports. It counts the calls as
+// AWS would bill them.
 type benchRig struct {
 	calls     *calls
 	ingest    *memory.Queue
@@ -27,17 +28,33 @@ type benchRig struct {
 	deliverer *relay.Deliverer
 }
 
-// calls counts the requests that the AWS adapters would make: one for each record that is read or written, and one for each ten messages of a Send.
+// calls counts the requests that the AWS adapters would make: one for each record that is read or
+// written, and one for each ten messages of a Send.
 type calls struct{ n atomic.Int64 }
 
 func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	b.Helper()
 	var catalogs memory.Catalog
-	next := catalog.Catalog{Sources: []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{bearerToken}}}}
+	next := catalog.Catalog{
+		Sources: []catalog.Source{
+			{
+				Name: "app", Verify: verify.Config{Provider: "bearer"},
+				Secrets: []string{bearerToken},
+			},
+		},
+	}
 	for i := range endpoints {
 		name := fmt.Sprint("e", i)
-		next.Endpoints = append(next.Endpoints, catalog.Endpoint{Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}})
-		next.Subscriptions = append(next.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name})
+		next.Endpoints = append(
+			next.Endpoints,
+			catalog.Endpoint{
+				Name: name, URL: "https://" + name + ".example.com/",
+				Secrets: []string{endpointSecret},
+			},
+		)
+		next.Subscriptions = append(
+			next.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name},
+		)
 	}
 	if err := catalogs.ReplaceCatalog(b.Context(), next, 0); err != nil {
 		b.Fatal(err)
@@ -45,17 +62,23 @@ func newBenchRig(b *testing.B, endpoints int) *benchRig {
 	r := &benchRig{calls: &calls{}, ingest: &memory.Queue{}, delivery: &memory.Queue{}}
 	ledger := &memory.Ledger{}
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: &catalogs, Ingest: countedQueue{r.calls, r.ingest}, Bodies: &memory.Bodies{}, Reporter: discard{},
+		Sources: &catalogs, Ingest: countedQueue{r.calls, r.ingest}, Bodies: &memory.Bodies{},
+		Reporter: discard{},
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: &catalogs, Events: countedEvents{r.calls, ledger}, Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
+		Subscriptions: &catalogs, Events: countedEvents{r.calls, ledger},
+		Delivery: countedQueue{r.calls, r.delivery}, Reporter: discard{},
 		Failures: &memory.Failures{},
 		Bodies:   &memory.Bodies{}, Poison: &memory.Queue{},
 	}))
 	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: &catalogs, Deliveries: countedDeliveries{r.calls, ledger}, Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
-		States: countedStates{r.calls, &memory.States{}}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{}, Keeper: ledger,
-		Retry: &memory.Queue{}, Dead: &memory.Queue{}, Poison: &memory.Queue{}, Scheduler: &memory.Scheduler{Queue: &memory.Queue{}}, Slots: &memory.Slots{},
+		Endpoints: &catalogs, Deliveries: countedDeliveries{r.calls, ledger},
+		Bodies: &memory.Bodies{}, Poster: accepting{}, Reporter: discard{},
+		States: countedStates{
+			r.calls, &memory.States{},
+		}, Quotas: &memory.Quotas{}, Failures: &memory.Failures{}, Keeper: ledger,
+		Retry: &memory.Queue{}, Dead: &memory.Queue{}, Poison: &memory.Queue{},
+		Scheduler: &memory.Scheduler{Queue: &memory.Queue{}}, Slots: &memory.Slots{},
 	}))
 	return r
 }
@@ -66,7 +89,10 @@ func (r *benchRig) receive(b *testing.B, id int) {
 	b.Helper()
 	_, err := r.receiver.Receive(b.Context(), relay.Inbound{
 		Source: "app", Method: "POST", Body: benchBody, ReceivedAt: time.Now(),
-		Header: relay.Header{"authorization": "Bearer " + bearerToken, "webhook-id": fmt.Sprint(id), "content-type": "text/plain"},
+		Header: relay.Header{
+			"authorization": "Bearer " + bearerToken, "webhook-id": fmt.Sprint(id),
+			"content-type": "text/plain",
+		},
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -74,7 +100,9 @@ func (r *benchRig) receive(b *testing.B, id int) {
 }
 
 // consume passes one batch of ten to a stage.
-func consume(b *testing.B, q *memory.Queue, process func(context.Context, []relay.Message) []relay.Action) {
+func consume(
+	b *testing.B, q *memory.Queue, process func(context.Context, []relay.Message) []relay.Action,
+) {
 	b.Helper()
 	msgs, _ := q.Receive(b.Context(), 10)
 	for i, a := range process(b.Context(), msgs) {
@@ -133,7 +161,8 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
-// BenchmarkCalls counts the AWS calls of an event from its acceptance to its last delivery, in batches of ten. The budget at fan-out 1 is 3.3.
+// BenchmarkCalls counts the AWS calls of an event from its acceptance to its last delivery, in
+// batches of ten. The budget at fan-out 1 is 3.3.
 func BenchmarkCalls(b *testing.B) {
 	for _, endpoints := range []int{1, 10} {
 		b.Run(fmt.Sprintf("fanout=%d", endpoints), func(b *testing.B) {
@@ -175,7 +204,9 @@ type countedEvents struct {
 	*memory.Ledger
 }
 
-func (e countedEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+func (e countedEvents) RecordEvent(
+	ctx context.Context, r relay.EventRecord,
+) (*relay.EventRecord, error) {
 	e.n.Add(1)
 	return e.Ledger.RecordEvent(ctx, r)
 }
@@ -185,7 +216,9 @@ type countedStates struct {
 	gate.EndpointStates
 }
 
-func (s countedStates) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
+func (s countedStates) EndpointState(
+	ctx context.Context, endpoint string,
+) (breaker.State, int64, error) {
 	s.n.Add(1)
 	return s.EndpointStates.EndpointState(ctx, endpoint)
 }
@@ -195,7 +228,9 @@ type countedDeliveries struct {
 	*memory.Ledger
 }
 
-func (d countedDeliveries) Delivery(ctx context.Context, event, endpoint string) (relay.Delivery, error) {
+func (d countedDeliveries) Delivery(
+	ctx context.Context, event, endpoint string,
+) (relay.Delivery, error) {
 	d.n.Add(1)
 	return d.Ledger.Delivery(ctx, event, endpoint)
 }

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -49,7 +49,9 @@ func (s *countedSources) SourceNames(context.Context, catalog.Generation) ([]str
 	return []string{"app"}, nil
 }
 
-func (s *countedSources) Source(_ context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
+func (s *countedSources) Source(
+	_ context.Context, _ catalog.Generation, name string,
+) (catalog.Source, error) {
 	s.reads.Add(1)
 	time.Sleep(10 * time.Millisecond) // virtual
 	s.mu.Lock()
@@ -60,18 +62,25 @@ func (s *countedSources) Source(_ context.Context, _ catalog.Generation, name st
 	case name != "app":
 		return catalog.Source{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound)
 	}
-	return catalog.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{s.token}}, nil
+	return catalog.Source{
+		Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{s.token},
+	}, nil
 }
 
-// cached runs f with a receiver of these sources, in virtual time. The function that f gets sends a webhook with a token.
+// cached runs f with a receiver of these sources, in virtual time. The function that f gets sends a
+// webhook with a token.
 func cached(t *testing.T, f func(s *countedSources, send func(source, token string) error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := &countedSources{token: "old"}
-		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: s, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}}))
+		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+			Sources: s, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{},
+		}))
 		f(s, func(source, token string) error {
 			_, err := r.Receive(t.Context(), relay.Inbound{
-				Source: source, Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{"authorization": "Bearer " + token},
+				Source: source, Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{
+					"authorization": "Bearer " + token,
+				},
 			})
 			return err
 		})
@@ -141,7 +150,10 @@ func TestOutageOfTheCatalogIsBridgedForAnHour(t *testing.T) {
 			}
 		}
 		if looks, reads := s.looks.Load()-looks, s.reads.Load()-reads; looks != 1 || reads != 0 {
-			t.Errorf("%d looks at the generation and %d reads of a catalog that is down, for 20 webhooks at once", looks, reads)
+			t.Errorf(
+				"%d looks at the generation and %d reads of a catalog that is down, for 20 webhooks at once",
+				looks, reads,
+			)
 		}
 		time.Sleep(time.Minute)
 		if err := send("app", "old"); !errors.Is(err, relay.ErrUnavailable) {
@@ -171,7 +183,10 @@ func TestAFloodOfUnknownNamesCostsNoRead(t *testing.T) {
 			t.Error(err)
 		}
 		if reads, lists := s.reads.Load(), s.lists.Load(); reads != 2 || lists != 1 {
-			t.Errorf("%d reads and %d lists of names, want one for the source, one for the first unknown name, and one list", reads, lists)
+			t.Errorf(
+				"%d reads and %d lists of names, want one for the source, one for the first unknown name, and one list",
+				reads, lists,
+			)
 		}
 	})
 }
@@ -186,21 +201,29 @@ func TestWhatHasNotChangedIsNotReadAgain(t *testing.T) {
 			}
 		}
 		if looks, reads := s.looks.Load(), s.reads.Load(); reads != 1 || looks > 3*60*2 {
-			t.Errorf("in three hours %d reads of the source and %d looks at the generation, want 1 and one in each TTL", reads, looks)
+			t.Errorf(
+				"in three hours %d reads of the source and %d looks at the generation, want 1 and one in each TTL",
+				reads, looks,
+			)
 		}
 	})
 }
 
-// TestANewGenerationThatCannotBeReadIsBridged: the read of the generation succeeds, and the read of the source fails.
+// TestANewGenerationThatCannotBeReadIsBridged: the read of the generation succeeds, and the read of
+// the source fails.
 func TestANewGenerationThatCannotBeReadIsBridged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &countedSources{token: "old"}
 		half := &halfDown{countedSources: s}
-		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: half, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{}}))
+		r := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+			Sources: half, Ingest: &memory.Queue{}, Bodies: &memory.Bodies{}, Reporter: &reports{},
+		}))
 		send := func(token string) error {
 			_, err := r.Receive(t.Context(), relay.Inbound{
-				Source: "app", Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{"authorization": "Bearer " + token},
+				Source: "app", Method: "POST", ReceivedAt: time.Now(), Header: relay.Header{
+					"authorization": "Bearer " + token,
+				},
 			})
 			return err
 		}
@@ -237,7 +260,9 @@ type halfDown struct {
 	failed int
 }
 
-func (h *halfDown) Source(ctx context.Context, g catalog.Generation, name string) (catalog.Source, error) {
+func (h *halfDown) Source(
+	ctx context.Context, g catalog.Generation, name string,
+) (catalog.Source, error) {
 	if h.down {
 		h.failed++
 		return catalog.Source{}, errInjected
@@ -245,7 +270,8 @@ func (h *halfDown) Source(ctx context.Context, g catalog.Generation, name string
 	return h.countedSources.Source(ctx, g, name)
 }
 
-// TestEntriesAreBounded has more large endpoints than fit into a cache. The least recently used are read again, those in use are not.
+// TestEntriesAreBounded has more large endpoints than fit into a cache. The least recently used are
+// read again, those in use are not.
 func TestEntriesAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,7 +307,10 @@ func TestEntriesAreBounded(t *testing.T) {
 			again += calls.of("endpoint "+name) - 1
 		}
 		if again < 60 || again > 80 {
-			t.Errorf("%d of 100 endpoints of 1 MiB were read again: as many should have been kept as 32 MiB hold", again)
+			t.Errorf(
+				"%d of 100 endpoints of 1 MiB were read again: as many should have been kept as 32 MiB hold",
+				again,
+			)
 		}
 	})
 }

@@ -5,13 +5,16 @@ import (
 	"sync"
 )
 
-// copies prevents an instance from handling two copies of a delivery's message at the same time. Copies often come in one batch, and neither would find the other's attempt in the record. The zero value is ready to use. It is safe for concurrent use.
+// copies prevents an instance from handling two copies of a delivery's message at the same time.
+// Copies often come in one batch, and neither would find the other's attempt in the record. The
+// zero value is ready to use. It is safe for concurrent use.
 type copies struct {
 	mu     sync.Mutex
 	inHand map[string]chan struct{} // in flight, by delivery; closed at the end
 }
 
-// take waits until no other copy is in flight. After a wait, the record shows what the other copy did. Call done at the end.
+// take waits until no other copy is in flight. After a wait, the record shows what the other copy
+// did. Call done at the end.
 func (c *copies) take(ctx context.Context, delivery string) (waited bool, done func(), err error) {
 	for {
 		c.mu.Lock()

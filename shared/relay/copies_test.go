@@ -9,7 +9,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestCopiesInOneBatchArePOSTedOnce gives the deliverer a message and its copy. The copy was sent because the answer to the first send was lost.
+// TestCopiesInOneBatchArePOSTedOnce gives the deliverer a message and its copy. The copy was sent
+// because the answer to the first send was lost.
 func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]int{"the copy comes second": 0, "the copy comes first": 1} {
@@ -17,10 +18,14 @@ func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "a")
-				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 503}, nil }
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+					return relay.Reply{StatusCode: 503}, nil
+				}
 				r.build(func(p ports) ports {
 					answers := p.poster
-					p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
+					p.poster = posterFunc(func(
+						ctx context.Context, post relay.Post,
+					) (relay.Reply, error) {
 						time.Sleep(time.Second)
 						return answers.Post(ctx, post)
 					})
@@ -51,7 +56,9 @@ func TestCopiesInOneBatchArePOSTedOnce(t *testing.T) {
 	}
 }
 
-// TestAMessageThatComesAfterItsCopyIsNotPOSTed: the fan-out sent the copy because the answer to the first send was lost. The copy is marked as resent and the first message is not, and the queue hands out the first one last.
+// TestAMessageThatComesAfterItsCopyIsNotPOSTed: the fan-out sent the copy because the answer to the
+// first send was lost. The copy is marked as resent and the first message is not, and the queue
+// hands out the first one last.
 func TestAMessageThatComesAfterItsCopyIsNotPOSTed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -8,24 +8,33 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 )
 
 const (
-	// recordReserve is the time that an invocation reserves after an attempt, for one write to the ledger and one message to a queue.
+	// recordReserve is the time that an invocation reserves after an attempt, for one write to the
+	// ledger and one message to a queue.
 	recordReserve = 5 * time.Second
-	// recordDelay is the delay of the message that carries an attempt which could not be recorded. The ledger may be back by then.
+	// recordDelay is the delay of the message that carries an attempt which could not be recorded.
+	// The ledger may be back by then.
 	recordDelay = 30 * time.Second
-	// settleTime is the delay of a copy of a message. By then the attempt of the first copy has ended (it takes at most MaxEndpointTimeout) and is recorded, so that the deliverer can recognise the copy.
+	// settleTime is the delay of a copy of a message. By then the attempt of the first copy has
+	// ended (it takes at most MaxEndpointTimeout) and is recorded, so that the deliverer can
+	// recognise the copy.
 	settleTime = catalog.MaxEndpointTimeout + 15*time.Second
-	// scheduleSettle is the delay of a copy where the scheduler may send the first message too. The scheduler is up to a minute late.
+	// scheduleSettle is the delay of a copy where the scheduler may send the first message too. The
+	// scheduler is up to a minute late.
 	scheduleSettle = settleTime + time.Minute
-	// keepMargin is the last part of an event's retention. If a waiting delivery's next attempt is due in that part, or later, the event is kept for longer. The sweeper needs the event to send a lost message again.
+	// keepMargin is the last part of an event's retention. If a waiting delivery's next attempt is
+	// due in that part, or later, the event is kept for longer. The sweeper needs the event to send
+	// a lost message again.
 	keepMargin = 24 * time.Hour
 	// earlySlack is how early a message may come and still count as due.
 	earlySlack = 5 * time.Second
-	// overdueAfter is how late the next attempt of a waiting delivery may be. After that its message counts as lost.
+	// overdueAfter is how late the next attempt of a waiting delivery may be. After that its
+	// message counts as lost.
 	overdueAfter = MaxDelay
 )
 
@@ -38,29 +47,34 @@ type DelivererConfig struct {
 	Deliveries Deliveries
 	Bodies     Bodies
 	Poster     Poster
-	Retry      Queue               // later attempts
-	Slow       Queue               // deliveries to slow endpoints; nil: they stay in the other queues
-	Ordered    OrderedQueue        // all attempts of ordered endpoints; needed if there are any
-	Dead       Queue               // dead deliveries; a message redriven to Retry begins a new cycle
-	Poison     Queue               // messages that we cannot process
-	Scheduler  Scheduler           // waits longer than MaxDelay
-	Secrets    catalog.SecretStore // secrets that endpoints refer to; nil: deliveries to those endpoints fail
-	States     gate.EndpointStates
-	Quotas     gate.Quotas
-	Slots      gate.Slots
-	Failures   Failures
-	Keeper     EventKeeper
-	Operator   Operator // nil: nobody is told
-	Reporter   Reporter
-	Retention  time.Duration // DefaultRetention
-	CacheTTL   time.Duration // DefaultCacheTTL
-	// Origin is the DNS name that the relay gives as its own in the handshake of ProveOptions; default DefaultOrigin.
+	Retry      Queue // later attempts
+	// deliveries to slow endpoints; nil: they stay in the other queues
+	Slow    Queue
+	Ordered OrderedQueue // all attempts of ordered endpoints; needed if there are any
+	// dead deliveries; a message redriven to Retry begins a new cycle
+	Dead      Queue
+	Poison    Queue     // messages that we cannot process
+	Scheduler Scheduler // waits longer than MaxDelay
+	// secrets that endpoints refer to; nil: deliveries to those endpoints fail
+	Secrets   catalog.SecretStore
+	States    gate.EndpointStates
+	Quotas    gate.Quotas
+	Slots     gate.Slots
+	Failures  Failures
+	Keeper    EventKeeper
+	Operator  Operator // nil: nobody is told
+	Reporter  Reporter
+	Retention time.Duration // DefaultRetention
+	CacheTTL  time.Duration // DefaultCacheTTL
+	// Origin is the DNS name that the relay gives as its own in the handshake of ProveOptions;
+	// default DefaultOrigin.
 	Origin string
 	Now    func() time.Time
 	Random func() float64 // in [0, 1), for jitter
 }
 
-// Deliverer is the third stage. It POSTs a delivery and records the attempt. Then it sends the next attempt's message, or lets the delivery die.
+// Deliverer is the third stage. It POSTs a delivery and records the attempt. Then it sends the next
+// attempt's message, or lets the delivery die.
 type Deliverer struct {
 	cfg       DelivererConfig
 	endpoints *catalog.Cache[*target]
@@ -72,10 +86,13 @@ type Deliverer struct {
 // NewDeliverer returns a Deliverer. It calls nothing yet. The error names what cfg lacks.
 func NewDeliverer(cfg DelivererConfig) (*Deliverer, error) {
 	if err := Lacks("DelivererConfig", map[string]bool{
-		"Endpoints": cfg.Endpoints == nil, "Deliveries": cfg.Deliveries == nil, "Bodies": cfg.Bodies == nil, "Poster": cfg.Poster == nil,
-		"Retry": cfg.Retry == nil, "Dead": cfg.Dead == nil, "Poison": cfg.Poison == nil, "Scheduler": cfg.Scheduler == nil,
-		"States": cfg.States == nil, "Quotas": cfg.Quotas == nil, "Slots": cfg.Slots == nil, "Failures": cfg.Failures == nil,
-		"Keeper": cfg.Keeper == nil, "Reporter": cfg.Reporter == nil,
+		"Endpoints": cfg.Endpoints == nil, "Deliveries": cfg.Deliveries == nil,
+		"Bodies": cfg.Bodies == nil, "Poster": cfg.Poster == nil,
+		"Retry": cfg.Retry == nil, "Dead": cfg.Dead == nil, "Poison": cfg.Poison == nil,
+		"Scheduler": cfg.Scheduler == nil,
+		"States":    cfg.States == nil, "Quotas": cfg.Quotas == nil, "Slots": cfg.Slots == nil,
+		"Failures": cfg.Failures == nil,
+		"Keeper":   cfg.Keeper == nil, "Reporter": cfg.Reporter == nil,
 	}); err != nil {
 		return nil, err
 	}
@@ -89,13 +106,19 @@ func NewDeliverer(cfg DelivererConfig) (*Deliverer, error) {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	d := &Deliverer{cfg: cfg}
-	d.endpoints = catalog.NewCache(cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames)
-	d.gate = gate.New(gate.Config{States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random})
+	d.endpoints = catalog.NewCache(
+		cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames,
+	)
+	d.gate = gate.New(gate.Config{
+		States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random,
+	})
 	d.failures = failures{counts: cfg.Failures, random: cfg.Random}
 	return d, nil
 }
 
-// Process handles a batch of delivery messages, for first attempts and for retries, and returns an Action for each. One bad message fails alone. ctx must have the invocation's deadline: an attempt begins only if there is time to finish and record it.
+// Process handles a batch of delivery messages, for first attempts and for retries, and returns an
+// Action for each. One bad message fails alone. ctx must have the invocation's deadline: an attempt
+// begins only if there is time to finish and record it.
 func (d *Deliverer) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
@@ -160,7 +183,9 @@ func (s *step) run(ctx context.Context) (Action, error) {
 	s.task, s.event, err = decodeTask(s.msg.Body)
 	s.reads = err == nil
 	s.lane, s.task.Lane = s.task.Lane, "" // messages sent from here on go to other queues
-	s.report = AttemptReport{EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint}
+	s.report = AttemptReport{
+		EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint,
+	}
 	if err != nil {
 		s.report.Err = err
 		return Action{}, s.setAside(ctx)
@@ -215,10 +240,19 @@ func (s *step) prepare(ctx context.Context) (Action, error) {
 		}
 	}
 	if ep == nil {
-		return s.save(ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil)
+		return s.save(
+			ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil,
+		)
 	}
 	if s.tooOld(ep, s.cfg.Now()) {
-		return s.save(ctx, s.withhold(Withheld, Expired, "the delivery is older than the endpoint's max_age, or has stood in line for too long"), ep)
+		return s.save(
+			ctx,
+			s.withhold(
+				Withheld, Expired,
+				"the delivery is older than the endpoint's max_age, or has stood in line for too long",
+			),
+			ep,
+		)
 	}
 	if !enoughTime(ctx, ep) { // check before the gate takes a slot at the endpoint
 		return Action{Retry: true, Err: errDeadline}, nil
@@ -237,7 +271,10 @@ func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
 	case err != nil:
 		return Action{}, err
 	case admitted.Disabled != "":
-		return s.save(ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.Disabled), ep)
+		return s.save(
+			ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.Disabled),
+			ep,
+		)
 	case !admitted.Held.IsZero():
 		return s.hold(ctx, s.withinAge(ep, admitted.Held), admitted.Reserved)
 	case admitted.Unproved:
@@ -265,7 +302,8 @@ func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (A
 		s.changed(ctx, change)
 		a.disable = "" // done
 	case a.disable != "":
-		return s.queue.unrecorded(ctx, s, a, err) // once the attempt is recorded, nothing would disable the endpoint
+		// once the attempt is recorded, nothing would disable the endpoint
+		return s.queue.unrecorded(ctx, s, a, err)
 	}
 	return s.save(ctx, a, ep)
 }
@@ -273,7 +311,8 @@ func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (A
 // limits returns what the gate needs to know of an endpoint.
 func (s *step) limits(ep *target) gate.Limits {
 	return gate.Limits{
-		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer, Concurrency: ep.Concurrency, Proof: ep.Proves(s.cfg.Origin),
+		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer,
+		Concurrency: ep.Concurrency, Proof: ep.Proves(s.cfg.Origin),
 	}
 }
 
@@ -283,7 +322,8 @@ func enoughTime(ctx context.Context, ep *target) bool {
 	return !ok || time.Until(deadline) >= ep.Timeout+recordReserve
 }
 
-// endpoint returns the delivery's endpoint, or nil if the catalog does not have it. Where the cache does not have it, the catalog itself is read.
+// endpoint returns the delivery's endpoint, or nil if the catalog does not have it. Where the cache
+// does not have it, the catalog itself is read.
 func (s *step) endpoint(ctx context.Context) (*target, error) {
 	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -292,7 +332,9 @@ func (s *step) endpoint(ctx context.Context) (*target, error) {
 	return ep, err
 }
 
-// currentEndpoint returns the delivery's endpoint as the catalog has it now, or nil if the catalog does not have it. Final decisions never rest on the cache: an endpoint may have been removed, restored or changed a moment ago.
+// currentEndpoint returns the delivery's endpoint as the catalog has it now, or nil if the catalog
+// does not have it. Final decisions never rest on the cache: an endpoint may have been removed,
+// restored or changed a moment ago.
 func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
 	ep, err := s.endpoints.Current(ctx, s.task.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -301,7 +343,8 @@ func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
 	return ep, err
 }
 
-// heed returns the endpoint as it is now, after it answered that it wants no more deliveries. If its URL has changed meanwhile, the answer came from the old URL and does not count.
+// heed returns the endpoint as it is now, after it answered that it wants no more deliveries. If
+// its URL has changed meanwhile, the answer came from the old URL and does not count.
 func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error) {
 	ep, err := s.currentEndpoint(ctx)
 	if err != nil {
@@ -316,7 +359,9 @@ func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error
 	return ep, nil
 }
 
-// setAside moves a message to the dead-letter queue of bugs: it is unreadable, or our handling of it failed too often. A readable message keeps its id, so that it goes on from the same point after a redrive.
+// setAside moves a message to the dead-letter queue of bugs: it is unreadable, or our handling of
+// it failed too often. A readable message keeps its id, so that it goes on from the same point
+// after a redrive.
 func (s *step) setAside(ctx context.Context) error {
 	out := Outgoing{Body: s.msg.Body, Group: s.task.Endpoint, Resent: true}
 	if s.reads {
@@ -327,20 +372,27 @@ func (s *step) setAside(ctx context.Context) error {
 	return Send(ctx, s.cfg.Poison, out)
 }
 
-// early tells whether the record says that the delivery waits for longer. Then a copy of this message usually comes at that time. There is none if the function died after it wrote the record and before it sent the copy.
+// early tells whether the record says that the delivery waits for longer. Then a copy of this
+// message usually comes at that time. There is none if the function died after it wrote the record
+// and before it sent the copy.
 func (s *step) early() bool {
-	return s.task.Made == nil && s.record.Status == Waiting && s.record.NextAt.After(s.cfg.Now().Add(earlySlack))
+	return s.task.Made == nil && s.record.Status == Waiting &&
+		s.record.NextAt.After(s.cfg.Now().Add(earlySlack))
 }
 
-// withinAge returns when a held delivery comes back: at until, or when its age limit is reached, if that is earlier.
+// withinAge returns when a held delivery comes back: at until, or when its age limit is reached, if
+// that is earlier.
 func (s *step) withinAge(ep *target, until time.Time) time.Time {
-	if dies := s.event.ReceivedAt.Add(ep.MaxAge + time.Millisecond); ep.MaxAge > 0 && until.After(dies) {
+	if dies := s.event.ReceivedAt.Add(ep.MaxAge + time.Millisecond); ep.MaxAge > 0 &&
+		until.After(dies) {
 		return dies
 	}
 	return until
 }
 
-// hold delays the delivery without an attempt. The record says that it waits, so that it is listed and the sweeper finds it if its message is lost. A reservation stays with the delivery until its next attempt.
+// hold delays the delivery without an attempt. The record says that it waits, so that it is listed
+// and the sweeper finds it if its message is lost. A reservation stays with the delivery until its
+// next attempt.
 func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action, error) {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
@@ -349,7 +401,8 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 	}
 	s.queue.mark(s, &d)
 	d.Step = s.task.Step
-	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "", until.UTC().Truncate(time.Millisecond), true, now
+	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "",
+		until.UTC().Truncate(time.Millisecond), true, now
 	d.Reserved = d.Reserved || reserved
 	d.ExpiresAt = s.expires(d)
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
@@ -366,7 +419,8 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 	return s.queue.sendAt(ctx, s, s.task, until, true)
 }
 
-// finishRecorded reads the record that another copy of the message wrote first, and does what that copy may have left undone: it may have died since.
+// finishRecorded reads the record that another copy of the message wrote first, and does what that
+// copy may have left undone: it may have died since.
 func (s *step) finishRecorded(ctx context.Context) (Action, error) {
 	var err error
 	if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
@@ -375,7 +429,10 @@ func (s *step) finishRecorded(ctx context.Context) (Action, error) {
 	return s.finish(ctx)
 }
 
-// finish does what is left to do after the recorded attempt, if this message is responsible for it. The message that made the attempt sends the next one. Any other message does so only if the next attempt is so late that its message must be lost. A message of an ordered queue also stands for the next attempt.
+// finish does what is left to do after the recorded attempt, if this message is responsible for it.
+// The message that made the attempt sends the next one. Any other message does so only if the next
+// attempt is so late that its message must be lost. A message of an ordered queue also stands for
+// the next attempt.
 func (s *step) finish(ctx context.Context) (Action, error) {
 	d := s.record
 	if s.queue.keepsOrder() && d.Status == Waiting {
@@ -388,7 +445,8 @@ func (s *step) finish(ctx context.Context) (Action, error) {
 		return Action{}, nil
 	}
 	ours := d.MessageID == s.origin()
-	resent := s.report.Status == "" // an earlier run recorded the attempt, and may have sent the message too
+	// an earlier run recorded the attempt, and may have sent the message too
+	resent := s.report.Status == ""
 	switch {
 	case d.Status == Waiting && (ours || s.cfg.Now().After(d.NextAt.Add(overdueAfter))):
 		if err := s.keepWaiting(ctx); err != nil {
@@ -405,7 +463,8 @@ func (s *step) finish(ctx context.Context) (Action, error) {
 	return Action{}, nil
 }
 
-// keepWaiting prolongs the retention of the event if the delivery's next attempt comes near its end, or later.
+// keepWaiting prolongs the retention of the event if the delivery's next attempt comes near its
+// end, or later.
 func (s *step) keepWaiting(ctx context.Context) error {
 	if s.record.NextAt.Before(s.event.ReceivedAt.Add(s.cfg.Retention - keepMargin)) {
 		return nil
@@ -413,7 +472,8 @@ func (s *step) keepWaiting(ctx context.Context) error {
 	return s.cfg.Keeper.KeepEvent(ctx, s.record.EventID, s.record.ExpiresAt)
 }
 
-// whenSettled returns when a copy of a waiting delivery's next message is to come: after the first one has been handled. The scheduler recognises a copy by its time, so it gets the same time.
+// whenSettled returns when a copy of a waiting delivery's next message is to come: after the first
+// one has been handled. The scheduler recognises a copy by its time, so it gets the same time.
 func (s *step) whenSettled(d Delivery) time.Time {
 	at, now := d.NextAt, s.cfg.Now()
 	switch {
@@ -422,7 +482,8 @@ func (s *step) whenSettled(d Delivery) time.Time {
 	case at.Before(now):
 		at = now
 	}
-	if d.NextAt.Sub(d.UpdatedAt) > MaxDelay { // if the scheduler refused the first one, that comes in hops, at scheduleSettle
+	// if the scheduler refused the first one, that comes in hops, at scheduleSettle
+	if d.NextAt.Sub(d.UpdatedAt) > MaxDelay {
 		at = at.Add(scheduleSettle)
 	}
 	return at.Add(settleTime)
@@ -436,8 +497,11 @@ func (s *step) origin() string {
 	return cmp.Or(s.task.Origin, s.msg.ID)
 }
 
-// scheduleName names a wait for the scheduler. The same wait has the same name, so that it is scheduled once. The next wait of the same attempt has another name, because the scheduler forgets a name only some time after it has fired.
+// scheduleName names a wait for the scheduler. The same wait has the same name, so that it is
+// scheduled once. The next wait of the same attempt has another name, because the scheduler forgets
+// a name only some time after it has fired.
 func scheduleName(eventID string, t task, at time.Time) string {
 	sum := sha256.Sum256([]byte(t.Endpoint))
-	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt) + "-" + strconv.FormatInt(at.Unix(), 36)
+	return eventID + "-" + idEncoding.EncodeToString(sum[:8]) + "-" + strconv.Itoa(t.Attempt) +
+		"-" + strconv.FormatInt(at.Unix(), 36)
 }

@@ -5,7 +5,8 @@ import "time"
 // Status is the state of a delivery. The set is closed.
 type Status string
 
-// The states of a delivery. A delivery that was neither attempted nor held has no record yet. It counts as waiting.
+// The states of a delivery. A delivery that was neither attempted nor held has no record yet. It
+// counts as waiting.
 const (
 	Waiting   Status = "waiting"   // an attempt failed and the next one is due later, or it is held
 	Delivered Status = "delivered" // the endpoint answered 2xx
@@ -25,9 +26,12 @@ const (
 	TLSFailed  Outcome = "tls"       // handshake or certificate
 	AuthFailed Outcome = "auth"      // no token or secret to authenticate with: nothing was sent
 	TimedOut   Outcome = "timeout"   // the endpoint's timeout passed, in any phase
-	Broken     Outcome = "broken"    // the connection was reset or closed early, or the answer is not HTTP
-	Removed    Outcome = "removed"   // the endpoint is no longer in the catalog: nothing was sent, none follows
-	Withheld   Outcome = "withheld"  // the endpoint is disabled, or the delivery is too old: nothing was sent, none follows
+	// the connection was reset or closed early, or the answer is not HTTP
+	Broken Outcome = "broken"
+	// the endpoint is no longer in the catalog: nothing was sent, none follows
+	Removed Outcome = "removed"
+	// the endpoint is disabled, or the delivery is too old: nothing was sent, none follows
+	Withheld Outcome = "withheld"
 )
 
 // Reason tells why a delivery died. The set is closed.
@@ -35,10 +39,12 @@ type Reason string
 
 // The reasons of death.
 const (
-	Exhausted        Reason = "exhausted" // every attempt of the schedule failed
-	Expired          Reason = "expired"   // it is older than the endpoint's MaxAge, or waited 13 days in an ordered queue
-	EndpointGone     Reason = "disabled"  // the endpoint is disabled, or no longer in the catalog
-	EndpointDeclined Reason = "refused"   // the endpoint's answer was final: 410, webhook-delivery, or one of Endpoint.Final
+	Exhausted Reason = "exhausted" // every attempt of the schedule failed
+	// it is older than the endpoint's MaxAge, or waited 13 days in an ordered queue
+	Expired      Reason = "expired"
+	EndpointGone Reason = "disabled" // the endpoint is disabled, or no longer in the catalog
+	// the endpoint's answer was final: 410, webhook-delivery, or one of Endpoint.Final
+	EndpointDeclined Reason = "refused"
 )
 
 // Attempt is one try of a delivery: usually one POST.
@@ -55,24 +61,30 @@ type Attempt struct {
 // MaxResponseBytes is how many bytes of an answer are read and kept with the attempt.
 const MaxResponseBytes = 1024
 
-// MaxHistory is how many attempts a delivery's record keeps. The oldest are dropped. Only a delivery that is replayed again and again makes more.
+// MaxHistory is how many attempts a delivery's record keeps. The oldest are dropped. Only a
+// delivery that is replayed again and again makes more.
 const MaxHistory = 50
 
-// Delivery is one event for one endpoint, as the ledger keeps it. The record begins with the first attempt, or when the delivery is first held.
+// Delivery is one event for one endpoint, as the ledger keeps it. The record begins with the first
+// attempt, or when the delivery is first held.
 type Delivery struct {
-	EventID   string
-	Endpoint  string
-	Source    string
-	Type      string
-	Status    Status
-	Reason    Reason    // why it is dead, else ""; also "" on older records that lack it
-	Attempts  int       // over all cycles
-	Step      int       // if it waits: the attempts made in this cycle, which is its place in the schedule
-	MessageID string    // id of the queue message that made the last attempt
-	Receives  int       // ordered queues: the receive count of that message at the last save
-	NextAt    time.Time // UTC, whole milliseconds: when the next attempt is due; zero unless waiting
-	Held      bool      // it waits because the endpoint may not be called or a limit is reached, not for its schedule
-	Reserved  bool      // it has, or had, a reservation at a limit, and keeps it until its next attempt
+	EventID  string
+	Endpoint string
+	Source   string
+	Type     string
+	Status   Status
+	Reason   Reason // why it is dead, else ""; also "" on older records that lack it
+	Attempts int    // over all cycles
+	// if it waits: the attempts made in this cycle, which is its place in the schedule
+	Step      int
+	MessageID string // id of the queue message that made the last attempt
+	Receives  int    // ordered queues: the receive count of that message at the last save
+	// UTC, whole milliseconds: when the next attempt is due; zero unless waiting
+	NextAt time.Time
+	// it waits because the endpoint may not be called or a limit is reached, not for its schedule
+	Held bool
+	// it has, or had, a reservation at a limit, and keeps it until its next attempt
+	Reserved  bool
 	UpdatedAt time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; the record counts as absent from then on
 	History   []Attempt // oldest first, at most MaxHistory

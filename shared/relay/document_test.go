@@ -12,9 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -27,7 +27,8 @@ func gitHubPush(body []byte, contentType string) relay.Inbound {
 	return relay.Inbound{
 		Source: "github", Method: "POST", Body: body, ReceivedAt: time.Now(),
 		Header: relay.Header{
-			"x-hub-signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil)), "x-github-event": "issues",
+			"x-hub-signature-256": "sha256=" +
+				hex.EncodeToString(mac.Sum(nil)), "x-github-event": "issues",
 			"x-github-delivery": "1", "content-type": contentType,
 		},
 	}
@@ -46,7 +47,8 @@ func zipped(t *testing.T, body string) []byte {
 	return out.Bytes()
 }
 
-// Type, filters and ordering keys read the same document, whatever the body wraps it in and whatever the content type is.
+// Type, filters and ordering keys read the same document, whatever the body wraps it in and
+// whatever the content type is.
 func TestEverythingReadsTheSameDocument(t *testing.T) {
 	t.Parallel()
 	const document = `{"action":"opened","repository":{"private":false,"id":7}}`
@@ -56,13 +58,21 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 		body        []byte
 		contentType string
 	}{
-		"JSON":                                {[]byte(document), "application/json"},
-		"JSON that calls itself a form":       {[]byte(document), form},
-		"JSON after a byte order mark":        {[]byte("\uFEFF" + document), "application/json"},
-		"JSON in the field of a form":         {[]byte("payload=" + url.QueryEscape(document)), form},
-		"a form with a semicolon":             {[]byte("a=1;b&x=%&payload=" + url.QueryEscape(document)), form},
-		"a form that calls itself JSON":       {[]byte("payload=" + url.QueryEscape(document)), "application/json"},
-		"a form in capitals":                  {[]byte("payload=" + url.QueryEscape(document)), strings.ToUpper(form)},
+		"JSON":                          {[]byte(document), "application/json"},
+		"JSON that calls itself a form": {[]byte(document), form},
+		"JSON after a byte order mark":  {[]byte("\uFEFF" + document), "application/json"},
+		"JSON in the field of a form": {
+			[]byte("payload=" + url.QueryEscape(document)), form,
+		},
+		"a form with a semicolon": {
+			[]byte("a=1;b&x=%&payload=" + url.QueryEscape(document)), form,
+		},
+		"a form that calls itself JSON": {
+			[]byte("payload=" + url.QueryEscape(document)), "application/json",
+		},
+		"a form in capitals": {
+			[]byte("payload=" + url.QueryEscape(document)), strings.ToUpper(form),
+		},
 		"compressed":                          {zipped(t, document), "application/json"},
 		"a large body":                        {[]byte(large), "application/json"},
 		"a large body in the field of a form": {[]byte("payload=" + url.QueryEscape(large)), form},
@@ -77,12 +87,26 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c.Sources = append(c.Sources, catalog.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{gitHubSecret}})
-				c.Endpoints[slices.IndexFunc(c.Endpoints, func(e catalog.Endpoint) bool { return e.Name == "in-order" })].Order =
+				c.Sources = append(
+					c.Sources,
+					catalog.Source{
+						Name: "github", Verify: verify.Config{Provider: "github"},
+						Secrets: []string{gitHubSecret},
+					},
+				)
+				c.Endpoints[slices.IndexFunc(c.Endpoints, func(e catalog.Endpoint) bool {
+					return e.Name == "in-order"
+				})].Order =
 					catalog.Order{On: true, Key: "repository.id"}
 				c.Subscriptions = []catalog.Subscription{
-					{Source: "github", Endpoint: "wants", Types: []string{"issues.opened"}, Filter: `{"data": {"repository": {"private": [false]}}}`},
-					{Source: "github", Endpoint: "does-not", Filter: `{"data": {"repository": {"private": [{"anything-but": [false]}]}}}`},
+					{
+						Source: "github", Endpoint: "wants", Types: []string{"issues.opened"},
+						Filter: `{"data": {"repository": {"private": [false]}}}`,
+					},
+					{
+						Source: "github", Endpoint: "does-not",
+						Filter: `{"data": {"repository": {"private": [{"anything-but": [false]}]}}}`,
+					},
 					{Source: "github", Endpoint: "in-order"},
 				}
 				c.SetOrder()
@@ -90,7 +114,9 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.build(func(p ports) ports { return p })
-				answer, err := r.receiver.Receive(t.Context(), gitHubPush(test.body, test.contentType))
+				answer, err := r.receiver.Receive(
+					t.Context(), gitHubPush(test.body, test.contentType),
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -107,7 +133,8 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 					}
 				}
 				record, _, err := r.ledger.Event(t.Context(), answer.EventID)
-				if err != nil || record.Type != "issues.opened" || !slices.Equal(record.Endpoints, []string{"wants", "in-order"}) {
+				if err != nil || record.Type != "issues.opened" ||
+					!slices.Equal(record.Endpoints, []string{"wants", "in-order"}) {
 					t.Errorf("type %q goes to %q, %v", record.Type, record.Endpoints, err)
 				}
 				msgs, err = r.inLine.delivery.Receive(t.Context(), 1)
@@ -119,7 +146,8 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 	}
 }
 
-// If the document cannot be read within the limits, no condition on data holds, not even one that something is absent.
+// If the document cannot be read within the limits, no condition on data holds, not even one that
+// something is absent.
 func TestDocumentBeyondTheBoundsMatchesNoConditionOnData(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -130,8 +158,12 @@ func TestDocumentBeyondTheBoundsMatchesNoConditionOnData(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "absent", "other", "all")
-				r.subscribe(catalog.Subscription{Endpoint: "absent", Filter: `{"data": {"x": [{"exists": false}]}}`},
-					catalog.Subscription{Endpoint: "other", Filter: `{"data": {"x": [{"anything-but": ["y"]}]}}`}, catalog.Subscription{Endpoint: "all"})
+				r.subscribe(catalog.Subscription{
+					Endpoint: "absent", Filter: `{"data": {"x": [{"exists": false}]}}`,
+				},
+					catalog.Subscription{
+						Endpoint: "other", Filter: `{"data": {"x": [{"anything-but": ["y"]}]}}`,
+					}, catalog.Subscription{Endpoint: "all"})
 				in := inbound("1", "t", body)
 				in.Header["content-type"] = "application/x-www-form-urlencoded"
 				answer, err := r.receiver.Receive(t.Context(), in)

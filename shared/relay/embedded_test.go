@@ -12,7 +12,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestRandomScriptsOnTheEmbeddedAdapter runs scripts as TestRandomScripts does, with the queues and tables of the local host instead of those in memory. The adapter has goroutines of its own that the seed does not control. So a seed repeats the script, but not each step.
+// TestRandomScriptsOnTheEmbeddedAdapter runs scripts as TestRandomScripts does, with the queues and
+// tables of the local host instead of those in memory. The adapter has goroutines of its own that
+// the seed does not control. So a seed repeats the script, but not each step.
 func TestRandomScriptsOnTheEmbeddedAdapter(t *testing.T) {
 	t.Parallel()
 	if *seedFlag != 0 {
@@ -51,22 +53,31 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	dead, poison := open("dead", sqlite.QueueOptions{}), open("delivery-dlq", sqlite.QueueOptions{})
 	ingestDL := open("ingest-dlq", sqlite.QueueOptions{})
 	ingest := open("ingest", sqlite.QueueOptions{
-		DeadLetter: ingestDL, MaxReceives: maxReceives, Visibility: visibilityFactor * fanoutTimeout, Durable: true,
+		DeadLetter: ingestDL, MaxReceives: maxReceives,
+		Visibility: visibilityFactor * fanoutTimeout, Durable: true,
 	})
 	delivery := open("delivery", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	retry := open("retry", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	slow := open("slow", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	ingestLine := open("ingest-ordered", sqlite.QueueOptions{
-		DeadLetter: ingestDL, MaxReceives: maxReceives, Visibility: visibilityFactor * fanoutTimeout, Durable: true, Ordered: true,
+		DeadLetter: ingestDL, MaxReceives: maxReceives,
+		Visibility: visibilityFactor * fanoutTimeout, Durable: true, Ordered: true,
 	})
-	line := open("delivery-ordered", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout, Ordered: true})
+	line := open(
+		"delivery-ordered",
+		sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout, Ordered: true},
+	)
 	catalog, ledger := store.Catalog(sealer), store.Ledger()
 	must(catalog.ReplaceCatalog(t.Context(), s.catalog(), 0))
 	w.store, w.records, w.revision = catalog, ledger, 1
 	w.sweeps = false // its hours are longer than the script
 	w.in = ports{
-		catalog, catalog, catalog, ledger, ledger, store.Bodies(relay.DefaultRetention), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures, ledger,
-		counted{ingest, &w.received}, delivery, retry, slow, counted{ingestLine, &w.received}, line, dead, ingestDL, poison,
+		catalog, catalog, catalog, ledger, ledger, store.Bodies(
+			relay.DefaultRetention,
+		), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures, ledger,
+		counted{ingest, &w.received}, delivery, retry, slow, counted{
+			ingestLine, &w.received,
+		}, line, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}
 	redrive := func(from, to *sqlite.Queue) {
@@ -127,7 +138,9 @@ type pushed struct {
 // handle is the queue's handler.
 func (p *pushed) handle(ctx context.Context, msgs []relay.Message) (failed []string, err error) {
 	settled := make(chan []relay.Action, 1)
-	b := &batch{msgs: msgs, hold: func(held []relay.Held) []error { return p.Hold(context.Background(), held) }, done: func(actions []relay.Action) { settled <- actions }}
+	b := &batch{msgs: msgs, hold: func(held []relay.Held) []error {
+		return p.Hold(context.Background(), held)
+	}, done: func(actions []relay.Action) { settled <- actions }}
 	p.mu.Lock()
 	p.batches = append(p.batches, b)
 	p.mu.Unlock()

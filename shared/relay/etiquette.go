@@ -3,12 +3,13 @@ package relay
 import (
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/gate"
 
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/retry"
 )
 
-// What an endpoint can say beside its status. Standard Webhooks names 410, 429, 502, 504 and the header webhook-delivery. RFC 9110, section 10.2.3, defines Retry-After and ties it to no status.
+// What an endpoint can say beside its status. Standard Webhooks names 410, 429, 502, 504 and the
+// header webhook-delivery. RFC 9110, section 10.2.3, defines Retry-After and ties it to no status.
 const (
 	headerRetryAfter = "retry-after"
 	headerDelivery   = "webhook-delivery"
@@ -21,7 +22,8 @@ func (m *made) listen(reply Reply, now time.Time) {
 	if m.Outcome == Succeeded || m.StatusCode == 0 {
 		return
 	}
-	if wait, ok := retry.RetryAfter(reply.Header[headerRetryAfter], now); ok && reply.StatusCode >= 400 {
+	if wait, ok := retry.RetryAfter(reply.Header[headerRetryAfter], now); ok &&
+		reply.StatusCode >= 400 {
 		m.retryAfter = wait
 	}
 	switch reply.StatusCode {

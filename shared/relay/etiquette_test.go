@@ -9,13 +9,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/retry"
 )
 
@@ -50,7 +50,8 @@ func (r *rig) firstAttempt() relay.Delivery {
 	return r.deliveryOf(event, "a")
 }
 
-// told describes what the next first answer did to the delivery and to the endpoint, in the words of docs/delivering.md.
+// told describes what the next first answer did to the delivery and to the endpoint, in the words
+// of docs/delivering.md.
 func (r *rig) told() (delivery, endpoint string) {
 	d := r.firstAttempt()
 	switch wait := d.NextAt.Sub(d.UpdatedAt); {
@@ -79,7 +80,8 @@ func (r *rig) told() (delivery, endpoint string) {
 	return delivery, endpoint
 }
 
-// TestPageWhatAnAnswerDoes generates the table of answers in docs/delivering.md from what the relay does.
+// TestPageWhatAnAnswerDoes generates the table of answers in docs/delivering.md from what the relay
+// does.
 func TestPageWhatAnAnswerDoes(t *testing.T) {
 	t.Parallel()
 	later := relay.Header{"retry-after": "1200"}
@@ -90,34 +92,64 @@ func TestPageWhatAnAnswerDoes(t *testing.T) {
 		final   []string
 		before  int // how many attempts of other deliveries had the same answer
 	}{
-		{"2xx", []relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}}, []string{"4xx"}, 0},
-		{"3xx, 4xx, 5xx", []relay.Reply{{StatusCode: 301}, {StatusCode: 304, Header: later}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
+		{
+			"2xx",
+			[]relay.Reply{{StatusCode: 200}, {StatusCode: 204}, {StatusCode: 299, Header: later}},
+			[]string{"4xx"}, 0,
+		},
+		{"3xx, 4xx, 5xx", []relay.Reply{{StatusCode: 301}, {
+			StatusCode: 304, Header: later,
+		}, {StatusCode: 400}, {StatusCode: 404}, {StatusCode: 500},
 			{StatusCode: 502}, {StatusCode: 503}, {StatusCode: 504}}, nil, 0},
-		{"4xx, 5xx with `Retry-After`", []relay.Reply{{StatusCode: 400, Header: later}, {StatusCode: 404, Header: later},
+		{"4xx, 5xx with `Retry-After`", []relay.Reply{{StatusCode: 400, Header: later}, {
+			StatusCode: 404, Header: later,
+		},
 			{StatusCode: 500, Header: later}}, nil, 0},
-		{"429", []relay.Reply{{StatusCode: 429}, {StatusCode: 429, Header: relay.Header{"retry-after": "1"}}}, nil, 0},
-		{"502, 504, and other attempts failed too", []relay.Reply{{StatusCode: 502}, {StatusCode: 504}}, nil, 1},
-		{"429, 502, 503, 504 with `Retry-After`", []relay.Reply{{StatusCode: 429, Header: later}, {StatusCode: 502, Header: later},
+		{
+			"429",
+			[]relay.Reply{
+				{StatusCode: 429}, {StatusCode: 429, Header: relay.Header{"retry-after": "1"}},
+			},
+			nil, 0,
+		},
+		{
+			"502, 504, and other attempts failed too",
+			[]relay.Reply{{StatusCode: 502}, {StatusCode: 504}}, nil, 1,
+		},
+		{"429, 502, 503, 504 with `Retry-After`", []relay.Reply{{
+			StatusCode: 429, Header: later,
+		}, {StatusCode: 502, Header: later},
 			{StatusCode: 503, Header: later}, {StatusCode: 504, Header: later}}, nil, 0},
 		{"410", []relay.Reply{{StatusCode: 410}, {StatusCode: 410, Header: later}}, nil, 0},
-		{"not 2xx, with `webhook-delivery: disable`", []relay.Reply{{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}},
+		{"not 2xx, with `webhook-delivery: disable`", []relay.Reply{{
+			StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"},
+		},
 			{StatusCode: 301, Header: relay.Header{"webhook-delivery": " Disable"}}}, nil, 0},
 		{"not 2xx, with `webhook-delivery: abort-message`", []relay.Reply{
 			{StatusCode: 400, Header: relay.Header{"webhook-delivery": "abort-message"}},
 			{StatusCode: 503, Header: relay.Header{"webhook-delivery": "abort-message"}}}, nil, 0},
-		{"a status that `retry.final` names", []relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}}, []string{"4xx", "501"}, 0},
+		{
+			"a status that `retry.final` names",
+			[]relay.Reply{{StatusCode: 400}, {StatusCode: 499}, {StatusCode: 501}},
+			[]string{"4xx", "501"}, 0,
+		},
 	} {
 		var row []string
 		for _, reply := range tt.replies {
 			synctest.Test(t, func(t *testing.T) {
-				r := answeringTimes(t, 1+tt.before, reply, func(e *catalog.Endpoint) { e.Final = tt.final })
+				r := answeringTimes(t, 1+tt.before, reply, func(e *catalog.Endpoint) {
+					e.Final = tt.final
+				})
 				for range tt.before {
 					r.firstAttempt()
 				}
 				delivery, endpoint := r.told()
 				got := []string{tt.name, delivery, endpoint}
 				if row != nil && !slices.Equal(row, got) {
-					t.Errorf("%d %v: %v, others of its row: %v", reply.StatusCode, reply.Header, got, row)
+					t.Errorf(
+						"%d %v: %v, others of its row: %v", reply.StatusCode, reply.Header, got,
+						row,
+					)
 				}
 				row = got
 			})
@@ -179,13 +211,18 @@ func TestRetryAfterWithinBounds(t *testing.T) {
 				if tt.ahead != 0 {
 					tt.value = time.Now().Add(tt.ahead).UTC().Format(http.TimeFormat)
 				}
-				r := answering(t, relay.Reply{StatusCode: 500, Header: relay.Header{"retry-after": tt.value}}, unchanged)
+				r := answering(
+					t, relay.Reply{StatusCode: 500, Header: relay.Header{"retry-after": tt.value}},
+					unchanged,
+				)
 				d := r.firstAttempt()
-				if wait := d.NextAt.Sub(d.UpdatedAt); wait < tt.want-time.Second || wait > tt.want*11/10 {
+				if wait := d.NextAt.Sub(d.UpdatedAt); wait < tt.want-time.Second ||
+					wait > tt.want*11/10 {
 					t.Errorf("waits %s, want %s and up to a tenth more", wait, tt.want)
 				}
 				r.pump()
-				if d = r.deliveryOf(d.EventID, "a"); d.Status != relay.Delivered || d.Attempts != 2 {
+				if d = r.deliveryOf(d.EventID, "a"); d.Status != relay.Delivered ||
+					d.Attempts != 2 {
 					t.Errorf("%s after %d attempts", d.Status, d.Attempts)
 				}
 			})
@@ -197,13 +234,17 @@ func TestRetryAfterWithinBounds(t *testing.T) {
 func TestAPauseIsAnHourAtMost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := answering(t, relay.Reply{StatusCode: 429, Header: relay.Header{"retry-after": "86400"}}, unchanged)
+		r := answering(
+			t, relay.Reply{StatusCode: 429, Header: relay.Header{"retry-after": "86400"}},
+			unchanged,
+		)
 		first := r.firstAttempt()
 		began := time.Now()
 		second := r.mustPost("2", "t", "{}")
 		r.pump()
 		if d := r.deliveryOf(second, "a"); d.Status != relay.Delivered || d.Attempts != 1 ||
-			d.UpdatedAt.Sub(began) < breaker.MaxPause || d.UpdatedAt.Sub(began) > breaker.MaxPause+breaker.MaxWait {
+			d.UpdatedAt.Sub(began) < breaker.MaxPause ||
+			d.UpdatedAt.Sub(began) > breaker.MaxPause+breaker.MaxWait {
 			t.Errorf("%s after %d attempts and %s", d.Status, d.Attempts, d.UpdatedAt.Sub(began))
 		}
 		if d := r.deliveryOf(first.EventID, "a"); d.UpdatedAt.Sub(began) < retry.MaxRetryAfter {
@@ -217,7 +258,9 @@ func TestWhatIsSentRightAfterAnEndpointIsEnabledIsAttempted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		if _, err := operate.DisableEndpoint(t.Context(), &r.states, "a", "it moves house"); err != nil {
+		if _, err := operate.DisableEndpoint(
+			t.Context(), &r.states, "a", "it moves house",
+		); err != nil {
 			t.Fatal(err)
 		}
 		id := r.mustPost("1", "t", "{}")
@@ -245,7 +288,9 @@ type statesFail struct {
 	after bool
 }
 
-func (s statesFail) SaveEndpointState(ctx context.Context, endpoint string, state breaker.State, prior int64) error {
+func (s statesFail) SaveEndpointState(
+	ctx context.Context, endpoint string, state breaker.State, prior int64,
+) error {
 	if *s.left--; *s.left < 0 {
 		return s.EndpointStates.SaveEndpointState(ctx, endpoint, state, prior)
 	}
@@ -269,14 +314,27 @@ func TestAnEndpointIsDisabledWithOnePOSTThoughItsStateCannotBeWritten(t *testing
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := answering(t, relay.Reply{StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"}}, unchanged)
+				r := answering(
+					t,
+					relay.Reply{
+						StatusCode: 500, Header: relay.Header{"webhook-delivery": "disable"},
+					},
+					unchanged,
+				)
 				left := tt.failures
-				r.build(func(p ports) ports { p.states = statesFail{p.states, &left, tt.after}; return p })
+				r.build(func(p ports) ports {
+					p.states = statesFail{p.states, &left, tt.after}
+					return p
+				})
 				id := r.mustPost("1", "t", "{}")
 				r.pump()
 				d := r.deliveryOf(id, "a")
-				if len(r.poster.posts) != 1 || d.Status != relay.Dead || d.Reason != relay.EndpointDeclined || d.Attempts != 1 {
-					t.Errorf("%s of %q after %d attempts, %d POSTs", d.Status, d.Reason, d.Attempts, len(r.poster.posts))
+				if len(r.poster.posts) != 1 || d.Status != relay.Dead ||
+					d.Reason != relay.EndpointDeclined || d.Attempts != 1 {
+					t.Errorf(
+						"%s of %q after %d attempts, %d POSTs", d.Status, d.Reason, d.Attempts,
+						len(r.poster.posts),
+					)
 				}
 				if s, _, _ := r.states.EndpointState(t.Context(), "a"); s.Phase(time.Now()) != breaker.Disabled {
 					t.Errorf("the endpoint is %+v", s)
@@ -298,7 +356,8 @@ func TestADisabledEndpointGetsNothing(t *testing.T) {
 		if d.Status != relay.Dead || d.Reason != relay.EndpointGone || len(r.poster.posts) != 1 {
 			t.Errorf("%s of %q, %d POSTs", d.Status, d.Reason, len(r.poster.posts))
 		}
-		if text := d.History[0].Error; d.History[0].Outcome != relay.Withheld || !strings.Contains(text, "410") {
+		if text := d.History[0].Error; d.History[0].Outcome != relay.Withheld ||
+			!strings.Contains(text, "410") {
 			t.Errorf("on record as %s: %s", d.History[0].Outcome, text)
 		}
 	})
@@ -311,8 +370,10 @@ func TestMaxAge(t *testing.T) {
 		maxAge   time.Duration
 		attempts int
 	}{
-		"the next attempt would come too late":      {nil, 90 * time.Minute, 2},
-		"the endpoint asks for more than is left":   {relay.Header{"retry-after": "7200"}, 90 * time.Minute, 1},
+		"the next attempt would come too late": {nil, 90 * time.Minute, 2},
+		"the endpoint asks for more than is left": {
+			relay.Header{"retry-after": "7200"}, 90 * time.Minute, 1,
+		},
 		"there is time for all of the schedule":     {nil, 4 * time.Hour, 3},
 		"not even the wait after the first is left": {nil, time.Minute, 1},
 	} {
@@ -321,14 +382,17 @@ func TestMaxAge(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, []time.Duration{time.Hour, time.Hour}, "a")
 				r.change(func(e *catalog.Endpoint) { e.MaxAge = tt.maxAge })
-				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 429, Header: tt.header}, nil }
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+					return relay.Reply{StatusCode: 429, Header: tt.header}, nil
+				}
 				event := r.mustPost("1", "t", "{}")
 				r.pump()
 				want := relay.Expired
 				if tt.attempts == 3 {
 					want = relay.Exhausted
 				}
-				if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Reason != want || len(r.poster.posts) != tt.attempts {
+				if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Reason != want ||
+					len(r.poster.posts) != tt.attempts {
 					t.Errorf("%s of %q after %d POSTs", d.Status, d.Reason, len(r.poster.posts))
 				}
 			})
@@ -336,7 +400,8 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-// A held delivery waits no longer than max_age allows. Then its death is recorded without an attempt.
+// A held delivery waits no longer than max_age allows. Then its death is recorded without an
+// attempt.
 func TestMaxAgeEndsAHold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -346,7 +411,8 @@ func TestMaxAgeEndsAHold(t *testing.T) {
 		second := r.mustPost("2", "t", "{}")
 		r.pump()
 		d := r.deliveryOf(second, "a")
-		if d.Status != relay.Dead || d.Reason != relay.Expired || d.History[0].Outcome != relay.Withheld || len(r.poster.posts) != 1 {
+		if d.Status != relay.Dead || d.Reason != relay.Expired ||
+			d.History[0].Outcome != relay.Withheld || len(r.poster.posts) != 1 {
 			t.Errorf("%s of %q, %d POSTs, %+v", d.Status, d.Reason, len(r.poster.posts), d.History)
 		}
 	})
@@ -365,8 +431,12 @@ func TestTheDefaultSchedule(t *testing.T) {
 			t.Fatalf("%s after %d attempts", d.Reason, len(d.History))
 		}
 		for i, wait := range retry.DefaultSchedule {
-			if took := d.History[i+1].At.Sub(d.History[i].At); took < wait-earlySlack || took > wait*11/10+time.Minute {
-				t.Errorf("attempt %d came %s after the one before, the schedule says %s", i+2, took, wait)
+			if took := d.History[i+1].At.Sub(d.History[i].At); took < wait-earlySlack ||
+				took > wait*11/10+time.Minute {
+				t.Errorf(
+					"attempt %d came %s after the one before, the schedule says %s", i+2, took,
+					wait,
+				)
 			}
 		}
 	})

@@ -6,22 +6,26 @@ import (
 	"encoding/base32"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// Header holds the headers of a request or a message, by lower-case name. The values of a header that was sent several times are joined by ",", as in API Gateway's payload 2.0.
+// Header holds the headers of a request or a message, by lower-case name. The values of a header
+// that was sent several times are joined by ",", as in API Gateway's payload 2.0.
 type Header = verify.Header
 
 // Event is one accepted webhook.
 type Event struct {
-	ID         string          // "evt_" and 32 characters of [a-z2-7]; the webhook-id of every delivery
-	Receipt    string          // random; the same in all copies of one message, another if the provider sends a webhook twice
-	Source     string          // name of its source
-	Type       string          // event type, "" where the provider has none
-	Trust      verify.Trust    // how far the provider's proof goes; "" on older records that lack it
+	// "evt_" and 32 characters of [a-z2-7]; the webhook-id of every delivery
+	ID string
+	// random; the same in all copies of one message, another if the provider sends a webhook twice
+	Receipt string
+	Source  string // name of its source
+	Type    string // event type, "" where the provider has none
+	// how far the provider's proof goes; "" on older records that lack it
+	Trust      verify.Trust
 	ReceivedAt time.Time       // UTC, whole milliseconds
 	Header     Header          // as received, without what must not be stored (see storedHeader)
 	Trace      string          // W3C traceparent of the webhook within the relay
@@ -38,7 +42,8 @@ func (e Event) document(body []byte) document.Document {
 
 // BodyRef refers to a stored body that is too large for a message (the claim check pattern).
 type BodyRef struct {
-	Key  string `json:"key"`  // key in Bodies; contains the SHA-256 of the bytes, so that one key has one content
+	// key in Bodies; contains the SHA-256 of the bytes, so that one key has one content
+	Key  string `json:"key"`
 	Size int    `json:"size"` // bytes
 }
 
@@ -47,16 +52,22 @@ type EventRecord struct {
 	Event
 	MessageID string   // id of the queue message that recorded it
 	Endpoints []string // the endpoints it was routed to, in the catalog's order; empty: unrouted
-	// Sent is to how many of Endpoints, from the first on, deliveries have been sent. It is kept only if that takes several invocations.
+	// Sent is to how many of Endpoints, from the first on, deliveries have been sent. It is kept
+	// only if that takes several invocations.
 	Sent      int
 	RoutedAt  time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; the record counts as absent from then on
 }
 
 // idEncoding writes ids in lower case without padding: safe in URLs, headers and schedule names.
-var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+var idEncoding = base32.NewEncoding(
+	"abcdefghijklmnopqrstuvwxyz234567",
+).WithPadding(base32.NoPadding)
 
-// EventID returns an event's id, for a provider that signs its deliveryID. The same source and deliveryID always give the same id. So a webhook that is sent twice is recognised, and one read finds an event by its provider's id. If the provider has no id (deliveryID == "") the result is random.
+// EventID returns an event's id, for a provider that signs its deliveryID. The same source and
+// deliveryID always give the same id. So a webhook that is sent twice is recognised, and one read
+// finds an event by its provider's id. If the provider has no id (deliveryID == "") the result is
+// random.
 func EventID(source, deliveryID string) string {
 	if deliveryID == "" {
 		return "evt_" + randomID()
@@ -65,10 +76,15 @@ func EventID(source, deliveryID string) string {
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
 }
 
-// BoundEventID returns an event's id, for a provider that does not sign its deliveryID. The signed bytes are part of the hash. Otherwise somebody could send a copy of an old webhook under the delivery id of a future one, and that one would be dropped as a duplicate. The provider's id is in the event's record and in the log line of its receipt, but the event's id cannot be computed without the signed bytes. If deliveryID is empty, the signed bytes alone give the id.
+// BoundEventID returns an event's id, for a provider that does not sign its deliveryID. The signed
+// bytes are part of the hash. Otherwise somebody could send a copy of an old webhook under the
+// delivery id of a future one, and that one would be dropped as a duplicate. The provider's id is
+// in the event's record and in the log line of its receipt, but the event's id cannot be computed
+// without the signed bytes. If deliveryID is empty, the signed bytes alone give the id.
 func BoundEventID(source, deliveryID string, signed []byte) string {
 	bytes := sha256.Sum256(signed)
-	sum := sha256.Sum256([]byte("\x00" + source + "\x00" + string(bytes[:]) + deliveryID)) // EventID never hashes text that begins with NUL
+	// EventID never hashes text that begins with NUL
+	sum := sha256.Sum256([]byte("\x00" + source + "\x00" + string(bytes[:]) + deliveryID))
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
 }
 
@@ -89,17 +105,26 @@ func randomID() string {
 	return idEncoding.EncodeToString(b[:])
 }
 
-// bodyKey returns a body's key in Bodies. It begins with the day, for lifecycle rules and for people, and ends with a hash of the content.
+// bodyKey returns a body's key in Bodies. It begins with the day, for lifecycle rules and for
+// people, and ends with a hash of the content.
 func bodyKey(source string, receivedAt time.Time, body []byte) string {
 	sum := sha256.Sum256(body)
-	return strings.Join([]string{receivedAt.Format("2006/01/02"), source, idEncoding.EncodeToString(sum[:])}, "/")
+	return strings.Join(
+		[]string{receivedAt.Format("2006/01/02"), source, idEncoding.EncodeToString(sum[:])}, "/",
+	)
 }
 
-// OwnEvent returns one of the relay's own events, of the source catalog.OwnSource. Its id is a hash of eventType and happened: two events with the same texts are one event. inbound is the traceparent to continue; "": a new trace begins.
+// OwnEvent returns one of the relay's own events, of the source catalog.OwnSource. Its id is a hash
+// of eventType and happened: two events with the same texts are one event. inbound is the
+// traceparent to continue; "": a new trace begins.
 func OwnEvent(eventType, happened, inbound string, body []byte, at time.Time) Event {
 	return Event{
-		ID: EventID(catalog.OwnSource, eventType+" "+happened), Receipt: randomID(), Source: catalog.OwnSource, Type: eventType,
-		Trust: verify.Verified, ReceivedAt: wholeMillis(at), Header: Header{"content-type": "application/json"},
+		ID: EventID(
+			catalog.OwnSource, eventType+" "+happened,
+		), Receipt: randomID(), Source: catalog.OwnSource, Type: eventType,
+		Trust: verify.Verified, ReceivedAt: wholeMillis(at), Header: Header{
+			"content-type": "application/json",
+		},
 		Trace: newTrace(inbound), Body: body,
 	}
 }

@@ -7,16 +7,17 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // The queues by which a message comes to the deliverer, and the endpoint's order.
 var deliveryQueues = map[string]catalog.Order{"without order": {}, "in order": {On: true}}
 
-// receiveInVain receives everything in the rig's queues n times without handling it, as while Lambda throttles.
+// receiveInVain receives everything in the rig's queues n times without handling it, as while
+// Lambda throttles.
 func (r *rig) receiveInVain(times int) {
 	for range times {
 		for _, q := range r.queues() {
@@ -33,7 +34,8 @@ func (r *rig) queues() []*memory.Queue {
 	return []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery}
 }
 
-// Lambda throttles, or a deployment is broken, for half an hour, for a night, or for two days. No message is set aside without a try.
+// Lambda throttles, or a deployment is broken, for half an hour, for a night, or for two days. No
+// message is set aside without a try.
 func TestReceivesThatReachNoFunctionSetNothingAside(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -61,7 +63,10 @@ func TestReceivesThatReachNoFunctionSetNothingAside(t *testing.T) {
 						}
 					}
 					if delivered != backlog || r.poison.Len()+r.ingestDL.Len() > 0 {
-						t.Errorf("%d of %d delivered, set aside %d and %d", delivered, backlog, r.ingestDL.Len(), r.poison.Len())
+						t.Errorf(
+							"%d of %d delivered, set aside %d and %d", delivered, backlog,
+							r.ingestDL.Len(), r.poison.Len(),
+						)
 					}
 				})
 			})
@@ -76,7 +81,8 @@ func (brokenEvents) RecordEvent(context.Context, relay.EventRecord) (*relay.Even
 	return nil, errInjected
 }
 
-// A message whose handling fails is set aside after the fifth failure, and not within the first half hour.
+// A message whose handling fails is set aside after the fifth failure, and not within the first
+// half hour.
 func TestAMessageThatFailsFiveTimesIsSetAside(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -104,7 +110,8 @@ func TestAMessageThatFailsFiveTimesIsSetAside(t *testing.T) {
 						}
 					}
 					aside := r.poison.Len() + r.ingestDL.Len()
-					if took := time.Since(began); failed != relay.MaxFailures || aside != 1 || took < 30*time.Minute || took > 40*time.Minute {
+					if took := time.Since(began); failed != relay.MaxFailures || aside != 1 ||
+						took < 30*time.Minute || took > 40*time.Minute {
 						t.Errorf("set aside %d after %d failures and %s", aside, failed, took)
 					}
 				})
@@ -131,7 +138,9 @@ func (f *failsTimes) strike(_ context.Context, what string, call func() error) e
 func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
-		for port, attempts := range map[string]int{"subscriptions of app": 1, "endpoint line": 1, "endpoint line, later": 2} {
+		for port, attempts := range map[string]int{
+			"subscriptions of app": 1, "endpoint line": 1, "endpoint line, later": 2,
+		} {
 			t.Run(port+", "+name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -140,7 +149,8 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 					if attempts == 2 {
 						f.n = 0
 						r.failWhile(func(_, attempt string) bool {
-							f.n, f.kind = 1, "endpoint line" // at the second attempt, in another instance
+							// at the second attempt, in another instance
+							f.n, f.kind = 1, "endpoint line"
 							return attempt == "1"
 						})
 					}
@@ -154,7 +164,8 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 					r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
 					r.build(func(p ports) ports { return withFaults(f, p) })
 					r.pump()
-					if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered || d.Attempts != attempts {
+					if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered ||
+						d.Attempts != attempts {
 						t.Errorf("%s after %d attempts", d.Status, d.Attempts)
 					}
 					if took := time.Since(began); took > 25*time.Second {
@@ -166,7 +177,8 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 	}
 }
 
-// A message that cannot be held comes back after the visibility timeout. If failures cannot be counted, no message is set aside.
+// A message that cannot be held comes back after the visibility timeout. If failures cannot be
+// counted, no message is set aside.
 func TestFaultsWhileAFaultIsHandledLoseNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -230,7 +242,8 @@ func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
 					}
 					time.Sleep(visibilityFactor * deliverTimeout)
 				}
-				if tries < relay.MaxReceives || tries > relay.MaxReceives+2*relay.MaxFailures || r.poison.Len() != 1 {
+				if tries < relay.MaxReceives || tries > relay.MaxReceives+2*relay.MaxFailures ||
+					r.poison.Len() != 1 {
 					t.Errorf("%d tries, %d set aside", tries, r.poison.Len())
 				}
 			})
@@ -238,7 +251,8 @@ func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
 	}
 }
 
-// An endpoint is changed, or removed and restored, before any cache notices. No delivery dies of the state in between.
+// An endpoint is changed, or removed and restored, before any cache notices. No delivery dies of
+// the state in between.
 func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 	t.Parallel()
 	const later = catalog.DefaultCacheTTL / 2
@@ -247,11 +261,21 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 		answer  relay.Reply            // of the endpoint's first attempt
 		want    relay.Status
 	}{
-		"removed and restored": {func(c *catalog.Catalog) { c.Endpoints, c.Subscriptions = nil, nil }, relay.Reply{StatusCode: 200}, relay.Delivered},
-		"a max_age":            {func(c *catalog.Catalog) { c.Endpoints[0].MaxAge = time.Second }, relay.Reply{StatusCode: 200}, relay.Delivered},
-		"a shorter schedule":   {func(c *catalog.Catalog) { c.Endpoints[0].Schedule = []time.Duration{} }, relay.Reply{StatusCode: 503}, relay.Waiting},
-		"a final status":       {func(c *catalog.Catalog) { c.Endpoints[0].Final = []string{"503"} }, relay.Reply{StatusCode: 503}, relay.Waiting},
-		"410 from its old URL": {func(c *catalog.Catalog) { c.Endpoints[0].URL = "https://old.example.com/" }, relay.Reply{StatusCode: 410}, relay.Waiting},
+		"removed and restored": {func(c *catalog.Catalog) {
+			c.Endpoints, c.Subscriptions = nil, nil
+		}, relay.Reply{StatusCode: 200}, relay.Delivered},
+		"a max_age": {func(c *catalog.Catalog) {
+			c.Endpoints[0].MaxAge = time.Second
+		}, relay.Reply{StatusCode: 200}, relay.Delivered},
+		"a shorter schedule": {func(c *catalog.Catalog) {
+			c.Endpoints[0].Schedule = []time.Duration{}
+		}, relay.Reply{StatusCode: 503}, relay.Waiting},
+		"a final status": {func(c *catalog.Catalog) {
+			c.Endpoints[0].Final = []string{"503"}
+		}, relay.Reply{StatusCode: 503}, relay.Waiting},
+		"410 from its old URL": {func(c *catalog.Catalog) {
+			c.Endpoints[0].URL = "https://old.example.com/"
+		}, relay.Reply{StatusCode: 410}, relay.Waiting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -260,14 +284,18 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 				r.mustPost("0", "t", "{}")
 				r.fanOut()
 				r.edit(tt.between)
-				r.consume(&r.delivery, nil, r.deliverer.Process) // the cache keeps the state of this moment
+				// the cache keeps the state of this moment
+				r.consume(&r.delivery, nil, r.deliverer.Process)
 				r.edit(func(c *catalog.Catalog) {
 					*c = catalog.Catalog{Sources: c.Sources, Endpoints: []catalog.Endpoint{{
-						Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}, Schedule: []time.Duration{time.Hour},
+						Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret},
+						Schedule: []time.Duration{time.Hour},
 					}}, Subscriptions: []catalog.Subscription{{Source: "app", Endpoint: "a"}}}
 				})
 				for _, name := range []string{"a", "old"} {
-					r.poster.answers[name] = func(relay.Post) (relay.Reply, error) { return tt.answer, nil }
+					r.poster.answers[name] = func(relay.Post) (relay.Reply, error) {
+						return tt.answer, nil
+					}
 				}
 				event := r.mustPost("1", "t", "{}")
 				r.fanOut()
@@ -287,7 +315,9 @@ func TestNoDeliveryDiesOfWhatACacheKeeps(t *testing.T) {
 // While the catalog, or a disabled endpoint's state, cannot be read, no delivery dies.
 func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 	t.Parallel()
-	for name, port := range map[string]string{"the catalog": "endpoint a", "the state": "read state of a"} {
+	for name, port := range map[string]string{
+		"the catalog": "endpoint a", "the state": "read state of a",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -300,19 +330,29 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 				disabled := state.Disable(time.Now(), "for a moment")
 				if port == "endpoint a" {
 					r.edit(func(c *catalog.Catalog) { c.Endpoints, c.Subscriptions = nil, nil })
-				} else if err := r.states.SaveEndpointState(t.Context(), "a", disabled, revision); err != nil {
+				} else if err := r.states.SaveEndpointState(
+					t.Context(), "a", disabled, revision,
+				); err != nil {
 					t.Fatal(err)
 				}
-				r.consume(&r.delivery, nil, r.deliverer.Process) // now the instance has it in its cache
+				// now the instance has it in its cache
+				r.consume(&r.delivery, nil, r.deliverer.Process)
 				if d := r.deliveryOf(first, "a"); d.Status != relay.Dead {
 					t.Fatalf("%s", d.Status)
 				}
 				if port == "endpoint a" {
 					r.edit(func(c *catalog.Catalog) {
-						c.Endpoints = []catalog.Endpoint{{Name: "a", URL: "https://a.example.com/", Secrets: []string{endpointSecret}}}
+						c.Endpoints = []catalog.Endpoint{
+							{
+								Name: "a", URL: "https://a.example.com/",
+								Secrets: []string{endpointSecret},
+							},
+						}
 						c.Subscriptions = []catalog.Subscription{{Source: "app", Endpoint: "a"}}
 					})
-				} else if err := r.states.SaveEndpointState(t.Context(), "a", state, revision+1); err != nil {
+				} else if err := r.states.SaveEndpointState(
+					t.Context(), "a", state, revision+1,
+				); err != nil {
 					t.Fatal(err)
 				}
 				second := r.mustPost("2", "t", "{}")
@@ -328,7 +368,8 @@ func TestNothingDiesWhileTheCatalogCannotBeRead(t *testing.T) {
 	}
 }
 
-// Every delivery that waits, or lies in the dead queue, is recorded together with its event, however short the retention is.
+// Every delivery that waits, or lies in the dead queue, is recorded together with its event,
+// however short the retention is.
 func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
@@ -363,7 +404,8 @@ func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 					t.Fatalf("%d POSTs, %d in the dead queue", len(r.poster.posts), r.dead.Len())
 				}
 				check(relay.Dead, 1)
-				time.Sleep(relay.MaxQueueTime - time.Hour) // it may lie in the dead queue for as long
+				// it may lie in the dead queue for as long
+				time.Sleep(relay.MaxQueueTime - time.Hour)
 				check(relay.Dead, 1)
 				time.Sleep(2 * time.Hour)
 				check(relay.Dead, 0)
@@ -372,7 +414,8 @@ func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 	}
 }
 
-// A delivery that is replayed at the end of a short retention, or routed after it, is recorded together with its event while it waits.
+// A delivery that is replayed at the end of a short retention, or routed after it, is recorded
+// together with its event while it waits.
 func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
 	t.Parallel()
 	for name, late := range map[string]func(r *rig) (event string){

@@ -3,18 +3,21 @@ package relay
 import (
 	"cmp"
 	"context"
-	"webhook-relay/shared/relay/catalog"
-
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"webhook-relay/shared/relay/catalog"
 )
 
-// DefaultRetention is how long events and deliveries stay in the ledger. A provider's delivery id is remembered as long.
+// DefaultRetention is how long events and deliveries stay in the ledger. A provider's delivery id
+// is remembered as long.
 const DefaultRetention = 30 * 24 * time.Hour
 
-// SweepDelay is the earliest time after its acceptance at which a sweep looks at an event. A message whose handling fails is retried for half an hour before it is set aside. The rest of the time allows for an outage of ours.
+// SweepDelay is the earliest time after its acceptance at which a sweep looks at an event. A
+// message whose handling fails is retried for half an hour before it is set aside. The rest of the
+// time allows for an outage of ours.
 const SweepDelay = 2 * time.Hour
 
 // MaxEndpoints is the number of endpoints to which one event can be routed.
@@ -26,19 +29,25 @@ const DefaultChunk = 500
 const (
 	// sendChunkBytes is the most bytes in a chunk.
 	sendChunkBytes = 8 << 20
-	// sendReserve is the time that an invocation must have left to begin another chunk. With 256 MiB of memory a chunk takes about a second.
+	// sendReserve is the time that an invocation must have left to begin another chunk. With 256
+	// MiB of memory a chunk takes about a second.
 	sendReserve = 10 * time.Second
 	// saveReserve is the time reserved for saving the progress.
 	saveReserve = 3 * time.Second
 )
 
-// ErrUnfinished means that an event has more deliveries than one invocation can send. Its message must be received again. The ledger knows how many deliveries were sent; the next invocation sends the rest.
+// ErrUnfinished means that an event has more deliveries than one invocation can send. Its message
+// must be received again. The ledger knows how many deliveries were sent; the next invocation sends
+// the rest.
 var ErrUnfinished = errors.New("relay: not all deliveries of the event have been sent yet")
 
-// ErrUndecided means that the relay cannot tell whether a subscription takes an event: see route.Result.
+// ErrUndecided means that the relay cannot tell whether a subscription takes an event: see
+// route.Result.
 var ErrUndecided = errors.New("relay: filter not decided")
 
-// BodiesOutlive is how much longer than the retention a large body must be kept, counted from its acceptance. It is the sum of the longest schedule with its jitter (16 days), of MaxQueueTime in the dead queue, and of one day.
+// BodiesOutlive is how much longer than the retention a large body must be kept, counted from its
+// acceptance. It is the sum of the longest schedule with its jitter (16 days), of MaxQueueTime in
+// the dead queue, and of one day.
 const BodiesOutlive = 16*24*time.Hour + MaxQueueTime + 24*time.Hour
 
 var errUnsettled = errors.New("relay: copy of a message that was routed a moment ago")
@@ -47,20 +56,23 @@ var errUnsettled = errors.New("relay: copy of a message that was routed a moment
 type FanoutConfig struct {
 	Subscriptions catalog.Subscriptions
 	Events        Events
-	Bodies        Bodies       // large bodies, for filters on data and for the keys of ordered endpoints
-	Delivery      Queue        // first attempts
-	Ordered       OrderedQueue // deliveries of ordered endpoints; needed if there are any
-	Poison        Queue        // messages that we cannot process
-	Failures      Failures
-	Reporter      Reporter
-	Retention     time.Duration // DefaultRetention
-	CacheTTL      time.Duration // DefaultCacheTTL
-	Chunk         int           // deliveries in memory as messages at once; DefaultChunk
-	Now           func() time.Time
-	Random        func() float64 // in [0, 1), for jitter
+	// large bodies, for filters on data and for the keys of ordered endpoints
+	Bodies    Bodies
+	Delivery  Queue        // first attempts
+	Ordered   OrderedQueue // deliveries of ordered endpoints; needed if there are any
+	Poison    Queue        // messages that we cannot process
+	Failures  Failures
+	Reporter  Reporter
+	Retention time.Duration // DefaultRetention
+	CacheTTL  time.Duration // DefaultCacheTTL
+	Chunk     int           // deliveries in memory as messages at once; DefaultChunk
+	Now       func() time.Time
+	Random    func() float64 // in [0, 1), for jitter
 }
 
-// Fanout is the second stage. It records an event once, and sends a delivery for each endpoint that takes it. There may be up to MaxEndpoints of them. If there are many, it takes several invocations.
+// Fanout is the second stage. It records an event once, and sends a delivery for each endpoint that
+// takes it. There may be up to MaxEndpoints of them. If there are many, it takes several
+// invocations.
 type Fanout struct {
 	cfg    FanoutConfig
 	router *Router
@@ -70,12 +82,15 @@ type Fanout struct {
 // NewFanout returns a Fanout. It calls nothing yet. The error names what cfg lacks.
 func NewFanout(cfg FanoutConfig) (*Fanout, error) {
 	if err := Lacks("FanoutConfig", map[string]bool{
-		"Subscriptions": cfg.Subscriptions == nil, "Events": cfg.Events == nil, "Bodies": cfg.Bodies == nil, "Delivery": cfg.Delivery == nil,
-		"Poison": cfg.Poison == nil, "Failures": cfg.Failures == nil, "Reporter": cfg.Reporter == nil,
+		"Subscriptions": cfg.Subscriptions == nil, "Events": cfg.Events == nil,
+		"Bodies": cfg.Bodies == nil, "Delivery": cfg.Delivery == nil,
+		"Poison": cfg.Poison == nil, "Failures": cfg.Failures == nil,
+		"Reporter": cfg.Reporter == nil,
 	}); err != nil {
 		return nil, err
 	}
-	cfg.Retention, cfg.Chunk = cmp.Or(cfg.Retention, DefaultRetention), cmp.Or(cfg.Chunk, DefaultChunk)
+	cfg.Retention, cfg.Chunk = cmp.Or(cfg.Retention, DefaultRetention),
+		cmp.Or(cfg.Chunk, DefaultChunk)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -89,7 +104,9 @@ func NewFanout(cfg FanoutConfig) (*Fanout, error) {
 	}, nil
 }
 
-// Process routes a batch of ingest messages and returns an Action for each. A finished message is acknowledged. The others are received again, because of ErrUnfinished or a failure. One bad message fails alone. ctx must have the invocation's deadline: Process ends before it.
+// Process routes a batch of ingest messages and returns an Action for each. A finished message is
+// acknowledged. The others are received again, because of ErrUnfinished or a failure. One bad
+// message fails alone. ctx must have the invocation's deadline: Process ends before it.
 func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
@@ -103,12 +120,15 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 }
 
 // finish decides on the Action of each message, and reports each.
-func (f *Fanout) finish(ctx context.Context, msgs []Message, routed []routing, ends []handled) []Action {
+func (f *Fanout) finish(
+	ctx context.Context, msgs []Message, routed []routing, ends []handled,
+) []Action {
 	actions := make([]Action, len(msgs))
 	for i, m := range msgs {
-		actions[i] = f.failed.decide(ctx, m, ends[i].action, ends[i].err, func(ctx context.Context) error {
-			return Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
-		})
+		actions[i] = f.failed.decide(ctx, m, ends[i].action, ends[i].err,
+			func(ctx context.Context) error {
+				return Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+			})
 		f.cfg.Reporter.Routed(ctx, routed[i].report(cmp.Or(ends[i].err, ends[i].action.Err)))
 	}
 	return actions
@@ -124,12 +144,14 @@ type routing struct {
 	lines     map[string]string // message group of each ordered endpoint
 	raw       []byte            // the encoded event
 	resent    bool              // the deliveries may have been sent before
-	sent      int               // how many of endpoints, from the first on, have had their delivery sent
+	// how many of endpoints, from the first on, have had their delivery sent
+	sent int
 }
 
 func (r routing) report(err error) RouteReport {
 	rep := RouteReport{
-		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result, Recorded: r.recorded, Endpoints: len(r.endpoints),
+		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result,
+		Recorded: r.recorded, Endpoints: len(r.endpoints),
 		Undecided: r.undecided, Err: err,
 	}
 	switch {
@@ -148,7 +170,8 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error)
 		err = f.failed.suspect(ctx, m, m.Receives)
 	}
 	if err != nil {
-		return routing{result: Poisoned}, Action{}, Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
+		return routing{result: Poisoned}, Action{},
+			Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
 	seen, err := f.router.look(ctx, e)
@@ -158,7 +181,8 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error)
 	r.endpoints, r.undecided, r.lines = seen.wanted, seen.undecided, seen.lines
 	now := wholeMillis(f.cfg.Now())
 	existing, err := f.cfg.Events.RecordEvent(ctx, EventRecord{
-		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now, ExpiresAt: f.expires(e, now),
+		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now,
+		ExpiresAt: f.expires(e, now),
 	})
 	if err != nil {
 		return r, Action{}, err
@@ -180,15 +204,24 @@ func (r *routing) resume(existing *EventRecord, m Message, now time.Time) Action
 		r.result, r.endpoints = Duplicate, nil
 		return Action{}
 	case existing.MessageID != m.ID && now.Sub(existing.RoutedAt) < settleTime:
-		// A second copy of our own message: it was sent twice because an answer was lost, or it was redriven from the dead-letter queue. The first copy may be in flight at this moment.
-		return Action{Retry: true, After: settleTime, Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID)}
+		// A second copy of our own message: it was sent twice because an answer was lost, or it was
+		// redriven from the dead-letter queue. The first copy may be in flight at this moment.
+		return Action{
+			Retry: true, After: settleTime,
+			Err: fmt.Errorf("%w: event %s", errUnsettled, r.event.ID),
+		}
 	}
-	// An earlier run, of this message or of the first copy, died half-way. The deliveries of that run are sent again, and the deliverer drops the repeats.
-	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)), true
+	// An earlier run, of this message or of the first copy, died half-way. The deliveries of that
+	// run are sent again, and the deliverer drops the repeats.
+	r.endpoints, r.sent, r.resent = existing.Endpoints, min(existing.Sent, len(existing.Endpoints)),
+		true
 	return Action{}
 }
 
-// expires returns when the record of an event that is routed now may expire: the retention after its acceptance. If a delivery still waits then, the deliverer or the sweeper has prolonged it. The sweeper does not look at events that were routed late. Those are kept as long as a queue may hold their messages.
+// expires returns when the record of an event that is routed now may expire: the retention after
+// its acceptance. If a delivery still waits then, the deliverer or the sweeper has prolonged it.
+// The sweeper does not look at events that were routed late. Those are kept as long as a queue may
+// hold their messages.
 func (f *Fanout) expires(e Event, now time.Time) time.Time {
 	at := Expiry(e.ReceivedAt, f.cfg.Retention)
 	if late := Expiry(now, MaxQueueTime); now.Sub(e.ReceivedAt) > SweepDelay && late.After(at) {
@@ -197,7 +230,8 @@ func (f *Fanout) expires(e Event, now time.Time) time.Time {
 	return at
 }
 
-// Expiry returns t plus the retention, rounded up to the next whole second: DynamoDB's time to live counts in seconds.
+// Expiry returns t plus the retention, rounded up to the next whole second: DynamoDB's time to live
+// counts in seconds.
 func Expiry(t time.Time, retention time.Duration) time.Time {
 	return t.Add(retention).UTC().Truncate(time.Second).Add(time.Second)
 }

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 )
 
@@ -51,7 +51,9 @@ func (c *countedBodies) Get(ctx context.Context, key string) ([]byte, error) {
 
 func TestFilters(t *testing.T) {
 	t.Parallel()
-	large := `{"padding": "` + strings.Repeat("x", relay.DefaultInlineBodyBytes) + `", "repository": {"private": false}}`
+	large := `{"padding": "` + strings.Repeat(
+		"x", relay.DefaultInlineBodyBytes,
+	) + `", "repository": {"private": false}}`
 	tests := map[string]struct {
 		types     []string
 		filter    string
@@ -59,15 +61,35 @@ func TestFilters(t *testing.T) {
 		endpoints []string // that the event is routed to, beside "all"
 		reads     int32    // of large bodies
 	}{
-		"matches":                        {nil, `{"trust": ["authenticated"], "data": {"repository": {"private": [false]}}}`, `{"repository": {"private": false}}`, []string{"some"}, 0},
-		"does not":                       {nil, `{"data": {"repository": {"private": [true]}}}`, `{"repository": {"private": false}}`, nil, 0},
-		"of the source and a header":     {nil, `{"source": ["app"], "type": ["t"], "headers": {"content-type": [{"prefix": "application/"}]}}`, "", []string{"some"}, 0},
-		"another type":                   {[]string{"other"}, `{"source": ["app"]}`, "", nil, 0},
-		"credentials are not kept":       {nil, `{"headers": {"authorization": [{"exists": true}]}}`, "", nil, 0},
-		"a large body":                   {nil, `{"data": {"repository": {"private": [false]}}}`, large, []string{"some"}, 1},
-		"a large body, of no interest":   {nil, `{"trust": ["authenticated"]}`, large, []string{"some"}, 0},
-		"a large body of another type":   {[]string{"other"}, `{"data": {"repository": {"private": [false]}}}`, large, nil, 0},
-		"a large body that is no object": {nil, `{"data": {"repository": [{"exists": false}]}}`, large + "x", []string{"some"}, 1},
+		"matches": {
+			nil, `{"trust": ["authenticated"], "data": {"repository": {"private": [false]}}}`,
+			`{"repository": {"private": false}}`, []string{"some"}, 0,
+		},
+		"does not": {
+			nil, `{"data": {"repository": {"private": [true]}}}`,
+			`{"repository": {"private": false}}`, nil, 0,
+		},
+		"of the source and a header": {
+			nil,
+			`{"source": ["app"], "type": ["t"], "headers": {"content-type": [{"prefix": "application/"}]}}`,
+			"", []string{"some"}, 0,
+		},
+		"another type": {[]string{"other"}, `{"source": ["app"]}`, "", nil, 0},
+		"credentials are not kept": {
+			nil, `{"headers": {"authorization": [{"exists": true}]}}`, "", nil, 0,
+		},
+		"a large body": {
+			nil, `{"data": {"repository": {"private": [false]}}}`, large, []string{"some"}, 1,
+		},
+		"a large body, of no interest": {
+			nil, `{"trust": ["authenticated"]}`, large, []string{"some"}, 0,
+		},
+		"a large body of another type": {
+			[]string{"other"}, `{"data": {"repository": {"private": [false]}}}`, large, nil, 0,
+		},
+		"a large body that is no object": {
+			nil, `{"data": {"repository": [{"exists": false}]}}`, large + "x", []string{"some"}, 1,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +97,10 @@ func TestFilters(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "all", "some")
 				bodies := &countedBodies{Bodies: &r.bodies}
-				r.subscribe(catalog.Subscription{Endpoint: "some", Types: tt.types, Filter: tt.filter}, catalog.Subscription{Endpoint: "all"})
+				r.subscribe(
+					catalog.Subscription{Endpoint: "some", Types: tt.types, Filter: tt.filter},
+					catalog.Subscription{Endpoint: "all"},
+				)
 				r.build(func(p ports) ports { p.bodies = bodies; return p })
 				event := r.mustPost("1", "t", tt.body)
 				r.consume(&r.ingest, nil, r.fanout.Process)
@@ -83,7 +108,9 @@ func TestFilters(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(append(slices.Clone(tt.endpoints), "all"), record.Endpoints); diff != "" {
+				if diff := cmp.Diff(
+					append(slices.Clone(tt.endpoints), "all"), record.Endpoints,
+				); diff != "" {
 					t.Errorf("endpoints (-want +got):\n%s", diff)
 				}
 				if got := bodies.reads.Load(); got != tt.reads {
@@ -98,7 +125,10 @@ func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a", "b")
-		r.subscribe(catalog.Subscription{Endpoint: "a", Filter: `{"trust": ["verified"]}`}, catalog.Subscription{Endpoint: "b", Filter: `{"data": {"x": [1]}}`})
+		r.subscribe(
+			catalog.Subscription{Endpoint: "a", Filter: `{"trust": ["verified"]}`},
+			catalog.Subscription{Endpoint: "b", Filter: `{"data": {"x": [1]}}`},
+		)
 		event := r.mustPost("1", "t", `{"x": 2}`)
 		r.mustPost("2", "t", `{"x": 1.0}`)
 		r.pump()
@@ -106,13 +136,16 @@ func TestEventThatEveryFilterRefusesIsUnrouted(t *testing.T) {
 		if err != nil || len(record.Endpoints) != 0 || len(deliveries) != 0 {
 			t.Errorf("on record: %+v, %+v, %v", record, deliveries, err)
 		}
-		if diff := cmp.Diff(map[relay.RouteResult]int{relay.Unrouted: 1, relay.Routed: 1}, r.reports.results()); diff != "" {
+		if diff := cmp.Diff(
+			map[relay.RouteResult]int{relay.Unrouted: 1, relay.Routed: 1}, r.reports.results(),
+		); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 }
 
-// TestUndecidedSubscriptionsAreReported: an event has one filter more than it may cost. It goes to the endpoints whose filters take it, and the others are reported.
+// TestUndecidedSubscriptionsAreReported: an event has one filter more than it may cost. It goes to
+// the endpoints whose filters take it, and the others are reported.
 func TestUndecidedSubscriptionsAreReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -122,9 +155,15 @@ func TestUndecidedSubscriptionsAreReported(t *testing.T) {
 			conditions = append(conditions, fmt.Sprintf(`{"wildcard": "*a*%d*"}`, i))
 		}
 		costly := `{"data": {"n": [` + strings.Join(conditions, ", ") + "]}}"
-		r.subscribe(catalog.Subscription{Endpoint: "all"}, catalog.Subscription{Endpoint: "costly", Filter: costly},
-			catalog.Subscription{Endpoint: "both", Filter: costly}, catalog.Subscription{Endpoint: "both"},
-			catalog.Subscription{Endpoint: "cheap", Filter: `{"data": {"m": [{"numeric": [">", 0]}]}}`})
+		r.subscribe(catalog.Subscription{Endpoint: "all"}, catalog.Subscription{
+			Endpoint: "costly", Filter: costly,
+		},
+			catalog.Subscription{
+				Endpoint: "both", Filter: costly,
+			}, catalog.Subscription{Endpoint: "both"},
+			catalog.Subscription{
+				Endpoint: "cheap", Filter: `{"data": {"m": [{"numeric": [">", 0]}]}}`,
+			})
 		event := r.mustPost("1", "t", `{"m": 1, "n": "`+strings.Repeat("ab", 1<<19)+`"}`)
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		record, _, err := r.ledger.Event(t.Context(), event)
@@ -134,13 +173,15 @@ func TestUndecidedSubscriptionsAreReported(t *testing.T) {
 		if diff := cmp.Diff([]string{"all", "both", "cheap"}, record.Endpoints); diff != "" {
 			t.Errorf("endpoints (-want +got):\n%s", diff)
 		}
-		if got := r.reports.routed[0]; got.Result != relay.Routed || !slices.Equal(got.Undecided, []string{"costly"}) {
+		if got := r.reports.routed[0]; got.Result != relay.Routed ||
+			!slices.Equal(got.Undecided, []string{"costly"}) {
 			t.Errorf("reported %+v", got)
 		}
 	})
 }
 
-// TestCopyAtTheFanOutWaits: the copy sends again what the first message may have sent, after the first one has ended.
+// TestCopyAtTheFanOutWaits: the copy sends again what the first message may have sent, after the
+// first one has ended.
 func TestCopyAtTheFanOutWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -178,14 +219,20 @@ func TestLargeBodiesAreMatchedOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		bodies := &countedBodies{Bodies: &r.bodies}
-		r.subscribe(catalog.Subscription{Endpoint: "a", Filter: `{"data": {"x": [{"exists": false}]}}`})
+		r.subscribe(catalog.Subscription{
+			Endpoint: "a", Filter: `{"data": {"x": [{"exists": false}]}}`,
+		})
 		r.build(func(p ports) ports { p.bodies = bodies; return p })
 		for _, id := range []string{"1", "2", "3"} {
 			r.mustPost(id, "t", strings.Repeat("x", 100_000))
 		}
 		r.consume(&r.ingest, nil, r.fanout.Process)
-		if got := r.delivery.Len(); got != 3 || bodies.reads.Load() != 3 || bodies.most.Load() != 1 {
-			t.Errorf("%d deliveries, %d reads, %d at a time; want 3, 3, 1", got, bodies.reads.Load(), bodies.most.Load())
+		if got := r.delivery.Len(); got != 3 || bodies.reads.Load() != 3 ||
+			bodies.most.Load() != 1 {
+			t.Errorf(
+				"%d deliveries, %d reads, %d at a time; want 3, 3, 1", got, bodies.reads.Load(),
+				bodies.most.Load(),
+			)
 		}
 	})
 }
@@ -198,9 +245,11 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 		bodies relay.Bodies
 		want   error
 	}{
-		"the body is out of reach":      {private, brokenBodies{}, errInjected},
-		"the body is gone":              {private, &memory.Bodies{}, catalog.ErrNotFound},
-		"the filter is of another time": {`{"data": {"a": [{"regex": "x"}]}}`, &memory.Bodies{}, route.ErrFilter},
+		"the body is out of reach": {private, brokenBodies{}, errInjected},
+		"the body is gone":         {private, &memory.Bodies{}, catalog.ErrNotFound},
+		"the filter is of another time": {
+			`{"data": {"a": [{"regex": "x"}]}}`, &memory.Bodies{}, route.ErrFilter,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,10 +260,13 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 				event := r.mustPost("1", "t", strings.Repeat("x", 100_000))
 				r.build(func(p ports) ports { p.bodies = tt.bodies; return p })
 				r.consume(&r.ingest, nil, r.fanout.Process)
-				if _, _, err := r.ledger.Event(t.Context(), event); !errors.Is(err, catalog.ErrNotFound) || r.ingest.Len() != 1 {
+				if _, _, err := r.ledger.Event(t.Context(), event); !errors.Is(
+					err, catalog.ErrNotFound,
+				) || r.ingest.Len() != 1 {
 					t.Errorf("on record: %v; %d messages left, want 1", err, r.ingest.Len())
 				}
-				if got := r.reports.routed[0]; got.Result != relay.RouteAgain || !errors.Is(got.Err, tt.want) {
+				if got := r.reports.routed[0]; got.Result != relay.RouteAgain ||
+					!errors.Is(got.Err, tt.want) {
 					t.Errorf("reported %+v, want %v", got, tt.want)
 				}
 			})

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 )
 
 // fault makes the k-th call to any port go wrong, in one of several ways.
@@ -59,7 +59,8 @@ const (
 // throttledCalls is the number of calls in a row that are throttled.
 const throttledCalls = 4
 
-// harmful tells whether the mode may kill a process, or cut it off from all ports, between a POST and its record.
+// harmful tells whether the mode may kill a process, or cut it off from all ports, between a POST
+// and its record.
 func (m mode) harmful() bool {
 	return m == killBefore || m == killAfter || m == hangBefore || m == hangAfter
 }
@@ -106,7 +107,8 @@ func (f *fault) strike(ctx context.Context, what string, call func() error) erro
 	return err
 }
 
-// next makes the call, unless it is the one that goes wrong. It holds the lock, so that calls are made one by one.
+// next makes the call, unless it is the one that goes wrong. It holds the lock, so that calls are
+// made one by one.
 func (f *fault) next(what string, call func() error) (mode, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,7 +122,8 @@ func (f *fault) next(what string, call func() error) (mode, error) {
 	}
 	inLine := strings.HasPrefix(what, "save delivery") && strings.Contains(what, " line,")
 	if f.mode.dies() || inLine || f.mode == throttled && what == "send 1 to retry" {
-		// The process died, or neither the ledger nor the queue took the attempt. An ordered message cannot be sent past the others.
+		// The process died, or neither the ledger nor the queue took the attempt. An ordered
+		// message cannot be sent past the others.
 		defer f.excuse()
 	}
 	if _, partial := f.mode.partial(0, 1); partial {
@@ -141,8 +144,12 @@ func (f *fault) make(what string, call func() error) error {
 	var event, endpoint, status, number string
 	if attempt, ok := strings.CutPrefix(what, "POST "); ok {
 		f.open[attempt] = true
-	} else if n, _ := fmt.Sscanf(what, "save delivery %s %s %s after attempt %s", &event, &endpoint, &status, &number); n == 4 && err == nil {
-		delete(f.open, event+" "+strings.TrimSuffix(endpoint, ",")+" "+strings.TrimSuffix(number, ","))
+	} else if n, _ := fmt.Sscanf(
+		what, "save delivery %s %s %s after attempt %s", &event, &endpoint, &status, &number,
+	); n == 4 && err == nil {
+		delete(
+			f.open, event+" "+strings.TrimSuffix(endpoint, ",")+" "+strings.TrimSuffix(number, ","),
+		)
 	}
 	return err
 }
@@ -157,13 +164,21 @@ func (f *fault) excuse() {
 // withFaults returns ports whose calls all go through s.
 func withFaults(s striker, p ports) ports {
 	return ports{
-		faultySources{faultyGenerations{s, p.sources}, p.sources}, faultySubscriptions{faultyGenerations{s, p.subs}, p.subs},
+		faultySources{faultyGenerations{s, p.sources}, p.sources}, faultySubscriptions{
+			faultyGenerations{s, p.subs}, p.subs,
+		},
 		faultyEndpoints{faultyGenerations{s, p.endpoints}, p.endpoints}, faultyEvents{s, p.events},
-		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster}, faultyScheduler{s, p.scheduler},
-		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots}, faultyFailures{s, p.failures}, faultyKeeper{s, p.keeper},
-		faultyQueue{s, "ingest", p.ingest}, faultyQueue{s, "delivery", p.delivery}, faultyQueue{s, "retry", p.retry}, faultyQueue{s, "slow", p.slow},
+		faultyDeliveries{s, p.deliveries}, faultyBodies{s, p.bodies}, faultyPoster{s, p.poster},
+		faultyScheduler{s, p.scheduler},
+		faultyStates{s, p.states}, faultyQuotas{s, p.quotas}, faultySlots{s, p.slots},
+		faultyFailures{s, p.failures}, faultyKeeper{s, p.keeper},
+		faultyQueue{s, "ingest", p.ingest}, faultyQueue{
+			s, "delivery", p.delivery,
+		}, faultyQueue{s, "retry", p.retry}, faultyQueue{s, "slow", p.slow},
 		faultyQueue{s, "ordered ingest", p.ingestLine}, faultyQueue{s, "line", p.line},
-		faultyQueue{s, "dead", p.dead}, faultyQueue{s, "ingest-dlq", p.ingestDL}, faultyQueue{s, "delivery-dlq", p.poison},
+		faultyQueue{s, "dead", p.dead}, faultyQueue{
+			s, "ingest-dlq", p.ingestDL,
+		}, faultyQueue{s, "delivery-dlq", p.poison},
 	}
 }
 
@@ -172,16 +187,21 @@ func (f *fault) wrap(p ports) ports {
 	return withFaults(f, p)
 }
 
-// TestFaultAtEveryCall runs a small script of webhooks once for each call to a port and each way in which that call can go wrong. After every run it checks the promises.
+// TestFaultAtEveryCall runs a small script of webhooks once for each call to a port and each way in
+// which that call can go wrong. After every run it checks the promises.
 func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	for name, kind := range map[string]kind{"batches of 1": {batch: 1}, "batches of 10": {batch: 10}, "in line": {batch: 10, order: catalog.Order{On: true}, chunk: 2}} {
+	for name, kind := range map[string]kind{
+		"batches of 1": {batch: 1}, "batches of 10": {batch: 10},
+		"in line": {batch: 10, order: catalog.Order{On: true}, chunk: 2},
+	} {
 		calls := runScript(t, kind, newFault(0, none))
 		if calls < 60 {
 			t.Fatalf("the script makes only %d calls", calls)
 		}
 		for _, m := range []mode{
-			before, after, killBefore, killAfter, hangBefore, hangAfter, throttled, failFirst, failLast, failAllBut1,
+			before, after, killBefore, killAfter, hangBefore, hangAfter, throttled, failFirst,
+			failLast, failAllBut1,
 		} {
 			t.Run(fmt.Sprintf("%s, %s", name, m), func(t *testing.T) {
 				t.Parallel()
@@ -215,11 +235,14 @@ func (k kind) endpoints() []string {
 	return []string{"bad", "flaky", "good"}
 }
 
-// runScript sends a few webhooks through a relay with the fault f, waits until all queues are empty, and checks the promises. It returns the number of calls to ports.
+// runScript sends a few webhooks through a relay with the fault f, waits until all queues are
+// empty, and checks the promises. It returns the number of calls to ports.
 func runScript(t *testing.T, kind kind, f *fault) int {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, []time.Duration{time.Second, time.Second, time.Hour}, append(kind.endpoints(), "operator")...)
+		r := newRig(t, []time.Duration{
+			time.Second, time.Second, time.Hour,
+		}, append(kind.endpoints(), "operator")...)
 		r.reports.lost = f.gone
 		r.edit(func(c *catalog.Catalog) {
 			for i := range c.Endpoints {
@@ -238,7 +261,9 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			own.Source, own.Types = catalog.OwnSource, []string{operate.DeliveryDead}
 			c.SetOrder()
 		})
-		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 500}, nil }
+		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{StatusCode: 500}, nil
+		}
 		tries := map[string]int{}
 		flaky := func(p relay.Post) (relay.Reply, error) {
 			try := host(p) + p.Header["webhook-id"]
@@ -252,7 +277,8 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 		r.build(f.wrap)
 		accepted := map[string]bool{}
 		large := strings.Repeat("x", relay.DefaultInlineBodyBytes+1)
-		for _, w := range [][2]string{{"1", "{}"}, {"2", large}, {"1", "{}"}} { // the provider sends the first one once more
+		// the provider sends the first one once more
+		for _, w := range [][2]string{{"1", "{}"}, {"2", large}, {"1", "{}"}} {
 			for range 5 { // until it gets a 2xx
 				event, err := r.post(w[0], "t", w[1])
 				r.revive(f)
@@ -281,7 +307,9 @@ func (r *rig) revive(f *fault) bool {
 // pumpThrough is pump for a relay with the fault f. A killed invocation acknowledges nothing.
 func (r *rig) pumpThrough(f *fault, batch int) {
 	r.t.Helper()
-	queues := []*memory.Queue{&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.delivery}
+	queues := []*memory.Queue{
+		&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.delivery,
+	}
 	for range 2000 {
 		busy, left := false, 0
 		for i, q := range queues {
@@ -305,7 +333,10 @@ func (r *rig) pumpThrough(f *fault, batch int) {
 }
 
 // invoke makes one invocation with a batch of a queue. It returns false if the queue is empty.
-func (r *rig) invoke(f *fault, from *memory.Queue, batch int, process func(context.Context, []relay.Message) []relay.Action) bool {
+func (r *rig) invoke(
+	f *fault, from *memory.Queue, batch int,
+	process func(context.Context, []relay.Message) []relay.Action,
+) bool {
 	if from.Ordered {
 		batch = 1
 	}
@@ -347,7 +378,10 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool, ki
 				dead++
 			}
 			if d.Status != want {
-				t.Errorf("delivery of %s to %s is %s after %d attempts", d.EventID, d.Endpoint, d.Status, d.Attempts)
+				t.Errorf(
+					"delivery of %s to %s is %s after %d attempts", d.EventID, d.Endpoint, d.Status,
+					d.Attempts,
+				)
 			}
 		}
 	}
@@ -362,7 +396,8 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool, ki
 	for _, n := range results {
 		total += n
 	}
-	if routed := len(accepted) + dead; results[relay.Routed] != routed || results[relay.Duplicate] != total-routed || total != f.ingested {
+	if routed := len(accepted) + dead; results[relay.Routed] != routed ||
+		results[relay.Duplicate] != total-routed || total != f.ingested {
 		t.Errorf("%d messages for %d events: %v", f.ingested, routed, results)
 	}
 	for event := range accepted {
@@ -378,7 +413,9 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool, ki
 	}
 	for attempt, n := range r.poster.attempts() {
 		if n-1 > f.excuses[attempt] {
-			t.Errorf("attempt %s was POSTed %d times, with %d excuses", attempt, n, f.excuses[attempt])
+			t.Errorf(
+				"attempt %s was POSTed %d times, with %d excuses", attempt, n, f.excuses[attempt],
+			)
 		}
 	}
 }
@@ -424,7 +461,10 @@ type faultyGenerations struct {
 }
 
 func (p faultyGenerations) Generation(ctx context.Context) (out catalog.Generation, err error) {
-	err = p.s.strike(ctx, "generation", func() (err error) { out, err = p.inner.Generation(ctx); return err })
+	err = p.s.strike(ctx, "generation", func() (err error) {
+		out, err = p.inner.Generation(ctx)
+		return err
+	})
 	return out, err
 }
 
@@ -433,13 +473,23 @@ type faultySources struct {
 	inner catalog.Sources
 }
 
-func (p faultySources) Source(ctx context.Context, g catalog.Generation, name string) (out catalog.Source, err error) {
-	err = p.s.strike(ctx, "source "+name, func() (err error) { out, err = p.inner.Source(ctx, g, name); return err })
+func (p faultySources) Source(
+	ctx context.Context, g catalog.Generation, name string,
+) (out catalog.Source, err error) {
+	err = p.s.strike(ctx, "source "+name, func() (err error) {
+		out, err = p.inner.Source(ctx, g, name)
+		return err
+	})
 	return out, err
 }
 
-func (p faultySources) SourceNames(ctx context.Context, g catalog.Generation) (out []string, err error) {
-	err = p.s.strike(ctx, "names of sources", func() (err error) { out, err = p.inner.SourceNames(ctx, g); return err })
+func (p faultySources) SourceNames(
+	ctx context.Context, g catalog.Generation,
+) (out []string, err error) {
+	err = p.s.strike(ctx, "names of sources", func() (err error) {
+		out, err = p.inner.SourceNames(ctx, g)
+		return err
+	})
 	return out, err
 }
 
@@ -448,8 +498,13 @@ type faultySubscriptions struct {
 	inner catalog.Subscriptions
 }
 
-func (p faultySubscriptions) Subscriptions(ctx context.Context, g catalog.Generation, source string) (out []catalog.Subscription, err error) {
-	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) { out, err = p.inner.Subscriptions(ctx, g, source); return err })
+func (p faultySubscriptions) Subscriptions(
+	ctx context.Context, g catalog.Generation, source string,
+) (out []catalog.Subscription, err error) {
+	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) {
+		out, err = p.inner.Subscriptions(ctx, g, source)
+		return err
+	})
 	return out, err
 }
 
@@ -458,13 +513,23 @@ type faultyEndpoints struct {
 	inner catalog.Endpoints
 }
 
-func (p faultyEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (out catalog.Endpoint, err error) {
-	err = p.s.strike(ctx, "endpoint "+name, func() (err error) { out, err = p.inner.Endpoint(ctx, g, name); return err })
+func (p faultyEndpoints) Endpoint(
+	ctx context.Context, g catalog.Generation, name string,
+) (out catalog.Endpoint, err error) {
+	err = p.s.strike(ctx, "endpoint "+name, func() (err error) {
+		out, err = p.inner.Endpoint(ctx, g, name)
+		return err
+	})
 	return out, err
 }
 
-func (p faultyEndpoints) EndpointNames(ctx context.Context, g catalog.Generation) (out []string, err error) {
-	err = p.s.strike(ctx, "names of endpoints", func() (err error) { out, err = p.inner.EndpointNames(ctx, g); return err })
+func (p faultyEndpoints) EndpointNames(
+	ctx context.Context, g catalog.Generation,
+) (out []string, err error) {
+	err = p.s.strike(ctx, "names of endpoints", func() (err error) {
+		out, err = p.inner.EndpointNames(ctx, g)
+		return err
+	})
 	return out, err
 }
 
@@ -473,14 +538,21 @@ type faultyEvents struct {
 	relay.Events
 }
 
-func (p faultyEvents) RecordEvent(ctx context.Context, r relay.EventRecord) (out *relay.EventRecord, err error) {
+func (p faultyEvents) RecordEvent(
+	ctx context.Context, r relay.EventRecord,
+) (out *relay.EventRecord, err error) {
 	what := fmt.Sprintf("record event %s by message %s", r.ID, r.MessageID)
-	err = p.s.strike(ctx, what, func() (err error) { out, err = p.Events.RecordEvent(ctx, r); return err })
+	err = p.s.strike(ctx, what, func() (err error) {
+		out, err = p.Events.RecordEvent(ctx, r)
+		return err
+	})
 	return out, err
 }
 
 func (p faultyEvents) SaveSent(ctx context.Context, event string, sent int) error {
-	return p.s.strike(ctx, fmt.Sprintf("save sent %d of %s", sent, event), func() error { return p.Events.SaveSent(ctx, event, sent) })
+	return p.s.strike(ctx, fmt.Sprintf("save sent %d of %s", sent, event), func() error {
+		return p.Events.SaveSent(ctx, event, sent)
+	})
 }
 
 type faultyDeliveries struct {
@@ -488,14 +560,22 @@ type faultyDeliveries struct {
 	relay.Deliveries
 }
 
-func (p faultyDeliveries) Delivery(ctx context.Context, event, endpoint string) (out relay.Delivery, err error) {
+func (p faultyDeliveries) Delivery(
+	ctx context.Context, event, endpoint string,
+) (out relay.Delivery, err error) {
 	what := fmt.Sprintf("read delivery %s %s", event, endpoint)
-	err = p.s.strike(ctx, what, func() (err error) { out, err = p.Deliveries.Delivery(ctx, event, endpoint); return err })
+	err = p.s.strike(ctx, what, func() (err error) {
+		out, err = p.Deliveries.Delivery(ctx, event, endpoint)
+		return err
+	})
 	return out, err
 }
 
 func (p faultyDeliveries) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	what := fmt.Sprintf("save delivery %s %s, %s after attempt %d, by message %s", d.EventID, d.Endpoint, d.Status, d.Attempts, d.MessageID)
+	what := fmt.Sprintf(
+		"save delivery %s %s, %s after attempt %d, by message %s", d.EventID, d.Endpoint, d.Status,
+		d.Attempts, d.MessageID,
+	)
 	return p.s.strike(ctx, what, func() error { return p.Deliveries.SaveDelivery(ctx, d, prior) })
 }
 
@@ -504,7 +584,9 @@ type faultyStates struct {
 	gate.EndpointStates
 }
 
-func (p faultyStates) EndpointState(ctx context.Context, endpoint string) (out breaker.State, revision int64, err error) {
+func (p faultyStates) EndpointState(
+	ctx context.Context, endpoint string,
+) (out breaker.State, revision int64, err error) {
 	err = p.s.strike(ctx, "read state of "+endpoint, func() (err error) {
 		out, revision, err = p.EndpointStates.EndpointState(ctx, endpoint)
 		return err
@@ -513,13 +595,20 @@ func (p faultyStates) EndpointState(ctx context.Context, endpoint string) (out b
 }
 
 func (p faultyStates) TroubledEndpoints(ctx context.Context) (out []string, err error) {
-	err = p.s.strike(ctx, "endpoints in trouble", func() (err error) { out, err = p.EndpointStates.TroubledEndpoints(ctx); return err })
+	err = p.s.strike(ctx, "endpoints in trouble", func() (err error) {
+		out, err = p.EndpointStates.TroubledEndpoints(ctx)
+		return err
+	})
 	return out, err
 }
 
-func (p faultyStates) SaveEndpointState(ctx context.Context, endpoint string, state breaker.State, prior int64) error {
+func (p faultyStates) SaveEndpointState(
+	ctx context.Context, endpoint string, state breaker.State, prior int64,
+) error {
 	what := fmt.Sprintf("save state of %s over revision %d", endpoint, prior)
-	return p.s.strike(ctx, what, func() error { return p.EndpointStates.SaveEndpointState(ctx, endpoint, state, prior) })
+	return p.s.strike(ctx, what, func() error {
+		return p.EndpointStates.SaveEndpointState(ctx, endpoint, state, prior)
+	})
 }
 
 type faultyQuotas struct {
@@ -527,7 +616,9 @@ type faultyQuotas struct {
 	gate.Quotas
 }
 
-func (p faultyQuotas) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (from time.Time, ok bool, err error) {
+func (p faultyQuotas) Reserve(
+	ctx context.Context, line string, d time.Duration, earliest, latest time.Time,
+) (from time.Time, ok bool, err error) {
 	err = p.s.strike(ctx, "take quota "+line, func() (err error) {
 		from, ok, err = p.Quotas.Reserve(ctx, line, d, earliest, latest)
 		return err
@@ -540,7 +631,9 @@ type faultySlots struct {
 	gate.Slots
 }
 
-func (p faultySlots) ClaimSlot(ctx context.Context, endpoint string, n int, holder string, until time.Time) (ok bool, err error) {
+func (p faultySlots) ClaimSlot(
+	ctx context.Context, endpoint string, n int, holder string, until time.Time,
+) (ok bool, err error) {
 	err = p.s.strike(ctx, fmt.Sprintf("claim slot %d of %s", n, endpoint), func() (err error) {
 		ok, err = p.Slots.ClaimSlot(ctx, endpoint, n, holder, until)
 		return err
@@ -560,12 +653,17 @@ type faultyFailures struct {
 }
 
 func (p faultyFailures) CountFailure(ctx context.Context, id string) (n int, err error) {
-	err = p.s.strike(ctx, "count failure of "+id, func() (err error) { n, err = p.inner.CountFailure(ctx, id); return err })
+	err = p.s.strike(ctx, "count failure of "+id, func() (err error) {
+		n, err = p.inner.CountFailure(ctx, id)
+		return err
+	})
 	return n, err
 }
 
 func (p faultyFailures) ForgetFailures(ctx context.Context, id string) error {
-	return p.s.strike(ctx, "forget failures of "+id, func() error { return p.inner.ForgetFailures(ctx, id) })
+	return p.s.strike(ctx, "forget failures of "+id, func() error {
+		return p.inner.ForgetFailures(ctx, id)
+	})
 }
 
 type faultyKeeper struct {
@@ -574,7 +672,9 @@ type faultyKeeper struct {
 }
 
 func (p faultyKeeper) KeepEvent(ctx context.Context, id string, until time.Time) error {
-	return p.s.strike(ctx, "keep event "+id, func() error { return p.inner.KeepEvent(ctx, id, until) })
+	return p.s.strike(ctx, "keep event "+id, func() error {
+		return p.inner.KeepEvent(ctx, id, until)
+	})
 }
 
 // The ports that the sweeper reads.
@@ -585,7 +685,10 @@ type faultyNames struct {
 }
 
 func (p faultyNames) Names(ctx context.Context) (sources, endpoints []string, err error) {
-	err = p.s.strike(ctx, "names", func() (err error) { sources, endpoints, err = p.inner.Names(ctx); return err })
+	err = p.s.strike(ctx, "names", func() (err error) {
+		sources, endpoints, err = p.inner.Names(ctx)
+		return err
+	})
 	return sources, endpoints, err
 }
 
@@ -594,44 +697,68 @@ type faultyLedger struct {
 	operate.Ledger
 }
 
-func (p faultyLedger) Event(ctx context.Context, id string) (e relay.EventRecord, ds []relay.Delivery, err error) {
-	err = p.s.strike(ctx, "read event "+id, func() (err error) { e, ds, err = p.Ledger.Event(ctx, id); return err })
+func (p faultyLedger) Event(
+	ctx context.Context, id string,
+) (e relay.EventRecord, ds []relay.Delivery, err error) {
+	err = p.s.strike(ctx, "read event "+id, func() (err error) {
+		e, ds, err = p.Ledger.Event(ctx, id)
+		return err
+	})
 	return e, ds, err
 }
 
 func (p faultyLedger) EventRecord(ctx context.Context, id string) (e relay.EventRecord, err error) {
-	err = p.s.strike(ctx, "read record of event "+id, func() (err error) { e, err = p.Ledger.EventRecord(ctx, id); return err })
+	err = p.s.strike(ctx, "read record of event "+id, func() (err error) {
+		e, err = p.Ledger.EventRecord(ctx, id)
+		return err
+	})
 	return e, err
 }
 
 func (p faultyLedger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page,
+	each func(operate.EventOutcome),
 ) (next relay.Page, err error) {
-	err = p.s.strike(ctx, fmt.Sprintf("list outcomes of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
+	err = p.s.strike(ctx, fmt.Sprintf(
+		"list outcomes of %s, %s, page %s", source, t.Format(time.RFC3339), from,
+	), func() (err error) {
 		next, err = p.Ledger.Outcomes(ctx, source, t, from, each)
 		return err
 	})
 	return next, err
 }
 
-func (p faultyLedger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) (es []relay.EventRecord, next relay.Page, err error) {
-	err = p.s.strike(ctx, fmt.Sprintf("list events of %s, %s, page %s", source, t.Format(time.RFC3339), from), func() (err error) {
+func (p faultyLedger) EventsBySource(
+	ctx context.Context, source string, t time.Time, from relay.Page,
+) (es []relay.EventRecord, next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf(
+		"list events of %s, %s, page %s", source, t.Format(time.RFC3339), from,
+	), func() (err error) {
 		es, next, err = p.Ledger.EventsBySource(ctx, source, t, from)
 		return err
 	})
 	return es, next, err
 }
 
-func (p faultyLedger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page) (ds []relay.Delivery, next relay.Page, err error) {
-	err = p.s.strike(ctx, fmt.Sprintf("list overdue of %s, page %s", endpoint, from), func() (err error) {
+func (p faultyLedger) Overdue(
+	ctx context.Context, endpoint string, before time.Time, from relay.Page,
+) (ds []relay.Delivery, next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf(
+		"list overdue of %s, page %s", endpoint, from,
+	), func() (err error) {
 		ds, next, err = p.Ledger.Overdue(ctx, endpoint, before, from)
 		return err
 	})
 	return ds, next, err
 }
 
-func (p faultyLedger) DeliveriesOf(ctx context.Context, event string) (ds []relay.Delivery, err error) {
-	err = p.s.strike(ctx, "list deliveries of "+event, func() (err error) { ds, err = p.Ledger.DeliveriesOf(ctx, event); return err })
+func (p faultyLedger) DeliveriesOf(
+	ctx context.Context, event string,
+) (ds []relay.Delivery, err error) {
+	err = p.s.strike(ctx, "list deliveries of "+event, func() (err error) {
+		ds, err = p.Ledger.DeliveriesOf(ctx, event)
+		return err
+	})
 	return ds, err
 }
 
@@ -641,12 +768,17 @@ type faultyCursors struct {
 }
 
 func (p faultyCursors) SweepCursor(ctx context.Context) (c operate.SweepCursor, err error) {
-	err = p.s.strike(ctx, "read cursor", func() (err error) { c, err = p.inner.SweepCursor(ctx); return err })
+	err = p.s.strike(ctx, "read cursor", func() (err error) {
+		c, err = p.inner.SweepCursor(ctx)
+		return err
+	})
 	return c, err
 }
 
 func (p faultyCursors) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
-	return p.s.strike(ctx, fmt.Sprintf("save cursor %+v", c), func() error { return p.inner.SaveSweepCursor(ctx, c) })
+	return p.s.strike(ctx, fmt.Sprintf("save cursor %+v", c), func() error {
+		return p.inner.SaveSweepCursor(ctx, c)
+	})
 }
 
 type faultyBodies struct {
@@ -659,7 +791,10 @@ func (p faultyBodies) Put(ctx context.Context, key string, body []byte) error {
 }
 
 func (p faultyBodies) Get(ctx context.Context, key string) (out []byte, err error) {
-	err = p.s.strike(ctx, "get body", func() (err error) { out, err = p.Bodies.Get(ctx, key); return err })
+	err = p.s.strike(ctx, "get body", func() (err error) {
+		out, err = p.Bodies.Get(ctx, key)
+		return err
+	})
 	return out, err
 }
 
@@ -668,8 +803,12 @@ type faultyScheduler struct {
 	relay.Scheduler
 }
 
-func (p faultyScheduler) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
-	return p.s.strike(ctx, "schedule "+name, func() error { return p.Scheduler.Schedule(ctx, name, at, m) })
+func (p faultyScheduler) Schedule(
+	ctx context.Context, name string, at time.Time, m relay.Outgoing,
+) error {
+	return p.s.strike(ctx, "schedule "+name, func() error {
+		return p.Scheduler.Schedule(ctx, name, at, m)
+	})
 }
 
 type faultyPoster struct {
@@ -677,9 +816,13 @@ type faultyPoster struct {
 	relay.Poster
 }
 
-// Post turns a fault into a broken connection, as a failed POST is. A killed process gets no answer at all.
+// Post turns a fault into a broken connection, as a failed POST is. A killed process gets no answer
+// at all.
 func (p faultyPoster) Post(ctx context.Context, post relay.Post) (out relay.Reply, err error) {
-	err = p.s.strike(ctx, "POST "+attemptOf(post), func() (err error) { out, err = p.Poster.Post(ctx, post); return err })
+	err = p.s.strike(ctx, "POST "+attemptOf(post), func() (err error) {
+		out, err = p.Poster.Post(ctx, post)
+		return err
+	})
 	if errors.Is(err, errInjected) {
 		err = &relay.PostError{Outcome: relay.Broken, Err: err}
 	}
@@ -725,7 +868,9 @@ func (brokenEndpoints) EndpointNames(context.Context, catalog.Generation) ([]str
 	return nil, errInjected
 }
 
-func (brokenEndpoints) Endpoint(context.Context, catalog.Generation, string) (catalog.Endpoint, error) {
+func (brokenEndpoints) Endpoint(
+	context.Context, catalog.Generation, string,
+) (catalog.Endpoint, error) {
 	return catalog.Endpoint{}, errInjected
 }
 

@@ -7,14 +7,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// begun returns a rig with a delivery to "a" whose first attempt failed, and the message that made the attempt. From then on "a" answers 200.
+// begun returns a rig with a delivery to "a" whose first attempt failed, and the message that made
+// the attempt. From then on "a" answers 200.
 func begun(t *testing.T, schedule ...time.Duration) (*rig, relay.Message) {
 	t.Helper()
 	r := newRig(t, schedule, "a")
@@ -39,10 +40,14 @@ func (r *rig) again(m relay.Message) {
 	}
 }
 
-// TestNextMessageAndItsCopyComeApart: a function died after it had sent the next attempt's message and before its own was acknowledged. Its own message is received again and sends a copy of the next one. The copy must not be in flight together with the first, since both would make the attempt.
+// TestNextMessageAndItsCopyComeApart: a function died after it had sent the next attempt's message
+// and before its own was acknowledged. Its own message is received again and sends a copy of the
+// next one. The copy must not be in flight together with the first, since both would make the
+// attempt.
 func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct{ wait, before time.Duration }{ // when the next attempt is due
+	// when the next attempt is due
+	for name, tt := range map[string]struct{ wait, before time.Duration }{
 		"soon after":                 {10 * time.Minute, 9 * time.Minute},
 		"at the moment":              {10 * time.Minute, 0},
 		"and has come":               {10 * time.Minute, -30 * time.Second},
@@ -54,7 +59,11 @@ func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r, m := begun(t, tt.wait)
-				time.Sleep(time.Until(r.deliveryOf(strings.Fields(deliveryOf(m))[0], "a").NextAt) - tt.before)
+				time.Sleep(
+					time.Until(
+						r.deliveryOf(strings.Fields(deliveryOf(m))[0], "a").NextAt,
+					) - tt.before,
+				)
 				r.again(m)
 				if n := r.retry.Len(); tt.before > relay.MaxDelay && n != 1 {
 					t.Errorf("the scheduler sends %d", n)
@@ -65,7 +74,10 @@ func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 				time.Sleep(catalog.MaxEndpointTimeout)
 				copies, _ := r.retry.Receive(t.Context(), 10)
 				if len(first) != 1 || len(copies) > 0 && copies[0].ID != first[0].ID {
-					t.Fatalf("%d messages at the same time, and %d while they may be in hand", len(first), len(copies))
+					t.Fatalf(
+						"%d messages at the same time, and %d while they may be in hand",
+						len(first), len(copies),
+					)
 				}
 				r.pump()
 				if n := len(r.poster.posts); n != 2 {
@@ -76,7 +88,8 @@ func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 	}
 }
 
-// TestMessageOfAnEarlierAttemptSendsNoOther: however late the next attempt is, the first attempt's message does not send it, because it does not know the place in the schedule.
+// TestMessageOfAnEarlierAttemptSendsNoOther: however late the next attempt is, the first attempt's
+// message does not send it, because it does not know the place in the schedule.
 func TestMessageOfAnEarlierAttemptSendsNoOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -99,13 +112,19 @@ type statesFunc struct {
 	read func(ctx context.Context, endpoint string) (breaker.State, int64, error)
 }
 
-func (f statesFunc) TroubledEndpoints(context.Context) ([]string, error) { return []string{"a"}, nil }
+func (f statesFunc) TroubledEndpoints(context.Context) ([]string, error) {
+	return []string{"a"}, nil
+}
 
-func (f statesFunc) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
+func (f statesFunc) EndpointState(
+	ctx context.Context, endpoint string,
+) (breaker.State, int64, error) {
 	return f.read(ctx, endpoint)
 }
 
-// TestWhoComesSecondFinishes: SQS hands out a message twice at the same time. One instance records the attempt and dies. The other finds that record when it is about to write, and does what is left to do.
+// TestWhoComesSecondFinishes: SQS hands out a message twice at the same time. One instance records
+// the attempt and dies. The other finds that record when it is about to write, and does what is
+// left to do.
 func TestWhoComesSecondFinishes(t *testing.T) {
 	t.Parallel()
 	for name, meanwhile := range map[string]func(p ports, first func()) ports{
@@ -118,7 +137,9 @@ func TestWhoComesSecondFinishes(t *testing.T) {
 			return p
 		},
 		"being held": func(p ports, first func()) ports {
-			p.states = statesFunc{p.states, func(context.Context, string) (breaker.State, int64, error) {
+			p.states = statesFunc{p.states, func(
+				context.Context, string,
+			) (breaker.State, int64, error) {
 				first()
 				return breaker.State{PausedUntil: time.Now().Add(time.Minute)}, 1, nil
 			}}
@@ -129,7 +150,9 @@ func TestWhoComesSecondFinishes(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, []time.Duration{time.Minute}, "a")
-				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 503}, nil }
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+					return relay.Reply{StatusCode: 503}, nil
+				}
 				r.mustPost("1", "", "{}")
 				r.consume(&r.ingest, nil, r.fanout.Process)
 				msgs, _ := r.delivery.Receive(t.Context(), 1)
@@ -149,7 +172,9 @@ func TestWhoComesSecondFinishes(t *testing.T) {
 // deafScheduler does what it is asked, and its answer is lost.
 type deafScheduler struct{ relay.Scheduler }
 
-func (s deafScheduler) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
+func (s deafScheduler) Schedule(
+	ctx context.Context, name string, at time.Time, m relay.Outgoing,
+) error {
 	return errors.Join(errInjected, s.Scheduler.Schedule(ctx, name, at, m))
 }
 
@@ -181,7 +206,9 @@ type namedOnce struct {
 	known map[string]bool
 }
 
-func (s namedOnce) Schedule(ctx context.Context, name string, at time.Time, m relay.Outgoing) error {
+func (s namedOnce) Schedule(
+	ctx context.Context, name string, at time.Time, m relay.Outgoing,
+) error {
 	if s.known[name] {
 		return nil
 	}
@@ -189,7 +216,8 @@ func (s namedOnce) Schedule(ctx context.Context, name string, at time.Time, m re
 	return s.Scheduler.Schedule(ctx, name, at, m)
 }
 
-// TestDeliveryIsHeldTimeAndAgain: each hold is a wait of its own, although all are for the same attempt.
+// TestDeliveryIsHeldTimeAndAgain: each hold is a wait of its own, although all are for the same
+// attempt.
 func TestDeliveryIsHeldTimeAndAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -198,7 +226,9 @@ func TestDeliveryIsHeldTimeAndAgain(t *testing.T) {
 		known := map[string]bool{}
 		r.build(func(p ports) ports {
 			p.scheduler = namedOnce{p.scheduler, known}
-			p.states = statesFunc{p.states, func(context.Context, string) (breaker.State, int64, error) {
+			p.states = statesFunc{p.states, func(
+				context.Context, string,
+			) (breaker.State, int64, error) {
 				if time.Since(began) > 3*time.Hour {
 					return breaker.State{}, 0, nil
 				}
@@ -214,13 +244,16 @@ func TestDeliveryIsHeldTimeAndAgain(t *testing.T) {
 	})
 }
 
-// TestHopKeepsItsMark: a first attempt whose hold is recorded reads the record before it is made, whether the scheduler or hops bring it.
+// TestHopKeepsItsMark: a first attempt whose hold is recorded reads the record before it is made,
+// whether the scheduler or hops bring it.
 func TestHopKeepsItsMark(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		paused := func(p ports) ports {
-			p.states = statesFunc{p.states, func(context.Context, string) (breaker.State, int64, error) {
+			p.states = statesFunc{p.states, func(
+				context.Context, string,
+			) (breaker.State, int64, error) {
 				return breaker.State{PausedUntil: time.Now().Add(time.Hour)}, 1, nil
 			}}
 			return p

@@ -8,35 +8,50 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
-var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
+var update = flag.Bool(
+	"update", false,
+	"write golden files that do not exist yet; those of a released version never change",
+)
 
 var (
 	at     = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 	sample = relay.Event{
-		ID: "evt_rma5j74f2gdwq3atz3vwdyvb2kl6mxje", Receipt: "receipt", Source: "github", Type: "push", ReceivedAt: at,
+		ID: "evt_rma5j74f2gdwq3atz3vwdyvb2kl6mxje", Receipt: "receipt", Source: "github",
+		Type: "push", ReceivedAt: at,
 		Header: relay.Header{"content-type": "application/json", "x-github-event": "push"},
-		Trace:  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Body: []byte("{\"a\": \"\x00\xff<&>\"}"),
+		Trace:  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Body: []byte(
+			"{\"a\": \"\x00\xff<&>\"}",
+		),
 	}
 	sampleRecord = relay.EventRecord{
-		Event: sample, MessageID: "m-1", Endpoints: []string{"shipping", "billing"}, RoutedAt: at.Add(time.Second),
+		Event: sample, MessageID: "m-1", Endpoints: []string{"shipping", "billing"},
+		RoutedAt:  at.Add(time.Second),
 		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
 	}
 	sampleDelivery = relay.Delivery{
-		EventID: sample.ID, Endpoint: "shipping", Source: "github", Type: "push", Status: relay.Waiting, Attempts: 2, MessageID: "m-2",
-		NextAt: at.Add(time.Hour), UpdatedAt: at.Add(time.Minute), ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
+		EventID: sample.ID, Endpoint: "shipping", Source: "github", Type: "push",
+		Status: relay.Waiting, Attempts: 2, MessageID: "m-2",
+		NextAt: at.Add(time.Hour), UpdatedAt: at.Add(time.Minute),
+		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
 		History: []relay.Attempt{
-			{Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected, StatusCode: 503, Response: []byte{0, 255}},
-			{Number: 2, At: at.Add(time.Minute), Duration: 15 * time.Second, Outcome: relay.TimedOut, Error: "no answer in 15s"},
+			{
+				Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected,
+				StatusCode: 503, Response: []byte{0, 255},
+			},
+			{
+				Number: 2, At: at.Add(time.Minute), Duration: 15 * time.Second,
+				Outcome: relay.TimedOut, Error: "no answer in 15s",
+			},
 		},
 	}
 )
@@ -44,7 +59,8 @@ var (
 func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	t.Parallel()
 	byReference := sample
-	byReference.Body, byReference.BodyRef = nil, &relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}
+	byReference.Body, byReference.BodyRef = nil,
+		&relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}
 	trusted := sample
 	trusted.Trust = verify.Verified
 	check(t, "event-trust.v1.json", trusted, relay.EncodeEvent, relay.DecodeEvent)
@@ -62,20 +78,26 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	held.Held, held.Reserved = true, true
 	check(t, "delivery-held.v1.json", held, relay.EncodeDelivery, relay.DecodeDelivery)
 	state := breaker.State{
-		Failures: 12, FailingSince: at, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
-		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
+		Failures: 12, FailingSince: at, OpenUntil: at.Add(time.Minute), Openings: 2,
+		ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
+		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour),
+		Reason: "it answered 410 Gone",
 	}
 	check(t, "endpoint-state.v1.json", state, breaker.Encode, breaker.Decode)
 	failed := breaker.State{Failures: 1, FailingSince: at, FailedAt: at.Add(time.Minute)}
 	check(t, "endpoint-state-failed.v1.json", failed, breaker.Encode, breaker.Decode)
-	proved := breaker.State{Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404"}
+	proved := breaker.State{
+		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
+	}
 	check(t, "endpoint-state-proof.v1.json", proved, breaker.Encode, breaker.Decode)
 	slow := breaker.State{SlowUntil: at, SlowAt: at.Add(time.Minute), SlowSeen: 2}
 	check(t, "endpoint-state-slow.v1.json", slow, breaker.Encode, breaker.Decode)
 }
 
 // check compares what is written with the golden file, and what is read from it with v.
-func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode func([]byte) (T, error)) {
+func check[T any](
+	t *testing.T, name string, v T, encode func(T) []byte, decode func([]byte) (T, error),
+) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	golden, err := os.ReadFile(path)
@@ -95,19 +117,27 @@ func check[T any](t *testing.T, name string, v T, encode func(T) []byte, decode 
 	}
 }
 
-// Only this package reads the delivery queues' message. So its golden file is checked by processing it.
+// Only this package reads the delivery queues' message. So its golden file is checked by processing
+// it.
 func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
 	t.Parallel()
-	wantPosts := map[string]int{"task.v1.json": 1, "task-origin.v1.json": 1, "task-lane.v1.json": 1, "task-made.v1.json": 0}
+	wantPosts := map[string]int{
+		"task.v1.json": 1, "task-origin.v1.json": 1, "task-lane.v1.json": 1, "task-made.v1.json": 0,
+	}
 	for name, want := range wantPosts {
 		message, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := newRig(t, nil, "shipping")
-		a := r.deliverer.Process(t.Context(), []relay.Message{{ID: "m", Body: message, Receives: 1}})[0]
-		if a.Retry || r.poison.Len() != 0 || len(r.reports.attempted) != 1 || r.reports.attempted[0].Status != relay.Delivered {
-			t.Errorf("%s: %v, %d put aside, reported %+v", name, a, r.poison.Len(), r.reports.attempted)
+		a := r.deliverer.Process(
+			t.Context(), []relay.Message{{ID: "m", Body: message, Receives: 1}},
+		)[0]
+		if a.Retry || r.poison.Len() != 0 || len(r.reports.attempted) != 1 ||
+			r.reports.attempted[0].Status != relay.Delivered {
+			t.Errorf(
+				"%s: %v, %d put aside, reported %+v", name, a, r.poison.Len(), r.reports.attempted,
+			)
 		}
 		if posts := len(r.poster.posts); posts != want {
 			t.Errorf("%s: %d POSTs", name, posts)
@@ -119,19 +149,24 @@ func FuzzDecode(f *testing.F) {
 	f.Add(relay.EncodeEvent(sample))
 	f.Add(relay.EncodeEventRecord(sampleRecord))
 	f.Add(relay.EncodeDelivery(sampleDelivery))
-	f.Add([]byte(`{"v":1,"id":"x","source":"y","receivedAt":"2026-01-02T03:04:05Z","header":{},"body":""}`))
+	f.Add([]byte(
+		`{"v":1,"id":"x","source":"y","receivedAt":"2026-01-02T03:04:05Z","header":{},"body":""}`,
+	))
 	f.Add([]byte(`{"v":1,"id":"x","source":"y","receivedAt":"2026-01-02T03:04:05Z","body":"!"}`))
-	equal := func(a, b any) bool { return cmp.Equal(a, b, cmpopts.EquateEmpty()) } // an empty body is no body
+	// an empty body is no body
+	equal := func(a, b any) bool { return cmp.Equal(a, b, cmpopts.EquateEmpty()) }
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := relay.DecodeEvent(b); err == nil {
-			if again, err := relay.DecodeEvent(relay.EncodeEvent(e)); err != nil || !equal(e, again) {
+			if again, err := relay.DecodeEvent(relay.EncodeEvent(e)); err != nil ||
+				!equal(e, again) {
 				t.Errorf("does not survive: %v\n%+v\n%+v", err, e, again)
 			}
 		} else if !errors.Is(err, format.ErrFormat) {
 			t.Errorf("not ErrFormat: %v", err)
 		}
 		if d, err := relay.DecodeDelivery(b); err == nil {
-			if again, err := relay.DecodeDelivery(relay.EncodeDelivery(d)); err != nil || !equal(d, again) {
+			if again, err := relay.DecodeDelivery(relay.EncodeDelivery(d)); err != nil ||
+				!equal(d, again) {
 				t.Errorf("does not survive: %v\n%+v\n%+v", err, d, again)
 			}
 		}

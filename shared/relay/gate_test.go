@@ -11,27 +11,31 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // stateTTL is how long an instance uses the state that it has read.
 const stateTTL = 5 * time.Second
 
-// crowd is several instances of the deliverer that work at the same time on the same ports, in virtual time.
+// crowd is several instances of the deliverer that work at the same time on the same ports, in
+// virtual time.
 type crowd struct {
 	*rig
-	take     func(endpoint string) time.Duration // how long an endpoint takes to answer; nil: no time
-	handlers int                                 // further concurrent workers of each instance, as in the local host; with them kills is nil
-	kills    func() bool                         // whether the POST that begins kills its instance; nil: never
-	wait     sync.WaitGroup
+	// how long an endpoint takes to answer; nil: no time
+	take func(endpoint string) time.Duration
+	// further concurrent workers of each instance, as in the local host; with them kills is nil
+	handlers int
+	// whether the POST that begins kills its instance; nil: never
+	kills func() bool
+	wait  sync.WaitGroup
 
 	mu      sync.Mutex
 	posts   []posted
@@ -138,8 +142,10 @@ func (m *member) deliverer(random *rand.Rand) *relay.Deliverer {
 	p.poster = m
 	p = withFaults(m, p)
 	return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Dead: p.dead,
-		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &m.reports,
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster,
+		Retry: p.retry, Dead: p.dead,
+		Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas,
+		Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &m.reports,
 		Random: func() float64 {
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -174,7 +180,8 @@ func (m *member) takeOne(q *memory.Queue, d *relay.Deliverer) bool {
 	return len(msgs) > 0
 }
 
-// Post answers as the rig's endpoints do, and records the POST. If the instance is killed, the endpoint may still work on it for its whole timeout.
+// Post answers as the rig's endpoints do, and records the POST. If the instance is killed, the
+// endpoint may still work on it for its whole timeout.
 func (m *member) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	name, began := host(p), time.Now()
 	m.mu.Lock()
@@ -235,12 +242,15 @@ func TestRateLimitIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				c := newCrowd(t, func(e *catalog.Endpoint) { e.RateLimit, e.RatePer = tt.limit, tt.per }, "a")
+				c := newCrowd(t, func(e *catalog.Endpoint) {
+					e.RateLimit, e.RatePer = tt.limit, tt.per
+				}, "a")
 				c.send("w", tt.waiting)
 				began := time.Now()
 				c.run(5, tt.span)
 				want := float64(tt.limit) * tt.span.Seconds() / tt.per.Seconds()
-				if got := float64(c.within("a", began, began.Add(tt.span))); got < 0.9*want || got > 1.1*want {
+				if got := float64(c.within("a", began, began.Add(tt.span))); got < 0.9*want ||
+					got > 1.1*want {
 					t.Errorf("%.0f attempts in %s, allowed are %.0f", got, tt.span, want)
 				}
 				holds := 0
@@ -250,7 +260,10 @@ func TestRateLimitIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 					}
 				}
 				if calls := c.calls["take quota rate#a"]; holds > tt.waiting || calls > tt.waiting {
-					t.Errorf("%d holds and %d calls for %d deliveries: each has a place kept for it", holds, calls, tt.waiting)
+					t.Errorf(
+						"%d holds and %d calls for %d deliveries: each has a place kept for it",
+						holds, calls, tt.waiting,
+					)
 				}
 			})
 		})
@@ -262,9 +275,12 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 	for name, tt := range map[string]struct {
 		limit, instances, waiting int
 		least, most               time.Duration // of an attempt
-		kills                     int           // one in this many attempts kills its instance; 0: none
+		// one in this many attempts kills its instance; 0: none
+		kills int
 	}{
-		"one at a time":              {1, 4, 200, 100 * time.Millisecond, 300 * time.Millisecond, 0},
+		"one at a time": {
+			1, 4, 200, 100 * time.Millisecond, 300 * time.Millisecond, 0,
+		},
 		"more instances than slots":  {3, 8, 250, 100 * time.Millisecond, time.Second, 0},
 		"more slots than a batch":    {15, 4, 500, 200 * time.Millisecond, 2 * time.Second, 0},
 		"slow attempts":              {5, 8, 100, 5 * time.Second, 10 * time.Second, 0},
@@ -277,7 +293,9 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 				const lasts = 40 * time.Second
 				c := newCrowd(t, func(e *catalog.Endpoint) { e.Concurrency = tt.limit }, "a")
 				random := rand.New(rand.NewPCG(1, 2))
-				c.take = func(string) time.Duration { return tt.least + time.Duration(random.Int64N(int64(tt.most-tt.least))) }
+				c.take = func(string) time.Duration {
+					return tt.least + time.Duration(random.Int64N(int64(tt.most-tt.least)))
+				}
 				if tt.instances == 2 {
 					c.handlers = 15
 				}
@@ -295,7 +313,9 @@ func TestConcurrencyIsHeldAndUsedByAllInstancesTogether(t *testing.T) {
 				for _, p := range c.posts {
 					busy += min(p.took, end.Sub(p.began))
 				}
-				// Waiting deliveries come back at random times, so a slot is unused until one comes. A killed instance's slot stays taken for as long again as its attempt took.
+				// Waiting deliveries come back at random times, so a slot is unused until one
+				// comes. A killed instance's slot stays taken for as long again as its attempt
+				// took.
 				if used := busy.Seconds() / (float64(tt.limit) * lasts.Seconds()); used < 0.4 {
 					t.Errorf("used to %.2f", used)
 				}
@@ -333,14 +353,18 @@ func TestAConcurrencyThatIsLoweredIsHeld(t *testing.T) {
 	})
 }
 
-// A well endpoint without limits costs no write. The gate reads only the list of troubled endpoints.
+// A well endpoint without limits costs no write. The gate reads only the list of troubled
+// endpoints.
 func TestNoWriteForADeliveryWhenAllIsWell(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, func(*catalog.Endpoint) {}, "a")
 		c.send("w", 200)
 		c.run(4, time.Second)
-		want := map[string]int{"generation": 4, "endpoint a": 4, "endpoints in trouble": 4, "POST": 200, "save delivery": 200}
+		want := map[string]int{
+			"generation": 4, "endpoint a": 4, "endpoints in trouble": 4, "POST": 200,
+			"save delivery": 200,
+		}
 		if diff := cmp.Diff(want, c.calls); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
@@ -376,7 +400,8 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 				after = append(after, p)
 			}
 		}
-		// Each instance has a batch in flight at the beginning, and one more until it learns of the others' failures.
+		// Each instance has a batch in flight at the beginning, and one more until it learns of the
+		// others' failures.
 		if early < breaker.OpenAfter || early > 2*5*10 {
 			t.Errorf("%d attempts before all knew that the breaker was open", early)
 		}
@@ -387,7 +412,9 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 				last = probes[i-1].began
 			}
 			if since := p.began.Sub(last); since < wait || since > 2*wait+breaker.FirstWait {
-				t.Errorf("probe %d came %s after what was before it, due after %s", i+1, since, wait)
+				t.Errorf(
+					"probe %d came %s after what was before it, due after %s", i+1, since, wait,
+				)
 			}
 			wait = min(2*wait, breaker.MaxWait)
 		}
@@ -399,7 +426,10 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 			from := healed.Add(time.Duration(i) * breaker.RampDouble)
 			allowed := breaker.RampStart << i * int(breaker.RampDouble/time.Second)
 			if n := c.within("a", from, from.Add(breaker.RampDouble)); n > allowed*11/10 {
-				t.Errorf("%d attempts from %s after it recovered on, allowed are %d", n, from.Sub(healed), allowed)
+				t.Errorf(
+					"%d attempts from %s after it recovered on, allowed are %d", n,
+					from.Sub(healed), allowed,
+				)
 			}
 		}
 		for _, endpoint := range []string{"a", "b"} {
@@ -415,7 +445,8 @@ func TestTheBreakerIsOneForAllInstances(t *testing.T) {
 	})
 }
 
-// expectRamp runs an endpoint that is well for a second and then fails for half a minute. It checks the rate at which the waiting deliveries are released, while fresh new ones arrive each second.
+// expectRamp runs an endpoint that is well for a second and then fails for half a minute. It checks
+// the rate at which the waiting deliveries are released, while fresh new ones arrive each second.
 func (c *crowd) expectRamp(instances, waiting, fresh int) {
 	c.t.Helper()
 	began := time.Now()
@@ -434,15 +465,20 @@ func (c *crowd) expectRamp(instances, waiting, fresh int) {
 	c.wait.Wait()
 	healed := began.Add(time.Hour)
 	for _, p := range c.posts {
-		if p.statusCode == 200 && p.began.After(began.Add(breaker.FirstWait)) && p.began.Before(healed) {
+		if p.statusCode == 200 && p.began.After(began.Add(breaker.FirstWait)) &&
+			p.began.Before(healed) {
 			healed = p.began
 		}
 	}
 	for i := range 3 {
 		from := healed.Add(time.Duration(i) * breaker.RampDouble)
 		allowed := breaker.RampStart << i * int(breaker.RampDouble/time.Second)
-		if n := c.within("a", from, from.Add(breaker.RampDouble)); n > allowed*12/10 || n < allowed/2 {
-			c.t.Errorf("%d attempts from %s after it recovered on, allowed are %d", n, from.Sub(healed), allowed)
+		if n := c.within("a", from, from.Add(breaker.RampDouble)); n > allowed*12/10 ||
+			n < allowed/2 {
+			c.t.Errorf(
+				"%d attempts from %s after it recovered on, allowed are %d", n, from.Sub(healed),
+				allowed,
+			)
 		}
 	}
 }
@@ -487,10 +523,18 @@ func TestHeldDeliveriesComeBackOneByOne(t *testing.T) {
 		state  func(now time.Time) breaker.State
 		spread time.Duration
 	}{
-		"after a pause":                   {func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(10 * time.Minute)} }, 10 * time.Minute},
-		"after a breaker that was open":   {func(now time.Time) breaker.State { return breaker.State{OpenUntil: now.Add(time.Second)} }, breaker.FirstWait},
-		"after a pause of a few moments":  {func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Second)} }, breaker.MinSpread},
-		"after the longest pause that is": {func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Hour)} }, breaker.MaxWait},
+		"after a pause": {func(now time.Time) breaker.State {
+			return breaker.State{PausedUntil: now.Add(10 * time.Minute)}
+		}, 10 * time.Minute},
+		"after a breaker that was open": {func(now time.Time) breaker.State {
+			return breaker.State{OpenUntil: now.Add(time.Second)}
+		}, breaker.FirstWait},
+		"after a pause of a few moments": {func(now time.Time) breaker.State {
+			return breaker.State{PausedUntil: now.Add(time.Second)}
+		}, breaker.MinSpread},
+		"after the longest pause that is": {func(now time.Time) breaker.State {
+			return breaker.State{PausedUntil: now.Add(time.Hour)}
+		}, breaker.MaxWait},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -532,7 +576,8 @@ func TestRetryAfterIsSpread(t *testing.T) {
 		m.takeOne(&m.delivery, m.deliverer(rand.New(rand.NewPCG(1, 2))))
 		at := c.nextOf()
 		first, last := time.Until(at[0]), time.Until(at[len(at)-1])
-		if len(at) != breaker.OpenAfter-1 || first < 10*time.Minute || last > 11*time.Minute || last-first < 20*time.Second {
+		if len(at) != breaker.OpenAfter-1 || first < 10*time.Minute || last > 11*time.Minute ||
+			last-first < 20*time.Second {
 			t.Errorf("%d come back after %s to %s", len(at), first, last)
 		}
 	})
@@ -557,11 +602,21 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 		waiting  int
 		want     int
 	}{
-		"every 20th attempt fails":                      {func(post int) bool { return post%20 == 0 }, 4, 1500, 0},
-		"every other attempt fails":                     {func(post int) bool { return post%2 == 0 && post <= breaker.MinAttempts }, 1, 60, 1},
-		"every third of many attempts fails":            {func(post int) bool { return post%3 == 0 }, 1, 200, 0},
-		"ten in a row, and one once it is well again":   {func(post int) bool { return post <= breaker.OpenAfter || post == breaker.MinAttempts }, 1, 40, 1},
-		"nine in a row, and again nine after a success": {func(post int) bool { return post%breaker.OpenAfter != 0 && post < breaker.MinAttempts-1 }, 1, 19, 0},
+		"every 20th attempt fails": {func(post int) bool {
+			return post%20 == 0
+		}, 4, 1500, 0},
+		"every other attempt fails": {func(post int) bool {
+			return post%2 == 0 && post <= breaker.MinAttempts
+		}, 1, 60, 1},
+		"every third of many attempts fails": {func(post int) bool {
+			return post%3 == 0
+		}, 1, 200, 0},
+		"ten in a row, and one once it is well again": {func(post int) bool {
+			return post <= breaker.OpenAfter || post == breaker.MinAttempts
+		}, 1, 40, 1},
+		"nine in a row, and again nine after a success": {func(post int) bool {
+			return post%breaker.OpenAfter != 0 && post < breaker.MinAttempts-1
+		}, 1, 19, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -618,14 +673,17 @@ func TestAnAttemptThatWasUnderWayDoesNotCloseTheBreaker(t *testing.T) {
 	})
 }
 
-// releasing is a store of slots that reports whether a slot is released with a context that has ended, or has no deadline.
+// releasing is a store of slots that reports whether a slot is released with a context that has
+// ended, or has no deadline.
 type releasing struct {
 	gate.Slots
 	t        *testing.T
 	released *int
 }
 
-func (s releasing) ReleaseSlot(ctx context.Context, endpoint string, number int, holder string) error {
+func (s releasing) ReleaseSlot(
+	ctx context.Context, endpoint string, number int, holder string,
+) error {
 	*s.released++
 	if _, ends := ctx.Deadline(); ctx.Err() != nil || !ends {
 		s.t.Errorf("released with a context that is over (%v), or never ends", ctx.Err())
@@ -674,12 +732,15 @@ func TestAPauseIsForAllInstances(t *testing.T) {
 		}
 		waiting := openOf(t, &c.ledger, "a", relay.Waiting)
 		if len(waiting) > 0 {
-			t.Errorf("%d wait still, the first until %s", len(waiting), waiting[0].NextAt.Sub(began))
+			t.Errorf(
+				"%d wait still, the first until %s", len(waiting), waiting[0].NextAt.Sub(began),
+			)
 		}
 	})
 }
 
-// One answer asks for the pause. Instances that know the endpoint as well learn of the pause while it lasts.
+// One answer asks for the pause. Instances that know the endpoint as well learn of the pause while
+// it lasts.
 func TestAPauseThatIsAskedForOnce(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{429, 503} {
@@ -693,7 +754,9 @@ func TestAPauseThatIsAskedForOnce(t *testing.T) {
 				c.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
 					if !said && !time.Now().Before(asked) {
 						said = true
-						return relay.Reply{StatusCode: status, Header: relay.Header{"retry-after": "20"}}, nil
+						return relay.Reply{
+							StatusCode: status, Header: relay.Header{"retry-after": "20"},
+						}, nil
 					}
 					return relay.Reply{StatusCode: 200}, nil
 				}

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -17,14 +17,21 @@ const UserAgent = "webhook-relay/1"
 const (
 	HeaderSource    = "relay-source"     // name of the source
 	HeaderEventType = "relay-event-type" // event type, absent where the provider has none
-	HeaderTrust     = "relay-trust"      // verified, authenticated or unverified: what the provider's proof is worth
-	HeaderAttempt   = "relay-attempt"    // number of the attempt, 1 for the first
+	// verified, authenticated or unverified: what the provider's proof is worth
+	HeaderTrust   = "relay-trust"
+	HeaderAttempt = "relay-attempt" // number of the attempt, 1 for the first
 )
 
-// Keeps tells whether an inbound header (lower-case name) is stored with its event and sent to endpoints. A header that holds its source's proof is not kept either. Filters cannot see a header that is not kept: see verify.IsCredential.
-func Keeps(name string) bool { return !catalog.BelongsToConnection(name) && !verify.IsCredential(name) }
+// Keeps tells whether an inbound header (lower-case name) is stored with its event and sent to
+// endpoints. A header that holds its source's proof is not kept either. Filters cannot see a header
+// that is not kept: see verify.IsCredential.
+func Keeps(name string) bool {
+	return !catalog.BelongsToConnection(name) && !verify.IsCredential(name)
+}
 
-// storedHeader returns the inbound headers that are stored and sent to endpoints. These are the ones that Keeps allows, without those in drop (the proof of this source) and without those that the header "connection" names, which belong to the connection too.
+// storedHeader returns the inbound headers that are stored and sent to endpoints. These are the
+// ones that Keeps allows, without those in drop (the proof of this source) and without those that
+// the header "connection" names, which belong to the connection too.
 func storedHeader(h Header, drop []string) Header {
 	kept := make(Header, len(h))
 	for name, value := range h {
@@ -46,7 +53,8 @@ func storedHeader(h Header, drop []string) Header {
 	return kept
 }
 
-// outboundHeader returns the headers of one attempt. Later ones replace earlier ones: the provider's, the endpoint's own, ours.
+// outboundHeader returns the headers of one attempt. Later ones replace earlier ones: the
+// provider's, the endpoint's own, ours.
 func outboundHeader(e Event, ep catalog.Endpoint, attempt int, signature map[string]string) Header {
 	h := make(Header, len(e.Header)+len(ep.Header)+len(signature)+6)
 	maps.Copy(h, e.Header)

@@ -11,11 +11,15 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// TestABatchIsNotDelayedByItsWorst delivers a batch to ten endpoints. One hangs for its whole timeout, one resets the connection, and one answers 500 at once. The POSTs to the other seven must end as early as without these three.
+// TestABatchIsNotDelayedByItsWorst delivers a batch to ten endpoints. One hangs for its whole
+// timeout, one resets the connection, and one answers 500 at once. The POSTs to the other seven
+// must end as early as without these three.
 func TestABatchIsNotDelayedByItsWorst(t *testing.T) {
 	t.Parallel()
 	const answersAfter = 100 * time.Millisecond
-	ends := func(t *testing.T, ill map[string]func(relay.Post) (relay.Reply, error)) (last time.Duration) {
+	ends := func(
+		t *testing.T, ill map[string]func(relay.Post) (relay.Reply, error),
+	) (last time.Duration) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			var names []string
@@ -26,7 +30,9 @@ func TestABatchIsNotDelayedByItsWorst(t *testing.T) {
 			began := time.Now()
 			var mu sync.Mutex
 			r.build(func(p ports) ports {
-				p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
+				p.poster = posterFunc(func(
+					ctx context.Context, post relay.Post,
+				) (relay.Reply, error) {
 					if answer := ill[host(post)]; answer != nil {
 						return answer(post)
 					}
@@ -56,11 +62,16 @@ func TestABatchIsNotDelayedByItsWorst(t *testing.T) {
 		"e9": func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 500}, nil },
 	})
 	if without != answersAfter || with != without {
-		t.Errorf("the last of the others ended after %s, and after %s where three are ill", without, with)
+		t.Errorf(
+			"the last of the others ended after %s, and after %s where three are ill", without,
+			with,
+		)
 	}
 }
 
 // posterFunc is a function as a Poster.
 type posterFunc func(context.Context, relay.Post) (relay.Reply, error)
 
-func (f posterFunc) Post(ctx context.Context, p relay.Post) (relay.Reply, error) { return f(ctx, p) }
+func (f posterFunc) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
+	return f(ctx, p)
+}

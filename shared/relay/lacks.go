@@ -17,5 +17,8 @@ func Lacks(config string, missing map[string]bool) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has no %s", ErrIncomplete, config, strings.Join(slices.Sorted(maps.Keys(missing)), ", no "))
+	return fmt.Errorf(
+		"%w: %s has no %s", ErrIncomplete, config,
+		strings.Join(slices.Sorted(maps.Keys(missing)), ", no "),
+	)
 }

@@ -7,14 +7,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // slowRig returns a rig whose endpoint "e" takes a time for each answer and counts as slow.
-func slowRig(t *testing.T, takes time.Duration, change func(*catalog.Endpoint)) (*rig, *postsAtOnce) {
+func slowRig(
+	t *testing.T, takes time.Duration, change func(*catalog.Endpoint),
+) (*rig, *postsAtOnce) {
 	t.Helper()
 	r := newRig(t, []time.Duration{time.Minute}, "e")
 	c, revision, err := r.catalog.LoadCatalog(t.Context())
@@ -36,7 +38,9 @@ func (r *rig) slowUntil(t *testing.T, until time.Time) {
 	t.Helper()
 	_, revision, err := r.states.EndpointState(t.Context(), "e")
 	if err == nil {
-		err = r.states.SaveEndpointState(t.Context(), "e", breaker.State{SlowUntil: until}, revision)
+		err = r.states.SaveEndpointState(
+			t.Context(), "e", breaker.State{SlowUntil: until}, revision,
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +84,8 @@ func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
 		}
 		r.pump()
 		d := r.deliveryOf(event, "e")
-		if d.Status != relay.Delivered || d.Attempts != 2 || d.History[0].Outcome != relay.Rejected {
+		if d.Status != relay.Delivered || d.Attempts != 2 ||
+			d.History[0].Outcome != relay.Rejected {
 			t.Errorf("ended as %+v", d)
 		}
 		for attempt, n := range r.poster.attempts() {
@@ -91,7 +96,8 @@ func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
 	})
 }
 
-// TestRateLimitsHoldInTheSlowLane: ten deliveries keep their reservations on their way through the slow queue.
+// TestRateLimitsHoldInTheSlowLane: ten deliveries keep their reservations on their way through the
+// slow queue.
 func TestRateLimitsHoldInTheSlowLane(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,16 +116,21 @@ func TestRateLimitsHoldInTheSlowLane(t *testing.T) {
 	})
 }
 
-// TestACopyInTheSlowLaneIsNotDeliveredTwice loses the queue's answer after it accepted the message. So the message is received again and sent on a second time, while the attempt of the first copy is in flight.
+// TestACopyInTheSlowLaneIsNotDeliveredTwice loses the queue's answer after it accepted the message.
+// So the message is received again and sent on a second time, while the attempt of the first copy
+// is in flight.
 func TestACopyInTheSlowLaneIsNotDeliveredTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, _ := slowRig(t, catalog.MaxEndpointTimeout, func(e *catalog.Endpoint) { e.Timeout = catalog.MaxEndpointTimeout })
+		r, _ := slowRig(t, catalog.MaxEndpointTimeout, func(e *catalog.Endpoint) {
+			e.Timeout = catalog.MaxEndpointTimeout
+		})
 		r.delivery.Visibility, r.slow.Visibility = time.Second, visibilityFactor*deliverTimeout
 		lost := &answersLost{to: &r.slow}
 		build := func(slow relay.Queue) {
 			r.build(func(p ports) ports {
-				p.slow, p.poster = slow, &postsAtOnce{endpoints: r.poster, takes: catalog.MaxEndpointTimeout}
+				p.slow, p.poster = slow,
+					&postsAtOnce{endpoints: r.poster, takes: catalog.MaxEndpointTimeout}
 				return p
 			})
 		}
@@ -181,11 +192,14 @@ func TestHeldDeliveriesAreNotSentOn(t *testing.T) {
 	})
 }
 
-// TestASlowOrderedEndpointHasFewAttemptsAtOnce: its messages cannot leave their queue, whose invocations other endpoints need.
+// TestASlowOrderedEndpointHasFewAttemptsAtOnce: its messages cannot leave their queue, whose
+// invocations other endpoints need.
 func TestASlowOrderedEndpointHasFewAttemptsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r, posts := slowRig(t, 5*time.Second, func(e *catalog.Endpoint) { e.Order = catalog.Order{On: true, Key: "data.k"} })
+		r, posts := slowRig(t, 5*time.Second, func(e *catalog.Endpoint) {
+			e.Order = catalog.Order{On: true, Key: "data.k"}
+		})
 		const webhooks = 40
 		for i := range webhooks {
 			r.mustPost(fmt.Sprint(i), "push", fmt.Sprintf(`{"data":{"k":"%d"}}`, i))

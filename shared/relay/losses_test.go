@@ -6,13 +6,14 @@ import (
 	"slices"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/operate"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 )
 
-// TestLostMessagesArePutBack runs scripts in which the queues lose messages. The relay has other webhooks to deliver while the sweeper runs. What the sweeper sends again must keep the promises.
+// TestLostMessagesArePutBack runs scripts in which the queues lose messages. The relay has other
+// webhooks to deliver while the sweeper runs. What the sweeper sends again must keep the promises.
 func TestLostMessagesArePutBack(t *testing.T) {
 	t.Parallel()
 	lost := 0
@@ -46,7 +47,9 @@ func newLosses(seed uint64) script {
 	}
 	for i := range r.IntN(8) {
 		s.webhooks = append(s.webhooks, webhook{
-			id: "later" + string(rune('a'+i)), eventType: "push", body: "{}", at: time.Duration(r.Int64N(int64(6 * time.Hour))).Truncate(time.Millisecond),
+			id: "later" + string(rune('a'+i)), eventType: "push", body: "{}", at: time.Duration(
+				r.Int64N(int64(6 * time.Hour)),
+			).Truncate(time.Millisecond),
 		})
 	}
 	if r.IntN(2) == 0 {
@@ -55,10 +58,14 @@ func newLosses(seed uint64) script {
 	return s
 }
 
-// loses tells whether a queue loses the batch that is taken from it now. An ingest message is lost only if its event is recorded. Before that the message is the only copy, and the relay relies on SQS.
+// loses tells whether a queue loses the batch that is taken from it now. An ingest message is lost
+// only if its event is recorded. Before that the message is the only copy, and the relay relies on
+// SQS.
 func (w *world) loses(f *feed, b *batch) bool {
 	ingest := f == w.feeds[0] || f == w.feeds[3]
-	if w.redrove || ingest && slices.ContainsFunc(b.msgs, func(m relay.Message) bool { return !w.onRecord(m) }) {
+	if w.redrove || ingest && slices.ContainsFunc(b.msgs, func(m relay.Message) bool {
+		return !w.onRecord(m)
+	}) {
 		return false
 	}
 	if w.taken++; !slices.Contains(w.script.losses, w.taken) {
@@ -103,10 +110,12 @@ func (w *world) nextSweep(after time.Time) {
 	w.sweepBy = w.sweepFrom.Add(time.Duration(w.rng.Int64N(int64(20 * time.Minute))))
 }
 
-// beginSweep begins a sweep if it is time. At random it begins while other things happen, so that it meets messages in the queues.
+// beginSweep begins a sweep if it is time. At random it begins while other things happen, so that
+// it meets messages in the queues.
 func (w *world) beginSweep() bool {
 	now := time.Now()
-	if !w.sweeps || w.sweeping || now.Before(w.sweepFrom) || now.Before(w.sweepBy) && w.rng.IntN(4) > 0 {
+	if !w.sweeps || w.sweeping || now.Before(w.sweepFrom) || now.Before(w.sweepBy) &&
+		w.rng.IntN(4) > 0 {
 		return false
 	}
 	w.sweeping = true
@@ -114,7 +123,8 @@ func (w *world) beginSweep() bool {
 	in := &instance{world: w, name: sweeperName}
 	p := withFaults(in, w.in)
 	sweeper := lab.Must(operate.NewSweeper(operate.SweeperConfig{
-		Names: faultyNames{in, &w.catalog}, Subscriptions: p.subs, Ledger: faultyLedger{in, &w.ledger}, Deliveries: p.deliveries,
+		Names: faultyNames{in, &w.catalog}, Subscriptions: p.subs,
+		Ledger: faultyLedger{in, &w.ledger}, Deliveries: p.deliveries,
 		Cursors: faultyCursors{in, &w.ledger}, Delivery: p.delivery, Retry: p.retry,
 	}))
 	w.quiet = w.atRest()
@@ -162,7 +172,8 @@ func (w *world) endSweep(s sweep) {
 	}
 }
 
-// sweepOut runs the sweeper until every event has been looked at and nothing waits. A lost message of a long wait is found late.
+// sweepOut runs the sweeper until every event has been looked at and nothing waits. A lost message
+// of a long wait is found late.
 func (w *world) sweepOut() {
 	w.t.Helper()
 	for hours := 0; hours < 7 && !w.t.Failed(); hours++ {
@@ -193,7 +204,9 @@ func (w *world) checkStarted() {
 	for _, event := range sorted(w.accepted) {
 		record, deliveries := w.event(event)
 		for _, name := range record.Endpoints {
-			if !w.mayForget(event) && !slices.ContainsFunc(deliveries, func(d relay.Delivery) bool { return d.Endpoint == name }) {
+			if !w.mayForget(event) && !slices.ContainsFunc(deliveries, func(d relay.Delivery) bool {
+				return d.Endpoint == name
+			}) {
 				w.t.Errorf("the delivery of %s to %s was never begun", event, name)
 			}
 		}

@@ -5,24 +5,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-	"webhook-relay/shared/relay/format"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/verify"
 )
 
-// eventDoc is the JSON form of an event. It is the whole message in the ingest queue, a part of the messages in the delivery queues, and the core of the event's record.
+// eventDoc is the JSON form of an event. It is the whole message in the ingest queue, a part of the
+// messages in the delivery queues, and the core of the event's record.
 type eventDoc struct {
-	Version    int             `json:"v"`
-	ID         string          `json:"id"`
-	Receipt    string          `json:"receipt"`
-	Source     string          `json:"source"`
-	Type       string          `json:"type,omitempty"`
-	Trust      string          `json:"trust,omitempty"`
-	ReceivedAt time.Time       `json:"receivedAt"`
-	Header     Header          `json:"header,omitempty"`
-	Trace      string          `json:"trace,omitempty"`
-	Body       []byte          `json:"body,omitempty"` // base64: SQS refuses characters outside XML's range
+	Version    int       `json:"v"`
+	ID         string    `json:"id"`
+	Receipt    string    `json:"receipt"`
+	Source     string    `json:"source"`
+	Type       string    `json:"type,omitempty"`
+	Trust      string    `json:"trust,omitempty"`
+	ReceivedAt time.Time `json:"receivedAt"`
+	Header     Header    `json:"header,omitempty"`
+	Trace      string    `json:"trace,omitempty"`
+	// base64: SQS refuses characters outside XML's range
+	Body       []byte          `json:"body,omitempty"`
 	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
 	Holder     document.Holder `json:"holder,omitzero"`
 	DeliveryID string          `json:"deliveryId,omitempty"`
@@ -71,33 +73,47 @@ type deliveryDoc struct {
 
 // task is a message in a delivery queue: the next step of one delivery.
 type task struct {
-	Version   int          `json:"v"`
-	Endpoint  string       `json:"endpoint"`
-	Attempt   int          `json:"attempt"`            // number of the attempt to make, 1 for the first
-	Step      int          `json:"step"`               // attempts already made in this cycle; a replay begins a new cycle
-	NotBefore time.Time    `json:"notBefore,omitzero"` // for a wait longer than a queue's delay, which goes in hops
-	Made      *madeAttempt `json:"made,omitempty"`     // an attempt that was made and could not be recorded
-	// Cycle tells that the message stands for all further attempts: it was set aside from an ordered queue.
+	Version  int    `json:"v"`
+	Endpoint string `json:"endpoint"`
+	// number of the attempt to make, 1 for the first
+	Attempt int `json:"attempt"`
+	// attempts already made in this cycle; a replay begins a new cycle
+	Step int `json:"step"`
+	// for a wait longer than a queue's delay, which goes in hops
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// an attempt that was made and could not be recorded
+	Made *madeAttempt `json:"made,omitempty"`
+	// Cycle tells that the message stands for all further attempts: it was set aside from an
+	// ordered queue.
 	Cycle  bool   `json:"cycle,omitempty"`
 	Lane   string `json:"lane,omitempty"`   // slowLane: the message came by the slow queue
 	Origin string `json:"origin,omitempty"` // the message's id before it was set aside and redriven
 }
 
-// madeAttempt carries an attempt in a message while the ledger is down, so that the attempt is recorded later and not made twice.
+// madeAttempt carries an attempt in a message while the ledger is down, so that the attempt is
+// recorded later and not made twice.
 type madeAttempt struct {
 	MessageID    string     `json:"messageId"` // of the message that made it
 	Attempt      attemptDoc `json:"attempt"`
 	Final        Reason     `json:"final,omitempty"`
 	RetryAfterMs int64      `json:"retryAfterMs,omitempty"`
-	Disable      string     `json:"disable,omitempty"` // why the endpoint wants no more, if its state does not know it yet
+	// why the endpoint wants no more, if its state does not know it yet
+	Disable string `json:"disable,omitempty"`
 }
 
 func (m *madeAttempt) made() made {
-	return made{Attempt: m.Attempt.attempt(), final: m.Final, retryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond, disable: m.Disable}
+	return made{
+		Attempt: m.Attempt.attempt(), final: m.Final,
+		retryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond, disable: m.Disable,
+	}
 }
 
 func toEventDoc(e Event) eventDoc {
-	return eventDoc{format.Version, e.ID, e.Receipt, e.Source, e.Type, string(e.Trust), e.ReceivedAt, e.Header, e.Trace, e.Body, e.BodyRef, e.Holder, e.DeliveryID}
+	return eventDoc{
+		Version: format.Version, ID: e.ID, Receipt: e.Receipt, Source: e.Source, Type: e.Type,
+		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
+		Body: e.Body, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
+	}
 }
 
 func (d eventDoc) event() (Event, error) {
@@ -107,7 +123,11 @@ func (d eventDoc) event() (Event, error) {
 	if d.ID == "" || d.Source == "" || d.ReceivedAt.IsZero() {
 		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", format.ErrFormat)
 	}
-	return Event{d.ID, d.Receipt, d.Source, d.Type, verify.Trust(d.Trust), d.ReceivedAt.UTC(), d.Header, d.Trace, d.Body, d.BodyRef, d.Holder, d.DeliveryID}, nil
+	return Event{
+		ID: d.ID, Receipt: d.Receipt, Source: d.Source, Type: d.Type, Trust: verify.Trust(d.Trust),
+		ReceivedAt: d.ReceivedAt.UTC(), Header: d.Header, Trace: d.Trace, Body: d.Body,
+		BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
+	}, nil
 }
 
 // EncodeEvent returns e in the form of the ingest queue's messages.
@@ -122,12 +142,17 @@ func DecodeEvent(b []byte) (Event, error) {
 	return d.event()
 }
 
-// EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body separately passes a nil r.Body.
+// EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body
+// separately passes a nil r.Body.
 func EncodeEventRecord(r EventRecord) []byte {
-	return format.Encode(recordDoc{format.Version, r.MessageID, r.Endpoints, r.Sent, r.RoutedAt, r.ExpiresAt, toEventDoc(r.Event)})
+	return format.Encode(recordDoc{
+		Version: format.Version, MessageID: r.MessageID, Endpoints: r.Endpoints, Sent: r.Sent,
+		RoutedAt: r.RoutedAt, ExpiresAt: r.ExpiresAt, Event: toEventDoc(r.Event),
+	})
 }
 
-// DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote. Error: ErrFormat.
+// DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote. Error:
+// ErrFormat.
 func DecodeEventRecord(b []byte) (EventRecord, error) {
 	var d recordDoc
 	if err := format.Decode(b, &d, &d.Version); err != nil {
@@ -137,13 +162,19 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 	if err != nil {
 		return EventRecord{}, err
 	}
-	return EventRecord{e, d.MessageID, d.Endpoints, d.Sent, d.RoutedAt.UTC(), d.ExpiresAt.UTC()}, nil
+	return EventRecord{
+		Event: e, MessageID: d.MessageID, Endpoints: d.Endpoints, Sent: d.Sent,
+		RoutedAt: d.RoutedAt.UTC(), ExpiresAt: d.ExpiresAt.UTC(),
+	}, nil
 }
 
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
-	doc := deliveryDoc{format.Version, d.EventID, d.Endpoint, d.Source, d.Type, d.Status, d.Reason, d.Attempts, d.Step, d.MessageID,
-		d.Receives, d.NextAt, d.Held, d.Reserved, d.UpdatedAt, d.ExpiresAt, make([]attemptDoc, len(d.History))}
+	doc := deliveryDoc{Version: format.Version, EventID: d.EventID, Endpoint: d.Endpoint,
+		Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		Step: d.Step, MessageID: d.MessageID,
+		Receives: d.Receives, NextAt: d.NextAt, Held: d.Held, Reserved: d.Reserved,
+		UpdatedAt: d.UpdatedAt, ExpiresAt: d.ExpiresAt, History: make([]attemptDoc, len(d.History))}
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
 	}
@@ -156,8 +187,13 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 	if err := format.Decode(b, &doc, &doc.Version); err != nil {
 		return Delivery{}, err
 	}
-	d := Delivery{doc.EventID, doc.Endpoint, doc.Source, doc.Type, doc.Status, doc.Reason, doc.Attempts, doc.Step, doc.MessageID,
-		doc.Receives, doc.NextAt.UTC(), doc.Held, doc.Reserved, doc.UpdatedAt.UTC(), doc.ExpiresAt.UTC(), make([]Attempt, len(doc.History))}
+	d := Delivery{EventID: doc.EventID, Endpoint: doc.Endpoint, Source: doc.Source, Type: doc.Type,
+		Status: doc.Status, Reason: doc.Reason, Attempts: doc.Attempts, Step: doc.Step,
+		MessageID: doc.MessageID,
+		Receives:  doc.Receives, NextAt: doc.NextAt.UTC(), Held: doc.Held, Reserved: doc.Reserved,
+		UpdatedAt: doc.UpdatedAt.UTC(), ExpiresAt: doc.ExpiresAt.UTC(), History: make(
+			[]Attempt, len(doc.History),
+		)}
 	for i, a := range doc.History {
 		d.History[i] = a.attempt()
 	}
@@ -165,17 +201,25 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 }
 
 func toAttemptDoc(a Attempt) attemptDoc {
-	return attemptDoc{a.Number, a.At, a.Duration.Milliseconds(), a.Outcome, a.StatusCode, a.Error, a.Response}
+	return attemptDoc{
+		Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(), Outcome: a.Outcome,
+		StatusCode: a.StatusCode, Error: a.Error, Response: a.Response,
+	}
 }
 
 func (d attemptDoc) attempt() Attempt {
-	return Attempt{d.Number, d.At.UTC(), time.Duration(d.DurationMs) * time.Millisecond, d.Outcome, d.StatusCode, d.Error, d.Response}
+	return Attempt{
+		Number: d.Number, At: d.At.UTC(), Duration: time.Duration(d.DurationMs) * time.Millisecond,
+		Outcome: d.Outcome, StatusCode: d.StatusCode, Error: d.Error, Response: d.Response,
+	}
 }
 
-// eventMember begins the last member of a message. No other text in a message can look like it: inside a JSON string its quotes are escaped, and no other member has this name.
+// eventMember begins the last member of a message. No other text in a message can look like it:
+// inside a JSON string its quotes are escaped, and no other member has this name.
 const eventMember = `,"event":`
 
-// encode returns the message of t with an event that is encoded already. The event is inserted as it is. Otherwise a fan-out to ten endpoints would parse and copy it ten times.
+// encode returns the message of t with an event that is encoded already. The event is inserted as
+// it is. Otherwise a fan-out to ten endpoints would parse and copy it ten times.
 func (t task) encode(event []byte) []byte {
 	t.Version = format.Version
 	head := format.Encode(t)
@@ -188,7 +232,8 @@ func (t task) encode(event []byte) []byte {
 
 // raw returns the step's event as it was encoded in the message.
 func (s *step) raw() []byte {
-	if _, event, ok := bytes.Cut(s.msg.Body, []byte(eventMember)); ok && json.Valid(event[:len(event)-1]) {
+	if _, event, ok := bytes.Cut(s.msg.Body, []byte(eventMember)); ok &&
+		json.Valid(event[:len(event)-1]) {
 		return event[:len(event)-1]
 	}
 	return EncodeEvent(s.event)
@@ -203,7 +248,8 @@ func decodeTask(b []byte) (task, Event, error) {
 		return task{}, Event{}, err
 	}
 	if doc.Endpoint == "" || doc.Attempt < 1 || doc.Step < 0 {
-		return task{}, Event{}, fmt.Errorf("%w: delivery without endpoint or attempt", format.ErrFormat)
+		return task{}, Event{},
+			fmt.Errorf("%w: delivery without endpoint or attempt", format.ErrFormat)
 	}
 	e, err := doc.Event.event()
 	return doc.task, e, err

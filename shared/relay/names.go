@@ -5,10 +5,13 @@ import (
 	"sync"
 )
 
-// maxNames is the number of delivery ids that a usedNames remembers at least; at most it is twice that: 1 MB.
+// maxNames is the number of delivery ids that a usedNames remembers at least; at most it is twice
+// that: 1 MB.
 const maxNames = 8 << 10
 
-// usedNames tells whether a delivery id was used before for another event. This can happen only with ids that the provider does not sign. It remembers the latest ids in this process: certainty would need a record for each event. The zero value is empty. It is safe for concurrent use.
+// usedNames tells whether a delivery id was used before for another event. This can happen only
+// with ids that the provider does not sign. It remembers the latest ids in this process: certainty
+// would need a record for each event. The zero value is empty. It is safe for concurrent use.
 type usedNames struct {
 	mu            sync.Mutex
 	recent, older map[uint64]uint64 // hash of the event's id, by the hash of source and delivery id
@@ -21,7 +24,8 @@ func (u *usedNames) reused(e Event) bool {
 	if e.DeliveryID == "" {
 		return false
 	}
-	name, event := maphash.String(nameSeed, e.Source+"\x00"+e.DeliveryID), maphash.String(nameSeed, e.ID)
+	name, event := maphash.String(nameSeed, e.Source+"\x00"+e.DeliveryID),
+		maphash.String(nameSeed, e.ID)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	before, known := u.recent[name]

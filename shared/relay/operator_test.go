@@ -11,24 +11,27 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 )
 
-// newOperatorRig returns a rig with the endpoint "a", and the endpoint "ops" that subscribes to the relay's own events of the given types.
+// newOperatorRig returns a rig with the endpoint "a", and the endpoint "ops" that subscribes to the
+// relay's own events of the given types.
 func newOperatorRig(t *testing.T, schedule []time.Duration, types ...string) *rig {
 	t.Helper()
 	r := newRig(t, schedule, "a", "ops")
 	r.edit(func(c *catalog.Catalog) {
 		c.Subscriptions = []catalog.Subscription{
-			{Source: "app", Endpoint: "a"}, {Source: catalog.OwnSource, Endpoint: "ops", Types: types},
+			{Source: "app", Endpoint: "a"}, {
+				Source: catalog.OwnSource, Endpoint: "ops", Types: types,
+			},
 		}
 	})
 	return r
@@ -59,7 +62,8 @@ func (r *rig) notices() []notice {
 			r.t.Fatalf("%s: %v", p.Body, err)
 		}
 		want := map[string]string{
-			relay.HeaderSource: catalog.OwnSource, relay.HeaderEventType: n.Type, relay.HeaderTrust: "verified", "content-type": "application/json",
+			relay.HeaderSource: catalog.OwnSource, relay.HeaderEventType: n.Type,
+			relay.HeaderTrust: "verified", "content-type": "application/json",
 		}
 		for name, value := range want {
 			if p.Header[name] != value {
@@ -113,7 +117,8 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		event, got := life(t)
 		want := []string{
-			gate.EndpointOpened, gate.EndpointFailing, gate.EndpointDisabled, operate.DeliveryDead, gate.EndpointEnabled, gate.EndpointOpened,
+			gate.EndpointOpened, gate.EndpointFailing, gate.EndpointDisabled, operate.DeliveryDead,
+			gate.EndpointEnabled, gate.EndpointOpened,
 			gate.EndpointRecovered,
 		}
 		if diff := cmp.Diff(want, typesOf(got)); diff != "" {
@@ -130,7 +135,8 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 			t.Errorf("%d ids of %d events", len(ids), len(got))
 		}
 		reason, _ := got[2].Data["reason"].(string)
-		if !strings.HasPrefix(reason, "nothing but failures for 12") { // hours, and jitter decides how many
+		// hours, and jitter decides how many
+		if !strings.HasPrefix(reason, "nothing but failures for 12") {
 			t.Errorf("disabled since %q", reason)
 		}
 		if n, _ := got[3].Data["attempts"].(float64); n < 100 {
@@ -138,12 +144,14 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 		}
 		delete(got[3].Data, "attempts")
 		dead := map[string]any{
-			"endpoint": "a", "reason": "disabled", "eventId": event, "source": "app", "eventType": "push", "error": "the endpoint is disabled: " + reason,
+			"endpoint": "a", "reason": "disabled", "eventId": event, "source": "app",
+			"eventType": "push", "error": "the endpoint is disabled: " + reason,
 		}
 		if diff := cmp.Diff(dead, got[3].Data); diff != "" {
 			t.Errorf("delivery.dead (-want +got):\n%s", diff)
 		}
-		if at := "2000-01-06T00:00:00Z"; got[1].Data["disabledAt"] != at { // five days after the first failure
+		// five days after the first failure
+		if at := "2000-01-06T00:00:00Z"; got[1].Data["disabledAt"] != at {
 			t.Errorf("announced %v, want it disabled at %s", got[1].Data, at)
 		}
 	})
@@ -170,7 +178,8 @@ func TestARareWebhookThatFailsDisablesNothing(t *testing.T) {
 	})
 }
 
-// The operator's endpoint always fails, for days, and has a circuit breaker. The relay tells nothing about deliveries of its own events.
+// The operator's endpoint always fails, for days, and has a circuit breaker. The relay tells
+// nothing about deliveries of its own events.
 func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -198,7 +207,10 @@ func TestTheRelaysEventsNeverFeedOnThemselves(t *testing.T) {
 				t.Errorf("%s tells of the operator's own endpoint: %s", id, record.Body)
 			}
 		}
-		want := map[string]int{gate.EndpointOpened: 1, gate.EndpointFailing: 1, gate.EndpointDisabled: 1, operate.DeliveryDead: 24}
+		want := map[string]int{
+			gate.EndpointOpened: 1, gate.EndpointFailing: 1, gate.EndpointDisabled: 1,
+			operate.DeliveryDead: 24,
+		}
 		if diff := cmp.Diff(want, told); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
@@ -244,10 +256,26 @@ func TestADeathIsToldBeforeItsMessageIsDone(t *testing.T) {
 		dead  int  // messages in the dead queue
 		twice int  // copies of the relay's event
 	}{
-		"the ingest queue is down":           {func(p ports, q failsOnce) ports { q.Queue = p.ingest; p.ingest = q; return p }, false, 1, 0},
-		"the ingest queue's answer is lost":  {func(p ports, q failsOnce) ports { q.Queue = p.ingest; p.ingest = q; return p }, true, 1, 1},
-		"the dead-letter queue is down":      {func(p ports, q failsOnce) ports { q.Queue = p.dead; p.dead = q; return p }, false, 1, 1},
-		"the dead-letter queue's answer too": {func(p ports, q failsOnce) ports { q.Queue = p.dead; p.dead = q; return p }, true, 2, 1},
+		"the ingest queue is down": {func(p ports, q failsOnce) ports {
+			q.Queue = p.ingest
+			p.ingest = q
+			return p
+		}, false, 1, 0},
+		"the ingest queue's answer is lost": {func(p ports, q failsOnce) ports {
+			q.Queue = p.ingest
+			p.ingest = q
+			return p
+		}, true, 1, 1},
+		"the dead-letter queue is down": {func(p ports, q failsOnce) ports {
+			q.Queue = p.dead
+			p.dead = q
+			return p
+		}, false, 1, 1},
+		"the dead-letter queue's answer too": {func(p ports, q failsOnce) ports {
+			q.Queue = p.dead
+			p.dead = q
+			return p
+		}, true, 2, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -255,10 +283,13 @@ func TestADeathIsToldBeforeItsMessageIsDone(t *testing.T) {
 				r := newOperatorRig(t, []time.Duration{})
 				r.poster.failTimes("a", 1)
 				event := r.mustPost("1", "push", "{}")
-				r.build(func(p ports) ports { return tt.wrap(p, failsOnce{accepts: tt.lost, failed: new(false)}) })
+				r.build(func(p ports) ports {
+					return tt.wrap(p, failsOnce{accepts: tt.lost, failed: new(false)})
+				})
 				r.pump()
 				got := r.notices()
-				if len(got) != 1 || got[0].Data["eventId"] != event || got[0].Data["reason"] != "exhausted" || got[0].Data["statusCode"] != 503.0 {
+				if len(got) != 1 || got[0].Data["eventId"] != event ||
+					got[0].Data["reason"] != "exhausted" || got[0].Data["statusCode"] != 503.0 {
 					t.Errorf("told %+v", got)
 				}
 				if r.dead.Len() != tt.dead || r.reports.results()[relay.Duplicate] != tt.twice {
@@ -274,14 +305,18 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newOperatorRig(t, hourly(1), "endpoint.*")
-		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil }
+		r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{StatusCode: 410}, nil
+		}
 		event := r.mustPost("1", "push", "{}")
 		r.build(func(p ports) ports { p.ingest = brokenQueue{}; return p })
 		r.pump()
-		if d := r.deliveryOf(event, "a"); d.Attempts != 1 || d.Reason != relay.EndpointDeclined || len(r.notices()) != 0 {
+		if d := r.deliveryOf(event, "a"); d.Attempts != 1 || d.Reason != relay.EndpointDeclined ||
+			len(r.notices()) != 0 {
 			t.Errorf("told %v, record %+v", r.notices(), d)
 		}
-		if rep := r.reports.attempted[0]; rep.Change == nil || rep.Change.Type != gate.EndpointDisabled {
+		if rep := r.reports.attempted[0]; rep.Change == nil ||
+			rep.Change.Type != gate.EndpointDisabled {
 			t.Errorf("reported %+v", rep)
 		}
 	})
@@ -294,7 +329,9 @@ type countedSubscriptions struct {
 	n  *int
 }
 
-func (s countedSubscriptions) Subscriptions(ctx context.Context, g catalog.Generation, source string) ([]catalog.Subscription, error) {
+func (s countedSubscriptions) Subscriptions(
+	ctx context.Context, g catalog.Generation, source string,
+) ([]catalog.Subscription, error) {
 	*s.n++
 	return s.in.Subscriptions(ctx, g, source)
 }
@@ -305,23 +342,35 @@ func TestWhatNobodyWantsIsNotSent(t *testing.T) {
 		types []string
 		want  []string
 	}{
-		"of these types":  {[]string{"endpoint.*"}, []string{gate.EndpointDisabled}},
-		"of this type":    {[]string{operate.DeliveryDead}, []string{operate.DeliveryDead, operate.DeliveryDead}},
-		"nobody at all":   {[]string{"none"}, nil},
-		"of whatever one": {nil, []string{gate.EndpointDisabled, operate.DeliveryDead, operate.DeliveryDead}},
+		"of these types": {[]string{"endpoint.*"}, []string{gate.EndpointDisabled}},
+		"of this type": {
+			[]string{operate.DeliveryDead}, []string{operate.DeliveryDead, operate.DeliveryDead},
+		},
+		"nobody at all": {[]string{"none"}, nil},
+		"of whatever one": {
+			nil, []string{gate.EndpointDisabled, operate.DeliveryDead, operate.DeliveryDead},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newOperatorRig(t, nil, tt.types...)
 				var asked int
-				r.build(func(p ports) ports { p.subs = countedSubscriptions{p.subs, p.subs, &asked}; return p })
+				r.build(func(p ports) ports {
+					p.subs = countedSubscriptions{p.subs, p.subs, &asked}
+					return p
+				})
 				r.mustPost("0", "push", "{}")
 				r.pump()
 				if asked != 1 {
-					t.Errorf("asked %d times for subscriptions while all is well, the fan-out's one included", asked)
+					t.Errorf(
+						"asked %d times for subscriptions while all is well, the fan-out's one included",
+						asked,
+					)
 				}
-				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil }
+				r.poster.answers["a"] = func(relay.Post) (relay.Reply, error) {
+					return relay.Reply{StatusCode: 410}, nil
+				}
 				for i := range 2 {
 					r.mustPost(fmt.Sprint(i+1), "push", "{}")
 					r.consume(&r.ingest, nil, r.fanout.Process)
@@ -351,7 +400,8 @@ func TestNothingIsTakenFromOutsideForTheRelaysOwn(t *testing.T) {
 	})
 	in := inbound("1", "endpoint.disabled", "{}")
 	in.Source = catalog.OwnSource
-	if _, err := r.receiver.Receive(t.Context(), in); !errors.Is(err, catalog.ErrNotFound) || r.ingest.Len() != 0 {
+	if _, err := r.receiver.Receive(t.Context(), in); !errors.Is(err, catalog.ErrNotFound) ||
+		r.ingest.Len() != 0 {
 		t.Errorf("%v, %d messages", err, r.ingest.Len())
 	}
 }
@@ -362,9 +412,13 @@ type meddled struct {
 	times int
 }
 
-func (m *meddled) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
+func (m *meddled) SaveEndpointState(
+	ctx context.Context, endpoint string, s breaker.State, prior int64,
+) error {
 	if m.times--; m.times >= 0 {
-		if err := m.EndpointStates.SaveEndpointState(ctx, endpoint, breaker.State{Failures: m.times + 1}, prior); err != nil {
+		if err := m.EndpointStates.SaveEndpointState(
+			ctx, endpoint, breaker.State{Failures: m.times + 1}, prior,
+		); err != nil {
 			return err
 		}
 	}
@@ -380,7 +434,8 @@ func TestEnableAndDisable(t *testing.T) {
 			t.Errorf("one that is well: %+v, %v", c, err)
 		}
 		c, err := operate.DisableEndpoint(ctx, &meddled{&r.states, 2}, "a", "it moves house")
-		if err != nil || c.Type != gate.EndpointDisabled || c.Reason != "it moves house" || c.Revision != 3 || c.State.Failures != 1 {
+		if err != nil || c.Type != gate.EndpointDisabled || c.Reason != "it moves house" ||
+			c.Revision != 3 || c.State.Failures != 1 {
 			t.Errorf("while a function writes: %+v, %v", c, err)
 		}
 		if c, err := operate.DisableEndpoint(ctx, &r.states, "a", "again"); c != nil || err != nil {
@@ -388,10 +443,12 @@ func TestEnableAndDisable(t *testing.T) {
 		}
 		event := r.mustPost("1", "", "{}")
 		r.pump()
-		if d := r.deliveryOf(event, "a"); d.Reason != relay.EndpointGone || len(r.poster.posts) != 0 {
+		if d := r.deliveryOf(event, "a"); d.Reason != relay.EndpointGone ||
+			len(r.poster.posts) != 0 {
 			t.Errorf("disabled, and yet %+v", d)
 		}
-		if c, err = operate.EnableEndpoint(ctx, &r.states, "a"); err != nil || c.Type != gate.EndpointEnabled || c.Revision != 4 {
+		if c, err = operate.EnableEndpoint(ctx, &r.states, "a"); err != nil ||
+			c.Type != gate.EndpointEnabled || c.Revision != 4 {
 			t.Errorf("%+v, %v", c, err)
 		}
 		time.Sleep(catalog.DefaultCacheTTL)
@@ -402,16 +459,20 @@ func TestEnableAndDisable(t *testing.T) {
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered {
 			t.Errorf("enabled, and yet %+v", d)
 		}
-		if _, err := operate.DisableEndpoint(ctx, &meddled{&r.states, 100}, "a", ""); !errors.Is(err, catalog.ErrConflict) {
+		if _, err := operate.DisableEndpoint(
+			ctx, &meddled{&r.states, 100}, "a", "",
+		); !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("written without end: %v", err)
 		}
-		if c, err := operate.DisableEndpoint(ctx, &r.states, "a", ""); err != nil || c.State.Reason == "" {
+		if c, err := operate.DisableEndpoint(ctx, &r.states, "a", ""); err != nil ||
+			c.State.Reason == "" {
 			t.Errorf("without a reason: %+v, %v", c, err)
 		}
 	})
 }
 
-// TestPageOwnEvents checks the table of the relay's own events: it has every type, with the members of its data.
+// TestPageOwnEvents checks the table of the relay's own events: it has every type, with the members
+// of its data.
 func TestPageOwnEvents(t *testing.T) {
 	t.Parallel()
 	documented := map[string][]string{}

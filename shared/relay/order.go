@@ -6,18 +6,22 @@ import (
 	"errors"
 	"strconv"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/catalog"
 )
 
-// maxLineAge is how long after it was sent a message of an ordered queue is still attempted. SQS deletes a message after 14 days, also if it has waited behind others all the time. So an older delivery dies, which is recorded. One day is enough to handle every message of a long group.
+// maxLineAge is how long after it was sent a message of an ordered queue is still attempted. SQS
+// deletes a message after 14 days, also if it has waited behind others all the time. So an older
+// delivery dies, which is recorded. One day is enough to handle every message of a long group.
 const maxLineAge = 13 * 24 * time.Hour
 
-// errBehind means that a message of an ordered queue is received again because one before it in its group is.
+// errBehind means that a message of an ordered queue is received again because one before it in its
+// group is.
 var errBehind = errors.New("relay: one before it in its group is not done with")
 
-// group returns the message group of a delivery or an event: the endpoint's or source's name, and a hash of the value that the order's key has in the document. Events without a key share one group.
+// group returns the message group of a delivery or an event: the endpoint's or source's name, and a
+// hash of the value that the order's key has in the document. Events without a key share one group.
 func group(o catalog.Order, of string, doc document.Document) string {
 	if o.Key == "" {
 		return of
@@ -29,13 +33,15 @@ func group(o catalog.Order, of string, doc document.Document) string {
 	return of + "#" + shortHash(key)
 }
 
-// shortHash returns 26 characters that stand for a text in names: 128 bits of its SHA-256, so that different texts do not collide in practice.
+// shortHash returns 26 characters that stand for a text in names: 128 bits of its SHA-256, so that
+// different texts do not collide in practice.
 func shortHash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return idEncoding.EncodeToString(sum[:16])
 }
 
-// inLine returns the message of a task for an ordered queue. A delivery is sent to its queue once for each cycle of attempts.
+// inLine returns the message of a task for an ordered queue. A delivery is sent to its queue once
+// for each cycle of attempts.
 func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoing {
 	return Outgoing{
 		Body: t.encode(raw), Group: group, Resent: resent,
@@ -43,7 +49,8 @@ func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoin
 	}
 }
 
-// lineUp sends a delivery that came by an unordered queue to the end of its group in the ordered queue.
+// lineUp sends a delivery that came by an unordered queue to the end of its group in the ordered
+// queue.
 func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	var doc document.Document
 	if o.Key != "" {
@@ -56,11 +63,13 @@ func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	t := s.task
 	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
 	out := t.inLine(s.event, s.raw(), group(o, t.Endpoint, doc), true)
-	out.Once += "-" + shortHash(s.msg.ID) // it may have been in that queue minutes ago and been set aside
+	// it may have been in that queue minutes ago and been set aside
+	out.Once += "-" + shortHash(s.msg.ID)
 	return Send(ctx, s.cfg.Ordered, out)
 }
 
-// resume sets the task to the attempt that the record names. A message of an ordered queue stays the same for a whole cycle.
+// resume sets the task to the attempt that the record names. A message of an ordered queue stays
+// the same for a whole cycle.
 func (s *step) resume() {
 	d := s.record
 	switch {
@@ -74,5 +83,6 @@ func (s *step) resume() {
 
 // tooOld tells whether the delivery may no longer be attempted at the given time.
 func (s *step) tooOld(ep *target, at time.Time) bool {
-	return ep.MaxAge > 0 && at.Sub(s.event.ReceivedAt) > ep.MaxAge || !s.msg.SentAt.IsZero() && at.Sub(s.msg.SentAt) > maxLineAge
+	return ep.MaxAge > 0 && at.Sub(s.event.ReceivedAt) > ep.MaxAge || !s.msg.SentAt.IsZero() &&
+		at.Sub(s.msg.SentAt) > maxLineAge
 }

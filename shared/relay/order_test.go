@@ -8,12 +8,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // orderedRig returns a rig whose endpoint "line" has an order.
@@ -24,14 +24,16 @@ func orderedRig(t *testing.T, order catalog.Order, schedule []time.Duration) *ri
 	return r
 }
 
-// setOrder changes the endpoint's order, and starts new instances of the functions, which know it at once.
+// setOrder changes the endpoint's order, and starts new instances of the functions, which know it
+// at once.
 func (r *rig) setOrder(order catalog.Order) {
 	r.t.Helper()
 	c, revision, err := r.catalog.LoadCatalog(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c.Sources, c.Endpoints, c.Subscriptions = slices.Clone(c.Sources), slices.Clone(c.Endpoints), slices.Clone(c.Subscriptions)
+	c.Sources, c.Endpoints, c.Subscriptions = slices.Clone(c.Sources), slices.Clone(c.Endpoints),
+		slices.Clone(c.Subscriptions)
 	for i := range c.Endpoints {
 		c.Endpoints[i].Order = order
 	}
@@ -72,7 +74,9 @@ func TestOneOrderForTheEndpoint(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, catalog.Order{On: true}, []time.Duration{time.Second, time.Minute})
-		r.failWhile(func(body, attempt string) bool { return body == "1" || body == "2" && attempt == "1" })
+		r.failWhile(func(body, attempt string) bool {
+			return body == "1" || body == "2" && attempt == "1"
+		})
 		for _, body := range []string{"1", "2", "3"} {
 			r.mustPost(body, "t", body)
 		}
@@ -98,7 +102,8 @@ func TestAKeyThatFailsHoldsOnlyItselfBack(t *testing.T) {
 		r.pump()
 		got := r.sequence()
 		held := slices.Index(got, a+" 2")
-		if len(got) != 8 || held < 0 || !slices.Equal(got[held:], []string{a + " 2", behind + " 1"}) {
+		if len(got) != 8 || held < 0 ||
+			!slices.Equal(got[held:], []string{a + " 2", behind + " 1"}) {
 			t.Errorf("POSTs %q; the last two are to be those that waited", got)
 		}
 		if slices.Index(got, "{} 1") > slices.Index(got, "no JSON 1") {
@@ -111,7 +116,8 @@ func TestAKeyThatFailsHoldsOnlyItselfBack(t *testing.T) {
 func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		schedule := []time.Duration{80 * time.Hour, 30 * time.Hour} // seven holds and two, in less time than disables an endpoint
+		// seven holds and two, in less time than disables an endpoint
+		schedule := []time.Duration{80 * time.Hour, 30 * time.Hour}
 		r := orderedRig(t, catalog.Order{On: true}, schedule)
 		r.failWhile(func(body, attempt string) bool { return attempt != "3" })
 		began := time.Now()
@@ -127,11 +133,14 @@ func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 	})
 }
 
-// A message whose handling fails is set aside, and the order goes on. After a redrive it goes to the end of its group.
+// A message whose handling fails is set aside, and the order goes on. After a redrive it goes to
+// the end of its group.
 func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := orderedRig(t, catalog.Order{On: true}, []time.Duration{time.Second, time.Second, time.Second})
+		r := orderedRig(
+			t, catalog.Order{On: true}, []time.Duration{time.Second, time.Second, time.Second},
+		)
 		panics := true
 		r.poster.answers["line"] = func(p relay.Post) (relay.Reply, error) {
 			switch attempt := p.Header[relay.HeaderAttempt]; {
@@ -146,7 +155,8 @@ func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 		r.mustPost("2", "t", "2")
 		r.pump()
 		r.expectSequence("1 1", "1 2", "1 3", "1 3", "1 3", "1 3", "1 3", "2 1")
-		if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting || d.Attempts != 2 || r.poison.Len() != 1 {
+		if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting || d.Attempts != 2 ||
+			r.poison.Len() != 1 {
 			t.Fatalf("%s after %d attempts, %d put aside", d.Status, d.Attempts, r.poison.Len())
 		}
 		panics = false
@@ -164,14 +174,17 @@ type awayEndpoints struct {
 	n int
 }
 
-func (f *awayEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
+func (f *awayEndpoints) Endpoint(
+	ctx context.Context, g catalog.Generation, name string,
+) (catalog.Endpoint, error) {
 	if f.n--; f.n >= 0 {
 		return catalog.Endpoint{}, errInjected
 	}
 	return f.Endpoints.Endpoint(ctx, g, name)
 }
 
-// A passing fault of ours delays a group for seconds, not for the queue's visibility timeout. A lasting fault sets nothing aside within half an hour.
+// A passing fault of ours delays a group for seconds, not for the queue's visibility timeout. A
+// lasting fault sets nothing aside within half an hour.
 func TestAFaultOfOursHoldsUpALineAsLongAsItLasts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -224,7 +237,10 @@ func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, catalog.Order{On: true}, nil)
-		r.build(func(p ports) ports { p.deliveries = &unsaved{p.deliveries, relay.MaxFailures}; return p })
+		r.build(func(p ports) ports {
+			p.deliveries = &unsaved{p.deliveries, relay.MaxFailures}
+			return p
+		})
 		began := time.Now()
 		r.mustPost("1", "t", "1")
 		r.pump()
@@ -234,7 +250,8 @@ func TestAnOutageOfTheLedgerSetsNothingOfALineAsideSooner(t *testing.T) {
 	})
 }
 
-// An ordered queue remembers names for minutes. A message that is set aside and redriven within that time has the same name.
+// An ordered queue remembers names for minutes. A message that is set aside and redriven within
+// that time has the same name.
 func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +279,8 @@ func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 	})
 }
 
-// A message that fails once comes back by itself, at the latest after the queue's visibility timeout.
+// A message that fails once comes back by itself, at the latest after the queue's visibility
+// timeout.
 func TestALineThatCannotBeHeldGoesOnByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -282,7 +300,9 @@ func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, catalog.Order{On: true}, nil)
 		for _, q := range []*memory.Queue{&r.inLine.ingest, &r.inLine.delivery} {
-			if err := q.Send(t.Context(), []relay.Outgoing{{Body: []byte("?"), Group: "g", Once: "1"}})[0]; err != nil {
+			if err := q.Send(
+				t.Context(), []relay.Outgoing{{Body: []byte("?"), Group: "g", Once: "1"}},
+			)[0]; err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -293,7 +313,8 @@ func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	})
 }
 
-// SQS deletes a message after a time. So a delivery that has waited too long in its group dies while its message is still there.
+// SQS deletes a message after a time. So a delivery that has waited too long in its group dies
+// while its message is still there.
 func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -306,10 +327,14 @@ func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 			reason relay.Reason
 			posts  int
 		}{
-			"now":                               {now, relay.Waiting, "", 1},
-			"not known":                         {time.Time{}, relay.Waiting, "", 1},
-			"with no time left for the next":    {now.Add(-13*24*time.Hour + time.Hour), relay.Dead, relay.Expired, 1},
-			"with no time left for this either": {now.Add(-13*24*time.Hour - time.Second), relay.Dead, relay.Expired, 0},
+			"now":       {now, relay.Waiting, "", 1},
+			"not known": {time.Time{}, relay.Waiting, "", 1},
+			"with no time left for the next": {
+				now.Add(-13*24*time.Hour + time.Hour), relay.Dead, relay.Expired, 1,
+			},
+			"with no time left for this either": {
+				now.Add(-13*24*time.Hour - time.Second), relay.Dead, relay.Expired, 0,
+			},
 		} {
 			r.poster.posts = nil
 			event := r.mustPost(name, "t", "1")
@@ -318,8 +343,11 @@ func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 			in := msgs[0]
 			in.SentAt = tt.sentAt
 			r.deliverer.Process(t.Context(), []relay.Message{in})
-			if d := r.deliveryOf(event, "line"); d.Status != tt.want || d.Reason != tt.reason || len(r.poster.posts) != tt.posts {
-				t.Errorf("sent %s: %s, %s after %d POSTs", name, d.Status, d.Reason, len(r.poster.posts))
+			if d := r.deliveryOf(event, "line"); d.Status != tt.want || d.Reason != tt.reason ||
+				len(r.poster.posts) != tt.posts {
+				t.Errorf(
+					"sent %s: %s, %s after %d POSTs", name, d.Status, d.Reason, len(r.poster.posts),
+				)
 			}
 			_ = r.inLine.delivery.Ack(t.Context(), msgs[0])
 		}
@@ -338,7 +366,9 @@ func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := orderedRig(t, tt.before, []time.Duration{time.Minute, 3 * time.Hour})
-				r.failWhile(func(body, attempt string) bool { return strings.Contains(body, "fails") && attempt != "3" })
+				r.failWhile(func(body, attempt string) bool {
+					return strings.Contains(body, "fails") && attempt != "3"
+				})
 				var events []string
 				post := func(bodies ...string) {
 					for _, body := range bodies {
@@ -357,11 +387,14 @@ func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 				r.pump()
 				for i, event := range events {
 					d := r.deliveryOf(event, "line")
-					if want := map[bool]int{true: 3, false: 1}[i == 0 || i == 4]; d.Status != relay.Delivered || d.Attempts != want {
+					if want := map[bool]int{true: 3, false: 1}[i == 0 ||
+						i == 4]; d.Status != relay.Delivered || d.Attempts != want {
 						t.Errorf("webhook %d is %s after %d attempts", i+1, d.Status, d.Attempts)
 					}
 				}
-				if got := r.sequence(); tt.after.On && slices.Index(got, `{"a":1,"b":1,"n":"also fails"} 3`) > slices.Index(got, `{"a":1,"b":1,"n":6} 1`) {
+				if got := r.sequence(); tt.after.On && slices.Index(
+					got, `{"a":1,"b":1,"n":"also fails"} 3`,
+				) > slices.Index(got, `{"a":1,"b":1,"n":6} 1`) {
 					t.Errorf("what came after the change is not in order: %q", got)
 				}
 				if len(r.poster.posts) != len(events)+4 {
@@ -374,11 +407,13 @@ func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 
 // fanOut runs the fan-out only.
 func (r *rig) fanOut() {
-	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) || r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) {
+	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) ||
+		r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) {
 	}
 }
 
-// In a batch with several messages of a group, none is handled behind one that failed. Other groups are not affected.
+// In a batch with several messages of a group, none is handled behind one that failed. Other groups
+// are not affected.
 func TestBehindAFailureNothingOfItsGroupIsWorkedOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -395,7 +430,8 @@ func TestBehindAFailureNothingOfItsGroupIsWorkedOn(t *testing.T) {
 				failed[msgs[i].Group]++
 			}
 		}
-		if got := r.sequence(); len(msgs) != 4 || len(failed) != 1 || len(got) != 2 || failed[msgs[0].Group] != 3 && failed[msgs[3].Group] != 3 {
+		if got := r.sequence(); len(msgs) != 4 || len(failed) != 1 || len(got) != 2 ||
+			failed[msgs[0].Group] != 3 && failed[msgs[3].Group] != 3 {
 			t.Errorf("%d messages, failed %v, POSTs %q", len(msgs), failed, got)
 		}
 	})
@@ -464,7 +500,9 @@ func TestTheFanOutGoesNoFurtherThanAPartThatFailed(t *testing.T) {
 // If a fan-out runs twice, or a provider sends a webhook twice, there is no second POST.
 func TestCopiesInLineArePostedOnce(t *testing.T) {
 	t.Parallel()
-	for name, apart := range map[string]time.Duration{"at once": 0, "when the queue has forgotten their names": 10 * time.Minute} {
+	for name, apart := range map[string]time.Duration{
+		"at once": 0, "when the queue has forgotten their names": 10 * time.Minute,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -483,7 +521,8 @@ func TestCopiesInLineArePostedOnce(t *testing.T) {
 	}
 }
 
-// A source without an ordered endpoint makes the same calls to ports, whether or not other sources have one.
+// A source without an ordered endpoint makes the same calls to ports, whether or not other sources
+// have one.
 func TestSourcesWithoutOrderTouchNoOrderedQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

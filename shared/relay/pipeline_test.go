@@ -10,12 +10,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -48,7 +48,8 @@ func TestWebhookReachesEveryEndpointAsItCame(t *testing.T) {
 					verifySignature(t, p)
 				}
 				record, deliveries, err := r.ledger.Event(t.Context(), event)
-				if err != nil || len(deliveries) != 2 || deliveries[0].Status != relay.Delivered || deliveries[1].Status != relay.Delivered {
+				if err != nil || len(deliveries) != 2 || deliveries[0].Status != relay.Delivered ||
+					deliveries[1].Status != relay.Delivered {
 					t.Errorf("on record: %+v, %+v, %v", record, deliveries, err)
 				}
 			})
@@ -77,19 +78,27 @@ func TestOutboundHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		cat, revision, _ := r.catalog.LoadCatalog(t.Context())
-		cat.Endpoints[0].Header = map[string]string{"x-env": "prod", "authorization": "Bearer theirs"}
+		cat.Endpoints[0].Header = map[string]string{
+			"x-env": "prod", "authorization": "Bearer theirs",
+		}
 		if err := r.catalog.ReplaceCatalog(t.Context(), cat, revision); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := r.receiver.Receive(t.Context(), relay.Inbound{
 			Source: "app", Method: "POST", Body: []byte("{}"), ReceivedAt: time.Now(),
 			Header: relay.Header{
-				"authorization": "Bearer " + bearerToken, "webhook-id": "1", "webhook-type": "order.paid",
-				"content-type": "application/vnd.acme+json", "content-encoding": "identity", "x-acme-tenant": "7",
-				"x-acme-signature": "s", "cookie": "c=1", "connection": "close, X-Hop", "x-hop": "1", "host": "in.example.com",
-				"user-agent": "acme/1", "accept-encoding": "gzip", "x-forwarded-for": "192.0.2.1", "proxy-authorization": "x",
-				"content-length": "2", "relay-source": "forged", "webhook-signature": "v1,forged",
-				"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "acme=1",
+				"authorization": "Bearer " +
+					bearerToken, "webhook-id": "1", "webhook-type": "order.paid",
+				"content-type": "application/vnd.acme+json", "content-encoding": "identity",
+				"x-acme-tenant":    "7",
+				"x-acme-signature": "s", "cookie": "c=1", "connection": "close, X-Hop",
+				"x-hop": "1", "host": "in.example.com",
+				"user-agent": "acme/1", "accept-encoding": "gzip", "x-forwarded-for": "192.0.2.1",
+				"proxy-authorization": "x",
+				"content-length":      "2", "relay-source": "forged",
+				"webhook-signature": "v1,forged",
+				"traceparent":       "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+				"tracestate":        "acme=1",
 			},
 		})
 		if err != nil {
@@ -98,14 +107,19 @@ func TestOutboundHeaders(t *testing.T) {
 		r.pump()
 		got := r.poster.posts[0].Header
 		trace := got["traceparent"]
-		if !strings.HasPrefix(trace, "00-0af7651916cd43dd8448eb211c80319c-") || strings.Contains(trace, "b7ad6b7169203331") {
+		if !strings.HasPrefix(trace, "00-0af7651916cd43dd8448eb211c80319c-") ||
+			strings.Contains(trace, "b7ad6b7169203331") {
 			t.Errorf("traceparent %s is not a child of the partner's", trace)
 		}
 		want := relay.Header{
-			"content-type": "application/vnd.acme+json", "content-encoding": "identity", "x-acme-tenant": "7", "tracestate": "acme=1",
-			"x-env": "prod", "authorization": "Bearer theirs", "user-agent": relay.UserAgent, "traceparent": trace,
-			"relay-source": "app", "relay-event-type": "order.paid", "relay-trust": "authenticated", "relay-attempt": "1",
-			"webhook-id": answer.EventID, "webhook-timestamp": got["webhook-timestamp"], "webhook-signature": got["webhook-signature"],
+			"content-type": "application/vnd.acme+json", "content-encoding": "identity",
+			"x-acme-tenant": "7", "tracestate": "acme=1",
+			"x-env": "prod", "authorization": "Bearer theirs", "user-agent": relay.UserAgent,
+			"traceparent":  trace,
+			"relay-source": "app", "relay-event-type": "order.paid", "relay-trust": "authenticated",
+			"relay-attempt": "1",
+			"webhook-id":    answer.EventID, "webhook-timestamp": got["webhook-timestamp"],
+			"webhook-signature": got["webhook-signature"],
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("headers (-want +got):\n%s", diff)
@@ -113,7 +127,8 @@ func TestOutboundHeaders(t *testing.T) {
 	})
 }
 
-// The signature of one delivery, computed independently with: printf '%s' "$id.$time.$body" | openssl dgst -sha256 -mac HMAC -macopt hexkey:$key -binary | base64
+// The signature of one delivery, computed independently with: printf '%s' "$id.$time.$body" |
+// openssl dgst -sha256 -mac HMAC -macopt hexkey:$key -binary | base64
 func TestDeliverySignatureVector(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -135,11 +150,26 @@ func TestReceiveRefuses(t *testing.T) {
 		in   relay.Inbound
 		want error
 	}{
-		"unknown source":   {relay.Inbound{Source: "nobody", Method: "POST", Header: ok}, catalog.ErrNotFound},
-		"wrong method":     {relay.Inbound{Source: "app", Method: "GET", Header: ok}, verify.ErrMethod},
-		"no signature":     {relay.Inbound{Source: "app", Method: "POST"}, verify.ErrMissing},
-		"wrong token":      {relay.Inbound{Source: "app", Method: "POST", Header: relay.Header{"authorization": "Bearer x"}}, verify.ErrMismatch},
-		"body over limit":  {relay.Inbound{Source: "app", Method: "POST", Header: ok, Body: make([]byte, relay.DefaultMaxBodyBytes+1)}, relay.ErrTooLarge},
+		"unknown source": {
+			relay.Inbound{Source: "nobody", Method: "POST", Header: ok}, catalog.ErrNotFound,
+		},
+		"wrong method": {
+			relay.Inbound{Source: "app", Method: "GET", Header: ok}, verify.ErrMethod,
+		},
+		"no signature": {relay.Inbound{Source: "app", Method: "POST"}, verify.ErrMissing},
+		"wrong token": {
+			relay.Inbound{
+				Source: "app", Method: "POST", Header: relay.Header{"authorization": "Bearer x"},
+			},
+			verify.ErrMismatch,
+		},
+		"body over limit": {
+			relay.Inbound{
+				Source: "app", Method: "POST", Header: ok,
+				Body: make([]byte, relay.DefaultMaxBodyBytes+1),
+			},
+			relay.ErrTooLarge,
+		},
 		"no source at all": {relay.Inbound{Method: "POST", Header: ok}, catalog.ErrNotFound},
 	}
 	for name, tt := range tests {
@@ -210,34 +240,45 @@ func TestDuplicateWebhookIsRoutedOnce(t *testing.T) {
 	})
 }
 
-// Mailgun signs a token, and nothing of the event. A copy with another event has the same token, and counts as the same webhook.
+// Mailgun signs a token, and nothing of the event. A copy with another event has the same token,
+// and counts as the same webhook.
 func TestReplayedMailgunTokenMakesNoSecondEvent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		mail := catalog.Source{Name: "mail", Verify: verify.Config{Provider: "mailgun"}, Secrets: []string{"key"}}
+		mail := catalog.Source{
+			Name: "mail", Verify: verify.Config{Provider: "mailgun"}, Secrets: []string{"key"},
+		}
 		r.edit(func(c *catalog.Catalog) {
 			c.Sources = append(c.Sources, mail)
-			c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: mail.Name, Endpoint: "a"})
+			c.Subscriptions = append(
+				c.Subscriptions, catalog.Subscription{Source: mail.Name, Endpoint: "a"},
+			)
 		})
 		v, err := verify.New(mail.Verify, mail.Secrets)
 		if err != nil {
 			t.Fatal(err)
 		}
-		signed, err := v.Sign(verify.Webhook{Body: []byte(`{"event-data":{"event":"delivered"}}`)}, time.Now())
+		signed, err := v.Sign(
+			verify.Webhook{Body: []byte(`{"event-data":{"event":"delivered"}}`)}, time.Now(),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		other := bytes.Replace(signed.Body, []byte("delivered"), []byte("failed"), 1)
 		for _, body := range [][]byte{signed.Body, other} {
-			in := relay.Inbound{Source: mail.Name, Method: "POST", Header: signed.Header, Body: body, ReceivedAt: time.Now()}
+			in := relay.Inbound{
+				Source: mail.Name, Method: "POST", Header: signed.Header, Body: body,
+				ReceivedAt: time.Now(),
+			}
 			if _, err := r.receiver.Receive(t.Context(), in); err != nil {
 				t.Fatal(err)
 			}
 			r.pump()
 		}
 		want := map[relay.RouteResult]int{relay.Routed: 1, relay.Duplicate: 1}
-		if diff := cmp.Diff(want, r.reports.results()); diff != "" || len(r.poster.posts) != 1 || !bytes.Contains(r.poster.posts[0].Body, []byte("delivered")) {
+		if diff := cmp.Diff(want, r.reports.results()); diff != "" || len(r.poster.posts) != 1 ||
+			!bytes.Contains(r.poster.posts[0].Body, []byte("delivered")) {
 			t.Errorf("%d POSTs; routed (-want +got):\n%s", len(r.poster.posts), diff)
 		}
 	})
@@ -246,7 +287,8 @@ func TestReplayedMailgunTokenMakesNoSecondEvent(t *testing.T) {
 func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil, "a") // the default schedule: 10 attempts in about 75 hours, most waits over 15 minutes
+		// the default schedule: 10 attempts in about 75 hours, most waits over 15 minutes
+		r := newRig(t, nil, "a")
 		r.poster.failTimes("a", 99)
 		event := r.mustPost("1", "", "{}")
 		began := time.Now()
@@ -265,7 +307,10 @@ func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 		}
 		dead := openOf(t, &r.ledger, "a", relay.Dead)
 		if len(dead) != 1 || r.dead.Len() != 1 || r.poison.Len() != 0 {
-			t.Errorf("%d dead listed, %d in the dead queue, %d poison", len(dead), r.dead.Len(), r.poison.Len())
+			t.Errorf(
+				"%d dead listed, %d in the dead queue, %d poison", len(dead), r.dead.Len(),
+				r.poison.Len(),
+			)
 		}
 
 		r.poster.failTimes("a", 1) // the endpoint fails once more
@@ -273,7 +318,9 @@ func TestRetriesFollowTheScheduleUntilDeath(t *testing.T) {
 		r.pump()
 		d = r.deliveryOf(event, "a")
 		if d.Status != relay.Delivered || d.Attempts != 12 {
-			t.Errorf("after redrive: %s with %d attempts, want delivered with 12", d.Status, d.Attempts)
+			t.Errorf(
+				"after redrive: %s with %d attempts, want delivered with 12", d.Status, d.Attempts,
+			)
 		}
 		if dead := openOf(t, &r.ledger, "a", relay.Dead); len(dead) != 0 {
 			t.Errorf("still listed as dead: %+v", dead)
@@ -290,7 +337,8 @@ func TestAttemptsAreOnRecord(t *testing.T) {
 			time.Sleep(30 * time.Millisecond)
 			switch n++; n {
 			case 1:
-				return relay.Reply{}, &relay.PostError{Outcome: relay.TimedOut, Err: errors.New("no answer in 15s")}
+				return relay.Reply{},
+					&relay.PostError{Outcome: relay.TimedOut, Err: errors.New("no answer in 15s")}
 			case 2:
 				return relay.Reply{StatusCode: 302, Body: []byte("moved")}, nil
 			}
@@ -300,8 +348,14 @@ func TestAttemptsAreOnRecord(t *testing.T) {
 		r.pump()
 		d := r.deliveryOf(event, "a")
 		want := []relay.Attempt{
-			{Number: 1, Duration: 30 * time.Millisecond, Outcome: relay.TimedOut, Error: "no answer in 15s"},
-			{Number: 2, Duration: 30 * time.Millisecond, Outcome: relay.Rejected, StatusCode: 302, Response: []byte("moved")},
+			{
+				Number: 1, Duration: 30 * time.Millisecond, Outcome: relay.TimedOut,
+				Error: "no answer in 15s",
+			},
+			{
+				Number: 2, Duration: 30 * time.Millisecond, Outcome: relay.Rejected,
+				StatusCode: 302, Response: []byte("moved"),
+			},
 			{Number: 3, Duration: 30 * time.Millisecond, Outcome: relay.Succeeded, StatusCode: 204},
 		}
 		for i := range d.History {
@@ -321,7 +375,8 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{}, "up", "down") // a single attempt
 		r.poster.answers["down"] = func(relay.Post) (relay.Reply, error) {
-			return relay.Reply{}, &relay.PostError{Outcome: relay.Refused, Err: errors.New("connection refused")}
+			return relay.Reply{},
+				&relay.PostError{Outcome: relay.Refused, Err: errors.New("connection refused")}
 		}
 		for i := range 4 {
 			r.mustPost(fmt.Sprint("good", i), "t", "{}")
@@ -330,7 +385,12 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 		r.mustPost("large", "t", strings.Repeat("x", 100_000))
 		r.mustPost("binary", "t", "\x00\xff")
 		ctx := t.Context()
-		r.ingest.Send(ctx, []relay.Outgoing{{Body: []byte("not json")}, {Body: []byte(`{"v":99}`)}, {Body: []byte(`{"v":1}`)}})
+		r.ingest.Send(
+			ctx,
+			[]relay.Outgoing{
+				{Body: []byte("not json")}, {Body: []byte(`{"v":99}`)}, {Body: []byte(`{"v":1}`)},
+			},
+		)
 
 		msgs, _ := r.ingest.Receive(ctx, 10)
 		if len(msgs) != 10 {
@@ -358,8 +418,12 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 				t.Errorf("unexpected: %+v", rep)
 			}
 		}
-		if up != 6 || down != 6 || r.ingestDL.Len() != 3 || r.dead.Len() != 6 || r.poison.Len() != 0 {
-			t.Errorf("%d delivered, %d dead, queues: %d ingest-dlq, %d dead, %d delivery-dlq", up, down, r.ingestDL.Len(), r.dead.Len(), r.poison.Len())
+		if up != 6 || down != 6 || r.ingestDL.Len() != 3 || r.dead.Len() != 6 ||
+			r.poison.Len() != 0 {
+			t.Errorf(
+				"%d delivered, %d dead, queues: %d ingest-dlq, %d dead, %d delivery-dlq", up, down,
+				r.ingestDL.Len(), r.dead.Len(), r.poison.Len(),
+			)
 		}
 	})
 }
@@ -367,9 +431,13 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 	t.Parallel()
 	tests := map[string]relay.Message{
-		"not json":           {ID: "1", Body: []byte("junk"), Receives: 1},
-		"no endpoint":        {ID: "1", Body: []byte(`{"v":1,"attempt":1,"event":{"v":1}}`), Receives: 1},
-		"of a later version": {ID: "1", Body: []byte(`{"v":2,"endpoint":"a","attempt":1}`), Receives: 1},
+		"not json": {ID: "1", Body: []byte("junk"), Receives: 1},
+		"no endpoint": {
+			ID: "1", Body: []byte(`{"v":1,"attempt":1,"event":{"v":1}}`), Receives: 1,
+		},
+		"of a later version": {
+			ID: "1", Body: []byte(`{"v":2,"endpoint":"a","attempt":1}`), Receives: 1,
+		},
 	}
 	for name, m := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -389,10 +457,14 @@ func TestUnreadableDeliveryMessageIsPutAside(t *testing.T) {
 	}
 }
 
-// TestRedrivenMessageGoesOnWhereItStood: the handling of a message failed too often after its attempt was recorded, and the message is set aside. It is redriven with a new id and a receive count of 1. It must neither repeat the attempt nor leave the delivery waiting for ever.
+// TestRedrivenMessageGoesOnWhereItStood: the handling of a message failed too often after its
+// attempt was recorded, and the message is set aside. It is redriven with a new id and a receive
+// count of 1. It must neither repeat the attempt nor leave the delivery waiting for ever.
 func TestRedrivenMessageGoesOnWhereItStood(t *testing.T) {
 	t.Parallel()
-	for name, schedule := range map[string][]time.Duration{"to be tried again": {2 * time.Hour}, "dead": {}} {
+	for name, schedule := range map[string][]time.Duration{
+		"to be tried again": {2 * time.Hour}, "dead": {},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -412,7 +484,10 @@ func TestRedrivenMessageGoesOnWhereItStood(t *testing.T) {
 				r.pump()
 				d := r.deliveryOf(event, "a")
 				if want := 1 + len(schedule); d.Attempts != want || len(r.poster.posts) != want {
-					t.Errorf("%d attempts on record, %d POSTs, want %d", d.Attempts, len(r.poster.posts), want)
+					t.Errorf(
+						"%d attempts on record, %d POSTs, want %d", d.Attempts, len(r.poster.posts),
+						want,
+					)
 				}
 				if d.Status == relay.Dead && r.dead.Len() != 1 {
 					t.Error("dead, and not in the dead queue")
@@ -438,8 +513,11 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 		body string
 		wrap func(ports) ports
 	}{
-		"catalog down":   {"{}", func(p ports) ports { p.endpoints = brokenEndpoints{}; return p }},
-		"bodies down":    {strings.Repeat("x", 100_000), func(p ports) ports { p.bodies = brokenBodies{}; return p }},
+		"catalog down": {"{}", func(p ports) ports { p.endpoints = brokenEndpoints{}; return p }},
+		"bodies down": {strings.Repeat("x", 100_000), func(p ports) ports {
+			p.bodies = brokenBodies{}
+			return p
+		}},
 		"panic":          {"{}", func(p ports) ports { p.poster = panicking{}; return p }},
 		"invocation end": {"{}", func(p ports) ports { p.poster = cancelled{}; return p }},
 	}
@@ -455,7 +533,9 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 				if a := r.deliverer.Process(t.Context(), msgs)[0]; !a.Retry {
 					t.Fatal("the message was taken for done")
 				}
-				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(err, catalog.ErrNotFound) {
+				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(
+					err, catalog.ErrNotFound,
+				) {
 					t.Errorf("an attempt is on record: %v", err)
 				}
 				r.build(func(p ports) ports { return p })
@@ -494,7 +574,8 @@ func (b *slowBodies) Get(ctx context.Context, key string) ([]byte, error) {
 	return b.Bodies.Get(ctx, key)
 }
 
-// TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime: before the body was read there was enough time for an attempt; afterwards there is not.
+// TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime: before the body was read there was enough time
+// for an attempt; afterwards there is not.
 func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -505,9 +586,12 @@ func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		msgs, _ := r.delivery.Receive(t.Context(), 1)
 		bodies.takes = 20 * time.Second
-		ctx, cancel := context.WithTimeout(t.Context(), catalog.DefaultEndpointTimeout+25*time.Second)
+		ctx, cancel := context.WithTimeout(
+			t.Context(), catalog.DefaultEndpointTimeout+25*time.Second,
+		)
 		defer cancel()
-		if a := r.deliverer.Process(ctx, msgs)[0]; !a.Retry || a.After != 0 || len(r.poster.posts) != 0 {
+		if a := r.deliverer.Process(ctx, msgs)[0]; !a.Retry || a.After != 0 ||
+			len(r.poster.posts) != 0 {
 			t.Errorf("%d POSTs, %+v", len(r.poster.posts), a)
 		}
 		bodies.takes = 0
@@ -533,7 +617,8 @@ func TestEndpointGoneFromTheCatalog(t *testing.T) {
 		}
 		r.pump()
 		d := r.deliveryOf(event, "a")
-		if d.Status != relay.Dead || d.History[0].Outcome != relay.Removed || len(r.poster.posts) != 0 {
+		if d.Status != relay.Dead || d.History[0].Outcome != relay.Removed ||
+			len(r.poster.posts) != 0 {
 			t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
 		}
 	})
@@ -583,7 +668,8 @@ func TestLostRetryMessageIsReplacedWhenOverdue(t *testing.T) {
 		r.deliverer.Process(t.Context(), []relay.Message{redriven})
 		_ = r.delivery.Ack(t.Context(), copies[0])
 		r.pump()
-		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 2 || len(r.poster.posts) != 2 {
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 2 ||
+			len(r.poster.posts) != 2 {
 			t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
 		}
 	})

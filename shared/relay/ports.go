@@ -3,11 +3,13 @@ package relay
 import (
 	"context"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 )
 
-// Bodies stores large bodies. Get returns ErrNotFound for an unknown key. Put replaces the body of an existing key; a key contains the hash of its content, so the bytes are the same.
+// Bodies stores large bodies. Get returns ErrNotFound for an unknown key. Put replaces the body of
+// an existing key; a key contains the hash of its content, so the bytes are the same.
 type Bodies interface {
 	Put(ctx context.Context, key string, body []byte) error
 	Get(ctx context.Context, key string) ([]byte, error)
@@ -20,7 +22,9 @@ type Message struct {
 	Receives int  // the receive count, this time included: 1 the first time
 	Resent   bool // as sent: a copy of it may have been sent before
 
-	Group  string    // the message group in an ordered queue: no other message of it is in flight; "": the queue is not ordered
+	// the message group in an ordered queue: no other message of it is in flight; "": the queue is
+	// not ordered
+	Group  string
 	Handle string    // the queue's name for this receive; "" where ID and Receives are enough
 	SentAt time.Time // when the queue accepted it; zero if the queue keeps messages forever
 }
@@ -28,11 +32,17 @@ type Message struct {
 // Outgoing is a message to send.
 type Outgoing struct {
 	Body []byte // at most 1 MiB, of characters that CheckText accepts: JSON
-	// Group is the fairness group, which is the endpoint; "" for none. In an ordered queue it is the message group, of at most 128 characters.
-	Group  string
-	Delay  time.Duration // 0 to MaxDelay; a queue may round it up to whole seconds; always 0 in an ordered queue
-	Resent bool          // a copy may have been sent before; the adapter also sets it when it tries again after a lost answer
-	Once   string        // the deduplication id that an ordered queue needs (see OrderedQueue): at most 128 of [0-9a-zA-Z_.#-]
+	// Group is the fairness group, which is the endpoint; "" for none. In an ordered queue it is
+	// the message group, of at most 128 characters.
+	Group string
+	// 0 to MaxDelay; a queue may round it up to whole seconds; always 0 in an ordered queue
+	Delay time.Duration
+	// a copy may have been sent before; the adapter also sets it when it tries again after a lost
+	// answer
+	Resent bool
+	// the deduplication id that an ordered queue needs (see OrderedQueue): at most 128 of
+	// [0-9a-zA-Z_.#-]
+	Once string
 }
 
 // MaxDelay is the longest delay of a queue (SQS: DelaySeconds).
@@ -40,18 +50,27 @@ const MaxDelay = 15 * time.Minute
 
 // Queue sends messages.
 type Queue interface {
-	// Send sends each message and returns one error for each, or nil if the queue has accepted it. With an error, the message may have been sent all the same: the answer was lost.
+	// Send sends each message and returns one error for each, or nil if the queue has accepted it.
+	// With an error, the message may have been sent all the same: the answer was lost.
 	Send(ctx context.Context, msgs []Outgoing) []error
 }
 
-// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order in which it accepted them. While a message is in flight or hidden, no later message of its group is handed out.
+// OrderedQueue is a queue that hands out the messages of a group one after the other, in the order
+// in which it accepted them. While a message is in flight or hidden, no later message of its group
+// is handed out.
 //
-// Send accepts the messages of a group in the given order. If one fails, it accepts no later message of that group. A message is dropped without an error if another one with the same Once was accepted in the last five minutes and is still in the queue. An adapter may also drop it if only one of the two is true: SQS drops it within five minutes, the embedded queue while the other message is still there. So a message that must arrive a second time needs another Once.
+// Send accepts the messages of a group in the given order. If one fails, it accepts no later
+// message of that group. A message is dropped without an error if another one with the same Once
+// was accepted in the last five minutes and is still in the queue. An adapter may also drop it if
+// only one of the two is true: SQS drops it within five minutes, the embedded queue while the other
+// message is still there. So a message that must arrive a second time needs another Once.
 type OrderedQueue interface{ Queue }
 
 // Holder is the receiving side of a queue, for the code that passes its messages to a stage.
 type Holder interface {
-	// Hold hides messages that are in flight, each for its own duration from now on, and returns one error for each. The caller must not acknowledge them. After an error the message comes back after the queue's visibility timeout.
+	// Hold hides messages that are in flight, each for its own duration from now on, and returns
+	// one error for each. The caller must not acknowledge them. After an error the message comes
+	// back after the queue's visibility timeout.
 	Hold(ctx context.Context, held []Held) []error
 }
 
@@ -61,14 +80,17 @@ type Held struct {
 	For time.Duration // 0 to MaxHold; a queue may round it up to whole seconds
 }
 
-// MaxHold is the longest time for which a queue can hide a message. SQS allows 12 hours, counted from the receive.
+// MaxHold is the longest time for which a queue can hide a message. SQS allows 12 hours, counted
+// from the receive.
 const MaxHold = 11 * time.Hour
 
 // Failures counts how often our handling of a message has failed. All instances share the counts.
 type Failures interface {
-	// CountFailure adds one to a message's count and returns the count: 1 the first time. A count is forgotten MaxQueueTime after its last change, or later.
+	// CountFailure adds one to a message's count and returns the count: 1 the first time. A count
+	// is forgotten MaxQueueTime after its last change, or later.
 	CountFailure(ctx context.Context, messageID string) (int, error)
-	// ForgetFailures resets a message's count to zero. For a message without a count it changes nothing that matters.
+	// ForgetFailures resets a message's count to zero. For a message without a count it changes
+	// nothing that matters.
 	ForgetFailures(ctx context.Context, messageID string) error
 }
 
@@ -77,29 +99,38 @@ const MaxQueueTime = 14 * 24 * time.Hour
 
 // Scheduler sends a message at a time later than MaxDelay from now.
 type Scheduler interface {
-	// Schedule sends msg at the given time, or up to about a minute later. A second call with the same name (1 to 64 characters of [0-9a-zA-Z_.-]) changes nothing while the first is pending, and is no error.
+	// Schedule sends msg at the given time, or up to about a minute later. A second call with the
+	// same name (1 to 64 characters of [0-9a-zA-Z_.-]) changes nothing while the first is pending,
+	// and is no error.
 	Schedule(ctx context.Context, name string, at time.Time, msg Outgoing) error
 }
 
 // Events records events.
 type Events interface {
-	// RecordEvent writes r, unless an unexpired record with its id exists. Then it returns that record and writes nothing.
+	// RecordEvent writes r, unless an unexpired record with its id exists. Then it returns that
+	// record and writes nothing.
 	RecordEvent(ctx context.Context, r EventRecord) (existing *EventRecord, err error)
-	// SaveSent notes that the deliveries to the first sent endpoints of a recorded event have been sent. It does nothing, without an error, if the recorded number is not lower or the event is not recorded.
+	// SaveSent notes that the deliveries to the first sent endpoints of a recorded event have been
+	// sent. It does nothing, without an error, if the recorded number is not lower or the event is
+	// not recorded.
 	SaveSent(ctx context.Context, eventID string, sent int) error
 }
 
 // EventKeeper prolongs how long events are kept.
 type EventKeeper interface {
-	// KeepEvent moves the expiry of an event's record to until, in whole seconds, unless it expires later already. If the event is not recorded, or no longer, nothing happens and there is no error.
+	// KeepEvent moves the expiry of an event's record to until, in whole seconds, unless it expires
+	// later already. If the event is not recorded, or no longer, nothing happens and there is no
+	// error.
 	KeepEvent(ctx context.Context, eventID string, until time.Time) error
 }
 
 // Deliveries records deliveries.
 type Deliveries interface {
-	// Delivery returns the record as the last write left it. Error: ErrNotFound if there is none or it has expired.
+	// Delivery returns the record as the last write left it. Error: ErrNotFound if there is none or
+	// it has expired.
 	Delivery(ctx context.Context, eventID, endpoint string) (Delivery, error)
-	// SaveDelivery writes d if the stored record has prior attempts, else it returns ErrConflict. 0 means that no record is stored, or that it has expired.
+	// SaveDelivery writes d if the stored record has prior attempts, else it returns ErrConflict. 0
+	// means that no record is stored, or that it has expired.
 	SaveDelivery(ctx context.Context, d Delivery, prior int) error
 }
 
@@ -114,12 +145,14 @@ type Post struct {
 	Body    []byte
 	Timeout time.Duration // of the whole attempt
 	TLS     *catalog.TLS  // nil: the system's authorities, no client certificate
-	// Auth is what the poster adds to authenticate the request, with its references resolved; nil: nothing. Its Signature is in Header already.
+	// Auth is what the poster adds to authenticate the request, with its references resolved; nil:
+	// nothing. Its Signature is in Header already.
 	Auth    *catalog.Auth
 	Secrets []string // texts that the poster removes from the answer, beside those that Auth adds
 }
 
-// ReplyHeaders returns the names of the answer's headers that the relay reads: those that say when to try again, or not at all, and those that answer the handshake of ProveOptions.
+// ReplyHeaders returns the names of the answer's headers that the relay reads: those that say when
+// to try again, or not at all, and those that answer the handshake of ProveOptions.
 func ReplyHeaders() []string {
 	return []string{headerRetryAfter, headerDelivery, headerAllowedOrigin, headerAllowedRate}
 }
@@ -140,7 +173,10 @@ type PostError struct {
 func (e *PostError) Error() string { return string(e.Outcome) + ": " + e.Err.Error() }
 func (e *PostError) Unwrap() error { return e.Err }
 
-// Poster POSTs to endpoints. It does not follow redirects and reads at most MaxResponseBytes of the answer's body. An answer counts from its status line on: if the connection breaks afterwards, Reply holds what came. Without an answer the error is a *PostError. Any other error is our own failure, such as the end of ctx (the invocation's deadline, not the endpoint's timeout).
+// Poster POSTs to endpoints. It does not follow redirects and reads at most MaxResponseBytes of the
+// answer's body. An answer counts from its status line on: if the connection breaks afterwards,
+// Reply holds what came. Without an answer the error is a *PostError. Any other error is our own
+// failure, such as the end of ctx (the invocation's deadline, not the endpoint's timeout).
 type Poster interface {
 	Post(ctx context.Context, p Post) (Reply, error)
 }
@@ -169,7 +205,8 @@ func (untold) TellChange(context.Context, *gate.Change) error       { return nil
 func (untold) TellDead(context.Context, Delivery, string) error     { return nil }
 func (untold) TellLearned(context.Context, string, time.Time) error { return nil }
 
-// Reporter gets a report of everything that happened, one call each, afterwards. Its calls must not block.
+// Reporter gets a report of everything that happened, one call each, afterwards. Its calls must not
+// block.
 type Reporter interface {
 	Received(ctx context.Context, r ReceiveReport)
 	Routed(ctx context.Context, r RouteReport)

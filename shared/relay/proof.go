@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate"
-
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
@@ -37,9 +37,11 @@ func perMinute(ep *target) float64 {
 	return float64(ep.RateLimit) * float64(time.Minute) / float64(cmp.Or(ep.RatePer, time.Second))
 }
 
-// prove asks the endpoint for its proof, unless another instance is doing so, and holds the delivery meanwhile.
+// prove asks the endpoint for its proof, unless another instance is doing so, and holds the
+// delivery meanwhile.
 func (s *step) prove(ctx context.Context) (Action, error) {
-	// An instance with an old cache entry would ask for another proof than the others do, and the two proofs would replace each other again and again.
+	// An instance with an old cache entry would ask for another proof than the others do, and the
+	// two proofs would replace each other again and again.
 	s.endpoints.Forget(s.task.Endpoint)
 	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
 	if err != nil {
@@ -110,10 +112,13 @@ type pingData struct {
 
 // question returns the request that the endpoint must answer.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
-	e := Event{ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace("")}
+	e := Event{
+		ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified,
+		ReceivedAt: wholeMillis(now), Trace: newTrace(""),
+	}
 	if ep.Prove == catalog.ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = format.Encode(ping{PingType, e.ReceivedAt, pingData{ep.Name}})
+		e.Body = format.Encode(ping{Type: PingType, At: e.ReceivedAt, Data: pingData{ep.Name}})
 	}
 	post, err := s.request(ep, e, 1, e.Body, now)
 	if err == nil && ep.Prove == catalog.ProveOptions {
@@ -125,7 +130,9 @@ func (s *step) question(ep *target, now time.Time) (Post, error) {
 	return post, err
 }
 
-// granted reads the endpoint's answer to the handshake. rate is the number of requests a minute that it allows, or 0 if it sets no limit. The error says why it allows none, and repeats nothing that the endpoint sent.
+// granted reads the endpoint's answer to the handshake. rate is the number of requests a minute
+// that it allows, or 0 if it sets no limit. The error says why it allows none, and repeats nothing
+// that the endpoint sent.
 func granted(answer Header, origin string) (rate int, err error) {
 	switch allowed := answer[headerAllowedOrigin]; {
 	case allowed == "":

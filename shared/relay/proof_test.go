@@ -10,10 +10,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
@@ -42,7 +42,8 @@ func (r *rig) proofs() (proofs, deliveries int) {
 	return proofs, deliveries
 }
 
-// answerProof makes the endpoint answer requests for proof with the given answer, and deliveries with 200.
+// answerProof makes the endpoint answer requests for proof with the given answer, and deliveries
+// with 200.
 func (r *rig) answerProof(answer func(relay.Post) (relay.Reply, error)) {
 	r.poster.answers["shipping"] = func(p relay.Post) (relay.Reply, error) {
 		if isProof(p) {
@@ -76,7 +77,8 @@ func (r *reports) changes() []string {
 
 // step makes the functions handle what is due now, and waits for nothing.
 func (r *rig) step() {
-	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) || r.consume(&r.delivery, nil, r.deliverer.Process) ||
+	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) ||
+		r.consume(&r.delivery, nil, r.deliverer.Process) ||
 		r.consume(&r.retry, nil, r.deliverer.Process) {
 	}
 }
@@ -101,7 +103,8 @@ func TestAnEndpointGetsNothingBeforeItHasProvedItself(t *testing.T) {
 		if proofs, deliveries := r.proofs(); proofs != 1 || deliveries != 0 {
 			t.Errorf("%d requests for proof and %d deliveries at first", proofs, deliveries)
 		}
-		if s := r.state(); s.Phase(now) != breaker.Unproved || s.Unproved != "it answered 404" || s.HeldUntil(now) != now.UTC().Add(breaker.FirstWait) {
+		if s := r.state(); s.Phase(now) != breaker.Unproved || s.Unproved != "it answered 404" ||
+			s.HeldUntil(now) != now.UTC().Add(breaker.FirstWait) {
 			t.Errorf("state %+v", s)
 		}
 		if d := r.deliveryOf(ids[0], "shipping"); d.Status != relay.Waiting || d.Attempts != 0 {
@@ -121,7 +124,9 @@ func TestAnEndpointGetsNothingBeforeItHasProvedItself(t *testing.T) {
 				t.Errorf("delivery %+v", d)
 			}
 		}
-		if got := strings.Join(r.reports.changes(), ", "); got != "endpoint.unproven it answered 404, endpoint.proved" {
+		if got := strings.Join(
+			r.reports.changes(), ", ",
+		); got != "endpoint.unproven it answered 404, endpoint.proved" {
 			t.Errorf("told: %s", got)
 		}
 		time.Sleep(time.Hour)
@@ -140,18 +145,23 @@ func TestAPingIsADelivery(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newProver(t, catalog.ProvePing)
-		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Header = map[string]string{"authorization": "Bearer x"} })
+		r.edit(func(c *catalog.Catalog) {
+			c.Endpoints[0].Header = map[string]string{"authorization": "Bearer x"}
+		})
 		r.mustPost("1", "push", "{}")
 		r.pump()
 		ping, delivery := r.poster.posts[0], r.poster.posts[1]
-		if ping.Method != "" || ping.URL != delivery.URL || ping.Timeout != delivery.Timeout || !verifies(t, endpointSecret, ping) {
+		if ping.Method != "" || ping.URL != delivery.URL || ping.Timeout != delivery.Timeout ||
+			!verifies(t, endpointSecret, ping) {
 			t.Errorf("ping %+v", ping)
 		}
-		if id := ping.Header["webhook-id"]; !strings.HasPrefix(id, "evt_") || id == delivery.Header["webhook-id"] {
+		if id := ping.Header["webhook-id"]; !strings.HasPrefix(id, "evt_") ||
+			id == delivery.Header["webhook-id"] {
 			t.Errorf("webhook-id %s", id)
 		}
 		for name, want := range map[string]string{
-			"content-type": "application/json", "relay-event-type": relay.PingType, "authorization": "Bearer x", "webhook-request-origin": "",
+			"content-type": "application/json", "relay-event-type": relay.PingType,
+			"authorization": "Bearer x", "webhook-request-origin": "",
 		} {
 			if got := ping.Header[name]; got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
@@ -163,7 +173,8 @@ func TestAPingIsADelivery(t *testing.T) {
 			Data      struct{ Endpoint string }
 		}
 		err := json.Unmarshal(ping.Body, &body)
-		if err != nil || body.Type != relay.PingType || time.Since(body.Timestamp) > time.Hour || body.Data.Endpoint != "shipping" {
+		if err != nil || body.Type != relay.PingType || time.Since(body.Timestamp) > time.Hour ||
+			body.Data.Endpoint != "shipping" {
 			t.Errorf("%s: %v", ping.Body, err)
 		}
 	})
@@ -172,12 +183,15 @@ func TestAPingIsADelivery(t *testing.T) {
 // slowEndpoints takes a millisecond to read an endpoint.
 type slowEndpoints struct{ catalog.Endpoints }
 
-func (s slowEndpoints) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
+func (s slowEndpoints) Endpoint(
+	ctx context.Context, g catalog.Generation, name string,
+) (catalog.Endpoint, error) {
 	time.Sleep(time.Millisecond) // virtual: all concurrent reads have begun by then
 	return s.Endpoints.Endpoint(ctx, g, name)
 }
 
-// TestOneAsksForProof has ten deliveries arrive at once, while the endpoint takes a second to answer.
+// TestOneAsksForProof has ten deliveries arrive at once, while the endpoint takes a second to
+// answer.
 func TestOneAsksForProof(t *testing.T) {
 	t.Parallel()
 	for name, batch := range map[string]int{"of ten instances": 1, "of a batch": 10} {
@@ -187,7 +201,9 @@ func TestOneAsksForProof(t *testing.T) {
 				r := newProver(t, catalog.ProvePing)
 				slow := func(p ports) ports {
 					p.endpoints = slowEndpoints{p.endpoints}
-					p.poster = posterFunc(func(ctx context.Context, post relay.Post) (relay.Reply, error) {
+					p.poster = posterFunc(func(
+						ctx context.Context, post relay.Post,
+					) (relay.Reply, error) {
 						time.Sleep(time.Second)
 						return r.poster.Post(ctx, post)
 					})
@@ -234,7 +250,9 @@ type stateReads struct {
 	n *int
 }
 
-func (s stateReads) EndpointState(ctx context.Context, endpoint string) (breaker.State, int64, error) {
+func (s stateReads) EndpointState(
+	ctx context.Context, endpoint string,
+) (breaker.State, int64, error) {
 	*s.n++
 	return s.EndpointStates.EndpointState(ctx, endpoint)
 }
@@ -274,18 +292,24 @@ func TestWhatMustBeProvedAgain(t *testing.T) {
 		change func(*catalog.Endpoint)
 		again  bool
 	}{
-		"nothing":       {func(*catalog.Endpoint) {}, false},
-		"other secrets": {func(e *catalog.Endpoint) { e.Secrets = []string{endpointSecret, endpointSecret} }, false},
-		"another URL":   {func(e *catalog.Endpoint) { e.URL += "hooks" }, true},
-		"another kind":  {func(e *catalog.Endpoint) { e.Prove = catalog.ProveOptions }, true},
-		"no proof":      {func(e *catalog.Endpoint) { e.Prove, e.URL = catalog.ProveNothing, e.URL+"hooks" }, false},
+		"nothing": {func(*catalog.Endpoint) {}, false},
+		"other secrets": {func(e *catalog.Endpoint) {
+			e.Secrets = []string{endpointSecret, endpointSecret}
+		}, false},
+		"another URL":  {func(e *catalog.Endpoint) { e.URL += "hooks" }, true},
+		"another kind": {func(e *catalog.Endpoint) { e.Prove = catalog.ProveOptions }, true},
+		"no proof": {func(e *catalog.Endpoint) {
+			e.Prove, e.URL = catalog.ProveNothing, e.URL+"hooks"
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newProver(t, catalog.ProvePing)
 				r.answerProof(func(relay.Post) (relay.Reply, error) {
-					return relay.Reply{StatusCode: 200, Header: relay.Header{"webhook-allowed-origin": "*"}}, nil
+					return relay.Reply{
+						StatusCode: 200, Header: relay.Header{"webhook-allowed-origin": "*"},
+					}, nil
 				})
 				r.mustPost("1", "push", "{}")
 				r.pump()
@@ -301,7 +325,8 @@ func TestWhatMustBeProvedAgain(t *testing.T) {
 	}
 }
 
-// TestAnInstanceThatKnowsTheOldURL must not ask for the proof of the old URL, in turns with instances that know the new one.
+// TestAnInstanceThatKnowsTheOldURL must not ask for the proof of the old URL, in turns with
+// instances that know the new one.
 func TestAnInstanceThatKnowsTheOldURL(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -313,7 +338,8 @@ func TestAnInstanceThatKnowsTheOldURL(t *testing.T) {
 		r.build(func(p ports) ports { return p })
 		r.mustPost("2", "push", "{}")
 		r.pump()
-		time.Sleep(10 * time.Second) // the old instance reads the state again, but not yet the catalog
+		// the old instance reads the state again, but not yet the catalog
+		time.Sleep(10 * time.Second)
 		r.deliverer = old
 		r.mustPost("3", "push", "{}")
 		r.pump()
@@ -340,40 +366,65 @@ func TestHandshake(t *testing.T) {
 		rate  int
 		why   string // "": it gives its proof
 	}{
-		"our origin":             {allows(allowedOrigin, origin, allowedRate, "*"), nil, 0, ""},
-		"any origin and a rate":  {allows(allowedOrigin, "*", allowedRate, "120"), nil, 120, ""},
-		"names have no case":     {allows(allowedOrigin, "Hooks.Example.COM", allowedRate, "1"), nil, 1, ""},
-		"no rate":                {allows(allowedOrigin, origin), nil, 0, ""},
-		"no header":              {allows(), nil, 0, "its answer has no WebHook-Allowed-Origin"},
-		"another origin":         {allows(allowedOrigin, "example.com"), nil, 0, "its WebHook-Allowed-Origin is another than hooks.example.com"},
-		"a rate of none":         {allows(allowedOrigin, origin, allowedRate, "0"), nil, 0, "its WebHook-Allowed-Rate is neither * nor a number from 1 on"},
-		"a rate that is none":    {allows(allowedOrigin, origin, allowedRate, "1/s"), nil, 0, "its WebHook-Allowed-Rate is neither * nor a number from 1 on"},
-		"OPTIONS is not allowed": {relay.Reply{StatusCode: 405, Header: relay.Header{allowedOrigin: "*"}}, nil, 0, "it answered 405"},
-		"no answer":              {relay.Reply{}, &relay.PostError{Outcome: relay.Refused, Err: errors.New("nobody there")}, 0, "refused: nobody there"},
+		"our origin":            {allows(allowedOrigin, origin, allowedRate, "*"), nil, 0, ""},
+		"any origin and a rate": {allows(allowedOrigin, "*", allowedRate, "120"), nil, 120, ""},
+		"names have no case": {
+			allows(allowedOrigin, "Hooks.Example.COM", allowedRate, "1"), nil, 1, "",
+		},
+		"no rate":   {allows(allowedOrigin, origin), nil, 0, ""},
+		"no header": {allows(), nil, 0, "its answer has no WebHook-Allowed-Origin"},
+		"another origin": {
+			allows(allowedOrigin, "example.com"), nil, 0,
+			"its WebHook-Allowed-Origin is another than hooks.example.com",
+		},
+		"a rate of none": {
+			allows(allowedOrigin, origin, allowedRate, "0"), nil, 0,
+			"its WebHook-Allowed-Rate is neither * nor a number from 1 on",
+		},
+		"a rate that is none": {
+			allows(allowedOrigin, origin, allowedRate, "1/s"), nil, 0,
+			"its WebHook-Allowed-Rate is neither * nor a number from 1 on",
+		},
+		"OPTIONS is not allowed": {
+			relay.Reply{StatusCode: 405, Header: relay.Header{allowedOrigin: "*"}}, nil, 0,
+			"it answered 405",
+		},
+		"no answer": {
+			relay.Reply{},
+			&relay.PostError{Outcome: relay.Refused, Err: errors.New("nobody there")}, 0,
+			"refused: nobody there",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := newProver(t, catalog.ProveOptions)
 				r.origin = origin
-				r.edit(func(c *catalog.Catalog) { c.Endpoints[0].RateLimit, c.Endpoints[0].RatePer = 100, time.Hour })
+				r.edit(func(c *catalog.Catalog) {
+					c.Endpoints[0].RateLimit, c.Endpoints[0].RatePer = 100, time.Hour
+				})
 				r.build(func(p ports) ports { return p })
 				r.answerProof(func(relay.Post) (relay.Reply, error) { return tt.reply, tt.err })
 				r.mustPost("1", "push", "{}")
 				r.step()
 				asked := r.poster.posts[0]
-				if asked.Method != "OPTIONS" || len(asked.Body) > 0 || asked.Header["webhook-request-origin"] != origin || asked.Header["webhook-request-rate"] != "2" {
+				if asked.Method != "OPTIONS" || len(asked.Body) > 0 ||
+					asked.Header["webhook-request-origin"] != origin ||
+					asked.Header["webhook-request-rate"] != "2" {
 					t.Errorf("asked by %+v", asked)
 				}
 				s := r.state()
-				if s.Unproved != tt.why || s.Proof.Rate != tt.rate || (s.Proof.Of != "") != (tt.why == "") {
+				if s.Unproved != tt.why || s.Proof.Rate != tt.rate ||
+					(s.Proof.Of != "") != (tt.why == "") {
 					t.Errorf("state %+v", s)
 				}
 				if tt.why != "" {
 					return
 				}
 				r.pump()
-				if p := r.poster.posts[1]; p.Method != "" || p.Header["webhook-request-origin"] != origin || p.Header["webhook-request-rate"] != "" {
+				if p := r.poster.posts[1]; p.Method != "" ||
+					p.Header["webhook-request-origin"] != origin ||
+					p.Header["webhook-request-rate"] != "" {
 					t.Errorf("delivered by %+v", p)
 				}
 			})
@@ -399,7 +450,12 @@ func TestTheLowerRateHolds(t *testing.T) {
 				r := newProver(t, catalog.ProveOptions)
 				r.edit(func(c *catalog.Catalog) { c.Endpoints[0].RateLimit = tt.limit })
 				r.answerProof(func(relay.Post) (relay.Reply, error) {
-					return relay.Reply{StatusCode: 200, Header: relay.Header{"webhook-allowed-origin": "*", "webhook-allowed-rate": tt.allowed}}, nil
+					return relay.Reply{
+						StatusCode: 200,
+						Header: relay.Header{
+							"webhook-allowed-origin": "*", "webhook-allowed-rate": tt.allowed,
+						},
+					}, nil
 				})
 				r.mustPost("first", "push", "{}")
 				r.pump()
@@ -430,10 +486,13 @@ func TestAnEndpointThatSaysThatItIsGoneWhenAsked(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newProver(t, catalog.ProvePing)
-		r.answerProof(func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil })
+		r.answerProof(func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{StatusCode: 410}, nil
+		})
 		id := r.mustPost("1", "push", "{}")
 		r.pump()
-		if d := r.deliveryOf(id, "shipping"); d.Status != relay.Dead || d.Reason != relay.EndpointGone {
+		if d := r.deliveryOf(id, "shipping"); d.Status != relay.Dead ||
+			d.Reason != relay.EndpointGone {
 			t.Errorf("delivery %+v", d)
 		}
 		if proofs, deliveries := r.proofs(); proofs != 1 || deliveries != 0 {
@@ -447,20 +506,28 @@ func TestAnEndpointThatNeverProvesItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newProver(t, catalog.ProvePing)
-		r.answerProof(func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 500}, nil })
+		r.answerProof(func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{StatusCode: 500}, nil
+		})
 		id := r.mustPost("1", "push", "{}")
 		began := time.Now()
 		r.pump()
-		if took := time.Since(began); took < breaker.DisableAfter || took > breaker.DisableAfter+time.Hour {
+		if took := time.Since(began); took < breaker.DisableAfter ||
+			took > breaker.DisableAfter+time.Hour {
 			t.Errorf("given up after %s", took)
 		}
-		if d := r.deliveryOf(id, "shipping"); d.Status != relay.Dead || d.Attempts != 1 || d.History[0].Outcome != relay.Withheld {
+		if d := r.deliveryOf(id, "shipping"); d.Status != relay.Dead || d.Attempts != 1 ||
+			d.History[0].Outcome != relay.Withheld {
 			t.Errorf("delivery %+v", d)
 		}
-		if proofs, deliveries := r.proofs(); deliveries != 0 || proofs > int(breaker.DisableAfter/breaker.MaxWait)+10 {
+		if proofs, deliveries := r.proofs(); deliveries != 0 ||
+			proofs > int(breaker.DisableAfter/breaker.MaxWait)+10 {
 			t.Errorf("%d requests for proof, %d deliveries", proofs, deliveries)
 		}
-		want := []string{"endpoint.unproven it answered 500", "endpoint.failing", "endpoint.disabled nothing but failures"}
+		want := []string{
+			"endpoint.unproven it answered 500", "endpoint.failing",
+			"endpoint.disabled nothing but failures",
+		}
 		got := r.reports.changes()
 		for i, w := range want {
 			if len(got) != len(want) || !strings.HasPrefix(got[i], w) {

@@ -9,20 +9,24 @@ import (
 	"webhook-relay/shared/relay/gate"
 )
 
-// queueing is what differs between messages of ordered and of other queues. The queue decides, whatever the catalog says of the endpoint by now.
+// queueing is what differs between messages of ordered and of other queues. The queue decides,
+// whatever the catalog says of the endpoint by now.
 type queueing interface {
 	keepsOrder() bool
 	// countedAs returns the message under whose id failures are counted.
 	countedAs(s *step) Message
 	// inVain returns how many receives of the message had no effect.
 	inVain(s *step) int
-	// mark notes the message's receive count in a record that is about to be saved. Up to then its receives had an effect.
+	// mark notes the message's receive count in a record that is about to be saved. Up to then its
+	// receives had an effect.
 	mark(s *step, d *Delivery)
-	// sendAt makes the message come back at a time, with the task t. resent tells that it may have been sent before.
+	// sendAt makes the message come back at a time, with the task t. resent tells that it may have
+	// been sent before.
 	sendAt(ctx context.Context, s *step, t task, at time.Time, resent bool) (Action, error)
 	// unrecorded handles an attempt that was made and could not be recorded. cause is the error.
 	unrecorded(ctx context.Context, s *step, a made, cause error) (Action, error)
-	// slow handles a delivery to a slow endpoint: it sends the message to the slow queue, or it lowers the limits in ep.
+	// slow handles a delivery to a slow endpoint: it sends the message to the slow queue, or it
+	// lowers the limits in ep.
 	slow(ctx context.Context, s *step, ep *gate.Limits) (sent bool, err error)
 }
 
@@ -44,8 +48,11 @@ func (unordered) inVain(s *step) int { return s.msg.Receives }
 
 func (unordered) mark(*step, *Delivery) {}
 
-// sendAt sends the task with the queue's delay. If that is too short it uses the scheduler, and if the scheduler refuses, hops of MaxDelay.
-func (unordered) sendAt(ctx context.Context, s *step, t task, at time.Time, resent bool) (Action, error) {
+// sendAt sends the task with the queue's delay. If that is too short it uses the scheduler, and if
+// the scheduler refuses, hops of MaxDelay.
+func (unordered) sendAt(
+	ctx context.Context, s *step, t task, at time.Time, resent bool,
+) (Action, error) {
 	wait := max(at.Sub(s.cfg.Now()), 0)
 	out := Outgoing{Group: t.Endpoint, Resent: resent}
 	if wait <= MaxDelay {
@@ -60,7 +67,8 @@ func (unordered) sendAt(ctx context.Context, s *step, t task, at time.Time, rese
 		return Action{}, nil
 	}
 	if first {
-		// Perhaps only the scheduler's answer was lost. Then its message comes first, and its attempt is recorded before this one is due.
+		// Perhaps only the scheduler's answer was lost. Then its message comes first, and its
+		// attempt is recorded before this one is due.
 		t.NotBefore = at.Add(scheduleSettle)
 	}
 	out.Body, out.Delay, out.Resent = t.encode(s.raw()), MaxDelay, true
@@ -71,8 +79,14 @@ func (unordered) sendAt(ctx context.Context, s *step, t task, at time.Time, rese
 func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (Action, error) {
 	t := s.task
 	t.Cycle = false
-	t.Made = &madeAttempt{s.origin(), toAttemptDoc(a.Attempt), a.final, a.retryAfter.Milliseconds(), a.disable}
-	err := Send(ctx, s.cfg.Retry, Outgoing{Body: t.encode(s.raw()), Group: t.Endpoint, Delay: recordDelay, Resent: true})
+	t.Made = &madeAttempt{
+		MessageID: s.origin(), Attempt: toAttemptDoc(a.Attempt), Final: a.final,
+		RetryAfterMs: a.retryAfter.Milliseconds(), Disable: a.disable,
+	}
+	err := Send(
+		ctx, s.cfg.Retry,
+		Outgoing{Body: t.encode(s.raw()), Group: t.Endpoint, Delay: recordDelay, Resent: true},
+	)
 	if err != nil {
 		return Action{}, errors.Join(cause, err)
 	}
@@ -80,7 +94,8 @@ func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (
 	return Action{}, nil
 }
 
-// slow sends the message to the slow queue. A message that was received before may have been sent there before. So its copy is delayed until the first one's attempt is recorded.
+// slow sends the message to the slow queue. A message that was received before may have been sent
+// there before. So its copy is delayed until the first one's attempt is recorded.
 func (unordered) slow(ctx context.Context, s *step, _ *gate.Limits) (sent bool, err error) {
 	t := s.task
 	t.Lane, t.NotBefore = slowLane, time.Time{}
@@ -91,7 +106,8 @@ func (unordered) slow(ctx context.Context, s *step, _ *gate.Limits) (sent bool, 
 	return true, Send(ctx, s.cfg.Slow, out)
 }
 
-// ordered is an ordered queue. One message, at the head of its group, stands for all attempts of a cycle.
+// ordered is an ordered queue. One message, at the head of its group, stands for all attempts of a
+// cycle.
 type ordered struct{}
 
 func (ordered) keepsOrder() bool { return true }
@@ -103,7 +119,8 @@ func (ordered) countedAs(s *step) Message {
 	return m
 }
 
-// inVain counts the receives since the record's last change. It leaves out those that only split a long wait into several holds.
+// inVain counts the receives since the record's last change. It leaves out those that only split a
+// long wait into several holds.
 func (ordered) inVain(s *step) int {
 	n := s.msg.Receives
 	if d := s.record; d.MessageID == s.msg.ID {
@@ -114,12 +131,14 @@ func (ordered) inVain(s *step) int {
 
 func (ordered) mark(s *step, d *Delivery) { d.MessageID, d.Receives = s.origin(), s.msg.Receives }
 
-// sendAt holds the message at the head of its group until a time, or for MaxHold. After MaxHold it is received and held again.
+// sendAt holds the message at the head of its group until a time, or for MaxHold. After MaxHold it
+// is received and held again.
 func (ordered) sendAt(_ context.Context, s *step, _ task, at time.Time, _ bool) (Action, error) {
 	return Action{Retry: true, After: min(max(at.Sub(s.cfg.Now()), 0), MaxHold)}, nil
 }
 
-// unrecorded makes the queue hand out the message again, so the attempt is made again. A new message with the attempt would come after the others of its group.
+// unrecorded makes the queue hand out the message again, so the attempt is made again. A new
+// message with the attempt would come after the others of its group.
 func (ordered) unrecorded(_ context.Context, _ *step, _ made, cause error) (Action, error) {
 	return Action{}, cause
 }

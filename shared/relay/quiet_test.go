@@ -6,14 +6,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// callsOn returns the number of AWS calls behind the calls to ports, as deployed. A call to a queue sends up to ten messages.
+// callsOn returns the number of AWS calls behind the calls to ports, as deployed. A call to a queue
+// sends up to ten messages.
 func (c *countCalls) callsOn() (n int) {
 	n = c.of("")
 	n += c.of("source ") + c.of("endpoint ") // KMS decrypts what is sealed
@@ -21,7 +22,8 @@ func (c *countCalls) callsOn() (n int) {
 	return n - c.of("POST ") - c.of("receive")
 }
 
-// TestAThousandQuietEndpointsCostNoMoreThanABusyOne: each endpoint gets a webhook a minute, for ten minutes, in batches of ten. The instances begin with empty caches.
+// TestAThousandQuietEndpointsCostNoMoreThanABusyOne: each endpoint gets a webhook a minute, for ten
+// minutes, in batches of ten. The instances begin with empty caches.
 func TestAThousandQuietEndpointsCostNoMoreThanABusyOne(t *testing.T) {
 	t.Parallel()
 	const endpoints, minutes, batch = 1000, 10, 10
@@ -77,15 +79,25 @@ func (c *countCalls) kinds() map[string]int {
 	return kinds
 }
 
-// TestTroubleIsKnownWithinFiveSeconds: another instance, or the operator, writes the state of an endpoint that was quiet.
+// TestTroubleIsKnownWithinFiveSeconds: another instance, or the operator, writes the state of an
+// endpoint that was quiet.
 func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range map[string]func(now time.Time) breaker.State{
-		"open":     func(now time.Time) breaker.State { return breaker.State{OpenUntil: now.Add(time.Hour), Openings: 1} },
-		"paused":   func(now time.Time) breaker.State { return breaker.State{PausedUntil: now.Add(time.Hour)} },
-		"disabled": func(now time.Time) breaker.State { return breaker.State{DisabledAt: now, Reason: "by its operator"} },
+		"open": func(now time.Time) breaker.State {
+			return breaker.State{OpenUntil: now.Add(time.Hour), Openings: 1}
+		},
+		"paused": func(now time.Time) breaker.State {
+			return breaker.State{PausedUntil: now.Add(time.Hour)}
+		},
+		"disabled": func(now time.Time) breaker.State {
+			return breaker.State{DisabledAt: now, Reason: "by its operator"}
+		},
 	} {
-		for _, after := range []time.Duration{0, time.Second, 3 * time.Second, 4500 * time.Millisecond} { // since the list was read; a change is known 5 s after it at the latest
+		// since the list was read; a change is known 5 s after it at the latest
+		for _, after := range []time.Duration{
+			0, time.Second, 3 * time.Second, 4500 * time.Millisecond,
+		} {
 			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -94,7 +106,9 @@ func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 					r.pump()
 					time.Sleep(after)
 					at := time.Now()
-					if err := r.states.SaveEndpointState(t.Context(), "a", trouble(at.UTC().Truncate(time.Millisecond)), 0); err != nil {
+					if err := r.states.SaveEndpointState(
+						t.Context(), "a", trouble(at.UTC().Truncate(time.Millisecond)), 0,
+					); err != nil {
 						t.Fatal(err)
 					}
 					r.mustPost("2", "", "{}")
@@ -125,13 +139,16 @@ func (s listFails) TroubledEndpoints(context.Context) ([]string, error) {
 	return nil, errInjected
 }
 
-// TestWithoutTheListWhatIsKnownStands: unknown endpoints get their deliveries, and an endpoint known as disabled gets none.
+// TestWithoutTheListWhatIsKnownStands: unknown endpoints get their deliveries, and an endpoint
+// known as disabled gets none.
 func TestWithoutTheListWhatIsKnownStands(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{time.Second}, "well", "ill")
 		tries := 0
-		r.poster.answers["ill"] = func(relay.Post) (relay.Reply, error) { return relay.Reply{StatusCode: 410}, nil }
+		r.poster.answers["ill"] = func(relay.Post) (relay.Reply, error) {
+			return relay.Reply{StatusCode: 410}, nil
+		}
 		r.build(func(p ports) ports { p.states = listFails{p.states, &tries}; return p })
 		for i := range 50 {
 			r.mustPost(fmt.Sprint(i), "", "{}")
@@ -143,7 +160,10 @@ func TestWithoutTheListWhatIsKnownStands(t *testing.T) {
 			posts[host(p)]++
 		}
 		if posts["well"] != 50 || posts["ill"] != 1 {
-			t.Errorf("attempts %v, want 50 at the one that is well, and one at that which wants no more", posts)
+			t.Errorf(
+				"attempts %v, want 50 at the one that is well, and one at that which wants no more",
+				posts,
+			)
 		}
 		if tries > 6 {
 			t.Errorf("%d tries to read the list in five seconds", tries)

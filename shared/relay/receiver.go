@@ -6,43 +6,54 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// Reasons to refuse a request from a partner. ErrNotFound (no such source) and the errors of package verify are others.
+// Reasons to refuse a request from a partner. ErrNotFound (no such source) and the errors of
+// package verify are others.
 var (
-	ErrTooLarge    = errors.New("relay: body too large")          // over ReceiverConfig.MaxBodyBytes
-	ErrUnavailable = errors.New("relay: temporarily unavailable") // a store or queue of ours is down; nothing was promised
-	ErrUncertain   = errors.New("relay: sent without an answer")  // with ErrUnavailable: the webhook may have been accepted all the same
+	// over ReceiverConfig.MaxBodyBytes
+	ErrTooLarge = errors.New("relay: body too large")
+	// a store or queue of ours is down; nothing was promised
+	ErrUnavailable = errors.New("relay: temporarily unavailable")
+	// with ErrUnavailable: the webhook may have been accepted all the same
+	ErrUncertain = errors.New("relay: sent without an answer")
 )
 
 // Defaults of ReceiverConfig.
 const (
 	// DefaultMaxBodyBytes leaves room for base64 within the 6 MB that Lambda accepts.
 	DefaultMaxBodyBytes = 4 << 20
-	// DefaultInlineBodyBytes is the size above which S3 is cheaper than a part of the ledger's item (1 write unit per KB). A fan-out of ten deliveries with bodies of this size still fits into one batch of messages.
+	// DefaultInlineBodyBytes is the size above which S3 is cheaper than a part of the ledger's item
+	// (1 write unit per KB). A fan-out of ten deliveries with bodies of this size still fits into
+	// one batch of messages.
 	DefaultInlineBodyBytes = 16 << 10
-	// MaxInlineBodyBytes keeps an event's item below DynamoDB's 400 KB, and ten deliveries below SQS's 1 MiB.
+	// MaxInlineBodyBytes keeps an event's item below DynamoDB's 400 KB, and ten deliveries below
+	// SQS's 1 MiB.
 	MaxInlineBodyBytes = 64 << 10
 )
 
 // ReceiverConfig configures a Receiver. A zero number means its default.
 type ReceiverConfig struct {
-	Sources         catalog.Sources
-	Learned         catalog.LearnedSecrets // for providers that send their secret in a handshake; nil: those are refused
-	Fetcher         verify.Fetcher         // for providers whose keys must be fetched; nil: those are refused
-	Ingest          Queue
-	Ordered         OrderedQueue // replaces Ingest for sources with an Order; needed if there are any
+	Sources catalog.Sources
+	// for providers that send their secret in a handshake; nil: those are refused
+	Learned catalog.LearnedSecrets
+	// for providers whose keys must be fetched; nil: those are refused
+	Fetcher verify.Fetcher
+	Ingest  Queue
+	// replaces Ingest for sources with an Order; needed if there are any
+	Ordered         OrderedQueue
 	Bodies          Bodies
 	Operator        Operator // nil: nobody is told
 	Reporter        Reporter
-	MaxBodyBytes    int           // bytes; DefaultMaxBodyBytes
-	InlineBodyBytes int           // larger bodies go to Bodies; DefaultInlineBodyBytes
-	Retention       time.Duration // of delivery ids; an older signed timestamp is refused; DefaultRetention
-	CacheTTL        time.Duration // DefaultCacheTTL
-	Now             func() time.Time
+	MaxBodyBytes    int // bytes; DefaultMaxBodyBytes
+	InlineBodyBytes int // larger bodies go to Bodies; DefaultInlineBodyBytes
+	// of delivery ids; an older signed timestamp is refused; DefaultRetention
+	Retention time.Duration
+	CacheTTL  time.Duration // DefaultCacheTTL
+	Now       func() time.Time
 }
 
 // Receiver is the first stage. It verifies a webhook and stores it safely.
@@ -60,7 +71,8 @@ type intake struct {
 	learnUntil time.Time // it accepts that secret until then; zero: it does not
 }
 
-// intakeBytes is the memory that a verifier takes at most, except one with a long list of addresses.
+// intakeBytes is the memory that a verifier takes at most, except one with a long list of
+// addresses.
 const intakeBytes = 8 << 10
 
 func (intake) Bytes() int      { return intakeBytes }
@@ -69,31 +81,37 @@ func (i intake) Lasting() bool { return !i.learning }
 // NewReceiver returns a Receiver. It calls nothing yet. The error names what cfg lacks.
 func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	if err := Lacks("ReceiverConfig", map[string]bool{
-		"Sources": cfg.Sources == nil, "Ingest": cfg.Ingest == nil, "Bodies": cfg.Bodies == nil, "Reporter": cfg.Reporter == nil,
+		"Sources": cfg.Sources == nil, "Ingest": cfg.Ingest == nil, "Bodies": cfg.Bodies == nil,
+		"Reporter": cfg.Reporter == nil,
 	}); err != nil {
 		return nil, err
 	}
 	cfg.MaxBodyBytes = cmp.Or(cfg.MaxBodyBytes, DefaultMaxBodyBytes)
-	cfg.InlineBodyBytes = min(cmp.Or(cfg.InlineBodyBytes, DefaultInlineBodyBytes), MaxInlineBodyBytes)
+	cfg.InlineBodyBytes = min(
+		cmp.Or(cfg.InlineBodyBytes, DefaultInlineBodyBytes), MaxInlineBodyBytes,
+	)
 	cfg.Retention = cmp.Or(cfg.Retention, DefaultRetention)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	r := &Receiver{cfg: cfg}
-	r.sources = catalog.NewCache(cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames)
+	r.sources = catalog.NewCache(
+		cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames,
+	)
 	return r, nil
 }
 
 // Inbound is a request to a source's URL.
 type Inbound struct {
-	Source     string
-	Method     string
-	Query      string // raw, without the "?"
-	RemoteIP   string // address of the client of the API Gateway or HTTP server
-	Header     Header
-	Body       []byte
-	ReceivedAt time.Time // when the API Gateway or HTTP server received it; signed timestamps are compared with this
+	Source   string
+	Method   string
+	Query    string // raw, without the "?"
+	RemoteIP string // address of the client of the API Gateway or HTTP server
+	Header   Header
+	Body     []byte
+	// when the API Gateway or HTTP server received it; signed timestamps are compared with this
+	ReceivedAt time.Time
 }
 
 // Answer is what to answer the partner.
@@ -106,15 +124,20 @@ type Answer struct {
 	learned bool // the handshake brought the secret, which is stored
 }
 
-// Receive verifies in and accepts it, or answers a provider's handshake. If the answer has an event id, the webhook is safe: its message is in the ingest queue, and its body, if large, in Bodies.
+// Receive verifies in and accepts it, or answers a provider's handshake. If the answer has an event
+// id, the webhook is safe: its message is in the ingest queue, and its body, if large, in Bodies.
 //
-// Errors: ErrNotFound, ErrTooLarge, those of package verify, or ErrUnavailable. It is also ErrUncertain if the message was sent and the queue's answer is missing. Then the partner sends the webhook again; the second one is a duplicate if the first arrived.
+// Errors: ErrNotFound, ErrTooLarge, those of package verify, or ErrUnavailable. It is also
+// ErrUncertain if the message was sent and the queue's answer is missing. Then the partner sends
+// the webhook again; the second one is a duplicate if the first arrived.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)
 	report := ReceiveReport{
-		Source: in.Source, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID, Reused: e.ID != "" && r.names.reused(e),
-		Handshake: err == nil && e.ID == "", Learned: answer.learned, BodyBytes: len(in.Body), Err: err,
+		Source: in.Source, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID,
+		Reused: e.ID != "" && r.names.reused(e),
+		Handshake: err == nil &&
+			e.ID == "", Learned: answer.learned, BodyBytes: len(in.Body), Err: err,
 	}
 	if answer.learned {
 		report.Untold = r.cfg.Operator.TellLearned(ctx, in.Source, began)
@@ -139,10 +162,12 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 // take verifies and accepts a request to a source.
 func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, Answer, error) {
 	if n := len(in.Body); n > r.cfg.MaxBodyBytes {
-		return Event{}, Answer{}, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
+		return Event{}, Answer{},
+			fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, n, r.cfg.MaxBodyBytes)
 	}
 	found, err := source.Verify(ctx, verify.Request{
-		Method: in.Method, Query: in.Query, RemoteIP: in.RemoteIP, Header: in.Header, Body: in.Body, ReceivedAt: in.ReceivedAt,
+		Method: in.Method, Query: in.Query, RemoteIP: in.RemoteIP, Header: in.Header, Body: in.Body,
+		ReceivedAt: in.ReceivedAt,
 	})
 	if err != nil {
 		return Event{}, Answer{}, unavailableIfFetch(err)
@@ -173,10 +198,16 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
 }
 
-// learn stores the secret that a provider sent in a handshake. It does so before the answer: from the answer on, the provider's signatures can be verified. Anybody can send a secret. So one is accepted only while the operator has opened a window for it, and a second one is refused. The window is known from the cached source: outside of it, nothing is read.
+// learn stores the secret that a provider sent in a handshake. It does so before the answer: from
+// the answer on, the provider's signatures can be verified. Anybody can send a secret. So one is
+// accepted only while the operator has opened a window for it, and a second one is refused. The
+// window is known from the cached source: outside of it, nothing is read.
 func (r *Receiver) learn(ctx context.Context, source string, until time.Time, secret string) error {
 	if r.cfg.Learned == nil {
-		return fmt.Errorf("%w: this relay keeps no secrets of handshakes; put it in the configuration", verify.ErrNoSecret)
+		return fmt.Errorf(
+			"%w: this relay keeps no secrets of handshakes; put it in the configuration",
+			verify.ErrNoSecret,
+		)
 	}
 	if !r.cfg.Now().Before(until) {
 		return notOpen(catalog.ErrNotOpen, source)
@@ -209,7 +240,7 @@ func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 		}
 	}
 	if len(e.Body) > r.cfg.InlineBodyBytes {
-		ref := BodyRef{bodyKey(e.Source, e.ReceivedAt, e.Body), len(e.Body)}
+		ref := BodyRef{Key: bodyKey(e.Source, e.ReceivedAt, e.Body), Size: len(e.Body)}
 		if err := r.cfg.Bodies.Put(ctx, ref.Key, e.Body); err != nil {
 			return err
 		}
@@ -222,19 +253,25 @@ func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 	return nil
 }
 
-func (r *Receiver) loadSource(ctx context.Context, g catalog.Generation, name string) (intake, error) {
+func (r *Receiver) loadSource(
+	ctx context.Context, g catalog.Generation, name string,
+) (intake, error) {
 	if name == catalog.OwnSource {
-		return intake{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound) // nobody may send the relay's own events to it
+		// nobody may send the relay's own events to it
+		return intake{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound)
 	}
 	s, err := r.cfg.Sources.Source(ctx, g, name)
 	if err != nil {
 		return intake{}, err
 	}
-	v, err := verify.New(s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher), verify.MaxAge(r.cfg.Retention))
+	v, err := verify.New(
+		s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher), verify.MaxAge(r.cfg.Retention),
+	)
 	if err != nil {
 		return intake{}, fmt.Errorf("source %s: %w", name, err)
 	}
-	return intake{v, s.Order, s.Learns() && len(s.Secrets) == 0, s.LearnUntil}, nil
+	return intake{Verifier: v, order: s.Order, learning: s.Learns() &&
+		len(s.Secrets) == 0, learnUntil: s.LearnUntil}, nil
 }
 
 func unavailableUnlessNotFound(err error) error {
@@ -244,7 +281,8 @@ func unavailableUnlessNotFound(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// unavailableIfFetch tells our own inability to verify from a refusal. After the former the partner should send again.
+// unavailableIfFetch tells our own inability to verify from a refusal. After the former the partner
+// should send again.
 func unavailableIfFetch(err error) error {
 	if errors.Is(err, verify.ErrFetch) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -7,16 +7,19 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 func (r *rig) replayer() operate.Replayer {
-	return operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry, Router: relay.NewRouter(&r.catalog, &r.bodies, 0, time.Now)}
+	return operate.Replayer{
+		Ledger: &r.ledger, Deliveries: &r.ledger, Retry: &r.retry,
+		Router: relay.NewRouter(&r.catalog, &r.bodies, 0, time.Now),
+	}
 }
 
 func (r *rig) replay(event, endpoint string) error {
@@ -70,7 +73,8 @@ func TestReplay(t *testing.T) {
 		if err := r.replay(event, "a"); err != nil {
 			t.Error(err)
 		}
-		if d := r.deliveryOf(event, "a"); d.Status != relay.Waiting || d.Reason != "" || !d.NextAt.Equal(time.Now()) {
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Waiting || d.Reason != "" ||
+			!d.NextAt.Equal(time.Now()) {
 			t.Errorf("under way, and on record as %+v", d)
 		}
 		if err := r.replay(event, "a"); !errors.Is(err, catalog.ErrConflict) {
@@ -79,7 +83,8 @@ func TestReplay(t *testing.T) {
 		r.poster.failTimes("a", 1)
 		r.pump()
 		d := r.deliveryOf(event, "a")
-		if d.Status != relay.Delivered || d.Attempts != 4 || len(r.poster.posts) != 4 || string(r.poster.posts[3].Body) != large {
+		if d.Status != relay.Delivered || d.Attempts != 4 || len(r.poster.posts) != 4 ||
+			string(r.poster.posts[3].Body) != large {
 			t.Errorf("after replay: %d POSTs, record %+v", len(r.poster.posts), d)
 		}
 		if err := r.replay("evt_none", "a"); !errors.Is(err, catalog.ErrNotFound) {
@@ -88,7 +93,8 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// Two operators have listed the same dead deliveries. The second sends none of those that the first has sent, whatever became of them since.
+// Two operators have listed the same dead deliveries. The second sends none of those that the first
+// has sent, whatever became of them since.
 func TestReplayOfTheDeadAsListed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -98,10 +104,16 @@ func TestReplayOfTheDeadAsListed(t *testing.T) {
 		posts     int
 		err       error
 	}{
-		"still dead":     {1, func(*rig, string) {}, relay.Waiting, 1, nil},
-		"on its way":     {1, (*rig).mustReplay, relay.Waiting, 1, catalog.ErrConflict},
-		"delivered":      {1, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Delivered, 2, catalog.ErrConflict},
-		"dead once more": {2, func(r *rig, event string) { r.mustReplay(event); r.pump() }, relay.Dead, 2, catalog.ErrConflict},
+		"still dead": {1, func(*rig, string) {}, relay.Waiting, 1, nil},
+		"on its way": {1, (*rig).mustReplay, relay.Waiting, 1, catalog.ErrConflict},
+		"delivered": {1, func(r *rig, event string) {
+			r.mustReplay(event)
+			r.pump()
+		}, relay.Delivered, 2, catalog.ErrConflict},
+		"dead once more": {2, func(r *rig, event string) {
+			r.mustReplay(event)
+			r.pump()
+		}, relay.Dead, 2, catalog.ErrConflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,10 +124,13 @@ func TestReplayOfTheDeadAsListed(t *testing.T) {
 				r.pump()
 				listed := r.deliveryOf(event, "a")
 				tt.meanwhile(r, event)
-				if err := r.replayer().ReplayDead(t.Context(), event, "a", listed.Attempts); !errors.Is(err, tt.err) {
+				if err := r.replayer().ReplayDead(
+					t.Context(), event, "a", listed.Attempts,
+				); !errors.Is(err, tt.err) {
 					t.Errorf("got %v, want %v", err, tt.err)
 				}
-				if d := r.deliveryOf(event, "a"); d.Status != tt.status || len(r.poster.posts) != tt.posts {
+				if d := r.deliveryOf(event, "a"); d.Status != tt.status ||
+					len(r.poster.posts) != tt.posts {
 					t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
 				}
 			})
@@ -129,7 +144,8 @@ func (r *rig) mustReplay(event string) {
 	}
 }
 
-// If the queue refuses a replay's message, the delivery stays as it was. If the replay is cut off, the delivery waits, and the sweeper finds it.
+// If the queue refuses a replay's message, the delivery stays as it was. If the replay is cut off,
+// the delivery waits, and the sweeper finds it.
 func TestReplayThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -176,7 +192,9 @@ func TestRouteAgain(t *testing.T) {
 		r.pump()
 		r.edit(func(c *catalog.Catalog) {
 			for name, sub := range map[string]catalog.Subscription{
-				"late": {Types: []string{"user.*"}, Filter: `{"data": {"plan": ["free"]}}`}, "other": {Types: []string{"order.*"}},
+				"late": {
+					Types: []string{"user.*"}, Filter: `{"data": {"plan": ["free"]}}`,
+				}, "other": {Types: []string{"order.*"}},
 			} {
 				ep := c.Endpoints[0]
 				ep.Name, ep.URL = name, "https://"+name+".example.com/"
@@ -187,7 +205,8 @@ func TestRouteAgain(t *testing.T) {
 		time.Sleep(catalog.DefaultCacheTTL)
 		r.poster.failTimes("late", 1)
 		for range 2 { // an impatient operator
-			if names, err := r.replayer().Route(t.Context(), early); err != nil || !slices.Equal(names, []string{"late"}) {
+			if names, err := r.replayer().Route(t.Context(), early); err != nil ||
+				!slices.Equal(names, []string{"late"}) {
 				t.Errorf("routed to %v, %v", names, err)
 			}
 		}
@@ -199,7 +218,8 @@ func TestRouteAgain(t *testing.T) {
 			_ = r.retry.Ack(t.Context(), msgs[0])
 		}
 		r.pump()
-		if d := r.deliveryOf(early, "late"); d.Status != relay.Delivered || len(r.poster.posts) != 3 {
+		if d := r.deliveryOf(early, "late"); d.Status != relay.Delivered ||
+			len(r.poster.posts) != 3 {
 			t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
 		}
 		if names, err := r.replayer().Route(t.Context(), early); err != nil || len(names) > 0 {
@@ -209,7 +229,9 @@ func TestRouteAgain(t *testing.T) {
 		if report := r.sweep(); report.Unaccounted() != 0 {
 			t.Errorf("the sum of what it was routed to first: %+v", report)
 		}
-		if _, err := r.replayer().Route(t.Context(), "evt_none"); !errors.Is(err, catalog.ErrNotFound) {
+		if _, err := r.replayer().Route(t.Context(), "evt_none"); !errors.Is(
+			err, catalog.ErrNotFound,
+		) {
 			t.Errorf("unknown event: %v", err)
 		}
 	})

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// ingress is a receiver with three sources: "hub" (github, which signs the body only), "once" (the same with once: body), and "shop" (stripe, which signs its id).
+// ingress is a receiver with three sources: "hub" (github, which signs the body only), "once" (the
+// same with once: body), and "shop" (stripe, which signs its id).
 type ingress struct {
 	t        *testing.T
 	receiver *relay.Receiver
@@ -28,12 +29,17 @@ func newIngress(t *testing.T) *ingress {
 	var catalogs memory.Catalog
 	if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{
 		{Name: "hub", Verify: verify.Config{Provider: "github"}, Secrets: []string{hubSecret}},
-		{Name: "once", Verify: verify.Config{Provider: "github", Once: verify.OnceBody}, Secrets: []string{hubSecret}},
+		{
+			Name: "once", Verify: verify.Config{Provider: "github", Once: verify.OnceBody},
+			Secrets: []string{hubSecret},
+		},
 		{Name: "shop", Verify: verify.Config{Provider: "stripe"}, Secrets: []string{hubSecret}},
 	}}, 0); err != nil {
 		t.Fatal(err)
 	}
-	in.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.queue, Bodies: &memory.Bodies{}, Reporter: &in.reports}))
+	in.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &catalogs, Ingest: &in.queue, Bodies: &memory.Bodies{}, Reporter: &in.reports,
+	}))
 	return in
 }
 
@@ -45,7 +51,9 @@ func (in *ingress) send(source, provider, id, body string) string {
 		in.t.Fatal(err)
 	}
 	now := time.Now()
-	signed, err := v.Sign(verify.Webhook{Body: []byte(body), DeliveryID: id, EventType: "push"}, now)
+	signed, err := v.Sign(
+		verify.Webhook{Body: []byte(body), DeliveryID: id, EventType: "push"}, now,
+	)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -58,9 +66,12 @@ func (in *ingress) send(source, provider, id, body string) string {
 	return answer.EventID
 }
 
-func (in *ingress) last() relay.ReceiveReport { return in.reports.received[len(in.reports.received)-1] }
+func (in *ingress) last() relay.ReceiveReport {
+	return in.reports.received[len(in.reports.received)-1]
+}
 
-// Somebody sends a copy of a webhook under the ids of future webhooks. None of those is lost: each is an event of its own, and the second use of an id is reported.
+// Somebody sends a copy of a webhook under the ids of future webhooks. None of those is lost: each
+// is an event of its own, and the second use of an id is reported.
 func TestReceive_ACopyDoesNotTakeTheIDOfAGenuineWebhook(t *testing.T) {
 	t.Parallel()
 	in := newIngress(t)
@@ -105,7 +116,8 @@ func TestReceive_OnceTakesTheSameSignedBytesOnce(t *testing.T) {
 func TestReceive_ASignedIDNamesTheEventAlone(t *testing.T) {
 	t.Parallel()
 	in := newIngress(t)
-	if got, want := in.send("shop", "stripe", "", `{"id":"evt_1","type":"invoice.paid"}`), relay.EventID("shop", "evt_1"); got != want {
+	if got, want := in.send("shop", "stripe", "", `{"id":"evt_1","type":"invoice.paid"}`),
+		relay.EventID("shop", "evt_1"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if messages := in.queue.List(); len(messages) != 1 {

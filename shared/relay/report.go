@@ -2,6 +2,7 @@ package relay
 
 import (
 	"time"
+
 	"webhook-relay/shared/relay/gate"
 )
 
@@ -12,12 +13,15 @@ type ReceiveReport struct {
 	Type    string
 
 	DeliveryID string // the provider's own id; "" where it has none
-	// Reused tells that the provider does not sign the delivery id, and that the same id came with other signed bytes not long ago, to this process. Either somebody sent a copy under the id of another webhook, or the provider uses its ids twice. Both webhooks are delivered.
+	// Reused tells that the provider does not sign the delivery id, and that the same id came with
+	// other signed bytes not long ago, to this process. Either somebody sent a copy under the id of
+	// another webhook, or the provider uses its ids twice. Both webhooks are delivered.
 	Reused bool
 
 	Handshake bool // a request by which the provider checks the URL; it was answered
 	Learned   bool // the handshake brought the source's secret, which is stored
-	// Untold is why the relay's own event about a learned secret could not be sent; nil: it was sent, or there was none.
+	// Untold is why the relay's own event about a learned secret could not be sent; nil: it was
+	// sent, or there was none.
 	Untold    error
 	BodyBytes int
 	Duration  time.Duration
@@ -29,28 +33,35 @@ type RouteResult string
 
 // The results of routing one message. All but RouteAgain and Unfinished are final.
 const (
-	Routed     RouteResult = "routed"     // deliveries sent
-	Unrouted   RouteResult = "unrouted"   // no subscription takes it; it is recorded
-	Duplicate  RouteResult = "duplicate"  // a repeat: the provider's delivery id is recorded already
-	Poisoned   RouteResult = "poisoned"   // the message cannot be read; it is in the dead-letter queue now
-	RouteAgain RouteResult = "again"      // our own failure; the message comes back, or is in the dead-letter queue after too many
-	Unfinished RouteResult = "unfinished" // too many deliveries for one invocation; the message comes back for the rest
+	Routed   RouteResult = "routed"   // deliveries sent
+	Unrouted RouteResult = "unrouted" // no subscription takes it; it is recorded
+	// a repeat: the provider's delivery id is recorded already
+	Duplicate RouteResult = "duplicate"
+	// the message cannot be read; it is in the dead-letter queue now
+	Poisoned RouteResult = "poisoned"
+	// our own failure; the message comes back, or is in the dead-letter queue after too many
+	RouteAgain RouteResult = "again"
+	// too many deliveries for one invocation; the message comes back for the rest
+	Unfinished RouteResult = "unfinished"
 )
 
 // RouteReport tells what became of one message at the fan-out.
 type RouteReport struct {
-	EventID   string
-	Source    string
-	Type      string
-	Result    RouteResult
-	Recorded  bool // this message recorded the event: true once for each event, also if Result is RouteAgain
-	Endpoints int  // how many take the event; their deliveries were sent if Err is nil
-	// Undecided are endpoints that may want the event and did not get it. Either the filter costs more than one event may, or the data that it tests could not be read. See route.Result.
+	EventID string
+	Source  string
+	Type    string
+	Result  RouteResult
+	// this message recorded the event: true once for each event, also if Result is RouteAgain
+	Recorded  bool
+	Endpoints int // how many take the event; their deliveries were sent if Err is nil
+	// Undecided are endpoints that may want the event and did not get it. Either the filter costs
+	// more than one event may, or the data that it tests could not be read. See route.Result.
 	Undecided []string
 	Err       error
 }
 
-// AttemptReport tells what became of one message at the deliverer. Messages without an attempt (a repeat, a hop of a long wait) are reported only if Err, Held or Change is set.
+// AttemptReport tells what became of one message at the deliverer. Messages without an attempt (a
+// repeat, a hop of a long wait) are reported only if Err, Held or Change is set.
 type AttemptReport struct {
 	EventID  string
 	Source   string
@@ -62,6 +73,8 @@ type AttemptReport struct {
 	Wait     time.Duration // until the next attempt, if Status is Waiting
 	Held     time.Duration // no attempt was made, the delivery is held for this long
 	Age      time.Duration // from the event's acceptance to the end of the attempt
-	Change   *gate.Change  // what the attempt changed in the endpoint's state; nil: nothing worth telling
-	Err      error         // our own failure: the message comes back, or is in the dead-letter queue
+	// what the attempt changed in the endpoint's state; nil: nothing worth telling
+	Change *gate.Change
+	// our own failure: the message comes back, or is in the dead-letter queue
+	Err error
 }

@@ -8,13 +8,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
 	"webhook-relay/shared/lab"
+	"webhook-relay/shared/local/memory"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
-
-	"webhook-relay/shared/local/memory"
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
@@ -24,7 +24,8 @@ const (
 	endpointSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 )
 
-// rig is a whole relay on in-memory ports. A test drives it by hand. Run it in a synctest bubble, so that its waits are virtual.
+// rig is a whole relay on in-memory ports. A test drives it by hand. Run it in a synctest bubble,
+// so that its waits are virtual.
 type rig struct {
 	t         *testing.T
 	catalog   memory.Catalog
@@ -54,7 +55,8 @@ type rig struct {
 	deliverer *relay.Deliverer
 }
 
-// newRig returns a rig with the source "app" (bearer) and the given endpoints, all subscribed to it. wrap may replace ports before the stages are made; nil: it replaces none.
+// newRig returns a rig with the source "app" (bearer) and the given endpoints, all subscribed to
+// it. wrap may replace ports before the stages are made; nil: it replaces none.
 func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, poster: &endpoints{answers: map[string]func(relay.Post) (relay.Reply, error){}}}
@@ -65,9 +67,12 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 	}}}
 	for _, name := range names {
 		cat.Endpoints = append(cat.Endpoints, catalog.Endpoint{
-			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: schedule,
+			Name: name, URL: "https://" + name +
+				".example.com/", Secrets: []string{endpointSecret}, Schedule: schedule,
 		})
-		cat.Subscriptions = append(cat.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name})
+		cat.Subscriptions = append(
+			cat.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name},
+		)
 	}
 	if err := r.catalog.ReplaceCatalog(t.Context(), cat, 0); err != nil {
 		t.Fatal(err)
@@ -79,11 +84,14 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 // nameQueues sets up the rig's queues as deployed.
 func (r *rig) nameQueues() {
 	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
-	for name, q := range map[string]*memory.Queue{"ingest": &r.ingest, "ordered-ingest": &r.inLine.ingest} {
+	for name, q := range map[string]*memory.Queue{
+		"ingest": &r.ingest, "ordered-ingest": &r.inLine.ingest,
+	} {
 		q.Name, q.Visibility = name+"-", visibilityFactor*fanoutTimeout
 	}
 	for name, q := range map[string]*memory.Queue{
-		"delivery": &r.delivery, "retry": &r.retry, "slow": &r.slow, "ordered-delivery": &r.inLine.delivery,
+		"delivery": &r.delivery, "retry": &r.retry, "slow": &r.slow,
+		"ordered-delivery": &r.inLine.delivery,
 	} {
 		q.Name, q.Visibility = name+"-", visibilityFactor*deliverTimeout
 	}
@@ -118,26 +126,34 @@ type ports struct {
 // ports returns the rig's own ports, without faults.
 func (r *rig) ports() ports {
 	return ports{
-		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule, &r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
-		&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery, &r.dead, &r.ingestDL, &r.poison,
+		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule,
+		&r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
+		&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery, &r.dead,
+		&r.ingestDL, &r.poison,
 	}
 }
 
-// build makes new stages, as new function instances would be, on the rig's ports as wrap returns them.
+// build makes new stages, as new function instances would be, on the rig's ports as wrap returns
+// them.
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: &r.reports,
+		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies,
+		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures,
+		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery,
+		Ordered: p.line, Poison: p.ingestDL, Failures: p.failures,
 		Reporter: &r.reports, Retention: r.retention,
 		Chunk: r.chunk,
 	}))
 	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
-		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports, Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
-		Origin: r.origin, Retention: r.retention,
+		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster,
+		Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
+		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots,
+		Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports,
+		Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
+		Origin:   r.origin, Retention: r.retention,
 	}))
 }
 
@@ -154,7 +170,9 @@ func inbound(id, eventType, body string) relay.Inbound {
 	return relay.Inbound{
 		Source: "app", Method: "POST", Body: []byte(body), ReceivedAt: time.Now(),
 		Header: relay.Header{
-			"authorization": "Bearer " + bearerToken, "webhook-id": id, "webhook-type": eventType, "content-type": "application/json",
+			"authorization": "Bearer " +
+				bearerToken, "webhook-id": id, "webhook-type": eventType,
+			"content-type": "application/json",
 		},
 	}
 }
@@ -178,12 +196,14 @@ const (
 	visibilityFactor = 6
 )
 
-// pump makes the functions consume their queues until all are empty, and waits as long as that takes.
+// pump makes the functions consume their queues until all are empty, and waits as long as that
+// takes.
 func (r *rig) pump() {
 	r.t.Helper()
 	for range 10_000 {
 		busy := r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
-		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy // the deliverer itself sets aside messages that fail too often
+		// the deliverer itself sets aside messages that fail too often
+		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.slow, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy
@@ -192,7 +212,9 @@ func (r *rig) pump() {
 			continue
 		}
 		var next time.Time
-		for _, q := range []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery} {
+		for _, q := range []*memory.Queue{
+			&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery,
+		} {
 			if due, ok := q.Due(); ok && (next.IsZero() || due.Before(next)) {
 				next = due
 			}
@@ -206,7 +228,9 @@ func (r *rig) pump() {
 }
 
 // consume makes one invocation, as an event source mapping does.
-func (r *rig) consume(q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []relay.Action) bool {
+func (r *rig) consume(
+	q, deadLetters *memory.Queue, process func(context.Context, []relay.Message) []relay.Action,
+) bool {
 	ctx := context.Background()
 	limit := 10
 	if q.Ordered {
@@ -355,7 +379,9 @@ func (r *rig) deliveryOf(event, endpoint string) relay.Delivery {
 }
 
 // openOf lists all of an endpoint's deliveries with a status.
-func openOf(t *testing.T, l operate.Ledger, endpoint string, status relay.Status) (all []relay.Delivery) {
+func openOf(
+	t *testing.T, l operate.Ledger, endpoint string, status relay.Status,
+) (all []relay.Delivery) {
 	t.Helper()
 	for page, more := relay.Page(""), true; more; more = page != "" {
 		var some []relay.Delivery

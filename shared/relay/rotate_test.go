@@ -10,11 +10,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // edit changes the rig's catalog.
@@ -63,7 +63,8 @@ func verifies(t *testing.T, secret string, p relay.Post) bool {
 	return webhook.VerifyIgnoringTimestamp(p.Body, header) == nil
 }
 
-// TestRotationOverlaps posts a webhook at each stage of two rotations, always through the same instance, which has the endpoint in its cache.
+// TestRotationOverlaps posts a webhook at each stage of two rotations, always through the same
+// instance, which has the endpoint in its cache.
 func TestRotationOverlaps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,7 +132,8 @@ func TestRotationDropsWhatHasEndedAndProlongsNothing(t *testing.T) {
 		r.mustRotate(time.Hour)
 		time.Sleep(time.Minute)
 		second := r.mustRotate(48 * time.Hour)
-		if first := second.Retiring[1].Until; time.Until(first) != 59*time.Minute || time.Until(second.Retiring[0].Until) != 48*time.Hour {
+		if first := second.Retiring[1].Until; time.Until(first) != 59*time.Minute ||
+			time.Until(second.Retiring[0].Until) != 48*time.Hour {
 			t.Errorf("retiring: %+v", second.Retiring)
 		}
 		third := r.mustRotate(time.Minute)
@@ -162,17 +164,26 @@ func TestRotationIsRefused(t *testing.T) {
 		err      error
 		says     string
 	}{
-		"no such endpoint":       {"nobody", time.Hour, catalog.ErrNotFound, `"nobody"`},
-		"secrets of the file":    {"own", time.Hour, catalog.ErrSecretsConfigured, "in the place of the old one"},
-		"a negative time":        {"shipping", -time.Second, catalog.ErrKeep, "-1s"},
-		"one secret too many":    {"shipping", time.Hour, catalog.ErrTooManySecrets, "6 would sign, at most 5 may"},
-		"one too many, a moment": {"shipping", time.Second, catalog.ErrTooManySecrets, "keeping none"},
+		"no such endpoint": {"nobody", time.Hour, catalog.ErrNotFound, `"nobody"`},
+		"secrets of the file": {
+			"own", time.Hour, catalog.ErrSecretsConfigured, "in the place of the old one",
+		},
+		"a negative time": {"shipping", -time.Second, catalog.ErrKeep, "-1s"},
+		"one secret too many": {
+			"shipping", time.Hour, catalog.ErrTooManySecrets, "6 would sign, at most 5 may",
+		},
+		"one too many, a moment": {
+			"shipping", time.Second, catalog.ErrTooManySecrets, "keeping none",
+		},
 	} {
-		if _, err := catalog.Rotate(t.Context(), &r.catalog, tt.endpoint, tt.keep, time.Now()); !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.says) {
+		if _, err := catalog.Rotate(
+			t.Context(), &r.catalog, tt.endpoint, tt.keep, time.Now(),
+		); !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: %v, want %v that says %q", name, err, tt.err, tt.says)
 		}
 	}
-	if got, now, _ := r.catalog.LoadCatalog(t.Context()); now != revision || got.Endpoints[1].Secrets[0] != want.Endpoints[1].Secrets[0] {
+	if got, now, _ := r.catalog.LoadCatalog(t.Context()); now != revision ||
+		got.Endpoints[1].Secrets[0] != want.Endpoints[1].Secrets[0] {
 		t.Error("something was written")
 	}
 	if ep := r.mustRotate(0); len(ep.Retiring) > 0 {
@@ -237,7 +248,9 @@ func TestARotationThatMeetsChanges(t *testing.T) {
 	r := newRig(t, nil, "shipping")
 	r.made()
 	rotate := func(changes int) error {
-		_, err := catalog.Rotate(t.Context(), &busyStore{&r.catalog, changes}, "shipping", time.Hour, time.Now())
+		_, err := catalog.Rotate(
+			t.Context(), &busyStore{&r.catalog, changes}, "shipping", time.Hour, time.Now(),
+		)
 		return err
 	}
 	if err := rotate(2); err != nil {

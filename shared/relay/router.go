@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
@@ -23,26 +24,36 @@ func (r routes) Bytes() int  { return r.size }
 func (routes) Lasting() bool { return true }
 
 // newRoutes returns a cache of the routes of sources.
-func newRoutes(ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions) *catalog.Cache[routes] {
+func newRoutes(
+	ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions,
+) *catalog.Cache[routes] {
 	load := func(ctx context.Context, g catalog.Generation, source string) (routes, error) {
 		return loadRoutes(ctx, subscriptions, g, source)
 	}
 	return catalog.NewCache(ttl, now, subscriptions, load, nil)
 }
 
-// Router matches events with the current subscriptions. It caches them, and is safe for concurrent use.
+// Router matches events with the current subscriptions. It caches them, and is safe for concurrent
+// use.
 type Router struct {
 	bodies Bodies
 	routes *catalog.Cache[routes]
 	large  chan struct{} // held while a large body's document is in memory
 }
 
-// NewRouter returns a Router. It calls nothing yet. bodies stores the bodies that are not inline; nil: there are none. ttl is how old its copy of the catalog may be; zero: catalog.DefaultCacheTTL. now returns the current time.
-func NewRouter(subscriptions catalog.Subscriptions, bodies Bodies, ttl time.Duration, now func() time.Time) *Router {
-	return &Router{bodies, newRoutes(ttl, now, subscriptions), make(chan struct{}, 1)}
+// NewRouter returns a Router. It calls nothing yet. bodies stores the bodies that are not inline;
+// nil: there are none. ttl is how old its copy of the catalog may be; zero:
+// catalog.DefaultCacheTTL. now returns the current time.
+func NewRouter(
+	subscriptions catalog.Subscriptions, bodies Bodies, ttl time.Duration, now func() time.Time,
+) *Router {
+	return &Router{
+		bodies: bodies, routes: newRoutes(ttl, now, subscriptions), large: make(chan struct{}, 1),
+	}
 }
 
-// Wants tells whether any subscription may take an event with an inline body. A filter that cannot be decided counts as yes.
+// Wants tells whether any subscription may take an event with an inline body. A filter that cannot
+// be decided counts as yes.
 func (r *Router) Wants(ctx context.Context, e Event) (bool, error) {
 	rs, err := r.routes.Get(ctx, e.Source)
 	if err != nil {
@@ -52,7 +63,8 @@ func (r *Router) Wants(ctx context.Context, e Event) (bool, error) {
 	return len(result.Rules)+len(result.Undecided) > 0, nil
 }
 
-// routeBytes is the memory of a subscription beside its text. textFactor is the memory of its compiled form, in multiples of its text.
+// routeBytes is the memory of a subscription beside its text. textFactor is the memory of its
+// compiled form, in multiples of its text.
 const (
 	routeBytes = 256
 	textFactor = 8
@@ -65,7 +77,8 @@ type sight struct {
 	lines     map[string]string // the event's message group at each ordered endpoint of the source
 }
 
-// look matches an event with the subscriptions of its source. It reads the event's document once, and only if a subscription needs it.
+// look matches an event with the subscriptions of its source. It reads the event's document once,
+// and only if a subscription needs it.
 func (r *Router) look(ctx context.Context, e Event) (sight, error) {
 	rs, err := r.routes.Get(ctx, e.Source)
 	if err != nil {
@@ -78,14 +91,18 @@ func (r *Router) look(ctx context.Context, e Event) (sight, error) {
 	defer done()
 	result := rs.table.Match(filtered(e, doc))
 	seen := make(map[string]bool, len(result.Rules))
-	s := sight{wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen), lines: map[string]string{}}
+	s := sight{
+		wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen),
+		lines: map[string]string{},
+	}
 	for name, o := range rs.orders {
 		s.lines[name] = group(o, name, doc)
 	}
 	return s, nil
 }
 
-// Wanting returns the endpoints to which the current subscriptions send an event, and those whose filters cannot be decided for it.
+// Wanting returns the endpoints to which the current subscriptions send an event, and those whose
+// filters cannot be decided for it.
 func (r *Router) Wanting(ctx context.Context, e Event) (endpoints, undecided []string, err error) {
 	seen, err := r.look(ctx, e)
 	return seen.wanted, seen.undecided, err
@@ -94,12 +111,17 @@ func (r *Router) Wanting(ctx context.Context, e Event) (endpoints, undecided []s
 // filtered returns an event as filters see it.
 func filtered(e Event, doc document.Document) route.Event {
 	return route.Event{
-		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text, Opaque: doc.Opaque,
+		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text,
+		Opaque: doc.Opaque,
 	}
 }
 
-// document reads the document of e if it is needed. A large body is fetched for that. Only one of them is in use at a time, until done is called: its parsed form may take many times its size, and a function does not have the memory for a batch of those.
-func (r *Router) document(ctx context.Context, e Event, needed bool) (doc document.Document, done func(), err error) {
+// document reads the document of e if it is needed. A large body is fetched for that. Only one of
+// them is in use at a time, until done is called: its parsed form may take many times its size, and
+// a function does not have the memory for a batch of those.
+func (r *Router) document(
+	ctx context.Context, e Event, needed bool,
+) (doc document.Document, done func(), err error) {
 	switch {
 	case !needed:
 		return document.Document{}, func() {}, nil
@@ -131,7 +153,9 @@ func (r routes) names(rules []int, seen map[string]bool) []string {
 	return names
 }
 
-func loadRoutes(ctx context.Context, subscriptions catalog.Subscriptions, g catalog.Generation, source string) (routes, error) {
+func loadRoutes(
+	ctx context.Context, subscriptions catalog.Subscriptions, g catalog.Generation, source string,
+) (routes, error) {
 	subs, err := subscriptions.Subscriptions(ctx, g, source)
 	if err != nil {
 		return routes{}, err
@@ -154,5 +178,7 @@ func loadRoutes(ctx context.Context, subscriptions catalog.Subscriptions, g cata
 			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
 		}
 	}
-	return routes{table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed, size: size}, nil
+	return routes{
+		table: route.New(rules), endpoints: endpoints, orders: orders, keyed: keyed, size: size,
+	}, nil
 }

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -38,7 +38,8 @@ type script struct {
 	again    string        // how dead deliveries are sent again at the end; "": not at all
 }
 
-// jam is a time in which a queue's messages reach no function: Lambda throttles, or a deployment is broken.
+// jam is a time in which a queue's messages reach no function: Lambda throttles, or a deployment is
+// broken.
 type jam struct {
 	feed        int // of world.feeds
 	from, lasts time.Duration
@@ -94,7 +95,8 @@ func (a answer) retryAfter() time.Duration {
 // ends tells whether no attempt follows the failed answer, whatever the schedule says.
 func (e *scriptedEndpoint) ends() bool {
 	status := strconv.Itoa(e.ill.status)
-	return status == "410" || e.ill.header["webhook-delivery"] != "" || slices.Contains(e.final, status) || slices.Contains(e.final, status[:1]+"xx")
+	return status == "410" || e.ill.header["webhook-delivery"] != "" ||
+		slices.Contains(e.final, status) || slices.Contains(e.final, status[:1]+"xx")
 }
 
 func (e *scriptedEndpoint) answer(attempt string, now time.Duration) answer {
@@ -109,33 +111,56 @@ const forEver = 1 << 30
 
 var (
 	schedules = [][]time.Duration{
-		{}, {time.Second}, {time.Second, 5 * time.Minute, 20 * time.Minute}, {30 * time.Second, 3 * time.Hour},
-		{2 * time.Hour, 26 * time.Hour}, {5 * time.Second, 16 * time.Minute, time.Minute, 15 * time.Minute},
+		{}, {time.Second}, {time.Second, 5 * time.Minute, 20 * time.Minute}, {
+			30 * time.Second, 3 * time.Hour,
+		},
+		{2 * time.Hour, 26 * time.Hour}, {
+			5 * time.Second, 16 * time.Minute, time.Minute, 15 * time.Minute,
+		},
 	}
-	shortSchedules = [][]time.Duration{{}, {time.Second}, {time.Second, time.Minute, 5 * time.Second}, {2 * time.Second, 16 * time.Minute}}
-	singleFaults   = []mode{before, after, killBefore, killAfter, hangBefore, hangAfter, failFirst, failLast, failAllBut1}
-	portNames      = []string{
-		"", "source", "subscriptions", "endpoint", "record event", "read delivery", "save delivery", "body", "schedule", "POST",
+	shortSchedules = [][]time.Duration{
+		{}, {time.Second}, {time.Second, time.Minute, 5 * time.Second},
+		{2 * time.Second, 16 * time.Minute},
+	}
+	singleFaults = []mode{
+		before, after, killBefore, killAfter, hangBefore, hangAfter, failFirst, failLast,
+		failAllBut1,
+	}
+	portNames = []string{
+		"", "source", "subscriptions", "endpoint", "record event", "read delivery", "save delivery",
+		"body", "schedule", "POST",
 		"to ingest", "to delivery", "to retry", "to dead", "to ordered ingest", "to line", "hold",
 	}
 	illAnswers = []answer{
-		{status: 500}, {status: 503, takes: 2 * time.Second}, {takes: time.Second}, {status: 200, takes: time.Hour}, {status: 301},
+		{status: 500}, {
+			status: 503, takes: 2 * time.Second,
+		}, {takes: time.Second}, {status: 200, takes: time.Hour}, {status: 301},
 	}
 	tellingAnswers = []answer{ // beside their status
-		{status: 429}, {status: 502, takes: time.Second}, {status: 410}, {status: 500, header: relay.Header{"webhook-delivery": "disable"}},
-		{status: 400, header: relay.Header{"webhook-delivery": "abort-message"}}, {status: 503, header: relay.Header{"retry-after": "90"}},
-		{status: 429, header: relay.Header{"retry-after": "7"}}, {status: 500, header: relay.Header{"retry-after": "1200"}},
+		{status: 429}, {status: 502, takes: time.Second}, {status: 410}, {
+			status: 500, header: relay.Header{"webhook-delivery": "disable"},
+		},
+		{status: 400, header: relay.Header{"webhook-delivery": "abort-message"}}, {
+			status: 503, header: relay.Header{"retry-after": "90"},
+		},
+		{status: 429, header: relay.Header{"retry-after": "7"}}, {
+			status: 500, header: relay.Header{"retry-after": "1200"},
+		},
 	}
 )
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// newScript makes a script from a seed. Short scripts have no wait over some minutes, for adapters that run in real time.
+// newScript makes a script from a seed. Short scripts have no wait over some minutes, for adapters
+// that run in real time.
 func newScript(seed uint64, short bool) script {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := script{
-		seed: seed, jitter: r.Float64(), fanouts: 1 + r.IntN(2), deliverers: 1 + r.IntN(3), fanoutBatch: pick(r, []int{1, 10}),
-		endpoints: map[string]*scriptedEndpoint{}, again: pick(r, []string{"", "redrive", "replay"}),
+		seed: seed, jitter: r.Float64(), fanouts: 1 + r.IntN(2), deliverers: 1 +
+			r.IntN(3), fanoutBatch: pick(r, []int{1, 10}),
+		endpoints: map[string]*scriptedEndpoint{}, again: pick(
+			r, []string{"", "redrive", "replay"},
+		),
 	}
 	from, span := schedules, time.Hour
 	if short {
@@ -146,7 +171,9 @@ func newScript(seed uint64, short bool) script {
 	}
 	for _, name := range []string{"a", "b", "c"}[:1+r.IntN(3)] {
 		e := &scriptedEndpoint{
-			schedule: pick(r, from), types: pick(r, [][]string{nil, {"push"}, {"p*"}}), ill: pick(r, illAnswers), well: answer{status: 200},
+			schedule: pick(r, from), types: pick(
+				r, [][]string{nil, {"push"}, {"p*"}},
+			), ill: pick(r, illAnswers), well: answer{status: 200},
 			ills:  pick(r, []int{0, 0, 1, 2, forEver}),
 			order: pick(r, []catalog.Order{{}, {}, {On: true}, {On: true, Key: "data.key"}}),
 		}
@@ -159,7 +186,10 @@ func newScript(seed uint64, short bool) script {
 		s.endpoints[name] = e
 	}
 	for i := range 1 + r.IntN(5) {
-		h := webhook{id: strconv.Itoa(i), eventType: pick(r, []string{"push", "ping", "other"}), body: "{}", key: pick(r, []string{"", "1", "1", "2"})}
+		h := webhook{
+			id: strconv.Itoa(i), eventType: pick(r, []string{"push", "ping", "other"}), body: "{}",
+			key: pick(r, []string{"", "1", "1", "2"}),
+		}
 		if h.key != "" {
 			h.body = `{"data":{"key":` + h.key + `}}`
 		}
@@ -183,7 +213,9 @@ func newScript(seed uint64, short bool) script {
 	return s
 }
 
-// drawBadDays adds what AWS, or an operator, does now and then: queues that deliver late, receives that reach no function, an endpoint that is restored soon after its removal, a retention that is shorter than the schedule.
+// drawBadDays adds what AWS, or an operator, does now and then: queues that deliver late, receives
+// that reach no function, an endpoint that is restored soon after its removal, a retention that is
+// shorter than the schedule.
 func (s *script) drawBadDays(r *rand.Rand, span time.Duration, short bool) {
 	if s.changeAt > 0 && r.IntN(2) == 0 {
 		s.backFor = 1 + time.Duration(r.Int64N(int64(2*catalog.DefaultCacheTTL)))
@@ -196,7 +228,13 @@ func (s *script) drawBadDays(r *rand.Rand, span time.Duration, short bool) {
 	}
 	if r.IntN(5) == 0 {
 		for range 1 + r.IntN(3) {
-			s.jams = append(s.jams, jam{r.IntN(feeds), time.Duration(r.Int64N(int64(span))), time.Duration(r.Int64N(int64(12 * time.Hour)))})
+			s.jams = append(
+				s.jams,
+				jam{
+					r.IntN(feeds), time.Duration(r.Int64N(int64(span))),
+					time.Duration(r.Int64N(int64(12 * time.Hour))),
+				},
+			)
 		}
 	}
 	if r.IntN(5) == 0 {
@@ -211,7 +249,8 @@ func (e *scriptedEndpoint) drawManners(r *rand.Rand, span time.Duration) {
 		e.ill = pick(r, tellingAnswers)
 	}
 	if rarely() {
-		e.rateLimit, e.ratePer = 1+r.IntN(3), pick(r, []time.Duration{time.Second, span / 60, span / 12})
+		e.rateLimit, e.ratePer = 1+r.IntN(3),
+			pick(r, []time.Duration{time.Second, span / 60, span / 12})
 	}
 	if rarely() {
 		e.concurrency = 1 + r.IntN(2)
@@ -255,10 +294,14 @@ func (s *script) catalog(without ...string) catalog.Catalog {
 		}
 		e := s.endpoints[name]
 		c.Endpoints = append(c.Endpoints, catalog.Endpoint{
-			Name: name, URL: "https://" + name + ".example.com/", Secrets: []string{endpointSecret}, Schedule: e.schedule,
-			Order: e.order, RateLimit: e.rateLimit, RatePer: e.ratePer, Concurrency: e.concurrency, MaxAge: e.maxAge, Final: e.final,
+			Name: name, URL: "https://" + name +
+				".example.com/", Secrets: []string{endpointSecret}, Schedule: e.schedule,
+			Order: e.order, RateLimit: e.rateLimit, RatePer: e.ratePer, Concurrency: e.concurrency,
+			MaxAge: e.maxAge, Final: e.final,
 		})
-		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name, Types: e.types})
+		c.Subscriptions = append(
+			c.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name, Types: e.types},
+		)
 	}
 	c.SetOrder()
 	return c

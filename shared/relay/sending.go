@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// send sends the deliveries of a batch of events. It sets ends[i] for each event some of whose deliveries were not sent. If only the time was missing, that is a retry at once with ErrUnfinished. Events with few deliveries come first.
+// send sends the deliveries of a batch of events. It sets ends[i] for each event some of whose
+// deliveries were not sent. If only the time was missing, that is a retry at once with
+// ErrUnfinished. Events with few deliveries come first.
 func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, ends []handled) {
 	s := newSending(ctx, f, routed, ends)
 	defer s.cancel()
@@ -23,19 +25,23 @@ func (f *Fanout) send(ctx context.Context, msgs []Message, routed []routing, end
 	}
 }
 
-// fewestFirst returns the indexes of a batch. Events with few deliveries come first, so that they do not wait for the others. The events of an ordered queue keep their order.
+// fewestFirst returns the indexes of a batch. Events with few deliveries come first, so that they
+// do not wait for the others. The events of an ordered queue keep their order.
 func fewestFirst(msgs []Message, routed []routing) []int {
 	order := make([]int, len(msgs))
 	for i := range order {
 		order[i] = i
 	}
 	if !slices.ContainsFunc(msgs, func(m Message) bool { return m.Group != "" }) {
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(routed[a].endpoints), len(routed[b].endpoints)) })
+		slices.SortStableFunc(order, func(a, b int) int {
+			return cmp.Compare(len(routed[a].endpoints), len(routed[b].endpoints))
+		})
 	}
 	return order
 }
 
-// sending sends the deliveries of a batch in chunks. A chunk holds the deliveries of one large event, or of several small ones, so that each call to a queue sends as many as it can.
+// sending sends the deliveries of a batch in chunks. A chunk holds the deliveries of one large
+// event, or of several small ones, so that each call to a queue sends as many as it can.
 type sending struct {
 	fanout         *Fanout
 	ctx            context.Context // a sending lasts for one call of send
@@ -50,8 +56,9 @@ type sending struct {
 
 func newSending(ctx context.Context, f *Fanout, routed []routing, ends []handled) *sending {
 	s := &sending{
-		fanout: f, routed: routed, ends: ends, plain: chunk{queue: f.cfg.Delivery}, ordered: chunk{queue: f.cfg.Ordered},
-		added: make([]int, len(routed)), stored: make([]int, len(routed)),
+		fanout: f, routed: routed, ends: ends, plain: chunk{queue: f.cfg.Delivery},
+		ordered: chunk{queue: f.cfg.Ordered},
+		added:   make([]int, len(routed)), stored: make([]int, len(routed)),
 	}
 	for i, r := range routed {
 		s.added[i], s.stored[i] = r.sent, r.sent
@@ -76,7 +83,8 @@ func (s *sending) addAll(i int) {
 		} else {
 			s.plain.add(i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
 		}
-		if len(s.plain.out)+len(s.ordered.out) >= s.fanout.cfg.Chunk || s.plain.bytes+s.ordered.bytes >= sendChunkBytes {
+		if len(s.plain.out)+len(s.ordered.out) >= s.fanout.cfg.Chunk ||
+			s.plain.bytes+s.ordered.bytes >= sendChunkBytes {
 			s.flush()
 		}
 	}
@@ -96,7 +104,8 @@ func (s *sending) flush() {
 	s.stopped = ok && time.Until(deadline) < sendReserve-saveReserve
 }
 
-// saveProgress records how many deliveries of an event were sent, if the event's message is to be received again.
+// saveProgress records how many deliveries of an event were sent, if the event's message is to be
+// received again.
 func (s *sending) saveProgress(ctx context.Context, i int) {
 	r := s.routed[i]
 	if !s.ends[i].open() && r.sent < len(r.endpoints) {

@@ -6,7 +6,8 @@ import (
 	"webhook-relay/shared/sign"
 )
 
-// addSigners makes the signers for the present, and for the times after each of the retiring secrets has ended.
+// addSigners makes the signers for the present, and for the times after each of the retiring
+// secrets has ended.
 func (t *target) addSigners(now time.Time) error {
 	t.Retiring = t.StillRetiring(now)
 	secrets := t.SigningSecrets(now)
@@ -20,5 +21,6 @@ func (t *target) addSigners(now time.Time) error {
 	return nil
 }
 
-// signerAt returns the signer for a time. It is asked at each use, because the endpoint may stay in the cache for longer than its retiring secrets may sign.
+// signerAt returns the signer for a time. It is asked at each use, because the endpoint may stay in
+// the cache for longer than its retiring secrets may sign.
 func (t *target) signerAt(at time.Time) *sign.Signer { return t.signers[len(t.StillRetiring(at))] }

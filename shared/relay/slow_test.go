@@ -11,16 +11,19 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/lab/awsmodel"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// traffic is a run of the deliverer on a model of AWS, as deployed: three queues, their event source mappings, and one function. Its instances share only the ledger. A hundred quiet endpoints answer within a quarter of a second, and get most of the deliveries. Their latency is measured, from the send to the delivery queue until the answer.
+// traffic is a run of the deliverer on a model of AWS, as deployed: three queues, their event
+// source mappings, and one function. Its instances share only the ledger. A hundred quiet endpoints
+// answer within a quarter of a second, and get most of the deliveries. Their latency is measured,
+// from the send to the delivery queue until the answer.
 type traffic struct {
 	length    time.Duration
 	measured  time.Duration // latencies are measured from then on
@@ -74,7 +77,9 @@ func (l latencies) over(bound time.Duration) int {
 }
 
 func (l latencies) String() string {
-	return fmt.Sprintf("p50 %.2f s, p99 %.2f s", l.percentile(50).Seconds(), l.percentile(99).Seconds())
+	return fmt.Sprintf(
+		"p50 %.2f s, p99 %.2f s", l.percentile(50).Seconds(), l.percentile(99).Seconds(),
+	)
 }
 
 // model is the deliverer of a relay in the model of AWS.
@@ -112,10 +117,14 @@ func (m *model) consume(t *testing.T) observed {
 	queue := awsmodel.QueueOptions{
 		Visibility: visibilityFactor * deliverTimeout, Latency: 10 * time.Millisecond, Seed: m.seed,
 	}
-	m.delivery, m.retry, m.slowLane = awsmodel.NewQueue(queue), awsmodel.NewQueue(queue), awsmodel.NewQueue(queue)
-	f := &awsmodel.Function{New: m.instance, Timeout: deliverTimeout, ColdStart: 150 * time.Millisecond}
+	m.delivery, m.retry, m.slowLane = awsmodel.NewQueue(queue), awsmodel.NewQueue(queue),
+		awsmodel.NewQueue(queue)
+	f := &awsmodel.Function{
+		New: m.instance, Timeout: deliverTimeout, ColdStart: 150 * time.Millisecond,
+	}
 	first := &awsmodel.Mapping{
-		Queue: m.delivery, Function: f, Ready: m.ready, BatchSize: m.batchSize, MaxConcurrency: deliveryConcurrency,
+		Queue: m.delivery, Function: f, Ready: m.ready, BatchSize: m.batchSize,
+		MaxConcurrency: deliveryConcurrency,
 	}
 	if m.traffic.delivery > 0 {
 		first.MaxConcurrency = m.traffic.delivery
@@ -130,7 +139,9 @@ func (m *model) consume(t *testing.T) observed {
 	} {
 		running.Go(func() { mapping.Run(ctx) })
 	}
-	running.Go(func() { m.send(m.quiet, func(n int) string { return fmt.Sprintf("quiet%d", n%quietEndpoints) }) })
+	running.Go(func() {
+		m.send(m.quiet, func(n int) string { return fmt.Sprintf("quiet%d", n%quietEndpoints) })
+	})
 	for i, s := range m.slow {
 		running.Go(func() { m.send(s.rate, func(int) string { return slowName(i) }) })
 	}
@@ -168,9 +179,12 @@ func (m *model) send(rate int, endpoint func(n int) string) {
 		at := (float64(n) + awsmodel.Random(m.seed, name, n)) / float64(rate)
 		time.Sleep(time.Duration(at*float64(time.Second)) - time.Since(m.began))
 		event := relay.EncodeEvent(relay.Event{
-			ID: name + "-" + strconv.Itoa(n), Source: "app", Type: "push", ReceivedAt: time.Now(), Body: []byte("{}"),
+			ID: name + "-" + strconv.Itoa(n), Source: "app", Type: "push", ReceivedAt: time.Now(),
+			Body: []byte("{}"),
 		})
-		body := fmt.Appendf(nil, `{"v":1,"endpoint":%q,"attempt":1,"step":0,"event":%s}`, name, event)
+		body := fmt.Appendf(
+			nil, `{"v":1,"endpoint":%q,"attempt":1,"step":0,"event":%s}`, name, event,
+		)
 		go m.delivery.Send(context.Background(), []relay.Outgoing{{Body: body, Group: name}})
 	}
 }
@@ -178,9 +192,11 @@ func (m *model) send(rate int, endpoint func(n int) string) {
 // instance makes a new instance of the function.
 func (m *model) instance(int) awsmodel.Process {
 	cfg := relay.DelivererConfig{
-		Endpoints: m, Deliveries: m, Poster: m, States: m, Slots: m, Quotas: &memory.Quotas{}, Reporter: m,
-		Retry: modelledQueue{m, "retry", m.retry}, Failures: &memory.Failures{},
-		Bodies: &memory.Bodies{}, Dead: &memory.Queue{}, Poison: &memory.Queue{}, Scheduler: &memory.Scheduler{Queue: &memory.Queue{}}, Keeper: &memory.Ledger{},
+		Endpoints: m, Deliveries: m, Poster: m, States: m, Slots: m, Quotas: &memory.Quotas{},
+		Reporter: m,
+		Retry:    modelledQueue{m, "retry", m.retry}, Failures: &memory.Failures{},
+		Bodies: &memory.Bodies{}, Dead: &memory.Queue{}, Poison: &memory.Queue{},
+		Scheduler: &memory.Scheduler{Queue: &memory.Queue{}}, Keeper: &memory.Ledger{},
 	}
 	if !m.noLane {
 		cfg.Slow = modelledQueue{m, "slow", m.slowLane}
@@ -258,12 +274,16 @@ func (m *model) TroubledEndpoints(ctx context.Context) ([]string, error) {
 	return m.states.TroubledEndpoints(ctx)
 }
 
-func (m *model) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
+func (m *model) SaveEndpointState(
+	ctx context.Context, endpoint string, s breaker.State, prior int64,
+) error {
 	m.call("save state")
 	return m.states.SaveEndpointState(ctx, endpoint, s, prior)
 }
 
-func (m *model) ClaimSlot(ctx context.Context, endpoint string, number int, holder string, until time.Time) (bool, error) {
+func (m *model) ClaimSlot(
+	ctx context.Context, endpoint string, number int, holder string, until time.Time,
+) (bool, error) {
 	m.call("claim slot")
 	return m.slots.ClaimSlot(ctx, endpoint, number, holder, until)
 }
@@ -294,7 +314,10 @@ func (m *model) Attempted(_ context.Context, r relay.AttemptReport) {
 func (m *model) Received(context.Context, relay.ReceiveReport) {}
 func (m *model) Routed(context.Context, relay.RouteReport)     {}
 
-// TestASlowEndpointDelaysNoOther: one endpoint of a hundred and one begins to take 14 s for each of its hundred webhooks a second. It answers all of them with 200. The p99 of the others stays within twice of what it is without the slow endpoint, in the steady state and over the ten minutes in which that happens.
+// TestASlowEndpointDelaysNoOther: one endpoint of a hundred and one begins to take 14 s for each of
+// its hundred webhooks a second. It answers all of them with 200. The p99 of the others stays
+// within twice of what it is without the slow endpoint, in the steady state and over the ten
+// minutes in which that happens.
 func TestASlowEndpointDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	const (
@@ -317,7 +340,10 @@ func TestASlowEndpointDelaysNoOther(t *testing.T) {
 		t.Errorf("p99 of the others %v in the steady state, want at most %v", p99, bound)
 	}
 	if n, most := got.whole.over(bound), rate*600/100; n > most {
-		t.Errorf("%d deliveries took longer than %v, want at most the %d that are 1 %% of ten minutes", n, bound, most)
+		t.Errorf(
+			"%d deliveries took longer than %v, want at most the %d that are 1 %% of ten minutes",
+			n, bound, most,
+		)
 	}
 	if n, least := got.delivered["slow0"], 100*30; n < least {
 		t.Errorf("%d deliveries to the slow endpoint, want %d at least", n, least)
@@ -345,19 +371,25 @@ func TestAnEndpointThatIsFastAgainLeavesTheSlowLane(t *testing.T) {
 	}
 }
 
-// BenchmarkSlowEndpoint shows the latency of a hundred other endpoints over ten minutes in which one endpoint begins to take 14 s, in seconds of virtual time. It compares the slow queue with none, and with the alternatives that were considered.
+// BenchmarkSlowEndpoint shows the latency of a hundred other endpoints over ten minutes in which
+// one endpoint begins to take 14 s, in seconds of virtual time. It compares the slow queue with
+// none, and with the alternatives that were considered.
 func BenchmarkSlowEndpoint(b *testing.B) {
 	slow := func(rate int) []slowEndpoint {
 		return []slowEndpoint{{rate: rate, takes: 14 * time.Second, from: time.Minute}}
 	}
 	runs := map[string]traffic{
-		"none":                             {},
-		"20 a second/old":                  {slow: slow(20), noLane: true, delivery: 100},
-		"20 a second/lane":                 {slow: slow(20)},
-		"100 a second/old":                 {slow: slow(100), noLane: true, delivery: 100},
-		"100 a second/old, ideal mapping":  {slow: slow(100), noLane: true, delivery: 100, ready: true},
-		"100 a second/old, 300":            {slow: slow(100), noLane: true},
-		"100 a second/old, single":         {slow: slow(100), noLane: true, delivery: 1000, batchSize: 1},
+		"none":             {},
+		"20 a second/old":  {slow: slow(20), noLane: true, delivery: 100},
+		"20 a second/lane": {slow: slow(20)},
+		"100 a second/old": {slow: slow(100), noLane: true, delivery: 100},
+		"100 a second/old, ideal mapping": {
+			slow: slow(100), noLane: true, delivery: 100, ready: true,
+		},
+		"100 a second/old, 300": {slow: slow(100), noLane: true},
+		"100 a second/old, single": {
+			slow: slow(100), noLane: true, delivery: 1000, batchSize: 1,
+		},
 		"100 a second/concurrency of 50":   {slow: slow(100), noLane: true, limited: 50},
 		"100 a second/lane, 100":           {slow: slow(100), delivery: 100},
 		"100 a second/lane":                {slow: slow(100)},
@@ -366,7 +398,8 @@ func BenchmarkSlowEndpoint(b *testing.B) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(runs)) {
 		tr := runs[name]
-		tr.length, tr.measured, tr.settled, tr.quiet, tr.seed = 11*time.Minute, time.Minute, 100*time.Second, 500, 1
+		tr.length, tr.measured, tr.settled, tr.quiet, tr.seed = 11*time.Minute, time.Minute,
+			100*time.Second, 500, 1
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				o := tr.inBenchmark()
@@ -382,6 +415,8 @@ func BenchmarkSlowEndpoint(b *testing.B) {
 // inBenchmark runs the traffic in a test of its own, because only tests have bubbles.
 func (tr traffic) inBenchmark() (o observed) {
 	all := func(string, string) (bool, error) { return true, nil }
-	testing.RunTests(all, []testing.InternalTest{{Name: "traffic", F: func(t *testing.T) { o = tr.run(t) }}})
+	testing.RunTests(all, []testing.InternalTest{{Name: "traffic", F: func(t *testing.T) {
+		o = tr.run(t)
+	}}})
 	return o
 }

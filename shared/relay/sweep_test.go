@@ -10,16 +10,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // With -seed one failing run is repeated, and its steps are printed.
 var seedFlag = flag.Uint64("seed", 0, "seed of the one random script to run; 0: all")
 
-// TestRandomScripts runs scripts made from seeds: webhooks, endpoints that fail and recover, concurrent functions, faults, a changed configuration, dead deliveries that are sent again. It checks the promises of the package at each quiet moment and at each end.
+// TestRandomScripts runs scripts made from seeds: webhooks, endpoints that fail and recover,
+// concurrent functions, faults, a changed configuration, dead deliveries that are sent again. It
+// checks the promises of the package at each quiet moment and at each end.
 func TestRandomScripts(t *testing.T) {
 	t.Parallel()
 	const parts = 4
@@ -55,12 +57,15 @@ func runScriptOf(t *testing.T, s script, build func(*testing.T, script) *world) 
 		w.play()
 		if t.Failed() || *seedFlag != 0 {
 			t.Logf("seed %d; repeat it with -run %s -seed %d\nwebhooks %s\nfaults %v, outages %+v, losses %v, sweeper %v\nlate by up to %v, c removed at %v for %v, jams %v, records kept for %v\nsteps\n%s",
-				s.seed, strings.Split(t.Name(), "/")[0], s.seed, s.describe(), s.faults, s.outages, s.losses, s.sweepFault, s.late, s.changeAt, s.backFor, s.jams, s.retain, strings.Join(w.steps, "\n"))
+				s.seed, strings.Split(t.Name(), "/")[0], s.seed, s.describe(), s.faults, s.outages,
+				s.losses, s.sweepFault, s.late, s.changeAt, s.backFor, s.jams, s.retain,
+				strings.Join(w.steps, "\n"))
 		}
 	})
 }
 
-// play runs the script to its end: everything is sent, dead-letter queues of ours are redriven, and dead deliveries are sent again if the script says so.
+// play runs the script to its end: everything is sent, dead-letter queues of ours are redriven, and
+// dead deliveries are sent again if the script says so.
 func (w *world) play() {
 	w.start()
 	w.senders = len(w.script.webhooks)
@@ -99,7 +104,9 @@ func (w *world) change() {
 	}
 	if w.script.backFor > 0 {
 		time.Sleep(w.script.backFor)
-		if err := w.store.ReplaceCatalog(w.t.Context(), w.script.catalog(), w.revision+1); err != nil {
+		if err := w.store.ReplaceCatalog(
+			w.t.Context(), w.script.catalog(), w.revision+1,
+		); err != nil {
 			w.t.Error(err)
 		}
 	}
@@ -109,7 +116,8 @@ func (w *world) change() {
 	w.notify()
 }
 
-// sendDeadAgain makes all endpoints well and sends the dead deliveries again. They are delivered then, unless another fault happens.
+// sendDeadAgain makes all endpoints well and sends the dead deliveries again. They are delivered
+// then, unless another fault happens.
 func (w *world) sendDeadAgain() {
 	w.note("the operator sends dead deliveries again: %s", w.script.again)
 	w.sentAgain = true
@@ -146,8 +154,12 @@ func (w *world) sendDeadAgain() {
 		return
 	}
 	w.eachDelivery(func(d relay.Delivery) {
-		if d.Status != relay.Delivered && d.History[len(d.History)-1].Outcome != relay.Removed && d.Reason != relay.Expired {
-			w.t.Errorf("%s to %s was sent again, its endpoint is well, and it is %s", d.EventID, d.Endpoint, d.Status)
+		if d.Status != relay.Delivered && d.History[len(d.History)-1].Outcome != relay.Removed &&
+			d.Reason != relay.Expired {
+			w.t.Errorf(
+				"%s to %s was sent again, its endpoint is well, and it is %s", d.EventID,
+				d.Endpoint, d.Status,
+			)
 		}
 	})
 }
@@ -156,7 +168,9 @@ func (w *world) sendDeadAgain() {
 func (w *world) enable(endpoint string) {
 	state, revision, err := w.in.states.EndpointState(w.t.Context(), endpoint)
 	if err == nil && !state.DisabledAt.IsZero() {
-		err = w.in.states.SaveEndpointState(w.t.Context(), endpoint, state.Enable(time.Now()), revision)
+		err = w.in.states.SaveEndpointState(
+			w.t.Context(), endpoint, state.Enable(time.Now()), revision,
+		)
 	}
 	if err != nil {
 		w.t.Error(err)
@@ -173,7 +187,8 @@ func (w *world) eachDelivery(f func(relay.Delivery)) {
 	}
 }
 
-// event reads an event. It must be recorded until its retention has passed, and longer while a delivery of it is open.
+// event reads an event. It must be recorded until its retention has passed, and longer while a
+// delivery of it is open.
 func (w *world) event(id string) (relay.EventRecord, []relay.Delivery) {
 	w.t.Helper()
 	record, deliveries, err := w.records.Event(w.t.Context(), id)
@@ -214,7 +229,8 @@ type messageDoc struct {
 	} `json:"event"`
 }
 
-// deliveryOf returns the delivery of a message. An ingest message stands for all deliveries of its event.
+// deliveryOf returns the delivery of a message. An ingest message stands for all deliveries of its
+// event.
 func deliveryOf(m relay.Message) string {
 	var doc messageDoc
 	if err := json.Unmarshal(m.Body, &doc); err != nil {
@@ -223,7 +239,9 @@ func deliveryOf(m relay.Message) string {
 	return doc.ID + doc.Event.ID + " " + doc.Endpoint
 }
 
-// checkNothingStranded checks the sums at a quiet moment. Each message at the fan-out has one result or is still to be handled. Each delivery that is neither delivered nor dead has a message that continues it.
+// checkNothingStranded checks the sums at a quiet moment. Each message at the fan-out has one
+// result or is still to be handled. Each delivery that is neither delivered nor dead has a message
+// that continues it.
 func (w *world) checkNothingStranded() {
 	w.t.Helper()
 	w.checkKept()
@@ -236,12 +254,17 @@ func (w *world) checkNothingStranded() {
 	}
 	ingest := slices.Concat(w.feeds[0].from.List(), w.feeds[3].from.List(), w.putAside[0].List())
 	// of a batch in flight, one message may be finished
-	routing := len(w.feeds[0].idle) < w.feeds[0].instances || len(w.feeds[3].idle) < w.feeds[3].instances
+	routing := len(w.feeds[0].idle) < w.feeds[0].instances ||
+		len(w.feeds[3].idle) < w.feeds[3].instances
 	if final+len(ingest) != w.received && !routing {
-		w.t.Errorf("%d messages received; %d have a result and %d wait: %v", w.received, final, len(ingest), w.reports.results())
+		w.t.Errorf(
+			"%d messages received; %d have a result and %d wait: %v", w.received, final,
+			len(ingest), w.reports.results(),
+		)
 	}
 	coming := map[string]bool{}
-	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(), w.feeds[4].from.List(), w.feeds[5].from.List(),
+	for _, m := range slices.Concat(ingest, w.feeds[1].from.List(), w.feeds[2].from.List(),
+		w.feeds[4].from.List(), w.feeds[5].from.List(),
 		w.putAside[1].List()) {
 		coming[deliveryOf(m)] = true
 	}
@@ -259,7 +282,9 @@ func (w *world) checkNothingStranded() {
 				continue // delivered, long ago
 			}
 			if !ended[name] && !coming[event+" "+name] {
-				w.t.Errorf("the delivery of %s to %s waits, and no message of it is left", event, name)
+				w.t.Errorf(
+					"the delivery of %s to %s waits, and no message of it is left", event, name,
+				)
 			}
 		}
 	}
@@ -280,7 +305,9 @@ func (w *world) checkEnd() {
 		w.t.Errorf("%d different webhooks were accepted of %d", got, want)
 	}
 	results := w.reports.results()
-	if events := results[relay.Routed] + results[relay.Unrouted] + w.lostIngest - w.copiesAside; events != len(w.accepted) || w.received != events+results[relay.Duplicate]+w.copiesAside {
+	if events := results[relay.Routed] + results[relay.Unrouted] +
+		w.lostIngest - w.copiesAside; events != len(w.accepted) ||
+		w.received != events+results[relay.Duplicate]+w.copiesAside {
 		w.t.Errorf("%d messages for %d webhooks: %v", w.received, len(w.accepted), results)
 	}
 	dead := map[string]bool{}
@@ -296,13 +323,19 @@ func (w *world) checkEnd() {
 			w.t.Errorf("%s to %s waits for ever", d.EventID, d.Endpoint)
 		}
 		if dead[d.EventID+" "+d.Endpoint] != (d.Status == relay.Dead) {
-			w.t.Errorf("%s to %s is %s, listed as dead: %t", d.EventID, d.Endpoint, d.Status, d.Status != relay.Dead)
+			w.t.Errorf(
+				"%s to %s is %s, listed as dead: %t", d.EventID, d.Endpoint, d.Status,
+				d.Status != relay.Dead,
+			)
 		}
 		w.checkHistory(d)
 	})
 	for _, attempt := range sorted(w.posts) {
 		if extra := w.posts[attempt] - 1; extra > w.excuses[attempt] {
-			w.t.Errorf("attempt %s was POSTed %d times, with %d excuses", attempt, extra+1, w.excuses[attempt])
+			w.t.Errorf(
+				"attempt %s was POSTed %d times, with %d excuses", attempt, extra+1,
+				w.excuses[attempt],
+			)
 		}
 	}
 }
@@ -314,29 +347,42 @@ func (w *world) checkHistory(d relay.Delivery) {
 	cycle := len(e.schedule) + 1
 	last, step := d.History[len(d.History)-1], 0
 	if len(d.History) != d.Attempts {
-		w.t.Errorf("%s to %s: %d attempts, %d on record", d.EventID, d.Endpoint, d.Attempts, len(d.History))
+		w.t.Errorf(
+			"%s to %s: %d attempts, %d on record", d.EventID, d.Endpoint, d.Attempts,
+			len(d.History),
+		)
 	}
 	for i, a := range d.History {
-		if a.Number != i+1 || (a.Outcome == relay.Succeeded) != (d.Status == relay.Delivered && i == len(d.History)-1) {
-			w.t.Errorf("%s to %s is %s with attempt %d of %d: %+v", d.EventID, d.Endpoint, d.Status, i+1, len(d.History), a)
+		if a.Number != i+1 || (a.Outcome == relay.Succeeded) != (d.Status == relay.Delivered &&
+			i == len(d.History)-1) {
+			w.t.Errorf(
+				"%s to %s is %s with attempt %d of %d: %+v", d.EventID, d.Endpoint, d.Status, i+1,
+				len(d.History), a,
+			)
 		}
 		w.checkAllowed(d, e, i)
 		step++
 		before := d.History[max(i, 1)-1]
-		began := step == cycle || before.Outcome == relay.Removed || before.Outcome == relay.Withheld
+		began := step == cycle || before.Outcome == relay.Removed ||
+			before.Outcome == relay.Withheld
 		if i == 0 || began || w.sentAgain && e.endsEarly(before) || a.Outcome == relay.Withheld {
 			step = 0 // the first of a cycle, or none
 			continue
 		}
 		w.checkWait(d, e.schedule[step-1], before, a)
 	}
-	removed := last.Outcome == relay.Removed || last.Outcome == relay.Withheld || w.script.changeAt > 0 && d.Endpoint == "c"
+	removed := last.Outcome == relay.Removed || last.Outcome == relay.Withheld ||
+		w.script.changeAt > 0 && d.Endpoint == "c"
 	if d.Status == relay.Dead && !removed && step != cycle-1 && !w.mayEnd(d, e, step) {
-		w.t.Errorf("%s to %s died of %q after %d attempts, in the middle of a cycle of %d", d.EventID, d.Endpoint, d.Reason, d.Attempts, cycle)
+		w.t.Errorf(
+			"%s to %s died of %q after %d attempts, in the middle of a cycle of %d", d.EventID,
+			d.Endpoint, d.Reason, d.Attempts, cycle,
+		)
 	}
 }
 
-// checkAllowed checks that an attempt was made, and not withheld, only if the delivery was young enough and the answer before was not final.
+// checkAllowed checks that an attempt was made, and not withheld, only if the delivery was young
+// enough and the answer before was not final.
 func (w *world) checkAllowed(d relay.Delivery, e *scriptedEndpoint, i int) {
 	w.t.Helper()
 	a := d.History[i]
@@ -346,26 +392,40 @@ func (w *world) checkAllowed(d relay.Delivery, e *scriptedEndpoint, i int) {
 	}
 	event, _ := w.event(d.EventID)
 	if age := a.At.Sub(event.ReceivedAt); e.maxAge > 0 && age > e.maxAge+time.Minute {
-		w.t.Errorf("%s to %s: attempt %d was made after %s, allowed are %s", d.EventID, d.Endpoint, a.Number, age, e.maxAge)
+		w.t.Errorf(
+			"%s to %s: attempt %d was made after %s, allowed are %s", d.EventID, d.Endpoint,
+			a.Number, age, e.maxAge,
+		)
 	}
-	if i > 0 && e.ends() && d.History[i-1].StatusCode == e.ill.status && !w.sentAgain && !w.redriven {
-		w.t.Errorf("%s to %s: attempt %d was made though the answer before was %+v", d.EventID, d.Endpoint, a.Number, e.ill)
+	if i > 0 && e.ends() && d.History[i-1].StatusCode == e.ill.status && !w.sentAgain &&
+		!w.redriven {
+		w.t.Errorf(
+			"%s to %s: attempt %d was made though the answer before was %+v", d.EventID, d.Endpoint,
+			a.Number, e.ill,
+		)
 	}
 }
 
-// checkRemoved checks that an endpoint counted as removed only while it was, whatever the instances have in their caches.
+// checkRemoved checks that an endpoint counted as removed only while it was, whatever the instances
+// have in their caches.
 func (w *world) checkRemoved(d relay.Delivery, a relay.Attempt) {
 	w.t.Helper()
 	from, until := w.began.Add(w.script.changeAt), time.Now()
 	if w.script.backFor > 0 {
-		until = from.Add(w.script.backFor + deliverTimeout) // the call that an invocation began before may hang
+		// the call that an invocation began before may hang
+		until = from.Add(w.script.backFor + deliverTimeout)
 	}
-	if removed := w.script.changeAt > 0 && d.Endpoint == "c"; a.Outcome == relay.Removed && (!removed || a.At.Before(from) || a.At.After(until)) {
-		w.t.Errorf("%s to %s: attempt %d says at %s that the endpoint was removed", d.EventID, d.Endpoint, a.Number, a.At.Sub(w.began))
+	if removed := w.script.changeAt > 0 && d.Endpoint == "c"; a.Outcome == relay.Removed &&
+		(!removed || a.At.Before(from) || a.At.After(until)) {
+		w.t.Errorf(
+			"%s to %s: attempt %d says at %s that the endpoint was removed", d.EventID, d.Endpoint,
+			a.Number, a.At.Sub(w.began),
+		)
 	}
 }
 
-// checkWait compares the time between two attempts with the schedule and with what the endpoint asked for.
+// checkWait compares the time between two attempts with the schedule and with what the endpoint
+// asked for.
 func (w *world) checkWait(d relay.Delivery, scheduled time.Duration, before, a relay.Attempt) {
 	w.t.Helper()
 	wait := scheduled
@@ -374,19 +434,28 @@ func (w *world) checkWait(d relay.Delivery, scheduled time.Duration, before, a r
 	}
 	took := a.At.Sub(before.At.Add(before.Duration))
 	if took < wait-earlySlack {
-		w.t.Errorf("%s to %s: attempt %d came %s after the one before, due after %s", d.EventID, d.Endpoint, a.Number, took, wait)
+		w.t.Errorf(
+			"%s to %s: attempt %d came %s after the one before, due after %s", d.EventID,
+			d.Endpoint, a.Number, took, wait,
+		)
 	}
-	if longest := wait + wait/10 + w.delay() + w.heldFor[d.EventID+" "+d.Endpoint]; took > longest && !w.redriven {
-		w.t.Errorf("%s to %s: attempt %d came %s after the one before, at most %s was due", d.EventID, d.Endpoint, a.Number, took, longest)
+	if longest := wait + wait/10 + w.delay() + w.heldFor[d.EventID+" "+
+		d.Endpoint]; took > longest && !w.redriven {
+		w.t.Errorf(
+			"%s to %s: attempt %d came %s after the one before, at most %s was due", d.EventID,
+			d.Endpoint, a.Number, took, longest,
+		)
 	}
 }
 
-// endsEarly tells whether an attempt may have been the last of its cycle, wherever it was in the schedule.
+// endsEarly tells whether an attempt may have been the last of its cycle, wherever it was in the
+// schedule.
 func (e *scriptedEndpoint) endsEarly(a relay.Attempt) bool {
 	return e.maxAge > 0 || e.ends() && a.StatusCode == e.ill.status
 }
 
-// mayEnd tells whether a delivery may have died before the end of the schedule: because of the endpoint's answer, or because the next attempt would have been beyond its age limit.
+// mayEnd tells whether a delivery may have died before the end of the schedule: because of the
+// endpoint's answer, or because the next attempt would have been beyond its age limit.
 func (w *world) mayEnd(d relay.Delivery, e *scriptedEndpoint, step int) bool {
 	switch d.Reason {
 	case relay.EndpointDeclined:
@@ -402,7 +471,8 @@ func (w *world) mayEnd(d relay.Delivery, e *scriptedEndpoint, step int) bool {
 // earlySlack is how much too early a message of a long wait may come.
 const earlySlack = 5 * time.Second
 
-// delay returns how much later than due an attempt may come in this run: the time of the outages, and for each fault the time until a message is received again or missed.
+// delay returns how much later than due an attempt may come in this run: the time of the outages,
+// and for each fault the time until a message is received again or missed.
 func (w *world) delay() time.Duration {
 	d := 10 * time.Minute // other deliveries in flight
 	for _, o := range w.outages {
@@ -411,18 +481,22 @@ func (w *world) delay() time.Duration {
 	for _, j := range w.script.jams {
 		d += j.lasts + visibilityFactor*deliverTimeout
 	}
-	return d + time.Duration(w.struck)*(longestRetryAfter+relay.MaxDelay+visibilityFactor*deliverTimeout)
+	return d + time.Duration(w.struck)*(longestRetryAfter+relay.MaxDelay+
+		visibilityFactor*deliverTimeout)
 }
 
 func (s *script) describe() string {
 	var b strings.Builder
 	for _, h := range s.webhooks {
-		fmt.Fprintf(&b, "[%s %s %d bytes with key %q at %s] ", h.id, h.eventType, len(h.body), h.key, h.at)
+		fmt.Fprintf(
+			&b, "[%s %s %d bytes with key %q at %s] ", h.id, h.eventType, len(h.body), h.key, h.at,
+		)
 	}
 	for _, name := range sorted(s.endpoints) {
 		e := s.endpoints[name]
 		fmt.Fprintf(&b, "\n%s: schedule %v, types %v, order %+v, ill %d times and until %s: %+v, well %+v, %d in %s, %d at once, max age %s, final %v",
-			name, e.schedule, e.types, e.order, e.ills, e.illUntil, e.ill, e.well, e.rateLimit, e.ratePer, e.concurrency, e.maxAge, e.final)
+			name, e.schedule, e.types, e.order, e.ills, e.illUntil, e.ill, e.well, e.rateLimit,
+			e.ratePer, e.concurrency, e.maxAge, e.final)
 	}
 	return b.String()
 }

@@ -8,16 +8,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 )
 
 func (r *rig) sweeper(retry relay.Queue) *operate.Sweeper {
@@ -28,7 +28,8 @@ func (r *rig) sweeper(retry relay.Queue) *operate.Sweeper {
 
 func (r *rig) sweeperConfig() operate.SweeperConfig {
 	return operate.SweeperConfig{
-		Names: &r.catalog, Subscriptions: &r.catalog, Ledger: &r.ledger, Deliveries: &r.ledger, Cursors: &r.ledger,
+		Names: &r.catalog, Subscriptions: &r.catalog, Ledger: &r.ledger, Deliveries: &r.ledger,
+		Cursors:  &r.ledger,
 		Delivery: &r.delivery, Retry: &r.retry,
 	}
 }
@@ -44,7 +45,9 @@ func (r *rig) sweep() operate.SweepReport {
 
 func (r *rig) expect(want operate.SweepReport) {
 	r.t.Helper()
-	if diff := cmp.Diff(want, r.sweep(), cmpopts.IgnoreFields(operate.SweepReport{}, "Duration")); diff != "" {
+	if diff := cmp.Diff(
+		want, r.sweep(), cmpopts.IgnoreFields(operate.SweepReport{}, "Duration"),
+	); diff != "" {
 		r.t.Errorf("sweep (-want +got):\n%s", diff)
 	}
 }
@@ -73,7 +76,10 @@ func TestSweeperSendsAnOverdueDeliveryOnWhereItStood(t *testing.T) {
 		}
 		r.pump()
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Attempts != 4 {
-			t.Errorf("%s after %d attempts, want dead at the end of its cycle of 4", d.Status, d.Attempts)
+			t.Errorf(
+				"%s after %d attempts, want dead at the end of its cycle of 4", d.Status,
+				d.Attempts,
+			)
 		}
 	})
 }
@@ -90,7 +96,9 @@ func TestSweeperSendsFirstAttemptsThatAreMissing(t *testing.T) {
 		time.Sleep(3*time.Hour - time.Minute)
 		r.expect(operate.SweepReport{})
 		time.Sleep(2 * time.Minute)
-		r.expect(operate.SweepReport{Events: 1, Deliveries: 2, Delivered: 1, Missing: 1, PutBack: 1})
+		r.expect(operate.SweepReport{
+			Events: 1, Deliveries: 2, Delivered: 1, Missing: 1, PutBack: 1,
+		})
 		r.pump()
 		for _, name := range []string{"a", "b"} {
 			if d := r.deliveryOf(event, name); d.Status != relay.Delivered || d.Attempts != 1 {
@@ -101,7 +109,8 @@ func TestSweeperSendsFirstAttemptsThatAreMissing(t *testing.T) {
 	})
 }
 
-// A message in a backlog or a dead-letter queue is not lost, but the sweeper cannot know. The delivery gets one copy, which is dropped.
+// A message in a backlog or a dead-letter queue is not lost, but the sweeper cannot know. The
+// delivery gets one copy, which is dropped.
 func TestACopyOfWhatLiesInAQueueIsDropped(t *testing.T) {
 	t.Parallel()
 	for name, where := range map[string]func(*rig) *memory.Queue{
@@ -122,7 +131,8 @@ func TestACopyOfWhatLiesInAQueueIsDropped(t *testing.T) {
 				r.expect(operate.SweepReport{})
 				where(r).Move(&r.delivery)
 				r.pump()
-				if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || len(r.poster.posts) != 1 {
+				if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered ||
+					len(r.poster.posts) != 1 {
 					t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
 				}
 			})
@@ -130,7 +140,8 @@ func TestACopyOfWhatLiesInAQueueIsDropped(t *testing.T) {
 	}
 }
 
-// On a busy relay a message is visible in a queue whenever the sweeper looks. Any of them might be the one that it misses.
+// On a busy relay a message is visible in a queue whenever the sweeper looks. Any of them might be
+// the one that it misses.
 func TestWhatIsLostOnABusyRelayIsPutBackInTheEnd(t *testing.T) {
 	t.Parallel()
 	for name, losing := range map[string]func(*rig){
@@ -170,7 +181,8 @@ func TestWhatIsLostOnABusyRelayIsPutBackInTheEnd(t *testing.T) {
 	}
 }
 
-// A delivery in a message group behind one that fails has no record as long as that takes. It gets one copy, at the end of the group.
+// A delivery in a message group behind one that fails has no record as long as that takes. It gets
+// one copy, at the end of the group.
 func TestSweeperKeepsALineInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -202,7 +214,8 @@ func TestSweeperKeepsALineInOrder(t *testing.T) {
 	})
 }
 
-// Deliveries to a slow endpoint may wait in the slow queue's backlog, even some hours after the endpoint was slow.
+// Deliveries to a slow endpoint may wait in the slow queue's backlog, even some hours after the
+// endpoint was slow.
 func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -233,14 +246,18 @@ func TestSweeperTakesLateDeliveriesToASlowEndpointForLostAfterADay(t *testing.T)
 			time.Sleep(step.wait)
 			report, err := lab.Must(operate.NewSweeper(cfg)).Run(t.Context())
 			if err != nil || report.Overdue != step.overdue {
-				t.Errorf("after another %v: %+v, error %v, want %d overdue", step.wait, report, err, step.overdue)
+				t.Errorf(
+					"after another %v: %+v, error %v, want %d overdue", step.wait, report, err,
+					step.overdue,
+				)
 			}
 			r.consume(&r.retry, nil, r.deliverer.Process)
 		}
 	})
 }
 
-// A copy that the sweeper sends may overtake the message that it found missing. That message was never received before, and is not marked as a copy.
+// A copy that the sweeper sends may overtake the message that it found missing. That message was
+// never received before, and is not marked as a copy.
 func TestWhatTheSweeperPutsBackIsPOSTedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -266,7 +283,10 @@ func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
-		own := relay.Event{ID: relay.EventID(catalog.OwnSource, "1"), Source: catalog.OwnSource, ReceivedAt: time.Now()}
+		own := relay.Event{
+			ID: relay.EventID(catalog.OwnSource, "1"), Source: catalog.OwnSource,
+			ReceivedAt: time.Now(),
+		}
 		if _, err := r.ledger.RecordEvent(t.Context(), relay.EventRecord{
 			Event: own, Endpoints: []string{"a"}, ExpiresAt: time.Now().Add(relay.DefaultRetention),
 		}); err != nil {
@@ -277,7 +297,9 @@ func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 	})
 }
 
-// Every delivery that a run finds is delivered, dead, waiting for an attempt that comes, or sent again by the run. A delivery that it does not find is sent again, or assumed to be in a queue. Everything else is counted.
+// Every delivery that a run finds is delivered, dead, waiting for an attempt that comes, or sent
+// again by the run. A delivery that it does not find is sent again, or assumed to be in a queue.
+// Everything else is counted.
 func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -290,7 +312,9 @@ func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 			lose(&r.retry)
 		}},
 		"missing, and put back": {want: 0, becomes: func(r *rig, _ string) { lose(&r.delivery) }},
-		"missing, and not put back": {want: 1, becomes: func(r *rig, _ string) { lose(&r.delivery) },
+		"missing, and not put back": {want: 1, becomes: func(r *rig, _ string) {
+			lose(&r.delivery)
+		},
 			broken: func(c *operate.SweeperConfig) { c.Delivery = brokenQueue{} }},
 		"waiting, late, and not listed": {want: 1, becomes: func(r *rig, _ string) {
 			r.pumpFirst()
@@ -318,7 +342,8 @@ func TestSweeperTellsWhenTheSumIsWrong(t *testing.T) {
 				if tt.broken != nil {
 					tt.broken(&cfg)
 				}
-				report, _ := lab.Must(operate.NewSweeper(cfg)).Run(t.Context()) // what fails is counted
+				// what fails is counted
+				report, _ := lab.Must(operate.NewSweeper(cfg)).Run(t.Context())
 				if got := report.Unaccounted(); got != tt.want || report.Events != 1 {
 					t.Errorf("%d deliveries unaccounted for, want %d: %+v", got, tt.want, report)
 				}
@@ -336,7 +361,9 @@ func (r *rig) pumpFirst() {
 // noneOverdue is a ledger whose index has lost the overdue deliveries.
 type noneOverdue struct{ operate.Ledger }
 
-func (noneOverdue) Overdue(context.Context, string, time.Time, relay.Page) ([]relay.Delivery, relay.Page, error) {
+func (noneOverdue) Overdue(
+	context.Context, string, time.Time, relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
 	return nil, "", nil
 }
 
@@ -357,7 +384,8 @@ func TestSweeperTellsWhatItCouldNotDo(t *testing.T) {
 	})
 }
 
-// A run without enough time for all events is continued by the next. Each event is looked at once, and no part of an hour is left out. What a killed run did not save is looked at again.
+// A run without enough time for all events is continued by the next. Each event is looked at once,
+// and no part of an hour is left out. What a killed run did not save is looked at again.
 func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -368,7 +396,8 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 		"in time":       {pageTakes: time.Second, looked: 40},
 		"over time":     {pageTakes: 30 * time.Second, looked: 40},
 		"far over time": {pageTakes: 4 * time.Minute, looked: 40},
-		"killed":        {pageTakes: time.Second, looked: 80, killed: true}, // before it saved its progress
+		// before it saved its progress
+		"killed": {pageTakes: time.Second, looked: 80, killed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -419,10 +448,14 @@ type slowLedger struct {
 }
 
 func (l *slowLedger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page,
+	each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	found := false
-	next, err := l.Ledger.Outcomes(ctx, source, t, from, func(o operate.EventOutcome) { found = true; each(o) })
+	next, err := l.Ledger.Outcomes(ctx, source, t, from, func(o operate.EventOutcome) {
+		found = true
+		each(o)
+	})
 	if found {
 		time.Sleep(l.takes)
 	}
@@ -432,4 +465,6 @@ func (l *slowLedger) Outcomes(
 // killedCursors belong to a process that is killed before it saves its cursor.
 type killedCursors struct{ operate.SweepCursors }
 
-func (killedCursors) SaveSweepCursor(context.Context, operate.SweepCursor) error { return errKilled }
+func (killedCursors) SaveSweepCursor(context.Context, operate.SweepCursor) error {
+	return errKilled
+}

@@ -8,13 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode/utf8"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
@@ -29,27 +29,36 @@ func everyCharacter() string {
 	return b.String()
 }
 
-// checkEncoded encodes a text in every field. It checks that queues accept the result, and that it decodes to the same text.
+// checkEncoded encodes a text in every field. It checks that queues accept the result, and that it
+// decodes to the same text.
 func checkEncoded(t *testing.T, text string) {
 	t.Helper()
 	e := sample
-	e.Type, e.Receipt, e.Trace, e.Header, e.Body = text, text, text, relay.Header{"x-text": text, text: "x"}, []byte(text)
+	e.Type, e.Receipt, e.Trace, e.Header, e.Body = text, text, text,
+		relay.Header{"x-text": text, text: "x"}, []byte(text)
 	e.BodyRef = &relay.BodyRef{Key: text, Size: 1}
 	encoded := relay.EncodeEvent(e)
 	if err := format.CheckText(encoded); err != nil {
 		t.Errorf("event: %v", err)
 	}
 	back, err := relay.DecodeEvent(encoded)
-	if diff := cmp.Diff(e, back, cmpopts.EquateEmpty()); err != nil || utf8.ValidString(text) && diff != "" {
+	if diff := cmp.Diff(e, back, cmpopts.EquateEmpty()); err != nil || utf8.ValidString(text) &&
+		diff != "" {
 		t.Errorf("event: %v (-want +got):\n%.1000s", err, diff)
 	}
 	d := sampleDelivery
 	d.Endpoint, d.Type, d.MessageID = text, text, text
-	d.History = []relay.Attempt{{Number: 1, At: at, Outcome: relay.Broken, Error: text, Response: []byte(text)}}
+	d.History = []relay.Attempt{
+		{Number: 1, At: at, Outcome: relay.Broken, Error: text, Response: []byte(text)},
+	}
 	for name, encoded := range map[string][]byte{
 		"delivery": relay.EncodeDelivery(d),
-		"record":   relay.EncodeEventRecord(relay.EventRecord{Event: e, MessageID: text, Endpoints: []string{text}}),
-		"state":    breaker.Encode(breaker.State{Reason: text, Unproved: text, Proof: breaker.Proof{Of: text}}),
+		"record": relay.EncodeEventRecord(relay.EventRecord{
+			Event: e, MessageID: text, Endpoints: []string{text},
+		}),
+		"state": breaker.Encode(breaker.State{
+			Reason: text, Unproved: text, Proof: breaker.Proof{Of: text},
+		}),
 	} {
 		if err := format.CheckText(encoded); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -60,13 +69,18 @@ func checkEncoded(t *testing.T, text string) {
 func TestEveryCharacterIsEncodedAsQueuesTakeIt(t *testing.T) {
 	t.Parallel()
 	checkEncoded(t, everyCharacter())
-	for _, text := range []string{"\uFFFE", "\uFFFF", "\uFFFD\uFFFE\uFFFF\uFFFD", "\xEF\xBF", "\xED\xA0\x80", "\\\uFFFF", "\"\uFFFE\"", "\x00\x7F\u0085\u2028"} {
+	for _, text := range []string{
+		"\uFFFE", "\uFFFF", "\uFFFD\uFFFE\uFFFF\uFFFD", "\xEF\xBF", "\xED\xA0\x80", "\\\uFFFF",
+		"\"\uFFFE\"", "\x00\x7F\u0085\u2028",
+	} {
 		checkEncoded(t, text)
 	}
 }
 
 func FuzzTextsAreEncodedAsQueuesTakeThem(f *testing.F) {
-	for _, text := range []string{"push", "\uFFFE\uFFFF", "\xED\xBF\xBF", "\\\uFFFF\x00", "\xEF\xBF\xBE\xBF"} {
+	for _, text := range []string{
+		"push", "\uFFFE\uFFFF", "\xED\xBF\xBF", "\\\uFFFF\x00", "\xEF\xBF\xBE\xBF",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(checkEncoded)
@@ -79,15 +93,19 @@ func FuzzCheckText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		want := len(text) > 0 && utf8.Valid(text)
 		for _, r := range string(text) { // the production Char of XML 1.0
-			want = want && (r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000)
+			want = want && (r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF ||
+				r >= 0xE000 && r <= 0xFFFD || r >= 0x10000)
 		}
-		if err := format.CheckText(text); (err == nil) != want || err != nil && !errors.Is(err, format.ErrText) {
+		if err := format.CheckText(text); (err == nil) != want || err != nil &&
+			!errors.Is(err, format.ErrText) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
 }
 
-// TestForeignTextsReachNoQueueAsTheyAre sends text that SQS would refuse through all stages: in the type, the id, headers, and an endpoint's connection error. The queues of the rig refuse what SQS refuses. The first attempt cannot be recorded, so that its error is sent in a message too.
+// TestForeignTextsReachNoQueueAsTheyAre sends text that SQS would refuse through all stages: in the
+// type, the id, headers, and an endpoint's connection error. The queues of the rig refuse what SQS
+// refuses. The first attempt cannot be recorded, so that its error is sent in a message too.
 func TestForeignTextsReachNoQueueAsTheyAre(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,8 @@ const (
 	headerTracestate  = "tracestate"
 )
 
-// knownFlags are the trace flags that are passed on: sampled, and random-trace-id of level 2. All others must be zero.
+// knownFlags are the trace flags that are passed on: sampled, and random-trace-id of level 2. All
+// others must be zero.
 const knownFlags = 0x03
 
 // trace is a parsed traceparent.
@@ -25,10 +26,12 @@ func (t trace) String() string {
 	return "00-" + t.id + "-" + t.span + "-" + hex.EncodeToString([]byte{t.flags})
 }
 
-// parentLength is the length of a traceparent of version 00: version, trace id, span id and flags, with dashes between.
+// parentLength is the length of a traceparent of version 00: version, trace id, span id and flags,
+// with dashes between.
 const parentLength = len("00-0123456789abcdef0123456789abcdef-0123456789abcdef-01")
 
-// readTrace parses a traceparent. From an unknown version it reads the fields of version 00, as section 4.3 of the specification asks. ok is false if a new trace must begin.
+// readTrace parses a traceparent. From an unknown version it reads the fields of version 00, as
+// section 4.3 of the specification asks. ok is false if a new trace must begin.
 func readTrace(inbound string) (t trace, ok bool) {
 	known, later := inbound, ""
 	if len(inbound) > parentLength {
@@ -39,11 +42,13 @@ func readTrace(inbound string) (t trace, ok bool) {
 		return trace{}, false
 	}
 	version := parts[0]
-	if !isHex(version, 2) || version == "ff" || version == "00" && later != "" || later != "" && later[0] != '-' {
+	if !isHex(version, 2) || version == "ff" || version == "00" && later != "" || later != "" &&
+		later[0] != '-' {
 		return trace{}, false
 	}
 	t.id, t.span = parts[1], parts[2]
-	if !isHex(t.id, 32) || !isHex(t.span, 16) || !isHex(parts[3], 2) || isZero(t.id) || isZero(t.span) {
+	if !isHex(t.id, 32) || !isHex(t.span, 16) || !isHex(parts[3], 2) || isZero(t.id) ||
+		isZero(t.span) {
 		return trace{}, false
 	}
 	flags, _ := hex.DecodeString(parts[3])
@@ -56,7 +61,8 @@ func isHex(s string, n int) bool { return len(s) == n && strings.Trim(s, "012345
 
 func isZero(digits string) bool { return strings.Trim(digits, "0") == "" }
 
-// newTrace returns the traceparent that an event keeps, in version 00: the partner's if it is valid, else a new one, sampled.
+// newTrace returns the traceparent that an event keeps, in version 00: the partner's if it is
+// valid, else a new one, sampled.
 func newTrace(inbound string) string {
 	t, ok := readTrace(inbound)
 	if !ok {
@@ -75,14 +81,16 @@ func childTrace(parent string) string {
 	return t.String()
 }
 
-// Limits of tracestate. The specification allows 32 members and requires that at least 512 characters are passed on. Members longer than longMember are dropped first.
+// Limits of tracestate. The specification allows 32 members and requires that at least 512
+// characters are passed on. Members longer than longMember are dropped first.
 const (
 	maxStateMembers = 32
 	maxStateBytes   = 512
 	longMember      = 128
 )
 
-// inheritedState returns the tracestate to pass on. It returns "" if the tracestate is malformed, or if the traceparent is missing or invalid: a tracestate belongs to its traceparent.
+// inheritedState returns the tracestate to pass on. It returns "" if the tracestate is malformed,
+// or if the traceparent is missing or invalid: a tracestate belongs to its traceparent.
 func inheritedState(h Header) string {
 	if _, ok := readTrace(h[headerTraceparent]); !ok {
 		return ""
@@ -107,17 +115,22 @@ func inheritedState(h Header) string {
 	return shortened(members)
 }
 
-// isStateKey and isStateValue check a member of tracestate against the grammar of level 2 of the specification.
+// isStateKey and isStateValue check a member of tracestate against the grammar of level 2 of the
+// specification.
 func isStateKey(key string) bool {
 	const first, rest = "abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz0123456789_-*/@"
-	return key != "" && len(key) <= 256 && strings.Contains(first, key[:1]) && strings.Trim(key, rest) == ""
+	return key != "" && len(key) <= 256 && strings.Contains(first, key[:1]) &&
+		strings.Trim(key, rest) == ""
 }
 
 func isStateValue(value string) bool {
-	return value != "" && len(value) <= 256 && !strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' || r == '=' })
+	return value != "" && len(value) <= 256 && !strings.ContainsFunc(value, func(r rune) bool {
+		return r < ' ' || r > '~' || r == '='
+	})
 }
 
-// shortened joins the members that fit. It drops long ones first, then the last ones, which are the oldest.
+// shortened joins the members that fit. It drops long ones first, then the last ones, which are the
+// oldest.
 func shortened(members []string) string {
 	joined := strings.Join(members, ",")
 	if len(joined) <= maxStateBytes {

@@ -15,7 +15,8 @@ type turns struct {
 
 func (t *turns) sent(h webhook) {
 	if t.begun == nil {
-		t.keys, t.begun, t.ended, t.posted = map[string]string{}, map[string]int{}, map[string]int{}, map[[2]string]bool{}
+		t.keys, t.begun, t.ended, t.posted = map[string]string{}, map[string]int{},
+			map[string]int{}, map[[2]string]bool{}
 	}
 	event := relay.EventID("app", h.id)
 	if t.now++; t.begun[event] == 0 {
@@ -32,7 +33,9 @@ func (t *turns) accepted(event string) {
 // before tells whether one webhook got its 2xx before another was sent.
 func (t *turns) before(a, b string) bool { return t.ended[a] > 0 && t.ended[a] < t.begun[b] }
 
-// checkTurn checks a POST that begins against the order of its endpoint: earlier deliveries of its group have ended, and no later one has begun. This is not promised after an operator, or the sweeper, has sent something again. The caller holds the lock.
+// checkTurn checks a POST that begins against the order of its endpoint: earlier deliveries of its
+// group have ended, and no later one has begun. This is not promised after an operator, or the
+// sweeper, has sent something again. The caller holds the lock.
 func (w *world) checkTurn(event, endpoint string) {
 	order := w.script.endpoints[endpoint].order
 	if !order.On || w.turns.over || w.redriven || w.lost > 0 || len(w.setAside()) > 0 {
@@ -44,11 +47,16 @@ func (w *world) checkTurn(event, endpoint string) {
 			continue
 		}
 		if w.turns.before(event, other) {
-			w.t.Errorf("%s is POSTed to %s after %s, which was accepted later", event, endpoint, other)
+			w.t.Errorf(
+				"%s is POSTed to %s after %s, which was accepted later", event, endpoint, other,
+			)
 		}
 		d, err := w.records.(relay.Deliveries).Delivery(w.t.Context(), other, endpoint)
 		if w.turns.before(other, event) && (err != nil || d.Status == relay.Waiting) {
-			w.t.Errorf("%s is POSTed to %s while %s, which was accepted before, is %q: %v", event, endpoint, other, d.Status, err)
+			w.t.Errorf(
+				"%s is POSTed to %s while %s, which was accepted before, is %q: %v", event,
+				endpoint, other, d.Status, err,
+			)
 		}
 	}
 	w.turns.posted[[2]string{event, endpoint}] = true

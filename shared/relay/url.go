@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// AddQuery appends an encoded query, without "?", to the query of a URL. It does not change how the existing query is written.
+// AddQuery appends an encoded query, without "?", to the query of a URL. It does not change how the
+// existing query is written.
 func AddQuery(u *url.URL, query string) {
 	if query == "" {
 		return

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // The sizes of a wide event here: it has as many chunks as ten thousand endpoints have by default.
@@ -71,13 +71,19 @@ func wideRig(t *testing.T, n int, order catalog.Order, q *takingTime) *rig {
 	return r
 }
 
-// An event with more endpoints than one invocation can send to takes several invocations. Each continues where the last stopped. What a killed one sent is sent again.
+// An event with more endpoints than one invocation can send to takes several invocations. Each
+// continues where the last stopped. What a killed one sent is sent again.
 func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	const chunks = wideEndpoints / wideChunk
-	cases := map[string]*takingTime{"in one go": {takes: 100 * time.Millisecond}, "in many": {takes: 3 * time.Second}, "a chunk each": {takes: 25 * time.Second}}
+	cases := map[string]*takingTime{
+		"in one go": {takes: 100 * time.Millisecond}, "in many": {takes: 3 * time.Second},
+		"a chunk each": {takes: 25 * time.Second},
+	}
 	for k := range chunks {
-		cases[fmt.Sprintf("killed at chunk %d", k+1)] = &takingTime{takes: 3 * time.Second, dies: k + 1}
+		cases[fmt.Sprintf("killed at chunk %d", k+1)] = &takingTime{
+			takes: 3 * time.Second, dies: k + 1,
+		}
 	}
 	for name, q := range cases {
 		for _, order := range []catalog.Order{{}, {On: true}} {
@@ -102,7 +108,8 @@ func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
-// An event may take more invocations than MaxReceives. It is no suspect, because each invocation made progress.
+// An event may take more invocations than MaxReceives. It is no suspect, because each invocation
+// made progress.
 func TestAFanOutThatGetsOnIsNeverSetAside(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -155,8 +162,11 @@ func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
 	return r.delivery.List()
 }
 
-// expectOnceEach checks that every endpoint has one message of each event, in order if it is ordered. It may have more only if the process was killed.
-func expectOnceEach(t *testing.T, q *takingTime, ordered bool, sent []relay.Message, events ...string) {
+// expectOnceEach checks that every endpoint has one message of each event, in order if it is
+// ordered. It may have more only if the process was killed.
+func expectOnceEach(
+	t *testing.T, q *takingTime, ordered bool, sent []relay.Message, events ...string,
+) {
 	t.Helper()
 	got := map[string][]string{} // by endpoint
 	for _, m := range sent {
@@ -213,13 +223,15 @@ func TestTheSmallEventsOfABatchComeFirst(t *testing.T) {
 		if first := decodeSent(t, r.delivery.List()[0].Body); first.Event.ID != narrow {
 			t.Errorf("the first message is of %s, want the event to one endpoint", first.Event.ID)
 		}
-		if rep := r.reports.routed[0]; rep.Result != relay.Unfinished || rep.Err != nil || rep.Endpoints != wideEndpoints || !rep.Recorded {
+		if rep := r.reports.routed[0]; rep.Result != relay.Unfinished || rep.Err != nil ||
+			rep.Endpoints != wideEndpoints || !rep.Recorded {
 			t.Errorf("report %+v", rep)
 		}
 	})
 }
 
-// To replay one dead delivery of an event to many endpoints costs as much as one delivery, not as all of them.
+// To replay one dead delivery of an event to many endpoints costs as much as one delivery, not as
+// all of them.
 func TestAReplayReadsOneDeliveryOfMany(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -13,15 +13,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
-// world is a whole relay in which one thing happens at a time. Each call to a port waits until the world lets it go on. The seed decides which waiting call goes on and what its result is. Several instances of each function work at once, so that a seed stands for one interleaving of their calls. A world lives in a synctest bubble.
+// world is a whole relay in which one thing happens at a time. Each call to a port waits until the
+// world lets it go on. The seed decides which waiting call goes on and what its result is. Several
+// instances of each function work at once, so that a seed stands for one interleaving of their
+// calls. A world lives in a synctest bubble.
 type world struct {
 	*rig
 	script script
@@ -33,47 +36,51 @@ type world struct {
 	putAside    [2]lister // the dead-letter queues of the fan-out and the deliverer
 	redrive     func()    // redrives those
 	redriveDead func()    // redrives the dead queue to the retry queue
-	redriven    bool      // a redrive was made, or the sweeper has sent something: attempts may be late by any time
-	redrove     bool      // the operator has redriven
-	sentAgain   bool      // dead deliveries were sent again
-	revision    int64     // of the catalog
-	sweeps      bool      // a sweeper runs
-	sweepFrom   time.Time // when the next sweep may begin, while other things happen
-	sweepBy     time.Time // when it begins at the latest, if nothing else happens
-	sweeping    bool
-	swept       chan sweep
-	lastSweep   sweep
-	lost        int  // messages that a queue has lost
-	lostIngest  int  // of these, messages at the fan-out
-	taken       int  // batches that a queue might lose
-	quiet       bool // no message was anywhere when the last sweep began
+	// a redrive was made, or the sweeper has sent something: attempts may be late by any time
+	redriven   bool
+	redrove    bool      // the operator has redriven
+	sentAgain  bool      // dead deliveries were sent again
+	revision   int64     // of the catalog
+	sweeps     bool      // a sweeper runs
+	sweepFrom  time.Time // when the next sweep may begin, while other things happen
+	sweepBy    time.Time // when it begins at the latest, if nothing else happens
+	sweeping   bool
+	swept      chan sweep
+	lastSweep  sweep
+	lost       int  // messages that a queue has lost
+	lostIngest int  // of these, messages at the fan-out
+	taken      int  // batches that a queue might lose
+	quiet      bool // no message was anywhere when the last sweep began
 
 	in    ports // the functions' ports, without faults
 	feeds []*feed
 	ready chan struct{} // a call waits to go on, or has ended
 
-	mu          sync.Mutex // an instance may make calls while another of its calls is in flight
-	waiting     []*pendingCall
-	ended       []*invocation
-	senders     int // working now
-	calls       int // that went on so far
-	sweepCall   int // of the sweeper
-	struck      int // calls that went wrong
-	outages     []outage
-	steps       []string
-	accepted    map[string]time.Time // webhooks that got a 2xx, and when each was first sent
-	held        map[string]int       // invocations that now handle a delivery
-	doubled     map[string]bool      // deliveries that two invocations handled at once
-	fannedOut   map[string]bool      // deliveries that a fan-out sent twice, since not all of the event's were accepted
-	carried     map[string]bool      // attempts that could not be recorded at once
-	inHand      map[string]int       // copies of a delivery's attempt that are being POSTed
-	excuses     map[string]int       // allowed repeats of an attempt's POST
-	posts       map[string]int
-	underWay    map[string]int           // attempts in flight, by endpoint
-	late        map[string]int           // of these, those that may outlast their slots
-	heldFor     map[string]time.Duration // how long a delivery was held
-	received    int                      // messages, and copies of them, that the ingest queues have accepted
-	copiesAside int                      // of these, copies in the dead-letter queue: the answer to setting one aside was lost
+	mu        sync.Mutex // an instance may make calls while another of its calls is in flight
+	waiting   []*pendingCall
+	ended     []*invocation
+	senders   int // working now
+	calls     int // that went on so far
+	sweepCall int // of the sweeper
+	struck    int // calls that went wrong
+	outages   []outage
+	steps     []string
+	accepted  map[string]time.Time // webhooks that got a 2xx, and when each was first sent
+	held      map[string]int       // invocations that now handle a delivery
+	doubled   map[string]bool      // deliveries that two invocations handled at once
+	// deliveries that a fan-out sent twice, since not all of the event's were accepted
+	fannedOut map[string]bool
+	carried   map[string]bool // attempts that could not be recorded at once
+	inHand    map[string]int  // copies of a delivery's attempt that are being POSTed
+	excuses   map[string]int  // allowed repeats of an attempt's POST
+	posts     map[string]int
+	underWay  map[string]int           // attempts in flight, by endpoint
+	late      map[string]int           // of these, those that may outlast their slots
+	heldFor   map[string]time.Duration // how long a delivery was held
+	// messages, and copies of them, that the ingest queues have accepted
+	received int
+	// of these, copies in the dead-letter queue: the answer to setting one aside was lost
+	copiesAside int
 	turns       turns
 }
 
@@ -185,7 +192,8 @@ func (w *world) lateQueues() {
 		return
 	}
 	for i, q := range []*memory.Queue{&w.ingest, &w.delivery, &w.retry, &w.slow} {
-		random := rand.New(rand.NewPCG(w.script.seed, uint64(2+i))) // read with the queue's lock held
+		// read with the queue's lock held
+		random := rand.New(rand.NewPCG(w.script.seed, uint64(2+i)))
 		q.Late = func() time.Duration { return time.Duration(random.Int64N(int64(w.script.late))) }
 	}
 }
@@ -193,39 +201,66 @@ func (w *world) lateQueues() {
 func newWorld(t *testing.T, s script) *world {
 	t.Helper()
 	w := &world{
-		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(), revision: 2, ready: make(chan struct{}, 1),
+		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(),
+		revision: 2, ready: make(chan struct{}, 1),
 		outages:  slices.Clone(s.outages),
 		accepted: map[string]time.Time{}, inHand: map[string]int{}, excuses: map[string]int{},
-		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{}, doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{}, late: map[string]int{}, heldFor: map[string]time.Duration{},
+		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{},
+		doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{},
+		late: map[string]int{}, heldFor: map[string]time.Duration{},
 	}
 	w.in = ports{
-		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil, &memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures, &w.ledger,
-		&w.ingest, &w.delivery, &w.retry, &w.slow, &w.inLine.ingest, &w.inLine.delivery, &w.dead, &w.ingestDL, &w.poison,
+		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil,
+		&memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures, &w.ledger,
+		&w.ingest, &w.delivery, &w.retry, &w.slow, &w.inLine.ingest, &w.inLine.delivery, &w.dead,
+		&w.ingestDL, &w.poison,
 	}
 	w.lateQueues()
-	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received}, counted{w.in.ingestLine, &w.received}
+	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received},
+		counted{w.in.ingestLine, &w.received}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
 		return lab.Must(relay.NewFanout(relay.FanoutConfig{
-			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery, Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in, Random: func() float64 { return s.jitter },
+			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery,
+			Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in,
+			Random: func() float64 {
+				return s.jitter
+			},
 			Chunk: s.chunk, Retention: s.retain,
 		})).Process
 	}
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
 		return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster, Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
-			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in, Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
-			Random: func() float64 { return s.jitter }, Retention: s.retain,
+			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster,
+			Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
+			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas,
+			Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in,
+			Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
+			Random:   func() float64 { return s.jitter }, Retention: s.retain,
 		})).Process
 	}
 	w.feeds = []*feed{
-		{name: "fanout", from: memorySource{&w.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout, instances: s.fanouts},
-		{name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
-		{name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
-		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch, timeout: fanoutTimeout, make: fanout,
+		{
+			name: "fanout", from: memorySource{&w.ingest}, limit: s.fanoutBatch,
+			timeout: fanoutTimeout, make: fanout, instances: s.fanouts,
+		},
+		{
+			name: "deliver", from: memorySource{&w.delivery}, limit: 1, timeout: deliverTimeout,
+			make: deliver, instances: s.deliverers,
+		},
+		{
+			name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout,
+			make: deliver, instances: s.deliverers,
+		},
+		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch,
+			timeout: fanoutTimeout, make: fanout,
 			instances: s.fanouts},
-		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1, timeout: deliverTimeout, make: deliver,
+		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1,
+			timeout: deliverTimeout, make: deliver,
 			instances: s.deliverers},
-		{name: "slow", from: memorySource{&w.slow}, limit: 1, timeout: deliverTimeout, make: deliver, instances: s.deliverers},
+		{
+			name: "slow", from: memorySource{&w.slow}, limit: 1, timeout: deliverTimeout,
+			make: deliver, instances: s.deliverers,
+		},
 	}
 	w.store, w.records, w.putAside = &w.catalog, &w.ledger, [2]lister{&w.ingestDL, &w.poison}
 	w.redrive = func() { w.ingestDL.Move(&w.ingest); w.poison.Move(&w.delivery) }
@@ -309,7 +344,8 @@ func (in *instance) strike(ctx context.Context, what string, call func() error) 
 	return err
 }
 
-// tookEffect notes what an effective call means for the attempt that the invocation POSTed, and for the counts.
+// tookEffect notes what an effective call means for the attempt that the invocation POSTed, and for
+// the counts.
 func (in *instance) tookEffect(what string, m mode) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -358,7 +394,8 @@ func (w *world) run() {
 		}
 		if w.step() {
 			if w.rng.IntN(50) == 0 {
-				time.Sleep(time.Duration(w.rng.IntN(20_000))*time.Millisecond + time.Microsecond) // a slow moment
+				// a slow moment
+				time.Sleep(time.Duration(w.rng.IntN(20_000))*time.Millisecond + time.Microsecond)
 			}
 			continue
 		}
@@ -438,10 +475,13 @@ func (w *world) fate(c *pendingCall) mode {
 // unsettled is the result for the messages of a killed process.
 var unsettled = relay.Action{Retry: true, Err: errKilled}
 
-// jammed tells whether a batch that was taken reaches no function. It is received again, as if its function had been killed.
+// jammed tells whether a batch that was taken reaches no function. It is received again, as if its
+// function had been killed.
 func (w *world) jammed(f *feed, b *batch) bool {
 	now := time.Since(w.began)
-	if !slices.ContainsFunc(w.script.jams, func(j jam) bool { return j.holds(slices.Index(w.feeds, f), now) }) {
+	if !slices.ContainsFunc(w.script.jams, func(j jam) bool {
+		return j.holds(slices.Index(w.feeds, f), now)
+	}) {
 		return false
 	}
 	w.note("message %s of %s reaches no function", b.msgs[0].ID, f.name)
@@ -458,7 +498,10 @@ func (w *world) invoke(f *feed, b *batch) {
 		if f.name == "deliver" && m.Resent {
 			in.fannedOut[in.holds] = true
 		}
-		w.note("%-10s gets message %s, for the %d. time, resent %t", in.name, m.ID, m.Receives, m.Resent)
+		w.note(
+			"%-10s gets message %s, for the %d. time, resent %t", in.name, m.ID, m.Receives,
+			m.Resent,
+		)
 	}
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
@@ -472,10 +515,13 @@ func (w *world) invoke(f *feed, b *batch) {
 	}()
 }
 
-// holdAgain hides the messages that are to be received again, for the time that the stage asked for, as its handler does.
+// holdAgain hides the messages that are to be received again, for the time that the stage asked
+// for, as its handler does.
 func (in *instance) holdAgain(ctx context.Context, work *batch, actions []relay.Action) {
 	if held := toHold(work.msgs, actions); len(held) > 0 {
-		_ = in.strike(ctx, fmt.Sprintf("hold %d, the first for %s", len(held), held[0].For), func() error {
+		_ = in.strike(ctx, fmt.Sprintf(
+			"hold %d, the first for %s", len(held), held[0].For,
+		), func() error {
 			return errors.Join(work.hold(held)...)
 		})
 	}
@@ -505,8 +551,10 @@ func (w *world) reap() bool {
 	for _, i := range ended {
 		if i.posted != "" {
 			w.inHand[i.posted]--
-			// Neither recorded nor sent in a message: cut off or killed. An ordered message cannot be sent on.
-			if trouble := i.trouble; !i.safe && (trouble >= 2 || trouble >= 1 && w.script.endpoints[strings.Fields(i.posted)[1]].order.On) {
+			// Neither recorded nor sent in a message: cut off or killed. An ordered message cannot
+			// be sent on.
+			if trouble := i.trouble; !i.safe && (trouble >= 2 || trouble >= 1 &&
+				w.script.endpoints[strings.Fields(i.posted)[1]].order.On) {
 				w.excuses[i.posted]++
 			}
 		}
@@ -558,14 +606,18 @@ func (w *world) await() bool {
 func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt := attemptOf(p)
 	in.mu.Lock()
-	if in.inHand[attempt] > 0 || in.carried[attempt] || (in.redriven || in.fannedOut[in.holds]) && in.doubled[in.holds] {
-		// a copy, while the other is in flight or carries the attempt; or copies that an operator or a fan-out sent again
+	if in.inHand[attempt] > 0 || in.carried[attempt] || (in.redriven || in.fannedOut[in.holds]) &&
+		in.doubled[in.holds] {
+		// a copy, while the other is in flight or carries the attempt; or copies that an operator
+		// or a fan-out sent again
 		in.excuses[attempt]++
 	}
 	in.inHand[attempt]++
 	in.posts[attempt]++
 	in.checkTurn(p.Header["webhook-id"], host(p))
-	answer := in.script.endpoints[host(p)].answer(p.Header[relay.HeaderAttempt], time.Since(in.began))
+	answer := in.script.endpoints[host(p)].answer(
+		p.Header[relay.HeaderAttempt], time.Since(in.began),
+	)
 	defer in.beginPost(host(p))()
 	in.posted, in.safe, in.trouble = attempt, false, 0
 	in.mu.Unlock()
@@ -584,7 +636,9 @@ func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error)
 	return relay.Reply{StatusCode: answer.status, Header: answer.header}, nil
 }
 
-// beginPost counts the attempts in flight at an endpoint, and returns the function that ends the count. An attempt may begin so long after its slot was claimed that it outlasts the claim. Such an attempt allows one too many.
+// beginPost counts the attempts in flight at an endpoint, and returns the function that ends the
+// count. An attempt may begin so long after its slot was claimed that it outlasts the claim. Such
+// an attempt allows one too many.
 func (in *instance) beginPost(endpoint string) (end func()) {
 	limit, late := in.script.endpoints[endpoint].concurrency, 0
 	if time.Since(in.claimed) >= slotSpare {
@@ -667,7 +721,8 @@ func (w *world) send(i int, h webhook) {
 		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
 		p := withFaults(in, w.in)
 		receiver := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-			Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies, Reporter: in,
+			Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies,
+			Reporter: in,
 		}))
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
 		answer, err := receiver.Receive(ctx, inbound(h.id, h.eventType, h.body))
@@ -686,7 +741,9 @@ func (w *world) send(i int, h webhook) {
 }
 
 func (w *world) note(format string, args ...any) {
-	w.steps = append(w.steps, fmt.Sprintf("%-14s ", time.Since(w.began))+fmt.Sprintf(format, args...))
+	w.steps = append(
+		w.steps, fmt.Sprintf("%-14s ", time.Since(w.began))+fmt.Sprintf(format, args...),
+	)
 }
 
 // sorted returns a map's keys in order, so that nothing depends on the order of maps.
@@ -698,5 +755,7 @@ func (w *world) setAside() []relay.Message {
 }
 
 func byEvent(ds []relay.Delivery) []relay.Delivery {
-	return slices.SortedFunc(slices.Values(ds), func(a, b relay.Delivery) int { return cmp.Compare(a.EventID, b.EventID) })
+	return slices.SortedFunc(slices.Values(ds), func(a, b relay.Delivery) int {
+		return cmp.Compare(a.EventID, b.EventID)
+	})
 }

@@ -13,7 +13,9 @@ import (
 // TestPageSchedule makes the table of the default schedule in docs/delivering.md.
 func TestPageSchedule(t *testing.T) {
 	t.Parallel()
-	rows := [][]string{{"attempt", "wait before it", "time since the first attempt"}, {"1", "none", "0"}}
+	rows := [][]string{
+		{"attempt", "wait before it", "time since the first attempt"}, {"1", "none", "0"},
+	}
 	var since time.Duration
 	for i, wait := range retry.DefaultSchedule {
 		since += wait

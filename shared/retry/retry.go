@@ -72,12 +72,17 @@ func Jitter(wait time.Duration, random func() float64) time.Duration {
 // schedule is valid: it means a single attempt.
 func Validate(schedule []time.Duration) error {
 	if len(schedule) > MaxEntries {
-		return fmt.Errorf("%w: %d entries, at most %d are allowed", ErrSchedule, len(schedule), MaxEntries)
+		return fmt.Errorf(
+			"%w: %d entries, at most %d are allowed", ErrSchedule, len(schedule), MaxEntries,
+		)
 	}
 	var total time.Duration
 	for i, wait := range schedule {
 		if total += wait; total > MaxTotal && wait <= MaxWait {
-			return fmt.Errorf("%w: the first %d entries take %s, at most %s are allowed", ErrSchedule, i+1, total, MaxTotal)
+			return fmt.Errorf(
+				"%w: the first %d entries take %s, at most %s are allowed", ErrSchedule, i+1, total,
+				MaxTotal,
+			)
 		}
 		if wait <= 0 || wait > MaxWait {
 			return fmt.Errorf("%w: entry %d of %d is %s, allowed is more than 0s and at most %s",
@@ -92,8 +97,9 @@ const DefaultFactor = 2
 
 // Exponential describes a schedule whose waits grow by a factor.
 type Exponential struct {
-	First    time.Duration // the wait after the first failed attempt
-	Factor   float64       // each wait as a multiple of the one before, at least 1; 0: DefaultFactor
+	First time.Duration // the wait after the first failed attempt
+	// each wait as a multiple of the one before, at least 1; 0: DefaultFactor
+	Factor   float64
 	Max      time.Duration // no wait is longer; 0: MaxWait
 	Attempts int           // in all, including the first
 }
@@ -109,7 +115,9 @@ func (e Exponential) Schedule() ([]time.Duration, error) {
 	}
 	switch {
 	case e.Attempts < 1 || e.Attempts > MaxEntries+1:
-		return nil, fmt.Errorf("%w: %d attempts, allowed are 1 to %d", ErrSchedule, e.Attempts, MaxEntries+1)
+		return nil, fmt.Errorf(
+			"%w: %d attempts, allowed are 1 to %d", ErrSchedule, e.Attempts, MaxEntries+1,
+		)
 	case !(e.Factor >= 1) || math.IsInf(e.Factor, 0): // NaN fails the comparison
 		return nil, fmt.Errorf("%w: factor %g, allowed is 1 and more", ErrSchedule, e.Factor)
 	case e.First <= 0 || e.First > e.Max || e.Max > MaxWait:
@@ -134,7 +142,9 @@ func (e Exponential) Schedule() ([]time.Duration, error) {
 const MaxRetryAfter = 24 * time.Hour
 
 // The forms of a date in HTTP (RFC 9110, section 5.6.7). All of them are in UTC.
-var dateForms = []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC}
+var dateForms = []string{
+	"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC,
+}
 
 // RetryAfter returns how long from now an endpoint asks not to be called. value is the header
 // Retry-After (RFC 9110, section 10.2.3): whole seconds, or a date. The wait is 0 for a date in the
@@ -146,7 +156,8 @@ func RetryAfter(value string, now time.Time) (time.Duration, bool) { //nolint:re
 	value = strings.Trim(value, " \t")
 	if value != "" && strings.Trim(value, "0123456789") == "" {
 		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(MaxRetryAfter/time.Second) { // for digits alone, the only error is that the number is too large
+		// for digits alone, the only error is that the number is too large
+		if err != nil || seconds > int64(MaxRetryAfter/time.Second) {
 			return MaxRetryAfter, true
 		}
 		return time.Duration(seconds) * time.Second, true

@@ -32,7 +32,9 @@ func TestDefaultScheduleIsStandardWebhooks(t *testing.T) {
 		since += wait
 		at = append(at, since.String())
 	}
-	want := []string{"5s", "5m5s", "35m5s", "2h35m5s", "7h35m5s", "17h35m5s", "31h35m5s", "51h35m5s", "75h35m5s"}
+	want := []string{
+		"5s", "5m5s", "35m5s", "2h35m5s", "7h35m5s", "17h35m5s", "31h35m5s", "51h35m5s", "75h35m5s",
+	}
 	if diff := cmp.Diff(want, at); diff != "" {
 		t.Errorf("times of the attempts after the first (-want +got):\n%s", diff)
 	}
@@ -48,17 +50,21 @@ func TestWait(t *testing.T) {
 		want     time.Duration
 		again    bool
 	}{
-		"no jitter":                          {schedule, 0, 0, 10 * time.Second, true},
-		"half the jitter":                    {schedule, 0, 0.5, 10500 * time.Millisecond, true},
-		"second wait":                        {schedule, 1, 0.5, 63 * time.Minute, true},
-		"used up":                            {schedule, 2, 0.5, 0, false},
-		"far past the end":                   {schedule, math.MaxInt, 0.5, 0, false},
-		"step below zero":                    {schedule, -1, 0.5, 0, false},
-		"empty schedule, a single attempt":   {[]time.Duration{}, 0, 0.5, 0, false},
-		"nil schedule":                       {nil, 0, 0.5, 0, false},
-		"longest duration does not overflow": {[]time.Duration{math.MaxInt64}, 0, almostOne, math.MaxInt64, true},
-		"wait below zero counts as none":     {[]time.Duration{-time.Hour}, 0, 0.5, 0, true},
-		"nearly the longest does not either": {[]time.Duration{math.MaxInt64 / 20 * 19}, 0, almostOne, math.MaxInt64, true},
+		"no jitter":                        {schedule, 0, 0, 10 * time.Second, true},
+		"half the jitter":                  {schedule, 0, 0.5, 10500 * time.Millisecond, true},
+		"second wait":                      {schedule, 1, 0.5, 63 * time.Minute, true},
+		"used up":                          {schedule, 2, 0.5, 0, false},
+		"far past the end":                 {schedule, math.MaxInt, 0.5, 0, false},
+		"step below zero":                  {schedule, -1, 0.5, 0, false},
+		"empty schedule, a single attempt": {[]time.Duration{}, 0, 0.5, 0, false},
+		"nil schedule":                     {nil, 0, 0.5, 0, false},
+		"longest duration does not overflow": {
+			[]time.Duration{math.MaxInt64}, 0, almostOne, math.MaxInt64, true,
+		},
+		"wait below zero counts as none": {[]time.Duration{-time.Hour}, 0, 0.5, 0, true},
+		"nearly the longest does not either": {
+			[]time.Duration{math.MaxInt64 / 20 * 19}, 0, almostOne, math.MaxInt64, true,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +84,9 @@ func TestJitterNeitherShortensNorReorders(t *testing.T) {
 		shortest, _ := retry.Wait(retry.DefaultSchedule, step, fixed(0))
 		longest, _ := retry.Wait(retry.DefaultSchedule, step, fixed(almostOne))
 		if shortest != base || longest <= base || longest > base+base/10 {
-			t.Errorf("step %d: %s to %s, want %s and up to a tenth more", step, shortest, longest, base)
+			t.Errorf(
+				"step %d: %s to %s, want %s and up to a tenth more", step, shortest, longest, base,
+			)
 		}
 		if shortest <= longestBefore {
 			t.Errorf("step %d may wait %s, the one before it %s", step, shortest, longestBefore)
@@ -101,8 +109,10 @@ func TestValidate(t *testing.T) {
 		"too many":        {waits(retry.MaxEntries + 1), "51 entries, at most 50"},
 		"zero wait":       {[]time.Duration{time.Second, 0}, "entry 2 of 2 is 0s"},
 		"wait below zero": {[]time.Duration{-time.Second, time.Second}, "entry 1 of 2 is -1s"},
-		"too long in all": {[]time.Duration{retry.MaxTotal, 1}, "the first 2 entries take 336h0m0.000000001s"},
-		"wait too long":   {[]time.Duration{retry.MaxWait + 1}, "at most 336h0m0s"},
+		"too long in all": {
+			[]time.Duration{retry.MaxTotal, 1}, "the first 2 entries take 336h0m0.000000001s",
+		},
+		"wait too long": {[]time.Duration{retry.MaxWait + 1}, "at most 336h0m0s"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -138,31 +148,73 @@ func TestExponential(t *testing.T) {
 		want []time.Duration
 		err  string // part of the message; "" for a schedule
 	}{
-		"doubled by default":        {retry.Exponential{First: s, Attempts: 5}, []time.Duration{s, 2 * s, 4 * s, 8 * s}, ""},
-		"by another factor":         {retry.Exponential{First: 4 * s, Factor: 1.5, Attempts: 4}, []time.Duration{4 * s, 6 * s, 9 * s}, ""},
-		"up to the longest":         {retry.Exponential{First: s, Factor: 10, Max: 50 * s, Attempts: 5}, []time.Duration{s, 10 * s, 50 * s, 50 * s}, ""},
-		"all the same":              {retry.Exponential{First: s, Factor: 1, Attempts: 3}, []time.Duration{s, s}, ""},
-		"a single attempt":          {retry.Exponential{First: s, Attempts: 1}, []time.Duration{}, ""},
-		"largest factor":            {retry.Exponential{First: 1, Factor: math.MaxFloat64, Max: time.Hour, Attempts: 4}, []time.Duration{1, time.Hour, time.Hour}, ""},
-		"first is the longest":      {retry.Exponential{First: retry.MaxWait, Attempts: 2}, []time.Duration{retry.MaxWait}, ""},
-		"no attempt":                {retry.Exponential{First: s}, nil, "0 attempts, allowed are 1 to 51"},
-		"too many attempts":         {retry.Exponential{First: s, Attempts: 52}, nil, "52 attempts"},
-		"attempts below zero":       {retry.Exponential{First: s, Attempts: math.MinInt}, nil, "attempts"},
-		"shrinking":                 {retry.Exponential{First: s, Factor: 0.9, Attempts: 3}, nil, "factor 0.9"},
-		"factor below zero":         {retry.Exponential{First: s, Factor: -2, Attempts: 3}, nil, "factor -2"},
-		"infinite factor":           {retry.Exponential{First: s, Factor: inf, Attempts: 3}, nil, "factor +Inf"},
-		"factor that is no number":  {retry.Exponential{First: s, Factor: none, Attempts: 3}, nil, "factor NaN"},
-		"no first wait":             {retry.Exponential{Attempts: 3}, nil, "first wait 0s"},
-		"first wait below zero":     {retry.Exponential{First: -s, Attempts: 3}, nil, "first wait -1s"},
-		"first over the longest":    {retry.Exponential{First: 2 * s, Max: s, Attempts: 3}, nil, "first wait 2s, longest 1s"},
-		"longest is below zero":     {retry.Exponential{First: s, Max: -s, Attempts: 3}, nil, "longest -1s"},
-		"longest over what is sane": {retry.Exponential{First: s, Max: retry.MaxWait + 1, Attempts: 3}, nil, "at most 336h0m0s"},
+		"doubled by default": {
+			retry.Exponential{First: s, Attempts: 5}, []time.Duration{s, 2 * s, 4 * s, 8 * s}, "",
+		},
+		"by another factor": {
+			retry.Exponential{First: 4 * s, Factor: 1.5, Attempts: 4},
+			[]time.Duration{4 * s, 6 * s, 9 * s}, "",
+		},
+		"up to the longest": {
+			retry.Exponential{First: s, Factor: 10, Max: 50 * s, Attempts: 5},
+			[]time.Duration{s, 10 * s, 50 * s, 50 * s}, "",
+		},
+		"all the same": {
+			retry.Exponential{First: s, Factor: 1, Attempts: 3}, []time.Duration{s, s}, "",
+		},
+		"a single attempt": {
+			retry.Exponential{First: s, Attempts: 1}, []time.Duration{}, "",
+		},
+		"largest factor": {
+			retry.Exponential{First: 1, Factor: math.MaxFloat64, Max: time.Hour, Attempts: 4},
+			[]time.Duration{1, time.Hour, time.Hour}, "",
+		},
+		"first is the longest": {
+			retry.Exponential{First: retry.MaxWait, Attempts: 2}, []time.Duration{retry.MaxWait},
+			"",
+		},
+		"no attempt": {
+			retry.Exponential{First: s}, nil, "0 attempts, allowed are 1 to 51",
+		},
+		"too many attempts": {
+			retry.Exponential{First: s, Attempts: 52}, nil, "52 attempts",
+		},
+		"attempts below zero": {
+			retry.Exponential{First: s, Attempts: math.MinInt}, nil, "attempts",
+		},
+		"shrinking": {
+			retry.Exponential{First: s, Factor: 0.9, Attempts: 3}, nil, "factor 0.9",
+		},
+		"factor below zero": {
+			retry.Exponential{First: s, Factor: -2, Attempts: 3}, nil, "factor -2",
+		},
+		"infinite factor": {
+			retry.Exponential{First: s, Factor: inf, Attempts: 3}, nil, "factor +Inf",
+		},
+		"factor that is no number": {
+			retry.Exponential{First: s, Factor: none, Attempts: 3}, nil, "factor NaN",
+		},
+		"no first wait": {retry.Exponential{Attempts: 3}, nil, "first wait 0s"},
+		"first wait below zero": {
+			retry.Exponential{First: -s, Attempts: 3}, nil, "first wait -1s",
+		},
+		"first over the longest": {
+			retry.Exponential{First: 2 * s, Max: s, Attempts: 3}, nil, "first wait 2s, longest 1s",
+		},
+		"longest is below zero": {
+			retry.Exponential{First: s, Max: -s, Attempts: 3}, nil, "longest -1s",
+		},
+		"longest over what is sane": {
+			retry.Exponential{First: s, Max: retry.MaxWait + 1, Attempts: 3}, nil,
+			"at most 336h0m0s",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := tt.in.Schedule()
-			if (tt.err == "") != (err == nil) || err != nil && (!errors.Is(err, retry.ErrSchedule) || !strings.Contains(err.Error(), tt.err)) {
+			if (tt.err == "") != (err == nil) || err != nil &&
+				(!errors.Is(err, retry.ErrSchedule) || !strings.Contains(err.Error(), tt.err)) {
 				t.Errorf("got %v, want %v with %q", err, retry.ErrSchedule, tt.err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -177,7 +229,10 @@ func FuzzExponential(f *testing.F) {
 	f.Add(int64(1), math.MaxFloat64, int64(0), 51)
 	f.Add(int64(math.MaxInt64), 1.0, int64(math.MaxInt64), 2)
 	f.Fuzz(func(t *testing.T, first int64, factor float64, longest int64, attempts int) {
-		e := retry.Exponential{First: time.Duration(first), Factor: factor, Max: time.Duration(longest), Attempts: attempts}
+		e := retry.Exponential{
+			First: time.Duration(first), Factor: factor, Max: time.Duration(longest),
+			Attempts: attempts,
+		}
 		schedule, err := e.Schedule()
 		if err != nil {
 			if !errors.Is(err, retry.ErrSchedule) {
@@ -185,7 +240,8 @@ func FuzzExponential(f *testing.F) {
 			}
 			return
 		}
-		if err := retry.Validate(schedule); err != nil || schedule == nil || len(schedule) != attempts-1 {
+		if err := retry.Validate(schedule); err != nil || schedule == nil ||
+			len(schedule) != attempts-1 {
 			t.Errorf("%d waits for %d attempts: %v", len(schedule), attempts, err)
 		}
 		for i, wait := range schedule {
@@ -249,7 +305,8 @@ func TestRetryAfter(t *testing.T) {
 
 func FuzzRetryAfter(f *testing.F) {
 	for _, value := range []string{
-		"120", "-1", "99999999999999999999", "Sun, 01 Mar 2026 11:00:30 GMT", "Sunday, 01-Mar-26 11:10:00 GMT", "Sun Mar  1 13:00:00 2026", "x",
+		"120", "-1", "99999999999999999999", "Sun, 01 Mar 2026 11:00:30 GMT",
+		"Sunday, 01-Mar-26 11:10:00 GMT", "Sun Mar  1 13:00:00 2026", "x",
 	} {
 		f.Add(value, int64(1_772_362_800))
 	}

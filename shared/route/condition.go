@@ -98,7 +98,9 @@ func scalarOf(v any) (scalar, error) {
 func (l *list) addExists(operand any) error {
 	switch operand {
 	case true:
-		l.others = append(l.others, condition{1, func(*meter, *datum) bool { return true }})
+		l.others = append(l.others, condition{steps: 1, holds: func(*meter, *datum) bool {
+			return true
+		}})
 	case false:
 		l.absent = true
 	default:
@@ -130,7 +132,7 @@ func stringOf(operand any) (string, error) {
 func equalsIgnoreCase(operand any) (condition, error) {
 	wanted, err := stringOf(operand)
 	wanted = fold(wanted)
-	return condition{compareSteps(len(wanted)), func(_ *meter, d *datum) bool {
+	return condition{steps: compareSteps(len(wanted)), holds: func(_ *meter, d *datum) bool {
 		return d.folded() == wanted
 	}}, err
 }
@@ -141,9 +143,10 @@ func affix(has func(s, affix string) bool) func(any) (condition, error) {
 		object, isObject := operand.(map[string]any)
 		if !isObject {
 			wanted, err := stringOf(operand)
-			return condition{compareSteps(len(wanted)), func(_ *meter, d *datum) bool {
-				return has(d.text, wanted)
-			}}, err
+			return condition{steps: compareSteps(len(wanted)),
+				holds: func(_ *meter, d *datum) bool {
+					return has(d.text, wanted)
+				}}, err
 		}
 		operand, ok := object[ignoreCaseOperator]
 		if !ok || len(object) != 1 {
@@ -151,7 +154,7 @@ func affix(has func(s, affix string) bool) func(any) (condition, error) {
 		}
 		wanted, err := stringOf(operand)
 		wanted = fold(wanted)
-		return condition{compareSteps(len(wanted)), func(_ *meter, d *datum) bool {
+		return condition{steps: compareSteps(len(wanted)), holds: func(_ *meter, d *datum) bool {
 			return has(d.folded(), wanted)
 		}}, err
 	}
@@ -175,12 +178,13 @@ func wildcard(operand any) (condition, error) {
 			continue
 		case s[i] == '\\':
 			if i++; i == len(s) || s[i] != '*' && s[i] != '\\' {
-				return condition{}, errors.New(`takes a backslash before a star or a backslash only`)
+				return condition{},
+					errors.New(`takes a backslash before a star or a backslash only`)
 			}
 		}
 		*last += s[i : i+1]
 	}
-	return condition{compareSteps(len(s)), func(m *meter, d *datum) bool {
+	return condition{steps: compareSteps(len(s)), holds: func(m *meter, d *datum) bool {
 		middle, ok := parts.ends(d.text)
 		return ok && m.spend(parts.searchSteps(middle)) && parts.within(middle)
 	}}, nil
@@ -201,7 +205,9 @@ func addBlock(l *list, operand any) error {
 	}
 	block, err := netip.ParsePrefix(s)
 	if err != nil {
-		return fmt.Errorf("takes a block of addresses such as 10.0.0.0/24 or 2001:db8::/32, not %q", s)
+		return fmt.Errorf(
+			"takes a block of addresses such as 10.0.0.0/24 or 2001:db8::/32, not %q", s,
+		)
 	}
 	if block.Addr().Is4In6() {
 		return fmt.Errorf("takes IPv4 as such, not mapped into IPv6 as in %q: an event's mapped"+
@@ -213,11 +219,11 @@ func addBlock(l *list, operand any) error {
 
 // comparisons return the numbers for which a comparison with x holds.
 var comparisons = map[string]func(x scalar) span{
-	"=":  func(x scalar) span { return span{cut{at: x}, cut{x, true}} },
-	"<":  func(x scalar) span { return span{below, cut{at: x}} },
-	"<=": func(x scalar) span { return span{below, cut{x, true}} },
-	">":  func(x scalar) span { return span{cut{x, true}, above} },
-	">=": func(x scalar) span { return span{cut{at: x}, above} },
+	"=":  func(x scalar) span { return span{from: cut{at: x}, to: cut{at: x, after: true}} },
+	"<":  func(x scalar) span { return span{from: below, to: cut{at: x}} },
+	"<=": func(x scalar) span { return span{from: below, to: cut{at: x, after: true}} },
+	">":  func(x scalar) span { return span{from: cut{at: x, after: true}, to: above} },
+	">=": func(x scalar) span { return span{from: cut{at: x}, to: above} },
 }
 
 // addNumbers reads ["=", 5], ["<", 10] or [">", 0, "<=", 5].
@@ -231,16 +237,20 @@ func addNumbers(l *list, operand any) error {
 		sign, _ := terms[i].(string)
 		limit, isNumber := terms[i+1].(json.Number)
 		if comparisons[sign] == nil || !isNumber {
-			return errors.New("takes one of =, <, <=, > and >= and then a number, once or for a range twice")
+			return errors.New(
+				"takes one of =, <, <=, > and >= and then a number, once or for a range twice",
+			)
 		}
 		spans = append(spans, comparisons[sign](parseNumber(limit.String())))
 	}
 	if len(spans) == 2 {
 		lower, upper := spans[0], spans[1]
 		if lower.to != above || upper.from != below || lower.from.at.compare(upper.to.at) >= 0 {
-			return errors.New("takes a range that begins with > or >= and ends with < or <= of a larger number")
+			return errors.New(
+				"takes a range that begins with > or >= and ends with < or <= of a larger number",
+			)
 		}
-		spans = []span{{lower.from, upper.to}}
+		spans = []span{{from: lower.from, to: upper.to}}
 	}
 	l.numbers = append(l.numbers, spans...)
 	return nil
@@ -254,7 +264,9 @@ func (l *list) addAnythingBut(operand any) error {
 		return err
 	}
 	not.seal()
-	l.others = append(l.others, condition{1, func(m *meter, d *datum) bool { return !not.holds(m, d) }})
+	l.others = append(l.others, condition{steps: 1, holds: func(m *meter, d *datum) bool {
+		return !not.holds(m, d)
+	}})
 	return nil
 }
 

@@ -36,7 +36,9 @@ type member struct {
 }
 
 func (o object) member(number int) value {
-	at, ok := slices.BinarySearchFunc(o, number, func(m member, number int) int { return m.number - number })
+	at, ok := slices.BinarySearchFunc(o, number, func(m member, number int) int {
+		return m.number - number
+	})
 	if !ok {
 		return value{}
 	}
@@ -97,7 +99,7 @@ func (r *reader) event(w *want, e Event, withData bool) object {
 	var o object
 	add := func(name, s string) {
 		if field := w.fields[name]; field != nil && s != "" {
-			o = append(o, member{field.number, r.string(field, s)})
+			o = append(o, member{number: field.number, value: r.string(field, s)})
 		}
 	}
 	add(typeField, e.Type)
@@ -105,10 +107,10 @@ func (r *reader) event(w *want, e Event, withData bool) object {
 	add(trustField, e.Trust)
 	if field := w.fields[headersField]; field != nil {
 		header := value{objects: []object{r.headers(field, e.Header)}}
-		o = append(o, member{field.number, header})
+		o = append(o, member{number: field.number, value: header})
 	}
 	if field := w.fields[dataField]; field != nil && withData {
-		o = append(o, member{field.number, r.document(field, e.Data)})
+		o = append(o, member{number: field.number, value: r.document(field, e.Data)})
 	}
 	return o.tidy()
 }
@@ -117,7 +119,7 @@ func (r *reader) headers(w *want, header map[string]string) object {
 	var o object
 	for name, s := range header {
 		if field := w.fields[name]; field != nil {
-			o = append(o, member{field.number, r.string(field, s)})
+			o = append(o, member{number: field.number, value: r.string(field, s)})
 		}
 	}
 	return o.tidy()

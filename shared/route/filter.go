@@ -83,9 +83,12 @@ var trusts = []string{"verified", "authenticated", "unverified"}
 // An object may also have {"$or": [{…}, {…}]} among its fields. The error is a *FilterError.
 func ParseFilter(text []byte) (*Filter, error) {
 	if len(text) > MaxFilterBytes {
-		return nil, &FilterError{Problem: fmt.Sprintf("%d bytes of JSON, allowed are %d", len(text), MaxFilterBytes)}
+		return nil, &FilterError{
+			Problem: fmt.Sprintf("%d bytes of JSON, allowed are %d", len(text), MaxFilterBytes),
+		}
 	}
-	if err := json.Unmarshal(text, new(map[string]json.RawMessage)); err != nil || !utf8.Valid(text) {
+	if err := json.Unmarshal(text, new(map[string]json.RawMessage)); err != nil ||
+		!utf8.Valid(text) {
 		return nil, &FilterError{Problem: fmt.Sprint("is not a JSON object in UTF-8: ", err)}
 	}
 	document, failed := decode(&reader{text: string(text)})
@@ -97,7 +100,7 @@ func ParseFilter(text []byte) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Filter{string(text), alternatives}, nil
+	return &Filter{text: string(text), alternatives: alternatives}, nil
 }
 
 // Headers returns the names of the headers that f uses. For each it gives the place of the first
@@ -174,7 +177,8 @@ func decodeObject(r *reader) (any, *FilterError) {
 		r.next() // the colon
 		r.at++
 		if _, twice := object[name]; twice {
-			return nil, &FilterError{name, "is there twice; put the values into one list"}
+			return nil,
+				&FilterError{At: name, Problem: "is there twice; put the values into one list"}
 		}
 		value, err := decode(r)
 		if err != nil {
@@ -190,7 +194,7 @@ func (e *FilterError) within(at string) *FilterError {
 	if !strings.HasPrefix(e.At, "[") {
 		at += "."
 	}
-	return &FilterError{at + e.At, e.Problem}
+	return &FilterError{At: at + e.At, Problem: e.Problem}
 }
 
 func (p location) fail(format string, args ...any) error {
@@ -212,7 +216,10 @@ func (p location) object(fields map[string]any) ([]node, error) {
 			return nil, err
 		}
 		if len(product)*len(factor) > MaxAlternatives {
-			return nil, p.fail(`multiplies out to more than %d alternatives; make several subscriptions of it`, MaxAlternatives)
+			return nil, p.fail(
+				`multiplies out to more than %d alternatives; make several subscriptions of it`,
+				MaxAlternatives,
+			)
 		}
 		if product, err = p.multiply(product, factor); err != nil {
 			return nil, err
@@ -244,7 +251,8 @@ func (p location) member(name string, value any) ([]node, error) {
 	if len(p.names) > 1 && isOperator(name) {
 		return nil, p.fail(bareOperator, name)
 	}
-	return nil, p.fail("is a single value; what is allowed stands in a list, even if it is one: […]")
+	return nil,
+		p.fail("is a single value; what is allowed stands in a list, even if it is one: […]")
 }
 
 const bareOperator = `is an operator without a list around it; write [{"%s": …}]`
@@ -261,7 +269,10 @@ var reserved = []string{
 func (p location) checkName(value any) error {
 	name := p.names[len(p.names)-1]
 	if p.inOr && (isOperator(name) || slices.Contains(reserved, name)) {
-		return p.fail(`is reserved for operators within $or, and no field; write {"field": [{"%s": …}]}`, name)
+		return p.fail(
+			`is reserved for operators within $or, and no field; write {"field": [{"%s": …}]}`,
+			name,
+		)
 	}
 	switch {
 	case len(p.names) == 1:
@@ -278,12 +289,16 @@ func (p location) check(value any) error {
 	_, isObject := value.(map[string]any)
 	name := p.names[len(p.names)-1]
 	switch top := p.names[0]; {
-	case !slices.Contains([]string{typeField, sourceField, trustField, headersField, dataField}, top):
+	case !slices.Contains(
+		[]string{typeField, sourceField, trustField, headersField, dataField}, top,
+	):
 		return p.fail("is no field of an event; there are type, source, trust, headers and data")
 	case top == headersField && len(p.names) == 1 && !isObject:
 		return p.fail("takes an object of headers, each with a list of values")
 	case top == headersField && name != strings.ToLower(name):
-		return p.fail("is not in lower case, as the names of headers are here: %q", strings.ToLower(name))
+		return p.fail(
+			"is not in lower case, as the names of headers are here: %q", strings.ToLower(name),
+		)
 	case top == headersField && len(p.names) > 1 && !isToken(name):
 		return p.fail("is no name of a header: those have letters, digits and !#$%%&'*+-.^_`|~")
 	case top != dataField && isObject && (top != headersField || len(p.names) > 1):
@@ -309,7 +324,7 @@ func (p location) or(parent location, value any) ([]node, error) {
 		if !isObject {
 			return nil, p.element(i).fail("is not an object; $or takes a list of two or more")
 		}
-		term, err := location{p.element(i).at, parent.names, true}.object(fields)
+		term, err := location{at: p.element(i).at, names: parent.names, inOr: true}.object(fields)
 		if err != nil {
 			return nil, err
 		}
@@ -320,7 +335,9 @@ func (p location) or(parent location, value any) ([]node, error) {
 
 func (p location) list(elements []any) (list, error) {
 	if len(elements) == 0 {
-		return list{}, p.fail("is an empty list, which nothing matches; leave the field out to take every value")
+		return list{}, p.fail(
+			"is an empty list, which nothing matches; leave the field out to take every value",
+		)
 	}
 	var l list
 	for i, element := range elements {
@@ -334,7 +351,8 @@ func (p location) list(elements []any) (list, error) {
 	l.seal()
 	isTrust := func(trust string) bool { return allHold([]list{l}, textScalar(trust)) }
 	if p.names[0] == trustField && !l.absent && !slices.ContainsFunc(trusts, isTrust) {
-		return list{}, p.fail("matches none of %s, which are all that there is", strings.Join(trusts, ", "))
+		return list{},
+			p.fail("matches none of %s, which are all that there is", strings.Join(trusts, ", "))
 	}
 	return l, nil
 }
@@ -353,18 +371,25 @@ func (p location) checkElement(i int, element any) error {
 			return p.fail("is never %q; there are %s", e, strings.Join(trusts, ", "))
 		case field != headersField && e == "":
 			return p.fail(`is never empty; an absent type is {"exists": false}`)
-		case field == headersField && (strings.Trim(e, " \t") != e || strings.ContainsFunc(e, isHeaderless)):
-			return p.fail("is no header's value: those have no space at their ends, and no control characters")
+		case field == headersField && (strings.Trim(e, " \t") != e ||
+			strings.ContainsFunc(e, isHeaderless)):
+			return p.fail(
+				"is no header's value: those have no space at their ends, and no control characters",
+			)
 		}
 	case map[string]any:
 		switch {
 		case e["numeric"] != nil:
-			return p.fail("numeric takes numbers, and %s is always a string", p.names[len(p.names)-1])
+			return p.fail(
+				"numeric takes numbers, and %s is always a string", p.names[len(p.names)-1],
+			)
 		case field == sourceField && e[existsOperator] == false:
 			return p.fail("is never true: every event has a source")
 		}
 	default:
-		return p.fail("is no string, and %s always is one; write it in quotes", p.names[len(p.names)-1])
+		return p.fail(
+			"is no string, and %s always is one; write it in quotes", p.names[len(p.names)-1],
+		)
 	}
 	return nil
 }
@@ -392,13 +417,16 @@ func (p location) merge(a, b node) (node, error) {
 	both := node{name: a.name, at: a.at, lists: slices.Concat(a.lists, b.lists)}
 	switch {
 	case len(both.lists) > 0 && len(a.fields)+len(b.fields) > 0:
-		return node{}, p.fail("is given a list in one place and an object in another, and cannot be both")
+		return node{},
+			p.fail("is given a list in one place and an object in another, and cannot be both")
 	case !satisfiable(both.lists):
 		return node{}, p.fail("is given two lists, one of them under $or, and no value is in both")
 	}
 	both.fields = slices.Clone(a.fields)
 	for _, f := range b.fields {
-		at, twice := slices.BinarySearchFunc(both.fields, f.name, func(n node, name string) int { return strings.Compare(n.name, name) })
+		at, twice := slices.BinarySearchFunc(both.fields, f.name, func(n node, name string) int {
+			return strings.Compare(n.name, name)
+		})
 		if !twice {
 			both.fields = slices.Insert(both.fields, at, f)
 			continue

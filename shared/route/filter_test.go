@@ -26,7 +26,10 @@ func matches(t testing.TB, filter string, e route.Event) bool {
 	t.Helper()
 	one := route.New([]route.Rule{{Filter: parse(t, filter)}}).Match(e).Rules != nil
 	other := parse(t, `{"data": {"no such field": ["x"]}}`)
-	many := route.New([]route.Rule{{Filter: other}, {Types: []string{"other"}, Filter: parse(t, filter)}, {Filter: parse(t, filter)}}).Match(e).Rules
+	many := route.New([]route.Rule{
+		{Filter: other}, {Types: []string{"other"}, Filter: parse(t, filter)},
+		{Filter: parse(t, filter)},
+	}).Match(e).Rules
 	if slices.Contains(many, 2) != one || slices.Contains(many, 0) || slices.Contains(many, 1) {
 		t.Errorf("%s: alone %v, among others %v", filter, one, many)
 	}
@@ -85,24 +88,25 @@ func TestEventBridgesExamples(t *testing.T) {
 		`{"detail": {"c-count": [{"exists": false}]}}`:                                                                                             false,
 		`{"detail": {"missing": [{"exists": false}]}}`:                                                                                             true,
 		`{"missing": {"missing": [{"exists": false}]}}`:                                                                                            true,
-		`{"detail": {"c": [{"exists": false}]}}`:                                                                                                   true, // an object is no value
-		`{"detail": {"c": [{"exists": true}]}}`:                                                                                                    false,
-		`{"detail": {"responseElements": [{"exists": true}]}}`:                                                                                     true,
-		`{"detail": {"responseElements": [null]}}`:                                                                                                 true,
-		`{"detail": {"eventVersion": [""]}}`:                                                                                                       true,
-		`{"detail": {"eventVersion": [null]}}`:                                                                                                     false,
-		`{"detail": {"service": [{"equals-ignore-case": "EVENTbridge"}]}}`:                                                                         true,
-		`{"detail": {"service": [{"wildcard": "Event*ge"}]}}`:                                                                                      true,
-		`{"detail": {"FileName": [{"wildcard": "dir/*.png"}]}}`:                                                                                    false,
-		`{"employees": {"firstName": ["Anna"]}}`:                                                                                                   true,
-		`{"employees": {"firstName": ["Anna"], "lastName": ["Jones"]}}`:                                                                            false,
-		`{"employees": {"firstName": ["Anna"], "lastName": ["Smith"]}}`:                                                                            true,
-		`{"source": ["aws.cloudwatch"], "$or": [{"region": ["us-west-1"]}, {"account": ["1"]}]}`:                                                   false,
-		`{"source": ["aws.ec2"], "$or": [{"region": ["eu-west-1"]}, {"account": ["111122223333"]}]}`:                                               true,
-		`{"$or": [{"region": ["eu-west-1"]}, {"account": ["1"]}], "detail": {"$or": [{"state": ["terminated"]}, {"c-count": [1]}]}}`:               false,
-		`{"detail": {"$or": [{"c-count": [{"numeric": [">", 0, "<=", 5]}]}, {"d-count": [{"numeric": ["<", 1]}]}]}}`:                               true,
-		`{"$or": [{"a": [1]}, {"source": ["aws.ec2"], "$or": [{"region": ["x"]}, {"version": ["0"]}]}]}`:                                           true,
-		`{"$or": [{"employees": {"firstName": ["Anna"]}}, {"a": [1]}], "employees": {"lastName": ["Jones"]}}`:                                      false,
+		// an object is no value
+		`{"detail": {"c": [{"exists": false}]}}`:                                                                                     true,
+		`{"detail": {"c": [{"exists": true}]}}`:                                                                                      false,
+		`{"detail": {"responseElements": [{"exists": true}]}}`:                                                                       true,
+		`{"detail": {"responseElements": [null]}}`:                                                                                   true,
+		`{"detail": {"eventVersion": [""]}}`:                                                                                         true,
+		`{"detail": {"eventVersion": [null]}}`:                                                                                       false,
+		`{"detail": {"service": [{"equals-ignore-case": "EVENTbridge"}]}}`:                                                           true,
+		`{"detail": {"service": [{"wildcard": "Event*ge"}]}}`:                                                                        true,
+		`{"detail": {"FileName": [{"wildcard": "dir/*.png"}]}}`:                                                                      false,
+		`{"employees": {"firstName": ["Anna"]}}`:                                                                                     true,
+		`{"employees": {"firstName": ["Anna"], "lastName": ["Jones"]}}`:                                                              false,
+		`{"employees": {"firstName": ["Anna"], "lastName": ["Smith"]}}`:                                                              true,
+		`{"source": ["aws.cloudwatch"], "$or": [{"region": ["us-west-1"]}, {"account": ["1"]}]}`:                                     false,
+		`{"source": ["aws.ec2"], "$or": [{"region": ["eu-west-1"]}, {"account": ["111122223333"]}]}`:                                 true,
+		`{"$or": [{"region": ["eu-west-1"]}, {"account": ["1"]}], "detail": {"$or": [{"state": ["terminated"]}, {"c-count": [1]}]}}`: false,
+		`{"detail": {"$or": [{"c-count": [{"numeric": [">", 0, "<=", 5]}]}, {"d-count": [{"numeric": ["<", 1]}]}]}}`:                 true,
+		`{"$or": [{"a": [1]}, {"source": ["aws.ec2"], "$or": [{"region": ["x"]}, {"version": ["0"]}]}]}`:                             true,
+		`{"$or": [{"employees": {"firstName": ["Anna"]}}, {"a": [1]}], "employees": {"lastName": ["Jones"]}}`:                        false,
 	}
 	for pattern, want := range tests {
 		filter := `{"data": ` + pattern + "}"
@@ -122,7 +126,9 @@ func TestEventBridgesExamples(t *testing.T) {
 func TestFilterOverTheWholeEvent(t *testing.T) {
 	t.Parallel()
 	event := route.Event{
-		Type: "push", Source: "github", Trust: "verified", Data: []byte(`{"repository": {"private": false}}`),
+		Type: "push", Source: "github", Trust: "verified", Data: []byte(
+			`{"repository": {"private": false}}`,
+		),
 		Header: map[string]string{"content-type": "application/json", "x-github-event": "push"},
 	}
 	body := func(body string) route.Event { return route.Event{Data: []byte(body)} }
@@ -131,54 +137,142 @@ func TestFilterOverTheWholeEvent(t *testing.T) {
 		event  route.Event
 		want   bool
 	}{
-		"all of it":                      {`{"type": ["push"], "source": ["github"], "trust": ["verified"], "data": {"repository": {"private": [false]}}}`, event, true},
-		"all but one":                    {`{"type": ["push"], "source": ["github"], "trust": ["unverified"], "data": {"repository": {"private": [false]}}}`, event, false},
-		"a header":                       {`{"headers": {"x-github-event": [{"prefix": "pu"}]}}`, event, true},
-		"a header that is not there":     {`{"headers": {"x-other": [{"exists": false}]}}`, event, true},
-		"no type":                        {`{"type": [{"exists": false}]}`, body(""), true},
-		"no trust on an old record":      {`{"trust": [{"anything-but": "unverified"}]}`, body(""), false},
-		"a form's field, read as JSON":   {`{"data": {"a": ["é"], "b": ["x y"]}}`, body(`{"a":["1","é"],"b":"x y"}`), true},
-		"all escapes":                    {`{"data": ["\"\\\/\b\f\n\r\t😀"]}`, body(`"\"\\\/\b\f\n\r\t\uD83D\ude00"`), true},
-		"half a pair is no character":    {`{"data": ["�x�"]}`, body(`"\ud83dx\ude00"`), true},
-		"half a pair before an escape":   {`{"data": ["�\n"]}`, body(`"\ud83d\n"`), true},
-		"one of many numbers":            {`{"data": [{"numeric": ["<", 0]}, {"numeric": [">", 9]}, {"numeric": [">=", 3, "<", 5]}, {"numeric": [">", 4, "<=", 6]}, {"numeric": ["=", 8]}]}`, body(`6`), true},
-		"between many numbers":           {`{"data": [{"numeric": ["<", 0]}, {"numeric": [">", 9]}, {"numeric": [">=", 3, "<", 5]}, {"numeric": [">", 4, "<=", 6]}, {"numeric": ["=", 8]}]}`, body(`[0, 2.9, 6.1, 7, 8.5, 9]`), false},
-		"spans that meet":                {`{"data": [{"numeric": ["<", 5]}, {"numeric": [">=", 5]}]}`, body(`5`), true},
-		"spans that do not":              {`{"data": [{"numeric": ["<", 5]}, {"numeric": [">", 5]}]}`, body(`5`), false},
-		"one of many blocks":             {`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`, body(`"10.200.0.1"`), true},
-		"between many blocks":            {`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`, body(`["11.0.0.0", "9.9.9.8", "2001:db9::", "::", "1.1.1.1", "1.2.3", "1.2.3.", "x:y", ":::", "", "fe80::1%eth0"]`), false},
-		"an address is compared as text": {`{"data": ["2001:DB8::1"]}`, body(`"2001:db8::1"`), false},
-		"ß is not ss":                    {`{"data": [{"equals-ignore-case": "straße"}]}`, body(`["STRASSE", "strasse"]`), false},
-		"ß and its capital":              {`{"data": [{"equals-ignore-case": "straße"}]}`, body(`"STRAẞE"`), true},
-		"ı is not I":                     {`{"data": [{"equals-ignore-case": "ı"}]}`, body(`["I", "i", "İ"]`), false},
-		"the kelvin sign is k":           {`{"data": [{"prefix": {"equals-ignore-case": "\u212a"}}]}`, body(`"kg"`), true},
-		"anything but null":              {`{"data": {"a": [{"anything-but": [null, false, ""]}]}}`, body(`{"a": [null, false]}`), false},
-		"a field named as an operator":   {`{"data": {"suffix": ["x"], "numeric": [1]}}`, body(`{"suffix": "x", "numeric": 1}`), true},
-		"JSON that is an array":          {`{"data": {"a": [1]}}`, body(`[{"a":2},{"a":1}]`), true},
-		"JSON that is a scalar":          {`{"data": ["x"]}`, body(` "x" `), true},
-		"JSON that is a number":          {`{"data": [7]}`, body(`7`), true},
-		"no body":                        {`{"data": [{"exists": false}]}`, body(""), true},
-		"a name twice, the last counts":  {`{"data": {"a": [1]}}`, body(`{"a":1,"a":2}`), false},
-		"the last is an object":          {`{"data": {"a": [{"exists": false}]}}`, body(`{"a":1,"a":{}}`), true},
-		"escapes in names and values":    {`{"data": {"é\"": ["\n"]}}`, body(`{"\u00e9\"":"\u000a"}`), true},
-		"a dot in a name":                {`{"data": {"a.b": [1]}}`, body(`{"a":{"b":1}}`), false},
-		"numbers by value":               {`{"data": {"a": [300]}}`, body(`{"a":3.0e2}`), true},
-		"neighbours beyond a float":      {`{"data": {"a": [9007199254740993]}}`, body(`{"a":9007199254740992}`), false},
-		"beyond a float's range":         {`{"data": {"a": [{"numeric": [">", 1e999]}]}}`, body(`{"a":1e1000}`), true},
-		"negative numbers":               {`{"data": {"a": [{"numeric": [">", -20, "<", -2.5]}]}}`, body(`{"a":-3}`), true},
-		"a number and a string":          {`{"data": {"a": [1]}}`, body(`{"a":"1"}`), false},
-		"absent or a value":              {`{"data": {"a": [{"exists": false}, "x"]}}`, body(`{"a":"x"}`), true},
-		"anything-but takes other kinds": {`{"data": {"a": [{"anything-but": "x"}]}}`, body(`{"a":5}`), true},
-		"anything-but in an array":       {`{"data": {"a": [{"anything-but": "x"}]}}`, body(`{"a":["x","y"]}`), true},
-		"an empty array is absent":       {`{"data": {"a": [{"exists": false}]}}`, body(`{"a":[[],[]]}`), true},
-		"absent in the same element":     {`{"data": {"a": {"b": [1], "c": [{"exists": false}]}}}`, body(`{"a":[{"b":1},{"c":1}]}`), true},
-		"absent in all elements":         {`{"data": {"a": {"c": [{"exists": false}]}}}`, body(`{"a":[{"b":1},{"c":1}]}`), false},
-		"one value under two lists":      {`{"data": {"a": [{"prefix": "x"}], "$or": [{"a": [{"suffix": "y"}]}, {"b": [1]}]}}`, body(`{"a":["xz","zy"]}`), false},
-		"a mapped IPv4 address":          {`{"data": {"a": [{"cidr": "10.0.0.0/8"}]}}`, body(`{"a":"::ffff:10.1.2.3"}`), true},
-		"IPv6":                           {`{"data": {"a": [{"cidr": "2001:db8::/32"}]}}`, body(`{"a":"2001:db8::7"}`), true},
-		"a star and a backslash":         {`{"data": {"a": [{"wildcard": "\\**\\\\"}]}}`, body(`{"a":"*x\\"}`), true},
-		"an escaped star is no run":      {`{"data": {"a": [{"wildcard": "a\\*b"}]}}`, body(`{"a":"axb"}`), false},
-		"a shorter string than prefix":   {`{"data": {"a": [{"prefix": {"equals-ignore-case": "ÉÉÉ"}}]}}`, body(`{"a":"é"}`), false},
+		"all of it": {
+			`{"type": ["push"], "source": ["github"], "trust": ["verified"], "data": {"repository": {"private": [false]}}}`,
+			event, true,
+		},
+		"all but one": {
+			`{"type": ["push"], "source": ["github"], "trust": ["unverified"], "data": {"repository": {"private": [false]}}}`,
+			event, false,
+		},
+		"a header": {
+			`{"headers": {"x-github-event": [{"prefix": "pu"}]}}`, event, true,
+		},
+		"a header that is not there": {
+			`{"headers": {"x-other": [{"exists": false}]}}`, event, true,
+		},
+		"no type": {`{"type": [{"exists": false}]}`, body(""), true},
+		"no trust on an old record": {
+			`{"trust": [{"anything-but": "unverified"}]}`, body(""), false,
+		},
+		"a form's field, read as JSON": {
+			`{"data": {"a": ["é"], "b": ["x y"]}}`, body(`{"a":["1","é"],"b":"x y"}`), true,
+		},
+		"all escapes": {
+			`{"data": ["\"\\\/\b\f\n\r\t😀"]}`, body(`"\"\\\/\b\f\n\r\t\uD83D\ude00"`), true,
+		},
+		"half a pair is no character":  {`{"data": ["�x�"]}`, body(`"\ud83dx\ude00"`), true},
+		"half a pair before an escape": {`{"data": ["�\n"]}`, body(`"\ud83d\n"`), true},
+		"one of many numbers": {
+			`{"data": [{"numeric": ["<", 0]}, {"numeric": [">", 9]}, {"numeric": [">=", 3, "<", 5]}, {"numeric": [">", 4, "<=", 6]}, {"numeric": ["=", 8]}]}`,
+			body(`6`), true,
+		},
+		"between many numbers": {
+			`{"data": [{"numeric": ["<", 0]}, {"numeric": [">", 9]}, {"numeric": [">=", 3, "<", 5]}, {"numeric": [">", 4, "<=", 6]}, {"numeric": ["=", 8]}]}`,
+			body(`[0, 2.9, 6.1, 7, 8.5, 9]`), false,
+		},
+		"spans that meet": {
+			`{"data": [{"numeric": ["<", 5]}, {"numeric": [">=", 5]}]}`, body(`5`), true,
+		},
+		"spans that do not": {
+			`{"data": [{"numeric": ["<", 5]}, {"numeric": [">", 5]}]}`, body(`5`), false,
+		},
+		"one of many blocks": {
+			`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`,
+			body(`"10.200.0.1"`), true,
+		},
+		"between many blocks": {
+			`{"data": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}, {"cidr": "2001:db8::/32"}, {"cidr": "9.9.9.9/32"}]}`,
+			body(
+				`["11.0.0.0", "9.9.9.8", "2001:db9::", "::", "1.1.1.1", "1.2.3", "1.2.3.", "x:y", ":::", "", "fe80::1%eth0"]`,
+			),
+			false,
+		},
+		"an address is compared as text": {
+			`{"data": ["2001:DB8::1"]}`, body(`"2001:db8::1"`), false,
+		},
+		"ß is not ss": {
+			`{"data": [{"equals-ignore-case": "straße"}]}`, body(`["STRASSE", "strasse"]`), false,
+		},
+		"ß and its capital": {
+			`{"data": [{"equals-ignore-case": "straße"}]}`, body(`"STRAẞE"`), true,
+		},
+		"ı is not I": {
+			`{"data": [{"equals-ignore-case": "ı"}]}`, body(`["I", "i", "İ"]`), false,
+		},
+		"the kelvin sign is k": {
+			`{"data": [{"prefix": {"equals-ignore-case": "\u212a"}}]}`, body(`"kg"`), true,
+		},
+		"anything but null": {
+			`{"data": {"a": [{"anything-but": [null, false, ""]}]}}`, body(`{"a": [null, false]}`),
+			false,
+		},
+		"a field named as an operator": {
+			`{"data": {"suffix": ["x"], "numeric": [1]}}`, body(`{"suffix": "x", "numeric": 1}`),
+			true,
+		},
+		"JSON that is an array":         {`{"data": {"a": [1]}}`, body(`[{"a":2},{"a":1}]`), true},
+		"JSON that is a scalar":         {`{"data": ["x"]}`, body(` "x" `), true},
+		"JSON that is a number":         {`{"data": [7]}`, body(`7`), true},
+		"no body":                       {`{"data": [{"exists": false}]}`, body(""), true},
+		"a name twice, the last counts": {`{"data": {"a": [1]}}`, body(`{"a":1,"a":2}`), false},
+		"the last is an object": {
+			`{"data": {"a": [{"exists": false}]}}`, body(`{"a":1,"a":{}}`), true,
+		},
+		"escapes in names and values": {
+			`{"data": {"é\"": ["\n"]}}`, body(`{"\u00e9\"":"\u000a"}`), true,
+		},
+		"a dot in a name":  {`{"data": {"a.b": [1]}}`, body(`{"a":{"b":1}}`), false},
+		"numbers by value": {`{"data": {"a": [300]}}`, body(`{"a":3.0e2}`), true},
+		"neighbours beyond a float": {
+			`{"data": {"a": [9007199254740993]}}`, body(`{"a":9007199254740992}`), false,
+		},
+		"beyond a float's range": {
+			`{"data": {"a": [{"numeric": [">", 1e999]}]}}`, body(`{"a":1e1000}`), true,
+		},
+		"negative numbers": {
+			`{"data": {"a": [{"numeric": [">", -20, "<", -2.5]}]}}`, body(`{"a":-3}`), true,
+		},
+		"a number and a string": {`{"data": {"a": [1]}}`, body(`{"a":"1"}`), false},
+		"absent or a value": {
+			`{"data": {"a": [{"exists": false}, "x"]}}`, body(`{"a":"x"}`), true,
+		},
+		"anything-but takes other kinds": {
+			`{"data": {"a": [{"anything-but": "x"}]}}`, body(`{"a":5}`), true,
+		},
+		"anything-but in an array": {
+			`{"data": {"a": [{"anything-but": "x"}]}}`, body(`{"a":["x","y"]}`), true,
+		},
+		"an empty array is absent": {
+			`{"data": {"a": [{"exists": false}]}}`, body(`{"a":[[],[]]}`), true,
+		},
+		"absent in the same element": {
+			`{"data": {"a": {"b": [1], "c": [{"exists": false}]}}}`,
+			body(`{"a":[{"b":1},{"c":1}]}`), true,
+		},
+		"absent in all elements": {
+			`{"data": {"a": {"c": [{"exists": false}]}}}`, body(`{"a":[{"b":1},{"c":1}]}`), false,
+		},
+		"one value under two lists": {
+			`{"data": {"a": [{"prefix": "x"}], "$or": [{"a": [{"suffix": "y"}]}, {"b": [1]}]}}`,
+			body(`{"a":["xz","zy"]}`), false,
+		},
+		"a mapped IPv4 address": {
+			`{"data": {"a": [{"cidr": "10.0.0.0/8"}]}}`, body(`{"a":"::ffff:10.1.2.3"}`), true,
+		},
+		"IPv6": {
+			`{"data": {"a": [{"cidr": "2001:db8::/32"}]}}`, body(`{"a":"2001:db8::7"}`), true,
+		},
+		"a star and a backslash": {
+			`{"data": {"a": [{"wildcard": "\\**\\\\"}]}}`, body(`{"a":"*x\\"}`), true,
+		},
+		"an escaped star is no run": {
+			`{"data": {"a": [{"wildcard": "a\\*b"}]}}`, body(`{"a":"axb"}`), false,
+		},
+		"a shorter string than prefix": {
+			`{"data": {"a": [{"prefix": {"equals-ignore-case": "ÉÉÉ"}}]}}`, body(`{"a":"é"}`),
+			false,
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -192,75 +286,235 @@ func TestFilterOverTheWholeEvent(t *testing.T) {
 
 func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 	t.Parallel()
-	nested := strings.Repeat(`{"a":`, route.MaxFilterDepth) + "[1]" + strings.Repeat("}", route.MaxFilterDepth)
+	nested := strings.Repeat(`{"a":`, route.MaxFilterDepth) + "[1]" + strings.Repeat(
+		"}", route.MaxFilterDepth,
+	)
 	const or = `{"$or": [{"%s": [1]}, {"%[1]s": [2]}, {"%[1]s": [3]}, {"%[1]s": [4]}, {"%[1]s": [5]}]}`
 	tests := map[string]struct{ filter, at, problem string }{
-		"not JSON":                              {`{`, "", "is not a JSON object in UTF-8"},
-		"no object":                             {`["push"]`, "", "is not a JSON object in UTF-8"},
-		"two objects":                           {`{"type": ["a"]}{}`, "", "after top-level value"},
-		"null":                                  {`null`, "", "is empty"},
-		"a name twice":                          {`{"data": {"a": [1], "b": [2], "a": [3]}}`, "data.a", "is there twice"},
-		"a name twice in an operator":           {`{"type": [{"prefix": "a", "prefix": "b"}]}`, "type[0].prefix", "is there twice"},
-		"empty":                                 {`{}`, "", "is empty; name the fields that matter"},
-		"too long":                              {`{"type": ["` + strings.Repeat("x", route.MaxFilterBytes) + `"]}`, "", "4110 bytes of JSON, allowed are 4096"},
-		"too deep":                              {`{"data": ` + nested + `}`, "data" + strings.Repeat(".a", route.MaxFilterDepth-1), "deeper than 32"},
-		"too many alternatives":                 {fmt.Sprintf(`{"data": {"a": %s, "b": %s, "c": %s}}`, fmt.Sprintf(or, "a"), fmt.Sprintf(or, "b"), fmt.Sprintf(or, "c")), "data", "more than 100 alternatives"},
-		"unknown field":                         {`{"body": {"a": [1]}}`, "body", "there are type, source, trust, headers and data"},
-		"unknown field under $or":               {`{"$or": [{"type": ["a"]}, {"detail": ["a"]}]}`, "$or[1].detail", "is no field of an event"},
-		"scalar for a list":                     {`{"data": {"a": {"b": "x"}}}`, "data.a.b", "stands in a list, even if it is one"},
-		"operator without a list":               {`{"data": {"a": {"prefix": "x"}}}`, "data.a.prefix", `write [{"prefix": …}]`},
-		"object where a list must":              {`{"trust": {"a": ["x"]}}`, "trust", "takes a list of values"},
-		"object within a header":                {`{"headers": {"a": {"b": ["x"]}}}`, "headers.a", "takes a list of values"},
-		"list of headers":                       {`{"headers": ["x"]}`, "headers", "takes an object of headers"},
-		"trust that there is not":               {`{"trust": ["verified", "trusted"]}`, "trust[1]", `is never "trusted"; there are verified, authenticated, unverified`},
-		"header in upper case":                  {`{"headers": {"X-A": ["x"]}}`, "headers.X-A", `in lower case, as the names of headers are here: "x-a"`},
-		"trust that none has":                   {`{"trust": [{"prefix": "trust"}]}`, "trust", "matches none of verified, authenticated, unverified"},
-		"no header's name":                      {`{"headers": {"x a": ["x"]}}`, "headers.x a", "is no name of a header"},
-		"a number for a header":                 {`{"headers": {"x-count": ["a", 5]}}`, "headers.x-count[1]", "is no string, and x-count always is one; write it in quotes"},
-		"numeric for a header":                  {`{"headers": {"x-count": [{"numeric": [">", 5]}]}}`, "headers.x-count[0]", "numeric takes numbers, and x-count is always a string"},
-		"space around a header":                 {`{"headers": {"x-a": ["a "]}}`, "headers.x-a[0]", "is no header's value"},
-		"a line end in a header":                {`{"headers": {"x-a": ["a\nb"]}}`, "headers.x-a[0]", "is no header's value"},
-		"null for a type":                       {`{"type": [null]}`, "type[0]", "is no string"},
-		"an empty type":                         {`{"type": [""]}`, "type[0]", `is never empty; an absent type is {"exists": false}`},
-		"no source":                             {`{"source": [{"exists": false}]}`, "source[0]", "is never true"},
-		"an operator as a field in $or":         {`{"data": {"price": {"$or": [{"numeric": [">", 0]}, {"prefix": ["x"]}]}}}`, "data.price.$or[0].numeric", "is reserved for operators within $or"},
-		"an operator deep in $or":               {`{"data": {"$or": [{"a": {"suffix": ["x"]}}, {"b": [1]}]}}`, "data.$or[0].a.suffix", "is reserved for operators within $or"},
-		"a name that is reserved":               {`{"data": {"$or": [{"a": ["x"]}, {"regex": ["x"]}]}}`, "data.$or[1].regex", "is reserved for operators within $or"},
-		"anything-but without a list around it": {`{"data": {"a": {"anything-but": ["x"]}}}`, "data.a.anything-but", `write [{"anything-but": …}]`},
-		"numeric without a list around it":      {`{"data": {"a": {"numeric": [">", 0, "<", 5]}}}`, "data.a.numeric", `write [{"numeric": …}]`},
-		"equals-ignore-case without one":        {`{"data": {"a": {"equals-ignore-case": ["x"]}}}`, "data.a.equals-ignore-case", `write [{"equals-ignore-case": …}]`},
-		"lists that exclude each other":         {`{"data": {"a": ["x"], "$or": [{"a": ["y"]}, {"b": [1]}]}}`, "data.a", "no value is in both"},
-		"a list and an operator that do":        {`{"data": {"a": ["x"], "$or": [{"a": [{"prefix": "y"}]}, {"b": [1]}]}}`, "data.a", "no value is in both"},
-		"IPv4 mapped into IPv6":                 {`{"data": {"a": [{"cidr": "::ffff:0:0/96"}]}}`, "data.a[0]", "cidr takes IPv4 as such, not mapped into IPv6"},
-		"a mapped network":                      {`{"data": {"a": [{"cidr": "::ffff:10.0.0.0/104"}]}}`, "data.a[0]", "cidr takes IPv4 as such"},
-		"anything-but the empty prefix":         {`{"data": {"a": [{"anything-but": {"prefix": ["x", ""]}}]}}`, "data.a[0]", "anything-but prefix is empty"},
-		"anything-but the empty suffix":         {`{"data": {"a": [{"anything-but": {"suffix": {"equals-ignore-case": ""}}}]}}`, "data.a[0]", "anything-but suffix is empty"},
-		"empty object":                          {`{"data": {"a": {}}}`, "data.a", "is empty"},
-		"empty list":                            {`{"data": {"a": []}}`, "data.a", "is an empty list"},
-		"list in a list":                        {`{"data": {"a": ["x", ["y"]]}}`, "data.a[1]", "a list holds strings, numbers"},
-		"unknown operator":                      {`{"data": {"a": [{"prefx": "x"}]}}`, "data.a[0]", `operator "prefx" is unknown; there are anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix, wildcard`},
-		"two operators in one":                  {`{"data": {"a": [{"prefix": "x", "suffix": "y"}]}}`, "data.a[0]", "an operator is an object with one name, this one has 2"},
-		"prefix of a number":                    {`{"data": {"a": [{"prefix": 1}]}}`, "data.a[0]", "prefix takes a string"},
-		"suffix with an operator":               {`{"data": {"a": [{"suffix": {"prefix": "x"}}]}}`, "data.a[0]", `suffix takes a string, or {"equals-ignore-case": string}`},
-		"exists of a string":                    {`{"data": {"a": [{"exists": "true"}]}}`, "data.a[0]", "exists takes true or false"},
-		"two stars":                             {`{"data": {"a": [{"wildcard": "a**"}]}}`, "data.a[0]", "wildcard takes no two stars in a row"},
-		"another escape":                        {`{"data": {"a": [{"wildcard": "\\n"}]}}`, "data.a[0]", "wildcard takes a backslash before"},
-		"a backslash at the end":                {`{"data": {"a": [{"wildcard": "\\"}]}}`, "data.a[0]", "wildcard takes a backslash before"},
-		"no block":                              {`{"data": {"a": [{"cidr": "10.0.0.1"}]}}`, "data.a[0]", `cidr takes a block of addresses such as 10.0.0.0/24 or 2001:db8::/32, not "10.0.0.1"`},
-		"numeric without list":                  {`{"data": {"a": [{"numeric": 5}]}}`, "data.a[0]", "numeric takes a comparison or a range"},
-		"numeric, three terms":                  {`{"data": {"a": [{"numeric": [">", 5, "<"]}]}}`, "data.a[0]", "numeric takes a comparison or a range"},
-		"numeric, unknown sign":                 {`{"data": {"a": [{"numeric": ["!=", 5]}]}}`, "data.a[0]", "numeric takes one of =, <, <=, > and >="},
-		"numeric of a string":                   {`{"data": {"a": [{"numeric": ["=", "5"]}]}}`, "data.a[0]", "and then a number"},
-		"numeric from above":                    {`{"data": {"a": [{"numeric": ["<", 5, ">", 0]}]}}`, "data.a[0]", "numeric takes a range that begins with > or >="},
-		"numeric, nothing between":              {`{"data": {"a": [{"numeric": [">", 5, "<", 5]}]}}`, "data.a[0]", "of a larger number"},
-		"anything-but of nothing":               {`{"data": {"a": [{"anything-but": []}]}}`, "data.a[0]", "anything-but takes a value or a list of some"},
-		"anything-but numeric":                  {`{"data": {"a": [{"anything-but": {"numeric": ["=", 1]}}]}}`, "data.a[0]", `anything-but of the operator "numeric" is unknown; there are equals-ignore-case, prefix, suffix, wildcard`},
-		"anything-but prefix of 1":              {`{"data": {"a": [{"anything-but": {"prefix": ["x", 1]}}]}}`, "data.a[0]", "anything-but prefix takes a string"},
-		"anything-but of two":                   {`{"data": {"a": [{"anything-but": {"prefix": "x", "suffix": "y"}}]}}`, "data.a[0]", "anything-but an operator is an object with one name"},
-		"$or of one":                            {`{"$or": [{"type": ["a"]}]}`, "$or", "takes a list of two or more objects"},
-		"$or of no list":                        {`{"data": {"$or": {"a": [1]}}}`, "data.$or", "takes a list of two or more objects"},
-		"$or of lists":                          {`{"data": {"$or": [{"a": [1]}, ["b"]]}}`, "data.$or[1]", "is not an object"},
-		"a list and an object at $or":           {`{"data": {"a": [1], "$or": [{"a": {"b": [1]}}, {"c": [1]}]}}`, "data.a", "is given a list in one place and an object in another"},
+		"not JSON":    {`{`, "", "is not a JSON object in UTF-8"},
+		"no object":   {`["push"]`, "", "is not a JSON object in UTF-8"},
+		"two objects": {`{"type": ["a"]}{}`, "", "after top-level value"},
+		"null":        {`null`, "", "is empty"},
+		"a name twice": {
+			`{"data": {"a": [1], "b": [2], "a": [3]}}`, "data.a", "is there twice",
+		},
+		"a name twice in an operator": {
+			`{"type": [{"prefix": "a", "prefix": "b"}]}`, "type[0].prefix", "is there twice",
+		},
+		"empty": {
+			`{}`, "", "is empty; name the fields that matter",
+		},
+		"too long": {
+			`{"type": ["` + strings.Repeat("x", route.MaxFilterBytes) + `"]}`, "",
+			"4110 bytes of JSON, allowed are 4096",
+		},
+		"too deep": {
+			`{"data": ` + nested + `}`, "data" + strings.Repeat(".a", route.MaxFilterDepth-1),
+			"deeper than 32",
+		},
+		"too many alternatives": {
+			fmt.Sprintf(
+				`{"data": {"a": %s, "b": %s, "c": %s}}`, fmt.Sprintf(or, "a"), fmt.Sprintf(or, "b"),
+				fmt.Sprintf(or, "c"),
+			),
+			"data", "more than 100 alternatives",
+		},
+		"unknown field": {
+			`{"body": {"a": [1]}}`, "body", "there are type, source, trust, headers and data",
+		},
+		"unknown field under $or": {
+			`{"$or": [{"type": ["a"]}, {"detail": ["a"]}]}`, "$or[1].detail",
+			"is no field of an event",
+		},
+		"scalar for a list": {
+			`{"data": {"a": {"b": "x"}}}`, "data.a.b", "stands in a list, even if it is one",
+		},
+		"operator without a list": {
+			`{"data": {"a": {"prefix": "x"}}}`, "data.a.prefix", `write [{"prefix": …}]`,
+		},
+		"object where a list must": {
+			`{"trust": {"a": ["x"]}}`, "trust", "takes a list of values",
+		},
+		"object within a header": {
+			`{"headers": {"a": {"b": ["x"]}}}`, "headers.a", "takes a list of values",
+		},
+		"list of headers": {
+			`{"headers": ["x"]}`, "headers", "takes an object of headers",
+		},
+		"trust that there is not": {
+			`{"trust": ["verified", "trusted"]}`, "trust[1]",
+			`is never "trusted"; there are verified, authenticated, unverified`,
+		},
+		"header in upper case": {
+			`{"headers": {"X-A": ["x"]}}`, "headers.X-A",
+			`in lower case, as the names of headers are here: "x-a"`,
+		},
+		"trust that none has": {
+			`{"trust": [{"prefix": "trust"}]}`, "trust",
+			"matches none of verified, authenticated, unverified",
+		},
+		"no header's name": {
+			`{"headers": {"x a": ["x"]}}`, "headers.x a", "is no name of a header",
+		},
+		"a number for a header": {
+			`{"headers": {"x-count": ["a", 5]}}`, "headers.x-count[1]",
+			"is no string, and x-count always is one; write it in quotes",
+		},
+		"numeric for a header": {
+			`{"headers": {"x-count": [{"numeric": [">", 5]}]}}`, "headers.x-count[0]",
+			"numeric takes numbers, and x-count is always a string",
+		},
+		"space around a header": {
+			`{"headers": {"x-a": ["a "]}}`, "headers.x-a[0]", "is no header's value",
+		},
+		"a line end in a header": {
+			`{"headers": {"x-a": ["a\nb"]}}`, "headers.x-a[0]", "is no header's value",
+		},
+		"null for a type": {`{"type": [null]}`, "type[0]", "is no string"},
+		"an empty type": {
+			`{"type": [""]}`, "type[0]", `is never empty; an absent type is {"exists": false}`,
+		},
+		"no source": {
+			`{"source": [{"exists": false}]}`, "source[0]", "is never true",
+		},
+		"an operator as a field in $or": {
+			`{"data": {"price": {"$or": [{"numeric": [">", 0]}, {"prefix": ["x"]}]}}}`,
+			"data.price.$or[0].numeric", "is reserved for operators within $or",
+		},
+		"an operator deep in $or": {
+			`{"data": {"$or": [{"a": {"suffix": ["x"]}}, {"b": [1]}]}}`, "data.$or[0].a.suffix",
+			"is reserved for operators within $or",
+		},
+		"a name that is reserved": {
+			`{"data": {"$or": [{"a": ["x"]}, {"regex": ["x"]}]}}`, "data.$or[1].regex",
+			"is reserved for operators within $or",
+		},
+		"anything-but without a list around it": {
+			`{"data": {"a": {"anything-but": ["x"]}}}`, "data.a.anything-but",
+			`write [{"anything-but": …}]`,
+		},
+		"numeric without a list around it": {
+			`{"data": {"a": {"numeric": [">", 0, "<", 5]}}}`, "data.a.numeric",
+			`write [{"numeric": …}]`,
+		},
+		"equals-ignore-case without one": {
+			`{"data": {"a": {"equals-ignore-case": ["x"]}}}`, "data.a.equals-ignore-case",
+			`write [{"equals-ignore-case": …}]`,
+		},
+		"lists that exclude each other": {
+			`{"data": {"a": ["x"], "$or": [{"a": ["y"]}, {"b": [1]}]}}`, "data.a",
+			"no value is in both",
+		},
+		"a list and an operator that do": {
+			`{"data": {"a": ["x"], "$or": [{"a": [{"prefix": "y"}]}, {"b": [1]}]}}`, "data.a",
+			"no value is in both",
+		},
+		"IPv4 mapped into IPv6": {
+			`{"data": {"a": [{"cidr": "::ffff:0:0/96"}]}}`, "data.a[0]",
+			"cidr takes IPv4 as such, not mapped into IPv6",
+		},
+		"a mapped network": {
+			`{"data": {"a": [{"cidr": "::ffff:10.0.0.0/104"}]}}`, "data.a[0]",
+			"cidr takes IPv4 as such",
+		},
+		"anything-but the empty prefix": {
+			`{"data": {"a": [{"anything-but": {"prefix": ["x", ""]}}]}}`, "data.a[0]",
+			"anything-but prefix is empty",
+		},
+		"anything-but the empty suffix": {
+			`{"data": {"a": [{"anything-but": {"suffix": {"equals-ignore-case": ""}}}]}}`,
+			"data.a[0]", "anything-but suffix is empty",
+		},
+		"empty object": {`{"data": {"a": {}}}`, "data.a", "is empty"},
+		"empty list":   {`{"data": {"a": []}}`, "data.a", "is an empty list"},
+		"list in a list": {
+			`{"data": {"a": ["x", ["y"]]}}`, "data.a[1]", "a list holds strings, numbers",
+		},
+		"unknown operator": {
+			`{"data": {"a": [{"prefx": "x"}]}}`, "data.a[0]",
+			`operator "prefx" is unknown; there are anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix, wildcard`,
+		},
+		"two operators in one": {
+			`{"data": {"a": [{"prefix": "x", "suffix": "y"}]}}`, "data.a[0]",
+			"an operator is an object with one name, this one has 2",
+		},
+		"prefix of a number": {
+			`{"data": {"a": [{"prefix": 1}]}}`, "data.a[0]", "prefix takes a string",
+		},
+		"suffix with an operator": {
+			`{"data": {"a": [{"suffix": {"prefix": "x"}}]}}`, "data.a[0]",
+			`suffix takes a string, or {"equals-ignore-case": string}`,
+		},
+		"exists of a string": {
+			`{"data": {"a": [{"exists": "true"}]}}`, "data.a[0]", "exists takes true or false",
+		},
+		"two stars": {
+			`{"data": {"a": [{"wildcard": "a**"}]}}`, "data.a[0]",
+			"wildcard takes no two stars in a row",
+		},
+		"another escape": {
+			`{"data": {"a": [{"wildcard": "\\n"}]}}`, "data.a[0]",
+			"wildcard takes a backslash before",
+		},
+		"a backslash at the end": {
+			`{"data": {"a": [{"wildcard": "\\"}]}}`, "data.a[0]",
+			"wildcard takes a backslash before",
+		},
+		"no block": {
+			`{"data": {"a": [{"cidr": "10.0.0.1"}]}}`, "data.a[0]",
+			`cidr takes a block of addresses such as 10.0.0.0/24 or 2001:db8::/32, not "10.0.0.1"`,
+		},
+		"numeric without list": {
+			`{"data": {"a": [{"numeric": 5}]}}`, "data.a[0]",
+			"numeric takes a comparison or a range",
+		},
+		"numeric, three terms": {
+			`{"data": {"a": [{"numeric": [">", 5, "<"]}]}}`, "data.a[0]",
+			"numeric takes a comparison or a range",
+		},
+		"numeric, unknown sign": {
+			`{"data": {"a": [{"numeric": ["!=", 5]}]}}`, "data.a[0]",
+			"numeric takes one of =, <, <=, > and >=",
+		},
+		"numeric of a string": {
+			`{"data": {"a": [{"numeric": ["=", "5"]}]}}`, "data.a[0]", "and then a number",
+		},
+		"numeric from above": {
+			`{"data": {"a": [{"numeric": ["<", 5, ">", 0]}]}}`, "data.a[0]",
+			"numeric takes a range that begins with > or >=",
+		},
+		"numeric, nothing between": {
+			`{"data": {"a": [{"numeric": [">", 5, "<", 5]}]}}`, "data.a[0]", "of a larger number",
+		},
+		"anything-but of nothing": {
+			`{"data": {"a": [{"anything-but": []}]}}`, "data.a[0]",
+			"anything-but takes a value or a list of some",
+		},
+		"anything-but numeric": {
+			`{"data": {"a": [{"anything-but": {"numeric": ["=", 1]}}]}}`, "data.a[0]",
+			`anything-but of the operator "numeric" is unknown; there are equals-ignore-case, prefix, suffix, wildcard`,
+		},
+		"anything-but prefix of 1": {
+			`{"data": {"a": [{"anything-but": {"prefix": ["x", 1]}}]}}`, "data.a[0]",
+			"anything-but prefix takes a string",
+		},
+		"anything-but of two": {
+			`{"data": {"a": [{"anything-but": {"prefix": "x", "suffix": "y"}}]}}`, "data.a[0]",
+			"anything-but an operator is an object with one name",
+		},
+		"$or of one": {
+			`{"$or": [{"type": ["a"]}]}`, "$or", "takes a list of two or more objects",
+		},
+		"$or of no list": {
+			`{"data": {"$or": {"a": [1]}}}`, "data.$or", "takes a list of two or more objects",
+		},
+		"$or of lists": {
+			`{"data": {"$or": [{"a": [1]}, ["b"]]}}`, "data.$or[1]", "is not an object",
+		},
+		"a list and an object at $or": {
+			`{"data": {"a": [1], "$or": [{"a": {"b": [1]}}, {"c": [1]}]}}`, "data.a",
+			"is given a list in one place and an object in another",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -279,9 +533,15 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 
 func TestBodyIsNeededOnlyWhereAFilterLooksAtIt(t *testing.T) {
 	t.Parallel()
-	data, trust := parse(t, `{"$or": [{"trust": ["verified"]}, {"data": {"a": [1]}}]}`), parse(t, `{"trust": ["verified"]}`)
-	table := route.New([]route.Rule{{Types: []string{"push", "issue.*"}, Filter: data}, {Types: []string{"push"}, Filter: data}, {Filter: trust}, {}})
-	for eventType, want := range map[string]bool{"push": true, "issue.opened": true, "issue": false, "": false} {
+	data, trust := parse(t, `{"$or": [{"trust": ["verified"]}, {"data": {"a": [1]}}]}`),
+		parse(t, `{"trust": ["verified"]}`)
+	table := route.New([]route.Rule{
+		{Types: []string{"push", "issue.*"}, Filter: data}, {Types: []string{"push"}, Filter: data},
+		{Filter: trust}, {},
+	})
+	for eventType, want := range map[string]bool{
+		"push": true, "issue.opened": true, "issue": false, "": false,
+	} {
 		if got := table.NeedsBody(eventType); got != want {
 			t.Errorf("%q: %v, want %v", eventType, got, want)
 		}
@@ -293,10 +553,14 @@ func TestBodyIsNeededOnlyWhereAFilterLooksAtIt(t *testing.T) {
 func TestDocumentIsReadOnlyWhereItIsNeeded(t *testing.T) {
 	t.Parallel()
 	table := route.New([]route.Rule{
-		{Types: []string{"push"}, Filter: parse(t, `{"data": {"a": [1]}}`)}, {Filter: parse(t, `{"source": ["app"]}`)},
+		{Types: []string{"push"}, Filter: parse(t, `{"data": {"a": [1]}}`)}, {
+			Filter: parse(t, `{"source": ["app"]}`),
+		},
 	})
 	for _, opaque := range []bool{false, true} {
-		got := table.Match(route.Event{Type: "issue", Source: "app", Data: []byte("{"), Opaque: opaque})
+		got := table.Match(route.Event{
+			Type: "issue", Source: "app", Data: []byte("{"), Opaque: opaque,
+		})
 		if !slices.Equal(got.Rules, []int{1}) || got.Undecided != nil {
 			t.Errorf("opaque %v: %+v", opaque, got)
 		}
@@ -313,7 +577,9 @@ func TestPageOperators(t *testing.T) {
 		filter := `{"data": {"field": ` + pattern + "}}"
 		shown.WriteString(pattern)
 		for i, want := range []bool{true, false} {
-			if body := page.Names(row[2+i])[0]; matches(t, filter, route.Event{Data: []byte(body)}) != want {
+			if body := page.Names(row[2+i])[0]; matches(
+				t, filter, route.Event{Data: []byte(body)},
+			) != want {
 				t.Errorf("%s: %s: want %v", pattern, body, want)
 			}
 		}

@@ -155,6 +155,8 @@ func (l *list) holdsAddress(m *meter, d *datum) bool {
 		return false
 	}
 	m.spend(l.blockSteps)
-	i := sort.Search(len(l.blocks), func(i int) bool { return l.blocks[i].Addr().Compare(address) > 0 })
+	i := sort.Search(len(l.blocks), func(i int) bool {
+		return l.blocks[i].Addr().Compare(address) > 0
+	})
 	return i > 0 && l.blocks[i-1].Contains(address)
 }

@@ -95,16 +95,22 @@ func expand(filter map[string]any, path string) []conditions {
 func (c conditions) match(document []leaf) bool {
 	var try func(paths []string, chosen []leaf, absent []string) bool
 	try = func(paths []string, chosen []leaf, absent []string) bool {
-		fits := func(l leaf) bool { return !slices.ContainsFunc(chosen, func(c leaf) bool { return !consistent(c, l) }) }
+		fits := func(l leaf) bool {
+			return !slices.ContainsFunc(chosen, func(c leaf) bool { return !consistent(c, l) })
+		}
 		if len(paths) == 0 {
-			return !slices.ContainsFunc(document, func(l leaf) bool { return slices.Contains(absent, l.path) && fits(l) })
+			return !slices.ContainsFunc(document, func(l leaf) bool {
+				return slices.Contains(absent, l.path) && fits(l)
+			})
 		}
 		lists := c[paths[0]]
 		every := func(holds func(list []any) bool) bool {
 			return !slices.ContainsFunc(lists, func(list []any) bool { return !holds(list) })
 		}
 		for _, l := range document {
-			if l.path == paths[0] && fits(l) && every(func(list []any) bool { return accepts(list, l.value) }) &&
+			if l.path == paths[0] && fits(l) && every(func(list []any) bool {
+				return accepts(list, l.value)
+			}) &&
 				try(paths[1:], append(slices.Clip(chosen), l), absent) {
 				return true
 			}
@@ -160,7 +166,9 @@ func acceptsOne(wanted, value any) bool {
 			terms := operand.([]any)
 			for i := 0; isNumber && i < len(terms); i += 2 {
 				c := rational(n).Cmp(rational(terms[i+1].(json.Number)))
-				isNumber = map[any]bool{"=": c == 0, "<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0}[terms[i]]
+				isNumber = map[any]bool{
+					"=": c == 0, "<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0,
+				}[terms[i]]
 			}
 			return isNumber
 		case "anything-but":
@@ -181,7 +189,9 @@ func refused(operand, value any) bool {
 			if !isList {
 				list = []any{inner}
 			}
-			return slices.ContainsFunc(list, func(one any) bool { return acceptsOne(map[string]any{name: one}, value) })
+			return slices.ContainsFunc(list, func(one any) bool {
+				return acceptsOne(map[string]any{name: one}, value)
+			})
 		}
 	}
 	return equal(operand, value)
@@ -241,7 +251,11 @@ func meant(t testing.TB, filter string, e route.Event) bool {
 	document["headers"] = headers
 	document["data"] = decoded(t, string(e.Data))
 	found := leaves(document, "", "", map[string]int{})
-	return slices.ContainsFunc(expand(decoded(t, filter).(map[string]any), ""), func(c conditions) bool { return c.match(found) })
+	return slices.ContainsFunc(expand(
+		decoded(t, filter).(map[string]any), "",
+	), func(c conditions) bool {
+		return c.match(found)
+	})
 }
 
 // scribe writes random filters and bodies, small enough that many of them match.
@@ -250,7 +264,8 @@ type scribe struct{ *rand.Rand }
 func pick[T any](s scribe, from ...T) T { return from[s.IntN(len(from))] }
 
 func (s scribe) scalar() string {
-	return pick(s, `"a"`, `"A"`, `"ab"`, `"ba"`, `"b"`, `""`, `"*"`, `"\u00e9"`, `"É"`, `"10.0.0.1"`, `"1"`, `"true"`, "1", "1.0", "10e-1", "2", "-2", "-20",
+	return pick(s, `"a"`, `"A"`, `"ab"`, `"ba"`, `"b"`, `""`, `"*"`, `"\u00e9"`, `"É"`,
+		`"10.0.0.1"`, `"1"`, `"true"`, "1", "1.0", "10e-1", "2", "-2", "-20",
 		"-1.5", "0", "-0.0", "true", "null",
 		"9007199254740993", "9007199254740992")
 }
@@ -262,7 +277,9 @@ func (s scribe) body(depth int) string {
 	case s.IntN(2) == 0:
 		return "[" + s.several(3, func() string { return s.body(depth - 1) }) + "]"
 	}
-	return "{" + s.several(4, func() string { return `"` + s.name() + `" : ` + s.body(depth-1) }) + "}"
+	return "{" + s.several(4, func() string {
+		return `"` + s.name() + `" : ` + s.body(depth-1)
+	}) + "}"
 }
 
 func (s scribe) several(most int, one func() string) string {
@@ -283,10 +300,15 @@ func (s scribe) condition() string {
 	if s.IntN(2) == 0 {
 		return s.scalar()
 	}
-	return pick(s, `{"prefix": "a"}`, `{"suffix": "a"}`, `{"prefix": {"equals-ignore-case": "A"}}`, `{"suffix": {"equals-ignore-case": "B"}}`,
-		`{"equals-ignore-case": "é"}`, `{"wildcard": "*a*"}`, `{"wildcard": "\\*"}`, `{"cidr": "10.0.0.0/24"}`, `{"numeric": [">", 0, "<=", 1]}`,
-		`{"numeric": ["=", 9007199254740993]}`, `{"numeric": [">=", -2, "<", -0.5]}`, `{"prefix": "1"}`, `{"wildcard": "*"}`, `{"exists": true}`, `{"exists": false}`, `{"exists": false}`, `{"anything-but": "a"}`,
-		`{"anything-but": ["a", 1, null]}`, `{"anything-but": {"prefix": "a"}}`, `{"anything-but": {"suffix": ["a", "b"]}}`)
+	return pick(s, `{"prefix": "a"}`, `{"suffix": "a"}`, `{"prefix": {"equals-ignore-case": "A"}}`,
+		`{"suffix": {"equals-ignore-case": "B"}}`,
+		`{"equals-ignore-case": "é"}`, `{"wildcard": "*a*"}`, `{"wildcard": "\\*"}`,
+		`{"cidr": "10.0.0.0/24"}`, `{"numeric": [">", 0, "<=", 1]}`,
+		`{"numeric": ["=", 9007199254740993]}`, `{"numeric": [">=", -2, "<", -0.5]}`,
+		`{"prefix": "1"}`, `{"wildcard": "*"}`, `{"exists": true}`, `{"exists": false}`,
+		`{"exists": false}`, `{"anything-but": "a"}`,
+		`{"anything-but": ["a", 1, null]}`, `{"anything-but": {"prefix": "a"}}`,
+		`{"anything-but": {"suffix": ["a", "b"]}}`)
 }
 
 func (s scribe) fields(depth int) string {
@@ -321,7 +343,10 @@ func (s scribe) filter() string {
 		parts["trust"] = pick(s, `["verified"]`, `["unverified", {"prefix": "a"}]`)
 	}
 	if s.IntN(4) == 0 {
-		parts["headers"] = `{"x-a": [` + pick(s, `"a"`, `{"prefix": "b"}`, `{"cidr": "10.0.0.0/24"}`, `{"anything-but": ["a", 1]}`, `{"exists": false}`, `"b", {"exists": false}`) + "]}"
+		parts["headers"] = `{"x-a": [` + pick(
+			s, `"a"`, `{"prefix": "b"}`, `{"cidr": "10.0.0.0/24"}`, `{"anything-but": ["a", 1]}`,
+			`{"exists": false}`, `"b", {"exists": false}`,
+		) + "]}"
 	}
 	if s.IntN(6) == 0 {
 		parts["$or"] = `[{"type": ["a"]}, {"data": ` + s.fields(1) + "}]"
@@ -330,7 +355,10 @@ func (s scribe) filter() string {
 }
 
 func (s scribe) event() route.Event {
-	e := route.Event{Type: pick(s, "a", "ab", "b", ""), Source: "src", Trust: pick(s, "verified", "unverified", "authenticated"), Data: []byte(s.body(4))}
+	e := route.Event{
+		Type: pick(s, "a", "ab", "b", ""), Source: "src",
+		Trust: pick(s, "verified", "unverified", "authenticated"), Data: []byte(s.body(4)),
+	}
 	if s.IntN(2) == 0 {
 		e.Header = map[string]string{"x-a": pick(s, "a", "b", "10.0.0.1"), "x-b": "b"}
 	}
@@ -350,11 +378,13 @@ func TestTablesAgreeWithTheDefinition(t *testing.T) {
 			text := s.filter()
 			filter, err := route.ParseFilter([]byte(text))
 			if err != nil {
-				continue // a field that is a list here and an object there, or too many alternatives
+				// a field that is a list here and an object there, or too many alternatives
+				continue
 			}
 			types := pick(s, nil, nil, []string{"a"}, []string{"a*", "b"}, []string{"*b*"})
 			for range 1 + s.IntN(2) {
-				rules, texts = append(rules, route.Rule{Types: types, Filter: filter}), append(texts, text)
+				rules, texts = append(rules, route.Rule{Types: types, Filter: filter}),
+					append(texts, text)
 			}
 		}
 		table := route.New(rules)
@@ -362,14 +392,18 @@ func TestTablesAgreeWithTheDefinition(t *testing.T) {
 			e := s.event()
 			var want []int
 			for i, rule := range rules {
-				matches := meant(t, texts[i], e) && route.New([]route.Rule{{Types: rule.Types}}).Match(e).Rules != nil
+				matches := meant(t, texts[i], e) &&
+					route.New([]route.Rule{{Types: rule.Types}}).Match(e).Rules != nil
 				if outcomes[matches]++; matches {
 					want = append(want, i)
 				}
 			}
 			got := table.Match(e).Rules
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Fatalf("event %+v, body %s, filters\n%s\n(-want +got):\n%s", e, e.Data, strings.Join(texts, "\n"), diff)
+				t.Fatalf(
+					"event %+v, body %s, filters\n%s\n(-want +got):\n%s", e, e.Data,
+					strings.Join(texts, "\n"), diff,
+				)
 			}
 		}
 	}
@@ -380,9 +414,18 @@ func TestTablesAgreeWithTheDefinition(t *testing.T) {
 
 func FuzzFilterAgreesWithTheDefinition(f *testing.F) {
 	f.Add([]byte(`{"data": {"a": [{"b": ["x", {"prefix": "y"}]}]}}`), []byte(`{"a": [{"b": "x"}]}`))
-	f.Add([]byte(`{"$or": [{"data": {"a": [1]}}, {"data": {"b": [{"exists": false}]}}]}`), []byte(`{"a": 1.0, "a": 2}`))
-	f.Add([]byte(`{"data": [{"numeric": [">", 1e400]}, {"wildcard": "*a*b"}]}`), []byte(`[[1e401, "\ud800\u0000"], []]`))
-	f.Add([]byte(`{"data": {"": [{"anything-but": {"suffix": "\\"}}]}}`), []byte(" {\"\":\"\\\\\"}\n"))
+	f.Add(
+		[]byte(`{"$or": [{"data": {"a": [1]}}, {"data": {"b": [{"exists": false}]}}]}`),
+		[]byte(`{"a": 1.0, "a": 2}`),
+	)
+	f.Add(
+		[]byte(`{"data": [{"numeric": [">", 1e400]}, {"wildcard": "*a*b"}]}`),
+		[]byte(`[[1e401, "\ud800\u0000"], []]`),
+	)
+	f.Add(
+		[]byte(`{"data": {"": [{"anything-but": {"suffix": "\\"}}]}}`),
+		[]byte(" {\"\":\"\\\\\"}\n"),
+	)
 	f.Fuzz(func(t *testing.T, text, body []byte) {
 		filter, err := route.ParseFilter(text)
 		if err != nil || !json.Valid(body) || !utf8.Valid(body) {

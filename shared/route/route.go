@@ -221,7 +221,10 @@ func (b *builder) build(t *Table) {
 			if e.data != nil {
 				t.needBody.add(g.Types, i)
 			}
-			t.index(i, g.Types, &types, narrowest(pattern.keys(&t.wanted, typeKeys(&types, g.Types)), shared))
+			t.index(
+				i, g.Types, &types,
+				narrowest(pattern.keys(&t.wanted, typeKeys(&types, g.Types)), shared),
+			)
 		}
 	}
 }
@@ -230,7 +233,7 @@ func (b *builder) build(t *Table) {
 func typeKeys(types *want, patterns []string) [][]key {
 	var keys []key
 	for _, pattern := range patterns {
-		keys = append(keys, key{types, textScalar(pattern)})
+		keys = append(keys, key{field: types, value: textScalar(pattern)})
 	}
 	if keys == nil {
 		return nil
@@ -249,7 +252,7 @@ func (n *node) keys(w *want, sets [][]key) [][]key {
 		}
 		var set []key
 		for _, s := range l.exact {
-			set = append(set, key{w, s})
+			set = append(set, key{field: w, value: s})
 		}
 		sets = append(sets, set)
 	}

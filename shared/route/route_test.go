@@ -122,7 +122,8 @@ func FuzzMatchAgreesWithTheDefinition(f *testing.F) {
 	f.Add("*aab", "a*aab*", "aaab\x00\xff")
 	f.Fuzz(func(t *testing.T, one, two, eventType string) {
 		const most = 16 // naive takes exponential time
-		one, two, eventType = one[:min(len(one), most)], two[:min(len(two), most)], eventType[:min(len(eventType), most)]
+		one, two, eventType = one[:min(len(one), most)], two[:min(len(two), most)],
+			eventType[:min(len(eventType), most)]
 		patterns := []string{one, two, one + two, one + "*", "*" + two}
 		rules := []route.Rule{{Types: patterns}}
 		var want []int
@@ -135,7 +136,9 @@ func FuzzMatchAgreesWithTheDefinition(f *testing.F) {
 		if want != nil {
 			want = slices.Insert(want, 0, 0)
 		}
-		if diff := cmp.Diff(want, route.New(rules).Match(route.Event{Type: eventType}).Rules); diff != "" {
+		if diff := cmp.Diff(
+			want, route.New(rules).Match(route.Event{Type: eventType}).Rules,
+		); diff != "" {
 			t.Errorf("patterns %q, type %q (-want +got):\n%s", patterns, eventType, diff)
 		}
 	})
@@ -147,16 +150,24 @@ func BenchmarkMatch(b *testing.B) {
 	const push = `{"action":"opened","number":%d,"repository":{"id":186853002,"name":"n","full_name":"octo/repo-%d","private":false,` +
 		`"owner":{"login":"octo","id":21031067}},"labels":[{"name":"bug"},{"name":"repo-%d"}],"sender":{"login":"octo"}}`
 	for name, form := range map[string]struct{ pattern, filter string }{
-		"type, exact":                  {"happened-%d", ""},
-		"type, prefix":                 {"thing-%d.*", ""},
-		"type, and one filter for all": {"happened-%d", `{"data": {"repository": {"private": [false]}}}`},
-		"one type, and an exact value": {"happened", `{"trust": ["verified"], "data": {"repository": {"full_name": ["octo/repo-%d"]}}}`},
-		"an exact value in an array":   {"", `{"data": {"labels": {"name": ["repo-%d"]}}}`},
-		"an exact number, or a header": {"", `{"$or": [{"data": {"number": [%d]}}, {"headers": {"x-repo": ["repo-%[1]d"]}}]}`},
-		"a header, and no body":        {"", `{"headers": {"x-repo": ["repo-%d"]}}`},
+		"type, exact":  {"happened-%d", ""},
+		"type, prefix": {"thing-%d.*", ""},
+		"type, and one filter for all": {
+			"happened-%d", `{"data": {"repository": {"private": [false]}}}`,
+		},
+		"one type, and an exact value": {
+			"happened",
+			`{"trust": ["verified"], "data": {"repository": {"full_name": ["octo/repo-%d"]}}}`,
+		},
+		"an exact value in an array": {"", `{"data": {"labels": {"name": ["repo-%d"]}}}`},
+		"an exact number, or a header": {
+			"", `{"$or": [{"data": {"number": [%d]}}, {"headers": {"x-repo": ["repo-%[1]d"]}}]}`,
+		},
+		"a header, and no body": {"", `{"headers": {"x-repo": ["repo-%d"]}}`},
 	} {
 		b.Run(name, func(b *testing.B) {
-			few, many := newSubject(b, form.pattern, form.filter, push, 10), newSubject(b, form.pattern, form.filter, push, 10_000)
+			few, many := newSubject(b, form.pattern, form.filter, push, 10),
+				newSubject(b, form.pattern, form.filter, push, 10_000)
 			b.ReportAllocs()
 			for b.Loop() {
 				few.matchSome(b)
@@ -194,11 +205,16 @@ func newSubject(b *testing.B, pattern, filter, body string, rules int) *subject 
 			list[i].Filter = parse(b, numbered(filter, i))
 		}
 	}
-	for i := range s.events { // as many for few rules as for many, so that both find them in the same state of the caches
+	// as many for few rules as for many, so that both find them in the same state of the caches
+	for i := range s.events {
 		i, e := i%rules, &s.events[i]
 		*e = route.Event{
-			Type: strings.ReplaceAll(numbered(pattern, i), "*", "created"), Trust: "verified", Data: []byte(numbered(body, i)),
-			Header: map[string]string{"content-type": "application/json", "x-repo": numbered("repo-%d", i)},
+			Type: strings.ReplaceAll(
+				numbered(pattern, i), "*", "created",
+			), Trust: "verified", Data: []byte(numbered(body, i)),
+			Header: map[string]string{
+				"content-type": "application/json", "x-repo": numbered("repo-%d", i),
+			},
 		}
 	}
 	s.table = route.New(list)
@@ -221,7 +237,9 @@ func (s *subject) matchSome(b *testing.B) {
 // BenchmarkTried matches against 10,000 rules without a key, and reports the cost of one.
 func BenchmarkTried(b *testing.B) {
 	const rules = 10_000
-	s := newSubject(b, "", `{"data": {"name": [{"suffix": "-%d."}]}}`, `{"name": "number-%d."}`, rules)
+	s := newSubject(
+		b, "", `{"data": {"name": [{"suffix": "-%d."}]}}`, `{"name": "number-%d."}`, rules,
+	)
 	for b.Loop() {
 		s.table.Match(s.events[7])
 	}
@@ -235,7 +253,13 @@ func BenchmarkNew(b *testing.B) {
 	for b.Loop() {
 		rules := make([]route.Rule, 10_000)
 		for i := range rules {
-			rules[i].Filter = parse(b, fmt.Sprintf(`{"trust": ["verified"], "data": {"repository": {"full_name": ["octo/repo-%d"]}}}`, i))
+			rules[i].Filter = parse(
+				b,
+				fmt.Sprintf(
+					`{"trust": ["verified"], "data": {"repository": {"full_name": ["octo/repo-%d"]}}}`,
+					i,
+				),
+			)
 		}
 		route.New(rules)
 	}
@@ -243,10 +267,14 @@ func BenchmarkNew(b *testing.B) {
 
 // BenchmarkBody matches against a large body. The filter names a small or a large part of it.
 func BenchmarkBody(b *testing.B) {
-	element := `{"id":186853002,"name":"a name","tags":["x","y"],"text":"` + strings.Repeat("lorem ipsum ", 20) + `"},`
-	body := []byte(`{"items":[` + strings.Repeat(element, (1<<20)/len(element)) + `{"id":7}],"last":true}`)
+	element := `{"id":186853002,"name":"a name","tags":["x","y"],"text":"` +
+		strings.Repeat("lorem ipsum ", 20) + `"},`
+	body := []byte(
+		`{"items":[` + strings.Repeat(element, (1<<20)/len(element)) + `{"id":7}],"last":true}`,
+	)
 	for name, filter := range map[string]string{
-		"little": `{"data": {"last": [true]}}`, "much": `{"data": {"items": {"id": [7], "name": [{"exists": false}]}}}`,
+		"little": `{"data": {"last": [true]}}`,
+		"much":   `{"data": {"items": {"id": [7], "name": [{"exists": false}]}}}`,
 	} {
 		b.Run(name, func(b *testing.B) {
 			table := route.New([]route.Rule{{Filter: parse(b, filter)}})

@@ -120,7 +120,7 @@ func (d *datum) reading() *reading {
 	if d.read == nil {
 		address, folded := parseAddress(d.text), fold(d.text)
 		if address.IsValid() || folded != d.text {
-			d.read = &reading{address, folded}
+			d.read = &reading{address: address, folded: folded}
 		} else {
 			d.read = &noReading
 		}
@@ -154,7 +154,9 @@ func parseAddress(s string) netip.Addr {
 // fold replaces each character by the first of the characters that Unicode's simple folding treats
 // as equal. Two folded strings are equal exactly if strings.EqualFold says so.
 func fold(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || 'a' <= r && r <= 'z' }) < 0 {
+	if strings.IndexFunc(s, func(r rune) bool {
+		return r >= utf8.RuneSelf || 'a' <= r && r <= 'z'
+	}) < 0 {
 		return s
 	}
 	return strings.Map(foldRune, s)

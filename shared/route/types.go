@@ -21,9 +21,13 @@ var ErrPattern = errors.New("route: pattern")
 func Validate(pattern string) error {
 	switch {
 	case pattern == "":
-		return fmt.Errorf("%w is empty; leave the list of types out to match every event", ErrPattern)
+		return fmt.Errorf(
+			"%w is empty; leave the list of types out to match every event", ErrPattern,
+		)
 	case len(pattern) > MaxPatternBytes:
-		return fmt.Errorf("%w of %d bytes, allowed are %d", ErrPattern, len(pattern), MaxPatternBytes)
+		return fmt.Errorf(
+			"%w of %d bytes, allowed are %d", ErrPattern, len(pattern), MaxPatternBytes,
+		)
 	case strings.ContainsFunc(pattern, unicode.IsControl):
 		return fmt.Errorf("%w %q has a control character", ErrPattern, pattern)
 	}
@@ -53,7 +57,9 @@ type patternGlob struct {
 }
 
 func newTypeIndex() *typeIndex {
-	return &typeIndex{exact: map[string][]int{}, prefix: map[string][]int{}, others: map[string][]int{}}
+	return &typeIndex{
+		exact: map[string][]int{}, prefix: map[string][]int{}, others: map[string][]int{},
+	}
 }
 
 // add adds id under each pattern. Without patterns every type finds it.
@@ -84,9 +90,13 @@ func (x *typeIndex) seal() {
 		s.ends[before[len(before)-1]] = true
 		byLength[s.length] = s
 	}
-	x.sizes = slices.SortedFunc(maps.Values(byLength), func(a, b size) int { return a.length - b.length })
+	x.sizes = slices.SortedFunc(maps.Values(byLength), func(a, b size) int {
+		return a.length - b.length
+	})
 	for _, pattern := range slices.Sorted(maps.Keys(x.others)) {
-		x.globs = append(x.globs, patternGlob{strings.Split(pattern, "*"), x.others[pattern]})
+		x.globs = append(
+			x.globs, patternGlob{glob: strings.Split(pattern, "*"), ids: x.others[pattern]},
+		)
 	}
 	x.others = nil
 }
@@ -142,7 +152,8 @@ func (g glob) ends(s string) (middle string, ok bool) {
 	if len(g) == 1 {
 		return "", s == first
 	}
-	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
+	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) ||
+		!strings.HasSuffix(s, last) {
 		return "", false
 	}
 	return s[len(first) : len(s)-len(last)], true

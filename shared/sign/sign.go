@@ -18,8 +18,9 @@ import (
 // The prefixes of secrets, and of the public keys of Ed25519. After the prefix comes the key in
 // padded standard base64.
 const (
-	SecretPrefix  = "whsec_" // HMAC-SHA256
-	PrivatePrefix = "whsk_"  // Ed25519: the seed (RFC 8032, section 5.1.5), with or without the public key after it
+	SecretPrefix = "whsec_" // HMAC-SHA256
+	// Ed25519: the seed (RFC 8032, section 5.1.5), with or without the public key after it
+	PrivatePrefix = "whsk_"
 	PublicPrefix  = "whpk_"
 )
 
@@ -88,7 +89,9 @@ func parsePrivate(encoded string) (key, error) {
 		return nil, err
 	}
 	if len(raw) != ed25519.SeedSize && len(raw) != ed25519.PrivateKeySize {
-		return nil, fmt.Errorf("%d bytes, allowed are %d and %d", len(raw), ed25519.SeedSize, ed25519.PrivateKeySize)
+		return nil, fmt.Errorf(
+			"%d bytes, allowed are %d and %d", len(raw), ed25519.SeedSize, ed25519.PrivateKeySize,
+		)
 	}
 	k := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
 	if len(raw) == ed25519.PrivateKeySize && !bytes.Equal(raw, k) {
@@ -100,7 +103,8 @@ func parsePrivate(encoded string) (key, error) {
 // Sign implements key. Its error is always nil.
 func (k private) Sign(id string, at time.Time, body []byte) (string, error) {
 	signed := slices.Concat([]byte(id+"."+strconv.FormatInt(at.Unix(), 10)+"."), body)
-	return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(ed25519.PrivateKey(k), signed)), nil
+	return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(ed25519.PrivateKey(k), signed)),
+		nil
 }
 
 // PublicKey returns the public key for the receiver of a secret with PrivatePrefix: PublicPrefix
@@ -120,7 +124,8 @@ func PublicKey(secret string) string {
 func (s *Signer) Headers(id string, at time.Time, body []byte) map[string]string {
 	signatures := make([]string, len(s.keys))
 	for i, k := range s.keys {
-		signatures[i], _ = k.Sign(id, at, body) // the error is always nil: neither HMAC nor Ed25519 can fail
+		// the error is always nil: neither HMAC nor Ed25519 can fail
+		signatures[i], _ = k.Sign(id, at, body)
 	}
 	return map[string]string{
 		standardwebhooks.HeaderWebhookID:        id,

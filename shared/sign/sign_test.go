@@ -36,7 +36,9 @@ func newSigner(t testing.TB, secrets ...string) *sign.Signer {
 
 func TestHeadersOfTheLibrarysVector(t *testing.T) {
 	t.Parallel()
-	got := newSigner(t, vectorSecret).Headers(vectorID, vectorTime.Add(999*time.Millisecond), []byte(vectorBody))
+	got := newSigner(t, vectorSecret).Headers(
+		vectorID, vectorTime.Add(999*time.Millisecond), []byte(vectorBody),
+	)
 	want := map[string]string{
 		"webhook-id":        "msg_p5jXN8AQM9LWM0D4loKWxJek",
 		"webhook-timestamp": "1614265330",
@@ -49,7 +51,9 @@ func TestHeadersOfTheLibrarysVector(t *testing.T) {
 
 func TestEverySecretVerifiesEveryBody(t *testing.T) {
 	t.Parallel()
-	secrets := []string{vectorSecret, sign.NewSecret(), key(sign.MinKeyBytes), key(sign.MaxKeyBytes)}
+	secrets := []string{
+		vectorSecret, sign.NewSecret(), key(sign.MinKeyBytes), key(sign.MaxKeyBytes),
+	}
 	signer := newSigner(t, secrets...)
 	bodies := map[string][]byte{
 		"JSON":                    []byte(vectorBody),
@@ -72,11 +76,19 @@ func TestEverySecretVerifiesEveryBody(t *testing.T) {
 					t.Errorf("secret %d: %v", i, err)
 				}
 			}
-			if err := verify(t, sign.NewSecret(), body, header); !errors.Is(err, standardwebhooks.ErrNoMatchingSignature) {
-				t.Errorf("another secret: got %v, want %v", err, standardwebhooks.ErrNoMatchingSignature)
+			if err := verify(t, sign.NewSecret(), body, header); !errors.Is(
+				err, standardwebhooks.ErrNoMatchingSignature,
+			) {
+				t.Errorf(
+					"another secret: got %v, want %v", err, standardwebhooks.ErrNoMatchingSignature,
+				)
 			}
-			if err := verify(t, vectorSecret, append(body, '.'), header); !errors.Is(err, standardwebhooks.ErrNoMatchingSignature) {
-				t.Errorf("another body: got %v, want %v", err, standardwebhooks.ErrNoMatchingSignature)
+			if err := verify(t, vectorSecret, append(body, '.'), header); !errors.Is(
+				err, standardwebhooks.ErrNoMatchingSignature,
+			) {
+				t.Errorf(
+					"another body: got %v, want %v", err, standardwebhooks.ErrNoMatchingSignature,
+				)
 			}
 		})
 	}
@@ -93,7 +105,8 @@ const (
 func TestPublicKey(t *testing.T) {
 	t.Parallel()
 	for secret, want := range map[string]string{
-		seedOnly: publicKey, seedWhole: publicKey, vectorSecret: "", "whsk_" + strings.Repeat("A", 44): "", "": "", publicKey: "",
+		seedOnly: publicKey, seedWhole: publicKey, vectorSecret: "", "whsk_" +
+			strings.Repeat("A", 44): "", "": "", publicKey: "",
 	} {
 		if got := sign.PublicKey(secret); got != want {
 			t.Errorf("%s: got %q, want %q", secret, got, want)
@@ -115,7 +128,9 @@ func TestPrivateKeysSignBesideSecrets(t *testing.T) {
 	if diff := cmp.Diff([]string{"v1a", "v1", "v1a"}, versions); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for name, secrets := range map[string][]string{"public key": {publicKey}, "secret": {vectorSecret}, "both": {vectorSecret, publicKey}} {
+	for name, secrets := range map[string][]string{
+		"public key": {publicKey}, "secret": {vectorSecret}, "both": {vectorSecret, publicKey},
+	} {
 		v, err := inbound.New(inbound.Config{Provider: "standard-webhooks"}, secrets)
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +139,9 @@ func TestPrivateKeysSignBesideSecrets(t *testing.T) {
 			body []byte
 			want error
 		}{{body, nil}, {body[1:], inbound.ErrMismatch}} {
-			result, err := v.Verify(t.Context(), inbound.Request{Header: header, Body: tt.body, ReceivedAt: at})
+			result, err := v.Verify(
+				t.Context(), inbound.Request{Header: header, Body: tt.body, ReceivedAt: at},
+			)
 			if !errors.Is(err, tt.want) || err == nil && result.DeliveryID != vectorID {
 				t.Errorf("%s: got %+v, %v, want %v", name, result, err, tt.want)
 			}
@@ -148,7 +165,9 @@ func TestSignerIsSafeForConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if diff := cmp.Diff(want, signer.Headers(vectorID, vectorTime, []byte(vectorBody))); diff != "" {
+			if diff := cmp.Diff(
+				want, signer.Headers(vectorID, vectorTime, []byte(vectorBody)),
+			); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
@@ -163,19 +182,37 @@ func TestNewNamesTheBadSecretByPositionOnly(t *testing.T) {
 		secrets []string
 		want    string
 	}{
-		"none":                  {nil, "none given"},
-		"empty":                 {[]string{""}, "secret 1 of 1: does not begin with whsec_ or whsk_"},
-		"no prefix":             {[]string{vectorSecret, hidden}, "secret 2 of 2: does not begin with whsec_ or whsk_"},
-		"empty key":             {[]string{"whsec_"}, "secret 1 of 1: 0 bytes, allowed are 24 to 64"},
-		"not base64":            {[]string{vectorSecret, "whsec_" + hidden + "!", vectorSecret}, "secret 2 of 3: illegal base64"},
-		"base64url":             {[]string{"whsec_" + strings.Repeat("-_", 16) + hidden}, "secret 1 of 1: illegal base64"},
-		"no padding":            {[]string{strings.TrimRight(key(25), "=")}, "secret 1 of 1: illegal base64"},
-		"key too weak":          {[]string{key(sign.MinKeyBytes - 1)}, "23 bytes"},
-		"a public key":          {[]string{publicKey}, "does not begin with whsec_ or whsk_"},
-		"private, not base64":   {[]string{"whsk_" + hidden + "!"}, "secret 1 of 1: illegal base64"},
-		"private, too short":    {[]string{"whsk_" + hidden}, "6 bytes, allowed are 32 and 64"},
-		"private, of two pairs": {[]string{seedWhole[:50] + "AAAA" + seedWhole[54:]}, "its two halves do not belong together"},
-		"key too long":          {[]string{key(sign.MaxKeyBytes + 1)}, "65 bytes"},
+		"none": {nil, "none given"},
+		"empty": {
+			[]string{""}, "secret 1 of 1: does not begin with whsec_ or whsk_",
+		},
+		"no prefix": {
+			[]string{vectorSecret, hidden}, "secret 2 of 2: does not begin with whsec_ or whsk_",
+		},
+		"empty key": {
+			[]string{"whsec_"}, "secret 1 of 1: 0 bytes, allowed are 24 to 64",
+		},
+		"not base64": {
+			[]string{vectorSecret, "whsec_" + hidden + "!", vectorSecret},
+			"secret 2 of 3: illegal base64",
+		},
+		"base64url": {
+			[]string{"whsec_" + strings.Repeat("-_", 16) + hidden}, "secret 1 of 1: illegal base64",
+		},
+		"no padding": {
+			[]string{strings.TrimRight(key(25), "=")}, "secret 1 of 1: illegal base64",
+		},
+		"key too weak": {[]string{key(sign.MinKeyBytes - 1)}, "23 bytes"},
+		"a public key": {[]string{publicKey}, "does not begin with whsec_ or whsk_"},
+		"private, not base64": {
+			[]string{"whsk_" + hidden + "!"}, "secret 1 of 1: illegal base64",
+		},
+		"private, too short": {[]string{"whsk_" + hidden}, "6 bytes, allowed are 32 and 64"},
+		"private, of two pairs": {
+			[]string{seedWhole[:50] + "AAAA" + seedWhole[54:]},
+			"its two halves do not belong together",
+		},
+		"key too long": {[]string{key(sign.MaxKeyBytes + 1)}, "65 bytes"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

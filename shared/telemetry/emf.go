@@ -5,9 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/telemetry/metric"
 	"webhook-relay/shared/verify"
 )
@@ -51,13 +51,17 @@ var (
 	deadUnasked = newDirective(perRelay, metric.Dead)
 )
 
-// measure adds to a line's attributes what makes it metrics, if the log is a deployed relay's. The values must be those that d names.
+// measure adds to a line's attributes what makes it metrics, if the log is a deployed relay's. The
+// values must be those that d names.
 func (l Log) measure(attrs []slog.Attr, d directive, values ...slog.Attr) []slog.Attr {
 	if l.Relay == "" {
 		return attrs
 	}
 	now := slog.Int64("Timestamp", time.Now().UnixMilli())
-	attrs = append(attrs, slog.Attr{Key: "_aws", Value: slog.GroupValue(now, d.attr)}, slog.String(metric.Relay, l.Relay))
+	attrs = append(
+		attrs, slog.Attr{Key: "_aws", Value: slog.GroupValue(now, d.attr)},
+		slog.String(metric.Relay, l.Relay),
+	)
 	return append(attrs, values...)
 }
 

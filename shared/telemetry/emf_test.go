@@ -12,13 +12,13 @@ import (
 	"slices"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
 	"webhook-relay/shared/telemetry/metric"
 	"webhook-relay/shared/verify"
@@ -28,7 +28,9 @@ const relayName = "webhook-relay-prod"
 
 // deployed returns a log like a function's, except for where it writes.
 func deployed(out io.Writer) telemetry.Log {
-	handler := slog.NewJSONHandler(out, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr})
+	handler := slog.NewJSONHandler(
+		out, &slog.HandlerOptions{ReplaceAttr: lambdacontext.ReplaceAttr},
+	)
 	return telemetry.Log{Logger: slog.New(handler), Relay: relayName}
 }
 
@@ -44,7 +46,8 @@ type emf struct {
 	} `json:"_aws"`
 }
 
-// extract reads a line as CloudWatch does, and fails the test if CloudWatch would refuse the line according to its specification:
+// extract reads a line as CloudWatch does, and fails the test if CloudWatch would refuse the line
+// according to its specification:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 // It returns the metrics by name and the values of their dimensions, or nil if the line has none.
 func extract(t *testing.T, line []byte) map[string]float64 {
@@ -64,13 +67,18 @@ func extract(t *testing.T, line []byte) map[string]float64 {
 	if err := json.Unmarshal(line, &root); err != nil {
 		t.Fatal(err)
 	}
-	if age := time.Since(time.UnixMilli(document.AWS.Timestamp)); age < -2*time.Hour || age > 14*24*time.Hour {
+	if age := time.Since(time.UnixMilli(document.AWS.Timestamp)); age < -2*time.Hour ||
+		age > 14*24*time.Hour {
 		t.Errorf("timestamp %d is %v old", document.AWS.Timestamp, age)
 	}
 	values := map[string]float64{}
 	for _, d := range document.AWS.CloudWatchMetrics {
-		if n := len(d.Metrics); d.Namespace != metric.Namespace || n < 1 || n > 100 || len(d.Dimensions) == 0 {
-			t.Errorf("namespace %q, %d metrics, %d sets of dimensions", d.Namespace, n, len(d.Dimensions))
+		if n := len(d.Metrics); d.Namespace != metric.Namespace || n < 1 || n > 100 ||
+			len(d.Dimensions) == 0 {
+			t.Errorf(
+				"namespace %q, %d metrics, %d sets of dimensions", d.Namespace, n,
+				len(d.Dimensions),
+			)
 		}
 		for _, set := range d.Dimensions {
 			var of []string
@@ -93,10 +101,14 @@ func extract(t *testing.T, line []byte) map[string]float64 {
 	return values
 }
 
-func one(name string) map[string]float64 { return map[string]float64{name + "[" + relayName + "]": 1} }
+func one(name string) map[string]float64 {
+	return map[string]float64{name + "[" + relayName + "]": 1}
+}
 
 func refusedFor(reason string) map[string]float64 {
-	return map[string]float64{"Refused[" + relayName + "]": 1, "Refused[" + relayName + " " + reason + "]": 1}
+	return map[string]float64{
+		"Refused[" + relayName + "]": 1, "Refused[" + relayName + " " + reason + "]": 1,
+	}
 }
 
 // metrics are the metrics that each report counts as.
@@ -107,43 +119,67 @@ var metrics = map[string]struct {
 	"accepted":  {receive("evt_1", nil), one("Accepted")},
 	"handshake": {receive("", nil), nil},
 	"failed":    {receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Failed")},
-	"failed, or not": {receive("", fmt.Errorf("%w: %w: queue down", relay.ErrUnavailable, relay.ErrUncertain)),
+	"failed, or not": {receive(
+		"", fmt.Errorf("%w: %w: queue down", relay.ErrUnavailable, relay.ErrUncertain),
+	),
 		map[string]float64{"Failed[" + relayName + "]": 1, "Uncertain[" + relayName + "]": 1}},
 
 	"refused: no such source": {receive("", catalog.ErrNotFound), refusedFor("source")},
 	"refused: method":         {receive("", verify.ErrMethod), refusedFor("method")},
 	"refused: too large":      {receive("", relay.ErrTooLarge), refusedFor("size")},
 	"refused: address":        {receive("", verify.ErrAddress), refusedFor("address")},
-	"refused: no window":      {receive("", fmt.Errorf("%w; run", catalog.ErrNotOpen)), refusedFor("secret")},
-	"refused: 2nd handshake":  {receive("", verify.ErrSecondHandshake), refusedFor("mismatch")},
-	"refused: no secret yet":  {receive("", verify.ErrNoSecret), refusedFor("secret")},
-	"refused: missing":        {receive("", verify.ErrMissing), refusedFor("missing")},
-	"refused: malformed":      {receive("", verify.ErrMalformed), refusedFor("malformed")},
-	"refused: repeated":       {receive("", verify.ErrRepeated), refusedFor("malformed")},
-	"refused: mismatch":       {receive("", fmt.Errorf("%w: of 2", verify.ErrMismatch)), refusedFor("mismatch")},
-	"refused: stale":          {receive("", verify.ErrStale), refusedFor("timestamp")},
-	"refused: future":         {receive("", verify.ErrFuture), refusedFor("timestamp")},
-	"refused: anything else":  {receive("", errors.New("new")), refusedFor("other")},
+	"refused: no window": {
+		receive("", fmt.Errorf("%w; run", catalog.ErrNotOpen)), refusedFor("secret"),
+	},
+	"refused: 2nd handshake": {receive("", verify.ErrSecondHandshake), refusedFor("mismatch")},
+	"refused: no secret yet": {receive("", verify.ErrNoSecret), refusedFor("secret")},
+	"refused: missing":       {receive("", verify.ErrMissing), refusedFor("missing")},
+	"refused: malformed":     {receive("", verify.ErrMalformed), refusedFor("malformed")},
+	"refused: repeated":      {receive("", verify.ErrRepeated), refusedFor("malformed")},
+	"refused: mismatch": {
+		receive("", fmt.Errorf("%w: of 2", verify.ErrMismatch)), refusedFor("mismatch"),
+	},
+	"refused: stale":         {receive("", verify.ErrStale), refusedFor("timestamp")},
+	"refused: future":        {receive("", verify.ErrFuture), refusedFor("timestamp")},
+	"refused: anything else": {receive("", errors.New("new")), refusedFor("other")},
 
 	"routed": {route(relay.RouteReport{Result: relay.Routed, Recorded: true, Endpoints: 3}),
 		map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
-	"routed before":   {route(relay.RouteReport{Result: relay.Routed, Endpoints: 3}), nil},
-	"unrouted":        {route(relay.RouteReport{Result: relay.Unrouted, Recorded: true}), one("Unrouted")},
+	"routed before": {route(relay.RouteReport{Result: relay.Routed, Endpoints: 3}), nil},
+	"unrouted": {
+		route(relay.RouteReport{Result: relay.Unrouted, Recorded: true}), one("Unrouted"),
+	},
 	"unrouted before": {route(relay.RouteReport{Result: relay.Unrouted}), nil},
 	"duplicate":       {route(relay.RouteReport{Result: relay.Duplicate}), one("Duplicate")},
 	"poisoned":        {route(relay.RouteReport{Result: relay.Poisoned}), one("Poisoned")},
-	"again":           {route(relay.RouteReport{Result: relay.RouteAgain, Endpoints: 3, Err: errors.New("table down")}), nil},
-	"on record, and again": {route(relay.RouteReport{Result: relay.RouteAgain, Recorded: true, Endpoints: 3, Err: errors.New("queue down")}),
+	"again": {
+		route(relay.RouteReport{
+			Result: relay.RouteAgain, Endpoints: 3, Err: errors.New("table down"),
+		}),
+		nil,
+	},
+	"on record, and again": {route(relay.RouteReport{
+		Result: relay.RouteAgain, Recorded: true, Endpoints: 3, Err: errors.New("queue down"),
+	}),
 		map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
 
-	"the relay's own, routed": {routeOwn(relay.RouteReport{Result: relay.Routed, Recorded: true, Endpoints: 2}),
+	"the relay's own, routed": {routeOwn(relay.RouteReport{
+		Result: relay.Routed, Recorded: true, Endpoints: 2,
+	}),
 		map[string]float64{"Deliveries[" + relayName + "]": 2}},
-	"the relay's own, unrouted": {routeOwn(relay.RouteReport{Result: relay.Unrouted, Recorded: true}), nil},
-	"the relay's own, twice":    {routeOwn(relay.RouteReport{Result: relay.Duplicate}), nil},
+	"the relay's own, unrouted": {
+		routeOwn(relay.RouteReport{Result: relay.Unrouted, Recorded: true}), nil,
+	},
+	"the relay's own, twice": {routeOwn(relay.RouteReport{Result: relay.Duplicate}), nil},
 
 	"delivered": {attempt(relay.Delivered, relay.Succeeded, nil),
-		map[string]float64{"EndpointMs[" + relayName + "]": 5, "DeliveryAgeMs[" + relayName + "]": 1000}},
-	"to be retried": {attempt(relay.Waiting, relay.Rejected, nil), map[string]float64{"EndpointMs[" + relayName + "]": 5}},
+		map[string]float64{
+			"EndpointMs[" + relayName + "]": 5, "DeliveryAgeMs[" + relayName + "]": 1000,
+		}},
+	"to be retried": {
+		attempt(relay.Waiting, relay.Rejected, nil),
+		map[string]float64{"EndpointMs[" + relayName + "]": 5},
+	},
 	"dead": {attempt(relay.Dead, relay.TimedOut, nil),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5, "Dead[" + relayName + "]": 1}},
 	"dead without a POST":          {attempt(relay.Dead, relay.Removed, nil), one("Dead")},
@@ -153,21 +189,39 @@ var metrics = map[string]struct {
 	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 
-	"a clean sweep": {sweep(operate.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil), sweepOf(2, 0, 0, 0, 0)},
-	"a sweep that found something": {sweep(operate.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2}, nil),
+	"a clean sweep": {
+		sweep(
+			operate.SweepReport{Events: 2, Deliveries: 5, Delivered: 3, Dead: 1, Waiting: 1}, nil,
+		),
+		sweepOf(2, 0, 0, 0, 0),
+	},
+	"a sweep that found something": {sweep(
+		operate.SweepReport{Events: 1, Deliveries: 2, Missing: 2, Overdue: 3, PutBack: 2}, nil,
+	),
 		sweepOf(1, 5, 2, 0, 0)},
-	"a sweep in which the sum was wrong": {sweep(operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil), sweepOf(1, 0, 0, 2, 0)},
-	"a sweep that left something": {sweep(operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, Left: 1}, errors.New("queue down")),
+	"a sweep in which the sum was wrong": {
+		sweep(operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1}, nil),
+		sweepOf(1, 0, 0, 2, 0),
+	},
+	"a sweep that left something": {sweep(
+		operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, Left: 1},
+		errors.New("queue down"),
+	),
 		sweepOf(1, 2, 0, 1, 0)},
-	"a sweep of an idle relay":         {sweep(operate.SweepReport{}, nil), nil},
-	"a sweep that did not get through": {sweep(operate.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1)},
-	"a sweep that failed":              {sweep(operate.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0)},
+	"a sweep of an idle relay": {sweep(operate.SweepReport{}, nil), nil},
+	"a sweep that did not get through": {
+		sweep(operate.SweepReport{Events: 1, Partial: true}, nil), sweepOf(1, 0, 0, 0, 1),
+	},
+	"a sweep that failed": {
+		sweep(operate.SweepReport{Overdue: 1}, errors.New("queue down")), sweepOf(0, 1, 0, 0, 0),
+	},
 }
 
 func receive(eventID string, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) {
 		l.Received(context.Background(), relay.ReceiveReport{
-			Source: "hub", EventID: eventID, Type: "push", Handshake: eventID == "" && err == nil, BodyBytes: 7, Duration: 3 * time.Millisecond, Err: err,
+			Source: "hub", EventID: eventID, Type: "push", Handshake: eventID == "" &&
+				err == nil, BodyBytes: 7, Duration: 3 * time.Millisecond, Err: err,
 		})
 	}
 }
@@ -185,8 +239,11 @@ func routeOwn(r relay.RouteReport) func(telemetry.Log) {
 
 func attempt(status relay.Status, outcome relay.Outcome, err error) func(telemetry.Log) {
 	return func(l telemetry.Log) {
-		l.Attempted(context.Background(), relay.AttemptReport{EventID: "evt_1", Source: "hub", Type: "push", Endpoint: "a", Status: status,
-			Age: time.Second, Err: err, Attempt: relay.Attempt{Number: 1, Outcome: outcome, StatusCode: 204, Duration: 5 * time.Millisecond}})
+		l.Attempted(context.Background(), relay.AttemptReport{EventID: "evt_1", Source: "hub",
+			Type: "push", Endpoint: "a", Status: status,
+			Age: time.Second, Err: err, Attempt: relay.Attempt{
+				Number: 1, Outcome: outcome, StatusCode: 204, Duration: 5 * time.Millisecond,
+			}})
 	}
 }
 
@@ -197,7 +254,8 @@ func sweep(r operate.SweepReport, err error) func(telemetry.Log) {
 // sweepOf returns the metrics of a sweep that are not zero.
 func sweepOf(events, stranded, putBack, unaccounted, partial float64) map[string]float64 {
 	all := map[string]float64{
-		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName + "]": stranded, "PutBack[" + relayName + "]": putBack,
+		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName +
+			"]": stranded, "PutBack[" + relayName + "]": putBack,
 		"Unaccounted[" + relayName + "]": unaccounted, "Partial[" + relayName + "]": partial,
 	}
 	maps.DeleteFunc(all, func(_ string, value float64) bool { return value == 0 })
@@ -249,13 +307,15 @@ func TestWithoutANameThereAreNoMetrics(t *testing.T) {
 	for name, tt := range metrics {
 		var line bytes.Buffer
 		tt.report(telemetry.Log{Logger: slog.New(slog.NewJSONHandler(&line, nil))})
-		if got := extract(t, line.Bytes()); got != nil || bytes.Contains(line.Bytes(), []byte(`"Relay"`)) {
+		if got := extract(t, line.Bytes()); got != nil ||
+			bytes.Contains(line.Bytes(), []byte(`"Relay"`)) {
 			t.Errorf("%s: %s", name, line.Bytes())
 		}
 	}
 }
 
-// BenchmarkLine compares the line of an attempt with and without metrics. bytes/line is what CloudWatch Logs bills.
+// BenchmarkLine compares the line of an attempt with and without metrics. bytes/line is what
+// CloudWatch Logs bills.
 func BenchmarkLine(b *testing.B) {
 	for name, relay := range map[string]string{"plain": "", "metrics": relayName} {
 		b.Run(name, func(b *testing.B) {

@@ -14,14 +14,16 @@ import (
 const (
 	// refusalWindow is the time for which refusalLines counts.
 	refusalWindow = time.Minute
-	// refusalLines is the number of refusals for one reason in a window that get a line of their own. These lines show who sends what.
+	// refusalLines is the number of refusals for one reason in a window that get a line of their
+	// own. These lines show who sends what.
 	refusalLines = 10
 	// refusalBatch is the number of refusals without a line that are logged together in one line.
 	refusalBatch = 100
 )
 
-// RefusalLimiter limits the log lines of refused requests, which anybody can cause. In each minute the first ten refusals for a reason have a line
-// each. Of the others, a hundred share one line, or as many as there were in the minute. That line adds their number to the metric Refused. Refusals
+// RefusalLimiter limits the log lines of refused requests, which anybody can cause. In each minute
+// the first ten refusals for a reason have a line each. Of the others, a hundred share one line, or
+// as many as there were in the minute. That line adds their number to the metric Refused. Refusals
 // that are not yet logged when a process ends are not counted: at most 99 for a reason.
 //
 // The zero value is ready to use. It is safe for concurrent use.
@@ -70,7 +72,8 @@ func (l *RefusalLimiter) hasLine(reason string) bool {
 	return own
 }
 
-// due returns how many refusals without a line are to be logged now, by reason, and resets their count.
+// due returns how many refusals without a line are to be logged now, by reason, and resets their
+// count.
 func (l *RefusalLimiter) due() map[string]int {
 	if l == nil {
 		return nil
@@ -96,7 +99,12 @@ func (l Log) tellRefusals(ctx context.Context) {
 	due := l.Refusals.due()
 	for _, reason := range slices.Sorted(maps.Keys(due)) {
 		attrs := append(make([]slog.Attr, 0, room),
-			slog.String(KeyOutcome, "refused"), slog.String(metric.Reason, reason), slog.Int("requests", due[reason]))
-		l.log(ctx, slog.LevelWarn, "received many", nil, l.measure(attrs, refused, slog.Int(metric.Refused, due[reason])))
+			slog.String(KeyOutcome, "refused"), slog.String(metric.Reason, reason), slog.Int(
+				"requests", due[reason],
+			))
+		l.log(
+			ctx, slog.LevelWarn, "received many", nil,
+			l.measure(attrs, refused, slog.Int(metric.Refused, due[reason])),
+		)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/telemetry"
 	"webhook-relay/shared/telemetry/metric"
 	"webhook-relay/shared/verify"
@@ -61,7 +61,8 @@ func TestAFloodOfRefusalsWritesFewLinesAndIsCounted(t *testing.T) {
 		f.log.Received(t.Context(), relay.ReceiveReport{Source: "github", Err: verify.ErrMismatch})
 	}
 	f.now = f.now.Add(time.Minute)
-	f.log.Received(t.Context(), relay.ReceiveReport{Source: "github", EventID: "evt_1"}) // any request tells what is left
+	// any request tells what is left
+	f.log.Received(t.Context(), relay.ReceiveReport{Source: "github", EventID: "evt_1"})
 	lines, refused := f.told(t)
 	if refused[metric.ReasonSource] != unknown || refused[metric.ReasonMismatch] != forged {
 		t.Errorf("metrics tell of %v, want %d and %d", refused, unknown, forged)
@@ -76,7 +77,9 @@ func TestAFewRefusalsHaveALineEach(t *testing.T) {
 	f := newFlood()
 	for minute := range 3 {
 		for range 10 {
-			f.log.Received(t.Context(), relay.ReceiveReport{Source: "github", Err: verify.ErrMismatch})
+			f.log.Received(
+				t.Context(), relay.ReceiveReport{Source: "github", Err: verify.ErrMismatch},
+			)
 		}
 		if lines, _ := f.told(t); lines != 10*(minute+1) {
 			t.Errorf("%d lines after %d refusals", lines, 10*(minute+1))

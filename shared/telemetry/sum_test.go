@@ -6,17 +6,18 @@ import (
 	"errors"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// intake is the part of the relay that the first sum of the metrics covers, with the log of a deployed relay.
+// intake is the part of the relay that the first sum of the metrics covers, with the log of a
+// deployed relay.
 type intake struct {
 	t        *testing.T
 	log      bytes.Buffer
@@ -58,16 +59,24 @@ func newIntake(t *testing.T) *intake {
 	in := &intake{t: t}
 	var catalogs memory.Catalog
 	if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{
-		Sources:       []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{"token"}}},
-		Endpoints:     []catalog.Endpoint{{Name: "a"}, {Name: "b"}},
-		Subscriptions: []catalog.Subscription{{Source: "app", Endpoint: "a", Types: []string{"wanted"}}, {Source: "app", Endpoint: "b", Types: []string{"wanted"}}},
+		Sources: []catalog.Source{
+			{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{"token"}},
+		},
+		Endpoints: []catalog.Endpoint{{Name: "a"}, {Name: "b"}},
+		Subscriptions: []catalog.Subscription{
+			{Source: "app", Endpoint: "a", Types: []string{"wanted"}},
+			{Source: "app", Endpoint: "b", Types: []string{"wanted"}},
+		},
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
 	log := deployed(&in.log)
-	in.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{Sources: &catalogs, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log}))
+	in.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &catalogs, Ingest: &in.ingest, Bodies: &memory.Bodies{}, Reporter: log,
+	}))
 	in.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: &catalogs, Events: &in.ledger, Bodies: &memory.Bodies{}, Delivery: &in.delivery, Poison: &in.poison, Reporter: log,
+		Subscriptions: &catalogs, Events: &in.ledger, Bodies: &memory.Bodies{},
+		Delivery: &in.delivery, Poison: &in.poison, Reporter: log,
 		Failures: &memory.Failures{},
 	}))
 	return in
@@ -77,9 +86,13 @@ func (in *intake) post(id, eventType string) {
 	in.t.Helper()
 	_, err := in.receiver.Receive(in.t.Context(), relay.Inbound{
 		Source: "app", Method: "POST", Body: []byte("{}"), ReceivedAt: time.Now(),
-		Header: relay.Header{"authorization": "Bearer token", "webhook-id": id, "webhook-type": eventType},
+		Header: relay.Header{
+			"authorization": "Bearer token", "webhook-id": id, "webhook-type": eventType,
+		},
 	})
-	if fails := in.ingest.before != nil || in.ingest.after != nil; errors.Is(err, relay.ErrUncertain) != fails || errors.Is(err, relay.ErrUnavailable) != fails {
+	if fails := in.ingest.before != nil || in.ingest.after != nil; errors.Is(
+		err, relay.ErrUncertain,
+	) != fails || errors.Is(err, relay.ErrUnavailable) != fails {
 		in.t.Errorf("post %s: %v", id, err)
 	}
 }
@@ -117,8 +130,12 @@ func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 			in.post("1", "wanted")
 			in.post("2", "unwanted")
 			in.fanOut(1)
-		}, map[string]int{"Accepted": 3, "Routed": 1, "Duplicate": 1, "Unrouted": 1, "Deliveries": 2}},
-		"still on its way": {func(in *intake) { in.post("1", "wanted") }, map[string]int{"Accepted": 1}},
+		}, map[string]int{
+			"Accepted": 3, "Routed": 1, "Duplicate": 1, "Unrouted": 1, "Deliveries": 2,
+		}},
+		"still on its way": {func(in *intake) {
+			in.post("1", "wanted")
+		}, map[string]int{"Accepted": 1}},
 		"handed out twice": {func(in *intake) {
 			in.post("1", "wanted")
 			in.post("2", "unwanted")
@@ -137,14 +154,19 @@ func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 			in.ingest.after = nil
 			in.post("1", "wanted")
 			in.fanOut(1)
-		}, map[string]int{"Failed": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Duplicate": 1, "Deliveries": 2}},
+		}, map[string]int{
+			"Failed": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Duplicate": 1,
+			"Deliveries": 2,
+		}},
 		"refused, and the partner sends again": {func(in *intake) {
 			in.ingest.before = errDown
 			in.post("1", "wanted")
 			in.ingest.before = nil
 			in.post("1", "wanted")
 			in.fanOut(1)
-		}, map[string]int{"Failed": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Deliveries": 2}},
+		}, map[string]int{
+			"Failed": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Deliveries": 2,
+		}},
 		"unreadable": {func(in *intake) {
 			in.post("1", "wanted")
 			msgs := in.ingest.List()
@@ -161,8 +183,12 @@ func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 				t.Errorf("metrics (-want +got):\n%s", diff)
 			}
 			ended := got["Routed"] + got["Unrouted"] + got["Duplicate"] + got["Poisoned"]
-			if atLeast := got["Accepted"] - ended; ended > 0 && (atLeast > 0 || atLeast+got["Uncertain"] < 0) {
-				t.Errorf("%d accepted and %d uncertain, but %d ended", got["Accepted"], got["Uncertain"], ended)
+			if atLeast := got["Accepted"] - ended; ended > 0 && (atLeast > 0 ||
+				atLeast+got["Uncertain"] < 0) {
+				t.Errorf(
+					"%d accepted and %d uncertain, but %d ended", got["Accepted"], got["Uncertain"],
+					ended,
+				)
 			}
 		})
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry/metric"
 )
 
@@ -24,41 +24,52 @@ const (
 	KeyDuration = "durationMs"
 	KeyError    = "error"
 
-	KeyDeliveryID = "deliveryId"       // the provider's own id of a webhook
-	KeyReused     = "deliveryIdReused" // the id is not signed, and came before with other signed bytes
+	KeyDeliveryID = "deliveryId" // the provider's own id of a webhook
+	// the id is not signed, and came before with other signed bytes
+	KeyReused = "deliveryIdReused"
 )
 
 // Log is a relay.Reporter that writes to a logger. It is safe for concurrent use if the logger is.
 type Log struct {
 	Logger *slog.Logger // must write JSON if Relay is set
-	Relay  string       // the deployed relay's name, under which its lines are metrics too; "": no metrics
+	// the deployed relay's name, under which its lines are metrics too; "": no metrics
+	Relay string
 
 	Refusals *RefusalLimiter // nil: every refused request has a line
 }
 
 var _ relay.Reporter = Log{}
 
-// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or failed (ours). Not every refused request has a
-// line: see RefusalLimiter.
+// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or
+// failed (ours). Not every refused request has a line: see RefusalLimiter.
 func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	defer l.tellRefusals(ctx)
 	line := func(outcome string) []slog.Attr {
 		return append(make([]slog.Attr, 0, room),
-			slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyOutcome, outcome),
+			slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
+			slog.String(KeyType, r.Type), slog.String(KeyOutcome, outcome),
 			slog.Int("bodyBytes", r.BodyBytes), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	}
 	switch {
 	case errors.Is(r.Err, relay.ErrUncertain):
-		l.log(ctx, slog.LevelError, "received", r.Err, l.measure(line("failed"), uncertain, one(metric.Failed), one(metric.Uncertain)))
+		l.log(
+			ctx, slog.LevelError, "received", r.Err,
+			l.measure(line("failed"), uncertain, one(metric.Failed), one(metric.Uncertain)),
+		)
 	case errors.Is(r.Err, relay.ErrUnavailable):
-		l.log(ctx, slog.LevelError, "received", r.Err, l.measure(line("failed"), failed, one(metric.Failed)))
+		l.log(
+			ctx, slog.LevelError, "received", r.Err,
+			l.measure(line("failed"), failed, one(metric.Failed)),
+		)
 	case r.Err != nil:
 		reason := reasonOf(r.Err)
 		if !l.Refusals.hasLine(reason) {
 			return
 		}
 		attrs := append(line("refused"), slog.String(metric.Reason, reason))
-		l.log(ctx, slog.LevelWarn, "received", r.Err, l.measure(attrs, refused, one(metric.Refused)))
+		l.log(
+			ctx, slog.LevelWarn, "received", r.Err, l.measure(attrs, refused, one(metric.Refused)),
+		)
 	case r.Learned && r.Untold != nil:
 		l.log(ctx, slog.LevelError, "received", r.Untold, line("secret learned"))
 	case r.Learned: // whoever sent the secret can sign from now on, so the operator should see it
@@ -84,7 +95,8 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 		level = slog.LevelError
 	}
 	attrs := append(make([]slog.Attr, 0, room),
-		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(r.Result)),
+		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
+		slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(r.Result)),
 		slog.Int("deliveries", r.Endpoints))
 	if len(r.Undecided) > 0 {
 		level = max(level, slog.LevelWarn)
@@ -95,9 +107,10 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
 }
 
-// measureRouted counts the result of routing an event. It counts an event when it is recorded, whatever happens to its message afterwards. It does not
-// count the event again when a copy of the message continues where the first one failed. The relay's own events were never received, so neither side of
-// the sum counts them. Their deliveries are counted.
+// measureRouted counts the result of routing an event. It counts an event when it is recorded,
+// whatever happens to its message afterwards. It does not count the event again when a copy of the
+// message continues where the first one failed. The relay's own events were never received, so
+// neither side of the sum counts them. Their deliveries are counted.
 func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
 	deliveries := slog.Int(metric.Deliveries, r.Endpoints)
 	switch own := r.Source == catalog.OwnSource; {
@@ -123,13 +136,21 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	switch {
 	case r.Err != nil:
 		level = slog.LevelError
-	case r.Status != relay.Delivered && r.Status != "": // without a status it was held, or the endpoint had to prove itself
+	case r.Status != relay.Delivered && r.Status != "":
+		// without a status it was held, or the endpoint had to prove itself
 		level = slog.LevelWarn
 	}
 	attrs := append(make([]slog.Attr, 0, room),
-		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID), slog.String(KeyType, r.Type), slog.String(KeyEndpoint, r.Endpoint),
-		slog.Int(KeyAttempt, r.Attempt.Number), slog.String(KeyOutcome, string(r.Attempt.Outcome)), slog.Int(KeyStatus, r.Attempt.StatusCode),
-		slog.Int64(KeyDuration, r.Attempt.Duration.Milliseconds()), slog.String("delivery", string(r.Status)),
+		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
+		slog.String(KeyType, r.Type), slog.String(KeyEndpoint, r.Endpoint),
+		slog.Int(
+			KeyAttempt, r.Attempt.Number,
+		), slog.String(KeyOutcome, string(r.Attempt.Outcome)), slog.Int(
+			KeyStatus, r.Attempt.StatusCode,
+		),
+		slog.Int64(KeyDuration, r.Attempt.Duration.Milliseconds()), slog.String(
+			"delivery", string(r.Status),
+		),
 		slog.Int64("ageMs", r.Age.Milliseconds()))
 	if r.Wait > 0 {
 		attrs = append(attrs, slog.Int64("retryInMs", r.Wait.Milliseconds()))
@@ -141,7 +162,10 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 		attrs = append(attrs, slog.String("deathReason", string(r.Reason)))
 	}
 	if r.Change != nil {
-		attrs = append(attrs, slog.String("endpointChange", r.Change.Type), slog.String("changeReason", r.Change.Reason))
+		attrs = append(
+			attrs, slog.String("endpointChange", r.Change.Type),
+			slog.String("changeReason", r.Change.Reason),
+		)
 	}
 	if r.Attempt.Error != "" {
 		attrs = append(attrs, slog.String("attemptError", r.Attempt.Error))
@@ -149,13 +173,19 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	l.log(ctx, level, "attempted", r.Err, l.measureAttempt(attrs, r))
 }
 
-// measureAttempt counts attempts that are recorded. An attempt that could not be recorded, because the relay itself failed, is reported again.
+// measureAttempt counts attempts that are recorded. An attempt that could not be recorded, because
+// the relay itself failed, is reported again.
 func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Attr {
 	took := slog.Int64(metric.EndpointMs, r.Attempt.Duration.Milliseconds())
-	asked := !slices.Contains([]relay.Outcome{relay.Removed, relay.Withheld, relay.Blocked, relay.AuthFailed}, r.Attempt.Outcome)
+	asked := !slices.Contains(
+		[]relay.Outcome{relay.Removed, relay.Withheld, relay.Blocked, relay.AuthFailed},
+		r.Attempt.Outcome,
+	)
 	switch {
 	case r.Status == relay.Delivered:
-		return l.measure(attrs, delivered, took, slog.Int64(metric.DeliveryAgeMs, r.Age.Milliseconds()))
+		return l.measure(
+			attrs, delivered, took, slog.Int64(metric.DeliveryAgeMs, r.Age.Milliseconds()),
+		)
 	case r.Status == relay.Dead && asked:
 		return l.measure(attrs, dead, took, one(metric.Dead))
 	case r.Status == relay.Dead:
@@ -176,14 +206,19 @@ func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 		level = slog.LevelWarn
 	}
 	attrs := append(make([]slog.Attr, 0, room),
-		slog.Int("events", r.Events), slog.Int("deliveries", r.Deliveries), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
-		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("left", r.Left), slog.Int("overdue", r.Overdue),
-		slog.Int("putBack", r.PutBack), slog.Bool("partial", r.Partial), slog.Int("behind", r.Behind),
+		slog.Int("events", r.Events), slog.Int(
+			"deliveries", r.Deliveries,
+		), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
+		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("left", r.Left),
+		slog.Int("overdue", r.Overdue),
+		slog.Int("putBack", r.PutBack), slog.Bool("partial", r.Partial),
+		slog.Int("behind", r.Behind),
 		slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	l.log(ctx, level, "swept", err, l.measureSweep(attrs, r))
 }
 
-// measureSweep counts what a sweep found. Zeros are not written, because a metric without a value in a month costs nothing.
+// measureSweep counts what a sweep found. Zeros are not written, because a metric without a value
+// in a month costs nothing.
 func (l Log) measureSweep(attrs []slog.Attr, r operate.SweepReport) []slog.Attr {
 	partial := 0
 	if r.Partial {

@@ -21,10 +21,12 @@ import (
 // public keys. They need not stay secret, but whoever could replace one could sign.
 type public struct {
 	signature algorithm
-	keyForm   string // the form in which the provider shows its public key: keyHex or keyBase64 of the bare key, keySPKI for all other forms
-	header    string // of the signature; lower case, as all names here
-	encoding  string // of the signature: hex (lower case), base64
-	layout    layout // zero: the header holds one signature
+	// the form in which the provider shows its public key: keyHex or keyBase64 of the bare key,
+	// keySPKI for all other forms
+	keyForm  string
+	header   string // of the signature; lower case, as all names here
+	encoding string // of the signature: hex (lower case), base64
+	layout   layout // zero: the header holds one signature
 
 	payload         []string // the signed text: placeholders, and text between them
 	idHeader        string   // required with {id}: an id, or a nonce
@@ -47,13 +49,27 @@ type algorithm struct {
 // The algorithms. Two senders use SHA-1, and no other should. An attacker gains nothing from a
 // collision, because they cannot choose both messages.
 var (
-	ed25519Pure  = algorithm{"Ed25519", 0, wantEd25519, makeEd25519, false}
-	ecdsaSHA256  = algorithm{"ECDSA-SHA256", crypto.SHA256, wantP256, makeP256, false}
-	ecdsaSHA1    = algorithm{"ECDSA-SHA1", crypto.SHA1, wantP256, makeP256, false}
-	rsaSHA256    = algorithm{"RSA-SHA256", crypto.SHA256, wantRSA, makeRSA, false}
-	rsaSHA1      = algorithm{"RSA-SHA1", crypto.SHA1, wantRSA, makeRSA, false}
-	rsaSHA512    = algorithm{"RSA-SHA512", crypto.SHA512, wantRSA, makeRSA, false}
-	rsaPSSSHA512 = algorithm{"RSA-PSS-SHA512", crypto.SHA512, wantRSA, makeRSA, true}
+	ed25519Pure = algorithm{
+		name: "Ed25519", hash: 0, fits: wantEd25519, make: makeEd25519, pss: false,
+	}
+	ecdsaSHA256 = algorithm{
+		name: "ECDSA-SHA256", hash: crypto.SHA256, fits: wantP256, make: makeP256, pss: false,
+	}
+	ecdsaSHA1 = algorithm{
+		name: "ECDSA-SHA1", hash: crypto.SHA1, fits: wantP256, make: makeP256, pss: false,
+	}
+	rsaSHA256 = algorithm{
+		name: "RSA-SHA256", hash: crypto.SHA256, fits: wantRSA, make: makeRSA, pss: false,
+	}
+	rsaSHA1 = algorithm{
+		name: "RSA-SHA1", hash: crypto.SHA1, fits: wantRSA, make: makeRSA, pss: false,
+	}
+	rsaSHA512 = algorithm{
+		name: "RSA-SHA512", hash: crypto.SHA512, fits: wantRSA, make: makeRSA, pss: false,
+	}
+	rsaPSSSHA512 = algorithm{
+		name: "RSA-PSS-SHA512", hash: crypto.SHA512, fits: wantRSA, make: makeRSA, pss: true,
+	}
 )
 
 // digest returns the hash of a message, or the message itself if that is signed.
@@ -75,7 +91,9 @@ func (a algorithm) verified(key crypto.PublicKey, digest, signature []byte) bool
 		return ecdsa.VerifyASN1(key, digest, signature)
 	case *rsa.PublicKey:
 		if a.pss {
-			return rsa.VerifyPSS(key, a.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto}) == nil
+			return rsa.VerifyPSS(
+				key, a.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthAuto},
+			) == nil
 		}
 		return rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 	}
@@ -88,13 +106,18 @@ func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 		return nil, errNeedsKey
 	}
 	if a.pss {
-		return key.Sign(rand.Reader, a.digest(message), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.hash})
+		return key.Sign(
+			rand.Reader, a.digest(message),
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: a.hash},
+		)
 	}
 	return key.Sign(rand.Reader, a.digest(message), a.hash)
 }
 
 // errNeedsKey says that the configuration can verify but not sign.
-var errNeedsKey = errors.New("verify: what is configured cannot sign; SignWith takes the private half of the key")
+var errNeedsKey = errors.New(
+	"verify: what is configured cannot sign; SignWith takes the private half of the key",
+)
 
 func (s public) trust() Trust { return Verified }
 
@@ -189,7 +212,9 @@ func (p *publicProof) check(_ context.Context, r Request) error {
 			continue
 		}
 		decoded++
-		if slices.ContainsFunc(p.keys, func(k crypto.PublicKey) bool { return p.signature.verified(k, digest, signature) }) {
+		if slices.ContainsFunc(p.keys, func(k crypto.PublicKey) bool {
+			return p.signature.verified(k, digest, signature)
+		}) {
 			if sentAt.IsZero() {
 				return nil
 			}
@@ -199,7 +224,9 @@ func (p *publicProof) check(_ context.Context, r Request) error {
 	if decoded == 0 {
 		return malformed(p.header, "a signature in "+p.encoding)
 	}
-	return fmt.Errorf("%w: header %s, signatures %d, keys %d", ErrMismatch, p.header, decoded, len(p.keys))
+	return fmt.Errorf(
+		"%w: header %s, signatures %d, keys %d", ErrMismatch, p.header, decoded, len(p.keys),
+	)
 }
 
 // maxSignature is longer than any encoded signature of the accepted keys. A longer text is not
@@ -219,7 +246,9 @@ func decode(e encoding, text string) ([]byte, error) {
 }
 
 // signatures returns the signatures in the header, and the time if the layout holds it.
-func (p *publicProof) signatures(h Header, room []string) (timestamp string, signatures []string, err error) {
+func (p *publicProof) signatures(
+	h Header, room []string,
+) (timestamp string, signatures []string, err error) {
 	if p.layout == (layout{}) {
 		value, err := single(h, p.header)
 		return "", append(room, value), err
@@ -232,7 +261,9 @@ func (p *publicProof) signatures(h Header, room []string) (timestamp string, sig
 
 // message returns the signed text and the signed time. The time is zero if none is signed. listed
 // is the time from the layout.
-func (p *publicProof) message(r Request, listed string) (message []byte, sentAt time.Time, err error) {
+func (p *publicProof) message(
+	r Request, listed string,
+) (message []byte, sentAt time.Time, err error) {
 	if p.form != "" {
 		message, err = onlyField(r.Body, p.form)
 		return message, sentAt, err
@@ -283,7 +314,9 @@ func (p *publicProof) message(r Request, listed string) (message []byte, sentAt 
 func (p *publicProof) checkSeam(body []byte) error {
 	after := p.payload[slices.Index(p.payload, placeTimestamp)+1]
 	if after == placeBody && len(body) > 0 && '0' <= body[0] && body[0] <= '9' {
-		return fmt.Errorf("%w: the body begins with a digit, where no text parts it from the time", ErrMalformed)
+		return fmt.Errorf(
+			"%w: the body begins with a digit, where no text parts it from the time", ErrMalformed,
+		)
 	}
 	return nil
 }
@@ -292,7 +325,8 @@ func (p *publicProof) checkSeam(body []byte) error {
 // payload.
 func (p *publicProof) signedID(h Header) (string, error) {
 	id, err := single(h, p.idHeader)
-	if end := p.payload[slices.Index(p.payload, placeID)+1]; err == nil && strings.Contains(id, end) {
+	if end := p.payload[slices.Index(p.payload, placeID)+1]; err == nil &&
+		strings.Contains(id, end) {
 		err = malformed(p.idHeader, fmt.Sprintf("an id without %q", end))
 	}
 	return id, err

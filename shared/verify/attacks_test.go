@@ -66,8 +66,12 @@ func eventOf(r verify.Result) string {
 func (a attacked) same(t *testing.T, what string, r verify.Request) {
 	t.Helper()
 	got, err := a.verifier.Verify(context.Background(), r)
-	if err == nil && (got.EventType != a.genuine.EventType || eventOf(got) != eventOf(a.genuine)) && !got.Handshake {
-		t.Errorf("%s: type %q, event %q, want %q, %q", what, got.EventType, eventOf(got), a.genuine.EventType, eventOf(a.genuine))
+	if err == nil && (got.EventType != a.genuine.EventType || eventOf(got) != eventOf(a.genuine)) &&
+		!got.Handshake {
+		t.Errorf(
+			"%s: type %q, event %q, want %q, %q", what, got.EventType, eventOf(got),
+			a.genuine.EventType, eventOf(a.genuine),
+		)
 	}
 }
 
@@ -101,7 +105,8 @@ func TestAttack_AnotherDeliveryID(t *testing.T) {
 				t.Errorf("%s, which is signed: %q passes", name, eventOf(got))
 			case !a.d.Signed.ID && err != nil:
 				t.Errorf("%s, which is not signed: %v", name, err)
-			case !a.d.Signed.ID && a.d.Signed.Body && (got.Bound == nil || slices.Equal(a.d.DeliveryIDs, nil)):
+			case !a.d.Signed.ID && a.d.Signed.Body && (got.Bound == nil ||
+				slices.Equal(a.d.DeliveryIDs, nil)):
 				t.Errorf("%s is bound to nothing", name)
 			}
 		}
@@ -117,17 +122,26 @@ func TestAttack_AnotherDeliveryID(t *testing.T) {
 // A copy that is sent under the id of a future webhook must be another event than that webhook.
 func TestAttack_TheIDOfAnotherWebhook(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
-		if a.d.Signed.ID || !a.d.Signed.Body || len(a.idHeaders()) == 0 || slices.Contains(ownBodies, a.d.Name) {
+		if a.d.Signed.ID || !a.d.Signed.Body || len(a.idHeaders()) == 0 ||
+			slices.Contains(ownBodies, a.d.Name) {
 			return
 		}
 		next := a.webhook
-		next.DeliveryID, next.Body = "the-next", []byte(`{"id":"evt_2","type":"invoice.paid","amount":1}`)
-		genuine, err := a.verifier.Verify(context.Background(), request(t, a.verifier, next, signedAt))
-		if err != nil || genuine.DeliveryID != "the-next" && !strings.HasPrefix(genuine.DeliveryID, "sha256:") { // of several parts
+		next.DeliveryID, next.Body = "the-next",
+			[]byte(`{"id":"evt_2","type":"invoice.paid","amount":1}`)
+		genuine, err := a.verifier.Verify(
+			context.Background(), request(t, a.verifier, next, signedAt),
+		)
+		// of several parts
+		if err != nil || genuine.DeliveryID != "the-next" &&
+			!strings.HasPrefix(genuine.DeliveryID, "sha256:") {
 			t.Fatalf("the genuine one: %+v, %v", genuine, err)
 		}
-		forged, err := a.verifier.Verify(context.Background(), with(a.request, a.idHeaders()[0], "the-next"))
-		if err != nil || forged.DeliveryID != genuine.DeliveryID || eventOf(forged) == eventOf(genuine) {
+		forged, err := a.verifier.Verify(
+			context.Background(), with(a.request, a.idHeaders()[0], "the-next"),
+		)
+		if err != nil || forged.DeliveryID != genuine.DeliveryID ||
+			eventOf(forged) == eventOf(genuine) {
 			t.Errorf("the copy passes for the genuine one: %+v, %v", forged, err)
 		}
 	})
@@ -139,9 +153,12 @@ func TestAttack_UnsignedHeaders(t *testing.T) {
 		for name := range a.request.Header {
 			names = append(names, name)
 		}
-		for _, name := range append(names, "x-event", "x-forwarded-for", "content-encoding", "x-http-method-override") {
+		for _, name := range append(
+			names, "x-event", "x-forwarded-for", "content-encoding", "x-http-method-override",
+		) {
 			got, err := a.verifier.Verify(context.Background(), with(a.request, name, "other.type"))
-			if needed := slices.Contains(a.proof, name); err != nil && !needed && !a.d.Signed.Type && !a.d.Signed.ID {
+			if needed := slices.Contains(a.proof, name); err != nil && !needed &&
+				!a.d.Signed.Type && !a.d.Signed.ID {
 				t.Errorf("%s: %v, though nothing needs it", name, err)
 			}
 			if err == nil && a.d.Signed.Type && got.EventType != a.genuine.EventType {
@@ -150,7 +167,9 @@ func TestAttack_UnsignedHeaders(t *testing.T) {
 		}
 		for _, name := range a.typeHeaders() {
 			r := with(a.request, name, "other.type")
-			if got, err := a.verifier.Verify(context.Background(), r); a.d.Signed.Type == (err == nil && got.EventType != a.genuine.EventType) &&
+			if got, err := a.verifier.Verify(
+				context.Background(), r,
+			); a.d.Signed.Type == (err == nil && got.EventType != a.genuine.EventType) &&
 				name == a.d.EventType[0].Header {
 				t.Errorf("%s: the table says signed %v: %+v, %v", name, a.d.Signed.Type, got, err)
 			}
@@ -161,9 +180,13 @@ func TestAttack_UnsignedHeaders(t *testing.T) {
 func TestAttack_ContentTypes(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
 		for _, contentType := range []string{
-			"", "application/json", "text/plain", "application/octet-stream", "application/xml", "multipart/form-data; boundary=x",
-			"application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-16", "APPLICATION/X-WWW-FORM-URLENCODED",
-			"application/x-www-form-urlencoded,application/json", "application/json,application/x-www-form-urlencoded",
+			"", "application/json", "text/plain", "application/octet-stream", "application/xml",
+			"multipart/form-data; boundary=x",
+			"application/x-www-form-urlencoded",
+			"application/x-www-form-urlencoded; charset=utf-16",
+			"APPLICATION/X-WWW-FORM-URLENCODED",
+			"application/x-www-form-urlencoded,application/json",
+			"application/json,application/x-www-form-urlencoded",
 			"application/cloudevents+json", "application/cloudevents-batch+json", "application/jwt",
 		} {
 			a.same(t, contentType, with(a.request, "content-type", contentType))
@@ -230,9 +253,12 @@ func TestAttack_BytesAroundTheBody(t *testing.T) {
 		}
 		body := string(a.request.Body)
 		for what, changed := range map[string]string{
-			"space before": " " + body, "space after": body + " ", "line before": "\n" + body, "line after": body + "\r\n", "tab": "\t" + body,
-			"byte order mark": "\ufeff" + body, "NUL": body + "\x00", "another object": body + "{}", "brace": body + "}", "twice": body + body,
-			"form feed": "\f" + body, "ampersand before": "&" + body, "ampersand after": body + "&", "equals": body + "=", "question": "?" + body,
+			"space before": " " + body, "space after": body + " ", "line before": "\n" +
+				body, "line after": body + "\r\n", "tab": "\t" + body,
+			"byte order mark": "\ufeff" + body, "NUL": body + "\x00", "another object": body +
+				"{}", "brace": body + "}", "twice": body + body,
+			"form feed": "\f" + body, "ampersand before": "&" + body, "ampersand after": body +
+				"&", "equals": body + "=", "question": "?" + body,
 		} {
 			r := a.request
 			r.Body = []byte(changed)
@@ -264,11 +290,13 @@ func TestAttack_ExtraFormFields(t *testing.T) {
 		}
 		body := string(a.request.Body)
 		for _, changed := range []string{
-			body + "&extra=1", "extra=1&" + body, body + "&extra", body + "&=x", body + "&" + strings.ToUpper(body), body + "&a[b]=c", body + ";extra=1",
+			body + "&extra=1", "extra=1&" + body, body + "&extra", body + "&=x", body + "&" +
+				strings.ToUpper(body), body + "&a[b]=c", body + ";extra=1",
 		} {
 			r := a.request
 			r.Body = []byte(changed)
-			if got, err := a.verifier.Verify(context.Background(), r); err == nil && !got.Handshake {
+			if got, err := a.verifier.Verify(context.Background(), r); err == nil &&
+				!got.Handshake {
 				t.Errorf("accepted: …%s", changed[max(0, len(changed)-40):])
 			}
 		}
@@ -283,17 +311,24 @@ func TestAttack_DuplicateMembers(t *testing.T) {
 		if a.token() || !strings.HasPrefix(body, "{") || len(body) < 3 {
 			return
 		}
-		for _, l := range slices.Concat(a.d.DeliveryIDs, a.d.EventType, []verify.Locator{a.d.OrEventType}) {
+		for _, l := range slices.Concat(
+			a.d.DeliveryIDs, a.d.EventType, []verify.Locator{a.d.OrEventType},
+		) {
 			if l.JSON == "" {
 				continue
 			}
 			path := strings.Split(l.JSON, ".")
 			for what, name := range map[string]string{
-				"the same": path[0], "upper case": strings.ToUpper(path[0]), "lower case": strings.ToLower(path[0]),
-				"escaped": fmt.Sprintf(`\u%04x%s`, path[0][0], path[0][1:]), "long s": strings.Replace(path[0], "s", "ſ", 1),
+				"the same": path[0], "upper case": strings.ToUpper(path[0]),
+				"lower case": strings.ToLower(path[0]),
+				"escaped": fmt.Sprintf(
+					`\u%04x%s`, path[0][0], path[0][1:],
+				), "long s": strings.Replace(path[0], "s", "ſ", 1),
 			} {
 				member := `"` + name + `":` + nested(path[1:])
-				for _, changed := range []string{"{" + member + "," + body[1:], body[:len(body)-1] + "," + member + "}"} {
+				for _, changed := range []string{
+					"{" + member + "," + body[1:], body[:len(body)-1] + "," + member + "}",
+				} {
 					r := a.request
 					r.Body = []byte(changed)
 					a.replayed(t, what+" "+l.JSON, r)
@@ -316,10 +351,14 @@ func nested(path []string) string {
 
 func TestAttack_OtherMethods(t *testing.T) {
 	attack(t, func(t *testing.T, a attacked) {
-		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions, "post"} {
+		for _, method := range []string{
+			http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead,
+			http.MethodOptions, "post",
+		} {
 			r := a.request
 			r.Method = method
-			if got, err := a.verifier.Verify(context.Background(), r); err == nil && !got.Handshake {
+			if got, err := a.verifier.Verify(context.Background(), r); err == nil &&
+				!got.Handshake {
 				t.Errorf("%s: accepted as a webhook", method)
 			}
 		}
@@ -336,7 +375,10 @@ func TestAttack_BytesMovedAtEverySeam(t *testing.T) {
 		const times = `[{"at":"1700000000","ms":1700000000000,"iso":"2023-11-14T22:13:20Z","date":"Tue, 14 Nov 2023 22:13:20 GMT"}]`
 		requests := []verify.Request{a.request}
 		w := a.webhook
-		for _, body := range []string{times, `{"iso":"2023-11-14T22:13:20Z"}`, `{"n":` + times + "}", times + "1700000000", "1700000000" + times, "1700000000000", ""} {
+		for _, body := range []string{
+			times, `{"iso":"2023-11-14T22:13:20Z"}`, `{"n":` + times + "}", times + "1700000000",
+			"1700000000" + times, "1700000000000", "",
+		} {
 			w.Body = []byte(body)
 			if r, err := a.verifier.Sign(w, signedAt); err == nil {
 				requests = append(requests, r)
@@ -348,8 +390,11 @@ func TestAttack_BytesMovedAtEverySeam(t *testing.T) {
 				t.Fatalf("%q: %v", r.Body, err)
 			}
 			for _, moved := range a.moved(r) {
-				if got, err := a.verifier.Verify(context.Background(), moved); err == nil && (string(moved.Body) != string(r.Body) || eventOf(got) != eventOf(genuine)) {
-					t.Errorf("%v and %q pass for %v and %q", moved.Header, moved.Body, r.Header, r.Body)
+				if got, err := a.verifier.Verify(context.Background(), moved); err == nil &&
+					(string(moved.Body) != string(r.Body) || eventOf(got) != eventOf(genuine)) {
+					t.Errorf(
+						"%v and %q pass for %v and %q", moved.Header, moved.Body, r.Header, r.Body,
+					)
 				}
 			}
 		}
@@ -415,14 +460,21 @@ func (a attacked) movedInList(r verify.Request) (all []verify.Request) {
 				before, after := r, r
 				before.Body = []byte(at[i:] + string(r.Body))
 				after.Body = []byte(string(r.Body) + at[:i])
-				all = append(all, with(before, name, strings.Replace(r.Header[name], at, at[:i], 1)),
+				all = append(all, with(
+					before, name, strings.Replace(r.Header[name], at, at[:i], 1),
+				),
 					with(after, name, strings.Replace(r.Header[name], at, at[i:], 1)))
 			}
 			for i := range min(6, len(r.Body)) {
 				before, after, n := r, r, len(r.Body)
 				before.Body, after.Body = r.Body[i:], r.Body[:n-i]
-				all = append(all, with(before, name, strings.Replace(r.Header[name], at, at+string(r.Body[:i]), 1)),
-					with(after, name, strings.Replace(r.Header[name], at, string(r.Body[n-i:])+at, 1)))
+				all = append(all, with(
+					before, name, strings.Replace(r.Header[name], at, at+string(r.Body[:i]), 1),
+				),
+					with(
+						after, name,
+						strings.Replace(r.Header[name], at, string(r.Body[n-i:])+at, 1),
+					))
 			}
 			break
 		}

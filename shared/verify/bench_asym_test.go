@@ -18,7 +18,9 @@ import (
 // of such a signature, like BenchmarkVerify for HMACs.
 func BenchmarkVerifyPublicKeys(b *testing.B) {
 	body := jsonBody(1<<10, `"id":"evt_1","type":"invoice.paid"`, `"data":1`)
-	for _, provider := range []string{"discord", "sendgrid", "wise", "plaid", "google-pubsub", "sns"} {
+	for _, provider := range []string{
+		"discord", "sendgrid", "wise", "plaid", "google-pubsub", "sns",
+	} {
 		b.Run(provider, func(b *testing.B) {
 			s := newSubject(b, verify.Config{Provider: provider}, "current")
 			r := s.request

@@ -23,7 +23,8 @@ import (
 // best times are compared, so that other work on the machine does not count. "x-bare" is the ratio
 // of the whole, "proof-x-bare" the ratio of the proof. The budget of the latter at 1 KiB is 1.2.
 func BenchmarkVerify(b *testing.B) {
-	for _, c := range []struct{ name, provider, first, last string }{ // members as the provider has them in the body
+	// members as the provider has them in the body
+	for _, c := range []struct{ name, provider, first, last string }{
 		{"github, action first", "github", `"action":"opened"`, `"sender":1`},
 		{"github, no action", "github", `"ref":"main"`, `"sender":1`},
 		{"standard-webhooks", "standard-webhooks", `"type":"invoice.paid"`, `"data":1`},
@@ -45,11 +46,14 @@ func BenchmarkVerifyForms(b *testing.B) {
 	for _, provider := range verify.Providers() {
 		d, _ := verify.Describe(provider)
 		form := formOf(d)
-		if seen[form] || !strings.Contains(form, "{body}") || slices.Contains(partlySigned, provider) {
+		if seen[form] || !strings.Contains(form, "{body}") ||
+			slices.Contains(partlySigned, provider) {
 			continue
 		}
 		seen[form] = true
-		b.Run(provider+", "+form, func(b *testing.B) { benchmarkVerify(b, provider, jsonBody(1<<10, membersOf(d), `"data":1`)) })
+		b.Run(provider+", "+form, func(b *testing.B) {
+			benchmarkVerify(b, provider, jsonBody(1<<10, membersOf(d), `"data":1`))
+		})
 	}
 }
 
@@ -99,7 +103,11 @@ func within(path []string, there any) any {
 
 func benchmarkVerify(b *testing.B, provider string, body []byte) {
 	s := newSubject(b, verify.Config{Provider: provider}, "current")
-	r := request(b, s.verifier, verify.Webhook{Body: body, DeliveryID: "msg_p5jXN8AQM9LWM0D4loKWxJek", EventType: "push"}, signedAt)
+	r := request(
+		b, s.verifier,
+		verify.Webhook{Body: body, DeliveryID: "msg_p5jXN8AQM9LWM0D4loKWxJek", EventType: "push"},
+		signedAt,
+	)
 	whole := func() {
 		if _, err := s.verifier.Verify(context.Background(), r); err != nil {
 			b.Fatal(err)
@@ -118,7 +126,8 @@ func benchmarkVerify(b *testing.B, provider string, body []byte) {
 	calls := max(1, 16<<10/len(body))
 	wholeTime, proofTime, bareTime, hashTime := math.Inf(1), math.Inf(1), math.Inf(1), math.Inf(1)
 	for b.Loop() {
-		wholeTime, proofTime = min(wholeTime, each(calls, whole)), min(proofTime, each(calls, proof))
+		wholeTime, proofTime = min(wholeTime, each(calls, whole)),
+			min(proofTime, each(calls, proof))
 		bareTime, hashTime = min(bareTime, each(calls, bare)), min(hashTime, each(calls, hash))
 	}
 	b.ReportMetric(wholeTime, "ns/op")
@@ -134,7 +143,8 @@ func bareHMAC(s subject, r verify.Request) func() {
 	d, _ := verify.Describe(s.cfg.Provider)
 	_, payload, _ := strings.Cut(d.Proof, " over ")
 	payload, _, _ = strings.Cut(payload, ";")
-	signed := []byte(strings.NewReplacer("{body}", string(r.Body), "{timestamp}", "1700000000", "{id}", "msg_p5jXN8AQM9LWM0D4loKWxJek",
+	signed := []byte(strings.NewReplacer("{body}", string(r.Body), "{timestamp}", "1700000000",
+		"{id}", "msg_p5jXN8AQM9LWM0D4loKWxJek",
 		"{url}", s.cfg.URL, "{method}", "POST").Replace(payload))
 	if own, ok := s.verifier.Signed(r); ok {
 		signed = own

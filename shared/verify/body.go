@@ -24,7 +24,8 @@ func strictly(paths *document.Paths, body []byte) ([][]byte, error) {
 	case len(body) == 0:
 		return nil, fmt.Errorf("%w: the body is empty", ErrMissing)
 	case errors.Is(err, document.ErrAmbiguous):
-		return nil, fmt.Errorf("%w: the body has a name twice, or in two cases: %w", ErrMalformed, err)
+		return nil,
+			fmt.Errorf("%w: the body has a name twice, or in two cases: %w", ErrMalformed, err)
 	case err != nil || document.First(body) != '{':
 		return nil, fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
 	}
@@ -112,7 +113,10 @@ func (mailgun) window() time.Duration { return DefaultTolerance }
 
 func (mailgun) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mailgunProof{newMacs(sha256.New, lowerHex{}, raw), document.NewStrictPaths(mailgunPaths...), k.freshness(DefaultTolerance)}, err
+	return &mailgunProof{
+		macs: newMacs(sha256.New, lowerHex{}, raw), paths: document.NewStrictPaths(mailgunPaths...),
+		fresh: k.freshness(DefaultTolerance),
+	}, err
 }
 
 type mailgunProof struct {
@@ -123,7 +127,9 @@ type mailgunProof struct {
 
 func (*mailgunProof) headers() []string { return nil }
 
-var mailgunPaths = [][]string{{"signature", "timestamp"}, {"signature", "token"}, {"signature", "signature"}}
+var mailgunPaths = [][]string{
+	{"signature", "timestamp"}, {"signature", "token"}, {"signature", "signature"},
+}
 
 func (p *mailgunProof) check(_ context.Context, r Request) error {
 	var parts [3]string
@@ -141,7 +147,9 @@ func (p *mailgunProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.macs.check("signature.signature in the body", parts[2], parts[0]+parts[1]); err != nil {
+	if err := p.macs.check(
+		"signature.signature in the body", parts[2], parts[0]+parts[1],
+	); err != nil {
 		return err
 	}
 	return p.fresh.check(sentAt, r.ReceivedAt)
@@ -157,7 +165,9 @@ func (p *mailgunProof) sign(r *Request, w Webhook, at time.Time) error {
 	}
 	timestamp := writeTime(timeSeconds, at)
 	return proveBody(p, r, func(object map[string]any) error {
-		object["signature"] = map[string]any{"timestamp": timestamp, "token": token, "signature": p.macs.sign(timestamp + token)}
+		object["signature"] = map[string]any{
+			"timestamp": timestamp, "token": token, "signature": p.macs.sign(timestamp + token),
+		}
 		return nil
 	})
 }
@@ -169,12 +179,16 @@ type adyenItems struct{}
 func (adyenItems) trust() Trust { return Authenticated }
 
 func (adyenItems) describe() string {
-	return "body: additionalData.hmacSignature of each item, base64 of HMAC-SHA256 over " + strings.Join(adyenFields, ":")
+	return "body: additionalData.hmacSignature of each item, base64 of HMAC-SHA256 over " +
+		strings.Join(adyenFields, ":")
 }
 
 func (adyenItems) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyHex)
-	p := &adyenProof{macs: newMacs(sha256.New, encodings["base64"], raw), list: document.NewStrictPaths([]string{"notificationItems"})}
+	p := &adyenProof{
+		macs: newMacs(sha256.New, encodings["base64"], raw),
+		list: document.NewStrictPaths([]string{"notificationItems"}),
+	}
 	var paths [][]string
 	for _, field := range append(slices.Clone(adyenFields), "additionalData.hmacSignature") {
 		paths = append(paths, append([]string{adyenItem}, strings.Split(field, ".")...))
@@ -192,7 +206,8 @@ type adyenProof struct {
 func (*adyenProof) headers() []string { return nil }
 
 // adyenFields are the signed fields. They are joined by colons.
-var adyenFields = []string{"pspReference", "originalReference", "merchantAccountCode", "merchantReference", "amount.value", "amount.currency",
+var adyenFields = []string{"pspReference", "originalReference", "merchantAccountCode",
+	"merchantReference", "amount.value", "amount.currency",
 	"eventCode", "success"}
 
 const (
@@ -247,7 +262,9 @@ func (p *adyenProof) itemText(element []byte) (text, signature string, err error
 	fields := make([]string, len(adyenFields))
 	for i, value := range found[:len(adyenFields)] {
 		if document.IsObject(value) || document.IsList(value) {
-			return "", "", fmt.Errorf("%w: %s in the body is an object or a list", ErrMalformed, adyenFields[i])
+			return "", "", fmt.Errorf(
+				"%w: %s in the body is an object or a list", ErrMalformed, adyenFields[i],
+			)
 		}
 		fields[i] = document.Scalar(value)
 	}
@@ -256,8 +273,12 @@ func (p *adyenProof) itemText(element []byte) (text, signature string, err error
 }
 
 var (
-	errNoItems = fmt.Errorf("%w: notificationItems in the body is not a list of items", ErrMalformed)
-	errNoItem  = fmt.Errorf("%w: an element of notificationItems in the body has no %s", ErrMalformed, adyenItem)
+	errNoItems = fmt.Errorf(
+		"%w: notificationItems in the body is not a list of items", ErrMalformed,
+	)
+	errNoItem = fmt.Errorf(
+		"%w: an element of notificationItems in the body has no %s", ErrMalformed, adyenItem,
+	)
 )
 
 func (p *adyenProof) sign(r *Request, _ Webhook, _ time.Time) error {
@@ -331,7 +352,10 @@ func (t bodyToken) where() string {
 
 func (t bodyToken) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	p := &bodyTokenProof{bodyToken: t, lists: document.NewStrictPaths([]string{t.list}), members: document.NewStrictPaths([]string{t.member})}
+	p := &bodyTokenProof{
+		bodyToken: t, lists: document.NewStrictPaths([]string{t.list}),
+		members: document.NewStrictPaths([]string{t.member}),
+	}
 	for _, secret := range raw {
 		p.sums = append(p.sums, sha256.Sum256(secret))
 	}

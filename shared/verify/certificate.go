@@ -40,7 +40,8 @@ func newCertificates(k *keys, names ...string) (*certificates, error) {
 	if text := k.settings[settingCertificate]; text != "" {
 		chain, err := parseCertificates([]byte(text))
 		if err != nil {
-			return nil, wrong("settings."+settingCertificate, "%v; give the certificate in PEM", err)
+			return nil,
+				wrong("settings."+settingCertificate, "%v; give the certificate in PEM", err)
 		}
 		if c.pinned, err = rsaKeyOf(chain[0]); err != nil {
 			return nil, wrong("settings."+settingCertificate, "%v", err)
@@ -87,7 +88,9 @@ func (c *certificates) checked(url string, at time.Time) *x509.Certificate {
 
 // verify returns the first certificate of a file. It must be for one of the names, valid at the
 // given time, and issued under one of the system's roots.
-func (c *certificates) verify(ctx context.Context, file []byte, at time.Time) (*x509.Certificate, error) {
+func (c *certificates) verify(
+	ctx context.Context, file []byte, at time.Time,
+) (*x509.Certificate, error) {
 	chain, err := parseCertificates(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: what is served for the certificate %w", ErrFetch, err)
@@ -101,10 +104,12 @@ func (c *certificates) verify(ctx context.Context, file []byte, at time.Time) (*
 		intermediates.AddCert(issuer)
 	}
 	check := x509.VerifyOptions{
-		Roots: c.keys.roots, Intermediates: intermediates, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots: c.keys.roots, Intermediates: intermediates, CurrentTime: at,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	}
 	_, err = leaf.Verify(check)
-	if issuer := (x509.UnknownAuthorityError{}); errors.As(err, &issuer) && len(leaf.IssuingCertificateURL) > 0 {
+	if issuer := (x509.UnknownAuthorityError{}); errors.As(err, &issuer) &&
+		len(leaf.IssuingCertificateURL) > 0 {
 		if err := c.addIssuer(ctx, intermediates, leaf.IssuingCertificateURL[0]); err != nil {
 			return nil, err
 		}
@@ -201,7 +206,9 @@ func isName(text, characters string, longest int) bool {
 // noSecrets refuses secrets for schemes whose keys the provider publishes.
 func noSecrets(k *keys) error {
 	if len(k.secrets) > 0 {
-		return wrong("secrets", "are not used: the provider signs with a key that it publishes; remove them")
+		return wrong(
+			"secrets", "are not used: the provider signs with a key that it publishes; remove them",
+		)
 	}
 	return nil
 }

@@ -31,8 +31,10 @@ func newAuthority(t *testing.T) authority {
 	t.Helper()
 	rootKey, key := ecKey(t), ecKey(t)
 	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: signedAt.Add(-1000 * time.Hour), NotAfter: signedAt.Add(1000 * time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "root"}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             signedAt.Add(-1000 * time.Hour),
+		NotAfter:              signedAt.Add(1000 * time.Hour),
 	}
 	middle := *root
 	middle.SerialNumber, middle.Subject.CommonName = big.NewInt(2), "intermediate"
@@ -48,7 +50,9 @@ func ecKey(t *testing.T) crypto.Signer {
 	return key
 }
 
-func issue(t *testing.T, template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
+func issue(
+	t *testing.T, template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer,
+) *x509.Certificate {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
 	must(t, err)
@@ -61,8 +65,11 @@ func issue(t *testing.T, template, parent *x509.Certificate, key crypto.PublicKe
 func (a authority) leaf(t *testing.T, change func(*x509.Certificate)) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "sns.amazonaws.com"}, DNSNames: []string{"sns.amazonaws.com"},
-		NotBefore: signedAt.Add(-time.Hour), NotAfter: signedAt.Add(time.Hour), IssuingCertificateURL: []string{"http://crt.example.com/issuer.cer"},
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{
+			CommonName: "sns.amazonaws.com",
+		}, DNSNames: []string{"sns.amazonaws.com"},
+		NotBefore: signedAt.Add(-time.Hour), NotAfter: signedAt.Add(time.Hour),
+		IssuingCertificateURL: []string{"http://crt.example.com/issuer.cer"},
 	}
 	change(template)
 	key := private(t, "sns", "current").Public()
@@ -96,24 +103,32 @@ func TestVerify_ChecksCertificates(t *testing.T) {
 		file, issuer string // what is served for the certificate, and for its issuer's
 		want         error
 	}{
-		"whole chain in the file":      {asPEM(good, a.intermediate), "", nil},
-		"issuer fetched":               {asPEM(good), string(a.intermediate.Raw), nil},
-		"name in the subject":          {asPEM(subject, a.intermediate), "", nil},
-		"China's name":                 {asPEM(china, a.intermediate), "", nil},
-		"text before it":               {"Certificate:\n" + asPEM(good, a.intermediate), "", nil},
-		"issuer not to be had":         {asPEM(good), "", verify.ErrFetch},
-		"issuer is a page":             {asPEM(good), "<html>", verify.ErrFetch},
-		"issuer is somebody else":      {asPEM(good), string(stranger.intermediate.Raw), verify.ErrFetch},
-		"issuer not named":             {asPEM(alone), string(a.intermediate.Raw), verify.ErrFetch},
-		"of another authority":         {asPEM(stranger.leaf(t, same), stranger.intermediate), "", verify.ErrFetch},
-		"ended":                        {asPEM(expired, a.intermediate), "", verify.ErrFetch},
-		"not begun":                    {asPEM(early, a.intermediate), "", verify.ErrFetch},
-		"for another name":             {asPEM(other, a.intermediate), "", verify.ErrFetch},
-		"another name beside":          {asPEM(a.intermediate, good), "", verify.ErrFetch},
-		"no RSA":                       {asPEM(elliptic, a.intermediate), "", verify.ErrFetch},
-		"a page":                       {"<html>", "", verify.ErrFetch},
-		"broken":                       {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "", verify.ErrFetch},
-		"key in the certificate's way": {strings.ReplaceAll(asPEM(good), "CERTIFICATE", "PRIVATE KEY"), "", verify.ErrFetch},
+		"whole chain in the file": {asPEM(good, a.intermediate), "", nil},
+		"issuer fetched":          {asPEM(good), string(a.intermediate.Raw), nil},
+		"name in the subject":     {asPEM(subject, a.intermediate), "", nil},
+		"China's name":            {asPEM(china, a.intermediate), "", nil},
+		"text before it":          {"Certificate:\n" + asPEM(good, a.intermediate), "", nil},
+		"issuer not to be had":    {asPEM(good), "", verify.ErrFetch},
+		"issuer is a page":        {asPEM(good), "<html>", verify.ErrFetch},
+		"issuer is somebody else": {
+			asPEM(good), string(stranger.intermediate.Raw), verify.ErrFetch,
+		},
+		"issuer not named": {asPEM(alone), string(a.intermediate.Raw), verify.ErrFetch},
+		"of another authority": {
+			asPEM(stranger.leaf(t, same), stranger.intermediate), "", verify.ErrFetch,
+		},
+		"ended":               {asPEM(expired, a.intermediate), "", verify.ErrFetch},
+		"not begun":           {asPEM(early, a.intermediate), "", verify.ErrFetch},
+		"for another name":    {asPEM(other, a.intermediate), "", verify.ErrFetch},
+		"another name beside": {asPEM(a.intermediate, good), "", verify.ErrFetch},
+		"no RSA":              {asPEM(elliptic, a.intermediate), "", verify.ErrFetch},
+		"a page":              {"<html>", "", verify.ErrFetch},
+		"broken": {
+			"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "", verify.ErrFetch,
+		},
+		"key in the certificate's way": {
+			strings.ReplaceAll(asPEM(good), "CERTIFICATE", "PRIVATE KEY"), "", verify.ErrFetch,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +137,9 @@ func TestVerify_ChecksCertificates(t *testing.T) {
 				answers["http://crt.example.com/issuer.cer"] = c.issuer
 			}
 			v := fetchingSNS(t, newFetches(answers), a.roots)
-			if _, err := v.Verify(t.Context(), snsRequest(t, snsMembers())); !errors.Is(err, c.want) {
+			if _, err := v.Verify(
+				t.Context(), snsRequest(t, snsMembers()),
+			); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -142,7 +159,11 @@ func fetchingSNS(t *testing.T, f verify.Fetcher, roots *x509.CertPool) *verify.V
 func TestVerify_ChecksACertificateAgainInTime(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
-	f := newFetches(map[string]string{snsMembers()["SigningCertURL"]: asPEM(a.leaf(t, func(*x509.Certificate) {}), a.intermediate)})
+	f := newFetches(map[string]string{
+		snsMembers()["SigningCertURL"]: asPEM(
+			a.leaf(t, func(*x509.Certificate) {}), a.intermediate,
+		),
+	})
 	v := fetchingSNS(t, f, a.roots)
 	r := snsRequest(t, snsMembers())
 	for _, step := range []struct {
@@ -150,13 +171,18 @@ func TestVerify_ChecksACertificateAgainInTime(t *testing.T) {
 		fetches int
 		want    error
 	}{
-		{0, 1, nil}, {time.Minute, 0, nil}, {9 * time.Minute, 0, nil}, {11 * time.Minute, 1, nil}, {12 * time.Minute, 0, nil},
+		{0, 1, nil}, {time.Minute, 0, nil}, {
+			9 * time.Minute, 0, nil,
+		}, {11 * time.Minute, 1, nil}, {12 * time.Minute, 0, nil},
 		{55 * time.Minute, 1, nil}, {61 * time.Minute, 1, verify.ErrFetch}, // it ended at 60
 	} {
 		r.ReceivedAt = signedAt.Add(step.after)
 		_, err := v.Verify(t.Context(), r)
 		if urls := f.urls(); !errors.Is(err, step.want) || len(urls) != step.fetches {
-			t.Errorf("after %s: %v, fetched %q, want %v and %d", step.after, err, urls, step.want, step.fetches)
+			t.Errorf(
+				"after %s: %v, fetched %q, want %v and %d", step.after, err, urls, step.want,
+				step.fetches,
+			)
 		}
 	}
 	forged := r
@@ -174,7 +200,9 @@ func TestVerify_PinnedCertificateIsTheOnlyOne(t *testing.T) {
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: signedAt.Add(time.Hour)}
 	s := newSubject(t, verify.Config{Provider: "sns"}, "current")
 	s.cfg.Settings["certificate"] = asPEM(issue(t, template, template, key.Public(), key))
-	if _, err := newVerifier(t, s.cfg).Verify(t.Context(), snsRequest(t, snsMembers())); !errors.Is(err, verify.ErrMismatch) {
+	if _, err := newVerifier(t, s.cfg).Verify(
+		t.Context(), snsRequest(t, snsMembers()),
+	); !errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("got %v, want %v", err, verify.ErrMismatch)
 	}
 }

@@ -26,7 +26,8 @@ const (
 
 // circlePaths are the paths of each product's keys. "" is the default.
 var circlePaths = map[string]string{
-	"": "/v2/notifications/publicKey/", "wallets": "/v2/notifications/publicKey/", "cpn": "/v2/cpn/notifications/publicKey/",
+	"": "/v2/notifications/publicKey/", "wallets": "/v2/notifications/publicKey/",
+	"cpn":      "/v2/cpn/notifications/publicKey/",
 	"stablefx": "/v2/stablefx/notifications/publicKey/",
 }
 
@@ -43,7 +44,9 @@ func (circle) makeKey(seed []byte) (secret, signing string, settings map[string]
 
 func (circle) prepare(k *keys) (proof, error) {
 	if product := k.settings[settingProduct]; circlePaths[product] == "" {
-		return nil, wrong("settings."+settingProduct, "%q is unknown; known are cpn, stablefx, wallets", product)
+		return nil, wrong(
+			"settings."+settingProduct, "%q is unknown; known are cpn, stablefx, wallets", product,
+		)
 	}
 	p := &circleProof{}
 	var err error
@@ -86,7 +89,8 @@ func (p *circleProof) check(ctx context.Context, r Request) error {
 
 func (p *circleProof) sign(r *Request, _ Webhook, _ time.Time) error {
 	signature, err := ecdsaSHA256.sign(p.private, r.Body)
-	r.Header[circleHeader], r.Header[circleKeyID] = base64.StdEncoding.EncodeToString(signature), p.exampleID()
+	r.Header[circleHeader], r.Header[circleKeyID] = base64.StdEncoding.EncodeToString(signature),
+		p.exampleID()
 	return err
 }
 

@@ -27,12 +27,15 @@ func (hook0) trust() Trust          { return Verified }
 func (hook0) window() time.Duration { return DefaultTolerance }
 
 func (hook0) describe() string {
-	return "header " + hook0Header + ": t=<time>,v0=hex of HMAC-SHA256 over {timestamp}.{body}; or h=<names>,v1=hex of that over {timestamp}.{names}.{values}.{body}"
+	return "header " + hook0Header +
+		": t=<time>,v0=hex of HMAC-SHA256 over {timestamp}.{body}; or h=<names>,v1=hex of that over {timestamp}.{names}.{values}.{body}"
 }
 
 func (hook0) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &hook0Proof{newMacs(sha256.New, lowerHex{}, raw), k.freshness(DefaultTolerance)}, err
+	return &hook0Proof{
+		macs: newMacs(sha256.New, lowerHex{}, raw), fresh: k.freshness(DefaultTolerance),
+	}, err
 }
 
 type hook0Proof struct {

@@ -21,9 +21,12 @@ import (
 // provider's own package may refuse a webhook without it. Verify ignores it. If its value is
 // something that a relay cannot know, such as a shop, Sign makes it up.
 type companion struct {
-	header string                                      // lower case
-	value  string                                      // {id}, {type} and {time} are replaced by the delivery id, the event type and the time in Unix seconds
-	make   func(r *Request, w Webhook, k *keys) string // makes the value instead; "": the header is left out
+	header string // lower case
+	// {id}, {type} and {time} are replaced by the delivery id, the event type and the time in Unix
+	// seconds
+	value string
+	// makes the value instead; "": the header is left out
+	make func(r *Request, w Webhook, k *keys) string
 }
 
 // accompany adds the companion headers that a signed request does not have yet. It always sets
@@ -33,7 +36,9 @@ func accompany(r *Request, beside []companion, w Webhook, k *keys, at time.Time)
 		if r.Header[c.header] != "" && c.header != "content-type" {
 			continue
 		}
-		value := strings.NewReplacer("{id}", w.DeliveryID, "{type}", w.EventType, "{time}", strconv.FormatInt(at.Unix(), 10)).Replace(c.value)
+		value := strings.NewReplacer(
+			"{id}", w.DeliveryID, "{type}", w.EventType, "{time}", strconv.FormatInt(at.Unix(), 10),
+		).Replace(c.value)
 		if c.make != nil {
 			value = c.make(r, w, k)
 		}
@@ -75,7 +80,9 @@ func bodySignature(newHash func() hash.Hash, prefix string) func(*Request, Webho
 // gitLabHook returns the event type as GitLab's header writes it: merge_request is Merge Request
 // Hook.
 func gitLabHook(_ *Request, w Webhook, _ *keys) string {
-	name, known := map[string]string{"build": "Job", "access_token": "Resource Access Token"}[w.EventType]
+	name, known := map[string]string{
+		"build": "Job", "access_token": "Resource Access Token",
+	}[w.EventType]
 	if known {
 		return name + " Hook"
 	}

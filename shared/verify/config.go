@@ -15,13 +15,20 @@ import (
 // Config says how a source's webhooks are verified. The catalog stores it: do not rename the JSON
 // fields.
 type Config struct {
-	Provider   string   `json:"provider"`             // a name of Providers
-	HMAC       *HMAC    `json:"hmac,omitempty"`       // for provider "hmac", required there and refused elsewhere
-	EventType  *Locator `json:"eventType,omitempty"`  // replaces the place of the provider's event type
-	EventID    *Locator `json:"eventId,omitempty"`    // replaces the place of the provider's delivery id
-	Once       string   `json:"once,omitempty"`       // OnceBody: the signed bytes identify a webhook, whatever its delivery id; "": the id does
-	URL        string   `json:"url,omitempty"`        // the source's URL as the provider knows it; required if the provider signs it, refused otherwise
-	AllowedIPs []string `json:"allowedIps,omitempty"` // addresses or CIDR ranges that may send; the proof is checked as well; none: all
+	Provider string `json:"provider"` // a name of Providers
+	// for provider "hmac", required there and refused elsewhere
+	HMAC *HMAC `json:"hmac,omitempty"`
+	// replaces the place of the provider's event type
+	EventType *Locator `json:"eventType,omitempty"`
+	// replaces the place of the provider's delivery id
+	EventID *Locator `json:"eventId,omitempty"`
+	// OnceBody: the signed bytes identify a webhook, whatever its delivery id; "": the id does
+	Once string `json:"once,omitempty"`
+	// the source's URL as the provider knows it; required if the provider signs it, refused
+	// otherwise
+	URL string `json:"url,omitempty"`
+	// addresses or CIDR ranges that may send; the proof is checked as well; none: all
+	AllowedIPs []string `json:"allowedIps,omitempty"`
 
 	// Settings are further values that the provider needs, by the names in its Description. They
 	// may hold secrets: a catalog must encrypt them as it does the secrets.
@@ -34,26 +41,37 @@ type Config struct {
 type HMAC struct {
 	Header    string `json:"header"`              // name of the signature's header
 	Algorithm string `json:"algorithm,omitempty"` // sha256 (default), sha1, sha512
-	Encoding  string `json:"encoding,omitempty"`  // hex (default), base64 (standard, padded), base64url (not padded), upper-hex; hex is read in either case
-	Key       string `json:"key,omitempty"`       // how a secret carries the key: its bytes (default), hex, base64, whsec
-	Prefix    string `json:"prefix,omitempty"`    // before the encoded signature, such as "sha256="
+	// hex (default), base64 (standard, padded), base64url (not padded), upper-hex; hex is read in
+	// either case
+	Encoding string `json:"encoding,omitempty"`
+	// how a secret carries the key: its bytes (default), hex, base64, whsec
+	Key    string `json:"key,omitempty"`
+	Prefix string `json:"prefix,omitempty"` // before the encoded signature, such as "sha256="
 
 	// Payload is the signed text: "{body}" (default), "{timestamp}.{body}",
 	// "{id}.{timestamp}.{body}" or any text around these. {url} is Config.URL, whose query the
 	// request must have. {method} is the request's method.
-	Payload         string        `json:"payload,omitempty"`
-	TimestampHeader string        `json:"timestampHeader,omitempty"` // required with {timestamp}
-	TimestampJSON   string        `json:"timestampJson,omitempty"`   // path of a time in the body, which is signed with the body; in place of TimestampHeader
-	TimestampFormat string        `json:"timestampFormat,omitempty"` // s (default: Unix seconds), ms (Unix milliseconds), rfc3339, utc (the same without offset), unix (seconds or milliseconds, by their length), http (as the header Date)
-	IDHeader        string        `json:"idHeader,omitempty"`        // required with {id}; it is the delivery id, unless EventID is set
-	Tolerance       time.Duration `json:"tolerance,omitempty"`       // in both directions; default DefaultTolerance; Unlimited: any age; only with a timestamp
+	Payload         string `json:"payload,omitempty"`
+	TimestampHeader string `json:"timestampHeader,omitempty"` // required with {timestamp}
+	// path of a time in the body, which is signed with the body; in place of TimestampHeader
+	TimestampJSON string `json:"timestampJson,omitempty"`
+	// s (default: Unix seconds), ms (Unix milliseconds), rfc3339, utc (the same without offset),
+	// unix (seconds or milliseconds, by their length), http (as the header Date)
+	TimestampFormat string `json:"timestampFormat,omitempty"`
+	// required with {id}; it is the delivery id, unless EventID is set
+	IDHeader string `json:"idHeader,omitempty"`
+	// in both directions; default DefaultTolerance; Unlimited: any age; only with a timestamp
+	Tolerance time.Duration `json:"tolerance,omitempty"`
 }
 
 // Locator says where a value is in a request. Exactly one of its fields is set.
 type Locator struct {
 	Header string `json:"header,omitempty"` // a header's name
-	JSON   string `json:"json,omitempty"`   // a path into a JSON body: "event.kind", or "/event.kind" for one member with a dot in its name; "0" is an array's first element
-	Body   bool   `json:"body,omitempty"`   // the hash of the whole body, for a delivery id: the same body twice is one webhook
+	// a path into a JSON body: "event.kind", or "/event.kind" for one member with a dot in its
+	// name; "0" is an array's first element
+	JSON string `json:"json,omitempty"`
+	// the hash of the whole body, for a delivery id: the same body twice is one webhook
+	Body bool `json:"body,omitempty"`
 }
 
 // OnceBody is the value of Config.Once for providers that sign neither the delivery id nor the
@@ -88,10 +106,14 @@ func (c Config) provider() (provider, error) {
 	case c.Provider == describedProvider && c.HMAC == nil:
 		return p, wrong("hmac", "missing; provider hmac needs the block, with at least hmac.header")
 	case p.onceBy && c.EventID != nil:
-		return p, wrong("event_id", "the delivery id of %s is what is signed in the place of the event: with another one, copies of a webhook could come with "+
-			"any event; remove it", p.title)
+		return p, wrong("event_id",
+			"the delivery id of %s is what is signed in the place of the event: with another one, copies of a webhook could come with "+
+				"any event; remove it", p.title)
 	case c.Provider != describedProvider && c.HMAC != nil:
-		return p, wrong("hmac", "is for provider hmac; provider %s has its own scheme: remove the block", c.Provider)
+		return p, wrong(
+			"hmac", "is for provider hmac; provider %s has its own scheme: remove the block",
+			c.Provider,
+		)
 	}
 	if c.HMAC != nil {
 		p.scheme = signed{HMAC: *c.HMAC}
@@ -108,7 +130,10 @@ func (c Config) provider() (provider, error) {
 	if c.EventType != nil {
 		p.types, p.orType, p.typeBy = []Locator{*c.EventType}, Locator{}, typeBy{}
 	}
-	return p, errors.Join(c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(), p.checkSettings(c), p.checkOnce(c.Once))
+	return p, errors.Join(
+		c.EventID.check("event_id"), c.EventType.check("event_type"), c.EventType.checkNoBody(),
+		p.checkSettings(c), p.checkOnce(c.Once),
+	)
 }
 
 // checkOnce refuses a Config.Once that has no effect or does harm.
@@ -120,19 +145,29 @@ func (p provider) checkOnce(once string) error {
 	case once != OnceBody:
 		return wrong("once", "%q is unknown; there is %s", once, OnceBody)
 	case covers.hasAll(p.ids):
-		return wrong("once", "%s signs what its delivery ids are made of, so that a copy is known already; remove it", p.title)
+		return wrong(
+			"once",
+			"%s signs what its delivery ids are made of, so that a copy is known already; remove it",
+			p.title,
+		)
 	case !covers.body:
-		return wrong("once", "the body is not signed by %s, so that a copy can come with another one; remove it, or use event_id: {body: true} "+
-			"against webhooks that are sent twice", p.title)
+		return wrong("once",
+			"the body is not signed by %s, so that a copy can come with another one; remove it, or use event_id: {body: true} "+
+				"against webhooks that are sent twice", p.title)
 	}
 	return nil
 }
 
 func unknownProvider(name string) error {
 	all := Providers()
-	near := slices.DeleteFunc(slices.Clone(all), func(p string) bool { return len(name) < 2 || p[:min(2, len(p))] != name[:2] })
+	near := slices.DeleteFunc(slices.Clone(all), func(p string) bool {
+		return len(name) < 2 || p[:min(2, len(p))] != name[:2]
+	})
 	if len(near) > 0 {
-		return wrong("provider", "%q is unknown; near it are %s; all %d are in docs/providers.md", name, strings.Join(near, ", "), len(all))
+		return wrong(
+			"provider", "%q is unknown; near it are %s; all %d are in docs/providers.md", name,
+			strings.Join(near, ", "), len(all),
+		)
 	}
 	return wrong("provider", "%q is unknown; all %d are in docs/providers.md", name, len(all))
 }
@@ -146,7 +181,10 @@ func (c Config) allowedIPs() ([]netip.Prefix, error) {
 			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		if err != nil {
-			return nil, wrong(fmt.Sprintf("allowed_ips[%d]", i), "%q is neither an address nor a range such as 192.0.2.0/24", text)
+			return nil, wrong(
+				fmt.Sprintf("allowed_ips[%d]", i),
+				"%q is neither an address nor a range such as 192.0.2.0/24", text,
+			)
 		}
 		allowed = append(allowed, p.Masked())
 	}

@@ -32,7 +32,9 @@ func (contentful) trust() Trust          { return Verified }
 func (contentful) window() time.Duration { return contentfulTolerance }
 
 func (contentful) describe() string {
-	return "header " + contentfulSignature + ": hex of HMAC-SHA256 over method, path, the headers that " + contentfulSigned + " lists, and {body}"
+	return "header " + contentfulSignature +
+		": hex of HMAC-SHA256 over method, path, the headers that " + contentfulSigned +
+		" lists, and {body}"
 }
 
 func (contentful) prepare(k *keys) (proof, error) {
@@ -41,7 +43,10 @@ func (contentful) prepare(k *keys) (proof, error) {
 		return nil, wrong("url", "is no URL, or has a query: give Contentful one without")
 	}
 	raw, err := k.read(keyText)
-	return &contentfulProof{cmp.Or(u.EscapedPath(), "/"), newMacs(sha256.New, lowerHex{}, raw), k.freshness(contentfulTolerance)}, err
+	return &contentfulProof{
+		path: cmp.Or(u.EscapedPath(), "/"), macs: newMacs(sha256.New, lowerHex{}, raw),
+		fresh: k.freshness(contentfulTolerance),
+	}, err
 }
 
 // contentfulProof is the scheme with its secrets.
@@ -51,7 +56,9 @@ type contentfulProof struct {
 	fresh freshness
 }
 
-func (p *contentfulProof) headers() []string { return []string{contentfulSignature, contentfulSigned} }
+func (p *contentfulProof) headers() []string {
+	return []string{contentfulSignature, contentfulSigned}
+}
 
 func (p *contentfulProof) check(_ context.Context, r Request) error {
 	sent, err := single(r.Header, contentfulSignature)
@@ -66,7 +73,9 @@ func (p *contentfulProof) check(_ context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.macs.checkAll("header "+contentfulSignature, sent, p.signed(&r, names)); err != nil {
+	if err := p.macs.checkAll(
+		"header "+contentfulSignature, sent, p.signed(&r, names),
+	); err != nil {
 		return err
 	}
 	if err := checkHeaderSeams(r.Header, names); err != nil {
@@ -112,7 +121,9 @@ func checkHeaderSeams(h Header, names []string) error {
 		if !strings.Contains(h[name], ";") {
 			continue
 		}
-		if slices.ContainsFunc(names, func(other string) bool { return strings.Contains(h[name], ";"+other+":") }) {
+		if slices.ContainsFunc(names, func(other string) bool {
+			return strings.Contains(h[name], ";"+other+":")
+		}) {
 			return malformed(name, "a value without the name of another signed header")
 		}
 	}

@@ -31,7 +31,9 @@ func (c cover) has(l Locator) bool {
 
 // hasAll tells whether the values at all places are covered.
 func (c cover) hasAll(places []Locator) bool {
-	return len(places) > 0 && !slices.ContainsFunc(places, func(l Locator) bool { return !c.has(l) })
+	return len(places) > 0 && !slices.ContainsFunc(places, func(l Locator) bool {
+		return !c.has(l)
+	})
 }
 
 // nothing tells whether the proof covers nothing at all. Then it is a token, and whoever has it can
@@ -41,11 +43,15 @@ func (c cover) nothing() bool { return !c.body && len(c.members) == 0 && len(c.h
 // What each scheme covers.
 
 func (s signed) covers() cover {
-	return cover{body: true, headers: headersOf(s.IDHeader, s.TimestampHeader), time: s.window() != 0}
+	return cover{
+		body: true, headers: headersOf(s.IDHeader, s.TimestampHeader), time: s.window() != 0,
+	}
 }
 
 func (s public) covers() cover {
-	return cover{body: true, headers: headersOf(s.idHeader, s.timestampHeader), time: s.window() != 0}
+	return cover{
+		body: true, headers: headersOf(s.idHeader, s.timestampHeader), time: s.window() != 0,
+	}
 }
 
 // headersOf returns the names that are not empty, in lower case.
@@ -65,7 +71,10 @@ func (s standard) covers() cover { return s.v1.covers() }
 // covers returns the headers that are read if they are signed. Which ones are signed differs from
 // request to request; an unsigned one is not read (see readable).
 func (contentful) covers() cover {
-	return cover{body: true, headers: []string{contentfulKey, contentfulTimestamp, contentfulTopic}, time: true}
+	return cover{
+		body: true, headers: []string{contentfulKey, contentfulTimestamp, contentfulTopic},
+		time: true,
+	}
 }
 
 func (digest) covers() cover       { return cover{body: true, time: true} }
@@ -211,7 +220,9 @@ func (p *mailgunProof) covered(r Request) []byte {
 	if err != nil {
 		return nil // cannot happen: the request is proved
 	}
-	return strconv.AppendQuote(strconv.AppendQuote(nil, document.Scalar(found[0])), document.Scalar(found[1]))
+	return strconv.AppendQuote(
+		strconv.AppendQuote(nil, document.Scalar(found[0])), document.Scalar(found[1]),
+	)
 }
 
 func (p *mercadoPagoProof) covered(r Request) []byte {

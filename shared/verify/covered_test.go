@@ -16,7 +16,9 @@ import (
 func TestHashIDs_AreOfWhatIsSigned(t *testing.T) {
 	t.Parallel()
 	for provider, change := range map[string]func(body string) string{
-		"adyen":     func(body string) string { return " " + strings.Replace(body, "{", `{"live2":"x",`, 1) + "\n" },
+		"adyen": func(body string) string {
+			return " " + strings.Replace(body, "{", `{"live2":"x",`, 1) + "\n"
+		},
 		"braintree": func(body string) string { return strings.Replace(body, "=", "%3D", 1) },
 		"mandrill":  reordered,
 		"travis-ci": reescaped,
@@ -87,7 +89,8 @@ func TestHashIDs_BraintreeLineEnd(t *testing.T) {
 	fields, _ = url.ParseQuery(string(signed.Body))
 	fields.Set("bt_payload", strings.TrimRight(fields.Get("bt_payload"), "\n"))
 	signed.Body = []byte(fields.Encode())
-	if got, err := s.verifier.Verify(context.Background(), signed); err != nil || got.DeliveryID != want.DeliveryID {
+	if got, err := s.verifier.Verify(context.Background(), signed); err != nil ||
+		got.DeliveryID != want.DeliveryID {
 		t.Errorf("got %q, %v, want %q", got.DeliveryID, err, want.DeliveryID)
 	}
 }
@@ -96,8 +99,17 @@ func TestHashIDs_BraintreeLineEnd(t *testing.T) {
 func TestSlack_ContentTypeDecidesNothing(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "slack"}, "current")
-	r := request(t, s.verifier, verify.Webhook{Body: []byte(`{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}`)}, signedAt)
-	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=utf-8"} {
+	r := request(
+		t, s.verifier,
+		verify.Webhook{
+			Body: []byte(`{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}`),
+		},
+		signedAt,
+	)
+	for _, contentType := range []string{
+		"", "text/plain", "application/x-www-form-urlencoded",
+		"application/x-www-form-urlencoded; charset=utf-8",
+	} {
 		got, err := s.verifier.Verify(context.Background(), with(r, "content-type", contentType))
 		if err != nil || got.DeliveryID != "Ev1" || got.EventType != "message" {
 			t.Errorf("%s: got %+v, %v", contentType, got, err)
@@ -112,11 +124,16 @@ func TestHMAC_RefusesPayloadsOfSeveralDivisions(t *testing.T) {
 		format string
 		ok     bool
 	}{
-		"{id}{body}": {}, "{body}{id}": {}, "{timestamp}{body}": {}, "{body}{timestamp}": {}, "{id}{timestamp}{body}": {}, "{id}{timestamp}.{body}": {},
-		"{id}.{timestamp}{body}": {}, "{id}{url}{body}": {}, "{id}{method}{body}": {}, "{id}a{body}": {}, "{id}-{body}": {}, "{body}_{id}": {},
-		"{id}0{timestamp}.{body}": {}, "{timestamp}0{body}": {}, "{body}1{timestamp}": {}, "{timestamp}.{body}": {ok: true}, "{id}.{timestamp}.{body}": {ok: true},
-		"{body}.{timestamp}": {ok: true}, "{body}|{id}": {ok: true}, "v0:{timestamp}:{body}": {ok: true}, "{timestamp}\n{id}\n{body}\n": {ok: true},
-		"{method}{url}{body}": {ok: true}, "{url}{body}": {ok: true}, "POST{body}": {ok: true}, "{body}": {ok: true}, "{timestamp}..{body}": {"rfc3339", true},
+		"{id}{body}": {}, "{body}{id}": {}, "{timestamp}{body}": {}, "{body}{timestamp}": {},
+		"{id}{timestamp}{body}": {}, "{id}{timestamp}.{body}": {},
+		"{id}.{timestamp}{body}": {}, "{id}{url}{body}": {}, "{id}{method}{body}": {},
+		"{id}a{body}": {}, "{id}-{body}": {}, "{body}_{id}": {},
+		"{id}0{timestamp}.{body}": {}, "{timestamp}0{body}": {}, "{body}1{timestamp}": {},
+		"{timestamp}.{body}": {ok: true}, "{id}.{timestamp}.{body}": {ok: true},
+		"{body}.{timestamp}": {ok: true}, "{body}|{id}": {ok: true},
+		"v0:{timestamp}:{body}": {ok: true}, "{timestamp}\n{id}\n{body}\n": {ok: true},
+		"{method}{url}{body}": {ok: true}, "{url}{body}": {ok: true}, "POST{body}": {ok: true},
+		"{body}": {ok: true}, "{timestamp}..{body}": {"rfc3339", true},
 		"{timestamp}:{body}": {"utc", true}, "{timestamp}.{body}, in UTC": {"utc", false},
 	} {
 		text, _, _ := strings.Cut(payload, ", in UTC")
@@ -135,7 +152,9 @@ func TestHMAC_RefusesPayloadsOfSeveralDivisions(t *testing.T) {
 		switch {
 		case c.ok && err != nil:
 			t.Errorf("%q: %v", payload, err)
-		case !c.ok && (!errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), "hmac.payload: ") || !strings.Contains(err.Error(), "such as {")):
+		case !c.ok && (!errors.Is(err, verify.ErrConfig) || !strings.Contains(
+			err.Error(), "hmac.payload: ",
+		) || !strings.Contains(err.Error(), "such as {")):
 			t.Errorf("%q: got %v, want %v that says how to mend it", payload, err, verify.ErrConfig)
 		}
 		if _, err := verify.New(cfg, []string{"key"}, verify.SignsOnly()); err != nil {
@@ -147,10 +166,20 @@ func TestHMAC_RefusesPayloadsOfSeveralDivisions(t *testing.T) {
 // An id may not contain the bytes that separate it from its neighbours, on either side.
 func TestHMAC_IDsKeepToTheirSeams(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", Payload: "{body}|{id}", IDHeader: "X-Id"}}, "key")
+	v := newVerifier(
+		t,
+		verify.Config{
+			Provider: "hmac",
+			HMAC:     &verify.HMAC{Header: "X-Sig", Payload: "{body}|{id}", IDHeader: "X-Id"},
+		},
+		"key",
+	)
 	for id, want := range map[string]error{"a": nil, "b|a": verify.ErrMalformed} {
 		h := verify.Header{"x-id": id, "x-sig": hexHMAC("key", "{}|"+id)}
-		if _, err := v.Verify(context.Background(), verify.Request{Header: h, Body: []byte("{}"), ReceivedAt: signedAt}); !errors.Is(err, want) {
+		if _, err := v.Verify(
+			context.Background(),
+			verify.Request{Header: h, Body: []byte("{}"), ReceivedAt: signedAt},
+		); !errors.Is(err, want) {
 			t.Errorf("%s: got %v, want %v", id, err, want)
 		}
 	}
@@ -164,33 +193,51 @@ func TestDropboxSign_TakesOneFormOfPartsAlone(t *testing.T) {
 	boundary := strings.SplitN(body, "\r\n", 2)[0][2:]
 	_, rest, _ := strings.Cut(body, "\r\n\r\n")
 	value := strings.TrimSuffix(rest, "\r\n--"+boundary+"--\r\n")
-	part := func(head, value string) string { return "--" + boundary + "\r\n" + head + "\r\n\r\n" + value + "\r\n" }
+	part := func(head, value string) string {
+		return "--" + boundary + "\r\n" + head + "\r\n\r\n" + value + "\r\n"
+	}
 	const named = `Content-Disposition: form-data; name="json"`
 	end := "--" + boundary + "--\r\n"
 	for what, c := range map[string]struct{ body, contentType string }{
-		"another part of the name":   {part(named, value) + part(named, `{"forged":1}`) + end, ""},
-		"another part before":        {part(`Content-Disposition: form-data; name="a"`, "1") + part(named, value) + end, ""},
-		"another part in upper case": {part(named, value) + part(`Content-Disposition: form-data; name="JSON"`, "1") + end, ""},
-		"preamble":                   {"preamble\r\n" + body, ""},
-		"epilogue":                   {body + "epilogue", ""},
-		"transfer encoding":          {part(named+"\r\nContent-Transfer-Encoding: base64", value) + end, ""},
-		"file name":                  {part(named+`; filename="x"`, value) + end, ""},
-		"encoded file name":          {part(named+`; filename*=utf-8''x`, value) + end, ""},
-		"encoded name":               {part(named+`; name*=utf-8''other`, value) + end, ""},
-		"two names":                  {part(named+`; name="other"`, value) + end, ""},
-		"two dispositions":           {part(named+"\r\n"+`Content-Disposition: form-data; name="other"`, value) + end, ""},
-		"folded header":              {part("Content-Disposition: form-data;\r\n name=\"json\"", value) + end, ""},
-		"bare line ends":             {strings.ReplaceAll(body, "\r\n", "\n"), ""},
-		"bare line end in a header":  {part(named+"\nX: y", value) + end, ""},
-		"another charset":            {part(named+"\r\nContent-Type: application/json; charset=utf-7", value) + end, ""},
-		"nested":                     {part(named+"\r\nContent-Type: multipart/mixed; boundary=x", value) + end, ""},
-		"boundary in the value":      {part(named, value+"\n--"+boundary+"\n") + end, ""},
-		"no end":                     {strings.TrimSuffix(body, end), ""},
-		"boundary of another name":   {body, "multipart/form-data; boundary=other"},
-		"no form":                    {body, "application/x-www-form-urlencoded"},
-		"JSON":                       {body, "application/json"},
-		"two content types":          {body, contentType + "," + contentType},
-		"space in the boundary":      {strings.ReplaceAll(body, boundary, "a b"), `multipart/form-data; boundary="a b"`},
+		"another part of the name": {part(named, value) + part(named, `{"forged":1}`) + end, ""},
+		"another part before": {
+			part(`Content-Disposition: form-data; name="a"`, "1") + part(named, value) + end, "",
+		},
+		"another part in upper case": {
+			part(named, value) + part(`Content-Disposition: form-data; name="JSON"`, "1") + end, "",
+		},
+		"preamble": {"preamble\r\n" + body, ""},
+		"epilogue": {body + "epilogue", ""},
+		"transfer encoding": {
+			part(named+"\r\nContent-Transfer-Encoding: base64", value) + end, "",
+		},
+		"file name":         {part(named+`; filename="x"`, value) + end, ""},
+		"encoded file name": {part(named+`; filename*=utf-8''x`, value) + end, ""},
+		"encoded name":      {part(named+`; name*=utf-8''other`, value) + end, ""},
+		"two names":         {part(named+`; name="other"`, value) + end, ""},
+		"two dispositions": {
+			part(named+"\r\n"+`Content-Disposition: form-data; name="other"`, value) + end, "",
+		},
+		"folded header": {
+			part("Content-Disposition: form-data;\r\n name=\"json\"", value) + end, "",
+		},
+		"bare line ends":            {strings.ReplaceAll(body, "\r\n", "\n"), ""},
+		"bare line end in a header": {part(named+"\nX: y", value) + end, ""},
+		"another charset": {
+			part(named+"\r\nContent-Type: application/json; charset=utf-7", value) + end, "",
+		},
+		"nested": {
+			part(named+"\r\nContent-Type: multipart/mixed; boundary=x", value) + end, "",
+		},
+		"boundary in the value":    {part(named, value+"\n--"+boundary+"\n") + end, ""},
+		"no end":                   {strings.TrimSuffix(body, end), ""},
+		"boundary of another name": {body, "multipart/form-data; boundary=other"},
+		"no form":                  {body, "application/x-www-form-urlencoded"},
+		"JSON":                     {body, "application/json"},
+		"two content types":        {body, contentType + "," + contentType},
+		"space in the boundary": {
+			strings.ReplaceAll(body, boundary, "a b"), `multipart/form-data; boundary="a b"`,
+		},
 	} {
 		r := s.request
 		r.Body = []byte(c.body)
@@ -211,16 +258,26 @@ func TestContentful_ReadsSignedHeadersAlone(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "contentful"}, "current")
 	bare := request(t, s.verifier, verify.Webhook{Body: []byte("{}")}, signedAt)
-	r := with(with(bare, "x-contentful-topic", "ContentManagement.Entry.delete"), "x-contentful-idempotency-key", "forged")
+	r := with(
+		with(bare, "x-contentful-topic", "ContentManagement.Entry.delete"),
+		"x-contentful-idempotency-key", "forged",
+	)
 	got, err := s.verifier.Verify(context.Background(), r)
 	if err != nil || got.EventType != "" || got.DeliveryID != "" {
 		t.Errorf("unsigned headers: got %+v, %v", got, err)
 	}
 	got, err = s.verifier.Verify(context.Background(), s.request)
-	if err != nil || got.EventType != s.webhook.EventType || got.DeliveryID != s.webhook.DeliveryID {
+	if err != nil || got.EventType != s.webhook.EventType ||
+		got.DeliveryID != s.webhook.DeliveryID {
 		t.Errorf("signed headers: got %+v, %v", got, err)
 	}
-	seam := request(t, s.verifier, verify.Webhook{Body: []byte("{}"), EventType: "a", DeliveryID: "b;x-contentful-timestamp:1"}, signedAt)
+	seam := request(
+		t, s.verifier,
+		verify.Webhook{
+			Body: []byte("{}"), EventType: "a", DeliveryID: "b;x-contentful-timestamp:1",
+		},
+		signedAt,
+	)
 	if err := s.verify(seam); !errors.Is(err, verify.ErrMalformed) {
 		t.Errorf("a value with another header in it: got %v, want %v", err, verify.ErrMalformed)
 	}
@@ -248,14 +305,16 @@ func TestConfigCat_TakesAnyBodyWithAnIDOfItsOwn(t *testing.T) {
 		id, body string
 		want     error
 	}{
-		"its own form":            {own, "flag=on", nil},
-		"its own form, JSON":      {own, "{}", nil},
-		"another, JSON":           {"0d7c7a06-4f5c-5c9b-b6d5-1f0b8c2b1a3e", "[]", nil},
-		"short, JSON":             {"7", "{}", nil},
-		"short, text":             {"7", "flag=on", verify.ErrMalformed},
-		"its own form and more":   {own + "1700000000", "{}", verify.ErrMalformed},
-		"with a brace":            {own + "{", "{}", verify.ErrMalformed},
-		"another of 32, and text": {"0d7c7a06-4f5c-5c9b-b6d5-1f0b8c2b", "flag=on", verify.ErrMalformed},
+		"its own form":          {own, "flag=on", nil},
+		"its own form, JSON":    {own, "{}", nil},
+		"another, JSON":         {"0d7c7a06-4f5c-5c9b-b6d5-1f0b8c2b1a3e", "[]", nil},
+		"short, JSON":           {"7", "{}", nil},
+		"short, text":           {"7", "flag=on", verify.ErrMalformed},
+		"its own form and more": {own + "1700000000", "{}", verify.ErrMalformed},
+		"with a brace":          {own + "{", "{}", verify.ErrMalformed},
+		"another of 32, and text": {
+			"0d7c7a06-4f5c-5c9b-b6d5-1f0b8c2b", "flag=on", verify.ErrMalformed,
+		},
 	} {
 		w := verify.Webhook{DeliveryID: c.id, Body: []byte(c.body)}
 		r, err := s.verifier.Sign(w, signedAt)

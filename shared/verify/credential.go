@@ -7,7 +7,8 @@ import (
 
 // credentialParts mark a header as a credential if they occur anywhere in its name.
 var credentialParts = []string{
-	"apikey", "assertion", "authentic", "authoriz", "cookie", "credential", "csrf", "dpop", "hmac", "jwt", "oidc",
+	"apikey", "assertion", "authentic", "authoriz", "cookie", "credential", "csrf", "dpop", "hmac",
+	"jwt", "oidc",
 	"passcode", "passw", "secret", "signature", "token", "xsrf",
 }
 
@@ -16,12 +17,14 @@ var credentialWords = []string{"auth", "bearer", "cert", "mac", "pwd", "sig", "s
 
 // credentialKeys are the words before "key" in the name of a header that holds a secret key. Other
 // keys, such as an idempotency key or the key of an event, are no secrets.
-var credentialKeys = []string{"access", "account", "api", "app", "application", "functions", "license", "master", "private", "service",
+var credentialKeys = []string{"access", "account", "api", "app", "application", "functions",
+	"license", "master", "private", "service",
 	"shared", "signing", "subscription", "webhook"}
 
 // credentialNames are headers of providers that hold a token or a signature, or belong to one,
 // although their names do not say so. A test checks IsCredential against the table of providers.
-var credentialNames = []string{"plaid-verification", "verif-hash", "x-circle-key-id", "x-contentful-signed-headers",
+var credentialNames = []string{"plaid-verification", "verif-hash", "x-circle-key-id",
+	"x-contentful-signed-headers",
 	"x-favro-webhook", "x-payload-digest", "x-trello-webhook"}
 
 // IsCredential tells whether a header, named in lower case, carries a secret or a proof: the token
@@ -36,12 +39,17 @@ func IsCredential(name string) bool {
 	if strings.Contains(name, "idempotency") || name == "token-event" { // token.io's event type
 		return false
 	}
-	if slices.ContainsFunc(credentialParts, func(part string) bool { return strings.Contains(name, part) }) {
+	if slices.ContainsFunc(credentialParts, func(part string) bool {
+		return strings.Contains(name, part)
+	}) {
 		return true
 	}
 	before := ""
-	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '-' || r == '_' || r == '.' }) {
-		if slices.Contains(credentialWords, word) || word == "key" && slices.Contains(credentialKeys, before) {
+	for word := range strings.FieldsFuncSeq(name, func(r rune) bool {
+		return r == '-' || r == '_' || r == '.'
+	}) {
+		if slices.Contains(credentialWords, word) || word == "key" &&
+			slices.Contains(credentialKeys, before) {
 			return true
 		}
 		before = word

@@ -32,9 +32,14 @@ func (d digest) describe() string {
 }
 
 func (d digest) prepare(k *keys) (proof, error) {
-	p := &digestProof{digest: d, fresh: k.freshness(d.tolerance), algorithm: cmp.Or(k.settings[settingAlgorithm], "sha1")}
+	p := &digestProof{
+		digest: d, fresh: k.freshness(d.tolerance),
+		algorithm: cmp.Or(k.settings[settingAlgorithm], "sha1"),
+	}
 	if p.algorithm != "sha1" && p.algorithm != "sha256" {
-		return nil, wrong("settings."+settingAlgorithm, "%q is unknown; known are sha1, sha256", p.algorithm)
+		return nil, wrong(
+			"settings."+settingAlgorithm, "%q is unknown; known are sha1, sha256", p.algorithm,
+		)
 	}
 	var err error
 	p.secrets, err = k.read(keyText)
@@ -94,7 +99,9 @@ func checkHex(header, sent string, size int) error {
 
 func checkDigestBody(body []byte) error {
 	if n := len(body); n > 0 && '0' <= body[n-1] && body[n-1] <= '9' {
-		return fmt.Errorf("%w: the body ends in a digit, and could be cut elsewhere from the time", ErrMalformed)
+		return fmt.Errorf(
+			"%w: the body ends in a digit, and could be cut elsewhere from the time", ErrMalformed,
+		)
 	}
 	return nil
 }

@@ -23,9 +23,9 @@
 //
 // Signatures are computed over the raw bytes of the body and compared in constant time. Every
 // secret is tried, so that one can be replaced while the sender still uses the other. [New] refuses
-// an empty secret; it never means "no check". A signature is accepted only in the encoding
-// that its sender writes, in one form (padded base64; hex, in either case). No other bytes count as
-// the same signature.
+// an empty secret; it never means "no check". A signature is accepted only in the encoding that its
+// sender writes, in one form (padded base64; hex, in either case). No other bytes count as the same
+// signature.
 //
 // A header that holds the proof must be sent once. A comma where the scheme has none means that the
 // header was sent twice. The request is then refused, because the package cannot know which value

@@ -126,7 +126,8 @@ const notInTheTable = `
 ## Not in the table
 
 How these prove their webhooks was found neither in public documentation nor in a package of their own. Take ` + "`hmac`, `token` or `basic`" + ` if one
-of them can be set up to sign so, or to send a header or credentials. Otherwise take ` + "`none`" + ` with ` + "`allowed_ips`" + ` and a URL that nobody can guess.
+of them can be set up to sign so, or to send a header or credentials. Otherwise take ` + "`none`" +
+	` with ` + "`allowed_ips`" + ` and a URL that nobody can guess.
 
 - 3d-eye, Bondsmith, Portal, Property Finder, Repay: no page that says how they sign was found.
 - Airship: one third party describes a signature; no page that says the unit of its time was found.
@@ -163,7 +164,10 @@ func toleranceText(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return or(d == verify.Unlimited, "not older than the retention (30 days by default)", "at most "+short(d)+" off")
+	return or(
+		d == verify.Unlimited, "not older than the retention (30 days by default)",
+		"at most "+short(d)+" off",
+	)
 }
 
 // short formats a duration without zero parts: 5m, not 5m0s.
@@ -200,11 +204,16 @@ func captured(d verify.Description) string {
 	case d.Trust == verify.Unverified:
 		return "anybody can send anything"
 	case d.Signed.Nothing:
-		return "it holds the token, with which anything can be sent" + or(d.Signed.Time, " for "+period(d), "")
+		return "it holds the token, with which anything can be sent" + or(
+			d.Signed.Time, " for "+period(d), "",
+		)
 	}
 	return strings.Join([]string{
-		"replay it as a new event: " + replayText(d), "change the body: " + or(d.Signed.Body, "no", "what is not signed of it"),
-		"change the type: " + or(d.Signed.Type || len(d.EventType) == 0 && d.TypeBy == "", "no", "yes"), "take the id of another webhook: no",
+		"replay it as a new event: " + replayText(d), "change the body: " + or(
+			d.Signed.Body, "no", "what is not signed of it",
+		),
+		"change the type: " + or(d.Signed.Type || len(d.EventType) == 0 &&
+			d.TypeBy == "", "no", "yes"), "take the id of another webhook: no",
 	}, "; ")
 }
 
@@ -217,7 +226,10 @@ func replayText(d verify.Description) string {
 		return "after the retention"
 	}
 	text := or(d.Signed.Time, "for "+period(d), "at any time")
-	return text + or(d.Signed.Body, " (with `once: body` "+or(d.Signed.Time, "no", "after the retention")+")", "")
+	return text + or(
+		d.Signed.Body, " (with `once: body` "+or(d.Signed.Time, "no", "after the retention")+")",
+		"",
+	)
 }
 
 // period says how long a copy with a signed time is accepted.

@@ -51,7 +51,9 @@ func (p *ebayProof) check(ctx context.Context, r Request) error {
 	}
 	keyID, signature, ok := readEBay(value)
 	if !ok {
-		return malformed(ebayHeader, "base64 of JSON with alg ecdsa, digest SHA1, kid and signature")
+		return malformed(
+			ebayHeader, "base64 of JSON with alg ecdsa, digest SHA1, kid and signature",
+		)
 	}
 	if p.pinned == nil && !isUUID(keyID) {
 		return malformed(ebayHeader, "that of a key whose id is a UUID")
@@ -73,7 +75,9 @@ func readEBay(value string) (keyID string, signature []byte, ok bool) {
 	if err != nil {
 		return "", nil, false
 	}
-	found, err := document.NewStrictPaths([]string{"kid"}, []string{"alg"}, []string{"digest"}, []string{"signature"}).Find(text, nil)
+	found, err := document.NewStrictPaths(
+		[]string{"kid"}, []string{"alg"}, []string{"digest"}, []string{"signature"},
+	).Find(text, nil)
 	if err != nil {
 		return "", nil, false
 	}
@@ -90,7 +94,8 @@ func (p *ebayProof) sign(r *Request, _ Webhook, _ time.Time) error {
 		return err
 	}
 	text, err := json.Marshal(map[string]string{
-		"alg": "ecdsa", "digest": "SHA1", "kid": p.exampleID(), "signature": base64.StdEncoding.EncodeToString(signature),
+		"alg": "ecdsa", "digest": "SHA1", "kid": p.exampleID(),
+		"signature": base64.StdEncoding.EncodeToString(signature),
 	})
 	r.Header[ebayHeader] = base64.StdEncoding.EncodeToString(text)
 	return err

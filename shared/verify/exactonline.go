@@ -53,7 +53,9 @@ func readExact(body []byte) (content []byte, hash string, err error) {
 	}
 	sent, ends := bytes.CutSuffix(rest[at+len(exactHash):], []byte(exactEnd))
 	if content = rest[:at]; !ends || !json.Valid(content) {
-		return nil, "", fmt.Errorf("%w: the body is not %s…%s…%s", ErrMalformed, exactContent, exactHash, exactEnd)
+		return nil, "", fmt.Errorf(
+			"%w: the body is not %s…%s…%s", ErrMalformed, exactContent, exactHash, exactEnd,
+		)
 	}
 	return content, string(sent), nil
 }

@@ -5,15 +5,19 @@ package verify
 // The schemes of the Standard Webhooks family.
 var (
 	standardScheme = standard{standardV1("webhook", keyStandard)}
-	svixScheme     = standard{standardV1("svix", keyStandard)} // of Svix, where the standard comes from
-	standardText   = standardV1("webhook", keyText)            // for senders whose key is the secret's own bytes, although it looks like a key of the standard's
+	// of Svix, where the standard comes from
+	svixScheme = standard{standardV1("svix", keyStandard)}
+	// for senders whose key is the secret's own bytes, although it looks like a key of the
+	// standard's
+	standardText = standardV1("webhook", keyText)
 )
 
 // standardV1 is the HMAC of Standard Webhooks. name begins its headers, and key is the form of the
 // key in a secret.
 func standardV1(name, key string) signed {
 	return signed{
-		HMAC: HMAC{Header: name + "-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: key,
+		HMAC: HMAC{Header: name +
+			"-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: key,
 			IDHeader: name + "-id", TimestampHeader: name + "-timestamp"},
 		layout: layout{separator: " ", equals: ",", signature: "v1"},
 	}
@@ -29,11 +33,14 @@ const noteFirstEvent = "The event type is that of the first event."
 // Settings that several providers have.
 var (
 	pinCertificate = setting{
-		name: settingCertificate, label: "a certificate in PEM, in the place of the one that each webhook names; " +
+		name: settingCertificate,
+		label: "a certificate in PEM, in the place of the one that each webhook names; " +
 			"for tests without the provider", optional: true,
 	}
 	pinKeySet = setting{
-		name: settingKeySet, label: "a JSON Web Key Set, in the place of the provider's; for tests without the provider", optional: true,
+		name:     settingKeySet,
+		label:    "a JSON Web Key Set, in the place of the provider's; for tests without the provider",
+		optional: true,
 	}
 )
 
@@ -44,17 +51,28 @@ const (
 )
 
 var (
-	schemeMeta    = signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}}
-	besideMeta    = []companion{{header: "x-hub-signature", make: sha1Signature("sha1=")}}
-	typesMeta     = []Locator{{JSON: "object"}, {JSON: "entry.0.changes.0.field"}}
-	settingsMeta  = []setting{{name: "verify_token", label: "Verify Token (App Dashboard › Webhooks), of your own making", example: "meatyhamhock"}}
+	schemeMeta   = signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}}
+	besideMeta   = []companion{{header: "x-hub-signature", make: sha1Signature("sha1=")}}
+	typesMeta    = []Locator{{JSON: "object"}, {JSON: "entry.0.changes.0.field"}}
+	settingsMeta = []setting{
+		{
+			name:    "verify_token",
+			label:   "Verify Token (App Dashboard › Webhooks), of your own making",
+			example: "meatyhamhock",
+		},
+	}
 	handshakeMeta = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.verify_token is yours", methods: []string{"GET"},
 		open: answerMeta}
 
 	settingsWebSub = []setting{
-		{name: "topic", label: "hub.topic of the subscription, exactly", example: "https://example.com/feed.xml"},
-		{name: "verify_token", label: "a random text of your own making, at least 16 characters: subscribe with hub.callback=https://…/in/SOURCE?verify_token=TEXT, " +
-			"or with hub.verify_token=TEXT where the hub takes it", example: "example-verify-token"},
+		{
+			name: "topic", label: "hub.topic of the subscription, exactly",
+			example: "https://example.com/feed.xml",
+		},
+		{name: "verify_token",
+			label: "a random text of your own making, at least 16 characters: subscribe with hub.callback=https://…/in/SOURCE?verify_token=TEXT, " +
+				"or with hub.verify_token=TEXT where the hub takes it",
+			example: "example-verify-token"},
 	}
 	handshakeWebSub = handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed if hub.topic and the verify_token are yours",
 		methods: []string{"GET"}, open: answerWebSub, check: checkVerifyToken}

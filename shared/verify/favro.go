@@ -21,12 +21,13 @@ const (
 func (favro) trust() Trust { return Authenticated }
 
 func (favro) describe() string {
-	return "header " + favroHeader + ": base64 of HMAC-SHA1 over {" + favroID + "}{url}; not over the rest of the body"
+	return "header " + favroHeader + ": base64 of HMAC-SHA1 over {" + favroID +
+		"}{url}; not over the rest of the body"
 }
 
 func (favro) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &favroProof{k.url, newMacs(sha1.New, encodings["base64"], raw)}, err
+	return &favroProof{url: k.url, macs: newMacs(sha1.New, encodings["base64"], raw)}, err
 }
 
 type favroProof struct {

@@ -18,10 +18,14 @@ import (
 // Limits of Cached.
 const (
 	fetchTimeout = 10 * time.Second
-	keepAnswer   = time.Hour        // providers change their keys over days, and publish new ones before they use them
-	keepStale    = 24 * time.Hour   // used while there is no newer answer; a withdrawn key may be accepted for so long
-	keepFailure  = 10 * time.Second // so that a provider's server in trouble is not asked again with every request, and neither is a forger's invented key
-	maxAnswers   = 64
+	// providers change their keys over days, and publish new ones before they use them
+	keepAnswer = time.Hour
+	// used while there is no newer answer; a withdrawn key may be accepted for so long
+	keepStale = 24 * time.Hour
+	// so that a provider's server in trouble is not asked again with every request, and neither is
+	// a forger's invented key
+	keepFailure = 10 * time.Second
+	maxAnswers  = 64
 
 	// A forger can invent a new key name for each request. So unknown names share budgets: a hash
 	// that no outsider can compute assigns each name to one budget. To block a genuine name, a
@@ -62,7 +66,10 @@ func hostOf(rawURL string) string {
 // 128 times at once. Names with a cached answer are not limited, because no forger invented them.
 // It keeps at most 64 answers. It is safe for concurrent use. All sources should share it.
 func Cached(f Fetcher) Fetcher {
-	return &cache{fetcher: f, kept: map[fetchID]kept{}, budgets: map[budgetID]budget{}, seed: maphash.MakeSeed()}
+	return &cache{
+		fetcher: f, kept: map[fetchID]kept{}, budgets: map[budgetID]budget{},
+		seed: maphash.MakeSeed(),
+	}
 }
 
 type cache struct {
@@ -89,7 +96,7 @@ type budget struct {
 }
 
 func (b budget) now(now time.Time) budget {
-	return budget{max(0, b.used-float64(now.Sub(b.at))/float64(budgetRefill)), now}
+	return budget{used: max(0, b.used-float64(now.Sub(b.at))/float64(budgetRefill)), at: now}
 }
 
 // kept is the cache entry of a request: its last answer, if there was one, and the error if a newer
@@ -192,7 +199,7 @@ func (c *cache) mayAsk(f Fetch, now time.Time) bool {
 			return true
 		}
 	}
-	id := budgetID{hostOf(f.URL), maphash.Bytes(c.seed, name[:]) % fetchBudgets}
+	id := budgetID{host: hostOf(f.URL), number: maphash.Bytes(c.seed, name[:]) % fetchBudgets}
 	b := c.budgets[id].now(now)
 	if b.used > budgetSize-1 {
 		return false
@@ -207,10 +214,14 @@ func (c *cache) mayAsk(f Fetch, now time.Time) bool {
 // request without an answer counts as the oldest, so that many failures cannot push out keys in
 // use.
 func (c *cache) makeRoom(now time.Time) {
-	maps.DeleteFunc(c.kept, func(_ fetchID, k kept) bool { return !k.usable(now) && !k.failed(now) })
+	maps.DeleteFunc(c.kept, func(_ fetchID, k kept) bool {
+		return !k.usable(now) && !k.failed(now)
+	})
 	if len(c.kept) < maxAnswers {
 		return
 	}
-	oldest := slices.MinFunc(slices.Collect(maps.Keys(c.kept)), func(a, b fetchID) int { return c.kept[a].at.Compare(c.kept[b].at) })
+	oldest := slices.MinFunc(slices.Collect(maps.Keys(c.kept)), func(a, b fetchID) int {
+		return c.kept[a].at.Compare(c.kept[b].at)
+	})
 	delete(c.kept, oldest)
 }

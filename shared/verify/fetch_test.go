@@ -57,7 +57,9 @@ func TestCached_AsksNoMoreThanNeeded(t *testing.T) {
 		want("nearly an hour old", "https://a.example/1", 0, "https://a.example/1 3")
 		time.Sleep(2 * time.Second)
 		s.down.Store(true)
-		want("an hour old, and there is no other", "https://a.example/1", 0, "https://a.example/1 3")
+		want(
+			"an hour old, and there is no other", "https://a.example/1", 0, "https://a.example/1 3",
+		)
 		want("the same, too old for who asks", "https://a.example/1", time.Minute, "")
 		s.down.Store(false)
 		time.Sleep(9 * time.Second)
@@ -79,8 +81,12 @@ func TestCached_TellsRequestsApart(t *testing.T) {
 		s := &server{}
 		f := verify.Cached(s)
 		for i, r := range []verify.Fetch{
-			{URL: "https://a.example/"}, {URL: "https://a.example/", Method: "POST"}, {URL: "https://a.example/", Body: []byte("a")},
-			{URL: "https://a.example/", Header: verify.Header{"authorization": "a"}}, {URL: "https://a.example/", Header: verify.Header{"authorization": "b"}},
+			{URL: "https://a.example/"}, {URL: "https://a.example/", Method: "POST"}, {
+				URL: "https://a.example/", Body: []byte("a"),
+			},
+			{URL: "https://a.example/", Header: verify.Header{"authorization": "a"}}, {
+				URL: "https://a.example/", Header: verify.Header{"authorization": "b"},
+			},
 		} {
 			_, err := f.Fetch(t.Context(), r)
 			if n := int(s.count.Load()); err != nil || n != i+1 {
@@ -99,14 +105,18 @@ func TestCached_AsksOnceForMany(t *testing.T) {
 		defer cancel()
 		var group sync.WaitGroup
 		group.Go(func() { // asks first, and goes before the answer is there
-			if _, err := f.Fetch(impatient, verify.Fetch{URL: "https://a.example/"}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := f.Fetch(
+				impatient, verify.Fetch{URL: "https://a.example/"},
+			); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the impatient: got %v", err)
 			}
 		})
 		synctest.Wait()
 		for range 50 {
 			group.Go(func() {
-				if got, err := f.Fetch(t.Context(), verify.Fetch{URL: "https://a.example/"}); err != nil || string(got) != "https://a.example/ 1" {
+				if got, err := f.Fetch(
+					t.Context(), verify.Fetch{URL: "https://a.example/"},
+				); err != nil || string(got) != "https://a.example/ 1" {
 					t.Errorf("got %q, %v", got, err)
 				}
 			})
@@ -131,7 +141,9 @@ func TestCached_BoundsWhatForgersCause(t *testing.T) {
 		}
 		s.down.Store(true)
 		for i := range 10_000 {
-			if _, err := f.Fetch(t.Context(), verify.Fetch{URL: fmt.Sprint("https://keys.example/forged/", i)}); err == nil {
+			if _, err := f.Fetch(
+				t.Context(), verify.Fetch{URL: fmt.Sprint("https://keys.example/forged/", i)},
+			); err == nil {
 				t.Fatal("a forged key was found")
 			}
 		}
@@ -144,7 +156,11 @@ func TestCached_BoundsWhatForgersCause(t *testing.T) {
 		}
 		var group sync.WaitGroup
 		for i := range 200 { // of many hosts, at once, and failing
-			group.Go(func() { _, _ = f.Fetch(t.Context(), verify.Fetch{URL: fmt.Sprintf("https://down-%d.example/", i)}) })
+			group.Go(func() {
+				_, _ = f.Fetch(
+					t.Context(), verify.Fetch{URL: fmt.Sprintf("https://down-%d.example/", i)},
+				)
+			})
 		}
 		group.Wait()
 		if _, err := f.Fetch(t.Context(), used); err != nil {
@@ -155,15 +171,21 @@ func TestCached_BoundsWhatForgersCause(t *testing.T) {
 			t.Errorf("another host: %v", err)
 		}
 		time.Sleep(time.Minute + time.Second)
-		if _, err := f.Fetch(t.Context(), verify.Fetch{URL: "https://keys.example/new"}); err != nil {
+		if _, err := f.Fetch(
+			t.Context(), verify.Fetch{URL: "https://keys.example/new"},
+		); err != nil {
 			t.Errorf("a minute later: %v", err)
 		}
 		for i := range 200 { // of many hosts, answered: the oldest goes
-			_, _ = f.Fetch(t.Context(), verify.Fetch{URL: fmt.Sprintf("https://host-%d.example/", i)})
+			_, _ = f.Fetch(
+				t.Context(), verify.Fetch{URL: fmt.Sprintf("https://host-%d.example/", i)},
+			)
 		}
 		before := s.count.Load()
 		for i := 199; i >= 136; i-- {
-			_, _ = f.Fetch(t.Context(), verify.Fetch{URL: fmt.Sprintf("https://host-%d.example/", i)})
+			_, _ = f.Fetch(
+				t.Context(), verify.Fetch{URL: fmt.Sprintf("https://host-%d.example/", i)},
+			)
 		}
 		if n := s.count.Load() - before; n != 0 {
 			t.Errorf("%d of the newest 64 answers were not kept", n)
@@ -183,19 +205,26 @@ func TestCached_ForgersTakeNoPlaceOfWhatIsKnown(t *testing.T) {
 		s := &server{}
 		f := verify.Cached(s)
 		known := func(token string) verify.Fetch {
-			return verify.Fetch{URL: "https://keys.example/", Body: []byte("known"), Header: verify.Header{"authorization": token}}
+			return verify.Fetch{
+				URL: "https://keys.example/", Body: []byte("known"),
+				Header: verify.Header{"authorization": token},
+			}
 		}
 		if _, err := f.Fetch(t.Context(), known("a")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
 		for i := range 20 {
-			_, _ = f.Fetch(t.Context(), verify.Fetch{URL: "https://keys.example/", Body: fmt.Append(nil, "forged", i)})
+			_, _ = f.Fetch(
+				t.Context(),
+				verify.Fetch{URL: "https://keys.example/", Body: fmt.Append(nil, "forged", i)},
+			)
 		}
 		before := int(s.count.Load())
 		for i, token := range []string{"a", "b"} { // b: a name is known, whoever asks
 			got, err := f.Fetch(t.Context(), known(token))
-			if want := fmt.Sprint("https://keys.example/ ", before+1+i); err != nil || string(got) != want {
+			if want := fmt.Sprint("https://keys.example/ ", before+1+i); err != nil ||
+				string(got) != want {
 				t.Errorf("token %s: got %q, %v, want %q", token, got, err, want)
 			}
 		}
@@ -211,9 +240,14 @@ func TestCached_LearnsAGenuineNameAmongForged(t *testing.T) {
 		for instance := range 400 {
 			f := verify.Cached(&server{})
 			for i := range 10 {
-				_, _ = f.Fetch(t.Context(), verify.Fetch{URL: "https://keys.example/", Body: fmt.Append(nil, "forged", i)})
+				_, _ = f.Fetch(
+					t.Context(),
+					verify.Fetch{URL: "https://keys.example/", Body: fmt.Append(nil, "forged", i)},
+				)
 			}
-			genuine := verify.Fetch{URL: "https://keys.example/", Body: fmt.Append(nil, "genuine", instance)}
+			genuine := verify.Fetch{
+				URL: "https://keys.example/", Body: fmt.Append(nil, "genuine", instance),
+			}
 			if _, err := f.Fetch(t.Context(), genuine); err == nil {
 				continue
 			}
@@ -223,8 +257,12 @@ func TestCached_LearnsAGenuineNameAmongForged(t *testing.T) {
 				again++
 			}
 		}
-		if refused > 20 || again > 0 { // in one of a hundred, two forged names have the same budget as the genuine one
-			t.Errorf("of 400 instances %d refused the genuine name, and %d of them a minute later, too", refused, again)
+		// in one of a hundred, two forged names have the same budget as the genuine one
+		if refused > 20 || again > 0 {
+			t.Errorf(
+				"of 400 instances %d refused the genuine name, and %d of them a minute later, too",
+				refused, again,
+			)
 		}
 	})
 }
@@ -253,7 +291,9 @@ func TestVerify_FetchesKeys(t *testing.T) {
 	)
 	webKey, _ := published(t, "plaid")
 	plaid := func(change func(map[string]any)) string {
-		key := map[string]any{"alg": "ES256", "created_at": 1560466143, "expired_at": nil, "use": "sig"}
+		key := map[string]any{
+			"alg": "ES256", "created_at": 1560466143, "expired_at": nil, "use": "sig",
+		}
 		for name, value := range webKey {
 			key[name] = value
 		}
@@ -271,32 +311,116 @@ func TestVerify_FetchesKeys(t *testing.T) {
 		want     error
 		asked    string
 	}{
-		"Plaid":                     {"plaid", map[string]string{plaidURL: plaid(same)}, nil, plaidURL},
-		"Plaid, sandbox":            {"plaid sandbox", map[string]string{strings.Replace(plaidURL, "production", "sandbox", 1): plaid(same)}, nil, strings.Replace(plaidURL, "production", "sandbox", 1)},
-		"Plaid, withdrawn":          {"plaid", map[string]string{plaidURL: plaid(func(k map[string]any) { k["expired_at"] = 1600000000 })}, verify.ErrMismatch, plaidURL},
-		"Plaid, no point":           {"plaid", map[string]string{plaidURL: plaid(func(k map[string]any) { k["y"] = k["x"] })}, verify.ErrFetch, plaidURL},
-		"Plaid, other curve":        {"plaid", map[string]string{plaidURL: plaid(func(k map[string]any) { k["crv"] = "P-384" })}, verify.ErrFetch, plaidURL},
-		"Plaid, not there":          {"plaid", nil, verify.ErrFetch, plaidURL},
-		"Plaid, page":               {"plaid", map[string]string{plaidURL: "<html>"}, verify.ErrFetch, plaidURL},
-		"Google":                    {"google-pubsub", map[string]string{googleURL: google}, nil, googleURL},
-		"Google, without the key":   {"google-pubsub", map[string]string{googleURL: strings.Replace(google, "00000000-0000-4000-8000-000000000000", "newer", 1)}, verify.ErrMismatch, googleURL + " " + googleURL},
-		"Google, without any":       {"google-pubsub", map[string]string{googleURL: `{"keys":[]}`}, verify.ErrFetch, googleURL},
-		"Google, small key":         {"google-pubsub", map[string]string{googleURL: `{"keys":[{"kty":"RSA","kid":"00000000-0000-4000-8000-000000000000","n":"AQAB","e":"AQAB"}]}`}, verify.ErrFetch, googleURL},
-		"Google, page":              {"google-pubsub", map[string]string{googleURL: "<html>"}, verify.ErrFetch, googleURL},
-		"Google, not there":         {"google-pubsub", nil, verify.ErrFetch, googleURL},
-		"Circle":                    {"circle", map[string]string{circleURL: `{"data":{"id":"example","algorithm":"ECDSA_SHA_256","publicKey":"` + circle + `"}}`}, nil, circleURL},
-		"Circle, no key":            {"circle", map[string]string{circleURL: `{"data":{}}`}, verify.ErrFetch, circleURL},
-		"Circle, page":              {"circle", map[string]string{circleURL: "<html>"}, verify.ErrFetch, circleURL},
-		"Circle, not there":         {"circle", nil, verify.ErrFetch, circleURL},
-		"Kinde":                     {"kinde", map[string]string{kindeURL: google}, nil, kindeURL},
-		"Kinde, without the key":    {"kinde", map[string]string{kindeURL: strings.Replace(google, "00000000-0000-4000-8000-000000000000", "newer", 1)}, verify.ErrMismatch, kindeURL + " " + kindeURL},
-		"eBay":                      {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"` + ebay + `","algorithm":"ECDSA","digest":"SHA1"}`}, nil, tokenURL + " " + ebayURL},
-		"eBay, one line of PEM":     {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"-----BEGIN PUBLIC KEY-----` + ebay + `-----END PUBLIC KEY-----"}`}, nil, tokenURL + " " + ebayURL},
-		"eBay, no token":            {"ebay", map[string]string{tokenURL: `{}`}, verify.ErrFetch, tokenURL},
-		"eBay, token not there":     {"ebay", nil, verify.ErrFetch, tokenURL},
-		"eBay, key not there":       {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`}, verify.ErrFetch, tokenURL + " " + ebayURL},
-		"eBay, key is none":         {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"x"}`}, verify.ErrFetch, tokenURL + " " + ebayURL},
-		"eBay, key of another kind": {"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"` + spkiOf(t, "google-pubsub") + `"}`}, verify.ErrFetch, tokenURL + " " + ebayURL},
+		"Plaid": {
+			"plaid", map[string]string{plaidURL: plaid(same)}, nil, plaidURL,
+		},
+		"Plaid, sandbox": {
+			"plaid sandbox",
+			map[string]string{strings.Replace(plaidURL, "production", "sandbox", 1): plaid(same)},
+			nil, strings.Replace(plaidURL, "production", "sandbox", 1),
+		},
+		"Plaid, withdrawn": {"plaid", map[string]string{plaidURL: plaid(func(k map[string]any) {
+			k["expired_at"] = 1600000000
+		})}, verify.ErrMismatch, plaidURL},
+		"Plaid, no point": {"plaid", map[string]string{plaidURL: plaid(func(k map[string]any) {
+			k["y"] = k["x"]
+		})}, verify.ErrFetch, plaidURL},
+		"Plaid, other curve": {"plaid", map[string]string{plaidURL: plaid(func(k map[string]any) {
+			k["crv"] = "P-384"
+		})}, verify.ErrFetch, plaidURL},
+		"Plaid, not there": {"plaid", nil, verify.ErrFetch, plaidURL},
+		"Plaid, page": {
+			"plaid", map[string]string{plaidURL: "<html>"}, verify.ErrFetch, plaidURL,
+		},
+		"Google": {
+			"google-pubsub", map[string]string{googleURL: google}, nil, googleURL,
+		},
+		"Google, without the key": {
+			"google-pubsub",
+			map[string]string{
+				googleURL: strings.Replace(
+					google, "00000000-0000-4000-8000-000000000000", "newer", 1,
+				),
+			},
+			verify.ErrMismatch, googleURL + " " + googleURL,
+		},
+		"Google, without any": {
+			"google-pubsub", map[string]string{googleURL: `{"keys":[]}`}, verify.ErrFetch,
+			googleURL,
+		},
+		"Google, small key": {
+			"google-pubsub",
+			map[string]string{
+				googleURL: `{"keys":[{"kty":"RSA","kid":"00000000-0000-4000-8000-000000000000","n":"AQAB","e":"AQAB"}]}`,
+			},
+			verify.ErrFetch, googleURL,
+		},
+		"Google, page": {
+			"google-pubsub", map[string]string{googleURL: "<html>"}, verify.ErrFetch, googleURL,
+		},
+		"Google, not there": {"google-pubsub", nil, verify.ErrFetch, googleURL},
+		"Circle": {
+			"circle",
+			map[string]string{
+				circleURL: `{"data":{"id":"example","algorithm":"ECDSA_SHA_256","publicKey":"` +
+					circle + `"}}`,
+			},
+			nil, circleURL,
+		},
+		"Circle, no key": {
+			"circle", map[string]string{circleURL: `{"data":{}}`}, verify.ErrFetch, circleURL,
+		},
+		"Circle, page": {
+			"circle", map[string]string{circleURL: "<html>"}, verify.ErrFetch, circleURL,
+		},
+		"Circle, not there": {"circle", nil, verify.ErrFetch, circleURL},
+		"Kinde":             {"kinde", map[string]string{kindeURL: google}, nil, kindeURL},
+		"Kinde, without the key": {
+			"kinde",
+			map[string]string{
+				kindeURL: strings.Replace(
+					google, "00000000-0000-4000-8000-000000000000", "newer", 1,
+				),
+			},
+			verify.ErrMismatch, kindeURL + " " + kindeURL,
+		},
+		"eBay": {
+			"ebay",
+			map[string]string{
+				tokenURL: `{"access_token":"t"}`,
+				ebayURL:  `{"key":"` + ebay + `","algorithm":"ECDSA","digest":"SHA1"}`,
+			},
+			nil, tokenURL + " " + ebayURL,
+		},
+		"eBay, one line of PEM": {
+			"ebay",
+			map[string]string{
+				tokenURL: `{"access_token":"t"}`,
+				ebayURL: `{"key":"-----BEGIN PUBLIC KEY-----` + ebay +
+					`-----END PUBLIC KEY-----"}`,
+			},
+			nil, tokenURL + " " + ebayURL,
+		},
+		"eBay, no token": {
+			"ebay", map[string]string{tokenURL: `{}`}, verify.ErrFetch, tokenURL,
+		},
+		"eBay, token not there": {"ebay", nil, verify.ErrFetch, tokenURL},
+		"eBay, key not there": {
+			"ebay", map[string]string{tokenURL: `{"access_token":"t"}`}, verify.ErrFetch,
+			tokenURL + " " + ebayURL,
+		},
+		"eBay, key is none": {
+			"ebay", map[string]string{tokenURL: `{"access_token":"t"}`, ebayURL: `{"key":"x"}`},
+			verify.ErrFetch, tokenURL + " " + ebayURL,
+		},
+		"eBay, key of another kind": {
+			"ebay",
+			map[string]string{
+				tokenURL: `{"access_token":"t"}`,
+				ebayURL:  `{"key":"` + spkiOf(t, "google-pubsub") + `"}`,
+			},
+			verify.ErrFetch, tokenURL + " " + ebayURL,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -326,7 +450,11 @@ func TestVerify_FetchesASetAnewForANewKey(t *testing.T) {
 		s := newSubject(t, verify.Config{Provider: "google-pubsub"}, "current")
 		_, set := published(t, "google-pubsub")
 		delete(s.cfg.Settings, "jwks")
-		f := newFetches(map[string]string{"https://www.googleapis.com/oauth2/v3/certs": strings.Replace(set, "00000000-0000-4000-8000-000000000000", "older", 1)})
+		f := newFetches(map[string]string{
+			"https://www.googleapis.com/oauth2/v3/certs": strings.Replace(
+				set, "00000000-0000-4000-8000-000000000000", "older", 1,
+			),
+		})
 		v, err := verify.New(s.cfg, nil, verify.FetchBy(verify.Cached(f)))
 		must(t, err)
 		for _, step := range []struct {
@@ -335,7 +463,10 @@ func TestVerify_FetchesASetAnewForANewKey(t *testing.T) {
 			fetches int
 			want    error
 		}{
-			{0, strings.Replace(set, "00000000-0000-4000-8000-000000000000", "older", 1), 1, verify.ErrMismatch},
+			{
+				0, strings.Replace(set, "00000000-0000-4000-8000-000000000000", "older", 1), 1,
+				verify.ErrMismatch,
+			},
 			{30 * time.Second, set, 0, verify.ErrMismatch}, // the set is not a minute old
 			{30 * time.Second, set, 1, nil},
 			{30 * time.Minute, "", 0, nil},
@@ -344,7 +475,10 @@ func TestVerify_FetchesASetAnewForANewKey(t *testing.T) {
 			f.answers["https://www.googleapis.com/oauth2/v3/certs"] = step.set
 			_, err := v.Verify(t.Context(), s.request)
 			if urls := f.urls(); !errors.Is(err, step.want) || len(urls) != step.fetches {
-				t.Errorf("after another %s: got %v, fetched %q, want %v and %d", step.after, err, urls, step.want, step.fetches)
+				t.Errorf(
+					"after another %s: got %v, fetched %q, want %v and %d", step.after, err, urls,
+					step.want, step.fetches,
+				)
 			}
 		}
 	})
@@ -352,7 +486,10 @@ func TestVerify_FetchesASetAnewForANewKey(t *testing.T) {
 
 func TestVerify_WithoutAFetcher(t *testing.T) {
 	t.Parallel()
-	for provider, pin := range map[string]string{"sns": "certificate", "paypal": "certificate", "plaid": "jwks", "google-pubsub": "jwks", "ebay": "jwks", "circle": "jwks", "kinde": "jwks"} {
+	for provider, pin := range map[string]string{
+		"sns": "certificate", "paypal": "certificate", "plaid": "jwks", "google-pubsub": "jwks",
+		"ebay": "jwks", "circle": "jwks", "kinde": "jwks",
+	} {
 		s := newSubject(t, verify.Config{Provider: provider}, "current")
 		delete(s.cfg.Settings, pin)
 		r := s.request
@@ -371,16 +508,23 @@ func TestVerify_FetchesNothingForATokenThatIsNone(t *testing.T) {
 	s := newSubject(t, verify.Config{Provider: "plaid"}, "current")
 	delete(s.cfg.Settings, "jwks")
 	for name, token := range map[string]string{
-		"no token":      "x",
-		"no key id":     webEncoded(`{"alg":"ES256"}`) + "." + webEncoded(`{}`) + ".AA",
-		"long key id":   webEncoded(`{"alg":"ES256","kid":"`+strings.Repeat("a", 300)+`"}`) + "." + webEncoded(`{}`) + ".AA",
+		"no token":  "x",
+		"no key id": webEncoded(`{"alg":"ES256"}`) + "." + webEncoded(`{}`) + ".AA",
+		"long key id": webEncoded(
+			`{"alg":"ES256","kid":"`+strings.Repeat("a", 300)+`"}`,
+		) + "." + webEncoded(`{}`) + ".AA",
 		"key id a list": webEncoded(`{"alg":"ES256","kid":["a"]}`) + "." + webEncoded(`{}`) + ".AA",
 		"other method":  hs256("x", `{}`),
 	} {
 		f := newFetches(nil)
 		v, err := verify.New(s.cfg, nil, verify.FetchBy(f))
 		must(t, err)
-		_, err = v.Verify(t.Context(), verify.Request{Header: verify.Header{"plaid-verification": token}, ReceivedAt: signedAt})
+		_, err = v.Verify(
+			t.Context(),
+			verify.Request{
+				Header: verify.Header{"plaid-verification": token}, ReceivedAt: signedAt,
+			},
+		)
 		if urls := f.urls(); len(urls) > 0 || err == nil || errors.Is(err, verify.ErrFetch) {
 			t.Errorf("%s: fetched %q, %v", name, urls, err)
 		}

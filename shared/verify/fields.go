@@ -18,9 +18,11 @@ import (
 type signedFields struct {
 	time, other []string // the paths of the fields; the time is in Unix seconds
 	between     string   // the signed text between them
-	header      string   // of the signature, in base64; lower case; "": the signature is in the body, in hex
-	inBody      []string // the path of the signature in the body
-	part        string   // the part of a multipart/form-data body that holds the JSON; "": the body is JSON
+	// of the signature, in base64; lower case; "": the signature is in the body, in hex
+	header string
+	inBody []string // the path of the signature in the body
+	// the part of a multipart/form-data body that holds the JSON; "": the body is JSON
+	part string
 }
 
 func (signedFields) trust() Trust { return Authenticated }
@@ -34,7 +36,10 @@ func (s signedFields) describe() string {
 	if s.header == "" {
 		where = "body: " + s.signatureName() + ", hex"
 	}
-	return fmt.Sprintf("%s of HMAC-SHA256 over {%s}%s{%s}; not over the rest of the body", where, dotted(s.time), s.between, dotted(s.other))
+	return fmt.Sprintf(
+		"%s of HMAC-SHA256 over {%s}%s{%s}; not over the rest of the body", where, dotted(s.time),
+		s.between, dotted(s.other),
+	)
 }
 
 func dotted(path []string) string { return strings.Join(path, ".") }
@@ -56,7 +61,10 @@ func (s signedFields) prepare(k *keys) (proof, error) {
 	if s.header == "" {
 		paths = append(paths, s.inBody)
 	}
-	return &fieldsProof{s, newMacs(sha256.New, encoding, raw), document.NewStrictPaths(paths...), k.freshness(s.window())}, err
+	return &fieldsProof{
+		signedFields: s, macs: newMacs(sha256.New, encoding, raw),
+		paths: document.NewStrictPaths(paths...), fresh: k.freshness(s.window()),
+	}, err
 }
 
 type fieldsProof struct {
@@ -117,10 +125,12 @@ func (p *fieldsProof) find(r Request) ([][]byte, error) {
 // one, so the text can be divided in one way only.
 func (p *fieldsProof) text(first, second string) (string, time.Time, error) {
 	if first == "" || second == "" {
-		return "", time.Time{}, fmt.Errorf("%w: %s or %s in the body", ErrMissing, dotted(p.time), dotted(p.other))
+		return "", time.Time{},
+			fmt.Errorf("%w: %s or %s in the body", ErrMissing, dotted(p.time), dotted(p.other))
 	}
 	if p.between == "" && '0' <= second[0] && second[0] <= '9' {
-		return "", time.Time{}, fmt.Errorf("%w: %s in the body begins with a digit", ErrMalformed, dotted(p.other))
+		return "", time.Time{},
+			fmt.Errorf("%w: %s in the body begins with a digit", ErrMalformed, dotted(p.other))
 	}
 	at, err := readTime(timeSeconds, dotted(p.time)+" in the body", first)
 	return first + p.between + second, at, err
@@ -164,15 +174,19 @@ func holderOf(object map[string]any, path []string) map[string]any {
 // sender writes. Readers differ in everything else: which of two parts with the same name they use,
 // what a part's other headers mean, where a line ends, and whose boundary counts.
 func onlyPart(r Request, name string) ([]byte, error) {
-	bad := fmt.Errorf("%w: the body is no form in parts with %s and nothing else", ErrMalformed, name)
+	bad := fmt.Errorf(
+		"%w: the body is no form in parts with %s and nothing else", ErrMalformed, name,
+	)
 	line, rest, _ := bytes.Cut(r.Body, []byte("\r\n"))
 	boundary, ok := bytes.CutPrefix(line, []byte("--"))
 	if !ok || !isBoundary(string(boundary)) {
 		return nil, fmt.Errorf("%w: %s in the form", ErrMissing, name)
 	}
 	media, parameters, err := mime.ParseMediaType(r.Header["content-type"])
-	if r.Header["content-type"] != "" && (err != nil || media != "multipart/form-data" || parameters["boundary"] != string(boundary)) {
-		return nil, fmt.Errorf("%w: content-type does not name the boundary of the body", ErrMalformed)
+	if r.Header["content-type"] != "" && (err != nil || media != "multipart/form-data" ||
+		parameters["boundary"] != string(boundary)) {
+		return nil,
+			fmt.Errorf("%w: content-type does not name the boundary of the body", ErrMalformed)
 	}
 	head, rest, ok := bytes.Cut(rest, []byte("\r\n\r\n"))
 	if !ok || !isHeadOf(string(head), name) {
@@ -220,7 +234,8 @@ func isHeadOf(head, name string) bool {
 func isTextOfUTF8(contentType string) bool {
 	media, parameters, err := mime.ParseMediaType(contentType)
 	charset, other := parameters["charset"]
-	return err == nil && (media == "application/json" || media == "text/plain") && (!other || strings.EqualFold(charset, "utf-8"))
+	return err == nil && (media == "application/json" || media == "text/plain") && (!other ||
+		strings.EqualFold(charset, "utf-8"))
 }
 
 // writePart returns a form with one part, and its content type. The boundary is a hash of the

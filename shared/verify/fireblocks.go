@@ -23,18 +23,22 @@ const (
 
 // fireblocksHosts are the hosts with the keys of each environment.
 var fireblocksHosts = map[string]string{
-	"": "keys.fireblocks.io", production: "keys.fireblocks.io", "eu": "eu-keys.fireblocks.io", "eu2": "eu2-keys.fireblocks.io",
+	"": "keys.fireblocks.io", production: "keys.fireblocks.io", "eu": "eu-keys.fireblocks.io",
+	"eu2":   "eu2-keys.fireblocks.io",
 	sandbox: "sandbox-keys.fireblocks.io",
 }
 
 func (fireblocks) trust() Trust { return Verified }
 
 func (fireblocks) describe() string {
-	return "header " + fireblocksHeader + ": detached JSON Web Signature, " + fireblocksAlgorithm + ", over {body}"
+	return "header " + fireblocksHeader + ": detached JSON Web Signature, " + fireblocksAlgorithm +
+		", over {body}"
 }
 
 // makeKey implements keyMaker.
-func (fireblocks) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (fireblocks) makeKey(
+	seed []byte,
+) (secret, signing string, settings map[string]string, err error) {
 	return makePublished(rsaSHA512, seed)
 }
 
@@ -43,7 +47,10 @@ func (fireblocks) publicHalf(key string) (string, error) { return fetchedKey(rsa
 func (fireblocks) prepare(k *keys) (proof, error) {
 	environment := k.settings[settingEnvironment]
 	if fireblocksHosts[environment] == "" {
-		return nil, wrong("settings."+settingEnvironment, "%q is unknown; known are eu, eu2, %s, %s", environment, production, sandbox)
+		return nil, wrong(
+			"settings."+settingEnvironment, "%q is unknown; known are eu, eu2, %s, %s", environment,
+			production, sandbox,
+		)
 	}
 	p := &fireblocksProof{}
 	var err error
@@ -52,7 +59,10 @@ func (fireblocks) prepare(k *keys) (proof, error) {
 }
 
 func findFireblocks(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
-	return k.findInSet(ctx, "https://"+fireblocksHosts[k.settings[settingEnvironment]]+"/.well-known/jwks.json", id)
+	return k.findInSet(
+		ctx, "https://"+fireblocksHosts[k.settings[settingEnvironment]]+"/.well-known/jwks.json",
+		id,
+	)
 }
 
 type fireblocksProof struct {
@@ -75,7 +85,8 @@ func (p *fireblocksProof) check(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	if wantRSA(key) != nil || !rsaSHA512.verified(key, rsaSHA512.digest(detachedText(head, r.Body)), signature) {
+	if wantRSA(key) != nil ||
+		!rsaSHA512.verified(key, rsaSHA512.digest(detachedText(head, r.Body)), signature) {
 		return fmt.Errorf("%w: header %s", ErrMismatch, fireblocksHeader)
 	}
 	return nil
@@ -95,8 +106,11 @@ func readDetached(value string) (head, keyID string, signature []byte, ok bool) 
 	if err != nil {
 		return "", "", nil, false
 	}
-	found, err := document.NewStrictPaths([]string{"alg"}, []string{"kid"}, []string{"crit"}, []string{"b64"}).Find(text, nil)
-	if err != nil || document.Scalar(found[0]) != fireblocksAlgorithm || len(found[2])+len(found[3]) > 0 {
+	found, err := document.NewStrictPaths(
+		[]string{"alg"}, []string{"kid"}, []string{"crit"}, []string{"b64"},
+	).Find(text, nil)
+	if err != nil || document.Scalar(found[0]) != fireblocksAlgorithm ||
+		len(found[2])+len(found[3]) > 0 {
 		return "", "", nil, false
 	}
 	keyID = document.Scalar(found[1])

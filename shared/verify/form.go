@@ -23,7 +23,9 @@ const formType = "application/x-www-form-urlencoded"
 // escapes, and nothing separates a name from its value.
 type formSigned struct {
 	header string // lower case
-	twilio bool   // a body that is no form is signed by its hash in the query; the URL may be signed with or without its port; a header may name HMAC-SHA256
+	// a body that is no form is signed by its hash in the query; the URL may be signed with or
+	// without its port; a header may name HMAC-SHA256
+	twilio bool
 }
 
 // twilioSettings is the header that names the algorithm and the key if Twilio signs with a
@@ -37,7 +39,8 @@ const bodyHash = "bodySHA256"
 func (formSigned) trust() Trust { return Verified }
 
 func (s formSigned) describe() string {
-	about := "header " + s.header + ": base64 of HMAC-SHA1 over {url} and the sorted fields of the form"
+	about := "header " + s.header +
+		": base64 of HMAC-SHA1 over {url} and the sorted fields of the form"
 	if s.twilio {
 		about += "; of another body, over {url} alone, whose query has the body's hash; HMAC-SHA256 with a SharedKey"
 	}
@@ -93,7 +96,8 @@ func (p *formProof) macsOf(h Header) (*macs, error) {
 		case "HMAC_SHA256":
 			return p.shared, nil
 		default:
-			return nil, malformed(twilioSettings, "a list with the algorithm HMAC_SHA1 or HMAC_SHA256")
+			return nil,
+				malformed(twilioSettings, "a list with the algorithm HMAC_SHA1 or HMAC_SHA256")
 		}
 	}
 	return p.macs, nil
@@ -120,7 +124,8 @@ func (p *formProof) signedText(r Request) (string, error) {
 	}
 	text, err := formText(r.Body)
 	if p.twilio && strings.HasPrefix(strings.TrimLeft(text, "?&"), bodyHash+"=") {
-		return "", fmt.Errorf("%w: the form says %s, which is for the query", ErrMalformed, bodyHash)
+		return "",
+			fmt.Errorf("%w: the form says %s, which is for the query", ErrMalformed, bodyHash)
 	}
 	return text, err
 }
@@ -173,7 +178,9 @@ func formText(body []byte) (string, error) {
 	var text strings.Builder
 	for _, f := range slices.Compact(fields) {
 		if !isFieldName(f.Name) {
-			return "", fmt.Errorf("%w: the form has a field whose name is none that is sent", ErrMalformed)
+			return "", fmt.Errorf(
+				"%w: the form has a field whose name is none that is sent", ErrMalformed,
+			)
 		}
 		text.WriteString(f.Name)
 		text.WriteString(f.Value)
@@ -186,8 +193,11 @@ func formText(body []byte) (string, error) {
 // them. This check limits names to letters, digits and few signs.
 func isFieldName(name string) bool {
 	const signs = "_.-[]"
-	return name != "" && len(name) <= 64 && !strings.ContainsRune(signs+"0123456789", rune(name[0])) &&
-		!strings.ContainsFunc(name, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(signs, r) })
+	return name != "" && len(name) <= 64 &&
+		!strings.ContainsRune(signs+"0123456789", rune(name[0])) &&
+		!strings.ContainsFunc(name, func(r rune) bool {
+			return !isAlphanumeric(r) && !strings.ContainsRune(signs, r)
+		})
 }
 
 // maxFormFields limits the forms from which proofs are read. Each field costs memory, and nothing
@@ -197,7 +207,9 @@ const maxFormFields = 1000
 func readForm(body []byte) (document.Fields, error) {
 	fields, ok := document.ParseForm(body, maxFormFields)
 	if !ok || slices.ContainsFunc(fields, func(f document.Field) bool { return f.Name == "" }) {
-		return nil, fmt.Errorf("%w: the body is no form of at most %d fields with names", ErrMalformed, maxFormFields)
+		return nil, fmt.Errorf(
+			"%w: the body is no form of at most %d fields with names", ErrMalformed, maxFormFields,
+		)
 	}
 	return fields, nil
 }
@@ -237,13 +249,16 @@ func (braintree) describe() string {
 
 func (braintree) prepare(k *keys) (proof, error) {
 	if strings.ContainsAny(k.settings["public_key"], "|&") {
-		return nil, wrong("settings.public_key", "has a | or &, which no public key of Braintree has")
+		return nil,
+			wrong("settings.public_key", "has a | or &, which no public key of Braintree has")
 	}
 	raw, err := k.read(keyText)
 	for i, secret := range raw {
 		raw[i] = braintreeKey(string(secret))
 	}
-	return &braintreeProof{k.settings["public_key"], newMacs(sha1.New, lowerHex{}, raw)}, err
+	return &braintreeProof{
+		publicKey: k.settings["public_key"], macs: newMacs(sha1.New, lowerHex{}, raw),
+	}, err
 }
 
 func braintreeKey(secret string) []byte {
@@ -270,7 +285,10 @@ func (p *braintreeProof) check(_ context.Context, r Request) error {
 			return p.macs.check("bt_signature in the form", signature, payload, payload+"\n")
 		}
 	}
-	return fmt.Errorf("%w: bt_signature in the form has none of the public key in settings.public_key", ErrMismatch)
+	return fmt.Errorf(
+		"%w: bt_signature in the form has none of the public key in settings.public_key",
+		ErrMismatch,
+	)
 }
 
 // readBraintree returns the fields of a notification. It refuses a payload in the form of a
@@ -289,7 +307,9 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 	if len(fields) > 2 {
 		return "", "", errOtherFields
 	}
-	if strings.Trim(payload, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=\n") != "" || isBraintreeChallenge(payload) {
+	if strings.Trim(
+		payload, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=\n",
+	) != "" || isBraintreeChallenge(payload) {
 		return "", "", fmt.Errorf("%w: bt_payload in the form is not base64", ErrMalformed)
 	}
 	return payload, signatures, nil
@@ -299,7 +319,8 @@ func readBraintree(body []byte) (payload, signatures string, err error) {
 // proved.
 var errOtherFields = fmt.Errorf("%w: the form has fields that are not signed", ErrMalformed)
 
-// isBraintreeChallenge tells whether a text has the form of Braintree's challenges: 20 to 32 digits of hex in lower case.
+// isBraintreeChallenge tells whether a text has the form of Braintree's challenges: 20 to 32 digits
+// of hex in lower case.
 func isBraintreeChallenge(text string) bool {
 	return len(text) >= 20 && len(text) <= 32 && strings.Trim(text, "0123456789abcdef") == ""
 }
@@ -326,7 +347,8 @@ func braintreeKind(r Request) string {
 	if err != nil {
 		return ""
 	}
-	document, _ := base64.StdEncoding.DecodeString(payload) // the decoder skips line ends; "" if it is no base64
+	// the decoder skips line ends; "" if it is no base64
+	document, _ := base64.StdEncoding.DecodeString(payload)
 	_, rest, _ := strings.Cut(string(document), "<kind>")
 	kind, _, ok := strings.Cut(rest, "</kind>")
 	if !ok {

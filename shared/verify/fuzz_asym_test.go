@@ -25,9 +25,14 @@ var signedWithKeys = []struct {
 	provider, header, timestamp string
 	signed                      func(t testing.TB, signature, timestamp string, body []byte) bool
 }{
-	{"discord", "x-signature-ed25519", "x-signature-timestamp", func(t testing.TB, signature, timestamp string, body []byte) bool {
+	{"discord", "x-signature-ed25519", "x-signature-timestamp", func(
+		t testing.TB, signature, timestamp string, body []byte,
+	) bool {
 		raw, err := hex.DecodeString(signature)
-		return err == nil && ed25519.Verify(private(t, "discord", "current").Public().(ed25519.PublicKey), append([]byte(timestamp), body...), raw)
+		return err == nil && ed25519.Verify(
+			private(t, "discord", "current").Public().(ed25519.PublicKey),
+			append([]byte(timestamp), body...), raw,
+		)
 	}},
 	{"sendgrid", "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp",
 		func(t testing.TB, signature, timestamp string, body []byte) bool {
@@ -37,12 +42,14 @@ var signedWithKeys = []struct {
 	{"ebay", "x-ebay-signature", "", func(t testing.TB, signature, _ string, body []byte) bool {
 		text, err := base64.StdEncoding.DecodeString(signature)
 		var s struct{ Signature []byte }
-		return err == nil && json.Unmarshal(text, &s) == nil && isECDSA(t, "ebay", sha1Of(string(body)), s.Signature)
+		return err == nil && json.Unmarshal(text, &s) == nil &&
+			isECDSA(t, "ebay", sha1Of(string(body)), s.Signature)
 	}},
 	{"wise", "x-signature-sha256", "", func(t testing.TB, signature, _ string, body []byte) bool {
 		raw, err := base64.StdEncoding.DecodeString(signature)
 		key := private(t, "wise", "current").Public().(*rsa.PublicKey)
-		return err == nil && rsa.VerifyPKCS1v15(key, crypto.SHA256, sha256Of(string(body)), raw) == nil
+		return err == nil &&
+			rsa.VerifyPKCS1v15(key, crypto.SHA256, sha256Of(string(body)), raw) == nil
 	}},
 	{"plaid", "plaid-verification", "", func(t testing.TB, token, _ string, body []byte) bool {
 		parts := strings.Split(token, ".")
@@ -52,13 +59,18 @@ var signedWithKeys = []struct {
 		}
 		claims, _ := base64.RawURLEncoding.DecodeString(parts[1])
 		key := private(t, "plaid", "current").Public().(*ecdsa.PublicKey)
-		return ecdsa.Verify(key, sha256Of(parts[0]+"."+parts[1]), new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:])) &&
+		return ecdsa.Verify(
+			key, sha256Of(parts[0]+"."+parts[1]), new(big.Int).SetBytes(raw[:32]),
+			new(big.Int).SetBytes(raw[32:]),
+		) &&
 			strings.Contains(string(claims), hex.EncodeToString(sha256Of(string(body))))
 	}},
 }
 
 func isECDSA(t testing.TB, provider string, digest, signature []byte) bool {
-	return ecdsa.VerifyASN1(private(t, provider, "current").Public().(*ecdsa.PublicKey), digest, signature)
+	return ecdsa.VerifyASN1(
+		private(t, provider, "current").Public().(*ecdsa.PublicKey), digest, signature,
+	)
 }
 
 // FuzzPublicKeys checks that nothing panics, and that what verifies was signed with the private
@@ -69,7 +81,10 @@ func FuzzPublicKeys(f *testing.F) {
 		subjects[i] = newSubject(f, verify.Config{Provider: o.provider}, "current")
 		r := subjects[i].request
 		good := r.Header[o.header]
-		for _, signature := range []string{good, "", good + "=", strings.ToUpper(good), "MAA=", base64Of([]byte("0\x06\x02\x01\x00\x02\x01\x00")), "e30=", "e30.e30."} {
+		for _, signature := range []string{
+			good, "", good + "=", strings.ToUpper(good), "MAA=",
+			base64Of([]byte("0\x06\x02\x01\x00\x02\x01\x00")), "e30=", "e30.e30.",
+		} {
 			f.Add(uint8(i), signature, signedTime, r.Body)
 		}
 	}
@@ -80,7 +95,9 @@ func FuzzPublicKeys(f *testing.F) {
 		if o.timestamp != "" {
 			h[o.timestamp] = timestamp
 		}
-		if _, err := subjects[i].verifier.Verify(t.Context(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt}); err == nil && !o.signed(t, signature, timestamp, body) {
+		if _, err := subjects[i].verifier.Verify(
+			t.Context(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt},
+		); err == nil && !o.signed(t, signature, timestamp, body) {
 			t.Errorf("%s accepts what was not signed: %q %q", o.provider, h, body)
 		}
 	})
@@ -92,20 +109,28 @@ func FuzzToken(f *testing.F) {
 	good := strings.TrimPrefix(s.request.Header["authorization"], "Bearer ")
 	const header = `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`
 	for _, token := range []string{
-		good, rs256(f, header, googleClaims), rs256(f, header, `{"iat":1e400}`), rs256(f, header, `[]`), rs256(f, header, "null"), rs256(f, `null`, `{}`),
-		good + ".", "..", webEncoded(`{"alg":"none"}`) + "." + webEncoded(googleClaims) + ".", strings.Repeat(".", 1000),
+		good, rs256(
+			f, header, googleClaims,
+		), rs256(
+			f, header, `{"iat":1e400}`,
+		), rs256(f, header, `[]`), rs256(f, header, "null"), rs256(f, `null`, `{}`),
+		good + ".", "..", webEncoded(`{"alg":"none"}`) + "." + webEncoded(googleClaims) +
+			".", strings.Repeat(".", 1000),
 	} {
 		f.Add(token)
 	}
 	key := private(f, "google-pubsub", "current").Public().(*rsa.PublicKey)
 	f.Fuzz(func(t *testing.T, token string) {
-		r := verify.Request{Header: verify.Header{"authorization": "Bearer " + token}, ReceivedAt: signedAt}
+		r := verify.Request{
+			Header: verify.Header{"authorization": "Bearer " + token}, ReceivedAt: signedAt,
+		}
 		if err := s.verify(r); err != nil {
 			return
 		}
 		end := strings.LastIndexByte(token, '.')
 		signature, err := base64.RawURLEncoding.DecodeString(token[end+1:])
-		if err != nil || rsa.VerifyPKCS1v15(key, crypto.SHA256, sha256Of(token[:end]), signature) != nil {
+		if err != nil ||
+			rsa.VerifyPKCS1v15(key, crypto.SHA256, sha256Of(token[:end]), signature) != nil {
 			t.Errorf("accepts what was not signed: %q", token)
 		}
 	})
@@ -117,8 +142,11 @@ func FuzzSNS(f *testing.F) {
 	s := newSubject(f, verify.Config{Provider: "sns"}, "current")
 	good := string(snsRequest(f, snsMembers()).Body)
 	for _, body := range []string{
-		good, "", "[]", `{"Signature":1}`, `{"Signature":"","Signature":"AA=="}`, `{"Message":"x",` + good[1:], good[:len(good)-1] + `,"message":"x"}`, good + "x",
-		strings.Repeat("[", 1000), `{"a":` + strings.Repeat(`{"a":`, 100), string(snsRequest(f, without(snsMembers(), "Subject")).Body),
+		good, "", "[]", `{"Signature":1}`, `{"Signature":"","Signature":"AA=="}`,
+		`{"Message":"x",` + good[1:], good[:len(good)-1] + `,"message":"x"}`, good + "x",
+		strings.Repeat("[", 1000), `{"a":` + strings.Repeat(`{"a":`, 100), string(
+			snsRequest(f, without(snsMembers(), "Subject")).Body,
+		),
 	} {
 		f.Add([]byte(body))
 	}
@@ -148,7 +176,9 @@ func FuzzSNS(f *testing.F) {
 // FuzzCertificate serves any bytes as the certificate or as its issuer's. Nothing may panic, and
 // only a certificate of the authority may be accepted.
 func FuzzCertificate(f *testing.F) {
-	f.Add([]byte(newSubject(f, verify.Config{Provider: "sns"}, "current").cfg.Settings["certificate"]))
+	f.Add([]byte(
+		newSubject(f, verify.Config{Provider: "sns"}, "current").cfg.Settings["certificate"],
+	))
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"))
 	f.Add([]byte("<html>"))
 	roots := x509.NewCertPool()
@@ -156,7 +186,12 @@ func FuzzCertificate(f *testing.F) {
 	cfg := newSubject(f, verify.Config{Provider: "sns"}, "current").cfg
 	delete(cfg.Settings, "certificate")
 	f.Fuzz(func(t *testing.T, file []byte) {
-		v, err := verify.New(cfg, nil, verify.TrustRoots(roots), verify.FetchBy(newFetches(map[string]string{snsMembers()["SigningCertURL"]: string(file)})))
+		v, err := verify.New(
+			cfg, nil, verify.TrustRoots(roots),
+			verify.FetchBy(newFetches(map[string]string{
+				snsMembers()["SigningCertURL"]: string(file),
+			})),
+		)
 		must(t, err)
 		if _, err := v.Verify(t.Context(), r); !errors.Is(err, verify.ErrFetch) {
 			t.Errorf("got %v, want %v", err, verify.ErrFetch)
@@ -169,13 +204,17 @@ func FuzzCertificate(f *testing.F) {
 func FuzzFetchedKeys(f *testing.F) {
 	const googleURL, tokenURL = "https://www.googleapis.com/oauth2/v3/certs", "https://api.ebay.com/identity/v1/oauth2/token"
 	urls := map[string]string{
-		"google-pubsub": googleURL, "plaid": "https://production.plaid.com/webhook_verification_key/get",
-		"ebay": "https://api.ebay.com/commerce/notification/v1/public_key/example",
+		"google-pubsub": googleURL,
+		"plaid":         "https://production.plaid.com/webhook_verification_key/get",
+		"ebay":          "https://api.ebay.com/commerce/notification/v1/public_key/example",
 	}
 	providers := slices.Sorted(maps.Keys(urls))
 	for i, provider := range providers {
 		set := newSubject(f, verify.Config{Provider: provider}, "current").cfg.Settings["jwks"]
-		for _, text := range []string{set, `{"key":` + set + `}`, `{"key":"` + spkiOf(f, provider) + `"}`, `{"keys":[{}]}`, "null", ""} {
+		for _, text := range []string{
+			set, `{"key":` + set + `}`, `{"key":"` + spkiOf(f, provider) + `"}`, `{"keys":[{}]}`,
+			"null", "",
+		} {
 			f.Add(uint8(i), text)
 		}
 	}
@@ -183,10 +222,18 @@ func FuzzFetchedKeys(f *testing.F) {
 		provider := providers[int(which)%len(providers)]
 		other := newSubject(t, verify.Config{Provider: provider}, "old")
 		delete(other.cfg.Settings, "jwks")
-		v, err := verify.New(other.cfg, nil, verify.FetchBy(newFetches(map[string]string{tokenURL: `{"access_token":"t"}`, urls[provider]: text})))
+		v, err := verify.New(
+			other.cfg, nil,
+			verify.FetchBy(newFetches(map[string]string{
+				tokenURL: `{"access_token":"t"}`, urls[provider]: text,
+			})),
+		)
 		must(t, err)
-		if _, err := v.Verify(t.Context(), other.request); !errors.Is(err, verify.ErrFetch) && !errors.Is(err, verify.ErrMismatch) {
-			t.Errorf("%s: got %v, want %v or %v", provider, err, verify.ErrFetch, verify.ErrMismatch)
+		if _, err := v.Verify(t.Context(), other.request); !errors.Is(err, verify.ErrFetch) &&
+			!errors.Is(err, verify.ErrMismatch) {
+			t.Errorf(
+				"%s: got %v, want %v or %v", provider, err, verify.ErrFetch, verify.ErrMismatch,
+			)
 		}
 	})
 }

@@ -15,13 +15,39 @@ import (
 // FuzzBodyProofs checks that no body causes a panic, and that a provider with the proof in the body
 // accepts only signed ones. The result of Sign must verify.
 func FuzzBodyProofs(f *testing.F) {
-	providers := []string{"adyen", "aircall", "braintree", "mailgun", "microsoft-graph", "prismic", "twilio", "mandrill", "dropbox-sign", "ecwid"}
+	providers := []string{
+		"adyen", "aircall", "braintree", "mailgun", "microsoft-graph", "prismic", "twilio",
+		"mandrill", "dropbox-sign", "ecwid",
+	}
 	for i := range providers {
-		f.Add(uint8(i), []byte(`{"notificationItems":[{"NotificationRequestItem":{"amount":{"value":1}}}],"value":[{"clientState":"x"}],"token":"x","secret":"y"}`))
-		f.Add(uint8(i), []byte(`{"signature":{"timestamp":"1700000000","token":"a","signature":"b"}}`))
-		f.Add(uint8(i), []byte("bt_payload=PG4+PGtpbmQ+Y2hlY2s8L2tpbmQ+&bt_signature=integration_public_key%7Cab"))
-		f.Add(uint8(i), []byte(`{"eventId":"a","eventCreated":1,"event":{"event_time":"1","event_type":"a","event_hash":"x"}}`))
-		f.Add(uint8(i), []byte(inPart("json", `{"event":{"event_time":"1","event_type":"a","event_hash":"x"}}`)))
+		f.Add(
+			uint8(i),
+			[]byte(
+				`{"notificationItems":[{"NotificationRequestItem":{"amount":{"value":1}}}],"value":[{"clientState":"x"}],"token":"x","secret":"y"}`,
+			),
+		)
+		f.Add(
+			uint8(i),
+			[]byte(`{"signature":{"timestamp":"1700000000","token":"a","signature":"b"}}`),
+		)
+		f.Add(
+			uint8(i),
+			[]byte(
+				"bt_payload=PG4+PGtpbmQ+Y2hlY2s8L2tpbmQ+&bt_signature=integration_public_key%7Cab",
+			),
+		)
+		f.Add(
+			uint8(i),
+			[]byte(
+				`{"eventId":"a","eventCreated":1,"event":{"event_time":"1","event_type":"a","event_hash":"x"}}`,
+			),
+		)
+		f.Add(
+			uint8(i),
+			[]byte(inPart(
+				"json", `{"event":{"event_time":"1","event_type":"a","event_hash":"x"}}`,
+			)),
+		)
 		f.Add(uint8(i), []byte("a=1&a=2&=&%zz;"))
 		f.Add(uint8(i), []byte(strings.Repeat("[", 1000)))
 	}
@@ -30,13 +56,19 @@ func FuzzBodyProofs(f *testing.F) {
 		cfg, secret, _, err := verify.Example(provider, seed("fuzz"))
 		must(t, err)
 		v := newVerifier(t, cfg, secret)
-		h := verify.Header{"x-twilio-signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "x-mandrill-signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}
-		if _, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt}); err == nil {
+		h := verify.Header{
+			"x-twilio-signature":   "AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+			"x-mandrill-signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		}
+		if _, err := v.Verify(
+			context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt},
+		); err == nil {
 			t.Errorf("%s takes what nobody signed: %q", provider, body)
 		}
 		r, err := v.Sign(verify.Webhook{Body: body, DeliveryID: "id-1"}, signedAt)
 		if err != nil {
-			if !errors.Is(err, verify.ErrMalformed) && !errors.Is(err, verify.ErrMissing) && !errors.Is(err, verify.ErrRepeated) {
+			if !errors.Is(err, verify.ErrMalformed) && !errors.Is(err, verify.ErrMissing) &&
+				!errors.Is(err, verify.ErrRepeated) {
 				t.Errorf("%s: Sign: %v", provider, err)
 			}
 			return
@@ -50,8 +82,10 @@ func FuzzBodyProofs(f *testing.F) {
 // FuzzDistinctNames checks bodies from which a proof reads many places. Such a body may be accepted
 // only if encoding/json reads it as we do, whether it distinguishes the case of names or not.
 func FuzzDistinctNames(f *testing.F) {
-	for _, body := range []string{`{"passcode":"tt"}`, `{"passcode":"x","passcode":"tt"}`, `{"PASSCODE":"x","passcode":"tt"}`, `{"pa\u0073scode":"tt"}`,
-		`{"passcode":"tt"}{}`, `{"a":{"passcode":"tt"}}`, `{"passcode":"tt",}`, `{"passcode":"tt","paſſcode":"x"}`} {
+	for _, body := range []string{`{"passcode":"tt"}`, `{"passcode":"x","passcode":"tt"}`,
+		`{"PASSCODE":"x","passcode":"tt"}`, `{"pa\u0073scode":"tt"}`,
+		`{"passcode":"tt"}{}`, `{"a":{"passcode":"tt"}}`, `{"passcode":"tt",}`,
+		`{"passcode":"tt","paſſcode":"x"}`} {
 		f.Add([]byte(body))
 	}
 	v := newVerifier(f, verify.Config{Provider: "figma"}, "tt")
@@ -62,7 +96,8 @@ func FuzzDistinctNames(f *testing.F) {
 		body = bytes.TrimPrefix(body, []byte("\ufeff"))
 		var exact map[string]json.RawMessage
 		var folded struct{ Passcode string }
-		if json.Unmarshal(body, &exact) != nil || decoded(t, exact["passcode"], nil) != "tt" || json.Unmarshal(body, &folded) != nil || folded.Passcode != "tt" {
+		if json.Unmarshal(body, &exact) != nil || decoded(t, exact["passcode"], nil) != "tt" ||
+			json.Unmarshal(body, &folded) != nil || folded.Passcode != "tt" {
 			t.Errorf("another reader finds %s, %+v in %q", exact, folded, body)
 		}
 	})
@@ -71,7 +106,10 @@ func FuzzDistinctNames(f *testing.F) {
 // FuzzSignedURL checks forms that Twilio signs with any URL and query. They must verify with and
 // without the port, and with no other query.
 func FuzzSignedURL(f *testing.F) {
-	for _, u := range []string{"https://a.example/in", "http://a.example:80", "https://u:p@[::1]:1/x?a=b", "a", "://", "https://a.example/%3A%2f?x:1", "https://a/?b@c:1"} {
+	for _, u := range []string{
+		"https://a.example/in", "http://a.example:80", "https://u:p@[::1]:1/x?a=b", "a", "://",
+		"https://a.example/%3A%2f?x:1", "https://a/?b@c:1",
+	} {
 		f.Add(u, "x=1")
 		f.Add(u, "bodySHA256=a")
 	}
@@ -83,7 +121,8 @@ func FuzzSignedURL(f *testing.F) {
 		signed, err := v.Sign(verify.Webhook{Body: []byte("a=1")}, signedAt)
 		must(t, err)
 		values, _ := url.ParseQuery(signed.Query)
-		if _, err := v.Verify(context.Background(), signed); err != nil && values.Get("bodySHA256") == "" {
+		if _, err := v.Verify(context.Background(), signed); err != nil &&
+			values.Get("bodySHA256") == "" {
 			t.Errorf("%q refuses what it signed: %v", u, err)
 		}
 		if query == signed.Query {
@@ -99,9 +138,15 @@ func FuzzSignedURL(f *testing.F) {
 // FuzzHandshakes checks that no request causes a panic, and that no reply echoes markup or text
 // that ends a header.
 func FuzzHandshakes(f *testing.F) {
-	names := []string{"challenge", "check", "validationToken", "hub.challenge", "crc_token", "challengeCode", "bt_challenge", "challenge_code", "verify"}
+	names := []string{
+		"challenge", "check", "validationToken", "hub.challenge", "crc_token", "challengeCode",
+		"bt_challenge", "challenge_code", "verify",
+	}
 	for _, name := range names {
-		f.Add("GET", name+"=abc&hub.mode=subscribe&hub.verify_token=meatyhamhock-0001", "abc", []byte(`{"challenge":"abc"}`))
+		f.Add(
+			"GET", name+"=abc&hub.mode=subscribe&hub.verify_token=meatyhamhock-0001", "abc",
+			[]byte(`{"challenge":"abc"}`),
+		)
 		f.Add("", name+"=%3Cx%3E", "a\r\nb", []byte(`{"verification_token":"<x>"}`))
 	}
 	f.Add("OPTIONS", "", "example.com", []byte(`{"eventType":"VERIFY","data":{"challenge":"a"}}`))
@@ -121,11 +166,19 @@ func FuzzHandshakes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, query, header string, body []byte) {
 		h := verify.Header{}
-		for _, name := range []string{"x-front-challenge", "x-okta-verification-challenge", "validation-token", "webhook-request-origin", "webhook-request-rate", "x-hook-secret"} {
+		for _, name := range []string{
+			"x-front-challenge", "x-okta-verification-challenge", "validation-token",
+			"webhook-request-origin", "webhook-request-rate", "x-hook-secret",
+		} {
 			h[name] = header
 		}
 		for _, v := range verifiers {
-			got, err := v.Verify(context.Background(), verify.Request{Method: method, Query: query, Header: h, Body: body, ReceivedAt: signedAt})
+			got, err := v.Verify(
+				context.Background(),
+				verify.Request{
+					Method: method, Query: query, Header: h, Body: body, ReceivedAt: signedAt,
+				},
+			)
 			if err != nil || got.Reply == nil {
 				continue
 			}
@@ -133,7 +186,8 @@ func FuzzHandshakes(f *testing.F) {
 			for _, value := range got.Reply.Header {
 				said += value
 			}
-			if strings.ContainsAny(said, "<>\r\n\x00") || len(said) > 2000 || (got.Reply.Body != "" && strings.Contains(got.Reply.ContentType, "html")) {
+			if strings.ContainsAny(said, "<>\r\n\x00") || len(said) > 2000 ||
+				(got.Reply.Body != "" && strings.Contains(got.Reply.ContentType, "html")) {
 				t.Errorf("says %q", said)
 			}
 		}

@@ -17,7 +17,10 @@ import (
 func FuzzDropboxSign_ReadsWhatAReceiverReads(f *testing.F) {
 	s := newSubject(f, verify.Config{Provider: "dropbox-sign"}, "current")
 	f.Add(s.request.Body, s.request.Header["content-type"])
-	f.Add(bytes.ReplaceAll(s.request.Body, []byte("\r\n"), []byte("\n")), s.request.Header["content-type"])
+	f.Add(
+		bytes.ReplaceAll(s.request.Body, []byte("\r\n"), []byte("\n")),
+		s.request.Header["content-type"],
+	)
 	f.Add(append([]byte("\r\n"), s.request.Body...), "multipart/form-data; boundary=x")
 	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
 		r := with(s.request, "content-type", contentType)
@@ -40,7 +43,8 @@ func FuzzDropboxSign_ReadsWhatAReceiverReads(f *testing.F) {
 				Type string `json:"event_type"`
 			} `json:"event"`
 		}
-		if err := json.NewDecoder(part).Decode(&read); err != nil || read.Event.Type != got.EventType {
+		if err := json.NewDecoder(part).Decode(&read); err != nil ||
+			read.Event.Type != got.EventType {
 			t.Errorf("a receiver reads type %q, we %q (%v)", read.Event.Type, got.EventType, err)
 		}
 		if _, err := parts.NextPart(); err != io.EOF { //nolint:errorlint // as it is returned

@@ -22,11 +22,15 @@ var oracles = []struct {
 	header string
 	signed func(h verify.Header, body string) bool
 }{
-	{verify.Config{Provider: "github"}, "x-hub-signature-256", func(h verify.Header, body string) bool {
+	{verify.Config{Provider: "github"}, "x-hub-signature-256", func(
+		h verify.Header, body string,
+	) bool {
 		sent, prefixed := strings.CutPrefix(h["x-hub-signature-256"], "sha256=")
 		return prefixed && strings.EqualFold(sent, hexHMAC(secret("current"), body))
 	}},
-	{verify.Config{Provider: "stripe"}, "stripe-signature", func(h verify.Header, body string) bool {
+	{verify.Config{Provider: "stripe"}, "stripe-signature", func(
+		h verify.Header, body string,
+	) bool {
 		entries := strings.Split(h["stripe-signature"], ",")
 		var times []string
 		for i, e := range entries {
@@ -39,24 +43,33 @@ var oracles = []struct {
 				times = append(times, ts)
 			}
 		}
-		return len(times) == 1 && slices.Contains(entries, "v1="+stripeSignature(secret("current"), times[0], body))
+		return len(times) == 1 &&
+			slices.Contains(entries, "v1="+stripeSignature(secret("current"), times[0], body))
 	}},
-	{verify.Config{Provider: "standard-webhooks"}, "webhook-signature", func(h verify.Header, body string) bool {
-		want := "v1," + standardSignature(secret("current"), h["webhook-id"], h["webhook-timestamp"], body)
+	{verify.Config{
+		Provider: "standard-webhooks",
+	}, "webhook-signature", func(h verify.Header, body string) bool {
+		want := "v1," + standardSignature(
+			secret("current"), h["webhook-id"], h["webhook-timestamp"], body,
+		)
 		return slices.Contains(strings.Split(h["webhook-signature"], " "), want)
 	}},
 	{described, "x-sig", func(h verify.Header, body string) bool {
 		sent, prefixed := strings.CutPrefix(h["x-sig"], "v2=")
-		return prefixed && strings.EqualFold(sent, hexHMAC(secret("current"), h["webhook-id"]+"|"+h["webhook-timestamp"]+"|"+body))
+		return prefixed && strings.EqualFold(
+			sent, hexHMAC(secret("current"), h["webhook-id"]+"|"+h["webhook-timestamp"]+"|"+body),
+		)
 	}},
 	{verify.Config{Provider: "bearer"}, "authorization", func(h verify.Header, _ string) bool {
 		name, token, _ := strings.Cut(h["authorization"], " ")
-		return strings.EqualFold(name, "bearer") && strings.TrimLeft(token, " ") == secret("current")
+		return strings.EqualFold(name, "bearer") &&
+			strings.TrimLeft(token, " ") == secret("current")
 	}},
 }
 
 var described = verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "x-sig", Prefix: "v2=",
-	Payload: "{id}|{timestamp}|{body}", IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"}}
+	Payload: "{id}|{timestamp}|{body}", IDHeader: "webhook-id",
+	TimestampHeader: "webhook-timestamp"}}
 
 // FuzzVerify checks that nothing panics, and that what verifies was signed. A signed request may be
 // refused only for its form or its time.
@@ -67,7 +80,9 @@ func FuzzVerify(f *testing.F) {
 		verifiers[i] = newVerifier(f, o.cfg, secret("old"), secret("current"))
 		h := request(f, newVerifier(f, o.cfg, secret("current")), sample, signedAt).Header
 		good := h[o.header]
-		for _, signature := range []string{good, "", good + "," + good, good + " v1,x", "v1=," + good, "t=1,v1"} {
+		for _, signature := range []string{
+			good, "", good + "," + good, good + " v1,x", "v1=," + good, "t=1,v1",
+		} {
 			f.Add(which, signature, "1700000000", sample.DeliveryID, sample.Body)
 		}
 		f.Add(which, h[o.header], "-1,", "a.1", []byte("\x00"))
@@ -76,7 +91,9 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, signature, timestamp, id string, body []byte) {
 		o, v := oracles[int(which)%len(oracles)], verifiers[int(which)%len(oracles)]
 		h := verify.Header{o.header: signature, "webhook-timestamp": timestamp, "webhook-id": id}
-		_, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
+		_, err := v.Verify(
+			context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt},
+		)
 		if err == nil && !o.signed(h, string(body)) {
 			t.Errorf("%s accepts what was not signed: %q %q", o.cfg.Provider, h, body)
 		}
@@ -92,7 +109,10 @@ func FuzzHeaders(f *testing.F) {
 			f.Add(provider, name, s.request.Header[name], s.request.Body)
 		}
 	}
-	refusals := []error{verify.ErrMissing, verify.ErrMalformed, verify.ErrRepeated, verify.ErrMismatch, verify.ErrStale, verify.ErrFuture, verify.ErrFetch}
+	refusals := []error{
+		verify.ErrMissing, verify.ErrMalformed, verify.ErrRepeated, verify.ErrMismatch,
+		verify.ErrStale, verify.ErrFuture, verify.ErrFetch,
+	}
 	f.Fuzz(func(t *testing.T, provider, header, value string, body []byte) {
 		if _, known := verify.Describe(provider); !known {
 			return
@@ -102,7 +122,9 @@ func FuzzHeaders(f *testing.F) {
 		r.Body = body
 		got, err := s.verifier.Verify(context.Background(), r)
 		if err != nil {
-			if !slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }) {
+			if !slices.ContainsFunc(refusals, func(refusal error) bool {
+				return errors.Is(err, refusal)
+			}) {
 				t.Errorf("%s refuses with %v", provider, err)
 			}
 			return
@@ -130,7 +152,9 @@ func FuzzSign(f *testing.F) {
 		if !o.signed(h, string(body)) {
 			t.Errorf("%s: Sign writes %q over %q", o.cfg.Provider, h, body)
 		}
-		got, err := v.Verify(context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt})
+		got, err := v.Verify(
+			context.Background(), verify.Request{Header: h, Body: body, ReceivedAt: signedAt},
+		)
 		if err != nil {
 			t.Errorf("%s: %v: %q", o.cfg.Provider, err, h)
 		}
@@ -154,7 +178,8 @@ func FuzzJSONPath(f *testing.F) {
 	for _, body := range []string{
 		`{"a":"x"}`, `{"b":{"a":1},"a":{"b":{"c":true}}}`,
 		`{"a":[1,{"a":"\""}],"b":-0.5e1}`, ` { "\u0061" : "\\\"" } `, `{"a":null,"a":2}`,
-		"{\"a\":\"\xff\",\"\xff\":1}", `[{"a":1}]`, `[{"a":1},{"a":[[2],3]}]`, `{"a":["x",{}],"b":1}`, `[]`, `[[]]`, `{"a":"sha256:x"}`, `{"":1,"a":{"":2}}`,
+		"{\"a\":\"\xff\",\"\xff\":1}", `[{"a":1}]`, `[{"a":1},{"a":[[2],3]}]`,
+		`{"a":["x",{}],"b":1}`, `[]`, `[[]]`, `{"a":"sha256:x"}`, `{"":1,"a":{"":2}}`,
 		`{"a":"\ud800\u0000"}`, `{"a":`, `{"a`, "",
 	} {
 		for _, path := range []string{"a", "a.b.c", "b.a", "b", "0.a", "a.0", "0"} {
@@ -162,7 +187,9 @@ func FuzzJSONPath(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body, path string) {
-		v, err := verify.New(verify.Config{Provider: "none", EventID: &verify.Locator{JSON: path}}, nil)
+		v, err := verify.New(
+			verify.Config{Provider: "none", EventID: &verify.Locator{JSON: path}}, nil,
+		)
 		if err != nil {
 			return // no path
 		}
@@ -173,7 +200,9 @@ func FuzzJSONPath(f *testing.F) {
 		if !json.Valid([]byte(body)) {
 			return
 		}
-		if want := bounded(decoded(t, []byte(body), strings.Split(path, "."))); got.DeliveryID != want {
+		if want := bounded(decoded(
+			t, []byte(body), strings.Split(path, "."),
+		)); got.DeliveryID != want {
 			t.Errorf("%q in %q: got %q, want %q", path, body, got.DeliveryID, want)
 		}
 	})

@@ -27,11 +27,13 @@ const maxChallengeBytes = 512
 
 // Bytes that a challenge may contain beside letters and digits.
 const (
-	tokenMarks   = "-._~+/="
-	signedMarks  = "-_~+/=" // for texts that are signed for anybody: no dots, which a JSON Web Token has
-	namingMarks  = "-._"
-	originMarks  = "-.:*/"
-	visibleMarks = " !\"#$%&'()*+,-./:;=?@[\\]^_`{|}~" // no angle brackets, so that no echoed text can be read as HTML
+	tokenMarks = "-._~+/="
+	// for texts that are signed for anybody: no dots, which a JSON Web Token has
+	signedMarks = "-_~+/="
+	namingMarks = "-._"
+	originMarks = "-.:*/"
+	// no angle brackets, so that no echoed text can be read as HTML
+	visibleMarks = " !\"#$%&'()*+,-./:;=?@[\\]^_`{|}~"
 )
 
 // challenge returns value if it is short and consists of ASCII letters, digits and marks.
@@ -40,9 +42,15 @@ func challenge(where, value, marks string) (string, error) {
 	case value == "":
 		return "", fmt.Errorf("%w: %s", ErrMissing, where)
 	case len(value) > maxChallengeBytes:
-		return "", fmt.Errorf("%w: %s has %d bytes, at most %d", ErrMalformed, where, len(value), maxChallengeBytes)
-	case strings.ContainsFunc(value, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(marks, r) }):
-		return "", fmt.Errorf("%w: %s has other characters than letters, digits and %s", ErrMalformed, where, marks)
+		return "", fmt.Errorf(
+			"%w: %s has %d bytes, at most %d", ErrMalformed, where, len(value), maxChallengeBytes,
+		)
+	case strings.ContainsFunc(value, func(r rune) bool {
+		return !isAlphanumeric(r) && !strings.ContainsRune(marks, r)
+	}):
+		return "", fmt.Errorf(
+			"%w: %s has other characters than letters, digits and %s", ErrMalformed, where, marks,
+		)
 	}
 	return value, nil
 }
@@ -84,8 +92,10 @@ func echoQueried(r Request, method, name string) (*Result, error) {
 	return textReply(value), nil
 }
 
-func echoChallenge(_ *keys, r Request) (*Result, error) { return echoQueried(r, "GET", "challenge") }
-func echoCheck(_ *keys, r Request) (*Result, error)     { return echoQueried(r, "GET", "check") }
+func echoChallenge(_ *keys, r Request) (*Result, error) {
+	return echoQueried(r, "GET", "challenge")
+}
+func echoCheck(_ *keys, r Request) (*Result, error) { return echoQueried(r, "GET", "check") }
 
 func echoValidationToken(_ *keys, r Request) (*Result, error) {
 	return echoQueried(r, "POST", "validationToken")
@@ -159,7 +169,9 @@ func answerMeta(k *keys, r Request) (*Result, error) {
 	if mode := query.Get("hub.mode"); mode != "subscribe" {
 		return nil, fmt.Errorf("%w: hub.mode in the query is not subscribe", ErrMalformed)
 	}
-	if err := k.matchSetting("verify_token", "hub.verify_token", query.Get("hub.verify_token")); err != nil {
+	if err := k.matchSetting(
+		"verify_token", "hub.verify_token", query.Get("hub.verify_token"),
+	); err != nil {
 		return nil, err
 	}
 	return textReply(value), nil
@@ -171,7 +183,9 @@ func (k *keys) matchSetting(setting, where, sent string) error {
 		return fmt.Errorf("%w: %s in the query", ErrMissing, where)
 	}
 	want := sha256.Sum256([]byte(k.settings[setting]))
-	return matchToken([][sha256.Size]byte{want}, sent, where+" in the query, held against settings."+setting)
+	return matchToken(
+		[][sha256.Size]byte{want}, sent, where+" in the query, held against settings."+setting,
+	)
 }
 
 // answerWebSub confirms a subscription if the request has the token and the source's topic. The
@@ -202,7 +216,10 @@ func answerWebSub(k *keys, r Request) (*Result, error) {
 func checkVerifyToken(k *keys) error {
 	const least = 16
 	if n := len(k.settings["verify_token"]); n < least {
-		return wrong("settings.verify_token", "has %d characters; at least %d, at random, keep others from guessing it", n, least)
+		return wrong(
+			"settings.verify_token",
+			"has %d characters; at least %d, at random, keep others from guessing it", n, least,
+		)
 	}
 	return nil
 }
@@ -216,7 +233,9 @@ func answerX(k *keys, r Request) (*Result, error) {
 		return nil, err
 	}
 	sum := hmacSHA256(k.secrets[0], value)
-	return jsonReply(map[string]string{"response_token": "sha256=" + base64.StdEncoding.EncodeToString(sum)}), nil
+	return jsonReply(map[string]string{
+		"response_token": "sha256=" + base64.StdEncoding.EncodeToString(sum),
+	}), nil
 }
 
 // answerLinkedIn signs a text that anybody may choose. The signed text of a webhook begins with
@@ -227,7 +246,9 @@ func answerLinkedIn(k *keys, r Request) (*Result, error) {
 		return nil, err
 	}
 	return jsonReply(map[string]string{
-		"challengeCode": value, "challengeResponse": hex.EncodeToString(hmacSHA256(k.secrets[0], value)),
+		"challengeCode": value, "challengeResponse": hex.EncodeToString(
+			hmacSHA256(k.secrets[0], value),
+		),
 	}), nil
 }
 
@@ -236,11 +257,15 @@ func answerSmartcar(k *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "eventType") != "VERIFY" {
 		return noHandshake()
 	}
-	value, err := challenge("data.challenge in the body", strictValue(r.Body, "data", "challenge"), "-_")
+	value, err := challenge(
+		"data.challenge in the body", strictValue(r.Body, "data", "challenge"), "-_",
+	)
 	if err != nil {
 		return nil, err
 	}
-	return jsonReply(map[string]string{"challenge": hex.EncodeToString(hmacSHA256(k.secrets[0], value))}), nil
+	return jsonReply(map[string]string{
+		"challenge": hex.EncodeToString(hmacSHA256(k.secrets[0], value)),
+	}), nil
 }
 
 func hmacSHA256(secret, text string) []byte {
@@ -258,7 +283,10 @@ func answerBraintree(k *keys, r Request) (*Result, error) {
 		return nil, err
 	}
 	if !isBraintreeChallenge(value) {
-		return nil, fmt.Errorf("%w: bt_challenge in the query is not 20 to 32 digits of hex in lower case", ErrMalformed)
+		return nil, fmt.Errorf(
+			"%w: bt_challenge in the query is not 20 to 32 digits of hex in lower case",
+			ErrMalformed,
+		)
 	}
 	mac := hmac.New(sha1.New, braintreeKey(k.secrets[0]))
 	mac.Write([]byte(value))
@@ -282,7 +310,8 @@ func answerFitbit(k *keys, r Request) (*Result, error) {
 	if value == "" || err != nil {
 		return nil, err
 	}
-	want, sent := sha256.Sum256([]byte(k.settings["verification_code"])), sha256.Sum256([]byte(value))
+	want, sent := sha256.Sum256([]byte(k.settings["verification_code"])),
+		sha256.Sum256([]byte(value))
 	if subtle.ConstantTimeCompare(want[:], sent[:]) != 1 {
 		return emptyReply(404, nil), nil
 	}
@@ -292,7 +321,8 @@ func answerFitbit(k *keys, r Request) (*Result, error) {
 // answerMonday echoes the challenge of a body that has no other member.
 func answerMonday(_ *keys, r Request) (*Result, error) {
 	var body map[string]string
-	if len(r.Body) > 2*maxChallengeBytes || json.Unmarshal(r.Body, &body) != nil || len(body) != 1 || body["challenge"] == "" {
+	if len(r.Body) > 2*maxChallengeBytes || json.Unmarshal(r.Body, &body) != nil ||
+		len(body) != 1 || body["challenge"] == "" {
 		return noHandshake()
 	}
 	value, err := challenge("challenge in the body", body["challenge"], tokenMarks)
@@ -309,13 +339,17 @@ func answerCloudEvents(_ *keys, r Request) (*Result, error) {
 	if r.Method != "OPTIONS" {
 		return noHandshake()
 	}
-	origin, err := challenge("header webhook-request-origin", r.Header["webhook-request-origin"], originMarks)
+	origin, err := challenge(
+		"header webhook-request-origin", r.Header["webhook-request-origin"], originMarks,
+	)
 	if err != nil {
 		return nil, err
 	}
 	h := Header{"webhook-allowed-origin": origin, "allow": "POST, OPTIONS"}
 	if rate := r.Header["webhook-request-rate"]; rate != "" {
-		if h["webhook-allowed-rate"], err = challenge("header webhook-request-rate", rate, "*"); err != nil {
+		if h["webhook-allowed-rate"], err = challenge(
+			"header webhook-request-rate", rate, "*",
+		); err != nil {
 			return nil, err
 		}
 	}
@@ -378,18 +412,24 @@ func answerZoom(_ context.Context, k *keys, r Request) (*Result, error) {
 	if strictValue(r.Body, "event") != "endpoint.url_validation" {
 		return noHandshake()
 	}
-	value, err := challenge("payload.plainToken in the body", strictValue(r.Body, "payload", "plainToken"), tokenMarks)
+	value, err := challenge(
+		"payload.plainToken in the body", strictValue(r.Body, "payload", "plainToken"), tokenMarks,
+	)
 	if err != nil {
 		return nil, err
 	}
-	return jsonReply(map[string]string{"plainToken": value, "encryptedToken": hex.EncodeToString(hmacSHA256(k.secrets[0], value))}), nil
+	return jsonReply(map[string]string{
+		"plainToken": value, "encryptedToken": hex.EncodeToString(hmacSHA256(k.secrets[0], value)),
+	}), nil
 }
 
 // answerTwitch echoes the challenge of a new subscription, and acknowledges the end of one.
 func answerTwitch(_ context.Context, _ *keys, r Request) (*Result, error) {
 	switch r.Header["twitch-eventsub-message-type"] {
 	case "webhook_callback_verification":
-		value, err := challenge("challenge in the body", strictValue(r.Body, "challenge"), visibleMarks)
+		value, err := challenge(
+			"challenge in the body", strictValue(r.Body, "challenge"), visibleMarks,
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -423,7 +463,8 @@ func answerBitbucketTest(_ *keys, r Request) (*Result, error) {
 // answerWooCommerce answers the ping that is sent when a webhook is saved. It holds no order.
 func answerWooCommerce(_ *keys, r Request) (*Result, error) {
 	id, err := formField(r.Body, "webhook_id")
-	if r.Header["x-wc-webhook-signature"] != "" || err != nil || strings.Trim(string(id), "0123456789") != "" {
+	if r.Header["x-wc-webhook-signature"] != "" || err != nil ||
+		strings.Trim(string(id), "0123456789") != "" {
 		return noHandshake()
 	}
 	return &Result{Reply: &Reply{Status: 200}}, nil
@@ -436,7 +477,9 @@ func answerOura(k *keys, r Request) (*Result, error) {
 		return nil, err
 	}
 	query, _ := url.ParseQuery(r.Query)
-	if err := k.matchSetting("verification_token", "verification_token", query.Get("verification_token")); err != nil {
+	if err := k.matchSetting(
+		"verification_token", "verification_token", query.Get("verification_token"),
+	); err != nil {
 		return nil, err
 	}
 	return jsonReply(map[string]string{"challenge": value}), nil

@@ -19,19 +19,32 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-var webSubSettings = map[string]string{"topic": "https://example.com/feed.xml", "verify_token": "meatyhamhock-0001"}
+var webSubSettings = map[string]string{
+	"topic": "https://example.com/feed.xml", "verify_token": "meatyhamhock-0001",
+}
 
 const handshakeKey = "the-secrets-own-bytes"
 
 // handshakeConfig sets a provider's settings to the values that the tests below use.
 func handshakeConfig(provider string) verify.Config {
 	settings := map[string]map[string]string{
-		"braintree": {"public_key": "integration_public_key"}, "fitbit": {"verification_code": "right"},
-		"whatsapp": {"verify_token": "meatyhamhock-0001"}, "messenger": {"verify_token": "meatyhamhock-0001"},
-		"instagram": {"verify_token": "meatyhamhock-0001"}, "meta": {"verify_token": "meatyhamhock-0001"},
+		"braintree": {"public_key": "integration_public_key"}, "fitbit": {
+			"verification_code": "right",
+		},
+		"whatsapp": {"verify_token": "meatyhamhock-0001"}, "messenger": {
+			"verify_token": "meatyhamhock-0001",
+		},
+		"instagram": {"verify_token": "meatyhamhock-0001"}, "meta": {
+			"verify_token": "meatyhamhock-0001",
+		},
 		"websub": webSubSettings, "youtube": webSubSettings,
-		"ebay": {"verification_token": "example-verification-token-0000000001", "client_id": "id", "client_secret": "secret"},
-		"oura": {"verification_token": "t"}, "strava": {"verify_token": "meatyhamhock-0001"}, "vercel-log-drains": {"verify": "v"},
+		"ebay": {
+			"verification_token": "example-verification-token-0000000001", "client_id": "id",
+			"client_secret": "secret",
+		},
+		"oura": {
+			"verification_token": "t",
+		}, "strava": {"verify_token": "meatyhamhock-0001"}, "vercel-log-drains": {"verify": "v"},
 	}
 	cfg := verify.Config{Provider: provider, Settings: settings[provider]}
 	if d, _ := verify.Describe(provider); d.NeedsURL != "" {
@@ -51,18 +64,32 @@ func inJSON(body string) *verify.Reply {
 // slackSigned returns a request with Slack's signature. Zoom's differs only in its headers.
 func slackSigned(prefix, body string) verify.Request {
 	const at = "1700000000"
-	timestamp := map[string]string{"x-slack-": "x-slack-request-timestamp", "x-zm-": "x-zm-request-timestamp"}[prefix]
-	return verify.Request{Header: verify.Header{timestamp: at, prefix + "signature": "v0=" + hexHMAC(handshakeKey, "v0:"+at+":"+body)}, Body: []byte(body)}
+	timestamp := map[string]string{
+		"x-slack-": "x-slack-request-timestamp", "x-zm-": "x-zm-request-timestamp",
+	}[prefix]
+	return verify.Request{
+		Header: verify.Header{
+			timestamp: at, prefix + "signature": "v0=" + hexHMAC(handshakeKey, "v0:"+at+":"+body),
+		},
+		Body: []byte(body),
+	}
 }
 
 func twitchSigned(kind, body string) verify.Request {
 	const at = "2023-11-14T22:13:20Z"
-	return verify.Request{Body: []byte(body), Header: verify.Header{"twitch-eventsub-message-type": kind, "twitch-eventsub-message-id": "m-1",
-		"twitch-eventsub-message-timestamp": at, "twitch-eventsub-message-signature": "sha256=" + hexHMAC(handshakeKey, "m-1"+at+body)}}
+	return verify.Request{Body: []byte(body),
+		Header: verify.Header{"twitch-eventsub-message-type": kind,
+			"twitch-eventsub-message-id":        "m-1",
+			"twitch-eventsub-message-timestamp": at,
+			"twitch-eventsub-message-signature": "sha256=" +
+				hexHMAC(handshakeKey, "m-1"+at+body)}}
 }
 
 func xeroSigned(body string) verify.Request {
-	return verify.Request{Header: verify.Header{"x-xero-signature": base64HMAC(handshakeKey, body)}, Body: []byte(body)}
+	return verify.Request{
+		Header: verify.Header{"x-xero-signature": base64HMAC(handshakeKey, body)},
+		Body:   []byte(body),
+	}
 }
 
 func get(query string) verify.Request { return verify.Request{Method: "GET", Query: query} }
@@ -76,31 +103,60 @@ func headed(method, name, value string) verify.Request {
 func TestHandshake_AnswersAsDocumented(t *testing.T) {
 	t.Parallel()
 	const plainToken = "qgg8vlvZRS6UYooatFL8Aw" // as Zoom's page has it
-	eBay := sha256.Sum256([]byte("a8628072-3d33-45ee-9004-bee86830a22dexample-verification-token-0000000001https://relay.example.com/in/ebay"))
+	eBay := sha256.Sum256([]byte(
+		"a8628072-3d33-45ee-9004-bee86830a22dexample-verification-token-0000000001https://relay.example.com/in/ebay",
+	))
 	meta := get("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=meatyhamhock-0001")
-	hub := get("hub.mode=subscribe&hub.topic=https%3A%2F%2Fexample.com%2Ffeed.xml&hub.challenge=a1-B2&verify_token=meatyhamhock-0001&hub.lease_seconds=864000")
+	hub := get(
+		"hub.mode=subscribe&hub.topic=https%3A%2F%2Fexample.com%2Ffeed.xml&hub.challenge=a1-B2&verify_token=meatyhamhock-0001&hub.lease_seconds=864000",
+	)
 	for name, c := range map[string]struct {
 		provider string
 		request  verify.Request
 		want     *verify.Reply
 	}{
-		"Braintree, braintree_python test_webhooks.py": {"braintree", get("bt_challenge=20f9f8ed05f77439fe955c977e4c8a53"),
+		"Braintree, braintree_python test_webhooks.py": {"braintree", get(
+			"bt_challenge=20f9f8ed05f77439fe955c977e4c8a53",
+		),
 			text("integration_public_key|d9b899556c966b3f06945ec21311865d35df3ce4")},
-		"CloudEvents, HTTP 1.1 Web Hooks, section 4": {"cloudevents", verify.Request{Method: "OPTIONS", Header: verify.Header{
-			"webhook-request-origin": "eventemitter.example.com", "webhook-request-callback": "https://example.com/confirm?id=12345&key=x",
-			"webhook-request-rate": "120"}}, &verify.Reply{Status: 200, Header: verify.Header{
-			"webhook-allowed-origin": "eventemitter.example.com", "webhook-allowed-rate": "120", "allow": "POST, OPTIONS"}}},
-		"CloudEvents without a rate": {"cloudevents", headed("OPTIONS", "webhook-request-origin", "eventemitter.example.com"),
-			&verify.Reply{Status: 200, Header: verify.Header{"webhook-allowed-origin": "eventemitter.example.com", "allow": "POST, OPTIONS"}}},
-		"Dropbox":                {"dropbox", get("challenge=h3kR_7-x"), text("h3kR_7-x")},
-		"eBay":                   {"ebay", get("challenge_code=a8628072-3d33-45ee-9004-bee86830a22d"), inJSON(`{"challengeResponse":"` + hex.EncodeToString(eBay[:]) + `"}`)},
+		"CloudEvents, HTTP 1.1 Web Hooks, section 4": {"cloudevents",
+			verify.Request{Method: "OPTIONS", Header: verify.Header{
+				"webhook-request-origin":   "eventemitter.example.com",
+				"webhook-request-callback": "https://example.com/confirm?id=12345&key=x",
+				"webhook-request-rate":     "120"}}, &verify.Reply{Status: 200,
+				Header: verify.Header{
+					"webhook-allowed-origin": "eventemitter.example.com",
+					"webhook-allowed-rate":   "120", "allow": "POST, OPTIONS"}}},
+		"CloudEvents without a rate": {"cloudevents", headed(
+			"OPTIONS", "webhook-request-origin", "eventemitter.example.com",
+		),
+			&verify.Reply{
+				Status: 200,
+				Header: verify.Header{
+					"webhook-allowed-origin": "eventemitter.example.com", "allow": "POST, OPTIONS",
+				},
+			}},
+		"Dropbox": {"dropbox", get("challenge=h3kR_7-x"), text("h3kR_7-x")},
+		"eBay": {
+			"ebay", get("challenge_code=a8628072-3d33-45ee-9004-bee86830a22d"),
+			inJSON(`{"challengeResponse":"` + hex.EncodeToString(eBay[:]) + `"}`),
+		},
 		"Fitbit, the right code": {"fitbit", get("verify=right"), &verify.Reply{Status: 204}},
 		"Fitbit, another code":   {"fitbit", get("verify=wrong"), &verify.Reply{Status: 404}},
-		"Front":                  {"front", headed("POST", "x-front-challenge", "abc123"), text("abc123")},
-		"Instagram":              {"instagram", meta, text("1158201444")},
-		"Intercom":               {"intercom", verify.Request{Method: "HEAD"}, &verify.Reply{Status: 200}},
-		"Smartsheet": {"smartsheet", headed("POST", "smartsheet-hook-challenge", "d78dd1d3-01ce-4481-81de-92b4f3aa5ab1"),
-			&verify.Reply{Status: 200, Header: verify.Header{"smartsheet-hook-response": "d78dd1d3-01ce-4481-81de-92b4f3aa5ab1"}}},
+		"Front": {
+			"front", headed("POST", "x-front-challenge", "abc123"), text("abc123"),
+		},
+		"Instagram": {"instagram", meta, text("1158201444")},
+		"Intercom":  {"intercom", verify.Request{Method: "HEAD"}, &verify.Reply{Status: 200}},
+		"Smartsheet": {"smartsheet", headed(
+			"POST", "smartsheet-hook-challenge", "d78dd1d3-01ce-4481-81de-92b4f3aa5ab1",
+		),
+			&verify.Reply{
+				Status: 200,
+				Header: verify.Header{
+					"smartsheet-hook-response": "d78dd1d3-01ce-4481-81de-92b4f3aa5ab1",
+				},
+			}},
 		"LinkedIn": {"linkedin", get("challengeCode=890e4665-4dfe-4ab1-b689-ed553bceeed0"),
 			inJSON(`{"challengeCode":"890e4665-4dfe-4ab1-b689-ed553bceeed0","challengeResponse":"` +
 				hexHMAC(handshakeKey, "890e4665-4dfe-4ab1-b689-ed553bceeed0") + `"}`)},
@@ -109,14 +165,28 @@ func TestHandshake_AnswersAsDocumented(t *testing.T) {
 		"Meta, its page": {"meta", meta, text("1158201444")},
 		"WhatsApp":       {"whatsapp", meta, text("1158201444")},
 		"Microsoft Graph": {"microsoft-graph",
-			verify.Request{Method: "POST", Query: "validationToken=Validation%3A+Testing+client+application%3A+a%2Bb"},
+			verify.Request{
+				Method: "POST",
+				Query:  "validationToken=Validation%3A+Testing+client+application%3A+a%2Bb",
+			},
 			text("Validation: Testing client application: a+b")},
-		"no method named": {"microsoft-graph", verify.Request{Query: "validationToken=x"}, text("x")},
+		"no method named": {
+			"microsoft-graph", verify.Request{Query: "validationToken=x"}, text("x"),
+		},
 		"monday": {"monday",
-			verify.Request{Body: []byte(`{"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}`)},
+			verify.Request{
+				Body: []byte(
+					`{"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}`,
+				),
+			},
 			inJSON(`{"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"}`)},
-		"Nylas": {"nylas", get("challenge=bc609b38-c81f-47fb-a275-1d9bd61a968b"), text("bc609b38-c81f-47fb-a275-1d9bd61a968b")},
-		"Okta": {"okta", headed("GET", "x-okta-verification-challenge", "my_verification_challenge"),
+		"Nylas": {
+			"nylas", get("challenge=bc609b38-c81f-47fb-a275-1d9bd61a968b"),
+			text("bc609b38-c81f-47fb-a275-1d9bd61a968b"),
+		},
+		"Okta": {"okta", headed(
+			"GET", "x-okta-verification-challenge", "my_verification_challenge",
+		),
 			inJSON(`{"verification":"my_verification_challenge"}`)},
 		"Onfleet, its page": {"onfleet", get("check=example"), text("example")},
 		"RingCentral": {"ringcentral", headed("POST", "validation-token", "f7b0c0e2-1234"),
@@ -124,21 +194,42 @@ func TestHandshake_AnswersAsDocumented(t *testing.T) {
 		"Slack, its page": {"slack", slackSigned("x-slack-", `{"token":"Jhj5dZrVaK7ZwHHjRyZWjbDl",`+
 			`"challenge":"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P","type":"url_verification"}`),
 			text("3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P")},
-		"Smartcar": {"smartcar", verify.Request{Body: []byte(`{"eventType":"VERIFY","data":{"challenge":"5e0b6c1a-0000"}}`)},
+		"Smartcar": {"smartcar", verify.Request{
+			Body: []byte(`{"eventType":"VERIFY","data":{"challenge":"5e0b6c1a-0000"}}`),
+		},
 			inJSON(`{"challenge":"` + hexHMAC(handshakeKey, "5e0b6c1a-0000") + `"}`)},
 		"Trello": {"trello", verify.Request{Method: "HEAD"}, &verify.Reply{Status: 200}},
 		"Twitch, its page": {"twitch", twitchSigned("webhook_callback_verification",
 			`{"challenge":"pogchamp-kappa-360noscope-vohiyo","subscription":{"status":"webhook_callback_verification_pending"}}`),
 			text("pogchamp-kappa-360noscope-vohiyo")},
-		"Twitch, revocation":  {"twitch", twitchSigned("revocation", `{"subscription":{"status":"authorization_revoked"}}`), &verify.Reply{Status: 204}},
+		"Twitch, revocation": {
+			"twitch",
+			twitchSigned("revocation", `{"subscription":{"status":"authorization_revoked"}}`),
+			&verify.Reply{Status: 204},
+		},
 		"WebSub, section 5.3": {"websub", hub, text("a1-B2")},
 		"YouTube":             {"youtube", hub, text("a1-B2")},
-		"X, its page":         {"x", get("crc_token=challenge_string"), inJSON(`{"response_token":"sha256=` + base64HMAC(handshakeKey, "challenge_string") + `"}`)},
-		"Xero, intent to receive": {"xero", xeroSigned(`{"events":[],"lastEventSequence":0,"firstEventSequence":0,"entropy":"S0m3r4Nd0mt3xt"}`),
+		"X, its page": {
+			"x", get("crc_token=challenge_string"),
+			inJSON(
+				`{"response_token":"sha256=` + base64HMAC(handshakeKey, "challenge_string") + `"}`,
+			),
+		},
+		"Xero, intent to receive": {"xero", xeroSigned(
+			`{"events":[],"lastEventSequence":0,"firstEventSequence":0,"entropy":"S0m3r4Nd0mt3xt"}`,
+		),
 			&verify.Reply{Status: 200}},
 		"Xero, with a space": {"xero", xeroSigned(`{"events": [ ]}`), &verify.Reply{Status: 200}},
-		"Zoom": {"zoom", slackSigned("x-zm-", `{"payload":{"plainToken":"`+plainToken+`"},"event_ts":1654503849680,"event":"endpoint.url_validation"}`),
-			inJSON(`{"encryptedToken":"` + hexHMAC(handshakeKey, plainToken) + `","plainToken":"` + plainToken + `"}`)},
+		"Zoom": {"zoom", slackSigned(
+			"x-zm-",
+			`{"payload":{"plainToken":"`+plainToken+
+				`"},"event_ts":1654503849680,"event":"endpoint.url_validation"}`,
+		),
+			inJSON(
+				`{"encryptedToken":"` + hexHMAC(
+					handshakeKey, plainToken,
+				) + `","plainToken":"` + plainToken + `"}`,
+			)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,7 +269,9 @@ func newHandshaker(t testing.TB, cfg verify.Config) *verify.Verifier {
 
 func TestHandshake_X_VectorOfConvoy(t *testing.T) {
 	t.Parallel()
-	got, err := newVerifier(t, verify.Config{Provider: "x"}, "Convoy").Verify(context.Background(), get("crc_token=uzwcfYtzr9"))
+	got, err := newVerifier(t, verify.Config{Provider: "x"}, "Convoy").Verify(
+		context.Background(), get("crc_token=uzwcfYtzr9"),
+	)
 	const want = `{"response_token":"sha256=HXvxTdsfShG6k2zC9NVANwFquJBdOugRYHax2vNiiOo="}`
 	if err != nil || got.Reply.Body != want {
 		t.Errorf("got %+v, %v, want %s", got.Reply, err, want)
@@ -193,30 +286,49 @@ func TestHandshake_LearnsASecretOnce(t *testing.T) {
 		header          verify.Header // of the answer
 	}{
 		"asana": {headed("POST", "x-hook-secret", secret),
-			verify.Request{Header: verify.Header{"x-hook-signature": hexHMAC(secret, `{"events":[]}`)}, Body: []byte(`{"events":[]}`)},
+			verify.Request{
+				Header: verify.Header{"x-hook-signature": hexHMAC(secret, `{"events":[]}`)},
+				Body:   []byte(`{"events":[]}`),
+			},
 			verify.Header{"x-hook-secret": secret}},
 		"gusto": {verify.Request{Body: []byte(`{"verification_token":"` + secret + `"}`)},
-			verify.Request{Header: verify.Header{"x-gusto-signature": hexHMAC(secret, `{"uuid":"1"}`)}, Body: []byte(`{"uuid":"1"}`)}, nil},
+			verify.Request{
+				Header: verify.Header{"x-gusto-signature": hexHMAC(secret, `{"uuid":"1"}`)},
+				Body:   []byte(`{"uuid":"1"}`),
+			}, nil},
 		"notion": {verify.Request{Body: []byte(`{"verification_token":"` + secret + `"}`)},
-			verify.Request{Header: verify.Header{"x-notion-signature": "sha256=" + hexHMAC(secret, `{"id":"1"}`)}, Body: []byte(`{"id":"1"}`)}, nil},
+			verify.Request{
+				Header: verify.Header{
+					"x-notion-signature": "sha256=" + hexHMAC(secret, `{"id":"1"}`),
+				},
+				Body: []byte(`{"id":"1"}`),
+			}, nil},
 	} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
 			cfg := verify.Config{Provider: provider}
 			before := newVerifier(t, cfg)
-			if _, err := before.Verify(context.Background(), c.signed); !errors.Is(err, verify.ErrNoSecret) {
+			if _, err := before.Verify(context.Background(), c.signed); !errors.Is(
+				err, verify.ErrNoSecret,
+			) {
 				t.Errorf("before the handshake: got %v, want %v", err, verify.ErrNoSecret)
 			}
 			got, err := before.Verify(context.Background(), c.request)
-			want := verify.Result{Handshake: true, Learned: secret, Reply: &verify.Reply{Status: 200, Header: c.header}}
+			want := verify.Result{
+				Handshake: true, Learned: secret,
+				Reply: &verify.Reply{Status: 200, Header: c.header},
+			}
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
 				t.Errorf("the handshake: %v (-want +got):\n%s", err, diff)
 			}
 			after := newVerifier(t, cfg, secret)
-			if got, err := after.Verify(context.Background(), c.signed); err != nil || got.Trust != verify.Verified {
+			if got, err := after.Verify(context.Background(), c.signed); err != nil ||
+				got.Trust != verify.Verified {
 				t.Errorf("after the handshake: %+v, %v", got, err)
 			}
-			if got, err := after.Verify(context.Background(), c.request); !errors.Is(err, verify.ErrMismatch) || got.Learned != "" {
+			if got, err := after.Verify(
+				context.Background(), c.request,
+			); !errors.Is(err, verify.ErrMismatch) || got.Learned != "" {
 				t.Errorf("a second handshake: got %+v, %v, want %v", got, err, verify.ErrMismatch)
 			}
 		})
@@ -230,7 +342,9 @@ func TestHandshake_Refusals(t *testing.T) {
 		return slackSigned("x-slack-", `{"type":"url_verification","challenge":"`+challenge+`"}`)
 	}
 	zoom := func(token string) verify.Request {
-		return slackSigned("x-zm-", `{"event":"endpoint.url_validation","payload":{"plainToken":"`+token+`"}}`)
+		return slackSigned(
+			"x-zm-", `{"event":"endpoint.url_validation","payload":{"plainToken":"`+token+`"}}`,
+		)
 	}
 	unsigned := func(r verify.Request) verify.Request { r.Header = nil; return r }
 	const hub = "hub.mode=subscribe&hub.challenge=1"
@@ -239,50 +353,127 @@ func TestHandshake_Refusals(t *testing.T) {
 		request  verify.Request
 		want     error
 	}{
-		"Meta, another token":         {"meta", get(hub + "&hub.verify_token=meatyhamhock-0002"), verify.ErrMismatch},
-		"Meta, no token":              {"meta", get(hub), verify.ErrMissing},
-		"Meta, another mode":          {"meta", get("hub.mode=x&hub.challenge=1&hub.verify_token=meatyhamhock-0001"), verify.ErrMalformed},
-		"Meta, no challenge":          {"meta", get("hub.mode=subscribe&hub.verify_token=meatyhamhock-0001"), verify.ErrMethod},
-		"Meta, empty challenge":       {"meta", get("hub.mode=subscribe&hub.challenge=&hub.verify_token=meatyhamhock-0001"), verify.ErrMissing},
-		"Meta, challenge too long":    {"meta", get("hub.mode=subscribe&hub.challenge=" + long + "&hub.verify_token=meatyhamhock-0001"), verify.ErrMalformed},
-		"Meta, no handshake":          {"meta", get(""), verify.ErrMethod},
-		"WebSub, another topic":       {"websub", get(hub + "&verify_token=meatyhamhock-0001&hub.topic=https://example.com/other"), verify.ErrMismatch},
-		"WebSub, no topic":            {"websub", get(hub + "&verify_token=meatyhamhock-0001"), verify.ErrMissing},
-		"WebSub, asked for by others": {"websub", get(hub + "&hub.topic=https://example.com/feed.xml"), verify.ErrMissing},
-		"WebSub, another token":       {"websub", get(hub + "&verify_token=meatyhamhock-0002&hub.topic=https://example.com/feed.xml"), verify.ErrMismatch},
-		"YouTube, another token":      {"youtube", get(hub + "&hub.verify_token=a&hub.topic=https://example.com/feed.xml"), verify.ErrMismatch},
-		"X, a token's text":           {"x", get("crc_token=eyJhbGciOiJIUzI1NiJ9.e30"), verify.ErrMalformed},
-		"LinkedIn, a token's text":    {"linkedin", get("challengeCode=eyJhbGciOiJIUzI1NiJ9.e30"), verify.ErrMalformed},
-		"Smartcar, a token's text": {"smartcar", verify.Request{Body: []byte(`{"eventType":"VERIFY","data":{"challenge":"eyJhbGciOiJIUzI1NiJ9.e30"}}`)},
+		"Meta, another token": {
+			"meta", get(hub + "&hub.verify_token=meatyhamhock-0002"), verify.ErrMismatch,
+		},
+		"Meta, no token": {"meta", get(hub), verify.ErrMissing},
+		"Meta, another mode": {
+			"meta", get("hub.mode=x&hub.challenge=1&hub.verify_token=meatyhamhock-0001"),
+			verify.ErrMalformed,
+		},
+		"Meta, no challenge": {
+			"meta", get("hub.mode=subscribe&hub.verify_token=meatyhamhock-0001"), verify.ErrMethod,
+		},
+		"Meta, empty challenge": {
+			"meta", get("hub.mode=subscribe&hub.challenge=&hub.verify_token=meatyhamhock-0001"),
+			verify.ErrMissing,
+		},
+		"Meta, challenge too long": {
+			"meta",
+			get("hub.mode=subscribe&hub.challenge=" + long + "&hub.verify_token=meatyhamhock-0001"),
+			verify.ErrMalformed,
+		},
+		"Meta, no handshake": {"meta", get(""), verify.ErrMethod},
+		"WebSub, another topic": {
+			"websub",
+			get(hub + "&verify_token=meatyhamhock-0001&hub.topic=https://example.com/other"),
+			verify.ErrMismatch,
+		},
+		"WebSub, no topic": {
+			"websub", get(hub + "&verify_token=meatyhamhock-0001"), verify.ErrMissing,
+		},
+		"WebSub, asked for by others": {
+			"websub", get(hub + "&hub.topic=https://example.com/feed.xml"), verify.ErrMissing,
+		},
+		"WebSub, another token": {
+			"websub",
+			get(hub + "&verify_token=meatyhamhock-0002&hub.topic=https://example.com/feed.xml"),
+			verify.ErrMismatch,
+		},
+		"YouTube, another token": {
+			"youtube", get(hub + "&hub.verify_token=a&hub.topic=https://example.com/feed.xml"),
+			verify.ErrMismatch,
+		},
+		"X, a token's text": {
+			"x", get("crc_token=eyJhbGciOiJIUzI1NiJ9.e30"), verify.ErrMalformed,
+		},
+		"LinkedIn, a token's text": {
+			"linkedin", get("challengeCode=eyJhbGciOiJIUzI1NiJ9.e30"), verify.ErrMalformed,
+		},
+		"Smartcar, a token's text": {"smartcar", verify.Request{
+			Body: []byte(`{"eventType":"VERIFY","data":{"challenge":"eyJhbGciOiJIUzI1NiJ9.e30"}}`),
+		},
 			verify.ErrMalformed},
-		"WebSub, to leave":            {"websub", get("hub.mode=unsubscribe&hub.challenge=1&hub.topic=https://example.com/feed.xml"), verify.ErrMalformed},
-		"WebSub, denied":              {"websub", get("hub.mode=denied&hub.topic=https://example.com/feed.xml"), verify.ErrMethod},
-		"CloudEvents, no origin":      {"cloudevents", verify.Request{Method: "OPTIONS"}, verify.ErrMissing},
-		"CloudEvents, line in origin": {"cloudevents", headed("OPTIONS", "webhook-request-origin", "a\r\nx: y"), verify.ErrMalformed},
+		"WebSub, to leave": {
+			"websub",
+			get("hub.mode=unsubscribe&hub.challenge=1&hub.topic=https://example.com/feed.xml"),
+			verify.ErrMalformed,
+		},
+		"WebSub, denied": {
+			"websub", get("hub.mode=denied&hub.topic=https://example.com/feed.xml"),
+			verify.ErrMethod,
+		},
+		"CloudEvents, no origin": {
+			"cloudevents", verify.Request{Method: "OPTIONS"}, verify.ErrMissing,
+		},
+		"CloudEvents, line in origin": {
+			"cloudevents", headed("OPTIONS", "webhook-request-origin", "a\r\nx: y"),
+			verify.ErrMalformed,
+		},
 		"CloudEvents, rate no number": {"cloudevents", verify.Request{Method: "OPTIONS",
-			Header: verify.Header{"webhook-request-origin": "a", "webhook-request-rate": "1\r\n"}}, verify.ErrMalformed},
-		"Asana, secret too short":       {"asana", headed("POST", "x-hook-secret", "short"), verify.ErrMismatch},
-		"Okta, challenge as POST":       {"okta", headed("POST", "x-okta-verification-challenge", "x"), verify.ErrMissing},
-		"RingCentral, beside a body":    {"ringcentral", verify.Request{Header: verify.Header{"validation-token": "x"}, Body: []byte("{}")}, verify.ErrMissing},
-		"Dropbox, as POST":              {"dropbox", verify.Request{Query: "challenge=x"}, verify.ErrMissing},
-		"Dropbox, query that is none":   {"dropbox", get("challenge=%zz"), verify.ErrMethod},
-		"Graph, as GET":                 {"microsoft-graph", get("validationToken=x"), verify.ErrMethod},
-		"Trello, GET":                   {"trello", get(""), verify.ErrMethod},
-		"monday, more than a challenge": {"monday", verify.Request{Body: []byte(`{"challenge":"x","event":"y"}`)}, verify.ErrMissing},
-		"monday, markup":                {"monday", verify.Request{Body: []byte(`{"challenge":"<x>"}`)}, verify.ErrMalformed},
-		"Slack, unsigned":               {"slack", unsigned(slack("x")), verify.ErrMissing},
-		"Slack, no challenge":           {"slack", slack(""), verify.ErrMissing},
-		"Twitch, no challenge":          {"twitch", twitchSigned("webhook_callback_verification", `{}`), verify.ErrMissing},
-		"Twitch, unsigned":              {"twitch", headed("POST", "twitch-eventsub-message-type", "revocation"), verify.ErrMissing},
-		"Xero, wrongly signed": {"xero", verify.Request{Header: verify.Header{"x-xero-signature": base64HMAC("x", "")},
+			Header: verify.Header{
+				"webhook-request-origin": "a", "webhook-request-rate": "1\r\n",
+			}}, verify.ErrMalformed},
+		"Asana, secret too short": {
+			"asana", headed("POST", "x-hook-secret", "short"), verify.ErrMismatch,
+		},
+		"Okta, challenge as POST": {
+			"okta", headed("POST", "x-okta-verification-challenge", "x"), verify.ErrMissing,
+		},
+		"RingCentral, beside a body": {
+			"ringcentral",
+			verify.Request{Header: verify.Header{"validation-token": "x"}, Body: []byte("{}")},
+			verify.ErrMissing,
+		},
+		"Dropbox, as POST": {
+			"dropbox", verify.Request{Query: "challenge=x"}, verify.ErrMissing,
+		},
+		"Dropbox, query that is none": {"dropbox", get("challenge=%zz"), verify.ErrMethod},
+		"Graph, as GET": {
+			"microsoft-graph", get("validationToken=x"), verify.ErrMethod,
+		},
+		"Trello, GET": {"trello", get(""), verify.ErrMethod},
+		"monday, more than a challenge": {
+			"monday", verify.Request{Body: []byte(`{"challenge":"x","event":"y"}`)},
+			verify.ErrMissing,
+		},
+		"monday, markup": {
+			"monday", verify.Request{Body: []byte(`{"challenge":"<x>"}`)}, verify.ErrMalformed,
+		},
+		"Slack, unsigned":     {"slack", unsigned(slack("x")), verify.ErrMissing},
+		"Slack, no challenge": {"slack", slack(""), verify.ErrMissing},
+		"Twitch, no challenge": {
+			"twitch", twitchSigned("webhook_callback_verification", `{}`), verify.ErrMissing,
+		},
+		"Twitch, unsigned": {
+			"twitch", headed("POST", "twitch-eventsub-message-type", "revocation"),
+			verify.ErrMissing,
+		},
+		"Xero, wrongly signed": {"xero", verify.Request{Header: verify.Header{
+			"x-xero-signature": base64HMAC("x", ""),
+		},
 			Body: []byte(`{"events":[]}`)}, verify.ErrMismatch},
-		"Zoom, unsigned":         {"zoom", unsigned(zoom("x")), verify.ErrMissing},
-		"Smartcar, no challenge": {"smartcar", verify.Request{Body: []byte(`{"eventType":"VERIFY"}`)}, verify.ErrMissing},
+		"Zoom, unsigned": {"zoom", unsigned(zoom("x")), verify.ErrMissing},
+		"Smartcar, no challenge": {
+			"smartcar", verify.Request{Body: []byte(`{"eventType":"VERIFY"}`)}, verify.ErrMissing,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.request.ReceivedAt = signedAt
-			got, err := newHandshaker(t, handshakeConfig(c.provider)).Verify(context.Background(), c.request)
+			got, err := newHandshaker(t, handshakeConfig(c.provider)).Verify(
+				context.Background(), c.request,
+			)
 			if !errors.Is(err, c.want) || got.Handshake || got.Reply != nil {
 				t.Errorf("got %+v, %v, want %v", got, err, c.want)
 			}
@@ -317,35 +508,71 @@ func TestHandshake_SignsNoWebhook(t *testing.T) {
 	}
 	header := func(name, prefix string) func(text, signature string) verify.Request {
 		return func(text, signature string) verify.Request {
-			return verify.Request{Header: verify.Header{name: prefix + signature}, Body: []byte(text)}
+			return verify.Request{
+				Header: verify.Header{name: prefix + signature}, Body: []byte(text),
+			}
 		}
 	}
-	bodies := []string{`{"event":"forged"}`, " {}", "{}", "plain", "a=b", "", "a", "[]", `"x"`, "890e4665-4dfe-4ab1-b689-ed553bceeed0"}
+	bodies := []string{
+		`{"event":"forged"}`, " {}", "{}", "plain", "a=b", "", "a", "[]", `"x"`,
+		"890e4665-4dfe-4ab1-b689-ed553bceeed0",
+	}
 	var all []forgery
 	for _, body := range bodies {
 		all = append(all,
-			forgery{"x", body, asked("crc_token"), after("sha256="), header("x-twitter-webhooks-signature", "sha256=")},
-			forgery{"linkedin", "hmacsha256=" + body, asked("challengeCode"), after(`challengeResponse":"`), func(text, signature string) verify.Request {
-				return header("x-li-signature", "")(strings.TrimPrefix(text, "hmacsha256="), signature)
+			forgery{
+				"x", body, asked("crc_token"), after("sha256="),
+				header("x-twitter-webhooks-signature", "sha256="),
+			},
+			forgery{"linkedin", "hmacsha256=" + body, asked("challengeCode"), after(
+				`challengeResponse":"`,
+			), func(text, signature string) verify.Request {
+				return header("x-li-signature", "")(
+					strings.TrimPrefix(text, "hmacsha256="), signature,
+				)
 			}},
-			forgery{"linkedin", body, asked("challengeCode"), after(`challengeResponse":"`), header("x-li-signature", "")},
+			forgery{
+				"linkedin", body, asked("challengeCode"), after(`challengeResponse":"`),
+				header("x-li-signature", ""),
+			},
 			forgery{"smartcar", body, func(text string) verify.Request {
-				return verify.Request{Body: fmt.Appendf(nil, `{"eventType":"VERIFY","data":{"challenge":%q}}`, text)}
+				return verify.Request{
+					Body: fmt.Appendf(nil, `{"eventType":"VERIFY","data":{"challenge":%q}}`, text),
+				}
 			}, after(`challenge":"`), header("sc-signature", "")},
-			forgery{"ebay", body, asked("challenge_code"), after(`challengeResponse":"`), header("x-ebay-signature", "")},
-			forgery{"zoom", "v0:" + at + ":" + body, func(text string) verify.Request { // whoever may sign as Zoom for once
-				return slackSigned("x-zm-", fmt.Sprintf(`{"event":"endpoint.url_validation","payload":{"plainToken":%q}}`, text))
+			forgery{
+				"ebay", body, asked("challenge_code"), after(`challengeResponse":"`),
+				header("x-ebay-signature", ""),
+			},
+			// whoever may sign as Zoom for once
+			forgery{"zoom", "v0:" + at + ":" + body, func(text string) verify.Request {
+				return slackSigned(
+					"x-zm-",
+					fmt.Sprintf(
+						`{"event":"endpoint.url_validation","payload":{"plainToken":%q}}`, text,
+					),
+				)
 			}, after(`encryptedToken":"`), func(text, signature string) verify.Request {
-				return verify.Request{Header: verify.Header{"x-zm-request-timestamp": at, "x-zm-signature": "v0=" + signature},
+				return verify.Request{Header: verify.Header{
+					"x-zm-request-timestamp": at, "x-zm-signature": "v0=" + signature,
+				},
 					Body: []byte(strings.TrimPrefix(text, "v0:"+at+":"))}
 			}},
 		)
 	}
-	for _, payload := range []string{base64.StdEncoding.EncodeToString([]byte("<notification/>")), "0123456789abcdef0123", "0123456789abcdef0123456789abcdef", "abc",
-		"0123456789abcdef0123\n", "0123456789ABCDEF0123", "0123456789abcdef0123456789abcdef0", "0123456789abcdef012+"} {
+	for _, payload := range []string{base64.StdEncoding.EncodeToString([]byte("<notification/>")),
+		"0123456789abcdef0123", "0123456789abcdef0123456789abcdef", "abc",
+		"0123456789abcdef0123\n", "0123456789ABCDEF0123", "0123456789abcdef0123456789abcdef0",
+		"0123456789abcdef012+"} {
 		whole := func(reply string) string { return reply }
-		all = append(all, forgery{"braintree", payload, asked("bt_challenge"), whole, func(text, signature string) verify.Request {
-			return verify.Request{Body: []byte(url.Values{"bt_payload": {text}, "bt_signature": {signature}}.Encode())}
+		all = append(all, forgery{"braintree", payload, asked("bt_challenge"), whole, func(
+			text, signature string,
+		) verify.Request {
+			return verify.Request{
+				Body: []byte(
+					url.Values{"bt_payload": {text}, "bt_signature": {signature}}.Encode(),
+				),
+			}
 		}})
 	}
 	signed := map[string]bool{}
@@ -361,7 +588,10 @@ func TestHandshake_SignsNoWebhook(t *testing.T) {
 		forged := f.forge(f.text, f.answer(got.Reply.Body))
 		forged.ReceivedAt = signedAt
 		if result, err := v.Verify(context.Background(), forged); err == nil && !result.Handshake {
-			t.Errorf("%s signs %q for anybody, and takes it for a webhook: %+v", f.provider, f.text, result)
+			t.Errorf(
+				"%s signs %q for anybody, and takes it for a webhook: %+v", f.provider, f.text,
+				result,
+			)
 		}
 	}
 	for _, provider := range []string{"x", "linkedin", "smartcar", "braintree", "ebay"} {
@@ -376,7 +606,9 @@ func TestHandshake_SignsNoWebhook(t *testing.T) {
 func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	t.Parallel()
 	quoted := func(format string) func(string) verify.Request {
-		return func(text string) verify.Request { return verify.Request{Body: fmt.Appendf(nil, format, text)} }
+		return func(text string) verify.Request {
+			return verify.Request{Body: fmt.Appendf(nil, format, text)}
+		}
 	}
 	queried := func(method, name, more string) func(string) verify.Request {
 		return func(text string) verify.Request {
@@ -388,31 +620,69 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 	}
 	const token = "&hub.mode=subscribe&hub.verify_token=meatyhamhock-0001&hub.topic=https://example.com/feed.xml"
 	asks := map[string]func(text string) verify.Request{
-		"clio": inHeader("POST", "x-hook-secret"), "oura": queried("GET", "challenge", "&verification_token=t"), "strava": queried("GET", "hub.challenge", token),
+		"clio": inHeader(
+			"POST", "x-hook-secret",
+		), "oura": queried("GET", "challenge", "&verification_token=t"), "strava": queried(
+			"GET", "hub.challenge", token,
+		),
 		"tebex": func(text string) verify.Request {
 			body := fmt.Sprintf(`{"type":"validation.webhook","id":%s}`, asJSON(text))
 			sum := sha256.Sum256([]byte(body))
-			return verify.Request{Body: []byte(body), Header: verify.Header{"x-signature": hexHMAC(handshakeKey, hex.EncodeToString(sum[:]))}}
+			return verify.Request{
+				Body: []byte(body),
+				Header: verify.Header{
+					"x-signature": hexHMAC(handshakeKey, hex.EncodeToString(sum[:])),
+				},
+			}
 		},
 		"asana": inHeader("POST", "x-hook-secret"), "braintree": queried("GET", "bt_challenge", ""),
-		"cloudevents": inHeader("OPTIONS", "webhook-request-origin"), "dropbox": queried("GET", "challenge", ""),
-		"ebay": queried("GET", "challenge_code", ""), "fitbit": queried("GET", "verify", ""), "front": inHeader("POST", "x-front-challenge"),
-		"instagram": queried("GET", "hub.challenge", token), "linkedin": queried("GET", "challengeCode", ""),
-		"messenger": queried("GET", "hub.challenge", token), "meta": queried("GET", "hub.challenge", token),
-		"microsoft-graph": queried("POST", "validationToken", ""), "monday": quoted(`{"challenge":%q}`),
-		"gusto": quoted(`{"verification_token":%q}`), "notion": quoted(`{"verification_token":%q}`), "nylas": queried("GET", "challenge", ""),
-		"okta": inHeader("GET", "x-okta-verification-challenge"), "onfleet": queried("GET", "check", ""),
-		"ringcentral": inHeader("POST", "validation-token"), "smartsheet": inHeader("POST", "smartsheet-hook-challenge"), "smartcar": quoted(`{"eventType":"VERIFY","data":{"challenge":%q}}`),
-		"websub": queried("GET", "hub.challenge", token), "whatsapp": queried("GET", "hub.challenge", token),
+		"cloudevents": inHeader(
+			"OPTIONS", "webhook-request-origin",
+		), "dropbox": queried("GET", "challenge", ""),
+		"ebay": queried(
+			"GET", "challenge_code", "",
+		), "fitbit": queried("GET", "verify", ""), "front": inHeader("POST", "x-front-challenge"),
+		"instagram": queried("GET", "hub.challenge", token), "linkedin": queried(
+			"GET", "challengeCode", "",
+		),
+		"messenger": queried("GET", "hub.challenge", token), "meta": queried(
+			"GET", "hub.challenge", token,
+		),
+		"microsoft-graph": queried(
+			"POST", "validationToken", "",
+		), "monday": quoted(`{"challenge":%q}`),
+		"gusto": quoted(
+			`{"verification_token":%q}`,
+		), "notion": quoted(`{"verification_token":%q}`), "nylas": queried("GET", "challenge", ""),
+		"okta": inHeader(
+			"GET", "x-okta-verification-challenge",
+		), "onfleet": queried("GET", "check", ""),
+		"ringcentral": inHeader(
+			"POST", "validation-token",
+		), "smartsheet": inHeader("POST", "smartsheet-hook-challenge"), "smartcar": quoted(
+			`{"eventType":"VERIFY","data":{"challenge":%q}}`,
+		),
+		"websub": queried("GET", "hub.challenge", token), "whatsapp": queried(
+			"GET", "hub.challenge", token,
+		),
 		"x": queried("GET", "crc_token", ""), "youtube": queried("GET", "hub.challenge", token),
 		"slack": func(text string) verify.Request {
-			return slackSigned("x-slack-", fmt.Sprintf(`{"type":"url_verification","challenge":%s}`, asJSON(text)))
+			return slackSigned(
+				"x-slack-", fmt.Sprintf(`{"type":"url_verification","challenge":%s}`, asJSON(text)),
+			)
 		},
 		"twitch": func(text string) verify.Request {
-			return twitchSigned("webhook_callback_verification", fmt.Sprintf(`{"challenge":%s}`, asJSON(text)))
+			return twitchSigned(
+				"webhook_callback_verification", fmt.Sprintf(`{"challenge":%s}`, asJSON(text)),
+			)
 		},
 		"zoom": func(text string) verify.Request {
-			return slackSigned("x-zm-", fmt.Sprintf(`{"event":"endpoint.url_validation","payload":{"plainToken":%s}}`, asJSON(text)))
+			return slackSigned(
+				"x-zm-",
+				fmt.Sprintf(
+					`{"event":"endpoint.url_validation","payload":{"plainToken":%s}}`, asJSON(text),
+				),
+			)
 		},
 	}
 	for provider, ask := range asks {
@@ -422,18 +692,25 @@ func TestHandshake_ReflectsNoMarkup(t *testing.T) {
 			if d, _ := verify.Describe(provider); d.Learns {
 				v = newVerifier(t, handshakeConfig(provider))
 			}
-			if got, err := v.Verify(context.Background(), onTime(ask("0123456789abcdef0123"))); err != nil || !got.Handshake {
+			if got, err := v.Verify(
+				context.Background(), onTime(ask("0123456789abcdef0123")),
+			); err != nil || !got.Handshake {
 				t.Errorf("what it echoes: %+v, %v", got, err)
 			}
-			for _, text := range []string{"<script>alert(1)</script>", "a<b", "a\r\nset-cookie: a=b", "a\x00", "é", strings.Repeat("a", 513)} {
-				if got, err := v.Verify(context.Background(), onTime(ask(text))); err == nil || got.Reply != nil {
+			for _, text := range []string{
+				"<script>alert(1)</script>", "a<b", "a\r\nset-cookie: a=b", "a\x00", "é",
+				strings.Repeat("a", 513),
+			} {
+				if got, err := v.Verify(context.Background(), onTime(ask(text))); err == nil ||
+					got.Reply != nil {
 					t.Errorf("%q: got %+v, %v, want a refusal", text, got.Reply, err)
 				}
 			}
 		})
 	}
 	for _, provider := range verify.Providers() {
-		if d, _ := verify.Describe(provider); d.Handshake != "" && asks[provider] == nil && !slices.Contains(echoNothing, provider) {
+		if d, _ := verify.Describe(provider); d.Handshake != "" && asks[provider] == nil &&
+			!slices.Contains(echoNothing, provider) {
 			t.Errorf("%s has a handshake that is not tried here", provider)
 		}
 	}
@@ -446,7 +723,8 @@ func asJSON(text string) []byte {
 }
 
 // echoNothing lists the providers whose handshake reply contains nothing from the request.
-var echoNothing = []string{"bitbucket-server", "circle", "discord", "intercom", "mandrill", "sns", "surveymonkey", "trello", "vercel-log-drains", "woocommerce",
+var echoNothing = []string{"bitbucket-server", "circle", "discord", "intercom", "mandrill", "sns",
+	"surveymonkey", "trello", "vercel-log-drains", "woocommerce",
 	"xero"}
 
 func onTime(r verify.Request) verify.Request {
@@ -459,10 +737,22 @@ func onTime(r verify.Request) verify.Request {
 func TestVerify_BraintreeTakesOneMoreLineEnd(t *testing.T) {
 	t.Parallel()
 	sum := sha1.Sum([]byte("private"))
-	v := newVerifier(t, verify.Config{Provider: "braintree", Settings: map[string]string{"public_key": "pub"}}, "private")
-	for payload, want := range map[string]error{"PG5vdGlmaWNhdGlvbi8+": nil, "0123456789abcdef0123": verify.ErrMalformed} {
-		form := url.Values{"bt_payload": {payload}, "bt_signature": {"pub|" + hex.EncodeToString(mac(sha1.New, string(sum[:]), payload+"\n"))}}
-		if _, err := v.Verify(context.Background(), verify.Request{Body: []byte(form.Encode())}); !errors.Is(err, want) {
+	v := newVerifier(
+		t, verify.Config{Provider: "braintree", Settings: map[string]string{"public_key": "pub"}},
+		"private",
+	)
+	for payload, want := range map[string]error{
+		"PG5vdGlmaWNhdGlvbi8+": nil, "0123456789abcdef0123": verify.ErrMalformed,
+	} {
+		form := url.Values{
+			"bt_payload": {payload},
+			"bt_signature": {
+				"pub|" + hex.EncodeToString(mac(sha1.New, string(sum[:]), payload+"\n")),
+			},
+		}
+		if _, err := v.Verify(
+			context.Background(), verify.Request{Body: []byte(form.Encode())},
+		); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", payload, err, want)
 		}
 	}

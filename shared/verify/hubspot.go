@@ -15,7 +15,8 @@ import (
 // hubSpotEscapes are the only escapes that HubSpot replaces by their characters in the URL that it
 // signs.
 var hubSpotEscapes = []string{
-	"%3A", ":", "%2F", "/", "%3F", "?", "%40", "@", "%21", "!", "%24", "$", "%27", "'", "%28", "(", "%29", ")", "%2A", "*", "%2C", ",", "%3B", ";",
+	"%3A", ":", "%2F", "/", "%3F", "?", "%40", "@", "%21", "!", "%24", "$", "%27", "'", "%28", "(",
+	"%29", ")", "%2A", "*", "%2C", ",", "%3B", ";",
 }
 
 // hubSpotURL returns a URL in the form that HubSpot signs.
@@ -34,9 +35,10 @@ const hubSpotSignature = "x-hubspot-signature"
 // compute the hash of a longer text, which continues with the hash's padding. The padding begins
 // with a byte that JSON allows nowhere outside of strings, so a body that is no JSON is refused.
 type hubSpotPlain struct {
-	header  string // carries the hash; lower case
-	version string // the value of the header x-hubspot-signature-version; "": the sender has no versions
-	withURL bool   // method and URL are signed before the body
+	header string // carries the hash; lower case
+	// the value of the header x-hubspot-signature-version; "": the sender has no versions
+	version string
+	withURL bool // method and URL are signed before the body
 }
 
 func (hubSpotPlain) trust() Trust { return Verified }
@@ -82,7 +84,9 @@ func (p *hubSpotProof) check(_ context.Context, r Request) error {
 		return errNoJSON
 	case p.withURL && r.Query != p.query:
 		return errOtherQuery
-	case !slices.ContainsFunc(p.secrets, func(s []byte) bool { return subtle.ConstantTimeCompare(p.sum(s, r.Body), []byte(sent)) == 1 }):
+	case !slices.ContainsFunc(p.secrets, func(s []byte) bool {
+		return subtle.ConstantTimeCompare(p.sum(s, r.Body), []byte(sent)) == 1
+	}):
 		return fmt.Errorf("%w: header %s, secrets %d", ErrMismatch, p.header, len(p.secrets))
 	}
 	return nil

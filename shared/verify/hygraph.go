@@ -26,12 +26,15 @@ func (hygraph) trust() Trust          { return Verified }
 func (hygraph) window() time.Duration { return DefaultTolerance }
 
 func (hygraph) describe() string {
-	return "header " + hygraphHeader + `: sign=<base64 of HMAC-SHA256>, env=, t= over {"Body":{body},"EnvironmentName":env,"TimeStamp":t}`
+	return "header " + hygraphHeader +
+		`: sign=<base64 of HMAC-SHA256>, env=, t= over {"Body":{body},"EnvironmentName":env,"TimeStamp":t}`
 }
 
 func (hygraph) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &hygraphProof{newMacs(sha256.New, base64Strict, raw), k.freshness(DefaultTolerance)}, err
+	return &hygraphProof{
+		macs: newMacs(sha256.New, base64Strict, raw), fresh: k.freshness(DefaultTolerance),
+	}, err
 }
 
 type hygraphProof struct {
@@ -68,7 +71,9 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 		return err
 	}
 	if !p.macs.match(signatures[0], signed(hygraphRaw)) {
-		if err := p.macs.checkAll("header "+hygraphHeader, signatures[0], signed(hygraphEscaped)); err != nil {
+		if err := p.macs.checkAll(
+			"header "+hygraphHeader, signatures[0], signed(hygraphEscaped),
+		); err != nil {
 			return err
 		}
 	}
@@ -78,7 +83,9 @@ func (p *hygraphProof) check(_ context.Context, r Request) error {
 // hygraphSigned returns a function that makes the appender of the signed text from the escapes for
 // the body. Bytes that are not valid UTF-8 are refused, because different ones would be written the
 // same way.
-func hygraphSigned(body []byte, environment, timestamp string) (func(escapes func() *byteEscapes) appender, error) {
+func hygraphSigned(
+	body []byte, environment, timestamp string,
+) (func(escapes func() *byteEscapes) appender, error) {
 	if !utf8.Valid(body) || !utf8.ValidString(environment) {
 		return nil, fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
 	}
@@ -120,7 +127,9 @@ var (
 		for c := range ' ' {
 			escapes[c] = fmt.Sprintf(`\u%04x`, c)
 		}
-		for short, c := range map[string]byte{`\b`: '\b', `\f`: '\f', `\n`: '\n', `\r`: '\r', `\t`: '\t', `\"`: '"', `\\`: '\\'} {
+		for short, c := range map[string]byte{
+			`\b`: '\b', `\f`: '\f', `\n`: '\n', `\r`: '\r', `\t`: '\t', `\"`: '"', `\\`: '\\',
+		} {
 			escapes[c] = short
 		}
 		return &escapes
@@ -139,6 +148,8 @@ func (p *hygraphProof) sign(r *Request, _ Webhook, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	r.Header[hygraphHeader] = fmt.Sprintf("sign=%s, env=%s, t=%s", p.macs.signAll(signed(hygraphRaw)), environment, timestamp)
+	r.Header[hygraphHeader] = fmt.Sprintf(
+		"sign=%s, env=%s, t=%s", p.macs.signAll(signed(hygraphRaw)), environment, timestamp,
+	)
 	return nil
 }

@@ -27,10 +27,11 @@ type webToken struct {
 	prefix    string // before the token, such as "Bearer "
 	algorithm string // the accepted one, whatever the token says
 	published published
-	public    algorithm // the secrets are public keys for it, in X.509's form; zero: they are keys of an HMAC
-	bodyHash  string    // the claim with the SHA-256 of the body; "": none
-	hashForm  string    // hex, base64, base64url
-	timed     string    // the claim with the time of issue: iat, nbf; "": none
+	// the secrets are public keys for it, in X.509's form; zero: they are keys of an HMAC
+	public    algorithm
+	bodyHash  string // the claim with the SHA-256 of the body; "": none
+	hashForm  string // hex, base64, base64url
+	timed     string // the claim with the time of issue: iat, nbf; "": none
 	tolerance time.Duration
 	claims    []wantedClaim
 }
@@ -72,11 +73,15 @@ func (s webToken) describe() string {
 	if s.bodyHash == "" {
 		return what + "; the body is not signed"
 	}
-	return fmt.Sprintf("%s, with the %s of the body's SHA-256 in its claim %s", what, s.hashForm, s.bodyHash)
+	return fmt.Sprintf(
+		"%s, with the %s of the body's SHA-256 in its claim %s", what, s.hashForm, s.bodyHash,
+	)
 }
 
 // makeKey implements keyMaker.
-func (s webToken) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (s webToken) makeKey(
+	seed []byte,
+) (secret, signing string, settings map[string]string, err error) {
 	switch {
 	case s.public.make != nil:
 		return public{signature: s.public, keyForm: keySPKI}.makeKey(seed)
@@ -146,8 +151,11 @@ func (p *webTokenProof) token(r Request) (string, error) {
 		switch {
 		case strings.Count(token, ".") != 2:
 			return "", fmt.Errorf("%w: a token as the body", ErrMissing)
-		case strings.ContainsFunc(token, func(r rune) bool { return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.' }):
-			return "", p.malformed("a JSON Web Token and nothing else") // base64 decoders skip line ends
+		case strings.ContainsFunc(token, func(r rune) bool {
+			return !isAlphanumeric(r) && r != '-' && r != '_' && r != '.'
+		}):
+			// base64 decoders skip line ends
+			return "", p.malformed("a JSON Web Token and nothing else")
 		}
 		return token, nil
 	}
@@ -192,7 +200,9 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 			sent = strings.TrimRight(sent, "=") // with or without padding, it is the same hash
 		}
 		if subtle.ConstantTimeCompare([]byte(sent), []byte(p.hashOf(r.Body))) != 1 {
-			return fmt.Errorf("%w: the body has another hash than the token's claim %s", ErrMismatch, p.bodyHash)
+			return fmt.Errorf(
+				"%w: the body has another hash than the token's claim %s", ErrMismatch, p.bodyHash,
+			)
 		}
 	}
 	return p.checkTime(claims, r.ReceivedAt)
@@ -221,7 +231,8 @@ func (p *webTokenProof) readClaims(ctx context.Context, token string) (jwt.MapCl
 		return nil, fmt.Errorf("%w: %s", ErrMismatch, p.where())
 	}
 	var claims jwt.MapClaims
-	if text, err := tokenEncoding.DecodeString(payload); err != nil || json.Unmarshal(text, &claims) != nil || claims == nil {
+	if text, err := tokenEncoding.DecodeString(payload); err != nil ||
+		json.Unmarshal(text, &claims) != nil || claims == nil {
 		return nil, p.malformed("a JSON Web Token with claims")
 	}
 	return claims, nil
@@ -237,7 +248,9 @@ func (p *webTokenProof) readHead(encoded string) (keyID string, err error) {
 	if err != nil {
 		return "", p.malformed("a JSON Web Token")
 	}
-	found, err := document.NewStrictPaths([]string{"alg"}, []string{"kid"}, []string{"crit"}).Find(text, nil)
+	found, err := document.NewStrictPaths(
+		[]string{"alg"}, []string{"kid"}, []string{"crit"},
+	).Find(text, nil)
 	switch {
 	case err != nil:
 		return "", p.malformed("a JSON Web Token")
@@ -253,7 +266,9 @@ func verifiedBy(key any, method jwt.SigningMethod, text string, signature []byte
 	if set, ok := key.(jwt.VerificationKeySet); ok {
 		keys = set.Keys
 	}
-	return slices.ContainsFunc(keys, func(k jwt.VerificationKey) bool { return method.Verify(text, signature, k) == nil })
+	return slices.ContainsFunc(keys, func(k jwt.VerificationKey) bool {
+		return method.Verify(text, signature, k) == nil
+	})
 }
 
 func (p *webTokenProof) key(ctx context.Context, id string) (any, error) {
@@ -275,8 +290,12 @@ func (p *webTokenProof) checkClaims(claims jwt.MapClaims) error {
 		if len(values) == 0 && hasText(claims, want.name) {
 			continue
 		}
-		if !slices.ContainsFunc(values, func(v string) bool { return holds(claims[want.name], v) }) {
-			return fmt.Errorf("%w: the token's claim %s is not what it must be", ErrMismatch, want.name)
+		if !slices.ContainsFunc(values, func(v string) bool {
+			return holds(claims[want.name], v)
+		}) {
+			return fmt.Errorf(
+				"%w: the token's claim %s is not what it must be", ErrMismatch, want.name,
+			)
 		}
 	}
 	return nil
@@ -383,7 +402,8 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 	if p.timed != "" {
 		claims[p.timed] = at.Unix()
 		if p.tolerance != Unlimited {
-			claims["exp"] = at.Add(p.tolerance + time.Second).Unix() // at the time exp the token is already invalid
+			// at the time exp the token is already invalid
+			claims["exp"] = at.Add(p.tolerance + time.Second).Unix()
 		}
 	}
 	t := jwt.NewWithClaims(jwt.GetSigningMethod(p.algorithm), claims)
@@ -407,7 +427,9 @@ func (p *webTokenProof) sign(r *Request, _ Webhook, at time.Time) error {
 
 // findKinde finds a key in the key set of a business at Kinde.
 func findKinde(ctx context.Context, k *keys, id string) (crypto.PublicKey, error) {
-	return k.findInSet(ctx, "https://"+k.settings[settingSubdomain]+".kinde.com/.well-known/jwks", id)
+	return k.findInSet(
+		ctx, "https://"+k.settings[settingSubdomain]+".kinde.com/.well-known/jwks", id,
+	)
 }
 
 // settingSubdomain names a business at Kinde.
@@ -415,7 +437,9 @@ const settingSubdomain = "subdomain"
 
 // checkSubdomain refuses a value that would change the host from which keys are fetched.
 func checkSubdomain(k *keys) error {
-	if value := k.settings[settingSubdomain]; strings.ContainsFunc(value, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) {
+	if value := k.settings[settingSubdomain]; strings.ContainsFunc(value, func(r rune) bool {
+		return !isAlphanumeric(r) && r != '-'
+	}) {
 		return wrong("settings."+settingSubdomain, "%q is not the part before .kinde.com", value)
 	}
 	return nil

@@ -62,7 +62,9 @@ func (w webKey) read() (crypto.PublicKey, error) {
 		if len(x) != 32 || len(y) != 32 {
 			return nil, errWebKey
 		}
-		return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+		return ecdsa.ParseUncompressedPublicKey(
+			elliptic.P256(), append(append([]byte{4}, x...), y...),
+		)
 	case w.Type == "RSA":
 		n, e := new(big.Int).SetBytes(number(w.N)), new(big.Int).SetBytes(number(w.E))
 		if e.BitLen() > 31 || e.Bit(0) == 0 {
@@ -82,7 +84,9 @@ func pinnedKeySet(k *keys) (keySet, error) {
 	}
 	set, err := readKeySet([]byte(text))
 	if err != nil || len(set) == 0 {
-		return nil, wrong("settings."+settingKeySet, `is no JSON Web Key Set with a key in it: {"keys": [...]}`)
+		return nil, wrong(
+			"settings."+settingKeySet, `is no JSON Web Key Set with a key in it: {"keys": [...]}`,
+		)
 	}
 	return set, nil
 }
@@ -98,7 +102,7 @@ func readKeySet(text []byte) (keySet, error) {
 	var set keySet
 	for _, w := range all.Keys {
 		if key, err := w.read(); err == nil {
-			set = append(set, publishedKey{w.ID, key})
+			set = append(set, publishedKey{id: w.ID, key: key})
 		}
 	}
 	return set, nil
@@ -116,7 +120,8 @@ func writeKeySet(id string, key crypto.PublicKey) (string, error) {
 			return "", err
 		}
 		w.Type, w.Curve = "EC", "P-256"
-		w.X, w.Y = base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])
+		w.X, w.Y = base64.RawURLEncoding.EncodeToString(point[1:33]),
+			base64.RawURLEncoding.EncodeToString(point[33:])
 	}
 	text, err := json.Marshal(map[string][]webKey{"keys": {w}})
 	return string(text), err
@@ -129,7 +134,8 @@ const exampleKeyID = "00000000-0000-4000-8000-000000000000"
 // isUUID tells whether a text has the form of a UUID (RFC 9562, section 4).
 func isUUID(text string) bool {
 	for i := range len(text) {
-		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (text[i] == '-') || !dash && !isName(text[i:i+1], hexDigits, 1) {
+		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (text[i] == '-') || !dash &&
+			!isName(text[i:i+1], hexDigits, 1) {
 			return false
 		}
 	}
@@ -137,7 +143,9 @@ func isUUID(text string) bool {
 }
 
 // makePublished makes a key to pin, and its private key for SignWith.
-func makePublished(a algorithm, seed []byte) (secret, signing string, settings map[string]string, err error) {
+func makePublished(
+	a algorithm, seed []byte,
+) (secret, signing string, settings map[string]string, err error) {
 	key, err := a.make(seed)
 	if err != nil {
 		return "", "", nil, err
@@ -157,7 +165,10 @@ type keyByID struct {
 	private crypto.Signer // nil: cannot sign
 }
 
-func newKeyByID(k *keys, a algorithm, fetch func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)) (keyByID, error) {
+func newKeyByID(
+	k *keys, a algorithm,
+	fetch func(ctx context.Context, k *keys, id string) (crypto.PublicKey, error),
+) (keyByID, error) {
 	p := keyByID{keys: k, fetch: fetch}
 	if err := noSecrets(k); err != nil {
 		return p, err
@@ -235,7 +246,10 @@ const (
 // checkEnvironment refuses an unknown environment.
 func checkEnvironment(k *keys) error {
 	if e := k.settings[settingEnvironment]; e != "" && e != production && e != sandbox {
-		return wrong("settings."+settingEnvironment, "%q is unknown; known are %s, %s", e, production, sandbox)
+		return wrong(
+			"settings."+settingEnvironment, "%q is unknown; known are %s, %s", e, production,
+			sandbox,
+		)
 	}
 	return nil
 }
@@ -250,13 +264,17 @@ func findPlaid(ctx context.Context, k *keys, id string) (crypto.PublicKey, error
 		host = sandbox
 	}
 	body, err := json.Marshal(map[string]string{
-		"client_id": k.settings[settingClientID], "secret": k.settings[settingClientSecret], "key_id": id,
+		"client_id": k.settings[settingClientID], "secret": k.settings[settingClientSecret],
+		"key_id": id,
 	})
 	if err != nil {
 		return nil, err
 	}
 	text, err := k.fetch(ctx, Fetch{
-		Method: "POST", URL: "https://" + host + ".plaid.com/webhook_verification_key/get", Header: Header{"content-type": "application/json"}, Body: body,
+		Method: "POST", URL: "https://" + host +
+			".plaid.com/webhook_verification_key/get", Header: Header{
+			"content-type": "application/json",
+		}, Body: body,
 	})
 	if err != nil {
 		return nil, err
@@ -286,8 +304,12 @@ func findEBay(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
 	if k.settings[settingEnvironment] == sandbox {
 		host = "https://api.sandbox.ebay.com"
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"https://api.ebay.com/oauth/api_scope"}}
-	credentials := base64.StdEncoding.EncodeToString([]byte(k.settings[settingClientID] + ":" + k.settings[settingClientSecret]))
+	form := url.Values{
+		"grant_type": {"client_credentials"}, "scope": {"https://api.ebay.com/oauth/api_scope"},
+	}
+	credentials := base64.StdEncoding.EncodeToString([]byte(
+		k.settings[settingClientID] + ":" + k.settings[settingClientSecret],
+	))
 	text, err := k.fetch(ctx, Fetch{
 		Method: "POST", URL: host + "/identity/v1/oauth2/token", Body: []byte(form.Encode()),
 		Header: Header{"content-type": formType, "authorization": "Basic " + credentials},
@@ -302,7 +324,9 @@ func findEBay(ctx context.Context, k *keys, id string) (crypto.PublicKey, error)
 		return nil, fmt.Errorf("%w: eBay sent no token", ErrFetch)
 	}
 	text, err = k.fetch(ctx, Fetch{
-		URL: host + "/commerce/notification/v1/public_key/" + url.PathEscape(id), Header: Header{"authorization": "Bearer " + token.Access},
+		URL: host + "/commerce/notification/v1/public_key/" + url.PathEscape(id), Header: Header{
+			"authorization": "Bearer " + token.Access,
+		},
 	})
 	if err != nil {
 		return nil, err

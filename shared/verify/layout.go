@@ -27,7 +27,9 @@ type layout struct {
 func (l *layout) timed() bool { return l.timestamp != "" || l.leading }
 
 // read returns the timestamp and the signatures of a header. It appends the signatures to room.
-func (l *layout) read(header, value string, room []string) (timestamp string, signatures []string, err error) {
+func (l *layout) read(
+	header, value string, room []string,
+) (timestamp string, signatures []string, err error) {
 	if !l.lists {
 		return l.readList(header, value, room)
 	}
@@ -44,7 +46,9 @@ func (l *layout) read(header, value string, room []string) (timestamp string, si
 	return timestamp, room, nil
 }
 
-func (l *layout) readList(header, value string, room []string) (timestamp string, signatures []string, err error) {
+func (l *layout) readList(
+	header, value string, room []string,
+) (timestamp string, signatures []string, err error) {
 	timed := l.leading
 	if l.leading {
 		timestamp, value, _ = strings.Cut(value, l.separator)

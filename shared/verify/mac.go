@@ -113,8 +113,12 @@ func (m *macs) match(sent string, signed appender) bool {
 }
 
 func (m *macs) refusal(where, sent string) error {
-	if n, err := m.encoding.Decode(make([]byte, len(sent)), []byte(sent)); err != nil || n != m.size || len(sent) != m.encoding.EncodedLen(n) {
-		return fmt.Errorf("%w: %s is not a signature of %d characters", ErrMalformed, where, m.encoding.EncodedLen(m.size))
+	if n, err := m.encoding.Decode(make([]byte, len(sent)), []byte(sent)); err != nil ||
+		n != m.size || len(sent) != m.encoding.EncodedLen(n) {
+		return fmt.Errorf(
+			"%w: %s is not a signature of %d characters", ErrMalformed, where,
+			m.encoding.EncodedLen(m.size),
+		)
 	}
 	return fmt.Errorf("%w: %s, secrets %d", ErrMismatch, where, len(m.keys))
 }

@@ -40,26 +40,30 @@ func hostileBodies(size int) map[string][]byte {
 		"lists in lists":            fill(`{"events":`+strings.Repeat("[", size/2), `]`, `}`),
 		"objects in objects":        fill(strings.Repeat(`{"a":`, size/6)+"0", `}`, ``),
 		"never closed":              fill(``, `{"a":[`, ``),
-		"items":                     fill(`{"notificationItems":[`, `{"NotificationRequestItem":{}},`, `0]}`),
-		"values":                    fill(`{"value":[`, `{"a":0},`, `{}]}`),
-		"a long text":               fill(`{"signature":{"token":"`, `a`, `"}}`),
-		"fields":                    fill(``, `a&`, `b`),
-		"empty fields":              fill(``, `&`, `a=`),
-		"equal signs":               fill(`a`, `=`, ``),
-		"escapes in a form":         fill(`payload=`, `%41`, ``),
-		"payloads":                  fill(``, `payload=1&`, ``),
-		"a payload of Braintree":    fill(`bt_signature=a&bt_payload=`, `QUFB`, ``),
-		"dots":                      fill(``, `.`, ``),
-		"a token":                   fill(`e30.`, `e30`, `.e30`),
-		"a token with a long head":  fill(``, `e30`, `.e30.e30`),
-		"parts":                     fill("--b", part, "\r\n--b--"),
-		"a part's long header":      fill("--b\r\nContent-Disposition: form-data; name=", "a", "\r\n\r\n1\r\n--b--"),
-		"a part's headers":          fill("--b\r\n", "a:\r\n", "\r\n1\r\n--b--"),
-		"XML":                       fill(`<a>`, `<b/>`, `</a>`),
-		"zeros":                     fill(``, "\x00", ``),
-		"bytes that are not UTF-8":  fill(`{"a":"`, "\xff", `"}`),
-		"white space":               fill(``, " ", `{}`),
-		"digits":                    fill(`{"timestamp":`, "1", `}`),
+		"items": fill(
+			`{"notificationItems":[`, `{"NotificationRequestItem":{}},`, `0]}`,
+		),
+		"values":                   fill(`{"value":[`, `{"a":0},`, `{}]}`),
+		"a long text":              fill(`{"signature":{"token":"`, `a`, `"}}`),
+		"fields":                   fill(``, `a&`, `b`),
+		"empty fields":             fill(``, `&`, `a=`),
+		"equal signs":              fill(`a`, `=`, ``),
+		"escapes in a form":        fill(`payload=`, `%41`, ``),
+		"payloads":                 fill(``, `payload=1&`, ``),
+		"a payload of Braintree":   fill(`bt_signature=a&bt_payload=`, `QUFB`, ``),
+		"dots":                     fill(``, `.`, ``),
+		"a token":                  fill(`e30.`, `e30`, `.e30`),
+		"a token with a long head": fill(``, `e30`, `.e30.e30`),
+		"parts":                    fill("--b", part, "\r\n--b--"),
+		"a part's long header": fill(
+			"--b\r\nContent-Disposition: form-data; name=", "a", "\r\n\r\n1\r\n--b--",
+		),
+		"a part's headers":         fill("--b\r\n", "a:\r\n", "\r\n1\r\n--b--"),
+		"XML":                      fill(`<a>`, `<b/>`, `</a>`),
+		"zeros":                    fill(``, "\x00", ``),
+		"bytes that are not UTF-8": fill(`{"a":"`, "\xff", `"}`),
+		"white space":              fill(``, " ", `{}`),
+		"digits":                   fill(`{"timestamp":`, "1", `}`),
 	}
 	for _, name := range []string{"members", "zeros"} {
 		var out bytes.Buffer
@@ -98,7 +102,10 @@ func checkMemory(t *testing.T, v *verify.Verifier, provider, what string, r veri
 	var err error
 	used := allocated(func() { _, err = v.Verify(context.Background(), r) })
 	if err != nil && used > bound { // what is proved may cost more
-		t.Errorf("%s, %s of %d bytes: %d bytes are allocated, at most %d", provider, what, len(r.Body), used, bound)
+		t.Errorf(
+			"%s, %s of %d bytes: %d bytes are allocated, at most %d", provider, what, len(r.Body),
+			used, bound,
+		)
 	}
 }
 

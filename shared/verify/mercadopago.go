@@ -29,12 +29,16 @@ func (mercadoPago) trust() Trust { return Authenticated }
 func (mercadoPago) window() time.Duration { return Unlimited }
 
 func (mercadoPago) describe() string {
-	return "header " + mercadoPagoHeader + ": hex of HMAC-SHA256 over data.id of the query, header " + mercadoPagoRequest + " and the time; not over the body"
+	return "header " + mercadoPagoHeader +
+		": hex of HMAC-SHA256 over data.id of the query, header " + mercadoPagoRequest +
+		" and the time; not over the body"
 }
 
 func (mercadoPago) prepare(k *keys) (proof, error) {
 	raw, err := k.read(keyText)
-	return &mercadoPagoProof{newMacs(sha256.New, lowerHex{}, raw), k.freshness(Unlimited)}, err
+	return &mercadoPagoProof{
+		macs: newMacs(sha256.New, lowerHex{}, raw), fresh: k.freshness(Unlimited),
+	}, err
 }
 
 type mercadoPagoProof struct {
@@ -49,14 +53,17 @@ func (p *mercadoPagoProof) check(_ context.Context, r Request) error {
 		return fmt.Errorf("%w: header %s", ErrMissing, mercadoPagoHeader)
 	}
 	var room [4]string
-	timestamp, signatures, err := mercadoPagoLayout.read(mercadoPagoHeader, r.Header[mercadoPagoHeader], room[:0])
+	timestamp, signatures, err := mercadoPagoLayout.read(
+		mercadoPagoHeader, r.Header[mercadoPagoHeader], room[:0],
+	)
 	if err != nil {
 		return err
 	}
 	if len(signatures) != 1 {
 		return malformed(mercadoPagoHeader, "a list with one v1=…")
 	}
-	at, err := readTime(timeUnix, "header "+mercadoPagoHeader, timestamp) // the documentation's example has seconds
+	// the documentation's example has seconds
+	at, err := readTime(timeUnix, "header "+mercadoPagoHeader, timestamp)
 	if err != nil {
 		return err
 	}
@@ -87,9 +94,13 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 	case err != nil:
 		return "", err
 	case strings.Contains(id+request, ";"):
-		return "", fmt.Errorf("%w: %s in the query or header %s has a semicolon", ErrMalformed, mercadoPagoID, mercadoPagoRequest)
+		return "", fmt.Errorf(
+			"%w: %s in the query or header %s has a semicolon", ErrMalformed, mercadoPagoID,
+			mercadoPagoRequest,
+		)
 	case told != "" && told != id: // only the query's id is signed
-		return "", fmt.Errorf("%w: the body has another %s than the query", ErrMismatch, mercadoPagoID)
+		return "",
+			fmt.Errorf("%w: the body has another %s than the query", ErrMismatch, mercadoPagoID)
 	}
 	if id != "" {
 		id = "id:" + id + ";"

@@ -14,7 +14,8 @@ func TestAPathCanNameAMemberWithADot(t *testing.T) {
 	t.Parallel()
 	const text = `{"a.b":{"c":"dotted"},"a":{"b":{"c":"nested"}},"x/y":"slash","m~n":"tilde","list":[{"k":"first"}],"":"empty","/p":"leading"}`
 	for path, want := range map[string]string{
-		"a.b.c": "nested", "/a.b/c": "dotted", "/a/b/c": "nested", "/x~1y": "slash", "x/y": "slash", "/m~0n": "tilde", "list.0.k": "first",
+		"a.b.c": "nested", "/a.b/c": "dotted", "/a/b/c": "nested", "/x~1y": "slash", "x/y": "slash",
+		"/m~0n": "tilde", "list.0.k": "first",
 		"/list/0/k": "first", "/~1p": "leading", "/": "empty", "/a.b.c": "",
 	} {
 		if got := document.Value([]byte(text), document.SplitPath(path)...); got != want {
@@ -37,12 +38,21 @@ func TestEveryPathOfASourceIsReadAlike(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	v, err := verify.New(verify.Config{
 		Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", TimestampJSON: "/sent.at"},
-		EventType: &verify.Locator{JSON: "/event.kind"}, EventID: &verify.Locator{JSON: "/meta/delivery.id"},
+		EventType: &verify.Locator{JSON: "/event.kind"}, EventID: &verify.Locator{
+			JSON: "/meta/delivery.id",
+		},
 	}, []string{"secret"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := v.Sign(verify.Webhook{Body: []byte(`{"sent.at":1700000000,"event.kind":"order.paid","meta":{"delivery.id":"d1"}}`)}, now)
+	r, err := v.Sign(
+		verify.Webhook{
+			Body: []byte(
+				`{"sent.at":1700000000,"event.kind":"order.paid","meta":{"delivery.id":"d1"}}`,
+			),
+		},
+		now,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +61,13 @@ func TestEveryPathOfASourceIsReadAlike(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for _, cfg := range []verify.Config{
-		{Provider: "github", EventType: &verify.Locator{JSON: "/a~"}}, {Provider: "github", EventID: &verify.Locator{JSON: "a..b"}},
+		{Provider: "github", EventType: &verify.Locator{JSON: "/a~"}}, {
+			Provider: "github", EventID: &verify.Locator{JSON: "a..b"},
+		},
 		{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig", TimestampJSON: "/a~"}},
 	} {
-		if _, err := verify.New(cfg, []string{"secret"}); !errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), "~") && !strings.Contains(err.Error(), "..") {
+		if _, err := verify.New(cfg, []string{"secret"}); !errors.Is(err, verify.ErrConfig) ||
+			!strings.Contains(err.Error(), "~") && !strings.Contains(err.Error(), "..") {
 			t.Errorf("%+v: %v", cfg, err)
 		}
 	}

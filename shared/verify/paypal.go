@@ -46,7 +46,8 @@ func (paypal) trust() Trust { return Authenticated }
 func (paypal) window() time.Duration { return paypalWindow }
 
 func (paypal) describe() string {
-	return "header " + paypalSignature + ": base64 of RSA-SHA256 over {id}|{timestamp}|{webhook_id}|{CRC-32 of the body}"
+	return "header " + paypalSignature +
+		": base64 of RSA-SHA256 over {id}|{timestamp}|{webhook_id}|{CRC-32 of the body}"
 }
 
 // makeKey implements keyMaker.
@@ -68,7 +69,9 @@ func (s paypal) prepare(k *keys) (proof, error) {
 		return nil, err
 	}
 	p := &paypalProof{
-		webhookID: strings.TrimSpace(k.settings[settingWebhookID]), host: from.host, certificates: c, fresh: k.freshness(paypalWindow),
+		webhookID: strings.TrimSpace(
+			k.settings[settingWebhookID],
+		), host: from.host, certificates: c, fresh: k.freshness(paypalWindow),
 	}
 	p.private, err = readPrivate(rsaSHA256, k.signing)
 	return p, err
@@ -123,9 +126,13 @@ func (p *paypalProof) certificate(h Header) (string, error) {
 	}
 	u, err := url.Parse(text)
 	const path = "/v1/notifications/certs/CERT-"
-	if err != nil || u.Scheme != "https" || u.User != nil || u.Host != p.host || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" ||
-		!strings.HasPrefix(u.EscapedPath(), path) || !isName(u.EscapedPath()[len(path):], hexDigits+"-", 64) {
-		return "", malformed(paypalCertURL, "a URL of PayPal's certificates in settings."+settingEnvironment)
+	if err != nil || u.Scheme != "https" || u.User != nil || u.Host != p.host || u.RawQuery != "" ||
+		u.ForceQuery || u.Fragment != "" ||
+		!strings.HasPrefix(u.EscapedPath(), path) ||
+		!isName(u.EscapedPath()[len(path):], hexDigits+"-", 64) {
+		return "", malformed(
+			paypalCertURL, "a URL of PayPal's certificates in settings."+settingEnvironment,
+		)
 	}
 	return text, nil
 }
@@ -153,11 +160,13 @@ func (p *paypalProof) signedText(r Request) (text string, sentAt time.Time, err 
 	case strings.Contains(id, "|"):
 		return "", sentAt, malformed(paypalID, `an id without "|"`)
 	}
-	return fmt.Sprintf("%s|%s|%s|%d", id, timestamp, p.webhookID, crc32.ChecksumIEEE(r.Body)), sentAt, nil
+	return fmt.Sprintf("%s|%s|%s|%d", id, timestamp, p.webhookID, crc32.ChecksumIEEE(r.Body)),
+		sentAt, nil
 }
 
 func (p *paypalProof) sign(r *Request, w Webhook, at time.Time) error {
-	r.Header[paypalID], r.Header[paypalTime], r.Header[paypalAlgorithm] = w.DeliveryID, writeTime(timeRFC3339, at), paypalRSASHA256
+	r.Header[paypalID], r.Header[paypalTime], r.Header[paypalAlgorithm] = w.DeliveryID,
+		writeTime(timeRFC3339, at), paypalRSASHA256
 	text, _, err := p.signedText(*r)
 	if err != nil {
 		return err

@@ -14,8 +14,9 @@ import (
 // the same key. Without it, any other customer could forward their own webhooks, and they would be
 // accepted as the operator's. The zero pin checks nothing.
 type pin struct {
-	setting string   // lists the accepted customers
-	paths   []string // of the values in the document that name the customer; the values are joined by a slash
+	setting string // lists the accepted customers
+	// of the values in the document that name the customer; the values are joined by a slash
+	paths []string
 }
 
 // pinned is a pin with the accepted customers.
@@ -56,7 +57,10 @@ func (p pinned) check(r Request) error {
 		parts[i] = document.Scalar(value)
 	}
 	if !slices.Contains(p.taken, strings.Join(parts, "/")) {
-		return fmt.Errorf("%w: %s in the body is not in settings.%s", ErrMismatch, strings.Join(p.paths, "/"), p.setting)
+		return fmt.Errorf(
+			"%w: %s in the body is not in settings.%s", ErrMismatch, strings.Join(p.paths, "/"),
+			p.setting,
+		)
 	}
 	return nil
 }

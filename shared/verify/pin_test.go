@@ -16,11 +16,19 @@ func TestVerify_TakesTheOperatorsOwnWebhooksAlone(t *testing.T) {
 		setting, own string
 		body         func(name string) []byte
 	}{
-		"circle":     {"subscription_ids", "sub-1", func(name string) []byte { return []byte(`{"subscriptionId":"` + name + `"}`) }},
-		"fireblocks": {"workspace_ids", "ws-1", func(name string) []byte { return []byte(`{"workspaceId":"` + name + `"}`) }},
-		"wise":       {"subscription_ids", "sub-1", func(name string) []byte { return []byte(`{"subscription_id":"` + name + `"}`) }},
+		"circle": {"subscription_ids", "sub-1", func(name string) []byte {
+			return []byte(`{"subscriptionId":"` + name + `"}`)
+		}},
+		"fireblocks": {"workspace_ids", "ws-1", func(name string) []byte {
+			return []byte(`{"workspaceId":"` + name + `"}`)
+		}},
+		"wise": {"subscription_ids", "sub-1", func(name string) []byte {
+			return []byte(`{"subscription_id":"` + name + `"}`)
+		}},
 		"travis-ci": {"repositories", "own", func(name string) []byte {
-			return []byte("payload=" + url.QueryEscape(`{"repository":{"owner_name":"`+name+`","name":"web"}}`))
+			return []byte("payload=" + url.QueryEscape(
+				`{"repository":{"owner_name":"`+name+`","name":"web"}}`,
+			))
 		}},
 	} {
 		t.Run(provider, func(t *testing.T) {
@@ -82,11 +90,14 @@ func TestVerify_NoIDWhereItIsTheReplayGuard(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, verify.Config{Provider: "mailgun"}, bodyKey)
 	for name, body := range map[string]string{
-		"a comment":       `{"signature":{"timestamp":"1700000000","token":/*x*/"a","signature":"` + hexHMAC(bodyKey, "1700000000a") + `"}}`,
+		"a comment": `{"signature":{"timestamp":"1700000000","token":/*x*/"a","signature":"` +
+			hexHMAC(bodyKey, "1700000000a") + `"}}`,
 		"the token twice": `{"signature":{"timestamp":"1700000000","token":"a","token":"a","signature":"` + hexHMAC(bodyKey, "1700000000a") + `"}}`,
 		"another case":    `{"signature":{"timestamp":"1700000000","token":"a","Token":"b","signature":"` + hexHMAC(bodyKey, "1700000000a") + `"}}`,
 	} {
-		if got, err := v.Verify(t.Context(), verify.Request{Body: []byte(body), ReceivedAt: signedAt}); !errors.Is(err, verify.ErrMalformed) {
+		if got, err := v.Verify(
+			t.Context(), verify.Request{Body: []byte(body), ReceivedAt: signedAt},
+		); !errors.Is(err, verify.ErrMalformed) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
@@ -95,7 +106,10 @@ func TestVerify_NoIDWhereItIsTheReplayGuard(t *testing.T) {
 func TestVerify_MercadoPagoTellsOfTheSignedResourceAlone(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, verify.Config{Provider: "mercado-pago"}, bodyKey)
-	signed, err := v.Sign(verify.Webhook{Body: []byte(`{"id":1,"data":{"id":"ORD01"}}`), DeliveryID: "req-1"}, signedAt)
+	signed, err := v.Sign(
+		verify.Webhook{Body: []byte(`{"id":1,"data":{"id":"ORD01"}}`), DeliveryID: "req-1"},
+		signedAt,
+	)
 	must(t, err)
 	if got, err := v.Verify(t.Context(), signed); err != nil || got.DeliveryID != "req-1" {
 		t.Errorf("as signed: %+v, %v", got, err)

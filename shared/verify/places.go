@@ -21,10 +21,11 @@ type places struct {
 	paths      *document.Paths // of all places in the body, found in one pass
 	holder     document.Holder
 	allIDs     bool
-	once       bool                   // what the proof covers identifies the webhook
-	binds      bool                   // an id that is not covered identifies a webhook only together with what is covered
-	idBy       func(r Request) string // the id if ids give none; nil: none
-	typeBy     func(r Request) string
+	once       bool // what the proof covers identifies the webhook
+	// an id that is not covered identifies a webhook only together with what is covered
+	binds  bool
+	idBy   func(r Request) string // the id if ids give none; nil: none
+	typeBy func(r Request) string
 }
 
 // place is a header, or if header is "", the path with that index, or what the proof covers.
@@ -36,13 +37,21 @@ type place struct {
 }
 
 func newPlaces(p provider, once string) places {
-	x := places{holder: p.holder, allIDs: p.allIDs, idBy: p.idBy, once: once != "", typeBy: p.typeBy.read}
+	x := places{
+		holder: p.holder, allIDs: p.allIDs, idBy: p.idBy, once: once != "", typeBy: p.typeBy.read,
+	}
 	covers := p.scheme.covers()
 	x.binds = !covers.nothing()
 	var paths [][]string
 	add := func(locators []Locator) (added []place) {
 		for _, l := range locators {
-			added = append(added, place{strings.ToLower(l.Header), len(paths), l.Body, l.Body || covers.has(l)})
+			added = append(
+				added,
+				place{
+					header: strings.ToLower(l.Header), path: len(paths), body: l.Body,
+					covered: l.Body || covers.has(l),
+				},
+			)
 			if l.JSON != "" {
 				paths = append(paths, document.SplitPath(l.JSON))
 			}

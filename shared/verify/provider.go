@@ -27,17 +27,23 @@ type provider struct {
 	ids    []Locator              // the first that is present is the delivery id
 	allIDs bool                   // all of ids together are the delivery id
 	idBy   func(r Request) string // the delivery id if ids give none; nil: none
-	onceBy bool                   // the proof covers the id but not the event; a copy with another event is kept out only because each id is accepted once
-	types  []Locator              // joined by "." up to the first that is absent; only the first may be a header
-	orType Locator                // the event type if types give none
-	typeBy typeBy                 // the event type if no locator can name it and the others give none
-	holder document.Holder        // where the body holds the document from which ids, types and filters read
+	// the proof covers the id but not the event; a copy with another event is kept out only because
+	// each id is accepted once
+	onceBy bool
+	// joined by "." up to the first that is absent; only the first may be a header
+	types  []Locator
+	orType Locator // the event type if types give none
+	// the event type if no locator can name it and the others give none
+	typeBy typeBy
+	// where the body holds the document from which ids, types and filters read
+	holder document.Holder
 
 	beside []companion // headers beside the proof that the provider's own receivers expect
 
-	settings  []setting // what the provider needs beside secrets
-	pin       pin       // which customers are accepted, if the provider has one key for all customers
-	needsURL  string    // why it needs Config.URL; "": it does not
+	settings []setting // what the provider needs beside secrets
+	// which customers are accepted, if the provider has one key for all customers
+	pin       pin
+	needsURL  string // why it needs Config.URL; "": it does not
 	handshake handshake
 	reply     *Reply // the answer to an accepted webhook; nil: any 2xx
 	examples  []string
@@ -80,7 +86,9 @@ func lookUp(name string) (provider, bool) { return find(Canonical(name)) }
 
 // find finds a provider by its own name.
 func find(name string) (provider, bool) {
-	i, ok := slices.BinarySearchFunc(providers, name, func(p provider, name string) int { return cmp.Compare(p.name, name) })
+	i, ok := slices.BinarySearchFunc(providers, name, func(p provider, name string) int {
+		return cmp.Compare(p.name, name)
+	})
 	if !ok {
 		return provider{}, false
 	}
@@ -108,7 +116,13 @@ func (p provider) explain(err error) error {
 func (p provider) checkSettings(c Config) error {
 	var errs []error
 	if p.needsURL != "" && c.URL == "" {
-		errs = append(errs, wrong("url", "missing; %s %s: give the URL exactly as you gave it to %[1]s", p.title, p.needsURL))
+		errs = append(
+			errs,
+			wrong(
+				"url", "missing; %s %s: give the URL exactly as you gave it to %[1]s", p.title,
+				p.needsURL,
+			),
+		)
 	}
 	if p.needsURL == "" && c.URL != "" {
 		errs = append(errs, wrong("url", "is not used by %s; remove it", p.title))
@@ -145,13 +159,15 @@ type Description struct {
 	Proof       string // the scheme in one line
 	Trust       Trust
 	Signed      Signed
-	Tolerance   time.Duration // how far a signed timestamp may differ; 0: no time is signed; Unlimited: as old as MaxAge allows
-	DeliveryIDs []Locator     // the first that is present, or all of them together
-	AllIDs      bool          // all of DeliveryIDs together
-	EventType   []Locator     // joined by "."
-	OrEventType Locator       // used if EventType gives none; zero: none
-	TypeBy      string        // where the event type is, if locators cannot say it; else ""
-	NeedsURL    string        // why Config.URL is needed; "": it is not
+	// how far a signed timestamp may differ; 0: no time is signed; Unlimited: as old as MaxAge
+	// allows
+	Tolerance   time.Duration
+	DeliveryIDs []Locator // the first that is present, or all of them together
+	AllIDs      bool      // all of DeliveryIDs together
+	EventType   []Locator // joined by "."
+	OrEventType Locator   // used if EventType gives none; zero: none
+	TypeBy      string    // where the event type is, if locators cannot say it; else ""
+	NeedsURL    string    // why Config.URL is needed; "": it is not
 	Settings    []SettingDescription
 	Handshake   string   // "": none
 	Learns      bool     // the handshake brings the secret, if the configuration has none
@@ -159,8 +175,10 @@ type Description struct {
 	Examples    []string // event types
 	Note        string
 
-	Aliases    []string // other names that a configuration may use, sorted
-	Companions []string // headers that the provider sends beside the proof, in lower case; Sign writes them, Verify ignores them
+	Aliases []string // other names that a configuration may use, sorted
+	// headers that the provider sends beside the proof, in lower case; Sign writes them, Verify
+	// ignores them
+	Companions []string
 }
 
 // Signed tells which facts of a webhook its proof covers. An attacker with a copy can change the
@@ -168,7 +186,9 @@ type Description struct {
 type Signed struct {
 	ID, Type, Time, Body bool
 
-	Nothing bool // the proof covers at most the time of sending: it is a token, and whoever has a copy can send any webhook
+	// the proof covers at most the time of sending: it is a token, and whoever has a copy can send
+	// any webhook
+	Nothing bool
 }
 
 func (p provider) signed() Signed {
@@ -177,7 +197,10 @@ func (p provider) signed() Signed {
 		types = append(slices.Clone(types), p.orType)
 	}
 	typed := covers.hasAll(types) || len(types) == 0 && p.typeBy.read != nil && covers.body
-	return Signed{ID: covers.hasAll(p.ids), Type: typed, Time: covers.time, Body: covers.body, Nothing: covers.nothing()}
+	return Signed{
+		ID: covers.hasAll(p.ids), Type: typed, Time: covers.time, Body: covers.body,
+		Nothing: covers.nothing(),
+	}
 }
 
 // SettingDescription is a value of Config.Settings.
@@ -193,16 +216,23 @@ func Describe(name string) (Description, bool) {
 		return Description{}, false
 	}
 	d := Description{
-		Name: p.name, Title: p.title, Docs: p.docs, Secret: p.secret, DeliveryIDs: p.ids, AllIDs: p.allIDs, EventType: p.types,
+		Name: p.name, Title: p.title, Docs: p.docs, Secret: p.secret, DeliveryIDs: p.ids,
+		AllIDs: p.allIDs, EventType: p.types,
 		OrEventType: p.orType, TypeBy: p.typeBy.about,
-		NeedsURL: p.needsURL, Handshake: p.handshake.about, Methods: append([]string{"POST"}, p.handshake.methods...),
-		Learns: p.handshake.learns, Examples: p.examples, Note: p.note, Aliases: aliasesOf(p.name),
+		NeedsURL: p.needsURL, Handshake: p.handshake.about,
+		Methods: append([]string{"POST"}, p.handshake.methods...),
+		Learns:  p.handshake.learns, Examples: p.examples, Note: p.note, Aliases: aliasesOf(p.name),
 	}
 	for _, c := range p.beside {
 		d.Companions = append(d.Companions, c.header)
 	}
 	for _, s := range p.settings {
-		d.Settings = append(d.Settings, SettingDescription{s.name, s.label, s.example, s.optional})
+		d.Settings = append(
+			d.Settings,
+			SettingDescription{
+				Name: s.name, Label: s.label, Example: s.example, Optional: s.optional,
+			},
+		)
 	}
 	if p.scheme == nil {
 		return d, true // the scheme is in the configuration
@@ -301,7 +331,9 @@ func readKey(form, secret string) ([]byte, error) {
 		return standardKey(secret)
 	}
 	if strings.TrimSpace(secret) != secret {
-		return nil, errors.New("has white space before or after it, with which nothing is signed; copy the secret as the provider shows it")
+		return nil, errors.New(
+			"has white space before or after it, with which nothing is signed; copy the secret as the provider shows it",
+		)
 	}
 	return []byte(secret), nil
 }
@@ -343,10 +375,15 @@ func writeKey(form string, key []byte) string {
 func standardKey(secret string) ([]byte, error) {
 	key, err := decodeKey(strings.TrimPrefix(strings.TrimPrefix(secret, "v1,"), "whsec_"))
 	if err != nil {
-		return nil, errors.New("is not whsec_ followed by base64; copy the secret as the provider shows it")
+		return nil, errors.New(
+			"is not whsec_ followed by base64; copy the secret as the provider shows it",
+		)
 	}
 	if n := len(key); n < leastKey {
-		return nil, fmt.Errorf("decodes to %d bytes; a key has %d at least: copy the secret as the provider shows it", n, leastKey)
+		return nil, fmt.Errorf(
+			"decodes to %d bytes; a key has %d at least: copy the secret as the provider shows it",
+			n, leastKey,
+		)
 	}
 	return key, nil
 }

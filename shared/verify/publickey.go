@@ -43,10 +43,14 @@ func readPublic(form, text string) (crypto.PublicKey, error) {
 func readSPKI(text string) (crypto.PublicKey, error) {
 	kind, der, err := readPEM(text)
 	if err != nil {
-		return nil, errors.New("is neither base64 nor PEM (-----BEGIN PUBLIC KEY-----); copy the public key as the provider shows it")
+		return nil, errors.New(
+			"is neither base64 nor PEM (-----BEGIN PUBLIC KEY-----); copy the public key as the provider shows it",
+		)
 	}
 	if strings.Contains(kind, "PRIVATE KEY") {
-		return nil, errors.New("is a private key, which verifies nothing; give the public key that the provider shows")
+		return nil, errors.New(
+			"is a private key, which verifies nothing; give the public key that the provider shows",
+		)
 	}
 	if key, err := x509.ParsePKIXPublicKey(der); err == nil {
 		return key, nil
@@ -87,8 +91,12 @@ func writePublic(form string, key crypto.PublicKey) (string, error) {
 
 // The reasons why SignWith refuses a text.
 var (
-	errPublicHalf = errors.New("verify: SignWith: that is a public key, which signs nothing; give its private half")
-	errNoPrivate  = errors.New("verify: SignWith: that is no private key: PEM, or the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64")
+	errPublicHalf = errors.New(
+		"verify: SignWith: that is a public key, which signs nothing; give its private half",
+	)
+	errNoPrivate = errors.New(
+		"verify: SignWith: that is no private key: PEM, or the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64",
+	)
 )
 
 // readPrivate reads the key for SignWith: a private key for a, in PEM or as the base64 of PKCS #8,
@@ -116,7 +124,8 @@ func readPrivate(a algorithm, text string) (crypto.Signer, error) {
 // whyNoPrivate distinguishes a public key from a text that is no key.
 func whyNoPrivate(a algorithm, kind, text string) error {
 	public, err := readSPKI(text)
-	if strings.Contains(kind, "PUBLIC KEY") || kind == "CERTIFICATE" || err == nil && a.fits(public) == nil {
+	if strings.Contains(kind, "PUBLIC KEY") || kind == "CERTIFICATE" || err == nil &&
+		a.fits(public) == nil {
 		return errPublicHalf
 	}
 	return errNoPrivate
@@ -159,14 +168,18 @@ func writePrivate(key crypto.Signer) (string, error) {
 
 func wantEd25519(key crypto.PublicKey) error {
 	if k, ok := key.(ed25519.PublicKey); !ok || len(k) != ed25519.PublicKeySize {
-		return errors.New("is no Ed25519 public key of 32 bytes; copy the public key as the provider shows it")
+		return errors.New(
+			"is no Ed25519 public key of 32 bytes; copy the public key as the provider shows it",
+		)
 	}
 	return nil
 }
 
 func wantP256(key crypto.PublicKey) error {
 	if k, ok := key.(*ecdsa.PublicKey); !ok || k.Curve != elliptic.P256() {
-		return errors.New("is no ECDSA public key on the curve P-256; copy the public key as the provider shows it")
+		return errors.New(
+			"is no ECDSA public key on the curve P-256; copy the public key as the provider shows it",
+		)
 	}
 	return nil
 }
@@ -201,8 +214,9 @@ func makeRSA(seed []byte) (crypto.Signer, error) {
 	prime := func() *big.Int {
 		b := make([]byte, minRSABits/16)
 		for {
-			_, _ = stream.Read(b)                        // never fails
-			b[0], b[len(b)-1] = b[0]|0xc0, b[len(b)-1]|1 // the two top bits make the product full size; the last makes it odd
+			_, _ = stream.Read(b) // never fails
+			// the two top bits make the product full size; the last makes it odd
+			b[0], b[len(b)-1] = b[0]|0xc0, b[len(b)-1]|1
 			p := new(big.Int).SetBytes(b)
 			if new(big.Int).Mod(new(big.Int).Sub(p, one), e).Sign() != 0 && p.ProbablyPrime(20) {
 				return p
@@ -211,7 +225,10 @@ func makeRSA(seed []byte) (crypto.Signer, error) {
 	}
 	p, q := prime(), prime()
 	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537}, D: new(big.Int).ModInverse(e, phi), Primes: []*big.Int{p, q}}
+	key := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537},
+		D:         new(big.Int).ModInverse(e, phi), Primes: []*big.Int{p, q},
+	}
 	key.Precompute()
 	return key, key.Validate()
 }

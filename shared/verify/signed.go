@@ -25,23 +25,36 @@ import (
 // signed is the scheme of an HMAC over the body and the values that the provider adds to it.
 type signed struct {
 	HMAC
-	layout   layout                   // zero: the header holds Prefix and one signature
-	numbered bool                     // the headers are Header-1, Header-2, …: one for each of the provider's keys
-	or       string                   // another header of the same form, for the provider's other key; in lower case; "": none
-	tidyURL  func(url string) string  // how the provider rewrites the URL before it signs it; nil: not at all
-	inflated bool                     // a body compressed with gzip is signed as it was before compression
-	object   bool                     // a body that is no JSON object is refused, because the handshake signs other texts for anybody
-	whole    bool                     // a body that is no JSON is refused, because nothing but its own end separates it from the signed text after it
-	hashed   bool                     // the hex of the body's SHA-256 is signed instead of the body
-	setting  string                   // the setting whose value replaces {setting} in the payload
-	rewrite  func(body []byte) []byte // another form of the body that the vendor's own receivers also accept as the signed one; nil: none
-	idLength int                      // length of an id that is directly followed by the next part; 0: not known (see checkGluedID)
+	layout layout // zero: the header holds Prefix and one signature
+	// the headers are Header-1, Header-2, …: one for each of the provider's keys
+	numbered bool
+	// another header of the same form, for the provider's other key; in lower case; "": none
+	or string
+	// how the provider rewrites the URL before it signs it; nil: not at all
+	tidyURL func(url string) string
+	// a body compressed with gzip is signed as it was before compression
+	inflated bool
+	// a body that is no JSON object is refused, because the handshake signs other texts for anybody
+	object bool
+	// a body that is no JSON is refused, because nothing but its own end separates it from the
+	// signed text after it
+	whole   bool
+	hashed  bool   // the hex of the body's SHA-256 is signed instead of the body
+	setting string // the setting whose value replaces {setting} in the payload
+	// another form of the body that the vendor's own receivers also accept as the signed one; nil:
+	// none
+	rewrite func(body []byte) []byte
+	// length of an id that is directly followed by the next part; 0: not known (see checkGluedID)
+	idLength int
 }
 
-var algorithms = map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}
+var algorithms = map[string]func() hash.Hash{
+	"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New,
+}
 
 var encodings = map[string]encoding{"": lowerHex{}, "hex": lowerHex{}, "upper-hex": upperHex{},
-	"base64": base64.StdEncoding.Strict(), "base64url": base64.RawURLEncoding.Strict(), encodingOfHex: base64OfHex{}}
+	"base64": base64.StdEncoding.Strict(), "base64url": base64.RawURLEncoding.Strict(),
+	encodingOfHex: base64OfHex{}}
 
 var keyForms = []string{keyText, keyHex, keyBase64, keyStandard}
 
@@ -111,9 +124,11 @@ type hmacProof struct {
 	timedBy  string          // names the place of the time, for errors
 	time     *document.Paths // finds the time in the body; nil: it is not in the body
 	glued    bool            // the id is directly followed by the next part of the payload
-	idEnds   string          // the bytes of the payload's text directly before and after the id; the id may contain none of them
-	fresh    freshness
-	keys     []*key
+	// the bytes of the payload's text directly before and after the id; the id may contain none of
+	// them
+	idEnds string
+	fresh  freshness
+	keys   []*key
 }
 
 // The placeholders of a payload.
@@ -150,11 +165,16 @@ func (s signed) describe() string {
 	if s.layout != (layout{}) {
 		form = strings.TrimSuffix(s.layout.write("<time>", form), " ")
 	}
-	return fmt.Sprintf("header %s: %s of HMAC-%s over %s", name, form, strings.ToUpper(cmp.Or(s.Algorithm, "sha256")), cmp.Or(s.Payload, placeBody))
+	return fmt.Sprintf(
+		"header %s: %s of HMAC-%s over %s", name, form,
+		strings.ToUpper(cmp.Or(s.Algorithm, "sha256")), cmp.Or(s.Payload, placeBody),
+	)
 }
 
 // makeKey implements keyMaker.
-func (s signed) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (s signed) makeKey(
+	seed []byte,
+) (secret, signing string, settings map[string]string, err error) {
 	return writeKey(s.Key, seed), "", nil, nil
 }
 
@@ -169,7 +189,9 @@ func (s signed) prepare(k *keys) (proof, error) {
 		}
 	}
 	newHash, encoding := algorithms[s.Algorithm], encodings[s.Encoding]
-	if err := errors.Join(s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets)); err != nil {
+	if err := errors.Join(
+		s.checkForm(newHash != nil, encoding != nil), s.checkUse(payload), checkSecrets(k.secrets),
+	); err != nil {
 		return nil, err
 	}
 	for i, part := range payload {
@@ -177,10 +199,14 @@ func (s signed) prepare(k *keys) (proof, error) {
 			payload[i] = k.settings[s.setting]
 		}
 	}
-	p := &hmacProof{signed: s, encoding: encoding, size: encoding.EncodedLen(newHash().Size()), payload: payload}
+	p := &hmacProof{
+		signed: s, encoding: encoding, size: encoding.EncodedLen(newHash().Size()),
+		payload: payload,
+	}
 	p.glued, p.idEnds = besideID(payload)
 	p.url, p.query = s.tidy(k.url), s.tidy(queryOf(k.url))
-	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header), strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
+	p.Header, p.TimestampHeader, p.IDHeader = strings.ToLower(s.Header),
+		strings.ToLower(s.TimestampHeader), strings.ToLower(s.IDHeader)
 	p.names = p.signatureHeaders()
 	p.fresh = k.freshness(s.window())
 	p.timedBy = "header " + cmp.Or(p.TimestampHeader, p.Header)
@@ -202,17 +228,34 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 	case !knownAlgorithm:
 		return wrong("hmac.algorithm", "%q is unknown; known are sha1, sha256, sha512", s.Algorithm)
 	case !knownEncoding:
-		return wrong("hmac.encoding", "%q is unknown; known are base64, base64url, hex, upper-hex", s.Encoding)
+		return wrong(
+			"hmac.encoding", "%q is unknown; known are base64, base64url, hex, upper-hex",
+			s.Encoding,
+		)
 	case !slices.Contains(keyForms, s.Key):
-		return wrong("hmac.key", "%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes", s.Key)
+		return wrong(
+			"hmac.key",
+			"%q is unknown; known are base64, hex, whsec; leave it out for the secret's own bytes",
+			s.Key,
+		)
 	case !slices.Contains(timeFormats, s.TimestampFormat):
-		return wrong("hmac.timestamp_format", "%q is unknown; known are http, ms, rfc3339, s, unix, utc", s.TimestampFormat)
+		return wrong(
+			"hmac.timestamp_format", "%q is unknown; known are http, ms, rfc3339, s, unix, utc",
+			s.TimestampFormat,
+		)
 	case strings.Contains(s.Prefix, ","):
-		return wrong("hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice", s.Prefix)
+		return wrong(
+			"hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice",
+			s.Prefix,
+		)
 	case s.Tolerance < 0:
-		return wrong("hmac.tolerance", "%s is negative; leave it out for %s", s.Tolerance, DefaultTolerance)
+		return wrong(
+			"hmac.tolerance", "%s is negative; leave it out for %s", s.Tolerance, DefaultTolerance,
+		)
 	}
-	return errors.Join(checkName("hmac.header", s.Header), checkName("hmac.timestamp_header", s.TimestampHeader),
+	return errors.Join(checkName("hmac.header", s.Header), checkName(
+		"hmac.timestamp_header", s.TimestampHeader,
+	),
 		checkName("hmac.id_header", s.IDHeader))
 }
 
@@ -223,23 +266,44 @@ func (s signed) checkUse(payload []string) error {
 	inBody := s.TimestampJSON != ""
 	switch {
 	case !slices.Contains(payload, placeBody):
-		return wrong("hmac.payload", "%q has no {body}, so that anybody could exchange the body", s.Payload)
+		return wrong(
+			"hmac.payload", "%q has no {body}, so that anybody could exchange the body", s.Payload,
+		)
 	case inBody && (timed || s.TimestampHeader != ""):
-		return wrong("hmac.timestamp_json", "hmac.payload has {timestamp}, or there is hmac.timestamp_header: only one time can be the webhook's")
+		return wrong(
+			"hmac.timestamp_json",
+			"hmac.payload has {timestamp}, or there is hmac.timestamp_header: only one time can be the webhook's",
+		)
 	case document.CheckPath(s.TimestampJSON) != nil && inBody:
 		return wrong("hmac.timestamp_json", "%v", document.CheckPath(s.TimestampJSON))
 	case timed && s.TimestampHeader == "" && !s.layout.timed():
-		return wrong("hmac.timestamp_header", "missing; hmac.payload has {timestamp}: name the header that carries it")
+		return wrong(
+			"hmac.timestamp_header",
+			"missing; hmac.payload has {timestamp}: name the header that carries it",
+		)
 	case !timed && s.TimestampHeader != "":
-		return wrong("hmac.timestamp_header", "hmac.payload has no {timestamp}; add it or remove this: unsigned, it proves nothing")
+		return wrong(
+			"hmac.timestamp_header",
+			"hmac.payload has no {timestamp}; add it or remove this: unsigned, it proves nothing",
+		)
 	case !timed && !inBody && s.TimestampFormat != "":
-		return wrong("hmac.timestamp_format", "hmac.payload has no {timestamp}; add it or remove this")
+		return wrong(
+			"hmac.timestamp_format", "hmac.payload has no {timestamp}; add it or remove this",
+		)
 	case !timed && !inBody && s.Tolerance != 0:
-		return wrong("hmac.tolerance", "hmac.payload has no {timestamp} to hold it against; add it or remove this")
+		return wrong(
+			"hmac.tolerance",
+			"hmac.payload has no {timestamp} to hold it against; add it or remove this",
+		)
 	case named && s.IDHeader == "":
-		return wrong("hmac.id_header", "missing; hmac.payload has {id}: name the header that carries it")
+		return wrong(
+			"hmac.id_header", "missing; hmac.payload has {id}: name the header that carries it",
+		)
 	case !named && s.IDHeader != "":
-		return wrong("hmac.id_header", "hmac.payload has no {id}; for an id that is not signed use event_id.header")
+		return wrong(
+			"hmac.id_header",
+			"hmac.payload has no {id}; for an id that is not signed use event_id.header",
+		)
 	}
 	return nil
 }
@@ -254,8 +318,12 @@ func (s signed) parsePayload() ([]string, error) {
 		end := strings.IndexByte(rest, '{')
 		if end == 0 {
 			end = strings.IndexByte(rest, '}') + 1
-			if !slices.Contains(placeholders, rest[:end]) && (s.setting == "" || rest[:end] != placeSetting) {
-				return nil, wrong("hmac.payload", "unknown placeholder in %q; known are %s", s.Payload, strings.Join(placeholders, ", "))
+			if !slices.Contains(placeholders, rest[:end]) && (s.setting == "" ||
+				rest[:end] != placeSetting) {
+				return nil, wrong(
+					"hmac.payload", "unknown placeholder in %q; known are %s", s.Payload,
+					strings.Join(placeholders, ", "),
+				)
 			}
 		}
 		if end < 0 {
@@ -288,7 +356,9 @@ func isText(part string) bool { return part[0] != '{' }
 // Otherwise an attacker with a copy of a webhook could move bytes from one part to another, and the
 // signature would still fit. The URL and the method are constant, so they count as text.
 func checkSeams(text string, payload []string, timeFormat string) error {
-	varies := func(part string) bool { return part == placeID || part == placeTimestamp || part == placeBody }
+	varies := func(part string) bool {
+		return part == placeID || part == placeTimestamp || part == placeBody
+	}
 	before := "" // the last part that varies
 	between := ""
 	for _, part := range payload {
@@ -311,19 +381,23 @@ func checkSeams(text string, payload []string, timeFormat string) error {
 func checkSeam(text, before, between, after, timeFormat string) error {
 	const mend = "have the sender sign a text between them, such as %s.%s"
 	if between == "" {
-		return wrong("hmac.payload", "%q has nothing between %s and %s, so that bytes can be moved from one to the other under the same signature; "+mend,
+		return wrong("hmac.payload",
+			"%q has nothing between %s and %s, so that bytes can be moved from one to the other under the same signature; "+mend,
 			text, before, after, before, after)
 	}
 	first, last := between[0], between[len(between)-1]
 	inTime := func(b byte) bool {
-		return '0' <= b && b <= '9' || timeFormat == timeUTC && b == '.' // UTC may have fractions of a second, and no end of its own
+		// UTC may have fractions of a second, and no end of its own
+		return '0' <= b && b <= '9' || timeFormat == timeUTC && b == '.'
 	}
 	inID := func(b byte) bool { return isAlphanumeric(rune(b)) || b == '-' || b == '_' }
-	unsafe := before == placeTimestamp && inTime(first) || after == placeTimestamp && inTime(last) ||
+	unsafe := before == placeTimestamp && inTime(first) || after == placeTimestamp &&
+		inTime(last) ||
 		before == placeID && inID(first) || after == placeID && inID(last)
 	if unsafe {
-		return wrong("hmac.payload", "%q has %q between %s and %s, which can be a part of either, so that bytes can be moved from one to the other under "+
-			"the same signature; "+mend, text, between, before, after, before, after)
+		return wrong("hmac.payload",
+			"%q has %q between %s and %s, which can be a part of either, so that bytes can be moved from one to the other under "+
+				"the same signature; "+mend, text, between, before, after, before, after)
 	}
 	return nil
 }
@@ -426,7 +500,9 @@ func (p *hmacProof) claim(r Request, room []string) (c claim, err error) {
 	return c, err
 }
 
-func (p *hmacProof) readSignatures(h Header, room []string) (timestamp string, signatures []string, err error) {
+func (p *hmacProof) readSignatures(
+	h Header, room []string,
+) (timestamp string, signatures []string, err error) {
 	if len(p.names) > 1 {
 		signatures, err = p.readEach(h, room)
 		return "", signatures, err
@@ -493,7 +569,8 @@ func (p *hmacProof) timeInBody(body []byte) (time.Time, error) {
 	var room [1][]byte
 	found, err := p.time.Find(body, room[:0])
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: the body is not JSON, or says %s twice", ErrMalformed, p.TimestampJSON)
+		return time.Time{},
+			fmt.Errorf("%w: the body is not JSON, or says %s twice", ErrMalformed, p.TimestampJSON)
 	}
 	value := document.Scalar(found[0])
 	if value == "" {
@@ -522,7 +599,8 @@ func (p *hmacProof) checkedID(r Request) (string, error) {
 // checkEnd refuses a value that contains the text which follows it in the payload.
 func (p *hmacProof) checkEnd(header, place, value string) error {
 	next := slices.Index(p.payload, place) + 1
-	if next < len(p.payload) && p.payload[next] != "" && p.payload[next][0] != '{' && strings.Contains(value, p.payload[next]) {
+	if next < len(p.payload) && p.payload[next] != "" && p.payload[next][0] != '{' &&
+		strings.Contains(value, p.payload[next]) {
 		return malformed(header, fmt.Sprintf("an id without %q", p.payload[next]))
 	}
 	return nil
@@ -538,7 +616,9 @@ func (p *hmacProof) matchesAny(c *claim, body []byte) bool {
 		return false
 	}
 	other := p.rewrite(body)
-	return !bytes.Equal(other, body) && slices.ContainsFunc(p.keys, func(k *key) bool { return p.matches(k, c, other) })
+	return !bytes.Equal(other, body) && slices.ContainsFunc(p.keys, func(k *key) bool {
+		return p.matches(k, c, other)
+	})
 }
 
 // checkGluedID checks an id that is directly followed by the next part of the payload. An id that
@@ -551,14 +631,19 @@ func (p *hmacProof) checkGluedID(id string, body []byte) error {
 		return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) })
 	}
 	own := p.idLength > 0 && len(id) >= p.idLength && plain(id[:p.idLength])
-	foreign := strings.ContainsFunc(id, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(tokenMarks, r) })
+	foreign := strings.ContainsFunc(id, func(r rune) bool {
+		return !isAlphanumeric(r) && !strings.ContainsRune(tokenMarks, r)
+	})
 	switch {
 	case foreign || own && len(id) > p.idLength:
 		return malformed(p.IDHeader, "an id of the provider's form")
 	case own || len(body) == 0 || body[0] == '{' || body[0] == '[':
 		return nil
 	}
-	return fmt.Errorf("%w: the body begins neither with { nor with [, and nothing parts it from the id", ErrMalformed)
+	return fmt.Errorf(
+		"%w: the body begins neither with { nor with [, and nothing parts it from the id",
+		ErrMalformed,
+	)
 }
 
 func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
@@ -574,11 +659,17 @@ func (p *hmacProof) matches(k *key, c *claim, body []byte) bool {
 // no decoding.
 func (p *hmacProof) refusal(c claim) error {
 	raw := make([]byte, p.size)
-	decodes := func(s string) bool { _, err := p.encoding.Decode(raw, []byte(s)); return err == nil }
+	decodes := func(s string) bool {
+		_, err := p.encoding.Decode(raw, []byte(s))
+		return err == nil
+	}
 	if !slices.ContainsFunc(c.signatures, decodes) {
 		return p.malformedSignature()
 	}
-	return fmt.Errorf("%w: header %s, signatures %d, secrets %d", ErrMismatch, p.Header, len(c.signatures), len(p.keys))
+	return fmt.Errorf(
+		"%w: header %s, signatures %d, secrets %d", ErrMismatch, p.Header, len(c.signatures),
+		len(p.keys),
+	)
 }
 
 func (p *hmacProof) malformedSignature() error {

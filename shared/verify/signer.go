@@ -40,7 +40,8 @@ func NewSigner(cfg Config, secrets []string, key string) (*Verifier, error) {
 	return New(cfg, []string{secret}, SignWith(key))
 }
 
-// SignsPrivately tells whether a provider signs with a private key, and verifies with its public half.
+// SignsPrivately tells whether a provider signs with a private key, and verifies with its public
+// half.
 func SignsPrivately(name string) bool {
 	p, _ := lookUp(name)
 	if _, isStandard := p.scheme.(standard); isStandard {

@@ -38,7 +38,9 @@ func snsMembers(kind string) []string {
 	case snsNotification:
 		return []string{"Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"}
 	case snsSubscribe, snsUnsubscribe:
-		return []string{"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"}
+		return []string{
+			"Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type",
+		}
 	}
 	return nil
 }
@@ -51,7 +53,8 @@ func snsAlgorithm(version string) (algorithm, error) {
 	case "2":
 		return rsaSHA256, nil
 	}
-	return algorithm{}, fmt.Errorf("%w: SignatureVersion in the body is neither 1 nor 2", ErrMalformed)
+	return algorithm{},
+		fmt.Errorf("%w: SignatureVersion in the body is neither 1 nor 2", ErrMalformed)
 }
 
 func (sns) trust() Trust { return Verified }
@@ -76,12 +79,18 @@ func (s sns) prepare(k *keys) (proof, error) {
 	}
 	p := &snsProof{topics: listed(k.settings[settingTopics]), fresh: k.freshness(Unlimited)}
 	for _, topic := range p.topics {
-		if parts := strings.SplitN(topic, ":", 6); len(parts) != 6 || parts[0] != "arn" || parts[2] != "sns" {
-			return nil, wrong("settings."+settingTopics, "%q is no ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic)
+		if parts := strings.SplitN(topic, ":", 6); len(parts) != 6 || parts[0] != "arn" ||
+			parts[2] != "sns" {
+			return nil, wrong(
+				"settings."+settingTopics,
+				"%q is no ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic,
+			)
 		}
 	}
 	var err error
-	if p.certificates, err = newCertificates(k, "sns.amazonaws.com", "sns.amazonaws.com.cn"); err != nil {
+	if p.certificates, err = newCertificates(
+		k, "sns.amazonaws.com", "sns.amazonaws.com.cn",
+	); err != nil {
 		return nil, err
 	}
 	p.private, err = readPrivate(rsaSHA256, k.signing)
@@ -111,13 +120,16 @@ func (p *snsProof) headers() []string { return nil }
 
 func (p *snsProof) check(ctx context.Context, r Request) error {
 	if strings.EqualFold(r.Header["x-amz-sns-rawdelivery"], "true") {
-		return fmt.Errorf("%w: raw message delivery has none; turn it off for the subscription", ErrMissing)
+		return fmt.Errorf(
+			"%w: raw message delivery has none; turn it off for the subscription", ErrMissing,
+		)
 	}
 	m, err := parseSNS(r.Body)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(p.topics, m["TopicArn"]) { // check this before anything is fetched for the message
+	// check this before anything is fetched for the message
+	if !slices.Contains(p.topics, m["TopicArn"]) {
 		return fmt.Errorf("%w: TopicArn is not in settings.%s", ErrMismatch, settingTopics)
 	}
 	text, err := m.signedText()
@@ -153,7 +165,8 @@ func (p *snsProof) check(ctx context.Context, r Request) error {
 type snsMessage map[string]string
 
 // snsKnown are the members that this package reads.
-var snsKnown = []string{"Message", "MessageId", "Signature", "SignatureVersion", "SigningCertURL", "Subject", "SubscribeURL", "Timestamp",
+var snsKnown = []string{"Message", "MessageId", "Signature", "SignatureVersion", "SigningCertURL",
+	"Subject", "SubscribeURL", "Timestamp",
 	"Token", "TopicArn", "Type"}
 
 var snsPaths = sync.OnceValue(func() *document.Paths {
@@ -169,7 +182,10 @@ var snsPaths = sync.OnceValue(func() *document.Paths {
 // signed one.
 func parseSNS(body []byte) (snsMessage, error) {
 	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' {
-		return nil, fmt.Errorf("%w: the body is no message of SNS's; raw message delivery has no signature, turn it off", ErrMissing)
+		return nil, fmt.Errorf(
+			"%w: the body is no message of SNS's; raw message delivery has no signature, turn it off",
+			ErrMissing,
+		)
 	}
 	if _, ok := document.Valid(body); ok && document.Value(body, "Signature") == "" {
 		return nil, fmt.Errorf("%w: Signature in the body", ErrMissing)
@@ -216,13 +232,19 @@ func (m snsMessage) signedText() (string, error) {
 // plain file; SubscribeURL has a query.
 func (m snsMessage) checkURL(member string, certificate bool) error {
 	u, err := url.Parse(m[member])
-	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" && u.Host == snsHost(m["TopicArn"]) {
-		name, isFile := strings.CutPrefix(strings.TrimSuffix(u.EscapedPath(), ".pem"), snsCertificate)
-		if !certificate || u.RawQuery == "" && !u.ForceQuery && isFile && strings.HasSuffix(u.EscapedPath(), ".pem") && isName(name, hexDigits, 64) {
+	if err == nil && u.Scheme == "https" && u.User == nil && u.Fragment == "" &&
+		u.Host == snsHost(m["TopicArn"]) {
+		name, isFile := strings.CutPrefix(
+			strings.TrimSuffix(u.EscapedPath(), ".pem"), snsCertificate,
+		)
+		if !certificate || u.RawQuery == "" && !u.ForceQuery && isFile &&
+			strings.HasSuffix(u.EscapedPath(), ".pem") && isName(name, hexDigits, 64) {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %s in the body is no URL of SNS's in the topic's region", ErrMalformed, member)
+	return fmt.Errorf(
+		"%w: %s in the body is no URL of SNS's in the topic's region", ErrMalformed, member,
+	)
 }
 
 // snsCertificate is the beginning of the path of SNS's certificates.

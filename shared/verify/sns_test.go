@@ -16,7 +16,8 @@ import (
 // snsMembers is a message as in SNS's documentation.
 func snsMembers() map[string]string {
 	return map[string]string{
-		"Type": "Notification", "MessageId": "22b80b92", "TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders", "Subject": "order.created",
+		"Type": "Notification", "MessageId": "22b80b92",
+		"TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders", "Subject": "order.created",
 		"Message": "Hello\nworld", "Timestamp": "2023-11-14T22:13:20.000Z", "SignatureVersion": "2",
 		"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem",
 		"UnsubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe",
@@ -52,7 +53,10 @@ func snsBody(t testing.TB, members map[string]string) verify.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verify.Request{Header: verify.Header{"content-type": "text/plain; charset=UTF-8"}, Body: body, ReceivedAt: signedAt}
+	return verify.Request{
+		Header: verify.Header{"content-type": "text/plain; charset=UTF-8"}, Body: body,
+		ReceivedAt: signedAt,
+	}
 }
 
 func changed(members map[string]string, name, value string) map[string]string {
@@ -70,13 +74,18 @@ func without(members map[string]string, name string) map[string]string {
 func TestVerify_SNS(t *testing.T) {
 	t.Parallel()
 	s := newSubject(t, verify.Config{Provider: "sns"}, "current")
-	for version, want := range map[string]error{"1": nil, "2": nil, "3": verify.ErrMalformed, "": verify.ErrMalformed} {
-		if err := s.verify(snsRequest(t, changed(snsMembers(), "SignatureVersion", version))); !errors.Is(err, want) {
+	for version, want := range map[string]error{
+		"1": nil, "2": nil, "3": verify.ErrMalformed, "": verify.ErrMalformed,
+	} {
+		if err := s.verify(snsRequest(
+			t, changed(snsMembers(), "SignatureVersion", version),
+		)); !errors.Is(err, want) {
 			t.Errorf("version %q: got %v, want %v", version, err, want)
 		}
 	}
 	got, err := s.verifier.Verify(t.Context(), snsRequest(t, snsMembers()))
-	if err != nil || got.DeliveryID != "22b80b92" || got.EventType != "order.created" || got.Trust != verify.Verified || got.Handshake {
+	if err != nil || got.DeliveryID != "22b80b92" || got.EventType != "order.created" ||
+		got.Trust != verify.Verified || got.Handshake {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	got, err = s.verifier.Verify(t.Context(), snsRequest(t, without(snsMembers(), "Subject")))
@@ -103,30 +112,67 @@ func TestVerify_SNSRefusesWhatWasNotSigned(t *testing.T) {
 		body string
 		want error
 	}{
-		"as it was":                 {text, nil},
-		"not signed":                {string(snsBody(t, changed(signed, "UnsubscribeURL", "x")).Body), nil},
-		"message":                   {string(snsBody(t, changed(signed, "Message", "x")).Body), verify.ErrMismatch},
-		"id":                        {string(snsBody(t, changed(signed, "MessageId", "x")).Body), verify.ErrMismatch},
-		"subject":                   {string(snsBody(t, changed(signed, "Subject", "x")).Body), verify.ErrMismatch},
-		"no subject":                {string(snsBody(t, without(signed, "Subject")).Body), verify.ErrMismatch},
-		"time":                      {string(snsBody(t, changed(signed, "Timestamp", "2023-11-14T22:13:21.000Z")).Body), verify.ErrMismatch},
-		"no time":                   {string(snsBody(t, without(signed, "Timestamp")).Body), verify.ErrMissing},
-		"no message":                {string(snsBody(t, without(signed, "Message")).Body), verify.ErrMissing},
-		"another topic":             {string(snsBody(t, changed(signed, "TopicArn", "arn:aws:sns:eu-west-1:123456789012:other")).Body), verify.ErrMismatch},
-		"no topic":                  {string(snsBody(t, without(signed, "TopicArn")).Body), verify.ErrMismatch},
-		"another type":              {string(snsBody(t, changed(signed, "Type", "Other")).Body), verify.ErrMalformed},
-		"divided in other way":      {string(snsBody(t, divided).Body), verify.ErrMalformed},
-		"no signature":              {string(snsBody(t, without(signed, "Signature")).Body), verify.ErrMissing},
-		"signature no base64":       {string(snsBody(t, changed(signed, "Signature", "!")).Body), verify.ErrMalformed},
-		"second message":            {`{"Message":"forged",` + text[1:], verify.ErrMalformed},
-		"message, other case":       {`{"message":"forged",` + text[1:], verify.ErrMalformed},
-		"message, other s":          {`{"Me\u017f\u017fage":"forged",` + text[1:], verify.ErrMalformed},
-		"attributes of close names": {`{"MessageAttributes":{"Type":{"Type":"String"},"type":{"Type":"String"},"a":1,"a":2},` + text[1:], nil},
-		"another member twice":      {`{"Other":1,"other":2,` + text[1:], nil},
-		"more after it":             {text + "{}", verify.ErrMalformed},
-		"cut":                       {text[:len(text)-1], verify.ErrMalformed},
-		"raw delivery":              {"Hello world", verify.ErrMissing},
-		"raw delivery, list":        {"[1]", verify.ErrMissing},
+		"as it was": {text, nil},
+		"not signed": {
+			string(snsBody(t, changed(signed, "UnsubscribeURL", "x")).Body), nil,
+		},
+		"message": {
+			string(snsBody(t, changed(signed, "Message", "x")).Body), verify.ErrMismatch,
+		},
+		"id": {
+			string(snsBody(t, changed(signed, "MessageId", "x")).Body), verify.ErrMismatch,
+		},
+		"subject": {
+			string(snsBody(t, changed(signed, "Subject", "x")).Body), verify.ErrMismatch,
+		},
+		"no subject": {
+			string(snsBody(t, without(signed, "Subject")).Body), verify.ErrMismatch,
+		},
+		"time": {
+			string(snsBody(t, changed(signed, "Timestamp", "2023-11-14T22:13:21.000Z")).Body),
+			verify.ErrMismatch,
+		},
+		"no time": {
+			string(snsBody(t, without(signed, "Timestamp")).Body), verify.ErrMissing,
+		},
+		"no message": {
+			string(snsBody(t, without(signed, "Message")).Body), verify.ErrMissing,
+		},
+		"another topic": {
+			string(
+				snsBody(
+					t, changed(signed, "TopicArn", "arn:aws:sns:eu-west-1:123456789012:other"),
+				).Body,
+			),
+			verify.ErrMismatch,
+		},
+		"no topic": {
+			string(snsBody(t, without(signed, "TopicArn")).Body), verify.ErrMismatch,
+		},
+		"another type": {
+			string(snsBody(t, changed(signed, "Type", "Other")).Body), verify.ErrMalformed,
+		},
+		"divided in other way": {string(snsBody(t, divided).Body), verify.ErrMalformed},
+		"no signature": {
+			string(snsBody(t, without(signed, "Signature")).Body), verify.ErrMissing,
+		},
+		"signature no base64": {
+			string(snsBody(t, changed(signed, "Signature", "!")).Body), verify.ErrMalformed,
+		},
+		"second message":      {`{"Message":"forged",` + text[1:], verify.ErrMalformed},
+		"message, other case": {`{"message":"forged",` + text[1:], verify.ErrMalformed},
+		"message, other s": {
+			`{"Me\u017f\u017fage":"forged",` + text[1:], verify.ErrMalformed,
+		},
+		"attributes of close names": {
+			`{"MessageAttributes":{"Type":{"Type":"String"},"type":{"Type":"String"},"a":1,"a":2},` + text[1:],
+			nil,
+		},
+		"another member twice": {`{"Other":1,"other":2,` + text[1:], nil},
+		"more after it":        {text + "{}", verify.ErrMalformed},
+		"cut":                  {text[:len(text)-1], verify.ErrMalformed},
+		"raw delivery":         {"Hello world", verify.ErrMissing},
+		"raw delivery, list":   {"[1]", verify.ErrMissing},
 	} {
 		r := snsBody(t, signed)
 		r.Body = []byte(c.body)
@@ -135,7 +181,8 @@ func TestVerify_SNSRefusesWhatWasNotSigned(t *testing.T) {
 		}
 	}
 	raw := with(snsBody(t, signed), "x-amz-sns-rawdelivery", "true")
-	if err := s.verify(raw); !errors.Is(err, verify.ErrMissing) || !strings.Contains(err.Error(), "raw message delivery") {
+	if err := s.verify(raw); !errors.Is(err, verify.ErrMissing) ||
+		!strings.Contains(err.Error(), "raw message delivery") {
 		t.Errorf("raw delivery, by its header: got %v", err)
 	}
 }
@@ -185,15 +232,41 @@ func TestVerify_SNSSubscription(t *testing.T) {
 		wantErr   error
 		wantFetch string
 	}{
-		"confirmed":                {snsRequest(t, confirm), nil, subscribe},
-		"unsubscribed":             {snsRequest(t, message("UnsubscribeConfirmation", subscribe)), nil, ""},
-		"not signed":               {forged, verify.ErrMismatch, ""},
-		"another topic":            {snsRequest(t, changed(confirm, "TopicArn", "arn:aws:sns:eu-west-1:1:a")), verify.ErrMismatch, ""},
-		"to another host":          {snsRequest(t, message("SubscriptionConfirmation", "https://sns.example.com/?Action=x")), verify.ErrMalformed, ""},
-		"to another host's port":   {snsRequest(t, message("SubscriptionConfirmation", "https://sns.eu-west-1.amazonaws.com:8443/")), verify.ErrMalformed, ""},
-		"to another region":        {snsRequest(t, message("SubscriptionConfirmation", "https://sns.us-east-1.amazonaws.com/?a")), verify.ErrMalformed, ""},
-		"in the clear":             {snsRequest(t, message("SubscriptionConfirmation", "http://sns.eu-west-1.amazonaws.com/?a")), verify.ErrMalformed, ""},
-		"SNS is not there":         {snsRequest(t, message("SubscriptionConfirmation", subscribe+"0")), verify.ErrFetch, subscribe + "0"},
+		"confirmed": {snsRequest(t, confirm), nil, subscribe},
+		"unsubscribed": {
+			snsRequest(t, message("UnsubscribeConfirmation", subscribe)), nil, "",
+		},
+		"not signed": {forged, verify.ErrMismatch, ""},
+		"another topic": {
+			snsRequest(t, changed(confirm, "TopicArn", "arn:aws:sns:eu-west-1:1:a")),
+			verify.ErrMismatch, "",
+		},
+		"to another host": {
+			snsRequest(t, message("SubscriptionConfirmation", "https://sns.example.com/?Action=x")),
+			verify.ErrMalformed, "",
+		},
+		"to another host's port": {
+			snsRequest(
+				t, message("SubscriptionConfirmation", "https://sns.eu-west-1.amazonaws.com:8443/"),
+			),
+			verify.ErrMalformed, "",
+		},
+		"to another region": {
+			snsRequest(
+				t, message("SubscriptionConfirmation", "https://sns.us-east-1.amazonaws.com/?a"),
+			),
+			verify.ErrMalformed, "",
+		},
+		"in the clear": {
+			snsRequest(
+				t, message("SubscriptionConfirmation", "http://sns.eu-west-1.amazonaws.com/?a"),
+			),
+			verify.ErrMalformed, "",
+		},
+		"SNS is not there": {
+			snsRequest(t, message("SubscriptionConfirmation", subscribe+"0")), verify.ErrFetch,
+			subscribe + "0",
+		},
 		"a message is no question": {snsRequest(t, snsMembers()), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +277,8 @@ func TestVerify_SNSSubscription(t *testing.T) {
 			must(t, err)
 			got, err := v.Verify(t.Context(), c.request)
 			handshake := c.wantErr == nil && name != "a message is no question"
-			if !errors.Is(err, c.wantErr) || got.Handshake != handshake || (handshake && got.Reply.Status != 200) {
+			if !errors.Is(err, c.wantErr) || got.Handshake != handshake || (handshake &&
+				got.Reply.Status != 200) {
 				t.Errorf("got %+v, %v, want %v", got, err, c.wantErr)
 			}
 			if urls := strings.Join(f.urls(), " "); urls != c.wantFetch {
@@ -223,8 +297,9 @@ func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 	t.Parallel()
 	sns := newSubject(t, verify.Config{Provider: "sns"}, "current")
 	for url, fetched := range map[string]bool{
-		"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem":     true,
-		"https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem": false, // of another region than the topic
+		"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem": true,
+		// of another region than the topic
+		"https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem": false,
 		"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-1.pem":     false,
 		"https://sns.eu-west-1.amazonaws.com.cn/SimpleNotificationService-1.pem":  false,
 		"http://sns.eu-west-1.amazonaws.com/a.pem":                                false,
@@ -246,13 +321,20 @@ func TestVerify_FetchesCertificatesFromTheProviderAlone(t *testing.T) {
 	} {
 		wantFetch(t, sns, snsRequest(t, changed(snsMembers(), "SigningCertURL", url)), url, fetched)
 	}
-	wantFetch(t, sns, snsRequest(t, changed(snsMembers(), "TopicArn", "arn:aws:sns:eu-west-1:1:other")), "another topic", false)
+	wantFetch(
+		t, sns, snsRequest(t, changed(snsMembers(), "TopicArn", "arn:aws:sns:eu-west-1:1:other")),
+		"another topic", false,
+	)
 	for topic, url := range map[string]string{
 		"arn:aws-cn:sns:cn-north-1:1:a":        "https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-1.pem",
 		"arn:aws-us-gov:sns:us-gov-west-1:1:a": "https://sns.us-gov-west-1.amazonaws.com/SimpleNotificationService-1.pem",
 	} {
 		sns.cfg.Settings["topic_arns"] = topic
-		wantFetch(t, sns, snsRequest(t, changed(changed(snsMembers(), "TopicArn", topic), "SigningCertURL", url)), url, true)
+		wantFetch(
+			t, sns,
+			snsRequest(t, changed(changed(snsMembers(), "TopicArn", topic), "SigningCertURL", url)),
+			url, true,
+		)
 	}
 	paypal := newSubject(t, verify.Config{Provider: "paypal"}, "current")
 	for url, fetched := range map[string]bool{
@@ -280,7 +362,8 @@ func wantFetch(t *testing.T, s subject, r verify.Request, what string, fetched b
 	v, err := verify.New(s.cfg, nil, verify.FetchBy(f))
 	must(t, err)
 	_, err = v.Verify(t.Context(), r)
-	if urls := f.urls(); (len(urls) == 1) != fetched || errors.Is(err, verify.ErrFetch) != fetched || err == nil {
+	if urls := f.urls(); (len(urls) == 1) != fetched ||
+		errors.Is(err, verify.ErrFetch) != fetched || err == nil {
 		t.Errorf("%s %s: fetched %q, %v", s.cfg.Provider, what, urls, err)
 	}
 }
@@ -292,11 +375,20 @@ func TestVerify_PayPal(t *testing.T) {
 		request verify.Request
 		want    error
 	}{
-		"another algorithm":    {with(s.request, "paypal-auth-algo", "SHA1withRSA"), verify.ErrMalformed},
-		"id with a separator":  {with(s.request, "paypal-transmission-id", "a|b"), verify.ErrMalformed},
-		"time as a number":     {with(s.request, "paypal-transmission-time", "1700000000"), verify.ErrMalformed},
-		"of another time":      {with(s.request, "paypal-transmission-time", "2023-11-14T22:13:21Z"), verify.ErrMismatch},
-		"any certificate's is": {with(s.request, "paypal-cert-url", ""), nil}, // since one is pinned
+		"another algorithm": {
+			with(s.request, "paypal-auth-algo", "SHA1withRSA"), verify.ErrMalformed,
+		},
+		"id with a separator": {
+			with(s.request, "paypal-transmission-id", "a|b"), verify.ErrMalformed,
+		},
+		"time as a number": {
+			with(s.request, "paypal-transmission-time", "1700000000"), verify.ErrMalformed,
+		},
+		"of another time": {
+			with(s.request, "paypal-transmission-time", "2023-11-14T22:13:21Z"), verify.ErrMismatch,
+		},
+		// since one is pinned
+		"any certificate's is": {with(s.request, "paypal-cert-url", ""), nil},
 	} {
 		if err := s.verify(c.request); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
@@ -305,7 +397,9 @@ func TestVerify_PayPal(t *testing.T) {
 	other := s
 	other.cfg.Settings = maps.Clone(s.cfg.Settings)
 	other.cfg.Settings["webhook_id"] = "2EX00000AB000000C"
-	if _, err := newVerifier(t, other.cfg).Verify(t.Context(), s.request); !errors.Is(err, verify.ErrMismatch) {
+	if _, err := newVerifier(t, other.cfg).Verify(t.Context(), s.request); !errors.Is(
+		err, verify.ErrMismatch,
+	) {
 		t.Errorf("for another listener: got %v, want %v", err, verify.ErrMismatch)
 	}
 	r := s.request

@@ -30,7 +30,9 @@ func (s standard) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (s standard) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (s standard) makeKey(
+	seed []byte,
+) (secret, signing string, settings map[string]string, err error) {
 	return s.v1.makeKey(seed)
 }
 
@@ -49,7 +51,9 @@ func (s standard) prepare(k *keys) (proof, error) {
 		return nil, err
 	}
 	symmetric, v1a := *k, s.v1a()
-	asymmetric := &publicProof{public: v1a, decoder: encodings["base64"], fresh: k.freshness(v1a.window())}
+	asymmetric := &publicProof{
+		public: v1a, decoder: encodings["base64"], fresh: k.freshness(v1a.window()),
+	}
 	symmetric.secrets = nil
 	for i, secret := range k.secrets {
 		if err := s.sort(secret, &symmetric, asymmetric); err != nil {
@@ -79,7 +83,10 @@ func (s standard) prepare(k *keys) (proof, error) {
 // sort adds a secret to the keys of its version.
 func (s standard) sort(secret string, symmetric *keys, asymmetric *publicProof) error {
 	if strings.HasPrefix(secret, standardPrivate) {
-		return errors.New("is a private key, which verifies nothing; give its public half, " + standardPublic + "…")
+		return errors.New(
+			"is a private key, which verifies nothing; give its public half, " + standardPublic +
+				"…",
+		)
 	}
 	text, isPublic := strings.CutPrefix(secret, standardPublic)
 	if !isPublic {
@@ -99,7 +106,10 @@ func (s standard) sort(secret string, symmetric *keys, asymmetric *publicProof) 
 func readStandardPrivate(text string) (crypto.Signer, error) {
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, standardPrivate))
 	if n := len(raw); err != nil || (n != ed25519.SeedSize && n != ed25519.PrivateKeySize) {
-		return nil, errors.New("verify: SignWith: the key is not " + standardPrivate + " followed by the base64 of an Ed25519 key")
+		return nil, errors.New(
+			"verify: SignWith: the key is not " + standardPrivate +
+				" followed by the base64 of an Ed25519 key",
+		)
 	}
 	return ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize]), nil
 }

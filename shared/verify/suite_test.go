@@ -27,7 +27,8 @@ import (
 // partlySigned lists the providers that sign only a part of the body on purpose. Each has its own
 // tests of what it signs.
 var partlySigned = []string{
-	"adyen", "aircall", "braintree", "cloudsignal", "dropbox-sign", "ecwid", "favro", "figma", "mailgun", "mandrill", "meraki", "mercado-pago",
+	"adyen", "aircall", "braintree", "cloudsignal", "dropbox-sign", "ecwid", "favro", "figma",
+	"mailgun", "mandrill", "meraki", "mercado-pago",
 	"microsoft-graph", "prismic", "sns", "travis-ci", "twilio",
 }
 
@@ -36,7 +37,10 @@ var unproved = []string{"none", "strava"}
 
 // listed are the providers whose header is only a list of signatures (Recurly's begins with a
 // time). If such a header is sent twice, it is just a longer list.
-var listed = []string{"bridge-api", "circleci", "configcat", "cronofy", "gr4vy", "mollie", "pagerduty", "recurly", "revolut"}
+var listed = []string{
+	"bridge-api", "circleci", "configcat", "cronofy", "gr4vy", "mollie", "pagerduty", "recurly",
+	"revolut",
+}
 
 // contentTypes are the content types that are not application/json.
 var contentTypes = map[string]string{"livekit": "application/webhook+json"}
@@ -47,9 +51,12 @@ var leftOut = map[string]string{"mercado-pago": "x-request-id"}
 
 // ownBodies lists the providers that can only sign a body in their own form.
 var ownBodies = []string{
-	"adyen", "aircall", "braintree", "circle", "cloudsignal", "configcat", "dropbox-sign", "ecwid", "exact-online", "favro",
-	"figma", "fireblocks", "framer", "hubspot-v1", "hubspot-v2", "hygraph", "kinde", "linear", "mailgun", "mandrill", "meraki",
-	"mercado-pago", "microsoft-graph", "oura", "prismic", "quicknode", "recharge", "smartcar", "sns", "travis-ci", "twilio",
+	"adyen", "aircall", "braintree", "circle", "cloudsignal", "configcat", "dropbox-sign", "ecwid",
+	"exact-online", "favro",
+	"figma", "fireblocks", "framer", "hubspot-v1", "hubspot-v2", "hygraph", "kinde", "linear",
+	"mailgun", "mandrill", "meraki",
+	"mercado-pago", "microsoft-graph", "oura", "prismic", "quicknode", "recharge", "smartcar",
+	"sns", "travis-ci", "twilio",
 	"twitch", "wise", "wix", "x", "zero-hash",
 }
 
@@ -83,20 +90,36 @@ func configs() map[string]verify.Config {
 	}
 	delete(all, "hmac")
 	payloads := map[string]verify.HMAC{
-		"body":           {Payload: "{body}"},
-		"time and body":  {Payload: "v0:{timestamp}:{body}", TimestampHeader: "X-Ts", Tolerance: 90 * time.Second},
-		"id and body":    {Payload: "{body}|{id}", IDHeader: "X-Id"},
-		"all":            {Payload: "{id}.{timestamp}.{body}", IDHeader: "X-Id", TimestampHeader: "X-Ts"},
-		"milliseconds":   {Payload: "{timestamp}.{body}", TimestampHeader: "X-Ts", TimestampFormat: "ms", Key: "hex"},
-		"RFC 3339":       {Payload: "{timestamp}|{body}", TimestampHeader: "X-Ts", TimestampFormat: "rfc3339", Key: "base64"},
-		"UTC":            {Payload: "{timestamp}|{body}", TimestampHeader: "X-Ts", TimestampFormat: "utc"},
-		"any age":        {Payload: "{body}.{timestamp}", TimestampHeader: "X-Ts", Tolerance: verify.Unlimited, Key: "whsec"},
+		"body": {Payload: "{body}"},
+		"time and body": {
+			Payload: "v0:{timestamp}:{body}", TimestampHeader: "X-Ts", Tolerance: 90 * time.Second,
+		},
+		"id and body": {Payload: "{body}|{id}", IDHeader: "X-Id"},
+		"all": {
+			Payload: "{id}.{timestamp}.{body}", IDHeader: "X-Id", TimestampHeader: "X-Ts",
+		},
+		"milliseconds": {
+			Payload: "{timestamp}.{body}", TimestampHeader: "X-Ts", TimestampFormat: "ms",
+			Key: "hex",
+		},
+		"RFC 3339": {
+			Payload: "{timestamp}|{body}", TimestampHeader: "X-Ts", TimestampFormat: "rfc3339",
+			Key: "base64",
+		},
+		"UTC": {
+			Payload: "{timestamp}|{body}", TimestampHeader: "X-Ts", TimestampFormat: "utc",
+		},
+		"any age": {
+			Payload: "{body}.{timestamp}", TimestampHeader: "X-Ts", Tolerance: verify.Unlimited,
+			Key: "whsec",
+		},
 		"URL and method": {Payload: "{method}{url}{body}"},
 	}
 	for _, algorithm := range []string{"", "sha1", "sha256", "sha512"} {
 		for _, encoding := range []string{"", "hex", "upper-hex", "base64", "base64url"} {
 			for name, h := range payloads {
-				h.Header, h.Algorithm, h.Encoding, h.Prefix = "X-Sig", algorithm, encoding, strings.Trim(algorithm+"=", "=")
+				h.Header, h.Algorithm, h.Encoding, h.Prefix = "X-Sig", algorithm, encoding,
+					strings.Trim(algorithm+"=", "=")
 				cfg := verify.Config{Provider: "hmac", HMAC: &h}
 				if strings.Contains(h.Payload, "{url}") {
 					cfg.URL = "https://relay.example.com/in/crm?tenant=1"
@@ -141,8 +164,9 @@ func newSubject(t testing.TB, cfg verify.Config, name string) subject {
 	example.Settings = maps.Clone(example.Settings)
 	if cfg.HMAC != nil {
 		example.HMAC, example.URL = cfg.HMAC, cfg.URL
-		secret = map[string]string{"": secret, "hex": secret, "base64": base64.StdEncoding.EncodeToString([]byte(secret)),
-			"whsec": "whsec_" + base64.StdEncoding.EncodeToString([]byte(secret))}[cfg.HMAC.Key]
+		secret = map[string]string{"": secret, "hex": secret,
+			"base64": base64.StdEncoding.EncodeToString([]byte(secret)),
+			"whsec":  "whsec_" + base64.StdEncoding.EncodeToString([]byte(secret))}[cfg.HMAC.Key]
 	}
 	example.EventType, example.EventID = cfg.EventType, cfg.EventID
 	var secrets []string
@@ -165,7 +189,9 @@ func webhook(t testing.TB, provider string) verify.Webhook {
 		return sample
 	}
 	d, _ := verify.Describe(provider)
-	return verify.Webhook{Body: sampleBody(t, provider), DeliveryID: "msg-1", EventType: d.Examples[0]}
+	return verify.Webhook{
+		Body: sampleBody(t, provider), DeliveryID: "msg-1", EventType: d.Examples[0],
+	}
 }
 
 func newVerifier(t testing.TB, cfg verify.Config, secrets ...string) *verify.Verifier {
@@ -210,7 +236,8 @@ func (s subject) proofHeaders(t *testing.T) []string {
 			t.Errorf("accepted without its signature header %s", name)
 		}
 	}
-	if !slices.Contains(unproved, s.cfg.Provider) && len(names) == 0 && !slices.Contains(ownBodies, s.cfg.Provider) {
+	if !slices.Contains(unproved, s.cfg.Provider) && len(names) == 0 &&
+		!slices.Contains(ownBodies, s.cfg.Provider) {
 		t.Error("no header is needed: nothing is proved")
 	}
 	return names
@@ -229,7 +256,9 @@ func (s subject) verify(r verify.Request) error {
 func (s subject) refused(t *testing.T, what string, r verify.Request) {
 	t.Helper()
 	err := s.verify(r)
-	for _, sentinel := range []error{verify.ErrMissing, verify.ErrMalformed, verify.ErrRepeated, verify.ErrMismatch} {
+	for _, sentinel := range []error{
+		verify.ErrMissing, verify.ErrMalformed, verify.ErrRepeated, verify.ErrMismatch,
+	} {
 		if errors.Is(err, sentinel) {
 			return
 		}
@@ -250,11 +279,13 @@ func forEach(t *testing.T, check func(t *testing.T, s subject)) {
 func TestEveryProvider_AcceptsWhatItSigns(t *testing.T) {
 	forEach(t, func(t *testing.T, s subject) {
 		result, err := s.verifier.Verify(context.Background(), s.request)
-		if d, _ := verify.Describe(s.cfg.Provider); err != nil || result.Handshake || (d.Trust != "" && result.Trust != d.Trust) {
+		if d, _ := verify.Describe(s.cfg.Provider); err != nil || result.Handshake ||
+			(d.Trust != "" && result.Trust != d.Trust) {
 			t.Errorf("the sample: %+v, %v", result, err)
 		}
 		for name, body := range map[string]string{
-			"JSON": string(sample.Body), "empty": "", "NUL and invalid UTF-8": "\x00\xff\xfe", "text": "a=b&c=d\r\n",
+			"JSON": string(sample.Body), "empty": "", "NUL and invalid UTF-8": "\x00\xff\xfe",
+			"text":  "a=b&c=d\r\n",
 			"large": strings.Repeat("x", 1<<20),
 		} {
 			w := s.webhook
@@ -272,7 +303,9 @@ func TestEveryProvider_AcceptsWhatItSigns(t *testing.T) {
 			if err := s.verify(r); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if want := cmp.Or(contentTypes[s.cfg.Provider], "application/json"); r.Header["content-type"] != want {
+			if want := cmp.Or(
+				contentTypes[s.cfg.Provider], "application/json",
+			); r.Header["content-type"] != want {
 				t.Errorf("%s: content-type %q, want %q", name, r.Header["content-type"], want)
 			}
 		}
@@ -285,19 +318,23 @@ func TestEveryProvider_RefusesOneFlippedBit(t *testing.T) {
 			value := s.request.Header[name]
 			for i := range len(value) * 8 {
 				flipped := flip([]byte(value), i)
-				if name == "authorization" && strings.EqualFold(string(flipped), value) && i < 8*len("Bearer") {
+				if name == "authorization" && strings.EqualFold(string(flipped), value) &&
+					i < 8*len("Bearer") {
 					continue // the name of an authentication scheme has no case
 				}
 				if inHex(value, i/8) && strings.EqualFold(string(flipped), value) {
 					continue // the same hex
 				}
-				s.refused(t, fmt.Sprintf("bit %d of %s", i, name), with(s.request, name, string(flipped)))
+				s.refused(
+					t, fmt.Sprintf("bit %d of %s", i, name), with(s.request, name, string(flipped)),
+				)
 			}
 		}
 		for i := range len(s.request.Body) * 8 {
 			r := s.request
 			r.Body = flip(s.request.Body, i)
-			if s.cfg.Provider == "exact-online" && inHex(string(r.Body), i/8) && bytes.EqualFold(r.Body, s.request.Body) {
+			if s.cfg.Provider == "exact-online" && inHex(string(r.Body), i/8) &&
+				bytes.EqualFold(r.Body, s.request.Body) {
 				continue // the signature itself, in the other case
 			}
 			s.bodyChanged(t, fmt.Sprintf("bit %d of the body", i), r)
@@ -314,7 +351,8 @@ func (s subject) bodyChanged(t *testing.T, what string, r verify.Request) {
 		if s.verify(r) != nil {
 			s.refused(t, what, r)
 		}
-	case s.trust() != verify.Verified && s.cfg.Provider != "paypal": // it signs a checksum of the body
+	case s.trust() != verify.Verified && s.cfg.Provider != "paypal":
+		// it signs a checksum of the body
 		if err := s.verify(r); err != nil {
 			t.Errorf("%s: %v, though the scheme does not sign it", what, err)
 		}
@@ -355,13 +393,23 @@ func TestEveryProvider_RefusesCutAndOversizedValues(t *testing.T) {
 			for i := range len(value) {
 				s.refused(t, fmt.Sprintf("%s cut to %d", name, i), with(s.request, name, value[:i]))
 			}
-			for _, filler := range []string{"a", "0", ",", " ", "=", "\x00", "é", "v1,", "v1=", "t=1,", "t=,"} {
-				s.refused(t, fmt.Sprintf("%s of %q", name, filler), with(s.request, name, strings.Repeat(filler, 1<<16)))
+			for _, filler := range []string{
+				"a", "0", ",", " ", "=", "\x00", "é", "v1,", "v1=", "t=1,", "t=,",
+			} {
+				s.refused(
+					t, fmt.Sprintf("%s of %q", name, filler),
+					with(s.request, name, strings.Repeat(filler, 1<<16)),
+				)
 			}
-			for _, filler := range []string{"a", "0", "\x00", "é"} { // of which no list of entries is made
+			// of which no list of entries is made
+			for _, filler := range []string{"a", "0", "\x00", "é"} {
 				much := strings.Repeat(filler, 1<<16)
-				s.refused(t, fmt.Sprintf("%s after %q", name, filler), with(s.request, name, much+value))
-				s.refused(t, fmt.Sprintf("%s before %q", name, filler), with(s.request, name, value+much))
+				s.refused(
+					t, fmt.Sprintf("%s after %q", name, filler), with(s.request, name, much+value),
+				)
+				s.refused(
+					t, fmt.Sprintf("%s before %q", name, filler), with(s.request, name, value+much),
+				)
 			}
 		}
 		for i := range s.request.Body {
@@ -387,7 +435,10 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 				if errors.Is(r.want, verify.ErrMissing) && leftOut[s.cfg.Provider] == name {
 					r.want = verify.ErrMismatch
 				}
-				if errors.Is(r.want, verify.ErrRepeated) && slices.Contains(listed, s.cfg.Provider) && slices.Contains(s.verifier.SignatureHeaders(), name) {
+				if errors.Is(
+					r.want, verify.ErrRepeated,
+				) && slices.Contains(listed, s.cfg.Provider) &&
+					slices.Contains(s.verifier.SignatureHeaders(), name) {
 					r.want = nil
 				}
 				if err := s.verify(with(s.request, name, r.value)); !errors.Is(err, r.want) {
@@ -396,7 +447,9 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 			}
 		}
 		if !slices.Contains(unproved, s.cfg.Provider) {
-			if err := s.verify(verify.Request{Body: sample.Body, ReceivedAt: signedAt}); !errors.Is(err, verify.ErrMissing) {
+			if err := s.verify(verify.Request{
+				Body: sample.Body, ReceivedAt: signedAt,
+			}); !errors.Is(err, verify.ErrMissing) {
 				t.Errorf("nothing of the proof at all: got %v, want %v", err, verify.ErrMissing)
 			}
 		}
@@ -407,7 +460,9 @@ func TestEveryProvider_RotatesSecrets(t *testing.T) {
 	forEach(t, func(t *testing.T, s subject) {
 		old := newSubject(t, s.cfg, "old")
 		if slices.Contains(unproved, s.cfg.Provider) {
-			if _, err := verify.New(s.cfg, []string{secret("any")}); !errors.Is(err, verify.ErrConfig) {
+			if _, err := verify.New(
+				s.cfg, []string{secret("any")},
+			); !errors.Is(err, verify.ErrConfig) {
 				t.Errorf("a secret: got %v, want %v", err, verify.ErrConfig)
 			}
 			return
@@ -425,13 +480,18 @@ func TestEveryProvider_RotatesSecrets(t *testing.T) {
 			"before": {[]string{old.secret}, verify.ErrMismatch, nil},
 			"during": {[]string{s.secret, old.secret}, nil, nil},
 			"after":  {[]string{s.secret}, nil, verify.ErrMismatch},
-			"other":  {[]string{newSubject(t, s.cfg, "other").secret}, verify.ErrMismatch, verify.ErrMismatch},
+			"other": {
+				[]string{newSubject(t, s.cfg, "other").secret}, verify.ErrMismatch,
+				verify.ErrMismatch,
+			},
 		} {
 			v := newVerifier(t, s.cfg, step.accepted...)
 			if _, err := v.Verify(context.Background(), s.request); !errors.Is(err, step.wantCur) {
 				t.Errorf("%s, current secret: got %v, want %v", what, err, step.wantCur)
 			}
-			if _, err := v.Verify(context.Background(), old.request); !errors.Is(err, step.wantOld) {
+			if _, err := v.Verify(
+				context.Background(), old.request,
+			); !errors.Is(err, step.wantOld) {
 				t.Errorf("%s, old secret: got %v, want %v", what, err, step.wantOld)
 			}
 		}
@@ -443,8 +503,12 @@ func TestEveryProvider_RotatesSecrets(t *testing.T) {
 				continue
 			}
 			_, err := verify.New(s.cfg, secrets)
-			if !errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), "secrets") || !strings.Contains(err.Error(), d.Secret) {
-				t.Errorf("secrets %s: got %v, want %v about secrets, with the provider's name for it", what, err, verify.ErrConfig)
+			if !errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), "secrets") ||
+				!strings.Contains(err.Error(), d.Secret) {
+				t.Errorf(
+					"secrets %s: got %v, want %v about secrets, with the provider's name for it",
+					what, err, verify.ErrConfig,
+				)
 			}
 		}
 	})
@@ -463,7 +527,8 @@ func TestEveryProvider_HoldsToItsTolerance(t *testing.T) {
 		timed := tolerance != 0
 		ahead := tolerance
 		if tolerance > 24*time.Hour {
-			tolerance, ahead = min(tolerance, verify.DefaultMaxAge-verify.DefaultTolerance), verify.DefaultTolerance
+			tolerance, ahead = min(tolerance, verify.DefaultMaxAge-verify.DefaultTolerance),
+				verify.DefaultTolerance
 		}
 		for what, at := range map[string]struct {
 			age  time.Duration

@@ -16,19 +16,22 @@ import (
 var providers = []provider{
 	{
 		name: "ably", title: "Ably", docs: "https://ably.com/docs/platform/integrations/webhooks",
-		secret:   "API key that the integration rule signs with: what follows its colon",
-		scheme:   signed{HMAC: HMAC{Header: "x-ably-signature", Encoding: "base64"}},
-		ids:      []Locator{{Body: true}}, // the body is a batch; each item in it has a serial and a time
+		secret: "API key that the integration rule signs with: what follows its colon",
+		scheme: signed{HMAC: HMAC{Header: "x-ably-signature", Encoding: "base64"}},
+		// the body is a batch; each item in it has a serial and a time
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "items.0.source"}},
 		examples: []string{"channel.message", "channel.presence", "channel.lifecycle"},
 		note:     "Signs batched requests in Ably's envelope alone. The type is that of a batch's first item.",
 	},
 	{
-		name: "adyen", title: "Adyen (payments)", docs: "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+		name: "adyen", title: "Adyen (payments)",
+		docs:   "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
 		secret: "HMAC key, hex (Customer Area › Developers › Webhooks)",
 		scheme: adyenItems{},
-		ids:    []Locator{{Body: true}}, // a repeated webhook with later facts has the same references
-		types:  []Locator{{JSON: "notificationItems.0." + adyenItem + ".eventCode"}},
+		// a repeated webhook with later facts has the same references
+		ids:   []Locator{{Body: true}},
+		types: []Locator{{JSON: "notificationItems.0." + adyenItem + ".eventCode"}},
 		// If older accounts get another answer, they send the webhook again.
 		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "[accepted]"},
 		examples: []string{"AUTHORISATION", "CAPTURE", "REFUND"},
@@ -46,10 +49,13 @@ var providers = []provider{
 	},
 	{
 		name: "affirm", title: "Affirm", docs: "https://docs.affirm.com/developers/docs/webhooks",
-		// Source: Affirm's page (checking-webhook-signatures) with its sample code, and webhook.co's published adapter.
+		// Source: Affirm's page (checking-webhook-signatures) with its sample code, and
+		// webhook.co's published adapter.
 		secret: "private API key, or the signing secret that Affirm gives with the webhook",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-affirm-signature", Algorithm: "sha512", Payload: "{timestamp}.{body}"},
+			HMAC: HMAC{
+				Header: "x-affirm-signature", Algorithm: "sha512", Payload: "{timestamp}.{body}",
+			},
 			layout: layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"},
 		},
 		ids:      []Locator{{Body: true}}, // the body holds the checkout and the event's time
@@ -57,7 +63,8 @@ var providers = []provider{
 		examples: []string{"confirmed", "approved"},
 	},
 	{
-		name: "aftership", title: "AfterShip", docs: "https://www.aftership.com/docs/tracking/webhook/webhook-signature",
+		name: "aftership", title: "AfterShip",
+		docs:     "https://www.aftership.com/docs/tracking/webhook/webhook-signature",
 		secret:   "Webhook secret (Settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "aftership-hmac-sha256", Encoding: "base64"}},
 		ids:      []Locator{{JSON: "event_id"}},
@@ -65,7 +72,8 @@ var providers = []provider{
 		examples: []string{"tracking_update"},
 	},
 	{
-		name: "agora", title: "Agora", docs: "https://docs.agora.io/en/video-calling/advanced-features/receive-notifications",
+		name: "agora", title: "Agora",
+		docs:     "https://docs.agora.io/en/video-calling/advanced-features/receive-notifications",
 		secret:   "Secret (Agora Console › Notifications)",
 		scheme:   signed{HMAC: HMAC{Header: "agora-signature-v2"}},
 		ids:      []Locator{{JSON: "noticeId"}},
@@ -85,7 +93,8 @@ var providers = []provider{
 		note:     "Of a verification's result, which has no type, the type is the result itself.",
 	},
 	{
-		name: "aircall", title: "Aircall", docs: "https://developer.aircall.io/api-references/#webhooks",
+		name: "aircall", title: "Aircall",
+		docs:     "https://developer.aircall.io/api-references/#webhooks",
 		secret:   "Token of the webhook, in the answer to its creation",
 		scheme:   bodyToken{member: "token"},
 		ids:      []Locator{{Body: true}},
@@ -94,37 +103,51 @@ var providers = []provider{
 		note:     "The token is in the body, and is passed on with it.",
 	},
 	{
-		name: "airtable", title: "Airtable", docs: "https://airtable.com/developers/web/api/webhooks-overview",
-		secret:   "macSecretBase64, in the answer to the webhook's creation",
-		scheme:   signed{HMAC: HMAC{Header: "x-airtable-content-mac", Prefix: "hmac-sha256=", Key: keyBase64}},
-		ids:      []Locator{{Body: true}}, // the body names the webhook and the time, in milliseconds
-		reply:    &Reply{Status: 200},     // Airtable expects no body
+		name: "airtable", title: "Airtable",
+		docs:   "https://airtable.com/developers/web/api/webhooks-overview",
+		secret: "macSecretBase64, in the answer to the webhook's creation",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-airtable-content-mac", Prefix: "hmac-sha256=", Key: keyBase64},
+		},
+		// the body names the webhook and the time, in milliseconds
+		ids:      []Locator{{Body: true}},
+		reply:    &Reply{Status: 200}, // Airtable expects no body
 		examples: []string{"ping"},
 		note:     "It says only that there is something to be fetched, and has no type.",
 	},
 	{
-		name: "airwallex", title: "Airwallex", docs: "https://www.airwallex.com/docs/developer-tools/webhooks/listen-for-webhook-events",
+		name: "airwallex", title: "Airwallex",
+		docs:   "https://www.airwallex.com/docs/developer-tools/webhooks/listen-for-webhook-events",
 		secret: "Secret of the webhook URL (Settings › Developer › Webhooks)",
 		// Our decision. The time must be limited, because otherwise a digit could be moved between
 		// the time and the text after it.
-		scheme: signed{HMAC: HMAC{Header: "x-signature", Payload: "{timestamp}{body}", TimestampHeader: "x-timestamp",
+		scheme: signed{HMAC: HMAC{Header: "x-signature", Payload: "{timestamp}{body}",
+			TimestampHeader: "x-timestamp",
 			TimestampFormat: timeMillis, Tolerance: 24 * time.Hour}},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "name"}},
 		examples: []string{"payment_intent.succeeded", "refund.settled"},
 	},
 	{
-		name: "akeneo", title: "Akeneo PIM", docs: "https://api.akeneo.com/events-documentation/security.html",
-		// Sources: Akeneo's documentation of events, and the client in its own PIM (GuzzleWebhookClient).
-		secret:   "secret of the connection (Connect › Connection settings › Event subscription)",
-		scheme:   signed{HMAC: HMAC{Header: "x-akeneo-request-signature", Payload: "{timestamp}.{body}", TimestampHeader: "x-akeneo-request-timestamp"}},
+		name: "akeneo", title: "Akeneo PIM",
+		docs: "https://api.akeneo.com/events-documentation/security.html",
+		// Sources: Akeneo's documentation of events, and the client in its own PIM
+		// (GuzzleWebhookClient).
+		secret: "secret of the connection (Connect › Connection settings › Event subscription)",
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "x-akeneo-request-signature", Payload: "{timestamp}.{body}",
+				TimestampHeader: "x-akeneo-request-timestamp",
+			},
+		},
 		ids:      []Locator{{Body: true}}, // the body is a batch of events, each with an id
 		types:    []Locator{{JSON: "events.0.action"}},
 		examples: []string{"product.created", "product.updated"},
 		note:     noteFirstEvent,
 	},
 	{
-		name: "alchemy", title: "Alchemy", docs: "https://www.alchemy.com/docs/reference/notify-api-quickstart",
+		name: "alchemy", title: "Alchemy",
+		docs:     "https://www.alchemy.com/docs/reference/notify-api-quickstart",
 		secret:   "Signing key (the webhook's page)",
 		scheme:   signed{HMAC: HMAC{Header: "x-alchemy-signature"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -133,26 +156,33 @@ var providers = []provider{
 	},
 	{
 		name: "asana", title: "Asana", docs: "https://developers.asana.com/docs/webhooks-guide",
-		secret:    "X-Hook-Secret of the handshake: leave it out, it is learned",
-		scheme:    signed{HMAC: HMAC{Header: "x-hook-signature"}},
-		ids:       []Locator{{Body: true}}, // the events in the body have times; heartbeats, without events, count once
-		types:     []Locator{{JSON: "events.0.resource.resource_type"}, {JSON: "events.0.action"}},
-		handshake: handshake{about: "POST with X-Hook-Secret: the header is echoed, and the secret kept", open: learnAsana, learns: true},
-		examples:  []string{"task.changed", "task.added"},
-		note:      "Every webhook of Asana has a secret of its own, and so needs a source of its own. The event type is that of the first event.",
+		secret: "X-Hook-Secret of the handshake: leave it out, it is learned",
+		scheme: signed{HMAC: HMAC{Header: "x-hook-signature"}},
+		// the events in the body have times; heartbeats, without events, count once
+		ids:   []Locator{{Body: true}},
+		types: []Locator{{JSON: "events.0.resource.resource_type"}, {JSON: "events.0.action"}},
+		handshake: handshake{
+			about: "POST with X-Hook-Secret: the header is echoed, and the secret kept",
+			open:  learnAsana, learns: true,
+		},
+		examples: []string{"task.changed", "task.added"},
+		note:     "Every webhook of Asana has a secret of its own, and so needs a source of its own. The event type is that of the first event.",
 	},
 	{
-		name: "ashby", title: "Ashby", docs: "https://developers.ashbyhq.com/docs/authenticating-webhooks",
+		name: "ashby", title: "Ashby",
+		docs:     "https://developers.ashbyhq.com/docs/authenticating-webhooks",
 		secret:   "Secret token of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "ashby-signature", Prefix: "sha256="}},
 		types:    []Locator{{JSON: "action"}},
 		examples: []string{"applicationSubmit", "candidateHire", "ping"},
 	},
 	{
-		name: "assemblyai", title: "AssemblyAI", docs: "https://www.assemblyai.com/docs/concepts/webhooks",
-		secret:   "webhook_auth_header_value of your request, less Bearer",
-		scheme:   token{header: authorization, prefix: "Bearer "},
-		ids:      []Locator{{Body: true}}, // the body holds transcript_id and status, and nothing else
+		name: "assemblyai", title: "AssemblyAI",
+		docs:   "https://www.assemblyai.com/docs/concepts/webhooks",
+		secret: "webhook_auth_header_value of your request, less Bearer",
+		scheme: token{header: authorization, prefix: "Bearer "},
+		// the body holds transcript_id and status, and nothing else
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "status"}},
 		examples: []string{"completed", "error"},
 		note:     "Give webhook_auth_header_name Authorization, and webhook_auth_header_value Bearer and the secret.",
@@ -167,35 +197,50 @@ var providers = []provider{
 		note:     noteFirstEvent,
 	},
 	{
-		name: "auth0", title: "Auth0 log streams", docs: "https://auth0.com/docs/customize/log-streams/custom-log-streams",
-		secret:   "Authorization Token (Monitoring › Streams)",
-		scheme:   token{header: authorization},
-		ids:      []Locator{{Body: true}}, // the body holds log entries, each with an id; how a batch is divided when it is sent again is not stated
+		name: "auth0", title: "Auth0 log streams",
+		docs:   "https://auth0.com/docs/customize/log-streams/custom-log-streams",
+		secret: "Authorization Token (Monitoring › Streams)",
+		scheme: token{header: authorization},
+		// the body holds log entries, each with an id; how a batch is divided when it is sent again
+		// is not stated
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "0.data.type"}},
 		orType:   Locator{JSON: "data.type"},
 		examples: []string{"s", "ss", "fp"},
 		note:     "The type is that of a batch's first log entry. Choose the content format JSON array or JSON object.",
 	},
 	{
-		name: "authorize-net", title: "Authorize.Net", docs: "https://developer.authorize.net/api/reference/features/webhooks.html",
-		secret:   "Signature Key, hex (Account › Settings › API Credentials & Keys)",
-		scheme:   signed{HMAC: HMAC{Header: "x-anet-signature", Algorithm: "sha512", Encoding: "upper-hex", Prefix: "sha512=", Key: keyHex}},
-		ids:      []Locator{{JSON: "notificationId"}},
-		types:    []Locator{{JSON: "eventType"}},
-		examples: []string{"net.authorize.payment.authcapture.created", "net.authorize.customer.created"},
+		name: "authorize-net", title: "Authorize.Net",
+		docs:   "https://developer.authorize.net/api/reference/features/webhooks.html",
+		secret: "Signature Key, hex (Account › Settings › API Credentials & Keys)",
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "x-anet-signature", Algorithm: "sha512", Encoding: "upper-hex",
+				Prefix: "sha512=", Key: keyHex,
+			},
+		},
+		ids:   []Locator{{JSON: "notificationId"}},
+		types: []Locator{{JSON: "eventType"}},
+		examples: []string{
+			"net.authorize.payment.authcapture.created", "net.authorize.customer.created",
+		},
 	},
 	{
-		name: "azure-devops", title: "Azure DevOps", docs: "https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks",
+		name: "azure-devops", title: "Azure DevOps",
+		docs:   "https://learn.microsoft.com/azure/devops/service-hooks/services/webhooks",
 		secret: "Basic authentication username and password (Project settings › Service hooks), as user:password",
 		scheme: token{header: authorization, prefix: "Basic ", basic: true},
 		// "id" is the event's. Each subscription makes its own notification of the event. Test
 		// notifications have the ids of the documentation's samples.
-		ids: []Locator{{JSON: "id"}, {JSON: "subscriptionId"}, {JSON: "notificationId"}}, allIDs: true,
+		ids: []Locator{
+			{JSON: "id"}, {JSON: "subscriptionId"}, {JSON: "notificationId"},
+		}, allIDs: true,
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"git.push", "build.complete", "workitem.created"},
 	},
 	{
-		name: "basic", title: "your own application", docs: "https://datatracker.ietf.org/doc/html/rfc7617",
+		name: "basic", title: "your own application",
+		docs:     "https://datatracker.ietf.org/doc/html/rfc7617",
 		secret:   "user:password, of your own making",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		ids:      []Locator{{Header: "webhook-id"}, {Header: "idempotency-key"}},
@@ -203,25 +248,35 @@ var providers = []provider{
 		examples: []string{"order.created"},
 	},
 	{
-		name: "bearer", title: "your own application", docs: "https://datatracker.ietf.org/doc/html/rfc6750",
-		secret: "any token of letters, digits and -._~+/=, of your own making", scheme: token{header: authorization, prefix: "Bearer "},
+		name: "bearer", title: "your own application",
+		docs:   "https://datatracker.ietf.org/doc/html/rfc6750",
+		secret: "any token of letters, digits and -._~+/=, of your own making", scheme: token{
+			header: authorization, prefix: "Bearer ",
+		},
 		ids:      []Locator{{Header: "webhook-id"}, {Header: "idempotency-key"}},
 		types:    []Locator{{Header: "webhook-type"}},
 		examples: []string{"order.created"},
 	},
 	{
-		name: "bigcommerce", title: "BigCommerce", docs: "https://docs.bigcommerce.com/developer/docs/integrations/webhooks/https",
+		name: "bigcommerce", title: "BigCommerce",
+		docs:   "https://docs.bigcommerce.com/developer/docs/integrations/webhooks/https",
 		secret: "value of a header in headers of the hook, of your own making",
 		scheme: token{named: true},
 		// The hash is over data alone, which names what has changed. Two changes of one order have
 		// the same hash.
 		ids: []Locator{{JSON: "hash"}, {JSON: "scope"}, {JSON: "created_at"}}, allIDs: true,
-		types:    []Locator{{JSON: "scope"}},
-		settings: []setting{{name: headerSetting, label: "name of that header in headers of the hook", example: "X-Webhook-Token"}},
+		types: []Locator{{JSON: "scope"}},
+		settings: []setting{
+			{
+				name: headerSetting, label: "name of that header in headers of the hook",
+				example: "X-Webhook-Token",
+			},
+		},
 		examples: []string{"store/order/created", "store/product/inventory/updated"},
 	},
 	{
-		name: "bitbucket", title: "Bitbucket Cloud", docs: "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
+		name: "bitbucket", title: "Bitbucket Cloud",
+		docs:   "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
 		secret: "Secret (Repository settings › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
 		ids:    []Locator{{Header: "x-request-uuid"}},
@@ -246,11 +301,13 @@ var providers = []provider{
 		},
 	},
 	{
-		name: "box", title: "Box", docs: "https://developer.box.com/guides/webhooks/v2/signatures-v2/",
+		name: "box", title: "Box",
+		docs:   "https://developer.box.com/guides/webhooks/v2/signatures-v2/",
 		secret: "Primary and Secondary Signature Key (your app › Webhooks), as two secrets",
 		// The ten minutes are from the SDKs.
 		scheme: signed{
-			HMAC: HMAC{Header: "box-signature-primary", Encoding: "base64", Payload: "{body}{timestamp}", TimestampHeader: "box-delivery-timestamp",
+			HMAC: HMAC{Header: "box-signature-primary", Encoding: "base64",
+				Payload: "{body}{timestamp}", TimestampHeader: "box-delivery-timestamp",
 				TimestampFormat: timeRFC3339, Tolerance: 10 * time.Minute},
 			or:      "box-signature-secondary",
 			rewrite: escapeNonASCII, // like Box's own packages
@@ -265,14 +322,22 @@ var providers = []provider{
 		examples: []string{"FILE.UPLOADED", "FOLDER.CREATED"},
 	},
 	{
-		name: "braintree", title: "Braintree", docs: "https://developer.paypal.com/braintree/docs/guides/webhooks/parse",
-		secret:    "Private Key (Settings › API › API Keys)",
-		scheme:    braintree{},
-		ids:       []Locator{{Body: true}}, // the payload has a time, and is sent again unchanged
-		typeBy:    typeBy{"kind in the payload", braintreeKind},
-		settings:  []setting{{name: "public_key", label: "Public Key, beside the private one", example: "integration_public_key"}},
-		handshake: handshake{about: "GET with bt_challenge", methods: []string{"GET"}, open: answerBraintree},
-		examples:  []string{"check", "subscription_charged_successfully"},
+		name: "braintree", title: "Braintree",
+		docs:   "https://developer.paypal.com/braintree/docs/guides/webhooks/parse",
+		secret: "Private Key (Settings › API › API Keys)",
+		scheme: braintree{},
+		ids:    []Locator{{Body: true}}, // the payload has a time, and is sent again unchanged
+		typeBy: typeBy{about: "kind in the payload", read: braintreeKind},
+		settings: []setting{
+			{
+				name: "public_key", label: "Public Key, beside the private one",
+				example: "integration_public_key",
+			},
+		},
+		handshake: handshake{
+			about: "GET with bt_challenge", methods: []string{"GET"}, open: answerBraintree,
+		},
+		examples: []string{"check", "subscription_charged_successfully"},
 	},
 	{
 		name: "brex", title: "Brex", docs: "https://developer.brex.com/docs/webhooks/",
@@ -283,7 +348,8 @@ var providers = []provider{
 		examples: []string{"TRANSFER_PROCESSED", "TRANSFER_FAILED", "USER_UPDATED"},
 	},
 	{
-		name: "bridge-api", title: "Bridge (bridgeapi.io)", docs: "https://docs.bridgeapi.io/docs/secure-your-webhooks",
+		name: "bridge-api", title: "Bridge (bridgeapi.io)",
+		docs: "https://docs.bridgeapi.io/docs/secure-your-webhooks",
 		// Sources: Bridge's page for the header, v1 and the HMAC; Hookdeck's published code for the
 		// comma and the capitals.
 		secret: "Signing secret of the webhook (Dashboard › Webhooks)",
@@ -303,9 +369,12 @@ var providers = []provider{
 		// That the digest is hashed once more is from Hookdeck's published code.
 		secret: "public_key in the answer to the webhook's creation, PEM",
 		scheme: public{
-			signature: rsaSHA256, keyForm: keySPKI, header: "x-webhook-signature", encoding: "base64",
-			layout:  layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"},
-			payload: []string{placeTimestamp, ".", placeBody}, timestampFormat: timeMillis, tolerance: 10 * time.Minute, twice: true,
+			signature: rsaSHA256, keyForm: keySPKI, header: "x-webhook-signature",
+			encoding: "base64",
+			layout:   layout{separator: ",", equals: "=", signature: "v0", timestamp: "t"},
+			payload: []string{
+				placeTimestamp, ".", placeBody,
+			}, timestampFormat: timeMillis, tolerance: 10 * time.Minute, twice: true,
 		},
 		ids:      []Locator{{JSON: "event_id"}},
 		types:    []Locator{{JSON: "event_type"}},
@@ -313,18 +382,22 @@ var providers = []provider{
 		note:     "bridgeapi.io is another company: provider bridge-api.",
 	},
 	{
-		name: "buildkite", title: "Buildkite", docs: "https://buildkite.com/docs/apis/webhooks/pipelines",
+		name: "buildkite", title: "Buildkite",
+		docs:   "https://buildkite.com/docs/apis/webhooks/pipelines",
 		secret: "Token (Settings › Notification Services › Webhook)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-buildkite-signature", Payload: "{timestamp}.{body}"},
-			layout: layout{separator: ",", equals: "=", timestamp: "timestamp", signature: "signature"},
+			HMAC: HMAC{Header: "x-buildkite-signature", Payload: "{timestamp}.{body}"},
+			layout: layout{
+				separator: ",", equals: "=", timestamp: "timestamp", signature: "signature",
+			},
 		},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"build.finished", "job.finished", "ping"},
 		note:     "Choose to send an HMAC signature, not the token.",
 	},
 	{
-		name: "cal-com", title: "Cal.com", docs: "https://cal.com/docs/developing/guides/automation/webhooks",
+		name: "cal-com", title: "Cal.com",
+		docs:     "https://cal.com/docs/developing/guides/automation/webhooks",
 		secret:   "Secret (Settings › Developer › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-cal-signature-256"}},
 		ids:      []Locator{{Body: true}}, // the body has a uid and the time, in milliseconds
@@ -332,10 +405,14 @@ var providers = []provider{
 		examples: []string{"BOOKING_CREATED", "BOOKING_CANCELLED"},
 	},
 	{
-		name: "calendly", title: "Calendly", docs: "https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures",
+		name: "calendly", title: "Calendly",
+		docs:   "https://developer.calendly.com/api-docs/4c305798a61d3-webhook-signatures",
 		secret: "signing_key of the webhook subscription",
 		scheme: signed{
-			HMAC:   HMAC{Header: "calendly-webhook-signature", Payload: "{timestamp}.{body}", Tolerance: 3 * time.Minute},
+			HMAC: HMAC{
+				Header: "calendly-webhook-signature", Payload: "{timestamp}.{body}",
+				Tolerance: 3 * time.Minute,
+			},
 			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
 		},
 		ids:      []Locator{{Body: true}}, // the body has the time, in microseconds
@@ -353,19 +430,23 @@ var providers = []provider{
 		name: "cashfree", title: "Cashfree Payments",
 		docs:   "https://www.cashfree.com/docs/payments/online/webhooks/signature-verification",
 		secret: "Client secret",
-		scheme: signed{HMAC: HMAC{Header: "x-webhook-signature", Encoding: "base64", Payload: "{timestamp}{body}",
+		scheme: signed{HMAC: HMAC{Header: "x-webhook-signature", Encoding: "base64",
+			Payload:         "{timestamp}{body}",
 			TimestampHeader: "x-webhook-timestamp", TimestampFormat: timeMillis,
 			// Our decision. No window is stated, nor whether a webhook is signed again for each
 			// attempt. By default, attempts continue for up to 42 minutes; the merchant can change
 			// that. The time must be limited, because otherwise a digit could be moved between the
 			// time and the text after it.
 			Tolerance: 24 * time.Hour}},
-		ids:      []Locator{{Body: true}}, // the body holds event_time and its subject
-		types:    []Locator{{JSON: "type"}},
-		examples: []string{"PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_FAILED_WEBHOOK", "REFUND_STATUS_WEBHOOK"},
+		ids:   []Locator{{Body: true}}, // the body holds event_time and its subject
+		types: []Locator{{JSON: "type"}},
+		examples: []string{
+			"PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_FAILED_WEBHOOK", "REFUND_STATUS_WEBHOOK",
+		},
 	},
 	{
-		name: "chargebee", title: "Chargebee", docs: "https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings",
+		name: "chargebee", title: "Chargebee",
+		docs:     "https://www.chargebee.com/docs/billing/2.0/site-configuration/webhook_settings",
 		secret:   "Username and password of the webhook (Settings › Configure › Webhooks), as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		ids:      []Locator{{JSON: "id"}},
@@ -373,7 +454,8 @@ var providers = []provider{
 		examples: []string{"subscription_created", "payment_succeeded", "invoice_generated"},
 	},
 	{
-		name: "checkout-com", title: "Checkout.com", docs: "https://www.checkout.com/docs/workflows",
+		name: "checkout-com", title: "Checkout.com",
+		docs:     "https://www.checkout.com/docs/workflows",
 		secret:   "Signature key (the workflow's webhook action)",
 		scheme:   signed{HMAC: HMAC{Header: "cko-signature"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -381,7 +463,8 @@ var providers = []provider{
 		examples: []string{"payment_approved", "payment_captured", "dispute_received"},
 	},
 	{
-		name: "checkr", title: "Checkr", docs: "https://docs.checkr.com/#section/Webhooks/Validating-webhooks",
+		name: "checkr", title: "Checkr",
+		docs:     "https://docs.checkr.com/#section/Webhooks/Validating-webhooks",
 		secret:   "the account's secret API key",
 		scheme:   signed{HMAC: HMAC{Header: "x-checkr-signature"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -389,16 +472,26 @@ var providers = []provider{
 		examples: []string{"report.completed", "invitation.completed"},
 	},
 	{
-		name: "circle", title: "Circle", docs: "https://developers.circle.com/api-reference/verify-webhook-signatures",
+		name: "circle", title: "Circle",
+		docs:   "https://developers.circle.com/api-reference/verify-webhook-signatures",
 		scheme: circle{},
 		ids:    []Locator{{JSON: "notificationId"}},
 		types:  []Locator{{JSON: "notificationType"}},
-		pin:    pin{"subscription_ids", []string{"subscriptionId"}},
+		pin:    pin{setting: "subscription_ids", paths: []string{"subscriptionId"}},
 		settings: []setting{
-			{name: "subscription_ids", label: "ids of your subscriptions (Circle Console › Webhooks), separated by commas: Circle signs all customers' webhooks alike",
+			{name: "subscription_ids",
+				label:   "ids of your subscriptions (Circle Console › Webhooks), separated by commas: Circle signs all customers' webhooks alike",
 				example: "d4c07d5f-0000-4000-8000-000000000001"},
-			{name: settingAPIKey, label: "API key (Circle Console), PREFIX:ID:SECRET, which Circle gives its public keys to", example: "TEST_API_KEY:example:0001"},
-			{name: settingProduct, label: "wallets (default; Contracts and Gateway too), cpn or stablefx", example: "wallets", optional: true},
+			{
+				name:    settingAPIKey,
+				label:   "API key (Circle Console), PREFIX:ID:SECRET, which Circle gives its public keys to",
+				example: "TEST_API_KEY:example:0001",
+			},
+			{
+				name:    settingProduct,
+				label:   "wallets (default; Contracts and Gateway too), cpn or stablefx",
+				example: "wallets", optional: true,
+			},
 			pinKeySet,
 		},
 		handshake: handshakeHead,
@@ -406,7 +499,8 @@ var providers = []provider{
 		note:      "For notifications of version 2; those of Circle Mint come through Amazon SNS.",
 	},
 	{
-		name: "circleci", title: "CircleCI", docs: "https://circleci.com/docs/guides/integration/outbound-webhooks/",
+		name: "circleci", title: "CircleCI",
+		docs:   "https://circleci.com/docs/guides/integration/outbound-webhooks/",
 		secret: "Secret token (Project Settings › Webhooks)",
 		scheme: signed{
 			HMAC:   HMAC{Header: "circleci-signature"},
@@ -425,7 +519,8 @@ var providers = []provider{
 		examples: []string{"user.created", "organization.created", "session.ended"},
 	},
 	{
-		name: "clickup", title: "ClickUp", docs: "https://developer.clickup.com/docs/webhooksignature",
+		name: "clickup", title: "ClickUp",
+		docs:   "https://developer.clickup.com/docs/webhooksignature",
 		secret: "webhook.secret in the answer to Create Webhook",
 		scheme: signed{HMAC: HMAC{Header: "x-signature"}},
 		// No id: several webhooks can be about the same history item, and some bodies are equal.
@@ -433,37 +528,47 @@ var providers = []provider{
 		examples: []string{"taskCreated", "taskUpdated", "taskDeleted"},
 	},
 	{
-		name: "clio", title: "Clio Manage", docs: "https://docs.developers.clio.com/api-docs/webhooks/",
+		name: "clio", title: "Clio Manage",
+		docs: "https://docs.developers.clio.com/api-docs/webhooks/",
 		// Source: Hookdeck's published code for the handshake and the signature; not checked
 		// against Clio's page.
-		secret:    "X-Hook-Secret of the handshake, or shared_secret of the webhook: leave it out, it is learned",
-		scheme:    signed{HMAC: HMAC{Header: "x-hook-signature"}},
-		types:     []Locator{{JSON: "meta.event"}},
-		handshake: handshake{about: "POST with X-Hook-Secret: the header is echoed, and the secret kept", open: learnAsana, learns: true},
-		examples:  []string{"created", "updated", "matter_opened"},
-		note:      "Every webhook of Clio has a secret of its own, and so needs a source of its own.",
+		secret: "X-Hook-Secret of the handshake, or shared_secret of the webhook: leave it out, it is learned",
+		scheme: signed{HMAC: HMAC{Header: "x-hook-signature"}},
+		types:  []Locator{{JSON: "meta.event"}},
+		handshake: handshake{
+			about: "POST with X-Hook-Secret: the header is echoed, and the secret kept",
+			open:  learnAsana, learns: true,
+		},
+		examples: []string{"created", "updated", "matter_opened"},
+		note:     "Every webhook of Clio has a secret of its own, and so needs a source of its own.",
 	},
 	{
 		name: "close", title: "Close", docs: "https://developer.close.com/topics/webhooks/",
 		secret: "signature_key, hex, in the answer to the subscription's creation",
 		// Our decision. The time must be limited, because otherwise a digit could be moved between
 		// the time and the text after it.
-		scheme: signed{HMAC: HMAC{Header: "close-sig-hash", Payload: "{timestamp}{body}", TimestampHeader: "close-sig-timestamp",
-			Key: keyHex, Tolerance: 24 * time.Hour}},
+		scheme: signed{HMAC: HMAC{Header: "close-sig-hash", Payload: "{timestamp}{body}",
+			TimestampHeader: "close-sig-timestamp",
+			Key:             keyHex, Tolerance: 24 * time.Hour}},
 		ids:      []Locator{{JSON: "event.id"}},
 		types:    []Locator{{JSON: "event.object_type"}, {JSON: "event.action"}},
 		examples: []string{"lead.created", "opportunity.updated"},
 	},
 	{
-		name: "cloudevents", title: "CloudEvents", docs: "https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md",
+		name: "cloudevents", title: "CloudEvents",
+		docs:   "https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md",
 		secret: "access token, of your own making",
 		scheme: token{header: authorization, prefix: "Bearer "},
-		ids:    []Locator{{Header: "ce-id"}, {Header: "ce-source"}}, allIDs: true, // together they are unique
-		types:     []Locator{{Header: "ce-type"}},
-		orType:    Locator{JSON: "type"},
-		idBy:      cloudEventsID,
-		typeBy:    typeBy{"the type of the first event of a batch", cloudEventsType},
-		handshake: handshake{about: "OPTIONS with WebHook-Request-Origin: granted", methods: []string{"OPTIONS"}, open: answerCloudEvents},
+		// together they are unique
+		ids: []Locator{{Header: "ce-id"}, {Header: "ce-source"}}, allIDs: true,
+		types:  []Locator{{Header: "ce-type"}},
+		orType: Locator{JSON: "type"},
+		idBy:   cloudEventsID,
+		typeBy: typeBy{about: "the type of the first event of a batch", read: cloudEventsType},
+		handshake: handshake{
+			about: "OPTIONS with WebHook-Request-Origin: granted", methods: []string{"OPTIONS"},
+			open: answerCloudEvents,
+		},
 		beside: []companion{
 			{header: "ce-specversion", value: "1.0"},
 			{header: "ce-source", value: "/webhook-relay"},
@@ -481,7 +586,8 @@ var providers = []provider{
 		examples: []string{"http_alert_origin_error", "advanced_ddos_attack_l4_alert"},
 	},
 	{
-		name: "cloudflare-stream", title: "Cloudflare Stream", docs: "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
+		name: "cloudflare-stream", title: "Cloudflare Stream",
+		docs:   "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
 		secret: "secret in the answer to PUT or GET …/stream/webhook",
 		scheme: signed{
 			HMAC:   HMAC{Header: "webhook-signature", Payload: "{timestamp}.{body}"},
@@ -492,15 +598,26 @@ var providers = []provider{
 		note:     "For videos on demand. Live inputs notify by Cloudflare Notifications.",
 	},
 	{
-		name: "cloudinary", title: "Cloudinary", docs: "https://cloudinary.com/documentation/notification_signatures",
-		secret:   "API secret of the product environment",
-		scheme:   digest{header: "x-cld-signature", timestampHeader: "x-cld-timestamp", tolerance: 2 * time.Hour}, // the SDKs' own window
-		settings: []setting{{name: settingAlgorithm, label: "signature algorithm of the account, sha1 (default) or sha256", example: "sha256", optional: true}},
+		name: "cloudinary", title: "Cloudinary",
+		docs:   "https://cloudinary.com/documentation/notification_signatures",
+		secret: "API secret of the product environment",
+		// the SDKs' own window
+		scheme: digest{
+			header: "x-cld-signature", timestampHeader: "x-cld-timestamp", tolerance: 2 * time.Hour,
+		},
+		settings: []setting{
+			{
+				name:    settingAlgorithm,
+				label:   "signature algorithm of the account, sha1 (default) or sha256",
+				example: "sha256", optional: true,
+			},
+		},
 		types:    []Locator{{JSON: "notification_type"}},
 		examples: []string{"upload", "eager", "rename"},
 	},
 	{
-		name: "cloudsignal", title: "Cloudprinter CloudSignal", docs: "https://docs.cloudprinter.com/client/cloudprinter-cloudsignal-webhooks",
+		name: "cloudsignal", title: "Cloudprinter CloudSignal",
+		docs: "https://docs.cloudprinter.com/client/cloudprinter-cloudsignal-webhooks",
 		// Source: Cloudprinter's page (cloudsignal-webhooks-v2-0).
 		secret:   "Webhook API key (Dashboard › the CloudSignal interface)",
 		scheme:   bodyToken{member: "apikey"},
@@ -510,7 +627,8 @@ var providers = []provider{
 		note:     "The key is in the body, and is passed on with it.",
 	},
 	{
-		name: "coinbase", title: "Coinbase Developer Platform", docs: "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
+		name: "coinbase", title: "Coinbase Developer Platform",
+		docs: "https://docs.cdp.coinbase.com/webhooks/verify-signatures",
 		// Sources: Coinbase's page with its code, and the client of Hook0, which Coinbase uses to
 		// send.
 		secret:   "secret in the metadata of the webhook subscription",
@@ -522,7 +640,8 @@ var providers = []provider{
 		note:     "Coinbase Commerce signs otherwise: provider coinbase-commerce.",
 	},
 	{
-		name: "coinbase-commerce", title: "Coinbase Commerce", docs: "https://docs.cdp.coinbase.com/commerce/api-arcitecture/webhooks-security",
+		name: "coinbase-commerce", title: "Coinbase Commerce",
+		docs:     "https://docs.cdp.coinbase.com/commerce/api-arcitecture/webhooks-security",
 		secret:   "Webhook shared secret (Settings › Notifications)",
 		scheme:   signed{HMAC: HMAC{Header: "x-cc-webhook-signature"}},
 		ids:      []Locator{{JSON: "event.id"}},
@@ -537,7 +656,8 @@ var providers = []provider{
 		examples: []string{"payment-intent.completed"},
 	},
 	{
-		name: "column", title: "Column", docs: "https://column.com/docs/workingwithapi/events-and-webhooks",
+		name: "column", title: "Column",
+		docs:     "https://column.com/docs/workingwithapi/events-and-webhooks",
 		secret:   "signing secret of the webhook endpoint",
 		scheme:   signed{HMAC: HMAC{Header: "column-signature"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -545,7 +665,8 @@ var providers = []provider{
 		examples: []string{"ach.outgoing_transfer.completed", "book.transfer.completed"},
 	},
 	{
-		name: "commercelayer", title: "Commerce Layer", docs: "https://docs.commercelayer.io/core/callbacks-security",
+		name: "commercelayer", title: "Commerce Layer",
+		docs: "https://docs.commercelayer.io/core/callbacks-security",
 		// Sources: Commerce Layer's own examples, and Hookdeck's webhook-skills.
 		secret:   "shared_secret of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-commercelayer-signature", Encoding: "base64"}},
@@ -553,11 +674,14 @@ var providers = []provider{
 		examples: []string{"orders.place", "shipments.ship"},
 	},
 	{
-		name: "configcat", title: "ConfigCat", docs: "https://configcat.com/docs/advanced/notifications-webhooks/",
+		name: "configcat", title: "ConfigCat",
+		docs:   "https://configcat.com/docs/advanced/notifications-webhooks/",
 		secret: "Signing key of the webhook (View webhook signing keys); the primary and the secondary, as two secrets",
 		scheme: signed{
-			HMAC: HMAC{Header: "x-configcat-webhook-signature-v1", Encoding: "base64", Payload: "{id}{timestamp}{body}",
-				IDHeader: "x-configcat-webhook-id", TimestampHeader: "x-configcat-webhook-timestamp"},
+			HMAC: HMAC{Header: "x-configcat-webhook-signature-v1", Encoding: "base64",
+				Payload:         "{id}{timestamp}{body}",
+				IDHeader:        "x-configcat-webhook-id",
+				TimestampHeader: "x-configcat-webhook-timestamp"},
 			layout:   layout{separator: ","}, // one for each key
 			idLength: 32,
 		},
@@ -566,7 +690,8 @@ var providers = []provider{
 		note:     "No type is sent. The body is what the webhook's settings say.",
 	},
 	{
-		name: "contentful", title: "Contentful", docs: "https://www.contentful.com/developers/docs/webhooks/request-verification/",
+		name: "contentful", title: "Contentful",
+		docs:     "https://www.contentful.com/developers/docs/webhooks/request-verification/",
 		secret:   "signing secret (Settings › Webhooks › Settings)",
 		scheme:   contentful{},
 		ids:      []Locator{{Header: "x-contentful-idempotency-key"}},
@@ -575,20 +700,25 @@ var providers = []provider{
 		examples: []string{"ContentManagement.Entry.publish", "ContentManagement.Asset.create"},
 	},
 	{
-		name: "courier", title: "Courier", docs: "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
+		name: "courier", title: "Courier",
+		docs: "https://www.courier.com/docs/platform/workspaces/outbound-webhooks",
 		// Sources: Courier's page for the header, its parts and the HMAC; its example has a time in
 		// milliseconds. The page does not show the text between time and body. The dot is from
 		// Hookdeck's published code.
 		secret: "Signing secret of the outbound webhook",
 		scheme: signed{
-			HMAC:   HMAC{Header: "courier-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeUnix},
+			HMAC: HMAC{
+				Header: "courier-signature", Payload: "{timestamp}.{body}",
+				TimestampFormat: timeUnix,
+			},
 			layout: layout{separator: ",", equals: "=", signature: "signature", timestamp: "t"},
 		},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"message:updated", "notification:submitted"},
 	},
 	{
-		name: "cronofy", title: "Cronofy", docs: "https://docs.cronofy.com/developers/push-notifications/authentication/",
+		name: "cronofy", title: "Cronofy",
+		docs: "https://docs.cronofy.com/developers/push-notifications/authentication/",
 		// Sources: Cronofy's own package (cronofy, hmacValid), and webhook.co's adapter.
 		secret: "Client secret of the application",
 		scheme: signed{
@@ -599,7 +729,8 @@ var providers = []provider{
 		examples: []string{"change", "profile_initial_sync_completed"},
 	},
 	{
-		name: "cursor", title: "Cursor cloud agents", docs: "https://docs.cursor.com/account/cloud-agent-webhooks",
+		name: "cursor", title: "Cursor cloud agents",
+		docs: "https://docs.cursor.com/account/cloud-agent-webhooks",
 		// Source: Cursor's page (cursor.com/docs/cloud-agent/api/webhooks).
 		secret:   "secret, given when the agent is launched with the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-webhook-signature", Prefix: "sha256="}},
@@ -608,17 +739,20 @@ var providers = []provider{
 		examples: []string{"statusChange"},
 	},
 	{
-		name: "customer-io", title: "Customer.io", docs: "https://docs.customer.io/journeys/webhooks/",
+		name: "customer-io", title: "Customer.io",
+		docs:   "https://docs.customer.io/journeys/webhooks/",
 		secret: "Webhook signing key (the reporting webhook's settings)",
-		scheme: signed{HMAC: HMAC{Header: "x-cio-signature", Payload: "v0:{timestamp}:{body}", TimestampHeader: "x-cio-timestamp",
-			Tolerance: Unlimited}},
+		scheme: signed{HMAC: HMAC{Header: "x-cio-signature", Payload: "v0:{timestamp}:{body}",
+			TimestampHeader: "x-cio-timestamp",
+			Tolerance:       Unlimited}},
 		ids:      []Locator{{JSON: "event_id"}},
 		types:    []Locator{{JSON: "object_type"}, {JSON: "metric"}},
 		examples: []string{"email.delivered", "email.opened", "customer.unsubscribed"},
 		note:     "For reporting webhooks.",
 	},
 	{
-		name: "datadog", title: "Datadog", docs: "https://docs.datadoghq.com/integrations/webhooks/",
+		name: "datadog", title: "Datadog",
+		docs:     "https://docs.datadoghq.com/integrations/webhooks/",
 		secret:   "value of a header Authorization in Custom Headers, less Bearer",
 		scheme:   token{header: authorization, prefix: "Bearer "},
 		ids:      []Locator{{JSON: "id"}},
@@ -627,7 +761,8 @@ var providers = []provider{
 		note:     `Custom Headers: {"Authorization": "Bearer <secret>"}. Keep "id": "$ID" and "event_type": "$EVENT_TYPE" in the payload.`,
 	},
 	{
-		name: "datocms", title: "DatoCMS", docs: "https://www.datocms.com/docs/content-management-api/resources/webhook",
+		name: "datocms", title: "DatoCMS",
+		docs:     "https://www.datocms.com/docs/content-management-api/resources/webhook",
 		secret:   "HTTP basic user and password of the webhook, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		types:    []Locator{{JSON: "entity_type"}, {JSON: "event_type"}},
@@ -650,7 +785,8 @@ var providers = []provider{
 		examples: []string{"contract.created", "contract.status.updated"},
 	},
 	{
-		name: "discord", title: "Discord", docs: "https://docs.discord.com/developers/interactions/overview",
+		name: "discord", title: "Discord",
+		docs:   "https://docs.discord.com/developers/interactions/overview",
 		secret: "Public Key (Developer Portal › General Information)",
 		// Discord states no tolerance. It signs when it sends, so a repeated webhook has a new
 		// time. The default is our decision.
@@ -658,13 +794,16 @@ var providers = []provider{
 			signature: ed25519Pure, keyForm: keyHex, header: "x-signature-ed25519", encoding: "hex",
 			payload: []string{placeTimestamp, placeBody}, timestampHeader: "x-signature-timestamp",
 		},
-		ids:       []Locator{{JSON: "id"}, {Body: true}},
-		types:     []Locator{{JSON: "event.type"}},
-		orType:    Locator{JSON: "type"},
-		handshake: handshake{about: "PING, signed: {\"type\":1} to an interactions endpoint, 204 to one for webhook events", proved: answerDiscord},
-		reply:     &Reply{Status: 204},
-		examples:  []string{"APPLICATION_AUTHORIZED", "ENTITLEMENT_CREATE"},
-		note:      "An interaction must be answered within three seconds through its callback URL, by the endpoint: the relay says 204 to it.",
+		ids:    []Locator{{JSON: "id"}, {Body: true}},
+		types:  []Locator{{JSON: "event.type"}},
+		orType: Locator{JSON: "type"},
+		handshake: handshake{
+			about:  "PING, signed: {\"type\":1} to an interactions endpoint, 204 to one for webhook events",
+			proved: answerDiscord,
+		},
+		reply:    &Reply{Status: 204},
+		examples: []string{"APPLICATION_AUTHORIZED", "ENTITLEMENT_CREATE"},
+		note:     "An interaction must be answered within three seconds through its callback URL, by the endpoint: the relay says 204 to it.",
 	},
 	{
 		name: "discourse", title: "Discourse",
@@ -681,7 +820,8 @@ var providers = []provider{
 		note:     noteJSONOnly,
 	},
 	{
-		name: "documenso", title: "Documenso", docs: "https://docs.documenso.com/docs/developers/webhooks/verification",
+		name: "documenso", title: "Documenso",
+		docs:     "https://docs.documenso.com/docs/developers/webhooks/verification",
 		secret:   "Secret of the webhook",
 		scheme:   token{header: "x-documenso-secret"},
 		ids:      []Locator{{Body: true}}, // the body has the time, in milliseconds
@@ -689,11 +829,16 @@ var providers = []provider{
 		examples: []string{"DOCUMENT_COMPLETED", "DOCUMENT_SIGNED"},
 	},
 	{
-		name: "docusign", title: "DocuSign Connect", docs: "https://developers.docusign.com/platform/webhooks/connect/hmac/",
+		name: "docusign", title: "DocuSign Connect",
+		docs:   "https://developers.docusign.com/platform/webhooks/connect/hmac/",
 		secret: "HMAC key (Settings › Connect › Connect keys)",
-		scheme: signed{HMAC: HMAC{Header: "x-docusign-signature", Encoding: "base64"}, numbered: true},
+		scheme: signed{
+			HMAC: HMAC{Header: "x-docusign-signature", Encoding: "base64"}, numbered: true,
+		},
 		// The body counts the attempts, so its hash cannot be the id.
-		ids: []Locator{{JSON: "data.envelopeId"}, {JSON: "event"}, {JSON: "generatedDateTime"}}, allIDs: true,
+		ids: []Locator{
+			{JSON: "data.envelopeId"}, {JSON: "event"}, {JSON: "generatedDateTime"},
+		}, allIDs: true,
 		types:    []Locator{{JSON: "event"}},
 		beside:   []companion{{header: "x-authorization-digest", value: "HMACSHA256"}},
 		examples: []string{"envelope-completed", "envelope-sent"},
@@ -707,27 +852,38 @@ var providers = []provider{
 		examples: []string{"config.secrets.update"},
 	},
 	{
-		name: "dropbox", title: "Dropbox", docs: "https://www.dropbox.com/developers/reference/webhooks",
-		secret:    "App secret (App Console › Settings)",
-		scheme:    signed{HMAC: HMAC{Header: "x-dropbox-signature"}},
-		handshake: handshake{about: "GET with challenge: echoed", methods: []string{"GET"}, open: echoChallenge},
-		examples:  []string{"list_folder"},
-		note:      "There is neither id nor type: the body names the accounts that have changed.",
+		name: "dropbox", title: "Dropbox",
+		docs:   "https://www.dropbox.com/developers/reference/webhooks",
+		secret: "App secret (App Console › Settings)",
+		scheme: signed{HMAC: HMAC{Header: "x-dropbox-signature"}},
+		handshake: handshake{
+			about: "GET with challenge: echoed", methods: []string{"GET"}, open: echoChallenge,
+		},
+		examples: []string{"list_folder"},
+		note:     "There is neither id nor type: the body names the accounts that have changed.",
 	},
 	{
-		name: "dropbox-sign", title: "Dropbox Sign (HelloSign)", docs: "https://developers.hellosign.com/docs/events/walkthrough/",
+		name: "dropbox-sign", title: "Dropbox Sign (HelloSign)",
+		docs:   "https://developers.hellosign.com/docs/events/walkthrough/",
 		secret: "API key of the account, the primary one (Settings › API)",
-		scheme: signedFields{time: []string{"event", "event_time"}, other: []string{"event", "event_type"}, inBody: []string{"event", "event_hash"},
+		scheme: signedFields{time: []string{"event", "event_time"},
+			other: []string{"event", "event_type"}, inBody: []string{"event", "event_hash"},
 			part: dropboxSignPart},
-		types:    []Locator{{JSON: "event.event_type"}},
-		holder:   document.Holder{Field: dropboxSignPart},
-		reply:    &Reply{Status: 200, ContentType: "text/plain; charset=utf-8", Body: "Hello API Event Received"}, // after any other answer it is sent again
-		examples: []string{"signature_request_sent", "signature_request_all_signed", "callback_test"},
+		types:  []Locator{{JSON: "event.event_type"}},
+		holder: document.Holder{Field: dropboxSignPart},
+		// after any other answer it is sent again
+		reply: &Reply{
+			Status: 200, ContentType: "text/plain; charset=utf-8", Body: "Hello API Event Received",
+		},
+		examples: []string{
+			"signature_request_sent", "signature_request_all_signed", "callback_test",
+		},
 		note: "event_hash covers the event's time and type alone: whoever holds one webhook can make another of the same time and type, about any " +
 			"document. There is no delivery id. The body is a form in parts; its part json has the event.",
 	},
 	{
-		name: "dwolla", title: "Dwolla", docs: "https://developers.dwolla.com/docs/working-with-webhooks",
+		name: "dwolla", title: "Dwolla",
+		docs:     "https://developers.dwolla.com/docs/working-with-webhooks",
 		secret:   "secret, given when the webhook subscription is created",
 		scheme:   signed{HMAC: HMAC{Header: "x-request-signature-sha-256"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -736,7 +892,8 @@ var providers = []provider{
 		examples: []string{"transfer_completed", "customer_created"},
 	},
 	{
-		name: "easypost", title: "EasyPost", docs: "https://docs.easypost.com/guides/webhooks-guide",
+		name: "easypost", title: "EasyPost",
+		docs:     "https://docs.easypost.com/guides/webhooks-guide",
 		secret:   "webhook_secret, given when the webhook is created",
 		scheme:   signed{HMAC: HMAC{Header: "x-hmac-signature", Prefix: "hmac-sha256-hex="}},
 		ids:      []Locator{{JSON: "id"}},
@@ -745,7 +902,8 @@ var providers = []provider{
 		note:     "Choose a secret of ASCII characters: EasyPost normalises others.",
 	},
 	{
-		name: "ebay", title: "eBay", docs: "https://developer.ebay.com/marketplace-account-deletion",
+		name: "ebay", title: "eBay",
+		docs:     "https://developer.ebay.com/marketplace-account-deletion",
 		scheme:   ebay{},
 		ids:      []Locator{{JSON: "notification.notificationId"}},
 		types:    []Locator{{JSON: "metadata.topic"}},
@@ -761,19 +919,33 @@ var providers = []provider{
 				label:   "App ID (Client ID) of the application's keyset, which eBay gives its public keys to",
 				example: "Example-Relay-PRD-000000001",
 			},
-			{name: settingClientSecret, label: "Cert ID (Client Secret) of the application's keyset", example: "PRD-example-0001"},
-			{name: settingEnvironment, label: "production (default) or sandbox", example: production, optional: true},
+			{
+				name:    settingClientSecret,
+				label:   "Cert ID (Client Secret) of the application's keyset",
+				example: "PRD-example-0001",
+			},
+			{
+				name: settingEnvironment, label: "production (default) or sandbox",
+				example: production, optional: true,
+			},
 			pinKeySet,
 		},
-		handshake: handshake{about: "GET ?challenge_code=: its SHA-256 with the verification token and the URL", methods: []string{"GET"}, open: answerEBay},
-		examples:  []string{"MARKETPLACE_ACCOUNT_DELETION", "PRIORITY_LISTING_REVISION"},
+		handshake: handshake{
+			about:   "GET ?challenge_code=: its SHA-256 with the verification token and the URL",
+			methods: []string{"GET"}, open: answerEBay,
+		},
+		examples: []string{"MARKETPLACE_ACCOUNT_DELETION", "PRIORITY_LISTING_REVISION"},
 		note: "The signature is over the body as eBay's own libraries write it, which is how it is sent. eBay signs the webhooks of all applications with " +
 			"the same keys, and none says whose it is: act on what concerns your own users alone.",
 	},
 	{
-		name: "ecwid", title: "Ecwid", docs: "https://docs.ecwid.com/build-apps/webhook-automations/setup-webhooks",
-		secret:   "client_secret of the app, not an access token",
-		scheme:   signedFields{time: []string{"eventCreated"}, between: ".", other: []string{"eventId"}, header: "x-ecwid-webhook-signature"},
+		name: "ecwid", title: "Ecwid",
+		docs:   "https://docs.ecwid.com/build-apps/webhook-automations/setup-webhooks",
+		secret: "client_secret of the app, not an access token",
+		scheme: signedFields{
+			time: []string{"eventCreated"}, between: ".", other: []string{"eventId"},
+			header: "x-ecwid-webhook-signature",
+		},
 		ids:      []Locator{{JSON: "eventId"}},
 		onceBy:   true,
 		types:    []Locator{{JSON: "eventType"}},
@@ -781,27 +953,35 @@ var providers = []provider{
 		note:     "The signature covers the event's time and id alone: fetch what it is about from Ecwid.",
 	},
 	{
-		name: "elevenlabs", title: "ElevenLabs", docs: "https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks",
+		name: "elevenlabs", title: "ElevenLabs",
+		docs:   "https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks",
 		secret: "shared secret, shown when the webhook is created (Workspace settings › Webhooks)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "elevenlabs-signature", Payload: "{timestamp}.{body}", Tolerance: 30 * time.Minute},
+			HMAC: HMAC{
+				Header: "elevenlabs-signature", Payload: "{timestamp}.{body}",
+				Tolerance: 30 * time.Minute,
+			},
 			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "v0"},
 		},
-		ids:      []Locator{{Body: true}}, // the body holds the conversation's id and the event's time
+		// the body holds the conversation's id and the event's time
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"post_call_transcription", "post_call_audio", "call_initiation_failure"},
 	},
 	{
 		name: "enode", title: "Enode", docs: "https://developers.enode.com/docs/webhooks",
-		secret:   "secret, given when the webhook is created",
-		scheme:   signed{HMAC: HMAC{Header: "x-enode-signature", Algorithm: "sha1", Prefix: "sha1="}},
+		secret: "secret, given when the webhook is created",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-enode-signature", Algorithm: "sha1", Prefix: "sha1="},
+		},
 		ids:      []Locator{{Header: "x-enode-delivery"}},
 		types:    []Locator{{JSON: "0.event"}},
 		examples: []string{"user:vehicle:updated", "system:heartbeat"},
 		note:     noteFirstEvent,
 	},
 	{
-		name: "ethoca", title: "Ethoca Alerts (Mastercard)", docs: "https://developer.mastercard.com/ethoca-alerts-merchants/documentation/",
+		name: "ethoca", title: "Ethoca Alerts (Mastercard)",
+		docs: "https://developer.mastercard.com/ethoca-alerts-merchants/documentation/",
 		// Source: Hookdeck's published code for the proof and the members; not checked against
 		// Mastercard's page.
 		secret:   "username and password that you gave to Ethoca, as user:password",
@@ -812,7 +992,8 @@ var providers = []provider{
 		note:     "Ethoca can present a client certificate besides.",
 	},
 	{
-		name: "etsy", title: "Etsy", docs: "https://developers.etsy.com/documentation/essentials/webhooks",
+		name: "etsy", title: "Etsy",
+		docs:     "https://developers.etsy.com/documentation/essentials/webhooks",
 		secret:   "Signing secret (Webhook portal)",
 		scheme:   standardScheme,
 		ids:      []Locator{{Header: "webhook-id"}},
@@ -820,7 +1001,8 @@ var providers = []provider{
 		examples: []string{"order.paid", "order.shipped", "order.delivered"},
 	},
 	{
-		name: "exact-online", title: "Exact Online", docs: "https://support.exactonline.com/community/s/article/All-All-DNO-Content-webhooksc",
+		name: "exact-online", title: "Exact Online",
+		docs: "https://support.exactonline.com/community/s/article/All-All-DNO-Content-webhooksc",
 		// Source: Hookdeck's published code; not checked against Exact's page.
 		secret:   "Webhook secret of the app (App Center)",
 		scheme:   exactOnline{},
@@ -829,7 +1011,8 @@ var providers = []provider{
 		examples: []string{"Accounts.Update", "Items.Create"},
 	},
 	{
-		name: "fastspring", title: "FastSpring", docs: "https://developer.fastspring.com/reference/message-security",
+		name: "fastspring", title: "FastSpring",
+		docs:     "https://developer.fastspring.com/reference/message-security",
 		secret:   "HMAC SHA256 Secret (Developer Tools › Webhooks › Configuration)",
 		scheme:   signed{HMAC: HMAC{Header: "x-fs-signature", Encoding: "base64"}},
 		ids:      []Locator{{Body: true}}, // the body is a batch of events, each with an id
@@ -851,7 +1034,8 @@ var providers = []provider{
 		note:     "The signature covers the payload's id and the URL alone: fetch what it is about from Favro.",
 	},
 	{
-		name: "figma", title: "Figma", docs: "https://developers.figma.com/docs/rest-api/webhooks-security/",
+		name: "figma", title: "Figma",
+		docs:     "https://developers.figma.com/docs/rest-api/webhooks-security/",
 		secret:   "passcode, given when the webhook is created",
 		scheme:   bodyToken{member: "passcode"},
 		ids:      []Locator{{Body: true}},
@@ -860,10 +1044,12 @@ var providers = []provider{
 		note:     "The passcode is in the body, and is passed on with it.",
 	},
 	{
-		name: "finch", title: "Finch", docs: "https://developer.tryfinch.com/implementation-guide/Webhooks/",
+		name: "finch", title: "Finch",
+		docs:   "https://developer.tryfinch.com/implementation-guide/Webhooks/",
 		secret: "Webhook secret (Finch Dashboard)",
 		scheme: signed{
-			HMAC: HMAC{Header: "finch-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyBase64,
+			HMAC: HMAC{Header: "finch-signature", Encoding: "base64",
+				Payload: "{id}.{timestamp}.{body}", Key: keyBase64,
 				IDHeader: "finch-event-id", TimestampHeader: "finch-timestamp"},
 			layout: layout{separator: " ", equals: ",", signature: "v1"},
 		},
@@ -872,44 +1058,62 @@ var providers = []provider{
 		examples: []string{"account.updated", "directory.created"},
 	},
 	{
-		name: "fireblocks", title: "Fireblocks (webhooks v2)", docs: "https://developers.fireblocks.com/reference/validating-webhooks",
+		name: "fireblocks", title: "Fireblocks (webhooks v2)",
+		docs: "https://developers.fireblocks.com/reference/validating-webhooks",
 		// Sources: Fireblocks' page for the header, the detached JWS and the published key sets;
 		// Hookdeck's published code for the addresses of the other regions.
 		scheme: fireblocks{},
 		ids:    []Locator{{JSON: "id"}},
 		types:  []Locator{{JSON: "eventType"}},
-		pin:    pin{"workspace_ids", []string{"workspaceId"}},
+		pin:    pin{setting: "workspace_ids", paths: []string{"workspaceId"}},
 		settings: []setting{
-			{name: "workspace_ids", label: "ids of your workspaces, separated by commas: Fireblocks signs all customers' webhooks with the same keys",
+			{name: "workspace_ids",
+				label:   "ids of your workspaces, separated by commas: Fireblocks signs all customers' webhooks with the same keys",
 				example: "ws-example"},
-			{name: settingEnvironment, label: "production (default: the United States), eu, eu2 or sandbox", example: production, optional: true},
+			{
+				name:    settingEnvironment,
+				label:   "production (default: the United States), eu, eu2 or sandbox",
+				example: production, optional: true,
+			},
 			pinKeySet,
 		},
 		examples: []string{"transaction.created", "transaction.status.updated"},
 		note:     "For version 2 of the webhooks.",
 	},
 	{
-		name: "fireflies", title: "Fireflies", docs: "https://docs.fireflies.ai/graphql-api/webhooks-v2",
-		secret:   "Signing secret of the webhook",
-		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
-		ids:      []Locator{{Body: true}}, // the body has the meeting's id and the time, in milliseconds
+		name: "fireflies", title: "Fireflies",
+		docs:   "https://docs.fireflies.ai/graphql-api/webhooks-v2",
+		secret: "Signing secret of the webhook",
+		scheme: signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
+		// the body has the meeting's id and the time, in milliseconds
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"meeting.transcribed", "meeting.summarized"},
 		note:     "For version 2 of its webhooks.",
 	},
 	{
-		name: "fitbit", title: "Fitbit", docs: "https://dev.fitbit.com/build/reference/web-api/developer-guide/using-subscriptions/",
-		secret:   "OAuth 2.0 Client Secret, with & added at its end",
-		scheme:   signed{HMAC: HMAC{Header: "x-fitbit-signature", Algorithm: "sha1", Encoding: "base64"}},
-		types:    []Locator{{JSON: "0.collectionType"}},
-		settings: []setting{{name: "verification_code", label: "Verification Code of the subscriber", example: "4cf0e6ad35d0f8c9"}},
-		handshake: handshake{about: "GET with verify: 204 for the right code, 404 for another", methods: []string{"GET"},
-			open: answerFitbit},
+		name: "fitbit", title: "Fitbit",
+		docs:   "https://dev.fitbit.com/build/reference/web-api/developer-guide/using-subscriptions/",
+		secret: "OAuth 2.0 Client Secret, with & added at its end",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-fitbit-signature", Algorithm: "sha1", Encoding: "base64"},
+		},
+		types: []Locator{{JSON: "0.collectionType"}},
+		settings: []setting{
+			{
+				name: "verification_code", label: "Verification Code of the subscriber",
+				example: "4cf0e6ad35d0f8c9",
+			},
+		},
+		handshake: handshake{about: "GET with verify: 204 for the right code, 404 for another",
+			methods: []string{"GET"},
+			open:    answerFitbit},
 		reply:    &Reply{Status: 204},
 		examples: []string{"activities", "sleep"},
 	},
 	{
-		name: "flexport", title: "Flexport", docs: "https://apidocs.flexport.com/v2/tag/Webhook-Endpoints/",
+		name: "flexport", title: "Flexport",
+		docs: "https://apidocs.flexport.com/v2/tag/Webhook-Endpoints/",
 		// Sources: Flexport's page for the two headers and their HMACs; Hookdeck's published code
 		// for the prefix.
 		secret:   "secret token of the endpoint (account Settings)",
@@ -920,14 +1124,16 @@ var providers = []provider{
 		examples: []string{"/shipment#created", "/shipment_leg#departed"},
 	},
 	{
-		name: "flutterwave", title: "Flutterwave v3", docs: "https://developer.flutterwave.com/docs/webhooks",
+		name: "flutterwave", title: "Flutterwave v3",
+		docs:     "https://developer.flutterwave.com/docs/webhooks",
 		secret:   "Secret hash (Settings › Webhooks)",
 		scheme:   token{header: "verif-hash"},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"charge.completed", "transfer.completed"},
 	},
 	{
-		name: "flutterwave-v4", title: "Flutterwave v4", docs: "https://developer.flutterwave.com/docs/webhooks",
+		name: "flutterwave-v4", title: "Flutterwave v4",
+		docs:     "https://developer.flutterwave.com/docs/webhooks",
 		secret:   "Secret hash (Settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "flutterwave-signature", Encoding: "base64"}},
 		ids:      []Locator{{Body: true}}, // the body has ids and the time, in milliseconds
@@ -957,7 +1163,8 @@ var providers = []provider{
 		note:     noteJSONOnly,
 	},
 	{
-		name: "fourthwall", title: "Fourthwall", docs: "https://docs.fourthwall.com/webhooks/signature-verification",
+		name: "fourthwall", title: "Fourthwall",
+		docs:     "https://docs.fourthwall.com/webhooks/signature-verification",
 		secret:   "secret key of the webhook configuration",
 		scheme:   signed{HMAC: HMAC{Header: "x-fourthwall-hmac-sha256", Encoding: "base64"}},
 		types:    []Locator{{JSON: "type"}},
@@ -965,21 +1172,27 @@ var providers = []provider{
 		note:     "For the webhooks of a shop, not those of platform apps.",
 	},
 	{
-		name: "frame-io", title: "Frame.io", docs: "https://next.developer.frame.io/platform/v2/webhooks-overview",
+		name: "frame-io", title: "Frame.io",
+		docs:   "https://next.developer.frame.io/platform/v2/webhooks-overview",
 		secret: "signing secret, in the answer to the webhook's creation",
-		scheme: signed{HMAC: HMAC{Header: "x-frameio-signature", Prefix: "v0=", Payload: "v0:{timestamp}:{body}",
+		scheme: signed{HMAC: HMAC{Header: "x-frameio-signature", Prefix: "v0=",
+			Payload:         "v0:{timestamp}:{body}",
 			TimestampHeader: "x-frameio-request-timestamp"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"file.ready", "comment.created"},
 		note:     "The body names what has changed, with no id of its own and no time: repeats are not recognised.",
 	},
 	{
-		name: "framer", title: "Framer forms", docs: "https://www.framer.com/help/articles/webhooks-for-forms/",
+		name: "framer", title: "Framer forms",
+		docs: "https://www.framer.com/help/articles/webhooks-for-forms/",
 		// Sources: Framer's page (help/articles/framer-form-webhook-setup) for the headers and the
 		// form of the signature; webhook.co's published adapter for the id after the body.
 		secret: "Secret of the form's webhook",
 		scheme: signed{
-			HMAC:  HMAC{Header: "framer-signature", Prefix: "sha256=", Payload: "{body}{id}", IDHeader: "framer-webhook-submission-id"},
+			HMAC: HMAC{
+				Header: "framer-signature", Prefix: "sha256=", Payload: "{body}{id}",
+				IDHeader: "framer-webhook-submission-id",
+			},
 			whole: true, object: true,
 		},
 		ids:      []Locator{{Header: "framer-webhook-submission-id"}},
@@ -991,9 +1204,11 @@ var providers = []provider{
 		secret: "Signing key of the application (Developers › your app › Features)",
 		// No window is stated, nor whether each attempt is signed again. A webhook that comes twice
 		// has the same id.
-		scheme: signed{HMAC: HMAC{Header: "x-front-signature", Encoding: "base64", Payload: "{timestamp}:{body}", TimestampFormat: timeMillis,
+		scheme: signed{HMAC: HMAC{Header: "x-front-signature", Encoding: "base64",
+			Payload: "{timestamp}:{body}", TimestampFormat: timeMillis,
 			TimestampHeader: "x-front-request-timestamp", Tolerance: Unlimited}},
-		ids: []Locator{{JSON: "payload.id"}, {JSON: "type"}}, allIDs: true, // an activity has webhooks of several types
+		// an activity has webhooks of several types
+		ids: []Locator{{JSON: "payload.id"}, {JSON: "type"}}, allIDs: true,
 		idBy:      func(r Request) string { return strictValue(r.Body, "id") },
 		types:     []Locator{{JSON: "type"}},
 		handshake: handshake{about: "X-Front-Challenge: echoed", open: echoFront},
@@ -1001,18 +1216,23 @@ var providers = []provider{
 		note:      "For application webhooks; those of rules are signed otherwise.",
 	},
 	{
-		name: "fusionauth", title: "FusionAuth", docs: "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
+		name: "fusionauth", title: "FusionAuth",
+		docs: "https://fusionauth.io/docs/extend/events-and-webhooks/signing",
 		// Sources: FusionAuth's page for the header and the claim; Hookdeck's published code for
 		// the claim's base64.
-		secret:   "secret of the HMAC key that signs the webhook (Settings › Key Master)",
-		scheme:   webToken{header: "x-fusionauth-signature-jwt", algorithm: "HS256", bodyHash: "request_body_sha256", hashForm: "base64"},
+		secret: "secret of the HMAC key that signs the webhook (Settings › Key Master)",
+		scheme: webToken{
+			header: "x-fusionauth-signature-jwt", algorithm: "HS256",
+			bodyHash: "request_body_sha256", hashForm: "base64",
+		},
 		ids:      []Locator{{JSON: "event.id"}},
 		types:    []Locator{{JSON: "event.type"}},
 		examples: []string{"user.create", "user.login.success"},
 		note:     "Sign with a key of the algorithm HS256.",
 	},
 	{
-		name: "getstream", title: "Stream", docs: "https://getstream.io/chat/docs/go-golang/webhooks_overview/",
+		name: "getstream", title: "Stream",
+		docs:     "https://getstream.io/chat/docs/go-golang/webhooks_overview/",
 		secret:   "API secret of the app",
 		scheme:   signed{HMAC: HMAC{Header: "x-signature"}, inflated: true},
 		ids:      []Locator{{Header: "x-webhook-id"}},
@@ -1025,7 +1245,10 @@ var providers = []provider{
 		scheme: signed{
 			// The default window is our decision: none is stated. The five retries have the same
 			// signature and end within a minute.
-			HMAC:   HMAC{Header: "x-ghost-signature", Payload: "{body}{timestamp}", TimestampFormat: timeMillis},
+			HMAC: HMAC{
+				Header: "x-ghost-signature", Payload: "{body}{timestamp}",
+				TimestampFormat: timeMillis,
+			},
 			layout: layout{separator: ", ", equals: "=", timestamp: "t", signature: "sha256"},
 		},
 		examples: []string{"post.published", "member.added", "page.edited"},
@@ -1051,7 +1274,8 @@ var providers = []provider{
 		note:     noteJSONOnly,
 	},
 	{
-		name: "github", title: "GitHub", docs: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
+		name: "github", title: "GitHub",
+		docs:   "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
 		secret: "Secret (Settings › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "x-hub-signature-256", Prefix: "sha256="}},
 		ids:    []Locator{{Header: "x-github-delivery"}},
@@ -1067,7 +1291,8 @@ var providers = []provider{
 		note:     "GitHub signs neither the delivery id nor the time, and never sends a failed webhook again by itself.",
 	},
 	{
-		name: "gitlab", title: "GitLab", docs: "https://docs.gitlab.com/user/project/integrations/webhooks/#signing-tokens",
+		name: "gitlab", title: "GitLab",
+		docs:   "https://docs.gitlab.com/user/project/integrations/webhooks/#signing-tokens",
 		secret: "Signing token, whsec_… (Settings › Webhooks)",
 		scheme: standardScheme,
 		ids:    []Locator{{Header: "webhook-id"}},
@@ -1083,7 +1308,8 @@ var providers = []provider{
 		examples: []string{"push", "merge_request", "pipeline"},
 	},
 	{
-		name: "gitlab-legacy", title: "GitLab (secret token)", docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
+		name: "gitlab-legacy", title: "GitLab (secret token)",
+		docs:   "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		secret: "Secret token (Settings › Webhooks)",
 		scheme: token{header: "x-gitlab-token"},
 		ids:    []Locator{{Header: "idempotency-key"}},
@@ -1099,7 +1325,8 @@ var providers = []provider{
 		note:     "The token proves the sender alone; GitLab's signing token proves the body too.",
 	},
 	{
-		name: "gocardless", title: "GoCardless", docs: "https://developer.gocardless.com/api-reference/#appendix-webhooks",
+		name: "gocardless", title: "GoCardless",
+		docs:     "https://developer.gocardless.com/api-reference/#appendix-webhooks",
 		secret:   "Secret of the webhook endpoint (Developers › Webhook endpoints)",
 		scheme:   signed{HMAC: HMAC{Header: "webhook-signature"}},
 		ids:      []Locator{{JSON: "meta.webhook_id"}, {Body: true}}, // each event has an id
@@ -1117,27 +1344,39 @@ var providers = []provider{
 		note:     noteJSONOnly,
 	},
 	{
-		name: "google-channels", title: "Google Calendar, Drive (push channels)", docs: "https://developers.google.com/calendar/api/guides/push",
+		name: "google-channels", title: "Google Calendar, Drive (push channels)",
+		docs:   "https://developers.google.com/calendar/api/guides/push",
 		secret: "token of the watch request, of your own making",
 		scheme: token{header: "x-goog-channel-token"},
-		ids:    []Locator{{Header: "x-goog-channel-id"}, {Header: "x-goog-message-number"}}, allIDs: true,
+		ids: []Locator{
+			{Header: "x-goog-channel-id"}, {Header: "x-goog-message-number"},
+		}, allIDs: true,
 		types: []Locator{{Header: "x-goog-resource-state"}},
 		beside: []companion{
 			{header: "x-goog-message-number", value: "1"},
 			{header: "x-goog-resource-id", value: "example"},
-			{header: "x-goog-resource-uri", value: "https://www.googleapis.com/calendar/v3/calendars/primary/events?alt=json"},
+			{
+				header: "x-goog-resource-uri",
+				value:  "https://www.googleapis.com/calendar/v3/calendars/primary/events?alt=json",
+			},
 		},
 		examples: []string{"sync", "exists", "update"},
 		note:     "The body is empty: what has changed is in the X-Goog headers, or to be fetched.",
 	},
 	{
-		name: "google-pubsub", title: "Google Cloud Pub/Sub", docs: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
+		name: "google-pubsub", title: "Google Cloud Pub/Sub",
+		docs: "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
 		// Google signs a token for an hour, and may send it for as long.
 		scheme: webToken{
 			header: authorization, prefix: "Bearer ", algorithm: "RS256",
-			published: published{find: findGoogle, sign: rsaSHA256}, timed: "iat", tolerance: time.Hour,
+			published: published{
+				find: findGoogle, sign: rsaSHA256,
+			}, timed: "iat", tolerance: time.Hour,
 			claims: []wantedClaim{
-				{name: "iss", values: []string{"https://accounts.google.com", "accounts.google.com"}},
+				{
+					name:   "iss",
+					values: []string{"https://accounts.google.com", "accounts.google.com"},
+				},
 				{name: "aud", setting: "audience"},
 				{name: "email", setting: "service_account"},
 				{name: "email_verified", values: []string{"true"}},
@@ -1163,11 +1402,13 @@ var providers = []provider{
 			"is the attribute eventType, as Cloud Storage has it.",
 	},
 	{
-		name: "gr4vy", title: "Gr4vy", docs: "https://docs.gr4vy.com/guides/features/webhooks/security",
+		name: "gr4vy", title: "Gr4vy",
+		docs:   "https://docs.gr4vy.com/guides/features/webhooks/security",
 		secret: "secret of the webhook subscription",
 		scheme: signed{
-			HMAC: HMAC{Header: "x-gr4vy-webhook-signatures", Payload: "{timestamp}.{body}", TimestampHeader: "x-gr4vy-webhook-timestamp",
-				Tolerance: Unlimited},
+			HMAC: HMAC{Header: "x-gr4vy-webhook-signatures", Payload: "{timestamp}.{body}",
+				TimestampHeader: "x-gr4vy-webhook-timestamp",
+				Tolerance:       Unlimited},
 			layout: layout{separator: ","},
 		},
 		ids:      []Locator{{JSON: "id"}},
@@ -1184,7 +1425,8 @@ var providers = []provider{
 		note:     `Leave Header and Timestamp Header empty; with these set, use provider hmac and the payload "{timestamp}:{body}".`,
 	},
 	{
-		name: "greenhouse", title: "Greenhouse", docs: "https://developers.greenhouse.io/webhooks.html#authentication",
+		name: "greenhouse", title: "Greenhouse",
+		docs:     "https://developers.greenhouse.io/webhooks.html#authentication",
 		secret:   "Secret key of the web hook",
 		scheme:   signed{HMAC: HMAC{Header: "signature", Prefix: "sha256 "}},
 		ids:      []Locator{{Header: "greenhouse-event-id"}},
@@ -1192,7 +1434,8 @@ var providers = []provider{
 		examples: []string{"new_candidate_application", "candidate_hired"},
 	},
 	{
-		name: "gusto", title: "Gusto", docs: "https://docs.gusto.com/embedded-payroll/docs/webhooks",
+		name: "gusto", title: "Gusto",
+		docs:   "https://docs.gusto.com/embedded-payroll/docs/webhooks",
 		secret: "verification_token of the handshake: leave it out, it is learned",
 		scheme: signed{HMAC: HMAC{Header: "x-gusto-signature"}},
 		ids:    []Locator{{JSON: "uuid"}},
@@ -1211,8 +1454,10 @@ var providers = []provider{
 	},
 	{
 		name: "help-scout", title: "Help Scout", docs: "https://developer.helpscout.com/webhooks/",
-		secret:   "Secret Key of the webhook",
-		scheme:   signed{HMAC: HMAC{Header: "x-helpscout-signature", Algorithm: "sha1", Encoding: "base64"}},
+		secret: "Secret Key of the webhook",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-helpscout-signature", Algorithm: "sha1", Encoding: "base64"},
+		},
 		types:    []Locator{{Header: "x-helpscout-event"}},
 		examples: []string{"convo.created", "customer.created", "helpscout.test"},
 	},
@@ -1231,10 +1476,12 @@ var providers = []provider{
 		note:     "The scheme is described in the configuration, in the block hmac.",
 	},
 	{
-		name: "hubspot", title: "HubSpot", docs: "https://developers.hubspot.com/docs/guides/apps/authentication/validating-requests",
+		name: "hubspot", title: "HubSpot",
+		docs:   "https://developers.hubspot.com/docs/guides/apps/authentication/validating-requests",
 		secret: "Client secret (your app › Auth)",
 		scheme: signed{
-			HMAC: HMAC{Header: "x-hubspot-signature-v3", Encoding: "base64", Payload: "{method}{url}{body}{timestamp}",
+			HMAC: HMAC{Header: "x-hubspot-signature-v3", Encoding: "base64",
+				Payload:         "{method}{url}{body}{timestamp}",
 				TimestampHeader: "x-hubspot-request-timestamp", TimestampFormat: timeMillis},
 			tidyURL: hubSpotURL,
 		},
@@ -1245,31 +1492,37 @@ var providers = []provider{
 			"unique: there is no delivery id.",
 	},
 	{
-		name: "hubspot-v1", title: "HubSpot, version 1 of the signature", docs: "https://developers.hubspot.com/docs/faq/v1-request-validation",
+		name: "hubspot-v1", title: "HubSpot, version 1 of the signature",
+		docs:     "https://developers.hubspot.com/docs/faq/v1-request-validation",
 		secret:   "Client secret (your app › Auth)",
 		scheme:   hubSpotPlain{header: hubSpotSignature, version: "v1"},
 		types:    []Locator{{JSON: "0.subscriptionType"}},
 		examples: []string{"contact.creation", "deal.propertyChange"},
-		note: noteHubSpotPlain + " HubSpot sends version 3 beside this one: take provider hubspot where you can. The body is a list of events; there is " +
+		note: noteHubSpotPlain +
+			" HubSpot sends version 3 beside this one: take provider hubspot where you can. The body is a list of events; there is " +
 			"no delivery id, as with version 3.",
 	},
 	{
-		name: "hubspot-v2", title: "HubSpot, version 2 of the signature", docs: "https://developers.hubspot.com/docs/faq/v2-request-validation",
+		name: "hubspot-v2", title: "HubSpot, version 2 of the signature",
+		docs:     "https://developers.hubspot.com/docs/faq/v2-request-validation",
 		secret:   "Client secret (your app › Auth)",
 		scheme:   hubSpotPlain{header: hubSpotSignature, version: "v2", withURL: true},
 		needsURL: "signs the URL of the webhook",
 		examples: []string{"workflow-action"},
-		note:     noteHubSpotPlain + " It is what actions of workflows come with. There is neither a delivery id nor an event type.",
+		note: noteHubSpotPlain +
+			" It is what actions of workflows come with. There is neither a delivery id nor an event type.",
 	},
 	{
-		name: "hugging-face", title: "Hugging Face", docs: "https://huggingface.co/docs/hub/webhooks",
+		name: "hugging-face", title: "Hugging Face",
+		docs:     "https://huggingface.co/docs/hub/webhooks",
 		secret:   "Secret (Settings › Webhooks)",
 		scheme:   token{header: "x-webhook-secret"},
 		types:    []Locator{{JSON: "event.scope"}, {JSON: "event.action"}},
 		examples: []string{"repo.content.update", "discussion.create"},
 	},
 	{
-		name: "hygraph", title: "Hygraph (GraphCMS)", docs: "https://hygraph.com/docs/api-reference/basics/webhooks",
+		name: "hygraph", title: "Hygraph (GraphCMS)",
+		docs:     "https://hygraph.com/docs/api-reference/basics/webhooks",
 		secret:   "Secret key of the webhook (Project settings › Webhooks)",
 		scheme:   hygraph{},
 		types:    []Locator{{JSON: "operation"}, {JSON: "data.__typename"}},
@@ -1277,12 +1530,15 @@ var providers = []provider{
 		note:     "Let the webhook include its payload.",
 	},
 	{
-		name: "incident-io", title: "incident.io", docs: "https://docs.incident.io/api-reference/webhooks",
-		secret:   "Signing secret (Settings › Webhooks)",
-		scheme:   standardScheme,
-		ids:      []Locator{{Header: "webhook-id"}},
-		types:    []Locator{{JSON: "event_type"}},
-		examples: []string{"public_incident.incident_created_v2", "public_incident.incident_status_updated_v2"},
+		name: "incident-io", title: "incident.io",
+		docs:   "https://docs.incident.io/api-reference/webhooks",
+		secret: "Signing secret (Settings › Webhooks)",
+		scheme: standardScheme,
+		ids:    []Locator{{Header: "webhook-id"}},
+		types:  []Locator{{JSON: "event_type"}},
+		examples: []string{
+			"public_incident.incident_created_v2", "public_incident.incident_status_updated_v2",
+		},
 	},
 	{
 		name: "increase", title: "Increase", docs: "https://increase.com/documentation/webhooks",
@@ -1293,23 +1549,29 @@ var providers = []provider{
 		examples: []string{"account.created", "transaction.created", "card.created"},
 	},
 	{
-		name: "instagram", title: "Instagram", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
+		name: "instagram", title: "Instagram", docs: docsMeta, secret: labelMeta,
+		scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
-		ids:       []Locator{{Body: true}}, // each change and each message has an id or a time in milliseconds
-		types:     typesMeta,
-		examples:  []string{"instagram.comments", "instagram.mentions"},
+		// each change and each message has an id or a time in milliseconds
+		ids:      []Locator{{Body: true}},
+		types:    typesMeta,
+		examples: []string{"instagram.comments", "instagram.mentions"},
 	},
 	{
-		name: "intercom", title: "Intercom", docs: "https://developers.intercom.com/docs/references/webhooks/webhook-models",
-		secret:    "Client secret (Developer Hub › your app › Basic information)",
-		scheme:    signed{HMAC: HMAC{Header: "x-hub-signature", Algorithm: "sha1", Prefix: "sha1="}},
+		name: "intercom", title: "Intercom",
+		docs:   "https://developers.intercom.com/docs/references/webhooks/webhook-models",
+		secret: "Client secret (Developer Hub › your app › Basic information)",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-hub-signature", Algorithm: "sha1", Prefix: "sha1="},
+		},
 		ids:       []Locator{{JSON: "id"}},
 		types:     []Locator{{JSON: "topic"}},
 		handshake: handshakeHead,
 		examples:  []string{"conversation.user.created", "ping"},
 	},
 	{
-		name: "jira", title: "Jira Cloud", docs: "https://developer.atlassian.com/cloud/jira/platform/webhooks/",
+		name: "jira", title: "Jira Cloud",
+		docs:     "https://developer.atlassian.com/cloud/jira/platform/webhooks/",
 		secret:   "Secret (System › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
 		ids:      []Locator{{Header: "x-atlassian-webhook-identifier"}},
@@ -1318,35 +1580,44 @@ var providers = []provider{
 		note:     "For the webhooks of administrators; those of Connect apps have a JWT.",
 	},
 	{
-		name: "katana", title: "Katana", docs: "https://developer.katanamrp.com/docs/verifying-webhook-signature",
+		name: "katana", title: "Katana",
+		docs:     "https://developer.katanamrp.com/docs/verifying-webhook-signature",
 		secret:   "token of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-sha2-signature"}},
 		types:    []Locator{{JSON: "action"}},
 		examples: []string{"sales_order.created", "variant.updated"},
 	},
 	{
-		name: "kinde", title: "Kinde", docs: "https://docs.kinde.com/integrate/webhooks/about-webhooks",
+		name: "kinde", title: "Kinde",
+		docs: "https://docs.kinde.com/integrate/webhooks/about-webhooks",
 		scheme: webToken{
 			media: "application/jwt", algorithm: "RS256",
 			published: published{find: findKinde, check: checkSubdomain, sign: rsaSHA256},
-			claims:    []wantedClaim{{name: "event_id"}, {name: "type"}}, // Kinde signs its users' tokens with the same keys
+			// Kinde signs its users' tokens with the same keys
+			claims: []wantedClaim{{name: "event_id"}, {name: "type"}},
 		},
 		ids:    []Locator{{JSON: "event_id"}},
 		types:  []Locator{{JSON: "type"}},
 		holder: document.Holder{Token: true},
 		settings: []setting{
-			{name: settingSubdomain, label: "subdomain of the business, as in https://<subdomain>.kinde.com", example: "example"},
+			{
+				name:    settingSubdomain,
+				label:   "subdomain of the business, as in https://<subdomain>.kinde.com",
+				example: "example",
+			},
 			pinKeySet,
 		},
 		examples: []string{"user.created", "user.updated"},
 		note:     "The body is a JSON Web Token, and is passed on as it is; ids and types are those of its claims.",
 	},
 	{
-		name: "klaviyo", title: "Klaviyo", docs: "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
+		name: "klaviyo", title: "Klaviyo",
+		docs:   "https://developers.klaviyo.com/en/docs/working_with_system_webhooks",
 		secret: "secret_key, given when the webhook is created",
 		// Our decision. No window is stated, and the header's time has been seen to differ by some
 		// hours from the body's.
-		scheme: signed{HMAC: HMAC{Header: "klaviyo-signature", Payload: "{body}{timestamp}", TimestampHeader: "klaviyo-timestamp",
+		scheme: signed{HMAC: HMAC{Header: "klaviyo-signature", Payload: "{body}{timestamp}",
+			TimestampHeader: "klaviyo-timestamp",
 			TimestampFormat: timeHTTP, Tolerance: 24 * time.Hour}},
 		ids:      []Locator{{Body: true}}, // the body holds the time of sending, in microseconds
 		types:    []Locator{{JSON: "data.0.topic"}},
@@ -1354,10 +1625,14 @@ var providers = []provider{
 		note:     "For system webhooks, not those of flows. " + noteFirstEvent,
 	},
 	{
-		name: "knock", title: "Knock", docs: "https://docs.knock.app/developer-tools/outbound-webhooks/overview",
+		name: "knock", title: "Knock",
+		docs:   "https://docs.knock.app/developer-tools/outbound-webhooks/overview",
 		secret: "Signing key of the webhook",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-knock-signature", Encoding: "base64", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis},
+			HMAC: HMAC{
+				Header: "x-knock-signature", Encoding: "base64", Payload: "{timestamp}.{body}",
+				TimestampFormat: timeMillis,
+			},
 			layout: layout{separator: ",", equals: "=", signature: "s", timestamp: "t"},
 		},
 		ids:      []Locator{{JSON: "id"}},
@@ -1365,7 +1640,8 @@ var providers = []provider{
 		examples: []string{"message.sent", "message.delivered"},
 	},
 	{
-		name: "launchdarkly", title: "LaunchDarkly", docs: "https://launchdarkly.com/docs/home/infrastructure/webhooks",
+		name: "launchdarkly", title: "LaunchDarkly",
+		docs:     "https://launchdarkly.com/docs/home/infrastructure/webhooks",
 		secret:   "Secret of the webhook (Sign this webhook)",
 		scheme:   signed{HMAC: HMAC{Header: "x-ld-signature"}},
 		ids:      []Locator{{JSON: "_id"}},
@@ -1373,14 +1649,16 @@ var providers = []provider{
 		examples: []string{"flag", "member", "project"},
 	},
 	{
-		name: "lemon-squeezy", title: "Lemon Squeezy", docs: "https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
+		name: "lemon-squeezy", title: "Lemon Squeezy",
+		docs:     "https://docs.lemonsqueezy.com/help/webhooks/signing-requests",
 		secret:   "Signing secret (Settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-signature"}},
 		types:    []Locator{{JSON: "meta.event_name"}},
 		examples: []string{"order_created", "subscription_created", "subscription_payment_success"},
 	},
 	{
-		name: "line", title: "LINE Messaging API", docs: "https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/",
+		name: "line", title: "LINE Messaging API",
+		docs:     "https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/",
 		secret:   "Channel secret (LINE Developers Console)",
 		scheme:   signed{HMAC: HMAC{Header: "x-line-signature", Encoding: "base64"}},
 		types:    []Locator{{JSON: "events.0.type"}},
@@ -1390,8 +1668,9 @@ var providers = []provider{
 	{
 		name: "linear", title: "Linear", docs: "https://linear.app/developers/webhooks",
 		secret: "Signing secret (Settings › API › the webhook)",
-		scheme: signed{HMAC: HMAC{Header: "linear-signature", TimestampJSON: "webhookTimestamp", TimestampFormat: timeMillis,
-			Tolerance: time.Minute}},
+		scheme: signed{HMAC: HMAC{Header: "linear-signature", TimestampJSON: "webhookTimestamp",
+			TimestampFormat: timeMillis,
+			Tolerance:       time.Minute}},
 		ids:   []Locator{{Header: "linear-delivery"}},
 		types: []Locator{{JSON: "type"}, {JSON: "action"}},
 		beside: []companion{
@@ -1401,17 +1680,20 @@ var providers = []provider{
 		examples: []string{"Issue.create", "Comment.update"},
 	},
 	{
-		name: "linkedin", title: "LinkedIn", docs: "https://learn.microsoft.com/linkedin/shared/api-guide/webhook-validation",
+		name: "linkedin", title: "LinkedIn",
+		docs:   "https://learn.microsoft.com/linkedin/shared/api-guide/webhook-validation",
 		secret: "Client Secret of the application",
 		scheme: signed{HMAC: HMAC{Header: "x-li-signature", Payload: "hmacsha256={body}"}},
 		ids:    []Locator{{JSON: "notificationId"}, {Body: true}},
 		types:  []Locator{{JSON: "type"}},
-		handshake: handshake{about: "GET with challengeCode, every two hours: its HMAC", methods: []string{"GET"},
-			open: answerLinkedIn},
+		handshake: handshake{about: "GET with challengeCode, every two hours: its HMAC",
+			methods: []string{"GET"},
+			open:    answerLinkedIn},
 		examples: []string{"LEAD_ACTION"},
 	},
 	{
-		name: "lithic", title: "Lithic", docs: "https://docs.lithic.com/docs/events-api#verifying-webhooks",
+		name: "lithic", title: "Lithic",
+		docs:     "https://docs.lithic.com/docs/events-api#verifying-webhooks",
 		secret:   "secret of the event subscription, whsec_…",
 		scheme:   standardScheme,
 		ids:      []Locator{{Header: "webhook-id"}},
@@ -1422,29 +1704,38 @@ var providers = []provider{
 		name: "livekit", title: "LiveKit", docs: "https://docs.livekit.io/home/server/webhooks/",
 		secret: "API secret of the key that the webhook is signed with",
 		scheme: webToken{
-			header: authorization, algorithm: "HS256", bodyHash: "sha256", hashForm: "base64", timed: "nbf", tolerance: DefaultTolerance,
+			header: authorization, algorithm: "HS256", bodyHash: "sha256", hashForm: "base64",
+			timed: "nbf", tolerance: DefaultTolerance,
 			claims: []wantedClaim{{name: "iss", setting: "api_key"}},
 		},
-		ids:      []Locator{{JSON: "id"}},
-		types:    []Locator{{JSON: "event"}},
-		settings: []setting{{name: "api_key", label: "API key that the webhook is signed with", example: "APIexample00001"}},
+		ids:   []Locator{{JSON: "id"}},
+		types: []Locator{{JSON: "event"}},
+		settings: []setting{
+			{
+				name: "api_key", label: "API key that the webhook is signed with",
+				example: "APIexample00001",
+			},
+		},
 		beside:   []companion{{header: "content-type", value: "application/webhook+json"}},
 		examples: []string{"room_started", "participant_joined", "egress_ended"},
 	},
 	{
 		name: "lob", title: "Lob", docs: "https://docs.lob.com/#tag/Webhooks",
 		secret: "Secret of the webhook (Dashboard › Webhooks)",
-		scheme: signed{HMAC: HMAC{Header: "lob-signature", Payload: "{timestamp}.{body}", TimestampHeader: "lob-signature-timestamp",
+		scheme: signed{HMAC: HMAC{Header: "lob-signature", Payload: "{timestamp}.{body}",
+			TimestampHeader: "lob-signature-timestamp",
 			TimestampFormat: timeUnix, Tolerance: Unlimited}}, // the unit is not documented
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "event_type.id"}},
 		examples: []string{"letter.created", "postcard.in_transit"},
 	},
 	{
-		name: "logto", title: "Logto", docs: "https://docs.logto.io/developers/webhooks/secure-webhooks",
-		secret:   "Signing key (Console › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "logto-signature-sha-256"}},
-		ids:      []Locator{{Body: true}}, // the body holds createdAt, in milliseconds, and the person that it is about
+		name: "logto", title: "Logto",
+		docs:   "https://docs.logto.io/developers/webhooks/secure-webhooks",
+		secret: "Signing key (Console › Webhooks)",
+		scheme: signed{HMAC: HMAC{Header: "logto-signature-sha-256"}},
+		// the body holds createdAt, in milliseconds, and the person that it is about
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"User.Created", "PostSignIn", "PostRegister"},
 	},
@@ -1457,15 +1748,18 @@ var providers = []provider{
 		examples: []string{"contact.created", "email.delivered"},
 	},
 	{
-		name: "mailersend", title: "MailerSend", docs: "https://developers.mailersend.com/api/v1/webhooks.html#security",
-		secret:   "Signing secret of the webhook",
-		scheme:   signed{HMAC: HMAC{Header: "signature"}},
-		ids:      []Locator{{Body: true}}, // the body has the activity's id and the time, in microseconds
+		name: "mailersend", title: "MailerSend",
+		docs:   "https://developers.mailersend.com/api/v1/webhooks.html#security",
+		secret: "Signing secret of the webhook",
+		scheme: signed{HMAC: HMAC{Header: "signature"}},
+		// the body has the activity's id and the time, in microseconds
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"activity.delivered", "activity.sent"},
 	},
 	{
-		name: "mailgun", title: "Mailgun", docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
+		name: "mailgun", title: "Mailgun",
+		docs:     "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
 		secret:   "HTTP webhook signing key (Settings › API security)",
 		scheme:   mailgun{},
 		ids:      []Locator{{JSON: "signature.token"}},
@@ -1489,11 +1783,12 @@ var providers = []provider{
 		note:      "The event type is that of the first event.",
 	},
 	{
-		name: "maxio", title: "Maxio Advanced Billing (Chargify)", docs: "https://docs.maxio.com/hc/en-us/articles/24266143173901",
+		name: "maxio", title: "Maxio Advanced Billing (Chargify)",
+		docs:     "https://docs.maxio.com/hc/en-us/articles/24266143173901",
 		secret:   "Shared key of the site",
 		scheme:   signed{HMAC: HMAC{Header: "x-chargify-webhook-signature-hmac-sha-256"}},
 		ids:      []Locator{{Header: "x-chargify-webhook-id"}},
-		typeBy:   typeBy{"the form's field event", formEvent},
+		typeBy:   typeBy{about: "the form's field event", read: formEvent},
 		examples: []string{"signup_success", "renewal_success", "payment_failure"},
 	},
 	{
@@ -1509,7 +1804,8 @@ var providers = []provider{
 		note:     "The secret is in the body, and is passed on with it. Keep sharedSecret in the payload template.",
 	},
 	{
-		name: "mercado-pago", title: "Mercado Pago", docs: "https://www.mercadopago.com.ar/developers/en/docs/your-integrations/notifications/webhooks",
+		name: "mercado-pago", title: "Mercado Pago",
+		docs:     "https://www.mercadopago.com.ar/developers/en/docs/your-integrations/notifications/webhooks",
 		secret:   "Secret signature (Your integrations › Webhooks › Configure notifications)",
 		scheme:   mercadoPago{},
 		ids:      []Locator{{Header: mercadoPagoRequest}},
@@ -1521,21 +1817,25 @@ var providers = []provider{
 			"codes are not signed.",
 	},
 	{
-		name: "messenger", title: "Facebook Messenger", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
+		name: "messenger", title: "Facebook Messenger", docs: docsMeta, secret: labelMeta,
+		scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
-		ids:       []Locator{{Body: true}}, // each message and each receipt has a time in milliseconds
-		types:     []Locator{{JSON: "object"}},
-		examples:  []string{"page"},
+		// each message and each receipt has a time in milliseconds
+		ids:      []Locator{{Body: true}},
+		types:    []Locator{{JSON: "object"}},
+		examples: []string{"page"},
 	},
 	{
-		name: "meta", title: "Meta (Graph API, Facebook)", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
+		name: "meta", title: "Meta (Graph API, Facebook)", docs: docsMeta, secret: labelMeta,
+		scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
 		types:     typesMeta,
 		examples:  []string{"page.feed", "user.photos"},
 		note:      "There is no delivery id, and two changes in one second may have the same body.",
 	},
 	{
-		name: "microsoft-graph", title: "Microsoft Graph", docs: "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
+		name: "microsoft-graph", title: "Microsoft Graph",
+		docs:   "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
 		secret: "clientState of the subscription",
 		scheme: bodyToken{list: "value", member: "clientState"},
 		types:  []Locator{{JSON: "value.0.changeType"}},
@@ -1549,17 +1849,23 @@ var providers = []provider{
 	},
 	{
 		name: "microsoft-teams", title: "Microsoft Teams",
-		docs:     "https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-outgoing-webhook",
-		secret:   "HMAC security token, shown once when the outgoing webhook is created",
-		scheme:   signed{HMAC: HMAC{Header: authorization, Encoding: "base64", Prefix: "HMAC ", Key: keyBase64}},
-		ids:      []Locator{{JSON: "id"}},
-		types:    []Locator{{JSON: "type"}},
-		reply:    &Reply{Status: 200, ContentType: "application/json", Body: `{"type":"message","text":"Received."}`},
+		docs:   "https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-outgoing-webhook",
+		secret: "HMAC security token, shown once when the outgoing webhook is created",
+		scheme: signed{
+			HMAC: HMAC{Header: authorization, Encoding: "base64", Prefix: "HMAC ", Key: keyBase64},
+		},
+		ids:   []Locator{{JSON: "id"}},
+		types: []Locator{{JSON: "type"}},
+		reply: &Reply{
+			Status: 200, ContentType: "application/json",
+			Body: `{"type":"message","text":"Received."}`,
+		},
 		examples: []string{"message"},
 		note:     "The answer is shown in the channel.",
 	},
 	{
-		name: "modern-treasury", title: "Modern Treasury", docs: "https://docs.moderntreasury.com/platform/docs/webhook-signatures",
+		name: "modern-treasury", title: "Modern Treasury",
+		docs:     "https://docs.moderntreasury.com/platform/docs/webhook-signatures",
 		secret:   "Webhook key (Developer settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-signature"}, inflated: true},
 		ids:      []Locator{{Header: "x-webhook-id"}},
@@ -1570,8 +1876,9 @@ var providers = []provider{
 		name: "mollie", title: "Mollie", docs: "https://docs.mollie.com/reference/webhooks-new",
 		secret: "Signing secret, in the answer to the webhook's creation",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-mollie-signature"},
-			layout: layout{separator: ",", equals: "=", signature: "sha256", bare: true}, // the header comes twice during a rotation of secrets
+			HMAC: HMAC{Header: "x-mollie-signature"},
+			// the header comes twice during a rotation of secrets
+			layout: layout{separator: ",", equals: "=", signature: "sha256", bare: true},
 		},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
@@ -1580,11 +1887,14 @@ var providers = []provider{
 			"documentation and in its PHP package.",
 	},
 	{
-		name: "monday", title: "monday.com", docs: "https://developer.monday.com/apps/docs/integration-authorization",
+		name: "monday", title: "monday.com",
+		docs:   "https://developer.monday.com/apps/docs/integration-authorization",
 		secret: "Signing Secret of the app (Developer Center › Basic Information)",
-		scheme: webToken{header: authorization, algorithm: "HS256", timed: "iat", tolerance: DefaultTolerance},
-		ids:    []Locator{{JSON: "event.triggerUuid"}},
-		types:  []Locator{{JSON: "event.type"}},
+		scheme: webToken{
+			header: authorization, algorithm: "HS256", timed: "iat", tolerance: DefaultTolerance,
+		},
+		ids:   []Locator{{JSON: "event.triggerUuid"}},
+		types: []Locator{{JSON: "event.type"}},
 		handshake: handshake{
 			about: "POST of a challenge and nothing else: echoed", open: answerMonday,
 		},
@@ -1593,9 +1903,11 @@ var providers = []provider{
 	},
 	{
 		name: "monnify", title: "Monnify", docs: "https://developers.monnify.com/docs/webhooks",
-		secret:   "Secret key (Developer › API keys)",
-		scheme:   signed{HMAC: HMAC{Header: "monnify-signature", Algorithm: "sha512"}},
-		ids:      []Locator{{Body: true}}, // the reference is no id: all events of a payment have it, and several refunds of it have one type
+		secret: "Secret key (Developer › API keys)",
+		scheme: signed{HMAC: HMAC{Header: "monnify-signature", Algorithm: "sha512"}},
+		// the reference is no id: all events of a payment have it, and several refunds of it have
+		// one type
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "eventType"}},
 		examples: []string{"SUCCESSFUL_TRANSACTION", "SUCCESSFUL_DISBURSEMENT"},
 	},
@@ -1611,7 +1923,8 @@ var providers = []provider{
 		examples: []string{"video.asset.ready", "video.asset.created", "video.upload.cancelled"},
 	},
 	{
-		name: "netlify", title: "Netlify", docs: "https://docs.netlify.com/deploy/deploy-notifications/",
+		name: "netlify", title: "Netlify",
+		docs:   "https://docs.netlify.com/deploy/deploy-notifications/",
 		secret: "JWS secret token of the outgoing webhook",
 		scheme: webToken{
 			header: "x-webhook-signature", algorithm: "HS256", bodyHash: "sha256", hashForm: "hex",
@@ -1623,19 +1936,25 @@ var providers = []provider{
 		note:     "Netlify signs no time.",
 	},
 	{
-		name: "nmi", title: "NMI", docs: "https://secure.nmi.com/merchants/resources/integration/integration_portal.php#webhooks_setup",
+		name: "nmi", title: "NMI",
+		docs: "https://secure.nmi.com/merchants/resources/integration/integration_portal.php#webhooks_setup",
 		// Source: Hookdeck's published code; not checked against NMI's page. The value of t is a
 		// nonce.
 		secret: "Signing key (Settings › Webhooks)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "webhook-signature", Payload: "{timestamp}.{body}"},
-			layout: layout{separator: ",", equals: "=", signature: "s", timestamp: "t", nonce: true},
+			HMAC: HMAC{Header: "webhook-signature", Payload: "{timestamp}.{body}"},
+			layout: layout{
+				separator: ",", equals: "=", signature: "s", timestamp: "t", nonce: true,
+			},
 		},
 		ids:      []Locator{{JSON: "event_id"}},
 		types:    []Locator{{JSON: "event_type"}},
 		examples: []string{"transaction.sale.success", "transaction.refund.success"},
 	},
-	{name: "none", title: "whoever asks", scheme: unsigned{}, examples: []string{"reading"}, note: "Anybody who knows the URL can send. Use it for tests, or with allowed_ips."},
+	{
+		name: "none", title: "whoever asks", scheme: unsigned{}, examples: []string{"reading"},
+		note: "Anybody who knows the URL can send. Use it for tests, or with allowed_ips.",
+	},
 	{
 		name: "notion", title: "Notion", docs: "https://developers.notion.com/reference/webhooks",
 		secret: "verification_token of the handshake: leave it out, it is learned",
@@ -1656,7 +1975,8 @@ var providers = []provider{
 		note:     "npm's own registry is reported to have retired its hooks; others such as cnpm send them.",
 	},
 	{
-		name: "nuvemshop", title: "Nuvemshop (Tiendanube)", docs: "https://tiendanube.github.io/api-documentation/resources/webhook",
+		name: "nuvemshop", title: "Nuvemshop (Tiendanube)",
+		docs: "https://tiendanube.github.io/api-documentation/resources/webhook",
 		// Source: Hookdeck's published code. Nuvemshop's page was read for the events, not for the
 		// signature.
 		secret:   "Client secret of the app",
@@ -1666,27 +1986,37 @@ var providers = []provider{
 	},
 	{
 		name: "nylas", title: "Nylas", docs: "https://developer.nylas.com/docs/v3/notifications/",
-		secret:    "webhook_secret, in the answer to the webhook's creation",
-		scheme:    signed{HMAC: HMAC{Header: "x-nylas-signature"}},
-		ids:       []Locator{{JSON: "id"}},
-		types:     []Locator{{JSON: "type"}},
-		handshake: handshake{about: "GET with challenge: echoed", methods: []string{"GET"}, open: echoChallenge},
-		examples:  []string{"message.created", "grant.expired"},
+		secret: "webhook_secret, in the answer to the webhook's creation",
+		scheme: signed{HMAC: HMAC{Header: "x-nylas-signature"}},
+		ids:    []Locator{{JSON: "id"}},
+		types:  []Locator{{JSON: "type"}},
+		handshake: handshake{
+			about: "GET with challenge: echoed", methods: []string{"GET"}, open: echoChallenge,
+		},
+		examples: []string{"message.created", "grant.expired"},
 	},
 	{
-		name: "okta", title: "Okta event hooks", docs: "https://developer.okta.com/docs/concepts/event-hooks/",
-		secret:   "Authentication secret (Workflow › Event Hooks)",
-		scheme:   token{header: authorization, named: true},
-		ids:      []Locator{{JSON: "eventId"}},
-		types:    []Locator{{JSON: "data.events.0.eventType"}},
-		settings: []setting{{name: headerSetting, label: "Authentication field of the event hook", example: "Authorization", optional: true}},
-		handshake: handshake{about: "GET with X-Okta-Verification-Challenge: echoed", methods: []string{"GET"},
-			open: answerOkta},
+		name: "okta", title: "Okta event hooks",
+		docs:   "https://developer.okta.com/docs/concepts/event-hooks/",
+		secret: "Authentication secret (Workflow › Event Hooks)",
+		scheme: token{header: authorization, named: true},
+		ids:    []Locator{{JSON: "eventId"}},
+		types:  []Locator{{JSON: "data.events.0.eventType"}},
+		settings: []setting{
+			{
+				name: headerSetting, label: "Authentication field of the event hook",
+				example: "Authorization", optional: true,
+			},
+		},
+		handshake: handshake{about: "GET with X-Okta-Verification-Challenge: echoed",
+			methods: []string{"GET"},
+			open:    answerOkta},
 		examples: []string{"user.lifecycle.create", "user.session.start"},
 		note:     "The event type is that of the first event.",
 	},
 	{
-		name: "onfido", title: "Onfido (Entrust)", docs: "https://documentation.identity.entrust.com/api/latest/#verifying-webhook-signatures",
+		name: "onfido", title: "Onfido (Entrust)",
+		docs:     "https://documentation.identity.entrust.com/api/latest/#verifying-webhook-signatures",
 		secret:   "token of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "x-sha2-signature"}},
 		types:    []Locator{{JSON: "payload.action"}},
@@ -1694,12 +2024,16 @@ var providers = []provider{
 	},
 	{
 		name: "onfleet", title: "Onfleet", docs: "https://docs.onfleet.com/reference/webhooks",
-		secret:    "webhook secret, hex (Settings › API & Webhooks)",
-		scheme:    signed{HMAC: HMAC{Header: "x-onfleet-signature", Algorithm: "sha512", Key: keyHex}},
-		ids:       []Locator{{Body: true}}, // each has its time in milliseconds
-		types:     []Locator{{JSON: "triggerName"}},
-		handshake: handshake{about: "GET with check: echoed", methods: []string{"GET"}, open: echoCheck},
-		examples:  []string{"taskCompleted", "taskStarted"},
+		secret: "webhook secret, hex (Settings › API & Webhooks)",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-onfleet-signature", Algorithm: "sha512", Key: keyHex},
+		},
+		ids:   []Locator{{Body: true}}, // each has its time in milliseconds
+		types: []Locator{{JSON: "triggerName"}},
+		handshake: handshake{
+			about: "GET with check: echoed", methods: []string{"GET"}, open: echoCheck,
+		},
+		examples: []string{"taskCompleted", "taskStarted"},
 	},
 	{
 		name: "openai", title: "OpenAI", docs: "https://platform.openai.com/docs/guides/webhooks",
@@ -1710,17 +2044,26 @@ var providers = []provider{
 		examples: []string{"response.completed", "batch.completed", "fine_tuning.job.succeeded"},
 	},
 	{
-		name: "oracle-commerce", title: "Oracle Commerce", docs: "https://docs.oracle.com/en/cloud/saas/cx-commerce/ccdev/secure-webhooks.html",
-		secret:   "Secret key (Settings › Web APIs › Webhook)",
-		scheme:   signed{HMAC: HMAC{Header: "x-oracle-cc-webhook-signature", Algorithm: "sha512", Encoding: "base64"}},
+		name: "oracle-commerce", title: "Oracle Commerce",
+		docs:   "https://docs.oracle.com/en/cloud/saas/cx-commerce/ccdev/secure-webhooks.html",
+		secret: "Secret key (Settings › Web APIs › Webhook)",
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "x-oracle-cc-webhook-signature", Algorithm: "sha512", Encoding: "base64",
+			},
+		},
 		examples: []string{"order-submit"},
 		note:     "No type is sent: make a source for each webhook.",
 	},
 	{
-		name: "orb", title: "Orb", docs: "https://docs.withorb.com/integrations-and-exports/webhooks",
+		name: "orb", title: "Orb",
+		docs:   "https://docs.withorb.com/integrations-and-exports/webhooks",
 		secret: "Signing secret of the endpoint",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-orb-signature", Payload: "v1:{timestamp}:{body}", TimestampHeader: "x-orb-timestamp", TimestampFormat: timeUTC},
+			HMAC: HMAC{
+				Header: "x-orb-signature", Payload: "v1:{timestamp}:{body}",
+				TimestampHeader: "x-orb-timestamp", TimestampFormat: timeUTC,
+			},
 			layout: layout{separator: " ", equals: "=", signature: "v1"},
 		},
 		ids:      []Locator{{JSON: "id"}},
@@ -1728,27 +2071,41 @@ var providers = []provider{
 		examples: []string{"invoice.issued", "subscription.created"},
 	},
 	{
-		name: "oura", title: "Oura", docs: "https://cloud.ouraring.com/v2/docs#tag/Webhook-Subscription-Routes",
+		name: "oura", title: "Oura",
+		docs: "https://cloud.ouraring.com/v2/docs#tag/Webhook-Subscription-Routes",
 		// Source: Hookdeck's published code; not checked against Oura's page. The form of the time
 		// is not documented, so it is signed but not checked.
 		secret: "Client secret of the application",
 		scheme: signed{
-			HMAC:  HMAC{Header: "x-oura-signature", Encoding: "upper-hex", Payload: "{id}{body}", IDHeader: "x-oura-timestamp"},
+			HMAC: HMAC{
+				Header: "x-oura-signature", Encoding: "upper-hex", Payload: "{id}{body}",
+				IDHeader: "x-oura-timestamp",
+			},
 			whole: true, object: true,
 		},
-		ids:      []Locator{{Body: true}}, // the body names what has changed, and when
-		types:    []Locator{{JSON: "data_type"}, {JSON: "event_type"}},
-		settings: []setting{{name: "verification_token", label: "verification_token of the subscription, of your own making", example: "example-verification-token"}},
+		ids:   []Locator{{Body: true}}, // the body names what has changed, and when
+		types: []Locator{{JSON: "data_type"}, {JSON: "event_type"}},
+		settings: []setting{
+			{
+				name:    "verification_token",
+				label:   "verification_token of the subscription, of your own making",
+				example: "example-verification-token",
+			},
+		},
 		handshake: handshake{about: "GET with verification_token and challenge: the challenge is echoed as JSON if the token is yours", methods: []string{"GET"},
 			open: answerOura},
 		examples: []string{"daily_sleep.create", "workout.update"},
 	},
 	{
-		name: "paddle", title: "Paddle Billing", docs: "https://developer.paddle.com/webhooks/signature-verification",
+		name: "paddle", title: "Paddle Billing",
+		docs:   "https://developer.paddle.com/webhooks/signature-verification",
 		secret: "Secret key, pdl_ntfset_… (Developer Tools › Notifications › the destination)",
 		scheme: signed{
 			// The five seconds are from Paddle's SDKs and its documentation.
-			HMAC:   HMAC{Header: "paddle-signature", Payload: "{timestamp}:{body}", Tolerance: 5 * time.Second},
+			HMAC: HMAC{
+				Header: "paddle-signature", Payload: "{timestamp}:{body}",
+				Tolerance: 5 * time.Second,
+			},
 			layout: layout{separator: ";", equals: "=", signature: "h1", timestamp: "ts"},
 		},
 		ids:      []Locator{{JSON: "event_id"}},
@@ -1756,40 +2113,62 @@ var providers = []provider{
 		examples: []string{"transaction.completed", "subscription.created", "price.created"},
 	},
 	{
-		name: "pagerduty", title: "PagerDuty", docs: "https://developer.pagerduty.com/docs/webhooks/webhook-signatures/",
+		name: "pagerduty", title: "PagerDuty",
+		docs:   "https://developer.pagerduty.com/docs/webhooks/webhook-signatures/",
 		secret: "secret, shown once when the webhook subscription is created",
 		scheme: signed{
 			HMAC:   HMAC{Header: "x-pagerduty-signature"},
 			layout: layout{separator: ",", equals: "=", signature: "v1"},
 		},
-		ids:      []Locator{{JSON: "event.id"}},
-		types:    []Locator{{JSON: "event.event_type"}},
-		examples: []string{"incident.triggered", "incident.acknowledged", "incident.priority_updated"},
+		ids:   []Locator{{JSON: "event.id"}},
+		types: []Locator{{JSON: "event.event_type"}},
+		examples: []string{
+			"incident.triggered", "incident.acknowledged", "incident.priority_updated",
+		},
 	},
 	{
-		name: "paymongo", title: "PayMongo", docs: "https://developers.paymongo.com/docs/securing-webhook",
+		name: "paymongo", title: "PayMongo",
+		docs:   "https://developers.paymongo.com/docs/securing-webhook",
 		secret: "secret_key of the webhook",
 		scheme: signed{
-			HMAC:   HMAC{Header: "paymongo-signature", Payload: "{timestamp}.{body}"},
-			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "te", or: "li"}, // test mode, live mode
+			HMAC: HMAC{Header: "paymongo-signature", Payload: "{timestamp}.{body}"},
+			// test mode, live mode
+			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "te", or: "li"},
 		},
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "data.attributes.type"}},
 		examples: []string{"payment.paid", "payment.failed", "source.chargeable"},
 	},
 	{
-		name: "paypal", title: "PayPal", docs: "https://developer.paypal.com/api/rest/webhooks/rest/",
+		name: "paypal", title: "PayPal",
+		docs:   "https://developer.paypal.com/api/rest/webhooks/rest/",
 		scheme: paypal{},
 		ids:    []Locator{{Header: paypalID}},
 		onceBy: true,
 		types:  []Locator{{JSON: "event_type"}},
-		beside: []companion{{header: paypalCertURL, value: "https://api.paypal.com/v1/notifications/certs/CERT-example"}, {header: "paypal-auth-version", value: "v2"}},
+		beside: []companion{
+			{
+				header: paypalCertURL,
+				value:  "https://api.paypal.com/v1/notifications/certs/CERT-example",
+			},
+			{header: "paypal-auth-version", value: "v2"},
+		},
 		settings: []setting{
-			{name: settingWebhookID, label: "Webhook ID (Apps & Credentials › the app › Webhooks)", example: "1EX00000AB000000C"},
-			{name: settingEnvironment, label: "production (default) or sandbox", example: production, optional: true},
+			{
+				name:    settingWebhookID,
+				label:   "Webhook ID (Apps & Credentials › the app › Webhooks)",
+				example: "1EX00000AB000000C",
+			},
+			{
+				name: settingEnvironment, label: "production (default) or sandbox",
+				example: production, optional: true,
+			},
 			pinCertificate,
 		},
-		examples: []string{"PAYMENT.CAPTURE.COMPLETED", "CHECKOUT.ORDER.APPROVED", "BILLING.SUBSCRIPTION.CANCELLED"},
+		examples: []string{
+			"PAYMENT.CAPTURE.COMPLETED", "CHECKOUT.ORDER.APPROVED",
+			"BILLING.SUBSCRIPTION.CANCELLED",
+		},
 		note: "PayPal signs the CRC-32 of the body, not the body: whoever holds a webhook of yours, signature and " +
 			"all, can make another body that it fits. So each transmission is taken once, within four days of its time. " +
 			"The mock webhooks of PayPal's simulator are signed for no webhook ID and refused.",
@@ -1802,11 +2181,16 @@ var providers = []provider{
 		examples: []string{"charge.success", "transfer.success", "subscription.create"},
 	},
 	{
-		name: "persona", title: "Persona", docs: "https://docs.withpersona.com/webhooks-best-practices#checking-signatures",
+		name: "persona", title: "Persona",
+		docs:   "https://docs.withpersona.com/webhooks-best-practices#checking-signatures",
 		secret: "Webhook secret, wbhsec_… (Dashboard › Webhooks)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "persona-signature", Payload: "{timestamp}.{body}", Tolerance: Unlimited},
-			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t", lists: true},
+			HMAC: HMAC{
+				Header: "persona-signature", Payload: "{timestamp}.{body}", Tolerance: Unlimited,
+			},
+			layout: layout{
+				separator: ",", equals: "=", signature: "v1", timestamp: "t", lists: true,
+			},
 		},
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "data.attributes.name"}},
@@ -1822,7 +2206,8 @@ var providers = []provider{
 		examples: []string{"orders.created", "picklists.closed"},
 	},
 	{
-		name: "pipedrive", title: "Pipedrive", docs: "https://pipedrive.readme.io/docs/guide-for-webhooks-v2",
+		name: "pipedrive", title: "Pipedrive",
+		docs:     "https://pipedrive.readme.io/docs/guide-for-webhooks-v2",
 		secret:   "http_auth_user and http_auth_password of the webhook, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		types:    []Locator{{JSON: "meta.action"}, {JSON: "meta.entity"}},
@@ -1830,16 +2215,28 @@ var providers = []provider{
 		note:     "For version 2 of its webhooks.",
 	},
 	{
-		name: "plaid", title: "Plaid", docs: "https://plaid.com/docs/api/webhooks/webhook-verification/",
+		name: "plaid", title: "Plaid",
+		docs: "https://plaid.com/docs/api/webhooks/webhook-verification/",
 		scheme: webToken{
-			header: "plaid-verification", algorithm: "ES256", bodyHash: "request_body_sha256", hashForm: "hex", timed: "iat", tolerance: DefaultTolerance,
+			header: "plaid-verification", algorithm: "ES256", bodyHash: "request_body_sha256",
+			hashForm: "hex", timed: "iat", tolerance: DefaultTolerance,
 			published: published{find: findPlaid, check: checkEnvironment, sign: ecdsaSHA256},
 		},
 		types: []Locator{{JSON: "webhook_type"}, {JSON: "webhook_code"}},
 		settings: []setting{
-			{name: settingClientID, label: "client_id (Dashboard › Developers › Keys)", example: "000000000000000000000000"},
-			{name: settingClientSecret, label: "secret of the environment (Dashboard › Developers › Keys)", example: "example-secret-0001"},
-			{name: settingEnvironment, label: "production (default) or sandbox", example: production, optional: true},
+			{
+				name: settingClientID, label: "client_id (Dashboard › Developers › Keys)",
+				example: "000000000000000000000000",
+			},
+			{
+				name:    settingClientSecret,
+				label:   "secret of the environment (Dashboard › Developers › Keys)",
+				example: "example-secret-0001",
+			},
+			{
+				name: settingEnvironment, label: "production (default) or sandbox",
+				example: production, optional: true,
+			},
 			pinKeySet,
 		},
 		examples: []string{"TRANSACTIONS.SYNC_UPDATES_AVAILABLE", "ITEM.ERROR"},
@@ -1855,7 +2252,8 @@ var providers = []provider{
 		examples: []string{"order.created", "subscription.active", "checkout.updated"},
 	},
 	{
-		name: "postmark", title: "Postmark", docs: "https://postmarkapp.com/developer/webhooks/webhooks-overview",
+		name: "postmark", title: "Postmark",
+		docs:     "https://postmarkapp.com/developer/webhooks/webhooks-overview",
 		secret:   "HTTP basic credentials of the webhook, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		ids:      []Locator{{Body: true}}, // one message makes many records, each with its time
@@ -1863,7 +2261,8 @@ var providers = []provider{
 		examples: []string{"Delivery", "Bounce", "SpamComplaint"},
 	},
 	{
-		name: "printful", title: "Printful", docs: "https://developers.printful.com/docs/v2-beta/#tag/Webhook-v2",
+		name: "printful", title: "Printful",
+		docs:     "https://developers.printful.com/docs/v2-beta/#tag/Webhook-v2",
 		secret:   "secret_key of the webhook configuration, hex",
 		scheme:   signed{HMAC: HMAC{Header: "x-pf-webhook-signature", Key: keyHex}},
 		types:    []Locator{{JSON: "type"}},
@@ -1879,7 +2278,8 @@ var providers = []provider{
 		note:     "The secret is in the body, and is passed on with it.",
 	},
 	{
-		name: "pulumi", title: "Pulumi Cloud", docs: "https://www.pulumi.com/docs/pulumi-cloud/webhooks/",
+		name: "pulumi", title: "Pulumi Cloud",
+		docs:     "https://www.pulumi.com/docs/pulumi-cloud/webhooks/",
 		secret:   "Secret of the webhook",
 		scheme:   signed{HMAC: HMAC{Header: "pulumi-webhook-signature"}},
 		ids:      []Locator{{Header: "pulumi-webhook-id"}},
@@ -1888,7 +2288,8 @@ var providers = []provider{
 		note:     "Choose the format JSON (raw): those for chats are not signed in this way.",
 	},
 	{
-		name: "pusher", title: "Pusher Channels", docs: "https://pusher.com/docs/channels/server_api/webhooks/",
+		name: "pusher", title: "Pusher Channels",
+		docs:     "https://pusher.com/docs/channels/server_api/webhooks/",
 		secret:   "secret (App Keys) of the key that X-Pusher-Key names",
 		scheme:   signed{HMAC: HMAC{Header: "x-pusher-signature"}},
 		ids:      []Locator{{Body: true}}, // the body is a batch, with its time in milliseconds
@@ -1897,22 +2298,28 @@ var providers = []provider{
 		note:     "The type is that of a batch's first event.",
 	},
 	{
-		name: "pylon", title: "Pylon", docs: "https://docs.usepylon.com/pylon-docs/developer/webhooks",
+		name: "pylon", title: "Pylon",
+		docs: "https://docs.usepylon.com/pylon-docs/developer/webhooks",
 		// Source: Hookdeck's published code; not checked against Pylon's page. An article of
 		// Pylon's support (December 2024) has another header, X-Pylon-Signature, over the body
 		// alone.
 		secret: "Secret of the webhook destination",
-		scheme: signed{HMAC: HMAC{Header: "pylon-webhook-signature", Prefix: "hs256=", Payload: "{timestamp}.{body}",
+		scheme: signed{HMAC: HMAC{Header: "pylon-webhook-signature", Prefix: "hs256=",
+			Payload:         "{timestamp}.{body}",
 			TimestampHeader: "pylon-webhook-timestamp"}},
 		examples: []string{"issue"},
 		note:     "No type is sent: the body is what the trigger's action says.",
 	},
 	{
-		name: "qstash", title: "Upstash QStash", docs: "https://upstash.com/docs/qstash/howto/signature",
+		name: "qstash", title: "Upstash QStash",
+		docs:   "https://upstash.com/docs/qstash/howto/signature",
 		secret: "Current and next signing key (Console › QStash › Signing keys), as two secrets",
 		scheme: webToken{
-			header: "upstash-signature", algorithm: "HS256", bodyHash: "body", hashForm: "base64url", timed: "nbf", tolerance: DefaultTolerance,
-			claims: []wantedClaim{{name: "iss", values: []string{"Upstash"}}, {name: "sub", url: true}},
+			header: "upstash-signature", algorithm: "HS256", bodyHash: "body",
+			hashForm: "base64url", timed: "nbf", tolerance: DefaultTolerance,
+			claims: []wantedClaim{
+				{name: "iss", values: []string{"Upstash"}}, {name: "sub", url: true},
+			},
 		},
 		ids:      []Locator{{Header: "upstash-message-id"}},
 		needsURL: "signs the destination",
@@ -1920,7 +2327,8 @@ var providers = []provider{
 		note:     "No type is sent: the body is what you published.",
 	},
 	{
-		name: "quickbooks", title: "Intuit QuickBooks", docs: "https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks",
+		name: "quickbooks", title: "Intuit QuickBooks",
+		docs:   "https://developer.intuit.com/app/developer/qbo/docs/develop/webhooks",
 		secret: "Verifier token (your app › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "intuit-signature", Encoding: "base64"}},
 		types: []Locator{{JSON: "eventNotifications.0.dataChangeEvent.entities.0.name"},
@@ -1933,14 +2341,16 @@ var providers = []provider{
 		name: "quicknode", title: "QuickNode Streams",
 		docs:   "https://www.quicknode.com/guides/quicknode-products/streams/validating-incoming-streams-webhook-messages",
 		secret: "Security token (the stream's Settings)",
-		scheme: signed{HMAC: HMAC{Header: "x-qn-signature", Payload: "{id}{timestamp}{body}", IDHeader: "x-qn-nonce",
+		scheme: signed{HMAC: HMAC{Header: "x-qn-signature", Payload: "{id}{timestamp}{body}",
+			IDHeader:        "x-qn-nonce",
 			TimestampHeader: "x-qn-timestamp"}},
 		ids:      []Locator{{Body: true}}, // the body is a range of blocks, each with a hash
 		examples: []string{"block"},
 		note:     "No type is sent.",
 	},
 	{
-		name: "razorpay", title: "Razorpay", docs: "https://razorpay.com/docs/webhooks/validate-test/",
+		name: "razorpay", title: "Razorpay",
+		docs:     "https://razorpay.com/docs/webhooks/validate-test/",
 		secret:   "secret given with the webhook in the dashboard, not the API key's",
 		scheme:   signed{HMAC: HMAC{Header: "x-razorpay-signature"}},
 		ids:      []Locator{{Header: "x-razorpay-event-id"}},
@@ -1948,7 +2358,8 @@ var providers = []provider{
 		examples: []string{"payment.captured", "payment.authorized", "order.paid"},
 	},
 	{
-		name: "recharge", title: "Recharge", docs: "https://docs.getrecharge.com/docs/webhooks-overview#validating-webhooks",
+		name: "recharge", title: "Recharge",
+		docs: "https://docs.getrecharge.com/docs/webhooks-overview#validating-webhooks",
 		// Sources: Recharge's page with its code, and other receivers, such as the crate
 		// webhook-verify.
 		secret:   "API Client Secret of the token",
@@ -1959,10 +2370,14 @@ var providers = []provider{
 			"would be none. It has no time.",
 	},
 	{
-		name: "recurly", title: "Recurly", docs: "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
+		name: "recurly", title: "Recurly",
+		docs:   "https://docs.recurly.com/recurly-subscriptions/docs/signature-verification",
 		secret: "Secret key of the endpoint (Webhook Endpoints)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "recurly-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis},
+			HMAC: HMAC{
+				Header: "recurly-signature", Payload: "{timestamp}.{body}",
+				TimestampFormat: timeMillis,
+			},
 			layout: layout{separator: ",", leading: true},
 		},
 		types:    []Locator{{JSON: "object_type"}, {JSON: "event_type"}},
@@ -1978,7 +2393,8 @@ var providers = []provider{
 		examples: []string{"deploy_ended", "deploy_started", "server_failed"},
 	},
 	{
-		name: "replicate", title: "Replicate", docs: "https://replicate.com/docs/topics/webhooks/verify-webhook",
+		name: "replicate", title: "Replicate",
+		docs:     "https://replicate.com/docs/topics/webhooks/verify-webhook",
 		secret:   "signing secret, of GET /v1/webhooks/default/secret",
 		scheme:   standardScheme,
 		ids:      []Locator{{Header: "webhook-id"}},
@@ -1986,7 +2402,8 @@ var providers = []provider{
 		examples: []string{"starting", "processing", "succeeded"},
 	},
 	{
-		name: "resend", title: "Resend", docs: "https://resend.com/docs/webhooks/verify-webhooks-requests",
+		name: "resend", title: "Resend",
+		docs:     "https://resend.com/docs/webhooks/verify-webhooks-requests",
 		secret:   "Signing Secret (Webhooks › the webhook)",
 		scheme:   svixScheme,
 		ids:      []Locator{{Header: "svix-id"}},
@@ -1994,17 +2411,22 @@ var providers = []provider{
 		examples: []string{"email.delivered", "email.sent", "email.bounced"},
 	},
 	{
-		name: "retell", title: "Retell AI", docs: "https://docs.retellai.com/features/secure-webhook",
+		name: "retell", title: "Retell AI",
+		docs:   "https://docs.retellai.com/features/secure-webhook",
 		secret: "the API key with the webhook badge",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-retell-signature", Payload: "{body}{timestamp}", TimestampFormat: timeMillis},
+			HMAC: HMAC{
+				Header: "x-retell-signature", Payload: "{body}{timestamp}",
+				TimestampFormat: timeMillis,
+			},
 			layout: layout{separator: ",", equals: "=", signature: "d", timestamp: "v"},
 		},
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"call_ended", "call_started", "call_analyzed"},
 	},
 	{
-		name: "revenuecat", title: "RevenueCat", docs: "https://www.revenuecat.com/docs/integrations/webhooks",
+		name: "revenuecat", title: "RevenueCat",
+		docs:     "https://www.revenuecat.com/docs/integrations/webhooks",
 		secret:   "Authorization header value of the webhook, the whole of it",
 		scheme:   token{header: authorization},
 		ids:      []Locator{{JSON: "event.id"}},
@@ -2016,7 +2438,8 @@ var providers = []provider{
 		docs:   "https://developer.revolut.com/docs/guides/merchant/monitor-and-observe/webhooks/verify-the-payload-signature",
 		secret: "Signing secret, wsk_…, in the answer to the webhook's creation",
 		scheme: signed{
-			HMAC: HMAC{Header: "revolut-signature", Payload: "v1.{timestamp}.{body}", TimestampHeader: "revolut-request-timestamp",
+			HMAC: HMAC{Header: "revolut-signature", Payload: "v1.{timestamp}.{body}",
+				TimestampHeader: "revolut-request-timestamp",
 				TimestampFormat: timeMillis},
 			layout: layout{separator: ",", equals: "=", signature: "v1"},
 		},
@@ -2024,14 +2447,17 @@ var providers = []provider{
 		examples: []string{"ORDER_COMPLETED", "ORDER_AUTHORISED"},
 	},
 	{
-		name: "ringcentral", title: "RingCentral", docs: "https://developers.ringcentral.com/guide/notifications/webhooks/receiving",
-		secret:    "verificationToken of the subscription",
-		scheme:    token{header: "verification-token"},
-		ids:       []Locator{{JSON: "uuid"}},
-		types:     []Locator{{JSON: "event"}},
-		handshake: handshake{about: "Validation-Token: echoed in the same header", open: echoRingCentral},
-		examples:  []string{"presence"},
-		note:      "The event type is the path of the event filter.",
+		name: "ringcentral", title: "RingCentral",
+		docs:   "https://developers.ringcentral.com/guide/notifications/webhooks/receiving",
+		secret: "verificationToken of the subscription",
+		scheme: token{header: "verification-token"},
+		ids:    []Locator{{JSON: "uuid"}},
+		types:  []Locator{{JSON: "event"}},
+		handshake: handshake{
+			about: "Validation-Token: echoed in the same header", open: echoRingCentral,
+		},
+		examples: []string{"presence"},
+		note:     "The event type is the path of the event filter.",
 	},
 	{
 		name: "salla", title: "Salla", docs: "https://docs.salla.dev/421119m0",
@@ -2045,7 +2471,8 @@ var providers = []provider{
 	{
 		name: "samsara", title: "Samsara", docs: "https://developers.samsara.com/docs/webhooks",
 		secret: "Secret Key of the webhook, base64 (Settings › Webhooks)",
-		scheme: signed{HMAC: HMAC{Header: "x-samsara-signature", Prefix: "v1=", Payload: "v1:{timestamp}:{body}", Key: keyBase64,
+		scheme: signed{HMAC: HMAC{Header: "x-samsara-signature", Prefix: "v1=",
+			Payload: "v1:{timestamp}:{body}", Key: keyBase64,
 			TimestampHeader: "x-samsara-timestamp"}},
 		ids:      []Locator{{JSON: "eventId"}},
 		types:    []Locator{{JSON: "eventType"}},
@@ -2056,7 +2483,8 @@ var providers = []provider{
 		secret: "Secret of the webhook (project API settings)",
 		scheme: signed{
 			// Our decision: Sanity's own library does not check the time, and no window is stated.
-			HMAC: HMAC{Header: "sanity-webhook-signature", Encoding: "base64url", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis,
+			HMAC: HMAC{Header: "sanity-webhook-signature", Encoding: "base64url",
+				Payload: "{timestamp}.{body}", TimestampFormat: timeMillis,
 				Tolerance: Unlimited},
 			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "v1"},
 		},
@@ -2066,7 +2494,8 @@ var providers = []provider{
 		note:     "An empty body is not signed: leave the webhook's method at POST and its projection not empty.",
 	},
 	{
-		name: "segment", title: "Segment", docs: "https://segment.com/docs/connections/destinations/catalog/webhooks/#authentication",
+		name: "segment", title: "Segment",
+		docs:     "https://segment.com/docs/connections/destinations/catalog/webhooks/#authentication",
 		secret:   "Shared Secret of the destination",
 		scheme:   signed{HMAC: HMAC{Header: "x-signature", Algorithm: "sha1"}},
 		ids:      []Locator{{JSON: "messageId"}},
@@ -2075,7 +2504,8 @@ var providers = []provider{
 		note:     "Leave batching off: of a batch Segment signs the first event alone, and so it is refused.",
 	},
 	{
-		name: "sendbird", title: "Sendbird", docs: "https://sendbird.com/docs/chat/platform-api/v3/webhook/webhook-overview",
+		name: "sendbird", title: "Sendbird",
+		docs:     "https://sendbird.com/docs/chat/platform-api/v3/webhook/webhook-overview",
 		secret:   "master API token (Settings › Application › General)",
 		scheme:   signed{HMAC: HMAC{Header: "x-sendbird-signature"}},
 		types:    []Locator{{JSON: "category"}},
@@ -2088,8 +2518,11 @@ var providers = []provider{
 		// SendGrid states no tolerance. It repeats a webhook for a day, and does not say whether it
 		// signs it again.
 		scheme: public{
-			signature: ecdsaSHA256, keyForm: keySPKI, header: "x-twilio-email-event-webhook-signature", encoding: "base64",
-			payload: []string{placeTimestamp, placeBody}, timestampHeader: "x-twilio-email-event-webhook-timestamp", tolerance: Unlimited,
+			signature: ecdsaSHA256, keyForm: keySPKI,
+			header: "x-twilio-email-event-webhook-signature", encoding: "base64",
+			payload: []string{
+				placeTimestamp, placeBody,
+			}, timestampHeader: "x-twilio-email-event-webhook-timestamp", tolerance: Unlimited,
 		},
 		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "0.event"}},
@@ -2097,7 +2530,8 @@ var providers = []provider{
 		note:     "A webhook is a list of events; the type is the first one's.",
 	},
 	{
-		name: "sentry", title: "Sentry", docs: "https://docs.sentry.io/integrations/integration-platform/webhooks/",
+		name: "sentry", title: "Sentry",
+		docs:     "https://docs.sentry.io/integrations/integration-platform/webhooks/",
 		secret:   "Client Secret of the integration",
 		scheme:   signed{HMAC: HMAC{Header: "sentry-hook-signature"}},
 		ids:      []Locator{{Header: "request-id"}},
@@ -2107,7 +2541,8 @@ var providers = []provider{
 		note:     "Sentry waits one second for the answer. It does not sign the time.",
 	},
 	{
-		name: "shippo", title: "Shippo", docs: "https://docs.goshippo.com/docs/tracking/webhooksecurity/",
+		name: "shippo", title: "Shippo",
+		docs:   "https://docs.goshippo.com/docs/tracking/webhooksecurity/",
 		secret: "HMAC secret, which Shippo issues on request",
 		scheme: signed{
 			HMAC:   HMAC{Header: "shippo-auth-signature", Payload: "{timestamp}.{body}"},
@@ -2117,9 +2552,13 @@ var providers = []provider{
 		examples: []string{"track_updated", "transaction_created"},
 	},
 	{
-		name: "shopify", title: "Shopify", docs: "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
+		name: "shopify", title: "Shopify",
+		docs:   "https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
 		secret: "Client secret of the app",
-		scheme: signed{HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"}, or: "shopify-hmac-sha256"},
+		scheme: signed{
+			HMAC: HMAC{Header: "x-shopify-hmac-sha256", Encoding: "base64"},
+			or:   "shopify-hmac-sha256",
+		},
 		// An event makes webhooks of several topics. Each has the event's id, by which Shopify
 		// identifies repeated webhooks.
 		ids: []Locator{{Header: "x-shopify-event-id"}, {Header: "x-shopify-topic"}}, allIDs: true,
@@ -2135,7 +2574,8 @@ var providers = []provider{
 		note:     "Both kinds are taken: webhooks, with X-Shopify- headers, and Events, whose headers begin with Shopify-.",
 	},
 	{
-		name: "shopline", title: "SHOPLINE", docs: "https://developer.shopline.com/docs/apps/api-instructions-for-use/webhooks/overview",
+		name: "shopline", title: "SHOPLINE",
+		docs: "https://developer.shopline.com/docs/apps/api-instructions-for-use/webhooks/overview",
 		// Source: SHOPLINE's page on webhooks, whose example of the signature is base64.
 		secret:   "App secret (Developer Center › App credentials)",
 		scheme:   signed{HMAC: HMAC{Header: "x-shopline-hmac-sha256", Encoding: "base64"}},
@@ -2144,7 +2584,8 @@ var providers = []provider{
 		examples: []string{"orders/create", "products/update"},
 	},
 	{
-		name: "shopware", title: "Shopware", docs: "https://developer.shopware.com/docs/guides/plugins/apps/webhook.html",
+		name: "shopware", title: "Shopware",
+		docs:     "https://developer.shopware.com/docs/guides/plugins/apps/webhook.html",
 		secret:   "Shop secret of the app's registration",
 		scheme:   signed{HMAC: HMAC{Header: "shopware-shop-signature"}},
 		ids:      []Locator{{JSON: "source.eventId"}},
@@ -2161,18 +2602,24 @@ var providers = []provider{
 		note:     "The event type is that of the first action.",
 	},
 	{
-		name: "sinch", title: "Sinch Conversation API", docs: "https://developers.sinch.com/docs/conversation/callbacks/#validating-callbacks",
+		name: "sinch", title: "Sinch Conversation API",
+		docs:   "https://developers.sinch.com/docs/conversation/callbacks/#validating-callbacks",
 		secret: "Secret token of the webhook",
 		// Each attempt has its own nonce, so it is signed again.
-		scheme: signed{HMAC: HMAC{Header: "x-sinch-webhook-signature", Encoding: "base64", Payload: "{body}.{id}.{timestamp}",
-			IDHeader: "x-sinch-webhook-signature-nonce", TimestampHeader: "x-sinch-webhook-signature-timestamp"}},
-		ids:      []Locator{{Body: true}}, // the body has ids and the time, in milliseconds
-		typeBy:   typeBy{"the name of the first member that is an object", firstObject},
+		scheme: signed{HMAC: HMAC{Header: "x-sinch-webhook-signature", Encoding: "base64",
+			Payload:         "{body}.{id}.{timestamp}",
+			IDHeader:        "x-sinch-webhook-signature-nonce",
+			TimestampHeader: "x-sinch-webhook-signature-timestamp"}},
+		ids: []Locator{{Body: true}}, // the body has ids and the time, in milliseconds
+		typeBy: typeBy{
+			about: "the name of the first member that is an object", read: firstObject,
+		},
 		beside:   []companion{{header: "x-sinch-webhook-signature-algorithm", value: "HmacSHA256"}},
 		examples: []string{"message_delivery_report", "message"},
 	},
 	{
-		name: "sinch-numbers", title: "Sinch Numbers API", docs: "https://developers.sinch.com/docs/numbers/",
+		name: "sinch-numbers", title: "Sinch Numbers API",
+		docs:     "https://developers.sinch.com/docs/numbers/",
 		secret:   "hmacSecret of the callback configuration",
 		scheme:   signed{HMAC: HMAC{Header: "x-sinch-signature", Algorithm: "sha1"}},
 		ids:      []Locator{{JSON: "eventId"}},
@@ -2180,29 +2627,37 @@ var providers = []provider{
 		examples: []string{"PROVISIONING_TO_VOICE_PLATFORM"},
 	},
 	{
-		name: "slack", title: "Slack", docs: "https://docs.slack.dev/authentication/verifying-requests-from-slack/",
+		name: "slack", title: "Slack",
+		docs:   "https://docs.slack.dev/authentication/verifying-requests-from-slack/",
 		secret: "Signing Secret (your app › Basic Information)",
-		scheme: signed{HMAC: HMAC{Header: "x-slack-signature", Prefix: "v0=", Payload: "v0:{timestamp}:{body}",
+		scheme: signed{HMAC: HMAC{Header: "x-slack-signature", Prefix: "v0=",
+			Payload:         "v0:{timestamp}:{body}",
 			TimestampHeader: "x-slack-request-timestamp"}},
-		ids:       []Locator{{JSON: "event_id"}},
-		types:     []Locator{{JSON: "event.type"}},
-		orType:    Locator{JSON: "type"},
-		holder:    document.Holder{Field: "payload"},
-		handshake: handshake{about: "url_verification, signed: the challenge is echoed", proved: answerSlack},
-		reply:     &Reply{Status: 200}, // Slack would show a body to the user of a slash command
-		examples:  []string{"app_mention", "message"},
+		ids:    []Locator{{JSON: "event_id"}},
+		types:  []Locator{{JSON: "event.type"}},
+		orType: Locator{JSON: "type"},
+		holder: document.Holder{Field: "payload"},
+		handshake: handshake{
+			about: "url_verification, signed: the challenge is echoed", proved: answerSlack,
+		},
+		reply:    &Reply{Status: 200}, // Slack would show a body to the user of a slash command
+		examples: []string{"app_mention", "message"},
 	},
 	{
-		name: "smartcar", title: "Smartcar", docs: "https://smartcar.com/docs/integrations/webhooks/payload-verification",
-		secret:    "Application Management Token (Dashboard › Configuration)",
-		scheme:    signed{HMAC: HMAC{Header: "sc-signature"}, object: true},
-		ids:       []Locator{{JSON: "eventId"}},
-		types:     []Locator{{JSON: "eventType"}},
-		handshake: handshake{about: "eventType VERIFY: the HMAC of its challenge", open: answerSmartcar},
-		examples:  []string{"VEHICLE_STATE", "VEHICLE_ERROR"},
+		name: "smartcar", title: "Smartcar",
+		docs:   "https://smartcar.com/docs/integrations/webhooks/payload-verification",
+		secret: "Application Management Token (Dashboard › Configuration)",
+		scheme: signed{HMAC: HMAC{Header: "sc-signature"}, object: true},
+		ids:    []Locator{{JSON: "eventId"}},
+		types:  []Locator{{JSON: "eventType"}},
+		handshake: handshake{
+			about: "eventType VERIFY: the HMAC of its challenge", open: answerSmartcar,
+		},
+		examples: []string{"VEHICLE_STATE", "VEHICLE_ERROR"},
 	},
 	{
-		name: "smartsheet", title: "Smartsheet", docs: "https://developers.smartsheet.com/api/smartsheet/guides/webhooks/webhook-callbacks",
+		name: "smartsheet", title: "Smartsheet",
+		docs:   "https://developers.smartsheet.com/api/smartsheet/guides/webhooks/webhook-callbacks",
 		secret: "sharedSecret, in the answer to the webhook's creation",
 		scheme: signed{HMAC: HMAC{Header: "smartsheet-hmac-sha256"}},
 		ids:    []Locator{{JSON: "nonce"}},
@@ -2214,7 +2669,8 @@ var providers = []provider{
 		note:     noteFirstEvent,
 	},
 	{
-		name: "smile", title: "Smile API (getsmileapi.com)", docs: "https://docs.getsmileapi.com/reference/webhooks",
+		name: "smile", title: "Smile API (getsmileapi.com)",
+		docs: "https://docs.getsmileapi.com/reference/webhooks",
 		// Source: Hookdeck's published code. Smile's page was read for the events, not for the
 		// signature.
 		secret:   "secret, given when the webhook is registered",
@@ -2224,7 +2680,8 @@ var providers = []provider{
 		examples: []string{"ACCOUNT_CONNECTED", "TASK_FINISHED"},
 	},
 	{
-		name: "sns", title: "Amazon SNS", docs: "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
+		name: "sns", title: "Amazon SNS",
+		docs:   "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
 		scheme: sns{},
 		ids:    []Locator{{JSON: "MessageId"}},
 		types:  []Locator{{JSON: "Subject"}},
@@ -2237,7 +2694,10 @@ var providers = []provider{
 			},
 			pinCertificate,
 		},
-		handshake: handshake{about: "SubscriptionConfirmation, signed and for a topic of the settings: SubscribeURL is fetched", proved: confirmSNS},
+		handshake: handshake{
+			about:  "SubscriptionConfirmation, signed and for a topic of the settings: SubscribeURL is fetched",
+			proved: confirmSNS,
+		},
 		beside: []companion{
 			{header: "x-amz-sns-message-type", make: snsMember("Type")},
 			{header: "x-amz-sns-message-id", make: snsMember("MessageId")},
@@ -2249,7 +2709,8 @@ var providers = []provider{
 			"The event type is the subject, or Notification.",
 	},
 	{
-		name: "snyk", title: "Snyk", docs: "https://docs.snyk.io/snyk-api/using-specific-snyk-apis/webhooks-apis",
+		name: "snyk", title: "Snyk",
+		docs:     "https://docs.snyk.io/snyk-api/using-specific-snyk-apis/webhooks-apis",
 		secret:   "secret, given when the webhook is created",
 		scheme:   signed{HMAC: HMAC{Header: "x-hub-signature", Prefix: "sha256="}},
 		ids:      []Locator{{Header: "x-snyk-transport-id"}},
@@ -2258,20 +2719,33 @@ var providers = []provider{
 		examples: []string{"project_snapshot/v0", "ping/v0"},
 	},
 	{
-		name: "solidgate", title: "Solidgate", docs: "https://docs.solidgate.com/payments/integrate/webhooks/",
+		name: "solidgate", title: "Solidgate",
+		docs: "https://docs.solidgate.com/payments/integrate/webhooks/",
 		// Sources: Solidgate's page (payments/integrate/access-to-api), and its package
 		// @solidgate/node-sdk 1.4.1, which signs requests in this way; Hookdeck's published code
 		// for the names of the headers.
-		secret:   "webhook secret key, wh_sk_… (Hub › Developers › Channels)",
-		scheme:   signed{HMAC: HMAC{Header: "signature", Algorithm: "sha512", Encoding: encodingOfHex, Payload: "{setting}{body}{setting}"}, setting: "public_key"},
-		ids:      []Locator{{Header: "solidgate-event-id"}},
-		types:    []Locator{{Header: "solidgate-event-type"}},
-		settings: []setting{{name: "public_key", label: "webhook public key, wh_pk_…, beside the secret one", example: "wh_pk_example"}},
+		secret: "webhook secret key, wh_sk_… (Hub › Developers › Channels)",
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "signature", Algorithm: "sha512", Encoding: encodingOfHex,
+				Payload: "{setting}{body}{setting}",
+			},
+			setting: "public_key",
+		},
+		ids:   []Locator{{Header: "solidgate-event-id"}},
+		types: []Locator{{Header: "solidgate-event-type"}},
+		settings: []setting{
+			{
+				name: "public_key", label: "webhook public key, wh_pk_…, beside the secret one",
+				example: "wh_pk_example",
+			},
+		},
 		beside:   []companion{{header: "merchant", make: settingOf("public_key")}},
 		examples: []string{"card_gate.order.updated", "subscription.updated.v2"},
 	},
 	{
-		name: "sonarqube", title: "SonarQube", docs: "https://docs.sonarsource.com/sonarqube-server/project-administration/webhooks",
+		name: "sonarqube", title: "SonarQube",
+		docs:     "https://docs.sonarsource.com/sonarqube-server/project-administration/webhooks",
 		secret:   "Secret (Administration › Configuration › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-sonar-webhook-hmac-sha256"}},
 		ids:      []Locator{{JSON: "taskId"}},
@@ -2279,7 +2753,8 @@ var providers = []provider{
 		examples: []string{"SUCCESS", "FAILED"},
 	},
 	{
-		name: "spacelift", title: "Spacelift", docs: "https://docs.spacelift.io/integrations/webhooks",
+		name: "spacelift", title: "Spacelift",
+		docs:     "https://docs.spacelift.io/integrations/webhooks",
 		secret:   "Secret of the webhook (Integrations › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "x-signature-256", Prefix: "sha256="}},
 		ids:      []Locator{{Body: true}}, // the body holds the run and the number of its state
@@ -2287,7 +2762,8 @@ var providers = []provider{
 		examples: []string{"FINISHED", "UNCONFIRMED", "FAILED"},
 	},
 	{
-		name: "sparkpost", title: "SparkPost", docs: "https://developers.sparkpost.com/api/webhooks/",
+		name: "sparkpost", title: "SparkPost",
+		docs:     "https://developers.sparkpost.com/api/webhooks/",
 		secret:   "username and password of auth type Basic, as user:password",
 		scheme:   token{header: authorization, prefix: "Basic ", basic: true},
 		ids:      []Locator{{Header: "x-messagesystems-batch-id"}},
@@ -2297,16 +2773,22 @@ var providers = []provider{
 		note:     noteFirstEvent,
 	},
 	{
-		name: "square", title: "Square", docs: "https://developer.squareup.com/docs/webhooks/step3validate",
-		secret:   "Signature key (Developer Console › Webhooks › the subscription)",
-		scheme:   signed{HMAC: HMAC{Header: "x-square-hmacsha256-signature", Encoding: "base64", Payload: "{url}{body}"}},
+		name: "square", title: "Square",
+		docs:   "https://developer.squareup.com/docs/webhooks/step3validate",
+		secret: "Signature key (Developer Console › Webhooks › the subscription)",
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "x-square-hmacsha256-signature", Encoding: "base64", Payload: "{url}{body}",
+			},
+		},
 		ids:      []Locator{{JSON: "event_id"}},
 		types:    []Locator{{JSON: "type"}},
 		needsURL: "signs the notification URL",
 		examples: []string{"payment.created", "refund.updated"},
 	},
 	{
-		name: "squarespace", title: "Squarespace", docs: "https://developers.squarespace.com/webhooks/verifying-notifications",
+		name: "squarespace", title: "Squarespace",
+		docs:     "https://developers.squarespace.com/webhooks/verifying-notifications",
 		secret:   "secret, hex, in the answer to the subscription's creation",
 		scheme:   signed{HMAC: HMAC{Header: "squarespace-signature", Key: keyHex}},
 		ids:      []Locator{{JSON: "id"}},
@@ -2314,7 +2796,8 @@ var providers = []provider{
 		examples: []string{"order.create", "order.update", "extension.uninstall"},
 	},
 	{
-		name: "standard-webhooks", title: "Standard Webhooks", docs: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+		name: "standard-webhooks", title: "Standard Webhooks",
+		docs:     "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
 		secret:   "Signing secret, whsec_… or whpk_…",
 		scheme:   standardScheme,
 		ids:      []Locator{{Header: "webhook-id"}},
@@ -2322,7 +2805,8 @@ var providers = []provider{
 		examples: []string{"user.created"},
 	},
 	{
-		name: "storyblok", title: "Storyblok", docs: "https://www.storyblok.com/docs/concepts/webhooks",
+		name: "storyblok", title: "Storyblok",
+		docs:     "https://www.storyblok.com/docs/concepts/webhooks",
 		secret:   "Webhook secret (Settings › Webhooks)",
 		scheme:   signed{HMAC: HMAC{Header: "webhook-signature", Algorithm: "sha1"}},
 		types:    []Locator{{JSON: "action"}},
@@ -2330,7 +2814,8 @@ var providers = []provider{
 		note:     "Storyblok never sends a failed webhook again.",
 	},
 	{
-		name: "strapi", title: "Strapi", docs: "https://docs.strapi.io/cms/backend-customization/webhooks",
+		name: "strapi", title: "Strapi",
+		docs:     "https://docs.strapi.io/cms/backend-customization/webhooks",
 		secret:   "value of a header Authorization of the webhook, less Bearer",
 		scheme:   token{header: authorization, prefix: "Bearer "},
 		types:    []Locator{{Header: "x-strapi-event"}},
@@ -2341,10 +2826,15 @@ var providers = []provider{
 		name: "strava", title: "Strava", docs: "https://developers.strava.com/docs/webhooks/",
 		// Sources: Strava's page for the fields of an event; Hookdeck's published code for the
 		// handshake.
-		scheme:   unsigned{},
-		ids:      []Locator{{Body: true}}, // the body says what has changed, and when
-		types:    []Locator{{JSON: "object_type"}, {JSON: "aspect_type"}},
-		settings: []setting{{name: "verify_token", label: "verify_token of the subscription, of your own making", example: "STRAVA"}},
+		scheme: unsigned{},
+		ids:    []Locator{{Body: true}}, // the body says what has changed, and when
+		types:  []Locator{{JSON: "object_type"}, {JSON: "aspect_type"}},
+		settings: []setting{
+			{
+				name: "verify_token", label: "verify_token of the subscription, of your own making",
+				example: "STRAVA",
+			},
+		},
 		handshake: handshake{about: "GET with hub.mode=subscribe: hub.challenge is echoed as JSON if hub.verify_token is yours", methods: []string{"GET"},
 			open: answerStrava},
 		examples: []string{"activity.create", "activity.update", "athlete.update"},
@@ -2363,11 +2853,13 @@ var providers = []provider{
 	},
 	{
 		name: "stytch", title: "Stytch", docs: "https://stytch.com/docs/b2b/guides/webhooks",
-		secret:   "Signing secret (Webhooks › the endpoint)",
-		scheme:   svixScheme,
-		ids:      []Locator{{Header: "svix-id"}},
-		types:    []Locator{{JSON: "source"}, {JSON: "object_type"}, {JSON: "action"}},
-		examples: []string{"DASHBOARD.organization.CREATE", "DASHBOARD.member.UPDATE", "SCIM.member.CREATE"},
+		secret: "Signing secret (Webhooks › the endpoint)",
+		scheme: svixScheme,
+		ids:    []Locator{{Header: "svix-id"}},
+		types:  []Locator{{JSON: "source"}, {JSON: "object_type"}, {JSON: "action"}},
+		examples: []string{
+			"DASHBOARD.organization.CREATE", "DASHBOARD.member.UPDATE", "SCIM.member.CREATE",
+		},
 	},
 	{
 		name: "sumsub", title: "Sumsub", docs: "https://docs.sumsub.com/docs/webhook-manager",
@@ -2380,19 +2872,23 @@ var providers = []provider{
 		note:     "Choose the algorithm HMAC_SHA256_HEX.",
 	},
 	{
-		name: "supabase-auth-hooks", title: "Supabase Auth hooks", docs: "https://supabase.com/docs/guides/auth/auth-hooks",
+		name: "supabase-auth-hooks", title: "Supabase Auth hooks",
+		docs:   "https://supabase.com/docs/guides/auth/auth-hooks",
 		secret: "hook secret, v1,whsec_… (Authentication › Hooks); where several are joined by |, each by itself",
 		scheme: signed{
-			HMAC: HMAC{Header: "webhook-signature", Encoding: "base64", Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
+			HMAC: HMAC{Header: "webhook-signature", Encoding: "base64",
+				Payload: "{id}.{timestamp}.{body}", Key: keyStandard,
 				IDHeader: "webhook-id", TimestampHeader: "webhook-timestamp"},
-			layout: layout{separator: ", ", equals: ",", signature: "v1"}, // the standard's separator is a space
+			// the standard's separator is a space
+			layout: layout{separator: ", ", equals: ",", signature: "v1"},
 		},
 		// No id: webhook-id changes with each attempt.
 		examples: []string{"send-email", "send-sms"},
 		note:     "No type is sent: make a source for each hook. Hooks whose answer Supabase uses, such as custom-access-token, cannot be relayed.",
 	},
 	{
-		name: "supabase-database-webhooks", title: "Supabase database webhooks", docs: "https://supabase.com/docs/guides/database/webhooks",
+		name: "supabase-database-webhooks", title: "Supabase database webhooks",
+		docs:     "https://supabase.com/docs/guides/database/webhooks",
 		secret:   "value of a header Authorization of the webhook (Database › Webhooks), less Bearer",
 		scheme:   token{header: authorization, prefix: "Bearer "},
 		types:    []Locator{{JSON: "type"}},
@@ -2400,16 +2896,20 @@ var providers = []provider{
 		note:     "Add the header Authorization: Bearer <secret> to the webhook.",
 	},
 	{
-		name: "surveymonkey", title: "SurveyMonkey", docs: "https://developer.surveymonkey.com/api/v3/#webhook-callbacks",
-		secret:    "Client ID, & and Secret of the app, together",
-		scheme:    signed{HMAC: HMAC{Header: "sm-signature", Algorithm: "sha1", Encoding: "base64"}},
+		name: "surveymonkey", title: "SurveyMonkey",
+		docs:   "https://developer.surveymonkey.com/api/v3/#webhook-callbacks",
+		secret: "Client ID, & and Secret of the app, together",
+		scheme: signed{
+			HMAC: HMAC{Header: "sm-signature", Algorithm: "sha1", Encoding: "base64"},
+		},
 		ids:       []Locator{{JSON: "event_id"}},
 		types:     []Locator{{JSON: "event_type"}},
 		handshake: handshakeHead,
 		examples:  []string{"response_completed", "response_updated"},
 	},
 	{
-		name: "svix", title: "Svix", docs: "https://docs.svix.com/receiving/verifying-payloads/how-manual",
+		name: "svix", title: "Svix",
+		docs:     "https://docs.svix.com/receiving/verifying-payloads/how-manual",
 		secret:   "Signing Secret, whsec_… or whpk_… (Endpoints › the endpoint)",
 		scheme:   svixScheme,
 		ids:      []Locator{{Header: "svix-id"}},
@@ -2423,7 +2923,10 @@ var providers = []provider{
 		// signature.
 		secret: "secret of POST /v0/webhook_secrets",
 		scheme: signed{
-			HMAC:   HMAC{Header: "synctera-signature", Payload: "{timestamp}.{body}", TimestampHeader: "request-timestamp"},
+			HMAC: HMAC{
+				Header: "synctera-signature", Payload: "{timestamp}.{body}",
+				TimestampHeader: "request-timestamp",
+			},
 			layout: layout{separator: "."}, // one for each secret during a rotation
 		},
 		ids:      []Locator{{JSON: "id"}},
@@ -2441,29 +2944,34 @@ var providers = []provider{
 	{
 		name: "tebex", title: "Tebex", docs: "https://docs.tebex.io/developers/webhooks/overview",
 		// Source: Hookdeck's published code; not checked against Tebex's page.
-		secret:    "Webhook secret (Developers › Webhooks › Endpoints)",
-		scheme:    signed{HMAC: HMAC{Header: "x-signature"}, hashed: true},
-		ids:       []Locator{{JSON: "id"}},
-		types:     []Locator{{JSON: "type"}},
-		handshake: handshake{about: "validation.webhook, signed: its id, as JSON", proved: answerTebex},
-		examples:  []string{"payment.completed", "recurring-payment.started"},
+		secret: "Webhook secret (Developers › Webhooks › Endpoints)",
+		scheme: signed{HMAC: HMAC{Header: "x-signature"}, hashed: true},
+		ids:    []Locator{{JSON: "id"}},
+		types:  []Locator{{JSON: "type"}},
+		handshake: handshake{
+			about: "validation.webhook, signed: its id, as JSON", proved: answerTebex,
+		},
+		examples: []string{"payment.completed", "recurring-payment.started"},
 	},
 	{
-		name: "telegram", title: "Telegram Bot API", docs: "https://core.telegram.org/bots/api#setwebhook",
+		name: "telegram", title: "Telegram Bot API",
+		docs:   "https://core.telegram.org/bots/api#setwebhook",
 		secret: "secret_token, given to setWebhook",
 		scheme: token{header: "x-telegram-bot-api-secret-token"},
 		ids:    []Locator{{JSON: "update_id"}},
-		typeBy: typeBy{"the name of the first member that is an object", firstObject},
+		typeBy: typeBy{about: "the name of the first member that is an object", read: firstObject},
 		// Telegram would read a body as a call of the Bot API.
 		reply:    &Reply{Status: 200},
 		examples: []string{"message", "callback_query"},
 	},
 	{
-		name: "telnyx", title: "Telnyx", docs: "https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks",
+		name: "telnyx", title: "Telnyx",
+		docs:   "https://developers.telnyx.com/docs/messaging/messages/receiving-webhooks",
 		secret: "Public Key (Mission Control › Keys & Credentials)",
 		scheme: public{
-			signature: ed25519Pure, keyForm: keyBase64, header: "telnyx-signature-ed25519", encoding: "base64",
-			payload: []string{placeTimestamp, "|", placeBody}, timestampHeader: "telnyx-timestamp",
+			signature: ed25519Pure, keyForm: keyBase64, header: "telnyx-signature-ed25519",
+			encoding: "base64",
+			payload:  []string{placeTimestamp, "|", placeBody}, timestampHeader: "telnyx-timestamp",
 		},
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "data.event_type"}},
@@ -2477,12 +2985,14 @@ var providers = []provider{
 			HMAC:   HMAC{Header: "terra-signature", Payload: "{timestamp}.{body}"},
 			layout: layout{separator: ",", equals: "=", signature: "v1", timestamp: "t"},
 		},
-		ids:      []Locator{{Body: true}}, // the body holds the user, the data, and the times of the data
+		// the body holds the user, the data, and the times of the data
+		ids:      []Locator{{Body: true}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"daily", "activity", "auth"},
 	},
 	{
-		name: "terraform", title: "HCP Terraform", docs: "https://developer.hashicorp.com/terraform/cloud-docs/api-docs/notification-configurations",
+		name: "terraform", title: "HCP Terraform",
+		docs:     "https://developer.hashicorp.com/terraform/cloud-docs/api-docs/notification-configurations",
 		secret:   "Token (workspace Settings › Notifications)",
 		scheme:   signed{HMAC: HMAC{Header: "x-tfe-notification-signature", Algorithm: "sha512"}},
 		types:    []Locator{{JSON: "notifications.0.trigger"}},
@@ -2490,7 +3000,8 @@ var providers = []provider{
 		examples: []string{"run:completed", "run:created", "assessment:drifted"},
 	},
 	{
-		name: "tiktok", title: "TikTok", docs: "https://developers.tiktok.com/doc/webhooks-verification",
+		name: "tiktok", title: "TikTok",
+		docs:   "https://developers.tiktok.com/doc/webhooks-verification",
 		secret: "Client secret of the app",
 		scheme: signed{
 			HMAC:   HMAC{Header: "tiktok-signature", Payload: "{timestamp}.{body}"},
@@ -2500,19 +3011,25 @@ var providers = []provider{
 		examples: []string{"video.publish.completed", "authorization.removed"},
 	},
 	{
-		name: "tiktok-shop", title: "TikTok Shop", docs: "https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview",
+		name: "tiktok-shop", title: "TikTok Shop",
+		docs: "https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview",
 		// Source: Hookdeck's published code; not checked against TikTok Shop's page.
-		secret:   "App secret",
-		scheme:   signed{HMAC: HMAC{Header: authorization, Payload: "{setting}{body}"}, setting: "app_key"},
-		ids:      []Locator{{JSON: "tts_notification_id"}},
-		types:    []Locator{{JSON: "type"}},
-		settings: []setting{{name: "app_key", label: "App key, beside the secret", example: "6example0key"}},
+		secret: "App secret",
+		scheme: signed{
+			HMAC: HMAC{Header: authorization, Payload: "{setting}{body}"}, setting: "app_key",
+		},
+		ids:   []Locator{{JSON: "tts_notification_id"}},
+		types: []Locator{{JSON: "type"}},
+		settings: []setting{
+			{name: "app_key", label: "App key, beside the secret", example: "6example0key"},
+		},
 		reply:    &Reply{Status: 200}, // TikTok Shop expects no body
 		examples: []string{"1"},
 		note:     "The event type is TikTok Shop's number: 1 is ORDER_STATUS_CHANGE.",
 	},
 	{
-		name: "todoist", title: "Todoist", docs: "https://developer.todoist.com/api/v1/#tag/Webhooks",
+		name: "todoist", title: "Todoist",
+		docs:     "https://developer.todoist.com/api/v1/#tag/Webhooks",
 		secret:   "Client secret of the app (App Management Console)",
 		scheme:   signed{HMAC: HMAC{Header: "x-todoist-hmac-sha256", Encoding: "base64"}},
 		ids:      []Locator{{Header: "x-todoist-delivery-id"}},
@@ -2521,40 +3038,63 @@ var providers = []provider{
 		note:     "Todoist sends nothing for a user who has not gone through the app's OAuth flow, not even for you.",
 	},
 	{
-		name: "token", title: "whoever sends a header", docs: "https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2",
-		secret:   "the whole value of the header, of your own making",
-		scheme:   token{named: true},
-		ids:      []Locator{{Header: "webhook-id"}, {Header: "idempotency-key"}},
-		types:    []Locator{{Header: "webhook-type"}},
-		settings: []setting{{name: headerSetting, label: "name of the header that holds the token", example: "X-Webhook-Token"}},
+		name: "token", title: "whoever sends a header",
+		docs:   "https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2",
+		secret: "the whole value of the header, of your own making",
+		scheme: token{named: true},
+		ids:    []Locator{{Header: "webhook-id"}, {Header: "idempotency-key"}},
+		types:  []Locator{{Header: "webhook-type"}},
+		settings: []setting{
+			{
+				name: headerSetting, label: "name of the header that holds the token",
+				example: "X-Webhook-Token",
+			},
+		},
 		examples: []string{"order.created"},
 	},
 	{
-		name: "token-io", title: "Token.io", docs: "https://developer.token.io/token_rest_api_doc/content/e-rest/webhooks.htm",
+		name: "token-io", title: "Token.io",
+		docs: "https://developer.token.io/token_rest_api_doc/content/e-rest/webhooks.htm",
 		// Source: Hookdeck's published code. Token.io's page was read for the events, not for the
 		// signature.
-		secret:   "public key of the member (Dashboard › Settings › Member Information)",
-		scheme:   public{signature: ed25519Pure, keyForm: keyBase64, header: "token-signature", encoding: "base64url", payload: []string{placeBody}},
+		secret: "public key of the member (Dashboard › Settings › Member Information)",
+		scheme: public{
+			signature: ed25519Pure, keyForm: keyBase64, header: "token-signature",
+			encoding: "base64url", payload: []string{placeBody},
+		},
 		types:    []Locator{{Header: "token-event"}},
 		examples: []string{"PAYMENT_STATUS_CHANGED", "REFUND_STATUS_CHANGED"},
 	},
 	{
-		name: "travis-ci", title: "Travis CI", docs: "https://docs.travis-ci.com/user/notifications/#verifying-webhook-requests",
+		name: "travis-ci", title: "Travis CI",
+		docs:   "https://docs.travis-ci.com/user/notifications/#verifying-webhook-requests",
 		secret: "config.notifications.webhook.public_key of https://api.travis-ci.com/config",
-		scheme: public{signature: rsaSHA1, keyForm: keySPKI, header: "signature", encoding: "base64", form: "payload"},
+		scheme: public{
+			signature: rsaSHA1, keyForm: keySPKI, header: "signature", encoding: "base64",
+			form: "payload",
+		},
 		ids:    []Locator{{Body: true}},
 		types:  []Locator{{JSON: "type"}},
 		holder: document.Holder{Field: "payload"},
-		pin:    pin{"repositories", []string{"repository.owner_name", "repository.name"}},
-		settings: []setting{{name: "repositories", label: "your repositories, owner/name, separated by commas: Travis CI signs those of all its users with one key",
+		pin: pin{
+			setting: "repositories", paths: []string{"repository.owner_name", "repository.name"},
+		},
+		settings: []setting{{name: "repositories",
+			label:   "your repositories, owner/name, separated by commas: Travis CI signs those of all its users with one key",
 			example: "example/web"}},
 		examples: []string{"push", "pull_request", "cron"},
 		note:     "The signature is over the form's field payload; it has no time.",
 	},
 	{
-		name: "trello", title: "Trello", docs: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
+		name: "trello", title: "Trello",
+		docs:   "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
 		secret: "Secret (trello.com/power-ups/admin › your Power-Up › API key)",
-		scheme: signed{HMAC: HMAC{Header: "x-trello-webhook", Algorithm: "sha1", Encoding: "base64", Payload: "{body}{url}"}},
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "x-trello-webhook", Algorithm: "sha1", Encoding: "base64",
+				Payload: "{body}{url}",
+			},
+		},
 		// An action is sent by the webhook of each board, list and card that it concerns. Each of
 		// these webhooks names its own model.
 		ids: []Locator{{JSON: "action.id"}, {JSON: "model.id"}}, allIDs: true,
@@ -2564,7 +3104,8 @@ var providers = []provider{
 		examples:  []string{"updateCard", "createCard"},
 	},
 	{
-		name: "twilio", title: "Twilio", docs: "https://www.twilio.com/docs/usage/security#validating-requests",
+		name: "twilio", title: "Twilio",
+		docs:     "https://www.twilio.com/docs/usage/security#validating-requests",
 		secret:   "Auth Token (Console › Account Info)",
 		scheme:   formSigned{header: "x-twilio-signature", twilio: true},
 		ids:      []Locator{{Header: "i-twilio-idempotency-token"}},
@@ -2575,11 +3116,14 @@ var providers = []provider{
 			"the URL.",
 	},
 	{
-		name: "twitch", title: "Twitch EventSub", docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
+		name: "twitch", title: "Twitch EventSub",
+		docs:   "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
 		secret: "secret, given when the subscription is created",
 		// The ten minutes are the documentation's advice on replays.
-		scheme: signed{HMAC: HMAC{Header: "twitch-eventsub-message-signature", Prefix: "sha256=", Payload: "{id}{timestamp}{body}",
-			IDHeader: "twitch-eventsub-message-id", TimestampHeader: "twitch-eventsub-message-timestamp", TimestampFormat: timeRFC3339,
+		scheme: signed{HMAC: HMAC{Header: "twitch-eventsub-message-signature", Prefix: "sha256=",
+			Payload:         "{id}{timestamp}{body}",
+			IDHeader:        "twitch-eventsub-message-id",
+			TimestampHeader: "twitch-eventsub-message-timestamp", TimestampFormat: timeRFC3339,
 			Tolerance: 10 * time.Minute}},
 		ids:   []Locator{{Header: "twitch-eventsub-message-id"}},
 		types: []Locator{{JSON: "subscription.type"}},
@@ -2594,15 +3138,19 @@ var providers = []provider{
 		examples: []string{"stream.online", "channel.follow"},
 	},
 	{
-		name: "typeform", title: "Typeform", docs: "https://www.typeform.com/developers/webhooks/secure-your-webhooks/",
-		secret:   "Secret (Connect › Webhooks)",
-		scheme:   signed{HMAC: HMAC{Header: "typeform-signature", Encoding: "base64", Prefix: "sha256="}},
+		name: "typeform", title: "Typeform",
+		docs:   "https://www.typeform.com/developers/webhooks/secure-your-webhooks/",
+		secret: "Secret (Connect › Webhooks)",
+		scheme: signed{
+			HMAC: HMAC{Header: "typeform-signature", Encoding: "base64", Prefix: "sha256="},
+		},
 		ids:      []Locator{{JSON: "event_id"}},
 		types:    []Locator{{JSON: "event_type"}},
 		examples: []string{"form_response"},
 	},
 	{
-		name: "uber-eats", title: "Uber Eats", docs: "https://developer.uber.com/docs/eats/guides/webhooks",
+		name: "uber-eats", title: "Uber Eats",
+		docs:     "https://developer.uber.com/docs/eats/guides/webhooks",
 		secret:   "Client secret of the app",
 		scheme:   signed{HMAC: HMAC{Header: "x-uber-signature"}},
 		ids:      []Locator{{JSON: "event_id"}},
@@ -2612,8 +3160,10 @@ var providers = []provider{
 	},
 	{
 		name: "unit", title: "Unit", docs: "https://docs.unit.co/webhooks/#securing-your-webhooks",
-		secret:   "Token of the webhook, the whole of it",
-		scheme:   signed{HMAC: HMAC{Header: "x-unit-signature", Algorithm: "sha1", Encoding: "base64"}},
+		secret: "Token of the webhook, the whole of it",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-unit-signature", Algorithm: "sha1", Encoding: "base64"},
+		},
 		ids:      []Locator{{Body: true}}, // the body is a list of events, each with an id
 		types:    []Locator{{JSON: "data.0.type"}},
 		examples: []string{"transaction.created", "application.approved"},
@@ -2623,8 +3173,11 @@ var providers = []provider{
 		name: "utila", title: "Utila", docs: "https://docs.utila.io/reference/webhooks",
 		// Source: Hookdeck's published code. Utila's page was read for the events, not for the
 		// signature.
-		secret:   "public key of the webhooks, PEM (Vault Settings › Webhooks)",
-		scheme:   public{signature: rsaPSSSHA512, keyForm: keySPKI, header: "x-utila-signature", encoding: "base64", payload: []string{placeBody}},
+		secret: "public key of the webhooks, PEM (Vault Settings › Webhooks)",
+		scheme: public{
+			signature: rsaPSSSHA512, keyForm: keySPKI, header: "x-utila-signature",
+			encoding: "base64", payload: []string{placeBody},
+		},
 		ids:      []Locator{{JSON: "id"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"TRANSACTION_CREATED", "TRANSACTION_STATE_UPDATED"},
@@ -2638,21 +3191,28 @@ var providers = []provider{
 		examples: []string{"deployment.created", "deployment.succeeded", "project.created"},
 	},
 	{
-		name: "vercel-log-drains", title: "Vercel Drains", docs: "https://vercel.com/docs/drains/security",
+		name: "vercel-log-drains", title: "Vercel Drains",
+		docs: "https://vercel.com/docs/drains/security",
 		// Sources: Vercel's page for the signature; Hookdeck's published code for the answer with
 		// x-vercel-verify.
-		secret:   "Signature secret of the drain (Team Settings › Drains)",
-		scheme:   signed{HMAC: HMAC{Header: "x-vercel-signature", Algorithm: "sha1"}},
-		ids:      []Locator{{Body: true}}, // the body is a batch of entries, each with an id
-		types:    []Locator{{JSON: "0.source"}},
-		settings: []setting{{name: "verify", label: "value of x-vercel-verify, shown when the drain is made", example: "example-verify"}},
+		secret: "Signature secret of the drain (Team Settings › Drains)",
+		scheme: signed{HMAC: HMAC{Header: "x-vercel-signature", Algorithm: "sha1"}},
+		ids:    []Locator{{Body: true}}, // the body is a batch of entries, each with an id
+		types:  []Locator{{JSON: "0.source"}},
+		settings: []setting{
+			{
+				name: "verify", label: "value of x-vercel-verify, shown when the drain is made",
+				example: "example-verify",
+			},
+		},
 		handshake: handshake{about: "a request without a signature: an empty 200 with x-vercel-verify; nothing is accepted", methods: []string{"GET"},
 			open: answerVercelDrain},
 		examples: []string{"lambda", "edge", "build"},
 		note:     "The type is that of a batch's first entry, where the drain sends JSON; of NDJSON there is none.",
 	},
 	{
-		name: "veriff", title: "Veriff", docs: "https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security",
+		name: "veriff", title: "Veriff",
+		docs:     "https://devdocs.veriff.com/docs/hmac-authentication-and-endpoint-security",
 		secret:   "Shared secret key of the integration",
 		scheme:   signed{HMAC: HMAC{Header: "x-hmac-signature"}},
 		types:    []Locator{{JSON: "action"}},
@@ -2660,15 +3220,18 @@ var providers = []provider{
 		examples: []string{"submitted", "started"},
 	},
 	{
-		name: "viber", title: "Viber", docs: "https://developers.viber.com/docs/api/rest-bot-api/#callbacks",
+		name: "viber", title: "Viber",
+		docs:   "https://developers.viber.com/docs/api/rest-bot-api/#callbacks",
 		secret: "Auth token of the bot",
 		scheme: signed{HMAC: HMAC{Header: "x-viber-content-signature"}},
-		ids:    []Locator{{JSON: "message_token"}, {JSON: "event"}}, allIDs: true, // a message's receipts have its token
+		// a message's receipts have its token
+		ids: []Locator{{JSON: "message_token"}, {JSON: "event"}}, allIDs: true,
 		types:    []Locator{{JSON: "event"}},
 		examples: []string{"message", "delivered", "webhook"},
 	},
 	{
-		name: "vonage", title: "Vonage", docs: "https://developer.vonage.com/en/getting-started/concepts/webhooks",
+		name: "vonage", title: "Vonage",
+		docs:   "https://developer.vonage.com/en/getting-started/concepts/webhooks",
 		secret: "Signature secret (Dashboard › API settings)",
 		// Vonage states no tolerance. It repeats a webhook for a day, and does not say whether it
 		// signs it again.
@@ -2690,7 +3253,8 @@ var providers = []provider{
 		examples: []string{"messages.created", "meetings.started"},
 	},
 	{
-		name: "webflow", title: "Webflow", docs: "https://developers.webflow.com/data/changelog/webhook-signatures",
+		name: "webflow", title: "Webflow",
+		docs:   "https://developers.webflow.com/data/changelog/webhook-signatures",
 		secret: "Client Secret of the OAuth application",
 		scheme: signed{HMAC: HMAC{Header: "x-webflow-signature", Payload: "{timestamp}:{body}",
 			TimestampHeader: "x-webflow-timestamp", TimestampFormat: timeMillis}},
@@ -2709,10 +3273,12 @@ var providers = []provider{
 		note:      "For hubs that sign with SHA-256.",
 	},
 	{
-		name: "wechat-pay", title: "WeChat Pay", docs: "https://pay.weixin.qq.com/doc/global/v3/en/4012357149",
+		name: "wechat-pay", title: "WeChat Pay",
+		docs:   "https://pay.weixin.qq.com/doc/global/v3/en/4012357149",
 		secret: "WeChat Pay public key, PEM (API Security); the platform certificate's public key where there is none",
 		scheme: public{
-			signature: rsaSHA256, keyForm: keySPKI, header: "wechatpay-signature", encoding: "base64",
+			signature: rsaSHA256, keyForm: keySPKI, header: "wechatpay-signature",
+			encoding: "base64",
 			payload:  []string{placeTimestamp, "\n", placeID, "\n", placeBody, "\n"},
 			idHeader: "wechatpay-nonce", timestampHeader: "wechatpay-timestamp",
 		},
@@ -2726,29 +3292,40 @@ var providers = []provider{
 		note:     "What is in resource stays encrypted; the endpoint has the APIv3 key.",
 	},
 	{
-		name: "whatsapp", title: "WhatsApp Business Platform", docs: docsMeta, secret: labelMeta, scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
+		name: "whatsapp", title: "WhatsApp Business Platform", docs: docsMeta, secret: labelMeta,
+		scheme: schemeMeta, settings: settingsMeta, beside: besideMeta,
 		handshake: handshakeMeta,
-		ids:       []Locator{{Body: true}}, // each message has an id, each status its message's id and a time
-		types:     typesMeta,
-		examples:  []string{"whatsapp_business_account.messages"},
+		// each message has an id, each status its message's id and a time
+		ids:      []Locator{{Body: true}},
+		types:    typesMeta,
+		examples: []string{"whatsapp_business_account.messages"},
 	},
 	{
-		name: "wise", title: "Wise", docs: "https://docs.wise.com/guides/developer/webhooks/event-handling",
+		name: "wise", title: "Wise",
+		docs:   "https://docs.wise.com/guides/developer/webhooks/event-handling",
 		secret: "Public key of the environment, as the page on event handling shows it",
-		scheme: public{signature: rsaSHA256, keyForm: keySPKI, header: "x-signature-sha256", encoding: "base64", payload: []string{placeBody}},
-		ids:    []Locator{{Header: "x-delivery-id"}, {Body: true}},
-		types:  []Locator{{JSON: "event_type"}},
-		pin:    pin{"subscription_ids", []string{"subscription_id"}},
-		settings: []setting{{name: "subscription_ids", label: "ids of your subscriptions, separated by commas: Wise signs all customers' webhooks with one key",
+		scheme: public{
+			signature: rsaSHA256, keyForm: keySPKI, header: "x-signature-sha256",
+			encoding: "base64", payload: []string{placeBody},
+		},
+		ids:   []Locator{{Header: "x-delivery-id"}, {Body: true}},
+		types: []Locator{{JSON: "event_type"}},
+		pin:   pin{setting: "subscription_ids", paths: []string{"subscription_id"}},
+		settings: []setting{{name: "subscription_ids",
+			label:   "ids of your subscriptions, separated by commas: Wise signs all customers' webhooks with one key",
 			example: "01234567-89ab-4def-8123-456789abcdef"}},
 		examples: []string{"transfers#state-change", "balances#credit"},
 		note:     "Wise signs neither the delivery id nor a time.",
 	},
 	{
-		name: "wix", title: "Wix", docs: "https://dev.wix.com/docs/build-apps/develop-your-app/access/authentication/verify-requests-received-from-wix",
+		name: "wix", title: "Wix",
+		docs:   "https://dev.wix.com/docs/build-apps/develop-your-app/access/authentication/verify-requests-received-from-wix",
 		secret: "Public key of the app (View ID & keys)",
 		// A token expires by itself, some days later.
-		scheme:   webToken{media: "text/plain", algorithm: "RS256", public: rsaSHA256, timed: "iat", tolerance: Unlimited},
+		scheme: webToken{
+			media: "text/plain", algorithm: "RS256", public: rsaSHA256, timed: "iat",
+			tolerance: Unlimited,
+		},
 		ids:      []Locator{{JSON: "data.id"}},
 		types:    []Locator{{JSON: "eventType"}},
 		holder:   document.Holder{Token: true, Claim: "data", Inline: "data"},
@@ -2757,7 +3334,8 @@ var providers = []provider{
 			"for the answer.",
 	},
 	{
-		name: "woocommerce", title: "WooCommerce", docs: "https://developer.woocommerce.com/docs/webhooks/",
+		name: "woocommerce", title: "WooCommerce",
+		docs:   "https://developer.woocommerce.com/docs/webhooks/",
 		secret: "Secret (WooCommerce › Settings › Advanced › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "x-wc-webhook-signature", Encoding: "base64"}},
 		ids:    []Locator{{Header: "x-wc-webhook-delivery-id"}},
@@ -2775,7 +3353,8 @@ var providers = []provider{
 		},
 	},
 	{
-		name: "workable", title: "Workable", docs: "https://workable.readme.io/reference/webhook-subscriptions",
+		name: "workable", title: "Workable",
+		docs:     "https://workable.readme.io/reference/webhook-subscriptions",
 		secret:   "API access token that subscribed",
 		scheme:   signed{HMAC: HMAC{Header: "x-workable-signature"}},
 		ids:      []Locator{{JSON: "id"}},
@@ -2783,10 +3362,14 @@ var providers = []provider{
 		examples: []string{"candidate_created", "candidate_moved"},
 	},
 	{
-		name: "workos", title: "WorkOS", docs: "https://workos.com/docs/events/data-syncing/webhooks",
+		name: "workos", title: "WorkOS",
+		docs:   "https://workos.com/docs/events/data-syncing/webhooks",
 		secret: "Signing secret (Webhooks › the endpoint)",
 		scheme: signed{
-			HMAC:   HMAC{Header: "workos-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis, Tolerance: 3 * time.Minute},
+			HMAC: HMAC{
+				Header: "workos-signature", Payload: "{timestamp}.{body}",
+				TimestampFormat: timeMillis, Tolerance: 3 * time.Minute,
+			},
 			layout: layout{separator: ",", equals: "=", timestamp: "t", signature: "v1"},
 		},
 		ids:      []Locator{{JSON: "id"}},
@@ -2794,13 +3377,23 @@ var providers = []provider{
 		examples: []string{"user.created", "dsync.user.created", "connection.activated"},
 	},
 	{
-		name: "x", title: "X (Account Activity API)", docs: "https://docs.x.com/x-api/account-activity/introduction",
-		secret:    "API Key Secret (Consumer Secret) of the app",
-		scheme:    signed{HMAC: HMAC{Header: "x-twitter-webhooks-signature", Encoding: "base64", Prefix: "sha256="}, object: true},
-		ids:       []Locator{{Body: true}}, // each event has an id or a time in milliseconds
-		typeBy:    typeBy{"the name of the first member that is an object or a list", firstObject},
-		handshake: handshake{about: "GET with crc_token: its HMAC", methods: []string{"GET"}, open: answerX},
-		examples:  []string{"tweet_create_events", "direct_message_events"},
+		name: "x", title: "X (Account Activity API)",
+		docs:   "https://docs.x.com/x-api/account-activity/introduction",
+		secret: "API Key Secret (Consumer Secret) of the app",
+		scheme: signed{
+			HMAC: HMAC{
+				Header: "x-twitter-webhooks-signature", Encoding: "base64", Prefix: "sha256=",
+			},
+			object: true,
+		},
+		ids: []Locator{{Body: true}}, // each event has an id or a time in milliseconds
+		typeBy: typeBy{
+			about: "the name of the first member that is an object or a list", read: firstObject,
+		},
+		handshake: handshake{
+			about: "GET with crc_token: its HMAC", methods: []string{"GET"}, open: answerX,
+		},
+		examples: []string{"tweet_create_events", "direct_message_events"},
 	},
 	{
 		name: "xendit", title: "Xendit", docs: "https://docs.xendit.co/docs/handling-webhooks",
@@ -2812,7 +3405,8 @@ var providers = []provider{
 		note:     "Older products, such as invoices, send no type.",
 	},
 	{
-		name: "xero", title: "Xero", docs: "https://developer.xero.com/documentation/guides/webhooks/overview/",
+		name: "xero", title: "Xero",
+		docs:   "https://developer.xero.com/documentation/guides/webhooks/overview/",
 		secret: "Webhooks key (your app › Webhooks)",
 		scheme: signed{HMAC: HMAC{Header: "x-xero-signature", Encoding: "base64"}},
 		ids:    []Locator{{Body: true}}, // the body has a random text, entropy
@@ -2831,31 +3425,41 @@ var providers = []provider{
 		examples: []string{"order.paid", "order.created"},
 	},
 	{
-		name: "youtube", title: "YouTube", docs: "https://developers.google.com/youtube/v3/guides/push_notifications",
-		secret:    "hub.secret of the subscription",
-		scheme:    signed{HMAC: HMAC{Header: "x-hub-signature", Algorithm: "sha1", Prefix: "sha1="}},
+		name: "youtube", title: "YouTube",
+		docs:   "https://developers.google.com/youtube/v3/guides/push_notifications",
+		secret: "hub.secret of the subscription",
+		scheme: signed{
+			HMAC: HMAC{Header: "x-hub-signature", Algorithm: "sha1", Prefix: "sha1="},
+		},
 		settings:  settingsWebSub,
 		handshake: handshakeWebSub,
 		beside:    []companion{{header: "link", make: webSubLinks}},
 		examples:  []string{"video"},
 	},
 	{
-		name: "zendesk", title: "Zendesk", docs: "https://developer.zendesk.com/documentation/webhooks/verifying/",
+		name: "zendesk", title: "Zendesk",
+		docs:   "https://developer.zendesk.com/documentation/webhooks/verifying/",
 		secret: "Signing secret (Admin Center › Webhooks › Reveal secret)",
-		scheme: signed{HMAC: HMAC{Header: "x-zendesk-webhook-signature", Encoding: "base64", Payload: "{timestamp}{body}",
-			TimestampHeader: "x-zendesk-webhook-signature-timestamp", TimestampFormat: timeRFC3339}},
+		scheme: signed{HMAC: HMAC{Header: "x-zendesk-webhook-signature", Encoding: "base64",
+			Payload:         "{timestamp}{body}",
+			TimestampHeader: "x-zendesk-webhook-signature-timestamp",
+			TimestampFormat: timeRFC3339}},
 		ids:      []Locator{{Header: "x-zendesk-webhook-invocation-id"}},
 		types:    []Locator{{JSON: "type"}},
 		examples: []string{"zen:event-type:ticket.created", "zen:event-type:user.created"},
 		note:     "Before a webhook is saved, Zendesk tests it with a secret that everybody knows: such a test is refused.",
 	},
 	{
-		name: "zero-hash", title: "Zero Hash", docs: "https://docs.zerohash.com/docs/webhook-security",
+		name: "zero-hash", title: "Zero Hash",
+		docs: "https://docs.zerohash.com/docs/webhook-security",
 		// Sources: Zero Hash's page for the headers and the time, in milliseconds; Hookdeck's
 		// published code for what x-zh-hook-signature covers.
 		secret: "HMAC shared secret, which Zero Hash issues",
 		scheme: signed{
-			HMAC:  HMAC{Header: "x-zh-hook-signature", Payload: "{body}{timestamp}", TimestampHeader: "x-zh-hook-timestamp", TimestampFormat: timeUnix},
+			HMAC: HMAC{
+				Header: "x-zh-hook-signature", Payload: "{body}{timestamp}",
+				TimestampHeader: "x-zh-hook-timestamp", TimestampFormat: timeUnix,
+			},
 			whole: true, object: true,
 		},
 		ids:      []Locator{{Header: "x-zh-hook-notification-id"}},
@@ -2864,10 +3468,14 @@ var providers = []provider{
 		note:     "For the signature with a time; ask Zero Hash for it.",
 	},
 	{
-		name: "zoho-payments", title: "Zoho Payments", docs: "https://www.zoho.com/in/payments/developerdocs/webhooks/verification",
+		name: "zoho-payments", title: "Zoho Payments",
+		docs:   "https://www.zoho.com/in/payments/developerdocs/webhooks/verification",
 		secret: "Signing key of the webhook",
 		scheme: signed{
-			HMAC:   HMAC{Header: "x-zoho-webhook-signature", Payload: "{timestamp}.{body}", TimestampFormat: timeMillis},
+			HMAC: HMAC{
+				Header: "x-zoho-webhook-signature", Payload: "{timestamp}.{body}",
+				TimestampFormat: timeMillis,
+			},
 			layout: layout{separator: ",", equals: "=", signature: "v", timestamp: "t"},
 		},
 		types:    []Locator{{JSON: "event_type"}},
@@ -2878,11 +3486,15 @@ var providers = []provider{
 		secret: "Secret Token (your app › Features › Access)",
 		// No window is stated, nor whether each attempt is signed again. A copy has the same body,
 		// and so the same id.
-		scheme: signed{HMAC: HMAC{Header: "x-zm-signature", Prefix: "v0=", Payload: "v0:{timestamp}:{body}",
+		scheme: signed{HMAC: HMAC{Header: "x-zm-signature", Prefix: "v0=",
+			Payload:         "v0:{timestamp}:{body}",
 			TimestampHeader: "x-zm-request-timestamp", Tolerance: Unlimited}},
-		ids:       []Locator{{Body: true}}, // each has its time in milliseconds
-		types:     []Locator{{JSON: "event"}},
-		handshake: handshake{about: "endpoint.url_validation, signed: the HMAC of its plainToken", proved: answerZoom},
-		examples:  []string{"meeting.started", "recording.completed"},
+		ids:   []Locator{{Body: true}}, // each has its time in milliseconds
+		types: []Locator{{JSON: "event"}},
+		handshake: handshake{
+			about:  "endpoint.url_validation, signed: the HMAC of its plainToken",
+			proved: answerZoom,
+		},
+		examples: []string{"meeting.started", "recording.completed"},
 	},
 }

@@ -12,9 +12,10 @@ const (
 	timeSeconds = "s"
 	timeMillis  = "ms"
 	timeRFC3339 = "rfc3339"
-	timeUTC     = "utc"  // as RFC 3339, without the required offset; UTC is meant
-	timeUnix    = "unix" // seconds or milliseconds, told apart by their length, for vendors that do not say which
-	timeHTTP    = "http" // as in the header Date (RFC 9110, section 5.6.7)
+	timeUTC     = "utc" // as RFC 3339, without the required offset; UTC is meant
+	// seconds or milliseconds, told apart by their length, for vendors that do not say which
+	timeUnix = "unix"
+	timeHTTP = "http" // as in the header Date (RFC 9110, section 5.6.7)
 )
 
 const (
@@ -48,7 +49,8 @@ func readTime(format, where, value string) (time.Time, error) {
 	case timeUTC:
 		var room [len(layoutUTC) + len(".000000Z")]byte
 		var t time.Time
-		if err := t.UnmarshalText(append(append(room[:0], value...), 'Z')); err != nil { // time.Parse is fast only for RFC 3339
+		// time.Parse is fast only for RFC 3339
+		if err := t.UnmarshalText(append(append(room[:0], value...), 'Z')); err != nil {
 			return bad("a time as RFC 3339 writes it, without an offset")
 		}
 		return t, nil

@@ -15,9 +15,11 @@ import (
 // content.
 type token struct {
 	header string // lower case
-	prefix string // before the token, such as "Bearer "; compared without regard to case, as RFC 9110 says for authentication schemes
-	basic  bool   // the secret is user:password, sent in base64 (RFC 7617)
-	named  bool   // settings.header can name another header
+	// before the token, such as "Bearer "; compared without regard to case, as RFC 9110 says for
+	// authentication schemes
+	prefix string
+	basic  bool // the secret is user:password, sent in base64 (RFC 7617)
+	named  bool // settings.header can name another header
 }
 
 // headerSetting names the header of a token with named set.
@@ -33,7 +35,9 @@ func (t token) describe() string {
 	}
 	where := "header " + t.header
 	if t.named {
-		where = strings.TrimSuffix("the header that settings.header names, else "+t.header, ", else ")
+		where = strings.TrimSuffix(
+			"the header that settings.header names, else "+t.header, ", else ",
+		)
 	}
 	return where + ": " + t.prefix + "the secret itself"
 }
@@ -57,7 +61,9 @@ func (t token) prepare(k *keys) (proof, error) {
 			}
 			secret = base64.StdEncoding.EncodeToString([]byte(secret))
 		}
-		if err := errors.Join(t.checkForm(field, secret), checkLength(field, len(secret))); err != nil {
+		if err := errors.Join(
+			t.checkForm(field, secret), checkLength(field, len(secret)),
+		); err != nil {
 			return nil, err
 		}
 		if i == 0 {
@@ -76,7 +82,9 @@ func (t token) checkForm(field, secret string) error {
 		least = '!'
 	}
 	switch {
-	case strings.ContainsFunc(secret, func(r rune) bool { return r < least || r > '~' || r == ',' }):
+	case strings.ContainsFunc(secret, func(r rune) bool {
+		return r < least || r > '~' || r == ','
+	}):
 		return wrong(field, "a token in a header has visible ASCII characters only, and no comma")
 	case strings.TrimSpace(secret) != secret:
 		return wrong(field, "has a space at its begin or end, which headers lose")
@@ -151,7 +159,10 @@ func (unsigned) describe() string { return "nothing is checked" }
 
 func (unsigned) prepare(k *keys) (proof, error) {
 	if len(k.secrets) > 0 {
-		return nil, wrong("secrets", "this provider checks nothing and takes none; remove them, or name another provider")
+		return nil, wrong(
+			"secrets",
+			"this provider checks nothing and takes none; remove them, or name another provider",
+		)
 	}
 	return &unsigned{}, nil
 }

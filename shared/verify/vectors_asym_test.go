@@ -51,7 +51,9 @@ func TestVerify_VectorsWithPublicKeys(t *testing.T) {
 				`"smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]` + "\r\n", 1600112502,
 		},
 		"eBay, event-notification-nodejs-sdk test/test.json": {
-			"ebay", "", map[string]string{"jwks": webKeySet(t, "9936261a-7d7b-4621-a0f1-96ccb428af49", ebayKey)},
+			"ebay", "", map[string]string{
+				"jwks": webKeySet(t, "9936261a-7d7b-4621-a0f1-96ccb428af49", ebayKey),
+			},
 			verify.Header{"x-ebay-signature": "eyJhbGciOiJlY2RzYSIsImtpZCI6Ijk5MzYyNjFhLTdkN2ItNDYyMS1hMGYxLTk2Y2NiNDI4YWY0OSIsInNpZ25hdHVyZSI6Ik1FWUNJUUNmeGZJV3V4bVdjSUJ" +
 				"RSjljNS9YN2lHREpxczJSQ0dzQkVhQWppbnlycmZBSWhBSVY2d0djVGlCdVY1S0pVaWYyaG9reXJMK1E5c3NIa2FkK214Mm5FRTI1dyIsImRpZ2VzdCI6IlNIQTEifQ=="},
 			`{"metadata":{"topic":"MARKETPLACE_ACCOUNT_DELETION","schemaVersion":"1.0","deprecated":false},"notification":{"notificationId":` +
@@ -68,7 +70,9 @@ wt760MsCPJ7GMT141ByQM+yW1Bx+4SG3IGjXWyqOWrcXsxAvIXkpUD/jK/L958Cg
 nZEgz0BSEh0QxYLITnW1lLokSx/dTianWPFEhMC9BgijempgNXHNfcVirg1lPSyg
 z7KqoKUN0oHqWLr2U1A+7kqrl6O2nx3CKs1bj1hToT1+p4kcMoHXA7kA+VBLUpEs
 VwIDAQAB
------END PUBLIC KEY-----`, map[string]string{"subscription_ids": "90aa8e14-4ef1-4a56-861c-f3c9cde097ea"},
+-----END PUBLIC KEY-----`, map[string]string{
+				"subscription_ids": "90aa8e14-4ef1-4a56-861c-f3c9cde097ea",
+			},
 			verify.Header{"x-signature-sha256": "wKcKCYXAzxNgiu7xmoDm943NUni7Rz33QN8JkEA9dWSGebgndonabgSj18Y4C08OrwVmueGsED2s00M7DtJVcYKOS1i3G4TMVx+mgM3aL9djMBkQtiYNBFUd6wrPI7ZU" +
 				"NHv/TrlKSjTMc+6JFvUvJ7owY3z85e3I4jLRLJowMFvO8kvCJ60+1pY9wDwZvtZ//WS93LrwGjk9Dvwzpmu0w+P4J75tETT5qC3Uv0y5G2yO8SEoO3yNP/tg/BOli02niHb53vEO" +
 				"UWUb9bly6thnfMoXoiV/osoGxgF20R58RlvkAmezyyl1Sv542TfS2DpiwVnmjjjkCyXeSUcKookYLQ=="},
@@ -86,7 +90,10 @@ VwIDAQAB
 				secrets = []string{vector.secret}
 			}
 			v := newVerifier(t, s.cfg, secrets...)
-			r := verify.Request{Header: vector.header, Body: []byte(vector.body), ReceivedAt: time.Unix(vector.at, 0)}
+			r := verify.Request{
+				Header: vector.header, Body: []byte(vector.body),
+				ReceivedAt: time.Unix(vector.at, 0),
+			}
 			if _, err := v.Verify(t.Context(), r); err != nil {
 				t.Error(err)
 			}
@@ -101,7 +108,9 @@ VwIDAQAB
 // webKeySet returns a P-256 key, given as PEM or base64, as a JSON Web Key Set.
 func webKeySet(t *testing.T, id, text string) string {
 	t.Helper()
-	text = strings.NewReplacer("-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "").Replace(text)
+	text = strings.NewReplacer(
+		"-----BEGIN PUBLIC KEY-----", "", "-----END PUBLIC KEY-----", "",
+	).Replace(text)
 	der, err := base64.StdEncoding.DecodeString(text)
 	must(t, err)
 	key, err := x509.ParsePKIXPublicKey(der)
@@ -109,7 +118,8 @@ func webKeySet(t *testing.T, id, text string) string {
 	point, err := key.(*ecdsa.PublicKey).Bytes()
 	must(t, err)
 	return fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","kid":%q,"x":%q,"y":%q}]}`, id,
-		base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:]))
+		base64.RawURLEncoding.EncodeToString(point[1:33]),
+		base64.RawURLEncoding.EncodeToString(point[33:]))
 }
 
 // The signatures below are made with the standard library only, from the providers' documentation:
@@ -156,7 +166,9 @@ func base64Of(b []byte) string    { return base64.StdEncoding.EncodeToString(b) 
 
 func rsaOver(t testing.TB, provider string, hash crypto.Hash, digest []byte) string {
 	t.Helper()
-	signature, err := rsa.SignPKCS1v15(nil, private(t, provider, "current").(*rsa.PrivateKey), hash, digest)
+	signature, err := rsa.SignPKCS1v15(
+		nil, private(t, provider, "current").(*rsa.PrivateKey), hash, digest,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +177,9 @@ func rsaOver(t testing.TB, provider string, hash crypto.Hash, digest []byte) str
 
 func ecdsaOver(t testing.TB, provider string, digest []byte) []byte {
 	t.Helper()
-	signature, err := ecdsa.SignASN1(rand.Reader, private(t, provider, "current").(*ecdsa.PrivateKey), digest)
+	signature, err := ecdsa.SignASN1(
+		rand.Reader, private(t, provider, "current").(*ecdsa.PrivateKey), digest,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +206,9 @@ func rs256(t testing.TB, header, claims string) string {
 func rs256Of(t testing.TB, name, header, claims string) string {
 	t.Helper()
 	text := webEncoded(header) + "." + webEncoded(claims)
-	signature, err := rsa.SignPKCS1v15(nil, private(t, "google-pubsub", name).(*rsa.PrivateKey), crypto.SHA256, sha256Of(text))
+	signature, err := rsa.SignPKCS1v15(
+		nil, private(t, "google-pubsub", name).(*rsa.PrivateKey), crypto.SHA256, sha256Of(text),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +219,9 @@ func rs256Of(t testing.TB, name, header, claims string) string {
 func es256(t testing.TB, header, claims string) string {
 	t.Helper()
 	text := webEncoded(header) + "." + webEncoded(claims)
-	r, s, err := ecdsa.Sign(rand.Reader, private(t, "plaid", "current").(*ecdsa.PrivateKey), sha256Of(text))
+	r, s, err := ecdsa.Sign(
+		rand.Reader, private(t, "plaid", "current").(*ecdsa.PrivateKey), sha256Of(text),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,41 +253,90 @@ func TestVerify_SignedWithTheStandardLibrary(t *testing.T) {
 		wantType string
 	}{
 		"discord": {"discord", verify.Header{"x-signature-timestamp": signedTime,
-			"x-signature-ed25519": hex.EncodeToString(ed("discord", signedTime+signedBody))}, signedBody, "evt_1", "a"},
+			"x-signature-ed25519": hex.EncodeToString(ed(
+				"discord", signedTime+signedBody,
+			))}, signedBody, "evt_1", "a"},
 		"telnyx": {"telnyx", verify.Header{"telnyx-timestamp": signedTime,
-			"telnyx-signature-ed25519": base64Of(ed("telnyx", signedTime+"|"+`{"data":{"id":"1","event_type":"call.hangup"}}`))},
+			"telnyx-signature-ed25519": base64Of(ed(
+				"telnyx", signedTime+"|"+`{"data":{"id":"1","event_type":"call.hangup"}}`,
+			))},
 			`{"data":{"id":"1","event_type":"call.hangup"}}`, "1", "call.hangup"},
 		"sendgrid": {"sendgrid", verify.Header{"x-twilio-email-event-webhook-timestamp": signedTime,
-			"x-twilio-email-event-webhook-signature": base64Of(ecdsaOver(t, "sendgrid", sha256Of(signedTime+`[{"event":"open"}]`)))},
-			`[{"event":"open"}]`, "sha256:" + hex.EncodeToString(sha256Of(`[{"event":"open"}]`)), "open"},
-		"wechat-pay": {"wechat-pay", verify.Header{"wechatpay-timestamp": signedTime, "wechatpay-nonce": "n1",
-			"wechatpay-signature": rsaOver(t, "wechat-pay", crypto.SHA256, sha256Of(signedTime+"\nn1\n"+signedBody+"\n"))}, signedBody, "evt_1", ""},
-		"travis-ci": {"travis-ci", verify.Header{"content-type": "application/x-www-form-urlencoded",
-			"signature": rsaOver(t, "travis-ci", crypto.SHA1, sha1Of(travisPayload))}, form,
+			"x-twilio-email-event-webhook-signature": base64Of(ecdsaOver(
+				t, "sendgrid", sha256Of(signedTime+`[{"event":"open"}]`),
+			))},
+			`[{"event":"open"}]`, "sha256:" +
+				hex.EncodeToString(sha256Of(`[{"event":"open"}]`)), "open"},
+		"wechat-pay": {"wechat-pay", verify.Header{"wechatpay-timestamp": signedTime,
+			"wechatpay-nonce": "n1",
+			"wechatpay-signature": rsaOver(
+				t, "wechat-pay", crypto.SHA256, sha256Of(signedTime+"\nn1\n"+signedBody+"\n"),
+			)}, signedBody, "evt_1", ""},
+		"travis-ci": {"travis-ci",
+			verify.Header{"content-type": "application/x-www-form-urlencoded",
+				"signature": rsaOver(t, "travis-ci", crypto.SHA1, sha1Of(travisPayload))}, form,
 			"sha256:" + hex.EncodeToString(sha256Of(travisPayload)), "push"},
-		"paypal": {"paypal", verify.Header{"paypal-transmission-id": "t-1", "paypal-transmission-time": "2023-11-14T22:13:20Z",
-			"paypal-auth-algo": "SHA256withRSA", "paypal-cert-url": "https://api.paypal.com/v1/notifications/certs/CERT-1",
+		"paypal": {"paypal", verify.Header{"paypal-transmission-id": "t-1",
+			"paypal-transmission-time": "2023-11-14T22:13:20Z",
+			"paypal-auth-algo":         "SHA256withRSA",
+			"paypal-cert-url":          "https://api.paypal.com/v1/notifications/certs/CERT-1",
 			"paypal-transmission-sig": rsaOver(t, "paypal", crypto.SHA256,
-				sha256Of(fmt.Sprintf("t-1|2023-11-14T22:13:20Z|1EX00000AB000000C|%d", crc32.ChecksumIEEE([]byte(signedBody)))))}, signedBody, "t-1", ""},
-		"ebay": {"ebay", verify.Header{"x-ebay-signature": base64Of(fmt.Appendf(nil, `{"alg":"ecdsa","kid":"00000000-0000-4000-8000-000000000000","signature":%q,"digest":"SHA1"}`,
+				sha256Of(fmt.Sprintf(
+					"t-1|2023-11-14T22:13:20Z|1EX00000AB000000C|%d",
+					crc32.ChecksumIEEE([]byte(signedBody)),
+				)))}, signedBody, "t-1", ""},
+		"ebay": {"ebay", verify.Header{"x-ebay-signature": base64Of(fmt.Appendf(nil,
+			`{"alg":"ecdsa","kid":"00000000-0000-4000-8000-000000000000","signature":%q,"digest":"SHA1"}`,
 			base64Of(ecdsaOver(t, "ebay", sha1Of(signedBody)))))}, signedBody, "", ""},
-		"plaid": {"plaid", verify.Header{"plaid-verification": es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000","typ":"JWT"}`, plaidClaims(signedBody))}, signedBody, "", ""},
-		"google-pubsub": {"google-pubsub", verify.Header{"authorization": "Bearer " + rs256(t, `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`, googleClaims)},
+		"plaid": {
+			"plaid",
+			verify.Header{
+				"plaid-verification": es256(
+					t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000","typ":"JWT"}`,
+					plaidClaims(signedBody),
+				),
+			},
+			signedBody, "", "",
+		},
+		"google-pubsub": {"google-pubsub", verify.Header{
+			"authorization": "Bearer " + rs256(
+				t, `{"alg":"RS256","kid":"00000000-0000-4000-8000-000000000000"}`, googleClaims,
+			),
+		},
 			`{"message":{"messageId":"7"}}`, "7", ""},
-		"netlify": {"netlify", verify.Header{"x-webhook-signature": hs256(key("netlify"), `{"iss":"netlify","sha256":"`+hex.EncodeToString(sha256Of(`{"state":"ready"}`))+`"}`)},
-			`{"state":"ready"}`, "sha256:" + hex.EncodeToString(sha256Of(`{"state":"ready"}`)), "ready"},
-		"livekit": {"livekit", verify.Header{"authorization": hs256(key("livekit"), `{"iss":"APIexample00001","nbf":1700000000,"exp":1700000300,"sha256":"`+
-			base64Of(sha256Of(signedBody))+`"}`)}, signedBody, "evt_1", ""},
-		"vonage": {"vonage", verify.Header{"authorization": "Bearer " + hs256(key("vonage"), `{"iat":1700000000,"jti":"x","iss":"Vonage","payload_hash":"`+
-			hex.EncodeToString(sha256Of(signedBody))+`","api_key":"abcd1234"}`)}, signedBody, "sha256:" + hex.EncodeToString(sha256Of(signedBody)), ""},
-		"monday": {"monday", verify.Header{"authorization": hs256(key("monday"), `{"accountId":1,"userId":2,"iat":1700000000,"exp":1700000300}`)},
+		"netlify": {"netlify", verify.Header{
+			"x-webhook-signature": hs256(
+				key("netlify"),
+				`{"iss":"netlify","sha256":"`+hex.EncodeToString(sha256Of(`{"state":"ready"}`))+
+					`"}`,
+			),
+		},
+			`{"state":"ready"}`, "sha256:" +
+				hex.EncodeToString(sha256Of(`{"state":"ready"}`)), "ready"},
+		"livekit": {"livekit", verify.Header{"authorization": hs256(key("livekit"),
+			`{"iss":"APIexample00001","nbf":1700000000,"exp":1700000300,"sha256":"`+
+				base64Of(sha256Of(signedBody))+`"}`)}, signedBody, "evt_1", ""},
+		"vonage": {"vonage", verify.Header{"authorization": "Bearer " +
+			hs256(key("vonage"), `{"iat":1700000000,"jti":"x","iss":"Vonage","payload_hash":"`+
+				hex.EncodeToString(sha256Of(signedBody))+
+				`","api_key":"abcd1234"}`)}, signedBody, "sha256:" +
+			hex.EncodeToString(sha256Of(signedBody)), ""},
+		"monday": {"monday", verify.Header{
+			"authorization": hs256(
+				key("monday"), `{"accountId":1,"userId":2,"iat":1700000000,"exp":1700000300}`,
+			),
+		},
 			`{"event":{"type":"create_pulse","triggerUuid":"u"}}`, "u", "create_pulse"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSubject(t, verify.Config{Provider: c.provider}, "current")
-			got, err := s.verifier.Verify(t.Context(), verify.Request{Header: c.header, Body: []byte(c.body), ReceivedAt: signedAt})
-			if err != nil || got.DeliveryID != c.wantID || got.EventType != c.wantType || got.Handshake {
+			got, err := s.verifier.Verify(
+				t.Context(),
+				verify.Request{Header: c.header, Body: []byte(c.body), ReceivedAt: signedAt},
+			)
+			if err != nil || got.DeliveryID != c.wantID || got.EventType != c.wantType ||
+				got.Handshake {
 				t.Errorf("got %+v, %v, want id %q, type %q", got, err, c.wantID, c.wantType)
 			}
 		})
@@ -296,32 +363,58 @@ func TestVerify_StandardWebhooksV1a(t *testing.T) {
 		age       time.Duration
 		want      error
 	}{
-		"public key alone":              {[]string{public}, v1a, 0, nil},
-		"second public key":             {[]string{other, public}, v1a, 0, nil},
-		"beside v1":                     {[]string{public}, "v1,x " + v1a, 0, nil},
-		"second v1a":                    {[]string{public}, wrong + " " + v1a, 0, nil},
-		"both kinds, v1 sent":           {[]string{public, secret("current")}, v1, 0, nil},
-		"both kinds, v1a sent":          {[]string{secret("current"), public}, v1a, 0, nil},
-		"both kinds, both sent":         {[]string{secret("current"), public}, v1 + " " + v1a, 0, nil},
-		"both kinds, both stale":        {[]string{secret("current"), public}, v1 + " " + v1a, time.Hour, verify.ErrStale},
-		"both kinds, v1a stale":         {[]string{secret("current"), public}, v1a, time.Hour, verify.ErrStale},
-		"v1 wrong, v1a stale":           {[]string{secret("current"), public}, "v1," + standardSignature(secret("stranger"), id, signedTime, signedBody) + " " + v1a, time.Hour, verify.ErrStale},
-		"v1a too early":                 {[]string{public}, v1a, -time.Hour, verify.ErrFuture},
-		"v1 to a public key":            {[]string{public}, v1, 0, verify.ErrMalformed},
-		"v1a to a secret":               {[]string{secret("current")}, v1a, 0, verify.ErrMalformed},
-		"of a stranger":                 {[]string{public}, wrong, 0, verify.ErrMismatch},
-		"of a stranger, both kinds":     {[]string{secret("current"), public}, wrong, 0, verify.ErrMismatch},
-		"no base64":                     {[]string{public}, "v1a," + strings.Repeat("!", 88), 0, verify.ErrMalformed},
-		"base64 with another last byte": {[]string{public}, v1a[:len(v1a)-3] + "B==", 0, verify.ErrMalformed},
-		"sent twice":                    {[]string{public}, v1a + "," + v1a, 0, verify.ErrRepeated},
-		"not at all":                    {[]string{public}, "", 0, verify.ErrMissing},
+		"public key alone":     {[]string{public}, v1a, 0, nil},
+		"second public key":    {[]string{other, public}, v1a, 0, nil},
+		"beside v1":            {[]string{public}, "v1,x " + v1a, 0, nil},
+		"second v1a":           {[]string{public}, wrong + " " + v1a, 0, nil},
+		"both kinds, v1 sent":  {[]string{public, secret("current")}, v1, 0, nil},
+		"both kinds, v1a sent": {[]string{secret("current"), public}, v1a, 0, nil},
+		"both kinds, both sent": {
+			[]string{secret("current"), public}, v1 + " " + v1a, 0, nil,
+		},
+		"both kinds, both stale": {
+			[]string{secret("current"), public}, v1 + " " + v1a, time.Hour, verify.ErrStale,
+		},
+		"both kinds, v1a stale": {
+			[]string{secret("current"), public}, v1a, time.Hour, verify.ErrStale,
+		},
+		"v1 wrong, v1a stale": {
+			[]string{secret("current"), public},
+			"v1," + standardSignature(secret("stranger"), id, signedTime, signedBody) + " " + v1a,
+			time.Hour, verify.ErrStale,
+		},
+		"v1a too early":      {[]string{public}, v1a, -time.Hour, verify.ErrFuture},
+		"v1 to a public key": {[]string{public}, v1, 0, verify.ErrMalformed},
+		"v1a to a secret":    {[]string{secret("current")}, v1a, 0, verify.ErrMalformed},
+		"of a stranger":      {[]string{public}, wrong, 0, verify.ErrMismatch},
+		"of a stranger, both kinds": {
+			[]string{secret("current"), public}, wrong, 0, verify.ErrMismatch,
+		},
+		"no base64": {
+			[]string{public}, "v1a," + strings.Repeat("!", 88), 0, verify.ErrMalformed,
+		},
+		"base64 with another last byte": {
+			[]string{public}, v1a[:len(v1a)-3] + "B==", 0, verify.ErrMalformed,
+		},
+		"sent twice": {[]string{public}, v1a + "," + v1a, 0, verify.ErrRepeated},
+		"not at all": {[]string{public}, "", 0, verify.ErrMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for provider, prefix := range map[string]string{"standard-webhooks": "webhook", "svix": "svix"} {
+			for provider, prefix := range map[string]string{
+				"standard-webhooks": "webhook", "svix": "svix",
+			} {
 				v := newVerifier(t, verify.Config{Provider: provider}, c.secrets...)
-				h := verify.Header{prefix + "-id": id, prefix + "-timestamp": signedTime, prefix + "-signature": c.signature}
-				_, err := v.Verify(t.Context(), verify.Request{Header: h, Body: []byte(signedBody), ReceivedAt: signedAt.Add(c.age)})
+				h := verify.Header{
+					prefix + "-id": id, prefix + "-timestamp": signedTime,
+					prefix + "-signature": c.signature,
+				}
+				_, err := v.Verify(
+					t.Context(),
+					verify.Request{
+						Header: h, Body: []byte(signedBody), ReceivedAt: signedAt.Add(c.age),
+					},
+				)
 				if !errors.Is(err, c.want) {
 					t.Errorf("%s: got %v, want %v", provider, err, c.want)
 				}
@@ -334,9 +427,13 @@ func TestVerify_StandardWebhooksV1aRefusesAnIDWithTheSeparator(t *testing.T) {
 	t.Parallel()
 	public, _, key := standardKeys("current")
 	h := verify.Header{"webhook-id": "msg.1", "webhook-timestamp": signedTime,
-		"webhook-signature": "v1a," + base64Of(ed25519.Sign(key, []byte("msg.1."+signedTime+"."+signedBody)))}
+		"webhook-signature": "v1a," + base64Of(ed25519.Sign(
+			key, []byte("msg.1."+signedTime+"."+signedBody),
+		))}
 	v := newVerifier(t, verify.Config{Provider: "standard-webhooks"}, public)
-	if _, err := v.Verify(t.Context(), verify.Request{Header: h, Body: []byte(signedBody), ReceivedAt: signedAt}); !errors.Is(err, verify.ErrMalformed) {
+	if _, err := v.Verify(
+		t.Context(), verify.Request{Header: h, Body: []byte(signedBody), ReceivedAt: signedAt},
+	); !errors.Is(err, verify.ErrMalformed) {
 		t.Errorf("got %v, want %v", err, verify.ErrMalformed)
 	}
 }
@@ -345,8 +442,13 @@ func TestSign_StandardWebhooksV1a(t *testing.T) {
 	t.Parallel()
 	public, private, key := standardKeys("current")
 	w := verify.Webhook{Body: []byte(signedBody), DeliveryID: "msg_1"}
-	for name, signing := range map[string]string{"with its public half": private, "seed alone": "whsk_" + base64Of(key.Seed())} {
-		v, err := verify.New(verify.Config{Provider: "standard-webhooks"}, []string{secret("current"), public}, verify.SignWith(signing))
+	for name, signing := range map[string]string{
+		"with its public half": private, "seed alone": "whsk_" + base64Of(key.Seed()),
+	} {
+		v, err := verify.New(
+			verify.Config{Provider: "standard-webhooks"}, []string{secret("current"), public},
+			verify.SignWith(signing),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -355,11 +457,18 @@ func TestSign_StandardWebhooksV1a(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
 	}
-	if _, err := newVerifier(t, verify.Config{Provider: "standard-webhooks"}, public).Sign(w, signedAt); err == nil {
+	if _, err := newVerifier(
+		t, verify.Config{Provider: "standard-webhooks"}, public,
+	).Sign(w, signedAt); err == nil {
 		t.Error("signed without a private key")
 	}
-	for name, signing := range map[string]string{"no base64": "whsk_!", "short": "whsk_" + base64Of(key.Seed()[1:])} {
-		if _, err := verify.New(verify.Config{Provider: "standard-webhooks"}, []string{public}, verify.SignWith(signing)); err == nil {
+	for name, signing := range map[string]string{
+		"no base64": "whsk_!", "short": "whsk_" + base64Of(key.Seed()[1:]),
+	} {
+		if _, err := verify.New(
+			verify.Config{Provider: "standard-webhooks"}, []string{public},
+			verify.SignWith(signing),
+		); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -382,20 +491,37 @@ func TestNew_RefusesKeysThatCannotWork(t *testing.T) {
 	p384 := base64Of(der)
 	edKey := strings.Repeat("ab", 32)
 	for name, c := range map[string]struct{ provider, secret, want string }{
-		"hex for hex":                 {"discord", edKey, ""},
-		"upper case":                  {"discord", strings.ToUpper(edKey), ""},
-		"base64 for hex":              {"discord", base64Of(make([]byte, 32)), "secrets[0]: is not hex"},
-		"hex, too short":              {"discord", edKey[2:], "secrets[0]: is no Ed25519 public key of 32 bytes"},
-		"base64 of a hex key":         {"telnyx", edKey, "secrets[0]: is no Ed25519 public key of 32 bytes"},
-		"no base64":                   {"telnyx", "!", "secrets[0]: is not base64"},
-		"SPKI that is none":           {"sendgrid", base64Of([]byte("key")), "secrets[0]: decodes, but is no public key"},
-		"neither base64 nor PEM":      {"sendgrid", "!", "secrets[0]: is neither base64 nor PEM"},
-		"another curve":               {"sendgrid", p384, "secrets[0]: is no ECDSA public key on the curve P-256"},
-		"RSA for ECDSA":               {"sendgrid", rsaKey(2048), "secrets[0]: is no ECDSA public key on the curve P-256"},
-		"ECDSA for RSA":               {"wise", newSubject(t, verify.Config{Provider: "sendgrid"}, "current").secret, "secrets[0]: is no RSA public key"},
-		"RSA, too small":              {"wise", small, "secrets[0]: is an RSA key of 1024 bits"},
-		"RSA, PEM with line breaks":   {"wise", pemOf(rsaKey(2048)), ""},
-		"whpk, short":                 {"svix", "whpk_AAAA", "secrets[0]: is no Ed25519 public key"},
+		"hex for hex": {"discord", edKey, ""},
+		"upper case":  {"discord", strings.ToUpper(edKey), ""},
+		"base64 for hex": {
+			"discord", base64Of(make([]byte, 32)), "secrets[0]: is not hex",
+		},
+		"hex, too short": {
+			"discord", edKey[2:], "secrets[0]: is no Ed25519 public key of 32 bytes",
+		},
+		"base64 of a hex key": {
+			"telnyx", edKey, "secrets[0]: is no Ed25519 public key of 32 bytes",
+		},
+		"no base64": {"telnyx", "!", "secrets[0]: is not base64"},
+		"SPKI that is none": {
+			"sendgrid", base64Of([]byte("key")), "secrets[0]: decodes, but is no public key",
+		},
+		"neither base64 nor PEM": {"sendgrid", "!", "secrets[0]: is neither base64 nor PEM"},
+		"another curve": {
+			"sendgrid", p384, "secrets[0]: is no ECDSA public key on the curve P-256",
+		},
+		"RSA for ECDSA": {
+			"sendgrid", rsaKey(2048), "secrets[0]: is no ECDSA public key on the curve P-256",
+		},
+		"ECDSA for RSA": {
+			"wise", newSubject(t, verify.Config{Provider: "sendgrid"}, "current").secret,
+			"secrets[0]: is no RSA public key",
+		},
+		"RSA, too small":            {"wise", small, "secrets[0]: is an RSA key of 1024 bits"},
+		"RSA, PEM with line breaks": {"wise", pemOf(rsaKey(2048)), ""},
+		"whpk, short": {
+			"svix", "whpk_AAAA", "secrets[0]: is no Ed25519 public key",
+		},
 		"private half of whpk":        {"svix", "whsk_AAAA", "secrets[0]: is a private key"},
 		"a secret where none is used": {"paypal", "x", "secrets: are not used"},
 	} {
@@ -405,8 +531,12 @@ func TestNew_RefusesKeysThatCannotWork(t *testing.T) {
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
-		case c.want != "" && (!errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), d.Secret)):
-			t.Errorf("%s: got %v, want %v with %q and the provider's name for it", name, err, verify.ErrConfig, c.want)
+		case c.want != "" && (!errors.Is(err, verify.ErrConfig) ||
+			!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), d.Secret)):
+			t.Errorf(
+				"%s: got %v, want %v with %q and the provider's name for it", name, err,
+				verify.ErrConfig, c.want,
+			)
 		}
 	}
 }
@@ -419,24 +549,49 @@ func pemOf(key string) string {
 func TestNew_RefusesSettingsThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ provider, setting, value, want string }{
-		"no topic":             {"sns", "topic_arns", "orders", `settings.topic_arns: "orders" is no ARN`},
-		"second is no topic":   {"sns", "topic_arns", "arn:aws:sns:eu-west-1:1:a, arn:aws:sqs:eu-west-1:1:a", "arn:aws:sqs"},
-		"topics left out":      {"sns", "topic_arns", "", "settings.topic_arns: missing"},
-		"no certificate":       {"sns", "certificate", "x", "settings.certificate: is no certificate"},
-		"broken certificate":   {"paypal", "certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "settings.certificate: is a broken certificate"},
-		"no webhook id":        {"paypal", "webhook_id", " ", "settings.webhook_id: missing"},
-		"no key set":           {"plaid", "jwks", "x", "settings.jwks: is no JSON Web Key Set"},
-		"empty key set":        {"plaid", "jwks", `{"keys":[]}`, "settings.jwks: is no JSON Web Key Set"},
-		"key set, other kinds": {"ebay", "jwks", `{"keys":[{"kty":"oct","k":"AA"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`, "settings.jwks: is no JSON Web Key Set"},
-		"product":              {"circle", "product", "mint", `settings.product: "mint" is unknown`},
-		"subdomain":            {"kinde", "subdomain", "a.example/", `settings.subdomain: "a.example/" is not the part before .kinde.com`},
-		"environment":          {"plaid", "environment", "development", `settings.environment: "development" is unknown`},
-		"eBay's environment":   {"ebay", "environment", "test", `settings.environment: "test" is unknown`},
-		"no audience":          {"google-pubsub", "audience", "", "settings.audience: missing"},
+		"no topic": {
+			"sns", "topic_arns", "orders", `settings.topic_arns: "orders" is no ARN`,
+		},
+		"second is no topic": {
+			"sns", "topic_arns", "arn:aws:sns:eu-west-1:1:a, arn:aws:sqs:eu-west-1:1:a",
+			"arn:aws:sqs",
+		},
+		"topics left out": {"sns", "topic_arns", "", "settings.topic_arns: missing"},
+		"no certificate": {
+			"sns", "certificate", "x", "settings.certificate: is no certificate",
+		},
+		"broken certificate": {
+			"paypal", "certificate",
+			"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+			"settings.certificate: is a broken certificate",
+		},
+		"no webhook id": {"paypal", "webhook_id", " ", "settings.webhook_id: missing"},
+		"no key set":    {"plaid", "jwks", "x", "settings.jwks: is no JSON Web Key Set"},
+		"empty key set": {
+			"plaid", "jwks", `{"keys":[]}`, "settings.jwks: is no JSON Web Key Set",
+		},
+		"key set, other kinds": {
+			"ebay", "jwks",
+			`{"keys":[{"kty":"oct","k":"AA"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`,
+			"settings.jwks: is no JSON Web Key Set",
+		},
+		"product": {"circle", "product", "mint", `settings.product: "mint" is unknown`},
+		"subdomain": {
+			"kinde", "subdomain", "a.example/",
+			`settings.subdomain: "a.example/" is not the part before .kinde.com`,
+		},
+		"environment": {
+			"plaid", "environment", "development", `settings.environment: "development" is unknown`,
+		},
+		"eBay's environment": {
+			"ebay", "environment", "test", `settings.environment: "test" is unknown`,
+		},
+		"no audience": {"google-pubsub", "audience", "", "settings.audience: missing"},
 	} {
 		s := newSubject(t, verify.Config{Provider: c.provider}, "current")
 		s.cfg.Settings[c.setting] = c.value
-		if _, err := verify.New(s.cfg, nil); !errors.Is(err, verify.ErrConfig) || !strings.Contains(err.Error(), c.want) {
+		if _, err := verify.New(s.cfg, nil); !errors.Is(err, verify.ErrConfig) ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %v with %q", name, err, verify.ErrConfig, c.want)
 		}
 	}
@@ -454,12 +609,17 @@ func TestVerify_DiscordPings(t *testing.T) {
 	} {
 		r := request(t, s.verifier, verify.Webhook{Body: []byte(body)}, signedAt)
 		got, err := s.verifier.Verify(t.Context(), r)
-		if err != nil || got.Handshake != (want != nil) || (want != nil && fmt.Sprint(*got.Reply) != fmt.Sprint(*want)) {
+		if err != nil || got.Handshake != (want != nil) || (want != nil &&
+			fmt.Sprint(*got.Reply) != fmt.Sprint(*want)) {
 			t.Errorf("%s: got %+v, %v, want %+v", body, got, err, want)
 		}
 		// Discord also sends wrong signatures, and expects them to be refused.
-		if got, err := s.verifier.Verify(t.Context(), with(r, "x-signature-timestamp", "1700000001")); !errors.Is(err, verify.ErrMismatch) {
-			t.Errorf("%s with another time: got %+v, %v, want %v", body, got, err, verify.ErrMismatch)
+		if got, err := s.verifier.Verify(
+			t.Context(), with(r, "x-signature-timestamp", "1700000001"),
+		); !errors.Is(err, verify.ErrMismatch) {
+			t.Errorf(
+				"%s with another time: got %+v, %v, want %v", body, got, err, verify.ErrMismatch,
+			)
 		}
 	}
 }
@@ -505,32 +665,63 @@ func TestVerify_TokensThatAreNotTheProviders(t *testing.T) {
 		token string
 		want  error
 	}{
-		"as Google makes it":       {rs256(t, header, googleClaims), nil},
-		"other issuer name":        {claim("https://accounts.google.com", "accounts.google.com"), nil},
-		"list of audiences":        {claim(`"https://relay.example.com/in/google-pubsub"`, `["a","https://relay.example.com/in/google-pubsub"]`), nil},
-		"no signature":             {webEncoded(`{"alg":"none","kid":"00000000-0000-4000-8000-000000000000"}`) + "." + webEncoded(googleClaims) + ".", verify.ErrMismatch},
+		"as Google makes it": {rs256(t, header, googleClaims), nil},
+		"other issuer name": {
+			claim("https://accounts.google.com", "accounts.google.com"), nil,
+		},
+		"list of audiences": {
+			claim(
+				`"https://relay.example.com/in/google-pubsub"`,
+				`["a","https://relay.example.com/in/google-pubsub"]`,
+			),
+			nil,
+		},
+		"no signature": {
+			webEncoded(
+				`{"alg":"none","kid":"00000000-0000-4000-8000-000000000000"}`,
+			) + "." + webEncoded(googleClaims) + ".",
+			verify.ErrMismatch,
+		},
 		"HMAC with the public key": {confused, verify.ErrMismatch},
-		"another key id":           {rs256(t, `{"alg":"RS256","kid":"other"}`, googleClaims), verify.ErrMismatch},
-		"no key id":                {rs256(t, `{"alg":"RS256"}`, googleClaims), verify.ErrMismatch},
-		"algorithm in lower case":  {rs256(t, `{"alg":"rs256","kid":"00000000-0000-4000-8000-000000000000"}`, googleClaims), verify.ErrMismatch},
-		"another issuer":           {claim("https://accounts.google.com", "https://accounts.example.com"), verify.ErrMismatch},
-		"another audience":         {claim("/in/google-pubsub", "/in/other"), verify.ErrMismatch},
-		"another account":          {claim("relay@", "other@"), verify.ErrMismatch},
-		"account not verified":     {claim(`"email_verified":true`, `"email_verified":false`), verify.ErrMismatch},
-		"account not said":         {claim(`"email"`, `"e-mail"`), verify.ErrMismatch},
-		"ended":                    {claim("1700003600", "1699999999"), verify.ErrStale},
-		"made long ago, not ended": {claim(`"iat":1700000000`, `"iat":1600000000`), verify.ErrStale},
-		"made in a while":          {claim(`"iat":1700000000`, `"iat":1800000000`), verify.ErrFuture},
-		"no time":                  {claim(`"iat":1700000000,`, ""), verify.ErrMalformed},
-		"time is text":             {claim(`"iat":1700000000`, `"iat":"x"`), verify.ErrMalformed},
-		"end is text":              {claim(`"exp":1700003600`, `"exp":"x"`), verify.ErrMalformed},
-		"padded":                   {rs256(t, header, googleClaims) + "=", verify.ErrMalformed},
-		"four parts":               {rs256(t, header, googleClaims) + ".x", verify.ErrMalformed},
-		"longer than any":          {rs256(t, header, `{"x":"`+strings.Repeat("a", 17<<10)+`",`+googleClaims[1:]), verify.ErrMalformed},
-		"nothing after Bearer":     {"", verify.ErrMalformed},
+		"another key id": {
+			rs256(t, `{"alg":"RS256","kid":"other"}`, googleClaims), verify.ErrMismatch,
+		},
+		"no key id": {rs256(t, `{"alg":"RS256"}`, googleClaims), verify.ErrMismatch},
+		"algorithm in lower case": {
+			rs256(t, `{"alg":"rs256","kid":"00000000-0000-4000-8000-000000000000"}`, googleClaims),
+			verify.ErrMismatch,
+		},
+		"another issuer": {
+			claim("https://accounts.google.com", "https://accounts.example.com"),
+			verify.ErrMismatch,
+		},
+		"another audience": {claim("/in/google-pubsub", "/in/other"), verify.ErrMismatch},
+		"another account":  {claim("relay@", "other@"), verify.ErrMismatch},
+		"account not verified": {
+			claim(`"email_verified":true`, `"email_verified":false`), verify.ErrMismatch,
+		},
+		"account not said": {claim(`"email"`, `"e-mail"`), verify.ErrMismatch},
+		"ended":            {claim("1700003600", "1699999999"), verify.ErrStale},
+		"made long ago, not ended": {
+			claim(`"iat":1700000000`, `"iat":1600000000`), verify.ErrStale,
+		},
+		"made in a while": {claim(`"iat":1700000000`, `"iat":1800000000`), verify.ErrFuture},
+		"no time":         {claim(`"iat":1700000000,`, ""), verify.ErrMalformed},
+		"time is text":    {claim(`"iat":1700000000`, `"iat":"x"`), verify.ErrMalformed},
+		"end is text":     {claim(`"exp":1700003600`, `"exp":"x"`), verify.ErrMalformed},
+		"padded":          {rs256(t, header, googleClaims) + "=", verify.ErrMalformed},
+		"four parts":      {rs256(t, header, googleClaims) + ".x", verify.ErrMalformed},
+		"longer than any": {
+			rs256(t, header, `{"x":"`+strings.Repeat("a", 17<<10)+`",`+googleClaims[1:]),
+			verify.ErrMalformed,
+		},
+		"nothing after Bearer": {"", verify.ErrMalformed},
 	} {
-		r := verify.Request{Header: verify.Header{"authorization": "Bearer " + c.token}, ReceivedAt: signedAt}
-		if got, err := google.verifier.Verify(t.Context(), r); !errors.Is(err, c.want) || (err == nil && got.Trust != verify.Authenticated) {
+		r := verify.Request{
+			Header: verify.Header{"authorization": "Bearer " + c.token}, ReceivedAt: signedAt,
+		}
+		if got, err := google.verifier.Verify(t.Context(), r); !errors.Is(err, c.want) ||
+			(err == nil && got.Trust != verify.Authenticated) {
 			t.Errorf("%s: got %+v, %v, want %v", name, got, err, c.want)
 		}
 	}
@@ -538,13 +729,37 @@ func TestVerify_TokensThatAreNotTheProviders(t *testing.T) {
 		token string
 		want  error
 	}{
-		"as Plaid makes it": {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`, plaidClaims(signedBody)), nil},
-		"of another body":   {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`, plaidClaims(signedBody+" ")), verify.ErrMismatch},
-		"of no body":        {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`, `{"iat":1700000000}`), verify.ErrMismatch},
-		"hash in upper case": {es256(t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`,
-			`{"iat":1700000000,"request_body_sha256":"`+strings.ToUpper(hex.EncodeToString(sha256Of(signedBody)))+`"}`), verify.ErrMismatch},
+		"as Plaid makes it": {
+			es256(
+				t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`,
+				plaidClaims(signedBody),
+			),
+			nil,
+		},
+		"of another body": {
+			es256(
+				t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`,
+				plaidClaims(signedBody+" "),
+			),
+			verify.ErrMismatch,
+		},
+		"of no body": {
+			es256(
+				t, `{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`,
+				`{"iat":1700000000}`,
+			),
+			verify.ErrMismatch,
+		},
+		"hash in upper case": {es256(t,
+			`{"alg":"ES256","kid":"00000000-0000-4000-8000-000000000000"}`,
+			`{"iat":1700000000,"request_body_sha256":"`+strings.ToUpper(
+				hex.EncodeToString(sha256Of(signedBody)),
+			)+`"}`), verify.ErrMismatch},
 	} {
-		r := verify.Request{Header: verify.Header{"plaid-verification": c.token}, Body: []byte(signedBody), ReceivedAt: signedAt}
+		r := verify.Request{
+			Header: verify.Header{"plaid-verification": c.token}, Body: []byte(signedBody),
+			ReceivedAt: signedAt,
+		}
 		if err := plaid.verify(r); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
@@ -561,7 +776,9 @@ func TestVerify_DividesTimeAndBodyInOneWay(t *testing.T) {
 	if err := s.verify(moved); !errors.Is(err, verify.ErrMalformed) {
 		t.Errorf("got %v, want %v", err, verify.ErrMalformed)
 	}
-	if _, err := s.verifier.Sign(verify.Webhook{Body: []byte("1")}, signedAt); !errors.Is(err, verify.ErrMalformed) {
+	if _, err := s.verifier.Sign(verify.Webhook{Body: []byte("1")}, signedAt); !errors.Is(
+		err, verify.ErrMalformed,
+	) {
 		t.Errorf("Sign: got %v, want %v", err, verify.ErrMalformed)
 	}
 }
@@ -572,7 +789,12 @@ func TestVerify_TakesTheOneAlgorithmOfATokensSender(t *testing.T) {
 	text := webEncoded(`{"alg":"HS512"}`) + "." + webEncoded(`{"iat":1700000000}`)
 	mac := hmac.New(sha512.New, []byte(s.secret))
 	mac.Write([]byte(text))
-	r := verify.Request{Header: verify.Header{"authorization": text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))}, ReceivedAt: signedAt}
+	r := verify.Request{
+		Header: verify.Header{
+			"authorization": text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)),
+		},
+		ReceivedAt: signedAt,
+	}
 	if err := s.verify(r); !errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("got %v, want %v", err, verify.ErrMismatch)
 	}
@@ -583,7 +805,9 @@ func TestVerify_HeaderOfEBay(t *testing.T) {
 	s := newSubject(t, verify.Config{Provider: "ebay"}, "current")
 	signature := base64Of(ecdsaOver(t, "ebay", sha1Of(signedBody)))
 	write := func(alg, kid, signature, digest string) string {
-		text, err := json.Marshal(map[string]string{"alg": alg, "kid": kid, "signature": signature, "digest": digest})
+		text, err := json.Marshal(map[string]string{
+			"alg": alg, "kid": kid, "signature": signature, "digest": digest,
+		})
 		must(t, err)
 		return base64Of(text)
 	}
@@ -591,21 +815,53 @@ func TestVerify_HeaderOfEBay(t *testing.T) {
 		value string
 		want  error
 	}{
-		"good":               {write("ecdsa", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), nil},
-		"in upper case":      {write("ECDSA", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), nil},
-		"another key":        {write("ecdsa", "other", signature, "SHA1"), verify.ErrMismatch},
-		"another body's":     {write("ecdsa", "00000000-0000-4000-8000-000000000000", base64Of(ecdsaOver(t, "ebay", sha1Of("x"))), "SHA1"), verify.ErrMismatch},
-		"DER with more":      {write("ecdsa", "00000000-0000-4000-8000-000000000000", base64Of(append(ecdsaOver(t, "ebay", sha1Of(signedBody)), 0)), "SHA1"), verify.ErrMismatch},
-		"no key":             {write("ecdsa", "", signature, "SHA1"), verify.ErrMalformed},
-		"another algorithm":  {write("rsa", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), verify.ErrMalformed},
-		"another digest":     {write("ecdsa", "00000000-0000-4000-8000-000000000000", signature, "SHA256"), verify.ErrMalformed},
-		"signature no bytes": {write("ecdsa", "00000000-0000-4000-8000-000000000000", "!", "SHA1"), verify.ErrMalformed},
-		"member twice":       {base64Of([]byte(`{"alg":"ecdsa","kid":"00000000-0000-4000-8000-000000000000","KID":"x","digest":"SHA1","signature":"` + signature + `"}`)), verify.ErrMalformed},
-		"no JSON":            {base64Of([]byte("x")), verify.ErrMalformed},
-		"no base64":          {"!", verify.ErrMalformed},
-		"nothing":            {"", verify.ErrMissing},
+		"good": {
+			write("ecdsa", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), nil,
+		},
+		"in upper case": {
+			write("ECDSA", "00000000-0000-4000-8000-000000000000", signature, "SHA1"), nil,
+		},
+		"another key": {write("ecdsa", "other", signature, "SHA1"), verify.ErrMismatch},
+		"another body's": {
+			write(
+				"ecdsa", "00000000-0000-4000-8000-000000000000",
+				base64Of(ecdsaOver(t, "ebay", sha1Of("x"))), "SHA1",
+			),
+			verify.ErrMismatch,
+		},
+		"DER with more": {
+			write(
+				"ecdsa", "00000000-0000-4000-8000-000000000000",
+				base64Of(append(ecdsaOver(t, "ebay", sha1Of(signedBody)), 0)), "SHA1",
+			),
+			verify.ErrMismatch,
+		},
+		"no key": {write("ecdsa", "", signature, "SHA1"), verify.ErrMalformed},
+		"another algorithm": {
+			write("rsa", "00000000-0000-4000-8000-000000000000", signature, "SHA1"),
+			verify.ErrMalformed,
+		},
+		"another digest": {
+			write("ecdsa", "00000000-0000-4000-8000-000000000000", signature, "SHA256"),
+			verify.ErrMalformed,
+		},
+		"signature no bytes": {
+			write("ecdsa", "00000000-0000-4000-8000-000000000000", "!", "SHA1"),
+			verify.ErrMalformed,
+		},
+		"member twice": {
+			base64Of([]byte(
+				`{"alg":"ecdsa","kid":"00000000-0000-4000-8000-000000000000","KID":"x","digest":"SHA1","signature":"` + signature + `"}`,
+			)),
+			verify.ErrMalformed,
+		},
+		"no JSON":   {base64Of([]byte("x")), verify.ErrMalformed},
+		"no base64": {"!", verify.ErrMalformed},
+		"nothing":   {"", verify.ErrMissing},
 	} {
-		r := verify.Request{Header: verify.Header{"x-ebay-signature": c.value}, Body: []byte(signedBody)}
+		r := verify.Request{
+			Header: verify.Header{"x-ebay-signature": c.value}, Body: []byte(signedBody),
+		}
 		if _, err := s.verifier.Verify(context.Background(), r); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
@@ -614,13 +870,17 @@ func TestVerify_HeaderOfEBay(t *testing.T) {
 
 func TestSign_NeedsThePrivateHalf(t *testing.T) {
 	t.Parallel()
-	for _, provider := range []string{"circle", "discord", "ebay", "google-pubsub", "kinde", "paypal", "plaid", "sns", "wise", "wix"} {
+	for _, provider := range []string{
+		"circle", "discord", "ebay", "google-pubsub", "kinde", "paypal", "plaid", "sns", "wise",
+		"wix",
+	} {
 		s := newSubject(t, verify.Config{Provider: provider}, "current")
 		var secrets []string
 		if s.secret != "" {
 			secrets = []string{s.secret}
 		}
-		if _, err := newVerifier(t, s.cfg, secrets...).Sign(s.webhook, signedAt); err == nil || !strings.Contains(err.Error(), "SignWith") {
+		if _, err := newVerifier(t, s.cfg, secrets...).Sign(s.webhook, signedAt); err == nil ||
+			!strings.Contains(err.Error(), "SignWith") {
 			t.Errorf("%s: got %v, want an error about SignWith", provider, err)
 		}
 	}

@@ -56,16 +56,24 @@ func TestHygraph_SignsTheBodyAsItIsOrEscaped(t *testing.T) {
 		signature string
 		want      error
 	}{
-		"as it is":       {signed(raw), nil},
-		"escaped":        {signed(escaped), nil},
-		"of another one": {signed(strings.Replace(raw, "publish", "delete", 1)), verify.ErrMismatch},
+		"as it is": {signed(raw), nil},
+		"escaped":  {signed(escaped), nil},
+		"of another one": {
+			signed(strings.Replace(raw, "publish", "delete", 1)), verify.ErrMismatch,
+		},
 	} {
 		h := verify.Header{"gcms-signature": "sign=" + c.signature + ", env=master, t=" + ts}
-		if err := accepts(t, verify.Config{Provider: "hygraph"}, []string{vendorSecret}, verify.Request{Header: h, Body: []byte(body)}); !errors.Is(err, c.want) {
+		if err := accepts(
+			t, verify.Config{Provider: "hygraph"}, []string{vendorSecret},
+			verify.Request{Header: h, Body: []byte(body)},
+		); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
-	r := request(t, newVerifier(t, verify.Config{Provider: "hygraph"}, vendorSecret), verify.Webhook{Body: []byte(body)}, signedAt)
+	r := request(
+		t, newVerifier(t, verify.Config{Provider: "hygraph"}, vendorSecret),
+		verify.Webhook{Body: []byte(body)}, signedAt,
+	)
 	if !strings.Contains(r.Header["gcms-signature"], signed(raw)) {
 		t.Error("Sign makes what @hygraph/utils refuses")
 	}
@@ -88,24 +96,32 @@ func TestMollie_ThePrefixMayBeMissing(t *testing.T) {
 		"of another algorithm": {"sha1=" + good, verify.ErrMalformed},
 		"bare, of another key": {other, verify.ErrMismatch},
 	} {
-		r := verify.Request{Header: verify.Header{"x-mollie-signature": c.header}, Body: []byte(body)}
-		if err := accepts(t, verify.Config{Provider: "mollie"}, []string{vendorSecret}, r); !errors.Is(err, c.want) {
+		r := verify.Request{
+			Header: verify.Header{"x-mollie-signature": c.header}, Body: []byte(body),
+		}
+		if err := accepts(
+			t, verify.Config{Provider: "mollie"}, []string{vendorSecret}, r,
+		); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
 }
 
-// twilio-node 6 (lib/webhooks): the header X-Twilio-Webhooks-Signature-Settings names the algorithm.
+// twilio-node 6 (lib/webhooks): the header X-Twilio-Webhooks-Signature-Settings names the
+// algorithm.
 func TestTwilio_SharedKeysSignWithSHA256(t *testing.T) {
 	t.Parallel()
 	const u, form = "https://relay.example.com/in/twilio", "From=%2B14158675309&Body=Hello"
 	const text = u + "BodyHello" + "From+14158675309"
-	with256, with1 := base64Of(mac(sha256.New, vendorSecret, text)), base64Of(mac(sha1.New, vendorSecret, text))
+	with256, with1 := base64Of(mac(sha256.New, vendorSecret, text)),
+		base64Of(mac(sha1.New, vendorSecret, text))
 	for name, c := range map[string]struct {
 		settings, signature string
 		want                error
 	}{
-		"SharedKey":                    {"key=webhooks_sharedkey_1,algorithm=HMAC_SHA256", with256, nil},
+		"SharedKey": {
+			"key=webhooks_sharedkey_1,algorithm=HMAC_SHA256", with256, nil,
+		},
 		"spaces, small letters":        {"key=k, algorithm = hmac_sha256", with256, nil},
 		"none":                         {"", with1, nil},
 		"no algorithm":                 {"key=k", with1, nil},
@@ -114,11 +130,16 @@ func TestTwilio_SharedKeysSignWithSHA256(t *testing.T) {
 		"SHA-1 in the place of SHA256": {"algorithm=HMAC_SHA256", with1, verify.ErrMalformed},
 		"unknown":                      {"algorithm=NONE", with1, verify.ErrMalformed},
 	} {
-		h := verify.Header{"x-twilio-signature": c.signature, "content-type": "application/x-www-form-urlencoded"}
+		h := verify.Header{
+			"x-twilio-signature": c.signature, "content-type": "application/x-www-form-urlencoded",
+		}
 		if c.settings != "" {
 			h["x-twilio-webhooks-signature-settings"] = c.settings
 		}
-		err := accepts(t, verify.Config{Provider: "twilio", URL: u}, []string{vendorSecret}, verify.Request{Header: h, Body: []byte(form)})
+		err := accepts(
+			t, verify.Config{Provider: "twilio", URL: u}, []string{vendorSecret},
+			verify.Request{Header: h, Body: []byte(form)},
+		)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
@@ -131,13 +152,18 @@ func TestShopify_EventsHaveOtherNames(t *testing.T) {
 	const body = `{"product":{"id":"gid://shopify/Product/1"}}`
 	signature := base64Of(mac(sha256.New, vendorSecret, body))
 	v := newVerifier(t, verify.Config{Provider: "shopify"}, vendorSecret)
-	got, err := v.Verify(t.Context(), verify.Request{Body: []byte(body), ReceivedAt: signedAt, Header: verify.Header{
-		"shopify-hmac-sha256": signature, "shopify-topic": "Product", "shopify-event-id": "e-1", "shopify-webhook-id": "w-1",
-	}})
+	got, err := v.Verify(t.Context(), verify.Request{Body: []byte(body), ReceivedAt: signedAt,
+		Header: verify.Header{
+			"shopify-hmac-sha256": signature, "shopify-topic": "Product", "shopify-event-id": "e-1",
+			"shopify-webhook-id": "w-1",
+		}})
 	if err != nil || got.EventType != "Product" || got.DeliveryID == "" {
 		t.Errorf("an Event: %+v, %v", got, err)
 	}
-	bad := verify.Request{Body: []byte(body + " "), Header: verify.Header{"shopify-hmac-sha256": signature}, ReceivedAt: signedAt}
+	bad := verify.Request{
+		Body: []byte(body + " "), Header: verify.Header{"shopify-hmac-sha256": signature},
+		ReceivedAt: signedAt,
+	}
 	if _, err := v.Verify(t.Context(), bad); !errors.Is(err, verify.ErrMismatch) {
 		t.Errorf("another body: %v", err)
 	}
@@ -161,13 +187,16 @@ func TestMercadoPago_SignsNoRequestIDWhereThereIsNone(t *testing.T) {
 			h["x-request-id"] = c.request
 		}
 		r := verify.Request{Query: "data.id=ABC&type=payment", Header: h, Body: []byte(body)}
-		if err := accepts(t, verify.Config{Provider: "mercado-pago"}, []string{vendorSecret}, r); !errors.Is(err, c.want) {
+		if err := accepts(
+			t, verify.Config{Provider: "mercado-pago"}, []string{vendorSecret}, r,
+		); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
 }
 
-// @notionhq/client (webhooks.js), stripe-go, go-github and terra-api decode or fold the hex that they get.
+// @notionhq/client (webhooks.js), stripe-go, go-github and terra-api decode or fold the hex that
+// they get.
 func TestHex_IsReadInEitherCase(t *testing.T) {
 	t.Parallel()
 	tried := 0
@@ -214,43 +243,61 @@ func TestPublicKeys_AreReadInTheFormsInWhichTheyAreKept(t *testing.T) {
 	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	must(t, err)
 	armored := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}))
-	pkcs1 := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&key.PublicKey)}))
-	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	pkcs1 := string(pem.EncodeToMemory(&pem.Block{
+		Type: "RSA PUBLIC KEY", Bytes: x509.MarshalPKCS1PublicKey(&key.PublicKey),
+	}))
+	private := string(pem.EncodeToMemory(&pem.Block{
+		Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key),
+	}))
 	for name, c := range map[string]struct {
 		secret string
 		fits   bool
 	}{
-		"PEM":                   {armored, true},
-		"base64 of PEM":         {base64.StdEncoding.EncodeToString([]byte(armored)), true},
-		"base64 of DER":         {base64.StdEncoding.EncodeToString(spki), true},
-		"PEM on one line":       {strings.ReplaceAll(armored, "\n", " "), true},
-		`line ends written \n`:  {strings.ReplaceAll(armored, "\n", `\n`), true},
-		"PKCS #1":               {pkcs1, true},
-		"a private key":         {private, false},
-		"base64 of other text":  {base64.StdEncoding.EncodeToString([]byte("hello")), false},
-		"PEM with another end":  {strings.Replace(armored, "END PUBLIC", "END RSA PUBLIC", 1), false},
+		"PEM":                  {armored, true},
+		"base64 of PEM":        {base64.StdEncoding.EncodeToString([]byte(armored)), true},
+		"base64 of DER":        {base64.StdEncoding.EncodeToString(spki), true},
+		"PEM on one line":      {strings.ReplaceAll(armored, "\n", " "), true},
+		`line ends written \n`: {strings.ReplaceAll(armored, "\n", `\n`), true},
+		"PKCS #1":              {pkcs1, true},
+		"a private key":        {private, false},
+		"base64 of other text": {base64.StdEncoding.EncodeToString([]byte("hello")), false},
+		"PEM with another end": {
+			strings.Replace(armored, "END PUBLIC", "END RSA PUBLIC", 1), false,
+		},
 		"PEM of a broken armor": {strings.Replace(armored, "-----BEGIN", "----BEGIN", 1), false},
 	} {
-		settings := map[string]map[string]string{"wise": {"subscription_ids": "s"}, "travis-ci": {"repositories": "a/b"}}
+		settings := map[string]map[string]string{
+			"wise": {"subscription_ids": "s"}, "travis-ci": {"repositories": "a/b"},
+		}
 		for _, provider := range []string{"wix", "wise", "wechat-pay", "travis-ci"} {
-			if _, err := verify.New(verify.Config{Provider: provider, Settings: settings[provider]}, []string{c.secret}); (err == nil) != c.fits {
+			if _, err := verify.New(
+				verify.Config{Provider: provider, Settings: settings[provider]}, []string{c.secret},
+			); (err == nil) != c.fits {
 				t.Errorf("%s, %s: %v", provider, name, err)
 			}
 		}
 	}
 }
 
-// svix, @stablelib/base64 and Node's Buffer read keys with and without padding, some of them in either alphabet.
+// svix, @stablelib/base64 and Node's Buffer read keys with and without padding, some of them in
+// either alphabet.
 func TestKeys_AreReadWithAndWithoutPadding(t *testing.T) {
 	t.Parallel()
 	raw := []byte("\xfb\xff\xfe key of 22 bytes....")
 	std := base64.StdEncoding.EncodeToString(raw)
 	for name, text := range map[string]string{
-		"padded": std, "not padded": strings.TrimRight(std, "="), "URL alphabet": base64.RawURLEncoding.EncodeToString(raw),
+		"padded": std, "not padded": strings.TrimRight(std, "="),
+		"URL alphabet": base64.RawURLEncoding.EncodeToString(raw),
 	} {
-		for provider, prefix := range map[string]string{"standard-webhooks": "whsec_", "airtable": "", "samsara": "", "microsoft-teams": ""} {
-			r := request(t, newVerifier(t, verify.Config{Provider: provider}, prefix+std), sample, signedAt)
-			if err := accepts(t, verify.Config{Provider: provider}, []string{prefix + text}, r); err != nil {
+		for provider, prefix := range map[string]string{
+			"standard-webhooks": "whsec_", "airtable": "", "samsara": "", "microsoft-teams": "",
+		} {
+			r := request(
+				t, newVerifier(t, verify.Config{Provider: provider}, prefix+std), sample, signedAt,
+			)
+			if err := accepts(
+				t, verify.Config{Provider: provider}, []string{prefix + text}, r,
+			); err != nil {
 				t.Errorf("%s, %s: %v", provider, name, err)
 			}
 		}
@@ -260,9 +307,13 @@ func TestKeys_AreReadWithAndWithoutPadding(t *testing.T) {
 // @paddle/paddle-node-sdk (webhooks-validator.js) allows five seconds, terra-api (utils.js) 300.
 func TestSignedTimes_AreHeldAgainstTheVendorsWindows(t *testing.T) {
 	t.Parallel()
-	for provider, want := range map[string]time.Duration{"paddle": 5 * time.Second, "terra": 300 * time.Second} {
+	for provider, want := range map[string]time.Duration{
+		"paddle": 5 * time.Second, "terra": 300 * time.Second,
+	} {
 		s := newSubject(t, verify.Config{Provider: provider}, "current")
-		for age, refusal := range map[time.Duration]error{want: nil, want + time.Second: verify.ErrStale} {
+		for age, refusal := range map[time.Duration]error{
+			want: nil, want + time.Second: verify.ErrStale,
+		} {
 			r := s.request
 			r.ReceivedAt = signedAt.Add(age)
 			if err := s.verify(r); !errors.Is(err, refusal) {
@@ -294,17 +345,31 @@ func TestTokens_AreHeldAgainstTheirOwnTimes(t *testing.T) {
 		body := []byte(`{"status":"delivered"}`)
 		sum := sha256.Sum256(body)
 		hashed := hex.EncodeToString(sum[:])
-		vonage := hs256(vendorSecret, fmt.Sprintf(`{"iat":%d,"payload_hash":%q%s}`, at(0), hashed, c.claims))
-		netlify := hs256(vendorSecret, fmt.Sprintf(`{"iss":"netlify","sha256":%q%s}`, hashed, c.claims))
-		for provider, h := range map[string]verify.Header{"vonage": {"authorization": "Bearer " + vonage}, "netlify": {"x-webhook-signature": netlify}} {
-			err := accepts(t, verify.Config{Provider: provider}, []string{vendorSecret}, verify.Request{Header: h, Body: body})
+		vonage := hs256(
+			vendorSecret, fmt.Sprintf(`{"iat":%d,"payload_hash":%q%s}`, at(0), hashed, c.claims),
+		)
+		netlify := hs256(
+			vendorSecret, fmt.Sprintf(`{"iss":"netlify","sha256":%q%s}`, hashed, c.claims),
+		)
+		for provider, h := range map[string]verify.Header{
+			"vonage":  {"authorization": "Bearer " + vonage},
+			"netlify": {"x-webhook-signature": netlify},
+		} {
+			err := accepts(
+				t, verify.Config{Provider: provider}, []string{vendorSecret},
+				verify.Request{Header: h, Body: body},
+			)
 			if !errors.Is(err, c.want) {
 				t.Errorf("%s, %s: got %v, want %v", provider, name, err, c.want)
 			}
 		}
 		wix := newSubject(t, verify.Config{Provider: "wix"}, "current")
-		token := rs256(t, `{"alg":"RS256"}`, fmt.Sprintf(`{"iat":%d,"data":"{}"%s}`, at(0), c.claims))
-		if err := wix.verify(verify.Request{Body: []byte(token), ReceivedAt: signedAt}); !errors.Is(err, c.want) {
+		token := rs256(
+			t, `{"alg":"RS256"}`, fmt.Sprintf(`{"iat":%d,"data":"{}"%s}`, at(0), c.claims),
+		)
+		if err := wix.verify(verify.Request{
+			Body: []byte(token), ReceivedAt: signedAt,
+		}); !errors.Is(err, c.want) {
 			t.Errorf("wix, %s: got %v, want %v", name, err, c.want)
 		}
 	}
@@ -319,11 +384,19 @@ func TestBox_SignsTheBodyAsItIsOrEscaped(t *testing.T) {
 		signed string
 		want   error
 	}{
-		"as it is": {body, nil}, "escaped": {escaped, nil}, "another": {strings.Replace(escaped, "00e9", "00e8", 1), verify.ErrMismatch},
+		"as it is": {body, nil}, "escaped": {escaped, nil}, "another": {
+			strings.Replace(escaped, "00e9", "00e8", 1), verify.ErrMismatch,
+		},
 	} {
 		for _, header := range []string{"box-signature-primary", "box-signature-secondary"} {
-			h := verify.Header{"box-delivery-timestamp": ts, header: base64Of(mac(sha256.New, vendorSecret, c.signed+ts))}
-			err := accepts(t, verify.Config{Provider: "box"}, []string{vendorSecret}, verify.Request{Header: h, Body: []byte(body)})
+			h := verify.Header{
+				"box-delivery-timestamp": ts,
+				header:                   base64Of(mac(sha256.New, vendorSecret, c.signed+ts)),
+			}
+			err := accepts(
+				t, verify.Config{Provider: "box"}, []string{vendorSecret},
+				verify.Request{Header: h, Body: []byte(body)},
+			)
 			if !errors.Is(err, c.want) {
 				t.Errorf("%s: got %v, want %v", name, err, c.want)
 			}
@@ -338,25 +411,42 @@ func TestSign_WritesWhatTheVendorsReceiversLookFor(t *testing.T) {
 	for provider, want := range map[string]verify.Header{
 		"adyen-platforms": {"protocol": "HmacSHA256"},
 		"bitbucket":       {"x-hook-uuid": "00000000-0000-4000-8000-000000000001"},
-		"box":             {"box-signature-version": "1", "box-signature-algorithm": "HmacSHA256", "box-delivery-id": "msg-1"},
-		"cloudevents":     {"ce-specversion": "1.0", "ce-source": "/webhook-relay", "ce-id": "msg-1", "ce-type": "a.b"},
-		"docusign":        {"x-authorization-digest": "HMACSHA256"},
-		"forgejo":         {"x-gitea-event": "a", "x-github-delivery": "msg-1"},
-		"github":          {"x-github-event": "a", "x-github-delivery": "msg-1", "x-hub-signature": "sha1=*"},
+		"box": {
+			"box-signature-version": "1", "box-signature-algorithm": "HmacSHA256",
+			"box-delivery-id": "msg-1",
+		},
+		"cloudevents": {
+			"ce-specversion": "1.0", "ce-source": "/webhook-relay", "ce-id": "msg-1",
+			"ce-type": "a.b",
+		},
+		"docusign": {"x-authorization-digest": "HMACSHA256"},
+		"forgejo":  {"x-gitea-event": "a", "x-github-delivery": "msg-1"},
+		"github": {
+			"x-github-event": "a", "x-github-delivery": "msg-1", "x-hub-signature": "sha1=*",
+		},
 		"gitlab":          {"x-gitlab-event": "A.b Hook"},
 		"gitlab-legacy":   {"x-gitlab-event": "A.b Hook"},
 		"google-channels": {"x-goog-resource-id": "example", "x-goog-message-number": "1"},
 		"livekit":         {"content-type": "application/webhook+json"},
 		"meta":            {"x-hub-signature": "sha1=*"},
 		"paypal":          {"paypal-cert-url": "*", "paypal-auth-version": "v2"},
-		"shopify":         {"x-shopify-shop-domain": "*", "x-shopify-api-version": "*", "x-shopify-webhook-id": "msg-1", "x-shopify-topic": "a.b"},
-		"sns":             {"x-amz-sns-message-type": "Notification", "x-amz-sns-topic-arn": "*", "x-amz-sns-message-id": "*"},
-		"sumsub":          {"x-payload-digest-alg": "HMAC_SHA256_HEX"},
-		"twitch":          {"twitch-eventsub-message-type": "notification", "twitch-eventsub-subscription-type": "a.b"},
-		"wechat-pay":      {"wechatpay-serial": "*"},
-		"whatsapp":        {"x-hub-signature": "sha1=*"},
-		"woocommerce":     {"x-wc-webhook-resource": "a", "x-wc-webhook-event": "b"},
-		"youtube":         {"link": "*"},
+		"shopify": {
+			"x-shopify-shop-domain": "*", "x-shopify-api-version": "*",
+			"x-shopify-webhook-id": "msg-1", "x-shopify-topic": "a.b",
+		},
+		"sns": {
+			"x-amz-sns-message-type": "Notification", "x-amz-sns-topic-arn": "*",
+			"x-amz-sns-message-id": "*",
+		},
+		"sumsub": {"x-payload-digest-alg": "HMAC_SHA256_HEX"},
+		"twitch": {
+			"twitch-eventsub-message-type":      "notification",
+			"twitch-eventsub-subscription-type": "a.b",
+		},
+		"wechat-pay":  {"wechatpay-serial": "*"},
+		"whatsapp":    {"x-hub-signature": "sha1=*"},
+		"woocommerce": {"x-wc-webhook-resource": "a", "x-wc-webhook-event": "b"},
+		"youtube":     {"link": "*"},
 	} {
 		s := newSubject(t, verify.Config{Provider: provider}, "current")
 		w := s.webhook
@@ -364,7 +454,8 @@ func TestSign_WritesWhatTheVendorsReceiversLookFor(t *testing.T) {
 		got := request(t, s.verifier, w, signedAt).Header
 		for name, value := range want {
 			prefix, open := strings.CutSuffix(value, "*")
-			if open && (!strings.HasPrefix(got[name], prefix) || got[name] == prefix) || !open && got[name] != value {
+			if open && (!strings.HasPrefix(got[name], prefix) || got[name] == prefix) || !open &&
+				got[name] != value {
 				t.Errorf("%s: header %s is %q, want %q", provider, name, got[name], value)
 			}
 		}
@@ -414,14 +505,29 @@ func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 		return armor("PUBLIC KEY", der)
 	}
 	forms := map[string][]string{
-		"Ed25519": {armor("PRIVATE KEY", pkcs8(edKey)), base64Of(pkcs8(edKey)), hex.EncodeToString(edKey.Seed()), base64Of(edKey.Seed()), base64Of(edKey)},
-		"ECDSA":   {armor("PRIVATE KEY", pkcs8(ecKey)), armor("EC PRIVATE KEY", sec1), base64Of(pkcs8(ecKey)), base64Of(sec1)},
+		"Ed25519": {
+			armor("PRIVATE KEY", pkcs8(edKey)), base64Of(pkcs8(edKey)),
+			hex.EncodeToString(edKey.Seed()), base64Of(edKey.Seed()), base64Of(edKey),
+		},
+		"ECDSA": {
+			armor("PRIVATE KEY", pkcs8(ecKey)), armor("EC PRIVATE KEY", sec1),
+			base64Of(pkcs8(ecKey)), base64Of(sec1),
+		},
 		"RSA": {
-			armor("PRIVATE KEY", pkcs8(rsaKey)), armor("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)), base64Of(pkcs8(rsaKey)),
-			strings.ReplaceAll(armor("PRIVATE KEY", pkcs8(rsaKey)), "\n", `\n`), base64Of([]byte(armor("PRIVATE KEY", pkcs8(rsaKey)))),
+			armor(
+				"PRIVATE KEY", pkcs8(rsaKey),
+			), armor(
+				"RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey),
+			), base64Of(pkcs8(rsaKey)),
+			strings.ReplaceAll(armor("PRIVATE KEY", pkcs8(rsaKey)), "\n", `\n`), base64Of(
+				[]byte(armor("PRIVATE KEY", pkcs8(rsaKey))),
+			),
 		},
 	}
-	publics := map[string]string{"Ed25519": publicOf(edKey.Public()), "ECDSA": publicOf(ecKey.Public()), "RSA": publicOf(rsaKey.Public())}
+	publics := map[string]string{
+		"Ed25519": publicOf(edKey.Public()), "ECDSA": publicOf(ecKey.Public()),
+		"RSA": publicOf(rsaKey.Public()),
+	}
 	kinds := map[string]string{}
 	for _, provider := range verify.Providers() {
 		if !verify.SignsPrivately(provider) {
@@ -449,11 +555,13 @@ func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 				t.Errorf("%s: %v", provider, err)
 			}
 		}
-		if _, err := verify.NewSigner(s.cfg, nil, publics[kinds[provider]]); err == nil || !strings.Contains(err.Error(), "public key") {
+		if _, err := verify.NewSigner(s.cfg, nil, publics[kinds[provider]]); err == nil ||
+			!strings.Contains(err.Error(), "public key") {
 			t.Errorf("%s, a public key: %v", provider, err)
 		}
 		if s.secret != "" {
-			if _, err := verify.NewSigner(s.cfg, []string{s.secret}, s.secret); err == nil || !strings.Contains(err.Error(), "public key") {
+			if _, err := verify.NewSigner(s.cfg, []string{s.secret}, s.secret); err == nil ||
+				!strings.Contains(err.Error(), "public key") {
 				t.Errorf("%s, its own public key: %v", provider, err)
 			}
 		}
@@ -498,7 +606,9 @@ func TestNewSigner_SignsWhatThePublicHalfVerifies(t *testing.T) {
 	private := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
 	v, err := verify.NewSigner(verify.Config{Provider: "standard-webhooks"}, nil, "whsk_"+private)
 	must(t, err)
-	if r := request(t, v, sample, signedAt); !strings.HasPrefix(r.Header["webhook-signature"], "v1a,") {
+	if r := request(t, v, sample, signedAt); !strings.HasPrefix(
+		r.Header["webhook-signature"], "v1a,",
+	) {
 		t.Errorf("a private key of Standard Webhooks signs %q", r.Header)
 	}
 }
@@ -530,8 +640,10 @@ func TestAliases_AreProviders(t *testing.T) {
 		}
 	}
 	for alias, want := range map[string]string{
-		"aws-sns": "sns", "facebook": "meta", "frontapp": "front", "twitter": "x", "chargebee-billing": "chargebee",
-		"AWS_SNS": "sns", "CUSTOMER_IO": "customer-io", "GitHub": "github", "github": "github", "nobody": "nobody", "No_Body": "No_Body",
+		"aws-sns": "sns", "facebook": "meta", "frontapp": "front", "twitter": "x",
+		"chargebee-billing": "chargebee",
+		"AWS_SNS":           "sns", "CUSTOMER_IO": "customer-io", "GitHub": "github",
+		"github": "github", "nobody": "nobody", "No_Body": "No_Body",
 	} {
 		if got := verify.Canonical(alias); got != want {
 			t.Errorf("%s is %s, want %s", alias, got, want)

@@ -19,12 +19,14 @@ type Header map[string]string
 
 // Request is the part of an inbound request that verification needs.
 type Request struct {
-	Method     string // "" is POST
-	Query      string // raw, without the "?"
-	RemoteIP   string // the client's address, as the HTTP front end saw it; used only for Config.AllowedIPs
-	Header     Header
-	Body       []byte    // raw bytes
-	ReceivedAt time.Time // freshness is judged against this time, not against the time of processing
+	Method string // "" is POST
+	Query  string // raw, without the "?"
+	// the client's address, as the HTTP front end saw it; used only for Config.AllowedIPs
+	RemoteIP string
+	Header   Header
+	Body     []byte // raw bytes
+	// freshness is judged against this time, not against the time of processing
+	ReceivedAt time.Time
 }
 
 // Trust says how far a webhook's proof goes. The set is closed.
@@ -32,14 +34,17 @@ type Trust string
 
 // The kinds of trust, the strongest first.
 const (
-	Verified      Trust = "verified"      // a signature covers the body
-	Authenticated Trust = "authenticated" // a token, or a signature over less than the body: the sender is known, the content is not proved
-	Unverified    Trust = "unverified"    // nothing was checked
+	Verified Trust = "verified" // a signature covers the body
+	// a token, or a signature over less than the body: the sender is known, the content is not
+	// proved
+	Authenticated Trust = "authenticated"
+	Unverified    Trust = "unverified" // nothing was checked
 )
 
 // Result describes a request that Verify accepted.
 type Result struct {
-	DeliveryID string // the provider's id of this webhook, the same when it is sent again; "": it has none
+	// the provider's id of this webhook, the same when it is sent again; "": it has none
+	DeliveryID string
 	// Bound is the part of the request that the proof covers. It is set if the proof does not cover
 	// DeliveryID; then both together identify the webhook. An attacker with a copy can send it with
 	// another id, but cannot give it the content of another webhook. Bound is nil if the proof
@@ -73,23 +78,35 @@ type Reply struct {
 
 // Webhook is the input of Sign.
 type Webhook struct {
-	Body       []byte // holds the id and the type if the provider has them in the body
-	DeliveryID string // is written to the header that the provider uses for it; required if it is signed
-	EventType  string // is written to the header that the provider uses for it, without the part that Verify reads from the body
+	Body []byte // holds the id and the type if the provider has them in the body
+	// is written to the header that the provider uses for it; required if it is signed
+	DeliveryID string
+	// is written to the header that the provider uses for it, without the part that Verify reads
+	// from the body
+	EventType string
 }
 
 // The reasons why a request was refused. Compare with errors.Is.
 var (
-	ErrMissing   = errors.New("verify: signature missing")                // a value that the scheme needs is absent or empty
-	ErrMalformed = errors.New("verify: signature malformed")              // present, but not in the scheme's form
-	ErrRepeated  = errors.New("verify: signature header repeated")        // a header that the scheme needs was sent more than once
-	ErrMismatch  = errors.New("verify: signature does not match")         // no secret makes this signature
-	ErrStale     = errors.New("verify: timestamp too old")                // older than the tolerance
-	ErrFuture    = errors.New("verify: timestamp too far in the future")  // further ahead than the tolerance allows
-	ErrMethod    = errors.New("verify: method not allowed")               // see Verifier.Methods
-	ErrAddress   = errors.New("verify: address not allowed")              // RemoteIP is not in Config.AllowedIPs
-	ErrNoSecret  = errors.New("verify: no secret yet")                    // the secret comes with the provider's handshake, which has not been made
-	ErrFetch     = errors.New("verify: the provider's key cannot be had") // not the request's fault: the provider should send it again
+	// a value that the scheme needs is absent or empty
+	ErrMissing = errors.New("verify: signature missing")
+	// present, but not in the scheme's form
+	ErrMalformed = errors.New("verify: signature malformed")
+	// a header that the scheme needs was sent more than once
+	ErrRepeated = errors.New("verify: signature header repeated")
+	// no secret makes this signature
+	ErrMismatch = errors.New("verify: signature does not match")
+	// older than the tolerance
+	ErrStale = errors.New("verify: timestamp too old")
+	// further ahead than the tolerance allows
+	ErrFuture = errors.New("verify: timestamp too far in the future")
+	ErrMethod = errors.New("verify: method not allowed") // see Verifier.Methods
+	// RemoteIP is not in Config.AllowedIPs
+	ErrAddress = errors.New("verify: address not allowed")
+	// the secret comes with the provider's handshake, which has not been made
+	ErrNoSecret = errors.New("verify: no secret yet")
+	// not the request's fault: the provider should send it again
+	ErrFetch = errors.New("verify: the provider's key cannot be had")
 )
 
 // ErrSecondHandshake is an ErrMismatch: a handshake brought a secret, but the source already has
@@ -106,7 +123,8 @@ type Fetcher interface {
 // Fetch is a request of a Fetcher.
 type Fetch struct {
 	Method string // "" is GET
-	URL    string // https; http only for an issuer's certificate, which is checked against the system's roots
+	// https; http only for an issuer's certificate, which is checked against the system's roots
+	URL    string
 	Header Header
 	Body   []byte
 	MaxAge time.Duration // accept no cached answer that is older; 0: only the cache's own limit
@@ -197,7 +215,8 @@ func New(cfg Config, secrets []string, options ...Option) (*Verifier, error) {
 		o(k)
 	}
 	v := &Verifier{
-		trust: p.scheme.trust(), onceBy: p.onceBy, place: newPlaces(p, cfg.Once), handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
+		trust: p.scheme.trust(), onceBy: p.onceBy, place: newPlaces(p, cfg.Once),
+		handshake: p.handshake, reply: p.reply, beside: p.beside, allowed: allowed, keys: k,
 	}
 	if check := p.handshake.check; check != nil {
 		if err := check(k); err != nil {
@@ -247,7 +266,9 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
 	}
 	result := v.read(r)
 	if v.onceBy && result.DeliveryID == "" {
-		return Result{}, fmt.Errorf("%w: the delivery id, which keeps copies with another event out", ErrMissing)
+		return Result{}, fmt.Errorf(
+			"%w: the delivery id, which keeps copies with another event out", ErrMissing,
+		)
 	}
 	result.Trust, result.Reply, result.Holder = v.trust, v.reply, v.place.holder
 	return result, nil
@@ -266,7 +287,9 @@ func (v *Verifier) checkAddress(remote string) error {
 		return nil
 	}
 	ip, err := netip.ParseAddr(remote)
-	if err != nil || !slices.ContainsFunc(v.allowed, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) }) {
+	if err != nil || !slices.ContainsFunc(v.allowed, func(p netip.Prefix) bool {
+		return p.Contains(ip.Unmap())
+	}) {
 		return fmt.Errorf("%w: %q", ErrAddress, remote)
 	}
 	return nil
@@ -276,7 +299,10 @@ func (v *Verifier) checkAddress(remote string) error {
 // first secret. It is the inverse of Verify, for tests and samples. The error is the one with which
 // Verify would refuse w's delivery id or body, or says that the scheme needs SignWith.
 func (v *Verifier) Sign(w Webhook, at time.Time) (Request, error) {
-	r := Request{Method: "POST", Header: Header{"content-type": "application/json"}, Body: w.Body, ReceivedAt: at}
+	r := Request{
+		Method: "POST", Header: Header{"content-type": "application/json"}, Body: w.Body,
+		ReceivedAt: at,
+	}
 	v.place.write(r.Header, w)
 	if v.proof == nil {
 		return Request{}, ErrNoSecret
@@ -331,8 +357,13 @@ func checkSecrets(secrets []string) error {
 	if len(secrets) == 0 {
 		return wrong("secrets", "at least one is needed")
 	}
-	if i := slices.IndexFunc(secrets, func(s string) bool { return strings.TrimSpace(s) == "" }); i >= 0 {
-		return wrong(fmt.Sprintf("secrets[%d]", i), "is empty: anybody could sign with it; give the provider's secret, or remove it")
+	if i := slices.IndexFunc(secrets, func(s string) bool {
+		return strings.TrimSpace(s) == ""
+	}); i >= 0 {
+		return wrong(
+			fmt.Sprintf("secrets[%d]", i),
+			"is empty: anybody could sign with it; give the provider's secret, or remove it",
+		)
 	}
 	return nil
 }
@@ -342,7 +373,11 @@ func checkSecrets(secrets []string) error {
 func checkLength(field string, n int) error {
 	const least = 2
 	if n < least {
-		return wrong(field, "has %d bytes, which can be guessed; %d are the least that is taken, and 16 are safe", n, least)
+		return wrong(
+			field,
+			"has %d bytes, which can be guessed; %d are the least that is taken, and 16 are safe",
+			n, least,
+		)
 	}
 	return nil
 }

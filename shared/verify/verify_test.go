@@ -32,37 +32,52 @@ func TestVerify_PublishedVectors(t *testing.T) {
 	}{
 		"GitHub, docs.github.com, Validating webhook deliveries": {
 			verify.Config{Provider: "github"}, gitHubDocsSecret,
-			verify.Header{"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"},
+			verify.Header{
+				"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+			},
 			"Hello, World!", 0,
 		},
 		"GitHub, go-github messages_test.go": {
 			verify.Config{Provider: "github"}, "0123456789abcdef",
-			verify.Header{"x-hub-signature-256": "sha256=b1f8020f5b4cd42042f807dd939015c4a418bc1ff7f604dd55b0a19b5d953d9b"},
+			verify.Header{
+				"x-hub-signature-256": "sha256=b1f8020f5b4cd42042f807dd939015c4a418bc1ff7f604dd55b0a19b5d953d9b",
+			},
 			`{"yo":true}`, 0,
 		},
 		"Standard Webhooks, libraries/go webhook_test.go": {
 			verify.Config{Provider: "standard-webhooks"}, vectorKey,
-			verify.Header{"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330",
-				"webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}, `{"test": 2432232314}`, 1614265330,
+			verify.Header{"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+				"webhook-timestamp": "1614265330",
+				"webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="},
+			`{"test": 2432232314}`, 1614265330,
 		},
 		"Standard Webhooks, secret without its prefix": {
 			verify.Config{Provider: "standard-webhooks"}, strings.TrimPrefix(vectorKey, "whsec_"),
-			verify.Header{"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp": "1614265330",
-				"webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}, `{"test": 2432232314}`, 1614265330,
+			verify.Header{"webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+				"webhook-timestamp": "1614265330",
+				"webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="},
+			`{"test": 2432232314}`, 1614265330,
 		},
 		"Svix, docs.svix.com, Verifying webhooks manually": {
 			verify.Config{Provider: "svix"}, "whsec_plJ3nmyCDGBKInavdOK15jsl", // 18 bytes
 			verify.Header{"svix-id": "msg_loFOjxBNrRLzqYUf", "svix-timestamp": "1731705121",
-				"svix-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="}, `{"event_type":"ping","data":{"success":true}}`, 1731705121,
+				"svix-signature": "v1,rAvfW3dJ/X/qxhsaXPOyyCGmRKsaKWcsNccKXlIktD0="},
+			`{"event_type":"ping","data":{"success":true}}`, 1731705121,
 		},
 		"described: Bitbucket, support.atlassian.com, Manage webhooks": {
-			verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Hub-Signature", Prefix: "sha256="}}, gitHubDocsSecret,
-			verify.Header{"x-hub-signature": "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"},
+			verify.Config{
+				Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Hub-Signature", Prefix: "sha256="},
+			}, gitHubDocsSecret,
+			verify.Header{
+				"x-hub-signature": "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9",
+			},
 			"Hello World!", 0,
 		},
 		"described: Slack, docs.slack.dev, Verifying requests": {
-			verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Slack-Signature", Prefix: "v0=",
-				Payload: "v0:{timestamp}:{body}", TimestampHeader: "X-Slack-Request-Timestamp"}}, "8f742231b10e8888abcd99yyyzzz85a5",
+			verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Slack-Signature",
+				Prefix:  "v0=",
+				Payload: "v0:{timestamp}:{body}", TimestampHeader: "X-Slack-Request-Timestamp"}},
+			"8f742231b10e8888abcd99yyyzzz85a5",
 			verify.Header{"x-slack-request-timestamp": "1531420618",
 				"x-slack-signature": "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"},
 			"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V&channel_name=foobar&" +
@@ -71,18 +86,32 @@ func TestVerify_PublishedVectors(t *testing.T) {
 				"803a0bc887a14d10d2c447fce8b6703c", 1531420618,
 		},
 		"described: Shopify, bold-commerce/go-shopify webhook tests": {
-			verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Shopify-Hmac-Sha256", Encoding: "base64"}}, "hush",
-			verify.Header{"x-shopify-hmac-sha256": "hMTq0K2x7oyOjoBwGYeTj5oxfnaVYXzbanUG9aajpKI="}, `"my secret message"`, 0,
+			verify.Config{
+				Provider: "hmac",
+				HMAC:     &verify.HMAC{Header: "X-Shopify-Hmac-Sha256", Encoding: "base64"},
+			}, "hush",
+			verify.Header{
+				"x-shopify-hmac-sha256": "hMTq0K2x7oyOjoBwGYeTj5oxfnaVYXzbanUG9aajpKI=",
+			}, `"my secret message"`, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := newVerifier(t, vector.cfg, vector.secret)
 			at := time.Unix(vector.at, 0)
-			if _, err := v.Verify(context.Background(), verify.Request{Header: vector.header, Body: []byte(vector.body), ReceivedAt: at}); err != nil {
+			if _, err := v.Verify(
+				context.Background(),
+				verify.Request{Header: vector.header, Body: []byte(vector.body), ReceivedAt: at},
+			); err != nil {
 				t.Error(err)
 			}
-			signed, err := v.Sign(verify.Webhook{Body: []byte(vector.body), DeliveryID: vector.header["webhook-id"] + vector.header["svix-id"]}, at)
+			signed, err := v.Sign(
+				verify.Webhook{
+					Body:       []byte(vector.body),
+					DeliveryID: vector.header["webhook-id"] + vector.header["svix-id"],
+				},
+				at,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,20 +148,23 @@ func standardSignature(secret, id, timestamp, body string) string {
 func TestVerify_StripeHeader(t *testing.T) {
 	t.Parallel()
 	const ts, body = "1700000000", `{"id":"evt_1","type":"invoice.paid"}`
-	good, other := stripeSignature(secret("current"), ts, body), stripeSignature(secret("stranger"), ts, body)
+	good, other := stripeSignature(secret("current"), ts, body),
+		stripeSignature(secret("stranger"), ts, body)
 	for name, c := range map[string]struct {
 		header string
 		want   error
 	}{
-		"one v1":                       {"t=" + ts + ",v1=" + good, nil},
-		"timestamp last":               {"v1=" + good + ",t=" + ts, nil},
-		"second v1 is ours":            {"t=" + ts + ",v1=" + other + ",v1=" + good, nil},
-		"beside v0 and unknown":        {"t=" + ts + ",v0=" + other + ",v9=a=b,x,v1=" + good, nil},
-		"malformed v1 beside ours":     {"t=" + ts + ",v1=zz,v1=" + good, nil},
-		"v0 alone":                     {"t=" + ts + ",v0=" + good, verify.ErrMalformed},
-		"v1 of a stranger":             {"t=" + ts + ",v1=" + other, verify.ErrMismatch},
-		"v1 in upper case":             {"t=" + ts + ",v1=" + strings.ToUpper(good), nil},
-		"v1 no hex":                    {"t=" + ts + ",v1=" + strings.Repeat("zz", 32), verify.ErrMalformed},
+		"one v1":                   {"t=" + ts + ",v1=" + good, nil},
+		"timestamp last":           {"v1=" + good + ",t=" + ts, nil},
+		"second v1 is ours":        {"t=" + ts + ",v1=" + other + ",v1=" + good, nil},
+		"beside v0 and unknown":    {"t=" + ts + ",v0=" + other + ",v9=a=b,x,v1=" + good, nil},
+		"malformed v1 beside ours": {"t=" + ts + ",v1=zz,v1=" + good, nil},
+		"v0 alone":                 {"t=" + ts + ",v0=" + good, verify.ErrMalformed},
+		"v1 of a stranger":         {"t=" + ts + ",v1=" + other, verify.ErrMismatch},
+		"v1 in upper case":         {"t=" + ts + ",v1=" + strings.ToUpper(good), nil},
+		"v1 no hex": {
+			"t=" + ts + ",v1=" + strings.Repeat("zz", 32), verify.ErrMalformed,
+		},
 		"v1 too short":                 {"t=" + ts + ",v1=" + good[2:], verify.ErrMalformed},
 		"v1 too long":                  {"t=" + ts + ",v1=" + good + "00", verify.ErrMalformed},
 		"no timestamp":                 {"v1=" + good, verify.ErrMalformed},
@@ -143,15 +175,22 @@ func TestVerify_StripeHeader(t *testing.T) {
 		"timestamp in milliseconds":    {"t=" + ts + "000,v1=" + good, verify.ErrMalformed},
 		"another timestamp":            {"t=1700000001,v1=" + good, verify.ErrMismatch},
 		"timestamp twice, first empty": {"t=,t=" + ts + ",v1=" + good, verify.ErrRepeated},
-		"timestamp twice":              {"t=" + ts + ",t=" + ts + ",v1=" + good, verify.ErrRepeated},
-		"header twice":                 {"t=" + ts + ",v1=" + other + ",t=" + ts + ",v1=" + good, verify.ErrRepeated},
-		"empty":                        {"", verify.ErrMissing},
+		"timestamp twice": {
+			"t=" + ts + ",t=" + ts + ",v1=" + good, verify.ErrRepeated,
+		},
+		"header twice": {
+			"t=" + ts + ",v1=" + other + ",t=" + ts + ",v1=" + good, verify.ErrRepeated,
+		},
+		"empty": {"", verify.ErrMissing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := newVerifier(t, verify.Config{Provider: "stripe"}, secret("current"))
 			h := verify.Header{"stripe-signature": c.header}
-			_, err := v.Verify(context.Background(), verify.Request{Header: h, Body: []byte(body), ReceivedAt: signedAt})
+			_, err := v.Verify(
+				context.Background(),
+				verify.Request{Header: h, Body: []byte(body), ReceivedAt: signedAt},
+			)
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -162,7 +201,8 @@ func TestVerify_StripeHeader(t *testing.T) {
 func TestVerify_StandardWebhooksHeaders(t *testing.T) {
 	t.Parallel()
 	const id, ts, body = "msg_1", "1700000000", `{"type":"a"}`
-	good, other := standardSignature(secret("current"), id, ts, body), standardSignature(secret("stranger"), id, ts, body)
+	good, other := standardSignature(secret("current"), id, ts, body),
+		standardSignature(secret("stranger"), id, ts, body)
 	for name, c := range map[string]struct {
 		id, signature string
 		want          error
@@ -172,13 +212,19 @@ func TestVerify_StandardWebhooksHeaders(t *testing.T) {
 		"beside unknown versions": {id, "v1a," + other + " v2,x  y v1," + good, nil},
 		"unknown versions alone":  {id, "v1a," + good + " v2," + good, verify.ErrMalformed},
 		"no version":              {id, good, verify.ErrMalformed},
-		"no base64":               {id, "v1," + strings.Repeat("!", len(good)), verify.ErrMalformed},
-		"base64 with line end":    {id, "v1," + good[:42] + "\n=", verify.ErrMalformed},
-		"of a stranger":           {id, "v1," + other, verify.ErrMismatch},
-		"header twice":            {id, "v1," + other + ",v1," + good, verify.ErrRepeated},
-		"list twice":              {id, "v1," + other + " v1," + other + ",v1," + good + " v1," + good, verify.ErrRepeated},
-		"another id":              {"msg_2", "v1," + good, verify.ErrMismatch},
-		"id with the separator in it": {"msg.1", "v1," + standardSignature(secret("current"), "msg.1", ts, body),
+		"no base64": {
+			id, "v1," + strings.Repeat("!", len(good)), verify.ErrMalformed,
+		},
+		"base64 with line end": {id, "v1," + good[:42] + "\n=", verify.ErrMalformed},
+		"of a stranger":        {id, "v1," + other, verify.ErrMismatch},
+		"header twice":         {id, "v1," + other + ",v1," + good, verify.ErrRepeated},
+		"list twice": {
+			id, "v1," + other + " v1," + other + ",v1," + good + " v1," + good, verify.ErrRepeated,
+		},
+		"another id": {"msg_2", "v1," + good, verify.ErrMismatch},
+		"id with the separator in it": {"msg.1", "v1," + standardSignature(
+			secret("current"), "msg.1", ts, body,
+		),
 			verify.ErrMalformed},
 		"no id":    {"", "v1," + good, verify.ErrMissing},
 		"id twice": {"msg_1,msg_1", "v1," + good, verify.ErrRepeated},
@@ -186,8 +232,13 @@ func TestVerify_StandardWebhooksHeaders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := newVerifier(t, verify.Config{Provider: "standard-webhooks"}, secret("current"))
-			h := verify.Header{"webhook-id": c.id, "webhook-timestamp": ts, "webhook-signature": c.signature}
-			if _, err := v.Verify(context.Background(), verify.Request{Header: h, Body: []byte(body), ReceivedAt: signedAt}); !errors.Is(err, c.want) {
+			h := verify.Header{
+				"webhook-id": c.id, "webhook-timestamp": ts, "webhook-signature": c.signature,
+			}
+			if _, err := v.Verify(
+				context.Background(),
+				verify.Request{Header: h, Body: []byte(body), ReceivedAt: signedAt},
+			); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -202,14 +253,27 @@ func TestVerify_GitHubRefusesSHA1AndOtherForms(t *testing.T) {
 		header verify.Header
 		want   error
 	}{
-		"SHA-1 header alone": {verify.Header{"x-hub-signature": "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59"}, verify.ErrMissing},
-		"no prefix":          {verify.Header{"x-hub-signature-256": good}, verify.ErrMalformed},
-		"prefix twice":       {verify.Header{"x-hub-signature-256": "sha256=sha256=" + good}, verify.ErrMalformed},
-		"upper case":         {verify.Header{"x-hub-signature-256": "sha256=" + strings.ToUpper(good)}, nil},
-		"prefix in capitals": {verify.Header{"x-hub-signature-256": "SHA256=" + good}, verify.ErrMalformed},
-		"space after":        {verify.Header{"x-hub-signature-256": "sha256=" + good + " "}, verify.ErrMalformed},
+		"SHA-1 header alone": {
+			verify.Header{"x-hub-signature": "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59"},
+			verify.ErrMissing,
+		},
+		"no prefix": {verify.Header{"x-hub-signature-256": good}, verify.ErrMalformed},
+		"prefix twice": {
+			verify.Header{"x-hub-signature-256": "sha256=sha256=" + good}, verify.ErrMalformed,
+		},
+		"upper case": {
+			verify.Header{"x-hub-signature-256": "sha256=" + strings.ToUpper(good)}, nil,
+		},
+		"prefix in capitals": {
+			verify.Header{"x-hub-signature-256": "SHA256=" + good}, verify.ErrMalformed,
+		},
+		"space after": {
+			verify.Header{"x-hub-signature-256": "sha256=" + good + " "}, verify.ErrMalformed,
+		},
 	} {
-		_, err := v.Verify(context.Background(), verify.Request{Header: c.header, Body: []byte("Hello, World!")})
+		_, err := v.Verify(
+			context.Background(), verify.Request{Header: c.header, Body: []byte("Hello, World!")},
+		)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
@@ -220,12 +284,17 @@ func TestVerify_Bearer(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, verify.Config{Provider: "bearer"}, "token-1", "token-2")
 	for value, want := range map[string]error{
-		"Bearer token-1": nil, "bearer token-2": nil, "Bearer token-3": verify.ErrMismatch, "Bearer token-": verify.ErrMismatch,
-		"Bearer": verify.ErrMalformed, "Bearer ": verify.ErrMalformed, "token-1": verify.ErrMalformed,
+		"Bearer token-1": nil, "bearer token-2": nil, "Bearer token-3": verify.ErrMismatch,
+		"Bearer token-": verify.ErrMismatch,
+		"Bearer":        verify.ErrMalformed, "Bearer ": verify.ErrMalformed,
+		"token-1":                       verify.ErrMalformed,
 		"Basic token-1":                 verify.ErrMalformed,
-		"Bearer token-1,Bearer token-1": verify.ErrRepeated, "": verify.ErrMissing, "Bearer  token-1": nil,
+		"Bearer token-1,Bearer token-1": verify.ErrRepeated, "": verify.ErrMissing,
+		"Bearer  token-1": nil,
 	} {
-		if _, err := v.Verify(context.Background(), verify.Request{Header: verify.Header{"authorization": value}}); !errors.Is(err, want) {
+		if _, err := v.Verify(
+			context.Background(), verify.Request{Header: verify.Header{"authorization": value}},
+		); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", value, err, want)
 		}
 	}
@@ -256,7 +325,9 @@ func TestVerify_ErrorsCarryNumbers(t *testing.T) {
 func TestSign_RefusesAnIDThatVerifyWould(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, verify.Config{Provider: "standard-webhooks"}, secret("current"))
-	for id, want := range map[string]error{"": verify.ErrMissing, "a,b": verify.ErrRepeated, "a.b": verify.ErrMalformed, "a": nil} {
+	for id, want := range map[string]error{
+		"": verify.ErrMissing, "a,b": verify.ErrRepeated, "a.b": verify.ErrMalformed, "a": nil,
+	} {
 		if _, err := v.Sign(verify.Webhook{DeliveryID: id}, signedAt); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", id, err, want)
 		}
@@ -265,20 +336,36 @@ func TestSign_RefusesAnIDThatVerifyWould(t *testing.T) {
 
 func TestSign_WritesWhatTheProviderSends(t *testing.T) {
 	t.Parallel()
-	w := verify.Webhook{Body: []byte(`{"action":"opened"}`), DeliveryID: "id-1", EventType: "pull_request.opened"}
+	w := verify.Webhook{
+		Body: []byte(`{"action":"opened"}`), DeliveryID: "id-1", EventType: "pull_request.opened",
+	}
 	for provider, want := range map[string]verify.Header{
-		"github": {"content-type": "application/json", "x-github-delivery": "id-1", "x-github-event": "pull_request",
-			"x-hub-signature": "sha1=" + hex.EncodeToString(mac(sha1.New, secret("a"), string(w.Body))), "x-github-hook-id": "1",
-			"x-github-hook-installation-target-type": "repository", "x-github-hook-installation-target-id": "1",
-			"x-hub-signature-256": "sha256=" + hexHMAC(secret("a"), string(w.Body))},
+		"github": {"content-type": "application/json", "x-github-delivery": "id-1",
+			"x-github-event": "pull_request",
+			"x-hub-signature": "sha1=" + hex.EncodeToString(mac(
+				sha1.New, secret("a"), string(w.Body),
+			)), "x-github-hook-id": "1",
+			"x-github-hook-installation-target-type": "repository",
+			"x-github-hook-installation-target-id":   "1",
+			"x-hub-signature-256": "sha256=" + hexHMAC(
+				secret("a"), string(w.Body),
+			)},
 		"stripe": {"content-type": "application/json",
-			"stripe-signature": "t=1700000000,v1=" + stripeSignature(secret("a"), "1700000000", string(w.Body))},
-		"standard-webhooks": {"content-type": "application/json", "webhook-id": "id-1", "webhook-timestamp": "1700000000",
-			"webhook-signature": "v1," + standardSignature(secret("a"), "id-1", "1700000000", string(w.Body))},
-		"bearer": {"content-type": "application/json", "authorization": "Bearer " + secret("a"), "webhook-id": "id-1",
+			"stripe-signature": "t=1700000000,v1=" + stripeSignature(
+				secret("a"), "1700000000", string(w.Body),
+			)},
+		"standard-webhooks": {"content-type": "application/json", "webhook-id": "id-1",
+			"webhook-timestamp": "1700000000",
+			"webhook-signature": "v1," + standardSignature(
+				secret("a"), "id-1", "1700000000", string(w.Body),
+			)},
+		"bearer": {"content-type": "application/json", "authorization": "Bearer " +
+			secret("a"), "webhook-id": "id-1",
 			"webhook-type": "pull_request.opened"},
 	} {
-		got, err := newVerifier(t, verify.Config{Provider: provider}, secret("a"), secret("b")).Sign(w, signedAt)
+		got, err := newVerifier(
+			t, verify.Config{Provider: provider}, secret("a"), secret("b"),
+		).Sign(w, signedAt)
 		if err != nil {
 			t.Fatalf("%s: %v", provider, err)
 		}
@@ -294,10 +381,14 @@ func TestSignatureHeaders(t *testing.T) {
 		cfg  verify.Config
 		want []string
 	}{
-		"none":                  {verify.Config{Provider: "none"}, nil},
-		"bearer":                {verify.Config{Provider: "bearer"}, []string{"authorization"}},
-		"github":                {verify.Config{Provider: "github"}, []string{"x-hub-signature-256"}},
-		"described, lower case": {verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig"}}, []string{"x-sig"}},
+		"none":   {verify.Config{Provider: "none"}, nil},
+		"bearer": {verify.Config{Provider: "bearer"}, []string{"authorization"}},
+		"github": {
+			verify.Config{Provider: "github"}, []string{"x-hub-signature-256"},
+		},
+		"described, lower case": {
+			verify.Config{Provider: "hmac", HMAC: &verify.HMAC{Header: "X-Sig"}}, []string{"x-sig"},
+		},
 	} {
 		if got := newSubject(t, c.cfg, "current").verifier.SignatureHeaders(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, got, c.want)
@@ -322,7 +413,11 @@ func TestVerify_HoldsTheQueryAgainstTheURL(t *testing.T) {
 		"with another":          {"src=sq2", body, verify.ErrMismatch},
 		"with a parameter more": {"src=sq&a=b", body, verify.ErrMismatch},
 	} {
-		r := verify.Request{Query: c.query, Header: verify.Header{"x-square-hmacsha256-signature": base64HMAC("key", u+body)}, Body: []byte(c.body), ReceivedAt: signedAt}
+		r := verify.Request{
+			Query:  c.query,
+			Header: verify.Header{"x-square-hmacsha256-signature": base64HMAC("key", u+body)},
+			Body:   []byte(c.body), ReceivedAt: signedAt,
+		}
 		if _, err := v.Verify(context.Background(), r); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}

@@ -34,8 +34,8 @@ const (
 //	AWS_ENDPOINT_URL_<SERVICE>       of one service (SQS, DYNAMODB, S3, KMS, SCHEDULER), takes precedence over AWS_ENDPOINT_URL
 //	AWS_IGNORE_CONFIGURED_ENDPOINT_URLS   "true": both are ignored
 //
-// The error is ErrEnvironment. It names the missing variables and never contains a value. Call Config once for each process: each
-// configuration has its own connections and its own retry quota.
+// The error is ErrEnvironment. It names the missing variables and never contains a value. Call
+// Config once for each process: each configuration has its own connections and its own retry quota.
 func Config() (aws.Config, error) {
 	var missing []string
 	for _, name := range []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
@@ -44,7 +44,8 @@ func Config() (aws.Config, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return aws.Config{}, fmt.Errorf("%w: %s not set", ErrEnvironment, strings.Join(missing, ", "))
+		return aws.Config{},
+			fmt.Errorf("%w: %s not set", ErrEnvironment, strings.Join(missing, ", "))
 	}
 	cfg := aws.Config{
 		Region:        os.Getenv("AWS_REGION"),
@@ -66,7 +67,9 @@ func environmentCredentials() aws.CredentialsProvider {
 		SessionToken:    os.Getenv("AWS_SESSION_TOKEN"),
 		Source:          "environment",
 	}
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil })
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return credentials, nil
+	})
 }
 
 func httpClient() aws.HTTPClient {
@@ -76,7 +79,8 @@ func httpClient() aws.HTTPClient {
 			t.TLSHandshakeTimeout = 2 * time.Second
 			t.ResponseHeaderTimeout = 4 * time.Second
 			t.IdleConnTimeout = 20 * time.Second
-			t.MaxIdleConnsPerHost = 32 // as many as a batch's concurrent calls, so no connection is closed after one use
+			// as many as a batch's concurrent calls, so no connection is closed after one use
+			t.MaxIdleConnsPerHost = 32
 			t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 		})
 }
@@ -88,16 +92,19 @@ func newRetryer() aws.Retryer {
 	})
 }
 
-// endpoints gives the services' clients the endpoints in the environment, in the form in which they ask a configuration source.
+// endpoints gives the services' clients the endpoints in the environment, in the form in which they
+// ask a configuration source.
 type endpoints struct{}
 
-// GetServiceBaseEndpoint returns the URL in the environment for a service, given the service's id ("SQS", "DynamoDB").
+// GetServiceBaseEndpoint returns the URL in the environment for a service, given the service's id
+// ("SQS", "DynamoDB").
 func (endpoints) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
 	url := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(sdkID, " ", "_")))
 	return url, url != "", nil
 }
 
-// GetIgnoreConfiguredEndpoints reports whether the environment forbids endpoints other than AWS's own.
+// GetIgnoreConfiguredEndpoints reports whether the environment forbids endpoints other than AWS's
+// own.
 func (e endpoints) GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, error) {
 	return e.ignored(), true, nil
 }

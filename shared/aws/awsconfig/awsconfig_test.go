@@ -46,7 +46,8 @@ func TestCredentialsAreTheEnvironments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.AccessKeyID != "AKIDEXAMPLE" || got.SecretAccessKey != "hidden" || got.SessionToken != "token" || got.CanExpire {
+	if got.AccessKeyID != "AKIDEXAMPLE" || got.SecretAccessKey != "hidden" ||
+		got.SessionToken != "token" || got.CanExpire {
 		t.Errorf("credentials %+v", got)
 	}
 }
@@ -61,9 +62,13 @@ func TestEndpoints(t *testing.T) {
 			"http://127.0.0.1:1", "http://127.0.0.1:1"},
 		"one service's own": {map[string]string{"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:2"},
 			"http://127.0.0.1:2", ""},
-		"one service's own is stronger": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:3"},
+		"one service's own is stronger": {map[string]string{
+			"AWS_ENDPOINT_URL":          "http://127.0.0.1:1",
+			"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:3",
+		},
 			"http://127.0.0.1:1", "http://127.0.0.1:3"},
-		"ignored": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:2",
+		"ignored": {map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+			"AWS_ENDPOINT_URL_SQS":                "http://127.0.0.1:2",
 			"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +77,9 @@ func TestEndpoints(t *testing.T) {
 			if got := aws.ToString(sqs.NewFromConfig(cfg).Options().BaseEndpoint); got != tc.sqs {
 				t.Errorf("SQS at %q, want %q", got, tc.sqs)
 			}
-			if got := aws.ToString(dynamodb.NewFromConfig(cfg).Options().BaseEndpoint); got != tc.dynamodb {
+			if got := aws.ToString(
+				dynamodb.NewFromConfig(cfg).Options().BaseEndpoint,
+			); got != tc.dynamodb {
 				t.Errorf("DynamoDB at %q, want %q", got, tc.dynamodb)
 			}
 		})

@@ -7,16 +7,17 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 )
 
-// The kinds of catalog items. A kind and a name make the sort key. For items with secrets they also make the name under which the
-// secrets are sealed ("source/github").
+// The kinds of catalog items. A kind and a name make the sort key. For items with secrets they also
+// make the name under which the secrets are sealed ("source/github").
 const (
 	sourceKind       = "source"
 	endpointKind     = "endpoint"
@@ -35,17 +36,20 @@ type namesDoc struct {
 }
 
 // nameListSort returns the sort key of the nth part of a list.
-func nameListSort(kind string, n int) string { return fmt.Sprintf("%s#%s#%06d", namesKind, kind, n) }
+func nameListSort(kind string, n int) string {
+	return fmt.Sprintf("%s#%s#%06d", namesKind, kind, n)
+}
 
-// The limits of an item of subscriptions. They keep the item far below DynamoDB's limit, and the fan-out's read small: a hundred
-// subscriptions with a name and two types each have about 10 KB.
+// The limits of an item of subscriptions. They keep the item far below DynamoDB's limit, and the
+// fan-out's read small: a hundred subscriptions with a name and two types each have about 10 KB.
 const (
 	subscriptionsPerItem     = 100
 	subscriptionBytesPerItem = 64 << 10
 )
 
-// docVersion is the version of the documents below. The formats of package relay carry versions of their own. One rule holds for both:
-// within a version, only fields may be added that an older reader can safely ignore.
+// docVersion is the version of the documents below. The formats of package relay carry versions of
+// their own. One rule holds for both: within a version, only fields may be added that an older
+// reader can safely ignore.
 const docVersion = 1
 
 type sourceDoc struct {
@@ -56,17 +60,19 @@ type sourceDoc struct {
 }
 
 type endpointDoc struct {
-	Version   int             `json:"v"`
-	URL       string          `json:"url"`
-	TimeoutNs time.Duration   `json:"timeoutNs,omitempty"`
-	Schedule  []time.Duration `json:"scheduleNs"` // null means the default schedule, empty means no retry
+	Version   int           `json:"v"`
+	URL       string        `json:"url"`
+	TimeoutNs time.Duration `json:"timeoutNs,omitempty"`
+	// null means the default schedule, empty means no retry
+	Schedule  []time.Duration `json:"scheduleNs"`
 	MaxAgeNs  time.Duration   `json:"maxAgeNs,omitempty"`
 	Final     []string        `json:"final,omitempty"`
 	RateLimit int             `json:"rateLimit,omitempty"`
 	RatePerNs time.Duration   `json:"ratePerNs,omitempty"`
 
-	Concurrency int    `json:"concurrency,omitempty"`
-	Certificate string `json:"certificate,omitempty"` // of TLS, like Authorities; not sealed, because both are public and KMS seals 4 KiB at most
+	Concurrency int `json:"concurrency,omitempty"`
+	// of TLS, like Authorities; not sealed, because both are public and KMS seals 4 KiB at most
+	Certificate string `json:"certificate,omitempty"`
 	Authorities string `json:"authorities,omitempty"`
 
 	SecretsMade bool              `json:"secretsMade,omitempty"`
@@ -82,8 +88,9 @@ type subscriptionsDoc struct {
 type subscriptionDoc struct {
 	Endpoint string   `json:"endpoint"`
 	Types    []string `json:"types,omitempty"`
-	Filter   string   `json:"filter,omitempty"` // JSON in a string, so it is read back exactly as written
-	OrderKey *string  `json:"orderKey,omitempty"`
+	// JSON in a string, so it is read back exactly as written
+	Filter   string  `json:"filter,omitempty"`
+	OrderKey *string `json:"orderKey,omitempty"`
 }
 
 // orderKey returns the stored form of an order: nil if it is off.
@@ -94,7 +101,9 @@ func orderKey(o catalog.Order) *string {
 	return &o.Key
 }
 
-func orderOf(key *string) catalog.Order { return catalog.Order{On: key != nil, Key: aws.ToString(key)} }
+func orderOf(key *string) catalog.Order {
+	return catalog.Order{On: key != nil, Key: aws.ToString(key)}
+}
 
 // sealedDoc is the sealed part of a source or an endpoint.
 type sealedDoc struct {
@@ -107,16 +116,18 @@ type sealedDoc struct {
 	Retiring []catalog.RetiringSecret `json:"retiring,omitempty"`
 }
 
-// Catalog keeps the catalog. It implements catalog.Sources, catalog.LearnedSecrets, catalog.LearningWindows, catalog.Subscriptions,
-// catalog.Endpoints and catalog.Store. It is safe for concurrent use. It has no cache.
+// Catalog keeps the catalog. It implements catalog.Sources, catalog.LearnedSecrets,
+// catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints and catalog.Store. It is safe
+// for concurrent use. It has no cache.
 type Catalog struct {
 	table
 	sealer catalog.Sealer
 }
 
-// NewCatalog returns the catalog in a table. The sealer seals and opens secrets. It may be nil if only Subscriptions is called.
+// NewCatalog returns the catalog in a table. The sealer seals and opens secrets. It may be nil if
+// only Subscriptions is called.
 func NewCatalog(client *dynamodb.Client, tableName string, sealer catalog.Sealer) *Catalog {
-	return &Catalog{table{client, tableName}, sealer}
+	return &Catalog{table: table{client: client, name: tableName}, sealer: sealer}
 }
 
 // Generation implements catalog.Generations.
@@ -126,7 +137,9 @@ func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 }
 
 // Source implements catalog.Sources.
-func (c *Catalog) Source(ctx context.Context, g catalog.Generation, name string) (catalog.Source, error) {
+func (c *Catalog) Source(
+	ctx context.Context, g catalog.Generation, name string,
+) (catalog.Source, error) {
 	it, err := c.find(ctx, g, sourceKind, name)
 	if err != nil {
 		return catalog.Source{}, err
@@ -135,7 +148,9 @@ func (c *Catalog) Source(ctx context.Context, g catalog.Generation, name string)
 }
 
 // Endpoint implements catalog.Endpoints.
-func (c *Catalog) Endpoint(ctx context.Context, g catalog.Generation, name string) (catalog.Endpoint, error) {
+func (c *Catalog) Endpoint(
+	ctx context.Context, g catalog.Generation, name string,
+) (catalog.Endpoint, error) {
 	it, err := c.find(ctx, g, endpointKind, name)
 	if err != nil {
 		return catalog.Endpoint{}, err
@@ -144,7 +159,9 @@ func (c *Catalog) Endpoint(ctx context.Context, g catalog.Generation, name strin
 }
 
 // find returns an item of a generation.
-func (c *Catalog) find(ctx context.Context, g catalog.Generation, kind, name string) (it item, err error) {
+func (c *Catalog) find(
+	ctx context.Context, g catalog.Generation, kind, name string,
+) (it item, err error) {
 	if g != "" {
 		it, err = c.get(ctx, string(g), kind+"#"+name)
 	}
@@ -158,7 +175,9 @@ func (c *Catalog) find(ctx context.Context, g catalog.Generation, kind, name str
 }
 
 // Subscriptions implements catalog.Subscriptions.
-func (c *Catalog) Subscriptions(ctx context.Context, g catalog.Generation, source string) ([]catalog.Subscription, error) {
+func (c *Catalog) Subscriptions(
+	ctx context.Context, g catalog.Generation, source string,
+) ([]catalog.Subscription, error) {
 	var subs []catalog.Subscription
 	err := c.each(ctx, g, subscriptionKind+"#"+source+"#", func(it item) (err error) {
 		subs, err = appendSubscriptions(subs, it)
@@ -170,7 +189,8 @@ func (c *Catalog) Subscriptions(ctx context.Context, g catalog.Generation, sourc
 	return subs, nil
 }
 
-// LoadCatalog implements catalog.Store. It opens every secret, which takes one call of the sealer each.
+// LoadCatalog implements catalog.Store. It opens every secret, which takes one call of the sealer
+// each.
 func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
 	p, err := c.pointer(ctx)
 	if err != nil {
@@ -214,8 +234,11 @@ func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err e
 	return sources, endpoints, err
 }
 
-// namesOf reads the list of a generation's names by GetItem. So a function that may only read single items needs no other permission.
-func (c *Catalog) namesOf(ctx context.Context, g catalog.Generation, kind string) (names []string, err error) {
+// namesOf reads the list of a generation's names by GetItem. So a function that may only read
+// single items needs no other permission.
+func (c *Catalog) namesOf(
+	ctx context.Context, g catalog.Generation, kind string,
+) (names []string, err error) {
 	for n := 0; g != ""; n++ {
 		it, err := c.get(ctx, string(g), nameListSort(kind, n))
 		if err != nil {
@@ -236,7 +259,9 @@ func (c *Catalog) namesOf(ctx context.Context, g catalog.Generation, kind string
 }
 
 // each calls do for each item of a generation whose sort key begins with prefix, in order.
-func (c *Catalog) each(ctx context.Context, g catalog.Generation, prefix string, do func(item) error) error {
+func (c *Catalog) each(
+	ctx context.Context, g catalog.Generation, prefix string, do func(item) error,
+) error {
 	if g == "" {
 		return nil
 	}
@@ -285,7 +310,8 @@ func (c *Catalog) readAll(ctx context.Context, items []item) (catalog.Catalog, e
 			return catalog.Catalog{}, err
 		}
 	}
-	loaded.Sources, loaded.Endpoints = make([]catalog.Source, len(sources)), make([]catalog.Endpoint, len(endpoints))
+	loaded.Sources, loaded.Endpoints = make([]catalog.Source, len(sources)),
+		make([]catalog.Endpoint, len(endpoints))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(sealerCalls)
 	for i, it := range sources {
@@ -330,8 +356,8 @@ func (c *Catalog) readSource(ctx context.Context, it item) (catalog.Source, erro
 	return s, err
 }
 
-// addLearned adds to a source of a generation the secret of its handshake. If there is none, it adds the end of the window in which one
-// may come.
+// addLearned adds to a source of a generation the secret of its handshake. If there is none, it
+// adds the end of the window in which one may come.
 func (c *Catalog) addLearned(ctx context.Context, generation string, s *catalog.Source) error {
 	it, err := c.get(ctx, learnedPartition, s.Name)
 	if err != nil {
@@ -353,7 +379,8 @@ func isLearned(it item, generation string) bool {
 	return len(binaryOf(it, sealedAttribute)) > 0 && textOf(it, generationAttribute) == generation
 }
 
-// OpenLearning implements catalog.LearningWindows. The window overwrites a secret that was learned in another generation.
+// OpenLearning implements catalog.LearningWindows. The window overwrites a secret that was learned
+// in another generation.
 func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Time) error {
 	g, err := c.Generation(ctx)
 	if err != nil {
@@ -367,7 +394,8 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 	if written {
 		window := key(learnedPartition, source)
 		window[learnUntilAttribute] = number(until.UnixMilli())
-		written, _, err = c.putIf(ctx, window, "attribute_not_exists(sealed) OR generation <> :generation",
+		written, _, err = c.putIf(ctx, window,
+			"attribute_not_exists(sealed) OR generation <> :generation",
 			item{":generation": text(string(g))})
 	}
 	if err == nil && !written {
@@ -379,13 +407,15 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 	return nil
 }
 
-// LearnSecret implements catalog.LearnedSecrets. It writes the secret over the window's item, for the generation in force. A replacement
-// that was loaded after that contains the secret and writes it with the others. A replacement that was loaded before is refused, since
-// the pointer counts learned secrets.
+// LearnSecret implements catalog.LearnedSecrets. It writes the secret over the window's item, for
+// the generation in force. A replacement that was loaded after that contains the secret and writes
+// it with the others. A replacement that was loaded before is refused, since the pointer counts
+// learned secrets.
 //
-// One case is left: a replacement that was loaded before may come in force before the count is raised here. So LearnSecret reads the
-// pointer once more at the end, and learns the secret again for the new generation. If the process dies just before that, the window is
-// closed and no secret is learned. The operator then opens another window.
+// One case is left: a replacement that was loaded before may come in force before the count is
+// raised here. So LearnSecret reads the pointer once more at the end, and learns the secret again
+// for the new generation. If the process dies just before that, the window is closed and no secret
+// is learned. The operator then opens another window.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
 	var kept []byte // the sealed secret that this call has written
 	for range learnTries {
@@ -404,15 +434,20 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 			return err
 		}
 	}
-	return fmt.Errorf("dynamo: secret of source %s: the catalog was replaced %d times", source, learnTries)
+	return fmt.Errorf(
+		"dynamo: secret of source %s: the catalog was replaced %d times", source, learnTries,
+	)
 }
 
 // learnTries is how often LearnSecret tries while the catalog is replaced again and again.
 const learnTries = 5
 
-// learnIn stores the secret for a generation, unless the generation has it, and returns it as stored. It overwrites an open window. If
-// this call has already closed the window for an earlier generation, it overwrites the secret stored there (kept).
-func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, secret string, kept []byte) ([]byte, error) {
+// learnIn stores the secret for a generation, unless the generation has it, and returns it as
+// stored. It overwrites an open window. If this call has already closed the window for an earlier
+// generation, it overwrites the secret stored there (kept).
+func (c *Catalog) learnIn(
+	ctx context.Context, g catalog.Generation, source, secret string, kept []byte,
+) ([]byte, error) {
 	s, err := c.Source(ctx, g, source)
 	switch {
 	case err != nil:
@@ -424,7 +459,9 @@ func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, sec
 	case kept == nil && !time.Now().Before(s.LearnUntil):
 		return nil, fmt.Errorf("dynamo: source %s: %w", source, catalog.ErrNotOpen)
 	}
-	sealed, err := c.sealer.Seal(ctx, sourceKind+"/"+source, encode(sealedDoc{Secrets: []string{secret}}))
+	sealed, err := c.sealer.Seal(
+		ctx, sourceKind+"/"+source, encode(sealedDoc{Secrets: []string{secret}}),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -446,7 +483,8 @@ func (c *Catalog) learnIn(ctx context.Context, g catalog.Generation, source, sec
 	return nil, fmt.Errorf("dynamo: secret of source %s: %w", source, err)
 }
 
-// countLearned raises the revision. It changes no other attribute of the pointer, because the receiver's role allows no other.
+// countLearned raises the revision. It changes no other attribute of the pointer, because the
+// receiver's role allows no other.
 func (c *Catalog) countLearned(ctx context.Context) error {
 	_, err := c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &c.name,
@@ -459,12 +497,15 @@ func (c *Catalog) countLearned(ctx context.Context) error {
 
 // endpointDocs returns what is stored of an endpoint: the readable part and the part to be sealed.
 func endpointDocs(e catalog.Endpoint) (endpointDoc, sealedDoc) {
-	doc := endpointDoc{Version: docVersion, URL: e.URL, TimeoutNs: e.Timeout, Schedule: e.Schedule, MaxAgeNs: e.MaxAge, Final: e.Final,
-		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency, SecretsMade: e.SecretsMade, Prove: e.Prove,
+	doc := endpointDoc{Version: docVersion, URL: e.URL, TimeoutNs: e.Timeout, Schedule: e.Schedule,
+		MaxAgeNs: e.MaxAge, Final: e.Final,
+		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency,
+		SecretsMade: e.SecretsMade, Prove: e.Prove,
 		OrderKey: orderKey(e.Order)}
 	secret := sealedDoc{Secrets: e.Secrets, Retiring: e.Retiring, Header: e.Header, Auth: e.Auth}
 	if e.TLS != nil {
-		doc.Certificate, doc.Authorities, secret.TLSKey = string(e.TLS.Certificate), string(e.TLS.Authorities), string(e.TLS.Key)
+		doc.Certificate, doc.Authorities, secret.TLSKey = string(e.TLS.Certificate),
+			string(e.TLS.Authorities), string(e.TLS.Key)
 	}
 	return doc, secret
 }
@@ -479,12 +520,17 @@ func (c *Catalog) readEndpoint(ctx context.Context, it item) (catalog.Endpoint, 
 	if err != nil {
 		return catalog.Endpoint{}, err
 	}
-	e := catalog.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header, Auth: secret.Auth,
+	e := catalog.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header,
+		Auth:    secret.Auth,
 		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final,
 		RateLimit: doc.RateLimit, RatePer: doc.RatePerNs, Concurrency: doc.Concurrency,
-		SecretsMade: doc.SecretsMade, Retiring: secret.Retiring, Prove: doc.Prove, Order: orderOf(doc.OrderKey)}
+		SecretsMade: doc.SecretsMade, Retiring: secret.Retiring, Prove: doc.Prove,
+		Order: orderOf(doc.OrderKey)}
 	if doc.Certificate != "" || doc.Authorities != "" {
-		e.TLS = &catalog.TLS{Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities), Key: []byte(secret.TLSKey)}
+		e.TLS = &catalog.TLS{
+			Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities),
+			Key: []byte(secret.TLSKey),
+		}
 	}
 	return e, nil
 }
@@ -497,7 +543,13 @@ func appendSubscriptions(subs []catalog.Subscription, it item) ([]catalog.Subscr
 		return nil, err
 	}
 	for _, s := range doc.Subscriptions {
-		subs = append(subs, catalog.Subscription{Source: source, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter, Order: orderOf(s.OrderKey)})
+		subs = append(
+			subs,
+			catalog.Subscription{
+				Source: source, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter,
+				Order: orderOf(s.OrderKey),
+			},
+		)
 	}
 	return subs, nil
 }
@@ -520,7 +572,8 @@ func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (seale
 		return doc, fmt.Errorf("dynamo: %s %s: %w", kind, name, err)
 	}
 	if err := json.Unmarshal(plain, &doc); err != nil {
-		return doc, fmt.Errorf("%w: secrets of %s %s", format.ErrFormat, kind, name) // the parser's error could quote them
+		// the parser's error could quote them
+		return doc, fmt.Errorf("%w: secrets of %s %s", format.ErrFormat, kind, name)
 	}
 	return doc, nil
 }
@@ -531,7 +584,9 @@ func decode(it item, doc any, version *int) error {
 		return unreadable(it, err)
 	}
 	if *version < 1 || *version > docVersion {
-		return unreadable(it, fmt.Errorf("version %d, this build reads 1 to %d", *version, docVersion))
+		return unreadable(
+			it, fmt.Errorf("version %d, this build reads 1 to %d", *version, docVersion),
+		)
 	}
 	return nil
 }

@@ -7,8 +7,9 @@
 //
 // # Catalog
 //
-// A catalog is replaced as a whole or not at all, however large it is. No transaction of DynamoDB could do that. So each replacement
-// is written as a generation of its own. One small item, the pointer, names the generation that is in force:
+// A catalog is replaced as a whole or not at all, however large it is. No transaction of DynamoDB
+// could do that. So each replacement is written as a generation of its own. One small item, the
+// pointer, names the generation that is in force:
 //
 //	pk           sk                          attributes
 //	catalog      pointer                     generation, revision (how often it was replaced), learned (how often a secret was learned)
@@ -21,22 +22,26 @@
 //	learned      <source>                    learn_until (Unix milliseconds): until then a handshake may bring the secret
 //	learned      <source>                    generation, sealed, write: the secret that a handshake brought, in that generation
 //
-// A replacement first registers its generation, then writes the generation's items, and moves the pointer last. The move has a
-// condition: the revision must still be the one that the replacement is based on. Until the move, readers see nothing of the new
-// generation. Of two concurrent replacements one gets catalog.ErrConflict.
+// A replacement first registers its generation, then writes the generation's items, and moves the
+// pointer last. The move has a condition: the revision must still be the one that the replacement
+// is based on. Until the move, readers see nothing of the new generation. Of two concurrent
+// replacements one gets catalog.ErrConflict.
 //
-// A replaced generation stays readable for at least two hours. The first replacement that finds a generation out of force, and begun
-// more than an hour ago, sets its retired_at. A replacement that comes two hours later deletes it. Generations that were never
-// finished are deleted in the same way.
+// A replaced generation stays readable for at least two hours. The first replacement that finds a
+// generation out of force, and begun more than an hour ago, sets its retired_at. A replacement that
+// comes two hours later deletes it. Generations that were never finished are deleted in the same
+// way.
 //
-// A generation never changes. Readers poll the pointer. While the pointer stays the same, they read each item only once. All reads
-// are consistent and take one call each. doc is versioned JSON. sealed holds what nobody may read: secrets, auth, and static headers,
-// which often contain tokens. It is sealed under the name "source/<name>" or "endpoint/<name>".
+// A generation never changes. Readers poll the pointer. While the pointer stays the same, they read
+// each item only once. All reads are consistent and take one call each. doc is versioned JSON.
+// sealed holds what nobody may read: secrets, auth, and static headers, which often contain tokens.
+// It is sealed under the name "source/<name>" or "endpoint/<name>".
 //
-// A window for a handshake is an item outside the generations, so a replacement does not end it. The learned secret overwrites the
-// window's item, so the same write stores the secret and closes the window. The secret is valid in its generation only, and the
-// pointer counts it. The catalog's revision is the sum of both counts. So a replacement based on a catalog from before the secret was
-// learned gets catalog.ErrConflict, whichever of the two writes first.
+// A window for a handshake is an item outside the generations, so a replacement does not end it.
+// The learned secret overwrites the window's item, so the same write stores the secret and closes
+// the window. The secret is valid in its generation only, and the pointer counts it. The catalog's
+// revision is the sum of both counts. So a replacement based on a catalog from before the secret
+// was learned gets catalog.ErrConflict, whichever of the two writes first.
 //
 // # Ledger
 //
@@ -52,14 +57,17 @@
 //	                                      concurrency limit may have in flight; without holder it is free
 //	sweep            cursor               doc: how far the sweeper has read the events
 //
-// doc is in the core's own versioned format. packed holds doc and body, compressed together, with the length of doc in front. It
-// replaces them where it is smaller. endpoints are names, separated by commas. expires_at is the table's time-to-live
-// attribute. DynamoDB deletes expired items days late, so every condition and every reader compares it. write is random for each call.
-// If the answer to a conditional write is lost and the write is repeated, the repeat recognises its own work by it.
+// doc is in the core's own versioned format. packed holds doc and body, compressed together, with
+// the length of doc in front. It replaces them where it is smaller. endpoints are names, separated
+// by commas. expires_at is the table's time-to-live attribute. DynamoDB deletes expired items days
+// late, so every condition and every reader compares it. write is random for each call. If the
+// answer to a conditional write is lost and the write is repeated, the repeat recognises its own
+// work by it.
 //
-// The table has three indexes. They project keys only: listings read the items themselves, and so show the present state. A partition
-// takes 1,000 writes a second, and an index that cannot keep up throttles the table. So keys that grow with the traffic are spread
-// over shards, by a hash of the id:
+// The table has three indexes. They project keys only: listings read the items themselves, and so
+// show the present state. A partition takes 1,000 writes a second, and an index that cannot keep up
+// throttles the table. So keys that grow with the traffic are spread over shards, by a hash of the
+// id:
 //
 //	events    events_pk = <source>#<hour>#<shard>, events_sk = time received and id. 8 shards
 //	open      open_pk = <endpoint>#<status>#<shard>, open_sk = due time, or time of death, and event id. 8 shards. Only waiting and dead
@@ -67,7 +75,8 @@
 //	troubled  troubled_pk = troubled#<shard>, troubled_sk = endpoint. 4 shards. Only states that are not well have these keys. So the
 //	          endpoints whose deliveries are held can be found without reading every endpoint
 //
-// Recording an event takes one PutItem, and so does recording an attempt. Only if its condition fails, another call follows. An item
-// holds at most 400 KB ([ErrTooLarge]). A list of endpoints longer than 64 KB is written in parts before its event, so a list of up to
-// relay.MaxEndpoints fits.
+// Recording an event takes one PutItem, and so does recording an attempt. Only if its condition
+// fails, another call follows. An item holds at most 400 KB ([ErrTooLarge]). A list of endpoints
+// longer than 64 KB is written in parts before its event, so a list of up to relay.MaxEndpoints
+// fits.
 package dynamo

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/gate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -21,6 +20,7 @@ import (
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate"
 )
 
 func TestCatalogConforms(t *testing.T) {
@@ -80,9 +80,11 @@ func newLedger(t *testing.T) *dynamo.Ledger {
 	return dynamo.NewLedger(client, createTable(t, client))
 }
 
-// hook intercepts a client's calls to DynamoDB. It may answer itself, change the request, or call next. A client makes concurrent calls,
-// but its hook runs for one at a time, except inside next.
-type hook func(operation string, body []byte, next func(body []byte) (*http.Response, error)) (*http.Response, error)
+// hook intercepts a client's calls to DynamoDB. It may answer itself, change the request, or call
+// next. A client makes concurrent calls, but its hook runs for one at a time, except inside next.
+type hook func(
+	operation string, body []byte, next func(body []byte) (*http.Response, error),
+) (*http.Response, error)
 
 // wire is a client's transport, with a hook if there is one.
 type wire struct {
@@ -130,10 +132,14 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 	name := rand.Text()
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest,
 		KeySchema: keys(dynamo.PartitionKey, dynamo.SortKey)}
-	for _, attribute := range []string{dynamo.PartitionKey, dynamo.SortKey, dynamo.EventsPartitionKey, dynamo.EventsSortKey,
-		dynamo.OpenPartitionKey, dynamo.OpenSortKey, dynamo.TroubledPartitionKey, dynamo.TroubledSortKey} {
+	for _, attribute := range []string{dynamo.PartitionKey, dynamo.SortKey,
+		dynamo.EventsPartitionKey, dynamo.EventsSortKey,
+		dynamo.OpenPartitionKey, dynamo.OpenSortKey, dynamo.TroubledPartitionKey,
+		dynamo.TroubledSortKey} {
 		in.AttributeDefinitions = append(in.AttributeDefinitions,
-			types.AttributeDefinition{AttributeName: &attribute, AttributeType: types.ScalarAttributeTypeS})
+			types.AttributeDefinition{
+				AttributeName: &attribute, AttributeType: types.ScalarAttributeTypeS,
+			})
 	}
 	for index, schema := range map[string][]types.KeySchemaElement{
 		dynamo.EventsIndex:   keys(dynamo.EventsPartitionKey, dynamo.EventsSortKey),
@@ -141,13 +147,19 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 		dynamo.TroubledIndex: keys(dynamo.TroubledPartitionKey, dynamo.TroubledSortKey),
 	} {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: &index, KeySchema: schema, Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}})
+			IndexName: &index, KeySchema: schema, Projection: &types.Projection{
+				ProjectionType: types.ProjectionTypeKeysOnly,
+			}})
 	}
 	if _, err := client.CreateTable(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	active := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 5 * time.Millisecond })
-	if err := active.Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute); err != nil {
+	active := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
+		o.MinDelay = 5 * time.Millisecond
+	})
+	if err := active.Wait(
+		t.Context(), &dynamodb.DescribeTableInput{TableName: &name}, time.Minute,
+	); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -155,14 +167,18 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 
 func keys(partition, sort string) []types.KeySchemaElement {
 	return []types.KeySchemaElement{
-		{AttributeName: &partition, KeyType: types.KeyTypeHash}, {AttributeName: &sort, KeyType: types.KeyTypeRange}}
+		{AttributeName: &partition, KeyType: types.KeyTypeHash}, {
+			AttributeName: &sort, KeyType: types.KeyTypeRange,
+		}}
 }
 
 // scan returns all items of a table.
 func scan(t *testing.T, client *dynamodb.Client, table string) []map[string]types.AttributeValue {
 	t.Helper()
 	var all []map[string]types.AttributeValue
-	for pages := dynamodb.NewScanPaginator(client, &dynamodb.ScanInput{TableName: &table}); pages.HasMorePages(); {
+	for pages := dynamodb.NewScanPaginator(
+		client, &dynamodb.ScanInput{TableName: &table},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +199,9 @@ func text(it map[string]types.AttributeValue, name string) string {
 // loseAnswers executes an operation but loses its answer, the first n times.
 func loseAnswers(operation string, n int) hook {
 	var mu sync.Mutex
-	return func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	return func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		resp, err := next(body)
 		mu.Lock()
 		defer mu.Unlock()

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
@@ -27,15 +27,16 @@ const (
 )
 
 const (
-	// stateKept is how long an endpoint's state stays on record after its last change: longer than any delivery could need it.
+	// stateKept is how long an endpoint's state stays on record after its last change: longer than
+	// any delivery could need it.
 	stateKept = 10 * 365 * 24 * time.Hour
 	lineKept  = 2 * time.Hour
-	// reserveTries is the number of tries of Reserve. If a line has ended, only one of several concurrent callers can start it anew. The
-	// others come after it in their next try.
+	// reserveTries is the number of tries of Reserve. If a line has ended, only one of several
+	// concurrent callers can start it anew. The others come after it in their next try.
 	reserveTries = 3
 	slotKept     = time.Hour
-	// troubledShards is the number of shards of the index. In an outage of the internet thousands of endpoints fail within seconds, and
-	// each is written to the index.
+	// troubledShards is the number of shards of the index. In an outage of the internet thousands
+	// of endpoints fail within seconds, and each is written to the index.
 	troubledShards = 4
 )
 
@@ -56,7 +57,9 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 }
 
 // SaveEndpointState implements gate.EndpointStates.
-func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
+func (l *Ledger) SaveEndpointState(
+	ctx context.Context, endpoint string, s breaker.State, prior int64,
+) error {
 	it := key(endpointPrefix+endpoint, stateSort)
 	it[docAttribute] = text(string(breaker.Encode(s)))
 	it[revisionAttribute] = number(prior + 1)
@@ -79,7 +82,8 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 	return nil
 }
 
-// TroubledEndpoints implements gate.EndpointStates. It queries all shards of the index concurrently.
+// TroubledEndpoints implements gate.EndpointStates. It queries all shards of the index
+// concurrently.
 func (l *Ledger) TroubledEndpoints(ctx context.Context) ([]string, error) {
 	shards := make([][]string, troubledShards)
 	g, ctx := errgroup.WithContext(ctx)
@@ -105,22 +109,31 @@ func (l *Ledger) TroubledEndpoints(ctx context.Context) ([]string, error) {
 
 func troubledPartition(shard int) string { return "troubled#" + strconv.Itoa(shard) }
 
-// Reserve implements gate.Quotas. If an answer is lost and the call is repeated, a piece is reserved twice; the limit still holds. A
-// line is one item. DynamoDB takes 1,000 writes a second to an item, refused writes included. A caller that is refused is told how long
-// the line is taken.
-func (l *Ledger) Reserve(ctx context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
-	from, ok, err := l.reserve(ctx, line, d.Microseconds(), earliest.UnixMicro(), latest.UnixMicro(), latest.Add(lineKept).Unix())
+// Reserve implements gate.Quotas. If an answer is lost and the call is repeated, a piece is
+// reserved twice; the limit still holds. A line is one item. DynamoDB takes 1,000 writes a second
+// to an item, refused writes included. A caller that is refused is told how long the line is taken.
+func (l *Ledger) Reserve(
+	ctx context.Context, line string, d time.Duration, earliest, latest time.Time,
+) (time.Time, bool, error) {
+	from, ok, err := l.reserve(
+		ctx, line, d.Microseconds(), earliest.UnixMicro(), latest.UnixMicro(),
+		latest.Add(lineKept).Unix(),
+	)
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("dynamo: quota %s: %w", line, err)
 	}
 	return time.UnixMicro(from).UTC(), ok, nil
 }
 
-// reserve is Reserve in microseconds. It first tries to extend the line, the usual case. It reads the line only if that is refused.
-func (l *Ledger) reserve(ctx context.Context, line string, length, first, last, expires int64) (from int64, ok bool, err error) {
+// reserve is Reserve in microseconds. It first tries to extend the line, the usual case. It reads
+// the line only if that is refused.
+func (l *Ledger) reserve(
+	ctx context.Context, line string, length, first, last, expires int64,
+) (from int64, ok bool, err error) {
 	for range reserveTries {
 		from, ok, err = l.extend(ctx, line, "ends BETWEEN :first AND :last", "ends + :d", item{
-			":d": number(length), ":first": number(first), ":last": number(last), ":expires": number(expires),
+			":d": number(length), ":first": number(first), ":last": number(last),
+			":expires": number(expires),
 		})
 		if ok || err != nil {
 			return from - length, ok, err
@@ -132,9 +145,11 @@ func (l *Ledger) reserve(ctx context.Context, line string, length, first, last, 
 		if ends := numberOf(it, "ends"); ends > last {
 			return ends, false, nil
 		}
-		from, ok, err = l.extend(ctx, line, "attribute_not_exists(ends) OR ends < :first", ":end", item{
-			":end": number(first + length), ":first": number(first), ":expires": number(expires),
-		})
+		from, ok, err = l.extend(ctx, line, "attribute_not_exists(ends) OR ends < :first", ":end",
+			item{
+				":end": number(first + length), ":first": number(first),
+				":expires": number(expires),
+			})
 		if ok || err != nil {
 			return from - length, ok, err
 		}
@@ -143,7 +158,9 @@ func (l *Ledger) reserve(ctx context.Context, line string, length, first, last, 
 }
 
 // extend sets a line's end on a condition, and returns the new end.
-func (l *Ledger) extend(ctx context.Context, line, condition, end string, values item) (int64, bool, error) {
+func (l *Ledger) extend(
+	ctx context.Context, line, condition, end string, values item,
+) (int64, bool, error) {
 	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &l.name,
 		Key:                       key(quotaPrefix+line, lineSort),
@@ -161,15 +178,24 @@ func (l *Ledger) extend(ctx context.Context, line, condition, end string, values
 	return numberOf(out.Attributes, "ends"), true, nil
 }
 
-// ClaimSlot implements gate.Slots. Each slot is a partition of its own, so a busy endpoint makes no partition hot.
-func (l *Ledger) ClaimSlot(ctx context.Context, endpoint string, slot int, holder string, until time.Time) (bool, error) {
+// ClaimSlot implements gate.Slots. Each slot is a partition of its own, so a busy endpoint makes no
+// partition hot.
+func (l *Ledger) ClaimSlot(
+	ctx context.Context, endpoint string, slot int, holder string, until time.Time,
+) (bool, error) {
 	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:           &l.name,
-		Key:                 slotKey(endpoint, slot),
-		UpdateExpression:    aws.String("SET holder = :holder, held_until = :until, expires_at = :expires"),
-		ConditionExpression: aws.String("attribute_not_exists(holder) OR holder = :holder OR held_until <= :now"),
+		TableName: &l.name,
+		Key:       slotKey(endpoint, slot),
+		UpdateExpression: aws.String(
+			"SET holder = :holder, held_until = :until, expires_at = :expires",
+		),
+		ConditionExpression: aws.String(
+			"attribute_not_exists(holder) OR holder = :holder OR held_until <= :now",
+		),
 		ExpressionAttributeValues: item{
-			":holder": text(holder), ":until": number(until.UnixMilli()), ":now": number(time.Now().UnixMilli()),
+			":holder": text(holder), ":until": number(until.UnixMilli()), ":now": number(
+				time.Now().UnixMilli(),
+			),
 			":expires": number(until.Add(slotKept).Unix()),
 		},
 	})

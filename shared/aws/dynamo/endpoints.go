@@ -8,23 +8,26 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 )
 
-// An event's item holds the names of the endpoints that it is routed to, separated by commas. Ten thousand names can have 640 KB, more
-// than an item may have. A list longer than maxNames is cut into separate items (parts), which are written before the event's item.
-// Their sort keys contain a hash of the list. So two functions that route one event by different configurations do not mix their lists.
+// An event's item holds the names of the endpoints that it is routed to, separated by commas. Ten
+// thousand names can have 640 KB, more than an item may have. A list longer than maxNames is cut
+// into separate items (parts), which are written before the event's item. Their sort keys contain a
+// hash of the list. So two functions that route one event by different configurations do not mix
+// their lists.
 const (
 	maxNames   = 64 << 10
 	maxPart    = 256 << 10
 	partPrefix = "endpoints#"
 	sentSort   = "sent"
-	// sentFrom is the number of endpoints from which an event may take several invocations. For smaller events the progress is not read.
+	// sentFrom is the number of endpoints from which an event may take several invocations. For
+	// smaller events the progress is not read.
 	sentFrom = 100
 )
 
@@ -34,7 +37,8 @@ type listParts struct {
 	items, names int
 }
 
-// addEndpoints puts the names into an event's item, or writes them as parts to which the item refers.
+// addEndpoints puts the names into an event's item, or writes them as parts to which the item
+// refers.
 func (l *Ledger) addEndpoints(ctx context.Context, it item, endpoints []string) error {
 	if len(endpoints) == 0 {
 		return nil
@@ -51,7 +55,9 @@ func (l *Ledger) addEndpoints(ctx context.Context, it item, endpoints []string) 
 		part := key(textOf(it, PartitionKey), p.sortKey(p.items))
 		part[endpointsAttribute] = text(rest[:size])
 		part[TimeToLive] = it[TimeToLive]
-		if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: part}); err != nil {
+		if _, err := l.client.PutItem(
+			ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: part},
+		); err != nil {
 			return err
 		}
 		rest = rest[size:]
@@ -72,7 +78,9 @@ func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]s
 		for i := range p.items {
 			sort := p.sortKey(i)
 			out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{
-				TableName: &l.name, Key: key(textOf(it, PartitionKey), sort), ConsistentRead: &consistent,
+				TableName: &l.name, Key: key(
+					textOf(it, PartitionKey), sort,
+				), ConsistentRead: &consistent,
 			})
 			if err != nil {
 				return nil, err
@@ -120,7 +128,10 @@ func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
 	it := key(eventID, sentSort)
 	it[sentAttribute] = number(sent)
 	it[TimeToLive] = stored[TimeToLive]
-	_, _, err = l.putIf(ctx, it, "("+absent+") OR sent < :sent", item{":now": number(time.Now().Unix()), ":sent": number(sent)})
+	_, _, err = l.putIf(
+		ctx, it, "("+absent+") OR sent < :sent",
+		item{":now": number(time.Now().Unix()), ":sent": number(sent)},
+	)
 	if err != nil {
 		return fmt.Errorf("dynamo: event %s, sent to %d endpoints: %w", eventID, sent, err)
 	}

@@ -16,7 +16,8 @@ const (
 	countSort     = "count"
 )
 
-// CountFailure implements relay.Failures. If an answer is lost and the call is repeated, the failure counts twice.
+// CountFailure implements relay.Failures. If an answer is lost and the call is repeated, the
+// failure counts twice.
 func (l *Ledger) CountFailure(ctx context.Context, messageID string) (int, error) {
 	return l.updateFailures(ctx, messageID, "SET expires_at = :expires ADD failures :n", 1)
 }
@@ -28,7 +29,9 @@ func (l *Ledger) ForgetFailures(ctx context.Context, messageID string) error {
 }
 
 // updateFailures runs the update, in which :n is n, and returns the number of failures after it.
-func (l *Ledger) updateFailures(ctx context.Context, messageID, update string, n int64) (int, error) {
+func (l *Ledger) updateFailures(
+	ctx context.Context, messageID, update string, n int64,
+) (int, error) {
 	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:        &l.name,
 		Key:              key(failurePrefix+messageID, countSort),

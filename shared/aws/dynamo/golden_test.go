@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -24,14 +22,19 @@ import (
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
 
-var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
+var update = flag.Bool(
+	"update", false,
+	"write golden files that do not exist yet; those of a released version never change",
+)
 
-// The files in testdata are the items that a version of the code has written, one a line, complete. Random values and the time of writing
-// are replaced by these.
+// The files in testdata are the items that a version of the code has written, one a line, complete.
+// Random values and the time of writing are replaced by these.
 const (
 	generation = "GENERATION"
 	replaced   = "REPLACED"
@@ -46,31 +49,57 @@ var (
 
 	sampleEvents = []relay.EventRecord{
 		{
-			Event: relay.Event{ID: eventID, Receipt: "receipt", Source: "github", Type: "push", Trust: verify.Verified, ReceivedAt: at,
-				Header: relay.Header{"content-type": "application/json"}, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+			Event: relay.Event{ID: eventID, Receipt: "receipt", Source: "github", Type: "push",
+				Trust: verify.Verified, ReceivedAt: at,
+				Header: relay.Header{
+					"content-type": "application/json",
+				}, Trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 				Body: []byte(`{"a": "<&>é"}`)},
-			MessageID: "m-1", Endpoints: []string{"dead", "done", "waits"}, RoutedAt: at.Add(time.Second), ExpiresAt: expires,
+			MessageID: "m-1", Endpoints: []string{
+				"dead", "done", "waits",
+			}, RoutedAt: at.Add(time.Second), ExpiresAt: expires,
 		},
 		{
-			Event: relay.Event{ID: relay.EventID("github", "2"), Receipt: "receipt", Source: "github", ReceivedAt: at,
+			Event: relay.Event{ID: relay.EventID("github", "2"), Receipt: "receipt",
+				Source: "github", ReceivedAt: at,
 				BodyRef: &relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}},
 			MessageID: "m-2", RoutedAt: at, ExpiresAt: expires,
 		},
 	}
 	sampleDeliveries = []relay.Delivery{
-		{EventID: eventID, Endpoint: "dead", Source: "github", Type: "push", Status: relay.Dead, Reason: relay.EndpointDeclined, Attempts: 1,
+		{EventID: eventID, Endpoint: "dead", Source: "github", Type: "push", Status: relay.Dead,
+			Reason: relay.EndpointDeclined, Attempts: 1,
 			MessageID: "m-3", UpdatedAt: at, ExpiresAt: expires,
-			History: []relay.Attempt{{Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected, StatusCode: 410, Response: []byte("gone")}}},
-		{EventID: eventID, Endpoint: "done", Source: "github", Status: relay.Delivered, Attempts: 1, MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
-			History: []relay.Attempt{{Number: 1, At: at, Outcome: relay.Succeeded, StatusCode: 204}}},
-		{EventID: eventID, Endpoint: "waits", Source: "github", Type: "push", Status: relay.Waiting, Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
-			NextAt: at.Add(time.Hour), Held: true, Reserved: true, UpdatedAt: at, ExpiresAt: expires,
-			History: []relay.Attempt{{Number: 2, At: at, Duration: time.Second, Outcome: relay.TimedOut, Error: "no answer in 1s"}}},
+			History: []relay.Attempt{
+				{
+					Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected,
+					StatusCode: 410, Response: []byte("gone"),
+				},
+			}},
+		{EventID: eventID, Endpoint: "done", Source: "github", Status: relay.Delivered, Attempts: 1,
+			MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
+			History: []relay.Attempt{
+				{Number: 1, At: at, Outcome: relay.Succeeded, StatusCode: 204},
+			}},
+		{EventID: eventID, Endpoint: "waits", Source: "github", Type: "push", Status: relay.Waiting,
+			Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
+			NextAt: at.Add(time.Hour), Held: true, Reserved: true, UpdatedAt: at,
+			ExpiresAt: expires,
+			History: []relay.Attempt{
+				{
+					Number: 2, At: at, Duration: time.Second, Outcome: relay.TimedOut,
+					Error: "no answer in 1s",
+				},
+			}},
 	}
 	sampleState = breaker.State{
-		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), Took: 250 * time.Millisecond, TookAt: at.Add(2 * time.Hour), SlowUntil: at.Add(time.Hour), SlowAt: at, SlowSeen: 2, OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour), PausedUntil: at.Add(time.Second),
-		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour), Reason: "it answered 410 Gone",
-		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
+		Failures: 12, FailingSince: at, FailedAt: at.Add(time.Hour), Took: 250 * time.Millisecond,
+		TookAt: at.Add(2 * time.Hour), SlowUntil: at.Add(time.Hour), SlowAt: at, SlowSeen: 2,
+		OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour),
+		PausedUntil: at.Add(time.Second),
+		WarnedAt:    at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour),
+		Reason: "it answered 410 Gone",
+		Proof:  breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
 	}
 )
 
@@ -125,11 +154,13 @@ func TestTheLedgerIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 		must(t, l.SaveDelivery(t.Context(), d, 0))
 	}
 	must(t, l.SaveEndpointState(t.Context(), "shipping", sampleState, 0))
-	if _, ok, err := l.Reserve(t.Context(), "shipping", time.Second, at, expires); !ok || err != nil {
+	if _, ok, err := l.Reserve(t.Context(), "shipping", time.Second, at, expires); !ok ||
+		err != nil {
 		t.Fatal(ok, err)
 	}
 	for slot := range 2 {
-		if ok, err := l.ClaimSlot(t.Context(), "shipping", slot, "one", expires); !ok || err != nil {
+		if ok, err := l.ClaimSlot(t.Context(), "shipping", slot, "one", expires); !ok ||
+			err != nil {
 			t.Fatal(ok, err)
 		}
 	}
@@ -155,7 +186,9 @@ func TestTheLedgerOfEachVersionIsRead(t *testing.T) {
 		if err != nil || len(listed) != len(sampleEvents) {
 			t.Errorf("%s: %d events of the source, %v", file, len(listed), err)
 		}
-		for status, want := range map[relay.Status][]relay.Delivery{relay.Dead: sampleDeliveries[:1], relay.Waiting: sampleDeliveries[2:]} {
+		for status, want := range map[relay.Status][]relay.Delivery{
+			relay.Dead: sampleDeliveries[:1], relay.Waiting: sampleDeliveries[2:],
+		} {
 			open, _, err := l.OpenDeliveries(t.Context(), want[0].Endpoint, status, "")
 			if diff := cmp.Diff(want, open); err != nil || diff != "" {
 				t.Errorf("%s: %s deliveries: %v (-want +got):\n%s", file, status, err, diff)
@@ -178,7 +211,8 @@ func readsLimits(t *testing.T, file string, l *dynamo.Ledger) {
 		t.Errorf("%s: place at %s, %t, %v, want %s", file, place, ok, err, want)
 	}
 	for slot, free := range []bool{false, true} {
-		if ok, err := l.ClaimSlot(t.Context(), "shipping", slot, "another", expires); ok != free || err != nil {
+		if ok, err := l.ClaimSlot(t.Context(), "shipping", slot, "another", expires); ok != free ||
+			err != nil {
 			t.Errorf("%s: slot %d is free: %t, %v, want %t", file, slot, ok, err, free)
 		}
 	}
@@ -189,8 +223,9 @@ func TestTheSamplesLeaveNothingOut(t *testing.T) {
 	t.Parallel()
 	cat := conformance.CatalogV1()
 	for name, v := range map[string]any{
-		"source": cat.Sources[2], "endpoint": cat.Endpoints[2], "subscription": cat.Subscriptions[2],
-		"state": sampleState,
+		"source": cat.Sources[2], "endpoint": cat.Endpoints[2],
+		"subscription": cat.Subscriptions[2],
+		"state":        sampleState,
 	} {
 		unset(t, name, reflect.ValueOf(v))
 	}
@@ -231,7 +266,8 @@ func compare(t *testing.T, file string, items []map[string]types.AttributeValue)
 	}
 }
 
-// lines writes items in the form of a golden file: DynamoDB's JSON, but binary attributes as text, since they are text in these tests.
+// lines writes items in the form of a golden file: DynamoDB's JSON, but binary attributes as text,
+// since they are text in these tests.
 func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
 	t.Helper()
 	named := map[string]string{}
@@ -243,7 +279,9 @@ func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
 		if it["write"] != nil {
 			it["write"] = &types.AttributeValueMemberS{Value: mark}
 		}
-		for name, of := range map[string]string{"created_at": "generations", dynamo.TimeToLive: "endpoint#shipping"} {
+		for name, of := range map[string]string{
+			"created_at": "generations", dynamo.TimeToLive: "endpoint#shipping",
+		} {
 			if text(it, dynamo.PartitionKey) == of {
 				it[name] = &types.AttributeValueMemberN{Value: longFrom}
 			}
@@ -251,7 +289,8 @@ func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
 		out = append(out, line(t, it))
 	}
 	for _, it := range items { // one that is not in force
-		if random := text(it, dynamo.SortKey); text(it, dynamo.PartitionKey) == "generations" && named[random] == "" {
+		if random := text(it, dynamo.SortKey); text(it, dynamo.PartitionKey) == "generations" &&
+			named[random] == "" {
 			named[random] = replaced
 		}
 	}
@@ -293,7 +332,8 @@ func line(t *testing.T, it map[string]types.AttributeValue) string {
 	return b.String()
 }
 
-// unpacked returns what a packed attribute holds. A golden file has that in its place: the compressed bytes depend on the compressor.
+// unpacked returns what a packed attribute holds. A golden file has that in its place: the
+// compressed bytes depend on the compressor.
 func unpacked(t *testing.T, z []byte) (doc, body string) {
 	t.Helper()
 	plain, err := format.Inflate(z, 1<<20)
@@ -317,14 +357,18 @@ func restore(t *testing.T, client *dynamodb.Client, file string) (table string) 
 		must(t, json.Unmarshal(line, &typed))
 		it := map[string]types.AttributeValue{}
 		if doc := typed["packed doc"]["S"]; doc != "" {
-			it["packed"] = &types.AttributeValueMemberB{Value: packed(doc, typed["packed body"]["B"])}
+			it["packed"] = &types.AttributeValueMemberB{
+				Value: packed(doc, typed["packed body"]["B"]),
+			}
 			delete(typed, "packed doc")
 			delete(typed, "packed body")
 		}
 		for name, value := range typed {
 			for kind, v := range value {
 				it[name] = map[string]types.AttributeValue{
-					"S": &types.AttributeValueMemberS{Value: v}, "N": &types.AttributeValueMemberN{Value: v}, "B": &types.AttributeValueMemberB{Value: []byte(v)},
+					"S": &types.AttributeValueMemberS{Value: v},
+					"N": &types.AttributeValueMemberN{Value: v},
+					"B": &types.AttributeValueMemberB{Value: []byte(v)},
 				}[kind]
 			}
 		}

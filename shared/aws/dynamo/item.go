@@ -21,8 +21,9 @@ const maxItemBytes = 400 << 10
 
 // Bulk calls may process only a part of a request and return the rest, which is then sent again.
 const (
-	maxBulkTries  = 8
-	firstBulkWait = 25 * time.Millisecond // doubles with each try, with full jitter: 3 s in all on average
+	maxBulkTries = 8
+	// doubles with each try, with full jitter: 3 s in all on average
+	firstBulkWait = 25 * time.Millisecond
 )
 
 // item is an item, or a part of one such as a key, or the values of an expression.
@@ -65,7 +66,8 @@ func numberOf(it item, name string) int64 {
 	return n
 }
 
-// checkSize returns ErrTooLarge if the item exceeds DynamoDB's limit, which counts the attributes' names and values.
+// checkSize returns ErrTooLarge if the item exceeds DynamoDB's limit, which counts the attributes'
+// names and values.
 func checkSize(it item) error {
 	var size int
 	for name, value := range it {
@@ -102,17 +104,21 @@ func (t table) get(ctx context.Context, partition, sort string) (item, error) {
 	return out.Item, nil
 }
 
-// putIf writes the item if the condition holds for the item stored under its key. If it does not hold, putIf returns the stored item,
-// or nil. The client repeats a call whose answer was lost, and the repeat finds the item of the first try. A random mark in each
-// write tells that item from somebody else's.
-func (t table) putIf(ctx context.Context, it item, condition string, values item) (written bool, stored item, err error) {
+// putIf writes the item if the condition holds for the item stored under its key. If it does not
+// hold, putIf returns the stored item, or nil. The client repeats a call whose answer was lost, and
+// the repeat finds the item of the first try. A random mark in each write tells that item from
+// somebody else's.
+func (t table) putIf(
+	ctx context.Context, it item, condition string, values item,
+) (written bool, stored item, err error) {
 	mark := rand.Text()
 	it[writeAttribute] = text(mark)
 	if err := checkSize(it); err != nil {
 		return false, nil, err
 	}
 	_, err = t.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &t.name, Item: it, ConditionExpression: &condition, ExpressionAttributeValues: values})
+		TableName: &t.name, Item: it, ConditionExpression: &condition,
+		ExpressionAttributeValues: values})
 	if !conditionFailed(err) {
 		return err == nil, nil, err
 	}
@@ -121,7 +127,9 @@ func (t table) putIf(ctx context.Context, it item, condition string, values item
 }
 
 // queryAll runs the query and calls each for every page.
-func (t table) queryAll(ctx context.Context, in *dynamodb.QueryInput, each func([]item) error) error {
+func (t table) queryAll(
+	ctx context.Context, in *dynamodb.QueryInput, each func([]item) error,
+) error {
 	in.TableName = &t.name
 	pages := dynamodb.NewQueryPaginator(t.client, in)
 	for pages.HasMorePages() {
@@ -142,8 +150,8 @@ func conditionFailed(err error) bool {
 	return errors.As(err, &failed)
 }
 
-// again waits before the next try of a bulk call, for a random time that grows with each try. It returns an error if no try is left
-// or ctx has ended.
+// again waits before the next try of a bulk call, for a random time that grows with each try. It
+// returns an error if no try is left or ctx has ended.
 func again(ctx context.Context, try int) error {
 	if try >= maxBulkTries {
 		return fmt.Errorf("a part was left undone %d times", try)

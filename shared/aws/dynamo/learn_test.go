@@ -7,19 +7,22 @@ import (
 	"slices"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-// preempted returns a client before whose kth call meanwhile is run. reached reports whether that happened.
+// preempted returns a client before whose kth call meanwhile is run. reached reports whether that
+// happened.
 func preempted(t *testing.T, k int, meanwhile func()) (client *dynamodb.Client, reached *bool) {
 	t.Helper()
 	n, reached := 0, new(bool)
-	return newClient(t, func(_ string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	return newClient(t, func(
+		_ string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		if n++; n == k {
 			*reached = true
 			meanwhile()
@@ -29,7 +32,9 @@ func preempted(t *testing.T, k int, meanwhile func()) (client *dynamodb.Client, 
 }
 
 func learning() catalog.Catalog {
-	return catalog.Catalog{Sources: []catalog.Source{{Name: "asana", Verify: verify.Config{Provider: "asana"}}}}
+	return catalog.Catalog{
+		Sources: []catalog.Source{{Name: "asana", Verify: verify.Config{Provider: "asana"}}},
+	}
 }
 
 func secretsOf(t *testing.T, c *dynamo.Catalog) []string {
@@ -42,8 +47,9 @@ func secretsOf(t *testing.T, c *dynamo.Catalog) []string {
 	return s.Secrets
 }
 
-// TestALearnedSecretSurvivesAReplacement lets a source learn a secret before each call of a replacement and of the load before it. It also
-// makes a replacement before each call of the handshake. Either the replacement is refused, or the secret is there after it.
+// TestALearnedSecretSurvivesAReplacement lets a source learn a secret before each call of a
+// replacement and of the load before it. It also makes a replacement before each call of the
+// handshake. Either the replacement is refused, or the secret is there after it.
 func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 	t.Parallel()
 	for name, replacement := range map[string]func(loaded catalog.Catalog) catalog.Catalog{
@@ -66,7 +72,9 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 				whole := dynamo.NewCatalog(client, table, sealer{})
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
-				cut, reached := preempted(t, k, func() { must(t, whole.LearnSecret(t.Context(), "asana", "learned")) })
+				cut, reached := preempted(t, k, func() {
+					must(t, whole.LearnSecret(t.Context(), "asana", "learned"))
+				})
 				err := replace(dynamo.NewCatalog(cut, table, sealer{}))
 				if more = *reached; !more {
 					continue
@@ -75,7 +83,10 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 					t.Errorf("learned before call %d of a replacement: %v", k, err)
 				}
 				if got := secretsOf(t, whole); !slices.Equal(got, []string{"learned"}) {
-					t.Errorf("learned before call %d of a replacement, which gave %v: secrets %q", k, err, got)
+					t.Errorf(
+						"learned before call %d of a replacement, which gave %v: secrets %q", k,
+						err, got,
+					)
 				}
 			}
 			for k, more := 1, true; more; k++ {
@@ -88,7 +99,12 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 						t.Error(err)
 					}
 				})
-				must(t, dynamo.NewCatalog(cut, table, sealer{}).LearnSecret(t.Context(), "asana", "learned"))
+				must(
+					t,
+					dynamo.NewCatalog(cut, table, sealer{}).LearnSecret(
+						t.Context(), "asana", "learned",
+					),
+				)
 				if got := secretsOf(t, whole); !slices.Equal(got, []string{"learned"}) {
 					t.Errorf("a replacement before call %d of a handshake: secrets %q", k, got)
 				}
@@ -98,7 +114,8 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 	}
 }
 
-// TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt is the same, with the load before the handshake.
+// TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt is the same, with the load before the
+// handshake.
 func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -122,16 +139,24 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 				replaced := fmt.Errorf("not tried: %w", catalog.ErrConflict)
-				cut, reached := preempted(t, k, func() { replaced = whole.ReplaceCatalog(t.Context(), tt.next, 1) })
-				err := dynamo.NewCatalog(cut, table, sealer{}).LearnSecret(t.Context(), "asana", "learned")
+				cut, reached := preempted(t, k, func() {
+					replaced = whole.ReplaceCatalog(t.Context(), tt.next, 1)
+				})
+				err := dynamo.NewCatalog(cut, table, sealer{}).LearnSecret(
+					t.Context(), "asana", "learned",
+				)
 				more = *reached
 				want, wantErr := []string{"learned"}, error(nil)
 				if replaced == nil {
 					want, wantErr = tt.want, tt.err
 					inForce++
 				}
-				if got := secretsOf(t, whole); !errors.Is(err, wantErr) || !slices.Equal(got, want) {
-					t.Errorf("replaced before call %d of a handshake (%v): %v, secrets %q, want %v and %q", k, replaced, err, got, wantErr, want)
+				if got := secretsOf(t, whole); !errors.Is(err, wantErr) ||
+					!slices.Equal(got, want) {
+					t.Errorf(
+						"replaced before call %d of a handshake (%v): %v, secrets %q, want %v and %q",
+						k, replaced, err, got, wantErr, want,
+					)
 				}
 			}
 			if inForce < 3 {
@@ -141,8 +166,8 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 	}
 }
 
-// TestAHandshakeCutShortIsTakenUp lets the process die before the kth call of the handshake. Then the provider tries again, also after a
-// replacement that was loaded before the handshake.
+// TestAHandshakeCutShortIsTakenUp lets the process die before the kth call of the handshake. Then
+// the provider tries again, also after a replacement that was loaded before the handshake.
 func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -152,20 +177,26 @@ func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 		replaceWith(t, whole, learning(), 0)
 		must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 		limit := &cutAfter{left: k}
-		err := dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).LearnSecret(t.Context(), "asana", "learned")
+		err := dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).LearnSecret(
+			t.Context(), "asana", "learned",
+		)
 		if !limit.cut {
 			must(t, err)
 			return
 		}
 		if k%2 == 0 {
 			must(t, whole.LearnSecret(t.Context(), "asana", "learned"))
-			if err := whole.ReplaceCatalog(t.Context(), learning(), 1); !errors.Is(err, catalog.ErrConflict) {
+			if err := whole.ReplaceCatalog(t.Context(), learning(), 1); !errors.Is(
+				err, catalog.ErrConflict,
+			) {
 				t.Errorf("after call %d: %v, want ErrConflict", k, err)
 			}
 		} else {
 			_ = whole.ReplaceCatalog(t.Context(), learning(), 1)
 			err := whole.LearnSecret(t.Context(), "asana", "learned")
-			if errors.Is(err, catalog.ErrNotOpen) { // a secret closed the window, and the replacement forgot the secret before the provider got its answer
+			// a secret closed the window, and the replacement forgot the secret before the provider
+			// got its answer
+			if errors.Is(err, catalog.ErrNotOpen) {
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
 				err = whole.LearnSecret(t.Context(), "asana", "learned")
 			}

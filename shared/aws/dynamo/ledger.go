@@ -7,12 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 const (
@@ -20,9 +20,10 @@ const (
 	deliveryPrefix = "delivery#"
 )
 
-// shards is the number of index partitions over which related items are spread: the events of a source and hour, and the deliveries to
-// an endpoint in a status. One partition takes 1,000 writes a second. A held delivery takes two writes: one removes its old entry and one
-// adds the new. An index that cannot keep up throttles the writes to the table.
+// shards is the number of index partitions over which related items are spread: the events of a
+// source and hour, and the deliveries to an endpoint in a status. One partition takes 1,000 writes
+// a second. A held delivery takes two writes: one removes its old entry and one adds the new. An
+// index that cannot keep up throttles the writes to the table.
 const shards = 8
 
 // sortableTime has a fixed width, so times sort correctly as text.
@@ -34,17 +35,19 @@ const (
 	afterAttempts = "(attempts = :prior AND expires_at > :now)"
 )
 
-// Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and operate.Ledger. It is safe for concurrent use.
+// Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and
+// operate.Ledger. It is safe for concurrent use.
 type Ledger struct{ table }
 
 // NewLedger returns the ledger in a table.
 func NewLedger(client *dynamodb.Client, tableName string) *Ledger {
-	return &Ledger{table{client, tableName}}
+	return &Ledger{table{client: client, name: tableName}}
 }
 
 // RecordEvent implements relay.Events.
 func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
-	const tries = 3 // a record may expire between the refused write and the read, so the write is tried again
+	// a record may expire between the refused write and the read, so the write is tried again
+	const tries = 3
 	it, err := l.eventItem(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
@@ -69,7 +72,8 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 		}
 		return &existing, nil
 	}
-	return nil, fmt.Errorf("dynamo: event %s: on record and expired by turns, %d times", r.ID, tries)
+	return nil,
+		fmt.Errorf("dynamo: event %s: on record and expired by turns, %d times", r.ID, tries)
 }
 
 // Delivery implements relay.Deliveries.
@@ -79,7 +83,8 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
 	}
 	if expired(stored) {
-		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
+		return relay.Delivery{},
+			fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	d, err := readDelivery(stored)
 	if err != nil {
@@ -90,7 +95,8 @@ func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.
 
 // SaveDelivery implements relay.Deliveries.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	condition, values := afterAttempts, item{":now": number(time.Now().Unix()), ":prior": number(prior)}
+	condition, values := afterAttempts,
+		item{":now": number(time.Now().Unix()), ":prior": number(prior)}
 	if prior == 0 {
 		condition = absent + " OR " + afterAttempts // or it was held before its first attempt
 	}
@@ -107,10 +113,12 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 // expired reports whether a stored item counts as absent. A nil item does.
 func expired(it item) bool { return numberOf(it, TimeToLive) <= time.Now().Unix() }
 
-// eventItem returns an event's item. Endpoints that do not fit into the item are stored before it returns.
+// eventItem returns an event's item. Endpoints that do not fit into the item are stored before it
+// returns.
 func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, error) {
 	body, endpoints := r.Body, r.Endpoints
-	r.Body, r.Endpoints, r.Sent = nil, nil, 0 // stored in attributes of their own; the body is not base64 there
+	// stored in attributes of their own; the body is not base64 there
+	r.Body, r.Endpoints, r.Sent = nil, nil, 0
 	it := key(r.ID, eventSort)
 	pack(it, relay.EncodeEventRecord(r), body)
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
@@ -129,7 +137,8 @@ func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, err
 		return r, err
 	}
 	r.Body = body
-	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC() // KeepEvent changes only this attribute, not doc
+	// KeepEvent changes only this attribute, not doc
+	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC()
 	r.Endpoints, err = l.endpointsOf(ctx, it, true)
 	return r, err
 }
@@ -166,7 +175,8 @@ func readDelivery(it item) (relay.Delivery, error) {
 	return relay.DecodeDelivery(doc)
 }
 
-// listedAt returns the time under which a delivery is listed. Delivered ones are not listed, because that would cost one more write each.
+// listedAt returns the time under which a delivery is listed. Delivered ones are not listed,
+// because that would cost one more write each.
 func listedAt(d relay.Delivery) (at time.Time, listed bool) {
 	switch d.Status {
 	case relay.Waiting:
@@ -183,7 +193,9 @@ func openPartition(endpoint string, s relay.Status, shard int) string {
 }
 
 // Event implements operate.Ledger.
-func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
+func (l *Ledger) Event(
+	ctx context.Context, id string,
+) (relay.EventRecord, []relay.Delivery, error) {
 	var event *relay.EventRecord
 	var deliveries []relay.Delivery
 	err := l.queryAll(ctx, &dynamodb.QueryInput{

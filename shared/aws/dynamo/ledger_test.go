@@ -12,27 +12,33 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
 func record(id string) relay.EventRecord {
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	return relay.EventRecord{
-		Event:     relay.Event{ID: relay.EventID("github", id), Receipt: "r", Source: "github", ReceivedAt: at, Body: []byte("{}")},
-		MessageID: "m", Endpoints: []string{"shipping"}, RoutedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second),
+		Event: relay.Event{
+			ID: relay.EventID("github", id), Receipt: "r", Source: "github", ReceivedAt: at,
+			Body: []byte("{}"),
+		},
+		MessageID: "m", Endpoints: []string{"shipping"}, RoutedAt: at,
+		ExpiresAt: at.Add(time.Hour).Truncate(time.Second),
 	}
 }
 
 func delivery(event string, attempts int) relay.Delivery {
 	at := time.Now().UTC().Truncate(time.Millisecond)
-	return relay.Delivery{EventID: relay.EventID("github", event), Endpoint: "shipping", Source: "github", Status: relay.Waiting,
-		Attempts: attempts, MessageID: "m", NextAt: at, UpdatedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second)}
+	return relay.Delivery{EventID: relay.EventID("github", event), Endpoint: "shipping",
+		Source: "github", Status: relay.Waiting,
+		Attempts: attempts, MessageID: "m", NextAt: at, UpdatedAt: at,
+		ExpiresAt: at.Add(time.Hour).Truncate(time.Second)}
 }
 
 func TestAnEventToTenThousandEndpointsFits(t *testing.T) {
@@ -56,7 +62,9 @@ func TestAnEventToTenThousandEndpointsFits(t *testing.T) {
 func TestAnEventThatIsTooLargeIsRefusedWithItsSize(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	l := dynamo.NewLedger(newClient(t, func(_ string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	l := dynamo.NewLedger(newClient(t, func(
+		_ string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		calls++
 		return next(body)
 	}), "none")
@@ -64,7 +72,8 @@ func TestAnEventThatIsTooLargeIsRefusedWithItsSize(t *testing.T) {
 	r.Body = make([]byte, 400<<10)
 	_, _ = rand.Read(r.Body) // nothing that could be compressed
 	_, err := l.RecordEvent(t.Context(), r)
-	if !errors.Is(err, dynamo.ErrTooLarge) || !strings.Contains(err.Error(), "409600") || !strings.Contains(err.Error(), r.ID) {
+	if !errors.Is(err, dynamo.ErrTooLarge) || !strings.Contains(err.Error(), "409600") ||
+		!strings.Contains(err.Error(), r.ID) {
 		t.Errorf("error %v, want ErrTooLarge with the limit and the event", err)
 	}
 	if calls != 0 {
@@ -75,9 +84,12 @@ func TestAnEventThatIsTooLargeIsRefusedWithItsSize(t *testing.T) {
 func TestALostAnswerIsNotTakenForAnothersWrite(t *testing.T) {
 	t.Parallel()
 	table := createTable(t, newClient(t, nil))
-	lossy := func() *dynamo.Ledger { return dynamo.NewLedger(newClient(t, loseAnswers("PutItem", 1)), table) }
+	lossy := func() *dynamo.Ledger {
+		return dynamo.NewLedger(newClient(t, loseAnswers("PutItem", 1)), table)
+	}
 
-	if existing, err := lossy().RecordEvent(t.Context(), record("a")); existing != nil || err != nil {
+	if existing, err := lossy().RecordEvent(t.Context(), record("a")); existing != nil ||
+		err != nil {
 		t.Errorf("RecordEvent: %+v, %v, want neither", existing, err)
 	}
 	if err := lossy().SaveDelivery(t.Context(), delivery("a", 1), 0); err != nil {
@@ -86,7 +98,9 @@ func TestALostAnswerIsNotTakenForAnothersWrite(t *testing.T) {
 	if err := lossy().SaveDelivery(t.Context(), delivery("a", 2), 1); err != nil {
 		t.Errorf("SaveDelivery, the second: %v", err)
 	}
-	if err := lossy().SaveDelivery(t.Context(), delivery("a", 2), 1); !errors.Is(err, catalog.ErrConflict) {
+	if err := lossy().SaveDelivery(t.Context(), delivery("a", 2), 1); !errors.Is(
+		err, catalog.ErrConflict,
+	) {
 		t.Errorf("SaveDelivery of what is on record: %v, want ErrConflict", err)
 	}
 }
@@ -95,7 +109,9 @@ func TestCallsOfEachWrite(t *testing.T) {
 	t.Parallel()
 	table := createTable(t, newClient(t, nil))
 	var operations []string
-	l := dynamo.NewLedger(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	l := dynamo.NewLedger(newClient(t, func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		operations = append(operations, op)
 		return next(body)
 	}), table)
@@ -161,7 +177,10 @@ func TestAnEndpointsDeliveriesAreSpreadOverShards(t *testing.T) {
 		perShard[text(it, dynamo.OpenPartitionKey)]++
 	}
 	if len(perShard) != 2*8 {
-		t.Errorf("100 waiting and 100 dead deliveries in %d partitions, want 8 of each: %v", len(perShard), perShard)
+		t.Errorf(
+			"100 waiting and 100 dead deliveries in %d partitions, want 8 of each: %v",
+			len(perShard), perShard,
+		)
 	}
 	for partition, n := range perShard {
 		if n > 30 {
@@ -183,22 +202,24 @@ func inShard(shard uint32, n int) (names []string) {
 	return names
 }
 
-// TestAListingIsInOrderHoweverItsShardsAreFilled describes each shard by the number of its deliveries and the second from which on they
-// fall due, one after the other.
+// TestAListingIsInOrderHoweverItsShardsAreFilled describes each shard by the number of its
+// deliveries and the second from which on they fall due, one after the other.
 func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 	t.Parallel()
 	for name, shards := range map[string][]struct{ from, n int }{
-		"nothing":                               {},
-		"one":                                   {{0, 1}},
-		"one shard alone":                       {{0, 250}},
-		"a page exactly":                        {{0, 100}},
-		"a page and one":                        {{0, 101}},
-		"a page in each of two, one by one":     {{0, 100}, {0, 100}},
-		"one shard before the other":            {{0, 100}, {200, 100}},
-		"one before all others":                 {{5, 120}, {0, 1}},
-		"one after all others":                  {{0, 120}, {500, 1}},
-		"one in the midst of a full shard":      {{0, 199}, {99, 1}},
-		"many at the same time in eight shards": {{7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}},
+		"nothing":                           {},
+		"one":                               {{0, 1}},
+		"one shard alone":                   {{0, 250}},
+		"a page exactly":                    {{0, 100}},
+		"a page and one":                    {{0, 101}},
+		"a page in each of two, one by one": {{0, 100}, {0, 100}},
+		"one shard before the other":        {{0, 100}, {200, 100}},
+		"one before all others":             {{5, 120}, {0, 1}},
+		"one after all others":              {{0, 120}, {500, 1}},
+		"one in the midst of a full shard":  {{0, 199}, {99, 1}},
+		"many at the same time in eight shards": {
+			{7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30}, {7, 30},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -216,13 +237,20 @@ func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 			slices.Sort(want)
 			var got []string
 			for page, pages := relay.Page(""), 0; pages == 0 || page != ""; pages++ {
-				deliveries, next, err := l.OpenDeliveries(t.Context(), "shipping", relay.Waiting, page)
+				deliveries, next, err := l.OpenDeliveries(
+					t.Context(), "shipping", relay.Waiting, page,
+				)
 				must(t, err)
 				if len(deliveries) > 100 || next != "" && len(deliveries) < 100 {
-					t.Errorf("page %d has %d deliveries, and another follows: %t", pages, len(deliveries), next != "")
+					t.Errorf(
+						"page %d has %d deliveries, and another follows: %t", pages,
+						len(deliveries), next != "",
+					)
 				}
 				for _, d := range deliveries {
-					got = append(got, fmt.Sprintf("%06d %s", int(d.NextAt.Sub(base).Seconds()), d.EventID))
+					got = append(
+						got, fmt.Sprintf("%06d %s", int(d.NextAt.Sub(base).Seconds()), d.EventID),
+					)
 				}
 				page = next
 			}
@@ -233,14 +261,17 @@ func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 	}
 }
 
-// TestTroubledEndpointsAreSpreadOverShards checks the spread: an outage of thousands of endpoints at once must throttle no write.
+// TestTroubledEndpointsAreSpreadOverShards checks the spread: an outage of thousands of endpoints
+// at once must throttle no write.
 func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
 	l := dynamo.NewLedger(client, table)
 	for i := range 100 {
-		must(t, l.SaveEndpointState(t.Context(), fmt.Sprint("e-", i), breaker.State{Failures: 1}, 0))
+		must(
+			t, l.SaveEndpointState(t.Context(), fmt.Sprint("e-", i), breaker.State{Failures: 1}, 0),
+		)
 	}
 	perShard := map[string]int{}
 	for _, it := range scan(t, client, table) {
@@ -255,7 +286,9 @@ func TestAListingAsksAgainForWhatWasLeftOut(t *testing.T) {
 	t.Parallel()
 	table := createTable(t, newClient(t, nil))
 	rounds := 0
-	l := dynamo.NewLedger(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	l := dynamo.NewLedger(newClient(t, func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		if op != "BatchGetItem" {
 			return next(body)
 		}
@@ -276,8 +309,11 @@ func TestAListingAsksAgainForWhatWasLeftOut(t *testing.T) {
 	}
 }
 
-// answerHalf executes a BatchGetItem for the first half of its keys, rounded up, and returns the others as unprocessed.
-func answerHalf(t *testing.T, table string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+// answerHalf executes a BatchGetItem for the first half of its keys, rounded up, and returns the
+// others as unprocessed.
+func answerHalf(
+	t *testing.T, table string, body []byte, next func([]byte) (*http.Response, error),
+) (*http.Response, error) {
 	t.Helper()
 	var in struct {
 		RequestItems map[string]map[string]any
@@ -302,7 +338,9 @@ func answerHalf(t *testing.T, table string, body []byte, next func([]byte) (*htt
 }
 
 // mend sends a request and changes the answer.
-func mend(next func([]byte) (*http.Response, error), body []byte, change func(map[string]any)) (*http.Response, error) {
+func mend(
+	next func([]byte) (*http.Response, error), body []byte, change func(map[string]any),
+) (*http.Response, error) {
 	resp, err := next(body)
 	if err != nil {
 		return nil, err
@@ -317,7 +355,9 @@ func mend(next func([]byte) (*http.Response, error), body []byte, change func(ma
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: resp.StatusCode, Header: http.Header{"Content-Type": resp.Header["Content-Type"]},
+	return &http.Response{StatusCode: resp.StatusCode, Header: http.Header{
+		"Content-Type": resp.Header["Content-Type"],
+	},
 		Body: io.NopCloser(strings.NewReader(string(b))), ContentLength: int64(len(b))}, nil
 }
 

@@ -20,14 +20,18 @@ import (
 // pageSize is the largest number of records in a page: as many as one BatchGetItem reads.
 const pageSize = 100
 
-// beforeAll sorts before every time, and afterAll sorts after every time. (A key's value cannot be empty.)
+// beforeAll sorts before every time, and afterAll sorts after every time. (A key's value cannot be
+// empty.)
 const (
 	beforeAll = "0"
 	afterAll  = ":"
 )
 
-// EventsBySource implements operate.Ledger. A page names the shard that the listing has reached and the last sort key read in it.
-func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
+// EventsBySource implements operate.Ledger. A page names the shard that the listing has reached and
+// the last sort key read in it.
+func (l *Ledger) EventsBySource(
+	ctx context.Context, source string, t time.Time, from relay.Page,
+) ([]relay.EventRecord, relay.Page, error) {
 	listed, next, err := l.eventKeys(ctx, source, t, from, pageSize)
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
@@ -71,13 +75,21 @@ func (l *Ledger) eventKeys(
 		return nil, "", err
 	}
 	for ; shard < shards && next == ""; shard, after = shard+1, beforeAll {
-		index := indexQuery{EventsIndex, EventsPartitionKey, EventsSortKey}
-		found, more, err := l.keys(ctx, index, eventsPartition(source, t, shard), after, afterAll, limit-len(listed))
+		index := indexQuery{index: EventsIndex, partition: EventsPartitionKey, sort: EventsSortKey}
+		found, more, err := l.keys(
+			ctx, index, eventsPartition(source, t, shard), after, afterAll, limit-len(listed),
+		)
 		if err != nil {
 			return nil, "", err
 		}
 		for _, it := range found {
-			listed = append(listed, eventKey{key(textOf(it, PartitionKey), textOf(it, SortKey)), eventsPage(shard, textOf(it, EventsSortKey))})
+			listed = append(
+				listed,
+				eventKey{
+					item:  key(textOf(it, PartitionKey), textOf(it, SortKey)),
+					place: eventsPage(shard, textOf(it, EventsSortKey)),
+				},
+			)
 		}
 		switch {
 		case more != "":
@@ -105,20 +117,26 @@ func parseEventsPage(p relay.Page) (shard int, after string, err error) {
 	return shard, after, nil
 }
 
-// OpenDeliveries implements operate.Ledger. A page is the last sort key read, in whichever shard. A delivery that leaves the status
-// after the index was read and before its record is read is omitted.
-func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, s relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+// OpenDeliveries implements operate.Ledger. A page is the last sort key read, in whichever shard. A
+// delivery that leaves the status after the index was read and before its record is read is
+// omitted.
+func (l *Ledger) OpenDeliveries(
+	ctx context.Context, endpoint string, s relay.Status, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
 	return l.open(ctx, endpoint, s, afterAll, from)
 }
 
 // Overdue implements operate.Ledger. It is paged like OpenDeliveries.
-func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+func (l *Ledger) Overdue(
+	ctx context.Context, endpoint string, before time.Time, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
 	return l.open(ctx, endpoint, relay.Waiting, before.UTC().Format(sortableTime), from)
 }
 
-// open lists an endpoint's deliveries in a status, up to a sort key. Sort keys are unique, so the last one read is where the listing
-// continues in every shard.
-func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, until string, from relay.Page,
+// open lists an endpoint's deliveries in a status, up to a sort key. Sort keys are unique, so the
+// last one read is where the listing continues in every shard.
+func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, until string,
+	from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	keys, more, err := l.openKeys(ctx, endpoint, s, cmp.Or(string(from), beforeAll), until)
 	if err != nil {
@@ -132,7 +150,9 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 	for _, it := range items {
 		d, err := readDelivery(it)
 		if err != nil {
-			return nil, "", fmt.Errorf("dynamo: delivery %s to %s: %w", textOf(it, PartitionKey), endpoint, err)
+			return nil, "", fmt.Errorf(
+				"dynamo: delivery %s to %s: %w", textOf(it, PartitionKey), endpoint, err,
+			)
 		}
 		if d.Status == s {
 			deliveries = append(deliveries, d)
@@ -141,22 +161,27 @@ func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, unti
 	return deliveries, relay.Page(more), nil
 }
 
-// openKeys returns the keys of a page over all shards, in order, and the sort key after which the next page begins, or "" at the end.
-func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, after, until string) (keys []item, more string, err error) {
-	index := indexQuery{OpenIndex, OpenPartitionKey, OpenSortKey}
+// openKeys returns the keys of a page over all shards, in order, and the sort key after which the
+// next page begins, or "" at the end.
+func (l *Ledger) openKeys(
+	ctx context.Context, endpoint string, s relay.Status, after, until string,
+) (keys []item, more string, err error) {
+	index := indexQuery{index: OpenIndex, partition: OpenPartitionKey, sort: OpenSortKey}
 	found, mores := make([][]item, shards), make([]string, shards)
 	g, ctx := errgroup.WithContext(ctx)
 	for shard := range shards {
 		g.Go(func() (err error) {
-			found[shard], mores[shard], err = l.keys(ctx, index, openPartition(endpoint, s, shard), after, until, pageSize)
+			found[shard], mores[shard], err = l.keys(
+				ctx, index, openPartition(endpoint, s, shard), after, until, pageSize,
+			)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, "", err
 	}
-	// A shard with more entries limits the page: it may continue with any sort key after its last one, so keys of other shards beyond that
-	// must wait.
+	// A shard with more entries limits the page: it may continue with any sort key after its last
+	// one, so keys of other shards beyond that must wait.
 	end := ""
 	for _, m := range mores {
 		if m != "" && (end == "" || m < end) {
@@ -164,7 +189,9 @@ func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, 
 		}
 	}
 	all := slices.Concat(found...)
-	slices.SortFunc(all, func(a, b item) int { return cmp.Compare(textOf(a, OpenSortKey), textOf(b, OpenSortKey)) })
+	slices.SortFunc(all, func(a, b item) int {
+		return cmp.Compare(textOf(a, OpenSortKey), textOf(b, OpenSortKey))
+	})
 	if end != "" {
 		all = slices.DeleteFunc(all, func(it item) bool { return textOf(it, OpenSortKey) > end })
 	}
@@ -181,15 +208,22 @@ func (l *Ledger) openKeys(ctx context.Context, endpoint string, s relay.Status, 
 // indexQuery names an index and its keys.
 type indexQuery struct{ index, partition, sort string }
 
-// keys returns up to limit entries of an index partition, in order, with sort keys after one key and up to another. An entry has the
-// table's keys and the index's. more is the sort key after which to continue, or "" at the end.
-func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until string, limit int) (keys []item, more string, err error) {
+// keys returns up to limit entries of an index partition, in order, with sort keys after one key
+// and up to another. An entry has the table's keys and the index's. more is the sort key after
+// which to continue, or "" at the end.
+func (l *Ledger) keys(
+	ctx context.Context, q indexQuery, partition, after, until string, limit int,
+) (keys []item, more string, err error) {
 	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
-		TableName:                 &l.name,
-		IndexName:                 &q.index,
-		KeyConditionExpression:    aws.String(q.partition + " = :partition AND " + q.sort + " BETWEEN :after AND :until"),
-		ExpressionAttributeValues: item{":partition": text(partition), ":after": text(after + "\x00"), ":until": text(until)},
-		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
+		TableName: &l.name,
+		IndexName: &q.index,
+		KeyConditionExpression: aws.String(
+			q.partition + " = :partition AND " + q.sort + " BETWEEN :after AND :until",
+		),
+		ExpressionAttributeValues: item{
+			":partition": text(partition), ":after": text(after + "\x00"), ":until": text(until),
+		},
+		Limit: aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
 	})
 	if err != nil {
 		return nil, "", err
@@ -197,7 +231,8 @@ func (l *Ledger) keys(ctx context.Context, q indexQuery, partition, after, until
 	return out.Items, textOf(out.LastEvaluatedKey, q.sort), nil
 }
 
-// The projections of read: an event, without a body that is stored separately, and a whole delivery.
+// The projections of read: an event, without a body that is stored separately, and a whole
+// delivery.
 const (
 	eventParts    = "pk, sk, doc, packed, expires_at, endpoints, parts"
 	deliveryParts = "pk, sk, doc, packed, expires_at"
@@ -205,9 +240,12 @@ const (
 	statusName = "#status" // for expressions, because status is a reserved word in DynamoDB
 )
 
-// read returns the projected parts of the items of keys (at most pageSize), in the order of keys. It omits absent and expired items. An
-// inconsistent read costs half, and may be a second behind. The projection must include the keys and expires_at.
-func (l *Ledger) read(ctx context.Context, keys []item, projection string, consistent bool) ([]item, error) {
+// read returns the projected parts of the items of keys (at most pageSize), in the order of keys.
+// It omits absent and expired items. An inconsistent read costs half, and may be a second behind.
+// The projection must include the keys and expires_at.
+func (l *Ledger) read(
+	ctx context.Context, keys []item, projection string, consistent bool,
+) ([]item, error) {
 	found := make(map[string]item, len(keys))
 	left := types.KeysAndAttributes{
 		Keys:                 keys,
@@ -223,7 +261,12 @@ func (l *Ledger) read(ctx context.Context, keys []item, projection string, consi
 				return nil, err
 			}
 		}
-		out, err := l.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{l.name: left}})
+		out, err := l.client.BatchGetItem(
+			ctx,
+			&dynamodb.BatchGetItemInput{
+				RequestItems: map[string]types.KeysAndAttributes{l.name: left},
+			},
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -7,25 +7,27 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"webhook-relay/shared/relay/format"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/operate"
 )
 
 const (
-	// outcomesPage is the largest number of events in a page of Outcomes, and outcomesNames is about the largest number of their endpoints.
+	// outcomesPage is the largest number of events in a page of Outcomes, and outcomesNames is
+	// about the largest number of their endpoints.
 	outcomesPage  = 1000
 	outcomesNames = 50_000
 	// outcomesCalls is the number of concurrent calls.
 	outcomesCalls = 16
-	// outcomesQuery is the number of endpoints from which an event's deliveries are read by a query. Deliveries of smaller events are read
-	// together with those of other events. That takes a hundredth of the calls, but each delivery is billed half a read unit, while a query
-	// is billed half a unit for each 4 KB.
+	// outcomesQuery is the number of endpoints from which an event's deliveries are read by a
+	// query. Deliveries of smaller events are read together with those of other events. That takes
+	// a hundredth of the calls, but each delivery is billed half a read unit, while a query is
+	// billed half a unit for each 4 KB.
 	outcomesQuery = 11
 
 	cursorPartition = "sweep"
@@ -40,7 +42,8 @@ const (
 
 // Outcomes implements operate.Ledger. None of its reads is consistent.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page,
+	each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	listed, next, err := l.eventKeys(ctx, source, t, from, outcomesPage)
 	if err != nil {
@@ -52,7 +55,9 @@ func (l *Ledger) Outcomes(
 	}
 	if n := fitting(events); n < len(events) { // the others belong to the next page
 		last := textOf(events[n-1], PartitionKey)
-		i := slices.IndexFunc(listed, func(k eventKey) bool { return textOf(k.item, PartitionKey) == last })
+		i := slices.IndexFunc(listed, func(k eventKey) bool {
+			return textOf(k.item, PartitionKey) == last
+		})
 		events, next = events[:n], listed[i].place
 	}
 	if err := l.outcomes(ctx, events, each); err != nil {
@@ -61,7 +66,8 @@ func (l *Ledger) Outcomes(
 	return next, nil
 }
 
-// fitting returns how many of the events fit into a page by the number of their endpoints. It is at least one.
+// fitting returns how many of the events fit into a page by the number of their endpoints. It is at
+// least one.
 func fitting(events []item) int {
 	names := 0
 	for i, it := range events {
@@ -73,7 +79,9 @@ func fitting(events []item) int {
 }
 
 // outcomes reads the deliveries of events and calls each for every event, one call at a time.
-func (l *Ledger) outcomes(ctx context.Context, events []item, each func(operate.EventOutcome)) error {
+func (l *Ledger) outcomes(
+	ctx context.Context, events []item, each func(operate.EventOutcome),
+) error {
 	var mu sync.Mutex
 	told := func(o operate.EventOutcome) {
 		mu.Lock()
@@ -105,7 +113,9 @@ func (l *Ledger) outcomes(ctx context.Context, events []item, each func(operate.
 }
 
 // outcomesOfSome reads the deliveries of several events, at most pageSize in all, with one call.
-func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(operate.EventOutcome)) error {
+func (l *Ledger) outcomesOfSome(
+	ctx context.Context, events []item, each func(operate.EventOutcome),
+) error {
 	outcomes := make([]operate.EventOutcome, len(events))
 	byEvent := make(map[string]*operate.EventOutcome, len(events))
 	var keys []item
@@ -138,13 +148,17 @@ func (l *Ledger) outcomesOfSome(ctx context.Context, events []item, each func(op
 }
 
 // outcomeOfMany reads the deliveries of one event by a query.
-func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(operate.EventOutcome)) error {
+func (l *Ledger) outcomeOfMany(
+	ctx context.Context, event item, each func(operate.EventOutcome),
+) error {
 	id := textOf(event, PartitionKey)
 	names, err := l.endpointsOf(ctx, event, false)
 	if err != nil {
 		return err
 	}
-	o := operate.EventOutcome{EventID: id, Endpoints: names, Deliveries: make([]operate.DeliveryStatus, 0, len(names))}
+	o := operate.EventOutcome{
+		EventID: id, Endpoints: names, Deliveries: make([]operate.DeliveryStatus, 0, len(names)),
+	}
 	err = l.queryAll(ctx, &dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :id AND begins_with(sk, :deliveries)"),
 		ExpressionAttributeValues: item{":id": text(id), ":deliveries": text(deliveryPrefix)},
@@ -168,16 +182,22 @@ func (l *Ledger) outcomeOfMany(ctx context.Context, event item, each func(operat
 	return nil
 }
 
-// appendStatus reads a delivery's status. Its sort key in the open index begins with the time at which it is due.
+// appendStatus reads a delivery's status. Its sort key in the open index begins with the time at
+// which it is due.
 func appendStatus(to []operate.DeliveryStatus, it item) ([]operate.DeliveryStatus, error) {
 	d := operate.DeliveryStatus{
-		Endpoint: strings.TrimPrefix(textOf(it, SortKey), deliveryPrefix), Status: relay.Status(textOf(it, statusAttribute)),
+		Endpoint: strings.TrimPrefix(
+			textOf(it, SortKey), deliveryPrefix,
+		), Status: relay.Status(textOf(it, statusAttribute)),
 	}
 	if d.Status == relay.Waiting {
 		due, _, _ := strings.Cut(textOf(it, OpenSortKey), "#")
 		var err error
 		if d.NextAt, err = time.Parse(sortableTime, due); err != nil {
-			return to, fmt.Errorf("%w: delivery %s to %s: %w", format.ErrFormat, textOf(it, PartitionKey), d.Endpoint, err)
+			return to, fmt.Errorf(
+				"%w: delivery %s to %s: %w", format.ErrFormat, textOf(it, PartitionKey), d.Endpoint,
+				err,
+			)
 		}
 	}
 	return append(to, d), nil
@@ -222,8 +242,11 @@ const cursorKept = 90 * 24 * time.Hour
 func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
 	it := key(cursorPartition, cursorSort)
 	it[docAttribute] = text(string(operate.EncodeSweepCursor(c)))
-	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix()) // each sweep, every hour, writes it again
-	if _, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it}); err != nil {
+	// each sweep, every hour, writes it again
+	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix())
+	if _, err := l.client.PutItem(
+		ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it},
+	); err != nil {
 		return fmt.Errorf("dynamo: sweep cursor: %w", err)
 	}
 	return nil

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
+
+	"webhook-relay/shared/relay/catalog"
 )
 
 // The catalog's partitions that are not generations.
@@ -21,19 +22,22 @@ const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
 	generationsPartition = "generations"
-	learnedPartition     = "learned" // windows and secrets of handshakes, by source; a partition of its own, because receive may write to no other
+	// windows and secrets of handshakes, by source; a partition of its own, because receive may
+	// write to no other
+	learnedPartition = "learned"
 )
 
-// A generation that is not in force may still be being written until abandonedAfter. Its writer gives up well before (giveUpAfter). A
-// replaced generation is read by those who have not polled the pointer since, for at most an hour. catalog.Generations promises two hours
-// (keptAfter).
+// A generation that is not in force may still be being written until abandonedAfter. Its writer
+// gives up well before (giveUpAfter). A replaced generation is read by those who have not polled
+// the pointer since, for at most an hour. catalog.Generations promises two hours (keptAfter).
 const (
 	abandonedAfter = time.Hour
 	giveUpAfter    = abandonedAfter / 2
 	keptAfter      = 2 * time.Hour
 )
 
-// ErrTooSlow means that writing the catalog took longer than half an hour by the wall clock. The old catalog stays in force.
+// ErrTooSlow means that writing the catalog took longer than half an hour by the wall clock. The
+// old catalog stays in force.
 var ErrTooSlow = errors.New("dynamo: catalog took too long to write")
 
 // The largest number of writes in a call of BatchWriteItem, and the number of concurrent calls.
@@ -42,14 +46,18 @@ const (
 	batchesAtATime = 4
 )
 
-// pointer names the generation in force. The zero pointer stands for the empty catalog of a new store.
+// pointer names the generation in force. The zero pointer stands for the empty catalog of a new
+// store.
 type pointer struct {
 	generation string
 	revision   int64 // how often the catalog was replaced
-	learned    int64 // how often a source has learned a secret; counted so that a replacement cannot undo that unknowingly
+	// how often a source has learned a secret; counted so that a replacement cannot undo that
+	// unknowingly
+	learned int64
 }
 
-// current returns the revision that callers see. It grows with each change. Both counts only grow, so no two states have the same sum.
+// current returns the revision that callers see. It grows with each change. Both counts only grow,
+// so no two states have the same sum.
 func (p pointer) current() int64 { return p.revision + p.learned }
 
 func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
@@ -57,18 +65,24 @@ func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
 	if err != nil {
 		return pointer{}, fmt.Errorf("dynamo: catalog: %w", err)
 	}
-	return pointer{textOf(it, generationAttribute), numberOf(it, revisionAttribute), numberOf(it, learnedAttribute)}, nil
+	return pointer{
+		generation: textOf(it, generationAttribute), revision: numberOf(it, revisionAttribute),
+		learned: numberOf(it, learnedAttribute),
+	}, nil
 }
 
-// ReplaceCatalog implements catalog.Store. It can also return ErrTooLarge and ErrTooSlow. If it is interrupted or returns an error, the
-// old catalog stays in force. The one exception is an error of the very last call, which may hide that the call succeeded.
+// ReplaceCatalog implements catalog.Store. It can also return ErrTooLarge and ErrTooSlow. If it is
+// interrupted or returns an error, the old catalog stays in force. The one exception is an error of
+// the very last call, which may hide that the call succeeded.
 func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base int64) error {
 	p, err := c.pointer(ctx)
 	if err != nil {
 		return err
 	}
 	if p.current() != base {
-		return fmt.Errorf("dynamo: catalog of revision %d, not %d: %w", p.current(), base, catalog.ErrConflict)
+		return fmt.Errorf(
+			"dynamo: catalog of revision %d, not %d: %w", p.current(), base, catalog.ErrConflict,
+		)
 	}
 	if err := c.sweep(ctx, p); err != nil {
 		return fmt.Errorf("dynamo: delete old catalogs: %w", err)
@@ -81,11 +95,14 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base
 	if took := time.Now().Round(0).Sub(begun); took > giveUpAfter {
 		return fmt.Errorf("%w: %v, at most %v", ErrTooSlow, took, giveUpAfter)
 	}
-	return c.move(ctx, pointer{generation, p.revision + 1, p.learned})
+	return c.move(
+		ctx, pointer{generation: generation, revision: p.revision + 1, learned: p.learned},
+	)
 }
 
-// sweep deletes the generations that no reader or writer can still use. The first replacement that finds a generation out of force, and
-// begun more than abandonedAfter ago, marks it. The first replacement that comes keptAfter later deletes it.
+// sweep deletes the generations that no reader or writer can still use. The first replacement that
+// finds a generation out of force, and begun more than abandonedAfter ago, marks it. The first
+// replacement that comes keptAfter later deletes it.
 func (c *Catalog) sweep(ctx context.Context, p pointer) error {
 	var retired, old []item
 	err := c.eachOf(ctx, generationsPartition, "", func(it item) error {
@@ -103,7 +120,9 @@ func (c *Catalog) sweep(ctx context.Context, p pointer) error {
 	}
 	for _, it := range retired {
 		it[retiredAttribute] = number(time.Now().Unix())
-		if _, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: it}); err != nil {
+		if _, err := c.client.PutItem(
+			ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: it},
+		); err != nil {
 			return err
 		}
 	}
@@ -118,7 +137,8 @@ func (c *Catalog) sweep(ctx context.Context, p pointer) error {
 // since returns the time that has passed since a Unix time in seconds.
 func since(seconds int64) time.Duration { return time.Since(time.Unix(seconds, 0)) }
 
-// drop deletes a generation's items, and its entry in the register last, so an interrupted deletion is continued later.
+// drop deletes a generation's items, and its entry in the register last, so an interrupted deletion
+// is continued later.
 func (c *Catalog) drop(ctx context.Context, generation string) error {
 	var deletes []types.WriteRequest
 	remove := func(k item) {
@@ -142,7 +162,8 @@ func (c *Catalog) drop(ctx context.Context, generation string) error {
 	return c.bulk(ctx, deletes)
 }
 
-// dropLearned deletes the secrets that were learned in a generation. A window that was opened since then stays.
+// dropLearned deletes the secrets that were learned in a generation. A window that was opened since
+// then stays.
 func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
 	return c.eachOf(ctx, learnedPartition, "", func(it item) error {
 		if textOf(it, generationAttribute) != generation {
@@ -160,15 +181,20 @@ func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
 	})
 }
 
-// write writes next as a generation. It first writes the entry in the register, so no items are ever left that nobody knows of.
-func (c *Catalog) write(ctx context.Context, generation string, begun time.Time, next catalog.Catalog) error {
+// write writes next as a generation. It first writes the entry in the register, so no items are
+// ever left that nobody knows of.
+func (c *Catalog) write(
+	ctx context.Context, generation string, begun time.Time, next catalog.Catalog,
+) error {
 	items, err := c.items(ctx, generation, next)
 	if err != nil {
 		return err
 	}
 	entry := key(generationsPartition, generation)
 	entry[createdAttribute] = number(begun.Unix())
-	if _, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: entry}); err != nil {
+	if _, err := c.client.PutItem(
+		ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: entry},
+	); err != nil {
 		return err
 	}
 	puts := make([]types.WriteRequest, len(items))
@@ -181,11 +207,16 @@ func (c *Catalog) write(ctx context.Context, generation string, begun time.Time,
 // move points to a generation, if the catalog's revision is still the one before.
 func (c *Catalog) move(ctx context.Context, to pointer) error {
 	it := key(catalogPartition, pointerSort)
-	it[generationAttribute], it[revisionAttribute], it[learnedAttribute] = text(to.generation), number(to.revision), number(to.learned)
-	in := &dynamodb.PutItemInput{TableName: &c.name, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)")}
+	it[generationAttribute], it[revisionAttribute], it[learnedAttribute] = text(to.generation),
+		number(to.revision), number(to.learned)
+	in := &dynamodb.PutItemInput{
+		TableName: &c.name, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)"),
+	}
 	if to.revision > 1 {
 		in.ConditionExpression = aws.String("revision = :base AND learned = :learned")
-		in.ExpressionAttributeValues = item{":base": number(to.revision - 1), ":learned": number(to.learned)}
+		in.ExpressionAttributeValues = item{
+			":base": number(to.revision - 1), ":learned": number(to.learned),
+		}
 	}
 	_, err := c.client.PutItem(ctx, in)
 	if conditionFailed(err) {
@@ -196,7 +227,10 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 		if now.generation == to.generation { // the first try succeeded, but its answer was lost
 			return nil
 		}
-		return fmt.Errorf("dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1, catalog.ErrConflict)
+		return fmt.Errorf(
+			"dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1,
+			catalog.ErrConflict,
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: catalog: %w", err)
@@ -204,8 +238,11 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 	return nil
 }
 
-// items returns the items of a generation. It calls the sealer once for each source and endpoint with secrets.
-func (c *Catalog) items(ctx context.Context, generation string, next catalog.Catalog) ([]item, error) {
+// items returns the items of a generation. It calls the sealer once for each source and endpoint
+// with secrets.
+func (c *Catalog) items(
+	ctx context.Context, generation string, next catalog.Catalog,
+) ([]item, error) {
 	sources, endpoints := len(next.Sources), len(next.Endpoints)
 	items := make([]item, sources+endpoints)
 	g, ctx := errgroup.WithContext(ctx)
@@ -214,8 +251,13 @@ func (c *Catalog) items(ctx context.Context, generation string, next catalog.Cat
 		g.Go(func() (err error) {
 			plain := s.Verify
 			plain.Settings = nil // sealed
-			doc := sourceDoc{docVersion, encode(plain), orderKey(s.Order)}
-			items[i], err = c.item(ctx, generation, sourceKind, s.Name, doc, sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings})
+			doc := sourceDoc{
+				Version: docVersion, Verify: encode(plain), OrderKey: orderKey(s.Order),
+			}
+			items[i], err = c.item(
+				ctx, generation, sourceKind, s.Name, doc,
+				sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings},
+			)
 			return err
 		})
 	}
@@ -239,7 +281,9 @@ func (c *Catalog) items(ctx context.Context, generation string, next catalog.Cat
 	return items, nil
 }
 
-func (c *Catalog) item(ctx context.Context, generation, kind, name string, doc any, secret sealedDoc) (item, error) {
+func (c *Catalog) item(
+	ctx context.Context, generation, kind, name string, doc any, secret sealedDoc,
+) (item, error) {
 	it := key(generation, kind+"#"+name)
 	it[docAttribute] = text(string(encode(doc)))
 	plain := encode(secret)
@@ -266,7 +310,10 @@ func nameItems(generation string, next catalog.Catalog) (items []item) {
 	for kind, all := range names {
 		slices.Sort(all)
 		for n := 0; len(all) > 0; n++ {
-			doc := namesDoc{docVersion, all[:min(len(all), namesPerItem)], len(all) > namesPerItem}
+			doc := namesDoc{
+				Version: docVersion, Names: all[:min(len(all), namesPerItem)],
+				More: len(all) > namesPerItem,
+			}
 			all = all[len(doc.Names):]
 			it := key(generation, nameListSort(kind, n))
 			it[docAttribute] = text(string(encode(doc)))
@@ -279,13 +326,20 @@ func nameItems(generation string, next catalog.Catalog) (items []item) {
 func subscriptionItems(generation string, subs []catalog.Subscription) []item {
 	bySource := map[string][]subscriptionDoc{}
 	for _, s := range subs {
-		bySource[s.Source] = append(bySource[s.Source], subscriptionDoc{s.Endpoint, s.Types, s.Filter, orderKey(s.Order)})
+		bySource[s.Source] = append(
+			bySource[s.Source],
+			subscriptionDoc{
+				Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter, OrderKey: orderKey(s.Order),
+			},
+		)
 	}
 	var items []item
 	for source, docs := range bySource {
 		for n, part := range parts(docs) {
 			it := key(generation, fmt.Sprintf("%s#%s#%06d", subscriptionKind, source, n))
-			it[docAttribute] = text(string(encode(subscriptionsDoc{docVersion, part})))
+			it[docAttribute] = text(string(encode(subscriptionsDoc{
+				Version: docVersion, Subscriptions: part,
+			})))
 			items = append(items, it)
 		}
 	}

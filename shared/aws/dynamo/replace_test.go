@@ -11,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,17 +18,32 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/verify"
 )
 
-// catalogOf returns a catalog in which every name shows which catalog it is. Writing it takes several calls.
+// catalogOf returns a catalog in which every name shows which catalog it is. Writing it takes
+// several calls.
 func catalogOf(which string) catalog.Catalog {
 	var c catalog.Catalog
 	for i := range 30 {
 		name := fmt.Sprintf("%s-%02d", which, i)
-		c.Sources = append(c.Sources, catalog.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret"}})
-		c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
-		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: name, Endpoint: name})
+		c.Sources = append(
+			c.Sources,
+			catalog.Source{
+				Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret"},
+			},
+		)
+		c.Endpoints = append(
+			c.Endpoints,
+			catalog.Endpoint{
+				Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"},
+			},
+		)
+		c.Subscriptions = append(
+			c.Subscriptions, catalog.Subscription{Source: name, Endpoint: name},
+		)
 	}
 	return c
 }
@@ -42,7 +55,10 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want catalog.Catalog, revisi
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" || at != revision {
-		t.Fatalf("revision %d, want %d; catalog (-want +got):\n%s", at, revision, diff[:min(len(diff), 2000)])
+		t.Fatalf(
+			"revision %d, want %d; catalog (-want +got):\n%s", at, revision,
+			diff[:min(len(diff), 2000)],
+		)
 	}
 }
 
@@ -61,14 +77,17 @@ func replaceWith(t *testing.T, c *dynamo.Catalog, next catalog.Catalog, base int
 	}
 }
 
-// cutAfter lets n calls through. All later calls fail before they arrive, as if the process had ended.
+// cutAfter lets n calls through. All later calls fail before they arrive, as if the process had
+// ended.
 type cutAfter struct {
 	mu   sync.Mutex
 	left int
 	cut  bool
 }
 
-func (c *cutAfter) hook(_ string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+func (c *cutAfter) hook(
+	_ string, body []byte, next func([]byte) (*http.Response, error),
+) (*http.Response, error) {
 	c.mu.Lock()
 	c.left--
 	cut := c.left < 0
@@ -88,7 +107,9 @@ func TestAReplacementCutShortAtAnyCallLeavesTheOldCatalog(t *testing.T) {
 	replaceWith(t, whole, catalogOf("old"), 0)
 	for calls := 0; ; calls++ {
 		limit := &cutAfter{left: calls}
-		err := dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(t.Context(), catalogOf("new"), 1)
+		err := dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(
+			t.Context(), catalogOf("new"), 1,
+		)
 		if !limit.cut {
 			if err != nil {
 				t.Fatal(err)
@@ -111,7 +132,9 @@ func TestALostAnswerToTheLastCallIsNoConflict(t *testing.T) {
 	client := newClient(t, nil)
 	table := createTable(t, client)
 	puts := 0
-	lossy := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	lossy := dynamo.NewCatalog(newClient(t, func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		resp, err := next(body)
 		if op == "PutItem" {
 			if puts++; puts == 2 { // the first item is the register's entry
@@ -134,8 +157,11 @@ func TestOfTwoReplacementsOneWins(t *testing.T) {
 	table := createTable(t, client)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	errs := map[string]error{}
-	overtaken := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
-		if op == "PutItem" && bytes.Contains(body, []byte("attribute_not_exists")) { // before the pointer moves, the other replacement does
+	overtaken := dynamo.NewCatalog(newClient(t, func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
+		// before the pointer moves, the other replacement does
+		if op == "PutItem" && bytes.Contains(body, []byte("attribute_not_exists")) {
 			errs["quick"] = c.ReplaceCatalog(t.Context(), catalogOf("quick"), 0)
 		}
 		return next(body)
@@ -153,7 +179,9 @@ func TestReplacingAsksAgainForWhatWasNotWritten(t *testing.T) {
 	table := createTable(t, client)
 	var mu sync.Mutex
 	left := 0
-	c := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	c := dynamo.NewCatalog(newClient(t, func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		if op != "BatchWriteItem" {
 			return next(body)
 		}
@@ -191,11 +219,14 @@ func age(t *testing.T, client *dynamodb.Client, table, generation string, d time
 		_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &table,
 			Key: map[string]types.AttributeValue{
-				dynamo.PartitionKey: &types.AttributeValueMemberS{Value: "generations"}, dynamo.SortKey: &types.AttributeValueMemberS{Value: generation}},
+				dynamo.PartitionKey: &types.AttributeValueMemberS{Value: "generations"},
+				dynamo.SortKey:      &types.AttributeValueMemberS{Value: generation}},
 			UpdateExpression:    aws.String("SET " + attribute + " = :at"),
 			ConditionExpression: aws.String("attribute_exists(" + attribute + ")"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{
-				":at": &types.AttributeValueMemberN{Value: strconv.FormatInt(time.Now().Add(-d).Unix(), 10)}},
+				":at": &types.AttributeValueMemberN{
+					Value: strconv.FormatInt(time.Now().Add(-d).Unix(), 10),
+				}},
 		})
 		var never *types.ConditionalCheckFailedException
 		if err != nil && !errors.As(err, &never) {
@@ -204,7 +235,8 @@ func age(t *testing.T, client *dynamodb.Client, table, generation string, d time
 	}
 }
 
-// generations returns the number of items of each registered generation. It fails the test if a generation that is not registered has items.
+// generations returns the number of items of each registered generation. It fails the test if a
+// generation that is not registered has items.
 func generations(t *testing.T, client *dynamodb.Client, table string) map[string]int {
 	t.Helper()
 	registered, items := map[string]int{}, map[string]int{}
@@ -247,7 +279,9 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 		t.Helper()
 		before := generations(t, client, table)
 		limit := &cutAfter{left: 4} // after its entry in the register and a batch
-		_ = dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(t.Context(), catalogOf("never"), 2)
+		_ = dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(
+			t.Context(), catalogOf("never"), 2,
+		)
 		if !limit.cut {
 			t.Fatal("was not cut short")
 		}
@@ -278,18 +312,25 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	age(t, client, table, underWay, 50*time.Minute)
 
 	third := replaced() // marks the first and the abandoned one as out of force
-	expect("at first", map[string]bool{first: true, second: true, abandoned: true, underWay: true, third: true})
+	expect(
+		"at first",
+		map[string]bool{first: true, second: true, abandoned: true, underWay: true, third: true},
+	)
 	age(t, client, table, first, 119*time.Minute)
 	age(t, client, table, abandoned, 121*time.Minute)
 	replaced() // marks the second one, a day after it was written
-	expect("two hours later", map[string]bool{first: true, second: true, abandoned: false, underWay: true, third: true})
+	expect(
+		"two hours later",
+		map[string]bool{first: true, second: true, abandoned: false, underWay: true, third: true},
+	)
 	age(t, client, table, first, 121*time.Minute)
 	replaced()
 	expect("at last", map[string]bool{first: false, second: true, underWay: true, third: true})
 	expectInForce(t, c, catalogOf("c4"), 5)
 }
 
-// TestWhoHasNotLookedAgainReadsTheReplacedGeneration replaces the catalog many times after a reader has polled the generation in force.
+// TestWhoHasNotLookedAgainReadsTheReplacedGeneration replaces the catalog many times after a reader
+// has polled the generation in force.
 func TestWhoHasNotLookedAgainReadsTheReplacedGeneration(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
@@ -319,19 +360,33 @@ func TestALookUpIsOneCall(t *testing.T) {
 	t.Parallel()
 	table := createTable(t, newClient(t, nil))
 	var operations []string
-	c := dynamo.NewCatalog(newClient(t, func(op string, body []byte, next func([]byte) (*http.Response, error)) (*http.Response, error) {
+	c := dynamo.NewCatalog(newClient(t, func(
+		op string, body []byte, next func([]byte) (*http.Response, error),
+	) (*http.Response, error) {
 		operations = append(operations, op)
 		return next(body)
 	}), table, sealer{})
 	replaceWith(t, c, catalogOf("a"), 0)
 	g := inForce(t, c)
 	for name, look := range map[string]func() error{
-		"generation":         func() error { _, err := c.Generation(t.Context()); return err },
-		"source":             func() error { _, err := c.Source(t.Context(), g, "a-00"); return err },
-		"endpoint":           func() error { _, err := c.Endpoint(t.Context(), g, "a-00"); return err },
-		"subscriptions":      func() error { _, err := c.Subscriptions(t.Context(), g, "a-00"); return err },
-		"names of sources":   func() error { _, err := c.SourceNames(t.Context(), g); return err },
-		"names of endpoints": func() error { _, err := c.EndpointNames(t.Context(), g); return err },
+		"generation": func() error { _, err := c.Generation(t.Context()); return err },
+		"source": func() error {
+			_, err := c.Source(t.Context(), g, "a-00")
+			return err
+		},
+		"endpoint": func() error {
+			_, err := c.Endpoint(t.Context(), g, "a-00")
+			return err
+		},
+		"subscriptions": func() error {
+			_, err := c.Subscriptions(t.Context(), g, "a-00")
+			return err
+		},
+		"names of sources": func() error { _, err := c.SourceNames(t.Context(), g); return err },
+		"names of endpoints": func() error {
+			_, err := c.EndpointNames(t.Context(), g)
+			return err
+		},
 		"an unknown endpoint": func() error {
 			if _, err := c.Endpoint(t.Context(), g, "none"); !errors.Is(err, catalog.ErrNotFound) {
 				return fmt.Errorf("%w, want ErrNotFound", err)
@@ -351,9 +406,14 @@ func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 	client := newClient(t, nil)
 	table := createTable(t, client)
 	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), catalog.Catalog{
-		Sources: []catalog.Source{{Name: "a", Verify: verify.Config{Provider: "github"}, Secrets: []string{"hidden-1"}}},
-		Endpoints: []catalog.Endpoint{{Name: "b", URL: "https://example.com", Secrets: []string{"hidden-2"},
-			Header: map[string]string{"authorization": "hidden-3"}, Auth: &catalog.Auth{Bearer: "hidden-4"}}},
+		Sources: []catalog.Source{
+			{Name: "a", Verify: verify.Config{Provider: "github"}, Secrets: []string{"hidden-1"}},
+		},
+		Endpoints: []catalog.Endpoint{{Name: "b", URL: "https://example.com",
+			Secrets: []string{"hidden-2"},
+			Header: map[string]string{
+				"authorization": "hidden-3",
+			}, Auth: &catalog.Auth{Bearer: "hidden-4"}}},
 	}, 0)
 	sealed := map[string]string{}
 	for _, it := range scan(t, client, table) {
@@ -369,7 +429,9 @@ func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff(map[string]string{"source#a": "source/a", "endpoint#b": "endpoint/b"}, sealed); diff != "" {
+	if diff := cmp.Diff(
+		map[string]string{"source#a": "source/a", "endpoint#b": "endpoint/b"}, sealed,
+	); diff != "" {
 		t.Errorf("name that each item's secrets are sealed under (-want +got):\n%s", diff)
 	}
 }
@@ -386,28 +448,39 @@ func TestSubscriptionsNeedNoSealer(t *testing.T) {
 	}
 }
 
-// An endpoint written by an earlier version has no retiring secrets and no proof, and does not say who made its secrets.
+// An endpoint written by an earlier version has no retiring secrets and no proof, and does not say
+// who made its secrets.
 func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	replaceWith(t, c, catalogOf("a"), 0)
-	sealed, err := sealer{}.Seal(t.Context(), "endpoint/old", []byte(`{"secrets":["s"],"header":{"x-env":"prod"}}`))
+	sealed, err := sealer{}.Seal(
+		t.Context(), "endpoint/old", []byte(`{"secrets":["s"],"header":{"x-env":"prod"}}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
-		dynamo.PartitionKey: &types.AttributeValueMemberS{Value: newest(t, nil, generations(t, client, table))},
-		dynamo.SortKey:      &types.AttributeValueMemberS{Value: "endpoint#old"},
-		"doc":               &types.AttributeValueMemberS{Value: `{"v":1,"url":"https://old.example.com","scheduleNs":null}`},
-		"sealed":            &types.AttributeValueMemberB{Value: sealed},
-	}})
+	_, err = client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table,
+		Item: map[string]types.AttributeValue{
+			dynamo.PartitionKey: &types.AttributeValueMemberS{
+				Value: newest(t, nil, generations(t, client, table)),
+			},
+			dynamo.SortKey: &types.AttributeValueMemberS{Value: "endpoint#old"},
+			"doc": &types.AttributeValueMemberS{
+				Value: `{"v":1,"url":"https://old.example.com","scheduleNs":null}`,
+			},
+			"sealed": &types.AttributeValueMemberB{Value: sealed},
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := c.Endpoint(t.Context(), inForce(t, c), "old")
-	want := catalog.Endpoint{Name: "old", URL: "https://old.example.com", Secrets: []string{"s"}, Header: map[string]string{"x-env": "prod"}}
+	want := catalog.Endpoint{
+		Name: "old", URL: "https://old.example.com", Secrets: []string{"s"},
+		Header: map[string]string{"x-env": "prod"},
+	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -419,11 +492,14 @@ func TestAForeignVersionIsUnreadable(t *testing.T) {
 	table := createTable(t, client)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	replaceWith(t, c, catalogOf("a"), 0)
-	_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: map[string]types.AttributeValue{
-		dynamo.PartitionKey: &types.AttributeValueMemberS{Value: newest(t, nil, generations(t, client, table))},
-		dynamo.SortKey:      &types.AttributeValueMemberS{Value: "source#a-00"},
-		"doc":               &types.AttributeValueMemberS{Value: `{"v":2}`},
-	}})
+	_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table,
+		Item: map[string]types.AttributeValue{
+			dynamo.PartitionKey: &types.AttributeValueMemberS{
+				Value: newest(t, nil, generations(t, client, table)),
+			},
+			dynamo.SortKey: &types.AttributeValueMemberS{Value: "source#a-00"},
+			"doc":          &types.AttributeValueMemberS{Value: `{"v":2}`},
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,11 +512,20 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	c := dynamo.NewCatalog(client, createTable(t, client), sealer{})
-	want := catalog.Catalog{Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}}}
+	want := catalog.Catalog{
+		Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}},
+	}
 	for i := range 4500 { // more names than fit into one item
 		name := fmt.Sprintf("endpoint-%04d", i)
-		want.Endpoints = append(want.Endpoints, catalog.Endpoint{Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"}})
-		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: name})
+		want.Endpoints = append(
+			want.Endpoints,
+			catalog.Endpoint{
+				Name: name, URL: "https://example.com", Secrets: []string{"whsec_c2VjcmV0"},
+			},
+		)
+		want.Subscriptions = append(
+			want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: name},
+		)
 	}
 	replaceWith(t, c, want, 0)
 	expectInForce(t, c, want, 1)

@@ -1,7 +1,7 @@
 package dynamo
 
-// The tables' schema. The template that creates the tables must use the same names. All keys are strings. The indexes belong to the
-// ledger and project keys only.
+// The tables' schema. The template that creates the tables must use the same names. All keys are
+// strings. The indexes belong to the ledger and project keys only.
 const (
 	PartitionKey = "pk"
 	SortKey      = "sk"

@@ -13,16 +13,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/local/memory"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 const (
@@ -31,9 +31,9 @@ const (
 	sweepMiB    = 1769 // of the function sweep
 )
 
-// BenchmarkSweep sweeps an hour of a virtual table, in which an event has 2 KB and a delivery 0.7 KB. It computes what a million events
-// cost, and how long the function takes for an hour with 1,000 events a second. The processor time includes the virtual table's, and no
-// TLS.
+// BenchmarkSweep sweeps an hour of a virtual table, in which an event has 2 KB and a delivery 0.7
+// KB. It computes what a million events cost, and how long the function takes for an hour with
+// 1,000 events a second. The processor time includes the virtual table's, and no TLS.
 func BenchmarkSweep(b *testing.B) {
 	for _, endpoints := range []int{1, 10, 40} {
 		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
@@ -49,14 +49,17 @@ func BenchmarkSweep(b *testing.B) {
 			b.ReportMetric(seconds*1e6, "cpu-µs/event")
 			b.ReportMetric(units, "units/event")
 			b.ReportMetric(float64(table.calls.Load())/events, "calls/event")
-			b.ReportMetric(1e6*(cost.DynamoRead.Of(units)+cost.LambdaTime.Of(billed*sweepMiB/1024)), "USD/million")
+			b.ReportMetric(
+				1e6*(cost.DynamoRead.Of(units)+cost.LambdaTime.Of(billed*sweepMiB/1024)),
+				"USD/million",
+			)
 			b.ReportMetric(billed*busyHour, "s/busy-hour")
 		})
 	}
 }
 
-// BenchmarkSweepWaits is BenchmarkSweep with calls that take 15 ms each. It shows how long the sweep of an hour with 1,000 events a second
-// takes when waiting for answers is the limit.
+// BenchmarkSweepWaits is BenchmarkSweep with calls that take 15 ms each. It shows how long the
+// sweep of an hour with 1,000 events a second takes when waiting for answers is the limit.
 func BenchmarkSweepWaits(b *testing.B) {
 	table := &virtualTable{endpoints: 1, takes: 15 * time.Millisecond}
 	for b.Loop() {
@@ -74,7 +77,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// virtualTable answers the sweeper's reads as a ledger would in which the source app has sweptEvents delivered events in an hour.
+// virtualTable answers the sweeper's reads as a ledger would in which the source app has
+// sweptEvents delivered events in an hour.
 type virtualTable struct {
 	endpoints int
 	takes     time.Duration
@@ -94,19 +98,25 @@ func (v *virtualTable) sweep(b *testing.B) {
 		}),
 	})
 	catalogs := &memory.Catalog{}
-	if err := catalogs.ReplaceCatalog(b.Context(), catalog.Catalog{Sources: []catalog.Source{{Name: "app"}}}, 0); err != nil {
+	if err := catalogs.ReplaceCatalog(
+		b.Context(), catalog.Catalog{Sources: []catalog.Source{{Name: "app"}}}, 0,
+	); err != nil {
 		b.Fatal(err)
 	}
 	cursors := &memory.Ledger{}
-	if err := cursors.SaveSweepCursor(b.Context(), operate.SweepCursor{Hour: sweptHour}); err != nil {
+	if err := cursors.SaveSweepCursor(
+		b.Context(), operate.SweepCursor{Hour: sweptHour},
+	); err != nil {
 		b.Fatal(err)
 	}
 	ledger := dynamo.NewLedger(client, "virtual")
 	report, err := lab.Must(operate.NewSweeper(operate.SweeperConfig{
-		Names: catalogs, Subscriptions: catalogs, Ledger: ledger, Deliveries: ledger, Cursors: cursors,
-		Now: func() time.Time { return sweptHour.Add(3 * time.Hour) },
+		Names: catalogs, Subscriptions: catalogs, Ledger: ledger, Deliveries: ledger,
+		Cursors: cursors,
+		Now:     func() time.Time { return sweptHour.Add(3 * time.Hour) },
 	})).Run(b.Context())
-	if err != nil || report.Events != sweptEvents || report.Delivered != v.endpoints*sweptEvents || report.Unaccounted() != 0 {
+	if err != nil || report.Events != sweptEvents || report.Delivered != v.endpoints*sweptEvents ||
+		report.Unaccounted() != 0 {
 		b.Fatalf("%+v, %v", report, err)
 	}
 }
@@ -138,7 +148,9 @@ func (v *virtualTable) Do(r *http.Request) (*http.Response, error) {
 	default:
 		v.deliveries(&answer, values[":id"].S)
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(&answer)}, nil
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(&answer),
+	}, nil
 }
 
 // bill counts bytes that are read in one piece.
@@ -164,7 +176,10 @@ func (v *virtualTable) list(out *bytes.Buffer, partition, after string, limit in
 		}
 		id := fmt.Sprintf("evt_%032d", next)
 		sortKey = "2026-01-02T03:04:05.678Z#" + id
-		out.WriteString(`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},"events_pk":{"S":"` + partition + `"},"events_sk":{"S":"` + sortKey + `"}}`)
+		out.WriteString(
+			`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},"events_pk":{"S":"` + partition +
+				`"},"events_sk":{"S":"` + sortKey + `"}}`,
+		)
 	}
 	out.WriteString(`]`)
 	if n == limit {
@@ -184,7 +199,9 @@ func (v *virtualTable) batch(out *bytes.Buffer, keys []map[string]struct{ S stri
 		}
 		id, sort := k["pk"].S, k["sk"].S
 		if sort == "event" {
-			out.WriteString(`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},` + far + `,"endpoints":{"S":"`)
+			out.WriteString(
+				`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},` + far + `,"endpoints":{"S":"`,
+			)
 			for e := range v.endpoints {
 				if e > 0 {
 					out.WriteByte(',')
@@ -214,5 +231,8 @@ func (v *virtualTable) deliveries(out *bytes.Buffer, id string) {
 }
 
 func delivered(out *bytes.Buffer, id, sort string) {
-	out.WriteString(`{"pk":{"S":"` + id + `"},"sk":{"S":"` + sort + `"},` + far + `,"status":{"S":"delivered"}}`)
+	out.WriteString(
+		`{"pk":{"S":"` + id + `"},"sk":{"S":"` + sort + `"},` + far +
+			`,"status":{"S":"delivered"}}`,
+	)
 }

@@ -28,9 +28,14 @@ func New(client *awskms.Client, keyARN string) *Sealer {
 // Seal implements catalog.Sealer. It returns ErrTooLarge for more than MaxPlainBytes.
 func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
 	if len(plain) > MaxPlainBytes {
-		return nil, fmt.Errorf("%w: %s has %d bytes, KMS encrypts %d", ErrTooLarge, name, len(plain), MaxPlainBytes)
+		return nil, fmt.Errorf(
+			"%w: %s has %d bytes, KMS encrypts %d", ErrTooLarge, name, len(plain), MaxPlainBytes,
+		)
 	}
-	out, err := s.client.Encrypt(ctx, &awskms.EncryptInput{KeyId: &s.keyARN, Plaintext: plain, EncryptionContext: named(name)})
+	out, err := s.client.Encrypt(
+		ctx,
+		&awskms.EncryptInput{KeyId: &s.keyARN, Plaintext: plain, EncryptionContext: named(name)},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("kms: seal %s: %w", name, err)
 	}
@@ -39,7 +44,12 @@ func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, e
 
 // Open implements catalog.Sealer.
 func (s *Sealer) Open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
-	out, err := s.client.Decrypt(ctx, &awskms.DecryptInput{KeyId: &s.keyARN, CiphertextBlob: sealed, EncryptionContext: named(name)})
+	out, err := s.client.Decrypt(
+		ctx,
+		&awskms.DecryptInput{
+			KeyId: &s.keyARN, CiphertextBlob: sealed, EncryptionContext: named(name),
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("kms: open %s: %w", name, err)
 	}

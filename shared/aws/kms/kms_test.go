@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -14,6 +13,7 @@ import (
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/relay/catalog"
 )
 
 const (
@@ -45,7 +45,9 @@ func TestAnotherKeyOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	var incorrect *types.IncorrectKeyException
-	if _, err := kms.New(c, keyARN).Open(t.Context(), "source/github", sealed); !errors.As(err, &incorrect) {
+	if _, err := kms.New(c, keyARN).Open(
+		t.Context(), "source/github", sealed,
+	); !errors.As(err, &incorrect) {
 		t.Errorf("Open of another key's secret: %v, want IncorrectKeyException", err)
 	}
 }
@@ -53,7 +55,9 @@ func TestAnotherKeyOpensNothing(t *testing.T) {
 func TestTheLargestSecret(t *testing.T) {
 	t.Parallel()
 	sealer := kms.New(client(t), keyARN)
-	if _, err := sealer.Seal(t.Context(), "endpoint/shipping", make([]byte, kms.MaxPlainBytes)); err != nil {
+	if _, err := sealer.Seal(
+		t.Context(), "endpoint/shipping", make([]byte, kms.MaxPlainBytes),
+	); err != nil {
 		t.Errorf("%d bytes: %v", kms.MaxPlainBytes, err)
 	}
 	_, err := sealer.Seal(t.Context(), "endpoint/shipping", make([]byte, kms.MaxPlainBytes+1))

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,6 +16,7 @@ import (
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func config(endpoint string) aws.Config {
@@ -33,7 +33,9 @@ func TestBodiesConform(t *testing.T) {
 	client := s3.Client(config(emulator.Start(t).S3))
 	conformance.Bodies(t, func(t *testing.T) relay.Bodies {
 		bucket := strings.ToLower("bodies-" + rand.Text())
-		if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &bucket}); err != nil {
+		if _, err := client.CreateBucket(
+			t.Context(), &awss3.CreateBucketInput{Bucket: &bucket},
+		); err != nil {
 			t.Fatal(err)
 		}
 		return s3.New(client, bucket)
@@ -55,7 +57,9 @@ func (w *wire) Do(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	return &http.Response{StatusCode: w.status, Header: w.header.Clone(), Body: io.NopCloser(strings.NewReader(w.body)),
+	return &http.Response{StatusCode: w.status, Header: w.header.Clone(), Body: io.NopCloser(
+		strings.NewReader(w.body),
+	),
 		ContentLength: int64(len(w.body))}, nil
 }
 
@@ -78,13 +82,16 @@ func TestBucketsAreAddressedByPathAtAnEndpointOfOnesOwnOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := &wire{status: 200}
-			if err := s3.New(w.client(tc.cfg), "bucket").Put(t.Context(), "a/b", []byte("1")); err != nil {
+			if err := s3.New(w.client(tc.cfg), "bucket").Put(
+				t.Context(), "a/b", []byte("1"),
+			); err != nil {
 				t.Fatal(err)
 			}
 			if url := *w.last.URL; url.Scheme+"://"+url.Host+url.Path != tc.want {
 				t.Errorf("put to %s, want %s", w.last.URL, tc.want)
 			}
-			if w.last.Header.Get("X-Amz-Checksum-Crc32") != "g9zvtw==" && w.last.Header.Get("X-Amz-Trailer") != "x-amz-checksum-crc32" {
+			if w.last.Header.Get("X-Amz-Checksum-Crc32") != "g9zvtw==" &&
+				w.last.Header.Get("X-Amz-Trailer") != "x-amz-checksum-crc32" {
 				t.Errorf("no CRC-32 with the object: %v", w.last.Header)
 			}
 		})
@@ -100,11 +107,18 @@ func TestGetTellsMissingFromForbiddenAndDamaged(t *testing.T) {
 		"missing":   {wire{status: 404, body: `<Error><Code>NoSuchKey</Code></Error>`}, true},
 		"no bucket": {wire{status: 404, body: `<Error><Code>NoSuchBucket</Code></Error>`}, false},
 		"forbidden": {wire{status: 403, body: `<Error><Code>AccessDenied</Code></Error>`}, false},
-		"damaged":   {wire{status: 200, body: "two", header: http.Header{"X-Amz-Checksum-Crc32": {"AAAAAA=="}}}, false},
+		"damaged": {
+			wire{
+				status: 200, body: "two", header: http.Header{"X-Amz-Checksum-Crc32": {"AAAAAA=="}},
+			},
+			false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body, err := s3.New(tc.wire.client(config("http://127.0.0.1:9")), "bucket").Get(t.Context(), "a")
+			body, err := s3.New(
+				tc.wire.client(config("http://127.0.0.1:9")), "bucket",
+			).Get(t.Context(), "a")
 			if err == nil || errors.Is(err, catalog.ErrNotFound) != tc.notFound {
 				t.Errorf("error %v, ErrNotFound wanted: %v", err, tc.notFound)
 			}

@@ -15,8 +15,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// sendMessage is the universal target that calls SQS's SendMessage, without the partition that precedes it in the ARN. Its input is that
-// call's input, in JSON (EventBridge Scheduler User Guide, "Using universal targets").
+// sendMessage is the universal target that calls SQS's SendMessage, without the partition that
+// precedes it in the ARN. Its input is that call's input, in JSON (EventBridge Scheduler User
+// Guide, "Using universal targets").
 const sendMessage = ":scheduler:::aws-sdk:sqs:sendMessage"
 
 // How long and how often Scheduler retries while SQS refuses: the largest values that it offers.
@@ -25,11 +26,12 @@ const (
 	retryTries   = 185
 )
 
-// lead is the shortest time ahead. Scheduler refuses a time that has passed, and works in whole minutes.
+// lead is the shortest time ahead. Scheduler refuses a time that has passed, and works in whole
+// minutes.
 const lead = time.Minute
 
-// resentAttribute must equal sqs.ResentAttribute, the name that the queue's consumers look for. Adapters do not import each other, so a
-// test compares the two.
+// resentAttribute must equal sqs.ResentAttribute, the name that the queue's consumers look for.
+// Adapters do not import each other, so a test compares the two.
 const resentAttribute = "Resent"
 
 // Target is where messages go. All fields are required.
@@ -63,34 +65,45 @@ type attribute struct {
 	StringValue string
 }
 
-// Schedule implements relay.Scheduler. The time is rounded up to a whole second, and to at least a minute ahead. msg.Delay is ignored.
-func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
+// Schedule implements relay.Scheduler. The time is rounded up to a whole second, and to at least a
+// minute ahead. msg.Delay is ignored.
+func (s *Scheduler) Schedule(
+	ctx context.Context, name string, at time.Time, msg relay.Outgoing,
+) error {
 	if soonest := time.Now().Add(lead); at.Before(soonest) {
 		at = soonest
 	}
 	partition, _, _ := strings.Cut(s.target.RoleARN, ":iam:")
 	_, err := s.client.CreateSchedule(ctx, &awsscheduler.CreateScheduleInput{
-		Name:                  &name,
-		GroupName:             &s.target.Group,
-		ScheduleExpression:    aws.String(at.UTC().Add(time.Second - 1).Format("at(2006-01-02T15:04:05)")),
+		Name:      &name,
+		GroupName: &s.target.Group,
+		ScheduleExpression: aws.String(at.UTC().Add(time.Second - 1).Format(
+			"at(2006-01-02T15:04:05)",
+		)),
 		FlexibleTimeWindow:    &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
 		ActionAfterCompletion: types.ActionAfterCompletionDelete,
 		Target: &types.Target{
-			Arn:         aws.String(partition + sendMessage),
-			RoleArn:     &s.target.RoleARN,
-			Input:       aws.String(string(s.input(msg))),
-			RetryPolicy: &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(retrySeconds), MaximumRetryAttempts: aws.Int32(retryTries)},
+			Arn:     aws.String(partition + sendMessage),
+			RoleArn: &s.target.RoleARN,
+			Input:   aws.String(string(s.input(msg))),
+			RetryPolicy: &types.RetryPolicy{
+				MaximumEventAgeInSeconds: aws.Int32(retrySeconds),
+				MaximumRetryAttempts:     aws.Int32(retryTries),
+			},
 		},
 	})
 	var pending *types.ConflictException
 	if err != nil && !errors.As(err, &pending) {
-		return fmt.Errorf("scheduler: schedule %s for %s: %w", name, at.UTC().Format(time.RFC3339), err)
+		return fmt.Errorf(
+			"scheduler: schedule %s for %s: %w", name, at.UTC().Format(time.RFC3339), err,
+		)
 	}
 	return nil
 }
 
-// input encodes the call of SendMessage. Scheduler replaces keywords like <aws.scheduler.execution-id> in the input by its own values. The
-// input contains none, since the encoder escapes each "<".
+// input encodes the call of SendMessage. Scheduler replaces keywords like
+// <aws.scheduler.execution-id> in the input by its own values. The input contains none, since the
+// encoder escapes each "<".
 func (s *Scheduler) input(msg relay.Outgoing) []byte {
 	m := message{QueueURL: s.target.QueueURL, Body: string(msg.Body), Group: msg.Group}
 	if msg.Resent {

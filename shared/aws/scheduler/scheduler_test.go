@@ -31,8 +31,12 @@ var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credent
 })
 
 func newScheduler(service *emulator.Scheduler, queueURL string) *scheduler.Scheduler {
-	client := awsscheduler.New(awsscheduler.Options{Region: region, BaseEndpoint: &service.URL, Credentials: credentials})
-	return scheduler.New(client, scheduler.Target{Group: "relay", QueueURL: queueURL, RoleARN: roleARN})
+	client := awsscheduler.New(awsscheduler.Options{
+		Region: region, BaseEndpoint: &service.URL, Credentials: credentials,
+	})
+	return scheduler.New(
+		client, scheduler.Target{Group: "relay", QueueURL: queueURL, RoleARN: roleARN},
+	)
 }
 
 func TestSchedulerConforms(t *testing.T) {
@@ -62,7 +66,8 @@ func scheduled(t *testing.T, p emulator.Schedule) conformance.Scheduled {
 	if err := json.Unmarshal(p.Input, &input); err != nil {
 		t.Fatal(err)
 	}
-	return conformance.Scheduled{Name: p.Name, At: p.At, Body: []byte(input.MessageBody), Group: input.MessageGroupId,
+	return conformance.Scheduled{Name: p.Name, At: p.At, Body: []byte(input.MessageBody),
+		Group:  input.MessageGroupId,
 		Resent: input.MessageAttributes[sqs.ResentAttribute].StringValue == "1"}
 }
 
@@ -75,7 +80,8 @@ func TestAScheduleIsMadeAsIntended(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []emulator.Schedule{{
-		Group: "relay", Name: "one", At: at.Truncate(time.Second).Add(time.Second).UTC(), RoleARN: roleARN,
+		Group: "relay", Name: "one", At: at.Truncate(time.Second).Add(time.Second).UTC(),
+		RoleARN: roleARN,
 		Input: json.RawMessage(`{"QueueUrl":"https://sqs.test/1/retry","MessageBody":"{\"a\":1}","MessageGroupId":"shipping",` +
 			`"MessageAttributes":{"Resent":{"DataType":"String","StringValue":"1"}}}`),
 		DeleteAfter: true, MaxAge: 24 * time.Hour, MaxTries: 185,
@@ -85,40 +91,63 @@ func TestAScheduleIsMadeAsIntended(t *testing.T) {
 	}
 }
 
-// The universal target is in the partition of the account, also in China and in the government clouds.
+// The universal target is in the partition of the account, also in China and in the government
+// clouds.
 func TestTheTargetIsInTheRolesPartition(t *testing.T) {
 	t.Parallel()
 	service := emulator.NewScheduler(t)
-	client := awsscheduler.New(awsscheduler.Options{Region: "cn-north-1", BaseEndpoint: &service.URL, Credentials: credentials})
-	s := scheduler.New(client, scheduler.Target{Group: "relay", QueueURL: "https://sqs.test/1/retry", RoleARN: "arn:aws-cn:iam::000000000000:role/schedules"})
-	if err := s.Schedule(t.Context(), "one", time.Now().Add(time.Hour), relay.Outgoing{Body: []byte("1")}); err != nil {
+	client := awsscheduler.New(awsscheduler.Options{
+		Region: "cn-north-1", BaseEndpoint: &service.URL, Credentials: credentials,
+	})
+	s := scheduler.New(
+		client,
+		scheduler.Target{
+			Group: "relay", QueueURL: "https://sqs.test/1/retry",
+			RoleARN: "arn:aws-cn:iam::000000000000:role/schedules",
+		},
+	)
+	if err := s.Schedule(
+		t.Context(), "one", time.Now().Add(time.Hour), relay.Outgoing{Body: []byte("1")},
+	); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAFiredScheduleArrivesAsTheQueueWouldHaveSentIt(t *testing.T) {
 	t.Parallel()
-	client := awssqs.New(awssqs.Options{Region: region, BaseEndpoint: aws.String(emulator.Start(t).SQS), Credentials: credentials})
-	queue, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String("retry-" + rand.Text())})
+	client := awssqs.New(awssqs.Options{
+		Region: region, BaseEndpoint: aws.String(emulator.Start(t).SQS), Credentials: credentials,
+	})
+	queue, err := client.CreateQueue(
+		t.Context(), &awssqs.CreateQueueInput{QueueName: aws.String("retry-" + rand.Text())},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	service := emulator.NewScheduler(t)
-	msg := relay.Outgoing{Body: []byte(`{"text":"<aws.scheduler.execution-id> é \u0000"}`), Group: "shipping", Resent: true}
-	if err := newScheduler(service, *queue.QueueUrl).Schedule(t.Context(), "one", time.Now().Add(time.Hour), msg); err != nil {
+	msg := relay.Outgoing{
+		Body: []byte(`{"text":"<aws.scheduler.execution-id> é \u0000"}`), Group: "shipping",
+		Resent: true,
+	}
+	if err := newScheduler(service, *queue.QueueUrl).Schedule(
+		t.Context(), "one", time.Now().Add(time.Hour), msg,
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := service.Fire(t.Context(), "relay", "one"); err != nil {
 		t.Fatal(err)
 	}
 	out, err := client.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{
-		QueueUrl: queue.QueueUrl, WaitTimeSeconds: 10, MessageAttributeNames: []string{sqs.ResentAttribute},
+		QueueUrl: queue.QueueUrl, WaitTimeSeconds: 10,
+		MessageAttributeNames: []string{sqs.ResentAttribute},
 	})
 	if err != nil || len(out.Messages) != 1 {
 		t.Fatalf("received %d messages, %v", len(out.Messages), err)
 	}
 	got := out.Messages[0]
-	facts := []string{*got.Body, aws.ToString(got.MessageAttributes[sqs.ResentAttribute].StringValue)}
+	facts := []string{
+		*got.Body, aws.ToString(got.MessageAttributes[sqs.ResentAttribute].StringValue),
+	}
 	if diff := cmp.Diff([]string{string(msg.Body), "1"}, facts); diff != "" {
 		t.Errorf("body, resent (-want +got):\n%s", diff)
 	}
@@ -130,7 +159,9 @@ func TestAFiredScheduleArrivesAsTheQueueWouldHaveSentIt(t *testing.T) {
 func TestARefusalIsAnError(t *testing.T) {
 	t.Parallel()
 	service := emulator.NewScheduler(t)
-	err := newScheduler(service, "https://sqs.test/1/retry").Schedule(t.Context(), "a name with spaces", time.Now(), relay.Outgoing{Body: []byte("1")})
+	err := newScheduler(service, "https://sqs.test/1/retry").Schedule(
+		t.Context(), "a name with spaces", time.Now(), relay.Outgoing{Body: []byte("1")},
+	)
 	var invalid *types.ValidationException
 	if !errors.As(err, &invalid) {
 		t.Errorf("error %v, want ValidationException", err)

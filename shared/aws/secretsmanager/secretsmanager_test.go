@@ -7,18 +7,20 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"webhook-relay/shared/aws/secretsmanager"
 	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func storeAt(url string) secretsmanager.Store {
 	return secretsmanager.New(aws.Config{
-		Region: "eu-central-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""), RetryMaxAttempts: 1,
+		Region: "eu-central-1", BaseEndpoint: &url,
+		Credentials:      credentials.NewStaticCredentialsProvider("test", "test", ""),
+		RetryMaxAttempts: 1,
 	})
 }
 
@@ -57,14 +59,17 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			server := httptest.NewServer(http.HandlerFunc(func(
+				w http.ResponseWriter, _ *http.Request,
+			) {
 				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.answer)
 			}))
 			t.Cleanup(server.Close)
 			text, err := storeAt(server.URL).Secret(t.Context(), "shop")
-			if text != "" || err == nil || errors.Is(err, catalog.ErrNotFound) != tt.notFound || !strings.Contains(err.Error(), "shop") ||
+			if text != "" || err == nil || errors.Is(err, catalog.ErrNotFound) != tt.notFound ||
+				!strings.Contains(err.Error(), "shop") ||
 				strings.Contains(err.Error(), "hidden") {
 				t.Errorf("%q, %v", text, err)
 			}

@@ -15,16 +15,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 const (
@@ -32,9 +32,10 @@ const (
 	fanoutTimeout = 30  // seconds
 )
 
-// BenchmarkWideFanout sends the deliveries of events of 12 KiB to many endpoints, through SQS's client, on a transport that accepts
-// everything. The processor time includes the transport's, which reads each message once more, and no TLS. s/256MiB is how long a function
-// with 256 MiB of memory takes.
+// BenchmarkWideFanout sends the deliveries of events of 12 KiB to many endpoints, through SQS's
+// client, on a transport that accepts everything. The processor time includes the transport's,
+// which reads each message once more, and no TLS. s/256MiB is how long a function with 256 MiB of
+// memory takes.
 func BenchmarkWideFanout(b *testing.B) {
 	for name, tt := range map[string]struct{ events, endpoints int }{
 		"events=10/endpoints=5000": {10, 5000},
@@ -58,18 +59,25 @@ func BenchmarkWideFanout(b *testing.B) {
 			seconds := (processorTime(b) - began).Seconds() / float64(b.N)
 			b.ReportMetric(seconds, "cpu-s/op")
 			b.ReportMetric(seconds*cost.FullProcessorMiB/fanoutMiB, "s/256MiB")
-			b.ReportMetric(seconds*cost.FullProcessorMiB/fanoutMiB/(fanoutTimeout-10), "invocations")
+			b.ReportMetric(
+				seconds*cost.FullProcessorMiB/fanoutMiB/(fanoutTimeout-10), "invocations",
+			)
 			b.ReportMetric(float64(sink.heap.Load())/(1<<20), "MiB-heap")
 		})
 	}
 }
 
 // wideFanout returns a fan-out, and a function that makes a batch of new messages.
-func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanout, func() []relay.Message) {
+func wideFanout(
+	b *testing.B, sink *taking, events, endpoints int,
+) (*relay.Fanout, func() []relay.Message) {
 	b.Helper()
 	c := catalog.Catalog{Sources: []catalog.Source{{Name: "app"}}}
 	for i := range endpoints {
-		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: "app", Endpoint: fmt.Sprintf("endpoint-%05d", i)})
+		c.Subscriptions = append(
+			c.Subscriptions,
+			catalog.Subscription{Source: "app", Endpoint: fmt.Sprintf("endpoint-%05d", i)},
+		)
 	}
 	catalogs := &memory.Catalog{}
 	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
@@ -82,7 +90,9 @@ func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanou
 		}),
 	})
 	f := lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalogs, Events: &memory.Ledger{}, Delivery: sqs.New(client, "http://taking/delivery"), Reporter: silent{},
+		Subscriptions: catalogs, Events: &memory.Ledger{}, Delivery: sqs.New(
+			client, "http://taking/delivery",
+		), Reporter: silent{},
 		Bodies: &memory.Bodies{}, Failures: &memory.Failures{}, Poison: &memory.Queue{},
 	}))
 	n := 0
@@ -90,7 +100,8 @@ func wideFanout(b *testing.B, sink *taking, events, endpoints int) (*relay.Fanou
 		msgs := make([]relay.Message, events)
 		for i := range msgs {
 			n++
-			e := relay.Event{ID: relay.EventID("app", fmt.Sprint(n)), Receipt: fmt.Sprint(n), Source: "app", ReceivedAt: time.Now(),
+			e := relay.Event{ID: relay.EventID("app", fmt.Sprint(n)), Receipt: fmt.Sprint(n),
+				Source: "app", ReceivedAt: time.Now(),
 				Body: bytes.Repeat([]byte("x"), 12<<10)}
 			msgs[i] = relay.Message{ID: fmt.Sprint(n), Body: relay.EncodeEvent(e), Receives: 1}
 		}
@@ -125,7 +136,10 @@ func (s *taking) Do(r *http.Request) (*http.Response, error) {
 			out.WriteByte(',')
 		}
 		sum := md5.Sum([]byte(e.MessageBody)) //nolint:gosec // what SQS answers with
-		fmt.Fprintf(&out, `{"Id":%q,"MessageId":"m","MD5OfMessageBody":%q}`, e.ID, hex.EncodeToString(sum[:]))
+		fmt.Fprintf(
+			&out, `{"Id":%q,"MessageId":"m","MD5OfMessageBody":%q}`, e.ID,
+			hex.EncodeToString(sum[:]),
+		)
 	}
 	out.WriteString(`]}`)
 	s.messages.Add(int64(len(in.Entries)))
@@ -134,7 +148,10 @@ func (s *taking) Do(r *http.Request) (*http.Response, error) {
 		runtime.ReadMemStats(&m)
 		s.heap.Store(max(s.heap.Load(), int64(m.HeapInuse))) //nolint:gosec // far below 2^63
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(out.String()))}, nil
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{},
+		Body: io.NopCloser(strings.NewReader(out.String())),
+	}, nil
 }
 
 type silent struct{}

@@ -39,7 +39,8 @@ type sent struct {
 
 // mark returns the message's body, followed by "*" if it is marked as resent.
 func (s sent) mark() string {
-	if a := s.MessageAttributes[sqs.ResentAttribute]; a.DataType == "String" && a.StringValue == "1" {
+	if a := s.MessageAttributes[sqs.ResentAttribute]; a.DataType == "String" &&
+		a.StringValue == "1" {
 		return s.MessageBody + "*"
 	}
 	return s.MessageBody
@@ -121,20 +122,28 @@ func response(status int, body any) *http.Response {
 	if err != nil {
 		panic(err)
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: io.NopCloser(bytes.NewReader(b))}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body: io.NopCloser(bytes.NewReader(b)),
+	}
 }
 
 type object = map[string]any
 
 // accept returns the answer to a call in which every message was accepted.
 func accept(msgs []sent) *http.Response {
-	return response(200, object{"Successful": successes(msgs), "Failed": []object{}, "MessageId": "m-0"})
+	return response(
+		200, object{"Successful": successes(msgs), "Failed": []object{}, "MessageId": "m-0"},
+	)
 }
 
 func successes(msgs []sent) []object {
 	var successful []object
 	for i, m := range msgs {
-		successful = append(successful, object{"Id": m.ID, "MessageId": "m-" + strconv.Itoa(i), "MD5OfMessageBody": ""})
+		successful = append(
+			successful,
+			object{"Id": m.ID, "MessageId": "m-" + strconv.Itoa(i), "MD5OfMessageBody": ""},
+		)
 	}
 	return successful
 }
@@ -159,7 +168,9 @@ func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
 		errs   []error // by identity; nil: sent
 	}{
 		"one message, accepted": {
-			msgs: []string{"a"}, answer: func(_ int, m []sent) (*http.Response, error) { return succeed(m) },
+			msgs: []string{"a"}, answer: func(_ int, m []sent) (*http.Response, error) {
+				return succeed(m)
+			},
 			calls: [][]string{{"a"}}, errs: []error{nil},
 		},
 		"one message, the answer lost": {
@@ -215,12 +226,16 @@ func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
 			calls: [][]string{{"a"}, {"a"}}, errs: []error{nil},
 		},
 		"refused for good": {
-			msgs:   []string{"a", "b"},
-			answer: func(int, []sent) (*http.Response, error) { return refusal("com.amazonaws.sqs#QueueDoesNotExist"), nil },
-			calls:  [][]string{{"a", "b"}}, errs: []error{sqs.ErrRefused, sqs.ErrRefused},
+			msgs: []string{"a", "b"},
+			answer: func(int, []sent) (*http.Response, error) {
+				return refusal("com.amazonaws.sqs#QueueDoesNotExist"), nil
+			},
+			calls: [][]string{{"a", "b"}}, errs: []error{sqs.ErrRefused, sqs.ErrRefused},
 		},
 		"no answer in three tries": {
-			msgs: []string{"a"}, answer: func(int, []sent) (*http.Response, error) { return nil, errReset },
+			msgs: []string{"a"}, answer: func(int, []sent) (*http.Response, error) {
+				return nil, errReset
+			},
 			calls: [][]string{{"a"}, {"a*"}, {"a*"}}, errs: []error{errReset},
 		},
 		"each entry of Failed": {
@@ -231,11 +246,15 @@ func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
 				}
 				return response(200, object{
 					"Successful": []object{{"Id": "0", "MessageId": "m-0"}},
-					"Failed": []object{failed("1", "InvalidMessageContents", true), failed("2", "InternalError", false),
+					"Failed": []object{failed("1", "InvalidMessageContents", true), failed(
+						"2", "InternalError", false,
+					),
 						failed("3", "RequestThrottled", true)},
 				}), nil
 			},
-			calls: [][]string{{"good", "bad", "fault", "throttled"}, {"fault*", "throttled"}}, errs: []error{nil, sqs.ErrRefused, nil, nil},
+			calls: [][]string{
+				{"good", "bad", "fault", "throttled"}, {"fault*", "throttled"},
+			}, errs: []error{nil, sqs.ErrRefused, nil, nil},
 		},
 		"an entry without an answer, and one without a message id": {
 			msgs: []string{"a", "b", "c"},
@@ -243,7 +262,13 @@ func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
 				if call > 1 {
 					return succeed(m)
 				}
-				return response(200, object{"Successful": []object{{"Id": "0", "MessageId": "m-0"}, {"Id": "2"}}, "Failed": []object{}}), nil
+				return response(
+					200,
+					object{
+						"Successful": []object{{"Id": "0", "MessageId": "m-0"}, {"Id": "2"}},
+						"Failed":     []object{},
+					},
+				), nil
 			},
 			calls: [][]string{{"a", "b", "c"}, {"b*", "c*"}}, errs: []error{nil, nil, nil},
 		},
@@ -251,8 +276,13 @@ func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
 			msgs: []string{"a", "b"},
 			answer: func(int, []sent) (*http.Response, error) {
 				return response(200, object{
-					"Successful": []object{{"Id": "0", "MessageId": "m"}, {"Id": "1", "MessageId": "m"}, {"Id": "7", "MessageId": "m"}},
-					"Failed":     []object{failed("x", "InternalError", false), failed("-1", "InternalError", false)},
+					"Successful": []object{
+						{"Id": "0", "MessageId": "m"}, {"Id": "1", "MessageId": "m"},
+						{"Id": "7", "MessageId": "m"},
+					},
+					"Failed": []object{
+						failed("x", "InternalError", false), failed("-1", "InternalError", false),
+					},
 				}), nil
 			},
 			calls: [][]string{{"a", "b"}}, errs: []error{nil, nil},
@@ -286,9 +316,15 @@ func TestSendJudgesEachMessageOnItsOwn(t *testing.T) {
 func TestSendEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(int, []sent) (*http.Response, error){
-		"while no answer comes":         func(int, []sent) (*http.Response, error) { return nil, nil },
-		"while it waits to try again":   func(int, []sent) (*http.Response, error) { return nil, errReset },
-		"while the service is down too": func(int, []sent) (*http.Response, error) { return response(500, object{}), nil },
+		"while no answer comes": func(int, []sent) (*http.Response, error) {
+			return nil, nil
+		},
+		"while it waits to try again": func(int, []sent) (*http.Response, error) {
+			return nil, errReset
+		},
+		"while the service is down too": func(int, []sent) (*http.Response, error) {
+			return response(500, object{}), nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -298,7 +334,9 @@ func TestSendEndsWithItsContext(t *testing.T) {
 				defer cancel()
 				w := &wire{answer: answer}
 				begun := time.Now()
-				errs := w.queue().Send(ctx, []relay.Outgoing{{Body: []byte("1")}, {Body: []byte("2")}})
+				errs := w.queue().Send(
+					ctx, []relay.Outgoing{{Body: []byte("1")}, {Body: []byte("2")}},
+				)
 				if took := time.Since(begun); took > limit {
 					t.Errorf("took %v, the context %v", took, limit)
 				}
@@ -361,11 +399,19 @@ func TestSendSetsWhatAMessageHas(t *testing.T) {
 		group string
 		mark  string
 	}{
-		"plain":                {relay.Outgoing{Body: []byte("1")}, 0, "", "1"},
-		"group":                {relay.Outgoing{Body: []byte("1"), Group: "shipping"}, 0, "shipping", "1"},
-		"delay is rounded up":  {relay.Outgoing{Body: []byte("1"), Delay: 1001 * time.Millisecond}, 2, "", "1"},
-		"whole seconds stay":   {relay.Outgoing{Body: []byte("1"), Delay: 2 * time.Second}, 2, "", "1"},
-		"the longest delay":    {relay.Outgoing{Body: []byte("1"), Delay: relay.MaxDelay}, 900, "", "1"},
+		"plain": {relay.Outgoing{Body: []byte("1")}, 0, "", "1"},
+		"group": {
+			relay.Outgoing{Body: []byte("1"), Group: "shipping"}, 0, "shipping", "1",
+		},
+		"delay is rounded up": {
+			relay.Outgoing{Body: []byte("1"), Delay: 1001 * time.Millisecond}, 2, "", "1",
+		},
+		"whole seconds stay": {
+			relay.Outgoing{Body: []byte("1"), Delay: 2 * time.Second}, 2, "", "1",
+		},
+		"the longest delay": {
+			relay.Outgoing{Body: []byte("1"), Delay: relay.MaxDelay}, 900, "", "1",
+		},
 		"resent by its sender": {relay.Outgoing{Body: []byte("1"), Resent: true}, 0, "", "1*"},
 	} {
 		for kind, copies := range map[string]int{"alone": 1, "in a batch": 2} {
@@ -444,24 +490,37 @@ func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 		calls  [][]string
 		failed []int
 	}{
-		"all accepted":      {nil, [][]string{{"a1", "b1"}, {"a2", "b2"}, {"a3"}}, nil},
-		"the first refused": {map[string][]string{"a1": {refused}}, [][]string{{"a1", "b1"}, {"b2"}}, []int{0, 1, 4}},
-		"one refused alone": {map[string][]string{"a2": {refused}, "b2": {refused}}, [][]string{{"a1", "b1"}, {"a2", "b2"}}, []int{1, 3, 4}},
+		"all accepted": {nil, [][]string{{"a1", "b1"}, {"a2", "b2"}, {"a3"}}, nil},
+		"the first refused": {
+			map[string][]string{"a1": {refused}}, [][]string{{"a1", "b1"}, {"b2"}}, []int{0, 1, 4},
+		},
+		"one refused alone": {
+			map[string][]string{"a2": {refused}, "b2": {refused}},
+			[][]string{{"a1", "b1"}, {"a2", "b2"}}, []int{1, 3, 4},
+		},
 		"an entry that is tried again is waited for": {
-			map[string][]string{"a1": {internalError}}, [][]string{{"a1", "b1"}, {"a1*"}, {"a2", "b2"}, {"a3"}}, nil,
+			map[string][]string{"a1": {internalError}}, [][]string{
+				{"a1", "b1"}, {"a1*"}, {"a2", "b2"}, {"a3"},
+			}, nil,
 		},
 		"so is one that is throttled": {
-			map[string][]string{"a1": {throttled, throttled}}, [][]string{{"a1", "b1"}, {"a1"}, {"a1"}, {"a2", "b2"}, {"a3"}}, nil,
+			map[string][]string{
+				"a1": {throttled, throttled},
+			}, [][]string{{"a1", "b1"}, {"a1"}, {"a1"}, {"a2", "b2"}, {"a3"}}, nil,
 		},
 		"each group waits for its own, both in one call": {
-			map[string][]string{"a1": {internalError}, "b1": {throttled}}, [][]string{{"a1", "b1"}, {"a1*", "b1"}, {"a2", "b2"}, {"a3"}}, nil,
+			map[string][]string{
+				"a1": {internalError}, "b1": {throttled},
+			}, [][]string{{"a1", "b1"}, {"a1*", "b1"}, {"a2", "b2"}, {"a3"}}, nil,
 		},
 		"one that fails at every try": {
 			map[string][]string{"a2": {internalError, throttled, internalError}},
 			[][]string{{"a1", "b1"}, {"a2", "b2"}, {"a2*"}, {"a2*"}}, []int{1, 4},
 		},
 		"the last, by itself": {
-			map[string][]string{"a3": {internalError}}, [][]string{{"a1", "b1"}, {"a2", "b2"}, {"a3"}, {"a3*"}}, nil,
+			map[string][]string{"a3": {internalError}}, [][]string{
+				{"a1", "b1"}, {"a2", "b2"}, {"a3"}, {"a3*"},
+			}, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -470,10 +529,15 @@ func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 				w := &wire{answer: failing(tc.codes)}
 				var msgs []relay.Outgoing
 				for _, body := range []string{"a1", "a2", "b1", "b2", "a3"} {
-					msgs = append(msgs, relay.Outgoing{Body: []byte(body), Group: body[:1], Once: "once-" + body})
+					msgs = append(
+						msgs,
+						relay.Outgoing{Body: []byte(body), Group: body[:1], Once: "once-" + body},
+					)
 				}
 				var failed []int
-				for i, err := range w.queueAt("http://sqs.test/1/queue.fifo").Send(t.Context(), msgs) {
+				for i, err := range w.queueAt(
+					"http://sqs.test/1/queue.fifo",
+				).Send(t.Context(), msgs) {
 					if err != nil {
 						failed = append(failed, i)
 					}
@@ -494,8 +558,8 @@ func TestAFIFOQueueGetsAGroupInOrderAndNothingBehindAFailure(t *testing.T) {
 	}
 }
 
-// A message that could not be held comes back by itself. So no error may be swallowed, and no try made after an answer that says it cannot
-// succeed.
+// A message that could not be held comes back by itself. So no error may be swallowed, and no try
+// made after an answer that says it cannot succeed.
 func TestHoldSetsTheVisibilityTimeout(t *testing.T) {
 	t.Parallel()
 	reset := func(int, []sent) (*http.Response, error) { return nil, errReset }
@@ -508,20 +572,31 @@ func TestHoldSetsTheVisibilityTimeout(t *testing.T) {
 		held   []int // seconds, of each call
 		want   func(error) bool
 	}{
-		"whole seconds stay":       {nil, 2 * time.Second, []int{2}, isNone},
-		"the rest is rounded up":   {nil, 1001 * time.Millisecond, []int{2}, isNone},
-		"not at all":               {nil, 0, []int{0}, isNone},
-		"the longest":              {nil, relay.MaxHold, []int{11 * 3600}, isNone},
-		"throttled":                {failing(map[string][]string{"": {"RequestThrottled"}}), time.Second, []int{1, 1}, isNone},
-		"a fault of the service":   {failing(map[string][]string{"": {internalError}}), time.Second, []int{1, 1}, isNone},
+		"whole seconds stay":     {nil, 2 * time.Second, []int{2}, isNone},
+		"the rest is rounded up": {nil, 1001 * time.Millisecond, []int{2}, isNone},
+		"not at all":             {nil, 0, []int{0}, isNone},
+		"the longest":            {nil, relay.MaxHold, []int{11 * 3600}, isNone},
+		"throttled": {
+			failing(map[string][]string{"": {"RequestThrottled"}}), time.Second, []int{1, 1},
+			isNone,
+		},
+		"a fault of the service": {
+			failing(map[string][]string{"": {internalError}}), time.Second, []int{1, 1}, isNone,
+		},
 		"no answer in three tries": {reset, time.Second, []int{1, 1, 1}, isReset},
-		"a handle that is worn":    {failing(map[string][]string{"": {"ReceiptHandleIsInvalid"}}), time.Second, []int{1}, isWorn},
+		"a handle that is worn": {
+			failing(map[string][]string{"": {"ReceiptHandleIsInvalid"}}), time.Second, []int{1},
+			isWorn,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := &wire{answer: tc.answer}
-				err := w.queueAt("http://sqs.test/1/queue.fifo").Hold(t.Context(), []relay.Held{{Message: relay.Message{Handle: "handle"}, For: tc.d}})[0]
+				err := w.queueAt("http://sqs.test/1/queue.fifo").Hold(
+					t.Context(),
+					[]relay.Held{{Message: relay.Message{Handle: "handle"}, For: tc.d}},
+				)[0]
 				if !tc.want(err) {
 					t.Errorf("error %v", err)
 				}

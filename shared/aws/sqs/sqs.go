@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/format"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -21,9 +20,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/format"
 )
 
-// ResentAttribute is the message attribute (type String, value "1") of a message of which a copy may have been sent before.
+// ResentAttribute is the message attribute (type String, value "1") of a message of which a copy
+// may have been sent before.
 const ResentAttribute = "Resent"
 
 // The limits of one call (quotas of SendMessageBatch).
@@ -33,30 +34,35 @@ const (
 )
 
 const (
-	maxTries    = 3
-	firstWait   = 100 * time.Millisecond // longest wait before the second try; doubles with each try, with full jitter
-	concurrency = 8                      // concurrent calls: 5,000 messages take some 60 round trips
+	maxTries = 3
+	// longest wait before the second try; doubles with each try, with full jitter
+	firstWait = 100 * time.Millisecond
+	// concurrent calls: 5,000 messages take some 60 round trips
+	concurrency = 8
 )
 
 // The reasons why a message was not sent. Compare with errors.Is.
 var (
-	// ErrTooLarge means that the message with its attributes exceeds the 1 MiB that SQS takes. It was not sent.
+	// ErrTooLarge means that the message with its attributes exceeds the 1 MiB that SQS takes. It
+	// was not sent.
 	ErrTooLarge = errors.New("sqs: message too large")
-	// ErrRefused means that SQS refuses the message, or everything from us, however often it is sent.
+	// ErrRefused means that SQS refuses the message, or everything from us, however often it is
+	// sent.
 	ErrRefused = errors.New("sqs: refused")
 
 	errNoAnswer = errors.New("sqs: no message id in the answer")
 )
 
-// Queue is one queue. It implements relay.Queue, or relay.OrderedQueue if it is a FIFO queue, and is safe for concurrent use.
+// Queue is one queue. It implements relay.Queue, or relay.OrderedQueue if it is a FIFO queue, and
+// is safe for concurrent use.
 type Queue struct {
 	client  *awssqs.Client
 	url     string
 	ordered bool
 }
 
-// New returns the queue at url. It is a FIFO queue if url ends with ".fifo", as the names of all FIFO queues do. The client's own retry
-// settings matter for Hold only.
+// New returns the queue at url. It is a FIFO queue if url ends with ".fifo", as the names of all
+// FIFO queues do. The client's own retry settings matter for Hold only.
 func New(client *awssqs.Client, url string) *Queue {
 	return &Queue{client: client, url: url, ordered: strings.HasSuffix(url, ".fifo")}
 }
@@ -68,7 +74,8 @@ type entry struct {
 	final bool  // no further try: it is sent, or another try cannot succeed
 }
 
-// Send implements relay.Queue. It makes up to 8 concurrent calls. It tries each message at most 3 times, as long as ctx lasts.
+// Send implements relay.Queue. It makes up to 8 concurrent calls. It tries each message at most 3
+// times, as long as ctx lasts.
 func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	entries := make([]entry, len(msgs))
 	groups := map[string][]*entry{} // used for an ordered queue
@@ -78,7 +85,8 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		e.Outgoing = m
 		if n := size(m); n > maxBytes {
 			e.err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
-		} else if err := format.CheckText(m.Body); err != nil { // the client would replace some characters
+		} else if err := format.CheckText(m.Body); err != nil {
+			// the client would replace some characters
 			e.err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		if q.ordered {
@@ -108,8 +116,8 @@ func (q *Queue) sendAtOnce(ctx context.Context, pending []*entry) {
 	_ = calls.Wait() // each entry has its own error
 }
 
-// sendInOrder sends the first messages of all groups together, then the second ones, and so on. If one call contained two messages of a
-// group, SQS could take the second and not the first.
+// sendInOrder sends the first messages of all groups together, then the second ones, and so on. If
+// one call contained two messages of a group, SQS could take the second and not the first.
 func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 	for len(groups) > 0 {
 		var heads []*entry
@@ -132,7 +140,8 @@ func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 // Name returns the last part of the queue's URL, which is also the last part of its ARN.
 func (q *Queue) Name() string { return path.Base(q.url) }
 
-// Hold implements relay.Holder by changing the messages' visibility timeouts, ten messages in a call.
+// Hold implements relay.Holder by changing the messages' visibility timeouts, ten messages in a
+// call.
 func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, 0, len(held))
 	for batch := range slices.Chunk(held, maxEntries) {
@@ -141,7 +150,8 @@ func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	return errs
 }
 
-// hold retries the messages that SQS refuses for a reason of its own. If a call fails as a whole, the SDK's client has retried it already.
+// hold retries the messages that SQS refuses for a reason of its own. If a call fails as a whole,
+// the SDK's client has retried it already.
 func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, len(held))
 	pending := make([]int, len(held))
@@ -157,13 +167,17 @@ func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 	return errs
 }
 
-// holdOnce makes one call for the pending messages, sets their errors, and returns those that are worth another try.
-func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, errs []error) (again []int) {
+// holdOnce makes one call for the pending messages, sets their errors, and returns those that are
+// worth another try.
+func (q *Queue) holdOnce(
+	ctx context.Context, held []relay.Held, pending []int, errs []error,
+) (again []int) {
 	in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
 	for _, i := range pending {
 		errs[i] = nil
 		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &held[i].Handle, VisibilityTimeout: seconds(held[i].For),
+			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &held[i].Handle,
+			VisibilityTimeout: seconds(held[i].For),
 		})
 	}
 	out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
@@ -178,7 +192,9 @@ func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, 
 		if !ok {
 			continue
 		}
-		errs[i] = fmt.Errorf("%w: hold: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
+		errs[i] = fmt.Errorf(
+			"%w: hold: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message),
+		)
 		if !f.SenderFault || throttles(aws.ToString(f.Code)) {
 			again = append(again, i)
 		}
@@ -186,8 +202,8 @@ func (q *Queue) holdOnce(ctx context.Context, held []relay.Held, pending []int, 
 	return again
 }
 
-// size returns the bytes that SQS counts: the body and the attribute's name, type and value. The attribute is counted even if it is not
-// set yet, because a later try may set it.
+// size returns the bytes that SQS counts: the body and the attribute's name, type and value. The
+// attribute is counted even if it is not set yet, because a later try may set it.
 func size(m relay.Outgoing) int { return len(m.Body) + len(ResentAttribute+"String"+"1") }
 
 // batches divides entries into batches that fit into one call each.
@@ -298,15 +314,16 @@ func (e *entry) answered(id *string) {
 	e.err, e.Resent = errNoAnswer, true
 }
 
-// refused records an entry of Failed. If the fault is SQS's own, SQS may have stored the message before it.
+// refused records an entry of Failed. If the fault is SQS's own, SQS may have stored the message
+// before it.
 func (e *entry) refused(f types.BatchResultErrorEntry) {
 	e.err = fmt.Errorf("%w: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
 	e.final = f.SenderFault && !throttles(aws.ToString(f.Code))
 	e.Resent = e.Resent || !f.SenderFault
 }
 
-// failed records the error of a whole call. After an answer of 4xx nothing was stored. After any other error, or no answer, the message may
-// be in the queue.
+// failed records the error of a whole call. After an answer of 4xx nothing was stored. After any
+// other error, or no answer, the message may be in the queue.
 func (e *entry) failed(err error) {
 	var answer *awshttp.ResponseError
 	if !errors.As(err, &answer) || answer.HTTPStatusCode() < 400 || answer.HTTPStatusCode() >= 500 {
@@ -314,7 +331,9 @@ func (e *entry) failed(err error) {
 		return
 	}
 	e.err = fmt.Errorf("%w: %w", ErrRefused, err)
-	e.final = retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) != aws.TrueTernary
+	e.final = retry.IsErrorRetryables(
+		retry.DefaultRetryables,
+	).IsErrorRetryable(err) != aws.TrueTernary
 }
 
 func throttles(code string) bool {

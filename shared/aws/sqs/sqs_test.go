@@ -50,8 +50,10 @@ func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTes
 		Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
 			out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
 				QueueUrl: &url, MaxNumberOfMessages: int32(limit), WaitTimeSeconds: 1,
-				MessageAttributeNames:       []string{"All"},
-				MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+				MessageAttributeNames: []string{"All"},
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+					types.MessageSystemAttributeNameAll,
+				},
 			})
 			if ctx.Err() != nil {
 				return nil, nil
@@ -65,14 +67,19 @@ func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTes
 				if err != nil {
 					return nil, err
 				}
-				msgs = append(msgs, relay.Message{ID: *m.MessageId, Body: []byte(*m.Body), Receives: receives,
-					Resent: aws.ToString(m.MessageAttributes[sqs.ResentAttribute].StringValue) == "1",
-					Group:  m.Attributes["MessageGroupId"], Handle: *m.ReceiptHandle})
+				msgs = append(msgs, relay.Message{ID: *m.MessageId, Body: []byte(*m.Body),
+					Receives: receives,
+					Resent: aws.ToString(
+						m.MessageAttributes[sqs.ResentAttribute].StringValue,
+					) == "1",
+					Group: m.Attributes["MessageGroupId"], Handle: *m.ReceiptHandle})
 			}
 			return msgs, nil
 		},
 		Ack: func(ctx context.Context, m relay.Message) error {
-			_, err := client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &m.Handle})
+			_, err := client.DeleteMessage(
+				ctx, &awssqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: &m.Handle},
+			)
 			return err
 		},
 	}
@@ -80,7 +87,9 @@ func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTes
 
 const visibility = 2 * time.Second
 
-func newQueue(t *testing.T, client *awssqs.Client, suffix string, attributes map[string]string) string {
+func newQueue(
+	t *testing.T, client *awssqs.Client, suffix string, attributes map[string]string,
+) string {
 	t.Helper()
 	attributes["VisibilityTimeout"] = strconv.Itoa(int(visibility / time.Second))
 	out, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{

@@ -127,7 +127,8 @@ func Random(seed uint64, of string, n int) float64 {
 	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, seed))
 	_, _ = h.Write([]byte(of))
 	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) // #nosec G115 -- a count
-	x := h.Sum64()                                                   // its high bits hardly depend on the last bytes
+	// its high bits hardly depend on the last bytes
+	x := h.Sum64()
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
 	x ^= x >> 33

@@ -19,10 +19,11 @@ type Process func(ctx context.Context, msgs []relay.Message) []relay.Action
 // Function is a Lambda function. Each instance handles one invocation at a time. It is safe for
 // concurrent use. Do not change its fields after the first invocation.
 type Function struct {
-	New         func(instance int) Process // makes an instance's handler, with its own memory
-	Timeout     time.Duration              // of an invocation; 0: none
-	Concurrency int                        // concurrent invocations, from all event sources together; 0: no limit
-	ColdStart   time.Duration              // before an instance's first invocation
+	New     func(instance int) Process // makes an instance's handler, with its own memory
+	Timeout time.Duration              // of an invocation; 0: none
+	// concurrent invocations, from all event sources together; 0: no limit
+	Concurrency int
+	ColdStart   time.Duration // before an instance's first invocation
 
 	mu          sync.Mutex
 	idle        []Process // the one that worked last is used first

@@ -16,7 +16,8 @@ const (
 	scaleInterval = time.Second // 300 a minute
 	scaleStep     = 5
 	longPoll      = 20 * time.Second
-	throttleDelay = time.Second // a poller waits so long after a throttled invocation; not documented
+	// a poller waits so long after a throttled invocation; not documented
+	throttleDelay = time.Second
 )
 
 // Mapping is an event source mapping with ReportBatchItemFailures. It hands a queue's messages to a
@@ -27,7 +28,8 @@ type Mapping struct {
 	BatchSize      int           // 0: 10
 	Window         time.Duration // how long it waits for a batch to fill
 	MaxConcurrency int           // 2 to 1000; 0: 1000
-	Ready          bool          // starts at its maximum and stays there: an ideal mapping, not AWS's
+	// starts at its maximum and stays there: an ideal mapping, not AWS's
+	Ready bool
 
 	mu      sync.Mutex
 	pollers []*poller

@@ -156,14 +156,17 @@ func TestAThrottledReceiveCounts(t *testing.T) {
 func TestInstancesKeepTheirMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := &awsmodel.Function{Timeout: time.Minute, ColdStart: time.Second, New: sleeper(time.Second)}
+		f := &awsmodel.Function{
+			Timeout: time.Minute, ColdStart: time.Second, New: sleeper(time.Second),
+		}
 		began := time.Now()
 		for range 3 {
 			if _, err := f.Invoke(t.Context(), make([]relay.Message, 1)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if instances, n := f.Used(); instances != 1 || n != 3 || time.Since(began) != 4*time.Second {
+		if instances, n := f.Used(); instances != 1 || n != 3 ||
+			time.Since(began) != 4*time.Second {
 			t.Errorf("%d instances for %d invocations in %v", instances, n, time.Since(began))
 		}
 		f = &awsmodel.Function{Timeout: time.Minute, New: sleeper(time.Hour)}

@@ -17,9 +17,10 @@ type QueueOptions struct {
 	Lateness    time.Duration // messages become visible up to so much late, at random; none
 	DeadLetter  *Queue        // receives a message after MaxReceives receives; nil: none
 	MaxReceives int           // of a message, needed with DeadLetter
-	Unfair      bool          // without fair queues: the oldest message comes first, whatever its group
-	Latency     time.Duration // mean time of a call; none
-	Seed        uint64        // of lateness and latency
+	// without fair queues: the oldest message comes first, whatever its group
+	Unfair  bool
+	Latency time.Duration // mean time of a call; none
+	Seed    uint64        // of lateness and latency
 }
 
 // Queue is an SQS standard queue and a relay.Queue. It is safe for concurrent use.
@@ -163,7 +164,7 @@ func (q *Queue) take(limit int) ([]Received, chan struct{}) {
 			continue
 		}
 		q.begin(m, now)
-		got = append(got, Received{m.Message, m})
+		got = append(got, Received{Message: m.Message, of: m})
 	}
 	if q.visible > 0 {
 		q.wake() // another receiver may have been woken without a message for it
@@ -246,7 +247,7 @@ func (q *Queue) ChangeVisibility(r Received, after time.Duration) {
 func (q *Queue) Counts() Counts {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return Counts{q.visible, q.inFlight}
+	return Counts{Visible: q.visible, InFlight: q.inFlight}
 }
 
 // Noisy lists the groups that count as noisy now, sorted.

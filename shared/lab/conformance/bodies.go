@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // Bodies tests a relay.Bodies.
@@ -63,7 +63,9 @@ func bodiesReplace(t *testing.T, bodies relay.Bodies) {
 
 func bodiesConcurrent(t *testing.T, bodies relay.Bodies) {
 	body := slices.Repeat(binary(), 100)
-	equal(t, "errors", make([]error, 8), atOnce(8, func(int) error { return bodies.Put(t.Context(), bodyKey, body) }))
+	equal(t, "errors", make([]error, 8), atOnce(8, func(int) error {
+		return bodies.Put(t.Context(), bodyKey, body)
+	}))
 	got, err := bodies.Get(t.Context(), bodyKey)
 	must(t, "Get", err)
 	equal(t, "body", string(body), string(got))

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -66,14 +66,22 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 }
 
 // sameCatalog lets an adapter return empty instead of nil, except where the two differ in meaning.
-var sameCatalog = cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() != ".Schedule" }, cmpopts.EquateEmpty())
+var sameCatalog = cmp.FilterPath(func(p cmp.Path) bool {
+	return p.Last().String() != ".Schedule"
+}, cmpopts.EquateEmpty())
 
 func source(name string) catalog.Source {
-	return catalog.Source{Name: name, Verify: verify.Config{Provider: "github"}, Secrets: []string{"secret of " + name}}
+	return catalog.Source{
+		Name: name, Verify: verify.Config{Provider: "github"},
+		Secrets: []string{"secret of " + name},
+	}
 }
 
 func endpoint(name string) catalog.Endpoint {
-	return catalog.Endpoint{Name: name, URL: "https://" + name + ".example.com/hooks", Secrets: []string{"whsec_c2VjcmV0"}}
+	return catalog.Endpoint{
+		Name: name, URL: "https://" + name + ".example.com/hooks",
+		Secrets: []string{"whsec_c2VjcmV0"},
+	}
 }
 
 // fullCatalog returns a catalog in which every field of every type is set somewhere, in the order
@@ -81,39 +89,66 @@ func endpoint(name string) catalog.Endpoint {
 func fullCatalog() catalog.Catalog {
 	return catalog.Catalog{
 		Sources: []catalog.Source{
-			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Order: catalog.Order{On: true}, Verify: verify.Config{
-				Provider: "hmac",
-				HMAC: &verify.HMAC{Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Prefix: "sha512=",
-					Payload: "{id}.{timestamp}.{body}", TimestampHeader: "x-ts", IDHeader: "x-id", Tolerance: 90 * time.Second},
-				EventType: &verify.Locator{JSON: "event.kind"},
-				EventID:   &verify.Locator{Header: "x-delivery"},
-			}},
+			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Order: catalog.Order{On: true},
+				Verify: verify.Config{
+					Provider: "hmac",
+					HMAC: &verify.HMAC{Header: "x-sig", Algorithm: "sha512", Encoding: "base64",
+						Prefix:  "sha512=",
+						Payload: "{id}.{timestamp}.{body}", TimestampHeader: "x-ts",
+						IDHeader: "x-id", Tolerance: 90 * time.Second},
+					EventType: &verify.Locator{JSON: "event.kind"},
+					EventID:   &verify.Locator{Header: "x-delivery"},
+				}},
 			{Name: "hub", Secrets: []string{"token"}, Verify: verify.Config{
-				Provider: "github", AllowedIPs: []string{"192.0.2.0/24"}, URL: "https://in.example.com/in/hub?a=b",
-				Settings: map[string]string{"verify_token": "é\"", "topic": "t"}, EventID: &verify.Locator{Body: true},
+				Provider: "github", AllowedIPs: []string{"192.0.2.0/24"},
+				URL: "https://in.example.com/in/hub?a=b",
+				Settings: map[string]string{
+					"verify_token": "é\"", "topic": "t",
+				}, EventID: &verify.Locator{Body: true},
 			}},
 			{Name: "open", Verify: verify.Config{Provider: "none"}},
 		},
 		Endpoints: []catalog.Endpoint{
-			{Name: "billing", URL: "https://billing.example.com", Secrets: []string{"whsec_YmlsbGluZw=="}},
-			{Name: "knows-another", URL: "https://other.example.com", Secrets: []string{"whsk_c2VjcmV0"}, Auth: &catalog.Auth{
-				Signature: &catalog.Signature{Provider: "hmac", Secret: "s\x00é", Alone: true, HMAC: &verify.HMAC{Header: "X-Sig", Tolerance: time.Minute}}}},
-			{Name: "shipping", URL: "http://127.0.0.1:9999/hooks?key=a%20b", Secrets: []string{"whsec_bmV3", "whsec_b2xk"},
-				Header: map[string]string{"x-env": "prod", "authorization": "Bearer é"}, Timeout: 12500 * time.Millisecond,
+			{
+				Name: "billing", URL: "https://billing.example.com",
+				Secrets: []string{"whsec_YmlsbGluZw=="},
+			},
+			{Name: "knows-another", URL: "https://other.example.com",
+				Secrets: []string{"whsk_c2VjcmV0"}, Auth: &catalog.Auth{
+					Signature: &catalog.Signature{
+						Provider: "hmac", Secret: "s\x00é", Alone: true,
+						HMAC: &verify.HMAC{Header: "X-Sig", Tolerance: time.Minute},
+					}}},
+			{Name: "shipping", URL: "http://127.0.0.1:9999/hooks?key=a%20b", Secrets: []string{
+				"whsec_bmV3", "whsec_b2xk",
+			},
+				Header: map[string]string{
+					"x-env": "prod", "authorization": "Bearer é",
+				}, Timeout: 12500 * time.Millisecond,
 				Schedule: []time.Duration{time.Second, 5 * time.Minute, 24 * time.Hour},
 				Order:    catalog.Order{On: true, Key: "data.é"},
-				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50, RatePer: time.Minute, Concurrency: 10,
+				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50,
+				RatePer: time.Minute, Concurrency: 10,
 				SecretsMade: true, Prove: catalog.ProveOptions, Retiring: []catalog.RetiringSecret{
 					{Secret: "whsec_b2xkZXI=", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
-				TLS: &catalog.TLS{Certificate: []byte("-----BEGIN\nc"), Key: []byte("k\n"), Authorities: []byte("a")},
+				TLS: &catalog.TLS{
+					Certificate: []byte("-----BEGIN\nc"), Key: []byte("k\n"),
+					Authorities: []byte("a"),
+				},
 				Auth: &catalog.Auth{ // a checked catalog has only one of these
-					Basic: &catalog.BasicAuth{Username: "é", Password: "p\n"}, Bearer: "b", APIKey: &catalog.APIKey{Header: "h", Query: "q", Value: "v"},
-					OAuth2: &catalog.OAuth2{TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s", Scopes: []string{"a", "b"}, Audience: "x", InBody: true},
-					SigV4:  &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}},
+					Basic: &catalog.BasicAuth{
+						Username: "é", Password: "p\n",
+					}, Bearer: "b", APIKey: &catalog.APIKey{Header: "h", Query: "q", Value: "v"},
+					OAuth2: &catalog.OAuth2{
+						TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s",
+						Scopes: []string{"a", "b"}, Audience: "x", InBody: true,
+					},
+					SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}},
 		},
 		Subscriptions: []catalog.Subscription{
-			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"}, Filter: ` {"data": {"é <&>\u003e": [1.0, {"numeric": [">", 1e2]}]}}`,
-				Order: catalog.Order{On: true, Key: "data.é"}},
+			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"},
+				Filter: ` {"data": {"é <&>\u003e": [1.0, {"numeric": [">", 1e2]}]}}`,
+				Order:  catalog.Order{On: true, Key: "data.é"}},
 			{Source: "crm", Endpoint: "billing", Order: catalog.Order{On: true}},
 			{Source: "open", Endpoint: "billing", Types: []string{"*"}},
 		},
@@ -165,7 +200,9 @@ func generation(t *testing.T, c CatalogUnderTest) catalog.Generation {
 
 // of returns a source's subscriptions.
 func of(c catalog.Catalog, source string) []catalog.Subscription {
-	return slices.DeleteFunc(slices.Clone(c.Subscriptions), func(s catalog.Subscription) bool { return s.Source != source })
+	return slices.DeleteFunc(slices.Clone(c.Subscriptions), func(s catalog.Subscription) bool {
+		return s.Source != source
+	})
 }
 
 func catalogNew(t *testing.T, c CatalogUnderTest) {
@@ -178,10 +215,14 @@ func catalogNew(t *testing.T, c CatalogUnderTest) {
 func catalogNotFound(t *testing.T, c CatalogUnderTest) {
 	for _, fill := range []func(){func() {}, func() { replace(t, c, fullCatalog()) }} {
 		fill()
-		if _, err := c.Source(t.Context(), generation(t, c), "unknown"); !errors.Is(err, catalog.ErrNotFound) {
+		if _, err := c.Source(t.Context(), generation(t, c), "unknown"); !errors.Is(
+			err, catalog.ErrNotFound,
+		) {
 			t.Errorf("Source: %v, want ErrNotFound", err)
 		}
-		if _, err := c.Endpoint(t.Context(), generation(t, c), "crm"); !errors.Is(err, catalog.ErrNotFound) {
+		if _, err := c.Endpoint(t.Context(), generation(t, c), "crm"); !errors.Is(
+			err, catalog.ErrNotFound,
+		) {
 			t.Errorf("Endpoint by a source's name: %v, want ErrNotFound", err)
 		}
 		subs, err := c.Subscriptions(t.Context(), generation(t, c), "unknown")
@@ -205,9 +246,12 @@ func catalogSchedules(t *testing.T, c CatalogUnderTest) {
 func catalogSorted(t *testing.T, c CatalogUnderTest) {
 	var want catalog.Catalog
 	for _, name := range []string{"a", "a-b", "a1", "ab", "b"} {
-		want.Sources, want.Endpoints = append(want.Sources, source(name)), append(want.Endpoints, endpoint(name))
+		want.Sources, want.Endpoints = append(want.Sources, source(name)),
+			append(want.Endpoints, endpoint(name))
 	}
-	given := catalog.Catalog{Sources: slices.Clone(want.Sources), Endpoints: slices.Clone(want.Endpoints)}
+	given := catalog.Catalog{
+		Sources: slices.Clone(want.Sources), Endpoints: slices.Clone(want.Endpoints),
+	}
 	slices.Reverse(given.Sources)
 	slices.Reverse(given.Endpoints)
 	replace(t, c, given)
@@ -218,7 +262,10 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 	given := catalog.Catalog{Sources: []catalog.Source{source("a"), source("b")}}
 	for i, name := range []string{"z", "m", "a", "y", "n", "b"} {
 		given.Endpoints = append(given.Endpoints, endpoint(name))
-		given.Subscriptions = append(given.Subscriptions, catalog.Subscription{Source: []string{"b", "a"}[i%2], Endpoint: name})
+		given.Subscriptions = append(
+			given.Subscriptions,
+			catalog.Subscription{Source: []string{"b", "a"}[i%2], Endpoint: name},
+		)
 	}
 	replace(t, c, given)
 	got, _, err := c.LoadCatalog(t.Context())
@@ -238,12 +285,14 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 
 func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
 	want := catalog.Catalog{Sources: []catalog.Source{source("github")}}
-	filter := strings.Repeat("f", 4096) // a hundred of them are larger than an item of DynamoDB can be
+	// a hundred of them are larger than an item of DynamoDB can be
+	filter := strings.Repeat("f", 4096)
 	for i := range 500 {
 		e := endpoint(fmt.Sprintf("endpoint-%03d", i))
 		want.Endpoints = append(want.Endpoints, e)
-		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: e.Name,
-			Types: []string{strings.Repeat("t", 100), fmt.Sprint(i)}, Filter: filter})
+		want.Subscriptions = append(want.Subscriptions, catalog.Subscription{Source: "github",
+			Endpoint: e.Name,
+			Types:    []string{strings.Repeat("t", 100), fmt.Sprint(i)}, Filter: filter})
 		if i == 150 {
 			filter = ""
 		}
@@ -267,10 +316,14 @@ func catalogReplaced(t *testing.T, c CatalogUnderTest) {
 	}
 	replace(t, c, next)
 	expectCatalog(t, c, next)
-	if _, err := c.Source(t.Context(), generation(t, c), "open"); !errors.Is(err, catalog.ErrNotFound) {
+	if _, err := c.Source(t.Context(), generation(t, c), "open"); !errors.Is(
+		err, catalog.ErrNotFound,
+	) {
 		t.Errorf("a source that was left out: %v, want ErrNotFound", err)
 	}
-	if _, err := c.Endpoint(t.Context(), generation(t, c), "billing"); !errors.Is(err, catalog.ErrNotFound) {
+	if _, err := c.Endpoint(t.Context(), generation(t, c), "billing"); !errors.Is(
+		err, catalog.ErrNotFound,
+	) {
 		t.Errorf("an endpoint that was left out: %v, want ErrNotFound", err)
 	}
 	subs, err := c.Subscriptions(t.Context(), generation(t, c), "open")
@@ -288,7 +341,9 @@ func catalogConflict(t *testing.T, c CatalogUnderTest) {
 	first := replace(t, c, catalog.Catalog{Sources: []catalog.Source{source("a")}})
 	second := replace(t, c, fullCatalog())
 	for _, base := range []int64{0, first, second + 1} {
-		err := c.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{source("b")}}, base)
+		err := c.ReplaceCatalog(
+			t.Context(), catalog.Catalog{Sources: []catalog.Source{source("b")}}, base,
+		)
 		if !errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("a replacement of revision %d at %d: %v, want ErrConflict", base, second, err)
 		}
@@ -304,9 +359,13 @@ func catalogConcurrent(t *testing.T, c CatalogUnderTest) {
 		_, base, err := c.LoadCatalog(t.Context())
 		must(t, "LoadCatalog", err)
 		candidate := func(i int) catalog.Catalog {
-			return catalog.Catalog{Sources: []catalog.Source{source(fmt.Sprintf("s-%d-%d", base, i))}}
+			return catalog.Catalog{
+				Sources: []catalog.Source{source(fmt.Sprintf("s-%d-%d", base, i))},
+			}
 		}
-		errs := atOnce(6, func(i int) error { return c.ReplaceCatalog(t.Context(), candidate(i), base) })
+		errs := atOnce(6, func(i int) error {
+			return c.ReplaceCatalog(t.Context(), candidate(i), base)
+		})
 		winner := slices.Index(errs, nil)
 		if winner < 0 {
 			t.Fatalf("no replacement was accepted; the first: %v", errs[0])
@@ -327,8 +386,11 @@ func catalogReaders(t *testing.T, c CatalogUnderTest) {
 		var next catalog.Catalog
 		for i := range 40 {
 			name := fmt.Sprintf("n%d-%02d", n, i)
-			next.Sources, next.Endpoints = append(next.Sources, source(name)), append(next.Endpoints, endpoint(name))
-			next.Subscriptions = append(next.Subscriptions, catalog.Subscription{Source: name, Endpoint: name})
+			next.Sources, next.Endpoints = append(next.Sources, source(name)),
+				append(next.Endpoints, endpoint(name))
+			next.Subscriptions = append(
+				next.Subscriptions, catalog.Subscription{Source: name, Endpoint: name},
+			)
 		}
 		return next
 	}
@@ -368,7 +430,9 @@ func catalogPrefix(t *testing.T, c CatalogUnderTest) {
 		Sources:   []catalog.Source{source("git"), source("git-2"), source("github")},
 		Endpoints: []catalog.Endpoint{endpoint("a"), endpoint("b"), endpoint("c")},
 		Subscriptions: []catalog.Subscription{
-			{Source: "git", Endpoint: "a"}, {Source: "git-2", Endpoint: "b"}, {Source: "github", Endpoint: "c"}},
+			{Source: "git", Endpoint: "a"}, {Source: "git-2", Endpoint: "b"}, {
+				Source: "github", Endpoint: "c",
+			}},
 	}
 	replace(t, c, want)
 	expectCatalog(t, c, want)
@@ -386,7 +450,10 @@ func catalogGenerations(t *testing.T, c CatalogUnderTest) {
 	seen := map[catalog.Generation]bool{generation(t, c): true}
 	equal(t, "generation of a catalog that nobody has changed", generation(t, c), generation(t, c))
 	for i := range 3 {
-		want := catalog.Catalog{Sources: []catalog.Source{source("a")}, Endpoints: []catalog.Endpoint{endpoint(fmt.Sprint("e-", i)), endpoint("shared")}}
+		want := catalog.Catalog{
+			Sources:   []catalog.Source{source("a")},
+			Endpoints: []catalog.Endpoint{endpoint(fmt.Sprint("e-", i)), endpoint("shared")},
+		}
 		replace(t, c, want)
 		g := generation(t, c)
 		if seen[g] {
@@ -415,7 +482,8 @@ func catalogNames(t *testing.T, c CatalogUnderTest) {
 	for revision, want := range [][]string{{"b", "a"}, {"c"}, nil} {
 		var next catalog.Catalog
 		for _, name := range want {
-			next.Sources, next.Endpoints = append(next.Sources, source(name)), append(next.Endpoints, endpoint(name+"-endpoint"))
+			next.Sources, next.Endpoints = append(next.Sources, source(name)),
+				append(next.Endpoints, endpoint(name+"-endpoint"))
 		}
 		must(t, "ReplaceCatalog", c.ReplaceCatalog(t.Context(), next, int64(revision)))
 		sources, endpoints, err := c.Names(t.Context())

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
-
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
@@ -50,7 +50,11 @@ func stateTroubled(t *testing.T, states gate.EndpointStates) {
 	expectTroubled(t, states)
 	at := now()
 	kinds := map[string]breaker.State{
-		"disabled": {DisabledAt: at, Reason: "gone"}, "failing": {Failures: 1, FailingSince: at}, "open": {OpenUntil: at}, "paused": {PausedUntil: at},
+		"disabled": {
+			DisabledAt: at, Reason: "gone",
+		}, "failing": {
+			Failures: 1, FailingSince: at,
+		}, "open": {OpenUntil: at}, "paused": {PausedUntil: at},
 		"recovering": {ClosedAt: at}, "unproved": {Unproved: "it answered 404"},
 	}
 	for name, s := range kinds {
@@ -65,7 +69,10 @@ func stateTroubled(t *testing.T, states gate.EndpointStates) {
 	expectTroubled(t, states, slices.Sorted(maps.Keys(kinds))...)
 	expectState(t, states, "open", proved, 2)
 
-	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "well", breaker.State{Failures: 1}, 1))
+	must(
+		t, "SaveEndpointState",
+		states.SaveEndpointState(t.Context(), "well", breaker.State{Failures: 1}, 1),
+	)
 	kinds["well"] = breaker.State{}
 	expectTroubled(t, states, slices.Sorted(maps.Keys(kinds))...)
 }
@@ -74,7 +81,10 @@ func stateManyTroubled(t *testing.T, states gate.EndpointStates) {
 	var want []string
 	for i := range 1200 {
 		name := fmt.Sprintf("endpoint-%04d", i)
-		must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), name, breaker.State{Failures: 1}, 0))
+		must(
+			t, "SaveEndpointState",
+			states.SaveEndpointState(t.Context(), name, breaker.State{Failures: 1}, 0),
+		)
 		want = append(want, name)
 	}
 	expectTroubled(t, states, want...)
@@ -83,12 +93,17 @@ func stateManyTroubled(t *testing.T, states gate.EndpointStates) {
 // trouble returns a state with every field set.
 func trouble() breaker.State {
 	at := func(n int) time.Time { return time.Date(2026, 1, 2, 3, n, 5, 678_000_000, time.UTC) }
-	return breaker.State{Failures: 12, FailingSince: at(1), FailedAt: at(9), OpenUntil: at(2), Openings: 3, ClosedAt: at(4), PausedUntil: at(5),
-		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\"", Proof: breaker.Proof{Of: "hash", At: at(8), Rate: 120}, Unproved: "<é>",
+	return breaker.State{Failures: 12, FailingSince: at(1), FailedAt: at(9), OpenUntil: at(2),
+		Openings: 3, ClosedAt: at(4), PausedUntil: at(5),
+		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\"", Proof: breaker.Proof{
+			Of: "hash", At: at(8), Rate: 120,
+		}, Unproved: "<é>",
 		SlowUntil: at(10), SlowAt: at(11), SlowSeen: 2}
 }
 
-func expectState(t *testing.T, states gate.EndpointStates, endpoint string, want breaker.State, revision int64) {
+func expectState(
+	t *testing.T, states gate.EndpointStates, endpoint string, want breaker.State, revision int64,
+) {
 	t.Helper()
 	got, r, err := states.EndpointState(t.Context(), endpoint)
 	must(t, "EndpointState", err)
@@ -104,7 +119,10 @@ func stateFields(t *testing.T, states gate.EndpointStates) {
 	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "shipping", trouble(), 0))
 	expectState(t, states, "shipping", trouble(), 1)
 	expectState(t, states, "ship", breaker.State{}, 0)
-	must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), "shipping", breaker.State{}, 1))
+	must(
+		t, "SaveEndpointState",
+		states.SaveEndpointState(t.Context(), "shipping", breaker.State{}, 1),
+	)
 	expectState(t, states, "shipping", breaker.State{}, 2)
 }
 
@@ -116,7 +134,9 @@ func stateConditions(t *testing.T, states gate.EndpointStates) {
 			t.Errorf("over revision %d: %v, want ErrConflict", prior, err)
 		}
 	}
-	if err := states.SaveEndpointState(t.Context(), "other", trouble(), 1); !errors.Is(err, catalog.ErrConflict) {
+	if err := states.SaveEndpointState(t.Context(), "other", trouble(), 1); !errors.Is(
+		err, catalog.ErrConflict,
+	) {
 		t.Errorf("over a state that is not there: %v, want ErrConflict", err)
 	}
 	expectState(t, states, "shipping", trouble(), 1)
@@ -159,9 +179,13 @@ func Quotas(t *testing.T, fresh func(t *testing.T) gate.Quotas) {
 
 // expectPiece reserves one second, not before start and within ten seconds of it. want is the
 // beginning of the reservation, relative to start; negative: there must be none.
-func expectPiece(t *testing.T, quotas gate.Quotas, line string, start time.Time, want time.Duration) {
+func expectPiece(
+	t *testing.T, quotas gate.Quotas, line string, start time.Time, want time.Duration,
+) {
 	t.Helper()
-	from, ok, err := quotas.Reserve(t.Context(), line, time.Second, start, start.Add(10*time.Second))
+	from, ok, err := quotas.Reserve(
+		t.Context(), line, time.Second, start, start.Add(10*time.Second),
+	)
 	must(t, "Reserve", err)
 	got := time.Duration(-1)
 	if ok {
@@ -175,7 +199,9 @@ func quotaFollow(t *testing.T, quotas gate.Quotas) {
 	expectPiece(t, quotas, "a", start, 0)
 	expectPiece(t, quotas, "b", start, 0)
 	expectPiece(t, quotas, "a", start, time.Second)
-	from, ok, err := quotas.Reserve(t.Context(), "a", 1500*time.Microsecond, start, start.Add(time.Hour))
+	from, ok, err := quotas.Reserve(
+		t.Context(), "a", 1500*time.Microsecond, start, start.Add(time.Hour),
+	)
 	if want := start.Add(2 * time.Second); err != nil || !ok || !from.Equal(want) {
 		t.Errorf("%s, %t, %v, want %s", from, ok, err, want)
 	}
@@ -207,7 +233,9 @@ func quotaConcurrent(t *testing.T, quotas gate.Quotas) {
 	got := make(chan time.Duration, 10)
 	for range cap(got) {
 		go func() {
-			from, ok, err := quotas.Reserve(t.Context(), "a", time.Second, start, start.Add(time.Hour))
+			from, ok, err := quotas.Reserve(
+				t.Context(), "a", time.Second, start, start.Add(time.Hour),
+			)
 			if err != nil || !ok {
 				t.Errorf("%t, %v", ok, err)
 			}
@@ -217,7 +245,8 @@ func quotaConcurrent(t *testing.T, quotas gate.Quotas) {
 	seen := map[time.Duration]bool{}
 	for range cap(got) {
 		from := <-got
-		if seen[from] || from < 0 || from >= time.Duration(cap(got))*time.Second || from%time.Second != 0 {
+		if seen[from] || from < 0 || from >= time.Duration(cap(got))*time.Second ||
+			from%time.Second != 0 {
 			t.Errorf("a piece begins after %s", from)
 		}
 		seen[from] = true
@@ -240,7 +269,10 @@ func Slots(t *testing.T, fresh func(t *testing.T) gate.Slots) {
 	}
 }
 
-func expectClaim(t *testing.T, slots gate.Slots, endpoint string, number int, holder string, lasts time.Duration, want bool) {
+func expectClaim(
+	t *testing.T, slots gate.Slots, endpoint string, number int, holder string, lasts time.Duration,
+	want bool,
+) {
 	t.Helper()
 	got, err := slots.ClaimSlot(t.Context(), endpoint, number, holder, time.Now().Add(lasts))
 	must(t, "ClaimSlot", err)
@@ -270,7 +302,10 @@ func slotRenewed(t *testing.T, slots gate.Slots) {
 }
 
 func slotReleased(t *testing.T, slots gate.Slots) {
-	must(t, "ReleaseSlot of a slot that nobody ever held", slots.ReleaseSlot(t.Context(), "shipping", 0, "a"))
+	must(
+		t, "ReleaseSlot of a slot that nobody ever held",
+		slots.ReleaseSlot(t.Context(), "shipping", 0, "a"),
+	)
 	expectClaim(t, slots, "shipping", 0, "a", time.Hour, true)
 	must(t, "ReleaseSlot of another's slot", slots.ReleaseSlot(t.Context(), "shipping", 0, "b"))
 	expectClaim(t, slots, "shipping", 0, "b", time.Hour, false)
@@ -284,7 +319,9 @@ func slotConcurrent(t *testing.T, slots gate.Slots) {
 	got := make(chan bool, 10)
 	for i := range cap(got) {
 		go func() {
-			ok, err := slots.ClaimSlot(t.Context(), "shipping", 0, fmt.Sprint("holder ", i), time.Now().Add(time.Hour))
+			ok, err := slots.ClaimSlot(
+				t.Context(), "shipping", 0, fmt.Sprint("holder ", i), time.Now().Add(time.Hour),
+			)
 			if err != nil {
 				t.Error(err)
 			}

@@ -2,8 +2,8 @@ package conformance
 
 import (
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -13,42 +13,73 @@ import (
 func CatalogV1() catalog.Catalog {
 	byAccount := catalog.Order{On: true, Key: "data.account.id"}
 	hmac := verify.HMAC{
-		Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Key: "hex", Prefix: "sha512=", Payload: "{id}.{timestamp}.{body}",
-		TimestampHeader: "x-ts", TimestampJSON: "sent.at", TimestampFormat: "ms", IDHeader: "x-id", Tolerance: time.Minute,
+		Header: "x-sig", Algorithm: "sha512", Encoding: "base64", Key: "hex", Prefix: "sha512=",
+		Payload:         "{id}.{timestamp}.{body}",
+		TimestampHeader: "x-ts", TimestampJSON: "sent.at", TimestampFormat: "ms", IDHeader: "x-id",
+		Tolerance: time.Minute,
 	}
 	return catalog.Catalog{
 		Sources: []catalog.Source{
 			{Name: "bare", Verify: verify.Config{Provider: "none"}},
-			{Name: "learner", Verify: verify.Config{Provider: "asana"}, Secrets: []string{"handed over"}},
+			{
+				Name: "learner", Verify: verify.Config{Provider: "asana"},
+				Secrets: []string{"handed over"},
+			},
 			{Name: "whole", Verify: verify.Config{
-				Provider: "hmac", HMAC: &hmac, Once: verify.OnceBody, EventType: &verify.Locator{Header: "x-event"}, EventID: &verify.Locator{JSON: "event.id"},
-				URL: "https://relay.example.com/in/whole", AllowedIPs: []string{"192.0.2.0/24"}, Settings: map[string]string{"topic_arns": "arn"},
+				Provider: "hmac", HMAC: &hmac, Once: verify.OnceBody,
+				EventType:  &verify.Locator{Header: "x-event"},
+				EventID:    &verify.Locator{JSON: "event.id"},
+				URL:        "https://relay.example.com/in/whole",
+				AllowedIPs: []string{"192.0.2.0/24"},
+				Settings:   map[string]string{"topic_arns": "arn"},
 			}, Secrets: []string{"new", "old"}, Order: byAccount},
 		},
 		Endpoints: []catalog.Endpoint{
 			{Name: "bare", URL: "https://bare.example.com/", Secrets: []string{"whsec_bare"}},
-			{Name: "once", URL: "https://once.example.com/", Schedule: []time.Duration{}, Order: catalog.Order{On: true}},
 			{
-				Name: "whole", URL: "https://whole.example.com/hooks", Secrets: []string{"whsec_new"}, Header: map[string]string{"x-env": "prod"},
-				Timeout: 20 * time.Second, Schedule: []time.Duration{5 * time.Second, time.Hour}, MaxAge: 48 * time.Hour, Final: []string{"404", "4xx"},
+				Name: "once", URL: "https://once.example.com/", Schedule: []time.Duration{},
+				Order: catalog.Order{On: true},
+			},
+			{
+				Name: "whole", URL: "https://whole.example.com/hooks",
+				Secrets: []string{"whsec_new"}, Header: map[string]string{"x-env": "prod"},
+				Timeout: 20 * time.Second, Schedule: []time.Duration{
+					5 * time.Second, time.Hour,
+				}, MaxAge: 48 * time.Hour, Final: []string{"404", "4xx"},
 				RateLimit: 90, RatePer: time.Minute, Concurrency: 4,
-				TLS: &catalog.TLS{Certificate: []byte("certificate"), Key: []byte("key"), Authorities: []byte("authorities")},
+				TLS: &catalog.TLS{
+					Certificate: []byte("certificate"), Key: []byte("key"),
+					Authorities: []byte("authorities"),
+				},
 				Auth: &catalog.Auth{
-					Basic: &catalog.BasicAuth{Username: "relay", Password: "password"}, Bearer: "token",
+					Basic: &catalog.BasicAuth{
+						Username: "relay", Password: "password",
+					}, Bearer: "token",
 					APIKey: &catalog.APIKey{Header: "x-api-key", Query: "key", Value: "value"},
-					OAuth2: &catalog.OAuth2{TokenURL: "https://id.example.com/token", ClientID: "relay", ClientSecret: "secret",
+					OAuth2: &catalog.OAuth2{TokenURL: "https://id.example.com/token",
+						ClientID: "relay", ClientSecret: "secret",
 						Scopes: []string{"hooks"}, Audience: "hooks", InBody: true},
-					Signature: &catalog.Signature{Provider: "hmac", HMAC: &hmac, Secret: "secret", Alone: true},
-					SigV4:     &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"},
+					Signature: &catalog.Signature{
+						Provider: "hmac", HMAC: &hmac, Secret: "secret", Alone: true,
+					},
+					SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"},
 				},
 				Order: byAccount, SecretsMade: true, Prove: catalog.ProvePing,
-				Retiring: []catalog.RetiringSecret{{Secret: "whsec_old", Until: time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)}},
+				Retiring: []catalog.RetiringSecret{
+					{
+						Secret: "whsec_old",
+						Until:  time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC),
+					},
+				},
 			},
 		},
 		Subscriptions: []catalog.Subscription{
 			{Source: "bare", Endpoint: "bare"},
 			{Source: "bare", Endpoint: "once", Order: catalog.Order{On: true}},
-			{Source: "whole", Endpoint: "whole", Types: []string{"push", "pull_request.*"}, Filter: `{"trust": ["verified"]}`, Order: byAccount},
+			{
+				Source: "whole", Endpoint: "whole", Types: []string{"push", "pull_request.*"},
+				Filter: `{"trust": ["verified"]}`, Order: byAccount,
+			},
 		},
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // keeping is a ledger that can extend the retention of events.
@@ -23,8 +23,12 @@ func EventKeeper[L keeping](t *testing.T, fresh func(t *testing.T) L) {
 		t.Helper()
 		id := relay.EventID("app", "")
 		_, err := l.RecordEvent(t.Context(), relay.EventRecord{
-			Event:     relay.Event{ID: id, Receipt: "r", Source: "app", ReceivedAt: time.Now().UTC().Truncate(time.Millisecond), Body: []byte("{}")},
-			MessageID: "m", RoutedAt: time.Now().UTC().Truncate(time.Millisecond), ExpiresAt: expires,
+			Event: relay.Event{
+				ID: id, Receipt: "r", Source: "app",
+				ReceivedAt: time.Now().UTC().Truncate(time.Millisecond), Body: []byte("{}"),
+			},
+			MessageID: "m", RoutedAt: time.Now().UTC().Truncate(time.Millisecond),
+			ExpiresAt: expires,
 		})
 		must(t, "RecordEvent", err)
 		return id

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
@@ -43,7 +43,9 @@ func windowOf(t *testing.T, c CatalogUnderTest, source string) time.Time {
 }
 
 func catalogWindows(t *testing.T, c CatalogUnderTest) {
-	want := catalog.Catalog{Sources: []catalog.Source{learner("asana"), source("github"), learner("other")}}
+	want := catalog.Catalog{
+		Sources: []catalog.Source{learner("asana"), source("github"), learner("other")},
+	}
 	replace(t, c, want)
 	refused := func(when string) {
 		t.Helper()
@@ -102,7 +104,9 @@ func catalogWindowsOutlive(t *testing.T, c CatalogUnderTest) {
 }
 
 func catalogLearns(t *testing.T, c CatalogUnderTest) {
-	want := catalog.Catalog{Sources: []catalog.Source{learner("asana"), source("github"), learner("other")}}
+	want := catalog.Catalog{
+		Sources: []catalog.Source{learner("asana"), source("github"), learner("other")},
+	}
 	replace(t, c, want)
 	if err := c.LearnSecret(t.Context(), "unknown", "s"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("of an unknown source: %v, want ErrNotFound", err)
@@ -111,7 +115,8 @@ func catalogLearns(t *testing.T, c CatalogUnderTest) {
 		t.Errorf("of a source with a secret: %v, want ErrConflict", err)
 	}
 	learns(t, c, "asana", "first é")
-	must(t, "LearnSecret of the same", c.LearnSecret(t.Context(), "asana", "first é")) // a provider repeats a handshake whose answer was lost
+	// a provider repeats a handshake whose answer was lost
+	must(t, "LearnSecret of the same", c.LearnSecret(t.Context(), "asana", "first é"))
 	if err := c.LearnSecret(t.Context(), "asana", "second"); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("a second time: %v, want ErrConflict", err)
 	}
@@ -144,7 +149,8 @@ func catalogForgets(t *testing.T, c CatalogUnderTest) {
 	learns(t, c, "notion", "n")
 	loaded, _, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
-	loaded.Sources[0].Secrets = nil // forgotten on purpose; the other source keeps its secret as the catalog's own
+	// forgotten on purpose; the other source keeps its secret as the catalog's own
+	loaded.Sources[0].Secrets = nil
 	replace(t, c, loaded)
 	expectCatalog(t, c, loaded)
 	learns(t, c, "asana", "b")
@@ -160,7 +166,9 @@ func replacements() map[string]func(*catalog.Catalog) {
 			c.Sources = []catalog.Source{learner("asana")}
 			c.Sources[0].Secrets = []string{"configured"}
 		},
-		"with another": func(c *catalog.Catalog) { c.Sources = append(c.Sources, source("github")) },
+		"with another": func(c *catalog.Catalog) {
+			c.Sources = append(c.Sources, source("github"))
+		},
 	}
 }
 
@@ -171,7 +179,9 @@ func catalogKeepsLearned(t *testing.T, c CatalogUnderTest) {
 		must(t, "LoadCatalog", err)
 		learns(t, c, "asana", "learned")
 		change(&before)
-		if err := c.ReplaceCatalog(t.Context(), before, base); !errors.Is(err, catalog.ErrConflict) {
+		if err := c.ReplaceCatalog(t.Context(), before, base); !errors.Is(
+			err, catalog.ErrConflict,
+		) {
 			t.Errorf("%s: %v, want ErrConflict, since what was loaded lacks the secret", name, err)
 		}
 		want := learner("asana")
@@ -204,14 +214,24 @@ func (c *learnsBetween) LoadCatalog(ctx context.Context) (catalog.Catalog, int64
 func catalogRotates(t *testing.T, c CatalogUnderTest) {
 	ep := endpoint("shipping")
 	ep.SecretsMade = true
-	replace(t, c, catalog.Catalog{Sources: []catalog.Source{learner("asana")}, Endpoints: []catalog.Endpoint{ep}})
+	replace(
+		t, c,
+		catalog.Catalog{
+			Sources: []catalog.Source{learner("asana")}, Endpoints: []catalog.Endpoint{ep},
+		},
+	)
 	window(t, c, "asana")
-	learning := &learnsBetween{CatalogUnderTest: c, learn: func() error { return c.LearnSecret(t.Context(), "asana", "learned") }}
+	learning := &learnsBetween{CatalogUnderTest: c, learn: func() error {
+		return c.LearnSecret(t.Context(), "asana", "learned")
+	}}
 	rotated, err := catalog.Rotate(t.Context(), learning, "shipping", time.Hour, now())
 	must(t, "Rotate", err)
 	want := learner("asana")
 	want.Secrets = []string{"learned"}
-	expectCatalog(t, c, catalog.Catalog{Sources: []catalog.Source{want}, Endpoints: []catalog.Endpoint{rotated}})
+	expectCatalog(
+		t, c,
+		catalog.Catalog{Sources: []catalog.Source{want}, Endpoints: []catalog.Endpoint{rotated}},
+	)
 	if len(rotated.Retiring) != 1 {
 		t.Errorf("%d secrets retire, want 1", len(rotated.Retiring))
 	}
@@ -247,8 +267,13 @@ func catalogLearnsAmidst(t *testing.T, c CatalogUnderTest) {
 			if err != nil {
 				return err
 			}
-			loaded.Endpoints = append(loaded.Endpoints[:len(loaded.Endpoints):len(loaded.Endpoints)], endpoint(fmt.Sprint("endpoint-", i)))
-			if err := c.ReplaceCatalog(t.Context(), loaded, base); !errors.Is(err, catalog.ErrConflict) {
+			loaded.Endpoints = append(
+				loaded.Endpoints[:len(loaded.Endpoints):len(loaded.Endpoints)],
+				endpoint(fmt.Sprint("endpoint-", i)),
+			)
+			if err := c.ReplaceCatalog(t.Context(), loaded, base); !errors.Is(
+				err, catalog.ErrConflict,
+			) {
 				return err
 			}
 			return nil
@@ -258,6 +283,9 @@ func catalogLearnsAmidst(t *testing.T, c CatalogUnderTest) {
 		}
 		got, err := c.Source(t.Context(), generation(t, c), "asana")
 		must(t, "Source", err)
-		equal(t, "secrets of a source that was told that its secret is kept", []string{secret}, got.Secrets)
+		equal(
+			t, "secrets of a source that was told that its secret is kept", []string{secret},
+			got.Secrets,
+		)
 	}
 }

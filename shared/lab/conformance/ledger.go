@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // LedgerUnderTest is everything that a ledger's adapter implements.
@@ -89,18 +89,25 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 // record returns a plain record of an event.
 func record(name string) relay.EventRecord {
 	return relay.EventRecord{
-		Event: relay.Event{ID: eventID(name), Receipt: "r-" + name, Source: "github", Type: "push", ReceivedAt: now(),
+		Event: relay.Event{ID: eventID(name), Receipt: "r-" +
+			name, Source: "github", Type: "push", ReceivedAt: now(),
 			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n":1}`)},
-		MessageID: "m-" + name, Endpoints: []string{"shipping"}, RoutedAt: now(), ExpiresAt: later(),
+		MessageID: "m-" + name, Endpoints: []string{"shipping"}, RoutedAt: now(),
+		ExpiresAt: later(),
 	}
 }
 
 // delivery returns a plain delivery after n attempts that waits for the next one.
 func delivery(event, endpoint string, n int) relay.Delivery {
-	d := relay.Delivery{EventID: eventID(event), Endpoint: endpoint, Source: "github", Type: "push", Status: relay.Waiting,
-		Attempts: n, MessageID: fmt.Sprint("m-", n), NextAt: now().Add(time.Minute), UpdatedAt: now(), ExpiresAt: later()}
+	d := relay.Delivery{EventID: eventID(event), Endpoint: endpoint, Source: "github", Type: "push",
+		Status:   relay.Waiting,
+		Attempts: n, MessageID: fmt.Sprint("m-", n), NextAt: now().Add(time.Minute),
+		UpdatedAt: now(), ExpiresAt: later()}
 	for i := range min(n, relay.MaxHistory) {
-		d.History = append(d.History, relay.Attempt{Number: i + 1, At: now(), Outcome: relay.Rejected, StatusCode: 503})
+		d.History = append(
+			d.History,
+			relay.Attempt{Number: i + 1, At: now(), Outcome: relay.Rejected, StatusCode: 503},
+		)
 	}
 	return d
 }
@@ -128,7 +135,10 @@ func expectEvent(t *testing.T, events relay.Events, want relay.EventRecord) {
 
 func save(t *testing.T, deliveries relay.Deliveries, d relay.Delivery, prior int) {
 	t.Helper()
-	must(t, fmt.Sprintf("SaveDelivery of attempt %d over %d", d.Attempts, prior), deliveries.SaveDelivery(t.Context(), d, prior))
+	must(
+		t, fmt.Sprintf("SaveDelivery of attempt %d over %d", d.Attempts, prior),
+		deliveries.SaveDelivery(t.Context(), d, prior),
+	)
 }
 
 func eventNew(t *testing.T, events relay.Events) {
@@ -148,7 +158,9 @@ func eventFields(t *testing.T, events relay.Events) {
 	inline.Body = binary()
 	inline.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	inline.Type = "a type/with: spaces, é and <&>"
-	inline.Header = relay.Header{"x-empty": "", "x-text": "a,b; é \x01", "content-type": "application/octet-stream"}
+	inline.Header = relay.Header{
+		"x-empty": "", "x-text": "a,b; é \x01", "content-type": "application/octet-stream",
+	}
 	inline.Endpoints = []string{"z", "a", "m"}
 	claimed := record("claimed")
 	claimed.Body, claimed.BodyRef = nil, &relay.BodyRef{Key: "2026/01/02/github/abc", Size: 1 << 20}
@@ -186,7 +198,7 @@ func eventConcurrent(t *testing.T, events relay.Events) {
 		r := record("a")
 		r.Receipt = fmt.Sprint("r-", i)
 		existing, err := events.RecordEvent(t.Context(), r)
-		return result{r.Receipt, existing, err}
+		return result{own: r.Receipt, existing: existing, err: err}
 	})
 	var winners []string
 	for _, r := range results {
@@ -208,7 +220,9 @@ func eventConcurrent(t *testing.T, events relay.Events) {
 func deliveryNotFound(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, delivery("a", "shipping", 1), 0)
 	for _, key := range [][2]string{{eventID("a"), "billing"}, {eventID("b"), "shipping"}} {
-		if _, err := deliveries.Delivery(t.Context(), key[0], key[1]); !errors.Is(err, catalog.ErrNotFound) {
+		if _, err := deliveries.Delivery(t.Context(), key[0], key[1]); !errors.Is(
+			err, catalog.ErrNotFound,
+		) {
 			t.Errorf("Delivery(%q): %v, want ErrNotFound", key, err)
 		}
 	}
@@ -227,7 +241,10 @@ func deliveryConditions(t *testing.T, deliveries relay.Deliveries) {
 			if stored == prior {
 				must(t, event, err)
 			} else if !errors.Is(err, catalog.ErrConflict) {
-				t.Errorf("a write with prior %d over %d attempts: %v, want ErrConflict", prior, stored, err)
+				t.Errorf(
+					"a write with prior %d over %d attempts: %v, want ErrConflict", prior, stored,
+					err,
+				)
 			}
 			got, err := deliveries.Delivery(t.Context(), eventID(event), "shipping")
 			switch {
@@ -255,7 +272,9 @@ func deliveryHeld(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, held, 0)
 	save(t, deliveries, delivery("e", "shipping", 1), 0)
 	for _, again := range []relay.Delivery{held, delivery("e", "shipping", 1)} {
-		if err := deliveries.SaveDelivery(t.Context(), again, 0); !errors.Is(err, catalog.ErrConflict) {
+		if err := deliveries.SaveDelivery(t.Context(), again, 0); !errors.Is(
+			err, catalog.ErrConflict,
+		) {
 			t.Errorf("over an attempt, of %d attempts: %v, want ErrConflict", again.Attempts, err)
 		}
 	}
@@ -268,10 +287,14 @@ func deliveryExpired(t *testing.T, deliveries relay.Deliveries) {
 	expired := delivery("a", "shipping", 2)
 	expired.ExpiresAt = now().Truncate(time.Second)
 	save(t, deliveries, expired, 0)
-	if _, err := deliveries.Delivery(t.Context(), expired.EventID, "shipping"); !errors.Is(err, catalog.ErrNotFound) {
+	if _, err := deliveries.Delivery(t.Context(), expired.EventID, "shipping"); !errors.Is(
+		err, catalog.ErrNotFound,
+	) {
 		t.Errorf("Delivery: %v, want ErrNotFound", err)
 	}
-	if err := deliveries.SaveDelivery(t.Context(), delivery("a", "shipping", 3), 2); !errors.Is(err, catalog.ErrConflict) {
+	if err := deliveries.SaveDelivery(
+		t.Context(), delivery("a", "shipping", 3), 2,
+	); !errors.Is(err, catalog.ErrConflict) {
 		t.Errorf("SaveDelivery over the attempts of an expired record: %v, want ErrConflict", err)
 	}
 	save(t, deliveries, delivery("a", "shipping", 1), 0)
@@ -280,7 +303,8 @@ func deliveryExpired(t *testing.T, deliveries relay.Deliveries) {
 func deliveryFields(t *testing.T, deliveries relay.Deliveries) {
 	first := delivery("a", "shipping", 1)
 	first.Type = "a type/with: spaces, é and <&>"
-	first.History[0] = relay.Attempt{Number: 1, At: now(), Duration: 1234 * time.Millisecond, Outcome: relay.Rejected,
+	first.History[0] = relay.Attempt{Number: 1, At: now(), Duration: 1234 * time.Millisecond,
+		Outcome:    relay.Rejected,
 		StatusCode: 500, Response: slices.Concat(binary(), binary(), binary(), binary())}
 	save(t, deliveries, first, 0)
 	got, err := deliveries.Delivery(t.Context(), first.EventID, "shipping")
@@ -288,10 +312,14 @@ func deliveryFields(t *testing.T, deliveries relay.Deliveries) {
 	equal(t, "delivery", first, got, sameRecord)
 
 	full := first
-	full.Attempts, full.Status, full.NextAt, full.MessageID, full.History = 60, relay.Dead, time.Time{}, "m-60", nil
+	full.Attempts, full.Status, full.NextAt, full.MessageID, full.History = 60, relay.Dead,
+		time.Time{}, "m-60", nil
 	for i := range relay.MaxHistory {
-		full.History = append(full.History, relay.Attempt{Number: 11 + i, At: now(), Duration: 15 * time.Second,
-			Outcome: relay.TimedOut, Error: "no answer within 15s: é", Response: slices.Repeat([]byte{0xff}, relay.MaxResponseBytes)})
+		full.History = append(full.History, relay.Attempt{Number: 11 +
+			i, At: now(), Duration: 15 * time.Second,
+			Outcome: relay.TimedOut, Error: "no answer within 15s: é", Response: slices.Repeat(
+				[]byte{0xff}, relay.MaxResponseBytes,
+			)})
 	}
 	save(t, deliveries, full, 1)
 	got, err = deliveries.Delivery(t.Context(), first.EventID, "shipping")
@@ -339,7 +367,10 @@ func ledgerNotFound(t *testing.T, l LedgerUnderTest) {
 	}
 	events, page, err := l.EventsBySource(t.Context(), "unknown", now(), "")
 	must(t, "EventsBySource", err)
-	equal(t, "events and page of an unknown source", []any{0, relay.Page("")}, []any{len(events), page})
+	equal(
+		t, "events and page of an unknown source", []any{0, relay.Page("")},
+		[]any{len(events), page},
+	)
 }
 
 func ledgerExpired(t *testing.T, l LedgerUnderTest) {
@@ -367,7 +398,9 @@ func ledgerEvent(t *testing.T, l LedgerUnderTest) {
 	expired := delivery("a", "expired", 1)
 	expired.ExpiresAt = now().Truncate(time.Second)
 	save(t, l, expired, 0)
-	slices.SortFunc(deliveries, func(a, b relay.Delivery) int { return strings.Compare(a.Endpoint, b.Endpoint) })
+	slices.SortFunc(deliveries, func(a, b relay.Delivery) int {
+		return strings.Compare(a.Endpoint, b.Endpoint)
+	})
 
 	got, gotDeliveries, err := l.Event(t.Context(), want.ID)
 	must(t, "Event", err)
@@ -388,6 +421,9 @@ func ledgerLargeEvent(t *testing.T, l LedgerUnderTest) {
 	must(t, "Event", err)
 	equal(t, "deliveries", 24, len(deliveries))
 	for i, d := range deliveries {
-		equal(t, "endpoint and history", []any{fmt.Sprintf("e-%02d", i), relay.MaxHistory}, []any{d.Endpoint, len(d.History)})
+		equal(
+			t, "endpoint and history", []any{fmt.Sprintf("e-%02d", i), relay.MaxHistory},
+			[]any{d.Endpoint, len(d.History)},
+		)
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 )
 
 // eachPage calls a listing's method for each page, from the first to the last.
@@ -46,8 +46,11 @@ func ledgerHours(t *testing.T, l LedgerUnderTest) {
 	hour := now().Truncate(time.Hour)
 	inside := map[string]relay.EventRecord{}
 	for name, at := range map[string]time.Time{
-		"first": hour, "middle": hour.Add(30 * time.Minute), "last": hour.Add(time.Hour - time.Millisecond),
-		"before": hour.Add(-time.Millisecond), "after": hour.Add(time.Hour), "yesterday": hour.Add(-24 * time.Hour),
+		"first": hour, "middle": hour.Add(30 * time.Minute), "last": hour.Add(
+			time.Hour - time.Millisecond,
+		),
+		"before": hour.Add(-time.Millisecond), "after": hour.Add(time.Hour),
+		"yesterday": hour.Add(-24 * time.Hour),
 	} {
 		r := record(name)
 		r.ReceivedAt, r.ExpiresAt = at, later().Add(time.Hour)
@@ -60,14 +63,19 @@ func ledgerHours(t *testing.T, l LedgerUnderTest) {
 	other.Source, other.ReceivedAt = "github-2", hour
 	recordEvent(t, l, other)
 
-	for _, at := range []time.Time{hour, hour.Add(time.Hour - 1), hour.Add(20 * time.Minute).In(time.FixedZone("IST", 19800))} {
+	for _, at := range []time.Time{
+		hour, hour.Add(time.Hour - 1), hour.Add(20 * time.Minute).In(time.FixedZone("IST", 19800)),
+	} {
 		got := listEvents(t, l, at)
 		for id, r := range got {
 			if len(r.Body) > 0 || len(r.Header) > 0 {
 				t.Errorf("%s is listed with its body or header", id)
 			}
 		}
-		equal(t, "events of the hour", inside, got, sameRecord, cmpopts.IgnoreFields(relay.Event{}, "Body", "Header"))
+		equal(
+			t, "events of the hour", inside, got, sameRecord,
+			cmpopts.IgnoreFields(relay.Event{}, "Body", "Header"),
+		)
 	}
 	equal(t, "events of the hour before", 1, len(listEvents(t, l, hour.Add(-time.Minute))))
 }
@@ -84,7 +92,9 @@ func ledgerBusyHour(t *testing.T, l LedgerUnderTest) {
 }
 
 // listDeliveries reads all pages of an endpoint's deliveries. It calls between after each page.
-func listDeliveries(t *testing.T, l operate.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery)) []relay.Delivery {
+func listDeliveries(
+	t *testing.T, l operate.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery),
+) []relay.Delivery {
 	t.Helper()
 	var all []relay.Delivery
 	eachPage(t, "OpenDeliveries", func(page relay.Page) (relay.Page, error) {
@@ -116,7 +126,8 @@ func ledgerWaiting(t *testing.T, l LedgerUnderTest) {
 	base, want := now(), make([]relay.Delivery, n)
 	for _, i := range scattered(n) {
 		d := delivery(fmt.Sprint(i), "shipping", 1)
-		d.NextAt, d.UpdatedAt = base.Add(time.Duration(i)*9*time.Second), base.Add(-time.Duration(i)*time.Second)
+		d.NextAt, d.UpdatedAt = base.Add(time.Duration(i)*9*time.Second),
+			base.Add(-time.Duration(i)*time.Second)
 		save(t, l, d, 0)
 		want[i] = d
 	}
@@ -129,7 +140,8 @@ func ledgerDead(t *testing.T, l LedgerUnderTest) {
 	base, want := now().Add(-time.Hour), make([]relay.Delivery, n)
 	for _, i := range scattered(n) {
 		d := delivery(fmt.Sprint(i), "shipping", 1)
-		d.Status, d.NextAt, d.UpdatedAt = relay.Dead, time.Time{}, base.Add(time.Duration(i)*time.Second)
+		d.Status, d.NextAt, d.UpdatedAt = relay.Dead, time.Time{},
+			base.Add(time.Duration(i)*time.Second)
 		save(t, l, d, 0)
 		want[i] = d
 	}
@@ -139,7 +151,9 @@ func ledgerDead(t *testing.T, l LedgerUnderTest) {
 func ledgerStatus(t *testing.T, l LedgerUnderTest) {
 	expect := func(waiting, dead int) {
 		t.Helper()
-		got := []int{len(list(t, l, "shipping", relay.Waiting)), len(list(t, l, "shipping", relay.Dead))}
+		got := []int{
+			len(list(t, l, "shipping", relay.Waiting)), len(list(t, l, "shipping", relay.Dead)),
+		}
 		equal(t, "waiting and dead", []int{waiting, dead}, got)
 	}
 	save(t, l, delivery("a", "shipping", 1), 0)
@@ -207,7 +221,9 @@ func ledgerOverdue(t *testing.T, l LedgerUnderTest) {
 	for _, due := range []int{0, 1, 100, 150, n} {
 		var got []relay.Delivery
 		for page, more := relay.Page(""), true; more; more = page != "" {
-			deliveries, next, err := l.Overdue(t.Context(), "shipping", base.Add(time.Duration(due)*time.Second), page)
+			deliveries, next, err := l.Overdue(
+				t.Context(), "shipping", base.Add(time.Duration(due)*time.Second), page,
+			)
 			must(t, "Overdue", err)
 			got, page = append(got, deliveries...), next
 		}

@@ -37,7 +37,9 @@ func OrderedQueue(t *testing.T, fresh func(t *testing.T) OrderedQueueUnderTest) 
 func inGroup(group string, n int) []relay.Outgoing {
 	msgs := make([]relay.Outgoing, n)
 	for i := range msgs {
-		msgs[i] = relay.Outgoing{Body: fmt.Append(nil, i+1), Group: group, Once: fmt.Sprintf("%s-%d", group, i+1)}
+		msgs[i] = relay.Outgoing{
+			Body: fmt.Append(nil, i+1), Group: group, Once: fmt.Sprintf("%s-%d", group, i+1),
+		}
 	}
 	return msgs
 }
@@ -57,7 +59,12 @@ func (q OrderedQueueUnderTest) heads(t *testing.T) (a, b relay.Message) {
 	if both[0].Group == "b" {
 		both[0], both[1] = both[1], both[0]
 	}
-	equal(t, "next messages", []string{"a 1", "b 1"}, []string{both[0].Group + " " + string(both[0].Body), both[1].Group + " " + string(both[1].Body)})
+	equal(
+		t, "next messages", []string{"a 1", "b 1"},
+		[]string{
+			both[0].Group + " " + string(both[0].Body), both[1].Group + " " + string(both[1].Body),
+		},
+	)
 	return both[0], both[1]
 }
 

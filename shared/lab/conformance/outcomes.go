@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // SweepCursors tests an operate.SweepCursors.
@@ -21,7 +21,9 @@ func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	equal(t, "the first cursor", operate.SweepCursor{}, none)
 	hour := now().Truncate(time.Hour)
 	for _, c := range []operate.SweepCursor{
-		{Hour: hour, Source: "github", Page: "3/a page#of its own"}, {Hour: hour, Source: "relay"}, {Hour: hour.Add(time.Hour)},
+		{
+			Hour: hour, Source: "github", Page: "3/a page#of its own",
+		}, {Hour: hour, Source: "relay"}, {Hour: hour.Add(time.Hour)},
 	} {
 		must(t, "SaveSweepCursor", cursors.SaveSweepCursor(t.Context(), c))
 		got, err := cursors.SweepCursor(t.Context())
@@ -31,7 +33,9 @@ func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 }
 
 // anyOrder compares the deliveries of an outcome without regard to their order.
-var anyOrder = cmpopts.SortSlices(func(a, b operate.DeliveryStatus) bool { return a.Endpoint < b.Endpoint })
+var anyOrder = cmpopts.SortSlices(func(a, b operate.DeliveryStatus) bool {
+	return a.Endpoint < b.Endpoint
+})
 
 // names returns n endpoint names of the maximum length.
 func names(n int) []string {
@@ -142,7 +146,9 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 		return operate.DeliveryStatus{Endpoint: endpoint, Status: s, NextAt: d.NextAt}
 	}
 	mixed := []operate.DeliveryStatus{
-		deliveryIn("mixed", "a", relay.Delivered), deliveryIn("mixed", "b", relay.Dead), deliveryIn("mixed", "c", relay.Waiting),
+		deliveryIn(
+			"mixed", "a", relay.Delivered,
+		), deliveryIn("mixed", "b", relay.Dead), deliveryIn("mixed", "c", relay.Waiting),
 	}
 	var ofMany []operate.DeliveryStatus
 	for _, name := range many[:30] {
@@ -153,7 +159,9 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 	got := outcomes(t, l, at)
 	equal(t, "events", 4, len(got))
 	for name, want := range map[string]operate.EventOutcome{
-		"unrouted": {}, "missing": {Endpoints: []string{"shipping"}}, "many": {Endpoints: many, Deliveries: ofMany},
+		"unrouted": {}, "missing": {Endpoints: []string{"shipping"}}, "many": {
+			Endpoints: many, Deliveries: ofMany,
+		},
 		"mixed": {Endpoints: []string{"a", "b", "c", "d"}, Deliveries: mixed},
 	} {
 		want.EventID = eventID(name)

@@ -112,7 +112,9 @@ func queueEmptySend(t *testing.T, q QueueUnderTest) {
 }
 
 func queueBody(t *testing.T, q QueueUnderTest) {
-	body := []byte("{\"text\": \"tab\there, a newline,\\u0000 escaped, quotes \\\" ' <&>, é ✓ \U0001F600\",\n \"n\": 1e400}  ")
+	body := []byte(
+		"{\"text\": \"tab\there, a newline,\\u0000 escaped, quotes \\\" ' <&>, é ✓ \U0001F600\",\n \"n\": 1e400}  ",
+	)
 	q.send(t, relay.Outgoing{Body: body})
 	m := q.receive(t, 1)[0]
 	equal(t, "body", string(body), string(m.Body))
@@ -127,7 +129,9 @@ func queueBody(t *testing.T, q QueueUnderTest) {
 // queue. A carriage return is left out, because XML readers turn it into a newline.
 func characters() (texts []string) {
 	var b strings.Builder
-	for _, span := range [][2]rune{{0x9, 0xA}, {0x20, 0xD7FF}, {0xE000, 0xFFFD}, {0x10000, 0x10FFFF}} {
+	for _, span := range [][2]rune{
+		{0x9, 0xA}, {0x20, 0xD7FF}, {0xE000, 0xFFFD}, {0x10000, 0x10FFFF},
+	} {
 		for r := span[0]; r <= span[1]; r++ {
 			if b.WriteRune(r); b.Len() > 512<<10 {
 				texts = append(texts, b.String())
@@ -200,7 +204,10 @@ func queueManyMessages(t *testing.T, q QueueUnderTest) {
 }
 
 func queueLargestBody(t *testing.T, q QueueUnderTest) {
-	q.send(t, relay.Outgoing{Body: jsonText(largestBody), Group: strings.Repeat("g", 63), Resent: true})
+	q.send(
+		t,
+		relay.Outgoing{Body: jsonText(largestBody), Group: strings.Repeat("g", 63), Resent: true},
+	)
 	if got := q.receive(t, 1)[0]; string(got.Body) != string(jsonText(largestBody)) {
 		t.Errorf("received %d bytes, or others than the %d sent", len(got.Body), largestBody)
 	}
@@ -260,7 +267,10 @@ func queueGroups(t *testing.T, q QueueUnderTest) {
 
 func queueDelay(t *testing.T, q QueueUnderTest) {
 	sent := time.Now()
-	q.send(t, relay.Outgoing{Body: []byte(`"late"`), Delay: 700 * time.Millisecond}, relay.Outgoing{Body: []byte(`"at once"`)})
+	q.send(
+		t, relay.Outgoing{Body: []byte(`"late"`), Delay: 700 * time.Millisecond},
+		relay.Outgoing{Body: []byte(`"at once"`)},
+	)
 	equal(t, "first", `"at once"`, string(q.receive(t, 1)[0].Body))
 	m := q.receive(t, 1)[0]
 	equal(t, "second", `"late"`, string(m.Body))
@@ -281,7 +291,9 @@ func queueVisibility(t *testing.T, q QueueUnderTest) {
 	first := q.await(t, 1)[0]
 	again := q.await(t, 1)[0]
 	if hidden := time.Since(begun); hidden < q.Visibility {
-		t.Errorf("the message came back after %v, its visibility timeout is %v", hidden, q.Visibility)
+		t.Errorf(
+			"the message came back after %v, its visibility timeout is %v", hidden, q.Visibility,
+		)
 	}
 	equal(t, "id", first.ID, again.ID)
 	equal(t, "body", string(first.Body), string(again.Body))
@@ -342,7 +354,12 @@ func queueLongHold(t *testing.T, q QueueUnderTest) {
 func queueRefusedHold(t *testing.T, q QueueUnderTest) {
 	q.send(t, relay.Outgoing{Body: []byte(`1`)}, relay.Outgoing{Body: []byte(`2`)})
 	msgs := q.await(t, 2)
-	errs := q.Hold(t.Context(), []relay.Held{{Message: msgs[0], For: 13 * time.Hour}, {Message: msgs[1], For: relay.MaxHold}})
+	errs := q.Hold(
+		t.Context(),
+		[]relay.Held{
+			{Message: msgs[0], For: 13 * time.Hour}, {Message: msgs[1], For: relay.MaxHold},
+		},
+	)
 	if len(errs) != 2 || errs[0] == nil || errs[1] != nil {
 		t.Errorf("errors %v of a hold of 13 hours and of one of %v", errs, relay.MaxHold)
 	}

@@ -61,24 +61,51 @@ func (s SchedulerUnderTest) expect(t *testing.T, want map[string]Scheduled) {
 
 func schedulerKeeps(t *testing.T, s SchedulerUnderTest) {
 	at := now().Add(20*time.Minute + 123*time.Millisecond)
-	msg := relay.Outgoing{Body: []byte(`{"text":"é <&> ' \" \\ \u0000 <aws.scheduler.execution-id>"}`), Group: "shipping", Resent: true}
+	msg := relay.Outgoing{
+		Body:  []byte(`{"text":"é <&> ' \" \\ \u0000 <aws.scheduler.execution-id>"}`),
+		Group: "shipping", Resent: true,
+	}
 	must(t, "Schedule", s.Schedule(t.Context(), "one", at, msg))
-	s.expect(t, map[string]Scheduled{"one": {"one", at, msg.Body, "shipping", true}})
+	s.expect(
+		t,
+		map[string]Scheduled{
+			"one": {Name: "one", At: at, Body: msg.Body, Group: "shipping", Resent: true},
+		},
+	)
 }
 
 func schedulerName(t *testing.T, s SchedulerUnderTest) {
 	at := now().Add(time.Hour)
-	must(t, "first", s.Schedule(t.Context(), "one", at, relay.Outgoing{Body: []byte(`1`), Group: "a"}))
-	must(t, "second", s.Schedule(t.Context(), "one", at.Add(time.Hour), relay.Outgoing{Body: []byte(`2`), Group: "b", Resent: true}))
-	s.expect(t, map[string]Scheduled{"one": {"one", at, []byte(`1`), "a", false}})
+	must(
+		t, "first",
+		s.Schedule(t.Context(), "one", at, relay.Outgoing{Body: []byte(`1`), Group: "a"}),
+	)
+	must(
+		t, "second",
+		s.Schedule(
+			t.Context(), "one", at.Add(time.Hour),
+			relay.Outgoing{Body: []byte(`2`), Group: "b", Resent: true},
+		),
+	)
+	s.expect(
+		t,
+		map[string]Scheduled{
+			"one": {Name: "one", At: at, Body: []byte(`1`), Group: "a", Resent: false},
+		},
+	)
 }
 
 func schedulerNames(t *testing.T, s SchedulerUnderTest) {
 	at := now().Add(time.Hour)
 	want := map[string]Scheduled{}
-	for _, name := range []string{"a", "A", "0", "-", "_.-", "evt_abc.shipping.10", strings.Repeat("x", 64)} {
-		must(t, name, s.Schedule(t.Context(), name, at, relay.Outgoing{Body: []byte(`1`), Group: "a"}))
-		want[name] = Scheduled{name, at, []byte(`1`), "a", false}
+	for _, name := range []string{
+		"a", "A", "0", "-", "_.-", "evt_abc.shipping.10", strings.Repeat("x", 64),
+	} {
+		must(
+			t, name,
+			s.Schedule(t.Context(), name, at, relay.Outgoing{Body: []byte(`1`), Group: "a"}),
+		)
+		want[name] = Scheduled{Name: name, At: at, Body: []byte(`1`), Group: "a", Resent: false}
 	}
 	s.expect(t, want)
 }
@@ -89,32 +116,56 @@ func schedulerConcurrent(t *testing.T, s SchedulerUnderTest) {
 		return s.Schedule(t.Context(), "one", at, relay.Outgoing{Body: []byte(`1`), Group: "a"})
 	})
 	equal(t, "errors", make([]error, 8), errs)
-	s.expect(t, map[string]Scheduled{"one": {"one", at, []byte(`1`), "a", false}})
+	s.expect(
+		t,
+		map[string]Scheduled{
+			"one": {Name: "one", At: at, Body: []byte(`1`), Group: "a", Resent: false},
+		},
+	)
 }
 
 func schedulerPast(t *testing.T, s SchedulerUnderTest) {
-	must(t, "Schedule", s.Schedule(t.Context(), "one", now().Add(-time.Minute), relay.Outgoing{Body: []byte(`1`)}))
+	must(
+		t, "Schedule",
+		s.Schedule(t.Context(), "one", now().Add(-time.Minute), relay.Outgoing{Body: []byte(`1`)}),
+	)
 }
 
 func schedulerMonth(t *testing.T, s SchedulerUnderTest) {
 	at := now().Add(31 * 24 * time.Hour)
-	must(t, "Schedule", s.Schedule(t.Context(), "one", at, relay.Outgoing{Body: []byte(`1`), Group: "a"}))
-	s.expect(t, map[string]Scheduled{"one": {"one", at, []byte(`1`), "a", false}})
+	must(
+		t, "Schedule",
+		s.Schedule(t.Context(), "one", at, relay.Outgoing{Body: []byte(`1`), Group: "a"}),
+	)
+	s.expect(
+		t,
+		map[string]Scheduled{
+			"one": {Name: "one", At: at, Body: []byte(`1`), Group: "a", Resent: false},
+		},
+	)
 }
 
 func schedulerLarge(t *testing.T, s SchedulerUnderTest) {
 	at := now().Add(time.Hour)
 	msg := relay.Outgoing{Body: jsonText(200 << 10), Group: "a"}
 	must(t, "Schedule", s.Schedule(t.Context(), "one", at, msg))
-	s.expect(t, map[string]Scheduled{"one": {"one", at, msg.Body, "a", false}})
+	s.expect(
+		t,
+		map[string]Scheduled{
+			"one": {Name: "one", At: at, Body: msg.Body, Group: "a", Resent: false},
+		},
+	)
 }
 
 func schedulerTwoNames(t *testing.T, s SchedulerUnderTest) {
 	at := now().Add(time.Hour)
 	want := map[string]Scheduled{}
 	for _, name := range []string{"one", "two"} {
-		must(t, name, s.Schedule(t.Context(), name, at, relay.Outgoing{Body: []byte(`1`), Group: "a"}))
-		want[name] = Scheduled{name, at, []byte(`1`), "a", false}
+		must(
+			t, name,
+			s.Schedule(t.Context(), name, at, relay.Outgoing{Body: []byte(`1`), Group: "a"}),
+		)
+		want[name] = Scheduled{Name: name, At: at, Body: []byte(`1`), Group: "a", Resent: false}
 	}
 	s.expect(t, want)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -55,7 +56,9 @@ func sealerOpens(t *testing.T, s catalog.Sealer) {
 
 func sealerOtherName(t *testing.T, s catalog.Sealer) {
 	sealed := seal(t, s, secret)
-	for _, name := range []string{"endpoint/github", "source/github2", "source/githu", "SOURCE/github", ""} {
+	for _, name := range []string{
+		"endpoint/github", "source/github2", "source/githu", "SOURCE/github", "",
+	} {
 		refuses(t, s, "name "+name, name, sealed)
 	}
 }

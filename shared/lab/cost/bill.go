@@ -50,7 +50,9 @@ func Of(u Usage) Bill {
 	return b
 }
 
-func (b *Bill) add(what string, usd float64) { b.Lines = append(b.Lines, Line{what, usd}) }
+func (b *Bill) add(what string, usd float64) {
+	b.Lines = append(b.Lines, Line{What: what, USD: usd})
+}
 
 // PerMillion returns what a million events cost, in USD.
 func (b Bill) PerMillion() float64 {
@@ -83,13 +85,16 @@ func (u Usage) units(operations ...string) float64 {
 // sqs returns the cost of all SQS requests except empty receives.
 func (u Usage) sqs() float64 {
 	usd := 0.0
-	for _, operation := range []string{"sqs:SendMessage", "sqs:SendMessageBatch", "sqs:ReceiveMessage", "sqs:DeleteMessageBatch"} {
+	for _, operation := range []string{
+		"sqs:SendMessage", "sqs:SendMessageBatch", "sqs:ReceiveMessage", "sqs:DeleteMessageBatch",
+	} {
 		usd += SQSRequest.Of(u.Calls[operation].Units) + SQSFair.Of(u.Calls[operation].Fair)
 	}
 	return usd
 }
 
-// LoggedBytes are those of the functions. Lambda and API Gateway log nothing of what goes well, unless they are asked to.
+// LoggedBytes are those of the functions. Lambda and API Gateway log nothing of what goes well,
+// unless they are asked to.
 func (u Usage) LoggedBytes() float64 {
 	bytes := 0.0
 	for _, f := range u.Functions {
@@ -101,7 +106,8 @@ func (u Usage) LoggedBytes() float64 {
 // GBSeconds returns Lambda's billed time.
 func (u Usage) GBSeconds() float64 {
 	sum := 0.0
-	for _, name := range slices.Sorted(maps.Keys(u.Functions)) { // in a fixed order, because a sum of fractions depends on it
+	// in a fixed order, because a sum of fractions depends on it
+	for _, name := range slices.Sorted(maps.Keys(u.Functions)) {
 		f := u.Functions[name]
 		sum += float64(f.Invocations) * u.BilledMs(name) / 1000 * float64(f.MemoryMiB) / 1024
 	}
@@ -141,7 +147,8 @@ func (u Usage) waitMs(name string) float64 {
 func CallsPerEvent(u Usage) float64 {
 	calls := 0
 	for operation, c := range u.Calls {
-		if perEvent(operation) && operation != "sqs:ReceiveMessage" && operation != "sqs:DeleteMessageBatch" {
+		if perEvent(operation) && operation != "sqs:ReceiveMessage" &&
+			operation != "sqs:DeleteMessageBatch" {
 			calls += c.Calls
 		}
 	}
@@ -162,21 +169,25 @@ func AllCallsPerEvent(u Usage) float64 {
 
 // perEvent tells whether an operation is called for events, not by the hour.
 func perEvent(operation string) bool {
-	return operation != "sqs:"+EmptyReceive && !strings.HasSuffix(operation, OfCatalog) && !strings.HasSuffix(operation, OfTrouble)
+	return operation != "sqs:"+EmptyReceive && !strings.HasSuffix(operation, OfCatalog) &&
+		!strings.HasSuffix(operation, OfTrouble)
 }
 
 // Month is what something costs in a month, independent of the number of events.
 type Month struct {
-	What  string
-	Idle  float64 // in a month without events
-	InUse float64 // in a month in which every metric had a value; a metric without a value is not billed
+	What string
+	Idle float64 // in a month without events
+	// in a month in which every metric had a value; a metric without a value is not billed
+	InUse float64
 	Free  float64 // as Idle, less AWS's free allowance for each account
 }
 
 // Fixed returns the monthly costs of a relay without its events, at list prices.
 func Fixed(queues, alarms, metrics, dashboards int) []Month {
 	const (
-		pollers     = 5 // that Lambda keeps for a queue: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+		// that Lambda keeps for a queue:
+		// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+		pollers     = 5
 		pollSeconds = 20
 		month       = 30 * 24 * 3600
 
@@ -188,7 +199,10 @@ func Fixed(queues, alarms, metrics, dashboards int) []Month {
 		return Month{What: what, Idle: usd, InUse: usd, Free: p.Of(float64(max(0, n-free)))}
 	}
 	return []Month{
-		same("SQS: Lambda asks each queue for messages", SQSRequest, queues*pollers*month/pollSeconds, freeRequests),
+		same(
+			"SQS: Lambda asks each queue for messages", SQSRequest,
+			queues*pollers*month/pollSeconds, freeRequests,
+		),
 		same("KMS: the key", KMSKey, 1, 0),
 		same("CloudWatch: alarms", Alarm, alarms, freeAlarms),
 		{What: "CloudWatch: the relay's metrics", InUse: Metric.Of(float64(metrics))},

@@ -45,11 +45,13 @@ func fixed(t *testing.T) []cost.Month {
 	count := map[string]int{}
 	for _, r := range template.Resources {
 		count[r.Type]++
-		if more := len(r.Properties.Metrics) - 2; more > 0 { // an alarm on an expression is billed for each metric in it
+		// an alarm on an expression is billed for each metric in it
+		if more := len(r.Properties.Metrics) - 2; more > 0 {
 			count[r.Type] += more
 		}
 	}
-	return cost.Fixed(count["AWS::Lambda::EventSourceMapping"], count["AWS::CloudWatch::Alarm"], len(metric.Names)+len(metric.Reasons),
+	return cost.Fixed(count["AWS::Lambda::EventSourceMapping"], count["AWS::CloudWatch::Alarm"],
+		len(metric.Names)+len(metric.Reasons),
 		count["AWS::CloudWatch::Dashboard"])
 }
 
@@ -68,7 +70,9 @@ func TestFixed(t *testing.T) {
 		sum.Idle, sum.InUse, sum.Free = sum.Idle+m.Idle, sum.InUse+m.InUse, sum.Free+m.Free
 	}
 	// 648,000 requests of SQS, one key, alarms at 0.10, dashboards at 3, metrics at 0.30.
-	want := cost.Month{Idle: 0.2592 + 1 + 1.2 + 12, InUse: 0.2592 + 1 + 1.2 + 12 + 3, Free: 1 + 0.2 + 3}
+	want := cost.Month{
+		Idle: 0.2592 + 1 + 1.2 + 12, InUse: 0.2592 + 1 + 1.2 + 12 + 3, Free: 1 + 0.2 + 3,
+	}
 	if diff := cmp.Diff(want, sum, about); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -85,11 +89,14 @@ func TestCallsForAnEventAreWithinTheirBudget(t *testing.T) {
 				t.Errorf("%.2f calls for an event, at most 3.3", n)
 			}
 		}
-		if n := u.Calls["sqs:SendMessage"].Calls + u.Calls["sqs:SendMessageBatch"].Calls; n < u.Events {
+		if n := u.Calls["sqs:SendMessage"].Calls +
+			u.Calls["sqs:SendMessageBatch"].Calls; n < u.Events {
 			t.Errorf("%+v: %d events in %d sends", u.Scenario, u.Events, n)
 		}
 		if u.Attempts < u.Events*u.FanOut {
-			t.Errorf("%+v: %d attempts for %d deliveries", u.Scenario, u.Attempts, u.Events*u.FanOut)
+			t.Errorf(
+				"%+v: %d attempts for %d deliveries", u.Scenario, u.Attempts, u.Events*u.FanOut,
+			)
 		}
 	}
 	if !found {
@@ -99,22 +106,32 @@ func TestCallsForAnEventAreWithinTheirBudget(t *testing.T) {
 
 // billed is a usage whose bill can be computed by hand.
 var billed = cost.Usage{
-	Scenario: cost.Scenario{FanOut: 1}, Events: 1000, PostedBytes: 2_000_000, StoredBytes: 3_000_000,
+	Scenario: cost.Scenario{FanOut: 1}, Events: 1000, PostedBytes: 2_000_000,
+	StoredBytes: 3_000_000,
 	Functions: map[string]cost.Function{
-		"Receive": {MemoryMiB: 1024, Invocations: 1000, ProcessorMs: 1000, LoggedBytes: 110_000}, // 1.73 + 10 ms: 12
+		// 1.73 + 10 ms: 12
+		"Receive": {MemoryMiB: 1024, Invocations: 1000, ProcessorMs: 1000, LoggedBytes: 110_000},
 	},
 	Calls: map[string]cost.Calls{
-		"sqs:SendMessage": {Calls: 1000, Units: 2000, Fair: 1000}, "sqs:ReceiveMessage, empty": {Calls: 9000, Units: 9000},
-		"dynamodb:PutItem": {Calls: 1000, Units: 4000}, "dynamodb:GetItem": {Calls: 1000, Units: 500},
-		"dynamodb:GetItem, catalog": {Calls: 1000, Units: 1000}, "scheduler:CreateSchedule": {Calls: 10, Units: 10},
+		"sqs:SendMessage": {
+			Calls: 1000, Units: 2000, Fair: 1000,
+		}, "sqs:ReceiveMessage, empty": {Calls: 9000, Units: 9000},
+		"dynamodb:PutItem": {Calls: 1000, Units: 4000}, "dynamodb:GetItem": {
+			Calls: 1000, Units: 500,
+		},
+		"dynamodb:GetItem, catalog": {
+			Calls: 1000, Units: 1000,
+		}, "scheduler:CreateSchedule": {Calls: 10, Units: 10},
 	},
 }
 
 func TestBill(t *testing.T) {
 	t.Parallel()
 	want := map[string]float64{ // USD for a million events
-		"API Gateway": 1.00, "Lambda, requests": 0.20, "Lambda, time": 0.012 * 1e6 * 0.0000133334, "SQS": 2*0.40 + 0.10,
-		"DynamoDB, writes": 4 * 0.625, "DynamoDB, reads": 0.5 * 0.125, "DynamoDB, 30 days of storage": 3 * 0.25, "Scheduler": 0.01,
+		"API Gateway": 1.00, "Lambda, requests": 0.20, "Lambda, time": 0.012 * 1e6 * 0.0000133334,
+		"SQS":              2*0.40 + 0.10,
+		"DynamoDB, writes": 4 * 0.625, "DynamoDB, reads": 0.5 * 0.125,
+		"DynamoDB, 30 days of storage": 3 * 0.25, "Scheduler": 0.01,
 		"CloudWatch Logs": 110 / 1e9 * 1e6 * 0.50, "Data transfer out": 2 * 0.09,
 	}
 	got, sum := map[string]float64{}, 0.0
@@ -168,7 +185,8 @@ func TestPricesAreWhole(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, p := range cost.Prices() {
-		if p.What == "" || p.USD <= 0 || p.Per <= 0 || p.Unit == "" || p.Source == "" || seen[p.What] {
+		if p.What == "" || p.USD <= 0 || p.Per <= 0 || p.Unit == "" || p.Source == "" ||
+			seen[p.What] {
 			t.Errorf("price %+v, there before %t", p, seen[p.What])
 		}
 		seen[p.What] = true

@@ -10,7 +10,8 @@ import (
 // Tables returns the generated tables of docs/cost.md by name, computed from usage and prices.
 func Tables(usage []Usage, fixed []Month) map[string]string {
 	return map[string]string{
-		"bill": bill(usage, fixed), "money": money(usage), "calls": calls(usage), "time": lambdaTime(usage), "fixed": monthly(fixed),
+		"bill": bill(usage, fixed), "money": money(usage), "calls": calls(usage),
+		"time": lambdaTime(usage), "fixed": monthly(fixed),
 		"others": others(usage), "prices": prices(),
 	}
 }
@@ -39,13 +40,22 @@ func bill(usage []Usage, fixed []Month) string {
 	for _, n := range []struct {
 		name   string
 		events float64
-	}{{"0", 0}, {"10,000", 1e4}, {"100,000", 1e5}, {"1 million", 1e6}, {"10 million", 1e7}, {"100 million", 1e8}} {
+	}{
+		{"0", 0}, {"10,000", 1e4}, {"100,000", 1e5}, {"1 million", 1e6}, {"10 million", 1e7},
+		{"100 million", 1e8},
+	} {
 		month := sum(fixed).InUse
 		if n.events == 0 {
 			month = sum(fixed).Idle
 		}
 		events := Of(usage[0]).PerMillion() * n.events / 1e6
-		rows = append(rows, []string{n.name, fmt.Sprintf("%.2f", month), fmt.Sprintf("%.2f", events), fmt.Sprintf("%.2f", month+events)})
+		rows = append(
+			rows,
+			[]string{
+				n.name, fmt.Sprintf("%.2f", month), fmt.Sprintf("%.2f", events),
+				fmt.Sprintf("%.2f", month+events),
+			},
+		)
 	}
 	return table(rows)
 }
@@ -94,11 +104,17 @@ func rowOf(what, format string, usage []Usage, value func(Usage) float64) []stri
 func money(usage []Usage) string {
 	rows := [][]string{head("USD for a million events", usage)}
 	for i, l := range Of(usage[0]).Lines {
-		rows = append(rows, rowOf(l.What, "%.2f", usage, func(u Usage) float64 { return u.million(Of(u).Lines[i].USD) }))
+		rows = append(rows, rowOf(l.What, "%.2f", usage, func(u Usage) float64 {
+			return u.million(Of(u).Lines[i].USD)
+		}))
 	}
 	return table(append(rows,
-		rowOf("**together**", "**%.2f**", usage, func(u Usage) float64 { return Of(u).PerMillion() }),
-		rowOf("for a million deliveries", "%.2f", usage, func(u Usage) float64 { return Of(u).PerMillion() / float64(u.FanOut) })))
+		rowOf("**together**", "**%.2f**", usage, func(u Usage) float64 {
+			return Of(u).PerMillion()
+		}),
+		rowOf("for a million deliveries", "%.2f", usage, func(u Usage) float64 {
+			return Of(u).PerMillion() / float64(u.FanOut)
+		})))
 }
 
 func calls(usage []Usage) string {
@@ -118,9 +134,16 @@ func calls(usage []Usage) string {
 	}
 	return table(append(rows,
 		rowOf("the functions' calls for an event", "%.2f", usage, CallsPerEvent),
-		rowOf("… with those of the catalog and of endpoints in trouble", "%.2f", usage, AllCallsPerEvent),
-		rowOf("DynamoDB write units for an event", "%.2f", usage, func(u Usage) float64 { return u.units("dynamodb:PutItem") / float64(u.Events) }),
-		rowOf("POSTs to endpoints for an event", "%.2f", usage, func(u Usage) float64 { return float64(u.Attempts) / float64(u.Events) })))
+		rowOf(
+			"… with those of the catalog and of endpoints in trouble", "%.2f", usage,
+			AllCallsPerEvent,
+		),
+		rowOf("DynamoDB write units for an event", "%.2f", usage, func(u Usage) float64 {
+			return u.units("dynamodb:PutItem") / float64(u.Events)
+		}),
+		rowOf("POSTs to endpoints for an event", "%.2f", usage, func(u Usage) float64 {
+			return float64(u.Attempts) / float64(u.Events)
+		})))
 }
 
 func lambdaTime(usage []Usage) string {
@@ -132,13 +155,21 @@ func lambdaTime(usage []Usage) string {
 				return u.million(float64(u.Functions[name].Invocations)) / 1000
 			}),
 			rowOf("… processor, measured, ms each", "%.2f", usage, func(u Usage) float64 {
-				return u.Functions[name].ProcessorMs / float64(max(1, u.Functions[name].Invocations))
+				return u.Functions[name].ProcessorMs / float64(max(
+					1, u.Functions[name].Invocations,
+				))
 			}),
-			rowOf("… billed, estimated, ms each", "%.0f", usage, func(u Usage) float64 { return u.BilledMs(name) }))
+			rowOf("… billed, estimated, ms each", "%.0f", usage, func(u Usage) float64 {
+				return u.BilledMs(name)
+			}))
 	}
 	return table(append(rows,
-		rowOf("GB-seconds", "%.0f", usage, func(u Usage) float64 { return u.million(u.GBSeconds()) }),
-		rowOf("GB of logs", "%.2f", usage, func(u Usage) float64 { return u.million(u.LoggedBytes()) / giga })))
+		rowOf("GB-seconds", "%.0f", usage, func(u Usage) float64 {
+			return u.million(u.GBSeconds())
+		}),
+		rowOf("GB of logs", "%.2f", usage, func(u Usage) float64 {
+			return u.million(u.LoggedBytes()) / giga
+		})))
 }
 
 func monthly(fixed []Month) string {
@@ -159,18 +190,27 @@ func others(usage []Usage) string {
 	front := func(u Usage) float64 {
 		f := u.Functions["Receive"]
 		time := float64(f.Invocations) * u.BilledMs("Receive") / 1000 * float64(f.MemoryMiB) / 1024
-		return HTTPRequest.Of(float64(u.Events)) + LambdaRequest.Of(float64(f.Invocations)) + LambdaTime.Of(time) +
+		return HTTPRequest.Of(float64(u.Events)) + LambdaRequest.Of(float64(f.Invocations)) +
+			LambdaTime.Of(time) +
 			LogsIngested.Of(float64(f.LoggedBytes)) + TransferOut.Of(float64(u.PostedBytes))
 	}
 	return table([][]string{
 		head("USD for a million events", usage),
 		rowOf("this relay", "%.2f", usage, func(u Usage) float64 { return Of(u).PerMillion() }),
-		rowOf("verifying function, EventBridge bus, API destinations", "%.2f", usage, func(u Usage) float64 {
-			return u.million(front(u) + BusEvent.Of(float64(u.Events)) + APIDestination.Of(float64(u.Attempts)))
-		}),
-		rowOf("verifying function, SNS topic, HTTP subscriptions", "%.2f", usage, func(u Usage) float64 {
-			return u.million(front(u) + SNSPublish.Of(float64(u.Events)) + SNSDelivery.Of(float64(u.Attempts)))
-		}),
+		rowOf("verifying function, EventBridge bus, API destinations", "%.2f", usage,
+			func(u Usage) float64 {
+				return u.million(
+					front(u) + BusEvent.Of(float64(u.Events)) +
+						APIDestination.Of(float64(u.Attempts)),
+				)
+			}),
+		rowOf("verifying function, SNS topic, HTTP subscriptions", "%.2f", usage,
+			func(u Usage) float64 {
+				return u.million(
+					front(u) + SNSPublish.Of(float64(u.Events)) +
+						SNSDelivery.Of(float64(u.Attempts)),
+				)
+			}),
 	})
 }
 
@@ -178,7 +218,10 @@ func prices() string {
 	var b strings.Builder
 	b.WriteString("| us-east-1, " + PricesAsOf + " | USD | for a |\n|---|--:|---|\n")
 	for _, p := range Prices() {
-		fmt.Fprintf(&b, "| [%s](%s) | %s | %s |\n", p.What, p.Source, strings.TrimRight(fmt.Sprintf("%.10f", p.USD), "0"), p.Unit)
+		fmt.Fprintf(
+			&b, "| [%s](%s) | %s | %s |\n", p.What, p.Source,
+			strings.TrimRight(fmt.Sprintf("%.10f", p.USD), "0"), p.Unit,
+		)
 	}
 	return b.String()
 }

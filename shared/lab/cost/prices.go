@@ -23,37 +23,115 @@ const (
 
 // The prices.
 var (
-	HTTPRequest   = Price{"API Gateway, HTTP API", 1.00, million, "million requests of up to 512 KB", "https://aws.amazon.com/api-gateway/pricing/"}
-	LambdaRequest = Price{"Lambda, requests", 0.20, million, "million requests", "https://aws.amazon.com/lambda/pricing/"}
-	LambdaTime    = Price{"Lambda, time, arm64", 0.0000133334, 1, "GB-second", "https://aws.amazon.com/lambda/pricing/"}
-	SQSRequest    = Price{"SQS, standard", 0.40, million, "million requests, each 64 KB of payload one", "https://aws.amazon.com/sqs/pricing/"}
-	SQSFair       = Price{"SQS, fair queues, on top", 0.10, million, "million requests with a message group", "https://aws.amazon.com/sqs/pricing/"}
-	DynamoWrite   = Price{"DynamoDB on demand, writes", 0.625, million, "million request units of 1 KB", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
-	DynamoRead    = Price{"DynamoDB on demand, reads", 0.125, million, "million request units of 4 KB", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
-	DynamoStored  = Price{"DynamoDB, storage", 0.25, giga, "GB-month", "https://aws.amazon.com/dynamodb/pricing/on-demand/"}
-	S3Put         = Price{"S3 Standard, PUT", 0.005, 1000, "thousand requests", "https://aws.amazon.com/s3/pricing/"}
-	S3Get         = Price{"S3 Standard, GET", 0.0004, 1000, "thousand requests", "https://aws.amazon.com/s3/pricing/"}
-	S3Stored      = Price{"S3 Standard, storage", 0.023, giga, "GB-month", "https://aws.amazon.com/s3/pricing/"}
-	KMSRequest    = Price{"KMS, requests", 0.03, 10_000, "ten thousand requests", "https://aws.amazon.com/kms/pricing/"}
-	KMSKey        = Price{"KMS, key", 1.00, 1, "key and month, and as much for each of its first two rotations", "https://aws.amazon.com/kms/pricing/"}
-	Schedule      = Price{"EventBridge Scheduler", 1.00, million, "million invocations", "https://aws.amazon.com/eventbridge/pricing/"}
-	LogsIngested  = Price{"CloudWatch Logs, ingestion", 0.50, giga, "GB", "https://aws.amazon.com/cloudwatch/pricing/"}
-	Metric        = Price{"CloudWatch, custom metric", 0.30, 1, "metric and month", "https://aws.amazon.com/cloudwatch/pricing/"}
-	Alarm         = Price{"CloudWatch, alarm", 0.10, 1, "alarm and month", "https://aws.amazon.com/cloudwatch/pricing/"}
-	Dashboard     = Price{"CloudWatch, dashboard", 3.00, 1, "dashboard and month", "https://aws.amazon.com/cloudwatch/pricing/"}
-	TransferOut   = Price{"Data transfer to the internet", 0.09, giga, "GB", "https://aws.amazon.com/ec2/pricing/on-demand/#Data_Transfer"}
+	HTTPRequest = Price{
+		What: "API Gateway, HTTP API", USD: 1.00, Per: million,
+		Unit:   "million requests of up to 512 KB",
+		Source: "https://aws.amazon.com/api-gateway/pricing/",
+	}
+	LambdaRequest = Price{
+		What: "Lambda, requests", USD: 0.20, Per: million, Unit: "million requests",
+		Source: "https://aws.amazon.com/lambda/pricing/",
+	}
+	LambdaTime = Price{
+		What: "Lambda, time, arm64", USD: 0.0000133334, Per: 1, Unit: "GB-second",
+		Source: "https://aws.amazon.com/lambda/pricing/",
+	}
+	SQSRequest = Price{
+		What: "SQS, standard", USD: 0.40, Per: million,
+		Unit:   "million requests, each 64 KB of payload one",
+		Source: "https://aws.amazon.com/sqs/pricing/",
+	}
+	SQSFair = Price{
+		What: "SQS, fair queues, on top", USD: 0.10, Per: million,
+		Unit:   "million requests with a message group",
+		Source: "https://aws.amazon.com/sqs/pricing/",
+	}
+	DynamoWrite = Price{
+		What: "DynamoDB on demand, writes", USD: 0.625, Per: million,
+		Unit:   "million request units of 1 KB",
+		Source: "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+	}
+	DynamoRead = Price{
+		What: "DynamoDB on demand, reads", USD: 0.125, Per: million,
+		Unit:   "million request units of 4 KB",
+		Source: "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+	}
+	DynamoStored = Price{
+		What: "DynamoDB, storage", USD: 0.25, Per: giga, Unit: "GB-month",
+		Source: "https://aws.amazon.com/dynamodb/pricing/on-demand/",
+	}
+	S3Put = Price{
+		What: "S3 Standard, PUT", USD: 0.005, Per: 1000, Unit: "thousand requests",
+		Source: "https://aws.amazon.com/s3/pricing/",
+	}
+	S3Get = Price{
+		What: "S3 Standard, GET", USD: 0.0004, Per: 1000, Unit: "thousand requests",
+		Source: "https://aws.amazon.com/s3/pricing/",
+	}
+	S3Stored = Price{
+		What: "S3 Standard, storage", USD: 0.023, Per: giga, Unit: "GB-month",
+		Source: "https://aws.amazon.com/s3/pricing/",
+	}
+	KMSRequest = Price{
+		What: "KMS, requests", USD: 0.03, Per: 10_000, Unit: "ten thousand requests",
+		Source: "https://aws.amazon.com/kms/pricing/",
+	}
+	KMSKey = Price{
+		What: "KMS, key", USD: 1.00, Per: 1,
+		Unit:   "key and month, and as much for each of its first two rotations",
+		Source: "https://aws.amazon.com/kms/pricing/",
+	}
+	Schedule = Price{
+		What: "EventBridge Scheduler", USD: 1.00, Per: million, Unit: "million invocations",
+		Source: "https://aws.amazon.com/eventbridge/pricing/",
+	}
+	LogsIngested = Price{
+		What: "CloudWatch Logs, ingestion", USD: 0.50, Per: giga, Unit: "GB",
+		Source: "https://aws.amazon.com/cloudwatch/pricing/",
+	}
+	Metric = Price{
+		What: "CloudWatch, custom metric", USD: 0.30, Per: 1, Unit: "metric and month",
+		Source: "https://aws.amazon.com/cloudwatch/pricing/",
+	}
+	Alarm = Price{
+		What: "CloudWatch, alarm", USD: 0.10, Per: 1, Unit: "alarm and month",
+		Source: "https://aws.amazon.com/cloudwatch/pricing/",
+	}
+	Dashboard = Price{
+		What: "CloudWatch, dashboard", USD: 3.00, Per: 1, Unit: "dashboard and month",
+		Source: "https://aws.amazon.com/cloudwatch/pricing/",
+	}
+	TransferOut = Price{
+		What: "Data transfer to the internet", USD: 0.09, Per: giga, Unit: "GB",
+		Source: "https://aws.amazon.com/ec2/pricing/on-demand/#Data_Transfer",
+	}
 
-	BusEvent       = Price{"EventBridge, custom events", 1.00, million, "million events, each 64 KB one", "https://aws.amazon.com/eventbridge/pricing/"}
-	APIDestination = Price{"EventBridge, API destinations", 0.20, million, "million invocations", "https://aws.amazon.com/eventbridge/pricing/"}
-	SNSPublish     = Price{"SNS, publishes", 0.50, million, "million requests, each 64 KB one", "https://aws.amazon.com/sns/pricing/"}
-	SNSDelivery    = Price{"SNS, HTTP deliveries", 0.60, million, "million notifications", "https://aws.amazon.com/sns/pricing/"}
+	BusEvent = Price{
+		What: "EventBridge, custom events", USD: 1.00, Per: million,
+		Unit:   "million events, each 64 KB one",
+		Source: "https://aws.amazon.com/eventbridge/pricing/",
+	}
+	APIDestination = Price{
+		What: "EventBridge, API destinations", USD: 0.20, Per: million, Unit: "million invocations",
+		Source: "https://aws.amazon.com/eventbridge/pricing/",
+	}
+	SNSPublish = Price{
+		What: "SNS, publishes", USD: 0.50, Per: million, Unit: "million requests, each 64 KB one",
+		Source: "https://aws.amazon.com/sns/pricing/",
+	}
+	SNSDelivery = Price{
+		What: "SNS, HTTP deliveries", USD: 0.60, Per: million, Unit: "million notifications",
+		Source: "https://aws.amazon.com/sns/pricing/",
+	}
 )
 
 // Prices returns all prices, in the order of the page.
 func Prices() []Price {
 	return []Price{
-		HTTPRequest, LambdaRequest, LambdaTime, SQSRequest, SQSFair, DynamoWrite, DynamoRead, DynamoStored,
-		S3Put, S3Get, S3Stored, KMSRequest, KMSKey, Schedule, LogsIngested, Metric, Alarm, Dashboard, TransferOut,
+		HTTPRequest, LambdaRequest, LambdaTime, SQSRequest, SQSFair, DynamoWrite, DynamoRead,
+		DynamoStored,
+		S3Put, S3Get, S3Stored, KMSRequest, KMSKey, Schedule, LogsIngested, Metric, Alarm,
+		Dashboard, TransferOut,
 		BusEvent, APIDestination, SNSPublish, SNSDelivery,
 	}
 }

@@ -13,10 +13,12 @@ type Usage struct {
 
 // Scenario is the load of a run.
 type Scenario struct {
-	FanOut         int  `json:"fanOut"`          // endpoints that get each event
-	FailingPercent int  `json:"failingPercent"`  // of attempts
-	Burst          bool `json:"burst"`           // events were sent as fast as they were accepted, else one after the other
-	Quiet          int  `json:"quiet,omitempty"` // number of endpoints that get the events in turn, one each; 0: all endpoints get each event
+	FanOut         int `json:"fanOut"`         // endpoints that get each event
+	FailingPercent int `json:"failingPercent"` // of attempts
+	// events were sent as fast as they were accepted, else one after the other
+	Burst bool `json:"burst"`
+	// number of endpoints that get the events in turn, one each; 0: all endpoints get each event
+	Quiet int `json:"quiet,omitempty"`
 }
 
 // Function is what a function used.
@@ -41,7 +43,8 @@ const OfTrouble = ", endpoints in trouble"
 
 // Calls counts the calls of one operation of an AWS API.
 type Calls struct {
-	Calls int     `json:"calls"`
-	Units float64 `json:"units"` // billed: chunks for SQS, request units for DynamoDB, else the number of calls
+	Calls int `json:"calls"`
+	// billed: chunks for SQS, request units for DynamoDB, else the number of calls
+	Units float64 `json:"units"`
 	Fair  float64 `json:"fair,omitempty"`
 }

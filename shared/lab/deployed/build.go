@@ -31,18 +31,23 @@ func Synthesise(ctx context.Context, root, dir string) (assembly string, err err
 	functions, assembly := filepath.Join(dir, "functions"), filepath.Join(dir, "cdk.out")
 	for _, name := range functionNames {
 		out := filepath.Join(functions, name, "bootstrap")
-		err := run(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
-			"-ldflags", "-s -w -X webhook-relay/shared/egress.letThrough="+Reachable, "-o", out, "./functions/"+name)
+		err := run(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath",
+			"-buildvcs=false", "-tags", "lambda.norpc",
+			"-ldflags", "-s -w -X webhook-relay/shared/egress.letThrough="+
+				Reachable, "-o", out, "./functions/"+name)
 		if err != nil {
 			return "", err
 		}
 	}
-	cdkContext, err := json.Marshal(map[string]string{"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI})
+	cdkContext, err := json.Marshal(map[string]string{
+		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
+	})
 	if err != nil {
 		return "", err
 	}
 	return assembly, run(ctx, root, []string{
-		"CDK_OUTDIR=" + assembly, "CDK_CONTEXT_JSON=" + string(cdkContext), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20",
+		"CDK_OUTDIR=" + assembly, "CDK_CONTEXT_JSON=" +
+			string(cdkContext), "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20",
 	}, "go", "run", "./infra")
 }
 

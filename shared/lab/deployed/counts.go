@@ -62,7 +62,9 @@ type storedItem struct {
 }
 
 func newMeter() *meter {
-	return &meter{next: http.DefaultTransport, calls: map[string]cost.Calls{}, items: map[string]storedItem{}}
+	return &meter{
+		next: http.DefaultTransport, calls: map[string]cost.Calls{}, items: map[string]storedItem{},
+	}
 }
 
 // RoundTrip makes a call and counts it.
@@ -133,7 +135,9 @@ func (m *meter) count(r *http.Request, asked, got []byte, status int) {
 
 func (m *meter) add(service, operation string, units, fair float64) {
 	c := m.calls[service+":"+operation]
-	m.calls[service+":"+operation] = cost.Calls{Calls: c.Calls + 1, Units: c.Units + units, Fair: c.Fair + fair}
+	m.calls[service+":"+operation] = cost.Calls{
+		Calls: c.Calls + 1, Units: c.Units + units, Fair: c.Fair + fair,
+	}
 }
 
 func (m *meter) countSQS(operation string, in, out billed) {
@@ -179,9 +183,14 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 		m.add("dynamodb", operation, 1, 0)
 	default:
 		key := in.TableName + keyText(in.Item["pk"]) + keyText(in.Item["sk"])
-		before, now := m.items[key], storedItem{bytes: itemBytes(in.Item), indexes: indexKeys(in.Item)}
+		before, now := m.items[key],
+			storedItem{bytes: itemBytes(in.Item), indexes: indexKeys(in.Item)}
 		m.items[key] = now
-		m.add("dynamodb", operation, roundUp(max(before.bytes, now.bytes), 1<<10)+indexWrites(before.indexes, now.indexes), 0)
+		m.add(
+			"dynamodb", operation,
+			roundUp(max(before.bytes, now.bytes), 1<<10)+indexWrites(before.indexes, now.indexes),
+			0,
+		)
 	}
 }
 

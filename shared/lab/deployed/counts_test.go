@@ -18,21 +18,22 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/lab/deployed"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
-var usagePath = flag.String("usage", "", "measure every scenario of docs/cost.md and write what they used to this file")
+var usagePath = flag.String(
+	"usage", "", "measure every scenario of docs/cost.md and write what they used to this file",
+)
 
 const (
 	measuredEvents  = 500
@@ -61,11 +62,23 @@ func BenchmarkUsage(b *testing.B) {
 	var all []cost.Usage
 	for _, fanOut := range []int{1, 10} {
 		for _, failing := range []int{0, 1, 10} {
-			all = append(all, measure(b, assembly, cost.Scenario{FanOut: fanOut, FailingPercent: failing, Burst: true}, measuredEvents))
+			all = append(
+				all,
+				measure(
+					b, assembly,
+					cost.Scenario{FanOut: fanOut, FailingPercent: failing, Burst: true},
+					measuredEvents,
+				),
+			)
 		}
 		all = append(all, measure(b, assembly, cost.Scenario{FanOut: fanOut}, measuredEvents/10))
 	}
-	all = append(all, measure(b, assembly, cost.Scenario{FanOut: 1, Burst: true, Quiet: quietEndpoints}, quietEvents))
+	all = append(
+		all,
+		measure(
+			b, assembly, cost.Scenario{FanOut: 1, Burst: true, Quiet: quietEndpoints}, quietEvents,
+		),
+	)
 	encoded, err := json.MarshalIndent(all, "", "  ")
 	if err != nil {
 		b.Fatal(err)
@@ -87,24 +100,37 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	server := httptest.NewServer(e)
 	defer server.Close()
 	secret := rand.Text()
-	c := catalog.Catalog{Sources: []catalog.Source{{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}}}}
+	c := catalog.Catalog{
+		Sources: []catalog.Source{
+			{Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret}},
+		},
+	}
 	for i := range max(s.FanOut, s.Quiet) {
 		name := fmt.Sprintf("endpoint%d", i)
 		// Like the default schedule: the queue makes the first two waits, the scheduler the later
 		// ones.
-		c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: name, URL: server.URL + "/" + name, Secrets: []string{signingSecret},
-			Schedule: []time.Duration{time.Second, time.Second, time.Hour, time.Hour, time.Hour, time.Hour}})
+		c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: name, URL: server.URL + "/" +
+			name, Secrets: []string{signingSecret},
+			Schedule: []time.Duration{
+				time.Second, time.Second, time.Hour, time.Hour, time.Hour, time.Hour,
+			}})
 		sub := catalog.Subscription{Source: "app", Endpoint: name}
 		if s.Quiet > 0 {
 			sub.Types = []string{fmt.Sprintf("order.created.%d", i)}
 		}
 		c.Subscriptions = append(c.Subscriptions, sub)
 	}
-	catalogs := dynamo.NewCatalog(host.DynamoDB, host.Outputs["CatalogTable"], kms.New(host.KMS, host.Outputs["SecretsKeyArn"]))
+	catalogs := dynamo.NewCatalog(
+		host.DynamoDB, host.Outputs["CatalogTable"],
+		kms.New(host.KMS, host.Outputs["SecretsKeyArn"]),
+	)
 	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)
 	}
-	l := load{b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret, quiet: s.Quiet, sent: new(atomic.Int64)}
+	l := load{
+		b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret,
+		quiet: s.Quiet, sent: new(atomic.Int64),
+	}
 	if s.Burst {
 		l.burst(events)
 		l.wait(int64(events * s.FanOut))
@@ -117,7 +143,8 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	l.drained()
 	host.Close()
 	u := host.Usage()
-	u.Scenario, u.Events, u.Attempts, u.PostedBytes = s, events, int(e.attempts.Load()), int(e.bytes.Load())
+	u.Scenario, u.Events, u.Attempts, u.PostedBytes = s, events, int(e.attempts.Load()),
+		int(e.bytes.Load())
 	return u
 }
 
@@ -187,13 +214,19 @@ func (l load) burst(events int) {
 }
 
 func (l load) send() {
-	body := fmt.Appendf(nil, `{"id":%q,"type":"order.created","data":%q}`, rand.Text(), strings.Repeat("x", bodyBytes))[:bodyBytes]
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, l.url, bytes.NewReader(body))
+	body := fmt.Appendf(
+		nil, `{"id":%q,"type":"order.created","data":%q}`, rand.Text(),
+		strings.Repeat("x", bodyBytes),
+	)[:bodyBytes]
+	r, err := http.NewRequestWithContext(
+		context.Background(), http.MethodPost, l.url, bytes.NewReader(body),
+	)
 	if err != nil {
 		l.b.Error(err)
 		return
 	}
-	r.Header = http.Header{"Authorization": {"Bearer " + l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType()},
+	r.Header = http.Header{"Authorization": {"Bearer " +
+		l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType()},
 		"Content-Type": {"application/json"}}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -221,14 +254,21 @@ func (l load) drained() {
 	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow"} {
 		url := l.host.Queue(name)
 		l.until(name+" is empty", func() bool {
-			out, err := l.host.SQS.GetQueueAttributes(context.Background(), &awssqs.GetQueueAttributesInput{
-				QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
-			})
+			out, err := l.host.SQS.GetQueueAttributes(context.Background(),
+				&awssqs.GetQueueAttributesInput{
+					QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{
+						sqstypes.QueueAttributeNameAll,
+					},
+				})
 			if err != nil {
 				l.b.Fatal(err)
 			}
-			return out.Attributes[string(sqstypes.QueueAttributeNameApproximateNumberOfMessages)] == "0" &&
-				out.Attributes[string(sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible)] == "0"
+			return out.Attributes[string(
+				sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+			)] == "0" &&
+				out.Attributes[string(
+					sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+				)] == "0"
 		})
 	}
 }
@@ -236,7 +276,10 @@ func (l load) drained() {
 func (l load) until(what string, holds func() bool) {
 	for began := time.Now(); !holds(); time.Sleep(5 * time.Millisecond) {
 		if l.b.Failed() || time.Since(began) > 5*time.Minute {
-			l.b.Fatalf("not in time: %s; %d attempts, %d delivered", what, l.endpoints.attempts.Load(), l.endpoints.delivered.Load())
+			l.b.Fatalf(
+				"not in time: %s; %d attempts, %d delivered", what, l.endpoints.attempts.Load(),
+				l.endpoints.delivered.Load(),
+			)
 		}
 	}
 }
@@ -247,7 +290,10 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 	t.Parallel()
 	big := func(bytes int) string { return strings.Repeat("x", bytes) }
 	put := func(pk string, bytes int, index string) string {
-		return fmt.Sprintf(`{"TableName":"ledger-x","Item":{"pk":{"S":%q},"sk":{"S":"s"},"d":{"S":%q}%s}}`, pk, big(bytes), index)
+		return fmt.Sprintf(
+			`{"TableName":"ledger-x","Item":{"pk":{"S":%q},"sk":{"S":"s"},"d":{"S":%q}%s}}`, pk,
+			big(bytes), index,
+		)
 	}
 	meter := deployed.NewMeter()
 	for _, tt := range []struct {
@@ -255,23 +301,50 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 		status                         int
 		want                           map[string]cost.Calls // all calls of the operation so far
 	}{
-		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10) + `"}`, `{}`, 200, calls("sqs:SendMessage", 1, 1, 0)},
-		{"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10+1) + `","MessageGroupId":"a"}`, `{}`, 200, calls("sqs:SendMessage", 2, 3, 2)},
-		{"sqs", "SendMessageBatch", `{"Entries":[{"MessageBody":"a"},{"MessageBody":"` + big(64<<10) + `"}]}`, `{}`, 200,
+		{
+			"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10) + `"}`, `{}`, 200,
+			calls("sqs:SendMessage", 1, 1, 0),
+		},
+		{
+			"sqs", "SendMessage", `{"MessageBody":"` + big(64<<10+1) + `","MessageGroupId":"a"}`,
+			`{}`, 200, calls("sqs:SendMessage", 2, 3, 2),
+		},
+		{"sqs", "SendMessageBatch", `{"Entries":[{"MessageBody":"a"},{"MessageBody":"` +
+			big(64<<10) + `"}]}`, `{}`, 200,
 			calls("sqs:SendMessageBatch", 1, 2, 0)},
 		{"sqs", "ReceiveMessage", `{}`, `{}`, 200, calls("sqs:ReceiveMessage, empty", 1, 1, 0)},
-		{"sqs", "ReceiveMessage", `{}`, `{"Messages":[{"Body":"` + big(64<<10+1) + `"}]}`, 200, calls("sqs:ReceiveMessage", 1, 2, 0)},
-		{"sqs", "GetQueueAttributes", `{}`, `{}`, 200, map[string]cost.Calls{"sqs:GetQueueAttributes": {}}},
+		{
+			"sqs", "ReceiveMessage", `{}`, `{"Messages":[{"Body":"` + big(64<<10+1) + `"}]}`, 200,
+			calls("sqs:ReceiveMessage", 1, 2, 0),
+		},
+		{
+			"sqs", "GetQueueAttributes", `{}`, `{}`, 200,
+			map[string]cost.Calls{"sqs:GetQueueAttributes": {}},
+		},
 		{"dynamodb", "PutItem", put("a", 1500, ""), `{}`, 200, calls("dynamodb:PutItem", 1, 2, 0)},
-		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)}, // billed by the larger item, which existed before
+		// billed by the larger item, which existed before
+		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 2, 4, 0)},
 		{"dynamodb", "PutItem", put("a", 10, ""), `{}`, 400, calls("dynamodb:PutItem", 3, 5, 0)},
-		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 4, 7, 0)},
-		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`, 200, calls("dynamodb:PutItem", 5, 8, 0)},
-		{"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"2"}`), `{}`, 200, calls("dynamodb:PutItem", 6, 11, 0)},
+		{
+			"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`,
+			200, calls("dynamodb:PutItem", 4, 7, 0),
+		},
+		{
+			"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"1"}`), `{}`,
+			200, calls("dynamodb:PutItem", 5, 8, 0),
+		},
+		{
+			"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"open_sk":{"S":"2"}`), `{}`,
+			200, calls("dynamodb:PutItem", 6, 11, 0),
+		},
 		{"dynamodb", "PutItem", put("b", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 7, 13, 0)},
-		{"dynamodb", "GetItem", `{"ConsistentRead":true}`, `{"Item":{"d":{"S":"` + big(5000) + `"}}}`, 200, calls("dynamodb:GetItem", 1, 2, 0)},
+		{
+			"dynamodb", "GetItem", `{"ConsistentRead":true}`,
+			`{"Item":{"d":{"S":"` + big(5000) + `"}}}`, 200, calls("dynamodb:GetItem", 1, 2, 0),
+		},
 		{"dynamodb", "GetItem", `{}`, `{}`, 200, calls("dynamodb:GetItem", 2, 2.5, 0)},
-		{"dynamodb", "Query", `{"TableName":"catalog-x","ConsistentRead":true}`, `{"Items":[{"d":{"B":"` + big(8000) + `"}}]}`, 200,
+		{"dynamodb", "Query", `{"TableName":"catalog-x","ConsistentRead":true}`,
+			`{"Items":[{"d":{"B":"` + big(8000) + `"}}]}`, 200,
 			calls("dynamodb:Query, catalog", 1, 2, 0)},
 		{"kms", "Decrypt", `{}`, `{}`, 200, calls("kms:Decrypt, catalog", 1, 1, 0)},
 		{"scheduler", "", `{}`, `{}`, 200, calls("scheduler:CreateSchedule", 1, 1, 0)},
@@ -280,19 +353,27 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if asked, err := io.ReadAll(r.Body); err != nil || string(asked) != tt.asked {
-				t.Errorf("%s %s: %d bytes arrived of %d, %v", tt.service, tt.operation, len(asked), len(tt.asked), err)
+				t.Errorf(
+					"%s %s: %d bytes arrived of %d, %v", tt.service, tt.operation, len(asked),
+					len(tt.asked), err,
+				)
 			}
 			w.WriteHeader(tt.status)
 			_, _ = io.WriteString(w, tt.got) // the client notices
 		}))
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL, strings.NewReader(tt.asked))
+		r, err := http.NewRequestWithContext(
+			t.Context(), http.MethodPut, server.URL, strings.NewReader(tt.asked),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if tt.asked == "" {
 			r.Method, r.Body = http.MethodGet, nil
 		}
-		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/20260102/eu-central-1/"+tt.service+"/aws4_request")
+		r.Header.Set(
+			"Authorization",
+			"AWS4-HMAC-SHA256 Credential=A/20260102/eu-central-1/"+tt.service+"/aws4_request",
+		)
 		r.Header.Set("X-Amz-Target", "Target."+tt.operation)
 		answer, err := meter.RoundTrip(r)
 		if err != nil {
@@ -300,7 +381,10 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 		}
 		got, err := io.ReadAll(answer.Body)
 		if err := errors.Join(err, answer.Body.Close()); err != nil || string(got) != tt.got {
-			t.Errorf("%s %s: %d bytes came back of %d, %v", tt.service, tt.operation, len(got), len(tt.got), err)
+			t.Errorf(
+				"%s %s: %d bytes came back of %d, %v", tt.service, tt.operation, len(got),
+				len(tt.got), err,
+			)
 		}
 		server.Close()
 		counted, _ := meter.Read()

@@ -10,9 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -20,6 +17,9 @@ import (
 	"webhook-relay/events"
 	"webhook-relay/shared/lab/deployed"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
 
@@ -131,9 +131,13 @@ func badDay(t *testing.T, w *world) {
 	began := time.Now()
 	var ids []string
 	for range 3 {
-		ids = append(ids, w.send(t, "late", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}))
+		ids = append(
+			ids, w.send(t, "late", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}),
+		)
 	}
-	eventually(t, "they are late", func() bool { return w.messages(t, "Delivery") == len(ids) && time.Since(began) > 2*time.Second })
+	eventually(t, "they are late", func() bool {
+		return w.messages(t, "Delivery") == len(ids) && time.Since(began) > 2*time.Second
+	})
 	resume()
 	eventually(t, "all arrive", func() bool {
 		w.passVisibility(t)
@@ -156,7 +160,9 @@ func delivered(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	id := w.send(t, "github", verify.Webhook{DeliveryID: rand.Text(), EventType: eventType, Body: body})
+	id := w.send(
+		t, "github", verify.Webhook{DeliveryID: rand.Text(), EventType: eventType, Body: body},
+	)
 	for _, endpoint := range []string{"shop", "audit"} {
 		d := w.settled(t, id, endpoint, relay.Delivered, 1)
 		if d.Type != "push" || d.Source != "github" {
@@ -166,7 +172,9 @@ func delivered(t *testing.T, w *world) {
 		if len(got) != 1 || !bytes.Equal(got[0].body, body) {
 			t.Fatalf("%s got %d webhooks with id %s", endpoint, len(got), id)
 		}
-		for name, want := range map[string]string{"content-type": "application/json", "relay-source": "github", "relay-attempt": "1"} {
+		for name, want := range map[string]string{
+			"content-type": "application/json", "relay-source": "github", "relay-attempt": "1",
+		} {
 			if value := got[0].header.Get(name); value != want {
 				t.Errorf("%s: %s is %q, want %q", endpoint, name, value, want)
 			}
@@ -214,7 +222,9 @@ func repeated(t *testing.T, w *world) {
 }
 
 func refused(t *testing.T, w *world) {
-	forged := w.header(t, "github", verify.Webhook{DeliveryID: "1", EventType: "push", Body: []byte(`{"a":1}`)})
+	forged := w.header(
+		t, "github", verify.Webhook{DeliveryID: "1", EventType: "push", Body: []byte(`{"a":1}`)},
+	)
 	for name, tt := range map[string]struct {
 		path string
 		want int
@@ -245,7 +255,9 @@ func everyProvider(t *testing.T, w *world) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := v.Sign(verify.Webhook{DeliveryID: rand.Text(), EventType: eventType, Body: body}, time.Now())
+		r, err := v.Sign(
+			verify.Webhook{DeliveryID: rand.Text(), EventType: eventType, Body: body}, time.Now(),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,10 +286,14 @@ func everyProvider(t *testing.T, w *world) {
 func learned(t *testing.T, w *world) {
 	const secret = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
 	w.openLearning(t, "learner")
-	if status, answer := w.post(t, "/in/learner", verify.Header{"x-hook-secret": secret}, []byte("{}")); status != http.StatusOK {
+	if status, answer := w.post(
+		t, "/in/learner", verify.Header{"x-hook-secret": secret}, []byte("{}"),
+	); status != http.StatusOK {
 		t.Fatalf("handshake: %d %s", status, answer)
 	}
-	if status, _ := w.post(t, "/in/learner", verify.Header{"x-hook-secret": "another"}, []byte("{}")); status != http.StatusUnauthorized {
+	if status, _ := w.post(
+		t, "/in/learner", verify.Header{"x-hook-secret": "another"}, []byte("{}"),
+	); status != http.StatusUnauthorized {
 		t.Errorf("a second handshake: %d", status)
 	}
 	v, err := verify.New(verify.Config{Provider: "asana"}, []string{secret})
@@ -296,7 +312,8 @@ func learned(t *testing.T, w *world) {
 func retried(t *testing.T, w *world) {
 	id := w.send(t, "flaky", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	d := w.settled(t, id, "flaky", relay.Delivered, 2)
-	if d.History[0].StatusCode != http.StatusServiceUnavailable || d.History[1].StatusCode != http.StatusNoContent {
+	if d.History[0].StatusCode != http.StatusServiceUnavailable ||
+		d.History[1].StatusCode != http.StatusNoContent {
 		t.Errorf("attempts %+v", d.History)
 	}
 }
@@ -309,8 +326,11 @@ func redriven(t *testing.T, w *world) {
 		t.Fatalf("listed as dead: %+v, %v", dead, err)
 	}
 	w.answer("broken", func(int) int { return http.StatusOK })
-	eventually(t, "it is delivered", func() bool { // the record says dead a moment before the message is in the queue
-		if _, err := w.host.Redrive(t.Context(), w.host.Outputs["DeadQueueUrl"], w.host.Outputs["RetryQueueUrl"]); err != nil {
+	// the record says dead a moment before the message is in the queue
+	eventually(t, "it is delivered", func() bool {
+		if _, err := w.host.Redrive(
+			t.Context(), w.host.Outputs["DeadQueueUrl"], w.host.Outputs["RetryQueueUrl"],
+		); err != nil {
 			t.Fatal(err)
 		}
 		d, err := w.ledger.Delivery(t.Context(), id, "broken")
@@ -337,9 +357,11 @@ func disabled(t *testing.T, w *world) {
 	if d := w.settled(t, first, "gone", relay.Dead, 1); d.Reason != relay.EndpointDeclined {
 		t.Errorf("it answered 410, and the delivery died of %q", d.Reason)
 	}
-	eventually(t, "every instance knows", func() bool { // an instance that does not know is answered 410 too
+	// an instance that does not know is answered 410 too
+	eventually(t, "every instance knows", func() bool {
 		id := w.send(t, "gone", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
-		return w.settled(t, id, "gone", relay.Dead, 1).Reason == relay.EndpointGone && len(w.posts("gone", id)) == 0
+		return w.settled(t, id, "gone", relay.Dead, 1).Reason == relay.EndpointGone &&
+			len(w.posts("gone", id)) == 0
 	})
 }
 
@@ -348,7 +370,9 @@ func disabled(t *testing.T, w *world) {
 func told(t *testing.T, w *world) {
 	id := w.send(t, "retired", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, id, "retired", relay.Dead, 1)
-	verifier, err := verify.New(verify.Config{Provider: "standard-webhooks"}, []string{signingSecret})
+	verifier, err := verify.New(
+		verify.Config{Provider: "standard-webhooks"}, []string{signingSecret},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,9 +386,17 @@ func told(t *testing.T, w *world) {
 		for name := range got[0].header {
 			header[strings.ToLower(name)] = got[0].header.Get(name)
 		}
-		_, err := verifier.Verify(t.Context(), verify.Request{Method: http.MethodPost, Header: header, Body: got[0].body, ReceivedAt: time.Now()})
+		_, err := verifier.Verify(
+			t.Context(),
+			verify.Request{
+				Method: http.MethodPost, Header: header, Body: got[0].body, ReceivedAt: time.Now(),
+			},
+		)
 		if err != nil || len(got) > 1 || header["relay-source"] != catalog.OwnSource {
-			t.Errorf("%d times %s: %s from %s: %v", len(got), eventType, got[0].body, header["relay-source"], err)
+			t.Errorf(
+				"%d times %s: %s from %s: %v", len(got), eventType, got[0].body,
+				header["relay-source"], err,
+			)
 		}
 	}
 }
@@ -374,7 +406,9 @@ func limited(t *testing.T, w *world) {
 	const webhooks, perSecond = 6, 2
 	var ids []string
 	for range webhooks {
-		ids = append(ids, w.send(t, "limited", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}))
+		ids = append(
+			ids, w.send(t, "limited", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}),
+		)
 	}
 	for _, id := range ids {
 		w.settled(t, id, "limited", relay.Delivered, 1)
@@ -396,10 +430,13 @@ func proved(t *testing.T, w *world) {
 		t.Fatalf("got %+v", got)
 	}
 	for _, p := range got {
-		if origin := p.header.Get("webhook-request-origin"); !strings.Contains(origin, ".execute-api.") {
+		if origin := p.header.Get("webhook-request-origin"); !strings.Contains(
+			origin, ".execute-api.",
+		) {
 			t.Errorf("the relay calls itself %q", origin)
 		}
-		if signatures := strings.Fields(p.header.Get("webhook-signature")); len(signatures) != 2 || signatures[0] == signatures[1] {
+		if signatures := strings.Fields(p.header.Get("webhook-signature")); len(signatures) != 2 ||
+			signatures[0] == signatures[1] {
 			t.Errorf("signed by %q", signatures)
 		}
 	}
@@ -422,7 +459,9 @@ func signedForAWS(t *testing.T, w *world) {
 	w.settled(t, id, "api", relay.Delivered, 1)
 	for _, p := range w.posts("api", id) {
 		got := p.header.Get("Authorization")
-		if !strings.HasPrefix(got, "AWS4-HMAC-SHA256 Credential=") || !strings.Contains(got, "/execute-api/aws4_request, SignedHeaders=content-length;content-type;host;") {
+		if !strings.HasPrefix(got, "AWS4-HMAC-SHA256 Credential=") || !strings.Contains(
+			got, "/execute-api/aws4_request, SignedHeaders=content-length;content-type;host;",
+		) {
 			t.Errorf("authorization %q", got)
 		}
 		if !w.host.May("Deliver", "execute-api:Invoke", deployed.InvokedAPI) {
@@ -448,7 +487,9 @@ func narrow(t *testing.T, w *world) {
 	})
 	var ids []string
 	for range webhooks {
-		ids = append(ids, w.send(t, "narrow", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}))
+		ids = append(
+			ids, w.send(t, "narrow", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}),
+		)
 	}
 	for _, id := range ids {
 		w.settled(t, id, "narrow", relay.Delivered, 1)
@@ -466,7 +507,9 @@ func slow(t *testing.T, w *world) {
 		return http.StatusOK
 	})
 	id := w.send(t, "slow", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
-	eventually(t, "the slow endpoint is at work", func() bool { return len(w.posts("slow", id)) == 1 })
+	eventually(t, "the slow endpoint is at work", func() bool {
+		return len(w.posts("slow", id)) == 1
+	})
 	other := w.send(t, "quick", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, other, "quick", relay.Delivered, 1)
 	if n := w.host.Instances("Deliver"); n < 2 {
@@ -488,33 +531,53 @@ func guarded(t *testing.T, w *world) {
 // the function puts it there, or SQS does after the maximum number of receives.
 func putAside(t *testing.T, w *world) {
 	event := relay.Event{
-		ID: relay.EventID("large", "gone"), Receipt: "r", Source: "large", ReceivedAt: time.Now().UTC().Truncate(time.Millisecond),
-		BodyRef: &relay.BodyRef{Key: "2000/01/01/large/gone", Size: 1},
+		ID: relay.EventID("large", "gone"), Receipt: "r", Source: "large",
+		ReceivedAt: time.Now().UTC().Truncate(time.Millisecond),
+		BodyRef:    &relay.BodyRef{Key: "2000/01/01/large/gone", Size: 1},
 	}
-	bodiless := fmt.Sprintf(`{"v":1,"endpoint":"large","attempt":1,"step":0,"event":%s}`, relay.EncodeEvent(event))
-	event.Header = relay.Header{"x-large": strings.Repeat("x", 450_000)} // more than an item of DynamoDB holds
+	bodiless := fmt.Sprintf(
+		`{"v":1,"endpoint":"large","attempt":1,"step":0,"event":%s}`, relay.EncodeEvent(event),
+	)
+	// more than an item of DynamoDB holds
+	event.Header = relay.Header{"x-large": strings.Repeat("x", 450_000)}
 	unrecordable := string(relay.EncodeEvent(event))
 	for what, tt := range map[string]struct {
 		output, message, queue string
 		aside                  string // part of what lies there then
 	}{
-		"unreadable, at once by fanout":          {"IngestQueueUrl", "unreadable event", "IngestDlq", "unreadable event"},
-		"unrecordable, after five tries by SQS":  {"IngestQueueUrl", unrecordable, "IngestDlq", unrecordable},
-		"unreadable, at once by deliver":         {"DeliveryQueueUrl", "unreadable delivery", "DeliveryDlq", "unreadable delivery"},
-		"unreadable retry, at once by deliver":   {"RetryQueueUrl", "unreadable retry", "DeliveryDlq", "unreadable retry"},
-		"bodiless, after five tries, by deliver": {"DeliveryQueueUrl", bodiless, "DeliveryDlq", `"origin":"`},
+		"unreadable, at once by fanout": {
+			"IngestQueueUrl", "unreadable event", "IngestDlq", "unreadable event",
+		},
+		"unrecordable, after five tries by SQS": {
+			"IngestQueueUrl", unrecordable, "IngestDlq", unrecordable,
+		},
+		"unreadable, at once by deliver": {
+			"DeliveryQueueUrl", "unreadable delivery", "DeliveryDlq", "unreadable delivery",
+		},
+		"unreadable retry, at once by deliver": {
+			"RetryQueueUrl", "unreadable retry", "DeliveryDlq", "unreadable retry",
+		},
+		"bodiless, after five tries, by deliver": {
+			"DeliveryQueueUrl", bodiless, "DeliveryDlq", `"origin":"`,
+		},
 	} {
 		url, dlq := w.host.Outputs[tt.output], w.host.Queue(tt.queue)
-		if _, err := w.host.SQS.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: &tt.message}); err != nil {
+		if _, err := w.host.SQS.SendMessage(
+			t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: &tt.message},
+		); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, what, func() bool {
 			w.passVisibility(t)
-			out, err := w.host.SQS.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: &dlq, MaxNumberOfMessages: 10})
+			out, err := w.host.SQS.ReceiveMessage(
+				t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: &dlq, MaxNumberOfMessages: 10},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return slices.ContainsFunc(out.Messages, func(m sqstypes.Message) bool { return strings.Contains(*m.Body, tt.aside) })
+			return slices.ContainsFunc(out.Messages, func(m sqstypes.Message) bool {
+				return strings.Contains(*m.Body, tt.aside)
+			})
 		})
 	}
 }

@@ -56,13 +56,19 @@ func (h *Host) newFunction(id string) (*function, error) {
 	role := h.roles[p.Role]
 	switch {
 	case p.Runtime != "provided.al2023" || p.Handler != "bootstrap":
-		return nil, fmt.Errorf("%w: %s has runtime %s and handler %s", ErrTemplate, id, p.Runtime, p.Handler)
+		return nil, fmt.Errorf(
+			"%w: %s has runtime %s and handler %s", ErrTemplate, id, p.Runtime, p.Handler,
+		)
 	case p.MemorySize < 128 || p.MemorySize > 10240 || p.Timeout < 1 || p.Timeout > 900:
-		return nil, fmt.Errorf("%w: %s has %d MB and %d s, Lambda has 128 to 10240 MB and up to 900 s", ErrTemplate, id, p.MemorySize, p.Timeout)
+		return nil, fmt.Errorf(
+			"%w: %s has %d MB and %d s, Lambda has 128 to 10240 MB and up to 900 s", ErrTemplate,
+			id, p.MemorySize, p.Timeout,
+		)
 	case role == nil || !role.trusts("lambda.amazonaws.com", nil):
-		return nil, fmt.Errorf("%w: %s has role %q, which Lambda cannot take on", ErrTemplate, id, p.Role)
+		return nil,
+			fmt.Errorf("%w: %s has role %q, which Lambda cannot take on", ErrTemplate, id, p.Role)
 	}
-	door := (&door{role, h.services, h.meter}).open()
+	door := (&door{role: role, services: h.services, meter: h.meter}).open()
 	env := map[string]string{"AWS_ENDPOINT_URL": door.URL}
 	for name, value := range p.Environment.Variables {
 		env[name] = value
@@ -70,9 +76,15 @@ func (h *Host) newFunction(id string) (*function, error) {
 	return &function{
 		id: id, role: role, door: door, tracing: p.TracingConfig.Mode == "Active",
 		runtime: runtimeapi.Function{
-			Name: nameOf(id), Binary: filepath.Join(h.assembly, h.stack.Resources[id].Metadata.Asset, "bootstrap"), Env: env,
+			Name: nameOf(id), Binary: filepath.Join(
+				h.assembly, h.stack.Resources[id].Metadata.Asset, "bootstrap",
+			), Env: env,
 			MemoryMB: p.MemorySize, Timeout: time.Duration(p.Timeout) * time.Second,
-			Log: &logs{role: role, stream: arn("logs", "log-group:"+p.LoggingConfig.LogGroup+":log-stream:local"), out: h.log},
+			Log: &logs{
+				role:   role,
+				stream: arn("logs", "log-group:"+p.LoggingConfig.LogGroup+":log-stream:local"),
+				out:    h.log,
+			},
 		},
 	}, nil
 }

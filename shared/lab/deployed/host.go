@@ -77,8 +77,10 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	}
 	h := &Host{
 		assembly: assembly, suffix: "-" + strings.ToLower(rand.Text()), log: &locked{out: log},
-		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(), Secrets: emulator.RunSecretsManager(), meter: newMeter(), routes: http.NewServeMux(),
-		roles: map[string]*role{}, functions: map[string]*function{}, timeToLive: map[string]string{}, mappings: map[string]*mapping{},
+		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(),
+		Secrets: emulator.RunSecretsManager(), meter: newMeter(), routes: http.NewServeMux(),
+		roles: map[string]*role{}, functions: map[string]*function{},
+		timeToLive: map[string]string{}, mappings: map[string]*mapping{},
 	}
 	h.ingress = httptest.NewServer(h.routes)
 	h.stack = newResolver(t, h.provision(ctx))
@@ -99,7 +101,8 @@ func (h *Host) connect(services emulator.Services) {
 	h.KMS = awskms.NewFromConfig(clientConfig(h.keys.URL))
 	h.services = map[string]*url.URL{}
 	for name, address := range map[string]string{
-		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL, "scheduler": h.schedules.URL,
+		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL,
+		"scheduler":      h.schedules.URL,
 		"secretsmanager": h.Secrets.URL,
 	} {
 		h.services[name], _ = url.Parse(address) // addresses of our own servers
@@ -110,7 +113,8 @@ func (h *Host) connect(services emulator.Services) {
 // account.
 func clientConfig(endpoint string) aws.Config {
 	return aws.Config{
-		Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
+		Region: region, BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
 	}
 }
 
@@ -199,11 +203,17 @@ func (h *Host) stages() (map[string]bool, error) {
 			return nil, err
 		}
 		if !p.AutoDeploy || p.StageName != "$default" {
-			return nil, fmt.Errorf("%w: stage %s does not deploy by itself, which is not played", ErrTemplate, p.StageName)
+			return nil, fmt.Errorf(
+				"%w: stage %s does not deploy by itself, which is not played", ErrTemplate,
+				p.StageName,
+			)
 		}
 		for key := range p.RouteSettings {
 			if !h.hasRoute(key) {
-				return nil, fmt.Errorf("%w: stage %s sets something of route %s, which there is not", ErrTemplate, p.StageName, key)
+				return nil, fmt.Errorf(
+					"%w: stage %s sets something of route %s, which there is not", ErrTemplate,
+					p.StageName, key,
+				)
 			}
 		}
 		staged[p.APIID] = true
@@ -235,15 +245,22 @@ func (h *Host) addRoute(id string, staged map[string]bool) error {
 	method, path, _ := strings.Cut(route.RouteKey, " ")
 	source := arn("execute-api", route.APIID+"/$default/"+method+path)
 	switch {
-	case f == nil || integration.IntegrationType != "AWS_PROXY" || integration.PayloadFormatVersion != "2.0":
+	case f == nil || integration.IntegrationType != "AWS_PROXY" ||
+		integration.PayloadFormatVersion != "2.0":
 		return fmt.Errorf("%w: route %s leads to %+v", ErrTemplate, route.RouteKey, integration)
 	case !staged[route.APIID] || integration.APIID != route.APIID:
 		return fmt.Errorf("%w: route %s is of API %s, its integration of %s, and one of them has no stage", ErrTemplate, route.RouteKey,
 			route.APIID, integration.APIID)
 	case route.AuthorizationType != "NONE":
-		return fmt.Errorf("%w: route %s wants authorization %s, which is not played", ErrTemplate, route.RouteKey, route.AuthorizationType)
+		return fmt.Errorf(
+			"%w: route %s wants authorization %s, which is not played", ErrTemplate, route.RouteKey,
+			route.AuthorizationType,
+		)
 	case !h.permitted("apigateway.amazonaws.com", integration.IntegrationURI, source):
-		return fmt.Errorf("%w: no permission for %s to invoke %s", ErrTemplate, source, integration.IntegrationURI)
+		return fmt.Errorf(
+			"%w: no permission for %s to invoke %s", ErrTemplate, source,
+			integration.IntegrationURI,
+		)
 	}
 	h.routes.Handle(strings.TrimPrefix(route.RouteKey, "ANY "), gateway.New(f.serve))
 	return nil
@@ -253,7 +270,8 @@ func (h *Host) addRoute(id string, staged map[string]bool) error {
 func (h *Host) permitted(service, functionARN, source string) bool {
 	return slices.ContainsFunc(h.stack.ofType("AWS::Lambda::Permission"), func(id string) bool {
 		var p struct{ Action, FunctionName, Principal, SourceARN string }
-		return h.stack.properties(id, &p) == nil && p.Action == "lambda:InvokeFunction" && p.Principal == service &&
+		return h.stack.properties(id, &p) == nil && p.Action == "lambda:InvokeFunction" &&
+			p.Principal == service &&
 			p.FunctionName == functionARN && like("", p.SourceARN, source)
 	})
 }
@@ -269,7 +287,9 @@ func (h *Host) functionOf(functionARN string) *function {
 }
 
 // serve implements gateway.Lambda.
-func (f *function) serve(ctx context.Context, e events.APIGatewayV2HTTPRequest) (answer events.APIGatewayV2HTTPResponse, err error) {
+func (f *function) serve(
+	ctx context.Context, e events.APIGatewayV2HTTPRequest,
+) (answer events.APIGatewayV2HTTPResponse, err error) {
 	// An invocation continues when its client is gone.
 	payload, err := f.invoke(context.WithoutCancel(ctx), e)
 	if err != nil {
@@ -393,9 +413,14 @@ func (h *Host) fire(ctx context.Context, due emulator.Schedule) error {
 		return err
 	}
 	role := h.roles[due.RoleARN]
-	source := map[string]string{"aws:SourceAccount": account, "aws:SourceArn": arn("scheduler", "schedule-group/"+due.Group)}
+	source := map[string]string{
+		"aws:SourceAccount": account,
+		"aws:SourceArn":     arn("scheduler", "schedule-group/"+due.Group),
+	}
 	if role == nil || !role.trusts(schedulerService, source) {
-		return fmt.Errorf("%w: role %s, which Scheduler cannot take on for %v", ErrTemplate, due.RoleARN, source)
+		return fmt.Errorf(
+			"%w: role %s, which Scheduler cannot take on for %v", ErrTemplate, due.RoleARN, source,
+		)
 	}
 	if c := (call{action: "sqs:SendMessage", resource: queueARN(*in.QueueUrl)}); !role.may(c) {
 		return fmt.Errorf("role %s may not %s on %s", due.RoleARN, c.action, c.resource)
@@ -416,7 +441,9 @@ func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 		Event    struct{ ID string }
 	}
 	var message map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal(body, &about), json.Unmarshal(body, &message)); err != nil {
+	if err := errors.Join(
+		json.Unmarshal(body, &about), json.Unmarshal(body, &message),
+	); err != nil {
 		return nil, err
 	}
 	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"])
@@ -440,19 +467,28 @@ func (h *Host) Redrive(ctx context.Context, from, to string) (int, error) {
 	for moved := 0; ; {
 		batch, err := h.SQS.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
 			QueueUrl: &from, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
-			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{sqstypes.MessageSystemAttributeNameAll},
+			MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{
+				sqstypes.MessageSystemAttributeNameAll,
+			},
 		})
 		if err != nil || len(batch.Messages) == 0 {
 			return moved, err
 		}
 		for _, m := range batch.Messages {
-			in := &awssqs.SendMessageInput{QueueUrl: &to, MessageBody: m.Body, MessageAttributes: m.MessageAttributes}
-			if group, ok := m.Attributes[string(sqstypes.MessageSystemAttributeNameMessageGroupId)]; ok {
+			in := &awssqs.SendMessageInput{
+				QueueUrl: &to, MessageBody: m.Body, MessageAttributes: m.MessageAttributes,
+			}
+			if group, ok := m.Attributes[string(
+				sqstypes.MessageSystemAttributeNameMessageGroupId,
+			)]; ok {
 				in.MessageGroupId = &group
 			}
 			_, sent := h.SQS.SendMessage(ctx, in)
 			if sent == nil {
-				_, sent = h.SQS.DeleteMessage(ctx, &awssqs.DeleteMessageInput{QueueUrl: &from, ReceiptHandle: m.ReceiptHandle})
+				_, sent = h.SQS.DeleteMessage(
+					ctx,
+					&awssqs.DeleteMessageInput{QueueUrl: &from, ReceiptHandle: m.ReceiptHandle},
+				)
 			}
 			if err = errors.Join(err, sent); err != nil {
 				return moved, err

@@ -45,9 +45,10 @@ type mapping struct {
 
 	mu            sync.Mutex
 	pollers, busy int
-	resumed       chan struct{}     // nil unless the mapping is stopped; closed when it continues
-	throttled     int               // batches that must still reach no function
-	handle        map[string]string // by message id: the receipt of each message that failed and was not received again
+	resumed       chan struct{} // nil unless the mapping is stopped; closed when it continues
+	throttled     int           // batches that must still reach no function
+	// by message id: the receipt of each message that failed and was not received again
+	handle map[string]string
 }
 
 func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
@@ -58,19 +59,27 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 	f := h.functions[p.FunctionName]
 	switch {
 	case f == nil:
-		return nil, fmt.Errorf("%w: %s is for function %q, which there is not", ErrTemplate, id, p.FunctionName)
+		return nil, fmt.Errorf(
+			"%w: %s is for function %q, which there is not", ErrTemplate, id, p.FunctionName,
+		)
 	case p.BatchSize < 1 || p.BatchSize > 10:
-		return nil, fmt.Errorf("%w: %s has batches of %d, which are not played", ErrTemplate, id, p.BatchSize)
+		return nil, fmt.Errorf(
+			"%w: %s has batches of %d, which are not played", ErrTemplate, id, p.BatchSize,
+		)
 	}
 	m := &mapping{
-		mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(clientConfig(f.door.URL)), most: mostPollers, polling: &h.polling,
+		mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(
+			clientConfig(f.door.URL),
+		), most: mostPollers, polling: &h.polling,
 		handle: map[string]string{},
 	}
 	if s := p.ScalingConfig; s != nil {
 		m.most = s.MaximumConcurrency
 	}
 	if m.most < 2 || p.ScalingConfig != nil && m.most > 1000 {
-		return nil, fmt.Errorf("%w: %s has a maximum concurrency %d, Lambda takes 2 to 1000", ErrTemplate, id, m.most)
+		return nil, fmt.Errorf(
+			"%w: %s has a maximum concurrency %d, Lambda takes 2 to 1000", ErrTemplate, id, m.most,
+		)
 	}
 	for _, queue := range h.stack.ofType("AWS::SQS::Queue") {
 		if made := h.stack.made[queue]; made.attributes["Arn"] == p.EventSourceARN {
@@ -78,7 +87,9 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 		}
 	}
 	if m.url == "" {
-		return nil, fmt.Errorf("%w: %s is for queue %q, which there is not", ErrTemplate, id, p.EventSourceARN)
+		return nil, fmt.Errorf(
+			"%w: %s is for queue %q, which there is not", ErrTemplate, id, p.EventSourceARN,
+		)
 	}
 	return m, m.check(ctx)
 }
@@ -86,14 +97,19 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 // check makes the check that Lambda makes when a mapping is created.
 func (m *mapping) check(ctx context.Context) error {
 	out, err := m.client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: &m.url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameVisibilityTimeout},
+		QueueUrl: &m.url, AttributeNames: []types.QueueAttributeName{
+			types.QueueAttributeNameVisibilityTimeout,
+		},
 	})
 	if err != nil {
 		return err
 	}
 	seconds, err := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)])
 	if timeout := m.function.runtime.Timeout; err != nil || float64(seconds) < timeout.Seconds() {
-		return fmt.Errorf("%w: %s is visible again after %d s, its function times out after %v", ErrTemplate, m.url, seconds, timeout)
+		return fmt.Errorf(
+			"%w: %s is visible again after %d s, its function times out after %v", ErrTemplate,
+			m.url, seconds, timeout,
+		)
 	}
 	return nil
 }
@@ -165,12 +181,15 @@ func (m *mapping) poll(ctx context.Context) {
 	for m.mayAsk(ctx) {
 		out, err := m.client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
 			QueueUrl: &m.url, MaxNumberOfMessages: int32(m.BatchSize), WaitTimeSeconds: longPoll, //nolint:gosec // at most 10
-			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
-			MessageAttributeNames:       []string{"All"},
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+				types.MessageSystemAttributeNameAll,
+			},
+			MessageAttributeNames: []string{"All"},
 		})
 		if err != nil {
 			pause(ctx)
-		} else if len(out.Messages) > 0 && m.mayAsk(ctx) { // a batch that was requested before the stop waits too
+		} else if len(out.Messages) > 0 && m.mayAsk(ctx) {
+			// a batch that was requested before the stop waits too
 			m.take(ctx)
 			m.hand(ctx, out.Messages)
 			m.done()
@@ -198,14 +217,23 @@ func (m *mapping) hand(ctx context.Context, batch []types.Message) {
 	failed := m.failed(batch, answer, err)
 	var done []types.DeleteMessageBatchRequestEntry
 	for _, message := range batch {
-		if !failed(*message.MessageId) { // a failed message is received again after the visibility timeout, or when the function wants it
-			done = append(done, types.DeleteMessageBatchRequestEntry{Id: message.MessageId, ReceiptHandle: message.ReceiptHandle})
+		// a failed message is received again after the visibility timeout, or when the function
+		// wants it
+		if !failed(*message.MessageId) {
+			done = append(
+				done,
+				types.DeleteMessageBatchRequestEntry{
+					Id: message.MessageId, ReceiptHandle: message.ReceiptHandle,
+				},
+			)
 		}
 	}
 	m.remember(batch, failed)
 	// If the deletion fails, these messages are received again too.
 	if len(done) > 0 {
-		_, _ = m.client.DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &m.url, Entries: done})
+		_, _ = m.client.DeleteMessageBatch(
+			ctx, &awssqs.DeleteMessageBatchInput{QueueUrl: &m.url, Entries: done},
+		)
 	}
 }
 
@@ -275,7 +303,9 @@ func (m *mapping) failed(batch []types.Message, answer []byte, err error) func(i
 	ids := map[string]bool{}
 	for _, f := range response.BatchItemFailures {
 		ids[f.ItemIdentifier] = true
-		if !slices.ContainsFunc(batch, func(m types.Message) bool { return *m.MessageId == f.ItemIdentifier }) {
+		if !slices.ContainsFunc(batch, func(m types.Message) bool {
+			return *m.MessageId == f.ItemIdentifier
+		}) {
 			return all
 		}
 	}
@@ -286,8 +316,10 @@ func (m *mapping) event(batch []types.Message) events.SQSEvent {
 	e := events.SQSEvent{Records: make([]events.SQSMessage, len(batch))}
 	for i, message := range batch {
 		e.Records[i] = events.SQSMessage{
-			MessageId: *message.MessageId, ReceiptHandle: *message.ReceiptHandle, Body: *message.Body, Md5OfBody: *message.MD5OfBody,
-			Attributes: message.Attributes, EventSource: "aws:sqs", EventSourceARN: m.EventSourceARN, AWSRegion: region,
+			MessageId: *message.MessageId, ReceiptHandle: *message.ReceiptHandle,
+			Body: *message.Body, Md5OfBody: *message.MD5OfBody,
+			Attributes: message.Attributes, EventSource: "aws:sqs",
+			EventSourceARN: m.EventSourceARN, AWSRegion: region,
 			MessageAttributes: map[string]events.SQSMessageAttribute{},
 		}
 		for name, a := range message.MessageAttributes {

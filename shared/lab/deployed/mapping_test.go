@@ -75,18 +75,26 @@ func TestMaximumConcurrency(t *testing.T) {
 			t.Cleanup(slow.Close)
 			host, queue := startWithSlowFunction(t, slow.URL, most)
 			for range messages {
-				if _, err := host.SQS.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &queue, MessageBody: new("{}")}); err != nil {
+				if _, err := host.SQS.SendMessage(
+					t.Context(), &awssqs.SendMessageInput{QueueUrl: &queue, MessageBody: new("{}")},
+				); err != nil {
 					t.Fatal(err)
 				}
 			}
-			for n := range int32(messages) { // one answer at a time, each when the maximum number of batches is in flight
+			// one answer at a time, each when the maximum number of batches is in flight
+			for n := range int32(messages) {
 				left := min(most, messages-n)
-				eventually(t, fmt.Sprintf("%d in hand", left), func() bool { return inHand.Load() == left })
+				eventually(t, fmt.Sprintf("%d in hand", left), func() bool {
+					return inHand.Load() == left
+				})
 				release <- struct{}{}
 				eventually(t, "an answer", func() bool { return answered.Load() == n+1 })
 			}
 			if got := highest.Load(); got != most || host.Instances("Function") > int(most) {
-				t.Errorf("%d batches in hand at once, %d instances; want %d", got, host.Instances("Function"), most)
+				t.Errorf(
+					"%d batches in hand at once, %d instances; want %d", got,
+					host.Instances("Function"), most,
+				)
 			}
 		})
 	}
@@ -94,14 +102,18 @@ func TestMaximumConcurrency(t *testing.T) {
 
 // startWithSlowFunction starts the small stack with batches of one, a maximum concurrency, and a
 // function that asks at url.
-func startWithSlowFunction(t *testing.T, url string, most int32) (host *deployed.Host, queue string) {
+func startWithSlowFunction(
+	t *testing.T, url string, most int32,
+) (host *deployed.Host, queue string) {
 	t.Helper()
 	return startAsking(t, url, most, 900)
 }
 
 // startAsking does the same with a visibility timeout in seconds. The function's timeout is equally
 // long.
-func startAsking(t *testing.T, url string, most int32, seconds int) (host *deployed.Host, queue string) {
+func startAsking(
+	t *testing.T, url string, most int32, seconds int,
+) (host *deployed.Host, queue string) {
 	t.Helper()
 	dir := t.TempDir()
 	self, err := os.Executable()
@@ -111,10 +123,15 @@ func startAsking(t *testing.T, url string, most int32, seconds int) (host *deplo
 	if err := os.Symlink(self, filepath.Join(dir, "bootstrap")); err != nil {
 		t.Fatal(err)
 	}
-	template := strings.NewReplacer(`"BatchSize": 10`, `"BatchSize": 1`, `"MaximumConcurrency": 2`, fmt.Sprintf(`"MaximumConcurrency": %d`, most),
-		`"VisibilityTimeout": 60`, fmt.Sprintf(`"VisibilityTimeout": %d`, seconds), `"Timeout": 10`, fmt.Sprintf(`"Timeout": %d`, seconds),
+	template := strings.NewReplacer(`"BatchSize": 10`, `"BatchSize": 1`, `"MaximumConcurrency": 2`,
+		fmt.Sprintf(`"MaximumConcurrency": %d`, most),
+		`"VisibilityTimeout": 60`, fmt.Sprintf(
+			`"VisibilityTimeout": %d`, seconds,
+		), `"Timeout": 10`, fmt.Sprintf(`"Timeout": %d`, seconds),
 		`{"URL": {"Ref": "Queue12345678"}}`, fmt.Sprintf(`{%q: %q}`, askedAt, url)).Replace(small)
-	if err := os.WriteFile(filepath.Join(dir, "Relay.template.json"), []byte(template), 0o600); err != nil {
+	if err := os.WriteFile(
+		filepath.Join(dir, "Relay.template.json"), []byte(template), 0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	if host, err = deployed.Start(t.Context(), dir, io.Discard); err != nil {
@@ -140,13 +157,17 @@ func asked(t *testing.T, refusals int32) (url string, times *atomic.Int32) {
 
 func put(t *testing.T, host *deployed.Host, queue string) {
 	t.Helper()
-	if _, err := host.SQS.SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &queue, MessageBody: new("{}")}); err != nil {
+	if _, err := host.SQS.SendMessage(
+		t.Context(), &awssqs.SendMessageInput{QueueUrl: &queue, MessageBody: new("{}")},
+	); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // count returns how many messages of a queue are in a state.
-func count(t *testing.T, host *deployed.Host, queue string, state sqstypes.QueueAttributeName) string {
+func count(
+	t *testing.T, host *deployed.Host, queue string, state sqstypes.QueueAttributeName,
+) string {
 	t.Helper()
 	out, err := host.SQS.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
 		QueueUrl: &queue, AttributeNames: []sqstypes.QueueAttributeName{state},
@@ -197,7 +218,9 @@ func TestThrottledReceivesReachNobodyAndCount(t *testing.T) {
 		if _, err := host.PassVisibility(t.Context(), "Queue"); err != nil {
 			t.Fatal(err)
 		}
-		return count(t, host, host.Queue("Dlq"), sqstypes.QueueAttributeNameApproximateNumberOfMessages) == "1"
+		return count(
+			t, host, host.Queue("Dlq"), sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		) == "1"
 	})
 	if n := times.Load(); n != 0 {
 		t.Errorf("%d batches reached the function", n)
@@ -215,8 +238,11 @@ func TestAStoppedQueueIsLate(t *testing.T) {
 		put(t, host, queue)
 	}
 	// A batch that a poller requested before the stop waits too.
-	waiting, inHand := sqstypes.QueueAttributeNameApproximateNumberOfMessages, sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
-	if got := count(t, host, queue, waiting) + "+" + count(t, host, queue, inHand); !slices.Contains([]string{"3+0", "2+1", "1+2"}, got) {
+	waiting, inHand := sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
+	if got := count(
+		t, host, queue, waiting,
+	) + "+" + count(t, host, queue, inHand); !slices.Contains([]string{"3+0", "2+1", "1+2"}, got) {
 		t.Errorf("waiting and in hand are %s messages of 3", got)
 	}
 	if n := times.Load(); n != 0 {

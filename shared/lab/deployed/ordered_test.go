@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
 
@@ -51,7 +51,11 @@ func ordered(t *testing.T, w *world) {
 		status   relay.Status
 		attempts int
 	}{
-		{"a", 1, 0, relay.Delivered, 2}, {"a", 0, relay.DefaultInlineBodyBytes, relay.Delivered, 1}, {"b", 0, 0, relay.Delivered, 1},
+		{
+			"a", 1, 0, relay.Delivered, 2,
+		}, {"a", 0, relay.DefaultInlineBodyBytes, relay.Delivered, 1}, {
+			"b", 0, 0, relay.Delivered, 1,
+		},
 		{"a", 2, 0, relay.Dead, 2}, {"", 0, 0, relay.Delivered, 1}, {"a", 0, 0, relay.Delivered, 1},
 	}
 	ids := make([]string, len(steps))
@@ -75,7 +79,10 @@ func ordered(t *testing.T, w *world) {
 		lines[step.Data.Key], all = append(lines[step.Data.Key], post), append(all, post)
 	}
 	want := map[string][]string{
-		"a": {"0, attempt 1", "0, attempt 2", "1, attempt 1", "3, attempt 1", "3, attempt 2", "5, attempt 1"}, "b": {"2, attempt 1"}, "": {"4, attempt 1"},
+		"a": {
+			"0, attempt 1", "0, attempt 2", "1, attempt 1", "3, attempt 1", "3, attempt 2",
+			"5, attempt 1",
+		}, "b": {"2, attempt 1"}, "": {"4, attempt 1"},
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("POSTs by key (-want +got):\n%s", diff)
@@ -85,12 +92,17 @@ func ordered(t *testing.T, w *world) {
 			t.Errorf("%s waited for another key: %v", other, all)
 		}
 	}
-	replayer := operate.Replayer{Ledger: w.ledger, Deliveries: w.ledger, Retry: sqs.New(w.host.SQS, w.host.Outputs["RetryQueueUrl"])}
+	replayer := operate.Replayer{
+		Ledger: w.ledger, Deliveries: w.ledger,
+		Retry: sqs.New(w.host.SQS, w.host.Outputs["RetryQueueUrl"]),
+	}
 	if err := replayer.Replay(t.Context(), ids[3], "ordered"); err != nil {
 		t.Fatal(err)
 	}
 	w.settled(t, ids[3], "ordered", relay.Delivered, 3)
-	if d := w.settled(t, ids[0], "ordered", relay.Delivered, 2); d.History[1].At.Sub(d.History[0].At) < 2*time.Second {
+	if d := w.settled(
+		t, ids[0], "ordered", relay.Delivered, 2,
+	); d.History[1].At.Sub(d.History[0].At) < 2*time.Second {
 		t.Errorf("attempts %+v came within less than the schedule's 2s", d.History)
 	}
 }

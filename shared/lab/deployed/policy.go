@@ -76,12 +76,15 @@ type grant struct {
 
 // covers tells whether a grant or a denial applies to c.
 func (g *grant) covers(c call) bool {
-	return like("(?i)", g.action, c.action) && like("", g.resource, c.resource) && g.statement.holds(c.context)
+	return like("(?i)", g.action, c.action) && like("", g.resource, c.resource) &&
+		g.statement.holds(c.context)
 }
 
 func newRole(name string, p roleProperties) (*role, error) {
 	if len(p.ManagedPolicyArns) > 0 {
-		return nil, fmt.Errorf("%w: %s has managed policies, whose content is not in it", ErrTemplate, name)
+		return nil, fmt.Errorf(
+			"%w: %s has managed policies, whose content is not in it", ErrTemplate, name,
+		)
 	}
 	r := &role{name: name, trust: p.AssumeRolePolicyDocument.Statement}
 	all := slices.Clone(r.trust)
@@ -114,10 +117,13 @@ func (s statement) check() error {
 		return fmt.Errorf("effect %q is not evaluated", s.Effect)
 	}
 	if s.NotAction != nil || s.NotResource != nil || s.NotPrincipal != nil {
-		return fmt.Errorf("a statement with NotAction, NotResource or NotPrincipal is not evaluated")
+		return fmt.Errorf(
+			"a statement with NotAction, NotResource or NotPrincipal is not evaluated",
+		)
 	}
 	for operator := range s.Condition {
-		if one := strings.TrimPrefix(operator, "ForAllValues:"); one != "StringEquals" && one != "StringLike" && one != "ArnLike" {
+		if one := strings.TrimPrefix(operator, "ForAllValues:"); one != "StringEquals" &&
+			one != "StringLike" && one != "ArnLike" {
 			return fmt.Errorf("condition %s is not evaluated", operator)
 		}
 	}
@@ -151,7 +157,8 @@ func (r *role) may(c call) bool {
 // trusts tells whether a service may assume the role.
 func (r *role) trusts(service string, context map[string]string) bool {
 	return slices.ContainsFunc(r.trust, func(s statement) bool {
-		return s.Effect == "Allow" && slices.Contains(s.Action, "sts:AssumeRole") && slices.Contains(s.Principal.Service, service) && s.holds(context)
+		return s.Effect == "Allow" && slices.Contains(s.Action, "sts:AssumeRole") &&
+			slices.Contains(s.Principal.Service, service) && s.holds(context)
 	})
 }
 
@@ -213,7 +220,11 @@ func (t texts) have(operator, value string) bool {
 // arnLike compares each of the six components of an ARN separately, as IAM does.
 func arnLike(pattern, arn string) bool {
 	const components = 6
-	return slices.EqualFunc(strings.SplitN(pattern, ":", components), strings.SplitN(arn, ":", components), func(p, t string) bool { return like("", p, t) })
+	return slices.EqualFunc(strings.SplitN(
+		pattern, ":", components,
+	), strings.SplitN(arn, ":", components), func(p, t string) bool {
+		return like("", p, t)
+	})
 }
 
 // like compares as IAM does: * matches any sequence of characters, ? one character. flags are those

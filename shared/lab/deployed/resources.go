@@ -34,9 +34,11 @@ var notPlayed = map[string]string{
 
 // inert are the properties without effect here, for types that have no others.
 var inert = map[string][]string{
-	"AWS::KMS::Key":                 {"Description", "EnableKeyRotation", "KeyPolicy"},
-	"AWS::Logs::LogGroup":           {"RetentionInDays"},
-	"AWS::S3::Bucket":               {"BucketEncryption", "LifecycleConfiguration", "PublicAccessBlockConfiguration"},
+	"AWS::KMS::Key":       {"Description", "EnableKeyRotation", "KeyPolicy"},
+	"AWS::Logs::LogGroup": {"RetentionInDays"},
+	"AWS::S3::Bucket": {
+		"BucketEncryption", "LifecycleConfiguration", "PublicAccessBlockConfiguration",
+	},
 	"AWS::Scheduler::ScheduleGroup": {},
 }
 
@@ -79,19 +81,27 @@ func (h *Host) provision(ctx context.Context) maker {
 		case "AWS::Events::Rule":
 			return named(name, arn("events", "rule/"+name)), nil
 		case "AWS::ApiGatewayV2::Api":
-			return physical{name, map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL}}, h.checkAPI(id)
-		case "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route", "AWS::ApiGatewayV2::Stage",
-			"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission": // read when all resources exist
+			return physical{
+				ref:        name,
+				attributes: map[string]string{"ApiId": name, "ApiEndpoint": h.ingress.URL},
+			}, h.checkAPI(id)
+		case "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Route",
+			"AWS::ApiGatewayV2::Stage",
+			// read when all resources exist
+			"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission":
 			return physical{ref: name}, nil
 		}
 		if notPlayed[r.Type] == "" {
-			return physical{}, fmt.Errorf("%w: %s is a %s, which is not played", ErrTemplate, id, r.Type)
+			return physical{},
+				fmt.Errorf("%w: %s is a %s, which is not played", ErrTemplate, id, r.Type)
 		}
 		return physical{ref: name}, nil
 	}
 }
 
-func named(ref, arn string) physical { return physical{ref, map[string]string{"Arn": arn}} }
+func named(ref, arn string) physical {
+	return physical{ref: ref, attributes: map[string]string{"Arn": arn}}
+}
 
 func roleARN(name string) string { return "arn:aws:iam::" + account + ":role/" + name }
 
@@ -117,11 +127,16 @@ func (h *Host) makeQueue(ctx context.Context, id, name string) (physical, error)
 	if attributes["FifoQueue"] == "true" {
 		name += ".fifo"
 	}
-	made, err := h.SQS.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+	made, err := h.SQS.CreateQueue(
+		ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes},
+	)
 	if err != nil {
 		return physical{}, err
 	}
-	return physical{*made.QueueUrl, map[string]string{"Arn": queueARN(*made.QueueUrl), "QueueName": name}},
+	return physical{
+			ref:        *made.QueueUrl,
+			attributes: map[string]string{"Arn": queueARN(*made.QueueUrl), "QueueName": name},
+		},
 		h.keptAttributes(ctx, *made.QueueUrl, attributes)
 }
 
@@ -129,14 +144,20 @@ func (h *Host) makeQueue(ctx context.Context, id, name string) (physical, error)
 // because the emulator drops attributes that it does not know.
 func (h *Host) keptAttributes(ctx context.Context, url string, want map[string]string) error {
 	got, err := h.SQS.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{
+			sqstypes.QueueAttributeNameAll,
+		},
 	})
 	if err != nil {
 		return err
 	}
 	for name, value := range want {
-		if got.Attributes[name] != value && name != "SqsManagedSseEnabled" { // an emulator cannot show encryption at rest
-			return fmt.Errorf("%w: attribute %s is %q, made as %q", ErrTemplate, name, got.Attributes[name], value)
+		// an emulator cannot show encryption at rest
+		if got.Attributes[name] != value && name != "SqsManagedSseEnabled" {
+			return fmt.Errorf(
+				"%w: attribute %s is %q, made as %q", ErrTemplate, name, got.Attributes[name],
+				value,
+			)
 		}
 	}
 	return nil
@@ -168,7 +189,9 @@ func (h *Host) makeTable(ctx context.Context, id, name string) error {
 	if s := p.TimeToLiveSpecification; s != nil && s.Enabled {
 		h.timeToLive[name] = s.AttributeName
 	}
-	active := dynamodb.NewTableExistsWaiter(h.DynamoDB, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 5 * time.Millisecond })
+	active := dynamodb.NewTableExistsWaiter(h.DynamoDB, func(o *dynamodb.TableExistsWaiterOptions) {
+		o.MinDelay = 5 * time.Millisecond
+	})
 	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
 }
 
@@ -179,9 +202,13 @@ func (h *Host) WithoutTimeToLive(ctx context.Context) ([]string, error) {
 	for table, attribute := range h.timeToLive {
 		var kept int32
 		for pages := dynamodb.NewScanPaginator(h.DynamoDB, &dynamodb.ScanInput{
-			TableName: &table, Select: types.SelectCount, FilterExpression: aws.String("NOT attribute_type(#ttl, :number)"),
-			ExpressionAttributeNames:  map[string]string{"#ttl": attribute},
-			ExpressionAttributeValues: map[string]types.AttributeValue{":number": &types.AttributeValueMemberS{Value: "N"}},
+			TableName: &table, Select: types.SelectCount, FilterExpression: aws.String(
+				"NOT attribute_type(#ttl, :number)",
+			),
+			ExpressionAttributeNames: map[string]string{"#ttl": attribute},
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":number": &types.AttributeValueMemberS{Value: "N"},
+			},
 		}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
@@ -190,7 +217,13 @@ func (h *Host) WithoutTimeToLive(ctx context.Context) ([]string, error) {
 			kept += page.Count
 		}
 		if kept > 0 {
-			lines = append(lines, fmt.Sprintf("%s: %d items have no number %s", strings.TrimSuffix(table, h.suffix), kept, attribute))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					"%s: %d items have no number %s", strings.TrimSuffix(table, h.suffix), kept,
+					attribute,
+				),
+			)
 		}
 	}
 	slices.Sort(lines)

@@ -33,17 +33,25 @@ func (h *Host) addRule(id string) error {
 	if err := h.stack.properties(id, &p); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" || len(p.Targets) == 0 {
-		return fmt.Errorf("%w: rule %s is disabled, or has no rate or no target, which is not played", ErrTemplate, id)
+	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" ||
+		len(p.Targets) == 0 {
+		return fmt.Errorf(
+			"%w: rule %s is disabled, or has no rate or no target, which is not played",
+			ErrTemplate, id,
+		)
 	}
 	r := rule{arn: h.stack.made[id].attributes["Arn"]}
 	for _, target := range p.Targets {
 		f := h.functionOf(target.Arn)
 		switch {
 		case f == nil:
-			return fmt.Errorf("%w: rule %s starts %s, which is no function", ErrTemplate, id, target.Arn)
+			return fmt.Errorf(
+				"%w: rule %s starts %s, which is no function", ErrTemplate, id, target.Arn,
+			)
 		case !h.permitted(rulesService, target.Arn, r.arn):
-			return fmt.Errorf("%w: no permission for rule %s to invoke %s", ErrTemplate, id, target.Arn)
+			return fmt.Errorf(
+				"%w: no permission for rule %s to invoke %s", ErrTemplate, id, target.Arn,
+			)
 		}
 		r.targets = append(r.targets, f)
 	}
@@ -58,8 +66,10 @@ func (h *Host) PlayRules(ctx context.Context) error {
 	for _, r := range h.rules {
 		for _, f := range r.targets {
 			_, err := f.invoke(ctx, events.CloudWatchEvent{
-				Version: "0", DetailType: "Scheduled Event", Source: "aws.events", AccountID: account, Region: region,
-				Time: time.Now().UTC().Truncate(time.Second), Resources: []string{r.arn}, Detail: []byte("{}"),
+				Version: "0", DetailType: "Scheduled Event", Source: "aws.events",
+				AccountID: account, Region: region,
+				Time: time.Now().UTC().Truncate(time.Second), Resources: []string{r.arn},
+				Detail: []byte("{}"),
 			})
 			errs = append(errs, err)
 		}

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry/metric"
 	"webhook-relay/shared/verify"
 )
@@ -24,9 +24,14 @@ func swept(t *testing.T, w *world) {
 	w.rewind(t, now)
 	unstarted, overdue := w.leave(t, "unstarted", now), w.leave(t, "overdue", now)
 	if err := w.ledger.SaveDelivery(t.Context(), relay.Delivery{
-		EventID: overdue, Endpoint: "overdue", Source: "overdue", Status: relay.Waiting, Attempts: 1, Step: 1, MessageID: rand.Text(),
-		NextAt: now.Add(-2*time.Hour - time.Minute), UpdatedAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(time.Hour),
-		History: []relay.Attempt{{Number: 1, At: now.Add(-3 * time.Hour), Outcome: relay.Rejected, StatusCode: 503}},
+		EventID: overdue, Endpoint: "overdue", Source: "overdue", Status: relay.Waiting,
+		Attempts: 1, Step: 1, MessageID: rand.Text(),
+		NextAt: now.Add(
+			-2*time.Hour - time.Minute,
+		), UpdatedAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(time.Hour),
+		History: []relay.Attempt{
+			{Number: 1, At: now.Add(-3 * time.Hour), Outcome: relay.Rejected, StatusCode: 503},
+		},
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +63,13 @@ func (w *world) rewind(t *testing.T, now time.Time) {
 func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
 	t.Helper()
 	receivedAt := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
-	e := relay.Event{ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name, Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}")}
+	e := relay.Event{
+		ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name,
+		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}"),
+	}
 	if _, err := w.ledger.RecordEvent(t.Context(), relay.EventRecord{
-		Event: e, MessageID: rand.Text(), Endpoints: []string{name}, RoutedAt: receivedAt, ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
+		Event: e, MessageID: rand.Text(), Endpoints: []string{name}, RoutedAt: receivedAt,
+		ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +96,8 @@ func (w *world) sweep(t *testing.T, want map[string]float64) {
 	}
 	var members map[string]any
 	for _, to := range []any{&line, &members} {
-		if err := json.Unmarshal(lines[before], to); err != nil || len(line.AWS.CloudWatchMetrics) != 1 {
+		if err := json.Unmarshal(lines[before], to); err != nil ||
+			len(line.AWS.CloudWatchMetrics) != 1 {
 			t.Fatalf("%v: %s", err, lines[before])
 		}
 	}

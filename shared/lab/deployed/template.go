@@ -234,7 +234,9 @@ func (r *resolver) attribute(id, name string) (string, error) {
 	}
 	value, ok := p.attributes[name]
 	if !ok {
-		return "", fmt.Errorf("%w: %s, a %s, has no attribute %s", ErrTemplate, id, r.Resources[id].Type, name)
+		return "", fmt.Errorf(
+			"%w: %s, a %s, has no attribute %s", ErrTemplate, id, r.Resources[id].Type, name,
+		)
 	}
 	return value, nil
 }

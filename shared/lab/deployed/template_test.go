@@ -44,7 +44,9 @@ const small = `{"Resources": {
 func start(t *testing.T, template string) (*deployed.Host, error) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "Relay.template.json"), []byte(template), 0o600); err != nil {
+	if err := os.WriteFile(
+		filepath.Join(dir, "Relay.template.json"), []byte(template), 0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	host, err := deployed.Start(t.Context(), dir, io.Discard)
@@ -63,7 +65,9 @@ func TestASmallStackStarts(t *testing.T) {
 	if url := host.Outputs["Url"]; url == "" || url != host.Queue("Queue") {
 		t.Errorf("queue %q, output %q", host.Queue("Queue"), url)
 	}
-	if arn := host.Outputs["Arn"]; !strings.HasPrefix(arn, "arn:aws:sqs:eu-central-1:000000000000:queue-") || !strings.HasSuffix(arn, "/x") {
+	if arn := host.Outputs["Arn"]; !strings.HasPrefix(
+		arn, "arn:aws:sqs:eu-central-1:000000000000:queue-",
+	) || !strings.HasSuffix(arn, "/x") {
 		t.Errorf("ARN %q", arn)
 	}
 }
@@ -73,50 +77,133 @@ func TestASmallStackStarts(t *testing.T) {
 func TestABrokenTemplateDoesNotStart(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ old, new, fact string }{
-		"no JSON":                        {`{"Resources"`, `"Resources"`, "invalid"},
-		"a reference to nothing":         {`{"Ref": "Queue12345678"}}}}}`, `{"Ref": "Queue"}}}}}`, "no resource Queue"},
-		"an output of nothing":           {`"Value": {"Ref": "Queue12345678"}`, `"Value": {"Ref": "Queue"}`, "output Url"},
+		"no JSON": {`{"Resources"`, `"Resources"`, "invalid"},
+		"a reference to nothing": {
+			`{"Ref": "Queue12345678"}}}}}`, `{"Ref": "Queue"}}}}}`, "no resource Queue",
+		},
+		"an output of nothing": {
+			`"Value": {"Ref": "Queue12345678"}`, `"Value": {"Ref": "Queue"}`, "output Url",
+		},
 		"an attribute that there is not": {`["Dlq", "Arn"]`, `["Dlq", "ARN"]`, "no attribute ARN"},
-		"a circle":                       {`["Dlq", "Arn"]`, `["Queue12345678", "Arn"]`, "refers to itself"},
-		"a function of CloudFormation's that is not played": {`{"Fn::Join": ["/",`, `{"Fn::Select": ["/",`, "Fn::Select"},
-		"a queue that is visible again too soon":            {`"VisibilityTimeout": 60`, `"VisibilityTimeout": 5`, "visible again after 5 s"},
-		"a role that Lambda cannot take on":                 {`"lambda.amazonaws.com"`, `"events.amazonaws.com"`, "cannot take on"},
-		"a mapping of no queue":                             {`"EventSourceArn": {"Fn::GetAtt": ["Queue12345678", "Arn"]}`, `"EventSourceArn": "x"`, `queue "x"`},
-		"a mapping for no function":                         {`"FunctionName": {"Ref": "Function"}`, `"FunctionName": "x"`, `function "x"`},
-		"a mapping that is not played":                      {`"BatchSize": 10`, `"BatchSize": 10, "MaximumBatchingWindowInSeconds": 5`, "not played"},
-		"one batch at a time":                               {`"MaximumConcurrency": 2`, `"MaximumConcurrency": 1`, "concurrency 1"},
-		"more at once than there is":                        {`"MaximumConcurrency": 2`, `"MaximumConcurrency": 1001`, "concurrency 1001"},
-		"pollers that are provisioned":                      {`"BatchSize": 10`, `"BatchSize": 10, "ProvisionedPollerConfig": {"MinimumPollers": 2}`, "ProvisionedPollerConfig"},
-		"no concurrency at all":                             {`"Timeout": 10`, `"Timeout": 10, "ReservedConcurrentExecutions": 0`, "ReservedConcurrentExecutions"},
-		"a function in a network":                           {`"Timeout": 10`, `"Timeout": 10, "VpcConfig": {"SubnetIds": ["subnet-1"]}`, "VpcConfig"},
-		"a function's dead letters":                         {`"Timeout": 10`, `"Timeout": 10, "DeadLetterConfig": {"TargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}}`, "DeadLetterConfig"},
-		"a layer":                                           {`"Timeout": 10`, `"Timeout": 10, "Layers": ["arn:aws:lambda:eu-central-1:1:layer:a:1"]`, "Layers"},
-		"hardly any memory":                                 {`"MemorySize": 128`, `"MemorySize": 1`, "1 MB"},
-		"more memory than there is":                         {`"MemorySize": 128`, `"MemorySize": 10241`, "10241 MB"},
-		"a long time":                                       {`"Timeout": 10`, `"Timeout": 901`, "901 s"},
-		"no time":                                           {`"Timeout": 10`, `"Timeout": 0`, "0 s"},
-		"a type that there is not":                          {`AWS::SQS::Queue", "Properties": {}`, `AWS::SQS::Que", "Properties": {}`, "AWS::SQS::Que"},
-		"a type that is not played":                         {`AWS::KMS::Key`, `AWS::SNS::Topic`, "AWS::SNS::Topic, which is not played"},
-		"a key that is off":                                 {`"EnableKeyRotation": true`, `"Enabled": false`, "Enabled"},
-		"a route with more":                                 {`"RouteKey": "ANY`, `"ApiKeyNeeded": true, "RouteKey": "ANY`, "ApiKeyNeeded"},
-		"a setting of no route":                             {`{"ANY /in/{source}": {}}`, `{"GET /in/{source}": {}}`, "route GET /in/{source}, which there is not"},
-		"no stage":                                          {`AWS::ApiGatewayV2::Stage`, `AWS::KMS::Alias`, "has no stage"},
-		"a stage that waits":                                {`"StageName": "$default", "AutoDeploy": true`, `"StageName": "$default"`, "does not deploy by itself"},
-		"a stage in the path":                               {`"$default"`, `"prod"`, "stage prod"},
-		"a stage of another API":                            {`"ApiId": {"Ref": "Api"}, "StageName"`, `"ApiId": "x", "StageName"`, "no stage"},
-		"another API's integration":                         {`"ApiId": {"Ref": "Api"}, "IntegrationType"`, `"ApiId": "x", "IntegrationType"`, "integration of x"},
-		"an API of web sockets":                             {`"HTTP"`, `"WEBSOCKET"`, `speaks "WEBSOCKET"`},
-		"a boundary of a role":                              {`"AssumeRolePolicyDocument"`, `"PermissionsBoundary": "x", "AssumeRolePolicyDocument"`, "PermissionsBoundary"},
-		"a rule with an input":                              {`"Id": "a"`, `"Id": "a", "Input": "{}"`, "Input"},
-		"a rule with a pattern":                             {`"rate(1 hour)"`, `"rate(1 hour)", "EventPattern": {}`, "EventPattern"},
-		"another runtime":                                   {`provided.al2023`, `go1.x`, "runtime go1.x"},
-		"a route to nothing":                                {`["integrations", {"Ref": "Integration"}]`, `["integrations", "x"]`, "route ANY /in/{source}"},
-		"a route with a guard that is not played":           {`"NONE"`, `"AWS_IAM"`, "authorization AWS_IAM"},
-		"a function that the API may not invoke":            {`/*/*/in/{source}`, `/*/GET/in/{source}`, "no permission"},
-		"a rule that is not played":                         {`rate(1 hour)`, `cron(0 * * * ? *)`, "rule Rule"},
-		"a rule that is disabled":                           {`"rate(1 hour)"`, `"rate(1 hour)", "State": "DISABLED"`, "rule Rule"},
-		"a rule for no function":                            {`"Id": "a", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}`, `"Id": "a", "Arn": "x"`, "rule Rule starts x"},
-		"a function that the rule may not invoke":           {`{"Fn::GetAtt": ["Rule", "Arn"]}`, `"x"`, "no permission for rule Rule"},
+		"a circle": {
+			`["Dlq", "Arn"]`, `["Queue12345678", "Arn"]`, "refers to itself",
+		},
+		"a function of CloudFormation's that is not played": {
+			`{"Fn::Join": ["/",`, `{"Fn::Select": ["/",`, "Fn::Select",
+		},
+		"a queue that is visible again too soon": {
+			`"VisibilityTimeout": 60`, `"VisibilityTimeout": 5`, "visible again after 5 s",
+		},
+		"a role that Lambda cannot take on": {
+			`"lambda.amazonaws.com"`, `"events.amazonaws.com"`, "cannot take on",
+		},
+		"a mapping of no queue": {
+			`"EventSourceArn": {"Fn::GetAtt": ["Queue12345678", "Arn"]}`, `"EventSourceArn": "x"`,
+			`queue "x"`,
+		},
+		"a mapping for no function": {
+			`"FunctionName": {"Ref": "Function"}`, `"FunctionName": "x"`, `function "x"`,
+		},
+		"a mapping that is not played": {
+			`"BatchSize": 10`, `"BatchSize": 10, "MaximumBatchingWindowInSeconds": 5`, "not played",
+		},
+		"one batch at a time": {
+			`"MaximumConcurrency": 2`, `"MaximumConcurrency": 1`, "concurrency 1",
+		},
+		"more at once than there is": {
+			`"MaximumConcurrency": 2`, `"MaximumConcurrency": 1001`, "concurrency 1001",
+		},
+		"pollers that are provisioned": {
+			`"BatchSize": 10`, `"BatchSize": 10, "ProvisionedPollerConfig": {"MinimumPollers": 2}`,
+			"ProvisionedPollerConfig",
+		},
+		"no concurrency at all": {
+			`"Timeout": 10`, `"Timeout": 10, "ReservedConcurrentExecutions": 0`,
+			"ReservedConcurrentExecutions",
+		},
+		"a function in a network": {
+			`"Timeout": 10`, `"Timeout": 10, "VpcConfig": {"SubnetIds": ["subnet-1"]}`, "VpcConfig",
+		},
+		"a function's dead letters": {
+			`"Timeout": 10`,
+			`"Timeout": 10, "DeadLetterConfig": {"TargetArn": {"Fn::GetAtt": ["Dlq", "Arn"]}}`,
+			"DeadLetterConfig",
+		},
+		"a layer": {
+			`"Timeout": 10`, `"Timeout": 10, "Layers": ["arn:aws:lambda:eu-central-1:1:layer:a:1"]`,
+			"Layers",
+		},
+		"hardly any memory": {`"MemorySize": 128`, `"MemorySize": 1`, "1 MB"},
+		"more memory than there is": {
+			`"MemorySize": 128`, `"MemorySize": 10241`, "10241 MB",
+		},
+		"a long time": {`"Timeout": 10`, `"Timeout": 901`, "901 s"},
+		"no time":     {`"Timeout": 10`, `"Timeout": 0`, "0 s"},
+		"a type that there is not": {
+			`AWS::SQS::Queue", "Properties": {}`, `AWS::SQS::Que", "Properties": {}`,
+			"AWS::SQS::Que",
+		},
+		"a type that is not played": {
+			`AWS::KMS::Key`, `AWS::SNS::Topic`, "AWS::SNS::Topic, which is not played",
+		},
+		"a key that is off": {
+			`"EnableKeyRotation": true`, `"Enabled": false`, "Enabled",
+		},
+		"a route with more": {
+			`"RouteKey": "ANY`, `"ApiKeyNeeded": true, "RouteKey": "ANY`, "ApiKeyNeeded",
+		},
+		"a setting of no route": {
+			`{"ANY /in/{source}": {}}`, `{"GET /in/{source}": {}}`,
+			"route GET /in/{source}, which there is not",
+		},
+		"no stage": {
+			`AWS::ApiGatewayV2::Stage`, `AWS::KMS::Alias`, "has no stage",
+		},
+		"a stage that waits": {
+			`"StageName": "$default", "AutoDeploy": true`, `"StageName": "$default"`,
+			"does not deploy by itself",
+		},
+		"a stage in the path": {`"$default"`, `"prod"`, "stage prod"},
+		"a stage of another API": {
+			`"ApiId": {"Ref": "Api"}, "StageName"`, `"ApiId": "x", "StageName"`, "no stage",
+		},
+		"another API's integration": {
+			`"ApiId": {"Ref": "Api"}, "IntegrationType"`, `"ApiId": "x", "IntegrationType"`,
+			"integration of x",
+		},
+		"an API of web sockets": {`"HTTP"`, `"WEBSOCKET"`, `speaks "WEBSOCKET"`},
+		"a boundary of a role": {
+			`"AssumeRolePolicyDocument"`, `"PermissionsBoundary": "x", "AssumeRolePolicyDocument"`,
+			"PermissionsBoundary",
+		},
+		"a rule with an input": {
+			`"Id": "a"`, `"Id": "a", "Input": "{}"`, "Input",
+		},
+		"a rule with a pattern": {
+			`"rate(1 hour)"`, `"rate(1 hour)", "EventPattern": {}`, "EventPattern",
+		},
+		"another runtime": {`provided.al2023`, `go1.x`, "runtime go1.x"},
+		"a route to nothing": {
+			`["integrations", {"Ref": "Integration"}]`, `["integrations", "x"]`,
+			"route ANY /in/{source}",
+		},
+		"a route with a guard that is not played": {`"NONE"`, `"AWS_IAM"`, "authorization AWS_IAM"},
+		"a function that the API may not invoke": {
+			`/*/*/in/{source}`, `/*/GET/in/{source}`, "no permission",
+		},
+		"a rule that is not played": {
+			`rate(1 hour)`, `cron(0 * * * ? *)`, "rule Rule",
+		},
+		"a rule that is disabled": {
+			`"rate(1 hour)"`, `"rate(1 hour)", "State": "DISABLED"`, "rule Rule",
+		},
+		"a rule for no function": {
+			`"Id": "a", "Arn": {"Fn::GetAtt": ["Function", "Arn"]}`, `"Id": "a", "Arn": "x"`,
+			"rule Rule starts x",
+		},
+		"a function that the rule may not invoke": {
+			`{"Fn::GetAtt": ["Rule", "Arn"]}`, `"x"`, "no permission for rule Rule",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,7 +221,13 @@ func TestABrokenTemplateDoesNotStart(t *testing.T) {
 // If a function's binary cannot run, the API answers 500, as in AWS.
 func TestAFunctionThatDoesNotStart(t *testing.T) {
 	t.Parallel()
-	host, err := start(t, strings.Replace(small, `"Value": {"Ref": "Queue12345678"}`, `"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}`, 1))
+	host, err := start(
+		t,
+		strings.Replace(
+			small, `"Value": {"Ref": "Queue12345678"}`,
+			`"Value": {"Fn::GetAtt": ["Api", "ApiEndpoint"]}`, 1,
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,8 @@ func (d *door) open() *httptest.Server {
 		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(d.services[service(r.In)]) },
 		Transport:      d.meter,
 		ModifyResponse: d.hideMissing,
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { // the caller or the emulator is gone
+		// the caller or the emulator is gone
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
@@ -69,7 +70,8 @@ func service(r *http.Request) string {
 // hideMissing does what S3 does: only a caller that may list the bucket is told that an object is
 // missing.
 func (d *door) hideMissing(answer *http.Response) error {
-	if service(answer.Request) != "s3" || answer.Request.Method != http.MethodGet || answer.StatusCode != http.StatusNotFound {
+	if service(answer.Request) != "s3" || answer.Request.Method != http.MethodGet ||
+		answer.StatusCode != http.StatusNotFound {
 		return nil
 	}
 	bucket, _, _ := strings.Cut(strings.TrimPrefix(answer.Request.URL.Path, "/"), "/")
@@ -85,7 +87,8 @@ func deny(w http.ResponseWriter, c call) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(http.StatusForbidden)
 	_ = json.NewEncoder(w).Encode(map[string]string{ // a client that is gone needs no answer
-		"__type": "AccessDeniedException", "message": "not authorized to perform " + c.action + " on " + c.resource,
+		"__type": "AccessDeniedException", "message": "not authorized to perform " + c.action +
+			" on " + c.resource,
 	})
 }
 
@@ -129,25 +132,40 @@ func calls(r *http.Request) ([]call, error) {
 	_, operation, _ := strings.Cut(target, ".")
 	switch {
 	case name == "sqs" && in.QueueURL != "":
-		return []call{{action: "sqs:" + strings.TrimSuffix(operation, "Batch"), resource: queueARN(in.QueueURL)}}, nil
+		return []call{
+			{
+				action:   "sqs:" + strings.TrimSuffix(operation, "Batch"),
+				resource: queueARN(in.QueueURL),
+			},
+		}, nil
 	case name == "dynamodb":
 		return dynamoCalls(operation, in)
 	case name == "kms" && in.KeyID != "":
-		return []call{{action: "kms:" + operation, resource: in.KeyID, context: encryptionContext(in.EncryptionContext)}}, nil
+		return []call{
+			{
+				action: "kms:" + operation, resource: in.KeyID,
+				context: encryptionContext(in.EncryptionContext),
+			},
+		}, nil
 	case name == "secretsmanager" && in.SecretID != "":
-		return []call{{action: "secretsmanager:" + operation, resource: secretARN(in.SecretID)}}, nil
+		return []call{{action: "secretsmanager:" + operation, resource: secretARN(in.SecretID)}},
+			nil
 	case name == "scheduler" && r.Method == http.MethodPost && path.Dir(r.URL.Path) == "/schedules":
 		schedule := in.GroupName + "/" + path.Base(r.URL.Path)
 		return []call{
 			{action: "scheduler:CreateSchedule", resource: arn("scheduler", "schedule/"+schedule)},
-			{action: "iam:PassRole", resource: in.Target.RoleARN, context: map[string]string{"iam:PassedToService": schedulerService}},
+			{
+				action: "iam:PassRole", resource: in.Target.RoleARN,
+				context: map[string]string{"iam:PassedToService": schedulerService},
+			},
 		}, nil
 	}
 	return nil, fmt.Errorf("%w: service %q, target %q", errUnread, name, target)
 }
 
 func s3Calls(r *http.Request) ([]call, error) {
-	actions := map[string]string{http.MethodGet: "s3:GetObject", http.MethodHead: "s3:GetObject", http.MethodPut: "s3:PutObject",
+	actions := map[string]string{http.MethodGet: "s3:GetObject", http.MethodHead: "s3:GetObject",
+		http.MethodPut:    "s3:PutObject",
 		http.MethodDelete: "s3:DeleteObject"}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if actions[r.Method] == "" || key == "" {
@@ -159,7 +177,9 @@ func s3Calls(r *http.Request) ([]call, error) {
 func dynamoCalls(operation string, in request) ([]call, error) {
 	var made []call
 	add := func(table string) {
-		made = append(made, call{action: "dynamodb:" + operation, resource: arn("dynamodb", "table/"+table)})
+		made = append(
+			made, call{action: "dynamodb:" + operation, resource: arn("dynamodb", "table/"+table)},
+		)
 	}
 	switch {
 	case in.IndexName != "":
@@ -167,9 +187,13 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 	case in.TableName != "":
 		add(in.TableName)
 		if operation == "PutItem" || operation == "UpdateItem" {
-			made[0].context = map[string]string{"dynamodb:LeadingKeys": in.Item.Partition.S + in.Key.Partition.S}
+			made[0].context = map[string]string{
+				"dynamodb:LeadingKeys": in.Item.Partition.S + in.Key.Partition.S,
+			}
 			if operation == "UpdateItem" {
-				made[0].context["dynamodb:Attributes"] = strings.Join(updated(in.UpdateExpression), ",")
+				made[0].context["dynamodb:Attributes"] = strings.Join(
+					updated(in.UpdateExpression), ",",
+				)
 			}
 		}
 	default:

@@ -39,25 +39,40 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 		want []string
 	}{
 		"SQS": {func(ctx context.Context, c aws.Config) error {
-			_, err := awssqs.NewFromConfig(c).ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: aws.String(queue)})
+			_, err := awssqs.NewFromConfig(c).ReceiveMessage(
+				ctx, &awssqs.ReceiveMessageInput{QueueUrl: aws.String(queue)},
+			)
 			return err
 		}, []string{"sqs:ReceiveMessage on arn:aws:sqs:eu-central-1:000000000000:q"}},
-		"SQS, a batch, which is no action of its own": {func(ctx context.Context, c aws.Config) error {
-			_, err := awssqs.NewFromConfig(c).DeleteMessageBatch(ctx, &awssqs.DeleteMessageBatchInput{
-				QueueUrl: aws.String(queue), Entries: []sqstypes.DeleteMessageBatchRequestEntry{{Id: aws.String("0"), ReceiptHandle: aws.String("r")}},
-			})
+		"SQS, a batch, which is no action of its own": {func(
+			ctx context.Context, c aws.Config,
+		) error {
+			_, err := awssqs.NewFromConfig(c).DeleteMessageBatch(ctx,
+				&awssqs.DeleteMessageBatchInput{
+					QueueUrl: aws.String(queue), Entries: []sqstypes.DeleteMessageBatchRequestEntry{
+						{Id: aws.String("0"), ReceiptHandle: aws.String("r")},
+					},
+				})
 			return err
 		}, []string{"sqs:DeleteMessage on arn:aws:sqs:eu-central-1:000000000000:q"}},
 		"Secrets Manager, by name": {func(ctx context.Context, c aws.Config) error {
-			_, err := awssecretsmanager.NewFromConfig(c).GetSecretValue(ctx, &awssecretsmanager.GetSecretValueInput{SecretId: aws.String("a/b")})
+			_, err := awssecretsmanager.NewFromConfig(c).GetSecretValue(
+				ctx, &awssecretsmanager.GetSecretValueInput{SecretId: aws.String("a/b")},
+			)
 			return err
-		}, []string{"secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:000000000000:secret:a/b-AbCdEf"}},
+		}, []string{
+			"secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:000000000000:secret:a/b-AbCdEf",
+		}},
 		"DynamoDB, a table": {func(ctx context.Context, c aws.Config) error {
-			_, err := dynamodb.NewFromConfig(c).Query(ctx, &dynamodb.QueryInput{TableName: aws.String("t")})
+			_, err := dynamodb.NewFromConfig(c).Query(
+				ctx, &dynamodb.QueryInput{TableName: aws.String("t")},
+			)
 			return err
 		}, []string{"dynamodb:Query on " + table + "t"}},
 		"DynamoDB, an index": {func(ctx context.Context, c aws.Config) error {
-			_, err := dynamodb.NewFromConfig(c).Query(ctx, &dynamodb.QueryInput{TableName: aws.String("t"), IndexName: aws.String("i")})
+			_, err := dynamodb.NewFromConfig(c).Query(
+				ctx, &dynamodb.QueryInput{TableName: aws.String("t"), IndexName: aws.String("i")},
+			)
 			return err
 		}, []string{"dynamodb:Query on " + table + "t/index/i"}},
 		"DynamoDB, a batch over two tables": {func(ctx context.Context, c aws.Config) error {
@@ -66,34 +81,49 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 				RequestItems: map[string]dynamotypes.KeysAndAttributes{"t": keys, "s": keys},
 			})
 			return err
-		}, []string{"dynamodb:BatchGetItem on " + table + "s", "dynamodb:BatchGetItem on " + table + "t"}},
+		}, []string{
+			"dynamodb:BatchGetItem on " + table + "s", "dynamodb:BatchGetItem on " + table + "t",
+		}},
 		"DynamoDB, no table": {func(ctx context.Context, c aws.Config) error {
 			_, err := dynamodb.NewFromConfig(c).ListTables(ctx, nil)
 			return err
 		}, nil},
 		"S3, put": {func(ctx context.Context, c aws.Config) error {
-			_, err := s3.Client(c).PutObject(ctx, &awss3.PutObjectInput{Bucket: aws.String("b"), Key: aws.String("a/k"), Body: strings.NewReader("x")})
+			_, err := s3.Client(c).PutObject(
+				ctx,
+				&awss3.PutObjectInput{
+					Bucket: aws.String("b"), Key: aws.String("a/k"), Body: strings.NewReader("x"),
+				},
+			)
 			return err
 		}, []string{"s3:PutObject on arn:aws:s3:::b/a/k"}},
 		"S3, get": {func(ctx context.Context, c aws.Config) error {
-			_, err := s3.Client(c).GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("k")})
+			_, err := s3.Client(c).GetObject(
+				ctx, &awss3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
+			)
 			return err
 		}, []string{"s3:GetObject on arn:aws:s3:::b/k"}},
 		"S3, a bucket": {func(ctx context.Context, c aws.Config) error {
-			_, err := s3.Client(c).ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: aws.String("b")})
+			_, err := s3.Client(c).ListObjectsV2(
+				ctx, &awss3.ListObjectsV2Input{Bucket: aws.String("b")},
+			)
 			return err
 		}, nil},
 		"KMS": {func(ctx context.Context, c aws.Config) error {
 			_, err := awskms.NewFromConfig(c).Decrypt(ctx, &awskms.DecryptInput{
-				KeyId: aws.String(key), CiphertextBlob: []byte("x"), EncryptionContext: map[string]string{"name": "source/a"},
+				KeyId: aws.String(key), CiphertextBlob: []byte("x"),
+				EncryptionContext: map[string]string{"name": "source/a"},
 			})
 			return err
 		}, []string{"kms:Decrypt on " + key + " with map[kms:EncryptionContext:name:source/a]"}},
 		"Scheduler, which is handed a role": {func(ctx context.Context, c aws.Config) error {
 			_, err := scheduler.NewFromConfig(c).CreateSchedule(ctx, &scheduler.CreateScheduleInput{
-				Name: aws.String("n"), GroupName: aws.String("g"), ScheduleExpression: aws.String("at(2030-01-01T00:00:00)"),
-				FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},
-				Target:             &schedulertypes.Target{Arn: aws.String("a"), RoleArn: aws.String("r")},
+				Name: aws.String("n"), GroupName: aws.String("g"),
+				ScheduleExpression: aws.String("at(2030-01-01T00:00:00)"),
+				FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{
+					Mode: schedulertypes.FlexibleTimeWindowModeOff,
+				},
+				Target: &schedulertypes.Target{Arn: aws.String("a"), RoleArn: aws.String("r")},
 			})
 			return err
 		}, []string{"scheduler:CreateSchedule on arn:aws:scheduler:eu-central-1:000000000000:schedule/g/n",
@@ -107,13 +137,16 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			t.Parallel()
 			var got []string
 			var unread error
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := httptest.NewServer(http.HandlerFunc(func(
+				w http.ResponseWriter, r *http.Request,
+			) {
 				got, unread = deployed.Calls(r)
 				w.WriteHeader(http.StatusForbidden)
 			}))
 			defer server.Close()
 			err := tt.call(t.Context(), aws.Config{
-				Region: "eu-central-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("A", "B", ""),
+				Region: "eu-central-1", BaseEndpoint: &server.URL,
+				Credentials: credentials.NewStaticCredentialsProvider("A", "B", ""),
 			})
 			if err == nil {
 				t.Fatal("no error from a server that forbids everything")

@@ -17,7 +17,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -27,6 +26,7 @@ import (
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/lab/deployed"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/sign"
 	"webhook-relay/shared/verify"
 )
@@ -34,7 +34,10 @@ import (
 // openLearning lets a source's next handshake bring its secret, like relay secret SOURCE --learn.
 func (w *world) openLearning(t *testing.T, source string) {
 	t.Helper()
-	catalogs := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]))
+	catalogs := dynamo.NewCatalog(
+		w.host.DynamoDB, w.host.Outputs["CatalogTable"],
+		kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]),
+	)
 	if err := catalogs.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +49,8 @@ func (w *world) tellings(about, eventType string) []post {
 	defer w.mu.Unlock()
 	var found []post
 	for _, p := range w.got["operator"] {
-		if p.header.Get("relay-event-type") == eventType && bytes.Contains(p.body, []byte(`"endpoint":"`+about+`"`)) {
+		if p.header.Get("relay-event-type") == eventType &&
+			bytes.Contains(p.body, []byte(`"endpoint":"`+about+`"`)) {
 			found = append(found, p)
 		}
 	}
@@ -99,7 +103,9 @@ const signingSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 func lookAtSources(t *testing.T, root string) {
 	t.Helper()
 	for _, dir := range []string{"functions", "infra", "shared"} {
-		err := filepath.WalkDir(filepath.Join(root, dir), func(_ string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(
+			_ string, entry fs.DirEntry, err error,
+		) error {
 			if err == nil && entry.Name() == "node_modules" {
 				return filepath.SkipDir
 			}
@@ -133,7 +139,9 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w := &world{
-		host: host, log: log, ledger: dynamo.NewLedger(host.DynamoDB, host.Outputs["LedgerTable"]), sources: map[string]catalog.Source{},
+		host: host, log: log, ledger: dynamo.NewLedger(
+			host.DynamoDB, host.Outputs["LedgerTable"],
+		), sources: map[string]catalog.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
 			"broken":  statuses(http.StatusInternalServerError),
@@ -156,16 +164,27 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	w.host.Secrets.Set(tokenSecret, `{"token":"`+endpointToken+`"}`)
 	var c catalog.Catalog
 	for name, schedule := range map[string][]time.Duration{
-		"large": {}, "bulky": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second}, "patient": {time.Hour},
-		"slow": {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour}, "retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {}, "unstarted": {}, "late": {}, "overdue": {time.Hour},
+		"large": {}, "bulky": {}, "repeated": {}, "flaky": {time.Second}, "broken": {time.Second},
+		"patient": {time.Hour},
+		"slow":    {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour},
+		"retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {},
+		"unstarted": {}, "late": {}, "overdue": {time.Hour},
 		"ordered": {2 * time.Second},
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {
 			url = "http://127.0.0.2/" // also loopback, but not the permitted address
 		}
-		c.Sources = append(c.Sources, catalog.Source{Name: name, Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()}})
-		ep := catalog.Endpoint{Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule}
+		c.Sources = append(
+			c.Sources,
+			catalog.Source{
+				Name: name, Verify: verify.Config{Provider: "bearer"},
+				Secrets: []string{rand.Text()},
+			},
+		)
+		ep := catalog.Endpoint{
+			Name: name, URL: url, Secrets: []string{signingSecret}, Schedule: schedule,
+		}
 		switch name {
 		case "limited":
 			ep.RateLimit = 2
@@ -176,23 +195,45 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		case "tokened":
 			ep.Auth = &catalog.Auth{Bearer: catalog.SecretPrefix + tokenSecret + "#token"}
 		case "api":
-			ep.Auth = &catalog.Auth{SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"}}
+			ep.Auth = &catalog.Auth{
+				SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"},
+			}
 		case "proved":
-			ep.Prove, ep.Retiring = catalog.ProveOptions, []catalog.RetiringSecret{{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()}}
+			ep.Prove, ep.Retiring = catalog.ProveOptions, []catalog.RetiringSecret{
+				{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()},
+			}
 		}
 		c.Endpoints = append(c.Endpoints, ep)
 		sub := catalog.Subscription{Source: name, Endpoint: name}
 		if name == "bulky" {
-			sub.Filter = `{"data": [{"exists": false}]}` // the body must be read to find that it is no JSON
+			// the body must be read to find that it is no JSON
+			sub.Filter = `{"data": [{"exists": false}]}`
 		}
 		c.Subscriptions = append(c.Subscriptions, sub)
 	}
-	c.Sources = append(c.Sources, catalog.Source{Name: "github", Verify: verify.Config{Provider: "github"}, Secrets: []string{rand.Text()}})
+	c.Sources = append(
+		c.Sources,
+		catalog.Source{
+			Name: "github", Verify: verify.Config{Provider: "github"},
+			Secrets: []string{rand.Text()},
+		},
+	)
 	c.Subscriptions = append(c.Subscriptions,
-		catalog.Subscription{Source: "github", Endpoint: "shop", Types: []string{"push"}}, catalog.Subscription{Source: "github", Endpoint: "audit"})
-	c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: "operator", URL: endpoints + "/operator", Secrets: []string{signingSecret}})
-	c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: catalog.OwnSource, Endpoint: "operator"})
-	c.Sources = append(c.Sources, catalog.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}})
+		catalog.Subscription{
+			Source: "github", Endpoint: "shop", Types: []string{"push"},
+		}, catalog.Subscription{Source: "github", Endpoint: "audit"})
+	c.Endpoints = append(
+		c.Endpoints,
+		catalog.Endpoint{
+			Name: "operator", URL: endpoints + "/operator", Secrets: []string{signingSecret},
+		},
+	)
+	c.Subscriptions = append(
+		c.Subscriptions, catalog.Subscription{Source: catalog.OwnSource, Endpoint: "operator"},
+	)
+	c.Sources = append(
+		c.Sources, catalog.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}},
+	)
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
 	}
@@ -200,15 +241,24 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Endpoints = append(c.Endpoints, catalog.Endpoint{Name: "every", URL: endpoints + "/every", Secrets: []string{signingSecret}})
+	c.Endpoints = append(
+		c.Endpoints,
+		catalog.Endpoint{
+			Name: "every", URL: endpoints + "/every", Secrets: []string{signingSecret},
+		},
+	)
 	for _, source := range demo.Sources {
 		source.Name = demoPrefix + source.Name
 		c.Sources = append(c.Sources, source)
-		c.Subscriptions = append(c.Subscriptions, catalog.Subscription{Source: source.Name, Endpoint: "every"})
+		c.Subscriptions = append(
+			c.Subscriptions, catalog.Subscription{Source: source.Name, Endpoint: "every"},
+		)
 	}
 	c.SetOrder()
 	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
-	if err := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer).ReplaceCatalog(t.Context(), c, 0); err != nil {
+	if err := dynamo.NewCatalog(
+		w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer,
+	).ReplaceCatalog(t.Context(), c, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -227,7 +277,8 @@ func (w *world) serveEndpoint(rw http.ResponseWriter, r *http.Request) {
 	if answer != nil {
 		status = answer(n)
 	}
-	if attempt, err := strconv.Atoi(r.Header.Get(relay.HeaderAttempt)); name == "ordered" && err == nil {
+	if attempt, err := strconv.Atoi(r.Header.Get(relay.HeaderAttempt)); name == "ordered" &&
+		err == nil {
 		status = readStep(body).status(attempt)
 	}
 	if r.Method == http.MethodOptions {
@@ -279,7 +330,8 @@ func (w *world) send(t *testing.T, source string, webhook verify.Webhook) string
 	t.Helper()
 	status, text := w.post(t, "/in/"+source, w.header(t, source, webhook), webhook.Body)
 	var answer struct{ ID string }
-	if err := json.Unmarshal(text, &answer); status != http.StatusOK || err != nil || answer.ID == "" {
+	if err := json.Unmarshal(text, &answer); status != http.StatusOK || err != nil ||
+		answer.ID == "" {
 		t.Fatalf("%s: %d %s", source, status, text)
 	}
 	return answer.ID
@@ -287,7 +339,9 @@ func (w *world) send(t *testing.T, source string, webhook verify.Webhook) string
 
 func (w *world) post(t *testing.T, path string, header verify.Header, body []byte) (int, []byte) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.host.Outputs["IngressUrl"]+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(
+		t.Context(), http.MethodPost, w.host.Outputs["IngressUrl"]+path, bytes.NewReader(body),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,10 +362,14 @@ func (w *world) post(t *testing.T, path string, header verify.Header, body []byt
 
 // settled waits until a delivery has a status and at least the given number of attempts, and
 // returns it.
-func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Status, attempts int) relay.Delivery {
+func (w *world) settled(
+	t *testing.T, eventID, endpoint string, status relay.Status, attempts int,
+) relay.Delivery {
 	t.Helper()
 	var d relay.Delivery
-	eventually(t, fmt.Sprintf("%s to %s: %s after %d attempts", eventID, endpoint, status, attempts), func() bool {
+	eventually(t, fmt.Sprintf(
+		"%s to %s: %s after %d attempts", eventID, endpoint, status, attempts,
+	), func() bool {
 		var err error
 		d, err = w.ledger.Delivery(t.Context(), eventID, endpoint)
 		return err == nil && d.Status == status && d.Attempts >= attempts
@@ -322,7 +380,9 @@ func (w *world) settled(t *testing.T, eventID, endpoint string, status relay.Sta
 // queuesAreEmpty waits until the queues hold no messages.
 func (w *world) queuesAreEmpty(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"Ingest", "Delivery", "Retry", "Slow", "OrderedIngest", "OrderedDelivery"} {
+	for _, name := range []string{
+		"Ingest", "Delivery", "Retry", "Slow", "OrderedIngest", "OrderedDelivery",
+	} {
 		eventually(t, name+" is empty", func() bool { return w.messages(t, name) == 0 })
 	}
 }
@@ -332,7 +392,9 @@ func (w *world) messages(t *testing.T, name string) int {
 	t.Helper()
 	url, sum := w.host.Queue(name), 0
 	out, err := w.host.SQS.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{
+			sqstypes.QueueAttributeNameAll,
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ type KMS struct {
 // RunKMS starts a KMS. Stop it with Close.
 func RunKMS() *KMS {
 	server := httptest.NewServer(http.HandlerFunc(serveKMS))
-	return &KMS{server.URL, server}
+	return &KMS{URL: server.URL, server: server}
 }
 
 // Close stops k.
@@ -69,12 +69,20 @@ func serveKMS(w http.ResponseWriter, r *http.Request) {
 
 func encrypt(w http.ResponseWriter, in kmsRequest) {
 	if n := len(in.Plaintext); in.KeyID == "" || n == 0 || n > maxPlaintext {
-		refuse(w, http.StatusBadRequest, "ValidationException", "KeyId and 1 to 4096 bytes of Plaintext are needed, not "+strconv.Itoa(n))
+		refuse(
+			w, http.StatusBadRequest, "ValidationException",
+			"KeyId and 1 to 4096 bytes of Plaintext are needed, not "+strconv.Itoa(n),
+		)
 		return
 	}
 	blob := keyMark(in.KeyID)
 	blob = append(blob, sealing(in.KeyID).Seal(nil, nil, in.Plaintext, additional(in))...)
-	answer(w, map[string]any{"CiphertextBlob": blob, "KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"})
+	answer(
+		w,
+		map[string]any{
+			"CiphertextBlob": blob, "KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+		},
+	)
 }
 
 func decrypt(w http.ResponseWriter, in kmsRequest) {
@@ -84,7 +92,9 @@ func decrypt(w http.ResponseWriter, in kmsRequest) {
 		return
 	}
 	if !slices.Equal(in.CiphertextBlob[:len(mark)], mark) {
-		refuse(w, http.StatusBadRequest, "IncorrectKeyException", "the ciphertext is of another key")
+		refuse(
+			w, http.StatusBadRequest, "IncorrectKeyException", "the ciphertext is of another key",
+		)
 		return
 	}
 	plain, err := sealing(in.KeyID).Open(nil, nil, in.CiphertextBlob[len(mark):], additional(in))
@@ -92,7 +102,12 @@ func decrypt(w http.ResponseWriter, in kmsRequest) {
 		refuse(w, http.StatusBadRequest, "InvalidCiphertextException", "")
 		return
 	}
-	answer(w, map[string]any{"Plaintext": plain, "KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"})
+	answer(
+		w,
+		map[string]any{
+			"Plaintext": plain, "KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+		},
+	)
 }
 
 // keyMark is the prefix of a ciphertext. It identifies the key.
@@ -134,5 +149,7 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.Header().Set("X-Amzn-Errortype", code)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"__type": code, "message": message, "Message": message})
+	_ = json.NewEncoder(w).Encode(map[string]string{
+		"__type": code, "message": message, "Message": message,
+	})
 }

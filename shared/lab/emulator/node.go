@@ -82,9 +82,11 @@ func start() (Services, error) {
 	}
 	if err != nil {
 		_ = stdin.Close()
-		return services, fmt.Errorf("emulators/start.js: %w, %w: %s", err, cmd.Wait(), complaints.Bytes())
+		return services,
+			fmt.Errorf("emulators/start.js: %w, %w: %s", err, cmd.Wait(), complaints.Bytes())
 	}
-	go func() { _ = cmd.Wait() }() // keeps its standard input open until this process ends; the emulators end with it
+	// keeps its standard input open until this process ends; the emulators end with it
+	go func() { _ = cmd.Wait() }()
 	return services, nil
 }
 
@@ -147,8 +149,10 @@ func installed(infra string) bool {
 func Setenv(t *testing.T, vars map[string]string) {
 	t.Helper()
 	all := map[string]string{
-		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_SESSION_TOKEN": "token",
-		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SQS": "", "AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "",
+		"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+		"AWS_SECRET_ACCESS_KEY": "hidden", "AWS_SESSION_TOKEN": "token",
+		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_SQS": "", "AWS_ENDPOINT_URL_DYNAMODB": "",
+		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "",
 	}
 	for _, set := range []map[string]string{all, vars} {
 		for name, value := range set {

@@ -86,7 +86,9 @@ func (s *Scheduler) Fire(ctx context.Context, group, name string) error {
 	if err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+loopback(queue)+"/", bytes.NewReader(due.Input))
+	r, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, "http://"+loopback(queue)+"/", bytes.NewReader(due.Input),
+	)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,9 @@ func (s *Scheduler) Take(group, name string) (Schedule, error) {
 }
 
 func (s *Scheduler) index(group, name string) int {
-	return slices.IndexFunc(s.pending, func(p Schedule) bool { return p.Group == group && p.Name == name })
+	return slices.IndexFunc(s.pending, func(p Schedule) bool {
+		return p.Group == group && p.Name == name
+	})
 }
 
 type createSchedule struct {
@@ -188,7 +192,8 @@ func (s *Scheduler) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	made := Schedule{
-		Group: in.GroupName, Name: r.PathValue("name"), At: at, RoleARN: in.Target.RoleArn, Input: json.RawMessage(in.Target.Input),
+		Group: in.GroupName, Name: r.PathValue("name"), At: at, RoleARN: in.Target.RoleArn,
+		Input:       json.RawMessage(in.Target.Input),
 		DeleteAfter: in.ActionAfterCompletion == "DELETE",
 		MaxAge:      time.Duration(in.Target.RetryPolicy.MaximumEventAgeInSeconds) * time.Second,
 		MaxTries:    in.Target.RetryPolicy.MaximumRetryAttempts,
@@ -196,9 +201,17 @@ func (s *Scheduler) create(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.index(made.Group, made.Name) >= 0 {
-		refuse(w, http.StatusConflict, "ConflictException", "Schedule "+made.Name+" already exists.")
+		refuse(
+			w, http.StatusConflict, "ConflictException", "Schedule "+made.Name+" already exists.",
+		)
 		return
 	}
 	s.pending = append(s.pending, made)
-	answer(w, map[string]string{"ScheduleArn": "arn:aws:scheduler:eu-central-1:000000000000:schedule/" + made.Group + "/" + made.Name})
+	answer(
+		w,
+		map[string]string{
+			"ScheduleArn": "arn:aws:scheduler:eu-central-1:000000000000:schedule/" + made.Group +
+				"/" + made.Name,
+		},
+	)
 }

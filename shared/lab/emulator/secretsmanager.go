@@ -46,7 +46,8 @@ func (m *SecretsManager) Set(name, text string) {
 // ServeHTTP answers a call.
 func (m *SecretsManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var in struct{ SecretID string }
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" {
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil ||
+		r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" {
 		refuse(w, http.StatusBadRequest, "InvalidRequestException", r.Header.Get("X-Amz-Target"))
 		return
 	}

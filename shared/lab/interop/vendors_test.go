@@ -39,7 +39,9 @@ type subject struct {
 
 func newSubject(t *testing.T, provider string) subject {
 	t.Helper()
-	cfg, secret, signing, err := verify.Example(provider, bytes.NewReader(bytes.Repeat([]byte("seed"), 8)))
+	cfg, secret, signing, err := verify.Example(
+		provider, bytes.NewReader(bytes.Repeat([]byte("seed"), 8)),
+	)
 	must(t, err)
 	v, err := verify.New(cfg, []string{secret}, verify.SignWith(signing))
 	must(t, err)
@@ -89,7 +91,10 @@ var vendors = map[string]struct {
 		key, err := sendgrid.ConvertPublicKeyBase64ToECDSA(s.secret)
 		must(t, err)
 		h := overHTTP(t, r).Header
-		ok, err := sendgrid.VerifySignature(key, r.Body, h.Get(sendgrid.VerificationHTTPHeader), h.Get(sendgrid.TimestampHTTPHeader))
+		ok, err := sendgrid.VerifySignature(
+			key, r.Body, h.Get(sendgrid.VerificationHTTPHeader),
+			h.Get(sendgrid.TimestampHTTPHeader),
+		)
 		return ok && err == nil
 	}},
 	"slack": {accepts: func(t *testing.T, s subject, r verify.Request) bool {
@@ -105,7 +110,10 @@ var vendors = map[string]struct {
 		signs: func(t *testing.T, s subject, at time.Time) verify.Header {
 			signature, err := standardOf(t, s).Sign("msg-1", at, s.webhook.Body)
 			must(t, err)
-			return verify.Header{"webhook-id": "msg-1", "webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": signature}
+			return verify.Header{
+				"webhook-id": "msg-1", "webhook-timestamp": strconv.FormatInt(at.Unix(), 10),
+				"webhook-signature": signature,
+			}
 		},
 	},
 	"stripe": {
@@ -113,7 +121,9 @@ var vendors = map[string]struct {
 			return stripe.ValidatePayload(r.Body, r.Header["stripe-signature"], s.secret) == nil
 		},
 		signs: func(_ *testing.T, s subject, at time.Time) verify.Header {
-			signed := stripe.GenerateTestSignedPayload(&stripe.UnsignedPayload{Payload: s.webhook.Body, Secret: s.secret, Timestamp: at})
+			signed := stripe.GenerateTestSignedPayload(&stripe.UnsignedPayload{
+				Payload: s.webhook.Body, Secret: s.secret, Timestamp: at,
+			})
 			return verify.Header{"stripe-signature": signed.Header}
 		},
 	},
@@ -127,7 +137,10 @@ var vendors = map[string]struct {
 func svixAccepts(_ *testing.T, s subject, r verify.Request) bool {
 	return resend.NewClient("").Webhooks.Verify(&resend.VerifyWebhookOptions{
 		Payload: string(r.Body), WebhookSecret: s.secret,
-		Headers: resend.WebhookHeaders{Id: r.Header["svix-id"], Timestamp: r.Header["svix-timestamp"], Signature: r.Header["svix-signature"]},
+		Headers: resend.WebhookHeaders{
+			Id: r.Header["svix-id"], Timestamp: r.Header["svix-timestamp"],
+			Signature: r.Header["svix-signature"],
+		},
 	}) == nil
 }
 
@@ -141,7 +154,9 @@ func standardOf(t *testing.T, s subject) *standardwebhooks.Webhook {
 // overHTTP returns r as net/http passes it to a handler.
 func overHTTP(t *testing.T, r verify.Request) *http.Request {
 	t.Helper()
-	got := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(r.Body))
+	got := httptest.NewRequestWithContext(
+		t.Context(), http.MethodPost, "/", bytes.NewReader(r.Body),
+	)
 	for name, value := range r.Header {
 		got.Header.Set(name, value)
 	}
@@ -168,8 +183,12 @@ func TestVendorsAgree(t *testing.T) {
 					flipped.Body = bytes.Clone(r.Body)
 					flipped.Body[i/8] ^= 1 << (i % 8)
 					theirs, ours := vendor.accepts(t, s, flipped), s.accepts(t, flipped) == nil
-					if theirs != ours || ours && provider != "twilio" { // Twilio signs the fields of a form
-						t.Errorf("bit %d of the body flipped: accepted by the vendor %v, by Verify %v", i, theirs, ours)
+					// Twilio signs the fields of a form
+					if theirs != ours || ours && provider != "twilio" {
+						t.Errorf(
+							"bit %d of the body flipped: accepted by the vendor %v, by Verify %v",
+							i, theirs, ours,
+						)
 					}
 				}
 				if vendor.signs == nil {

@@ -36,7 +36,10 @@ func BenchmarkColdStart(b *testing.B) {
 // compile builds with the Makefile's flags.
 func compile(b *testing.B, pkg, binary string) {
 	b.Helper()
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, pkg)
+	cmd := exec.CommandContext(
+		b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
+		"-ldflags", "-s -w", "-o", binary, pkg,
+	)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
@@ -59,16 +62,25 @@ func start(b *testing.B, f runtimeapi.Function) time.Duration {
 // environments are complete, but point nowhere: no function calls a service before its first event.
 func environments(b *testing.B) map[string]map[string]string {
 	b.Helper()
-	receive, err := settings.Environment(settings.Receive{CatalogTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u", BodiesBucket: "b", SecretsKeyARN: "k"})
+	receive, err := settings.Environment(settings.Receive{
+		CatalogTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u", BodiesBucket: "b",
+		SecretsKeyARN: "k",
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	fanout, err := settings.Environment(settings.Fanout{CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", IngestQueueURL: "u", OrderedIngestQueueURL: "u", DeliveryQueueURL: "u", OrderedDeliveryQueueURL: "u", PoisonQueueURL: "u"})
+	fanout, err := settings.Environment(settings.Fanout{
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", IngestQueueURL: "u",
+		OrderedIngestQueueURL: "u", DeliveryQueueURL: "u", OrderedDeliveryQueueURL: "u",
+		PoisonQueueURL: "u",
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	deliver, err := settings.Environment(settings.Deliver{
-		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k", IngestQueueURL: "u", DeliveryQueueURL: "u", RetryQueueURL: "u", SlowQueueURL: "u", DeadQueueURL: "u", PoisonQueueURL: "u",
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k",
+		IngestQueueURL: "u", DeliveryQueueURL: "u", RetryQueueURL: "u", SlowQueueURL: "u",
+		DeadQueueURL: "u", PoisonQueueURL: "u",
 		OrderedDeliveryQueueURL: "u", ScheduleGroup: "g", ScheduleRoleARN: "r",
 	})
 	if err != nil {

@@ -41,34 +41,44 @@ type function struct {
 const retentionDays = 36_500
 
 var functions = map[string]function{
-	"receive": {10 * time.Second, 256, func(w *world) (map[string]string, error) {
-		return settings.Environment(settings.Receive{
-			CatalogTable: w.catalogTable, IngestQueueURL: w.queues[ingest], OrderedIngestQueueURL: w.queues[orderedIngest],
-			BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
-		})
-	}},
-	"fanout": {30 * time.Second, 256, func(w *world) (map[string]string, error) {
-		return settings.Environment(settings.Fanout{
-			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket,
-			IngestQueueURL: w.queues[ingest], OrderedIngestQueueURL: w.queues[orderedIngest],
-			DeliveryQueueURL: w.queues[delivery], OrderedDeliveryQueueURL: w.queues[orderedDelivery],
-			PoisonQueueURL: w.queues[ingestDLQ], RetentionDays: retentionDays,
-		})
-	}},
-	"deliver": {60 * time.Second, 512, func(w *world) (map[string]string, error) {
-		return settings.Environment(settings.Deliver{
-			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
-			IngestQueueURL: w.queues[ingest], DeliveryQueueURL: w.queues[delivery], OrderedDeliveryQueueURL: w.queues[orderedDelivery],
-			RetryQueueURL: w.queues[retry], SlowQueueURL: w.queues[slow], DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
-			ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole, RetentionDays: retentionDays,
-		})
-	}},
-	"sweep": {900 * time.Second, 1769, func(w *world) (map[string]string, error) {
-		return settings.Environment(settings.Sweep{
-			CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable,
-			DeliveryQueueURL: w.queues[delivery], RetryQueueURL: w.queues[retry],
-		})
-	}},
+	"receive": {timeout: 10 * time.Second, memoryMB: 256,
+		environment: func(w *world) (map[string]string, error) {
+			return settings.Environment(settings.Receive{
+				CatalogTable: w.catalogTable, IngestQueueURL: w.queues[ingest],
+				OrderedIngestQueueURL: w.queues[orderedIngest],
+				BodiesBucket:          w.bucket, SecretsKeyARN: secretsKey,
+			})
+		}},
+	"fanout": {timeout: 30 * time.Second, memoryMB: 256,
+		environment: func(w *world) (map[string]string, error) {
+			return settings.Environment(settings.Fanout{
+				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket,
+				IngestQueueURL: w.queues[ingest], OrderedIngestQueueURL: w.queues[orderedIngest],
+				DeliveryQueueURL:        w.queues[delivery],
+				OrderedDeliveryQueueURL: w.queues[orderedDelivery],
+				PoisonQueueURL:          w.queues[ingestDLQ], RetentionDays: retentionDays,
+			})
+		}},
+	"deliver": {timeout: 60 * time.Second, memoryMB: 512,
+		environment: func(w *world) (map[string]string, error) {
+			return settings.Environment(settings.Deliver{
+				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket,
+				SecretsKeyARN:  secretsKey,
+				IngestQueueURL: w.queues[ingest], DeliveryQueueURL: w.queues[delivery],
+				OrderedDeliveryQueueURL: w.queues[orderedDelivery],
+				RetryQueueURL:           w.queues[retry], SlowQueueURL: w.queues[slow],
+				DeadQueueURL: w.queues[dead], PoisonQueueURL: w.queues[deliveryDLQ],
+				ScheduleGroup: scheduleGroup, ScheduleRoleARN: scheduleRole,
+				RetentionDays: retentionDays,
+			})
+		}},
+	"sweep": {timeout: 900 * time.Second, memoryMB: 1769,
+		environment: func(w *world) (map[string]string, error) {
+			return settings.Environment(settings.Sweep{
+				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable,
+				DeliveryQueueURL: w.queues[delivery], RetryQueueURL: w.queues[retry],
+			})
+		}},
 }
 
 // Run makes the call and prints its results. ErrFunction, ErrEvent and ErrNotBuilt are returned
@@ -77,7 +87,9 @@ var functions = map[string]function{
 func (c Call) Run(ctx context.Context, out io.Writer) error {
 	f, known := functions[c.Function]
 	if !known {
-		return fmt.Errorf("%w: %q; there are receive, fanout, deliver and sweep", ErrFunction, c.Function)
+		return fmt.Errorf(
+			"%w: %q; there are receive, fanout, deliver and sweep", ErrFunction, c.Function,
+		)
 	}
 	event, err := readEvent(c.Event)
 	if err != nil {
@@ -116,7 +128,9 @@ func readEvent(path string) ([]byte, error) {
 }
 
 // run starts f, invokes it once and stops it. It returns the complete log, also with an error.
-func run(ctx context.Context, f runtimeapi.Function, event []byte) (answer []byte, log string, err error) {
+func run(
+	ctx context.Context, f runtimeapi.Function, event []byte,
+) (answer []byte, log string, err error) {
 	var output bytes.Buffer
 	f.Log = &output
 	i, err := runtimeapi.Start(ctx, f)
@@ -129,18 +143,25 @@ func run(ctx context.Context, f runtimeapi.Function, event []byte) (answer []byt
 }
 
 // printAll prints the answer or the error, the log, and what is left in the services.
-func printAll(ctx context.Context, out io.Writer, w *world, answer []byte, log string, failed error) error {
+func printAll(
+	ctx context.Context, out io.Writer, w *world, answer []byte, log string, failed error,
+) error {
 	left, err := w.left(ctx)
 	if err != nil {
 		return err
 	}
-	sections := []section{{"answer", indented(answer)}, {"log", log}, {"left behind", left}}
+	sections := []section{
+		{title: "answer", text: indented(answer)}, {title: "log", text: log},
+		{title: "left behind", text: left},
+	}
 	if failed != nil {
-		sections[0] = section{"error", failed.Error()}
+		sections[0] = section{title: "error", text: failed.Error()}
 	}
 	for _, s := range sections {
 		text := strings.TrimRight(s.text, "\n")
-		if _, err := fmt.Fprintf(out, "%s\n  %s\n\n", s.title, strings.ReplaceAll(text, "\n", "\n  ")); err != nil {
+		if _, err := fmt.Fprintf(
+			out, "%s\n  %s\n\n", s.title, strings.ReplaceAll(text, "\n", "\n  "),
+		); err != nil {
 			return err
 		}
 	}

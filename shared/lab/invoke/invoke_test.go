@@ -22,7 +22,10 @@ const samples = "../../../events"
 func build(t *testing.T, functions ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "make", "-C", "../../..", "build-local", "BIN="+dir, "FUNCTIONS="+strings.Join(functions, " "))
+	cmd := exec.CommandContext(
+		t.Context(), "make", "-C", "../../..", "build-local", "BIN="+dir,
+		"FUNCTIONS="+strings.Join(functions, " "),
+	)
 	cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=true")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -61,33 +64,48 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		want            []string // patterns
 	}{
 		"a webhook is accepted": {"receive", "receive/github-push", []string{
-			`(?m)^answer\n  {\n    "statusCode": 200,`, `"outcome":"accepted"`, `queue ingest +1\n +evt_\w+ push from github\n`, `ledger +0`,
+			`(?m)^answer\n  {\n    "statusCode": 200,`, `"outcome":"accepted"`,
+			`queue ingest +1\n +evt_\w+ push from github\n`, `ledger +0`,
 		}},
 		"a forged webhook is refused": {"receive", "receive/github-wrong-signature", []string{
-			`"statusCode": 401`, `"outcome":"refused"`, `signature does not match`, `queue ingest +0`,
+			`"statusCode": 401`, `"outcome":"refused"`, `signature does not match`,
+			`queue ingest +0`,
 		}},
 		"an event is routed": {"fanout", "fanout/single", []string{
 			`queue delivery +1\n +evt_\w+ push from github, attempt 1 at endpoint demo\n`,
 			`ledger +1\n +evt_\w+ push from github, for endpoints \[demo\]`,
 		}},
 		"each of a batch of ten is in one place": {"fanout", "fanout/batch", []string{
-			`"batchItemFailures": null`, `queue delivery +7\n`, `queue ingest-dlq +1\n +unreadable: "not a message`, `ledger +8\n`,
+			`"batchItemFailures": null`, `queue delivery +7\n`,
+			`queue ingest-dlq +1\n +unreadable: "not a message`, `ledger +8\n`,
 		}},
 		"a delivery to loopback is blocked and waits": {"deliver", "deliver/single", []string{
-			`queue retry +(0, and 1 delayed|1)\n`, `ledger +2\n +endpoint demo: closed, 1 failed in a row\n +evt_\w+ to demo: waiting, attempt 1 blocked: `,
+			`queue retry +(0, and 1 delayed|1)\n`,
+			`ledger +2\n +endpoint demo: closed, 1 failed in a row\n +evt_\w+ to demo: waiting, attempt 1 blocked: `,
 		}},
-		"so is a second attempt": {"deliver", "deliver/retry", []string{`evt_\w+ to demo: waiting, attempt 2 blocked: `}},
+		"so is a second attempt": {
+			"deliver", "deliver/retry", []string{`evt_\w+ to demo: waiting, attempt 2 blocked: `},
+		},
 		"each delivery of a batch of ten is in one place": {"deliver", "deliver/batch", []string{
-			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`, `queue delivery-dlq +1\n +unreadable: `,
+			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`,
+			`queue delivery-dlq +1\n +unreadable: `,
 			`ledger +11\n +endpoint demo: closed, 1 failed in a row\n`,
 			`to gone: dead, attempt 1 removed`,
 		}},
-		"nothing is lost that could be put back": {"sweep", "sweep/hourly", []string{`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`, `ledger +1\n +sweep cursor\n`}},
+		"nothing is lost that could be put back": {
+			"sweep", "sweep/hourly",
+			[]string{
+				`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`,
+				`ledger +1\n +sweep cursor\n`,
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			call := invoke.Call{Function: tt.function, Event: filepath.Join(samples, tt.event+".json"), BinDir: dir}
+			call := invoke.Call{
+				Function: tt.function, Event: filepath.Join(samples, tt.event+".json"), BinDir: dir,
+			}
 			if err := call.Run(t.Context(), &out); err != nil {
 				t.Errorf("error %v", err)
 			}
@@ -100,7 +118,9 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 	}
 	t.Run("a webhook that relay send prints is accepted", func(t *testing.T) {
 		t.Parallel()
-		cmd := exec.CommandContext(t.Context(), "go", "run", "../../../functions/relay", "send", "slack", "--print")
+		cmd := exec.CommandContext(
+			t.Context(), "go", "run", "../../../functions/relay", "send", "slack", "--print",
+		)
 		cmd.Stderr = os.Stderr
 		webhook, err := cmd.Output()
 		if err != nil {
@@ -109,7 +129,9 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		event := filepath.Join(t.TempDir(), "slack.json")
 		write(t, event, string(webhook))
 		var out bytes.Buffer
-		if err := (invoke.Call{Function: "receive", Event: event, BinDir: dir}).Run(t.Context(), &out); err != nil {
+		if err := (invoke.Call{
+			Function: "receive", Event: event, BinDir: dir,
+		}).Run(t.Context(), &out); err != nil {
 			t.Errorf("error %v", err)
 		}
 		for _, want := range []string{`"statusCode": 200`, " app_mention from slack\n"} {
@@ -153,10 +175,22 @@ func TestWhatIsMissingIsToldBeforeAnythingStarts(t *testing.T) {
 		want error
 		fact string
 	}{
-		"an unknown function": {invoke.Call{Function: "send", Event: good, BinDir: dir}, invoke.ErrFunction, `"send"; there are receive, fanout`},
-		"no event":            {invoke.Call{Function: "fanout", Event: dir + "/none.json", BinDir: dir}, invoke.ErrEvent, "none.json"},
-		"no JSON":             {invoke.Call{Function: "fanout", Event: broken, BinDir: dir}, invoke.ErrEvent, "broken.json is not JSON"},
-		"no binary":           {invoke.Call{Function: "fanout", Event: good, BinDir: dir}, invoke.ErrNotBuilt, `run "make build-local"`},
+		"an unknown function": {
+			invoke.Call{Function: "send", Event: good, BinDir: dir}, invoke.ErrFunction,
+			`"send"; there are receive, fanout`,
+		},
+		"no event": {
+			invoke.Call{Function: "fanout", Event: dir + "/none.json", BinDir: dir},
+			invoke.ErrEvent, "none.json",
+		},
+		"no JSON": {
+			invoke.Call{Function: "fanout", Event: broken, BinDir: dir}, invoke.ErrEvent,
+			"broken.json is not JSON",
+		},
+		"no binary": {
+			invoke.Call{Function: "fanout", Event: good, BinDir: dir}, invoke.ErrNotBuilt,
+			`run "make build-local"`,
+		},
 	} {
 		var out bytes.Buffer
 		err := tt.call.Run(t.Context(), &out)

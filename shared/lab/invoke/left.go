@@ -43,7 +43,9 @@ func (w *world) left(ctx context.Context) (string, error) {
 	list(&b, "bodies", strconv.Itoa(len(bodies)), bodies)
 	var schedules []string
 	for _, s := range w.schedules.Pending() {
-		schedules = append(schedules, fmt.Sprintf("%s at %s", s.Name, s.At.Format("2006-01-02 15:04:05")))
+		schedules = append(
+			schedules, fmt.Sprintf("%s at %s", s.Name, s.At.Format("2006-01-02 15:04:05")),
+		)
 	}
 	list(&b, "schedules", strconv.Itoa(len(schedules)), schedules)
 	return b.String(), nil
@@ -58,18 +60,26 @@ func list(b *strings.Builder, what, count string, lines []string) {
 
 // messages counts a queue's messages, and returns a line for each that one call receives. Delayed
 // messages cannot be received.
-func (w *world) messages(ctx context.Context, url string) (count string, lines []string, err error) {
+func (w *world) messages(
+	ctx context.Context, url string,
+) (count string, lines []string, err error) {
 	attributes, err := w.sqs.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameAll},
+		QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{
+			sqstypes.QueueAttributeNameAll,
+		},
 	})
 	if err != nil {
 		return "", nil, err
 	}
 	count = attributes.Attributes[string(sqstypes.QueueAttributeNameApproximateNumberOfMessages)]
-	if n := attributes.Attributes[string(sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed)]; n != "" && n != "0" {
+	if n := attributes.Attributes[string(
+		sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed,
+	)]; n != "" && n != "0" {
 		count += ", and " + n + " delayed"
 	}
-	received, err := w.sqs.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10})
+	received, err := w.sqs.ReceiveMessage(
+		ctx, &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10},
+	)
 	if err != nil {
 		return "", nil, err
 	}
@@ -91,7 +101,10 @@ func summary(body string) string {
 	err := json.Unmarshal([]byte(body), &m)
 	switch {
 	case err == nil && m.Endpoint != "":
-		return fmt.Sprintf("%s, attempt %d at endpoint %s", eventLine(m.Event.ID, m.Event.Type, m.Event.Source), m.Attempt, m.Endpoint)
+		return fmt.Sprintf(
+			"%s, attempt %d at endpoint %s", eventLine(m.Event.ID, m.Event.Type, m.Event.Source),
+			m.Attempt, m.Endpoint,
+		)
 	case err == nil && m.ID != "":
 		return eventLine(m.ID, m.Type, m.Source)
 	default:
@@ -107,13 +120,17 @@ func eventLine(id, eventType, source string) string {
 func (w *world) records(ctx context.Context) ([]string, error) {
 	ledger := dynamo.NewLedger(w.tables, w.ledgerTable)
 	var lines []string
-	for pages := dynamodb.NewScanPaginator(w.tables, &dynamodb.ScanInput{TableName: &w.ledgerTable}); pages.HasMorePages(); {
+	for pages := dynamodb.NewScanPaginator(
+		w.tables, &dynamodb.ScanInput{TableName: &w.ledgerTable},
+	); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range page.Items {
-			line, err := record(ctx, ledger, text(item, dynamo.PartitionKey), text(item, dynamo.SortKey))
+			line, err := record(
+				ctx, ledger, text(item, dynamo.PartitionKey), text(item, dynamo.SortKey),
+			)
 			if err != nil {
 				return nil, err
 			}
@@ -128,14 +145,19 @@ func (w *world) records(ctx context.Context) ([]string, error) {
 func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string, error) {
 	if name, ok := strings.CutPrefix(id, "endpoint#"); ok && sort == "state" {
 		state, _, err := ledger.EndpointState(ctx, name)
-		return fmt.Sprintf("endpoint %s: %s, %d failed in a row", name, state.Phase(time.Now()), state.Failures), err
+		return fmt.Sprintf(
+			"endpoint %s: %s, %d failed in a row", name, state.Phase(time.Now()), state.Failures,
+		), err
 	}
 	if sort == "event" {
 		r, _, err := ledger.Event(ctx, id)
-		return fmt.Sprintf("%s, for endpoints %v", eventLine(r.ID, r.Type, r.Source), r.Endpoints), err
+		return fmt.Sprintf("%s, for endpoints %v", eventLine(r.ID, r.Type, r.Source), r.Endpoints),
+			err
 	}
 	endpoint, isDelivery := strings.CutPrefix(sort, "delivery#")
-	if !isDelivery { // other items of the relay: failure counts of messages, reservations of a rate limit, the sweeper's cursor
+	// other items of the relay: failure counts of messages, reservations of a rate limit, the
+	// sweeper's cursor
+	if !isDelivery {
 		return id + " " + sort, nil
 	}
 	d, err := ledger.Delivery(ctx, id, endpoint)
@@ -146,7 +168,9 @@ func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string
 		return fmt.Sprintf("%s to %s: %s, held", id, endpoint, d.Status), nil
 	}
 	last := d.History[len(d.History)-1]
-	return fmt.Sprintf("%s to %s: %s, attempt %d %s", id, endpoint, d.Status, d.Attempts, ended(last)), nil
+	return fmt.Sprintf(
+		"%s to %s: %s, attempt %d %s", id, endpoint, d.Status, d.Attempts, ended(last),
+	), nil
 }
 
 func ended(a relay.Attempt) string {

@@ -38,7 +38,9 @@ const (
 	deliveryDLQ     = "delivery-dlq"
 )
 
-var queueNames = []string{ingest, delivery, retry, slow, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ}
+var queueNames = []string{
+	ingest, delivery, retry, slow, orderedIngest, orderedDelivery, dead, ingestDLQ, deliveryDLQ,
+}
 
 // Names that the emulators do not check.
 const (
@@ -73,14 +75,17 @@ func newWorld(ctx context.Context) (*world, error) {
 	name := strings.ToLower(rand.Text()) // the worlds of a process share the emulators
 	w := &world{
 		services: services, secrets: emulator.RunKMS(), schedules: emulator.RunScheduler(),
-		queues: map[string]string{}, catalogTable: "catalog-" + name, ledgerTable: "ledger-" + name, bucket: "bodies-" + name,
+		queues: map[string]string{}, catalogTable: "catalog-" + name, ledgerTable: "ledger-" +
+			name, bucket: "bodies-" + name,
 	}
 	w.sqs = awssqs.NewFromConfig(account(services.SQS))
 	w.tables = dynamodb.NewFromConfig(account(services.DynamoDB))
 	w.s3 = s3.Client(account(services.S3))
 	sealer := kms.New(awskms.NewFromConfig(account(w.secrets.URL)), secretsKey)
 	w.catalog = dynamo.NewCatalog(w.tables, w.catalogTable, sealer)
-	if err := errors.Join(w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx)); err != nil {
+	if err := errors.Join(
+		w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx),
+	); err != nil {
 		w.close()
 		return nil, fmt.Errorf("invoke: %w", err)
 	}
@@ -150,22 +155,30 @@ func (w *world) createTable(ctx context.Context, name string, indexes map[string
 	keys := func(names [2]string) []types.KeySchemaElement {
 		for _, n := range names {
 			in.AttributeDefinitions = append(in.AttributeDefinitions,
-				types.AttributeDefinition{AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS})
+				types.AttributeDefinition{
+					AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS,
+				})
 		}
 		return []types.KeySchemaElement{
-			{AttributeName: aws.String(names[0]), KeyType: types.KeyTypeHash}, {AttributeName: aws.String(names[1]), KeyType: types.KeyTypeRange},
+			{AttributeName: aws.String(names[0]), KeyType: types.KeyTypeHash}, {
+				AttributeName: aws.String(names[1]), KeyType: types.KeyTypeRange,
+			},
 		}
 	}
 	in.KeySchema = keys([2]string{dynamo.PartitionKey, dynamo.SortKey})
 	for index, names := range indexes {
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: &index, KeySchema: keys(names), Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+			IndexName: &index, KeySchema: keys(names), Projection: &types.Projection{
+				ProjectionType: types.ProjectionTypeKeysOnly,
+			},
 		})
 	}
 	if _, err := w.tables.CreateTable(ctx, in); err != nil {
 		return err
 	}
-	active := dynamodb.NewTableExistsWaiter(w.tables, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 5 * time.Millisecond })
+	active := dynamodb.NewTableExistsWaiter(w.tables, func(o *dynamodb.TableExistsWaiterOptions) {
+		o.MinDelay = 5 * time.Millisecond
+	})
 	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
 }
 

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
-	"webhook-relay/shared/relay/operate"
 
 	doc "webhook-relay/shared/document"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 )
 
 // checkPost checks that a request is what its endpoint expects.
@@ -71,7 +71,9 @@ func (p *pipeline) check(ctx context.Context) error {
 	}
 	for attempt, n := range p.posts {
 		if n-1 > p.excuses[attempt] {
-			p.wrong("attempt %s was POSTed %d times, with %d excuses", attempt, n, p.excuses[attempt])
+			p.wrong(
+				"attempt %s was POSTed %d times, with %d excuses", attempt, n, p.excuses[attempt],
+			)
 		}
 	}
 	return errors.Join(p.checkListed(ctx, dead), p.checkQueues(ctx, all))
@@ -129,7 +131,9 @@ func (p *pipeline) checkEvent(ctx context.Context, event string, dead map[string
 	if record.Source == catalog.OwnSource {
 		p.told[record.Type]++
 	} else if body := p.sent[event]; len(deliveries) > 0 && !bytes.Equal(p.bodies[event], body) {
-		p.wrong("event %s: %d bytes were POSTed, %d were sent", event, len(p.bodies[event]), len(body))
+		p.wrong(
+			"event %s: %d bytes were POSTed, %d were sent", event, len(p.bodies[event]), len(body),
+		)
 	}
 	for _, d := range deliveries {
 		ep := endpoints[d.Endpoint]
@@ -137,7 +141,8 @@ func (p *pipeline) checkEvent(ctx context.Context, event string, dead map[string
 		for _, a := range d.History {
 			outcomes = append(outcomes, a.Outcome)
 		}
-		got, want := fmt.Sprint(d.Status, outcomes, d.Attempts), fmt.Sprint(ep.status(), ep.outcomes, len(ep.outcomes))
+		got, want := fmt.Sprint(d.Status, outcomes, d.Attempts),
+			fmt.Sprint(ep.status(), ep.outcomes, len(ep.outcomes))
 		if got != want {
 			p.wrong("delivery of %s to %s: %s, want %s", event, d.Endpoint, got, want)
 		}
@@ -151,13 +156,18 @@ func (p *pipeline) checkEvent(ctx context.Context, event string, dead map[string
 // checkListed checks that exactly the dead deliveries are listed.
 func (p *pipeline) checkListed(ctx context.Context, dead map[string]int) error {
 	for _, sub := range p.subscriptions {
-		for status, want := range map[relay.Status]int{relay.Waiting: 0, relay.Dead: dead[sub.Endpoint]} {
+		for status, want := range map[relay.Status]int{
+			relay.Waiting: 0, relay.Dead: dead[sub.Endpoint],
+		} {
 			listed, _, err := p.ledger.OpenDeliveries(ctx, sub.Endpoint, status, "")
 			if err != nil {
 				return err
 			}
 			if len(listed) != want {
-				p.wrong("%d deliveries to %s are listed as %s, want %d", len(listed), sub.Endpoint, status, want)
+				p.wrong(
+					"%d deliveries to %s are listed as %s, want %d", len(listed), sub.Endpoint,
+					status, want,
+				)
 			}
 		}
 	}
@@ -167,7 +177,9 @@ func (p *pipeline) checkListed(ctx context.Context, dead map[string]int) error {
 // checkQueues checks that the dead deliveries can be redriven, and that only unreadable messages
 // are in the other dead-letter queues.
 func (p *pipeline) checkQueues(ctx context.Context, dead int) error {
-	for queue, want := range map[string]int{"dead": dead, "ingest-dlq": len(p.poison) / 2, "delivery-dlq": len(p.poison) / 2} {
+	for queue, want := range map[string]int{
+		"dead": dead, "ingest-dlq": len(p.poison) / 2, "delivery-dlq": len(p.poison) / 2,
+	} {
 		msgs, err := p.receive(ctx, queue, 10)
 		if err != nil {
 			return err
@@ -177,7 +189,9 @@ func (p *pipeline) checkQueues(ctx context.Context, dead int) error {
 			deliveries[read(*m.Body).delivery()] = true
 		}
 		if len(deliveries) != want {
-			p.wrong("the queue %s has messages of %d deliveries, want %d", queue, len(deliveries), want)
+			p.wrong(
+				"the queue %s has messages of %d deliveries, want %d", queue, len(deliveries), want,
+			)
 		}
 	}
 	return nil

@@ -18,7 +18,10 @@ import (
 )
 
 // Another -seed strikes other calls.
-var seedFlag = flag.Uint64("seed", 1, "draws in which script and batches each kind of call is struck, which of them, and for how long")
+var seedFlag = flag.Uint64(
+	"seed", 1,
+	"draws in which script and batches each kind of call is struck, which of them, and for how long",
+)
 
 const (
 	atOnce = 6 // concurrent runs; they mostly wait for the emulators
@@ -31,7 +34,10 @@ var ways = [][]strike{
 	{{refused, 1}, {refused, outage}, {failed, 1}, {failed, outage}},
 	{{throttled, 1}, {throttled, outage}},
 	{{unanswered, 1}, {unanswered, outage}, {late, 1}, {late, outage}},
-	{{lost, 1}, {lost, outage}, {failedLate, 1}, {failedLate, outage}, {brokenOff, 1}, {brokenOff, outage}},
+	{
+		{lost, 1}, {lost, outage}, {failedLate, 1}, {failedLate, outage}, {brokenOff, 1},
+		{brokenOff, outage},
+	},
 	{{killBefore, 1}},
 	{{killAfter, 1}},
 	{{failEntry, 1}, {throttleEntry, 1}},
@@ -105,7 +111,9 @@ func (s sweep) run(t *testing.T, ways [][]strike) {
 				continue
 			}
 			runs.Go(func() error {
-				t.Run(strings.ReplaceAll(fmt.Sprint(kind, ": ", f.strike), " ", "-"), func(t *testing.T) {
+				t.Run(strings.ReplaceAll(
+					fmt.Sprint(kind, ": ", f.strike), " ", "-",
+				), func(t *testing.T) {
 					for kind := range s.play(t, in, f) {
 						if calls[kind] == nil && !slices.Contains(afterFailures, kind) {
 							t.Errorf("a call that is never struck: %s", kind)
@@ -172,7 +180,8 @@ func (s sweep) play(t *testing.T, in setting, f fault) map[string]int {
 	}
 	if len(p.broken) > 0 {
 		t.Errorf("%s\nseed %d, %s, batches of %d, call %d of %s: %s\nsteps\n%s",
-			strings.Join(p.broken, "\n"), *seedFlag, in.script, in.batch, f.n, f.kind, f.strike, strings.Join(p.steps, "\n"))
+			strings.Join(p.broken, "\n"), *seedFlag, in.script, in.batch, f.n, f.kind, f.strike,
+			strings.Join(p.steps, "\n"))
 	}
 	return p.wire.counts
 }

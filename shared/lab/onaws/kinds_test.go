@@ -8,36 +8,44 @@ import "slices"
 // holds of failed messages) occur in the runs with a fault, and are not struck themselves.
 var calls = map[string][]string{
 	"receive": {
-		"GetItem catalog", "GetItem learned", "PutItem learned", "UpdateItem catalog", "Decrypt secret", "Encrypt secret",
+		"GetItem catalog", "GetItem learned", "PutItem learned", "UpdateItem catalog",
+		"Decrypt secret", "Encrypt secret",
 		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
 	},
 	"fanout": {
 		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
-		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery", "SendMessageBatch ordered-delivery",
+		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery",
+		"SendMessageBatch ordered-delivery",
 		"SendMessage ingest-dlq",
 	},
 	"deliver": {
-		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret", "GetObject body",
-		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "Query troubled", "UpdateItem line", "GetItem line", "UpdateItem claim",
+		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret",
+		"GetObject body",
+		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "Query troubled",
+		"UpdateItem line", "GetItem line", "UpdateItem claim",
 		"SendMessage retry", "SendMessage ordered-delivery", "CreateSchedule retry",
 		"ChangeMessageVisibilityBatch ordered-delivery", "UpdateItem event",
 		"SendMessage dead", "SendMessage delivery-dlq", "SendMessage ingest",
 	},
 	"sweep": {
-		"GetItem catalog", "Query catalog", "Query events", "Query open", "BatchGetItem ledger", "GetItem event",
+		"GetItem catalog", "Query catalog", "Query events", "Query open", "BatchGetItem ledger",
+		"GetItem event",
 		"PutItem delivery", "UpdateItem event", "GetItem cursor", "PutItem cursor",
 		"SendMessage delivery", "SendMessage retry",
 	},
 	"mapping": {
-		"DeleteMessageBatch ingest", "DeleteMessageBatch ordered-ingest", "DeleteMessageBatch delivery", "DeleteMessageBatch ordered-delivery",
+		"DeleteMessageBatch ingest", "DeleteMessageBatch ordered-ingest",
+		"DeleteMessageBatch delivery", "DeleteMessageBatch ordered-delivery",
 		"DeleteMessageBatch retry",
 	},
 }
 
 // afterFailures are calls that a run without faults does not make, so they cannot be struck.
 var afterFailures = []string{
-	"fanout: UpdateItem count", "fanout: ChangeMessageVisibilityBatch ingest", "fanout: ChangeMessageVisibilityBatch ordered-ingest",
-	"deliver: UpdateItem count", "deliver: ChangeMessageVisibilityBatch delivery", "deliver: ChangeMessageVisibilityBatch retry",
+	"fanout: UpdateItem count", "fanout: ChangeMessageVisibilityBatch ingest",
+	"fanout: ChangeMessageVisibilityBatch ordered-ingest",
+	"deliver: UpdateItem count", "deliver: ChangeMessageVisibilityBatch delivery",
+	"deliver: ChangeMessageVisibilityBatch retry",
 }
 
 // kinds returns all kinds, as the wire names them, sorted.

@@ -31,7 +31,9 @@ type mapping struct {
 type process = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
 
 func (p *pipeline) mapping(queue string) *mapping {
-	return p.mappings[slices.IndexFunc(p.mappings, func(m *mapping) bool { return m.queue == queue })]
+	return p.mappings[slices.IndexFunc(p.mappings, func(m *mapping) bool {
+		return m.queue == queue
+	})]
 }
 
 // held is a message that was received before it is due.
@@ -110,7 +112,9 @@ func (m *mapping) keep(ctx context.Context, p *pipeline, msgs []types.Message) e
 			continue
 		}
 		p.note("%s: message %s is lost", m.queue, *msg.MessageId)
-		in := &awssqs.DeleteMessageInput{QueueUrl: aws.String(p.urls[m.queue]), ReceiptHandle: msg.ReceiptHandle}
+		in := &awssqs.DeleteMessageInput{
+			QueueUrl: aws.String(p.urls[m.queue]), ReceiptHandle: msg.ReceiptHandle,
+		}
 		if _, err := p.queues.DeleteMessage(ctx, in); err != nil {
 			return err
 		}
@@ -122,7 +126,8 @@ func (m *mapping) keep(ctx context.Context, p *pipeline, msgs []types.Message) e
 func (p *pipeline) loses(queue, body string) bool {
 	d := read(body)
 	for _, l := range p.losses {
-		if l.queue == queue && d.Event.ID == relay.EventID(p.source().Name, l.webhook) && d.Endpoint == l.endpoint && d.Attempt == l.attempt && !p.lost[l] {
+		if l.queue == queue && d.Event.ID == relay.EventID(p.source().Name, l.webhook) &&
+			d.Endpoint == l.endpoint && d.Attempt == l.attempt && !p.lost[l] {
 			p.lost[l] = true
 			return true
 		}
@@ -143,8 +148,11 @@ var errShort = errors.New("a queue has fewer messages than it accepted")
 
 func (p *pipeline) receive(ctx context.Context, queue string, most int32) ([]types.Message, error) {
 	out, err := p.queues.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
-		QueueUrl: aws.String(p.urls[queue]), MaxNumberOfMessages: most, MessageAttributeNames: []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+		QueueUrl: aws.String(p.urls[queue]), MaxNumberOfMessages: most,
+		MessageAttributeNames: []string{"All"},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+			types.MessageSystemAttributeNameAll,
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -205,11 +213,14 @@ func (p *pipeline) invoke(ctx context.Context, m *mapping, batch []types.Message
 func eventOf(queueURL string, batch []types.Message) events.SQSEvent {
 	var e events.SQSEvent
 	for _, msg := range batch {
-		r := events.SQSMessage{MessageId: *msg.MessageId, ReceiptHandle: *msg.ReceiptHandle, Body: *msg.Body,
+		r := events.SQSMessage{MessageId: *msg.MessageId, ReceiptHandle: *msg.ReceiptHandle,
+			Body:           *msg.Body,
 			EventSourceARN: "arn:aws:sqs:" + path.Base(queueURL), Attributes: msg.Attributes,
 			MessageAttributes: map[string]events.SQSMessageAttribute{}}
 		for name, a := range msg.MessageAttributes {
-			r.MessageAttributes[name] = events.SQSMessageAttribute{DataType: *a.DataType, StringValue: a.StringValue}
+			r.MessageAttributes[name] = events.SQSMessageAttribute{
+				DataType: *a.DataType, StringValue: a.StringValue,
+			}
 		}
 		e.Records = append(e.Records, r)
 	}
@@ -252,11 +263,18 @@ func (p *pipeline) keepResults(batch []types.Message) {
 
 // remove deletes the messages of a batch that are done. Those that cannot be deleted are handed out
 // again.
-func (p *pipeline) remove(ctx context.Context, m *mapping, batch []types.Message, again map[string]bool) {
+func (p *pipeline) remove(
+	ctx context.Context, m *mapping, batch []types.Message, again map[string]bool,
+) {
 	in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(p.urls[m.queue])}
 	for _, msg := range batch {
 		if !again[*msg.MessageId] {
-			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: msg.MessageId, ReceiptHandle: msg.ReceiptHandle})
+			in.Entries = append(
+				in.Entries,
+				types.DeleteMessageBatchRequestEntry{
+					Id: msg.MessageId, ReceiptHandle: msg.ReceiptHandle,
+				},
+			)
 		}
 	}
 	if len(in.Entries) == 0 {
@@ -313,7 +331,9 @@ func (p *pipeline) pass(ctx context.Context) (bool, error) {
 // poisonQueues sends messages of a later version of the relay.
 func (p *pipeline) poisonQueues(ctx context.Context) error {
 	for queue, body := range p.poison {
-		if _, err := p.queues.SendMessage(ctx, &awssqs.SendMessageInput{QueueUrl: aws.String(p.urls[queue]), MessageBody: &body}); err != nil {
+		if _, err := p.queues.SendMessage(
+			ctx, &awssqs.SendMessageInput{QueueUrl: aws.String(p.urls[queue]), MessageBody: &body},
+		); err != nil {
 			return err
 		}
 		p.mapping(queue).stored++

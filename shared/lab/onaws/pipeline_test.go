@@ -13,8 +13,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/lab"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -31,9 +29,11 @@ import (
 	"webhook-relay/shared/aws/scheduler"
 	"webhook-relay/shared/aws/secretsmanager"
 	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lab"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
 
@@ -71,10 +71,13 @@ type account struct {
 
 func newAccount(t *testing.T) *account {
 	t.Helper()
-	services, schedules, secrets := emulator.Start(t), emulator.NewScheduler(t), emulator.NewSecretsManager(t)
+	services, schedules, secrets := emulator.Start(t), emulator.NewScheduler(t),
+		emulator.NewSecretsManager(t)
 	emulator.Setenv(t, map[string]string{
-		"AWS_ENDPOINT_URL_SQS": services.SQS, "AWS_ENDPOINT_URL_S3": services.S3, "AWS_ENDPOINT_URL_DYNAMODB": services.DynamoDB,
-		"AWS_ENDPOINT_URL_KMS": emulator.NewKMS(t).URL, "AWS_ENDPOINT_URL_SCHEDULER": schedules.URL,
+		"AWS_ENDPOINT_URL_SQS": services.SQS, "AWS_ENDPOINT_URL_S3": services.S3,
+		"AWS_ENDPOINT_URL_DYNAMODB":        services.DynamoDB,
+		"AWS_ENDPOINT_URL_KMS":             emulator.NewKMS(t).URL,
+		"AWS_ENDPOINT_URL_SCHEDULER":       schedules.URL,
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets.URL,
 	})
 	secrets.Set(tokenSecret, endpointToken)
@@ -82,12 +85,15 @@ func newAccount(t *testing.T) *account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &account{bucket: "bodies-" + strings.ToLower(rand.Text()), cfg: cfg, schedules: schedules} // the emulators are shared by all tests
+	// the emulators are shared by all tests
+	a := &account{bucket: "bodies-" + strings.ToLower(rand.Text()), cfg: cfg, schedules: schedules}
 	a.transport = a.cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
 	a.transport.ResponseHeaderTimeout = functionTimeout // a busy machine is no fault
 	t.Cleanup(a.transport.CloseIdleConnections)
 	a.cfg.HTTPClient = &http.Client{Transport: a.transport}
-	if _, err := s3.Client(a.cfg).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &a.bucket}); err != nil {
+	if _, err := s3.Client(a.cfg).CreateBucket(
+		t.Context(), &awss3.CreateBucketInput{Bucket: &a.bucket},
+	); err != nil {
 		t.Fatal(err)
 	}
 	return a
@@ -112,24 +118,26 @@ type pipeline struct {
 	receiver *relay.Receiver
 	sweeper  *operate.Sweeper
 
-	mu       sync.Mutex    // messages of a batch are handled concurrently
-	passed   time.Duration // time that the run has skipped
-	steps    []string
-	broken   []string // broken promises
-	lost     map[loss]bool
-	due      map[string]time.Time // when delayed messages become visible, by id
-	holds    map[string]time.Time // when messages that a function holds become visible, by receipt handle
-	copied   map[string]bool      // messages that the queues have accepted, without their ids
-	posts    map[string]int       // by attempt
-	bodies   map[string][]byte    // by event, as the endpoints got them
-	safe     map[string]bool      // attempts that are recorded, or will be
-	accepted []string             // events, in the order of their 2xx
-	reached  map[string]int       // for each key of an ordered endpoint, the position in accepted of its last event
-	proved   bool                 // the endpoint "proved" was asked for its proof and gave it
-	inHand   []string             // attempts that the current invocation has POSTed
-	excuses  map[string]int       // how often an attempt may be POSTed again
-	receipts map[string]string    // the events that the ingest queue has accepted, by receipt
-	routed   []relay.RouteReport  // of the current invocation
+	mu     sync.Mutex    // messages of a batch are handled concurrently
+	passed time.Duration // time that the run has skipped
+	steps  []string
+	broken []string // broken promises
+	lost   map[loss]bool
+	due    map[string]time.Time // when delayed messages become visible, by id
+	// when messages that a function holds become visible, by receipt handle
+	holds    map[string]time.Time
+	copied   map[string]bool   // messages that the queues have accepted, without their ids
+	posts    map[string]int    // by attempt
+	bodies   map[string][]byte // by event, as the endpoints got them
+	safe     map[string]bool   // attempts that are recorded, or will be
+	accepted []string          // events, in the order of their 2xx
+	// for each key of an ordered endpoint, the position in accepted of its last event
+	reached  map[string]int
+	proved   bool                // the endpoint "proved" was asked for its proof and gave it
+	inHand   []string            // attempts that the current invocation has POSTed
+	excuses  map[string]int      // how often an attempt may be POSTed again
+	receipts map[string]string   // the events that the ingest queue has accepted, by receipt
+	routed   []relay.RouteReport // of the current invocation
 	results  map[string]relay.RouteResult
 	sent     map[string][]byte // the bodies that got a 2xx, by event
 	told     map[string]int    // the relay's own events, by type
@@ -139,16 +147,23 @@ type pipeline struct {
 	failures int               // messages that the deliverer could not process
 }
 
-func newPipeline(ctx context.Context, a *account, s *script, retryer func() aws.Retryer, batch int, f fault) (*pipeline, error) {
+func newPipeline(
+	ctx context.Context, a *account, s *script, retryer func() aws.Retryer, batch int, f fault,
+) (*pipeline, error) {
 	p := &pipeline{
-		account: a, script: s, name: strings.ToLower(rand.Text()), retryer: retryer, queues: awssqs.NewFromConfig(a.cfg), urls: map[string]string{},
-		lost: map[loss]bool{}, due: map[string]time.Time{}, holds: map[string]time.Time{}, copied: map[string]bool{}, posts: map[string]int{},
-		bodies: map[string][]byte{}, safe: map[string]bool{}, reached: map[string]int{}, excuses: map[string]int{}, receipts: map[string]string{},
+		account: a, script: s, name: strings.ToLower(rand.Text()), retryer: retryer,
+		queues: awssqs.NewFromConfig(a.cfg), urls: map[string]string{},
+		lost: map[loss]bool{}, due: map[string]time.Time{}, holds: map[string]time.Time{},
+		copied: map[string]bool{}, posts: map[string]int{},
+		bodies: map[string][]byte{}, safe: map[string]bool{}, reached: map[string]int{},
+		excuses: map[string]int{}, receipts: map[string]string{},
 		results: map[string]relay.RouteResult{}, sent: map[string][]byte{}, told: map[string]int{},
 	}
 	p.passed = time.Until(time.Now().Truncate(time.Hour).Add(time.Hour))
 	p.began = p.now()
-	p.wire = &wire{fault: f, next: a.transport, done: p.done, note: p.note, counts: map[string]int{}}
+	p.wire = &wire{
+		fault: f, next: a.transport, done: p.done, note: p.note, counts: map[string]int{},
+	}
 	p.mappings = []*mapping{
 		{queue: "ingest", visibility: ingestVisibility, limit: batch},
 		{queue: "ordered-ingest", visibility: ingestVisibility, limit: 1, ordered: true},
@@ -164,13 +179,19 @@ func newPipeline(ctx context.Context, a *account, s *script, retryer func() aws.
 }
 
 func (p *pipeline) createQueues(ctx context.Context) error {
-	for _, queue := range []string{"ingest", "ordered-ingest", "delivery", "ordered-delivery", "retry", "dead", "ingest-dlq", "delivery-dlq"} {
-		name, attributes := queue+"_"+p.name, map[string]string{"VisibilityTimeout": strconv.Itoa(outOfSight)}
+	for _, queue := range []string{
+		"ingest", "ordered-ingest", "delivery", "ordered-delivery", "retry", "dead", "ingest-dlq",
+		"delivery-dlq",
+	} {
+		name, attributes := queue+"_"+p.name,
+			map[string]string{"VisibilityTimeout": strconv.Itoa(outOfSight)}
 		if strings.HasPrefix(queue, "ordered-") {
 			name += ".fifo"
 			attributes["FifoQueue"] = "true"
 		}
-		made, err := p.queues.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+		made, err := p.queues.CreateQueue(
+			ctx, &awssqs.CreateQueueInput{QueueName: &name, Attributes: attributes},
+		)
 		if err != nil {
 			return err
 		}
@@ -181,7 +202,9 @@ func (p *pipeline) createQueues(ctx context.Context) error {
 
 func (p *pipeline) createTables(ctx context.Context) error {
 	tables, keys := dynamodb.NewFromConfig(p.cfg), [2]string{dynamo.PartitionKey, dynamo.SortKey}
-	p.catalog = dynamo.NewCatalog(tables, p.catalogTable(), kms.New(awskms.NewFromConfig(p.cfg), secretsKey))
+	p.catalog = dynamo.NewCatalog(
+		tables, p.catalogTable(), kms.New(awskms.NewFromConfig(p.cfg), secretsKey),
+	)
 	p.ledger = dynamo.NewLedger(tables, p.ledgerTable())
 	return errors.Join(
 		emulator.CreateTable(ctx, tables, p.catalogTable(), keys, nil),
@@ -201,7 +224,8 @@ func (p *pipeline) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil || !p.learns() {
+	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil ||
+		!p.learns() {
 		return err
 	}
 	return p.catalog.OpenLearning(ctx, p.script.source().Name, p.now().Add(1000*time.Hour))
@@ -218,8 +242,13 @@ func (p *pipeline) clients(function string) aws.Config {
 func (p *pipeline) start() {
 	p.wire.dead = false
 	p.receiver = p.newReceiver(p.clients("receive"))
-	fanout, deliver := p.newHandler("fanout", p.newFanout(p.clients("fanout")).Process, "ingest", "ordered-ingest"),
-		p.newHandler("deliver", p.newDeliverer(p.clients("deliver")).Process, "delivery", "retry", "ordered-delivery")
+	fanout, deliver := p.newHandler(
+		"fanout", p.newFanout(p.clients("fanout")).Process, "ingest", "ordered-ingest",
+	),
+		p.newHandler(
+			"deliver", p.newDeliverer(p.clients("deliver")).Process, "delivery", "retry",
+			"ordered-delivery",
+		)
 	for i, process := range []process{fanout, fanout, deliver, deliver, deliver} {
 		p.mappings[i].process = process
 	}
@@ -227,7 +256,10 @@ func (p *pipeline) start() {
 }
 
 // newHandler returns the handler of a function that consumes queues.
-func (p *pipeline) newHandler(function string, process func(context.Context, []relay.Message) []relay.Action, queues ...string) process {
+func (p *pipeline) newHandler(
+	function string, process func(context.Context, []relay.Message) []relay.Action,
+	queues ...string,
+) process {
 	consumed := make([]handler.Queue, len(queues))
 	for i, queue := range queues {
 		consumed[i] = sqs.New(awssqs.NewFromConfig(p.clients(function)), p.urls[queue])
@@ -237,10 +269,16 @@ func (p *pipeline) newHandler(function string, process func(context.Context, []r
 
 func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 	queues := awssqs.NewFromConfig(cfg)
-	catalog := dynamo.NewCatalog(dynamodb.NewFromConfig(cfg), p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
+	catalog := dynamo.NewCatalog(
+		dynamodb.NewFromConfig(cfg), p.catalogTable(),
+		kms.New(awskms.NewFromConfig(cfg), secretsKey),
+	)
 	ingest := sqs.New(queues, p.urls["ingest"])
 	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalog, Learned: catalog, Ingest: ingest, Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(queues, p.urls["ordered-ingest"]),
+		Sources: catalog, Learned: catalog, Ingest: ingest,
+		Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(
+			queues, p.urls["ordered-ingest"],
+		),
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	}))
 }
@@ -248,9 +286,15 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	return lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: dynamo.NewCatalog(tables, p.catalogTable(), nil), Events: dynamo.NewLedger(tables, p.ledgerTable()),
+		Subscriptions: dynamo.NewCatalog(
+			tables, p.catalogTable(), nil,
+		), Events: dynamo.NewLedger(tables, p.ledgerTable()),
 		Failures: dynamo.NewLedger(tables, p.ledgerTable()), Random: func() float64 { return 0.5 },
-		Bodies: s3.New(s3.Client(cfg), p.bucket), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
+		Bodies: s3.New(
+			s3.Client(cfg), p.bucket,
+		), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(
+			queues, p.urls["ordered-delivery"],
+		),
 		Poison: sqs.New(queues, p.urls["ingest-dlq"]), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	}))
 }
@@ -258,17 +302,24 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable())
-	catalog := dynamo.NewCatalog(tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey))
+	catalog := dynamo.NewCatalog(
+		tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey),
+	)
 	return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: ledger, Secrets: secretsmanager.New(cfg), Slots: ledger,
+		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: ledger,
+		Secrets: secretsmanager.New(cfg), Slots: ledger,
 		Failures: ledger, Keeper: ledger,
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Poster: p,
-		Retry: sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(queues, p.urls["ordered-delivery"]),
+		Retry: sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(
+			queues, p.urls["ordered-delivery"],
+		),
 		Dead: sqs.New(queues, p.urls["dead"]), Poison: sqs.New(queues, p.urls["delivery-dlq"]),
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: p.name, QueueURL: p.urls["retry"], RoleARN: scheduleRole,
 		}),
-		Operator: operate.NewNotifier(relay.NewRouter(catalog, nil, cacheTTL, time.Now), sqs.New(queues, p.urls["ingest"])),
+		Operator: operate.NewNotifier(
+			relay.NewRouter(catalog, nil, cacheTTL, time.Now), sqs.New(queues, p.urls["ingest"]),
+		),
 		Reporter: p, CacheTTL: cacheTTL, Now: p.now, Random: func() float64 { return 0.5 },
 	}))
 }
@@ -279,7 +330,9 @@ func (p *pipeline) newSweeper(cfg aws.Config) *operate.Sweeper {
 	ledger := dynamo.NewLedger(tables, p.ledgerTable())
 	return lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
-		Delivery: sqs.New(queues, p.urls["delivery"]), Retry: sqs.New(queues, p.urls["retry"]), Now: p.now,
+		Delivery: sqs.New(
+			queues, p.urls["delivery"],
+		), Retry: sqs.New(queues, p.urls["retry"]), Now: p.now,
 	}))
 }
 
@@ -292,7 +345,10 @@ func (p *pipeline) now() time.Time {
 func (p *pipeline) note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.steps = append(p.steps, fmt.Sprintf("%10s  ", p.passed.Truncate(time.Millisecond))+fmt.Sprintf(format, args...))
+	p.steps = append(
+		p.steps,
+		fmt.Sprintf("%10s  ", p.passed.Truncate(time.Millisecond))+fmt.Sprintf(format, args...),
+	)
 }
 
 // wrong records a broken promise.
@@ -320,7 +376,9 @@ func read(body string) document {
 	return d
 }
 
-func attemptName(event, endpoint, number string) string { return event + " " + endpoint + " " + number }
+func attemptName(event, endpoint, number string) string {
+	return event + " " + endpoint + " " + number
+}
 
 // done is called for each call of the functions that took effect.
 func (p *pipeline) done(c *call, answer map[string]any) {
@@ -329,7 +387,9 @@ func (p *pipeline) done(c *call, answer map[string]any) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		endpoint := strings.TrimPrefix(textOf(c.doc, "Item", "sk", "S"), "delivery#")
-		p.safe[attemptName(textOf(c.doc, "Item", "pk", "S"), endpoint, textOf(c.doc, "Item", "attempts", "N"))] = true
+		p.safe[attemptName(
+			textOf(c.doc, "Item", "pk", "S"), endpoint, textOf(c.doc, "Item", "attempts", "N"),
+		)] = true
 	case c.operation == "ChangeMessageVisibilityBatch":
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -337,7 +397,9 @@ func (p *pipeline) done(c *call, answer map[string]any) {
 		for _, s := range accepted {
 			for _, e := range c.doc["Entries"].([]any) {
 				if id := textOf(e, "Id"); id == textOf(s, "Id") {
-					p.holds[textOf(e, "ReceiptHandle")] = time.Now().Add(p.passed + time.Duration(c.delays[id])*time.Second)
+					p.holds[textOf(e, "ReceiptHandle")] = time.Now().Add(
+						p.passed + time.Duration(c.delays[id])*time.Second,
+					)
 				}
 			}
 		}
@@ -372,7 +434,8 @@ func (p *pipeline) stored(c *call, entry map[string]any, id string) {
 	d := read(textOf(entry, "MessageBody"))
 	message := fmt.Sprint(c.resource, d.Receipt, d.delivery(), d.Attempt)
 	unread := c.resource == "ingest-dlq" // two copies of an unreadable message do no harm
-	if p.copied[message] && !unread && textOf(entry, "MessageAttributes", sqs.ResentAttribute, "StringValue") != "1" {
+	if p.copied[message] && !unread &&
+		textOf(entry, "MessageAttributes", sqs.ResentAttribute, "StringValue") != "1" {
 		p.wrong("message %s has been sent before, and is not marked", id)
 	}
 	p.copied[message] = true
@@ -410,7 +473,8 @@ func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error)
 	p.bodies[event] = post.Body
 	p.checkPost(name, event, post)
 	outcomes := endpoints[name].outcomes
-	if n, err := strconv.Atoi(number); err == nil && n <= len(outcomes) && outcomes[n-1] == relay.Succeeded {
+	if n, err := strconv.Atoi(number); err == nil && n <= len(outcomes) &&
+		outcomes[n-1] == relay.Succeeded {
 		return relay.Reply{StatusCode: http.StatusOK}, nil
 	}
 	return relay.Reply{StatusCode: http.StatusServiceUnavailable}, nil
@@ -450,7 +514,8 @@ func (p *pipeline) send(ctx context.Context, in relay.Inbound) {
 			return
 		}
 		p.note("webhook is refused: %v", err)
-		if errors.Is(err, verify.ErrMismatch) { // the relay knows the secret, but the provider got no answer
+		// the relay knows the secret, but the provider got no answer
+		if errors.Is(err, verify.ErrMismatch) {
 			p.apply(ctx)
 		}
 		p.skip(time.Minute)

@@ -5,19 +5,20 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
-
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/verify"
 )
 
 const (
-	token         = "a-token"                   // of the source "app"
-	learnedSecret = "a-secret-of-the-providers" // handed over by the provider of the source "learner"
-	endpointToken = "t0ken"                     // expected by the endpoint "tokened"
-	tokenSecret   = "relay/token"               // its name in Secrets Manager
+	token = "a-token" // of the source "app"
+	// handed over by the provider of the source "learner"
+	learnedSecret = "a-secret-of-the-providers"
+	endpointToken = "t0ken"       // expected by the endpoint "tokened"
+	tokenSecret   = "relay/token" // its name in Secrets Manager
 )
 
 // endpoint is a receiver of deliveries.
@@ -27,15 +28,26 @@ type endpoint struct {
 }
 
 var endpoints = map[string]endpoint{
-	"good":     {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
-	"flaky":    {catalog.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime}, // so low that each attempt makes its own reservation
-	"bad":      {catalog.Endpoint{Schedule: []time.Duration{time.Hour}}, []relay.Outcome{relay.Rejected, relay.Rejected}},
-	"closed":   {catalog.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
-	"line":     {catalog.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
-	"queue":    {catalog.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
-	"proved":   {catalog.Endpoint{Schedule: []time.Duration{}, Prove: catalog.ProvePing}, accepts},
-	"narrow":   {catalog.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts}, // so high that one is left when three are lost
-	"tokened":  {catalog.Endpoint{Schedule: []time.Duration{}, Auth: &catalog.Auth{Bearer: catalog.SecretPrefix + tokenSecret}}, accepts},
+	"good": {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
+	// so low that each attempt makes its own reservation
+	"flaky": {catalog.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime},
+	"bad": {
+		catalog.Endpoint{Schedule: []time.Duration{time.Hour}},
+		[]relay.Outcome{relay.Rejected, relay.Rejected},
+	},
+	"closed": {catalog.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
+	"line":   {catalog.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
+	"queue":  {catalog.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
+	"proved": {catalog.Endpoint{Schedule: []time.Duration{}, Prove: catalog.ProvePing}, accepts},
+	// so high that one is left when three are lost
+	"narrow": {catalog.Endpoint{Schedule: []time.Duration{}, Concurrency: 8}, accepts},
+	"tokened": {
+		catalog.Endpoint{
+			Schedule: []time.Duration{},
+			Auth:     &catalog.Auth{Bearer: catalog.SecretPrefix + tokenSecret},
+		},
+		accepts,
+	},
 	"operator": {catalog.Endpoint{Schedule: []time.Duration{}}, accepts},
 }
 
@@ -82,17 +94,27 @@ var scripts = map[string]*script{
 	},
 	"order": {
 		subscriptions: subscribe("app", nil, "line", "queue"),
-		webhooks:      []verify.Webhook{order("1", ofKey("a", 0)), order("2", ofKey("a", relay.DefaultInlineBodyBytes)), order("3", ofKey("b", 0))},
+		webhooks: []verify.Webhook{
+			order("1", ofKey("a", 0)), order("2", ofKey("a", relay.DefaultInlineBodyBytes)),
+			order("3", ofKey("b", 0)),
+		},
 	},
 	"losses": {
 		subscriptions: subscribe("app", nil, "good", "flaky", "queue"),
 		webhooks:      []verify.Webhook{order("1", small), order("2", small)},
-		losses:        []loss{{"delivery", "1", "good", 1}, {"retry", "1", "flaky", 2}, {"ordered-delivery", "2", "queue", 1}},
+		losses: []loss{
+			{"delivery", "1", "good", 1}, {"retry", "1", "flaky", 2},
+			{"ordered-delivery", "2", "queue", 1},
+		},
 	},
 	"setup": {
 		subscriptions: slices.Concat(
 			subscribe("learner", nil, "proved", "narrow", "tokened", "closed"),
-			subscribe(catalog.OwnSource, []string{operate.DeliveryDead, gate.EndpointProved, operate.SourceSecretLearned}, "operator")),
+			subscribe(
+				catalog.OwnSource,
+				[]string{operate.DeliveryDead, gate.EndpointProved, operate.SourceSecretLearned},
+				"operator",
+			)),
 		webhooks: []verify.Webhook{{Body: []byte(`{"events":[],"run":"RUN"}`)}},
 		poison: map[string]string{
 			"ingest":   `{"v":99,"id":"evt_later"}`,
@@ -115,7 +137,9 @@ var (
 )
 
 func ofKey(key string, pad int) []byte {
-	return []byte(`{"run":"RUN","data":{"key":"` + key + `"},"pad":"` + strings.Repeat(" ", pad) + `"}`)
+	return []byte(
+		`{"run":"RUN","data":{"key":"` + key + `"},"pad":"` + strings.Repeat(" ", pad) + `"}`,
+	)
 }
 
 func order(id string, body []byte) verify.Webhook {
@@ -129,15 +153,20 @@ func (s *script) learns() bool { return len(s.source().Secrets) == 0 }
 
 // tells tells whether there is a subscription to the relay's own events.
 func (s *script) tells() bool {
-	return slices.ContainsFunc(s.subscriptions, func(sub catalog.Subscription) bool { return sub.Source == catalog.OwnSource })
+	return slices.ContainsFunc(s.subscriptions, func(sub catalog.Subscription) bool {
+		return sub.Source == catalog.OwnSource
+	})
 }
 
 // catalog returns the relay's configuration.
 func (s *script) catalog() catalog.Catalog {
-	c := catalog.Catalog{Sources: []catalog.Source{s.source()}, Subscriptions: slices.Clone(s.subscriptions)}
+	c := catalog.Catalog{
+		Sources: []catalog.Source{s.source()}, Subscriptions: slices.Clone(s.subscriptions),
+	}
 	for _, sub := range s.subscriptions {
 		ep := endpoints[sub.Endpoint].Endpoint
-		ep.Name, ep.URL, ep.Secrets = sub.Endpoint, "https://"+sub.Endpoint+".example.com/", []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+		ep.Name, ep.URL, ep.Secrets = sub.Endpoint, "https://"+sub.Endpoint+".example.com/",
+			[]string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 		c.Endpoints = append(c.Endpoints, ep)
 	}
 	c.SetOrder()

@@ -36,7 +36,8 @@ const (
 
 // takesEffect tells whether the service executes the call.
 func (m mode) takesEffect() bool {
-	return m == none || m == lost || m == late || m == failedLate || m == brokenOff || m == killAfter
+	return m == none || m == lost || m == late || m == failedLate || m == brokenOff ||
+		m == killAfter
 }
 
 func (m mode) kills() bool   { return m == killBefore || m == killAfter }
@@ -75,8 +76,9 @@ func (timeout) Timeout() bool { return true }
 type call struct {
 	function, service, operation, resource string
 
-	doc    map[string]any     // its JSON; nil for S3
-	delays map[string]float64 // in seconds, removed from a call to SQS, by the entry's id; "" for a single message
+	doc map[string]any // its JSON; nil for S3
+	// in seconds, removed from a call to SQS, by the entry's id; "" for a single message
+	delays map[string]float64
 }
 
 // kind identifies equal calls in different runs.
@@ -99,7 +101,9 @@ func textOf(doc any, path ...string) string {
 func readCall(r *http.Request, body []byte) (*call, error) {
 	protocol, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if protocol == "" && !strings.HasPrefix(r.URL.Path, "/schedules/") {
-		operation = map[string]string{http.MethodGet: "GetObject", http.MethodPut: "PutObject"}[r.Method]
+		operation = map[string]string{
+			http.MethodGet: "GetObject", http.MethodPut: "PutObject",
+		}[r.Method]
 		return &call{service: "s3", operation: operation, resource: "body"}, nil
 	}
 	c := &call{operation: operation}
@@ -127,7 +131,8 @@ func readCall(r *http.Request, body []byte) (*call, error) {
 // the table.
 func (c *call) item() string {
 	table, _, _ := strings.Cut(textOf(c.doc, "TableName"), "-")
-	partition, sort := textOf(c.doc, "Item", "pk", "S")+textOf(c.doc, "Key", "pk", "S"), textOf(c.doc, "Item", "sk", "S")+textOf(c.doc, "Key", "sk", "S")
+	partition, sort := textOf(c.doc, "Item", "pk", "S")+textOf(c.doc, "Key", "pk", "S"),
+		textOf(c.doc, "Item", "sk", "S")+textOf(c.doc, "Key", "sk", "S")
 	switch {
 	case c.operation == "BatchGetItem":
 		return "ledger"
@@ -148,15 +153,17 @@ func (c *call) item() string {
 type wire struct {
 	fault fault
 	next  http.RoundTripper
-	done  func(c *call, answer map[string]any) // called for each call that took effect, with SQS's answer
-	note  func(format string, args ...any)
+	// called for each call that took effect, with SQS's answer
+	done func(c *call, answer map[string]any)
+	note func(format string, args ...any)
 
 	mu      sync.Mutex
 	counts  map[string]int // of calls, by kind
 	left    int            // calls that the fault still strikes, after it has begun
 	service string         // the service that it strikes
 	dead    bool           // the process is dead until the run starts another
-	age     int            // of the run; it grows when more time has passed than FIFO queues remember a deduplication id
+	// of the run; it grows when more time has passed than FIFO queues remember a deduplication id
+	age int
 }
 
 // port is the transport of one function.
@@ -249,7 +256,9 @@ func (w *wire) forward(r *http.Request, c *call, body []byte, m mode) (*http.Res
 	w.done(c, answer)
 	if failed != nil {
 		accepted, _ := answer["Successful"].([]any)
-		answer["Successful"] = slices.DeleteFunc(accepted, func(a any) bool { return textOf(a, "Id") == failed["Id"] })
+		answer["Successful"] = slices.DeleteFunc(accepted, func(a any) bool {
+			return textOf(a, "Id") == failed["Id"]
+		})
 		answer["Failed"] = []any{failed}
 	}
 	return jsonResponse(r, http.StatusOK, answer), nil
@@ -327,7 +336,9 @@ func outcome(r *http.Request, c *call, m mode, answer *http.Response) (*http.Res
 		return c.refusal(r, t.status, t.code), nil
 	case brokenOff:
 		whole, err := io.ReadAll(answer.Body)
-		answer.Body = io.NopCloser(io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), brokenReader{}))
+		answer.Body = io.NopCloser(io.MultiReader(
+			bytes.NewReader(whole[:len(whole)/2]), brokenReader{},
+		))
 		return answer, err
 	case killBefore, killAfter:
 		return nil, errKilled
@@ -364,7 +375,10 @@ func (c *call) refusal(r *http.Request, status int, code string) *http.Response 
 		}
 		return resp
 	}
-	return response(r, status, "application/xml", []byte("<Error><Code>"+code+"</Code><Message>injected</Message></Error>"))
+	return response(
+		r, status, "application/xml",
+		[]byte("<Error><Code>"+code+"</Code><Message>injected</Message></Error>"),
+	)
 }
 
 func jsonResponse(r *http.Request, status int, doc map[string]any) *http.Response {
@@ -374,7 +388,11 @@ func jsonResponse(r *http.Request, status int, doc map[string]any) *http.Respons
 
 func response(r *http.Request, status int, contentType string, body []byte) *http.Response {
 	return &http.Response{
-		StatusCode: status, Status: fmt.Sprint(status, " ", http.StatusText(status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: r,
+		StatusCode: status, Status: fmt.Sprint(
+			status, " ", http.StatusText(status),
+		), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{
+			"Content-Type": {contentType},
+		}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: r,
 	}
 }

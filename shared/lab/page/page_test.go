@@ -19,7 +19,8 @@ func TestATableIsReplaced(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("%v (-want +got):\n%s", err, cmp.Diff(want, got))
 	}
-	if again, err := page.Replace(got, "two", "| x | y |\n|---|---|\n| 1 | 2 |"); err != nil || again != got {
+	if again, err := page.Replace(got, "two", "| x | y |\n|---|---|\n| 1 | 2 |"); err != nil ||
+		again != got {
 		t.Errorf("%v, not the same again:\n%s", err, again)
 	}
 	for _, name := range []string{"three", "on"} {

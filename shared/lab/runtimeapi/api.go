@@ -36,8 +36,14 @@ func (i *Instance) serveNext(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Lambda-Runtime-Aws-Request-Id", call.id)
-		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(i.function.Timeout).UnixMilli(), 10))
-		h.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:"+i.region+":000000000000:function:"+i.function.Name)
+		h.Set(
+			"Lambda-Runtime-Deadline-Ms",
+			strconv.FormatInt(time.Now().Add(i.function.Timeout).UnixMilli(), 10),
+		)
+		h.Set(
+			"Lambda-Runtime-Invoked-Function-Arn",
+			"arn:aws:lambda:"+i.region+":000000000000:function:"+i.function.Name,
+		)
 		h.Set("Lambda-Runtime-Trace-Id", traceID(time.Now()))
 		_, _ = w.Write(call.payload) // if the process is gone, run notices it
 	}
@@ -47,14 +53,20 @@ func (i *Instance) serveNext(w http.ResponseWriter, r *http.Request) {
 // (https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html).
 func traceID(now time.Time) string {
 	random := strings.ReplaceAll(uuid.NewString(), "-", "")
-	return fmt.Sprintf("Root=1-%08x-%s;Parent=%s;Sampled=1", now.Unix(), random[:24], strings.ReplaceAll(uuid.NewString(), "-", "")[:16])
+	return fmt.Sprintf(
+		"Root=1-%08x-%s;Parent=%s;Sampled=1", now.Unix(), random[:24],
+		strings.ReplaceAll(uuid.NewString(), "-", "")[:16],
+	)
 }
 
 func (i *Instance) serveResponse(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxPayloadBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		message := fmt.Sprintf("response of more than %d bytes", MaxPayloadBytes)
-		i.answer(w, r, http.StatusRequestEntityTooLarge, result{err: &FunctionError{"Function.ResponseSizeTooLarge", message}})
+		i.answer(
+			w, r, http.StatusRequestEntityTooLarge,
+			result{err: &FunctionError{Type: "Function.ResponseSizeTooLarge", Message: message}},
+		)
 		return
 	}
 	if err != nil {
@@ -78,7 +90,12 @@ func (i *Instance) answer(w http.ResponseWriter, r *http.Request, status int, re
 	i.mu.Unlock()
 	if !known {
 		status = http.StatusBadRequest
-		respond(w, status, map[string]string{"errorType": "InvalidRequestID", "errorMessage": "no such invocation is under way"})
+		respond(
+			w, status,
+			map[string]string{
+				"errorType": "InvalidRequestID", "errorMessage": "no such invocation is under way",
+			},
+		)
 		return
 	}
 	call.result <- res
@@ -94,7 +111,8 @@ func (i *Instance) serveInitError(w http.ResponseWriter, r *http.Request) {
 // functionError reads a runtime's error report. A report in another form becomes the message.
 func functionError(r *http.Request) *FunctionError {
 	e := &FunctionError{}
-	body, _ := io.ReadAll(io.LimitReader(r.Body, MaxPayloadBytes)) // a part of a report is better than none
+	// a part of a report is better than none
+	body, _ := io.ReadAll(io.LimitReader(r.Body, MaxPayloadBytes))
 	if err := json.Unmarshal(body, e); err != nil {
 		e.Message = string(body)
 	}

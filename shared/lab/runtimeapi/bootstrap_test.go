@@ -41,7 +41,9 @@ var bootstraps = map[string]func(){
 	"exit": func() { lambda.Start(func() { os.Exit(7) }) },
 	"hang": func() { lambda.Start(func() { fmt.Println("hanging"); select {} }) },
 	"large": func() {
-		lambda.Start(func() (string, error) { return strings.Repeat("x", runtimeapi.MaxPayloadBytes), nil })
+		lambda.Start(func() (string, error) {
+			return strings.Repeat("x", runtimeapi.MaxPayloadBytes), nil
+		})
 	}, // and the quotes
 	"log": func() {
 		lambda.Start(func() {
@@ -55,7 +57,8 @@ var bootstraps = map[string]func(){
 			deadline, _ := ctx.Deadline()
 			lc, _ := lambdacontext.FromContext(ctx)
 			return map[string]any{
-				"left": time.Until(deadline), "id": lc.AwsRequestID, "arn": lc.InvokedFunctionArn, "trace": os.Getenv("_X_AMZN_TRACE_ID"),
+				"left": time.Until(deadline), "id": lc.AwsRequestID, "arn": lc.InvokedFunctionArn,
+				"trace": os.Getenv("_X_AMZN_TRACE_ID"),
 			}, nil
 		})
 	},
@@ -69,7 +72,8 @@ var bootstraps = map[string]func(){
 		}
 		os.Exit(1)
 	},
-	"stranger": func() { // answers an invocation that is not under way, and tells in its answer what came of it
+	// answers an invocation that is not under way, and tells in its answer what came of it
+	"stranger": func() {
 		lambda.Start(func() (int, error) {
 			resp, err := tell("invocation/other/response", "")
 			if err != nil {

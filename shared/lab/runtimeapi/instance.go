@@ -21,11 +21,14 @@ import (
 // The reasons why an invocation has no answer, beside a *FunctionError. After ErrTimeout, ErrExited
 // and ErrClosed the instance has ended.
 var (
-	ErrInit     = errors.New("runtimeapi: function did not start")         // only from Start
-	ErrTimeout  = errors.New("runtimeapi: function timed out")             // the process was killed
-	ErrExited   = errors.New("runtimeapi: function's process ended")       // it exited, or a signal ended it
-	ErrClosed   = errors.New("runtimeapi: instance closed")                // by Close, or by the context of an invocation
-	ErrTooLarge = errors.New("runtimeapi: payload too large for a Lambda") // only this invocation's event; nothing was sent
+	ErrInit    = errors.New("runtimeapi: function did not start") // only from Start
+	ErrTimeout = errors.New("runtimeapi: function timed out")     // the process was killed
+	// it exited, or a signal ended it
+	ErrExited = errors.New("runtimeapi: function's process ended")
+	// by Close, or by the context of an invocation
+	ErrClosed = errors.New("runtimeapi: instance closed")
+	// only this invocation's event; nothing was sent
+	ErrTooLarge = errors.New("runtimeapi: payload too large for a Lambda")
 )
 
 // FunctionError is an error that the function reported, in the form of Lambda's Invoke.
@@ -49,12 +52,14 @@ const (
 
 // Function describes a function. Binary is required. Other zero fields mean their defaults.
 type Function struct {
-	Name     string            // default: the name of Binary's folder
-	Binary   string            // path of the bootstrap, built for this machine
-	Env      map[string]string // the function's own environment; overrides what Lambda sets, except the Runtime API's address
-	MemoryMB int               // DefaultMemoryMB; passed to the function, not enforced
-	Timeout  time.Duration     // of an invocation; DefaultTimeout
-	Log      io.Writer         // gets the process's standard output and error until Close returns; nil: they are dropped
+	Name   string // default: the name of Binary's folder
+	Binary string // path of the bootstrap, built for this machine
+	// the function's own environment; overrides what Lambda sets, except the Runtime API's address
+	Env      map[string]string
+	MemoryMB int           // DefaultMemoryMB; passed to the function, not enforced
+	Timeout  time.Duration // of an invocation; DefaultTimeout
+	// gets the process's standard output and error until Close returns; nil: they are dropped
+	Log io.Writer
 }
 
 // Instance is a running function. It is safe for concurrent use.
@@ -100,12 +105,15 @@ func Start(ctx context.Context, f Function) (*Instance, error) {
 	f.Timeout = cmp.Or(f.Timeout, DefaultTimeout)
 	i := &Instance{
 		function: f, region: cmp.Or(f.Env["AWS_REGION"], DefaultRegion),
-		turn: make(chan struct{}, 1), events: make(chan *invocation), ready: make(chan struct{}), ended: make(chan struct{}),
+		turn: make(chan struct{}, 1), events: make(chan *invocation), ready: make(chan struct{}),
+		ended: make(chan struct{}),
 	}
 	if err := i.start(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrInit, f.Name, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, initTimeout, fmt.Errorf("asked for no event within %v", initTimeout))
+	ctx, cancel := context.WithTimeoutCause(
+		ctx, initTimeout, fmt.Errorf("asked for no event within %v", initTimeout),
+	)
 	defer cancel()
 	select {
 	case <-i.ready:
@@ -128,8 +136,10 @@ func (i *Instance) start(ctx context.Context) error {
 	i.process.Env = i.environment(listener.Addr().String())
 	i.process.Dir = filepath.Dir(i.function.Binary)
 	i.process.SysProcAttr = endsWithParent()
-	i.process.Stdout, i.process.Stderr = i.function.Log, i.function.Log // one writer, so exec never writes to it from two goroutines
-	i.process.WaitDelay = time.Second                                   // for output that a child of the process keeps open
+	// one writer, so exec never writes to it from two goroutines
+	i.process.Stdout, i.process.Stderr = i.function.Log, i.function.Log
+	// for output that a child of the process keeps open
+	i.process.WaitDelay = time.Second
 	server := &http.Server{Handler: i.api(), ReadHeaderTimeout: initTimeout}
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	started := make(chan error)
@@ -186,7 +196,9 @@ func (i *Instance) environment(api string) []string {
 // with an event whose answer nobody takes.
 func (i *Instance) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if len(payload) > MaxPayloadBytes {
-		return nil, fmt.Errorf("%w: event of %d bytes, at most %d", ErrTooLarge, len(payload), MaxPayloadBytes)
+		return nil, fmt.Errorf(
+			"%w: event of %d bytes, at most %d", ErrTooLarge, len(payload), MaxPayloadBytes,
+		)
 	}
 	select {
 	case i.turn <- struct{}{}:

@@ -25,7 +25,9 @@ import (
 // except "hang" takes.
 func bootstrap(name string, log io.Writer) runtimeapi.Function {
 	return runtimeapi.Function{
-		Name: name, Binary: os.Args[0], Env: map[string]string{bootstrapVariable: name}, Timeout: time.Minute, Log: log,
+		Name: name, Binary: os.Args[0], Env: map[string]string{
+			bootstrapVariable: name,
+		}, Timeout: time.Minute, Log: log,
 	}
 }
 
@@ -77,7 +79,9 @@ func TestPayloadsUpToTheLimit(t *testing.T) {
 	if err != nil || !bytes.Equal(got, largest) {
 		t.Errorf("%d bytes came back as %d, %v", len(largest), len(got), err)
 	}
-	if _, err := i.Invoke(t.Context(), append(largest, ' ')); !errors.Is(err, runtimeapi.ErrTooLarge) {
+	if _, err := i.Invoke(t.Context(), append(largest, ' ')); !errors.Is(
+		err, runtimeapi.ErrTooLarge,
+	) {
 		t.Errorf("a byte more: %v, want ErrTooLarge", err)
 	}
 	if _, err := i.Invoke(t.Context(), []byte("1")); err != nil {
@@ -91,8 +95,10 @@ func TestFunctionErrors(t *testing.T) {
 		bootstrap string
 		want      runtimeapi.FunctionError
 	}{
-		"an error that the handler returns": {"fail", runtimeapi.FunctionError{Type: "errorString", Message: "no luck"}},
-		"a panic":                           {"panic", runtimeapi.FunctionError{Type: "string", Message: "lost"}},
+		"an error that the handler returns": {
+			"fail", runtimeapi.FunctionError{Type: "errorString", Message: "no luck"},
+		},
+		"a panic": {"panic", runtimeapi.FunctionError{Type: "string", Message: "lost"}},
 		"an answer over the limit": {"large", runtimeapi.FunctionError{
 			Type: "Function.ResponseSizeTooLarge", Message: "response of more than 6291456 bytes",
 		}},
@@ -115,16 +121,20 @@ func TestInstanceGoesOnAfterAnErrorAndNotAfterAPanic(t *testing.T) {
 	t.Parallel()
 	failing := start(t, bootstrap("fail", nil))
 	for range 2 {
-		if _, err := failing.Invoke(t.Context(), []byte("{}")); err == nil || errors.Is(err, runtimeapi.ErrExited) {
+		if _, err := failing.Invoke(t.Context(), []byte("{}")); err == nil ||
+			errors.Is(err, runtimeapi.ErrExited) {
 			t.Errorf("error %v, want the function's own", err)
 		}
 	}
 	panicking := start(t, bootstrap("panic", nil))
-	if got, err := panicking.Invoke(t.Context(), []byte(`"calm"`)); err != nil || string(got) != `"calm"` {
+	if got, err := panicking.Invoke(t.Context(), []byte(`"calm"`)); err != nil ||
+		string(got) != `"calm"` {
 		t.Fatalf("%s, %v", got, err)
 	}
 	_, _ = panicking.Invoke(t.Context(), []byte(`"panic"`))
-	if _, err := panicking.Invoke(t.Context(), []byte(`"calm"`)); !errors.Is(err, runtimeapi.ErrExited) {
+	if _, err := panicking.Invoke(t.Context(), []byte(`"calm"`)); !errors.Is(
+		err, runtimeapi.ErrExited,
+	) {
 		t.Errorf("error %v, want ErrExited", err)
 	}
 }
@@ -134,7 +144,8 @@ func TestEndOfTheProcessIsReportedAtOnce(t *testing.T) {
 	i := start(t, bootstrap("exit", nil))
 	for range 2 {
 		_, err := i.Invoke(t.Context(), []byte("{}"))
-		if !errors.Is(err, runtimeapi.ErrExited) || !strings.Contains(err.Error(), "exit status 7") {
+		if !errors.Is(err, runtimeapi.ErrExited) ||
+			!strings.Contains(err.Error(), "exit status 7") {
 			t.Errorf("error %v, want ErrExited with its status", err)
 		}
 	}
@@ -213,9 +224,13 @@ func TestStartTellsWhyAFunctionDoesNotStart(t *testing.T) {
 		function runtimeapi.Function
 		want     []string
 	}{
-		"no binary":                   {missing, []string{"missing", "no such file"}},
-		"the process exits":           {bootstrap("init-exit", nil), []string{"init-exit", "exit status 3"}},
-		"the function reports itself": {bootstrap("init-error", nil), []string{"Function.NoTable: RELAY_TABLE is not set"}},
+		"no binary": {missing, []string{"missing", "no such file"}},
+		"the process exits": {
+			bootstrap("init-exit", nil), []string{"init-exit", "exit status 3"},
+		},
+		"the function reports itself": {
+			bootstrap("init-error", nil), []string{"Function.NoTable: RELAY_TABLE is not set"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -251,15 +266,19 @@ func TestEnvironmentIsLambdasAndTheFunctionsAndNothingElse(t *testing.T) {
 	f.Env["AWS_LAMBDA_RUNTIME_API"] = "192.0.2.1:80"
 	got := environment(t, f)
 	want := map[string]string{
-		"AWS_LAMBDA_FUNCTION_NAME": "environment", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-		"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_REGION": "us-west-2", bootstrapVariable: "environment",
+		"AWS_LAMBDA_FUNCTION_NAME": "environment", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+		"AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+		"AWS_LAMBDA_LOG_FORMAT":       "JSON", "AWS_REGION": "us-west-2",
+		bootstrapVariable: "environment",
 	}
 	for name, value := range want {
 		if got[name] != value {
 			t.Errorf("%s=%q, want %q", name, got[name], value)
 		}
 	}
-	lambdas := regexp.MustCompile(`^(_?AWS_.*|_X_AMZN_TRACE_ID|LAMBDA_TASK_ROOT|PATH|TZ|_HANDLER|` + bootstrapVariable + `)$`)
+	lambdas := regexp.MustCompile(
+		`^(_?AWS_.*|_X_AMZN_TRACE_ID|LAMBDA_TASK_ROOT|PATH|TZ|_HANDLER|` + bootstrapVariable + `)$`,
+	)
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if !lambdas.MatchString(name) || name == "AWS_PROFILE" {
 			t.Errorf("%s is in the environment", name)
@@ -307,7 +326,9 @@ func TestContextTellsOfTheInvocation(t *testing.T) {
 	}
 	for name, form := range map[string]struct{ pattern, value string }{
 		"request id": {`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, got.ID},
-		"trace":      {`^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=1$`, got.Trace},
+		"trace": {
+			`^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=1$`, got.Trace,
+		},
 	} {
 		if !regexp.MustCompile(form.pattern).MatchString(form.value) {
 			t.Errorf("%s %q", name, form.value)

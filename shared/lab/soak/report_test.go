@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // soakResult compares the ledger's records of everything that got a 2xx with what the endpoints
@@ -23,13 +23,17 @@ import (
 type soakResult struct {
 	delivered, dead int
 	open            int // deliveries that wait or were not attempted
-	lost            int // events without a record, deliveries recorded as delivered that no endpoint accepted, dead deliveries that are not listed
-	duplicates      int // POSTs beyond the attempts on record
+	// events without a record, deliveries recorded as delivered that no endpoint accepted, dead
+	// deliveries that are not listed
+	lost       int
+	duplicates int // POSTs beyond the attempts on record
 }
 
 // audit reads the records of some events, and returns those events that still have open deliveries.
 // listed are the dead deliveries that are listed.
-func (s *soak) audit(ctx context.Context, events []string, listed map[string]bool) (r soakResult, open []string, err error) {
+func (s *soak) audit(
+	ctx context.Context, events []string, listed map[string]bool,
+) (r soakResult, open []string, err error) {
 	store, err := sqlite.Open(s.dir)
 	if err != nil {
 		return r, nil, err
@@ -66,7 +70,9 @@ func (s *soak) listDead(ctx context.Context) (listed map[string]bool, err error)
 	for _, name := range s.names() {
 		for page, more := relay.Page(""), true; more; more = page != "" {
 			var dead []relay.Delivery
-			if dead, page, err = store.Ledger().OpenDeliveries(ctx, name, relay.Dead, page); err != nil {
+			if dead, page, err = store.Ledger().OpenDeliveries(
+				ctx, name, relay.Dead, page,
+			); err != nil {
 				return nil, err
 			}
 			for _, d := range dead {
@@ -121,10 +127,19 @@ func (s *soak) judge(ctx context.Context) error {
 		len(s.accepts), float64(len(s.accepts))/s.length.Seconds(), s.refused, s.kills)
 	printf("ended     %d deliveries delivered, %d dead and listed", r.delivered, r.dead)
 	printf("accept    %s", percentiles(s.accepts))
-	printf("delivery  %s from the beginning of the accepted post to its first arrival at %s", percentiles(through), soakEndpoint(0))
+	printf(
+		"delivery  %s from the beginning of the accepted post to its first arrival at %s",
+		percentiles(through), soakEndpoint(0),
+	)
 	printf("memory    %s", s.memoryOverTime())
-	printf("duplicate %d POSTs beyond the attempts on record, %d at most for the kills", r.duplicates, s.mostDuplicates())
-	printf("swept     %d events: %d deliveries stranded, %d unaccounted for", swept.Events, swept.Stranded(), swept.Unaccounted())
+	printf(
+		"duplicate %d POSTs beyond the attempts on record, %d at most for the kills", r.duplicates,
+		s.mostDuplicates(),
+	)
+	printf(
+		"swept     %d events: %d deliveries stranded, %d unaccounted for", swept.Events,
+		swept.Stranded(), swept.Unaccounted(),
+	)
 	printf("open      %d", r.open)
 	printf("lost      %d", r.lost)
 	return s.verdict(r, swept)
@@ -137,11 +152,13 @@ const soakInHand = 2 * 32
 func (s *soak) mostDuplicates() int { return s.kills * soakInHand * len(s.names()) }
 
 func (s *soak) verdict(r soakResult, swept operate.SweepReport) error {
-	if r.lost+r.open+swept.Stranded() == 0 && swept.Unaccounted() == 0 && r.duplicates <= s.mostDuplicates() {
+	if r.lost+r.open+swept.Stranded() == 0 && swept.Unaccounted() == 0 &&
+		r.duplicates <= s.mostDuplicates() {
 		return nil
 	}
 	return fmt.Errorf("%w: %d lost, %d open, %d stranded, %d unaccounted for, %d duplicates and %d at most, seed %d",
-		errSoak, r.lost, r.open, swept.Stranded(), swept.Unaccounted(), r.duplicates, s.mostDuplicates(), s.seed)
+		errSoak, r.lost, r.open, swept.Stranded(), swept.Unaccounted(), r.duplicates,
+		s.mostDuplicates(), s.seed)
 }
 
 // sweep searches this hour and the last for lost deliveries, as the relay's own sweeper would three
@@ -168,8 +185,11 @@ func sweep(ctx context.Context, dir string) (report operate.SweepReport, err err
 	}
 	catalogs, ledger := store.Catalog(sealer), store.Ledger()
 	sweeper, err := operate.NewSweeper(operate.SweeperConfig{
-		Names: catalogs, Subscriptions: catalogs, States: ledger, Ledger: ledger, Deliveries: ledger,
-		Delivery: delivery, Retry: retry, Now: func() time.Time { return time.Now().Add(3 * time.Hour) },
+		Names: catalogs, Subscriptions: catalogs, States: ledger, Ledger: ledger,
+		Deliveries: ledger,
+		Delivery:   delivery, Retry: retry, Now: func() time.Time {
+			return time.Now().Add(3 * time.Hour)
+		},
 	})
 	if err != nil {
 		return report, err

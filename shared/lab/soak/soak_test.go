@@ -28,7 +28,10 @@ func init() {
 	flag.IntVar(&full.rate, "rate", 200, "TestSoak's webhooks a second")
 	flag.IntVar(&full.senders, "senders", 16, "TestSoak's senders")
 	flag.IntVar(&full.endpoints, "endpoints", 4, "TestSoak's endpoints")
-	flag.DurationVar(&full.killEvery, "kill-every", 10*time.Second, "TestSoak kills the relay this often, on average; 0: never")
+	flag.DurationVar(
+		&full.killEvery, "kill-every", 10*time.Second,
+		"TestSoak kills the relay this often, on average; 0: never",
+	)
 	flag.Uint64Var(&full.seed, "seed", 0, "TestSoak's kills follow from it; 0: another each time")
 }
 
@@ -48,7 +51,9 @@ func TestMain(m *testing.M) {
 
 // command returns the path of the built command.
 var command = sync.OnceValues(func() (string, error) {
-	if out, err := exec.Command("go", "build", "-o", built, "../../../functions/relay").CombinedOutput(); err != nil {
+	if out, err := exec.Command(
+		"go", "build", "-o", built, "../../../functions/relay",
+	).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return built, nil
@@ -75,19 +80,26 @@ func TestSoak(t *testing.T) {
 // TestShortSoak kills the relay under load for a few seconds.
 func TestShortSoak(t *testing.T) {
 	var out strings.Builder
-	p := plan{length: 3 * time.Second, rate: 50, senders: 4, endpoints: 3, killEvery: time.Second, seed: 1}
+	p := plan{
+		length: 3 * time.Second, rate: 50, senders: 4, endpoints: 3, killEvery: time.Second,
+		seed: 1,
+	}
 	err := p.run(t.Context(), t.TempDir(), &out)
 	t.Log("\n" + out.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"so far ", "accepted ", "p99 ", "lost      0", "duplicate ", " 0 deliveries stranded, 0 unaccounted for"} {
+	for _, want := range []string{
+		"so far ", "accepted ", "p99 ", "lost      0", "duplicate ",
+		" 0 deliveries stranded, 0 unaccounted for",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q", want)
 		}
 	}
 	for unwanted, means := range map[string]string{
-		"swept     0 events": "the sweeper saw nothing", " 0 dead and listed": "nothing died", "killed 0 times": "the relay was never killed",
+		"swept     0 events": "the sweeper saw nothing", " 0 dead and listed": "nothing died",
+		"killed 0 times": "the relay was never killed",
 	} {
 		if strings.Contains(out.String(), unwanted) {
 			t.Error(means)
@@ -101,7 +113,9 @@ func TestAnInterruptedSoakTellsHowFarItWas(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	out := stopper{stop: stop}
-	err := plan{length: 10 * time.Minute, rate: 20, senders: 1, endpoints: 1}.run(ctx, t.TempDir(), &out)
+	err := plan{length: 10 * time.Minute, rate: 20, senders: 1, endpoints: 1}.run(
+		ctx, t.TempDir(), &out,
+	)
 	if !errors.Is(err, context.Canceled) || !strings.Contains(out.String(), "so far ") {
 		t.Errorf("got %v:\n%s", err, &out)
 	}
@@ -130,13 +144,23 @@ func TestSoakTellsWhatIsLost(t *testing.T) {
 		listed bool
 		want   soakResult
 	}{
-		"delivered and taken":       {relay.Delivered, soakSeen{1, true}, false, soakResult{delivered: 1}},
-		"delivered and never seen":  {relay.Delivered, soakSeen{0, false}, false, soakResult{delivered: 1, lost: 1}},
-		"delivered and never taken": {relay.Delivered, soakSeen{1, false}, false, soakResult{delivered: 1, lost: 1}},
-		"POSTed twice too often":    {relay.Delivered, soakSeen{3, true}, false, soakResult{delivered: 1, duplicates: 2}},
-		"dead and listed":           {relay.Dead, soakSeen{1, false}, true, soakResult{dead: 1}},
-		"dead and not listed":       {relay.Dead, soakSeen{1, false}, false, soakResult{dead: 1, lost: 1}},
-		"waiting":                   {relay.Waiting, soakSeen{1, false}, false, soakResult{open: 1}},
+		"delivered and taken": {
+			relay.Delivered, soakSeen{1, true}, false, soakResult{delivered: 1},
+		},
+		"delivered and never seen": {
+			relay.Delivered, soakSeen{0, false}, false, soakResult{delivered: 1, lost: 1},
+		},
+		"delivered and never taken": {
+			relay.Delivered, soakSeen{1, false}, false, soakResult{delivered: 1, lost: 1},
+		},
+		"POSTed twice too often": {
+			relay.Delivered, soakSeen{3, true}, false, soakResult{delivered: 1, duplicates: 2},
+		},
+		"dead and listed": {relay.Dead, soakSeen{1, false}, true, soakResult{dead: 1}},
+		"dead and not listed": {
+			relay.Dead, soakSeen{1, false}, false, soakResult{dead: 1, lost: 1},
+		},
+		"waiting": {relay.Waiting, soakSeen{1, false}, false, soakResult{open: 1}},
 	} {
 		var got soakResult
 		got.count(relay.Delivery{Status: tt.status, Attempts: 1}, tt.seen, tt.listed)
@@ -155,10 +179,12 @@ func TestSoakVerdict(t *testing.T) {
 	}{
 		"all is well":                         {1, soakResult{delivered: 9, dead: 1}, nil},
 		"as many duplicates as kills explain": {2, soakResult{duplicates: 2 * 3 * soakInHand}, nil},
-		"one duplicate more":                  {2, soakResult{duplicates: 2*3*soakInHand + 1}, errSoak},
-		"duplicates without a kill":           {0, soakResult{duplicates: 1}, errSoak},
-		"lost":                                {1, soakResult{lost: 1}, errSoak},
-		"open":                                {1, soakResult{open: 1}, errSoak},
+		"one duplicate more": {
+			2, soakResult{duplicates: 2*3*soakInHand + 1}, errSoak,
+		},
+		"duplicates without a kill": {0, soakResult{duplicates: 1}, errSoak},
+		"lost":                      {1, soakResult{lost: 1}, errSoak},
+		"open":                      {1, soakResult{open: 1}, errSoak},
 	} {
 		s := &soak{plan: plan{endpoints: 2}, kills: tt.kills}
 		if err := s.verdict(tt.result, operate.SweepReport{}); !errors.Is(err, tt.want) {
@@ -180,7 +206,9 @@ func TestSoakEndpointsHavePhases(t *testing.T) {
 	if len(moods) != 5 || together {
 		t.Errorf("moods %v, always those of the next: %t", moods, together)
 	}
-	for name, want := range map[string]mood{"e0": well, "e1": well, "e3": well, soakPicky: failing} {
+	for name, want := range map[string]mood{
+		"e0": well, "e1": well, "e3": well, soakPicky: failing,
+	} {
 		if got := s.mood(name, "evt_a", s.length); got != want {
 			t.Errorf("%s is in mood %d at last, want %d", name, got, want)
 		}
@@ -196,7 +224,8 @@ func TestSoakRefusesWhatHasNoBounds(t *testing.T) {
 	} {
 		p := good
 		change(&p)
-		if err := p.run(t.Context(), t.TempDir(), io.Discard); err == nil || errors.Is(err, errSoak) {
+		if err := p.run(t.Context(), t.TempDir(), io.Discard); err == nil ||
+			errors.Is(err, errSoak) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -215,7 +244,9 @@ func TestSoakFindsWhatIsStranded(t *testing.T) {
 	if err := os.WriteFile(config, []byte(s.configuration("127.0.0.1:1")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(binary, "apply", config, "--data", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command(
+		binary, "apply", config, "--data", dir,
+	).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	lose(t, dir, s.names())
@@ -235,7 +266,10 @@ func lose(t *testing.T, dir string, endpoints []string) {
 	defer store.Close()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	_, err = store.Ledger().RecordEvent(t.Context(), relay.EventRecord{
-		Event:     relay.Event{ID: relay.EventID("app", "lost"), Receipt: "r", Source: "app", ReceivedAt: now, Body: []byte("{}")},
+		Event: relay.Event{
+			ID: relay.EventID("app", "lost"), Receipt: "r", Source: "app", ReceivedAt: now,
+			Body: []byte("{}"),
+		},
 		MessageID: "m", Endpoints: endpoints, ExpiresAt: now.Add(time.Hour),
 	})
 	if err != nil {

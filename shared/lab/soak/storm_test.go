@@ -28,21 +28,23 @@ import (
 
 // plan is the configuration of a soak.
 type plan struct {
-	length    time.Duration // how long webhooks are sent
-	rate      int           // webhooks a second, over all senders
-	senders   int
-	endpoints int           // the first is well, the second and third sometimes fail, the others fail for whole phases
+	length  time.Duration // how long webhooks are sent
+	rate    int           // webhooks a second, over all senders
+	senders int
+	// the first is well, the second and third sometimes fail, the others fail for whole phases
+	endpoints int
 	killEvery time.Duration // on average; 0: never
 	seed      uint64        // decides the times of the kills; 0: another one each time
 }
 
 // The limits of a soak.
 const (
-	soakMost     = 1_000_000                       // webhooks
-	soakDrain    = breaker.MaxWait + 5*time.Minute // as long as an endpoint's deliveries can be held, and time to deliver them
-	soakPatience = 20 * time.Second                // until the relay listens
-	soakSample   = time.Second                     // between samples of its memory
-	soakTell     = 5 * time.Second                 // between lines of progress
+	soakMost = 1_000_000 // webhooks
+	// as long as an endpoint's deliveries can be held, and time to deliver them
+	soakDrain    = breaker.MaxWait + 5*time.Minute
+	soakPatience = 20 * time.Second // until the relay listens
+	soakSample   = time.Second      // between samples of its memory
+	soakTell     = 5 * time.Second  // between lines of progress
 )
 
 // errSoak says that a promise was broken. The printed figures say which.
@@ -59,12 +61,15 @@ func (p plan) run(ctx context.Context, dir string, out io.Writer) error {
 	if p.seed == 0 {
 		p.seed = rand.Uint64()
 	}
-	s := &soak{plan: p, dir: dir, out: out, sent: map[string]*soakWebhook{}, got: map[string]soakSeen{}}
+	s := &soak{
+		plan: p, dir: dir, out: out, sent: map[string]*soakWebhook{}, got: map[string]soakSeen{},
+	}
 	defer s.close()
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "soak      %s at %d/s by %d senders to %d endpoints, killed every %s, seed %d, data in %s\n",
+	_, _ = fmt.Fprintf(out,
+		"soak      %s at %d/s by %d senders to %d endpoints, killed every %s, seed %d, data in %s\n",
 		s.length, s.rate, s.senders, s.endpoints, s.killEvery, s.seed, dir)
 	if err := s.storm(ctx); err != nil {
 		s.tell()
@@ -126,7 +131,9 @@ func (s *soak) prepare(ctx context.Context) error {
 	s.server = &http.Server{Handler: http.HandlerFunc(s.receive), ReadHeaderTimeout: soakPatience}
 	go func() { _ = s.server.Serve(listener) }()
 	s.config = filepath.Join(s.dir, "soak.yaml")
-	if err := os.WriteFile(s.config, []byte(s.configuration(listener.Addr().String())), 0o600); err != nil {
+	if err := os.WriteFile(
+		s.config, []byte(s.configuration(listener.Addr().String())), 0o600,
+	); err != nil {
 		return err
 	}
 	return s.startRelay(ctx)
@@ -151,12 +158,19 @@ func (s *soak) configuration(target string) string {
 	for _, name := range s.names() {
 		schedule := "1s, 1s, 2s, 4s"
 		if name == soakPicky {
-			schedule = "" // only a part of its deliveries at the end may be ones that it never accepts, else the circuit breaker would hold them
+			// only a part of its deliveries at the end may be ones that it never accepts, else the
+			// circuit breaker would hold them
+			schedule = ""
 		}
-		fmt.Fprintf(&endpoints, "  - {name: %s, url: \"http://%s/%s\", timeout: 1s, retry: {schedule: [%s]}}\n", name, target, name, schedule)
+		fmt.Fprintf(
+			&endpoints,
+			"  - {name: %s, url: \"http://%s/%s\", timeout: 1s, retry: {schedule: [%s]}}\n", name,
+			target, name, schedule,
+		)
 		fmt.Fprintf(&subscriptions, "  - {source: app, endpoint: %s}\n", name)
 	}
-	return "sources:\n  - {name: app, provider: bearer, secrets: [soak]}\nendpoints:\n" + endpoints.String() +
+	return "sources:\n  - {name: app, provider: bearer, secrets: [soak]}\nendpoints:\n" +
+		endpoints.String() +
 		"subscriptions:\n" + subscriptions.String()
 }
 
@@ -168,7 +182,9 @@ func (s *soak) startRelay(ctx context.Context) error {
 	}
 	var said bytes.Buffer
 	listens := make(announcement, 1)
-	args := []string{"local", "--quiet", "--addr", "127.0.0.1:0", "--data", s.dir, "--config", s.config}
+	args := []string{
+		"local", "--quiet", "--addr", "127.0.0.1:0", "--data", s.dir, "--config", s.config,
+	}
 	child := exec.Command(binary, args...) // ended by close
 	child.Stdout, child.Stderr = listens, &said
 	if err := child.Start(); err != nil {
@@ -185,7 +201,10 @@ func (s *soak) startRelay(ctx context.Context) error {
 		return nil
 	case <-waiting.Done():
 		s.killRelay()
-		return cmp.Or(ctx.Err(), fmt.Errorf("the relay did not listen within %s: %s", soakPatience, said.String()))
+		return cmp.Or(
+			ctx.Err(),
+			fmt.Errorf("the relay did not listen within %s: %s", soakPatience, said.String()),
+		)
 	}
 }
 
@@ -275,14 +294,17 @@ func (s *soak) tell() {
 	if s.drains {
 		doing = fmt.Sprintf("waiting for %d deliveries", s.open)
 	}
-	_, _ = fmt.Fprintf(s.out, "so far    %d webhooks accepted, %d posts got no 2xx, the relay was killed %d times; %s\n",
+	_, _ = fmt.Fprintf(s.out,
+		"so far    %d webhooks accepted, %d posts got no 2xx, the relay was killed %d times; %s\n",
 		len(s.accepts), s.refused, s.kills, doing)
 }
 
 // send posts webhooks until sending ends. It continues with the current webhook until it gets a
 // 2xx.
 func (s *soak) send(ctx, sending context.Context, sender int) error {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	client := &http.Client{
+		Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 1},
+	}
 	defer client.CloseIdleConnections()
 	tick := time.NewTicker(time.Duration(s.senders) * time.Second / time.Duration(s.rate))
 	defer tick.Stop()
@@ -292,7 +314,9 @@ func (s *soak) send(ctx, sending context.Context, sender int) error {
 			return nil
 		case <-tick.C:
 		}
-		if err := s.sendUntilAccepted(ctx, client, fmt.Sprintf("%d-%d-%d", s.seed, sender, n)); err != nil {
+		if err := s.sendUntilAccepted(
+			ctx, client, fmt.Sprintf("%d-%d-%d", s.seed, sender, n),
+		); err != nil {
 			return err
 		}
 	}
@@ -336,7 +360,9 @@ func (s *soak) webhook(event string) *soakWebhook {
 // publish posts a webhook to the relay at addr and returns the event's id. It returns an error if
 // it gets no 2xx.
 func publish(ctx context.Context, client *http.Client, addr, id string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`))
+	req, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, "http://"+addr+"/in/app", strings.NewReader(`{"id":"`+id+`"}`),
+	)
 	if err != nil {
 		return "", err
 	}
@@ -395,7 +421,10 @@ func (s *soak) receive(w http.ResponseWriter, r *http.Request) {
 	event, name := r.Header.Get("webhook-id"), strings.TrimPrefix(r.URL.Path, "/")
 	is := s.mood(name, event, time.Since(s.began))
 	if is == moody { // it fails one POST in five
-		is = []mood{failing, failing, failing, failing, failing, resetting, resetting, resetting, resetting, hanging}[rand.IntN(10)]
+		is = []mood{
+			failing, failing, failing, failing, failing, resetting, resetting, resetting, resetting,
+			hanging,
+		}[rand.IntN(10)]
 		if rand.IntN(5) > 0 {
 			is = well
 		}

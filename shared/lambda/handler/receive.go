@@ -9,26 +9,31 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
 // PathParameter is the parameter of the route /in/{source} that contains the source.
 const PathParameter = "source"
 
-// retryAfterSeconds is the Retry-After of a 503. It is long enough for a throttled store to recover, and short enough for providers that give up within
-// minutes.
+// retryAfterSeconds is the Retry-After of a 503. It is long enough for a throttled store to
+// recover, and short enough for providers that give up within minutes.
 const retryAfterSeconds = "10"
 
-// Receive returns the handler of the ingress. It answers 200 with {"id":"evt_…"} to an accepted webhook, and otherwise problem details (RFC 9457) with a
-// fixed text for each status. If a provider requires answers without a body, its refusals have none either. The handler never returns an error, because API
-// Gateway would turn it into a 500 without explanation.
-func Receive(r *relay.Receiver) func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	return func(ctx context.Context, req events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+// Receive returns the handler of the ingress. It answers 200 with {"id":"evt_…"} to an accepted
+// webhook, and otherwise problem details (RFC 9457) with a fixed text for each status. If a
+// provider requires answers without a body, its refusals have none either. The handler never
+// returns an error, because API Gateway would turn it into a 500 without explanation.
+func Receive(r *relay.Receiver) func(
+	context.Context, events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error) {
+	return func(
+		ctx context.Context, req events.APIGatewayV2HTTPRequest,
+	) (events.APIGatewayV2HTTPResponse, error) {
 		in, err := inbound(req)
 		if err != nil {
 			return problem(http.StatusBadRequest), nil
@@ -48,11 +53,12 @@ func Receive(r *relay.Receiver) func(context.Context, events.APIGatewayV2HTTPReq
 
 func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 	in := relay.Inbound{
-		Source:     req.PathParameters[PathParameter],
-		Method:     req.RequestContext.HTTP.Method,
-		Query:      req.RawQueryString,
-		RemoteIP:   req.RequestContext.HTTP.SourceIP,
-		Header:     lowerCase(req.Headers), // values are joined by ","; cookies come in a field of their own and are dropped here
+		Source:   req.PathParameters[PathParameter],
+		Method:   req.RequestContext.HTTP.Method,
+		Query:    req.RawQueryString,
+		RemoteIP: req.RequestContext.HTTP.SourceIP,
+		// values are joined by ","; cookies come in a field of their own and are dropped here
+		Header:     lowerCase(req.Headers),
 		Body:       []byte(req.Body),
 		ReceivedAt: time.UnixMilli(req.RequestContext.TimeEpoch),
 	}
@@ -68,7 +74,8 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 	return in, nil
 }
 
-// lowerCase returns the headers with names in lower case, as API Gateway spells them. SAM's emulation of it leaves names as they came.
+// lowerCase returns the headers with names in lower case, as API Gateway spells them. SAM's
+// emulation of it leaves names as they came.
 func lowerCase(headers map[string]string) relay.Header {
 	h := make(relay.Header, len(headers))
 	for name, value := range headers {
@@ -77,8 +84,8 @@ func lowerCase(headers map[string]string) relay.Header {
 	return h
 }
 
-// Status returns the HTTP status for a Receiver's error. It does not say what is wrong with a signature. That would help a forger more than a partner, whose
-// operator finds it in the log.
+// Status returns the HTTP status for a Receiver's error. It does not say what is wrong with a
+// signature. That would help a forger more than a partner, whose operator finds it in the log.
 func Status(err error) int {
 	switch {
 	case errors.Is(err, catalog.ErrNotFound):
@@ -119,7 +126,8 @@ func problem(status int) events.APIGatewayV2HTTPResponse {
 	return r
 }
 
-// refusal returns problem details for a Receiver's error, or only the status if the provider wants no body.
+// refusal returns problem details for a Receiver's error, or only the status if the provider wants
+// no body.
 func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	r := problem(Status(err))
 	if r.StatusCode == http.StatusMethodNotAllowed {
@@ -132,12 +140,15 @@ func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	return r
 }
 
-// reply returns the answer that a provider expects. It may contain text of the request, so its headers keep a browser from rendering it as a page.
+// reply returns the answer that a provider expects. It may contain text of the request, so its
+// headers keep a browser from rendering it as a page.
 func reply(r verify.Reply) events.APIGatewayV2HTTPResponse {
 	out := events.APIGatewayV2HTTPResponse{
 		StatusCode: r.Status,
-		Headers:    map[string]string{"cache-control": "no-store", "x-content-type-options": "nosniff"},
-		Body:       r.Body,
+		Headers: map[string]string{
+			"cache-control": "no-store", "x-content-type-options": "nosniff",
+		},
+		Body: r.Body,
 	}
 	if r.ContentType != "" {
 		out.Headers["content-type"] = r.ContentType

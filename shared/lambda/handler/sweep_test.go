@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"webhook-relay/shared/relay/operate"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/relay/operate"
 )
 
 func TestSweepTellsAndFailsAsTheRunDid(t *testing.T) {

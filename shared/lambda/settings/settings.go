@@ -9,7 +9,8 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// RelayName is the environment variable with the relay's name, which is the stack's, in every function. If it is not set, no metrics are written.
+// RelayName is the environment variable with the relay's name, which is the stack's, in every
+// function. If it is not set, no metrics are written.
 const RelayName = "RELAY_NAME"
 
 // Receive is the environment of the function receive.
@@ -41,11 +42,12 @@ type Fanout struct {
 
 // Deliver is the environment of the function deliver.
 type Deliver struct {
-	CatalogTable            string `env:"RELAY_CATALOG_TABLE,notEmpty"`
-	LedgerTable             string `env:"RELAY_LEDGER_TABLE,notEmpty"`
-	BodiesBucket            string `env:"RELAY_BODIES_BUCKET,notEmpty"`
-	SecretsKeyARN           string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
-	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
+	CatalogTable  string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable   string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket  string `env:"RELAY_BODIES_BUCKET,notEmpty"`
+	SecretsKeyARN string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	// for the relay's own events
+	IngestQueueURL          string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
 	DeliveryQueueURL        string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL           string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 	SlowQueueURL            string `env:"RELAY_SLOW_QUEUE_URL,notEmpty"`
@@ -57,8 +59,10 @@ type Deliver struct {
 	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 
-	EgressPorts []uint16 `env:"RELAY_EGRESS_PORTS"` // endpoint ports that the guard allows in addition to 80 and 443; separated by commas
-	Origin      string   `env:"RELAY_ORIGIN"`       // the DNS name that the relay tells endpoints as its own: the ingress's
+	// endpoint ports that the guard allows in addition to 80 and 443; separated by commas
+	EgressPorts []uint16 `env:"RELAY_EGRESS_PORTS"`
+	// the DNS name that the relay tells endpoints as its own: the ingress's
+	Origin string `env:"RELAY_ORIGIN"`
 }
 
 // Sweep is the environment of the function sweep.
@@ -69,7 +73,8 @@ type Sweep struct {
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 }
 
-// Read reads a function's settings from the environment. The error names every variable that is missing or cannot be parsed.
+// Read reads a function's settings from the environment. The error names every variable that is
+// missing or cannot be parsed.
 func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
 	s, err := env.ParseAs[T]()
 	if err != nil {
@@ -78,7 +83,8 @@ func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
 	return s, nil
 }
 
-// Environment returns the variables that make Read return s. Zero fields are omitted, so they get their defaults.
+// Environment returns the variables that make Read return s. Zero fields are omitted, so they get
+// their defaults.
 func Environment[T Receive | Fanout | Deliver | Sweep](s T) (map[string]string, error) {
 	params, err := env.GetFieldParams(&s)
 	if err != nil {

@@ -10,11 +10,15 @@ import (
 )
 
 var deliver = settings.Deliver{
-	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies", SecretsKeyARN: "arn:key", IngestQueueURL: "https://ingest",
+	CatalogTable: "catalog", LedgerTable: "ledger", BodiesBucket: "bodies",
+	SecretsKeyARN: "arn:key", IngestQueueURL: "https://ingest",
 	DeliveryQueueURL:        "https://delivery",
 	OrderedDeliveryQueueURL: "https://line.fifo",
-	RetryQueueURL:           "https://retry", SlowQueueURL: "https://slow", DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group", ScheduleRoleARN: "arn:role",
-	RetentionDays: 3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000}, Origin: "in.example.com",
+	RetryQueueURL:           "https://retry", SlowQueueURL: "https://slow",
+	DeadQueueURL: "https://dead", PoisonQueueURL: "https://poison", ScheduleGroup: "group",
+	ScheduleRoleARN: "arn:role",
+	RetentionDays:   3, CatalogCacheSeconds: 9, EgressPorts: []uint16{8443, 9000},
+	Origin: "in.example.com",
 }
 
 func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {
@@ -32,7 +36,10 @@ func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {
 }
 
 func TestZeroFieldsMeanTheDefaults(t *testing.T) {
-	vars, err := settings.Environment(settings.Receive{CatalogTable: "a", IngestQueueURL: "b", OrderedIngestQueueURL: "e", BodiesBucket: "c", SecretsKeyARN: "d"})
+	vars, err := settings.Environment(settings.Receive{
+		CatalogTable: "a", IngestQueueURL: "b", OrderedIngestQueueURL: "e", BodiesBucket: "c",
+		SecretsKeyARN: "d",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +50,8 @@ func TestZeroFieldsMeanTheDefaults(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	got, err := settings.Read[settings.Receive]()
-	if err != nil || got.MaxBodyBytes != 4<<20 || got.InlineBodyBytes != 16<<10 || got.CatalogCacheSeconds != 30 {
+	if err != nil || got.MaxBodyBytes != 4<<20 || got.InlineBodyBytes != 16<<10 ||
+		got.CatalogCacheSeconds != 30 {
 		t.Errorf("read: %+v, %v", got, err)
 	}
 }
@@ -53,7 +61,9 @@ func TestEverythingMissingOrUnreadableIsNamed(t *testing.T) {
 	t.Setenv("RELAY_LEDGER_TABLE", "")
 	t.Setenv("RELAY_RETENTION_DAYS", "soon")
 	_, err := settings.Read[settings.Fanout]()
-	for _, name := range []string{"RELAY_LEDGER_TABLE", "RELAY_DELIVERY_QUEUE_URL", "RELAY_POISON_QUEUE_URL", "RetentionDays"} {
+	for _, name := range []string{
+		"RELAY_LEDGER_TABLE", "RELAY_DELIVERY_QUEUE_URL", "RELAY_POISON_QUEUE_URL", "RetentionDays",
+	} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named: %v", name, err)
 		}
@@ -64,7 +74,8 @@ func TestInfraCannotLeaveARequiredSettingOut(t *testing.T) {
 	t.Parallel()
 	incomplete := deliver
 	incomplete.DeadQueueURL = ""
-	if vars, err := settings.Environment(incomplete); err == nil || !strings.Contains(err.Error(), "DeadQueueURL") {
+	if vars, err := settings.Environment(incomplete); err == nil ||
+		!strings.Contains(err.Error(), "DeadQueueURL") {
 		t.Errorf("got %v, %v", vars, err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// Limits of API Gateway's HTTP APIs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+// Limits of API Gateway's HTTP APIs:
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 const (
 	MaxBodyBytes   = 10 << 20
 	MaxHeaderBytes = 10240
@@ -23,14 +24,18 @@ const (
 )
 
 // Lambda is a Lambda handler for payload format 2.0.
-type Lambda func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+type Lambda func(
+	context.Context, events.APIGatewayV2HTTPRequest,
+) (events.APIGatewayV2HTTPResponse, error)
 
-// maxDrained is how much of a body that is too large is read and discarded before the answer. Without that, a sender that reads the answer only after it has
-// sent everything would see its connection reset. If a body is even larger, the sender gets the answer only if it reads while it sends.
+// maxDrained is how much of a body that is too large is read and discarded before the answer.
+// Without that, a sender that reads the answer only after it has sent everything would see its
+// connection reset. If a body is even larger, the sender gets the answer only if it reads while it
+// sends.
 const maxDrained = 64 << 20
 
-// New returns the HTTP API in front of receive. Its own error answers are problem details (RFC 9457), while API Gateway's are {"message":"…"}: see the package
-// comment.
+// New returns the HTTP API in front of receive. Its own error answers are problem details (RFC
+// 9457), while API Gateway's are {"message":"…"}: see the package comment.
 func New(receive Lambda) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		source, ok := sourceOf(r)
@@ -42,8 +47,9 @@ func New(receive Lambda) http.Handler {
 	})
 }
 
-// sourceOf returns the parameter of the route /in/{source}. As in API Gateway, no path is redirected to a cleaner one, because a redirect would turn a POST
-// into a GET. A path with a slash at the end is another path.
+// sourceOf returns the parameter of the route /in/{source}. As in API Gateway, no path is
+// redirected to a cleaner one, because a redirect would turn a POST into a GET. A path with a slash
+// at the end is another path.
 func sourceOf(r *http.Request) (source string, ok bool) {
 	segment, ok := strings.CutPrefix(r.URL.EscapedPath(), "/in/")
 	if !ok || segment == "" || strings.Contains(segment, "/") {
@@ -76,7 +82,8 @@ func serve(w http.ResponseWriter, r *http.Request, source string, receive Lambda
 // readBody returns the body, or the status of the error answer.
 func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) {
 	if r.ContentLength > MaxBodyBytes && r.Header.Get("Expect") != "" {
-		return nil, http.StatusRequestEntityTooLarge // a sender that asks first has not sent the body yet
+		// a sender that asks first has not sent the body yet
+		return nil, http.StatusRequestEntityTooLarge
 	}
 	all := http.MaxBytesReader(w, r.Body, MaxBodyBytes+maxDrained)
 	body, err := io.ReadAll(io.LimitReader(all, MaxBodyBytes+1))
@@ -90,8 +97,11 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) 
 	return body, http.StatusOK
 }
 
-// Event returns the event that API Gateway makes of r, a request to a source whose body has been read.
-func Event(r *http.Request, source string, body []byte, at time.Time) events.APIGatewayV2HTTPRequest {
+// Event returns the event that API Gateway makes of r, a request to a source whose body has been
+// read.
+func Event(
+	r *http.Request, source string, body []byte, at time.Time,
+) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
 		RouteKey:       "ANY /in/{source}",
@@ -101,9 +111,12 @@ func Event(r *http.Request, source string, body []byte, at time.Time) events.API
 		PathParameters: map[string]string{"source": source},
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
 			RouteKey: "ANY /in/{source}", Stage: "$default", RequestID: rand.Text(),
-			Time: at.UTC().Format("02/Jan/2006:15:04:05 -0700"), TimeEpoch: at.UnixMilli(), DomainName: r.Host,
+			Time: at.UTC().Format(
+				"02/Jan/2006:15:04:05 -0700",
+			), TimeEpoch: at.UnixMilli(), DomainName: r.Host,
 			HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{
-				Method: r.Method, Path: r.URL.Path, Protocol: r.Proto, SourceIP: hostOf(r.RemoteAddr), UserAgent: r.UserAgent(),
+				Method: r.Method, Path: r.URL.Path, Protocol: r.Proto,
+				SourceIP: hostOf(r.RemoteAddr), UserAgent: r.UserAgent(),
 			},
 		},
 	}
@@ -123,8 +136,9 @@ func Event(r *http.Request, source string, body []byte, at time.Time) events.API
 	return e
 }
 
-// asText returns a header's value in a form that JSON can contain. UTF-8 stays as it is. Anything else is read as ISO-8859-1, the former encoding of HTTP header
-// values (RFC 9110, section 5.5). Nothing is lost, because each byte becomes one character.
+// asText returns a header's value in a form that JSON can contain. UTF-8 stays as it is. Anything
+// else is read as ISO-8859-1, the former encoding of HTTP header values (RFC 9110, section 5.5).
+// Nothing is lost, because each byte becomes one character.
 func asText(value string) string {
 	if utf8.ValidString(value) {
 		return value
@@ -136,12 +150,13 @@ func asText(value string) string {
 	return string(runes)
 }
 
-// isText reports whether API Gateway passes a body on without base64: it does for text and JSON media types. Here the body must also be UTF-8. API Gateway would
-// damage a body that is not.
+// isText reports whether API Gateway passes a body on without base64: it does for text and JSON
+// media types. Here the body must also be UTF-8. API Gateway would damage a body that is not.
 func isText(contentType string, body []byte) bool {
 	media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 	media = strings.TrimSpace(media)
-	text := strings.HasPrefix(media, "text/") || strings.HasSuffix(media, "json") || strings.HasSuffix(media, "xml") ||
+	text := strings.HasPrefix(media, "text/") || strings.HasSuffix(media, "json") ||
+		strings.HasSuffix(media, "xml") ||
 		media == "application/javascript"
 	return text && utf8.Valid(body)
 }

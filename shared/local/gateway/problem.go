@@ -12,12 +12,17 @@ import (
 )
 
 var details = map[int]string{
-	http.StatusBadRequest:                  "The request is not well-formed HTTP, or broke off.",
-	http.StatusNotFound:                    "There is nothing at this path. Sources are at /in/{source}, without a slash at the end.",
-	http.StatusRequestEntityTooLarge:       fmt.Sprintf("The body is larger than the %d bytes that API Gateway takes.", MaxBodyBytes),
-	http.StatusRequestHeaderFieldsTooLarge: fmt.Sprintf("The request line and headers are larger than the %d bytes that API Gateway takes.", MaxHeaderBytes),
-	http.StatusInternalServerError:         "The relay failed. Send the webhook again later.",
-	http.StatusNotImplemented:              "The transfer encoding is not supported.",
+	http.StatusBadRequest: "The request is not well-formed HTTP, or broke off.",
+	http.StatusNotFound:   "There is nothing at this path. Sources are at /in/{source}, without a slash at the end.",
+	http.StatusRequestEntityTooLarge: fmt.Sprintf(
+		"The body is larger than the %d bytes that API Gateway takes.", MaxBodyBytes,
+	),
+	http.StatusRequestHeaderFieldsTooLarge: fmt.Sprintf(
+		"The request line and headers are larger than the %d bytes that API Gateway takes.",
+		MaxHeaderBytes,
+	),
+	http.StatusInternalServerError: "The relay failed. Send the webhook again later.",
+	http.StatusNotImplemented:      "The transfer encoding is not supported.",
 }
 
 const problemType = "application/problem+json"
@@ -28,7 +33,7 @@ func document(status int) []byte {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail,omitempty"`
-	}{http.StatusText(status), status, details[status]}) // encoding strings and a number cannot fail
+	}{http.StatusText(status), status, details[status]}) // strings and a number: cannot fail
 	return b
 }
 
@@ -40,8 +45,9 @@ func problem(w http.ResponseWriter, status int) {
 	_, _ = w.Write(document(status)) // the partner may have closed the connection
 }
 
-// Listener wraps l for a server whose handler is New's. If net/http cannot read a request, it answers by itself, in plain text. The wrapper turns such an answer
-// into problem details, and closes the connection in a way that lets the sender read them.
+// Listener wraps l for a server whose handler is New's. If net/http cannot read a request, it
+// answers by itself, in plain text. The wrapper turns such an answer into problem details, and
+// closes the connection in a way that lets the sender read them.
 func Listener(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }
@@ -60,7 +66,8 @@ type conn struct {
 	refused atomic.Bool // net/http has answered by itself
 }
 
-// refusalMark follows the status line in net/http's own answers. It never does in a handler's answers, because those have a date.
+// refusalMark follows the status line in net/http's own answers. It never does in a handler's
+// answers, because those have a date.
 var refusalMark = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
 // Write writes a handler's answer unchanged, and net/http's own answer as problem details.
@@ -83,8 +90,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// lingerTime and lingerBytes limit how much is read of what a refused sender still sends. If a connection is closed with unread bytes, it is reset, and the sender
-// may lose the answer.
+// lingerTime and lingerBytes limit how much is read of what a refused sender still sends. If a
+// connection is closed with unread bytes, it is reset, and the sender may lose the answer.
 const (
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 4 << 20

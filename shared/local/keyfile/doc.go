@@ -2,5 +2,6 @@
 //
 //	sealer, err := keyfile.New(".relay")
 //
-// A copy of the database without the key reveals no secret. The package does not protect against anybody who can read the file.
+// A copy of the database without the key reveals no secret. The package does not protect against
+// anybody who can read the file.
 package keyfile

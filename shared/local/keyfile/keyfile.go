@@ -20,12 +20,14 @@ const (
 // ErrSealed means that a value was not sealed with this key under this name, or has been changed.
 var ErrSealed = errors.New("keyfile: sealed value does not open")
 
-// Sealer is a catalog.Sealer with a key in a file of its own, so a copy of the database alone reveals no secret. It seals with AES-256-GCM, a random nonce, and
-// the name as additional data. It is safe for concurrent use.
+// Sealer is a catalog.Sealer with a key in a file of its own, so a copy of the database alone
+// reveals no secret. It seals with AES-256-GCM, a random nonce, and the name as additional data. It
+// is safe for concurrent use.
 type Sealer struct{ aead cipher.AEAD }
 
-// New returns the sealer with the key in dir/relay.key. It creates both if they do not exist, accessible to the user only. If the key is lost, so are the
-// secrets: the configuration must then be applied again.
+// New returns the sealer with the key in dir/relay.key. It creates both if they do not exist,
+// accessible to the user only. If the key is lost, so are the secrets: the configuration must then
+// be applied again.
 func New(dir string) (*Sealer, error) {
 	path := filepath.Join(dir, keyName)
 	key, err := os.ReadFile(path) //nolint:gosec // the operator's own path
@@ -52,8 +54,8 @@ func New(dir string) (*Sealer, error) {
 	return &Sealer{aead}, nil
 }
 
-// makeKey writes a new key. The file appears complete or not at all, and never replaces another. If several processes start together, one of them makes the key
-// for all.
+// makeKey writes a new key. The file appears complete or not at all, and never replaces another. If
+// several processes start together, one of them makes the key for all.
 func makeKey(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -38,7 +38,9 @@ func TestKey(t *testing.T) {
 			t.Errorf("processes that started together have different keys: %v", err)
 		}
 	}
-	if _, err := sealer(t, t.TempDir()).Open(t.Context(), "a", sealed); !errors.Is(err, keyfile.ErrSealed) {
+	if _, err := sealer(t, t.TempDir()).Open(
+		t.Context(), "a", sealed,
+	); !errors.Is(err, keyfile.ErrSealed) {
 		t.Errorf("another key: %v, want ErrSealed", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "relay.key"), []byte("short"), 0o600); err != nil {

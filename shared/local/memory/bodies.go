@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
 	"webhook-relay/shared/relay/catalog"
 )
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -31,11 +32,19 @@ func (c *Catalog) ReplaceCatalog(_ context.Context, next catalog.Catalog, base i
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if base != c.revision {
-		return fmt.Errorf("catalog is at revision %d, not %d: %w", c.revision, base, catalog.ErrConflict)
+		return fmt.Errorf(
+			"catalog is at revision %d, not %d: %w", c.revision, base, catalog.ErrConflict,
+		)
 	}
-	slices.SortFunc(next.Sources, func(a, b catalog.Source) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(next.Endpoints, func(a, b catalog.Endpoint) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortStableFunc(next.Subscriptions, func(a, b catalog.Subscription) int { return cmp.Compare(a.Source, b.Source) })
+	slices.SortFunc(next.Sources, func(a, b catalog.Source) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
+	slices.SortFunc(next.Endpoints, func(a, b catalog.Endpoint) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
+	slices.SortStableFunc(next.Subscriptions, func(a, b catalog.Subscription) int {
+		return cmp.Compare(a.Source, b.Source)
+	})
 	c.catalog, c.revision = next, base+1
 	return nil
 }
@@ -73,10 +82,14 @@ func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error
 }
 
 // Source returns a source of the current catalog.
-func (c *Catalog) Source(_ context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
+func (c *Catalog) Source(
+	_ context.Context, _ catalog.Generation, name string,
+) (catalog.Source, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", name, func(s catalog.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", name, func(s catalog.Source) string {
+		return s.Name
+	})
 	if s.Learns() && len(s.Secrets) == 0 {
 		s.LearnUntil = c.windows[name]
 	}
@@ -87,7 +100,9 @@ func (c *Catalog) Source(_ context.Context, _ catalog.Generation, name string) (
 func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string {
+		return s.Name
+	})
 	if err != nil {
 		return err
 	}
@@ -101,11 +116,14 @@ func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time
 	return nil
 }
 
-// LearnSecret gives a secret to a source that has none, while its window is open. That makes a new revision.
+// LearnSecret gives a secret to a source that has none, while its window is open. That makes a new
+// revision.
 func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string { return s.Name })
+	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string {
+		return s.Name
+	})
 	if err != nil {
 		return err
 	}
@@ -119,25 +137,38 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 		return fmt.Errorf("source %s: %w", source, catalog.ErrNotOpen)
 	}
 	delete(c.windows, source)
-	c.catalog.Sources = slices.Clone(c.catalog.Sources) // a catalog that was loaded before must not change
-	i := slices.IndexFunc(c.catalog.Sources, func(s catalog.Source) bool { return s.Name == source })
+	// a catalog that was loaded before must not change
+	c.catalog.Sources = slices.Clone(c.catalog.Sources)
+	i := slices.IndexFunc(c.catalog.Sources, func(s catalog.Source) bool {
+		return s.Name == source
+	})
 	c.catalog.Sources[i].Secrets = []string{secret}
 	c.revision++
 	return nil
 }
 
 // Endpoint returns an endpoint of the current catalog.
-func (c *Catalog) Endpoint(_ context.Context, _ catalog.Generation, name string) (catalog.Endpoint, error) {
+func (c *Catalog) Endpoint(
+	_ context.Context, _ catalog.Generation, name string,
+) (catalog.Endpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return find(c.catalog.Endpoints, "endpoint", name, func(e catalog.Endpoint) string { return e.Name })
+	return find(c.catalog.Endpoints, "endpoint", name, func(e catalog.Endpoint) string {
+		return e.Name
+	})
 }
 
 // Subscriptions returns the subscriptions of a source of the current catalog.
-func (c *Catalog) Subscriptions(_ context.Context, _ catalog.Generation, source string) ([]catalog.Subscription, error) {
+func (c *Catalog) Subscriptions(
+	_ context.Context, _ catalog.Generation, source string,
+) ([]catalog.Subscription, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(c.catalog.Subscriptions), func(s catalog.Subscription) bool { return s.Source != source }), nil
+	return slices.DeleteFunc(slices.Clone(
+		c.catalog.Subscriptions,
+	), func(s catalog.Subscription) bool {
+		return s.Source != source
+	}), nil
 }
 
 func find[T any](in []T, kind, name string, nameOf func(T) string) (T, error) {

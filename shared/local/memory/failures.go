@@ -8,8 +8,9 @@ import (
 // maxCounts is the largest number of counts. When more messages have failed, all counts are reset.
 const maxCounts = 100_000
 
-// Failures counts how often the handling of a message has failed. That is enough for a host with a single process. The counts begin again with the process. A
-// message that kills the process is recognised by its receive count.
+// Failures counts how often the handling of a message has failed. That is enough for a host with a
+// single process. The counts begin again with the process. A message that kills the process is
+// recognised by its receive count.
 type Failures struct {
 	mu     sync.Mutex
 	counts map[string]int

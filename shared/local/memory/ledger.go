@@ -8,10 +8,10 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // Ledger is a ledger. Its listings have pages of pageSize.
@@ -53,7 +53,8 @@ func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.De
 	defer l.mu.Unlock()
 	d, ok := l.delivery(eventID, endpoint)
 	if !ok {
-		return relay.Delivery{}, fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
+		return relay.Delivery{},
+			fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	d.History = slices.Clone(d.History)
 	return d, nil
@@ -64,7 +65,10 @@ func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) er
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if have, _ := l.delivery(d.EventID, d.Endpoint); have.Attempts != prior {
-		return fmt.Errorf("delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint, have.Attempts, prior, catalog.ErrConflict)
+		return fmt.Errorf(
+			"delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint,
+			have.Attempts, prior, catalog.ErrConflict,
+		)
 	}
 	if l.deliveries == nil {
 		l.deliveries = map[[2]string]relay.Delivery{}
@@ -74,7 +78,8 @@ func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) er
 	return nil
 }
 
-// delivery returns an unexpired delivery, or the zero value, which has no attempts. The caller must hold the lock.
+// delivery returns an unexpired delivery, or the zero value, which has no attempts. The caller must
+// hold the lock.
 func (l *Ledger) delivery(eventID, endpoint string) (relay.Delivery, bool) {
 	d, ok := l.deliveries[[2]string{eventID, endpoint}]
 	if !ok || !d.ExpiresAt.After(time.Now()) {
@@ -108,12 +113,15 @@ func paged[V any](all []V, key func(V) string, from relay.Page) ([]V, relay.Page
 }
 
 // EventsBySource lists a source's events of an hour.
-func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, from relay.Page) ([]relay.EventRecord, relay.Page, error) {
+func (l *Ledger) EventsBySource(
+	_ context.Context, source string, t time.Time, from relay.Page,
+) ([]relay.EventRecord, relay.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []relay.EventRecord
 	for r := range maps.Values(l.events) {
-		if r.Source == source && r.ReceivedAt.Truncate(time.Hour).Equal(t.Truncate(time.Hour)) && r.ExpiresAt.After(time.Now()) {
+		if r.Source == source && r.ReceivedAt.Truncate(time.Hour).Equal(t.Truncate(time.Hour)) &&
+			r.ExpiresAt.After(time.Now()) {
 			r.Body, r.Header = nil, nil
 			out = append(out, r)
 		}
@@ -123,19 +131,27 @@ func (l *Ledger) EventsBySource(_ context.Context, source string, t time.Time, f
 }
 
 // OpenDeliveries lists an endpoint's waiting or dead deliveries.
-func (l *Ledger) OpenDeliveries(_ context.Context, endpoint string, status relay.Status, from relay.Page) ([]relay.Delivery, relay.Page, error) {
-	return l.open(from, func(d relay.Delivery) bool { return d.Endpoint == endpoint && d.Status == status })
+func (l *Ledger) OpenDeliveries(
+	_ context.Context, endpoint string, status relay.Status, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
+	return l.open(from, func(d relay.Delivery) bool {
+		return d.Endpoint == endpoint && d.Status == status
+	})
 }
 
 // Overdue lists an endpoint's deliveries that were due before a time.
-func (l *Ledger) Overdue(_ context.Context, endpoint string, before time.Time, from relay.Page) ([]relay.Delivery, relay.Page, error) {
+func (l *Ledger) Overdue(
+	_ context.Context, endpoint string, before time.Time, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
 	return l.open(from, func(d relay.Delivery) bool {
 		return d.Endpoint == endpoint && d.Status == relay.Waiting && d.NextAt.Before(before)
 	})
 }
 
 // open lists deliveries of one status.
-func (l *Ledger) open(from relay.Page, want func(relay.Delivery) bool) ([]relay.Delivery, relay.Page, error) {
+func (l *Ledger) open(
+	from relay.Page, want func(relay.Delivery) bool,
+) ([]relay.Delivery, relay.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	deliveries, next := paged(l.matching(want), func(d relay.Delivery) string {
@@ -157,7 +173,9 @@ func (l *Ledger) DeliveriesOf(_ context.Context, id string) ([]relay.Delivery, e
 
 func (l *Ledger) deliveriesOf(id string) []relay.Delivery {
 	ds := l.matching(func(d relay.Delivery) bool { return d.EventID == id })
-	slices.SortFunc(ds, func(a, b relay.Delivery) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
+	slices.SortFunc(ds, func(a, b relay.Delivery) int {
+		return cmp.Compare(a.Endpoint, b.Endpoint)
+	})
 	return ds
 }
 

@@ -3,11 +3,11 @@ package memory_test
 import (
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/gate"
 
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate"
 )
 
 func TestQueue(t *testing.T) {
@@ -15,7 +15,9 @@ func TestQueue(t *testing.T) {
 	conformance.Queue(t, func(*testing.T) conformance.QueueUnderTest {
 		const visibility = time.Second
 		q := &memory.Queue{Visibility: visibility}
-		return conformance.QueueUnderTest{Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack, Hold: q.Hold}
+		return conformance.QueueUnderTest{
+			Queue: q, Visibility: visibility, Receive: q.Receive, Ack: q.Ack, Hold: q.Hold,
+		}
 	})
 }
 
@@ -42,7 +44,9 @@ func TestDeliveries(t *testing.T) {
 
 func TestCatalog(t *testing.T) {
 	t.Parallel()
-	conformance.Catalog(t, func(*testing.T) conformance.CatalogUnderTest { return &memory.Catalog{} })
+	conformance.Catalog(t, func(*testing.T) conformance.CatalogUnderTest {
+		return &memory.Catalog{}
+	})
 }
 
 func TestBodies(t *testing.T) {

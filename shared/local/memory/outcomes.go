@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // SaveSent records to how many endpoints the deliveries of an event have been sent.
@@ -34,7 +34,8 @@ func (l *Ledger) EventRecord(_ context.Context, id string) (relay.EventRecord, e
 
 // Outcomes returns what became of a source's events of an hour.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page,
+	each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	events, next, err := l.EventsBySource(ctx, source, t, from)
 	if err != nil {
@@ -47,7 +48,10 @@ func (l *Ledger) Outcomes(
 		}
 		o := operate.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
 		for _, d := range deliveries {
-			o.Deliveries = append(o.Deliveries, operate.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt})
+			o.Deliveries = append(
+				o.Deliveries,
+				operate.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt},
+			)
 		}
 		each(o)
 	}

@@ -10,23 +10,28 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"webhook-relay/shared/relay/format"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/format"
 )
 
-// Queue is a queue that delivers messages in the order in which they become visible. With Ordered set it is a relay.OrderedQueue: it delivers the messages of a
-// group in the order in which they were sent, and none of a group while an earlier one of it is in flight.
+// Queue is a queue that delivers messages in the order in which they become visible. With Ordered
+// set it is a relay.OrderedQueue: it delivers the messages of a group in the order in which they
+// were sent, and none of a group while an earlier one of it is in flight.
 type Queue struct {
-	Name       string        // prefix of its messages' ids, for several queues whose ids must differ
+	// prefix of its messages' ids, for several queues whose ids must differ
+	Name       string
 	Visibility time.Duration // visibility timeout; zero: 30 s
 	Ordered    bool
-	Late       func() time.Duration // how much later than due a message is delivered; called by one goroutine at a time; nil: never late
+	// how much later than due a message is delivered; called by one goroutine at a time; nil: never
+	// late
+	Late func() time.Duration
 
 	mu       sync.Mutex
 	messages []*stored
 	last     int
-	names    map[string]time.Time // deduplication ids of an ordered queue, and when each was accepted
+	// deduplication ids of an ordered queue, and when each was accepted
+	names map[string]time.Time
 }
 
 type stored struct {
@@ -42,8 +47,8 @@ const (
 	onceFor = 5 * time.Minute
 )
 
-// Send accepts each message that is not too large and has only characters that SQS accepts. In an ordered queue a message must also have a group and a
-// deduplication id, and no delay.
+// Send accepts each message that is not too large and has only characters that SQS accepts. In an
+// ordered queue a message must also have a group and a deduplication id, and no delay.
 func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -61,7 +66,9 @@ func (q *Queue) Send(_ context.Context, msgs []relay.Outgoing) []error {
 		}
 		q.last++
 		kept := &stored{
-			relay.Message{ID: q.Name + strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent}, m.Group, time.Now().Add(m.Delay + q.late()),
+			Message: relay.Message{
+				ID: q.Name + strconv.Itoa(q.last), Body: bytes.Clone(m.Body), Resent: m.Resent,
+			}, group: m.Group, visible: time.Now().Add(m.Delay + q.late()),
 		}
 		if q.Ordered {
 			kept.Group = m.Group
@@ -80,7 +87,10 @@ func (q *Queue) check(m relay.Outgoing, behind error) error {
 	case len(m.Body) > MaxMessageBytes:
 		return fmt.Errorf("memory: message of %d bytes, at most %d", len(m.Body), MaxMessageBytes)
 	case q.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0):
-		return fmt.Errorf("memory: message for an ordered queue of group %q, name %q and delay %v", m.Group, m.Once, m.Delay)
+		return fmt.Errorf(
+			"memory: message for an ordered queue of group %q, name %q and delay %v", m.Group,
+			m.Once, m.Delay,
+		)
 	case format.CheckText(m.Body) != nil:
 		return fmt.Errorf("memory: %w", format.CheckText(m.Body))
 	case behind != nil:
@@ -95,7 +105,9 @@ func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
 	defer q.mu.Unlock()
 	now := time.Now()
 	if !q.Ordered {
-		slices.SortStableFunc(q.messages, func(a, b *stored) int { return a.visible.Compare(b.visible) })
+		slices.SortStableFunc(q.messages, func(a, b *stored) int {
+			return a.visible.Compare(b.visible)
+		})
 	}
 	free := q.groupsDue()
 	var out []relay.Message
@@ -113,7 +125,8 @@ func (q *Queue) Receive(_ context.Context, limit int) ([]relay.Message, error) {
 	return out, nil
 }
 
-// groupsDue returns for each group when its next message may be delivered. In an ordered queue none of the group's messages is in flight then.
+// groupsDue returns for each group when its next message may be delivered. In an ordered queue none
+// of the group's messages is in flight then.
 func (q *Queue) groupsDue() map[string]time.Time {
 	due := map[string]time.Time{}
 	for _, m := range q.messages {
@@ -143,7 +156,9 @@ func (q *Queue) Hold(_ context.Context, held []relay.Held) []error {
 	for i, h := range held {
 		s := q.inHand(h.Message)
 		if s == nil || h.For < 0 || h.For > relay.MaxHold {
-			errs[i] = fmt.Errorf("memory: message %s is not in hand, or cannot be held for %v", h.ID, h.For)
+			errs[i] = fmt.Errorf(
+				"memory: message %s is not in hand, or cannot be held for %v", h.ID, h.For,
+			)
 			continue
 		}
 		s.visible = time.Now().Add(h.For + q.late())
@@ -197,13 +212,17 @@ func (q *Queue) Due() (time.Time, bool) {
 	return slices.MinFunc(slices.Collect(maps.Values(q.groupsDue())), time.Time.Compare), true
 }
 
-// Move sends every message of q to another queue as a new message. SQS redrives dead-letter queues in the same way.
+// Move sends every message of q to another queue as a new message. SQS redrives dead-letter queues
+// in the same way.
 func (q *Queue) Move(to *Queue) {
 	q.mu.Lock()
 	moved := q.messages
 	q.messages = nil
 	q.mu.Unlock()
 	for _, m := range moved {
-		to.Send(context.Background(), []relay.Outgoing{{Body: m.Body, Group: m.group, Resent: m.Resent}})
+		to.Send(
+			context.Background(),
+			[]relay.Outgoing{{Body: m.Body, Group: m.group, Resent: m.Resent}},
+		)
 	}
 }

@@ -6,15 +6,18 @@ import (
 	"time"
 )
 
-// Quotas keeps lines of reservations. That is enough for a host with a single process. After a restart it has forgotten all reservations, so a rate may be
-// exceeded for as long as reservations had been made ahead.
+// Quotas keeps lines of reservations. That is enough for a host with a single process. After a
+// restart it has forgotten all reservations, so a rate may be exceeded for as long as reservations
+// had been made ahead.
 type Quotas struct {
 	mu   sync.Mutex
 	ends map[string]time.Time
 }
 
 // Reserve reserves the next piece of a line.
-func (q *Quotas) Reserve(_ context.Context, line string, d time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
+func (q *Quotas) Reserve(
+	_ context.Context, line string, d time.Duration, earliest, latest time.Time,
+) (time.Time, bool, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	from := q.ends[line]

@@ -17,7 +17,9 @@ type Scheduler struct {
 }
 
 // Schedule sends msg to the queue. The message is visible from the given time on.
-func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
+func (s *Scheduler) Schedule(
+	ctx context.Context, name string, at time.Time, msg relay.Outgoing,
+) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if pending, ok := s.names[name]; ok && pending.After(time.Now()) {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
@@ -29,16 +29,20 @@ func (s *States) EndpointState(_ context.Context, endpoint string) (breaker.Stat
 }
 
 // SaveEndpointState writes a state if the stored one has revision prior.
-func (s *States) SaveEndpointState(_ context.Context, endpoint string, state breaker.State, prior int64) error {
+func (s *States) SaveEndpointState(
+	_ context.Context, endpoint string, state breaker.State, prior int64,
+) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.states[endpoint].revision != prior {
-		return fmt.Errorf("state of endpoint %s is not of revision %d: %w", endpoint, prior, catalog.ErrConflict)
+		return fmt.Errorf(
+			"state of endpoint %s is not of revision %d: %w", endpoint, prior, catalog.ErrConflict,
+		)
 	}
 	if s.states == nil {
 		s.states = map[string]stateOf{}
 	}
-	s.states[endpoint] = stateOf{state, prior + 1}
+	s.states[endpoint] = stateOf{State: state, revision: prior + 1}
 	return nil
 }
 

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// maxCachedBytes bounds the bodies that one queue keeps in memory. Others are read back from the file when their turn comes.
+// maxCachedBytes bounds the bodies that one queue keeps in memory. Others are read back from the
+// file when their turn comes.
 const maxCachedBytes = 32 << 20
 
 // entry is a message as the backlog knows it.
@@ -24,13 +25,15 @@ type content struct {
 	resent bool
 }
 
-// backlog is what a queue has in memory: which message is ready, which becomes ready when, and which group's turn it is. A
-// group is served in turn with the others, and has at most perGroup messages in hand. Each run of a consumer has its own: a
-// message whose Send comes to its end after that is lost on it, and found in the file by the next.
+// backlog is what a queue has in memory: which message is ready, which becomes ready when, and
+// which group's turn it is. A group is served in turn with the others, and has at most perGroup
+// messages in hand. Each run of a consumer has its own: a message whose Send comes to its end after
+// that is lost on it, and found in the file by the next.
 type backlog struct {
 	wake     chan struct{} // a token: something may be ready
 	perGroup int           // 0: no bound
-	ordered  bool          // what is to come again comes before what is ready of its group, and holds that up
+	// what is to come again comes before what is ready of its group, and holds that up
+	ordered bool
 
 	mu     sync.Mutex
 	groups map[string]*group
@@ -47,7 +50,8 @@ type hold struct {
 	receives int // which time in hand is meant
 }
 
-// group is the messages of one fairness group. The group "" stands for messages that have none: it is not bounded.
+// group is the messages of one fairness group. The group "" stands for messages that have none: it
+// is not bounded.
 type group struct {
 	name   string
 	ready  fifo[readyEntry]
@@ -77,13 +81,17 @@ type lease struct {
 }
 
 func newBacklog(perGroup int) *backlog {
-	b := &backlog{wake: make(chan struct{}, 1), perGroup: perGroup, groups: map[string]*group{}, holds: map[int64]hold{}}
+	b := &backlog{
+		wake: make(chan struct{}, 1), perGroup: perGroup, groups: map[string]*group{},
+		holds: map[int64]hold{},
+	}
 	b.timer = time.AfterFunc(time.Hour, func() { signal(b.wake) })
 	b.timer.Stop()
 	return b
 }
 
-// add takes in messages that are ready now or later. A queue that is not consumed has no backlog: nil takes in nothing.
+// add takes in messages that are ready now or later. A queue that is not consumed has no backlog:
+// nil takes in nothing.
 func (b *backlog) add(entries []entry) {
 	if b == nil || len(entries) == 0 {
 		return
@@ -97,13 +105,13 @@ func (b *backlog) add(entries []entry) {
 			b.groups[e.group] = g
 		}
 		if e.due > 0 {
-			b.postpone(dueEntry{e.id, e.due, e.receives, g})
+			b.postpone(dueEntry{id: e.id, due: e.due, receives: e.receives, group: g})
 			continue
 		}
 		if e.content != nil && b.cached+len(e.content.body) > maxCachedBytes {
 			e.content = nil
 		}
-		b.enqueue(g, readyEntry{e.id, e.receives, e.content})
+		b.enqueue(g, readyEntry{id: e.id, receives: e.receives, content: e.content})
 	}
 	signal(b.wake)
 }
@@ -156,8 +164,9 @@ func (b *backlog) promote(now time.Time) {
 	}
 }
 
-// take returns up to limit messages that are ready, in turns over the groups. The messages of a group that has something in hand
-// already come without others', lest these wait for it: an endpoint that hangs holds up its own only.
+// take returns up to limit messages that are ready, in turns over the groups. The messages of a
+// group that has something in hand already come without others', lest these wait for it: an
+// endpoint that hangs holds up its own only.
 func (b *backlog) take(limit int) []lease {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -202,14 +211,14 @@ func (b *backlog) pick(g *group) lease {
 		b.cached -= len(e.content.body)
 	}
 	g.inHand++
-	return lease{e, g}
+	return lease{readyEntry: e, group: g}
 }
 
 // hold notes when a message in hand is to come again.
 func (b *backlog) hold(id int64, receives int, due int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.holds[id] = hold{due, receives}
+	b.holds[id] = hold{due: due, receives: receives}
 }
 
 // held returns when the messages of a batch that were held are to come again, by id.
@@ -236,7 +245,7 @@ func (b *backlog) settle(leases []lease, again func(lease) (due int64, ok bool))
 	for _, l := range leases {
 		l.group.inHand--
 		if due, ok := again(l); ok {
-			b.postpone(dueEntry{l.id, due, l.receives, l.group})
+			b.postpone(dueEntry{id: l.id, due: due, receives: l.receives, group: l.group})
 		}
 		b.line(l.group)
 		if l.group.inHand+l.group.later+l.group.ready.len() == 0 {
@@ -268,8 +277,8 @@ func (f *fifo[T]) pushFront(item T) {
 	f.items[f.head] = item
 }
 
-// pop takes the first item. It moves the others to the front when half of the slice has been taken, so that it costs the same
-// on average however long the queue is.
+// pop takes the first item. It moves the others to the front when half of the slice has been taken,
+// so that it costs the same on average however long the queue is.
 func (f *fifo[T]) pop() T {
 	var none T
 	item := f.items[f.head]

@@ -15,8 +15,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// BenchmarkCycle is all the storage work of an event with 1 KiB of body, without the stages around it: a durable Send, a
-// record, a message for each endpoint, a record of each delivery, and the acknowledgements. 32 senders.
+// BenchmarkCycle is all the storage work of an event with 1 KiB of body, without the stages around
+// it: a durable Send, a record, a message for each endpoint, a record of each delivery, and the
+// acknowledgements. 32 senders.
 func BenchmarkCycle(b *testing.B) {
 	for _, fanOut := range []int{1, 10} {
 		b.Run(fmt.Sprint("fan-out=", fanOut), func(b *testing.B) {
@@ -85,11 +86,16 @@ func newCycle(b *testing.B, fanOut int) *cycle {
 	s := host(b, b.TempDir())
 	dead := queue(b, s, "dlq", sqlite.QueueOptions{})
 	c := &cycle{all: make(chan struct{}, 1)}
-	c.ingest = queue(b, s, "ingest", sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 5, Durable: true})
+	c.ingest = queue(
+		b, s, "ingest", sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 5, Durable: true},
+	)
 	delivery := queue(b, s, "delivery", sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 5})
 	ledger := s.Ledger()
-	consume(b, c.ingest, sqlite.ConsumerOptions{}, each(func(ctx context.Context, m relay.Message) error {
-		r := relay.EventRecord{Event: event(m), MessageID: m.ID, Endpoints: []string{"a"}, RoutedAt: time.Now(),
+	consume(b, c.ingest, sqlite.ConsumerOptions{}, each(func(
+		ctx context.Context, m relay.Message,
+	) error {
+		r := relay.EventRecord{Event: event(m), MessageID: m.ID, Endpoints: []string{"a"},
+			RoutedAt:  time.Now(),
 			ExpiresAt: time.Now().Add(time.Hour)}
 		if _, err := ledger.RecordEvent(ctx, r); err != nil {
 			return err
@@ -100,15 +106,23 @@ func newCycle(b *testing.B, fanOut int) *cycle {
 		}
 		return firstError(delivery.Send(ctx, out))
 	}))
-	consume(b, delivery, sqlite.ConsumerOptions{}, each(func(ctx context.Context, m relay.Message) error {
+	consume(b, delivery, sqlite.ConsumerOptions{}, each(func(
+		ctx context.Context, m relay.Message,
+	) error {
 		e := event(m)
 		sent, _ := strconv.ParseInt(string(m.Body[36:60]), 10, 64)
 		c.mu.Lock()
 		c.ways = append(c.ways, time.Since(time.Unix(0, sent)))
 		c.mu.Unlock()
-		d := relay.Delivery{EventID: e.ID, Endpoint: m.ID, Source: e.Source, Type: e.Type, Status: relay.Delivered, Attempts: 1,
+		d := relay.Delivery{EventID: e.ID, Endpoint: m.ID, Source: e.Source, Type: e.Type,
+			Status: relay.Delivered, Attempts: 1,
 			MessageID: m.ID, UpdatedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
-			History: []relay.Attempt{{Number: 1, At: time.Now(), Outcome: relay.Succeeded, StatusCode: 200, Response: []byte("ok")}}}
+			History: []relay.Attempt{
+				{
+					Number: 1, At: time.Now(), Outcome: relay.Succeeded, StatusCode: 200,
+					Response: []byte("ok"),
+				},
+			}}
 		if err := ledger.SaveDelivery(ctx, d, 0); err != nil {
 			return err
 		}
@@ -122,7 +136,9 @@ func newCycle(b *testing.B, fanOut int) *cycle {
 
 func (c *cycle) send(b *testing.B) {
 	body := fmt.Sprintf("%s%024d%s", relay.EventID("github", ""), time.Now().UnixNano(), padding)
-	if err := firstError(c.ingest.Send(context.Background(), []relay.Outgoing{{Body: []byte(body)}})); err != nil {
+	if err := firstError(c.ingest.Send(
+		context.Background(), []relay.Outgoing{{Body: []byte(body)}},
+	)); err != nil {
 		b.Error(err)
 	}
 }
@@ -131,8 +147,9 @@ func (c *cycle) send(b *testing.B) {
 var padding = strings.Repeat("x", 1700)
 
 func event(m relay.Message) relay.Event {
-	return relay.Event{ID: string(m.Body[:36]), Receipt: "r", Source: "github", Type: "push", ReceivedAt: time.Now().UTC(),
-		Header: relay.Header{"content-type": "application/json"}, Body: m.Body[:1024]}
+	return relay.Event{ID: string(m.Body[:36]), Receipt: "r", Source: "github", Type: "push",
+		ReceivedAt: time.Now().UTC(),
+		Header:     relay.Header{"content-type": "application/json"}, Body: m.Body[:1024]}
 }
 
 func (c *cycle) await(n int64) {
@@ -141,7 +158,8 @@ func (c *cycle) await(n int64) {
 	}
 }
 
-// each makes a handler of a function for one message; all of a batch run at once, as in the relay's stages.
+// each makes a handler of a function for one message; all of a batch run at once, as in the relay's
+// stages.
 func each(f func(context.Context, relay.Message) error) sqlite.Handler {
 	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 		errs := make([]error, len(msgs))

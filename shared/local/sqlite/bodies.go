@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"zombiezen.com/go/sqlite"
+
+	"webhook-relay/shared/relay/catalog"
 )
 
 // Bodies is a relay.Bodies. It is safe for concurrent use.
@@ -15,11 +16,12 @@ type Bodies struct {
 	keep  time.Duration
 }
 
-// Bodies returns the store's bodies. Each is kept for the given time after it was last put, 0 for ever; choose it longer than
-// events are kept and messages may wait.
-func (s *Store) Bodies(keep time.Duration) *Bodies { return &Bodies{s, keep} }
+// Bodies returns the store's bodies. Each is kept for the given time after it was last put, 0 for
+// ever; choose it longer than events are kept and messages may wait.
+func (s *Store) Bodies(keep time.Duration) *Bodies { return &Bodies{store: s, keep: keep} }
 
-// Put implements relay.Bodies. The body is on disk when a message that a durable queue accepts later is.
+// Put implements relay.Bodies. The body is on disk when a message that a durable queue accepts
+// later is.
 func (b *Bodies) Put(ctx context.Context, key string, body []byte) error {
 	var expires any
 	if b.keep > 0 {
@@ -27,7 +29,10 @@ func (b *Bodies) Put(ctx context.Context, key string, body []byte) error {
 	}
 	return b.store.do(ctx, committed, func(conn *sqlite.Conn) error {
 		b.store.writer.written += len(body)
-		return exec(conn, "INSERT OR REPLACE INTO bodies (key, expires, body) VALUES (?, ?, ?)", nil, key, expires, body)
+		return exec(
+			conn, "INSERT OR REPLACE INTO bodies (key, expires, body) VALUES (?, ?, ?)", nil, key,
+			expires, body,
+		)
 	})
 }
 

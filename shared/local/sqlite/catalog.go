@@ -8,26 +8,30 @@ import (
 	"slices"
 	"strconv"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/format"
 
 	"zombiezen.com/go/sqlite"
 
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/verify"
 )
 
-// Catalog is relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions, relay.Endpoints and catalog.Store. Sources and endpoints are sealed as a
-// whole, since an endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process wrote is
-// seen at once. It is safe for concurrent use.
+// Catalog is relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions,
+// relay.Endpoints and catalog.Store. Sources and endpoints are sealed as a whole, since an
+// endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process
+// wrote is seen at once. It is safe for concurrent use.
 type Catalog struct {
 	store  *Store
 	sealer catalog.Sealer
 }
 
 // Catalog returns the store's catalog, its items sealed with sealer.
-func (s *Store) Catalog(sealer catalog.Sealer) *Catalog { return &Catalog{s, sealer} }
+func (s *Store) Catalog(sealer catalog.Sealer) *Catalog {
+	return &Catalog{store: s, sealer: sealer}
+}
 
-// The items as they are sealed. Names in JSON are kept; a field that is added is empty in what was sealed before.
+// The items as they are sealed. Names in JSON are kept; a field that is added is empty in what was
+// sealed before.
 type (
 	sourceDoc struct {
 		Name    string        `json:"name"`
@@ -65,7 +69,8 @@ type item struct {
 	sealed []byte
 }
 
-// kind tells what an item is: the name of its table, and the first half of the name it is sealed with.
+// kind tells what an item is: the name of its table, and the first half of the name it is sealed
+// with.
 type kind string
 
 const (
@@ -74,7 +79,8 @@ const (
 	learned   kind = "learned" // secrets of handshakes, by source
 )
 
-// Generation implements relay.Generations. It is the catalog's revision; only the newest one is kept.
+// Generation implements relay.Generations. It is the catalog's revision; only the newest one is
+// kept.
 func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 	var revision int64
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
@@ -84,7 +90,9 @@ func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 }
 
 // Source implements relay.Sources.
-func (c *Catalog) Source(ctx context.Context, _ catalog.Generation, name string) (catalog.Source, error) {
+func (c *Catalog) Source(
+	ctx context.Context, _ catalog.Generation, name string,
+) (catalog.Source, error) {
 	var d sourceDoc
 	if err := c.find(ctx, sources, name, &d); err != nil {
 		return catalog.Source{}, err
@@ -103,7 +111,8 @@ func (c *Catalog) Source(ctx context.Context, _ catalog.Generation, name string)
 	return s, err
 }
 
-// windowOf returns until when a source may learn its secret, in Unix milliseconds; 0 where it may not.
+// windowOf returns until when a source may learn its secret, in Unix milliseconds; 0 where it may
+// not.
 func windowOf(conn *sqlite.Conn, source string) (until int64, err error) {
 	err = exec(conn, "SELECT until FROM learning_windows WHERE source = ?", into(&until), source)
 	return until, err
@@ -122,7 +131,8 @@ func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (catalog.Source,
 	return s, err
 }
 
-// LearnSecret implements relay.LearnedSecrets. The secret is forgotten with the next replacement, which writes what was loaded with the others.
+// LearnSecret implements relay.LearnedSecrets. The secret is forgotten with the next replacement,
+// which writes what was loaded with the others.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
 	for {
 		g, err := c.Generation(ctx)
@@ -173,34 +183,49 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 }
 
 // openWindow opens a source's window, if the catalog is still of revision g.
-func (c *Catalog) openWindow(ctx context.Context, g catalog.Generation, source string, until time.Time) (done bool, err error) {
+func (c *Catalog) openWindow(
+	ctx context.Context, g catalog.Generation, source string, until time.Time,
+) (done bool, err error) {
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
 		err := exec(conn, "INSERT OR REPLACE INTO learning_windows (source, until)"+
-			" SELECT ?, ? FROM revision WHERE number = CAST(? AS INTEGER)", nil, source, until.UnixMilli(), string(g))
+			" SELECT ?, ? FROM revision WHERE number = CAST(? AS INTEGER)", nil, source,
+			until.UnixMilli(), string(g))
 		done = err == nil && conn.Changes() > 0
 		return err
 	})
 	return done, err
 }
 
-// learn keeps a secret in a new revision and closes the window, if the catalog is still of revision g.
-func (c *Catalog) learn(ctx context.Context, g catalog.Generation, secret item) (done bool, err error) {
+// learn keeps a secret in a new revision and closes the window, if the catalog is still of revision
+// g.
+func (c *Catalog) learn(
+	ctx context.Context, g catalog.Generation, secret item,
+) (done bool, err error) {
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
-		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER) AND EXISTS"+
-			" (SELECT 1 FROM learning_windows WHERE source = ? AND until > ?)", nil, string(g), secret.name, time.Now().UnixMilli())
+		err := exec(conn,
+			"UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER) AND EXISTS"+
+				" (SELECT 1 FROM learning_windows WHERE source = ? AND until > ?)", nil, string(g),
+			secret.name, time.Now().UnixMilli())
 		if done = err == nil && conn.Changes() > 0; !done {
 			return err
 		}
-		if err := exec(conn, "DELETE FROM learning_windows WHERE source = ?", nil, secret.name); err != nil {
+		if err := exec(
+			conn, "DELETE FROM learning_windows WHERE source = ?", nil, secret.name,
+		); err != nil {
 			return err
 		}
-		return exec(conn, "INSERT INTO learned (name, sealed) VALUES (?, ?)", nil, secret.name, secret.sealed)
+		return exec(
+			conn, "INSERT INTO learned (name, sealed) VALUES (?, ?)", nil, secret.name,
+			secret.sealed,
+		)
 	})
 	return done, err
 }
 
 // Endpoint implements relay.Endpoints.
-func (c *Catalog) Endpoint(ctx context.Context, _ catalog.Generation, name string) (catalog.Endpoint, error) {
+func (c *Catalog) Endpoint(
+	ctx context.Context, _ catalog.Generation, name string,
+) (catalog.Endpoint, error) {
 	var d endpointDoc
 	err := c.find(ctx, endpoints, name, &d)
 	return catalog.Endpoint(d), err
@@ -209,7 +234,9 @@ func (c *Catalog) Endpoint(ctx context.Context, _ catalog.Generation, name strin
 func (c *Catalog) find(ctx context.Context, k kind, name string, doc any) error {
 	var found []item
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT name, sealed FROM "+string(k)+" WHERE name = ?", items(&found), name)
+		return exec(
+			conn, "SELECT name, sealed FROM "+string(k)+" WHERE name = ?", items(&found), name,
+		)
 	})
 	if err != nil {
 		return err
@@ -222,7 +249,7 @@ func (c *Catalog) find(ctx context.Context, k kind, name string, doc any) error 
 
 func items(found *[]item) func(*sqlite.Stmt) error {
 	return func(stmt *sqlite.Stmt) error {
-		*found = append(*found, item{stmt.ColumnText(0), blob(stmt, 1)})
+		*found = append(*found, item{name: stmt.ColumnText(0), sealed: blob(stmt, 1)})
 		return nil
 	}
 }
@@ -233,7 +260,8 @@ func (c *Catalog) open(ctx context.Context, k kind, i item, doc any) error {
 		return err
 	}
 	if err := json.Unmarshal(plain, doc); err != nil {
-		return fmt.Errorf("sqlite: %s/%s: %w", k, i.name, format.ErrFormat) // json's error might quote a secret
+		// json's error might quote a secret
+		return fmt.Errorf("sqlite: %s/%s: %w", k, i.name, format.ErrFormat)
 	}
 	return nil
 }
@@ -244,14 +272,17 @@ func (c *Catalog) seal(ctx context.Context, k kind, name string, doc any) (item,
 		return item{}, fmt.Errorf("sqlite: %s/%s: %w", k, name, err)
 	}
 	sealed, err := c.sealer.Seal(ctx, string(k)+"/"+name, plain)
-	return item{name, sealed}, err
+	return item{name: name, sealed: sealed}, err
 }
 
 // Subscriptions implements relay.Subscriptions.
-func (c *Catalog) Subscriptions(ctx context.Context, _ catalog.Generation, source string) ([]catalog.Subscription, error) {
+func (c *Catalog) Subscriptions(
+	ctx context.Context, _ catalog.Generation, source string,
+) ([]catalog.Subscription, error) {
 	var found []catalog.Subscription
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions WHERE source = ? ORDER BY position",
+		return exec(conn,
+			"SELECT source, endpoint, types, filter, order_key FROM subscriptions WHERE source = ? ORDER BY position",
 			subscriptions(&found), source)
 	})
 	return found, err
@@ -259,9 +290,14 @@ func (c *Catalog) Subscriptions(ctx context.Context, _ catalog.Generation, sourc
 
 func subscriptions(found *[]catalog.Subscription) func(*sqlite.Stmt) error {
 	return func(stmt *sqlite.Stmt) error {
-		sub := catalog.Subscription{Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1), Filter: stmt.ColumnText(3)}
+		sub := catalog.Subscription{
+			Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1), Filter: stmt.ColumnText(3),
+		}
 		if err := json.Unmarshal([]byte(stmt.ColumnText(2)), &sub.Types); err != nil {
-			return fmt.Errorf("sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint, format.ErrFormat, err)
+			return fmt.Errorf(
+				"sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint,
+				format.ErrFormat, err,
+			)
 		}
 		sub.Order = catalog.Order{On: !stmt.ColumnIsNull(4), Key: stmt.ColumnText(4)}
 		*found = append(*found, sub)
@@ -285,7 +321,8 @@ func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]st
 func (c *Catalog) Names(ctx context.Context) (sourceNames, endpointNames []string, err error) {
 	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
 		for k, found := range map[kind]*[]string{sources: &sourceNames, endpoints: &endpointNames} {
-			err := exec(conn, "SELECT name FROM "+string(k)+" ORDER BY name", func(stmt *sqlite.Stmt) error {
+			err := exec(conn, "SELECT name FROM "+string(k)+
+				" ORDER BY name", func(stmt *sqlite.Stmt) error {
 				*found = append(*found, stmt.ColumnText(0))
 				return nil
 			})
@@ -307,13 +344,18 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, erro
 		if err := exec(conn, "SELECT number FROM revision", into(&revision)); err != nil {
 			return err
 		}
-		if err := exec(conn, "SELECT name, sealed FROM sources ORDER BY name", items(&sealedSources)); err != nil {
+		if err := exec(
+			conn, "SELECT name, sealed FROM sources ORDER BY name", items(&sealedSources),
+		); err != nil {
 			return err
 		}
-		if err := exec(conn, "SELECT name, sealed FROM endpoints ORDER BY name", items(&sealedEndpoints)); err != nil {
+		if err := exec(
+			conn, "SELECT name, sealed FROM endpoints ORDER BY name", items(&sealedEndpoints),
+		); err != nil {
 			return err
 		}
-		return exec(conn, "SELECT source, endpoint, types, filter, order_key FROM subscriptions ORDER BY source, position",
+		return exec(conn,
+			"SELECT source, endpoint, types, filter, order_key FROM subscriptions ORDER BY source, position",
 			subscriptions(&cat.Subscriptions))
 	})
 	if err != nil {
@@ -344,7 +386,10 @@ func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, erro
 func (c *Catalog) ReplaceCatalog(ctx context.Context, cat catalog.Catalog, base int64) error {
 	sealed := map[kind][]item{}
 	for _, s := range cat.Sources {
-		i, err := c.seal(ctx, sources, s.Name, sourceDoc{s.Name, s.Verify, s.Secrets, s.Order})
+		i, err := c.seal(
+			ctx, sources, s.Name,
+			sourceDoc{Name: s.Name, Verify: s.Verify, Secrets: s.Secrets, Order: s.Order},
+		)
 		if err != nil {
 			return err
 		}
@@ -366,7 +411,9 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, cat catalog.Catalog, base 
 		return replaceRows(conn, sealed, cat.Subscriptions)
 	})
 	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: catalog is no longer of revision %d: %w", base, catalog.ErrConflict)
+		err = fmt.Errorf(
+			"sqlite: catalog is no longer of revision %d: %w", base, catalog.ErrConflict,
+		)
 	}
 	return err
 }
@@ -377,7 +424,10 @@ func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []catalog.Subsc
 			return err
 		}
 		for _, i := range sealed[k] {
-			if err := exec(conn, "INSERT INTO "+string(k)+" (name, sealed) VALUES (?, ?)", nil, i.name, i.sealed); err != nil {
+			if err := exec(
+				conn, "INSERT INTO "+string(k)+" (name, sealed) VALUES (?, ?)", nil, i.name,
+				i.sealed,
+			); err != nil {
 				return err
 			}
 		}
@@ -394,7 +444,8 @@ func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []catalog.Subsc
 		if s.Order.On {
 			orderKey = s.Order.Key
 		}
-		if err := exec(conn, "INSERT INTO subscriptions (source, position, endpoint, types, filter, order_key) VALUES (?, ?, ?, ?, ?, ?)", nil,
+		if err := exec(conn,
+			"INSERT INTO subscriptions (source, position, endpoint, types, filter, order_key) VALUES (?, ?, ?, ?, ?, ?)", nil,
 			s.Source, i, s.Endpoint, string(types), s.Filter, orderKey); err != nil {
 			return err
 		}

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/gate"
 
 	zombiezen "zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
@@ -16,6 +14,8 @@ import (
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 )
 
 func TestQueue(t *testing.T) {
@@ -24,8 +24,12 @@ func TestQueue(t *testing.T) {
 }
 
 func TestOrderedQueue(t *testing.T) {
-	t.Run("durable", func(t *testing.T) { conformance.OrderedQueue(t, orderedQueueUnderTest(true)) })
-	t.Run("not durable", func(t *testing.T) { conformance.OrderedQueue(t, orderedQueueUnderTest(false)) })
+	t.Run("durable", func(t *testing.T) {
+		conformance.OrderedQueue(t, orderedQueueUnderTest(true))
+	})
+	t.Run("not durable", func(t *testing.T) {
+		conformance.OrderedQueue(t, orderedQueueUnderTest(false))
+	})
 }
 
 func TestScheduler(t *testing.T) {
@@ -34,7 +38,9 @@ func TestScheduler(t *testing.T) {
 		s := open(t, dir)
 		return conformance.SchedulerUnderTest{
 			Scheduler: s.Scheduler(queue(t, s, "retry", sqlite.QueueOptions{Durable: true})),
-			Pending:   func(t *testing.T) []conformance.Scheduled { return scheduled(t, dir, "retry") },
+			Pending: func(t *testing.T) []conformance.Scheduled {
+				return scheduled(t, dir, "retry")
+			},
 		}
 	})
 }
@@ -44,11 +50,15 @@ func TestEvents(t *testing.T) {
 }
 
 func TestDeliveries(t *testing.T) {
-	conformance.Deliveries(t, func(t *testing.T) relay.Deliveries { return open(t, t.TempDir()).Ledger() })
+	conformance.Deliveries(t, func(t *testing.T) relay.Deliveries {
+		return open(t, t.TempDir()).Ledger()
+	})
 }
 
 func TestLedger(t *testing.T) {
-	conformance.Ledger(t, func(t *testing.T) conformance.LedgerUnderTest { return open(t, t.TempDir()).Ledger() })
+	conformance.Ledger(t, func(t *testing.T) conformance.LedgerUnderTest {
+		return open(t, t.TempDir()).Ledger()
+	})
 }
 
 func TestSweepCursors(t *testing.T) {
@@ -63,7 +73,9 @@ func TestCatalog(t *testing.T) {
 }
 
 func TestBodies(t *testing.T) {
-	conformance.Bodies(t, func(t *testing.T) relay.Bodies { return open(t, t.TempDir()).Bodies(time.Hour) })
+	conformance.Bodies(t, func(t *testing.T) relay.Bodies {
+		return open(t, t.TempDir()).Bodies(time.Hour)
+	})
 }
 
 func TestSealer(t *testing.T) {
@@ -110,7 +122,9 @@ func sealer(tb testing.TB, dir string) *keyfile.Sealer {
 }
 
 // consume runs a consumer until stop is called, or the test ends.
-func consume(tb testing.TB, q *sqlite.Queue, o sqlite.ConsumerOptions, h sqlite.Handler) (stop func()) {
+func consume(
+	tb testing.TB, q *sqlite.Queue, o sqlite.ConsumerOptions, h sqlite.Handler,
+) (stop func()) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -130,14 +144,15 @@ func consume(tb testing.TB, q *sqlite.Queue, o sqlite.ConsumerOptions, h sqlite.
 	return stop
 }
 
-// handed is a message in the hands of a handler that waits to be told that it is done with, or has failed.
+// handed is a message in the hands of a handler that waits to be told that it is done with, or has
+// failed.
 type handed struct {
 	relay.Message
 	done chan bool
 }
 
-// queueUnderTest consumes with a handler for each message that gives it to the test and waits until that acknowledges it, or its
-// visibility ends.
+// queueUnderTest consumes with a handler for each message that gives it to the test and waits until
+// that acknowledges it, or its visibility ends.
 func queueUnderTest(durable bool) func(t *testing.T) conformance.QueueUnderTest {
 	return func(t *testing.T) conformance.QueueUnderTest {
 		return anyQueueUnderTest(t, sqlite.QueueOptions{Durable: durable}).QueueUnderTest
@@ -214,10 +229,11 @@ func look(t *testing.T, dir, query string, row func(*zombiezen.Stmt)) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	err = sqlitex.Execute(conn, query, &sqlitex.ExecOptions{ResultFunc: func(stmt *zombiezen.Stmt) error {
-		row(stmt)
-		return nil
-	}})
+	err = sqlitex.Execute(conn, query,
+		&sqlitex.ExecOptions{ResultFunc: func(stmt *zombiezen.Stmt) error {
+			row(stmt)
+			return nil
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,9 +242,11 @@ func look(t *testing.T, dir, query string, row func(*zombiezen.Stmt)) {
 func scheduled(t *testing.T, dir, queue string) []conformance.Scheduled {
 	t.Helper()
 	var found []conformance.Scheduled
-	look(t, dir, `SELECT name, due, grp, resent, CAST(body AS TEXT) FROM "queue_`+queue+`"`, func(stmt *zombiezen.Stmt) {
+	look(t, dir, `SELECT name, due, grp, resent, CAST(body AS TEXT) FROM "queue_`+queue+
+		`"`, func(stmt *zombiezen.Stmt) {
 		found = append(found, conformance.Scheduled{
-			Name: stmt.ColumnText(0), At: time.UnixMilli(stmt.ColumnInt64(1)).UTC(), Group: stmt.ColumnText(2),
+			Name: stmt.ColumnText(0), At: time.UnixMilli(stmt.ColumnInt64(1)).UTC(),
+			Group:  stmt.ColumnText(2),
 			Resent: stmt.ColumnBool(3), Body: []byte(stmt.ColumnText(4)),
 		})
 	})
@@ -237,10 +255,14 @@ func scheduled(t *testing.T, dir, queue string) []conformance.Scheduled {
 
 func TestEventKeeper(t *testing.T) {
 	t.Parallel()
-	conformance.EventKeeper(t, func(t *testing.T) *sqlite.Ledger { return open(t, t.TempDir()).Ledger() })
+	conformance.EventKeeper(t, func(t *testing.T) *sqlite.Ledger {
+		return open(t, t.TempDir()).Ledger()
+	})
 }
 
 func TestEndpointStates(t *testing.T) {
 	t.Parallel()
-	conformance.EndpointStates(t, func(t *testing.T) gate.EndpointStates { return open(t, t.TempDir()).Ledger() })
+	conformance.EndpointStates(t, func(t *testing.T) gate.EndpointStates {
+		return open(t, t.TempDir()).Ledger()
+	})
 }

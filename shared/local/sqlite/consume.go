@@ -27,16 +27,18 @@ type ConsumerOptions struct {
 	PerGroup    int // messages of one group in hand at once, at most; 0: no bound
 }
 
-// Handler handles a batch, as a Lambda function does that reports partial batch failures: it returns the ids of the messages that
-// have failed, or an error if all have. An id that is not in the batch fails all of it. ctx ends after the queue's Visibility; a
-// handler must return then, and what it has not done counts as failed. A panic is not caught.
+// Handler handles a batch, as a Lambda function does that reports partial batch failures: it
+// returns the ids of the messages that have failed, or an error if all have. An id that is not in
+// the batch fails all of it. ctx ends after the queue's Visibility; a handler must return then, and
+// what it has not done counts as failed. A panic is not caught.
 type Handler func(ctx context.Context, msgs []relay.Message) (failed []string, err error)
 
-// Consume hands the queue's messages to h until ctx ends or the store breaks, and returns when the handlers in progress have
-// returned (their own contexts outlive ctx). It behaves as Lambda's event source mapping: a batch is what is there, it does
-// not wait to be full; a message that failed is handed out again after the queue's Visibility, or when Hold says; one that has been received MaxReceives times
-// goes to the dead-letter queue. Groups are served in turn. This process must be the host, and a queue has one consumer at a
-// time. The error is nil after an end of ctx.
+// Consume hands the queue's messages to h until ctx ends or the store breaks, and returns when the
+// handlers in progress have returned (their own contexts outlive ctx). It behaves as Lambda's event
+// source mapping: a batch is what is there, it does not wait to be full; a message that failed is
+// handed out again after the queue's Visibility, or when Hold says; one that has been received
+// MaxReceives times goes to the dead-letter queue. Groups are served in turn. This process must be
+// the host, and a queue has one consumer at a time. The error is nil after an end of ctx.
 func (q *Queue) Consume(ctx context.Context, o ConsumerOptions, h Handler) error {
 	o.BatchSize = orDefault(o.BatchSize, DefaultBatchSize)
 	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
@@ -44,7 +46,7 @@ func (q *Queue) Consume(ctx context.Context, o ConsumerOptions, h Handler) error
 	if err != nil {
 		return err
 	}
-	c := consumer{q, b, h}
+	c := consumer{Queue: q, backlog: b, handler: h}
 	var handlers sync.WaitGroup
 	for range o.Concurrency {
 		handlers.Go(func() { c.work(ctx, o.BatchSize) })
@@ -134,7 +136,9 @@ func (c *consumer) handle(ctx context.Context, batch []lease) {
 		return slices.ContainsFunc(msgs, func(m relay.Message) bool { return m.ID == id })
 	}
 	allFailed := err != nil || !every(failed, known)
-	c.settle(batch, visible, func(l lease) bool { return allFailed || slices.Contains(failed, messageID(l.id)) })
+	c.settle(batch, visible, func(l lease) bool {
+		return allFailed || slices.Contains(failed, messageID(l.id))
+	})
 }
 
 func every(ids []string, ok func(string) bool) bool {
@@ -170,8 +174,8 @@ func (c *consumer) putAside(batch []lease) []lease {
 	return good
 }
 
-// receive counts a receipt of each message and returns them. It waits for the writer only if a body must be read from the file.
-// Messages that are gone are left out.
+// receive counts a receipt of each message and returns them. It waits for the writer only if a body
+// must be read from the file. Messages that are gone are left out.
 func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	var missing []int
 	for i := range batch {
@@ -187,7 +191,7 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 		}
 		for _, i := range missing {
 			if err := exec(conn, c.sql.read, func(stmt *sqlite.Stmt) error {
-				batch[i].content = &content{blob(stmt, 0), stmt.ColumnBool(1)}
+				batch[i].content = &content{body: blob(stmt, 0), resent: stmt.ColumnBool(1)}
 				return nil
 			}, batch[i].id); err != nil {
 				return err
@@ -206,7 +210,10 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	msgs := make([]relay.Message, 0, len(batch))
 	for _, l := range batch {
 		if l.content != nil {
-			m := relay.Message{ID: messageID(l.id), Body: l.content.body, Receives: l.receives, Resent: l.content.resent}
+			m := relay.Message{
+				ID: messageID(l.id), Body: l.content.body, Receives: l.receives,
+				Resent: l.content.resent,
+			}
 			if c.options.Ordered {
 				m.Group = l.group.name
 			}
@@ -216,8 +223,8 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	return msgs, nil
 }
 
-// settle removes what was handled. What failed comes back when its hold ends, else when the batch is visible again. It does not wait: what the handler did was given to the writer
-// before.
+// settle removes what was handled. What failed comes back when its hold ends, else when the batch
+// is visible again. It does not wait: what the handler did was given to the writer before.
 func (c *consumer) settle(batch []lease, visible time.Time, failed func(lease) bool) {
 	held, otherwise := c.backlog.held(batch), dueAt(visible)
 	due := func(l lease) int64 { return cmp.Or(held[l.id], otherwise) }

@@ -81,10 +81,16 @@ func TestConsumeFailures(t *testing.T) {
 		answer  func(ids []string) ([]string, error) // to the first batch of five
 		retried []int
 	}{
-		"no failure":        {func([]string) ([]string, error) { return nil, nil }, nil},
-		"one fails alone":   {func(ids []string) ([]string, error) { return ids[3:4], nil }, []int{3}},
-		"an error is all":   {func([]string) ([]string, error) { return nil, errors.New("broken") }, []int{0, 1, 2, 3, 4}},
-		"an unknown is all": {func(ids []string) ([]string, error) { return []string{ids[0], "other"}, nil }, []int{0, 1, 2, 3, 4}},
+		"no failure": {func([]string) ([]string, error) { return nil, nil }, nil},
+		"one fails alone": {func(ids []string) ([]string, error) {
+			return ids[3:4], nil
+		}, []int{3}},
+		"an error is all": {func([]string) ([]string, error) {
+			return nil, errors.New("broken")
+		}, []int{0, 1, 2, 3, 4}},
+		"an unknown is all": {func(ids []string) ([]string, error) {
+			return []string{ids[0], "other"}, nil
+		}, []int{0, 1, 2, 3, 4}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +124,10 @@ func TestConsumeFailures(t *testing.T) {
 				r := next(t, receipts)
 				equal(t, "receives", 2, r.receives)
 				if waited := r.at.Sub(begun); waited < visibility {
-					t.Errorf("handed out again after %v, the visibility timeout is %v", waited, visibility)
+					t.Errorf(
+						"handed out again after %v, the visibility timeout is %v", waited,
+						visibility,
+					)
 				}
 				again = append(again, r.n)
 			}
@@ -151,7 +160,10 @@ func TestConsumeGivesAHandlerTheVisibilityTimeout(t *testing.T) {
 	for range 2 {
 		deadline := next(t, deadlines)
 		if d := deadline.Sub(before); d < visibility {
-			t.Errorf("a handler has %v from before its message could be received, want %v", d, visibility)
+			t.Errorf(
+				"a handler has %v from before its message could be received, want %v", d,
+				visibility,
+			)
 		}
 		before = deadline // the first handler waits for its own
 	}
@@ -192,7 +204,9 @@ func TestConsumeRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	ready := make(chan struct{}, 1)
-	stop := consume(t, q, sqlite.ConsumerOptions{}, func(context.Context, []relay.Message) ([]string, error) {
+	stop := consume(t, q, sqlite.ConsumerOptions{}, func(
+		context.Context, []relay.Message,
+	) ([]string, error) {
 		ready <- struct{}{}
 		return nil, nil
 	})
@@ -205,7 +219,9 @@ func TestConsumeRefusals(t *testing.T) {
 		t.Error("a queue was redriven while it was consumed")
 	}
 	stop()
-	consume(t, q, sqlite.ConsumerOptions{}, func(context.Context, []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		context.Context, []relay.Message,
+	) ([]string, error) {
 		ready <- struct{}{}
 		return nil, nil
 	})
@@ -217,13 +233,18 @@ func TestDeadLetters(t *testing.T) {
 	t.Parallel()
 	s := host(t, t.TempDir())
 	dead := queue(t, s, "dead", sqlite.QueueOptions{})
-	q := queue(t, s, "test", sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 3, Visibility: 100 * time.Millisecond})
+	q := queue(
+		t, s, "test",
+		sqlite.QueueOptions{DeadLetter: dead, MaxReceives: 3, Visibility: 100 * time.Millisecond},
+	)
 	var mu sync.Mutex
 	receives := map[string][]int{}
 	ids := map[string]map[string]bool{}
 	poison := true
 	options := sqlite.ConsumerOptions{}
-	consume(t, q, options, func(_ context.Context, msgs []relay.Message) (failed []string, _ error) {
+	consume(t, q, options, func(
+		_ context.Context, msgs []relay.Message,
+	) (failed []string, _ error) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, m := range msgs {
@@ -299,7 +320,9 @@ func TestFairnessWhileAnEndpointHangs(t *testing.T) {
 			return nil, nil
 		})
 	t.Cleanup(func() { close(release) }) // before the consumer's end, which waits for the handlers
-	eventually(t, "the hanging endpoint has its share", func() bool { return hanging.Load() == perGroup })
+	eventually(t, "the hanging endpoint has its share", func() bool {
+		return hanging.Load() == perGroup
+	})
 	for i := range 20 {
 		body := fmt.Sprint("other ", i)
 		send(t, q, relay.Outgoing{Body: []byte(body), Group: fmt.Sprint("endpoint-", i%3)})
@@ -339,7 +362,9 @@ func TestBatchesKeepBusyGroupsApart(t *testing.T) {
 	t.Parallel()
 	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{})
 	batches, release := make(chan []string, 10), make(chan struct{})
-	consume(t, q, sqlite.ConsumerOptions{Concurrency: 5}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{Concurrency: 5}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		var bodies []string
 		for _, m := range msgs {
 			bodies = append(bodies, string(m.Body))
@@ -351,8 +376,12 @@ func TestBatchesKeepBusyGroupsApart(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	send(t, q, relay.Outgoing{Body: []byte("a1"), Group: "a"})
 	equal(t, "first batch", []string{"a1"}, next(t, batches))
-	send(t, q, relay.Outgoing{Body: []byte("b1"), Group: "b"}, relay.Outgoing{Body: []byte("a2"), Group: "a"},
-		relay.Outgoing{Body: []byte("c1"), Group: "c"}, relay.Outgoing{Body: []byte("b2"), Group: "b"})
+	send(t, q, relay.Outgoing{Body: []byte("b1"), Group: "b"}, relay.Outgoing{
+		Body: []byte("a2"), Group: "a",
+	},
+		relay.Outgoing{Body: []byte("c1"), Group: "c"}, relay.Outgoing{
+			Body: []byte("b2"), Group: "b",
+		})
 	got := [][]string{next(t, batches), next(t, batches)}
 	slices.SortFunc(got, func(a, b []string) int { return len(a) - len(b) })
 	equal(t, "next batches", [][]string{{"a2"}, {"b1", "c1", "b2"}}, got)
@@ -364,19 +393,25 @@ func TestBodiesBeyondTheCache(t *testing.T) {
 	release := make(chan struct{})
 	var mu sync.Mutex
 	seen := map[byte]bool{}
-	consume(t, q, sqlite.ConsumerOptions{}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		<-release
 		mu.Lock()
 		defer mu.Unlock()
 		for _, m := range msgs {
-			if len(m.Body) == sqlite.MaxBodyBytes && bytes.Count(m.Body, m.Body[:1]) == len(m.Body) {
+			if len(m.Body) == sqlite.MaxBodyBytes &&
+				bytes.Count(m.Body, m.Body[:1]) == len(m.Body) {
 				seen[m.Body[0]] = true
 			}
 		}
 		return nil, nil
 	})
 	for i := range byte(40) {
-		send(t, q, relay.Outgoing{Body: bytes.Repeat([]byte{'A' + i}, sqlite.MaxBodyBytes), Group: "a"})
+		send(
+			t, q,
+			relay.Outgoing{Body: bytes.Repeat([]byte{'A' + i}, sqlite.MaxBodyBytes), Group: "a"},
+		)
 	}
 	close(release)
 	eventually(t, "all handled", func() bool { return length(t, q) == 0 })
@@ -392,7 +427,9 @@ func TestSchedulerSends(t *testing.T) {
 		at   time.Time
 	}
 	receipts, doubled := make(chan receipt, 10), make(chan struct{})
-	consume(t, q, sqlite.ConsumerOptions{}, func(ctx context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		ctx context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		for _, m := range msgs {
 			receipts <- receipt{string(m.Body), time.Now()}
 		}
@@ -404,7 +441,9 @@ func TestSchedulerSends(t *testing.T) {
 	})
 	schedule := func(at time.Time, body string) {
 		t.Helper()
-		if err := s.Scheduler(q).Schedule(t.Context(), "name", at, relay.Outgoing{Body: []byte(body)}); err != nil {
+		if err := s.Scheduler(q).Schedule(
+			t.Context(), "name", at, relay.Outgoing{Body: []byte(body)},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}

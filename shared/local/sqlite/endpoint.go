@@ -3,10 +3,10 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"webhook-relay/shared/relay/catalog"
 
 	"zombiezen.com/go/sqlite"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
@@ -15,10 +15,11 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 	var doc []byte
 	var revision int64
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT state, revision FROM endpoint_states WHERE endpoint = ?", func(stmt *sqlite.Stmt) error {
-			doc, revision = blob(stmt, 0), stmt.ColumnInt64(1)
-			return nil
-		}, endpoint)
+		return exec(conn, "SELECT state, revision FROM endpoint_states WHERE endpoint = ?",
+			func(stmt *sqlite.Stmt) error {
+				doc, revision = blob(stmt, 0), stmt.ColumnInt64(1)
+				return nil
+			}, endpoint)
 	})
 	if err != nil || doc == nil {
 		return breaker.State{}, 0, err
@@ -28,7 +29,9 @@ func (l *Ledger) EndpointState(ctx context.Context, endpoint string) (breaker.St
 }
 
 // SaveEndpointState implements relay.EndpointStates.
-func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s breaker.State, prior int64) error {
+func (l *Ledger) SaveEndpointState(
+	ctx context.Context, endpoint string, s breaker.State, prior int64,
+) error {
 	query := "UPDATE endpoint_states SET revision = ?2 + 1, state = ?3 WHERE endpoint = ?1 AND revision = ?2"
 	if prior == 0 {
 		query = "INSERT OR IGNORE INTO endpoint_states (endpoint, revision, state) VALUES (?1, ?2 + 1, ?3)"
@@ -40,7 +43,10 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 		return err
 	})
 	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: state of endpoint %s is not of revision %d: %w", endpoint, prior, catalog.ErrConflict)
+		err = fmt.Errorf(
+			"sqlite: state of endpoint %s is not of revision %d: %w", endpoint, prior,
+			catalog.ErrConflict,
+		)
 	}
 	return err
 }
@@ -49,10 +55,11 @@ func (l *Ledger) SaveEndpointState(ctx context.Context, endpoint string, s break
 func (l *Ledger) TroubledEndpoints(ctx context.Context) (troubled []string, err error) {
 	states := map[string][]byte{}
 	err = l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT endpoint, state FROM endpoint_states", func(stmt *sqlite.Stmt) error {
-			states[stmt.ColumnText(0)] = blob(stmt, 1)
-			return nil
-		})
+		return exec(conn, "SELECT endpoint, state FROM endpoint_states",
+			func(stmt *sqlite.Stmt) error {
+				states[stmt.ColumnText(0)] = blob(stmt, 1)
+				return nil
+			})
 	})
 	for endpoint, doc := range states {
 		s, decodeErr := breaker.Decode(doc)

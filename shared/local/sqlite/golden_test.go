@@ -13,16 +13,20 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/lab/conformance"
+	"webhook-relay/shared/relay/catalog"
 )
 
-var update = flag.Bool("update", false, "write golden files that do not exist yet; those of a released version never change")
+var update = flag.Bool(
+	"update", false,
+	"write golden files that do not exist yet; those of a released version never change",
+)
 
-// newestCatalog is the file of what is sealed today, a name and a document a line. One of an earlier version stays, and is opened.
+// newestCatalog is the file of what is sealed today, a name and a document a line. One of an
+// earlier version stays, and is opened.
 const newestCatalog = "catalog.v1.txt"
 
 func TestTheCatalogIsSealedAsInTheNewestGoldenFile(t *testing.T) {
@@ -76,7 +80,9 @@ func fill(t *testing.T, d *documents) catalog.Store {
 	if err := c.ReplaceCatalog(t.Context(), given, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.OpenLearning(t.Context(), given.Sources[1].Name, time.Now().Add(time.Hour)); err != nil {
+	if err := c.OpenLearning(
+		t.Context(), given.Sources[1].Name, time.Now().Add(time.Hour),
+	); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.LearnSecret(t.Context(), given.Sources[1].Name, handedOver); err != nil {
@@ -85,7 +91,8 @@ func fill(t *testing.T, d *documents) catalog.Store {
 	return c
 }
 
-// documents is a sealer that seals nothing: it remembers what it was to seal, and opens what it was given, if it was, in the place of that.
+// documents is a sealer that seals nothing: it remembers what it was to seal, and opens what it was
+// given, if it was, in the place of that.
 type documents struct {
 	mu    sync.Mutex
 	plain map[string]string

@@ -11,10 +11,10 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // childDir makes this binary the process that is killed, working in that directory.
@@ -56,7 +56,9 @@ func (s *stages) run(ctx context.Context) error {
 	var running sync.WaitGroup
 	var errs [2]error
 	running.Go(func() {
-		errs[0] = s.ingest.Consume(ctx, sqlite.ConsumerOptions{}, each(func(ctx context.Context, m relay.Message) error {
+		errs[0] = s.ingest.Consume(ctx, sqlite.ConsumerOptions{}, each(func(
+			ctx context.Context, m relay.Message,
+		) error {
 			event := relay.Event{ID: string(m.Body), Source: "a", ReceivedAt: time.Now()}
 			r := relay.EventRecord{Event: event, MessageID: m.ID, ExpiresAt: expires}
 			existing, err := ledger.RecordEvent(ctx, r)
@@ -68,8 +70,12 @@ func (s *stages) run(ctx context.Context) error {
 		}))
 	})
 	running.Go(func() {
-		errs[1] = s.delivery.Consume(ctx, sqlite.ConsumerOptions{}, each(func(ctx context.Context, m relay.Message) error {
-			d := relay.Delivery{EventID: string(m.Body), Endpoint: m.ID, Attempts: 1, ExpiresAt: expires}
+		errs[1] = s.delivery.Consume(ctx, sqlite.ConsumerOptions{}, each(func(
+			ctx context.Context, m relay.Message,
+		) error {
+			d := relay.Delivery{
+				EventID: string(m.Body), Endpoint: m.ID, Attempts: 1, ExpiresAt: expires,
+			}
 			err := ledger.SaveDelivery(ctx, d, 0)
 			if err != nil && !errors.Is(err, catalog.ErrConflict) {
 				return err
@@ -100,7 +106,9 @@ func runChild(dir string) error {
 		go func() {
 			for {
 				id := relay.EventID("a", "")
-				if firstError(s.ingest.Send(context.Background(), []relay.Outgoing{{Body: []byte(id)}})) == nil {
+				if firstError(s.ingest.Send(
+					context.Background(), []relay.Outgoing{{Body: []byte(id)}},
+				)) == nil {
 					say("sent", id)
 				}
 			}
@@ -109,8 +117,8 @@ func runChild(dir string) error {
 	return s.run(context.Background())
 }
 
-// killed runs a child, kills it after some sends, and returns the events that it said were sent, and the delivery messages
-// that were done well before the end.
+// killed runs a child, kills it after some sends, and returns the events that it said were sent,
+// and the delivery messages that were done well before the end.
 func killed(t *testing.T, dir string, sends int) (sent, done []string) {
 	t.Helper()
 	child := exec.Command(os.Args[0]) //nolint:gosec // this test's own binary
@@ -153,8 +161,8 @@ func killed(t *testing.T, dir string, sends int) (sent, done []string) {
 	return sent, done[:doneBy[len(sent)-slack]]
 }
 
-// Kill -9 in the middle of the load, three times over. What was accepted is there; what was acknowledged does not come back;
-// and an effect that survived has its cause counted.
+// Kill -9 in the middle of the load, three times over. What was accepted is there; what was
+// acknowledged does not come back; and an effect that survived has its cause counted.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -189,7 +197,9 @@ func TestKill(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
-	eventually(t, "all handled", func() bool { return length(t, s.ingest) == 0 && length(t, s.delivery) == 0 })
+	eventually(t, "all handled", func() bool {
+		return length(t, s.ingest) == 0 && length(t, s.delivery) == 0
+	})
 	cancel()
 	if err := <-ended; err != nil {
 		t.Fatal(err)

@@ -8,15 +8,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	"zombiezen.com/go/sqlite"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
-// Ledger is relay.Events, relay.Deliveries and relay.Ledger. A page of a listing has at most 100 records. It is safe for
-// concurrent use.
+// Ledger is relay.Events, relay.Deliveries and relay.Ledger. A page of a listing has at most 100
+// records. It is safe for concurrent use.
 type Ledger struct{ store *Store }
 
 // Ledger returns the store's ledger.
@@ -29,9 +29,11 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 	doc := relay.EncodeEventRecord(r)
 	var stored row
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		err := exec(conn, `INSERT INTO events (id, source, received, expires, record, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+		err := exec(conn,
+			`INSERT INTO events (id, source, received, expires, record, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 			ON CONFLICT (id) DO UPDATE SET source = ?2, received = ?3, expires = ?4, record = ?5, body = ?6 WHERE expires <= ?7`,
-			nil, r.ID, r.Source, r.ReceivedAt.UnixMilli(), r.ExpiresAt.Unix(), doc, body, time.Now().Unix())
+			nil, r.ID, r.Source, r.ReceivedAt.UnixMilli(), r.ExpiresAt.Unix(), doc, body,
+			time.Now().Unix())
 		if err != nil || conn.Changes() > 0 {
 			l.store.writer.written += len(doc) + len(body)
 			return err
@@ -49,7 +51,8 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 func (l *Ledger) KeepEvent(ctx context.Context, eventID string, until time.Time) error {
 	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
 		var stored row
-		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ? AND expires < ?", stored.read,
+		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ? AND expires < ?",
+			stored.read,
 			eventID, time.Now().Unix(), until.Unix())
 		if err != nil || stored.record == nil {
 			return err
@@ -61,7 +64,10 @@ func (l *Ledger) KeepEvent(ctx context.Context, eventID string, until time.Time)
 		e.ExpiresAt = until.UTC()
 		doc := relay.EncodeEventRecord(e)
 		l.store.writer.written += len(doc)
-		return exec(conn, "UPDATE events SET expires = ?, record = ? WHERE id = ?", nil, until.Unix(), doc, eventID)
+		return exec(
+			conn, "UPDATE events SET expires = ?, record = ? WHERE id = ?", nil, until.Unix(), doc,
+			eventID,
+		)
 	})
 }
 
@@ -89,14 +95,17 @@ func (r *row) event() (relay.EventRecord, error) {
 func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.Delivery, error) {
 	var stored row
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT record FROM deliveries WHERE event = ? AND endpoint = ? AND expires > ?", stored.read,
+		return exec(conn,
+			"SELECT record FROM deliveries WHERE event = ? AND endpoint = ? AND expires > ?",
+			stored.read,
 			eventID, endpoint, time.Now().Unix())
 	})
 	if err != nil {
 		return relay.Delivery{}, err
 	}
 	if stored.record == nil {
-		return relay.Delivery{}, fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
+		return relay.Delivery{},
+			fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	return relay.DecodeDelivery(stored.record)
 }
@@ -113,19 +122,24 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	doc := relay.EncodeDelivery(d)
 	conflict := false
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, since(d), d.ExpiresAt.Unix(), doc,
+		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, since(d),
+			d.ExpiresAt.Unix(), doc,
 			time.Now().Unix(), prior)
 		conflict = err == nil && conn.Changes() == 0
 		l.store.writer.written += len(doc)
 		return err
 	})
 	if err == nil && conflict {
-		err = fmt.Errorf("sqlite: delivery of %s to %s over %d attempts: %w", d.EventID, d.Endpoint, prior, catalog.ErrConflict)
+		err = fmt.Errorf(
+			"sqlite: delivery of %s to %s over %d attempts: %w", d.EventID, d.Endpoint, prior,
+			catalog.ErrConflict,
+		)
 	}
 	return err
 }
 
-// since is what an open delivery is sorted by, in Unix milliseconds; nil for one that is not listed.
+// since is what an open delivery is sorted by, in Unix milliseconds; nil for one that is not
+// listed.
 func since(d relay.Delivery) any {
 	switch d.Status {
 	case relay.Waiting:
@@ -138,11 +152,16 @@ func since(d relay.Delivery) any {
 }
 
 // Event implements relay.Ledger.
-func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error) {
+func (l *Ledger) Event(
+	ctx context.Context, id string,
+) (relay.EventRecord, []relay.Delivery, error) {
 	var stored row
 	var rows []row
 	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
-		err := exec(conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id, time.Now().Unix())
+		err := exec(
+			conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id,
+			time.Now().Unix(),
+		)
 		if err != nil {
 			return err
 		}
@@ -165,7 +184,9 @@ func (l *Ledger) Event(ctx context.Context, id string) (relay.EventRecord, []rel
 // DeliveriesOf implements relay.Ledger.
 func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Delivery, error) {
 	var rows []row
-	err := l.store.read(ctx, func(conn *sqlite.Conn) error { return deliveriesOf(conn, eventID, &rows) })
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		return deliveriesOf(conn, eventID, &rows)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +216,8 @@ func decodeDeliveries(rows []row) ([]relay.Delivery, error) {
 	return deliveries, nil
 }
 
-// EventsBySource implements relay.Ledger. Hours are those of UTC; events come in the order of their receipt.
+// EventsBySource implements relay.Ledger. Hours are those of UTC; events come in the order of their
+// receipt.
 func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page,
 ) ([]relay.EventRecord, relay.Page, error) {
 	after, err := parsePage(from, 2)
@@ -204,7 +226,8 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 	}
 	hour := t.UTC().Truncate(time.Hour)
 	var rows []row
-	next, err := l.list(ctx, `SELECT record, received, seq FROM events WHERE source = ? AND received >= ? AND received < ?
+	next, err := l.list(ctx,
+		`SELECT record, received, seq FROM events WHERE source = ? AND received >= ? AND received < ?
 		AND (received, seq) > (?, ?) AND expires > ? ORDER BY received, seq LIMIT ?`, &rows,
 		source, hour.UnixMilli(), hour.Add(time.Hour).UnixMilli(), after[0], after[1])
 	if err != nil {
@@ -220,8 +243,10 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 	return events, next, nil
 }
 
-// OpenDeliveries implements relay.Ledger. A delivery that changes while it is being listed may be left out or come again.
-func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, status relay.Status, from relay.Page,
+// OpenDeliveries implements relay.Ledger. A delivery that changes while it is being listed may be
+// left out or come again.
+func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, status relay.Status,
+	from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	return l.open(ctx, endpoint, status, math.MaxInt64, from)
 }
@@ -232,15 +257,18 @@ func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time,
 	return l.open(ctx, endpoint, relay.Waiting, before.UnixMilli(), from)
 }
 
-// open lists an endpoint's deliveries in a status that have stood there since before a time in milliseconds.
-func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status, before int64, from relay.Page,
+// open lists an endpoint's deliveries in a status that have stood there since before a time in
+// milliseconds.
+func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status, before int64,
+	from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	after, err := parsePage(from, 2)
 	if err != nil {
 		return nil, "", err
 	}
 	var rows []row
-	next, err := l.list(ctx, `SELECT record, since, seq FROM deliveries WHERE endpoint = ? AND status = ? AND since IS NOT NULL AND since < ?
+	next, err := l.list(ctx,
+		`SELECT record, since, seq FROM deliveries WHERE endpoint = ? AND status = ? AND since IS NOT NULL AND since < ?
 		AND (since, seq) > (?, ?) AND expires > ? ORDER BY since, seq LIMIT ?`, &rows,
 		endpoint, string(status), before, after[0], after[1])
 	if err != nil {
@@ -250,9 +278,11 @@ func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status,
 	return deliveries, next, err
 }
 
-// list runs a query of record and two columns that say where in the listing it stands, and returns the next page. It adds
-// two parameters, the current time and the size of a page.
-func (l *Ledger) list(ctx context.Context, query string, rows *[]row, args ...any) (relay.Page, error) {
+// list runs a query of record and two columns that say where in the listing it stands, and returns
+// the next page. It adds two parameters, the current time and the size of a page.
+func (l *Ledger) list(
+	ctx context.Context, query string, rows *[]row, args ...any,
+) (relay.Page, error) {
 	var last relay.Page
 	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
 		return exec(conn, query, func(stmt *sqlite.Stmt) error {

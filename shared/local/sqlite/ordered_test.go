@@ -27,12 +27,16 @@ func TestOrderOutlivesARestart(t *testing.T) {
 	q := queue(t, s, "line", sqlite.QueueOptions{Ordered: true, Durable: true})
 	send(t, q, inLine(3)...)
 	held := make(chan time.Time, 1)
-	stop := consume(t, q, sqlite.ConsumerOptions{}, func(ctx context.Context, msgs []relay.Message) ([]string, error) {
+	stop := consume(t, q, sqlite.ConsumerOptions{}, func(
+		ctx context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		if len(msgs) != 1 {
 			t.Errorf("%d of one group at once", len(msgs))
 		}
 		holding := time.Now().Truncate(time.Millisecond) // as the store does
-		if err := q.Hold(ctx, []relay.Held{{Message: msgs[0], For: 500 * time.Millisecond}})[0]; err != nil {
+		if err := q.Hold(
+			ctx, []relay.Held{{Message: msgs[0], For: 500 * time.Millisecond}},
+		)[0]; err != nil {
 			t.Error(err)
 		}
 		held <- holding
@@ -46,7 +50,9 @@ func TestOrderOutlivesARestart(t *testing.T) {
 
 	q = queue(t, host(t, dir), "line", sqlite.QueueOptions{Ordered: true, Durable: true})
 	got := make(chan relay.Message)
-	consume(t, q, sqlite.ConsumerOptions{Concurrency: 4}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{Concurrency: 4}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		got <- msgs[0]
 		return nil, nil
 	})
@@ -66,10 +72,17 @@ func TestDeadLettersOfAnOrderedQueueMakeRoom(t *testing.T) {
 	t.Parallel()
 	s := host(t, t.TempDir())
 	dead := queue(t, s, "dead", sqlite.QueueOptions{})
-	q := queue(t, s, "line", sqlite.QueueOptions{Ordered: true, DeadLetter: dead, MaxReceives: 3, Visibility: 50 * time.Millisecond})
+	q := queue(
+		t, s, "line",
+		sqlite.QueueOptions{
+			Ordered: true, DeadLetter: dead, MaxReceives: 3, Visibility: 50 * time.Millisecond,
+		},
+	)
 	send(t, q, inLine(3)...)
 	got := make(chan string, 10)
-	consume(t, q, sqlite.ConsumerOptions{}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		got <- string(msgs[0].Body)
 		if string(msgs[0].Body) == "0" {
 			return nil, errors.New("no")
@@ -90,14 +103,18 @@ func TestAnOrderedQueueRefusesWhatHasNoPlaceInIt(t *testing.T) {
 	t.Parallel()
 	q := queue(t, open(t, t.TempDir()), "line", sqlite.QueueOptions{Ordered: true})
 	for name, m := range map[string]relay.Outgoing{
-		"without a group": {Once: "1"}, "without a name": {Group: "g"}, "with a delay": {Group: "g", Once: "1", Delay: time.Second},
+		"without a group": {Once: "1"}, "without a name": {Group: "g"}, "with a delay": {
+			Group: "g", Once: "1", Delay: time.Second,
+		},
 	} {
 		if err := q.Send(t.Context(), []relay.Outgoing{m})[0]; !errors.Is(err, sqlite.ErrMessage) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, d := range map[string]time.Duration{"backwards": -1, "too long": relay.MaxHold + 1} {
-		if err := q.Hold(t.Context(), []relay.Held{{Message: relay.Message{ID: "1"}, For: d}})[0]; !errors.Is(err, sqlite.ErrMessage) {
+		if err := q.Hold(
+			t.Context(), []relay.Held{{Message: relay.Message{ID: "1"}, For: d}},
+		)[0]; !errors.Is(err, sqlite.ErrMessage) {
 			t.Errorf("hold %s: %v", name, err)
 		}
 	}

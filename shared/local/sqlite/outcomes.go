@@ -4,19 +4,22 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/relay/operate"
 
 	"zombiezen.com/go/sqlite"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // SaveSent implements relay.Events.
 func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
 	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
 		var stored row
-		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ?", stored.read, eventID, time.Now().Unix())
+		err := exec(
+			conn, "SELECT record FROM events WHERE id = ? AND expires > ?", stored.read, eventID,
+			time.Now().Unix(),
+		)
 		if err != nil || stored.record == nil {
 			return err
 		}
@@ -35,7 +38,10 @@ func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
 func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
 	var stored row
 	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id, time.Now().Unix())
+		return exec(
+			conn, "SELECT record, body FROM events WHERE id = ? AND expires > ?", stored.read, id,
+			time.Now().Unix(),
+		)
 	})
 	if err != nil {
 		return relay.EventRecord{}, err
@@ -48,7 +54,8 @@ func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord,
 
 // Outcomes implements relay.Ledger.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page, each func(operate.EventOutcome),
+	ctx context.Context, source string, t time.Time, from relay.Page,
+	each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	events, next, err := l.EventsBySource(ctx, source, t, from)
 	if err != nil {
@@ -57,10 +64,12 @@ func (l *Ledger) Outcomes(
 	for _, e := range events {
 		o := operate.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
 		err := l.store.read(ctx, func(conn *sqlite.Conn) error {
-			return exec(conn, "SELECT endpoint, status, since FROM deliveries WHERE event = ? AND expires > ?",
+			return exec(conn,
+				"SELECT endpoint, status, since FROM deliveries WHERE event = ? AND expires > ?",
 				func(stmt *sqlite.Stmt) error {
 					o.Deliveries = append(o.Deliveries, operate.DeliveryStatus{
-						Endpoint: stmt.ColumnText(0), Status: relay.Status(stmt.ColumnText(1)), NextAt: dueOf(stmt),
+						Endpoint: stmt.ColumnText(0), Status: relay.Status(stmt.ColumnText(1)),
+						NextAt: dueOf(stmt),
 					})
 					return nil
 				}, e.ID, time.Now().Unix())
@@ -96,6 +105,9 @@ func (l *Ledger) SweepCursor(ctx context.Context) (operate.SweepCursor, error) {
 // SaveSweepCursor implements relay.SweepCursors.
 func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
 	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		return exec(conn, "INSERT OR REPLACE INTO sweep_cursor (id, cursor) VALUES (1, ?)", nil, operate.EncodeSweepCursor(c))
+		return exec(
+			conn, "INSERT OR REPLACE INTO sweep_cursor (id, cursor) VALUES (1, ?)", nil,
+			operate.EncodeSweepCursor(c),
+		)
 	})
 }

@@ -7,11 +7,11 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-	"webhook-relay/shared/relay/format"
 
 	"zombiezen.com/go/sqlite"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/format"
 )
 
 const (
@@ -29,14 +29,19 @@ var ErrMessage = errors.New("sqlite: message refused")
 
 // QueueOptions says how a queue works. They are not stored: every process gives its own.
 type QueueOptions struct {
-	DeadLetter  *Queue        // takes what has been received MaxReceives times; nil: nothing is ever put aside
-	MaxReceives int           // how often a message is handed out; needed with DeadLetter
-	Visibility  time.Duration // how long a handler has for a batch, and after which what has failed comes back; zero: DefaultVisibility
-	Durable     bool          // Send waits until the messages are on disk, and they are handed out only then
-	Ordered     bool          // it is a relay.OrderedQueue
+	// takes what has been received MaxReceives times; nil: nothing is ever put aside
+	DeadLetter  *Queue
+	MaxReceives int // how often a message is handed out; needed with DeadLetter
+	// how long a handler has for a batch, and after which what has failed comes back; zero:
+	// DefaultVisibility
+	Visibility time.Duration
+	// Send waits until the messages are on disk, and they are handed out only then
+	Durable bool
+	Ordered bool // it is a relay.OrderedQueue
 }
 
-// Queue is a queue of messages. It is a relay.Queue, or with QueueOptions.Ordered a relay.OrderedQueue, safe for concurrent use.
+// Queue is a queue of messages. It is a relay.Queue, or with QueueOptions.Ordered a
+// relay.OrderedQueue, safe for concurrent use.
 type Queue struct {
 	name    string
 	store   *Store
@@ -50,8 +55,8 @@ type queueSQL struct{ table, insert, read, remove, again, load, moveID string }
 
 var queueName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Queue returns the queue of this name ([a-z0-9][a-z0-9-]{0,62}) and makes it if there is none. A second call with the same
-// name returns the same queue; the first call's options hold.
+// Queue returns the queue of this name ([a-z0-9][a-z0-9-]{0,62}) and makes it if there is none. A
+// second call with the same name returns the same queue; the first call's options hold.
 func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	if !queueName.MatchString(name) || (o.DeadLetter != nil) != (o.MaxReceives > 0) {
 		return nil, fmt.Errorf("sqlite: queue %q: a name is [a-z0-9][a-z0-9-]{0,62}; DeadLetter and MaxReceives (%d) go together",
@@ -77,26 +82,32 @@ func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	return q, err
 }
 
-// statements returns the SQL for a table. A message's id is its rowid, so that a queue is read and written at its ends.
+// statements returns the SQL for a table. A message's id is its rowid, so that a queue is read and
+// written at its ends.
 func statements(table string) queueSQL {
 	return queueSQL{
 		table: table,
-		insert: "INSERT INTO " + table + " (id, grp, due, receives, resent, name, body) VALUES (?, ?, ?, 0, ?, ?, ?)" +
+		insert: "INSERT INTO " + table +
+			" (id, grp, due, receives, resent, name, body) VALUES (?, ?, ?, 0, ?, ?, ?)" +
 			" ON CONFLICT (name) WHERE name IS NOT NULL DO NOTHING",
 		read:   "SELECT body, resent FROM " + table + " WHERE id = ?",
 		remove: "DELETE FROM " + table + " WHERE id = ?",
 		again:  "UPDATE " + table + " SET receives = ?, due = ? WHERE id = ?",
 		load:   "SELECT id, grp, due, receives FROM " + table + " WHERE id > ? ORDER BY id",
-		moveID: "INSERT INTO " + table + " (id, grp, due, receives, resent, name, body) SELECT ?, grp, 0, 0, resent, NULL, body FROM ",
+		moveID: "INSERT INTO " + table +
+			" (id, grp, due, receives, resent, name, body) SELECT ?, grp, 0, 0, resent, NULL, body FROM ",
 	}
 }
 
-// create makes the table, whose columns stand in the order in which they are needed: bodies may lie on pages of their own.
+// create makes the table, whose columns stand in the order in which they are needed: bodies may lie
+// on pages of their own.
 func (q *Queue) create(conn *sqlite.Conn) error {
 	for _, query := range []string{
-		"CREATE TABLE IF NOT EXISTS " + q.sql.table + ` (id INTEGER PRIMARY KEY, grp TEXT NOT NULL, due INTEGER NOT NULL,
+		"CREATE TABLE IF NOT EXISTS " + q.sql.table +
+			` (id INTEGER PRIMARY KEY, grp TEXT NOT NULL, due INTEGER NOT NULL,
 			receives INTEGER NOT NULL, resent INTEGER NOT NULL, name TEXT, body BLOB NOT NULL)`,
-		"CREATE UNIQUE INDEX IF NOT EXISTS " + q.sql.table[:len(q.sql.table)-1] + `.name" ON ` + q.sql.table +
+		"CREATE UNIQUE INDEX IF NOT EXISTS " + q.sql.table[:len(q.sql.table)-1] + `.name" ON ` +
+			q.sql.table +
 			" (name) WHERE name IS NOT NULL",
 	} {
 		if err := exec(conn, query, nil); err != nil {
@@ -114,8 +125,9 @@ func (q *Queue) passIDs(conn *sqlite.Conn) error {
 	return err
 }
 
-// Send sends messages as relay.Queue says. A message that is too large or whose delay is out of range fails alone, with
-// ErrMessage. The bodies must not be changed afterwards. If the store breaks all of them have its error.
+// Send sends messages as relay.Queue says. A message that is too large or whose delay is out of
+// range fails alone, with ErrMessage. The bodies must not be changed afterwards. If the store
+// breaks all of them have its error.
 func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	errs := make([]error, len(msgs))
 	var good []relay.Outgoing
@@ -140,10 +152,14 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
-// check tells why a message is refused; behind are those groups of an ordered queue of which one was refused before.
+// check tells why a message is refused; behind are those groups of an ordered queue of which one
+// was refused before.
 func (q *Queue) check(m relay.Outgoing, behind map[string]error) error {
 	if q.options.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0) {
-		return fmt.Errorf("%w: an ordered queue wants a group (%q), a name (%q) and no delay (%v)", ErrMessage, m.Group, m.Once, m.Delay)
+		return fmt.Errorf(
+			"%w: an ordered queue wants a group (%q), a name (%q) and no delay (%v)", ErrMessage,
+			m.Group, m.Once, m.Delay,
+		)
 	}
 	if err := behind[m.Group]; err != nil {
 		return fmt.Errorf("behind another of its group: %w", err)
@@ -195,14 +211,15 @@ func (q *Queue) insert(ctx context.Context, msgs []relay.Outgoing) error {
 	return q.store.wait(ctx, o)
 }
 
-// put writes a message. If one of its name, when not nil, is there already it writes nothing; see conn.Changes.
+// put writes a message. If one of its name, when not nil, is there already it writes nothing; see
+// conn.Changes.
 func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing) (entry, error) {
 	e := entry{id: q.store.writer.nextID(), group: m.Group}
 	if !due.IsZero() {
 		e.due = dueAt(due)
 	}
 	if e.due == 0 {
-		e.content = &content{m.Body, m.Resent}
+		e.content = &content{body: m.Body, resent: m.Resent}
 	}
 	q.store.writer.written += len(m.Body)
 	return e, exec(conn, q.sql.insert, nil, e.id, e.group, e.due, m.Resent, name, m.Body)
@@ -214,7 +231,8 @@ func dueAt(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 // Name is the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-// Hold implements relay.Holder. Only the handler that has the messages in hand may call it, and must report them as failed.
+// Hold implements relay.Holder. Only the handler that has the messages in hand may call it, and
+// must report them as failed.
 func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, len(held))
 	for i, h := range held {
@@ -226,7 +244,9 @@ func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 func (q *Queue) hold(ctx context.Context, h relay.Held) error {
 	id, err := strconv.ParseInt(h.ID, 10, 64)
 	if err != nil || h.For < 0 || h.For > relay.MaxHold {
-		return fmt.Errorf("%w: %q to be held for %v, at most %v", ErrMessage, h.ID, h.For, relay.MaxHold)
+		return fmt.Errorf(
+			"%w: %q to be held for %v, at most %v", ErrMessage, h.ID, h.For, relay.MaxHold,
+		)
 	}
 	due := dueAt(time.Now().Add(h.For))
 	return q.store.do(ctx, executed, func(*sqlite.Conn) error {
@@ -237,7 +257,8 @@ func (q *Queue) hold(ctx context.Context, h relay.Held) error {
 	})
 }
 
-// Len returns how many messages the queue holds, those in hand and those not yet due included. It counts them one by one.
+// Len returns how many messages the queue holds, those in hand and those not yet due included. It
+// counts them one by one.
 func (q *Queue) Len(ctx context.Context) (int, error) {
 	var n int64
 	err := q.store.read(ctx, func(conn *sqlite.Conn) error {
@@ -246,8 +267,8 @@ func (q *Queue) Len(ctx context.Context) (int, error) {
 	return int(n), err
 }
 
-// List returns messages of the queue, oldest first, and where the next page begins. It hands out none of them: their Receives are
-// as they stand.
+// List returns messages of the queue, oldest first, and where the next page begins. It hands out
+// none of them: their Receives are as they stand.
 func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, relay.Page, error) {
 	after, err := parsePage(from, 1)
 	if err != nil {
@@ -255,10 +276,12 @@ func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, rel
 	}
 	var msgs []relay.Message
 	err = q.store.read(ctx, func(conn *sqlite.Conn) error {
-		query := "SELECT id, receives, resent, body FROM " + q.sql.table + " WHERE id > ? ORDER BY id LIMIT ?"
+		query := "SELECT id, receives, resent, body FROM " + q.sql.table +
+			" WHERE id > ? ORDER BY id LIMIT ?"
 		return exec(conn, query, func(stmt *sqlite.Stmt) error {
-			msgs = append(msgs, relay.Message{ID: messageID(stmt.ColumnInt64(0)), Receives: stmt.ColumnInt(1),
-				Resent: stmt.ColumnBool(2), Body: blob(stmt, 3)})
+			msgs = append(msgs, relay.Message{ID: messageID(stmt.ColumnInt64(0)),
+				Receives: stmt.ColumnInt(1),
+				Resent:   stmt.ColumnBool(2), Body: blob(stmt, 3)})
 			return nil
 		}, after[0], pageSize)
 	})
@@ -268,8 +291,9 @@ func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, rel
 	return msgs, relay.Page(msgs[len(msgs)-1].ID), nil
 }
 
-// Redrive sends all messages of a dead-letter queue to another queue, with new ids and as never received, as SQS's redrive
-// does. It returns how many it sent; what arrives while it runs stays. A queue that is being consumed cannot be redriven.
+// Redrive sends all messages of a dead-letter queue to another queue, with new ids and as never
+// received, as SQS's redrive does. It returns how many it sent; what arrives while it runs stays. A
+// queue that is being consumed cannot be redriven.
 func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
 	var sent, step int
 	var last int64
@@ -277,7 +301,9 @@ func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
 		var entries []entry
 		var consumer *backlog
 		var refused error
-		err := q.store.wait(ctx, &op{stage: onDisk, done: make(chan struct{}), then: func() { consumer.add(entries) },
+		err := q.store.wait(ctx, &op{stage: onDisk, done: make(chan struct{}), then: func() {
+			consumer.add(entries)
+		},
 			run: func(conn *sqlite.Conn) (err error) {
 				if q.backlog != nil {
 					refused = errors.New("sqlite: redrive of a queue that is being consumed")
@@ -301,7 +327,8 @@ func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
 // moveAll moves the first messages up to an id, at most pageSize.
 func (q *Queue) moveAll(conn *sqlite.Conn, to *Queue, last int64) ([]entry, error) {
 	var old, moved []entry
-	err := exec(conn, "SELECT id, grp FROM "+q.sql.table+" WHERE id <= ? ORDER BY id LIMIT ?", func(stmt *sqlite.Stmt) error {
+	err := exec(conn, "SELECT id, grp FROM "+q.sql.table+
+		" WHERE id <= ? ORDER BY id LIMIT ?", func(stmt *sqlite.Stmt) error {
 		old = append(old, entry{id: stmt.ColumnInt64(0), group: stmt.ColumnText(1)})
 		return nil
 	}, last, pageSize)
@@ -330,9 +357,13 @@ func (q *Queue) move(conn *sqlite.Conn, to *Queue, id, newID int64) error {
 func (q *Queue) load(conn *sqlite.Conn, above int64) error {
 	var entries []entry
 	err := exec(conn, q.sql.load, func(stmt *sqlite.Stmt) error {
-		e := entry{id: stmt.ColumnInt64(0), group: stmt.ColumnText(1), due: stmt.ColumnInt64(2), receives: stmt.ColumnInt(3)}
+		e := entry{
+			id: stmt.ColumnInt64(0), group: stmt.ColumnText(1), due: stmt.ColumnInt64(2),
+			receives: stmt.ColumnInt(3),
+		}
 		entries = append(entries, e)
-		if len(entries) == 10*pageSize { // a long backlog goes in by parts: what is kept of it is smaller
+		// a long backlog goes in by parts: what is kept of it is smaller
+		if len(entries) == 10*pageSize {
 			q.backlog.add(entries)
 			entries = entries[:0]
 		}
@@ -366,15 +397,18 @@ func (s *Store) adopt() error {
 
 func messageID(id int64) string { return strconv.FormatInt(id, 10) }
 
-// Scheduler is a relay.Scheduler that puts messages into a queue, to be handed out when their time has come. It is safe for
-// concurrent use.
+// Scheduler is a relay.Scheduler that puts messages into a queue, to be handed out when their time
+// has come. It is safe for concurrent use.
 type Scheduler struct{ queue *Queue }
 
 // Scheduler returns the scheduler of a queue.
 func (s *Store) Scheduler(q *Queue) *Scheduler { return &Scheduler{q} }
 
-// Schedule holds msg until a time, to the millisecond and never early. Its name is taken until the message has been handled or put aside.
-func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg relay.Outgoing) error {
+// Schedule holds msg until a time, to the millisecond and never early. Its name is taken until the
+// message has been handled or put aside.
+func (s *Scheduler) Schedule(
+	ctx context.Context, name string, at time.Time, msg relay.Outgoing,
+) error {
 	msg.Delay = 0
 	if err := check(msg); err != nil {
 		return err
@@ -382,7 +416,9 @@ func (s *Scheduler) Schedule(ctx context.Context, name string, at time.Time, msg
 	q := s.queue
 	var to *backlog
 	var entries []entry
-	o := &op{done: make(chan struct{}), then: func() { to.add(entries) }, run: func(conn *sqlite.Conn) error {
+	o := &op{done: make(chan struct{}), then: func() {
+		to.add(entries)
+	}, run: func(conn *sqlite.Conn) error {
 		e, err := q.put(conn, name, at, msg)
 		if err == nil && conn.Changes() > 0 {
 			to, entries = q.backlog, []entry{e}

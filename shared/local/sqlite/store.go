@@ -20,7 +20,8 @@ import (
 var (
 	// ErrInUse: another process hosts the queues of this directory.
 	ErrInUse = errors.New("sqlite: directory in use")
-	// ErrBroken: a write failed. Nothing more is written; restart the process once the cause is mended.
+	// ErrBroken: a write failed. Nothing more is written; restart the process once the cause is
+	// mended.
 	ErrBroken = errors.New("sqlite: store broken")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("sqlite: store closed")
@@ -107,13 +108,14 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
-// Open opens the store in dir and makes both if they do not exist, for the user alone. It must be closed. Several processes may
-// open one directory; the one that is to consume messages calls Host.
+// Open opens the store in dir and makes both if they do not exist, for the user alone. It must be
+// closed. Several processes may open one directory; the one that is to consume messages calls Host.
 func Open(dir string) (*Store, error) {
 	s := &Store{
 		dir: dir, ops: make(chan *op, maxGroup), commits: make(chan []*op, 1),
 		free: make(chan struct{}, 1), full: make(chan struct{}, 1), moved: make(chan struct{}, 1),
-		done: make(chan struct{}), stopped: make(chan struct{}), quit: make(chan struct{}), queues: map[string]*Queue{},
+		done: make(chan struct{}), stopped: make(chan struct{}), quit: make(chan struct{}),
+		queues: map[string]*Queue{},
 	}
 	s.free <- struct{}{}
 	if err := s.open(); err != nil {
@@ -162,7 +164,8 @@ func (s *Store) open() error {
 	return err
 }
 
-// connect opens a connection for writing. The sizes of its cache and of the log have been chosen by measurement.
+// connect opens a connection for writing. The sizes of its cache and of the log have been chosen by
+// measurement.
 func connect(path string) (*sqlite.Conn, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
@@ -172,7 +175,9 @@ func connect(path string) (*sqlite.Conn, error) {
 	if err := writeAhead(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	for _, pragma := range []string{"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768"} {
+	for _, pragma := range []string{
+		"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768",
+	} {
 		if err := exec(conn, "PRAGMA "+pragma, nil); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
@@ -180,8 +185,8 @@ func connect(path string) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// writeAhead makes the file one with a write-ahead log. SQLite waits for nobody here: where two do it to a new file at once, each having begun to read,
-// one is refused at once.
+// writeAhead makes the file one with a write-ahead log. SQLite waits for nobody here: where two do
+// it to a new file at once, each having begun to read, one is refused at once.
 func writeAhead(conn *sqlite.Conn) error {
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		err := exec(conn, "PRAGMA journal_mode = WAL", nil)
@@ -200,13 +205,16 @@ func migrate(conn *sqlite.Conn) error {
 		return err
 	}
 	if version > known {
-		return fmt.Errorf("the file has schema %d, this build knows up to %d: use a newer build", version, known)
+		return fmt.Errorf(
+			"the file has schema %d, this build knows up to %d: use a newer build", version, known,
+		)
 	}
 	return nil
 }
 
-// Host makes this process the one that consumes messages, until Close. It takes the lock file, counts the messages that a host
-// before it had in hand when it died, and begins to remove expired records. ErrInUse: another process is the host.
+// Host makes this process the one that consumes messages, until Close. It takes the lock file,
+// counts the messages that a host before it had in hand when it died, and begins to remove expired
+// records. ErrInUse: another process is the host.
 func (s *Store) Host() error {
 	s.hosting.Lock()
 	defer s.hosting.Unlock()
@@ -220,7 +228,10 @@ func (s *Store) Host() error {
 		return fmt.Errorf("sqlite: lock %s: %w", path, err)
 	}
 	if !locked {
-		return fmt.Errorf("%w: another relay runs on %s; stop it, or choose another directory (its lock is %s)", ErrInUse, s.dir, path)
+		return fmt.Errorf(
+			"%w: another relay runs on %s; stop it, or choose another directory (its lock is %s)",
+			ErrInUse, s.dir, path,
+		)
 	}
 	if err := s.do(context.Background(), onDisk, countInterrupted); err != nil {
 		return errors.Join(err, s.lock.Unlock())
@@ -230,7 +241,8 @@ func (s *Store) Host() error {
 	return nil
 }
 
-// countInterrupted counts one more receipt for each message that was in hand when the last host died.
+// countInterrupted counts one more receipt for each message that was in hand when the last host
+// died.
 func countInterrupted(conn *sqlite.Conn) error {
 	var ids []int64
 	err := exec(conn, "SELECT messages FROM leases", func(stmt *sqlite.Stmt) error {
@@ -241,16 +253,19 @@ func countInterrupted(conn *sqlite.Conn) error {
 		return err
 	}
 	var tables []string
-	err = exec(conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?", func(stmt *sqlite.Stmt) error {
-		tables = append(tables, stmt.ColumnText(0))
-		return nil
-	}, tablePrefix+"*")
+	err = exec(conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?",
+		func(stmt *sqlite.Stmt) error {
+			tables = append(tables, stmt.ColumnText(0))
+			return nil
+		}, tablePrefix+"*")
 	if err != nil {
 		return err
 	}
 	for _, table := range tables {
 		for _, id := range ids {
-			if err := exec(conn, `UPDATE "`+table+`" SET receives = receives + 1 WHERE id = ?`, nil, id); err != nil {
+			if err := exec(
+				conn, `UPDATE "`+table+`" SET receives = receives + 1 WHERE id = ?`, nil, id,
+			); err != nil {
 				return err
 			}
 		}
@@ -258,7 +273,8 @@ func countInterrupted(conn *sqlite.Conn) error {
 	return exec(conn, "DELETE FROM leases", nil)
 }
 
-// housekeep removes what has expired, and by beginning a transaction each second notices what other processes sent.
+// housekeep removes what has expired, and by beginning a transaction each second notices what other
+// processes sent.
 func (s *Store) housekeep() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -295,7 +311,8 @@ func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
 	return more, nil
 }
 
-// read runs f, which must not write, on a connection of its own and in one transaction. Everything executed before is seen.
+// read runs f, which must not write, on a connection of its own and in one transaction. Everything
+// executed before is seen.
 func (s *Store) read(ctx context.Context, f func(*sqlite.Conn) error) error {
 	if err := s.flush(ctx); err != nil {
 		return err
@@ -317,7 +334,8 @@ func (s *Store) look(ctx context.Context, f func(*sqlite.Conn) error) (err error
 // Done is closed when the store is broken or closed.
 func (s *Store) Done() <-chan struct{} { return s.done }
 
-// Err returns why Done is closed: an error that is ErrBroken or ErrClosed; nil while the store works.
+// Err returns why Done is closed: an error that is ErrBroken or ErrClosed; nil while the store
+// works.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -334,8 +352,9 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// Close writes what is waiting, makes it durable, and releases the file. It returns the error of a store that was broken.
-// Consumers are to be ended before: end the context of Consume and wait for it.
+// Close writes what is waiting, makes it durable, and releases the file. It returns the error of a
+// store that was broken. Consumers are to be ended before: end the context of Consume and wait for
+// it.
 func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.quit)
@@ -350,7 +369,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// release closes whatever is open, in the order that leaves the last connection to tidy the log away.
+// release closes whatever is open, in the order that leaves the last connection to tidy the log
+// away.
 func (s *Store) release() {
 	if s.readers != nil {
 		_ = s.readers.Close()

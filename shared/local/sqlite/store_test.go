@@ -12,12 +12,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
 	zombiezen "zombiezen.com/go/sqlite"
 
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 )
 
 func TestRestart(t *testing.T) {
@@ -25,7 +25,9 @@ func TestRestart(t *testing.T) {
 	dir := t.TempDir()
 	first := host(t, dir)
 	q := queue(t, first, "test", sqlite.QueueOptions{Visibility: 100 * time.Millisecond})
-	event := relay.EventRecord{Event: relay.Event{ID: relay.EventID("github", "1"), Source: "github", ReceivedAt: time.Now()},
+	event := relay.EventRecord{Event: relay.Event{
+		ID: relay.EventID("github", "1"), Source: "github", ReceivedAt: time.Now(),
+	},
 		RoutedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	if _, err := first.Ledger().RecordEvent(t.Context(), event); err != nil {
 		t.Fatal(err)
@@ -54,16 +56,24 @@ func TestRestart(t *testing.T) {
 	}
 	q = queue(t, second, "test", sqlite.QueueOptions{})
 	got := make(chan relay.Message, 10)
-	consume(t, q, sqlite.ConsumerOptions{}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		for _, m := range msgs {
 			got <- m
 		}
 		return nil, nil
 	})
 	m := next(t, got)
-	equal(t, "the message that failed", []any{id, "7", true}, []any{m.ID, string(m.Body), m.Receives > 1})
+	equal(
+		t, "the message that failed", []any{id, "7", true},
+		[]any{m.ID, string(m.Body), m.Receives > 1},
+	)
 	m = next(t, got)
-	equal(t, "the message that was not due", []any{"late", 1, true}, []any{string(m.Body), m.Receives, m.Resent})
+	equal(
+		t, "the message that was not due", []any{"late", 1, true},
+		[]any{string(m.Body), m.Receives, m.Resent},
+	)
 	if early := time.Second - time.Since(sending); early > time.Millisecond {
 		t.Errorf("it came %v before its time", early)
 	}
@@ -95,7 +105,8 @@ func TestOneHostOnly(t *testing.T) {
 	first := host(t, dir)
 	second := open(t, dir)
 	err := second.Host()
-	if !errors.Is(err, sqlite.ErrInUse) || !strings.Contains(err.Error(), filepath.Join(dir, "relay.lock")) {
+	if !errors.Is(err, sqlite.ErrInUse) ||
+		!strings.Contains(err.Error(), filepath.Join(dir, "relay.lock")) {
 		t.Errorf("Host: %v, want ErrInUse with the path of the lock", err)
 	}
 	if err := first.Close(); err != nil {
@@ -201,14 +212,17 @@ func TestQueueRefusals(t *testing.T) {
 		t.Error("a name has two queues")
 	}
 	for name, o := range map[string]sqlite.QueueOptions{
-		"": {}, "UPPER": {}, `quo"te`: {}, "no-count": {DeadLetter: q}, "no-queue": {MaxReceives: 3},
+		"": {}, "UPPER": {}, `quo"te`: {}, "no-count": {DeadLetter: q},
+		"no-queue": {MaxReceives: 3},
 	} {
 		if _, err := s.Queue(name, o); err == nil {
 			t.Errorf("queue %q with %+v was made", name, o)
 		}
 	}
 	for name, m := range map[string]relay.Outgoing{
-		"too large": {Body: make([]byte, sqlite.MaxBodyBytes+1)}, "negative delay": {Delay: -1}, "long delay": {Delay: relay.MaxDelay + 1},
+		"too large": {
+			Body: make([]byte, sqlite.MaxBodyBytes+1),
+		}, "negative delay": {Delay: -1}, "long delay": {Delay: relay.MaxDelay + 1},
 	} {
 		errs := q.Send(t.Context(), []relay.Outgoing{m, {Body: []byte("1")}})
 		if !errors.Is(errs[0], sqlite.ErrMessage) || errs[1] != nil {
@@ -217,14 +231,21 @@ func TestQueueRefusals(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if errs := q.Send(ended, numbered(2, "")); !errors.Is(errs[0], context.Canceled) || !errors.Is(errs[1], context.Canceled) {
+	if errs := q.Send(ended, numbered(2, "")); !errors.Is(errs[0], context.Canceled) ||
+		!errors.Is(errs[1], context.Canceled) {
 		t.Errorf("Send after the end of its context: %v", errs)
 	}
 	equal(t, "sent", 3, length(t, q))
 	for name, f := range map[string]func() error{
-		"List":   func() error { _, _, err := q.List(t.Context(), "x"); return err },
-		"Events": func() error { _, _, err := s.Ledger().EventsBySource(t.Context(), "a", time.Now(), "1"); return err },
-		"Open":   func() error { _, _, err := s.Ledger().OpenDeliveries(t.Context(), "a", relay.Dead, "1.x"); return err },
+		"List": func() error { _, _, err := q.List(t.Context(), "x"); return err },
+		"Events": func() error {
+			_, _, err := s.Ledger().EventsBySource(t.Context(), "a", time.Now(), "1")
+			return err
+		},
+		"Open": func() error {
+			_, _, err := s.Ledger().OpenDeliveries(t.Context(), "a", relay.Dead, "1.x")
+			return err
+		},
 	} {
 		if f() == nil {
 			t.Errorf("%s took a page that it never gave", name)
@@ -243,7 +264,9 @@ func TestAFailedWriteBreaksTheStore(t *testing.T) {
 		func(*zombiezen.Stmt) {})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- q.Consume(context.Background(), sqlite.ConsumerOptions{}, func(context.Context, []relay.Message) ([]string, error) {
+		ended <- q.Consume(context.Background(), sqlite.ConsumerOptions{}, func(
+			context.Context, []relay.Message,
+		) ([]string, error) {
 			return nil, errors.New("not today")
 		})
 	}()
@@ -256,12 +279,17 @@ func TestAFailedWriteBreaksTheStore(t *testing.T) {
 	next(t, s.Done())
 	ledger := s.Ledger()
 	for name, f := range map[string]func() error{
-		"Send":    func() error { return firstError(q.Send(t.Context(), numbered(1, ""))) },
-		"Record":  func() error { _, err := ledger.RecordEvent(t.Context(), relay.EventRecord{}); return err },
-		"Save":    func() error { return ledger.SaveDelivery(t.Context(), relay.Delivery{}, 0) },
-		"Read":    func() error { _, err := ledger.Delivery(t.Context(), "a", "b"); return err },
-		"Put":     func() error { return s.Bodies(0).Put(t.Context(), "a", nil) },
-		"Replace": func() error { return s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), catalog.Catalog{}, 0) },
+		"Send": func() error { return firstError(q.Send(t.Context(), numbered(1, ""))) },
+		"Record": func() error {
+			_, err := ledger.RecordEvent(t.Context(), relay.EventRecord{})
+			return err
+		},
+		"Save": func() error { return ledger.SaveDelivery(t.Context(), relay.Delivery{}, 0) },
+		"Read": func() error { _, err := ledger.Delivery(t.Context(), "a", "b"); return err },
+		"Put":  func() error { return s.Bodies(0).Put(t.Context(), "a", nil) },
+		"Replace": func() error {
+			return s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), catalog.Catalog{}, 0)
+		},
 		"Queue":   func() error { _, err := s.Queue("other", sqlite.QueueOptions{}); return err },
 		"Consume": func() error { return next(t, ended) },
 		"Err":     s.Err,
@@ -306,14 +334,20 @@ func TestExpiredRecordsAreRemoved(t *testing.T) {
 			expires = time.Now().Add(time.Hour)
 		}
 		id := relay.EventID("github", fmt.Sprint(i))
-		if _, err := ledger.RecordEvent(t.Context(), relay.EventRecord{Event: relay.Event{ID: id}, ExpiresAt: expires}); err != nil {
+		if _, err := ledger.RecordEvent(
+			t.Context(), relay.EventRecord{Event: relay.Event{ID: id}, ExpiresAt: expires},
+		); err != nil {
 			t.Fatal(err)
 		}
-		if err := ledger.SaveDelivery(t.Context(), relay.Delivery{EventID: id, Endpoint: "a", ExpiresAt: expires}, 0); err != nil {
+		if err := ledger.SaveDelivery(
+			t.Context(), relay.Delivery{EventID: id, Endpoint: "a", ExpiresAt: expires}, 0,
+		); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for key, keep := range map[string]time.Duration{"expires": time.Nanosecond, "stays": time.Hour, "for ever": 0} {
+	for key, keep := range map[string]time.Duration{
+		"expires": time.Nanosecond, "stays": time.Hour, "for ever": 0,
+	} {
 		if err := s.Bodies(keep).Put(t.Context(), key, []byte(key)); err != nil {
 			t.Fatal(err)
 		}
@@ -335,7 +369,9 @@ func TestASecondProcess(t *testing.T) {
 	s, other := host(t, dir), open(t, dir)
 	q := queue(t, s, "test", sqlite.QueueOptions{Durable: true})
 	foreign := make(chan string, 100)
-	consume(t, q, sqlite.ConsumerOptions{}, func(_ context.Context, msgs []relay.Message) ([]string, error) {
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
 		for _, m := range msgs {
 			if m.Body[0] == 'f' {
 				foreign <- string(m.Body)
@@ -358,14 +394,17 @@ func TestASecondProcess(t *testing.T) {
 	for i := range 5 {
 		want = append(want, fmt.Sprint("foreign ", i))
 		send(t, theirs, relay.Outgoing{Body: []byte(want[i]), Group: "f"})
-		if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{{Name: "a"}}}, int64(i)); err != nil {
+		if err := catalogs.ReplaceCatalog(
+			t.Context(), catalog.Catalog{Sources: []catalog.Source{{Name: "a"}}}, int64(i),
+		); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, next(t, foreign))
 	}
 	cancel()
 	load.Wait()
-	send(t, theirs, relay.Outgoing{Body: []byte("foreign at rest")}) // noticed though nothing is written here
+	// noticed though nothing is written here
+	send(t, theirs, relay.Outgoing{Body: []byte("foreign at rest")})
 	want, got = append(want, "foreign at rest"), append(got, next(t, foreign))
 	slices.Sort(got)
 	equal(t, "foreign messages", want, got)
@@ -374,7 +413,8 @@ func TestASecondProcess(t *testing.T) {
 	}
 }
 
-// Commits are made durable through a handle on the log's file: another process must not put a new file in its place.
+// Commits are made durable through a handle on the log's file: another process must not put a new
+// file in its place.
 func TestTheLogStaysTheSameFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

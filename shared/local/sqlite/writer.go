@@ -13,11 +13,14 @@ import (
 const (
 	// maxGroup bounds the operations of one transaction, and how many may wait for the next.
 	maxGroup = 1024
-	// maxOpen bounds how long a transaction is held open for more operations when nobody waits for its commit.
+	// maxOpen bounds how long a transaction is held open for more operations when nobody waits for
+	// its commit.
 	maxOpen = 5 * time.Millisecond
-	// checkpointBytes is how much is written between checkpoints, by estimate. The log stays at about this size.
+	// checkpointBytes is how much is written between checkpoints, by estimate. The log stays at
+	// about this size.
 	checkpointBytes = 16 << 20
-	// rowOverhead is what a small write adds to the log, by estimate: parts of the pages of its table and indexes.
+	// rowOverhead is what a small write adds to the log, by estimate: parts of the pages of its
+	// table and indexes.
 	rowOverhead = 2 << 10
 )
 
@@ -54,17 +57,19 @@ type writer struct {
 	leases      map[int64]struct{} // messages in hand
 	leasesStale bool               // the leases on file differ from these
 	written     int                // bytes since the last checkpoint, by estimate
-	unsynced    bool               // something has been committed that is not on its way to the disk
-	durable     []*op              // the operations of that which wait to be on disk
+	// something has been committed that is not on its way to the disk
+	unsynced bool
+	durable  []*op // the operations of that which wait to be on disk
 }
 
-// do has the writer run f and waits until it has reached the stage. The error is ctx's if it ended before f was accepted, else
-// the store's.
+// do has the writer run f and waits until it has reached the stage. The error is ctx's if it ended
+// before f was accepted, else the store's.
 func (s *Store) do(ctx context.Context, at stage, f func(*sqlite.Conn) error) error {
 	return s.wait(ctx, &op{run: f, stage: at, done: make(chan struct{})})
 }
 
-// wait gives o to the writer and waits for its answer. Once accepted it is not given up: it takes milliseconds.
+// wait gives o to the writer and waits for its answer. Once accepted it is not given up: it takes
+// milliseconds.
 func (s *Store) wait(ctx context.Context, o *op) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -160,7 +165,9 @@ func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 	}
 	var later [onDisk + 1][]*op // to be answered after the commit
 	n := 0
-	for o := first; o != nil; o = s.next(n, len(later[committed]) > 0, len(later[onDisk]) > 0, timeout) {
+	for o := first; o != nil; o = s.next(
+		n, len(later[committed]) > 0, len(later[onDisk]) > 0, timeout,
+	) {
 		n++
 		if err := o.run(s.conn); err != nil {
 			return err
@@ -195,9 +202,10 @@ func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 	return nil
 }
 
-// next returns the next operation for the open transaction, or nil when it is time to commit: when somebody waits for that and
-// nothing else is waiting to be done. While the disk is busy with earlier commits a durable operation gains nothing
-// by its commit, so that those which come meanwhile join it.
+// next returns the next operation for the open transaction, or nil when it is time to commit: when
+// somebody waits for that and nothing else is waiting to be done. While the disk is busy with
+// earlier commits a durable operation gains nothing by its commit, so that those which come
+// meanwhile join it.
 func (s *Store) next(n int, readable, durable bool, timeout <-chan time.Time) *op {
 	if n >= maxGroup {
 		return nil
@@ -222,7 +230,8 @@ func (s *Store) next(n int, readable, durable bool, timeout <-chan time.Time) *o
 	}
 }
 
-// unsynced returns a channel that tells when what has been committed can go to the disk; nil if there is nothing.
+// unsynced returns a channel that tells when what has been committed can go to the disk; nil if
+// there is nothing.
 func (s *Store) unsynced() <-chan struct{} {
 	if s.writer.unsynced {
 		return s.free
@@ -230,7 +239,8 @@ func (s *Store) unsynced() <-chan struct{} {
 	return nil
 }
 
-// handOver gives what has been committed to the syncing goroutine, whose token the caller has taken.
+// handOver gives what has been committed to the syncing goroutine, whose token the caller has
+// taken.
 func (s *Store) handOver() {
 	s.commits <- s.writer.durable
 	s.writer.unsynced, s.writer.durable = false, nil
@@ -265,7 +275,8 @@ func (s *Store) begin() error {
 	return nil
 }
 
-// nextID returns a message's id. Ids grow with the clock, so that no process and no restart gives one twice.
+// nextID returns a message's id. Ids grow with the clock, so that no process and no restart gives
+// one twice.
 func (w *writer) nextID() int64 {
 	w.lastID++
 	return w.lastID
@@ -281,8 +292,9 @@ func (w *writer) release(id int64) {
 	w.leasesStale = true
 }
 
-// saveLeases writes down which messages are in hand, once for a transaction however many they are. Since it is part of the
-// transaction that has their effects, a message whose effects survived is known to have been received.
+// saveLeases writes down which messages are in hand, once for a transaction however many they are.
+// Since it is part of the transaction that has their effects, a message whose effects survived is
+// known to have been received.
 func (s *Store) saveLeases() error {
 	if !s.writer.leasesStale {
 		return nil
@@ -303,8 +315,8 @@ func decodeLeases(list []byte) []int64 {
 	return ids
 }
 
-// sync makes commits durable, all at once that have gathered since it did so last, and answers those who wait for it. Its
-// token is in s.free while it is idle.
+// sync makes commits durable, all at once that have gathered since it did so last, and answers
+// those who wait for it. Its token is in s.free while it is idle.
 func (s *Store) sync() {
 	defer close(s.stopped)
 	for group := range s.commits {
@@ -325,8 +337,8 @@ func (s *Store) makeDurable(group []*op) {
 	}
 }
 
-// checkpoint copies the log into the file whenever it has grown, beside the writer. The writer itself then copies the little that
-// it has written meanwhile, and so can begin the log anew.
+// checkpoint copies the log into the file whenever it has grown, beside the writer. The writer
+// itself then copies the little that it has written meanwhile, and so can begin the log anew.
 func (s *Store) checkpoint() {
 	for range s.full {
 		if err := passiveCheckpoint(s.mover); err != nil {
@@ -354,7 +366,8 @@ func dataVersion(conn *sqlite.Conn) (version int64, err error) {
 	return version, err
 }
 
-// exec runs one statement with its parameters and calls row, if not nil, for each row of the result.
+// exec runs one statement with its parameters and calls row, if not nil, for each row of the
+// result.
 func exec(conn *sqlite.Conn, query string, row func(*sqlite.Stmt) error, args ...any) error {
 	return sqlitex.Execute(conn, query, &sqlitex.ExecOptions{Args: args, ResultFunc: row})
 }

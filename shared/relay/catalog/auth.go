@@ -16,10 +16,13 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Auth is how the relay authenticates to an endpoint, beside the signature of Standard Webhooks. Exactly one field is set. It is stored in the catalog, which encrypts all of it: do not change its JSON names. A value described as a secret may be a reference (SecretPrefix).
+// Auth is how the relay authenticates to an endpoint, beside the signature of Standard Webhooks.
+// Exactly one field is set. It is stored in the catalog, which encrypts all of it: do not change
+// its JSON names. A value described as a secret may be a reference (SecretPrefix).
 type Auth struct {
-	Basic     *BasicAuth `json:"basic,omitempty"`
-	Bearer    string     `json:"bearer,omitempty"` // a secret: the token of "Authorization: Bearer …"
+	Basic *BasicAuth `json:"basic,omitempty"`
+	// a secret: the token of "Authorization: Bearer …"
+	Bearer    string     `json:"bearer,omitempty"`
 	APIKey    *APIKey    `json:"apiKey,omitempty"`
 	OAuth2    *OAuth2    `json:"oauth2,omitempty"`
 	Signature *Signature `json:"signature,omitempty"`
@@ -45,16 +48,20 @@ type OAuth2 struct {
 	ClientID     string   `json:"clientId"` // may be a reference, like a secret
 	ClientSecret string   `json:"clientSecret"`
 	Scopes       []string `json:"scopes,omitempty"`
-	Audience     string   `json:"audience,omitempty"` // for token endpoints that need this parameter; "": not sent
-	InBody       bool     `json:"inBody,omitempty"`   // id and secret are sent in the body, not in the Authorization header
+	// for token endpoints that need this parameter; "": not sent
+	Audience string `json:"audience,omitempty"`
+	// id and secret are sent in the body, not in the Authorization header
+	InBody bool `json:"inBody,omitempty"`
 }
 
-// Signature is a signature that the receiver can verify already: the one of a provider of package verify, or a described HMAC.
+// Signature is a signature that the receiver can verify already: the one of a provider of package
+// verify, or a described HMAC.
 type Signature struct {
-	Provider string       `json:"provider"`        // a name of verify.Providers
-	HMAC     *verify.HMAC `json:"hmac,omitempty"`  // for provider "hmac"
-	Secret   string       `json:"secret"`          // a secret in the provider's form; its private key, if it signs with one
-	Alone    bool         `json:"alone,omitempty"` // the headers of Standard Webhooks are not sent
+	Provider string       `json:"provider"`       // a name of verify.Providers
+	HMAC     *verify.HMAC `json:"hmac,omitempty"` // for provider "hmac"
+	// a secret in the provider's form; its private key, if it signs with one
+	Secret string `json:"secret"`
+	Alone  bool   `json:"alone,omitempty"` // the headers of Standard Webhooks are not sent
 }
 
 // SigV4 signs requests for AWS, with the credentials of the deliver function's role.
@@ -63,7 +70,9 @@ type SigV4 struct {
 	Region  string `json:"region"`
 }
 
-// SecretPrefix begins a reference to a secret of AWS Secrets Manager, which replaces the secret itself: "aws-secretsmanager:shop/token". For a string in a secret that is a JSON object it is "aws-secretsmanager:shop/api#password". The name may be an ARN.
+// SecretPrefix begins a reference to a secret of AWS Secrets Manager, which replaces the secret
+// itself: "aws-secretsmanager:shop/token". For a string in a secret that is a JSON object it is
+// "aws-secretsmanager:shop/api#password". The name may be an ARN.
 const SecretPrefix = "aws-secretsmanager:"
 
 // IsReference tells whether a value is a reference.
@@ -71,7 +80,8 @@ func IsReference(value string) bool { return strings.HasPrefix(value, SecretPref
 
 // SecretStore reads secrets to which the catalog only refers. It is safe for concurrent use.
 type SecretStore interface {
-	// Secret returns the current secret of a name or ARN. ErrNotFound means that it does not exist, is deleted, or may not be read. No error contains a secret.
+	// Secret returns the current secret of a name or ARN. ErrNotFound means that it does not exist,
+	// is deleted, or may not be read. No error contains a secret.
 	Secret(ctx context.Context, name string) (string, error)
 }
 
@@ -96,7 +106,8 @@ func (a *Auth) SecretValues() []*string {
 // Clone returns a copy whose secrets can be changed.
 func (a *Auth) Clone() *Auth {
 	c := *a
-	c.Basic, c.APIKey, c.OAuth2, c.Signature = cloned(a.Basic), cloned(a.APIKey), cloned(a.OAuth2), cloned(a.Signature)
+	c.Basic, c.APIKey, c.OAuth2, c.Signature = cloned(a.Basic), cloned(a.APIKey), cloned(a.OAuth2),
+		cloned(a.Signature)
 	return &c
 }
 
@@ -116,18 +127,26 @@ func (ep Endpoint) References() (all []string) {
 		}
 	}
 	if ep.TLS != nil {
-		all = append(all, string(ep.TLS.Certificate), string(ep.TLS.Key), string(ep.TLS.Authorities))
+		all = append(
+			all, string(ep.TLS.Certificate), string(ep.TLS.Key), string(ep.TLS.Authorities),
+		)
 	}
 	return all
 }
 
-// minSecretBytes is the shortest value of Header, or part of one, that counts as a secret. If words such as prod were removed from answers, every answer would have gaps.
+// minSecretBytes is the shortest value of Header, or part of one, that counts as a secret. If words
+// such as prod were removed from answers, every answer would have gaps.
 const minSecretBytes = 6
 
-// Hidden returns the texts that must be removed from an endpoint's answers before they are recorded. These are the values of its headers and of its URL, as a whole and in their parts (the token of an Authorization, each cookie of several), and the secret of its Signature, which many providers send as the header itself.
+// Hidden returns the texts that must be removed from an endpoint's answers before they are
+// recorded. These are the values of its headers and of its URL, as a whole and in their parts (the
+// token of an Authorization, each cookie of several), and the secret of its Signature, which many
+// providers send as the header itself.
 func (ep Endpoint) Hidden() (all []string) {
 	for _, value := range ep.Header {
-		parts := strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" ;,=", r) })
+		parts := strings.FieldsFunc(value, func(r rune) bool {
+			return strings.ContainsRune(" ;,=", r)
+		})
 		all = append(append(all, value), parts...)
 	}
 	all = append(all, secretsOfURL(ep.URL)...)
@@ -138,10 +157,12 @@ func (ep Endpoint) Hidden() (all []string) {
 	return all
 }
 
-// minSecretSegment is the shortest segment of a URL's path that counts as a secret. The webhook URLs of chat services have such segments.
+// minSecretSegment is the shortest segment of a URL's path that counts as a secret. The webhook
+// URLs of chat services have such segments.
 const minSecretSegment = 20
 
-// secretsOfURL returns the values of a URL's query, and the segments of its path that may be secrets.
+// secretsOfURL returns the values of a URL's query, and the segments of its path that may be
+// secrets.
 func secretsOfURL(raw string) (all []string) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -158,7 +179,8 @@ func secretsOfURL(raw string) (all []string) {
 	return all
 }
 
-// NeedsAWS tells the operator why an endpoint works only in a deployed relay; "" if it works everywhere.
+// NeedsAWS tells the operator why an endpoint works only in a deployed relay; "" if it works
+// everywhere.
 func (ep Endpoint) NeedsAWS() string {
 	if ep.Auth != nil && ep.Auth.SigV4 != nil {
 		return "sigv4 signs with the role of a deployed function"
@@ -169,17 +191,21 @@ func (ep Endpoint) NeedsAWS() string {
 	return ""
 }
 
-// Verifier returns the value that makes the signature. For a provider that signs with a private key, the secret is that key.
+// Verifier returns the value that makes the signature. For a provider that signs with a private
+// key, the secret is that key.
 func (s *Signature) Verifier(endpointURL string) (*verify.Verifier, error) {
 	cfg := verify.Config{Provider: s.Provider, HMAC: s.HMAC}
-	if d, _ := verify.Describe(s.Provider); d.NeedsURL != "" || s.HMAC != nil && strings.Contains(s.HMAC.Payload, "{url}") {
+	if d, _ := verify.Describe(s.Provider); d.NeedsURL != "" || s.HMAC != nil &&
+		strings.Contains(s.HMAC.Payload, "{url}") {
 		cfg.URL = endpointURL
 	}
 	return verify.NewSigner(cfg, nil, s.Secret)
 }
 
 // Sign returns the headers, without the content type, with which the provider would send w.
-func (s *Signature) Sign(v *verify.Verifier, endpointURL string, w verify.Webhook, at time.Time) (verify.Header, error) {
+func (s *Signature) Sign(
+	v *verify.Verifier, endpointURL string, w verify.Webhook, at time.Time,
+) (verify.Header, error) {
 	r, err := v.Sign(w, at)
 	if err != nil {
 		return nil, err
@@ -187,15 +213,22 @@ func (s *Signature) Sign(v *verify.Verifier, endpointURL string, w verify.Webhoo
 	delete(r.Header, "content-type")
 	_, query, _ := strings.Cut(endpointURL, "?")
 	if !bytes.Equal(r.Body, w.Body) || r.Query != "" && r.Query != query {
-		return nil, errors.New("relay: this provider's proof is in the body or the URL, which the relay does not change")
+		return nil, errors.New(
+			"relay: this provider's proof is in the body or the URL, which the relay does not change",
+		)
 	}
 	for name, value := range r.Header {
 		ours := IsReserved(name)
 		switch standard := slices.Contains(StandardHeaders, name); {
 		case ours && standard && !s.Alone:
-			return nil, fmt.Errorf("relay: header %s is also that of Standard Webhooks, which standard: false leaves out", name)
+			return nil, fmt.Errorf(
+				"relay: header %s is also that of Standard Webhooks, which standard: false leaves out",
+				name,
+			)
 		case ours && !standard:
-			return nil, fmt.Errorf("relay: header %s is set by the relay or by the connection itself", name)
+			return nil, fmt.Errorf(
+				"relay: header %s is set by the relay or by the connection itself", name,
+			)
 		}
 		if strings.ContainsFunc(value, unicode.IsControl) {
 			return nil, fmt.Errorf("relay: header %s would have a control character", name)
@@ -204,7 +237,8 @@ func (s *Signature) Sign(v *verify.Verifier, endpointURL string, w verify.Webhoo
 	return r.Header, nil
 }
 
-// Check returns why deliveries to a URL cannot be signed this way, or nil. A secret that is a reference is assumed to be valid.
+// Check returns why deliveries to a URL cannot be signed this way, or nil. A secret that is a
+// reference is assumed to be valid.
 func (s Signature) Check(endpointURL string) error {
 	_, err := s.sample(endpointURL)
 	return err
@@ -213,11 +247,18 @@ func (s Signature) Check(endpointURL string) error {
 // sample returns the headers of a signed sample webhook.
 func (s Signature) sample(endpointURL string) (verify.Header, error) {
 	d, _ := verify.Describe(s.Provider)
-	if slices.ContainsFunc(d.Settings, func(one verify.SettingDescription) bool { return !one.Optional }) {
-		return nil, fmt.Errorf("relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac", s.Provider)
+	if slices.ContainsFunc(d.Settings, func(one verify.SettingDescription) bool {
+		return !one.Optional
+	}) {
+		return nil, fmt.Errorf(
+			"relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac",
+			s.Provider,
+		)
 	}
 	if IsReference(s.Secret) {
-		_, secret, signing, err := verify.Example(s.Provider, strings.NewReader(strings.Repeat("x", 32)))
+		_, secret, signing, err := verify.Example(
+			s.Provider, strings.NewReader(strings.Repeat("x", 32)),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -231,7 +272,8 @@ func (s Signature) sample(endpointURL string) (verify.Header, error) {
 	return s.Sign(v, endpointURL, sample, time.Unix(0, 0))
 }
 
-// Headers returns the lower-case names of the headers that a sets on requests to a URL, in no particular order.
+// Headers returns the lower-case names of the headers that a sets on requests to a URL, in no
+// particular order.
 func (a *Auth) Headers(endpointURL string) []string {
 	switch {
 	case a.APIKey != nil && a.APIKey.Header == "":
@@ -245,13 +287,16 @@ func (a *Auth) Headers(endpointURL string) []string {
 		}
 		return slices.Collect(maps.Keys(header))
 	case a.SigV4 != nil:
-		return []string{"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}
+		return []string{
+			"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token",
+		}
 	default:
 		return []string{"authorization"}
 	}
 }
 
-// IsCredential tells whether somebody who sees one request could make others. That is so if the request contains the secret itself, and not only a signature made with it.
+// IsCredential tells whether somebody who sees one request could make others. That is so if the
+// request contains the secret itself, and not only a signature made with it.
 func (a *Auth) IsCredential() bool {
 	if a.Signature == nil {
 		return a.SigV4 == nil

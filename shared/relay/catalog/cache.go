@@ -12,17 +12,22 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// DefaultCacheTTL is how long a function uses the catalog that it knows. Then it asks for the current generation. So a change of the catalog is in force everywhere after that time.
+// DefaultCacheTTL is how long a function uses the catalog that it knows. Then it asks for the
+// current generation. So a change of the catalog is in force everywhere after that time.
 const DefaultCacheTTL = 30 * time.Second
 
 const (
-	// staleLimit is how long a cache entry stays in use while the catalog cannot be read. Webhooks are accepted through an outage, and a withdrawn secret does not stay valid for ever. Stores keep a generation for longer, see Generations.
+	// staleLimit is how long a cache entry stays in use while the catalog cannot be read. Webhooks
+	// are accepted through an outage, and a withdrawn secret does not stay valid for ever. Stores
+	// keep a generation for longer, see Generations.
 	staleLimit = time.Hour
 	// staleRetry is the wait after a failed read: there is no new try at each event.
 	staleRetry = time.Second
-	// loadTimeout ends a load. A load is shared by all who wait for it, so it must not end with the context of the first one.
+	// loadTimeout ends a load. A load is shared by all who wait for it, so it must not end with the
+	// context of the first one.
 	loadTimeout = 5 * time.Second
-	// maxCacheBytes limits the memory of a cache, by the sizes that its entries report: about 10,000 endpoints. The least recently used entries are dropped first.
+	// maxCacheBytes limits the memory of a cache, by the sizes that its entries report: about
+	// 10,000 endpoints. The least recently used entries are dropped first.
 	maxCacheBytes = 32 << 20
 )
 
@@ -30,11 +35,15 @@ const (
 type Cached interface {
 	// Bytes returns the approximate memory of the entry.
 	Bytes() int
-	// Lasting tells whether the entry is valid as long as its generation is current. If not, it is read again after the TTL.
+	// Lasting tells whether the entry is valid as long as its generation is current. If not, it is
+	// read again after the TTL.
 	Lasting() bool
 }
 
-// Cache caches what load makes of the catalog's entries. As long as the generation stays the same, it reads nothing twice: one read of the generation in each TTL serves all entries. After a name was not found, it reads all names of the generation, so that no other unknown name costs a read. It is safe for concurrent use.
+// Cache caches what load makes of the catalog's entries. As long as the generation stays the same,
+// it reads nothing twice: one read of the generation in each TTL serves all entries. After a name
+// was not found, it reads all names of the generation, so that no other unknown name costs a read.
+// It is safe for concurrent use.
 type Cache[V Cached] struct {
 	generation *Renewed[Generation]
 	load       func(ctx context.Context, g Generation, name string) (V, error)
@@ -65,14 +74,18 @@ type nameSet struct {
 	names map[string]struct{} // nil: not read yet
 }
 
-// NewCache returns a cache of what load makes of a name's entry in the catalog. names lists all existing names; nil if load finds every name. A zero ttl means DefaultCacheTTL.
+// NewCache returns a cache of what load makes of a name's entry in the catalog. names lists all
+// existing names; nil if load finds every name. A zero ttl means DefaultCacheTTL.
 func NewCache[V Cached](ttl time.Duration, now func() time.Time, generations Generations,
-	load func(context.Context, Generation, string) (V, error), names func(context.Context, Generation) ([]string, error),
+	load func(
+		context.Context, Generation, string,
+	) (V, error), names func(context.Context, Generation) ([]string, error),
 ) *Cache[V] {
 	ttl = cmp.Or(ttl, DefaultCacheTTL)
 	return &Cache[V]{
 		generation: NewRenewed(generations.Generation, ttl, staleLimit, now),
-		load:       load, names: names, ttl: ttl, now: now, entries: map[string]*list.Element{}, recent: list.New(),
+		load:       load, names: names, ttl: ttl, now: now, entries: map[string]*list.Element{},
+		recent: list.New(),
 	}
 }
 
@@ -101,7 +114,8 @@ func (c *Cache[V]) Get(ctx context.Context, name string) (V, error) {
 	case <-ctx.Done():
 		return none, ctx.Err()
 	case r := <-loaded:
-		if r.Err != nil && !errors.Is(r.Err, ErrNotFound) && found && c.now().Sub(e.confirmed) < staleLimit {
+		if r.Err != nil && !errors.Is(r.Err, ErrNotFound) && found &&
+			c.now().Sub(e.confirmed) < staleLimit {
 			return e.value, nil
 		}
 		v, _ := r.Val.(V)
@@ -122,7 +136,8 @@ func (c *Cache[V]) Current(ctx context.Context, name string) (V, error) {
 	return v, err
 }
 
-// Forget makes the next Get ask for the current generation, and read the entry again if it is not lasting.
+// Forget makes the next Get ask for the current generation, and read the entry again if it is not
+// lasting.
 func (c *Cache[V]) Forget(name string) {
 	c.generation.expire()
 	c.mu.Lock()
@@ -169,7 +184,8 @@ func (c *Cache[V]) isAbsent(name string, g Generation) bool {
 	return !there
 }
 
-// keep caches what was loaded. After a failed load, a known entry is not tried again for staleRetry.
+// keep caches what was loaded. After a failed load, a known entry is not tried again for
+// staleRetry.
 func (c *Cache[V]) keep(ctx context.Context, name string, g Generation, v V, err error) {
 	if errors.Is(err, ErrNotFound) {
 		c.readNames(ctx, g)
@@ -221,7 +237,9 @@ func (c *Cache[V]) readNames(ctx context.Context, g Generation) {
 	c.known = known
 }
 
-// Renewed is one value that is read again when it is older than ttl. While reads fail, the last value stays in use for limit (zero: for ever), and the next try comes after retry. It is safe for concurrent use.
+// Renewed is one value that is read again when it is older than ttl. While reads fail, the last
+// value stays in use for limit (zero: for ever), and the next try comes after retry. It is safe for
+// concurrent use.
 type Renewed[T any] struct {
 	load    func(context.Context) (T, error)
 	ttl     time.Duration
@@ -237,7 +255,9 @@ type Renewed[T any] struct {
 }
 
 // NewRenewed returns a value that the first Get reads with load.
-func NewRenewed[T any](load func(context.Context) (T, error), ttl, limit time.Duration, now func() time.Time) *Renewed[T] {
+func NewRenewed[T any](
+	load func(context.Context) (T, error), ttl, limit time.Duration, now func() time.Time,
+) *Renewed[T] {
 	return &Renewed[T]{load: load, ttl: ttl, retry: staleRetry, limit: limit, now: now}
 }
 
@@ -269,7 +289,8 @@ func (r *Renewed[T]) Get(ctx context.Context) (T, error) {
 	}
 }
 
-// keep stores the value of a read that began at a time, unless a newer one is stored. It returns the value to use.
+// keep stores the value of a read that began at a time, unless a newer one is stored. It returns
+// the value to use.
 func (r *Renewed[T]) keep(v T, began time.Time, err error) (T, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

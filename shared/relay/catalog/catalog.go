@@ -10,11 +10,14 @@ import (
 type Source struct {
 	Name   string        // [a-z0-9][a-z0-9-]{0,62}; the last part of its URL, /in/{name}
 	Verify verify.Config // how its webhooks are verified, and where their id and type are
-	// Secrets are the accepted secrets, newest first. It is empty only for provider "none", or for a provider that sends its secret in a handshake.
+	// Secrets are the accepted secrets, newest first. It is empty only for provider "none", or for
+	// a provider that sends its secret in a handshake.
 	Secrets []string
 	Order   Order // derived from its ordered endpoints, see Catalog.SetOrder
 
-	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no window is open, or there is a secret already. It is not part of the configuration: Sources sets it, and Store neither reads nor writes it.
+	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no
+	// window is open, or there is a secret already. It is not part of the configuration: Sources
+	// sets it, and Store neither reads nor writes it.
 	LearnUntil time.Time
 }
 
@@ -26,15 +29,20 @@ func (s Source) Learns() bool {
 
 // Endpoint is a URL to which webhooks are POSTed.
 type Endpoint struct {
-	Name     string            // [a-z0-9][a-z0-9-]{0,62}
-	URL      string            // absolute, http or https, without userinfo or fragment
-	Secrets  []string          // Standard Webhooks secrets (whsec_… or whsk_…), at least one; each signs every request
-	Header   map[string]string // static headers, lower-case names, added to every request
-	Timeout  time.Duration     // of one attempt, from dialling to the last byte read; zero: DefaultEndpointTimeout
-	Schedule []time.Duration   // waits between attempts; nil: retry.DefaultSchedule; empty: a single attempt
+	Name string // [a-z0-9][a-z0-9-]{0,62}
+	URL  string // absolute, http or https, without userinfo or fragment
+	// Standard Webhooks secrets (whsec_… or whsk_…), at least one; each signs every request
+	Secrets []string
+	Header  map[string]string // static headers, lower-case names, added to every request
+	// of one attempt, from dialling to the last byte read; zero: DefaultEndpointTimeout
+	Timeout time.Duration
+	// waits between attempts; nil: retry.DefaultSchedule; empty: a single attempt
+	Schedule []time.Duration
 
-	MaxAge    time.Duration // counted from acceptance; an older delivery dies; zero: only the schedule decides
-	Final     []string      // answers after which no attempt follows: a status ("404") or a class ("4xx")
+	// counted from acceptance; an older delivery dies; zero: only the schedule decides
+	MaxAge time.Duration
+	// answers after which no attempt follows: a status ("404") or a class ("4xx")
+	Final     []string
 	RateLimit int           // attempts in each RatePer, over all instances; 0: no limit
 	RatePer   time.Duration // at most an hour; zero: a second
 
@@ -43,15 +51,19 @@ type Endpoint struct {
 	Auth        *Auth // authentication beside the signature of Standard Webhooks; nil: none
 	Order       Order // whether deliveries keep the order of acceptance
 
-	SecretsMade bool             // the relay made Secrets, and Rotate may change them; false: they are in the operator's file
-	Retiring    []RetiringSecret // replaced secrets, the last to end first; each signs every request until its end
-	Prove       ProofKind        // the proof that it must give before its first delivery; "": none
+	// the relay made Secrets, and Rotate may change them; false: they are in the operator's file
+	SecretsMade bool
+	// replaced secrets, the last to end first; each signs every request until its end
+	Retiring []RetiringSecret
+	Prove    ProofKind // the proof that it must give before its first delivery; "": none
 }
 
-// DefaultEndpointTimeout is the timeout of an attempt if the endpoint sets none. Standard Webhooks recommends 15 to 30 s.
+// DefaultEndpointTimeout is the timeout of an attempt if the endpoint sets none. Standard Webhooks
+// recommends 15 to 30 s.
 const DefaultEndpointTimeout = 15 * time.Second
 
-// MaxEndpointTimeout is the longest timeout of an endpoint. One such attempt and its record fit into the timeout of the deliver function.
+// MaxEndpointTimeout is the longest timeout of an endpoint. One such attempt and its record fit
+// into the timeout of the deliver function.
 const MaxEndpointTimeout = 30 * time.Second
 
 // Subscription sends a source's events to an endpoint.

@@ -10,9 +10,11 @@ import (
 var (
 	// ErrNotFound means that there is no such source, endpoint, event, delivery or body.
 	ErrNotFound = errors.New("relay: not found")
-	// ErrConflict means that a conditional write found the record in another state. Nothing was written.
+	// ErrConflict means that a conditional write found the record in another state. Nothing was
+	// written.
 	ErrConflict = errors.New("relay: conflict")
-	// ErrNotOpen means that a handshake brought a secret, and the operator has opened no window for it, or the window has ended.
+	// ErrNotOpen means that a handshake brought a secret, and the operator has opened no window for
+	// it, or the window has ended.
 	ErrNotOpen = errors.New("relay: handshake refused: no learning window")
 )
 
@@ -21,7 +23,10 @@ type Generation string
 
 // Generations tells which state of the catalog is current.
 type Generations interface {
-	// Generation returns the name of the current catalog. Each catalog that ReplaceCatalog writes has another name. The content of a generation does not change, except for a secret that a source learns. The ports below can read a generation for at least two hours after it was replaced. After that they may read the current one instead.
+	// Generation returns the name of the current catalog. Each catalog that ReplaceCatalog writes
+	// has another name. The content of a generation does not change, except for a secret that a
+	// source learns. The ports below can read a generation for at least two hours after it was
+	// replaced. After that they may read the current one instead.
 	Generation(ctx context.Context) (Generation, error)
 }
 
@@ -36,19 +41,29 @@ type Sources interface {
 
 // LearnedSecrets stores the secrets that providers send in handshakes.
 type LearnedSecrets interface {
-	// LearnSecret makes secret the only secret of a source whose configuration has none, if a window is open for it. From then on Sources returns it with the source. The same write closes the window. It also raises the catalog's revision, so that a replacement of an older revision gets ErrConflict and cannot undo it. It is no error if the source has learned the same secret before.
+	// LearnSecret makes secret the only secret of a source whose configuration has none, if a
+	// window is open for it. From then on Sources returns it with the source. The same write closes
+	// the window. It also raises the catalog's revision, so that a replacement of an older revision
+	// gets ErrConflict and cannot undo it. It is no error if the source has learned the same secret
+	// before.
 	//
-	// Errors, after which nothing was written: ErrConflict if the source has another secret, configured or learned; ErrNotOpen if no window is open; ErrNotFound if there is no such source.
+	// Errors, after which nothing was written: ErrConflict if the source has another secret,
+	// configured or learned; ErrNotOpen if no window is open; ErrNotFound if there is no such
+	// source.
 	LearnSecret(ctx context.Context, source, secret string) error
 }
 
 // LearningWindows allows handshakes to bring secrets. It is the operator's side of LearnedSecrets.
 type LearningWindows interface {
-	// OpenLearning allows the next handshake of a source to bring its secret until a time, in whole milliseconds. It replaces a window that is open already. A replacement of the catalog leaves the window open. Errors: ErrConflict if the source has a secret, which must be forgotten first; ErrNotFound if there is no such source.
+	// OpenLearning allows the next handshake of a source to bring its secret until a time, in whole
+	// milliseconds. It replaces a window that is open already. A replacement of the catalog leaves
+	// the window open. Errors: ErrConflict if the source has a secret, which must be forgotten
+	// first; ErrNotFound if there is no such source.
 	OpenLearning(ctx context.Context, source string, until time.Time) error
 }
 
-// Subscriptions returns the subscriptions of a source in a generation, in the operator's order. It is no error if there are none.
+// Subscriptions returns the subscriptions of a source in a generation, in the operator's order. It
+// is no error if there are none.
 type Subscriptions interface {
 	Generations
 	Subscriptions(ctx context.Context, g Generation, source string) ([]Subscription, error)
@@ -65,13 +80,18 @@ type Endpoints interface {
 
 // Store reads and replaces the whole catalog.
 type Store interface {
-	// LoadCatalog returns the catalog and its revision. A new store has an empty catalog of revision 0. Sources and endpoints are sorted by name, subscriptions are grouped by source in the operator's order.
+	// LoadCatalog returns the catalog and its revision. A new store has an empty catalog of
+	// revision 0. Sources and endpoints are sorted by name, subscriptions are grouped by source in
+	// the operator's order.
 	LoadCatalog(ctx context.Context) (Catalog, int64, error)
-	// ReplaceCatalog replaces the catalog of revision base by c, which must be valid. Readers see either the old catalog or the new one, never a mixture. Error: ErrConflict if somebody else has replaced the catalog since, or a source has learned a secret.
+	// ReplaceCatalog replaces the catalog of revision base by c, which must be valid. Readers see
+	// either the old catalog or the new one, never a mixture. Error: ErrConflict if somebody else
+	// has replaced the catalog since, or a source has learned a secret.
 	ReplaceCatalog(ctx context.Context, c Catalog, base int64) error
 }
 
-// Sealer encrypts secrets at rest. A sealed secret opens only with the name with which it was sealed (for a catalog item its kind and name), so that it cannot be moved to another item.
+// Sealer encrypts secrets at rest. A sealed secret opens only with the name with which it was
+// sealed (for a catalog item its kind and name), so that it cannot be moved to another item.
 type Sealer interface {
 	Seal(ctx context.Context, name string, plain []byte) ([]byte, error)
 	Open(ctx context.Context, name string, sealed []byte) ([]byte, error)

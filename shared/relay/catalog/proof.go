@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 )
 
-// ProofKind is the proof that an endpoint must give before its first delivery, and again after its URL has changed. The set is closed.
+// ProofKind is the proof that an endpoint must give before its first delivery, and again after its
+// URL has changed. The set is closed.
 type ProofKind string
 
 // The kinds of proof.
@@ -18,7 +19,8 @@ const (
 	ProveOptions ProofKind = "options"
 )
 
-// Proves names the proof that an endpoint owes to a relay of that origin; "": none. The name is a hash, because the URL may contain a secret.
+// Proves names the proof that an endpoint owes to a relay of that origin; "": none. The name is a
+// hash, because the URL may contain a secret.
 func (ep Endpoint) Proves(origin string) string {
 	if ep.Prove == ProveNothing {
 		return ""

@@ -13,15 +13,18 @@ import (
 const (
 	// DefaultKeep is how long a replaced secret still signs, so that receivers have time to change.
 	DefaultKeep = 24 * time.Hour
-	// MaxSecrets is how many secrets of an endpoint may sign at the same time. Each adds an entry of about 50 characters to webhook-signature (88 for Ed25519), and receivers try every entry.
+	// MaxSecrets is how many secrets of an endpoint may sign at the same time. Each adds an entry
+	// of about 50 characters to webhook-signature (88 for Ed25519), and receivers try every entry.
 	MaxSecrets = 5
-	// rotateTries is the number of tries of a rotation that conflicts with other changes of the catalog.
+	// rotateTries is the number of tries of a rotation that conflicts with other changes of the
+	// catalog.
 	rotateTries = 5
 )
 
 // Reasons why an endpoint's secrets are not rotated. Nothing was written.
 var (
-	// ErrSecretsConfigured means that the secrets are in the configuration file. The next "apply" would restore them.
+	// ErrSecretsConfigured means that the secrets are in the configuration file. The next "apply"
+	// would restore them.
 	ErrSecretsConfigured = errors.New("relay: secrets are configured")
 	// ErrTooManySecrets means that one more secret would make more than MaxSecrets.
 	ErrTooManySecrets = errors.New("relay: too many secrets")
@@ -29,13 +32,15 @@ var (
 	ErrKeep = errors.New("relay: negative time to keep a secret")
 )
 
-// RetiringSecret is a secret that was replaced. It is stored in the catalog: do not change its JSON names.
+// RetiringSecret is a secret that was replaced. It is stored in the catalog: do not change its JSON
+// names.
 type RetiringSecret struct {
 	Secret string    `json:"secret"`
 	Until  time.Time `json:"until"` // it signs before this time only
 }
 
-// SigningSecrets returns the secrets that sign at a time: the current ones, then the retiring ones, the last to end first.
+// SigningSecrets returns the secrets that sign at a time: the current ones, then the retiring ones,
+// the last to end first.
 func (ep Endpoint) SigningSecrets(now time.Time) []string {
 	secrets := slices.Clone(ep.Secrets)
 	for _, r := range ep.StillRetiring(now) {
@@ -46,13 +51,25 @@ func (ep Endpoint) SigningSecrets(now time.Time) []string {
 
 // StillRetiring returns those of Retiring that still sign at a time.
 func (ep Endpoint) StillRetiring(now time.Time) []RetiringSecret {
-	return slices.DeleteFunc(slices.Clone(ep.Retiring), func(r RetiringSecret) bool { return !now.Before(r.Until) })
+	return slices.DeleteFunc(slices.Clone(ep.Retiring), func(r RetiringSecret) bool {
+		return !now.Before(r.Until)
+	})
 }
 
-// Rotate gives an endpoint a new secret, which signs first. The secrets so far sign beside it until keep from now; a secret that was to end sooner still does. So every request has a signature of each, and the receiver can change at any time before. A keep of 0 ends the old secrets at once, which is for a secret that has leaked; the usual value is DefaultKeep. Requests have the new signature when the deliver function's cache has expired (DefaultCacheTTL). The old signatures end exactly on time.
+// Rotate gives an endpoint a new secret, which signs first. The secrets so far sign beside it until
+// keep from now; a secret that was to end sooner still does. So every request has a signature of
+// each, and the receiver can change at any time before. A keep of 0 ends the old secrets at once,
+// which is for a secret that has leaked; the usual value is DefaultKeep. Requests have the new
+// signature when the deliver function's cache has expired (DefaultCacheTTL). The old signatures end
+// exactly on time.
 //
-// Rotate returns the endpoint as it is now. Secrets[0] is the new secret, to be shown once. Concurrent calls are made one after the other. Errors: ErrNotFound if there is no such endpoint; ErrSecretsConfigured; ErrTooManySecrets; ErrKeep; ErrConflict if others changed the catalog at each try.
-func Rotate(ctx context.Context, store Store, endpoint string, keep time.Duration, now time.Time) (Endpoint, error) {
+// Rotate returns the endpoint as it is now. Secrets[0] is the new secret, to be shown once.
+// Concurrent calls are made one after the other. Errors: ErrNotFound if there is no such endpoint;
+// ErrSecretsConfigured; ErrTooManySecrets; ErrKeep; ErrConflict if others changed the catalog at
+// each try.
+func Rotate(
+	ctx context.Context, store Store, endpoint string, keep time.Duration, now time.Time,
+) (Endpoint, error) {
 	if keep < 0 {
 		return Endpoint{}, fmt.Errorf("%w: %v", ErrKeep, keep)
 	}
@@ -61,11 +78,14 @@ func Rotate(ctx context.Context, store Store, endpoint string, keep time.Duratio
 		if err != nil {
 			return Endpoint{}, err
 		}
-		at := slices.IndexFunc(catalog.Endpoints, func(e Endpoint) bool { return e.Name == endpoint })
+		at := slices.IndexFunc(catalog.Endpoints, func(e Endpoint) bool {
+			return e.Name == endpoint
+		})
 		if at < 0 {
 			return Endpoint{}, fmt.Errorf("endpoint %q: %w", endpoint, ErrNotFound)
 		}
-		catalog.Endpoints = slices.Clone(catalog.Endpoints) // the store may have returned its own slice
+		// the store may have returned its own slice
+		catalog.Endpoints = slices.Clone(catalog.Endpoints)
 		ep := &catalog.Endpoints[at]
 		if err := ep.rotate(sign.NewSecret(), keep, now); err != nil {
 			return Endpoint{}, fmt.Errorf("endpoint %s: %w", endpoint, err)
@@ -96,7 +116,10 @@ func (ep *Endpoint) rotate(secret string, keep time.Duration, now time.Time) err
 	return ep.retire(was, end, now)
 }
 
-// Succeed prepares an endpoint of a new catalog that replaces the endpoint was. If it has no secrets of its own, it takes those of was. Secrets that it no longer has still sign beside its own until keep from now, so that the receiver has time to change. Secrets that were retiring already keep their end. A keep of 0 ends all of them at once. Errors: ErrTooManySecrets, ErrKeep.
+// Succeed prepares an endpoint of a new catalog that replaces the endpoint was. If it has no
+// secrets of its own, it takes those of was. Secrets that it no longer has still sign beside its
+// own until keep from now, so that the receiver has time to change. Secrets that were retiring
+// already keep their end. A keep of 0 ends all of them at once. Errors: ErrTooManySecrets, ErrKeep.
 func (ep *Endpoint) Succeed(was Endpoint, keep time.Duration, now time.Time) error {
 	switch {
 	case keep < 0:
@@ -114,15 +137,20 @@ func endOf(keep time.Duration, now time.Time) time.Time {
 	return now.Add(keep).UTC().Truncate(time.Second)
 }
 
-// retire makes the secrets that the endpoint no longer has sign until end. Retiring is sorted by end, the last first.
+// retire makes the secrets that the endpoint no longer has sign until end. Retiring is sorted by
+// end, the last first.
 func (ep *Endpoint) retire(was Endpoint, end, now time.Time) error {
 	ep.Retiring = nil
 	for _, old := range was.Secrets {
-		ep.Retiring = append(ep.Retiring, RetiringSecret{old, end})
+		ep.Retiring = append(ep.Retiring, RetiringSecret{Secret: old, Until: end})
 	}
 	ep.Retiring = append(ep.Retiring, was.Retiring...)
-	ep.Retiring = slices.DeleteFunc(ep.StillRetiring(now), func(r RetiringSecret) bool { return slices.Contains(ep.Secrets, r.Secret) })
-	slices.SortStableFunc(ep.Retiring, func(a, b RetiringSecret) int { return b.Until.Compare(a.Until) })
+	ep.Retiring = slices.DeleteFunc(ep.StillRetiring(now), func(r RetiringSecret) bool {
+		return slices.Contains(ep.Secrets, r.Secret)
+	})
+	slices.SortStableFunc(ep.Retiring, func(a, b RetiringSecret) int {
+		return b.Until.Compare(a.Until)
+	})
 	if n := len(ep.Secrets) + len(ep.Retiring); n > MaxSecrets && len(ep.Retiring) > 0 {
 		first := ep.Retiring[len(ep.Retiring)-1]
 		return fmt.Errorf("%w: %d would sign, at most %d may; the first of those from before ends at %s, or end them all at once by keeping none",

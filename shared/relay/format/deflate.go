@@ -10,8 +10,9 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// deflateLevel was chosen on GitHub's 329 published webhooks, of 9.9 KB on average. This package leaves 15.5 % in 57 µs at level 6, and 17.1 % in 65 µs at
-// level 1. The standard library's leaves 15.5 % in 157 µs at level 6. Package s2 leaves 22.2 % in 28 µs, zstd 17.0 % in 41 µs.
+// deflateLevel was chosen on GitHub's 329 published webhooks, of 9.9 KB on average. This package
+// leaves 15.5 % in 57 µs at level 6, and 17.1 % in 65 µs at level 1. The standard library's leaves
+// 15.5 % in 157 µs at level 6. Package s2 leaves 22.2 % in 28 µs, zstd 17.0 % in 41 µs.
 const deflateLevel = 6
 
 // deflaters are kept: a new one allocates a megabyte.
@@ -23,7 +24,8 @@ var deflaters = sync.Pool{New: func() any {
 	return w
 }}
 
-// Deflate returns b compressed (RFC 1951). It returns nil if that is not smaller. It is safe for concurrent use.
+// Deflate returns b compressed (RFC 1951). It returns nil if that is not smaller. It is safe for
+// concurrent use.
 func Deflate(b []byte) []byte {
 	if len(b) < minDeflate {
 		return nil
@@ -42,7 +44,8 @@ func Deflate(b []byte) []byte {
 // minDeflate is the number of bytes below which nothing is gained.
 const minDeflate = 128
 
-// Inflate returns what Deflate compressed. It returns ErrFormat if z is not of that form, or holds more than limit bytes.
+// Inflate returns what Deflate compressed. It returns ErrFormat if z is not of that form, or holds
+// more than limit bytes.
 func Inflate(z []byte, limit int) ([]byte, error) {
 	r := flate.NewReader(bytes.NewReader(z))
 	defer func() { _ = r.Close() }()

@@ -34,7 +34,9 @@ func TestDeflateLeavesAloneWhatGainsNothing(t *testing.T) {
 		x = x*1664525 + 1013904223
 		random[i] = byte(x >> 24)
 	}
-	for name, b := range map[string][]byte{"nothing": nil, "short": []byte("aaaaaaaaaaaaaaaa"), "noise": random} {
+	for name, b := range map[string][]byte{
+		"nothing": nil, "short": []byte("aaaaaaaaaaaaaaaa"), "noise": random,
+	} {
 		if z := format.Deflate(b); z != nil {
 			t.Errorf("%s: %d bytes became %d", name, len(b), len(z))
 		}
@@ -56,7 +58,10 @@ func FuzzInflate(f *testing.F) {
 }
 
 func BenchmarkDeflate(b *testing.B) {
-	text := []byte(strings.Repeat(`{"id":1296269,"name":"Hello-World","full_name":"octocat/Hello-World","private":false}`, 116))
+	text := []byte(strings.Repeat(
+		`{"id":1296269,"name":"Hello-World","full_name":"octocat/Hello-World","private":false}`,
+		116,
+	))
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {

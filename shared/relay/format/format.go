@@ -8,15 +8,22 @@ import (
 	"unicode/utf8"
 )
 
-// Version is the version of the documents. Readers must understand every earlier version, because a deployment meets old messages in flight and old records. They ignore members that they do not know.
+// Version is the version of the documents. Readers must understand every earlier version, because a
+// deployment meets old messages in flight and old records. They ignore members that they do not
+// know.
 //
-// An older reader also meets documents of a newer writer: while functions are being updated, which CloudFormation does in no fixed order, and after a roll back. So a change within a version may only add members that an older reader can ignore without harm. Any other change takes the next version number: an older reader sets such a document aside instead of misunderstanding it. It also takes two releases: the first one reads the new version, the second one writes it.
+// An older reader also meets documents of a newer writer: while functions are being updated, which
+// CloudFormation does in no fixed order, and after a roll back. So a change within a version may
+// only add members that an older reader can ignore without harm. Any other change takes the next
+// version number: an older reader sets such a document aside instead of misunderstanding it. It
+// also takes two releases: the first one reads the new version, the second one writes it.
 const Version = 1
 
 // ErrFormat means that a queue message or a record cannot be read. A retry does not help.
 var ErrFormat = errors.New("relay: unreadable format")
 
-// Encode returns the JSON of a document. It cannot fail: every field of the documents is a plain value.
+// Encode returns the JSON of a document. It cannot fail: every field of the documents is a plain
+// value.
 func Encode(doc any) []byte {
 	b, err := json.Marshal(doc)
 	if err != nil {
@@ -25,7 +32,8 @@ func Encode(doc any) []byte {
 	return escapeNoncharacters(b)
 }
 
-// escapeNoncharacters escapes U+FFFE and U+FFFF, which queues refuse (see CheckText). Package json escapes all other such characters itself. These two occur only inside strings.
+// escapeNoncharacters escapes U+FFFE and U+FFFF, which queues refuse (see CheckText). Package json
+// escapes all other such characters itself. These two occur only inside strings.
 func escapeNoncharacters(b []byte) []byte {
 	if !bytes.Contains(b, []byte("\xEF\xBF")) { // the first bytes of both, and of U+FFFD
 		return b
@@ -37,7 +45,9 @@ func escapeNoncharacters(b []byte) []byte {
 // ErrText means that a message is empty, or contains a character that queues refuse.
 var ErrText = errors.New("relay: not a text that queues take")
 
-// CheckText tells whether a queue accepts a message's body, by the rules of SQS: valid UTF-8, at least one character, and only characters of XML 1.0 (tab, newline, carriage return, and all from U+0020 on except U+FFFE and U+FFFF). Error: ErrText.
+// CheckText tells whether a queue accepts a message's body, by the rules of SQS: valid UTF-8, at
+// least one character, and only characters of XML 1.0 (tab, newline, carriage return, and all from
+// U+0020 on except U+FFFE and U+FFFF). Error: ErrText.
 func CheckText(body []byte) error {
 	if len(body) == 0 {
 		return fmt.Errorf("%w: it is empty", ErrText)

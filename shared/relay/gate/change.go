@@ -10,11 +10,13 @@ import (
 const (
 	EndpointOpened    = "endpoint.opened"    // its circuit breaker opened: deliveries are held
 	EndpointRecovered = "endpoint.recovered" // its circuit breaker closed again
-	EndpointFailing   = "endpoint.failing"   // every attempt has failed for a day: it will be disabled
-	EndpointDisabled  = "endpoint.disabled"
-	EndpointEnabled   = "endpoint.enabled"  // by the operator
-	EndpointProved    = "endpoint.proved"   // it gave its proof: deliveries begin
-	EndpointUnproven  = "endpoint.unproven" // it was asked for its proof and did not give it: deliveries are held
+	// every attempt has failed for a day: it will be disabled
+	EndpointFailing  = "endpoint.failing"
+	EndpointDisabled = "endpoint.disabled"
+	EndpointEnabled  = "endpoint.enabled" // by the operator
+	EndpointProved   = "endpoint.proved"  // it gave its proof: deliveries begin
+	// it was asked for its proof and did not give it: deliveries are held
+	EndpointUnproven = "endpoint.unproven"
 )
 
 // Change is a change of an endpoint's state that the operator wants to know.
@@ -34,7 +36,8 @@ func changeOf(endpoint string, before, after breaker.State, revision int64, now 
 	case is == breaker.Disabled && was != breaker.Disabled:
 		c.Type, c.Reason = EndpointDisabled, after.Reason
 	case before.WarnedAt.IsZero() && !after.WarnedAt.IsZero():
-		c.Type, c.Reason = EndpointFailing, "nothing but failures since "+after.FailingSince.Format(time.RFC3339)
+		c.Type, c.Reason = EndpointFailing,
+			"nothing but failures since "+after.FailingSince.Format(time.RFC3339)
 	case before.Unproved == "" && after.Unproved != "":
 		c.Type, c.Reason = EndpointUnproven, after.Unproved
 	case before.Proof != after.Proof:

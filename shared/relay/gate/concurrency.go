@@ -9,21 +9,32 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// How the concurrency limit works. All instances share a semaphore for each endpoint: every attempt claims one of its slots. A delivery that finds no free slot makes a reservation in a queue, as at a rate limit. Reservations follow each other at the speed at which slots become free: the usual duration of an attempt, divided by the number of slots. If the estimated duration is too short, a delivery comes back once more, with a better estimate. So the first estimate is short: an estimate that is too long would leave slots unused.
+// How the concurrency limit works. All instances share a semaphore for each endpoint: every attempt
+// claims one of its slots. A delivery that finds no free slot makes a reservation in a queue, as at
+// a rate limit. Reservations follow each other at the speed at which slots become free: the usual
+// duration of an attempt, divided by the number of slots. If the estimated duration is too short, a
+// delivery comes back once more, with a better estimate. So the first estimate is short: an
+// estimate that is too long would leave slots unused.
 const (
-	// slotSpare is added to the endpoint's timeout for the time that a slot is claimed. A killed instance's slot stays taken for that much longer.
+	// slotSpare is added to the endpoint's timeout for the time that a slot is claimed. A killed
+	// instance's slot stays taken for that much longer.
 	slotSpare = 15 * time.Second
-	// slotTries is how many slots a delivery tries. If none of them is free, it takes all to be in use.
+	// slotTries is how many slots a delivery tries. If none of them is free, it takes all to be in
+	// use.
 	slotTries = 4
-	// slotPatience is how long a delivery with a reservation waits for a slot. Queues deliver with a precision of one second.
+	// slotPatience is how long a delivery with a reservation waits for a slot. Queues deliver with
+	// a precision of one second.
 	slotPatience = time.Second
 	slotPoll     = slotPatience / 4
-	// slotsAhead is how far ahead reservations reach. It is less than for a rate limit, since an endpoint's speed may change.
+	// slotsAhead is how far ahead reservations reach. It is less than for a rate limit, since an
+	// endpoint's speed may change.
 	slotsAhead = 6 * time.Hour
-	// firstTook is the estimated duration of an attempt if nobody has measured one within tookValid.
+	// firstTook is the estimated duration of an attempt if nobody has measured one within
+	// tookValid.
 	firstTook = 100 * time.Millisecond
 	tookValid = 10 * time.Minute
-	// releaseTimeout is the time that an attempt has left to release its slot after its invocation has ended.
+	// releaseTimeout is the time that an attempt has left to release its slot after its invocation
+	// has ended.
 	releaseTimeout = 2 * time.Second
 )
 
@@ -57,7 +68,8 @@ func (s *semaphore) hasQueue(now time.Time) bool {
 	return s.last.After(now)
 }
 
-// claim claims a slot, or returns nil if none is free. A delivery without a reservation does not overtake those that have one.
+// claim claims a slot, or returns nil if none is free. A delivery without a reservation does not
+// overtake those that have one.
 func (g *Gate) claim(ctx context.Context, ep Limits, e *entry, reserved bool) (*slot, error) {
 	if !reserved && e.semaphore.hasQueue(g.now()) {
 		return nil, nil //nolint:nilnil // none, and no error
@@ -81,8 +93,10 @@ func (g *Gate) claimAny(ctx context.Context, ep Limits, sem *semaphore) (*slot, 
 		if !ok {
 			break
 		}
-		s := slot{number, rand.Text()}
-		got, err := g.slots.ClaimSlot(ctx, ep.Name, number, s.holder, g.now().Add(ep.Timeout+slotSpare))
+		s := slot{number: number, holder: rand.Text()}
+		got, err := g.slots.ClaimSlot(
+			ctx, ep.Name, number, s.holder, g.now().Add(ep.Timeout+slotSpare),
+		)
 		if got {
 			return &s, nil
 		}
@@ -94,7 +108,8 @@ func (g *Gate) claimAny(ctx context.Context, ep Limits, sem *semaphore) (*slot, 
 	return nil, nil //nolint:nilnil // none, and no error
 }
 
-// choose picks a random slot among those that this instance neither holds nor has tried. It returns false if none is left.
+// choose picks a random slot among those that this instance neither holds nor has tried. It returns
+// false if none is left.
 func (s *semaphore) choose(n int, tried map[int]bool, random func() float64) (int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +144,14 @@ func (g *Gate) reserveSlot(ctx context.Context, ep Limits, e *entry) (Admission,
 	}
 	defer e.release()
 	now := g.now()
-	interval := max((g.estimate(ctx, ep.Name, e, now) / time.Duration(ep.Concurrency)).Truncate(time.Microsecond), time.Millisecond)
-	at, ok, err := e.semaphore.queue.take(ctx, g.quotas, "slots#"+ep.Name, interval, now.Add(interval), now.Add(slotsAhead))
+	interval := max(
+		(g.estimate(ctx, ep.Name, e, now) / time.Duration(ep.Concurrency)).
+			Truncate(time.Microsecond),
+		time.Millisecond,
+	)
+	at, ok, err := e.semaphore.queue.take(
+		ctx, g.quotas, "slots#"+ep.Name, interval, now.Add(interval), now.Add(slotsAhead),
+	)
 	if err != nil {
 		return Admission{}, err
 	}
@@ -141,8 +162,12 @@ func (g *Gate) reserveSlot(ctx context.Context, ep Limits, e *entry) (Admission,
 	return Admission{Held: at, Reserved: true}, nil
 }
 
-// estimate returns how long an attempt at the endpoint takes. If this instance has no recent measurement, it reads the endpoint's state, where another instance may have written one, also if the endpoint is well. The caller holds the entry's lock.
-func (g *Gate) estimate(ctx context.Context, endpoint string, e *entry, now time.Time) time.Duration {
+// estimate returns how long an attempt at the endpoint takes. If this instance has no recent
+// measurement, it reads the endpoint's state, where another instance may have written one, also if
+// the endpoint is well. The caller holds the entry's lock.
+func (g *Gate) estimate(
+	ctx context.Context, endpoint string, e *entry, now time.Time,
+) time.Duration {
 	if now.Sub(e.semaphore.tookAt) < tookValid {
 		return e.semaphore.took
 	}
@@ -170,7 +195,8 @@ func outdated(s breaker.State, took time.Duration, now time.Time) bool {
 	return took > 2*s.Took || took < s.Took/2 || now.Sub(s.TookAt) > tookValid/2
 }
 
-// Release releases the slot that an attempt was admitted with. If that cannot be written, the slot becomes free when the time of its claim ends.
+// Release releases the slot that an attempt was admitted with. If that cannot be written, the slot
+// becomes free when the time of its claim ends.
 func (g *Gate) Release(ctx context.Context, endpoint string, a Admission) {
 	if a.slot == nil {
 		return

@@ -5,25 +5,32 @@ import (
 	"errors"
 	"sync"
 	"time"
-	"webhook-relay/shared/relay/catalog"
 
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
 // How an instance learns of the other instances' changes.
 const (
-	// stateTTL is how long an endpoint's state is used after it was read. After one instance was asked for a pause, the others go on for up to this long. It costs each instance one read in this time for each troubled endpoint in use.
+	// stateTTL is how long an endpoint's state is used after it was read. After one instance was
+	// asked for a pause, the others go on for up to this long. It costs each instance one read in
+	// this time for each troubled endpoint in use.
 	stateTTL = 5 * time.Second
-	// troubledTTL is how often an instance in use reads the list of troubled endpoints. That list may be one second late.
-	troubledTTL  = stateTTL - time.Second
-	tellInterval = time.Second      // failures are counted here and told together: at most one write a second for an instance
-	probeReserve = 15 * time.Second // the time for a probe, beside the endpoint's timeout, before another replaces it
-	stateTries   = 4                // tries of a write that conflicts with others
-	// OverloadPause is the pause after 429, 502 or 504 without Retry-After. The answer may come from the endpoint or from a proxy before it.
+	// troubledTTL is how often an instance in use reads the list of troubled endpoints. That list
+	// may be one second late.
+	troubledTTL = stateTTL - time.Second
+	// failures are counted here and told together: at most one write a second for an instance
+	tellInterval = time.Second
+	// the time for a probe, beside the endpoint's timeout, before another replaces it
+	probeReserve = 15 * time.Second
+	stateTries   = 4 // tries of a write that conflicts with others
+	// OverloadPause is the pause after 429, 502 or 504 without Retry-After. The answer may come
+	// from the endpoint or from a proxy before it.
 	OverloadPause = 5 * time.Second
 )
 
-// Gate decides which deliveries may be attempted now. It knows the troubled endpoints and the limits of the others, and shares both with all other instances. It is safe for concurrent use.
+// Gate decides which deliveries may be attempted now. It knows the troubled endpoints and the
+// limits of the others, and shares both with all other instances. It is safe for concurrent use.
 type Gate struct {
 	states EndpointStates
 	quotas Quotas
@@ -39,7 +46,8 @@ type Gate struct {
 
 // entry is what this instance knows of one endpoint.
 type entry struct {
-	lock     chan struct{} // a lock of capacity 1: unlike a mutex, waiting for it ends with a context
+	// a lock of capacity 1: unlike a mutex, waiting for it ends with a context
+	lock     chan struct{}
 	state    breaker.State
 	revision int64
 	known    bool      // it was read or written at least once
@@ -80,8 +88,10 @@ type Config struct {
 // New returns a Gate. It calls nothing yet.
 func New(cfg Config) *Gate {
 	g := &Gate{
-		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random, entries: map[string]*entry{},
-		now: func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) }, // rounded, because states are compared with what was read
+		states: cfg.States, quotas: cfg.Quotas, slots: cfg.Slots, random: cfg.Random,
+		entries: map[string]*entry{},
+		// rounded, because states are compared with what was read
+		now: func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) },
 	}
 	g.troubled = catalog.NewRenewed(g.readTroubled, troubledTTL, 0, g.now)
 	g.troubled.Assume(nil)
@@ -111,7 +121,9 @@ func (e *entry) acquire(ctx context.Context) error {
 
 func (e *entry) release() { <-e.lock }
 
-// Admit asks whether a delivery to ep may be attempted now. reserved tells that it has had a reservation of its own, however late it comes, so it is not sent behind those that wait. After an admitted attempt, call Release.
+// Admit asks whether a delivery to ep may be attempted now. reserved tells that it has had a
+// reservation of its own, however late it comes, so it is not sent behind those that wait. After an
+// admitted attempt, call Release.
 func (g *Gate) Admit(ctx context.Context, ep Limits, reserved bool) (Admission, error) {
 	e := g.entry(ep.Name)
 	a, err := g.check(ctx, ep, e, reserved)
@@ -166,8 +178,11 @@ func (g *Gate) check(ctx context.Context, ep Limits, e *entry, reserved bool) (A
 	return g.reserve(ctx, ep.Name, e, r, now.Add(-r.fresh()), now)
 }
 
-// spend makes the delivery the probe if one is needed. Otherwise it takes an attempt from the endpoint's budget, which may begin after a wait.
-func (g *Gate) spend(ctx context.Context, ep Limits, e *entry, reserved bool) (a Admission, wait time.Duration, err error) {
+// spend makes the delivery the probe if one is needed. Otherwise it takes an attempt from the
+// endpoint's budget, which may begin after a wait.
+func (g *Gate) spend(
+	ctx context.Context, ep Limits, e *entry, reserved bool,
+) (a Admission, wait time.Duration, err error) {
 	if err := e.acquire(ctx); err != nil {
 		return a, 0, err
 	}
@@ -183,7 +198,8 @@ func (g *Gate) spend(ctx context.Context, ep Limits, e *entry, reserved bool) (a
 	return g.take(ctx, ep, e, reserved, now)
 }
 
-// mattersNow tells whether the stored state may hold a delivery. If this instance knows the endpoint as well, and it is not in the list of troubled endpoints, the state is not read.
+// mattersNow tells whether the stored state may hold a delivery. If this instance knows the
+// endpoint as well, and it is not in the list of troubled endpoints, the state is not read.
 func (g *Gate) mattersNow(ctx context.Context, ep Limits, e *entry) bool {
 	if !e.state.Well() || g.unproved(ep, e.state) {
 		return true
@@ -204,7 +220,10 @@ func (g *Gate) readTroubled(ctx context.Context) (map[string]bool, error) {
 	return troubled, nil
 }
 
-// refresh reads the state again if it is old and may have changed. If the read fails, the known state stays in use: deliveries go on through an outage of the ledger, as they would without the gate. The state of a disabled endpoint is read each time, because its deliveries die: they must not die of a state that is some seconds old.
+// refresh reads the state again if it is old and may have changed. If the read fails, the known
+// state stays in use: deliveries go on through an outage of the ledger, as they would without the
+// gate. The state of a disabled endpoint is read each time, because its deliveries die: they must
+// not die of a state that is some seconds old.
 func (g *Gate) refresh(ctx context.Context, ep Limits, e *entry) error {
 	now := g.now()
 	disabled := e.state.Phase(now) == breaker.Disabled
@@ -236,8 +255,11 @@ func (e *entry) keep(s breaker.State, revision int64, now time.Time) {
 	e.state, e.revision, e.known, e.next = s, revision, true, now.Add(stateTTL)
 }
 
-// claimProbe lets exactly one instance make the probe: the one whose write of the probe's state succeeds.
-func (g *Gate) claimProbe(ctx context.Context, ep Limits, e *entry, now time.Time) (Admission, error) {
+// claimProbe lets exactly one instance make the probe: the one whose write of the probe's state
+// succeeds.
+func (g *Gate) claimProbe(
+	ctx context.Context, ep Limits, e *entry, now time.Time,
+) (Admission, error) {
 	next := e.state.Probe(now, ep.Timeout+probeReserve)
 	err := g.states.SaveEndpointState(ctx, ep.Name, next, e.revision)
 	if errors.Is(err, catalog.ErrConflict) {
@@ -279,7 +301,8 @@ type Verdict struct {
 	Unproved string        // why such a probe failed
 }
 
-// Tell notes the result of an attempt. It returns the change of state to tell the operator, or nil. After an error the other instances do not know of the attempt; the attempt itself still counts.
+// Tell notes the result of an attempt. It returns the change of state to tell the operator, or nil.
+// After an error the other instances do not know of the attempt; the attempt itself still counts.
 func (g *Gate) Tell(ctx context.Context, endpoint string, v Verdict) (*Change, error) {
 	e := g.entry(endpoint)
 	if err := e.acquire(ctx); err != nil {
@@ -302,14 +325,17 @@ func (g *Gate) Tell(ctx context.Context, endpoint string, v Verdict) (*Change, e
 		return nil, nil //nolint:nilnil // nothing changed
 	}
 	f := breaker.Failure{Attempts: e.untold, Probe: v.Probe, Half: half, Why: v.Why}
-	change, err := g.update(ctx, endpoint, e, func(s breaker.State) breaker.State { return v.apply(s, now, f) })
+	change, err := g.update(ctx, endpoint, e, func(s breaker.State) breaker.State {
+		return v.apply(s, now, f)
+	})
 	if err == nil {
 		e.untold, e.told = 0, now
 	}
 	return change, err
 }
 
-// count counts an attempt in this instance's window. It tells whether there were enough attempts and half of them failed.
+// count counts an attempt in this instance's window. It tells whether there were enough attempts
+// and half of them failed.
 func (e *entry) count(now time.Time, failed bool) bool {
 	if now.Sub(e.window) >= breaker.RateWindow {
 		e.window, e.attempts, e.failed = now, 0, 0
@@ -321,10 +347,13 @@ func (e *entry) count(now time.Time, failed bool) bool {
 	return e.attempts >= breaker.MinAttempts && 2*e.failed >= e.attempts
 }
 
-// ails tells whether at least a tenth of the attempts in this instance's window failed, and more than one. A proxy's error now and then, as while one of many servers is replaced, is no reason for a pause.
+// ails tells whether at least a tenth of the attempts in this instance's window failed, and more
+// than one. A proxy's error now and then, as while one of many servers is replaced, is no reason
+// for a pause.
 func (e *entry) ails() bool { return e.failed > 1 && 10*e.failed >= e.attempts }
 
-// worthTelling tells whether to write the verdict to the shared state. A success is written if there was trouble. Failures are written from time to time, and at once if they open the breaker.
+// worthTelling tells whether to write the verdict to the shared state. A success is written if
+// there was trouble. Failures are written from time to time, and at once if they open the breaker.
 func (g *Gate) worthTelling(e *entry, v Verdict, half bool, now time.Time) bool {
 	switch {
 	case v.Probe || v.Disable != "" || v.Pause.After(e.state.PausedUntil):
@@ -335,11 +364,15 @@ func (g *Gate) worthTelling(e *entry, v Verdict, half bool, now time.Time) bool 
 		return v.heals(e.state) && e.state != e.state.Succeeded(now)
 	}
 	closed := e.state.OpenUntil.IsZero()
-	return now.Sub(e.told) >= tellInterval || closed && (half || e.state.Failures+e.untold >= breaker.OpenAfter)
+	return now.Sub(e.told) >= tellInterval || closed && (half ||
+		e.state.Failures+e.untold >= breaker.OpenAfter)
 }
 
-// heals tells whether the attempt shows that the endpoint is well. If the breaker is open, only the probe shows that: other attempts were in flight when it opened.
-func (v Verdict) heals(s breaker.State) bool { return !v.Failed && (v.Probe || s.OpenUntil.IsZero()) }
+// heals tells whether the attempt shows that the endpoint is well. If the breaker is open, only the
+// probe shows that: other attempts were in flight when it opened.
+func (v Verdict) heals(s breaker.State) bool {
+	return !v.Failed && (v.Probe || s.OpenUntil.IsZero())
+}
 
 func (v Verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breaker.State {
 	switch {
@@ -368,7 +401,9 @@ func (v Verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breake
 }
 
 // update applies change to the stored state, and tries again if others write at the same time.
-func (g *Gate) update(ctx context.Context, endpoint string, e *entry, change func(breaker.State) breaker.State) (*Change, error) {
+func (g *Gate) update(
+	ctx context.Context, endpoint string, e *entry, change func(breaker.State) breaker.State,
+) (*Change, error) {
 	if !e.known {
 		if err := g.reread(ctx, endpoint, e); err != nil {
 			return nil, err

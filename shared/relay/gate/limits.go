@@ -12,13 +12,16 @@ type Limits struct {
 	RateLimit   int           // attempts in each RatePer, over all instances; 0: no limit
 	RatePer     time.Duration // zero: a second
 	Concurrency int           // attempts in flight, over all instances; 0: no limit
-	Proof       string        // names the proof that it must give before its first delivery; "": none
+	// names the proof that it must give before its first delivery; "": none
+	Proof string
 }
 
-// rate returns the endpoint's rate limit, or the rate that it allowed with its proof (attempts a minute) if that is lower.
+// rate returns the endpoint's rate limit, or the rate that it allowed with its proof (attempts a
+// minute) if that is lower.
 func (ep Limits) rate(allowed int) rate {
-	own := rate{ep.RateLimit, cmp.Or(ep.RatePer, time.Second)}
-	if granted := (rate{allowed, time.Minute}); ep.Proof != "" && granted.below(own) {
+	own := rate{attempts: ep.RateLimit, per: cmp.Or(ep.RatePer, time.Second)}
+	if granted := (rate{attempts: allowed, per: time.Minute}); ep.Proof != "" &&
+		granted.below(own) {
 		return granted
 	}
 	return own

@@ -8,7 +8,8 @@ import (
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// ClaimProof asks for the right to ask the endpoint for its proof. If this instance may do so, held is zero; otherwise held is when to come back.
+// ClaimProof asks for the right to ask the endpoint for its proof. If this instance may do so, held
+// is zero; otherwise held is when to come back.
 func (g *Gate) ClaimProof(ctx context.Context, ep Limits) (held time.Time, err error) {
 	e := g.entry(ep.Name)
 	if err := e.acquire(ctx); err != nil {

@@ -5,20 +5,31 @@ import (
 	"time"
 )
 
-// How the rate limit works. Each endpoint has two lines of time, which all instances share. They reserve pieces of them; a piece is as long as the interval between two attempts.
+// How the rate limit works. Each endpoint has two lines of time, which all instances share. They
+// reserve pieces of them; a piece is as long as the interval between two attempts.
 //
-//   - The budget. Every attempt takes a piece of it when it is made. The piece must have begun, or begin within a moment, and its start must not be further back than the burst. So in any time d there are at most rate × (d + burst) + 1 attempts, however late deliveries come.
-//   - The queue. A delivery that would be too early reserves one piece of it, and comes back when that piece begins. However late it comes, it is admitted if the budget has a piece: nobody else has used its time. Only if many deliveries come late at once, after a jam, does the budget reject some. Those reserve again, behind the others.
+//   - The budget. Every attempt takes a piece of it when it is made. The piece must have begun, or
+//     begin within a moment, and its start must not be further back than the burst. So in any time
+//     d there are at most rate × (d + burst) + 1 attempts, however late deliveries come.
+//   - The queue. A delivery that would be too early reserves one piece of it, and comes back when
+//     that piece begins. However late it comes, it is admitted if the budget has a piece: nobody
+//     else has used its time. Only if many deliveries come late at once, after a jam, does the
+//     budget reject some. Those reserve again, behind the others.
 //
-// A reservation is a time to come back, not a permission. So the limit holds whenever a message really arrives.
+// A reservation is a time to come back, not a permission. So the limit holds whenever a message
+// really arrives.
 const (
-	// rateBurst is how much unused capacity may be used later: one second of it, or one attempt at rates below one a second.
+	// rateBurst is how much unused capacity may be used later: one second of it, or one attempt at
+	// rates below one a second.
 	rateBurst = time.Second
-	// ratePart is the longest time for which an instance reserves pieces at once. It saves a call for each piece, and leaves few pieces unused.
+	// ratePart is the longest time for which an instance reserves pieces at once. It saves a call
+	// for each piece, and leaves few pieces unused.
 	ratePart = 100 * time.Millisecond
-	// ratePatience is how long a delivery with a reservation waits here for its piece of the budget. Queues deliver with a precision of one second.
+	// ratePatience is how long a delivery with a reservation waits here for its piece of the
+	// budget. Queues deliver with a precision of one second.
 	ratePatience = time.Second
-	// rateAhead is how far ahead reservations reach. A delivery that gets none within it comes back after a random time between half of it and all of it.
+	// rateAhead is how far ahead reservations reach. A delivery that gets none within it comes back
+	// after a random time between half of it and all of it.
 	rateAhead = 24 * time.Hour
 )
 
@@ -28,10 +39,15 @@ type limiter struct {
 	rejections              rejections
 }
 
-// reserve makes a reservation for a delivery. It returns the zero Admission if the reserved piece has begun already.
-func (g *Gate) reserve(ctx context.Context, endpoint string, e *entry, r rate, earliest, now time.Time) (Admission, error) {
+// reserve makes a reservation for a delivery. It returns the zero Admission if the reserved piece
+// has begun already.
+func (g *Gate) reserve(
+	ctx context.Context, endpoint string, e *entry, r rate, earliest, now time.Time,
+) (Admission, error) {
 	line := "queue#" + endpoint + "#" + r.interval().String() // another rate has another queue
-	at, ok, err := e.limiter.queue.take(ctx, g.quotas, line, r.interval(), earliest, now.Add(rateAhead))
+	at, ok, err := e.limiter.queue.take(
+		ctx, g.quotas, line, r.interval(), earliest, now.Add(rateAhead),
+	)
 	switch {
 	case err != nil:
 		return Admission{}, err
@@ -44,7 +60,9 @@ func (g *Gate) reserve(ctx context.Context, endpoint string, e *entry, r rate, e
 }
 
 // take takes a piece of the endpoint's budget, or says when the delivery is to come back.
-func (g *Gate) take(ctx context.Context, ep Limits, e *entry, reserved bool, now time.Time) (a Admission, wait time.Duration, err error) {
+func (g *Gate) take(
+	ctx context.Context, ep Limits, e *entry, reserved bool, now time.Time,
+) (a Admission, wait time.Duration, err error) {
 	r, recovering := e.rate(ep, now)
 	if r.attempts == 0 {
 		return Admission{}, 0, nil
@@ -57,14 +75,20 @@ func (g *Gate) take(ctx context.Context, ep Limits, e *entry, reserved bool, now
 	if reserved {
 		patience = ratePatience
 	}
-	at, ok, err := budget.take(ctx, g.quotas, line, r.interval(), now.Add(-r.burst()), now.Add(patience))
+	at, ok, err := budget.take(
+		ctx, g.quotas, line, r.interval(), now.Add(-r.burst()), now.Add(patience),
+	)
 	switch {
 	case err != nil:
 		return Admission{}, 0, err
 	case ok:
 		return Admission{}, max(at.Sub(now), 0), nil
 	case recovering:
-		return Admission{Held: g.spread(now.Truncate(rateBurst).Add(rateBurst), e.limiter.rejections.spread(now))}, 0, nil
+		return Admission{
+			Held: g.spread(
+				now.Truncate(rateBurst).Add(rateBurst), e.limiter.rejections.spread(now),
+			),
+		}, 0, nil
 	}
 	a, err = g.reserve(ctx, ep.Name, e, r, at, now)
 	if err == nil && a.Held.IsZero() {
@@ -78,12 +102,16 @@ type pieces struct {
 	interval time.Duration
 	next     time.Time // when the first of them begins
 	left     int
-	part     int       // how many to reserve at once: doubled after all were used, halved after some lapsed
-	free     time.Time // nothing of the line is free before this time
+	// how many to reserve at once: doubled after all were used, halved after some lapsed
+	part int
+	free time.Time // nothing of the line is free before this time
 }
 
-// take returns when the next piece begins, which is not before earliest. If that would be after latest, it takes none and returns false.
-func (p *pieces) take(ctx context.Context, q Quotas, line string, interval time.Duration, earliest, latest time.Time) (time.Time, bool, error) {
+// take returns when the next piece begins, which is not before earliest. If that would be after
+// latest, it takes none and returns false.
+func (p *pieces) take(
+	ctx context.Context, q Quotas, line string, interval time.Duration, earliest, latest time.Time,
+) (time.Time, bool, error) {
 	had := p.left > 0
 	if p.interval != interval {
 		*p = pieces{interval: interval}
@@ -117,7 +145,8 @@ func (p *pieces) take(ctx context.Context, q Quotas, line string, interval time.
 	return at, true, nil
 }
 
-// rejections tell how long a recovering endpoint has been rejecting deliveries. The longer it has, the more time passes until they come back: each return costs a write and a message.
+// rejections tell how long a recovering endpoint has been rejecting deliveries. The longer it has,
+// the more time passes until they come back: each return costs a write and a message.
 type rejections struct {
 	window time.Time // the last window with a rejection
 	streak int       // windows in a row
@@ -151,7 +180,7 @@ type rate struct {
 // rate returns the endpoint's own rate, or the rate at which it recovers if that is lower.
 func (e *entry) rate(ep Limits, now time.Time) (r rate, recovering bool) {
 	r = ep.rate(e.state.Proof.Rate)
-	if ramp := (rate{e.state.Rate(now), time.Second}); ramp.below(r) {
+	if ramp := (rate{attempts: e.state.Rate(now), per: time.Second}); ramp.below(r) {
 		return ramp, true
 	}
 	return r, false
@@ -162,10 +191,12 @@ func (r rate) interval() time.Duration {
 	return max((r.per / time.Duration(r.attempts)).Truncate(time.Microsecond), time.Microsecond)
 }
 
-// burst returns how much unused capacity an attempt may use: one second, or one interval if that is longer. Otherwise an attempt that is a little late would make the next one too early.
+// burst returns how much unused capacity an attempt may use: one second, or one interval if that is
+// longer. Otherwise an attempt that is a little late would make the next one too early.
 func (r rate) burst() time.Duration { return max(rateBurst, r.interval()) }
 
-// fresh is burst for a delivery that has not waited yet: at rates of one a second or slower it is 0, so that the first two attempts do not come together.
+// fresh is burst for a delivery that has not waited yet: at rates of one a second or slower it is
+// 0, so that the first two attempts do not come together.
 func (r rate) fresh() time.Duration {
 	if r.interval() < rateBurst {
 		return rateBurst

@@ -20,7 +20,8 @@ func (g *Gate) Slow(ctx context.Context, ep Limits) (bool, error) {
 	return e.state.Slow(now) && g.heldUntil(e.state, now).IsZero(), nil
 }
 
-// TookLong counts a slow attempt. If the count cannot be written, it is dropped; a slow endpoint has more such attempts.
+// TookLong counts a slow attempt. If the count cannot be written, it is dropped; a slow endpoint
+// has more such attempts.
 func (g *Gate) TookLong(ctx context.Context, endpoint string) {
 	e := g.entry(endpoint)
 	if err := e.acquire(ctx); err != nil {
@@ -28,5 +29,7 @@ func (g *Gate) TookLong(ctx context.Context, endpoint string) {
 	}
 	defer e.release()
 	now := g.now()
-	_, _ = g.update(ctx, endpoint, e, func(s breaker.State) breaker.State { return s.TookLong(now) })
+	_, _ = g.update(ctx, endpoint, e, func(s breaker.State) breaker.State {
+		return s.TookLong(now)
+	})
 }

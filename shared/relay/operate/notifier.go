@@ -9,20 +9,22 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
-
 	"webhook-relay/shared/relay/gate/breaker"
 )
 
-// Types of the relay's own events, beside those for changes of an endpoint's state. There is one event for each delivery that dies, and one for each learned secret.
+// Types of the relay's own events, beside those for changes of an endpoint's state. There is one
+// event for each delivery that dies, and one for each learned secret.
 const (
 	DeliveryDead        = "delivery.dead"
 	SourceSecretLearned = "source.secret_learned" // a handshake brought a source's secret
 )
 
-// notice is the body of one of the relay's own events, in the form that Standard Webhooks recommends.
+// notice is the body of one of the relay's own events, in the form that Standard Webhooks
+// recommends.
 type notice struct {
 	Type string     `json:"type"`
 	At   time.Time  `json:"timestamp"`
@@ -42,7 +44,10 @@ type noticeData struct {
 	Error       string     `json:"error,omitempty"`
 }
 
-// Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source catalog.OwnSource. It does not send an event that no subscription takes. It looks up the subscriptions only when there is an event, which is rare, and caches them as the fan-out does. So a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
+// Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source
+// catalog.OwnSource. It does not send an event that no subscription takes. It looks up the
+// subscriptions only when there is an event, which is rare, and caches them as the fan-out does. So
+// a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
 //
 // It implements Operator and is safe for concurrent use.
 type Notifier struct {
@@ -50,9 +55,11 @@ type Notifier struct {
 	router *relay.Router // nil: every event is sent
 }
 
-// NewNotifier returns a Notifier. It calls nothing yet. router tells which events a subscription takes; nil: all events are sent. Use nil in a function that may not read the subscriptions and has very few events: an event that nobody takes then costs next to nothing.
+// NewNotifier returns a Notifier. It calls nothing yet. router tells which events a subscription
+// takes; nil: all events are sent. Use nil in a function that may not read the subscriptions and
+// has very few events: an event that nobody takes then costs next to nothing.
 func NewNotifier(router *relay.Router, ingest relay.Queue) *Notifier {
-	return &Notifier{ingest, router}
+	return &Notifier{ingest: ingest, router: router}
 }
 
 // TellChange sends the event for a change of an endpoint's state. nil means that there is none.
@@ -68,24 +75,38 @@ func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 		at := c.State.DisableAt()
 		data.DisabledAt = &at
 	}
-	return n.tell(ctx, c.Endpoint+" "+strconv.FormatInt(c.Revision, 10), "", notice{c.Type, c.At, data})
+	return n.tell(
+		ctx, c.Endpoint+" "+strconv.FormatInt(c.Revision, 10), "",
+		notice{Type: c.Type, At: c.At, Data: data},
+	)
 }
 
-// TellDead sends the event for a delivery that died. trace is the traceparent of the delivery's event.
+// TellDead sends the event for a delivery that died. trace is the traceparent of the delivery's
+// event.
 func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string) error {
 	last := d.History[len(d.History)-1]
-	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+strconv.Itoa(d.Attempts), trace, notice{DeliveryDead, d.UpdatedAt, noticeData{
-		Endpoint: d.Endpoint, Reason: string(d.Reason), EventID: d.EventID, Source: d.Source, EventType: d.Type, Attempts: d.Attempts,
-		StatusCode: last.StatusCode, Error: last.Error,
-	}})
+	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+
+		strconv.Itoa(d.Attempts), trace, notice{Type: DeliveryDead, At: d.UpdatedAt,
+		Data: noticeData{
+			Endpoint: d.Endpoint, Reason: string(d.Reason), EventID: d.EventID, Source: d.Source,
+			EventType: d.Type, Attempts: d.Attempts,
+			StatusCode: last.StatusCode, Error: last.Error,
+		}})
 }
 
 // TellLearned sends the event for a source's secret that a handshake brought.
 func (n *Notifier) TellLearned(ctx context.Context, source string, at time.Time) error {
-	return n.tell(ctx, source+" "+rand.Text(), "", notice{SourceSecretLearned, at.UTC().Truncate(time.Millisecond), noticeData{Source: source}})
+	return n.tell(
+		ctx, source+" "+rand.Text(), "",
+		notice{
+			Type: SourceSecretLearned, At: at.UTC().Truncate(time.Millisecond),
+			Data: noticeData{Source: source},
+		},
+	)
 }
 
-// tell sends an event. Its id is a hash of its type and of happened, so a repeat has the same id, and the fan-out drops it.
+// tell sends an event. Its id is a hash of its type and of happened, so a repeat has the same id,
+// and the fan-out drops it.
 func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice) error {
 	body, err := json.Marshal(what)
 	if err != nil {
@@ -110,9 +131,15 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 // byOperator is the reason of an operator's action without a reason.
 const byOperator = "by its operator"
 
-// EnableEndpoint lets deliveries go again to an endpoint that is disabled, open or paused, at a limited rate at first. An unproved endpoint is asked for its proof again at once. It returns what changed, or nil if the endpoint is none of these.
-func EnableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint string) (*gate.Change, error) {
-	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, gate.Change) {
+// EnableEndpoint lets deliveries go again to an endpoint that is disabled, open or paused, at a
+// limited rate at first. An unproved endpoint is asked for its proof again at once. It returns what
+// changed, or nil if the endpoint is none of these.
+func EnableEndpoint(
+	ctx context.Context, states gate.EndpointStates, endpoint string,
+) (*gate.Change, error) {
+	return operate(ctx, states, endpoint, func(
+		s breaker.State, now time.Time,
+	) (breaker.State, gate.Change) {
 		if p := s.Phase(now); p == breaker.Closed || p == breaker.Recovering {
 			return s, gate.Change{}
 		}
@@ -120,17 +147,25 @@ func EnableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint st
 	})
 }
 
-// DisableEndpoint stops all deliveries to an endpoint until it is enabled. Deliveries that come up meanwhile die. The reason is for people. It returns what changed, or nil if the endpoint is disabled already.
-func DisableEndpoint(ctx context.Context, states gate.EndpointStates, endpoint, reason string) (*gate.Change, error) {
-	return operate(ctx, states, endpoint, func(s breaker.State, now time.Time) (breaker.State, gate.Change) {
-		return s.Disable(now, cmp.Or(reason, byOperator)), gate.Change{Type: gate.EndpointDisabled, Reason: cmp.Or(reason, byOperator)}
+// DisableEndpoint stops all deliveries to an endpoint until it is enabled. Deliveries that come up
+// meanwhile die. The reason is for people. It returns what changed, or nil if the endpoint is
+// disabled already.
+func DisableEndpoint(
+	ctx context.Context, states gate.EndpointStates, endpoint, reason string,
+) (*gate.Change, error) {
+	return operate(ctx, states, endpoint, func(
+		s breaker.State, now time.Time,
+	) (breaker.State, gate.Change) {
+		return s.Disable(now, cmp.Or(reason, byOperator)),
+			gate.Change{Type: gate.EndpointDisabled, Reason: cmp.Or(reason, byOperator)}
 	})
 }
 
 // tries is the number of tries of a write that conflicts with others.
 const tries = 4
 
-// operate writes what change makes of an endpoint's state, and tries again if the functions write it at the same time.
+// operate writes what change makes of an endpoint's state, and tries again if the functions write
+// it at the same time.
 func operate(ctx context.Context, states gate.EndpointStates, endpoint string,
 	change func(breaker.State, time.Time) (breaker.State, gate.Change),
 ) (*gate.Change, error) {

@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"time"
+
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
 )
@@ -21,13 +22,20 @@ type DeliveryStatus struct {
 	NextAt   time.Time // if it waits: when its next attempt is due
 }
 
-// Outcomes tells what became of many events, as cheaply as the store can. The answer may be about one second behind the last write.
+// Outcomes tells what became of many events, as cheaply as the store can. The answer may be about
+// one second behind the last write.
 type Outcomes interface {
-	// Outcomes calls each for every event that a source sent in the hour of t, from a page on. It returns the next page, or "" at the end. It makes one call at a time. An error ends the page: each may have been called for some of its events. A page has at most about a thousand events, and fewer if they have many endpoints.
-	Outcomes(ctx context.Context, source string, t time.Time, from relay.Page, each func(EventOutcome)) (relay.Page, error)
+	// Outcomes calls each for every event that a source sent in the hour of t, from a page on. It
+	// returns the next page, or "" at the end. It makes one call at a time. An error ends the page:
+	// each may have been called for some of its events. A page has at most about a thousand events,
+	// and fewer if they have many endpoints.
+	Outcomes(
+		ctx context.Context, source string, t time.Time, from relay.Page, each func(EventOutcome),
+	) (relay.Page, error)
 }
 
-// SweepCursor is the progress of the Sweeper, which has looked at everything before it. The order is: the hour in which events were accepted, then the source, then the page.
+// SweepCursor is the progress of the Sweeper, which has looked at everything before it. The order
+// is: the hour in which events were accepted, then the source, then the page.
 type SweepCursor struct {
 	Hour   time.Time  // UTC, whole hours
 	Source string     // the last source that was begun; "": none
@@ -52,7 +60,9 @@ type cursorDoc struct {
 
 // EncodeSweepCursor returns c in the form that ledgers keep.
 func EncodeSweepCursor(c SweepCursor) []byte {
-	return format.Encode(cursorDoc{Version: format.Version, Hour: c.Hour, Source: c.Source, Page: c.Page})
+	return format.Encode(cursorDoc{
+		Version: format.Version, Hour: c.Hour, Source: c.Source, Page: c.Page,
+	})
 }
 
 // DecodeSweepCursor reads what EncodeSweepCursor wrote. Error: ErrFormat.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -18,20 +19,31 @@ type Replayer struct {
 	Router     *relay.Router // needed for Route only
 }
 
-// Replay sends a dead or delivered delivery again. It begins a new cycle of attempts, with the recorded event. A waiting delivery is sent again too if its next attempt is a quarter of an hour late, so that its message must be lost; it goes on with its cycle. The delivery is recorded as waiting before its message is sent. So a second call gets ErrConflict; only two calls at the same moment may both send it. Errors: ErrNotFound if the event, or its delivery to the endpoint, is not recorded; ErrConflict if it waits for its next attempt.
+// Replay sends a dead or delivered delivery again. It begins a new cycle of attempts, with the
+// recorded event. A waiting delivery is sent again too if its next attempt is a quarter of an hour
+// late, so that its message must be lost; it goes on with its cycle. The delivery is recorded as
+// waiting before its message is sent. So a second call gets ErrConflict; only two calls at the same
+// moment may both send it. Errors: ErrNotFound if the event, or its delivery to the endpoint, is
+// not recorded; ErrConflict if it waits for its next attempt.
 func (r Replayer) Replay(ctx context.Context, eventID, endpoint string) error {
 	return r.replay(ctx, eventID, endpoint, func(d relay.Delivery) bool {
 		return d.Status != relay.Waiting || !time.Now().Before(d.NextAt.Add(relay.MaxDelay))
 	})
 }
 
-// ReplayDead is Replay for a delivery that was listed as dead after a number of attempts. Error: ErrConflict if that is no longer so, because somebody has sent it again since. So if two runs use the same list, the second sends nothing that the first has sent.
+// ReplayDead is Replay for a delivery that was listed as dead after a number of attempts. Error:
+// ErrConflict if that is no longer so, because somebody has sent it again since. So if two runs use
+// the same list, the second sends nothing that the first has sent.
 func (r Replayer) ReplayDead(ctx context.Context, eventID, endpoint string, attempts int) error {
-	return r.replay(ctx, eventID, endpoint, func(d relay.Delivery) bool { return d.Status == relay.Dead && d.Attempts == attempts })
+	return r.replay(ctx, eventID, endpoint, func(d relay.Delivery) bool {
+		return d.Status == relay.Dead && d.Attempts == attempts
+	})
 }
 
 // replay sends a delivery again if may allows it.
-func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func(relay.Delivery) bool) error {
+func (r Replayer) replay(
+	ctx context.Context, eventID, endpoint string, may func(relay.Delivery) bool,
+) error {
 	record, err := r.Ledger.EventRecord(ctx, eventID)
 	if err != nil {
 		return err
@@ -41,21 +53,30 @@ func (r Replayer) replay(ctx context.Context, eventID, endpoint string, may func
 		return err
 	}
 	if !may(d) {
-		return fmt.Errorf("delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d), d.Attempts, catalog.ErrConflict)
+		return fmt.Errorf(
+			"delivery of %s to %s is %s after %d attempts: %w", eventID, endpoint, standing(d),
+			d.Attempts, catalog.ErrConflict,
+		)
 	}
 	ctx = context.WithoutCancel(ctx) // a delivery recorded as waiting must have its message
 	if err := makeDue(ctx, r.Ledger, r.Deliveries, record, d, time.Now()); err != nil {
 		return err
 	}
 	if err := relay.Send(ctx, r.Retry, relay.NextAttempt(d, record.Event)); err != nil {
-		_ = r.Deliveries.SaveDelivery(ctx, d, d.Attempts) // so that it can be replayed at once; otherwise in a quarter of an hour
+		// so that it can be replayed at once; otherwise in a quarter of an hour
+		_ = r.Deliveries.SaveDelivery(ctx, d, d.Attempts)
 		return err
 	}
 	return nil
 }
 
-// makeDue records that a delivery waits and is due now, without a reservation. The records of the delivery and of its event are kept until no queue can hold the message any more. Error: ErrConflict if the delivery has changed meanwhile.
-func makeDue(ctx context.Context, keeper relay.EventKeeper, deliveries relay.Deliveries, event relay.EventRecord, d relay.Delivery, now time.Time) error {
+// makeDue records that a delivery waits and is due now, without a reservation. The records of the
+// delivery and of its event are kept until no queue can hold the message any more. Error:
+// ErrConflict if the delivery has changed meanwhile.
+func makeDue(
+	ctx context.Context, keeper relay.EventKeeper, deliveries relay.Deliveries,
+	event relay.EventRecord, d relay.Delivery, now time.Time,
+) error {
 	now = now.UTC().Truncate(time.Millisecond)
 	if until := relay.Expiry(now, relay.MaxQueueTime); until.After(d.ExpiresAt) {
 		d.ExpiresAt = until
@@ -65,7 +86,8 @@ func makeDue(ctx context.Context, keeper relay.EventKeeper, deliveries relay.Del
 			return err
 		}
 	}
-	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = relay.Waiting, "", false, false, now, now
+	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = relay.Waiting, "", false, false,
+		now, now
 	return deliveries.SaveDelivery(ctx, d, d.Attempts)
 }
 
@@ -77,7 +99,12 @@ func standing(d relay.Delivery) string {
 	return string(d.Status)
 }
 
-// Route matches a recorded event with the current subscriptions, sends it to the endpoints that it was not routed to yet, and returns their names. So an event from before a subscription need not be lost. These deliveries have no record before their first attempt. A second call before that sends them again, and the deliverer drops the repeat, unless both are handled at the same time. Errors: ErrNotFound if there is no such event; ErrUndecided, beside the names, if filters of further endpoints could not be decided.
+// Route matches a recorded event with the current subscriptions, sends it to the endpoints that it
+// was not routed to yet, and returns their names. So an event from before a subscription need not
+// be lost. These deliveries have no record before their first attempt. A second call before that
+// sends them again, and the deliverer drops the repeat, unless both are handled at the same time.
+// Errors: ErrNotFound if there is no such event; ErrUndecided, beside the names, if filters of
+// further endpoints could not be decided.
 func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	record, deliveries, err := r.Ledger.Event(ctx, eventID)
 	if err != nil {
@@ -101,7 +128,9 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 		}
 	}
 	if len(undecided) > 0 {
-		return endpoints, fmt.Errorf("%w: event %s and %s", relay.ErrUndecided, eventID, strings.Join(undecided, ", "))
+		return endpoints, fmt.Errorf(
+			"%w: event %s and %s", relay.ErrUndecided, eventID, strings.Join(undecided, ", "),
+		)
 	}
 	return endpoints, nil
 }

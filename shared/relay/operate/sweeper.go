@@ -7,26 +7,30 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate"
-
-	"golang.org/x/sync/errgroup"
 )
 
 const (
 	// strandedAfter is how late an attempt may be before its message counts as lost.
 	strandedAfter = relay.SweepDelay
-	// strandedInLine is the same for ordered and slow endpoints, where a message may wait for hours behind others.
+	// strandedInLine is the same for ordered and slow endpoints, where a message may wait for hours
+	// behind others.
 	strandedInLine = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.
 	firstLook = 24 * time.Hour
-	// sweepReserve is the time of an invocation that is reserved to finish the current page and to save the cursor.
+	// sweepReserve is the time of an invocation that is reserved to finish the current page and to
+	// save the cursor.
 	sweepReserve = 30 * time.Second
 	// saveCursorAfter is how many events a killed run may leave to look at again.
 	saveCursorAfter = 1000
-	// sweepEndpoints is how many endpoints are asked for overdue deliveries at the same time. sweepCalls is how many deliveries are sent again at the same time.
+	// sweepEndpoints is how many endpoints are asked for overdue deliveries at the same time.
+	// sweepCalls is how many deliveries are sent again at the same time.
 	sweepEndpoints = 8
 	sweepCalls     = 16
 )
@@ -44,22 +48,32 @@ type SweeperConfig struct {
 	Now           func() time.Time
 }
 
-// Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run it hourly; normally it finds nothing. It has two rules:
+// Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run
+// it hourly; normally it finds nothing. It has two rules:
 //
-//   - A waiting delivery is overdue if its attempt is two hours late, or a day at an ordered or slow endpoint. It is recorded as due now, and its message is sent again.
-//   - Each event is looked at once, two to three hours after its acceptance. A delivery of it without a record is recorded as waiting and due now, and its first attempt is sent. From then on the first rule watches it.
+//   - A waiting delivery is overdue if its attempt is two hours late, or a day at an ordered or
+//     slow endpoint. It is recorded as due now, and its message is sent again.
+//   - Each event is looked at once, two to three hours after its acceptance. A delivery of it
+//     without a record is recorded as waiting and due now, and its first attempt is sent. From then
+//     on the first rule watches it.
 //
-// A message that is only late, in a backlog or in a dead-letter queue, then has a copy. That does no harm: the deliverer reads the record before such a late attempt, and drops the second message. There is a second POST only if both are handled at the same moment.
+// A message that is only late, in a backlog or in a dead-letter queue, then has a copy. That does
+// no harm: the deliverer reads the record before such a late attempt, and drops the second message.
+// There is a second POST only if both are handled at the same moment.
 //
-// A cursor stores the progress of the second rule. So a run that ends early, or is killed, skips nothing: the next run continues there. A run looks at some thousand events a second (docs/cost.md), and makes up for hours that were left out.
+// A cursor stores the progress of the second rule. So a run that ends early, or is killed, skips
+// nothing: the next run continues there. A run looks at some thousand events a second
+// (docs/cost.md), and makes up for hours that were left out.
 //
-// The Sweeper does not find deliveries of an event that was recorded only hours after its acceptance, or of an event whose source is no longer in the catalog.
+// The Sweeper does not find deliveries of an event that was recorded only hours after its
+// acceptance, or of an event whose source is no longer in the catalog.
 type Sweeper struct{ cfg SweeperConfig }
 
 // NewSweeper returns a Sweeper. It calls nothing yet. The error names what cfg lacks.
 func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 	if err := relay.Lacks("SweeperConfig", map[string]bool{
-		"Names": cfg.Names == nil, "Subscriptions": cfg.Subscriptions == nil, "Ledger": cfg.Ledger == nil, "Deliveries": cfg.Deliveries == nil,
+		"Names": cfg.Names == nil, "Subscriptions": cfg.Subscriptions == nil,
+		"Ledger": cfg.Ledger == nil, "Deliveries": cfg.Deliveries == nil,
 		"Delivery": cfg.Delivery == nil, "Retry": cfg.Retry == nil,
 	}); err != nil {
 		return nil, err
@@ -70,7 +84,8 @@ func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 	return &Sweeper{cfg}, nil
 }
 
-// Run sweeps once. It ends before the deadline of ctx, and then reports that it is partial. The error joins everything that failed. The report is valid in any case.
+// Run sweeps once. It ends before the deadline of ctx, and then reports that it is partial. The
+// error joins everything that failed. The report is valid in any case.
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
 	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
@@ -91,11 +106,12 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 // sweep is one run.
 type sweep struct {
 	*Sweeper
-	ctx    context.Context // a sweep lasts for one call of Run
-	began  time.Time
-	now    time.Time
-	late   map[string]time.Time // by endpoint of the catalog: an attempt due before this time is late
-	listed bool                 // everything that the ledger lists as overdue was resumed
+	ctx   context.Context // a sweep lasts for one call of Run
+	began time.Time
+	now   time.Time
+	// by endpoint of the catalog: an attempt due before this time is late
+	late   map[string]time.Time
+	listed bool // everything that the ledger lists as overdue was resumed
 
 	mu     sync.Mutex
 	report SweepReport
@@ -128,7 +144,8 @@ func (r *sweep) learn(sources, endpoints []string) error {
 	})
 }
 
-// learnSlow finds the endpoints that are slow, or were so within the last day. Their deliveries may wait in the slow queue's backlog.
+// learnSlow finds the endpoints that are slow, or were so within the last day. Their deliveries may
+// wait in the slow queue's backlog.
 func (r *sweep) learnSlow() error {
 	if r.cfg.States == nil {
 		return nil
@@ -218,7 +235,8 @@ func (r *sweep) resumeOverdueOf(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// resume records an overdue delivery as due now, and sends its next attempt. If the function dies between the two, the delivery is overdue again in two hours.
+// resume records an overdue delivery as due now, and sends its next attempt. If the function dies
+// between the two, the delivery is overdue again in two hours.
 func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 	record, err := r.cfg.Ledger.EventRecord(ctx, d.EventID)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -241,7 +259,8 @@ func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 	return nil
 }
 
-// lookAtEvents is the second rule. It looks at the events from the cursor to the last hour that ended two hours ago.
+// lookAtEvents is the second rule. It looks at the events from the cursor to the last hour that
+// ended two hours ago.
 func (r *sweep) lookAtEvents(sources []string) error {
 	c, err := r.cursor()
 	if err != nil {
@@ -250,7 +269,9 @@ func (r *sweep) lookAtEvents(sources []string) error {
 	end := r.lastHour()
 	err = c.run(end, sources)
 	if c.at.Hour.Before(end) {
-		r.count(func(rep *SweepReport) { rep.Partial, rep.Behind = true, int(end.Sub(c.at.Hour)/time.Hour) })
+		r.count(func(rep *SweepReport) {
+			rep.Partial, rep.Behind = true, int(end.Sub(c.at.Hour)/time.Hour)
+		})
 	}
 	return errors.Join(err, c.save())
 }
@@ -302,7 +323,8 @@ func (c *cursor) run(end time.Time, sources []string) error {
 	return nil
 }
 
-// runSource looks at the remaining events of a source in the cursor's hour. It returns false if there is no time left.
+// runSource looks at the remaining events of a source in the cursor's hour. It returns false if
+// there is no time left.
 func (c *cursor) runSource(source string) (bool, error) {
 	page := relay.Page("")
 	if source == c.at.Source {
@@ -340,10 +362,15 @@ type finding struct {
 	overdue []string // endpoints with a waiting delivery that is late
 }
 
-// lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns the next page. After an error the page must be looked at again.
-func (r *sweep) lookAtPage(source string, hour time.Time, from relay.Page) (next relay.Page, events int, err error) {
+// lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns
+// the next page. After an error the page must be looked at again.
+func (r *sweep) lookAtPage(
+	source string, hour time.Time, from relay.Page,
+) (next relay.Page, events int, err error) {
 	var l look
-	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) { r.lookAt(&l, o) })
+	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) {
+		r.lookAt(&l, o)
+	})
 	if err != nil {
 		return "", 0, err
 	}
@@ -371,7 +398,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 			l.sum.Delivered++
 		case d.Status == relay.Dead:
 			l.sum.Dead++
-		case d.Status == relay.Waiting && (!r.isLate(d.Endpoint, d.NextAt) || !r.listed && r.isKnown(d.Endpoint)):
+		case d.Status == relay.Waiting && (!r.isLate(d.Endpoint, d.NextAt) || !r.listed &&
+			r.isKnown(d.Endpoint)):
 			l.sum.Waiting++ // or overdue, for the next run: this one could not resume everything
 		case d.Status == relay.Waiting:
 			f.overdue = append(f.overdue, d.Endpoint)
@@ -416,7 +444,9 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 	return errors.Join(failed...)
 }
 
-// resumeUnlisted resumes a delivery that is still overdue after every delivery that the ledger lists as overdue was resumed. If the ledger should have listed it, it is in none of the counts and so counts as unaccounted.
+// resumeUnlisted resumes a delivery that is still overdue after every delivery that the ledger
+// lists as overdue was resumed. If the ledger should have listed it, it is in none of the counts
+// and so counts as unaccounted.
 func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 	d, err := r.cfg.Deliveries.Delivery(r.ctx, event, endpoint)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
@@ -444,7 +474,10 @@ func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []st
 	g.SetLimit(sweepCalls)
 	for i, name := range endpoints {
 		g.Go(func() error {
-			d := relay.Delivery{EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type, ExpiresAt: record.ExpiresAt}
+			d := relay.Delivery{
+				EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type,
+				ExpiresAt: record.ExpiresAt,
+			}
 			begun[i] = makeDue(r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, d, r.cfg.Now())
 			return nil
 		})

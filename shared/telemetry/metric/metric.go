@@ -9,7 +9,8 @@ const (
 	Reason = "reason" // of Refused: one of Reasons
 )
 
-// Metrics of the ingress. Each request counts as Accepted, Refused or Failed, except handshakes, which are not counted.
+// Metrics of the ingress. Each request counts as Accepted, Refused or Failed, except handshakes,
+// which are not counted.
 const (
 	Accepted  = "Accepted"
 	Refused   = "Refused"   // the partner's fault
@@ -17,13 +18,15 @@ const (
 	Uncertain = "Uncertain" // failed requests that the queue may have accepted nevertheless
 )
 
-// Metrics of the fan-out. Once no message is on its way any more, and none but the poisoned ones lies in a dead-letter queue,
+// Metrics of the fan-out. Once no message is on its way any more, and none but the poisoned ones
+// lies in a dead-letter queue,
 //
 //	Accepted <= Routed + Unrouted + Duplicate + Poisoned <= Accepted + Uncertain
 //
-// because an event counts as routed or unrouted when it is recorded. That happens once, however often its message is received. Two cases break the
-// sum: if a function dies before it has written its line, one is missing. If a duplicate or an unreadable message is received again although it was
-// handled, it counts twice.
+// because an event counts as routed or unrouted when it is recorded. That happens once, however
+// often its message is received. Two cases break the sum: if a function dies before it has written
+// its line, one is missing. If a duplicate or an unreadable message is received again although it
+// was handled, it counts twice.
 const (
 	Routed     = "Routed"
 	Unrouted   = "Unrouted"   // no subscription takes it
@@ -34,9 +37,12 @@ const (
 
 // Metrics of the deliveries.
 const (
-	EndpointMs    = "EndpointMs"    // of each POST: time until the endpoint's answer or failure, in milliseconds
-	DeliveryAgeMs = "DeliveryAgeMs" // of each delivery that arrived: from the webhook's acceptance to the end of the attempt, in milliseconds
-	Dead          = "Dead"          // deliveries that became dead
+	// of each POST: time until the endpoint's answer or failure, in milliseconds
+	EndpointMs = "EndpointMs"
+	// of each delivery that arrived: from the webhook's acceptance to the end of the attempt, in
+	// milliseconds
+	DeliveryAgeMs = "DeliveryAgeMs"
+	Dead          = "Dead" // deliveries that became dead
 )
 
 // Metrics of a sweep. Zeros are not written.
@@ -44,29 +50,33 @@ const (
 	SweptEvents = "SweptEvents" // events checked; each event is checked once
 	Stranded    = "Stranded"    // deliveries that are late or missing
 	PutBack     = "PutBack"     // those of them that were sent again
-	Unaccounted = "Unaccounted" // deliveries that are neither delivered, dead nor waiting, and were not put back
-	Partial     = "Partial"     // 1 if the sweep did not finish
+	// deliveries that are neither delivered, dead nor waiting, and were not put back
+	Unaccounted = "Unaccounted"
+	Partial     = "Partial" // 1 if the sweep did not finish
 )
 
 // Names are all metrics. Each one is billed.
 var Names = []string{
-	Accepted, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries, EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
+	Accepted, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries,
+	EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
 	PutBack, Unaccounted, Partial,
 }
 
 // Reasons are all reasons for which a request is refused.
 var Reasons = []string{
-	ReasonSource, ReasonMethod, ReasonSize, ReasonAddress, ReasonSecret, ReasonMissing, ReasonMalformed, ReasonMismatch, ReasonTimestamp,
+	ReasonSource, ReasonMethod, ReasonSize, ReasonAddress, ReasonSecret, ReasonMissing,
+	ReasonMalformed, ReasonMismatch, ReasonTimestamp,
 	ReasonOther,
 }
 
 // The reasons. The log line's error has the details.
 const (
-	ReasonSource    = "source"    // there is no such source
-	ReasonMethod    = "method"    // the source does not take this method
-	ReasonSize      = "size"      // the body is too large
-	ReasonAddress   = "address"   // the source takes no requests from this address
-	ReasonSecret    = "secret"    // the source has no secret before its provider's handshake, and no window for one is open
+	ReasonSource  = "source"  // there is no such source
+	ReasonMethod  = "method"  // the source does not take this method
+	ReasonSize    = "size"    // the body is too large
+	ReasonAddress = "address" // the source takes no requests from this address
+	// the source has no secret before its provider's handshake, and no window for one is open
+	ReasonSecret    = "secret"
 	ReasonMissing   = "missing"   // no signature or token
 	ReasonMalformed = "malformed" // a malformed signature, or more than one
 	ReasonMismatch  = "mismatch"  // no secret makes this signature, or the token is wrong

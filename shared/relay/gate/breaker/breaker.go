@@ -5,51 +5,60 @@ import (
 	"time"
 )
 
-// The breaker's numbers. They follow what receivers of webhooks report about outages: a deployment takes a minute or two, and ten failures in a row are no accident.
+// The breaker's numbers. They follow what receivers of webhooks report about outages: a deployment
+// takes a minute or two, and ten failures in a row are no accident.
 const (
 	// OpenAfter is the number of failures in a row, over all instances, that opens the breaker.
 	OpenAfter = 10
-	// RateWindow is the time over which one instance counts attempts. The breaker also opens if there are MinAttempts in it and half of them failed.
+	// RateWindow is the time over which one instance counts attempts. The breaker also opens if
+	// there are MinAttempts in it and half of them failed.
 	RateWindow  = time.Minute
 	MinAttempts = 20
-	// FirstWait is how long the breaker stays open before the first probe. Each failed probe doubles the wait, up to MaxWait.
+	// FirstWait is how long the breaker stays open before the first probe. Each failed probe
+	// doubles the wait, up to MaxWait.
 	FirstWait = 30 * time.Second
 	MaxWait   = 15 * time.Minute
-	// RampTime is how long the rate is limited after the breaker closes. It begins with RampStart requests a second and doubles every RampDouble.
+	// RampTime is how long the rate is limited after the breaker closes. It begins with RampStart
+	// requests a second and doubles every RampDouble.
 	RampTime   = 2 * time.Minute
 	RampStart  = 5
 	RampDouble = 10 * time.Second
-	// MinSpread is the shortest time over which deliveries come back after a pause, however short the pause was.
+	// MinSpread is the shortest time over which deliveries come back after a pause, however short
+	// the pause was.
 	MinSpread = 5 * time.Second
 	// MaxPause is the longest pause that an endpoint may ask for.
 	MaxPause = time.Hour
-	// WarnAfter and DisableAfter count the time in which every attempt failed. After WarnAfter the operator is warned. After DisableAfter, and at least Notice after the warning, the endpoint is disabled. Standard Webhooks recommends to disable after several days, and to announce it.
+	// WarnAfter and DisableAfter count the time in which every attempt failed. After WarnAfter the
+	// operator is warned. After DisableAfter, and at least Notice after the warning, the endpoint
+	// is disabled. Standard Webhooks recommends to disable after several days, and to announce it.
 	WarnAfter    = 24 * time.Hour
 	DisableAfter = 5 * 24 * time.Hour
 	Notice       = 24 * time.Hour
-	// Silence is the longest time between two failures of one run. So single failures of a rare webhook do not add up.
+	// Silence is the longest time between two failures of one run. So single failures of a rare
+	// webhook do not add up.
 	Silence = 24 * time.Hour
 )
 
 // State is what is known about an endpoint's failures. Times are UTC.
 type State struct {
-	Failures     int           // failed attempts in a row
-	FailingSince time.Time     // when the first of them ended; zero: the last attempt succeeded
-	FailedAt     time.Time     // when the last of them was told
-	OpenUntil    time.Time     // no request before then, one probe afterwards; zero: closed
-	Openings     int           // how often in a row the breaker opened
-	ClosedAt     time.Time     // when it last closed
-	PausedUntil  time.Time     // no request before then, as the endpoint asked
-	WarnedAt     time.Time     // when the operator was warned of this run of failures
-	DisabledAt   time.Time     // zero: enabled
-	Reason       string        // why it is disabled or open
-	Proof        Proof         // the proof that it gave; zero: none, or none was needed
-	Took         time.Duration // average duration of an attempt, whole milliseconds; zero: not needed
-	TookAt       time.Time     // when Took was measured
-	Unproved     string        // why it last failed to give its proof; "": it did not fail
-	SlowUntil    time.Time     // it is slow until then
-	SlowAt       time.Time     // start of the count below
-	SlowSeen     int           // slow attempts since then
+	Failures     int       // failed attempts in a row
+	FailingSince time.Time // when the first of them ended; zero: the last attempt succeeded
+	FailedAt     time.Time // when the last of them was told
+	OpenUntil    time.Time // no request before then, one probe afterwards; zero: closed
+	Openings     int       // how often in a row the breaker opened
+	ClosedAt     time.Time // when it last closed
+	PausedUntil  time.Time // no request before then, as the endpoint asked
+	WarnedAt     time.Time // when the operator was warned of this run of failures
+	DisabledAt   time.Time // zero: enabled
+	Reason       string    // why it is disabled or open
+	Proof        Proof     // the proof that it gave; zero: none, or none was needed
+	// average duration of an attempt, whole milliseconds; zero: not needed
+	Took      time.Duration
+	TookAt    time.Time // when Took was measured
+	Unproved  string    // why it last failed to give its proof; "": it did not fail
+	SlowUntil time.Time // it is slow until then
+	SlowAt    time.Time // start of the count below
+	SlowSeen  int       // slow attempts since then
 }
 
 // Proof is the proof that an endpoint gave.
@@ -89,7 +98,8 @@ func (s State) Phase(now time.Time) Phase {
 	return Closed
 }
 
-// HeldUntil returns when held deliveries may come back, or zero if none are held. A breaker whose wait is over holds nothing: the delivery that claims the probe goes ahead, see Probe.
+// HeldUntil returns when held deliveries may come back, or zero if none are held. A breaker whose
+// wait is over holds nothing: the delivery that claims the probe goes ahead, see Probe.
 func (s State) HeldUntil(now time.Time) time.Time {
 	held := s.PausedUntil
 	if s.OpenUntil.After(held) {
@@ -101,18 +111,22 @@ func (s State) HeldUntil(now time.Time) time.Time {
 	return held
 }
 
-// NeedsProbe tells whether the breaker is open and its wait is over. Then exactly one request may be made.
+// NeedsProbe tells whether the breaker is open and its wait is over. Then exactly one request may
+// be made.
 func (s State) NeedsProbe(now time.Time) bool {
 	return !s.OpenUntil.IsZero() && !now.Before(s.OpenUntil) && s.DisabledAt.IsZero()
 }
 
-// Probe returns the state while a probe is in flight. If its result is not told within lease, another probe may be made.
+// Probe returns the state while a probe is in flight. If its result is not told within lease,
+// another probe may be made.
 func (s State) Probe(now time.Time, lease time.Duration) State {
 	s.OpenUntil = now.Add(lease)
 	return s
 }
 
-// Spread returns the time after HeldUntil over which the held deliveries come back, so that they do not come all at once. It is as long as they waited. While the breaker is open it is at least FirstWait, so that most of them come after the probe has ended.
+// Spread returns the time after HeldUntil over which the held deliveries come back, so that they do
+// not come all at once. It is as long as they waited. While the breaker is open it is at least
+// FirstWait, so that most of them come after the probe has ended.
 func (s State) Spread(now time.Time) time.Duration {
 	held := s.HeldUntil(now)
 	if held.IsZero() {
@@ -130,12 +144,16 @@ func (s State) Rate(now time.Time) int {
 	if s.Phase(now) != Recovering {
 		return 0
 	}
-	return RampStart << (max(now.Sub(s.ClosedAt), 0) / RampDouble) // the clocks of instances differ, and may go back
+	// the clocks of instances differ, and may go back
+	return RampStart << (max(now.Sub(s.ClosedAt), 0) / RampDouble)
 }
 
 // Succeeded returns the state after a 2xx. The run of failures ends, and an open breaker closes.
 func (s State) Succeeded(now time.Time) State {
-	next := State{ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof, Took: s.Took, TookAt: s.TookAt}
+	next := State{
+		ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof, Took: s.Took,
+		TookAt: s.TookAt,
+	}
 	if !s.DisabledAt.IsZero() {
 		next.Reason = s.Reason
 	}
@@ -167,10 +185,14 @@ func (f Failure) opens(failures int) string {
 	case failures >= OpenAfter:
 		return fmt.Sprintf("%d attempts in a row failed, the last one with %s", failures, f.Why)
 	}
-	return fmt.Sprintf("half of %d attempts or more within a minute failed, the last one with %s", MinAttempts, f.Why)
+	return fmt.Sprintf(
+		"half of %d attempts or more within a minute failed, the last one with %s", MinAttempts,
+		f.Why,
+	)
 }
 
-// Failed returns the state after a failure. If the breaker is open, only the failure of the probe makes the wait longer: other attempts were in flight when it opened.
+// Failed returns the state after a failure. If the breaker is open, only the failure of the probe
+// makes the wait longer: other attempts were in flight when it opened.
 func (s State) Failed(now time.Time, f Failure) State {
 	if s.FailingSince.IsZero() || now.Sub(s.FailedAt) > Silence {
 		s.Failures, s.FailingSince, s.WarnedAt = 0, now, time.Time{}
@@ -185,7 +207,9 @@ func (s State) Failed(now time.Time, f Failure) State {
 	case !s.DisabledAt.IsZero():
 		return s
 	case !s.WarnedAt.IsZero() && !now.Before(s.DisableAt()):
-		return s.Disable(now, "nothing but failures for "+now.Sub(s.FailingSince).Truncate(time.Hour).String())
+		return s.Disable(
+			now, "nothing but failures for "+now.Sub(s.FailingSince).Truncate(time.Hour).String(),
+		)
 	case open && f.Probe, !open && (f.Half || s.Failures >= OpenAfter):
 		s.Openings++
 		s.OpenUntil = now.Add(wait(s.Openings))
@@ -209,7 +233,8 @@ func (s State) NotProved(now time.Time, f Failure, why string) State {
 	return s
 }
 
-// Well tells whether nothing is wrong: s is the zero State, except for its Proof and the duration of attempts.
+// Well tells whether nothing is wrong: s is the zero State, except for its Proof and the duration
+// of attempts.
 func (s State) Well() bool { return s == State{Proof: s.Proof, Took: s.Took, TookAt: s.TookAt} }
 
 // wait returns how long the breaker stays open the nth time in a row.
@@ -222,10 +247,12 @@ func wait(n int) time.Duration {
 
 // NeedsWarning tells whether the operator must now be warned that the endpoint will be disabled.
 func (s State) NeedsWarning(now time.Time) bool {
-	return s.DisabledAt.IsZero() && s.WarnedAt.IsZero() && !s.FailingSince.IsZero() && now.Sub(s.FailingSince) >= WarnAfter
+	return s.DisabledAt.IsZero() && s.WarnedAt.IsZero() && !s.FailingSince.IsZero() &&
+		now.Sub(s.FailingSince) >= WarnAfter
 }
 
-// DisableAt returns when the endpoint will be disabled if every attempt fails until then; zero: the operator was not warned yet.
+// DisableAt returns when the endpoint will be disabled if every attempt fails until then; zero: the
+// operator was not warned yet.
 func (s State) DisableAt() time.Time {
 	at, soonest := s.FailingSince.Add(DisableAfter), s.WarnedAt.Add(Notice)
 	switch {
@@ -243,7 +270,8 @@ func (s State) Warned(now time.Time) State {
 	return s
 }
 
-// Pause returns the state after the endpoint asked for a pause, which is at most MaxPause. Of several pauses the longest counts.
+// Pause returns the state after the endpoint asked for a pause, which is at most MaxPause. Of
+// several pauses the longest counts.
 func (s State) Pause(now, until time.Time) State {
 	if latest := now.Add(MaxPause); until.After(latest) {
 		until = latest

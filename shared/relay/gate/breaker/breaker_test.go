@@ -31,27 +31,34 @@ func TestFailuresInARowOpen(t *testing.T) {
 		t.Fatalf("%s though there was a success between", p)
 	}
 	s = s.Failed(now, breaker.Failure{Attempts: 1})
-	if p, until := s.Phase(now), s.HeldUntil(now); p != breaker.Open || !until.Equal(now.Add(breaker.FirstWait)) {
+	if p, until := s.Phase(now),
+		s.HeldUntil(now); p != breaker.Open || !until.Equal(now.Add(breaker.FirstWait)) {
 		t.Fatalf("%s until %s", p, until)
 	}
 }
 
 func TestHalfOfManyOpens(t *testing.T) {
 	t.Parallel()
-	if p := (breaker.State{}).Failed(start, breaker.Failure{Attempts: 1, Half: true}).Phase(start); p != breaker.Open {
+	if p := (breaker.State{}).Failed(
+		start, breaker.Failure{Attempts: 1, Half: true},
+	).Phase(start); p != breaker.Open {
 		t.Errorf("%s", p)
 	}
 }
 
 func TestWhyTheBreakerIsOpen(t *testing.T) {
 	t.Parallel()
-	inARow := breaker.State{}.Failed(start, breaker.Failure{Attempts: breaker.OpenAfter, Why: "502"})
+	inARow := breaker.State{}.Failed(
+		start, breaker.Failure{Attempts: breaker.OpenAfter, Why: "502"},
+	)
 	now := inARow.OpenUntil
 	for want, s := range map[string]breaker.State{
 		"10 attempts in a row failed, the last one with 502": inARow,
 		"half of 20 attempts or more within a minute failed, the last one with timeout": breaker.State{}.Failed(start,
 			breaker.Failure{Attempts: 1, Half: true, Why: "timeout"}),
-		"the probe failed with 503": inARow.Probe(now, time.Minute).Failed(now, breaker.Failure{Attempts: 1, Probe: true, Why: "503"}),
+		"the probe failed with 503": inARow.Probe(now, time.Minute).Failed(
+			now, breaker.Failure{Attempts: 1, Probe: true, Why: "503"},
+		),
 	} {
 		if s.Reason != want {
 			t.Errorf("%q, want %q", s.Reason, want)
@@ -60,7 +67,8 @@ func TestWhyTheBreakerIsOpen(t *testing.T) {
 	if s := inARow.Succeeded(now); s.Reason != "" {
 		t.Errorf("closed: %q", s.Reason)
 	}
-	if s := inARow.Disable(now, "it moves house"); s.Reason != "it moves house" || s.Succeeded(now).Reason != s.Reason {
+	if s := inARow.Disable(now, "it moves house"); s.Reason != "it moves house" ||
+		s.Succeeded(now).Reason != s.Reason {
 		t.Errorf("disabled: %q", s.Reason)
 	}
 }
@@ -80,7 +88,9 @@ func TestOneProbeAtATimeAndLongerWaits(t *testing.T) {
 		if s.NeedsProbe(now) || s.HeldUntil(now).IsZero() {
 			t.Fatalf("a second probe beside the first: %+v", s)
 		}
-		if late := s.Failed(now, breaker.Failure{Attempts: 3}); !late.OpenUntil.Equal(s.OpenUntil) || late.Openings != s.Openings {
+		if late := s.Failed(
+			now, breaker.Failure{Attempts: 3},
+		); !late.OpenUntil.Equal(s.OpenUntil) || late.Openings != s.Openings {
 			t.Fatalf("attempts that were under way move the breaker: %+v", late)
 		}
 		s = s.Failed(now, breaker.Failure{Attempts: 1, Probe: true})
@@ -137,7 +147,8 @@ func TestAFailureWhileRecoveringIsOneOfTen(t *testing.T) {
 func TestPause(t *testing.T) {
 	t.Parallel()
 	s := breaker.State{}.Pause(start, start.Add(time.Minute)).Pause(start, start.Add(time.Second))
-	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Paused || !until.Equal(start.Add(time.Minute)) {
+	if p, until := s.Phase(start),
+		s.HeldUntil(start); p != breaker.Paused || !until.Equal(start.Add(time.Minute)) {
 		t.Errorf("%s until %s", p, until)
 	}
 	if s := s.Succeeded(start.Add(time.Second)); s.HeldUntil(start.Add(time.Second)).IsZero() {
@@ -146,7 +157,9 @@ func TestPause(t *testing.T) {
 	if s := s.Succeeded(start.Add(time.Minute)); s != (breaker.State{}) {
 		t.Errorf("not the zero state after the pause: %+v", s)
 	}
-	if s := (breaker.State{}).Pause(start, start.Add(1000*time.Hour)); !s.PausedUntil.Equal(start.Add(breaker.MaxPause)) {
+	if s := (breaker.State{}).Pause(
+		start, start.Add(1000*time.Hour),
+	); !s.PausedUntil.Equal(start.Add(breaker.MaxPause)) {
 		t.Errorf("paused until %s", s.PausedUntil)
 	}
 }
@@ -154,9 +167,12 @@ func TestPause(t *testing.T) {
 func TestHeldDeliveriesComeBackSpread(t *testing.T) {
 	t.Parallel()
 	for held, want := range map[time.Duration]time.Duration{
-		time.Second: breaker.MinSpread, 10 * time.Second: 10 * time.Second, 5 * time.Minute: 5 * time.Minute, time.Hour: breaker.MaxWait,
+		time.Second: breaker.MinSpread, 10 * time.Second: 10 * time.Second,
+		5 * time.Minute: 5 * time.Minute, time.Hour: breaker.MaxWait,
 	} {
-		if got := (breaker.State{OpenUntil: start.Add(held)}).Spread(start); got != max(want, breaker.FirstWait) {
+		if got := (breaker.State{OpenUntil: start.Add(held)}).Spread(start); got != max(
+			want, breaker.FirstWait,
+		) {
 			t.Errorf("open for %s, spread over %s", held, got)
 		}
 		if got := (breaker.State{PausedUntil: start.Add(held)}).Spread(start); got != want {
@@ -168,7 +184,8 @@ func TestHeldDeliveriesComeBackSpread(t *testing.T) {
 	}
 }
 
-// failUntil returns the state after failures an hour apart, from one time to another, both included. The operator is warned when that is due.
+// failUntil returns the state after failures an hour apart, from one time to another, both
+// included. The operator is warned when that is due.
 func failUntil(s breaker.State, from, to time.Time) breaker.State {
 	for now := from; ; now = now.Add(time.Hour) {
 		if now.After(to) {
@@ -205,7 +222,8 @@ func TestNothingButFailures(t *testing.T) {
 	}
 	at = disabled
 	s = s.Failed(at, breaker.Failure{Attempts: 1, Probe: true})
-	if s.Phase(at) != breaker.Disabled || s.Reason != "nothing but failures for 120h0m0s" || s.NeedsProbe(at.Add(time.Hour)) {
+	if s.Phase(at) != breaker.Disabled || s.Reason != "nothing but failures for 120h0m0s" ||
+		s.NeedsProbe(at.Add(time.Hour)) {
 		t.Errorf("not disabled: %+v", s)
 	}
 	if again := s.Disable(at.Add(time.Hour), "other"); again != s {
@@ -223,9 +241,13 @@ func TestNoEndpointIsDisabledWithoutNotice(t *testing.T) {
 	t.Parallel()
 	at := start.Add(breaker.DisableAfter - time.Second)
 	s := failUntil(breaker.State{}, start, at)
-	for name, warned := range map[string]time.Time{"it was not warned": {}, "it was warned a moment ago": at} {
+	for name, warned := range map[string]time.Time{
+		"it was not warned": {}, "it was warned a moment ago": at,
+	} {
 		s.WarnedAt = warned
-		if after := s.Failed(at.Add(time.Minute), breaker.Failure{Attempts: 1}); !after.DisabledAt.IsZero() {
+		if after := s.Failed(
+			at.Add(time.Minute), breaker.Failure{Attempts: 1},
+		); !after.DisabledAt.IsZero() {
 			t.Errorf("%s: %+v", name, after)
 		}
 	}
@@ -238,17 +260,21 @@ func TestARunOfFailuresBeginsAnewAfterADayOfSilence(t *testing.T) {
 	t.Parallel()
 	s := failUntil(breaker.State{}, start, start.Add(breaker.WarnAfter)) // warned
 	last := s.FailedAt
-	if on := s.Failed(last.Add(breaker.Silence), breaker.Failure{Attempts: 1}); !on.FailingSince.Equal(start) || on.WarnedAt.IsZero() {
+	if on := s.Failed(
+		last.Add(breaker.Silence), breaker.Failure{Attempts: 1},
+	); !on.FailingSince.Equal(start) || on.WarnedAt.IsZero() {
 		t.Errorf("anew after no more than a day: %+v", on)
 	}
 	late := last.Add(breaker.Silence + time.Second)
-	if s = s.Failed(late, breaker.Failure{Attempts: 1}); !s.FailingSince.Equal(late) || s.Failures != 1 || !s.WarnedAt.IsZero() {
+	if s = s.Failed(late, breaker.Failure{Attempts: 1}); !s.FailingSince.Equal(late) ||
+		s.Failures != 1 || !s.WarnedAt.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	rare := breaker.State{}
 	for day := range 60 {
 		at := start.Add(time.Duration(day) * 48 * time.Hour)
-		if rare = rare.Failed(at, breaker.Failure{Attempts: 1}); rare.NeedsWarning(at) || rare.Phase(at) != breaker.Closed {
+		if rare = rare.Failed(at, breaker.Failure{Attempts: 1}); rare.NeedsWarning(at) ||
+			rare.Phase(at) != breaker.Closed {
 			t.Fatalf("after %d failures, one every other day: %+v", day+1, rare)
 		}
 	}
@@ -258,17 +284,22 @@ func TestAProofIsAProbe(t *testing.T) {
 	t.Parallel()
 	s := breaker.State{}.Probe(start, time.Minute)
 	s = s.NotProved(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")
-	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Unproved || !until.Equal(start.Add(breaker.FirstWait)) || s.Unproved == "" {
+	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Unproved ||
+		!until.Equal(start.Add(breaker.FirstWait)) || s.Unproved == "" {
 		t.Fatalf("%s until %s: %+v", p, until, s)
 	}
 	now := s.OpenUntil
-	s = s.Probe(now, time.Minute).NotProved(now, breaker.Failure{Attempts: 1, Probe: true}, "it answered 405")
-	if until := s.HeldUntil(now); !until.Equal(now.Add(2*breaker.FirstWait)) || s.Unproved != "it answered 405" {
+	s = s.Probe(now, time.Minute).NotProved(
+		now, breaker.Failure{Attempts: 1, Probe: true}, "it answered 405",
+	)
+	if until := s.HeldUntil(now); !until.Equal(now.Add(2*breaker.FirstWait)) ||
+		s.Unproved != "it answered 405" {
 		t.Fatalf("until %s: %+v", until, s)
 	}
 	now = s.OpenUntil
 	proof := breaker.Proof{Of: "a", At: now, Rate: 3}
-	if s = s.Probe(now, time.Minute).Proved(now, proof); s.Phase(now) != breaker.Recovering || s.Proof != proof || s.Unproved != "" {
+	if s = s.Probe(now, time.Minute).Proved(now, proof); s.Phase(now) != breaker.Recovering ||
+		s.Proof != proof || s.Unproved != "" {
 		t.Fatalf("%s: %+v", s.Phase(now), s)
 	}
 	later := now.Add(breaker.RampTime)
@@ -286,11 +317,15 @@ func TestAProofIsAProbe(t *testing.T) {
 // An endpoint that no longer has to give a proof is probed with a delivery.
 func TestAProbeEndsBeingUnproved(t *testing.T) {
 	t.Parallel()
-	unproved := breaker.State{}.Probe(start, time.Minute).NotProved(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")
+	unproved := breaker.State{}.Probe(start, time.Minute).NotProved(
+		start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404",
+	)
 	now := unproved.OpenUntil
 	for name, s := range map[string]breaker.State{
 		"that succeeds": unproved.Probe(now, time.Minute).Succeeded(now),
-		"that fails":    unproved.Probe(now, time.Minute).Failed(now, breaker.Failure{Attempts: 1, Probe: true}),
+		"that fails": unproved.Probe(now, time.Minute).Failed(
+			now, breaker.Failure{Attempts: 1, Probe: true},
+		),
 	} {
 		if s.Unproved != "" {
 			t.Errorf("%s: %+v", name, s)

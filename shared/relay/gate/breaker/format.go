@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"time"
+
 	"webhook-relay/shared/relay/format"
 )
 
@@ -35,10 +36,14 @@ type proofDoc struct {
 
 // Encode returns s in the form that ledgers keep.
 func Encode(s State) []byte {
-	doc := endpointDoc{format.Version, s.Failures, s.FailingSince, s.OpenUntil, s.Openings, s.ClosedAt, s.PausedUntil, s.WarnedAt,
-		s.DisabledAt, s.Reason, nil, s.Unproved, s.FailedAt, s.Took.Milliseconds(), s.TookAt, s.SlowUntil, s.SlowAt, s.SlowSeen}
+	doc := endpointDoc{Version: format.Version, Failures: s.Failures, FailingSince: s.FailingSince,
+		OpenUntil: s.OpenUntil, Openings: s.Openings, ClosedAt: s.ClosedAt,
+		PausedUntil: s.PausedUntil, WarnedAt: s.WarnedAt,
+		DisabledAt: s.DisabledAt, Reason: s.Reason, Proof: nil, Unproved: s.Unproved,
+		FailedAt: s.FailedAt, TookMs: s.Took.Milliseconds(), TookAt: s.TookAt,
+		SlowUntil: s.SlowUntil, SlowAt: s.SlowAt, SlowSeen: s.SlowSeen}
 	if s.Proof != (Proof{}) {
-		doc.Proof = &proofDoc{s.Proof.Of, s.Proof.At, s.Proof.Rate}
+		doc.Proof = &proofDoc{Of: s.Proof.Of, At: s.Proof.At, Rate: s.Proof.Rate}
 	}
 	return format.Encode(doc)
 }
@@ -49,9 +54,12 @@ func Decode(b []byte) (State, error) {
 	if err := format.Decode(b, &d, &d.Version); err != nil {
 		return State{}, err
 	}
-	s := State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(), OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
-		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(), DisabledAt: d.DisabledAt.UTC(),
-		Reason: d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(), Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
+	s := State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(),
+		OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
+		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(),
+		DisabledAt: d.DisabledAt.UTC(),
+		Reason:     d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(),
+		Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
 		SlowUntil: d.SlowUntil.UTC(), SlowAt: d.SlowAt.UTC(), SlowSeen: d.SlowSeen}
 	if d.Proof != nil {
 		s.Proof = Proof{Of: d.Proof.Of, At: d.Proof.At.UTC(), Rate: d.Proof.Rate}

@@ -2,12 +2,16 @@ package breaker
 
 import "time"
 
-// When an endpoint counts as slow. It must be slow enough to use up capacity that the instances need for other endpoints. One slow attempt in a thousand is not enough.
+// When an endpoint counts as slow. It must be slow enough to use up capacity that the instances
+// need for other endpoints. One slow attempt in a thousand is not enough.
 const (
-	// SlowAttempts slow attempts within SlowWindow, over all instances, make an endpoint slow. An endpoint below that has at most three attempts in flight at once for each ten seconds that an attempt takes.
+	// SlowAttempts slow attempts within SlowWindow, over all instances, make an endpoint slow. An
+	// endpoint below that has at most three attempts in flight at once for each ten seconds that an
+	// attempt takes.
 	SlowAttempts = 3
 	SlowWindow   = 10 * time.Second
-	// SlowFor is how long the endpoint then counts as slow. Further slow attempts renew it after half of that time. Before, they cause no write.
+	// SlowFor is how long the endpoint then counts as slow. Further slow attempts renew it after
+	// half of that time. Before, they cause no write.
 	SlowFor = time.Minute
 )
 

@@ -16,14 +16,16 @@ func TestSlow(t *testing.T) {
 		at       time.Duration
 		want     bool
 	}{
-		"no attempt took long":             {nil, 0, false},
-		"two in a row":                     {[]time.Duration{0, s}, s, false},
-		"three within ten seconds":         {[]time.Duration{0, 5 * s, 10 * s}, 10 * s, true},
-		"three within eleven seconds":      {[]time.Duration{0, 5 * s, 11 * s}, 11 * s, false},
-		"within a minute":                  {[]time.Duration{0, 0, 0}, 59 * s, true},
-		"after a minute":                   {[]time.Duration{0, 0, 0}, 60 * s, false},
-		"renewed in the second half of it": {[]time.Duration{0, 0, 0, 40 * s, 41 * s, 42 * s}, 100 * s, true},
-		"not renewed by fewer":             {[]time.Duration{0, 0, 0, 40 * s, 41 * s}, 70 * s, false},
+		"no attempt took long":        {nil, 0, false},
+		"two in a row":                {[]time.Duration{0, s}, s, false},
+		"three within ten seconds":    {[]time.Duration{0, 5 * s, 10 * s}, 10 * s, true},
+		"three within eleven seconds": {[]time.Duration{0, 5 * s, 11 * s}, 11 * s, false},
+		"within a minute":             {[]time.Duration{0, 0, 0}, 59 * s, true},
+		"after a minute":              {[]time.Duration{0, 0, 0}, 60 * s, false},
+		"renewed in the second half of it": {
+			[]time.Duration{0, 0, 0, 40 * s, 41 * s, 42 * s}, 100 * s, true,
+		},
+		"not renewed by fewer": {[]time.Duration{0, 0, 0, 40 * s, 41 * s}, 70 * s, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +50,8 @@ func TestTookLongIsNoWriteWhileTheEndpointIsSlow(t *testing.T) {
 	}
 }
 
-// TestASuccessSaysNothingOfSlowness: a slow endpoint succeeds. The counts of slow attempts expire, so that a well endpoint has the zero state.
+// TestASuccessSaysNothingOfSlowness: a slow endpoint succeeds. The counts of slow attempts expire,
+// so that a well endpoint has the zero state.
 func TestASuccessSaysNothingOfSlowness(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
