@@ -181,3 +181,16 @@ func TestFunctionsLinkNothingHeavy(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLocalHostIsBuiltWithoutAWS: make run builds it so. The clients of AWS take half of the
+// time to build, and a local relay calls none.
+func TestTheLocalHostIsBuiltWithoutAWS(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, "-tags", "local", "-deps", "./functions/relay") {
+		for _, name := range []string{"service/", "config"} {
+			if strings.HasPrefix(p.ImportPath, "github.com/aws/aws-sdk-go-v2/"+name) {
+				t.Errorf("the local host links %s", p.ImportPath)
+			}
+		}
+	}
+}
