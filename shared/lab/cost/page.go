@@ -19,8 +19,9 @@ func Tables(usage []Usage, fixed []Month) map[string]string {
 // Summary returns the README's line about costs.
 func Summary(usage []Usage, fixed []Month) string {
 	f := sum(fixed)
-	return fmt.Sprintf("- **Cost.** %.0f USD a month while idle, up to %.0f while in use. On top, %.2f USD for each million webhooks of 1 KiB to one endpoint. "+
-		"See [cost](docs/cost.md).\n", f.Idle, f.InUse, Of(usage[0]).PerMillion())
+	return fmt.Sprintf("- **Cost.** A fixed %.0f USD a month, or up to %.0f in a month in which every "+
+		"metric of the relay has a value. In addition %.2f USD for each million webhooks of 1 KiB to "+
+		"one endpoint. See [cost](docs/cost.md).\n", f.Idle, f.InUse, Of(usage[0]).PerMillion())
 }
 
 // sum adds up the costs of a month.
