@@ -538,8 +538,12 @@ func putAside(t *testing.T, w *world) {
 	bodiless := fmt.Sprintf(
 		`{"v":1,"endpoint":"large","attempt":1,"step":0,"event":%s}`, relay.EncodeEvent(event),
 	)
-	// more than an item of DynamoDB holds
-	event.Header = relay.Header{"x-large": strings.Repeat("x", 450_000)}
+	// more than an item of DynamoDB holds, compressed too
+	var noise strings.Builder
+	for noise.Len() < 750_000 {
+		noise.WriteString(rand.Text())
+	}
+	event.Header = relay.Header{"x-large": noise.String()}
 	unrecordable := string(relay.EncodeEvent(event))
 	for what, tt := range map[string]struct {
 		output, message, queue string
