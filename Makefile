@@ -45,13 +45,13 @@ test-go:
 	go test -timeout 15m -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
 	go test -timeout 15m -race -skip '$(LOOPS)' $$($(LIST) | grep -E '$(RACED)')
 
-test-long: node ## what make test leaves out: ten times as many random scripts and faults, more of the race detector, fuzzing for FUZZTIME (5000x)
+test-long: node ## what make test leaves out: ten times as many random scripts and faults, more of the race detector, fuzzing for FUZZTIME (2000x)
 	RELAY_TEST_LONG=1 go test -timeout 30m -run '$(SCRIPTS)' ./shared/relay/...
 	RELAY_TEST_LONG=1 go test -timeout 30m -race -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
 	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke ./shared/lab/onaws
-	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke)|/verify')
+	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke|onaws)|/verify')
 	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),5000x)
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),2000x)
 
 # What the product's signatures are held against is no dependency of the product.
 test-interop:

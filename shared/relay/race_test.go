@@ -8,9 +8,9 @@ import "os"
 // With RELAY_TEST_LONG (make test-long) it is as much as is useful.
 var (
 	long            = os.Getenv("RELAY_TEST_LONG") != ""
-	faultStep       = choose(29, 7)   // of TestFaultAtEveryCall: every 29th or seventh call
-	randomScripts   = choose(40, 400) // of TestRandomScripts
-	embeddedScripts = choose(1, 5)    // of TestRandomScriptsOnTheEmbeddedAdapter
+	faultStep       = choose(29, 15)  // of TestFaultAtEveryCall: every 29th or 15th call
+	randomScripts   = choose(40, 150) // of TestRandomScripts
+	embeddedScripts = choose(1, 3)    // of TestRandomScriptsOnTheEmbeddedAdapter
 )
 
 func choose(short, all int) int {
