@@ -10,24 +10,26 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// alarm fires when a metric has been at its threshold or above in so many of the last periods. A
-// period without data is a good one: a relay that was just deployed, and one that is idle, have
-// none. Of what must happen no data is told as an alarm is, but not as long as there never was any:
-// an alarm is in that state when it is made, which tells nobody.
+// alarm describes a CloudWatch alarm. It fires when the metric reached its threshold in enough of
+// the last periods (times of outOf).
+//
+// A period without data counts as good: a relay that was just deployed has no data, nor has an idle
+// one. An alarm with below set is different: when its data stops, it notifies as if it had fired.
+// It does not notify if there was never any data. A new alarm starts in the state
+// INSUFFICIENT_DATA, and CloudWatch notifies only when the state changes.
 type alarm struct {
 	id                           string
 	namespace, metric, statistic string
 	dimension, of                string
-	threshold, minutes           int // minutes of a period
-	times, outOf                 int // periods; 0: one. outOf 0: the same as times
-	// fires the other way round: when the metric has been below its threshold, or there is no data
-	// any more
+	threshold, minutes           int // minutes is the length of a period
+	times, outOf                 int // in periods. times 0 means 1; outOf 0 means the same as times
+	// The alarm fires when the metric is below the threshold, and it notifies when data stops.
 	below bool
-	// what it means, and what to do first; begins with page or ticket
+	// It says what the alarm means and what to do first. It begins with page or ticket.
 	description string
 }
 
-// addAlarms watches everything that a webhook can get stuck in or fall out of.
+// addAlarms adds an alarm for every place where a webhook can get stuck or lost.
 func (r *relay) addAlarms() {
 	alarms := []alarm{
 		visible("IngestDlqNotEmpty", r.ingestDLQ,
@@ -51,19 +53,21 @@ func (r *relay) addAlarms() {
 		age("DeliveryAge", r.delivery, 15,
 			"page: first attempts are late. First look at the errors and throttles of deliver; if there are none, endpoints are slow "+
 				"and deliveryMaxConcurrency is too small for them."),
-		// A message may wait for 15 minutes in this queue on purpose, and that counts as its age.
+		// A retry may wait in this queue for 15 minutes on purpose. SQS counts this wait in the
+		// message's age.
 		age("RetryAge", r.retry, 45,
 			"ticket: retries are late. First look at the errors and throttles of deliver; if there are none, many endpoints are down "+
 				"and retryMaxConcurrency is too small for them."),
-		// Endpoints that take long and get much have a backlog here, which is their own trouble. It
-		// must not outlast queueDays.
+		// An endpoint that answers slowly and receives many deliveries has a backlog in this queue.
+		// That is the endpoint's own problem, not the relay's. But no message may wait longer than
+		// queueDays.
 		age("SlowAge", r.slow, 24*60,
 			"ticket: deliveries to slow endpoints have waited for a day; SQS drops them after seven. First see which endpoints take long: they "+
 				"get more than they take, or slowMaxConcurrency is too small for them."),
 		age("OrderedIngestAge", r.ordered.ingest, 20,
 			"page: accepted webhooks for ordered endpoints are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
-		// A delivery may stand behind others for as long as their schedules last, which is three
-		// days by default, and dies after thirteen.
+		// An ordered delivery may wait behind others until their schedules end. A schedule lasts
+		// three days by default. The delivery dies after thirteen days.
 		age("OrderedDeliveryAge", r.ordered.delivery, 6*24*60,
 			"ticket: deliveries have stood in line at an ordered endpoint for six days; after thirteen they die. First see which endpoint "+
 				"fails, and why (docs/runbook.md)."),
@@ -108,7 +112,8 @@ func (r *relay) addAlarms() {
 		r.refusedByUs("Ingress5xx", 1, lasting,
 			"page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
 				"SQS, S3 or DynamoDB is down; then the access log's integrationError, if there is one (accessLog)."),
-		// A relay that gets a webhook an hour, all of which fail, is below the alarm above.
+		// If a relay receives one webhook an hour and all of them fail, the alarm above does not
+		// fire.
 		r.refusedByUs(
 			"Ingress5xxRecurring", 60, recurring,
 			"ticket: partners got 5xx in six of the last 24 hours. First look as for Ingress5xx.",
@@ -120,8 +125,8 @@ func (r *relay) addAlarms() {
 	}
 }
 
-// alarmActions returns the topics that alarms are sent to: the one that the props name, and one of
-// the stack's own for the e-mail address; nil without either.
+// alarmActions returns the SNS topics that alarms notify: the topic that the props name, and a
+// topic of the stack for the e-mail address. It returns nil if the props have neither.
 func (r *relay) alarmActions() *[]any {
 	var topics []any
 	if r.props.AlarmTopicARN != "" {
@@ -136,9 +141,9 @@ func (r *relay) alarmActions() *[]any {
 	return &topics
 }
 
-// addAlarmTopic makes a topic that mails what the alarms of this account send to it. It is not
-// encrypted at rest: alarms cannot publish by the key that AWS manages for SNS, and there is
-// nothing in them but the metrics' names and values.
+// addAlarmTopic makes an SNS topic that mails the alarms of this account. The topic is not
+// encrypted at rest: CloudWatch alarms cannot publish to a topic that uses the AWS managed key for
+// SNS. An alarm's message contains only names and values of metrics.
 func (r *relay) addAlarmTopic() awssns.Topic {
 	topic := awssns.NewTopic(r.stack, new("Alarms"), &awssns.TopicProps{EnforceSSL: new(true)})
 	topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
@@ -171,20 +176,22 @@ func age(id string, queue awssqs.Queue, minutes int, description string) alarm {
 		description: description}
 }
 
-// spell is in how many periods, out of how many, something has happened.
+// spell says in how many periods (times), out of how many (outOf), something must happen before an
+// alarm fires.
 type spell struct{ times, outOf int }
 
 var (
-	// lasting, of minutes: a fault of a moment touches two at most. A message that makes a function
-	// fail comes back within six minutes, so that one message alone fails in three of fifteen.
+	// lasting counts minutes. A momentary fault affects two minutes at most. If a message makes a
+	// function fail, it is received again within six minutes. So a single such message causes
+	// failures in three of fifteen minutes.
 	lasting = spell{times: 3, outOf: 15}
-	// recurring, of hours, is what comes too seldom to be lasting.
+	// recurring counts hours. It is for errors that are too rare for lasting.
 	recurring = spell{times: 6, outOf: 24}
-	// twice, of hours, is for what is done again by itself in the next.
+	// twice counts hours. It is for work that the next hourly run repeats by itself.
 	twice = spell{times: 2, outOf: 3}
 )
 
-// failures fires when a function has failed in three of the last fifteen minutes.
+// failures returns an alarm that fires when a function failed in three of the last fifteen minutes.
 func failures(id string, f awslambda.Function, description string) alarm {
 	return alarm{id: id, namespace: "AWS/Lambda", metric: "Errors", statistic: "Sum",
 		dimension: "FunctionName", of: *f.FunctionName(), threshold: 1, minutes: 1,
@@ -192,14 +199,14 @@ func failures(id string, f awslambda.Function, description string) alarm {
 		description: description}
 }
 
-// hourly makes an alarm of a function that runs once an hour: it fires when two of the last three
-// hours were bad.
+// hourly changes an alarm for a function that runs once an hour. It fires when two of the last
+// three hours were bad.
 func hourly(a alarm) alarm {
 	a.minutes, a.times, a.outOf = 60, twice.times, twice.outOf
 	return a
 }
 
-// refusedByUs fires on 5xx answers at the ingress.
+// refusedByUs returns an alarm on 5xx answers of the ingress.
 func (r *relay) refusedByUs(id string, minutes int, s spell, description string) alarm {
 	return alarm{id: id, namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
 		dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: minutes, times: s.times,

@@ -8,13 +8,13 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// Close ends the Node process that the constructs live in. It is the last thing that a program does
-// with the CDK.
+// Close ends the Node process in which the constructs live. Call it last: the CDK cannot be used
+// afterwards.
 func Close() { closeQuietly(jsii.Close) }
 
-// raceMessages are what jsii prints, now and then, when it is closed: two of its goroutines wait
-// for Node to end, and the one that comes second is told by the system that there is no such
-// process any more. By then all is written, so that nothing is wrong. (jsii-runtime-go,
+// raceMessages are messages that jsii sometimes prints when it is closed. They are harmless. Two
+// goroutines of jsii wait for the Node process to end. The system tells the second one that the
+// process no longer exists. All output has been written by then. (jsii-runtime-go,
 // internal/kernel/process: ensureStarted and Close both call Wait.)
 var raceMessages = [][]byte{
 	[]byte("Runtime process exited abnormally: waitid: no child processes"),
@@ -22,8 +22,8 @@ var raceMessages = [][]byte{
 	[]byte("Runtime process exited abnormally: exec: Wait was already called"),
 }
 
-// closeQuietly calls f and leaves raceMessages out of what is written to os.Stderr meanwhile.
-// os.Stderr is only changed back when f has returned.
+// closeQuietly calls f and removes raceMessages from what is written to os.Stderr during the call.
+// It restores os.Stderr only after f has returned.
 func closeQuietly(f func()) {
 	stderr := os.Stderr
 	r, w, err := os.Pipe()
@@ -34,12 +34,12 @@ func closeQuietly(f func()) {
 	os.Stderr = w
 	said := make(chan []byte)
 	go func() {
-		text, _ := io.ReadAll(r) // ends when w is closed
+		text, _ := io.ReadAll(r) // returns when w is closed
 		said <- text
 	}()
 	f()
 	os.Stderr = stderr
-	_ = w.Close() // what is written to it after that is the message
+	_ = w.Close() // a later write to w could only be one of raceMessages
 	text := <-said
 	for _, message := range raceMessages {
 		text = bytes.ReplaceAll(text, message, nil)

@@ -11,23 +11,24 @@ import (
 	"webhook-relay/shared/telemetry/metric"
 )
 
-// A dashboard is a grid of 24 columns: the alarms over its whole width, then three graphs a row.
+// A dashboard is a grid of 24 columns. The alarms take the whole width; below them are three graphs
+// per row.
 const (
 	alarmHeight = 4
 	graphWidth  = 8
 	graphHeight = 6
 )
 
-// graph is one diagram: a statistic, over each period, of some metrics.
+// graph is one diagram. It shows a statistic of some metrics, computed over each period.
 type graph struct {
 	title, statistic string
 	lines            []line
-	minutes          int  // of a period; 0: five
-	stacked          bool // the lines are parts of a whole
+	minutes          int  // length of a period; 0 means 5
+	stacked          bool // the lines add up to a total
 }
 
-// line is a metric in the dashboard's notation: namespace, name, dimensions, options; or an
-// expression, which is nothing but options.
+// line is a metric in the dashboard's notation: namespace, name, dimensions, options. An expression
+// has options only.
 type line []any
 
 func labelled(label, namespace, metric string, dimensions ...string) line {
@@ -38,10 +39,10 @@ func labelled(label, namespace, metric string, dimensions ...string) line {
 	return append(l, map[string]any{"label": label})
 }
 
-// by shows a line by another statistic than its graph's.
+// by shows a line with another statistic than its graph's.
 func (l line) by(statistic string) line { return l.with("stat", statistic) }
 
-// as hides a line and gives it a name for expressions.
+// as hides a line and names it, so that expressions can use it.
 func (l line) as(name string) line { return l.with("id", name).with("visible", false) }
 
 func (l line) with(option string, value any) line {
@@ -51,14 +52,15 @@ func (l line) with(option string, value any) line {
 	return l
 }
 
-// expression is a line that is computed. A metric without a value in a period counts as zero in
-// FILL(name, 0), else the line has a gap.
+// expression is a line that is computed from other lines. Where a metric has no value in a period,
+// the line has a gap. FILL(name, 0) counts the missing value as zero.
 func expression(label, formula string, args ...any) line {
 	return line{map[string]any{"label": label, "expression": fmt.Sprintf(formula, args...)}}
 }
 
-// addDashboard shows all alarms, what becomes of webhooks, and how its queues and functions are. It
-// has at most 50 metrics: an account's first three such dashboards are free.
+// addDashboard shows all alarms, what happens to webhooks, and the state of the queues and
+// functions. The dashboard has at most 50 metrics: the first three dashboards of that size are free
+// in an account.
 func (r *relay) addDashboard() {
 	alarms := make([]*string, len(r.alarms))
 	for i, alarm := range r.alarms {
@@ -116,13 +118,13 @@ func (r *relay) webhookGraphs() []graph {
 				"99th percentile", metric.DeliveryAgeMs,
 			), r.own("median", metric.DeliveryAgeMs).by("p50"),
 		}},
-		// Without the slow queue: the age of messages to slow endpoints tells of no incident.
+		// The slow queue is left out: old messages to slow endpoints do not mean an incident.
 		{
 			title: "Age of the oldest message, s", statistic: "Maximum",
 			lines: r.ofQueues("ApproximateAgeOfOldestMessage"),
 		},
-		// Of those that failed without the queue's answer nobody knows how many it took: both ends
-		// of what there can be are shown.
+		// If SQS did not answer a send, nobody knows how many of these messages it accepted. The
+		// graph therefore shows the lowest and the highest possible number.
 		{title: "Accepted since the window's start and not yet routed, unrouted, duplicate or unreadable: on its way, or a dead letter",
 			statistic: "Sum", lines: []line{
 				r.own(
@@ -153,7 +155,7 @@ func (r *relay) webhookGraphs() []graph {
 	}
 }
 
-// ofReasons is a line for each reason that a webhook is refused for.
+// ofReasons returns one line for each reason for which a webhook can be refused.
 func (r *relay) ofReasons() []line {
 	lines := make([]line, len(metric.Reasons))
 	for i, reason := range metric.Reasons {
@@ -165,8 +167,9 @@ func (r *relay) ofReasons() []line {
 	return lines
 }
 
-// serviceGraphs leave the sweep out, which runs once an hour and has alarms of its own. A maximum
-// of functions at once is set for those alone that consume queues.
+// serviceGraphs returns the graphs of the queues and functions. The sweep is left out: it runs once
+// an hour and has its own alarms. The concurrency graph shows only the functions that consume
+// queues, because only they have a maximum concurrency.
 func (r *relay) serviceGraphs() []graph {
 	const visible = "ApproximateNumberOfMessagesVisible"
 	receive := shownFunction{Function: r.receive, name: receiveName}
@@ -198,12 +201,12 @@ func (r *relay) serviceGraphs() []graph {
 	}
 }
 
-// own is one of the relay's own metrics.
+// own returns a line for one of the relay's own metrics.
 func (r *relay) own(label, name string) line {
 	return labelled(label, metric.Namespace, name, metric.Relay, *r.stack.StackName())
 }
 
-// ofQueues are the queues that functions consume, without the slow one.
+// ofQueues returns a line for each queue that a function consumes, except the slow queue.
 func (r *relay) ofQueues(metric string) []line {
 	return []line{
 		ofQueue(
@@ -219,7 +222,7 @@ func ofQueue(label, metric string, queue awssqs.Queue) line {
 	return labelled(label, "AWS/SQS", metric, "QueueName", *queue.QueueName())
 }
 
-// shownFunction is a function with the name that graphs call it by.
+// shownFunction is a function with its name in the graphs.
 type shownFunction struct {
 	awslambda.Function
 	name string
