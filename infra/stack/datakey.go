@@ -10,26 +10,27 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 )
 
-// dataServices are those that encrypt with the data key in the caller's name. CloudWatch Logs uses
-// the key in its own.
+// dataServices are the services that use the data key with the caller's permissions. CloudWatch
+// Logs uses the key with its own permissions.
 var dataServices = []string{"dynamodb", "s3", "sqs"}
 
-// useDataKey is what callers of these services need: of DynamoDB all of it, of S3 and SQS the first
-// two. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+// useDataKey are the actions that a caller of dataServices needs on the data key. DynamoDB needs
+// all of them; S3 and SQS need the first two.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
 var useDataKey = []string{
 	"kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:Encrypt", "kms:ReEncryptFrom",
 	"kms:ReEncryptTo",
 }
 
-// addDataKey finds the operator's key for what is stored, if there is one.
+// addDataKey looks up the operator's KMS key for stored data, if the props name one.
 func (r *relay) addDataKey() {
 	if r.props.DataKeyARN != "" {
 		r.dataKey = awskms.Key_FromKeyArn(r.stack, new("DataKey"), &r.props.DataKeyARN)
 	}
 }
 
-// dataKeyGrants lets a role use the data key, and decrypt with those before it, by way of some
-// services alone.
+// dataKeyGrants lets a role use the data key and decrypt with the former data keys. The role may do
+// this only through the given services.
 func (r *relay) dataKeyGrants(services ...string) (grants []grant) {
 	var by []string
 	for _, service := range services {
@@ -57,8 +58,8 @@ func (r *relay) dataKeyGrants(services ...string) (grants []grant) {
 	return grants
 }
 
-// dataKeyReuse is how long SQS uses a data key before it asks KMS again: as long as it can, since
-// each queue is asked by many callers.
+// dataKeyReuse is how long SQS may reuse a data key before it calls KMS again. It is one day, the
+// longest that SQS allows, because each queue has many callers.
 func (r *relay) dataKeyReuse() awscdk.Duration {
 	if r.dataKey == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"webhook-relay/shared/lambda/settings"
 )
 
-// The functions' names: of their folders in FunctionsDir.
+// The functions' names are also the names of their folders in FunctionsDir.
 const (
 	receiveName = "receive"
 	fanoutName  = "fanout"
@@ -25,35 +25,35 @@ const (
 var functionNames = []string{receiveName, fanoutName, deliverName, sweepName}
 
 const (
-	// receiveTimeoutSeconds: the impatient among the providers hang up after 5 to 10 s, an answer
-	// later than that helps nobody.
+	// receiveTimeoutSeconds is 10 because impatient providers hang up after 5 to 10 s. A later
+	// answer helps nobody.
 	receiveTimeoutSeconds = 10
-	// fanoutTimeoutSeconds: ten events, each a conditional put and a batch or two of sends, and the
-	// SDK's retries on a bad day.
+	// fanoutTimeoutSeconds is enough for ten events. Each event needs a conditional put and one or
+	// two batches of sends. When AWS has trouble, the SDK's retries come on top.
 	fanoutTimeoutSeconds = 30
-	// deliverTimeoutSeconds: ten deliveries at once, each at most an endpoint's 30 s, and as long
-	// again to read, record and send on.
+	// deliverTimeoutSeconds is enough for ten deliveries at once. An endpoint may take 30 s at
+	// most. The other 30 s are for reading, recording and sending messages.
 	deliverTimeoutSeconds = 60
 
-	// receiveMemoryMiB: a 4 MiB body is there three times (event, base64, bytes); the rest buys CPU
-	// for the cold start's TLS.
+	// receiveMemoryMiB is enough to hold a 4 MiB body three times (event, base64, bytes). The rest
+	// buys CPU for TLS at the cold start.
 	receiveMemoryMiB = 256
-	// fanoutMemoryMiB: ten messages of at most 1 MiB and what they become, and one large body with
-	// what a filter wants of it.
+	// fanoutMemoryMiB is enough for ten messages of at most 1 MiB with the messages made from them.
+	// It also holds one large body with the parts that a filter reads.
 	fanoutMemoryMiB = 256
-	// deliverMemoryMiB: ten bodies of 4 MiB, read from S3 and signed, and the CPU for ten TLS
-	// handshakes at once.
+	// deliverMemoryMiB is enough for ten bodies of 4 MiB, read from S3 and signed. It also buys the
+	// CPU for ten TLS handshakes at once.
 	deliverMemoryMiB = 512
 )
 
-// function is what tells one function from another.
+// function holds what differs between the functions.
 type function struct {
 	id, name, description     string
 	memoryMiB, timeoutSeconds int
 	environment               map[string]string
 	grants                    []grant
 	recursiveLoop             awslambda.RecursiveLoop
-	network                   network // zero: Lambda's own
+	network                   network // zero value: Lambda's own network
 }
 
 func (r *relay) addFunctions() error {
@@ -145,13 +145,13 @@ func (r *relay) addDeliver() error {
 		description: "POSTs a delivery to its endpoint, records the attempt and arranges the next",
 		memoryMiB:   deliverMemoryMiB, timeoutSeconds: deliverTimeoutSeconds,
 		environment: environment, grants: r.deliverGrants(),
-		// It sends retries to the queue that starts it, on purpose; Lambda would take that for a
-		// runaway and stop it after 16 rounds.
+		// deliver sends retries to a queue that invokes it. This is intended. Without ALLOW, Lambda
+		// would detect a recursive loop and stop it after 16 rounds.
 		recursiveLoop: awslambda.RecursiveLoop_ALLOW,
 		network:       r.network,
 	})
-	// Each queue has its own share of deliver, so that a mass of retries never delays a first
-	// attempt, and no endpoint that takes long to answer uses up the invocations of the others.
+	// Each queue has its own maximum concurrency. Therefore a flood of retries never delays a first
+	// attempt, and a slow endpoint cannot use up the invocations of the others.
 	r.consume("DeliveryToDeliver", r.delivery, r.deliver, batchSize, r.props.DeliveryMaxConcurrency)
 	r.consume("RetryToDeliver", r.retry, r.deliver, batchSize, r.props.RetryMaxConcurrency)
 	r.consume("SlowToDeliver", r.slow, r.deliver, batchSize, r.props.SlowMaxConcurrency)
@@ -170,8 +170,8 @@ func (r *relay) addFunction(f function) awslambda.Function {
 			r.everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...),
 		)),
 	})
-	// Near this limit Go collects harder, where Lambda would kill at its own; the tenth between is
-	// for what Go does not count.
+	// Near GOMEMLIMIT, Go collects garbage more often. Without it, Lambda would kill the function
+	// at its own limit. The remaining tenth is for memory that Go does not count.
 	f.environment["GOMEMLIMIT"] = fmt.Sprintf("%dMiB", f.memoryMiB*9/10)
 	f.environment[settings.RelayName] = *r.stack.StackName()
 	tracing, platformLogs := awslambda.Tracing_DISABLED, awslambda.SystemLogLevel_WARN
@@ -192,7 +192,7 @@ func (r *relay) addFunction(f function) awslambda.Function {
 		MemorySize:  number(f.memoryMiB),
 		Timeout:     seconds(f.timeoutSeconds),
 		Environment: pointerMap(f.environment),
-		// the role says what its grants say, and nothing that a construct adds
+		// The role contains only the grants above. Constructs cannot add to it.
 		Role:                  role.WithoutPolicyUpdates(nil),
 		RecursiveLoop:         f.recursiveLoop,
 		Vpc:                   f.network.vpc,
@@ -205,8 +205,8 @@ func (r *relay) addFunction(f function) awslambda.Function {
 	})
 }
 
-// addLogs makes a log group, which goes with the stack: what must be remembered of a webhook is in
-// the ledger.
+// addLogs makes a log group that is deleted with the stack. The ledger, not the log, records what
+// happened to a webhook.
 func (r *relay) addLogs(id string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(r.stack, &id, &awslogs.LogGroupProps{
 		Retention:     logRetentions[r.props.LogRetentionDays],
@@ -215,14 +215,14 @@ func (r *relay) addLogs(id string) awslogs.LogGroup {
 	})
 }
 
-// batchSize is how many messages a function gets at once, but for those of ordered queues, which
-// come one by one: the messages of a group would hold up each other's return to the queue, and each
-// group would wait for the slowest in the batch.
+// batchSize is the largest number of messages in a batch. It does not apply to ordered queues,
+// where each batch is one message. In a larger batch, the messages of one group would delay each
+// other's return to the queue. And each group would wait for the slowest one in the batch.
 const batchSize = 10
 
-// consume starts f with a queue's messages, each answered for on its own. It waits for no batch to
-// fill: that would add to every delivery's time what it saves in invocations, and under load
-// batches are full anyway.
+// consume makes the queue invoke f. The function reports failures per message (partial batch
+// responses). There is no batching window: it would add to the time of every delivery to save a few
+// invocations, and under load batches are full anyway.
 func (r *relay) consume(
 	id string, queue awssqs.Queue, f awslambda.Function, batchSize, maxConcurrency int,
 ) {
