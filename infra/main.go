@@ -1,12 +1,12 @@
-// Command infra synthesises the relay's CloudFormation template, for the CDK's command line and
-// without it:
+// Command infra synthesises the relay's CloudFormation template. It works with the CDK's command
+// line and without it:
 //
 //	cdk deploy -c stage=prod
 //	CDK_OUTDIR=cdk.out go run ./infra
 //
-// It runs in the repository's root and needs the built functions (make build-lambda) and Node, but
-// no AWS account and no network. What can be set is in package stack's Props; without the command
-// line, context is given as JSON in CDK_CONTEXT_JSON.
+// Run it in the repository's root. It needs the built functions (make build-lambda) and Node. It
+// needs no AWS account and no network. Props in package stack lists what can be set. Without the
+// command line, pass the context as JSON in CDK_CONTEXT_JSON.
 package main
 
 import (
@@ -29,8 +29,9 @@ func main() {
 
 func synthesise() error {
 	app := awscdk.NewApp(&awscdk.AppProps{
-		// As the command line does: SAM CLI finds a function and its code by this metadata. No
-		// reporting of the constructs used: the template is the same everywhere.
+		// The CDK's command line sets this context too. SAM CLI uses this metadata to find a
+		// function and its code. The CDK's usage reporting (AnalyticsReporting) is off, so that the
+		// template is the same everywhere.
 		Context: &map[string]any{
 			"aws:cdk:enable-path-metadata":  true,
 			"aws:cdk:enable-asset-metadata": true,

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 )
 
-// grant is a statement of a function's role, written out: the CDK's own grant methods allow more
-// than is used here.
+// grant is one statement of a function's role. Grants are written out because the CDK's own grant
+// methods allow more than the functions use.
 type grant struct {
 	deny       bool
 	actions    []string
@@ -17,8 +17,8 @@ type grant struct {
 	conditions map[string]any
 }
 
-// AnyResource lists the actions that functions are granted on resource "*", each with the reason
-// why nothing narrower will do.
+// AnyResource lists the actions that functions are granted on resource "*". Each has the reason why
+// a narrower resource is not possible.
 func AnyResource() map[string]string {
 	const (
 		noResources = "X-Ray has no resource that this action could be narrowed to"
@@ -39,8 +39,8 @@ func AnyResource() map[string]string {
 	return reasons
 }
 
-// attach and detach are together what Lambda does, in a function's name, with its network
-// interfaces in a VPC: the actions of AWS's managed policy AWSLambdaVPCAccessExecutionRole.
+// attach and detach are the actions of AWS's managed policy AWSLambdaVPCAccessExecutionRole. Lambda
+// uses them, with the function's role, to manage the function's network interfaces in a VPC.
 var (
 	attach = []string{"ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface"}
 	detach = []string{
@@ -49,8 +49,8 @@ var (
 	}
 )
 
-// everyFunction is what any function needs to be seen: its own log group, and traces if they are
-// wanted.
+// everyFunction returns the grants that every function needs: to write to its own log group, and to
+// send traces if tracing is on.
 func (r *relay) everyFunction(logGroupARN *string) []grant {
 	grants := []grant{
 		{
@@ -70,7 +70,8 @@ func (r *relay) everyFunction(logGroupARN *string) []grant {
 	return grants
 }
 
-// consume is what Lambda needs, in a function's name, to hand it a queue's messages.
+// consume returns the grant that Lambda needs, with the function's role, to pass a queue's messages
+// to the function.
 func consume(queueARNs ...*string) grant {
 	return grant{
 		actions:   []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"},
@@ -78,13 +79,14 @@ func consume(queueARNs ...*string) grant {
 	}
 }
 
-// hold lets a function say when messages that it has in hand come again: after a failure of ours,
-// and at the head of a group.
+// hold lets a function change the visibility timeout of messages that it has received, so that they
+// come back when it wants. It does this after a failure of our own, and for the first message of a
+// group.
 func hold(queueARNs ...*string) grant {
 	return grant{actions: []string{"sqs:ChangeMessageVisibility"}, resources: queueARNs}
 }
 
-// count lets a function count in the ledger, under these keys and no others.
+// count lets a function update counters in the ledger, but only under the given keys.
 func (r *relay) count(keys ...string) grant {
 	return grant{actions: []string{"dynamodb:UpdateItem"},
 		resources: []*string{r.ledger.TableArn()},
@@ -93,9 +95,9 @@ func (r *relay) count(keys ...string) grant {
 		}}
 }
 
-// open lets a function open the secrets of one kind of catalog item. Each is sealed under the
-// item's name as encryption context, so that who verifies webhooks cannot read what signs
-// deliveries, nor the other way round.
+// open lets a function decrypt the secrets of one kind of catalog item. Each secret is encrypted
+// with the item's name as encryption context. So a function that verifies webhooks cannot read the
+// secrets that sign deliveries, and the other way round.
 func (r *relay) open(names string) grant {
 	return grant{actions: []string{"kms:Decrypt"}, resources: []*string{r.secretsKey.KeyArn()},
 		conditions: map[string]any{
@@ -107,9 +109,9 @@ func (r *relay) receiveGrants() []grant {
 	return []grant{
 		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
 		r.open("source/*"),
-		// A secret that a provider hands over in its handshake is the one thing that receive writes
-		// into the catalog, in a partition of its own. It is counted beside the pointer to the
-		// catalog in force, of which receive may change nothing else.
+		// Some providers send a secret in their handshake. This secret is the only thing that
+		// receive writes into the catalog. It has its own partition. receive also counts it, in the
+		// item that points to the catalog in force. receive may change nothing else of that item.
 		{actions: []string{"dynamodb:PutItem"}, resources: []*string{r.catalog.TableArn()},
 			conditions: map[string]any{
 				"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": "learned"},
@@ -143,8 +145,8 @@ func (r *relay) fanoutGrants() []grant {
 			resources: []*string{r.ledger.TableArn()},
 		},
 		r.count("failure#*"),
-		// A large body, where a filter looks at it. One that is gone is a failure here, so that S3
-		// may say 403 of it.
+		// fanout reads a large body if a filter needs it. A missing body is a failure of our own
+		// here. So it does not matter that S3 answers 403 and not 404 for it.
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{
 			r.delivery.QueueArn(), r.ordered.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
@@ -161,7 +163,8 @@ func (r *relay) deliverGrants() []grant {
 			r.delivery.QueueArn(), r.retry.QueueArn(), r.slow.QueueArn(),
 			r.ordered.delivery.QueueArn(),
 		),
-		// The query is for who subscribed to the relay's own events, which go to the ingest queue.
+		// The query finds the subscriptions to the relay's own events. These events are sent to the
+		// ingest queue.
 		{
 			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
 			resources: []*string{r.catalog.TableArn()},
@@ -171,13 +174,14 @@ func (r *relay) deliverGrants() []grant {
 			resources: []*string{r.ledger.TableArn()},
 		},
 		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(troubledIndex)}},
-		// The quotas of endpoints with limits and our failures are all that is counted, slots of a
-		// concurrency all that is claimed, and events all that is kept for longer.
+		// deliver updates four kinds of items. It counts the quotas of endpoints with limits and our
+		// own failures. It claims the slots of endpoints with a limited concurrency. It extends the
+		// retention of events.
 		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
-		// Without it S3 answers 403 and not 404 for a body that is gone, which would look like a
-		// failure of ours.
+		// Without this grant, S3 answers 403 and not 404 for a body that is gone. That would look
+		// like a failure of our own.
 		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},
 		{actions: []string{"sqs:SendMessage"},
 			resources: []*string{r.retry.QueueArn(), r.slow.QueueArn(),
@@ -197,10 +201,10 @@ func (r *relay) sweepGrants() []grant {
 			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
 			resources: []*string{r.catalog.TableArn()},
 		},
-		// What it writes are deliveries that are due now, and how far it has got.
+		// sweep writes only deliveries that are due now, and its own progress.
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
-		// The events of what it puts back are kept for longer.
+		// When sweep puts a delivery back, it extends the retention of its event.
 		r.count("evt_*"),
 		{
 			actions: []string{"dynamodb:Query"},
@@ -215,17 +219,18 @@ func (r *relay) sweepGrants() []grant {
 	}
 }
 
-// indexARN is one of the ledger's indexes.
+// indexARN returns the ARN of one of the ledger's indexes.
 func (r *relay) indexARN(name string) *string {
 	return new(*r.ledger.TableArn() + "/index/" + name)
 }
 
-// authGrants are for what the auth of endpoints refers to and calls, as far as the props name it.
+// authGrants returns the grants for the auth of endpoints: to read the secrets and to call the
+// functions and APIs that the props name.
 func (r *relay) authGrants() (grants []grant) {
 	var secrets, functions, apis []*string
 	for _, name := range r.props.Secrets {
 		if !strings.HasPrefix(name, "arn:") {
-			// a secret's ARN has six more characters than its name
+			// a secret's ARN ends with six more characters than its name
 			name = *r.secretARN(strings.TrimSuffix(name, "*") + "*")
 		}
 		secrets = append(secrets, &name)
@@ -253,7 +258,7 @@ func (r *relay) authGrants() (grants []grant) {
 	if len(apis) > 0 {
 		grants = append(grants, grant{actions: []string{"execute-api:Invoke"}, resources: apis})
 	}
-	if len(functions) > 0 { // a function URL asks for both
+	if len(functions) > 0 { // a function URL needs both
 		grants = append(grants,
 			grant{actions: []string{"lambda:InvokeFunctionUrl"}, resources: functions},
 			grant{actions: []string{"lambda:InvokeFunction"}, resources: functions,
@@ -271,18 +276,19 @@ func (r *relay) secretARN(name string) *string {
 	})
 }
 
-// networkGrants lets Lambda attach deliver to the VPC, where there is one, and detach it always:
-// turning fixedEgress off changes the role before the function, and Lambda deletes the interfaces
-// up to half an hour after that. Without the right to, the subnets could not be deleted and the
-// update would fail.
+// networkGrants lets Lambda attach deliver to the VPC, if there is one. It always lets Lambda
+// detach deliver. When fixedEgress is turned off, CloudFormation changes the role before the
+// function. Lambda deletes the network interfaces up to half an hour after that. Without the right
+// to delete them, the subnets could not be deleted and the update would fail.
 //
-// Nobody else may: the credentials that the function's own code gets carry
-// lambda:SourceFunctionArn, as Lambda's calls to EC2 do not, so whatever becomes of the code, it
-// cannot touch the network.
+// Only Lambda may use these grants. The credentials of the function's own code carry
+// lambda:SourceFunctionArn; Lambda's own calls to EC2 do not. So even if an attacker controls the
+// code, it cannot change the network.
 // https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
 func (r *relay) networkGrants() []grant {
 	anywhere := []*string{new("*")}
-	// the role is deliver's alone, and comes before the function that could be named
+	// Only deliver has this role. The role is created before the function, so the function's ARN is
+	// not known yet.
 	anyFunction := r.stack.FormatArn(&awscdk.ArnComponents{
 		Service: new("lambda"), Resource: new("function"), ResourceName: new("*"),
 		ArnFormat: awscdk.ArnFormat_COLON_RESOURCE_NAME,
@@ -300,8 +306,8 @@ func (r *relay) networkGrants() []grant {
 	}
 }
 
-// policies returns grants as a role's one inline policy: it exists with the role, so that no
-// function runs before it may.
+// policies returns the grants as the role's only inline policy. An inline policy is created
+// together with the role, so no function runs before it has its permissions.
 func policies(grants []grant) *map[string]awsiam.PolicyDocument {
 	statements := make([]awsiam.PolicyStatement, len(grants))
 	for i, g := range grants {
@@ -315,8 +321,8 @@ func policies(grants []grant) *map[string]awsiam.PolicyDocument {
 		})
 	}
 	return &map[string]awsiam.PolicyDocument{
-		// The statements stay as they are written above, whatever the feature flag for merging them
-		// says.
+		// Minimize is off so that the statements stay as they are written above. Otherwise a
+		// feature flag of the CDK could merge them.
 		"relay": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{
 			Statements: &statements, Minimize: new(false),
 		}),

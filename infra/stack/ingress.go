@@ -6,29 +6,30 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
 )
 
-// ingressPath is where sources are, one path segment each. No source can take another path,
-// whatever its name: /v1, /console and /health are kept for the operator.
+// ingressPath is the path of a source. A source's name is one path segment. No source can use
+// another path, whatever its name: /v1, /console and /health are reserved for the operator.
 const ingressPath = "/in/{source}"
 
-// Routes that have no throttle of their own, none so far, are for the operator: a person or a
-// script.
+// This throttle applies to routes without their own throttle. There is no such route yet. They
+// would be for the operator, a person or a script.
 const (
 	otherRatePerSecond = 20
 	otherBurst         = 40
 )
 
-// addAPI makes the API, so far without a route: functions know the relay by its name.
+// addAPI makes the API, still without routes. It comes before the functions because deliver's
+// settings can contain its host name.
 func (r *relay) addAPI() {
 	r.api = awsapigatewayv2.NewHttpApi(r.stack, new("Ingress"), &awsapigatewayv2.HttpApiProps{
-		ApiName:            r.stack.StackName(), // a label; the API is known by its id
+		ApiName:            r.stack.StackName(), // only a label; the API is identified by its id
 		CreateDefaultStage: new(false),          // made below, with throttling and the access log
 
 		DisableExecuteApiEndpoint: whenTrue(r.props.DisableDefaultEndpoint),
 	})
 }
 
-// addIngress opens ingressPath to the world. Every method goes to receive, which answers 405 where
-// it should; any other path is the gateway's own 404.
+// addIngress opens ingressPath to the public. Requests of every method go to receive, which answers
+// 405 where a method is not allowed. For any other path, API Gateway answers 404 itself.
 func (r *relay) addIngress() {
 	routes := r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
 		Path:    new(ingressPath),
@@ -46,8 +47,9 @@ func (r *relay) addIngress() {
 				ThrottlingRateLimit:  number(otherRatePerSecond),
 				ThrottlingBurstLimit: number(otherBurst),
 			},
-			// Not of the type above: the CDK writes what CloudFormation takes as JSON as it is,
-			// and that type's names begin small.
+			// This is a map and not the type above. CloudFormation takes this property as JSON, and
+			// the CDK writes such a value unchanged. The type's names begin with a small letter,
+			// which would be wrong here.
 			RouteSettings: map[string]any{"ANY " + ingressPath: map[string]any{
 				"ThrottlingRateLimit":  r.props.ThrottleRatePerSecond,
 				"ThrottlingBurstLimit": r.props.ThrottleBurst,
@@ -61,7 +63,7 @@ func (r *relay) addIngress() {
 	}
 	for _, route := range *routes {
 		if resource, ok := route.Node().DefaultChild().(awsapigatewayv2.CfnRoute); ok {
-			// the settings of a route that is not there yet are refused
+			// API Gateway refuses settings for a route that does not exist yet.
 			stage.AddResourceDependency(resource, nil)
 		}
 	}
@@ -70,8 +72,8 @@ func (r *relay) addIngress() {
 	}
 }
 
-// addDomain serves a stage under the operator's own name, by TLS 1.2 at least. The API's own name
-// goes on working beside it.
+// addDomain serves the stage under the operator's own domain name, with TLS 1.2 or later. The API's
+// default host name still works, unless DisableDefaultEndpoint is set.
 func (r *relay) addDomain(stage awsapigatewayv2.CfnStage) {
 	r.domain = awsapigatewayv2.NewCfnDomainName(r.stack, new("IngressDomain"),
 		&awsapigatewayv2.CfnDomainNameProps{
@@ -100,7 +102,7 @@ func (r *relay) addDomain(stage awsapigatewayv2.CfnStage) {
 	})
 }
 
-// ingressURL is where partners POST to, without /in/{source}.
+// ingressURL is the URL that partners POST to, without /in/{source}.
 func (r *relay) ingressURL() *string {
 	if r.domain != nil {
 		return new("https://" + r.props.DomainName)
@@ -116,8 +118,8 @@ func (r *relay) ingressHost() string {
 	return *r.api.ApiId() + ".execute-api." + *r.stack.Region() + "." + *r.stack.UrlSuffix()
 }
 
-// accessLogFormat is a JSON line for each request. It has no query string, no header and no body:
-// there may be secrets in them.
+// accessLogFormat is the format of the access log: one JSON line per request. It leaves out the
+// query string, the headers and the body, because they may contain secrets.
 func accessLogFormat(s awscdk.Stack) *string {
 	return s.ToJsonString(map[string]string{
 		"requestId":        "$context.requestId",
