@@ -15,7 +15,7 @@ const egressZones = 2
 type network struct {
 	vpc       awsec2.Vpc
 	group     awsec2.SecurityGroup
-	groups    *[]awsec2.ISecurityGroup // the same, as functions take it
+	groups    *[]awsec2.ISecurityGroup // group as a list, as functions take it
 	addresses []*string
 }
 

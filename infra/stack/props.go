@@ -439,7 +439,7 @@ func (p Props) checkTags(refuse func(format string, args ...any)) {
 			refuse("tags: %s=%s does not match %s=%s", name, p.Tags[name], tagName, tagValue)
 		case lower == appTag || lower == stageTag || strings.HasPrefix(lower, "aws:"):
 			refuse("tags: %s is not yours to set", name)
-		case seen[lower]: // IAM does not tell names apart by case
+		case seen[lower]: // IAM ignores the case of names
 			refuse("tags: %s is there twice, in another case", name)
 		}
 		seen[lower] = true
