@@ -22,7 +22,7 @@ import (
 
 // The limits of the local host. Those that the template has too have the same values there.
 const (
-	// The receive count of the ingest queues. It is high because the stages themselves set aside messages
+	// The maximum receive count of the ingest queues. It is high because the stages themselves set aside messages
 	// that they cannot process.
 	maxReceives    = 1000
 	fanoutTimeout  = 30 * time.Second
