@@ -20,33 +20,34 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// The numbers of the local host. Those that the template has too are the same there.
+// The limits of the local host. Those that the template has too have the same values there.
 const (
-	// of the ingest queues: the stages themselves set aside what they cannot process
+	// The maximum receive count of the ingest queues. It is high because the stages themselves set aside messages
+	// that they cannot process.
 	maxReceives    = 1000
 	fanoutTimeout  = 30 * time.Second
 	deliverTimeout = 60 * time.Second
 
-	// A handler here is a goroutine and not a function instance, so there can be many: what limits
-	// an endpoint is how much of them one endpoint may take.
+	// A handler here is a goroutine and not a function instance, so there can be many. perEndpoint limits
+	// how many of them one endpoint may use.
 	ingestHandlers   = 8
 	deliveryHandlers = 256
 	retryHandlers    = 128
 	slowHandlers     = 128
 	perEndpoint      = 32
 
-	// A change of the catalog by "relay apply" is in force after this long.
+	// A change of the catalog by "relay apply" comes into force within this time.
 	catalogTTL = time.Second
 )
 
-// hostOptions are for openHost.
+// hostOptions are the options of openHost.
 type hostOptions struct {
 	Guard    bool // refuse endpoints on private and loopback addresses
 	Reporter relay.Reporter
 }
 
-// host is the whole relay in this process: the three stages behind the same handlers as the
-// functions, on the embedded adapters.
+// host is the whole relay in this process. The three stages run behind the same handlers as the
+// functions do, and use the embedded adapters.
 type host struct {
 	store   *sqlite.Store
 	catalog catalog.Store
@@ -60,7 +61,7 @@ type host struct {
 
 type stage = func(context.Context, []relay.Message) []relay.Action
 
-// The queues of a relay, those of the template.
+// The names of the queues, which are those of the template.
 const (
 	ingestQueue     = "ingest"
 	deliveryQueue   = "delivery"
@@ -73,7 +74,8 @@ const (
 	deliveryDLQ     = "delivery-dlq"
 )
 
-// openHost opens the relay kept in dir, alone. It must be closed.
+// openHost opens the relay kept in dir. Only one process may host it at a time. The caller must close
+// the host.
 func openHost(dir string, o hostOptions) (*host, error) {
 	store, err := sqlite.Open(dir)
 	if err != nil {
@@ -146,7 +148,8 @@ func (h *host) build(dir string, o hostOptions) error {
 	return nil
 }
 
-// openQueues opens the queues. The dead queue is fed by the deliverer alone, as in the template.
+// openQueues opens the queues. Only the deliverer puts messages into the dead queue, as in the
+// template.
 func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	queues := map[string]*sqlite.Queue{}
 	var errs []error
@@ -159,14 +162,14 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	}
 	ingest := sqlite.QueueOptions{
 		DeadLetter: queues[ingestDLQ], MaxReceives: maxReceives, Visibility: fanoutTimeout,
-		// a partner gets its 2xx for it; all else has its cause in a queue until it is on disk
-		// itself
+		// A partner gets its 2xx once its message is here. Every other message is on disk only after the one
+		// that caused it, which stays in its queue until then.
 		Durable: true,
 	}
 	open(ingestQueue, ingest)
 	ingest.Ordered = true
 	open(orderedIngest, ingest)
-	// the deliverer puts aside what it cannot process, here too
+	// The deliverer itself sets aside messages that it cannot process, here too.
 	open(deliveryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	open(retryQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
 	open(slowQueue, sqlite.QueueOptions{Visibility: deliverTimeout})
@@ -174,7 +177,7 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	return queues, errors.Join(errs...)
 }
 
-// consume maps the queues to their functions until ctx ends or the store breaks.
+// consume runs the functions on their queues until ctx ends or the store breaks.
 func (h *host) consume(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -197,7 +200,7 @@ func (h *host) consume(ctx context.Context) error {
 		slowQueue, h.deliver,
 		sqlite.ConsumerOptions{Concurrency: slowHandlers, PerGroup: perEndpoint},
 	)
-	// One at a time: in a batch each would wait for the slowest.
+	// Batches of one: in a larger batch each message would wait for the slowest.
 	start(
 		orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers},
 	)
@@ -213,8 +216,8 @@ func (h *host) consume(ctx context.Context) error {
 	return errors.Join(g.Wait(), h.store.Err())
 }
 
-// mapping is what Lambda's event source mapping does around a function: whatever queue it consumes,
-// the function can hold its messages.
+// mapping does what Lambda's event source mapping does around a function. The function can hold
+// messages of whichever queue it consumes.
 func mapping(queue handler.Queue, process stage) sqlite.Handler {
 	fn := handler.Batch(process, queue)
 	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
@@ -231,7 +234,7 @@ func mapping(queue handler.Queue, process stage) sqlite.Handler {
 	}
 }
 
-// waiting is how many messages are still to be worked on; 0 if that cannot be told.
+// waiting returns how many messages are still to be processed. A queue that cannot be counted adds 0.
 func (h *host) waiting(ctx context.Context) int {
 	n := 0
 	for _, name := range []string{

@@ -35,10 +35,10 @@ type localCommand struct {
 	SweepEvery time.Duration `help:"How often to look for deliveries that were lost on their way, and to put them back." default:"1h"`
 }
 
-// drainTime is how long requests under way are waited for at the end.
+// drainTime is how long the host waits at the end for requests in flight.
 const drainTime = 10 * time.Second
 
-// Run hosts the relay until ctx ends, which is how it is meant to end.
+// Run hosts the relay until ctx ends. It returns no error then, since this is the normal end.
 func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
 	if err := c.host(ctx, out); !errors.Is(err, context.Canceled) {
 		return err
@@ -50,9 +50,9 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
-	// else a line to a closed standard output would end the process at once
+	// Without this, a write to a closed standard output would end the process at once.
 	signal.Ignore(syscall.SIGPIPE)
-	// net/http logs what an endpoint sends unasked, and that may be an echo of our request
+	// net/http logs what an endpoint sends unasked. That may be an echo of our request.
 	log.SetOutput(io.Discard)
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 	return c.serve(ctx, h, listener, console)
 }
 
-// endWith ends the host when nobody reads its lines any longer, as of "relay local | head".
+// endWith ends the host when nobody reads its output any longer, as in "relay local | head".
 func endWith(ctx context.Context, closed <-chan struct{}, cancel context.CancelFunc) {
 	select {
 	case <-closed:
@@ -88,7 +88,7 @@ func endWith(ctx context.Context, closed <-chan struct{}, cancel context.CancelF
 	}
 }
 
-// listen takes the address, or says in plain words that somebody else has it.
+// listen listens on the address. If the address is in use, the error says so in plain words.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	at := addr
@@ -107,7 +107,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// configure applies the configuration that was asked for.
+// configure applies the requested configuration.
 func (c *localCommand) configure(ctx context.Context, h *host, url string, out *console) error {
 	switch {
 	case c.Demo && c.Config != "":
@@ -137,9 +137,9 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 	return nil
 }
 
-// serve runs the queues and the HTTP side until ctx ends or the store breaks, and then drains: no
-// new requests, those under way answered, batches in hand finished. What is still queued waits on
-// disk for the next start.
+// serve runs the queues and the HTTP server until ctx ends or the store breaks. It then drains: it
+// takes no new requests, answers those in flight, and finishes the current batches. Messages still in
+// a queue stay on disk until the next start.
 func (c *localCommand) serve(
 	ctx context.Context, h *host, listener net.Listener, out *console,
 ) error {
@@ -150,7 +150,7 @@ func (c *localCommand) serve(
 	server := &http.Server{
 		Handler: front, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: gateway.Timeout,
 		IdleTimeout: 75 * time.Second,
-		// the gateway itself answers what is over its limit
+		// The gateway itself answers requests above its own limit.
 		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 	}
 	g, running := errgroup.WithContext(ctx)
@@ -191,8 +191,8 @@ func (c *localCommand) serve(
 	return err
 }
 
-// besideDemo serves the demonstration's endpoint beside the relay. A ServeMux would redirect what
-// has an untidy path.
+// besideDemo serves the demonstration's endpoint beside the relay. It uses no ServeMux, which would
+// redirect requests with an untidy path.
 func besideDemo(front, endpoint http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == events.DemoEndpointPath {
@@ -203,7 +203,7 @@ func besideDemo(front, endpoint http.Handler) http.Handler {
 	})
 }
 
-// demoCatalog is the demonstration's configuration, with its endpoint on this host.
+// demoCatalog returns the demonstration's configuration, with its endpoint on this host.
 func demoCatalog(url string) (catalog.Catalog, error) {
 	cat, err := events.Demo()
 	for i := range cat.Endpoints {

@@ -6,24 +6,25 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 )
 
-// egressZones is how many availability zones deliver runs in, each with a way out of its own: with
-// a single one, the failure of its zone would look like that of every endpoint, and use up their
-// attempts.
+// egressZones is how many availability zones deliver runs in. Each zone has its own NAT gateway. With
+// a single zone, a failure of that zone would look like a failure of every endpoint, and would use up
+// their attempts.
 const egressZones = 2
 
-// network is where a function runs whose addresses are fixed.
+// network is the VPC of a function whose outgoing addresses are fixed.
 type network struct {
 	vpc       awsec2.Vpc
 	group     awsec2.SecurityGroup
-	groups    *[]awsec2.ISecurityGroup // the same, as functions take it
+	groups    *[]awsec2.ISecurityGroup // group as a list, as functions take it
 	addresses []*string
 }
 
-// addNetwork makes the VPC that deliver runs in where its addresses are to be fixed. Nothing
-// listens in it. What goes to DynamoDB and S3 passes by gateway endpoints, which cost nothing; all
-// else, SQS, KMS and Scheduler too, by the NAT gateways. Their addresses are resources of their
-// own, so that they stay when the network around them is replaced; an account has five in a region
-// unless it asks for more.
+// addNetwork makes the VPC that deliver runs in when Props.FixedEgress is set. Nothing listens in the
+// VPC. Traffic to DynamoDB and S3 goes through gateway endpoints, which cost nothing. All other
+// traffic, including that to SQS, KMS and Scheduler, goes through the NAT gateways.
+//
+// The addresses of the NAT gateways are resources of their own, so they stay when the network around
+// them is replaced. An account has five such addresses in a region unless it asks for more.
 func (r *relay) addNetwork() {
 	if !r.props.FixedEgress {
 		return
@@ -47,15 +48,15 @@ func (r *relay) addNetwork() {
 			"S3":       {Service: awsec2.GatewayVpcEndpointAwsService_S3()},
 		},
 		SubnetConfiguration: &[]*awsec2.SubnetConfiguration{
-			// Only the NAT gateways are in it, which have addresses of their own.
+			// This subnet holds only the NAT gateways, which have their own addresses.
 			{
 				Name: new("Public"), SubnetType: awsec2.SubnetType_PUBLIC,
 				MapPublicIpOnLaunch: new(false),
 			},
 			{Name: new("Private"), SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
 		},
-		// Emptying the default security group takes a function of the CDK's own; nothing here is in
-		// that group.
+		// To empty the default security group, the CDK would add a function of its own. Nothing here uses that
+		// group.
 		RestrictDefaultSecurityGroup: new(false),
 	})
 	r.network.group = awsec2.NewSecurityGroup(r.stack, new("EgressGroup"),
@@ -64,7 +65,7 @@ func (r *relay) addNetwork() {
 			Description:      new("deliver: HTTP and HTTPS out, nothing in"),
 			AllowAllOutbound: new(false),
 		})
-	// those that the functions' own guard lets pass
+	// the ports that the functions' own guard allows
 	for _, port := range append([]uint16{80, 443}, r.props.EgressPorts...) {
 		r.network.group.AddEgressRule(
 			awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(number(int(port))), new("to endpoints and AWS"),

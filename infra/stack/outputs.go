@@ -2,7 +2,7 @@ package stack
 
 import "github.com/aws/aws-cdk-go/awscdk/v2"
 
-// addOutputs names what people and the operator's command need to find. The keys are a contract:
+// addOutputs adds the outputs that people and the operator's command need. The keys are a contract:
 // the command looks them up.
 func (r *relay) addOutputs() {
 	r.addOutput("IngressUrl", r.ingressURL(), "Partners POST to {IngressUrl}/in/{source}")

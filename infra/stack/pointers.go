@@ -2,7 +2,7 @@ package stack
 
 import "github.com/aws/aws-cdk-go/awscdk/v2"
 
-// The CDK takes everything by pointer. Literals are written new("…"), the rest goes through here.
+// The CDK takes every value by pointer. Literals are written new("…"). Other values use these helpers.
 
 func number(n int) *float64 { return new(float64(n)) }
 
@@ -12,7 +12,7 @@ func days(n int) awscdk.Duration { return awscdk.Duration_Days(number(n)) }
 
 func list[T any](items ...T) *[]T { return &items }
 
-// whenTrue leaves a property out where it is false, its default.
+// whenTrue returns nil for false, so a property whose default is false is omitted.
 func whenTrue(on bool) *bool {
 	if !on {
 		return nil
@@ -20,7 +20,7 @@ func whenTrue(on bool) *bool {
 	return &on
 }
 
-// ifSet leaves a property out where it is empty.
+// ifSet returns nil for an empty text, so the property is omitted.
 func ifSet(text *string) *string {
 	if *text == "" {
 		return nil

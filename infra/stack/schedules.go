@@ -8,9 +8,9 @@ import (
 
 const schedulerService = "scheduler.amazonaws.com"
 
-// addSchedules makes the group of the waits that are longer than a queue can carry, and the role
-// that EventBridge Scheduler takes on to end them: it may send to the retry queue and do nothing
-// else, and only for schedules of this group.
+// addSchedules makes the schedule group for waits that are longer than a queue allows. It also makes
+// the role that EventBridge Scheduler uses to end these waits. The role may only send to the retry
+// queue, and only for schedules of this group.
 func (r *relay) addSchedules() {
 	r.schedules = awsscheduler.NewCfnScheduleGroup(r.stack, new("Schedules"), nil)
 	r.schedulesRole = awsiam.NewRole(r.stack, new("SchedulesRole"), &awsiam.RoleProps{
@@ -29,7 +29,7 @@ func (r *relay) addSchedules() {
 	})
 }
 
-// scheduleARN is any schedule of the group.
+// scheduleARN returns an ARN pattern that matches every schedule of the group.
 func (r *relay) scheduleARN() *string {
 	return r.stack.FormatArn(&awscdk.ArnComponents{
 		Service: new("scheduler"), Resource: new("schedule"), ResourceName: new(

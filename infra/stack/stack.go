@@ -14,13 +14,13 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 )
 
-// relay is the stack in the making: each step reads what the steps before it made.
+// relay is the stack while it is built. Each step reads what the steps before it made.
 type relay struct {
 	stack awscdk.Stack
 	props Props
 
 	secretsKey                   awskms.IKey
-	dataKey                      awskms.IKey // nil without Props.DataKeyARN
+	dataKey                      awskms.IKey // nil if Props.DataKeyARN is empty
 	catalog, ledger              awsdynamodb.Table
 	bodies                       awss3.Bucket
 	ingest, delivery             awssqs.Queue
@@ -32,13 +32,13 @@ type relay struct {
 	receive, fanout, deliver     awslambda.Function
 	sweep                        awslambda.Function
 	api                          awsapigatewayv2.HttpApi
-	domain                       awsapigatewayv2.CfnDomainName // nil without Props.DomainName
-	network                      network                       // zero without Props.FixedEgress
+	domain                       awsapigatewayv2.CfnDomainName // nil if Props.DomainName is empty
+	network                      network                       // zero unless Props.FixedEgress
 	alarms                       []awscloudwatch.CfnAlarm
 }
 
-// New adds a relay to scope, for any account and region. ErrProps names everything that is wrong
-// with the props; nothing has been added then.
+// New adds a relay to scope, for any account and region. If the props are wrong, it adds nothing and
+// returns an error that wraps ErrProps and names everything wrong with them.
 func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	p, err := p.withDefaults()
 	if err != nil {

@@ -8,16 +8,15 @@ import (
 // The ledger's indexes.
 const (
 	eventsIndex = "events" // by source and hour
-	// deliveries that wait or are dead, by endpoint; sparse, since an item leaves it with its
-	// delivery
+	// Waiting and dead deliveries, by endpoint. The index is sparse: an item leaves it with its delivery.
 	openIndex = "open"
 
-	troubledIndex = "troubled" // endpoints in trouble; sparse too
+	troubledIndex = "troubled" // endpoints in trouble; also sparse
 )
 
-// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large:
-// events and deliveries, for RetentionDays). Both are on demand, without a ceiling of their own: a
-// throttled write is a webhook delayed.
+// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events
+// and deliveries, for RetentionDays). Both are on demand and have no limit of their own, because a
+// throttled write delays a webhook.
 func (r *relay) addTables() {
 	r.catalog = r.addTable("Catalog", nil, true)
 	r.ledger = r.addTable("Ledger", new("expires_at"), r.props.LedgerRecovery)
@@ -42,8 +41,9 @@ func (r *relay) addTable(id string, timeToLive *string, recovery bool) awsdynamo
 	})
 }
 
-// keptTable: what a failed deployment has just made goes with it. A table with deletion protection
-// cannot go, so that it stays behind and the rollback succeeds.
+// keptTable returns the removal policy of the tables. A table that a failed deployment has just made
+// is deleted in the rollback. A table with deletion protection cannot be deleted, so it is kept, and
+// the rollback succeeds.
 func (r *relay) keptTable() awscdk.RemovalPolicy {
 	if r.props.protected() {
 		return awscdk.RemovalPolicy_RETAIN
@@ -51,9 +51,8 @@ func (r *relay) keptTable() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 }
 
-// addIndex makes an index of the ledger. It projects keys only: a listing reads the items
-// themselves, so that it shows their present state, and a write to an item that changes none of the
-// keys costs nothing here.
+// addIndex adds an index to the ledger. It projects keys only. A listing reads the items themselves,
+// so it shows their present state. A write that changes none of an item's keys costs nothing here.
 func (r *relay) addIndex(name string) {
 	r.ledger.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      &name,
