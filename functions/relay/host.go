@@ -22,14 +22,14 @@ import (
 
 // The limits of the local host. Those that the template has too have the same values there.
 const (
-	// The maximum receive count of the ingest queues. It is high because the stages themselves set aside messages
-	// that they cannot process.
+	// The maximum receive count of the ingest queues. It is high because the stages themselves set
+	// aside messages that they cannot process.
 	maxReceives    = 1000
 	fanoutTimeout  = 30 * time.Second
 	deliverTimeout = 60 * time.Second
 
-	// A handler here is a goroutine and not a function instance, so there can be many. perEndpoint limits
-	// how many of them one endpoint may use.
+	// A handler here is a goroutine and not a function instance, so there can be many. perEndpoint
+	// limits how many of them one endpoint may use.
 	ingestHandlers   = 8
 	deliveryHandlers = 256
 	retryHandlers    = 128
@@ -74,8 +74,8 @@ const (
 	deliveryDLQ     = "delivery-dlq"
 )
 
-// openHost opens the relay kept in dir. Only one process may host it at a time. The caller must close
-// the host.
+// openHost opens the relay kept in dir. Only one process may host it at a time. The caller must
+// close the host.
 func openHost(dir string, o hostOptions) (*host, error) {
 	store, err := sqlite.Open(dir)
 	if err != nil {
@@ -162,8 +162,8 @@ func openQueues(store *sqlite.Store) (map[string]*sqlite.Queue, error) {
 	}
 	ingest := sqlite.QueueOptions{
 		DeadLetter: queues[ingestDLQ], MaxReceives: maxReceives, Visibility: fanoutTimeout,
-		// A partner gets its 2xx once its message is here. Every other message is on disk only after the one
-		// that caused it, which stays in its queue until then.
+		// A partner gets its 2xx once its message is here. Every other message is on disk only
+		// after the one that caused it, which stays in its queue until then.
 		Durable: true,
 	}
 	open(ingestQueue, ingest)
@@ -234,7 +234,8 @@ func mapping(queue handler.Queue, process stage) sqlite.Handler {
 	}
 }
 
-// waiting returns how many messages are still to be processed. A queue that cannot be counted adds 0.
+// waiting returns how many messages are still to be processed. A queue that cannot be counted adds
+// 0.
 func (h *host) waiting(ctx context.Context) int {
 	n := 0
 	for _, name := range []string{

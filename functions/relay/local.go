@@ -138,8 +138,8 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 }
 
 // serve runs the queues and the HTTP server until ctx ends or the store breaks. It then drains: it
-// takes no new requests, answers those in flight, and finishes the current batches. Messages still in
-// a queue stay on disk until the next start.
+// takes no new requests, answers those in flight, and finishes the current batches. Messages still
+// in a queue stay on disk until the next start.
 func (c *localCommand) serve(
 	ctx context.Context, h *host, listener net.Listener, out *console,
 ) error {

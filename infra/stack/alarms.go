@@ -181,8 +181,8 @@ func age(id string, queue awssqs.Queue, minutes int, description string) alarm {
 type spell struct{ times, outOf int }
 
 var (
-	// lasting counts minutes. A momentary fault affects two minutes at most, so it does not fire. If
-	// a message makes a function fail, it is received again within six minutes. So a single such
+	// lasting counts minutes. A momentary fault affects two minutes at most, so it does not fire.
+	// If a message makes a function fail, it is received again within six minutes. So a single such
 	// message causes failures in three of fifteen minutes, which fires.
 	lasting = spell{times: 3, outOf: 15}
 	// recurring counts hours. It is for errors that are too rare for lasting.

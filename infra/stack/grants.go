@@ -174,9 +174,9 @@ func (r *relay) deliverGrants() []grant {
 			resources: []*string{r.ledger.TableArn()},
 		},
 		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(troubledIndex)}},
-		// deliver updates four kinds of items. It counts the quotas of endpoints with limits and our
-		// own failures. It claims the slots of endpoints with a limited concurrency. It extends the
-		// retention of events.
+		// deliver updates four kinds of items. It counts the quotas of endpoints with limits and
+		// our own failures. It claims the slots of endpoints with a limited concurrency. It extends
+		// the retention of events.
 		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},

@@ -6,9 +6,9 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 )
 
-// egressZones is how many availability zones deliver runs in. Each zone has its own NAT gateway. With
-// a single zone, a failure of that zone would look like a failure of every endpoint, and would use up
-// their attempts.
+// egressZones is how many availability zones deliver runs in. Each zone has its own NAT gateway.
+// With a single zone, a failure of that zone would look like a failure of every endpoint, and would
+// use up their attempts.
 const egressZones = 2
 
 // network is the VPC of a function whose outgoing addresses are fixed.
@@ -19,12 +19,12 @@ type network struct {
 	addresses []*string
 }
 
-// addNetwork makes the VPC that deliver runs in when Props.FixedEgress is set. Nothing listens in the
-// VPC. Traffic to DynamoDB and S3 goes through gateway endpoints, which cost nothing. All other
+// addNetwork makes the VPC that deliver runs in when Props.FixedEgress is set. Nothing listens in
+// the VPC. Traffic to DynamoDB and S3 goes through gateway endpoints, which cost nothing. All other
 // traffic, including that to SQS, KMS and Scheduler, goes through the NAT gateways.
 //
-// The addresses of the NAT gateways are resources of their own, so they stay when the network around
-// them is replaced. An account has five such addresses in a region unless it asks for more.
+// The addresses of the NAT gateways are resources of their own, so they stay when the network
+// around them is replaced. An account has five such addresses in a region unless it asks for more.
 func (r *relay) addNetwork() {
 	if !r.props.FixedEgress {
 		return
@@ -55,8 +55,8 @@ func (r *relay) addNetwork() {
 			},
 			{Name: new("Private"), SubnetType: awsec2.SubnetType_PRIVATE_WITH_EGRESS},
 		},
-		// To empty the default security group, the CDK would add a function of its own. Nothing here uses that
-		// group.
+		// To empty the default security group, the CDK would add a function of its own. Nothing
+		// here uses that group.
 		RestrictDefaultSecurityGroup: new(false),
 	})
 	r.network.group = awsec2.NewSecurityGroup(r.stack, new("EgressGroup"),

@@ -2,7 +2,8 @@ package stack
 
 import "github.com/aws/aws-cdk-go/awscdk/v2"
 
-// The CDK takes every value by pointer. Literals are written new("…"). Other values use these helpers.
+// The CDK takes every value by pointer. Literals are written new("…"). Other values use these
+// helpers.
 
 func number(n int) *float64 { return new(float64(n)) }
 

@@ -23,155 +23,160 @@ var ErrProps = errors.New("stack: props")
 // context under the name in its tag: cdk deploy -c stage=prod -c maxBodyBytes=1048576.
 type Props struct {
 	// Stage distinguishes the relays of one account: the stack's name is webhook-relay-{stage}. It
-	// matches [a-z][a-z0-9-]{0,19}. It cannot be longer, because the name that CloudFormation makes for a
-	// FIFO queue has no more room.
+	// matches [a-z][a-z0-9-]{0,19}. It cannot be longer, because the name that CloudFormation makes
+	// for a FIFO queue has no more room.
 	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,19}$"`
 	// FunctionsDir holds {name}/bootstrap for each function, built for Linux on arm64. The path is
 	// relative to the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
-	// AlarmTopicARN is your SNS topic. It gets a message when an alarm starts and when it ends. Its policy
-	// must let CloudWatch publish.
+	// AlarmTopicARN is your SNS topic. It gets a message when an alarm starts and when it ends. Its
+	// policy must let CloudWatch publish.
 	AlarmTopicARN string `context:"alarmTopicArn" pattern:"^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+$"`
-	// AlarmEmail gets a mail when an alarm starts and when it ends. The stack makes an SNS topic for it.
-	// With AlarmTopicARN too, both are notified. AWS first sends a mail to confirm the address, and sends
-	// no alarms until it is confirmed. Without AlarmTopicARN and AlarmEmail nobody is notified.
+	// AlarmEmail gets a mail when an alarm starts and when it ends. The stack makes an SNS topic
+	// for it. With AlarmTopicARN too, both are notified. AWS first sends a mail to confirm the
+	// address, and sends no alarms until it is confirmed. Without AlarmTopicARN and AlarmEmail
+	// nobody is notified.
 	AlarmEmail string `context:"alarmEmail" pattern:"^[^@ ]+@[^@ ]+[.][^@ ]+$"`
 
-	// DomainName is your own host name that partners POST to, such as hooks.example.com. CertificateARN
-	// must be given with it: a certificate for that name from ACM, in the relay's own region. You make the
-	// DNS record yourself: an alias or CNAME to the output IngressDnsTarget. Empty: the gateway's own name
-	// is used.
+	// DomainName is your own host name that partners POST to, such as hooks.example.com.
+	// CertificateARN must be given with it: a certificate for that name from ACM, in the relay's
+	// own region. You make the DNS record yourself: an alias or CNAME to the output
+	// IngressDnsTarget. Empty: the gateway's own name is used.
 	DomainName     string `context:"domainName" pattern:"^([a-z0-9]([a-z0-9-]*[a-z0-9])?[.])+[a-z]{2,}$"`
 	CertificateARN string `context:"certificateArn" pattern:"^arn:[^:]+:acm:[^:]+:[0-9]{12}:certificate/.+$"`
 	// DisableDefaultEndpoint disables the gateway's own name, so partners can use only DomainName.
 	// Partners that still use the gateway's name then get 404.
 	DisableDefaultEndpoint bool `context:"disableDefaultEndpoint" default:"false"`
-	// TruststoreURI requires a client certificate (mutual TLS) from every partner. It names a PEM file of
-	// the authorities that may issue these certificates, as s3://bucket/key, in your bucket in the relay's
-	// region. It needs DomainName and DisableDefaultEndpoint, since the gateway's own name asks for no
-	// certificate. When you change the file, deploy it under another key: API Gateway notices only a new
-	// key.
+	// TruststoreURI requires a client certificate (mutual TLS) from every partner. It names a PEM
+	// file of the authorities that may issue these certificates, as s3://bucket/key, in your bucket
+	// in the relay's region. It needs DomainName and DisableDefaultEndpoint, since the gateway's
+	// own name asks for no certificate. When you change the file, deploy it under another key: API
+	// Gateway notices only a new key.
 	TruststoreURI string `context:"truststoreUri" pattern:"^s3://[a-z0-9.-]+/.+$"`
 	// OwnershipCertificateARN is a public certificate for DomainName that ACM itself issued, in the
-	// relay's region. It proves that the name is yours. API Gateway asks for it if TruststoreURI is set
-	// and CertificateARN was imported into ACM or issued by AWS Private CA.
+	// relay's region. It proves that the name is yours. API Gateway asks for it if TruststoreURI is
+	// set and CertificateARN was imported into ACM or issued by AWS Private CA.
 	OwnershipCertificateARN string `context:"ownershipCertificateArn" pattern:"^arn:[^:]+:acm:[^:]+:[0-9]{12}:certificate/.+$"`
 
 	// FixedEgress sends the POSTs to endpoints from addresses that do not change: the output
-	// EgressAddresses. Use it for receivers that accept only known senders. deliver then runs in a VPC
-	// with a NAT gateway in each of two zones.
+	// EgressAddresses. Use it for receivers that accept only known senders. deliver then runs in a
+	// VPC with a NAT gateway in each of two zones.
 	//
-	// This is the only part of a relay that costs money while idle: about 73 USD a month at the prices of
-	// us-east-1 (twice 0.045 USD an hour for a gateway and 0.005 for its address). Each GB of traffic
-	// costs another 0.045 USD. That includes POSTs and calls to SQS, KMS and Scheduler.
+	// This is the only part of a relay that costs money while idle: about 73 USD a month at the
+	// prices of us-east-1 (twice 0.045 USD an hour for a gateway and 0.005 for its address). Each
+	// GB of traffic costs another 0.045 USD. That includes POSTs and calls to SQS, KMS and
+	// Scheduler.
 	FixedEgress bool `context:"fixedEgress" default:"false"`
-	// EgressPorts are the ports that endpoints may use in addition to 80 and 443, such as 8443,9000. At
-	// most 50, since a security group has 60 rules. Whoever writes the configuration can send requests to
-	// each of these ports, so list only those you need.
+	// EgressPorts are the ports that endpoints may use in addition to 80 and 443, such as
+	// 8443,9000. At most 50, since a security group has 60 rules. Whoever writes the configuration
+	// can send requests to each of these ports, so list only those you need.
 	EgressPorts []uint16 `context:"egressPorts"`
-	// Secrets are the secrets of AWS Secrets Manager that endpoints may refer to. Each is an ARN, or a
-	// prefix of the names of secrets in the stack's own account and region, such as relay/.
+	// Secrets are the secrets of AWS Secrets Manager that endpoints may refer to. Each is an ARN,
+	// or a prefix of the names of secrets in the stack's own account and region, such as relay/.
 	Secrets []string `context:"secrets" pattern:"^(arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]+[*]?$"`
-	// SecretsManagerKeys are the ARNs of your KMS keys that encrypt some of Secrets. Secrets of another
-	// account always have such a key. deliver may use these keys only to decrypt, and only through Secrets
-	// Manager. A key's policy must leave access to the account's IAM policies. For a secret of another
-	// account, the policies of both the key and the secret must name this account.
+	// SecretsManagerKeys are the ARNs of your KMS keys that encrypt some of Secrets. Secrets of
+	// another account always have such a key. deliver may use these keys only to decrypt, and only
+	// through Secrets Manager. A key's policy must leave access to the account's IAM policies. For
+	// a secret of another account, the policies of both the key and the secret must name this
+	// account.
 	SecretsManagerKeys []string `context:"secretsManagerKeys" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
-	// Invoke are the ARNs that endpoints with sigv4 may call: Lambda functions, through their function
-	// URLs, and APIs of API Gateway
+	// Invoke are the ARNs that endpoints with sigv4 may call: Lambda functions, through their
+	// function URLs, and APIs of API Gateway
 	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
 	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
-	// SecretsKeyARN is your symmetric KMS key, in the same region, that seals the catalog's secrets. Empty:
-	// the stack makes a key. The policy of your key must leave access to the account's IAM policies. Set
-	// it from the first deployment on. One key cannot open what another has sealed, so after a change you
-	// must apply the configuration again with all its secrets.
+	// SecretsKeyARN is your symmetric KMS key, in the same region, that seals the catalog's
+	// secrets. Empty: the stack makes a key. The policy of your key must leave access to the
+	// account's IAM policies. Set it from the first deployment on. One key cannot open what another
+	// has sealed, so after a change you must apply the configuration again with all its secrets.
 	SecretsKeyARN string `context:"secretsKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.+$"`
 
-	// DataKeyARN is your symmetric KMS key, in the same region, that encrypts what the relay stores:
-	// tables, bodies, queues and logs. Empty: keys that AWS owns, which cost nothing. The key's policy
-	// must leave access to the account's IAM policies, and let CloudWatch Logs use the key (docs/keys.md
-	// has the policy).
+	// DataKeyARN is your symmetric KMS key, in the same region, that encrypts what the relay
+	// stores: tables, bodies, queues and logs. Empty: keys that AWS owns, which cost nothing. The
+	// key's policy must leave access to the account's IAM policies, and let CloudWatch Logs use the
+	// key (docs/keys.md has the policy).
 	DataKeyARN string `context:"dataKeyArn" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
-	// FormerDataKeyARNs are earlier values of DataKeyARN. Data that they encrypted stays encrypted with
-	// them. The functions may still decrypt with these keys; new data is not encrypted with them. Leave a
-	// key here for as long as messages and bodies are kept.
+	// FormerDataKeyARNs are earlier values of DataKeyARN. Data that they encrypted stays encrypted
+	// with them. The functions may still decrypt with these keys; new data is not encrypted with
+	// them. Leave a key here for as long as messages and bodies are kept.
 	FormerDataKeyARNs []string `context:"formerDataKeyArns" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
 
-	// Protect is true, false or auto. auto means true in the stage prod and false in any other. While it
-	// is true, the stack cannot be destroyed (termination protection), and no table can be deleted in any
-	// other way. Data outlives the stack in every stage.
+	// Protect is true, false or auto. auto means true in the stage prod and false in any other.
+	// While it is true, the stack cannot be destroyed (termination protection), and no table can be
+	// deleted in any other way. Data outlives the stack in every stage.
 	Protect string `context:"protect" default:"auto" pattern:"^(auto|true|false)$"`
-	// Tags are put on the stack and all its resources, in addition to the relay's own tags app and stage.
-	// At most 48, or 45 with FixedEgress: AWS allows 50, and the CDK puts three of its own on subnets.
-	// Give them as team=shop,env=x, or as an object in cdk.json. Names and values must not contain a
-	// comma, and names must not contain =. Two names must differ in more than case, because of IAM.
+	// Tags are put on the stack and all its resources, in addition to the relay's own tags app and
+	// stage. At most 48, or 45 with FixedEgress: AWS allows 50, and the CDK puts three of its own
+	// on subnets. Give them as team=shop,env=x, or as an object in cdk.json. Names and values must
+	// not contain a comma, and names must not contain =. Two names must differ in more than case,
+	// because of IAM.
 	Tags map[string]string `context:"tags" envKeyValSeparator:"="`
 
-	// RetentionDays is how long events and deliveries are kept, 1 to 3650. During this time a repeated
-	// webhook is recognised.
+	// RetentionDays is how long events and deliveries are kept, 1 to 3650. During this time a
+	// repeated webhook is recognised.
 	RetentionDays int `context:"retentionDays" default:"30" min:"1" max:"3650"`
-	// LogRetentionDays is how long logs are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545
-	// or 731. These are the periods up to two years that CloudWatch Logs supports.
+	// LogRetentionDays is how long logs are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
+	// 400, 545 or 731. These are the periods up to two years that CloudWatch Logs supports.
 	LogRetentionDays int `context:"logRetentionDays" default:"30"`
 
-	// Dashboard adds a CloudWatch dashboard of alarms, webhooks, queues and functions. It costs 3 USD a
-	// month. An account's first three dashboards are free.
+	// Dashboard adds a CloudWatch dashboard of alarms, webhooks, queues and functions. It costs 3
+	// USD a month. An account's first three dashboards are free.
 	Dashboard bool `context:"dashboard" default:"false"`
 	// Tracing turns on X-Ray for the functions. It costs 0.30 USD for a million events.
 	Tracing bool `context:"tracing" default:"false"`
-	// AccessLog makes API Gateway log every request, including accepted ones. It costs 0.17 USD for a
-	// million requests. The gateway's own errors are recorded nowhere else.
+	// AccessLog makes API Gateway log every request, including accepted ones. It costs 0.17 USD for
+	// a million requests. The gateway's own errors are recorded nowhere else.
 	AccessLog bool `context:"accessLog" default:"false"`
-	// PlatformLogs makes Lambda log the start and the report of each invocation. It costs 0.34 USD for a
-	// million events. The metrics have the sums without it.
+	// PlatformLogs makes Lambda log the start and the report of each invocation. It costs 0.34 USD
+	// for a million events. The metrics have the sums without it.
 	PlatformLogs bool `context:"platformLogs" default:"false"`
-	// LedgerRecovery turns on point-in-time recovery of the ledger for the last 35 days. It costs 0.20 USD
-	// a month for each GB. The catalog always has it.
+	// LedgerRecovery turns on point-in-time recovery of the ledger for the last 35 days. It costs
+	// 0.20 USD a month for each GB. The catalog always has it.
 	LedgerRecovery bool `context:"ledgerRecovery" default:"false"`
 
-	// MaxBodyBytes is the size of the largest webhook accepted. A function's request is at most 6 MB
-	// (6,291,456 bytes). This includes the body in base64 and up to 10 KiB of headers.
+	// MaxBodyBytes is the size of the largest webhook accepted. A function's request is at most 6
+	// MB (6,291,456 bytes). This includes the body in base64 and up to 10 KiB of headers.
 	MaxBodyBytes int `context:"maxBodyBytes" default:"4194304" min:"1" max:"4500000"`
-	// InlineBodyBytes is the size of the largest body that is stored in messages and items. Larger bodies
-	// go to the bucket. SQS bills each 64 KiB of a message. One batch of SQS holds at most ten deliveries
-	// of 64 KiB, in base64 and with their headers.
+	// InlineBodyBytes is the size of the largest body that is stored in messages and items. Larger
+	// bodies go to the bucket. SQS bills each 64 KiB of a message. One batch of SQS holds at most
+	// ten deliveries of 64 KiB, in base64 and with their headers.
 	InlineBodyBytes int `context:"inlineBodyBytes" default:"16384" min:"1" max:"65536"`
 	// CatalogCacheSeconds is how long a change of the configuration may take to come into force.
 	CatalogCacheSeconds int `context:"catalogCacheSeconds" default:"30" min:"1" max:"3600"`
 
-	// ThrottleRatePerSecond and ThrottleBurst limit the requests to /in/{source} of all partners together.
-	// Above the limit partners get 429, and some of them never repeat the request. Any other route has 20
-	// a second and a burst of 40.
+	// ThrottleRatePerSecond and ThrottleBurst limit the requests to /in/{source} of all partners
+	// together. Above the limit partners get 429, and some of them never repeat the request. Any
+	// other route has 20 a second and a burst of 40.
 	//
-	// All APIs of an account share the account's own limit: 10,000/s with a burst of 5,000, and in the
-	// smaller regions 2,500/s with a burst of 1,250 (docs/deploying.md lists them). The defaults fit
-	// everywhere.
+	// All APIs of an account share the account's own limit: 10,000/s with a burst of 5,000, and in
+	// the smaller regions 2,500/s with a burst of 1,250 (docs/deploying.md lists them). The
+	// defaults fit everywhere.
 	ThrottleRatePerSecond int `context:"throttleRatePerSecond" default:"1000" min:"1" max:"100000"`
 	ThrottleBurst         int `context:"throttleBurst" default:"1000" min:"1" max:"100000"`
 
-	// FanoutMaxConcurrency, DeliveryMaxConcurrency, RetryMaxConcurrency and SlowMaxConcurrency limit the
-	// concurrent invocations for each queue. An invocation takes 10 messages. The sum leaves room for
-	// receive in an account's 1,000.
+	// FanoutMaxConcurrency, DeliveryMaxConcurrency, RetryMaxConcurrency and SlowMaxConcurrency
+	// limit the concurrent invocations for each queue. An invocation takes 10 messages. The sum
+	// leaves room for receive in an account's 1,000.
 	//
-	// First attempts have the highest limit, since every delivery has one. Also, fair queues distinguish
-	// endpoints only if more than about thirty messages are in flight.
+	// First attempts have the highest limit, since every delivery has one. Also, fair queues
+	// distinguish endpoints only if more than about thirty messages are in flight.
 	//
-	// An endpoint that becomes slow occupies invocations of the delivery queue until the instances know
-	// that it is slow. With 100 deliveries a second of 14 s each, that is some 170 to 300 invocations
-	// (docs/adr/0009-slow-endpoints.md). After that its deliveries use those of the slow queue.
+	// An endpoint that becomes slow occupies invocations of the delivery queue until the instances
+	// know that it is slow. With 100 deliveries a second of 14 s each, that is some 170 to 300
+	// invocations (docs/adr/0009-slow-endpoints.md). After that its deliveries use those of the
+	// slow queue.
 	FanoutMaxConcurrency   int `context:"fanoutMaxConcurrency" default:"50" min:"2" max:"1000"`
 	DeliveryMaxConcurrency int `context:"deliveryMaxConcurrency" default:"300" min:"2" max:"1000"`
 	RetryMaxConcurrency    int `context:"retryMaxConcurrency" default:"30" min:"2" max:"1000"`
 	SlowMaxConcurrency     int `context:"slowMaxConcurrency" default:"50" min:"2" max:"1000"`
 }
 
-// ourKey matches any context key that looks like one of ours, misspelt or not. The CDK's own keys have
-// a colon, a slash or a hyphen.
+// ourKey matches any context key that looks like one of ours, misspelt or not. The CDK's own keys
+// have a colon, a slash or a hyphen.
 var ourKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 
 // PropsFromContext reads props from CDK context and fills in the defaults. The command line gives
-// strings; cdk.json may give other JSON values too. An unknown key that looks like one of ours is an
-// error, and so is a value that cannot be read. All errors wrap ErrProps.
+// strings; cdk.json may give other JSON values too. An unknown key that looks like one of ours is
+// an error, and so is a value that cannot be read. All errors wrap ErrProps.
 func PropsFromContext(context map[string]any) (Props, error) {
 	kinds := contextKinds()
 	values := map[string]string{}
@@ -200,8 +205,8 @@ func PropsFromContext(context map[string]any) (Props, error) {
 	return p, p.checkGiven()
 }
 
-// checkGiven refuses a number that was given as 0. Later, 0 would be taken for a number that was not
-// given. Here every omitted number already has its default.
+// checkGiven refuses a number that was given as 0. Later, 0 would be taken for a number that was
+// not given. Here every omitted number already has its default.
 func (p Props) checkGiven() error {
 	for field, v := range reflect.ValueOf(p).Fields() {
 		if v.CanInt() && v.IsZero() {
@@ -214,8 +219,8 @@ func (p Props) checkGiven() error {
 	return nil
 }
 
-// contextText writes a JSON value as the command line would give it. It also reports whether a prop of
-// that kind can have such a value.
+// contextText writes a JSON value as the command line would give it. It also reports whether a prop
+// of that kind can have such a value.
 func contextText(value any, kind reflect.Kind) (string, bool) {
 	switch value := value.(type) {
 	case string:
@@ -237,8 +242,8 @@ func contextText(value any, kind reflect.Kind) (string, bool) {
 	return "", false
 }
 
-// withDefaults returns p with its zero fields filled in, or an error that names everything wrong with
-// p.
+// withDefaults returns p with its zero fields filled in, or an error that names everything wrong
+// with p.
 func (p Props) withDefaults() (Props, error) {
 	p, err := parse(p, nil)
 	if err != nil {
@@ -349,8 +354,8 @@ func (p Props) check() error {
 	return errors.Join(wrong...)
 }
 
-// checkRegion refuses ARNs of different regions. Certificates, keys and the alarm topic must be in the
-// relay's own region.
+// checkRegion refuses ARNs of different regions. Certificates, keys and the alarm topic must be in
+// the relay's own region.
 func (p Props) checkRegion(refuse func(format string, args ...any)) {
 	of := map[string][]string{}
 	for name, arn := range map[string]string{
@@ -416,8 +421,8 @@ func (p Props) checkPorts(refuse func(format string, args ...any)) {
 	}
 }
 
-// mostTags is how many tags AWS allows on a resource. subnetTags is how many the CDK itself puts on a
-// subnet: Name, aws-cdk:subnet-name and aws-cdk:subnet-type.
+// mostTags is how many tags AWS allows on a resource. subnetTags is how many the CDK itself puts on
+// a subnet: Name, aws-cdk:subnet-name and aws-cdk:subnet-type.
 const (
 	mostTags   = 50
 	subnetTags = 3
@@ -465,8 +470,8 @@ const (
 	stageTag = "stage"
 )
 
-// The names and values that AWS allows for a tag, without the characters that the command line cannot
-// carry.
+// The names and values that AWS allows for a tag, without the characters that the command line
+// cannot carry.
 var (
 	tagName  = regexp.MustCompile(`^[\pL\pN _.:/+@-]{1,128}$`)
 	tagValue = regexp.MustCompile(`^[\pL\pN _.:/=+@-]{0,256}$`)

@@ -7,34 +7,37 @@ import (
 const (
 	// deadLetterDays is the longest time that SQS keeps a message.
 	deadLetterDays = 14
-	// queueDays leaves a week to repair whatever stops a consumer; the age alarm fires within the hour. A
-	// message keeps its time of sending when SQS moves it, so it then has another week in the dead-letter
-	// queue.
+	// queueDays leaves a week to repair whatever stops a consumer; the age alarm fires within the
+	// hour. A message keeps its time of sending when SQS moves it, so it then has another week in
+	// the dead-letter queue.
 	queueDays = 7
-	// maxReceives is SQS's own limit. It is this high so that SQS moves no message that a function could
-	// process.
+	// maxReceives is SQS's own limit. It is this high so that SQS moves no message that a function
+	// could process.
 	//
-	// SQS also counts receives that reach no function. While Lambda throttles, or a deployment is broken,
-	// a message is received again after each visibility timeout (3 minutes for fanout, 6 for deliver):
-	// some 10 times in half an hour for fanout. 1,000 receives are two days for fanout and four for
-	// deliver. Each wait of an ordered message is one receive, and 1,000 are more than it needs.
+	// SQS also counts receives that reach no function. While Lambda throttles, or a deployment is
+	// broken, a message is received again after each visibility timeout (3 minutes for fanout, 6
+	// for deliver): some 10 times in half an hour for fanout. 1,000 receives are two days for
+	// fanout and four for deliver. Each wait of an ordered message is one receive, and 1,000 are
+	// more than it needs.
 	//
-	// The functions themselves move messages that they cannot process (see relay.MaxFailures) to the
-	// dead-letter queue of ingest or of delivery. deliver writes the message's id into the message, since
-	// SQS would lose it. With this id a redriven message continues where it stopped. The retry queue's own
-	// dead-letter queue, dead, therefore holds only deliveries that the receivers would not take.
+	// The functions themselves move messages that they cannot process (see relay.MaxFailures) to
+	// the dead-letter queue of ingest or of delivery. deliver writes the message's id into the
+	// message, since SQS would lose it. With this id a redriven message continues where it stopped.
+	// The retry queue's own dead-letter queue, dead, therefore holds only deliveries that the
+	// receivers would not take.
 	//
-	// If a function survives a failure, the message comes back within seconds. The visibility timeout is
-	// for failures that it does not survive: it is killed, it runs out of time, or it cannot reach SQS.
+	// If a function survives a failure, the message comes back within seconds. The visibility
+	// timeout is for failures that it does not survive: it is killed, it runs out of time, or it
+	// cannot reach SQS.
 	maxReceives = 1000
-	// visibilityFactor is what Lambda asks for. It leaves time for a batch to be throttled and received
-	// again.
+	// visibilityFactor is what Lambda asks for. It leaves time for a batch to be throttled and
+	// received again.
 	visibilityFactor = 6
 )
 
-// addQueues makes the queues and their dead-letter queues. They are standard queues, with FIFO queues
-// beside them for ordered endpoints. The queues of deliveries are fair. This needs no setting: each
-// message carries its endpoint as MessageGroupId.
+// addQueues makes the queues and their dead-letter queues. They are standard queues, with FIFO
+// queues beside them for ordered endpoints. The queues of deliveries are fair. This needs no
+// setting: each message carries its endpoint as MessageGroupId.
 //
 // The functions also put messages into the dead-letter queues themselves. SQS does not know where
 // these messages came from, so a redrive must name its destination. A dead-letter queue cannot name
@@ -59,14 +62,15 @@ func (r *relay) addQueues() {
 	)
 }
 
-// orderedQueues are the queues of ordered sources and endpoints. They always exist, since the catalog
-// can get such sources and endpoints without a deployment. Idle queues cost only Lambda's polling.
+// orderedQueues are the queues of ordered sources and endpoints. They always exist, since the
+// catalog can get such sources and endpoints without a deployment. Idle queues cost only Lambda's
+// polling.
 type orderedQueues struct{ ingest, delivery, ingestDLQ, deliveryDLQ awssqs.Queue }
 
-// addOrderedQueue makes a FIFO queue. Deduplication and throughput limits are per message group, since
-// one order is independent of another. Messages are kept for as long as SQS allows: a message waits
-// for as long as the schedules of those before it last. When SQS moves a message to the dead-letter
-// queue, its retention starts again.
+// addOrderedQueue makes a FIFO queue. Deduplication and throughput limits are per message group,
+// since one order is independent of another. Messages are kept for as long as SQS allows: a message
+// waits for as long as the schedules of those before it last. When SQS moves a message to the
+// dead-letter queue, its retention starts again.
 func (r *relay) addOrderedQueue(
 	id string, consumerTimeoutSeconds, receives int, deadLetters awssqs.Queue,
 ) awssqs.Queue {

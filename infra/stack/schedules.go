@@ -8,9 +8,9 @@ import (
 
 const schedulerService = "scheduler.amazonaws.com"
 
-// addSchedules makes the schedule group for waits that are longer than a queue allows. It also makes
-// the role that EventBridge Scheduler uses to end these waits. The role may only send to the retry
-// queue, and only for schedules of this group.
+// addSchedules makes the schedule group for waits that are longer than a queue allows. It also
+// makes the role that EventBridge Scheduler uses to end these waits. The role may only send to the
+// retry queue, and only for schedules of this group.
 func (r *relay) addSchedules() {
 	r.schedules = awsscheduler.NewCfnScheduleGroup(r.stack, new("Schedules"), nil)
 	r.schedulesRole = awsiam.NewRole(r.stack, new("SchedulesRole"), &awsiam.RoleProps{

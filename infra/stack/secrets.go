@@ -5,8 +5,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 )
 
-// addSecretsKey makes the key that seals the catalog's secrets, unless the props name one. The key is
-// kept when the stack is destroyed: the tables are kept too, and are useless without it.
+// addSecretsKey makes the key that seals the catalog's secrets, unless the props name one. The key
+// is kept when the stack is destroyed: the tables are kept too, and are useless without it.
 func (r *relay) addSecretsKey() {
 	if r.props.SecretsKeyARN != "" {
 		r.secretsKey = awskms.Key_FromKeyArn(r.stack, new("SecretsKey"), &r.props.SecretsKeyARN)

@@ -37,8 +37,8 @@ type relay struct {
 	alarms                       []awscloudwatch.CfnAlarm
 }
 
-// New adds a relay to scope, for any account and region. If the props are wrong, it adds nothing and
-// returns an error that wraps ErrProps and names everything wrong with them.
+// New adds a relay to scope, for any account and region. If the props are wrong, it adds nothing
+// and returns an error that wraps ErrProps and names everything wrong with them.
 func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	p, err := p.withDefaults()
 	if err != nil {

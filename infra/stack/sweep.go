@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// sweepTimeoutSeconds is the function's timeout. The sweeper stops before it, and continues in its
-	// next run.
+	// sweepTimeoutSeconds is the function's timeout. The sweeper stops before it, and continues in
+	// its next run.
 	sweepTimeoutSeconds = 900
-	// sweepMemoryMiB is the memory that comes with one full processor. The sweep of a busy hour is limited
-	// by the processor. With less memory it would take longer and cost the same.
+	// sweepMemoryMiB is the memory that comes with one full processor. The sweep of a busy hour is
+	// limited by the processor. With less memory it would take longer and cost the same.
 	sweepMemoryMiB = 1769
 
 	eventsService = "events.amazonaws.com"
 )
 
-// addSweep makes the function that puts lost deliveries back on their queue, and the rule that starts
-// it every hour. Lambda repeats a failed run one minute later and again two minutes later. A run that
-// does not finish is continued by the next one.
+// addSweep makes the function that puts lost deliveries back on their queue, and the rule that
+// starts it every hour. Lambda repeats a failed run one minute later and again two minutes later. A
+// run that does not finish is continued by the next one.
 func (r *relay) addSweep() error {
 	environment, err := settings.Environment(settings.Sweep{
 		CatalogTable:     *r.catalog.TableName(),

@@ -8,15 +8,16 @@ import (
 // The ledger's indexes.
 const (
 	eventsIndex = "events" // by source and hour
-	// Waiting and dead deliveries, by endpoint. The index is sparse: an item leaves it with its delivery.
+	// Waiting and dead deliveries, by endpoint. The index is sparse: an item leaves it with its
+	// delivery.
 	openIndex = "open"
 
 	troubledIndex = "troubled" // endpoints in trouble; also sparse
 )
 
-// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large: events
-// and deliveries, for RetentionDays). Both are on demand and have no limit of their own, because a
-// throttled write delays a webhook.
+// addTables makes the catalog (small: sources, endpoints, subscriptions) and the ledger (large:
+// events and deliveries, for RetentionDays). Both are on demand and have no limit of their own,
+// because a throttled write delays a webhook.
 func (r *relay) addTables() {
 	r.catalog = r.addTable("Catalog", nil, true)
 	r.ledger = r.addTable("Ledger", new("expires_at"), r.props.LedgerRecovery)
@@ -41,9 +42,9 @@ func (r *relay) addTable(id string, timeToLive *string, recovery bool) awsdynamo
 	})
 }
 
-// keptTable returns the removal policy of the tables. A table that a failed deployment has just made
-// is deleted in the rollback. A table with deletion protection cannot be deleted, so it is kept, and
-// the rollback succeeds.
+// keptTable returns the removal policy of the tables. A table that a failed deployment has just
+// made is deleted in the rollback. A table with deletion protection cannot be deleted, so it is
+// kept, and the rollback succeeds.
 func (r *relay) keptTable() awscdk.RemovalPolicy {
 	if r.props.protected() {
 		return awscdk.RemovalPolicy_RETAIN
@@ -51,8 +52,9 @@ func (r *relay) keptTable() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 }
 
-// addIndex adds an index to the ledger. It projects keys only. A listing reads the items themselves,
-// so it shows their present state. A write that changes none of an item's keys costs nothing here.
+// addIndex adds an index to the ledger. It projects keys only. A listing reads the items
+// themselves, so it shows their present state. A write that changes none of an item's keys costs
+// nothing here.
 func (r *relay) addIndex(name string) {
 	r.ledger.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 		IndexName:      &name,
