@@ -101,8 +101,8 @@ func statements(table string) queueSQL {
 	}
 }
 
-// create creates the table. The body is the last column, because a large body may lie on pages of
-// its own, and most statements do not need it.
+// create creates the table. Its columns are in the order in which they are needed. The body is
+// last, because it may lie on pages of its own.
 func (q *Queue) create(conn *sqlite.Conn) error {
 	for _, query := range []string{
 		"CREATE TABLE IF NOT EXISTS " + q.sql.table +
