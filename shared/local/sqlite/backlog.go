@@ -31,14 +31,14 @@ type content struct {
 // run, its message is not in the next run's memory, but the next run loads it from the file.
 type backlog struct {
 	wake     chan struct{} // a token: something may be ready
-	perGroup int           // 0: no bound
+	perGroup int           // 0: no limit
 	// An ordered queue: a message that waits for its next receive blocks its group, and is handed
 	// out before the other messages of the group.
 	ordered bool
 
 	mu     sync.Mutex
 	groups map[string]*group
-	turns  fifo[*group] // groups that have something ready and may have more in hand
+	turns  fifo[*group] // groups with a ready message that may have more in flight
 	later  dueHeap
 	timer  *time.Timer
 	cached int // bytes
@@ -48,7 +48,7 @@ type backlog struct {
 // hold is the time at which a message in flight is to be handed out again.
 type hold struct {
 	due      int64
-	receives int // which time in hand is meant
+	receives int // the receive to which the hold belongs
 }
 
 // group holds the messages of one fairness group. The group "" is for messages without a group, and
@@ -133,7 +133,7 @@ func (b *backlog) postpone(e dueEntry) {
 	}
 }
 
-// line puts a group in line for its turn if it may have one.
+// line adds a group to the turns if a message of it may be taken now.
 func (b *backlog) line(g *group) {
 	if !g.inTurn && b.mayTake(g) {
 		g.inTurn = true
@@ -148,7 +148,7 @@ func (b *backlog) mayTake(g *group) bool {
 	return g.ready.len() > 0 && (b.perGroup == 0 || g.name == "" || g.inHand < b.perGroup)
 }
 
-// promote makes ready what is due.
+// promote makes the messages ready that are due.
 func (b *backlog) promote(now time.Time) {
 	for len(b.later) > 0 && b.later[0].due <= now.UnixMilli() {
 		e, _ := heap.Pop(&b.later).(dueEntry)

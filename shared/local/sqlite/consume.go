@@ -22,9 +22,9 @@ const (
 
 // ConsumerOptions says how a queue is consumed. Zero fields mean their defaults.
 type ConsumerOptions struct {
-	BatchSize   int // messages given to a handler at once, at most; DefaultBatchSize
-	Concurrency int // handlers running at once, at most; DefaultConcurrency
-	PerGroup    int // messages of one group in hand at once, at most; 0: no bound
+	BatchSize   int // maximum of messages in a batch; DefaultBatchSize
+	Concurrency int // maximum of handlers that run at once; DefaultConcurrency
+	PerGroup    int // maximum of messages of one group in flight; 0: no limit
 }
 
 // Handler handles a batch. It works like a Lambda function that reports partial batch failures: it

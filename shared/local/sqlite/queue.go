@@ -32,7 +32,7 @@ var ErrMessage = errors.New("sqlite: message refused")
 type QueueOptions struct {
 	// receives the messages that have been received MaxReceives times; nil: no dead-letter queue
 	DeadLetter  *Queue
-	MaxReceives int // how often a message is handed out; needed with DeadLetter
+	MaxReceives int // how often a message is received at most; required with DeadLetter
 	// the visibility timeout: how long a handler has for a batch, and after which failed messages
 	// come back; zero: DefaultVisibility
 	Visibility time.Duration
@@ -47,7 +47,7 @@ type Queue struct {
 	name    string
 	store   *Store
 	options QueueOptions
-	backlog *backlog // of the consumer; nil while there is none here. The writer's alone.
+	backlog *backlog // of the consumer; nil without a consumer in this process. Only the writer uses it.
 	sql     queueSQL
 }
 

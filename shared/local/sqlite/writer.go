@@ -36,7 +36,7 @@ const (
 
 // op is an operation for the writer. Operations run in the order in which they were given.
 type op struct {
-	run   func(*sqlite.Conn) error // an error breaks the store: refusals are no errors
+	run   func(*sqlite.Conn) error // an error breaks the store, so a refusal must not be returned here
 	stage stage
 	then  func()        // called when the stage is reached; may be nil
 	done  chan struct{} // closed then; nil if nobody waits
@@ -54,13 +54,13 @@ func (o *op) answer() {
 // writer is the state of the writing goroutine. No other goroutine uses it.
 type writer struct {
 	dataVersion int64              // changes when another connection has written
-	lastID      int64              // of the messages seen so far; the next has a greater one
-	leases      map[int64]struct{} // messages in hand
-	leasesStale bool               // the leases on file differ from these
+	lastID      int64              // no message id so far is greater; the next one is
+	leases      map[int64]struct{} // messages in flight
+	leasesStale bool               // the leases in the file are older than these
 	written     int                // bytes since the last checkpoint, by estimate
 	// there are commits that were not yet given to the syncing goroutine
 	unsynced bool
-	durable  []*op // the operations of that which wait to be on disk
+	durable  []*op // operations of these commits that wait until they are on disk
 }
 
 // do gives f to the writer and waits until f has reached the stage. The error is ctx's if ctx ended
