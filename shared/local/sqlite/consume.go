@@ -147,8 +147,8 @@ func every(ids []string, ok func(string) bool) bool {
 	return !slices.ContainsFunc(ids, func(id string) bool { return !ok(id) })
 }
 
-// putAside moves messages with at least MaxReceives receives to the dead-letter queue, and returns the other
-// messages.
+// putAside moves messages that have at least MaxReceives receives to the dead-letter queue, and
+// returns the other messages.
 func (c *consumer) putAside(batch []lease) []lease {
 	if c.options.DeadLetter == nil {
 		return batch

@@ -16,7 +16,7 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// The decisions that callers make.
+// The errors on which callers decide.
 var (
 	// ErrInUse: another process hosts the queues of this directory.
 	ErrInUse = errors.New("sqlite: directory in use")
@@ -37,7 +37,7 @@ const (
 	readers = 4
 )
 
-// schema is the schema of the file. Each queue adds its own table, see Queue.
+// schema is the schema of the file. Each queue adds its own table (see Queue).
 var schema = sqlitemigration.Schema{
 	AppID: 0x52454c59, // "RELY"
 	Migrations: []string{`
@@ -75,8 +75,8 @@ var schema = sqlitemigration.Schema{
 // Store is one relay's file. It is safe for concurrent use.
 type Store struct {
 	dir     string
-	conn    *sqlite.Conn // the writer's alone
-	mover   *sqlite.Conn // the checkpointer's alone
+	conn    *sqlite.Conn // only the writer uses it
+	mover   *sqlite.Conn // only the checkpointer uses it
 	readers *sqlitex.Pool
 	log     *os.File // the write-ahead log, to make it durable
 	lock    *flock.Flock
@@ -85,14 +85,14 @@ type Store struct {
 	commits     chan []*op    // committed, to be made durable
 	free        chan struct{} // a token: nothing is being made durable
 	full        chan struct{} // the log has grown: time for a checkpoint
-	moved       chan struct{} // the checkpointer has done the bulk of one
+	moved       chan struct{} // the checkpointer has copied most of the log
 	done        chan struct{} // closed when the store is broken or closing
 	stopped     chan struct{} // closed when the last operation has been answered
 	quit        chan struct{} // closed by Close
-	uncommitted atomic.Int64  // operations given and not yet committed
+	uncommitted atomic.Int64  // operations that were given and are not committed yet
 	writer      writer
 
-	hosting sync.Mutex // held by Host, apart from mu since the writer needs that
+	hosting sync.Mutex // held by Host; not mu, because the writer needs mu
 	hosted  bool
 
 	mu     sync.Mutex
@@ -136,7 +136,7 @@ func (s *Store) open() error {
 	path := filepath.Join(s.dir, fileName)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
 	if err != nil {
-		return err // says more than SQLite would
+		return err // a better error than SQLite's
 	}
 	if err := file.Close(); err != nil {
 		return err
@@ -215,8 +215,8 @@ func migrate(conn *sqlite.Conn) error {
 }
 
 // Host makes this process the one that consumes messages, until Close. It takes the lock file. If
-// an earlier host died, Host counts the receives of the messages that were in flight. It also
-// starts the removal of expired records. ErrInUse: another process is the host.
+// an earlier host died, Host adds one to the receive count of each message that was in flight then.
+// It also starts the removal of expired records. ErrInUse: another process is the host.
 func (s *Store) Host() error {
 	s.hosting.Lock()
 	defer s.hosting.Unlock()
@@ -299,7 +299,7 @@ func (s *Store) housekeep() {
 
 // purge removes some expired records and reports whether there may be more.
 func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
-	const limit = 100 // some milliseconds: a step that nobody notices
+	const limit = 100 // some milliseconds, too short to delay other work
 	for _, query := range []string{
 		"DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE expires <= ? LIMIT ?)",
 		"DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE expires <= ? LIMIT ?)",
