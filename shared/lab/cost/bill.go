@@ -93,8 +93,8 @@ func (u Usage) sqs() float64 {
 	return usd
 }
 
-// LoggedBytes are those of the functions. Lambda and API Gateway log nothing of what goes well,
-// unless they are asked to.
+// LoggedBytes returns the number of bytes that the functions themselves log. Lambda and API Gateway
+// add nothing: they do not log successful requests unless a setting asks for it.
 func (u Usage) LoggedBytes() float64 {
 	bytes := 0.0
 	for _, f := range u.Functions {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// maxCachedBytes bounds the bodies that one queue keeps in memory. Others are read back from the
-// file when their turn comes.
+// maxCachedBytes limits the size of the bodies that one queue keeps in memory. Other bodies are
+// read from the file when their message is handed out.
 const maxCachedBytes = 32 << 20
 
 // entry is a message as the backlog knows it.
@@ -25,33 +25,34 @@ type content struct {
 	resent bool
 }
 
-// backlog is what a queue has in memory: which message is ready, which becomes ready when, and
-// which group's turn it is. A group is served in turn with the others, and has at most perGroup
-// messages in hand. Each run of a consumer has its own: a message whose Send comes to its end after
-// that is lost on it, and found in the file by the next.
+// backlog is the part of a queue that is in memory. It knows which messages are ready, when the
+// others become ready, and which group is next. Groups are served in turn. A group has at most
+// perGroup messages in flight. Each run of Consume has its own backlog. If a Send ends after that
+// run, its message is not in the next run's memory, but the next run loads it from the file.
 type backlog struct {
 	wake     chan struct{} // a token: something may be ready
-	perGroup int           // 0: no bound
-	// what is to come again comes before what is ready of its group, and holds that up
+	perGroup int           // 0: no limit
+	// An ordered queue: a message that waits for its next receive blocks its group, and is handed
+	// out before the other messages of the group.
 	ordered bool
 
 	mu     sync.Mutex
 	groups map[string]*group
-	turns  fifo[*group] // groups that have something ready and may have more in hand
+	turns  fifo[*group] // groups with a ready message that may have more in flight
 	later  dueHeap
 	timer  *time.Timer
 	cached int // bytes
 	holds  map[int64]hold
 }
 
-// hold is when a message in hand is to come again.
+// hold is the time at which a message in flight is to be handed out again.
 type hold struct {
 	due      int64
-	receives int // which time in hand is meant
+	receives int // the receive to which the hold belongs
 }
 
-// group is the messages of one fairness group. The group "" stands for messages that have none: it
-// is not bounded.
+// group holds the messages of one fairness group. The group "" is for messages without a group, and
+// has no limit.
 type group struct {
 	name   string
 	ready  fifo[readyEntry]
@@ -90,8 +91,8 @@ func newBacklog(perGroup int) *backlog {
 	return b
 }
 
-// add takes in messages that are ready now or later. A queue that is not consumed has no backlog:
-// nil takes in nothing.
+// add adds messages that are ready now or later. A queue without a consumer has a nil backlog, and
+// add on nil does nothing.
 func (b *backlog) add(entries []entry) {
 	if b == nil || len(entries) == 0 {
 		return
@@ -132,7 +133,7 @@ func (b *backlog) postpone(e dueEntry) {
 	}
 }
 
-// line puts a group in line for its turn if it may have one.
+// line adds a group to the turns if a message of it may be taken now.
 func (b *backlog) line(g *group) {
 	if !g.inTurn && b.mayTake(g) {
 		g.inTurn = true
@@ -147,7 +148,7 @@ func (b *backlog) mayTake(g *group) bool {
 	return g.ready.len() > 0 && (b.perGroup == 0 || g.name == "" || g.inHand < b.perGroup)
 }
 
-// promote makes ready what is due.
+// promote makes the messages ready that are due.
 func (b *backlog) promote(now time.Time) {
 	for len(b.later) > 0 && b.later[0].due <= now.UnixMilli() {
 		e, _ := heap.Pop(&b.later).(dueEntry)
@@ -164,9 +165,9 @@ func (b *backlog) promote(now time.Time) {
 	}
 }
 
-// take returns up to limit messages that are ready, in turns over the groups. The messages of a
-// group that has something in hand already come without others', lest these wait for it: an
-// endpoint that hangs holds up its own only.
+// take returns up to limit ready messages, from each group in turn. If a group already has messages
+// in flight, its messages are not mixed with those of other groups in a batch. Otherwise the others
+// could wait for a slow endpoint: an endpoint that hangs delays only its own messages.
 func (b *backlog) take(limit int) []lease {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -214,14 +215,14 @@ func (b *backlog) pick(g *group) lease {
 	return lease{readyEntry: e, group: g}
 }
 
-// hold notes when a message in hand is to come again.
+// hold records when a message in flight is to be handed out again.
 func (b *backlog) hold(id int64, receives int, due int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.holds[id] = hold{due: due, receives: receives}
 }
 
-// held returns when the messages of a batch that were held are to come again, by id.
+// held returns, by id, when the held messages of a batch are to be handed out again.
 func (b *backlog) held(batch []lease) map[int64]int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -238,7 +239,8 @@ func (b *backlog) held(batch []lease) map[int64]int64 {
 	return dues
 }
 
-// settle gives leases back: what is to come again is due at the given time in milliseconds.
+// settle ends leases. A message for which again returns true is due again at the time it returns,
+// in Unix milliseconds.
 func (b *backlog) settle(leases []lease, again func(lease) (due int64, ok bool)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -277,8 +279,8 @@ func (f *fifo[T]) pushFront(item T) {
 	f.items[f.head] = item
 }
 
-// pop takes the first item. It moves the others to the front when half of the slice has been taken,
-// so that it costs the same on average however long the queue is.
+// pop removes the first item. When half of the slice is used up, pop moves the other items to the
+// front. So its average cost does not depend on the length of the queue.
 func (f *fifo[T]) pop() T {
 	var none T
 	item := f.items[f.head]

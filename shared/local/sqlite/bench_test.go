@@ -15,9 +15,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// BenchmarkCycle is all the storage work of an event with 1 KiB of body, without the stages around
-// it: a durable Send, a record, a message for each endpoint, a record of each delivery, and the
-// acknowledgements. 32 senders.
+// BenchmarkCycle measures the storage work of an event with a body of 1 KiB, without the stages
+// around it: a durable Send, an event record, a message for each endpoint, a record of each
+// delivery, and the acknowledgements. It has 32 senders.
 func BenchmarkCycle(b *testing.B) {
 	for _, fanOut := range []int{1, 10} {
 		b.Run(fmt.Sprint("fan-out=", fanOut), func(b *testing.B) {
@@ -41,7 +41,7 @@ func BenchmarkCycle(b *testing.B) {
 	}
 }
 
-// BenchmarkSendIdle is one durable Send with nothing else going on.
+// BenchmarkSendIdle measures one durable Send on an otherwise idle store.
 func BenchmarkSendIdle(b *testing.B) {
 	b.ReportAllocs()
 	q := queue(b, open(b, b.TempDir()), "ingest", sqlite.QueueOptions{Durable: true})
@@ -53,7 +53,7 @@ func BenchmarkSendIdle(b *testing.B) {
 	}
 }
 
-// BenchmarkLatency is the way from Send to the last stage at 100 events a second.
+// BenchmarkLatency measures the time from Send to the last stage at 100 events a second.
 func BenchmarkLatency(b *testing.B) {
 	c := newCycle(b, 1)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -72,7 +72,7 @@ func BenchmarkLatency(b *testing.B) {
 	b.ReportMetric(float64(c.ways[len(c.ways)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-// cycle is a relay that does nothing but store.
+// cycle is a relay that only stores.
 type cycle struct {
 	ingest    *sqlite.Queue
 	delivered atomic.Int64
@@ -143,7 +143,8 @@ func (c *cycle) send(b *testing.B) {
 	}
 }
 
-// padding makes messages as long as those of events with 1 KiB of body, which travel in base64.
+// padding makes messages as long as those of events with a body of 1 KiB, which is encoded in
+// base64.
 var padding = strings.Repeat("x", 1700)
 
 func event(m relay.Message) relay.Event {
@@ -158,8 +159,8 @@ func (c *cycle) await(n int64) {
 	}
 }
 
-// each makes a handler of a function for one message; all of a batch run at once, as in the relay's
-// stages.
+// each makes a batch handler from a function for one message. It handles all messages of a batch at
+// once, as the relay's stages do.
 func each(f func(context.Context, relay.Message) error) sqlite.Handler {
 	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 		errs := make([]error, len(msgs))

@@ -16,12 +16,12 @@ type Bodies struct {
 	keep  time.Duration
 }
 
-// Bodies returns the store's bodies. Each is kept for the given time after it was last put, 0 for
-// ever; choose it longer than events are kept and messages may wait.
+// Bodies returns the store's bodies. A body is kept for the given time after its last Put; 0 means
+// for ever. Choose a time that is longer than events are kept and than messages may wait.
 func (s *Store) Bodies(keep time.Duration) *Bodies { return &Bodies{store: s, keep: keep} }
 
-// Put implements relay.Bodies. The body is on disk when a message that a durable queue accepts
-// later is.
+// Put implements relay.Bodies. If a durable queue accepts a message after Put, the body is on disk
+// when that message is.
 func (b *Bodies) Put(ctx context.Context, key string, body []byte) error {
 	var expires any
 	if b.keep > 0 {

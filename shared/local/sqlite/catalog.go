@@ -16,22 +16,22 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Catalog is relay.Sources, relay.LearnedSecrets, relay.LearningWindows, relay.Subscriptions,
-// relay.Endpoints and catalog.Store. Sources and endpoints are sealed as a whole, since an
-// endpoint's URL and headers may hold secrets too. It keeps nothing in memory: what another process
-// wrote is seen at once. It is safe for concurrent use.
+// Catalog implements relay.Sources, relay.LearnedSecrets, relay.LearningWindows,
+// relay.Subscriptions, relay.Endpoints and catalog.Store. A source or an endpoint is sealed as a
+// whole, because an endpoint's URL and headers may contain secrets too. Catalog caches nothing, so
+// it sees at once what another process wrote. It is safe for concurrent use.
 type Catalog struct {
 	store  *Store
 	sealer catalog.Sealer
 }
 
-// Catalog returns the store's catalog, its items sealed with sealer.
+// Catalog returns the store's catalog. sealer seals its items.
 func (s *Store) Catalog(sealer catalog.Sealer) *Catalog {
 	return &Catalog{store: s, sealer: sealer}
 }
 
-// The items as they are sealed. Names in JSON are kept; a field that is added is empty in what was
-// sealed before.
+// The JSON form of sealed items. The JSON names must not change. A field that is added later is
+// empty in items that were sealed before.
 type (
 	sourceDoc struct {
 		Name    string        `json:"name"`
@@ -69,8 +69,8 @@ type item struct {
 	sealed []byte
 }
 
-// kind tells what an item is: the name of its table, and the first half of the name it is sealed
-// with.
+// kind is the kind of an item: the name of its table, and the first half of the name with which it
+// is sealed.
 type kind string
 
 const (
@@ -79,8 +79,8 @@ const (
 	learned   kind = "learned" // secrets of handshakes, by source
 )
 
-// Generation implements relay.Generations. It is the catalog's revision; only the newest one is
-// kept.
+// Generation implements relay.Generations. A generation is the catalog's revision. Only the newest
+// one is kept.
 func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
 	var revision int64
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
@@ -111,14 +111,14 @@ func (c *Catalog) Source(
 	return s, err
 }
 
-// windowOf returns until when a source may learn its secret, in Unix milliseconds; 0 where it may
-// not.
+// windowOf returns the time until which a source may learn its secret, in Unix milliseconds. It
+// returns 0 if the source may not learn one.
 func windowOf(conn *sqlite.Conn, source string) (until int64, err error) {
 	err = exec(conn, "SELECT until FROM learning_windows WHERE source = ?", into(&until), source)
 	return until, err
 }
 
-// withLearned adds the secret that the source's provider handed over, if there is one.
+// withLearned adds the secret that the source's provider sent in a handshake, if there is one.
 func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (catalog.Source, error) {
 	s := catalog.Source{Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Order: d.Order}
 	if !s.Learns() || len(s.Secrets) > 0 {
@@ -131,8 +131,9 @@ func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (catalog.Source,
 	return s, err
 }
 
-// LearnSecret implements relay.LearnedSecrets. The secret is forgotten with the next replacement,
-// which writes what was loaded with the others.
+// LearnSecret implements relay.LearnedSecrets. The next ReplaceCatalog deletes the learned secret.
+// LoadCatalog returns the secret with its source, so a replacement based on that writes it back
+// with the source.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
 	for {
 		g, err := c.Generation(ctx)
@@ -182,7 +183,7 @@ func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Ti
 	}
 }
 
-// openWindow opens a source's window, if the catalog is still of revision g.
+// openWindow opens a source's window if the catalog still has revision g.
 func (c *Catalog) openWindow(
 	ctx context.Context, g catalog.Generation, source string, until time.Time,
 ) (done bool, err error) {
@@ -196,8 +197,8 @@ func (c *Catalog) openWindow(
 	return done, err
 }
 
-// learn keeps a secret in a new revision and closes the window, if the catalog is still of revision
-// g.
+// learn stores a secret in a new revision and closes the window, if the catalog still has revision
+// g and the window is open.
 func (c *Catalog) learn(
 	ctx context.Context, g catalog.Generation, secret item,
 ) (done bool, err error) {

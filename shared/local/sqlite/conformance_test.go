@@ -82,7 +82,7 @@ func TestSealer(t *testing.T) {
 	conformance.Sealer(t, func(t *testing.T) catalog.Sealer { return sealer(t, t.TempDir()) })
 }
 
-// open opens a store for the length of the test.
+// open opens a store until the test ends.
 func open(tb testing.TB, dir string) *sqlite.Store {
 	tb.Helper()
 	s, err := sqlite.Open(dir)
@@ -144,15 +144,15 @@ func consume(
 	return stop
 }
 
-// handed is a message in the hands of a handler that waits to be told that it is done with, or has
-// failed.
+// handed is a message in flight. Its handler waits until the test says that the message is done or
+// has failed.
 type handed struct {
 	relay.Message
 	done chan bool
 }
 
-// queueUnderTest consumes with a handler for each message that gives it to the test and waits until
-// that acknowledges it, or its visibility ends.
+// queueUnderTest runs a handler for each message. The handler gives the message to the test, and
+// waits until the test acknowledges it or its visibility timeout ends.
 func queueUnderTest(durable bool) func(t *testing.T) conformance.QueueUnderTest {
 	return func(t *testing.T) conformance.QueueUnderTest {
 		return anyQueueUnderTest(t, sqlite.QueueOptions{Durable: durable}).QueueUnderTest
@@ -221,7 +221,7 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 	}}
 }
 
-// look runs a query on the file, beside the store.
+// look runs a query on the file, on a connection outside the store.
 func look(t *testing.T, dir, query string, row func(*zombiezen.Stmt)) {
 	t.Helper()
 	conn, err := zombiezen.OpenConn(filepath.Join(dir, "relay.db"), zombiezen.OpenReadWrite)

@@ -22,23 +22,24 @@ const (
 
 // ConsumerOptions says how a queue is consumed. Zero fields mean their defaults.
 type ConsumerOptions struct {
-	BatchSize   int // messages given to a handler at once, at most; DefaultBatchSize
-	Concurrency int // handlers running at once, at most; DefaultConcurrency
-	PerGroup    int // messages of one group in hand at once, at most; 0: no bound
+	BatchSize   int // maximum of messages in a batch; DefaultBatchSize
+	Concurrency int // maximum of handlers that run at once; DefaultConcurrency
+	PerGroup    int // maximum of messages of one group in flight; 0: no limit
 }
 
-// Handler handles a batch, as a Lambda function does that reports partial batch failures: it
-// returns the ids of the messages that have failed, or an error if all have. An id that is not in
-// the batch fails all of it. ctx ends after the queue's Visibility; a handler must return then, and
-// what it has not done counts as failed. A panic is not caught.
+// Handler handles a batch. It works like a Lambda function that reports partial batch failures: it
+// returns the ids of the failed messages, or an error if all messages failed. If it returns an id
+// that is not in the batch, the whole batch has failed. ctx ends after the queue's Visibility. The
+// handler must return then, and must report the messages that it did not finish as failed. A panic
+// is not caught.
 type Handler func(ctx context.Context, msgs []relay.Message) (failed []string, err error)
 
-// Consume hands the queue's messages to h until ctx ends or the store breaks, and returns when the
-// handlers in progress have returned (their own contexts outlive ctx). It behaves as Lambda's event
-// source mapping: a batch is what is there, it does not wait to be full; a message that failed is
-// handed out again after the queue's Visibility, or when Hold says; one that has been received
+// Consume passes the queue's messages to h until ctx ends or the store breaks. It returns when the
+// running handlers have returned; their own contexts outlive ctx. It behaves as Lambda's event
+// source mapping. It does not wait until a batch is full. A failed message is handed out again
+// after the queue's Visibility, or at the time that Hold sets. A message that has been received
 // MaxReceives times goes to the dead-letter queue. Groups are served in turn. This process must be
-// the host, and a queue has one consumer at a time. The error is nil after an end of ctx.
+// the host, and a queue has one consumer at a time. The error is nil after ctx ends.
 func (q *Queue) Consume(ctx context.Context, o ConsumerOptions, h Handler) error {
 	o.BatchSize = orDefault(o.BatchSize, DefaultBatchSize)
 	o.Concurrency = orDefault(o.Concurrency, DefaultConcurrency)
@@ -62,7 +63,8 @@ func orDefault[T int | time.Duration](value, standard T) T {
 	return value
 }
 
-// start makes and loads the backlog, which is kept from then on.
+// start creates the backlog and loads it from the file. From then on the writer keeps it up to
+// date.
 func (q *Queue) start(perGroup int) (*backlog, error) {
 	q.store.hosting.Lock()
 	hosted := q.store.hosted
@@ -86,7 +88,7 @@ func (q *Queue) start(perGroup int) (*backlog, error) {
 	return b, errors.Join(err, busy)
 }
 
-// stop forgets the backlog. The error is that of a broken store.
+// stop removes the backlog. Its error is that of a broken store.
 func (q *Queue) stop() error {
 	return q.store.do(context.Background(), executed, func(*sqlite.Conn) error {
 		q.backlog = nil
@@ -116,7 +118,7 @@ func (c *consumer) work(ctx context.Context, batchSize int) {
 	}
 }
 
-// handle sees a batch through.
+// handle receives a batch, calls the handler and records the result.
 func (c *consumer) handle(ctx context.Context, batch []lease) {
 	if batch = c.putAside(batch); len(batch) == 0 {
 		return
@@ -145,7 +147,8 @@ func every(ids []string, ok func(string) bool) bool {
 	return !slices.ContainsFunc(ids, func(id string) bool { return !ok(id) })
 }
 
-// putAside moves what has been received too often to the dead-letter queue and returns the rest.
+// putAside moves messages that have at least MaxReceives receives to the dead-letter queue, and
+// returns the other messages.
 func (c *consumer) putAside(batch []lease) []lease {
 	if c.options.DeadLetter == nil {
 		return batch
@@ -174,8 +177,8 @@ func (c *consumer) putAside(batch []lease) []lease {
 	return good
 }
 
-// receive counts a receipt of each message and returns them. It waits for the writer only if a body
-// must be read from the file. Messages that are gone are left out.
+// receive adds one to each message's receive count and returns the messages. It waits for the
+// writer only if a body must be read from the file. It omits messages that no longer exist.
 func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	var missing []int
 	for i := range batch {
@@ -223,8 +226,9 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	return msgs, nil
 }
 
-// settle removes what was handled. What failed comes back when its hold ends, else when the batch
-// is visible again. It does not wait: what the handler did was given to the writer before.
+// settle removes the messages that were handled. A failed message comes back when its hold ends, or
+// else when its visibility timeout ends. settle does not wait for the writer: the handler's own
+// writes were given to the writer before.
 func (c *consumer) settle(batch []lease, visible time.Time, failed func(lease) bool) {
 	held, otherwise := c.backlog.held(batch), dueAt(visible)
 	due := func(l lease) int64 { return cmp.Or(held[l.id], otherwise) }

@@ -17,7 +17,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// patience bounds every wait for what must come.
+// patience limits every wait for an event that must happen.
 const patience = 30 * time.Second
 
 func send(tb testing.TB, q *sqlite.Queue, msgs ...relay.Outgoing) {
@@ -36,7 +36,7 @@ func numbered(n int, group string) []relay.Outgoing {
 	return msgs
 }
 
-// next returns what comes out of a channel.
+// next returns the next value of a channel.
 func next[T any](tb testing.TB, c <-chan T) T {
 	tb.Helper()
 	select {
@@ -296,7 +296,7 @@ func TestDeadLetters(t *testing.T) {
 	equal(t, "ids of a redriven one", 2, len(ids["149"]))
 }
 
-// An endpoint that hangs, with a long backlog, holds no more than its share of the places.
+// An endpoint that hangs and has a long backlog uses only its share of the handlers.
 func TestFairnessWhileAnEndpointHangs(t *testing.T) {
 	t.Parallel()
 	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{})
@@ -331,7 +331,7 @@ func TestFairnessWhileAnEndpointHangs(t *testing.T) {
 	equal(t, "most in hand", int64(perGroup), most.Load())
 }
 
-// With a single place, groups take turns.
+// With a single handler, groups take turns.
 func TestFairnessInTurns(t *testing.T) {
 	t.Parallel()
 	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{})

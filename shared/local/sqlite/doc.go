@@ -1,5 +1,5 @@
-// Package sqlite holds the embedded adapters of the relay: its queues, its tables and its bodies in
-// one SQLite file, in pure Go.
+// Package sqlite holds the embedded adapters of the relay. It keeps the relay's queues, tables and
+// bodies in one SQLite file, in pure Go.
 //
 //	store, err := sqlite.Open(dir)                        // dir/relay.db, made if absent
 //	err = store.Host()                                    // this process runs the queues; ErrInUse if another one does
@@ -9,39 +9,41 @@
 //
 // # What is promised
 //
-//   - A message that a durable queue has accepted, and everything written before it, outlives kill
-//     -9 and a power cut.
-//   - Everything else takes effect in the order in which it was written. RecordEvent, SaveDelivery,
-//     the Sends of other queues and the acknowledgement of a message are answered as soon as they
-//     are executed, a few milliseconds before they are on disk. If the process dies in between, the
-//     message that caused them is still in its queue, since its acknowledgement comes later in the
-//     same order. So a stage is run again, and never does an effect survive without its cause.
-//   - A message that was being handled when the process died is handed out again at once, with
-//     Receives one higher, so that one which kills the process ends in the dead-letter queue. (If
-//     the process dies within the few milliseconds before that count is on disk, it is not
-//     counted.)
-//   - If a write fails, a full disk for one, the store is broken: every operation from then on
-//     returns the error, and Done is closed. The host must stop; after a restart all is as it was
-//     on disk.
+//   - A message that a durable queue has accepted survives kill -9 and a power cut. So does
+//     everything written before it.
+//   - All other writes take effect in the order in which they were written. RecordEvent,
+//     SaveDelivery, a Send to a queue that is not durable and the acknowledgement of a message
+//     return as soon as they are executed. They reach the disk a few milliseconds later. If the
+//     process dies in between, the message that caused them is still in its queue, because its
+//     acknowledgement comes later in the same order. The stage then runs again. An effect never
+//     survives without its cause.
+//   - A message that was being handled when the process died is handed out again at once. Its
+//     receive count is one higher, so a message that kills the process ends in the dead-letter
+//     queue. The receive count reaches the disk within a few milliseconds. If the process dies
+//     before that, the receive is not counted.
+//   - If a write fails, for example because the disk is full, the store is broken. Every later
+//     operation returns the error, and Done is closed. The host must stop. After a restart the
+//     state is what was on disk.
 //
-// Not promised: order between messages but in ordered queues, and fairness between the messages of
-// one group.
+// Not promised: the order of messages, except in ordered queues; and fairness between the messages
+// of one group.
 //
 // # How it works
 //
-// One goroutine owns the connection that writes. It opens a transaction, executes whatever
-// operations are waiting, and commits when something that must be durable is in, or after a few
-// milliseconds. Another goroutine makes commits durable: SQLite's synchronous=FULL would call
-// fdatasync on the log within each COMMIT and hold up all other work meanwhile. Instead commits run
-// with synchronous=NORMAL, which leaves that call out, and it is made here while the next
-// transaction is being executed. The order of the log makes the two equal. A third goroutine copies
-// the log into the file (a checkpoint) beside them.
+// One goroutine owns the connection that writes. It opens a transaction and executes the operations
+// that are waiting. It commits when one of them must be durable, or after a few milliseconds.
 //
-// Leases of messages live in memory, since the lock file makes this process the only consumer; what
-// is ready and what is due when is kept in memory too, bodies only up to a bound. No consumer ever
-// polls.
+// A second goroutine makes commits durable. SQLite's synchronous=FULL would call fdatasync on the
+// log within each COMMIT, and all other work would wait. So commits run with synchronous=NORMAL,
+// which omits that call, and the second goroutine makes the call while the first executes the next
+// transaction. The log is written in order, so the result is the same.
 //
-// Several processes may open one directory, so that an operator can change the catalog or send dead
-// messages again while the host runs. The host sees a message that another process sent within a
-// second.
+// A third goroutine copies the log into the file (a checkpoint) at the same time.
+//
+// Leases of messages live in memory, because the lock file makes this process the only consumer.
+// The lists of ready and of delayed messages are in memory too. Bodies are cached there up to a
+// limit. No consumer ever polls.
+//
+// Several processes may open one directory. An operator can therefore change the catalog or redrive
+// dead messages while the host runs. The host sees a message from another process within a second.
 package sqlite

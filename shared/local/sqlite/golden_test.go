@@ -25,8 +25,8 @@ var update = flag.Bool(
 	"write golden files that do not exist yet; those of a released version never change",
 )
 
-// newestCatalog is the file of what is sealed today, a name and a document a line. One of an
-// earlier version stays, and is opened.
+// newestCatalog is the file of the documents that the current version seals: a name and a document
+// on each line. Files of earlier versions stay, and the test opens them too.
 const newestCatalog = "catalog.v1.txt"
 
 func TestTheCatalogIsSealedAsInTheNewestGoldenFile(t *testing.T) {
@@ -91,8 +91,8 @@ func fill(t *testing.T, d *documents) catalog.Store {
 	return c
 }
 
-// documents is a sealer that seals nothing: it remembers what it was to seal, and opens what it was
-// given, if it was, in the place of that.
+// documents is a sealer that does not encrypt. Seal records each document. If opens is set, Open
+// returns the document that opens has for the name, not the sealed one.
 type documents struct {
 	mu    sync.Mutex
 	plain map[string]string

@@ -17,7 +17,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// childDir makes this binary the process that is killed, working in that directory.
+// childDir is an environment variable. If it is set, this binary runs as the child process that is
+// killed, in that directory.
 const childDir = "RELAY_SQLITE_TEST_DIR"
 
 func TestMain(m *testing.M) {
@@ -88,7 +89,7 @@ func (s *stages) run(ctx context.Context) error {
 	return errors.Join(errs[:]...)
 }
 
-// runChild sends and consumes until it is killed, and says what it has done, a line for each.
+// runChild sends and consumes until it is killed. It prints a line for each thing that it has done.
 func runChild(dir string) error {
 	s, err := openStages(dir)
 	if err != nil {
@@ -117,8 +118,8 @@ func runChild(dir string) error {
 	return s.run(context.Background())
 }
 
-// killed runs a child, kills it after some sends, and returns the events that it said were sent,
-// and the delivery messages that were done well before the end.
+// killed runs a child and kills it after some sends. It returns the events that the child reported
+// as sent, and the delivery messages that were done well before the end.
 func killed(t *testing.T, dir string, sends int) (sent, done []string) {
 	t.Helper()
 	child := exec.Command(os.Args[0]) //nolint:gosec // this test's own binary
@@ -161,8 +162,8 @@ func killed(t *testing.T, dir string, sends int) (sent, done []string) {
 	return sent, done[:doneBy[len(sent)-slack]]
 }
 
-// Kill -9 in the middle of the load, three times over. What was accepted is there; what was
-// acknowledged does not come back; and an effect that survived has its cause counted.
+// Kill -9 under load, three times. Accepted messages are still there. Acknowledged messages do not
+// come back. For each effect that survived, the receive of its message is counted.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

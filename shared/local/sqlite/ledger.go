@@ -15,8 +15,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Ledger is relay.Events, relay.Deliveries and relay.Ledger. A page of a listing has at most 100
-// records. It is safe for concurrent use.
+// Ledger implements relay.Events, relay.Deliveries and relay.Ledger. A page of a listing has at
+// most 100 records. It is safe for concurrent use.
 type Ledger struct{ store *Store }
 
 // Ledger returns the store's ledger.
@@ -138,8 +138,8 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	return err
 }
 
-// since is what an open delivery is sorted by, in Unix milliseconds; nil for one that is not
-// listed.
+// since returns the time by which open deliveries are sorted, in Unix milliseconds. It returns nil
+// for a delivery that is not listed.
 func since(d relay.Delivery) any {
 	switch d.Status {
 	case relay.Waiting:
@@ -216,7 +216,7 @@ func decodeDeliveries(rows []row) ([]relay.Delivery, error) {
 	return deliveries, nil
 }
 
-// EventsBySource implements relay.Ledger. Hours are those of UTC; events come in the order of their
+// EventsBySource implements relay.Ledger. Hours are in UTC. Events are sorted by the time of their
 // receipt.
 func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page,
 ) ([]relay.EventRecord, relay.Page, error) {
@@ -243,8 +243,8 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 	return events, next, nil
 }
 
-// OpenDeliveries implements relay.Ledger. A delivery that changes while it is being listed may be
-// left out or come again.
+// OpenDeliveries implements relay.Ledger. If a delivery changes during the listing, the listing may
+// omit it or return it twice.
 func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, status relay.Status,
 	from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
@@ -257,8 +257,8 @@ func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time,
 	return l.open(ctx, endpoint, relay.Waiting, before.UnixMilli(), from)
 }
 
-// open lists an endpoint's deliveries in a status that have stood there since before a time in
-// milliseconds.
+// open lists an endpoint's deliveries that have a status and whose since is earlier than before, in
+// Unix milliseconds.
 func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status, before int64,
 	from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
@@ -278,8 +278,9 @@ func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status,
 	return deliveries, next, err
 }
 
-// list runs a query of record and two columns that say where in the listing it stands, and returns
-// the next page. It adds two parameters, the current time and the size of a page.
+// list runs a query and returns the next page. The query's columns are the record and two numbers,
+// which are its position in the listing. list adds two parameters: the current time and the page
+// size.
 func (l *Ledger) list(
 	ctx context.Context, query string, rows *[]row, args ...any,
 ) (relay.Page, error) {
@@ -297,7 +298,7 @@ func (l *Ledger) list(
 	return last, err
 }
 
-// parsePage reads a page of n numbers, the least there are for the start.
+// parsePage parses a page of n numbers. For the first page it returns the smallest numbers.
 func parsePage(p relay.Page, n int) ([]int64, error) {
 	numbers := slices.Repeat([]int64{math.MinInt64}, n)
 	if p == "" {

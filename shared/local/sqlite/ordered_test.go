@@ -10,7 +10,7 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// inLine makes n messages of one group whose bodies are their numbers.
+// inLine makes n messages of one group. Their bodies are their numbers.
 func inLine(n int) []relay.Outgoing {
 	msgs := numbered(n, "line")
 	for i := range msgs {
@@ -19,7 +19,7 @@ func inLine(n int) []relay.Outgoing {
 	return msgs
 }
 
-// What is held goes on holding its group after a restart, and then the order is the one before.
+// A held message still blocks its group after a restart, and the order stays the same.
 func TestOrderOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestOrderOutlivesARestart(t *testing.T) {
 	}
 }
 
-// One that fails time and again is put aside, and then those behind it come.
+// A message that always fails goes to the dead-letter queue. Then the messages behind it follow.
 func TestDeadLettersOfAnOrderedQueueMakeRoom(t *testing.T) {
 	t.Parallel()
 	s := host(t, t.TempDir())

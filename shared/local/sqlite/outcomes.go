@@ -82,7 +82,8 @@ func (l *Ledger) Outcomes(
 	return next, nil
 }
 
-// dueOf is when a waiting delivery is due, by its status and the column after it; zero for another.
+// dueOf returns when a waiting delivery is due. It reads the status and the column after it. It
+// returns the zero time for other deliveries.
 func dueOf(stmt *sqlite.Stmt) time.Time {
 	if relay.Status(stmt.ColumnText(1)) != relay.Waiting {
 		return time.Time{}

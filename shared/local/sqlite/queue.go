@@ -15,38 +15,39 @@ import (
 )
 
 const (
-	// MaxBodyBytes is the largest body of a message, as SQS has it.
+	// MaxBodyBytes is the largest body of a message. SQS has the same limit.
 	MaxBodyBytes = 1 << 20
-	// DefaultVisibility is how long a handler has for a batch, unless the queue says otherwise.
+	// DefaultVisibility is the visibility timeout of a queue that sets none. A handler has this
+	// long for a batch.
 	DefaultVisibility = 30 * time.Second
 
 	tablePrefix = "queue_"
 	pageSize    = 100 // of every listing
 )
 
-// ErrMessage: a message is outside what a queue takes, as to its size or its delay.
+// ErrMessage: the queue does not accept the message, for example because of its size or its delay.
 var ErrMessage = errors.New("sqlite: message refused")
 
-// QueueOptions says how a queue works. They are not stored: every process gives its own.
+// QueueOptions configures a queue. The options are not stored: every process passes its own.
 type QueueOptions struct {
-	// takes what has been received MaxReceives times; nil: nothing is ever put aside
+	// receives the messages that have been received MaxReceives times; nil: no dead-letter queue
 	DeadLetter  *Queue
-	MaxReceives int // how often a message is handed out; needed with DeadLetter
-	// how long a handler has for a batch, and after which what has failed comes back; zero:
-	// DefaultVisibility
+	MaxReceives int // how often a message is received at most; required with DeadLetter
+	// the visibility timeout: how long a handler has for a batch, and after which failed messages
+	// come back; zero: DefaultVisibility
 	Visibility time.Duration
-	// Send waits until the messages are on disk, and they are handed out only then
+	// Send waits until the messages are on disk; they are handed out only after that
 	Durable bool
 	Ordered bool // it is a relay.OrderedQueue
 }
 
-// Queue is a queue of messages. It is a relay.Queue, or with QueueOptions.Ordered a
-// relay.OrderedQueue, safe for concurrent use.
+// Queue is a relay.Queue. With QueueOptions.Ordered it is a relay.OrderedQueue. It is safe for
+// concurrent use.
 type Queue struct {
 	name    string
 	store   *Store
 	options QueueOptions
-	backlog *backlog // of the consumer; nil while there is none here. The writer's alone.
+	backlog *backlog // of the consumer; nil without a consumer in this process. Only the writer uses it.
 	sql     queueSQL
 }
 
@@ -55,8 +56,9 @@ type queueSQL struct{ table, insert, read, remove, again, load, moveID string }
 
 var queueName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Queue returns the queue of this name ([a-z0-9][a-z0-9-]{0,62}) and makes it if there is none. A
-// second call with the same name returns the same queue; the first call's options hold.
+// Queue returns the queue of this name ([a-z0-9][a-z0-9-]{0,62}), and creates it if it does not
+// exist. A second call with the same name returns the same queue, with the options of the first
+// call.
 func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	if !queueName.MatchString(name) || (o.DeadLetter != nil) != (o.MaxReceives > 0) {
 		return nil, fmt.Errorf("sqlite: queue %q: a name is [a-z0-9][a-z0-9-]{0,62}; DeadLetter and MaxReceives (%d) go together",
@@ -82,8 +84,8 @@ func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	return q, err
 }
 
-// statements returns the SQL for a table. A message's id is its rowid, so that a queue is read and
-// written at its ends.
+// statements returns the SQL for a table. A message's id is its rowid, so rows are added at the end
+// of the table and mostly removed at its start.
 func statements(table string) queueSQL {
 	return queueSQL{
 		table: table,
@@ -99,8 +101,8 @@ func statements(table string) queueSQL {
 	}
 }
 
-// create makes the table, whose columns stand in the order in which they are needed: bodies may lie
-// on pages of their own.
+// create creates the table. Its columns are in the order in which they are needed. The body is
+// last, because it may lie on pages of its own.
 func (q *Queue) create(conn *sqlite.Conn) error {
 	for _, query := range []string{
 		"CREATE TABLE IF NOT EXISTS " + q.sql.table +
@@ -125,9 +127,9 @@ func (q *Queue) passIDs(conn *sqlite.Conn) error {
 	return err
 }
 
-// Send sends messages as relay.Queue says. A message that is too large or whose delay is out of
-// range fails alone, with ErrMessage. The bodies must not be changed afterwards. If the store
-// breaks all of them have its error.
+// Send sends messages as relay.Queue describes. A message that is too large, or whose delay is out
+// of range, fails with ErrMessage; the others are sent. The caller must not change the bodies
+// afterwards. If the store breaks, every message gets the store's error.
 func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	errs := make([]error, len(msgs))
 	var good []relay.Outgoing
@@ -152,8 +154,8 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return errs
 }
 
-// check tells why a message is refused; behind are those groups of an ordered queue of which one
-// was refused before.
+// check returns why a message is refused, or nil. behind has the groups of an ordered queue in
+// which an earlier message was refused.
 func (q *Queue) check(m relay.Outgoing, behind map[string]error) error {
 	if q.options.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0) {
 		return fmt.Errorf(
@@ -211,8 +213,8 @@ func (q *Queue) insert(ctx context.Context, msgs []relay.Outgoing) error {
 	return q.store.wait(ctx, o)
 }
 
-// put writes a message. If one of its name, when not nil, is there already it writes nothing; see
-// conn.Changes.
+// put writes a message. It writes nothing if name is not nil and the queue already has a message of
+// that name; see conn.Changes.
 func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing) (entry, error) {
 	e := entry{id: q.store.writer.nextID(), group: m.Group}
 	if !due.IsZero() {
@@ -225,14 +227,15 @@ func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing
 	return e, exec(conn, q.sql.insert, nil, e.id, e.group, e.due, m.Resent, name, m.Body)
 }
 
-// dueAt returns a time as the tables have it, in milliseconds and never early.
+// dueAt converts a time to Unix milliseconds, as the tables store it. It rounds up, so that a
+// message is never early.
 func dueAt(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
 // Name is the queue's name.
 func (q *Queue) Name() string { return q.name }
 
-// Hold implements relay.Holder. Only the handler that has the messages in hand may call it, and
-// must report them as failed.
+// Hold implements relay.Holder. Only the handler that is handling the messages may call it. The
+// handler must report them as failed.
 func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, len(held))
 	for i, h := range held {
@@ -257,8 +260,8 @@ func (q *Queue) hold(ctx context.Context, h relay.Held) error {
 	})
 }
 
-// Len returns how many messages the queue holds, those in hand and those not yet due included. It
-// counts them one by one.
+// Len returns the number of messages in the queue, including those in flight and those that are
+// delayed. It counts them one by one.
 func (q *Queue) Len(ctx context.Context) (int, error) {
 	var n int64
 	err := q.store.read(ctx, func(conn *sqlite.Conn) error {
@@ -267,8 +270,8 @@ func (q *Queue) Len(ctx context.Context) (int, error) {
 	return int(n), err
 }
 
-// List returns messages of the queue, oldest first, and where the next page begins. It hands out
-// none of them: their Receives are as they stand.
+// List returns messages of the queue, oldest first, and the start of the next page. It does not
+// receive them: their receive counts do not change.
 func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, relay.Page, error) {
 	after, err := parsePage(from, 1)
 	if err != nil {
@@ -291,9 +294,9 @@ func (q *Queue) List(ctx context.Context, from relay.Page) ([]relay.Message, rel
 	return msgs, relay.Page(msgs[len(msgs)-1].ID), nil
 }
 
-// Redrive sends all messages of a dead-letter queue to another queue, with new ids and as never
-// received, as SQS's redrive does. It returns how many it sent; what arrives while it runs stays. A
-// queue that is being consumed cannot be redriven.
+// Redrive sends all messages of a dead-letter queue to another queue, as SQS's redrive does. The
+// messages get new ids, and their receive counts start again at 0. It returns how many messages it
+// sent. Messages that arrive while it runs stay. A queue that has a consumer cannot be redriven.
 func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
 	var sent, step int
 	var last int64
@@ -324,7 +327,7 @@ func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
 	return sent, nil
 }
 
-// moveAll moves the first messages up to an id, at most pageSize.
+// moveAll moves the oldest messages whose id is at most last, up to pageSize of them.
 func (q *Queue) moveAll(conn *sqlite.Conn, to *Queue, last int64) ([]entry, error) {
 	var old, moved []entry
 	err := exec(conn, "SELECT id, grp FROM "+q.sql.table+
@@ -345,7 +348,7 @@ func (q *Queue) moveAll(conn *sqlite.Conn, to *Queue, last int64) ([]entry, erro
 	return moved, nil
 }
 
-// move moves one message, which counts as never received from then on.
+// move moves one message. Its receive count starts again at 0.
 func (q *Queue) move(conn *sqlite.Conn, to *Queue, id, newID int64) error {
 	if err := exec(conn, to.sql.moveID+q.sql.table+" WHERE id = ?", nil, newID, id); err != nil {
 		return err
@@ -353,7 +356,7 @@ func (q *Queue) move(conn *sqlite.Conn, to *Queue, id, newID int64) error {
 	return exec(conn, q.sql.remove, nil, id)
 }
 
-// load takes messages with ids above one into the backlog.
+// load adds the messages whose id is greater than above to the backlog.
 func (q *Queue) load(conn *sqlite.Conn, above int64) error {
 	var entries []entry
 	err := exec(conn, q.sql.load, func(stmt *sqlite.Stmt) error {
@@ -362,7 +365,7 @@ func (q *Queue) load(conn *sqlite.Conn, above int64) error {
 			receives: stmt.ColumnInt(3),
 		}
 		entries = append(entries, e)
-		// a long backlog goes in by parts: what is kept of it is smaller
+		// A long backlog is added in parts, because the backlog's own entries are smaller.
 		if len(entries) == 10*pageSize {
 			q.backlog.add(entries)
 			entries = entries[:0]
@@ -373,7 +376,7 @@ func (q *Queue) load(conn *sqlite.Conn, above int64) error {
 	return err
 }
 
-// adopt takes in what other processes have sent since the last transaction.
+// adopt adds the messages that other processes have sent since the last transaction.
 func (s *Store) adopt() error {
 	s.mu.Lock()
 	queues := make([]*Queue, 0, len(s.queues))
@@ -397,15 +400,15 @@ func (s *Store) adopt() error {
 
 func messageID(id int64) string { return strconv.FormatInt(id, 10) }
 
-// Scheduler is a relay.Scheduler that puts messages into a queue, to be handed out when their time
-// has come. It is safe for concurrent use.
+// Scheduler is a relay.Scheduler. It puts messages into a queue that hands them out when they are
+// due. It is safe for concurrent use.
 type Scheduler struct{ queue *Queue }
 
 // Scheduler returns the scheduler of a queue.
 func (s *Store) Scheduler(q *Queue) *Scheduler { return &Scheduler{q} }
 
-// Schedule holds msg until a time, to the millisecond and never early. Its name is taken until the
-// message has been handled or put aside.
+// Schedule keeps msg until the time at, to the millisecond and never early. Its name stays taken
+// until the message has been handled or moved to the dead-letter queue.
 func (s *Scheduler) Schedule(
 	ctx context.Context, name string, at time.Time, msg relay.Outgoing,
 ) error {

@@ -16,12 +16,12 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// The decisions that callers make.
+// The errors on which callers decide.
 var (
 	// ErrInUse: another process hosts the queues of this directory.
 	ErrInUse = errors.New("sqlite: directory in use")
-	// ErrBroken: a write failed. Nothing more is written; restart the process once the cause is
-	// mended.
+	// ErrBroken: a write failed. The store writes nothing more. Remove the cause, then restart the
+	// process.
 	ErrBroken = errors.New("sqlite: store broken")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("sqlite: store closed")
@@ -31,13 +31,13 @@ const (
 	fileName = "relay.db"
 	lockName = "relay.lock"
 
-	// busyTimeout is how long a write waits for another process's.
+	// busyTimeout is how long a write waits for a write of another process.
 	busyTimeout = 30 * time.Second
-	// readers is how many listings and look-ups run at once.
+	// readers is how many read queries run at once.
 	readers = 4
 )
 
-// schema of the file. Each queue adds a table of its own, see Queue.
+// schema is the schema of the file. Each queue adds its own table (see Queue).
 var schema = sqlitemigration.Schema{
 	AppID: 0x52454c59, // "RELY"
 	Migrations: []string{`
@@ -75,8 +75,8 @@ var schema = sqlitemigration.Schema{
 // Store is one relay's file. It is safe for concurrent use.
 type Store struct {
 	dir     string
-	conn    *sqlite.Conn // the writer's alone
-	mover   *sqlite.Conn // the checkpointer's alone
+	conn    *sqlite.Conn // only the writer uses it
+	mover   *sqlite.Conn // only the checkpointer uses it
 	readers *sqlitex.Pool
 	log     *os.File // the write-ahead log, to make it durable
 	lock    *flock.Flock
@@ -85,14 +85,14 @@ type Store struct {
 	commits     chan []*op    // committed, to be made durable
 	free        chan struct{} // a token: nothing is being made durable
 	full        chan struct{} // the log has grown: time for a checkpoint
-	moved       chan struct{} // the checkpointer has done the bulk of one
+	moved       chan struct{} // the checkpointer has copied most of the log
 	done        chan struct{} // closed when the store is broken or closing
 	stopped     chan struct{} // closed when the last operation has been answered
 	quit        chan struct{} // closed by Close
-	uncommitted atomic.Int64  // operations given and not yet committed
+	uncommitted atomic.Int64  // operations that were given and are not committed yet
 	writer      writer
 
-	hosting sync.Mutex // held by Host, apart from mu since the writer needs that
+	hosting sync.Mutex // held by Host; not mu, because the writer needs mu
 	hosted  bool
 
 	mu     sync.Mutex
@@ -102,14 +102,15 @@ type Store struct {
 	idle   sync.WaitGroup // housekeeping and checkpoints
 }
 
-// Exists tells whether Open would find a store in dir, and make none.
+// Exists tells whether dir has a store. It does not create one.
 func Exists(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, fileName))
 	return err == nil
 }
 
-// Open opens the store in dir and makes both if they do not exist, for the user alone. It must be
-// closed. Several processes may open one directory; the one that is to consume messages calls Host.
+// Open opens the store in dir. If they do not exist, it creates the directory and the file, for the
+// current user only. The store must be closed. Several processes may open one directory. The
+// process that consumes messages calls Host.
 func Open(dir string) (*Store, error) {
 	s := &Store{
 		dir: dir, ops: make(chan *op, maxGroup), commits: make(chan []*op, 1),
@@ -135,7 +136,7 @@ func (s *Store) open() error {
 	path := filepath.Join(s.dir, fileName)
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
 	if err != nil {
-		return err // says more than SQLite would
+		return err // a better error than SQLite's
 	}
 	if err := file.Close(); err != nil {
 		return err
@@ -164,7 +165,7 @@ func (s *Store) open() error {
 	return err
 }
 
-// connect opens a connection for writing. The sizes of its cache and of the log have been chosen by
+// connect opens a connection for writing. The sizes of its cache and of the log were chosen by
 // measurement.
 func connect(path string) (*sqlite.Conn, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
@@ -185,8 +186,9 @@ func connect(path string) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// writeAhead makes the file one with a write-ahead log. SQLite waits for nobody here: where two do
-// it to a new file at once, each having begun to read, one is refused at once.
+// writeAhead switches the file to a write-ahead log. SQLite's busy timeout has no effect here: if
+// two connections switch a new file at the same time and both have begun to read, one of them fails
+// at once. So writeAhead tries again itself.
 func writeAhead(conn *sqlite.Conn) error {
 	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		err := exec(conn, "PRAGMA journal_mode = WAL", nil)
@@ -212,9 +214,9 @@ func migrate(conn *sqlite.Conn) error {
 	return nil
 }
 
-// Host makes this process the one that consumes messages, until Close. It takes the lock file,
-// counts the messages that a host before it had in hand when it died, and begins to remove expired
-// records. ErrInUse: another process is the host.
+// Host makes this process the one that consumes messages, until Close. It takes the lock file. If
+// an earlier host died, Host adds one to the receive count of each message that was in flight then.
+// It also starts the removal of expired records. ErrInUse: another process is the host.
 func (s *Store) Host() error {
 	s.hosting.Lock()
 	defer s.hosting.Unlock()
@@ -241,8 +243,8 @@ func (s *Store) Host() error {
 	return nil
 }
 
-// countInterrupted counts one more receipt for each message that was in hand when the last host
-// died.
+// countInterrupted adds one to the receive count of each message that was in flight when the last
+// host died.
 func countInterrupted(conn *sqlite.Conn) error {
 	var ids []int64
 	err := exec(conn, "SELECT messages FROM leases", func(stmt *sqlite.Stmt) error {
@@ -273,8 +275,8 @@ func countInterrupted(conn *sqlite.Conn) error {
 	return exec(conn, "DELETE FROM leases", nil)
 }
 
-// housekeep removes what has expired, and by beginning a transaction each second notices what other
-// processes sent.
+// housekeep removes expired records. It begins a transaction each second, and thereby also finds
+// the messages that other processes sent.
 func (s *Store) housekeep() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -295,9 +297,9 @@ func (s *Store) housekeep() {
 	}
 }
 
-// purge removes some of what has expired and reports whether there may be more.
+// purge removes some expired records and reports whether there may be more.
 func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
-	const limit = 100 // some milliseconds: a step that nobody notices
+	const limit = 100 // some milliseconds, too short to delay other work
 	for _, query := range []string{
 		"DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE expires <= ? LIMIT ?)",
 		"DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE expires <= ? LIMIT ?)",
@@ -311,8 +313,8 @@ func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
 	return more, nil
 }
 
-// read runs f, which must not write, on a connection of its own and in one transaction. Everything
-// executed before is seen.
+// read runs f in one transaction on a connection of its own. f must not write. It sees everything
+// that was executed before.
 func (s *Store) read(ctx context.Context, f func(*sqlite.Conn) error) error {
 	if err := s.flush(ctx); err != nil {
 		return err
@@ -320,7 +322,8 @@ func (s *Store) read(ctx context.Context, f func(*sqlite.Conn) error) error {
 	return s.look(ctx, f)
 }
 
-// look is read for what is answered only once it is committed.
+// look is like read, but may miss operations that are executed and not yet committed. It is for
+// data whose writers wait for the commit.
 func (s *Store) look(ctx context.Context, f func(*sqlite.Conn) error) (err error) {
 	conn, err := s.readers.Take(ctx)
 	if err != nil {
@@ -334,15 +337,15 @@ func (s *Store) look(ctx context.Context, f func(*sqlite.Conn) error) (err error
 // Done is closed when the store is broken or closed.
 func (s *Store) Done() <-chan struct{} { return s.done }
 
-// Err returns why Done is closed: an error that is ErrBroken or ErrClosed; nil while the store
-// works.
+// Err returns why Done is closed: an error that is ErrBroken or ErrClosed. It returns nil while the
+// store works.
 func (s *Store) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// fail ends the store's work, for the first reason given.
+// fail stops the store. Only the first error is kept.
 func (s *Store) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -352,9 +355,9 @@ func (s *Store) fail(err error) {
 	}
 }
 
-// Close writes what is waiting, makes it durable, and releases the file. It returns the error of a
-// store that was broken. Consumers are to be ended before: end the context of Consume and wait for
-// it.
+// Close writes the waiting operations, makes them durable, and releases the file. If the store was
+// broken, Close returns its error. Stop the consumers first: end the context of Consume and wait
+// until it returns.
 func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.quit)
@@ -369,8 +372,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// release closes whatever is open, in the order that leaves the last connection to tidy the log
-// away.
+// release closes everything that is open. The writer's connection is the last one, so that it
+// removes the log.
 func (s *Store) release() {
 	if s.readers != nil {
 		_ = s.readers.Close()

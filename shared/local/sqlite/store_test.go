@@ -253,7 +253,7 @@ func TestQueueRefusals(t *testing.T) {
 	}
 }
 
-// A trigger stands for a full disk: the write fails in SQLite.
+// A trigger simulates a full disk: the write fails in SQLite.
 func TestAFailedWriteBreaksTheStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -403,7 +403,7 @@ func TestASecondProcess(t *testing.T) {
 	}
 	cancel()
 	load.Wait()
-	// noticed though nothing is written here
+	// the host finds the message although it writes nothing itself
 	send(t, theirs, relay.Outgoing{Body: []byte("foreign at rest")})
 	want, got = append(want, "foreign at rest"), append(got, next(t, foreign))
 	slices.Sort(got)
@@ -413,8 +413,8 @@ func TestASecondProcess(t *testing.T) {
 	}
 }
 
-// Commits are made durable through a handle on the log's file: another process must not put a new
-// file in its place.
+// Commits are made durable through an open handle of the log's file. So another process must not
+// replace that file.
 func TestTheLogStaysTheSameFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

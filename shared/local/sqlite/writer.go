@@ -11,16 +11,17 @@ import (
 )
 
 const (
-	// maxGroup bounds the operations of one transaction, and how many may wait for the next.
+	// maxGroup limits the operations of one transaction, and also how many may wait for the next
+	// transaction.
 	maxGroup = 1024
-	// maxOpen bounds how long a transaction is held open for more operations when nobody waits for
+	// maxOpen limits how long a transaction stays open for more operations while nobody waits for
 	// its commit.
 	maxOpen = 5 * time.Millisecond
-	// checkpointBytes is how much is written between checkpoints, by estimate. The log stays at
-	// about this size.
+	// checkpointBytes is the estimated number of bytes written between checkpoints. The log stays
+	// at about this size.
 	checkpointBytes = 16 << 20
-	// rowOverhead is what a small write adds to the log, by estimate: parts of the pages of its
-	// table and indexes.
+	// rowOverhead is the estimated number of bytes that a small write adds to the log: parts of the
+	// pages of its table and indexes.
 	rowOverhead = 2 << 10
 )
 
@@ -33,9 +34,9 @@ const (
 	onDisk                 // it survives
 )
 
-// op is a piece of work for the writer. All work is done in the order in which it was given.
+// op is an operation for the writer. Operations run in the order in which they were given.
 type op struct {
-	run   func(*sqlite.Conn) error // an error breaks the store: refusals are no errors
+	run   func(*sqlite.Conn) error // an error breaks the store, so a refusal must not be returned here
 	stage stage
 	then  func()        // called when the stage is reached; may be nil
 	done  chan struct{} // closed then; nil if nobody waits
@@ -50,26 +51,26 @@ func (o *op) answer() {
 	}
 }
 
-// writer is the state of the writing goroutine, touched by no other.
+// writer is the state of the writing goroutine. No other goroutine uses it.
 type writer struct {
 	dataVersion int64              // changes when another connection has written
-	lastID      int64              // of the messages seen so far; the next has a greater one
-	leases      map[int64]struct{} // messages in hand
-	leasesStale bool               // the leases on file differ from these
+	lastID      int64              // no message id so far is greater; the next one is
+	leases      map[int64]struct{} // messages in flight
+	leasesStale bool               // the leases in the file are older than these
 	written     int                // bytes since the last checkpoint, by estimate
-	// something has been committed that is not on its way to the disk
+	// there are commits that were not yet given to the syncing goroutine
 	unsynced bool
-	durable  []*op // the operations of that which wait to be on disk
+	durable  []*op // operations of these commits that wait until they are on disk
 }
 
-// do has the writer run f and waits until it has reached the stage. The error is ctx's if it ended
-// before f was accepted, else the store's.
+// do gives f to the writer and waits until f has reached the stage. The error is ctx's if ctx ended
+// before f was accepted, or else the store's.
 func (s *Store) do(ctx context.Context, at stage, f func(*sqlite.Conn) error) error {
 	return s.wait(ctx, &op{run: f, stage: at, done: make(chan struct{})})
 }
 
-// wait gives o to the writer and waits for its answer. Once accepted it is not given up: it takes
-// milliseconds.
+// wait gives o to the writer and waits for its answer. Once the writer has accepted o, wait ignores
+// ctx: the answer takes only milliseconds.
 func (s *Store) wait(ctx context.Context, o *op) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -158,7 +159,7 @@ func (s *Store) write() {
 	}
 }
 
-// transaction executes first and what comes after it, and commits.
+// transaction executes first and the operations that follow it, and commits.
 func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -202,10 +203,10 @@ func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 	return nil
 }
 
-// next returns the next operation for the open transaction, or nil when it is time to commit: when
-// somebody waits for that and nothing else is waiting to be done. While the disk is busy with
-// earlier commits a durable operation gains nothing by its commit, so that those which come
-// meanwhile join it.
+// next returns the next operation for the open transaction, or nil when it is time to commit. It is
+// time when an operation waits for the commit and no other operation is waiting to be executed.
+// While the disk is busy with earlier commits, an early commit does not help a durable operation.
+// So operations that arrive meanwhile join its transaction.
 func (s *Store) next(n int, readable, durable bool, timeout <-chan time.Time) *op {
 	if n >= maxGroup {
 		return nil
@@ -230,8 +231,8 @@ func (s *Store) next(n int, readable, durable bool, timeout <-chan time.Time) *o
 	}
 }
 
-// unsynced returns a channel that tells when what has been committed can go to the disk; nil if
-// there is nothing.
+// unsynced returns a channel that tells when the commits made so far can go to the disk. It returns
+// nil if there are none.
 func (s *Store) unsynced() <-chan struct{} {
 	if s.writer.unsynced {
 		return s.free
@@ -239,14 +240,14 @@ func (s *Store) unsynced() <-chan struct{} {
 	return nil
 }
 
-// handOver gives what has been committed to the syncing goroutine, whose token the caller has
-// taken.
+// handOver gives the commits made so far to the syncing goroutine. The caller has taken that
+// goroutine's token.
 func (s *Store) handOver() {
 	s.commits <- s.writer.durable
 	s.writer.unsynced, s.writer.durable = false, nil
 }
 
-// waiting returns an operation that has been given already, or nil.
+// waiting returns an operation that was already given, or nil.
 func (s *Store) waiting() *op {
 	select {
 	case o := <-s.ops:
@@ -256,7 +257,8 @@ func (s *Store) waiting() *op {
 	}
 }
 
-// begin opens a transaction. If another process wrote since the last one its messages are taken in.
+// begin opens a transaction. If another process wrote since the last transaction, begin adds that
+// process's messages to the backlogs.
 func (s *Store) begin() error {
 	if err := exec(s.conn, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
@@ -275,8 +277,8 @@ func (s *Store) begin() error {
 	return nil
 }
 
-// nextID returns a message's id. Ids grow with the clock, so that no process and no restart gives
-// one twice.
+// nextID returns a new message id. Ids grow with the clock, so no two processes give the same id,
+// nor does one process after a restart.
 func (w *writer) nextID() int64 {
 	w.lastID++
 	return w.lastID
@@ -292,9 +294,9 @@ func (w *writer) release(id int64) {
 	w.leasesStale = true
 }
 
-// saveLeases writes down which messages are in hand, once for a transaction however many they are.
-// Since it is part of the transaction that has their effects, a message whose effects survived is
-// known to have been received.
+// saveLeases stores which messages are in flight. It does so once for each transaction, however
+// many messages there are. The same transaction has the effects of these messages. So if the
+// effects of a message survive, its receive is known too.
 func (s *Store) saveLeases() error {
 	if !s.writer.leasesStale {
 		return nil
@@ -315,8 +317,8 @@ func decodeLeases(list []byte) []int64 {
 	return ids
 }
 
-// sync makes commits durable, all at once that have gathered since it did so last, and answers
-// those who wait for it. Its token is in s.free while it is idle.
+// sync makes commits durable and answers the operations that wait for that. Each call to the disk
+// covers all commits since the last one. The token of sync is in s.free while sync is idle.
 func (s *Store) sync() {
 	defer close(s.stopped)
 	for group := range s.commits {
@@ -337,8 +339,9 @@ func (s *Store) makeDurable(group []*op) {
 	}
 }
 
-// checkpoint copies the log into the file whenever it has grown, beside the writer. The writer
-// itself then copies the little that it has written meanwhile, and so can begin the log anew.
+// checkpoint copies the log into the file whenever the log has grown, while the writer works. The
+// writer then copies what it has written meanwhile, which is little. After that it can start the
+// log from the beginning.
 func (s *Store) checkpoint() {
 	for range s.full {
 		if err := passiveCheckpoint(s.mover); err != nil {
