@@ -47,7 +47,8 @@ type Queue struct {
 	name    string
 	store   *Store
 	options QueueOptions
-	backlog *backlog // of the consumer; nil without a consumer in this process. Only the writer uses it.
+	// of the consumer; nil without a consumer in this process. Only the writer uses it.
+	backlog *backlog
 	sql     queueSQL
 }
 

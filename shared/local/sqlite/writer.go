@@ -36,7 +36,8 @@ const (
 
 // op is an operation for the writer. Operations run in the order in which they were given.
 type op struct {
-	run   func(*sqlite.Conn) error // an error breaks the store, so a refusal must not be returned here
+	// an error breaks the store, so a refusal must not be returned here
+	run   func(*sqlite.Conn) error
 	stage stage
 	then  func()        // called when the stage is reached; may be nil
 	done  chan struct{} // closed then; nil if nobody waits
