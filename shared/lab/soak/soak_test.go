@@ -62,7 +62,7 @@ var command = sync.OnceValues(func() (string, error) {
 // TestSoak soaks the relay for as long as -for says. If it fails, its data is kept.
 func TestSoak(t *testing.T) {
 	if *soakFor == 0 {
-		t.Skip("make soak FOR=10m runs it")
+		t.Skip("it lasts as long as make soak FOR=10m says; TestShortSoak runs always")
 	}
 	dir, err := os.MkdirTemp("", "relay-soak-") //nolint:usetesting // it stays where the soak fails
 	if err != nil {
