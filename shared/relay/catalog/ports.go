@@ -16,6 +16,10 @@ var (
 	// ErrNotOpen means that a handshake brought a secret, and the operator has opened no window for
 	// it, or the window has ended.
 	ErrNotOpen = errors.New("relay: handshake refused: no learning window")
+	// ErrManaged means that a resource belongs to another manager: see Manager.
+	ErrManaged = errors.New("relay: managed by somebody else")
+	// ErrInUse means that subscriptions name a source or endpoint, so it cannot be deleted.
+	ErrInUse = errors.New("relay: in use by subscriptions")
 )
 
 // Generation names one state of the catalog. "" names the empty catalog of a new store.
