@@ -114,7 +114,7 @@ type enableEndpointCommand struct {
 func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
 		return operate.EnableEndpoint(ctx, t.ledger, c.Name)
-	}, fmt.Sprintf("enabled; for what has died: relay replay %s --reason disabled", c.Name))
+	}, fmt.Sprintf("enabled; for what has died: relay replay %s --reason %s", c.Name, relay.EndpointGone))
 }
 
 type disableEndpointCommand struct {

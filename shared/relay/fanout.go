@@ -141,7 +141,7 @@ type routing struct {
 	recorded  bool              // this message recorded the event
 	endpoints []string          // their deliveries are to be sent
 	undecided []string          // of subscriptions whose filter could not be decided
-	lines     map[string]string // message group of each ordered endpoint
+	groups    map[string]string // message group of each ordered endpoint
 	raw       []byte            // the encoded event
 	resent    bool              // the deliveries may have been sent before
 	// how many of endpoints, from the first on, have had their delivery sent
@@ -178,7 +178,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error)
 	if err != nil {
 		return r, Action{}, err
 	}
-	r.endpoints, r.undecided, r.lines = seen.wanted, seen.undecided, seen.lines
+	r.endpoints, r.undecided, r.groups = seen.wanted, seen.undecided, seen.groups
 	now := wholeMillis(f.cfg.Now())
 	existing, err := f.cfg.Events.RecordEvent(ctx, EventRecord{
 		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now,
