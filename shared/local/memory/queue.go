@@ -138,7 +138,7 @@ func (q *Queue) groupsDue() map[string]time.Time {
 	return due
 }
 
-// inFlight returns the message that was delivered as m, if it is still in flight, and otherwise nil.
+// inFlight returns the message that was delivered as m, if it is still in flight, otherwise nil.
 func (q *Queue) inFlight(m relay.Message) *stored {
 	for _, s := range q.messages {
 		if s.ID == m.ID && s.Receives == m.Receives && s.visible.After(time.Now()) {

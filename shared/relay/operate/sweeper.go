@@ -19,8 +19,8 @@ import (
 const (
 	// lateAfter is how late an attempt may be before its message counts as lost.
 	lateAfter = relay.SweepDelay
-	// lateAfterBacklog is the same for ordered and slow endpoints, where a message may wait for hours
-	// behind others.
+	// lateAfterBacklog is the same for ordered and slow endpoints, where a message may wait for
+	// hours behind others.
 	lateAfterBacklog = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.
 	firstLook = 24 * time.Hour
