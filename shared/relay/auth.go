@@ -15,7 +15,7 @@ import (
 
 // errUnready means that the operator has to mend the endpoint's configuration, or a secret that it
 // refers to, before anything can be sent.
-var errUnready = errors.New("relay: nothing to prove ourselves with")
+var errUnready = errors.New("relay: no credentials for the endpoint")
 
 // references resolves the references of one endpoint. It reads each secret once, because several
 // values may be parts of one secret.
@@ -45,7 +45,7 @@ func (r references) resolve(ctx context.Context, value string) (string, error) {
 	}
 	if text == "" {
 		return "",
-			fmt.Errorf("%w: %s is empty, or is no string in a JSON object", errUnready, value)
+			fmt.Errorf("%w: %s is empty, or is not a string in a JSON object", errUnready, value)
 	}
 	return text, nil
 }
@@ -56,7 +56,7 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 	}
 	if r.store == nil {
 		return "", fmt.Errorf(
-			"%w: %s%s: this host reads no secrets from elsewhere", errUnready, catalog.SecretPrefix,
+			"%w: %s%s: this host has no secret store; use env:NAME", errUnready, catalog.SecretPrefix,
 			name,
 		)
 	}

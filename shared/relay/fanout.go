@@ -43,14 +43,14 @@ var ErrUnfinished = errors.New("relay: not all deliveries of the event have been
 
 // ErrUndecided means that the relay cannot tell whether a subscription takes an event: see
 // route.Result.
-var ErrUndecided = errors.New("relay: filter not decided")
+var ErrUndecided = errors.New("relay: the filter could not be decided")
 
 // BodiesOutlive is how much longer than the retention a large body must be kept, counted from its
 // acceptance. It is the sum of the longest schedule with its jitter (16 days), of MaxQueueTime in
 // the dead queue, and of one day.
 const BodiesOutlive = 16*24*time.Hour + MaxQueueTime + 24*time.Hour
 
-var errUnsettled = errors.New("relay: copy of a message that was routed a moment ago")
+var errUnsettled = errors.New("relay: duplicate of a message that was routed a moment ago")
 
 // FanoutConfig configures a Fanout. A zero duration means its default.
 type FanoutConfig struct {

@@ -141,14 +141,14 @@ func granted(answer Header, origin string) (rate int, err error) {
 	case allowed == "":
 		return 0, errors.New("its answer has no WebHook-Allowed-Origin")
 	case allowed != anyValue && !strings.EqualFold(allowed, origin):
-		return 0, fmt.Errorf("its WebHook-Allowed-Origin is another than %s", origin)
+		return 0, fmt.Errorf("its WebHook-Allowed-Origin is not %s", origin)
 	}
 	allowed := answer[headerAllowedRate]
 	if allowed == "" || allowed == anyValue {
 		return 0, nil
 	}
 	if rate, err = strconv.Atoi(allowed); err != nil || rate < 1 {
-		return 0, errors.New("its WebHook-Allowed-Rate is neither * nor a number from 1 on")
+		return 0, errors.New("its WebHook-Allowed-Rate is neither * nor a number of 1 or more")
 	}
 	return rate, nil
 }

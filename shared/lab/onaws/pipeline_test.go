@@ -134,7 +134,7 @@ type pipeline struct {
 	// for each key of an ordered endpoint, the position in accepted of its last event
 	reached  map[string]int
 	proved   bool                // the endpoint "proved" was asked for its proof and gave it
-	inFlight   []string            // attempts that the current invocation has POSTed
+	inFlight []string            // attempts that the current invocation has POSTed
 	excuses  map[string]int      // how often an attempt may be POSTed again
 	receipts map[string]string   // the events that the ingest queue has accepted, by receipt
 	routed   []relay.RouteReport // of the current invocation
