@@ -128,7 +128,7 @@ func applyTo(
 	for _, e := range next.Endpoints {
 		for _, old := range e.Retiring {
 			printf(
-				"secret    of endpoint %s, the old one; it also signs until %s", e.Name,
+				"secret    of endpoint %s, an old one; it also signs until %s", e.Name,
 				old.Until.Format(time.RFC3339),
 			)
 		}

@@ -62,7 +62,7 @@ func TestApplyReplacesSecrets(t *testing.T) {
 	}
 	first, second := file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
 		file("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
-	const beside = "secret    of endpoint e, the old one; it also signs until 2"
+	const beside = "secret    of endpoint e, an old one; it also signs until 2"
 	for _, step := range []struct {
 		args          []string
 		want, wantNot string

@@ -70,7 +70,7 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := t.replayer().Replay(ctx, c.Event, c.Endpoint); err != nil {
 		return err
 	}
-	_, err = printLine(out, "1 delivery to %s was sent to the queue again", c.Endpoint)
+	_, err = printLine(out, "1 delivery to %s sent to the queue again", c.Endpoint)
 	return err
 }
 

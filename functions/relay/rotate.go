@@ -32,7 +32,7 @@ func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	for _, old := range ep.Retiring {
 		if err == nil {
 			_, err = printLine(
-				out, "secret    the old one also signs until %s",
+				out, "secret    an old one also signs until %s",
 				old.Until.Format(time.RFC3339),
 			)
 		}
