@@ -73,7 +73,7 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 		return &existing, nil
 	}
 	return nil,
-		fmt.Errorf("dynamo: event %s: on record and expired by turns, %d times", r.ID, tries)
+		fmt.Errorf("dynamo: event %s: its record kept appearing and expiring; gave up after %d tries", r.ID, tries)
 }
 
 // Delivery implements relay.Deliveries.
@@ -102,7 +102,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	}
 	written, _, err := l.putIf(ctx, deliveryItem(d), condition, values)
 	if err == nil && !written {
-		err = fmt.Errorf("not at %d attempts: %w", prior, catalog.ErrConflict)
+		err = fmt.Errorf("its record does not have %d attempts: %w", prior, catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: save delivery %s to %s: %w", d.EventID, d.Endpoint, err)

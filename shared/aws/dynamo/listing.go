@@ -112,7 +112,7 @@ func parseEventsPage(p relay.Page) (shard int, after string, err error) {
 	number, after, _ := strings.Cut(string(p), "/")
 	shard, err = strconv.Atoi(number)
 	if err != nil || shard < 0 || shard >= shards || after == "" {
-		return 0, "", fmt.Errorf("dynamo: %q is no page of a listing", p)
+		return 0, "", fmt.Errorf("dynamo: %q is not a page of a listing", p)
 	}
 	return shard, after, nil
 }
