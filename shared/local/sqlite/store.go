@@ -112,6 +112,7 @@ func Exists(dir string) bool {
 // current user only. The store must be closed. Several processes may open one directory. The
 // process that consumes messages calls Host.
 func Open(dir string) (*Store, error) {
+	keepBlocks()
 	s := &Store{
 		dir: dir, ops: make(chan *op, maxGroup), commits: make(chan []*op, 1),
 		free: make(chan struct{}, 1), full: make(chan struct{}, 1), moved: make(chan struct{}, 1),
