@@ -117,6 +117,9 @@ func (b *backlog) add(entries []entry) {
 	signal(b.wake)
 }
 
+// addOne adds a message.
+func (b *backlog) addOne(e entry) { b.add([]entry{e}) }
+
 func (b *backlog) enqueue(g *group, e readyEntry) {
 	if e.content != nil {
 		b.cached += len(e.content.body)

@@ -77,23 +77,23 @@ func (q *Queue) start(perGroup int) (*backlog, error) {
 		b.perGroup, b.ordered = 1, true
 	}
 	var busy error
+	st := &q.store.state
 	err := q.store.do(context.Background(), executed, func(conn *sqlite.Conn) error {
+		st.mu.Lock()
+		defer st.mu.Unlock()
 		if q.backlog != nil {
 			busy = fmt.Errorf("sqlite: %s is being consumed already", q.sql.table)
 			return nil
 		}
 		q.backlog = b
-		return q.load(conn, 0)
+		return q.load(conn, q.sql.load)
 	})
 	return b, errors.Join(err, busy)
 }
 
 // stop removes the backlog. Its error is that of a broken store.
 func (q *Queue) stop() error {
-	return q.store.do(context.Background(), executed, func(*sqlite.Conn) error {
-		q.backlog = nil
-		return nil
-	})
+	return q.store.change(context.Background(), false, func(*view) { q.backlog = nil })
 }
 
 // consumer is one run of Consume.
@@ -164,12 +164,15 @@ func (c *consumer) putAside(batch []lease) []lease {
 	if len(dead) == 0 {
 		return batch
 	}
-	_ = c.store.give(&op{run: func(conn *sqlite.Conn) error {
+	st := &c.store.state
+	_ = c.store.give(&op{stage: committed, run: func(conn *sqlite.Conn) error {
 		for _, l := range dead {
 			if err := c.move(conn, c.options.DeadLetter, l.id, l.id); err != nil {
 				return err
 			}
+			st.mu.Lock()
 			c.options.DeadLetter.backlog.add([]entry{{id: l.id, group: l.group.name}})
+			st.mu.Unlock()
 		}
 		return nil
 	}}) // an error is the store's, which ends the consumer
@@ -177,8 +180,8 @@ func (c *consumer) putAside(batch []lease) []lease {
 	return good
 }
 
-// receive adds one to each message's receive count and returns the messages. It waits for the
-// writer only if a body must be read from the file. It omits messages that no longer exist.
+// receive adds one to each message's receive count and returns the messages. It omits messages that
+// no longer exist.
 func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	var missing []int
 	for i := range batch {
@@ -187,27 +190,17 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 			missing = append(missing, i)
 		}
 	}
-	w := &c.store.writer
-	o := &op{run: func(conn *sqlite.Conn) error {
-		for _, l := range batch {
-			w.lease(l.id)
+	err := c.store.change(context.Background(), false, func(v *view) {
+		ids := make([]int64, len(batch))
+		for i, l := range batch {
+			ids[i] = l.id
 		}
+		v.receive(ids)
 		for _, i := range missing {
-			if err := exec(conn, c.sql.read, func(stmt *sqlite.Stmt) error {
-				batch[i].content = &content{body: blob(stmt, 0), resent: stmt.ColumnBool(1)}
-				return nil
-			}, batch[i].id); err != nil {
-				return err
-			}
+			batch[i].content = v.content(c.Queue, batch[i].id)
 		}
-		return nil
-	}}
-	give := c.store.give
-	if len(missing) > 0 {
-		o.done = make(chan struct{})
-		give = func(o *op) error { return c.store.wait(context.Background(), o) }
-	}
-	if err := give(o); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	msgs := make([]relay.Message, 0, len(batch))
@@ -227,24 +220,18 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 }
 
 // settle removes the messages that were handled. A failed message comes back when its hold ends, or
-// else when its visibility timeout ends. settle does not wait for the writer: the handler's own
-// writes were given to the writer before.
+// else when its visibility timeout ends.
 func (c *consumer) settle(batch []lease, visible time.Time, failed func(lease) bool) {
 	held, otherwise := c.backlog.held(batch), dueAt(visible)
 	due := func(l lease) int64 { return cmp.Or(held[l.id], otherwise) }
-	w := &c.store.writer
-	_ = c.store.give(&op{run: func(conn *sqlite.Conn) error {
+	_ = c.store.change(context.Background(), false, func(v *view) {
 		for _, l := range batch {
-			w.release(l.id)
-			query, args := c.sql.remove, []any{l.id}
 			if failed(l) {
-				query, args = c.sql.again, []any{l.receives, due(l), l.id}
-			}
-			if err := exec(conn, query, nil, args...); err != nil {
-				return err
+				v.again(c.name, l.id, l.receives, due(l))
+			} else {
+				v.remove(c.name, l.id)
 			}
 		}
-		return nil
-	}}) // an error is the store's, which ends the consumer
+	}) // an error is the store's, which ends the consumer
 	c.backlog.settle(batch, func(l lease) (int64, bool) { return due(l), failed(l) })
 }

@@ -201,7 +201,7 @@ func TestFilesAreTheUsersAlone(t *testing.T) {
 			t.Errorf("%s has mode %v", f.Name(), info.Mode())
 		}
 	}
-	equal(t, "files", 5, len(files)) // database, log, index of the log, lock, key
+	equal(t, "files", 7, len(files)) // database, log, index of the log, lock, two of the journal, key
 }
 
 func TestQueueRefusals(t *testing.T) {
