@@ -184,7 +184,7 @@ func (h *host) consume(ctx context.Context) error {
 	var g errgroup.Group
 	start := func(queue string, process stage, o sqlite.ConsumerOptions) {
 		g.Go(func() error {
-			return h.queues[queue].Consume(ctx, o, mapping(h.queues[queue], process))
+			return h.queues[queue].Consume(ctx, o, handler.Messages(process, h.queues[queue]))
 		})
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
@@ -214,24 +214,6 @@ func (h *host) consume(ctx context.Context) error {
 		cancel()
 	}
 	return errors.Join(g.Wait(), h.store.Err())
-}
-
-// mapping does what Lambda's event source mapping does around a function. The function can hold
-// messages of whichever queue it consumes.
-func mapping(queue handler.Queue, process stage) sqlite.Handler {
-	fn := handler.Batch(process, queue)
-	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
-		event := handler.SQSEvent(msgs)
-		for i := range event.Records {
-			event.Records[i].EventSourceARN = queue.Name()
-		}
-		answer, err := fn(ctx, event)
-		failed := make([]string, len(answer.BatchItemFailures))
-		for i, f := range answer.BatchItemFailures {
-			failed[i] = f.ItemIdentifier
-		}
-		return failed, err
-	}
 }
 
 // waiting returns how many messages are still to be processed. A queue that cannot be counted adds

@@ -180,7 +180,7 @@ type step struct {
 //	post     always                                        the attempt is recorded, then see finish
 func (s *step) run(ctx context.Context) (Action, error) {
 	var err error
-	s.task, s.event, err = decodeTask(s.msg.Body)
+	s.task, s.event, err = taskOf(s.msg)
 	s.reads = err == nil
 	s.lane, s.task.Lane = s.task.Lane, "" // messages sent from here on go to other queues
 	s.report = AttemptReport{

@@ -221,13 +221,18 @@ const eventMember = `,"event":`
 // encode returns the message of t with an event that is encoded already. The event is inserted as
 // it is. Otherwise a fan-out to ten endpoints would parse and copy it ten times.
 func (t task) encode(event []byte) []byte {
-	t.Version = format.Version
-	head := format.Encode(t)
+	head := format.Encode(t.versioned())
 	message := make([]byte, 0, len(head)+len(eventMember)+len(event))
 	message = append(message, head[:len(head)-1]...)
 	message = append(message, eventMember...)
 	message = append(message, event...)
 	return append(message, '}')
+}
+
+// versioned returns t with the version that encode writes.
+func (t task) versioned() task {
+	t.Version = format.Version
+	return t
 }
 
 // raw returns the step's event as it was encoded in the message.
@@ -237,6 +242,39 @@ func (s *step) raw() []byte {
 		return event[:len(event)-1]
 	}
 	return EncodeEvent(s.event)
+}
+
+// decoded returns e as DecodeEvent returns it.
+func (e Event) decoded() *Event {
+	if len(e.Body) == 0 {
+		e.Body = nil
+	}
+	if len(e.Header) == 0 {
+		e.Header = nil
+	}
+	return &e
+}
+
+// eventOf returns the event of a message of the ingest queue. Error: ErrFormat.
+func eventOf(m Message) (Event, error) {
+	if e, ok := m.Value.(*Event); ok {
+		return *e, nil
+	}
+	return DecodeEvent(m.Body)
+}
+
+// deliveryValue is Message.Value of a message in a delivery queue.
+type deliveryValue struct {
+	task  task
+	event *Event
+}
+
+// taskOf returns the task of a message in a delivery queue, and its event. Error: ErrFormat.
+func taskOf(m Message) (task, Event, error) {
+	if v, ok := m.Value.(*deliveryValue); ok {
+		return v.task, *v.event, nil
+	}
+	return decodeTask(m.Body)
 }
 
 func decodeTask(b []byte) (task, Event, error) {

@@ -23,6 +23,7 @@ type entry struct {
 type content struct {
 	body   []byte
 	resent bool
+	value  any // see relay.Message
 }
 
 // backlog is the part of a queue that is in memory. It knows which messages are ready, when the

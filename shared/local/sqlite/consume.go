@@ -208,7 +208,7 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 		if l.content != nil {
 			m := relay.Message{
 				ID: messageID(l.id), Body: l.content.body, Receives: l.receives,
-				Resent: l.content.resent,
+				Resent: l.content.resent, Value: l.content.value,
 			}
 			if c.options.Ordered {
 				m.Group = l.group.name

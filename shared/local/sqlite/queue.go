@@ -224,7 +224,7 @@ func (q *Queue) put(v *view, out relay.Outgoing, named bool, name string, due ti
 	}
 	e := entry{id: m.id, group: m.group, due: m.due}
 	if m.due == 0 {
-		e.content = &content{body: m.body, resent: m.resent}
+		e.content = &content{body: m.body, resent: m.resent, value: out.Value}
 	}
 	if v.durable {
 		v.journal.open.arrivals = append(v.journal.open.arrivals, arrival{q.backlog, e})

@@ -192,6 +192,9 @@ func connect(path string) (*sqlite.Conn, error) {
 		return nil, err
 	}
 	conn.SetBusyTimeout(busyTimeout)
+	if err := exec(conn, "PRAGMA page_size = 8192", nil); err != nil { // of a new file
+		return nil, errors.Join(err, conn.Close())
+	}
 	if err := writeAhead(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -53,6 +53,10 @@ func CheckText(body []byte) error {
 		return fmt.Errorf("%w: it is empty", ErrText)
 	}
 	for i := 0; i < len(body); {
+		if b := body[i]; ' ' <= b && b < utf8.RuneSelf { // most characters
+			i++
+			continue
+		}
 		r, size := utf8.DecodeRune(body[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
