@@ -182,12 +182,15 @@ func (h *host) consume(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var g errgroup.Group
+	// A batch of one message needs no goroutine of its own, and no message waits for a slower one.
 	start := func(queue string, process stage, o sqlite.ConsumerOptions) {
+		o.BatchSize = 1
 		g.Go(func() error {
 			return h.queues[queue].Consume(ctx, o, handler.Messages(process, h.queues[queue]))
 		})
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
+	start(orderedIngest, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
 	start(
 		deliveryQueue, h.deliver,
 		sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint},
@@ -200,14 +203,7 @@ func (h *host) consume(ctx context.Context) error {
 		slowQueue, h.deliver,
 		sqlite.ConsumerOptions{Concurrency: slowHandlers, PerGroup: perEndpoint},
 	)
-	// Batches of one: in a larger batch each message would wait for the slowest.
-	start(
-		orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers},
-	)
-	start(
-		orderedDelivery, h.deliver,
-		sqlite.ConsumerOptions{BatchSize: 1, Concurrency: deliveryHandlers},
-	)
+	start(orderedDelivery, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers})
 	select {
 	case <-ctx.Done():
 	case <-h.store.Done():

@@ -145,10 +145,14 @@ func DecodeEvent(b []byte) (Event, error) {
 // EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body
 // separately passes a nil r.Body.
 func EncodeEventRecord(r EventRecord) []byte {
-	return format.Encode(recordDoc{
+	return format.Encode(toRecordDoc(r))
+}
+
+func toRecordDoc(r EventRecord) recordDoc {
+	return recordDoc{
 		Version: format.Version, MessageID: r.MessageID, Endpoints: r.Endpoints, Sent: r.Sent,
 		RoutedAt: r.RoutedAt, ExpiresAt: r.ExpiresAt, Event: toEventDoc(r.Event),
-	})
+	}
 }
 
 // DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote. Error:
@@ -169,7 +173,9 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 }
 
 // EncodeDelivery returns d in the form that ledgers keep.
-func EncodeDelivery(d Delivery) []byte {
+func EncodeDelivery(d Delivery) []byte { return format.Encode(toDeliveryDoc(d)) }
+
+func toDeliveryDoc(d Delivery) deliveryDoc {
 	doc := deliveryDoc{Version: format.Version, EventID: d.EventID, Endpoint: d.Endpoint,
 		Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 		Step: d.Step, MessageID: d.MessageID,
@@ -178,7 +184,7 @@ func EncodeDelivery(d Delivery) []byte {
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
 	}
-	return format.Encode(doc)
+	return doc
 }
 
 // DecodeDelivery reads what EncodeDelivery of this or an earlier version wrote. Error: ErrFormat.

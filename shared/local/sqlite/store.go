@@ -199,7 +199,7 @@ func connect(path string) (*sqlite.Conn, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	for _, pragma := range []string{
-		"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768",
+		"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -16384",
 	} {
 		if err := exec(conn, "PRAGMA "+pragma, nil); err != nil {
 			return nil, errors.Join(err, conn.Close())
