@@ -47,12 +47,9 @@ func (q *Queue) Consume(ctx context.Context, o ConsumerOptions, h Handler) error
 	if err != nil {
 		return err
 	}
-	c := consumer{Queue: q, backlog: b, handler: h}
-	var handlers sync.WaitGroup
-	for range o.Concurrency {
-		handlers.Go(func() { c.work(ctx, o.BatchSize) })
-	}
-	handlers.Wait()
+	c := &consumer{Queue: q, backlog: b, handler: h, limits: o}
+	c.grow(ctx)
+	c.workers.Wait()
 	return q.stop()
 }
 
@@ -96,19 +93,76 @@ func (q *Queue) stop() error {
 	return q.store.change(context.Background(), false, func(*view) { q.backlog = nil })
 }
 
+// maxSpare limits how many handlers of a consumer wait for work. A goroutine that has run a handler
+// has a large stack, which each garbage collection reads.
+const maxSpare = 32
+
 // consumer is one run of Consume.
 type consumer struct {
 	*Queue
 	backlog *backlog
 	handler Handler
+	limits  ConsumerOptions
+
+	workers sync.WaitGroup
+	mu      sync.Mutex
+	running int // workers, at most limits.Concurrency
+	spare   int // those of them that wait for work
 }
 
-// work hands out batches, one at a time.
-func (c *consumer) work(ctx context.Context, batchSize int) {
-	for ctx.Err() == nil && c.store.Err() == nil {
-		if batch := c.backlog.take(batchSize); len(batch) > 0 {
+// grow starts a worker if none waits for work.
+func (c *consumer) grow(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spare == 0 && c.running < c.limits.Concurrency {
+		c.running++
+		c.spare++
+		c.workers.Go(func() { c.work(ctx) })
+	}
+}
+
+// busy notes that a worker, which has waited, has work or ends.
+func (c *consumer) busy() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spare--
+}
+
+// idle notes that a worker has no work. It returns false if the worker is not needed.
+func (c *consumer) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spare >= maxSpare {
+		c.running--
+		return false
+	}
+	c.spare++
+	return true
+}
+
+// work hands out batches, one at a time, while there is work.
+func (c *consumer) work(ctx context.Context) {
+	for waiting := true; ; {
+		working := ctx.Err() == nil && c.store.working()
+		var batch []lease
+		if working {
+			batch = c.backlog.take(c.limits.BatchSize)
+		}
+		if waiting && (len(batch) > 0 || !working) {
+			waiting = false
+			c.busy()
+		}
+		switch {
+		case !working:
+			return
+		case len(batch) > 0:
+			c.grow(ctx)
 			c.handle(ctx, batch)
 			continue
+		case !waiting:
+			if waiting = c.idle(); !waiting {
+				return
+			}
 		}
 		select {
 		case <-c.backlog.wake:

@@ -14,7 +14,7 @@ import (
 
 const (
 	// applyEvery is how long a change stays in memory and in the journal before SQLite gets it.
-	applyEvery = 250 * time.Millisecond
+	applyEvery = 500 * time.Millisecond
 	// maxUnapplied is the number of bytes in the overlays from which durable messages are accepted
 	// only after SQLite has caught up.
 	maxUnapplied = 64 << 20
