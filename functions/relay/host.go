@@ -182,12 +182,15 @@ func (h *host) consume(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var g errgroup.Group
+	// A batch of one message needs no goroutine of its own, and no message waits for a slower one.
 	start := func(queue string, process stage, o sqlite.ConsumerOptions) {
+		o.BatchSize = 1
 		g.Go(func() error {
-			return h.queues[queue].Consume(ctx, o, mapping(h.queues[queue], process))
+			return h.queues[queue].Consume(ctx, o, handler.Messages(process, h.queues[queue]))
 		})
 	}
 	start(ingestQueue, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
+	start(orderedIngest, h.fanout, sqlite.ConsumerOptions{Concurrency: ingestHandlers})
 	start(
 		deliveryQueue, h.deliver,
 		sqlite.ConsumerOptions{Concurrency: deliveryHandlers, PerGroup: perEndpoint},
@@ -200,38 +203,13 @@ func (h *host) consume(ctx context.Context) error {
 		slowQueue, h.deliver,
 		sqlite.ConsumerOptions{Concurrency: slowHandlers, PerGroup: perEndpoint},
 	)
-	// Batches of one: in a larger batch each message would wait for the slowest.
-	start(
-		orderedIngest, h.fanout, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: ingestHandlers},
-	)
-	start(
-		orderedDelivery, h.deliver,
-		sqlite.ConsumerOptions{BatchSize: 1, Concurrency: deliveryHandlers},
-	)
+	start(orderedDelivery, h.deliver, sqlite.ConsumerOptions{Concurrency: deliveryHandlers})
 	select {
 	case <-ctx.Done():
 	case <-h.store.Done():
 		cancel()
 	}
 	return errors.Join(g.Wait(), h.store.Err())
-}
-
-// mapping does what Lambda's event source mapping does around a function. The function can hold
-// messages of whichever queue it consumes.
-func mapping(queue handler.Queue, process stage) sqlite.Handler {
-	fn := handler.Batch(process, queue)
-	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
-		event := handler.SQSEvent(msgs)
-		for i := range event.Records {
-			event.Records[i].EventSourceARN = queue.Name()
-		}
-		answer, err := fn(ctx, event)
-		failed := make([]string, len(answer.BatchItemFailures))
-		for i, f := range answer.BatchItemFailures {
-			failed[i] = f.ItemIdentifier
-		}
-		return failed, err
-	}
 }
 
 // waiting returns how many messages are still to be processed. A queue that cannot be counted adds

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/relay"
 )
 
@@ -38,7 +39,7 @@ func TestTheHostHoldsMessagesOfWhateverQueueItConsumes(t *testing.T) {
 		again := func(context.Context, []relay.Message) []relay.Action {
 			return []relay.Action{{Retry: true, After: 5}}
 		}
-		failed, err := mapping(q, again)(
+		failed, err := handler.Messages(again, q)(
 			t.Context(), []relay.Message{{ID: "1", Body: []byte("{}"), Receives: 1}},
 		)
 		if err != nil || len(failed) != 1 || len(q.held) != 1 || q.held[0].For != 5 {

@@ -181,7 +181,7 @@ type step struct {
 //	post     always                                        the attempt is recorded, then see finish
 func (s *step) run(ctx context.Context) (Action, error) {
 	var err error
-	s.task, s.event, err = decodeTask(s.msg.Body)
+	s.task, s.event, err = taskOf(s.msg)
 	s.reads = err == nil
 	s.fromSlow, s.task.Slow = s.task.Slow, false // messages sent from here on go to other queues
 	s.report = AttemptReport{

@@ -165,7 +165,7 @@ func (r routing) report(err error) RouteReport {
 
 // record writes the event of m to the ledger and tells which deliveries are to be sent.
 func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error) {
-	e, err := DecodeEvent(m.Body)
+	e, err := eventOf(m)
 	if err == nil {
 		err = f.failed.suspect(ctx, m, m.Receives)
 	}

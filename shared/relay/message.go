@@ -145,10 +145,14 @@ func DecodeEvent(b []byte) (Event, error) {
 // EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body
 // separately passes a nil r.Body.
 func EncodeEventRecord(r EventRecord) []byte {
-	return format.Encode(recordDoc{
+	return format.Encode(toRecordDoc(r))
+}
+
+func toRecordDoc(r EventRecord) recordDoc {
+	return recordDoc{
 		Version: format.Version, MessageID: r.MessageID, Endpoints: r.Endpoints, Sent: r.Sent,
 		RoutedAt: r.RoutedAt, ExpiresAt: r.ExpiresAt, Event: toEventDoc(r.Event),
-	})
+	}
 }
 
 // DecodeEventRecord reads what EncodeEventRecord of this or an earlier version wrote. Error:
@@ -169,7 +173,9 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 }
 
 // EncodeDelivery returns d in the form that ledgers keep.
-func EncodeDelivery(d Delivery) []byte {
+func EncodeDelivery(d Delivery) []byte { return format.Encode(toDeliveryDoc(d)) }
+
+func toDeliveryDoc(d Delivery) deliveryDoc {
 	doc := deliveryDoc{Version: format.Version, EventID: d.EventID, Endpoint: d.Endpoint,
 		Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 		Step: d.Step, MessageID: d.MessageID,
@@ -178,7 +184,7 @@ func EncodeDelivery(d Delivery) []byte {
 	for i, a := range d.History {
 		doc.History[i] = toAttemptDoc(a)
 	}
-	return format.Encode(doc)
+	return doc
 }
 
 // DecodeDelivery reads what EncodeDelivery of this or an earlier version wrote. Error: ErrFormat.
@@ -221,13 +227,18 @@ const eventMember = `,"event":`
 // encode returns the message of t with an event that is encoded already. The event is inserted as
 // it is. Otherwise a fan-out to ten endpoints would parse and copy it ten times.
 func (t task) encode(event []byte) []byte {
-	t.Version = format.Version
-	head := format.Encode(t)
+	head := format.Encode(t.versioned())
 	message := make([]byte, 0, len(head)+len(eventMember)+len(event))
 	message = append(message, head[:len(head)-1]...)
 	message = append(message, eventMember...)
 	message = append(message, event...)
 	return append(message, '}')
+}
+
+// versioned returns t with the version that encode writes.
+func (t task) versioned() task {
+	t.Version = format.Version
+	return t
 }
 
 // raw returns the step's event as it was encoded in the message.
@@ -237,6 +248,39 @@ func (s *step) raw() []byte {
 		return event[:len(event)-1]
 	}
 	return EncodeEvent(s.event)
+}
+
+// decoded returns e as DecodeEvent returns it.
+func (e Event) decoded() *Event {
+	if len(e.Body) == 0 {
+		e.Body = nil
+	}
+	if len(e.Header) == 0 {
+		e.Header = nil
+	}
+	return &e
+}
+
+// eventOf returns the event of a message of the ingest queue. Error: ErrFormat.
+func eventOf(m Message) (Event, error) {
+	if e, ok := m.Value.(*Event); ok {
+		return *e, nil
+	}
+	return DecodeEvent(m.Body)
+}
+
+// deliveryValue is Message.Value of a message in a delivery queue.
+type deliveryValue struct {
+	task  task
+	event *Event
+}
+
+// taskOf returns the task of a message in a delivery queue, and its event. Error: ErrFormat.
+func taskOf(m Message) (task, Event, error) {
+	if v, ok := m.Value.(*deliveryValue); ok {
+		return v.task, *v.event, nil
+	}
+	return decodeTask(m.Body)
 }
 
 func decodeTask(b []byte) (task, Event, error) {

@@ -27,6 +27,8 @@ type Message struct {
 	Group  string
 	Handle string    // the queue's name for this receive; "" where ID and Receives are enough
 	SentAt time.Time // when the queue accepted it; zero if the queue keeps messages forever
+	// what Body decodes to, if the queue is in the process of the sender and kept it; nil: not known
+	Value any
 }
 
 // Outgoing is a message to send.
@@ -43,6 +45,9 @@ type Outgoing struct {
 	// the deduplication id that an ordered queue needs (see OrderedQueue): at most 128 of
 	// [0-9a-zA-Z_.#-]
 	Once string
+	// What Body decodes to. A queue in this process may hand it out as Message.Value, so that Body
+	// is not decoded again. Nobody may change it.
+	Value any
 }
 
 // MaxDelay is the longest delay of a queue (SQS: DelaySeconds).

@@ -246,7 +246,7 @@ func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 		}
 		e.Body, e.BodyRef = nil, &ref
 	}
-	out.Body = EncodeEvent(e)
+	out.Body, out.Value = EncodeEvent(e), e.decoded()
 	if err := Send(ctx, queue, out); err != nil {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}

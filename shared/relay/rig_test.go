@@ -138,12 +138,13 @@ func (r *rig) ports() ports {
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: p.sources, Ingest: p.ingest, Ordered: p.orderedIngest, Bodies: p.bodies,
+		Sources: p.sources, Ingest: valued{p.ingest, r.t}, Ordered: p.orderedIngest, Bodies: p.bodies,
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery,
-		Ordered: p.orderedDelivery, Poison: p.ingestDL, Failures: p.failures,
+		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies,
+		Delivery: valued{p.delivery, r.t},
+		Ordered:  p.orderedDelivery, Poison: p.ingestDL, Failures: p.failures,
 		Reporter: &r.reports, Retention: r.retention,
 		Chunk: r.chunk,
 	}))

@@ -81,7 +81,10 @@ func (s *sending) addAll(i int) {
 		if group, ok := r.groups[endpoint]; ok {
 			s.ordered.add(i, first.orderedMessage(r.event, r.raw, group, r.resent))
 		} else {
-			s.plain.add(i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
+			s.plain.add(i, Outgoing{
+				Body: first.encode(r.raw), Group: endpoint, Resent: r.resent,
+				Value: &deliveryValue{first.versioned(), &r.event},
+			})
 		}
 		if len(s.plain.out)+len(s.ordered.out) >= s.fanout.cfg.Chunk ||
 			s.plain.bytes+s.ordered.bytes >= sendChunkBytes {

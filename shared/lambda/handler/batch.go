@@ -43,37 +43,60 @@ func Batch(
 		for i, r := range e.Records {
 			msgs[i] = message(r)
 		}
-		actions := process(ctx, msgs)
-		for _, q := range queues {
-			if held := toHold(q.Name(), e.Records, msgs, actions); len(held) > 0 {
-				// an error is ignored: the message then comes back after the visibility timeout
-				q.Hold(ctx, held)
-			}
-		}
+		failed := handle(ctx, process, msgs, queues, func(i int) string {
+			arn := e.Records[i].EventSourceARN
+			return arn[strings.LastIndexByte(arn, ':')+1:]
+		})
 		var answer events.SQSEventResponse
-		for i, a := range actions {
-			if a.Retry {
-				answer.BatchItemFailures = append(
-					answer.BatchItemFailures,
-					events.SQSBatchItemFailure{ItemIdentifier: msgs[i].ID},
-				)
-			}
+		for _, id := range failed {
+			answer.BatchItemFailures = append(
+				answer.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: id},
+			)
 		}
 		return answer, nil
 	}
 }
 
-// toHold returns the messages of a queue that the stage wants to receive again at a certain time.
-func toHold(
-	queue string, records []events.SQSMessage, msgs []relay.Message, actions []relay.Action,
-) (held []relay.Held) {
-	for i, r := range records {
-		if a := actions[i]; a.Retry &&
-			r.EventSourceARN[strings.LastIndexByte(r.EventSourceARN, ':')+1:] == queue {
-			held = append(held, relay.Held{Message: msgs[i], For: a.After})
+// Messages returns what Batch returns for one queue, without the documents of SQS and Lambda around
+// the messages: it returns the ids of the failed messages.
+func Messages(
+	process func(context.Context, []relay.Message) []relay.Action, queue Queue,
+) func(context.Context, []relay.Message) (failed []string, err error) {
+	return func(ctx context.Context, msgs []relay.Message) ([]string, error) {
+		return handle(ctx, process, msgs, []Queue{queue}, func(int) string {
+			return queue.Name()
+		}), nil
+	}
+}
+
+// handle passes messages to a stage and holds those that it wants to receive again. It returns the
+// ids of those. from returns the name of the queue of a message.
+func handle(
+	ctx context.Context, process func(context.Context, []relay.Message) []relay.Action,
+	msgs []relay.Message, queues []Queue, from func(i int) string,
+) (failed []string) {
+	actions := process(ctx, msgs)
+	for i, a := range actions {
+		if a.Retry {
+			failed = append(failed, msgs[i].ID)
 		}
 	}
-	return held
+	if len(failed) == 0 {
+		return nil
+	}
+	for _, q := range queues {
+		var held []relay.Held
+		for i, a := range actions {
+			if a.Retry && from(i) == q.Name() {
+				held = append(held, relay.Held{Message: msgs[i], For: a.After})
+			}
+		}
+		if len(held) > 0 {
+			// an error is ignored: the message then comes back after the visibility timeout
+			q.Hold(ctx, held)
+		}
+	}
+	return failed
 }
 
 func message(r events.SQSMessage) relay.Message {

@@ -77,6 +77,13 @@ func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 // lowerCase returns the headers with names in lower case, as API Gateway spells them. SAM's
 // emulation of it leaves names as they came.
 func lowerCase(headers map[string]string) relay.Header {
+	isLower := true
+	for name := range headers {
+		isLower = isLower && strings.ToLower(name) == name
+	}
+	if isLower {
+		return headers
+	}
 	h := make(relay.Header, len(headers))
 	for name, value := range headers {
 		h[strings.ToLower(name)] = value

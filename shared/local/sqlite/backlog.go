@@ -23,6 +23,7 @@ type entry struct {
 type content struct {
 	body   []byte
 	resent bool
+	value  any // see relay.Message
 }
 
 // backlog is the part of a queue that is in memory. It knows which messages are ready, when the
@@ -116,6 +117,9 @@ func (b *backlog) add(entries []entry) {
 	}
 	signal(b.wake)
 }
+
+// addOne adds a message.
+func (b *backlog) addOne(e entry) { b.add([]entry{e}) }
 
 func (b *backlog) enqueue(g *group, e readyEntry) {
 	if e.content != nil {

@@ -47,12 +47,9 @@ func (q *Queue) Consume(ctx context.Context, o ConsumerOptions, h Handler) error
 	if err != nil {
 		return err
 	}
-	c := consumer{Queue: q, backlog: b, handler: h}
-	var handlers sync.WaitGroup
-	for range o.Concurrency {
-		handlers.Go(func() { c.work(ctx, o.BatchSize) })
-	}
-	handlers.Wait()
+	c := &consumer{Queue: q, backlog: b, handler: h, limits: o}
+	c.grow(ctx)
+	c.workers.Wait()
 	return q.stop()
 }
 
@@ -77,38 +74,95 @@ func (q *Queue) start(perGroup int) (*backlog, error) {
 		b.perGroup, b.ordered = 1, true
 	}
 	var busy error
+	st := &q.store.state
 	err := q.store.do(context.Background(), executed, func(conn *sqlite.Conn) error {
+		st.mu.Lock()
+		defer st.mu.Unlock()
 		if q.backlog != nil {
 			busy = fmt.Errorf("sqlite: %s is already being consumed", q.sql.table)
 			return nil
 		}
 		q.backlog = b
-		return q.load(conn, 0)
+		return q.load(conn, q.sql.load)
 	})
 	return b, errors.Join(err, busy)
 }
 
 // stop removes the backlog. Its error is that of a broken store.
 func (q *Queue) stop() error {
-	return q.store.do(context.Background(), executed, func(*sqlite.Conn) error {
-		q.backlog = nil
-		return nil
-	})
+	return q.store.change(context.Background(), false, func(*view) { q.backlog = nil })
 }
+
+// maxSpare limits how many handlers of a consumer wait for work. A goroutine that has run a handler
+// has a large stack, which each garbage collection reads.
+const maxSpare = 32
 
 // consumer is one run of Consume.
 type consumer struct {
 	*Queue
 	backlog *backlog
 	handler Handler
+	limits  ConsumerOptions
+
+	workers sync.WaitGroup
+	mu      sync.Mutex
+	running int // workers, at most limits.Concurrency
+	spare   int // those of them that wait for work
 }
 
-// work hands out batches, one at a time.
-func (c *consumer) work(ctx context.Context, batchSize int) {
-	for ctx.Err() == nil && c.store.Err() == nil {
-		if batch := c.backlog.take(batchSize); len(batch) > 0 {
+// grow starts a worker if none waits for work.
+func (c *consumer) grow(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spare == 0 && c.running < c.limits.Concurrency {
+		c.running++
+		c.spare++
+		c.workers.Go(func() { c.work(ctx) })
+	}
+}
+
+// busy notes that a worker, which has waited, has work or ends.
+func (c *consumer) busy() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spare--
+}
+
+// idle notes that a worker has no work. It returns false if the worker is not needed.
+func (c *consumer) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.spare >= maxSpare {
+		c.running--
+		return false
+	}
+	c.spare++
+	return true
+}
+
+// work hands out batches, one at a time, while there is work.
+func (c *consumer) work(ctx context.Context) {
+	for waiting := true; ; {
+		working := ctx.Err() == nil && c.store.working()
+		var batch []lease
+		if working {
+			batch = c.backlog.take(c.limits.BatchSize)
+		}
+		if waiting && (len(batch) > 0 || !working) {
+			waiting = false
+			c.busy()
+		}
+		switch {
+		case !working:
+			return
+		case len(batch) > 0:
+			c.grow(ctx)
 			c.handle(ctx, batch)
 			continue
+		case !waiting:
+			if waiting = c.idle(); !waiting {
+				return
+			}
 		}
 		select {
 		case <-c.backlog.wake:
@@ -164,12 +218,15 @@ func (c *consumer) putAside(batch []lease) []lease {
 	if len(dead) == 0 {
 		return batch
 	}
-	_ = c.store.give(&op{run: func(conn *sqlite.Conn) error {
+	st := &c.store.state
+	_ = c.store.give(&op{stage: committed, run: func(conn *sqlite.Conn) error {
 		for _, l := range dead {
 			if err := c.move(conn, c.options.DeadLetter, l.id, l.id); err != nil {
 				return err
 			}
+			st.mu.Lock()
 			c.options.DeadLetter.backlog.add([]entry{{id: l.id, group: l.group.name}})
+			st.mu.Unlock()
 		}
 		return nil
 	}}) // an error is the store's, which ends the consumer
@@ -177,8 +234,8 @@ func (c *consumer) putAside(batch []lease) []lease {
 	return good
 }
 
-// receive adds one to each message's receive count and returns the messages. It waits for the
-// writer only if a body must be read from the file. It omits messages that no longer exist.
+// receive adds one to each message's receive count and returns the messages. It omits messages that
+// no longer exist.
 func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 	var missing []int
 	for i := range batch {
@@ -187,27 +244,17 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 			missing = append(missing, i)
 		}
 	}
-	w := &c.store.writer
-	o := &op{run: func(conn *sqlite.Conn) error {
-		for _, l := range batch {
-			w.lease(l.id)
+	err := c.store.change(context.Background(), false, func(v *view) {
+		ids := make([]int64, len(batch))
+		for i, l := range batch {
+			ids[i] = l.id
 		}
+		v.receive(ids)
 		for _, i := range missing {
-			if err := exec(conn, c.sql.read, func(stmt *sqlite.Stmt) error {
-				batch[i].content = &content{body: blob(stmt, 0), resent: stmt.ColumnBool(1)}
-				return nil
-			}, batch[i].id); err != nil {
-				return err
-			}
+			batch[i].content = v.content(c.Queue, batch[i].id)
 		}
-		return nil
-	}}
-	give := c.store.give
-	if len(missing) > 0 {
-		o.done = make(chan struct{})
-		give = func(o *op) error { return c.store.wait(context.Background(), o) }
-	}
-	if err := give(o); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	msgs := make([]relay.Message, 0, len(batch))
@@ -215,7 +262,7 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 		if l.content != nil {
 			m := relay.Message{
 				ID: messageID(l.id), Body: l.content.body, Receives: l.receives,
-				Resent: l.content.resent,
+				Resent: l.content.resent, Value: l.content.value,
 			}
 			if c.options.Ordered {
 				m.Group = l.group.name
@@ -227,24 +274,18 @@ func (c *consumer) receive(batch []lease) ([]relay.Message, error) {
 }
 
 // settle removes the messages that were handled. A failed message comes back when its hold ends, or
-// else when its visibility timeout ends. settle does not wait for the writer: the handler's own
-// writes were given to the writer before.
+// else when its visibility timeout ends.
 func (c *consumer) settle(batch []lease, visible time.Time, failed func(lease) bool) {
 	held, otherwise := c.backlog.held(batch), dueAt(visible)
 	due := func(l lease) int64 { return cmp.Or(held[l.id], otherwise) }
-	w := &c.store.writer
-	_ = c.store.give(&op{run: func(conn *sqlite.Conn) error {
+	_ = c.store.change(context.Background(), false, func(v *view) {
 		for _, l := range batch {
-			w.release(l.id)
-			query, args := c.sql.remove, []any{l.id}
 			if failed(l) {
-				query, args = c.sql.again, []any{l.receives, due(l), l.id}
-			}
-			if err := exec(conn, query, nil, args...); err != nil {
-				return err
+				v.again(c.name, l.id, l.receives, due(l))
+			} else {
+				v.remove(c.name, l.id)
 			}
 		}
-		return nil
-	}}) // an error is the store's, which ends the consumer
+	}) // an error is the store's, which ends the consumer
 	c.backlog.settle(batch, func(l lease) (int64, bool) { return due(l), failed(l) })
 }

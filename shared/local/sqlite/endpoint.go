@@ -37,7 +37,7 @@ func (l *Ledger) SaveEndpointState(
 		query = "INSERT OR IGNORE INTO endpoint_states (endpoint, revision, state) VALUES (?1, ?2 + 1, ?3)"
 	}
 	conflict := false
-	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+	err := l.store.do(ctx, committed, func(conn *sqlite.Conn) error {
 		err := exec(conn, query, nil, endpoint, prior, breaker.Encode(s))
 		conflict = err == nil && conn.Changes() == 0
 		return err

@@ -26,30 +26,29 @@ func (s *Store) Ledger() *Ledger { return &Ledger{s} }
 func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
 	body := r.Body
 	r.Body = nil
-	doc := relay.EncodeEventRecord(r)
-	var stored row
-	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		err := exec(conn,
-			`INSERT INTO events (id, source, received, expires, record, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-			ON CONFLICT (id) DO UPDATE SET source = ?2, received = ?3, expires = ?4, record = ?5, body = ?6 WHERE expires <= ?7`,
-			nil, r.ID, r.Source, r.ReceivedAt.UnixMilli(), r.ExpiresAt.Unix(), doc, body,
-			time.Now().Unix())
-		if err != nil || conn.Changes() > 0 {
-			l.store.writer.written += len(doc) + len(body)
-			return err
+	row := eventRow{
+		id: r.ID, source: r.Source, received: r.ReceivedAt.UnixMilli(),
+		expires: r.ExpiresAt.Unix(), record: relay.EncodeEventRecord(r), body: body,
+	}
+	var stored *eventRow
+	err := l.store.change(ctx, false, func(v *view) {
+		if stored = v.event(r.ID); stored != nil && stored.expires > time.Now().Unix() {
+			return
 		}
-		return exec(conn, "SELECT record, body FROM events WHERE id = ?", stored.read, r.ID)
+		row.alone = stored == nil && !v.hasDeliveries(r.ID)
+		stored = nil
+		v.putEvent(row)
 	})
-	if err != nil || stored.record == nil {
+	if err != nil || stored == nil {
 		return nil, err
 	}
-	existing, err := stored.event()
+	existing, err := decodeEvent(stored.record, stored.body)
 	return &existing, err
 }
 
 // KeepEvent implements relay.EventKeeper.
 func (l *Ledger) KeepEvent(ctx context.Context, eventID string, until time.Time) error {
-	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+	return l.store.do(ctx, committed, func(conn *sqlite.Conn) error {
 		var stored row
 		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ? AND expires < ?",
 			stored.read,
@@ -83,51 +82,57 @@ func (r *row) read(stmt *sqlite.Stmt) error {
 	return nil
 }
 
-func (r *row) event() (relay.EventRecord, error) {
-	e, err := relay.DecodeEventRecord(r.record)
-	if len(r.body) > 0 {
-		e.Body = r.body
+func (r *row) event() (relay.EventRecord, error) { return decodeEvent(r.record, r.body) }
+
+// decodeEvent returns an event from its columns.
+func decodeEvent(record, body []byte) (relay.EventRecord, error) {
+	e, err := relay.DecodeEventRecord(record)
+	if len(body) > 0 {
+		e.Body = body
 	}
 	return e, err
 }
 
 // Delivery implements relay.Deliveries.
 func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.Delivery, error) {
-	var stored row
-	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		return exec(conn,
-			"SELECT record FROM deliveries WHERE event = ? AND endpoint = ? AND expires > ?",
-			stored.read,
-			eventID, endpoint, time.Now().Unix())
+	var stored *deliveryRow
+	err := l.store.change(ctx, false, func(v *view) {
+		stored = unexpired(v.delivery(deliveryKey{eventID, endpoint}))
 	})
 	if err != nil {
 		return relay.Delivery{}, err
 	}
-	if stored.record == nil {
+	if stored == nil {
 		return relay.Delivery{},
 			fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
 	}
 	return relay.DecodeDelivery(stored.record)
 }
 
+// unexpired returns d, or nil if it has expired.
+func unexpired(d *deliveryRow) *deliveryRow {
+	if d == nil || d.expires <= time.Now().Unix() {
+		return nil
+	}
+	return d
+}
+
 // SaveDelivery implements relay.Deliveries.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	query := `UPDATE deliveries SET status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7
-		WHERE event = ?1 AND endpoint = ?2 AND expires > ?8 AND attempts = ?9`
-	if prior == 0 {
-		query = `INSERT INTO deliveries (event, endpoint, status, attempts, since, expires, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-			ON CONFLICT (event, endpoint) DO UPDATE SET status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7
-			WHERE expires <= ?8 OR attempts = ?9`
+	row := deliveryRow{
+		deliveryKey: deliveryKey{d.EventID, d.Endpoint}, status: string(d.Status),
+		attempts: d.Attempts, expires: d.ExpiresAt.Unix(), record: relay.EncodeDelivery(d),
 	}
-	doc := relay.EncodeDelivery(d)
+	row.since, row.listed = since(d)
 	conflict := false
-	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, since(d),
-			d.ExpiresAt.Unix(), doc,
-			time.Now().Unix(), prior)
-		conflict = err == nil && conn.Changes() == 0
-		l.store.writer.written += len(doc)
-		return err
+	err := l.store.change(ctx, false, func(v *view) {
+		attempts := 0
+		if stored := unexpired(v.delivery(row.deliveryKey)); stored != nil {
+			attempts = stored.attempts
+		}
+		if conflict = attempts != prior; !conflict {
+			v.putDelivery(row)
+		}
 	})
 	if err == nil && conflict {
 		err = fmt.Errorf(
@@ -138,16 +143,16 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	return err
 }
 
-// since returns the time by which open deliveries are sorted, in Unix milliseconds. It returns nil
-// for a delivery that is not listed.
-func since(d relay.Delivery) any {
+// since returns the time by which open deliveries are sorted, in Unix milliseconds. A delivery that
+// is not listed has none.
+func since(d relay.Delivery) (at int64, listed bool) {
 	switch d.Status {
 	case relay.Waiting:
-		return d.NextAt.UnixMilli()
+		return d.NextAt.UnixMilli(), true
 	case relay.Dead:
-		return d.UpdatedAt.UnixMilli()
+		return d.UpdatedAt.UnixMilli(), true
 	default:
-		return nil
+		return 0, false
 	}
 }
 

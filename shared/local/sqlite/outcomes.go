@@ -14,7 +14,7 @@ import (
 
 // SaveSent implements relay.Events.
 func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
-	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+	return l.store.do(ctx, committed, func(conn *sqlite.Conn) error {
 		var stored row
 		err := exec(
 			conn, "SELECT record FROM events WHERE id = ? AND expires > ?", stored.read, eventID,
@@ -105,7 +105,7 @@ func (l *Ledger) SweepCursor(ctx context.Context) (operate.SweepCursor, error) {
 
 // SaveSweepCursor implements relay.SweepCursors.
 func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) error {
-	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+	return l.store.do(ctx, committed, func(conn *sqlite.Conn) error {
 		return exec(
 			conn, "INSERT OR REPLACE INTO sweep_cursor (id, cursor) VALUES (1, ?)", nil,
 			operate.EncodeSweepCursor(c),

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,13 +49,13 @@ type Queue struct {
 	name    string
 	store   *Store
 	options QueueOptions
-	// of the consumer; nil without a consumer in this process. Only the writer uses it.
+	// of the consumer; nil without a consumer in this process; under the store's state.mu
 	backlog *backlog
 	sql     queueSQL
 }
 
 // queueSQL holds the statements on one queue's table.
-type queueSQL struct{ table, insert, read, remove, again, load, moveID string }
+type queueSQL struct{ table, insert, named, read, remove, again, load, adopt, moveID string }
 
 var queueName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
@@ -68,7 +70,7 @@ func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	if o.Visibility == 0 {
 		o.Visibility = DefaultVisibility
 	}
-	q := &Queue{name: name, store: s, options: o, sql: statements(`"` + tablePrefix + name + `"`)}
+	q := &Queue{name: name, store: s, options: o, sql: statements(tableOf(name))}
 	err := s.do(context.Background(), committed, func(conn *sqlite.Conn) error {
 		s.mu.Lock()
 		known := s.queues[name]
@@ -85,18 +87,23 @@ func (s *Store) Queue(name string, o QueueOptions) (*Queue, error) {
 	return q, err
 }
 
+// tableOf returns the name of a queue's table, quoted.
+func tableOf(queue string) string { return `"` + tablePrefix + queue + `"` }
+
 // statements returns the SQL for a table. A message's id is its rowid, so rows are added at the end
 // of the table and mostly removed at its start.
 func statements(table string) queueSQL {
 	return queueSQL{
 		table: table,
 		insert: "INSERT INTO " + table +
-			" (id, grp, due, receives, resent, name, body) VALUES (?, ?, ?, 0, ?, ?, ?)" +
-			" ON CONFLICT (name) WHERE name IS NOT NULL DO NOTHING",
+			" (id, grp, due, receives, resent, name, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		named:  "SELECT id FROM " + table + " WHERE name = ?",
 		read:   "SELECT body, resent FROM " + table + " WHERE id = ?",
 		remove: "DELETE FROM " + table + " WHERE id = ?",
 		again:  "UPDATE " + table + " SET receives = ?, due = ? WHERE id = ?",
-		load:   "SELECT id, grp, due, receives FROM " + table + " WHERE id > ? ORDER BY id",
+		load:   "SELECT id, grp, due, receives FROM " + table + " ORDER BY id",
+		adopt: "SELECT id, grp, due, receives FROM " + table +
+			" WHERE id > ? AND id & 1 ORDER BY id",
 		moveID: "INSERT INTO " + table +
 			" (id, grp, due, receives, resent, name, body) SELECT ?, grp, 0, 0, resent, NULL, body FROM ",
 	}
@@ -124,7 +131,10 @@ func (q *Queue) create(conn *sqlite.Conn) error {
 func (q *Queue) passIDs(conn *sqlite.Conn) error {
 	var last int64
 	err := exec(conn, "SELECT max(id) FROM "+q.sql.table, into(&last))
-	q.store.writer.lastID = max(q.store.writer.lastID, last)
+	st := &q.store.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lastID = max(st.lastID, last)
 	return err
 }
 
@@ -184,48 +194,43 @@ func check(m relay.Outgoing) error {
 }
 
 func (q *Queue) insert(ctx context.Context, msgs []relay.Outgoing) error {
-	var to *backlog
-	entries := make([]entry, 0, len(msgs))
-	o := &op{done: make(chan struct{}), run: func(conn *sqlite.Conn) error {
+	return q.store.change(ctx, q.options.Durable, func(v *view) {
 		for _, m := range msgs {
 			var due time.Time
 			if m.Delay > 0 {
 				due = time.Now().Add(m.Delay)
 			}
-			var name any
-			if q.options.Ordered {
-				name = m.Once
-			}
-			e, err := q.put(conn, name, due, m)
-			if err != nil {
-				return err
-			}
-			if name == nil || conn.Changes() > 0 {
-				entries = append(entries, e)
-			}
+			q.put(v, m, q.options.Ordered, m.Once, due)
 		}
-		to = q.backlog
-		return nil
-	}}
-	if q.options.Durable {
-		o.stage = onDisk
-	}
-	o.then = func() { to.add(entries) }
-	return q.store.wait(ctx, o)
+	})
 }
 
-// put writes a message. It writes nothing if name is not nil and the queue already has a message of
-// that name; see conn.Changes.
-func (q *Queue) put(conn *sqlite.Conn, name any, due time.Time, m relay.Outgoing) (entry, error) {
-	e := entry{id: q.store.writer.nextID(), group: m.Group}
+// put sends a message. It sends nothing if named is set and the queue already has a message of that
+// name. The message is handed out at once, or in a durable queue when it is on disk.
+func (q *Queue) put(v *view, out relay.Outgoing, named bool, name string, due time.Time) {
+	if named && v.named(q, name) {
+		return
+	}
+	m := message{
+		id: v.nextID(), group: out.Group, resent: out.Resent, named: named, name: name,
+		body: out.Body,
+	}
 	if !due.IsZero() {
-		e.due = dueAt(due)
+		m.due = dueAt(due)
 	}
-	if e.due == 0 {
-		e.content = &content{body: m.Body, resent: m.Resent}
+	v.send(q.name, m)
+	if q.backlog == nil {
+		return
 	}
-	q.store.writer.written += len(m.Body)
-	return e, exec(conn, q.sql.insert, nil, e.id, e.group, e.due, m.Resent, name, m.Body)
+	e := entry{id: m.id, group: m.group, due: m.due}
+	if m.due == 0 {
+		e.content = &content{body: m.body, resent: m.resent, value: out.Value}
+	}
+	if v.durable {
+		v.journal.open.arrivals = append(v.journal.open.arrivals, arrival{q.backlog, e})
+		return
+	}
+	q.backlog.add([]entry{e})
 }
 
 // dueAt converts a time to Unix milliseconds, as the tables store it. It rounds up, so that a
@@ -253,11 +258,10 @@ func (q *Queue) hold(ctx context.Context, h relay.Held) error {
 		)
 	}
 	due := dueAt(time.Now().Add(h.For))
-	return q.store.do(ctx, executed, func(*sqlite.Conn) error {
+	return q.store.change(ctx, false, func(*view) {
 		if q.backlog != nil {
 			q.backlog.hold(id, h.Receives, due)
 		}
-		return nil
 	})
 }
 
@@ -309,12 +313,15 @@ func (q *Queue) Redrive(ctx context.Context, to *Queue) (int, error) {
 			consumer.add(entries)
 		},
 			run: func(conn *sqlite.Conn) (err error) {
+				st := &q.store.state
+				st.mu.Lock()
+				defer st.mu.Unlock()
 				if q.backlog != nil {
 					refused = errors.New("sqlite: redrive of a queue that is being consumed")
 					return nil
 				}
 				if first {
-					last = q.store.writer.lastID
+					last = st.lastID
 				}
 				entries, err = q.moveAll(conn, to, last)
 				step, consumer = len(entries), to.backlog
@@ -339,8 +346,9 @@ func (q *Queue) moveAll(conn *sqlite.Conn, to *Queue, last int64) ([]entry, erro
 	if err != nil {
 		return nil, err
 	}
+	v := view{state: &q.store.state, conn: conn}
 	for _, e := range old {
-		next := entry{id: q.store.writer.nextID(), group: e.group}
+		next := entry{id: v.nextID(), group: e.group}
 		if err := q.move(conn, to, e.id, next.id); err != nil {
 			return nil, err
 		}
@@ -357,10 +365,10 @@ func (q *Queue) move(conn *sqlite.Conn, to *Queue, id, newID int64) error {
 	return exec(conn, q.sql.remove, nil, id)
 }
 
-// load adds the messages whose id is greater than above to the backlog.
-func (q *Queue) load(conn *sqlite.Conn, above int64) error {
+// load adds the messages that a query returns to the backlog.
+func (q *Queue) load(conn *sqlite.Conn, query string, args ...any) error {
 	var entries []entry
-	err := exec(conn, q.sql.load, func(stmt *sqlite.Stmt) error {
+	err := exec(conn, query, func(stmt *sqlite.Stmt) error {
 		e := entry{
 			id: stmt.ColumnInt64(0), group: stmt.ColumnText(1), due: stmt.ColumnInt64(2),
 			receives: stmt.ColumnInt(3),
@@ -372,28 +380,33 @@ func (q *Queue) load(conn *sqlite.Conn, above int64) error {
 			entries = entries[:0]
 		}
 		return nil
-	}, above)
+	}, args...)
 	q.backlog.add(entries)
 	return err
 }
 
+// lastVisitor is the query for the last message id that a process gave which is not the host.
+const lastVisitor = "SELECT message FROM visitors"
+
 // adopt adds the messages that other processes have sent since the last transaction.
 func (s *Store) adopt() error {
-	s.mu.Lock()
-	queues := make([]*Queue, 0, len(s.queues))
-	for _, q := range s.queues {
-		queues = append(queues, q)
+	above := s.writer.visitor
+	if err := exec(s.conn, lastVisitor, into(&s.writer.visitor)); err != nil ||
+		above == s.writer.visitor {
+		return err
 	}
+	s.mu.Lock()
+	queues := slices.Collect(maps.Values(s.queues))
 	s.mu.Unlock()
-	above := s.writer.lastID
+	st := &s.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.lastID = max(st.lastID, s.writer.visitor)
 	for _, q := range queues {
 		if q.backlog != nil {
-			if err := q.load(s.conn, above); err != nil {
+			if err := q.load(s.conn, q.sql.adopt, above); err != nil {
 				return err
 			}
-		}
-		if err := q.passIDs(s.conn); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -417,20 +430,7 @@ func (s *Scheduler) Schedule(
 	if err := check(msg); err != nil {
 		return err
 	}
-	q := s.queue
-	var to *backlog
-	var entries []entry
-	o := &op{done: make(chan struct{}), then: func() {
-		to.add(entries)
-	}, run: func(conn *sqlite.Conn) error {
-		e, err := q.put(conn, name, at, msg)
-		if err == nil && conn.Changes() > 0 {
-			to, entries = q.backlog, []entry{e}
-		}
-		return err
-	}}
-	if q.options.Durable {
-		o.stage = onDisk
-	}
-	return q.store.wait(ctx, o)
+	return s.queue.store.change(ctx, s.queue.options.Durable, func(v *view) {
+		s.queue.put(v, msg, true, name, at)
+	})
 }

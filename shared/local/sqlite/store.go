@@ -68,7 +68,13 @@ var schema = sqlitemigration.Schema{
 		ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT '';`, `
 		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`, `
 		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`, `
-		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`,
+		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`, `
+		DROP TABLE leases;
+		CREATE TABLE journal (
+			id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL, settled INTEGER NOT NULL);
+		INSERT INTO journal VALUES (1, 0, 0);
+		CREATE TABLE visitors (id INTEGER PRIMARY KEY CHECK (id = 1), message INTEGER NOT NULL);
+		INSERT INTO visitors VALUES (1, 0);`,
 	},
 }
 
@@ -86,11 +92,14 @@ type Store struct {
 	free        chan struct{} // a token: nothing is being made durable
 	full        chan struct{} // the log has grown: time for a checkpoint
 	moved       chan struct{} // the checkpointer has copied most of the log
+	apply       chan struct{} // a token: time to write the overlay to SQLite
 	done        chan struct{} // closed when the store is broken or closing
 	stopped     chan struct{} // closed when the last operation has been answered
 	quit        chan struct{} // closed by Close
+	committed   atomic.Uint64 // SQLite has the journal's records up to this one, committed
 	uncommitted atomic.Int64  // operations that were given and are not committed yet
 	writer      writer
+	state       state
 
 	hosting sync.Mutex // held by Host; not mu, because the writer needs mu
 	hosted  bool
@@ -112,12 +121,15 @@ func Exists(dir string) bool {
 // current user only. The store must be closed. Several processes may open one directory. The
 // process that consumes messages calls Host.
 func Open(dir string) (*Store, error) {
+	keepBlocks()
 	s := &Store{
 		dir: dir, ops: make(chan *op, maxGroup), commits: make(chan []*op, 1),
 		free: make(chan struct{}, 1), full: make(chan struct{}, 1), moved: make(chan struct{}, 1),
 		done: make(chan struct{}), stopped: make(chan struct{}), quit: make(chan struct{}),
-		queues: map[string]*Queue{},
+		apply: make(chan struct{}, 1), queues: map[string]*Queue{},
+		state: state{active: newOverlay(), leases: map[int64]struct{}{}},
 	}
+	s.state.room = sync.NewCond(&s.state.mu)
 	s.free <- struct{}{}
 	if err := s.open(); err != nil {
 		s.release()
@@ -126,6 +138,9 @@ func Open(dir string) (*Store, error) {
 	go s.write()
 	go s.sync()
 	s.idle.Go(s.checkpoint)
+	if err := s.recoverIfDead(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -161,7 +176,11 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
-	s.writer.dataVersion, err = dataVersion(s.conn)
+	if s.writer.dataVersion, err = dataVersion(s.conn); err != nil {
+		return err
+	}
+	err = exec(s.conn, lastVisitor, into(&s.writer.visitor))
+	s.state.lastID = s.writer.visitor
 	return err
 }
 
@@ -173,11 +192,14 @@ func connect(path string) (*sqlite.Conn, error) {
 		return nil, err
 	}
 	conn.SetBusyTimeout(busyTimeout)
+	if err := exec(conn, "PRAGMA page_size = 8192", nil); err != nil { // of a new file
+		return nil, errors.Join(err, conn.Close())
+	}
 	if err := writeAhead(conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	for _, pragma := range []string{
-		"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -32768",
+		"synchronous = NORMAL", "wal_autocheckpoint = 0", "cache_size = -16384",
 	} {
 		if err := exec(conn, "PRAGMA "+pragma, nil); err != nil {
 			return nil, errors.Join(err, conn.Close())
@@ -212,67 +234,6 @@ func migrate(conn *sqlite.Conn) error {
 		)
 	}
 	return nil
-}
-
-// Host makes this process the one that consumes messages, until Close. It takes the lock file. If
-// an earlier host died, Host adds one to the receive count of each message that was in flight then.
-// It also starts the removal of expired records. ErrInUse: another process is the host.
-func (s *Store) Host() error {
-	s.hosting.Lock()
-	defer s.hosting.Unlock()
-	if s.hosted {
-		return nil
-	}
-	path := filepath.Join(s.dir, lockName)
-	s.lock = flock.New(path, flock.SetPermissions(0o600))
-	locked, err := s.lock.TryLock()
-	if err != nil {
-		return fmt.Errorf("sqlite: lock %s: %w", path, err)
-	}
-	if !locked {
-		return fmt.Errorf(
-			"%w: another relay runs on %s; stop it, or choose another directory (its lock is %s)",
-			ErrInUse, s.dir, path,
-		)
-	}
-	if err := s.do(context.Background(), onDisk, countInterrupted); err != nil {
-		return errors.Join(err, s.lock.Unlock())
-	}
-	s.hosted = true
-	s.idle.Go(s.housekeep)
-	return nil
-}
-
-// countInterrupted adds one to the receive count of each message that was in flight when the last
-// host died.
-func countInterrupted(conn *sqlite.Conn) error {
-	var ids []int64
-	err := exec(conn, "SELECT messages FROM leases", func(stmt *sqlite.Stmt) error {
-		ids = decodeLeases(blob(stmt, 0))
-		return nil
-	})
-	if err != nil || len(ids) == 0 {
-		return err
-	}
-	var tables []string
-	err = exec(conn, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?",
-		func(stmt *sqlite.Stmt) error {
-			tables = append(tables, stmt.ColumnText(0))
-			return nil
-		}, tablePrefix+"*")
-	if err != nil {
-		return err
-	}
-	for _, table := range tables {
-		for _, id := range ids {
-			if err := exec(
-				conn, `UPDATE "`+table+`" SET receives = receives + 1 WHERE id = ?`, nil, id,
-			); err != nil {
-				return err
-			}
-		}
-	}
-	return exec(conn, "DELETE FROM leases", nil)
 }
 
 // housekeep removes expired records. It begins a transaction each second, and thereby also finds
@@ -314,7 +275,7 @@ func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
 }
 
 // read runs f in one transaction on a connection of its own. f must not write. It sees everything
-// that was executed before.
+// that was executed or changed before.
 func (s *Store) read(ctx context.Context, f func(*sqlite.Conn) error) error {
 	if err := s.flush(ctx); err != nil {
 		return err
@@ -348,11 +309,14 @@ func (s *Store) Err() error {
 // fail stops the store. Only the first error is kept.
 func (s *Store) fail(err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.err == nil {
 		s.err = err
 		close(s.done)
 	}
+	s.mu.Unlock()
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	s.state.room.Broadcast()
 }
 
 // Close writes the waiting operations, makes them durable, and releases the file. If the store was
@@ -362,6 +326,7 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.quit)
 		<-s.stopped
+		s.stopJournal()
 		s.fail(ErrClosed)
 		s.idle.Wait()
 		s.release()
@@ -378,7 +343,7 @@ func (s *Store) release() {
 	if s.readers != nil {
 		_ = s.readers.Close()
 	}
-	for _, conn := range []*sqlite.Conn{s.mover, s.conn} {
+	for _, conn := range []*sqlite.Conn{s.state.probe, s.mover, s.conn} {
 		if conn != nil {
 			_ = conn.Close()
 		}

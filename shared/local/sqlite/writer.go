@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -54,11 +53,10 @@ func (o *op) answer() {
 
 // writer is the state of the writing goroutine. No other goroutine uses it.
 type writer struct {
-	dataVersion int64              // changes when another connection has written
-	lastID      int64              // no message id so far is greater; the next one is
-	leases      map[int64]struct{} // messages in flight
-	leasesStale bool               // the leases in the file are older than these
-	written     int                // bytes since the last checkpoint, by estimate
+	dataVersion int64  // changes when another connection has written
+	visitor     int64  // the last message id of another process that is known here
+	applied     uint64 // SQLite has the journal's records up to this one
+	written     int    // bytes since the last checkpoint, by estimate
 	// there are commits that were not yet given to the syncing goroutine
 	unsynced bool
 	durable  []*op // operations of these commits that wait until they are on disk
@@ -117,7 +115,10 @@ func (s *Store) stopError() error {
 
 // flush returns when everything executed so far can be read through any connection.
 func (s *Store) flush(ctx context.Context) error {
-	if s.uncommitted.Load() == 0 {
+	s.state.mu.Lock()
+	clean := s.state.unapplied() == 0
+	s.state.mu.Unlock()
+	if clean && s.uncommitted.Load() == 0 {
 		return ctx.Err()
 	}
 	return s.do(ctx, committed, func(*sqlite.Conn) error { return nil })
@@ -127,7 +128,6 @@ func (s *Store) flush(ctx context.Context) error {
 func (s *Store) write() {
 	defer close(s.commits)
 	defer close(s.full)
-	s.writer.leases = map[int64]struct{}{}
 	timer := time.NewTimer(maxOpen)
 	for {
 		var first *op
@@ -142,35 +142,61 @@ func (s *Store) write() {
 		case <-s.unsynced():
 			s.handOver()
 			continue
+		case <-s.apply:
 		case <-s.done: // a commit could not be made durable
 			return
 		case <-s.quit:
 			if first = s.waiting(); first == nil {
-				<-s.free
-				s.handOver()
+				s.finish(timer.C)
 				return
 			}
 		}
 		timer.Reset(maxOpen)
-		if err := s.transaction(first, timer.C); err != nil {
-			s.fail(fmt.Errorf("%w: %w", ErrBroken, err))
-			_ = exec(s.conn, "ROLLBACK", nil) // there may be nothing to roll back
+		if !s.tryTransaction(first, timer.C) {
 			return
 		}
 	}
 }
 
-// transaction executes first and the operations that follow it, and commits.
+// tryTransaction runs a transaction. If it fails, the store is broken.
+func (s *Store) tryTransaction(first *op, timeout <-chan time.Time) bool {
+	err := s.transaction(first, timeout)
+	if err != nil {
+		s.fail(fmt.Errorf("%w: %w", ErrBroken, err))
+		_ = exec(s.conn, "ROLLBACK", nil) // there may be nothing to roll back
+	}
+	return err == nil
+}
+
+// finish writes what is left at the end, and makes it durable.
+func (s *Store) finish(timeout <-chan time.Time) {
+	s.state.mu.Lock()
+	clean := s.state.unapplied() == 0
+	s.state.mu.Unlock()
+	if clean || s.tryTransaction(nil, timeout) {
+		<-s.free
+		s.handOver()
+	}
+}
+
+// transaction writes the overlay to SQLite, executes first, if not nil, and the operations that
+// follow it, and commits. Each operation finds all earlier changes in SQLite.
 func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	var later [onDisk + 1][]*op // to be answered after the commit
+	if err := s.applyOverlay(s.conn); err != nil {
+		return err
+	}
 	n := 0
 	for o := first; o != nil; o = s.next(
 		n, len(later[committed]) > 0, len(later[onDisk]) > 0, timeout,
 	) {
 		n++
+		if err := s.applyOverlay(s.conn); err != nil {
+			return err
+		}
 		if err := o.run(s.conn); err != nil {
 			return err
 		}
@@ -180,13 +206,13 @@ func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 			later[o.stage] = append(later[o.stage], o)
 		}
 	}
-	if err := s.saveLeases(); err != nil {
-		return err
-	}
-	if err := exec(s.conn, "COMMIT", nil); err != nil {
+	if err := s.commit(); err != nil {
 		return err
 	}
 	s.uncommitted.Add(-int64(n))
+	if len(later[committed])+len(later[onDisk]) > 0 {
+		s.state.walAhead.Store(true)
+	}
 	for _, o := range later[committed] {
 		o.answer()
 	}
@@ -201,6 +227,24 @@ func (s *Store) transaction(first *op, timeout <-chan time.Time) error {
 		s.writer.written = 0
 		signal(s.full)
 	}
+	return nil
+}
+
+// commit commits. SQLite gets no record of the journal before that is durable.
+func (s *Store) commit() error {
+	if err := s.saveVisitor(); err != nil {
+		return err
+	}
+	if j := s.state.journal; j != nil {
+		if err := j.waitFor(s.writer.applied); err != nil {
+			return err
+		}
+	}
+	if err := exec(s.conn, "COMMIT", nil); err != nil {
+		return err
+	}
+	s.committed.Store(s.writer.applied)
+	s.applied()
 	return nil
 }
 
@@ -265,57 +309,24 @@ func (s *Store) begin() error {
 		return err
 	}
 	version, err := dataVersion(s.conn)
-	if err != nil {
+	if err != nil || version == s.writer.dataVersion {
 		return err
 	}
-	if version != s.writer.dataVersion {
-		s.writer.dataVersion = version
-		if err := s.adopt(); err != nil {
-			return err
-		}
-	}
-	s.writer.lastID = max(s.writer.lastID, time.Now().UnixMicro())
-	return nil
+	s.writer.dataVersion = version
+	return s.adopt()
 }
 
-// nextID returns a new message id. Ids grow with the clock, so no two processes give the same id,
-// nor does one process after a restart.
-func (w *writer) nextID() int64 {
-	w.lastID++
-	return w.lastID
-}
-
-func (w *writer) lease(id int64) {
-	w.leases[id] = struct{}{}
-	w.leasesStale = true
-}
-
-func (w *writer) release(id int64) {
-	delete(w.leases, id)
-	w.leasesStale = true
-}
-
-// saveLeases stores which messages are in flight. It does so once for each transaction, however
-// many messages there are. The same transaction has the effects of these messages. So if the
-// effects of a message survive, its receive is known too.
-func (s *Store) saveLeases() error {
-	if !s.writer.leasesStale {
+// saveVisitor stores the last message id that this process gave, if it is not the host.
+func (s *Store) saveVisitor() error {
+	st := &s.state
+	st.mu.Lock()
+	id, visits := st.lastID, st.journal == nil && st.lastID > s.writer.visitor
+	st.mu.Unlock()
+	if !visits {
 		return nil
 	}
-	s.writer.leasesStale = false
-	list := make([]byte, 0, 8*len(s.writer.leases))
-	for id := range s.writer.leases {
-		list = binary.BigEndian.AppendUint64(list, uint64(id)) //nolint:gosec // ids are positive
-	}
-	return exec(s.conn, "INSERT OR REPLACE INTO leases VALUES (1, ?)", nil, list)
-}
-
-func decodeLeases(list []byte) []int64 {
-	ids := make([]int64, len(list)/8)
-	for i := range ids {
-		ids[i] = int64(binary.BigEndian.Uint64(list[8*i:])) //nolint:gosec // ids are positive
-	}
-	return ids
+	s.writer.visitor = id
+	return exec(s.conn, "UPDATE visitors SET message = ?", nil, id)
 }
 
 // sync makes commits durable and answers the operations that wait for that. Each call to the disk
@@ -345,12 +356,29 @@ func (s *Store) makeDurable(group []*op) {
 // log from the beginning.
 func (s *Store) checkpoint() {
 	for range s.full {
+		if err := s.makeReusable(); err != nil {
+			s.fail(fmt.Errorf("%w: sync: %w", ErrBroken, err))
+			return
+		}
 		if err := passiveCheckpoint(s.mover); err != nil {
 			s.fail(fmt.Errorf("%w: checkpoint: %w", ErrBroken, err))
 			return
 		}
 		signal(s.moved)
 	}
+}
+
+// makeReusable makes SQLite's log durable, so that the journal's records that it has are no longer
+// needed.
+func (s *Store) makeReusable() error {
+	applied := s.committed.Load()
+	if err := dataSync(s.log); err != nil {
+		return err
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	s.state.inFile = applied
+	return nil
 }
 
 func passiveCheckpoint(conn *sqlite.Conn) error {
