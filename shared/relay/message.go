@@ -25,6 +25,7 @@ type eventDoc struct {
 	Trace      string    `json:"trace,omitempty"`
 	// base64: SQS refuses characters outside XML's range
 	Body       []byte          `json:"body,omitempty"`
+	Packed     []byte          `json:"packed,omitempty"`
 	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
 	Holder     document.Holder `json:"holder,omitzero"`
 	DeliveryID string          `json:"deliveryId,omitempty"`
@@ -113,7 +114,7 @@ func toEventDoc(e Event) eventDoc {
 	return eventDoc{
 		Version: format.Version, ID: e.ID, Receipt: e.Receipt, Source: e.Source, Type: e.Type,
 		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
-		Body: e.Body, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
+		Body: e.Body, Packed: e.Packed, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
 	}
 }
 
@@ -127,7 +128,7 @@ func (d eventDoc) event() (Event, error) {
 	return Event{
 		ID: d.ID, Receipt: d.Receipt, Source: d.Source, Type: d.Type, Trust: verify.Trust(d.Trust),
 		ReceivedAt: d.ReceivedAt.UTC(), Header: d.Header, Trace: d.Trace, Body: d.Body,
-		BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
+		Packed: d.Packed, BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
 	}, nil
 }
 
@@ -144,7 +145,7 @@ func DecodeEvent(b []byte) (Event, error) {
 }
 
 // EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body
-// separately passes a nil r.Body.
+// separately passes a nil r.Body and r.Packed.
 func EncodeEventRecord(r EventRecord) []byte {
 	return format.Encode(recordDoc{
 		Version: format.Version, MessageID: r.MessageID, Endpoints: r.Endpoints, Sent: r.Sent,
@@ -172,7 +173,8 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
 	doc := deliveryDoc{Version: format.Version, EventID: d.EventID, Endpoint: d.Endpoint,
-		ReceivedAt: d.ReceivedAt, Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		ReceivedAt: d.ReceivedAt, Source: d.Source, Type: d.Type, Status: d.Status,
+		Reason: d.Reason, Attempts: d.Attempts,
 		Step: d.Step, MessageID: d.MessageID,
 		Receives: d.Receives, NextAt: d.NextAt, Held: d.Held, Reserved: d.Reserved,
 		UpdatedAt: d.UpdatedAt, ExpiresAt: d.ExpiresAt, History: make([]attemptDoc, len(d.History))}

@@ -54,7 +54,7 @@ func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoin
 func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	var doc document.Document
 	if o.Key != "" {
-		body, err := s.body(ctx)
+		body, err := s.event.content(ctx, s.cfg.Bodies)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 // Package dynamo keeps the relay's catalog and ledger in Amazon DynamoDB, one table each.
 //
 //	catalog := dynamo.NewCatalog(client, "catalog", sealer)
-//	ledger := dynamo.NewLedger(client, "ledger")
+//	ledger := dynamo.NewLedger(client, "ledger", nil)
 //
 // Both tables have the keys [PartitionKey] and [SortKey]. Both keys are strings.
 //

@@ -77,7 +77,7 @@ func TestEventKeeper(t *testing.T) {
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)
-	return dynamo.NewLedger(client, createTable(t, client))
+	return dynamo.NewLedger(client, createTable(t, client), nil)
 }
 
 // hook intercepts a client's calls to DynamoDB. It may answer itself, change the request, or call

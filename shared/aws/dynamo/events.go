@@ -29,15 +29,28 @@ func (l *Ledger) RecordEvents(
 	ctx context.Context, records []relay.EventRecord,
 ) []relay.Recorded {
 	results := make([]relay.Recorded, len(records))
+	places, err := l.storeBodies(ctx, records)
+	if err != nil {
+		err = fmt.Errorf("dynamo: store bodies of %d events: %w", len(records), err)
+		return slices.Repeat([]relay.Recorded{{Err: err}}, len(records))
+	}
+	batch := batch{records: records, places: places, results: results}
 	var g errgroup.Group
 	for _, group := range together(records) {
 		g.Go(func() error {
-			l.recordTogether(ctx, records, group, results)
+			l.recordTogether(ctx, batch, group)
 			return nil
 		})
 	}
 	_ = g.Wait() // each record has its own error
 	return results
+}
+
+// batch is what RecordEvents records.
+type batch struct {
+	records []relay.EventRecord
+	places  map[int]place // of bodies in an object
+	results []relay.Recorded
 }
 
 // together groups records by source and hour, and returns their indexes. A repeated id begins a
@@ -65,29 +78,33 @@ func together(records []relay.EventRecord) (groups [][]int) {
 // recordTogether writes the records of a group, under one entry of the index. All items have the
 // entry's mark, so that a listing can tell the events of the entry from those that were on record
 // before.
-func (l *Ledger) recordTogether(
-	ctx context.Context, records []relay.EventRecord, group []int, results []relay.Recorded,
-) {
+func (l *Ledger) recordTogether(ctx context.Context, b batch, group []int) {
+	record := func(i int, mark string, entry item) relay.Recorded {
+		if p, ok := b.places[i]; ok {
+			return l.record(ctx, b.records[i], mark, entry, &p)
+		}
+		return l.record(ctx, b.records[i], mark, entry, nil)
+	}
 	for n, first := range group {
 		ids := make([]string, 0, len(group))
 		for _, i := range group[n:] {
-			ids = append(ids, records[i].ID)
+			ids = append(ids, b.records[i].ID)
 		}
-		r, e := records[first], entry{mark: newMark(), ids: ids}
-		e.at = r.ReceivedAt
-		results[first] = l.record(ctx, r, e.mark, item{
+		r := b.records[first]
+		e := entry{at: r.ReceivedAt, mark: newMark(), ids: ids}
+		b.results[first] = record(first, e.mark, item{
 			EventsPartitionKey: text(
 				eventsPartition(r.Source, r.ReceivedAt, shardOf(r.ID, shards)),
 			),
 			EventsSortKey: text(e.String()),
 		})
-		if results[first].Err != nil || results[first].Existing != nil {
+		if b.results[first].Err != nil || b.results[first].Existing != nil {
 			continue // no entry was written
 		}
 		var g errgroup.Group
 		for _, i := range group[n+1:] {
 			g.Go(func() error {
-				results[i] = l.record(ctx, records[i], e.mark, nil)
+				b.results[i] = record(i, e.mark, nil)
 				return nil
 			})
 		}
@@ -115,13 +132,14 @@ func parseEntry(sort string) entry {
 	return entry{mark: mark, ids: strings.Split(ids, ",")}
 }
 
-// record writes an event with a mark, and with an entry of the index or without one.
+// record writes an event with a mark, and with an entry of the index or without one. p is the place
+// of its body in an object; nil: the item holds it.
 func (l *Ledger) record(
-	ctx context.Context, r relay.EventRecord, mark string, entry item,
+	ctx context.Context, r relay.EventRecord, mark string, entry item, p *place,
 ) relay.Recorded {
 	// a record may expire between the refused write and the read, so the write is tried again
 	const tries = 3
-	it, err := l.eventItem(ctx, r)
+	it, err := l.eventItem(ctx, r, p)
 	if err != nil {
 		return relay.Recorded{Err: fmt.Errorf("dynamo: record event %s: %w", r.ID, err)}
 	}
@@ -153,11 +171,20 @@ func (l *Ledger) record(
 
 // eventItem returns an event's item. Endpoints that do not fit into the item are stored before it
 // returns.
-func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, error) {
-	body, endpoints := r.Body, r.Endpoints
+func (l *Ledger) eventItem(
+	ctx context.Context, r relay.EventRecord, p *place,
+) (item, error) {
+	body, packed, endpoints := r.Body, r.Packed, r.Endpoints
 	// stored in attributes of their own; the body is not base64 there
-	r.Body, r.Endpoints, r.Sent = nil, nil, 0
+	r.Body, r.Packed, r.Endpoints, r.Sent = nil, nil, nil, 0
 	it := key(r.ID, eventSort)
+	switch {
+	case p != nil:
+		body = nil
+		it[placeAttribute] = text(p.String())
+	case packed != nil:
+		it[zippedAttribute] = bytesOf(packed)
+	}
 	pack(it, relay.EncodeEventRecord(r), body)
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
 	it[receivedAttribute] = number(r.ReceivedAt.UnixMilli())
@@ -173,7 +200,10 @@ func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, err
 	if err != nil {
 		return r, err
 	}
-	r.Body = body
+	r.Body, r.Packed = body, binaryOf(it, zippedAttribute)
+	if err := l.fetchBody(ctx, it, &r); err != nil {
+		return r, err
+	}
 	// KeepEvent changes only this attribute, not doc
 	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC()
 	r.Endpoints, err = l.endpointsOf(ctx, it, true)
@@ -227,7 +257,7 @@ func (l *Ledger) EventsBySource(
 		if err != nil {
 			return nil, "", fmt.Errorf("dynamo: event %s: %w", textOf(it, PartitionKey), err)
 		}
-		r.Header, r.Body = nil, nil
+		r.Header, r.Body, r.Packed = nil, nil, nil
 		events = append(events, r)
 	}
 	return events, next, nil

@@ -145,7 +145,7 @@ func TestTheLedgerIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
-	l := dynamo.NewLedger(client, table)
+	l := dynamo.NewLedger(client, table, nil)
 	for _, e := range sampleEvents {
 		if existing, err := relay.RecordEvent(t.Context(), l, e); existing != nil || err != nil {
 			t.Fatal(existing, err)
@@ -173,7 +173,7 @@ func TestTheLedgerOfEachVersionIsRead(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{newestLedger} {
 		client := newClient(t, nil)
-		l := dynamo.NewLedger(client, restore(t, client, file))
+		l := dynamo.NewLedger(client, restore(t, client, file), nil)
 		for _, want := range sampleEvents {
 			got, deliveries, err := l.Event(t.Context(), want.ID)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {

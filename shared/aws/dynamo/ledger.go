@@ -39,11 +39,17 @@ const (
 
 // Ledger keeps events and deliveries. It implements relay.Events, relay.Deliveries and
 // operate.Ledger. It is safe for concurrent use.
-type Ledger struct{ table }
+type Ledger struct {
+	table
+	bodies relay.Bodies // nil: none
+}
 
-// NewLedger returns the ledger in a table.
-func NewLedger(client *dynamodb.Client, tableName string) *Ledger {
-	return &Ledger{table{client: client, name: tableName}}
+// NewLedger returns the ledger in a table. Where it costs less, the bodies of events that are
+// recorded together are stored as one object in bodies. They are kept there as long as bodies keeps
+// its objects: at least as long as an event. nil: all are in the table, and a body that is stored
+// in an object cannot be read.
+func NewLedger(client *dynamodb.Client, tableName string, bodies relay.Bodies) *Ledger {
+	return &Ledger{table{client: client, name: tableName}, bodies}
 }
 
 // Delivery implements relay.Deliveries.

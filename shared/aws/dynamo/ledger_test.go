@@ -71,7 +71,7 @@ func TestAnEventThatIsTooLargeIsRefusedWithItsSize(t *testing.T) {
 	) (*http.Response, error) {
 		calls++
 		return next(body)
-	}), "none")
+	}), "none", nil)
 	r := record("large")
 	r.Body = make([]byte, 400<<10)
 	_, _ = rand.Read(r.Body) // nothing that could be compressed
@@ -89,7 +89,7 @@ func TestALostAnswerIsNotTakenForAnothersWrite(t *testing.T) {
 	t.Parallel()
 	table := createTable(t, newClient(t, nil))
 	lossy := func() *dynamo.Ledger {
-		return dynamo.NewLedger(newClient(t, loseAnswers("PutItem", 1)), table)
+		return dynamo.NewLedger(newClient(t, loseAnswers("PutItem", 1)), table, nil)
 	}
 
 	if existing, err := relay.RecordEvent(t.Context(), lossy(), record("a")); existing != nil ||
@@ -118,7 +118,7 @@ func TestCallsOfEachWrite(t *testing.T) {
 	) (*http.Response, error) {
 		operations = append(operations, op)
 		return next(body)
-	}), table)
+	}), table, nil)
 	expect := func(what string, want ...string) {
 		t.Helper()
 		if got := strings.Join(operations, " "); got != strings.Join(want, " ") {
@@ -148,7 +148,7 @@ func TestASourcesHourIsSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
-	l := dynamo.NewLedger(client, table)
+	l := dynamo.NewLedger(client, table, nil)
 	for i := range 100 {
 		if _, err := relay.RecordEvent(t.Context(), l, record(fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestAnEndpointsDeliveriesAreSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
-	l := dynamo.NewLedger(client, table)
+	l := dynamo.NewLedger(client, table, nil)
 	for i := range 200 {
 		d := delivery(fmt.Sprint(i), 1)
 		if i%2 == 1 {
@@ -275,7 +275,7 @@ func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	table := createTable(t, client)
-	l := dynamo.NewLedger(client, table)
+	l := dynamo.NewLedger(client, table, nil)
 	for i := range 100 {
 		must(
 			t, l.SaveEndpointState(t.Context(), fmt.Sprint("e-", i), breaker.State{Failures: 1}, 0),
@@ -302,7 +302,7 @@ func TestAListingAsksAgainForWhatWasLeftOut(t *testing.T) {
 		}
 		rounds++
 		return answerHalf(t, table, body, next)
-	}), table)
+	}), table, nil)
 	for i := range 10 {
 		if err := l.SaveDelivery(t.Context(), delivery(fmt.Sprint(i), 1), 0); err != nil {
 			t.Fatal(err)

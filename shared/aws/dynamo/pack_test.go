@@ -20,7 +20,7 @@ func TestEventsAreStoredCompressed(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	name := createTable(t, client)
-	ledger := dynamo.NewLedger(client, name)
+	ledger := dynamo.NewLedger(client, name, nil)
 	body := strings.Repeat(`{"id":1296269,"name":"Hello-World"},`, 400)
 	r := record("evt_packed")
 	r.Body = []byte(body)

@@ -30,6 +30,8 @@ const (
 	partsAttribute      = "parts"
 	addedAttribute      = "added"
 	receivedAttribute   = "received"
+	placeAttribute      = "place"
+	zippedAttribute     = "zipped"
 	sentAttribute       = "sent"
 	markAttribute       = "mark"
 	attemptsAttribute   = "attempts"

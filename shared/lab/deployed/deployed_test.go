@@ -196,13 +196,18 @@ func delivered(t *testing.T, w *world) {
 	}
 }
 
+// large sends bodies by each way: in the bucket, and in the messages, where the ledger stores one
+// in the bucket, and the other, which can be compressed, in the event's item.
 func large(t *testing.T, w *world) {
-	body := make([]byte, 3<<20)
-	_, _ = rand.Read(body) // never fails
-	id := w.send(t, "bulky", verify.Webhook{DeliveryID: rand.Text(), Body: body})
-	w.settled(t, id, "bulky", relay.Delivered, 1)
-	if got := w.posts("bulky", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
-		t.Errorf("got %d webhooks with the id", len(got))
+	noise := make([]byte, 3<<20)
+	_, _ = rand.Read(noise) // never fails
+	text := bytes.Repeat([]byte(`{"id":1296269,"name":"Hello-World"},`), 2000)
+	for _, body := range [][]byte{noise, noise[:20<<10], text} {
+		id := w.send(t, "bulky", verify.Webhook{DeliveryID: rand.Text(), Body: body})
+		w.settled(t, id, "bulky", relay.Delivered, 1)
+		if got := w.posts("bulky", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
+			t.Errorf("got %d webhooks with the id", len(got))
+		}
 	}
 }
 

@@ -449,7 +449,7 @@ func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 	); err != nil {
 		return nil, err
 	}
-	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"])
+	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"], nil)
 	d, err := ledger.Delivery(ctx, relay.DeliveryKey{
 		EventID: about.Event.ID, Endpoint: about.Endpoint, ReceivedAt: about.Event.ReceivedAt,
 	})

@@ -24,6 +24,7 @@ import (
 	"webhook-relay/events"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/deployed"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
@@ -140,7 +141,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w := &world{
 		host: host, log: log, ledger: dynamo.NewLedger(
-			host.DynamoDB, host.Outputs["LedgerTable"],
+			host.DynamoDB, host.Outputs["LedgerTable"], s3.New(host.S3, host.Outputs["BodiesBucket"]),
 		), sources: map[string]catalog.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
