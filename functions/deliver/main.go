@@ -37,7 +37,7 @@ func main() {
 
 func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	ledger := dynamo.NewLedger(tables, s.LedgerTable)
+	ledger := dynamo.NewLedger(tables, s.LedgerTable, nil) // deliver reads no events
 	catalog := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
 	)
@@ -74,5 +74,5 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	return handler.Batch(deliverer.Process, delivery, retry, slow, ordered), nil
+	return handler.Batch(reporter.Batched(deliverer.Process), delivery, retry, slow, ordered), nil
 }

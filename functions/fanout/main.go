@@ -21,14 +21,15 @@ func main() { start.Function(wire) }
 
 func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	ledger := dynamo.NewLedger(tables, s.LedgerTable)
+	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
+	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	ingest, ordered := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.OrderedIngestQueueURL)
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
 		// subscriptions hold no secrets
 		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil),
 		Events:        ledger,
 		Failures:      ledger,
-		Bodies:        s3.New(s3.Client(cfg), s.BodiesBucket),
+		Bodies:        bodies,
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
 		Ordered:       sqs.New(queues, s.OrderedDeliveryQueueURL),
 		Poison:        sqs.New(queues, s.PoisonQueueURL),
@@ -39,5 +40,5 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 	if err != nil {
 		return nil, err
 	}
-	return handler.Batch(fanout.Process, ingest, ordered), nil
+	return handler.Batch(reporter.Batched(fanout.Process), ingest, ordered), nil
 }

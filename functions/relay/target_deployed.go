@@ -45,10 +45,11 @@ func openDeployed(ctx context.Context, stack string) (*target, error) {
 	}
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	sealer := kms.New(awskms.NewFromConfig(cfg), found[outputSecretsKeyARN])
+	bodies := s3.New(s3.Client(cfg), found[outputBodiesBucket])
 	return &target{
 		catalog: dynamo.NewCatalog(tables, found[outputCatalogTable], sealer),
-		ledger:  dynamo.NewLedger(tables, found[outputLedgerTable]),
-		bodies:  s3.New(s3.Client(cfg), found[outputBodiesBucket]),
+		ledger:  dynamo.NewLedger(tables, found[outputLedgerTable], bodies),
+		bodies:  bodies,
 		ingest:  sqs.New(queues, found[outputIngestQueueURL]),
 		retry:   sqs.New(queues, found[outputRetryQueueURL]),
 		close:   func() error { return nil },

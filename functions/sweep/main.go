@@ -8,6 +8,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
@@ -21,7 +22,9 @@ func main() { start.Function(wire) }
 func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
-	ledger := dynamo.NewLedger(tables, s.LedgerTable)
+	ledger := dynamo.NewLedger(
+		tables, s.LedgerTable, s3.New(s3.Client(cfg), s.BodiesBucket),
+	)
 	sweeper, err := operate.NewSweeper(operate.SweeperConfig{
 		Names:         catalog,
 		Subscriptions: catalog,

@@ -146,8 +146,10 @@ func (r *relay) fanoutGrants() []grant {
 		},
 		r.count("failure#*"),
 		// fanout reads a large body if a filter needs it. A missing body is a failure of our own
-		// here. So it does not matter that S3 answers 403 and not 404 for it.
-		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		// here. So it does not matter that S3 answers 403 and not 404 for it. It stores the bodies
+		// of a batch of events together.
+		{actions: []string{"s3:GetObject", "s3:PutObject"},
+			resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{
 			r.delivery.QueueArn(), r.ordered.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
 	}
@@ -204,8 +206,9 @@ func (r *relay) sweepGrants() []grant {
 		// sweep writes only deliveries that are due now, and its own progress.
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
-		// When sweep puts a delivery back, it extends the retention of its event.
+		// When sweep puts a delivery back, it extends the retention of its event, and reads its body.
 		r.count("evt_*"),
+		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{
 			actions: []string{"dynamodb:Query"},
 			resources: []*string{

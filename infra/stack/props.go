@@ -136,10 +136,11 @@ type Props struct {
 	// MaxBodyBytes is the size of the largest webhook accepted. A function's request is at most 6
 	// MB (6,291,456 bytes). This includes the body in base64 and up to 10 KiB of headers.
 	MaxBodyBytes int `context:"maxBodyBytes" default:"4194304" min:"1" max:"4500000"`
-	// InlineBodyBytes is the size of the largest body that is stored in messages and items. Larger
-	// bodies go to the bucket. SQS bills each 64 KiB of a message. One batch of SQS holds at most
-	// ten deliveries of 64 KiB, in base64 and with their headers.
-	InlineBodyBytes int `context:"inlineBodyBytes" default:"16384" min:"1" max:"65536"`
+	// InlineBodyBytes is the size of the largest body that is stored in messages. Bodies from 4 KiB
+	// on count compressed. Larger bodies, and those of more than 256 KiB uncompressed, go to the
+	// bucket. SQS bills each 64 KiB of a message. One batch of SQS holds at most ten deliveries of
+	// 64 KiB, in base64 and with their headers.
+	InlineBodyBytes int `context:"inlineBodyBytes" default:"40960" min:"1" max:"65536"`
 	// CatalogCacheSeconds is how long a change of the configuration may take to come into force.
 	CatalogCacheSeconds int `context:"catalogCacheSeconds" default:"30" min:"1" max:"3600"`
 

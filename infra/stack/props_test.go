@@ -19,7 +19,7 @@ func TestPropsFromContext(t *testing.T) {
 	t.Parallel()
 	want := stack.Props{
 		Stage: "dev", FunctionsDir: "bin/lambda", RetentionDays: 30, LogRetentionDays: 30,
-		MaxBodyBytes: 4194304, InlineBodyBytes: 16384, CatalogCacheSeconds: 30,
+		MaxBodyBytes: 4194304, InlineBodyBytes: 40960, CatalogCacheSeconds: 30,
 		ThrottleRatePerSecond: 1000, ThrottleBurst: 1000,
 		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 300, RetryMaxConcurrency: 30,
 		SlowMaxConcurrency: 50,

@@ -24,6 +24,7 @@ const (
 func (r *relay) addSweep() error {
 	environment, err := settings.Environment(settings.Sweep{
 		CatalogTable:     *r.catalog.TableName(),
+		BodiesBucket:     *r.bodies.BucketName(),
 		LedgerTable:      *r.ledger.TableName(),
 		DeliveryQueueURL: *r.delivery.QueueUrl(),
 		RetryQueueURL:    *r.retry.QueueUrl(),

@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -180,6 +183,32 @@ func TestConnectionsAreKeptForFourSeconds(t *testing.T) {
 		}
 		time.Sleep(time.Minute) // until no connection is kept
 	})
+}
+
+// After a pause, or a freeze of the function, the server has closed the connection. The next one
+// resumes the TLS session.
+func TestATLSSessionOutlivesItsConnection(t *testing.T) {
+	t.Parallel()
+	var resumed []bool
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resumed = append(resumed, r.TLS.DidResume)
+		w.Header().Set("Connection", "close")
+	}))
+	defer server.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	client := egress.NewOver(func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, server.Listener.Addr().String())
+	}, roots)
+	for range 3 {
+		if _, err := client.Post(t.Context(), postTo("https://example.com", ample)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []bool{false, true, true}; !slices.Equal(resumed, want) {
+		t.Errorf("resumed: %v, want %v", resumed, want)
+	}
 }
 
 // A silent HTTP/2 connection is given up before the attempt's timeout, and not used again.

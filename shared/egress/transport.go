@@ -45,6 +45,9 @@ const (
 	pingAfter   = 5 * time.Second
 	pingTimeout = 5 * time.Second
 
+	// maxSessions is the number of hosts whose TLS sessions are kept: some 2 KB each.
+	maxSessions = 1000
+
 	// maxSpecial is the number of sets of endpoints' certificates for which connections are kept.
 	maxSpecial = 32
 )
@@ -57,6 +60,9 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 func usualTLS(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{
 		RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		// A connection that was closed while the function was frozen is opened again without a whole
+		// handshake.
+		ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions),
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *step) attemptAdmitted(
 func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 	began := s.cfg.Now()
 	r := attemptResult{attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(began)}}
-	body, err := s.body(ctx)
+	body, err := s.event.content(ctx, s.cfg.Bodies)
 	if err != nil {
 		return attemptResult{}, err
 	}
@@ -156,13 +156,6 @@ func (a *Attempt) conclude(reply Reply, err error) error {
 		a.Outcome = Succeeded
 	}
 	return nil
-}
-
-func (s *step) body(ctx context.Context) ([]byte, error) {
-	if s.event.BodyRef == nil {
-		return s.event.Body, nil
-	}
-	return s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key)
 }
 
 func (d *Deliverer) loadEndpoint(

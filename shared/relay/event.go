@@ -29,8 +29,9 @@ type Event struct {
 	ReceivedAt time.Time       // UTC, whole milliseconds
 	Header     Header          // as received, without what must not be stored (see storedHeader)
 	Trace      string          // W3C traceparent of the webhook within the relay
-	Body       []byte          // raw bytes, as received; nil when BodyRef is set
-	BodyRef    *BodyRef        // the stored large body; nil when Body holds it
+	Body       []byte          // raw bytes, as received; nil when Packed or BodyRef is set
+	Packed     []byte          // Body compressed (format.Deflate); nil when it is not
+	BodyRef    *BodyRef        // the stored large body; nil when Body or Packed holds it
 	Holder     document.Holder // where the document is within the body
 	DeliveryID string          // the provider's own id of the webhook; "" where it has none
 }
@@ -44,7 +45,9 @@ func (e Event) document(body []byte) document.Document {
 type BodyRef struct {
 	// key in Bodies; contains the SHA-256 of the bytes, so that one key has one content
 	Key  string `json:"key"`
-	Size int    `json:"size"` // bytes
+	Size int    `json:"size"` // bytes, of the body as it was received
+	// the stored body is compressed (format.Deflate)
+	Packed bool `json:"packed,omitempty"`
 }
 
 // EventRecord is what the ledger keeps of an event.

@@ -52,7 +52,7 @@ func (c *countedBodies) Get(ctx context.Context, key string) ([]byte, error) {
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	large := `{"padding": "` + strings.Repeat(
-		"x", relay.DefaultInlineBodyBytes,
+		"x", relay.MaxPackedBodyBytes,
 	) + `", "repository": {"private": false}}`
 	tests := map[string]struct {
 		types     []string
@@ -224,7 +224,7 @@ func TestLargeBodiesAreMatchedOneAtATime(t *testing.T) {
 		})
 		r.build(func(p ports) ports { p.bodies = bodies; return p })
 		for _, id := range []string{"1", "2", "3"} {
-			r.mustPost(id, "t", strings.Repeat("x", 100_000))
+			r.mustPost(id, "t", strings.Repeat("x", relay.MaxPackedBodyBytes+1))
 		}
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		if got := r.delivery.Len(); got != 3 || bodies.reads.Load() != 3 ||
@@ -257,7 +257,7 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, nil, "a")
 				r.subscribe(catalog.Subscription{Endpoint: "a", Filter: tt.filter})
-				event := r.mustPost("1", "t", strings.Repeat("x", 100_000))
+				event := r.mustPost("1", "t", strings.Repeat("x", relay.MaxPackedBodyBytes+1))
 				r.build(func(p ports) ports { p.bodies = tt.bodies; return p })
 				r.consume(&r.ingest, nil, r.fanout.Process)
 				if _, _, err := r.ledger.Event(t.Context(), event); !errors.Is(

@@ -25,6 +25,7 @@ type eventDoc struct {
 	Trace      string    `json:"trace,omitempty"`
 	// base64: SQS refuses characters outside XML's range
 	Body       []byte          `json:"body,omitempty"`
+	Packed     []byte          `json:"packed,omitempty"`
 	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
 	Holder     document.Holder `json:"holder,omitzero"`
 	DeliveryID string          `json:"deliveryId,omitempty"`
@@ -52,23 +53,24 @@ type attemptDoc struct {
 }
 
 type deliveryDoc struct {
-	Version   int          `json:"v"`
-	EventID   string       `json:"eventId"`
-	Endpoint  string       `json:"endpoint"`
-	Source    string       `json:"source"`
-	Type      string       `json:"type,omitempty"`
-	Status    Status       `json:"status"`
-	Reason    Reason       `json:"reason,omitempty"`
-	Attempts  int          `json:"attempts"`
-	Step      int          `json:"step,omitempty"`
-	MessageID string       `json:"messageId"`
-	Receives  int          `json:"receives,omitempty"`
-	NextAt    time.Time    `json:"nextAt,omitzero"`
-	Held      bool         `json:"held,omitempty"`
-	Reserved  bool         `json:"reserved,omitempty"`
-	UpdatedAt time.Time    `json:"updatedAt"`
-	ExpiresAt time.Time    `json:"expiresAt"`
-	History   []attemptDoc `json:"history"`
+	Version    int          `json:"v"`
+	EventID    string       `json:"eventId"`
+	Endpoint   string       `json:"endpoint"`
+	ReceivedAt time.Time    `json:"receivedAt"`
+	Source     string       `json:"source"`
+	Type       string       `json:"type,omitempty"`
+	Status     Status       `json:"status"`
+	Reason     Reason       `json:"reason,omitempty"`
+	Attempts   int          `json:"attempts"`
+	Step       int          `json:"step,omitempty"`
+	MessageID  string       `json:"messageId"`
+	Receives   int          `json:"receives,omitempty"`
+	NextAt     time.Time    `json:"nextAt,omitzero"`
+	Held       bool         `json:"held,omitempty"`
+	Reserved   bool         `json:"reserved,omitempty"`
+	UpdatedAt  time.Time    `json:"updatedAt"`
+	ExpiresAt  time.Time    `json:"expiresAt"`
+	History    []attemptDoc `json:"history"`
 }
 
 // task is a message in a delivery queue: the next step of one delivery.
@@ -112,7 +114,7 @@ func toEventDoc(e Event) eventDoc {
 	return eventDoc{
 		Version: format.Version, ID: e.ID, Receipt: e.Receipt, Source: e.Source, Type: e.Type,
 		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
-		Body: e.Body, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
+		Body: e.Body, Packed: e.Packed, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
 	}
 }
 
@@ -126,7 +128,7 @@ func (d eventDoc) event() (Event, error) {
 	return Event{
 		ID: d.ID, Receipt: d.Receipt, Source: d.Source, Type: d.Type, Trust: verify.Trust(d.Trust),
 		ReceivedAt: d.ReceivedAt.UTC(), Header: d.Header, Trace: d.Trace, Body: d.Body,
-		BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
+		Packed: d.Packed, BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
 	}, nil
 }
 
@@ -143,7 +145,7 @@ func DecodeEvent(b []byte) (Event, error) {
 }
 
 // EncodeEventRecord returns r in the form that ledgers keep. An adapter that stores the body
-// separately passes a nil r.Body.
+// separately passes a nil r.Body and r.Packed.
 func EncodeEventRecord(r EventRecord) []byte {
 	return format.Encode(toRecordDoc(r))
 }
@@ -177,7 +179,8 @@ func EncodeDelivery(d Delivery) []byte { return format.Encode(toDeliveryDoc(d)) 
 
 func toDeliveryDoc(d Delivery) deliveryDoc {
 	doc := deliveryDoc{Version: format.Version, EventID: d.EventID, Endpoint: d.Endpoint,
-		Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		ReceivedAt: d.ReceivedAt, Source: d.Source, Type: d.Type, Status: d.Status,
+		Reason: d.Reason, Attempts: d.Attempts,
 		Step: d.Step, MessageID: d.MessageID,
 		Receives: d.Receives, NextAt: d.NextAt, Held: d.Held, Reserved: d.Reserved,
 		UpdatedAt: d.UpdatedAt, ExpiresAt: d.ExpiresAt, History: make([]attemptDoc, len(d.History))}
@@ -193,7 +196,8 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 	if err := format.Decode(b, &doc, &doc.Version); err != nil {
 		return Delivery{}, err
 	}
-	d := Delivery{EventID: doc.EventID, Endpoint: doc.Endpoint, Source: doc.Source, Type: doc.Type,
+	d := Delivery{EventID: doc.EventID, Endpoint: doc.Endpoint,
+		ReceivedAt: doc.ReceivedAt.UTC(), Source: doc.Source, Type: doc.Type,
 		Status: doc.Status, Reason: doc.Reason, Attempts: doc.Attempts, Step: doc.Step,
 		MessageID: doc.MessageID,
 		Receives:  doc.Receives, NextAt: doc.NextAt.UTC(), Held: doc.Held, Reserved: doc.Reserved,

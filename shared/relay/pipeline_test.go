@@ -3,6 +3,7 @@ package relay_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,22 +17,35 @@ import (
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/verify"
 )
 
 func TestWebhookReachesEveryEndpointAsItCame(t *testing.T) {
 	t.Parallel()
-	bodies := map[string][]byte{
-		"json":            []byte(`{"a": 1 }`),
-		"not json":        []byte("a=b&c=d"),
-		"invalid utf-8":   {0xff, 0xfe, 'x', 0x80},
-		"nul bytes":       {0, 1, 0, 2},
-		"empty":           {},
-		"just inline":     bytes.Repeat([]byte{7}, relay.DefaultInlineBodyBytes),
-		"just not inline": bytes.Repeat([]byte{7}, relay.DefaultInlineBodyBytes+1),
-		"largest":         bytes.Repeat([]byte{0xee}, relay.DefaultMaxBodyBytes),
+	noise := make([]byte, relay.DefaultMaxBodyBytes) // it cannot be compressed
+	_, _ = rand.Read(noise)                          // never fails
+	tests := map[string]struct {
+		body   []byte
+		inline bool // in the messages, else in Bodies
+		packed bool
+	}{
+		"json":                {[]byte(`{"a": 1 }`), true, false},
+		"not json":            {[]byte("a=b&c=d"), true, false},
+		"invalid utf-8":       {[]byte{0xff, 0xfe, 'x', 0x80}, true, false},
+		"nul bytes":           {[]byte{0, 1, 0, 2}, true, false},
+		"empty":               {[]byte{}, true, false},
+		"too small to pack":   {bytes.Repeat([]byte{7}, 4<<10-1), true, false},
+		"just packed":         {bytes.Repeat([]byte{7}, 4<<10), true, true},
+		"just inline":         {noise[:relay.DefaultInlineBodyBytes], true, false},
+		"just not inline":     {noise[:relay.DefaultInlineBodyBytes+1], false, false},
+		"just inline, packed": {bytes.Repeat([]byte{7}, relay.MaxPackedBodyBytes), true, true},
+		"too large to unpack": {bytes.Repeat([]byte{7}, relay.MaxPackedBodyBytes+1), false, true},
+		"largest":             {bytes.Repeat([]byte{0xee}, relay.DefaultMaxBodyBytes), false, true},
+		"largest of noise":    {noise, false, false},
 	}
-	for name, body := range bodies {
+	for name, tt := range tests {
+		body := tt.body
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -52,9 +66,41 @@ func TestWebhookReachesEveryEndpointAsItCame(t *testing.T) {
 					deliveries[1].Status != relay.Delivered {
 					t.Errorf("on record: %+v, %+v, %v", record, deliveries, err)
 				}
+				packed, inline := record.Packed != nil, record.BodyRef == nil
+				if !inline {
+					packed = record.BodyRef.Packed
+				}
+				if inline != tt.inline || packed != tt.packed {
+					t.Errorf("inline %t, packed %t; want %t, %t", inline, packed, tt.inline, tt.packed)
+				}
 			})
 		})
 	}
+}
+
+// A message with a small body that would take much memory is our own failure, or somebody's attack:
+// it is set aside, and no endpoint gets a part of it.
+func TestABodyThatGrowsTooLargeIsNotSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil, "a")
+		bomb := relay.Event{
+			ID: relay.EventID("app", "1"), Receipt: "r", Source: "app", ReceivedAt: time.Now(),
+			Packed: format.Deflate(make([]byte, relay.MaxPackedBodyBytes+1)),
+		}
+		for _, m := range relay.FirstAttempts(bomb, []string{"a"}) {
+			if err := relay.Send(t.Context(), &r.delivery, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 20 {
+			r.pump()
+			time.Sleep(time.Hour)
+		}
+		if len(r.poster.posts) > 0 || r.poison.Len() != 1 {
+			t.Errorf("%d POSTs, %d messages set aside", len(r.poster.posts), r.poison.Len())
+		}
+	})
 }
 
 // verifySignature checks a POST with the Standard Webhooks library.
@@ -192,7 +238,7 @@ func TestReceiveRefuses(t *testing.T) {
 
 func TestReceiveIsUnavailableWhileAStoreIsDown(t *testing.T) {
 	t.Parallel()
-	large := strings.Repeat("x", relay.DefaultInlineBodyBytes+1)
+	large := strings.Repeat("x", relay.MaxPackedBodyBytes+1)
 	tests := map[string]struct {
 		body string
 		wrap func(ports) ports
@@ -382,7 +428,7 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 			r.mustPost(fmt.Sprint("good", i), "t", "{}")
 		}
 		r.mustPost("good0", "t", "{}")
-		r.mustPost("large", "t", strings.Repeat("x", 100_000))
+		r.mustPost("large", "t", strings.Repeat("x", relay.MaxPackedBodyBytes+1))
 		r.mustPost("binary", "t", "\x00\xff")
 		ctx := t.Context()
 		r.ingest.Send(
@@ -514,7 +560,7 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 		wrap func(ports) ports
 	}{
 		"catalog down": {"{}", func(p ports) ports { p.endpoints = brokenEndpoints{}; return p }},
-		"bodies down": {strings.Repeat("x", 100_000), func(p ports) ports {
+		"bodies down": {strings.Repeat("x", relay.MaxPackedBodyBytes+1), func(p ports) ports {
 			p.bodies = brokenBodies{}
 			return p
 		}},
@@ -533,10 +579,8 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 				if a := r.deliverer.Process(t.Context(), msgs)[0]; !a.Retry {
 					t.Fatal("the message was taken for done")
 				}
-				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(
-					err, catalog.ErrNotFound,
-				) {
-					t.Errorf("an attempt is on record: %v", err)
+				if _, ds, err := r.ledger.Event(t.Context(), event); err != nil || len(ds) > 0 {
+					t.Errorf("an attempt is on record: %+v, %v", ds, err)
 				}
 				r.build(func(p ports) ports { return p })
 				r.pump()
@@ -582,7 +626,7 @@ func TestNoAttemptIsBegunOnceTheBodyHasTakenTheTime(t *testing.T) {
 		r := newRig(t, nil, "a")
 		bodies := &slowBodies{}
 		r.build(func(p ports) ports { bodies.Bodies = p.bodies; p.bodies = bodies; return p })
-		event := r.mustPost("1", "", strings.Repeat(" ", relay.DefaultInlineBodyBytes+1))
+		event := r.mustPost("1", "", strings.Repeat(" ", relay.MaxPackedBodyBytes+1))
 		r.consume(&r.ingest, nil, r.fanout.Process)
 		msgs, _ := r.delivery.Receive(t.Context(), 1)
 		bodies.takes = 20 * time.Second

@@ -60,6 +60,14 @@ func TestAThousandQuietEndpointsCostNoMoreThanABusyOne(t *testing.T) {
 		if n := calls.of("read state"); n > 0 {
 			t.Errorf("the states of endpoints that are well were read %d times", n)
 		}
+		// what an instance has read and decrypted is good for as long as the catalog is unchanged
+		for what, want := range map[string]int{
+			"endpoint ": endpoints, "source ": 1, "subscriptions ": 1,
+		} {
+			if n := calls.of(what); n != want {
+				t.Errorf("%q was read %d times in ten minutes, want %d", what, n, want)
+			}
+		}
 		if n := calls.of("generation"); n > 3*minutes*int(time.Minute/catalog.DefaultCacheTTL) {
 			t.Errorf("%d looks at the generation, of three functions", n)
 		}

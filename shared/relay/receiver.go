@@ -26,10 +26,9 @@ var (
 const (
 	// DefaultMaxBodyBytes leaves room for base64 within the 6 MB that Lambda accepts.
 	DefaultMaxBodyBytes = 4 << 20
-	// DefaultInlineBodyBytes is the size above which S3 is cheaper than a part of the ledger's item
-	// (1 write unit per KB). A fan-out of ten deliveries with bodies of this size still fits into
-	// one batch of messages.
-	DefaultInlineBodyBytes = 16 << 10
+	// DefaultInlineBodyBytes is about the size, compressed, above which a body in S3 is cheaper than
+	// a body in the messages. In base64 it still fits into one 64 KB of SQS, with its headers.
+	DefaultInlineBodyBytes = 40 << 10
 	// MaxInlineBodyBytes keeps an event's item below DynamoDB's 400 KB, and ten deliveries below
 	// SQS's 1 MiB.
 	MaxInlineBodyBytes = 64 << 10
@@ -44,12 +43,14 @@ type ReceiverConfig struct {
 	Fetcher verify.Fetcher
 	Ingest  Queue
 	// replaces Ingest for sources with an Order; needed if there are any
-	Ordered         OrderedQueue
-	Bodies          Bodies
-	Operator        Operator // nil: nobody is told
-	Reporter        Reporter
-	MaxBodyBytes    int // bytes; DefaultMaxBodyBytes
-	InlineBodyBytes int // larger bodies go to Bodies; DefaultInlineBodyBytes
+	Ordered      OrderedQueue
+	Bodies       Bodies
+	Operator     Operator // nil: nobody is told
+	Reporter     Reporter
+	MaxBodyBytes int // bytes; DefaultMaxBodyBytes
+	// InlineBodyBytes is the largest body in a message, compressed where that pays. Larger bodies,
+	// and bodies of more than MaxPackedBodyBytes, go to Bodies. DefaultInlineBodyBytes
+	InlineBodyBytes int
 	// of delivery ids; an older signed timestamp is refused; DefaultRetention
 	Retention time.Duration
 	CacheTTL  time.Duration // DefaultCacheTTL
@@ -239,18 +240,37 @@ func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 			out.Group = group(o, e.Source, e.document(e.Body))
 		}
 	}
-	if len(e.Body) > r.cfg.InlineBodyBytes {
-		ref := BodyRef{Key: bodyKey(e.Source, e.ReceivedAt, e.Body), Size: len(e.Body)}
-		if err := r.cfg.Bodies.Put(ctx, ref.Key, e.Body); err != nil {
-			return err
-		}
-		e.Body, e.BodyRef = nil, &ref
+	e, err := r.stored(ctx, e)
+	if err != nil {
+		return err
 	}
 	out.Body, out.Value = EncodeEvent(e), e.decoded()
 	if err := Send(ctx, queue, out); err != nil {
 		return fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
 	return nil
+}
+
+// stored returns e as it goes into a message: with its body compressed, or with a reference to its
+// body in Bodies.
+func (r *Receiver) stored(ctx context.Context, e Event) (Event, error) {
+	body, packed := packBody(e.Body)
+	switch {
+	case len(body) > r.cfg.InlineBodyBytes || packed && len(e.Body) > MaxPackedBodyBytes:
+		ref := BodyRef{
+			Key: bodyKey(e.Source, e.ReceivedAt, e.Body), Size: len(e.Body), Packed: packed,
+		}
+		if packed { // one key has one content
+			ref.Key += ".z"
+		}
+		if err := r.cfg.Bodies.Put(ctx, ref.Key, body); err != nil {
+			return e, err
+		}
+		e.Body, e.BodyRef = nil, &ref
+	case packed:
+		e.Body, e.Packed = nil, body
+	}
+	return e, nil
 }
 
 func (r *Receiver) loadSource(

@@ -126,14 +126,15 @@ func (r *Router) document(
 	case !needed:
 		return document.Document{}, func() {}, nil
 	case e.BodyRef == nil:
-		return e.document(e.Body), func() {}, nil
+		body, err := e.content(ctx, r.bodies)
+		return e.document(body), func() {}, err
 	}
 	select {
 	case r.large <- struct{}{}:
 	case <-ctx.Done():
 		return document.Document{}, nil, ctx.Err()
 	}
-	body, err := r.bodies.Get(ctx, e.BodyRef.Key)
+	body, err := e.content(ctx, r.bodies)
 	if err != nil {
 		<-r.large
 		return document.Document{}, nil, err

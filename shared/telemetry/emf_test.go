@@ -34,6 +34,22 @@ func deployed(out io.Writer) telemetry.Log {
 	return telemetry.Log{Logger: slog.New(handler), Relay: relayName}
 }
 
+// sum returns the sum of a metric's values: a number, or up to 100 of them.
+func sum(v any) (all float64, ok bool) {
+	values, isList := v.([]any)
+	if !isList {
+		values = []any{v}
+	}
+	for _, value := range values {
+		n, isNumber := value.(float64)
+		if !isNumber {
+			return 0, false
+		}
+		all += n
+	}
+	return all, len(values) > 0 && len(values) <= 100
+}
+
 // emf is a line in the form in which CloudWatch reads it.
 type emf struct {
 	AWS *struct {
@@ -90,7 +106,7 @@ func extract(t *testing.T, line []byte) map[string]float64 {
 				of = append(of, value)
 			}
 			for _, m := range d.Metrics {
-				value, ok := root[m["Name"]].(float64)
+				value, ok := sum(root[m["Name"]])
 				if !ok || len(m) != 1 {
 					t.Errorf("metric %v is %v", m, root[m["Name"]])
 				}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry/metric"
 )
@@ -102,11 +102,14 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	}
 }
 
-// Routed logs the result of routing an event.
+// Routed logs the result of routing an event. See Batched.
 func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	level := slog.LevelInfo
 	if r.Err != nil || r.Result == relay.Unreadable {
 		level = slog.LevelError
+	}
+	if level == slog.LevelInfo && len(r.Undecided) == 0 && addRouted(ctx, r) {
+		return
 	}
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
@@ -118,34 +121,14 @@ func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 		attrs = append(attrs, slog.Int("undecided", len(r.Undecided)),
 			slog.Any("undecidedEndpoints", r.Undecided[:min(some, len(r.Undecided))]))
 	}
-	l.log(ctx, level, "routed", r.Err, l.measureRouted(attrs, r))
+	l.log(ctx, level, "routed", r.Err, l.measureSums(attrs, routeCounts(r)))
 }
 
-// measureRouted counts the result of routing an event. It counts an event when it is recorded,
-// whatever happens to its message afterwards. It does not count the event again when a copy of the
-// message continues where the first one failed. The relay's own events were never received, so
-// neither side of the sum counts them. Their deliveries are counted.
-func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
-	deliveries := slog.Int(metric.Deliveries, r.Endpoints)
-	switch own := r.Source == catalog.OwnSource; {
-	case own && r.Recorded && r.Endpoints > 0:
-		return l.measure(attrs, ownRouted, deliveries)
-	case own:
-		return attrs
-	case r.Recorded && r.Endpoints > 0:
-		return l.measure(attrs, routed, one(metric.Routed), deliveries)
-	case r.Recorded:
-		return l.measure(attrs, unrouted, one(metric.Unrouted))
-	case r.Result == relay.Duplicate:
-		return l.measure(attrs, duplicate, one(metric.Duplicate))
-	case r.Result == relay.Unreadable:
-		return l.measure(attrs, unreadable, one(metric.Unreadable))
-	}
-	return attrs
-}
-
-// Attempted logs an attempt.
+// Attempted logs an attempt. See Batched.
 func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
+	if wentWell(r) && addAttempted(ctx, r) {
+		return
+	}
 	level := slog.LevelInfo
 	switch {
 	case r.Err != nil:
@@ -231,27 +214,29 @@ func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	l.log(ctx, level, "swept", err, l.measureSweep(attrs, r))
 }
 
-// measureSweep counts what a sweep found. Zeros are not written, because a metric without a value
-// in a month costs nothing.
+// measureSweep counts what a sweep found.
 func (l Log) measureSweep(attrs []slog.Attr, r operate.SweepReport) []slog.Attr {
 	partial := 0
 	if r.Partial {
 		partial = 1
 	}
+	return l.measureSums(attrs, map[string]int{
+		metric.SweptEvents:   r.Events,
+		metric.LateOrMissing: r.LateOrMissing(),
+		metric.PutBack:       r.PutBack,
+		metric.Unaccounted:   r.Unaccounted(),
+		metric.Partial:       partial,
+	})
+}
+
+// measureSums is measure for counts. Zeros are not written, because a metric without a value in a
+// month costs nothing.
+func (l Log) measureSums(attrs []slog.Attr, sums map[string]int) []slog.Attr {
 	var names []string
 	var values []slog.Attr
-	for _, m := range []struct {
-		name  string
-		value int
-	}{
-		{metric.SweptEvents, r.Events},
-		{metric.LateOrMissing, r.LateOrMissing()},
-		{metric.PutBack, r.PutBack},
-		{metric.Unaccounted, r.Unaccounted()},
-		{metric.Partial, partial},
-	} {
-		if m.value != 0 {
-			names, values = append(names, m.name), append(values, slog.Int(m.name, m.value))
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		if sums[name] != 0 {
+			names, values = append(names, name), append(values, slog.Int(name, sums[name]))
 		}
 	}
 	if len(names) == 0 {

@@ -1,13 +1,16 @@
 package awsconfig_test
 
 import (
+	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -102,6 +105,39 @@ func TestACallIsTriedThreeTimes(t *testing.T) {
 	}
 	if calls != 3 {
 		t.Errorf("%d calls, want 3", calls)
+	}
+}
+
+// The service closes idle connections while the function is frozen. The next call succeeds all the
+// same, at its first try and on a connection that resumes the TLS session.
+func TestACallAfterAFreezeIsMadeOnce(t *testing.T) {
+	calls, resumed := 0, false
+	service := httptest.NewUnstartedServer(http.HandlerFunc(func(
+		w http.ResponseWriter, r *http.Request,
+	) {
+		calls++
+		resumed = r.TLS.DidResume
+		_, _ = io.WriteString(w, "{}") // the client notices
+	}))
+	service.StartTLS()
+	t.Cleanup(service.Close)
+	emulator.Setenv(t, map[string]string{"AWS_ENDPOINT_URL": service.URL})
+	cfg := config(t)
+	client := cfg.HTTPClient.(*awshttp.BuildableClient)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(service.Certificate())
+	cfg.HTTPClient = client.WithTransportOptions(func(tr *http.Transport) {
+		tr.TLSClientConfig.RootCAs = trusted
+	})
+	tables := dynamodb.NewFromConfig(cfg)
+	for range 3 {
+		if _, err := tables.ListTables(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		service.CloseClientConnections()
+	}
+	if calls != 3 || !resumed {
+		t.Errorf("%d calls, want 3; the last resumed its session: %t", calls, resumed)
 	}
 }
 

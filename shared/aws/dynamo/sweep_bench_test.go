@@ -109,11 +109,11 @@ func (v *virtualTable) sweep(b *testing.B) {
 	); err != nil {
 		b.Fatal(err)
 	}
-	ledger := dynamo.NewLedger(client, "virtual")
+	ledger := dynamo.NewLedger(client, "virtual", nil)
 	report, err := lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: catalogs, Subscriptions: catalogs, Ledger: ledger, Deliveries: ledger,
-		Cursors: cursors,
-		Now:     func() time.Time { return sweptHour.Add(3 * time.Hour) },
+		Cursors: cursors, Delivery: &memory.Queue{}, Retry: &memory.Queue{},
+		Now: func() time.Time { return sweptHour.Add(3 * time.Hour) },
 	})).Run(b.Context())
 	if err != nil || report.Events != sweptEvents || report.Delivered != v.endpoints*sweptEvents ||
 		report.Unaccounted() != 0 {
@@ -129,7 +129,6 @@ func (v *virtualTable) Do(r *http.Request) (*http.Response, error) {
 	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	var in struct {
-		IndexName                 string
 		Limit                     int
 		ExpressionAttributeValues map[string]struct{ S string }
 		RequestItems              map[string]struct {
@@ -140,13 +139,10 @@ func (v *virtualTable) Do(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	var answer bytes.Buffer
-	switch values := in.ExpressionAttributeValues; {
-	case operation == "BatchGetItem":
+	if values := in.ExpressionAttributeValues; operation == "BatchGetItem" {
 		v.batch(&answer, in.RequestItems["virtual"].Keys)
-	case in.IndexName == dynamo.EventsIndex:
-		v.list(&answer, values[":partition"].S, values[":after"].S, in.Limit)
-	default:
-		v.deliveries(&answer, values[":id"].S)
+	} else {
+		v.list(&answer, values[":partition"].S, values[":from"].S, in.Limit)
 	}
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(&answer),
@@ -157,12 +153,11 @@ func (v *virtualTable) Do(r *http.Request) (*http.Response, error) {
 func (v *virtualTable) bill(bytes int) { v.eighths.Add(int64((bytes + 4095) / 4096 * 4)) }
 
 // list answers a query of the index of events.
-func (v *virtualTable) list(out *bytes.Buffer, partition, after string, limit int) {
+func (v *virtualTable) list(out *bytes.Buffer, partition, from string, limit int) {
 	shard, _ := strconv.Atoi(partition[strings.LastIndex(partition, "#")+1:])
 	next := shard
-	if _, last, found := strings.Cut(strings.TrimSuffix(after, "\x00"), "#evt_"); found {
-		next, _ = strconv.Atoi(last)
-		next += 8
+	if _, first, found := strings.Cut(from, "#evt_"); found {
+		next, _ = strconv.Atoi(first)
 	}
 	if partition != fmt.Sprintf("app#%s#%d", sweptHour.Format("2006010215"), shard) {
 		next = sweptEvents
@@ -175,7 +170,7 @@ func (v *virtualTable) list(out *bytes.Buffer, partition, after string, limit in
 			out.WriteByte(',')
 		}
 		id := fmt.Sprintf("evt_%032d", next)
-		sortKey = "2026-01-02T03:04:05.678Z#" + id
+		sortKey = "2026-01-02T03:04:05.678Z#MARK#" + id
 		out.WriteString(
 			`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},"events_pk":{"S":"` + partition +
 				`"},"events_sk":{"S":"` + sortKey + `"}}`,
@@ -200,7 +195,8 @@ func (v *virtualTable) batch(out *bytes.Buffer, keys []map[string]struct{ S stri
 		id, sort := k["pk"].S, k["sk"].S
 		if sort == "event" {
 			out.WriteString(
-				`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},` + far + `,"endpoints":{"S":"`,
+				`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},` + far + `,"mark":{"S":"MARK"},` +
+					`"received":{"N":"1767323045678"},"endpoints":{"S":"`,
 			)
 			for e := range v.endpoints {
 				if e > 0 {
@@ -216,18 +212,6 @@ func (v *virtualTable) batch(out *bytes.Buffer, keys []map[string]struct{ S stri
 		v.bill(700)
 	}
 	out.WriteString(`]},"UnprocessedKeys":{}}`)
-}
-
-func (v *virtualTable) deliveries(out *bytes.Buffer, id string) {
-	out.WriteString(`{"Items":[`)
-	for e := range v.endpoints {
-		if e > 0 {
-			out.WriteByte(',')
-		}
-		delivered(out, id, "delivery#endpoint-"+strconv.Itoa(e))
-	}
-	out.WriteString(`]}`)
-	v.bill(700 * v.endpoints)
 }
 
 func delivered(out *bytes.Buffer, id, sort string) {

@@ -7,6 +7,7 @@ type Usage struct {
 	Attempts    int                 `json:"attempts"` // POSTs to endpoints
 	PostedBytes int                 `json:"postedBytes"`
 	StoredBytes int                 `json:"storedBytes"` // in DynamoDB at the end, as it is billed
+	ObjectBytes int                 `json:"objectBytes"` // in S3 at the end
 	Functions   map[string]Function `json:"functions"`   // by name in the stack: "Receive"
 	Calls       map[string]Calls    `json:"calls"`       // by operation: "sqs:SendMessageBatch"
 }
@@ -19,6 +20,8 @@ type Scenario struct {
 	Burst bool `json:"burst"`
 	// number of endpoints that get the events in turn, one each; 0: all endpoints get each event
 	Quiet int `json:"quiet,omitempty"`
+	// size of the bodies, of JSON; 0: they are GitHub's published examples
+	BodyKiB int `json:"bodyKiB,omitempty"`
 }
 
 // Function is what a function used.

@@ -3,6 +3,7 @@ package deployed
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -22,7 +23,7 @@ func (h *Host) Usage() cost.Usage {
 	for _, f := range h.functions {
 		u.Functions[f.runtime.Name] = f.usage()
 	}
-	u.Calls, u.StoredBytes = h.meter.read()
+	u.Calls, u.StoredBytes, u.ObjectBytes = h.meter.read()
 	return u
 }
 
@@ -52,18 +53,24 @@ type meter struct {
 	mu    sync.Mutex
 	calls map[string]cost.Calls
 	items map[string]storedItem // by table and key
+
+	objects map[string]int // in S3: bytes, by path
 }
 
 // storedItem is an item of DynamoDB, as far as a later write is billed by it: its size and its
 // entries in indexes.
 type storedItem struct {
 	bytes   int
-	indexes map[string]string // key, by index
+	indexes map[string]indexEntry // by index
 }
+
+// indexEntry is an item's entry in an index.
+type indexEntry struct{ key, projected string }
 
 func newMeter() *meter {
 	return &meter{
 		next: http.DefaultTransport, calls: map[string]cost.Calls{}, items: map[string]storedItem{},
+		objects: map[string]int{},
 	}
 }
 
@@ -120,6 +127,9 @@ func (m *meter) count(r *http.Request, asked, got []byte, status int) {
 	switch name {
 	case "s3":
 		m.add(name, r.Method, 1, 0)
+		if r.Method == http.MethodPut {
+			m.objects[r.URL.Path] = len(asked)
+		}
 	case "kms":
 		m.add(name, operation+cost.OfCatalog, 1, 0)
 	case "sqs":
@@ -184,7 +194,7 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 	default:
 		key := in.TableName + keyText(in.Item["pk"]) + keyText(in.Item["sk"])
 		before, now := m.items[key],
-			storedItem{bytes: itemBytes(in.Item), indexes: indexKeys(in.Item)}
+			storedItem{bytes: itemBytes(in.Item), indexes: indexEntries(in.Item)}
 		m.items[key] = now
 		m.add(
 			"dynamodb", operation,
@@ -195,33 +205,39 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 }
 
 // indexWrites counts the request units of the global secondary indexes, whose entries are small
-// here: one to add or remove an entry, two to move it.
-func indexWrites(before, now map[string]string) float64 {
+// here: one to add or remove an entry, or to change what it projects, and two to move it.
+func indexWrites(before, now map[string]indexEntry) float64 {
 	writes := 0.0
 	names := maps.Clone(now)
 	maps.Copy(names, before)
 	for name := range names {
-		if before[name] == now[name] {
-			continue
-		}
-		for _, key := range []string{before[name], now[name]} {
-			if key != "" {
-				writes++
-			}
+		b, n := before[name], now[name]
+		switch {
+		case b == n:
+		case b.key == n.key || b.key == "" || n.key == "":
+			writes++
+		default:
+			writes += 2
 		}
 	}
 	return writes
 }
 
-// indexKeys returns an item's keys in indexes: the attributes named {index}_pk and {index}_sk.
-func indexKeys(item map[string]map[string]any) map[string]string {
-	keys := map[string]string{}
+// indexEntries returns an item's entries in indexes. Their keys are the attributes {index}_pk and
+// {index}_sk, which may be missing: then the index has the table's sort key. OpenIndex projects
+// DueTime.
+func indexEntries(item map[string]map[string]any) map[string]indexEntry {
+	entries := map[string]indexEntry{}
 	for name, value := range item {
 		if index, ok := strings.CutSuffix(name, "_pk"); ok {
-			keys[index] = keyText(value) + keyText(item[index+"_sk"])
+			e := indexEntry{key: keyText(value) + keyText(item[index+"_sk"])}
+			if index == dynamo.OpenIndex {
+				e.projected = fmt.Sprint(item[dynamo.DueTime]["N"])
+			}
+			entries[index] = e
 		}
 	}
-	return keys
+	return entries
 }
 
 func keyText(value map[string]any) string {
@@ -248,20 +264,22 @@ func itemBytes(item map[string]map[string]any) int {
 	return size
 }
 
-// read returns the calls so far, and the stored bytes. These include the 100 bytes that DynamoDB
+// read returns the calls so far, and the stored bytes of tables and of objects. Those of tables include the 100 bytes that DynamoDB
 // adds to each item and each index entry.
-func (m *meter) read() (map[string]cost.Calls, int) {
+func (m *meter) read() (calls map[string]cost.Calls, stored, objects int) {
 	const overhead = 100
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	stored := 0
 	for key, item := range m.items {
 		stored += item.bytes + overhead
 		for _, index := range item.indexes {
-			stored += len(key) + len(index) + overhead
+			stored += len(key) + len(index.key) + len(index.projected) + overhead
 		}
 	}
-	return maps.Clone(m.calls), stored
+	for _, bytes := range m.objects {
+		objects += bytes
+	}
+	return maps.Clone(m.calls), stored, objects
 }
 
 // roundUp returns the number of chunks. A call has at least one.

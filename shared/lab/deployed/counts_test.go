@@ -36,14 +36,33 @@ var usagePath = flag.String(
 )
 
 const (
-	measuredEvents  = 500
 	measuredSenders = 32
-	bodyBytes       = 1024
+	quietEndpoints  = 1000
+)
+
+// scenarios are those of docs/cost.md, each with the number of its events.
+var scenarios = []struct {
+	cost.Scenario
+	events int
+}{
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 1}, 200},
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 1, FailingPercent: 1}, 200},
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 1, FailingPercent: 10}, 200},
+	{cost.Scenario{FanOut: 1, BodyKiB: 1}, 30},
+	{cost.Scenario{FanOut: 10, Burst: true, BodyKiB: 1}, 100},
+	{cost.Scenario{FanOut: 10, Burst: true, BodyKiB: 1, FailingPercent: 10}, 50},
+	{cost.Scenario{FanOut: 10, BodyKiB: 1}, 10},
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 8}, 100},
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 32}, 100},
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 64}, 100},
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 128}, 100},
+	{cost.Scenario{FanOut: 1, Burst: true}, 329},
+	{cost.Scenario{FanOut: 1}, 30},
+	{cost.Scenario{FanOut: 10, Burst: true}, 60},
 	// Each quiet endpoint gets several events, so that what an instance reads once for an endpoint
 	// serves all of them.
-	quietEndpoints = 1000
-	quietEvents    = 10 * quietEndpoints
-)
+	{cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 1, Quiet: quietEndpoints}, 2 * quietEndpoints},
+}
 
 // BenchmarkUsage sends webhooks through the synthesised stack and reports what they used. Without
 // -usage it runs one small scenario.
@@ -54,37 +73,23 @@ func BenchmarkUsage(b *testing.B) {
 	}
 	if *usagePath == "" {
 		for b.Loop() {
-			u := measure(b, assembly, cost.Scenario{FanOut: 1, Burst: true}, 50)
+			u := measure(b, assembly, cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 1}, 50)
 			b.ReportMetric(cost.CallsPerEvent(u), "calls/event")
 		}
 		return
 	}
 	var all []cost.Usage
-	for _, fanOut := range []int{1, 10} {
-		for _, failing := range []int{0, 1, 10} {
-			all = append(
-				all,
-				measure(
-					b, assembly,
-					cost.Scenario{FanOut: fanOut, FailingPercent: failing, Burst: true},
-					measuredEvents,
-				),
-			)
+	for _, tt := range scenarios {
+		all = append(all, measure(b, assembly, tt.Scenario, tt.events))
+		encoded, err := json.MarshalIndent(all, "", "  ")
+		if err != nil {
+			b.Fatal(err)
 		}
-		all = append(all, measure(b, assembly, cost.Scenario{FanOut: fanOut}, measuredEvents/10))
-	}
-	all = append(
-		all,
-		measure(
-			b, assembly, cost.Scenario{FanOut: 1, Burst: true, Quiet: quietEndpoints}, quietEvents,
-		),
-	)
-	encoded, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := os.WriteFile(*usagePath, append(encoded, '\n'), 0o600); err != nil {
-		b.Fatal(err)
+		fmt.Fprintf(os.Stderr, "%+v: %d of %d\n", tt.Scenario, len(all), len(scenarios))
+		// after each scenario, so that a later one that fails loses nothing
+		if err := os.WriteFile(*usagePath, append(encoded, '\n'), 0o600); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
@@ -129,7 +134,7 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	}
 	l := load{
 		b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret,
-		quiet: s.Quiet, sent: new(atomic.Int64),
+		quiet: s.Quiet, sent: new(atomic.Int64), bodies: bodies(b, s.BodyKiB),
 	}
 	if s.Burst {
 		l.burst(events)
@@ -185,15 +190,16 @@ type load struct {
 	url, secret string
 	quiet       int           // see cost.Scenario
 	sent        *atomic.Int64 // events
+	bodies      [][]byte      // of the events, in turn
 }
 
-// eventType returns the type of the next event. The events are for each of the quiet endpoints in
+// eventType returns the type of an event. The events are for each of the quiet endpoints in
 // turn.
-func (l load) eventType() string {
+func (l load) eventType(n int64) string {
 	if l.quiet == 0 {
 		return "order.created"
 	}
-	return fmt.Sprintf("order.created.%d", l.sent.Add(1)%int64(l.quiet))
+	return fmt.Sprintf("order.created.%d", n%int64(l.quiet))
 }
 
 func (l load) burst(events int) {
@@ -214,10 +220,9 @@ func (l load) burst(events int) {
 }
 
 func (l load) send() {
-	body := fmt.Appendf(
-		nil, `{"id":%q,"type":"order.created","data":%q}`, rand.Text(),
-		strings.Repeat("x", bodyBytes),
-	)[:bodyBytes]
+	n := l.sent.Add(1)
+	const stride = 89 // spreads a small number of events over all bodies
+	body := l.bodies[n*stride%int64(len(l.bodies))]
 	r, err := http.NewRequestWithContext(
 		context.Background(), http.MethodPost, l.url, bytes.NewReader(body),
 	)
@@ -225,8 +230,12 @@ func (l load) send() {
 		l.b.Error(err)
 		return
 	}
-	r.Header = http.Header{"Authorization": {"Bearer " +
-		l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType()},
+	// those that GitHub sends, too
+	r.Header = http.Header{"User-Agent": {"GitHub-Hookshot/044aadd"}, "Accept": {"*/*"},
+		"X-Github-Hook-Id":                       {"292430182"},
+		"X-Github-Hook-Installation-Target-Id":   {"79929171"},
+		"X-Github-Hook-Installation-Target-Type": {"repository"},
+		"Authorization":                          {"Bearer " + l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType(n)},
 		"Content-Type": {"application/json"}}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -275,7 +284,7 @@ func (l load) drained() {
 
 func (l load) until(what string, holds func() bool) {
 	for began := time.Now(); !holds(); time.Sleep(5 * time.Millisecond) {
-		if l.b.Failed() || time.Since(began) > 5*time.Minute {
+		if l.b.Failed() || time.Since(began) > 8*time.Minute {
 			l.b.Fatalf(
 				"not in time: %s; %d attempts, %d delivered", what, l.endpoints.attempts.Load(),
 				l.endpoints.delivered.Load(),
@@ -339,6 +348,16 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 		},
 		{"dynamodb", "PutItem", put("b", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 7, 13, 0)},
 		{
+			"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"due":{"N":"1"}`), `{}`, 200,
+			calls("dynamodb:PutItem", 8, 15, 0),
+		},
+		// what the index projects has changed
+		{
+			"dynamodb", "PutItem", put("b", 10, `,"open_pk":{"S":"e"},"due":{"N":"2"}`), `{}`, 200,
+			calls("dynamodb:PutItem", 9, 17, 0),
+		},
+		{"dynamodb", "PutItem", put("b", 10, ""), `{}`, 200, calls("dynamodb:PutItem", 10, 19, 0)},
+		{
 			"dynamodb", "GetItem", `{"ConsistentRead":true}`,
 			`{"Item":{"d":{"S":"` + big(5000) + `"}}}`, 200, calls("dynamodb:GetItem", 1, 2, 0),
 		},
@@ -387,14 +406,18 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 			)
 		}
 		server.Close()
-		counted, _ := meter.Read()
+		counted, _, _ := meter.Read()
 		for operation, want := range tt.want {
 			if diff := cmp.Diff(want, counted[operation]); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", operation, diff)
 			}
 		}
 	}
-	if _, stored := meter.Read(); stored != 2*(len("pka"+"sks"+"d")+10+100) {
+	_, stored, objects := meter.Read()
+	if objects != len("body") {
+		t.Errorf("%d bytes of objects", objects)
+	}
+	if stored != 2*(len("pka"+"sks"+"d")+10+100) {
 		t.Errorf("%d bytes are stored", stored)
 	}
 }

@@ -142,7 +142,7 @@ func badDay(t *testing.T, w *world) {
 	eventually(t, "all arrive", func() bool {
 		w.passVisibility(t)
 		return !slices.ContainsFunc(ids, func(id string) bool {
-			d, err := w.ledger.Delivery(t.Context(), id, "late")
+			d, err := w.delivery(t, id, "late")
 			return err != nil || d.Status != relay.Delivered
 		})
 	})
@@ -196,13 +196,18 @@ func delivered(t *testing.T, w *world) {
 	}
 }
 
+// large sends bodies by each way: in the bucket, and in the messages, where the ledger stores one
+// in the bucket, and the other, which can be compressed, in the event's item.
 func large(t *testing.T, w *world) {
-	body := make([]byte, 3<<20)
-	_, _ = rand.Read(body) // never fails
-	id := w.send(t, "bulky", verify.Webhook{DeliveryID: rand.Text(), Body: body})
-	w.settled(t, id, "bulky", relay.Delivered, 1)
-	if got := w.posts("bulky", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
-		t.Errorf("got %d webhooks with the id", len(got))
+	noise := make([]byte, 3<<20)
+	_, _ = rand.Read(noise) // never fails
+	text := bytes.Repeat([]byte(`{"id":1296269,"name":"Hello-World"},`), 2000)
+	for _, body := range [][]byte{noise, noise[:20<<10], text} {
+		id := w.send(t, "bulky", verify.Webhook{DeliveryID: rand.Text(), Body: body})
+		w.settled(t, id, "bulky", relay.Delivered, 1)
+		if got := w.posts("bulky", id); len(got) != 1 || !bytes.Equal(got[0].body, body) {
+			t.Errorf("got %d webhooks with the id", len(got))
+		}
 	}
 }
 
@@ -321,7 +326,9 @@ func retried(t *testing.T, w *world) {
 func redriven(t *testing.T, w *world) {
 	id := w.send(t, "broken", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, id, "broken", relay.Dead, 2)
-	dead, _, err := w.ledger.OpenDeliveries(t.Context(), "broken", relay.Dead, "")
+	dead, _, err := w.ledger.ListDeliveries(
+		t.Context(), operate.Query{Endpoint: "broken", Statuses: []relay.Status{relay.Dead}}, "",
+	)
 	if err != nil || len(dead) != 1 || dead[0].EventID != id {
 		t.Fatalf("listed as dead: %+v, %v", dead, err)
 	}
@@ -333,7 +340,7 @@ func redriven(t *testing.T, w *world) {
 		); err != nil {
 			t.Fatal(err)
 		}
-		d, err := w.ledger.Delivery(t.Context(), id, "broken")
+		d, err := w.delivery(t, id, "broken")
 		return err == nil && d.Status == relay.Delivered
 	})
 	w.settled(t, id, "broken", relay.Delivered, 3)

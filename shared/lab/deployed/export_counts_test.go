@@ -7,4 +7,4 @@ type Meter struct{ *meter }
 
 func NewMeter() Meter { return Meter{newMeter()} }
 
-func (m Meter) Read() (map[string]cost.Calls, int) { return m.read() }
+func (m Meter) Read() (calls map[string]cost.Calls, stored, objects int) { return m.read() }

@@ -22,9 +22,12 @@ import (
 func swept(t *testing.T, w *world) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	w.rewind(t, now)
-	unstarted, overdue := w.leave(t, "unstarted", now), w.leave(t, "overdue", now)
+	large := make([]byte, 8<<10) // it cannot be compressed, and is stored in the bucket
+	_, _ = rand.Read(large)      // never fails
+	unstarted, overdue := w.leave(t, "unstarted", now, large), w.leave(t, "overdue", now, []byte("{}"))
 	if err := w.ledger.SaveDelivery(t.Context(), relay.Delivery{
-		EventID: overdue, Endpoint: "overdue", Source: "overdue", Status: relay.Waiting,
+		EventID: overdue.ID, Endpoint: "overdue", ReceivedAt: overdue.ReceivedAt,
+		Source: "overdue", Status: relay.Waiting,
 		Attempts: 1, Step: 1, MessageID: rand.Text(),
 		NextAt: now.Add(
 			-2*time.Hour - time.Minute,
@@ -36,8 +39,11 @@ func swept(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	w.sweep(t, map[string]float64{metric.SweptEvents: 2, metric.LateOrMissing: 2, metric.PutBack: 2})
-	w.settled(t, unstarted, "unstarted", relay.Delivered, 1)
-	w.settled(t, overdue, "overdue", relay.Delivered, 2)
+	w.settled(t, unstarted.ID, "unstarted", relay.Delivered, 1)
+	w.settled(t, overdue.ID, "overdue", relay.Delivered, 2)
+	if got := w.posts("unstarted", unstarted.ID); len(got) != 1 || !bytes.Equal(got[0].body, large) {
+		t.Errorf("%d POSTs of the large event", len(got))
+	}
 }
 
 // nothingIsLate runs the sweeper again over the two events that are old enough, and expects
@@ -60,20 +66,20 @@ func (w *world) rewind(t *testing.T, now time.Time) {
 
 // leave records an event of a source for the endpoint with the same name. Its time of receipt is in
 // the last hour that the sweeper searches.
-func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
+func (w *world) leave(t *testing.T, name string, now time.Time, body []byte) relay.Event {
 	t.Helper()
 	receivedAt := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
 	e := relay.Event{
 		ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name,
-		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}"),
+		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: body,
 	}
-	if _, err := w.ledger.RecordEvent(t.Context(), relay.EventRecord{
+	if _, err := relay.RecordEvent(t.Context(), w.ledger, relay.EventRecord{
 		Event: e, MessageID: rand.Text(), Endpoints: []string{name}, RoutedAt: receivedAt,
 		ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return e.ID
+	return e
 }
 
 // sweep fires the rule, and compares the metrics in the run's single log line with the expected

@@ -24,6 +24,7 @@ import (
 	"webhook-relay/events"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/deployed"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
@@ -140,7 +141,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w := &world{
 		host: host, log: log, ledger: dynamo.NewLedger(
-			host.DynamoDB, host.Outputs["LedgerTable"],
+			host.DynamoDB, host.Outputs["LedgerTable"], s3.New(host.S3, host.Outputs["BodiesBucket"]),
 		), sources: map[string]catalog.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
@@ -371,10 +372,20 @@ func (w *world) settled(
 		"%s to %s: %s after %d attempts", eventID, endpoint, status, attempts,
 	), func() bool {
 		var err error
-		d, err = w.ledger.Delivery(t.Context(), eventID, endpoint)
+		d, err = w.delivery(t, eventID, endpoint)
 		return err == nil && d.Status == status && d.Attempts >= attempts
 	})
 	return d
+}
+
+// delivery returns a recorded delivery of an event.
+func (w *world) delivery(t *testing.T, eventID, endpoint string) (relay.Delivery, error) {
+	t.Helper()
+	r, err := w.ledger.EventRecord(t.Context(), eventID)
+	if err != nil {
+		return relay.Delivery{}, err
+	}
+	return w.ledger.Delivery(t.Context(), r.DeliveryTo(endpoint))
 }
 
 // queuesAreEmpty waits until the queues hold no messages.

@@ -205,14 +205,14 @@ func (p *pipeline) createTables(ctx context.Context) error {
 	p.catalog = dynamo.NewCatalog(
 		tables, p.catalogTable(), kms.New(awskms.NewFromConfig(p.cfg), secretsKey),
 	)
-	p.ledger = dynamo.NewLedger(tables, p.ledgerTable())
+	p.ledger = dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	return errors.Join(
 		emulator.CreateTable(ctx, tables, p.catalogTable(), keys, nil),
 		emulator.CreateTable(ctx, tables, p.ledgerTable(), keys, map[string][2]string{
 			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
-			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.SortKey},
 			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
-		}))
+		}, dynamo.DueTime))
 }
 
 func (p *pipeline) catalogTable() string { return "catalog-" + p.name }
@@ -288,8 +288,8 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 	return lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: dynamo.NewCatalog(
 			tables, p.catalogTable(), nil,
-		), Events: dynamo.NewLedger(tables, p.ledgerTable()),
-		Failures: dynamo.NewLedger(tables, p.ledgerTable()), Random: func() float64 { return 0.5 },
+		), Events: dynamo.NewLedger(tables, p.ledgerTable(), nil),
+		Failures: dynamo.NewLedger(tables, p.ledgerTable(), nil), Random: func() float64 { return 0.5 },
 		Bodies: s3.New(
 			s3.Client(cfg), p.bucket,
 		), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(
@@ -301,7 +301,7 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 
 func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	ledger := dynamo.NewLedger(tables, p.ledgerTable())
+	ledger := dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	catalog := dynamo.NewCatalog(
 		tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey),
 	)
@@ -327,7 +327,7 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 func (p *pipeline) newSweeper(cfg aws.Config) *operate.Sweeper {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
-	ledger := dynamo.NewLedger(tables, p.ledgerTable())
+	ledger := dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	return lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: catalog, Subscriptions: catalog, Ledger: ledger, Deliveries: ledger, Cursors: ledger,
 		Delivery: sqs.New(

@@ -21,7 +21,7 @@ type Receive struct {
 	BodiesBucket          string `env:"RELAY_BODIES_BUCKET,notEmpty"`
 	SecretsKeyARN         string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
 	MaxBodyBytes          int    `env:"RELAY_MAX_BODY_BYTES" envDefault:"4194304"`
-	InlineBodyBytes       int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"16384"`
+	InlineBodyBytes       int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"40960"`
 	RetentionDays         int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds   int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 }
@@ -69,6 +69,7 @@ type Deliver struct {
 type Sweep struct {
 	CatalogTable     string `env:"RELAY_CATALOG_TABLE,notEmpty"`
 	LedgerTable      string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket     string `env:"RELAY_BODIES_BUCKET,notEmpty"`
 	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 }

@@ -50,7 +50,7 @@ func TestZeroFieldsMeanTheDefaults(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	got, err := settings.Read[settings.Receive]()
-	if err != nil || got.MaxBodyBytes != 4<<20 || got.InlineBodyBytes != 16<<10 ||
+	if err != nil || got.MaxBodyBytes != 4<<20 || got.InlineBodyBytes != 40<<10 ||
 		got.CatalogCacheSeconds != 30 {
 		t.Errorf("read: %+v, %v", got, err)
 	}

@@ -210,7 +210,7 @@ func TestAnotherProcessSeesWhatWasAccepted(t *testing.T) {
 	send(t, queue(t, s, "test", sqlite.QueueOptions{Durable: true}), numbered(1, "")...)
 	e := relay.EventRecord{Event: relay.Event{ID: "evt_a", Source: "a", ReceivedAt: time.Now()},
 		ExpiresAt: time.Now().Add(time.Hour)}
-	if _, err := s.Ledger().RecordEvent(t.Context(), e); err != nil {
+	if _, err := relay.RecordEvent(t.Context(), s.Ledger(), e); err != nil {
 		t.Fatal(err)
 	}
 	d := relay.Delivery{EventID: e.ID, Endpoint: "b", Attempts: 1, ExpiresAt: e.ExpiresAt}

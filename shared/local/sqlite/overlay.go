@@ -37,8 +37,8 @@ type deliveryRow struct {
 	deliveryKey
 	status   string
 	attempts int
-	listed   bool  // it has a since
-	since    int64 // Unix milliseconds: see Ledger.SaveDelivery
+	received int64 // of its event, Unix milliseconds
+	due      int64 // Unix milliseconds; 0: it does not wait
 	expires  int64 // Unix seconds
 	record   []byte
 }
@@ -235,19 +235,20 @@ func (e *eventRow) write(conn *sqlite.Conn) error {
 
 func (d *deliveryRow) write(conn *sqlite.Conn) error {
 	stmt := conn.Prep(`INSERT INTO deliveries
-		(event, endpoint, status, attempts, since, expires, record)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (event, endpoint) DO UPDATE SET
-		status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7`)
+		(event, endpoint, status, attempts, due, expires, record, received)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (event, endpoint) DO UPDATE SET
+		status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?8`)
 	stmt.BindText(1, d.event)
 	stmt.BindText(2, d.endpoint)
 	stmt.BindText(3, d.status)
 	stmt.BindInt64(4, int64(d.attempts))
 	stmt.BindNull(5)
-	if d.listed {
-		stmt.BindInt64(5, d.since)
+	if d.due != 0 {
+		stmt.BindInt64(5, d.due)
 	}
 	stmt.BindInt64(6, d.expires)
 	stmt.BindBytes(7, d.record)
+	stmt.BindInt64(8, d.received)
 	return run(stmt)
 }
 

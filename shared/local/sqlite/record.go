@@ -22,7 +22,6 @@ const (
 const (
 	flagResent = 1 << iota
 	flagNamed
-	flagListed
 )
 
 func appendSend(b []byte, queue string, m message) []byte {
@@ -77,17 +76,13 @@ func appendEvent(b []byte, e eventRow) []byte {
 }
 
 func appendDelivery(b []byte, d deliveryRow) []byte {
-	flags := uint64(0)
-	if d.listed {
-		flags = flagListed
-	}
 	b = append(b, recordDelivery)
 	b = appendText(b, d.event)
 	b = appendText(b, d.endpoint)
 	b = appendText(b, d.status)
 	b = binary.AppendVarint(b, int64(d.attempts))
-	b = binary.AppendUvarint(b, flags)
-	b = binary.AppendVarint(b, d.since)
+	b = binary.AppendVarint(b, d.received)
+	b = binary.AppendVarint(b, d.due)
 	b = binary.AppendVarint(b, d.expires)
 	return appendText(b, d.record)
 }
@@ -215,7 +210,7 @@ func (r *recordReader) delivery() deliveryRow {
 		deliveryKey: deliveryKey{event: r.text(), endpoint: r.text()}, status: r.text(),
 		attempts: int(r.varint()),
 	}
-	d.listed, d.since, d.expires = r.uvarint()&flagListed != 0, r.varint(), r.varint()
+	d.received, d.due, d.expires = r.varint(), r.varint(), r.varint()
 	d.record = r.bytes()
 	return d
 }

@@ -11,6 +11,7 @@ import (
 // EventOutcome tells where an event was routed, and the status of its deliveries.
 type EventOutcome struct {
 	EventID    string
+	ReceivedAt time.Time        // as in EventRecord
 	Endpoints  []string         // as in EventRecord
 	Deliveries []DeliveryStatus // the recorded ones, in no particular order
 }

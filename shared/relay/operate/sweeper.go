@@ -358,8 +358,9 @@ type look struct {
 // finding is an event with deliveries to send again.
 type finding struct {
 	event   string
-	missing []string // endpoints without a recorded delivery
-	overdue []string // endpoints with a waiting delivery that is late
+	at      time.Time // when its webhook was accepted
+	missing []string  // endpoints without a recorded delivery
+	overdue []string  // endpoints with a waiting delivery that is late
 }
 
 // lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns
@@ -385,7 +386,7 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 	for _, name := range o.Endpoints {
 		wanted[name] = true
 	}
-	f := finding{event: o.EventID}
+	f := finding{event: o.EventID, at: o.ReceivedAt}
 	l.sum.Events++
 	l.sum.Deliveries += len(wanted)
 	for _, d := range o.Deliveries {
@@ -418,7 +419,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 
 func (r *sweep) putBack(sum *SweepReport, f finding) error {
 	for _, endpoint := range f.overdue {
-		if err := r.resumeUnlisted(sum, f.event, endpoint); err != nil {
+		k := relay.DeliveryKey{EventID: f.event, Endpoint: endpoint, ReceivedAt: f.at}
+		if err := r.resumeUnlisted(sum, k); err != nil {
 			return err
 		}
 	}
@@ -447,14 +449,14 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 // resumeUnlisted resumes a delivery that is still overdue after every delivery that the ledger
 // lists as overdue was resumed. If the ledger should have listed it, it is in none of the counts
 // and so counts as unaccounted.
-func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
-	d, err := r.cfg.Deliveries.Delivery(r.ctx, event, endpoint)
+func (r *sweep) resumeUnlisted(sum *SweepReport, k relay.DeliveryKey) error {
+	d, err := r.cfg.Deliveries.Delivery(r.ctx, k)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
-	overdue := err == nil && d.Status == relay.Waiting && r.isLate(endpoint, d.NextAt)
+	overdue := err == nil && d.Status == relay.Waiting && r.isLate(k.Endpoint, d.NextAt)
 	r.mu.Lock()
-	if !overdue || !r.isKnown(endpoint) {
+	if !overdue || !r.isKnown(k.Endpoint) {
 		sum.Waiting++
 	}
 	if overdue {
@@ -469,30 +471,9 @@ func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 
 // start records deliveries of an event as waiting and due now, and sends their first attempts.
 func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []string) error {
-	begun := make([]error, len(endpoints))
-	var g errgroup.Group
-	g.SetLimit(sweepCalls)
-	for i, name := range endpoints {
-		g.Go(func() error {
-			d := relay.Delivery{
-				EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type,
-				ExpiresAt: record.ExpiresAt,
-			}
-			begun[i] = makeDue(r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, d, r.cfg.Now())
-			return nil
-		})
-	}
-	_ = g.Wait()
-	var failed []error
-	var lost []string
-	for i, err := range begun {
-		switch {
-		case err == nil:
-			lost = append(lost, endpoints[i])
-		case !errors.Is(err, catalog.ErrConflict): // otherwise its attempt was made a moment ago
-			failed = append(failed, err)
-		}
-	}
+	lost, failed := makeAllDue(
+		r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, endpoints, r.cfg.Now(),
+	)
 	for _, err := range r.cfg.Delivery.Send(r.ctx, relay.FirstAttempts(record.Event, lost)) {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("send %s again: %w", record.ID, err))
