@@ -122,13 +122,13 @@ func applyTo(
 	printf("catalog   revision %d is in force", revision+1)
 	for _, endpoint := range slices.Sorted(maps.Keys(made)) {
 		printf(
-			"secret    of endpoint %s, made now and shown this once: %s", endpoint, made[endpoint],
+			"secret    of endpoint %s, new; it is shown only now: %s", endpoint, made[endpoint],
 		)
 	}
 	for _, e := range next.Endpoints {
 		for _, old := range e.Retiring {
 			printf(
-				"secret    of endpoint %s, from before, signs beside those of now until %s", e.Name,
+				"secret    of endpoint %s, an old one; it also signs until %s", e.Name,
 				old.Until.Format(time.RFC3339),
 			)
 		}
@@ -144,7 +144,7 @@ func showPublicKeys(c catalog.Catalog, printf func(string, ...any)) {
 		for _, secret := range e.Secrets {
 			if public := sign.PublicKey(secret); public != "" {
 				printf(
-					"key       of endpoint %s, for its receiver to verify v1a with: %s", e.Name,
+					"key       of endpoint %s, public; its receiver verifies v1a signatures with it: %s", e.Name,
 					public,
 				)
 			}

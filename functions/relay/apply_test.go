@@ -21,7 +21,7 @@ func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
 	for _, when := range []string{"when it changes something", "when there is nothing to change"} {
 		out, err := run(t, "apply", file, "--data", dir)
 		if err != nil || !strings.Contains(
-			out, "key       of endpoint e, for its receiver to verify v1a with: "+public+"\n",
+			out, "key       of endpoint e, public; its receiver verifies v1a signatures with it: "+public+"\n",
 		) || strings.Contains(out, private) {
 			t.Errorf("%s: %v\n%s", when, err, out)
 		}
@@ -42,7 +42,7 @@ func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 		out, err := run(t, append(args, "--data", t.TempDir())...)
 		if err == nil || !strings.Contains(
 			err.Error(),
-			"relay.yaml:2: endpoints[0]: a deployed relay alone reads AWS Secrets Manager",
+			"relay.yaml:2: endpoints[0]: only a deployed relay reads AWS Secrets Manager",
 		) || strings.Contains(out, "+ endpoint e") {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
@@ -62,7 +62,7 @@ func TestApplyReplacesSecrets(t *testing.T) {
 	}
 	first, second := file("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
 		file("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
-	const beside = "secret    of endpoint e, from before, signs beside those of now until 2"
+	const beside = "secret    of endpoint e, an old one; it also signs until 2"
 	for _, step := range []struct {
 		args          []string
 		want, wantNot string

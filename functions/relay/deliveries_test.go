@@ -70,18 +70,18 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		t.Error("what would be sent is not told, or was sent")
 	}
 	mended.Store(true)
-	if !says("1 delivery to target on the way again", "replay", "target", "--event", event) {
+	if !says("1 delivery to target sent to the queue again", "replay", "target", "--event", event) {
 		t.Error("one replay")
 	}
 	eventually(t, "one delivered", func() bool {
 		return says("target  delivered", "deliveries", "--event", event)
 	})
 	if !says(
-		"2 deliveries to target on the way again", "replay", "target", "--yes", "--rate", "1000",
+		"2 deliveries to target sent to the queue again", "replay", "target", "--yes", "--rate", "1000",
 	) {
 		t.Error("all replayed")
 	}
-	if !says("0 deliveries to target on the way again", "replay", "target", "--yes") {
+	if !says("0 deliveries to target sent to the queue again", "replay", "target", "--yes") {
 		t.Error("sent twice what is under way")
 	}
 	eventually(t, "all delivered", func() bool {
@@ -135,7 +135,7 @@ func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
 		return err == nil && strings.Contains(out, want)
 	}
 	eventually(t, "it is unrouted", func() bool {
-		return says("no subscription wanted it", "deliveries", "--event", event)
+		return says("no subscription matched it", "deliveries", "--event", event)
 	})
 	if !says("nobody has subscribed", "replay", "--event", event) {
 		t.Error("sent to somebody")
@@ -143,7 +143,7 @@ func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
 	if _, err := run(t, "apply", writeFile(t, "relay.yaml", text), "--data", dir); err != nil {
 		t.Fatal(err)
 	}
-	if !says("on the way to target", "replay", "--event", event) {
+	if !says("sent to the queue for target", "replay", "--event", event) {
 		t.Error("not sent")
 	}
 	eventually(t, "it is delivered", func() bool {

@@ -36,7 +36,7 @@ func (d *demoEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the sender has closed the connection
 	}
 	if err := d.webhook.Verify(body, r.Header); err != nil {
-		d.out.printf("endpoint  refuses a request: %v", err)
+		d.out.printf("endpoint  got a request with an invalid signature: %v", err)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -278,6 +279,18 @@ func TestWordsAreDistinct(t *testing.T) {
 		if in[word] != want {
 			t.Errorf("%q is in the table %q, want %q", word, in[word], want)
 		}
+	}
+}
+
+// TestReasonFlagTakesEveryReason compares the values of --reason with the reasons of death.
+func TestReasonFlagTakesEveryReason(t *testing.T) {
+	t.Parallel()
+	flag, _ := reflect.TypeFor[selection]().FieldByName("Reason")
+	got := strings.Split(strings.TrimPrefix(flag.Tag.Get("enum"), ","), ",")
+	want := constants(t, root+"/shared/relay")["Reason"]
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("--reason (-code +flag):\n%s", diff)
 	}
 }
 

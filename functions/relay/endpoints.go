@@ -114,13 +114,13 @@ type enableEndpointCommand struct {
 func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
 		return operate.EnableEndpoint(ctx, t.ledger, c.Name)
-	}, fmt.Sprintf("enabled; for what has died: relay replay %s --reason disabled", c.Name))
+	}, fmt.Sprintf("enabled; to send its dead deliveries again, run: relay replay %s --reason %s", c.Name, relay.EndpointGone))
 }
 
 type disableEndpointCommand struct {
 	targetFlags
 	Name   string `arg:"" help:"Name of the endpoint."`
-	Reason string `help:"Why, as text for people."`
+	Reason string `help:"Why you disable it. It is shown with the state."`
 }
 
 // Run disables an endpoint.
@@ -128,7 +128,7 @@ func (c *disableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
 		return operate.DisableEndpoint(ctx, t.ledger, c.Name, c.Reason)
 	}, fmt.Sprintf(
-		"disabled, in force within %s; its deliveries die until you enable it",
+		"disabled; takes effect within %s; its deliveries die until you enable it",
 		catalog.DefaultCacheTTL,
 	))
 }

@@ -26,13 +26,13 @@ import (
 
 type localCommand struct {
 	Addr   string `help:"Address to listen on." default:"127.0.0.1:8080"`
-	Data   string `help:"Directory that keeps everything." default:".relay" type:"path"`
-	Config string `help:"Configuration to apply first. Without it the one applied last is in force." type:"existingfile"`
-	Guard  bool   `help:"Refuse private and loopback endpoints, as the deployed relay does."`
+	Data   string `help:"Directory for all data." default:".relay" type:"path"`
+	Config string `help:"Configuration to apply first. Without it the relay uses the one that was applied last." type:"existingfile"`
+	Guard  bool   `help:"Block endpoints at private and loopback addresses, as a deployed relay does."`
 	Quiet  bool   `help:"Print no line for each webhook and delivery."`
 	Demo   bool   `help:"Run the demonstration: its configuration, an endpoint that fails once, and one sample webhook."`
 
-	SweepEvery time.Duration `help:"How often to look for deliveries that were lost on their way, and to put them back." default:"1h"`
+	SweepEvery time.Duration `help:"How often to look for lost deliveries and send them again." default:"1h"`
 }
 
 // drainTime is how long the host waits at the end for requests in flight.
@@ -184,7 +184,7 @@ func (c *localCommand) serve(
 	err := g.Wait()
 	if err == nil {
 		out.printf(
-			"stopped; %s in %s for the next start",
+			"stopped; %s in %s, to be processed after the next start",
 			plural(h.waiting(context.WithoutCancel(ctx)), "message"), c.Data,
 		)
 	}

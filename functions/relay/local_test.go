@@ -156,10 +156,10 @@ func TestInterruptDrains(t *testing.T) {
 
 func checkDrains(t *testing.T, end func(cmd *exec.Cmd, stdout io.Closer) error) {
 	t.Helper()
-	inHand, goOn := make(chan struct{}, 1), make(chan struct{})
+	inFlight, goOn := make(chan struct{}, 1), make(chan struct{})
 	target := newReceiver(t, func(http.ResponseWriter, *http.Request) {
 		select {
-		case inHand <- struct{}{}:
+		case inFlight <- struct{}{}:
 		default: // another, accepted just before the end took effect
 		}
 		<-goOn
@@ -186,7 +186,7 @@ func checkDrains(t *testing.T, end func(cmd *exec.Cmd, stdout io.Closer) error) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-inHand
+	<-inFlight
 	if err := end(cmd, stdout); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func checkDrains(t *testing.T, end func(cmd *exec.Cmd, stdout io.Closer) error) 
 		t.Errorf("exit: %v\n%s", err, out)
 	}
 	if d := recorded(t, dir, id)["target"]; d.Status != relay.Delivered {
-		t.Errorf("the attempt in hand is on record as %+v\n%s", d, out)
+		t.Errorf("the attempt in flight is on record as %+v\n%s", d, out)
 	}
 }
 
@@ -306,7 +306,7 @@ func TestNothingAcceptedIsLostWhenTheHostIsKilled(t *testing.T) {
 		}
 	}
 	if all > webhooks+(kills+1)*perEndpoint {
-		t.Errorf("%d POSTs of %d webhooks: more than were in hand at the kills", all, webhooks)
+		t.Errorf("%d POSTs of %d webhooks: more than were in flight at the kills", all, webhooks)
 	}
 }
 
@@ -445,7 +445,7 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 		t.Errorf("replay to one that is disabled: %v\n%s", err, out)
 	}
 	says("disabled since", "endpoints", "disable", "target", "--reason", "again")
-	says("relay replay target --reason disabled", "endpoints", "enable", "target")
+	says("relay replay target --reason endpoint_gone", "endpoints", "enable", "target")
 	tells(gate.EndpointEnabled)
 	says("recovering", "endpoints", "enable", "target")
 	says("disabled", "endpoints", "disable", "target", "--reason", "it moves house")

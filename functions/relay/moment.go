@@ -39,7 +39,7 @@ func (s *span) UnmarshalText(text []byte) error {
 		d, ok = plain, true // negative durations too: the command itself rejects them and says why
 	}
 	if !ok {
-		return fmt.Errorf("%q is no duration; write for example 90m, 36h, 2d or 1w", text)
+		return fmt.Errorf("%q is not a duration; write for example 90m, 36h, 2d or 1w", text)
 	}
 	*s = span(d)
 	return nil

@@ -27,7 +27,7 @@ type replayCommand struct {
 	Event    string `help:"Event id. Send the event to the endpoint again, whether it was delivered or is dead. Without an endpoint: send it to the endpoints that subscribed to it after it was routed."`
 	Yes      bool   `help:"Send an endpoint's dead deliveries. Without --yes they are only counted."`
 	DryRun   bool   `help:"Count only, even with --yes. Nothing is sent."`
-	Rate     int    `help:"How many deliveries a second to put back on the queue." default:"50"`
+	Rate     int    `help:"How many deliveries to send to the queue in a second." default:"50"`
 }
 
 const (
@@ -48,7 +48,7 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			"--reason, --source, --type, --since and --until filter the dead deliveries of an endpoint; they cannot be used with --event, which names a single one",
 		)
 	case c.Rate < 1 || c.Rate > maxReplayRate:
-		return fmt.Errorf("--rate %d: 1 to %d a second", c.Rate, maxReplayRate)
+		return fmt.Errorf("--rate %d: must be 1 to %d a second", c.Rate, maxReplayRate)
 	}
 	t, err := c.open(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	if err := t.replayer().Replay(ctx, c.Event, c.Endpoint); err != nil {
 		return err
 	}
-	_, err = printLine(out, "1 delivery to %s on the way again", c.Endpoint)
+	_, err = printLine(out, "1 delivery to %s sent to the queue again", c.Endpoint)
 	return err
 }
 
@@ -79,7 +79,7 @@ func (c *replayCommand) Run(ctx context.Context, out io.Writer) (err error) {
 func checkEnabled(ctx context.Context, t *target, endpoint string) error {
 	s, _, err := t.ledger.EndpointState(ctx, endpoint)
 	if err == nil && s.Phase(time.Now()) == breaker.Disabled {
-		err = fmt.Errorf("%s is disabled (%s), so replayed deliveries would be dead again at once; first run relay endpoints enable %s",
+		err = fmt.Errorf("endpoint %s is disabled (%s), so replayed deliveries would die at once; first run relay endpoints enable %s",
 			endpoint, s.Reason, endpoint)
 	}
 	return err
@@ -99,7 +99,7 @@ func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) err
 	case len(endpoints) == 0:
 		_, err = printLine(out, "nobody has subscribed to %s since it was routed", c.Event)
 	default:
-		_, err = printLine(out, "%s on the way to %s", c.Event, strings.Join(endpoints, ", "))
+		_, err = printLine(out, "%s was sent to the queue for %s", c.Event, strings.Join(endpoints, ", "))
 	}
 	return err
 }
@@ -143,7 +143,7 @@ func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) erro
 			len(dead), err,
 		)
 	}
-	_, err = printLine(out, "%s to %s on the way again", deliveriesOf(sent), c.Endpoint)
+	_, err = printLine(out, "%s to %s sent to the queue again", deliveriesOf(sent), c.Endpoint)
 	return err
 }
 

@@ -27,12 +27,12 @@ func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	_, err = printLine(
-		out, "secret    of endpoint %s, made now and shown this once: %s", ep.Name, ep.Secrets[0],
+		out, "secret    of endpoint %s, new; it is shown only now: %s", ep.Name, ep.Secrets[0],
 	)
 	for _, old := range ep.Retiring {
 		if err == nil {
 			_, err = printLine(
-				out, "secret    one from before signs beside it until %s",
+				out, "secret    an old one also signs until %s",
 				old.Until.Format(time.RFC3339),
 			)
 		}

@@ -23,7 +23,7 @@ func TestRotate(t *testing.T) {
 	first := must("apply", file)
 	second := must("rotate", "shipping")
 	if n := strings.Count(second, "whsec_"); n != 1 ||
-		!strings.Contains(second, "one from before signs beside it until 2") {
+		!strings.Contains(second, "an old one also signs until 2") {
 		t.Errorf("shows %d secrets:\n%s", n, second)
 	}
 	if _, made, _ := strings.Cut(second, "whsec_"); strings.Contains(first, made) {
@@ -34,14 +34,16 @@ func TestRotate(t *testing.T) {
 	}
 	if out := must(
 		"rotate", "shipping", "--keep", "1h",
-	); strings.Count(out, "signs beside it") != 2 {
+	); strings.Count(out, "an old one also signs until") != 2 {
 		t.Errorf("after the third:\n%s", out)
 	}
-	if out := must("rotate", "shipping", "--keep", "0s"); strings.Contains(out, "signs beside it") {
+	if out := must(
+		"rotate", "shipping", "--keep", "0s",
+	); strings.Contains(out, "an old one also signs until") {
 		t.Errorf("kept none:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"in the place of the old one": {"own"}, `"nobody"`: {"nobody"}, "negative": {
+		"replace the secret there": {"own"}, `"nobody"`: {"nobody"}, "negative": {
 			"shipping", "--keep=-1s",
 		},
 	} {

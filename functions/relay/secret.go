@@ -49,7 +49,7 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	s := &cat.Sources[at]
 	if d, _ := verify.Describe(s.Verify.Provider); !d.Learns {
 		return fmt.Errorf(
-			"%s hands over no secret in a handshake; source %s uses the secret in your configuration",
+			"%s sends no secret in a handshake; source %s uses the secret in your configuration",
 			d.Title, s.Name,
 		)
 	}
@@ -59,7 +59,7 @@ func (c *secretCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 		if _, err := printLine(
-			out, "forgotten; relay secret %s --learn 10m lets a handshake bring a new one", s.Name,
+			out, "forgotten; to accept a new one from a handshake, run: relay secret %s --learn 10m", s.Name,
 		); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) err
 		return err
 	}
 	_, err = printLine(out,
-		"open until %s, in force within %s: the first handshake of source %s brings its secret",
+		"accepting until %s (takes effect within %s): the first handshake of source %s sets its secret",
 		until.Format(time.RFC3339), catalog.DefaultCacheTTL, c.Source)
 	return err
 }
@@ -105,7 +105,7 @@ func (c *secretCommand) noSecret(ctx context.Context, t *target) error {
 		return err
 	}
 	if time.Now().Before(s.LearnUntil) {
-		return fmt.Errorf("source %s has no secret yet; its provider hands one over when you set up the webhook there, until %s",
+		return fmt.Errorf("source %s has no secret yet; it accepts one from its provider's handshake until %s: set up the webhook there",
 			s.Name, s.LearnUntil.Format(time.RFC3339))
 	}
 	return fmt.Errorf(

@@ -40,22 +40,22 @@ func TestSecretOfAHandshake(t *testing.T) {
 		}
 	}
 	fails("no secret yet", "pages")
-	fails("hands over no secret", "open", "--learn", "10m")
+	fails("sends no secret in a handshake", "open", "--learn", "10m")
 	fails(`no source "nobody"`, "nobody", "--learn", "10m")
 	for _, window := range []string{"0", "-5m", "24h1s", "2d"} {
 		fails("above 0, at most 24h", "pages", "--learn="+window)
 	}
-	fails("no duration", "pages", "--learn=soon")
+	fails("not a duration", "pages", "--learn=soon")
 	if status := handOver("secret_of_a_stranger"); status != http.StatusUnauthorized {
 		t.Errorf("a handshake without a window: %d, want 401", status)
 	}
 	fails("no secret yet", "pages")
-	succeeds("open until "+time.Now().Format("2006-"), "pages", "--learn", "10m")
+	succeeds("accepting until "+time.Now().Format("2006-"), "pages", "--learn", "10m")
 	fails(
-		"no secret yet; its provider hands one over when you set up the webhook there, until",
+		"no secret yet; it accepts one from its provider's handshake until",
 		"pages",
 	)
-	fails("hands over no secret", "open")
+	fails("sends no secret in a handshake", "open")
 	fails(`no source "nobody"`, "nobody")
 	eventually(t, "the window is in force", func() bool {
 		return handOver("secret_first_of_all") == http.StatusOK
@@ -76,5 +76,5 @@ func TestSecretOfAHandshake(t *testing.T) {
 	if status := handOver("secret_second_of_all"); status/100 == 2 {
 		t.Errorf("a handshake after the secret was forgotten: %d", status)
 	}
-	succeeds("open until", "pages", "--forget", "--learn", "1h")
+	succeeds("accepting until", "pages", "--forget", "--learn", "1h")
 }

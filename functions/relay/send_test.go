@@ -35,7 +35,7 @@ func TestSend(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown provider": {[]string{"githbu"}, "near it are"},
+		"unknown provider": {[]string{"githbu"}, "similar names are"},
 		"wrong secret": {
 			[]string{"github", "--to", "http://" + addr + "/in/github", "--secret", "wrong"}, "401",
 		},

@@ -127,7 +127,8 @@ func TestARateThatIsNoneIsRefused(t *testing.T) {
 	for _, rate := range []string{"0", "-1", "10001", "2000000000"} {
 		if _, err := run(
 			t, "replay", "e", "--yes", "--rate="+rate, "--data", t.TempDir(),
-		); err == nil || !strings.Contains(err.Error(), "--rate "+rate+": 1 to 10000 a second") {
+		); err == nil ||
+			!strings.Contains(err.Error(), "--rate "+rate+": must be 1 to 10000 a second") {
 			t.Errorf("%s: got %v", rate, err)
 		}
 	}

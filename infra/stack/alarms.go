@@ -33,90 +33,90 @@ type alarm struct {
 func (r *relay) addAlarms() {
 	alarms := []alarm{
 		visible("IngestDlqNotEmpty", r.ingestDLQ,
-			"page: events that fanout could not process, a bug of ours; none of their deliveries has been made. First read the log of "+
-				"fanout for the error; mend it, then redrive the queue with the ingest queue as destination."),
+			"page: fanout could not process accepted events, so none of their deliveries was made. First read the error in the log of "+
+				"fanout. Repair it, then redrive the queue to the ingest queue."),
 		visible("DeliveryDlqNotEmpty", r.deliveryDLQ,
-			"page: deliveries that deliver could not process, a bug of ours. First read the log of deliver for the error; mend it, "+
-				"then redrive the queue with the delivery queue as destination."),
+			"page: deliver could not process deliveries. First read the error in the log of deliver. Repair it, then redrive the queue "+
+				"to the delivery queue."),
 		visible("OrderedIngestDlqNotEmpty", r.ordered.ingestDLQ,
-			"page: events for ordered endpoints that fanout could not process, a bug of ours; the order went on without them. First read the log "+
-				"of fanout for the error; mend it, then redrive the queue."),
+			"page: fanout could not process events for ordered endpoints. Later events were delivered without them. First read the error in "+
+				"the log of fanout. Repair it, then redrive the queue."),
 		visible("OrderedDeliveryDlqNotEmpty", r.ordered.deliveryDLQ,
-			"page: deliveries in order that deliver could not even put aside, a bug of ours; the order went on without them. First read the log of "+
-				"deliver for the error; mend it, then redrive the queue."),
+			"page: SQS handed out ordered deliveries a thousand times without success. Later ones were made without them. First read the "+
+				"error in the log of deliver. Repair it, then redrive the queue."),
 		{id: "DeliveriesDying", namespace: metric.Namespace, metric: metric.Dead, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
-			description: "ticket: in the last hour deliveries died, whose endpoint refused every attempt. First ask the endpoint's owner; when it " +
-				"is well again, replay them (docs/runbook.md)."},
+			description: "ticket: deliveries died in the last hour, because their endpoint failed every attempt. First ask the endpoint's " +
+				"owner. When the endpoint works again, replay the deliveries (docs/runbook.md)."},
 		age("IngestAge", r.ingest, 5,
-			"page: accepted webhooks are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
+			"page: accepted webhooks wait too long for fanout. First look at the errors and throttles of fanout, then at the tables."),
 		age("DeliveryAge", r.delivery, 15,
-			"page: first attempts are late. First look at the errors and throttles of deliver; if there are none, endpoints are slow "+
-				"and deliveryMaxConcurrency is too small for them."),
+			"page: first attempts are late. First look at the errors and throttles of deliver. If there are none, endpoints are slow: "+
+				"raise deliveryMaxConcurrency."),
 		// A retry may wait in this queue for 15 minutes on purpose. SQS counts this wait in the
 		// message's age.
 		age("RetryAge", r.retry, 45,
-			"ticket: retries are late. First look at the errors and throttles of deliver; if there are none, many endpoints are down "+
-				"and retryMaxConcurrency is too small for them."),
+			"ticket: retries are late. First look at the errors and throttles of deliver. If there are none, many endpoints are down: "+
+				"raise retryMaxConcurrency."),
 		// An endpoint that answers slowly and receives many deliveries has a backlog in this queue.
 		// That is the endpoint's own problem, not the relay's. But no message may wait longer than
 		// queueDays.
 		age("SlowAge", r.slow, 24*60,
-			"ticket: deliveries to slow endpoints have waited for a day; SQS drops them after seven. First see which endpoints take long: they "+
-				"get more than they take, or slowMaxConcurrency is too small for them."),
+			"ticket: deliveries to slow endpoints have waited for a day. SQS deletes them after seven. First find the slow endpoints. They "+
+				"get more than they can take, or slowMaxConcurrency is too small."),
 		age("OrderedIngestAge", r.ordered.ingest, 20,
-			"page: accepted webhooks for ordered endpoints are not being fanned out. First look at the errors and throttles of fanout, then at the tables."),
+			"page: accepted webhooks for ordered endpoints wait too long for fanout. First look at the errors and throttles of fanout, then at the tables."),
 		// An ordered delivery may wait behind others until their schedules end. A schedule lasts
 		// three days by default. The delivery dies after thirteen days.
 		age("OrderedDeliveryAge", r.ordered.delivery, 6*24*60,
-			"ticket: deliveries have stood in line at an ordered endpoint for six days; after thirteen they die. First see which endpoint "+
+			"ticket: deliveries to an ordered endpoint have waited for six days. After thirteen they die. First find out which endpoint "+
 				"fails, and why (docs/runbook.md)."),
 		{id: "SchedulesDropped", namespace: "AWS/Scheduler", metric: "InvocationDroppedCount",
 			statistic: "Sum",
 			dimension: "ScheduleGroup", of: *r.schedules.Ref(), threshold: 1, minutes: 5,
-			description: "page: EventBridge Scheduler gave up sending due retries; sweep puts them back when they are two hours late. First " +
-				"see that the schedules' role may still send to the retry queue."},
+			description: "page: EventBridge Scheduler could not send due retries. The sweep sends them when they are two hours late. First " +
+				"check that the schedules' role may still send to the retry queue."},
 		failures("ReceiveErrors", r.receive,
-			"page: receive crashes or runs out of time, partners get 5xx. First read its log."),
+			"page: receive crashes or times out, so partners get 5xx. First read its log."),
 		failures("FanoutErrors", r.fanout,
-			"page: fanout crashes or runs out of time; its messages come back. First read its log."),
+			"page: fanout crashes or times out. Its messages are received again. First read its log."),
 		failures("DeliverErrors", r.deliver,
-			"page: deliver crashes or runs out of time; its messages come back, and an endpoint may see an attempt twice. First read "+
+			"page: deliver crashes or times out. Its messages are received again, and an endpoint may see an attempt twice. First read "+
 				"its log."),
 		throttles("ReceiveThrottles", r.receive,
-			"page: partners get 5xx since no concurrency is left. First see what uses up the account's."),
+			"page: Lambda has no concurrency left for receive, so partners get 5xx. First find out which function uses the account's limit."),
 		{id: "SweptUp", namespace: metric.Namespace, metric: metric.PutBack, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
-			description: "page: deliveries had been lost, or were hours late, and were sent again: a bug of ours, or an outage. First see in the log of sweep how many, " +
-				"then find out what lost them (docs/runbook.md)."},
+			description: "page: the sweep found deliveries that were lost or hours late, and sent them again. The cause is a bug or an outage. " +
+				"First read in the log of sweep how many, then find out what lost them (docs/runbook.md)."},
 		{id: "SweepLateOrMissing", namespace: metric.Namespace, metric: metric.LateOrMissing,
 			statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60, times: 2,
-			description: "ticket: two runs of sweep on end found deliveries that are late or missing: more are lost, or a queue has a backlog of hours. " +
-				"First see the ages of the queues' oldest messages, then in its log how many it put back."},
+			description: "ticket: two runs of sweep in a row found deliveries that are late or missing. Deliveries are being lost, or a queue has " +
+				"a backlog of hours. First look at the age of each queue's oldest message, then read in the log of sweep how many it sent again."},
 		{id: "SweepUnaccounted", namespace: metric.Namespace, metric: metric.Unaccounted,
 			statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
-			description: "page: deliveries are neither delivered nor dead nor waiting, and sweep did not put them back: a bug of ours. First read " +
-				"its log (docs/runbook.md)."},
+			description: "page: some deliveries are neither delivered, dead nor waiting, and sweep did not send them again. This is a bug. First " +
+				"read the log of sweep (docs/runbook.md)."},
 		hourly(failures("SweepErrors", r.sweep,
-			"ticket: two runs of sweep of the last three failed, and what may be lost is not found. First read its log.")),
+			"ticket: two of the last three runs of sweep failed, so lost deliveries are not found. First read its log.")),
 		{id: "SweepPartial", namespace: metric.Namespace, metric: metric.Partial, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 3, minutes: 180,
-			description: "ticket: sweep did not get through its work three hours in a row: what may be lost is found late. First see in its log " +
-				"how many events it looks at, how long it takes, and how many hours it is behind."},
+			description: "ticket: sweep did not finish its work for three hours in a row, so lost deliveries are found late. First read in its " +
+				"log how many events it looks at, how long it takes, and how many hours it is behind."},
 		{id: "SweepAbsent", namespace: "AWS/Lambda", metric: "Invocations", statistic: "Sum",
 			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60,
 			times: 3, below: true,
-			description: "ticket: sweep has not run for some hours, and what may be lost is not found. First see that its rule is enabled."},
+			description: "ticket: sweep has not run for some hours, so lost deliveries are not found. First check that its rule is enabled."},
 		r.refusedByUs("Ingress5xx", 1, lasting,
-			"page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
-				"SQS, S3 or DynamoDB is down; then the access log's integrationError, if there is one (accessLog)."),
+			"page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when SQS, S3 or "+
+				"DynamoDB is down. Then read integrationError in the access log, if the setting accessLog is on."),
 		// If a relay receives one webhook an hour and all of them fail, the alarm above does not
 		// fire.
 		r.refusedByUs(
 			"Ingress5xxRecurring", 60, recurring,
-			"ticket: partners got 5xx in six of the last 24 hours. First look as for Ingress5xx.",
+			"ticket: partners got 5xx in six of the last 24 hours. First do what the alarm Ingress5xx says.",
 		),
 	}
 	actions := r.alarmActions()

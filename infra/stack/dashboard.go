@@ -125,7 +125,7 @@ func (r *relay) webhookGraphs() []graph {
 		},
 		// If SQS did not answer a send, nobody knows how many of these messages it accepted. The
 		// graph therefore shows the lowest and the highest possible number.
-		{title: "Accepted since the window's start and not yet routed, unrouted, duplicate or unreadable: on its way, or a dead letter",
+		{title: "Accepted in this time range but not yet routed, unrouted, duplicate or unreadable: still in a queue, or a dead letter",
 			statistic: "Sum", lines: []line{
 				r.own(
 					"accepted", metric.Accepted,
@@ -143,14 +143,14 @@ func (r *relay) webhookGraphs() []graph {
 				expression("at most",
 					"RUNNING_SUM(FILL(accepted,0)+FILL(uncertain,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(unreadable,0))"),
 			}},
-		{title: "Deliveries of a swept hour that are not delivered, dead, waiting, put back or in a queue: always zero", statistic: "Sum", lines: []line{
+		{title: "Deliveries that a sweep could not account for: always zero", statistic: "Sum", lines: []line{
 			r.own(
 				"unaccounted", metric.Unaccounted,
 			), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
 		}, minutes: 60},
-		{title: "Lost deliveries: found, and put back; the others may lie in a queue",
+		{title: "Late or missing deliveries that the sweep found, and those it sent again",
 			statistic: "Sum", lines: []line{
-				r.own("found", metric.LateOrMissing), r.own("put back", metric.PutBack),
+				r.own("found", metric.LateOrMissing), r.own("sent again", metric.PutBack),
 			}, minutes: 60},
 	}
 }

@@ -142,7 +142,7 @@ func (r *relay) addDeliver() error {
 	}
 	r.deliver = r.addFunction(function{
 		id: "Deliver", name: deliverName,
-		description: "POSTs a delivery to its endpoint, records the attempt and arranges the next",
+		description: "POSTs a delivery to its endpoint, records the attempt and schedules the next",
 		memoryMiB:   deliverMemoryMiB, timeoutSeconds: deliverTimeoutSeconds,
 		environment: environment, grants: r.deliverGrants(),
 		// deliver sends retries to a queue that invokes it. This is intended. Without ALLOW, Lambda

@@ -22,10 +22,10 @@ type grant struct {
 func AnyResource() map[string]string {
 	const (
 		noResources = "X-Ray has no resource that this action could be narrowed to"
-		attaches    = "Lambda asks whether it may before there is an interface that could be named, and refuses to make the function if not" +
+		attaches    = "Lambda checks this right when it makes the function, before there is a network interface to name" +
 			" (fixedEgress); the function itself may not"
-		detaches = "Lambda deletes the function's network interfaces after fixedEgress was turned off, when there is no network of the" +
-			" stack's left that could be named; the function itself may not"
+		detaches = "After fixedEgress is turned off, Lambda deletes the function's network interfaces, when the stack has no network left" +
+			" to name; the function itself may not"
 	)
 	reasons := map[string]string{
 		"xray:PutTraceSegments": noResources, "xray:PutTelemetryRecords": noResources,

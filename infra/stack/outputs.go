@@ -9,7 +9,7 @@ func (r *relay) addOutputs() {
 	r.addOutput("IngressApiId", r.api.ApiId(), "Id of the HTTP API")
 	r.addOutput("CatalogTable", r.catalog.TableName(), "Sources, endpoints and subscriptions")
 	r.addOutput("LedgerTable", r.ledger.TableName(), "Events and deliveries")
-	r.addOutput("SecretsKeyArn", r.secretsKey.KeyArn(), "Seals the catalog's secrets")
+	r.addOutput("SecretsKeyArn", r.secretsKey.KeyArn(), "Encrypts the secrets of the catalog")
 	r.addOutput("BodiesBucket", r.bodies.BucketName(), "Bodies too large for a message")
 	r.addOutput("IngestQueueUrl", r.ingest.QueueUrl(), "Accepted events, for fanout")
 	r.addOutput("DeliveryQueueUrl", r.delivery.QueueUrl(), "First attempts, for deliver")
@@ -22,7 +22,7 @@ func (r *relay) addOutputs() {
 		"OrderedDeliveryQueueUrl", r.ordered.delivery.QueueUrl(),
 		"Deliveries of ordered endpoints, for deliver",
 	)
-	r.addOutput("DeadQueueUrl", r.dead.QueueUrl(), "Deliveries that ran out of attempts")
+	r.addOutput("DeadQueueUrl", r.dead.QueueUrl(), "Messages of dead deliveries")
 	if r.domain != nil {
 		r.addOutput(
 			"IngressDnsTarget", r.domain.AttrRegionalDomainName(),

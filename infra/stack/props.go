@@ -194,7 +194,7 @@ func PropsFromContext(context map[string]any) (Props, error) {
 		var ok bool
 		if values[key], ok = contextText(context[key], kind); !ok {
 			return Props{}, fmt.Errorf(
-				"%w: context %s is a %T, which does not make a %s", ErrProps, key, context[key],
+				"%w: context %s is a %T; it must be a %s", ErrProps, key, context[key],
 				kind,
 			)
 		}
@@ -299,7 +299,7 @@ func (p Props) check() error {
 			least, _ := strconv.ParseInt(field.Tag.Get("min"), 10, 64)
 			most, _ := strconv.ParseInt(field.Tag.Get("max"), 10, 64)
 			if n := v.Int(); n < least || n > most {
-				refuse("%s is %d, not %d to %d", name, n, least, most)
+				refuse("%s is %d; it must be %d to %d", name, n, least, most)
 			}
 		}
 		if pattern := field.Tag.Get("pattern"); pattern != "" {
@@ -311,30 +311,30 @@ func (p Props) check() error {
 		}
 	}
 	if (p.DomainName == "") != (p.CertificateARN == "") {
-		refuse("domainName %q and certificateArn %q go together", p.DomainName, p.CertificateARN)
+		refuse("domainName is %q and certificateArn is %q; set both or neither", p.DomainName, p.CertificateARN)
 	}
 	if p.DisableDefaultEndpoint && p.DomainName == "" {
-		refuse("disableDefaultEndpoint without domainName leaves no way in")
+		refuse("disableDefaultEndpoint is set without domainName, so partners could not reach the relay; set domainName")
 	}
 	if len(p.SecretsManagerKeys) > 0 && len(p.Secrets) == 0 {
-		refuse("secretsManagerKeys without secrets: there is nothing to decrypt")
+		refuse("secretsManagerKeys is set without secrets, so there is nothing to decrypt; set secrets")
 	}
 	if p.TruststoreURI != "" && !p.DisableDefaultEndpoint {
 		refuse(
-			"truststoreUri without domainName and disableDefaultEndpoint leaves a way in without a certificate",
+			"truststoreUri needs domainName and disableDefaultEndpoint; without them partners could connect without a client certificate",
 		)
 	}
 	if p.OwnershipCertificateARN != "" && p.TruststoreURI == "" {
 		refuse(
-			"ownershipCertificateArn without truststoreUri: API Gateway asks for it with client certificates only",
+			"ownershipCertificateArn is set without truststoreUri; API Gateway needs it only with client certificates, so remove it",
 		)
 	}
 	if slices.Contains(p.FormerDataKeyARNs, p.DataKeyARN) && p.DataKeyARN != "" {
-		refuse("formerDataKeyArns has dataKeyArn, which is in use")
+		refuse("formerDataKeyArns contains the current dataKeyArn; remove it from the list")
 	}
 	if n := p.listed(); n > mostListed {
 		refuse(
-			"secrets, secretsManagerKeys, invoke and formerDataKeyArns have %d characters together, not %d at most: IAM takes policies of 10240",
+			"secrets, secretsManagerKeys, invoke and formerDataKeyArns have %d characters together; at most %d fit into the IAM policy of 10240",
 			n, mostListed,
 		)
 	}
@@ -343,7 +343,7 @@ func (p Props) check() error {
 	p.checkTags(refuse)
 	if logRetentions[p.LogRetentionDays] == "" {
 		refuse(
-			"logRetentionDays is %d, not one of %d", p.LogRetentionDays,
+			"logRetentionDays is %d; it must be one of %d", p.LogRetentionDays,
 			slices.Sorted(maps.Keys(logRetentions)),
 		)
 	}
@@ -374,7 +374,7 @@ func (p Props) checkRegion(refuse func(format string, args ...any)) {
 			slices.Sort(of[region])
 			told = append(told, strings.Join(of[region], ", ")+" in "+region)
 		}
-		refuse("%s: all must be in the relay's region", strings.Join(told, "; "))
+		refuse("%s: all must be in the relay's own region", strings.Join(told, "; "))
 	}
 }
 
@@ -408,15 +408,15 @@ const mostEgressPorts = 50
 
 func (p Props) checkPorts(refuse func(format string, args ...any)) {
 	if len(p.EgressPorts) > mostEgressPorts {
-		refuse("egressPorts are %d, not %d at most", len(p.EgressPorts), mostEgressPorts)
+		refuse("egressPorts has %d ports; at most %d are allowed", len(p.EgressPorts), mostEgressPorts)
 	}
 	seen := map[uint16]bool{80: true, 443: true}
 	for _, port := range p.EgressPorts {
 		switch {
 		case port == 0:
-			refuse("egressPorts: 0 is no port")
+			refuse("egressPorts: 0 is not a port")
 		case seen[port]:
-			refuse("egressPorts: %d is open already", port)
+			refuse("egressPorts: %d is always open; remove it", port)
 		}
 		seen[port] = true
 	}
@@ -435,7 +435,7 @@ func (p Props) checkTags(refuse func(format string, args ...any)) {
 		most -= subnetTags
 	}
 	if len(p.Tags) > most {
-		refuse("tags are %d, not %d at most", len(p.Tags), most)
+		refuse("tags has %d tags; at most %d are allowed", len(p.Tags), most)
 	}
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(p.Tags)) {
@@ -444,9 +444,9 @@ func (p Props) checkTags(refuse func(format string, args ...any)) {
 		case !tagName.MatchString(name) || !tagValue.MatchString(p.Tags[name]):
 			refuse("tags: %s=%s does not match %s=%s", name, p.Tags[name], tagName, tagValue)
 		case lower == appTag || lower == stageTag || strings.HasPrefix(lower, "aws:"):
-			refuse("tags: %s is not yours to set", name)
+			refuse("tags: %s is reserved; choose another name", name)
 		case seen[lower]: // IAM ignores the case of names
-			refuse("tags: %s is there twice, in another case", name)
+			refuse("tags: %s occurs twice, in different upper and lower case", name)
 		}
 		seen[lower] = true
 	}

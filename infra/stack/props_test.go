@@ -152,29 +152,29 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			[]string{"domainName"},
 		},
 		"domain without certificate": {
-			stack.Props{DomainName: "a.example"}, []string{"go together"},
+			stack.Props{DomainName: "a.example"}, []string{"set both or neither"},
 		},
 		"certificate without domain": {
-			stack.Props{CertificateARN: certificate}, []string{"go together"},
+			stack.Props{CertificateARN: certificate}, []string{"set both or neither"},
 		},
 		"certificate of no ACM": {
 			stack.Props{DomainName: "a.example", CertificateARN: topic}, []string{"certificateArn"},
 		},
 		"truststore without a domain": {
-			stack.Props{TruststoreURI: "s3://trust/ca.pem"}, []string{"without a certificate"},
+			stack.Props{TruststoreURI: "s3://trust/ca.pem"}, []string{"without a client certificate"},
 		},
 		"a way in beside the truststore": {
 			stack.Props{
 				TruststoreURI: "s3://trust/ca.pem", DomainName: "a.example",
 				CertificateARN: certificate,
 			},
-			[]string{"without a certificate"},
+			[]string{"without a client certificate"},
 		},
 		"truststore that is no object": {
 			stack.Props{TruststoreURI: "https://trust.example/ca.pem"}, []string{"truststoreUri"},
 		},
-		"no way in": {
-			stack.Props{DisableDefaultEndpoint: true}, []string{"no way in"},
+		"could not reach the relay": {
+			stack.Props{DisableDefaultEndpoint: true}, []string{"could not reach the relay"},
 		},
 		"key by its alias": {
 			stack.Props{SecretsKeyARN: "arn:aws:kms:eu-west-1:111122223333:alias/x"},
@@ -191,7 +191,7 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		},
 		"keys of no secrets": {
 			stack.Props{SecretsManagerKeys: []string{otherKey}},
-			[]string{"secretsManagerKeys without secrets"},
+			[]string{"secretsManagerKeys is set without secrets"},
 		},
 		"any key": {
 			stack.Props{Secrets: []string{"relay/"}, SecretsManagerKeys: []string{"*"}},
@@ -209,13 +209,13 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			stack.Props{EgressPorts: []uint16{8443, 0}}, []string{"egressPorts: 0"},
 		},
 		"a port twice": {
-			stack.Props{EgressPorts: []uint16{8443, 8443}}, []string{"8443 is open already"},
+			stack.Props{EgressPorts: []uint16{8443, 8443}}, []string{"8443 is always open"},
 		},
 		"a port that is open": {
-			stack.Props{EgressPorts: []uint16{443}}, []string{"443 is open already"},
+			stack.Props{EgressPorts: []uint16{443}}, []string{"443 is always open"},
 		},
 		"ports, too many": {
-			stack.Props{EgressPorts: make([]uint16, 51)}, []string{"egressPorts are 51, not 50"},
+			stack.Props{EgressPorts: make([]uint16, 51)}, []string{"egressPorts has 51 ports; at most 50"},
 		},
 		"stage too long for names": {
 			stack.Props{Stage: "a-stage-of-21-letters"}, []string{"stage"},
@@ -225,7 +225,7 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 				DomainName: "a.example", CertificateARN: certificate,
 				OwnershipCertificateARN: ownership,
 			},
-			[]string{"ownershipCertificateArn without truststoreUri"},
+			[]string{"ownershipCertificateArn is set without truststoreUri"},
 		},
 		"ownership by no certificate": {
 			stack.Props{OwnershipCertificateARN: topic}, []string{"ownershipCertificateArn \"arn"},
@@ -242,31 +242,31 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		},
 		"a former key in use": {
 			stack.Props{DataKeyARN: dataKey, FormerDataKeyARNs: []string{dataKey}},
-			[]string{"in use"},
+			[]string{"contains the current dataKeyArn"},
 		},
 		"tag of ours in another case": {
-			stack.Props{Tags: map[string]string{"Stage": "x"}}, []string{"Stage is not yours"},
+			stack.Props{Tags: map[string]string{"Stage": "x"}}, []string{"Stage is reserved"},
 		},
 		"tags that IAM takes for one": {
 			stack.Props{Tags: map[string]string{"team": "a", "Team": "b"}}, []string{"twice"},
 		},
 		"tags, too many for subnets": {
-			stack.Props{FixedEgress: true, Tags: manyTags(46)}, []string{"tags are 46, not 45"},
+			stack.Props{FixedEgress: true, Tags: manyTags(46)}, []string{"tags has 46 tags; at most 45"},
 		},
 		"tag of ours": {
-			stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is not yours"},
+			stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is reserved"},
 		},
 		"tag of theirs": {
-			stack.Props{Tags: map[string]string{"aws:x": "x"}}, []string{"aws:x is not yours"},
+			stack.Props{Tags: map[string]string{"aws:x": "x"}}, []string{"aws:x is reserved"},
 		},
 		"tag with a comma": {
 			stack.Props{Tags: map[string]string{"a": "b,c"}}, []string{"tags: a=b,c"},
 		},
 		"tags, too many": {
-			stack.Props{Tags: manyTags(49)}, []string{"tags are 49"},
+			stack.Props{Tags: manyTags(49)}, []string{"tags has 49"},
 		},
 		"negative retention": {
-			stack.Props{RetentionDays: -1}, []string{"retentionDays is -1, not 1 to 3650"},
+			stack.Props{RetentionDays: -1}, []string{"retentionDays is -1; it must be 1 to 3650"},
 		},
 		"log retention in between": {
 			stack.Props{LogRetentionDays: 31}, []string{"logRetentionDays is 31"},
@@ -279,7 +279,7 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		},
 		"concurrency below Lambda's": {
 			stack.Props{RetryMaxConcurrency: 1},
-			[]string{"retryMaxConcurrency is 1, not 2 to 1000"},
+			[]string{"retryMaxConcurrency is 1; it must be 2 to 1000"},
 		},
 		"concurrency above Lambda's": {
 			stack.Props{DeliveryMaxConcurrency: 1001}, []string{"deliveryMaxConcurrency"},

@@ -13,7 +13,7 @@ func (r *relay) addSecretsKey() {
 		return
 	}
 	r.secretsKey = awskms.NewKey(r.stack, new("SecretsKey"), &awskms.KeyProps{
-		Description: new("Seals the secrets of the webhook relay's sources and endpoints"),
+		Description: new("Encrypts the secrets of the webhook relay's sources and endpoints"),
 		// for people to recognise the key; the relay does not use the alias
 		Alias:             new("alias/" + *r.stack.StackName() + "-secrets"),
 		EnableKeyRotation: new(true),

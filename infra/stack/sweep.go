@@ -34,7 +34,7 @@ func (r *relay) addSweep() error {
 	}
 	r.sweep = r.addFunction(function{
 		id: "Sweep", name: sweepName,
-		description: "Puts deliveries that were lost back on their queue",
+		description: "Finds lost deliveries and sends them again",
 		memoryMiB:   sweepMemoryMiB, timeoutSeconds: sweepTimeoutSeconds,
 		environment: environment, grants: r.sweepGrants(),
 	})

@@ -320,10 +320,10 @@ func TestAKeyOfTheURLIsNotGivenTwice(t *testing.T) {
 func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"auth: {bearer: 'aws-secretsmanager:a'}":                        "a deployed relay alone reads AWS Secrets Manager",
-		"auth: {sigv4: {service: lambda, region: x}}":                   "sigv4 signs with the role of a deployed function",
+		"auth: {bearer: 'aws-secretsmanager:a'}":                        "only a deployed relay reads AWS Secrets Manager",
+		"auth: {sigv4: {service: lambda, region: x}}":                   "sigv4 works only in a deployed relay",
 		"auth: {basic: {username: u, password: 'aws-sm'}}":              "",
-		"tls: {certificate: env:CERT, key: 'aws-secretsmanager:a#key'}": "a deployed relay alone reads AWS Secrets Manager",
+		"tls: {certificate: env:CERT, key: 'aws-secretsmanager:a#key'}": "only a deployed relay reads AWS Secrets Manager",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

@@ -171,7 +171,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 			filter(
 				"      type: [a]\n      data:\n        a:\n          - x\n          - {prefx: y}\n",
 			),
-			`relay.yaml:15: subscriptions[0].filter.data.a[1]: operator "prefx" is unknown; there are anything-but`,
+			`relay.yaml:15: subscriptions[0].filter.data.a[1]: operator "prefx" is unknown; known are anything-but`,
 		},
 		"filter of a scalar": {
 			filter("      $or:\n        - {type: [a]}\n        - data:\n            a: x\n"),
@@ -179,7 +179,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		},
 		"filter on no field": {
 			filter("      body: {a: [x]}\n"),
-			"relay.yaml:11: subscriptions[0].filter.body: is no field of an event; there are type, source, trust, headers and data",
+			"relay.yaml:11: subscriptions[0].filter.body: is not a field of an event; the fields are type, source, trust, headers and data",
 		},
 		"filter under a dot": {
 			filter("      data:\n        a.b:\n          c: []\n"),
@@ -187,7 +187,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		},
 		"filter of a range": {
 			filter("      data: {a: [{numeric: [1, 5]}]}\n"),
-			"relay.yaml:11: subscriptions[0].filter.data.a[0]: numeric takes one of =, <, <=, > and >=",
+			"relay.yaml:11: subscriptions[0].filter.data.a[0]: numeric takes a comparison (=, <, <=, > or >=)",
 		},
 		"filter with a tag": {
 			filter("      type: [a]\n      data: {a: [!!binary eA==]}\n"),
@@ -211,7 +211,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		},
 		"filter too long": {
 			filter("      type: [" + strings.Repeat("x", 4096) + "]\n"),
-			"relay.yaml:11: subscriptions[0].filter: 4109 bytes of JSON, allowed are 4096",
+			"relay.yaml:11: subscriptions[0].filter: has 4109 bytes of JSON; at most 4096",
 		},
 		"unknown key": {
 			"sources:\n  - name: s\n    provider: none\n    secert: x\n",
@@ -422,10 +422,10 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		},
 		"once where the id is signed": {
 			"sources:\n  - name: s\n    provider: stripe\n    secrets: [xy]\n    once: body\n",
-			"once: Stripe signs what its delivery ids are made of",
+			"once: Stripe makes its delivery ids from what it signs",
 		},
 		"once where nothing is signed": {
-			source + "    once: body\n", "once: the body is not signed by whoever asks",
+			source + "    once: body\n", "once: whoever asks does not sign the body",
 		},
 		"payload of two divisions": {
 			"sources:\n  - name: s\n    provider: hmac\n    secrets: [xy]\n    hmac: {header: X, payload: \"{id}{body}\", id_header: Y}\n",

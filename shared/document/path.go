@@ -34,7 +34,7 @@ func CheckPath(path string) error {
 		strings.ReplaceAll(strings.ReplaceAll(pointer, "~0", ""), "~1", ""), "~",
 	) {
 		return fmt.Errorf(
-			"%q is no JSON Pointer (RFC 6901): a ~ in a name is written ~0, a / is written ~1",
+			"%q is not a JSON Pointer (RFC 6901); write a ~ in a name as ~0, and a / as ~1",
 			path,
 		)
 	}

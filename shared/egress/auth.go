@@ -23,7 +23,7 @@ import (
 )
 
 // errAuth means that the credentials for a request cannot be obtained.
-var errAuth = errors.New("egress: cannot prove ourselves to the endpoint")
+var errAuth = errors.New("egress: no credentials for the endpoint")
 
 // noCredentials returns the error of a request that was not sent for lack of credentials.
 func noCredentials(err error) error {
@@ -72,7 +72,7 @@ func (c *Client) signV4(
 	ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte,
 ) error {
 	if c.credentials == nil {
-		return noCredentials(fmt.Errorf("%w: sigv4 needs the role of a deployed function", errAuth))
+		return noCredentials(fmt.Errorf("%w: sigv4 works only in a deployed relay, which has a role to sign with", errAuth))
 	}
 	credentials, err := c.credentials.Retrieve(ctx)
 	if err != nil {

@@ -112,7 +112,7 @@ func (t *tokens) fetch(ctx context.Context, key string, o *catalog.OAuth2) (stri
 	if !isVisible(got.AccessToken) || len(got.AccessToken) > maxTokenBytes ||
 		got.Type() != "Bearer" {
 		return "", noCredentials(fmt.Errorf(
-			"%w: what the token endpoint gave is no bearer token of up to %d bytes", errAuth,
+			"%w: the token endpoint's answer has no bearer token of at most %d bytes", errAuth,
 			maxTokenBytes,
 		))
 	}
@@ -173,13 +173,13 @@ func tokenFailure(err error) error {
 		return noCredentials(fmt.Errorf("%w: token endpoint: %w", errAuth, failed))
 	case errors.As(err, &quoting) && quoting.Timeout():
 		return noCredentials(fmt.Errorf(
-			"%w: no answer of the token endpoint within %s", errAuth, fetchTimeout,
+			"%w: the token endpoint did not answer within %s", errAuth, fetchTimeout,
 		))
 	case errors.As(err, &quoting):
 		return quoting.Err // an error of this machine, or a malformed URL
 	default:
 		return noCredentials(fmt.Errorf(
-			"%w: no token in what the token endpoint answered: malformed, cut off, or over %d bytes",
+			"%w: the token endpoint's answer is malformed, cut off, or over %d bytes",
 			errAuth, maxAnswerBytes,
 		))
 	}

@@ -124,11 +124,11 @@ func TestEveryPhaseHasItsLimit(t *testing.T) {
 		},
 		"handshake, of the whole": {
 			silent, "https", 5 * time.Second, 5 * time.Second,
-			"timeout: no end of the TLS handshake within 5s",
+			"timeout: TLS handshake not finished within 5s",
 		},
 		"request": {
 			deaf, "http", 15 * time.Second, 15 * time.Second,
-			"timeout: request not taken within 15s",
+			"timeout: request not sent within 15s",
 		},
 		"first byte": {
 			silent, "http", 15 * time.Second, 15 * time.Second, "timeout: no answer within 15s",

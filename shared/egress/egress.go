@@ -32,8 +32,8 @@ const bodyTimeout = 2 * time.Second
 const maxReplyHeader = 253
 
 var (
-	// ErrGuard means that the guard refuses the address or port.
-	ErrGuard = errors.New("egress: refused by the guard")
+	// ErrGuard means that the guard forbids the address or port.
+	ErrGuard = errors.New("egress: blocked by the guard")
 	// ErrRequest means that the URL, a header or a certificate is malformed. The message says
 	// which, but never contains a value.
 	ErrRequest = errors.New("egress: malformed request")
@@ -188,7 +188,7 @@ func checkURL(u *url.URL, httpsOnly bool) error {
 			"%w: URL must have scheme http or https, a host, and no user or password", ErrRequest,
 		)
 	case !IsPort(u.Port()):
-		return fmt.Errorf("%w: URL has a port that is none", ErrRequest)
+		return fmt.Errorf("%w: URL has an invalid port", ErrRequest)
 	case httpsOnly && u.Scheme != "https":
 		return fmt.Errorf("%w: URL must have scheme https", ErrRequest)
 	default:

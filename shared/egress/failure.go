@@ -87,15 +87,15 @@ func isOurs(err error) bool {
 // brokenText returns one of a few fixed texts, because net/http's errors quote malformed answers.
 func brokenText(err error) string {
 	switch {
-	case errors.Is(err, errTurnedAway):
-		return "the endpoint turned the request away, and again when it was sent anew"
+	case errors.Is(err, errRejected):
+		return "the endpoint rejected the request as unprocessed, twice"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "connection reset before an answer"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return "connection closed before an answer"
 	default:
 		return fmt.Sprintf(
-			"no answer in HTTP: connection lost, malformed, or headers over %d bytes",
+			"no HTTP answer: the connection was lost, or the answer is malformed or has headers over %d bytes",
 			maxHeaderBytes,
 		)
 	}

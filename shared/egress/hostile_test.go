@@ -192,7 +192,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"port of SSH":                      blockedAt("8.8.8.8:22", "port"),
 		"port of a proxy":                  blockedAt("8.8.8.8:8080", "port"),
 		"name of a private address":        blockedAt("private.test", "10.0.0.0/8"),
-		"name of many private addresses":   blockedAt("hidden.test", "refused by the guard"),
+		"name of many private addresses":   blockedAt("hidden.test", "blocked by the guard"),
 		"name of a private and a dead one": blockedAt("mixed.test", "127.0.0.0/8"),
 		"name of loopback":                 blockedAt("localhost", "127.0.0.0/8"),
 		"loopback's name, upper case":      blockedAt("LOCALHOST", "127.0.0.0/8"),
@@ -235,7 +235,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		},
 		"private once it was public": {
 			serve: says(head + "Connection: close\r\n\r\n"), rebinds: true, want: relay.Blocked,
-			reason: "refused by the guard", is: egress.ErrGuard,
+			reason: "blocked by the guard", is: egress.ErrGuard,
 		},
 		"redirects to metadata": {
 			serve:  says("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"),
@@ -274,7 +274,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"port without host":          malformed("http://:80"),
 		"empty":                      malformed(""),
 		"opaque":                     malformed("http:good.test"),
-		"port that is none":          malformed("http://good.test:" + secret),
+		"invalid port":               malformed("http://good.test:" + secret),
 		"bad escape":                 malformed("http://good.test/%" + secret),
 		"line break in the URL":      malformed("http://good.test/\r\nx-" + secret + ": a"),
 		"bracket open":               malformed("http://[::1/"),
@@ -334,12 +334,12 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"handshake hangs": {serve: func(conn *net.TCPConn) {
 			untilGone(conn)
 		}, url: "https", timeout: brief, want: relay.TimedOut,
-			reason: "no end of the TLS handshake within 150ms"},
+			reason: "TLS handshake not finished within 150ms"},
 		"handshake drips": {serve: func(conn *net.TCPConn) {
 			write(conn, "\x16\x03\x03\x3f\xff")
 			drip(conn)
 		}, url: "https", timeout: brief, want: relay.TimedOut,
-			reason: "no end of the TLS handshake"},
+			reason: "TLS handshake not finished"},
 
 		// Malformed HTTP/1.1 answers.
 		"hangs": {
@@ -349,18 +349,18 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"reads nothing": {serve: func(*net.TCPConn) {
 			<-t.Context().Done()
 		}, body: large, timeout: brief, want: relay.TimedOut,
-			reason: "request not taken within 150ms"},
+			reason: "request not sent within 150ms"},
 		"half a status": {
 			serve: saysAnd("HTTP/1.1 20", untilGone), timeout: brief, want: relay.TimedOut,
-			reason: "no end of the answer's headers within 150ms",
+			reason: "headers of the answer not complete within 150ms",
 		},
 		"headers never end": {
 			serve: saysAnd(head+"A: b\r\n", untilGone), timeout: brief, want: relay.TimedOut,
-			reason: "no end of the answer's headers",
+			reason: "headers of the answer not complete",
 		},
 		"headers drip": {
 			serve: saysAnd(head+"A: ", drip), timeout: brief, want: relay.TimedOut,
-			reason: "no end of the answer's headers",
+			reason: "headers of the answer not complete",
 		},
 		"headers flood": {
 			serve: saysAnd(head, floods("A: b\r\n")), want: relay.Broken, reason: "65536 bytes",
@@ -374,7 +374,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		},
 		"endless 1xx": {
 			serve: saysAnd("", floods("HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n")),
-			want:  relay.Broken, reason: "no answer in HTTP",
+			want:  relay.Broken, reason: "no HTTP answer",
 		},
 		"closes at once": {
 			serve: func(*net.TCPConn) {}, want: relay.Broken, reason: "connection",
@@ -386,38 +386,38 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 			_, _ = conn.Read(make([]byte, 64<<10))
 		}, body: large, want: relay.Broken, reason: "before an answer"},
 		"closes in the status": {
-			serve: says("HTTP/1.1 2"), want: relay.Broken, reason: "no answer in HTTP",
+			serve: says("HTTP/1.1 2"), want: relay.Broken, reason: "no HTTP answer",
 		},
 		"resets": {serve: func(conn *net.TCPConn) {
 			readRequest(conn)
 			_ = conn.SetLinger(0)
 		}, want: relay.Broken, reason: "reset before an answer"},
 		"speaks no HTTP": {
-			serve: says("220 mail ready\r\n"), want: relay.Broken, reason: "no answer in HTTP",
+			serve: says("220 mail ready\r\n"), want: relay.Broken, reason: "no HTTP answer",
 		},
 		"speaks HTTP/2 unasked": {
 			serve: says(string(frame(frameSettings, 0, 0))), want: relay.Broken,
-			reason: "no answer in HTTP",
+			reason: "no HTTP answer",
 		},
-		"echoes": {serve: echo(""), want: relay.Broken, reason: "no answer in HTTP"},
+		"echoes": {serve: echo(""), want: relay.Broken, reason: "no HTTP answer"},
 		"echoes in the headers": {
-			serve: echo(head), want: relay.Broken, reason: "no answer in HTTP",
+			serve: echo(head), want: relay.Broken, reason: "no HTTP answer",
 		},
 		"length that is none": {
 			serve: says(head + "Content-Length: " + secret + "\r\n\r\n"), want: relay.Broken,
-			reason: "no answer in HTTP",
+			reason: "no HTTP answer",
 		},
 		"two lengths": {
 			serve: says(head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
-			want:  relay.Broken, reason: "no answer in HTTP",
+			want:  relay.Broken, reason: "no HTTP answer",
 		},
 		"unknown coding": {
 			serve: says(head + "Transfer-Encoding: " + secret + "\r\n\r\n"), want: relay.Broken,
-			reason: "no answer in HTTP",
+			reason: "no HTTP answer",
 		},
 		"status of four digits": {
 			serve: says("HTTP/1.1 2000 OK\r\n\r\n"), want: relay.Broken,
-			reason: "no answer in HTTP",
+			reason: "no HTTP answer",
 		},
 		"version of the future": {
 			serve: says("HTTP/9.9 200 OK " + secret + "\r\n\r\n"), want: "", status: 200,
@@ -474,7 +474,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		"GOAWAY mid-request": {serve2: func(p peer2, _ uint32) bool {
 			p.send(goAway(0, 0))
 			return false
-		}, want: relay.Broken, reason: "again when it was sent anew", most: 2},
+		}, want: relay.Broken, reason: "as unprocessed, twice", most: 2},
 		"GOAWAY, and the end": {serve2: func(p peer2, stream uint32) bool {
 			p.send(goAway(stream, 0))
 			return false
@@ -484,19 +484,19 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 			reason: "no answer", most: 1,
 		},
 		"refuses streams": {
-			serve2: resets(codeRefused), want: relay.Broken, reason: "again when it was sent anew",
+			serve2: resets(codeRefused), want: relay.Broken, reason: "as unprocessed, twice",
 			most: 2,
 		},
 		"resets for the protocol": {
-			serve2: resets(codeProtocol), want: relay.Broken, reason: "again when it was sent anew",
+			serve2: resets(codeProtocol), want: relay.Broken, reason: "as unprocessed, twice",
 			most: 2,
 		},
 		"resets for itself": {
-			serve2: resets(codeInternal), want: relay.Broken, reason: "no answer in HTTP", most: 1,
+			serve2: resets(codeInternal), want: relay.Broken, reason: "no HTTP answer", most: 1,
 		},
 		"resets in a flood": {
 			serve2: floods2(reset(1, codeInternal)), want: relay.Broken,
-			reason: "no answer in HTTP", most: 1,
+			reason: "no HTTP answer", most: 1,
 		},
 		"pings in a flood": {
 			serve2: floods2(frame(framePing, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8)), timeout: slow,
@@ -516,25 +516,25 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		},
 		"window of nothing": {
 			hello: window0, serve2: send(), body: large, timeout: slow, want: relay.TimedOut,
-			reason: "request not taken within 500ms", most: 1,
+			reason: "request not sent within 500ms", most: 1,
 		},
 		"window larger than allowed": {
 			hello: setting(initialWindow, 1<<31), serve2: send(), want: relay.Broken,
-			reason: "no answer in HTTP", most: 1,
+			reason: "no HTTP answer", most: 1,
 		},
 		"frame of 16 MiB": {
 			serve2: send([]byte{0xff, 0xff, 0xff, frameHeaders, endHeaders, 0, 0, 0, 1}),
-			want:   relay.Broken, reason: "no answer in HTTP", most: 1,
+			want:   relay.Broken, reason: "no HTTP answer", most: 1,
 		},
 		"HTTP/1.1 in HTTP/2": {
 			serve2: send([]byte(head + "\r\n" + secret)), want: relay.Broken,
-			reason: "no answer in HTTP", most: 1,
+			reason: "no HTTP answer", most: 1,
 		},
 		"endless continuations": {serve2: func(p peer2, _ uint32) bool {
 			p.send(frame(frameHeaders, 0, 1, status200))
 			p.flood(frame(frameContinuation, 0, 1, 0xbb))
 			return false
-		}, want: relay.Broken, reason: "no answer in HTTP", most: 1},
+		}, want: relay.Broken, reason: "no HTTP answer", most: 1},
 		"header bomb": {
 			serve2: send(
 				frame(frameHeaders, endHeaders, 1, append([]byte{status200}, bytes.Repeat([]byte{0xbb}, 16000)...)...),
@@ -543,18 +543,18 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 		},
 		"headers out of order": {
 			serve2: send(frame(frameHeaders, endHeaders|endStream, 1, 0xbb, status200)),
-			want:   relay.Broken, reason: "no answer in HTTP", most: 2,
+			want:   relay.Broken, reason: "no HTTP answer", most: 2,
 		},
 		"endless 1xx, HTTP/2": {
-			serve2: floods2(hint), want: relay.Broken, reason: "no answer in HTTP", most: 1,
+			serve2: floods2(hint), want: relay.Broken, reason: "no HTTP answer", most: 1,
 		},
 		"data before headers": {
 			serve2: send(frame(frameData, endStream, 1, 'a')), want: relay.Broken,
-			reason: "no answer in HTTP", most: 2,
+			reason: "no HTTP answer", most: 2,
 		},
 		"push": {
 			serve2: send(frame(framePush, endHeaders, 1, 0, 0, 0, 2, status200)),
-			want:   relay.Broken, reason: "no answer in HTTP", most: 1,
+			want:   relay.Broken, reason: "no HTTP answer", most: 1,
 		},
 		"stream of nobody": {
 			serve2: send(frame(frameHeaders, endHeaders, 2, status200)), timeout: slow,

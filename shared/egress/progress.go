@@ -59,13 +59,13 @@ func (p *progress) missing() string {
 	case connecting:
 		return "no connection"
 	case shaking:
-		return "no end of the TLS handshake"
+		return "TLS handshake not finished"
 	case sending:
-		return "request not taken"
+		return "request not sent"
 	case waiting:
 		return "no answer"
 	default:
-		return "no end of the answer's headers"
+		return "headers of the answer not complete"
 	}
 }
 
@@ -86,8 +86,8 @@ func (p *progress) refusedCertificate() bool {
 	return ok && conn.asked
 }
 
-// errTurnedAway means that an HTTP/2 endpoint rejected a request as unprocessed twice.
-var errTurnedAway = errors.New("turned away twice")
+// errRejected means that an HTTP/2 endpoint rejected a request as unprocessed twice.
+var errRejected = errors.New("rejected as unprocessed twice")
 
 // roundTrip sends a request and returns the answer. If the answer switches protocols, its body is
 // the connection itself, which has no deadline. The body is closed unread then, because the client
@@ -112,7 +112,7 @@ func send(transport *http.Transport, req *http.Request, seen *progress) (*http.R
 		// would do so seven times.
 		req.GetBody = func() (io.ReadCloser, error) {
 			if seen.conns > 1 && seen.isHTTP2() {
-				return nil, errTurnedAway
+				return nil, errRejected
 			}
 			return body()
 		}

@@ -207,7 +207,7 @@ func specialTLS(t *catalog.TLS) (*tls.Config, error) {
 		pair, err := tls.X509KeyPair(t.Certificate, t.Key)
 		if err != nil {
 			return nil, fmt.Errorf(
-				"%w: client certificate: not a certificate and its private key, both in PEM",
+				"%w: the client certificate or its private key is not PEM, or they do not belong together",
 				ErrRequest,
 			)
 		}

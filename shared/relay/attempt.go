@@ -18,7 +18,7 @@ import (
 
 // target is an endpoint that is ready for POSTs.
 type target struct {
-	catalog.Endpoint
+	endpoint catalog.Endpoint
 	// signers[n] signs with Secrets and with the first n of Retiring, which end from the last one
 	// on.
 	signers []*sign.Signer
@@ -33,12 +33,12 @@ type target struct {
 const targetBytes = 2 << 10
 
 func (t *target) Bytes() int {
-	size := targetBytes*(1+len(t.signers)) + 2*len(t.URL)
-	for name, value := range t.Header {
+	size := targetBytes*(1+len(t.signers)) + 2*len(t.endpoint.URL)
+	for name, value := range t.endpoint.Header {
 		size += 2 * (len(name) + len(value))
 	}
-	if t.TLS != nil {
-		size += len(t.TLS.Certificate) + len(t.TLS.Key) + len(t.TLS.Authorities)
+	if tls := t.endpoint.TLS; tls != nil {
+		size += len(tls.Certificate) + len(tls.Key) + len(tls.Authorities)
 	}
 	return size
 }
@@ -47,9 +47,9 @@ func (t *target) Bytes() int {
 // not.
 func (t *target) Lasting() bool { return !t.refers }
 
-// made is an attempt, with what the endpoint said beside its status.
-type made struct {
-	Attempt
+// attemptResult is an attempt, with what the endpoint said beside its status.
+type attemptResult struct {
+	attempt    Attempt
 	final      Reason        // no attempt follows, for this reason; "": the schedule decides
 	retryAfter time.Duration // this delivery's Retry-After
 	pause      time.Time     // no delivery to this endpoint before then
@@ -57,21 +57,21 @@ type made struct {
 	disable    string        // why the endpoint wants no more; "": it did not say so
 }
 
-func (m made) verdict(probe bool) gate.Verdict {
-	why := string(m.Outcome)
-	if m.StatusCode != 0 {
-		why = strconv.Itoa(m.StatusCode)
+func (r attemptResult) verdict(probe bool) gate.Verdict {
+	why := string(r.attempt.Outcome)
+	if r.attempt.StatusCode != 0 {
+		why = strconv.Itoa(r.attempt.StatusCode)
 	}
 	return gate.Verdict{
-		Failed: m.Outcome != Succeeded, Why: why, Probe: probe, Pause: m.pause,
-		Overload: m.overload, Disable: m.disable,
+		Failed: r.attempt.Outcome != Succeeded, Why: why, Probe: probe, Pause: r.pause,
+		Overload: r.overload, Disable: r.disable,
 	}
 }
 
 // skip returns the attempt that is recorded when none is made, because the delivery dies.
-func (s *step) skip(why Reason, text string) made {
-	return made{
-		Attempt: Attempt{
+func (s *step) skip(why Reason, text string) attemptResult {
+	return attemptResult{
+		attempt: Attempt{
 			Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: Skipped, Error: text,
 		},
 		final: why,
@@ -79,10 +79,10 @@ func (s *step) skip(why Reason, text string) made {
 }
 
 // verdictOf returns what the gate is told about an attempt.
-func verdictOf(ep *target, a made, admitted gate.Admission) gate.Verdict {
+func verdictOf(ep *target, a attemptResult, admitted gate.Admission) gate.Verdict {
 	v := a.verdict(admitted.Probe)
-	if ep.Concurrency > 0 {
-		v.Took = max(a.Duration, time.Millisecond)
+	if ep.endpoint.Concurrency > 0 {
+		v.Took = max(a.attempt.Duration, time.Millisecond)
 	}
 	return v
 }
@@ -90,23 +90,23 @@ func verdictOf(ep *target, a made, admitted gate.Admission) gate.Verdict {
 // attemptAdmitted makes the attempt, then releases what the gate admitted.
 func (s *step) attemptAdmitted(
 	ctx context.Context, ep *target, admitted gate.Admission,
-) (made, error) {
-	defer s.gate.Release(ctx, ep.Name, admitted)
+) (attemptResult, error) {
+	defer s.deliverer.gate.Release(ctx, ep.endpoint.Name, admitted)
 	return s.attempt(ctx, ep)
 }
 
 // attempt makes the POST.
-func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
+func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 	began := s.cfg.Now()
-	m := made{Attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(began)}}
+	r := attemptResult{attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(began)}}
 	body, err := s.event.content(ctx, s.cfg.Bodies)
 	if err != nil {
-		return made{}, err
+		return attemptResult{}, err
 	}
 	if !enoughTime(ctx, ep) { // the gate and the body may have taken some
-		return made{}, errDeadline
+		return attemptResult{}, errDeadline
 	}
-	post, err := s.request(ep, s.event, m.Number, body, began)
+	post, err := s.deliverer.request(ep, s.event, r.attempt.Number, body, began)
 	var reply Reply
 	if err == nil {
 		stop := s.watch(ctx)
@@ -114,12 +114,12 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 		stop()
 	}
 	ended := s.cfg.Now()
-	m.Duration = ended.Sub(began).Truncate(time.Millisecond)
-	if err := m.conclude(reply, err); err != nil {
-		return made{}, err
+	r.attempt.Duration = ended.Sub(began).Truncate(time.Millisecond)
+	if err := r.attempt.conclude(reply, err); err != nil {
+		return attemptResult{}, err
 	}
-	m.listen(reply, ended)
-	return m, nil
+	r.listen(reply, ended)
+	return r, nil
 }
 
 // request returns the signed POST of an event. Its error is a *PostError.
@@ -127,13 +127,13 @@ func (d *Deliverer) request(
 	ep *target, e Event, attempt int, body []byte, at time.Time,
 ) (Post, error) {
 	p := Post{
-		URL:     ep.URL,
-		Header:  outboundHeader(e, ep.Endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
+		URL:     ep.endpoint.URL,
+		Header:  outboundHeader(e, ep.endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
 		Body:    body,
-		Timeout: ep.Timeout,
-		TLS:     ep.TLS,
+		Timeout: ep.endpoint.Timeout,
+		TLS:     ep.endpoint.TLS,
 	}
-	if ep.Prove == catalog.ProveOptions {
+	if ep.endpoint.Prove == catalog.ProveOptions {
 		p.Header[headerRequestOrigin] = d.cfg.Origin
 	}
 	err := ep.authorize(&p, e, at)
@@ -169,7 +169,7 @@ func (d *Deliverer) loadEndpoint(
 	if ep.Schedule == nil {
 		ep.Schedule = retry.DefaultSchedule
 	}
-	t := &target{Endpoint: ep, refers: slices.ContainsFunc(ep.References(), catalog.IsReference)}
+	t := &target{endpoint: ep, refers: slices.ContainsFunc(ep.References(), catalog.IsReference)}
 	if err := t.addSigners(d.cfg.Now()); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", name, err)
 	}

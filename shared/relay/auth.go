@@ -15,7 +15,7 @@ import (
 
 // errUnready means that the operator has to mend the endpoint's configuration, or a secret that it
 // refers to, before anything can be sent.
-var errUnready = errors.New("relay: nothing to prove ourselves with")
+var errUnready = errors.New("relay: no credentials for the endpoint")
 
 // references resolves the references of one endpoint. It reads each secret once, because several
 // values may be parts of one secret.
@@ -45,7 +45,7 @@ func (r references) resolve(ctx context.Context, value string) (string, error) {
 	}
 	if text == "" {
 		return "",
-			fmt.Errorf("%w: %s is empty, or is no string in a JSON object", errUnready, value)
+			fmt.Errorf("%w: %s is empty, or is not a string in a JSON object", errUnready, value)
 	}
 	return text, nil
 }
@@ -56,7 +56,7 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 	}
 	if r.store == nil {
 		return "", fmt.Errorf(
-			"%w: %s%s: this host reads no secrets from elsewhere", errUnready, catalog.SecretPrefix,
+			"%w: %s%s: this host has no secret store; use env:NAME", errUnready, catalog.SecretPrefix,
 			name,
 		)
 	}
@@ -74,9 +74,9 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 // has to mend is kept in t.unready, and the attempts report it. An error is our own failure.
 func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
 	err := t.resolve(ctx, references{store: store, read: map[string]string{}})
-	t.secrets = t.Hidden()
-	if err == nil && t.Auth != nil && t.Auth.Signature != nil {
-		t.foreign, t.unready = t.Auth.Signature.Verifier(t.URL)
+	t.secrets = t.endpoint.Hidden()
+	if err == nil && t.endpoint.Auth != nil && t.endpoint.Auth.Signature != nil {
+		t.foreign, t.unready = t.endpoint.Auth.Signature.Verifier(t.endpoint.URL)
 	}
 	if errors.Is(err, errUnready) {
 		t.unready, err = err, nil
@@ -87,10 +87,10 @@ func (t *target) arm(ctx context.Context, store catalog.SecretStore) error {
 // resolve replaces references by the secrets. It works on copies, so that the catalog's own values
 // stay unchanged.
 func (t *target) resolve(ctx context.Context, r references) error {
-	if t.TLS != nil {
-		own := *t.TLS
-		t.TLS = &own
-		for _, value := range []*[]byte{&t.TLS.Certificate, &t.TLS.Key, &t.TLS.Authorities} {
+	if t.endpoint.TLS != nil {
+		own := *t.endpoint.TLS
+		t.endpoint.TLS = &own
+		for _, value := range []*[]byte{&own.Certificate, &own.Key, &own.Authorities} {
 			text, err := r.resolve(ctx, string(*value))
 			if err != nil {
 				return err
@@ -98,11 +98,11 @@ func (t *target) resolve(ctx context.Context, r references) error {
 			*value = []byte(text)
 		}
 	}
-	if t.Auth == nil {
+	if t.endpoint.Auth == nil {
 		return nil
 	}
-	t.Auth = t.Auth.Clone()
-	for _, value := range t.Auth.SecretValues() {
+	t.endpoint.Auth = t.endpoint.Auth.Clone()
+	for _, value := range t.endpoint.Auth.SecretValues() {
 		var err error
 		if *value, err = r.resolve(ctx, *value); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (t *target) resolve(ctx context.Context, r references) error {
 
 // authorize adds the endpoint's authentication to a request, or returns why it cannot.
 func (t *target) authorize(p *Post, e Event, at time.Time) error {
-	p.Auth, p.Secrets = t.Auth, t.secrets
+	p.Auth, p.Secrets = t.endpoint.Auth, t.secrets
 	err := t.unready
 	if err == nil && t.foreign != nil {
 		err = t.signForeign(p, e, at)
@@ -125,18 +125,19 @@ func (t *target) authorize(p *Post, e Event, at time.Time) error {
 }
 
 func (t *target) signForeign(p *Post, e Event, at time.Time) error {
-	header, err := t.Auth.Signature.Sign(
-		t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at,
+	header, err := t.endpoint.Auth.Signature.Sign(
+		t.foreign, t.endpoint.URL,
+		verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at,
 	)
 	if err != nil {
 		return err
 	}
-	if t.Auth.Signature.Alone {
+	if t.endpoint.Auth.Signature.Alone {
 		for _, name := range catalog.StandardHeaders {
 			delete(p.Header, name)
 		}
 	}
-	for _, name := range t.Auth.Signature.Companions() {
+	for _, name := range t.endpoint.Auth.Signature.Companions() {
 		if p.Header[name] != "" {
 			// the value of the webhook, or of the operator, is better than a made-up one
 			delete(header, name)

@@ -134,17 +134,17 @@ func TestWhatCannotBeProvedCostsAnAttempt(t *testing.T) {
 		"an empty one": {v, reference("empty"), "aws-secretsmanager:empty is empty"},
 		"no such member": {
 			v, reference("object#x"),
-			"aws-secretsmanager:object#x is empty, or is no string in a JSON object",
+			"aws-secretsmanager:object#x is empty, or is not a string in a JSON object",
 		},
 		"a member that is none": {
 			v, reference("object#n"),
-			"aws-secretsmanager:object#n is empty, or is no string in a JSON object",
+			"aws-secretsmanager:object#n is empty, or is not a string in a JSON object",
 		},
 		"a member of a text": {
 			v, reference("text#x"),
-			"aws-secretsmanager:text#x is empty, or is no string in a JSON object",
+			"aws-secretsmanager:text#x is empty, or is not a string in a JSON object",
 		},
-		"no store": {nil, reference("text"), "this host reads no secrets from elsewhere"},
+		"no store": {nil, reference("text"), "this host has no secret store"},
 		"a key of another form": {
 			v, &catalog.Auth{
 				Signature: &catalog.Signature{
@@ -278,7 +278,7 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		want      string
 	}{
 		"none is asked for": {
-			catalog.Signature{Provider: "none", Secret: "secret"}, "takes none",
+			catalog.Signature{Provider: "none", Secret: "secret"}, "uses no secrets",
 		},
 		"unknown": {
 			catalog.Signature{Provider: "githob", Secret: "secret"}, `"githob" is unknown`,
@@ -289,7 +289,7 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 		},
 		"what the relay itself has": {
 			catalog.Signature{Provider: "storyblok", Secret: "secret"},
-			"header webhook-signature is also that of Standard Webhooks",
+			"header webhook-signature is also a header of Standard Webhooks",
 		},
 		"a host for a signature": {
 			catalog.Signature{
@@ -311,17 +311,17 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 			"control character",
 		},
 		"settings": {
-			catalog.Signature{Provider: "meta", Secret: "secret"}, "describe its signature as hmac",
+			catalog.Signature{Provider: "meta", Secret: "secret"}, "describe its signature with hmac",
 		},
 		"proof in the body": {
 			catalog.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL",
 		},
 		"only a public key": {
 			catalog.Signature{Provider: "sendgrid", Secret: publicKeyOf("sendgrid")},
-			"that is a public key",
+			"this is a public key",
 		},
 		"no key at all": {
-			catalog.Signature{Provider: "discord", Secret: "hunter2"}, "that is no private key",
+			catalog.Signature{Provider: "discord", Secret: "hunter2"}, "this is not a private key",
 		},
 		"by reference": {
 			catalog.Signature{

@@ -80,7 +80,7 @@ type Deliverer struct {
 	endpoints *catalog.Cache[*target]
 	gate      *gate.Gate
 	failures  failures
-	copies    copies
+	locks     deliveryLocks
 }
 
 // NewDeliverer returns a Deliverer. It calls nothing yet. The error names what cfg lacks.
@@ -123,7 +123,7 @@ func (d *Deliverer) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
 	ends := eachMessage(msgs, func(i int) (Action, error) {
-		s := &step{Deliverer: d, msg: msgs[i], queue: queueOf(msgs[i])}
+		s := &step{deliverer: d, cfg: &d.cfg, msg: msgs[i], queue: queueOf(msgs[i])}
 		end := recovered(func() (Action, error) { return s.run(work) })
 		action := d.failures.decide(ctx, s.queue.countedAs(s), end.action, end.err, s.setAside)
 		s.tell(ctx, cmp.Or(end.err, end.action.Err))
@@ -151,15 +151,16 @@ func (s *step) tell(ctx context.Context, err error) {
 
 // step is one message in Process.
 type step struct {
-	*Deliverer
-	msg    Message
-	queue  queueing // what differs between ordered and other queues
-	reads  bool     // task and event are decoded from the message
-	task   task
-	lane   string // the message's: see task.Lane
-	event  Event
-	record Delivery // as stored; zero if there is none
-	report AttemptReport
+	deliverer *Deliverer
+	cfg       *DelivererConfig // the deliverer's
+	msg       Message
+	queue     queueing // what differs between ordered and other queues
+	reads     bool     // task and event are decoded from the message
+	task      task
+	fromSlow  bool // the message came by the slow queue
+	event     Event
+	record    Delivery // as stored; zero if there is none
+	report    AttemptReport
 }
 
 // run handles the message. Each row below may be the end; otherwise the next row follows.
@@ -182,7 +183,7 @@ func (s *step) run(ctx context.Context) (Action, error) {
 	var err error
 	s.task, s.event, err = decodeTask(s.msg.Body)
 	s.reads = err == nil
-	s.lane, s.task.Lane = s.task.Lane, "" // messages sent from here on go to other queues
+	s.fromSlow, s.task.Slow = s.task.Slow, false // messages sent from here on go to other queues
 	s.report = AttemptReport{
 		EventID: s.event.ID, Source: s.event.Source, Type: s.event.Type, Endpoint: s.task.Endpoint,
 	}
@@ -193,11 +194,11 @@ func (s *step) run(ctx context.Context) (Action, error) {
 	if s.task.NotBefore.After(s.cfg.Now().Add(earlySlack)) {
 		return s.queue.sendAt(ctx, s, s.task, s.task.NotBefore, s.msg.Resent)
 	}
-	waited, done, err := s.copies.take(ctx, s.event.ID+" "+s.task.Endpoint)
+	waited, unlock, err := s.deliverer.locks.lock(ctx, s.event.ID+" "+s.task.Endpoint)
 	if err != nil {
 		return Action{}, err
 	}
-	defer done()
+	defer unlock()
 	return s.locate(ctx, waited)
 }
 
@@ -215,7 +216,8 @@ func (s *step) locate(ctx context.Context, afterCopy bool) (Action, error) {
 	if s.early() {
 		return s.queue.sendAt(ctx, s, s.task, s.record.NextAt, true)
 	}
-	if err := s.failures.suspect(ctx, s.queue.countedAs(s), s.queue.inVain(s)); err != nil {
+	err := s.deliverer.failures.suspect(ctx, s.queue.countedAs(s), s.queue.inVain(s))
+	if err != nil {
 		s.report.Err = err
 		return Action{}, s.setAside(ctx)
 	}
@@ -231,8 +233,8 @@ func (s *step) prepare(ctx context.Context) (Action, error) {
 	if s.task.Made != nil {
 		return s.recordMade(ctx, ep)
 	}
-	if ep != nil && ep.Order.On && !s.queue.keepsOrder() {
-		return Action{}, s.lineUp(ctx, ep.Order)
+	if ep != nil && ep.endpoint.Order.On && !s.queue.keepsOrder() {
+		return Action{}, s.enqueueOrdered(ctx, ep.endpoint.Order)
 	}
 	if ep != nil && s.tooOld(ep, s.cfg.Now()) {
 		if ep, err = s.currentEndpoint(ctx); err != nil {
@@ -264,7 +266,7 @@ func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
 	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
 		return Action{}, err
 	}
-	admitted, err := s.gate.Admit(ctx, limits, s.record.Reserved)
+	admitted, err := s.deliverer.gate.Admit(ctx, limits, s.record.Reserved)
 	switch {
 	case err != nil:
 		return Action{}, err
@@ -294,7 +296,7 @@ func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (A
 			return s.queue.unrecorded(ctx, s, a, err)
 		}
 	}
-	switch change, err := s.gate.Tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
+	switch change, err := s.deliverer.gate.Tell(ctx, s.task.Endpoint, verdictOf(ep, a, admitted)); {
 	case err == nil:
 		s.changed(ctx, change)
 		a.disable = "" // done
@@ -307,22 +309,23 @@ func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (A
 
 // limits returns what the gate needs to know of an endpoint.
 func (s *step) limits(ep *target) gate.Limits {
+	e := &ep.endpoint
 	return gate.Limits{
-		Name: ep.Name, Timeout: ep.Timeout, RateLimit: ep.RateLimit, RatePer: ep.RatePer,
-		Concurrency: ep.Concurrency, Proof: ep.Proves(s.cfg.Origin),
+		Name: e.Name, Timeout: e.Timeout, RateLimit: e.RateLimit, RatePer: e.RatePer,
+		Concurrency: e.Concurrency, Proof: e.Proves(s.cfg.Origin),
 	}
 }
 
 // enoughTime tells whether an attempt can end and be recorded before the invocation ends.
 func enoughTime(ctx context.Context, ep *target) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) >= ep.Timeout+recordReserve
+	return !ok || time.Until(deadline) >= ep.endpoint.Timeout+recordReserve
 }
 
 // endpoint returns the delivery's endpoint, or nil if the catalog does not have it. Where the cache
 // does not have it, the catalog itself is read.
 func (s *step) endpoint(ctx context.Context) (*target, error) {
-	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
+	ep, err := s.deliverer.endpoints.Get(ctx, s.task.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return s.currentEndpoint(ctx)
 	}
@@ -333,7 +336,7 @@ func (s *step) endpoint(ctx context.Context) (*target, error) {
 // does not have it. Final decisions never rest on the cache: an endpoint may have been removed,
 // restored or changed a moment ago.
 func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
-	ep, err := s.endpoints.Current(ctx, s.task.Endpoint)
+	ep, err := s.deliverer.endpoints.Current(ctx, s.task.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, nil //nolint:nilnil // none, and no error
 	}
@@ -342,7 +345,7 @@ func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
 
 // heed returns the endpoint as it is now, after it answered that it wants no more deliveries. If
 // its URL has changed meanwhile, the answer came from the old URL and does not count.
-func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error) {
+func (s *step) heed(ctx context.Context, a *attemptResult, asked *target) (*target, error) {
 	ep, err := s.currentEndpoint(ctx)
 	if err != nil {
 		return asked, err
@@ -350,7 +353,7 @@ func (s *step) heed(ctx context.Context, a *made, asked *target) (*target, error
 	if ep == nil {
 		return asked, nil // save notices that it is removed
 	}
-	if ep.URL != asked.URL {
+	if ep.endpoint.URL != asked.endpoint.URL {
 		a.final, a.disable = "", ""
 	}
 	return ep, nil
@@ -380,8 +383,8 @@ func (s *step) early() bool {
 // withinAge returns when a held delivery comes back: at until, or when its age limit is reached, if
 // that is earlier.
 func (s *step) withinAge(ep *target, until time.Time) time.Time {
-	if dies := s.event.ReceivedAt.Add(ep.MaxAge + time.Millisecond); ep.MaxAge > 0 &&
-		until.After(dies) {
+	maxAge := ep.endpoint.MaxAge
+	if dies := s.event.ReceivedAt.Add(maxAge + time.Millisecond); maxAge > 0 && until.After(dies) {
 		return dies
 	}
 	return until

@@ -120,7 +120,7 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				msgs, err := r.inLine.ingest.Receive(t.Context(), 1)
+				msgs, err := r.ordered.ingest.Receive(t.Context(), 1)
 				if err != nil || len(msgs) != 1 {
 					t.Fatalf("%d messages, %v", len(msgs), err)
 				}
@@ -137,7 +137,7 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 					!slices.Equal(record.Endpoints, []string{"wants", "in-order"}) {
 					t.Errorf("type %q goes to %q, %v", record.Type, record.Endpoints, err)
 				}
-				msgs, err = r.inLine.delivery.Receive(t.Context(), 1)
+				msgs, err = r.ordered.delivery.Receive(t.Context(), 1)
 				if err != nil || len(msgs) != 1 || !strings.HasPrefix(msgs[0].Group, "in-order#") {
 					t.Errorf("the endpoint's messages are %+v, %v", msgs, err)
 				}

@@ -59,11 +59,11 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 	delivery := open("delivery", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	retry := open("retry", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
 	slow := open("slow", sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout})
-	ingestLine := open("ingest-ordered", sqlite.QueueOptions{
+	orderedIngest := open("ingest-ordered", sqlite.QueueOptions{
 		DeadLetter: ingestDL, MaxReceives: maxReceives,
 		Visibility: visibilityFactor * fanoutTimeout, Durable: true, Ordered: true,
 	})
-	line := open(
+	orderedDelivery := open(
 		"delivery-ordered",
 		sqlite.QueueOptions{Visibility: visibilityFactor * deliverTimeout, Ordered: true},
 	)
@@ -76,8 +76,8 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 			relay.DefaultRetention,
 		), nil, store.Scheduler(retry), ledger, &w.quotas, &w.slots, &w.failures, ledger,
 		counted{ingest, &w.received}, delivery, retry, slow, counted{
-			ingestLine, &w.received,
-		}, line, dead, ingestDL, poison,
+			orderedIngest, &w.received,
+		}, orderedDelivery, dead, ingestDL, poison,
 	}
 	w.putAside = [2]lister{listed{ingestDL}, listed{poison}}
 	redrive := func(from, to *sqlite.Queue) {
@@ -90,7 +90,7 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 
 	ctx, stop := context.WithCancel(context.Background())
 	var consumers sync.WaitGroup
-	for i, q := range []*sqlite.Queue{ingest, delivery, retry, ingestLine, line, slow} {
+	for i, q := range []*sqlite.Queue{ingest, delivery, retry, orderedIngest, orderedDelivery, slow} {
 		f := w.feeds[i]
 		from := &pushed{listed: listed{q}, notify: w.notify}
 		f.from = from

@@ -18,29 +18,29 @@ const (
 )
 
 // listen notes what the endpoint said beside its status.
-func (m *made) listen(reply Reply, now time.Time) {
-	if m.Outcome == Succeeded || m.StatusCode == 0 {
+func (r *attemptResult) listen(reply Reply, now time.Time) {
+	if r.attempt.Outcome == Succeeded || r.attempt.StatusCode == 0 {
 		return
 	}
 	if wait, ok := retry.RetryAfter(reply.Header[headerRetryAfter], now); ok &&
 		reply.StatusCode >= 400 {
-		m.retryAfter = wait
+		r.retryAfter = wait
 	}
 	switch reply.StatusCode {
 	case 429:
-		m.pause = now.Add(max(m.retryAfter, gate.OverloadPause))
+		r.pause = now.Add(max(r.retryAfter, gate.OverloadPause))
 	case 502, 503, 504:
-		if m.retryAfter > 0 {
-			m.pause = now.Add(m.retryAfter)
+		if r.retryAfter > 0 {
+			r.pause = now.Add(r.retryAfter)
 		}
-		m.overload = reply.StatusCode != 503
+		r.overload = reply.StatusCode != 503
 	case 410:
-		m.disable, m.final = "it answered 410 Gone", Declined
+		r.disable, r.final = "it answered 410 Gone", Declined
 	}
 	switch strings.ToLower(strings.TrimSpace(reply.Header[headerDelivery])) {
 	case sayDisable:
-		m.disable, m.final = "it answered webhook-delivery: disable", Declined
+		r.disable, r.final = "it answered webhook-delivery: disable", Declined
 	case sayAbort:
-		m.final = Declined
+		r.final = Declined
 	}
 }

@@ -39,7 +39,7 @@ type Action struct {
 }
 
 // errSetAside means that a message was set aside without a try.
-var errSetAside = errors.New("relay: set aside")
+var errSetAside = errors.New("relay: moved to the dead-letter queue")
 
 // failures decides what happens to a message whose handling failed.
 type failures struct {
@@ -98,7 +98,7 @@ func (f failures) suspect(ctx context.Context, m Message, receives int) error {
 		return nil //nolint:nilerr // what cannot be counted is tried
 	}
 	return fmt.Errorf(
-		"%w: received %d times to no effect, and tried %d times", errSetAside, receives, n-1,
+		"%w: received %d times without effect, tried %d times", errSetAside, receives, n-1,
 	)
 }
 

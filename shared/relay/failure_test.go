@@ -32,7 +32,7 @@ func (r *rig) receiveInVain(times int) {
 
 // queues returns the queues that functions consume.
 func (r *rig) queues() []*memory.Queue {
-	return []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.inLine.ingest, &r.inLine.delivery}
+	return []*memory.Queue{&r.ingest, &r.delivery, &r.retry, &r.ordered.ingest, &r.ordered.delivery}
 }
 
 // Lambda throttles, or a deployment is broken, for half an hour, for a night, or for two days. No
@@ -140,7 +140,7 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 	t.Parallel()
 	for name, order := range deliveryQueues {
 		for port, attempts := range map[string]int{
-			"subscriptions of app": 1, "endpoint line": 1, "endpoint line, later": 2,
+			"subscriptions of app": 1, "endpoint ordered": 1, "endpoint ordered, later": 2,
 		} {
 			t.Run(port+", "+name, func(t *testing.T) {
 				t.Parallel()
@@ -151,7 +151,7 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 						f.n = 0
 						r.failWhile(func(_, attempt string) bool {
 							// at the second attempt, in another instance
-							f.n, f.kind = 1, "endpoint line"
+							f.n, f.kind = 1, "endpoint ordered"
 							return attempt == "1"
 						})
 					}
@@ -162,10 +162,10 @@ func TestAFaultOfOursDelaysAMessageByThatMuch(t *testing.T) {
 					time.Sleep(10 * time.Second)
 					r.fanOut()
 					r.consume(&r.delivery, nil, r.deliverer.Process)
-					r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+					r.consume(&r.ordered.delivery, nil, r.deliverer.Process)
 					r.build(func(p ports) ports { return withFaults(f, p) })
 					r.pump()
-					if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered ||
+					if d := r.deliveryOf(event, "ordered"); d.Status != relay.Delivered ||
 						d.Attempts != attempts {
 						t.Errorf("%s after %d attempts", d.Status, d.Attempts)
 					}
@@ -227,7 +227,7 @@ func TestAMessageThatKillsTheProcessIsSetAside(t *testing.T) {
 				r.fanOut()
 				tries := 0
 				for range 100 {
-					for _, q := range []*memory.Queue{&r.delivery, &r.inLine.delivery} {
+					for _, q := range []*memory.Queue{&r.delivery, &r.ordered.delivery} {
 						msgs, _ := q.Receive(t.Context(), 10)
 						if len(msgs) == 0 {
 							continue
@@ -384,7 +384,7 @@ func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 				event := r.mustPost("1", "t", "{}")
 				check := func(status relay.Status, want int) {
 					t.Helper()
-					if listed := openOf(t, &r.ledger, "line", status); len(listed) != want {
+					if listed := openOf(t, &r.ledger, "ordered", status); len(listed) != want {
 						t.Errorf("%d are listed as %s, want %d", len(listed), status, want)
 					}
 					if _, _, err := r.ledger.Event(t.Context(), event); err != nil && want > 0 {
@@ -393,11 +393,11 @@ func TestARetentionShorterThanTheScheduleKeepsTheRecord(t *testing.T) {
 				}
 				r.fanOut()
 				r.consume(&r.delivery, nil, r.deliverer.Process)
-				r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+				r.consume(&r.ordered.delivery, nil, r.deliverer.Process)
 				for range 30 {
 					time.Sleep(time.Hour)
 					r.consume(&r.retry, nil, r.deliverer.Process)
-					r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+					r.consume(&r.ordered.delivery, nil, r.deliverer.Process)
 					check(relay.Waiting, 1)
 				}
 				r.pump()
@@ -424,7 +424,7 @@ func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
 			event := r.mustPost("1", "t", "{}")
 			r.pump()
 			time.Sleep(23*time.Hour + 30*time.Minute)
-			if err := r.replayer().Replay(r.t.Context(), event, "line"); err != nil {
+			if err := r.replayer().Replay(r.t.Context(), event, "ordered"); err != nil {
 				r.t.Fatal(err)
 			}
 			return event
@@ -441,12 +441,12 @@ func TestWhatOutlivesAShortRetentionKeepsItsEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, []time.Duration{2 * time.Hour, 2 * time.Hour}, "line")
+				r := newRig(t, []time.Duration{2 * time.Hour, 2 * time.Hour}, "ordered")
 				r.retention = 24 * time.Hour
 				r.build(func(p ports) ports { return p })
 				event := late(r)
 				time.Sleep(time.Hour) // the replay's message is still in its queue
-				if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting {
+				if d := r.deliveryOf(event, "ordered"); d.Status != relay.Waiting {
 					t.Errorf("%+v", d)
 				}
 				if _, err := r.ledger.EventRecord(t.Context(), event); err != nil {

@@ -38,13 +38,13 @@ func (r *rig) subscribe(subs ...catalog.Subscription) {
 // countedBodies counts the reads of bodies, and how many run at a time.
 type countedBodies struct {
 	relay.Bodies
-	reads, inHand, most atomic.Int32
+	reads, inFlight, most atomic.Int32
 }
 
 func (c *countedBodies) Get(ctx context.Context, key string) ([]byte, error) {
 	c.reads.Add(1)
-	c.most.Store(max(c.most.Load(), c.inHand.Add(1)))
-	defer c.inHand.Add(-1)
+	c.most.Store(max(c.most.Load(), c.inFlight.Add(1)))
+	defer c.inFlight.Add(-1)
 	time.Sleep(time.Millisecond) // virtual: all concurrent reads have begun by then
 	return c.Bodies.Get(ctx, key)
 }
@@ -205,7 +205,7 @@ func TestCopyAtTheFanOutWaits(t *testing.T) {
 		}
 		time.Sleep(catalog.MaxEndpointTimeout)
 		if err := process("copy", 0); err == nil {
-			t.Error("a copy is taken for done while the first may be in hand")
+			t.Error("a copy is taken for done while the first may be in flight")
 		}
 		time.Sleep(15 * time.Second)
 		if err := process("copy", 1); err != nil || !r.delivery.List()[0].Resent {

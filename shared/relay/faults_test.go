@@ -118,8 +118,8 @@ func (f *fault) next(what string, call func() error) (mode, error) {
 	if f.n != f.k && (f.mode != throttled || f.n < f.k || f.n >= f.k+throttledCalls) {
 		return none, f.make(what, call)
 	}
-	inLine := strings.HasPrefix(what, "save delivery") && strings.Contains(what, " line,")
-	if f.mode.dies() || inLine || f.mode == throttled && what == "send 1 to retry" {
+	ordered := strings.HasPrefix(what, "save delivery") && strings.Contains(what, " ordered,")
+	if f.mode.dies() || ordered || f.mode == throttled && what == "send 1 to retry" {
 		// The process died, or neither the ledger nor the queue took the attempt. An ordered
 		// message cannot be sent past the others.
 		defer f.excuse()
@@ -160,7 +160,7 @@ func (f *fault) excuse() {
 }
 
 func (f *fault) wrap(p ports) ports {
-	p.ingest, p.ingestLine = counted{p.ingest, &f.ingested}, counted{p.ingestLine, &f.ingested}
+	p.ingest, p.orderedIngest = counted{p.ingest, &f.ingested}, counted{p.orderedIngest, &f.ingested}
 	return withFaults(f, p)
 }
 
@@ -170,7 +170,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]kind{
 		"batches of 1": {batch: 1}, "batches of 10": {batch: 10},
-		"in line": {batch: 10, order: catalog.Order{On: true}, chunk: 2},
+		"ordered": {batch: 10, order: catalog.Order{On: true}, chunk: 2},
 	} {
 		calls := runScript(t, kind, newFault(0, none))
 		if calls < 60 {
@@ -200,14 +200,14 @@ func newFault(k int, m mode) *fault {
 // kind is a kind of run.
 type kind struct {
 	batch int           // of messages, except in ordered queues
-	order catalog.Order // of the endpoint "line"; zero: there is no such endpoint
+	order catalog.Order // of the endpoint "ordered"; zero: there is no such endpoint
 	chunk int           // deliveries that the fan-out sends at once; 0: the default
 }
 
 // endpoints returns those that get each webhook.
 func (k kind) endpoints() []string {
 	if k.order.On {
-		return []string{"bad", "flaky", "good", "line"}
+		return []string{"bad", "flaky", "good", "ordered"}
 	}
 	return []string{"bad", "flaky", "good"}
 }
@@ -230,7 +230,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 					e.RateLimit = 1
 				case "good":
 					e.Prove = catalog.ProvePing
-				case "line":
+				case "ordered":
 					e.Order = kind.order
 				}
 			}
@@ -249,7 +249,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			}
 			return relay.Reply{StatusCode: 200}, nil
 		}
-		r.poster.answers["flaky"], r.poster.answers["line"] = flaky, flaky
+		r.poster.answers["flaky"], r.poster.answers["ordered"] = flaky, flaky
 		r.chunk = kind.chunk
 		r.build(f.wrap)
 		accepted := map[string]bool{}
@@ -285,7 +285,7 @@ func (r *rig) revive(f *fault) bool {
 func (r *rig) pumpThrough(f *fault, batch int) {
 	r.t.Helper()
 	queues := []*memory.Queue{
-		&r.ingest, &r.inLine.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.delivery,
+		&r.ingest, &r.ordered.ingest, &r.delivery, &r.retry, &r.slow, &r.ordered.delivery,
 	}
 	for range 2000 {
 		busy, left := false, 0

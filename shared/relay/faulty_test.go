@@ -27,7 +27,7 @@ func withFaults(s striker, p ports) ports {
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{
 			s, "delivery", p.delivery,
 		}, faultyQueue{s, "retry", p.retry}, faultyQueue{s, "slow", p.slow},
-		faultyQueue{s, "ordered ingest", p.ingestLine}, faultyQueue{s, "line", p.line},
+		faultyQueue{s, "ordered ingest", p.orderedIngest}, faultyQueue{s, "ordered delivery", p.orderedDelivery},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{
 			s, "ingest-dlq", p.ingestDL,
 		}, faultyQueue{s, "delivery-dlq", p.poison},
@@ -225,10 +225,10 @@ type faultyQuotas struct {
 }
 
 func (p faultyQuotas) Reserve(
-	ctx context.Context, line string, d time.Duration, earliest, latest time.Time,
+	ctx context.Context, quota string, d time.Duration, earliest, latest time.Time,
 ) (from time.Time, ok bool, err error) {
-	err = p.s.strike(ctx, "take quota "+line, func() (err error) {
-		from, ok, err = p.Quotas.Reserve(ctx, line, d, earliest, latest)
+	err = p.s.strike(ctx, "take quota "+quota, func() (err error) {
+		from, ok, err = p.Quotas.Reserve(ctx, quota, d, earliest, latest)
 		return err
 	})
 	return from, ok, err

@@ -75,7 +75,7 @@ func TestNextMessageAndItsCopyComeApart(t *testing.T) {
 				copies, _ := r.retry.Receive(t.Context(), 10)
 				if len(first) != 1 || len(copies) > 0 && copies[0].ID != first[0].ID {
 					t.Fatalf(
-						"%d messages at the same time, and %d while they may be in hand",
+						"%d messages at the same time, and %d while they may be in flight",
 						len(first), len(copies),
 					)
 				}

@@ -123,7 +123,7 @@ func check[T any](
 func TestDeliveryMessageOfEachVersionIsUnderstood(t *testing.T) {
 	t.Parallel()
 	wantPosts := map[string]int{
-		"task.v1.json": 1, "task-origin.v1.json": 1, "task-lane.v1.json": 1, "task-made.v1.json": 0,
+		"task.v1.json": 1, "task-origin.v1.json": 1, "task-slow.v1.json": 1, "task-made.v1.json": 0,
 	}
 	for name, want := range wantPosts {
 		message, err := os.ReadFile(filepath.Join("testdata", name))

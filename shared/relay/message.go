@@ -88,7 +88,7 @@ type task struct {
 	// Cycle tells that the message stands for all further attempts: it was set aside from an
 	// ordered queue.
 	Cycle  bool   `json:"cycle,omitempty"`
-	Lane   string `json:"lane,omitempty"`   // slowLane: the message came by the slow queue
+	Slow   bool   `json:"slow,omitempty"`   // the message is in the slow queue
 	Origin string `json:"origin,omitempty"` // the message's id before it was set aside and redriven
 }
 
@@ -103,9 +103,9 @@ type madeAttempt struct {
 	Disable string `json:"disable,omitempty"`
 }
 
-func (m *madeAttempt) made() made {
-	return made{
-		Attempt: m.Attempt.attempt(), final: m.Final,
+func (m *madeAttempt) result() attemptResult {
+	return attemptResult{
+		attempt: m.Attempt.attempt(), final: m.Final,
 		retryAfter: time.Duration(m.RetryAfterMs) * time.Millisecond, disable: m.Disable,
 	}
 }

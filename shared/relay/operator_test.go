@@ -136,7 +136,7 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 		}
 		reason, _ := got[2].Data["reason"].(string)
 		// hours, and jitter decides how many
-		if !strings.HasPrefix(reason, "nothing but failures for 12") {
+		if !strings.HasPrefix(reason, "every attempt failed for 12") {
 			t.Errorf("disabled since %q", reason)
 		}
 		if n, _ := got[3].Data["attempts"].(float64); n < 100 {

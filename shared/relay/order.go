@@ -11,14 +11,14 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// maxLineAge is how long after it was sent a message of an ordered queue is still attempted. SQS
+// maxQueuedAge is how long after it was sent a message of an ordered queue is still attempted. SQS
 // deletes a message after 14 days, also if it has waited behind others all the time. So an older
 // delivery dies, which is recorded. One day is enough to handle every message of a long group.
-const maxLineAge = 13 * 24 * time.Hour
+const maxQueuedAge = 13 * 24 * time.Hour
 
 // errBehind means that a message of an ordered queue is received again because one before it in its
 // group is.
-var errBehind = errors.New("relay: one before it in its group is not done with")
+var errBehind = errors.New("relay: an earlier message of its group is not finished")
 
 // group returns the message group of a delivery or an event: the endpoint's or source's name, and a
 // hash of the value that the order's key has in the document. Events without a key share one group.
@@ -40,18 +40,18 @@ func shortHash(text string) string {
 	return idEncoding.EncodeToString(sum[:16])
 }
 
-// inLine returns the message of a task for an ordered queue. A delivery is sent to its queue once
-// for each cycle of attempts.
-func (t task) inLine(event Event, raw []byte, group string, resent bool) Outgoing {
+// orderedMessage returns the message of a task for an ordered queue. A delivery is sent to its
+// queue once for each cycle of attempts.
+func (t task) orderedMessage(event Event, raw []byte, group string, resent bool) Outgoing {
 	return Outgoing{
 		Body: t.encode(raw), Group: group, Resent: resent,
 		Once: event.ID + "-" + shortHash(t.Endpoint) + "-" + strconv.Itoa(t.Attempt),
 	}
 }
 
-// lineUp sends a delivery that came by an unordered queue to the end of its group in the ordered
-// queue.
-func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
+// enqueueOrdered sends a delivery that came by an unordered queue to the end of its group in the
+// ordered queue.
+func (s *step) enqueueOrdered(ctx context.Context, o catalog.Order) error {
 	var doc document.Document
 	if o.Key != "" {
 		body, err := s.event.content(ctx, s.cfg.Bodies)
@@ -62,7 +62,7 @@ func (s *step) lineUp(ctx context.Context, o catalog.Order) error {
 	}
 	t := s.task
 	t.NotBefore, t.Origin, t.Cycle = time.Time{}, "", false
-	out := t.inLine(s.event, s.raw(), group(o, t.Endpoint, doc), true)
+	out := t.orderedMessage(s.event, s.raw(), group(o, t.Endpoint, doc), true)
 	// it may have been in that queue minutes ago and been set aside
 	out.Once += "-" + shortHash(s.msg.ID)
 	return Send(ctx, s.cfg.Ordered, out)
@@ -83,6 +83,7 @@ func (s *step) resume() {
 
 // tooOld tells whether the delivery may no longer be attempted at the given time.
 func (s *step) tooOld(ep *target, at time.Time) bool {
-	return ep.MaxAge > 0 && at.Sub(s.event.ReceivedAt) > ep.MaxAge || !s.msg.SentAt.IsZero() &&
-		at.Sub(s.msg.SentAt) > maxLineAge
+	maxAge := ep.endpoint.MaxAge
+	return maxAge > 0 && at.Sub(s.event.ReceivedAt) > maxAge ||
+		!s.msg.SentAt.IsZero() && at.Sub(s.msg.SentAt) > maxQueuedAge
 }

@@ -16,10 +16,10 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// orderedRig returns a rig whose endpoint "line" has an order.
+// orderedRig returns a rig whose endpoint "ordered" has an order.
 func orderedRig(t *testing.T, order catalog.Order, schedule []time.Duration) *rig {
 	t.Helper()
-	r := newRig(t, schedule, "line")
+	r := newRig(t, schedule, "ordered")
 	r.setOrder(order)
 	return r
 }
@@ -55,7 +55,7 @@ func (r *rig) sequence() []string {
 
 // failWhile makes the endpoint answer 503 to a body for as long as says is true.
 func (r *rig) failWhile(says func(body, attempt string) bool) {
-	r.poster.answers["line"] = func(p relay.Post) (relay.Reply, error) {
+	r.poster.answers["ordered"] = func(p relay.Post) (relay.Reply, error) {
 		if says(strings.TrimSpace(string(p.Body)), p.Header[relay.HeaderAttempt]) {
 			return relay.Reply{StatusCode: 503}, nil
 		}
@@ -107,7 +107,7 @@ func TestAKeyThatFailsHoldsOnlyItselfBack(t *testing.T) {
 			t.Errorf("POSTs %q; the last two are to be those that waited", got)
 		}
 		if slices.Index(got, "{} 1") > slices.Index(got, "no JSON 1") {
-			t.Errorf("POSTs %q; those without a key are in line with each other", got)
+			t.Errorf("POSTs %q; those without a key are in one group", got)
 		}
 	})
 }
@@ -123,7 +123,7 @@ func TestWaitsAreNoFailuresOfOurs(t *testing.T) {
 		began := time.Now()
 		event := r.mustPost("1", "t", "1")
 		r.pump()
-		d := r.deliveryOf(event, "line")
+		d := r.deliveryOf(event, "ordered")
 		if d.Status != relay.Delivered || d.Attempts != 3 || r.poison.Len() > 0 {
 			t.Errorf("%s after %d attempts, %d put aside", d.Status, d.Attempts, r.poison.Len())
 		}
@@ -142,7 +142,7 @@ func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 			t, catalog.Order{On: true}, []time.Duration{time.Second, time.Second, time.Second},
 		)
 		panics := true
-		r.poster.answers["line"] = func(p relay.Post) (relay.Reply, error) {
+		r.poster.answers["ordered"] = func(p relay.Post) (relay.Reply, error) {
 			switch attempt := p.Header[relay.HeaderAttempt]; {
 			case string(p.Body) == "1" && attempt == "3" && panics:
 				panic("a bug")
@@ -155,14 +155,14 @@ func TestPoisonIsPutAsideAndTheOrderGoesOn(t *testing.T) {
 		r.mustPost("2", "t", "2")
 		r.pump()
 		r.expectSequence("1 1", "1 2", "1 3", "1 3", "1 3", "1 3", "1 3", "2 1")
-		if d := r.deliveryOf(event, "line"); d.Status != relay.Waiting || d.Attempts != 2 ||
+		if d := r.deliveryOf(event, "ordered"); d.Status != relay.Waiting || d.Attempts != 2 ||
 			r.poison.Len() != 1 {
 			t.Fatalf("%s after %d attempts, %d put aside", d.Status, d.Attempts, r.poison.Len())
 		}
 		panics = false
 		r.poison.Move(&r.delivery)
 		r.pump()
-		if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered || d.Attempts != 3 {
+		if d := r.deliveryOf(event, "ordered"); d.Status != relay.Delivered || d.Attempts != 3 {
 			t.Errorf("%s after %d attempts", d.Status, d.Attempts)
 		}
 	})
@@ -257,23 +257,23 @@ func TestWhatIsRedrivenTwiceInMinutesGetsInLineTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, catalog.Order{On: true}, nil)
 		event := r.mustPost("1", "t", "1")
-		r.consume(&r.inLine.ingest, nil, r.fanout.Process)
+		r.consume(&r.ordered.ingest, nil, r.fanout.Process)
 		for range 2 {
-			worn, _ := r.inLine.delivery.Receive(t.Context(), 1)
+			worn, _ := r.ordered.delivery.Receive(t.Context(), 1)
 			if len(worn) != 1 {
-				t.Fatalf("%d in line", len(worn))
+				t.Fatalf("%d in the queue", len(worn))
 			}
-			_ = r.inLine.delivery.Ack(t.Context(), worn[0])
-			r.poster.answers["line"] = func(relay.Post) (relay.Reply, error) { panic("a bug") }
+			_ = r.ordered.delivery.Ack(t.Context(), worn[0])
+			r.poster.answers["ordered"] = func(relay.Post) (relay.Reply, error) { panic("a bug") }
 			for range relay.MaxFailures {
 				r.deliverer.Process(t.Context(), worn)
 			}
-			delete(r.poster.answers, "line")
+			delete(r.poster.answers, "ordered")
 			r.poison.Move(&r.delivery)
 			r.consume(&r.delivery, nil, r.deliverer.Process)
 		}
 		r.pump()
-		if d := r.deliveryOf(event, "line"); d.Status != relay.Delivered {
+		if d := r.deliveryOf(event, "ordered"); d.Status != relay.Delivered {
 			t.Errorf("%s", d.Status)
 		}
 	})
@@ -299,7 +299,7 @@ func TestTheUnreadableIsPutAsideAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, catalog.Order{On: true}, nil)
-		for _, q := range []*memory.Queue{&r.inLine.ingest, &r.inLine.delivery} {
+		for _, q := range []*memory.Queue{&r.ordered.ingest, &r.ordered.delivery} {
 			if err := q.Send(
 				t.Context(), []relay.Outgoing{{Body: []byte("?"), Group: "g", Once: "1"}},
 			)[0]; err != nil {
@@ -338,18 +338,18 @@ func TestWhatStandsInLineForTooLongDies(t *testing.T) {
 		} {
 			r.poster.posts = nil
 			event := r.mustPost(name, "t", "1")
-			r.consume(&r.inLine.ingest, nil, r.fanout.Process)
-			msgs, _ := r.inLine.delivery.Receive(t.Context(), 1)
+			r.consume(&r.ordered.ingest, nil, r.fanout.Process)
+			msgs, _ := r.ordered.delivery.Receive(t.Context(), 1)
 			in := msgs[0]
 			in.SentAt = tt.sentAt
 			r.deliverer.Process(t.Context(), []relay.Message{in})
-			if d := r.deliveryOf(event, "line"); d.Status != tt.want || d.Reason != tt.reason ||
+			if d := r.deliveryOf(event, "ordered"); d.Status != tt.want || d.Reason != tt.reason ||
 				len(r.poster.posts) != tt.posts {
 				t.Errorf(
 					"sent %s: %s, %s after %d POSTs", name, d.Status, d.Reason, len(r.poster.posts),
 				)
 			}
-			_ = r.inLine.delivery.Ack(t.Context(), msgs[0])
+			_ = r.ordered.delivery.Ack(t.Context(), msgs[0])
 		}
 	})
 }
@@ -378,7 +378,7 @@ func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 				post(`{"a":1,"b":1,"n":"fails"}`, `{"a":1,"b":2}`)
 				r.fanOut()
 				r.consume(&r.delivery, nil, r.deliverer.Process)
-				r.consume(&r.inLine.delivery, nil, r.deliverer.Process) // the first waits
+				r.consume(&r.ordered.delivery, nil, r.deliverer.Process) // the first waits
 				post(`{"a":2,"b":1}`)
 				r.fanOut()
 				post(`{"a":1,"b":1,"n":4}`) // this one is still at the ingest
@@ -386,7 +386,7 @@ func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 				post(`{"a":1,"b":1,"n":"also fails"}`, `{"a":1,"b":1,"n":6}`)
 				r.pump()
 				for i, event := range events {
-					d := r.deliveryOf(event, "line")
+					d := r.deliveryOf(event, "ordered")
 					if want := map[bool]int{true: 3, false: 1}[i == 0 ||
 						i == 4]; d.Status != relay.Delivered || d.Attempts != want {
 						t.Errorf("webhook %d is %s after %d attempts", i+1, d.Status, d.Attempts)
@@ -408,7 +408,7 @@ func TestAChangeOfTheOrderLosesNothing(t *testing.T) {
 // fanOut runs the fan-out only.
 func (r *rig) fanOut() {
 	for r.consume(&r.ingest, &r.ingestDL, r.fanout.Process) ||
-		r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) {
+		r.consume(&r.ordered.ingest, &r.ingestDL, r.fanout.Process) {
 	}
 }
 
@@ -423,7 +423,7 @@ func TestBehindAFailureNothingOfItsGroupIsWorkedOn(t *testing.T) {
 			r.mustPost(fmt.Sprint(i), "t", body)
 		}
 		r.fanOut()
-		msgs, _ := r.inLine.delivery.Receive(t.Context(), 10)
+		msgs, _ := r.ordered.delivery.Receive(t.Context(), 10)
 		failed := map[string]int{}
 		for i, a := range r.deliverer.Process(t.Context(), msgs) {
 			if a.Retry {
@@ -456,13 +456,13 @@ func TestTheFanOutGoesNoFurtherThanWhatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := orderedRig(t, catalog.Order{On: true}, nil)
 		r.build(func(p ports) ports {
-			p.line = &refusing{p.line, 1}
+			p.orderedDelivery = &refusing{p.orderedDelivery, 1}
 			return p
 		})
 		for _, body := range []string{"1", "2", "3"} {
 			r.mustPost(body, "t", body)
 		}
-		msgs, _ := r.inLine.ingest.Receive(t.Context(), 10)
+		msgs, _ := r.ordered.ingest.Receive(t.Context(), 10)
 		for i, a := range r.fanout.Process(t.Context(), msgs) {
 			if !a.Retry {
 				t.Errorf("message %d was acknowledged", i+1)
@@ -484,15 +484,15 @@ func TestTheFanOutGoesNoFurtherThanAPartThatFailed(t *testing.T) {
 		r := newRig(t, nil, names...)
 		r.setOrder(catalog.Order{On: true})
 		r.build(func(p ports) ports {
-			p.line = &refusing{p.line, 1}
+			p.orderedDelivery = &refusing{p.orderedDelivery, 1}
 			return p
 		})
 		r.mustPost("1", "t", "1")
 		r.mustPost("2", "t", "2")
-		msgs, _ := r.inLine.ingest.Receive(t.Context(), 10)
+		msgs, _ := r.ordered.ingest.Receive(t.Context(), 10)
 		r.fanout.Process(t.Context(), msgs)
-		if n := r.inLine.delivery.Len(); n != 0 {
-			t.Errorf("%d deliveries in line, want none behind what failed", n)
+		if n := r.ordered.delivery.Len(); n != 0 {
+			t.Errorf("%d ordered deliveries, want none behind what failed", n)
 		}
 	})
 }
@@ -509,7 +509,7 @@ func TestCopiesInLineArePostedOnce(t *testing.T) {
 				r := orderedRig(t, catalog.Order{On: true}, []time.Duration{time.Minute})
 				r.failWhile(func(body, attempt string) bool { return attempt == "1" })
 				r.mustPost("1", "t", "1")
-				msgs, _ := r.inLine.ingest.Receive(t.Context(), 1)
+				msgs, _ := r.ordered.ingest.Receive(t.Context(), 1)
 				r.fanout.Process(t.Context(), msgs) // and its acknowledgement is lost
 				time.Sleep(apart)
 				r.pump()
@@ -528,7 +528,7 @@ func TestSourcesWithoutOrderTouchNoOrderedQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{time.Second, time.Hour}, "plain")
 		r.build(func(p ports) ports {
-			p.ingestLine, p.line = nil, nil
+			p.orderedIngest, p.orderedDelivery = nil, nil
 			return p
 		})
 		r.poster.failTimes("plain", 2)

@@ -34,7 +34,8 @@ const (
 
 // perMinute returns the endpoint's rate limit in attempts a minute.
 func perMinute(ep *target) float64 {
-	return float64(ep.RateLimit) * float64(time.Minute) / float64(cmp.Or(ep.RatePer, time.Second))
+	per := cmp.Or(ep.endpoint.RatePer, time.Second)
+	return float64(ep.endpoint.RateLimit) * float64(time.Minute) / float64(per)
 }
 
 // prove asks the endpoint for its proof, unless another instance is doing so, and holds the
@@ -42,12 +43,12 @@ func perMinute(ep *target) float64 {
 func (s *step) prove(ctx context.Context) (Action, error) {
 	// An instance with an old cache entry would ask for another proof than the others do, and the
 	// two proofs would replace each other again and again.
-	s.endpoints.Forget(s.task.Endpoint)
-	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
+	s.deliverer.endpoints.Forget(s.task.Endpoint)
+	ep, err := s.deliverer.endpoints.Get(ctx, s.task.Endpoint)
 	if err != nil {
 		return Action{}, err
 	}
-	held, err := s.gate.ClaimProof(ctx, s.limits(ep))
+	held, err := s.deliverer.gate.ClaimProof(ctx, s.limits(ep))
 	if err != nil {
 		return Action{}, err
 	}
@@ -58,10 +59,10 @@ func (s *step) prove(ctx context.Context) (Action, error) {
 	if err != nil {
 		return Action{}, err
 	}
-	if change, err := s.gate.Tell(ctx, ep.Name, v); err == nil {
+	if change, err := s.deliverer.gate.Tell(ctx, ep.endpoint.Name, v); err == nil {
 		s.changed(ctx, change)
 	}
-	if held, err = s.gate.Back(ctx, ep.Name); err != nil {
+	if held, err = s.deliverer.gate.Back(ctx, ep.endpoint.Name); err != nil {
 		return Action{}, err
 	}
 	return s.hold(ctx, held, false)
@@ -75,19 +76,19 @@ func (s *step) ask(ctx context.Context, ep *target) (gate.Verdict, error) {
 	if err == nil {
 		reply, err = s.cfg.Poster.Post(ctx, post)
 	}
-	var m made
-	if err := m.conclude(reply, err); err != nil {
+	var r attemptResult
+	if err := r.attempt.conclude(reply, err); err != nil {
 		return gate.Verdict{}, err
 	}
-	proof := breaker.Proof{Of: ep.Proves(s.cfg.Origin), At: wholeMillis(s.cfg.Now())}
-	m.listen(reply, proof.At)
-	v := m.verdict(true)
+	proof := breaker.Proof{Of: ep.endpoint.Proves(s.cfg.Origin), At: wholeMillis(s.cfg.Now())}
+	r.listen(reply, proof.At)
+	v := r.verdict(true)
 	switch {
-	case m.Error != "":
-		v.Unproven = string(m.Outcome) + ": " + m.Error
+	case r.attempt.Error != "":
+		v.Unproven = string(r.attempt.Outcome) + ": " + r.attempt.Error
 	case v.Failed:
-		v.Unproven = fmt.Sprintf("it answered %d", m.StatusCode)
-	case ep.Prove == catalog.ProveOptions:
+		v.Unproven = fmt.Sprintf("it answered %d", r.attempt.StatusCode)
+	case ep.endpoint.Prove == catalog.ProveOptions:
 		proof.Rate, err = granted(reply.Header, s.cfg.Origin)
 		if err != nil {
 			v.Failed, v.Unproven = true, err.Error()
@@ -116,14 +117,16 @@ func (s *step) question(ep *target, now time.Time) (Post, error) {
 		ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified,
 		ReceivedAt: wholeMillis(now), Trace: newTrace(""),
 	}
-	if ep.Prove == catalog.ProvePing {
+	if ep.endpoint.Prove == catalog.ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = format.Encode(ping{Type: PingType, At: e.ReceivedAt, Data: pingData{ep.Name}})
+		e.Body = format.Encode(ping{
+			Type: PingType, At: e.ReceivedAt, Data: pingData{Endpoint: ep.endpoint.Name},
+		})
 	}
-	post, err := s.request(ep, e, 1, e.Body, now)
-	if err == nil && ep.Prove == catalog.ProveOptions {
+	post, err := s.deliverer.request(ep, e, 1, e.Body, now)
+	if err == nil && ep.endpoint.Prove == catalog.ProveOptions {
 		post.Method = "OPTIONS"
-		if ep.RateLimit > 0 {
+		if ep.endpoint.RateLimit > 0 {
 			post.Header[headerRequestRate] = strconv.Itoa(int(math.Ceil(perMinute(ep))))
 		}
 	}
@@ -138,14 +141,14 @@ func granted(answer Header, origin string) (rate int, err error) {
 	case allowed == "":
 		return 0, errors.New("its answer has no WebHook-Allowed-Origin")
 	case allowed != anyValue && !strings.EqualFold(allowed, origin):
-		return 0, fmt.Errorf("its WebHook-Allowed-Origin is another than %s", origin)
+		return 0, fmt.Errorf("its WebHook-Allowed-Origin is not %s", origin)
 	}
 	allowed := answer[headerAllowedRate]
 	if allowed == "" || allowed == anyValue {
 		return 0, nil
 	}
 	if rate, err = strconv.Atoi(allowed); err != nil || rate < 1 {
-		return 0, errors.New("its WebHook-Allowed-Rate is neither * nor a number from 1 on")
+		return 0, errors.New("its WebHook-Allowed-Rate is neither * nor a number of 1 or more")
 	}
 	return rate, nil
 }

@@ -375,15 +375,15 @@ func TestHandshake(t *testing.T) {
 		"no header": {allows(), nil, 0, "its answer has no WebHook-Allowed-Origin"},
 		"another origin": {
 			allows(allowedOrigin, "example.com"), nil, 0,
-			"its WebHook-Allowed-Origin is another than hooks.example.com",
+			"its WebHook-Allowed-Origin is not hooks.example.com",
 		},
 		"a rate of none": {
 			allows(allowedOrigin, origin, allowedRate, "0"), nil, 0,
-			"its WebHook-Allowed-Rate is neither * nor a number from 1 on",
+			"its WebHook-Allowed-Rate is neither * nor a number of 1 or more",
 		},
 		"a rate that is none": {
 			allows(allowedOrigin, origin, allowedRate, "1/s"), nil, 0,
-			"its WebHook-Allowed-Rate is neither * nor a number from 1 on",
+			"its WebHook-Allowed-Rate is neither * nor a number of 1 or more",
 		},
 		"OPTIONS is not allowed": {
 			relay.Reply{StatusCode: 405, Header: relay.Header{allowedOrigin: "*"}}, nil, 0,
@@ -526,7 +526,7 @@ func TestAnEndpointThatNeverProvesItself(t *testing.T) {
 		}
 		want := []string{
 			"endpoint.unproven it answered 500", "endpoint.failing",
-			"endpoint.disabled nothing but failures",
+			"endpoint.disabled every attempt failed",
 		}
 		got := r.reports.changes()
 		for i, w := range want {

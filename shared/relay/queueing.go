@@ -24,7 +24,7 @@ type queueing interface {
 	// been sent before.
 	sendAt(ctx context.Context, s *step, t task, at time.Time, resent bool) (Action, error)
 	// unrecorded handles an attempt that was made and could not be recorded. cause is the error.
-	unrecorded(ctx context.Context, s *step, a made, cause error) (Action, error)
+	unrecorded(ctx context.Context, s *step, a attemptResult, cause error) (Action, error)
 	// slow handles a delivery to a slow endpoint: it sends the message to the slow queue, or it
 	// lowers the limits in ep.
 	slow(ctx context.Context, s *step, ep *gate.Limits) (sent bool, err error)
@@ -76,11 +76,13 @@ func (unordered) sendAt(
 }
 
 // unrecorded sends the attempt in a message, so that it is recorded later and not made twice.
-func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (Action, error) {
+func (unordered) unrecorded(
+	ctx context.Context, s *step, a attemptResult, cause error,
+) (Action, error) {
 	t := s.task
 	t.Cycle = false
 	t.Made = &madeAttempt{
-		MessageID: s.origin(), Attempt: toAttemptDoc(a.Attempt), Final: a.final,
+		MessageID: s.origin(), Attempt: toAttemptDoc(a.attempt), Final: a.final,
 		RetryAfterMs: a.retryAfter.Milliseconds(), Disable: a.disable,
 	}
 	err := Send(
@@ -90,7 +92,7 @@ func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (
 	if err != nil {
 		return Action{}, errors.Join(cause, err)
 	}
-	s.report.Attempt, s.report.Err = a.Attempt, cause
+	s.report.Attempt, s.report.Err = a.attempt, cause
 	return Action{}, nil
 }
 
@@ -98,7 +100,7 @@ func (unordered) unrecorded(ctx context.Context, s *step, a made, cause error) (
 // there before. So its copy is delayed until the first one's attempt is recorded.
 func (unordered) slow(ctx context.Context, s *step, _ *gate.Limits) (sent bool, err error) {
 	t := s.task
-	t.Lane, t.NotBefore = slowLane, time.Time{}
+	t.Slow, t.NotBefore = true, time.Time{}
 	out := Outgoing{Body: t.encode(s.raw()), Group: t.Endpoint, Resent: s.msg.Resent}
 	if s.msg.Receives > 1 {
 		out.Delay, out.Resent = settleTime, true
@@ -139,7 +141,9 @@ func (ordered) sendAt(_ context.Context, s *step, _ task, at time.Time, _ bool) 
 
 // unrecorded makes the queue hand out the message again, so the attempt is made again. A new
 // message with the attempt would come after the others of its group.
-func (ordered) unrecorded(_ context.Context, _ *step, _ made, cause error) (Action, error) {
+func (ordered) unrecorded(
+	_ context.Context, _ *step, _ attemptResult, cause error,
+) (Action, error) {
 	return Action{}, cause
 }
 

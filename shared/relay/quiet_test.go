@@ -99,7 +99,7 @@ func TestTroubleIsKnownWithinFiveSeconds(t *testing.T) {
 			return breaker.State{PausedUntil: now.Add(time.Hour)}
 		},
 		"disabled": func(now time.Time) breaker.State {
-			return breaker.State{DisabledAt: now, Reason: "by its operator"}
+			return breaker.State{DisabledAt: now, Reason: "by the operator"}
 		},
 	} {
 		// since the list was read; a change is known 5 s after it at the latest

@@ -19,7 +19,7 @@ var (
 	// a store or queue of ours is down; nothing was promised
 	ErrUnavailable = errors.New("relay: temporarily unavailable")
 	// with ErrUnavailable: the webhook may have been accepted all the same
-	ErrUncertain = errors.New("relay: sent without an answer")
+	ErrUncertain = errors.New("relay: the queue did not answer, so it may have stored the webhook")
 )
 
 // Defaults of ReceiverConfig.
@@ -206,7 +206,7 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 func (r *Receiver) learn(ctx context.Context, source string, until time.Time, secret string) error {
 	if r.cfg.Learned == nil {
 		return fmt.Errorf(
-			"%w: this relay keeps no secrets of handshakes; put it in the configuration",
+			"%w: this relay stores no secrets from handshakes; put the secret in the configuration",
 			verify.ErrNoSecret,
 		)
 	}

@@ -14,9 +14,9 @@ import (
 // recordMade records the attempt that the message carries. It also disables the endpoint if that
 // failed at the time of the attempt.
 func (s *step) recordMade(ctx context.Context, ep *target) (Action, error) {
-	a := s.task.Made.made()
+	a := s.task.Made.result()
 	if a.disable != "" {
-		change, err := s.gate.Tell(ctx, s.task.Endpoint, a.verdict(false))
+		change, err := s.deliverer.gate.Tell(ctx, s.task.Endpoint, a.verdict(false))
 		if err != nil {
 			return Action{}, err
 		}
@@ -45,7 +45,7 @@ func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
 }
 
 // save records the attempt and does what follows it.
-func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
+func (s *step) save(ctx context.Context, a attemptResult, ep *target) (Action, error) {
 	next, err := s.next(ctx, a, ep)
 	if err != nil {
 		return s.queue.unrecorded(ctx, s, a, err)
@@ -58,7 +58,7 @@ func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
 		return s.queue.unrecorded(ctx, s, a, err)
 	}
 	s.record = next
-	s.report.Attempt, s.report.Status = a.Attempt, s.record.Status
+	s.report.Attempt, s.report.Status = a.attempt, s.record.Status
 	s.report.Age = s.record.UpdatedAt.Sub(s.event.ReceivedAt)
 	s.report.Reason = s.record.Reason
 	if s.record.Status == Waiting {
@@ -69,9 +69,9 @@ func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
 
 // next returns the delivery's record with the attempt a added. Before a delivery dies, its endpoint
 // is read from the catalog again.
-func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
+func (s *step) next(ctx context.Context, a attemptResult, ep *target) (Delivery, error) {
 	d := s.after(a, ep)
-	if d.Status != Dead || a.Outcome == Skipped {
+	if d.Status != Dead || a.attempt.Outcome == Skipped {
 		return d, nil
 	}
 	ep, err := s.currentEndpoint(ctx)
@@ -134,21 +134,21 @@ func (s *step) expires(d Delivery) time.Time {
 }
 
 // after returns the delivery's record with the attempt a added.
-func (s *step) after(a made, ep *target) Delivery {
+func (s *step) after(a attemptResult, ep *target) Delivery {
 	d := s.outcome(a, ep)
 	d.ExpiresAt = s.expires(d)
 	return d
 }
 
 // outcome is after without the time at which the record expires.
-func (s *step) outcome(a made, ep *target) Delivery {
+func (s *step) outcome(a attemptResult, ep *target) Delivery {
 	d := s.blank()
 	d.Attempts, d.UpdatedAt, d.History = s.task.Attempt, wholeMillis(s.cfg.Now()),
-		slices.Concat(s.record.History, []Attempt{a.Attempt})
+		slices.Concat(s.record.History, []Attempt{a.attempt})
 	if extra := len(d.History) - MaxHistory; extra > 0 {
 		d.History = d.History[extra:]
 	}
-	if a.Outcome == Succeeded {
+	if a.attempt.Outcome == Succeeded {
 		d.Status = Delivered
 		return d
 	}
@@ -159,11 +159,11 @@ func (s *step) outcome(a made, ep *target) Delivery {
 	case ep == nil:
 		d.Reason = EndpointGone
 		return d
-	case ep.IsFinal(a.StatusCode):
+	case ep.endpoint.IsFinal(a.attempt.StatusCode):
 		d.Reason = Declined
 		return d
 	}
-	wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random)
+	wait, again := retry.Wait(ep.endpoint.Schedule, s.task.Step, s.cfg.Random)
 	next := d.UpdatedAt.Add(max(
 		wait, retry.Jitter(a.retryAfter, s.cfg.Random),
 	)).Truncate(time.Millisecond)

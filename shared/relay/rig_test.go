@@ -40,7 +40,7 @@ type rig struct {
 	retry     memory.Queue
 	slow      memory.Queue
 	schedule  memory.Scheduler
-	inLine    struct{ ingest, delivery memory.Queue } // the ordered queues
+	ordered   struct{ ingest, delivery memory.Queue } // the ordered queues
 	dead      memory.Queue
 	ingestDL  memory.Queue
 	poison    memory.Queue
@@ -83,15 +83,15 @@ func newRig(t *testing.T, schedule []time.Duration, names ...string) *rig {
 
 // nameQueues sets up the rig's queues as deployed.
 func (r *rig) nameQueues() {
-	r.inLine.ingest.Ordered, r.inLine.delivery.Ordered = true, true
+	r.ordered.ingest.Ordered, r.ordered.delivery.Ordered = true, true
 	for name, q := range map[string]*memory.Queue{
-		"ingest": &r.ingest, "ordered-ingest": &r.inLine.ingest,
+		"ingest": &r.ingest, "ordered-ingest": &r.ordered.ingest,
 	} {
 		q.Name, q.Visibility = name+"-", visibilityFactor*fanoutTimeout
 	}
 	for name, q := range map[string]*memory.Queue{
 		"delivery": &r.delivery, "retry": &r.retry, "slow": &r.slow,
-		"ordered-delivery": &r.inLine.delivery,
+		"ordered-delivery": &r.ordered.delivery,
 	} {
 		q.Name, q.Visibility = name+"-", visibilityFactor*deliverTimeout
 	}
@@ -99,28 +99,28 @@ func (r *rig) nameQueues() {
 
 // ports are the ports at which a fault can happen.
 type ports struct {
-	sources    catalog.Sources
-	subs       catalog.Subscriptions
-	endpoints  catalog.Endpoints
-	events     relay.Events
-	deliveries relay.Deliveries
-	bodies     relay.Bodies
-	poster     relay.Poster
-	scheduler  relay.Scheduler
-	states     gate.EndpointStates
-	quotas     gate.Quotas
-	slots      gate.Slots
-	failures   relay.Failures
-	keeper     relay.EventKeeper
-	ingest     relay.Queue
-	delivery   relay.Queue
-	retry      relay.Queue
-	slow       relay.Queue
-	ingestLine relay.OrderedQueue
-	line       relay.OrderedQueue
-	dead       relay.Queue
-	ingestDL   relay.Queue
-	poison     relay.Queue
+	sources         catalog.Sources
+	subs            catalog.Subscriptions
+	endpoints       catalog.Endpoints
+	events          relay.Events
+	deliveries      relay.Deliveries
+	bodies          relay.Bodies
+	poster          relay.Poster
+	scheduler       relay.Scheduler
+	states          gate.EndpointStates
+	quotas          gate.Quotas
+	slots           gate.Slots
+	failures        relay.Failures
+	keeper          relay.EventKeeper
+	ingest          relay.Queue
+	delivery        relay.Queue
+	retry           relay.Queue
+	slow            relay.Queue
+	orderedIngest   relay.OrderedQueue
+	orderedDelivery relay.OrderedQueue
+	dead            relay.Queue
+	ingestDL        relay.Queue
+	poison          relay.Queue
 }
 
 // ports returns the rig's own ports, without faults.
@@ -128,7 +128,7 @@ func (r *rig) ports() ports {
 	return ports{
 		&r.catalog, &r.catalog, &r.catalog, &r.ledger, &r.ledger, &r.bodies, r.poster, &r.schedule,
 		&r.states, &r.quotas, &r.slots, &r.failures, &r.ledger,
-		&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery, &r.dead,
+		&r.ingest, &r.delivery, &r.retry, &r.slow, &r.ordered.ingest, &r.ordered.delivery, &r.dead,
 		&r.ingestDL, &r.poison,
 	}
 }
@@ -138,18 +138,18 @@ func (r *rig) ports() ports {
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies,
+		Sources: p.sources, Ingest: p.ingest, Ordered: p.orderedIngest, Bodies: p.bodies,
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery,
-		Ordered: p.line, Poison: p.ingestDL, Failures: p.failures,
+		Ordered: p.orderedDelivery, Poison: p.ingestDL, Failures: p.failures,
 		Reporter: &r.reports, Retention: r.retention,
 		Chunk: r.chunk,
 	}))
 	r.deliverer = lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster,
-		Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead, Poison: p.poison,
+		Retry: p.retry, Slow: p.slow, Ordered: p.orderedDelivery, Dead: p.dead, Poison: p.poison,
 		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots,
 		Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports,
 		Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
@@ -206,14 +206,14 @@ func (r *rig) pump() {
 		busy = r.consume(&r.delivery, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.retry, nil, r.deliverer.Process) || busy
 		busy = r.consume(&r.slow, nil, r.deliverer.Process) || busy
-		busy = r.consume(&r.inLine.ingest, &r.ingestDL, r.fanout.Process) || busy
-		busy = r.consume(&r.inLine.delivery, nil, r.deliverer.Process) || busy
+		busy = r.consume(&r.ordered.ingest, &r.ingestDL, r.fanout.Process) || busy
+		busy = r.consume(&r.ordered.delivery, nil, r.deliverer.Process) || busy
 		if busy {
 			continue
 		}
 		var next time.Time
 		for _, q := range []*memory.Queue{
-			&r.ingest, &r.delivery, &r.retry, &r.slow, &r.inLine.ingest, &r.inLine.delivery,
+			&r.ingest, &r.delivery, &r.retry, &r.slow, &r.ordered.ingest, &r.ordered.delivery,
 		} {
 			if due, ok := q.Due(); ok && (next.IsZero() || due.Before(next)) {
 				next = due

@@ -166,14 +166,14 @@ func TestRotationIsRefused(t *testing.T) {
 	}{
 		"no such endpoint": {"nobody", time.Hour, catalog.ErrNotFound, `"nobody"`},
 		"secrets of the file": {
-			"own", time.Hour, catalog.ErrSecretsConfigured, "in the place of the old one",
+			"own", time.Hour, catalog.ErrSecretsConfigured, "replace the secret there",
 		},
 		"a negative time": {"shipping", -time.Second, catalog.ErrKeep, "-1s"},
 		"one secret too many": {
-			"shipping", time.Hour, catalog.ErrTooManySecrets, "6 would sign, at most 5 may",
+			"shipping", time.Hour, catalog.ErrTooManySecrets, "6 would sign at once, at most 5 may",
 		},
 		"one too many, a moment": {
-			"shipping", time.Second, catalog.ErrTooManySecrets, "keeping none",
+			"shipping", time.Second, catalog.ErrTooManySecrets, "--keep 0s",
 		},
 	} {
 		if _, err := catalog.Rotate(

@@ -74,7 +74,7 @@ const (
 type sight struct {
 	wanted    []string          // endpoints that take it, each once, in the catalog's order
 	undecided []string          // endpoints whose filters could not be decided
-	lines     map[string]string // the event's message group at each ordered endpoint of the source
+	groups    map[string]string // the event's message group at each ordered endpoint of the source
 }
 
 // look matches an event with the subscriptions of its source. It reads the event's document once,
@@ -93,10 +93,10 @@ func (r *Router) look(ctx context.Context, e Event) (sight, error) {
 	seen := make(map[string]bool, len(result.Rules))
 	s := sight{
 		wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen),
-		lines: map[string]string{},
+		groups: map[string]string{},
 	}
 	for name, o := range rs.orders {
-		s.lines[name] = group(o, name, doc)
+		s.groups[name] = group(o, name, doc)
 	}
 	return s, nil
 }

@@ -78,8 +78,8 @@ func (s *sending) addAll(i int) {
 		endpoint := r.endpoints[s.added[i]]
 		s.added[i]++
 		first := task{Endpoint: endpoint, Attempt: 1}
-		if group, ok := r.lines[endpoint]; ok {
-			s.ordered.add(i, first.inLine(r.event, r.raw, group, r.resent))
+		if group, ok := r.groups[endpoint]; ok {
+			s.ordered.add(i, first.orderedMessage(r.event, r.raw, group, r.resent))
 		} else {
 			s.plain.add(i, Outgoing{Body: first.encode(r.raw), Group: endpoint, Resent: r.resent})
 		}

@@ -9,10 +9,10 @@ import (
 // addSigners makes the signers for the present, and for the times after each of the retiring
 // secrets has ended.
 func (t *target) addSigners(now time.Time) error {
-	t.Retiring = t.StillRetiring(now)
-	secrets := t.SigningSecrets(now)
-	for n := range len(t.Retiring) + 1 {
-		signer, err := sign.New(secrets[:len(t.Secrets)+n])
+	t.endpoint.Retiring = t.endpoint.StillRetiring(now)
+	secrets := t.endpoint.SigningSecrets(now)
+	for n := range len(t.endpoint.Retiring) + 1 {
+		signer, err := sign.New(secrets[:len(t.endpoint.Secrets)+n])
 		if err != nil {
 			return err
 		}
@@ -23,4 +23,6 @@ func (t *target) addSigners(now time.Time) error {
 
 // signerAt returns the signer for a time. It is asked at each use, because the endpoint may stay in
 // the cache for longer than its retiring secrets may sign.
-func (t *target) signerAt(at time.Time) *sign.Signer { return t.signers[len(t.StillRetiring(at))] }
+func (t *target) signerAt(at time.Time) *sign.Signer {
+	return t.signers[len(t.endpoint.StillRetiring(at))]
+}

@@ -122,7 +122,7 @@ func (w *world) sendDeadAgain() {
 	w.note("the operator sends dead deliveries again: %s", w.script.again)
 	w.sentAgain = true
 	struck := w.struck
-	w.turns.over = true
+	w.acceptance.over = true
 	replay := operate.Replayer{Ledger: w.records, Deliveries: w.in.deliveries, Retry: w.in.retry}
 	for _, name := range sorted(w.script.endpoints) {
 		w.script.endpoints[name].mended = true

@@ -194,8 +194,8 @@ func TestSweeperKeepsALineInOrder(t *testing.T) {
 			want = append(want, r.mustPost(fmt.Sprint(i), "", "{}"))
 		}
 		for range want {
-			r.consume(&r.inLine.ingest, nil, r.fanout.Process)
-			r.consume(&r.inLine.delivery, nil, r.deliverer.Process)
+			r.consume(&r.ordered.ingest, nil, r.fanout.Process)
+			r.consume(&r.ordered.delivery, nil, r.deliverer.Process)
 		}
 		putBack := 0
 		for range 7 {

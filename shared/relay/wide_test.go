@@ -63,9 +63,9 @@ func wideRig(t *testing.T, n int, order catalog.Order, q *takingTime) *rig {
 	}
 	r.build(func(p ports) ports {
 		if q.OrderedQueue = &r.delivery; order.On {
-			q.OrderedQueue = &r.inLine.delivery
+			q.OrderedQueue = &r.ordered.delivery
 		}
-		p.delivery, p.line = q, q
+		p.delivery, p.orderedDelivery = q, q
 		return p
 	})
 	return r
@@ -94,7 +94,7 @@ func TestAFanOutToManyEndpointsGoesOnWhereItStopped(t *testing.T) {
 					r := wideRig(t, wideEndpoints, order, q)
 					from := &r.ingest
 					if order.On {
-						from = &r.inLine.ingest
+						from = &r.ordered.ingest
 					}
 					first, second := r.mustPost("1", "t", "1"), r.mustPost("2", "t", "2")
 					sent := fanOutAll(r, from)
@@ -156,8 +156,8 @@ func fanOutAll(r *rig, from *memory.Queue) []relay.Message {
 	if from.Len() > 0 {
 		r.t.Error("it never ends")
 	}
-	if r.inLine.delivery.Len() > 0 {
-		return r.inLine.delivery.List()
+	if r.ordered.delivery.Len() > 0 {
+		return r.ordered.delivery.List()
 	}
 	return r.delivery.List()
 }

@@ -71,7 +71,7 @@ type world struct {
 	// deliveries that a fan-out sent twice, since not all of the event's were accepted
 	fannedOut map[string]bool
 	carried   map[string]bool // attempts that could not be recorded at once
-	inHand    map[string]int  // copies of a delivery's attempt that are being POSTed
+	inFlight  map[string]int  // copies of a delivery's attempt that are being POSTed
 	excuses   map[string]int  // allowed repeats of an attempt's POST
 	posts     map[string]int
 	underWay  map[string]int           // attempts in flight, by endpoint
@@ -81,7 +81,7 @@ type world struct {
 	received int
 	// of these, copies in the dead-letter queue: the answer to setting one aside was lost
 	copiesAside int
-	turns       turns
+	acceptance  acceptance
 }
 
 // instance is one instance of a function. It works on one invocation at a time.
@@ -204,7 +204,7 @@ func newWorld(t *testing.T, s script) *world {
 		rig: newRig(t, nil), script: s, rng: rand.New(rand.NewPCG(s.seed, 1)), began: time.Now(),
 		revision: 2, ready: make(chan struct{}, 1),
 		outages:  slices.Clone(s.outages),
-		accepted: map[string]time.Time{}, inHand: map[string]int{}, excuses: map[string]int{},
+		accepted: map[string]time.Time{}, inFlight: map[string]int{}, excuses: map[string]int{},
 		carried: map[string]bool{}, fannedOut: map[string]bool{}, held: map[string]int{},
 		doubled: map[string]bool{}, posts: map[string]int{}, underWay: map[string]int{},
 		late: map[string]int{}, heldFor: map[string]time.Duration{},
@@ -212,16 +212,16 @@ func newWorld(t *testing.T, s script) *world {
 	w.in = ports{
 		&w.catalog, &w.catalog, &w.catalog, &w.ledger, &w.ledger, &w.bodies, nil,
 		&memory.Scheduler{Queue: &w.retry}, &w.states, &w.quotas, &w.slots, &w.failures, &w.ledger,
-		&w.ingest, &w.delivery, &w.retry, &w.slow, &w.inLine.ingest, &w.inLine.delivery, &w.dead,
+		&w.ingest, &w.delivery, &w.retry, &w.slow, &w.ordered.ingest, &w.ordered.delivery, &w.dead,
 		&w.ingestDL, &w.poison,
 	}
 	w.lateQueues()
-	w.in.ingest, w.in.ingestLine = counted{w.in.ingest, &w.received},
-		counted{w.in.ingestLine, &w.received}
+	w.in.ingest, w.in.orderedIngest = counted{w.in.ingest, &w.received},
+		counted{w.in.orderedIngest, &w.received}
 	fanout := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
 		return lab.Must(relay.NewFanout(relay.FanoutConfig{
 			Subscriptions: p.subs, Events: p.events, Bodies: p.bodies, Delivery: p.delivery,
-			Ordered: p.line, Poison: p.ingestDL, Failures: p.failures, Reporter: in,
+			Ordered: p.orderedDelivery, Poison: p.ingestDL, Failures: p.failures, Reporter: in,
 			Random: func() float64 {
 				return s.jitter
 			},
@@ -231,7 +231,7 @@ func newWorld(t *testing.T, s script) *world {
 	deliver := func(in *instance, p ports) func(context.Context, []relay.Message) []relay.Action {
 		return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 			Endpoints: p.endpoints, Deliveries: p.deliveries, Bodies: p.bodies, Poster: p.poster,
-			Retry: p.retry, Slow: p.slow, Ordered: p.line, Dead: p.dead,
+			Retry: p.retry, Slow: p.slow, Ordered: p.orderedDelivery, Dead: p.dead,
 			Poison: p.poison, Scheduler: p.scheduler, States: p.states, Quotas: p.quotas,
 			Slots: p.slots, Failures: p.failures, Keeper: p.keeper, Reporter: in,
 			Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
@@ -251,10 +251,10 @@ func newWorld(t *testing.T, s script) *world {
 			name: "retry", from: memorySource{&w.retry}, limit: 1, timeout: deliverTimeout,
 			make: deliver, instances: s.deliverers,
 		},
-		{name: "fanout in line", from: memorySource{&w.inLine.ingest}, limit: s.fanoutBatch,
+		{name: "ordered fanout", from: memorySource{&w.ordered.ingest}, limit: s.fanoutBatch,
 			timeout: fanoutTimeout, make: fanout,
 			instances: s.fanouts},
-		{name: "deliver in line", from: memorySource{&w.inLine.delivery}, limit: 1,
+		{name: "ordered deliver", from: memorySource{&w.ordered.delivery}, limit: 1,
 			timeout: deliverTimeout, make: deliver,
 			instances: s.deliverers},
 		{
@@ -550,7 +550,7 @@ func (w *world) reap() bool {
 	slices.SortFunc(ended, func(a, b *invocation) int { return cmp.Compare(a.name, b.name) })
 	for _, i := range ended {
 		if i.posted != "" {
-			w.inHand[i.posted]--
+			w.inFlight[i.posted]--
 			// Neither recorded nor sent in a message: cut off or killed. An ordered message cannot
 			// be sent on.
 			if trouble := i.trouble; !i.safe && (trouble >= 2 || trouble >= 1 &&
@@ -606,15 +606,15 @@ func (w *world) await() bool {
 func (in *instance) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt := attemptOf(p)
 	in.mu.Lock()
-	if in.inHand[attempt] > 0 || in.carried[attempt] || (in.redriven || in.fannedOut[in.holds]) &&
+	if in.inFlight[attempt] > 0 || in.carried[attempt] || (in.redriven || in.fannedOut[in.holds]) &&
 		in.doubled[in.holds] {
 		// a copy, while the other is in flight or carries the attempt; or copies that an operator
 		// or a fan-out sent again
 		in.excuses[attempt]++
 	}
-	in.inHand[attempt]++
+	in.inFlight[attempt]++
 	in.posts[attempt]++
-	in.checkTurn(p.Header["webhook-id"], host(p))
+	in.checkOrder(p.Header["webhook-id"], host(p))
 	answer := in.script.endpoints[host(p)].answer(
 		p.Header[relay.HeaderAttempt], time.Since(in.began),
 	)
@@ -714,14 +714,14 @@ func (w *world) send(i int, h webhook) {
 	}()
 	time.Sleep(h.at)
 	w.mu.Lock()
-	w.turns.sent(h)
+	w.acceptance.sent(h)
 	w.mu.Unlock()
 	began := time.Now()
 	for try := 1; ; try++ {
 		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
 		p := withFaults(in, w.in)
 		receiver := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-			Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies,
+			Sources: p.sources, Ingest: p.ingest, Ordered: p.orderedIngest, Bodies: p.bodies,
 			Reporter: in,
 		}))
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
@@ -732,7 +732,7 @@ func (w *world) send(i int, h webhook) {
 			if first, ok := w.accepted[answer.EventID]; !ok || began.Before(first) {
 				w.accepted[answer.EventID] = began
 			}
-			w.turns.accepted(answer.EventID)
+			w.acceptance.accepted(answer.EventID)
 			w.mu.Unlock()
 			return
 		}

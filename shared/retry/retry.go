@@ -85,7 +85,7 @@ func Validate(schedule []time.Duration) error {
 			)
 		}
 		if wait <= 0 || wait > MaxWait {
-			return fmt.Errorf("%w: entry %d of %d is %s, allowed is more than 0s and at most %s",
+			return fmt.Errorf("%w: entry %d of %d is %s; it must be more than 0s and at most %s",
 				ErrSchedule, i+1, len(schedule), wait, MaxWait)
 		}
 	}
@@ -119,9 +119,9 @@ func (e Exponential) Schedule() ([]time.Duration, error) {
 			"%w: %d attempts, allowed are 1 to %d", ErrSchedule, e.Attempts, MaxEntries+1,
 		)
 	case !(e.Factor >= 1) || math.IsInf(e.Factor, 0): // NaN fails the comparison
-		return nil, fmt.Errorf("%w: factor %g, allowed is 1 and more", ErrSchedule, e.Factor)
+		return nil, fmt.Errorf("%w: factor %g; it must be 1 or more", ErrSchedule, e.Factor)
 	case e.First <= 0 || e.First > e.Max || e.Max > MaxWait:
-		return nil, fmt.Errorf("%w: first wait %s, longest %s, allowed is more than 0s, in this order, and at most %s",
+		return nil, fmt.Errorf("%w: first wait %s, longest wait %s; the first must be more than 0s, and the longest at least as long and at most %s",
 			ErrSchedule, e.First, e.Max, MaxWait)
 	}
 	waits := make([]time.Duration, e.Attempts-1)

@@ -199,10 +199,10 @@ func TestExponential(t *testing.T) {
 			retry.Exponential{First: -s, Attempts: 3}, nil, "first wait -1s",
 		},
 		"first over the longest": {
-			retry.Exponential{First: 2 * s, Max: s, Attempts: 3}, nil, "first wait 2s, longest 1s",
+			retry.Exponential{First: 2 * s, Max: s, Attempts: 3}, nil, "first wait 2s, longest wait 1s",
 		},
 		"longest is below zero": {
-			retry.Exponential{First: s, Max: -s, Attempts: 3}, nil, "longest -1s",
+			retry.Exponential{First: s, Max: -s, Attempts: 3}, nil, "longest wait -1s",
 		},
 		"longest over what is sane": {
 			retry.Exponential{First: s, Max: retry.MaxWait + 1, Attempts: 3}, nil,

@@ -65,8 +65,8 @@ func (l *list) add(element any) error {
 // single returns the name and the operand in an operator's object.
 func single(object map[string]any) (name string, operand any, err error) {
 	if len(object) != 1 {
-		return "", nil, fmt.Errorf("an operator is an object with one name, this one has %d;"+
-			" each takes an object of its own", len(object))
+		return "", nil, fmt.Errorf("an operator is an object with one name, and this one has %d;"+
+			" write one object for each operator", len(object))
 	}
 	for name, operand = range object { //nolint:revive // the one there is
 	}
@@ -75,7 +75,7 @@ func single(object map[string]any) (name string, operand any, err error) {
 
 func unknown(what, name string, known []string) error {
 	there := strings.Join(slices.Sorted(slices.Values(known)), ", ")
-	return fmt.Errorf("%s %q is unknown; there are %s", what, name, there)
+	return fmt.Errorf("%s %q is unknown; known are %s", what, name, there)
 }
 
 func scalarOf(v any) (scalar, error) {
@@ -172,14 +172,14 @@ func wildcard(operand any) (condition, error) {
 		last := &parts[len(parts)-1]
 		switch {
 		case s[i] == '*' && i > 0 && s[i-1] == '*' && *last == "":
-			return condition{}, errors.New("takes no two stars in a row")
+			return condition{}, errors.New("must not have two stars in a row")
 		case s[i] == '*':
 			parts = append(parts, "")
 			continue
 		case s[i] == '\\':
 			if i++; i == len(s) || s[i] != '*' && s[i] != '\\' {
 				return condition{},
-					errors.New(`takes a backslash before a star or a backslash only`)
+					errors.New(`may have a backslash only before a star or a backslash`)
 			}
 		}
 		*last += s[i : i+1]
@@ -210,7 +210,7 @@ func addBlock(l *list, operand any) error {
 		)
 	}
 	if block.Addr().Is4In6() {
-		return fmt.Errorf("takes IPv4 as such, not mapped into IPv6 as in %q: an event's mapped"+
+		return fmt.Errorf("must be written as IPv4, not mapped into IPv6 as in %q: an event's mapped"+
 			" addresses count as IPv4", s)
 	}
 	l.blocks = append(l.blocks, block.Masked())
@@ -238,7 +238,7 @@ func addNumbers(l *list, operand any) error {
 		limit, isNumber := terms[i+1].(json.Number)
 		if comparisons[sign] == nil || !isNumber {
 			return errors.New(
-				"takes one of =, <, <=, > and >= and then a number, once or for a range twice",
+				"takes a comparison (=, <, <=, > or >=) and a number, or two such pairs for a range",
 			)
 		}
 		spans = append(spans, comparisons[sign](parseNumber(limit.String())))
@@ -247,7 +247,7 @@ func addNumbers(l *list, operand any) error {
 		lower, upper := spans[0], spans[1]
 		if lower.to != above || upper.from != below || lower.from.at.compare(upper.to.at) >= 0 {
 			return errors.New(
-				"takes a range that begins with > or >= and ends with < or <= of a larger number",
+				"takes a range that begins with > or >= and ends with < or <= and a larger number",
 			)
 		}
 		spans = []span{{from: lower.from, to: upper.to}}
@@ -289,7 +289,7 @@ func refused(operand any) (*list, error) {
 		operands = []any{operand}
 	}
 	if len(operands) == 0 {
-		return nil, errors.New("takes a value or a list of some")
+		return nil, errors.New("takes a value or a list of values")
 	}
 	for _, o := range operands {
 		if err := add(o); err != nil {
@@ -312,7 +312,7 @@ func (l *list) addRefused(name string, operand any) error {
 		affix = object[ignoreCaseOperator]
 	}
 	if affix == "" && (name == "prefix" || name == "suffix") {
-		return fmt.Errorf("%s is empty, which every string begins and ends with", name)
+		return fmt.Errorf("%s is empty, and every string begins and ends with an empty one", name)
 	}
 	if err := operators[name](l, operand); err != nil {
 		return fmt.Errorf("%s %w", name, err)

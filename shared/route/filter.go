@@ -84,7 +84,7 @@ var trusts = []string{"verified", "authenticated", "unverified"}
 func ParseFilter(text []byte) (*Filter, error) {
 	if len(text) > MaxFilterBytes {
 		return nil, &FilterError{
-			Problem: fmt.Sprintf("%d bytes of JSON, allowed are %d", len(text), MaxFilterBytes),
+			Problem: fmt.Sprintf("has %d bytes of JSON; at most %d are allowed", len(text), MaxFilterBytes),
 		}
 	}
 	if err := json.Unmarshal(text, new(map[string]json.RawMessage)); err != nil ||
@@ -178,7 +178,7 @@ func decodeObject(r *reader) (any, *FilterError) {
 		r.at++
 		if _, twice := object[name]; twice {
 			return nil,
-				&FilterError{At: name, Problem: "is there twice; put the values into one list"}
+				&FilterError{At: name, Problem: "occurs twice; put all values into one list"}
 		}
 		value, err := decode(r)
 		if err != nil {
@@ -217,7 +217,7 @@ func (p location) object(fields map[string]any) ([]node, error) {
 		}
 		if len(product)*len(factor) > MaxAlternatives {
 			return nil, p.fail(
-				`multiplies out to more than %d alternatives; make several subscriptions of it`,
+				`has more than %d combinations of alternatives; split it into several subscriptions`,
 				MaxAlternatives,
 			)
 		}
@@ -252,7 +252,7 @@ func (p location) member(name string, value any) ([]node, error) {
 		return nil, p.fail(bareOperator, name)
 	}
 	return nil,
-		p.fail("is a single value; what is allowed stands in a list, even if it is one: […]")
+		p.fail("is a single value; write a list of the allowed values, even if there is only one: […]")
 }
 
 const bareOperator = `is an operator without a list around it; write [{"%s": …}]`
@@ -270,7 +270,7 @@ func (p location) checkName(value any) error {
 	name := p.names[len(p.names)-1]
 	if p.inOr && (isOperator(name) || slices.Contains(reserved, name)) {
 		return p.fail(
-			`is reserved for operators within $or, and no field; write {"field": [{"%s": …}]}`,
+			`is the name of an operator, so it cannot be a field within $or; write {"field": [{"%s": …}]}`,
 			name,
 		)
 	}
@@ -292,17 +292,17 @@ func (p location) check(value any) error {
 	case !slices.Contains(
 		[]string{typeField, sourceField, trustField, headersField, dataField}, top,
 	):
-		return p.fail("is no field of an event; there are type, source, trust, headers and data")
+		return p.fail("is not a field of an event; the fields are type, source, trust, headers and data")
 	case top == headersField && len(p.names) == 1 && !isObject:
 		return p.fail("takes an object of headers, each with a list of values")
 	case top == headersField && name != strings.ToLower(name):
 		return p.fail(
-			"is not in lower case, as the names of headers are here: %q", strings.ToLower(name),
+			"must be in lower case: %q", strings.ToLower(name),
 		)
 	case top == headersField && len(p.names) > 1 && !isToken(name):
-		return p.fail("is no name of a header: those have letters, digits and !#$%%&'*+-.^_`|~")
+		return p.fail("is not the name of a header; allowed are letters, digits and !#$%%&'*+-.^_`|~")
 	case top != dataField && isObject && (top != headersField || len(p.names) > 1):
-		return p.fail("takes a list of values, in which operators stand: [{…}]")
+		return p.fail("takes a list of values and operators: [{…}]")
 	}
 	return p.checkName(value)
 }
@@ -336,7 +336,7 @@ func (p location) or(parent location, value any) ([]node, error) {
 func (p location) list(elements []any) (list, error) {
 	if len(elements) == 0 {
 		return list{}, p.fail(
-			"is an empty list, which nothing matches; leave the field out to take every value",
+			"is an empty list, so nothing can match; leave the field out to match every value",
 		)
 	}
 	var l list
@@ -352,7 +352,7 @@ func (p location) list(elements []any) (list, error) {
 	isTrust := func(trust string) bool { return allHold([]list{l}, textScalar(trust)) }
 	if p.names[0] == trustField && !l.absent && !slices.ContainsFunc(trusts, isTrust) {
 		return list{},
-			p.fail("matches none of %s, which are all that there is", strings.Join(trusts, ", "))
+			p.fail("can match none of %s, and there are no other values", strings.Join(trusts, ", "))
 	}
 	return l, nil
 }
@@ -368,27 +368,27 @@ func (p location) checkElement(i int, element any) error {
 	case string:
 		switch {
 		case field == trustField && !slices.Contains(trusts, e):
-			return p.fail("is never %q; there are %s", e, strings.Join(trusts, ", "))
+			return p.fail("is never %q; the values are %s", e, strings.Join(trusts, ", "))
 		case field != headersField && e == "":
-			return p.fail(`is never empty; an absent type is {"exists": false}`)
+			return p.fail(`is never empty; write {"exists": false} for an event without a type`)
 		case field == headersField && (strings.Trim(e, " \t") != e ||
 			strings.ContainsFunc(e, isHeaderless)):
 			return p.fail(
-				"is no header's value: those have no space at their ends, and no control characters",
+				"cannot be a header's value, which has no space at either end and no control character",
 			)
 		}
 	case map[string]any:
 		switch {
 		case e["numeric"] != nil:
 			return p.fail(
-				"numeric takes numbers, and %s is always a string", p.names[len(p.names)-1],
+				"numeric compares numbers, but %s is always a string", p.names[len(p.names)-1],
 			)
 		case field == sourceField && e[existsOperator] == false:
 			return p.fail("is never true: every event has a source")
 		}
 	default:
 		return p.fail(
-			"is no string, and %s always is one; write it in quotes", p.names[len(p.names)-1],
+			"is not a string, but %s always is one; write it in quotes", p.names[len(p.names)-1],
 		)
 	}
 	return nil
@@ -418,9 +418,9 @@ func (p location) merge(a, b node) (node, error) {
 	switch {
 	case len(both.lists) > 0 && len(a.fields)+len(b.fields) > 0:
 		return node{},
-			p.fail("is given a list in one place and an object in another, and cannot be both")
+			p.fail("has a list in one place and an object in another; it can be only one of them")
 	case !satisfiable(both.lists):
-		return node{}, p.fail("is given two lists, one of them under $or, and no value is in both")
+		return node{}, p.fail("has two lists, one of them under $or, without a common value, so nothing can match")
 	}
 	both.fields = slices.Clone(a.fields)
 	for _, f := range b.fields {

@@ -296,17 +296,17 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		"two objects": {`{"type": ["a"]}{}`, "", "after top-level value"},
 		"null":        {`null`, "", "is empty"},
 		"a name twice": {
-			`{"data": {"a": [1], "b": [2], "a": [3]}}`, "data.a", "is there twice",
+			`{"data": {"a": [1], "b": [2], "a": [3]}}`, "data.a", "occurs twice",
 		},
 		"a name twice in an operator": {
-			`{"type": [{"prefix": "a", "prefix": "b"}]}`, "type[0].prefix", "is there twice",
+			`{"type": [{"prefix": "a", "prefix": "b"}]}`, "type[0].prefix", "occurs twice",
 		},
 		"empty": {
 			`{}`, "", "is empty; name the fields that matter",
 		},
 		"too long": {
 			`{"type": ["` + strings.Repeat("x", route.MaxFilterBytes) + `"]}`, "",
-			"4110 bytes of JSON, allowed are 4096",
+			"has 4110 bytes of JSON; at most 4096",
 		},
 		"too deep": {
 			`{"data": ` + nested + `}`, "data" + strings.Repeat(".a", route.MaxFilterDepth-1),
@@ -317,17 +317,17 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 				`{"data": {"a": %s, "b": %s, "c": %s}}`, fmt.Sprintf(or, "a"), fmt.Sprintf(or, "b"),
 				fmt.Sprintf(or, "c"),
 			),
-			"data", "more than 100 alternatives",
+			"data", "has more than 100 combinations of alternatives",
 		},
 		"unknown field": {
-			`{"body": {"a": [1]}}`, "body", "there are type, source, trust, headers and data",
+			`{"body": {"a": [1]}}`, "body", "the fields are type, source, trust, headers and data",
 		},
 		"unknown field under $or": {
 			`{"$or": [{"type": ["a"]}, {"detail": ["a"]}]}`, "$or[1].detail",
-			"is no field of an event",
+			"is not a field of an event",
 		},
 		"scalar for a list": {
-			`{"data": {"a": {"b": "x"}}}`, "data.a.b", "stands in a list, even if it is one",
+			`{"data": {"a": {"b": "x"}}}`, "data.a.b", "write a list of the allowed values",
 		},
 		"operator without a list": {
 			`{"data": {"a": {"prefix": "x"}}}`, "data.a.prefix", `write [{"prefix": …}]`,
@@ -343,51 +343,51 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"trust that there is not": {
 			`{"trust": ["verified", "trusted"]}`, "trust[1]",
-			`is never "trusted"; there are verified, authenticated, unverified`,
+			`is never "trusted"; the values are verified, authenticated, unverified`,
 		},
 		"header in upper case": {
 			`{"headers": {"X-A": ["x"]}}`, "headers.X-A",
-			`in lower case, as the names of headers are here: "x-a"`,
+			`must be in lower case: "x-a"`,
 		},
 		"trust that none has": {
 			`{"trust": [{"prefix": "trust"}]}`, "trust",
-			"matches none of verified, authenticated, unverified",
+			"can match none of verified, authenticated, unverified",
 		},
 		"no header's name": {
-			`{"headers": {"x a": ["x"]}}`, "headers.x a", "is no name of a header",
+			`{"headers": {"x a": ["x"]}}`, "headers.x a", "is not the name of a header",
 		},
 		"a number for a header": {
 			`{"headers": {"x-count": ["a", 5]}}`, "headers.x-count[1]",
-			"is no string, and x-count always is one; write it in quotes",
+			"is not a string, but x-count always is one; write it in quotes",
 		},
 		"numeric for a header": {
 			`{"headers": {"x-count": [{"numeric": [">", 5]}]}}`, "headers.x-count[0]",
-			"numeric takes numbers, and x-count is always a string",
+			"numeric compares numbers, but x-count is always a string",
 		},
 		"space around a header": {
-			`{"headers": {"x-a": ["a "]}}`, "headers.x-a[0]", "is no header's value",
+			`{"headers": {"x-a": ["a "]}}`, "headers.x-a[0]", "cannot be a header's value",
 		},
 		"a line end in a header": {
-			`{"headers": {"x-a": ["a\nb"]}}`, "headers.x-a[0]", "is no header's value",
+			`{"headers": {"x-a": ["a\nb"]}}`, "headers.x-a[0]", "cannot be a header's value",
 		},
-		"null for a type": {`{"type": [null]}`, "type[0]", "is no string"},
+		"null for a type": {`{"type": [null]}`, "type[0]", "is not a string"},
 		"an empty type": {
-			`{"type": [""]}`, "type[0]", `is never empty; an absent type is {"exists": false}`,
+			`{"type": [""]}`, "type[0]", `is never empty; write {"exists": false}`,
 		},
 		"no source": {
 			`{"source": [{"exists": false}]}`, "source[0]", "is never true",
 		},
 		"an operator as a field in $or": {
 			`{"data": {"price": {"$or": [{"numeric": [">", 0]}, {"prefix": ["x"]}]}}}`,
-			"data.price.$or[0].numeric", "is reserved for operators within $or",
+			"data.price.$or[0].numeric", "is the name of an operator, so it cannot be a field within $or",
 		},
 		"an operator deep in $or": {
 			`{"data": {"$or": [{"a": {"suffix": ["x"]}}, {"b": [1]}]}}`, "data.$or[0].a.suffix",
-			"is reserved for operators within $or",
+			"is the name of an operator, so it cannot be a field within $or",
 		},
 		"a name that is reserved": {
 			`{"data": {"$or": [{"a": ["x"]}, {"regex": ["x"]}]}}`, "data.$or[1].regex",
-			"is reserved for operators within $or",
+			"is the name of an operator, so it cannot be a field within $or",
 		},
 		"anything-but without a list around it": {
 			`{"data": {"a": {"anything-but": ["x"]}}}`, "data.a.anything-but",
@@ -403,19 +403,19 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"lists that exclude each other": {
 			`{"data": {"a": ["x"], "$or": [{"a": ["y"]}, {"b": [1]}]}}`, "data.a",
-			"no value is in both",
+			"without a common value",
 		},
 		"a list and an operator that do": {
 			`{"data": {"a": ["x"], "$or": [{"a": [{"prefix": "y"}]}, {"b": [1]}]}}`, "data.a",
-			"no value is in both",
+			"without a common value",
 		},
 		"IPv4 mapped into IPv6": {
 			`{"data": {"a": [{"cidr": "::ffff:0:0/96"}]}}`, "data.a[0]",
-			"cidr takes IPv4 as such, not mapped into IPv6",
+			"cidr must be written as IPv4, not mapped into IPv6",
 		},
 		"a mapped network": {
 			`{"data": {"a": [{"cidr": "::ffff:10.0.0.0/104"}]}}`, "data.a[0]",
-			"cidr takes IPv4 as such",
+			"cidr must be written as IPv4",
 		},
 		"anything-but the empty prefix": {
 			`{"data": {"a": [{"anything-but": {"prefix": ["x", ""]}}]}}`, "data.a[0]",
@@ -432,11 +432,11 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"unknown operator": {
 			`{"data": {"a": [{"prefx": "x"}]}}`, "data.a[0]",
-			`operator "prefx" is unknown; there are anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix, wildcard`,
+			`operator "prefx" is unknown; known are anything-but, cidr, equals-ignore-case, exists, numeric, prefix, suffix, wildcard`,
 		},
 		"two operators in one": {
 			`{"data": {"a": [{"prefix": "x", "suffix": "y"}]}}`, "data.a[0]",
-			"an operator is an object with one name, this one has 2",
+			"an operator is an object with one name, and this one has 2",
 		},
 		"prefix of a number": {
 			`{"data": {"a": [{"prefix": 1}]}}`, "data.a[0]", "prefix takes a string",
@@ -450,15 +450,15 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"two stars": {
 			`{"data": {"a": [{"wildcard": "a**"}]}}`, "data.a[0]",
-			"wildcard takes no two stars in a row",
+			"wildcard must not have two stars in a row",
 		},
 		"another escape": {
 			`{"data": {"a": [{"wildcard": "\\n"}]}}`, "data.a[0]",
-			"wildcard takes a backslash before",
+			"wildcard may have a backslash only before",
 		},
 		"a backslash at the end": {
 			`{"data": {"a": [{"wildcard": "\\"}]}}`, "data.a[0]",
-			"wildcard takes a backslash before",
+			"wildcard may have a backslash only before",
 		},
 		"no block": {
 			`{"data": {"a": [{"cidr": "10.0.0.1"}]}}`, "data.a[0]",
@@ -474,25 +474,25 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"numeric, unknown sign": {
 			`{"data": {"a": [{"numeric": ["!=", 5]}]}}`, "data.a[0]",
-			"numeric takes one of =, <, <=, > and >=",
+			"numeric takes a comparison (=, <, <=, > or >=)",
 		},
 		"numeric of a string": {
-			`{"data": {"a": [{"numeric": ["=", "5"]}]}}`, "data.a[0]", "and then a number",
+			`{"data": {"a": [{"numeric": ["=", "5"]}]}}`, "data.a[0]", "and a number",
 		},
 		"numeric from above": {
 			`{"data": {"a": [{"numeric": ["<", 5, ">", 0]}]}}`, "data.a[0]",
 			"numeric takes a range that begins with > or >=",
 		},
 		"numeric, nothing between": {
-			`{"data": {"a": [{"numeric": [">", 5, "<", 5]}]}}`, "data.a[0]", "of a larger number",
+			`{"data": {"a": [{"numeric": [">", 5, "<", 5]}]}}`, "data.a[0]", "and a larger number",
 		},
 		"anything-but of nothing": {
 			`{"data": {"a": [{"anything-but": []}]}}`, "data.a[0]",
-			"anything-but takes a value or a list of some",
+			"anything-but takes a value or a list of values",
 		},
 		"anything-but numeric": {
 			`{"data": {"a": [{"anything-but": {"numeric": ["=", 1]}}]}}`, "data.a[0]",
-			`anything-but of the operator "numeric" is unknown; there are equals-ignore-case, prefix, suffix, wildcard`,
+			`anything-but of the operator "numeric" is unknown; known are equals-ignore-case, prefix, suffix, wildcard`,
 		},
 		"anything-but prefix of 1": {
 			`{"data": {"a": [{"anything-but": {"prefix": ["x", 1]}}]}}`, "data.a[0]",
@@ -513,7 +513,7 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"a list and an object at $or": {
 			`{"data": {"a": [1], "$or": [{"a": {"b": [1]}}, {"c": [1]}]}}`, "data.a",
-			"is given a list in one place and an object in another",
+			"has a list in one place and an object in another",
 		},
 	}
 	for name, tt := range tests {

@@ -26,7 +26,7 @@ func Validate(pattern string) error {
 		)
 	case len(pattern) > MaxPatternBytes:
 		return fmt.Errorf(
-			"%w of %d bytes, allowed are %d", ErrPattern, len(pattern), MaxPatternBytes,
+			"%w of %d bytes; at most %d are allowed", ErrPattern, len(pattern), MaxPatternBytes,
 		)
 	case strings.ContainsFunc(pattern, unicode.IsControl):
 		return fmt.Errorf("%w %q has a control character", ErrPattern, pattern)

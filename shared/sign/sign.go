@@ -49,7 +49,7 @@ type key interface {
 // or has a wrong length.
 func New(secrets []string) (*Signer, error) {
 	if len(secrets) == 0 {
-		return nil, fmt.Errorf("%w: none given, at least one is needed", ErrSecret)
+		return nil, fmt.Errorf("%w: none is given; at least one is needed", ErrSecret)
 	}
 	s := &Signer{make([]key, len(secrets))}
 	for i, secret := range secrets {
@@ -75,7 +75,7 @@ func parse(secret string) (key, error) {
 		return nil, err // names a position, not the secret
 	}
 	if len(raw) < MinKeyBytes || len(raw) > MaxKeyBytes {
-		return nil, fmt.Errorf("%d bytes, allowed are %d to %d", len(raw), MinKeyBytes, MaxKeyBytes)
+		return nil, fmt.Errorf("has %d bytes; %d to %d are allowed", len(raw), MinKeyBytes, MaxKeyBytes)
 	}
 	return standardwebhooks.NewWebhookRaw(raw)
 }
@@ -90,12 +90,12 @@ func parsePrivate(encoded string) (key, error) {
 	}
 	if len(raw) != ed25519.SeedSize && len(raw) != ed25519.PrivateKeySize {
 		return nil, fmt.Errorf(
-			"%d bytes, allowed are %d and %d", len(raw), ed25519.SeedSize, ed25519.PrivateKeySize,
+			"has %d bytes; %d or %d are allowed", len(raw), ed25519.SeedSize, ed25519.PrivateKeySize,
 		)
 	}
 	k := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])
 	if len(raw) == ed25519.PrivateKeySize && !bytes.Equal(raw, k) {
-		return nil, errors.New("its two halves do not belong together")
+		return nil, errors.New("its private and public halves do not belong together")
 	}
 	return private(k), nil
 }

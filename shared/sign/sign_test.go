@@ -182,7 +182,7 @@ func TestNewNamesTheBadSecretByPositionOnly(t *testing.T) {
 		secrets []string
 		want    string
 	}{
-		"none": {nil, "none given"},
+		"none": {nil, "none is given"},
 		"empty": {
 			[]string{""}, "secret 1 of 1: does not begin with whsec_ or whsk_",
 		},
@@ -190,7 +190,7 @@ func TestNewNamesTheBadSecretByPositionOnly(t *testing.T) {
 			[]string{vectorSecret, hidden}, "secret 2 of 2: does not begin with whsec_ or whsk_",
 		},
 		"empty key": {
-			[]string{"whsec_"}, "secret 1 of 1: 0 bytes, allowed are 24 to 64",
+			[]string{"whsec_"}, "secret 1 of 1: has 0 bytes; 24 to 64 are allowed",
 		},
 		"not base64": {
 			[]string{vectorSecret, "whsec_" + hidden + "!", vectorSecret},
@@ -207,10 +207,10 @@ func TestNewNamesTheBadSecretByPositionOnly(t *testing.T) {
 		"private, not base64": {
 			[]string{"whsk_" + hidden + "!"}, "secret 1 of 1: illegal base64",
 		},
-		"private, too short": {[]string{"whsk_" + hidden}, "6 bytes, allowed are 32 and 64"},
+		"private, too short": {[]string{"whsk_" + hidden}, "6 bytes; 32 or 64 are allowed"},
 		"private, of two pairs": {
 			[]string{seedWhole[:50] + "AAAA" + seedWhole[54:]},
-			"its two halves do not belong together",
+			"its private and public halves do not belong together",
 		},
 		"key too long": {[]string{key(sign.MaxKeyBytes + 1)}, "65 bytes"},
 	}

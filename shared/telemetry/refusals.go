@@ -99,9 +99,8 @@ func (l Log) tellRefusals(ctx context.Context) {
 	due := l.Refusals.due()
 	for _, reason := range slices.Sorted(maps.Keys(due)) {
 		attrs := append(make([]slog.Attr, 0, room),
-			slog.String(KeyOutcome, string(requestRefused)), slog.String(metric.Reason, reason), slog.Int(
-				"requests", due[reason],
-			))
+			slog.String(KeyOutcome, string(requestRefused)), slog.String(metric.Reason, reason),
+			slog.Int("requests", due[reason]))
 		l.log(
 			ctx, slog.LevelWarn, "received many", nil,
 			l.measure(attrs, refused, slog.Int(metric.Refused, due[reason])),

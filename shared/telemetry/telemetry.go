@@ -65,7 +65,10 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	case errors.Is(r.Err, relay.ErrUncertain):
 		l.log(
 			ctx, slog.LevelError, "received", r.Err,
-			l.measure(line(requestUnavailable), uncertain, one(metric.Unavailable), one(metric.Uncertain)),
+			l.measure(
+				line(requestUnavailable), uncertain, one(metric.Unavailable),
+				one(metric.Uncertain),
+			),
 		)
 	case errors.Is(r.Err, relay.ErrUnavailable):
 		l.log(

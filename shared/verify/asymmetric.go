@@ -116,7 +116,7 @@ func (a algorithm) sign(key crypto.Signer, message []byte) ([]byte, error) {
 
 // errNeedsKey says that the configuration can verify but not sign.
 var errNeedsKey = errors.New(
-	"verify: what is configured cannot sign; SignWith takes the private half of the key",
+	"verify: the configured key cannot sign; give SignWith its private half",
 )
 
 func (s public) trust() Trust { return Verified }
@@ -315,7 +315,7 @@ func (p *publicProof) checkSeam(body []byte) error {
 	after := p.payload[slices.Index(p.payload, placeTimestamp)+1]
 	if after == placeBody && len(body) > 0 && '0' <= body[0] && body[0] <= '9' {
 		return fmt.Errorf(
-			"%w: the body begins with a digit, where no text parts it from the time", ErrMalformed,
+			"%w: the body begins with a digit, so the border between time and body is ambiguous", ErrMalformed,
 		)
 	}
 	return nil

@@ -93,7 +93,7 @@ func (c *certificates) verify(
 ) (*x509.Certificate, error) {
 	chain, err := parseCertificates(file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: what is served for the certificate %w", ErrFetch, err)
+		return nil, fmt.Errorf("%w: the certificate that was served %w", ErrFetch, err)
 	}
 	leaf := chain[0]
 	if !slices.ContainsFunc(c.names, func(name string) bool { return isFor(leaf, name) }) {
@@ -159,7 +159,7 @@ func parseCertificates(file []byte) (chain []*x509.Certificate, err error) {
 		chain = append(chain, c)
 	}
 	if len(chain) == 0 {
-		return nil, errors.New("is no certificate")
+		return nil, errors.New("is not a certificate")
 	}
 	return chain, nil
 }

@@ -107,7 +107,7 @@ func (c Config) provider() (provider, error) {
 		return p, wrong("hmac", "missing; provider hmac needs the block, with at least hmac.header")
 	case p.onceBy && c.EventID != nil:
 		return p, wrong("event_id",
-			"the delivery id of %s is what is signed in the place of the event: with another one, copies of a webhook could come with "+
+			"%s signs the delivery id in place of the event, so with another id copies of a webhook could come with "+
 				"any event; remove it", p.title)
 	case c.Provider != describedProvider && c.HMAC != nil:
 		return p, wrong(
@@ -147,12 +147,12 @@ func (p provider) checkOnce(once string) error {
 	case covers.hasAll(p.ids):
 		return wrong(
 			"once",
-			"%s signs what its delivery ids are made of, so that a copy is known already; remove it",
+			"%s makes its delivery ids from what it signs, so copies are recognised already; remove it",
 			p.title,
 		)
 	case !covers.body:
 		return wrong("once",
-			"the body is not signed by %s, so that a copy can come with another one; remove it, or use event_id: {body: true} "+
+			"%s does not sign the body, so a copy can come with another body; remove it, or use event_id: {body: true} "+
 				"against webhooks that are sent twice", p.title)
 	}
 	return nil
@@ -165,7 +165,7 @@ func unknownProvider(name string) error {
 	})
 	if len(near) > 0 {
 		return wrong(
-			"provider", "%q is unknown; near it are %s; all %d are in docs/providers.md", name,
+			"provider", "%q is unknown; similar names are %s; all %d are in docs/providers.md", name,
 			strings.Join(near, ", "), len(all),
 		)
 	}
@@ -217,7 +217,7 @@ func (l *Locator) count() (n int) {
 
 func (l *Locator) checkNoBody() error {
 	if l != nil && l.Body {
-		return wrong("event_type.body", "a hash is no event type; set header or json")
+		return wrong("event_type.body", "a hash cannot be an event type; set header or json")
 	}
 	return nil
 }

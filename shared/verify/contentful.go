@@ -40,7 +40,7 @@ func (contentful) describe() string {
 func (contentful) prepare(k *keys) (proof, error) {
 	u, err := url.Parse(k.url)
 	if err != nil || u.RawQuery != "" {
-		return nil, wrong("url", "is no URL, or has a query: give Contentful one without")
+		return nil, wrong("url", "is not a URL, or has a query; give Contentful a URL without one")
 	}
 	raw, err := k.read(keyText)
 	return &contentfulProof{

@@ -175,7 +175,7 @@ func holderOf(object map[string]any, path []string) map[string]any {
 // what a part's other headers mean, where a line ends, and whose boundary counts.
 func onlyPart(r Request, name string) ([]byte, error) {
 	bad := fmt.Errorf(
-		"%w: the body is no form in parts with %s and nothing else", ErrMalformed, name,
+		"%w: the body is not a multipart form with %s and nothing else", ErrMalformed, name,
 	)
 	line, rest, _ := bytes.Cut(r.Body, []byte("\r\n"))
 	boundary, ok := bytes.CutPrefix(line, []byte("--"))

@@ -179,7 +179,7 @@ func formText(body []byte) (string, error) {
 	for _, f := range slices.Compact(fields) {
 		if !isFieldName(f.Name) {
 			return "", fmt.Errorf(
-				"%w: the form has a field whose name is none that is sent", ErrMalformed,
+				"%w: the form has a field whose name Twilio does not send", ErrMalformed,
 			)
 		}
 		text.WriteString(f.Name)
@@ -208,7 +208,7 @@ func readForm(body []byte) (document.Fields, error) {
 	fields, ok := document.ParseForm(body, maxFormFields)
 	if !ok || slices.ContainsFunc(fields, func(f document.Field) bool { return f.Name == "" }) {
 		return nil, fmt.Errorf(
-			"%w: the body is no form of at most %d fields with names", ErrMalformed, maxFormFields,
+			"%w: the body is not a form of at most %d named fields", ErrMalformed, maxFormFields,
 		)
 	}
 	return fields, nil
@@ -286,7 +286,7 @@ func (p *braintreeProof) check(_ context.Context, r Request) error {
 		}
 	}
 	return fmt.Errorf(
-		"%w: bt_signature in the form has none of the public key in settings.public_key",
+		"%w: bt_signature in the form has no signature for the public key in settings.public_key",
 		ErrMismatch,
 	)
 }

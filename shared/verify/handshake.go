@@ -218,7 +218,7 @@ func checkVerifyToken(k *keys) error {
 	if n := len(k.settings["verify_token"]); n < least {
 		return wrong(
 			"settings.verify_token",
-			"has %d characters; at least %d, at random, keep others from guessing it", n, least,
+			"has %d characters; use at least %d random ones, so that nobody can guess it", n, least,
 		)
 	}
 	return nil

@@ -92,7 +92,7 @@ func (p *hubSpotProof) check(_ context.Context, r Request) error {
 	return nil
 }
 
-var errNoJSON = fmt.Errorf("%w: the body is no JSON", ErrMalformed)
+var errNoJSON = fmt.Errorf("%w: the body is not JSON", ErrMalformed)
 
 func (p *hubSpotProof) sum(secret, body []byte) []byte {
 	h := sha256.New()

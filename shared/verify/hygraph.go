@@ -87,7 +87,7 @@ func hygraphSigned(
 	body []byte, environment, timestamp string,
 ) (func(escapes func() *byteEscapes) appender, error) {
 	if !utf8.Valid(body) || !utf8.ValidString(environment) {
-		return nil, fmt.Errorf("%w: the body is no UTF-8", ErrMalformed)
+		return nil, fmt.Errorf("%w: the body is not UTF-8", ErrMalformed)
 	}
 	return func(escapes func() *byteEscapes) appender {
 		return func(s *state) {

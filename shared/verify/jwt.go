@@ -201,7 +201,7 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 		}
 		if subtle.ConstantTimeCompare([]byte(sent), []byte(p.hashOf(r.Body))) != 1 {
 			return fmt.Errorf(
-				"%w: the body has another hash than the token's claim %s", ErrMismatch, p.bodyHash,
+				"%w: the body's hash is not the one in the token's claim %s", ErrMismatch, p.bodyHash,
 			)
 		}
 	}
@@ -294,7 +294,7 @@ func (p *webTokenProof) checkClaims(claims jwt.MapClaims) error {
 			return holds(claims[want.name], v)
 		}) {
 			return fmt.Errorf(
-				"%w: the token's claim %s is not what it must be", ErrMismatch, want.name,
+				"%w: the token's claim %s has a wrong value", ErrMismatch, want.name,
 			)
 		}
 	}

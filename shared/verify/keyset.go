@@ -49,7 +49,7 @@ type webKey struct {
 	Y     string `json:"y,omitempty"`
 }
 
-var errWebKey = errors.New("verify: no public key of RSA or on the curve P-256")
+var errWebKey = errors.New("verify: neither an RSA public key nor one on the curve P-256")
 
 func (w webKey) read() (crypto.PublicKey, error) {
 	number := func(text string) []byte {
@@ -85,7 +85,7 @@ func pinnedKeySet(k *keys) (keySet, error) {
 	set, err := readKeySet([]byte(text))
 	if err != nil || len(set) == 0 {
 		return nil, wrong(
-			"settings."+settingKeySet, `is no JSON Web Key Set with a key in it: {"keys": [...]}`,
+			"settings."+settingKeySet, `is not a JSON Web Key Set with a key in it: {"keys": [...]}`,
 		)
 	}
 	return set, nil

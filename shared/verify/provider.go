@@ -332,7 +332,7 @@ func readKey(form, secret string) ([]byte, error) {
 	}
 	if strings.TrimSpace(secret) != secret {
 		return nil, errors.New(
-			"has white space before or after it, with which nothing is signed; copy the secret as the provider shows it",
+			"has white space before or after it, which is not part of the secret; copy the secret as the provider shows it",
 		)
 	}
 	return []byte(secret), nil
@@ -381,7 +381,7 @@ func standardKey(secret string) ([]byte, error) {
 	}
 	if n := len(key); n < leastKey {
 		return nil, fmt.Errorf(
-			"decodes to %d bytes; a key has %d at least: copy the secret as the provider shows it",
+			"decodes to %d bytes; a key has at least %d: copy the secret as the provider shows it",
 			n, leastKey,
 		)
 	}

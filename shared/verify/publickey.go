@@ -49,7 +49,7 @@ func readSPKI(text string) (crypto.PublicKey, error) {
 	}
 	if strings.Contains(kind, "PRIVATE KEY") {
 		return nil, errors.New(
-			"is a private key, which verifies nothing; give the public key that the provider shows",
+			"is a private key, which cannot verify; give the public key that the provider shows",
 		)
 	}
 	if key, err := x509.ParsePKIXPublicKey(der); err == nil {
@@ -61,7 +61,7 @@ func readSPKI(text string) (crypto.PublicKey, error) {
 	if certificate, err := x509.ParseCertificate(der); err == nil {
 		return certificate.PublicKey, nil
 	}
-	return nil, errors.New("decodes, but is no public key; copy it whole, as the provider shows it")
+	return nil, errors.New("decodes, but is not a public key; copy all of it, as the provider shows it")
 }
 
 // readPEM returns the kind that PEM names, and the decoded bytes. For base64 without PEM's frame
@@ -92,10 +92,10 @@ func writePublic(form string, key crypto.PublicKey) (string, error) {
 // The reasons why SignWith refuses a text.
 var (
 	errPublicHalf = errors.New(
-		"verify: SignWith: that is a public key, which signs nothing; give its private half",
+		"verify: SignWith: this is a public key, which cannot sign; give its private half",
 	)
 	errNoPrivate = errors.New(
-		"verify: SignWith: that is no private key: PEM, or the base64 of PKCS #8; of Ed25519 also its 32 bytes in hex or base64",
+		"verify: SignWith: this is not a private key; give it in PEM or as the base64 of PKCS #8, or the 32 bytes of an Ed25519 key in hex or base64",
 	)
 )
 
@@ -169,7 +169,7 @@ func writePrivate(key crypto.Signer) (string, error) {
 func wantEd25519(key crypto.PublicKey) error {
 	if k, ok := key.(ed25519.PublicKey); !ok || len(k) != ed25519.PublicKeySize {
 		return errors.New(
-			"is no Ed25519 public key of 32 bytes; copy the public key as the provider shows it",
+			"is not an Ed25519 public key of 32 bytes; copy the public key as the provider shows it",
 		)
 	}
 	return nil
@@ -178,7 +178,7 @@ func wantEd25519(key crypto.PublicKey) error {
 func wantP256(key crypto.PublicKey) error {
 	if k, ok := key.(*ecdsa.PublicKey); !ok || k.Curve != elliptic.P256() {
 		return errors.New(
-			"is no ECDSA public key on the curve P-256; copy the public key as the provider shows it",
+			"is not an ECDSA public key on the curve P-256; copy the public key as the provider shows it",
 		)
 	}
 	return nil
@@ -190,10 +190,10 @@ const minRSABits = 2048
 func wantRSA(key crypto.PublicKey) error {
 	k, ok := key.(*rsa.PublicKey)
 	if !ok {
-		return errors.New("is no RSA public key; copy the public key as the provider shows it")
+		return errors.New("is not an RSA public key; copy the public key as the provider shows it")
 	}
 	if n := k.N.BitLen(); n < minRSABits {
-		return fmt.Errorf("is an RSA key of %d bits; %d are the least that is safe", n, minRSABits)
+		return fmt.Errorf("is an RSA key of %d bits; at least %d are needed to be safe", n, minRSABits)
 	}
 	return nil
 }

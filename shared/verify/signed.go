@@ -245,7 +245,7 @@ func (s signed) checkForm(knownAlgorithm, knownEncoding bool) error {
 		)
 	case strings.Contains(s.Prefix, ","):
 		return wrong(
-			"hmac.prefix", "%q has a comma, which cannot be told from a header that was sent twice",
+			"hmac.prefix", "%q has a comma, which looks like a header that was sent twice",
 			s.Prefix,
 		)
 	case s.Tolerance < 0:
@@ -267,7 +267,7 @@ func (s signed) checkUse(payload []string) error {
 	switch {
 	case !slices.Contains(payload, placeBody):
 		return wrong(
-			"hmac.payload", "%q has no {body}, so that anybody could exchange the body", s.Payload,
+			"hmac.payload", "%q has no {body}, so anybody could replace the body; add {body}", s.Payload,
 		)
 	case inBody && (timed || s.TimestampHeader != ""):
 		return wrong(
@@ -293,7 +293,7 @@ func (s signed) checkUse(payload []string) error {
 	case !timed && !inBody && s.Tolerance != 0:
 		return wrong(
 			"hmac.tolerance",
-			"hmac.payload has no {timestamp} to hold it against; add it or remove this",
+			"hmac.payload has no {timestamp} to compare it with; add it or remove this",
 		)
 	case named && s.IDHeader == "":
 		return wrong(
@@ -382,7 +382,7 @@ func checkSeam(text, before, between, after, timeFormat string) error {
 	const mend = "have the sender sign a text between them, such as %s.%s"
 	if between == "" {
 		return wrong("hmac.payload",
-			"%q has nothing between %s and %s, so that bytes can be moved from one to the other under the same signature; "+mend,
+			"%q has nothing between %s and %s, so bytes can be moved from one to the other under the same signature; "+mend,
 			text, before, after, before, after)
 	}
 	first, last := between[0], between[len(between)-1]
@@ -396,7 +396,7 @@ func checkSeam(text, before, between, after, timeFormat string) error {
 		before == placeID && inID(first) || after == placeID && inID(last)
 	if unsafe {
 		return wrong("hmac.payload",
-			"%q has %q between %s and %s, which can be a part of either, so that bytes can be moved from one to the other under "+
+			"%q has %q between %s and %s, which can be a part of either, so bytes can be moved from one to the other under "+
 				"the same signature; "+mend, text, between, before, after, before, after)
 	}
 	return nil
@@ -457,7 +457,7 @@ func (p *hmacProof) check(_ context.Context, r Request) error {
 
 func (p *hmacProof) checkBody(body []byte) error {
 	if p.object && !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
-		return fmt.Errorf("%w: the body is no JSON object", ErrMalformed)
+		return fmt.Errorf("%w: the body is not a JSON object", ErrMalformed)
 	}
 	if p.whole && !json.Valid(body) {
 		return errNoJSON
@@ -547,7 +547,7 @@ func (s signed) tidy(url string) string {
 // errOtherQuery refuses a request whose query is not the query of the configured URL. If both URL
 // and body are signed, nothing separates them, so a part of the body could pass as a part of the
 // query.
-var errOtherQuery = fmt.Errorf("%w: the request has another query than url", ErrMismatch)
+var errOtherQuery = fmt.Errorf("%w: the request's query is not the one in url", ErrMismatch)
 
 // queryOf returns the query that a request to the URL comes with.
 func queryOf(url string) string {
@@ -641,7 +641,7 @@ func (p *hmacProof) checkGluedID(id string, body []byte) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"%w: the body begins neither with { nor with [, and nothing parts it from the id",
+		"%w: the body does not begin with { or [, so the border between id and body is ambiguous",
 		ErrMalformed,
 	)
 }

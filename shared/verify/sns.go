@@ -83,7 +83,7 @@ func (s sns) prepare(k *keys) (proof, error) {
 			parts[2] != "sns" {
 			return nil, wrong(
 				"settings."+settingTopics,
-				"%q is no ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic,
+				"%q is not the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic,
 			)
 		}
 	}
@@ -183,7 +183,7 @@ var snsPaths = sync.OnceValue(func() *document.Paths {
 func parseSNS(body []byte) (snsMessage, error) {
 	if start := bytes.TrimSpace(body); len(start) == 0 || start[0] != '{' {
 		return nil, fmt.Errorf(
-			"%w: the body is no message of SNS's; raw message delivery has no signature, turn it off",
+			"%w: the body is not a message of SNS; raw message delivery has no signature, so turn it off",
 			ErrMissing,
 		)
 	}
@@ -209,7 +209,7 @@ func parseSNS(body []byte) (snsMessage, error) {
 func (m snsMessage) signedText() (string, error) {
 	names := snsMembers(m["Type"])
 	if names == nil {
-		return "", fmt.Errorf("%w: Type in the body is none that SNS sends", ErrMalformed)
+		return "", fmt.Errorf("%w: Type in the body is not one that SNS sends", ErrMalformed)
 	}
 	var b strings.Builder
 	for _, name := range names {
@@ -243,7 +243,7 @@ func (m snsMessage) checkURL(member string, certificate bool) error {
 		}
 	}
 	return fmt.Errorf(
-		"%w: %s in the body is no URL of SNS's in the topic's region", ErrMalformed, member,
+		"%w: %s in the body is not a URL of SNS in the topic's region", ErrMalformed, member,
 	)
 }
 

@@ -84,7 +84,7 @@ func (s standard) prepare(k *keys) (proof, error) {
 func (s standard) sort(secret string, symmetric *keys, asymmetric *publicProof) error {
 	if strings.HasPrefix(secret, standardPrivate) {
 		return errors.New(
-			"is a private key, which verifies nothing; give its public half, " + standardPublic +
+			"is a private key, which cannot verify; give its public half, " + standardPublic +
 				"…",
 		)
 	}

@@ -87,7 +87,7 @@ func (t token) checkForm(field, secret string) error {
 	}):
 		return wrong(field, "a token in a header has visible ASCII characters only, and no comma")
 	case strings.TrimSpace(secret) != secret:
-		return wrong(field, "has a space at its begin or end, which headers lose")
+		return wrong(field, "has a space at its beginning or end, which a header loses")
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (unsigned) prepare(k *keys) (proof, error) {
 	if len(k.secrets) > 0 {
 		return nil, wrong(
 			"secrets",
-			"this provider checks nothing and takes none; remove them, or name another provider",
+			"this provider verifies nothing, so it uses no secrets; remove them, or name another provider",
 		)
 	}
 	return &unsigned{}, nil

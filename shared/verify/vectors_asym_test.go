@@ -497,30 +497,30 @@ func TestNew_RefusesKeysThatCannotWork(t *testing.T) {
 			"discord", base64Of(make([]byte, 32)), "secrets[0]: is not hex",
 		},
 		"hex, too short": {
-			"discord", edKey[2:], "secrets[0]: is no Ed25519 public key of 32 bytes",
+			"discord", edKey[2:], "secrets[0]: is not an Ed25519 public key of 32 bytes",
 		},
 		"base64 of a hex key": {
-			"telnyx", edKey, "secrets[0]: is no Ed25519 public key of 32 bytes",
+			"telnyx", edKey, "secrets[0]: is not an Ed25519 public key of 32 bytes",
 		},
 		"no base64": {"telnyx", "!", "secrets[0]: is not base64"},
 		"SPKI that is none": {
-			"sendgrid", base64Of([]byte("key")), "secrets[0]: decodes, but is no public key",
+			"sendgrid", base64Of([]byte("key")), "secrets[0]: decodes, but is not a public key",
 		},
 		"neither base64 nor PEM": {"sendgrid", "!", "secrets[0]: is neither base64 nor PEM"},
 		"another curve": {
-			"sendgrid", p384, "secrets[0]: is no ECDSA public key on the curve P-256",
+			"sendgrid", p384, "secrets[0]: is not an ECDSA public key on the curve P-256",
 		},
 		"RSA for ECDSA": {
-			"sendgrid", rsaKey(2048), "secrets[0]: is no ECDSA public key on the curve P-256",
+			"sendgrid", rsaKey(2048), "secrets[0]: is not an ECDSA public key on the curve P-256",
 		},
 		"ECDSA for RSA": {
 			"wise", newSubject(t, verify.Config{Provider: "sendgrid"}, "current").secret,
-			"secrets[0]: is no RSA public key",
+			"secrets[0]: is not an RSA public key",
 		},
 		"RSA, too small":            {"wise", small, "secrets[0]: is an RSA key of 1024 bits"},
 		"RSA, PEM with line breaks": {"wise", pemOf(rsaKey(2048)), ""},
 		"whpk, short": {
-			"svix", "whpk_AAAA", "secrets[0]: is no Ed25519 public key",
+			"svix", "whpk_AAAA", "secrets[0]: is not an Ed25519 public key",
 		},
 		"private half of whpk":        {"svix", "whsk_AAAA", "secrets[0]: is a private key"},
 		"a secret where none is used": {"paypal", "x", "secrets: are not used"},
@@ -550,7 +550,7 @@ func TestNew_RefusesSettingsThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ provider, setting, value, want string }{
 		"no topic": {
-			"sns", "topic_arns", "orders", `settings.topic_arns: "orders" is no ARN`,
+			"sns", "topic_arns", "orders", `settings.topic_arns: "orders" is not the ARN`,
 		},
 		"second is no topic": {
 			"sns", "topic_arns", "arn:aws:sns:eu-west-1:1:a, arn:aws:sqs:eu-west-1:1:a",
@@ -558,7 +558,7 @@ func TestNew_RefusesSettingsThatCannotWork(t *testing.T) {
 		},
 		"topics left out": {"sns", "topic_arns", "", "settings.topic_arns: missing"},
 		"no certificate": {
-			"sns", "certificate", "x", "settings.certificate: is no certificate",
+			"sns", "certificate", "x", "settings.certificate: is not a certificate",
 		},
 		"broken certificate": {
 			"paypal", "certificate",
@@ -566,14 +566,14 @@ func TestNew_RefusesSettingsThatCannotWork(t *testing.T) {
 			"settings.certificate: is a broken certificate",
 		},
 		"no webhook id": {"paypal", "webhook_id", " ", "settings.webhook_id: missing"},
-		"no key set":    {"plaid", "jwks", "x", "settings.jwks: is no JSON Web Key Set"},
+		"no key set":    {"plaid", "jwks", "x", "settings.jwks: is not a JSON Web Key Set"},
 		"empty key set": {
-			"plaid", "jwks", `{"keys":[]}`, "settings.jwks: is no JSON Web Key Set",
+			"plaid", "jwks", `{"keys":[]}`, "settings.jwks: is not a JSON Web Key Set",
 		},
 		"key set, other kinds": {
 			"ebay", "jwks",
 			`{"keys":[{"kty":"oct","k":"AA"},{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}`,
-			"settings.jwks: is no JSON Web Key Set",
+			"settings.jwks: is not a JSON Web Key Set",
 		},
 		"product": {"circle", "product", "mint", `settings.product: "mint" is unknown`},
 		"subdomain": {

@@ -106,12 +106,12 @@ var (
 	// the secret comes with the provider's handshake, which has not been made
 	ErrNoSecret = errors.New("verify: no secret yet")
 	// not the request's fault: the provider should send it again
-	ErrFetch = errors.New("verify: the provider's key cannot be had")
+	ErrFetch = errors.New("verify: the provider's key could not be fetched")
 )
 
 // ErrSecondHandshake is an ErrMismatch: a handshake brought a secret, but the source already has
 // one.
-var ErrSecondHandshake = fmt.Errorf("%w: a second handshake, though there is a secret", ErrMismatch)
+var ErrSecondHandshake = fmt.Errorf("%w: a second handshake, but the source has a secret already", ErrMismatch)
 
 // Fetcher fetches a certificate or a public key from the provider's servers, if the scheme needs
 // one. It must refuse private addresses, limit the size of the answer, and return an error for any
@@ -267,7 +267,7 @@ func (v *Verifier) Verify(ctx context.Context, r Request) (Result, error) {
 	result := v.read(r)
 	if v.onceBy && result.DeliveryID == "" {
 		return Result{}, fmt.Errorf(
-			"%w: the delivery id, which keeps copies with another event out", ErrMissing,
+			"%w: the delivery id; without it a copy could come with another event", ErrMissing,
 		)
 	}
 	result.Trust, result.Reply, result.Holder = v.trust, v.reply, v.place.holder
@@ -375,7 +375,7 @@ func checkLength(field string, n int) error {
 	if n < least {
 		return wrong(
 			field,
-			"has %d bytes, which can be guessed; %d are the least that is taken, and 16 are safe",
+			"has %d bytes, which can be guessed; at least %d are needed, and 16 are safe",
 			n, least,
 		)
 	}

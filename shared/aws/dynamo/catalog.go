@@ -585,7 +585,7 @@ func decode(it item, doc any, version *int) error {
 	}
 	if *version < 1 || *version > docVersion {
 		return unreadable(
-			it, fmt.Errorf("version %d, this build reads 1 to %d", *version, docVersion),
+			it, fmt.Errorf("version %d, but this build reads only 1 to %d; use a newer build", *version, docVersion),
 		)
 	}
 	return nil

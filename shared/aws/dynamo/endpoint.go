@@ -74,7 +74,7 @@ func (l *Ledger) SaveEndpointState(
 	}
 	written, _, err := l.putIf(ctx, it, condition, values)
 	if err == nil && !written {
-		err = fmt.Errorf("not of revision %d: %w", prior, catalog.ErrConflict)
+		err = fmt.Errorf("its revision is no longer %d: %w", prior, catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: state of endpoint %s: %w", endpoint, err)
@@ -154,7 +154,7 @@ func (l *Ledger) reserve(
 			return from - length, ok, err
 		}
 	}
-	return 0, false, fmt.Errorf("others were faster %d times", reserveTries)
+	return 0, false, fmt.Errorf("other instances changed it first, %d times in a row", reserveTries)
 }
 
 // extend sets a line's end on a condition, and returns the new end.

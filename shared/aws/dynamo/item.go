@@ -82,7 +82,7 @@ func checkSize(it item) error {
 		}
 	}
 	if size > maxItemBytes {
-		return fmt.Errorf("%w: %s %s has %d bytes, DynamoDB stores %d", ErrTooLarge,
+		return fmt.Errorf("%w: %s %s has %d bytes; DynamoDB stores at most %d", ErrTooLarge,
 			textOf(it, PartitionKey), textOf(it, SortKey), size, maxItemBytes)
 	}
 	return nil
@@ -160,7 +160,7 @@ func conditionFailed(err error) bool {
 // returns an error if no try is left or ctx has ended.
 func again(ctx context.Context, try int) error {
 	if try >= maxBulkTries {
-		return fmt.Errorf("a part was left undone %d times", try)
+		return fmt.Errorf("DynamoDB left a part of the batch unprocessed %d times", try)
 	}
 	timer := time.NewTimer(mathrand.N(firstBulkWait << try))
 	defer timer.Stop()

@@ -79,7 +79,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	}
 	written, _, err := l.putIf(ctx, deliveryItem(d), condition, values)
 	if err == nil && !written {
-		err = fmt.Errorf("not at %d attempts: %w", prior, catalog.ErrConflict)
+		err = fmt.Errorf("its record does not have %d attempts: %w", prior, catalog.ErrConflict)
 	}
 	if err != nil {
 		return fmt.Errorf("dynamo: save delivery %s to %s: %w", d.EventID, d.Endpoint, err)

@@ -81,7 +81,7 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base
 	}
 	if p.current() != base {
 		return fmt.Errorf(
-			"dynamo: catalog of revision %d, not %d: %w", p.current(), base, catalog.ErrConflict,
+			"dynamo: the catalog has revision %d, not %d: %w", p.current(), base, catalog.ErrConflict,
 		)
 	}
 	if err := c.sweep(ctx, p); err != nil {
@@ -228,7 +228,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 			return nil
 		}
 		return fmt.Errorf(
-			"dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1,
+			"dynamo: the catalog now has revision %d, not %d: %w", now.current(), to.current()-1,
 			catalog.ErrConflict,
 		)
 	}

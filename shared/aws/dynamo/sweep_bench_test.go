@@ -113,7 +113,7 @@ func (v *virtualTable) sweep(b *testing.B) {
 	report, err := lab.Must(operate.NewSweeper(operate.SweeperConfig{
 		Names: catalogs, Subscriptions: catalogs, Ledger: ledger, Deliveries: ledger,
 		Cursors: cursors, Delivery: &memory.Queue{}, Retry: &memory.Queue{},
-		Now:     func() time.Time { return sweptHour.Add(3 * time.Hour) },
+		Now: func() time.Time { return sweptHour.Add(3 * time.Hour) },
 	})).Run(b.Context())
 	if err != nil || report.Events != sweptEvents || report.Delivered != v.endpoints*sweptEvents ||
 		report.Unaccounted() != 0 {

@@ -29,7 +29,7 @@ func New(client *awskms.Client, keyARN string) *Sealer {
 func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
 	if len(plain) > MaxPlainBytes {
 		return nil, fmt.Errorf(
-			"%w: %s has %d bytes, KMS encrypts %d", ErrTooLarge, name, len(plain), MaxPlainBytes,
+			"%w: %s has %d bytes; KMS encrypts at most %d", ErrTooLarge, name, len(plain), MaxPlainBytes,
 		)
 	}
 	out, err := s.client.Encrypt(
@@ -37,7 +37,7 @@ func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, e
 		&awskms.EncryptInput{KeyId: &s.keyARN, Plaintext: plain, EncryptionContext: named(name)},
 	)
 	if err != nil {
-		return nil, fmt.Errorf("kms: seal %s: %w", name, err)
+		return nil, fmt.Errorf("kms: encrypt %s: %w", name, err)
 	}
 	return out.CiphertextBlob, nil
 }
@@ -51,7 +51,7 @@ func (s *Sealer) Open(ctx context.Context, name string, sealed []byte) ([]byte, 
 		},
 	)
 	if err != nil {
-		return nil, fmt.Errorf("kms: open %s: %w", name, err)
+		return nil, fmt.Errorf("kms: decrypt %s: %w", name, err)
 	}
 	return out.Plaintext, nil
 }

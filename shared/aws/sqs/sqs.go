@@ -84,7 +84,7 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 		e := &entries[i]
 		e.Outgoing = m
 		if n := size(m); n > maxBytes {
-			e.err = fmt.Errorf("%w: %d bytes, SQS takes %d", ErrTooLarge, n, maxBytes)
+			e.err = fmt.Errorf("%w: %d bytes; SQS takes at most %d", ErrTooLarge, n, maxBytes)
 		} else if err := format.CheckText(m.Body); err != nil {
 			// the client would replace some characters
 			e.err = fmt.Errorf("%w: %w", ErrRefused, err)
@@ -131,7 +131,7 @@ func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 			if groups[name] = line[1:]; len(line) == 1 {
 				delete(groups, name)
 			} else if err := line[0].err; err != nil && line[1].err == nil {
-				line[1].err = fmt.Errorf("behind another of its group: %w", err)
+				line[1].err = fmt.Errorf("not sent, because an earlier message of its group failed: %w", err)
 			}
 		}
 	}

@@ -60,16 +60,16 @@ func TestMaximumConcurrency(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const messages = 12
-			var inHand, highest, answered atomic.Int32
+			var inFlight, highest, answered atomic.Int32
 			var mu sync.Mutex
 			release := make(chan struct{})
 			defer close(release)
 			slow := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 				mu.Lock()
-				highest.Store(max(highest.Load(), inHand.Add(1)))
+				highest.Store(max(highest.Load(), inFlight.Add(1)))
 				mu.Unlock()
 				<-release
-				inHand.Add(-1)
+				inFlight.Add(-1)
 				answered.Add(1)
 			}))
 			t.Cleanup(slow.Close)
@@ -84,15 +84,15 @@ func TestMaximumConcurrency(t *testing.T) {
 			// one answer at a time, each when the maximum number of batches is in flight
 			for n := range int32(messages) {
 				left := min(most, messages-n)
-				eventually(t, fmt.Sprintf("%d in hand", left), func() bool {
-					return inHand.Load() == left
+				eventually(t, fmt.Sprintf("%d in flight", left), func() bool {
+					return inFlight.Load() == left
 				})
 				release <- struct{}{}
 				eventually(t, "an answer", func() bool { return answered.Load() == n+1 })
 			}
 			if got := highest.Load(); got != most || host.Instances("Function") > int(most) {
 				t.Errorf(
-					"%d batches in hand at once, %d instances; want %d", got,
+					"%d batches in flight at once, %d instances; want %d", got,
 					host.Instances("Function"), most,
 				)
 			}
@@ -238,12 +238,12 @@ func TestAStoppedQueueIsLate(t *testing.T) {
 		put(t, host, queue)
 	}
 	// A batch that a poller requested before the stop waits too.
-	waiting, inHand := sqstypes.QueueAttributeNameApproximateNumberOfMessages,
+	waiting, inFlight := sqstypes.QueueAttributeNameApproximateNumberOfMessages,
 		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	if got := count(
 		t, host, queue, waiting,
-	) + "+" + count(t, host, queue, inHand); !slices.Contains([]string{"3+0", "2+1", "1+2"}, got) {
-		t.Errorf("waiting and in hand are %s messages of 3", got)
+	) + "+" + count(t, host, queue, inFlight); !slices.Contains([]string{"3+0", "2+1", "1+2"}, got) {
+		t.Errorf("waiting and in flight are %s messages of 3", got)
 	}
 	if n := times.Load(); n != 0 {
 		t.Errorf("%d batches reached the function", n)

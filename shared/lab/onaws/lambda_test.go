@@ -176,7 +176,7 @@ func (m *mapping) take(now time.Time) []types.Message {
 // invoke hands a batch to a function. Then it deletes the messages that are done, and holds the
 // others.
 func (p *pipeline) invoke(ctx context.Context, m *mapping, batch []types.Message) error {
-	p.inHand, p.routed = nil, nil
+	p.inFlight, p.routed = nil, nil
 	p.note("%s: batch of %d", m.queue, len(batch))
 	invocation, cancel := context.WithTimeout(ctx, functionTimeout)
 	answer, err := m.process(invocation, eventOf(p.urls[m.queue], batch))
@@ -235,7 +235,7 @@ func (p *pipeline) excuse(m *mapping, batch []types.Message) {
 	for _, msg := range batch {
 		copies[read(*msg.Body).delivery()]++
 	}
-	for _, attempt := range slices.Compact(slices.Sorted(slices.Values(p.inHand))) {
+	for _, attempt := range slices.Compact(slices.Sorted(slices.Values(p.inFlight))) {
 		if (p.wire.dead || m.ordered) && !p.safe[attempt] {
 			p.excuses[attempt]++
 		}

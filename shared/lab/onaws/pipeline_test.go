@@ -134,7 +134,7 @@ type pipeline struct {
 	// for each key of an ordered endpoint, the position in accepted of its last event
 	reached  map[string]int
 	proved   bool                // the endpoint "proved" was asked for its proof and gave it
-	inHand   []string            // attempts that the current invocation has POSTed
+	inFlight []string            // attempts that the current invocation has POSTed
 	excuses  map[string]int      // how often an attempt may be POSTed again
 	receipts map[string]string   // the events that the ingest queue has accepted, by receipt
 	routed   []relay.RouteReport // of the current invocation
@@ -466,7 +466,7 @@ func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error)
 		return relay.Reply{StatusCode: http.StatusOK}, nil
 	}
 	p.posts[attempt]++
-	p.inHand = append(p.inHand, attempt)
+	p.inFlight = append(p.inFlight, attempt)
 	if known := p.bodies[event]; known != nil && !bytes.Equal(known, post.Body) {
 		p.wrong("event %s: two different bodies were POSTed", event)
 	}

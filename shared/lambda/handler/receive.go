@@ -106,9 +106,9 @@ func Status(err error) int {
 var details = map[int]string{
 	http.StatusBadRequest:            "The request could not be read.",
 	http.StatusUnauthorized:          "The webhook's signature or token was not accepted. The relay's log says why.",
-	http.StatusForbidden:             "The source takes no webhooks from this address.",
+	http.StatusForbidden:             "The source accepts no webhooks from this address.",
 	http.StatusNotFound:              "There is no such source. Sources are at /in/{source}.",
-	http.StatusMethodNotAllowed:      "Webhooks are sent by POST. Other methods are for the handshakes of providers that have them.",
+	http.StatusMethodNotAllowed:      "Send webhooks by POST. Other methods serve only handshakes of some providers.",
 	http.StatusRequestEntityTooLarge: "The webhook's body is larger than this relay accepts.",
 	http.StatusServiceUnavailable:    "The webhook was not accepted. Send it again later.",
 }

@@ -94,7 +94,7 @@ func (q *Queue) check(m relay.Outgoing, behind error) error {
 	case format.CheckText(m.Body) != nil:
 		return fmt.Errorf("memory: %w", format.CheckText(m.Body))
 	case behind != nil:
-		return fmt.Errorf("memory: one before it in its group: %w", behind)
+		return fmt.Errorf("memory: not sent, because an earlier message of its group failed: %w", behind)
 	}
 	return nil
 }
@@ -138,8 +138,8 @@ func (q *Queue) groupsDue() map[string]time.Time {
 	return due
 }
 
-// inHand returns the message that was delivered as m, if it is still in flight, and otherwise nil.
-func (q *Queue) inHand(m relay.Message) *stored {
+// inFlight returns the message that was delivered as m, if it is still in flight, otherwise nil.
+func (q *Queue) inFlight(m relay.Message) *stored {
 	for _, s := range q.messages {
 		if s.ID == m.ID && s.Receives == m.Receives && s.visible.After(time.Now()) {
 			return s
@@ -154,10 +154,10 @@ func (q *Queue) Hold(_ context.Context, held []relay.Held) []error {
 	defer q.mu.Unlock()
 	errs := make([]error, len(held))
 	for i, h := range held {
-		s := q.inHand(h.Message)
+		s := q.inFlight(h.Message)
 		if s == nil || h.For < 0 || h.For > relay.MaxHold {
 			errs[i] = fmt.Errorf(
-				"memory: message %s is not in hand, or cannot be held for %v", h.ID, h.For,
+				"memory: message %s is not in flight, or cannot be held for %v", h.ID, h.For,
 			)
 			continue
 		}
@@ -177,8 +177,8 @@ func (q *Queue) late() time.Duration {
 func (q *Queue) Ack(_ context.Context, m relay.Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.Ordered && q.inHand(m) == nil {
-		return fmt.Errorf("memory: message %s is not in hand", m.ID)
+	if q.Ordered && q.inFlight(m) == nil {
+		return fmt.Errorf("memory: message %s is not in flight", m.ID)
 	}
 	q.messages = slices.DeleteFunc(q.messages, func(s *stored) bool { return s.ID == m.ID })
 	return nil

@@ -36,13 +36,13 @@ type backlog struct {
 	// out before the other messages of the group.
 	ordered bool
 
-	mu     sync.Mutex
-	groups map[string]*group
-	turns  fifo[*group] // groups with a ready message that may have more in flight
-	later  dueHeap
-	timer  *time.Timer
-	cached int // bytes
-	holds  map[int64]hold
+	mu       sync.Mutex
+	groups   map[string]*group
+	runnable fifo[*group] // groups with a ready message that may have more in flight
+	later    dueHeap
+	timer    *time.Timer
+	cached   int // bytes
+	holds    map[int64]hold
 }
 
 // hold is the time at which a message in flight is to be handed out again.
@@ -54,11 +54,11 @@ type hold struct {
 // group holds the messages of one fairness group. The group "" is for messages without a group, and
 // has no limit.
 type group struct {
-	name   string
-	ready  fifo[readyEntry]
-	later  int // in the heap
-	inHand int
-	inTurn bool
+	name     string
+	ready    fifo[readyEntry]
+	later    int // in the heap
+	inFlight int
+	runnable bool // it is in backlog.runnable
 }
 
 // readyEntry and dueEntry are small, since there may be millions.
@@ -122,7 +122,7 @@ func (b *backlog) enqueue(g *group, e readyEntry) {
 		b.cached += len(e.content.body)
 	}
 	g.ready.push(e)
-	b.line(g)
+	b.schedule(g)
 }
 
 func (b *backlog) postpone(e dueEntry) {
@@ -133,11 +133,11 @@ func (b *backlog) postpone(e dueEntry) {
 	}
 }
 
-// line adds a group to the turns if a message of it may be taken now.
-func (b *backlog) line(g *group) {
-	if !g.inTurn && b.mayTake(g) {
-		g.inTurn = true
-		b.turns.push(g)
+// schedule adds a group to the runnable ones if a message of it may be taken now.
+func (b *backlog) schedule(g *group) {
+	if !g.runnable && b.mayTake(g) {
+		g.runnable = true
+		b.runnable.push(g)
 	}
 }
 
@@ -145,7 +145,7 @@ func (b *backlog) mayTake(g *group) bool {
 	if b.ordered && g.later > 0 {
 		return false
 	}
-	return g.ready.len() > 0 && (b.perGroup == 0 || g.name == "" || g.inHand < b.perGroup)
+	return g.ready.len() > 0 && (b.perGroup == 0 || g.name == "" || g.inFlight < b.perGroup)
 }
 
 // promote makes the messages ready that are due.
@@ -155,7 +155,7 @@ func (b *backlog) promote(now time.Time) {
 		e.group.later--
 		if b.ordered {
 			e.group.ready.pushFront(readyEntry{id: e.id, receives: e.receives})
-			b.line(e.group)
+			b.schedule(e.group)
 			continue
 		}
 		b.enqueue(e.group, readyEntry{id: e.id, receives: e.receives})
@@ -174,11 +174,11 @@ func (b *backlog) take(limit int) []lease {
 	b.promote(time.Now())
 	var batch []lease
 	var groups []*group
-	for range b.turns.len() {
-		g := b.turns.pop()
-		busy := g.inHand > 0 && g.name != ""
+	for range b.runnable.len() {
+		g := b.runnable.pop()
+		busy := g.inFlight > 0 && g.name != ""
 		if busy && len(groups) > 0 {
-			b.turns.push(g)
+			b.runnable.push(g)
 			continue
 		}
 		groups = append(groups, g)
@@ -197,10 +197,10 @@ func (b *backlog) take(limit int) []lease {
 		}
 	}
 	for _, g := range groups {
-		g.inTurn = false
-		b.line(g)
+		g.runnable = false
+		b.schedule(g)
 	}
-	if b.turns.len() > 0 {
+	if b.runnable.len() > 0 {
 		signal(b.wake) // for the next consumer
 	}
 	return batch
@@ -211,7 +211,7 @@ func (b *backlog) pick(g *group) lease {
 	if e.content != nil {
 		b.cached -= len(e.content.body)
 	}
-	g.inHand++
+	g.inFlight++
 	return lease{readyEntry: e, group: g}
 }
 
@@ -245,16 +245,16 @@ func (b *backlog) settle(leases []lease, again func(lease) (due int64, ok bool))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, l := range leases {
-		l.group.inHand--
+		l.group.inFlight--
 		if due, ok := again(l); ok {
 			b.postpone(dueEntry{id: l.id, due: due, receives: l.receives, group: l.group})
 		}
-		b.line(l.group)
-		if l.group.inHand+l.group.later+l.group.ready.len() == 0 {
+		b.schedule(l.group)
+		if l.group.inFlight+l.group.later+l.group.ready.len() == 0 {
 			delete(b.groups, l.group.name)
 		}
 	}
-	if b.turns.len() > 0 {
+	if b.runnable.len() > 0 {
 		signal(b.wake)
 	}
 }

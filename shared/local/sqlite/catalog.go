@@ -413,7 +413,7 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, cat catalog.Catalog, base 
 	})
 	if err == nil && conflict {
 		err = fmt.Errorf(
-			"sqlite: catalog is no longer of revision %d: %w", base, catalog.ErrConflict,
+			"sqlite: the catalog no longer has revision %d: %w", base, catalog.ErrConflict,
 		)
 	}
 	return err

@@ -170,7 +170,7 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 	o.Visibility = time.Second
 	q := queue(t, host(t, t.TempDir()), "test", o)
 	handing := make(chan handed)
-	inHand := map[string]chan bool{}
+	inFlight := map[string]chan bool{}
 	consume(t, q, sqlite.ConsumerOptions{BatchSize: 1, Concurrency: 50},
 		func(ctx context.Context, msgs []relay.Message) ([]string, error) {
 			h := handed{msgs[0], make(chan bool)}
@@ -191,10 +191,10 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 		})
 	end := func(ctx context.Context, m relay.Message, ok bool) error {
 		select {
-		case inHand[m.ID] <- ok:
+		case inFlight[m.ID] <- ok:
 			return nil
 		case <-ctx.Done():
-			return errors.New("not in hand any more")
+			return errors.New("not in flight any more")
 		}
 	}
 	return conformance.OrderedQueueUnderTest{QueueUnderTest: conformance.QueueUnderTest{
@@ -202,7 +202,7 @@ func anyQueueUnderTest(t *testing.T, o sqlite.QueueOptions) conformance.OrderedQ
 		Receive: func(ctx context.Context, _ int) ([]relay.Message, error) {
 			select {
 			case h := <-handing:
-				inHand[h.ID] = h.done
+				inFlight[h.ID] = h.done
 				return []relay.Message{h.Message}, nil
 			case <-ctx.Done():
 				return nil, nil

@@ -79,7 +79,7 @@ func (q *Queue) start(perGroup int) (*backlog, error) {
 	var busy error
 	err := q.store.do(context.Background(), executed, func(conn *sqlite.Conn) error {
 		if q.backlog != nil {
-			busy = fmt.Errorf("sqlite: %s is being consumed already", q.sql.table)
+			busy = fmt.Errorf("sqlite: %s is already being consumed", q.sql.table)
 			return nil
 		}
 		q.backlog = b

@@ -328,7 +328,7 @@ func TestFairnessWhileAnEndpointHangs(t *testing.T) {
 		send(t, q, relay.Outgoing{Body: []byte(body), Group: fmt.Sprint("endpoint-", i%3)})
 		equal(t, "handled", body, next(t, other))
 	}
-	equal(t, "most in hand", int64(perGroup), most.Load())
+	equal(t, "most in flight", int64(perGroup), most.Load())
 }
 
 // With a single handler, groups take turns.
@@ -350,7 +350,7 @@ func TestFairnessInTurns(t *testing.T) {
 	next(t, handled)
 	send(t, q, relay.Outgoing{Body: []byte("other"), Group: "idle"})
 	var order []string
-	for range 3 { // the one in hand, perhaps the one after, then its turn
+	for range 3 { // the one in flight, perhaps the one after, then its turn
 		order = append(order, next(t, handled))
 	}
 	if !slices.Contains(order, "other") {

@@ -44,7 +44,7 @@ func (l *Ledger) SaveEndpointState(
 	})
 	if err == nil && conflict {
 		err = fmt.Errorf(
-			"sqlite: state of endpoint %s is not of revision %d: %w", endpoint, prior,
+			"sqlite: state of endpoint %s does not have revision %d: %w", endpoint, prior,
 			catalog.ErrConflict,
 		)
 	}

@@ -362,12 +362,12 @@ func parsePage(p relay.Page, n int) ([]int64, error) {
 	}
 	parts := strings.Split(string(p), ".")
 	if len(parts) != n {
-		return nil, fmt.Errorf("sqlite: page %q is of no listing", p)
+		return nil, fmt.Errorf("sqlite: %q is not a page of a listing", p)
 	}
 	for i, part := range parts {
 		var err error
 		if numbers[i], err = strconv.ParseInt(part, 10, 64); err != nil {
-			return nil, fmt.Errorf("sqlite: page %q is of no listing", p)
+			return nil, fmt.Errorf("sqlite: %q is not a page of a listing", p)
 		}
 	}
 	return numbers, nil

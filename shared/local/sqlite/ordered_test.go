@@ -10,8 +10,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-// inLine makes n messages of one group. Their bodies are their numbers.
-func inLine(n int) []relay.Outgoing {
+// ordered makes n messages of one group. Their bodies are their numbers.
+func ordered(n int) []relay.Outgoing {
 	msgs := numbered(n, "line")
 	for i := range msgs {
 		msgs[i].Once = "once-" + string(msgs[i].Body)
@@ -25,7 +25,7 @@ func TestOrderOutlivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	s := host(t, dir)
 	q := queue(t, s, "line", sqlite.QueueOptions{Ordered: true, Durable: true})
-	send(t, q, inLine(3)...)
+	send(t, q, ordered(3)...)
 	held := make(chan time.Time, 1)
 	stop := consume(t, q, sqlite.ConsumerOptions{}, func(
 		ctx context.Context, msgs []relay.Message,
@@ -78,7 +78,7 @@ func TestDeadLettersOfAnOrderedQueueMakeRoom(t *testing.T) {
 			Ordered: true, DeadLetter: dead, MaxReceives: 3, Visibility: 50 * time.Millisecond,
 		},
 	)
-	send(t, q, inLine(3)...)
+	send(t, q, ordered(3)...)
 	got := make(chan string, 10)
 	consume(t, q, sqlite.ConsumerOptions{}, func(
 		_ context.Context, msgs []relay.Message,

@@ -26,7 +26,7 @@ const (
 )
 
 // ErrMessage: the queue does not accept the message, for example because of its size or its delay.
-var ErrMessage = errors.New("sqlite: message refused")
+var ErrMessage = errors.New("sqlite: invalid message")
 
 // QueueOptions configures a queue. The options are not stored: every process passes its own.
 type QueueOptions struct {
@@ -160,12 +160,12 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 func (q *Queue) check(m relay.Outgoing, behind map[string]error) error {
 	if q.options.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0) {
 		return fmt.Errorf(
-			"%w: an ordered queue wants a group (%q), a name (%q) and no delay (%v)", ErrMessage,
+			"%w: an ordered queue needs a group (%q), a deduplication id (%q) and no delay (%v)", ErrMessage,
 			m.Group, m.Once, m.Delay,
 		)
 	}
 	if err := behind[m.Group]; err != nil {
-		return fmt.Errorf("behind another of its group: %w", err)
+		return fmt.Errorf("not sent, because an earlier message of its group failed: %w", err)
 	}
 	return check(m)
 }
@@ -249,7 +249,7 @@ func (q *Queue) hold(ctx context.Context, h relay.Held) error {
 	id, err := strconv.ParseInt(h.ID, 10, 64)
 	if err != nil || h.For < 0 || h.For > relay.MaxHold {
 		return fmt.Errorf(
-			"%w: %q to be held for %v, at most %v", ErrMessage, h.ID, h.For, relay.MaxHold,
+			"%w: %q is to be held for %v; at most %v is possible", ErrMessage, h.ID, h.For, relay.MaxHold,
 		)
 	}
 	due := dueAt(time.Now().Add(h.For))

@@ -183,10 +183,10 @@ func secretsOfURL(raw string) (all []string) {
 // everywhere.
 func (ep Endpoint) NeedsAWS() string {
 	if ep.Auth != nil && ep.Auth.SigV4 != nil {
-		return "sigv4 signs with the role of a deployed function"
+		return "sigv4 works only in a deployed relay, which has a role to sign with"
 	}
 	if slices.ContainsFunc(ep.References(), IsReference) {
-		return "a deployed relay alone reads AWS Secrets Manager"
+		return "only a deployed relay reads AWS Secrets Manager"
 	}
 	return ""
 }
@@ -222,7 +222,7 @@ func (s *Signature) Sign(
 		switch standard := slices.Contains(StandardHeaders, name); {
 		case ours && standard && !s.Alone:
 			return nil, fmt.Errorf(
-				"relay: header %s is also that of Standard Webhooks, which standard: false leaves out",
+				"relay: header %s is also a header of Standard Webhooks; set standard: false to leave those out",
 				name,
 			)
 		case ours && !standard:
@@ -231,7 +231,7 @@ func (s *Signature) Sign(
 			)
 		}
 		if strings.ContainsFunc(value, unicode.IsControl) {
-			return nil, fmt.Errorf("relay: header %s would have a control character", name)
+			return nil, fmt.Errorf("relay: header %s has a control character", name)
 		}
 	}
 	return r.Header, nil
@@ -251,7 +251,7 @@ func (s Signature) sample(endpointURL string) (verify.Header, error) {
 		return !one.Optional
 	}) {
 		return nil, fmt.Errorf(
-			"relay: provider %s has settings, which an endpoint has none of; describe its signature as hmac",
+			"relay: provider %s needs settings, which an endpoint cannot have; describe its signature with hmac",
 			s.Provider,
 		)
 	}

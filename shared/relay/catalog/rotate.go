@@ -102,8 +102,8 @@ func Rotate(
 
 func (ep *Endpoint) rotate(secret string, keep time.Duration, now time.Time) error {
 	if !ep.SecretsMade {
-		return fmt.Errorf("%w: the configuration file names them; put the new one in the place of the old one, and apply it. "+
-			"(If it names none, apply it once, and rotate again)", ErrSecretsConfigured)
+		return fmt.Errorf("%w: the configuration file has them; replace the secret there, and apply the file. "+
+			"(If the file has none, apply it once, and rotate again)", ErrSecretsConfigured)
 	}
 	was, end := *ep, endOf(keep, now)
 	was.Retiring = slices.Clone(ep.Retiring)
@@ -153,7 +153,7 @@ func (ep *Endpoint) retire(was Endpoint, end, now time.Time) error {
 	})
 	if n := len(ep.Secrets) + len(ep.Retiring); n > MaxSecrets && len(ep.Retiring) > 0 {
 		first := ep.Retiring[len(ep.Retiring)-1]
-		return fmt.Errorf("%w: %d would sign, at most %d may; the first of those from before ends at %s, or end them all at once by keeping none",
+		return fmt.Errorf("%w: %d would sign at once, at most %d may; wait until %s, when the oldest one ends, or end all old ones now with --keep 0s",
 			ErrTooManySecrets, n, MaxSecrets, first.Until.Format(time.RFC3339))
 	}
 	return nil

@@ -43,7 +43,7 @@ func escapeNoncharacters(b []byte) []byte {
 }
 
 // ErrText means that a message is empty, or contains a character that queues refuse.
-var ErrText = errors.New("relay: not a text that queues take")
+var ErrText = errors.New("relay: text that a queue does not accept")
 
 // CheckText tells whether a queue accepts a message's body, by the rules of SQS: valid UTF-8, at
 // least one character, and only characters of XML 1.0 (tab, newline, carriage return, and all from
@@ -56,9 +56,9 @@ func CheckText(body []byte) error {
 		r, size := utf8.DecodeRune(body[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return fmt.Errorf("%w: no UTF-8 at byte %d", ErrText, i)
+			return fmt.Errorf("%w: not UTF-8 at byte %d", ErrText, i)
 		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0xFFFE, r == 0xFFFF:
-			return fmt.Errorf("%w: %U at byte %d", ErrText, r, i)
+			return fmt.Errorf("%w: character %U at byte %d", ErrText, r, i)
 		}
 		i += size
 	}
@@ -76,7 +76,7 @@ func Decode(b []byte, doc any, version *int) error {
 // CheckVersion tells whether this build reads documents of a version. Error: ErrFormat.
 func CheckVersion(v int) error {
 	if v < 1 || v > Version {
-		return fmt.Errorf("%w: version %d, this build reads 1 to %d", ErrFormat, v, Version)
+		return fmt.Errorf("%w: version %d, but this build reads only 1 to %d; use a newer build", ErrFormat, v, Version)
 	}
 	return nil
 }

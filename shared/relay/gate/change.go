@@ -37,7 +37,7 @@ func changeOf(endpoint string, before, after breaker.State, revision int64, now 
 		c.Type, c.Reason = EndpointDisabled, after.Reason
 	case before.WarnedAt.IsZero() && !after.WarnedAt.IsZero():
 		c.Type, c.Reason = EndpointFailing,
-			"nothing but failures since "+after.FailingSince.Format(time.RFC3339)
+			"every attempt has failed since "+after.FailingSince.Format(time.RFC3339)
 	case before.Unproven == "" && after.Unproven != "":
 		c.Type, c.Reason = EndpointUnproven, after.Unproven
 	case before.Proof != after.Proof:

@@ -129,7 +129,7 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 }
 
 // byOperator is the reason of an operator's action without a reason.
-const byOperator = "by its operator"
+const byOperator = "by the operator"
 
 // EnableEndpoint lets deliveries go again to an endpoint that is disabled, open or paused, at a
 // limited rate at first. An unproven endpoint is asked for its proof again at once. It returns what

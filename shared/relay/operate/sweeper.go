@@ -19,8 +19,8 @@ import (
 const (
 	// lateAfter is how late an attempt may be before its message counts as lost.
 	lateAfter = relay.SweepDelay
-	// lateAfterBacklog is the same for ordered and slow endpoints, where a message may wait for hours
-	// behind others.
+	// lateAfterBacklog is the same for ordered and slow endpoints, where a message may wait for
+	// hours behind others.
 	lateAfterBacklog = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.
 	firstLook = 24 * time.Hour
@@ -253,7 +253,7 @@ func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 		return err
 	}
 	if err := relay.Send(ctx, r.cfg.Retry, relay.NextAttempt(d, record.Event)); err != nil {
-		return fmt.Errorf("put back %s to %s: %w", d.EventID, d.Endpoint, err)
+		return fmt.Errorf("send %s to %s again: %w", d.EventID, d.Endpoint, err)
 	}
 	r.count(func(rep *SweepReport) { rep.PutBack++ })
 	return nil
@@ -476,7 +476,7 @@ func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []st
 	)
 	for _, err := range r.cfg.Delivery.Send(r.ctx, relay.FirstAttempts(record.Event, lost)) {
 		if err != nil {
-			failed = append(failed, fmt.Errorf("put back %s: %w", record.ID, err))
+			failed = append(failed, fmt.Errorf("send %s again: %w", record.ID, err))
 		} else {
 			r.count(func(rep *SweepReport) { rep.PutBack++ })
 		}

@@ -9,8 +9,8 @@ const (
 	Reason = "reason" // of Refused: one of Reasons
 )
 
-// Metrics of the ingress. Each request counts as Accepted, Refused or Unavailable, except handshakes,
-// which are not counted.
+// Metrics of the ingress. Each request counts as Accepted, Refused or Unavailable, except
+// handshakes, which are not counted.
 const (
 	Accepted    = "Accepted"
 	Refused     = "Refused"     // the partner's fault

@@ -209,7 +209,7 @@ func (s State) Failed(now time.Time, f Failure) State {
 		return s
 	case !s.WarnedAt.IsZero() && !now.Before(s.DisableAt()):
 		return s.Disable(
-			now, "nothing but failures for "+now.Sub(s.FailingSince).Truncate(time.Hour).String(),
+			now, "every attempt failed for "+now.Sub(s.FailingSince).Truncate(time.Hour).String(),
 		)
 	case open && f.Probe, !open && (f.Half || s.Failures >= OpenAfter):
 		s.Openings++

@@ -222,7 +222,7 @@ func TestNothingButFailures(t *testing.T) {
 	}
 	at = disabled
 	s = s.Failed(at, breaker.Failure{Attempts: 1, Probe: true})
-	if s.Phase(at) != breaker.Disabled || s.Reason != "nothing but failures for 120h0m0s" ||
+	if s.Phase(at) != breaker.Disabled || s.Reason != "every attempt failed for 120h0m0s" ||
 		s.NeedsProbe(at.Add(time.Hour)) {
 		t.Errorf("not disabled: %+v", s)
 	}

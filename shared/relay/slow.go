@@ -7,9 +7,6 @@ import (
 	"webhook-relay/shared/relay/gate"
 )
 
-// slowLane marks the messages in the slow queue: it is the value of their "lane".
-const slowLane = "slow"
-
 // The slow queue. An invocation lasts as long as its slowest message, and an event source mapping
 // runs only so many invocations at once. So an endpoint that answers slowly would use up the
 // invocations that other endpoints need. That also happens if it answers 2xx and its circuit
@@ -31,10 +28,10 @@ const (
 // bypass sends the delivery to the slow queue if it belongs there. For a slow ordered endpoint it
 // limits the concurrency instead.
 func (s *step) bypass(ctx context.Context, ep *gate.Limits) (sent bool, err error) {
-	if s.cfg.Slow == nil || s.lane == slowLane {
+	if s.cfg.Slow == nil || s.fromSlow {
 		return false, nil
 	}
-	slow, err := s.gate.Slow(ctx, *ep)
+	slow, err := s.deliverer.gate.Slow(ctx, *ep)
 	if err != nil || !slow {
 		return false, err
 	}
@@ -48,13 +45,13 @@ func (s *step) watch(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	after := slowAfter
-	if s.lane == slowLane {
+	if s.fromSlow {
 		after = stillSlowAfter
 	}
 	noted := make(chan struct{})
 	timer := time.AfterFunc(after, func() {
 		defer close(noted)
-		s.gate.TookLong(ctx, s.task.Endpoint)
+		s.deliverer.gate.TookLong(ctx, s.task.Endpoint)
 	})
 	return func() {
 		if !timer.Stop() {

@@ -205,11 +205,11 @@ func TestASlowOrderedEndpointHasFewAttemptsAtOnce(t *testing.T) {
 			r.mustPost(fmt.Sprint(i), "push", fmt.Sprintf(`{"data":{"k":"%d"}}`, i))
 		}
 		for range webhooks {
-			r.consume(&r.inLine.ingest, nil, r.fanout.Process)
+			r.consume(&r.ordered.ingest, nil, r.fanout.Process)
 		}
 		var working sync.WaitGroup
 		for range webhooks {
-			working.Go(func() { r.consume(&r.inLine.delivery, nil, r.deliverer.Process) })
+			working.Go(func() { r.consume(&r.ordered.delivery, nil, r.deliverer.Process) })
 		}
 		working.Wait()
 		if posts.most != 10 {
