@@ -290,7 +290,7 @@ func parseEventsPage(page relay.Page) (p eventsPage, err error) {
 	}
 	if len(parts) != 3 || err != nil || p.shard < 0 || p.shard >= shards || p.done < 0 ||
 		p.entry == "" {
-		return eventsPage{}, fmt.Errorf("no page of this listing: %q", page)
+		return eventsPage{}, fmt.Errorf("dynamo: %q is not a page of a listing", page)
 	}
 	return p, nil
 }
