@@ -114,7 +114,8 @@ func toEventDoc(e Event) eventDoc {
 	return eventDoc{
 		Version: format.Version, ID: e.ID, Receipt: e.Receipt, Source: e.Source, Type: e.Type,
 		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
-		Body: e.Body, Packed: e.Packed, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
+		Body: e.Body, Packed: e.Packed, BodyRef: e.BodyRef, Holder: e.Holder,
+		DeliveryID: e.DeliveryID,
 	}
 }
 

@@ -26,8 +26,8 @@ var (
 const (
 	// DefaultMaxBodyBytes leaves room for base64 within the 6 MB that Lambda accepts.
 	DefaultMaxBodyBytes = 4 << 20
-	// DefaultInlineBodyBytes is about the size, compressed, above which a body in S3 is cheaper than
-	// a body in the messages. In base64 it still fits into one 64 KB of SQS, with its headers.
+	// DefaultInlineBodyBytes is about the size, compressed, above which a body in S3 is cheaper
+	// than one in the messages. In base64 it still fits into 64 KB of SQS, with its headers.
 	DefaultInlineBodyBytes = 40 << 10
 	// MaxInlineBodyBytes keeps an event's item below DynamoDB's 400 KB, and ten deliveries below
 	// SQS's 1 MiB.

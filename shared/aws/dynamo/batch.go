@@ -11,8 +11,8 @@ import (
 
 const (
 	// batchFrom is the number of bytes of bodies from which they are stored in one object of S3. An
-	// object costs as much as 8 write units of DynamoDB. Each KB costs one write unit there, and its
-	// storage for 30 days as much as 0.4 of one.
+	// object costs as much as 8 write units of DynamoDB. Each KB costs one write unit there, and
+	// its storage for 30 days as much as 0.4 of one.
 	batchFrom = 6 << 10
 	// leastPlain is the smallest body in such an object that is not packed. A smaller one is
 	// compressed together with the rest of its event, and has room in its write unit.
@@ -44,11 +44,11 @@ func parsePlace(s string) (p place, err error) {
 func (l *Ledger) storeBodies(
 	ctx context.Context, records []relay.EventRecord,
 ) (map[int]place, error) {
+	places := map[int]place{}
 	if l.bodies == nil {
-		return nil, nil
+		return places, nil
 	}
 	var object []byte
-	places := map[int]place{}
 	for i, r := range records {
 		p := place{offset: len(object), packed: r.Packed != nil}
 		body := r.Body
@@ -62,7 +62,7 @@ func (l *Ledger) storeBodies(
 		}
 	}
 	if len(object) < batchFrom {
-		return nil, nil
+		return map[int]place{}, nil
 	}
 	key := "batches/" + records[0].ReceivedAt.UTC().Format("2006/01/02/") + rand.Text()
 	for i, p := range places {

@@ -339,14 +339,14 @@ func line(t *testing.T, it map[string]types.AttributeValue) string {
 // compressed bytes depend on the compressor.
 func unpacked(t *testing.T, z []byte) (doc, body string) {
 	t.Helper()
-	plain, err := format.Inflate(z, 1<<20)
+	plain, err := format.InflateDocument(z, 1<<20)
 	must(t, err)
 	n, head := binary.Uvarint(plain)
 	return string(plain[head : head+int(n)]), string(plain[head+int(n):])
 }
 
 func packed(doc, body string) []byte {
-	return format.Deflate(append(binary.AppendUvarint(nil, uint64(len(doc))), doc+body...))
+	return format.DeflateDocument(append(binary.AppendUvarint(nil, uint64(len(doc))), doc+body...))
 }
 
 // restore returns a new table that holds the items of a golden file.

@@ -16,7 +16,7 @@ func pack(it item, doc, body []byte) {
 	plain := binary.AppendUvarint(
 		make([]byte, 0, binary.MaxVarintLen64+len(doc)+len(body)), uint64(len(doc)),
 	)
-	if z := format.Deflate(append(append(plain, doc...), body...)); z != nil {
+	if z := format.DeflateDocument(append(append(plain, doc...), body...)); z != nil {
 		it[packedAttribute] = bytesOf(z)
 		return
 	}
@@ -32,7 +32,7 @@ func unpack(it item) (doc, body []byte, err error) {
 	if z == nil {
 		return []byte(textOf(it, docAttribute)), binaryOf(it, bodyAttribute), nil
 	}
-	plain, err := format.Inflate(z, maxUnpacked)
+	plain, err := format.InflateDocument(z, maxUnpacked)
 	if err != nil {
 		return nil, nil, err
 	}

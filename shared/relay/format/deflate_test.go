@@ -27,6 +27,25 @@ func TestDeflateIsReversible(t *testing.T) {
 	}
 }
 
+// Documents of a size at which their own text repeats little.
+func TestDocumentsAreCompressedWithTheTextTheyConsistOf(t *testing.T) {
+	t.Parallel()
+	doc := []byte(`{"v":1,"messageId":"5f0c8a1e-7a53-4d0c-9c59-8f1b0c6b8d11","routedAt":` +
+		`"2026-11-30T22:00:00.123Z","expiresAt":"2026-12-30T22:00:00Z","event":{"v":1,"id":` +
+		`"evt_gzjyaomxedg6vrng4k62k4i2oa6qsn37","source":"app","type":"order.created",` +
+		`"header":{"content-type":"application/json","user-agent":"GitHub-Hookshot/044aadd"}}}`)
+	z := format.DeflateDocument(doc)
+	if whole := format.Deflate(doc); len(z) == 0 || len(z) > len(whole)*3/4 {
+		t.Errorf("%d bytes, without the text %d of %d", len(z), len(whole), len(doc))
+	}
+	if back, err := format.InflateDocument(z, len(doc)); err != nil || !bytes.Equal(back, doc) {
+		t.Errorf("%q comes back, %v", back, err)
+	}
+	if back, err := format.Inflate(z, len(doc)); err == nil && bytes.Equal(back, doc) {
+		t.Error("it can be read without the text")
+	}
+}
+
 func TestDeflateLeavesAloneWhatGainsNothing(t *testing.T) {
 	t.Parallel()
 	random := make([]byte, 4096)
@@ -51,6 +70,15 @@ func FuzzInflate(f *testing.F) {
 		}
 		if z := format.Deflate(b); z != nil {
 			if back, err := format.Inflate(z, len(b)); err != nil || !bytes.Equal(back, b) {
+				t.Errorf("%q: %v", b, err)
+			}
+		}
+		if back, err := format.InflateDocument(b, 1<<16); err == nil && len(back) > 1<<16 {
+			t.Errorf("%d bytes", len(back))
+		}
+		if z := format.DeflateDocument(b); z != nil {
+			back, err := format.InflateDocument(z, len(b))
+			if err != nil || !bytes.Equal(back, b) {
 				t.Errorf("%q: %v", b, err)
 			}
 		}
