@@ -56,9 +56,8 @@ func (st *state) unapplied() int {
 // view is the state as a change sees it. It is valid within change only.
 type view struct {
 	*state
-	conn    *sqlite.Conn // the writer's, within its transaction; nil: the probe
-	durable bool
-	err     error // of SQLite
+	conn *sqlite.Conn // the writer's, within its transaction; nil: the probe
+	err  error        // of SQLite
 }
 
 // change runs f on the state. In the host the change is in the journal then, and SQLite gets it
@@ -82,7 +81,7 @@ func (s *Store) change(ctx context.Context, durable bool, f func(*view)) error {
 		st.mu.Unlock()
 		return s.Err()
 	}
-	v := view{state: st, durable: durable}
+	v := view{state: st}
 	f(&v)
 	var g *frame
 	if durable && v.err == nil {
