@@ -23,9 +23,8 @@
 //   - If a write fails, for example because the disk is full, the store is broken. Every later
 //     operation returns the error, and Done is closed. The host must stop. After a restart the
 //     state is what was on disk.
-//   - If the journal is damaged before its end, the store is not opened (ErrDamaged). An end that is
-//     torn, because the process or the machine died in the middle of a write, is dropped: nobody was
-//     told that it is safe.
+//   - If the journal is damaged before its end, the store is not opened (ErrDamaged). A torn end,
+//     from a death in the middle of a write, is dropped: nobody was told that it is safe.
 //
 // Not promised: the order of messages, except in ordered queues; and fairness between the messages
 // of one group.
@@ -40,7 +39,8 @@
 //
 // One goroutine writes the journal. It writes the records that have gathered as one frame, makes
 // them durable with one fdatasync, and tells everybody who waits. A file of the journal is used
-// again when SQLite has all its records, durably. A file begins with the list of messages in flight.
+// again when SQLite has all its records, durably. A file begins with a list of the messages in
+// flight.
 //
 // Another goroutine owns the connection that writes to SQLite. It opens a transaction, writes the
 // overlay, and executes the operations that are waiting: changes of the catalog, large bodies,

@@ -143,8 +143,8 @@ func (j *journal) added() {
 	}
 }
 
-// frameOf returns the frame of a record, and makes it be written now. It returns nil if the record is
-// durable. The caller holds state.mu.
+// frameOf returns the frame of a record, and makes it be written now. It returns nil if the record
+// is durable. The caller holds state.mu.
 func (j *journal) frameOf(record uint64) *frame {
 	switch {
 	case record <= j.synced:
@@ -315,8 +315,8 @@ func (c *chain) read(content []byte) {
 	}
 }
 
-// newestFrame returns the number of the first record of the newest frame in content, wherever it lies,
-// or 0 if there is none.
+// newestFrame returns the number of the first record of the newest frame in content, wherever it
+// lies, or 0 if there is none.
 func newestFrame(content []byte) (first uint64) {
 	for offset := 0; offset < len(content); offset += sector {
 		if g, ok := parseFrame(content, offset); ok {
