@@ -260,3 +260,17 @@ func TestReceivesAreCountedAfterADeath(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRecords holds that no content of a frame makes the reader of records fail but by an error.
+func FuzzRecords(f *testing.F) {
+	if n, err := sqlite.ReadRecords(sqlite.SomeRecords()); n != 7 || err != nil {
+		f.Fatalf("%d records, %v, want 7", n, err)
+	}
+	f.Add(sqlite.SomeRecords())
+	f.Add([]byte{2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, records []byte) {
+		if n, err := sqlite.ReadRecords(records); err == nil && n > len(records) {
+			t.Errorf("%d records in %d bytes", n, len(records))
+		}
+	})
+}
