@@ -261,6 +261,35 @@ func TestReceivesAreCountedAfterADeath(t *testing.T) {
 	}
 }
 
+// Messages that never reach SQLite do not make the journal grow without end.
+func TestTheJournalIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	q := queue(t, host(t, dir), "test", sqlite.QueueOptions{Durable: true})
+	done := make(chan struct{}, 100)
+	consume(t, q, sqlite.ConsumerOptions{}, func(
+		_ context.Context, msgs []relay.Message,
+	) ([]string, error) {
+		for range msgs {
+			done <- struct{}{}
+		}
+		return nil, nil
+	})
+	var beginning []byte // of the first file: the numbers of its first records
+	eventually(t, "the first file is used again", func() bool {
+		send(t, q, relay.Outgoing{Body: bytes.Repeat([]byte("x"), sqlite.MaxBodyBytes)})
+		next(t, done)
+		content, err := os.ReadFile(journalPath(dir, 0))
+		if err != nil || len(content) < 64 {
+			t.Fatalf("%d bytes, %v", len(content), err)
+		}
+		if beginning == nil {
+			beginning = content[:64]
+		}
+		return !bytes.Equal(beginning, content[:64])
+	})
+}
+
 // FuzzRecords holds that no content of a frame makes the reader of records fail but by an error.
 func FuzzRecords(f *testing.F) {
 	if n, err := sqlite.ReadRecords(sqlite.SomeRecords()); n != 7 || err != nil {
