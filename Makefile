@@ -13,7 +13,7 @@ INTEROP       := shared/lab/interop
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-aws test-go test-infra test-interop test-long test-race e2e soak cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
+.PHONY: help run send test test-aws test-go test-infra test-interop test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ cost: node ## measure what webhooks use of AWS (some 3 minutes), and write docs/
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./shared/... ./functions/...
+
+# Both in turn, because the speed of a machine changes within minutes. What is in the working tree is measured, committed or not.
+bench-diff: ## compare the key benchmarks with those of BASE (main): each ROUNDS (6) times, in turn, by benchstat
+	.ci/bench-diff $(or $(BASE),main) $(or $(ROUNDS),6)
 
 fuzz: ## fuzz each parser of foreign bytes for FUZZTIME (10s, or 5000x: so many inputs)
 	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' shared | xargs -n1 dirname | sort -u); do \

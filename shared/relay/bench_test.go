@@ -113,54 +113,6 @@ func consume(
 	}
 }
 
-func BenchmarkReceive(b *testing.B) {
-	r := newBenchRig(b, 1)
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		r.receive(b, i)
-		i++
-	}
-}
-
-// BenchmarkFanout routes batches of ten events.
-func BenchmarkFanout(b *testing.B) {
-	for _, endpoints := range []int{1, 10} {
-		b.Run(fmt.Sprintf("endpoints=%d", endpoints), func(b *testing.B) {
-			b.ReportAllocs()
-			r := newBenchRig(b, endpoints)
-			id := 0
-			for b.Loop() {
-				b.StopTimer()
-				for range 10 {
-					r.receive(b, id)
-					id++
-				}
-				*r.delivery = memory.Queue{}
-				b.StartTimer()
-				consume(b, r.ingest, r.fanout.Process)
-			}
-		})
-	}
-}
-
-// BenchmarkDeliver makes batches of ten deliveries to endpoints that accept at once.
-func BenchmarkDeliver(b *testing.B) {
-	b.ReportAllocs()
-	r := newBenchRig(b, 1)
-	id := 0
-	for b.Loop() {
-		b.StopTimer()
-		for range 10 {
-			r.receive(b, id)
-			id++
-		}
-		consume(b, r.ingest, r.fanout.Process)
-		b.StartTimer()
-		consume(b, r.delivery, r.deliverer.Process)
-	}
-}
-
 // BenchmarkCalls counts the AWS calls of an event from its acceptance to its last delivery, in
 // batches of ten. The budget at fan-out 1 is 3.3.
 func BenchmarkCalls(b *testing.B) {

@@ -83,7 +83,11 @@ func (q *Queue) start(perGroup int) (*backlog, error) {
 			return nil
 		}
 		q.backlog = b
-		return q.load(conn, q.sql.load)
+		if err := q.load(conn, q.sql.load); err != nil {
+			return err
+		}
+		q.loadNew(&view{state: st})
+		return nil
 	})
 	return b, errors.Join(err, busy)
 }

@@ -387,6 +387,42 @@ func TestBatchesKeepBusyGroupsApart(t *testing.T) {
 	equal(t, "next batches", [][]string{{"a2"}, {"b1", "c1", "b2"}}, got)
 }
 
+// Messages that are sent while Consume starts are neither forgotten nor handed out twice.
+func TestSendWhileConsumeStarts(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{false, true} {
+		s := host(t, t.TempDir())
+		for round := range 5 {
+			q := queue(t, s, fmt.Sprint("test-", round), sqlite.QueueOptions{Durable: durable})
+			const messages = 20
+			var sender sync.WaitGroup
+			sender.Go(func() {
+				for i := range messages {
+					send(t, q, relay.Outgoing{Body: fmt.Appendf(nil, "%0300000d", i)})
+				}
+			})
+			got := make(chan string, 2*messages)
+			eventually(t, "some messages", func() bool { return length(t, q) > 0 })
+			stop := consume(t, q, sqlite.ConsumerOptions{}, func(
+				_ context.Context, msgs []relay.Message,
+			) ([]string, error) {
+				for _, m := range msgs {
+					got <- string(m.Body)
+				}
+				return nil, nil
+			})
+			seen := map[string]bool{}
+			for range messages {
+				seen[next(t, got)] = true
+			}
+			sender.Wait()
+			stop()
+			equal(t, "different messages", messages, len(seen))
+			equal(t, "messages that came twice", 0, len(got))
+		}
+	}
+}
+
 func TestBodiesBeyondTheCache(t *testing.T) {
 	t.Parallel()
 	q := queue(t, host(t, t.TempDir()), "test", sqlite.QueueOptions{})

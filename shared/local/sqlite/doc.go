@@ -13,10 +13,9 @@
 //     everything written before it.
 //   - All other writes take effect in the order in which they were written. RecordEvent,
 //     SaveDelivery, a Send to a queue that is not durable and the acknowledgement of a message
-//     return as soon as they are executed. They reach the disk a few milliseconds later. If the
-//     process dies in between, the message that caused them is still in its queue, because its
-//     acknowledgement comes later in the same order. The stage then runs again. An effect never
-//     survives without its cause.
+//     return at once. They reach the disk a few milliseconds later. If the process dies in between,
+//     the message that caused them is still in its queue, because its acknowledgement comes later
+//     in the same order. The stage then runs again. An effect never survives without its cause.
 //   - A message that was being handled when the process died is handed out again at once. Its
 //     receive count is one higher, so a message that kills the process ends in the dead-letter
 //     queue. The receive count reaches the disk within a few milliseconds. If the process dies
@@ -24,26 +23,42 @@
 //   - If a write fails, for example because the disk is full, the store is broken. Every later
 //     operation returns the error, and Done is closed. The host must stop. After a restart the
 //     state is what was on disk.
+//   - If the journal is damaged before its end, the store is not opened (ErrDamaged). A torn end,
+//     from a death in the middle of a write, is dropped: nobody was told that it is safe.
 //
 // Not promised: the order of messages, except in ordered queues; and fairness between the messages
 // of one group.
 //
 // # How it works
 //
-// One goroutine owns the connection that writes. It opens a transaction and executes the operations
-// that are waiting. It commits when one of them must be durable, or after a few milliseconds.
+// The host writes each change to the journal, two files that are used in turn, and keeps it in
+// memory (the overlay). Twice a second it writes the overlay to SQLite. Most messages are sent and
+// acknowledged within that time, so SQLite never gets them. A lookup searches the overlay first and
+// then SQLite. After a death the next process that opens the directory writes to SQLite what the
+// journal has and SQLite lacks. SQLite holds the number of the last record that it has.
 //
-// A second goroutine makes commits durable. SQLite's synchronous=FULL would call fdatasync on the
-// log within each COMMIT, and all other work would wait. So commits run with synchronous=NORMAL,
-// which omits that call, and the second goroutine makes the call while the first executes the next
-// transaction. The log is written in order, so the result is the same.
+// One goroutine writes the journal. It writes the records that have gathered as one frame, makes
+// them durable with one fdatasync, and tells everybody who waits. A file of the journal is used
+// again when SQLite has all its records, durably. A file begins with a list of the messages in
+// flight.
 //
-// A third goroutine copies the log into the file (a checkpoint) at the same time.
+// Another goroutine owns the connection that writes to SQLite. It opens a transaction, writes the
+// overlay, and executes the operations that are waiting: changes of the catalog, large bodies,
+// states of endpoints, listings. Such an operation therefore finds all earlier changes in SQLite. It
+// commits when one of them waits for that, or after a few milliseconds. SQLite commits a change only
+// after the journal has it on disk. If such an operation has written something, the next frame of
+// the journal waits until SQLite's log is durable too, so the order holds over both.
+//
+// SQLite's synchronous=FULL would call fdatasync on its log within each COMMIT. So commits run with
+// synchronous=NORMAL, which omits that call, and a third goroutine makes it for the operations that
+// wait for the disk. A fourth copies the log into the file (a checkpoint) at the same time.
 //
 // Leases of messages live in memory, because the lock file makes this process the only consumer.
 // The lists of ready and of delayed messages are in memory too. Bodies are cached there up to a
 // limit. No consumer ever polls.
 //
-// Several processes may open one directory. An operator can therefore change the catalog or redrive
-// dead messages while the host runs. The host sees a message from another process within a second.
+// Several processes may open one directory. A process that is not the host writes to SQLite
+// directly. An operator can therefore change the catalog or redrive dead messages while the host
+// runs. The host sees a message from another process within a second, and another process sees what
+// the host has accepted within a second.
 package sqlite

@@ -260,3 +260,47 @@ func TestReceivesAreCountedAfterADeath(t *testing.T) {
 		}
 	}
 }
+
+// Changes that are undone before SQLite gets them do not make the journal grow without end.
+func TestTheJournalIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ledger := host(t, dir).Ledger()
+	expired := relay.EventRecord{
+		Event:     relay.Event{ID: "evt_a", Body: bytes.Repeat([]byte("x"), 64<<10)},
+		ExpiresAt: time.Now().Add(-time.Hour), // so that each one replaces the one before
+	}
+	beginning := func() []byte { // the numbers of the first file's first records
+		content, err := os.ReadFile(journalPath(dir, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content[:min(len(content), 64)]
+	}
+	var before []byte
+	eventually(t, "the first file is used again", func() bool {
+		for range 16 {
+			if _, err := ledger.RecordEvent(t.Context(), expired); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(before) == 0 {
+			before = beginning()
+		}
+		return !bytes.Equal(before, beginning())
+	})
+}
+
+// FuzzRecords holds that no content of a frame makes the reader of records fail but by an error.
+func FuzzRecords(f *testing.F) {
+	if n, err := sqlite.ReadRecords(sqlite.SomeRecords()); n != 7 || err != nil {
+		f.Fatalf("%d records, %v, want 7", n, err)
+	}
+	f.Add(sqlite.SomeRecords())
+	f.Add([]byte{2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, records []byte) {
+		if n, err := sqlite.ReadRecords(records); err == nil && n > len(records) {
+			t.Errorf("%d records in %d bytes", n, len(records))
+		}
+	})
+}

@@ -46,11 +46,13 @@ var keepBlocks = sync.OnceFunc(func() {
 
 // function returns a Go function as a C function pointer of package libc.
 func function[F any](f F) uintptr {
-	return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f}))
+	return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) //nolint:gosec // as libc represents it
 }
 
 // memory returns a pointer to memory that libc has allocated, which Go's collector does not move.
-func memory(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
+func memory(p uintptr) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&p)) //nolint:gosec // p is not of Go's memory
+}
 
 // class returns the units of the block for n bytes, or 0 if such blocks are not kept.
 func class(n int32) int {
@@ -68,7 +70,7 @@ func malloc(tls *libc.TLS, n int32) uintptr {
 			return p
 		}
 	}
-	p := libc.Xmalloc(tls, libc.Tsize_t(size)+blockHeader)
+	p := libc.Xmalloc(tls, libc.Tsize_t(size)+blockHeader) //nolint:gosec // above zero
 	if p == 0 {
 		return 0
 	}
@@ -107,7 +109,7 @@ func resize(tls *libc.TLS, p uintptr, n int32) uintptr {
 	if q == 0 {
 		return 0
 	}
-	libc.Xmemcpy(tls, q, p, libc.Tsize_t(min(old, n)))
+	libc.Xmemcpy(tls, q, p, libc.Tsize_t(min(old, n))) //nolint:gosec // above zero
 	release(tls, p)
 	return q
 }

@@ -219,14 +219,19 @@ func (q *Queue) put(v *view, out relay.Outgoing, named bool, name string, due ti
 		m.due = dueAt(due)
 	}
 	v.send(q.name, m)
+	q.arrive(v, m, out.Value)
+}
+
+// arrive hands a message to the consumer, if there is one.
+func (q *Queue) arrive(v *view, m message, value any) {
 	if q.backlog == nil {
 		return
 	}
 	e := entry{id: m.id, group: m.group, due: m.due}
 	if m.due == 0 {
-		e.content = &content{body: m.body, resent: m.resent, value: out.Value}
+		e.content = &content{body: m.body, resent: m.resent, value: value}
 	}
-	if v.durable {
+	if v.journal != nil && q.options.Durable {
 		v.journal.open.arrivals = append(v.journal.open.arrivals, arrival{q.backlog, e})
 		return
 	}
@@ -387,6 +392,15 @@ func (q *Queue) load(conn *sqlite.Conn, query string, args ...any) error {
 
 // lastVisitor is the query for the last message id that a process gave which is not the host.
 const lastVisitor = "SELECT message FROM visitors"
+
+// loadNew adds the messages that were sent since the overlay was last applied.
+func (q *Queue) loadNew(v *view) {
+	added := v.active.of(q.name).added
+	for _, id := range slices.Sorted(maps.Keys(added)) {
+		q.arrive(v, *added[id], nil)
+	}
+	v.receive(nil) // a record, so that those of a durable queue arrive when they are on disk
+}
 
 // adopt adds the messages that other processes have sent since the last transaction.
 func (s *Store) adopt() error {

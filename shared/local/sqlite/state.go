@@ -32,6 +32,9 @@ type state struct {
 	lastID int64              // the last message id that this process gave
 	inFile uint64             // SQLite has all records of the journal up to this one, durably
 
+	// the journal's file is full, and the other one has records that may not be in SQLite durably
+	journalFull bool
+
 	journal *journal     // nil: this process is not the host
 	probe   *sqlite.Conn // looks up what is in no overlay
 	probing bool         // probe is in a transaction
@@ -56,9 +59,8 @@ func (st *state) unapplied() int {
 // view is the state as a change sees it. It is valid within change only.
 type view struct {
 	*state
-	conn    *sqlite.Conn // the writer's, within its transaction; nil: the probe
-	durable bool
-	err     error // of SQLite
+	conn *sqlite.Conn // the writer's, within its transaction; nil: the probe
+	err  error        // of SQLite
 }
 
 // change runs f on the state. In the host the change is in the journal then, and SQLite gets it
@@ -82,7 +84,7 @@ func (s *Store) change(ctx context.Context, durable bool, f func(*view)) error {
 		st.mu.Unlock()
 		return s.Err()
 	}
-	v := view{state: st, durable: durable}
+	v := view{state: st}
 	f(&v)
 	var g *frame
 	if durable && v.err == nil {
@@ -150,8 +152,9 @@ func (s *Store) applyOverlay(conn *sqlite.Conn) error {
 	return exec(conn, "UPDATE journal SET applied = ?", nil, int64(o.last)) //nolint:gosec // a count
 }
 
-// applied forgets the overlays that are committed.
-func (s *Store) applied() {
+// applied forgets the overlays that are committed. It tells whether the journal waits for a
+// checkpoint.
+func (s *Store) applied() (full bool) {
 	st := &s.state
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -159,6 +162,7 @@ func (s *Store) applied() {
 	st.frozen = st.frozen[:0]
 	st.endProbe()
 	st.room.Broadcast()
+	return st.journalFull
 }
 
 // endProbe ends the probe's transaction, so that it sees later commits, and so that SQLite's log

@@ -72,7 +72,8 @@ var schema = sqlitemigration.Schema{
 		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`, `
 		DROP TABLE leases;
 		CREATE TABLE journal (
-			id INTEGER PRIMARY KEY CHECK (id = 1), applied INTEGER NOT NULL, settled INTEGER NOT NULL);
+			id INTEGER PRIMARY KEY CHECK (id = 1),
+			applied INTEGER NOT NULL, settled INTEGER NOT NULL);
 		INSERT INTO journal VALUES (1, 0, 0);
 		CREATE TABLE visitors (id INTEGER PRIMARY KEY CHECK (id = 1), message INTEGER NOT NULL);
 		INSERT INTO visitors VALUES (1, 0);`,

@@ -244,7 +244,9 @@ func (s *Store) commit() error {
 		return err
 	}
 	s.committed.Store(s.writer.applied)
-	s.applied()
+	if s.applied() {
+		s.writer.written += checkpointBytes
+	}
 	return nil
 }
 
