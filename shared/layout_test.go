@@ -30,6 +30,7 @@ var layers = []struct {
 		"policy",
 		[]string{
 			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
+			"shared/transform",
 			"shared/relay/gate/breaker", "shared/relay/format",
 		},
 		core[:1],
