@@ -30,7 +30,8 @@ var layers = []struct {
 		"policy",
 		[]string{
 			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
-			"shared/transform",
+			"shared/transform", "shared/transform/jq/wire",
+			"shared/transform/jq/program",
 			"shared/relay/gate/breaker", "shared/relay/format",
 		},
 		core[:1],
@@ -40,7 +41,11 @@ var layers = []struct {
 	{"relay", []string{"shared/relay"}, core[:3]},
 	{"operate", []string{"shared/relay/operate"}, core[:4]},
 	{
-		"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"},
+		"adapter",
+		[]string{
+			"shared/aws", "shared/local", "shared/egress", "shared/telemetry",
+			"shared/transform/jq",
+		},
 		with(core, "name"),
 	},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
