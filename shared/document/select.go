@@ -226,22 +226,40 @@ func AppendQuoted(b []byte, text string) []byte {
 
 // AppendEscaped is AppendQuoted without the quotes.
 func AppendEscaped(b []byte, text string) []byte {
-	const digits = "0123456789abcdef"
-	for _, r := range text { // a byte that is not UTF-8 is U+FFFD
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r == '\n':
-			b = append(b, '\\', 'n')
-		case r == '\r':
-			b = append(b, '\\', 'r')
-		case r == '\t':
-			b = append(b, '\\', 't')
-		case r < ' ':
-			b = append(b, '\\', 'u', '0', '0', digits[r>>4], digits[r&15])
-		default:
-			b = utf8.AppendRune(b, r)
+	from := 0
+	for i := 0; i < len(text); {
+		if c := text[i]; c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if size > 1 {
+			i += size
+			continue
+		}
+		b = append(b, text[from:i]...)
+		b = appendEscape(b, r)
+		i++
+		from = i
 	}
-	return b
+	return append(b, text[from:]...)
+}
+
+// appendEscape appends a character that stands in no string as it is; of a byte that is not UTF-8
+// that is U+FFFD.
+func appendEscape(b []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	switch r {
+	case '"', '\\':
+		return append(b, '\\', byte(r))
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\r':
+		return append(b, '\\', 'r')
+	case '\t':
+		return append(b, '\\', 't')
+	case utf8.RuneError:
+		return utf8.AppendRune(b, r)
+	}
+	return append(b, '\\', 'u', '0', '0', digits[r>>4&15], digits[r&15])
 }

@@ -53,7 +53,7 @@ var slack = preset{
 				{name: "type", node: words("header")},
 				{name: "text", node: objectNode{
 					{name: "type", node: words("plain_text")},
-					{name: "text", node: b.in(plain, "title", slackHeader, "").or("–")},
+					{name: "text", node: b.in(mrkdwn, "title", slackHeader, "").or("–")},
 				}},
 			})
 		}
