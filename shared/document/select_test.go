@@ -52,7 +52,7 @@ func TestCollect(t *testing.T) {
 	paths := []string{"", "a", "a.b", "l.*", "l.0", "l.2.x", "l.*.x", "l.*.*"}
 	for text, want := range map[string][][]string{
 		`7`: {{`7`}, nil, nil, nil, nil, nil, nil, nil},
-		` { "a" : { "b" : 1.50 } } `: {
+		`{ "a" : { "b" : 1.50 } }`: {
 			{`{ "a" : { "b" : 1.50 } }`}, {`{ "b" : 1.50 }`}, {`1.50`}, nil, nil, nil, nil, nil,
 		},
 		`{"l":[]}`: {{`{"l":[]}`}, nil, nil, nil, nil, nil, nil, nil},

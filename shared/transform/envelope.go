@@ -71,7 +71,9 @@ func (b *builder) binary() bool {
 // that they are not empty.
 func (b *builder) cloudAttributes() []parameter {
 	const longest = 1024
-	text := func(option, fallback string) *textNode { return b.in(plain, option, longest, fallback) }
+	text := func(option, fallback string) *textNode {
+		return b.in(plain, option, longest, fallback)
+	}
 	return []parameter{
 		{name: "id", text: text("id", "{id}").or("–")},
 		{name: "source", text: text("source", "/in/{source}").or("/")},

@@ -403,10 +403,10 @@ func (p *parser) bracket() document.Step {
 	begin := p.at
 	p.at++
 	var step document.Step
-	switch c := p.peek(); {
-	case c == ']':
+	switch p.peek() {
+	case ']':
 		step.Each = true
-	case c == '\'' || c == '"':
+	case '\'', '"':
 		step.Name = p.quoted()
 	default:
 		end := p.at
@@ -468,7 +468,7 @@ func counted(least, most int) string {
 	switch {
 	case most == 0:
 		return "no arguments"
-	case least == most && least == 1:
+	case most == 1 && least == 1:
 		return "1 argument"
 	case least == most:
 		return fmt.Sprintf("%d arguments", least)

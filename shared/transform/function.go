@@ -342,9 +342,9 @@ func exactly(op byte, x, y number) (number, bool) {
 		ok = (c < a) == (b > 0)
 	case '*':
 		c = a * b
-		ok = a == 0 || c/a == b && !(a == -1 && b == math.MinInt64)
+		ok = a == 0 || c/a == b && (a != -1 || b != math.MinInt64)
 	case '/':
-		ok = a%b == 0 && !(a == math.MinInt64 && b == -1)
+		ok = a%b == 0 && (a != math.MinInt64 || b != -1)
 		if ok {
 			c = a / b
 		}

@@ -45,7 +45,8 @@ func Presets() map[string][]Option {
 	out := map[string][]Option{}
 	for name, p := range presets() {
 		for _, o := range p.options {
-			out[name] = append(out[name], Option{Name: o.name, Required: o.required, Means: o.means})
+			described := Option{Name: o.name, Required: o.required, Means: o.means}
+			out[name] = append(out[name], described)
 		}
 	}
 	return out

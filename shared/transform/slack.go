@@ -60,11 +60,10 @@ var slack = preset{
 		blocks.elements = append(
 			blocks.elements, section(b.in(mrkdwn, "text", slackText, "").or("–")),
 		)
-		if fields := b.labelled(mrkdwn, slackFields, slackLabel, slackField-slackLabel-3); fields != nil {
+		if fields := b.labelled(mrkdwn, slackFields, slackLabel, slackField); fields != nil {
 			var list listNode
 			for _, f := range fields {
 				f.text.pieces = append([]piece{{literal: "*" + f.label + "*\n"}}, f.text.pieces...)
-				f.text.limit = slackField
 				list.elements = append(list.elements, verbatim(f.text))
 			}
 			blocks.elements = append(blocks.elements, objectNode{

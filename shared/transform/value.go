@@ -49,9 +49,6 @@ func (v value) string() string {
 	return document.Scalar(v.raw)
 }
 
-// isString tells whether the value is a string.
-func (v value) isString() bool { return v.isText || len(v.raw) > 0 && v.raw[0] == '"' }
-
 // appendJSON appends the value as JSON.
 func (v value) appendJSON(b []byte) []byte {
 	switch {

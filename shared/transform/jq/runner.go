@@ -46,8 +46,8 @@ type Runner struct {
 var _ transform.Runner = (*Runner)(nil)
 
 // New returns a Runner that starts command, whose main function is program.Main, or calls
-// program.ServeIfAsked and then environment is program.Marked. The process gets nothing else of this
-// process's environment. New starts nothing yet.
+// program.ServeIfAsked and then environment is program.Marked. The process gets nothing else of the
+// environment. New starts nothing yet.
 func New(environment string, command ...string) *Runner {
 	return &Runner{command: command, mark: environment, turn: make(chan struct{}, 1)}
 }
@@ -208,7 +208,8 @@ const period = time.Millisecond
 
 func watch(ctx context.Context, p *process) *watcher {
 	w := &watcher{
-		process: p, begin: time.Now(), done: make(chan struct{}), ended: make(chan struct{}), ctx: ctx,
+		process: p, ctx: ctx, begin: time.Now(), done: make(chan struct{}),
+		ended: make(chan struct{}),
 	}
 	w.timer = time.AfterFunc(period, w.look)
 	return w

@@ -151,7 +151,7 @@ func (c *checker) fail(name, format string, args ...any) {
 
 // visit walks through a tree. The tree of gojq is only pointers, structs and slices.
 func (c *checker) visit(v reflect.Value) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the tree has no others
 	case reflect.Pointer:
 		if v.IsNil() {
 			return
@@ -238,7 +238,7 @@ func isLiteral(q *gojq.Query) bool {
 	if q == nil || q.Term == nil || len(q.Term.SuffixList) > 0 {
 		return false
 	}
-	switch t := q.Term; t.Type {
+	switch t := q.Term; t.Type { //nolint:exhaustive // no other is a literal
 	case gojq.TermTypeString:
 		return t.Str != nil && len(t.Str.Queries) == 0
 	case gojq.TermTypeArray:
