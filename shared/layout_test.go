@@ -70,7 +70,7 @@ var heavy = []string{
 	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite",
 	"modernc.org/", "go.yaml.in/yaml",
 	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing", "html/template",
-	"text/template", "net/rpc", "encoding/gob",
+	"text/template", "net/rpc", "encoding/gob", "github.com/itchyny/gojq",
 }
 
 type listed struct {
