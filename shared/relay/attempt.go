@@ -13,6 +13,7 @@ import (
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/retry"
 	"webhook-relay/shared/sign"
+	"webhook-relay/shared/transform"
 	"webhook-relay/shared/verify"
 )
 
@@ -21,10 +22,11 @@ type target struct {
 	catalog.Endpoint
 	// signers[n] signs with Secrets and with the first n of Retiring, which end from the last one
 	// on.
-	signers []*sign.Signer
-	foreign *verify.Verifier // makes Auth.Signature; nil: not configured
-	secrets []string         // removed from the endpoint's answers
-	refers  bool             // some of its values are references to secrets stored elsewhere
+	signers    []*sign.Signer
+	foreign    *verify.Verifier // makes Auth.Signature; nil: not configured
+	secrets    []string         // removed from the endpoint's answers
+	refers     bool             // some of its values are references to secrets stored elsewhere
+	transforms transforms
 	// unready says what the operator has to mend before anything can be sent; nil: nothing.
 	unready error
 }
@@ -106,7 +108,7 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 	if !enoughTime(ctx, ep) { // the gate and the body may have taken some
 		return made{}, errDeadline
 	}
-	post, err := s.request(ep, s.event, m.Number, body, began)
+	post, err := s.request(ep, s.event, m.Number, s.toSend(body), began)
 	var reply Reply
 	if err == nil {
 		stop := s.watch(ctx)
@@ -124,14 +126,17 @@ func (s *step) attempt(ctx context.Context, ep *target) (made, error) {
 
 // request returns the signed POST of an event. Its error is a *PostError.
 func (d *Deliverer) request(
-	ep *target, e Event, attempt int, body []byte, at time.Time,
+	ep *target, e Event, attempt int, c transform.Result, at time.Time,
 ) (Post, error) {
 	p := Post{
 		URL:     ep.URL,
-		Header:  outboundHeader(e, ep.Endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
-		Body:    body,
+		Header:  outboundHeader(e, ep.Endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, c.Body)),
+		Body:    c.Body,
 		Timeout: ep.Timeout,
 		TLS:     ep.TLS,
+	}
+	if c.Method != "" {
+		p.reshape(e, c)
 	}
 	if ep.Prove == catalog.ProveOptions {
 		p.Header[headerRequestOrigin] = d.cfg.Origin
@@ -158,11 +163,26 @@ func (a *Attempt) conclude(reply Reply, err error) error {
 	return nil
 }
 
+// body returns the event's body. A stored one is read once.
 func (s *step) body(ctx context.Context) ([]byte, error) {
 	if s.event.BodyRef == nil {
 		return s.event.Body, nil
 	}
-	return s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key)
+	if s.stored == nil {
+		var err error
+		if s.stored, err = s.cfg.Bodies.Get(ctx, s.event.BodyRef.Key); err != nil {
+			return nil, err
+		}
+	}
+	return s.stored, nil
+}
+
+// toSend returns what a transform made of the event; without one, its body as it came.
+func (s *step) toSend(body []byte) transform.Result {
+	if s.content != nil {
+		return *s.content
+	}
+	return transform.Result{Body: body}
 }
 
 func (d *Deliverer) loadEndpoint(

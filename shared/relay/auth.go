@@ -126,7 +126,7 @@ func (t *target) authorize(p *Post, e Event, at time.Time) error {
 
 func (t *target) signForeign(p *Post, e Event, at time.Time) error {
 	header, err := t.Auth.Signature.Sign(
-		t.foreign, t.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at,
+		t.foreign, p.URL, verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at,
 	)
 	if err != nil {
 		return err

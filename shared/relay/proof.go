@@ -14,6 +14,7 @@ import (
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/transform"
 	"webhook-relay/shared/verify"
 )
 
@@ -120,7 +121,7 @@ func (s *step) question(ep *target, now time.Time) (Post, error) {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
 		e.Body = format.Encode(ping{Type: PingType, At: e.ReceivedAt, Data: pingData{ep.Name}})
 	}
-	post, err := s.request(ep, e, 1, e.Body, now)
+	post, err := s.request(ep, e, 1, transform.Result{Body: e.Body}, now)
 	if err == nil && ep.Prove == catalog.ProveOptions {
 		post.Method = "OPTIONS"
 		if ep.RateLimit > 0 {

@@ -154,6 +154,9 @@ func (s *step) outcome(a made, ep *target) Delivery {
 	}
 	d.Status, d.Reason = Dead, a.final
 	switch {
+	case a.Outcome == Skipped && a.final == "":
+		d.Status = Unneeded
+		return d
 	case d.Reason != "":
 		return d
 	case ep == nil:

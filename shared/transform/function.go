@@ -2,8 +2,10 @@ package transform
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -361,3 +363,6 @@ func show(v value) string {
 	}
 	return s
 }
+
+// Functions returns the names of all functions, sorted.
+func Functions() []string { return slices.Sorted(maps.Keys(functions)) }
