@@ -30,6 +30,8 @@ var layers = []struct {
 		"policy",
 		[]string{
 			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
+			"shared/transform", "shared/transform/jq/wire",
+			"shared/transform/jq/program",
 			"shared/relay/gate/breaker", "shared/relay/format",
 		},
 		core[:1],
@@ -39,7 +41,11 @@ var layers = []struct {
 	{"relay", []string{"shared/relay"}, core[:3]},
 	{"operate", []string{"shared/relay/operate"}, core[:4]},
 	{
-		"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"},
+		"adapter",
+		[]string{
+			"shared/aws", "shared/local", "shared/egress", "shared/telemetry",
+			"shared/transform/jq",
+		},
 		with(core, "name"),
 	},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
@@ -64,7 +70,7 @@ var heavy = []string{
 	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite",
 	"modernc.org/", "go.yaml.in/yaml",
 	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing", "html/template",
-	"text/template", "net/rpc", "encoding/gob",
+	"text/template", "net/rpc", "encoding/gob", "github.com/itchyny/gojq",
 }
 
 type listed struct {

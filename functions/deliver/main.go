@@ -5,6 +5,8 @@ package main
 import (
 	"io"
 	"log"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +28,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
+	"webhook-relay/shared/transform/jq"
 )
 
 func main() {
@@ -70,9 +73,20 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),
 		Origin:    s.Origin,
+		JQ:        jq.New("", beside("jq")),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return handler.Batch(reporter.Batched(deliverer.Process), delivery, retry, slow, ordered), nil
+}
+
+// beside returns the path of a program in the folder of this one. Without that folder it is looked
+// for where Lambda unpacks functions.
+func beside(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return filepath.Join("/var/task", name)
+	}
+	return filepath.Join(filepath.Dir(self), name)
 }

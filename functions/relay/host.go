@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,6 +18,8 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform/jq"
+	"webhook-relay/shared/transform/jq/program"
 	"webhook-relay/shared/verify"
 )
 
@@ -57,6 +60,7 @@ type host struct {
 	fanout  stage
 	deliver stage
 	sweeper *operate.Sweeper
+	jq      *jq.Runner
 }
 
 type stage = func(context.Context, []relay.Message) []relay.Action
@@ -81,7 +85,12 @@ func openHost(dir string, o hostOptions) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &host{store: store}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	// this command is the jq process too, see main
+	h := &host{store: store, jq: jq.New(program.Marked, self)}
 	if err := h.build(dir, o); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -134,6 +143,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Operator: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
 		),
+		JQ: h.jq,
 	})
 	if err != nil {
 		return err
@@ -227,6 +237,7 @@ func (h *host) waiting(ctx context.Context) int {
 }
 
 func (h *host) close() error {
+	h.jq.Close()
 	if err := h.store.Close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}

@@ -24,6 +24,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"webhook-relay/shared/transform/jq/program"
 )
 
 type commands struct {
@@ -46,6 +48,7 @@ var ErrInterrupted = errors.New("interrupted")
 const exitInterrupted = 130
 
 func main() {
+	program.ServeIfAsked()
 	ctx, stop := signal.NotifyContext(context.Background(), ends()...)
 	defer stop()
 	err := Run(ctx, os.Args[1:], os.Stdout)

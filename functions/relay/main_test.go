@@ -14,12 +14,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"webhook-relay/shared/transform/jq/program"
 )
 
 // If a test starts the test binary as a process, it runs as the command itself.
 const asCommand = "RELAY_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
+	program.ServeIfAsked()
 	if os.Getenv(asCommand) != "" {
 		main()
 		return

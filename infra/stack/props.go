@@ -26,8 +26,8 @@ type Props struct {
 	// matches [a-z][a-z0-9-]{0,19}. It cannot be longer, because the name that CloudFormation makes
 	// for a FIFO queue has no more room.
 	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,19}$"`
-	// FunctionsDir holds {name}/bootstrap for each function, built for Linux on arm64. The path is
-	// relative to the working directory.
+	// FunctionsDir holds {name}/bootstrap for each function, and deliver/jq, built for Linux on
+	// arm64. The path is relative to the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
 	// AlarmTopicARN is your SNS topic. It gets a message when an alarm starts and when it ends. Its
 	// policy must let CloudWatch publish.
@@ -347,9 +347,13 @@ func (p Props) check() error {
 			slices.Sorted(maps.Keys(logRetentions)),
 		)
 	}
+	programs := []string{filepath.Join("deliver", "jq")}
 	for _, name := range functionNames {
-		if bootstrap := filepath.Join(p.FunctionsDir, name, "bootstrap"); !isFile(bootstrap) {
-			refuse("%s is missing: build the functions first (make build-lambda)", bootstrap)
+		programs = append(programs, filepath.Join(name, "bootstrap"))
+	}
+	for _, name := range programs {
+		if program := filepath.Join(p.FunctionsDir, name); !isFile(program) {
+			refuse("%s is missing: build the functions first (make build-lambda)", program)
 		}
 	}
 	return errors.Join(wrong...)

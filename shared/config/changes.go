@@ -102,7 +102,7 @@ func changedFields(a, b any) []string {
 var keys = map[string]string{
 	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit",
 	"RatePer":     "rate_limit",
-	"SecretsMade": "secrets", "Retiring": "secrets",
+	"SecretsMade": "secrets", "Retiring": "secrets", "Sends": "send",
 }
 
 // same compares two fields. An absent list or map equals an empty one, except for Schedule: an

@@ -93,6 +93,7 @@ type subscription struct {
 	Endpoint string    `yaml:"endpoint"`
 	Types    []string  `yaml:"types"`
 	Filter   yaml.Node `yaml:"filter"`
+	Send     yaml.Node `yaml:"send"`
 }
 
 // Read reads the file at path. Endpoints without secrets in the file have none yet: see
@@ -207,7 +208,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		c.checkName(path, e.Name, endpoints)
 		out.Endpoints = append(out.Endpoints, c.endpoint(path, e))
 	}
-	wanted := map[string]map[string]bool{}
+	wanted, sends := map[string]map[string]bool{}, sends{checker: c}
 	for i, s := range f.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
 		if s.Source != catalog.OwnSource {
@@ -225,7 +226,9 @@ func (c *checker) catalog(f file) catalog.Catalog {
 				path+".filter", s.Source, &s.Filter,
 			),
 		})
+		sends.add(path, s)
 	}
+	sends.addTo(out.Endpoints)
 	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
 		return cmp.Compare(a.Name, b.Name)
 	})

@@ -13,6 +13,7 @@ import (
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/retry"
 	"webhook-relay/shared/sign"
+	"webhook-relay/shared/transform"
 	"webhook-relay/shared/verify"
 )
 
@@ -21,10 +22,11 @@ type target struct {
 	endpoint catalog.Endpoint
 	// signers[n] signs with Secrets and with the first n of Retiring, which end from the last one
 	// on.
-	signers []*sign.Signer
-	foreign *verify.Verifier // makes Auth.Signature; nil: not configured
-	secrets []string         // removed from the endpoint's answers
-	refers  bool             // some of its values are references to secrets stored elsewhere
+	signers    []*sign.Signer
+	foreign    *verify.Verifier // makes Auth.Signature; nil: not configured
+	secrets    []string         // removed from the endpoint's answers
+	refers     bool             // some of its values are references to secrets stored elsewhere
+	transforms transforms
 	// unready says what the operator has to mend before anything can be sent; nil: nothing.
 	unready error
 }
@@ -99,14 +101,14 @@ func (s *step) attemptAdmitted(
 func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 	began := s.cfg.Now()
 	r := attemptResult{attempt: Attempt{Number: s.task.Attempt, At: wholeMillis(began)}}
-	body, err := s.event.content(ctx, s.cfg.Bodies)
+	body, err := s.body(ctx)
 	if err != nil {
 		return attemptResult{}, err
 	}
 	if !enoughTime(ctx, ep) { // the gate and the body may have taken some
 		return attemptResult{}, errDeadline
 	}
-	post, err := s.deliverer.request(ep, s.event, r.attempt.Number, body, began)
+	post, err := s.deliverer.request(ep, s.event, r.attempt.Number, s.toSend(body), began)
 	var reply Reply
 	if err == nil {
 		stop := s.watch(ctx)
@@ -124,14 +126,17 @@ func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 
 // request returns the signed POST of an event. Its error is a *PostError.
 func (d *Deliverer) request(
-	ep *target, e Event, attempt int, body []byte, at time.Time,
+	ep *target, e Event, attempt int, c transform.Result, at time.Time,
 ) (Post, error) {
 	p := Post{
 		URL:     ep.endpoint.URL,
-		Header:  outboundHeader(e, ep.endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, body)),
-		Body:    body,
+		Header:  outboundHeader(e, ep.endpoint, attempt, ep.signerAt(at).Headers(e.ID, at, c.Body)),
+		Body:    c.Body,
 		Timeout: ep.endpoint.Timeout,
 		TLS:     ep.endpoint.TLS,
+	}
+	if c.Method != "" {
+		p.reshape(e, c)
 	}
 	if ep.endpoint.Prove == catalog.ProveOptions {
 		p.Header[headerRequestOrigin] = d.cfg.Origin
@@ -156,6 +161,25 @@ func (a *Attempt) conclude(reply Reply, err error) error {
 		a.Outcome = Succeeded
 	}
 	return nil
+}
+
+// body returns the event's body. A stored one is read once.
+func (s *step) body(ctx context.Context) ([]byte, error) {
+	if s.stored == nil {
+		var err error
+		if s.stored, err = s.event.content(ctx, s.cfg.Bodies); err != nil {
+			return nil, err
+		}
+	}
+	return s.stored, nil
+}
+
+// toSend returns what a transform made of the event; without one, its body as it came.
+func (s *step) toSend(body []byte) transform.Result {
+	if s.content != nil {
+		return *s.content
+	}
+	return transform.Result{Body: body}
 }
 
 func (d *Deliverer) loadEndpoint(

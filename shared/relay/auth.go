@@ -126,7 +126,7 @@ func (t *target) authorize(p *Post, e Event, at time.Time) error {
 
 func (t *target) signForeign(p *Post, e Event, at time.Time) error {
 	header, err := t.endpoint.Auth.Signature.Sign(
-		t.foreign, t.endpoint.URL,
+		t.foreign, p.URL,
 		verify.Webhook{Body: p.Body, DeliveryID: e.ID, EventType: e.Type}, at,
 	)
 	if err != nil {

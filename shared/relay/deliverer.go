@@ -11,6 +11,7 @@ import (
 
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/transform"
 )
 
 const (
@@ -56,13 +57,15 @@ type DelivererConfig struct {
 	Poison    Queue     // messages that we cannot process
 	Scheduler Scheduler // waits longer than MaxDelay
 	// secrets that endpoints refer to; nil: deliveries to those endpoints fail
-	Secrets   catalog.SecretStore
-	States    gate.EndpointStates
-	Quotas    gate.Quotas
-	Slots     gate.Slots
-	Failures  Failures
-	Keeper    EventKeeper
-	Operator  Operator // nil: nobody is told
+	Secrets  catalog.SecretStore
+	States   gate.EndpointStates
+	Quotas   gate.Quotas
+	Slots    gate.Slots
+	Failures Failures
+	Keeper   EventKeeper
+	Operator Operator // nil: nobody is told
+	// JQ runs jq programs of transforms; nil: deliveries whose transform has one fail
+	JQ        transform.Runner
 	Reporter  Reporter
 	Retention time.Duration // DefaultRetention
 	CacheTTL  time.Duration // DefaultCacheTTL
@@ -81,6 +84,7 @@ type Deliverer struct {
 	gate      *gate.Gate
 	failures  failures
 	locks     deliveryLocks
+	streaks   streaks
 }
 
 // NewDeliverer returns a Deliverer. It calls nothing yet. The error names what cfg lacks.
@@ -161,6 +165,9 @@ type step struct {
 	event     Event
 	record    Delivery // as stored; zero if there is none
 	report    AttemptReport
+
+	stored  []byte            // the event's body, once it was read
+	content *transform.Result // what a transform made of the event; nil: it is sent as it came
 }
 
 // run handles the message. Each row below may be the end; otherwise the next row follows.
@@ -175,6 +182,7 @@ type step struct {
 //	         the endpoint is removed, the delivery too old the delivery dies
 //	         the endpoint is ordered, the queue is not     the delivery goes to the ordered queue
 //	         too little time is left                       it is received again at once
+//	         its transform fails or leaves nothing         the delivery dies, or is unneeded
 //	admit    the endpoint is slow                          it is sent to the slow queue
 //	         the gate holds or refuses it                  the delivery waits, or dies
 //	         the endpoint has no proof yet                 the proof is asked for, the delivery waits
@@ -256,6 +264,13 @@ func (s *step) prepare(ctx context.Context) (Action, error) {
 	}
 	if !enoughTime(ctx, ep) { // check before the gate takes a slot at the endpoint
 		return Action{Retry: true, Err: errDeadline}, nil
+	}
+	ep, ended, err := s.shape(ctx, ep)
+	switch {
+	case err != nil:
+		return Action{}, err
+	case ended != nil:
+		return s.save(ctx, *ended, ep)
 	}
 	return s.admit(ctx, ep)
 }

@@ -11,6 +11,8 @@ const (
 	Waiting   Status = "waiting"   // an attempt failed and the next one is due later, or it is held
 	Delivered Status = "delivered" // the endpoint answered 2xx
 	Dead      Status = "dead"      // no attempt follows; it is listed and can be replayed
+	// its transform left nothing to send; no attempt follows
+	Unneeded Status = "unneeded"
 )
 
 // Outcome tells how an attempt ended. The set is closed.
@@ -29,8 +31,9 @@ const (
 	TimedOut     Outcome = "timeout"     // the endpoint's timeout passed, in any phase
 	// the connection was reset or closed early, or the answer is not HTTP
 	Broken Outcome = "broken"
-	// nothing was sent and no attempt follows: the delivery is too old, or its endpoint is disabled
-	// or no longer in the catalog. The reason of death says which.
+	// nothing was sent and no attempt follows: the delivery is too old, its endpoint is disabled or
+	// no longer in the catalog, or its transform failed. The reason of death says which. Without a
+	// reason, the transform left nothing to send.
 	Skipped Outcome = "skipped"
 )
 
@@ -46,6 +49,8 @@ const (
 	EndpointGone Reason = "endpoint_gone"
 	// the endpoint's answer was final: 410, webhook-delivery, or one of Endpoint.Final
 	Declined Reason = "declined"
+	// the transform failed for this event; Attempt.Error says why
+	TransformFailed Reason = "transform"
 )
 
 // Attempt is one try of a delivery: usually one POST.

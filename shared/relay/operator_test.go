@@ -478,7 +478,8 @@ func TestPageOwnEvents(t *testing.T) {
 	documented := map[string][]string{}
 	for _, row := range page.Rows(t, "../../docs/operating.md", "own-events") {
 		eventType := page.Names(row[0])[0]
-		if eventType != operate.SourceSecretLearned { // the receiver's own test has its members
+		// these have tests of their own for their members
+		if eventType != operate.SourceSecretLearned && eventType != operate.SubscriptionFailing {
 			documented[eventType] = page.Names(row[1])
 		}
 	}

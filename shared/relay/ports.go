@@ -204,8 +204,20 @@ type Operator interface {
 	TellChange(ctx context.Context, c *gate.Change) error
 	// TellDead tells of a delivery that died. trace is the traceparent of its event.
 	TellDead(ctx context.Context, d Delivery, trace string) error
+	// TellFailing tells that a transform has failed for FailuresInARow events in a row.
+	TellFailing(ctx context.Context, f FailingTransform) error
 	// TellLearned tells that a handshake brought a source's secret.
 	TellLearned(ctx context.Context, source string, at time.Time) error
+}
+
+// FailingTransform is a transform that fails for one event after the other.
+type FailingTransform struct {
+	Source   string
+	Endpoint string
+	Spec     string // the transform
+	EventID  string // of the last event
+	Error    string // why it failed for that
+	At       time.Time
 }
 
 // toldOrNot returns o, or an Operator that does nothing if o is nil.
@@ -220,6 +232,7 @@ type untold struct{}
 
 func (untold) TellChange(context.Context, *gate.Change) error       { return nil }
 func (untold) TellDead(context.Context, Delivery, string) error     { return nil }
+func (untold) TellFailing(context.Context, FailingTransform) error  { return nil }
 func (untold) TellLearned(context.Context, string, time.Time) error { return nil }
 
 // Reporter gets a report of everything that happened, one call each, afterwards. Its calls must not

@@ -14,6 +14,7 @@ import (
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/transform"
 	"webhook-relay/shared/verify"
 )
 
@@ -123,7 +124,7 @@ func (s *step) question(ep *target, now time.Time) (Post, error) {
 			Type: PingType, At: e.ReceivedAt, Data: pingData{Endpoint: ep.endpoint.Name},
 		})
 	}
-	post, err := s.deliverer.request(ep, e, 1, e.Body, now)
+	post, err := s.deliverer.request(ep, e, 1, transform.Result{Body: e.Body}, now)
 	if err == nil && ep.endpoint.Prove == catalog.ProveOptions {
 		post.Method = "OPTIONS"
 		if ep.endpoint.RateLimit > 0 {

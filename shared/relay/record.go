@@ -154,6 +154,9 @@ func (s *step) outcome(a attemptResult, ep *target) Delivery {
 	}
 	d.Status, d.Reason = Dead, a.final
 	switch {
+	case a.attempt.Outcome == Skipped && a.final == "":
+		d.Status = Unneeded
+		return d
 	case d.Reason != "":
 		return d
 	case ep == nil:

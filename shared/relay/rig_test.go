@@ -15,6 +15,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform"
 	"webhook-relay/shared/verify"
 )
 
@@ -48,7 +49,8 @@ type rig struct {
 	reports   reports
 	origin    string        // "": the default
 	retention time.Duration // zero: the default
-	chunk     int           // deliveries that the fan-out sends at once; 0: the default
+	jq        transform.Runner
+	chunk     int // deliveries that the fan-out sends at once; 0: the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
@@ -154,7 +156,7 @@ func (r *rig) build(wrap func(ports) ports) {
 		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots,
 		Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports,
 		Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
-		Origin:   r.origin, Retention: r.retention,
+		Origin:   r.origin, Retention: r.retention, JQ: r.jq,
 	}))
 }
 

@@ -133,7 +133,7 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 	switch {
 	case r.Err != nil:
 		level = slog.LevelError
-	case r.Status != relay.Delivered && r.Status != "":
+	case r.Status != relay.Delivered && r.Status != relay.Unneeded && r.Status != "":
 		// without a status it was held, or the endpoint had to prove itself
 		level = slog.LevelWarn
 	}
@@ -205,7 +205,7 @@ func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.Int("events", r.Events), slog.Int(
 			"deliveries", r.Deliveries,
-		), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
+		), slog.Int("delivered", r.Delivered), slog.Int("unneeded", r.Unneeded), slog.Int("dead", r.Dead),
 		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("notSent", r.NotSent),
 		slog.Int("overdue", r.Overdue),
 		slog.Int("putBack", r.PutBack), slog.Bool("partial", r.Partial),

@@ -78,6 +78,8 @@ type endpointDoc struct {
 	SecretsMade bool              `json:"secretsMade,omitempty"`
 	Prove       catalog.ProofKind `json:"prove,omitempty"`
 	OrderKey    *string           `json:"orderKey,omitempty"`
+	// by source; JSON in strings, so it is read back exactly as written
+	Sends map[string]string `json:"sends,omitempty"`
 }
 
 type subscriptionsDoc struct {
@@ -500,7 +502,7 @@ func endpointDocs(e catalog.Endpoint) (endpointDoc, sealedDoc) {
 	doc := endpointDoc{Version: docVersion, URL: e.URL, TimeoutNs: e.Timeout, Schedule: e.Schedule,
 		MaxAgeNs: e.MaxAge, Final: e.Final,
 		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency,
-		SecretsMade: e.SecretsMade, Prove: e.Prove,
+		SecretsMade: e.SecretsMade, Prove: e.Prove, Sends: e.Sends,
 		OrderKey: orderKey(e.Order)}
 	secret := sealedDoc{Secrets: e.Secrets, Retiring: e.Retiring, Header: e.Header, Auth: e.Auth}
 	if e.TLS != nil {
@@ -525,7 +527,7 @@ func (c *Catalog) readEndpoint(ctx context.Context, it item) (catalog.Endpoint, 
 		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final,
 		RateLimit: doc.RateLimit, RatePer: doc.RatePerNs, Concurrency: doc.Concurrency,
 		SecretsMade: doc.SecretsMade, Retiring: secret.Retiring, Prove: doc.Prove,
-		Order: orderOf(doc.OrderKey)}
+		Order: orderOf(doc.OrderKey), Sends: doc.Sends}
 	if doc.Certificate != "" || doc.Authorities != "" {
 		e.TLS = &catalog.TLS{
 			Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities),

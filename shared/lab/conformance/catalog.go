@@ -129,6 +129,9 @@ func fullCatalog() catalog.Catalog {
 				Order:    catalog.Order{On: true, Key: "data.é"},
 				MaxAge:   30 * time.Hour, Final: []string{"4xx", "501"}, RateLimit: 50,
 				RatePer: time.Minute, Concurrency: 10,
+				Sends: map[string]string{
+					"partner": ` {"preset": "slack", "text": "<é> {data.n} \u003e"}`,
+				},
 				SecretsMade: true, Prove: catalog.ProveOptions, Retiring: []catalog.RetiringSecret{
 					{Secret: "whsec_b2xkZXI=", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 				TLS: &catalog.TLS{

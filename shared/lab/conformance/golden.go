@@ -65,6 +65,7 @@ func CatalogV1() catalog.Catalog {
 					SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"},
 				},
 				Order: byAccount, SecretsMade: true, Prove: catalog.ProvePing,
+				Sends: map[string]string{"whole": `{"body":{"id":"{data.id}"}}`},
 				Retiring: []catalog.RetiringSecret{
 					{
 						Secret: "whsec_old",

@@ -29,8 +29,11 @@ const (
 // variable of package egress that permits Reachable.
 func Synthesise(ctx context.Context, root, dir string) (assembly string, err error) {
 	functions, assembly := filepath.Join(dir, "functions"), filepath.Join(dir, "cdk.out")
+	programs := map[string]string{"jq": filepath.Join(functions, "deliver", "jq")}
 	for _, name := range functionNames {
-		out := filepath.Join(functions, name, "bootstrap")
+		programs[name] = filepath.Join(functions, name, "bootstrap")
+	}
+	for name, out := range programs {
 		err := run(ctx, root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath",
 			"-buildvcs=false", "-tags", "lambda.norpc",
 			"-ldflags", "-s -w -X webhook-relay/shared/egress.letThrough="+

@@ -60,6 +60,7 @@ type (
 		SecretsMade bool                     `json:"secretsMade"`
 		Retiring    []catalog.RetiringSecret `json:"retiring"`
 		Prove       catalog.ProofKind        `json:"prove"`
+		Sends       map[string]string        `json:"sends"`
 	}
 )
 

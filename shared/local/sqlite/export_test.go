@@ -20,7 +20,7 @@ func SomeRecords() []byte {
 	b = appendAgain(b, "ingest", 4, 3, 1<<40)
 	b = appendEvent(b, eventRow{id: "evt_a", source: "s", record: []byte("{}"), body: []byte("b")})
 	b = appendDelivery(b, deliveryRow{
-		deliveryKey: deliveryKey{"evt_a", "e"}, status: "dead", listed: true, since: -1,
+		deliveryKey: deliveryKey{"evt_a", "e"}, status: "dead", received: 1 << 40, due: -1,
 	})
 	return appendIDs(b, recordLeases, nil)
 }

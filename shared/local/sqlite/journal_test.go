@@ -280,7 +280,7 @@ func TestTheJournalIsUsedAgain(t *testing.T) {
 	var before []byte
 	eventually(t, "the first file is used again", func() bool {
 		for range 16 {
-			if _, err := ledger.RecordEvent(t.Context(), expired); err != nil {
+			if _, err := relay.RecordEvent(t.Context(), ledger, expired); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -280,7 +280,9 @@ func (l *Ledger) changeEvent(
 func (l *Ledger) ListDeliveries(ctx context.Context, q operate.Query, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	// as many parameters as there are statuses; a repeated status changes nothing
-	statuses := []string{string(relay.Waiting), string(relay.Delivered), string(relay.Dead)}
+	statuses := []string{
+		string(relay.Waiting), string(relay.Delivered), string(relay.Unneeded), string(relay.Dead),
+	}
 	if len(q.Statuses) > 0 {
 		for i := range statuses {
 			statuses[i] = string(q.Statuses[min(i, len(q.Statuses)-1)])
@@ -298,11 +300,11 @@ func (l *Ledger) ListDeliveries(ctx context.Context, q operate.Query, from relay
 		}
 	}
 	return l.listDeliveries(ctx,
-		`SELECT record, received, seq FROM deliveries WHERE endpoint = ? AND status IN (?, ?, ?)
+		`SELECT record, received, seq FROM deliveries WHERE endpoint = ? AND status IN (?, ?, ?, ?)
 		AND received >= ? AND received < ? AND (received, seq) < (?, ?) AND expires > ?
 		ORDER BY received DESC, seq DESC LIMIT ?`,
-		q.Endpoint, statuses[0], statuses[1], statuses[2], ceilMilli(q.From), until,
-		before[0], before[1])
+		q.Endpoint, statuses[0], statuses[1], statuses[2], statuses[3], ceilMilli(q.From),
+		until, before[0], before[1])
 }
 
 // ceilMilli returns t in Unix milliseconds, rounded up.

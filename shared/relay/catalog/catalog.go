@@ -56,6 +56,9 @@ type Endpoint struct {
 	// replaced secrets, the last to end first; each signs every request until its end
 	Retiring []RetiringSecret
 	Prove    ProofKind // the proof that it must give before its first delivery; "": none
+	// Sends are the transforms of what the endpoint gets, by source: specifications of package
+	// transform. The webhooks of a source without one are sent as they came.
+	Sends map[string]string
 }
 
 // DefaultEndpointTimeout is the timeout of an attempt if the endpoint sets none. Standard Webhooks

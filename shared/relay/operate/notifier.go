@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"webhook-relay/shared/relay"
@@ -21,6 +24,7 @@ import (
 const (
 	DeliveryDead        = "delivery.dead"
 	SourceSecretLearned = "source.secret_learned" // a handshake brought a source's secret
+	SubscriptionFailing = "subscription.failing"  // a transform fails again and again
 )
 
 // notice is the body of one of the relay's own events, in the form that Standard Webhooks
@@ -92,6 +96,21 @@ func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string)
 			EventType: d.Type, Attempts: d.Attempts,
 			StatusCode: last.StatusCode, Error: last.Error,
 		}})
+}
+
+// TellFailing sends the event for a transform that fails again and again: at most one a day for a
+// transform, however many instances notice it.
+func (n *Notifier) TellFailing(ctx context.Context, f relay.FailingTransform) error {
+	sum := sha256.Sum256([]byte(f.Spec))
+	happened := strings.Join([]string{
+		f.Source, f.Endpoint, hex.EncodeToString(sum[:8]), f.At.UTC().Format(time.DateOnly),
+	}, " ")
+	return n.tell(ctx, happened, "", notice{
+		Type: SubscriptionFailing, At: f.At, Data: noticeData{
+			Source: f.Source, Endpoint: f.Endpoint, EventID: f.EventID, Error: f.Error,
+			Reason: string(relay.TransformFailed),
+		},
+	})
 }
 
 // TellLearned sends the event for a source's secret that a handshake brought.

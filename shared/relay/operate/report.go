@@ -3,11 +3,13 @@ package operate
 import "time"
 
 // SweepReport tells what a run of the Sweeper found. For the events that it looked at, Deliveries =
-// Delivered + Dead + Waiting + Missing. NotSent counts the missing ones that were not sent again.
+// Delivered + Unneeded + Dead + Waiting + Missing. NotSent counts the missing ones that were not
+// sent again.
 type SweepReport struct {
 	Events     int // looked at
 	Deliveries int // to which the events were routed
 	Delivered  int
+	Unneeded   int // a transform left nothing to send
 	Dead       int
 	Waiting    int // an attempt is due later, or was overdue and is due now
 	Missing    int // without a record
@@ -26,5 +28,5 @@ func (r SweepReport) LateOrMissing() int { return r.Overdue + r.Missing }
 // Unaccounted returns how many deliveries are in none of these counts. It is zero unless the relay
 // has a bug or the run failed.
 func (r SweepReport) Unaccounted() int {
-	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - (r.Missing - r.NotSent)
+	return r.Deliveries - r.Delivered - r.Unneeded - r.Dead - r.Waiting - (r.Missing - r.NotSent)
 }

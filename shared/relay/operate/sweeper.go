@@ -399,6 +399,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 			l.sum.Delivered++
 		case d.Status == relay.Dead:
 			l.sum.Dead++
+		case d.Status == relay.Unneeded:
+			l.sum.Unneeded++
 		case d.Status == relay.Waiting && (!r.isLate(d.Endpoint, d.NextAt) || !r.listed &&
 			r.isKnown(d.Endpoint)):
 			l.sum.Waiting++ // or overdue, for the next run: this one could not resume everything
@@ -492,6 +494,7 @@ func (r *SweepReport) add(page SweepReport) {
 	r.Events += page.Events
 	r.Deliveries += page.Deliveries
 	r.Delivered += page.Delivered
+	r.Unneeded += page.Unneeded
 	r.Dead += page.Dead
 	r.Waiting += page.Waiting
 	r.Missing += page.Missing

@@ -1,0 +1,135 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/transform"
+	"webhook-relay/shared/transform/jq/program"
+)
+
+// maxSends is how many bytes all transforms of an endpoint may have, because they are stored with
+// the endpoint.
+const maxSends = 128 << 10
+
+// sends collects the transforms of subscriptions. One belongs to a source and an endpoint: an event
+// is sent to an endpoint once, however many subscriptions take it.
+type sends struct {
+	checker *checker
+	pairs   map[[2]string]send
+	seen    map[[2]string]bool // problems that are reported already
+}
+
+// send is the transform of the first subscription from a source to an endpoint; spec is "" if it
+// has none.
+type send struct {
+	path string
+	spec string
+}
+
+// add reads the transform of a subscription.
+func (s *sends) add(path string, sub subscription) {
+	if s.pairs == nil {
+		s.pairs, s.seen = map[[2]string]send{}, map[[2]string]bool{}
+	}
+	spec, ok := s.checker.send(path+".send", &sub.Send)
+	pair := [2]string{sub.Source, sub.Endpoint}
+	first, twice := s.pairs[pair]
+	switch {
+	case !ok || s.seen[pair]:
+		s.seen[pair] = true
+	case !twice:
+		s.pairs[pair] = send{path: path, spec: spec}
+	case first.spec != spec:
+		s.seen[pair] = true
+		s.checker.fail(
+			path+".send", "differs from the send of %s on line %d, which has the same source and "+
+				"endpoint; give both the same, or send to a second endpoint with the same URL",
+			first.path, s.checker.line(first.path),
+		)
+	}
+}
+
+// addTo stores the transforms with their endpoints.
+func (s *sends) addTo(endpoints []catalog.Endpoint) {
+	for i := range endpoints {
+		e := &endpoints[i]
+		size := 0
+		for pair, send := range s.pairs {
+			if pair[1] != e.Name || send.spec == "" {
+				continue
+			}
+			if e.Sends == nil {
+				e.Sends = map[string]string{}
+			}
+			e.Sends[pair[0]] = send.spec
+			size += len(send.spec)
+		}
+		path := fmt.Sprintf("endpoints[%d]", i)
+		if size > maxSends {
+			s.checker.fail(
+				path, "its subscriptions have %d bytes of send in all; there can be %d", size, maxSends,
+			)
+		}
+	}
+}
+
+// send returns a subscription's transform as JSON, "" if there is none. ok is false if it is wrong.
+func (c *checker) send(path string, node *yaml.Node) (spec string, ok bool) {
+	if node.IsZero() {
+		return "", true
+	}
+	var b strings.Builder
+	if misfit, problem := writeJSON(&b, node); misfit != nil {
+		c.failAt(misfit.Line, path, "%s", strings.ReplaceAll(problem, "a filter", "a send"))
+		return "", false
+	}
+	t, err := transform.Parse([]byte(b.String()))
+	if err != nil {
+		c.failSend(path, err)
+		return "", false
+	}
+	if t.UsesJQ() {
+		if err := program.Check(t.Program()); err != nil {
+			c.failSend(path, err)
+			return "", false
+		}
+	}
+	for _, name := range t.Headers() {
+		if catalog.IsReserved(name) {
+			c.fail(
+				path+".headers."+name,
+				"is set by the relay or by the connection itself, so it cannot be set here",
+			)
+			return "", false
+		}
+	}
+	return b.String(), true
+}
+
+// failSend reports what is wrong with a transform, with the line and column in its text.
+func (c *checker) failSend(path string, err error) {
+	if e, ok := errors.AsType[*transform.ParseError](err); ok {
+		where := strings.TrimSuffix(path+"."+e.At, ".")
+		c.fail(where, "%s%s", inText(e.Line, e.Column), e.Problem)
+	} else if e, ok := errors.AsType[*program.CheckError](err); ok {
+		c.fail(path+".jq", "%s%s", inText(e.Line, e.Column), e.Problem)
+	} else {
+		c.fail(path, "%w", err)
+	}
+}
+
+// inText says where in a text something is; "" if that is not known.
+func inText(line, column int) string {
+	switch line {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("column %d of the text: ", column)
+	}
+	return fmt.Sprintf("line %d, column %d of the text: ", line, column)
+}
