@@ -251,7 +251,7 @@ func (s *step) raw() []byte {
 	return EncodeEvent(s.event)
 }
 
-// decoded returns e as DecodeEvent returns it. It returns nil if JSON would change one of its texts.
+// decoded returns e as DecodeEvent returns it, or nil if JSON would change one of its texts.
 func (e Event) decoded() any {
 	valid := utf8.ValidString(e.Type) && utf8.ValidString(e.DeliveryID)
 	for name, value := range e.Header {
