@@ -59,7 +59,8 @@ func equalBytes(t *testing.T, want, got []byte) {
 	}
 }
 
-// valued is a queue of which each message must carry as its value what its body says.
+// valued is a queue of which each message must carry as its value what its body says. It may carry
+// none if JSON replaced a part of a text.
 type valued struct {
 	relay.Queue
 	t *testing.T
@@ -67,6 +68,9 @@ type valued struct {
 
 func (q valued) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	for _, m := range msgs {
+		if m.Value == nil && bytes.Contains(m.Body, []byte(`\ufffd`)) {
+			continue
+		}
 		if value, body, err := relay.ValueOf(m); m.Value == nil || err != nil ||
 			!reflect.DeepEqual(value, body) {
 			q.t.Errorf("a message with the value\n%+v, which says\n%+v: %v", value, body, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/format"
@@ -255,8 +256,15 @@ func (s *step) raw() []byte {
 	return EncodeEvent(s.event)
 }
 
-// decoded returns e as DecodeEvent returns it.
-func (e Event) decoded() *Event {
+// decoded returns e as DecodeEvent returns it, or nil if JSON would change one of its texts.
+func (e Event) decoded() any {
+	valid := utf8.ValidString(e.Type) && utf8.ValidString(e.DeliveryID)
+	for name, value := range e.Header {
+		valid = valid && utf8.ValidString(name) && utf8.ValidString(value)
+	}
+	if !valid {
+		return nil
+	}
 	if len(e.Body) == 0 {
 		e.Body = nil
 	}

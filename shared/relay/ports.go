@@ -27,7 +27,7 @@ type Message struct {
 	Group  string
 	Handle string    // the queue's name for this receive; "" where ID and Receives are enough
 	SentAt time.Time // when the queue accepted it; zero if the queue keeps messages forever
-	// what Body decodes to, if the queue is in the process of the sender and kept it; nil: not known
+	// what Body decodes to, if the queue is in the sender's process and kept it; nil: not known
 	Value any
 }
 

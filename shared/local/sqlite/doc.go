@@ -44,10 +44,10 @@
 //
 // Another goroutine owns the connection that writes to SQLite. It opens a transaction, writes the
 // overlay, and executes the operations that are waiting: changes of the catalog, large bodies,
-// states of endpoints, listings. Such an operation therefore finds all earlier changes in SQLite. It
-// commits when one of them waits for that, or after a few milliseconds. SQLite commits a change only
-// after the journal has it on disk. If such an operation has written something, the next frame of
-// the journal waits until SQLite's log is durable too, so the order holds over both.
+// states of endpoints, listings. Such an operation therefore finds all earlier changes in SQLite.
+// It commits when one of them waits for that, or after a few milliseconds. SQLite commits a change
+// only after the journal has it on disk. If such an operation has written something, the next frame
+// of the journal waits until SQLite's log is durable too, so the order holds over both.
 //
 // SQLite's synchronous=FULL would call fdatasync on its log within each COMMIT. So commits run with
 // synchronous=NORMAL, which omits that call, and a third goroutine makes it for the operations that

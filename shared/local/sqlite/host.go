@@ -145,7 +145,8 @@ func replay(conn *sqlite.Conn, chains []chain) (last uint64, refused, err error)
 	}
 	o, leases := newOverlay(), map[int64]struct{}{}
 	for _, c := range chains {
-		if refused := c.replay(o, leases, uint64(applied)); refused != nil { //nolint:gosec // a count
+		refused := c.replay(o, leases, uint64(applied)) //nolint:gosec // a count
+		if refused != nil {
 			return 0, refused, nil
 		}
 	}
