@@ -25,7 +25,6 @@ type call struct {
 	principal Principal
 	tenant    string // whose things the request is about
 	requestID string
-	audited   bool  // a change was recorded
 	failure   error // for the log
 }
 

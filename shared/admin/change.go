@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
 	"webhook-relay/shared/relay/access"
 )
@@ -19,8 +17,8 @@ func orError(err, target error, p *Problem) error {
 	return err
 }
 
-// change records a change in the audit log, and then makes it. So no change is missing there. If
-// the change fails, another entry says so. before and after must have no secrets.
+// change records the change of a request in the audit log, and makes it: see access.Audit.Change.
+// before and after must have no secrets.
 func (s *server) change(
 	ctx context.Context, target string, before, after any, do func() error,
 ) error {
@@ -35,26 +33,10 @@ func (s *server) change(
 	if e.After, err = document(after); err != nil {
 		return err
 	}
-	if _, err := s.audit.Append(ctx, c.tenant, e); err != nil {
-		return fmt.Errorf("admin: audit log, nothing was changed: %w", err)
-	}
-	c.audited = true
-	failure := do()
-	if failure == nil {
-		return nil
-	}
-	e.Before, e.After, e.Failed = nil, nil, problemOf(failure).Title
-	// the client may have gone, and the time for its request may be over
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
-	defer cancel()
-	if _, err := s.audit.Append(ctx, c.tenant, e); err != nil {
-		return errors.Join(failure, fmt.Errorf("admin: audit log: %w", err))
-	}
-	return failure
+	return s.audit.Change(ctx, c.tenant, e, do, func(err error) string {
+		return problemOf(err).Title
+	})
 }
-
-// auditTimeout is the time for the entry that says that a change failed.
-const auditTimeout = 2 * time.Second
 
 // document returns v as JSON; nil for nil.
 func document(v any) (json.RawMessage, error) {
