@@ -24,7 +24,7 @@ type deliveriesCommand struct {
 
 // selection filters an endpoint's dead or waiting deliveries.
 type selection struct {
-	Reason string `help:"Only deliveries that died for this reason: exhausted, expired, disabled or refused." enum:",exhausted,expired,disabled,refused" default:""`
+	Reason string `help:"Only deliveries that died for this reason: exhausted, expired, endpoint_gone or declined." enum:",exhausted,expired,endpoint_gone,declined" default:""`
 	Source string `help:"Only deliveries of events from this source."`
 	Type   string `help:"Only deliveries of events of this type. * stands for any characters."`
 	Since  moment `help:"Only deliveries whose death or last attempt is not before this: a time (2006-01-02T15:04:05Z), a day (2006-01-02, meaning 0:00 UTC), or a duration before now (36h, 2d, 1w)."`

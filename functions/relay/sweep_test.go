@@ -47,7 +47,7 @@ func TestWhatWasLostIsPutBack(t *testing.T) {
 		return recorded(t, dir, event)["target"].Status == relay.Delivered
 	})
 	eventually(t, "it is told", func() bool {
-		return strings.Contains(out.String(), "put back  1 delivery that had been lost")
+		return strings.Contains(out.String(), "swept     1 delivery that had been lost, sent again")
 	})
 }
 

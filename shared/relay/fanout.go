@@ -158,7 +158,7 @@ func (r routing) report(err error) RouteReport {
 	case errors.Is(err, ErrUnfinished):
 		rep.Result, rep.Err = Unfinished, nil
 	case err != nil:
-		rep.Result = RouteAgain
+		rep.Result = RouteFailed
 	}
 	return rep
 }
@@ -170,7 +170,7 @@ func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error)
 		err = f.failed.suspect(ctx, m, m.Receives)
 	}
 	if err != nil {
-		return routing{result: Poisoned}, Action{},
+		return routing{result: Unreadable}, Action{},
 			Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}

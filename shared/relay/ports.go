@@ -166,7 +166,7 @@ type Reply struct {
 
 // PostError tells why a POST got no answer.
 type PostError struct {
-	Outcome Outcome // never Succeeded nor Rejected
+	Outcome Outcome // never Succeeded nor FailedAnswer
 	Err     error   // without secrets: it does not contain the URL's query
 }
 

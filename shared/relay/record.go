@@ -71,7 +71,7 @@ func (s *step) save(ctx context.Context, a made, ep *target) (Action, error) {
 // is read from the catalog again.
 func (s *step) next(ctx context.Context, a made, ep *target) (Delivery, error) {
 	d := s.after(a, ep)
-	if d.Status != Dead || a.Outcome == Removed || a.Outcome == Withheld {
+	if d.Status != Dead || a.Outcome == Skipped {
 		return d, nil
 	}
 	ep, err := s.currentEndpoint(ctx)
@@ -160,7 +160,7 @@ func (s *step) outcome(a made, ep *target) Delivery {
 		d.Reason = EndpointGone
 		return d
 	case ep.IsFinal(a.StatusCode):
-		d.Reason = EndpointDeclined
+		d.Reason = Declined
 		return d
 	}
 	wait, again := retry.Wait(ep.Schedule, s.task.Step, s.cfg.Random)

@@ -361,7 +361,7 @@ func (r *reports) results() map[relay.RouteResult]int {
 	defer r.mu.Unlock()
 	n := map[relay.RouteResult]int{}
 	for _, rep := range r.routed {
-		if rep.Result != relay.RouteAgain && rep.Result != relay.Unfinished {
+		if rep.Result != relay.RouteFailed && rep.Result != relay.Unfinished {
 			n[rep.Result]++
 		}
 	}

@@ -68,11 +68,11 @@ var (
 	}
 	sampleDeliveries = []relay.Delivery{
 		{EventID: eventID, Endpoint: "dead", Source: "github", Type: "push", Status: relay.Dead,
-			Reason: relay.EndpointDeclined, Attempts: 1,
+			Reason: relay.Declined, Attempts: 1,
 			MessageID: "m-3", UpdatedAt: at, ExpiresAt: expires,
 			History: []relay.Attempt{
 				{
-					Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected,
+					Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.FailedAnswer,
 					StatusCode: 410, Response: []byte("gone"),
 				},
 			}},
@@ -99,7 +99,7 @@ var (
 		PausedUntil: at.Add(time.Second),
 		WarnedAt:    at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour),
 		Reason: "it answered 410 Gone",
-		Proof:  breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
+		Proof:  breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproven: "it answered 404",
 	}
 )
 

@@ -106,7 +106,7 @@ func delivery(event, endpoint string, n int) relay.Delivery {
 	for i := range min(n, relay.MaxHistory) {
 		d.History = append(
 			d.History,
-			relay.Attempt{Number: i + 1, At: now(), Outcome: relay.Rejected, StatusCode: 503},
+			relay.Attempt{Number: i + 1, At: now(), Outcome: relay.FailedAnswer, StatusCode: 503},
 		)
 	}
 	return d
@@ -304,7 +304,7 @@ func deliveryFields(t *testing.T, deliveries relay.Deliveries) {
 	first := delivery("a", "shipping", 1)
 	first.Type = "a type/with: spaces, é and <&>"
 	first.History[0] = relay.Attempt{Number: 1, At: now(), Duration: 1234 * time.Millisecond,
-		Outcome:    relay.Rejected,
+		Outcome:    relay.FailedAnswer,
 		StatusCode: 500, Response: slices.Concat(binary(), binary(), binary(), binary())}
 	save(t, deliveries, first, 0)
 	got, err := deliveries.Delivery(t.Context(), first.EventID, "shipping")

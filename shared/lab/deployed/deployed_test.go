@@ -89,7 +89,7 @@ func TestDeployed(t *testing.T) {
 		}
 	})
 	t.Run("nothing is left in a queue", w.queuesAreEmpty)
-	t.Run("nothing is stranded", w.nothingIsStranded)
+	t.Run("nothing is late", w.nothingIsLate)
 	t.Run("nothing else is put aside", func(t *testing.T) {
 		for name, want := range map[string]int{"IngestDlq": 2, "DeliveryDlq": 3} {
 			if n := w.messages(t, name); n != want {
@@ -354,7 +354,7 @@ func scheduled(t *testing.T, w *world) {
 
 func disabled(t *testing.T, w *world) {
 	first := w.send(t, "gone", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
-	if d := w.settled(t, first, "gone", relay.Dead, 1); d.Reason != relay.EndpointDeclined {
+	if d := w.settled(t, first, "gone", relay.Dead, 1); d.Reason != relay.Declined {
 		t.Errorf("it answered 410, and the delivery died of %q", d.Reason)
 	}
 	// an instance that does not know is answered 410 too

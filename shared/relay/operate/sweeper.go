@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// strandedAfter is how late an attempt may be before its message counts as lost.
-	strandedAfter = relay.SweepDelay
-	// strandedInLine is the same for ordered and slow endpoints, where a message may wait for hours
+	// lateAfter is how late an attempt may be before its message counts as lost.
+	lateAfter = relay.SweepDelay
+	// lateAfterBacklog is the same for ordered and slow endpoints, where a message may wait for hours
 	// behind others.
-	strandedInLine = 24 * time.Hour
+	lateAfterBacklog = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.
 	firstLook = 24 * time.Hour
 	// sweepReserve is the time of an invocation that is reserved to finish the current page and to
@@ -121,7 +121,7 @@ type sweep struct {
 func (r *sweep) learn(sources, endpoints []string) error {
 	r.late = make(map[string]time.Time, len(endpoints))
 	for _, name := range endpoints {
-		r.late[name] = r.now.Add(-strandedAfter)
+		r.late[name] = r.now.Add(-lateAfter)
 	}
 	g, err := r.cfg.Subscriptions.Generation(r.ctx)
 	if err != nil {
@@ -137,7 +137,7 @@ func (r *sweep) learn(sources, endpoints []string) error {
 		defer mu.Unlock()
 		for _, s := range subs {
 			if s.Order.On {
-				r.late[s.Endpoint] = r.now.Add(-strandedInLine)
+				r.late[s.Endpoint] = r.now.Add(-lateAfterBacklog)
 			}
 		}
 		return err
@@ -162,8 +162,8 @@ func (r *sweep) learnSlow() error {
 		if err != nil {
 			return err
 		}
-		if r.now.Sub(state.SlowUntil) < strandedInLine {
-			r.late[name] = r.now.Add(-strandedInLine)
+		if r.now.Sub(state.SlowUntil) < lateAfterBacklog {
+			r.late[name] = r.now.Add(-lateAfterBacklog)
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (r *sweep) learnSlow() error {
 func (r *sweep) isLate(endpoint string, due time.Time) bool {
 	late, known := r.late[endpoint]
 	if !known { // no longer in the catalog: its delivery will die
-		late = r.now.Add(-strandedAfter)
+		late = r.now.Add(-lateAfter)
 	}
 	return due.Before(late)
 }
@@ -185,7 +185,7 @@ func (r *sweep) isKnown(endpoint string) bool {
 }
 
 // lastHour returns the end of the last hour whose events are looked at.
-func (r *sweep) lastHour() time.Time { return r.now.Add(-strandedAfter).Truncate(time.Hour) }
+func (r *sweep) lastHour() time.Time { return r.now.Add(-lateAfter).Truncate(time.Hour) }
 
 // timeLeft tells whether the run is still within the given share of its time, without the reserve.
 func (r *sweep) timeLeft(share float64) bool {
@@ -431,7 +431,7 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 		return nil // the event has expired since: there is nothing to send
 	case errors.Is(err, format.ErrFormat): // looking again would not help
 		r.mu.Lock()
-		sum.Left += len(f.missing)
+		sum.NotSent += len(f.missing)
 		r.mu.Unlock()
 		return nil
 	case err != nil:
@@ -502,7 +502,7 @@ func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []st
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sum.Left += len(failed)
+	sum.NotSent += len(failed)
 	return errors.Join(failed...)
 }
 
@@ -514,7 +514,7 @@ func (r *SweepReport) add(page SweepReport) {
 	r.Dead += page.Dead
 	r.Waiting += page.Waiting
 	r.Missing += page.Missing
-	r.Left += page.Left
+	r.NotSent += page.NotSent
 	r.Overdue += page.Overdue
 }
 
