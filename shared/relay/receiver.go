@@ -172,7 +172,11 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 }
 
 func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, error) {
-	source, err := r.sources.Get(ctx, catalog.KeyOf(in.Source))
+	k := catalog.KeyOf(in.Source)
+	if k.String() != in.Source { // such as "/app"
+		return Event{}, Answer{}, fmt.Errorf("source %s: %w", in.Source, catalog.ErrNotFound)
+	}
+	source, err := r.sources.Get(ctx, k)
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
 	}
