@@ -12,8 +12,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Changes lists what replacing current by next changes, one a line: "+" added, "-" removed, "~"
-// changed, with the names of the changed fields. The lines contain no values, and so no secrets. A
+// Changes lists what replacing current by next changes, one a line: "-" removed, "+" added, "~"
+// changed, with the names of the changed fields. Removals come first. The lines contain no values, and so no secrets. A
 // retiring secret that has ended by now is not a change.
 func Changes(current, next catalog.Catalog, now time.Time) []string {
 	var lines []string
@@ -25,10 +25,30 @@ func Changes(current, next catalog.Catalog, now time.Time) []string {
 		func(e catalog.Endpoint) string {
 			return e.Name
 		})...)
-	return append(lines, changes("subscription", grouped(current), grouped(next),
+	lines = append(lines, changes("subscription", grouped(current), grouped(next),
 		func(p pair) string {
 			return p.Name
 		})...)
+	slices.SortStableFunc(lines, func(a, b string) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	return lines
+}
+
+const removal = "- "
+
+func rank(line string) int {
+	if strings.HasPrefix(line, removal) {
+		return 0
+	}
+	return 1
+}
+
+// Removes tells whether one of the changes is a removal.
+func Removes(changes []string) bool {
+	return slices.ContainsFunc(changes, func(line string) bool {
+		return strings.HasPrefix(line, removal)
+	})
 }
 
 // signingAt returns the endpoints with only those retiring secrets that still sign at the time.
@@ -80,7 +100,7 @@ func changes[T any](kind string, current, next []T, name func(T) string) []strin
 		}
 	}
 	for _, gone := range slices.Sorted(maps.Keys(old)) {
-		lines = append(lines, fmt.Sprintf("- %s %s", kind, gone))
+		lines = append(lines, fmt.Sprintf(removal+"%s %s", kind, gone))
 	}
 	return lines
 }

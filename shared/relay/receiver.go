@@ -316,7 +316,7 @@ func (r *Receiver) loadOrder(
 // tenantOf returns the tenant to whom an event belongs. Error: ErrTenant.
 func tenantOf(e Event, header Header, from *catalog.TenantOf) (string, error) {
 	tenant, _ := catalog.SplitName(e.Source)
-	if from == nil {
+	if tenant != "" || from == nil { // a tenant's source has no say in that
 		return tenant, nil
 	}
 	var where string
