@@ -53,7 +53,8 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 	}
 	printf := func(format string, args ...any) { _, _ = printLine(out, format, args...) }
 	options := applyOptions{
-		tenant: c.Tenant, keep: time.Duration(c.Keep), dryRun: c.DryRun, adopt: c.Adopt, yes: c.Yes,
+		tenant: c.Tenant, keep: time.Duration(c.Keep), dryRun: c.DryRun, adopt: c.Adopt,
+		yes: c.Yes || c.Empty,
 	}
 	if c.DryRun && c.Stack == "" && !sqlite.Exists(c.dir()) {
 		return applyTo(ctx, &memory.Catalog{}, next, options, printf)
@@ -95,7 +96,9 @@ type catalogs interface {
 
 // ErrNotRemoved is returned if somebody does not agree that something is removed, or cannot be
 // asked.
-var ErrNotRemoved = errors.New("nothing was written, because something would be removed")
+var ErrNotRemoved = errors.New(
+	"nothing was written, because something would be removed (--yes removes it without a question)",
+)
 
 // applyTo shows what next changes in a tenant's catalog. Unless it is a dry run, it then writes
 // next, all or nothing. It changes nothing that others than files manage.
@@ -202,8 +205,7 @@ func checkSources(
 // confirmRemoval asks on the terminal whether something may be removed.
 func confirmRemoval(printf func(string, ...any)) error {
 	if info, err := os.Stdin.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return fmt.Errorf("%w; look at the lines with -, then run the command again with --yes",
-			ErrNotRemoved)
+		return ErrNotRemoved
 	}
 	printf("catalog   remove what has a - above? [y/N]")
 	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')

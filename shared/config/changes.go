@@ -65,6 +65,9 @@ type pair struct {
 	Name   string
 	Types  [][]string
 	Filter []string
+
+	Names    []string
+	Managers []catalog.Manager
 }
 
 func grouped(c catalog.Catalog) []pair {
@@ -78,6 +81,7 @@ func grouped(c catalog.Catalog) []pair {
 		}
 		p := &out[at[name]]
 		p.Types, p.Filter = append(p.Types, s.Types), append(p.Filter, s.Filter)
+		p.Names, p.Managers = append(p.Names, s.Name), append(p.Managers, s.ManagedBy)
 	}
 	return out
 }
@@ -124,7 +128,8 @@ func changedFields(a, b any) []string {
 // keys maps fields to their keys in the file, where the key is not the field's name in lower case.
 var keys = map[string]string{
 	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit",
-	"RatePer":     "rate_limit",
+	"RatePer": "rate_limit",
+	"Names":   "name", "Managers": "manager", "ManagedBy": "manager",
 	"SecretsMade": "secrets", "Retiring": "secrets",
 }
 
