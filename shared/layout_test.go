@@ -17,7 +17,7 @@ import (
 const module = "webhook-relay/"
 
 // core are the layers of the product itself, from the lowest up.
-var core = []string{"policy", "catalog", "gate", "relay", "operate"}
+var core = []string{"policy", "catalog", "gate", "relay", "operate", "access"}
 
 // layers are the packages of this project, by the layer that they belong to. A package belongs to
 // the layer with the longest prefix of its name.
@@ -40,6 +40,7 @@ var layers = []struct {
 	{"gate", []string{"shared/relay/gate"}, core[:2]},
 	{"relay", []string{"shared/relay"}, core[:3]},
 	{"operate", []string{"shared/relay/operate"}, core[:4]},
+	{"access", []string{"shared/relay/access"}, core[:5]},
 	{
 		"adapter",
 		[]string{
@@ -49,16 +50,17 @@ var layers = []struct {
 		with(core, "name"),
 	},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
+	{"admin", []string{"shared/admin"}, with(core, "configuration")},
 	{"lambda", []string{"shared/lambda"}, with(core, "adapter", "name")},
 	{"name", []string{"shared/lambda/settings", "shared/telemetry/metric"}, nil},
 	{
 		"lab", []string{"shared/lab"},
-		with(core, "adapter", "configuration", "lambda", "name", "lab", "sample"),
+		with(core, "adapter", "configuration", "admin", "lambda", "name", "lab", "sample"),
 	},
 	{"sample", []string{"events"}, with(core, "configuration")},
 	{
 		"function", []string{"functions"},
-		with(core, "adapter", "configuration", "lambda", "name", "sample"),
+		with(core, "adapter", "configuration", "admin", "lambda", "name", "sample"),
 	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},
 }

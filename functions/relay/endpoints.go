@@ -38,7 +38,7 @@ func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	_, names, err := t.catalog.Names(ctx)
+	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,10 @@ func stateOf(s breaker.State, now time.Time) string {
 		}
 		text += ", then a probe"
 	case breaker.Paused:
+		if !s.StoppedAt.IsZero() {
+			text = fmt.Sprintf("paused by its operator since %s", s.StoppedAt.Format(time.RFC3339))
+			break
+		}
 		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
 	case breaker.Recovering:
 		text = fmt.Sprintf(
@@ -143,7 +147,7 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	_, names, err := t.catalog.Names(ctx)
+	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/transform/jq"
 	"webhook-relay/shared/transform/jq/program"
@@ -53,7 +52,7 @@ type hostOptions struct {
 // functions do, and use the embedded adapters.
 type host struct {
 	store   *sqlite.Store
-	catalog catalog.Store
+	catalog catalogs
 	receive gateway.Lambda
 
 	queues  map[string]*sqlite.Queue
@@ -112,8 +111,9 @@ func (h *host) build(dir string, o hostOptions) error {
 		h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalogs
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest],
-		Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Sources: catalogs, Subscriptions: catalogs, Ingest: h.queues[ingestQueue],
+		Ordered: h.queues[orderedIngest],
+		Bodies:  bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],
 		), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),

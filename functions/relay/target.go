@@ -36,11 +36,15 @@ type target struct {
 	bodies  relay.Bodies
 	ingest  relay.Queue
 	retry   relay.Queue
-	close   func() error
+	// the documents beside the catalog and those beside the ledger
+	catalogDocuments operate.Documents
+	ledgerDocuments  operate.Documents
+	close            func() error
 }
 
 type catalogStore interface {
 	catalog.Store
+	catalog.Tenants
 	catalog.Names
 	catalog.Sources
 	catalog.Subscriptions
@@ -56,7 +60,7 @@ type ledger interface {
 // checkKnown returns ErrNotFound if there is no endpoint of this name. An endpoint that was removed
 // counts as known while deliveries to it are on record.
 func (t *target) checkKnown(ctx context.Context, endpoint string) error {
-	_, names, err := t.catalog.Names(ctx)
+	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil || slices.Contains(names, endpoint) {
 		return err
 	}
@@ -108,6 +112,7 @@ func openLocal(dir string) (*target, error) {
 			relay.DefaultRetention + relay.BodiesOutlive,
 		),
 		ingest: l.queues[ingestQueue], retry: l.queues[retryQueue], close: l.store.Close,
+		catalogDocuments: l.store.Documents(), ledgerDocuments: l.store.Documents(),
 	}, nil
 }
 

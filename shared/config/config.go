@@ -47,6 +47,8 @@ type source struct {
 	EventID   *locator `yaml:"event_id"`
 	Once      string   `yaml:"once"`
 
+	Tenant *tenantOf `yaml:"tenant"`
+
 	URL        string            `yaml:"url"`
 	AllowedIPs []string          `yaml:"allowed_ips"`
 	Settings   map[string]string `yaml:"settings"`
@@ -89,6 +91,7 @@ type endpoint struct {
 }
 
 type subscription struct {
+	Name     string    `yaml:"name"`
 	Source   string    `yaml:"source"`
 	Endpoint string    `yaml:"endpoint"`
 	Types    []string  `yaml:"types"`
@@ -125,6 +128,7 @@ type checker struct {
 
 	name     string
 	lookup   func(string) (string, bool)
+	tenant   string         // whose catalog the file is for; "": the operator's
 	local    bool           // rejects settings that need AWS
 	deployed bool           // rejects credentials sent over http
 	lines    map[string]int // the line of each value, by the value's path
@@ -168,11 +172,13 @@ func (c *checker) fail(path, format string, args ...any) {
 // failAt records a problem on a line. The path is escaped if need be, because it contains keys of
 // the file, which may hold any character.
 func (c *checker) failAt(line int, path, format string, args ...any) {
+	path = strings.TrimPrefix(path, ".") // a single resource has no path of its own
 	if strings.ContainsFunc(path, unicode.IsControl) {
 		path = strings.Trim(strconv.Quote(path), `"`)
 	}
-	where := strings.TrimSuffix(fmt.Sprintf("%s:%d: %s", c.name, line, path), ": ")
-	c.problems = append(c.problems, fmt.Errorf("%s: %w", where, fmt.Errorf(format, args...)))
+	c.problems = append(c.problems, &Problem{
+		File: c.name, Line: line, Path: path, Err: fmt.Errorf(format, args...),
+	})
 }
 
 // line returns the line of the value at path. If there is no such value, it returns the line of the
@@ -190,7 +196,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
 	var out catalog.Catalog
-	sources, endpoints := names{}, names{}
+	sources, endpoints, subscriptions := names{}, names{}, names{}
 	for i, s := range f.Sources {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.checkName(path, s.Name, sources)
@@ -211,21 +217,13 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	wanted, sends := map[string]map[string]bool{}, sends{checker: c}
 	for i, s := range f.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
-		if s.Source != catalog.OwnSource {
-			c.checkReference(path+".source", s.Source, sources)
+		if s.Name != "" {
+			c.checkName(path, s.Name, subscriptions)
 		}
+		c.checkSource(path+".source", s.Source, sources)
 		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
 		c.checkFanOut(path, s, wanted)
-		for j, t := range s.Types {
-			if err := route.Validate(t); err != nil {
-				c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
-			}
-		}
-		out.Subscriptions = append(out.Subscriptions, catalog.Subscription{
-			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(
-				path+".filter", s.Source, &s.Filter,
-			),
-		})
+		out.Subscriptions = append(out.Subscriptions, c.subscription(path, s))
 		sends.add(path, s)
 	}
 	sends.addTo(out.Endpoints)
@@ -238,8 +236,20 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int {
 		return cmp.Compare(a.Source, b.Source)
 	})
-	out.SetOrder()
+	catalog.NameSubscriptions(out.Subscriptions)
 	return out
+}
+
+func (c *checker) subscription(path string, s subscription) catalog.Subscription {
+	for j, t := range s.Types {
+		if err := route.Validate(t); err != nil {
+			c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
+		}
+	}
+	return catalog.Subscription{
+		Name: s.Name, Source: s.Source, Endpoint: s.Endpoint, Types: s.Types,
+		Filter: c.filter(path+".filter", s.Source, &s.Filter),
+	}
 }
 
 // names maps each name to the path at which it appears first.
@@ -285,7 +295,7 @@ func (c *checker) checkReference(path, name string, known names) {
 }
 
 func (c *checker) source(path string, s source) catalog.Source {
-	out := catalog.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
+	out := catalog.Source{Name: s.Name, Tenant: c.tenantOf(path, s.Tenant), Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
 		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC),
 		EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
 		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),

@@ -18,6 +18,7 @@ func (d eventDoc) AppendJSON(b []byte) []byte {
 	b = format.AppendText(b, "id", d.ID)
 	b = format.AppendText(b, "receipt", d.Receipt)
 	b = format.AppendText(b, "source", d.Source)
+	b = format.AppendTextUnlessEmpty(b, "tenant", d.Tenant)
 	b = format.AppendTextUnlessEmpty(b, "type", d.Type)
 	b = format.AppendTextUnlessEmpty(b, "trust", d.Trust)
 	b = format.AppendTime(b, "receivedAt", d.ReceivedAt)

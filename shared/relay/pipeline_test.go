@@ -85,7 +85,7 @@ func TestABodyThatGrowsTooLargeIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		bomb := relay.Event{
-			ID: relay.EventID("app", "1"), Receipt: "r", Source: "app", ReceivedAt: time.Now(),
+			ID: relay.EventID("", "app", "1"), Receipt: "r", Source: "app", ReceivedAt: time.Now(),
 			Packed: format.Deflate(make([]byte, relay.MaxPackedBodyBytes+1)),
 		}
 		for _, m := range relay.FirstAttempts(bomb, []string{"a"}) {

@@ -44,8 +44,8 @@ func perMinute(ep *target) float64 {
 func (s *step) prove(ctx context.Context) (Action, error) {
 	// An instance with an old cache entry would ask for another proof than the others do, and the
 	// two proofs would replace each other again and again.
-	s.deliverer.endpoints.Forget(s.task.Endpoint)
-	ep, err := s.deliverer.endpoints.Get(ctx, s.task.Endpoint)
+	s.deliverer.endpoints.Forget(catalog.KeyOf(s.task.Endpoint))
+	ep, err := s.deliverer.endpoints.Get(ctx, catalog.KeyOf(s.task.Endpoint))
 	if err != nil {
 		return Action{}, err
 	}
@@ -109,20 +109,38 @@ type ping struct {
 }
 
 type pingData struct {
+	Tenant   string `json:"tenant,omitempty"`
 	Endpoint string `json:"endpoint"`
 }
 
+// PingEvent returns an event that the operator sends to one endpoint, to see how it is now. Its
+// delivery has one attempt.
+func PingEvent(endpoint string, at time.Time) Event {
+	at = wholeMillis(at)
+	tenant, _ := catalog.SplitName(endpoint)
+	return OwnEvent(
+		tenant, PingType, endpoint+" "+randomID(), "", format.Encode(pingOf(endpoint, at)), at,
+	)
+}
+
+// pingOf returns the ping of an endpoint, by its qualified name.
+func pingOf(endpoint string, at time.Time) ping {
+	tenant, name := catalog.SplitName(endpoint)
+	return ping{Type: PingType, At: at, Data: pingData{Tenant: tenant, Endpoint: name}}
+}
+
+func (e Event) isPing() bool { return e.Source == catalog.OwnSource && e.Type == PingType }
+
 // question returns the request that the endpoint must answer.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
+	tenant, _ := catalog.SplitName(ep.endpoint.Name)
 	e := Event{
-		ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified,
-		ReceivedAt: wholeMillis(now), Trace: newTrace(""),
+		ID: EventID(tenant, catalog.OwnSource, ""), Source: catalog.OwnSource, Tenant: tenant,
+		Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace(""),
 	}
 	if ep.endpoint.Prove == catalog.ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = format.Encode(ping{
-			Type: PingType, At: e.ReceivedAt, Data: pingData{Endpoint: ep.endpoint.Name},
-		})
+		e.Body = format.Encode(pingOf(ep.endpoint.Name, e.ReceivedAt))
 	}
 	post, err := s.deliverer.request(ep, e, 1, transform.Result{Body: e.Body}, now)
 	if err == nil && ep.endpoint.Prove == catalog.ProveOptions {

@@ -8,7 +8,8 @@ import (
 
 // ReceiveReport tells how a request from a partner ended.
 type ReceiveReport struct {
-	Source  string
+	Source  string // qualified name
+	Tenant  string // whose event it is; "": the operator's, or it was refused
 	EventID string // "" for a refused request or a handshake
 	Type    string
 
@@ -48,7 +49,8 @@ const (
 // RouteReport tells what became of one message at the fan-out.
 type RouteReport struct {
 	EventID string
-	Source  string
+	Source  string // qualified name
+	Tenant  string // whose event it is; "": the operator's
 	Type    string
 	Result  RouteResult
 	// this message recorded the event: true once for each event, also if Result is RouteFailed

@@ -140,7 +140,8 @@ func (r *rig) ports() ports {
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: p.sources, Ingest: valued{p.ingest, r.t}, Ordered: p.orderedIngest, Bodies: p.bodies,
+		Sources: p.sources, Subscriptions: p.subs, Ingest: valued{p.ingest, r.t},
+		Ordered: p.orderedIngest, Bodies: p.bodies,
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{

@@ -23,9 +23,19 @@ type transforms struct {
 	parsed map[string]*transform.Transform // by source
 }
 
+// spec returns the transform that the endpoint's subscription to a source has; "": none. The
+// subscriptions of a tenant name the tenant's own sources by their plain names.
+func (t *target) spec(source string) string {
+	mine, _ := catalog.SplitName(t.endpoint.Name)
+	if tenant, name := catalog.SplitName(source); tenant == mine {
+		source = name
+	}
+	return t.endpoint.Sends[source]
+}
+
 // transformOf returns the transform for the webhooks of a source; nil: they are sent as they came.
 func (t *target) transformOf(source string) (*transform.Transform, error) {
-	spec := t.endpoint.Sends[source]
+	spec := t.spec(source)
 	if spec == "" {
 		return nil, nil //nolint:nilnil // none, and no error
 	}
@@ -49,7 +59,7 @@ func (t *target) transformOf(source string) (*transform.Transform, error) {
 // for which the transform fails, or leaves nothing, takes nothing of a limit and is no probe. ended
 // is the attempt that is recorded then; nil: go on with ep, which may be newer.
 func (s *step) shape(ctx context.Context, ep *target) (_ *target, ended *attemptResult, err error) {
-	if ep.endpoint.Sends[s.event.Source] == "" {
+	if ep.spec(s.event.Source) == "" {
 		return ep, nil, nil
 	}
 	skip, err := s.transform(ctx, ep)
@@ -64,7 +74,7 @@ func (s *step) shape(ctx context.Context, ep *target) (_ *target, ended *attempt
 			a := s.skip(EndpointGone, "the endpoint is no longer in the catalog")
 			return nil, &a, nil
 		}
-		if current.endpoint.Sends[s.event.Source] != ep.endpoint.Sends[s.event.Source] {
+		if current.spec(s.event.Source) != ep.spec(s.event.Source) {
 			return s.shape(ctx, current)
 		}
 	}
@@ -116,7 +126,7 @@ func (s *step) failedToShape(ctx context.Context, ep *target, failed *transform.
 	if n == FailuresInARow && s.event.Source != catalog.OwnSource {
 		// as with a change of an endpoint's state: a failure to tell is not repeated
 		_ = s.cfg.Operator.TellFailing(ctx, FailingTransform{
-			Source: s.event.Source, Endpoint: ep.endpoint.Name, Spec: ep.endpoint.Sends[s.event.Source],
+			Source: s.event.Source, Endpoint: ep.endpoint.Name, Spec: ep.spec(s.event.Source),
 			EventID: s.event.ID, Error: failed.Problem, At: wholeMillis(s.cfg.Now()),
 		})
 	}

@@ -34,6 +34,7 @@ const (
 	zippedAttribute     = "zipped"
 	sentAttribute       = "sent"
 	markAttribute       = "mark"
+	versionAttribute    = "version"
 	attemptsAttribute   = "attempts"
 	statusAttribute     = "status"
 	sealedAttribute     = "sealed"
@@ -43,4 +44,10 @@ const (
 	retiredAttribute    = "retired_at"
 	learnedAttribute    = "learned"
 	learnUntilAttribute = "learn_until"
+	changesAttribute    = "changes"
+	orderedAttribute    = "ordered"
+	namesAttribute      = "names"
+	managedAttribute    = "managed_by"
+	changedAttribute    = "changed_rev"
+	changedAtAttribute  = "changed_at"
 )

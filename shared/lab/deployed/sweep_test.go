@@ -70,7 +70,7 @@ func (w *world) leave(t *testing.T, name string, now time.Time, body []byte) rel
 	t.Helper()
 	receivedAt := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
 	e := relay.Event{
-		ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name,
+		ID: relay.EventID("", name, rand.Text()), Receipt: rand.Text(), Source: name,
 		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: body,
 	}
 	if _, err := relay.RecordEvent(t.Context(), w.ledger, relay.EventRecord{

@@ -63,7 +63,7 @@ func TestTheLargestBodyTakesLessThan64MiB(t *testing.T) {
 	}
 	for name, body := range bodies {
 		payload, err := json.Marshal(events.APIGatewayV2HTTPRequest{
-			PathParameters: map[string]string{handler.PathParameter: "app"},
+			PathParameters: map[string]string{handler.SourceParameter: "app"},
 			Headers:        map[string]string{"authorization": "Bearer token"},
 			RequestContext: events.APIGatewayV2HTTPRequestContext{
 				HTTP: events.APIGatewayV2HTTPRequestContextHTTPDescription{Method: "POST"},

@@ -104,7 +104,7 @@ func decodeEvent(record, body []byte) (relay.EventRecord, error) {
 func (l *Ledger) Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Delivery, error) {
 	var stored *deliveryRow
 	err := l.store.change(ctx, false, func(v *view) {
-		stored = unexpired(v.delivery(deliveryKey{k.EventID, k.Endpoint}))
+		stored = unexpiredRow(v.delivery(deliveryKey{k.EventID, k.Endpoint}))
 	})
 	if err != nil {
 		return relay.Delivery{}, err
@@ -116,8 +116,8 @@ func (l *Ledger) Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Deliv
 	return relay.DecodeDelivery(stored.record)
 }
 
-// unexpired returns d, or nil if it has expired.
-func unexpired(d *deliveryRow) *deliveryRow {
+// unexpiredRow returns d, or nil if it has expired.
+func unexpiredRow(d *deliveryRow) *deliveryRow {
 	if d == nil || d.expires <= time.Now().Unix() {
 		return nil
 	}
@@ -134,7 +134,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	conflict := false
 	err := l.store.change(ctx, false, func(v *view) {
 		attempts := 0
-		if stored := unexpired(v.delivery(row.deliveryKey)); stored != nil {
+		if stored := unexpiredRow(v.delivery(row.deliveryKey)); stored != nil {
 			attempts = stored.attempts
 		}
 		if conflict = attempts != prior; !conflict {

@@ -13,12 +13,16 @@ type Source struct {
 	// Secrets are the accepted secrets, newest first. It is empty only for provider "none", or for
 	// a provider that sends its secret in a handshake.
 	Secrets []string
-	Order   Order // derived from its ordered endpoints, see Catalog.SetOrder
+	// to whom its events belong; nil: to whom the source belongs
+	Tenant *TenantOf
 
 	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no
 	// window is open, or there is a secret already. It is not part of the configuration: Sources
 	// sets it, and Store neither reads nor writes it.
 	LearnUntil time.Time
+
+	ManagedBy Manager // "": ManagedByFile
+	Changed   Stamp
 }
 
 // Learns tells whether the source's provider sends its secret in a handshake.
@@ -59,6 +63,9 @@ type Endpoint struct {
 	// Sends are the transforms of what the endpoint gets, by source: specifications of package
 	// transform. The webhooks of a source without one are sent as they came.
 	Sends map[string]string
+
+	ManagedBy Manager // "": ManagedByFile
+	Changed   Stamp
 }
 
 // DefaultEndpointTimeout is the timeout of an attempt if the endpoint sets none. Standard Webhooks
@@ -71,11 +78,17 @@ const MaxEndpointTimeout = 30 * time.Second
 
 // Subscription sends a source's events to an endpoint.
 type Subscription struct {
+	// [a-z0-9][a-z0-9-]{0,62}; unique in its catalog; "" in what is given to Store.ReplaceCatalog
+	// means the name that NameSubscriptions gives it
+	Name     string
 	Source   string
 	Endpoint string
 	Types    []string // event types, "*" matches any characters; empty: all types
 	Filter   string   // a filter of package route, JSON; "": none
-	Order    Order    // that of its endpoint, see Catalog.SetOrder
+	Order    Order    // that of its endpoint; SubscriptionsTo alone sets it
+
+	ManagedBy Manager // "": ManagedByFile
+	Changed   Stamp
 }
 
 // Catalog is the whole configuration of a relay.

@@ -36,6 +36,7 @@ type notice struct {
 }
 
 type noticeData struct {
+	Tenant      string     `json:"tenant,omitempty"`
 	Endpoint    string     `json:"endpoint,omitempty"`
 	Reason      string     `json:"reason,omitempty"`
 	NextProbeAt *time.Time `json:"nextProbeAt,omitempty"`
@@ -49,7 +50,7 @@ type noticeData struct {
 }
 
 // Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source
-// catalog.OwnSource. It does not send an event that no subscription takes. It looks up the
+// catalog.OwnSource. An event about something of a tenant's belongs to that tenant. It does not send an event that no subscription takes. It looks up the
 // subscriptions only when there is an event, which is rare, and caches them as the fan-out does. So
 // a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
 //
@@ -71,7 +72,8 @@ func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 	if c == nil {
 		return nil
 	}
-	data := noticeData{Endpoint: c.Endpoint, Reason: c.Reason}
+	tenant, endpoint := catalog.SplitName(c.Endpoint)
+	data := noticeData{Tenant: tenant, Endpoint: endpoint, Reason: c.Reason}
 	switch c.Type {
 	case gate.EndpointOpened:
 		data.NextProbeAt = &c.State.OpenUntil
@@ -89,11 +91,16 @@ func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 // event.
 func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string) error {
 	last := d.History[len(d.History)-1]
+	tenant, endpoint := catalog.SplitName(d.Endpoint)
+	source := d.Source
+	if tenant != "" {
+		_, source = catalog.SplitName(source) // the name that the tenant knows
+	}
 	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+
 		strconv.Itoa(d.Attempts), trace, notice{Type: DeliveryDead, At: d.UpdatedAt,
 		Data: noticeData{
-			Endpoint: d.Endpoint, Reason: string(d.Reason), EventID: d.EventID, Source: d.Source,
-			EventType: d.Type, Attempts: d.Attempts,
+			Tenant: tenant, Endpoint: endpoint, Reason: string(d.Reason), EventID: d.EventID,
+			Source: source, EventType: d.Type, Attempts: d.Attempts,
 			StatusCode: last.StatusCode, Error: last.Error,
 		}})
 }
@@ -115,11 +122,12 @@ func (n *Notifier) TellFailing(ctx context.Context, f relay.FailingTransform) er
 
 // TellLearned sends the event for a source's secret that a handshake brought.
 func (n *Notifier) TellLearned(ctx context.Context, source string, at time.Time) error {
+	tenant, plain := catalog.SplitName(source)
 	return n.tell(
 		ctx, source+" "+rand.Text(), "",
 		notice{
 			Type: SourceSecretLearned, At: at.UTC().Truncate(time.Millisecond),
-			Data: noticeData{Source: source},
+			Data: noticeData{Tenant: tenant, Source: plain},
 		},
 	)
 }
@@ -131,7 +139,7 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 	if err != nil {
 		return err
 	}
-	e := relay.OwnEvent(what.Type, happened, trace, body, time.Now())
+	e := relay.OwnEvent(what.Data.Tenant, what.Type, happened, trace, body, time.Now())
 	if n.router != nil {
 		wanted, err := n.router.Wants(ctx, e)
 		if err != nil {
@@ -178,6 +186,20 @@ func DisableEndpoint(
 		return s.Disable(now, cmp.Or(reason, byOperator)),
 			gate.Change{Type: gate.EndpointDisabled, Reason: cmp.Or(reason, byOperator)}
 	})
+}
+
+// PauseEndpoint holds all deliveries to an endpoint until it is enabled. They use up no attempts. It
+// tells whether that changed anything: the endpoint may be paused already. A disabled endpoint stays
+// disabled, and its deliveries die. Deliveries stop within catalog.DefaultCacheTTL.
+func PauseEndpoint(
+	ctx context.Context, states gate.EndpointStates, endpoint string,
+) (changed bool, err error) {
+	c, err := operate(ctx, states, endpoint, func(
+		s breaker.State, now time.Time,
+	) (breaker.State, gate.Change) {
+		return s.Stop(now), gate.Change{Reason: byOperator}
+	})
+	return c != nil, err
 }
 
 // tries is the number of tries of a write that conflicts with others.
