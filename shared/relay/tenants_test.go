@@ -483,3 +483,38 @@ func (q watchedGroups) Send(ctx context.Context, msgs []relay.Outgoing) []error 
 	}
 	return q.OrderedQueue.Send(ctx, msgs)
 }
+
+// TestTheSweepFindsWhatATenantLost: of an event of the tenant's own source, and of one that was
+// published for it.
+func TestTheSweepFindsWhatATenantLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newTenantsRig(t)
+		var want []string
+		for _, from := range [][2]string{{"acme/billing", ""}, {"app", "acme"}} {
+			event, err := r.postAs(from[0], from[1], "1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, event)
+		}
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		lost, _ := r.delivery.Receive(t.Context(), 10)
+		for _, m := range lost {
+			if err := r.delivery.Ack(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(4 * time.Hour)
+		report := r.sweep()
+		r.pump()
+		if report.PutBack != 4 || report.Events != 2 {
+			t.Errorf("%+v, want 4 deliveries of 2 events put back", report)
+		}
+		for _, event := range want {
+			if diff := cmp.Diff([]string{"acme", "all"}, r.hosts(event)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+	})
+}
