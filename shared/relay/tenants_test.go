@@ -518,3 +518,50 @@ func TestTheSweepFindsWhatATenantLost(t *testing.T) {
 		}
 	})
 }
+
+func TestATenantSeesItsOwnEventsAndDeliveriesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newTenantsRig(t)
+		event, err := r.postAs("app", "acme", "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.pump()
+		for tenant, want := range map[string][]string{
+			"": {"acme/own", "all"}, "acme": {"acme/own"}, "beta": nil, "acm": nil,
+		} {
+			ledger := operate.ForTenant(&r.ledger, &r.ledger, tenant)
+			record, deliveries, err := ledger.Event(t.Context(), event)
+			_, recordErr := ledger.EventRecord(t.Context(), event)
+			if want == nil {
+				if !errors.Is(err, catalog.ErrNotFound) ||
+					!errors.Is(recordErr, catalog.ErrNotFound) || len(record.Body) > 0 {
+					t.Errorf("%s: %v, %v", tenant, err, recordErr)
+				}
+				continue
+			}
+			var got []string
+			for _, d := range deliveries {
+				got = append(got, d.Endpoint)
+			}
+			slices.Sort(got)
+			slices.Sort(record.Endpoints)
+			if diff := cmp.Diff([][]string{want, want}, [][]string{got, record.Endpoints}); err !=
+				nil || recordErr != nil || diff != "" {
+				t.Errorf("%q: %v, %v (-want +got):\n%s", tenant, err, recordErr, diff)
+			}
+		}
+		acme := operate.ForTenant(&r.ledger, &r.ledger, "acme")
+		if _, err := acme.Delivery(t.Context(), event, "acme/own"); err != nil {
+			t.Error(err)
+		}
+		for _, endpoint := range []string{"all", "beta/own", "acme2/own"} {
+			if _, err := acme.Delivery(t.Context(), event, endpoint); !errors.Is(
+				err, catalog.ErrNotFound,
+			) {
+				t.Errorf("%s: %v", endpoint, err)
+			}
+		}
+	})
+}
