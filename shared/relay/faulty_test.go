@@ -324,6 +324,14 @@ func (p faultyNames) Names(
 	return sources, endpoints, err
 }
 
+func (p faultyNames) AllTenants(ctx context.Context) (out []string, err error) {
+	err = p.s.strike(ctx, "names of tenants", func() (err error) {
+		out, err = p.inner.AllTenants(ctx)
+		return err
+	})
+	return out, err
+}
+
 type faultyLedger struct {
 	s striker
 	operate.Ledger

@@ -483,3 +483,85 @@ func (q watchedGroups) Send(ctx context.Context, msgs []relay.Outgoing) []error 
 	}
 	return q.OrderedQueue.Send(ctx, msgs)
 }
+
+// TestTheSweepFindsWhatATenantLost: of an event of the tenant's own source, and of one that was
+// published for it.
+func TestTheSweepFindsWhatATenantLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newTenantsRig(t)
+		var want []string
+		for _, from := range [][2]string{{"acme/billing", ""}, {"app", "acme"}} {
+			event, err := r.postAs(from[0], from[1], "1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, event)
+		}
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		lost, _ := r.delivery.Receive(t.Context(), 10)
+		for _, m := range lost {
+			if err := r.delivery.Ack(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(4 * time.Hour)
+		report := r.sweep()
+		r.pump()
+		if report.PutBack != 4 || report.Events != 2 {
+			t.Errorf("%+v, want 4 deliveries of 2 events put back", report)
+		}
+		for _, event := range want {
+			if diff := cmp.Diff([]string{"acme", "all"}, r.hosts(event)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		}
+	})
+}
+
+func TestATenantSeesItsOwnEventsAndDeliveriesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newTenantsRig(t)
+		event, err := r.postAs("app", "acme", "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.pump()
+		for tenant, want := range map[string][]string{
+			"": {"acme/own", "all"}, "acme": {"acme/own"}, "beta": nil, "acm": nil,
+		} {
+			ledger := operate.ForTenant(&r.ledger, &r.ledger, tenant)
+			record, deliveries, err := ledger.Event(t.Context(), event)
+			_, recordErr := ledger.EventRecord(t.Context(), event)
+			if want == nil {
+				if !errors.Is(err, catalog.ErrNotFound) ||
+					!errors.Is(recordErr, catalog.ErrNotFound) || len(record.Body) > 0 {
+					t.Errorf("%s: %v, %v", tenant, err, recordErr)
+				}
+				continue
+			}
+			var got []string
+			for _, d := range deliveries {
+				got = append(got, d.Endpoint)
+			}
+			slices.Sort(got)
+			slices.Sort(record.Endpoints)
+			if diff := cmp.Diff([][]string{want, want}, [][]string{got, record.Endpoints}); err !=
+				nil || recordErr != nil || diff != "" {
+				t.Errorf("%q: %v, %v (-want +got):\n%s", tenant, err, recordErr, diff)
+			}
+		}
+		acme := operate.ForTenant(&r.ledger, &r.ledger, "acme")
+		if _, err := acme.Delivery(t.Context(), event, "acme/own"); err != nil {
+			t.Error(err)
+		}
+		for _, endpoint := range []string{"all", "beta/own", "acme2/own"} {
+			if _, err := acme.Delivery(t.Context(), event, endpoint); !errors.Is(
+				err, catalog.ErrNotFound,
+			) {
+				t.Errorf("%s: %v", endpoint, err)
+			}
+		}
+	})
+}

@@ -285,6 +285,16 @@ func (c *Catalog) namesIn(
 	return doc.Names, err
 }
 
+// AllTenants implements catalog.Names.
+func (c *Catalog) AllTenants(ctx context.Context) (names []string, err error) {
+	err = c.eachOf(ctx, tenantsPartition, "", func(it item) error {
+		names = append(names, textsOf(it, namesAttribute)...)
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
+}
+
 // Names implements catalog.Names.
 func (c *Catalog) Names(
 	ctx context.Context, tenant string,

@@ -149,6 +149,9 @@ func tenantsListed(t *testing.T, c CatalogUnderTest) {
 	}
 	slices.Sort(all)
 	equal(t, "tenants", []string{"acme", "beta"}, all)
+	all, err := c.AllTenants(t.Context())
+	must(t, "AllTenants", err)
+	equal(t, "all tenants", []string{"acme", "beta"}, all)
 }
 
 func editLife(t *testing.T, c CatalogUnderTest) {

@@ -98,15 +98,23 @@ func (c *Catalog) State(_ context.Context, tenant string) (catalog.State, error)
 func isOrdered(e catalog.Endpoint) bool { return e.Order.On }
 
 // TenantNames lists the tenants in a shard that have a catalog.
-func (c *Catalog) TenantNames(_ context.Context, shard int) (names []string, err error) {
+func (c *Catalog) TenantNames(ctx context.Context, shard int) ([]string, error) {
+	all, err := c.AllTenants(ctx)
+	return slices.DeleteFunc(all, func(name string) bool {
+		return catalog.ShardOf(name, catalog.TenantShards) != shard
+	}), err
+}
+
+// AllTenants lists the tenants that have a catalog.
+func (c *Catalog) AllTenants(context.Context) (names []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for tenant, state := range c.tenants {
-		if tenant != "" && state.state.Generation != "" &&
-			catalog.ShardOf(tenant, catalog.TenantShards) == shard {
+		if tenant != "" && state.state.Generation != "" {
 			names = append(names, tenant)
 		}
 	}
+	slices.Sort(names)
 	return names, nil
 }
 

@@ -126,14 +126,19 @@ func stateOf(conn *sqlite.Conn, tenant string) (s catalog.State, err error) {
 }
 
 // TenantNames implements catalog.Sources.
-func (c *Catalog) TenantNames(ctx context.Context, shard int) (names []string, err error) {
+func (c *Catalog) TenantNames(ctx context.Context, shard int) ([]string, error) {
+	all, err := c.AllTenants(ctx)
+	return slices.DeleteFunc(all, func(name string) bool {
+		return catalog.ShardOf(name, catalog.TenantShards) != shard
+	}), err
+}
+
+// AllTenants implements catalog.Names.
+func (c *Catalog) AllTenants(ctx context.Context) (names []string, err error) {
 	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT tenant FROM catalogs WHERE tenant <> ''",
+		return exec(conn, "SELECT tenant FROM catalogs WHERE tenant <> '' ORDER BY tenant",
 			func(stmt *sqlite.Stmt) error {
-				name := stmt.ColumnText(0)
-				if catalog.ShardOf(name, catalog.TenantShards) == shard {
-					names = append(names, name)
-				}
+				names = append(names, stmt.ColumnText(0))
 				return nil
 			})
 	})

@@ -116,10 +116,12 @@ type Sealer interface {
 	Open(ctx context.Context, name string, sealed []byte) ([]byte, error)
 }
 
-// Names lists the plain names of the sources and endpoints of a tenant's catalog, sorted. It
-// decrypts no secret.
+// Names lists names. It decrypts no secret.
 type Names interface {
+	// Names lists the plain names of the sources and endpoints of a tenant's catalog, sorted.
 	Names(ctx context.Context, tenant string) (sources, endpoints []string, err error)
+	// AllTenants lists the tenants that have a catalog, or had one, sorted.
+	AllTenants(ctx context.Context) ([]string, error)
 }
 
 // TLS holds an endpoint's requirements for a connection, in PEM. An empty field means the default.

@@ -89,13 +89,8 @@ func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
 	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
-	sources, endpoints, err := s.cfg.Names.Names(ctx, "")
+	sources, endpoints, err := r.learn()
 	if err != nil {
-		return SweepReport{}, err
-	}
-	sources = append(sources, catalog.OwnSource)
-	slices.Sort(sources)
-	if err := r.learn(endpoints); err != nil {
 		return SweepReport{}, err
 	}
 	err = errors.Join(r.resumeOverdue(endpoints), r.lookAtEvents(sources))
@@ -117,24 +112,49 @@ type sweep struct {
 	report SweepReport
 }
 
-// learn finds out from when on a delivery to each endpoint is late.
-func (r *sweep) learn(endpoints []string) error {
-	r.late = make(map[string]time.Time, len(endpoints))
-	for _, name := range endpoints {
-		r.late[name] = r.now.Add(-lateAfter)
-	}
-	state, err := r.cfg.Subscriptions.State(r.ctx, "")
+// learn lists the qualified names of the sources and endpoints of all tenants, and finds out from
+// when on a delivery to each endpoint is late.
+func (r *sweep) learn() (sources, endpoints []string, err error) {
+	tenants, err := r.cfg.Names.AllTenants(r.ctx)
 	if err != nil {
+		return nil, nil, err
+	}
+	tenants = append(tenants, "")
+	r.late = map[string]time.Time{}
+	sources = []string{catalog.OwnSource}
+	err = each(tenants, func(tenant string) error {
+		own, names, err := r.cfg.Names.Names(r.ctx, tenant)
+		if err != nil {
+			return err
+		}
+		ordered, err := r.orderedOf(tenant)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, name := range own {
+			sources = append(sources, catalog.Qualify(tenant, name))
+		}
+		for _, name := range names {
+			name = catalog.Qualify(tenant, name)
+			endpoints = append(endpoints, name)
+			r.late[name] = r.now.Add(-lateAfter)
+			if _, is := ordered[name]; is {
+				r.late[name] = r.now.Add(-lateAfterBacklog)
+			}
+		}
 		return err
+	})
+	slices.Sort(sources)
+	slices.Sort(endpoints)
+	return sources, endpoints, errors.Join(err, r.learnSlow())
+}
+
+// orderedOf returns a tenant's ordered endpoints.
+func (r *sweep) orderedOf(tenant string) (map[string]catalog.Order, error) {
+	state, err := r.cfg.Subscriptions.State(r.ctx, tenant)
+	if err != nil || !state.Ordered {
+		return nil, err
 	}
-	if err := r.learnSlow(); err != nil || !state.Ordered {
-		return err
-	}
-	ordered, err := r.cfg.Subscriptions.OrderedEndpoints(r.ctx, state.Generation, "")
-	for name := range ordered {
-		r.late[name] = r.now.Add(-lateAfterBacklog)
-	}
-	return err
+	return r.cfg.Subscriptions.OrderedEndpoints(r.ctx, state.Generation, tenant)
 }
 
 // learnSlow finds the endpoints that are slow, or were so within the last day. Their deliveries may

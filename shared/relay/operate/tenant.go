@@ -1,0 +1,85 @@
+package operate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+)
+
+// TenantLedger reads of the ledger what a tenant may see. Events and deliveries of others are
+// ErrNotFound. The operator ("") sees everything. Sources and endpoints have qualified names.
+type TenantLedger struct {
+	ledger     Ledger
+	deliveries relay.Deliveries
+	tenant     string
+}
+
+// ForTenant returns what a tenant may read of a ledger.
+func ForTenant(ledger Ledger, deliveries relay.Deliveries, tenant string) TenantLedger {
+	return TenantLedger{ledger: ledger, deliveries: deliveries, tenant: tenant}
+}
+
+// sees tells whether something of this tenant may be seen.
+func (l TenantLedger) sees(tenant string) bool { return l.tenant == "" || l.tenant == tenant }
+
+// seesEndpoint tells whether a delivery to an endpoint, by its qualified name, may be seen.
+func (l TenantLedger) seesEndpoint(endpoint string) bool {
+	tenant, _ := catalog.SplitName(endpoint)
+	return l.sees(tenant)
+}
+
+// Event is Ledger.Event without the deliveries to others' endpoints.
+func (l TenantLedger) Event(
+	ctx context.Context, id string,
+) (relay.EventRecord, []relay.Delivery, error) {
+	record, deliveries, err := l.ledger.Event(ctx, id)
+	if err != nil {
+		return relay.EventRecord{}, nil, err
+	}
+	if record, err = l.seen(record); err != nil {
+		return relay.EventRecord{}, nil, err
+	}
+	return record, slices.DeleteFunc(deliveries, func(d relay.Delivery) bool {
+		return !l.sees(d.Tenant())
+	}), nil
+}
+
+// EventRecord is Ledger.EventRecord without others' endpoints.
+func (l TenantLedger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
+	record, err := l.ledger.EventRecord(ctx, id)
+	if err != nil {
+		return relay.EventRecord{}, err
+	}
+	return l.seen(record)
+}
+
+// seen returns what may be seen of a record. Sent counts endpoints of all, so a tenant does not see
+// it.
+func (l TenantLedger) seen(record relay.EventRecord) (relay.EventRecord, error) {
+	if !l.sees(record.Tenant) {
+		return relay.EventRecord{}, fmt.Errorf("event %s: %w", record.ID, catalog.ErrNotFound)
+	}
+	if l.tenant == "" {
+		return record, nil
+	}
+	record.Sent = 0
+	record.Endpoints = slices.DeleteFunc(slices.Clone(record.Endpoints), func(name string) bool {
+		return !l.seesEndpoint(name)
+	})
+	return record, nil
+}
+
+// Delivery is relay.Deliveries.Delivery; endpoint is a qualified name.
+func (l TenantLedger) Delivery(
+	ctx context.Context, event, endpoint string,
+) (relay.Delivery, error) {
+	if !l.seesEndpoint(endpoint) {
+		return relay.Delivery{}, fmt.Errorf(
+			"delivery of %s to %s: %w", event, endpoint, catalog.ErrNotFound,
+		)
+	}
+	return l.deliveries.Delivery(ctx, event, endpoint)
+}
