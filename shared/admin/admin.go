@@ -16,6 +16,7 @@ import (
 
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -30,6 +31,14 @@ type Config struct {
 	CatalogDocuments operate.Documents
 	// LedgerDocuments are the documents beside the ledger: the audit log and kept answers.
 	LedgerDocuments operate.Documents
+	// States are the states of the endpoints, by their qualified names.
+	States gate.EndpointStates
+	// Notifier sends the relay's own event about a change of an endpoint's state.
+	Notifier *operate.Notifier
+	// Pinger sends pings.
+	Pinger operate.Pinger
+	// Local: settings of endpoints that need AWS are refused.
+	Local bool
 	// Observe is called after each request; nil: never.
 	Observe func(context.Context, Observation)
 	// Now is the clock; nil: time.Now.
@@ -53,7 +62,8 @@ type server struct {
 
 // New returns the handler of /v1. It calls nothing yet. Error: a port is missing.
 func New(c Config) (http.Handler, error) {
-	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil {
+	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil ||
+		c.States == nil || c.Notifier == nil || c.Pinger.Events == nil || c.Pinger.Delivery == nil {
 		return nil, errors.New("admin: a port is missing")
 	}
 	if c.Now == nil {

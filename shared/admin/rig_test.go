@@ -47,6 +47,12 @@ type rig struct {
 	tokens  *access.Tokens
 	audit   *access.Audit
 
+	catalog  *memory.Catalog
+	ledger   *memory.Ledger
+	states   *memory.States
+	ingest   *memory.Queue
+	delivery *memory.Queue
+
 	mu       sync.Mutex
 	observed []admin.Observation
 }
@@ -54,10 +60,16 @@ type rig struct {
 // newRig returns the API of an empty relay with the tenants acme and other.
 func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: &clock{t: time.Now().UTC().Truncate(time.Millisecond)}}
+	r := &rig{
+		t: t, clock: &clock{t: time.Now().UTC().Truncate(time.Millisecond)},
+		catalog: &memory.Catalog{}, ledger: &memory.Ledger{}, states: &memory.States{},
+		ingest: &memory.Queue{}, delivery: &memory.Queue{},
+	}
 	r.config = admin.Config{
-		Catalogs: &memory.Catalog{}, CatalogDocuments: &memory.Documents{},
-		LedgerDocuments: &memory.Documents{}, Now: r.clock.now,
+		Catalogs: r.catalog, States: r.states, Notifier: operate.NewNotifier(nil, r.ingest),
+		Pinger:           operate.Pinger{Events: r.ledger, Delivery: r.delivery},
+		CatalogDocuments: &memory.Documents{},
+		LedgerDocuments:  &memory.Documents{}, Now: r.clock.now,
 		Observe: func(_ context.Context, o admin.Observation) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
