@@ -103,7 +103,8 @@ func (h *host) build(dir string, o hostOptions) error {
 		h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalogs
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest],
+		Sources: catalogs, Subscriptions: catalogs, Ingest: h.queues[ingestQueue],
+		Ordered: h.queues[orderedIngest],
 		Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],

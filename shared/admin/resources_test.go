@@ -175,7 +175,7 @@ func TestResourcesComeBackAsTheyAre(t *testing.T) {
 	after, _, err := r.catalog.For("").LoadCatalog(t.Context())
 	must(t, err)
 	opts := cmp.Options{
-		cmpopts.EquateEmpty(), cmpopts.IgnoreFields(catalog.Source{}, "ManagedBy", "Changed", "Order"),
+		cmpopts.EquateEmpty(), cmpopts.IgnoreFields(catalog.Source{}, "ManagedBy", "Changed"),
 		cmpopts.IgnoreFields(catalog.Endpoint{}, "ManagedBy", "Changed"),
 		cmpopts.IgnoreFields(catalog.Subscription{}, "ManagedBy", "Changed", "Order"),
 	}

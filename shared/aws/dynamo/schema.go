@@ -40,4 +40,10 @@ const (
 	retiredAttribute    = "retired_at"
 	learnedAttribute    = "learned"
 	learnUntilAttribute = "learn_until"
+	changesAttribute    = "changes"
+	orderedAttribute    = "ordered"
+	namesAttribute      = "names"
+	managedAttribute    = "managed_by"
+	changedAttribute    = "changed_rev"
+	changedAtAttribute  = "changed_at"
 )

@@ -26,7 +26,7 @@ func TestRestart(t *testing.T) {
 	first := host(t, dir)
 	q := queue(t, first, "test", sqlite.QueueOptions{Visibility: 100 * time.Millisecond})
 	event := relay.EventRecord{Event: relay.Event{
-		ID: relay.EventID("github", "1"), Source: "github", ReceivedAt: time.Now(),
+		ID: relay.EventID("", "github", "1"), Source: "github", ReceivedAt: time.Now(),
 	},
 		RoutedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	if _, err := first.Ledger().RecordEvent(t.Context(), event); err != nil {
@@ -333,7 +333,7 @@ func TestExpiredRecordsAreRemoved(t *testing.T) {
 		if i%50 == 0 {
 			expires = time.Now().Add(time.Hour)
 		}
-		id := relay.EventID("github", fmt.Sprint(i))
+		id := relay.EventID("", "github", fmt.Sprint(i))
 		if _, err := ledger.RecordEvent(
 			t.Context(), relay.EventRecord{Event: relay.Event{ID: id}, ExpiresAt: expires},
 		); err != nil {
