@@ -105,7 +105,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalogs, Subscriptions: catalogs, Ingest: h.queues[ingestQueue],
 		Ordered: h.queues[orderedIngest],
-		Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Bodies:  bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],
 		), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),

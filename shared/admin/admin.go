@@ -115,6 +115,7 @@ func (g *lazyGroup) get() http.Handler {
 // ServeHTTP answers a request: it finds out who sends it, what they may do, and whose things it is
 // about, and gives it to the route's handler.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.Now()
 	id, _ := r.Context().Value(requestIDKey{}).(string)
 	c := &call{requestID: cmp.Or(id, rand.Text())}
 	w.Header().Set("x-request-id", c.requestID)
@@ -133,7 +134,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Observe(r.Context(), Observation{
 		RequestID: c.requestID, Route: c.route.ID, Status: answer.status,
-		Who: c.principal.Who, Tenant: c.tenant, Err: c.failure,
+		Who: c.principal.Who, Tenant: c.tenant, Duration: s.Now().Sub(began),
+		Err: c.failure,
 	})
 }
 

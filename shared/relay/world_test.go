@@ -722,7 +722,7 @@ func (w *world) send(i int, h webhook) {
 		p := withFaults(in, w.in)
 		receiver := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 			Sources: p.sources, Subscriptions: p.subs, Ingest: p.ingest, Ordered: p.ingestLine,
-		Bodies: p.bodies,
+			Bodies:   p.bodies,
 			Reporter: in,
 		}))
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)
