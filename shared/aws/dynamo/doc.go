@@ -57,6 +57,14 @@
 //	                                      concurrency limit may have in flight; without holder it is free
 //	sweep            cursor               doc: how far the sweeper has read the events
 //
+// # Documents
+//
+// Either table also holds small documents ([Documents]) of the relay's own bookkeeping:
+//
+//	doc/<collection> <key>  body, version (how often it was written), write; expires_at if it expires
+//
+// # Formats
+//
 // doc is in the core's own versioned format. packed holds doc and body, compressed together, with
 // the length of doc in front. It replaces them where it is smaller. endpoints are names, separated
 // by commas. expires_at is the table's time-to-live attribute. DynamoDB deletes expired items days

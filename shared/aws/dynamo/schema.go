@@ -30,6 +30,7 @@ const (
 	partsAttribute      = "parts"
 	sentAttribute       = "sent"
 	writeAttribute      = "write"
+	versionAttribute    = "version"
 	attemptsAttribute   = "attempts"
 	statusAttribute     = "status"
 	sealedAttribute     = "sealed"

@@ -8,6 +8,7 @@ import (
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/gate"
+	"webhook-relay/shared/relay/operate"
 )
 
 func TestQueue(t *testing.T) {
@@ -87,4 +88,9 @@ func TestEventKeeper(t *testing.T) {
 func TestSlots(t *testing.T) {
 	t.Parallel()
 	conformance.Slots(t, func(*testing.T) gate.Slots { return &memory.Slots{} })
+}
+
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	conformance.Documents(t, func(*testing.T) operate.Documents { return &memory.Documents{} })
 }

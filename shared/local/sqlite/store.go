@@ -68,7 +68,12 @@ var schema = sqlitemigration.Schema{
 		ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT '';`, `
 		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`, `
 		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`, `
-		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`,
+		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`, `
+		CREATE TABLE documents (
+			seq INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
+			expires INTEGER, body BLOB NOT NULL);
+		CREATE UNIQUE INDEX documents_key ON documents (collection, key);
+		CREATE INDEX documents_expires ON documents (expires) WHERE expires IS NOT NULL;`,
 	},
 }
 
@@ -304,6 +309,7 @@ func purge(conn *sqlite.Conn, now time.Time) (more bool, err error) {
 		"DELETE FROM events WHERE seq IN (SELECT seq FROM events WHERE expires <= ? LIMIT ?)",
 		"DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries WHERE expires <= ? LIMIT ?)",
 		"DELETE FROM bodies WHERE key IN (SELECT key FROM bodies WHERE expires <= ? LIMIT ?)",
+		"DELETE FROM documents WHERE seq IN (SELECT seq FROM documents WHERE expires <= ? LIMIT ?)",
 	} {
 		if err := exec(conn, query, nil, now.Unix(), limit); err != nil {
 			return false, err
