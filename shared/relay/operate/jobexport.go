@@ -11,8 +11,8 @@ import (
 	"webhook-relay/shared/relay/format"
 )
 
-// exportPartBytes is the size at which a file of an export is written, and exportSaveAfter the time.
-// A file is at most some 64 KB larger, so that one answer of the admin API can hold it.
+// exportPartBytes is the size at which a file of an export is written, and exportSaveAfter the
+// time. A file is at most some 64 KB larger, so that one answer of the admin API can hold it.
 const (
 	exportPartBytes = 2 << 20
 	exportSaveAfter = 5 * time.Second

@@ -17,8 +17,8 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// JobStarter starts the work on a job somewhere else: it arranges that Jobs.Work is called, and does
-// not wait for it. It is no harm if the work is started twice. It is safe for concurrent use.
+// JobStarter starts the work on a job somewhere else: it arranges that Jobs.Work is called, and
+// does not wait for it. It is no harm if the work is started twice. It is safe for concurrent use.
 type JobStarter interface {
 	StartJob(ctx context.Context, tenant, id string) error
 }

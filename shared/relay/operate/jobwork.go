@@ -24,7 +24,7 @@ const (
 	// long a worker works between two writes, about.
 	jobLease     = time.Minute
 	jobSaveAfter = 2 * time.Second
-	// jobErrors is after how many steps in a row that ended with an error a job is given up.
+	// jobErrors is after how many steps in a row that ended with an error something is given up.
 	// jobPause is the pause before the step that follows an error, times their number.
 	jobErrors = 5
 	jobPause  = 2 * time.Second
@@ -34,7 +34,7 @@ const (
 
 // Work works on a job for a step, and starts the next one if the job has not ended. It does nothing
 // for a job that has ended, or that another worker works on. After an error, a part of the step may
-// be done: the job has another step then, or has failed, or Resume finds it.
+// be done: the job has another step then, or has failed, or ResumeJobs finds it.
 func (j *Jobs) Work(ctx context.Context, tenant, id string) error {
 	return j.workFor(ctx, tenant, id, jobStepTime)
 }
@@ -52,10 +52,10 @@ func (j *Jobs) workFor(ctx context.Context, tenant, id string, atMost time.Durat
 	switch {
 	case errors.Is(err, errSuperseded):
 		return nil
+	case errors.Is(err, errLease):
+		return err // ResumeJobs finds it when the lease is over
 	case w.job.State.Final() || w.job.State == JobPlanned:
 		return errors.Join(err, j.store.markClosed(ctx, w.job))
-	case errors.Is(err, errLease):
-		return err // Resume finds it when the lease is over
 	}
 	return errors.Join(err, j.cfg.Starter.StartJob(ctx, tenant, id))
 }
@@ -110,14 +110,28 @@ func (w *jobWorker) step() error {
 	}
 	if err == nil {
 		w.job.step.Errors = 0
-	} else if w.job.step.Errors++; w.job.step.Errors >= jobErrors {
-		w.end(JobFailed)
-	}
-	if err != nil {
+	} else {
 		w.fail(err)
+		w.countError()
 	}
 	w.job.step.Worker, w.job.step.Until = "", time.Time{}
 	return errors.Join(err, w.write())
+}
+
+// countError counts a step that ended with an error. After some in a row, the deliveries that it was
+// about to send count as failed. If the next ones fail as well, it is not them: the job has failed.
+func (w *jobWorker) countError() {
+	s := &w.job.step
+	if s.Errors++; s.Errors < jobErrors {
+		return
+	}
+	if s.Doing == 0 || s.GaveUp {
+		w.end(JobFailed)
+		return
+	}
+	w.job.Progress.Failed += s.Doing
+	s.Pending = s.Pending[s.Doing:]
+	s.Doing, s.Errors, s.GaveUp = 0, 0, true
 }
 
 // save renews the lease and saves the progress.
@@ -335,15 +349,10 @@ func (w *jobWorker) sendSome() error {
 	began := w.cfg.Now()
 	chunk := s.Pending[:s.Doing]
 	left, err := w.send(chunk, again)
-	if len(left) > 0 && len(left) < len(chunk) { // others were sent: it is these that fail
-		w.job.Progress.Failed += len(left)
-		w.fail(err)
-		left, err = nil, nil
-	}
 	s.Pending = slices.Concat(left, s.Pending[s.Doing:])
 	s.Doing = len(left)
 	if err == nil {
-		s.Errors = 0
+		s.Errors, s.GaveUp = 0, false
 		pace := time.Duration(len(chunk)) * time.Second / time.Duration(w.job.Rate)
 		wait(w.ctx, min(began.Add(pace).Sub(w.cfg.Now()), jobLease/2))
 	}
