@@ -11,15 +11,21 @@ import (
 // EventOutcome tells where an event was routed, and the status of its deliveries.
 type EventOutcome struct {
 	EventID    string
+	Tenant     string // whose event it is
+	Source     string // qualified
+	Type       string
+	ReceivedAt time.Time
 	Endpoints  []string         // as in EventRecord
 	Deliveries []DeliveryStatus // the recorded ones, in no particular order
 }
 
 // DeliveryStatus is the status of a delivery.
 type DeliveryStatus struct {
-	Endpoint string
-	Status   relay.Status
-	NextAt   time.Time // if it waits: when its next attempt is due
+	Endpoint  string
+	Status    relay.Status
+	NextAt    time.Time // if it waits: when its next attempt is due
+	Attempts  int
+	UpdatedAt time.Time // if it is delivered: when
 }
 
 // Outcomes tells what became of many events, as cheaply as the store can. The answer may be about
