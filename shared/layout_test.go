@@ -17,7 +17,7 @@ import (
 const module = "webhook-relay/"
 
 // core are the layers of the product itself, from the lowest up.
-var core = []string{"policy", "catalog", "gate", "relay", "operate"}
+var core = []string{"policy", "catalog", "gate", "relay", "operate", "access"}
 
 // layers are the packages of this project, by the layer that they belong to. A package belongs to
 // the layer with the longest prefix of its name.
@@ -38,6 +38,7 @@ var layers = []struct {
 	{"gate", []string{"shared/relay/gate"}, core[:2]},
 	{"relay", []string{"shared/relay"}, core[:3]},
 	{"operate", []string{"shared/relay/operate"}, core[:4]},
+	{"access", []string{"shared/relay/access"}, core[:5]},
 	{
 		"adapter", []string{"shared/aws", "shared/local", "shared/egress", "shared/telemetry"},
 		with(core, "name"),

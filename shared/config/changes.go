@@ -90,6 +90,9 @@ func changedFields(a, b any) []string {
 	var fields []string
 	for i := range va.NumField() {
 		name := va.Type().Field(i).Name
+		if name == "Changed" {
+			continue // a store's stamp
+		}
 		key := cmp.Or(keys[name], strings.ToLower(name))
 		if !same(name, va.Field(i), vb.Field(i)) && !slices.Contains(fields, key) {
 			fields = append(fields, key)

@@ -12,48 +12,57 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Catalog is a catalog.
+// Catalog is the catalogs of all tenants. Its own methods of catalog.TenantStore are those of the
+// operator's catalog.
 type Catalog struct {
-	mu       sync.Mutex
+	mu      sync.Mutex
+	tenants map[string]*tenantState
+}
+
+// tenantState is the catalog of one tenant.
+type tenantState struct {
 	catalog  catalog.Catalog
 	revision int64
 	windows  map[string]time.Time // the end of each source's window for a handshake
 }
 
-// LoadCatalog returns the catalog.
-func (c *Catalog) LoadCatalog(context.Context) (catalog.Catalog, int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.catalog, c.revision, nil
+// of returns the state of a tenant. The caller holds the lock.
+func (c *Catalog) of(tenant string) *tenantState {
+	if c.tenants == nil {
+		c.tenants = map[string]*tenantState{}
+	}
+	if c.tenants[tenant] == nil {
+		c.tenants[tenant] = &tenantState{windows: map[string]time.Time{}}
+	}
+	return c.tenants[tenant]
 }
 
-// ReplaceCatalog replaces the catalog.
-func (c *Catalog) ReplaceCatalog(_ context.Context, next catalog.Catalog, base int64) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if base != c.revision {
-		return fmt.Errorf(
-			"catalog is at revision %d, not %d: %w", c.revision, base, catalog.ErrConflict,
-		)
-	}
-	slices.SortFunc(next.Sources, func(a, b catalog.Source) int {
-		return cmp.Compare(a.Name, b.Name)
-	})
-	slices.SortFunc(next.Endpoints, func(a, b catalog.Endpoint) int {
-		return cmp.Compare(a.Name, b.Name)
-	})
-	slices.SortStableFunc(next.Subscriptions, func(a, b catalog.Subscription) int {
-		return cmp.Compare(a.Source, b.Source)
-	})
-	c.catalog, c.revision = next, base+1
-	return nil
+// ofName returns the state of the tenant of a qualified name, and the plain name.
+func (c *Catalog) ofName(qualified string) (state *tenantState, name string) {
+	tenant, name := catalog.SplitName(qualified)
+	return c.of(tenant), name
+}
+
+// For returns the catalog of a tenant.
+func (c *Catalog) For(tenant string) catalog.TenantStore {
+	return tenantCatalog{all: c, tenant: tenant}
+}
+
+// LoadCatalog returns the operator's catalog.
+func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
+	return c.For("").LoadCatalog(ctx)
+}
+
+// ReplaceCatalog replaces the operator's catalog.
+func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base int64) error {
+	return c.For("").ReplaceCatalog(ctx, next, base)
 }
 
 // Generation returns the catalog's revision.
 func (c *Catalog) Generation(context.Context) (catalog.Generation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return catalog.Generation(strconv.FormatInt(c.revision, 10)), nil
+	return catalog.Generation(strconv.FormatInt(c.of("").revision, 10)), nil
 }
 
 // SourceNames lists the names of the current sources.
@@ -72,10 +81,10 @@ func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]st
 func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.catalog.Sources {
+	for _, s := range c.of("").catalog.Sources {
 		sources = append(sources, s.Name)
 	}
-	for _, e := range c.catalog.Endpoints {
+	for _, e := range c.of("").catalog.Endpoints {
 		endpoints = append(endpoints, e.Name)
 	}
 	return sources, endpoints, nil
@@ -87,32 +96,34 @@ func (c *Catalog) Source(
 ) (catalog.Source, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", name, func(s catalog.Source) string {
-		return s.Name
-	})
+	s, err := c.source(name)
 	if s.Learns() && len(s.Secrets) == 0 {
-		s.LearnUntil = c.windows[name]
+		state, plain := c.ofName(name)
+		s.LearnUntil = state.windows[plain]
 	}
+	s.Name = name
 	return s, err
+}
+
+// source returns the source of a qualified name, which itself has its plain name.
+func (c *Catalog) source(name string) (catalog.Source, error) {
+	state, plain := c.ofName(name)
+	return find(state.catalog.Sources, "source", name, plain, sourceName)
 }
 
 // OpenLearning opens a window for a handshake that brings a secret.
 func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string {
-		return s.Name
-	})
+	s, err := c.source(source)
 	if err != nil {
 		return err
 	}
 	if len(s.Secrets) > 0 {
 		return fmt.Errorf("source %s has a secret: %w", source, catalog.ErrConflict)
 	}
-	if c.windows == nil {
-		c.windows = map[string]time.Time{}
-	}
-	c.windows[source] = until.Truncate(time.Millisecond)
+	state, plain := c.ofName(source)
+	state.windows[plain] = until.Truncate(time.Millisecond)
 	return nil
 }
 
@@ -121,9 +132,7 @@ func (c *Catalog) OpenLearning(_ context.Context, source string, until time.Time
 func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s, err := find(c.catalog.Sources, "source", source, func(s catalog.Source) string {
-		return s.Name
-	})
+	s, err := c.source(source)
 	if err != nil {
 		return err
 	}
@@ -133,17 +142,14 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 	if len(s.Secrets) > 0 {
 		return fmt.Errorf("source %s has a secret: %w", source, catalog.ErrConflict)
 	}
-	if !time.Now().Before(c.windows[source]) {
+	state, plain := c.ofName(source)
+	if !time.Now().Before(state.windows[plain]) {
 		return fmt.Errorf("source %s: %w", source, catalog.ErrNotOpen)
 	}
-	delete(c.windows, source)
-	// a catalog that was loaded before must not change
-	c.catalog.Sources = slices.Clone(c.catalog.Sources)
-	i := slices.IndexFunc(c.catalog.Sources, func(s catalog.Source) bool {
-		return s.Name == source
-	})
-	c.catalog.Sources[i].Secrets = []string{secret}
-	c.revision++
+	delete(state.windows, plain)
+	s.Secrets = []string{secret}
+	state.catalog.Sources = put(state.catalog.Sources, s, sourceName)
+	state.revision++
 	return nil
 }
 
@@ -153,9 +159,10 @@ func (c *Catalog) Endpoint(
 ) (catalog.Endpoint, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return find(c.catalog.Endpoints, "endpoint", name, func(e catalog.Endpoint) string {
-		return e.Name
-	})
+	state, plain := c.ofName(name)
+	e, err := find(state.catalog.Endpoints, "endpoint", name, plain, endpointName)
+	e.Name = name
+	return e, err
 }
 
 // Subscriptions returns the subscriptions of a source of the current catalog.
@@ -165,16 +172,47 @@ func (c *Catalog) Subscriptions(
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(
-		c.catalog.Subscriptions,
+		c.of("").catalog.Subscriptions,
 	), func(s catalog.Subscription) bool {
 		return s.Source != source
 	}), nil
 }
 
-func find[T any](in []T, kind, name string, nameOf func(T) string) (T, error) {
+func sourceName(s catalog.Source) string             { return s.Name }
+func endpointName(e catalog.Endpoint) string         { return e.Name }
+func subscriptionName(s catalog.Subscription) string { return s.Name }
+
+func find[T any](in []T, kind, asked, name string, nameOf func(T) string) (T, error) {
 	if i := slices.IndexFunc(in, func(v T) bool { return nameOf(v) == name }); i >= 0 {
 		return in[i], nil
 	}
 	var none T
-	return none, fmt.Errorf("%s %s: %w", kind, name, catalog.ErrNotFound)
+	return none, fmt.Errorf("%s %s: %w", kind, asked, catalog.ErrNotFound)
+}
+
+// put returns a copy of in with v, in the place of the value of its name or at the end. A catalog
+// that was loaded before must not change.
+func put[T any](in []T, v T, nameOf func(T) string) []T {
+	in = slices.Clone(in)
+	if i := slices.IndexFunc(in, func(o T) bool { return nameOf(o) == nameOf(v) }); i >= 0 {
+		in[i] = v
+		return in
+	}
+	return append(in, v)
+}
+
+// without returns a copy of in without the value of a name.
+func without[T any](in []T, name string, nameOf func(T) string) []T {
+	return slices.DeleteFunc(slices.Clone(in), func(v T) bool { return nameOf(v) == name })
+}
+
+// sorted sorts a catalog as LoadCatalog returns it.
+func sorted(c *catalog.Catalog) {
+	slices.SortFunc(c.Sources, func(a, b catalog.Source) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.Endpoints, func(a, b catalog.Endpoint) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
+	slices.SortStableFunc(c.Subscriptions, func(a, b catalog.Subscription) int {
+		return cmp.Compare(a.Source, b.Source)
+	})
 }

@@ -60,6 +60,9 @@ type (
 		SecretsMade bool                     `json:"secretsMade"`
 		Retiring    []catalog.RetiringSecret `json:"retiring"`
 		Prove       catalog.ProofKind        `json:"prove"`
+
+		ManagedBy catalog.Manager `json:"managedBy,omitempty"`
+		Changed   catalog.Stamp   `json:"changed,omitzero"`
 	}
 )
 

@@ -14,11 +14,16 @@ type Source struct {
 	// a provider that sends its secret in a handshake.
 	Secrets []string
 	Order   Order // derived from its ordered endpoints, see Catalog.SetOrder
+	// to whom its events belong; nil: to whom the source belongs
+	Tenant *TenantOf
 
 	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no
 	// window is open, or there is a secret already. It is not part of the configuration: Sources
 	// sets it, and Store neither reads nor writes it.
 	LearnUntil time.Time
+
+	ManagedBy Manager // "": ManagedByFile
+	Changed   Stamp
 }
 
 // Learns tells whether the source's provider sends its secret in a handshake.
@@ -56,6 +61,9 @@ type Endpoint struct {
 	// replaced secrets, the last to end first; each signs every request until its end
 	Retiring []RetiringSecret
 	Prove    ProofKind // the proof that it must give before its first delivery; "": none
+
+	ManagedBy Manager // "": ManagedByFile
+	Changed   Stamp
 }
 
 // DefaultEndpointTimeout is the timeout of an attempt if the endpoint sets none. Standard Webhooks
@@ -68,11 +76,17 @@ const MaxEndpointTimeout = 30 * time.Second
 
 // Subscription sends a source's events to an endpoint.
 type Subscription struct {
+	// [a-z0-9][a-z0-9-]{0,62}; unique in its catalog; "" in what is given to Store.ReplaceCatalog
+	// means the name that NameSubscriptions gives it
+	Name     string
 	Source   string
 	Endpoint string
 	Types    []string // event types, "*" matches any characters; empty: all types
 	Filter   string   // a filter of package route, JSON; "": none
 	Order    Order    // that of its endpoint, see Catalog.SetOrder
+
+	ManagedBy Manager // "": ManagedByFile
+	Changed   Stamp
 }
 
 // Catalog is the whole configuration of a relay.

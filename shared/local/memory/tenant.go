@@ -1,0 +1,187 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"webhook-relay/shared/relay/catalog"
+)
+
+// tenantCatalog is the catalog of one tenant.
+type tenantCatalog struct {
+	all    *Catalog
+	tenant string
+}
+
+// lock locks the catalogs and returns the tenant's state, and how to unlock.
+func (t tenantCatalog) lock() (*tenantState, func()) {
+	t.all.mu.Lock()
+	return t.all.of(t.tenant), t.all.mu.Unlock
+}
+
+// LoadCatalog returns the catalog.
+func (t tenantCatalog) LoadCatalog(context.Context) (catalog.Catalog, int64, error) {
+	state, unlock := t.lock()
+	defer unlock()
+	return state.catalog, state.revision, nil
+}
+
+// ReplaceCatalog replaces the catalog.
+func (t tenantCatalog) ReplaceCatalog(
+	_ context.Context, next catalog.Catalog, base int64,
+) error {
+	state, unlock := t.lock()
+	defer unlock()
+	if base != state.revision {
+		return fmt.Errorf(
+			"catalog is at revision %d, not %d: %w", state.revision, base, catalog.ErrConflict,
+		)
+	}
+	state.revision++
+	state.catalog = next.Stamped(catalog.StampNow(state.revision))
+	sorted(&state.catalog)
+	return nil
+}
+
+// Resource returns a resource.
+func (t tenantCatalog) Resource(
+	_ context.Context, kind catalog.Kind, name string,
+) (catalog.Resource, error) {
+	state, unlock := t.lock()
+	defer unlock()
+	if r := state.resource(kind, name); r != nil {
+		return *r, nil
+	}
+	return catalog.Resource{}, fmt.Errorf("%s %s: %w", kind, name, catalog.ErrNotFound)
+}
+
+// resources returns the resources of a kind.
+func (s *tenantState) resources(kind catalog.Kind) (all []catalog.Resource) {
+	switch kind {
+	case catalog.KindSource:
+		for _, v := range s.catalog.Sources {
+			all = append(all, catalog.SourceResource(v))
+		}
+	case catalog.KindEndpoint:
+		for _, v := range s.catalog.Endpoints {
+			all = append(all, catalog.EndpointResource(v))
+		}
+	case catalog.KindSubscription:
+		for _, v := range s.catalog.Subscriptions {
+			all = append(all, catalog.SubscriptionResource(v))
+		}
+	}
+	return all
+}
+
+func (s *tenantState) resource(kind catalog.Kind, name string) *catalog.Resource {
+	for _, r := range s.resources(kind) {
+		if r.Name == name {
+			return &r
+		}
+	}
+	return nil
+}
+
+// Resources lists the resources of a kind.
+func (t tenantCatalog) Resources(
+	_ context.Context, kind catalog.Kind, after string, limit int,
+) (found []catalog.Resource, next string, err error) {
+	state, unlock := t.lock()
+	defer unlock()
+	all := slices.DeleteFunc(state.resources(kind), func(r catalog.Resource) bool {
+		return r.Name <= after
+	})
+	slices.SortFunc(all, func(a, b catalog.Resource) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
+	for i, r := range all {
+		if i == limit {
+			return found, found[limit-1].Name, nil
+		}
+		found = append(found, r.WithoutSecrets())
+	}
+	return found, "", nil
+}
+
+// Users lists the subscriptions that name a source or an endpoint.
+func (t tenantCatalog) Users(
+	_ context.Context, kind catalog.Kind, name string,
+) ([]string, error) {
+	state, unlock := t.lock()
+	defer unlock()
+	return state.users(kind, name), nil
+}
+
+func (s *tenantState) users(kind catalog.Kind, name string) (users []string) {
+	for _, sub := range s.catalog.Subscriptions {
+		if kind == catalog.KindSource && sub.Source == name ||
+			kind == catalog.KindEndpoint && sub.Endpoint == name {
+			users = append(users, sub.Name)
+		}
+	}
+	slices.Sort(users)
+	return users
+}
+
+// Edit changes one resource.
+func (t tenantCatalog) Edit(_ context.Context, e catalog.Edit) (int64, error) {
+	state, unlock := t.lock()
+	defer unlock()
+	kind, name := e.Subject()
+	if err := e.Check(state.resource(kind, name)); err != nil {
+		return 0, err
+	}
+	if e.Put == nil {
+		if err := catalog.InUse(kind, name, state.users(kind, name)); err != nil {
+			return 0, err
+		}
+		state.delete(kind, name)
+		state.revision++
+		return state.revision, nil
+	}
+	if s := e.Put.Subscription; s != nil {
+		if err := t.checkNames(state, *s); err != nil {
+			return 0, err
+		}
+	}
+	state.revision++
+	state.put(e.Stamped(catalog.StampNow(state.revision)))
+	return state.revision, nil
+}
+
+// checkNames checks that a subscription's source and endpoint exist.
+func (t tenantCatalog) checkNames(state *tenantState, s catalog.Subscription) error {
+	if state.resource(catalog.KindEndpoint, s.Endpoint) == nil {
+		return fmt.Errorf("endpoint %s: %w", s.Endpoint, catalog.ErrNotFound)
+	}
+	return catalog.CheckSource(t.tenant, s.Source, func(name string) (catalog.Source, error) {
+		return t.all.source(name)
+	})
+}
+
+func (s *tenantState) delete(kind catalog.Kind, name string) {
+	switch c := &s.catalog; kind {
+	case catalog.KindSource:
+		c.Sources = without(c.Sources, name, sourceName)
+		delete(s.windows, name)
+	case catalog.KindEndpoint:
+		c.Endpoints = without(c.Endpoints, name, endpointName)
+	case catalog.KindSubscription:
+		c.Subscriptions = without(c.Subscriptions, name, subscriptionName)
+	}
+}
+
+func (s *tenantState) put(r catalog.Resource) {
+	switch c := &s.catalog; r.Kind {
+	case catalog.KindSource:
+		c.Sources = put(c.Sources, *r.Source, sourceName)
+	case catalog.KindEndpoint:
+		c.Endpoints = put(c.Endpoints, *r.Endpoint, endpointName)
+	case catalog.KindSubscription:
+		c.Subscriptions = put(c.Subscriptions, *r.Subscription, subscriptionName)
+	}
+	sorted(&s.catalog)
+}
