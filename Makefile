@@ -13,7 +13,7 @@ INTEROP       := shared/lab/interop
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-aws test-go test-infra test-interop test-long e2e soak cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
+.PHONY: help run send test test-aws test-go test-infra test-interop test-long test-race e2e soak cost docs bench fuzz lint fmt build-lambda build-local synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 test: node test-go test-infra test-interop ## run the tests (5 minutes on 2 cores); installs what it needs
 
 # The race detector makes a test up to ten times as slow. It watches the packages in which goroutines of the product
-# meet, but for loops over providers, characters and deliveries; test-long has it watch the rest. Of package verify these
+# meet, but for loops over providers, characters and deliveries; test-race has it watch the rest. Of package verify these
 # are SHARED: what its verifiers and fetchers share. Packages deployed and invoke are raced nowhere: they run functions
 # that are built as for Lambda.
 RACED   := /functions/|/shared/(aws|egress|lambda|local|relay|telemetry)
@@ -45,13 +45,15 @@ test-go:
 	go test -timeout 15m -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
 	go test -timeout 15m -race -skip '$(LOOPS)' $$($(LIST) | grep -E '$(RACED)')
 
-test-long: node ## what make test leaves out: ten times as many random scripts and faults, more of the race detector, fuzzing for FUZZTIME (1000x)
+test-long: node ## what make test leaves out: ten times as many random scripts and faults, fuzzing for FUZZTIME (1000x)
 	RELAY_TEST_LONG=1 go test -timeout 30m -run '$(SCRIPTS)' ./shared/relay/...
 	RELAY_TEST_LONG=1 go test -timeout 30m -race -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
 	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke
-	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke|onaws)|/verify')
 	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),1000x)
+
+test-race: node ## the race detector on the packages whose code starts no goroutines
+	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke|onaws)|/verify')
 
 test-aws: node ## fail each kind of AWS call in every way; make test does a quarter of it
 	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/onaws

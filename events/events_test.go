@@ -221,7 +221,7 @@ func TestFanoutProcessesItsEvents(t *testing.T) {
 		"single": {map[relay.RouteResult]int{relay.Routed: 1}, map[string]int{"delivery": 1}},
 		"batch": {
 			map[relay.RouteResult]int{
-				relay.Routed: 7, relay.Duplicate: 1, relay.Unrouted: 1, relay.Poisoned: 1,
+				relay.Routed: 7, relay.Duplicate: 1, relay.Unrouted: 1, relay.Unreadable: 1,
 			},
 			map[string]int{"delivery": 7, "ingest-dlq": 1},
 		},
@@ -255,7 +255,7 @@ func TestDeliverProcessesItsEvents(t *testing.T) {
 		"retry":  {map[relay.Outcome]int{relay.Succeeded: 1}, map[string]int{}, "2"},
 		"batch": {
 			map[relay.Outcome]int{
-				relay.Succeeded: 7, relay.Removed: 1,
+				relay.Succeeded: 7, relay.Skipped: 1,
 			}, map[string]int{"dead": 1, "delivery-dlq": 2}, "1",
 		},
 	} {

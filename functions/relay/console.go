@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -80,14 +81,18 @@ func (c *console) printf(format string, args ...any) {
 
 // Received prints a request at the ingress.
 func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
+	if errors.Is(r.Err, relay.ErrUnavailable) || errors.Is(r.Err, relay.ErrUncertain) {
+		c.printf("unavailable %s: %v", name(r.Source), r.Err)
+		return
+	}
 	if r.Err != nil {
 		c.printf("refused   %s: %v", name(r.Source), r.Err)
 		return
 	}
 	if r.Learned {
-		c.printf("learned   the secret of %s, from its handshake", r.Source)
+		c.printf("learned   the secret of %s from its handshake", r.Source)
 		if r.Untold != nil {
-			c.printf("untold    the event of it: %v", r.Untold)
+			c.printf("failed    to announce the learned secret: %v", r.Untold)
 		}
 		return
 	}
@@ -105,7 +110,7 @@ func (c *console) Received(_ context.Context, r relay.ReceiveReport) {
 func (c *console) Routed(_ context.Context, r relay.RouteReport) {
 	switch {
 	case r.Err != nil:
-		c.printf("again     %s: %v", r.EventID, r.Err)
+		c.printf("failed    %s: %v", r.EventID, r.Err)
 	case r.Result == relay.Routed:
 		c.printf("routed    %s to %s", r.EventID, plural(r.Endpoints, "endpoint"))
 	default:
@@ -122,7 +127,7 @@ func (c *console) Routed(_ context.Context, r relay.RouteReport) {
 // Attempted prints an attempt.
 func (c *console) Attempted(_ context.Context, r relay.AttemptReport) {
 	if r.Err != nil {
-		c.printf("again     %s to %s: %v", r.EventID, r.Endpoint, r.Err)
+		c.printf("failed    %s to %s: %v", r.EventID, r.Endpoint, r.Err)
 	}
 	if r.Change != nil {
 		c.printf(
@@ -157,10 +162,10 @@ func because(reason string) string {
 // swept prints a sweep that put a delivery back or failed. Other sweeps print nothing.
 func (c *console) swept(r operate.SweepReport, err error) {
 	if r.PutBack > 0 {
-		c.printf("put back  %s that had been lost", deliveriesOf(r.PutBack))
+		c.printf("swept     %s that had been lost, sent again", deliveriesOf(r.PutBack))
 	}
 	if err != nil {
-		c.printf("unswept   %v", err)
+		c.printf("failed    the sweep: %v", err)
 	}
 }
 

@@ -55,7 +55,7 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 			`"endpoint":"target","source":"app","status":"dead","reason":"exhausted"`, "deliveries",
 			"--endpoint", "target", "--json",
 		) ||
-		!says(`{"name":"target","state":"closed"`, "endpoints", "--json") ||
+		!says(`{"name":"target","state":"healthy"`, "endpoints", "--json") ||
 		says("1 endpoint\n", "endpoints", "--json") {
 		t.Error("not told in JSON")
 	}

@@ -227,9 +227,10 @@ func TestPageQueues(t *testing.T) {
 func TestPageWords(t *testing.T) {
 	t.Parallel()
 	ofRelay := constants(t, root+"/shared/relay")
+	requests := constants(t, root+"/shared/telemetry")["requestResult"]
 	phases := []string{
-		string(breaker.Closed), string(breaker.Open), string(breaker.Recovering),
-		string(breaker.Paused), string(breaker.Disabled), string(breaker.Unproved),
+		string(breaker.Healthy), string(breaker.Open), string(breaker.Recovering),
+		string(breaker.Paused), string(breaker.Disabled), string(breaker.Unproven),
 	}
 	for _, table := range []struct {
 		page, name string
@@ -238,7 +239,8 @@ func TestPageWords(t *testing.T) {
 		{
 			"glossary", "status", ofRelay["Status"],
 		}, {"glossary", "outcomes", ofRelay["Outcome"]}, {"glossary", "reasons", ofRelay["Reason"]},
-		{"glossary", "results", ofRelay["RouteResult"]}, {"glossary", "refusals", metric.Reasons},
+		{"glossary", "results", ofRelay["RouteResult"]}, {"glossary", "requests", requests},
+		{"glossary", "refusals", metric.Reasons},
 		{"operating", "metrics", metric.Names}, {"operating", "endpoint-states", phases},
 	} {
 		var got []string
@@ -250,6 +252,31 @@ func TestPageWords(t *testing.T) {
 		slices.Sort(got)
 		if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
 			t.Errorf("%s (-code +page):\n%s", table.name, diff)
+		}
+	}
+}
+
+// TestWordsAreDistinct checks that no word is a status, outcome, reason, result, state or refusal
+// twice, in the tables that TestPageWords compares with the code.
+func TestWordsAreDistinct(t *testing.T) {
+	t.Parallel()
+	tables := map[string]string{
+		"status": "glossary", "outcomes": "glossary", "reasons": "glossary", "results": "glossary",
+		"requests": "glossary", "refusals": "glossary", "endpoint-states": "operating",
+	}
+	in := map[string]string{}
+	for _, table := range slices.Sorted(maps.Keys(tables)) {
+		for _, row := range page.Rows(t, root+"/docs/"+tables[table]+".md", table) {
+			word := page.Names(row[0])[0]
+			if other, taken := in[word]; taken {
+				t.Errorf("%q is in the table %s and in the table %s", word, other, table)
+			}
+			in[word] = table
+		}
+	}
+	for word, want := range map[string]string{"dead": "status", "refused": "requests"} {
+		if in[word] != want {
+			t.Errorf("%q is in the table %q, want %q", word, in[word], want)
 		}
 	}
 }

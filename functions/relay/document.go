@@ -54,7 +54,7 @@ type attemptDocument struct {
 type endpointDocument struct {
 	Name         string        `json:"name"`
 	State        breaker.Phase `json:"state"`
-	Reason       string        `json:"reason,omitempty"` // why it is disabled, open or unproved
+	Reason       string        `json:"reason,omitempty"` // why it is disabled, open or unproven
 	DisabledAt   time.Time     `json:"disabledAt,omitzero"`
 	NextProbeAt  time.Time     `json:"nextProbeAt,omitzero"`
 	PausedUntil  time.Time     `json:"pausedUntil,omitzero"`
@@ -105,11 +105,11 @@ func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDoc
 	switch d.State {
 	case breaker.Disabled:
 		d.Reason, d.NextProbeAt = s.Reason, time.Time{}
-	case breaker.Unproved:
-		d.Reason = s.Unproved
+	case breaker.Unproven:
+		d.Reason = s.Unproven
 	case breaker.Open:
 		d.Reason = s.Reason
-	case breaker.Paused, breaker.Recovering, breaker.Closed:
+	case breaker.Paused, breaker.Recovering, breaker.Healthy:
 	}
 	if s.PausedUntil.After(now) {
 		d.PausedUntil = s.PausedUntil

@@ -76,9 +76,9 @@ func stateOf(s breaker.State, now time.Time) string {
 	switch s.Phase(now) {
 	case breaker.Disabled:
 		return fmt.Sprintf("disabled since %s: %s", s.DisabledAt.Format(time.RFC3339), s.Reason)
-	case breaker.Unproved:
+	case breaker.Unproven:
 		text = fmt.Sprintf(
-			"unproved (%s), asked again at %s", s.Unproved, s.OpenUntil.Format(time.RFC3339),
+			"unproven (%s), asked again at %s", s.Unproven, s.OpenUntil.Format(time.RFC3339),
 		)
 	case breaker.Open:
 		text = "open until " + s.OpenUntil.Format(time.RFC3339)
@@ -92,16 +92,11 @@ func stateOf(s breaker.State, now time.Time) string {
 		text = fmt.Sprintf(
 			"recovering until %s", s.ClosedAt.Add(breaker.RampTime).Format(time.RFC3339),
 		)
-	case breaker.Closed: // "closed" would read as if the endpoint got nothing
-		text = "well"
-		if !s.FailingSince.IsZero() {
-			text = "tried as ever"
-		}
+	case breaker.Healthy:
 	}
 	if !s.FailingSince.IsZero() {
 		text += fmt.Sprintf(
-			", failing since %s (%s)", s.FailingSince.Format(time.RFC3339),
-			plural(s.Failures, "attempt"),
+			", %d failed in a row since %s", s.Failures, s.FailingSince.Format(time.RFC3339),
 		)
 	}
 	if !s.WarnedAt.IsZero() {

@@ -16,15 +16,15 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 func TestWhereAnEndpointStands(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]breaker.State{
-		"well": {},
-		"tried as ever, failing since 2026-01-02T11:59:00Z (3 attempts)": {
+		"healthy": {},
+		"healthy, 3 failed in a row since 2026-01-02T11:59:00Z": {
 			Failures: 3, FailingSince: noon.Add(-time.Minute),
 		},
-		"open until 2026-01-02T12:00:30Z, then a probe, failing since 2026-01-02T11:59:00Z (10 attempts)": {
+		"open until 2026-01-02T12:00:30Z, then a probe, 10 failed in a row since 2026-01-02T11:59:00Z": {
 			Failures: 10, FailingSince: noon.Add(-time.Minute),
 			OpenUntil: noon.Add(30 * time.Second), Openings: 1,
 		},
-		"open until 2026-01-02T12:00:30Z, then a probe, failing since 2026-01-01T11:00:00Z (99 attempts), to be disabled at 2026-01-06T11:00:00Z": {
+		"open until 2026-01-02T12:00:30Z, then a probe, 99 failed in a row since 2026-01-01T11:00:00Z, to be disabled at 2026-01-06T11:00:00Z": {
 			Failures: 99, FailingSince: noon.Add(-25 * time.Hour),
 			OpenUntil: noon.Add(30 * time.Second), Openings: 9, WarnedAt: noon.Add(-time.Hour),
 		},
@@ -41,8 +41,8 @@ func TestWhereAnEndpointStands(t *testing.T) {
 		"disabled since 2026-01-02T11:00:00Z: it moves house": {
 			DisabledAt: noon.Add(-time.Hour), Reason: "it moves house", Failures: 3,
 		},
-		"unproved (it answered 404), asked again at 2026-01-02T12:00:30Z": {
-			Unproved: "it answered 404", OpenUntil: noon.Add(30 * time.Second), Openings: 1,
+		"unproven (it answered 404), asked again at 2026-01-02T12:00:30Z": {
+			Unproven: "it answered 404", OpenUntil: noon.Add(30 * time.Second), Openings: 1,
 		},
 	} {
 		if got := stateOf(s, noon); got != want {
@@ -53,7 +53,7 @@ func TestWhereAnEndpointStands(t *testing.T) {
 
 func TestWhereADeliveryStands(t *testing.T) {
 	t.Parallel()
-	failed := []relay.Attempt{{Number: 1, At: noon, Outcome: relay.Rejected, StatusCode: 503}}
+	failed := []relay.Attempt{{Number: 1, At: noon, Outcome: relay.FailedAnswer, StatusCode: 503}}
 	for want, d := range map[string]relay.Delivery{
 		"held until 2026-01-02T13:00:00Z, then attempt 1": {
 			Status: relay.Waiting, Held: true, NextAt: noon.Add(time.Hour),
@@ -82,11 +82,11 @@ func TestWhereADeliveryStands(t *testing.T) {
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	failed := relay.Attempt{
-		Number: 1, At: noon, Duration: 20 * time.Millisecond, Outcome: relay.Rejected,
+		Number: 1, At: noon, Duration: 20 * time.Millisecond, Outcome: relay.FailedAnswer,
 		StatusCode: 503, Response: []byte("<busy>\xff"),
 	}
 	refused := relay.Attempt{
-		Number: 2, At: noon, Outcome: relay.Refused, Error: "connection refused",
+		Number: 2, At: noon, Outcome: relay.Unreachable, Error: "connection refused",
 	}
 	waiting := relay.Delivery{
 		EventID: "evt_1", Endpoint: "a", Source: "app", Status: relay.Waiting, Held: true,
@@ -101,8 +101,8 @@ func TestDocuments(t *testing.T) {
 	event.Endpoints = []string{"a"}
 	const delivery = `{"eventId":"evt_1","endpoint":"a","source":"app","status":"waiting","held":true,"nextAt":"2026-01-02T13:00:00Z",` +
 		`"updatedAt":"2026-01-02T12:00:00Z","attempts":[` +
-		`{"number":1,"at":"2026-01-02T12:00:00Z","durationMs":20,"outcome":"rejected","statusCode":503,"response":"<busy>` + "\ufffd" + `"},` +
-		`{"number":2,"at":"2026-01-02T12:00:00Z","durationMs":0,"outcome":"refused","error":"connection refused"}]}`
+		`{"number":1,"at":"2026-01-02T12:00:00Z","durationMs":20,"outcome":"failed_answer","statusCode":503,"response":"<busy>` + "\ufffd" + `"},` +
+		`{"number":2,"at":"2026-01-02T12:00:00Z","durationMs":0,"outcome":"unreachable","error":"connection refused"}]}`
 	for want, document := range map[string]any{
 		delivery: documentOf(waiting),
 		`{"eventId":"evt_1","endpoint":"a","source":"app","type":"t","status":"dead","reason":"expired","updatedAt":"2026-01-02T12:00:00Z","attempts":[]}`: documentOf(
@@ -113,7 +113,7 @@ func TestDocuments(t *testing.T) {
 		`{"id":"evt_1","source":"app","type":"t","trust":"verified","receivedAt":"2026-01-02T12:00:00Z","endpoints":["a"],"deliveries":[` + delivery + `]}`: documentOfEvent(
 			event, []relay.Delivery{waiting}),
 		`{"id":"","source":"","trust":"","receivedAt":"0001-01-01T00:00:00Z","endpoints":[],"deliveries":[]}`: documentOfEvent(relay.EventRecord{}, nil),
-		`{"name":"a","state":"closed"}`: documentOfEndpoint(
+		`{"name":"a","state":"healthy"}`: documentOfEndpoint(
 			"a", breaker.State{PausedUntil: noon.Add(-time.Second)}, noon,
 		),
 		`{"name":"a","state":"open","nextProbeAt":"2026-01-02T12:00:30Z","failingSince":"2026-01-01T11:00:00Z","failures":99,"disableAt":"2026-01-06T11:00:00Z"}`: documentOfEndpoint(
@@ -132,9 +132,9 @@ func TestDocuments(t *testing.T) {
 			"a", breaker.State{
 				DisabledAt: noon, Reason: "gone", OpenUntil: noon.Add(time.Minute), WarnedAt: noon,
 			}, noon),
-		`{"name":"a","state":"unproved","reason":"it answered 404","nextProbeAt":"2026-01-02T12:00:30Z"}`: documentOfEndpoint(
+		`{"name":"a","state":"unproven","reason":"it answered 404","nextProbeAt":"2026-01-02T12:00:30Z"}`: documentOfEndpoint(
 			"a", breaker.State{
-				Unproved: "it answered 404", OpenUntil: noon.Add(30 * time.Second),
+				Unproven: "it answered 404", OpenUntil: noon.Add(30 * time.Second),
 			}, noon),
 	} {
 		var out bytes.Buffer

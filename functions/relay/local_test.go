@@ -429,14 +429,14 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 			t.Errorf("%v: no %q: %v\n%s", args, want, err, out)
 		}
 	}
-	says("operator  well\ntarget  well\n2 endpoints", "endpoints")
+	says("operator  healthy\ntarget  healthy\n2 endpoints", "endpoints")
 	event, err := postTo(t.Context(), http.DefaultClient, addr, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	tells(gate.EndpointDisabled)
 	says("it answered 410 Gone", "endpoints")
-	says("target  dead, refused", "deliveries", "--event", event)
+	says("target  dead, declined", "deliveries", "--event", event)
 	if !strings.Contains(printed.String(), "disabled  target: it answered 410 Gone") {
 		t.Errorf("the console does not tell:\n%s", printed)
 	}
@@ -465,7 +465,7 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 	t.Parallel()
 	var out output
 	c := newConsole(&out)
-	attempt := relay.Attempt{Number: 1, Outcome: relay.Rejected, StatusCode: 500}
+	attempt := relay.Attempt{Number: 1, Outcome: relay.FailedAnswer, StatusCode: 500}
 	for _, r := range []relay.AttemptReport{
 		{EventID: "evt_1", Endpoint: "a", Held: 30 * time.Second},
 		{
@@ -493,7 +493,7 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 		"held      evt_1 to a for 30s", "opened    a: too many attempts failed", "recovered a",
 		"delivered evt_1 to a, attempt 1: 500 in 0 ms",
 		"dead      evt_1 to a, attempt 1: 500 in 0 ms: exhausted",
-		"again     evt_1 to a: relay: conflict",
+		"failed    evt_1 to a: relay: conflict",
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

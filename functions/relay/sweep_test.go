@@ -26,7 +26,7 @@ func leave(t *testing.T, dir, url string, receivedAt time.Time) (event string) {
 		ID: relay.EventID("app", "lost"), Receipt: "r", Source: "app",
 		ReceivedAt: receivedAt.UTC().Truncate(time.Millisecond), Body: []byte("{}"),
 	}
-	_, err = l.store.Ledger().RecordEvent(t.Context(), relay.EventRecord{
+	_, err = relay.RecordEvent(t.Context(), l.store.Ledger(), relay.EventRecord{
 		Event: e, MessageID: "m", Endpoints: []string{"target"},
 		ExpiresAt: time.Now().Add(time.Hour),
 	})
@@ -47,7 +47,7 @@ func TestWhatWasLostIsPutBack(t *testing.T) {
 		return recorded(t, dir, event)["target"].Status == relay.Delivered
 	})
 	eventually(t, "it is told", func() bool {
-		return strings.Contains(out.String(), "put back  1 delivery that had been lost")
+		return strings.Contains(out.String(), "swept     1 delivery that had been lost, sent again")
 	})
 }
 

@@ -89,7 +89,7 @@ func (r *relay) addAlarms() {
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: deliveries had been lost, or were hours late, and were sent again: a bug of ours, or an outage. First see in the log of sweep how many, " +
 				"then find out what lost them (docs/runbook.md)."},
-		{id: "SweepStranded", namespace: metric.Namespace, metric: metric.Stranded,
+		{id: "SweepLateOrMissing", namespace: metric.Namespace, metric: metric.LateOrMissing,
 			statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60, times: 2,
 			description: "ticket: two runs of sweep on end found deliveries that are late or missing: more are lost, or a queue has a backlog of hours. " +

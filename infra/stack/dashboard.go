@@ -93,7 +93,7 @@ func (r *relay) webhookGraphs() []graph {
 	return []graph{
 		{title: "Webhooks", statistic: "Sum", lines: []line{
 			r.own("accepted", metric.Accepted), r.own("refused", metric.Refused), r.own(
-				"failed", metric.Failed,
+				"unavailable", metric.Unavailable,
 			),
 		}},
 		{title: "Refused, by reason", statistic: "Sum", lines: r.ofReasons(), stacked: true},
@@ -101,7 +101,7 @@ func (r *relay) webhookGraphs() []graph {
 			r.own("routed", metric.Routed), r.own("unrouted", metric.Unrouted), r.own(
 				"duplicate", metric.Duplicate,
 			),
-			r.own("unreadable", metric.Poisoned), r.own("deliveries sent", metric.Deliveries),
+			r.own("unreadable", metric.Unreadable), r.own("deliveries sent", metric.Deliveries),
 		}},
 		{title: "Deliveries", statistic: "SampleCount", lines: []line{
 			r.own(
@@ -135,13 +135,13 @@ func (r *relay) webhookGraphs() []graph {
 				).as("routed"), r.own("unrouted", metric.Unrouted).as("unrouted"),
 				r.own(
 					"duplicate", metric.Duplicate,
-				).as("duplicate"), r.own("unreadable", metric.Poisoned).as("poisoned"),
+				).as("duplicate"), r.own("unreadable", metric.Unreadable).as("unreadable"),
 				expression(
 					"at least",
-					"RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))",
+					"RUNNING_SUM(FILL(accepted,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(unreadable,0))",
 				),
 				expression("at most",
-					"RUNNING_SUM(FILL(accepted,0)+FILL(uncertain,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(poisoned,0))"),
+					"RUNNING_SUM(FILL(accepted,0)+FILL(uncertain,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(unreadable,0))"),
 			}},
 		{title: "Deliveries of a swept hour that are not delivered, dead, waiting, put back or in a queue: always zero", statistic: "Sum", lines: []line{
 			r.own(
@@ -150,7 +150,7 @@ func (r *relay) webhookGraphs() []graph {
 		}, minutes: 60},
 		{title: "Lost deliveries: found, and put back; the others may lie in a queue",
 			statistic: "Sum", lines: []line{
-				r.own("found", metric.Stranded), r.own("put back", metric.PutBack),
+				r.own("found", metric.LateOrMissing), r.own("put back", metric.PutBack),
 			}, minutes: 60},
 	}
 }

@@ -220,7 +220,7 @@ func TestTheSumOnTheDashboard(t *testing.T) {
 		"all of it has ended": {
 			map[string]int{
 				metric.Accepted: 10, metric.Routed: 4, metric.Unrouted: 3, metric.Duplicate: 2,
-				metric.Poisoned: 1,
+				metric.Unreadable: 1,
 			},
 			0, 0,
 		},

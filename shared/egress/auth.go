@@ -25,8 +25,8 @@ import (
 // errAuth means that the credentials for a request cannot be obtained.
 var errAuth = errors.New("egress: cannot prove ourselves to the endpoint")
 
-// unproved returns the error of a request that was not sent for lack of credentials.
-func unproved(err error) error {
+// noCredentials returns the error of a request that was not sent for lack of credentials.
+func noCredentials(err error) error {
 	return &relay.PostError{Outcome: relay.AuthFailed, Err: err}
 }
 
@@ -72,7 +72,7 @@ func (c *Client) signV4(
 	ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte,
 ) error {
 	if c.credentials == nil {
-		return unproved(fmt.Errorf("%w: sigv4 needs the role of a deployed function", errAuth))
+		return noCredentials(fmt.Errorf("%w: sigv4 needs the role of a deployed function", errAuth))
 	}
 	credentials, err := c.credentials.Retrieve(ctx)
 	if err != nil {

@@ -118,7 +118,7 @@ func TestNoErrorHasTheKeyOfTheQuery(t *testing.T) {
 	host, _ := listen(t, "127.0.0.1:0", func(conn *net.TCPConn) { readRequest(conn) })
 	for url, want := range map[string]relay.Outcome{
 		"http://" + host: relay.Broken, "https://" +
-			host: relay.TLSFailed, "http://127.0.0.1:1": relay.Refused,
+			host: relay.TLSFailed, "http://127.0.0.1:1": relay.Unreachable,
 		"http://missing.invalid:80": relay.DNSFailed,
 	} {
 		client := egress.NewWith(nil, resolver(nil), nil)

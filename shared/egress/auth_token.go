@@ -97,7 +97,7 @@ func (t *tokens) get(ctx context.Context, o *catalog.OAuth2) (accessToken, error
 	select {
 	case <-ctx.Done():
 		return accessToken{},
-			unproved(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
+			noCredentials(fmt.Errorf("%w: no access token in time: %w", errAuth, ctx.Err()))
 	case r := <-fetched:
 		value, _ := r.Val.(string)
 		return accessToken{value: value, kept: false}, r.Err
@@ -111,7 +111,7 @@ func (t *tokens) fetch(ctx context.Context, key string, o *catalog.OAuth2) (stri
 	}
 	if !isVisible(got.AccessToken) || len(got.AccessToken) > maxTokenBytes ||
 		got.Type() != "Bearer" {
-		return "", unproved(fmt.Errorf(
+		return "", noCredentials(fmt.Errorf(
 			"%w: what the token endpoint gave is no bearer token of up to %d bytes", errAuth,
 			maxTokenBytes,
 		))
@@ -166,19 +166,19 @@ func tokenFailure(err error) error {
 		if slices.Contains(tokenErrors, refused.ErrorCode) {
 			code = " " + refused.ErrorCode
 		}
-		return unproved(fmt.Errorf(
+		return noCredentials(fmt.Errorf(
 			"%w: the token endpoint answered %d%s", errAuth, refused.Response.StatusCode, code,
 		))
 	case errors.As(err, &failed):
-		return unproved(fmt.Errorf("%w: token endpoint: %w", errAuth, failed))
+		return noCredentials(fmt.Errorf("%w: token endpoint: %w", errAuth, failed))
 	case errors.As(err, &quoting) && quoting.Timeout():
-		return unproved(fmt.Errorf(
+		return noCredentials(fmt.Errorf(
 			"%w: no answer of the token endpoint within %s", errAuth, fetchTimeout,
 		))
 	case errors.As(err, &quoting):
 		return quoting.Err // an error of this machine, or a malformed URL
 	default:
-		return unproved(fmt.Errorf(
+		return noCredentials(fmt.Errorf(
 			"%w: no token in what the token endpoint answered: malformed, cut off, or over %d bytes",
 			errAuth, maxAnswerBytes,
 		))

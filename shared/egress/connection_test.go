@@ -299,8 +299,8 @@ func TestRequestIsSentAnewIfNothingOfItWasWritten(t *testing.T) {
 func TestConnectionErrors(t *testing.T) {
 	t.Parallel()
 	for cause, want := range map[syscall.Errno]relay.Outcome{
-		syscall.EHOSTUNREACH: relay.Refused, syscall.ENETUNREACH: relay.Refused,
-		syscall.EADDRNOTAVAIL: relay.Refused,
+		syscall.EHOSTUNREACH: relay.Unreachable, syscall.ENETUNREACH: relay.Unreachable,
+		syscall.EADDRNOTAVAIL: relay.Unreachable,
 		syscall.ETIMEDOUT:     relay.TimedOut,
 	} {
 		client := egress.NewWith(func(string, string, syscall.RawConn) error {

@@ -89,14 +89,14 @@
 //
 // A [*relay.PostError] has one of these outcomes:
 //
-//	Blocked    ErrGuard: the address or port is refused. ErrRequest: URL, header or certificate is malformed. No connection was made
-//	AuthFailed no access token, for whatever reason, or no credentials of AWS: nothing was sent
-//	DNSFailed  the name does not exist, or no name server answered
-//	Refused    connection refused, host or network unreachable
-//	TLSFailed  anything wrong in the handshake: certificate, version, no TLS at all, closed half-way; an alert after it
-//	TimedOut   the attempt's timeout has passed, or the 10 s for a connection, or those for its handshake
-//	Broken     the connection was lost before an answer, or the answer is not HTTP or has too many headers, or the request was rejected
-//	           as unprocessed
+//	Blocked     ErrGuard: the address or port is forbidden. ErrRequest: URL, header or certificate is malformed. No connection was made
+//	AuthFailed  no access token, for whatever reason, or no credentials of AWS: nothing was sent
+//	DNSFailed   the name does not exist, or no name server answered
+//	Unreachable connection refused, host or network unreachable
+//	TLSFailed   anything wrong in the handshake: certificate, version, no TLS at all, closed half-way; an alert after it
+//	TimedOut    the attempt's timeout has passed, or the 10 s for a connection, or those for its handshake
+//	Broken      the connection was lost before an answer, or the answer is not HTTP or has too many headers, or the request was rejected
+//	            as unprocessed
 //
 // If a name has several addresses and no connection to any succeeds, the error of the first one is
 // returned. Two errors are not outcomes: that of ctx, and that this machine has run out of sockets

@@ -225,7 +225,7 @@ func TestRefused(t *testing.T) {
 	_ = listener.Close()
 	for _, scheme := range []string{"http", "https"} {
 		_, err = unguarded().Post(t.Context(), postTo(scheme+"://"+listener.Addr().String(), ample))
-		wantOutcome(t, err, relay.Refused)
+		wantOutcome(t, err, relay.Unreachable)
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("got %v, want %v", err, syscall.ECONNREFUSED)
 		}

@@ -59,7 +59,7 @@ func explain(err error) error {
 			Err:     told{text: printable("TLS: " + operation.Error()), cause: err},
 		}
 	case errors.As(err, &operation) && operation.Op == "dial":
-		return &relay.PostError{Outcome: relay.Refused, Err: err}
+		return &relay.PostError{Outcome: relay.Unreachable, Err: err}
 	default:
 		return &relay.PostError{Outcome: relay.Broken, Err: told{text: brokenText(err), cause: err}}
 	}

@@ -231,7 +231,7 @@ func cases(t *testing.T, ca authority, good tls.Certificate) map[string]hostile 
 			serve: says(head + "\r\n"), name: "mixed2.test", status: 200,
 		},
 		"dead, then private": {
-			url: "http://mixed2.test", want: relay.Refused, reason: "connection refused",
+			url: "http://mixed2.test", want: relay.Unreachable, reason: "connection refused",
 		},
 		"private once it was public": {
 			serve: says(head + "Connection: close\r\n\r\n"), rebinds: true, want: relay.Blocked,

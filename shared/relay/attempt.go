@@ -68,11 +68,11 @@ func (m made) verdict(probe bool) gate.Verdict {
 	}
 }
 
-// withhold returns the attempt that is recorded when none is made.
-func (s *step) withhold(outcome Outcome, why Reason, text string) made {
+// skip returns the attempt that is recorded when none is made, because the delivery dies.
+func (s *step) skip(why Reason, text string) made {
 	return made{
 		Attempt: Attempt{
-			Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: outcome, Error: text,
+			Number: s.task.Attempt, At: wholeMillis(s.cfg.Now()), Outcome: Skipped, Error: text,
 		},
 		final: why,
 	}
@@ -151,7 +151,7 @@ func (a *Attempt) conclude(reply Reply, err error) error {
 		return err
 	}
 	a.StatusCode, a.Response = reply.StatusCode, reply.Body
-	a.Outcome = Rejected
+	a.Outcome = FailedAnswer
 	if a.StatusCode >= 200 && a.StatusCode < 300 {
 		a.Outcome = Succeeded
 	}

@@ -447,7 +447,7 @@ func TestNoSecretIsOnRecord(t *testing.T) {
 		"reference": {Bearer: catalog.SecretPrefix + "s"},
 	} {
 		for url, outcome := range map[string]relay.Outcome{
-			server.URL: relay.Rejected, "http://127.0.0.1:1": relay.Refused,
+			server.URL: relay.FailedAnswer, "http://127.0.0.1:1": relay.Unreachable,
 		} {
 			t.Run(name+", "+string(outcome), func(t *testing.T) {
 				t.Parallel()

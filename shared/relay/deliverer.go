@@ -240,16 +240,14 @@ func (s *step) prepare(ctx context.Context) (Action, error) {
 		}
 	}
 	if ep == nil {
-		return s.save(
-			ctx, s.withhold(Removed, EndpointGone, "the endpoint is no longer in the catalog"), nil,
-		)
+		return s.save(ctx, s.skip(EndpointGone, "the endpoint is no longer in the catalog"), nil)
 	}
 	if s.tooOld(ep, s.cfg.Now()) {
 		return s.save(
 			ctx,
-			s.withhold(
-				Withheld, Expired,
-				"the delivery is older than the endpoint's max_age, or has stood in line for too long",
+			s.skip(
+				Expired,
+				"the delivery is older than the endpoint's max_age, or was queued for 13 days",
 			),
 			ep,
 		)
@@ -272,12 +270,11 @@ func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
 		return Action{}, err
 	case admitted.Disabled != "":
 		return s.save(
-			ctx, s.withhold(Withheld, EndpointGone, "the endpoint is disabled: "+admitted.Disabled),
-			ep,
+			ctx, s.skip(EndpointGone, "the endpoint is disabled: "+admitted.Disabled), ep,
 		)
 	case !admitted.Held.IsZero():
 		return s.hold(ctx, s.withinAge(ep, admitted.Held), admitted.Reserved)
-	case admitted.Unproved:
+	case admitted.Unproven:
 		return s.prove(ctx)
 	}
 	return s.post(ctx, ep, admitted)
@@ -423,7 +420,8 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 // copy may have left undone: it may have died since.
 func (s *step) finishRecorded(ctx context.Context) (Action, error) {
 	var err error
-	if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
+	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.DeliveryTo(s.task.Endpoint))
+	if err != nil {
 		return Action{}, err
 	}
 	return s.finish(ctx)

@@ -18,20 +18,20 @@ type Outcome string
 
 // The outcomes of an attempt. After any outcome but Succeeded the delivery is retried or dies.
 const (
-	Succeeded  Outcome = "succeeded" // 2xx
-	Rejected   Outcome = "rejected"  // any other status; redirects are not followed, so 3xx too
-	Blocked    Outcome = "blocked"   // the guard refused the address or port: nothing was sent
-	DNSFailed  Outcome = "dns"       // the host name did not resolve
-	Refused    Outcome = "refused"   // no connection: refused, unreachable
-	TLSFailed  Outcome = "tls"       // handshake or certificate
-	AuthFailed Outcome = "auth"      // no token or secret to authenticate with: nothing was sent
-	TimedOut   Outcome = "timeout"   // the endpoint's timeout passed, in any phase
+	Succeeded Outcome = "succeeded" // 2xx
+	// any other status; redirects are not followed, so 3xx too
+	FailedAnswer Outcome = "failed_answer"
+	Blocked      Outcome = "blocked"     // the guard forbids the address or port: nothing was sent
+	DNSFailed    Outcome = "dns"         // the host name did not resolve
+	Unreachable  Outcome = "unreachable" // no connection to the address
+	TLSFailed    Outcome = "tls"         // handshake or certificate
+	AuthFailed   Outcome = "auth"        // no token or secret to authenticate with: nothing was sent
+	TimedOut     Outcome = "timeout"     // the endpoint's timeout passed, in any phase
 	// the connection was reset or closed early, or the answer is not HTTP
 	Broken Outcome = "broken"
-	// the endpoint is no longer in the catalog: nothing was sent, none follows
-	Removed Outcome = "removed"
-	// the endpoint is disabled, or the delivery is too old: nothing was sent, none follows
-	Withheld Outcome = "withheld"
+	// nothing was sent and no attempt follows: the delivery is too old, or its endpoint is disabled
+	// or no longer in the catalog. The reason of death says which.
+	Skipped Outcome = "skipped"
 )
 
 // Reason tells why a delivery died. The set is closed.
@@ -41,10 +41,11 @@ type Reason string
 const (
 	Exhausted Reason = "exhausted" // every attempt of the schedule failed
 	// it is older than the endpoint's MaxAge, or waited 13 days in an ordered queue
-	Expired      Reason = "expired"
-	EndpointGone Reason = "disabled" // the endpoint is disabled, or no longer in the catalog
+	Expired Reason = "expired"
+	// the endpoint is disabled, or no longer in the catalog
+	EndpointGone Reason = "endpoint_gone"
 	// the endpoint's answer was final: 410, webhook-delivery, or one of Endpoint.Final
-	EndpointDeclined Reason = "refused"
+	Declined Reason = "declined"
 )
 
 // Attempt is one try of a delivery: usually one POST.
@@ -65,16 +66,32 @@ const MaxResponseBytes = 1024
 // delivery that is replayed again and again makes more.
 const MaxHistory = 50
 
+// DeliveryKey names a delivery's record.
+type DeliveryKey struct {
+	EventID    string
+	Endpoint   string
+	ReceivedAt time.Time // the event's: a ledger may keep an endpoint's deliveries in this order
+}
+
+// Key returns the key of the delivery's record.
+func (d Delivery) Key() DeliveryKey { return DeliveryKey{d.EventID, d.Endpoint, d.ReceivedAt} }
+
+// DeliveryTo returns the key of the record of the event's delivery to an endpoint.
+func (e Event) DeliveryTo(endpoint string) DeliveryKey {
+	return DeliveryKey{e.ID, endpoint, e.ReceivedAt}
+}
+
 // Delivery is one event for one endpoint, as the ledger keeps it. The record begins with the first
 // attempt, or when the delivery is first held.
 type Delivery struct {
-	EventID  string
-	Endpoint string
-	Source   string
-	Type     string
-	Status   Status
-	Reason   Reason // why it is dead, else ""; also "" on older records that lack it
-	Attempts int    // over all cycles
+	EventID    string
+	Endpoint   string
+	ReceivedAt time.Time // as in Event: when the webhook was accepted
+	Source     string
+	Type       string
+	Status     Status
+	Reason     Reason // why it is dead, else ""; also "" on older records that lack it
+	Attempts   int    // over all cycles
 	// if it waits: the attempts made in this cycle, which is its place in the schedule
 	Step      int
 	MessageID string // id of the queue message that made the last attempt

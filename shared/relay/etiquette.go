@@ -35,12 +35,12 @@ func (m *made) listen(reply Reply, now time.Time) {
 		}
 		m.overload = reply.StatusCode != 503
 	case 410:
-		m.disable, m.final = "it answered 410 Gone", EndpointDeclined
+		m.disable, m.final = "it answered 410 Gone", Declined
 	}
 	switch strings.ToLower(strings.TrimSpace(reply.Header[headerDelivery])) {
 	case sayDisable:
-		m.disable, m.final = "it answered webhook-delivery: disable", EndpointDeclined
+		m.disable, m.final = "it answered webhook-delivery: disable", Declined
 	case sayAbort:
-		m.final = EndpointDeclined
+		m.final = Declined
 	}
 }

@@ -330,7 +330,7 @@ func TestAnEndpointIsDisabledWithOnePOSTThoughItsStateCannotBeWritten(t *testing
 				r.pump()
 				d := r.deliveryOf(id, "a")
 				if len(r.poster.posts) != 1 || d.Status != relay.Dead ||
-					d.Reason != relay.EndpointDeclined || d.Attempts != 1 {
+					d.Reason != relay.Declined || d.Attempts != 1 {
 					t.Errorf(
 						"%s of %q after %d attempts, %d POSTs", d.Status, d.Reason, d.Attempts,
 						len(r.poster.posts),
@@ -356,7 +356,7 @@ func TestADisabledEndpointGetsNothing(t *testing.T) {
 		if d.Status != relay.Dead || d.Reason != relay.EndpointGone || len(r.poster.posts) != 1 {
 			t.Errorf("%s of %q, %d POSTs", d.Status, d.Reason, len(r.poster.posts))
 		}
-		if text := d.History[0].Error; d.History[0].Outcome != relay.Withheld ||
+		if text := d.History[0].Error; d.History[0].Outcome != relay.Skipped ||
 			!strings.Contains(text, "410") {
 			t.Errorf("on record as %s: %s", d.History[0].Outcome, text)
 		}
@@ -412,7 +412,7 @@ func TestMaxAgeEndsAHold(t *testing.T) {
 		r.pump()
 		d := r.deliveryOf(second, "a")
 		if d.Status != relay.Dead || d.Reason != relay.Expired ||
-			d.History[0].Outcome != relay.Withheld || len(r.poster.posts) != 1 {
+			d.History[0].Outcome != relay.Skipped || len(r.poster.posts) != 1 {
 			t.Errorf("%s of %q, %d POSTs, %+v", d.Status, d.Reason, len(r.poster.posts), d.History)
 		}
 	})

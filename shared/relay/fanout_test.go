@@ -265,7 +265,7 @@ func TestEventStaysInTheQueueWhileItCannotBeMatched(t *testing.T) {
 				) || r.ingest.Len() != 1 {
 					t.Errorf("on record: %v; %d messages left, want 1", err, r.ingest.Len())
 				}
-				if got := r.reports.routed[0]; got.Result != relay.RouteAgain ||
+				if got := r.reports.routed[0]; got.Result != relay.RouteFailed ||
 					!errors.Is(got.Err, tt.want) {
 					t.Errorf("reported %+v, want %v", got, tt.want)
 				}

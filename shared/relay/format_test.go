@@ -39,13 +39,14 @@ var (
 		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
 	}
 	sampleDelivery = relay.Delivery{
-		EventID: sample.ID, Endpoint: "shipping", Source: "github", Type: "push",
+		EventID: sample.ID, Endpoint: "shipping", ReceivedAt: sample.ReceivedAt, Source: "github",
+		Type:   "push",
 		Status: relay.Waiting, Attempts: 2, MessageID: "m-2",
 		NextAt: at.Add(time.Hour), UpdatedAt: at.Add(time.Minute),
 		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
 		History: []relay.Attempt{
 			{
-				Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.Rejected,
+				Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.FailedAnswer,
 				StatusCode: 503, Response: []byte{0, 255},
 			},
 			{
@@ -87,7 +88,7 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	failed := breaker.State{Failures: 1, FailingSince: at, FailedAt: at.Add(time.Minute)}
 	check(t, "endpoint-state-failed.v1.json", failed, breaker.Encode, breaker.Decode)
 	proved := breaker.State{
-		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproved: "it answered 404",
+		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproven: "it answered 404",
 	}
 	check(t, "endpoint-state-proof.v1.json", proved, breaker.Encode, breaker.Decode)
 	slow := breaker.State{SlowUntil: at, SlowAt: at.Add(time.Minute), SlowSeen: 2}

@@ -85,7 +85,7 @@ func TestTheSlowLaneKeepsADeliverysPlace(t *testing.T) {
 		r.pump()
 		d := r.deliveryOf(event, "e")
 		if d.Status != relay.Delivered || d.Attempts != 2 ||
-			d.History[0].Outcome != relay.Rejected {
+			d.History[0].Outcome != relay.FailedAnswer {
 			t.Errorf("ended as %+v", d)
 		}
 		for attempt, n := range r.poster.attempts() {

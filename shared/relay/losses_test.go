@@ -160,7 +160,7 @@ func (w *world) endSweep(s sweep) {
 	if s.err != nil && s.trouble == 0 {
 		w.t.Errorf("sweep: %v", s.err)
 	}
-	if r.Stranded() > 0 || s.err != nil {
+	if r.LateOrMissing() > 0 || s.err != nil {
 		w.note("the sweeper finds %+v, %v", r, s.err)
 	}
 	// a message redriven to an ordered queue may wait behind others

@@ -144,7 +144,7 @@ func TestTheRelayTellsOfEachChangeOnce(t *testing.T) {
 		}
 		delete(got[3].Data, "attempts")
 		dead := map[string]any{
-			"endpoint": "a", "reason": "disabled", "eventId": event, "source": "app",
+			"endpoint": "a", "reason": "endpoint_gone", "eventId": event, "source": "app",
 			"eventType": "push", "error": "the endpoint is disabled: " + reason,
 		}
 		if diff := cmp.Diff(dead, got[3].Data); diff != "" {
@@ -172,7 +172,7 @@ func TestARareWebhookThatFailsDisablesNothing(t *testing.T) {
 				t.Errorf("told %s: %v", n.Type, n.Data)
 			}
 		}
-		if s, _, _ := r.states.EndpointState(t.Context(), "a"); s.Phase(time.Now()) != breaker.Closed {
+		if s, _, _ := r.states.EndpointState(t.Context(), "a"); s.Phase(time.Now()) != breaker.Healthy {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -311,7 +311,7 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 		event := r.mustPost("1", "push", "{}")
 		r.build(func(p ports) ports { p.ingest = brokenQueue{}; return p })
 		r.pump()
-		if d := r.deliveryOf(event, "a"); d.Attempts != 1 || d.Reason != relay.EndpointDeclined ||
+		if d := r.deliveryOf(event, "a"); d.Attempts != 1 || d.Reason != relay.Declined ||
 			len(r.notices()) != 0 {
 			t.Errorf("told %v, record %+v", r.notices(), d)
 		}

@@ -353,7 +353,7 @@ func TestAttemptsAreOnRecord(t *testing.T) {
 				Error: "no answer in 15s",
 			},
 			{
-				Number: 2, Duration: 30 * time.Millisecond, Outcome: relay.Rejected,
+				Number: 2, Duration: 30 * time.Millisecond, Outcome: relay.FailedAnswer,
 				StatusCode: 302, Response: []byte("moved"),
 			},
 			{Number: 3, Duration: 30 * time.Millisecond, Outcome: relay.Succeeded, StatusCode: 204},
@@ -376,7 +376,7 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 		r := newRig(t, []time.Duration{}, "up", "down") // a single attempt
 		r.poster.answers["down"] = func(relay.Post) (relay.Reply, error) {
 			return relay.Reply{},
-				&relay.PostError{Outcome: relay.Refused, Err: errors.New("connection refused")}
+				&relay.PostError{Outcome: relay.Unreachable, Err: errors.New("connection refused")}
 		}
 		for i := range 4 {
 			r.mustPost(fmt.Sprint("good", i), "t", "{}")
@@ -403,7 +403,7 @@ func TestMixedBatchLeavesEachMessageInOneState(t *testing.T) {
 			_ = r.ingest.Ack(ctx, msgs[i])
 		}
 		r.pump()
-		want := map[relay.RouteResult]int{relay.Routed: 6, relay.Duplicate: 1, relay.Poisoned: 3}
+		want := map[relay.RouteResult]int{relay.Routed: 6, relay.Duplicate: 1, relay.Unreadable: 3}
 		if diff := cmp.Diff(want, r.reports.results()); diff != "" {
 			t.Errorf("routed (-want +got):\n%s", diff)
 		}
@@ -533,10 +533,8 @@ func TestOurOwnFailureUsesUpNoAttempt(t *testing.T) {
 				if a := r.deliverer.Process(t.Context(), msgs)[0]; !a.Retry {
 					t.Fatal("the message was taken for done")
 				}
-				if _, err := r.ledger.Delivery(t.Context(), event, "a"); !errors.Is(
-					err, catalog.ErrNotFound,
-				) {
-					t.Errorf("an attempt is on record: %v", err)
+				if _, ds, err := r.ledger.Event(t.Context(), event); err != nil || len(ds) > 0 {
+					t.Errorf("an attempt is on record: %+v, %v", ds, err)
 				}
 				r.build(func(p ports) ports { return p })
 				r.pump()
@@ -617,7 +615,7 @@ func TestEndpointGoneFromTheCatalog(t *testing.T) {
 		}
 		r.pump()
 		d := r.deliveryOf(event, "a")
-		if d.Status != relay.Dead || d.History[0].Outcome != relay.Removed ||
+		if d.Status != relay.Dead || d.History[0].Outcome != relay.Skipped ||
 			len(r.poster.posts) != 0 {
 			t.Errorf("%d POSTs, record %+v", len(r.poster.posts), d)
 		}

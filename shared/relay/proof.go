@@ -84,13 +84,13 @@ func (s *step) ask(ctx context.Context, ep *target) (gate.Verdict, error) {
 	v := m.verdict(true)
 	switch {
 	case m.Error != "":
-		v.Unproved = string(m.Outcome) + ": " + m.Error
+		v.Unproven = string(m.Outcome) + ": " + m.Error
 	case v.Failed:
-		v.Unproved = fmt.Sprintf("it answered %d", m.StatusCode)
+		v.Unproven = fmt.Sprintf("it answered %d", m.StatusCode)
 	case ep.Prove == catalog.ProveOptions:
 		proof.Rate, err = granted(reply.Header, s.cfg.Origin)
 		if err != nil {
-			v.Failed, v.Unproved = true, err.Error()
+			v.Failed, v.Unproven = true, err.Error()
 		}
 	}
 	if !v.Failed {

@@ -103,7 +103,7 @@ func TestAnEndpointGetsNothingBeforeItHasProvedItself(t *testing.T) {
 		if proofs, deliveries := r.proofs(); proofs != 1 || deliveries != 0 {
 			t.Errorf("%d requests for proof and %d deliveries at first", proofs, deliveries)
 		}
-		if s := r.state(); s.Phase(now) != breaker.Unproved || s.Unproved != "it answered 404" ||
+		if s := r.state(); s.Phase(now) != breaker.Unproven || s.Unproven != "it answered 404" ||
 			s.HeldUntil(now) != now.UTC().Add(breaker.FirstWait) {
 			t.Errorf("state %+v", s)
 		}
@@ -391,8 +391,8 @@ func TestHandshake(t *testing.T) {
 		},
 		"no answer": {
 			relay.Reply{},
-			&relay.PostError{Outcome: relay.Refused, Err: errors.New("nobody there")}, 0,
-			"refused: nobody there",
+			&relay.PostError{Outcome: relay.Unreachable, Err: errors.New("nobody there")}, 0,
+			"unreachable: nobody there",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -414,7 +414,7 @@ func TestHandshake(t *testing.T) {
 					t.Errorf("asked by %+v", asked)
 				}
 				s := r.state()
-				if s.Unproved != tt.why || s.Proof.Rate != tt.rate ||
+				if s.Unproven != tt.why || s.Proof.Rate != tt.rate ||
 					(s.Proof.Of != "") != (tt.why == "") {
 					t.Errorf("state %+v", s)
 				}
@@ -517,7 +517,7 @@ func TestAnEndpointThatNeverProvesItself(t *testing.T) {
 			t.Errorf("given up after %s", took)
 		}
 		if d := r.deliveryOf(id, "shipping"); d.Status != relay.Dead || d.Attempts != 1 ||
-			d.History[0].Outcome != relay.Withheld {
+			d.History[0].Outcome != relay.Skipped {
 			t.Errorf("delivery %+v", d)
 		}
 		if proofs, deliveries := r.proofs(); deliveries != 0 ||
@@ -551,7 +551,7 @@ func TestOurOwnFailureProvesNothing(t *testing.T) {
 		})
 		id := r.mustPost("1", "push", "{}")
 		r.step()
-		if s := r.state(); s.Failures != 0 || s.Unproved != "" {
+		if s := r.state(); s.Failures != 0 || s.Unproven != "" {
 			t.Errorf("state %+v", s)
 		}
 		r.pump()

@@ -31,16 +31,16 @@ type ReceiveReport struct {
 // RouteResult tells what became of an event at the fan-out. The set is closed.
 type RouteResult string
 
-// The results of routing one message. All but RouteAgain and Unfinished are final.
+// The results of routing one message. All but RouteFailed and Unfinished are final.
 const (
 	Routed   RouteResult = "routed"   // deliveries sent
 	Unrouted RouteResult = "unrouted" // no subscription takes it; it is recorded
 	// a repeat: the provider's delivery id is recorded already
 	Duplicate RouteResult = "duplicate"
 	// the message cannot be read; it is in the dead-letter queue now
-	Poisoned RouteResult = "poisoned"
+	Unreadable RouteResult = "unreadable"
 	// our own failure; the message comes back, or is in the dead-letter queue after too many
-	RouteAgain RouteResult = "again"
+	RouteFailed RouteResult = "failed"
 	// too many deliveries for one invocation; the message comes back for the rest
 	Unfinished RouteResult = "unfinished"
 )
@@ -51,7 +51,7 @@ type RouteReport struct {
 	Source  string
 	Type    string
 	Result  RouteResult
-	// this message recorded the event: true once for each event, also if Result is RouteAgain
+	// this message recorded the event: true once for each event, also if Result is RouteFailed
 	Recorded  bool
 	Endpoints int // how many take the event; their deliveries were sent if Err is nil
 	// Undecided are endpoints that may want the event and did not get it. Either the filter costs

@@ -154,7 +154,7 @@ func (w *world) sendDeadAgain() {
 		return
 	}
 	w.eachDelivery(func(d relay.Delivery) {
-		if d.Status != relay.Delivered && d.History[len(d.History)-1].Outcome != relay.Removed &&
+		if d.Status != relay.Delivered && !saysRemoved(d.History[len(d.History)-1]) &&
 			d.Reason != relay.Expired {
 			w.t.Errorf(
 				"%s to %s was sent again, its endpoint is well, and it is %s", d.EventID,
@@ -247,7 +247,7 @@ func (w *world) checkNothingStranded() {
 	w.checkKept()
 	final := 0
 	for result, n := range w.reports.results() {
-		if result == relay.Poisoned {
+		if result == relay.Unreadable {
 			w.t.Errorf("%d messages were unreadable", n)
 		}
 		final += n
@@ -363,17 +363,16 @@ func (w *world) checkHistory(d relay.Delivery) {
 		w.checkAllowed(d, e, i)
 		step++
 		before := d.History[max(i, 1)-1]
-		began := step == cycle || before.Outcome == relay.Removed ||
-			before.Outcome == relay.Withheld
-		if i == 0 || began || w.sentAgain && e.endsEarly(before) || a.Outcome == relay.Withheld {
+		began := step == cycle || before.Outcome == relay.Skipped
+		if i == 0 || began || w.sentAgain && e.endsEarly(before) || a.Outcome == relay.Skipped {
 			step = 0 // the first of a cycle, or none
 			continue
 		}
 		w.checkWait(d, e.schedule[step-1], before, a)
 	}
-	removed := last.Outcome == relay.Removed || last.Outcome == relay.Withheld ||
+	skipped := last.Outcome == relay.Skipped ||
 		w.script.changeAt > 0 && d.Endpoint == "c"
-	if d.Status == relay.Dead && !removed && step != cycle-1 && !w.mayEnd(d, e, step) {
+	if d.Status == relay.Dead && !skipped && step != cycle-1 && !w.mayEnd(d, e, step) {
 		w.t.Errorf(
 			"%s to %s died of %q after %d attempts, in the middle of a cycle of %d", d.EventID,
 			d.Endpoint, d.Reason, d.Attempts, cycle,
@@ -381,13 +380,13 @@ func (w *world) checkHistory(d relay.Delivery) {
 	}
 }
 
-// checkAllowed checks that an attempt was made, and not withheld, only if the delivery was young
+// checkAllowed checks that an attempt was made, and not skipped, only if the delivery was young
 // enough and the answer before was not final.
 func (w *world) checkAllowed(d relay.Delivery, e *scriptedEndpoint, i int) {
 	w.t.Helper()
 	a := d.History[i]
 	w.checkRemoved(d, a)
-	if a.Outcome == relay.Withheld || a.Outcome == relay.Removed {
+	if a.Outcome == relay.Skipped {
 		return
 	}
 	event, _ := w.event(d.EventID)
@@ -415,7 +414,7 @@ func (w *world) checkRemoved(d relay.Delivery, a relay.Attempt) {
 		// the call that an invocation began before may hang
 		until = from.Add(w.script.backFor + deliverTimeout)
 	}
-	if removed := w.script.changeAt > 0 && d.Endpoint == "c"; a.Outcome == relay.Removed &&
+	if removed := w.script.changeAt > 0 && d.Endpoint == "c"; saysRemoved(a) &&
 		(!removed || a.At.Before(from) || a.At.After(until)) {
 		w.t.Errorf(
 			"%s to %s: attempt %d says at %s that the endpoint was removed", d.EventID, d.Endpoint,
@@ -448,6 +447,11 @@ func (w *world) checkWait(d relay.Delivery, scheduled time.Duration, before, a r
 	}
 }
 
+// saysRemoved tells whether an attempt was skipped because the catalog did not have its endpoint.
+func saysRemoved(a relay.Attempt) bool {
+	return a.Outcome == relay.Skipped && strings.Contains(a.Error, "no longer in the catalog")
+}
+
 // endsEarly tells whether an attempt may have been the last of its cycle, wherever it was in the
 // schedule.
 func (e *scriptedEndpoint) endsEarly(a relay.Attempt) bool {
@@ -458,7 +462,7 @@ func (e *scriptedEndpoint) endsEarly(a relay.Attempt) bool {
 // endpoint's answer, or because the next attempt would have been beyond its age limit.
 func (w *world) mayEnd(d relay.Delivery, e *scriptedEndpoint, step int) bool {
 	switch d.Reason {
-	case relay.EndpointDeclined:
+	case relay.Declined:
 		return e.ends()
 	case relay.Expired:
 		wait := max(e.schedule[step], e.ill.retryAfter())

@@ -57,7 +57,7 @@ func checkEncoded(t *testing.T, text string) {
 			Event: e, MessageID: text, Endpoints: []string{text},
 		}),
 		"state": breaker.Encode(breaker.State{
-			Reason: text, Unproved: text, Proof: breaker.Proof{Of: text},
+			Reason: text, Unproven: text, Proof: breaker.Proof{Of: text},
 		}),
 	} {
 		if err := format.CheckText(encoded); err != nil {

@@ -116,13 +116,13 @@ var metrics = map[string]struct {
 	report func(telemetry.Log)
 	want   map[string]float64
 }{
-	"accepted":  {receive("evt_1", nil), one("Accepted")},
-	"handshake": {receive("", nil), nil},
-	"failed":    {receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Failed")},
+	"accepted":    {receive("evt_1", nil), one("Accepted")},
+	"handshake":   {receive("", nil), nil},
+	"unavailable": {receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Unavailable")},
 	"failed, or not": {receive(
 		"", fmt.Errorf("%w: %w: queue down", relay.ErrUnavailable, relay.ErrUncertain),
 	),
-		map[string]float64{"Failed[" + relayName + "]": 1, "Uncertain[" + relayName + "]": 1}},
+		map[string]float64{"Unavailable[" + relayName + "]": 1, "Uncertain[" + relayName + "]": 1}},
 
 	"refused: no such source": {receive("", catalog.ErrNotFound), refusedFor("source")},
 	"refused: method":         {receive("", verify.ErrMethod), refusedFor("method")},
@@ -151,15 +151,15 @@ var metrics = map[string]struct {
 	},
 	"unrouted before": {route(relay.RouteReport{Result: relay.Unrouted}), nil},
 	"duplicate":       {route(relay.RouteReport{Result: relay.Duplicate}), one("Duplicate")},
-	"poisoned":        {route(relay.RouteReport{Result: relay.Poisoned}), one("Poisoned")},
-	"again": {
+	"unreadable":      {route(relay.RouteReport{Result: relay.Unreadable}), one("Unreadable")},
+	"failed": {
 		route(relay.RouteReport{
-			Result: relay.RouteAgain, Endpoints: 3, Err: errors.New("table down"),
+			Result: relay.RouteFailed, Endpoints: 3, Err: errors.New("table down"),
 		}),
 		nil,
 	},
-	"on record, and again": {route(relay.RouteReport{
-		Result: relay.RouteAgain, Recorded: true, Endpoints: 3, Err: errors.New("queue down"),
+	"recorded, and failed then": {route(relay.RouteReport{
+		Result: relay.RouteFailed, Recorded: true, Endpoints: 3, Err: errors.New("queue down"),
 	}),
 		map[string]float64{"Routed[" + relayName + "]": 1, "Deliveries[" + relayName + "]": 3}},
 
@@ -177,16 +177,16 @@ var metrics = map[string]struct {
 			"EndpointMs[" + relayName + "]": 5, "DeliveryAgeMs[" + relayName + "]": 1000,
 		}},
 	"to be retried": {
-		attempt(relay.Waiting, relay.Rejected, nil),
+		attempt(relay.Waiting, relay.FailedAnswer, nil),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5},
 	},
 	"dead": {attempt(relay.Dead, relay.TimedOut, nil),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5, "Dead[" + relayName + "]": 1}},
-	"dead without a POST":          {attempt(relay.Dead, relay.Removed, nil), one("Dead")},
-	"dead, and disabled before":    {attempt(relay.Dead, relay.Withheld, nil), one("Dead")},
+	"dead without a POST":          {attempt(relay.Dead, relay.Skipped, nil), one("Dead")},
+	"dead, and disabled before":    {attempt(relay.Dead, relay.Skipped, nil), one("Dead")},
 	"to be retried without a POST": {attempt(relay.Waiting, relay.Blocked, nil), nil},
 	"an attempt not on record":     {attempt("", relay.Succeeded, errors.New("table down")), nil},
-	"recorded, and more to do": {attempt(relay.Waiting, relay.Rejected, errors.New("queue down")),
+	"recorded, and more to do": {attempt(relay.Waiting, relay.FailedAnswer, errors.New("queue down")),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 
 	"a clean sweep": {
@@ -204,7 +204,7 @@ var metrics = map[string]struct {
 		sweepOf(1, 0, 0, 2, 0),
 	},
 	"a sweep that left something": {sweep(
-		operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, Left: 1},
+		operate.SweepReport{Events: 1, Deliveries: 3, Delivered: 1, Missing: 2, NotSent: 1},
 		errors.New("queue down"),
 	),
 		sweepOf(1, 2, 0, 1, 0)},
@@ -252,10 +252,10 @@ func sweep(r operate.SweepReport, err error) func(telemetry.Log) {
 }
 
 // sweepOf returns the metrics of a sweep that are not zero.
-func sweepOf(events, stranded, putBack, unaccounted, partial float64) map[string]float64 {
+func sweepOf(events, lateOrMissing, putBack, unaccounted, partial float64) map[string]float64 {
 	all := map[string]float64{
-		"SweptEvents[" + relayName + "]": events, "Stranded[" + relayName +
-			"]": stranded, "PutBack[" + relayName + "]": putBack,
+		"SweptEvents[" + relayName + "]": events, "LateOrMissing[" + relayName +
+			"]": lateOrMissing, "PutBack[" + relayName + "]": putBack,
 		"Unaccounted[" + relayName + "]": unaccounted, "Partial[" + relayName + "]": partial,
 	}
 	maps.DeleteFunc(all, func(_ string, value float64) bool { return value == 0 })

@@ -99,7 +99,7 @@ func (l Log) tellRefusals(ctx context.Context) {
 	due := l.Refusals.due()
 	for _, reason := range slices.Sorted(maps.Keys(due)) {
 		attrs := append(make([]slog.Attr, 0, room),
-			slog.String(KeyOutcome, "refused"), slog.String(metric.Reason, reason), slog.Int(
+			slog.String(KeyOutcome, string(requestRefused)), slog.String(metric.Reason, reason), slog.Int(
 				"requests", due[reason],
 			))
 		l.log(

@@ -155,7 +155,7 @@ func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 			in.post("1", "wanted")
 			in.fanOut(1)
 		}, map[string]int{
-			"Failed": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Duplicate": 1,
+			"Unavailable": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Duplicate": 1,
 			"Deliveries": 2,
 		}},
 		"refused, and the partner sends again": {func(in *intake) {
@@ -165,14 +165,14 @@ func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 			in.post("1", "wanted")
 			in.fanOut(1)
 		}, map[string]int{
-			"Failed": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Deliveries": 2,
+			"Unavailable": 1, "Uncertain": 1, "Accepted": 1, "Routed": 1, "Deliveries": 2,
 		}},
 		"unreadable": {func(in *intake) {
 			in.post("1", "wanted")
 			msgs := in.ingest.List()
 			msgs[0].Body = []byte("from a version to come")
 			in.fanout.Process(in.t.Context(), msgs)
-		}, map[string]int{"Accepted": 1, "Poisoned": 1}},
+		}, map[string]int{"Accepted": 1, "Unreadable": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +182,7 @@ func TestWhatIsAcceptedIsAccountedFor(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("metrics (-want +got):\n%s", diff)
 			}
-			ended := got["Routed"] + got["Unrouted"] + got["Duplicate"] + got["Poisoned"]
+			ended := got["Routed"] + got["Unrouted"] + got["Duplicate"] + got["Unreadable"]
 			if atLeast := got["Accepted"] - ended; ended > 0 && (atLeast > 0 ||
 				atLeast+got["Uncertain"] < 0) {
 				t.Errorf(

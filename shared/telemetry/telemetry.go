@@ -40,44 +40,55 @@ type Log struct {
 
 var _ relay.Reporter = Log{}
 
-// Received logs a request at the ingress: accepted, a handshake, refused (the partner's fault) or
-// failed (ours). Not every refused request has a line: see RefusalLimiter.
+// requestResult tells how a request from a partner ended. The set is closed.
+type requestResult string
+
+const (
+	requestAccepted  requestResult = "accepted"
+	requestRefused   requestResult = "refused" // the partner's fault: it got a 4xx
+	requestHandshake requestResult = "handshake"
+	// a handshake that brought the source's secret
+	secretLearned      requestResult = "secret_learned"
+	requestUnavailable requestResult = "unavailable" // our fault: the partner got 503
+)
+
+// Received logs a request at the ingress. Not every refused request has a line: see RefusalLimiter.
 func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	defer l.tellRefusals(ctx)
-	line := func(outcome string) []slog.Attr {
+	line := func(outcome requestResult) []slog.Attr {
 		return append(make([]slog.Attr, 0, room),
 			slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
-			slog.String(KeyType, r.Type), slog.String(KeyOutcome, outcome),
+			slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(outcome)),
 			slog.Int("bodyBytes", r.BodyBytes), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	}
 	switch {
 	case errors.Is(r.Err, relay.ErrUncertain):
 		l.log(
 			ctx, slog.LevelError, "received", r.Err,
-			l.measure(line("failed"), uncertain, one(metric.Failed), one(metric.Uncertain)),
+			l.measure(line(requestUnavailable), uncertain, one(metric.Unavailable), one(metric.Uncertain)),
 		)
 	case errors.Is(r.Err, relay.ErrUnavailable):
 		l.log(
 			ctx, slog.LevelError, "received", r.Err,
-			l.measure(line("failed"), failed, one(metric.Failed)),
+			l.measure(line(requestUnavailable), unavailable, one(metric.Unavailable)),
 		)
 	case r.Err != nil:
 		reason := reasonOf(r.Err)
 		if !l.Refusals.hasLine(reason) {
 			return
 		}
-		attrs := append(line("refused"), slog.String(metric.Reason, reason))
+		attrs := append(line(requestRefused), slog.String(metric.Reason, reason))
 		l.log(
 			ctx, slog.LevelWarn, "received", r.Err, l.measure(attrs, refused, one(metric.Refused)),
 		)
 	case r.Learned && r.Untold != nil:
-		l.log(ctx, slog.LevelError, "received", r.Untold, line("secret learned"))
+		l.log(ctx, slog.LevelError, "received", r.Untold, line(secretLearned))
 	case r.Learned: // whoever sent the secret can sign from now on, so the operator should see it
-		l.log(ctx, slog.LevelWarn, "received", nil, line("secret learned"))
+		l.log(ctx, slog.LevelWarn, "received", nil, line(secretLearned))
 	case r.Handshake:
-		l.log(ctx, slog.LevelInfo, "received", nil, line("handshake"))
+		l.log(ctx, slog.LevelInfo, "received", nil, line(requestHandshake))
 	default:
-		attrs, level := line("accepted"), slog.LevelInfo
+		attrs, level := line(requestAccepted), slog.LevelInfo
 		if r.DeliveryID != "" {
 			attrs = append(attrs, slog.String(KeyDeliveryID, r.DeliveryID))
 		}
@@ -91,7 +102,7 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 // Routed logs the result of routing an event.
 func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	level := slog.LevelInfo
-	if r.Err != nil || r.Result == relay.Poisoned {
+	if r.Err != nil || r.Result == relay.Unreadable {
 		level = slog.LevelError
 	}
 	attrs := append(make([]slog.Attr, 0, room),
@@ -124,8 +135,8 @@ func (l Log) measureRouted(attrs []slog.Attr, r relay.RouteReport) []slog.Attr {
 		return l.measure(attrs, unrouted, one(metric.Unrouted))
 	case r.Result == relay.Duplicate:
 		return l.measure(attrs, duplicate, one(metric.Duplicate))
-	case r.Result == relay.Poisoned:
-		return l.measure(attrs, poisoned, one(metric.Poisoned))
+	case r.Result == relay.Unreadable:
+		return l.measure(attrs, unreadable, one(metric.Unreadable))
 	}
 	return attrs
 }
@@ -178,7 +189,7 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 func (l Log) measureAttempt(attrs []slog.Attr, r relay.AttemptReport) []slog.Attr {
 	took := slog.Int64(metric.EndpointMs, r.Attempt.Duration.Milliseconds())
 	asked := !slices.Contains(
-		[]relay.Outcome{relay.Removed, relay.Withheld, relay.Blocked, relay.AuthFailed},
+		[]relay.Outcome{relay.Skipped, relay.Blocked, relay.AuthFailed},
 		r.Attempt.Outcome,
 	)
 	switch {
@@ -202,14 +213,14 @@ func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	switch {
 	case err != nil:
 		level = slog.LevelError
-	case r.Stranded() > 0 || r.Unaccounted() != 0 || r.Partial:
+	case r.LateOrMissing() > 0 || r.Unaccounted() != 0 || r.Partial:
 		level = slog.LevelWarn
 	}
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.Int("events", r.Events), slog.Int(
 			"deliveries", r.Deliveries,
 		), slog.Int("delivered", r.Delivered), slog.Int("dead", r.Dead),
-		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("left", r.Left),
+		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("notSent", r.NotSent),
 		slog.Int("overdue", r.Overdue),
 		slog.Int("putBack", r.PutBack), slog.Bool("partial", r.Partial),
 		slog.Int("behind", r.Behind),
@@ -231,7 +242,7 @@ func (l Log) measureSweep(attrs []slog.Attr, r operate.SweepReport) []slog.Attr 
 		value int
 	}{
 		{metric.SweptEvents, r.Events},
-		{metric.Stranded, r.Stranded()},
+		{metric.LateOrMissing, r.LateOrMissing()},
 		{metric.PutBack, r.PutBack},
 		{metric.Unaccounted, r.Unaccounted()},
 		{metric.Partial, partial},

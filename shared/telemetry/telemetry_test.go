@@ -81,7 +81,7 @@ func TestOneLineForEach(t *testing.T) {
 			},
 			map[string]any{"level": "ERROR", "msg": "received", "source": "hub", "eventId": "",
 				"eventType": "",
-				"outcome":   "failed", "bodyBytes": 0.0, "durationMs": 0.0,
+				"outcome":   "unavailable", "bodyBytes": 0.0, "durationMs": 0.0,
 				"error": relay.ErrUnavailable.Error()},
 		},
 		"routed": {
@@ -114,10 +114,10 @@ func TestOneLineForEach(t *testing.T) {
 				"undecidedEndpoints": []any{"a", "b"}},
 		},
 		"poison": {
-			func(l telemetry.Log) { l.Routed(ctx, relay.RouteReport{Result: relay.Poisoned}) },
+			func(l telemetry.Log) { l.Routed(ctx, relay.RouteReport{Result: relay.Unreadable}) },
 			map[string]any{"level": "ERROR", "msg": "routed", "source": "", "eventId": "",
 				"eventType": "",
-				"outcome":   "poisoned", "deliveries": 0.0},
+				"outcome":   "unreadable", "deliveries": 0.0},
 		},
 		"delivered": {
 			func(l telemetry.Log) {
@@ -161,18 +161,18 @@ func TestOneLineForEach(t *testing.T) {
 		"dead, and the endpoint disabled": {
 			func(l telemetry.Log) {
 				l.Attempted(ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a",
-					Status: relay.Dead, Reason: relay.EndpointDeclined,
+					Status: relay.Dead, Reason: relay.Declined,
 					Attempt: relay.Attempt{
-						Number: 1, Outcome: relay.Rejected, StatusCode: 410,
+						Number: 1, Outcome: relay.FailedAnswer, StatusCode: 410,
 					}, Change: &gate.Change{
 						Type: gate.EndpointDisabled, Reason: "it answered 410 Gone",
 					}})
 			},
 			map[string]any{"level": "WARN", "msg": "attempted", "source": "", "eventId": "evt_1",
 				"eventType": "", "endpoint": "a",
-				"attempt": 1.0, "outcome": "rejected", "statusCode": 410.0, "durationMs": 0.0,
+				"attempt": 1.0, "outcome": "failed_answer", "statusCode": 410.0, "durationMs": 0.0,
 				"delivery": "dead", "ageMs": 0.0,
-				"deathReason": "refused", "endpointChange": "endpoint.disabled",
+				"deathReason": "declined", "endpointChange": "endpoint.disabled",
 				"changeReason": "it answered 410 Gone"},
 		},
 		"our own failure": {
@@ -202,14 +202,14 @@ func TestOneLineForEach(t *testing.T) {
 			},
 			map[string]any{"level": "INFO", "msg": "swept", "events": 2.0, "deliveries": 4.0,
 				"delivered": 2.0, "dead": 1.0, "waiting": 1.0,
-				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0,
+				"missing": 0.0, "notSent": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0,
 				"partial": false, "durationMs": 1000.0},
 		},
 		"a sweep that had no time": {
 			func(l telemetry.Log) { l.Swept(ctx, operate.SweepReport{Partial: true}, nil) },
 			map[string]any{"level": "WARN", "msg": "swept", "events": 0.0, "deliveries": 0.0,
 				"delivered": 0.0, "dead": 0.0, "waiting": 0.0,
-				"missing": 0.0, "left": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0,
+				"missing": 0.0, "notSent": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0,
 				"partial": true, "durationMs": 0.0},
 		},
 		"a sweep that failed": {
@@ -218,7 +218,7 @@ func TestOneLineForEach(t *testing.T) {
 			},
 			map[string]any{"level": "ERROR", "msg": "swept", "events": 0.0, "deliveries": 0.0,
 				"delivered": 0.0, "dead": 0.0, "waiting": 0.0,
-				"missing": 0.0, "left": 0.0, "overdue": 1.0, "putBack": 0.0, "behind": 0.0,
+				"missing": 0.0, "notSent": 0.0, "overdue": 1.0, "putBack": 0.0, "behind": 0.0,
 				"partial": false, "durationMs": 0.0, "error": "queue down"},
 		},
 	}

@@ -32,8 +32,8 @@ var partlySigned = []string{
 	"microsoft-graph", "prismic", "sns", "travis-ci", "twilio",
 }
 
-// unproved are the providers that prove nothing.
-var unproved = []string{"none", "strava"}
+// withoutProof are the providers that prove nothing.
+var withoutProof = []string{"none", "strava"}
 
 // listed are the providers whose header is only a list of signatures (Recurly's begins with a
 // time). If such a header is sent twice, it is just a longer list.
@@ -236,7 +236,7 @@ func (s subject) proofHeaders(t *testing.T) []string {
 			t.Errorf("accepted without its signature header %s", name)
 		}
 	}
-	if !slices.Contains(unproved, s.cfg.Provider) && len(names) == 0 &&
+	if !slices.Contains(withoutProof, s.cfg.Provider) && len(names) == 0 &&
 		!slices.Contains(ownBodies, s.cfg.Provider) {
 		t.Error("no header is needed: nothing is proved")
 	}
@@ -446,7 +446,7 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 				}
 			}
 		}
-		if !slices.Contains(unproved, s.cfg.Provider) {
+		if !slices.Contains(withoutProof, s.cfg.Provider) {
 			if err := s.verify(verify.Request{
 				Body: sample.Body, ReceivedAt: signedAt,
 			}); !errors.Is(err, verify.ErrMissing) {
@@ -459,7 +459,7 @@ func TestEveryProvider_RefusesMissingAndRepeatedHeaders(t *testing.T) {
 func TestEveryProvider_RotatesSecrets(t *testing.T) {
 	forEach(t, func(t *testing.T, s subject) {
 		old := newSubject(t, s.cfg, "old")
-		if slices.Contains(unproved, s.cfg.Provider) {
+		if slices.Contains(withoutProof, s.cfg.Provider) {
 			if _, err := verify.New(
 				s.cfg, []string{secret("any")},
 			); !errors.Is(err, verify.ErrConfig) {

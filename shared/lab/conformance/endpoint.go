@@ -55,7 +55,7 @@ func stateTroubled(t *testing.T, states gate.EndpointStates) {
 		}, "failing": {
 			Failures: 1, FailingSince: at,
 		}, "open": {OpenUntil: at}, "paused": {PausedUntil: at},
-		"recovering": {ClosedAt: at}, "unproved": {Unproved: "it answered 404"},
+		"recovering": {ClosedAt: at}, "unproven": {Unproven: "it answered 404"},
 	}
 	for name, s := range kinds {
 		must(t, "SaveEndpointState", states.SaveEndpointState(t.Context(), name, s, 0))
@@ -97,7 +97,7 @@ func trouble() breaker.State {
 		Openings: 3, ClosedAt: at(4), PausedUntil: at(5),
 		WarnedAt: at(6), DisabledAt: at(7), Reason: "é\"", Proof: breaker.Proof{
 			Of: "hash", At: at(8), Rate: 120,
-		}, Unproved: "<é>",
+		}, Unproven: "<é>",
 		SlowUntil: at(10), SlowAt: at(11), SlowSeen: 2}
 }
 

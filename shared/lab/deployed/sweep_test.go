@@ -30,19 +30,19 @@ func swept(t *testing.T, w *world) {
 			-2*time.Hour - time.Minute,
 		), UpdatedAt: now.Add(-3 * time.Hour), ExpiresAt: now.Add(time.Hour),
 		History: []relay.Attempt{
-			{Number: 1, At: now.Add(-3 * time.Hour), Outcome: relay.Rejected, StatusCode: 503},
+			{Number: 1, At: now.Add(-3 * time.Hour), Outcome: relay.FailedAnswer, StatusCode: 503},
 		},
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
-	w.sweep(t, map[string]float64{metric.SweptEvents: 2, metric.Stranded: 2, metric.PutBack: 2})
+	w.sweep(t, map[string]float64{metric.SweptEvents: 2, metric.LateOrMissing: 2, metric.PutBack: 2})
 	w.settled(t, unstarted, "unstarted", relay.Delivered, 1)
 	w.settled(t, overdue, "overdue", relay.Delivered, 2)
 }
 
-// nothingIsStranded runs the sweeper again over the two events that are old enough, and expects
+// nothingIsLate runs the sweeper again over the two events that are old enough, and expects
 // that nothing is missing.
-func (w *world) nothingIsStranded(t *testing.T) {
+func (w *world) nothingIsLate(t *testing.T) {
 	t.Helper()
 	w.rewind(t, time.Now().UTC())
 	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
@@ -67,7 +67,7 @@ func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
 		ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name,
 		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}"),
 	}
-	if _, err := w.ledger.RecordEvent(t.Context(), relay.EventRecord{
+	if _, err := relay.RecordEvent(t.Context(), w.ledger, relay.EventRecord{
 		Event: e, MessageID: rand.Text(), Endpoints: []string{name}, RoutedAt: receivedAt,
 		ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
 	}); err != nil {

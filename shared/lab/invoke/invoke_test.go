@@ -81,7 +81,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		}},
 		"a delivery to loopback is blocked and waits": {"deliver", "deliver/single", []string{
 			`queue retry +(0, and 1 delayed|1)\n`,
-			`ledger +2\n +endpoint demo: closed, 1 failed in a row\n +evt_\w+ to demo: waiting, attempt 1 blocked: `,
+			`ledger +2\n +endpoint demo: healthy, 1 failed in a row\n +evt_\w+ to demo: waiting, attempt 1 blocked: `,
 		}},
 		"so is a second attempt": {
 			"deliver", "deliver/retry", []string{`evt_\w+ to demo: waiting, attempt 2 blocked: `},
@@ -89,7 +89,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		"each delivery of a batch of ten is in one place": {"deliver", "deliver/batch", []string{
 			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`,
 			`queue delivery-dlq +1\n +unreadable: `,
-			`ledger +11\n +endpoint demo: closed, 1 failed in a row\n`,
+			`ledger +11\n +endpoint demo: healthy, 1 failed in a row\n`,
 			`to gone: dead, attempt 1 removed`,
 		}},
 		"nothing is lost that could be put back": {

@@ -252,7 +252,7 @@ func (p *pipeline) keepResults(batch []types.Message) {
 	for i, msg := range batch {
 		receipt, result := read(*msg.Body).Receipt, p.routed[i].Result
 		switch before := p.results[receipt]; {
-		case result == relay.RouteAgain:
+		case result == relay.RouteFailed:
 		case before != "" && before != result:
 			p.wrong("event %s was %s and then %s", p.routed[i].EventID, before, result)
 		default:

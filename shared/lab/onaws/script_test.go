@@ -33,9 +33,9 @@ var endpoints = map[string]endpoint{
 	"flaky": {catalog.Endpoint{Schedule: []time.Duration{time.Second}, RateLimit: 5}, secondTime},
 	"bad": {
 		catalog.Endpoint{Schedule: []time.Duration{time.Hour}},
-		[]relay.Outcome{relay.Rejected, relay.Rejected},
+		[]relay.Outcome{relay.FailedAnswer, relay.FailedAnswer},
 	},
-	"closed": {catalog.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.Rejected}},
+	"closed": {catalog.Endpoint{Schedule: []time.Duration{}}, []relay.Outcome{relay.FailedAnswer}},
 	"line":   {catalog.Endpoint{Schedule: []time.Duration{time.Second}, Order: byKey}, secondTime},
 	"queue":  {catalog.Endpoint{Schedule: []time.Duration{}, Order: byKey}, accepts},
 	"proved": {catalog.Endpoint{Schedule: []time.Duration{}, Prove: catalog.ProvePing}, accepts},
@@ -53,7 +53,7 @@ var endpoints = map[string]endpoint{
 
 var (
 	accepts    = []relay.Outcome{relay.Succeeded}
-	secondTime = []relay.Outcome{relay.Rejected, relay.Succeeded}
+	secondTime = []relay.Outcome{relay.FailedAnswer, relay.Succeeded}
 	byKey      = catalog.Order{On: true, Key: "data.key"}
 )
 

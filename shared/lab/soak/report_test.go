@@ -70,8 +70,8 @@ func (s *soak) listDead(ctx context.Context) (listed map[string]bool, err error)
 	for _, name := range s.names() {
 		for page, more := relay.Page(""), true; more; more = page != "" {
 			var dead []relay.Delivery
-			if dead, page, err = store.Ledger().OpenDeliveries(
-				ctx, name, relay.Dead, page,
+			if dead, page, err = store.Ledger().ListDeliveries(
+				ctx, operate.Query{Endpoint: name, Statuses: []relay.Status{relay.Dead}}, page,
 			); err != nil {
 				return nil, err
 			}
@@ -137,8 +137,8 @@ func (s *soak) judge(ctx context.Context) error {
 		s.mostDuplicates(),
 	)
 	printf(
-		"swept     %d events: %d deliveries stranded, %d unaccounted for", swept.Events,
-		swept.Stranded(), swept.Unaccounted(),
+		"swept     %d events: %d deliveries late or missing, %d unaccounted for", swept.Events,
+		swept.LateOrMissing(), swept.Unaccounted(),
 	)
 	printf("open      %d", r.open)
 	printf("lost      %d", r.lost)
@@ -152,12 +152,12 @@ const soakInHand = 2 * 32
 func (s *soak) mostDuplicates() int { return s.kills * soakInHand * len(s.names()) }
 
 func (s *soak) verdict(r soakResult, swept operate.SweepReport) error {
-	if r.lost+r.open+swept.Stranded() == 0 && swept.Unaccounted() == 0 &&
+	if r.lost+r.open+swept.LateOrMissing() == 0 && swept.Unaccounted() == 0 &&
 		r.duplicates <= s.mostDuplicates() {
 		return nil
 	}
-	return fmt.Errorf("%w: %d lost, %d open, %d stranded, %d unaccounted for, %d duplicates and %d at most, seed %d",
-		errSoak, r.lost, r.open, swept.Stranded(), swept.Unaccounted(), r.duplicates,
+	return fmt.Errorf("%w: %d lost, %d open, %d late or missing, %d unaccounted for, %d duplicates and %d at most, seed %d",
+		errSoak, r.lost, r.open, swept.LateOrMissing(), swept.Unaccounted(), r.duplicates,
 		s.mostDuplicates(), s.seed)
 }
 

@@ -91,7 +91,7 @@ func TestShortSoak(t *testing.T) {
 	}
 	for _, want := range []string{
 		"so far ", "accepted ", "p99 ", "lost      0", "duplicate ",
-		" 0 deliveries stranded, 0 unaccounted for",
+		" 0 deliveries late or missing, 0 unaccounted for",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q", want)
@@ -232,7 +232,7 @@ func TestSoakRefusesWhatHasNoBounds(t *testing.T) {
 }
 
 // The sweep finds what a loss leaves behind: an event on record whose delivery has no message.
-func TestSoakFindsWhatIsStranded(t *testing.T) {
+func TestSoakFindsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	binary, err := command()
 	if err != nil {
@@ -251,7 +251,7 @@ func TestSoakFindsWhatIsStranded(t *testing.T) {
 	}
 	lose(t, dir, s.names())
 	report, err := sweep(t.Context(), dir)
-	if err != nil || report.Events != 1 || report.Stranded() != len(s.names()) {
+	if err != nil || report.Events != 1 || report.LateOrMissing() != len(s.names()) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }
@@ -265,7 +265,7 @@ func lose(t *testing.T, dir string, endpoints []string) {
 	}
 	defer store.Close()
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	_, err = store.Ledger().RecordEvent(t.Context(), relay.EventRecord{
+	_, err = relay.RecordEvent(t.Context(), store.Ledger(), relay.EventRecord{
 		Event: relay.Event{
 			ID: relay.EventID("app", "lost"), Receipt: "r", Source: "app", ReceivedAt: now,
 			Body: []byte("{}"),

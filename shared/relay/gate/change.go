@@ -38,8 +38,8 @@ func changeOf(endpoint string, before, after breaker.State, revision int64, now 
 	case before.WarnedAt.IsZero() && !after.WarnedAt.IsZero():
 		c.Type, c.Reason = EndpointFailing,
 			"nothing but failures since "+after.FailingSince.Format(time.RFC3339)
-	case before.Unproved == "" && after.Unproved != "":
-		c.Type, c.Reason = EndpointUnproven, after.Unproved
+	case before.Unproven == "" && after.Unproven != "":
+		c.Type, c.Reason = EndpointUnproven, after.Unproven
 	case before.Proof != after.Proof:
 		c.Type = EndpointProved
 	case before.Openings == 0 && after.Openings > 0:

@@ -69,12 +69,12 @@ type Admission struct {
 	Held     time.Time // not now: come back at this time; zero: go ahead
 	Reserved bool      // Held is a reservation
 	Disabled string    // why the endpoint is disabled; "": it is enabled
-	Unproved bool      // the endpoint must give its proof first: see ClaimProof
+	Unproven bool      // the endpoint must give its proof first: see ClaimProof
 	slot     *slot     // to release after the attempt; nil: no concurrency limit
 }
 
 // granted tells whether the delivery may be attempted.
-func (a Admission) granted() bool { return a.Held.IsZero() && a.Disabled == "" && !a.Unproved }
+func (a Admission) granted() bool { return a.Held.IsZero() && a.Disabled == "" && !a.Unproven }
 
 // Config configures a Gate. Every field is required.
 type Config struct {
@@ -166,8 +166,8 @@ func (g *Gate) check(ctx context.Context, ep Limits, e *entry, reserved bool) (A
 		return Admission{Disabled: e.state.Reason}, nil
 	case !held.IsZero():
 		return Admission{Held: held}, nil
-	case g.unproved(ep, e.state):
-		return Admission{Unproved: true}, nil
+	case g.unproven(ep, e.state):
+		return Admission{Unproven: true}, nil
 	case reserved || e.state.NeedsProbe(now):
 		return Admission{}, nil
 	}
@@ -201,7 +201,7 @@ func (g *Gate) spend(
 // mattersNow tells whether the stored state may hold a delivery. If this instance knows the
 // endpoint as well, and it is not in the list of troubled endpoints, the state is not read.
 func (g *Gate) mattersNow(ctx context.Context, ep Limits, e *entry) bool {
-	if !e.state.Well() || g.unproved(ep, e.state) {
+	if !e.state.Well() || g.unproven(ep, e.state) {
 		return true
 	}
 	troubled, err := g.troubled.Get(ctx)
@@ -298,7 +298,7 @@ type Verdict struct {
 	Took     time.Duration // duration of the attempt, if the concurrency is limited; else zero
 
 	Proof    breaker.Proof // what a probe proved, if it was made for that
-	Unproved string        // why such a probe failed
+	Unproven string        // why such a probe failed
 }
 
 // Tell notes the result of an attempt. It returns the change of state to tell the operator, or nil.
@@ -376,8 +376,8 @@ func (v Verdict) heals(s breaker.State) bool {
 
 func (v Verdict) apply(s breaker.State, now time.Time, f breaker.Failure) breaker.State {
 	switch {
-	case v.Unproved != "":
-		s = s.NotProved(now, f, v.Unproved)
+	case v.Unproven != "":
+		s = s.NotProven(now, f, v.Unproven)
 	case v.Proof.Of != "":
 		s = s.Proved(now, v.Proof)
 	case v.Failed && f.Attempts > 0:

@@ -20,15 +20,15 @@ func (g *Gate) ClaimProof(ctx context.Context, ep Limits) (held time.Time, err e
 	if held := g.heldUntil(e.state, now); !held.IsZero() {
 		return held, nil
 	}
-	if !g.unproved(ep, e.state) {
+	if !g.unproven(ep, e.state) {
 		return now, nil
 	}
 	a, err := g.claimProbe(ctx, ep, e, now)
 	return a.Held, err
 }
 
-// unproved tells whether the endpoint still has to give its proof.
-func (g *Gate) unproved(ep Limits, s breaker.State) bool {
+// unproven tells whether the endpoint still has to give its proof.
+func (g *Gate) unproven(ep Limits, s breaker.State) bool {
 	return ep.Proof != "" && s.Proof.Of != ep.Proof
 }
 

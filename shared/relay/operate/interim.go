@@ -2,25 +2,10 @@ package operate
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"webhook-relay/shared/relay"
 )
-
-// Query selects deliveries of an endpoint.
-type Query struct {
-	Endpoint string
-	Statuses []relay.Status // none: all
-	// the time at which the webhook was accepted: not before From, and before Until. Zero: no limit
-	From, Until time.Time
-}
-
-// Takes tells whether the query selects a delivery.
-func (q Query) Takes(d relay.Delivery) bool {
-	return d.Endpoint == q.Endpoint &&
-		(len(q.Statuses) == 0 || slices.Contains(q.Statuses, d.Status))
-}
 
 // EventKey is an entry of the events' index.
 type EventKey struct {

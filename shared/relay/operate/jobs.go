@@ -359,7 +359,7 @@ func (s JobSpec) check() error {
 		}
 	}
 	reasons := []relay.Reason{
-		relay.Exhausted, relay.Expired, relay.EndpointGone, relay.EndpointDeclined,
+		relay.Exhausted, relay.Expired, relay.EndpointGone, relay.Declined,
 	}
 	for i, reason := range f.Reasons {
 		if !slices.Contains(reasons, reason) {

@@ -29,8 +29,8 @@ type yard struct {
 	documents memory.Documents
 	bodies    memory.Bodies
 	retry     memory.Queue
-	endpoints []string           // qualified
-	keys      [][2]string        // of all deliveries
+	endpoints []string // qualified
+	keys      []relay.DeliveryKey
 	events    []operate.EventKey // oldest first
 	started   [][2]string        // tenant and id of jobs whose work was started
 	jobs      *operate.Jobs
@@ -70,7 +70,7 @@ func (y *yard) event(
 			endpoints[i] = tenant + "/" + endpoints[i]
 		}
 	}
-	if _, err := y.ledger.RecordEvent(y.t.Context(), relay.EventRecord{
+	if _, err := relay.RecordEvent(y.t.Context(), &y.ledger, relay.EventRecord{
 		Event: relay.Event{
 			ID: id, Source: source, Type: eventType, ReceivedAt: now, Body: []byte(body),
 			Header: relay.Header{"content-type": "application/json"},
@@ -84,9 +84,10 @@ func (y *yard) event(
 	})
 	for _, endpoint := range endpoints {
 		d := relay.Delivery{
-			EventID: id, Endpoint: endpoint, Source: source, Type: eventType, Status: status,
+			EventID: id, Endpoint: endpoint, ReceivedAt: now, Source: source, Type: eventType,
+			Status:   status,
 			Attempts: 3, UpdatedAt: now, ExpiresAt: now.Add(90 * 24 * time.Hour),
-			History: []relay.Attempt{{Number: 3, At: now, Outcome: relay.Rejected}},
+			History: []relay.Attempt{{Number: 3, At: now, Outcome: relay.FailedAnswer}},
 		}
 		if status == relay.Dead {
 			d.Reason = relay.Exhausted
@@ -94,7 +95,7 @@ func (y *yard) event(
 		if err := y.ledger.SaveDelivery(y.t.Context(), d, 0); err != nil {
 			y.t.Fatal(err)
 		}
-		y.keys = append(y.keys, [2]string{id, endpoint})
+		y.keys = append(y.keys, d.Key())
 		if !slices.Contains(y.endpoints, endpoint) {
 			y.endpoints = append(y.endpoints, endpoint)
 		}
@@ -227,29 +228,12 @@ func (p *struckPorts) DocumentsIn(
 	return p.documents.DocumentsIn(ctx, collection, r)
 }
 
-// ListDeliveries has pages of 7.
 func (p *struckPorts) ListDeliveries(
 	ctx context.Context, q operate.Query, from relay.Page,
 ) (found []relay.Delivery, next relay.Page, err error) {
-	err = p.do("list", func() error {
-		for _, k := range slices.Backward(p.keys) {
-			if k[1] != q.Endpoint || from != "" && k[0] >= string(from) {
-				continue
-			}
-			d, err := p.ledger.Delivery(ctx, k[0], k[1])
-			if err != nil {
-				return err
-			}
-			if !q.Takes(d) {
-				continue
-			}
-			if len(found) == 7 {
-				next = relay.Page(found[6].EventID)
-				return nil
-			}
-			found = append(found, d)
-		}
-		return nil
+	err = p.do("list", func() (err error) {
+		found, next, err = p.ledger.ListDeliveries(ctx, q, from)
+		return err
 	})
 	return found, next, err
 }
@@ -304,10 +288,10 @@ func (p *struckPorts) EventRecord(
 }
 
 func (p *struckPorts) Delivery(
-	ctx context.Context, event, endpoint string,
+	ctx context.Context, k relay.DeliveryKey,
 ) (d relay.Delivery, err error) {
 	err = p.do("read delivery", func() (err error) {
-		d, err = p.ledger.Delivery(ctx, event, endpoint)
+		d, err = p.ledger.Delivery(ctx, k)
 		return err
 	})
 	return d, err
@@ -705,11 +689,11 @@ func jobWithFault(t *testing.T, kind operate.JobKind, mode string, k int) bool {
 	}
 	sent := y.sent()
 	for _, key := range y.keys {
-		d, err := y.ledger.Delivery(t.Context(), key[0], key[1])
+		d, err := y.ledger.Delivery(t.Context(), key)
 		if err != nil || d.Status != relay.Waiting {
 			t.Errorf("call %d, %s, %s: %+v, %v", k, what, mode, d, err)
 		}
-		messages := sent[key[0]+" "+key[1]]
+		messages := sent[key.EventID+" "+key.Endpoint]
 		// A delivery that is recorded as waiting and has no message is found by the sweeper. A lost
 		// answer of the queue gives two messages, of which the deliverer drops one.
 		lost := messages == 0 && (strings.HasPrefix(mode, "killed") ||
@@ -792,7 +776,7 @@ func TestJobs_OutagesAndPoison(t *testing.T) {
 		}, operate.JobDone, operate.JobProgress{Done: 30}},
 		"one that stays": {func(time.Duration, string) bool {
 			return true
-		}, operate.JobFailed, operate.JobProgress{Failed: 7}},
+		}, operate.JobFailed, operate.JobProgress{Failed: 2}},
 		"poison": {func(_ time.Duration, record string) bool {
 			return strings.Contains(record, "evt_013")
 		}, operate.JobDone, operate.JobProgress{Done: 29, Failed: 1}},

@@ -306,7 +306,7 @@ func (w *jobWorker) takesDelivery(d relay.Delivery) bool {
 func (w *jobWorker) item(d relay.Delivery) JobItem {
 	return JobItem{
 		EventID: d.EventID, Endpoint: ownName(w.job.Tenant, d.Endpoint), Source: d.Source,
-		Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		Type: d.Type, ReceivedAt: d.ReceivedAt, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 	}
 }
 

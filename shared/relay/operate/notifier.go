@@ -132,7 +132,7 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 const byOperator = "by its operator"
 
 // EnableEndpoint lets deliveries go again to an endpoint that is disabled, open or paused, at a
-// limited rate at first. An unproved endpoint is asked for its proof again at once. It returns what
+// limited rate at first. An unproven endpoint is asked for its proof again at once. It returns what
 // changed, or nil if the endpoint is none of these.
 func EnableEndpoint(
 	ctx context.Context, states gate.EndpointStates, endpoint string,
@@ -140,7 +140,7 @@ func EnableEndpoint(
 	return operate(ctx, states, endpoint, func(
 		s breaker.State, now time.Time,
 	) (breaker.State, gate.Change) {
-		if p := s.Phase(now); p == breaker.Closed || p == breaker.Recovering {
+		if p := s.Phase(now); p == breaker.Healthy || p == breaker.Recovering {
 			return s, gate.Change{}
 		}
 		return s.Enable(now), gate.Change{Type: gate.EndpointEnabled, Reason: byOperator}

@@ -14,7 +14,7 @@ type EventOutcome struct {
 	Tenant     string // whose event it is
 	Source     string // qualified
 	Type       string
-	ReceivedAt time.Time
+	ReceivedAt time.Time        // as in EventRecord
 	Endpoints  []string         // as in EventRecord
 	Deliveries []DeliveryStatus // the recorded ones, in no particular order
 }

@@ -3,7 +3,7 @@ package operate
 import "time"
 
 // SweepReport tells what a run of the Sweeper found. For the events that it looked at, Deliveries =
-// Delivered + Dead + Waiting + Missing. Left counts the missing ones that were not sent again.
+// Delivered + Dead + Waiting + Missing. NotSent counts the missing ones that were not sent again.
 type SweepReport struct {
 	Events     int // looked at
 	Deliveries int // to which the events were routed
@@ -11,7 +11,7 @@ type SweepReport struct {
 	Dead       int
 	Waiting    int // an attempt is due later, or was overdue and is due now
 	Missing    int // without a record
-	Left       int // missing and not sent again; normally zero
+	NotSent    int // missing and not sent again; normally zero
 	// waiting deliveries of all events whose attempt was late by more than the Sweeper allows
 	Overdue  int
 	PutBack  int  // sent again, missing or overdue; normally zero
@@ -20,11 +20,11 @@ type SweepReport struct {
 	Duration time.Duration
 }
 
-// Stranded returns how many deliveries were late or missing. Normally zero.
-func (r SweepReport) Stranded() int { return r.Overdue + r.Missing }
+// LateOrMissing returns how many deliveries were late or missing. Normally zero.
+func (r SweepReport) LateOrMissing() int { return r.Overdue + r.Missing }
 
 // Unaccounted returns how many deliveries are in none of these counts. It is zero unless the relay
 // has a bug or the run failed.
 func (r SweepReport) Unaccounted() int {
-	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - (r.Missing - r.Left)
+	return r.Deliveries - r.Delivered - r.Dead - r.Waiting - (r.Missing - r.NotSent)
 }

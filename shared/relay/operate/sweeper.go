@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// strandedAfter is how late an attempt may be before its message counts as lost.
-	strandedAfter = relay.SweepDelay
-	// strandedInLine is the same for ordered and slow endpoints, where a message may wait for hours
+	// lateAfter is how late an attempt may be before its message counts as lost.
+	lateAfter = relay.SweepDelay
+	// lateAfterBacklog is the same for ordered and slow endpoints, where a message may wait for hours
 	// behind others.
-	strandedInLine = 24 * time.Hour
+	lateAfterBacklog = 24 * time.Hour
 	// firstLook is how far back a Sweeper without a cursor begins.
 	firstLook = 24 * time.Hour
 	// sweepReserve is the time of an invocation that is reserved to finish the current page and to
@@ -121,7 +121,7 @@ type sweep struct {
 func (r *sweep) learn(sources, endpoints []string) error {
 	r.late = make(map[string]time.Time, len(endpoints))
 	for _, name := range endpoints {
-		r.late[name] = r.now.Add(-strandedAfter)
+		r.late[name] = r.now.Add(-lateAfter)
 	}
 	g, err := r.cfg.Subscriptions.Generation(r.ctx)
 	if err != nil {
@@ -137,7 +137,7 @@ func (r *sweep) learn(sources, endpoints []string) error {
 		defer mu.Unlock()
 		for _, s := range subs {
 			if s.Order.On {
-				r.late[s.Endpoint] = r.now.Add(-strandedInLine)
+				r.late[s.Endpoint] = r.now.Add(-lateAfterBacklog)
 			}
 		}
 		return err
@@ -162,8 +162,8 @@ func (r *sweep) learnSlow() error {
 		if err != nil {
 			return err
 		}
-		if r.now.Sub(state.SlowUntil) < strandedInLine {
-			r.late[name] = r.now.Add(-strandedInLine)
+		if r.now.Sub(state.SlowUntil) < lateAfterBacklog {
+			r.late[name] = r.now.Add(-lateAfterBacklog)
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (r *sweep) learnSlow() error {
 func (r *sweep) isLate(endpoint string, due time.Time) bool {
 	late, known := r.late[endpoint]
 	if !known { // no longer in the catalog: its delivery will die
-		late = r.now.Add(-strandedAfter)
+		late = r.now.Add(-lateAfter)
 	}
 	return due.Before(late)
 }
@@ -185,7 +185,7 @@ func (r *sweep) isKnown(endpoint string) bool {
 }
 
 // lastHour returns the end of the last hour whose events are looked at.
-func (r *sweep) lastHour() time.Time { return r.now.Add(-strandedAfter).Truncate(time.Hour) }
+func (r *sweep) lastHour() time.Time { return r.now.Add(-lateAfter).Truncate(time.Hour) }
 
 // timeLeft tells whether the run is still within the given share of its time, without the reserve.
 func (r *sweep) timeLeft(share float64) bool {
@@ -358,8 +358,9 @@ type look struct {
 // finding is an event with deliveries to send again.
 type finding struct {
 	event   string
-	missing []string // endpoints without a recorded delivery
-	overdue []string // endpoints with a waiting delivery that is late
+	at      time.Time // when its webhook was accepted
+	missing []string  // endpoints without a recorded delivery
+	overdue []string  // endpoints with a waiting delivery that is late
 }
 
 // lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns
@@ -385,7 +386,7 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 	for _, name := range o.Endpoints {
 		wanted[name] = true
 	}
-	f := finding{event: o.EventID}
+	f := finding{event: o.EventID, at: o.ReceivedAt}
 	l.sum.Events++
 	l.sum.Deliveries += len(wanted)
 	for _, d := range o.Deliveries {
@@ -418,7 +419,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 
 func (r *sweep) putBack(sum *SweepReport, f finding) error {
 	for _, endpoint := range f.overdue {
-		if err := r.resumeUnlisted(sum, f.event, endpoint); err != nil {
+		k := relay.DeliveryKey{EventID: f.event, Endpoint: endpoint, ReceivedAt: f.at}
+		if err := r.resumeUnlisted(sum, k); err != nil {
 			return err
 		}
 	}
@@ -431,7 +433,7 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 		return nil // the event has expired since: there is nothing to send
 	case errors.Is(err, format.ErrFormat): // looking again would not help
 		r.mu.Lock()
-		sum.Left += len(f.missing)
+		sum.NotSent += len(f.missing)
 		r.mu.Unlock()
 		return nil
 	case err != nil:
@@ -447,14 +449,14 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 // resumeUnlisted resumes a delivery that is still overdue after every delivery that the ledger
 // lists as overdue was resumed. If the ledger should have listed it, it is in none of the counts
 // and so counts as unaccounted.
-func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
-	d, err := r.cfg.Deliveries.Delivery(r.ctx, event, endpoint)
+func (r *sweep) resumeUnlisted(sum *SweepReport, k relay.DeliveryKey) error {
+	d, err := r.cfg.Deliveries.Delivery(r.ctx, k)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
-	overdue := err == nil && d.Status == relay.Waiting && r.isLate(endpoint, d.NextAt)
+	overdue := err == nil && d.Status == relay.Waiting && r.isLate(k.Endpoint, d.NextAt)
 	r.mu.Lock()
-	if !overdue || !r.isKnown(endpoint) {
+	if !overdue || !r.isKnown(k.Endpoint) {
 		sum.Waiting++
 	}
 	if overdue {
@@ -469,30 +471,9 @@ func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 
 // start records deliveries of an event as waiting and due now, and sends their first attempts.
 func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []string) error {
-	begun := make([]error, len(endpoints))
-	var g errgroup.Group
-	g.SetLimit(sweepCalls)
-	for i, name := range endpoints {
-		g.Go(func() error {
-			d := relay.Delivery{
-				EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type,
-				ExpiresAt: record.ExpiresAt,
-			}
-			begun[i] = makeDue(r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, d, r.cfg.Now())
-			return nil
-		})
-	}
-	_ = g.Wait()
-	var failed []error
-	var lost []string
-	for i, err := range begun {
-		switch {
-		case err == nil:
-			lost = append(lost, endpoints[i])
-		case !errors.Is(err, catalog.ErrConflict): // otherwise its attempt was made a moment ago
-			failed = append(failed, err)
-		}
-	}
+	lost, failed := makeAllDue(
+		r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, endpoints, r.cfg.Now(),
+	)
 	for _, err := range r.cfg.Delivery.Send(r.ctx, relay.FirstAttempts(record.Event, lost)) {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("put back %s: %w", record.ID, err))
@@ -502,7 +483,7 @@ func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []st
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sum.Left += len(failed)
+	sum.NotSent += len(failed)
 	return errors.Join(failed...)
 }
 
@@ -514,7 +495,7 @@ func (r *SweepReport) add(page SweepReport) {
 	r.Dead += page.Dead
 	r.Waiting += page.Waiting
 	r.Missing += page.Missing
-	r.Left += page.Left
+	r.NotSent += page.NotSent
 	r.Overdue += page.Overdue
 }
 

@@ -9,19 +9,19 @@ const (
 	Reason = "reason" // of Refused: one of Reasons
 )
 
-// Metrics of the ingress. Each request counts as Accepted, Refused or Failed, except handshakes,
+// Metrics of the ingress. Each request counts as Accepted, Refused or Unavailable, except handshakes,
 // which are not counted.
 const (
-	Accepted  = "Accepted"
-	Refused   = "Refused"   // the partner's fault
-	Failed    = "Failed"    // the relay's fault: the partner got 503
-	Uncertain = "Uncertain" // failed requests that the queue may have accepted nevertheless
+	Accepted    = "Accepted"
+	Refused     = "Refused"     // the partner's fault
+	Unavailable = "Unavailable" // the relay's fault: the partner got 503
+	Uncertain   = "Uncertain"   // unavailable requests that the queue may have accepted nevertheless
 )
 
-// Metrics of the fan-out. Once no message is on its way any more, and none but the poisoned ones
+// Metrics of the fan-out. Once no message is on its way any more, and none but the unreadable ones
 // lies in a dead-letter queue,
 //
-//	Accepted <= Routed + Unrouted + Duplicate + Poisoned <= Accepted + Uncertain
+//	Accepted <= Routed + Unrouted + Duplicate + Unreadable <= Accepted + Uncertain
 //
 // because an event counts as routed or unrouted when it is recorded. That happens once, however
 // often its message is received. Two cases break the sum: if a function dies before it has written
@@ -31,7 +31,7 @@ const (
 	Routed     = "Routed"
 	Unrouted   = "Unrouted"   // no subscription takes it
 	Duplicate  = "Duplicate"  // a repeat of a webhook
-	Poisoned   = "Poisoned"   // cannot be read; moved to a dead-letter queue
+	Unreadable = "Unreadable" // cannot be read; moved to a dead-letter queue
 	Deliveries = "Deliveries" // the deliveries of the routed events
 )
 
@@ -47,9 +47,9 @@ const (
 
 // Metrics of a sweep. Zeros are not written.
 const (
-	SweptEvents = "SweptEvents" // events checked; each event is checked once
-	Stranded    = "Stranded"    // deliveries that are late or missing
-	PutBack     = "PutBack"     // those of them that were sent again
+	SweptEvents   = "SweptEvents"   // events checked; each event is checked once
+	LateOrMissing = "LateOrMissing" // deliveries that are late or missing
+	PutBack       = "PutBack"       // those of them that were sent again
 	// deliveries that are neither delivered, dead nor waiting, and were not put back
 	Unaccounted = "Unaccounted"
 	Partial     = "Partial" // 1 if the sweep did not finish
@@ -57,8 +57,8 @@ const (
 
 // Names are all metrics. Each one is billed.
 var Names = []string{
-	Accepted, Refused, Failed, Uncertain, Routed, Unrouted, Duplicate, Poisoned, Deliveries,
-	EndpointMs, DeliveryAgeMs, Dead, SweptEvents, Stranded,
+	Accepted, Refused, Unavailable, Uncertain, Routed, Unrouted, Duplicate, Unreadable, Deliveries,
+	EndpointMs, DeliveryAgeMs, Dead, SweptEvents, LateOrMissing,
 	PutBack, Unaccounted, Partial,
 }
 

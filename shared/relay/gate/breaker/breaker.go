@@ -55,7 +55,7 @@ type State struct {
 	// average duration of an attempt, whole milliseconds; zero: not needed
 	Took      time.Duration
 	TookAt    time.Time // when Took was measured
-	Unproved  string    // why it last failed to give its proof; "": it did not fail
+	Unproven  string    // why it last failed to give its proof; "": it did not fail
 	SlowUntil time.Time // it is slow until then
 	SlowAt    time.Time // start of the count below
 	SlowSeen  int       // slow attempts since then
@@ -73,12 +73,13 @@ type Phase string
 
 // The phases of an endpoint.
 const (
-	Closed     Phase = "closed"     // it is well, or not bad enough to act
+	// the breaker is closed: nothing is wrong, or not enough to act
+	Healthy    Phase = "healthy"
 	Open       Phase = "open"       // deliveries are held until the next probe
 	Recovering Phase = "recovering" // it was open a moment ago: the rate is limited
 	Paused     Phase = "paused"     // the endpoint asked for a pause
 	Disabled   Phase = "disabled"   // until the operator enables it
-	Unproved   Phase = "unproved"   // it did not give its proof: deliveries are held until it does
+	Unproven   Phase = "unproven"   // it did not give its proof: deliveries are held until it does
 )
 
 // Phase returns the endpoint's phase at a time.
@@ -86,8 +87,8 @@ func (s State) Phase(now time.Time) Phase {
 	switch {
 	case !s.DisabledAt.IsZero():
 		return Disabled
-	case s.Unproved != "":
-		return Unproved
+	case s.Unproven != "":
+		return Unproven
 	case !s.OpenUntil.IsZero():
 		return Open
 	case now.Before(s.PausedUntil):
@@ -95,7 +96,7 @@ func (s State) Phase(now time.Time) Phase {
 	case now.Before(s.ClosedAt.Add(RampTime)):
 		return Recovering
 	}
-	return Closed
+	return Healthy
 }
 
 // HeldUntil returns when held deliveries may come back, or zero if none are held. A breaker whose
@@ -201,7 +202,7 @@ func (s State) Failed(now time.Time, f Failure) State {
 	s.FailedAt = now
 	open := !s.OpenUntil.IsZero()
 	if f.Probe {
-		s.Unproved = ""
+		s.Unproven = ""
 	}
 	switch {
 	case !s.DisabledAt.IsZero():
@@ -226,10 +227,10 @@ func (s State) Proved(now time.Time, p Proof) State {
 	return s
 }
 
-// NotProved returns the state after a probe that did not prove anything.
-func (s State) NotProved(now time.Time, f Failure, why string) State {
+// NotProven returns the state after a probe that did not prove anything.
+func (s State) NotProven(now time.Time, f Failure, why string) State {
 	s = s.Failed(now, f)
-	s.Unproved = why
+	s.Unproven = why
 	return s
 }
 

@@ -23,11 +23,11 @@ func failing(n int) (breaker.State, time.Time) {
 func TestFailuresInARowOpen(t *testing.T) {
 	t.Parallel()
 	s, now := failing(breaker.OpenAfter - 1)
-	if p := s.Phase(now); p != breaker.Closed {
+	if p := s.Phase(now); p != breaker.Healthy {
 		t.Fatalf("%s after %d failures", p, s.Failures)
 	}
 	s = s.Succeeded(now).Failed(now, breaker.Failure{Attempts: breaker.OpenAfter - 1})
-	if p := s.Phase(now); p != breaker.Closed {
+	if p := s.Phase(now); p != breaker.Healthy {
 		t.Fatalf("%s though there was a success between", p)
 	}
 	s = s.Failed(now, breaker.Failure{Attempts: 1})
@@ -126,7 +126,7 @@ func TestASuccessfulProbeClosesAndReleasesSlowly(t *testing.T) {
 		}
 		before = rate
 	}
-	if now = now.Add(breaker.RampTime); s.Rate(now) != 0 || s.Phase(now) != breaker.Closed {
+	if now = now.Add(breaker.RampTime); s.Rate(now) != 0 || s.Phase(now) != breaker.Healthy {
 		t.Errorf("%s, %d a second, after the ramp", s.Phase(now), s.Rate(now))
 	}
 	if s = s.Succeeded(now); s != (breaker.State{}) {
@@ -274,7 +274,7 @@ func TestARunOfFailuresBeginsAnewAfterADayOfSilence(t *testing.T) {
 	for day := range 60 {
 		at := start.Add(time.Duration(day) * 48 * time.Hour)
 		if rare = rare.Failed(at, breaker.Failure{Attempts: 1}); rare.NeedsWarning(at) ||
-			rare.Phase(at) != breaker.Closed {
+			rare.Phase(at) != breaker.Healthy {
 			t.Fatalf("after %d failures, one every other day: %+v", day+1, rare)
 		}
 	}
@@ -283,27 +283,27 @@ func TestARunOfFailuresBeginsAnewAfterADayOfSilence(t *testing.T) {
 func TestAProofIsAProbe(t *testing.T) {
 	t.Parallel()
 	s := breaker.State{}.Probe(start, time.Minute)
-	s = s.NotProved(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")
-	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Unproved ||
-		!until.Equal(start.Add(breaker.FirstWait)) || s.Unproved == "" {
+	s = s.NotProven(start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404")
+	if p, until := s.Phase(start), s.HeldUntil(start); p != breaker.Unproven ||
+		!until.Equal(start.Add(breaker.FirstWait)) || s.Unproven == "" {
 		t.Fatalf("%s until %s: %+v", p, until, s)
 	}
 	now := s.OpenUntil
-	s = s.Probe(now, time.Minute).NotProved(
+	s = s.Probe(now, time.Minute).NotProven(
 		now, breaker.Failure{Attempts: 1, Probe: true}, "it answered 405",
 	)
 	if until := s.HeldUntil(now); !until.Equal(now.Add(2*breaker.FirstWait)) ||
-		s.Unproved != "it answered 405" {
+		s.Unproven != "it answered 405" {
 		t.Fatalf("until %s: %+v", until, s)
 	}
 	now = s.OpenUntil
 	proof := breaker.Proof{Of: "a", At: now, Rate: 3}
 	if s = s.Probe(now, time.Minute).Proved(now, proof); s.Phase(now) != breaker.Recovering ||
-		s.Proof != proof || s.Unproved != "" {
+		s.Proof != proof || s.Unproven != "" {
 		t.Fatalf("%s: %+v", s.Phase(now), s)
 	}
 	later := now.Add(breaker.RampTime)
-	if s = s.Succeeded(later); !s.Well() || s.Phase(later) != breaker.Closed || s.Proof != proof {
+	if s = s.Succeeded(later); !s.Well() || s.Phase(later) != breaker.Healthy || s.Proof != proof {
 		t.Errorf("not well: %+v", s)
 	}
 	if s = s.Enable(later); s.Proof != proof {
@@ -317,21 +317,21 @@ func TestAProofIsAProbe(t *testing.T) {
 // An endpoint that no longer has to give a proof is probed with a delivery.
 func TestAProbeEndsBeingUnproved(t *testing.T) {
 	t.Parallel()
-	unproved := breaker.State{}.Probe(start, time.Minute).NotProved(
+	unproven := breaker.State{}.Probe(start, time.Minute).NotProven(
 		start, breaker.Failure{Attempts: 1, Probe: true}, "it answered 404",
 	)
-	now := unproved.OpenUntil
+	now := unproven.OpenUntil
 	for name, s := range map[string]breaker.State{
-		"that succeeds": unproved.Probe(now, time.Minute).Succeeded(now),
-		"that fails": unproved.Probe(now, time.Minute).Failed(
+		"that succeeds": unproven.Probe(now, time.Minute).Succeeded(now),
+		"that fails": unproven.Probe(now, time.Minute).Failed(
 			now, breaker.Failure{Attempts: 1, Probe: true},
 		),
 	} {
-		if s.Unproved != "" {
+		if s.Unproven != "" {
 			t.Errorf("%s: %+v", name, s)
 		}
 	}
-	if s := unproved.Failed(now, breaker.Failure{Attempts: 1}); s.Unproved == "" {
+	if s := unproven.Failed(now, breaker.Failure{Attempts: 1}); s.Unproven == "" {
 		t.Errorf("so does an attempt that was under way: %+v", s)
 	}
 }

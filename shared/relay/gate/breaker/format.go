@@ -19,7 +19,7 @@ type endpointDoc struct {
 	DisabledAt   time.Time `json:"disabledAt,omitzero"`
 	Reason       string    `json:"reason,omitempty"`
 	Proof        *proofDoc `json:"proof,omitempty"`
-	Unproved     string    `json:"unproved,omitempty"`
+	Unproven     string    `json:"unproven,omitempty"`
 	FailedAt     time.Time `json:"failedAt,omitzero"`
 	TookMs       int64     `json:"tookMs,omitempty"`
 	TookAt       time.Time `json:"tookAt,omitzero"`
@@ -39,7 +39,7 @@ func Encode(s State) []byte {
 	doc := endpointDoc{Version: format.Version, Failures: s.Failures, FailingSince: s.FailingSince,
 		OpenUntil: s.OpenUntil, Openings: s.Openings, ClosedAt: s.ClosedAt,
 		PausedUntil: s.PausedUntil, WarnedAt: s.WarnedAt,
-		DisabledAt: s.DisabledAt, Reason: s.Reason, Proof: nil, Unproved: s.Unproved,
+		DisabledAt: s.DisabledAt, Reason: s.Reason, Proof: nil, Unproven: s.Unproven,
 		FailedAt: s.FailedAt, TookMs: s.Took.Milliseconds(), TookAt: s.TookAt,
 		SlowUntil: s.SlowUntil, SlowAt: s.SlowAt, SlowSeen: s.SlowSeen}
 	if s.Proof != (Proof{}) {
@@ -58,7 +58,7 @@ func Decode(b []byte) (State, error) {
 		OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
 		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(),
 		DisabledAt: d.DisabledAt.UTC(),
-		Reason:     d.Reason, Unproved: d.Unproved, FailedAt: d.FailedAt.UTC(),
+		Reason:     d.Reason, Unproven: d.Unproven, FailedAt: d.FailedAt.UTC(),
 		Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
 		SlowUntil: d.SlowUntil.UTC(), SlowAt: d.SlowAt.UTC(), SlowSeen: d.SlowSeen}
 	if d.Proof != nil {
