@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -244,7 +245,7 @@ func (p *struckPorts) EventsIn(
 	err = p.do("list events", func() error {
 		for _, k := range slices.Backward(p.events) {
 			if from := string(q.Page); from != "" && k.ID >= from ||
-				strings.HasPrefix(k.Source, "acme/") != (q.Tenant == "acme") ||
+				path.Dir(k.Source) != path.Dir(path.Join(q.Tenant, "app")) ||
 				k.ReceivedAt.Before(q.From) || !q.To.IsZero() && !k.ReceivedAt.Before(q.To) {
 				continue
 			}

@@ -66,9 +66,7 @@ type cursorDoc struct {
 
 // EncodeSweepCursor returns c in the form that ledgers keep.
 func EncodeSweepCursor(c SweepCursor) []byte {
-	return format.Encode(cursorDoc{
-		Version: format.Version, Hour: c.Hour, Source: c.Source, Page: c.Page,
-	})
+	return format.Encode(c.doc())
 }
 
 // DecodeSweepCursor reads what EncodeSweepCursor wrote. Error: ErrFormat.
@@ -77,5 +75,5 @@ func DecodeSweepCursor(b []byte) (SweepCursor, error) {
 	if err := format.Decode(b, &d, &d.Version); err != nil {
 		return SweepCursor{}, err
 	}
-	return SweepCursor{Hour: d.Hour.UTC(), Source: d.Source, Page: d.Page}, nil
+	return d.cursor(), nil
 }

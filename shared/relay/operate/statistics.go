@@ -92,7 +92,8 @@ func ageBound(i int) time.Duration {
 	return time.Duration(float64(10*time.Millisecond) * math.Pow(10, float64(i)/4))
 }
 
-func (a *AgeCount) count(age time.Duration) {
+// Count adds an age.
+func (a *AgeCount) Count(age time.Duration) {
 	i := 0
 	for i < ageBuckets-1 && age > ageBound(i) {
 		i++
@@ -227,7 +228,7 @@ func countOf(d DeliveryStatus, receivedAt time.Time) Counts {
 	switch d.Status {
 	case relay.Delivered:
 		c.Delivered = 1
-		c.Ages.count(d.UpdatedAt.Sub(receivedAt))
+		c.Ages.Count(d.UpdatedAt.Sub(receivedAt))
 	case relay.Dead:
 		c.Dead = 1
 	default:
@@ -315,23 +316,27 @@ const (
 	againPrefix     = "again/"
 )
 
-// write writes the roll-ups of a whole hour.
+// write writes the roll-ups of a whole hour. If it is done again, it replaces them: an hour has no
+// fewer names then.
 func (s statStore) write(ctx context.Context, t *tally, now time.Time) error {
-	lines := t.lines()
-	for begin := 0; begin < len(lines); {
+	lines, number := t.lines(), 0
+	for begin := 0; begin < len(lines); number++ {
 		end := begin + 1
 		for end < len(lines) && end-begin < statChunk && lines[end].Tenant == lines[begin].Tenant &&
 			lines[end].By == lines[begin].By {
 			end++
 		}
 		first := lines[begin]
+		if begin == 0 || lines[begin-1].Tenant != first.Tenant || lines[begin-1].By != first.By {
+			number = 0
+		}
 		d := statDoc{Version: format.Version, AsOf: now, Settled: t.waiting() == 0 && t.whole}
 		for _, l := range lines[begin:end] {
 			l.Tenant, l.By = "", ""
 			d.Lines = append(d.Lines, l)
 		}
 		if _, err := s.PutDocument(ctx, statCollection(first.Tenant), Document{
-			Key:       fmt.Sprintf("%s/%s/%s", first.By, t.hour.UTC().Format(statHour), first.Name),
+			Key:       fmt.Sprintf("%s/%s/%04d", first.By, t.hour.UTC().Format(statHour), number),
 			Body:      pack(format.Encode(d)),
 			ExpiresAt: relay.Expiry(t.hour, statRetention),
 		}, AnyVersion); err != nil {
