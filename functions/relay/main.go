@@ -9,6 +9,7 @@
 //	relay endpoints    shows the state of each endpoint, enables and disables endpoints
 //	relay secret       shows or forgets the secret that a provider sent in its handshake
 //	relay rotate       gives an endpoint a new secret, and keeps the old one valid for a while
+//	relay token        makes, lists and revokes the tokens of the API
 package main
 
 import (
@@ -37,6 +38,7 @@ type commands struct {
 	Endpoints  endpointsCommand  `cmd:"" help:"Show the state of each endpoint, enable or disable an endpoint."`
 	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a provider sends in its handshake, or accept one from the next handshake."`
 	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret. The old one signs too for a while."`
+	Token      tokenCommand      `cmd:"" help:"Make, list or revoke the tokens of the API."`
 }
 
 // ErrInterrupted is returned when a command was stopped before it was done.

@@ -36,7 +36,10 @@ type target struct {
 	bodies  relay.Bodies
 	ingest  relay.Queue
 	retry   relay.Queue
-	close   func() error
+	// the documents beside the catalog and those beside the ledger
+	catalogDocuments operate.Documents
+	ledgerDocuments  operate.Documents
+	close            func() error
 }
 
 type catalogStore interface {
@@ -108,6 +111,7 @@ func openLocal(dir string) (*target, error) {
 			relay.DefaultRetention + relay.BodiesOutlive,
 		),
 		ingest: l.queues[ingestQueue], retry: l.queues[retryQueue], close: l.store.Close,
+		catalogDocuments: l.store.Documents(), ledgerDocuments: l.store.Documents(),
 	}, nil
 }
 

@@ -52,6 +52,9 @@ func openDeployed(ctx context.Context, stack string) (*target, error) {
 		ingest:  sqs.New(queues, found[outputIngestQueueURL]),
 		retry:   sqs.New(queues, found[outputRetryQueueURL]),
 		close:   func() error { return nil },
+
+		catalogDocuments: dynamo.NewDocuments(tables, found[outputCatalogTable]),
+		ledgerDocuments:  dynamo.NewDocuments(tables, found[outputLedgerTable]),
 	}, nil
 }
 

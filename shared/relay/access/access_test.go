@@ -37,8 +37,9 @@ func must(t *testing.T, err error) {
 
 func create(t *testing.T, s *access.Tokens, token access.Token) (string, access.Token) {
 	t.Helper()
-	text, made, err := s.Create(t.Context(), token)
+	text, made, err := s.Make(token)
 	must(t, err)
+	must(t, s.Save(t.Context(), text, made))
 	return text, made
 }
 
@@ -221,8 +222,9 @@ func TestAFaultLeavesNoTokenThatCannotBeRevoked(t *testing.T) {
 		documents := &memory.Documents{}
 		broken := &breaking{Documents: documents, left: k}
 		s, whole := access.NewTokens(broken, time.Now), access.NewTokens(documents, time.Now)
-		text, token, err := s.Create(t.Context(), access.Token{Name: "ci", Role: access.Read})
-		if err == nil {
+		text, token, err := s.Make(access.Token{Name: "ci", Role: access.Read})
+		must(t, err)
+		if err = s.Save(t.Context(), text, token); err == nil {
 			_, err = s.Revoke(t.Context(), "", token.ID)
 		}
 		if err == nil {
@@ -230,9 +232,6 @@ func TestAFaultLeavesNoTokenThatCannotBeRevoked(t *testing.T) {
 				t.Errorf("only %d calls", k)
 			}
 			return
-		}
-		if text == "" {
-			continue
 		}
 		_, err = whole.Authenticate(t.Context(), text)
 		switch _, revokeErr := whole.Revoke(t.Context(), "", token.ID); {
@@ -317,7 +316,7 @@ func TestATokenThatCannotBeMade(t *testing.T) {
 		"another role": {Name: "ci", Role: "root"},
 		"expired":      {Name: "ci", Role: access.Read, ExpiresAt: time.Now().Add(-time.Second)},
 	} {
-		if _, _, err := s.Create(t.Context(), token); !errors.Is(err, access.ErrInvalid) {
+		if _, _, err := s.Make(token); !errors.Is(err, access.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -635,8 +634,8 @@ func TestARequestThatWasCutShortIsRunAgain(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	s := access.NewTokens(&memory.Documents{}, time.Now)
-	text, _, err := s.Create(f.Context(), access.Token{Name: "ci", Role: access.Read})
-	if err != nil {
+	text, made, err := s.Make(access.Token{Name: "ci", Role: access.Read})
+	if err := errors.Join(err, s.Save(f.Context(), text, made)); err != nil {
 		f.Fatal(err)
 	}
 	f.Add("rly_read_")

@@ -108,6 +108,32 @@ func (a *Audit) Append(ctx context.Context, tenant string, e Entry) (Entry, erro
 	}
 }
 
+// failureTimeout is the time for the entry that says that a change failed.
+const failureTimeout = 2 * time.Second
+
+// Change records a change and then makes it, by do. So no change is missing in the log. If do
+// fails, another entry says so, with what why makes of the error. It returns do's error, or why the
+// log did not take the entry: nothing was changed then.
+func (a *Audit) Change(
+	ctx context.Context, tenant string, e Entry, do func() error, why func(error) string,
+) error {
+	if _, err := a.Append(ctx, tenant, e); err != nil {
+		return fmt.Errorf("access: audit log, nothing was changed: %w", err)
+	}
+	failure := do()
+	if failure == nil {
+		return nil
+	}
+	e.Before, e.After, e.Failed = nil, nil, why(failure)
+	// the client may have gone, and the time for its request may be over
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTimeout)
+	defer cancel()
+	if _, err := a.Append(ctx, tenant, e); err != nil {
+		return errors.Join(failure, fmt.Errorf("access: audit log: %w", err))
+	}
+	return failure
+}
+
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -1,7 +1,8 @@
 // Package access decides who may use the admin API, and records what they change.
 //
 //	tokens := access.NewTokens(documents, time.Now)
-//	text, token, err := tokens.Create(ctx, access.Token{Name: "ci", Role: access.Operate})
+//	text, token, err := tokens.Make(access.Token{Name: "ci", Role: access.Operate})
+//	err = tokens.Save(ctx, text, token)
 //	token, err = tokens.Authenticate(ctx, text)
 //
 // A token is 256 random bits. Only its SHA-256 hash is stored, so the stored form opens nothing. A

@@ -48,9 +48,9 @@ func NewTokens(documents operate.Documents, now func() time.Time) *Tokens {
 	return &Tokens{documents: documents, now: now, known: map[string]known{}}
 }
 
-// Create makes a token of Name, Role, Tenant, CreatedBy and ExpiresAt of t. text is the token
-// itself. It is stored nowhere: show it once. Error: ErrInvalid.
-func (s *Tokens) Create(ctx context.Context, t Token) (text string, made Token, err error) {
+// Make makes a token of Name, Role, Tenant, CreatedBy and ExpiresAt of t. text is the token itself.
+// It is stored nowhere: show it once. It is valid once it is saved. Error: ErrInvalid.
+func (s *Tokens) Make(t Token) (text string, made Token, err error) {
 	t.CreatedAt, t.LastUsedAt = s.now().UTC().Truncate(time.Second), time.Time{}
 	t.ExpiresAt = t.ExpiresAt.UTC().Truncate(time.Second)
 	if err := t.check(s.now()); err != nil {
@@ -58,20 +58,26 @@ func (s *Tokens) Create(ctx context.Context, t Token) (text string, made Token, 
 	}
 	text = newText(t.Role)
 	hash, err := parse(text)
-	if err != nil {
-		return "", Token{}, err
-	}
 	t.ID = idOf(hash)
+	return text, t, err
+}
+
+// Save stores what Make has made.
+func (s *Tokens) Save(ctx context.Context, text string, made Token) error {
+	hash, err := parse(text)
+	if err != nil {
+		return err
+	}
 	// The list comes first: a token that is in no list could not be revoked.
 	if _, err := s.documents.PutDocument(
-		ctx, listOf(t.Tenant), operate.Document{Key: hash}, 0,
+		ctx, listOf(made.Tenant), operate.Document{Key: hash}, 0,
 	); err != nil {
-		return "", Token{}, err
+		return err
 	}
 	_, err = s.documents.PutDocument(
-		ctx, tokensCollection, operate.Document{Key: hash, Body: encodeToken(t)}, 0,
+		ctx, tokensCollection, operate.Document{Key: hash, Body: encodeToken(made)}, 0,
 	)
-	return text, t, err
+	return err
 }
 
 // Authenticate returns the token with a text. It records the hour of the use. Errors: ErrMalformed,
@@ -220,3 +226,24 @@ func (s *Tokens) Revoke(ctx context.Context, tenant, id string) (Token, error) {
 		ctx, listOf(tenant), hash, operate.AnyVersion,
 	))
 }
+
+// RevokeAll ends all tokens of a tenant.
+func (s *Tokens) RevokeAll(ctx context.Context, tenant string) error {
+	for {
+		listed, _, err := s.documents.DocumentsIn(
+			ctx, listOf(tenant), operate.DocumentRange{Limit: revokedAtOnce},
+		)
+		if err != nil || len(listed) == 0 {
+			return err
+		}
+		for _, l := range listed {
+			if _, err := s.Revoke(ctx, tenant, idOf(l.Key)); err != nil &&
+				!errors.Is(err, catalog.ErrNotFound) {
+				return err
+			}
+		}
+	}
+}
+
+// revokedAtOnce is how many tokens RevokeAll lists at a time.
+const revokedAtOnce = 100

@@ -1,0 +1,284 @@
+package admin
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"webhook-relay/shared/relay/access"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
+)
+
+// MaxBodyBytes is the largest body of a request.
+const MaxBodyBytes = 1 << 20
+
+// Config has what the API works on.
+type Config struct {
+	// Catalogs has the configuration of each tenant.
+	Catalogs catalog.Tenants
+	// CatalogDocuments are the documents beside the catalog: tokens and tenants.
+	CatalogDocuments operate.Documents
+	// LedgerDocuments are the documents beside the ledger: the audit log and kept answers.
+	LedgerDocuments operate.Documents
+	// Observe is called after each request; nil: never.
+	Observe func(context.Context, Observation)
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// server answers the requests.
+type server struct {
+	Config
+
+	tokens  *access.Tokens
+	tenants *access.Tenants
+	audit   *access.Audit
+	sealer  *access.Sealer
+	answers *access.Idempotency
+
+	rows   []Route        // the table
+	mux    *http.ServeMux // finds the route of a request
+	groups map[string]*lazyGroup
+}
+
+// New returns the handler of /v1. It calls nothing yet. Error: a port is missing.
+func New(c Config) (http.Handler, error) {
+	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil {
+		return nil, errors.New("admin: a port is missing")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Observe == nil {
+		c.Observe = func(context.Context, Observation) {}
+	}
+	s := &server{
+		Config:  c,
+		tokens:  access.NewTokens(c.CatalogDocuments, c.Now),
+		tenants: access.NewTenants(c.CatalogDocuments, c.Now),
+		audit:   access.NewAudit(c.LedgerDocuments, c.Now),
+		sealer:  access.NewSealer(c.CatalogDocuments),
+		rows:    Routes, mux: http.NewServeMux(), groups: map[string]*lazyGroup{},
+	}
+	s.answers = access.NewIdempotency(c.LedgerDocuments, s.sealer, c.Now)
+	for _, r := range s.rows {
+		s.mux.Handle(r.Method+" "+r.Path, routeHandler{r})
+		if s.groups[r.group.name] == nil {
+			s.groups[r.group.name] = &lazyGroup{server: s, group: *r.group}
+		}
+	}
+	return s, nil
+}
+
+// routeHandler is a row of the table in the ServeMux. It only carries the row.
+type routeHandler struct{ Route }
+
+func (routeHandler) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+// lazyGroup is a group of routes. Its operations are registered once they are needed.
+type lazyGroup struct {
+	server  *server
+	group   group
+	once    sync.Once
+	handler http.Handler
+}
+
+func (g *lazyGroup) get() http.Handler {
+	g.once.Do(func() {
+		mux := http.NewServeMux()
+		g.group.register(newRegistrar(g.server, mux, g.server.rows))
+		g.handler = mux
+	})
+	return g.handler
+}
+
+// ServeHTTP answers a request: it finds out who sends it, what they may do, and whose things it is
+// about, and gives it to the route's handler.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id, _ := r.Context().Value(requestIDKey{}).(string)
+	c := &call{requestID: cmp.Or(id, rand.Text())}
+	w.Header().Set("x-request-id", c.requestID)
+	w.Header().Set("cache-control", "no-store")
+	w.Header().Set("x-content-type-options", "nosniff")
+	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	if err := s.serve(answer, r, c); err != nil {
+		p := problemOf(err)
+		if p.Status != http.StatusUnauthorized { // that answer is the same for every stranger
+			p.RequestID = c.requestID
+		}
+		if c.failure = p.cause; c.failure == nil {
+			c.failure = err
+		}
+		p.write(answer)
+	}
+	s.Observe(r.Context(), Observation{
+		RequestID: c.requestID, Route: c.route.ID, Status: answer.status,
+		Who: c.principal.Who, Tenant: c.tenant, Err: c.failure,
+	})
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request, c *call) error {
+	route, allowed := s.find(r)
+	c.route = route
+	if route.Scope != Everybody {
+		if err := s.admit(r, c); err != nil {
+			return err
+		}
+	}
+	switch {
+	case route.ID == "" && len(allowed) > 0:
+		return noMethod.problem("It takes %s.", strings.Join(allowed, ", ")).
+			with("allow", strings.Join(allowed, ", "))
+	case route.ID == "":
+		return notFound.problem("There is no such path. GET /v1/openapi.json lists all paths.")
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	next := s.groups[route.group.name].get()
+	if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost {
+		return s.once(w, r, c, key, body, next)
+	}
+	next.ServeHTTP(w, r)
+	return nil
+}
+
+// find returns the route of a request. If there is none, it returns the methods that the path
+// takes. No path is redirected to a cleaner one.
+func (s *server) find(r *http.Request) (route Route, allowed []string) {
+	if p := r.URL.EscapedPath(); path.Clean(p) != p {
+		return Route{}, nil
+	}
+	method := r.Method
+	defer func() { r.Method = method }()
+	for _, r.Method = range []string{
+		method, http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete,
+	} {
+		h, pattern := s.mux.Handler(r)
+		found, ok := h.(routeHandler)
+		if ok && pattern != "" && found.Method == method {
+			return found.Route, nil
+		}
+		if ok && pattern != "" && !slices.Contains(allowed, found.Method) {
+			allowed = append(allowed, found.Method)
+		}
+	}
+	return Route{}, allowed
+}
+
+// admit finds out who sends a request, and whether they may.
+func (s *server) admit(r *http.Request, c *call) error {
+	principal, err := s.authenticate(r)
+	if err != nil {
+		return err
+	}
+	c.principal, c.tenant = principal, principal.Tenant
+	if c.route.ID == "" {
+		return nil
+	}
+	if c.route.Scope == Operator && principal.Tenant != "" {
+		return forbidden.problem("This is for the operator of the relay. The token belongs to the tenant %s.",
+			principal.Tenant)
+	}
+	if !principal.Role.Includes(c.route.Role) {
+		return forbidden.problem("It needs the role %s. The token has the role %s.",
+			c.route.Role, principal.Role)
+	}
+	return s.chooseTenant(r, c)
+}
+
+// authenticate returns who sends a request.
+func (s *server) authenticate(r *http.Request) (Principal, error) {
+	if name, ok := r.Context().Value(identityKey{}).(string); ok {
+		return Principal{
+			Who: access.Who{Kind: "iam", ID: name}, Role: access.Admin, secret: name,
+		}, nil
+	}
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return Principal{}, refused(access.ErrMalformed)
+	}
+	t, err := s.tokens.Authenticate(r.Context(), text)
+	switch {
+	case errors.Is(err, access.ErrMalformed), errors.Is(err, access.ErrUnknown),
+		errors.Is(err, access.ErrExpired):
+		return Principal{}, refused(err)
+	case err != nil:
+		return Principal{}, err
+	}
+	return Principal{
+		Who:  access.Who{Kind: "token", ID: t.ID, Name: t.Name},
+		Role: t.Role, Tenant: t.Tenant, secret: text,
+	}, nil
+}
+
+// refused is the answer to every stranger: it does not say what is wrong with the token.
+func refused(cause error) *Problem {
+	p := unauthorized.problem(
+		"Send a token of this relay: Authorization: Bearer rly_… (relay token create makes one).",
+	).with("www-authenticate", "Bearer")
+	p.cause = cause
+	return p
+}
+
+// chooseTenant reads and removes ?tenant=. Another tenant than the token's own is answered like one
+// that does not exist.
+func (s *server) chooseTenant(r *http.Request, c *call) error {
+	query := r.URL.Query()
+	named, given := query["tenant"]
+	if !given || c.route.Scope != Tenant {
+		return nil
+	}
+	if len(named) > 1 {
+		return at("/query/tenant", "is given %d times", len(named))
+	}
+	query.Del("tenant")
+	r.URL.RawQuery = query.Encode()
+	id := named[0]
+	switch {
+	case id == c.principal.Tenant:
+		return nil
+	case c.principal.Tenant != "":
+		return noTenant(id)
+	case !catalog.IsTenant(id):
+		return at("/query/tenant", "is not a tenant's id; it is %s", catalog.TenantForm)
+	}
+	if _, err := s.tenant(r.Context(), id); err != nil {
+		return err
+	}
+	c.tenant = id
+	return nil
+}
+
+func noTenant(id string) *Problem {
+	return notFound.problem("There is no tenant %.63q.", id)
+}
+
+// readBody reads a request's body.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, tooLarge.problem("It has more than %d bytes.", MaxBodyBytes)
+	case err != nil:
+		return nil, badRequest.problem("The body broke off.")
+	}
+	return body, nil
+}

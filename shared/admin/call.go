@@ -1,0 +1,111 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"webhook-relay/shared/relay/access"
+	"webhook-relay/shared/relay/catalog"
+)
+
+// Principal is who sends a request, and what they may do.
+type Principal struct {
+	access.Who
+
+	Role   access.Role
+	Tenant string // "": the operator
+	// by which answers are sealed that are kept for a repeat of the request: the token, or the name
+	secret string
+}
+
+// call is a request that is being answered.
+type call struct {
+	route     Route
+	principal Principal
+	tenant    string // whose things the request is about
+	requestID string
+	failure   error // for the log
+}
+
+type callKey struct{}
+
+// callOf returns the request that a handler answers.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+type identityKey struct{}
+
+// WithIdentity returns a context for a request whose sender was authenticated before, by API
+// Gateway with AWS IAM. name is the ARN. Such a request needs no token and has the role admin.
+func WithIdentity(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, identityKey{}, name)
+}
+
+type requestIDKey struct{}
+
+// WithRequestID returns a context for a request that the gateway in front has given an id.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+// Observation is what is logged of a request.
+type Observation struct {
+	RequestID string
+	Route     string // its id; "": none
+	Status    int
+	Who       access.Who
+	Tenant    string
+	Err       error // why it was refused or failed; never a token
+}
+
+// problemOf returns the answer for an error of a handler. It is the one place that turns errors of
+// the core into problems.
+func problemOf(err error) *Problem {
+	var p *Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, catalog.ErrNotFound):
+		p = notFound.problem("%s", textOf(err))
+	case errors.Is(err, catalog.ErrManaged):
+		p = managed.problem("%s", textOf(err))
+	case errors.Is(err, catalog.ErrInUse):
+		p = inUse.problem("%s", textOf(err))
+	case errors.Is(err, catalog.ErrSecretsConfigured), errors.Is(err, catalog.ErrTooManySecrets),
+		errors.Is(err, access.ErrTampered):
+		p = stateConflict.problem("%s", textOf(err))
+	case errors.Is(err, catalog.ErrKeep), errors.Is(err, access.ErrInvalid):
+		p = at("/body", "%s", textOf(err))
+	case errors.Is(err, catalog.ErrConflict):
+		p = conflict.problem("Read it again, and send the request again.")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		p = unavailable.problem("The answer took too long. Send the request again later.").
+			with("retry-after", retryAfterSeconds)
+	default:
+		p = internal.problem("Send the request again later. The log has more under the request id.").
+			with("retry-after", retryAfterSeconds)
+	}
+	p.cause = err
+	return p
+}
+
+const retryAfterSeconds = "10"
+
+// textOf returns the text of an error of the core, which is made for people.
+func textOf(err error) string { return err.Error() }
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+
+	status int
+}
+
+// WriteHeader writes the status.
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}

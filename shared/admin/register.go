@@ -1,0 +1,180 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"reflect"
+	"sync"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// registrar registers the operations of a group.
+type registrar struct {
+	*server
+
+	api  huma.API
+	rows []Route // the table
+}
+
+// errorsOnce sets huma's only global hook, by which it makes its own error answers.
+var errorsOnce sync.Once
+
+func newRegistrar(s *server, mux humago.Mux, rows []Route) *registrar {
+	errorsOnce.Do(func() {
+		huma.NewError = fromHuma
+		huma.NewErrorWithContext = func(
+			ctx huma.Context, status int, message string, errs ...error,
+		) huma.StatusError {
+			err := fromHuma(status, message, errs...)
+			if c := callOf(ctx.Context()); c != nil {
+				if p := problemOf(err); p != nil {
+					p.RequestID, c.failure = c.requestID, p
+				}
+			}
+			return err
+		}
+	})
+	return &registrar{server: s, rows: rows, api: humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: "Webhook relay", Version: "1"},
+			Components: &huma.Components{
+				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
+		DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
+	})}
+}
+
+// jsonFormat is the only format; also under the name by which huma finds it for problem+json.
+var jsonFormat = huma.Format{Marshal: encode, Unmarshal: json.Unmarshal}
+
+// encode writes JSON without escapes for HTML: payloads are shown as they are.
+func encode(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// handle registers the handler of the route with an id.
+func handle[I, O any](
+	r *registrar, id string, handler func(context.Context, *I) (*O, error),
+	more ...func(*huma.Operation),
+) {
+	op := operation(r.row(id))
+	if _, conditional := reflect.TypeFor[I]().FieldByName("IfMatch"); conditional {
+		op.Errors = append(op.Errors, http.StatusPreconditionFailed)
+	}
+	if _, needed := reflect.TypeFor[I]().FieldByName("IfNoneMatch"); needed {
+		op.Errors = append(op.Errors, http.StatusPreconditionRequired)
+	}
+	for _, change := range more {
+		change(&op)
+	}
+	huma.Register(r.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			c := callOf(ctx)
+			p := problemOf(err)
+			p.RequestID, c.failure = c.requestID, p
+			if p.cause != nil {
+				c.failure = p.cause
+			}
+			return nil, p
+		}
+		return out, nil
+	})
+}
+
+// row returns the row of the table with an id. It panics if there is none: the tests register all
+// groups.
+func (r *registrar) row(id string) Route {
+	for _, row := range r.rows {
+		if row.ID == id {
+			return row
+		}
+	}
+	panic("admin: no route " + id)
+}
+
+// The security scheme of the OpenAPI document.
+const bearer = "token"
+
+// operation returns what the OpenAPI document says of a route, apart from its own parameters.
+func operation(r Route) huma.Operation {
+	op := huma.Operation{
+		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary,
+		Tags: []string{r.group.name}, MaxBodyBytes: -1, Errors: errorsOf(r),
+	}
+	if r.Method == http.MethodPost && r.Changes {
+		op.DefaultStatus = http.StatusOK
+	}
+	if r.Scope == Everybody {
+		op.Description = "Needs no token."
+		return op
+	}
+	op.Security = []map[string][]string{{bearer: {}}}
+	op.Description = "Needs the role " + string(r.Role) + "."
+	switch r.Scope {
+	case Tenant:
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: "tenant", In: "query",
+			Description: "Whose things this is about. Without it the token's own. Only tokens of the operator may name another tenant.",
+			Schema:      &huma.Schema{Type: "string"},
+		})
+	case Operator:
+		op.Description += " Tokens of tenants are refused."
+	case Relay, Everybody:
+	}
+	if r.Method == http.MethodPost {
+		op.Parameters = append(op.Parameters, &huma.Param{
+			Name: "Idempotency-Key", In: "header",
+			Description: "A name of your own for this request, of at most 255 characters. A repeat under the same name within 24 h gets the same answer and changes nothing.",
+			Schema:      &huma.Schema{Type: "string"},
+		})
+	}
+	return op
+}
+
+// errorsOf returns the statuses of the errors that any request to a route can get.
+func errorsOf(r Route) []int {
+	if r.Scope == Everybody {
+		return nil
+	}
+	codes := []int{
+		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusServiceUnavailable,
+	}
+	if r.Method == http.MethodPost || r.Method == http.MethodPut {
+		codes = append(codes, http.StatusBadRequest, http.StatusRequestEntityTooLarge)
+	}
+	if r.Changes {
+		codes = append(codes, http.StatusConflict)
+	}
+	return codes
+}
+
+// Document returns the OpenAPI document of all routes. It takes a while: use the embedded one.
+func Document() ([]byte, error) {
+	r := newRegistrar(&server{}, http.NewServeMux(), Routes)
+	seen := map[string]bool{}
+	for _, route := range Routes {
+		if !seen[route.group.name] {
+			seen[route.group.name] = true
+			route.group.register(r)
+		}
+	}
+	doc := r.api.OpenAPI()
+	doc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {
+		Type: "http", Scheme: "bearer",
+		Description: "A token of the relay: rly_<role>_…. The command relay token create makes one.",
+	}}
+	doc.Info.Description = "Operate a webhook relay: its sources, endpoints, subscriptions, events, deliveries and tenants."
+	text, err := json.MarshalIndent(doc, "", "  ")
+	return append(text, '\n'), err
+}

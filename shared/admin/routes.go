@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"net/http"
+
+	"webhook-relay/shared/relay/access"
+)
+
+// Scope tells to whom what a route shows or changes belongs. The set is closed.
+type Scope string
+
+// The scopes.
+const (
+	// Everybody: it needs no token.
+	Everybody Scope = "everybody"
+	// Relay: it is the same for all tenants.
+	Relay Scope = "relay"
+	// Tenant: it belongs to the tenant of the token. A token of the operator's may name a tenant
+	// with ?tenant=.
+	Tenant Scope = "tenant"
+	// Operator: tokens of tenants are refused.
+	Operator Scope = "operator"
+)
+
+// Route is a row of the table of routes.
+type Route struct {
+	ID      string // as in the OpenAPI document and the audit log: "tokens.create"
+	Method  string
+	Path    string // as in http.ServeMux
+	Role    access.Role
+	Scope   Scope
+	Changes bool // it changes something, so it is in the audit log
+	Summary string
+
+	group *group
+}
+
+// group is a group of routes that is registered with the first request to one of them.
+type group struct {
+	name     string
+	register func(*registrar)
+}
+
+// Routes is the table of all routes.
+var Routes = routes()
+
+func routes() []Route {
+	var all []Route
+	add := func(g group, rows ...Route) {
+		for _, r := range rows {
+			r.group = &g
+			all = append(all, r)
+		}
+	}
+	const (
+		get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+		read, run, admin    = access.Read, access.Operate, access.Admin
+		yes, no             = true, false
+	)
+	add(group{"health", registerHealth},
+		Route{"health", get, "/v1/health", "", Everybody, no, "Tell that the API answers", nil},
+	)
+	add(group{"openapi", registerOpenAPI},
+		Route{"openapi", get, "/v1/openapi.json", "", Everybody, no, "This API as an OpenAPI 3.1 document", nil},
+	)
+	add(group{"tokens", registerTokens},
+		Route{"tokens.list", get, "/v1/tokens", admin, Tenant, no, "List the tokens", nil},
+		Route{"tokens.create", post, "/v1/tokens", admin, Tenant, yes, "Make a token, and show it once", nil},
+		Route{"tokens.revoke", del, "/v1/tokens/{id}", admin, Tenant, yes, "End a token", nil},
+	)
+	add(group{"audit", registerAudit},
+		Route{"audit.list", get, "/v1/audit", read, Tenant, no, "List the changes, newest first", nil},
+		Route{"audit.verify", get, "/v1/audit/verify", read, Tenant, no, "Check that nobody has altered the list of changes", nil},
+	)
+	add(group{"tenants", registerTenants},
+		Route{"tenants.list", get, "/v1/tenants", read, Operator, no, "List the tenants", nil},
+		Route{"tenants.get", get, "/v1/tenants/{id}", read, Operator, no, "Show a tenant", nil},
+		Route{"tenants.put", put, "/v1/tenants/{id}", admin, Operator, yes, "Create or replace a tenant", nil},
+		Route{"tenants.delete", del, "/v1/tenants/{id}", admin, Operator, yes, "Delete a tenant", nil},
+	)
+	_ = run
+	return all
+}

@@ -1,0 +1,119 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/operate"
+)
+
+// Tenant is a customer of the operator, who has sources, endpoints and subscriptions of its own.
+type Tenant struct {
+	ID        string // see catalog.IsTenant
+	Name      string // for people: 1 to MaxTenantName bytes
+	CreatedAt time.Time
+	Revision  int64 // 1 for the first, one more for each change
+}
+
+// MaxTenantName is the largest number of bytes of a tenant's name.
+const MaxTenantName = 200
+
+// ErrTenant means that a tenant cannot be stored: its id or name breaks a rule.
+var ErrTenant = errors.New("access: not a tenant")
+
+const tenantsCollection = "tenants"
+
+// tenantDoc is the stored form of a tenant.
+type tenantDoc struct {
+	Version   int       `json:"v"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// Tenants keeps the list of tenants. It is safe for concurrent use.
+type Tenants struct {
+	documents operate.Documents
+	now       func() time.Time
+}
+
+// NewTenants returns the tenants in documents. now is the clock.
+func NewTenants(documents operate.Documents, now func() time.Time) *Tenants {
+	return &Tenants{documents: documents, now: now}
+}
+
+// Tenant returns a tenant. Error: catalog.ErrNotFound.
+func (s *Tenants) Tenant(ctx context.Context, id string) (Tenant, error) {
+	d, err := s.documents.Document(ctx, tenantsCollection, id)
+	if err != nil {
+		return Tenant{}, err
+	}
+	return decodeTenant(d)
+}
+
+// Put creates a tenant if base is 0, or replaces the one of revision base. It returns the new one.
+// CreatedAt and Revision of t are ignored. Errors: ErrTenant; catalog.ErrConflict.
+func (s *Tenants) Put(ctx context.Context, t Tenant, base int64) (Tenant, error) {
+	switch {
+	case !catalog.IsTenant(t.ID):
+		return Tenant{}, fmt.Errorf("%w: the id is not %s", ErrTenant, catalog.TenantForm)
+	case strings.TrimSpace(t.Name) == "" || len(t.Name) > MaxTenantName:
+		return Tenant{}, fmt.Errorf("%w: a name of %d bytes, want 1 to %d",
+			ErrTenant, len(t.Name), MaxTenantName)
+	}
+	t.CreatedAt = s.now().UTC().Truncate(time.Second)
+	if base != 0 {
+		was, err := s.Tenant(ctx, t.ID)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return Tenant{}, fmt.Errorf("access: tenant %s is gone: %w", t.ID, catalog.ErrConflict)
+		}
+		if err != nil {
+			return Tenant{}, err
+		}
+		t.CreatedAt = was.CreatedAt
+	}
+	var err error
+	t.Revision, err = s.documents.PutDocument(ctx, tenantsCollection, operate.Document{
+		Key: t.ID,
+		Body: format.Encode(tenantDoc{
+			Version: format.Version, Name: t.Name, CreatedAt: t.CreatedAt,
+		}),
+	}, base)
+	return t, err
+}
+
+// Delete deletes a tenant of revision base, or of any (operate.AnyVersion). Its things must be gone
+// before. Error: catalog.ErrConflict.
+func (s *Tenants) Delete(ctx context.Context, id string, base int64) error {
+	return s.documents.DeleteDocument(ctx, tenantsCollection, id, base)
+}
+
+// List lists the tenants by id, from one on, at most limit of them. next is where to go on; "": the
+// end.
+func (s *Tenants) List(
+	ctx context.Context, from string, limit int,
+) (tenants []Tenant, next string, err error) {
+	found, next, err := s.documents.DocumentsIn(
+		ctx, tenantsCollection, operate.DocumentRange{From: from, Limit: limit},
+	)
+	for _, d := range found {
+		t, err := decodeTenant(d)
+		if err != nil {
+			return nil, "", err
+		}
+		tenants = append(tenants, t)
+	}
+	return tenants, next, err
+}
+
+func decodeTenant(d operate.Document) (Tenant, error) {
+	var doc tenantDoc
+	if err := format.Decode(d.Body, &doc, &doc.Version); err != nil {
+		return Tenant{}, err
+	}
+	return Tenant{ID: d.Key, Name: doc.Name, CreatedAt: doc.CreatedAt, Revision: d.Version}, nil
+}
