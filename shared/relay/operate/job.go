@@ -170,11 +170,9 @@ const (
 // jobStep is the progress of a job's work. Before anything is done to the items of a page, they are
 // saved as Pending: so a worker that follows a killed one knows what may have been done already.
 type jobStep struct {
-	Endpoint string     `json:"endpoint,omitempty"` // the one whose deliveries are listed
-	Page     relay.Page `json:"page,omitempty"`     // the next page of the listing
-	Begun    bool       `json:"begun,omitempty"`    // a page of Endpoint was listed
-	End      bool       `json:"end,omitempty"`      // no page follows
-	Pending  []JobItem  `json:"pending,omitempty"`  // listed, and not done yet
+	deliveryPlace // of an export: only Page and End
+
+	Pending []JobItem `json:"pending,omitempty"` // listed, and not done yet
 	// the worker and the end of its lease; zero: nobody works on it
 	Worker string    `json:"worker,omitempty"`
 	Until  time.Time `json:"until,omitzero"`

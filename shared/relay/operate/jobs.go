@@ -47,11 +47,9 @@ type JobsConfig struct {
 	Records    EventReader
 	Replayer   Replayer
 	Bodies     relay.Bodies // large bodies, and what exports write
-	// Endpoints returns some names of a tenant's endpoints, those after a name, in order; none: the
-	// end.
-	Endpoints func(ctx context.Context, tenant, after string) ([]string, error)
-	Starter   JobStarter
-	Now       func() time.Time
+	Endpoints  EndpointNames
+	Starter    JobStarter
+	Now        func() time.Time
 }
 
 // Jobs plans and runs jobs. It is safe for concurrent use.

@@ -74,10 +74,10 @@ type jobWorker struct {
 	selector *selector
 	ends     time.Time
 	savedAt  time.Time
-	names    []string // endpoints that follow
-	part     []byte   // of an export: lines that were not written yet
-	lines    int      // in part
-	gone     int      // events that part lacks, because they are no longer on record
+	scan     deliveryScan
+	part     []byte // of an export: lines that were not written yet
+	lines    int    // in part
+	gone     int    // events that part lacks, because they are no longer on record
 }
 
 func (j *Jobs) worker(ctx context.Context, job Job, atMost time.Duration) *jobWorker {
@@ -92,6 +92,11 @@ func (j *Jobs) worker(ctx context.Context, job Job, atMost time.Duration) *jobWo
 		s.Where, _ = route.ParseFilter([]byte(job.Filter.Where)) // checked when it was planned
 	}
 	w.selector = newSelector(s, j.cfg.Records, j.cfg.Bodies)
+	w.scan = deliveryScan{
+		tenant: job.Tenant, lister: j.cfg.Deliveries, endpoints: j.cfg.Endpoints,
+		only:  job.Filter.Endpoints,
+		query: Query{Statuses: job.statuses(), From: job.Filter.From, Until: job.until()},
+	}
 	return w
 }
 
@@ -225,7 +230,7 @@ func (w *jobWorker) list() ([]JobItem, error) {
 		listed = w.listEvents
 	}
 	next := w.job.step
-	items, scanned, err := listed(&next, earliest(w.job.Filter.To, w.job.UpTo.Add(time.Millisecond)))
+	items, scanned, err := listed(&next)
 	if err != nil {
 		return nil, err
 	}
@@ -245,10 +250,15 @@ func (w *jobWorker) list() ([]JobItem, error) {
 	return items, nil
 }
 
-// listEvents lists the next page of events that were accepted before until, and moves s on.
-func (w *jobWorker) listEvents(s *jobStep, until time.Time) ([]JobItem, int, error) {
+// until returns before which time the events of the set were accepted.
+func (j *Job) until() time.Time {
+	return earliest(j.Filter.To, j.UpTo.Add(time.Millisecond))
+}
+
+// listEvents lists the next page of events, and moves s on.
+func (w *jobWorker) listEvents(s *jobStep) ([]JobItem, int, error) {
 	keys, next, err := w.cfg.Events.EventsIn(w.ctx, EventQuery{
-		Tenant: w.job.Tenant, From: w.job.Filter.From, To: until, Limit: jobChunk, Page: s.Page,
+		Tenant: w.job.Tenant, From: w.job.Filter.From, To: w.job.until(), Limit: jobChunk, Page: s.Page,
 	})
 	if err != nil {
 		return nil, 0, err
@@ -262,29 +272,15 @@ func (w *jobWorker) listEvents(s *jobStep, until time.Time) ([]JobItem, int, err
 }
 
 // listDeliveries lists the next page of deliveries in the set, endpoint by endpoint.
-func (w *jobWorker) listDeliveries(s *jobStep, until time.Time) ([]JobItem, int, error) {
-	if !s.Begun {
-		var err error
-		if s.Endpoint, err = w.nextEndpoint(s.Endpoint); err != nil || s.Endpoint == "" {
-			s.End = err == nil
-			return nil, 0, err
-		}
-	}
-	found, next, err := w.cfg.Deliveries.ListDeliveries(w.ctx, Query{
-		Endpoint: qualified(w.job.Tenant, s.Endpoint), Statuses: w.job.statuses(),
-		From: w.job.Filter.From, Until: until,
-	}, s.Page)
-	if err != nil {
-		return nil, 0, err
-	}
+func (w *jobWorker) listDeliveries(s *jobStep) ([]JobItem, int, error) {
+	found, err := w.scan.next(w.ctx, &s.deliveryPlace)
 	var items []JobItem
 	for _, d := range found {
 		if w.takesDelivery(d) {
 			items = append(items, w.item(d))
 		}
 	}
-	s.Page, s.Begun = next, next != ""
-	return items, len(found), nil
+	return items, len(found), err
 }
 
 func (j *Job) statuses() []relay.Status {
@@ -308,28 +304,6 @@ func (w *jobWorker) item(d relay.Delivery) JobItem {
 		EventID: d.EventID, Endpoint: ownName(w.job.Tenant, d.Endpoint), Source: d.Source,
 		Type: d.Type, ReceivedAt: d.ReceivedAt, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 	}
-}
-
-// nextEndpoint returns the endpoint after one, of those that are asked for, or "".
-func (w *jobWorker) nextEndpoint(after string) (string, error) {
-	if wanted := w.job.Filter.Endpoints; len(wanted) > 0 {
-		sorted := slices.Compact(slices.Sorted(slices.Values(wanted)))
-		i := slices.IndexFunc(sorted, func(name string) bool { return name > after })
-		if i < 0 {
-			return "", nil
-		}
-		return sorted[i], nil
-	}
-	if len(w.names) == 0 {
-		var err error
-		w.names, err = w.cfg.Endpoints(w.ctx, w.job.Tenant, after)
-		if err != nil || len(w.names) == 0 {
-			return "", err
-		}
-	}
-	next := w.names[0]
-	w.names = w.names[1:]
-	return next, nil
 }
 
 // sendSome sends the first of the pending deliveries again, as many as the rate allows in the time
