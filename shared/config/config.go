@@ -167,11 +167,13 @@ func (c *checker) fail(path, format string, args ...any) {
 // failAt records a problem on a line. The path is escaped if need be, because it contains keys of
 // the file, which may hold any character.
 func (c *checker) failAt(line int, path, format string, args ...any) {
+	path = strings.TrimPrefix(path, ".") // a single resource has no path of its own
 	if strings.ContainsFunc(path, unicode.IsControl) {
 		path = strings.Trim(strconv.Quote(path), `"`)
 	}
-	where := strings.TrimSuffix(fmt.Sprintf("%s:%d: %s", c.name, line, path), ": ")
-	c.problems = append(c.problems, fmt.Errorf("%s: %w", where, fmt.Errorf(format, args...)))
+	c.problems = append(c.problems, &Problem{
+		File: c.name, Line: line, Path: path, Err: fmt.Errorf(format, args...),
+	})
 }
 
 // line returns the line of the value at path. If there is no such value, it returns the line of the
@@ -215,16 +217,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		}
 		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
 		c.checkFanOut(path, s, wanted)
-		for j, t := range s.Types {
-			if err := route.Validate(t); err != nil {
-				c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
-			}
-		}
-		out.Subscriptions = append(out.Subscriptions, catalog.Subscription{
-			Source: s.Source, Endpoint: s.Endpoint, Types: s.Types, Filter: c.filter(
-				path+".filter", s.Source, &s.Filter,
-			),
-		})
+		out.Subscriptions = append(out.Subscriptions, c.subscription(path, s))
 	}
 	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
 		return cmp.Compare(a.Name, b.Name)
@@ -237,6 +230,18 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	})
 	out.SetOrder()
 	return out
+}
+
+func (c *checker) subscription(path string, s subscription) catalog.Subscription {
+	for j, t := range s.Types {
+		if err := route.Validate(t); err != nil {
+			c.fail(fmt.Sprintf("%s.types[%d]", path, j), "%w", err)
+		}
+	}
+	return catalog.Subscription{
+		Source: s.Source, Endpoint: s.Endpoint, Types: s.Types,
+		Filter: c.filter(path+".filter", s.Source, &s.Filter),
+	}
 }
 
 // names maps each name to the path at which it appears first.

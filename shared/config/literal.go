@@ -87,7 +87,11 @@ func (c *checker) value(path, s string, references bool) (string, bool) {
 		return "", false
 	}
 	name, fromEnv := strings.CutPrefix(s, "env:")
-	if fromEnv {
+	switch {
+	case fromEnv && c.lookup == nil:
+		c.fail(path, "env:NAME is only for the file; send the value itself")
+		return "", false
+	case fromEnv:
 		s, _ = c.lookup(name)
 	}
 	switch {
