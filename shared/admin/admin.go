@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
@@ -30,6 +31,14 @@ type Config struct {
 	CatalogDocuments operate.Documents
 	// LedgerDocuments are the documents beside the ledger: the audit log and kept answers.
 	LedgerDocuments operate.Documents
+	// Jobs plans and runs jobs.
+	Jobs *operate.Jobs
+	// Searcher finds events and deliveries.
+	Searcher operate.Searcher
+	// Statistics has the counts by the hour.
+	Statistics operate.Statistics
+	// Bodies has large bodies, and the files of exports.
+	Bodies relay.Bodies
 	// Observe is called after each request; nil: never.
 	Observe func(context.Context, Observation)
 	// Now is the clock; nil: time.Now.
@@ -53,7 +62,9 @@ type server struct {
 
 // New returns the handler of /v1. It calls nothing yet. Error: a port is missing.
 func New(c Config) (http.Handler, error) {
-	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil {
+	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil ||
+		c.Jobs == nil || c.Searcher.Records == nil || c.Statistics.Documents == nil ||
+		c.Bodies == nil {
 		return nil, errors.New("admin: a port is missing")
 	}
 	if c.Now == nil {

@@ -47,6 +47,12 @@ type rig struct {
 	tokens  *access.Tokens
 	audit   *access.Audit
 
+	ledger  memory.Ledger
+	retry   memory.Queue
+	started []string // ids of jobs whose work was started
+	sync    bool     // work is done at once
+	broken  bool     // the queue is
+
 	mu       sync.Mutex
 	observed []admin.Observation
 }
@@ -64,6 +70,7 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 			r.observed = append(r.observed, o)
 		},
 	}
+	r.addLedger()
 	for _, c := range change {
 		c(&r.config)
 	}

@@ -134,4 +134,3 @@ func collect(v reflect.Value, found map[string]string) {
 	default: // nothing else holds secrets
 	}
 }
-

@@ -153,7 +153,7 @@ func (j Job) CostUSD() float64 {
 // Duration returns how long the job will run at its rate, at least. It is zero for an export, which
 // has no rate.
 func (j Job) Duration() time.Duration {
-	if j.Kind == JobExport {
+	if j.Kind == JobExport || j.Rate == 0 {
 		return 0
 	}
 	return time.Duration(j.Count) * time.Second / time.Duration(j.Rate)

@@ -123,8 +123,8 @@ func (s jobStore) markClosed(ctx context.Context, job Job) error {
 // sortedEncoding writes numbers so that their texts are in the same order.
 var sortedEncoding = base32.HexEncoding.WithPadding(base32.NoPadding)
 
-// newJobID returns an id. The ids of later plans are greater.
-func newJobID(now time.Time) string {
+// NewJobID returns the id of a new job. Later ids are greater.
+func NewJobID(now time.Time) string {
 	var b [15]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16) //nolint:gosec // after 1970
 	_, _ = rand.Read(b[6:])                                        // never fails since Go 1.24
@@ -166,16 +166,16 @@ const maxNameBytes = 127
 const planTime = 3 * time.Second
 
 // Plan makes a job and begins to count what matches. A small set is counted at once: the job is
-// JobPlanned. Otherwise it is JobPlanning, and becomes JobPlanned later. Nothing is sent. Error:
-// ErrJob.
-func (j *Jobs) Plan(ctx context.Context, tenant string, spec JobSpec) (Job, error) {
-	if err := spec.check(); err != nil {
+// JobPlanned. Otherwise it is JobPlanning, and becomes JobPlanned later. Nothing is sent. id is one of
+// NewJobID. Error: ErrJob.
+func (j *Jobs) Plan(ctx context.Context, tenant, id string, spec JobSpec) (Job, error) {
+	if err := spec.Check(); err != nil {
 		return Job{}, err
 	}
 	spec.Rate = cmp.Or(spec.Rate, DefaultJobRate)
 	now := j.now()
 	job := Job{
-		ID: newJobID(now), Tenant: tenant, JobSpec: spec, UpTo: now, State: JobPlanning,
+		ID: id, Tenant: tenant, JobSpec: spec, UpTo: now, State: JobPlanning,
 		CreatedAt: now,
 	}
 	if err := j.store.markOpen(ctx, job); err != nil {
@@ -309,8 +309,8 @@ func (s jobStore) standsStill(ctx context.Context, tenant, id string, now time.T
 	return !job.isLeased(now), nil
 }
 
-// check checks what is asked for.
-func (s JobSpec) check() error {
+// Check checks what is asked for. Error: ErrJob.
+func (s JobSpec) Check() error {
 	fail := func(field, format string, args ...any) error {
 		return &JobError{Field: field, Problem: fmt.Sprintf(format, args...)}
 	}

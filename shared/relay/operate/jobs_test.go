@@ -145,7 +145,7 @@ func (y *yard) finish(job operate.Job) operate.Job {
 
 func (y *yard) plan(tenant string, spec operate.JobSpec) operate.Job {
 	y.t.Helper()
-	job, err := y.jobs.Plan(y.t.Context(), tenant, spec)
+	job, err := y.jobs.Plan(y.t.Context(), tenant, operate.NewJobID(time.Now()), spec)
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -660,7 +660,9 @@ func jobWithFault(t *testing.T, kind operate.JobKind, mode string, k int) bool {
 	var job operate.Job
 	for ; ; time.Sleep(time.Hour) { // the operator tries again
 		var err error
-		if job, err = y.jobs.Plan(t.Context(), "", operate.JobSpec{Kind: kind}); err == nil {
+		if job, err = y.jobs.Plan(
+			t.Context(), "", operate.NewJobID(time.Now()), operate.JobSpec{Kind: kind},
+		); err == nil {
 			break
 		}
 		y.jobs = y.worker()
@@ -724,7 +726,7 @@ func TestJobs_WhatCannotBePlanned(t *testing.T) {
 		"filter.sources":      {Kind: operate.JobReplay, Filter: operate.JobFilter{Sources: make([]string, operate.MaxJobNames+1)}},
 		"filter.endpoints[1]": {Kind: operate.JobReplay, Filter: operate.JobFilter{Sources: []string{"s"}, Endpoints: []string{"a", ""}}},
 	} {
-		_, err := y.jobs.Plan(t.Context(), "", spec)
+		_, err := y.jobs.Plan(t.Context(), "", operate.NewJobID(time.Now()), spec)
 		var wrong *operate.JobError
 		if !errors.As(err, &wrong) || wrong.Field != field || !errors.Is(err, operate.ErrJob) {
 			t.Errorf("%s: %v", field, err)

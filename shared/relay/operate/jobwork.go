@@ -265,7 +265,7 @@ func (w *jobWorker) listEvents(s *jobStep) ([]JobItem, int, error) {
 	}
 	items := make([]JobItem, len(keys))
 	for i, k := range keys {
-		items[i] = JobItem{EventID: k.ID, Source: k.Source, Type: k.Type, ReceivedAt: k.ReceivedAt}
+		items[i] = JobItem{EventID: k.ID, Source: ownName(w.job.Tenant, k.Source), Type: k.Type, ReceivedAt: k.ReceivedAt}
 	}
 	s.Page, s.End = next, next == ""
 	return items, len(items), nil
@@ -301,8 +301,8 @@ func (w *jobWorker) takesDelivery(d relay.Delivery) bool {
 
 func (w *jobWorker) item(d relay.Delivery) JobItem {
 	return JobItem{
-		EventID: d.EventID, Endpoint: ownName(w.job.Tenant, d.Endpoint), Source: d.Source,
-		Type: d.Type, ReceivedAt: d.ReceivedAt, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		EventID: d.EventID, Endpoint: ownName(w.job.Tenant, d.Endpoint),
+		Source: ownName(w.job.Tenant, d.Source), Type: d.Type, ReceivedAt: d.ReceivedAt, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 	}
 }
 
