@@ -58,6 +58,7 @@ type endpointDocument struct {
 	DisabledAt   time.Time     `json:"disabledAt,omitzero"`
 	NextProbeAt  time.Time     `json:"nextProbeAt,omitzero"`
 	PausedUntil  time.Time     `json:"pausedUntil,omitzero"`
+	StoppedAt    time.Time     `json:"stoppedAt,omitzero"` // when the operator paused it
 	FailingSince time.Time     `json:"failingSince,omitzero"`
 	Failures     int           `json:"failures,omitempty"` // failed attempts in a row
 	// when it is disabled if it keeps failing
@@ -100,7 +101,7 @@ func documentOf(d relay.Delivery) deliveryDocument {
 func documentOfEndpoint(name string, s breaker.State, now time.Time) endpointDocument {
 	d := endpointDocument{
 		Name: name, State: s.Phase(now), DisabledAt: s.DisabledAt, NextProbeAt: s.OpenUntil,
-		FailingSince: s.FailingSince, Failures: s.Failures,
+		StoppedAt: s.StoppedAt, FailingSince: s.FailingSince, Failures: s.Failures,
 	}
 	switch d.State {
 	case breaker.Disabled:

@@ -87,6 +87,10 @@ func stateOf(s breaker.State, now time.Time) string {
 		}
 		text += ", then a probe"
 	case breaker.Paused:
+		if !s.StoppedAt.IsZero() {
+			text = fmt.Sprintf("paused by its operator since %s", s.StoppedAt.Format(time.RFC3339))
+			break
+		}
 		text = fmt.Sprintf("paused until %s, as it asked", s.PausedUntil.Format(time.RFC3339))
 	case breaker.Recovering:
 		text = fmt.Sprintf(

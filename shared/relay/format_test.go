@@ -91,6 +91,8 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 		Proof: breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproven: "it answered 404",
 	}
 	check(t, "endpoint-state-proof.v1.json", proved, breaker.Encode, breaker.Decode)
+	stopped := breaker.State{StoppedAt: at}
+	check(t, "endpoint-state-stopped.v1.json", stopped, breaker.Encode, breaker.Decode)
 	slow := breaker.State{SlowUntil: at, SlowAt: at.Add(time.Minute), SlowSeen: 2}
 	check(t, "endpoint-state-slow.v1.json", slow, breaker.Encode, breaker.Decode)
 }

@@ -110,6 +110,17 @@ type pingData struct {
 	Endpoint string `json:"endpoint"`
 }
 
+// PingEvent returns an event that the operator sends to one endpoint, to see how it is now. Its
+// delivery has one attempt.
+func PingEvent(endpoint string, at time.Time) Event {
+	at = wholeMillis(at)
+	return OwnEvent(PingType, endpoint+" "+randomID(), "", format.Encode(ping{
+		Type: PingType, At: at, Data: pingData{endpoint},
+	}), at)
+}
+
+func (e Event) isPing() bool { return e.Source == catalog.OwnSource && e.Type == PingType }
+
 // question returns the request that the endpoint must answer.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
 	e := Event{

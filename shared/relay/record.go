@@ -168,7 +168,7 @@ func (s *step) outcome(a made, ep *target) Delivery {
 		wait, retry.Jitter(a.retryAfter, s.cfg.Random),
 	)).Truncate(time.Millisecond)
 	switch {
-	case !again:
+	case !again, s.event.isPing(): // a ping asks how the endpoint is now
 		d.Reason = Exhausted
 	case s.tooOld(ep, next):
 		d.Reason = Expired

@@ -161,6 +161,20 @@ func DisableEndpoint(
 	})
 }
 
+// PauseEndpoint holds all deliveries to an endpoint until it is enabled. They use up no attempts. It
+// tells whether that changed anything: the endpoint may be paused already. A disabled endpoint stays
+// disabled, and its deliveries die. Deliveries stop within catalog.DefaultCacheTTL.
+func PauseEndpoint(
+	ctx context.Context, states gate.EndpointStates, endpoint string,
+) (changed bool, err error) {
+	c, err := operate(ctx, states, endpoint, func(
+		s breaker.State, now time.Time,
+	) (breaker.State, gate.Change) {
+		return s.Stop(now), gate.Change{Reason: byOperator}
+	})
+	return c != nil, err
+}
+
 // tries is the number of tries of a write that conflicts with others.
 const tries = 4
 

@@ -48,6 +48,7 @@ type State struct {
 	Openings     int       // how often in a row the breaker opened
 	ClosedAt     time.Time // when it last closed
 	PausedUntil  time.Time // no request before then, as the endpoint asked
+	StoppedAt    time.Time // when the operator paused it, until it is enabled; zero: not paused
 	WarnedAt     time.Time // when the operator was warned of this run of failures
 	DisabledAt   time.Time // zero: enabled
 	Reason       string    // why it is disabled or open
@@ -77,7 +78,7 @@ const (
 	Healthy    Phase = "healthy"
 	Open       Phase = "open"       // deliveries are held until the next probe
 	Recovering Phase = "recovering" // it was open a moment ago: the rate is limited
-	Paused     Phase = "paused"     // the endpoint asked for a pause
+	Paused     Phase = "paused"     // the endpoint asked for a pause, or the operator made one
 	Disabled   Phase = "disabled"   // until the operator enables it
 	Unproven   Phase = "unproven"   // it did not give its proof: deliveries are held until it does
 )
@@ -87,6 +88,8 @@ func (s State) Phase(now time.Time) Phase {
 	switch {
 	case !s.DisabledAt.IsZero():
 		return Disabled
+	case !s.StoppedAt.IsZero():
+		return Paused
 	case s.Unproven != "":
 		return Unproven
 	case !s.OpenUntil.IsZero():
@@ -103,6 +106,9 @@ func (s State) Phase(now time.Time) Phase {
 // wait is over holds nothing: the delivery that claims the probe goes ahead, see Probe.
 func (s State) HeldUntil(now time.Time) time.Time {
 	held := s.PausedUntil
+	if !s.StoppedAt.IsZero() && held.Before(now.Add(MaxWait)) { // they come back to look again
+		held = now.Add(MaxWait)
+	}
 	if s.OpenUntil.After(held) {
 		held = s.OpenUntil
 	}
@@ -115,7 +121,8 @@ func (s State) HeldUntil(now time.Time) time.Time {
 // NeedsProbe tells whether the breaker is open and its wait is over. Then exactly one request may
 // be made.
 func (s State) NeedsProbe(now time.Time) bool {
-	return !s.OpenUntil.IsZero() && !now.Before(s.OpenUntil) && s.DisabledAt.IsZero()
+	return !s.OpenUntil.IsZero() && !now.Before(s.OpenUntil) && s.DisabledAt.IsZero() &&
+		s.StoppedAt.IsZero()
 }
 
 // Probe returns the state while a probe is in flight. If its result is not told within lease,
@@ -153,7 +160,7 @@ func (s State) Rate(now time.Time) int {
 func (s State) Succeeded(now time.Time) State {
 	next := State{
 		ClosedAt: s.ClosedAt, DisabledAt: s.DisabledAt, Proof: s.Proof, Took: s.Took,
-		TookAt: s.TookAt,
+		TookAt: s.TookAt, StoppedAt: s.StoppedAt,
 	}
 	if !s.DisabledAt.IsZero() {
 		next.Reason = s.Reason
@@ -279,6 +286,15 @@ func (s State) Pause(now, until time.Time) State {
 	}
 	if until.After(s.PausedUntil) {
 		s.PausedUntil = until
+	}
+	return s
+}
+
+// Stop returns the state after the operator paused the endpoint: its deliveries are held until it is
+// enabled. They come back every MaxWait to look.
+func (s State) Stop(now time.Time) State {
+	if s.StoppedAt.IsZero() {
+		s.StoppedAt = now
 	}
 	return s
 }

@@ -15,6 +15,7 @@ type endpointDoc struct {
 	Openings     int       `json:"openings,omitempty"`
 	ClosedAt     time.Time `json:"closedAt,omitzero"`
 	PausedUntil  time.Time `json:"pausedUntil,omitzero"`
+	StoppedAt    time.Time `json:"stoppedAt,omitzero"`
 	WarnedAt     time.Time `json:"warnedAt,omitzero"`
 	DisabledAt   time.Time `json:"disabledAt,omitzero"`
 	Reason       string    `json:"reason,omitempty"`
@@ -38,7 +39,7 @@ type proofDoc struct {
 func Encode(s State) []byte {
 	doc := endpointDoc{Version: format.Version, Failures: s.Failures, FailingSince: s.FailingSince,
 		OpenUntil: s.OpenUntil, Openings: s.Openings, ClosedAt: s.ClosedAt,
-		PausedUntil: s.PausedUntil, WarnedAt: s.WarnedAt,
+		PausedUntil: s.PausedUntil, StoppedAt: s.StoppedAt, WarnedAt: s.WarnedAt,
 		DisabledAt: s.DisabledAt, Reason: s.Reason, Proof: nil, Unproven: s.Unproven,
 		FailedAt: s.FailedAt, TookMs: s.Took.Milliseconds(), TookAt: s.TookAt,
 		SlowUntil: s.SlowUntil, SlowAt: s.SlowAt, SlowSeen: s.SlowSeen}
@@ -56,7 +57,8 @@ func Decode(b []byte) (State, error) {
 	}
 	s := State{Failures: d.Failures, FailingSince: d.FailingSince.UTC(),
 		OpenUntil: d.OpenUntil.UTC(), Openings: d.Openings,
-		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(), WarnedAt: d.WarnedAt.UTC(),
+		ClosedAt: d.ClosedAt.UTC(), PausedUntil: d.PausedUntil.UTC(),
+		StoppedAt: d.StoppedAt.UTC(), WarnedAt: d.WarnedAt.UTC(),
 		DisabledAt: d.DisabledAt.UTC(),
 		Reason:     d.Reason, Unproven: d.Unproven, FailedAt: d.FailedAt.UTC(),
 		Took: time.Duration(d.TookMs) * time.Millisecond, TookAt: d.TookAt.UTC(),
