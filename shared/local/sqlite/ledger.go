@@ -119,12 +119,12 @@ func (l *Ledger) Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Deliv
 
 // SaveDelivery implements relay.Deliveries.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	query := `UPDATE deliveries SET status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?10
+	query := `UPDATE deliveries SET status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?10, changed = ?11
 		WHERE event = ?1 AND endpoint = ?2 AND expires > ?8 AND attempts = ?9`
 	if prior == 0 {
-		query = `INSERT INTO deliveries (event, endpoint, status, attempts, due, expires, record, received)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?10)
-			ON CONFLICT (event, endpoint) DO UPDATE SET status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?10
+		query = `INSERT INTO deliveries (event, endpoint, status, attempts, due, expires, record, received, changed)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?10, ?11)
+			ON CONFLICT (event, endpoint) DO UPDATE SET status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?10, changed = ?11
 			WHERE expires <= ?8 OR attempts = ?9`
 	}
 	doc := relay.EncodeDelivery(d)
@@ -132,7 +132,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
 		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, due(d),
 			d.ExpiresAt.Unix(), doc,
-			time.Now().Unix(), prior, d.ReceivedAt.UnixMilli())
+			time.Now().Unix(), prior, d.ReceivedAt.UnixMilli(), d.UpdatedAt.UnixMilli())
 		conflict = err == nil && conn.Changes() == 0
 		l.store.writer.written += len(doc)
 		return err

@@ -181,6 +181,9 @@ func (t *tally) row(tenant string, by StatsBy, name string) *Counts {
 // deliveries those to its own endpoints.
 func (t *tally) add(o EventOutcome) {
 	tenant := o.Tenant
+	if owner, _ := catalog.SplitName(o.Source); tenant == "" {
+		tenant = owner
+	}
 	source := ownName(tenant, o.Source)
 	of := map[string]Counts{} // by tenant
 	recorded := make(map[string]DeliveryStatus, len(o.Deliveries))
