@@ -98,7 +98,7 @@ var (
 		TookAt: at.Add(2 * time.Hour), SlowUntil: at.Add(time.Hour), SlowAt: at, SlowSeen: 2,
 		OpenUntil: at.Add(time.Minute), Openings: 2, ClosedAt: at.Add(-time.Hour),
 		PausedUntil: at.Add(time.Second), StoppedAt: at.Add(30 * time.Hour),
-		WarnedAt:    at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour),
+		WarnedAt: at.Add(24 * time.Hour), DisabledAt: at.Add(120 * time.Hour),
 		Reason: "it answered 410 Gone",
 		Proof:  breaker.Proof{Of: "hash", At: at, Rate: 120}, Unproven: "it answered 404",
 	}
